@@ -1,0 +1,66 @@
+/**
+ * Every error that dladmm throws or rejects with carries one of these codes. They are part of the interface and stable.
+ *
+ * | code | raised when |
+ * | --- | --- |
+ * | `ERR_DLADMM_ARGUMENT` | an option or argument is unknown, missing, or of the wrong type |
+ * | `ERR_DLADMM_RANGE` | a number lies outside its legal range (a width of zero, ρ ≤ 0, a dimension above 2³¹ − 1) |
+ * | `ERR_DLADMM_SHAPE` | lengths or shapes do not fit together |
+ * | `ERR_DLADMM_NON_FINITE` | a NaN or an infinity in the data, with its row and column |
+ * | `ERR_DLADMM_LABEL` | a class label is fractional, negative, or not below the number of classes |
+ * | `ERR_DLADMM_DETACHED` | a typed array lies on a detached ArrayBuffer |
+ * | `ERR_DLADMM_MEMORY` | the state would not fit into memory; the message gives the size it needs |
+ * | `ERR_DLADMM_FORMAT` | a file is truncated, damaged, or not of the format it claims |
+ * | `ERR_DLADMM_DATASET` | a named data set is unknown or was found nowhere; the message lists everywhere it looked |
+ * | `ERR_DLADMM_DOWNLOAD` | a download failed or its checksum is wrong |
+ * | `ERR_DLADMM_FILE` | a file could not be read or written (missing folder, full disk); `cause` is the system error |
+ * | `ERR_DLADMM_ABORTED` | the AbortSignal was already aborted; `cause` is its reason |
+ * | `ERR_DLADMM_CLOSED` | the state or model has been closed |
+ * | `ERR_DLADMM_NATIVE` | the native addon could not be loaded or failed in a way not foreseen |
+ */
+export type ErrorCode =
+  | 'ERR_DLADMM_ARGUMENT'
+  | 'ERR_DLADMM_RANGE'
+  | 'ERR_DLADMM_SHAPE'
+  | 'ERR_DLADMM_NON_FINITE'
+  | 'ERR_DLADMM_LABEL'
+  | 'ERR_DLADMM_DETACHED'
+  | 'ERR_DLADMM_MEMORY'
+  | 'ERR_DLADMM_FORMAT'
+  | 'ERR_DLADMM_DATASET'
+  | 'ERR_DLADMM_DOWNLOAD'
+  | 'ERR_DLADMM_FILE'
+  | 'ERR_DLADMM_ABORTED'
+  | 'ERR_DLADMM_CLOSED'
+  | 'ERR_DLADMM_NATIVE';
+
+/** The one error class of the package: look at `code`, read `message`. */
+export class DlAdmmError extends Error {
+  override readonly name = 'DlAdmmError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** How a received value is shown in an error: short, with its type. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`;
+  if (typeof value === 'function') return 'a function';
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
+  if (Array.isArray(value)) return `an array of length ${value.length}`;
+  if (value !== null && typeof value === 'object') return `an object (${value.constructor?.name ?? 'no prototype'})`;
+  return `${String(value)} (${value === null ? 'null' : typeof value})`;
+}
+
+/** The one voice of argument errors: `Expected EXPECTED for NAME but received ACTUAL`. */
+export function expected(what: string, name: string, received: unknown, code: ErrorCode = 'ERR_DLADMM_ARGUMENT'): DlAdmmError {
+  return new DlAdmmError(code, `Expected ${what} for ${name} but received ${describe(received)}`);
+}
+
+/** `error` as something with the `code` of a system error, or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
