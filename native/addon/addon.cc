@@ -1,0 +1,58 @@
+// The addon's face: its two classes, and what it knows of the machine.
+#include <cblas.h>
+
+#include "addon/layered.hpp"
+#include "addon/network.hpp"
+#include "core/measure/products.hpp"
+
+namespace dladmm::addon {
+namespace {
+
+Napi::Value info(const Napi::CallbackInfo& call) {
+  auto out = Napi::Object::New(call.Env());
+  out.Set("config", openblas_get_config());
+  out.Set("core", openblas_get_corename());
+  return out;
+}
+
+// productSeconds({ dtype, product, way, samples, inputs, outputs, threads, repeats }): blocks; for benchmarks.
+Napi::Value measure_product(const Napi::CallbackInfo& call) {
+  const Napi::Object options = object_argument(call, 0, "options");
+  const std::string product_name = member_string(options, "product");
+  const std::string way_name = member_string(options, "way");
+  const auto product = product_name == "gradient" ? Product::gradient
+                       : product_name == "image"  ? Product::image
+                                                  : Product::back;
+  const auto way = way_name == "openblas"      ? Way::openblas_threads
+                   : way_name == "team-blocks" ? Way::team_blocks
+                                               : Way::team_shares;
+  const std::size_t samples = member_size(options, "samples");
+  const std::size_t inputs = member_size(options, "inputs");
+  const std::size_t outputs = member_size(options, "outputs");
+  const unsigned threads = threads_from(options);
+  const int repeats = static_cast<int>(std::clamp<std::size_t>(member_size(options, "repeats"), 1, 1000));
+  if (samples == 0 || inputs == 0 || outputs == 0) reject(call.Env(), "sizes must be positive");
+  try {
+    const double seconds = wants_float32(options)
+                               ? product_seconds<float>(product, way, samples, inputs, outputs, threads, repeats)
+                               : product_seconds<double>(product, way, samples, inputs, outputs, threads, repeats);
+    return Napi::Number::New(call.Env(), seconds);
+  } catch (const std::exception&) {
+    throw to_error(call.Env(), std::current_exception());
+  }
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  // Our team is the one source of parallelism (DESIGN: never both at once).
+  openblas_set_num_threads(1);
+  exports.Set("Layered", Layered::define(env));
+  exports.Set("TrainedNetwork", TrainedNetwork::define(env));
+  exports.Set("info", Napi::Function::New(env, info, "info"));
+  exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
+  return exports;
+}
+
+}  // namespace
+}  // namespace dladmm::addon
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, dladmm::addon::init)

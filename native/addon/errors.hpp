@@ -1,0 +1,34 @@
+// Errors that leave the addon: JavaScript errors with a stable `code`.
+#pragma once
+
+#include <exception>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "addon/napi_setup.hpp"
+
+namespace dladmm::addon {
+
+inline Napi::Error coded_error(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  return error;
+}
+
+// What failed on the training thread, as a JavaScript error.
+inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::bad_alloc&) {
+    return coded_error(env, "ERR_DLADMM_MEMORY", "out of memory");
+  } catch (const std::length_error& error) {
+    return coded_error(env, "ERR_DLADMM_RANGE", error.what());
+  } catch (const std::exception& error) {
+    return coded_error(env, "ERR_DLADMM_NATIVE", error.what());
+  } catch (...) {
+    return coded_error(env, "ERR_DLADMM_NATIVE", "unknown native failure");
+  }
+}
+
+}  // namespace dladmm::addon

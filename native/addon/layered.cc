@@ -1,0 +1,352 @@
+#include "addon/layered.hpp"
+
+#include <algorithm>
+
+namespace dladmm::addon {
+namespace {
+
+LayeredSetup setup_from(const Napi::Object& options) {
+  LayeredSetup setup;
+  setup.network = network_from(options);
+  setup.samples = member_size(options, "samples");
+  if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
+  setup.threads = threads_from(options);
+  setup.gram = member_flag(options, "gram");
+  setup.fista = member_flag(options, "fista");
+  return setup;
+}
+
+Penalties penalties_from(const Napi::Object& options) {
+  Penalties p;
+  p.nu = member_number(options, "nu");
+  p.rho = member_number(options, "rho");
+  p.l2 = member_number(options, "l2");
+  p.search = member_string(options, "search") == "exact" ? StepSearch::exact : StepSearch::backtracking;
+  p.theta0 = member_number(options, "theta0");
+  p.tau0 = member_number(options, "tau0");
+  p.growth = member_number(options, "growth");
+  // The doubling loop must end.
+  const auto usable = [](double value) { return value > 0 && std::isfinite(value); };
+  if (!usable(p.nu) || !usable(p.rho) || !usable(p.theta0) || !usable(p.tau0) || !(p.l2 >= 0)) {
+    reject(options.Env(), "penalties and step sizes must be positive and finite");
+  }
+  if (!(p.growth > 1.001) || !std::isfinite(p.growth)) reject(options.Env(), "growth must be above 1.001");
+  p.output = member_string(options, "output") == "fista" ? OutputSolver::fista : OutputSolver::exact;
+  p.fista.step = member_number(options, "fistaStep");
+  p.fista.tolerance = member_number(options, "fistaTolerance");
+  p.fista.limit = static_cast<int>(std::clamp(member_number(options, "fistaLimit"), 0.0, 1e6));
+  return p;
+}
+
+template <typename Values>
+Napi::Float64Array numbers(Napi::Env env, const Values& values) {
+  auto out = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), out.Data());
+  return out;
+}
+
+Napi::Object to_object(Napi::Env env, const Measures& m) {
+  auto out = Napi::Object::New(env);
+  out.Set("residual", numbers(env, m.residual));
+  out.Set("activation", numbers(env, m.activation));
+  out.Set("loss", m.loss);
+  out.Set("regularisation", m.regularisation);
+  out.Set("dualProduct", m.dual_product);
+  out.Set("dualNorm", m.dual_norm);
+  out.Set("dualIdentity", m.dual_identity);
+  out.Set("lagrangian", m.lagrangian);
+  return out;
+}
+
+// Update records as one flat array, six numbers an update: size, kappa, step norm, steps, stationarity, seconds.
+Napi::Object to_object(Napi::Env env, const SweepRecord& record) {
+  std::vector<double> flat;
+  flat.reserve(record.updates.size() * 6);
+  for (const UpdateRecord& it : record.updates) {
+    flat.insert(flat.end(), {it.size, it.kappa, it.step_norm, static_cast<double>(it.steps), it.stationarity, it.seconds});
+  }
+  auto out = Napi::Object::New(env);
+  out.Set("updates", numbers(env, flat));
+  out.Set("completed", static_cast<double>(record.completed));
+  out.Set("stopped", record.stopped);
+  out.Set("diverged", record.diverged);
+  out.Set("seconds", record.seconds);
+  if (!record.diverged) out.Set("measures", to_object(env, record.measures));
+  return out;
+}
+
+// The rows `first` … of `matrix` that a chunk of numbers covers.
+template <typename T>
+std::span<T> chunk_of(const Napi::CallbackInfo& info, MatrixView<T> matrix, std::size_t first, const Napi::Value& chunk) {
+  if (!chunk.IsTypedArray()) reject(info.Env(), "a chunk must be a typed array");
+  const std::size_t length = chunk.As<Napi::TypedArray>().ElementLength();
+  if (matrix.columns == 0 || length % matrix.columns != 0) reject(info.Env(), "a chunk must hold whole rows");
+  const std::size_t count = length / matrix.columns;
+  if (first > matrix.rows || count > matrix.rows - first) reject(info.Env(), "a chunk reaches past the last sample");
+  return {matrix.data + first * matrix.columns, length};
+}
+
+}  // namespace
+
+Napi::Function Layered::define(Napi::Env env) {
+  return DefineClass(env, "Layered",
+                     {
+                         InstanceMethod<&Layered::load_input>("loadInput"),
+                         InstanceMethod<&Layered::load_targets>("loadTargets"),
+                         InstanceMethod<&Layered::load_labels>("loadLabels"),
+                         InstanceMethod<&Layered::add_evaluation_set>("addEvaluationSet"),
+                         InstanceMethod<&Layered::start>("start"),
+                         InstanceMethod<&Layered::run>("run"),
+                         InstanceMethod<&Layered::measure>("measure"),
+                         InstanceMethod<&Layered::refresh>("refresh"),
+                         InstanceMethod<&Layered::evaluate>("evaluate"),
+                         InstanceMethod<&Layered::read>("read"),
+                         InstanceMethod<&Layered::write>("write"),
+                         InstanceMethod<&Layered::stop_sweep>("stopSweep"),
+                         InstanceMethod<&Layered::close>("close"),
+                         StaticMethod<&Layered::required_bytes>("requiredBytes"),
+                     });
+}
+
+Layered::Layered(const Napi::CallbackInfo& info) : Handle<Layered>(info) {
+  const Napi::Env env = info.Env();
+  const Napi::Object options = object_argument(info, 0, "options");
+  setup_ = setup_from(options);
+  const LayeredSetup& setup = setup_;
+  try {
+    if (wants_float32(options)) {
+      typed_ = Typed<float>{std::make_unique<LayeredState<float>>(setup), {}};
+      held_bytes_ = LayeredState<float>::required_bytes(setup);
+    } else {
+      typed_ = Typed<double>{std::make_unique<LayeredState<double>>(setup), {}};
+      held_bytes_ = LayeredState<double>::required_bytes(setup);
+    }
+    start_thread(env);
+  } catch (const std::exception&) {
+    throw to_error(env, std::current_exception());
+  }
+  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<std::int64_t>(held_bytes_));
+}
+
+Napi::Value Layered::required_bytes(const Napi::CallbackInfo& info) {
+  const Napi::Object options = object_argument(info, 0, "options");
+  const LayeredSetup setup = setup_from(options);
+  return Napi::Number::New(info.Env(), wants_float32(options) ? LayeredState<float>::required_bytes(setup)
+                                                              : LayeredState<double>::required_bytes(setup));
+}
+
+Update Layered::checked_update(Napi::Env env, double block, double layer) const {
+  if (!(block >= 0 && block <= static_cast<double>(Block::u))) reject(env, "unknown block");
+  const Update update{static_cast<Block>(static_cast<int>(block)), to_size(env, layer, "layer")};
+  const std::size_t depth = setup_.network.layers();
+  const bool exists = update.layer >= 1 && update.layer <= depth &&
+                      (update.block != Block::a || update.layer < depth) &&
+                      (update.block != Block::u || update.layer == depth);
+  if (!exists) reject(env, "that block does not exist in this layer");
+  return update;
+}
+
+Update Layered::block_argument(const Napi::CallbackInfo& info, std::size_t i) const {
+  return checked_update(info.Env(), number(info, i, "block"), number(info, i + 1, "layer"));
+}
+
+// loadInput(set, firstRow, chunk): set −1 is the training set. Returns the index in the chunk of the first value that
+// is not finite, or −1.
+Napi::Value Layered::load_input(const Napi::CallbackInfo& info) {
+  need_idle(info.Env());
+  const double set = number(info, 0, "set");
+  const std::size_t first = size_argument(info, 1, "firstRow");
+  return std::visit(
+      [&](auto& typed) -> Napi::Value {
+        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        const auto matrix = set < 0 ? typed.state->input() : typed.sets[static_cast<std::size_t>(set)].x.view();
+        return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
+      },
+      typed_);
+}
+
+Napi::Value Layered::load_targets(const Napi::CallbackInfo& info) {
+  need_idle(info.Env());
+  const double set = number(info, 0, "set");
+  const std::size_t first = size_argument(info, 1, "firstRow");
+  return std::visit(
+      [&](auto& typed) -> Napi::Value {
+        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        const auto matrix =
+            set < 0 ? typed.state->target_values() : typed.sets[static_cast<std::size_t>(set)].values.view();
+        return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
+      },
+      typed_);
+}
+
+// loadLabels(set, labels): returns the index of the first label that names no class, or −1.
+Napi::Value Layered::load_labels(const Napi::CallbackInfo& info) {
+  need_idle(info.Env());
+  const double set = number(info, 0, "set");
+  const auto labels = int32_argument(info, 1, "labels");
+  return std::visit(
+      [&](auto& typed) -> Napi::Value {
+        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        const std::span<std::int32_t> to =
+            set < 0 ? typed.state->labels() : std::span(typed.sets[static_cast<std::size_t>(set)].labels);
+        if (labels.size() != to.size()) reject(info.Env(), "one label a sample is needed");
+        const auto classes = static_cast<std::int32_t>(setup_.network.widths.back());
+        for (std::size_t i = 0; i < labels.size(); ++i) {
+          const std::int32_t label = labels[i];
+          if (label < 0 || label >= classes) return Napi::Number::New(info.Env(), static_cast<double>(i));
+          to[i] = label;
+        }
+        return Napi::Number::New(info.Env(), -1);
+      },
+      typed_);
+}
+
+Napi::Value Layered::add_evaluation_set(const Napi::CallbackInfo& info) {
+  need_idle(info.Env());
+  const std::size_t samples = size_argument(info, 0, "samples");
+  const Network& network = setup_.network;
+  try {
+    return std::visit(
+        [&]<typename T>(Typed<T>& typed) -> Napi::Value {
+          EvaluationSet<T> set{Matrix<T>(samples, network.widths.front()), {}, {}};
+          if (network.loss.kind == LossKind::softmax_cross_entropy) {
+            set.labels.resize(samples);
+          } else {
+            set.values = Matrix<T>(samples, network.widths.back());
+          }
+          typed.sets.push_back(std::move(set));
+          return Napi::Number::New(info.Env(), static_cast<double>(typed.sets.size() - 1));
+        },
+        typed_);
+  } catch (const std::exception&) {
+    throw to_error(info.Env(), std::current_exception());
+  }
+}
+
+Napi::Value Layered::start(const Napi::CallbackInfo& info) {
+  const Napi::Object options = object_argument(info, 0, "options");
+  const bool signed_labels = member_string(options, "output") == "signed-labels";
+  if (signed_labels && setup_.network.loss.kind != LossKind::softmax_cross_entropy) {
+    reject(info.Env(), "signed labels need a classification loss");
+  }
+  const auto output = signed_labels ? OutputStart::signed_labels : OutputStart::forward;
+  const auto dual = member_string(options, "dual") == "stationary" ? DualStart::stationary : DualStart::zero;
+  return later(
+      info.Env(), [this, output, dual] { std::visit([&](auto& typed) { typed.state->start(output, dual); }, typed_); },
+      [](Napi::Env env) { return env.Undefined(); });
+}
+
+// run(updates: Int32Array of (block, layer) pairs, penalties) → Promise of a sweep record
+Napi::Value Layered::run(const Napi::CallbackInfo& info) {
+  const auto pairs = int32_argument(info, 0, "updates");
+  if (pairs.size() % 2 != 0) reject(info.Env(), "updates must be pairs of block and layer");
+  std::vector<Update> updates;
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    updates.push_back(checked_update(info.Env(), pairs[i], pairs[i + 1]));
+  }
+  const Penalties penalties = penalties_from(object_argument(info, 1, "penalties"));
+  if (penalties.output == OutputSolver::fista && !setup_.fista) reject(info.Env(), "this state was made without fista");
+  const auto record = std::make_shared<SweepRecord>();
+  return later(
+      info.Env(),
+      [this, updates = std::move(updates), penalties, record] {
+        std::visit([&](auto& typed) { typed.state->run(updates, penalties, stop(), *record); }, typed_);
+      },
+      [record](Napi::Env env) { return to_object(env, *record); });
+}
+
+Napi::Value Layered::measure(const Napi::CallbackInfo& info) {
+  const Penalties penalties = penalties_from(object_argument(info, 0, "penalties"));
+  const auto measures = std::make_shared<Measures>();
+  return later(
+      info.Env(),
+      [this, penalties, measures] {
+        std::visit([&](auto& typed) { typed.state->measure(penalties, *measures); }, typed_);
+      },
+      [measures](Napi::Env env) { return to_object(env, *measures); });
+}
+
+Napi::Value Layered::refresh(const Napi::CallbackInfo& info) {
+  return later(
+      info.Env(), [this] { std::visit([](auto& typed) { typed.state->refresh(); }, typed_); },
+      [](Napi::Env env) { return env.Undefined(); });
+}
+
+// evaluate(set) → Promise of { loss, correct }: loss summed over the samples; set −1 is the training set.
+Napi::Value Layered::evaluate(const Napi::CallbackInfo& info) {
+  need_open(info.Env());
+  const double set = number(info, 0, "set");
+  const bool exists = std::visit([&](const auto& typed) { return set < static_cast<double>(typed.sets.size()); }, typed_);
+  if (!exists) reject(info.Env(), "no such evaluation set");
+  const auto result = std::make_shared<Evaluation>();
+  return later(
+      info.Env(),
+      [this, set, result] {
+        std::visit(
+            [&](auto& typed) {
+              if (set < 0) {
+                *result = typed.state->evaluate_training();
+              } else {
+                const auto& samples = typed.sets[static_cast<std::size_t>(set)];
+                *result = typed.state->evaluate(samples.x.view(), samples.targets());
+              }
+            },
+            typed_);
+      },
+      [result](Napi::Env env) {
+        auto out = Napi::Object::New(env);
+        out.Set("loss", result->loss);
+        out.Set("correct", static_cast<double>(result->correct));
+        return out;
+      });
+}
+
+// read(block, layer) → Promise of a typed array, row-major
+Napi::Value Layered::read(const Napi::CallbackInfo& info) {
+  need_open(info.Env());
+  const Update which = block_argument(info, 0);
+  return std::visit(
+      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
+        const auto copy = std::make_shared<std::vector<T>>();
+        return later(
+            info.Env(),
+            [&typed, which, copy] {
+              copy->resize(typed.state->size_of(which.block, which.layer));
+              typed.state->read(which.block, which.layer, *copy);
+            },
+            [copy](Napi::Env env) { return typed_array<T>(env, *copy); });
+      },
+      typed_);
+}
+
+// write(block, layer, values) → Promise
+Napi::Value Layered::write(const Napi::CallbackInfo& info) {
+  need_open(info.Env());
+  const Update which = block_argument(info, 0);
+  return std::visit(
+      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
+        const auto values = std::make_shared<std::vector<T>>(typed.state->size_of(which.block, which.layer));
+        if (copy_numbers<T>(info, 2, "values", *values) >= 0) reject(info.Env(), "values must be finite");
+        return later(
+            info.Env(), [&typed, which, values] { typed.state->write(which.block, which.layer, *values); },
+            [](Napi::Env env) { return env.Undefined(); });
+      },
+      typed_);
+}
+
+void Layered::stop_sweep(const Napi::CallbackInfo&) { request_stop(); }
+
+void Layered::close(const Napi::CallbackInfo& info) { release(info.Env()); }
+
+void Layered::release(Napi::Env env) {
+  if (!end(env)) return;
+  std::visit(
+      [](auto& typed) {
+        typed.sets.clear();
+        typed.state.reset();
+      },
+      typed_);
+  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<std::int64_t>(held_bytes_));
+}
+
+}  // namespace dladmm::addon

@@ -1,0 +1,32 @@
+// Activations f_l: value, and the closed form of the z_l subproblem of a hidden layer.
+#pragma once
+
+namespace dladmm {
+
+// f(x) = x for x > 0 and slope * x elsewhere. Slope 0 is ReLU, slope 1 the identity, any other a leaky ReLU.
+struct Activation {
+  double slope = 0;
+
+  template <typename T>
+  [[nodiscard]] static constexpr T value(T x, T slope) {
+    return x > T(0) ? x : slope * x;
+  }
+
+  // argmin over z of (z − m)² + (a − f(z))²  (dlADMM, eq. 4 and 14: ν cancels).
+  // On each side of the kink the objective is a parabola, so the minimiser is one of two clipped vertices; a tie goes
+  // to the negative side, as in the official code.
+  template <typename T>
+  [[nodiscard]] static constexpr T nearest(T m, T a, T slope) {
+    const T below = (m + slope * a) / (T(1) + slope * slope);
+    const T above = (m + a) / T(2);
+    const T negative = below < T(0) ? below : T(0);
+    const T positive = above > T(0) ? above : T(0);
+    const T negative_miss = a - slope * negative;
+    const T positive_miss = a - positive;
+    const T negative_cost = (negative - m) * (negative - m) + negative_miss * negative_miss;
+    const T positive_cost = (positive - m) * (positive - m) + positive_miss * positive_miss;
+    return negative_cost > positive_cost ? positive : negative;
+  }
+};
+
+}  // namespace dladmm

@@ -1,0 +1,68 @@
+// The forward pass of a multilayer perceptron: h_l = f(W_l h_{l-1} + b_l), the last layer linear.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "core/functions/activation.hpp"
+#include "core/functions/loss.hpp"
+#include "core/linalg/matrix.hpp"
+#include "core/parallel/samples.hpp"
+
+namespace dladmm {
+
+template <typename T>
+struct LayerParameters {
+  MatrixView<const T> W;  // n_l x n_{l-1}
+  std::span<const T> b;   // n_l
+};
+
+// What one member of the team needs for a block of samples. Allocated once, used by every pass.
+template <typename T>
+struct Workspace {
+  Matrix<T> first;           // block x widest layer
+  Matrix<T> second;          // block x widest layer
+  std::vector<double> work;  // 12 x widest output, for losses
+
+  Workspace(std::size_t block, std::size_t widest, std::size_t outputs)
+      : first(block, widest), second(block, widest), work(12 * outputs) {}
+};
+
+// The labels (classification) or target rows (regression) that go with a set of samples.
+template <typename T>
+struct Targets {
+  std::span<const std::int32_t> labels;
+  MatrixView<const T> values;
+
+  // Target i; values are converted into `scratch`.
+  [[nodiscard]] SampleTarget of(std::size_t i, std::span<double> scratch) const {
+    if (!labels.empty()) return {labels[i], {}};
+    const T* const row = values.row(i);
+    for (std::size_t j = 0; j < values.columns; ++j) scratch[j] = static_cast<double>(row[j]);
+    return {0, scratch.first(values.columns)};
+  }
+};
+
+// Outputs of the network for a block of samples, in one of the two matrices of `space`. x: block rows x n_0.
+template <typename T>
+MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation,
+                                  MatrixView<const T> x, Workspace<T>& space);
+
+// One forward pass over all samples of x, by the team.
+template <typename T>
+void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
+             Activation activation, MatrixView<const T> x, MatrixView<T> out);
+
+struct ForwardLoss {
+  double loss = 0;
+  std::size_t correct = 0;
+};
+
+// R of the outputs, summed over the samples, and the number of samples whose largest output is the label's.
+template <typename T>
+ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t block,
+                     std::span<const LayerParameters<T>> layers, Activation activation, const Loss& loss,
+                     MatrixView<const T> x, const Targets<T>& targets);
+
+}  // namespace dladmm

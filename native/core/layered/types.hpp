@@ -1,0 +1,97 @@
+// The vocabulary of the layered splitting: what a network is, what an update is, and what a sweep reports.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/functions/activation.hpp"
+#include "core/functions/loss.hpp"
+
+namespace dladmm {
+
+// Widths n_0 … n_L; f_l is the same for every hidden layer, the last layer is linear.
+struct Network {
+  std::vector<std::size_t> widths;
+  Activation activation;
+  Loss loss;
+
+  [[nodiscard]] std::size_t layers() const { return widths.size() - 1; }
+  [[nodiscard]] std::size_t inputs(std::size_t l) const { return widths[l - 1]; }
+  [[nodiscard]] std::size_t outputs(std::size_t l) const { return widths[l]; }
+};
+
+// The blocks of variables of min R(z_L) + Σ Ω(W_l) + penalties (PAPERS: dlADMM, Problem 2).
+enum class Block : std::uint8_t { W, b, z, a, u };
+
+// Minimise over one block of layer l = 1 … L, the rest held fixed. `a` has l < L, `u` has l = L.
+struct Update {
+  Block block;
+  std::size_t layer;
+};
+
+// How the size of a quadratic step is found: `backtracking` starts at theta0 (tau0) and grows it until
+// φ(new) ≤ model; `exact` takes the smallest size that passes, κ.
+enum class StepSearch { backtracking, exact };
+
+// How z_L is minimised: exactly, or by the official code's FISTA with its step, tolerance and cap.
+enum class OutputSolver { exact, fista };
+
+struct Fista {
+  double step = 4;
+  double tolerance = 1e-3;
+  int limit = 500;
+};
+
+// Everything that may change from sweep to sweep.
+struct Penalties {
+  double nu = 1;       // hidden constraints
+  double rho = 1;      // the output constraint
+  double l2 = 0;       // λ of Ω_l(W) = (λ/2)‖W‖²
+  StepSearch search = StepSearch::backtracking;
+  double theta0 = 1;   // first size tried for W
+  double tau0 = 1;     // first size tried for a
+  double growth = 2;   // γ, η of Algorithms 2 to 5
+  OutputSolver output = OutputSolver::exact;
+  Fista fista;
+};
+
+// What one update did. Entries that do not apply are NaN (or −1 for `steps`).
+struct UpdateRecord {
+  double size;          // accepted θ (W) or τ (a)
+  double kappa;         // the smallest size that the acceptance test passes
+  double step_norm;     // ‖Δ‖² of the block, for W and a
+  int steps;            // Newton steps (the most of any sample) or FISTA steps, for z_L
+  double stationarity;  // z_L: largest |∇R(z) + u + ρ(z − m)|
+  double seconds;
+};
+
+// What the variables miss by, and the augmented Lagrangian they give (eq. 1, with the penalties passed in).
+struct Measures {
+  std::vector<double> residual;    // ‖z_l − P_l − b_l‖², l = 1 … L
+  std::vector<double> activation;  // ‖a_l − f(z_l)‖², l = 1 … L − 1
+  double loss = 0;                 // R(z_L), summed over the samples
+  double regularisation = 0;       // Σ Ω_l(W_l)
+  double dual_product = 0;         // ⟨u, r_L⟩
+  double dual_norm = 0;            // ‖u‖²
+  double dual_identity = 0;        // largest |∇R(z_L) + u|: zero after an exact z_L and the dual step
+  double lagrangian = 0;
+};
+
+struct SweepRecord {
+  std::vector<UpdateRecord> updates;
+  std::size_t completed = 0;  // how many updates ran
+  bool stopped = false;       // the stop request came between two updates
+  bool diverged = false;      // the update after `completed` met a value that is not finite
+  Measures measures;
+  double seconds = 0;
+};
+
+// The outcome of a forward pass over a set of samples.
+struct Evaluation {
+  double loss = 0;          // R of the network's outputs, summed
+  std::size_t correct = 0;  // samples whose largest output is the label's (classification)
+};
+
+}  // namespace dladmm

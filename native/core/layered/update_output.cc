@@ -1,0 +1,195 @@
+// The output layer: z_L (dlADMM, eq. 5 and 15) and the dual variable u.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/layered/pass.hpp"
+#include "core/layered/state.hpp"
+
+namespace dladmm {
+namespace {
+
+// Named pieces of a member's work array, each as long as the output layer is wide.
+struct SampleWork {
+  std::span<double> m, u, z, target, rest;
+
+  SampleWork(std::span<double> work, std::size_t n)
+      : m(work.subspan(0, n)),
+        u(work.subspan(n, n)),
+        z(work.subspan(2 * n, n)),
+        target(work.subspan(3 * n, n)),
+        rest(work.subspan(4 * n)) {}
+};
+
+// Entries of the gradient below this are rounding in the type that holds z.
+template <typename T>
+constexpr double kOutputTolerance = std::is_same_v<T, double> ? 2e-14 : 1e-9;
+
+}  // namespace
+
+// z_L <- argmin of R(z) + ⟨u, z⟩ + (ρ/2)‖z − P_L − b_L‖², sample by sample, from the kept product.
+template <typename T>
+bool LayeredState<T>::update_output_z(const Penalties& p, UpdateRecord& record) {
+  Layer& it = layer(depth());
+  const std::size_t n = it.b.size();
+  const Targets<T> goals = targets();
+  pass(
+      {product(depth())}, {},
+      [&](unsigned member, Rows, Rows rows, Partial& partial) {
+        const SampleWork work(spaces_[member].work, n);
+        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+          const T* const pi = it.P.view().row(i);
+          const T* const ui = u_.view().row(i);
+          T* const zi = it.z.view().row(i);
+          for (std::size_t j = 0; j < n; ++j) {
+            work.m[j] = static_cast<double>(pi[j]) + static_cast<double>(it.b[j]);
+            work.u[j] = static_cast<double>(ui[j]);
+            work.z[j] = static_cast<double>(zi[j]);
+          }
+          const auto found = solve_output(setup_.network.loss, work.m, work.u, goals.of(i, work.target), p.rho,
+                                          kOutputTolerance<T>, work.z, work.rest);
+          partial.scalars[kSteps] = std::max(partial.scalars[kSteps], static_cast<double>(found.steps));
+          if (!(found.stationarity <= partial.scalars[kLargest])) partial.scalars[kLargest] = found.stationarity;
+          for (std::size_t j = 0; j < n; ++j) {
+            zi[j] = static_cast<T>(work.z[j]);
+            partial.columns[0][j] += static_cast<double>(zi[j]) - static_cast<double>(pi[j]);
+          }
+        }
+      },
+      [](unsigned, Rows, Partial&) {});
+  sums_.columns(0, it.difference_sums, 1, 0);
+  it.difference_known = true;
+  changed_product(depth());
+  record.steps = static_cast<int>(sums_.largest(kSteps));
+  record.stationarity = sums_.largest(kLargest);
+  return std::all_of(it.difference_sums.begin(), it.difference_sums.end(), [](double s) { return std::isfinite(s); });
+}
+
+// The official code's solver (Beck and Teboulle's FISTA with the quadratic as the proximal part). With
+// F(x) = R(x) + (ρ/2)‖x − m + u/ρ‖² and step s:  y⁺ = (ρ(m − u/ρ) + (x − s∇R(x))/s)/(ρ + 1/s),
+// x⁺ = y⁺ + ((t − 1)/t⁺)(y⁺ − y), until F changes by less than the tolerance. The extrapolated x is what it returns.
+template <typename T>
+bool LayeredState<T>::update_output_z_fista(const Penalties& p, UpdateRecord& record) {
+  Layer& it = layer(depth());
+  const std::size_t n = it.b.size();
+  const Targets<T> goals = targets();
+  const double rho = p.rho;
+  const double s = p.fista.step;
+
+  // One pass: optionally renew x by a step with the given extrapolation, then F at x.
+  const auto sweep_samples = [&](bool first, double extrapolation) {
+    pass(
+        {product(depth())}, {},
+        [&](unsigned member, Rows, Rows rows, Partial& partial) {
+          const SampleWork work(spaces_[member].work, n);
+          const std::span<double> gradient = work.rest.subspan(0, n);
+          for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+            const T* const pi = it.P.view().row(i);
+            const T* const ui = u_.view().row(i);
+            T* const x = it.z.view().row(i);
+            T* const y = fista_y_.view().row(i);
+            const SampleTarget target = goals.of(i, work.target);
+            for (std::size_t j = 0; j < n; ++j) {
+              work.m[j] = static_cast<double>(pi[j]) + static_cast<double>(it.b[j]) - static_cast<double>(ui[j]) / rho;
+              work.z[j] = static_cast<double>(x[j]);
+            }
+            if (first) {
+              std::copy_n(x, n, y);
+            } else {
+              loss_and_gradient(setup_.network.loss, work.z, target, gradient);
+              for (std::size_t j = 0; j < n; ++j) {
+                const double next = (rho * work.m[j] + (work.z[j] - s * gradient[j]) / s) / (rho + 1 / s);
+                work.z[j] = next + extrapolation * (next - static_cast<double>(y[j]));
+                y[j] = static_cast<T>(next);
+                x[j] = static_cast<T>(work.z[j]);
+              }
+            }
+            double quadratic = 0;
+            for (std::size_t j = 0; j < n; ++j) {
+              const double miss = work.z[j] - work.m[j];
+              quadratic += miss * miss;
+              partial.columns[0][j] += static_cast<double>(x[j]) - static_cast<double>(pi[j]);
+            }
+            partial.scalars[kLoss] +=
+                loss_value(setup_.network.loss, work.z, target, work.rest) + rho / 2 * quadratic;
+          }
+        },
+        [](unsigned, Rows, Partial&) {});
+    return sums_.scalar(kLoss);
+  };
+
+  double t = 1;
+  double value_before = 1e11;
+  double value = sweep_samples(true, 0);
+  record.steps = 0;
+  while (record.steps < p.fista.limit && !(std::abs(value - value_before) < p.fista.tolerance)) {
+    value_before = value;
+    const double t_next = (1 + std::sqrt(1 + 4 * t * t)) / 2;
+    value = sweep_samples(false, (t - 1) / t_next);
+    t = t_next;
+    ++record.steps;
+    if (!std::isfinite(value)) return false;
+  }
+  sums_.columns(0, it.difference_sums, 1, 0);
+  it.difference_known = true;
+  changed_product(depth());
+  return std::isfinite(value);
+}
+
+template <typename T>
+void LayeredState<T>::output_pass(double dual_step) {
+  Layer& it = layer(depth());
+  const std::size_t n = it.b.size();
+  const Targets<T> goals = targets();
+  pass(
+      {product(depth())}, {},
+      [&](unsigned member, Rows, Rows rows, Partial& partial) {
+        const SampleWork work(spaces_[member].work, n);
+        const std::span<double> gradient = work.rest.subspan(0, n);
+        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+          const T* const pi = it.P.view().row(i);
+          const T* const zi = it.z.view().row(i);
+          T* const ui = u_.view().row(i);
+          std::copy_n(zi, n, work.z.begin());
+          partial.scalars[kLoss] +=
+              loss_and_gradient(setup_.network.loss, work.z, goals.of(i, work.target), gradient);
+          for (std::size_t j = 0; j < n; ++j) {
+            const double r = work.z[j] - (static_cast<double>(pi[j]) + static_cast<double>(it.b[j]));
+            if (dual_step != 0) ui[j] = static_cast<T>(static_cast<double>(ui[j]) + dual_step * r);
+            const double dual = static_cast<double>(ui[j]);
+            partial.scalars[kResidual] += r * r;
+            partial.scalars[kDualProduct] += dual * r;
+            partial.scalars[kDirection] += dual * dual;
+            partial.scalars[kLargest] = std::max(partial.scalars[kLargest], std::abs(gradient[j] + dual));
+            partial.columns[0][j] += dual;
+          }
+        }
+      },
+      [](unsigned, Rows, Partial&) {});
+  if (dual_step != 0) sums_.columns(0, dual_sums_, 1, 0);
+  it.residual = sums_.scalar(kResidual);
+  it.residual_known = true;
+  output_ = {.known = true,
+             .loss = sums_.scalar(kLoss),
+             .dual_product = sums_.scalar(kDualProduct),
+             .dual_norm = sums_.scalar(kDirection),
+             .dual_identity = sums_.largest(kLargest)};
+}
+
+// u <- u + ρ (z_L − P_L − b_L)
+template <typename T>
+bool LayeredState<T>::update_u(const Penalties& p) {
+  output_pass(p.rho);
+  return std::isfinite(output_.dual_norm) && std::isfinite(output_.loss);
+}
+
+template bool LayeredState<float>::update_output_z(const Penalties&, UpdateRecord&);
+template bool LayeredState<double>::update_output_z(const Penalties&, UpdateRecord&);
+template bool LayeredState<float>::update_output_z_fista(const Penalties&, UpdateRecord&);
+template bool LayeredState<double>::update_output_z_fista(const Penalties&, UpdateRecord&);
+template void LayeredState<float>::output_pass(double);
+template void LayeredState<double>::output_pass(double);
+template bool LayeredState<float>::update_u(const Penalties&);
+template bool LayeredState<double>::update_u(const Penalties&);
+
+}  // namespace dladmm

@@ -1,0 +1,68 @@
+// The BLAS that the algorithms need, typed and shaped: sizes come from the views and are checked.
+#pragma once
+
+#include <cblas.h>
+
+#include <cassert>
+#include <cstddef>
+#include <limits>
+#include <stdexcept>
+
+#include "core/linalg/matrix.hpp"
+
+namespace dladmm::blas {
+
+enum class Op { none, transpose };
+
+// BLAS counts in 32-bit integers: no view wider or taller than that may reach it.
+[[nodiscard]] inline int dimension(std::size_t n) {
+  if (n > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    throw std::length_error("a matrix dimension exceeds what BLAS can count (2^31 - 1)");
+  }
+  return static_cast<int>(n);
+}
+
+// C <- alpha op(A) op(B) + beta C
+template <typename T>
+void gemm(Op op_a, Op op_b, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta, MatrixView<T> c) {
+  const std::size_t inner = op_a == Op::none ? a.columns : a.rows;
+  assert((op_a == Op::none ? a.rows : a.columns) == c.rows);
+  assert((op_b == Op::none ? b.columns : b.rows) == c.columns);
+  assert((op_b == Op::none ? b.rows : b.columns) == inner);
+  if (c.rows == 0 || c.columns == 0) return;
+  const auto transpose = [](Op op) { return op == Op::none ? CblasNoTrans : CblasTrans; };
+  const int m = dimension(c.rows);
+  const int n = dimension(c.columns);
+  const int k = dimension(inner);
+  const int lda = dimension(a.stride);
+  const int ldb = dimension(b.stride);
+  const int ldc = dimension(c.stride);
+  if constexpr (std::is_same_v<T, float>) {
+    cblas_sgemm(CblasRowMajor, transpose(op_a), transpose(op_b), m, n, k, alpha, a.data, lda, b.data, ldb, beta, c.data,
+                ldc);
+  } else {
+    static_assert(std::is_same_v<T, double>);
+    cblas_dgemm(CblasRowMajor, transpose(op_a), transpose(op_b), m, n, k, alpha, a.data, lda, b.data, ldb, beta, c.data,
+                ldc);
+  }
+}
+
+// y <- alpha op(A) x + beta y
+template <typename T>
+void gemv(Op op_a, T alpha, MatrixView<const T> a, std::span<const T> x, T beta, std::span<T> y) {
+  assert(x.size() == (op_a == Op::none ? a.columns : a.rows));
+  assert(y.size() == (op_a == Op::none ? a.rows : a.columns));
+  if (a.rows == 0 || a.columns == 0) return;
+  const auto op = op_a == Op::none ? CblasNoTrans : CblasTrans;
+  const int m = dimension(a.rows);
+  const int n = dimension(a.columns);
+  const int lda = dimension(a.stride);
+  if constexpr (std::is_same_v<T, float>) {
+    cblas_sgemv(CblasRowMajor, op, m, n, alpha, a.data, lda, x.data(), 1, beta, y.data(), 1);
+  } else {
+    static_assert(std::is_same_v<T, double>);
+    cblas_dgemv(CblasRowMajor, op, m, n, alpha, a.data, lda, x.data(), 1, beta, y.data(), 1);
+  }
+}
+
+}  // namespace dladmm::blas

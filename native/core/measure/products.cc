@@ -1,0 +1,83 @@
+#include "core/measure/products.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <vector>
+
+#include "core/linalg/blas.hpp"
+#include "core/parallel/samples.hpp"
+
+namespace dladmm {
+namespace {
+
+// OpenBLAS's thread count is global to the process: borrowed for one measurement.
+class OpenBlasThreads {
+ public:
+  explicit OpenBlasThreads(unsigned count) { openblas_set_num_threads(static_cast<int>(count)); }
+  ~OpenBlasThreads() { openblas_set_num_threads(1); }
+  OpenBlasThreads(const OpenBlasThreads&) = delete;
+  OpenBlasThreads& operator=(const OpenBlasThreads&) = delete;
+};
+
+template <typename T>
+void multiply(Product product, MatrixView<T> input, MatrixView<T> output, MatrixView<T> parameters, T beta) {
+  using blas::Op;
+  switch (product) {
+    case Product::gradient:
+      return blas::gemm<T>(Op::transpose, Op::none, T(1), output, input, beta, parameters);
+    case Product::image: return blas::gemm<T>(Op::none, Op::transpose, T(1), input, parameters, T(0), output);
+    case Product::back: return blas::gemm<T>(Op::none, Op::none, T(1), output, parameters, T(0), input);
+  }
+}
+
+}  // namespace
+
+template <typename T>
+double product_seconds(Product product, Way way, std::size_t samples, std::size_t inputs, std::size_t outputs,
+                       unsigned threads, int repeats) {
+  Team team(threads);
+  Matrix<T> input(samples, inputs);
+  Matrix<T> output(samples, outputs);
+  std::vector<Matrix<T>> parameters;
+  for (unsigned member = 0; member < threads; ++member) parameters.emplace_back(outputs, inputs);
+  const std::size_t share = (samples + threads - 1) / threads;
+  const SampleBlocks blocks{samples, way == Way::team_blocks ? std::min<std::size_t>(1024, share) : share};
+  // Small numbers: a result fed back as an operand must not overflow.
+  team.run([&](unsigned member) {
+    blocks.each(member, threads, [&](Rows rows) {
+      const auto fill = [&](MatrixView<T> m) {
+        for (std::size_t i = 0; i < m.rows; ++i) std::fill_n(m.row(i), m.columns, static_cast<T>(1e-3));
+      };
+      fill(input.view().rows_from(rows.first, rows.count));
+      fill(output.view().rows_from(rows.first, rows.count));
+    });
+    std::fill_n(parameters[member].flat().data(), outputs * inputs, static_cast<T>(1e-3));
+  });
+
+  double best = std::numeric_limits<double>::infinity();
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    const auto began = std::chrono::steady_clock::now();
+    if (way == Way::openblas_threads) {
+      const OpenBlasThreads scope(threads);
+      multiply<T>(product, input.view(), output.view(), parameters[0].view(), T(0));
+    } else {
+      team.run([&](unsigned member) {
+        T beta = 0;
+        const std::size_t own = product == Product::gradient ? member : 0;
+        blocks.each(member, threads, [&](Rows rows) {
+          multiply<T>(product, input.view().rows_from(rows.first, rows.count),
+                      output.view().rows_from(rows.first, rows.count), parameters[own].view(), beta);
+          beta = 1;
+        });
+      });
+    }
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  }
+  return best;
+}
+
+template double product_seconds<float>(Product, Way, std::size_t, std::size_t, std::size_t, unsigned, int);
+template double product_seconds<double>(Product, Way, std::size_t, std::size_t, std::size_t, unsigned, int);
+
+}  // namespace dladmm

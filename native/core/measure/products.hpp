@@ -1,0 +1,26 @@
+// How fast the machine multiplies: the floor that an iteration is measured against.
+#pragma once
+
+#include <cstddef>
+
+namespace dladmm {
+
+// The three products over samples that a sweep is made of, for a layer of n_in inputs and n_out outputs.
+enum class Product {
+  gradient,   // n_out x n_in  <- (samples x n_out)ᵀ (samples x n_in)
+  image,      // samples x n_out <- (samples x n_in) (n_out x n_in)ᵀ
+  back,       // samples x n_in <- (samples x n_out) (n_out x n_in)
+};
+
+enum class Way {
+  openblas_threads,  // one call on whole matrices, OpenBLAS's own threads
+  team_blocks,       // our team, blocks of 1,024 samples
+  team_shares,       // our team, each member's whole share of the samples
+};
+
+// Seconds of the fastest of `repeats` runs of one product, done in one way by `threads` threads.
+template <typename T>
+double product_seconds(Product product, Way way, std::size_t samples, std::size_t inputs, std::size_t outputs,
+                       unsigned threads, int repeats);
+
+}  // namespace dladmm

@@ -1,0 +1,125 @@
+// Passes over the samples, and the one seam through which every sum over samples goes: gradients, Gram matrices,
+// norms, losses. If the samples are ever spread over several processes, an all-reduce stands in SampleSums and no
+// algorithm changes.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "core/linalg/blas.hpp"
+#include "core/linalg/matrix.hpp"
+#include "core/parallel/team.hpp"
+
+namespace dladmm {
+
+// Samples first … first + count − 1.
+struct Rows {
+  std::size_t first;
+  std::size_t count;
+};
+
+// Which samples each member of the team works on: one contiguous share, cut into blocks. The division depends on
+// nothing but the three sizes, so a run repeats bit for bit for a given number of threads.
+struct SampleBlocks {
+  std::size_t samples;
+  std::size_t block;
+
+  template <typename Body>
+  void each(unsigned member, unsigned members, Body&& body) const {
+    const std::size_t begin = share(member, members);
+    const std::size_t end = share(member + 1, members);
+    for (std::size_t first = begin; first < end; first += block) body(Rows{first, std::min(block, end - first)});
+  }
+
+ private:
+  [[nodiscard]] std::size_t share(unsigned member, unsigned members) const {
+    const std::size_t whole = samples / members;
+    const std::size_t rest = samples % members;
+    return whole * member + std::min<std::size_t>(member, rest);
+  }
+};
+
+// One accumulator for each member, added up in the order of the members. Scalars and columns are double.
+template <typename T>
+class SampleSums {
+ public:
+  static constexpr std::size_t kScalars = 9;
+
+  struct alignas(64) Partial {
+    std::array<double, kScalars> scalars{};
+    std::array<std::vector<double>, 2> columns;
+    Buffer<T> matrix;
+    bool matrix_started = false;
+
+    // G <- G + R^T A over the rows of a block.
+    void add_product(MatrixView<const T> r, MatrixView<const T> a) {
+      const MatrixView<T> g(matrix.data(), r.columns, a.columns);
+      blas::gemm<T>(blas::Op::transpose, blas::Op::none, T(1), r, a, matrix_started ? T(1) : T(0), g);
+      matrix_started = true;
+    }
+  };
+
+  SampleSums() = default;
+  SampleSums(unsigned members, std::size_t widest, std::size_t largest_matrix) : partials_(members) {
+    for (auto& partial : partials_) {
+      for (auto& columns : partial.columns) columns.assign(widest, 0.0);
+      partial.matrix = Buffer<T>(largest_matrix);
+    }
+  }
+
+  void clear() {
+    for (auto& partial : partials_) {
+      partial.scalars.fill(0);
+      for (auto& columns : partial.columns) std::fill(columns.begin(), columns.end(), 0.0);
+      partial.matrix_started = false;
+    }
+  }
+
+  [[nodiscard]] Partial& of(unsigned member) { return partials_[member]; }
+
+  [[nodiscard]] double scalar(std::size_t i) const {
+    double sum = 0;
+    for (const auto& partial : partials_) sum += partial.scalars[i];
+    return sum;
+  }
+
+  [[nodiscard]] double largest(std::size_t i) const {
+    double largest = 0;
+    for (const auto& partial : partials_) largest = std::max(largest, partial.scalars[i]);
+    return largest;
+  }
+
+  // out[j] <- keep * out[j] + factor * (column sum j of set `which`)
+  void columns(std::size_t which, std::span<double> out, double factor, double keep) const {
+    for (std::size_t j = 0; j < out.size(); ++j) {
+      double sum = 0;
+      for (const auto& partial : partials_) sum += partial.columns[which][j];
+      out[j] = keep * out[j] + factor * sum;
+    }
+  }
+
+  // out <- sum of the members' matrices
+  void matrix(Team& team, MatrixView<T> out) const {
+    team.run([&](unsigned member) {
+      SampleBlocks{out.rows, out.rows}.each(member, team.size(), [&](Rows rows) {
+        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+          T* const to = out.row(i);
+          std::fill(to, to + out.columns, T(0));
+          for (const auto& partial : partials_) {
+            if (!partial.matrix_started) continue;
+            const T* const from = partial.matrix.data() + i * out.columns;
+            for (std::size_t j = 0; j < out.columns; ++j) to[j] += from[j];
+          }
+        }
+      });
+    });
+  }
+
+ private:
+  std::vector<Partial> partials_;
+};
+
+}  // namespace dladmm

@@ -1,0 +1,89 @@
+#include "core/parallel/team.hpp"
+
+#include <algorithm>
+
+namespace dladmm {
+namespace {
+
+// A pass ends for all members at nearly the same time: a short spin saves a trip through the kernel. It is bounded,
+// because several trainings may share the processors.
+constexpr int kSpins = 2000;
+
+inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+template <typename U>
+void wait_while(const std::atomic<U>& value, U old) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    relax();
+  }
+  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+Team::Team(unsigned size) : size_(std::max(size, 1U)), failures_(size_) {
+  members_.reserve(size_ - 1);
+  try {
+    for (unsigned member = 1; member < size_; ++member) members_.emplace_back([this, member] { wait_for_work(member); });
+  } catch (...) {
+    ending_.store(true);
+    round_.fetch_add(1);
+    round_.notify_all();
+    for (auto& thread : members_) thread.join();
+    throw;
+  }
+}
+
+Team::~Team() {
+  ending_.store(true);
+  round_.fetch_add(1, std::memory_order_release);
+  round_.notify_all();
+  for (auto& thread : members_) thread.join();
+}
+
+void Team::perform(unsigned member) noexcept {
+  try {
+    call_(work_, member);
+  } catch (...) {
+    failures_[member] = std::current_exception();
+  }
+}
+
+void Team::dispatch(Call call, void* work) {
+  call_ = call;
+  work_ = work;
+  std::fill(failures_.begin(), failures_.end(), nullptr);
+  if (size_ > 1) {
+    busy_.store(size_ - 1, std::memory_order_relaxed);
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+  }
+  perform(0);
+  for (unsigned left = busy_.load(std::memory_order_acquire); left != 0; left = busy_.load(std::memory_order_acquire)) {
+    wait_while(busy_, left);
+  }
+  for (const auto& failure : failures_) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+void Team::wait_for_work(unsigned member) {
+  std::uint32_t seen = 0;
+  for (;;) {
+    wait_while(round_, seen);
+    seen = round_.load(std::memory_order_acquire);
+    if (ending_.load(std::memory_order_acquire)) return;
+    perform(member);
+    busy_.fetch_sub(1, std::memory_order_acq_rel);
+    busy_.notify_one();
+  }
+}
+
+}  // namespace dladmm
