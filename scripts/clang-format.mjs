@@ -33,22 +33,25 @@ function findFormatter() {
 
 if (files.length > 0) {
   const { command, version } = findFormatter();
-  const { status, error } = spawnSync(
-    command,
-    [...(check ? ['--dry-run', '--Werror'] : ['-i']), '--style=file', ...files],
-    {
-      cwd: root,
-      stdio: 'inherit',
-    },
-  );
+  const mode = check ? ['--dry-run', '--Werror'] : ['-i'];
+  const { status, stderr, error } = spawnSync(command, [...mode, '--style=file', ...files], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: Number.POSITIVE_INFINITY,
+  });
   if (error) throw error;
-  if (status === 0) console.log(`${files.length} C++ files ${check ? 'are formatted' : 'formatted'}`);
-  else if (check && version !== REFERENCE) {
-    console.log(
-      `The lines above are clang-format ${version}'s opinion; clang-format ${REFERENCE} is the measure, so they do not count.`,
-    );
+  // One line a place, without the excerpt: whoever runs this runs `npm run format` next.
+  const places = stderr.match(/^\S.*?:\d+(?=:\d+: error: code should be clang-formatted)/gm) ?? [];
+  for (const place of new Set(places)) console.error(`${place} is not formatted`);
+  if (status === 0) {
+    console.log(`${files.length} C++ files ${check ? 'are formatted' : 'formatted'}`);
+  } else if (places.length === 0) {
+    console.error(stderr);
+    process.exit(1);
+  } else if (version !== REFERENCE) {
+    console.error(`That is the opinion of clang-format ${version}; ${REFERENCE} is the measure, so it does not count.`);
   } else {
-    console.error(check ? 'To format them: npm run format' : `${command} failed`);
+    console.error('To format them: npm run format');
     process.exit(1);
   }
 }
