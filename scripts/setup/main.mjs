@@ -1,7 +1,9 @@
 // The steps of the set-up, in order. Each looks first whether it is needed.
 import { createHash } from 'node:crypto';
 import {
+  accessSync,
   existsSync,
+  constants as fsConstants,
   lstatSync,
   mkdtempSync,
   readFileSync,
@@ -11,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { constants, tmpdir } from 'node:os';
+import { constants, homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lock } from './lock.mjs';
@@ -67,11 +69,15 @@ function missingNeeds({ test, building }) {
   const compilers = process.env.CXX ? process.env.CXX : 'g++ or c++';
   return Object.fromEntries(
     [
-      [building && !findCompiler(), 'compiler', `no working C++20 compiler (${compilers})`],
+      [
+        building && !findCompiler(),
+        'compiler',
+        `no working C++20 compiler (${compilers}; GCC 10 is the oldest that will do)`,
+      ],
       [building && !capture('python3', ['--version']), 'python', 'no python3 (node-gyp needs it)'],
       [building && !has('make'), 'make', 'no make'],
       [!overridden && !has(process.env.PKG_CONFIG || 'pkg-config'), 'pkgConfig', 'no pkg-config'],
-      [reason, 'openblas', `no usable OpenBLAS: ${reason}`],
+      [reason, 'openblas', `no usable OpenBLAS: ${reason?.replace(/\.$/, '')}`],
       [test && !has('cmake'), 'cmake', 'no cmake'],
       [test && !has('ninja'), 'ninja', 'no ninja'],
       [test && !has('clang-format') && !process.env.CLANG_FORMAT, 'clangFormat', 'no clang-format'],
@@ -113,9 +119,11 @@ async function ensureFashionMnist() {
     const failure = await install(['fashionMnist'], logFile('apt-data'));
     if (hasFashionMnist()) {
       rmSync(GAVE_UP, { force: true });
+      done('Fashion-MNIST');
       return;
     }
-    note(`Fashion-MNIST could not be installed: ${failure?.at(-2) ?? 'the package does not hold it'}`);
+    const why = failure?.findLast((line) => line.startsWith('E: ')) ?? failure?.at(-2);
+    note(`Fashion-MNIST could not be installed: ${why ?? 'the package does not hold it'}`);
   }
   note(`without Fashion-MNIST the bundled digits serve; to have it: ${command}`);
   writeStamp(GAVE_UP, '');
@@ -143,12 +151,29 @@ function npm(...args) {
     : ['npm', args];
 }
 
+/** True when a file can be made in `folder`, or the folder itself where it is to be. */
+function isWritable(folder) {
+  if (!existsSync(folder)) return isWritable(path.dirname(folder));
+  try {
+    accessSync(folder, fsConstants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// In a container the user often has no home, or `/` for one, and npm must keep its cache somewhere.
+function npmCache() {
+  const usual = process.env.npm_config_cache ?? path.join(homedir(), '.npm');
+  return isWritable(usual) ? {} : { npm_config_cache: inRoot('.setup', 'npm-cache') };
+}
+
 async function ensurePackages() {
   if (packagesAreFresh()) return;
   doing('installing the npm packages');
   // include=dev: the build needs TypeScript whatever NODE_ENV says.
   const [command, args] = npm('ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund');
-  await run('npm ci', command, args, { cwd: root, logFile: logFile('npm') });
+  await run('npm ci', command, args, { cwd: root, env: npmCache(), logFile: logFile('npm') });
   writeStamp(npmStamp, npmHash());
 }
 
@@ -275,6 +300,8 @@ export async function main(args) {
       process.exit(128 + constants.signals[signal]);
     });
   }
+  // An empty HOME makes npm keep its files in a folder called ~ here; without one it asks the system.
+  if (process.env.HOME === '') delete process.env.HOME;
   try {
     if (unknown !== undefined)
       throw new SetupError(`unknown argument ${unknown}; usage: node scripts/setup.mjs [--test] [--data]`);
