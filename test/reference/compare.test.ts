@@ -150,8 +150,10 @@ test('what is missing, not a number, or of another shape does not hold', () => {
   ] as Recorded[])
     expect(holds(limit, reference, actual)).toBe(false);
   for (const form of ['exact', 'absolute', 'relative_to_largest_so_far', 'of_max_1_and_last_V_fro'])
-    expect(holds({ [form]: form === 'exact' ? ['q'] : { q: 1e9 } }, [1], [Number.NaN], { V_fro: [[1]] })).toBe(false);
-  expect(holds({ absolute_from_iteration: { q: { limit: 1e9, from: 0 } } }, [1], [Number.NaN])).toBe(false);
+    expect(
+      holds({ [form]: form === 'exact' ? ['q'] : { q: 1e9 } }, [1, 1], [1, Number.NaN], { V_fro: [[1], [1]] }),
+    ).toBe(false);
+  expect(holds({ absolute_from_iteration: { q: { limit: 1e9, from: 0 } } }, [1, 1], [1, Number.NaN])).toBe(false);
 });
 
 test('an unknown or damaged form of tolerance does not hold, and is named', () => {
