@@ -366,7 +366,7 @@ export function updateOutputZ(state: PlainState, penalties: Penalties): Step {
   return { state: { ...state, z: replaced(state.z, L, exactOutputZ(m, state.u, state.target, rho)) } };
 }
 
-/** Equation after (16): u ← u + ρ (z_L − W_L a_{L-1} − b_L). */
+/** The dual step of Algorithm 1: u ← u + ρ (z_L − W_L a_{L-1} − b_L). */
 export function updateU(state: PlainState, { rho }: Penalties): Step {
   const r = at(residuals(state).r, depth(state), 'r');
   return { state: { ...state, u: plus(state.u, rho, r) } };
