@@ -55,4 +55,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace dladmm::addon
 
-NODE_API_MODULE(NODE_GYP_MODULE_NAME, dladmm::addon::init)
+namespace {
+Napi::Object init_addon(Napi::Env env, Napi::Object exports) { return dladmm::addon::init(env, exports); }
+}  // namespace
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, init_addon)

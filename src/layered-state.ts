@@ -1,0 +1,249 @@
+import { DlAdmmError, expected } from './errors.js';
+import { labelArray, loadRows, type LabelsLike, type MatrixLike, type RowSource, rowSource } from './inputs.js';
+import { BLOCK_NUMBER, type Dtype, fromNative, native, type NativeLayered, type NativeMeasures, type NativePenalties, type NativeSweep, type Numbers } from './native.js';
+import { type Network, slopeOf } from './network.js';
+import type { Measures, Metrics, UpdateRecord } from './record.js';
+import type { Block, Update } from './sweep.js';
+
+/** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
+export interface LabelledSamples {
+  readonly x: MatrixLike;
+  readonly labels?: LabelsLike;
+  readonly y?: MatrixLike;
+}
+
+/** What a state is made of, checked. */
+export interface StateOptions {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly softmax: 'stable' | 'reference';
+  readonly threads: number;
+  /** Keep XᵀX, which spares two of four products where a sweep updates W_1 twice in a row. */
+  readonly gram: boolean;
+  /** Make room for the FISTA solver of z_L. */
+  readonly fista: boolean;
+}
+
+/** What one call of {@link LayeredState.run} did. */
+export interface SweepResult {
+  readonly updates: readonly UpdateRecord[];
+  /** How many of them ran. */
+  readonly completed: number;
+  /** A stop was asked for. */
+  readonly stopped: boolean;
+  /** The update after the completed ones met a value that is not finite; W and b are those from before the call. */
+  readonly diverged: boolean;
+  readonly seconds: number;
+  /** Absent after a divergence. */
+  readonly measures?: Measures;
+}
+
+/** Where z_L and u begin. */
+export interface StartOptions {
+  /** `forward`: the network's own output. `signed-labels`: +1 at the label, −1 elsewhere (the official code). */
+  readonly output: 'forward' | 'signed-labels';
+  /** `stationary`: u = −∇R(z_L), for which L_ρ descends from the first sweep on. `zero`: the official code. */
+  readonly dual: 'stationary' | 'zero';
+}
+
+const UPDATE_FIELDS = 6;
+const TRAINING_SET = -1;
+
+/**
+ * The variables of the layered splitting, in native memory: load samples, write parameters, start, run updates in any
+ * order, look at every block. Calls run one after the other, off the event loop.
+ *
+ * Shapes: W_l n_l × n_{l−1}, b_l n_l, z_l and a_l samples × n_l, u samples × n_L; all row-major.
+ */
+export class LayeredState {
+  readonly options: StateOptions;
+  readonly samples: number;
+  readonly #native: NativeLayered;
+  readonly #sizes: number[] = [];
+
+  private constructor(options: StateOptions, samples: number) {
+    this.options = options;
+    this.samples = samples;
+    try {
+      this.#native = new native.Layered(nativeOptions(options, samples));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /**
+   * Allocates the state and copies the training samples in.
+   *
+   * @throws DlAdmmError ERR_DLADMM_MEMORY before anything is allocated, if it would not fit; ERR_DLADMM_NON_FINITE,
+   * ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED for the samples
+   */
+  static async create(options: StateOptions, samples: LabelledSamples, name = 'data'): Promise<LayeredState> {
+    const source = rowSource(samples.x, options.network.layers[0] ?? 0, `${name}.x`);
+    const targets = targetsOf(options.network, samples, source.rows, name);
+    const bytes = native.Layered.requiredBytes(nativeOptions(options, source.rows));
+    checkMemory(bytes, source.rows, options);
+    const state = new LayeredState(options, source.rows);
+    try {
+      await state.#load(TRAINING_SET, source, targets);
+    } catch (error) {
+      state.close();
+      throw fromNative(error);
+    }
+    return state;
+  }
+
+  async #load(set: number, source: RowSource, targets: Int32Array | RowSource): Promise<void> {
+    await loadRows(source, (first, chunk) => this.#native.loadInput(set, first, chunk));
+    if (targets instanceof Int32Array) {
+      this.#native.loadLabels(set, targets);
+    } else {
+      await loadRows(targets, (first, chunk) => this.#native.loadTargets(set, first, chunk));
+    }
+  }
+
+  /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
+  async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
+    const source = rowSource(samples.x, this.options.network.layers[0] ?? 0, `${name}.x`);
+    const targets = targetsOf(this.options.network, samples, source.rows, name);
+    return this.#call(async () => {
+      const set = this.#native.addEvaluationSet(source.rows);
+      this.#sizes[set] = source.rows;
+      await this.#load(set, source, targets);
+      return set;
+    });
+  }
+
+  /** z and a by a forward pass from the present W and b, then z_L and u. */
+  start(options: StartOptions): Promise<void> {
+    return this.#call(() => this.#native.start(options));
+  }
+
+  /** Runs updates in their order, in one hop off the event loop. */
+  run(updates: readonly Update[], penalties: NativePenalties): Promise<SweepResult> {
+    const pairs = Int32Array.from(updates.flatMap(({ block, layer }) => [BLOCK_NUMBER[block], layer]));
+    return this.#call(async () => sweepResult(updates, await this.#native.run(pairs, penalties)));
+  }
+
+  /** Residuals and the augmented Lagrangian as things stand. */
+  measure(penalties: NativePenalties): Promise<Measures> {
+    return this.#call(async () => toMeasures(await this.#native.measure(penalties)));
+  }
+
+  /** The kept products P_l = a_{l−1} W_lᵀ afresh: bounds their drift. */
+  refresh(): Promise<void> {
+    return this.#call(() => this.#native.refresh());
+  }
+
+  /** Loss and accuracy of the network on an evaluation set, or on the training set. */
+  evaluate(set: number | 'train'): Promise<Metrics> {
+    const number = set === 'train' ? TRAINING_SET : set;
+    const count = set === 'train' ? this.samples : (this.#sizes[set] ?? Number.NaN);
+    return this.#call(async () => {
+      const { loss, correct } = await this.#native.evaluate(number);
+      const mean = loss / count;
+      return this.options.network.loss === 'softmax-cross-entropy'
+        ? { loss: mean, accuracy: correct / count }
+        : { loss: mean };
+    });
+  }
+
+  /** A copy of a block, row-major. */
+  read(block: Block, layer: number): Promise<Numbers> {
+    return this.#call(() => this.#native.read(BLOCK_NUMBER[block], layer));
+  }
+
+  /** Replaces a block; products and sums that depend on it are found afresh at the next run. */
+  write(block: Block, layer: number, values: Numbers): Promise<void> {
+    return this.#call(() => this.#native.write(BLOCK_NUMBER[block], layer, values));
+  }
+
+  /** Ends the run at work between two updates. */
+  stop(): void {
+    this.#native.stopSweep();
+  }
+
+  /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
+  close(): void {
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #call<R>(work: () => Promise<R>): Promise<R> {
+    try {
+      return await work();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
+
+function nativeOptions({ network, dtype, softmax, threads, gram, fista }: StateOptions, samples: number) {
+  return {
+    dtype,
+    widths: network.layers,
+    slope: slopeOf(network.activation),
+    loss: network.loss,
+    softmax,
+    samples,
+    threads,
+    gram,
+    fista,
+  };
+}
+
+function targetsOf(network: Network, samples: LabelledSamples, rows: number, name: string): Int32Array | RowSource {
+  const outputs = network.layers.at(-1) ?? 0;
+  if (network.loss === 'softmax-cross-entropy') return labelArray(samples.labels, rows, outputs, `${name}.labels`);
+  const source = rowSource(samples.y, outputs, `${name}.y`);
+  if (source.rows !== rows) throw expected(`${rows} rows, one a sample,`, `${name}.y`, source.rows, 'ERR_DLADMM_SHAPE');
+  return source;
+}
+
+function checkMemory(bytes: number, samples: number, options: StateOptions): void {
+  const available = process.availableMemory();
+  if (bytes <= available) return;
+  const size = (count: number): string => `${(count / 2 ** 30).toFixed(2)} GiB`;
+  throw new DlAdmmError(
+    'ERR_DLADMM_MEMORY',
+    `The state of ${options.network.layers.join('-')} on ${samples} samples in ${options.dtype} needs ${size(bytes)}, but only ${size(available)} of memory is available`,
+  );
+}
+
+function sweepResult(updates: readonly Update[], sweep: NativeSweep): SweepResult {
+  return {
+    updates: updates.slice(0, sweep.completed).map((update, i) => updateRecord(update, sweep.updates, i * UPDATE_FIELDS)),
+    completed: sweep.completed,
+    stopped: sweep.stopped,
+    diverged: sweep.diverged,
+    seconds: sweep.seconds,
+    ...(sweep.measures && { measures: toMeasures(sweep.measures) }),
+  };
+}
+
+function updateRecord({ block, layer }: Update, fields: Float64Array, at: number): UpdateRecord {
+  const [size = 0, kappa = 0, stepNorm = 0, steps = -1, stationarity = 0, seconds = 0] = fields.subarray(at, at + UPDATE_FIELDS);
+  return {
+    block,
+    layer,
+    seconds,
+    ...(Number.isNaN(size) ? {} : { size, kappa, stepNorm }),
+    ...(steps < 0 ? {} : { steps }),
+    ...(Number.isNaN(stationarity) ? {} : { stationarity }),
+  };
+}
+
+function toMeasures(m: NativeMeasures): Measures {
+  return {
+    lagrangian: m.lagrangian,
+    loss: m.loss,
+    regularisation: m.regularisation,
+    residuals: [...m.residual],
+    activationResiduals: [...m.activation],
+    dualNorm: m.dualNorm,
+    dualProduct: m.dualProduct,
+    dualIdentity: m.dualIdentity,
+  };
+}

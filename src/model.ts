@@ -1,0 +1,211 @@
+import { availableParallelism } from 'node:os';
+import { DlAdmmError, expected } from './errors.js';
+import { breathe, labelArray, type MatrixLike, type RowSource, rowSource } from './inputs.js';
+import type { LabelledSamples } from './layered-state.js';
+import type { Matrix } from './matrix.js';
+import { loadModelFile, saveModel, type StoredModel } from './model-file.js';
+import { type Dtype, fromNative, native, type NativeTrainedNetwork, type Numbers } from './native.js';
+import { type Network, slopeOf } from './network.js';
+import type { Metrics } from './record.js';
+
+/** What a model says of some samples. */
+export interface Prediction {
+  /** The network's outputs z_L, samples × n_L. */
+  readonly outputs: Matrix;
+  /** Classification: the class of the largest output, one a sample. */
+  readonly labels?: Int32Array;
+  /** Classification: softmax of the outputs, samples × n_L. */
+  readonly probabilities?: Matrix;
+}
+
+/** What a model is made of. */
+export interface ModelParts {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  /** `weights[l − 1]` is W_l, n_l × n_{l−1} row-major. */
+  readonly weights: readonly Numbers[];
+  readonly biases: readonly Numbers[];
+  readonly classes?: readonly string[];
+  readonly threads?: number;
+}
+
+/** Rows that one call of the addon takes: large enough to be fast, small enough not to hold up the event loop. */
+const CHUNK_ENTRIES = 2 ** 21;
+
+/** A trained network: predict, evaluate, save. Work runs off the event loop. */
+export class Model {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly weights: readonly Numbers[];
+  readonly biases: readonly Numbers[];
+  readonly classes?: readonly string[];
+  readonly #threads: number;
+  #native: NativeTrainedNetwork | undefined;
+  #closed = false;
+
+  constructor(parts: ModelParts) {
+    this.network = parts.network;
+    this.dtype = parts.dtype;
+    this.weights = parts.weights;
+    this.biases = parts.biases;
+    if (parts.classes !== undefined) this.classes = parts.classes;
+    this.#threads = parts.threads ?? Math.min(availableParallelism(), 64);
+  }
+
+  /**
+   * Reads a model file, checking every byte.
+   *
+   * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
+   */
+  static async load(path: string): Promise<Model> {
+    const stored = await loadModelFile(path);
+    const { layers, activation, loss, dtype, weights, biases, classes } = stored;
+    return new Model({ network: { layers, activation, loss }, dtype, weights, biases, ...(classes && { classes }) });
+  }
+
+  /**
+   * Writes the model as safetensors, atomically: a reader sees the old file or the new one.
+   *
+   * @throws DlAdmmError ERR_DLADMM_FILE
+   */
+  async save(path: string, note?: StoredModel['note']): Promise<void> {
+    const { network, dtype, weights, biases, classes } = this;
+    await saveModel(path, { ...network, dtype, weights, biases, ...(classes && { classes }), ...(note && { note }) });
+  }
+
+  /**
+   * Outputs for samples x n_0; for classification also the labels and probabilities.
+   *
+   * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED
+   */
+  async predict(x: MatrixLike): Promise<Prediction> {
+    const source = rowSource(x, this.#inputs, 'x');
+    const columns = this.#outputs;
+    const data = this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
+    await this.#eachChunk(source, async (first, chunk) => {
+      data.set(await this.#handle.predict(chunk), first * columns);
+    });
+    const outputs: Matrix = { data, rows: source.rows, columns };
+    if (this.network.loss !== 'softmax-cross-entropy') return { outputs };
+    return { outputs, labels: largest(outputs), probabilities: softmax(outputs) };
+  }
+
+  /**
+   * Loss (averaged over the samples) and, for classification, accuracy.
+   *
+   * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
+   */
+  async evaluate(samples: LabelledSamples): Promise<Metrics> {
+    const source = rowSource(samples.x, this.#inputs, 'x');
+    const classification = this.network.loss === 'softmax-cross-entropy';
+    const labels = classification ? labelArray(samples.labels, source.rows, this.#outputs, 'labels') : undefined;
+    const values = classification ? undefined : rowSource(samples.y, this.#outputs, 'y');
+    if (values && values.rows !== source.rows) {
+      throw expected(`${source.rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
+    }
+    let loss = 0;
+    let correct = 0;
+    await this.#eachChunk(source, async (first, chunk, count) => {
+      const targets = labels?.subarray(first, first + count) ?? values?.chunk(first, count);
+      const part = await this.#handle.evaluate(chunk, targets as Int32Array | Numbers);
+      loss += part.loss;
+      correct += part.correct;
+    });
+    const mean = loss / source.rows;
+    return classification ? { loss: mean, accuracy: correct / source.rows } : { loss: mean };
+  }
+
+  /** Gives the native memory and the thread back; the parameters stay readable. */
+  close(): void {
+    this.#closed = true;
+    this.#native?.close();
+    this.#native = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get #inputs(): number {
+    return this.network.layers[0] ?? 0;
+  }
+
+  get #outputs(): number {
+    return this.network.layers.at(-1) ?? 0;
+  }
+
+  /** The native copy of the parameters, made when it is first needed. */
+  get #handle(): NativeTrainedNetwork {
+    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
+    this.#native ??= this.#open();
+    return this.#native;
+  }
+
+  #open(): NativeTrainedNetwork {
+    const { layers, activation, loss } = this.network;
+    const handle = new native.TrainedNetwork({
+      dtype: this.dtype,
+      widths: layers,
+      slope: slopeOf(activation),
+      loss,
+      softmax: 'stable',
+      threads: this.#threads,
+    });
+    for (const [i, weights] of this.weights.entries()) handle.setLayer(i + 1, weights, this.biases[i] as Numbers);
+    return handle;
+  }
+
+  async #eachChunk(source: RowSource, work: (first: number, chunk: Numbers, count: number) => Promise<void>): Promise<void> {
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
+    for (let first = 0; first < source.rows; first += step) {
+      const count = Math.min(step, source.rows - first);
+      try {
+        await work(first, source.chunk(first, count), count);
+      } catch (error) {
+        throw locate(error, source, first);
+      }
+      if (count === step) await breathe();
+    }
+  }
+}
+
+/** The addon knows the index in a chunk; a person wants row and column. */
+function locate(error: unknown, source: RowSource, first: number): unknown {
+  const ours = fromNative(error);
+  if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE') return ours;
+  const index = Number((error as { index?: unknown }).index);
+  const row = first + Math.floor(index / source.columns);
+  return new DlAdmmError(
+    'ERR_DLADMM_NON_FINITE',
+    `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`,
+    { cause: error },
+  );
+}
+
+function largest({ data, rows, columns }: Matrix): Int32Array {
+  const labels = new Int32Array(rows);
+  for (let i = 0; i < rows; i += 1) {
+    let best = 0;
+    for (let j = 1; j < columns; j += 1) {
+      if ((data[i * columns + j] ?? 0) > (data[i * columns + best] ?? 0)) best = j;
+    }
+    labels[i] = best;
+  }
+  return labels;
+}
+
+function softmax({ data, rows, columns }: Matrix): Matrix {
+  const out = data.slice();
+  for (let i = 0; i < rows; i += 1) {
+    const row = out.subarray(i * columns, (i + 1) * columns);
+    const top = row.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
+    let sum = 0;
+    for (let j = 0; j < columns; j += 1) {
+      const e = Math.exp((row[j] ?? 0) - top);
+      row[j] = e;
+      sum += e;
+    }
+    for (let j = 0; j < columns; j += 1) row[j] = (row[j] ?? 0) / sum;
+  }
+  return { data: out, rows, columns };
+}

@@ -1,0 +1,141 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { DlAdmmError, type ErrorCode, systemCode } from './errors.js';
+
+/** Numbers that name the blocks on the way to the addon. */
+export const BLOCK_NUMBER = { W: 0, b: 1, z: 2, a: 3, u: 4 } as const;
+
+export type Dtype = 'float32' | 'float64';
+
+export interface NativeNetworkOptions {
+  readonly dtype: Dtype;
+  readonly widths: readonly number[];
+  readonly slope: number;
+  readonly loss: 'softmax-cross-entropy' | 'squared-error';
+  readonly softmax: 'stable' | 'reference';
+  readonly threads: number;
+}
+
+export interface NativeLayeredOptions extends NativeNetworkOptions {
+  readonly samples: number;
+  readonly gram: boolean;
+  readonly fista: boolean;
+}
+
+export interface NativePenalties {
+  readonly nu: number;
+  readonly rho: number;
+  readonly l2: number;
+  readonly search: 'backtracking' | 'exact';
+  readonly theta0: number;
+  readonly tau0: number;
+  readonly growth: number;
+  readonly output: 'exact' | 'fista';
+  readonly fistaStep: number;
+  readonly fistaTolerance: number;
+  readonly fistaLimit: number;
+}
+
+export interface NativeMeasures {
+  readonly residual: Float64Array;
+  readonly activation: Float64Array;
+  readonly loss: number;
+  readonly regularisation: number;
+  readonly dualProduct: number;
+  readonly dualNorm: number;
+  readonly dualIdentity: number;
+  readonly lagrangian: number;
+}
+
+export interface NativeSweep {
+  /** Six numbers an update: size, kappa, step norm, steps, stationarity, seconds. */
+  readonly updates: Float64Array;
+  readonly completed: number;
+  readonly stopped: boolean;
+  readonly diverged: boolean;
+  readonly seconds: number;
+  readonly measures?: NativeMeasures;
+}
+
+export interface NativeEvaluation {
+  readonly loss: number;
+  readonly correct: number;
+}
+
+export type Numbers = Float32Array | Float64Array;
+
+export interface NativeLayered {
+  loadInput(set: number, firstRow: number, chunk: Numbers): number;
+  loadTargets(set: number, firstRow: number, chunk: Numbers): number;
+  loadLabels(set: number, labels: Int32Array): number;
+  addEvaluationSet(samples: number): number;
+  start(options: { output: 'forward' | 'signed-labels'; dual: 'zero' | 'stationary' }): Promise<void>;
+  run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
+  measure(penalties: NativePenalties): Promise<NativeMeasures>;
+  refresh(): Promise<void>;
+  evaluate(set: number): Promise<NativeEvaluation>;
+  read(block: number, layer: number): Promise<Numbers>;
+  write(block: number, layer: number, values: Numbers): Promise<void>;
+  stopSweep(): void;
+  close(): void;
+}
+
+export interface NativeTrainedNetwork {
+  setLayer(layer: number, weights: Numbers, biases: Numbers): void;
+  predict(x: Numbers): Promise<Numbers>;
+  evaluate(x: Numbers, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
+  close(): void;
+}
+
+export interface NativeProductOptions {
+  readonly dtype: Dtype;
+  readonly product: 'gradient' | 'image' | 'back';
+  readonly way: 'openblas' | 'team-blocks' | 'team-shares';
+  readonly samples: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly threads: number;
+  readonly repeats: number;
+}
+
+/** What the C++ addon exports. Not public. */
+export interface NativeAddon {
+  readonly Layered: {
+    new (options: NativeLayeredOptions): NativeLayered;
+    requiredBytes(options: NativeLayeredOptions): number;
+  };
+  readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
+  info(): { readonly config: string; readonly core: string };
+  productSeconds(options: NativeProductOptions): number;
+}
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+function load(): NativeAddon {
+  const require = createRequire(import.meta.url);
+  try {
+    return (require('node-gyp-build') as (folder: string) => NativeAddon)(ROOT);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new DlAdmmError(
+      'ERR_DLADMM_NATIVE',
+      [
+        `The native addon of dladmm could not be loaded (${process.platform}-${process.arch}, Node ${process.version}): ${reason}`,
+        'Possible solutions:',
+        '- in a checkout: npm run setup',
+        '- in an application: npm rebuild dladmm (needs a C++20 compiler, make, python3)',
+        '- OpenBLAS: apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
+      ].join('\n'),
+      { cause },
+    );
+  }
+}
+
+export const native: NativeAddon = load();
+
+/** An error of the addon as a DlAdmmError; anything else unchanged. */
+export function fromNative(error: unknown): unknown {
+  const code = systemCode(error);
+  if (error instanceof DlAdmmError || !(error instanceof Error) || !code?.startsWith('ERR_DLADMM_')) return error;
+  return new DlAdmmError(code as ErrorCode, error.message, { cause: error });
+}

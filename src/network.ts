@@ -1,0 +1,54 @@
+import { DlAdmmError, expected } from './errors.js';
+
+/** f_l of the hidden layers. A leaky ReLU may have any finite slope; the last layer is always linear. */
+export type Activation = 'relu' | 'identity' | { readonly leakyRelu: number };
+
+/** R: softmax cross-entropy over class labels, or ½‖z − y‖² over rows of target values. Summed over samples. */
+export type Loss = 'softmax-cross-entropy' | 'squared-error';
+
+/** A multilayer perceptron: widths n_0 … n_L, one activation for the hidden layers, a loss. */
+export interface Network {
+  readonly layers: readonly number[];
+  readonly activation: Activation;
+  readonly loss: Loss;
+}
+
+/** What BLAS can count to. */
+const LARGEST_DIMENSION = 2 ** 31 - 1;
+
+/** f(x) = x for x > 0 and slope · x elsewhere. */
+export function slopeOf(activation: Activation): number {
+  if (activation === 'relu') return 0;
+  if (activation === 'identity') return 1;
+  return activation.leakyRelu;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
+export function checkLayers(layers: unknown): asserts layers is readonly number[] {
+  if (!Array.isArray(layers)) throw expected('an array of layer widths such as [784, 256, 10]', 'layers', layers);
+  if (layers.length < 2) {
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least an input and an output width in layers but received ${layers.length}`);
+  }
+  for (const [i, width] of layers.entries()) {
+    if (!Number.isInteger(width) || width < 1 || width > LARGEST_DIMENSION) {
+      throw expected('a whole number from 1 to 2^31 - 1', `layers[${i}]`, width, 'ERR_DLADMM_RANGE');
+    }
+  }
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function checkActivation(activation: unknown): asserts activation is Activation {
+  if (activation === 'relu' || activation === 'identity') return;
+  if (typeof activation === 'object' && activation !== null && 'leakyRelu' in activation) {
+    if (typeof activation.leakyRelu === 'number' && Number.isFinite(activation.leakyRelu)) return;
+    throw expected('a finite slope (0.01 is usual)', 'activation.leakyRelu', activation.leakyRelu, 'ERR_DLADMM_RANGE');
+  }
+  throw expected("'relu', 'identity' or { leakyRelu: slope }", 'activation', activation);
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function checkLoss(loss: unknown): asserts loss is Loss {
+  if (loss !== 'softmax-cross-entropy' && loss !== 'squared-error') {
+    throw expected("'softmax-cross-entropy' or 'squared-error'", 'loss', loss);
+  }
+}
