@@ -1,0 +1,302 @@
+/**
+ * Trained networks as files: safetensors with the names that PyTorch gives to `nn.Sequential(Linear, ReLU, Linear, …)`,
+ * which is `0.weight`, `0.bias`, `2.weight`, …, and the network itself as JSON in the metadata `network`.
+ * `note`s are metadata of their own, called `note.` and their name.
+ */
+import { readWholeFile, writeFileAtomic } from './atomic-file.js';
+import { DlAdmmError, describe, expected } from './errors.js';
+import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from './safetensors.js';
+
+/** The function between the layers; the last layer has none, its values go into the loss as they are. */
+export type StoredActivation = 'relu' | 'identity' | { readonly leakyRelu: number };
+
+export type StoredLoss = 'softmax-cross-entropy' | 'squared-error';
+
+/** A trained network. Layer l, from 1 to L, maps a row x of n_{l−1} values to f_l(x · W_lᵀ + b_l). */
+export interface StoredModel {
+  /** The widths n_0 … n_L: inputs first, outputs last. */
+  readonly layers: readonly number[];
+  readonly activation: StoredActivation;
+  readonly loss: StoredLoss;
+  readonly dtype: 'float32' | 'float64';
+  /** W_1 … W_L, each row-major, n_l x n_{l−1}. */
+  readonly weights: readonly (Float32Array | Float64Array)[];
+  /** b_1 … b_L, each n_l. */
+  readonly biases: readonly (Float32Array | Float64Array)[];
+  /** The names of the outputs, n_L of them. */
+  readonly classes?: readonly string[];
+  /** Anything worth keeping: the data set, the date, the accuracy. */
+  readonly note?: Readonly<Record<string, string>>;
+}
+
+/** Raised when a field is added or changes its meaning: an older version then refuses the file. */
+const FORMAT = 1;
+const NETWORK = 'network';
+const NOTE = 'note.';
+const MAX_WIDTH = 2 ** 31 - 1;
+const LOSSES: readonly unknown[] = ['softmax-cross-entropy', 'squared-error'] satisfies StoredLoss[];
+
+const ARRAYS = { float32: Float32Array, float64: Float64Array } as const;
+const DTYPES = { float32: 'F32', float64: 'F64' } as const;
+
+/** How a thing is refused: as an argument on writing, as a damaged file on reading. */
+type Refuse = (what: string, name: string, received: unknown) => DlAdmmError;
+
+const weightName = (l: number): string => `${2 * (l - 1)}.weight`;
+const biasName = (l: number): string => `${2 * (l - 1)}.bias`;
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isWidth = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_WIDTH;
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+function checkLayers(layers: unknown, refuse: Refuse): readonly number[] {
+  if (!Array.isArray(layers) || layers.length < 2) throw refuse('an array of at least two widths', 'layers', layers);
+  return layers.map((width: unknown, l) => {
+    if (!isWidth(width)) throw refuse(`an integer from 1 to ${MAX_WIDTH}`, `layers[${l}]`, width);
+    return width;
+  });
+}
+
+function checkSlope(slope: unknown, refuse: Refuse): number {
+  if (typeof slope !== 'number' || !Number.isFinite(slope))
+    throw refuse('a finite number', 'the slope of leakyRelu', slope);
+  return slope;
+}
+
+function checkLoss(loss: unknown, refuse: Refuse): StoredLoss {
+  if (!LOSSES.includes(loss)) throw refuse(`one of ${LOSSES.join(', ')}`, 'loss', loss);
+  return loss as StoredLoss;
+}
+
+function checkDtype(dtype: unknown, refuse: Refuse): StoredModel['dtype'] {
+  if (dtype !== 'float32' && dtype !== 'float64') throw refuse('float32 or float64', 'dtype', dtype);
+  return dtype;
+}
+
+function checkClasses(classes: unknown, outputs: number, refuse: Refuse): readonly string[] {
+  if (!Array.isArray(classes) || classes.length !== outputs || !classes.every(isText)) {
+    throw refuse(`an array of ${outputs} strings, one an output`, 'classes', classes);
+  }
+  return classes;
+}
+
+function checkFinite(data: Float32Array | Float64Array, columns: number, name: string): void {
+  const at = data.findIndex((value: number) => !Number.isFinite(value));
+  if (at < 0) return;
+  const place = columns === 1 ? `at ${at}` : `in row ${Math.floor(at / columns)}, column ${at % columns}`;
+  throw new DlAdmmError(
+    'ERR_DLADMM_NON_FINITE',
+    `Expected finite values for ${name} but received ${data[at]} ${place}`,
+  );
+}
+
+// ---------------------------------------------------------------------------------------------------------------- writing
+
+const refuseArgument: Refuse = (what, name, received) => expected(what, `model.${name}`, received);
+
+function checkedActivation(activation: StoredActivation): { readonly name: string; readonly slope?: number } {
+  if (activation === 'relu' || activation === 'identity') return { name: activation };
+  if (!isObject(activation) || Object.keys(activation).join() !== 'leakyRelu') {
+    throw refuseArgument("'relu', 'identity' or { leakyRelu: slope }", 'activation', activation);
+  }
+  return { name: 'leaky-relu', slope: checkSlope(activation.leakyRelu, refuseArgument) };
+}
+
+function checkedArray(
+  arrays: readonly unknown[],
+  {
+    name,
+    l,
+    dtype,
+    rows,
+    columns,
+  }: { name: string; l: number; dtype: StoredModel['dtype']; rows: number; columns: number },
+): Float32Array | Float64Array {
+  const data = arrays[l - 1];
+  const at = `model.${name}[${l - 1}]`;
+  if (!(data instanceof ARRAYS[dtype])) throw expected(`a ${ARRAYS[dtype].name}`, at, data);
+  if (data.length !== rows * columns) {
+    const text = `Expected ${rows} x ${columns} values for ${at} but received ${data.length}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
+  }
+  checkFinite(data, columns, at);
+  return data;
+}
+
+const tensor = (shape: readonly number[], data: Float32Array | Float64Array): Tensor =>
+  data instanceof Float32Array ? { dtype: 'F32', shape, data } : { dtype: 'F64', shape, data };
+
+/**
+ * The bytes of the file that `saveModel` writes. The values are copied.
+ *
+ * @throws DlAdmmError as `saveModel` does, but for the file.
+ */
+export function encodeModel(model: StoredModel): Uint8Array {
+  if (!isObject(model)) throw expected('an object', 'model', model);
+  const layers = checkLayers(model.layers, refuseArgument);
+  const count = layers.length - 1;
+  const dtype = checkDtype(model.dtype, refuseArgument);
+  for (const name of ['weights', 'biases'] as const) {
+    const arrays: unknown = model[name];
+    if (!Array.isArray(arrays) || arrays.length !== count) {
+      throw refuseArgument(`an array of ${count} typed arrays, one a layer`, name, arrays);
+    }
+  }
+  const outputs = layers[count] ?? 0;
+  const network = {
+    format: FORMAT,
+    layers,
+    activation: checkedActivation(model.activation),
+    loss: checkLoss(model.loss, refuseArgument),
+    dtype,
+    ...(model.classes === undefined ? {} : { classes: checkClasses(model.classes, outputs, refuseArgument) }),
+  };
+  const note: unknown = model.note ?? {};
+  if (!isObject(note)) throw refuseArgument('an object of strings', 'note', note);
+  const notes = Object.entries(note).map(([name, text]): [string, string] => {
+    if (!isText(text)) throw refuseArgument('a string', `note[${JSON.stringify(name)}]`, text);
+    return [`${NOTE}${name}`, text];
+  });
+
+  const tensors = new Map<string, Tensor>();
+  for (let l = 1; l <= count; l++) {
+    const rows = layers[l] ?? 0;
+    const columns = layers[l - 1] ?? 0;
+    const weights = checkedArray(model.weights, { name: 'weights', l, dtype, rows, columns });
+    const biases = checkedArray(model.biases, { name: 'biases', l, dtype, rows, columns: 1 });
+    tensors.set(weightName(l), tensor([rows, columns], weights));
+    tensors.set(biasName(l), tensor([rows], biases));
+  }
+  return encodeSafetensors(tensors, Object.fromEntries([[NETWORK, JSON.stringify(network)], ...notes]));
+}
+
+/**
+ * Writes a model so that `path` holds, at every moment, the whole of its old or of its new content. The model's values are
+ * copied before the first wait: training may go on changing them.
+ *
+ * @throws DlAdmmError `ERR_DLADMM_ARGUMENT`, `ERR_DLADMM_SHAPE` or `ERR_DLADMM_NON_FINITE` when the parts of the model do not
+ *   fit together; `ERR_DLADMM_FILE` when the file cannot be written.
+ */
+export async function saveModel(path: string, model: StoredModel): Promise<void> {
+  await writeFileAtomic(path, encodeModel(model));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- reading
+
+function refusalIn(name: string): Refuse {
+  return (what, field, received) =>
+    new DlAdmmError(
+      'ERR_DLADMM_FORMAT',
+      `${name} is not a dladmm model: ${field} is ${describe(received)}, expected ${what}`,
+    );
+}
+
+function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
+  const { name, slope, ...unknown } = isObject(value) ? value : {};
+  const isPlain = (name === 'relu' || name === 'identity') && slope === undefined;
+  if (Object.keys(unknown).length > 0 || !(isPlain || name === 'leaky-relu')) {
+    throw refuse('{ name: relu, identity or leaky-relu, slope for the last }', 'activation', JSON.stringify(value));
+  }
+  return name === 'leaky-relu' ? { leakyRelu: checkSlope(slope, refuse) } : (name as 'relu' | 'identity');
+}
+
+function parseNetwork(text: string | undefined, name: string, refuse: Refuse): Readonly<Record<string, unknown>> {
+  if (text === undefined) {
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is not a dladmm model: its metadata has no "${NETWORK}"`);
+  }
+  let network: unknown;
+  try {
+    network = JSON.parse(text);
+  } catch {
+    throw refuse('JSON', `the metadata "${NETWORK}"`, text);
+  }
+  if (!isObject(network)) throw refuse('an object', `the metadata "${NETWORK}"`, text);
+  if (network.format !== FORMAT) {
+    const newer = typeof network.format === 'number' && network.format > FORMAT;
+    throw refuse(`${FORMAT}${newer ? ' (a newer dladmm wrote it)' : ''}`, 'format', network.format);
+  }
+  return network;
+}
+
+function readNotes(
+  metadata: Readonly<Record<string, string>>,
+  refuse: Refuse,
+): Readonly<Record<string, string>> | undefined {
+  const rest = Object.entries(metadata).filter(([key]) => key !== NETWORK);
+  const foreign = rest.find(([key]) => !key.startsWith(NOTE));
+  if (foreign)
+    throw refuse(`only "${NETWORK}" and names that start with "${NOTE}"`, 'a name in the metadata', foreign[0]);
+  return rest.length === 0 ? undefined : Object.fromEntries(rest.map(([key, text]) => [key.slice(NOTE.length), text]));
+}
+
+function storedArray(
+  tensors: Safetensors['tensors'],
+  tensorName: string,
+  { dtype, shape, name }: { dtype: StoredModel['dtype']; shape: readonly number[]; name: string },
+): Float32Array | Float64Array {
+  const found = tensors.get(tensorName);
+  const wanted = `${DTYPES[dtype]} [${shape.join(', ')}]`;
+  const got = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'missing';
+  if (!found || !(found.data instanceof ARRAYS[dtype]) || got !== wanted) {
+    const text = `${name} is not a dladmm model: tensor ${tensorName} is ${got}, expected ${wanted}`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
+  }
+  checkFinite(found.data, shape[1] ?? 1, `tensor ${tensorName} of ${name}`);
+  return found.data;
+}
+
+/**
+ * Reads the bytes of a model file, checks them one and all, and that shapes and types are those the network asks for.
+ *
+ * @param name what the errors call the file.
+ * @throws DlAdmmError as `loadModelFile` does, but for the file.
+ */
+export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
+  const { tensors, metadata } = decodeSafetensors(bytes, name);
+  const refuse = refusalIn(name);
+  const note = readNotes(metadata, refuse);
+  const {
+    format: _,
+    layers,
+    activation,
+    loss,
+    dtype,
+    classes,
+    ...unknown
+  } = parseNetwork(metadata[NETWORK], name, refuse);
+  const [extra] = Object.keys(unknown);
+  if (extra !== undefined) throw refuse('no field of that name', 'a field of the network', extra);
+
+  const widths = checkLayers(layers, refuse);
+  const count = widths.length - 1;
+  const type = checkDtype(dtype, refuse);
+  if (tensors.size !== 2 * count) throw refuse(`${2 * count}, two a layer`, 'the number of tensors', tensors.size);
+  const numbers = Array.from({ length: count }, (_, i) => i + 1);
+  const weights = numbers.map((l) => {
+    const shape = [widths[l] ?? 0, widths[l - 1] ?? 0];
+    return storedArray(tensors, weightName(l), { dtype: type, shape, name });
+  });
+  const biases = numbers.map((l) => storedArray(tensors, biasName(l), { dtype: type, shape: [widths[l] ?? 0], name }));
+  return {
+    layers: widths,
+    activation: storedActivation(activation, refuse),
+    loss: checkLoss(loss, refuse),
+    dtype: type,
+    weights,
+    biases,
+    ...(classes === undefined ? {} : { classes: checkClasses(classes, widths[count] ?? 0, refuse) }),
+    ...(note === undefined ? {} : { note }),
+  };
+}
+
+/**
+ * Reads a model that `saveModel` wrote.
+ *
+ * @throws DlAdmmError `ERR_DLADMM_FILE` when the file cannot be read; `ERR_DLADMM_FORMAT` when it is truncated, damaged or no
+ *   model; `ERR_DLADMM_NON_FINITE` when a weight is not finite; `ERR_DLADMM_MEMORY` when it does not fit into memory.
+ */
+export async function loadModelFile(path: string): Promise<StoredModel> {
+  return decodeModel(await readWholeFile(path), path);
+}
