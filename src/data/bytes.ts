@@ -73,11 +73,9 @@ export async function readBytes(path: string, signal?: AbortSignal): Promise<Uin
   return content;
 }
 
-/** The number of elements of a shape, or Infinity where it is beyond 2⁵³ − 1. */
-export function elementCount(shape: readonly number[]): number {
-  const count = shape.reduce((product, length) => product * BigInt(length), 1n);
-  return count > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(count);
-}
+/** The number of elements of a shape: exact as far as doubles are, beyond that larger than any file. */
+export const elementCount = (shape: readonly number[]): number =>
+  Number(shape.reduce((product, length) => product * BigInt(length), 1n));
 
 export interface TypedArrayConstructor<T> {
   readonly BYTES_PER_ELEMENT: number;

@@ -63,8 +63,12 @@ describe('parseNpz', () => {
     }
     const lost = patched(archive, find(archive, 'PK\x06\x07') + 8, 0, 4);
     await expectFailure(() => parseNpz(lost, 'x.npz'), 'ERR_DLADMM_FORMAT', 'ZIP64');
-    const fieldless = patched(archive, find(archive, 'PK\x01\x02') + 51, 2, 2);
-    await expectFailure(() => parseNpz(fieldless, 'x.npz'), 'ERR_DLADMM_FORMAT', 'ZIP64 field');
+    const field = find(archive, 'PK\x01\x02') + 46 + 'x.npy'.length;
+    for (const [at, value] of [
+      [field, 2],
+      [field + 2, 16],
+    ] as const)
+      await expectFailure(() => parseNpz(patched(archive, at, value, 2), 'x.npz'), 'ERR_DLADMM_FORMAT', 'ZIP64 field');
   });
 
   it('reads what NumPy packs', async () => {
