@@ -1,0 +1,25 @@
+export {
+  type ClassificationTable,
+  type CsvOptions,
+  type CsvTable,
+  parseCsv,
+  type RegressionTable,
+  readCsv,
+  type UnlabelledTable,
+} from './csv.js';
+export type {
+  ClassificationDataset,
+  ClassificationSplit,
+  Dataset,
+  RegressionDataset,
+  RegressionSplit,
+} from './dataset.js';
+export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from './datasets.js';
+export { type DownloadOptions, download } from './download.js';
+export { readTable, type TableFile, type TableOptions } from './file.js';
+export { type IdxArray, parseIdx, readIdx } from './idx.js';
+export { cacheFolder, type LocateOptions, type SearchFolder, searchPath } from './locate.js';
+export { encodeNpy, type NpyArray, parseNpy, readNpy } from './npy.js';
+export { type NpzOptions, parseNpz, readNpz } from './npz.js';
+export { type DatasetDescription, type DatasetName, datasetNames, describeDataset } from './registry.js';
+export { splitDataset } from './split.js';

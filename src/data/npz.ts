@@ -1,0 +1,54 @@
+import { formatError, readBytes, throwIfAborted } from './bytes.js';
+import { type NpyArray, parseNpy } from './npy.js';
+import { unzipEntry, zipEntries } from './zip.js';
+
+const SUFFIX = '.npy';
+
+/** What `readNpz` accepts besides the path. */
+export interface NpzOptions {
+  /** Read only these arrays; others may then be of types that are not understood. Default: all. */
+  readonly keys?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** The names of the arrays in an NPZ archive, in the archive's order. */
+export function npzKeys(archive: Uint8Array, name: string): readonly string[] {
+  return zipEntries(archive, name)
+    .filter((entry) => entry.name.endsWith(SUFFIX))
+    .map((entry) => entry.name.slice(0, -SUFFIX.length));
+}
+
+/** As `readNpz`, for an archive in memory; `name` is how errors call it. */
+export async function parseNpz(
+  archive: Uint8Array,
+  name: string,
+  options: NpzOptions = {},
+): Promise<Map<string, NpyArray>> {
+  const { keys, signal } = options;
+  const arrays = new Map<string, NpyArray>();
+  for (const entry of zipEntries(archive, name)) {
+    if (!entry.name.endsWith(SUFFIX)) continue;
+    const key = entry.name.slice(0, -SUFFIX.length);
+    if (keys !== undefined && !keys.includes(key)) continue;
+    throwIfAborted(signal, `Reading ${name}`);
+    arrays.set(key, parseNpy(await unzipEntry(archive, entry, name), `${name}, array ${JSON.stringify(key)}`));
+  }
+  const missing = keys?.find((key) => !arrays.has(key));
+  if (missing !== undefined)
+    throw formatError(
+      name,
+      `expected an array ${JSON.stringify(missing)}; it holds ${npzKeys(archive, name).join(', ')}`,
+    );
+  return arrays;
+}
+
+/**
+ * Reads the arrays of a NumPy NPZ archive (a zip of NPY files), packed or not, by name. Entries that are not NPY files
+ * are passed over. Unpacking runs on libuv's threads.
+ *
+ * @throws ERR_DLADMM_FORMAT if the archive or an array is damaged (every CRC-32 is checked), holds objects or strings,
+ *   or lacks one of `keys`; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
+ */
+export async function readNpz(path: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> {
+  return parseNpz(await readBytes(path, options.signal), path, options);
+}
