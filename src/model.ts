@@ -198,7 +198,8 @@ function softmax({ data, rows, columns }: Matrix): Matrix {
   const out = data.slice();
   for (let i = 0; i < rows; i += 1) {
     const row = out.subarray(i * columns, (i + 1) * columns);
-    const top = row.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
+    let top = Number.NEGATIVE_INFINITY;
+    for (const value of row) top = Math.max(top, value);
     let sum = 0;
     for (let j = 0; j < columns; j += 1) {
       const e = Math.exp((row[j] ?? 0) - top);

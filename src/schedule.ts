@@ -46,7 +46,7 @@ export function startSchedule(schedule: Schedule, layers: readonly number[]): Ru
   if (typeof schedule === 'function') {
     return { needsTrainLoss: false, next: (penalties, record) => checkPenalties({ ...penalties, ...schedule(record) }) };
   }
-  const options = typeof schedule === 'string' ? { kind: schedule } : schedule;
+  const options: Exclude<Schedule, string | PenaltyRule> = typeof schedule === 'string' ? { kind: schedule } : schedule;
   switch (options?.kind) {
     case 'constant':
       return { needsTrainLoss: false, next: (penalties) => penalties };
