@@ -16,8 +16,9 @@
       "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"
     ],
     "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+    # openmp-simd makes `#pragma omp simd` count, without OpenMP's library.
     "cflags_cc": [
-      "-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd",
+      "-std=c++20", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
       "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-ffunction-sections", "-fdata-sections",
       "-Wall", "-Wextra"
     ],
@@ -33,7 +34,7 @@
           "GCC_OPTIMIZATION_LEVEL": "3",
           "GCC_ENABLE_CPP_RTTI": "YES",
           "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
-          "OTHER_CPLUSPLUSFLAGS": ["-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"]
+          "OTHER_CPLUSPLUSFLAGS": ["-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
         }
       }]
     ]

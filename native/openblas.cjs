@@ -48,6 +48,8 @@ function fromEnvironment() {
   const { OPENBLAS_INCLUDE_DIR: include, OPENBLAS_LIB_DIR: lib } = process.env;
   if (!include && !lib) return undefined;
   if (!include || !lib) throw new OpenBlasMissing('OPENBLAS_INCLUDE_DIR and OPENBLAS_LIB_DIR must be set together.');
+  const spaced = [include, lib].map((folder) => path.resolve(folder)).find((folder) => /\s/.test(folder));
+  if (spaced) throw new OpenBlasMissing(`make cannot take the space in ${spaced}; a symbolic link without one will do.`);
   if (!existsSync(path.join(include, 'cblas.h'))) throw new OpenBlasMissing(`OPENBLAS_INCLUDE_DIR=${include} holds no cblas.h.`);
   return { include: path.resolve(include), lib: path.resolve(lib) };
 }

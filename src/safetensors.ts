@@ -78,21 +78,31 @@ const isSize = (value: unknown): value is number =>
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const product = (shape: readonly number[]): number => shape.reduce((total, extent) => total * extent, 1);
-const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
+/** A name from a file as errors show it, where it may have any length. */
+const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
   a < b ? -1 : a > b ? 1 : 0;
+
+// Node hashes at most 2 GiB in one call.
+const MAX_HASHED = 1 << 30;
+
+function sha256(bytes: Uint8Array): string {
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += MAX_HASHED) hash.update(bytes.subarray(at, at + MAX_HASHED));
+  return hash.digest('hex');
+}
 
 /** The checksum of all that a header says, whatever its spacing and order: of the entries by offset, then the metadata by name. */
 function headerChecksum(entries: readonly Entry[], metadata: ReadonlyMap<string, string>): string {
   const tensors = entries.map(({ name, dtype, shape, begin, end }) => [name, dtype, shape, begin, end]);
   const texts = [...metadata].filter(([name]) => name !== HEADER_CHECKSUM).sort(byName);
-  return sha256(JSON.stringify([tensors, texts]));
+  return sha256(new TextEncoder().encode(JSON.stringify([tensors, texts])));
 }
 
 // ---------------------------------------------------------------------------------------------------------------- writing
 
 function checkTensor(name: string, { dtype, shape, data }: Tensor): void {
-  const at = `tensor ${JSON.stringify(name)}`;
+  const at = `tensor ${quoted(name)}`;
   if (name === METADATA) throw expected(`a name other than ${METADATA}`, 'a tensor', name);
   const given: unknown = dtype;
   if (!isDtype(given)) throw expected(`one of ${Object.keys(ARRAYS).join(', ')}`, `the dtype of ${at}`, given);
@@ -132,7 +142,7 @@ export function encodeSafetensors(
 ): Uint8Array {
   for (const [name, tensor] of tensors) checkTensor(name, tensor);
   for (const [name, text] of Object.entries(metadata)) {
-    if (typeof text !== 'string') throw expected('a string', `metadata ${JSON.stringify(name)}`, text);
+    if (typeof text !== 'string') throw expected('a string', `metadata ${quoted(name)}`, text);
     if (name === DATA_CHECKSUM || name === HEADER_CHECKSUM) {
       throw expected(`a name other than ${DATA_CHECKSUM} and ${HEADER_CHECKSUM}`, 'metadata', name);
     }
@@ -145,26 +155,26 @@ export function encodeSafetensors(
     return { name, dtype, shape, begin, end: size };
   });
 
-  const values = allocate(size);
+  // The text's length does not depend on the digits of the checksums, so the values can be copied to their place first and
+  // the copy be hashed: what another thread does to the originals in between cannot make a file that contradicts itself.
+  const header = (digits: string): Uint8Array => {
+    const texts = new Map([...Object.entries(metadata), [DATA_CHECKSUM, digits]]);
+    texts.set(HEADER_CHECKSUM, headerChecksum(entries, texts));
+    return new TextEncoder().encode(headerText(entries, texts));
+  };
+  const headerBytes = Math.ceil(header('0'.repeat(64)).length / 8) * 8;
+  if (headerBytes > MAX_HEADER_BYTES) {
+    const text = `Expected at most ${MAX_HEADER_BYTES} bytes of names and metadata but received ${headerBytes}`;
+    throw new DlAdmmError('ERR_DLADMM_RANGE', text);
+  }
+  const bytes = allocate(LENGTH_BYTES + headerBytes + size);
+  const values = bytes.subarray(LENGTH_BYTES + headerBytes);
   for (const [i, [, { data }]] of sorted.entries()) {
     values.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), entries[i]?.begin);
   }
-  const texts = new Map([...Object.entries(metadata), [DATA_CHECKSUM, sha256(values)]]);
-  texts.set(HEADER_CHECKSUM, headerChecksum(entries, texts));
-
-  const text = new TextEncoder().encode(headerText(entries, texts));
-  const headerBytes = Math.ceil(text.length / 8) * 8;
-  if (headerBytes > MAX_HEADER_BYTES) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_RANGE',
-      `Expected at most ${MAX_HEADER_BYTES} bytes of names and metadata but received ${headerBytes}`,
-    );
-  }
-  const bytes = allocate(LENGTH_BYTES + headerBytes + size);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
   bytes.fill(0x20, LENGTH_BYTES, LENGTH_BYTES + headerBytes);
-  bytes.set(text, LENGTH_BYTES);
-  bytes.set(values, LENGTH_BYTES + headerBytes);
+  bytes.set(header(sha256(values)), LENGTH_BYTES);
   return bytes;
 }
 
@@ -238,7 +248,7 @@ function parseHeader(text: string, name: string): Readonly<Record<string, unknow
   }
   if (!isObject(header)) throw damaged(name, 'its header is not an object');
   const duplicate = findDuplicateKey(text);
-  if (duplicate !== undefined) throw damaged(name, `its header has the name ${JSON.stringify(duplicate)} twice`);
+  if (duplicate !== undefined) throw damaged(name, `its header has the name ${quoted(duplicate)} twice`);
   return header;
 }
 
@@ -279,18 +289,18 @@ function readMetadata(value: unknown, name: string): ReadonlyMap<string, string>
   return new Map(
     Object.entries(value).map(([key, text]) => {
       if (typeof text !== 'string')
-        throw damaged(name, `its metadata ${JSON.stringify(key)} is ${describe(text)} where a string belongs`);
+        throw damaged(name, `its metadata ${quoted(key)} is ${describe(text)} where a string belongs`);
       return [key, text];
     }),
   );
 }
 
 function readEntry(tensor: string, value: unknown, name: string): Entry {
-  const at = `tensor ${JSON.stringify(tensor)}`;
+  const at = `tensor ${quoted(tensor)}`;
   if (!isObject(value)) throw damaged(name, `${at} is ${describe(value)} where an object belongs`);
   const { dtype, shape, data_offsets: offsets, ...unknown } = value;
   const [extra] = Object.keys(unknown);
-  if (extra !== undefined) throw damaged(name, `${at} has an unknown field ${JSON.stringify(extra)}`);
+  if (extra !== undefined) throw damaged(name, `${at} has an unknown field ${quoted(extra)}`);
   if (!isDtype(dtype)) {
     throw damaged(
       name,
@@ -319,7 +329,7 @@ function checkCoverage(entries: readonly Entry[], size: number, name: string): v
   let covered = 0;
   for (const { name: tensor, begin, end } of entries) {
     if (begin !== covered) {
-      throw damaged(name, `tensor ${JSON.stringify(tensor)} begins at byte ${begin} where ${covered} was due`);
+      throw damaged(name, `tensor ${quoted(tensor)} begins at byte ${begin} where ${covered} was due`);
     }
     covered = end;
   }
