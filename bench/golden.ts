@@ -10,7 +10,10 @@ import { loadCase } from './golden/case.js';
 import { type Comparison, compare } from './golden/compare.js';
 import { replay } from './golden/replay.js';
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
 const folder = positionals[0];
 if (folder === undefined || positionals.length > 1) {
   console.error('usage: npm run --silent golden -- FOLDER [--json]');

@@ -47,7 +47,8 @@ export class DlAdmmError extends Error {
 
 /** How a received value is shown in an error: short, with its type. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`;
+  if (typeof value === 'string')
+    return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`;
   if (typeof value === 'function') return 'a function';
   if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
   if (Array.isArray(value)) return `an array of length ${value.length}`;
@@ -56,7 +57,12 @@ export function describe(value: unknown): string {
 }
 
 /** The one voice of argument errors: `Expected EXPECTED for NAME but received ACTUAL`. */
-export function expected(what: string, name: string, received: unknown, code: ErrorCode = 'ERR_DLADMM_ARGUMENT'): DlAdmmError {
+export function expected(
+  what: string,
+  name: string,
+  received: unknown,
+  code: ErrorCode = 'ERR_DLADMM_ARGUMENT',
+): DlAdmmError {
   return new DlAdmmError(code, `Expected ${what} for ${name} but received ${describe(received)}`);
 }
 

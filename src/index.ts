@@ -6,9 +6,9 @@
 export * from './data/index.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
 export type { Initialisation, Parameters } from './initialisation.js';
+export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export type { LabelledSamples, StartOptions, StateOptions, SweepResult } from './layered-state.js';
 export { LayeredState } from './layered-state.js';
-export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export type { Matrix } from './matrix.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
 export type { Activation, Loss, Network } from './network.js';

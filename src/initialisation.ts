@@ -51,7 +51,12 @@ function checkNumbers(list: unknown, l: number, length: number, name: string): v
 }
 
 /** The parameters of a network, drawn in the order W_1, b_1, W_2, …; the event loop runs in between. */
-export async function initialise(how: Initialisation, layers: readonly number[], dtype: Dtype, random: Random): Promise<Parameters> {
+export async function initialise(
+  how: Initialisation,
+  layers: readonly number[],
+  dtype: Dtype,
+  random: Random,
+): Promise<Parameters> {
   if (how !== 'he' && 'weights' in how) return how;
   const weights: Numbers[] = [];
   const biases: Numbers[] = [];

@@ -48,11 +48,14 @@ export function checkAttached(array: NumericArray, name: string): void {
   try {
     new Uint8Array(array.buffer);
   } catch (cause) {
-    throw new DlAdmmError('ERR_DLADMM_DETACHED', `Expected numbers for ${name} but its ArrayBuffer is detached`, { cause });
+    throw new DlAdmmError('ERR_DLADMM_DETACHED', `Expected numbers for ${name} but its ArrayBuffer is detached`, {
+      cause,
+    });
   }
 }
 
-const isFloatArray = (array: NumericArray): array is Numbers => array instanceof Float32Array || array instanceof Float64Array;
+const isFloatArray = (array: NumericArray): array is Numbers =>
+  array instanceof Float32Array || array instanceof Float64Array;
 
 /**
  * Samples as a source of rows of `columns` entries.
@@ -131,7 +134,8 @@ function copyRow(row: unknown, columns: number, name: string, out: Float64Array,
 }
 
 function checkRows(rows: number, name: string): void {
-  if (rows === 0) throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one sample in ${name} but received none`);
+  if (rows === 0)
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one sample in ${name} but received none`);
   if (rows > LARGEST_COUNT) throw expected('at most 2^31 - 1 samples', name, rows, 'ERR_DLADMM_RANGE');
 }
 

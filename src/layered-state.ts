@@ -1,6 +1,16 @@
 import { DlAdmmError, expected } from './errors.js';
-import { labelArray, loadRows, type LabelsLike, type MatrixLike, type RowSource, rowSource } from './inputs.js';
-import { BLOCK_NUMBER, type Dtype, fromNative, native, type NativeLayered, type NativeMeasures, type NativePenalties, type NativeSweep, type Numbers } from './native.js';
+import { type LabelsLike, labelArray, loadRows, type MatrixLike, type RowSource, rowSource } from './inputs.js';
+import {
+  BLOCK_NUMBER,
+  type Dtype,
+  fromNative,
+  type NativeLayered,
+  type NativeMeasures,
+  type NativePenalties,
+  type NativeSweep,
+  type Numbers,
+  native,
+} from './native.js';
 import { type Network, slopeOf } from './network.js';
 import type { Measures, Metrics, UpdateRecord } from './record.js';
 import type { Block, Update } from './sweep.js';
@@ -214,7 +224,9 @@ function checkMemory(bytes: number, samples: number, options: StateOptions): voi
 
 function sweepResult(updates: readonly Update[], sweep: NativeSweep): SweepResult {
   return {
-    updates: updates.slice(0, sweep.completed).map((update, i) => updateRecord(update, sweep.updates, i * UPDATE_FIELDS)),
+    updates: updates
+      .slice(0, sweep.completed)
+      .map((update, i) => updateRecord(update, sweep.updates, i * UPDATE_FIELDS)),
     completed: sweep.completed,
     stopped: sweep.stopped,
     diverged: sweep.diverged,
@@ -224,7 +236,10 @@ function sweepResult(updates: readonly Update[], sweep: NativeSweep): SweepResul
 }
 
 function updateRecord({ block, layer }: Update, fields: Float64Array, at: number): UpdateRecord {
-  const [size = 0, kappa = 0, stepNorm = 0, steps = -1, stationarity = 0, seconds = 0] = fields.subarray(at, at + UPDATE_FIELDS);
+  const [size = 0, kappa = 0, stepNorm = 0, steps = -1, stationarity = 0, seconds = 0] = fields.subarray(
+    at,
+    at + UPDATE_FIELDS,
+  );
   return {
     block,
     layer,

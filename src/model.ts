@@ -3,8 +3,8 @@ import { DlAdmmError, expected } from './errors.js';
 import { breathe, labelArray, type MatrixLike, type RowSource, rowSource } from './inputs.js';
 import type { LabelledSamples } from './layered-state.js';
 import type { Matrix } from './matrix.js';
-import { loadModelFile, saveModel, type StoredModel } from './model-file.js';
-import { type Dtype, fromNative, native, type NativeTrainedNetwork, type Numbers } from './native.js';
+import { loadModelFile, type StoredModel, saveModel } from './model-file.js';
+import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from './native.js';
 import { type Network, slopeOf } from './network.js';
 import type { Metrics } from './record.js';
 
@@ -81,7 +81,8 @@ export class Model {
   async predict(x: MatrixLike): Promise<Prediction> {
     const source = rowSource(x, this.#inputs, 'x');
     const columns = this.#outputs;
-    const data = this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
+    const data =
+      this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
     await this.#eachChunk(source, async (first, chunk) => {
       data.set(await this.#handle.predict(chunk), first * columns);
     });
@@ -155,7 +156,10 @@ export class Model {
     return handle;
   }
 
-  async #eachChunk(source: RowSource, work: (first: number, chunk: Numbers, count: number) => Promise<void>): Promise<void> {
+  async #eachChunk(
+    source: RowSource,
+    work: (first: number, chunk: Numbers, count: number) => Promise<void>,
+  ): Promise<void> {
     const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
     for (let first = 0; first < source.rows; first += step) {
       const count = Math.min(step, source.rows - first);

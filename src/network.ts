@@ -27,7 +27,10 @@ export function slopeOf(activation: Activation): number {
 export function checkLayers(layers: unknown): asserts layers is readonly number[] {
   if (!Array.isArray(layers)) throw expected('an array of layer widths such as [784, 256, 10]', 'layers', layers);
   if (layers.length < 2) {
-    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least an input and an output width in layers but received ${layers.length}`);
+    throw new DlAdmmError(
+      'ERR_DLADMM_SHAPE',
+      `Expected at least an input and an output width in layers but received ${layers.length}`,
+    );
   }
   for (const [i, width] of layers.entries()) {
     if (!Number.isInteger(width) || width < 1 || width > LARGEST_DIMENSION) {

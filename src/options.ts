@@ -123,9 +123,33 @@ export interface Plan {
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof DladmmOptions>([
-  'layers', 'activation', 'loss', 'dtype', 'iterations', 'nu', 'rho', 'schedule', 'l2', 'stepSearch', 'theta0', 'tau0',
-  'growth', 'outputSolver', 'softmax', 'initialisation', 'start', 'seed', 'threads', 'sweep', 'refreshEvery',
-  'evaluateEvery', 'trainMetrics', 'earlyStopping', 'classes', 'signal', 'onIteration',
+  'layers',
+  'activation',
+  'loss',
+  'dtype',
+  'iterations',
+  'nu',
+  'rho',
+  'schedule',
+  'l2',
+  'stepSearch',
+  'theta0',
+  'tau0',
+  'growth',
+  'outputSolver',
+  'softmax',
+  'initialisation',
+  'start',
+  'seed',
+  'threads',
+  'sweep',
+  'refreshEvery',
+  'evaluateEvery',
+  'trainMetrics',
+  'earlyStopping',
+  'classes',
+  'signal',
+  'onIteration',
 ]); // prettier-ignore
 
 /**
@@ -148,7 +172,8 @@ export function planOf(options: DladmmOptions): Plan {
   const L = layers.length - 1;
   const { signal, onIteration, classes } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw expected('an AbortSignal', 'signal', signal);
-  if (onIteration !== undefined && typeof onIteration !== 'function') throw expected('a function', 'onIteration', onIteration);
+  if (onIteration !== undefined && typeof onIteration !== 'function')
+    throw expected('a function', 'onIteration', onIteration);
   checkClasses(classes, layers[L] ?? 0);
   const earlyStopping = earlyStoppingOf(options.earlyStopping, loss);
   return {
@@ -183,7 +208,8 @@ export function planOf(options: DladmmOptions): Plan {
 }
 
 function outputSolverOf(solver: OutputSolver = { solver: 'exact' }): Required<OutputSolver> {
-  if (typeof solver !== 'object' || solver === null) throw expected("{ solver: 'exact' | 'fista' }", 'outputSolver', solver);
+  if (typeof solver !== 'object' || solver === null)
+    throw expected("{ solver: 'exact' | 'fista' }", 'outputSolver', solver);
   if (oneOf(solver.solver, ['exact', 'fista'], 'outputSolver.solver') === 'exact') return { solver: 'exact' };
   const { step = 4, tolerance = 1e-3, limit = 500 } = solver as Extract<OutputSolver, { solver: 'fista' }>;
   return {
@@ -207,7 +233,11 @@ function earlyStoppingOf(early: EarlyStopping | undefined, loss: Loss): Required
   if (early === undefined) return undefined;
   if (typeof early !== 'object' || early === null) throw expected('{ patience }', 'earlyStopping', early);
   const classification = loss === 'softmax-cross-entropy';
-  const metric = oneOf(early.metric ?? (classification ? 'accuracy' : 'loss'), ['accuracy', 'loss'], 'earlyStopping.metric');
+  const metric = oneOf(
+    early.metric ?? (classification ? 'accuracy' : 'loss'),
+    ['accuracy', 'loss'],
+    'earlyStopping.metric',
+  );
   if (metric === 'accuracy' && !classification) throw expected("'loss' for regression", 'earlyStopping.metric', metric);
   return { metric, patience: whole(early.patience, 1, 1e9, 'earlyStopping.patience') };
 }
@@ -217,7 +247,8 @@ function checkClasses(classes: unknown, outputs: number): void {
   if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
     throw expected('an array of class names', 'classes', classes);
   }
-  if (classes.length !== outputs) throw expected(`${outputs} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');
+  if (classes.length !== outputs)
+    throw expected(`${outputs} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');
 }
 
 function oneOf<T extends string>(value: unknown, allowed: readonly T[], name: string): T {
@@ -245,7 +276,12 @@ function whole(value: unknown, low: number, high: number, name: string): number 
 function atLeast(value: unknown, low: number, name: string): number {
   if (typeof value !== 'number') throw expected('a number', name, value);
   if (!(value >= low) || !Number.isFinite(value)) {
-    throw expected(low > 0 && low < 1e-300 ? 'a positive finite number' : `a finite number of at least ${low}`, name, value, 'ERR_DLADMM_RANGE');
+    throw expected(
+      low > 0 && low < 1e-300 ? 'a positive finite number' : `a finite number of at least ${low}`,
+      name,
+      value,
+      'ERR_DLADMM_RANGE',
+    );
   }
   return value;
 }

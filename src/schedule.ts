@@ -44,7 +44,10 @@ export interface RunningSchedule {
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function startSchedule(schedule: Schedule, layers: readonly number[]): RunningSchedule {
   if (typeof schedule === 'function') {
-    return { needsTrainLoss: false, next: (penalties, record) => checkPenalties({ ...penalties, ...schedule(record) }) };
+    return {
+      needsTrainLoss: false,
+      next: (penalties, record) => checkPenalties({ ...penalties, ...schedule(record) }),
+    };
   }
   const options: Exclude<Schedule, string | PenaltyRule> = typeof schedule === 'string' ? { kind: schedule } : schedule;
   switch (options?.kind) {
@@ -64,7 +67,8 @@ function paper({ factor = 10, every = 100 }: { factor?: number; every?: number }
   if (!Number.isInteger(every) || every < 1) throw expected('a whole number of iterations', 'schedule.every', every);
   return {
     needsTrainLoss: false,
-    next: (penalties, { iteration }) => (iteration % every === 0 ? { ...penalties, rho: penalties.rho * factor } : penalties),
+    next: (penalties, { iteration }) =>
+      iteration % every === 0 ? { ...penalties, rho: penalties.rho * factor } : penalties,
   };
 }
 
@@ -74,7 +78,11 @@ function reference(
   options: { factor?: number; cap?: number; stepFactor?: number },
   layers: readonly number[],
 ): RunningSchedule {
-  const { factor = 10, cap = 0.1, stepFactor = (layers[1] ?? 0) >= REFERENCE_NEURONS && layers.length > 2 ? 10 : 1 } = options;
+  const {
+    factor = 10,
+    cap = 0.1,
+    stepFactor = (layers[1] ?? 0) >= REFERENCE_NEURONS && layers.length > 2 ? 10 : 1,
+  } = options;
   checkPositive(factor, 'schedule.factor');
   checkPositive(cap, 'schedule.cap');
   checkPositive(stepFactor, 'schedule.stepFactor');

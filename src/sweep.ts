@@ -35,7 +35,8 @@ export function listUpdates(sweep: Sweep, L: number): readonly Update[] {
       throw expected(`a layer from ${low} to ${high} for block ${block}`, name, layer, 'ERR_DLADMM_RANGE');
     }
     updates.push({ block, layer });
-    if (updates.length > 100_000) throw new DlAdmmError('ERR_DLADMM_RANGE', 'Expected a sweep of at most 100,000 updates');
+    if (updates.length > 100_000)
+      throw new DlAdmmError('ERR_DLADMM_RANGE', 'Expected a sweep of at most 100,000 updates');
   }
   if (updates.length === 0) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected at least one update in the sweep');
   return updates;

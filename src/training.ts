@@ -98,7 +98,11 @@ export class Training implements AsyncIterable<IterationRecord> {
         const sweep = await state.run(this.#plan.updates, nativePenalties(this.#plan, penalties));
         if (sweep.stopped) break;
         if (sweep.diverged) {
-          status = { kind: 'diverged', iteration, update: this.#plan.updates[sweep.completed] ?? { block: 'W', layer: 1 } };
+          status = {
+            kind: 'diverged',
+            iteration,
+            update: this.#plan.updates[sweep.completed] ?? { block: 'W', layer: 1 },
+          };
           break;
         }
         const { refreshEvery } = this.#plan;
@@ -154,7 +158,12 @@ export class Training implements AsyncIterable<IterationRecord> {
       this.#data,
     );
     this.#state = state;
-    const { weights, biases } = await initialise(plan.initialisation, network.layers, plan.dtype, seededRandom(plan.seed));
+    const { weights, biases } = await initialise(
+      plan.initialisation,
+      network.layers,
+      plan.dtype,
+      seededRandom(plan.seed),
+    );
     for (let l = 1; l < network.layers.length; l += 1) {
       await state.write('W', l, weights[l - 1] as Numbers);
       await state.write('b', l, biases[l - 1] as Numbers);
@@ -197,7 +206,11 @@ export class Training implements AsyncIterable<IterationRecord> {
     };
   }
 
-  async #keepBest(state: LayeredState, record: IterationRecord, best: BestModel | undefined): Promise<BestModel | undefined> {
+  async #keepBest(
+    state: LayeredState,
+    record: IterationRecord,
+    best: BestModel | undefined,
+  ): Promise<BestModel | undefined> {
     const early = this.#plan.earlyStopping;
     if (early === undefined || record.validation === undefined) return best;
     const score = scoreOf(record.validation, early.metric);
@@ -230,7 +243,10 @@ interface BestModel {
 export function train(data: TrainingData, options: DladmmOptions): Training {
   const plan = planOf(options);
   if (plan.earlyStopping && data?.validation === undefined) {
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected a validation set in data for earlyStopping but received none');
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      'Expected a validation set in data for earlyStopping but received none',
+    );
   }
   if (typeof data !== 'object' || data === null) {
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected { x, labels } or { x, y } for data');
@@ -262,7 +278,9 @@ function sampleCount(x: TrainingData['x'], columns: number): number {
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) {
-    throw new DlAdmmError('ERR_DLADMM_ABORTED', 'The signal was aborted before the training began', { cause: signal.reason });
+    throw new DlAdmmError('ERR_DLADMM_ABORTED', 'The signal was aborted before the training began', {
+      cause: signal.reason,
+    });
   }
 }
 

@@ -38,7 +38,12 @@ export async function replay(golden: GoldenCase): Promise<Replay> {
             ...(hyper.rhoCap !== null && { cap: hyper.rhoCap }),
             ...(hyper.tauThetaFactor !== null && { stepFactor: hyper.tauThetaFactor }),
           },
-    outputSolver: { solver: 'fista', step: hyper.fistaStep, tolerance: hyper.fistaTolerance, limit: hyper.fistaMaxIter },
+    outputSolver: {
+      solver: 'fista',
+      step: hyper.fistaStep,
+      tolerance: hyper.fistaTolerance,
+      limit: hyper.fistaMaxIter,
+    },
     softmax: 'reference',
     start: { output: 'signed-labels', dual: 'zero' },
     initialisation: { weights: golden.initial.W.map((W) => W.data), biases: golden.initial.b },
@@ -151,7 +156,9 @@ async function replaySubsteps(golden: GoldenCase, updates: readonly Update[]): P
     const substeps: Substep[] = [];
     for (let iter = 0; iter < iterations; iter += 1) {
       for (const update of updates) {
-        const { updates: [done] } = await state.run([update], {
+        const {
+          updates: [done],
+        } = await state.run([update], {
           nu: hyper.rho0,
           rho: hyper.rho0,
           theta0: hyper.theta0,

@@ -7,7 +7,7 @@
  * with the augmented Lagrangian (eq. 1) in one dual variable u and the penalty ρ of the output constraint.
  */
 
-import { a, b, u, type Update, W, z } from '../sweep.js';
+import { a, b, type Update, u, W, z } from '../sweep.js';
 
 /** Algorithm 1, lines 3 to 11: from the last layer to the first. */
 export function* backward(L: number): Generator<Update> {
