@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { access, constants, type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DlAdmmError, expected, systemCode } from './errors.js';
 
@@ -115,6 +115,22 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     throw error;
   }
   await syncFolder(folder);
+}
+
+/**
+ * Finds out, before a long work, what `writeFileAtomic` would stumble over: a missing folder, missing rights, a path that
+ * names no regular file. Nothing is created.
+ *
+ * @throws DlAdmmError `ERR_DLADMM_ARGUMENT`, `ERR_DLADMM_FILE` as `writeFileAtomic`
+ */
+export async function checkWritable(path: string): Promise<void> {
+  checkPath(path);
+  await guarded(path, async () => {
+    const target = (await realpath(path).catch(absent)) ?? path;
+    const earlier = await stat(target).catch(absent);
+    if (earlier) checkRegular('write', path, earlier);
+    await access(dirname(target), constants.W_OK);
+  });
 }
 
 function isContent(content: unknown): content is FileContent {

@@ -18,6 +18,18 @@ export function selectRows(matrix: Matrix, rows: readonly number[] | Int32Array)
 export const selectLabels = (labels: Int32Array, rows: readonly number[] | Int32Array): Int32Array =>
   Int32Array.from(rows, (row) => labels[row] as number);
 
+/** The first `count` samples of a part, or all where it has no more, without a copy. */
+export function firstSamples<T extends ClassificationSplit | RegressionSplit>(part: T, count: number): T {
+  const first = (matrix: Matrix): Matrix => {
+    const rows = Math.min(count, matrix.rows);
+    return { ...matrix, data: matrix.data.subarray(0, rows * matrix.columns), rows };
+  };
+  const x = first(part.x);
+  return 'labels' in part
+    ? { ...part, x, labels: part.labels.subarray(0, x.rows) }
+    : { ...part, x, y: first((part as RegressionSplit).y) };
+}
+
 /** A stream of whole numbers in [0, 2³²) from a seed: a Weyl sequence through MurmurHash3's finaliser. */
 function randomWords(seed: number): () => number {
   let state = seed >>> 0;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { shuffledIndices, splitDataset } from '../../src/data/split.js';
+import { firstSamples, shuffledIndices, splitDataset } from '../../src/data/split.js';
 import { expectFailure } from './support.js';
 
 /** n samples whose two features and whose label all tell the sample's number. */
@@ -66,5 +66,19 @@ describe('splitDataset', () => {
       await expectFailure(() => splitDataset(x, labels, 0.5, seed), 'ERR_DLADMM_RANGE', 'seed');
     const one = samples(1);
     await expectFailure(() => splitDataset(one.x, one.labels, 0.5, 0), 'ERR_DLADMM_RANGE', '2 samples');
+  });
+});
+
+describe('firstSamples', () => {
+  it('takes the first rows with their labels or targets, or all there are', () => {
+    const x = { data: Float32Array.of(1, 2, 3, 4, 5, 6), rows: 3, columns: 2 };
+    const y = { data: Float32Array.of(7, 8, 9), rows: 3, columns: 1 };
+    const some = firstSamples({ x, labels: Int32Array.of(0, 1, 2) }, 2);
+    expect(some).toEqual({ x: { data: x.data.slice(0, 4), rows: 2, columns: 2 }, labels: Int32Array.of(0, 1) });
+    expect(firstSamples({ x, y }, 1)).toEqual({
+      x: { data: Float32Array.of(1, 2), rows: 1, columns: 2 },
+      y: { data: Float32Array.of(7), rows: 1, columns: 1 },
+    });
+    expect(firstSamples({ x, y }, 5)).toEqual({ x, y });
   });
 });

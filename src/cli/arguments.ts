@@ -1,0 +1,71 @@
+import { InvalidArgumentError } from 'commander';
+import type { Initialisation } from '../initialisation.js';
+import type { Activation } from '../network.js';
+
+/** Texts of the command line as values. What is not of the right form is a usage error; ranges are the library's. */
+
+const FORM = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+
+export function parseNumber(text: string): number {
+  const value = FORM.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
+  return value;
+}
+
+export function parseWhole(text: string): number {
+  const value = parseNumber(text);
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Expected a whole number.');
+  return value;
+}
+
+export function parseCount(text: string): number {
+  const value = parseWhole(text);
+  if (value < 1) throw new InvalidArgumentError('Expected a whole number of at least 1.');
+  return value;
+}
+
+export function parseSeconds(text: string): number {
+  const value = parseNumber(text);
+  if (!(value > 0)) throw new InvalidArgumentError('Expected a positive number of seconds.');
+  return value;
+}
+
+/** A share of all samples; `0` only where there may be none. */
+export const parseShare =
+  (mayBeZero: boolean) =>
+  (text: string): number => {
+    const value = parseNumber(text);
+    if (value > 0 && value < 1) return value;
+    if (mayBeZero && value === 0) return value;
+    throw new InvalidArgumentError(`Expected a number between 0 and 1${mayBeZero ? ', or 0 for none' : ''}.`);
+  };
+
+export function parseLayers(text: string): readonly number[] {
+  if (!/^\d+(-\d+)+$/.test(text)) {
+    throw new InvalidArgumentError('Expected widths with hyphens between them, inputs first: 784-256-10.');
+  }
+  return text.split('-').map(Number);
+}
+
+export function parseActivation(text: string): Activation {
+  if (text === 'relu' || text === 'identity') return text;
+  const slope = /^leaky-relu:(.+)$/.exec(text)?.[1];
+  if (slope === undefined) throw new InvalidArgumentError('Expected relu, identity or leaky-relu:SLOPE.');
+  return { leakyRelu: parseNumber(slope) };
+}
+
+export function parseInitialisation(text: string): Initialisation {
+  if (text === 'he') return text;
+  const deviation = /^gaussian:(.+)$/.exec(text)?.[1];
+  if (deviation === undefined) throw new InvalidArgumentError('Expected he or gaussian:SD.');
+  return { gaussian: parseNumber(deviation) };
+}
+
+/** A column of a CSV file: a name, or a number from 0, or from −1 counted from the end. */
+export const parseColumn = (text: string): string | number => (/^-?\d+$/.test(text) ? Number(text) : text);
+
+/** The kinds of file that predictions can be written to, by the end of the name; `-` is the standard output. */
+export function parseOutput(text: string): string {
+  if (text === '-' || /\.(csv|npy)$/i.test(text)) return text;
+  throw new InvalidArgumentError('Expected a name that ends in .csv or .npy, or - for the standard output.');
+}

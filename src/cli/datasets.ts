@@ -1,0 +1,36 @@
+import { type DatasetListing, listDatasets } from '../data/datasets.js';
+import type { Terminal } from './terminal.js';
+
+/** The options of `dladmm datasets`. */
+export interface DatasetsFlags {
+  readonly dataDir?: string;
+  readonly json?: boolean;
+}
+
+const count = (n: number): string => n.toLocaleString('en-US');
+
+function whereabouts({ name, folder, origin, downloadable }: DatasetListing): string {
+  if (origin === 'bundled') return 'comes with the package';
+  if (folder !== undefined) return `found in ${folder} (${origin})`;
+  const debian = name === 'fashion-mnist' ? ' (on Debian and Ubuntu also: apt-get install dataset-fashion-mnist)' : '';
+  return downloadable
+    ? `not here yet: fetched by dladmm train --data ${name}${debian}`
+    : 'not here; --data-dir says where it is';
+}
+
+function describe(set: DatasetListing): string {
+  const outputs = `${set.outputs} ${set.task === 'regression' ? 'target' : 'classe'}${set.outputs === 1 ? '' : 's'}`;
+  return [
+    `${set.name}: ${set.title}`,
+    `  ${set.task}, ${count(set.train)} samples to train and ${count(set.test)} to test, ${set.features} features, ${outputs}`,
+    `  ${whereabouts(set)}`,
+  ].join('\n');
+}
+
+/** `dladmm datasets` */
+export async function datasetsCommand({ dataDir, json }: DatasetsFlags, terminal: Terminal): Promise<number> {
+  const sets = await listDatasets(dataDir === undefined ? {} : { dataDir });
+  const plain = sets.map((set) => ({ ...set, folder: set.folder ?? null, origin: set.origin ?? null }));
+  await terminal.out(json ? `${JSON.stringify(plain)}\n` : `${sets.map(describe).join('\n\n')}\n`);
+  return 0;
+}

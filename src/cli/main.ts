@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander';
+import { DlAdmmError } from '../errors.js';
+import { endOnSignals, interruptionOf } from './interruption.js';
+import { createProgram } from './program.js';
+import { openTerminal, type Terminal } from './terminal.js';
+
+/** Tells of an error in one line, and answers with the exit code. */
+function tell(error: unknown, terminal: Terminal): number {
+  // Commander has said its say already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const interruption = interruptionOf(terminal.signal);
+  if (interruption && error instanceof DlAdmmError && error.code === 'ERR_DLADMM_ABORTED') {
+    if (interruption.why !== 'closed pipe') terminal.err('dladmm: stopped before anything was done\n');
+    return interruption.exitCode;
+  }
+  if (process.env.DLADMM_DEBUG) console.error(error);
+  else if (error instanceof DlAdmmError) terminal.err(`dladmm: ${error.message}\n`);
+  else terminal.err(`dladmm: unexpected error: ${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+}
+
+async function main(): Promise<number> {
+  const controller = new AbortController();
+  const terminal = openTerminal(process, controller);
+  endOnSignals(process, controller, () => performance.now());
+  let exitCode = 0;
+  try {
+    await createProgram(terminal, (code) => {
+      exitCode = code;
+    }).parseAsync();
+  } catch (error) {
+    exitCode = tell(error, terminal);
+  }
+  // What was written last may still meet a closed pipe or a full disk.
+  await terminal.out('');
+  const interruption = interruptionOf(terminal.signal);
+  return interruption?.why === 'failed output' ? interruption.exitCode : exitCode;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,224 @@
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { datasetNames } from '../data/registry.js';
+import { DEFAULTS } from '../options.js';
+import * as parse from './arguments.js';
+import type { DatasetsFlags } from './datasets.js';
+import { START, TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
+import type { EvaluateFlags, PredictFlags } from './model.js';
+import type { StartFlags } from './start.js';
+import type { Terminal } from './terminal.js';
+import type { TrainFlags } from './train.js';
+
+/** The systems that can train. */
+const SOLVERS = ['dladmm'];
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 error, 2 usage, 130 after Ctrl-C (the model is saved first; a second Ctrl-C ends at once).`;
+
+const TRAIN_HELP = `
+Examples:
+  dladmm train --data digits --save digits.safetensors
+  dladmm train --data fashion-mnist --layers 784-1000-1000-10 --iterations 200 --save fashion.safetensors
+  dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
+  dladmm train --data iris --json --quiet
+
+Files: CSV, NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX (with --labels), each gzipped or not.
+With --json the last line has status, iterations, seconds, testAccuracy or testLoss (train… where nothing is tested),
+and model. Standardisation is folded into the first layer, so a saved model takes features as they are.
+${EXIT_CODES}`;
+
+const PREDICT_HELP = `
+Examples:
+  dladmm predict --model digits.safetensors --data digits | head
+  dladmm predict --model houses.safetensors --data new-houses.csv --out prices.csv
+
+CSV: a line a sample, with the class and the probability of every class, or with the outputs of a regression.
+NPY: the probabilities, or the outputs, samples x outputs.`;
+
+const EVALUATE_HELP = `
+Examples:
+  dladmm evaluate --model digits.safetensors --data digits
+  dladmm evaluate --model houses.safetensors --data more-houses.csv --label price --json`;
+
+const byDefault = (value: unknown): string =>
+  `(default: ${typeof value === 'object' ? JSON.stringify(value) : String(value)})`;
+
+const version = (): string => {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { readonly version: unknown }).version);
+};
+
+const option = (flags: string, description: string): Option => new Option(flags, description);
+const numberOption = (flags: string, description: string): Option =>
+  option(flags, description).argParser(parse.parseNumber);
+const wholeOption = (flags: string, description: string): Option =>
+  option(flags, description).argParser(parse.parseWhole);
+const choice = (flags: string, description: string, choices: readonly string[]): Option =>
+  option(flags, description).choices(choices);
+
+/** Where samples come from; the same for every command that takes some. */
+function withData(command: Command, what: string, labelByDefault = 'the last'): Command {
+  return command
+    .optionsGroup('Data:')
+    .addOption(option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, or a file`).makeOptionMandatory())
+    .option('--data-dir <folder>', 'look for named sets here first')
+    .option('--no-download', 'never fetch a named set')
+    .option(
+      '--label <column>',
+      `CSV: the column of labels, by name or number (default: ${labelByDefault})`,
+      parse.parseColumn,
+    )
+    .option('--labels <file>', 'NPY, IDX: the file of labels');
+}
+
+const threads = (): Option =>
+  wholeOption('--threads <n>', 'threads; the same number gives the same result, bit for bit (default: all processors)');
+
+/** Commands answer with their exit code. */
+type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;
+
+/**
+ * The command line. What a command does is loaded when it runs, so that help needs no native code.
+ *
+ * @param end told the exit code of the command that ran
+ */
+export function createProgram(terminal: Terminal, end: (exitCode: number) => void): Command {
+  const running =
+    <Flags>(load: () => Promise<Run<Flags>>) =>
+    async (flags: Flags): Promise<void> =>
+      end(await (await load())(flags, terminal));
+
+  const program = new Command('dladmm')
+    .description('Trains neural networks by ADMM (dlADMM), without back-propagation.')
+    .version(version())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dladmm: ')) })
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', `\nExample:\n  dladmm train --data digits --save digits.safetensors\n${EXIT_CODES}`);
+
+  withData(program.command('train').description('train a network'), 'what to train on')
+    .addOption(
+      choice('--task <task>', 'what the labels of a file are (default: judged by them)', [
+        'classification',
+        'regression',
+      ]),
+    )
+    .option('--test-data <name|file>', 'what to test on')
+    .option('--test-labels <file>', 'NPY, IDX: the file of its labels')
+    .option(
+      '--test-share <share>',
+      `share of a file without a test part to test on; 0 for none ${byDefault(TEST_SHARE)}`,
+      parse.parseShare(true),
+    )
+    .option('--train-samples <n>', 'train on the first n samples only', parse.parseCount)
+    .option(
+      '--standardize',
+      'z-score every feature, with mean and deviation of the training set\n(default: unless all lie in [0, 1], as pixels do)',
+    )
+    .option('--no-standardize', 'take features as they are')
+    .optionsGroup('Network:')
+    .option('--layers <widths>', 'widths, inputs first: 784-1000-1000-10 (default: by the data)', parse.parseLayers)
+    .option(
+      '--activation <name>',
+      `relu, identity, leaky-relu:SLOPE ${byDefault(DEFAULTS.activation)}`,
+      parse.parseActivation,
+    )
+    .option('--init <how>', `he, gaussian:SD ${byDefault(DEFAULTS.initialisation)}`, parse.parseInitialisation)
+    .addOption(choice('--dtype <type>', `${byDefault(DEFAULTS.dtype)}`, ['float32', 'float64']))
+    .addOption(wholeOption('--seed <n>', 'of initialisation and splits').default(DEFAULTS.seed))
+    .optionsGroup('Solver:')
+    .addOption(choice('--solver <name>', 'the system that trains', SOLVERS).default(SOLVERS[0]))
+    .addOption(wholeOption('--iterations <n>', `iterations at most ${byDefault(DEFAULTS.iterations)}`))
+    .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds)
+    .addOption(numberOption('--nu <number>', `penalty of the hidden constraints ${byDefault(DEFAULTS.nu)}`))
+    .addOption(numberOption('--rho <number>', `penalty of the output constraint ${byDefault(DEFAULTS.rho)}`))
+    .addOption(
+      choice('--schedule <name>', `how the penalties change ${byDefault(DEFAULTS.schedule)}`, [
+        'constant',
+        'paper',
+        'reference',
+      ]),
+    )
+    .addOption(
+      choice('--step-search <kind>', `how step sizes are found ${byDefault(DEFAULTS.stepSearch)}`, [
+        'exact',
+        'backtracking',
+      ]),
+    )
+    .addOption(numberOption('--theta0 <number>', `backtracking: first size of a W step ${byDefault(DEFAULTS.theta0)}`))
+    .addOption(numberOption('--tau0 <number>', `backtracking: first size of an a step ${byDefault(DEFAULTS.tau0)}`))
+    .addOption(numberOption('--growth <number>', `backtracking: growth of the sizes ${byDefault(DEFAULTS.growth)}`))
+    .addOption(numberOption('--l2 <number>', 'weight of the squared weights in the objective (default: 0)'))
+    .addOption(
+      choice('--output-solver <name>', 'how the output layer is minimised (default: exact)', ['exact', 'fista']),
+    )
+    .addOption(
+      choice('--softmax <kind>', "reference is the official code's (default: stable)", ['stable', 'reference']),
+    )
+    .addOption(threads())
+    .optionsGroup('Watching and stopping:')
+    .addOption(wholeOption('--evaluate-every <n>', `iterations between tests ${byDefault(DEFAULTS.evaluateEvery)}`))
+    .option('--train-metrics', 'judge the network on the training set too')
+    .option(
+      '--early-stopping <patience>',
+      'stop after so many tests without gain on a validation set, and keep the best',
+      parse.parseCount,
+    )
+    .option(
+      '--validation-share <share>',
+      `share of the training set for that ${byDefault(VALIDATION_SHARE)}`,
+      parse.parseShare(false),
+    )
+    .optionsGroup('Output:')
+    .option('--save <file>', 'write the model here (safetensors)')
+    .option('--json', 'a JSON object a line: one an iteration, then the outcome')
+    .option('--quiet', 'the outcome only')
+    .addHelpText('after', TRAIN_HELP)
+    .action(running<TrainFlags>(async () => (await import('./train.js')).trainCommand));
+
+  withData(
+    program.command('predict').description('what a saved model says of samples'),
+    'what to predict from',
+    'the last where there is one too many',
+  )
+    .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
+    .optionsGroup('Model and output:')
+    .requiredOption('--model <file>', 'the model')
+    .option('--out <file>', 'a file that ends in .csv or .npy, or - for the standard output', parse.parseOutput, '-')
+    .addHelpText('after', PREDICT_HELP)
+    .action(running<PredictFlags>(async () => (await import('./model.js')).predictCommand));
+
+  withData(program.command('evaluate').description('how good a saved model is'), 'what to judge it by')
+    .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
+    .optionsGroup('Model and output:')
+    .requiredOption('--model <file>', 'the model')
+    .option('--json', 'the answer as JSON')
+    .addHelpText('after', EVALUATE_HELP)
+    .action(running<EvaluateFlags>(async () => (await import('./model.js')).evaluateCommand));
+
+  program
+    .command('datasets')
+    .description('the named data sets, and where they are')
+    .option('--data-dir <folder>', 'look here first')
+    .option('--json', 'as a JSON array')
+    .addHelpText('after', '\nExamples:\n  dladmm datasets\n  dladmm datasets --json')
+    .action(running<DatasetsFlags>(async () => (await import('./datasets.js')).datasetsCommand));
+
+  program
+    .command('start')
+    .description('a first look: train on Fashion-MNIST in about a minute')
+    .option('--data-dir <folder>', 'look for the data here first')
+    .option('--no-download', 'never fetch the data')
+    .addOption(wholeOption('--iterations <n>', 'iterations at most').default(START.iterations))
+    .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds, START.timeLimit)
+    .addOption(threads())
+    .option('--save <file>', "write the model here (default: the data set's name, in this folder)")
+    .addHelpText(
+      'after',
+      `\nExamples:\n  dladmm start\n  dladmm start --iterations 20 --save look.safetensors\n${EXIT_CODES}`,
+    )
+    .action(running<StartFlags>(async () => (await import('./start.js')).startCommand));
+
+  return program;
+}

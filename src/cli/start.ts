@@ -1,0 +1,93 @@
+import type { Dataset } from '../data/dataset.js';
+import { loadDataset } from '../data/datasets.js';
+import { DlAdmmError } from '../errors.js';
+import { START } from './defaults.js';
+import { duration } from './progress.js';
+import { checkTarget, type TrainingSamples } from './samples.js';
+import type { Terminal } from './terminal.js';
+import { type Job, runTraining } from './training.js';
+
+/** The options of `dladmm start`. */
+export interface StartFlags {
+  readonly dataDir?: string;
+  readonly download: boolean;
+  readonly iterations: number;
+  readonly timeLimit: number;
+  readonly threads?: number;
+  readonly save?: string;
+}
+
+/** A first look should begin at once: what is not fetched by then is left for another time. */
+const DOWNLOAD_MS = 5000;
+
+/** Fashion-MNIST from wherever it can be had soon, or undefined. */
+async function fashionMnist({ dataDir, download }: StartFlags, terminal: Terminal): Promise<Dataset | undefined> {
+  const options = { signal: terminal.signal, ...(dataDir !== undefined && { dataDir }) };
+  const isMissing = (error: unknown): boolean =>
+    error instanceof DlAdmmError && error.code === 'ERR_DLADMM_DATASET' && !terminal.signal.aborted;
+  const found = await loadDataset('fashion-mnist', { ...options, download: false }).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  if (found || !download) return found;
+  terminal.err('Fashion-MNIST is not on this machine: trying to fetch it (30 MB) ...\n');
+  const signal = AbortSignal.any([terminal.signal, AbortSignal.timeout(DOWNLOAD_MS)]);
+  return loadDataset('fashion-mnist', { ...options, signal }).catch((error: unknown) => {
+    if (signal.aborted ? !terminal.signal.aborted : isMissing(error)) return undefined;
+    throw error;
+  });
+}
+
+const samplesOf = (set: Dataset): TrainingSamples => ({
+  name: set.name,
+  train: set.train,
+  test: set.test,
+  ...(set.task === 'classification' ? { classes: set.classes, outputs: set.classes.length } : { outputs: set.outputs }),
+});
+
+/** `dladmm start`: a first look in about a minute. */
+export async function startCommand(flags: StartFlags, terminal: Terminal): Promise<number> {
+  const { iterations, timeLimit, threads, dataDir } = flags;
+  const fashion = await fashionMnist(flags, terminal);
+  const set =
+    fashion ?? (await loadDataset('digits', { signal: terminal.signal, ...(dataDir !== undefined && { dataDir }) }));
+  if (!fashion) {
+    terminal.err(
+      'Fashion-MNIST could not be had, so the small set of digits that comes with the package takes its place.\n' +
+        'dladmm datasets tells where it was looked for and how to have it.\n',
+    );
+  }
+  const samples = samplesOf(set);
+  const save = flags.save ?? `${set.name}.safetensors`;
+  await checkTarget(save, []);
+  const layers = [samples.train.x.columns, ...START.hidden, samples.outputs];
+  terminal.err(
+    `Training a ${layers.join('-')} network on ${set.name} by ADMM, without back-propagation: ` +
+      `${samples.train.x.rows.toLocaleString('en-US')} images,\n` +
+      `for ${iterations} iterations or ${duration(timeLimit)} at most. Ctrl-C stops it and keeps the model.\n`,
+  );
+  const job: Job = {
+    samples,
+    layers,
+    save,
+    timeLimit,
+    options: { iterations, ...(threads !== undefined && { threads }) },
+  };
+  const code = await runTraining(job, terminal);
+  if (code === 0) await terminal.out(nextSteps(set.name, save));
+  return code;
+}
+
+function nextSteps(name: string, model: string): string {
+  // Within a checkout there is no dladmm on the path.
+  const dladmm = process.env.npm_lifecycle_event === undefined ? 'dladmm' : 'npm run --silent dladmm --';
+  return [
+    '',
+    'Try next:',
+    `  ${dladmm} predict --model ${model} --data ${name} | head`,
+    `  ${dladmm} train --data ${name} --iterations 200 --save better.safetensors`,
+    `  ${dladmm} train --data your-own.csv --save your-own.safetensors`,
+    `  ${dladmm} --help`,
+    '',
+  ].join('\n');
+}

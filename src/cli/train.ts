@@ -1,0 +1,60 @@
+import { type DladmmOptions, planOf } from '../options.js';
+import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
+import type { Terminal } from './terminal.js';
+import { type Job, runTraining } from './training.js';
+
+/** The options of `dladmm train`. */
+export interface TrainFlags
+  extends SplitFlags,
+    Pick<
+      DladmmOptions,
+      | 'activation'
+      | 'dtype'
+      | 'evaluateEvery'
+      | 'growth'
+      | 'iterations'
+      | 'l2'
+      | 'nu'
+      | 'rho'
+      | 'schedule'
+      | 'softmax'
+      | 'stepSearch'
+      | 'tau0'
+      | 'theta0'
+      | 'threads'
+      | 'trainMetrics'
+    > {
+  readonly init?: DladmmOptions['initialisation'];
+  readonly outputSolver?: 'exact' | 'fista';
+  readonly layers?: readonly number[];
+  readonly standardize?: boolean;
+  readonly timeLimit?: number;
+  readonly save?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+const given = <T extends object>(options: T): T =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+
+function optionsOf(flags: TrainFlags): Job['options'] {
+  const { activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax } = flags;
+  const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
+  return given({
+    ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
+    ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },
+    outputSolver: outputSolver && { solver: outputSolver },
+    earlyStopping: earlyStopping === undefined ? undefined : { patience: earlyStopping },
+  }) as Job['options'];
+}
+
+/** `dladmm train` */
+export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promise<number> {
+  const { layers, standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
+  const options = optionsOf(flags);
+  // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
+  planOf({ ...options, layers: layers ?? [1, 1] });
+  if (save !== undefined) await checkTarget(save, filesOf(data, testData, labels, testLabels));
+  const samples = await trainingSamples(flags, terminal.signal);
+  return runTraining(given({ samples, options, layers, standardize, timeLimit, save, json, quiet }) as Job, terminal);
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import type { Matrix } from '../src/matrix.js';
+import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../src/standardise.js';
+import { expectFailure } from './data/support.js';
+
+const matrix = (columns: number, ...data: number[]): Matrix => ({
+  data: Float64Array.from(data),
+  rows: data.length / columns,
+  columns,
+});
+
+describe('standardisation', () => {
+  it('takes the mean and the population deviation of each feature', () => {
+    const rule = learnStandardisation(matrix(2, 1, -10, 2, 10, 3, 30));
+    expect([...rule.mean]).toEqual([expect.closeTo(2, 14), expect.closeTo(10, 13)]);
+    expect([...rule.scale]).toEqual([
+      expect.closeTo(1 / Math.sqrt(2 / 3), 14),
+      expect.closeTo(1 / Math.sqrt(800 / 3), 14),
+    ]);
+  });
+
+  it('gives the samples it was learnt from mean 0 and deviation 1', () => {
+    const x = matrix(1, 5, 7, 7, 9, 100);
+    const data = [...standardise(x, learnStandardisation(x), 'float64').data];
+    const mean = data.reduce((sum, v) => sum + v, 0) / 5;
+    expect(mean).toBeCloseTo(0, 14);
+    expect(data.reduce((sum, v) => sum + v * v, 0) / 5).toBeCloseTo(1, 14);
+  });
+
+  it('makes nothing of a feature that never varies, whatever rounding does to its mean', () => {
+    const x = matrix(1, ...Array.from({ length: 10 }, () => 0.1));
+    const rule = learnStandardisation(x);
+    expect([...rule.scale]).toEqual([0]);
+    expect([...standardise(matrix(1, 5), rule, 'float32').data]).toEqual([0]);
+  });
+
+  it('has the type that is asked for', () => {
+    const x = matrix(1, 1, 2);
+    const rule = learnStandardisation(x);
+    expect(standardise(x, rule, 'float32').data).toBeInstanceOf(Float32Array);
+    expect(standardise(x, rule, 'float64').data).toBeInstanceOf(Float64Array);
+  });
+
+  it('refuses what is not finite, with its place', async () => {
+    await expectFailure(
+      () => learnStandardisation(matrix(2, 1, 2, 3, Number.NaN)),
+      'ERR_DLADMM_NON_FINITE',
+      'NaN in row 1, column 1',
+    );
+  });
+
+  it('folds into the first layer: raw features give what standardised ones gave', () => {
+    const x = matrix(3, 1000, 2, 7, 1010, 1, 7, 990, 4, 7);
+    const rule = learnStandardisation(x);
+    const first = Float64Array.from([1, -2, 0.5, 3, 0.25, -1]);
+    const bias = Float64Array.from([0.5, -0.5]);
+    const second = Float64Array.from([1, 2]);
+    const offset = Float64Array.from([3]);
+    const folded = foldStandardisation({ weights: [first, second], biases: [bias, offset] }, rule);
+    const firstLayer = (w: ArrayLike<number>, b: ArrayLike<number>, { data }: Matrix) =>
+      [0, 1, 2].flatMap((i) =>
+        [0, 1].map((o) =>
+          [0, 1, 2].reduce((sum, j) => sum + Number(w[o * 3 + j]) * Number(data[i * 3 + j]), Number(b[o])),
+        ),
+      );
+    const wanted = firstLayer(first, bias, standardise(x, rule, 'float64'));
+    const found = firstLayer(folded.weights[0] ?? [], folded.biases[0] ?? [], x);
+    found.forEach((value, i) => {
+      expect(value).toBeCloseTo(Number(wanted[i]), 10);
+    });
+    expect(folded.weights.slice(1)).toEqual([second]);
+    expect(folded.biases.slice(1)).toEqual([offset]);
+    expect([...first]).toEqual([1, -2, 0.5, 3, 0.25, -1]);
+  });
+
+  it('is needless for features that lie in [0, 1] one and all', () => {
+    expect(liesInUnitInterval(matrix(2, 0, 1, 0.5, 0.25))).toBe(true);
+    expect(liesInUnitInterval(matrix(2, 0, 1, 0.5, 1.25))).toBe(false);
+    expect(liesInUnitInterval(matrix(2, 0, 1, -0.5, 0.25))).toBe(false);
+    expect(liesInUnitInterval(matrix(1, Number.NaN))).toBe(false);
+  });
+});
