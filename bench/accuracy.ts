@@ -9,8 +9,8 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { native } from '#native';
 import { type ClassificationDataset, type DladmmOptions, type IterationRecord, loadDataset, train } from 'dladmm';
+import { native } from '#native';
 import type { Curve, CurvePoint } from './accuracy/curve.js';
 
 /** The KDD 2019 paper trains on the first 55,000 images of MNIST. */
@@ -49,14 +49,26 @@ for await (const record of training) {
   if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(curve(), undefined, 1)}\n`);
 }
 if (values.json) console.log(JSON.stringify({ ...curve(), points: undefined }));
-else console.log(`best test accuracy ${curve().best.testAccuracy} at iteration ${curve().best.iteration}, last ${curve().last.testAccuracy}`);
+else
+  console.log(
+    `best test accuracy ${curve().best.testAccuracy} at iteration ${curve().best.iteration}, last ${curve().last.testAccuracy}`,
+  );
 
 function trainingSamples({ name, train: { x, labels } }: ClassificationDataset) {
   const rows = Math.min(PAPER_SAMPLES[name] ?? x.rows, x.rows);
   return { x: { ...x, data: x.data.subarray(0, rows * x.columns), rows }, labels: labels.subarray(0, rows) };
 }
 
-function pointOf({ iteration, lagrangian, loss, residuals, activationResiduals, penalties, seconds, test }: IterationRecord): CurvePoint {
+function pointOf({
+  iteration,
+  lagrangian,
+  loss,
+  residuals,
+  activationResiduals,
+  penalties,
+  seconds,
+  test,
+}: IterationRecord): CurvePoint {
   return {
     iteration,
     lagrangian,

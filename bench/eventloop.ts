@@ -49,6 +49,10 @@ const result = {
 };
 if (values.json) console.log(JSON.stringify(result));
 else {
-  console.log(`${result.timers} timers of ${PERIOD} ms beside ${iterations} iterations of ${values.layers}, ${samples} samples`);
-  console.log(`late by ${result.medianMs.toFixed(2)} ms (median), ${result.p99Ms.toFixed(2)} ms (99 %), ${result.p999Ms.toFixed(2)} ms (99.9 %), ${result.largestMs.toFixed(2)} ms at most`);
+  console.log(
+    `${result.timers} timers of ${PERIOD} ms beside ${iterations} iterations of ${values.layers}, ${samples} samples`,
+  );
+  console.log(
+    `late by ${result.medianMs.toFixed(2)} ms (median), ${result.p99Ms.toFixed(2)} ms (99 %), ${result.p999Ms.toFixed(2)} ms (99.9 %), ${result.largestMs.toFixed(2)} ms at most`,
+  );
 }

@@ -78,14 +78,18 @@ if (values.json) {
   console.log(JSON.stringify(result));
 } else {
   const kinds = Object.keys(replies[0]?.kinds ?? {});
-  console.log(`${values.layers}, ${samples} samples, ${dtype}, ${threads} threads, OpenBLAS kernel ${result.openblasCore}\n`);
+  console.log(
+    `${values.layers}, ${samples} samples, ${dtype}, ${threads} threads, OpenBLAS kernel ${result.openblasCore}\n`,
+  );
   console.log('update            seconds an iteration');
   for (const kind of kinds) {
     console.log(`${kind.padEnd(18)}${median(replies.map((reply) => reply.kinds[kind] ?? 0)).toFixed(4)}`);
   }
   console.log(`${'refresh of P / 25'.padEnd(18)}${(refresh / REFRESH_EVERY).toFixed(4)}`);
   console.log(`${'iteration'.padEnd(18)}${seconds.toFixed(4)}`);
-  console.log(`${'floor'.padEnd(18)}${floor.toFixed(4)}   ${(flops / 1e9).toFixed(1)} GFLOP at ${result.floorGflops.toFixed(1)} GFLOP/s`);
+  console.log(
+    `${'floor'.padEnd(18)}${floor.toFixed(4)}   ${(flops / 1e9).toFixed(1)} GFLOP at ${result.floorGflops.toFixed(1)} GFLOP/s`,
+  );
   console.log(`${'ratio'.padEnd(18)}${result.ratio.toFixed(3)}`);
   console.log(`${'peak memory'.padEnd(18)}${(result.peakRssBytes / 1e9).toFixed(2)} GB`);
 }

@@ -33,7 +33,10 @@ export function floorProducts(layers: readonly number[]): readonly FloorProduct[
 
 /** 4 N n_0 n_1 + 16 N Σ_{l ≥ 2} n_{l−1} n_l */
 export function floorFlops(layers: readonly number[], samples: number): number {
-  return floorProducts(layers).reduce((sum, { inputs, outputs, count }) => sum + count * 2 * samples * inputs * outputs, 0);
+  return floorProducts(layers).reduce(
+    (sum, { inputs, outputs, count }) => sum + count * 2 * samples * inputs * outputs,
+    0,
+  );
 }
 
 /** Each product at the fastest of the three ways, by the median of the rounds. */

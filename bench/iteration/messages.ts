@@ -1,7 +1,12 @@
 import type { Way } from './floor.js';
 
 export type IterationRequest =
-  | { readonly layers: readonly number[]; readonly samples: number; readonly dtype: 'float32' | 'float64'; readonly threads: number }
+  | {
+      readonly layers: readonly number[];
+      readonly samples: number;
+      readonly dtype: 'float32' | 'float64';
+      readonly threads: number;
+    }
   | 'iterate';
 
 export interface IterationReply {

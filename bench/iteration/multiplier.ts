@@ -5,5 +5,7 @@ import { WAYS } from './floor.js';
 import type { FloorReply, FloorRequest } from './messages.js';
 
 answer<FloorRequest, FloorReply>((request) => ({
-  seconds: Object.fromEntries(WAYS.map((way) => [way, native.productSeconds({ ...request, way, repeats: 2 })])) as FloorReply['seconds'],
+  seconds: Object.fromEntries(
+    WAYS.map((way) => [way, native.productSeconds({ ...request, way, repeats: 2 })]),
+  ) as FloorReply['seconds'],
 }));

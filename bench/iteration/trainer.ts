@@ -1,6 +1,7 @@
 /** Trains on random numbers, an iteration at a time. */
-import { native } from '#native';
+
 import { type IterationRecord, train } from 'dladmm';
+import { native } from '#native';
 import { answer } from './child.js';
 import type { IterationReply, IterationRequest } from './messages.js';
 
