@@ -8,7 +8,7 @@ struct Activation {
   double slope = 0;
 
   template <typename T>
-  [[nodiscard]] static constexpr T value(T x, T slope) {
+  [[nodiscard, gnu::always_inline]] static constexpr T value(T x, T slope) {
     return x > T(0) ? x : slope * x;
   }
 
@@ -16,7 +16,7 @@ struct Activation {
   // On each side of the kink the objective is a parabola, so the minimiser is one of two clipped vertices; a tie goes
   // to the negative side, as in the official code.
   template <typename T>
-  [[nodiscard]] static constexpr T nearest(T m, T a, T slope) {
+  [[nodiscard, gnu::always_inline]] static constexpr T nearest(T m, T a, T slope) {
     const T below = (m + slope * a) / (T(1) + slope * slope);
     const T above = (m + a) / T(2);
     const T negative = below < T(0) ? below : T(0);

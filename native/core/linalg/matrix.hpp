@@ -33,7 +33,7 @@ struct MatrixView {
   // NOLINTNEXTLINE(google-explicit-constructor): a view of T is a view of const T
   constexpr operator MatrixView<const T>() const { return {data, rows, columns, stride}; }
 
-  [[nodiscard]] constexpr T* row(std::size_t i) const {
+  [[nodiscard, gnu::always_inline]] constexpr T* row(std::size_t i) const {
     assert(i < rows);
     return data + i * stride;
   }

@@ -1,0 +1,51 @@
+// One kernel, compiled for several instruction sets, chosen for the processor at run time: a binary that is installed
+// without a compiler must run everywhere and still use what the machine has.
+#pragma once
+
+namespace dladmm::simd {
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+enum class Level { baseline, avx2, avx512 };
+
+[[nodiscard]] inline Level detect() {
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw")) {
+    return Level::avx512;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Level::avx2;
+  return Level::baseline;
+}
+
+inline const Level level = detect();
+
+template <typename Kernel, typename... Arguments>
+[[gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")]] auto run_avx512(
+    Arguments... arguments) {
+  return Kernel::run(arguments...);
+}
+
+template <typename Kernel, typename... Arguments>
+[[gnu::target("avx2,fma")]] auto run_avx2(Arguments... arguments) {
+  return Kernel::run(arguments...);
+}
+
+// Kernel::run must be always_inline: it takes the instruction set of the function it is inlined into.
+template <typename Kernel, typename... Arguments>
+auto run(Arguments... arguments) {
+  if (level == Level::avx512) return run_avx512<Kernel>(arguments...);
+  if (level == Level::avx2) return run_avx2<Kernel>(arguments...);
+  return Kernel::run(arguments...);
+}
+
+#else
+
+template <typename Kernel, typename... Arguments>
+auto run(Arguments... arguments) {
+  return Kernel::run(arguments...);
+}
+
+#endif
+
+}  // namespace dladmm::simd
