@@ -152,18 +152,18 @@ void activate(MatrixView<const T> z, T slope, MatrixView<T> a) {
 }
 
 // The two float types that trainings come in.
-#define DLADMM_INSTANTIATE(T)                                                                                         \
-  template void step_back<T>(MatrixView<T>, T, MatrixView<const T>);                                                  \
-  template void weighted_residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>,                    \
-                                     MatrixView<const T>, T, MatrixView<T>);                                          \
-  template HiddenSums hidden_z<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, MatrixView<T>,     \
-                                  std::span<double>);                                                                 \
-  template void activation_pull<T>(MatrixView<const T>, MatrixView<const T>, T, T, MatrixView<T>);                    \
-  template double activation_miss<T>(MatrixView<const T>, MatrixView<const T>, T);                                    \
-  template double residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, std::span<double>);       \
-  template double square_norm<T>(MatrixView<const T>);                                                                \
-  template double square_norm<T>(MatrixView<const T>, std::span<double>);                                             \
-  template void add_bias<T>(MatrixView<const T>, std::span<const T>, MatrixView<T>);                                   \
+#define DLADMM_INSTANTIATE(T)                                                                                     \
+  template void step_back<T>(MatrixView<T>, T, MatrixView<const T>);                                              \
+  template void weighted_residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>,                \
+                                     MatrixView<const T>, T, MatrixView<T>);                                      \
+  template HiddenSums hidden_z<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, MatrixView<T>, \
+                                  std::span<double>);                                                             \
+  template void activation_pull<T>(MatrixView<const T>, MatrixView<const T>, T, T, MatrixView<T>);                \
+  template double activation_miss<T>(MatrixView<const T>, MatrixView<const T>, T);                                \
+  template double residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, std::span<double>);   \
+  template double square_norm<T>(MatrixView<const T>);                                                            \
+  template double square_norm<T>(MatrixView<const T>, std::span<double>);                                         \
+  template void add_bias<T>(MatrixView<const T>, std::span<const T>, MatrixView<T>);                              \
   template void activate<T>(MatrixView<const T>, T, MatrixView<T>);
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)

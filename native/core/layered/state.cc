@@ -222,8 +222,7 @@ void LayeredState<T>::settle_rows(std::size_t s, Rows block, Rows rows, Partial&
   const Slot& slot = slots_[s];
   Layer& it = layer(slot.held.layer);
   const MatrixView<T> variable = rows_of(slot.held.block == Block::a ? it.a.view() : it.P.view(), rows);
-  const MatrixView<T> direction =
-      slot_block(s, block, slot.width).rows_from(rows.first - block.first, rows.count);
+  const MatrixView<T> direction = slot_block(s, block, slot.width).rows_from(rows.first - block.first, rows.count);
   kernels::step_back<T>(variable, slot.scale, direction);
   if (slot.measure) {
     partial.scalars[kMeasured] += kernels::activation_miss<T>(variable, rows_of(it.z.view(), rows), slope());
@@ -234,7 +233,8 @@ template <typename T>
 void LayeredState<T>::settle_all() {
   while (slots_[0].pending || slots_[1].pending || input_step_pending_) {
     const Held first = slots_[0].pending ? slots_[0].held : slots_[1].pending ? slots_[1].held : product(1);
-    pass({first, product(1)}, {}, [](unsigned, Rows, Rows, Partial&) {}, [](unsigned, Rows, Partial&) {});
+    pass(
+        {first, product(1)}, {}, [](unsigned, Rows, Rows, Partial&) {}, [](unsigned, Rows, Partial&) {});
   }
 }
 
@@ -276,9 +276,8 @@ void LayeredState<T>::know_difference_sums(std::size_t l) {
   pass(
       {product(l)}, {},
       [&](unsigned, Rows, Rows rows, Partial& partial) {
-        partial.scalars[kResidual] +=
-            kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
-                                 std::span(partial.columns[0]).first(n));
+        partial.scalars[kResidual] += kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
+                                                           std::span(partial.columns[0]).first(n));
       },
       [](unsigned, Rows, Partial&) {});
   sums_.columns(0, it.difference_sums, 1, 0);
@@ -343,19 +342,24 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
   measures.dual_product = output_.dual_product;
   measures.dual_norm = output_.dual_norm;
   measures.dual_identity = output_.dual_identity;
-  measures.lagrangian = measures.loss + measures.regularisation + p.nu / 2 * hidden + measures.dual_product +
-                        p.rho / 2 * last.residual;
+  measures.lagrangian =
+      measures.loss + measures.regularisation + p.nu / 2 * hidden + measures.dual_product + p.rho / 2 * last.residual;
 }
 
 template <typename T>
 std::size_t LayeredState<T>::size_of(Block block, std::size_t l) const {
   const Layer& it = layer(l);
   switch (block) {
-    case Block::W: return it.W.flat().size();
-    case Block::b: return it.b.size();
-    case Block::z: return it.z.flat().size();
-    case Block::a: return it.a.flat().size();
-    case Block::u: return u_.flat().size();
+    case Block::W:
+      return it.W.flat().size();
+    case Block::b:
+      return it.b.size();
+    case Block::z:
+      return it.z.flat().size();
+    case Block::a:
+      return it.a.flat().size();
+    case Block::u:
+      return u_.flat().size();
   }
   return 0;
 }
@@ -366,11 +370,16 @@ void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
   const auto copy = [&](std::span<const T> from) { std::copy(from.begin(), from.end(), out.begin()); };
   const Layer& it = layer(l);
   switch (block) {
-    case Block::W: return copy(it.W.flat());
-    case Block::b: return copy(it.b);
-    case Block::z: return copy(it.z.flat());
-    case Block::a: return copy(it.a.flat());
-    case Block::u: return copy(u_.flat());
+    case Block::W:
+      return copy(it.W.flat());
+    case Block::b:
+      return copy(it.b);
+    case Block::z:
+      return copy(it.z.flat());
+    case Block::a:
+      return copy(it.a.flat());
+    case Block::u:
+      return copy(u_.flat());
   }
 }
 
@@ -381,11 +390,16 @@ void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> value
   Layer& it = layer(l);
   stale_ = true;
   switch (block) {
-    case Block::W: return copy(it.W.flat());
-    case Block::b: return copy(it.b);
-    case Block::z: return copy(it.z.flat());
-    case Block::a: return copy(it.a.flat());
-    case Block::u: return copy(u_.flat());
+    case Block::W:
+      return copy(it.W.flat());
+    case Block::b:
+      return copy(it.b);
+    case Block::z:
+      return copy(it.z.flat());
+    case Block::a:
+      return copy(it.a.flat());
+    case Block::u:
+      return copy(u_.flat());
   }
 }
 
@@ -393,8 +407,8 @@ template <typename T>
 Evaluation LayeredState<T>::evaluate(MatrixView<const T> x, const Targets<T>& goals) {
   std::vector<LayerParameters<T>> parameters;
   for (const auto& it : layers_) parameters.push_back({it.W.view(), it.b});
-  const ForwardLoss result = dladmm::evaluate<T>(team_, spaces_, block_, parameters, setup_.network.activation,
-                                                 setup_.network.loss, x, goals);
+  const ForwardLoss result =
+      dladmm::evaluate<T>(team_, spaces_, block_, parameters, setup_.network.activation, setup_.network.loss, x, goals);
   return {result.loss, result.correct};
 }
 

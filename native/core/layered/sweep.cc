@@ -30,11 +30,16 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
   if (!(block == Block::W && l == 1)) direction_continues_ = false;
 
   switch (block) {
-    case Block::W: return update_W(l, p, record.updates[i]);
-    case Block::b: return update_b(l, p);
-    case Block::u: return update_u(p);
-    case Block::a: return update_a(l, p, false, !touched_later(i + 1), record.updates[i]);
-    case Block::z: break;
+    case Block::W:
+      return update_W(l, p, record.updates[i]);
+    case Block::b:
+      return update_b(l, p);
+    case Block::u:
+      return update_u(p);
+    case Block::a:
+      return update_a(l, p, false, !touched_later(i + 1), record.updates[i]);
+    case Block::z:
+      break;
   }
   if (is_output(l)) {
     return p.output == OutputSolver::fista ? update_output_z_fista(p, record.updates[i])
