@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -86,9 +87,14 @@ class SampleSums {
     return sum;
   }
 
+  // NaN when any member's is: a comparison with it is false, so it must not decide.
   [[nodiscard]] double largest(std::size_t i) const {
     double largest = 0;
-    for (const auto& partial : partials_) largest = std::max(largest, partial.scalars[i]);
+    for (const auto& partial : partials_) {
+      const double value = partial.scalars[i];
+      if (value > largest || std::isnan(value)) largest = value;
+      if (std::isnan(largest)) break;
+    }
     return largest;
   }
 
