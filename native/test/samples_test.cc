@@ -151,6 +151,14 @@ void sums_equal_a_plain_loop() {
   }
 }
 
+void old_sums_are_forgotten() {
+  SampleSums<double> sums(2, 1, 1);
+  sums.of(1).columns[0][0] = 3;
+  std::vector<double> out{std::numeric_limits<double>::quiet_NaN()};
+  sums.columns(0, out, 2, 0);
+  check_equal(out[0], 6.0, "0 times NaN is nothing here");
+}
+
 void nan_is_the_largest() {
   SampleSums<double> sums(3, 1, 1);
   sums.of(0).scalars[0] = 1;
@@ -167,6 +175,7 @@ int main() {
   fact("sample counts beyond 32 bits", huge_sample_counts);
   fact("float sums equal a plain loop and repeat", sums_equal_a_plain_loop<float>);
   fact("double sums equal a plain loop and repeat", sums_equal_a_plain_loop<double>);
+  fact("old sums are forgotten", old_sums_are_forgotten);
   fact("NaN is the largest", nan_is_the_largest);
   return report();
 }

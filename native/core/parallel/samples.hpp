@@ -98,12 +98,13 @@ class SampleSums {
     return largest;
   }
 
-  // out[j] <- keep * out[j] + factor * (column sum j of set `which`)
+  // out[j] <- keep * out[j] + factor * (column sum j of set `which`); with keep = 0 the old value does not count, not
+  // even NaN.
   void columns(std::size_t which, std::span<double> out, double factor, double keep) const {
     for (std::size_t j = 0; j < out.size(); ++j) {
       double sum = 0;
       for (const auto& partial : partials_) sum += partial.columns[which][j];
-      out[j] = keep * out[j] + factor * sum;
+      out[j] = (keep == 0 ? 0 : keep * out[j]) + factor * sum;
     }
   }
 
