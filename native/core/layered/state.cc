@@ -30,7 +30,8 @@ std::size_t largest_parameter_matrix(const Network& network) {
 }
 
 std::size_t block_size(const LayeredSetup& setup) {
-  const std::size_t share = (setup.samples + setup.threads - 1) / setup.threads;
+  const std::size_t threads = std::max(setup.threads, 1U);
+  const std::size_t share = setup.samples / threads + (setup.samples % threads == 0 ? 0 : 1);
   return std::clamp<std::size_t>(share, 1, kBlock);
 }
 
@@ -61,8 +62,12 @@ double LayeredState<T>::required_bytes(const LayeredSetup& setup) {
   const double partial = setup.gram ? std::max(largest, width(0) * width(0)) : largest;
   const double per_member =
       partial + 2 * static_cast<double>(block_size(setup)) * static_cast<double>(widest_output(net));
+  // Sums over the samples are double, whatever T.
+  double doubles = setup.threads * (2 * static_cast<double>(widest_output(net)) + 12 * width(depth));
+  for (std::size_t l = 0; l <= depth; ++l) doubles += width(l);
   return sizeof(T) * (samples * sample_columns + parameters + largest + setup.threads * per_member) +
-         4 * (net.loss.kind == LossKind::softmax_cross_entropy ? samples : 0);
+         sizeof(double) * doubles +
+         sizeof(std::int32_t) * (net.loss.kind == LossKind::softmax_cross_entropy ? samples : 0);
 }
 
 template <typename T>
@@ -77,10 +82,6 @@ LayeredState<T>::LayeredState(const LayeredSetup& setup)
   const std::size_t samples = setup_.samples;
   const std::size_t largest = largest_parameter_matrix(net);
   const std::size_t gram = setup_.gram ? net.widths[0] * net.widths[0] : 0;
-  sums_ = SampleSums<T>(team_.size(), widest_, std::max(largest, gram));
-  spaces_.reserve(team_.size());
-  for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(block_, widest_, net.widths.back());
-
   x_ = Matrix<T>(samples, net.widths[0]);
   if (net.loss.kind == LossKind::softmax_cross_entropy) {
     labels_.resize(samples);
@@ -111,6 +112,10 @@ LayeredState<T>::LayeredState(const LayeredSetup& setup)
     input_sums_.resize(net.widths[0]);
   }
   if (setup_.fista) fista_y_ = Matrix<T>(samples, net.widths.back());
+  // Last, because these are filled at once: where the memory does not suffice, the matrices above have said so.
+  sums_ = SampleSums<T>(team_.size(), widest_, std::max(largest, gram));
+  spaces_.reserve(team_.size());
+  for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(block_, widest_, net.widths.back());
 }
 
 template <typename T>
