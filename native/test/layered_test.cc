@@ -774,10 +774,10 @@ void odd_setups() {
       [] {
         LayeredSetup setup;
         setup.network.widths = {2, std::size_t{1} << 30, 2};
-        setup.samples = std::size_t{1} << 40;
+        setup.samples = std::size_t{1} << 62;
         const LayeredState<float> state(setup);
       },
-      "more memory than there is");
+      "more bytes than can be counted");
 }
 
 }  // namespace
