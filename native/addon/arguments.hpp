@@ -105,9 +105,12 @@ double copy_numbers(const Napi::CallbackInfo& info, std::size_t i, const char* n
     return -1;
   };
   switch (array.TypedArrayType()) {
-    case napi_float32_array: return copy(array.As<Napi::Float32Array>().Data());
-    case napi_float64_array: return copy(array.As<Napi::Float64Array>().Data());
-    default: reject(info.Env(), std::string(name) + " must be a Float32Array or a Float64Array");
+    case napi_float32_array:
+      return copy(array.As<Napi::Float32Array>().Data());
+    case napi_float64_array:
+      return copy(array.As<Napi::Float64Array>().Data());
+    default:
+      reject(info.Env(), std::string(name) + " must be a Float32Array or a Float64Array");
   }
 }
 

@@ -63,7 +63,8 @@ Napi::Object to_object(Napi::Env env, const SweepRecord& record) {
   std::vector<double> flat;
   flat.reserve(record.updates.size() * 6);
   for (const UpdateRecord& it : record.updates) {
-    flat.insert(flat.end(), {it.size, it.kappa, it.step_norm, static_cast<double>(it.steps), it.stationarity, it.seconds});
+    flat.insert(flat.end(),
+                {it.size, it.kappa, it.step_norm, static_cast<double>(it.steps), it.stationarity, it.seconds});
   }
   auto out = Napi::Object::New(env);
   out.Set("updates", numbers(env, flat));
@@ -77,7 +78,8 @@ Napi::Object to_object(Napi::Env env, const SweepRecord& record) {
 
 // The rows `first` … of `matrix` that a chunk of numbers covers.
 template <typename T>
-std::span<T> chunk_of(const Napi::CallbackInfo& info, MatrixView<T> matrix, std::size_t first, const Napi::Value& chunk) {
+std::span<T> chunk_of(const Napi::CallbackInfo& info, MatrixView<T> matrix, std::size_t first,
+                      const Napi::Value& chunk) {
   if (!chunk.IsTypedArray()) reject(info.Env(), "a chunk must be a typed array");
   const std::size_t length = chunk.As<Napi::TypedArray>().ElementLength();
   if (matrix.columns == 0 || length % matrix.columns != 0) reject(info.Env(), "a chunk must hold whole rows");
@@ -276,7 +278,8 @@ Napi::Value Layered::refresh(const Napi::CallbackInfo& info) {
 Napi::Value Layered::evaluate(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const double set = number(info, 0, "set");
-  const bool exists = std::visit([&](const auto& typed) { return set < static_cast<double>(typed.sets.size()); }, typed_);
+  const bool exists =
+      std::visit([&](const auto& typed) { return set < static_cast<double>(typed.sets.size()); }, typed_);
   if (!exists) reject(info.Env(), "no such evaluation set");
   const auto result = std::make_shared<Evaluation>();
   return later(

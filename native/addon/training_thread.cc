@@ -119,13 +119,12 @@ void TrainingThread::run() {
     }
     if (quiet_) return;
     auto delivery = std::make_unique<Delivery>(Delivery{shared_from_this(), std::move(job), failure});
-    const auto status = deliveries_.NonBlockingCall(
-        delivery.get(), [](Napi::Env env, Napi::Function, Delivery* raw) {
-          const std::unique_ptr<Delivery> owned(raw);
-          // Without an environment there is nobody to tell.
-          if (static_cast<napi_env>(env) == nullptr) return;
-          owned->thread->deliver(env, owned->job, owned->failure);
-        });
+    const auto status = deliveries_.NonBlockingCall(delivery.get(), [](Napi::Env env, Napi::Function, Delivery* raw) {
+      const std::unique_ptr<Delivery> owned(raw);
+      // Without an environment there is nobody to tell.
+      if (static_cast<napi_env>(env) == nullptr) return;
+      owned->thread->deliver(env, owned->job, owned->failure);
+    });
     if (status == napi_ok) static_cast<void>(delivery.release());
   }
 }

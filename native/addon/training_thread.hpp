@@ -22,7 +22,7 @@ namespace dladmm::addon {
 class TrainingThread : public std::enable_shared_from_this<TrainingThread> {
  public:
   struct Job {
-    std::function<void()> work;  // on the training thread
+    std::function<void()> work;                                        // on the training thread
     std::function<void(Napi::Env, const std::exception_ptr&)> finish;  // on the JavaScript thread
   };
 

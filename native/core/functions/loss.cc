@@ -45,30 +45,72 @@ double largest_magnitude(std::span<const double> g) {
   double largest = 0;
   for (const double value : g) {
     // A NaN must not hide behind a comparison that is false.
-    if (!(std::abs(value) <= largest)) largest = std::abs(value);
+    if (std::isnan(value)) return value;
+    largest = std::max(largest, std::abs(value));
   }
   return largest;
 }
 
-double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
+// log p for the p with p + ρ log p = t. With p = ρ eʸ this reads eʸ + y = t/ρ − log ρ: Wright's omega function, found
+// by Newton's method, which needs four steps at most from these starts.
+double log_probability(double t, double rho, double log_rho) {
+  const double x = t / rho - log_rho;
+  double y = x < -2 ? x : x < 2 ? (x - 1) / 2 : std::log(x - std::log(x));
+  for (int step = 0; step < 6; ++step) {
+    const double e = std::exp(y);
+    const double change = (e + y - x) / (e + 1);
+    y -= change;
+    if (std::abs(change) <= 1e-9 * (1 + std::abs(y))) break;  // the next would be lost in rounding
+  }
+  return y + log_rho;
 }
 
-constexpr int kNewtonLimit = 400;
-constexpr double kSlopeShare = 0.5;
+constexpr int kScalarLimit = 100;
 
-// Newton's method for min over z of −log softmax(z)_label + uᵀz + (ρ/2)‖z − m‖².
+// log p of the solution, from one equation in one unknown. A stationary z has p_i + ρ z_i = w_i with w = ρm − u + y.
+// As z_i = log p_i + const, p_i + ρ log p_i = w_i − max w − σ for some σ, and σ is where the p_i(σ) sum to 1. The sum
+// is a convex, decreasing function of σ, 1 or more at σ = −1 and 1 or less at σ = ρ log n: nothing here grows as ρ
+// shrinks, however far from the start the solution lies.
+void solve_by_sum(std::span<const double> m, std::span<const double> u, std::size_t y, double rho,
+                  std::span<double> q) {
+  const std::size_t n = q.size();
+  const double log_rho = std::log(rho);
+  const auto w = [&](std::size_t i) { return rho * m[i] - u[i] + (i == y ? 1 : 0); };
+  double top = w(0);
+  for (std::size_t i = 1; i < n; ++i) top = std::max(top, w(i));
+  double low = -1;
+  double high = rho * std::log(static_cast<double>(n));
+  double sigma = low;
+  for (int step = 0; step < kScalarLimit; ++step) {
+    double sum = 0;
+    double slope = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      q[i] = log_probability(w(i) - top - sigma, rho, log_rho);
+      const double p = std::exp(q[i]);
+      sum += p;
+      slope += p / (p + rho);
+    }
+    (sum > 1 ? low : high) = sigma;
+    // Newton for the sum is best where p is nearly linear in σ (p ≫ ρ), for its logarithm where p is exponential.
+    const double change = (rho < 1 ? sum - 1 : sum * std::log(sum)) / slope;
+    if (!(std::abs(change) > 1e-15 * (1 + rho))) return;
+    sigma += change;
+    if (!(sigma > low && sigma < high)) sigma = low + (high - low) / 2;
+  }
+}
+
+constexpr int kNewtonLimit = 60;
+
+// The argmin over z of −log softmax(z)_label + uᵀz + (ρ/2)‖z − m‖².
 //
 // The gradient is p(z) − y + u + ρ(z − m). Its entries sum to Σu + ρΣ(z − m), so the minimiser has mean(z − m) =
 // −mean(u)/ρ exactly; with z = m + shift + d and u centred, what is left is a problem in Σd = 0, free of the large
 // common shift that a small ρ would bring. With D = ρI + diag(p), the Hessian D − ppᵀ is inverted by its rank-one
 // form; because Σg = 0 it becomes Δ = −D⁻¹(g − λp) with λ = Σ(g/D) / Σ(p/D): no cancellation however small ρ is.
 //
-// Along Δ the slope φ'(t) satisfies φ'(t) ≤ φ''(0)(−1 + (e^{rt} − 1)/r) for r = maxΔ − minΔ, since the third
-// derivative of log-sum-exp is at most r times the second. Hence t = ln(1 + r)/r always descends. A full step is taken
-// whenever its slope says so; otherwise t shrinks towards that bound.
+// From one sweep to the next the solution moves little, so Newton's method from the given z is there in a few steps.
+// Where a step does not halve the gradient the solution is far, as it may be when ρ is small and u − y lies outside the
+// simplex (then it is saturated, at a distance of 1/ρ): the equation in one unknown finds it, and Newton's method ends.
 OutputSolution newton(std::span<const double> m, std::span<const double> u, std::int32_t label, double rho,
                       double tolerance, std::span<double> z, std::span<double> work) {
   const std::size_t n = z.size();
@@ -76,22 +118,27 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
   const std::span<double> d = work.subspan(0, n);
   const std::span<double> p = work.subspan(n, n);
   const std::span<double> g = work.subspan(2 * n, n);
-  const std::span<double> step = work.subspan(3 * n, n);
-  const std::span<double> trial = work.subspan(4 * n, n);
-  const std::span<double> logits = work.subspan(5 * n, n);
+  const std::span<double> trial = work.subspan(3 * n, n);
+  const std::span<double> logits = work.subspan(4 * n, n);
 
-  double mean_u = 0;
-  double mean_d = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    mean_u += u[i];
-    mean_d += z[i] - m[i];
-  }
-  mean_u /= static_cast<double>(n);
-  mean_d /= static_cast<double>(n);
+  const auto mean_of = [&](auto&& term) {
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += term(i);
+    return sum / static_cast<double>(n);
+  };
+  const double mean_u = mean_of([&](std::size_t i) { return u[i]; });
+  const double mean_d = mean_of([&](std::size_t i) { return z[i] - m[i]; });
   for (std::size_t i = 0; i < n; ++i) d[i] = z[i] - m[i] - mean_d;
 
+  // What rounding alone may leave of the gradient at `at`.
+  double floor = 0;
   const auto gradient_at = [&](std::span<const double> at) {
-    for (std::size_t i = 0; i < n; ++i) logits[i] = m[i] + at[i];
+    double largest = 1;
+    for (std::size_t i = 0; i < n; ++i) {
+      logits[i] = m[i] + at[i];
+      largest = std::max({largest, std::abs(logits[i]), rho * std::abs(at[i]), std::abs(u[i])});
+    }
+    floor = 8 * std::numeric_limits<double>::epsilon() * largest;
     softmax(logits, p);
     for (std::size_t i = 0; i < n; ++i) g[i] = p[i] + (u[i] - mean_u) + rho * at[i];
     g[y] -= 1;
@@ -100,13 +147,10 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
 
   OutputSolution found;
   found.stationarity = gradient_at(d);
-  double previous = std::numeric_limits<double>::infinity();
+  bool near = false;
   while (found.stationarity > tolerance && found.steps < kNewtonLimit) {
-    // Rounding has the last word: below this, a step that no longer halves the gradient ends the search.
-    if (found.stationarity < 1e-11 && found.stationarity > 0.5 * previous) break;
-    previous = found.stationarity;
+    const double before = found.stationarity;
     ++found.steps;
-
     double sum_g = 0;
     double sum_p = 0;
     for (std::size_t i = 0; i < n; ++i) {
@@ -114,26 +158,20 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
       sum_p += p[i] / (rho + p[i]);
     }
     const double lambda = sum_g / sum_p;
-    double low = 0;
-    double high = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      step[i] = -(g[i] - lambda * p[i]) / (rho + p[i]);
-      low = std::min(low, step[i]);
-      high = std::max(high, step[i]);
+    for (std::size_t i = 0; i < n; ++i) trial[i] = d[i] - (g[i] - lambda * p[i]) / (rho + p[i]);
+    const double after = gradient_at(trial);
+    if (after < before) {
+      std::copy(trial.begin(), trial.end(), d.begin());
+      found.stationarity = after;
     }
-    const double slope = dot(g, step);
-    const double range = high - low;
-    const double safe = range > 1e-8 ? std::log1p(range) / range : 1;
-
-    double t = 1;
-    for (;;) {
-      for (std::size_t i = 0; i < n; ++i) trial[i] = d[i] + t * step[i];
-      found.stationarity = gradient_at(trial);
-      if (t <= safe || dot(g, step) <= kSlopeShare * std::abs(slope)) break;
-      t = std::max(safe, t * std::min(0.5, std::sqrt(safe / t)));
-    }
-    std::copy(trial.begin(), trial.end(), d.begin());
-    if (!std::isfinite(found.stationarity)) break;
+    if (after <= before / 2) continue;
+    if (near || found.stationarity <= floor) break;  // rounding has the last word
+    near = true;
+    solve_by_sum(m, u, y, rho, trial);
+    const double mean_q = mean_of([&](std::size_t i) { return trial[i]; });
+    const double mean_m = mean_of([&](std::size_t i) { return m[i]; });
+    for (std::size_t i = 0; i < n; ++i) d[i] = (trial[i] - mean_q) - (m[i] - mean_m);
+    found.stationarity = gradient_at(d);
   }
   const double shift = -mean_u / rho;
   for (std::size_t i = 0; i < n; ++i) z[i] = (m[i] + shift) + d[i];

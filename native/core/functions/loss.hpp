@@ -35,8 +35,8 @@ double loss_value(const Loss& loss, std::span<const double> z, const SampleTarge
 
 // What the z_L subproblem of one sample found.
 struct OutputSolution {
-  int steps = 0;              // Newton steps (0 for a closed form)
-  double stationarity = 0;    // largest |∇R(z) + u + ρ(z − m)|
+  int steps = 0;            // Newton steps (0 for a closed form)
+  double stationarity = 0;  // largest |∇R(z) + u + ρ(z − m)|
 };
 
 // z <- argmin of R(z; y) + uᵀz + (ρ/2)‖z − m‖²  (dlADMM, eq. 5 and 15), exactly: a closed form for the squared error;

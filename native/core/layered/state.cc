@@ -30,7 +30,8 @@ std::size_t largest_parameter_matrix(const Network& network) {
 }
 
 std::size_t block_size(const LayeredSetup& setup) {
-  const std::size_t share = (setup.samples + setup.threads - 1) / setup.threads;
+  const std::size_t threads = std::max(setup.threads, 1U);
+  const std::size_t share = setup.samples / threads + (setup.samples % threads == 0 ? 0 : 1);
   return std::clamp<std::size_t>(share, 1, kBlock);
 }
 
@@ -61,8 +62,12 @@ double LayeredState<T>::required_bytes(const LayeredSetup& setup) {
   const double partial = setup.gram ? std::max(largest, width(0) * width(0)) : largest;
   const double per_member =
       partial + 2 * static_cast<double>(block_size(setup)) * static_cast<double>(widest_output(net));
+  // Sums over the samples are double, whatever T.
+  double doubles = setup.threads * (2 * static_cast<double>(widest_output(net)) + 12 * width(depth));
+  for (std::size_t l = 0; l <= depth; ++l) doubles += width(l);
   return sizeof(T) * (samples * sample_columns + parameters + largest + setup.threads * per_member) +
-         4 * (net.loss.kind == LossKind::softmax_cross_entropy ? samples : 0);
+         sizeof(double) * doubles +
+         sizeof(std::int32_t) * (net.loss.kind == LossKind::softmax_cross_entropy ? samples : 0);
 }
 
 template <typename T>
@@ -77,10 +82,6 @@ LayeredState<T>::LayeredState(const LayeredSetup& setup)
   const std::size_t samples = setup_.samples;
   const std::size_t largest = largest_parameter_matrix(net);
   const std::size_t gram = setup_.gram ? net.widths[0] * net.widths[0] : 0;
-  sums_ = SampleSums<T>(team_.size(), widest_, std::max(largest, gram));
-  spaces_.reserve(team_.size());
-  for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(block_, widest_, net.widths.back());
-
   x_ = Matrix<T>(samples, net.widths[0]);
   if (net.loss.kind == LossKind::softmax_cross_entropy) {
     labels_.resize(samples);
@@ -111,6 +112,10 @@ LayeredState<T>::LayeredState(const LayeredSetup& setup)
     input_sums_.resize(net.widths[0]);
   }
   if (setup_.fista) fista_y_ = Matrix<T>(samples, net.widths.back());
+  // Last, because these are filled at once: where the memory does not suffice, the matrices above have said so.
+  sums_ = SampleSums<T>(team_.size(), widest_, std::max(largest, gram));
+  spaces_.reserve(team_.size());
+  for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(block_, widest_, net.widths.back());
 }
 
 template <typename T>
@@ -222,8 +227,7 @@ void LayeredState<T>::settle_rows(std::size_t s, Rows block, Rows rows, Partial&
   const Slot& slot = slots_[s];
   Layer& it = layer(slot.held.layer);
   const MatrixView<T> variable = rows_of(slot.held.block == Block::a ? it.a.view() : it.P.view(), rows);
-  const MatrixView<T> direction =
-      slot_block(s, block, slot.width).rows_from(rows.first - block.first, rows.count);
+  const MatrixView<T> direction = slot_block(s, block, slot.width).rows_from(rows.first - block.first, rows.count);
   kernels::step_back<T>(variable, slot.scale, direction);
   if (slot.measure) {
     partial.scalars[kMeasured] += kernels::activation_miss<T>(variable, rows_of(it.z.view(), rows), slope());
@@ -234,7 +238,8 @@ template <typename T>
 void LayeredState<T>::settle_all() {
   while (slots_[0].pending || slots_[1].pending || input_step_pending_) {
     const Held first = slots_[0].pending ? slots_[0].held : slots_[1].pending ? slots_[1].held : product(1);
-    pass({first, product(1)}, {}, [](unsigned, Rows, Rows, Partial&) {}, [](unsigned, Rows, Partial&) {});
+    pass(
+        {first, product(1)}, {}, [](unsigned, Rows, Rows, Partial&) {}, [](unsigned, Rows, Partial&) {});
   }
 }
 
@@ -276,9 +281,8 @@ void LayeredState<T>::know_difference_sums(std::size_t l) {
   pass(
       {product(l)}, {},
       [&](unsigned, Rows, Rows rows, Partial& partial) {
-        partial.scalars[kResidual] +=
-            kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
-                                 std::span(partial.columns[0]).first(n));
+        partial.scalars[kResidual] += kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
+                                                           std::span(partial.columns[0]).first(n));
       },
       [](unsigned, Rows, Partial&) {});
   sums_.columns(0, it.difference_sums, 1, 0);
@@ -343,19 +347,24 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
   measures.dual_product = output_.dual_product;
   measures.dual_norm = output_.dual_norm;
   measures.dual_identity = output_.dual_identity;
-  measures.lagrangian = measures.loss + measures.regularisation + p.nu / 2 * hidden + measures.dual_product +
-                        p.rho / 2 * last.residual;
+  measures.lagrangian =
+      measures.loss + measures.regularisation + p.nu / 2 * hidden + measures.dual_product + p.rho / 2 * last.residual;
 }
 
 template <typename T>
 std::size_t LayeredState<T>::size_of(Block block, std::size_t l) const {
   const Layer& it = layer(l);
   switch (block) {
-    case Block::W: return it.W.flat().size();
-    case Block::b: return it.b.size();
-    case Block::z: return it.z.flat().size();
-    case Block::a: return it.a.flat().size();
-    case Block::u: return u_.flat().size();
+    case Block::W:
+      return it.W.flat().size();
+    case Block::b:
+      return it.b.size();
+    case Block::z:
+      return it.z.flat().size();
+    case Block::a:
+      return it.a.flat().size();
+    case Block::u:
+      return u_.flat().size();
   }
   return 0;
 }
@@ -366,11 +375,16 @@ void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
   const auto copy = [&](std::span<const T> from) { std::copy(from.begin(), from.end(), out.begin()); };
   const Layer& it = layer(l);
   switch (block) {
-    case Block::W: return copy(it.W.flat());
-    case Block::b: return copy(it.b);
-    case Block::z: return copy(it.z.flat());
-    case Block::a: return copy(it.a.flat());
-    case Block::u: return copy(u_.flat());
+    case Block::W:
+      return copy(it.W.flat());
+    case Block::b:
+      return copy(it.b);
+    case Block::z:
+      return copy(it.z.flat());
+    case Block::a:
+      return copy(it.a.flat());
+    case Block::u:
+      return copy(u_.flat());
   }
 }
 
@@ -381,11 +395,16 @@ void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> value
   Layer& it = layer(l);
   stale_ = true;
   switch (block) {
-    case Block::W: return copy(it.W.flat());
-    case Block::b: return copy(it.b);
-    case Block::z: return copy(it.z.flat());
-    case Block::a: return copy(it.a.flat());
-    case Block::u: return copy(u_.flat());
+    case Block::W:
+      return copy(it.W.flat());
+    case Block::b:
+      return copy(it.b);
+    case Block::z:
+      return copy(it.z.flat());
+    case Block::a:
+      return copy(it.a.flat());
+    case Block::u:
+      return copy(u_.flat());
   }
 }
 
@@ -393,8 +412,8 @@ template <typename T>
 Evaluation LayeredState<T>::evaluate(MatrixView<const T> x, const Targets<T>& goals) {
   std::vector<LayerParameters<T>> parameters;
   for (const auto& it : layers_) parameters.push_back({it.W.view(), it.b});
-  const ForwardLoss result = dladmm::evaluate<T>(team_, spaces_, block_, parameters, setup_.network.activation,
-                                                 setup_.network.loss, x, goals);
+  const ForwardLoss result =
+      dladmm::evaluate<T>(team_, spaces_, block_, parameters, setup_.network.activation, setup_.network.loss, x, goals);
   return {result.loss, result.correct};
 }
 

@@ -131,7 +131,17 @@ class LayeredState {
   using Partial = typename SampleSums<T>::Partial;
 
   // The scalars of a pass's SampleSums.
-  enum Sum : std::size_t { kMeasured, kResidual, kActivation, kLoss, kDirection, kImage, kDualProduct, kLargest, kSteps };
+  enum Sum : std::size_t {
+    kMeasured,
+    kResidual,
+    kActivation,
+    kLoss,
+    kDirection,
+    kImage,
+    kDualProduct,
+    kLargest,
+    kSteps
+  };
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
@@ -168,7 +178,9 @@ class LayeredState {
   bool update_output_z_fista(const Penalties& p, UpdateRecord& record);
   bool update_u(const Penalties& p);
 
-  [[nodiscard]] MatrixView<T> direction_of_W(std::size_t l) const { return {direction_.data(), layer(l).W.rows(), layer(l).W.columns()}; }
+  [[nodiscard]] MatrixView<T> direction_of_W(std::size_t l) const {
+    return {direction_.data(), layer(l).W.rows(), layer(l).W.columns()};
+  }
   void find_direction_of_W(std::size_t l, const Penalties& p);
   void take_W_step(std::size_t l, double scale);
   void know_gram();
@@ -182,28 +194,28 @@ class LayeredState {
   void output_pass(double dual_step);
 
   LayeredSetup setup_;
-  std::size_t widest_;         // widest layer that a slot or a workspace holds
-  std::size_t block_;          // samples a block
-  std::size_t sub_block_;      // rows that elementwise work takes at a time
+  std::size_t widest_;     // widest layer that a slot or a workspace holds
+  std::size_t block_;      // samples a block
+  std::size_t sub_block_;  // rows that elementwise work takes at a time
   Team team_;
   SampleBlocks blocks_;
   SampleSums<T> sums_;
   std::vector<Workspace<T>> spaces_;  // one a member
 
-  Matrix<T> x_;                      // a_0
+  Matrix<T> x_;  // a_0
   std::vector<std::int32_t> labels_;
   Matrix<T> target_values_;
   std::vector<Layer> layers_;
   Matrix<T> u_;
-  std::vector<double> dual_sums_;    // Σ over samples of u
+  std::vector<double> dual_sums_;  // Σ over samples of u
   std::array<Slot, 2> slots_;
 
   Buffer<T> direction_;  // S = G + λW of the W update at hand
   Matrix<T> image_;      // S C, for layer 1
   Matrix<T> gram_;       // C = XᵀX
   bool gram_known_ = false;
-  std::vector<double> input_sums_;   // Σ over samples of X
-  Matrix<T> input_step_;             // D: P_1 still lacks − X Dᵀ
+  std::vector<double> input_sums_;  // Σ over samples of X
+  Matrix<T> input_step_;            // D: P_1 still lacks − X Dᵀ
   bool input_step_pending_ = false;
   bool direction_continues_ = false;  // the last update was W_1 and direction_ holds S of the next one
   bool stale_ = false;                // a block was written by hand: products and sums are to be found afresh

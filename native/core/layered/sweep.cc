@@ -1,5 +1,6 @@
 // A sweep: the updates in order, one record each.
 #include <chrono>
+#include <cmath>
 #include <limits>
 
 #include "core/layered/pass.hpp"
@@ -30,11 +31,16 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
   if (!(block == Block::W && l == 1)) direction_continues_ = false;
 
   switch (block) {
-    case Block::W: return update_W(l, p, record.updates[i]);
-    case Block::b: return update_b(l, p);
-    case Block::u: return update_u(p);
-    case Block::a: return update_a(l, p, false, !touched_later(i + 1), record.updates[i]);
-    case Block::z: break;
+    case Block::W:
+      return update_W(l, p, record.updates[i]);
+    case Block::b:
+      return update_b(l, p);
+    case Block::u:
+      return update_u(p);
+    case Block::a:
+      return update_a(l, p, false, !touched_later(i + 1), record.updates[i]);
+    case Block::z:
+      break;
   }
   if (is_output(l)) {
     return p.output == OutputSolver::fista ? update_output_z_fista(p, record.updates[i])
@@ -43,7 +49,10 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
   const bool a_follows = i + 1 < updates.size() && updates[i + 1].block == Block::a && updates[i + 1].layer == l;
   if (!a_follows) return update_hidden_z(l);
   ++i;
-  return update_a(l, p, true, !touched_later(i + 1), record.updates[i]);
+  if (update_a(l, p, true, !touched_later(i + 1), record.updates[i])) return true;
+  // It was z_l that met what is not finite, not a_l.
+  if (!std::isfinite(layer(l).residual)) --i;
+  return false;
 }
 
 template <typename T>

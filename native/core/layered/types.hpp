@@ -46,13 +46,13 @@ struct Fista {
 
 // Everything that may change from sweep to sweep.
 struct Penalties {
-  double nu = 1;       // hidden constraints
-  double rho = 1;      // the output constraint
-  double l2 = 0;       // λ of Ω_l(W) = (λ/2)‖W‖²
+  double nu = 1;   // hidden constraints
+  double rho = 1;  // the output constraint
+  double l2 = 0;   // λ of Ω_l(W) = (λ/2)‖W‖²
   StepSearch search = StepSearch::backtracking;
-  double theta0 = 1;   // first size tried for W
-  double tau0 = 1;     // first size tried for a
-  double growth = 2;   // γ, η of Algorithms 2 to 5
+  double theta0 = 1;  // first size tried for W
+  double tau0 = 1;    // first size tried for a
+  double growth = 2;  // γ, η of Algorithms 2 to 5
   OutputSolver output = OutputSolver::exact;
   Fista fista;
 };

@@ -59,12 +59,13 @@ bool LayeredState<T>::update_W(std::size_t l, const Penalties& p, UpdateRecord& 
   const MatrixView<T> s = direction_of_W(l);
   const double s_norm = kernels::square_norm<T>(s);
   if (!std::isfinite(s_norm)) return false;
-  if (s_norm == 0) {
+  const auto no_step = [&] {
     record.size = p.search == StepSearch::exact && it.last_theta > 0 ? it.last_theta : p.theta0;
     record.kappa = 0;
     record.step_norm = 0;
     return true;
-  }
+  };
+  if (s_norm == 0) return no_step();
 
   // The image a Sᵀ of the direction: through C for the first layer, else by the second product of the update.
   const std::size_t slot = free_slot();
@@ -99,9 +100,12 @@ bool LayeredState<T>::update_W(std::size_t l, const Penalties& p, UpdateRecord& 
   record.kappa = weight * image_norm / s_norm;
   record.size = accepted_size(p.search, p.theta0, p.growth, record.kappa);
   const double scale = 1 / (record.size + p.l2);
-  if (!std::isfinite(record.kappa) || !std::isfinite(scale)) return false;
-  it.last_theta = record.size;
+  if (!std::isfinite(record.kappa)) return false;
+  // The exact size of a direction that is itself rounding, or of inputs whose squares vanish, may be 0.
+  if (!std::isfinite(static_cast<T>(scale))) return no_step();
   record.step_norm = scale * scale * s_norm;
+  if (!std::isfinite(static_cast<T>(std::sqrt(record.step_norm)))) return false;
+  it.last_theta = record.size;
   take_W_step(l, scale);
 
   if (!through_gram) {

@@ -13,8 +13,9 @@ bool LayeredState<T>::update_hidden_z(std::size_t l) {
   pass(
       {product(l), activation(l)}, {},
       [&](unsigned, Rows, Rows rows, Partial& partial) {
-        const auto sums = kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows), slope(),
-                                               rows_of(it.z.view(), rows), std::span(partial.columns[0]).first(it.b.size()));
+        const auto sums =
+            kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows), slope(),
+                                 rows_of(it.z.view(), rows), std::span(partial.columns[0]).first(it.b.size()));
         partial.scalars[kResidual] += sums.residual;
         partial.scalars[kActivation] += sums.activation;
       },
@@ -75,7 +76,8 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
       [&](unsigned member, Rows block, Partial& partial) {
         const MatrixView<T> g = slot_block(gradient_slot, block, n);
         const MatrixView<T> image = slot_block(image_slot, block, m);
-        blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), residual_block(member, block.count), next.W.view(), T(1), g);
+        blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), residual_block(member, block.count), next.W.view(), T(1),
+                      g);
         blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), g, next.W.view(), T(0), image);
         partial.scalars[kDirection] += kernels::square_norm<T>(g);
         partial.scalars[kImage] += kernels::square_norm<T>(image, std::span(partial.columns[1]).first(m));

@@ -110,8 +110,7 @@ bool LayeredState<T>::update_output_z_fista(const Penalties& p, UpdateRecord& re
               quadratic += miss * miss;
               partial.columns[0][j] += static_cast<double>(x[j]) - static_cast<double>(pi[j]);
             }
-            partial.scalars[kLoss] +=
-                loss_value(setup_.network.loss, work.z, target, work.rest) + rho / 2 * quadratic;
+            partial.scalars[kLoss] += loss_value(setup_.network.loss, work.z, target, work.rest) + rho / 2 * quadratic;
           }
         },
         [](unsigned, Rows, Partial&) {});
@@ -151,8 +150,7 @@ void LayeredState<T>::output_pass(double dual_step) {
           const T* const zi = it.z.view().row(i);
           T* const ui = u_.view().row(i);
           std::copy_n(zi, n, work.z.begin());
-          partial.scalars[kLoss] +=
-              loss_and_gradient(setup_.network.loss, work.z, goals.of(i, work.target), gradient);
+          partial.scalars[kLoss] += loss_and_gradient(setup_.network.loss, work.z, goals.of(i, work.target), gradient);
           for (std::size_t j = 0; j < n; ++j) {
             const double r = work.z[j] - (static_cast<double>(pi[j]) + static_cast<double>(it.b[j]));
             if (dual_step != 0) ui[j] = static_cast<T>(static_cast<double>(ui[j]) + dual_step * r);

@@ -6,7 +6,9 @@
 #include <cassert>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <stdexcept>
+#include <type_traits>
 
 #include "core/linalg/matrix.hpp"
 
@@ -22,6 +24,9 @@ enum class Op { none, transpose };
   return static_cast<int>(n);
 }
 
+// The distance between two rows; at least 1 is asked for, even where there are no columns.
+[[nodiscard]] inline int leading_dimension(std::size_t stride) { return dimension(stride == 0 ? 1 : stride); }
+
 // C <- alpha op(A) op(B) + beta C
 template <typename T>
 void gemm(Op op_a, Op op_b, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta, MatrixView<T> c) {
@@ -34,9 +39,9 @@ void gemm(Op op_a, Op op_b, T alpha, MatrixView<const T> a, MatrixView<const T> 
   const int m = dimension(c.rows);
   const int n = dimension(c.columns);
   const int k = dimension(inner);
-  const int lda = dimension(a.stride);
-  const int ldb = dimension(b.stride);
-  const int ldc = dimension(c.stride);
+  const int lda = leading_dimension(a.stride);
+  const int ldb = leading_dimension(b.stride);
+  const int ldc = leading_dimension(c.stride);
   if constexpr (std::is_same_v<T, float>) {
     cblas_sgemm(CblasRowMajor, transpose(op_a), transpose(op_b), m, n, k, alpha, a.data, lda, b.data, ldb, beta, c.data,
                 ldc);
@@ -52,11 +57,15 @@ template <typename T>
 void gemv(Op op_a, T alpha, MatrixView<const T> a, std::span<const T> x, T beta, std::span<T> y) {
   assert(x.size() == (op_a == Op::none ? a.columns : a.rows));
   assert(y.size() == (op_a == Op::none ? a.rows : a.columns));
-  if (a.rows == 0 || a.columns == 0) return;
+  if (y.empty()) return;
+  if (x.empty()) {  // BLAS returns at once and would leave y as it was
+    for (T& value : y) value = beta == T(0) ? T(0) : beta * value;
+    return;
+  }
   const auto op = op_a == Op::none ? CblasNoTrans : CblasTrans;
   const int m = dimension(a.rows);
   const int n = dimension(a.columns);
-  const int lda = dimension(a.stride);
+  const int lda = leading_dimension(a.stride);
   if constexpr (std::is_same_v<T, float>) {
     cblas_sgemv(CblasRowMajor, op, m, n, alpha, a.data, lda, x.data(), 1, beta, y.data(), 1);
   } else {

@@ -26,8 +26,10 @@ void multiply(Product product, MatrixView<T> input, MatrixView<T> output, Matrix
   switch (product) {
     case Product::gradient:
       return blas::gemm<T>(Op::transpose, Op::none, T(1), output, input, beta, parameters);
-    case Product::image: return blas::gemm<T>(Op::none, Op::transpose, T(1), input, parameters, T(0), output);
-    case Product::back: return blas::gemm<T>(Op::none, Op::none, T(1), output, parameters, T(0), input);
+    case Product::image:
+      return blas::gemm<T>(Op::none, Op::transpose, T(1), input, parameters, T(0), output);
+    case Product::back:
+      return blas::gemm<T>(Op::none, Op::none, T(1), output, parameters, T(0), input);
   }
 }
 

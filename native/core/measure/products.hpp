@@ -7,9 +7,9 @@ namespace dladmm {
 
 // The three products over samples that a sweep is made of, for a layer of n_in inputs and n_out outputs.
 enum class Product {
-  gradient,   // n_out x n_in  <- (samples x n_out)ᵀ (samples x n_in)
-  image,      // samples x n_out <- (samples x n_in) (n_out x n_in)ᵀ
-  back,       // samples x n_in <- (samples x n_out) (n_out x n_in)
+  gradient,  // n_out x n_in  <- (samples x n_out)ᵀ (samples x n_in)
+  image,     // samples x n_out <- (samples x n_in) (n_out x n_in)ᵀ
+  back,      // samples x n_in <- (samples x n_out) (n_out x n_in)
 };
 
 enum class Way {

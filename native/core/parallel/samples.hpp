@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -86,18 +87,24 @@ class SampleSums {
     return sum;
   }
 
+  // NaN when any member's is: a comparison with it is false, so it must not decide.
   [[nodiscard]] double largest(std::size_t i) const {
     double largest = 0;
-    for (const auto& partial : partials_) largest = std::max(largest, partial.scalars[i]);
+    for (const auto& partial : partials_) {
+      const double value = partial.scalars[i];
+      if (value > largest || std::isnan(value)) largest = value;
+      if (std::isnan(largest)) break;
+    }
     return largest;
   }
 
-  // out[j] <- keep * out[j] + factor * (column sum j of set `which`)
+  // out[j] <- keep * out[j] + factor * (column sum j of set `which`); with keep = 0 the old value does not count, not
+  // even NaN.
   void columns(std::size_t which, std::span<double> out, double factor, double keep) const {
     for (std::size_t j = 0; j < out.size(); ++j) {
       double sum = 0;
       for (const auto& partial : partials_) sum += partial.columns[which][j];
-      out[j] = keep * out[j] + factor * sum;
+      out[j] = (keep == 0 ? 0 : keep * out[j]) + factor * sum;
     }
   }
 

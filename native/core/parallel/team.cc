@@ -31,7 +31,8 @@ void wait_while(const std::atomic<U>& value, U old) {
 Team::Team(unsigned size) : size_(std::max(size, 1U)), failures_(size_) {
   members_.reserve(size_ - 1);
   try {
-    for (unsigned member = 1; member < size_; ++member) members_.emplace_back([this, member] { wait_for_work(member); });
+    for (unsigned member = 1; member < size_; ++member)
+      members_.emplace_back([this, member] { wait_for_work(member); });
   } catch (...) {
     ending_.store(true);
     round_.fetch_add(1);
