@@ -57,7 +57,52 @@ double dot(std::span<const double> a, std::span<const double> b) {
 }
 
 constexpr int kNewtonLimit = 400;
+constexpr int kNewtonPatience = 12;
 constexpr double kSlopeShare = 0.5;
+
+// ω(x), Wright's function: the ω > 0 with ω + ln ω = x. Two steps of Fritsch, Shafer and Crowley's iteration (of fourth
+// order) end at full precision from each of the three starts.
+double wright_omega(double x) {
+  if (x < -38) return std::exp(x);
+  double w = x < -2 ? std::exp(x) : x < 4 ? std::exp((x - 1) * 2 / 3) : x - std::log(x) + std::log(x) / x;
+  for (int i = 0; i < 2; ++i) {
+    const double r = x - w - std::log(w);
+    const double q = 2 * (1 + w) * (1 + w + r * 2 / 3);
+    w *= 1 + r / (1 + w) * (q - r) / (q - 2 * r);
+  }
+  return w;
+}
+
+// d with softmax(m + d) + ρd = y − u up to rounding, u centred: the way out for starts from which Newton's method, its
+// steps held short by saturated exponentials, would crawl. With c = log Σ exp(m + d) and v = m + (y − u)/ρ every entry
+// is p = ρω(v − c − ln ρ), and Σp = 1 is one equation in c, convex and falling. Newton's method from below, where the
+// largest entry alone gives 1, therefore climbs to its root and never passes it.
+void solve_by_log_sum(std::span<const double> m, std::span<const double> u, double mean_u, std::size_t y, double rho,
+                      std::span<double> v, std::span<double> d) {
+  const std::size_t n = m.size();
+  for (std::size_t i = 0; i < n; ++i) v[i] = m[i] + ((i == y ? 1.0 : 0.0) - (u[i] - mean_u)) / rho;
+  const double log_rho = std::log(rho);
+  double c = *std::max_element(v.begin(), v.end()) - 1 / rho;
+  for (int i = 0; i < 60; ++i) {
+    double excess = -1;
+    double slope = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      const double w = wright_omega(v[j] - c - log_rho);
+      excess += rho * w;
+      slope += rho * (w / (1 + w));
+    }
+    const double next = c + excess / slope;
+    if (!(excess > 1e-13) || next == c) break;
+    c = next;
+  }
+  for (std::size_t j = 0; j < n; ++j) {
+    const double x = v[j] - c - log_rho;
+    const double w = wright_omega(x);
+    // ln p, from the form that has the digits.
+    const double log_p = log_rho + (w > 1 ? std::log(w) : x - w);
+    d[j] = (c - m[j]) + log_p;
+  }
+}
 
 // Newton's method for min over z of −log softmax(z)_label + uᵀz + (ρ/2)‖z − m‖².
 //
@@ -90,6 +135,12 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
   mean_d /= static_cast<double>(n);
   for (std::size_t i = 0; i < n; ++i) d[i] = z[i] - m[i] - mean_d;
 
+  const auto centre = [&](std::span<double> at) {
+    double mean = 0;
+    for (const double value : at) mean += value;
+    mean /= static_cast<double>(n);
+    for (double& value : at) value -= mean;
+  };
   const auto gradient_at = [&](std::span<const double> at) {
     for (std::size_t i = 0; i < n; ++i) logits[i] = m[i] + at[i];
     softmax(logits, p);
@@ -102,10 +153,23 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
   found.stationarity = gradient_at(d);
   double previous = std::numeric_limits<double>::infinity();
   while (found.stationarity > tolerance && found.steps < kNewtonLimit) {
-    // Rounding has the last word: below this, a step that no longer halves the gradient ends the search.
-    if (found.stationarity < 1e-11 && found.stationarity > 0.5 * previous) break;
+    // Rounding has the last word: near the solution, a step that no longer halves the gradient ends the search.
+    const bool near = found.stationarity < 1e-11 || found.steps > kNewtonPatience;
+    if (near && found.stationarity > 0.5 * previous) break;
     previous = found.stationarity;
     ++found.steps;
+    if (found.steps == kNewtonPatience) {
+      solve_by_log_sum(m, u, mean_u, y, rho, step, trial);
+      centre(trial);
+      const double there = gradient_at(trial);
+      if (there < found.stationarity) {
+        found.stationarity = there;
+        previous = std::numeric_limits<double>::infinity();
+        std::copy(trial.begin(), trial.end(), d.begin());
+        continue;
+      }
+      static_cast<void>(gradient_at(d));
+    }
 
     double sum_g = 0;
     double sum_p = 0;
@@ -128,6 +192,7 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
     double t = 1;
     for (;;) {
       for (std::size_t i = 0; i < n; ++i) trial[i] = d[i] + t * step[i];
+      centre(trial);
       found.stationarity = gradient_at(trial);
       if (t <= safe || dot(g, step) <= kSlopeShare * std::abs(slope)) break;
       t = std::max(safe, t * std::min(0.5, std::sqrt(safe / t)));
