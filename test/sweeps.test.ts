@@ -91,7 +91,11 @@ const cases: fc.Arbitrary<Case> = fc
   .chain((drawn) => {
     const L = drawn.layers.length - 1;
     return legalUpdates(L).chain((updates) =>
-      fc.record({ drawn: fc.constant(drawn), updates: fc.constant(updates), cut: fc.integer({ min: 0, max: updates.length }) }),
+      fc.record({
+        drawn: fc.constant(drawn),
+        updates: fc.constant(updates),
+        cut: fc.integer({ min: 0, max: updates.length }),
+      }),
     );
   })
   .map(({ drawn, updates, cut }): Case => {
@@ -165,7 +169,11 @@ function expectNear(actual: PlainState, wanted: PlainState, limit: number): void
   }
 }
 
-async function agree({ problem, holding, penalties, pieces, scatter, seed }: Case, dtype: Holding['dtype'], limit: number) {
+async function agree(
+  { problem, holding, penalties, pieces, scatter, seed }: Case,
+  dtype: Holding['dtype'],
+  limit: number,
+) {
   const state = await openAddon(problem, { ...holding, dtype });
   try {
     let plain = openPlain(problem);

@@ -106,61 +106,67 @@ const settings: [string, Target, number, Partial<Penalties>][] = [
 ];
 
 describe.each(settings)('every update, %s', (_, target, leaky, change) => {
-  test.each(['backtracking', 'exact'] as const)('lowers the Lagrangian as its lemma says, %s search', async (search) => {
-    const penalties: Penalties = { ...base, ...change, search };
-    const { nu, rho, l2 } = penalties;
-    const from = problem(target, leaky);
-    await withAddon(from, async (state) => {
-      let before = await readPlain(state, openPlain(from));
-      for (let k = 0; k < 4; k++) {
-        for (const update of dladmmSweep(3)) {
-          const { after, size } = await step(state, before, update, penalties);
-          const value = lagrangian(before, penalties);
-          const gain = value - lagrangian(after, penalties);
-          const moved = changeSquared(before, after, update);
-          // With a small ρ the Lagrangian is a small difference of terms as large as ‖u‖²/ρ.
-          const slack = 1e-12 * (Math.abs(value) + squaredNorm(before.u) / rho);
-          const weight = update.layer === 3 ? rho : nu;
-          const name = `${update.block}${update.layer}, sweep ${k}`;
-          if (update.block === 'W' || update.block === 'a') {
-            const curvature = (size ?? Number.NaN) + (update.block === 'W' ? l2 : 0);
-            expect(gain, name).toBeGreaterThanOrEqual((curvature / 2) * moved - slack);
-            // At κ the quadratic model is the function itself along the direction.
-            if (search === 'exact') expect(Math.abs(gain - (curvature / 2) * moved), name).toBeLessThanOrEqual(slack);
+  test.each(['backtracking', 'exact'] as const)(
+    'lowers the Lagrangian as its lemma says, %s search',
+    async (search) => {
+      const penalties: Penalties = { ...base, ...change, search };
+      const { nu, rho, l2 } = penalties;
+      const from = problem(target, leaky);
+      await withAddon(from, async (state) => {
+        let before = await readPlain(state, openPlain(from));
+        for (let k = 0; k < 4; k++) {
+          for (const update of dladmmSweep(3)) {
+            const { after, size } = await step(state, before, update, penalties);
+            const value = lagrangian(before, penalties);
+            const gain = value - lagrangian(after, penalties);
+            const moved = changeSquared(before, after, update);
+            // With a small ρ the Lagrangian is a small difference of terms as large as ‖u‖²/ρ.
+            const slack = 1e-12 * (Math.abs(value) + squaredNorm(before.u) / rho);
+            const weight = update.layer === 3 ? rho : nu;
+            const name = `${update.block}${update.layer}, sweep ${k}`;
+            if (update.block === 'W' || update.block === 'a') {
+              const curvature = (size ?? Number.NaN) + (update.block === 'W' ? l2 : 0);
+              expect(gain, name).toBeGreaterThanOrEqual((curvature / 2) * moved - slack);
+              // At κ the quadratic model is the function itself along the direction.
+              if (search === 'exact') expect(Math.abs(gain - (curvature / 2) * moved), name).toBeLessThanOrEqual(slack);
+            }
+            if (update.block === 'b') {
+              expect(Math.abs(gain - ((SAMPLES * weight) / 2) * moved), name).toBeLessThanOrEqual(slack);
+              const scale = Math.max(1, largest(at(after.z, update.layer, 'z')), largest(after.u) / rho);
+              for (const mean of meanResidual(after, update.layer, rho))
+                expect(Math.abs(mean), name).toBeLessThan(1e-13 * scale);
+            }
+            if (update.block === 'z')
+              expect(gain, name).toBeGreaterThanOrEqual((update.layer === 3 ? (rho / 2) * moved : 0) - slack);
+            before = after;
           }
-          if (update.block === 'b') {
-            expect(Math.abs(gain - ((SAMPLES * weight) / 2) * moved), name).toBeLessThanOrEqual(slack);
-            const scale = Math.max(1, largest(at(after.z, update.layer, 'z')), largest(after.u) / rho);
-            for (const mean of meanResidual(after, update.layer, rho))
-              expect(Math.abs(mean), name).toBeLessThan(1e-13 * scale);
-          }
-          if (update.block === 'z')
-            expect(gain, name).toBeGreaterThanOrEqual((update.layer === 3 ? (rho / 2) * moved : 0) - slack);
-          before = after;
         }
-      }
-    });
-  });
+      });
+    },
+  );
 });
 
 describe('the closed forms', () => {
-  test.each([0, 0.01, 0.3, 1, 1.7, -0.5])('of hidden z are the minima that brute force finds, slope %s', async (slope) => {
-    const from = problem(classes, slope);
-    await withAddon(from, async (state) => {
-      const a = random(71, SAMPLES, 7, 3);
-      await state.write('W', 1, random(72, 7, 6, 2).data);
-      await state.write('a', 1, a.data);
-      const before = await readPlain(state, openPlain(from));
-      const { after } = await step(state, before, { block: 'z', layer: 1 }, base);
-      const m = linear(after, 1);
-      map(at(after.z, 1, 'z'), (z, i, j) => {
-        const [mij, aij] = [entry(m, i, j), entry(a, i, j)];
-        const found = hiddenObjective(z, mij, aij, slope);
-        expect(found).toBeLessThanOrEqual(bruteForceHidden(mij, aij, slope, 60).value + 1e-13);
-        return z;
+  test.each([0, 0.01, 0.3, 1, 1.7, -0.5])(
+    'of hidden z are the minima that brute force finds, slope %s',
+    async (slope) => {
+      const from = problem(classes, slope);
+      await withAddon(from, async (state) => {
+        const a = random(71, SAMPLES, 7, 3);
+        await state.write('W', 1, random(72, 7, 6, 2).data);
+        await state.write('a', 1, a.data);
+        const before = await readPlain(state, openPlain(from));
+        const { after } = await step(state, before, { block: 'z', layer: 1 }, base);
+        const m = linear(after, 1);
+        map(at(after.z, 1, 'z'), (z, i, j) => {
+          const [mij, aij] = [entry(m, i, j), entry(a, i, j)];
+          const found = hiddenObjective(z, mij, aij, slope);
+          expect(found).toBeLessThanOrEqual(bruteForceHidden(mij, aij, slope, 60).value + 1e-13);
+          return z;
+        });
       });
-    });
-  });
+    },
+  );
 
   test.each([classes, targets])('of z_L cannot be bettered by a move in any direction: $loss', async (target) => {
     const from = problem(target);
@@ -285,7 +291,13 @@ describe('z_L on hard inputs', () => {
         [1000, 1000],
       ] as const) {
         const m = random(n + scale, ROWS, n, scale);
-        const { gradient, reported, size } = await solve(m, corners(labels, n), labels, random(n + 1, ROWS, n, start), rho);
+        const { gradient, reported, size } = await solve(
+          m,
+          corners(labels, n),
+          labels,
+          random(n + 1, ROWS, n, start),
+          rho,
+        );
         expect(reported).toBeLessThanOrEqual(1e-12);
         // What z holds is rounded to its own digits.
         expect(gradient).toBeLessThanOrEqual(1e-12 + 2 ** -52 * size * (1 + rho));
@@ -311,7 +323,10 @@ async function records(from: Problem, penalties: Penalties, iterations: number, 
     l2,
     stepSearch: search,
     initialisation: { weights: W.map(({ data }) => data), biases: b },
-    start: { output: from.output === 'signs' ? 'signed-labels' : 'forward', dual: from.dual === 'zero' ? 'zero' : 'stationary' },
+    start: {
+      output: from.output === 'signs' ? 'signed-labels' : 'forward',
+      dual: from.dual === 'zero' ? 'zero' : 'stationary',
+    },
     ...more,
   });
   const list: IterationRecord[] = [];

@@ -1,5 +1,5 @@
 /** The addon beside the plain reference: one problem opened in both, and the addon's variables read back as plain ones. */
-import { LayeredState, type LabelledSamples, type Network, type Update } from '../../src/index.js';
+import { type LabelledSamples, LayeredState, type Network, type Update } from '../../src/index.js';
 import { at, type Matrix64, matrix, NONE } from './dense.js';
 import { depth, type Penalties, type PlainState, startState, type Target } from './layered.js';
 
@@ -102,7 +102,7 @@ export async function readPlain(state: LayeredState, like: PlainState): Promise<
   const a = [at(like.a, 0, 'a')];
   for (let layer = 1; layer <= L; layer++) {
     W.push(await readBlock(state, { block: 'W', layer }));
-    b.push((await readBlock(state, { block: 'b', layer })).data);
+    b.push(Float64Array.from((await readBlock(state, { block: 'b', layer })).data));
     z.push(await readBlock(state, { block: 'z', layer }));
     if (layer < L) a.push(await readBlock(state, { block: 'a', layer }));
   }
