@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   a,
@@ -12,6 +13,7 @@ import {
   W,
   z,
 } from '../src/index.js';
+import { run } from './children/run.js';
 import { expectFailure, failure } from './data/support.js';
 import { nativeOf } from './reference/addon.js';
 
@@ -916,5 +918,18 @@ describe('a training', () => {
       for await (const _ of training);
     }, 'ERR_DLADMM_NON_FINITE');
     expect(() => training.result).toThrow(expect.objectContaining({ code: 'ERR_DLADMM_CLOSED' }));
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('the raw addon', () => {
+  test('refuses or does what it is asked, whatever that is, and does not crash', async () => {
+    // The limit keeps a state of 2^40 samples from being had on a machine that promises memory it does not have.
+    const limited = 'ulimit -v 8388608 && exec "$0" "$@"';
+    const script = fileURLToPath(new URL('children/fuzz-addon.mjs', import.meta.url));
+    const outcome = await run('/bin/sh', ['-c', limited, process.execPath, '--expose-gc', script, '7', '1200']);
+    expect(outcome).toMatchObject({ code: 0, signal: null, stderr: '' });
+    const { made, refusedMade, fine, refused } = JSON.parse(outcome.stdout);
+    // It reached both the one and the other.
+    expect(Math.min(made, refusedMade, fine, refused)).toBeGreaterThan(500);
   });
 });
