@@ -45,8 +45,16 @@ export class DlAdmmError extends Error {
   }
 }
 
-/** How a received value is shown in an error: short, with its type. */
+/** How a received value is shown in an error: short, with its type. Never throws, whatever the value does when asked. */
 export function describe(value: unknown): string {
+  try {
+    return describeOpenly(value);
+  } catch {
+    return `a ${typeof value} that cannot be looked into`;
+  }
+}
+
+function describeOpenly(value: unknown): string {
   if (typeof value === 'string')
     return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`;
   if (typeof value === 'function') return 'a function';

@@ -1,5 +1,6 @@
+import { checkKeys, checkObject } from './checks.js';
 import { expected } from './errors.js';
-import { breathe } from './inputs.js';
+import { breathe, checkAttached } from './inputs.js';
 import type { Dtype, Numbers } from './native.js';
 import type { Random } from './random.js';
 
@@ -18,36 +19,59 @@ export type Initialisation = 'he' | { readonly gaussian: number } | Parameters;
 
 const CHUNK_ENTRIES = 2 ** 17;
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
-export function checkInitialisation(how: unknown, layers: readonly number[]): asserts how is Initialisation {
-  if (how === 'he') return;
-  if (typeof how !== 'object' || how === null) {
-    throw expected("'he', { gaussian: sd } or { weights, biases }", 'initialisation', how);
-  }
+const KINDS = "'he', { gaussian: sd } or { weights, biases }";
+
+/**
+ * Checked, and with parameters of one's own copied: what becomes of the caller's arrays later does not matter.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
+ * ERR_DLADMM_DETACHED
+ */
+export function initialisationOf(how: Initialisation, layers: readonly number[], dtype: Dtype): Initialisation {
+  if (how === 'he') return how;
+  checkObject(how, KINDS, 'initialisation');
   if ('gaussian' in how) {
+    checkKeys(how, ['gaussian'], 'initialisation');
     const sd = how.gaussian;
-    if (typeof sd === 'number' && sd >= 0 && Number.isFinite(sd)) return;
+    if (typeof sd === 'number' && sd >= 0 && Number.isFinite(sd)) return { gaussian: sd };
     throw expected('a finite standard deviation (0.1 is usual)', 'initialisation.gaussian', sd, 'ERR_DLADMM_RANGE');
   }
-  if (!('weights' in how && 'biases' in how)) {
-    throw expected("'he', { gaussian: sd } or { weights, biases }", 'initialisation', how);
-  }
+  if (!('weights' in how && 'biases' in how)) throw expected(KINDS, 'initialisation', how);
+  checkKeys(how, ['weights', 'biases'], 'initialisation');
+  checkParameters(how, layers, dtype, 'initialisation.');
+  return { weights: how.weights.map((values) => values.slice()), biases: how.biases.map((values) => values.slice()) };
+}
+
+/**
+ * Parameters that fit a network; `prefix` stands before their names in errors.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED
+ */
+export function checkParameters(parameters: Parameters, layers: readonly number[], dtype: Dtype, prefix: string): void {
   const depth = layers.length - 1;
-  for (let l = 1; l <= depth; l += 1) {
-    checkNumbers(how.weights, l, (layers[l] ?? 0) * (layers[l - 1] ?? 0), 'weights');
-    checkNumbers(how.biases, l, layers[l] ?? 0, 'biases');
+  for (const name of ['weights', 'biases'] as const) {
+    const list: unknown = parameters[name];
+    if (!Array.isArray(list)) throw expected(`an array of ${depth} typed arrays`, prefix + name, list);
+    if (list.length > depth) throw expected(`${depth} arrays, one a layer,`, prefix + name, list, 'ERR_DLADMM_SHAPE');
+    for (let l = 1; l <= depth; l += 1) {
+      const length = (layers[l] ?? 0) * (name === 'weights' ? (layers[l - 1] ?? 0) : 1);
+      checkNumbers(list[l - 1], length, dtype, `${prefix}${name}[${l - 1}]`);
+    }
   }
 }
 
-function checkNumbers(list: unknown, l: number, length: number, name: string): void {
-  const path = `initialisation.${name}[${l - 1}]`;
-  const values: unknown = Array.isArray(list) ? list[l - 1] : undefined;
+/** @throws DlAdmmError as {@link checkParameters} */
+export function checkNumbers(values: unknown, length: number, dtype: Dtype, name: string): asserts values is Numbers {
   if (!(values instanceof Float32Array || values instanceof Float64Array)) {
-    throw expected('a Float32Array or Float64Array', path, values);
+    throw expected('a Float32Array or Float64Array', name, values);
   }
-  if (values.length !== length) throw expected(`${length} numbers`, path, values.length, 'ERR_DLADMM_SHAPE');
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw expected('finite numbers', `${path}[${bad}]`, values[bad], 'ERR_DLADMM_NON_FINITE');
+  checkAttached(values, name);
+  if (values.length !== length) throw expected(`${length} numbers`, name, values.length, 'ERR_DLADMM_SHAPE');
+  for (let i = 0; i < length; i += 1) {
+    const value = values[i] ?? Number.NaN;
+    if (Number.isFinite(dtype === 'float32' ? Math.fround(value) : value)) continue;
+    throw expected(`numbers finite in ${dtype}`, `${name}[${i}]`, value, 'ERR_DLADMM_NON_FINITE');
+  }
 }
 
 /** The parameters of a network, drawn in the order W_1, b_1, W_2, …; the event loop runs in between. */

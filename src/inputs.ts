@@ -54,6 +54,11 @@ export function checkAttached(array: NumericArray, name: string): void {
   }
 }
 
+const intrinsicLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')?.get;
+
+/** The true number of entries, whatever a subclass says: what native code copies must be what was counted on. */
+const lengthOf = (array: NumericArray): number => intrinsicLength?.call(array) as number;
+
 const isFloatArray = (array: NumericArray): array is Numbers =>
   array instanceof Float32Array || array instanceof Float64Array;
 
@@ -64,8 +69,8 @@ const isFloatArray = (array: NumericArray): array is Numbers =>
  */
 export function rowSource(x: unknown, columns: number, name: string): RowSource {
   if (isNumericArray(x)) return flatSource(x, columns, name);
-  if (Array.isArray(x)) return arraySource(x, columns, name);
-  if (typeof x === 'object' && x !== null && 'data' in x && 'rows' in x && 'columns' in x) {
+  if (isArray(x)) return arraySource(x, columns, name);
+  if (isMatrix(x)) {
     const { data, rows, columns: width } = x;
     if (!isNumericArray(data)) throw expected('a typed array', `${name}.data`, data);
     if (width !== columns) throw shape(`${columns} columns`, `${name}.columns`, width);
@@ -76,6 +81,25 @@ export function rowSource(x: unknown, columns: number, name: string): RowSource 
     return flatSource(data, columns, name);
   }
   throw expected('a typed array, an array of rows, or { data, rows, columns }', name, x);
+}
+
+function isMatrix(
+  value: unknown,
+): value is { readonly data: unknown; readonly rows: unknown; readonly columns: unknown } {
+  try {
+    return typeof value === 'object' && value !== null && 'data' in value && 'rows' in value && 'columns' in value;
+  } catch {
+    return false;
+  }
+}
+
+/** `Array.isArray`, which throws for a revoked Proxy. */
+function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 const shape = (what: string, name: string, received: unknown): DlAdmmError =>
@@ -98,8 +122,9 @@ function flatSource(array: NumericArray, columns: number, name: string): RowSour
     chunk(first, count) {
       checkAttached(array, name);
       const part = array.subarray(first * columns, (first + count) * columns);
-      if (part.length !== count * columns) throw shape(`${rows * columns} entries to the end`, name, array);
-      return isFloatArray(part) ? part : Float64Array.from(part);
+      const chunk = isFloatArray(part) ? part : Float64Array.from(part);
+      if (lengthOf(chunk) !== count * columns) throw shape(`${rows * columns} entries to the end`, name, array);
+      return chunk;
     },
   };
 }
@@ -145,7 +170,7 @@ function checkRows(rows: number, name: string): void {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED
  */
 export function labelArray(labels: unknown, samples: number, classes: number, name: string): Int32Array {
-  if (!isNumericArray(labels) && !Array.isArray(labels)) throw expected('an array of class numbers', name, labels);
+  if (!isNumericArray(labels) && !isArray(labels)) throw expected('an array of class numbers', name, labels);
   if (isNumericArray(labels)) checkAttached(labels, name);
   if (labels.length !== samples) throw shape(`${samples} labels, one a sample,`, name, labels.length);
   const out = new Int32Array(samples);
@@ -179,7 +204,7 @@ export async function loadRows(source: RowSource, load: (firstRow: number, chunk
   }
 }
 
-function nonFinite(source: RowSource, first: number, index: number, value: unknown): DlAdmmError {
+export function nonFinite(source: RowSource, first: number, index: number, value: unknown): DlAdmmError {
   const row = first + Math.floor(index / source.columns);
   const column = index % source.columns;
   const what = Number.isFinite(value) ? `${value}, which overflows float32,` : String(value);

@@ -1,4 +1,6 @@
+import { checkObject, flag, oneOf, whole } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
+import { checkNumbers } from './initialisation.js';
 import { type LabelsLike, labelArray, loadRows, type MatrixLike, type RowSource, rowSource } from './inputs.js';
 import {
   BLOCK_NUMBER,
@@ -11,9 +13,9 @@ import {
   type Numbers,
   native,
 } from './native.js';
-import { type Network, slopeOf } from './network.js';
+import { checkActivation, checkLayers, checkLoss, type Network, slopeOf } from './network.js';
 import type { Measures, Metrics, UpdateRecord } from './record.js';
-import type { Block, Update } from './sweep.js';
+import { type Block, checkedUpdate, type Update } from './sweep.js';
 
 /** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
 export interface LabelledSamples {
@@ -70,6 +72,8 @@ export class LayeredState {
   readonly samples: number;
   readonly #native: NativeLayered;
   readonly #sizes: number[] = [];
+  #started = false;
+  #closed = false;
 
   private constructor(options: StateOptions, samples: number) {
     this.options = options;
@@ -85,9 +89,12 @@ export class LayeredState {
    * Allocates the state and copies the training samples in.
    *
    * @throws DlAdmmError ERR_DLADMM_MEMORY before anything is allocated, if it would not fit; ERR_DLADMM_NON_FINITE,
-   * ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED for the samples
+   * ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED for the samples; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for
+   * the options
    */
   static async create(options: StateOptions, samples: LabelledSamples, name = 'data'): Promise<LayeredState> {
+    checkOptions(options);
+    checkObject(samples, '{ x, labels } or { x, y }', name);
     const source = rowSource(samples.x, options.network.layers[0] ?? 0, `${name}.x`);
     const targets = targetsOf(options.network, samples, source.rows, name);
     const bytes = native.Layered.requiredBytes(nativeOptions(options, source.rows));
@@ -113,6 +120,7 @@ export class LayeredState {
 
   /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
   async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
+    checkObject(samples, '{ x, labels } or { x, y }', name);
     const source = rowSource(samples.x, this.options.network.layers[0] ?? 0, `${name}.x`);
     const targets = targetsOf(this.options.network, samples, source.rows, name);
     return this.#call(async () => {
@@ -125,18 +133,29 @@ export class LayeredState {
 
   /** z and a by a forward pass from the present W and b, then z_L and u. */
   start(options: StartOptions): Promise<void> {
-    return this.#call(() => this.#native.start(options));
+    return this.#call(async () => {
+      await this.#native.start(options);
+      this.#started = true;
+    });
   }
 
   /** Runs updates in their order, in one hop off the event loop. */
   run(updates: readonly Update[], penalties: NativePenalties): Promise<SweepResult> {
-    const pairs = Int32Array.from(updates.flatMap(({ block, layer }) => [BLOCK_NUMBER[block], layer]));
-    return this.#call(async () => sweepResult(updates, await this.#native.run(pairs, penalties)));
+    return this.#call(async () => {
+      if (!Array.isArray(updates)) throw expected('an array of updates', 'updates', updates);
+      const checked = updates.map((update, i) => this.#exists(update, `updates[${i}]`));
+      const pairs = Int32Array.from(checked.flatMap(({ block, layer }) => [BLOCK_NUMBER[block], layer]));
+      this.#needStart();
+      return sweepResult(checked, await this.#native.run(pairs, penalties));
+    });
   }
 
   /** Residuals and the augmented Lagrangian as things stand. */
   measure(penalties: NativePenalties): Promise<Measures> {
-    return this.#call(async () => toMeasures(await this.#native.measure(penalties)));
+    return this.#call(async () => {
+      this.#needStart();
+      return toMeasures(await this.#native.measure(penalties));
+    });
   }
 
   /** The kept products P_l = a_{l−1} W_lᵀ afresh: bounds their drift. */
@@ -146,9 +165,10 @@ export class LayeredState {
 
   /** Loss and accuracy of the network on an evaluation set, or on the training set. */
   evaluate(set: number | 'train'): Promise<Metrics> {
-    const number = set === 'train' ? TRAINING_SET : set;
-    const count = set === 'train' ? this.samples : (this.#sizes[set] ?? Number.NaN);
     return this.#call(async () => {
+      const number = set === 'train' ? TRAINING_SET : set;
+      const count = set === 'train' ? this.samples : this.#sizes[set];
+      if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
       const { loss, correct } = await this.#native.evaluate(number);
       const mean = loss / count;
       return this.options.network.loss === 'softmax-cross-entropy'
@@ -159,12 +179,20 @@ export class LayeredState {
 
   /** A copy of a block, row-major. */
   read(block: Block, layer: number): Promise<Numbers> {
-    return this.#call(() => this.#native.read(BLOCK_NUMBER[block], layer));
+    return this.#call(async () => {
+      this.#exists({ block, layer }, 'block and layer');
+      if (block !== 'W' && block !== 'b') this.#needStart();
+      return await this.#native.read(BLOCK_NUMBER[block], layer);
+    });
   }
 
   /** Replaces a block; products and sums that depend on it are found afresh at the next run. */
   write(block: Block, layer: number, values: Numbers): Promise<void> {
-    return this.#call(() => this.#native.write(BLOCK_NUMBER[block], layer, values));
+    return this.#call(async () => {
+      this.#exists({ block, layer }, 'block and layer');
+      checkNumbers(values, this.#sizeOf(block, layer), this.options.dtype, 'values');
+      await this.#native.write(BLOCK_NUMBER[block], layer, values);
+    });
   }
 
   /** Ends the run at work between two updates. */
@@ -174,11 +202,29 @@ export class LayeredState {
 
   /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
   close(): void {
+    this.#closed = true;
     this.#native.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #exists(update: unknown, name: string): Update {
+    return checkedUpdate(update, this.options.network.layers.length - 1, name);
+  }
+
+  #sizeOf(block: Block, layer: number): number {
+    const { layers } = this.options.network;
+    const width = layers[layer] ?? 0;
+    if (block === 'W') return width * (layers[layer - 1] ?? 0);
+    return block === 'b' ? width : width * this.samples;
+  }
+
+  /** Before start() z, a and u are nothing that could be looked at. */
+  #needStart(): void {
+    if (!this.#started && !this.#closed)
+      throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected start() before this call but it has not run');
   }
 
   async #call<R>(work: () => Promise<R>): Promise<R> {
@@ -188,6 +234,20 @@ export class LayeredState {
       throw fromNative(error);
     }
   }
+}
+
+function checkOptions(options: StateOptions): void {
+  checkObject(options, '{ network, dtype, softmax, threads, gram, fista }', 'options');
+  const { network, dtype, softmax, threads, gram, fista } = options;
+  checkObject(network, '{ layers, activation, loss }', 'options.network');
+  checkLayers(network.layers);
+  checkActivation(network.activation);
+  checkLoss(network.loss);
+  oneOf(dtype, ['float32', 'float64'], 'options.dtype');
+  oneOf(softmax, ['stable', 'reference'], 'options.softmax');
+  whole(threads, 1, 64, 'options.threads');
+  flag(gram, 'options.gram');
+  flag(fista, 'options.fista');
 }
 
 function nativeOptions({ network, dtype, softmax, threads, gram, fista }: StateOptions, samples: number) {

@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os';
+import { checkObject, oneOf, whole } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
-import { breathe, labelArray, type MatrixLike, type RowSource, rowSource } from './inputs.js';
+import { checkParameters } from './initialisation.js';
+import { breathe, labelArray, type MatrixLike, nonFinite, type RowSource, rowSource } from './inputs.js';
 import type { LabelledSamples } from './layered-state.js';
 import type { Matrix } from './matrix.js';
 import { loadModelFile, type StoredModel, saveModel } from './model-file.js';
 import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from './native.js';
-import { type Network, slopeOf } from './network.js';
+import { checkActivation, checkClasses, checkLayers, checkLoss, type Network, slopeOf } from './network.js';
 import type { Metrics } from './record.js';
 
 /** What a model says of some samples. */
@@ -43,7 +45,12 @@ export class Model {
   #native: NativeTrainedNetwork | undefined;
   #closed = false;
 
+  /**
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
+   * ERR_DLADMM_DETACHED
+   */
   constructor(parts: ModelParts) {
+    checkParts(parts);
     this.network = parts.network;
     this.dtype = parts.dtype;
     this.weights = parts.weights;
@@ -97,6 +104,7 @@ export class Model {
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
   async evaluate(samples: LabelledSamples): Promise<Metrics> {
+    checkObject(samples, '{ x, labels } or { x, y }', 'samples');
     const source = rowSource(samples.x, this.#inputs, 'x');
     const classification = this.network.loss === 'softmax-cross-entropy';
     const labels = classification ? labelArray(samples.labels, source.rows, this.#outputs, 'labels') : undefined;
@@ -107,8 +115,9 @@ export class Model {
     let loss = 0;
     let correct = 0;
     await this.#eachChunk(source, async (first, chunk, count) => {
-      const targets = labels?.subarray(first, first + count) ?? values?.chunk(first, count);
-      const part = await this.#handle.evaluate(chunk, targets as Int32Array | Numbers);
+      const targets =
+        labels?.subarray(first, first + count) ?? finiteChunk(values as RowSource, first, count, this.dtype);
+      const part = await this.#handle.evaluate(chunk, targets);
       loss += part.loss;
       correct += part.correct;
     });
@@ -173,10 +182,32 @@ export class Model {
   }
 }
 
+function checkParts(parts: ModelParts): void {
+  checkObject(parts, '{ network, dtype, weights, biases }', 'parts');
+  const { network, dtype, classes, threads } = parts;
+  checkObject(network, '{ layers, activation, loss }', 'network');
+  checkLayers(network.layers);
+  checkActivation(network.activation);
+  checkLoss(network.loss);
+  checkParameters(parts, network.layers, oneOf(dtype, ['float32', 'float64'], 'dtype'), '');
+  checkClasses(classes, network.layers.at(-1) ?? 0);
+  if (threads !== undefined) whole(threads, 1, 64, 'threads');
+}
+
+/** Rows of target values, which must be finite in the type of the model. */
+function finiteChunk(source: RowSource, first: number, count: number, dtype: Dtype): Numbers {
+  const chunk = source.chunk(first, count);
+  for (let i = 0; i < chunk.length; i += 1) {
+    const value = chunk[i] ?? Number.NaN;
+    if (!Number.isFinite(dtype === 'float32' ? Math.fround(value) : value)) throw nonFinite(source, first, i, value);
+  }
+  return chunk;
+}
+
 /** The addon knows the index in a chunk; a person wants row and column. */
 function locate(error: unknown, source: RowSource, first: number): unknown {
   const ours = fromNative(error);
-  if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE') return ours;
+  if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE' || ours === error) return ours;
   const index = Number((error as { index?: unknown }).index);
   const row = first + Math.floor(index / source.columns);
   return new DlAdmmError(

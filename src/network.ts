@@ -55,3 +55,13 @@ export function checkLoss(loss: unknown): asserts loss is Loss {
     throw expected("'softmax-cross-entropy' or 'squared-error'", 'loss', loss);
   }
 }
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
+export function checkClasses(classes: unknown, outputs: number): void {
+  if (classes === undefined) return;
+  if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
+    throw expected('an array of class names', 'classes', classes);
+  }
+  if (classes.length !== outputs)
+    throw expected(`${outputs} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');
+}

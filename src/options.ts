@@ -1,9 +1,18 @@
 import { availableParallelism } from 'node:os';
-import { DlAdmmError, describe, expected } from './errors.js';
-import { checkInitialisation, type Initialisation } from './initialisation.js';
+import { atLeast, checkKeys, checkObject, flag, given, oneOf, whole } from './checks.js';
+import { expected } from './errors.js';
+import { type Initialisation, initialisationOf } from './initialisation.js';
 import type { StartOptions } from './layered-state.js';
 import type { Dtype } from './native.js';
-import { type Activation, checkActivation, checkLayers, checkLoss, type Loss, type Network } from './network.js';
+import {
+  type Activation,
+  checkActivation,
+  checkClasses,
+  checkLayers,
+  checkLoss,
+  type Loss,
+  type Network,
+} from './network.js';
 import type { IterationRecord } from './record.js';
 import { checkPenalties, type Penalties, type RunningSchedule, type Schedule, startSchedule } from './schedule.js';
 import { dladmmSweep } from './solvers/dladmm.js';
@@ -122,7 +131,7 @@ export interface Plan {
   readonly onIteration?: (record: IterationRecord) => void;
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof DladmmOptions>([
+const KNOWN: readonly (keyof DladmmOptions)[] = [
   'layers',
   'activation',
   'loss',
@@ -150,7 +159,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof DladmmOptions>([
   'classes',
   'signal',
   'onIteration',
-]); // prettier-ignore
+]; // prettier-ignore
 
 /**
  * Checks every option once, before native code sees any.
@@ -158,17 +167,13 @@ const KNOWN: ReadonlySet<string> = new Set<keyof DladmmOptions>([
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
  */
 export function planOf(options: DladmmOptions): Plan {
-  if (typeof options !== 'object' || options === null) throw expected('an object', 'options', options);
-  const unknown = Object.keys(options).find((key) => !KNOWN.has(key));
-  if (unknown !== undefined) {
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Unknown option ${unknown}. Known options: ${[...KNOWN].join(', ')}`);
-  }
+  checkObject(options, 'an object', 'options');
+  checkKeys(options, KNOWN, 'options');
   const { layers, activation = DEFAULTS.activation, loss = DEFAULTS.loss } = options;
   checkLayers(layers);
   checkActivation(activation);
   checkLoss(loss);
-  const initialisation = options.initialisation ?? DEFAULTS.initialisation;
-  checkInitialisation(initialisation, layers);
+  const dtype = oneOf(given(options.dtype, DEFAULTS.dtype), ['float32', 'float64'], 'dtype');
   const L = layers.length - 1;
   const { signal, onIteration, classes } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw expected('an AbortSignal', 'signal', signal);
@@ -178,28 +183,28 @@ export function planOf(options: DladmmOptions): Plan {
   const earlyStopping = earlyStoppingOf(options.earlyStopping, loss);
   return {
     network: { layers: [...layers], activation, loss },
-    dtype: oneOf(options.dtype ?? DEFAULTS.dtype, ['float32', 'float64'], 'dtype'),
-    threads: whole(options.threads ?? Math.min(availableParallelism(), 64), 1, 64, 'threads'),
-    iterations: whole(options.iterations ?? DEFAULTS.iterations, 1, 1e9, 'iterations'),
+    dtype,
+    threads: whole(given(options.threads, Math.min(availableParallelism(), 64)), 1, 64, 'threads'),
+    iterations: whole(given(options.iterations, DEFAULTS.iterations), 1, 1e9, 'iterations'),
     penalties: checkPenalties({
-      nu: options.nu ?? DEFAULTS.nu,
-      rho: options.rho ?? DEFAULTS.rho,
-      theta0: options.theta0 ?? DEFAULTS.theta0,
-      tau0: options.tau0 ?? DEFAULTS.tau0,
+      nu: given(options.nu, DEFAULTS.nu),
+      rho: given(options.rho, DEFAULTS.rho),
+      theta0: given(options.theta0, DEFAULTS.theta0),
+      tau0: given(options.tau0, DEFAULTS.tau0),
     }),
-    schedule: startSchedule(options.schedule ?? DEFAULTS.schedule, layers),
-    l2: atLeast(options.l2 ?? 0, 0, 'l2'),
-    stepSearch: oneOf(options.stepSearch ?? DEFAULTS.stepSearch, ['backtracking', 'exact'], 'stepSearch'),
-    growth: atLeast(options.growth ?? DEFAULTS.growth, 1.01, 'growth'),
+    schedule: startSchedule(given(options.schedule, DEFAULTS.schedule), layers),
+    l2: atLeast(given(options.l2, 0), 0, 'l2'),
+    stepSearch: oneOf(given(options.stepSearch, DEFAULTS.stepSearch), ['backtracking', 'exact'], 'stepSearch'),
+    growth: atLeast(given(options.growth, DEFAULTS.growth), 1.01, 'growth'),
     outputSolver: outputSolverOf(options.outputSolver),
-    softmax: oneOf(options.softmax ?? 'stable', ['stable', 'reference'], 'softmax'),
-    initialisation,
+    softmax: oneOf(given(options.softmax, 'stable'), ['stable', 'reference'], 'softmax'),
+    initialisation: initialisationOf(given(options.initialisation, DEFAULTS.initialisation), layers, dtype),
     start: startOf(options.start, loss),
-    seed: whole(options.seed ?? DEFAULTS.seed, 0, 2 ** 32 - 1, 'seed'),
-    updates: listUpdates(options.sweep ?? dladmmSweep, L),
-    refreshEvery: whole(options.refreshEvery ?? DEFAULTS.refreshEvery, 0, 1e9, 'refreshEvery'),
-    evaluateEvery: whole(options.evaluateEvery ?? DEFAULTS.evaluateEvery, 1, 1e9, 'evaluateEvery'),
-    trainMetrics: flag(options.trainMetrics ?? false, 'trainMetrics'),
+    seed: whole(given(options.seed, DEFAULTS.seed), 0, 2 ** 32 - 1, 'seed'),
+    updates: listUpdates(given(options.sweep, dladmmSweep), L),
+    refreshEvery: whole(given(options.refreshEvery, DEFAULTS.refreshEvery), 0, 1e9, 'refreshEvery'),
+    evaluateEvery: whole(given(options.evaluateEvery, DEFAULTS.evaluateEvery), 1, 1e9, 'evaluateEvery'),
+    trainMetrics: flag(given(options.trainMetrics, false), 'trainMetrics'),
     ...(earlyStopping && { earlyStopping }),
     ...(classes && { classes }),
     ...(signal && { signal }),
@@ -208,9 +213,10 @@ export function planOf(options: DladmmOptions): Plan {
 }
 
 function outputSolverOf(solver: OutputSolver = { solver: 'exact' }): Required<OutputSolver> {
-  if (typeof solver !== 'object' || solver === null)
-    throw expected("{ solver: 'exact' | 'fista' }", 'outputSolver', solver);
-  if (oneOf(solver.solver, ['exact', 'fista'], 'outputSolver.solver') === 'exact') return { solver: 'exact' };
+  checkObject(solver, "{ solver: 'exact' | 'fista' }", 'outputSolver');
+  const kind = oneOf(solver.solver, ['exact', 'fista'], 'outputSolver.solver');
+  checkKeys(solver, kind === 'exact' ? ['solver'] : ['solver', 'step', 'tolerance', 'limit'], 'outputSolver');
+  if (kind === 'exact') return { solver: 'exact' };
   const { step = 4, tolerance = 1e-3, limit = 500 } = solver as Extract<OutputSolver, { solver: 'fista' }>;
   return {
     solver: 'fista',
@@ -221,8 +227,10 @@ function outputSolverOf(solver: OutputSolver = { solver: 'exact' }): Required<Ou
 }
 
 function startOf(start: Partial<StartOptions> = {}, loss: Loss): StartOptions {
-  const output = oneOf(start.output ?? 'forward', ['forward', 'signed-labels'], 'start.output');
-  const dual = oneOf(start.dual ?? 'stationary', ['stationary', 'zero'], 'start.dual');
+  checkObject(start, '{ output, dual }', 'start');
+  checkKeys(start, ['output', 'dual'], 'start');
+  const output = oneOf(given(start.output, 'forward'), ['forward', 'signed-labels'], 'start.output');
+  const dual = oneOf(given(start.dual, 'stationary'), ['stationary', 'zero'], 'start.dual');
   if (output === 'signed-labels' && loss !== 'softmax-cross-entropy') {
     throw expected("'forward' (signed labels need classes)", 'start.output', output);
   }
@@ -231,57 +239,14 @@ function startOf(start: Partial<StartOptions> = {}, loss: Loss): StartOptions {
 
 function earlyStoppingOf(early: EarlyStopping | undefined, loss: Loss): Required<EarlyStopping> | undefined {
   if (early === undefined) return undefined;
-  if (typeof early !== 'object' || early === null) throw expected('{ patience }', 'earlyStopping', early);
+  checkObject(early, '{ patience }', 'earlyStopping');
+  checkKeys(early, ['patience', 'metric'], 'earlyStopping');
   const classification = loss === 'softmax-cross-entropy';
   const metric = oneOf(
-    early.metric ?? (classification ? 'accuracy' : 'loss'),
+    given(early.metric, classification ? 'accuracy' : 'loss'),
     ['accuracy', 'loss'],
     'earlyStopping.metric',
   );
   if (metric === 'accuracy' && !classification) throw expected("'loss' for regression", 'earlyStopping.metric', metric);
   return { metric, patience: whole(early.patience, 1, 1e9, 'earlyStopping.patience') };
-}
-
-function checkClasses(classes: unknown, outputs: number): void {
-  if (classes === undefined) return;
-  if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
-    throw expected('an array of class names', 'classes', classes);
-  }
-  if (classes.length !== outputs)
-    throw expected(`${outputs} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');
-}
-
-function oneOf<T extends string>(value: unknown, allowed: readonly T[], name: string): T {
-  const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw expected(allowed.map((word) => `'${word}'`).join(' or '), name, value);
-  return found;
-}
-
-function flag(value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw expected('true or false', name, value);
-  return value;
-}
-
-function whole(value: unknown, low: number, high: number, name: string): number {
-  if (typeof value !== 'number') throw expected('a number', name, value);
-  if (!Number.isInteger(value) || value < low || value > high) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_RANGE',
-      `Expected a whole number from ${low} to ${high} for ${name} but received ${describe(value)}`,
-    );
-  }
-  return value;
-}
-
-function atLeast(value: unknown, low: number, name: string): number {
-  if (typeof value !== 'number') throw expected('a number', name, value);
-  if (!(value >= low) || !Number.isFinite(value)) {
-    throw expected(
-      low > 0 && low < 1e-300 ? 'a positive finite number' : `a finite number of at least ${low}`,
-      name,
-      value,
-      'ERR_DLADMM_RANGE',
-    );
-  }
-  return value;
 }

@@ -1,3 +1,4 @@
+import { checkKeys, whole } from './checks.js';
 import { expected } from './errors.js';
 import type { IterationRecord } from './record.js';
 
@@ -44,14 +45,12 @@ export interface RunningSchedule {
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function startSchedule(schedule: Schedule, layers: readonly number[]): RunningSchedule {
   if (typeof schedule === 'function') {
-    return {
-      needsTrainLoss: false,
-      next: (penalties, record) => checkPenalties({ ...penalties, ...schedule(record) }),
-    };
+    return { needsTrainLoss: false, next: (penalties, record) => renewed(penalties, schedule(record)) };
   }
   const options: Exclude<Schedule, string | PenaltyRule> = typeof schedule === 'string' ? { kind: schedule } : schedule;
   switch (options?.kind) {
     case 'constant':
+      checkKeys(options, ['kind'], 'schedule');
       return { needsTrainLoss: false, next: (penalties) => penalties };
     case 'paper':
       return paper(options);
@@ -62,13 +61,26 @@ export function startSchedule(schedule: Schedule, layers: readonly number[]): Ru
   }
 }
 
-function paper({ factor = 10, every = 100 }: { factor?: number; every?: number }): RunningSchedule {
+const NAMES = ['nu', 'rho', 'theta0', 'tau0'] as const satisfies (keyof Penalties)[];
+
+/** What a rule of one's own answers with, checked: it comes in the middle of a training. */
+function renewed(penalties: Penalties, change: unknown): Penalties {
+  if (typeof change !== 'object' || change === null || change instanceof Promise) {
+    throw expected('{ nu, rho, theta0, tau0 } or some of them', 'what the schedule returns', change);
+  }
+  checkKeys(change, NAMES, 'what the schedule returns');
+  return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
+}
+
+function paper(options: { factor?: number; every?: number }): RunningSchedule {
+  checkKeys(options, ['kind', 'factor', 'every'], 'schedule');
+  const { factor = 10, every = 100 } = options;
   checkPositive(factor, 'schedule.factor');
-  if (!Number.isInteger(every) || every < 1) throw expected('a whole number of iterations', 'schedule.every', every);
+  whole(every, 1, 1e9, 'schedule.every');
   return {
     needsTrainLoss: false,
     next: (penalties, { iteration }) =>
-      iteration % every === 0 ? { ...penalties, rho: penalties.rho * factor } : penalties,
+      iteration % every === 0 ? renewed(penalties, { rho: penalties.rho * factor }) : penalties,
   };
 }
 
@@ -78,6 +90,7 @@ function reference(
   options: { factor?: number; cap?: number; stepFactor?: number },
   layers: readonly number[],
 ): RunningSchedule {
+  checkKeys(options, ['kind', 'factor', 'cap', 'stepFactor'], 'schedule');
   const {
     factor = 10,
     cap = 0.1,
@@ -96,7 +109,12 @@ function reference(
       const rose = costs.length === 4 && fourth > third && third > second && second > first;
       if (!rose) return penalties;
       const rho = Math.min(factor * penalties.rho, cap);
-      return { nu: rho, rho, theta0: stepFactor * penalties.theta0, tau0: stepFactor * penalties.tau0 };
+      return renewed(penalties, {
+        nu: rho,
+        rho,
+        theta0: stepFactor * penalties.theta0,
+        tau0: stepFactor * penalties.tau0,
+      });
     },
   };
 }
@@ -108,10 +126,7 @@ function checkPositive(value: unknown, name: string): void {
 }
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
-export function checkPenalties(penalties: Penalties): Penalties {
-  checkPositive(penalties.nu, 'nu');
-  checkPositive(penalties.rho, 'rho');
-  checkPositive(penalties.theta0, 'theta0');
-  checkPositive(penalties.tau0, 'tau0');
+export function checkPenalties(penalties: Penalties, prefix = ''): Penalties {
+  for (const name of NAMES) checkPositive(penalties[name], prefix + name);
   return penalties;
 }

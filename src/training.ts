@@ -1,5 +1,7 @@
+import { checkObject } from './checks.js';
 import { DlAdmmError } from './errors.js';
 import { initialise, type Parameters } from './initialisation.js';
+import { rowSource } from './inputs.js';
 import { type LabelledSamples, LayeredState, type SweepResult } from './layered-state.js';
 import { Model } from './model.js';
 import type { NativePenalties, Numbers } from './native.js';
@@ -71,7 +73,7 @@ export class Training implements AsyncIterable<IterationRecord> {
    *
    * @throws DlAdmmError ERR_DLADMM_CLOSED before the first record and after the last
    */
-  read(block: Block, layer: number): Promise<Numbers> {
+  async read(block: Block, layer: number): Promise<Numbers> {
     if (this.#state === undefined) {
       throw new DlAdmmError('ERR_DLADMM_CLOSED', 'A training can be looked into only while it is being iterated');
     }
@@ -98,11 +100,8 @@ export class Training implements AsyncIterable<IterationRecord> {
         const sweep = await state.run(this.#plan.updates, nativePenalties(this.#plan, penalties));
         if (sweep.stopped) break;
         if (sweep.diverged) {
-          status = {
-            kind: 'diverged',
-            iteration,
-            update: this.#plan.updates[sweep.completed] ?? { block: 'W', layer: 1 },
-          };
+          const { updates } = this.#plan;
+          status = { kind: 'diverged', iteration, update: updates[sweep.completed] ?? (updates.at(-1) as Update) };
           break;
         }
         const { refreshEvery } = this.#plan;
@@ -144,15 +143,16 @@ export class Training implements AsyncIterable<IterationRecord> {
   async #open(): Promise<LayeredState> {
     const plan = this.#plan;
     const { updates, network } = plan;
+    const inputs = network.layers[0] ?? 0;
+    const samples = rowSource(this.#data.x, inputs, 'data.x').rows;
     const pairs = updates.some((update, i) => isFirstWeights(update) && isFirstWeights(updates[i + 1]));
-    const samples = sampleCount(this.#data.x, network.layers[0] ?? 1);
     const state = await LayeredState.create(
       {
         network,
         dtype: plan.dtype,
         softmax: plan.softmax,
         threads: plan.threads,
-        gram: pairs && (network.layers[0] ?? 0) < samples,
+        gram: pairs && inputs < samples,
         fista: plan.outputSolver.solver === 'fista',
       },
       this.#data,
@@ -175,8 +175,8 @@ export class Training implements AsyncIterable<IterationRecord> {
   async #evaluationSets(state: LayeredState): Promise<EvaluationSets> {
     const { validation, test } = this.#data;
     return {
-      ...(validation && { validation: await state.addEvaluationSet(validation, 'validation') }),
-      ...(test && { test: await state.addEvaluationSet(test, 'test') }),
+      ...(validation !== undefined && { validation: await state.addEvaluationSet(validation, 'validation') }),
+      ...(test !== undefined && { test: await state.addEvaluationSet(test, 'test') }),
     };
   }
 
@@ -242,14 +242,12 @@ interface BestModel {
  */
 export function train(data: TrainingData, options: DladmmOptions): Training {
   const plan = planOf(options);
-  if (plan.earlyStopping && data?.validation === undefined) {
+  checkObject(data, '{ x, labels } or { x, y }', 'data');
+  if (plan.earlyStopping && data.validation === undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       'Expected a validation set in data for earlyStopping but received none',
     );
-  }
-  if (typeof data !== 'object' || data === null) {
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected { x, labels } or { x, y } for data');
   }
   return new Training(data, plan);
 }
@@ -269,12 +267,6 @@ const isFirstWeights = (update: Update | undefined): boolean => update?.block ==
 
 const scoreOf = (metrics: Metrics, metric: 'accuracy' | 'loss'): number =>
   metric === 'accuracy' ? (metrics.accuracy ?? Number.NaN) : -metrics.loss;
-
-function sampleCount(x: TrainingData['x'], columns: number): number {
-  if (typeof x !== 'object' || x === null) return 0;
-  if ('rows' in x) return x.rows;
-  return Array.isArray(x) ? x.length : x.length / columns;
-}
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) {

@@ -16,12 +16,19 @@ inline Napi::Error coded_error(Napi::Env env, const char* code, const std::strin
   return error;
 }
 
+// What becomes of a job that a close() came before.
+struct Closed : std::exception {
+  [[nodiscard]] const char* what() const noexcept override { return "closed before the work began"; }
+};
+
 // What failed on the training thread, as a JavaScript error.
 inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const std::bad_alloc&) {
     return coded_error(env, "ERR_DLADMM_MEMORY", "out of memory");
+  } catch (const Closed& error) {
+    return coded_error(env, "ERR_DLADMM_CLOSED", error.what());
   } catch (const std::length_error& error) {
     return coded_error(env, "ERR_DLADMM_RANGE", error.what());
   } catch (const std::exception& error) {

@@ -1,6 +1,7 @@
 #include "addon/layered.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace dladmm::addon {
 namespace {
@@ -74,6 +75,12 @@ Napi::Object to_object(Napi::Env env, const SweepRecord& record) {
   out.Set("seconds", record.seconds);
   if (!record.diverged) out.Set("measures", to_object(env, record.measures));
   return out;
+}
+
+// −1 names the training set, whole numbers from 0 the evaluation sets.
+void need_set(Napi::Env env, double set, std::size_t sets) {
+  if (set == -1) return;
+  if (!(set >= 0 && set < static_cast<double>(sets)) || set != std::floor(set)) reject(env, "no such evaluation set");
 }
 
 // The rows `first` … of `matrix` that a chunk of numbers covers.
@@ -160,7 +167,7 @@ Napi::Value Layered::load_input(const Napi::CallbackInfo& info) {
   const std::size_t first = size_argument(info, 1, "firstRow");
   return std::visit(
       [&](auto& typed) -> Napi::Value {
-        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        need_set(info.Env(), set, typed.sets.size());
         const auto matrix = set < 0 ? typed.state->input() : typed.sets[static_cast<std::size_t>(set)].x.view();
         return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
       },
@@ -173,7 +180,7 @@ Napi::Value Layered::load_targets(const Napi::CallbackInfo& info) {
   const std::size_t first = size_argument(info, 1, "firstRow");
   return std::visit(
       [&](auto& typed) -> Napi::Value {
-        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        need_set(info.Env(), set, typed.sets.size());
         const auto matrix =
             set < 0 ? typed.state->target_values() : typed.sets[static_cast<std::size_t>(set)].values.view();
         return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
@@ -188,7 +195,7 @@ Napi::Value Layered::load_labels(const Napi::CallbackInfo& info) {
   const auto labels = int32_argument(info, 1, "labels");
   return std::visit(
       [&](auto& typed) -> Napi::Value {
-        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        need_set(info.Env(), set, typed.sets.size());
         const std::span<std::int32_t> to =
             set < 0 ? typed.state->labels() : std::span(typed.sets[static_cast<std::size_t>(set)].labels);
         if (labels.size() != to.size()) reject(info.Env(), "one label a sample is needed");
@@ -278,9 +285,7 @@ Napi::Value Layered::refresh(const Napi::CallbackInfo& info) {
 Napi::Value Layered::evaluate(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const double set = number(info, 0, "set");
-  const bool exists =
-      std::visit([&](const auto& typed) { return set < static_cast<double>(typed.sets.size()); }, typed_);
-  if (!exists) reject(info.Env(), "no such evaluation set");
+  std::visit([&](const auto& typed) { need_set(info.Env(), set, typed.sets.size()); }, typed_);
   const auto result = std::make_shared<Evaluation>();
   return later(
       info.Env(),

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "addon/errors.hpp"
+
 namespace dladmm::addon {
 namespace {
 
@@ -79,7 +81,7 @@ void TrainingThread::close(Napi::Env env) {
   stop_and_join();
   // Jobs that never ran end here; those that did are on their way and still arrive.
   for (Job& job : jobs_) {
-    const auto failure = std::make_exception_ptr(std::runtime_error("closed before the work began"));
+    const auto failure = std::make_exception_ptr(Closed());
     deliver(env, job, failure);
   }
   jobs_.clear();

@@ -93,6 +93,7 @@ LayeredState<T>::LayeredState(const LayeredSetup& setup)
     Layer& it = layer(l);
     const std::size_t n = net.outputs(l);
     it.W = Matrix<T>(n, net.inputs(l));
+    std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
     it.finite_W = Matrix<T>(n, net.inputs(l));
     it.b.resize(n);
     it.finite_b.resize(n);

@@ -1,4 +1,5 @@
 // A sweep: the updates in order, one record each.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -48,10 +49,12 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
   }
   const bool a_follows = i + 1 < updates.size() && updates[i + 1].block == Block::a && updates[i + 1].layer == l;
   if (!a_follows) return update_hidden_z(l);
-  ++i;
-  if (update_a(l, p, true, !touched_later(i + 1), record.updates[i])) return true;
-  // It was z_l that met what is not finite, not a_l.
-  if (!std::isfinite(layer(l).residual)) --i;
+  if (update_a(l, p, true, !touched_later(i + 2), record.updates[i + 1])) {
+    ++i;
+    return true;
+  }
+  // Which of the two met the value that is not finite?
+  if (std::isfinite(layer(l).residual) && std::isfinite(layer(l).activation)) ++i;
   return false;
 }
 
@@ -82,11 +85,15 @@ void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, c
     before = now;
     record.completed = i + 1;
   }
-  if (record.diverged) {
-    restore_finite();
-  } else {
+  if (!record.diverged) {
     measure(p, record.measures);
+    // No update looks at all that it writes. The Lagrangian does: every variable is in it.
+    if (!std::isfinite(record.measures.lagrangian)) {
+      record.diverged = true;
+      record.completed -= std::min<std::size_t>(record.completed, 1);
+    }
   }
+  if (record.diverged) restore_finite();
   record.seconds = seconds_now() - began;
 }
 

@@ -83,7 +83,7 @@ struct SweepRecord {
   std::vector<UpdateRecord> updates;
   std::size_t completed = 0;  // how many updates ran
   bool stopped = false;       // the stop request came between two updates
-  bool diverged = false;      // the update after `completed` met a value that is not finite
+  bool diverged = false;  // the update after `completed`, or one before it unnoticed, met a value that is not finite
   Measures measures;
   double seconds = 0;
 };

@@ -85,7 +85,7 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
 
   if (with_z) {
     know_hidden_z(l);
-    if (!std::isfinite(it.residual)) return false;
+    if (!std::isfinite(it.residual) || !std::isfinite(it.activation)) return false;
   }
   const double g_norm = sums_.scalar(kDirection);
   const double image_norm = sums_.scalar(kImage);

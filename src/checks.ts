@@ -1,0 +1,55 @@
+import { DlAdmmError, describe, expected } from './errors.js';
+
+/** `value`, or `otherwise` where none was given. Null is not nothing: it is refused like any other wrong type. */
+export const given = <T>(value: T | undefined, otherwise: T): T => (value === undefined ? otherwise : value);
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where `value` is not one of the words */
+export function oneOf<T extends string>(value: unknown, allowed: readonly T[], name: string): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw expected(allowed.map((word) => `'${word}'`).join(' or '), name, value);
+  return found;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function flag(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw expected('true or false', name, value);
+  return value;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function whole(value: unknown, low: number, high: number, name: string): number {
+  if (typeof value !== 'number') throw expected('a number', name, value);
+  if (!Number.isInteger(value) || value < low || value > high) {
+    throw expected(`a whole number from ${low} to ${high}`, name, value, 'ERR_DLADMM_RANGE');
+  }
+  return value;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function atLeast(value: unknown, low: number, name: string): number {
+  if (typeof value !== 'number') throw expected('a number', name, value);
+  if (!(value >= low) || !Number.isFinite(value)) {
+    const what = low > 0 && low < 1e-300 ? 'a positive finite number' : `a finite number of at least ${low}`;
+    throw expected(what, name, value, 'ERR_DLADMM_RANGE');
+  }
+  return value;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function checkObject(value: unknown, what: string, name: string): asserts value is object {
+  if (typeof value !== 'object' || value === null) throw expected(what, name, value);
+}
+
+/**
+ * A misspelt name must not pass as one left out.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT
+ */
+export function checkKeys(object: object, known: readonly string[], name: string): void {
+  const unknown = Object.keys(object).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_ARGUMENT',
+    `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${describe((object as Record<string, unknown>)[unknown])}`,
+  );
+}

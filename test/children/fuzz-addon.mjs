@@ -1,0 +1,208 @@
+// Calls every method of the raw addon with arguments of every kind, in every order. Whatever is refused must be refused
+// with an error; nothing may end the process. Run with --expose-gc; arguments: the seed, and the number of rounds.
+import fc from 'fast-check';
+import { native } from '../../dist/native.js';
+
+const [seed = 1, numRuns = 300] = process.argv.slice(2).map(Number);
+let rounds = 0;
+
+const number = fc.oneof(
+  fc.integer({ min: -2, max: 5 }),
+  fc.constantFrom(0.5, -0, 1e-300, 1e300, NaN, Infinity, -Infinity, 2 ** 31, 2 ** 32, 2 ** 53, 2 ** 60),
+);
+const floats = (make) =>
+  fc
+    .tuple(
+      fc.constantFrom(0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 20),
+      fc.constantFrom(0, 0.3, -2, 1e30, 1e300, NaN, Infinity),
+    )
+    .map(([length, value]) => new make(length).map((_, i) => value * Math.cos(i)));
+const detached = fc.constantFrom(Float32Array, Float64Array, Int32Array).map((make) => {
+  const array = new make(6);
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+});
+const rubbish = fc.oneof(
+  fc.constantFrom(undefined, null, true, 'x', '', 7n, Symbol('s'), {}, [], () => 1, new Date(), new ArrayBuffer(8)),
+  number,
+  detached,
+  fc.constantFrom(Uint8Array, BigInt64Array, Float64Array).map((make) => new make(3)),
+  fc.constant(new DataView(new ArrayBuffer(8))),
+  fc.constant(new Proxy({}, { get: () => 3 })),
+  fc.constant(new Proxy([], {})),
+);
+const values = fc.oneof(floats(Float32Array), floats(Float64Array), rubbish);
+const labels = fc.oneof(
+  fc.array(fc.integer({ min: -1, max: 3 }), { maxLength: 6 }).map((list) => Int32Array.from(list)),
+  rubbish,
+);
+/** An object of the given members, where now and then one is rubbish, missing, or a getter that throws or meddles. */
+const members = (shape, meddle) =>
+  fc
+    .record({
+      good: fc.record(shape),
+      name: fc.constantFrom(...Object.keys(shape)),
+      bad: rubbish,
+      how: fc.constantFrom(...new Array(12).fill('good'), 'bad', 'missing', 'throws', 'meddles'),
+    })
+    .map(({ good, name, bad, how }) => {
+      if (how === 'good') return good;
+      const { [name]: kept, ...rest } = good;
+      if (how === 'missing') return rest;
+      if (how === 'bad') return { ...rest, [name]: bad };
+      const get = () => {
+        if (how === 'throws') throw new Error('mine');
+        meddle.now();
+        return kept;
+      };
+      return Object.defineProperty(rest, name, { enumerable: true, get });
+    });
+
+const meddle = { now: () => undefined };
+const width = fc.oneof(
+  { weight: 60, arbitrary: fc.constantFrom(1, 2, 2, 3) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -1, 1.5, 2 ** 31, 2 ** 53, NaN, 'x', null) },
+);
+const network = {
+  dtype: fc.constantFrom('float32', 'float64', 'float64', 'int8'),
+  widths: fc.oneof(
+    { weight: 20, arbitrary: fc.array(width, { minLength: 2, maxLength: 4 }) },
+    { weight: 1, arbitrary: rubbish },
+  ),
+  slope: number,
+  loss: fc.constantFrom('softmax-cross-entropy', 'squared-error', 'hinge'),
+  softmax: fc.constantFrom('stable', 'reference', ''),
+  threads: fc.constantFrom(0, 1, 1, 1, 1, 2, 2, 3, 3, -1, NaN),
+};
+const layered = {
+  ...network,
+  samples: fc.oneof(
+    { weight: 20, arbitrary: fc.integer({ min: 1, max: 4 }) },
+    { weight: 1, arbitrary: fc.constantFrom(0, -1, 2 ** 40, 2 ** 53, NaN, 0.5) },
+  ),
+  gram: fc.oneof(fc.boolean(), rubbish),
+  fista: fc.boolean(),
+};
+const mostly = (good, ...others) =>
+  fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: fc.constantFrom(...others) });
+const penalties = {
+  nu: mostly(fc.constantFrom(1, 0.1, 1e-6), 1e-300, 1e300, 0, -1, NaN),
+  rho: mostly(fc.constantFrom(1, 0.1, 1e-6), 1e-300, 1e300, 0, Infinity),
+  l2: mostly(fc.constantFrom(0, 0.1), 1e300, -1),
+  search: fc.constantFrom('exact', 'backtracking', 'none'),
+  theta0: mostly(fc.constant(1), 1e-300, 1e300, 0),
+  tau0: fc.constantFrom(1, 1e-300, 1e300),
+  growth: mostly(fc.constantFrom(2, 1.5), 1e300, 1, NaN),
+  output: fc.constantFrom('exact', 'fista'),
+  fistaStep: fc.constantFrom(1, 0, -1, 1e300, NaN),
+  fistaTolerance: fc.constantFrom(1e-3, 0, -1, NaN),
+  fistaLimit: fc.constantFrom(0, 5, 50, -1, NaN),
+};
+const updates = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc
+      .array(fc.constantFrom([0, 1], [0, 1], [1, 1], [2, 1], [0, 2], [2, 2], [3, 1], [4, 2]), { maxLength: 12 })
+      .map((pairs) => Int32Array.from(pairs.flat())),
+  },
+  { weight: 1, arbitrary: fc.array(fc.integer(), { maxLength: 5 }).map((list) => Int32Array.from(list)) },
+  { weight: 1, arbitrary: rubbish },
+);
+
+const args = (...list) =>
+  fc.tuple(...list.map((good) => fc.oneof({ weight: 8, arbitrary: good }, { weight: 1, arbitrary: rubbish })));
+const set = fc.oneof(fc.constantFrom(-1, -1, 0, 0, 1), number);
+const row = fc.oneof(fc.constantFrom(0, 0, 1, 3), number);
+const block = fc.oneof(fc.integer({ min: 0, max: 4 }), number);
+const layer = fc.oneof(fc.integer({ min: 0, max: 4 }), number);
+const call = (method, list) => list.map((drawn) => ({ method, args: drawn }));
+const onLayered = fc.oneof(
+  call('loadInput', args(set, row, values)),
+  call('loadTargets', args(set, row, values)),
+  call('loadLabels', args(set, labels)),
+  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  call(
+    'start',
+    args(
+      members(
+        { output: fc.constantFrom('forward', 'signed-labels', 'x'), dual: fc.constantFrom('zero', 'stationary', '') },
+        meddle,
+      ),
+    ),
+  ),
+  call('run', args(updates, members(penalties, meddle))),
+  call('run', args(updates, members(penalties, meddle))),
+  call('measure', args(members(penalties, meddle))),
+  call('refresh', args()),
+  call('evaluate', args(set)),
+  call('read', args(block, layer)),
+  call('write', args(block, layer, values)),
+  call('stopSweep', args()),
+);
+const onNetwork = fc.oneof(
+  call('setLayer', args(layer, values, values)),
+  call('predict', args(values)),
+  call('evaluate', args(values, fc.oneof(values, labels))),
+);
+const script = fc.record({
+  layered: members(layered, meddle),
+  network: members(network, meddle),
+  calls: fc.array(
+    fc.oneof(
+      { weight: 9, arbitrary: onLayered.map((one) => ({ on: 'layered', ...one })) },
+      { weight: 4, arbitrary: onNetwork.map((one) => ({ on: 'network', ...one })) },
+      { weight: 1, arbitrary: fc.constantFrom('layered', 'network').map((on) => ({ on, method: 'close', args: [] })) },
+    ),
+    { maxLength: 25 },
+  ),
+  wait: fc.boolean(),
+});
+
+const counts = { made: 0, refusedMade: 0, fine: 0, refused: 0 };
+/** Errors are objects with a message; ours have a code. */
+const isError = (error) => error instanceof Error && typeof error.message === 'string';
+const make = (of, options) => {
+  try {
+    const made = new of(options);
+    counts.made += 1;
+    return made;
+  } catch (error) {
+    if (!isError(error)) throw error;
+    counts.refusedMade += 1;
+    return undefined;
+  }
+};
+
+await fc.assert(
+  fc.asyncProperty(script, async ({ layered: first, network: second, calls, wait }) => {
+    try {
+      native.Layered.requiredBytes(first);
+    } catch (error) {
+      if (!isError(error)) throw error;
+    }
+    const objects = { layered: make(native.Layered, first), network: make(native.TrainedNetwork, second) };
+    meddle.now = () => objects.layered?.close();
+    const pending = [];
+    for (const { on, method, args: drawn } of calls) {
+      const target = objects[on];
+      if (target === undefined) continue;
+      const work = (async () => target[method](...drawn))().then(
+        () => {
+          counts.fine += 1;
+        },
+        (error) => {
+          if (!isError(error)) throw error;
+          counts.refused += 1;
+        },
+      );
+      if (wait) await work;
+      else pending.push(work);
+    }
+    await Promise.all(pending);
+    // Half of them are closed here, the others are left to the garbage collector.
+    if (rounds++ % 20 === 0) globalThis.gc();
+    if (wait) for (const object of Object.values(objects)) object?.close();
+  }),
+  { seed, numRuns, endOnFailure: true },
+);
+console.log(JSON.stringify(counts));

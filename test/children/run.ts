@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const DIST = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A process that has not ended by then hangs. */
+const HANGS_AFTER = 50_000;
+
+/** Runs a command to its end; a process that hangs is killed, and has a signal in place of a code. */
+export function run(command: string, args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = execFile(command, args, { timeout: HANGS_AFTER, killSignal: 'SIGKILL' }, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
+    );
+  });
+}
+
+/** Data and options that keep two threads at work for far longer than any test waits. */
+const LONG = `
+  const samples = 4000;
+  const layers = [100, 200, 10];
+  const X = Float32Array.from({ length: samples * layers[0] }, (_, i) => Math.sin(i * 1.7));
+  const LABELS = Int32Array.from({ length: samples }, (_, i) => i % 10);
+  const DATA = { x: X, labels: LABELS };
+  const OPTIONS = { layers, iterations: 1e6, threads: 2, nu: 1, rho: 1 };
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const threads = () => Number(/Threads:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+`;
+
+/** A module of its own process (or worker) with the package, a long training and a few tools at hand. */
+export const program = (body: string): string => `
+  import { readFileSync } from 'node:fs';
+  import { stat } from 'node:fs/promises';
+  import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+  import { LayeredState, Model, W, fit, train } from ${JSON.stringify(pathToFileURL(DIST).href)};
+  ${LONG}
+  ${body}
+`;
+
+/** Runs a program in a process of its own. */
+export const runProgram = (body: string, ...flags: readonly string[]): Promise<Outcome> =>
+  run(process.execPath, [...flags, '--input-type=module', '--eval', program(body)]);

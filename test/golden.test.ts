@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type DladmmHyper, type GoldenCase, loadCase } from '../dist/bench/golden/case.js';
+import { compare } from '../dist/bench/golden/compare.js';
+import { replay } from '../dist/bench/golden/replay.js';
+import { missingShared, sharedFolder } from './reference/shared.js';
+
+beforeEach((context) => {
+  const missing = missingShared('golden');
+  if (missing !== undefined) context.skip(missing);
+});
+
+const golden = (name: string): Promise<GoldenCase> => loadCase(join(sharedFolder, 'golden', name));
+
+const misses = ({ quantities }: ReturnType<typeof compare>): string[] =>
+  Object.entries(quantities)
+    .filter(([, { holds }]) => !holds)
+    .map(([name]) => name);
+
+const PATIENCE = 300_000;
+
+describe('a training with the settings of the published code', () => {
+  test.each(['A1', 'A2', 'A3', 'A7'])(
+    'follows its trajectory, case %s',
+    async (name) => {
+      const reference = await golden(name);
+      const replayed = await replay(reference);
+      const comparison = compare(reference, replayed);
+      expect(misses(comparison)).toEqual([]);
+      expect(comparison.holds).toBe(true);
+      expect(replayed.substeps).toHaveLength(reference.substeps.length);
+    },
+    PATIENCE,
+  );
+
+  const wrong: [string, (hyper: DladmmHyper) => DladmmHyper, string][] = [
+    ['ρ a little larger', (hyper) => ({ ...hyper, rho0: 1.001 * hyper.rho0 }), 'r'],
+    ['another growth of the search', (hyper) => ({ ...hyper, backtrackingFactor: 3 }), 'theta'],
+    ['another first size', (hyper) => ({ ...hyper, tau0: 1.5 * hyper.tau0 }), 'tau'],
+    ['another FISTA step', (hyper) => ({ ...hyper, fistaStep: 1 }), 'fista'],
+  ];
+  test.each(wrong)('does not follow it with %s', async (_, change, quantity) => {
+    const reference = await golden('A3');
+    if (reference.hyper.system !== 'dladmm') throw new Error('A3 is a dlADMM case');
+    const comparison = compare(reference, await replay({ ...reference, hyper: change(reference.hyper) }));
+    expect(comparison.holds).toBe(false);
+    expect(misses(comparison)).toContain(quantity);
+  });
+});
