@@ -31,8 +31,10 @@ export interface ModelParts {
   readonly threads?: number;
 }
 
-/** Rows that one call of the addon takes: large enough to be fast, small enough not to hold up the event loop. */
+/** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
 const CHUNK_ENTRIES = 2 ** 21;
+/** A softmax here takes about as long as so many numbers take to be copied. */
+const SOFTMAX_COST = 32;
 
 /** A trained network: predict, evaluate, save. Work runs off the event loop. */
 export class Model {
@@ -90,12 +92,19 @@ export class Model {
     const columns = this.#outputs;
     const data =
       this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
+    const classification = this.network.loss === 'softmax-cross-entropy';
+    const labels = new Int32Array(classification ? source.rows : 0);
+    const probabilities = data.slice(0, classification ? data.length : 0);
     await this.#eachChunk(source, async (first, chunk) => {
-      data.set(await this.#handle.predict(chunk), first * columns);
+      const part: Matrix = { data: await this.#handle.predict(chunk), rows: chunk.length / source.columns, columns };
+      data.set(part.data, first * columns);
+      if (!classification) return;
+      labels.set(largest(part), first);
+      probabilities.set(softmax(part), first * columns);
     });
     const outputs: Matrix = { data, rows: source.rows, columns };
-    if (this.network.loss !== 'softmax-cross-entropy') return { outputs };
-    return { outputs, labels: largest(outputs), probabilities: softmax(outputs) };
+    if (!classification) return { outputs };
+    return { outputs, labels, probabilities: { data: probabilities, rows: source.rows, columns } };
   }
 
   /**
@@ -169,7 +178,7 @@ export class Model {
     source: RowSource,
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
-    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (source.columns + SOFTMAX_COST * this.#outputs)));
     for (let first = 0; first < source.rows; first += step) {
       const count = Math.min(step, source.rows - first);
       try {
@@ -229,7 +238,7 @@ function largest({ data, rows, columns }: Matrix): Int32Array {
   return labels;
 }
 
-function softmax({ data, rows, columns }: Matrix): Matrix {
+function softmax({ data, rows, columns }: Matrix): Numbers {
   const out = data.slice();
   for (let i = 0; i < rows; i += 1) {
     const row = out.subarray(i * columns, (i + 1) * columns);
@@ -243,5 +252,5 @@ function softmax({ data, rows, columns }: Matrix): Matrix {
     }
     for (let j = 0; j < columns; j += 1) row[j] = (row[j] ?? 0) / sum;
   }
-  return { data: out, rows, columns };
+  return out;
 }

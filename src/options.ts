@@ -63,7 +63,7 @@ export interface DladmmOptions {
   /** `reference`: the official code's softmax (no maximum subtracted, 1e-10 in the denominator). Default `'stable'`. */
   readonly softmax?: 'stable' | 'reference';
   readonly initialisation?: Initialisation;
-  /** Where z_L and u begin. Default `{ output: 'forward', dual: 'stationary' }`. */
+  /** Where z_L and u begin. Default `{ output: 'forward', dual: 'zero' }`. */
   readonly start?: Partial<StartOptions>;
   /** Of the initialisation. Default 1. */
   readonly seed?: number;
@@ -95,11 +95,14 @@ export const DEFAULTS = {
   nu: 1e-6,
   rho: 1e-6,
   schedule: 'constant',
-  stepSearch: 'exact',
-  theta0: 1,
+  stepSearch: 'backtracking',
+  // Far below any κ, so that the search accepts a size between κ and γκ whatever the number of samples and the scale of
+  // the data: the exact size every time would zigzag, as steepest descent does.
+  theta0: 1e-12,
   tau0: 1,
   growth: 2,
-  initialisation: 'he',
+  initialisation: { gaussian: 0.1 },
+  start: { output: 'forward', dual: 'zero' },
   seed: 1,
   refreshEvery: 25,
   evaluateEvery: 1,
@@ -229,8 +232,8 @@ function outputSolverOf(solver: OutputSolver = { solver: 'exact' }): Required<Ou
 function startOf(start: Partial<StartOptions> = {}, loss: Loss): StartOptions {
   checkObject(start, '{ output, dual }', 'start');
   checkKeys(start, ['output', 'dual'], 'start');
-  const output = oneOf(given(start.output, 'forward'), ['forward', 'signed-labels'], 'start.output');
-  const dual = oneOf(given(start.dual, 'stationary'), ['stationary', 'zero'], 'start.dual');
+  const output = oneOf(given(start.output, DEFAULTS.start.output), ['forward', 'signed-labels'], 'start.output');
+  const dual = oneOf(given(start.dual, DEFAULTS.start.dual), ['stationary', 'zero'], 'start.dual');
   if (output === 'signed-labels' && loss !== 'softmax-cross-entropy') {
     throw expected("'forward' (signed labels need classes)", 'start.output', output);
   }

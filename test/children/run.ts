@@ -34,13 +34,22 @@ const LONG = `
   const threads = () => Number(/Threads:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
 `;
 
-/** A module of its own process (or worker) with the package, a long training and a few tools at hand. */
-export const program = (body: string): string => `
+const PRELUDE = `
+  import { getEventListeners } from 'node:events';
   import { readFileSync } from 'node:fs';
   import { stat } from 'node:fs/promises';
-  import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+  import { parentPort, Worker } from 'node:worker_threads';
   import { LayeredState, Model, W, fit, train } from ${JSON.stringify(pathToFileURL(DIST).href)};
   ${LONG}
+`;
+
+/** A module with the package, a long training and a few tools at hand; `spawn(body)` makes a worker of the same kind. */
+const program = (body: string): string => `
+  ${PRELUDE}
+  const spawn = (body) =>
+    new Worker(new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(PRELUDE)} + body)));
+  const exitOf = (worker) => new Promise((resolve) => worker.once('exit', resolve));
+  const messageOf = (worker) => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
   ${body}
 `;
 
