@@ -160,7 +160,7 @@ Napi::Value Layered::load_input(const Napi::CallbackInfo& info) {
   const std::size_t first = size_argument(info, 1, "firstRow");
   return std::visit(
       [&](auto& typed) -> Napi::Value {
-        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        if (!(set < static_cast<double>(typed.sets.size()))) reject(info.Env(), "no such evaluation set");
         const auto matrix = set < 0 ? typed.state->input() : typed.sets[static_cast<std::size_t>(set)].x.view();
         return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
       },
@@ -173,7 +173,7 @@ Napi::Value Layered::load_targets(const Napi::CallbackInfo& info) {
   const std::size_t first = size_argument(info, 1, "firstRow");
   return std::visit(
       [&](auto& typed) -> Napi::Value {
-        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        if (!(set < static_cast<double>(typed.sets.size()))) reject(info.Env(), "no such evaluation set");
         const auto matrix =
             set < 0 ? typed.state->target_values() : typed.sets[static_cast<std::size_t>(set)].values.view();
         return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
@@ -188,7 +188,7 @@ Napi::Value Layered::load_labels(const Napi::CallbackInfo& info) {
   const auto labels = int32_argument(info, 1, "labels");
   return std::visit(
       [&](auto& typed) -> Napi::Value {
-        if (set >= 0 && set >= static_cast<double>(typed.sets.size())) reject(info.Env(), "no such evaluation set");
+        if (!(set < static_cast<double>(typed.sets.size()))) reject(info.Env(), "no such evaluation set");
         const std::span<std::int32_t> to =
             set < 0 ? typed.state->labels() : std::span(typed.sets[static_cast<std::size_t>(set)].labels);
         if (labels.size() != to.size()) reject(info.Env(), "one label a sample is needed");
