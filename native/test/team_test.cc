@@ -1,6 +1,8 @@
 // The team: every member once a round, for as many rounds as asked, whatever the work throws.
 #include "core/parallel/team.hpp"
 
+#include <cblas.h>
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -10,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/linalg/blas.hpp"
 #include "test/check.hpp"
 
 namespace {
@@ -104,6 +107,41 @@ void size_zero_is_one_member() {
   check_equal(calls, 1, "calls");
 }
 
+// OpenBLAS has a buffer for so many calls at once and no more: any number of trainings may run side by side, but not
+// all of their threads at the same moment.
+void no_more_at_work_than_blas_bears() {
+  const unsigned limit = dladmm::blas::concurrent_calls();
+  check(limit >= 25, "there is room for a team");
+  const unsigned teams = limit / 32 + 2;
+  std::atomic<unsigned> at_work{0};
+  std::atomic<unsigned> most{0};
+  std::atomic<unsigned> calls{0};
+  std::vector<std::thread> callers;
+  for (unsigned c = 0; c < teams; ++c) {
+    callers.emplace_back([&] {
+      Team team(32);
+      for (int round = 0; round < 3; ++round) {
+        team.run([&](unsigned) {
+          const unsigned now = ++at_work;
+          for (unsigned before = most; before < now && !most.compare_exchange_weak(before, now);) {
+          }
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));
+          std::vector<float> x(64 * 64, 1.0F);
+          std::vector<float> out(64 * 64);
+          const dladmm::MatrixView<const float> in(x.data(), 64, 64);
+          dladmm::blas::gemm<float>(dladmm::blas::Op::none, dladmm::blas::Op::transpose, 1, in, in, 0,
+                                    {out.data(), 64, 64});
+          calls += out[64 * 64 - 1] == 64 ? 1 : 0;
+          --at_work;
+        });
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  check_equal(calls.load(), teams * 32 * 3, "every member of every team did its work");
+  check_at_most(most.load(), limit, "members at work at once");
+}
+
 void made_and_ended_under_load() {
   std::atomic<bool> done{false};
   std::vector<std::thread> load;
@@ -139,11 +177,13 @@ void made_and_ended_under_load() {
 }  // namespace
 
 int main() {
+  openblas_set_num_threads(1);
   fact("every member runs once a round", every_member_once_a_round);
   fact("members are different threads", members_are_different_threads);
   fact("idle members wake up", idle_members_wake_up);
   fact("exceptions come out of run()", exceptions_come_out_of_run);
   fact("size 0 is one member", size_zero_is_one_member);
+  fact("no more members at work at once than BLAS bears", no_more_at_work_than_blas_bears);
   fact("teams are made and ended under load", made_and_ended_under_load);
   return report();
 }

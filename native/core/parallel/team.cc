@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/linalg/blas.hpp"
+
 namespace dladmm {
 namespace {
 
@@ -25,6 +27,34 @@ void wait_while(const std::atomic<U>& value, U old) {
   }
   while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
 }
+
+// At most blas::concurrent_calls() members of all teams in the process are at work at any time; the others wait for
+// their turn. Members never wait for each other within a round, so every turn ends.
+class Turn {
+ public:
+  Turn() {
+    for (unsigned free = free_turns().load(std::memory_order_relaxed);;) {
+      if (free == 0) {
+        free_turns().wait(0, std::memory_order_relaxed);
+        free = free_turns().load(std::memory_order_relaxed);
+      } else if (free_turns().compare_exchange_weak(free, free - 1, std::memory_order_acquire)) {
+        return;
+      }
+    }
+  }
+  ~Turn() {
+    free_turns().fetch_add(1, std::memory_order_release);
+    free_turns().notify_one();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  static std::atomic<unsigned>& free_turns() {
+    static std::atomic<unsigned> turns{blas::concurrent_calls()};
+    return turns;
+  }
+};
 
 }  // namespace
 
@@ -51,6 +81,7 @@ Team::~Team() {
 
 void Team::perform(unsigned member) noexcept {
   try {
+    const Turn turn;
     call_(work_, member);
   } catch (...) {
     failures_[member] = std::current_exception();
