@@ -52,7 +52,7 @@ export interface DladmmOptions {
   readonly l2?: number;
   /** `backtracking`: θ0, θ0 γ, θ0 γ², … until φ(new) ≤ model (Algorithms 2 to 5). `exact`: the smallest that passes. */
   readonly stepSearch?: 'backtracking' | 'exact';
-  /** First θ tried. */
+  /** First θ tried. Default: the number of samples over 60,000. */
   readonly theta0?: number;
   /** First τ tried. */
   readonly tau0?: number;
@@ -96,12 +96,11 @@ export const DEFAULTS = {
   rho: 1e-6,
   schedule: 'constant',
   stepSearch: 'backtracking',
-  // Far below any κ, so that the search accepts a size between κ and γκ whatever the number of samples and the scale of
-  // the data: the exact size every time would zigzag, as steepest descent does.
-  theta0: 1e-12,
+  // κ grows with the number of samples, and so does the default θ0: 1 at the paper's 60,000.
+  theta0PerSample: 1.6666666666666667e-5,
   tau0: 1,
   growth: 2,
-  initialisation: { gaussian: 0.1 },
+  initialisation: 'he',
   start: { output: 'forward', dual: 'zero' },
   seed: 1,
   refreshEvery: 25,
@@ -165,11 +164,11 @@ const KNOWN: readonly (keyof DladmmOptions)[] = [
 ]; // prettier-ignore
 
 /**
- * Checks every option once, before native code sees any.
+ * Checks every option once, before native code sees any. `samples` is the size of the training set.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
  */
-export function planOf(options: DladmmOptions): Plan {
+export function planOf(options: DladmmOptions, samples: number): Plan {
   checkObject(options, 'an object', 'options');
   checkKeys(options, KNOWN, 'options');
   const { layers, activation = DEFAULTS.activation, loss = DEFAULTS.loss } = options;
@@ -192,7 +191,7 @@ export function planOf(options: DladmmOptions): Plan {
     penalties: checkPenalties({
       nu: given(options.nu, DEFAULTS.nu),
       rho: given(options.rho, DEFAULTS.rho),
-      theta0: given(options.theta0, DEFAULTS.theta0),
+      theta0: given(options.theta0, Math.max(1, samples) * DEFAULTS.theta0PerSample),
       tau0: given(options.tau0, DEFAULTS.tau0),
     }),
     schedule: startSchedule(given(options.schedule, DEFAULTS.schedule), layers),

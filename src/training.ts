@@ -241,8 +241,8 @@ interface BestModel {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
 export function train(data: TrainingData, options: DladmmOptions): Training {
-  const plan = planOf(options);
   checkObject(data, '{ x, labels } or { x, y }', 'data');
+  const plan = planOf(options, sampleCount(data.x, options?.layers?.[0]));
   if (plan.earlyStopping && data.validation === undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
@@ -250,6 +250,14 @@ export function train(data: TrainingData, options: DladmmOptions): Training {
     );
   }
   return new Training(data, plan);
+}
+
+/** How many samples x seems to hold; what it really is, loading checks. */
+function sampleCount(x: unknown, columns: unknown): number {
+  if (typeof x !== 'object' || x === null) return 0;
+  if ('rows' in x) return typeof x.rows === 'number' ? x.rows : 0;
+  if (Array.isArray(x)) return x.length;
+  return 'length' in x && typeof x.length === 'number' && typeof columns === 'number' ? x.length / columns : 0;
 }
 
 /**

@@ -124,11 +124,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       `relu, identity, leaky-relu:SLOPE ${byDefault(DEFAULTS.activation)}`,
       parse.parseActivation,
     )
-    .option(
-      '--init <how>',
-      `he, gaussian:SD ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}`,
-      parse.parseInitialisation,
-    )
+    .option('--init <how>', `he, gaussian:SD ${byDefault(DEFAULTS.initialisation)}`, parse.parseInitialisation)
     .addOption(choice('--dtype <type>', `${byDefault(DEFAULTS.dtype)}`, ['float32', 'float64']))
     .addOption(wholeOption('--seed <n>', 'of initialisation and splits').default(DEFAULTS.seed))
     .optionsGroup('Solver:')
@@ -150,7 +146,9 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
         'backtracking',
       ]),
     )
-    .addOption(numberOption('--theta0 <number>', `backtracking: first size of a W step ${byDefault(DEFAULTS.theta0)}`))
+    .addOption(
+      numberOption('--theta0 <number>', `backtracking: first size of a W step ${byDefault('samples / 60,000')}`),
+    )
     .addOption(numberOption('--tau0 <number>', `backtracking: first size of an a step ${byDefault(DEFAULTS.tau0)}`))
     .addOption(numberOption('--growth <number>', `backtracking: growth of the sizes ${byDefault(DEFAULTS.growth)}`))
     .addOption(numberOption('--l2 <number>', 'weight of the squared weights in the objective (default: 0)'))
