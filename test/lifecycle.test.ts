@@ -42,7 +42,7 @@ describe('the event loop', () => {
       fired += 1;
     }, 1);
     const before: number[] = [];
-    const sweep = () => new Array<Update>(10_000).fill(W(2));
+    const sweep = () => new Array<Update>(4000).fill(W(2));
     await fitModel(DATA, { ...SHORT, iterations: 2, sweep, onIteration: () => before.push(fired) });
     clearInterval(timer);
     const [first = 0, second = 0] = before;
@@ -76,7 +76,7 @@ describe('results', () => {
 
   test('are the same in worker threads', async () => {
     const job = `
-      const { model, history } = await fit(DATA, { ...OPTIONS, iterations: 3 });
+      const { model, history } = await fit(DATA, { ...OPTIONS, iterations: 3, initialisation: 'he' });
       const result = JSON.stringify([history.map((r) => r.lagrangian), model.weights.map((w) => Buffer.from(w.buffer).toString('base64'))]);
     `;
     const outcome = await runProgram(`
@@ -98,6 +98,12 @@ describe('an abort', () => {
     expect(training.result).toMatchObject({ status: { kind: 'aborted' }, iterations: 0, history: [] });
     expect(await isUsable(training.result)).toBe(true);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+
+  test('that never comes leaves no listener behind either', async () => {
+    const { signal } = new AbortController();
+    await fitModel(DATA, { ...SHORT, signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   test('while samples are loaded, or between two records, does the same', async () => {
