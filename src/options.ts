@@ -100,7 +100,7 @@ export const DEFAULTS = {
   theta0PerSample: 1.6666666666666667e-5,
   tau0: 1,
   growth: 2,
-  initialisation: 'he',
+  initialisation: { gaussian: 0.1 },
   start: { output: 'forward', dual: 'zero' },
   seed: 1,
   refreshEvery: 25,
