@@ -353,60 +353,35 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
 }
 
 template <typename T>
-std::size_t LayeredState<T>::size_of(Block block, std::size_t l) const {
-  const Layer& it = layer(l);
+std::span<T> LayeredState<T>::entries_of(Block block, std::size_t l) {
+  Layer& it = layer(l);
   switch (block) {
     case Block::W:
-      return it.W.flat().size();
+      return it.W.flat();
     case Block::b:
-      return it.b.size();
+      return it.b;
     case Block::z:
-      return it.z.flat().size();
+      return it.z.flat();
     case Block::a:
-      return it.a.flat().size();
+      return it.a.flat();
     case Block::u:
-      return u_.flat().size();
+      return u_.flat();
   }
-  return 0;
+  return {};
 }
 
 template <typename T>
 void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
   settle_all();
-  const auto copy = [&](std::span<const T> from) { std::copy(from.begin(), from.end(), out.begin()); };
-  const Layer& it = layer(l);
-  switch (block) {
-    case Block::W:
-      return copy(it.W.flat());
-    case Block::b:
-      return copy(it.b);
-    case Block::z:
-      return copy(it.z.flat());
-    case Block::a:
-      return copy(it.a.flat());
-    case Block::u:
-      return copy(u_.flat());
-  }
+  const std::span<const T> entries = entries_of(block, l);
+  std::copy(entries.begin(), entries.end(), out.begin());
 }
 
 template <typename T>
 void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> values) {
   settle_all();
-  const auto copy = [&](std::span<T> to) { std::copy(values.begin(), values.end(), to.begin()); };
-  Layer& it = layer(l);
+  std::copy(values.begin(), values.end(), entries_of(block, l).begin());
   stale_ = true;
-  switch (block) {
-    case Block::W:
-      return copy(it.W.flat());
-    case Block::b:
-      return copy(it.b);
-    case Block::z:
-      return copy(it.z.flat());
-    case Block::a:
-      return copy(it.a.flat());
-    case Block::u:
-      return copy(u_.flat());
-  }
 }
 
 template <typename T>

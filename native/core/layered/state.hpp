@@ -78,7 +78,7 @@ class LayeredState {
   // --- looking in and changing by hand ---
 
   // Number of entries of a block, and a copy of them (row-major).
-  [[nodiscard]] std::size_t size_of(Block block, std::size_t layer) const;
+  [[nodiscard]] std::size_t size_of(Block block, std::size_t layer) { return entries_of(block, layer).size(); }
   void read(Block block, std::size_t layer, std::span<T> out);
   void write(Block block, std::size_t layer, std::span<const T> values);
 
@@ -153,6 +153,7 @@ class LayeredState {
   [[nodiscard]] double penalty_of(std::size_t l, const Penalties& p) const { return is_output(l) ? p.rho : p.nu; }
   [[nodiscard]] T slope() const { return static_cast<T>(setup_.network.activation.slope); }
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
+  [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
   [[nodiscard]] MatrixView<T> slot_block(std::size_t slot, Rows block, std::size_t width) const;
   [[nodiscard]] static MatrixView<T> rows_of(MatrixView<T> m, Rows rows) {
     return m.data == nullptr ? m : m.rows_from(rows.first, rows.count);
