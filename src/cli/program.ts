@@ -124,7 +124,11 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       `relu, identity, leaky-relu:SLOPE ${byDefault(DEFAULTS.activation)}`,
       parse.parseActivation,
     )
-    .option('--init <how>', `he, gaussian:SD ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}`, parse.parseInitialisation)
+    .option(
+      '--init <how>',
+      `he, gaussian:SD ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}`,
+      parse.parseInitialisation,
+    )
     .addOption(choice('--dtype <type>', `${byDefault(DEFAULTS.dtype)}`, ['float32', 'float64']))
     .addOption(wholeOption('--seed <n>', 'of initialisation and splits').default(DEFAULTS.seed))
     .optionsGroup('Solver:')
