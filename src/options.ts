@@ -113,7 +113,8 @@ export interface Plan {
   readonly dtype: Dtype;
   readonly threads: number;
   readonly iterations: number;
-  readonly penalties: Penalties;
+  /** Without θ0 where it is to follow the number of samples. */
+  readonly penalties: Omit<Penalties, 'theta0'> & { readonly theta0?: number };
   readonly schedule: RunningSchedule;
   readonly l2: number;
   readonly stepSearch: 'backtracking' | 'exact';
@@ -164,11 +165,11 @@ const KNOWN: readonly (keyof DladmmOptions)[] = [
 ]; // prettier-ignore
 
 /**
- * Checks every option once, before native code sees any. `samples` is the size of the training set.
+ * Checks every option once, before native code sees any.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
  */
-export function planOf(options: DladmmOptions, samples: number): Plan {
+export function planOf(options: DladmmOptions): Plan {
   checkObject(options, 'an object', 'options');
   checkKeys(options, KNOWN, 'options');
   const { layers, activation = DEFAULTS.activation, loss = DEFAULTS.loss } = options;
@@ -188,12 +189,7 @@ export function planOf(options: DladmmOptions, samples: number): Plan {
     dtype,
     threads: whole(given(options.threads, Math.min(availableParallelism(), 64)), 1, 64, 'threads'),
     iterations: whole(given(options.iterations, DEFAULTS.iterations), 1, 1e9, 'iterations'),
-    penalties: checkPenalties({
-      nu: given(options.nu, DEFAULTS.nu),
-      rho: given(options.rho, DEFAULTS.rho),
-      theta0: given(options.theta0, Math.max(1, samples) * DEFAULTS.theta0PerSample),
-      tau0: given(options.tau0, DEFAULTS.tau0),
-    }),
+    penalties: penaltiesOf(options),
     schedule: startSchedule(given(options.schedule, DEFAULTS.schedule), layers),
     l2: atLeast(given(options.l2, 0), 0, 'l2'),
     stepSearch: oneOf(given(options.stepSearch, DEFAULTS.stepSearch), ['backtracking', 'exact'], 'stepSearch'),
@@ -212,6 +208,16 @@ export function planOf(options: DladmmOptions, samples: number): Plan {
     ...(signal && { signal }),
     ...(onIteration && { onIteration }),
   };
+}
+
+function penaltiesOf({ nu, rho, theta0, tau0 }: DladmmOptions): Plan['penalties'] {
+  const { theta0: first, ...penalties } = checkPenalties({
+    nu: given(nu, DEFAULTS.nu),
+    rho: given(rho, DEFAULTS.rho),
+    theta0: given(theta0, 1),
+    tau0: given(tau0, DEFAULTS.tau0),
+  });
+  return theta0 === undefined ? penalties : { ...penalties, theta0: first };
 }
 
 function outputSolverOf(solver: OutputSolver = { solver: 'exact' }): Required<OutputSolver> {

@@ -5,7 +5,7 @@ import { rowSource } from './inputs.js';
 import { type LabelledSamples, LayeredState, type SweepResult } from './layered-state.js';
 import { Model } from './model.js';
 import type { NativePenalties, Numbers } from './native.js';
-import { type DladmmOptions, type Plan, planOf } from './options.js';
+import { DEFAULTS, type DladmmOptions, type Plan, planOf } from './options.js';
 import { seededRandom } from './random.js';
 import type { IterationRecord, Metrics } from './record.js';
 import type { Penalties } from './schedule.js';
@@ -95,7 +95,7 @@ export class Training implements AsyncIterable<IterationRecord> {
       const state = await this.#open();
       parametersReady = true;
       const sets = await this.#evaluationSets(state);
-      let penalties = this.#plan.penalties;
+      let penalties = firstPenalties(this.#plan, state.samples);
       for (let iteration = 1; !signal?.aborted; iteration += 1) {
         const sweep = await state.run(this.#plan.updates, nativePenalties(this.#plan, penalties));
         if (sweep.stopped) break;
@@ -241,8 +241,8 @@ interface BestModel {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
 export function train(data: TrainingData, options: DladmmOptions): Training {
+  const plan = planOf(options);
   checkObject(data, '{ x, labels } or { x, y }', 'data');
-  const plan = planOf(options, sampleCount(data.x, options?.layers?.[0]));
   if (plan.earlyStopping && data.validation === undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
@@ -250,14 +250,6 @@ export function train(data: TrainingData, options: DladmmOptions): Training {
     );
   }
   return new Training(data, plan);
-}
-
-/** How many samples x seems to hold; what it really is, loading checks. */
-function sampleCount(x: unknown, columns: unknown): number {
-  if (typeof x !== 'object' || x === null) return 0;
-  if ('rows' in x) return typeof x.rows === 'number' ? x.rows : 0;
-  if (Array.isArray(x)) return x.length;
-  return 'length' in x && typeof x.length === 'number' && typeof columns === 'number' ? x.length / columns : 0;
 }
 
 /**
@@ -269,6 +261,11 @@ export async function fit(data: TrainingData, options: DladmmOptions): Promise<F
   const training = train(data, options);
   for await (const _ of training);
   return training.result;
+}
+
+/** κ grows with the number of samples, and so does the θ0 that nobody gave. */
+function firstPenalties({ penalties }: Plan, samples: number): Penalties {
+  return { ...penalties, theta0: penalties.theta0 ?? samples * DEFAULTS.theta0PerSample };
 }
 
 const isFirstWeights = (update: Update | undefined): boolean => update?.block === 'W' && update.layer === 1;

@@ -630,8 +630,6 @@ describe('a training that diverges', () => {
     ['a schedule that explodes', { schedule: ({ penalties }) => ({ rho: 1e12 * penalties.rho }) }, '[bWz]2'],
     ['an absurd ν', { nu: 1e39 }, 'a1'],
     ['an absurd ρ', { rho: 1e39 }, 'W2'],
-    ['absurd first sizes', { theta0: 1e-38, tau0: 1e-38, nu: 1e-38, rho: 1e-38, stepSearch: 'backtracking' }, 'a1'],
-    ['a W_1 that only the Lagrangian shows', { layers: [3, 2], rho: 1e-44, sweep: () => [W(1)] }, 'W1'],
   ];
   test.each(runs)('by %s stops, tells where, and keeps the last finite model', async (_, more, where) => {
     const { status, model, history, iterations } = await fitModel(DATA, {

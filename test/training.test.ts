@@ -253,12 +253,17 @@ describe('the schedule', () => {
   const tiny = { ...OPTIONS, layers: [2, 3], iterations: 201, threads: 1 };
 
   test('of the paper multiplies ρ after iterations 100 and 200, and leaves ν', async () => {
-    const result = await fitModel(train90, { ...tiny, nu: 1e-6, rho: 1e-6, schedule: 'paper' });
+    const result = await fitModel(train90, { ...tiny, nu: 1e-6, rho: 1e-6, theta0: 1, schedule: 'paper' });
     const found = rhos(result);
     expect(new Set(found.slice(0, 100))).toEqual(new Set([1e-6]));
     expect(new Set(found.slice(100, 200))).toEqual(new Set([1e-6 * 10]));
     expect(found[200]).toBe(1e-6 * 10 * 10);
     for (const { penalties } of result.history) expect(penalties).toMatchObject({ nu: 1e-6, theta0: 1, tau0: 1 });
+  });
+
+  test('begins θ0 at the number of samples over 60,000 where nobody gave it', async () => {
+    const { history } = await fitModel(train90, { ...tiny, iterations: 1 });
+    expect(history[0]?.penalties.theta0).toBeCloseTo(90 / 60_000, 12);
   });
 
   test('that is constant changes nothing', async () => {
@@ -271,6 +276,7 @@ describe('the schedule', () => {
       ...tiny,
       iterations: 4,
       stepSearch: 'backtracking',
+      theta0: 1,
       schedule: ({ iteration, penalties }) => {
         seen.push(iteration);
         return iteration === 2 ? { rho: 3 * penalties.rho, theta0: 1000 } : {};
@@ -414,7 +420,10 @@ describe('the start', () => {
       x,
     );
     const gradient = (z: Matrix64) => lossGradient(z, { loss: 'cross-entropy', labels, softmax: 'stable' });
-    const ours = await look(undefined);
+    const byDefault = await look(undefined);
+    expectClose(byDefault.z, outputs.data, 1e-13);
+    expect(byDefault.u.every((value) => value === 0)).toBe(true);
+    const ours = await look({ dual: 'stationary' });
     expectClose(ours.z, outputs.data, 1e-13);
     expectClose(
       ours.u,

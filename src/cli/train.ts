@@ -53,7 +53,7 @@ export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promi
   const { layers, standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const options = optionsOf(flags);
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  planOf({ ...options, layers: layers ?? [1, 1] }, 1);
+  planOf({ ...options, layers: layers ?? [1, 1] });
   if (save !== undefined) await checkTarget(save, filesOf(data, testData, labels, testLabels));
   const samples = await trainingSamples(flags, terminal.signal);
   return runTraining(given({ samples, options, layers, standardize, timeLimit, save, json, quiet }) as Job, terminal);

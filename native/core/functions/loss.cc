@@ -129,6 +129,11 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
   const double mean_u = mean_of([&](std::size_t i) { return u[i]; });
   const double mean_d = mean_of([&](std::size_t i) { return z[i] - m[i]; });
   for (std::size_t i = 0; i < n; ++i) d[i] = z[i] - m[i] - mean_d;
+  // A step keeps Σd as it is, also what rounding left of it, and ρ may be large: centre afresh.
+  const auto centre = [&](std::span<double> at) {
+    const double mean = mean_of([&](std::size_t i) { return at[i]; });
+    for (double& value : at) value -= mean;
+  };
 
   // What rounding alone may leave of the gradient at `at`.
   double floor = 0;
@@ -159,6 +164,7 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
     }
     const double lambda = sum_g / sum_p;
     for (std::size_t i = 0; i < n; ++i) trial[i] = d[i] - (g[i] - lambda * p[i]) / (rho + p[i]);
+    centre(trial);
     const double after = gradient_at(trial);
     if (after < before) {
       std::copy(trial.begin(), trial.end(), d.begin());
@@ -171,6 +177,7 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
     const double mean_q = mean_of([&](std::size_t i) { return trial[i]; });
     const double mean_m = mean_of([&](std::size_t i) { return m[i]; });
     for (std::size_t i = 0; i < n; ++i) d[i] = (trial[i] - mean_q) - (m[i] - mean_m);
+    centre(d);
     found.stationarity = gradient_at(d);
   }
   const double shift = -mean_u / rho;
