@@ -18,7 +18,7 @@ Exit codes: 0 done, 1 error, 2 usage, 130 after Ctrl-C (the model is saved first
 
 const TRAIN_HELP = `
 Examples:
-  dladmm train --data digits --save digits.safetensors
+  dladmm train --data digits --nu 1 --rho 1 --theta0 1e-12 --tau0 1e-12 --save digits.safetensors
   dladmm train --data fashion-mnist --layers 784-1000-1000-10 --iterations 200 --save fashion.safetensors
   dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
   dladmm train --data iris --json --quiet
