@@ -17,7 +17,16 @@ import { run } from './children/run.js';
 import { expectFailure, failure } from './data/support.js';
 import { nativeOf } from './reference/addon.js';
 
-const OPTIONS = { layers: [3, 4, 2], iterations: 3, threads: 1, dtype: 'float64', nu: 1, rho: 1 } as const;
+const OPTIONS = {
+  layers: [3, 4, 2],
+  iterations: 3,
+  threads: 1,
+  dtype: 'float64',
+  nu: 1,
+  rho: 1,
+  stepSearch: 'exact',
+  start: { output: 'forward', dual: 'stationary' },
+} as const;
 const X = Float64Array.from({ length: 18 }, (_, i) => Math.sin(i));
 const DATA: TrainingData = { x: X, labels: [0, 1, 0, 1, 1, 0] };
 const VALUES: TrainingData = { x: X, y: Float64Array.from({ length: 12 }, (_, i) => Math.cos(i)) };
@@ -630,9 +639,12 @@ describe('a training that diverges', () => {
     ['a schedule that explodes', { schedule: ({ penalties }) => ({ rho: 1e12 * penalties.rho }) }, '[bWz]2'],
     ['an absurd ν', { nu: 1e39 }, 'a1'],
     ['an absurd ρ', { rho: 1e39 }, 'W2'],
+    // W_1 itself stays finite, and no other update comes to look at its product.
+    ['a product that only the Lagrangian shows', { layers: [3, 2], rho: 1e-39, sweep: () => [W(1)] }, 'W1'],
   ];
   test.each(runs)('by %s stops, tells where, and keeps the last finite model', async (_, more, where) => {
-    const { status, model, history, iterations } = await fitModel(DATA, {
+    const large = { ...DATA, x: X.map((value) => 1e5 * value) };
+    const { status, model, history, iterations } = await fitModel(more.layers ? large : DATA, {
       ...OPTIONS,
       dtype: 'float32',
       iterations: 30,

@@ -218,6 +218,11 @@ describe('a process that just ends', () => {
   test.each([
     ['with a model open', 'const { model } = await fit(DATA, { ...OPTIONS, iterations: 2 }); await model.predict(X);'],
     [
+      'with a state that was never used',
+      `await LayeredState.create({ network: { layers, activation: 'relu', loss: 'softmax-cross-entropy' },
+        dtype: 'float32', softmax: 'stable', threads: 2, gram: false, fista: false }, DATA);`,
+    ],
+    [
       'with a training left in the middle',
       'const records = train(DATA, OPTIONS)[Symbol.asyncIterator](); await records.next();',
     ],

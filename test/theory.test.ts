@@ -322,6 +322,7 @@ async function records(from: Problem, penalties: Penalties, iterations: number, 
     growth,
     l2,
     stepSearch: search,
+    schedule: 'constant',
     initialisation: { weights: W.map(({ data }) => data), biases: b },
     start: {
       output: from.output === 'signs' ? 'signed-labels' : 'forward',
