@@ -226,5 +226,19 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .action(running<StartFlags>(async () => (await import('./start.js')).startCommand));
 
+  // Its options are the benchmark's own: they are handed on as they are, --help too.
+  program
+    .command('bench')
+    .description('measurements of this package on this machine')
+    .command('complexity')
+    .description('the time of an update against the width of the layers: quadratic steps beside inversion steps')
+    .usage('[options]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .helpOption(false)
+    .action(async (_: unknown, { args }: Command) =>
+      end(await (await import('./bench.js')).benchCommand('complexity', args, terminal)),
+    );
+
   return program;
 }
