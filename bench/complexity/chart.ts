@@ -87,13 +87,13 @@ export function specificationOf(reports: readonly SettingReport[]): TopLevelSpec
       layer: [
         {
           transform: [only('measured')],
-          mark: { type: 'line', strokeWidth: 1.5, point: { size: 18 } },
+          mark: { type: 'line', strokeWidth: 2.5, point: { size: 24 } },
           encoding: { x, y, color },
         },
         {
           transform: [only('fit')],
-          mark: { type: 'line', strokeWidth: 1, strokeDash: [5, 3], opacity: 0.8 },
-          encoding: { x, y, color },
+          mark: { type: 'line', strokeWidth: 1, strokeDash: [4, 3], color: 'black' },
+          encoding: { x, y, detail: { field: 'kind' } },
         },
         {
           transform: [only('fit'), { filter: 'isValid(datum.label)' }],
