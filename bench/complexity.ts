@@ -3,7 +3,7 @@
  * for W and for a, in a network n-n-n with n = 64 · 2^(k/2), on a fixed number of samples and on as many samples as n.
  *
  *     npm run --silent bench:complexity -- [--samples 256] [--max 4096] [--dtype float32|float64|both] [--threads N]
- *                                          [--quick] [--json] [--svg FILE] [--out FILE]
+ *                                          [--quick] [--json] [--svg FILE | --no-svg] [--out FILE]
  *     dladmm bench complexity [the same]
  *
  * The whole run takes some minutes and, at n = 4096, about 6 GB. Progress goes to the standard error.
@@ -28,12 +28,14 @@ interface Flags {
   readonly threads: number;
   readonly quick?: boolean;
   readonly json?: boolean;
-  readonly svg?: string;
+  readonly svg?: string | false;
   readonly out?: string;
 }
 
 /** Three widths at least: with fewer there is no interval. */
 const SMALLEST_MAX = 128;
+
+const PICTURE = 'complexity.svg';
 
 const wholeFrom =
   (low: number, high: number) =>
@@ -59,7 +61,8 @@ const program = new Command('dladmm bench complexity')
   .option('--threads <n>', 'threads', wholeFrom(1, 64), Math.min(availableParallelism(), 64))
   .option('--quick', 'few widths and runs: a look at the output, not a measurement')
   .option('--json', 'one JSON object instead of the tables')
-  .option('--svg <file>', 'draw the curves into this file (needs: npm install vega vega-lite)')
+  .option('--svg <file>', `the picture (default: ${PICTURE}, with --quick none; needs: npm install vega vega-lite)`)
+  .option('--no-svg', 'no picture')
   .option('--out <file>', 'write the JSON object into this file too')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dladmm: ')) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
@@ -74,7 +77,10 @@ try {
 
 async function main({ samples, dtype, threads, quick = false, max = quick ? 128 : 4096, json, svg, out }: Flags) {
   // Before the minutes of measuring.
-  for (const file of [svg, out]) if (file !== undefined) await checkWritable(file);
+  const picture = svg ?? (quick ? false : PICTURE);
+  for (const file of [picture, out]) if (file) await checkWritable(file);
+  const charts = picture ? await loadCharts() : undefined;
+  if (picture && charts === undefined) say(HOW_TO_HAVE_CHARTS);
   const began = performance.now();
   const dtypes = dtype === 'both' ? (['float32', 'float64'] as const) : [dtype];
   const settings = [samples, 'n' as const].flatMap((count) => dtypes.map((type) => ({ dtype: type, samples: count })));
@@ -90,13 +96,7 @@ async function main({ samples, dtype, threads, quick = false, max = quick ? 128 
   if (json) console.log(text);
   else console.log(`${threads} threads, OpenBLAS kernel ${object.openblasCore}, ${seconds.toFixed(0)} s`);
   if (out !== undefined) await write(out, `${JSON.stringify(object, undefined, 1)}\n`);
-  if (svg !== undefined) await draw(svg, reports);
-}
-
-async function draw(file: string, reports: readonly SettingReport[]): Promise<void> {
-  const charts = await loadCharts();
-  if (charts === undefined) say(HOW_TO_HAVE_CHARTS);
-  else await write(file, await charts(specificationOf(reports)));
+  if (picture && charts) await write(picture, await charts(specificationOf(reports)));
 }
 
 async function write(file: string, text: string): Promise<void> {

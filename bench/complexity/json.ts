@@ -1,4 +1,4 @@
-import { BLOCKS, type Kind, type TimedBlock } from './curves.js';
+import { BLOCKS, type TimedBlock } from './curves.js';
 import { type SettingReport, sentences } from './report.js';
 
 const rounded = (n: number | null): number | null => (n === null ? null : Math.round(n));
@@ -12,7 +12,7 @@ export function settingJson(report: SettingReport): Readonly<Record<string, unkn
     samples: report.samples,
     ...Object.fromEntries(
       Object.entries(report.kinds).map(([kind, blocks]) => [
-        kind satisfies string as Kind,
+        kind,
         Object.fromEntries(
           Object.entries(blocks).map(([block, { fit, ...curve }]) => [
             block,
