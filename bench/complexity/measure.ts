@@ -3,25 +3,30 @@ import { a, DlAdmmError, LayeredState, type Update, type UpdateRecord, W } from 
 import { median } from '../statistics.js';
 import { BLOCKS, type Curve, KINDS, type Kind, type Point, type Setting, type TimedBlock } from './curves.js';
 
-/** How often one kind of step is timed at one width. */
-interface Effort {
-  /** Turns that the kinds take, so that a drift of the machine's speed meets all alike. */
-  readonly rounds: number;
-  /** Timed updates of a turn; one more, the first, is not counted. */
-  readonly updates: number;
+/**
+ * How often one kind of step is timed at one width: the timed updates of each of its turns. The kinds take turns, so that
+ * a drift of the machine's speed meets all alike. Every turn has one update more, its first, that is not counted.
+ */
+type Effort = readonly number[];
+
+const turns = (count: number, updates: number): Effort => new Array<number>(count).fill(updates);
+
+/** Less for larger widths, where one update takes seconds and its time scatters less: the whole is to end in minutes. */
+function effortFor(kind: Kind, n: number, samples: Setting['samples'], quick: boolean): Effort {
+  // An eigen-decomposition at the effort of the others would take most of the time of a whole run.
+  if (kind === 'pseudoinverse') return turns(3, 1);
+  if (quick) return turns(3, 3);
+  if (n <= 256) return turns(15, 25);
+  if (n <= 724) return turns(8, 6);
+  if (n <= 1448) return turns(4, 3);
+  if (samples === 'n') return n <= 2048 ? turns(2, 2) : [2, 1];
+  return turns(3, kind === 'quadratic' ? 3 : 1);
 }
 
-/** Fewer for larger widths, where one update takes seconds and its time scatters less. */
-function effortAt(n: number, quick: boolean): Effort {
-  if (quick) return { rounds: 3, updates: 3 };
-  if (n <= 256) return { rounds: 15, updates: 25 };
-  if (n <= 724) return { rounds: 8, updates: 6 };
-  if (n <= 1448) return { rounds: 4, updates: 3 };
-  return { rounds: 3, updates: n <= 2048 ? 2 : 1 };
-}
+const LARGEST_PSEUDOINVERSE = 1024;
 
-/** The eigenvalues of the pseudoinverse cost so much more that they would take most of the time of a whole run. */
-const LARGEST: Readonly<Partial<Record<Kind, number>>> = { pseudoinverse: 1024 };
+const kindsAt = (block: TimedBlock, n: number): readonly Kind[] =>
+  KINDS[block].filter((kind) => kind !== 'pseudoinverse' || n <= LARGEST_PSEUDOINVERSE);
 
 const UPDATES: Readonly<Record<TimedBlock, Update>> = { W: W(2), a: a(1) };
 
@@ -64,6 +69,10 @@ function contentsOf(n: number, samples: number, dtype: Setting['dtype']): Conten
   };
 }
 
+const stepsOf = (kind: Kind) => ({
+  steps: { W: ['quadratic', kind] as const, a: [kind === 'pseudoinverse' ? 'quadratic' : kind] as const },
+});
+
 async function openState(
   kind: Kind,
   n: number,
@@ -81,7 +90,7 @@ async function openState(
       threads,
       gram: false,
       fista: false,
-      ...{ steps: { W: ['quadratic', kind], a: [kind === 'pseudoinverse' ? 'quadratic' : kind] } },
+      ...stepsOf(kind),
     },
     { x: rows, y: rows },
   );
@@ -96,14 +105,10 @@ async function openState(
   }
 }
 
-/** A step that did not move anything, or that left the finite numbers, has not been timed doing its work. */
+/** A quadratic step along a zero direction would be timed doing nothing; inversion does its work wherever it starts. */
 function checkStep(kind: Kind, n: number, { block, stepNorm }: UpdateRecord): void {
-  const moved = stepNorm !== undefined && Number.isFinite(stepNorm) && (stepNorm > 0 || kind !== 'quadratic');
-  if (moved) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_NATIVE',
-    `Expected a finite step for ${block} by ${kind} at n = ${n} but its squared length is ${stepNorm}`,
-  );
+  if (kind !== 'quadratic' || (stepNorm !== undefined && stepNorm > 0)) return;
+  throw new DlAdmmError('ERR_DLADMM_NATIVE', `The quadratic step of ${block} did not move at n = ${n}`);
 }
 
 async function turn(state: LayeredState, block: TimedBlock, kind: Kind, n: number, count: number) {
@@ -114,19 +119,22 @@ async function turn(state: LayeredState, block: TimedBlock, kind: Kind, n: numbe
   return updates.slice(1);
 }
 
-function pointOf(n: number, records: readonly UpdateRecord[]): Point {
+function pointOf(n: number, records: readonly Timed[]): Point {
   return {
     n,
     seconds: median(records.map(({ seconds }) => seconds)),
-    factorShare: median(records.map((r) => ((r as { factorSeconds?: number }).factorSeconds ?? 0) / r.seconds)),
+    factorShare: median(records.map(({ seconds, factorSeconds = 0 }) => factorSeconds / seconds)),
     runs: records.length,
   };
 }
 
+/** Inversion steps tell how much of their time went into the n × n matrix. */
+type Timed = UpdateRecord & { readonly factorSeconds?: number };
+
 interface Cell {
   readonly block: TimedBlock;
   readonly kind: Kind;
-  readonly records: UpdateRecord[];
+  readonly records: Timed[];
 }
 
 export interface MeasureOptions {
@@ -142,15 +150,17 @@ async function measureWidth(setting: Setting, n: number, options: MeasureOptions
   const contents = contentsOf(n, samples, setting.dtype);
   const states = new Map<Kind, LayeredState>();
   const cells: readonly Cell[] = BLOCKS.flatMap((block) =>
-    KINDS[block].filter((kind) => n <= (LARGEST[kind] ?? n)).map((kind) => ({ block, kind, records: [] })),
+    kindsAt(block, n).map((kind) => ({ block, kind, records: [] })),
   );
   try {
     for (const kind of new Set(cells.map((cell) => cell.kind))) {
       states.set(kind, await openState(kind, n, samples, setting, threads, contents));
     }
-    const { rounds, updates } = effortAt(n, quick);
-    for (let round = 0; round < rounds; round += 1) {
-      for (const { block, kind, records } of cells) {
+    const efforts = cells.map(({ kind }) => effortFor(kind, n, setting.samples, quick));
+    for (let round = 0; round < Math.max(...efforts.map(({ length }) => length)); round += 1) {
+      for (const [i, { block, kind, records }] of cells.entries()) {
+        const updates = efforts[i]?.[round] ?? 0;
+        if (updates === 0) continue;
         records.push(...(await turn(states.get(kind) as LayeredState, block, kind, n, updates)));
       }
     }
