@@ -17,7 +17,7 @@ import { checkWritable, writeFileAtomic } from '#atomic-file';
 import { native } from '#native';
 import { specificationOf } from './compare/chart.js';
 import { bestOf, type CompareCurve, type ComparePoint, type Comparison, pointOf } from './compare/curves.js';
-import { type CommonOptions, METHODS, methodNames } from './compare/methods.js';
+import { METHODS, methodNames, type SharedOptions } from './compare/methods.js';
 import { tableOf } from './compare/table.js';
 import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
 import { trainingSamples } from './samples.js';
@@ -64,11 +64,11 @@ async function main(): Promise<void> {
   const set = await loadDataset(dataset, dataDir === undefined ? {} : { dataDir });
   if (set.task !== 'classification') throw new DlAdmmError('ERR_DLADMM_DATASET', `${dataset} has no classes`);
   const data = { ...trainingSamples(set, samples === undefined ? undefined : Number(samples)), test: set.test };
-  const common: CommonOptions = {
+  const common: SharedOptions = {
     layers: layers.split('-').map(Number),
     iterations: Number(values.iterations),
     seed: Number(seed),
-    dtype: values.dtype as NonNullable<CommonOptions['dtype']>,
+    dtype: values.dtype as NonNullable<SharedOptions['dtype']>,
     threads: Number(threads),
     trainMetrics: values['train-metrics'],
     evaluateEvery: 1,
@@ -100,7 +100,7 @@ async function main(): Promise<void> {
 }
 
 /** The curve of one method as it grows, and once more when it has ended. */
-async function* run(method: string, data: TrainingData, common: CommonOptions): AsyncGenerator<CompareCurve> {
+async function* run(method: string, data: TrainingData, common: SharedOptions): AsyncGenerator<CompareCurve> {
   const options = METHODS[method] ?? {};
   const training = train(data, { ...common, ...options });
   const points: ComparePoint[] = [];

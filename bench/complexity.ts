@@ -6,7 +6,7 @@
  *                                          [--quick] [--json] [--svg FILE | --no-svg] [--out FILE]
  *     dladmm bench complexity [the same]
  *
- * The whole run takes some minutes and, at n = 4096, about 6 GB. Progress goes to the standard error.
+ * The whole run takes some minutes and, at n = 4096, about 8 GB. Progress goes to the standard error.
  */
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';

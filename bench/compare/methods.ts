@@ -1,14 +1,17 @@
-import { DlAdmmError, type DladmmOptions } from 'dladmm';
+import { DlAdmmError, type TrainOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
-export type CommonOptions = Pick<
-  DladmmOptions,
+export type SharedOptions = Pick<
+  TrainOptions,
   'layers' | 'iterations' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery'
 >;
 
+type Own<Options> = Options extends unknown ? Omit<Options, keyof SharedOptions> : never;
+
 /** The methods by name, each with what sets it apart from the defaults. A new solver is one line. */
-export const METHODS: Readonly<Record<string, Omit<DladmmOptions, keyof CommonOptions>>> = {
-  dladmm: {},
+export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
+  dladmm: { solver: 'dladmm' },
+  'inversion-admm': { solver: 'inversion-admm' },
 };
 
 /**

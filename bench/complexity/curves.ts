@@ -1,11 +1,13 @@
+import type { StepKind } from 'dladmm';
+
 /** The kinds of step that are timed, by block; the quadratic one first, as the others are compared with it. */
 export const KINDS = {
   W: ['quadratic', 'pseudoinverse', 'inverse', 'cholesky'],
   a: ['quadratic', 'inverse', 'cholesky'],
-} as const;
+} as const satisfies Readonly<Record<string, readonly StepKind[]>>;
 
 export type TimedBlock = keyof typeof KINDS;
-export type Kind = (typeof KINDS)['W'][number];
+export type Kind = StepKind;
 export const BLOCKS: readonly TimedBlock[] = ['W', 'a'];
 
 /** One curve is measured with each. */

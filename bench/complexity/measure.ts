@@ -69,10 +69,6 @@ function contentsOf(n: number, samples: number, dtype: Setting['dtype']): Conten
   };
 }
 
-const stepsOf = (kind: Kind) => ({
-  steps: { W: ['quadratic', kind] as const, a: [kind === 'pseudoinverse' ? 'quadratic' : kind] as const },
-});
-
 async function openState(
   kind: Kind,
   n: number,
@@ -90,7 +86,7 @@ async function openState(
       threads,
       gram: false,
       fista: false,
-      ...stepsOf(kind),
+      steps: { W: ['quadratic', kind], a: [kind === 'pseudoinverse' ? 'quadratic' : kind] },
     },
     { x: rows, y: rows },
   );
@@ -119,7 +115,7 @@ async function turn(state: LayeredState, block: TimedBlock, kind: Kind, n: numbe
   return updates.slice(1);
 }
 
-function pointOf(n: number, records: readonly Timed[]): Point {
+function pointOf(n: number, records: readonly UpdateRecord[]): Point {
   return {
     n,
     seconds: median(records.map(({ seconds }) => seconds)),
@@ -128,13 +124,10 @@ function pointOf(n: number, records: readonly Timed[]): Point {
   };
 }
 
-/** Inversion steps tell how much of their time went into the n × n matrix. */
-type Timed = UpdateRecord & { readonly factorSeconds?: number };
-
 interface Cell {
   readonly block: TimedBlock;
   readonly kind: Kind;
-  readonly records: Timed[];
+  readonly records: UpdateRecord[];
 }
 
 export interface MeasureOptions {

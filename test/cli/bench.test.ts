@@ -29,6 +29,12 @@ describe('dladmm bench complexity', () => {
       float64: { dtype: 'float64', quadratic: { W: { exponent: expect.any(Number) } } },
       samplesEqualN: { samples: 'n', float64: { samples: 'n' } },
     });
+    for (const kind of ['inverse', 'cholesky', 'pseudoinverse'] as const) {
+      expect(result).toMatchObject({
+        [kind]: { W: { factorShare: expect.toSatisfy((share) => share > 0 && share < 1) } },
+      });
+    }
+    expect(result).toMatchObject({ quadratic: { W: { factorShare: 0 }, a: { factorShare: 0 } } });
     expect(JSON.parse(await readFile(path('it.json'), 'utf8'))).toEqual(result);
     expect(await readFile(path('it.svg'), 'utf8')).toMatch(/^<svg .*<\/svg>$/s);
   });
