@@ -8,10 +8,18 @@ export type SharedOptions = Pick<
 
 type Own<Options> = Options extends unknown ? Omit<Options, keyof SharedOptions> : never;
 
+const GAUSSIAN = { hidden: 'gaussian', output: 'gaussian' } as const;
+const FORWARD = { hidden: 'forward', output: 'signed-labels' } as const;
+
 /** The methods by name, each with what sets it apart from the defaults. A new solver is one line. */
 export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
   dladmm: { solver: 'dladmm' },
   'inversion-admm': { solver: 'inversion-admm' },
+  // The choices that the paper leaves open: where z and a begin, and γ.
+  'inversion-gaussian-1': { solver: 'inversion-admm', gamma: 1, start: GAUSSIAN },
+  'inversion-gaussian-10': { solver: 'inversion-admm', gamma: 10, start: GAUSSIAN },
+  'inversion-forward-1': { solver: 'inversion-admm', gamma: 1, start: FORWARD },
+  'inversion-forward-10': { solver: 'inversion-admm', gamma: 10, start: FORWARD },
 };
 
 /**

@@ -179,7 +179,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       choice('--step-a <kind>', 'how every a is minimised over (default: quadratic; inversion-admm cholesky)', STEPS),
     )
     .addOption(numberOption('--beta <number>', 'inversion-admm: penalty of z = W a + b (default: 1)'))
-    .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 10)'))
+    .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 1)'))
     .addOption(wholeOption('--warm-start <n>', 'inversion-admm: iterations without the multiplier (default: 5)'))
     .addOption(threads())
     .optionsGroup('Watching and stopping:')
