@@ -14,12 +14,12 @@ const turns = (count: number, updates: number): Effort => new Array<number>(coun
 /** Less for larger widths, where one update takes seconds and its time scatters less: the whole is to end in minutes. */
 function effortFor(kind: Kind, n: number, samples: Setting['samples'], quick: boolean): Effort {
   // An eigen-decomposition at the effort of the others would take most of the time of a whole run.
-  if (kind === 'pseudoinverse') return turns(3, 1);
+  if (kind === 'pseudoinverse') return turns(2, 1);
   if (quick) return turns(3, 3);
   if (n <= 256) return turns(15, 25);
   if (n <= 724) return turns(8, 6);
   if (n <= 1448) return turns(4, 3);
-  if (samples === 'n') return n <= 2048 ? turns(2, 2) : [2, 1];
+  if (samples === 'n') return n <= 2048 ? turns(2, 2) : turns(2, 1);
   return turns(3, kind === 'quadratic' ? 3 : 1);
 }
 

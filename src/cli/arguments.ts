@@ -55,9 +55,9 @@ export function parseActivation(text: string): Activation {
 }
 
 export function parseInitialisation(text: string): Initialisation {
-  if (text === 'he') return text;
+  if (text === 'he' || text === 'glorot') return text;
   const deviation = /^gaussian:(.+)$/.exec(text)?.[1];
-  if (deviation === undefined) throw new InvalidArgumentError('Expected he or gaussian:SD.');
+  if (deviation === undefined) throw new InvalidArgumentError('Expected he, glorot or gaussian:SD.');
   return { gaussian: parseNumber(deviation) };
 }
 

@@ -128,7 +128,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .option(
       '--init <how>',
-      `he, gaussian:SD ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}`,
+      `he, glorot, gaussian:SD ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}`,
       parse.parseInitialisation,
     )
     .addOption(choice('--dtype <type>', `${byDefault(DEFAULTS.dtype)}`, ['float32', 'float64']))
