@@ -3,8 +3,10 @@
  *
  * @packageDocumentation
  */
+export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
 export * from './data/index.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
+export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
 export type { Initialisation, Parameters } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export type { LabelledSamples, StartOptions, StateOptions, SweepResult } from './layered-state.js';
@@ -15,6 +17,18 @@ export type { Activation, Loss, Network } from './network.js';
 export { DEFAULTS, type DladmmOptions, type EarlyStopping, type OutputSolver } from './options.js';
 export type { IterationRecord, Measures, Metrics, UpdateRecord } from './record.js';
 export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
+export type { BadmOptions, SisaOptions } from './solvers/badm.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
+export type {
+  AdadeltaOptions,
+  AdagradOptions,
+  AdamOptions,
+  GdOptions,
+  GradientMethod,
+  GradientSolver,
+  LearningRate,
+  Progress,
+  SgdOptions,
+} from './solvers/gradient.js';
 export { a, type Block, b, type Sweep, type Update, u, W, z } from './sweep.js';
 export { type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';

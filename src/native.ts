@@ -64,10 +64,7 @@ export interface NativeEvaluation {
 
 export type Numbers = Float32Array | Float64Array;
 
-export interface NativeLayered {
-  loadInput(set: number, firstRow: number, chunk: Numbers): number;
-  loadTargets(set: number, firstRow: number, chunk: Numbers): number;
-  loadLabels(set: number, labels: Int32Array): number;
+export interface NativeLayered extends NativeSamples {
   addEvaluationSet(samples: number): number;
   start(options: { output: 'forward' | 'signed-labels'; dual: 'zero' | 'stationary' }): Promise<void>;
   run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
@@ -78,6 +75,103 @@ export interface NativeLayered {
   write(block: number, layer: number, values: Numbers): Promise<void>;
   stopSweep(): void;
   close(): void;
+}
+
+/** A gradient method with every hyperparameter it has. */
+export type NativeOptimiser =
+  | {
+      readonly method: 'sgd';
+      readonly momentum: number;
+      readonly dampening: number;
+      readonly nesterov: boolean;
+      readonly weightDecay: number;
+    }
+  | {
+      readonly method: 'adagrad';
+      readonly learningRateDecay: number;
+      readonly initialAccumulator: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+    }
+  | { readonly method: 'adadelta'; readonly decay: number; readonly epsilon: number; readonly weightDecay: number }
+  | {
+      readonly method: 'adam';
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+      readonly decoupled: boolean;
+    }
+  | NativeConsensus;
+
+export type NativeConsensus =
+  | {
+      readonly method: 'badm';
+      readonly sigma: number;
+      readonly rho: number;
+      readonly weightDecay: number;
+      readonly subBatches: number;
+      readonly duals: boolean;
+    }
+  | {
+      readonly method: 'sisa';
+      readonly sigma: number;
+      readonly rho: number;
+      readonly beta: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+      readonly subBatches: number;
+    };
+
+export interface NativeGradientOptions extends NativeNetworkOptions {
+  readonly samples: number;
+  readonly batch: number;
+  readonly reduction: 'mean' | 'sum';
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly optimiser: NativeOptimiser;
+}
+
+export interface NativeSteps {
+  readonly steps: number;
+  readonly samples: number;
+  readonly loss: number;
+  readonly stopped: boolean;
+  readonly diverged: boolean;
+  readonly seconds: number;
+}
+
+/** The part of a native state that samples are copied into. */
+export interface NativeSamples {
+  loadInput(set: number, firstRow: number, chunk: Numbers): number;
+  loadTargets(set: number, firstRow: number, chunk: Numbers): number;
+  loadLabels(set: number, labels: Int32Array): number;
+}
+
+export interface NativeGradientTrainer extends NativeSamples {
+  addEvaluationSet(samples: number): number;
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+  evaluate(set: number): Promise<NativeEvaluation>;
+  read(block: number, layer: number): Promise<Numbers>;
+  readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
+  write(block: number, layer: number, values: Numbers): Promise<void>;
+  stopSteps(): void;
+  close(): void;
+}
+
+export interface NativeBadmOptions {
+  readonly dtype: Dtype;
+  readonly sizes: readonly number[];
+  readonly weights: Float64Array;
+  readonly optimiser: NativeConsensus;
+}
+
+export interface NativeBadmOptimizer {
+  /** −1, the first sub-batch with a gradient that is not finite, or −2 where a parameter no longer is. */
+  step(parameters: readonly Numbers[], gradients: readonly (readonly Numbers[])[]): number;
+  dual(subBatch: number): Numbers[];
+  reset(): void;
 }
 
 export interface NativeTrainedNetwork {
@@ -104,6 +198,11 @@ export interface NativeAddon {
     new (options: NativeLayeredOptions): NativeLayered;
     requiredBytes(options: NativeLayeredOptions): number;
   };
+  readonly GradientTrainer: {
+    new (options: NativeGradientOptions): NativeGradientTrainer;
+    requiredBytes(options: NativeGradientOptions): number;
+  };
+  readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
   info(): { readonly config: string; readonly core: string };
   productSeconds(options: NativeProductOptions): number;

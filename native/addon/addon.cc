@@ -1,6 +1,8 @@
-// The addon's face: its two classes, and what it knows of the machine.
+// The addon's face: its classes, and what it knows of the machine.
 #include <cblas.h>
 
+#include "addon/badm_optimizer.hpp"
+#include "addon/gradient.hpp"
 #include "addon/layered.hpp"
 #include "addon/network.hpp"
 #include "core/measure/products.hpp"
@@ -46,6 +48,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
   openblas_set_num_threads(1);
   exports.Set("Layered", Layered::define(env));
+  exports.Set("GradientTrainer", GradientTrainer::define(env));
+  exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
