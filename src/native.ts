@@ -184,10 +184,17 @@ export interface NativeTrainedNetwork {
 export interface NativeProductOptions {
   readonly dtype: Dtype;
   readonly product: 'gradient' | 'image' | 'back';
-  readonly way: 'openblas' | 'team-blocks' | 'team-shares';
+  readonly way: 'openblas' | 'team-blocks' | 'team-shares' | 'team-slices';
   readonly samples: number;
   readonly inputs: number;
   readonly outputs: number;
+  readonly threads: number;
+  readonly repeats: number;
+}
+
+export interface NativePassOptions {
+  readonly dtype: Dtype;
+  readonly count: number;
   readonly threads: number;
   readonly repeats: number;
 }
@@ -206,6 +213,8 @@ export interface NativeAddon {
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
   info(): { readonly config: string; readonly core: string };
   productSeconds(options: NativeProductOptions): number;
+  /** Seconds of the fastest pass x ← c x over `count` numbers. */
+  passSeconds(options: NativePassOptions): number;
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
