@@ -12,9 +12,10 @@ import {
   type Numbers,
   native,
 } from './native.js';
-import { checkActivation, checkLayers, checkLoss, type Network, slopeOf } from './network.js';
+import { checkActivation, checkLayers, checkLoss, classifies, type Loss, type Network, slopeOf } from './network.js';
 import type { Measures, Metrics, UpdateRecord } from './record.js';
 import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
+import { checkStepKinds, type StepKind, type StepKinds } from './step.js';
 import { type Block, checkedUpdate, type Update } from './sweep.js';
 
 export type { LabelledSamples } from './samples.js';
@@ -29,7 +30,19 @@ export interface StateOptions {
   readonly gram: boolean;
   /** Make room for the FISTA solver of z_L. */
   readonly fista: boolean;
+  /** The kind of step of every block. Default: all quadratic. */
+  readonly steps?: StepKinds;
+  /** `residual`: u multiplies z_L − W_L a_{L−1} − b_L (dlADMM, the default); `output`: z_L (Taylor et al.). */
+  readonly multiplier?: 'residual' | 'output';
+  /** `joint`: b_l is renewed together with W_l, as a column of it. Default `separate`: a block of its own. */
+  readonly bias?: 'separate' | 'joint';
 }
+
+/** The penalties of a run, and how its quadratic steps and its z_L are found. */
+export type SweepPenalties = Omit<NativePenalties, 'gamma'> & {
+  /** γ, of ‖a_l − f(z_l)‖². Default ν. */
+  readonly gamma?: number;
+};
 
 /** What one call of {@link LayeredState.run} did. */
 export interface SweepResult {
@@ -47,13 +60,32 @@ export interface SweepResult {
 
 /** Where z_L and u begin. */
 export interface StartOptions {
-  /** `forward`: the network's own output. `signed-labels`: +1 at the label, −1 elsewhere (the official code). */
-  readonly output: 'forward' | 'signed-labels';
+  /** z_L. `forward`: the network's own output. `signed-labels`: +1 at the label, −1 elsewhere. `gaussian`: N(0, 1). */
+  readonly output: 'forward' | 'signed-labels' | 'gaussian';
+  /** z_l and a_l of the hidden layers: the forward pass (default), or independent N(0, 1). */
+  readonly hidden?: 'forward' | 'gaussian';
   /** `stationary`: u = −∇R(z_L), for which L_ρ descends from the first sweep on. `zero`: the official code. */
   readonly dual: 'stationary' | 'zero';
 }
 
-const UPDATE_FIELDS = 6;
+const STARTS = {
+  output: ['forward', 'signed-labels', 'gaussian'],
+  hidden: ['forward', 'gaussian'],
+  dual: ['stationary', 'zero'],
+} as const;
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function checkStart(start: StartOptions, loss: Loss): Required<StartOptions> {
+  const output = oneOf(start.output, STARTS.output, 'start.output');
+  const hidden = oneOf(start.hidden ?? 'forward', STARTS.hidden, 'start.hidden');
+  const dual = oneOf(start.dual, STARTS.dual, 'start.dual');
+  if (output === 'signed-labels' && !classifies(loss)) {
+    throw expected("'forward' or 'gaussian' (signed labels need classes)", 'start.output', output);
+  }
+  return { output, hidden, dual };
+}
+
+const UPDATE_FIELDS = 9;
 
 /**
  * The variables of the layered splitting, in native memory: load samples, write parameters, start, run updates in any
@@ -112,30 +144,31 @@ export class LayeredState {
     });
   }
 
-  /** z and a by a forward pass from the present W and b, then z_L and u. */
-  start(options: StartOptions): Promise<void> {
+  /** z and a by a forward pass from the present W and b (or at random, by `seed`), then z_L and u. */
+  start({ seed = 1, ...options }: StartOptions & { readonly seed?: number }): Promise<void> {
     return this.#call(async () => {
-      await this.#native.start(options);
+      whole(seed, 0, 2 ** 32 - 1, 'seed');
+      await this.#native.start({ ...checkStart(options, this.options.network.loss), seed });
       this.#started = true;
     });
   }
 
   /** Runs updates in their order, in one hop off the event loop. */
-  run(updates: readonly Update[], penalties: NativePenalties): Promise<SweepResult> {
+  run(updates: readonly Update[], penalties: SweepPenalties): Promise<SweepResult> {
     return this.#call(async () => {
       if (!Array.isArray(updates)) throw expected('an array of updates', 'updates', updates);
       const checked = updates.map((update, i) => this.#exists(update, `updates[${i}]`));
       const pairs = Int32Array.from(checked.flatMap(({ block, layer }) => [BLOCK_NUMBER[block], layer]));
       this.#needStart();
-      return sweepResult(checked, await this.#native.run(pairs, penalties));
+      return sweepResult(checked, await this.#native.run(pairs, nativePenalties(penalties)));
     });
   }
 
   /** Residuals and the augmented Lagrangian as things stand. */
-  measure(penalties: NativePenalties): Promise<Measures> {
+  measure(penalties: SweepPenalties): Promise<Measures> {
     return this.#call(async () => {
       this.#needStart();
-      return toMeasures(await this.#native.measure(penalties));
+      return toMeasures(await this.#native.measure(nativePenalties(penalties)));
     });
   }
 
@@ -215,7 +248,7 @@ export class LayeredState {
 
 function checkOptions(options: StateOptions): void {
   checkObject(options, '{ network, dtype, softmax, threads, gram, fista }', 'options');
-  const { network, dtype, softmax, threads, gram, fista } = options;
+  const { network, dtype, softmax, threads, gram, fista, steps, multiplier, bias } = options;
   checkObject(network, '{ layers, activation, loss }', 'options.network');
   checkLayers(network.layers);
   checkActivation(network.activation);
@@ -225,9 +258,22 @@ function checkOptions(options: StateOptions): void {
   whole(threads, 1, 64, 'options.threads');
   flag(gram, 'options.gram');
   flag(fista, 'options.fista');
+  if (steps !== undefined) {
+    checkObject(steps, '{ W, a }', 'options.steps');
+    checkStepKinds(steps, network.layers.length - 1, 'options.steps');
+  }
+  oneOf(multiplier ?? 'residual', ['residual', 'output'], 'options.multiplier');
+  oneOf(bias ?? 'separate', ['separate', 'joint'], 'options.bias');
 }
 
-function nativeOptions({ network, dtype, softmax, threads, gram, fista }: StateOptions, samples: number) {
+function nativePenalties(penalties: SweepPenalties): NativePenalties {
+  checkObject(penalties, '{ nu, rho, … }', 'penalties');
+  return { ...penalties, gamma: penalties.gamma ?? penalties.nu };
+}
+
+function nativeOptions(options: StateOptions, samples: number) {
+  const { network, dtype, softmax, threads, gram, fista, steps, multiplier, bias } = options;
+  const L = network.layers.length - 1;
   return {
     dtype,
     widths: network.layers,
@@ -238,7 +284,11 @@ function nativeOptions({ network, dtype, softmax, threads, gram, fista }: StateO
     threads,
     gram,
     fista,
-  };
+    stepsW: steps?.W ?? new Array<StepKind>(L).fill('quadratic'),
+    stepsA: steps?.a ?? new Array<StepKind>(L - 1).fill('quadratic'),
+    multiplier: multiplier ?? 'residual',
+    jointBias: bias === 'joint',
+  } as const;
 }
 
 function sweepResult(updates: readonly Update[], sweep: NativeSweep): SweepResult {
@@ -255,10 +305,17 @@ function sweepResult(updates: readonly Update[], sweep: NativeSweep): SweepResul
 }
 
 function updateRecord({ block, layer }: Update, fields: Float64Array, at: number): UpdateRecord {
-  const [size = 0, kappa = 0, stepNorm = 0, steps = -1, stationarity = 0, seconds = 0] = fields.subarray(
-    at,
-    at + UPDATE_FIELDS,
-  );
+  const [
+    size = 0,
+    kappa = 0,
+    stepNorm = 0,
+    steps = -1,
+    stationarity = 0,
+    ridge = 0,
+    rank = -1,
+    factorSeconds = 0,
+    seconds = 0,
+  ] = fields.subarray(at, at + UPDATE_FIELDS);
   return {
     block,
     layer,
@@ -266,6 +323,9 @@ function updateRecord({ block, layer }: Update, fields: Float64Array, at: number
     ...(Number.isNaN(size) ? {} : { size, kappa, stepNorm }),
     ...(steps < 0 ? {} : { steps }),
     ...(Number.isNaN(stationarity) ? {} : { stationarity }),
+    ...(Number.isNaN(ridge) ? {} : { ridge }),
+    ...(rank < 0 ? {} : { rank }),
+    ...(Number.isNaN(factorSeconds) ? {} : { factorSeconds }),
   };
 }
 

@@ -5,12 +5,13 @@
  */
 import { readWholeFile, writeFileAtomic } from './atomic-file.js';
 import { DlAdmmError, describe, expected } from './errors.js';
+import { classCount } from './network.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from './safetensors.js';
 
 /** The function between the layers; the last layer has none, its values go into the loss as they are. */
 export type StoredActivation = 'relu' | 'identity' | { readonly leakyRelu: number };
 
-export type StoredLoss = 'softmax-cross-entropy' | 'squared-error';
+export type StoredLoss = 'softmax-cross-entropy' | 'squared-error' | 'hinge';
 
 /** A trained network. Layer l, from 1 to L, maps a row x of n_{l−1} values to f_l(x · W_lᵀ + b_l). */
 export interface StoredModel {
@@ -23,7 +24,7 @@ export interface StoredModel {
   readonly weights: readonly (Float32Array | Float64Array)[];
   /** b_1 … b_L, each n_l. */
   readonly biases: readonly (Float32Array | Float64Array)[];
-  /** The names of the outputs, n_L of them. */
+  /** The names of the classes: n_L of them, or two where the hinge loss has one output. */
   readonly classes?: readonly string[];
   /** Anything worth keeping: the data set, the date, the accuracy. */
   readonly note?: Readonly<Record<string, string>>;
@@ -34,7 +35,7 @@ const FORMAT = 1;
 const NETWORK = 'network';
 const NOTE = 'note.';
 const MAX_WIDTH = 2 ** 31 - 1;
-const LOSSES: readonly unknown[] = ['softmax-cross-entropy', 'squared-error'] satisfies StoredLoss[];
+const LOSSES: readonly unknown[] = ['softmax-cross-entropy', 'squared-error', 'hinge'] satisfies StoredLoss[];
 
 const ARRAYS = { float32: Float32Array, float64: Float64Array } as const;
 const DTYPES = { float32: 'F32', float64: 'F64' } as const;
@@ -77,7 +78,7 @@ function checkDtype(dtype: unknown, refuse: Refuse): StoredModel['dtype'] {
 
 function checkClasses(classes: unknown, outputs: number, refuse: Refuse): readonly string[] {
   if (!Array.isArray(classes) || classes.length !== outputs || !classes.every(isText)) {
-    throw refuse(`an array of ${outputs} strings, one an output`, 'classes', classes);
+    throw refuse(`an array of ${outputs} strings, one a class`, 'classes', classes);
   }
   return classes;
 }
@@ -151,7 +152,9 @@ export function encodeModel(model: StoredModel): Uint8Array {
     activation: checkedActivation(model.activation),
     loss: checkLoss(model.loss, refuseArgument),
     dtype,
-    ...(model.classes === undefined ? {} : { classes: checkClasses(model.classes, outputs, refuseArgument) }),
+    ...(model.classes === undefined
+      ? {}
+      : { classes: checkClasses(model.classes, classCount(model.loss, outputs), refuseArgument) }),
   };
   const note: unknown = model.note ?? {};
   if (!isObject(note)) throw refuseArgument('an object of strings', 'note', note);
@@ -270,6 +273,7 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
   if (extra !== undefined) throw refuse('no field of that name', 'a field of the network', extra);
 
   const widths = checkLayers(layers, refuse);
+  const storedLoss = checkLoss(loss, refuse);
   const count = widths.length - 1;
   const type = checkDtype(dtype, refuse);
   if (tensors.size !== 2 * count) throw refuse(`${2 * count}, two a layer`, 'the number of tensors', tensors.size);
@@ -282,11 +286,13 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
   return {
     layers: widths,
     activation: storedActivation(activation, refuse),
-    loss: checkLoss(loss, refuse),
+    loss: storedLoss,
     dtype: type,
     weights,
     biases,
-    ...(classes === undefined ? {} : { classes: checkClasses(classes, widths[count] ?? 0, refuse) }),
+    ...(classes === undefined
+      ? {}
+      : { classes: checkClasses(classes, classCount(storedLoss, widths[count] ?? 0), refuse) }),
     ...(note === undefined ? {} : { note }),
   };
 }

@@ -7,7 +7,16 @@ import type { LabelledSamples } from './layered-state.js';
 import type { Matrix } from './matrix.js';
 import { loadModelFile, type StoredModel, saveModel } from './model-file.js';
 import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from './native.js';
-import { checkActivation, checkClasses, checkLayers, checkLoss, type Network, slopeOf } from './network.js';
+import {
+  checkActivation,
+  checkClasses,
+  checkLayers,
+  checkLoss,
+  classCount,
+  classifies,
+  type Network,
+  slopeOf,
+} from './network.js';
 import type { Metrics } from './record.js';
 
 /** What a model says of some samples. */
@@ -92,18 +101,21 @@ export class Model {
     const columns = this.#outputs;
     const data =
       this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
-    const classification = this.network.loss === 'softmax-cross-entropy';
+    const classification = classifies(this.network.loss);
     const labels = new Int32Array(classification ? source.rows : 0);
-    const probabilities = data.slice(0, classification ? data.length : 0);
+    // The hinge loss gives scores, not probabilities.
+    const hinge = this.network.loss === 'hinge';
+    const probabilities = data.slice(0, classification && !hinge ? data.length : 0);
     await this.#eachChunk(source, async (first, chunk) => {
       const part: Matrix = { data: await this.#handle.predict(chunk), rows: chunk.length / source.columns, columns };
       data.set(part.data, first * columns);
       if (!classification) return;
-      labels.set(largest(part), first);
-      probabilities.set(softmax(part), first * columns);
+      labels.set(this.#classes === columns ? largest(part) : aboveHalf(part), first);
+      if (!hinge) probabilities.set(softmax(part), first * columns);
     });
     const outputs: Matrix = { data, rows: source.rows, columns };
     if (!classification) return { outputs };
+    if (hinge) return { outputs, labels };
     return { outputs, labels, probabilities: { data: probabilities, rows: source.rows, columns } };
   }
 
@@ -115,8 +127,8 @@ export class Model {
   async evaluate(samples: LabelledSamples): Promise<Metrics> {
     checkObject(samples, '{ x, labels } or { x, y }', 'samples');
     const source = rowSource(samples.x, this.#inputs, 'x');
-    const classification = this.network.loss === 'softmax-cross-entropy';
-    const labels = classification ? labelArray(samples.labels, source.rows, this.#outputs, 'labels') : undefined;
+    const classification = classifies(this.network.loss);
+    const labels = classification ? labelArray(samples.labels, source.rows, this.#classes, 'labels') : undefined;
     const values = classification ? undefined : rowSource(samples.y, this.#outputs, 'y');
     if (values && values.rows !== source.rows) {
       throw expected(`${source.rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
@@ -147,6 +159,10 @@ export class Model {
 
   get #inputs(): number {
     return this.network.layers[0] ?? 0;
+  }
+
+  get #classes(): number {
+    return classCount(this.network.loss, this.#outputs);
   }
 
   get #outputs(): number {
@@ -199,7 +215,7 @@ function checkParts(parts: ModelParts): void {
   checkActivation(network.activation);
   checkLoss(network.loss);
   checkParameters(parts, network.layers, oneOf(dtype, ['float32', 'float64'], 'dtype'), '');
-  checkClasses(classes, network.layers.at(-1) ?? 0);
+  checkClasses(classes, classCount(network.loss, network.layers.at(-1) ?? 0));
   if (threads !== undefined) whole(threads, 1, 64, 'threads');
 }
 
@@ -237,6 +253,9 @@ function largest({ data, rows, columns }: Matrix): Int32Array {
   }
   return labels;
 }
+
+/** The class of each row of a network with one output for two classes, whose targets are 1 and 0. */
+const aboveHalf = ({ data }: Matrix): Int32Array => Int32Array.from(data, (value) => (value > 0.5 ? 1 : 0));
 
 function softmax({ data, rows, columns }: Matrix): Numbers {
   const out = data.slice();

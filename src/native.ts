@@ -11,7 +11,7 @@ export interface NativeNetworkOptions {
   readonly dtype: Dtype;
   readonly widths: readonly number[];
   readonly slope: number;
-  readonly loss: 'softmax-cross-entropy' | 'squared-error';
+  readonly loss: 'softmax-cross-entropy' | 'squared-error' | 'hinge';
   readonly softmax: 'stable' | 'reference';
   readonly threads: number;
 }
@@ -20,10 +20,24 @@ export interface NativeLayeredOptions extends NativeNetworkOptions {
   readonly samples: number;
   readonly gram: boolean;
   readonly fista: boolean;
+  readonly jointBias: boolean;
+  readonly multiplier: 'residual' | 'output';
+  readonly stepsW: readonly NativeStepKind[];
+  readonly stepsA: readonly NativeStepKind[];
+}
+
+export type NativeStepKind = 'quadratic' | 'pseudoinverse' | 'inverse' | 'cholesky';
+
+export interface NativeStart {
+  readonly hidden: 'forward' | 'gaussian';
+  readonly output: 'forward' | 'signed-labels' | 'gaussian';
+  readonly dual: 'zero' | 'stationary';
+  readonly seed: number;
 }
 
 export interface NativePenalties {
   readonly nu: number;
+  readonly gamma: number;
   readonly rho: number;
   readonly l2: number;
   readonly search: 'backtracking' | 'exact';
@@ -48,7 +62,7 @@ export interface NativeMeasures {
 }
 
 export interface NativeSweep {
-  /** Six numbers an update: size, kappa, step norm, steps, stationarity, seconds. */
+  /** Nine numbers an update: size, kappa, step norm, steps, stationarity, ridge, rank, factor seconds, seconds. */
   readonly updates: Float64Array;
   readonly completed: number;
   readonly stopped: boolean;
@@ -66,7 +80,7 @@ export type Numbers = Float32Array | Float64Array;
 
 export interface NativeLayered extends NativeSamples {
   addEvaluationSet(samples: number): number;
-  start(options: { output: 'forward' | 'signed-labels'; dual: 'zero' | 'stationary' }): Promise<void>;
+  start(options: NativeStart): Promise<void>;
   run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
   measure(penalties: NativePenalties): Promise<NativeMeasures>;
   refresh(): Promise<void>;

@@ -3,8 +3,12 @@ import { DlAdmmError, expected } from './errors.js';
 /** f_l of the hidden layers. A leaky ReLU may have any finite slope; the last layer is always linear. */
 export type Activation = 'relu' | 'identity' | { readonly leakyRelu: number };
 
-/** R: softmax cross-entropy over class labels, or ½‖z − y‖² over rows of target values. Summed over samples. */
-export type Loss = 'softmax-cross-entropy' | 'squared-error';
+/**
+ * R, summed over samples: softmax cross-entropy over class labels, ½‖z − y‖² over rows of target values, or the hinge
+ * loss over class labels (Taylor et al., 2016): max(1 − z, 0) for the label's output, max(z, 0) for the others. With a
+ * single output the hinge loss tells class 1 from class 0.
+ */
+export type Loss = 'softmax-cross-entropy' | 'squared-error' | 'hinge';
 
 /** A multilayer perceptron: widths n_0 … n_L, one activation for the hidden layers, a loss. */
 export interface Network {
@@ -12,6 +16,12 @@ export interface Network {
   readonly activation: Activation;
   readonly loss: Loss;
 }
+
+/** Whether a loss goes with class labels (not with rows of target values). */
+export const classifies = (loss: Loss): boolean => loss !== 'squared-error';
+
+/** How many classes a network with so many outputs tells apart. */
+export const classCount = (loss: Loss, outputs: number): number => (loss === 'hinge' && outputs === 1 ? 2 : outputs);
 
 /** What BLAS can count to. */
 const LARGEST_DIMENSION = 2 ** 31 - 1;
@@ -51,17 +61,16 @@ export function checkActivation(activation: unknown): asserts activation is Acti
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
 export function checkLoss(loss: unknown): asserts loss is Loss {
-  if (loss !== 'softmax-cross-entropy' && loss !== 'squared-error') {
-    throw expected("'softmax-cross-entropy' or 'squared-error'", 'loss', loss);
+  if (loss !== 'softmax-cross-entropy' && loss !== 'squared-error' && loss !== 'hinge') {
+    throw expected("'softmax-cross-entropy', 'squared-error' or 'hinge'", 'loss', loss);
   }
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
-export function checkClasses(classes: unknown, outputs: number): void {
+export function checkClasses(classes: unknown, count: number): void {
   if (classes === undefined) return;
   if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
     throw expected('an array of class names', 'classes', classes);
   }
-  if (classes.length !== outputs)
-    throw expected(`${outputs} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');
+  if (classes.length !== count) throw expected(`${count} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');
 }

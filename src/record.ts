@@ -21,6 +21,12 @@ export interface UpdateRecord extends Update {
   readonly steps?: number;
   /** z_L: the largest |∇R(z) + u + ρ(z − m)| of any entry as the solver ended, in float64. */
   readonly stationarity?: number;
+  /** Inversion steps: ε, what was added to the diagonal so that the matrix could be factored. */
+  readonly ridge?: number;
+  /** Pseudo-inverse: how many eigenvalues were kept. */
+  readonly rank?: number;
+  /** Inversion steps: seconds in forming, factoring and applying the inverse, products over the samples left out. */
+  readonly factorSeconds?: number;
   /** Wall-clock seconds. An update that rode on the next one's pass over the samples reports 0. */
   readonly seconds: number;
 }
@@ -45,14 +51,11 @@ export interface Measures {
   readonly dualIdentity: number;
 }
 
-/** What one sweep did. */
-export interface IterationRecord extends Measures {
+/** What every solver tells of one of its iterations (a sweep, an epoch). */
+export interface ProgressRecord {
   /** 1 for the first. */
   readonly iteration: number;
-  /** The penalties that this iteration used. */
-  readonly penalties: Penalties;
-  readonly updates: readonly UpdateRecord[];
-  /** Seconds of this sweep, evaluation left out. */
+  /** Seconds of this iteration, evaluation left out. */
   readonly seconds: number;
   /** Seconds since the training began, everything included. */
   readonly elapsed: number;
@@ -60,4 +63,11 @@ export interface IterationRecord extends Measures {
   readonly train?: Metrics;
   readonly validation?: Metrics;
   readonly test?: Metrics;
+}
+
+/** What one sweep did. */
+export interface IterationRecord extends Measures, ProgressRecord {
+  /** The penalties that this iteration used. */
+  readonly penalties: Penalties;
+  readonly updates: readonly UpdateRecord[];
 }

@@ -2,7 +2,7 @@ import { checkObject } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
 import { type LabelsLike, labelArray, loadRows, type MatrixLike, type RowSource, rowSource } from './inputs.js';
 import type { Dtype, NativeEvaluation, NativeSamples } from './native.js';
-import type { Network } from './network.js';
+import { classCount, classifies, type Network } from './network.js';
 import type { Metrics } from './record.js';
 
 /** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
@@ -32,7 +32,9 @@ export function samplesOf(network: Network, samples: LabelledSamples, name: stri
 
 function targetsOf(network: Network, samples: LabelledSamples, rows: number, name: string): Int32Array | RowSource {
   const outputs = network.layers.at(-1) ?? 0;
-  if (network.loss === 'softmax-cross-entropy') return labelArray(samples.labels, rows, outputs, `${name}.labels`);
+  if (classifies(network.loss)) {
+    return labelArray(samples.labels, rows, classCount(network.loss, outputs), `${name}.labels`);
+  }
   const source = rowSource(samples.y, outputs, `${name}.y`);
   if (source.rows !== rows) throw expected(`${rows} rows, one a sample,`, `${name}.y`, source.rows, 'ERR_DLADMM_SHAPE');
   return source;
@@ -67,5 +69,5 @@ export function checkMemory(bytes: number, samples: number, network: Network, dt
 /** What a native evaluation over `count` samples found, as means. */
 export function metricsOf(network: Network, { loss, correct }: NativeEvaluation, count: number): Metrics {
   const mean = loss / count;
-  return network.loss === 'softmax-cross-entropy' ? { loss: mean, accuracy: correct / count } : { loss: mean };
+  return classifies(network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
 }

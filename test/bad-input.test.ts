@@ -653,7 +653,7 @@ describe('a training that diverges', () => {
     expect(status.kind).toBe('diverged');
     if (status.kind !== 'diverged') return;
     expect(status.iteration).toBe(iterations + 1);
-    expect(`${status.update.block}${status.update.layer}`).toMatch(new RegExp(where));
+    expect(`${status.update?.block}${status.update?.layer}`).toMatch(new RegExp(where));
     for (const block of [...model.weights, ...model.biases]) expect(block.every(Number.isFinite)).toBe(true);
     for (const record of history) expect(Number.isFinite(record.lagrangian)).toBe(true);
     expect((await model.predict(X)).labels).toHaveLength(6);
@@ -699,16 +699,21 @@ describe('a state in one’s own hands', () => {
       { network: null },
       { network: { layers: 5 } },
       { network: { ...options.network, activation: 'tanh' } },
-      { network: { ...options.network, loss: 'hinge' } },
+      { network: { ...options.network, loss: 'hinges' } },
       { dtype: 'float16' },
       { softmax: 'fast' },
       { threads: 'two' },
       { threads: 0 },
       { gram: 1 },
+      { steps: 5 },
+      { steps: { W: ['cholesky'], a: ['cholesky'] } },
+      { steps: { W: ['cholesky', 'cholesky'], a: ['pseudoinverse'] } },
+      { multiplier: 'both' },
+      { bias: true },
       { fista: 'yes' },
     ]) {
       const error = await failure(() => LayeredState.create(untyped({ ...options, ...wrong }), DATA));
-      expect(error.code, JSON.stringify(wrong)).toMatch(/^ERR_DLADMM_(ARGUMENT|RANGE)$/);
+      expect(error.code, JSON.stringify(wrong)).toMatch(/^ERR_DLADMM_(ARGUMENT|RANGE|SHAPE)$/);
     }
     for (const none of [undefined, null, 5]) {
       await expectFailure(() => LayeredState.create(untyped(none), DATA), 'ERR_DLADMM_ARGUMENT', 'options');
@@ -889,7 +894,7 @@ describe('a model', () => {
       { network: { ...network, layers: [3, 100_000, 100_000, 2] } },
       { network: { ...network, layers: [3, -1, 2] } },
       { network: { ...network, activation: 'tanh' } },
-      { network: { ...network, loss: 'hinge' } },
+      { network: { ...network, loss: 'hinges' } },
       { network: undefined },
       { dtype: 'float16' },
       { threads: 0 },

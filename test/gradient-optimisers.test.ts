@@ -51,7 +51,7 @@ describe('the gradient', () => {
     { leakyRelu: 1.7 },
     { leakyRelu: -0.5 },
   ];
-  const losses: readonly Loss[] = ['softmax-cross-entropy', 'squared-error'];
+  const losses: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge'];
   const cases = activations.flatMap((activation) => losses.map((loss) => ({ activation, loss })));
 
   /** The gradient as the addon has it: what one step of descent with learning rate 1 takes away. */

@@ -23,8 +23,10 @@ inline Network network_from(const Napi::Object& options) {
     }
   }
   network.activation.slope = member_number(options, "slope");
-  network.loss.kind =
-      member_string(options, "loss") == "squared-error" ? LossKind::squared_error : LossKind::softmax_cross_entropy;
+  const std::string loss = member_string(options, "loss");
+  network.loss.kind = loss == "squared-error" ? LossKind::squared_error
+                      : loss == "hinge"       ? LossKind::hinge
+                                              : LossKind::softmax_cross_entropy;
   network.loss.softmax = member_string(options, "softmax") == "reference" ? Softmax::reference : Softmax::stable;
   return network;
 }

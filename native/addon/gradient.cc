@@ -124,7 +124,10 @@ Napi::Value GradientTrainer::load_labels(const Napi::CallbackInfo& info) {
   need_idle(info.Env());
   const double set = set_argument(info);
   return std::visit(
-      [&](auto& typed) { return load_labels_into(info, typed.labels(set), setup_.network.widths.back()); }, typed_);
+      [&](auto& typed) {
+        return load_labels_into(info, typed.labels(set), setup_.network.loss.classes(setup_.network.widths.back()));
+      },
+      typed_);
 }
 
 Napi::Value GradientTrainer::add_evaluation_set(const Napi::CallbackInfo& info) {

@@ -6,6 +6,27 @@
 namespace dladmm::addon {
 namespace {
 
+StepKind step_from(Napi::Env env, const Napi::Value& value) {
+  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  if (name == "quadratic") return StepKind::quadratic;
+  if (name == "pseudoinverse") return StepKind::pseudoinverse;
+  if (name == "inverse") return StepKind::inverse;
+  if (name == "cholesky") return StepKind::cholesky;
+  reject(env, "unknown kind of step");
+}
+
+// An array of kinds of step, one for each of `layers` layers.
+std::vector<StepKind> steps_from(const Napi::Object& options, const char* name, std::size_t layers) {
+  const Napi::Env env = options.Env();
+  const Napi::Value value = options.Get(name);
+  if (!value.IsArray()) reject(env, std::string(name) + " must be an array");
+  const auto array = value.As<Napi::Array>();
+  if (array.Length() != layers) reject(env, std::string(name) + " must have one entry a layer");
+  std::vector<StepKind> steps;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) steps.push_back(step_from(env, array.Get(i)));
+  return steps;
+}
+
 LayeredSetup setup_from(const Napi::Object& options) {
   LayeredSetup setup;
   setup.network = network_from(options);
@@ -14,12 +35,20 @@ LayeredSetup setup_from(const Napi::Object& options) {
   setup.threads = threads_from(options);
   setup.gram = member_flag(options, "gram");
   setup.fista = member_flag(options, "fista");
+  setup.joint_bias = member_flag(options, "jointBias");
+  setup.multiplier = member_string(options, "multiplier") == "output" ? Multiplier::output : Multiplier::residual;
+  const std::size_t layers = setup.network.layers();
+  setup.steps = {steps_from(options, "stepsW", layers), steps_from(options, "stepsA", layers - 1)};
+  for (const StepKind kind : setup.steps.a) {
+    if (kind == StepKind::pseudoinverse) reject(options.Env(), "a has no pseudoinverse step");
+  }
   return setup;
 }
 
 Penalties penalties_from(const Napi::Object& options) {
   Penalties p;
   p.nu = member_number(options, "nu");
+  p.gamma = member_number(options, "gamma");
   p.rho = member_number(options, "rho");
   p.l2 = member_number(options, "l2");
   p.search = member_string(options, "search") == "exact" ? StepSearch::exact : StepSearch::backtracking;
@@ -28,7 +57,7 @@ Penalties penalties_from(const Napi::Object& options) {
   p.growth = member_number(options, "growth");
   // The doubling loop must end.
   const auto usable = [](double value) { return value > 0 && std::isfinite(value); };
-  if (!usable(p.nu) || !usable(p.rho) || !usable(p.theta0) || !usable(p.tau0) || !(p.l2 >= 0)) {
+  if (!usable(p.nu) || !usable(p.gamma) || !usable(p.rho) || !usable(p.theta0) || !usable(p.tau0) || !(p.l2 >= 0)) {
     reject(options.Env(), "penalties and step sizes must be positive and finite");
   }
   if (!(p.growth > 1.001) || !std::isfinite(p.growth)) reject(options.Env(), "growth must be above 1.001");
@@ -59,13 +88,14 @@ Napi::Object to_object(Napi::Env env, const Measures& m) {
   return out;
 }
 
-// Update records as one flat array, six numbers an update: size, kappa, step norm, steps, stationarity, seconds.
+// Update records as one flat array, nine numbers an update: size, kappa, step norm, steps, stationarity, ridge, rank,
+// factor seconds, seconds.
 Napi::Object to_object(Napi::Env env, const SweepRecord& record) {
   std::vector<double> flat;
-  flat.reserve(record.updates.size() * 6);
+  flat.reserve(record.updates.size() * 9);
   for (const UpdateRecord& it : record.updates) {
-    flat.insert(flat.end(),
-                {it.size, it.kappa, it.step_norm, static_cast<double>(it.steps), it.stationarity, it.seconds});
+    flat.insert(flat.end(), {it.size, it.kappa, it.step_norm, static_cast<double>(it.steps), it.stationarity, it.ridge,
+                             static_cast<double>(it.rank), it.factor_seconds, it.seconds});
   }
   auto out = Napi::Object::New(env);
   out.Set("updates", numbers(env, flat));
@@ -166,7 +196,10 @@ Napi::Value Layered::load_labels(const Napi::CallbackInfo& info) {
   need_idle(info.Env());
   const double set = set_argument(info);
   return std::visit(
-      [&](auto& typed) { return load_labels_into(info, typed.labels(set), setup_.network.widths.back()); }, typed_);
+      [&](auto& typed) {
+        return load_labels_into(info, typed.labels(set), setup_.network.loss.classes(setup_.network.widths.back()));
+      },
+      typed_);
 }
 
 Napi::Value Layered::add_evaluation_set(const Napi::CallbackInfo& info) {
@@ -177,14 +210,19 @@ Napi::Value Layered::add_evaluation_set(const Napi::CallbackInfo& info) {
 
 Napi::Value Layered::start(const Napi::CallbackInfo& info) {
   const Napi::Object options = object_argument(info, 0, "options");
-  const bool signed_labels = member_string(options, "output") == "signed-labels";
-  if (signed_labels && setup_.network.loss.kind != LossKind::softmax_cross_entropy) {
+  Start start;
+  const std::string output = member_string(options, "output");
+  start.output = output == "signed-labels" ? OutputStart::signed_labels
+                 : output == "gaussian"    ? OutputStart::gaussian
+                                           : OutputStart::forward;
+  if (start.output == OutputStart::signed_labels && !setup_.network.loss.classifies()) {
     reject(info.Env(), "signed labels need a classification loss");
   }
-  const auto output = signed_labels ? OutputStart::signed_labels : OutputStart::forward;
-  const auto dual = member_string(options, "dual") == "stationary" ? DualStart::stationary : DualStart::zero;
+  start.hidden = member_string(options, "hidden") == "gaussian" ? HiddenStart::gaussian : HiddenStart::forward;
+  start.dual = member_string(options, "dual") == "stationary" ? DualStart::stationary : DualStart::zero;
+  start.seed = member_size(options, "seed");
   return later(
-      info.Env(), [this, output, dual] { std::visit([&](auto& typed) { typed.state->start(output, dual); }, typed_); },
+      info.Env(), [this, start] { std::visit([&](auto& typed) { typed.state->start(start); }, typed_); },
       [](Napi::Env env) { return env.Undefined(); });
 }
 

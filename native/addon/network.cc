@@ -117,10 +117,10 @@ Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
         const auto call = std::make_shared<Call>();
         call->x = input_argument<T>(info);
         const std::size_t rows = call->x.rows();
-        if (network_.loss.kind == LossKind::softmax_cross_entropy) {
+        if (network_.loss.classifies()) {
           const auto labels = int32_argument(info, 1, "labels");
           if (labels.size() != rows) reject(info.Env(), "one label a row is needed");
-          const auto classes = static_cast<std::int32_t>(network_.widths.back());
+          const auto classes = static_cast<std::int32_t>(network_.loss.classes(network_.widths.back()));
           for (const std::int32_t label : labels) {
             if (label < 0 || label >= classes) reject(info.Env(), "a label names no class");
             call->labels.push_back(label);

@@ -21,10 +21,10 @@ struct EvaluationSet {
   Matrix<T> values;
 
   EvaluationSet(const Network& network, std::size_t samples) : x(samples, network.widths.front()) {
-    if (network.loss.kind == LossKind::squared_error) {
-      values = Matrix<T>(samples, network.widths.back());
-    } else {
+    if (network.loss.classifies()) {
       labels.resize(samples);
+    } else {
+      values = Matrix<T>(samples, network.widths.back());
     }
   }
   [[nodiscard]] Targets<T> targets() const { return {labels, values.view()}; }

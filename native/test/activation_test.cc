@@ -64,7 +64,7 @@ void nearest_is_the_minimiser() {
       const double scale = trial % 3 == 0 ? 1 : trial % 3 == 1 ? 1e-3 : 100;
       const T m = trial == 0 ? T(0) : static_cast<T>(scale * random.normal());
       const T a = trial <= 1 ? T(0) : static_cast<T>(scale * random.normal());
-      const auto found = static_cast<double>(Activation::nearest(m, a, s));
+      const auto found = static_cast<double>(Activation::nearest(m, a, s, T(1)));
       const double size =
           (static_cast<double>(m) * static_cast<double>(m) + static_cast<double>(a) * static_cast<double>(a)) *
           (1 + slope * slope);
@@ -78,19 +78,19 @@ void nearest_is_the_minimiser() {
 // ReLU with m < 0 < a: z = m misses by a², z = (m + a)/2 by (a − m)²/2; they tie where a = (1 + √2)(−m) … and exactly
 // where both vertices are clipped to the kink. A tie goes to the negative side.
 void ties_go_to_the_negative_side() {
-  check_equal(Activation::nearest(0.0, 0.0, 0.0), 0.0, "all zero");
+  check_equal(Activation::nearest(0.0, 0.0, 0.0, 1.0), 0.0, "all zero");
   // m = −1, a = 1: z = −1 costs 1, z = 0 costs 1 + 1.
-  check_equal(Activation::nearest(-1.0, 1.0, 0.0), -1.0, "m = -1, a = 1");
+  check_equal(Activation::nearest(-1.0, 1.0, 0.0, 1.0), -1.0, "m = -1, a = 1");
   // a ≤ 0 ≤ m: both sides end at the kink or above; (m + a)/2 = 0 with z = 0 on either side.
-  check_equal(Activation::nearest(2.0, -2.0, 0.0), 0.0, "both at the kink");
+  check_equal(Activation::nearest(2.0, -2.0, 0.0, 1.0), 0.0, "both at the kink");
   // Slope −1 is |·| turned over: for m = 0 the two sides mirror each other and tie exactly.
   for (const double a : {1.0, 3.0, 0.5}) {
-    check_equal(Activation::nearest(0.0, a, -1.0), -a / 2, "the mirror image at slope -1");
+    check_equal(Activation::nearest(0.0, a, -1.0, 1.0), -a / 2, "the mirror image at slope -1");
   }
   // On either side of ReLU's tie the right branch is taken.
   const double tie = 1 + std::sqrt(2.0);
-  check_equal(Activation::nearest(-1.0, tie * (1 - 1e-12), 0.0), -1.0, "just below the tie");
-  check_close(Activation::nearest(-1.0, tie * (1 + 1e-12), 0.0), (tie - 1) / 2, 1e-11, "just above the tie");
+  check_equal(Activation::nearest(-1.0, tie * (1 - 1e-12), 0.0, 1.0), -1.0, "just below the tie");
+  check_close(Activation::nearest(-1.0, tie * (1 + 1e-12), 0.0, 1.0), (tie - 1) / 2, 1e-11, "just above the tie");
 }
 
 void the_identity_takes_the_mean() {
@@ -98,7 +98,7 @@ void the_identity_takes_the_mean() {
   for (int trial = 0; trial < 100; ++trial) {
     const double m = random.normal();
     const double a = random.normal();
-    check_close(Activation::nearest(m, a, 1.0), (m + a) / 2, 1e-16, "slope 1");
+    check_close(Activation::nearest(m, a, 1.0, 1.0), (m + a) / 2, 1e-16, "slope 1");
   }
 }
 
@@ -108,7 +108,7 @@ void what_is_not_finite_shows() {
   constexpr double inf = std::numeric_limits<double>::infinity();
   for (const double slope : kSlopes) {
     for (const auto& [m, a] : {std::pair{nan, 1.0}, {1.0, nan}, {inf, 1.0}, {-inf, 1.0}, {1.0, inf}, {1.0, -inf}}) {
-      const double z = Activation::nearest(m, a, slope);
+      const double z = Activation::nearest(m, a, slope, 1.0);
       const double r = z - m;
       const double miss = a - Activation::value(z, slope);
       check(!std::isfinite(r * r + miss * miss), text("m ", m, " a ", a, " slope ", slope));

@@ -103,7 +103,7 @@ StepsRecord steps(Trainer<T>& trainer, std::size_t count, double rate) {
 
 void gradients_are_central_differences() {
   for (const double slope : {0.0, 0.2, 1.0, 1.6, -0.4}) {
-    for (const LossKind loss : {LossKind::softmax_cross_entropy, LossKind::squared_error}) {
+    for (const LossKind loss : {LossKind::softmax_cross_entropy, LossKind::squared_error, LossKind::hinge}) {
       for (const unsigned threads : {1U, 3U}) {
         const Problem problem{{4, 5, 3, 2}, slope, loss, 7, 7, threads};
         Trainer<double> trainer(setup_of(problem));

@@ -115,14 +115,14 @@ void hidden_z() {
     std::vector<double> columns(n, 0.5);
     // The old z does not count.
     Strided<T> z(rows, n, 0);
-    const auto sums = kernels::hidden_z<T>(it.p.view(), it.b, it.a.view(), it.slope, z.view(), columns);
+    const auto sums = kernels::hidden_z<T>(it.p.view(), it.b, it.a.view(), it.slope, T(1), z.view(), columns);
     std::vector<double> expected_columns(n, 0.5);
     double residual = 0;
     double activation = 0;
     for (std::size_t i = 0; i < rows; ++i) {
       for (std::size_t j = 0; j < n; ++j) {
         const T m = it.p.view().row(i)[j] + it.b[j];
-        check_close(at(z, i, j), static_cast<double>(Activation::nearest(m, it.a.view().row(i)[j], it.slope)),
+        check_close(at(z, i, j), static_cast<double>(Activation::nearest(m, it.a.view().row(i)[j], it.slope, T(1))),
                     kLargest * it.eps, what + ": z");
         const double r = at(z, i, j) - static_cast<double>(m);
         const double miss = at(it.a, i, j) - f(at(z, i, j), static_cast<double>(it.slope));

@@ -58,6 +58,9 @@ struct Variant {
   double slope = 0;
   bool gram = false;
   bool fista = false;
+  Steps steps = {};
+  Multiplier multiplier = Multiplier::residual;
+  bool joint_bias = false;
 };
 
 // The same problem for both: numbers rounded to T, so that they start from one point.
@@ -74,16 +77,22 @@ struct Pair {
     setup.threads = shape.threads;
     setup.gram = variant.gram;
     setup.fista = variant.fista;
+    setup.steps = variant.steps;
+    setup.multiplier = variant.multiplier;
+    setup.joint_bias = variant.joint_bias;
     state = std::make_unique<LayeredState<T>>(setup);
 
     plain.network = setup.network;
+    plain.steps = variant.steps;
+    plain.multiplier = variant.multiplier;
+    plain.joint_bias = variant.joint_bias;
     const std::size_t outputs = shape.widths.back();
     const std::size_t depth = setup.network.layers();
     plain.a.push_back(numbers(shape.samples, shape.widths[0], 1, random));
     copy(plain.a[0], state->input());
-    if (variant.loss == LossKind::softmax_cross_entropy) {
+    if (setup.network.loss.classifies()) {
       for (std::size_t i = 0; i < shape.samples; ++i) {
-        plain.labels.push_back(static_cast<std::int32_t>(random.below(outputs)));
+        plain.labels.push_back(static_cast<std::int32_t>(random.below(setup.network.loss.classes(outputs))));
         state->labels()[i] = plain.labels[i];
       }
     } else {
@@ -136,7 +145,7 @@ struct Pair {
     return plain.u.values;
   }
   void start(OutputStart output = OutputStart::forward, DualStart dual = DualStart::zero) {
-    state->start(output, dual);
+    state->start({.hidden = HiddenStart::forward, .output = output, .dual = dual, .seed = 0});
     plain.start(output == OutputStart::signed_labels, dual == DualStart::stationary);
   }
   // Moves everything away from the start, where residuals are zero and hide mistakes.
@@ -175,7 +184,14 @@ struct Pair {
     for (std::size_t i = 0; i < updates.size(); ++i) {
       const Plain::Step step = plain.update(updates[i], p);
       const UpdateRecord& it = record.updates[i];
-      if (updates[i].block == Block::W || updates[i].block == Block::a) {
+      const std::size_t l = updates[i].layer;
+      const bool is_W = updates[i].block == Block::W;
+      const StepKind kind = is_W                           ? plain.step_of_W(l)
+                            : updates[i].block == Block::a ? plain.step_of_a(l)
+                                                           : StepKind::quadratic;
+      check(std::isfinite(it.factor_seconds) == (kind != StepKind::quadratic), what + ": time in the factor");
+      check((it.rank >= 0) == (kind == StepKind::pseudoinverse), what + ": rank");
+      if ((is_W || updates[i].block == Block::a) && kind == StepKind::quadratic) {
         // Where the block is at its minimum the direction is rounding, and so is its curvature.
         const double noise = std::is_same_v<T, double> ? 1e-18 : 1e-8;
         if (step.step_norm < noise && it.step_norm < noise) continue;
@@ -238,6 +254,7 @@ constexpr double kTolerance = std::is_same_v<T, double> ? 1e-9 : 2e-3;
 Penalties some_penalties(Random& random) {
   Penalties p;
   p.nu = random.uniform(0.3, 2);
+  p.gamma = random.below(2) == 0 ? p.nu : random.uniform(0.3, 2);
   p.rho = random.uniform(0.5, 2);
   p.l2 = random.below(2) == 0 ? 0 : random.uniform(0.01, 0.5);
   p.search = random.below(2) == 0 ? StepSearch::exact : StepSearch::backtracking;
@@ -249,8 +266,22 @@ Penalties some_penalties(Random& random) {
 
 Variant some_variant(Random& random) {
   constexpr std::array<double, 5> slopes{0, 0.1, 1, -0.5, 2};
-  return {random.below(2) == 0 ? LossKind::softmax_cross_entropy : LossKind::squared_error, slopes[random.below(5)],
-          random.below(2) == 0, false};
+  constexpr std::array<LossKind, 3> losses{LossKind::softmax_cross_entropy, LossKind::squared_error, LossKind::hinge};
+  return {.loss = losses[random.below(3)], .slope = slopes[random.below(5)], .gram = random.below(2) == 0};
+}
+
+// Any kind of step in any layer.
+Variant some_inverting_variant(std::size_t depth, Random& random) {
+  Variant variant = some_variant(random);
+  constexpr std::array<StepKind, 4> kinds{StepKind::quadratic, StepKind::cholesky, StepKind::inverse,
+                                          StepKind::pseudoinverse};
+  for (std::size_t l = 1; l <= depth; ++l) {
+    variant.steps.W.push_back(kinds[random.below(4)]);
+    if (l < depth) variant.steps.a.push_back(kinds[random.below(3)]);
+  }
+  variant.multiplier = random.below(2) == 0 ? Multiplier::residual : Multiplier::output;
+  variant.joint_bias = random.below(2) == 0;
+  return variant;
 }
 
 std::vector<Update> standard_sweep(std::size_t depth) {
@@ -322,6 +353,57 @@ void each_update_alone() {
           pair.plain_block(block.block, block.layer) = pair.read(block.block, block.layer);
       }
     }
+  }
+}
+
+// With λ > 0 the minimiser is the only one, however few the samples.
+template <typename T>
+void each_inversion_step_alone() {
+  Random random(131);
+  for (const Shape& shape : kShapes) {
+    for (int trial = 0; trial < 12; ++trial) {
+      const Variant variant = some_inverting_variant(shape.widths.size() - 1, random);
+      Pair<T> pair(shape, variant, random);
+      pair.start();
+      pair.scatter(random);
+      for (const Update& it : pair.blocks()) {
+        const auto what = text(type_name<T>(), " ", "Wbzau"[static_cast<int>(it.block)], " of layer ", it.layer, " of ",
+                               name_of(shape), " gram ", variant.gram, " joint ", variant.joint_bias, " trial ", trial);
+        Penalties p = some_penalties(random);
+        p.l2 = random.uniform(0.1, 0.5);
+        pair.run_both({it}, p, 3 * kTolerance<T>, what);
+        pair.compare(3 * kTolerance<T>, what);
+        for (const Update& block : pair.blocks())
+          pair.plain_block(block.block, block.layer) = pair.read(block.block, block.layer);
+      }
+    }
+  }
+}
+
+// Products that are due, products that are stepped and activations that are overwritten, in any order.
+void any_order_of_inversion_steps() {
+  Random random(132);
+  for (int trial = 0; trial < 250; ++trial) {
+    const Shape& shape = trial % 25 == 0 ? kLarge[0] : kShapes[random.below(kShapes.size())];
+    Pair<double> pair(shape, some_inverting_variant(shape.widths.size() - 1, random), random);
+    pair.start();
+    pair.scatter(random);
+    const auto blocks = pair.blocks();
+    for (int sweep = 0; sweep < 3; ++sweep) {
+      std::vector<Update> updates;
+      const std::size_t count = 1 + random.below(12);
+      while (updates.size() < count) {
+        updates.push_back(blocks[random.below(blocks.size())]);
+        if (random.below(4) == 0) updates.push_back(updates.back());
+      }
+      const auto what = text("inversion trial ", trial, " sweep ", sweep, " of ", name_of(shape));
+      Penalties p = some_penalties(random);
+      p.l2 = random.uniform(0.1, 0.5);
+      pair.run_both(updates, p, 1e-7, what);
+      if (random.below(3) == 0) pair.compare(1e-7, what);
+      if (random.below(5) == 0) pair.state->refresh();
+    }
+    pair.compare(1e-7, text("inversion trial ", trial, " of ", name_of(shape)));
   }
 }
 
@@ -566,7 +648,7 @@ void tiny_inputs_do_not_diverge() {
     Pair<T> pair({{3, 2}, 5, 1}, {.gram = gram}, random);
     const double tiny = std::is_same_v<T, double> ? 1e-200 : 1e-30;
     for (T& value : pair.state->input().flat()) value = static_cast<T>(tiny);
-    pair.state->start(OutputStart::forward, DualStart::zero);
+    pair.state->start({});
     Penalties p;
     p.search = StepSearch::exact;
     const auto record = pair.run(standard_sweep(1), p);
@@ -801,6 +883,9 @@ int main() {
   fact("float: each update alone", each_update_alone<float>);
   fact("double: each update alone", each_update_alone<double>);
   fact("any order of updates", any_order_of_updates);
+  fact("float: each inversion step alone", each_inversion_step_alone<float>);
+  fact("double: each inversion step alone", each_inversion_step_alone<double>);
+  fact("any order of inversion steps", any_order_of_inversion_steps);
   fact("float standard sweeps", standard_sweeps<float>);
   fact("double standard sweeps", standard_sweeps<double>);
   fact("FISTA", fista_steps);

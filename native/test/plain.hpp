@@ -72,6 +72,9 @@ inline Mat minus(const Mat& a, double factor, const Mat& b) {
 // a[0] = X.
 struct Plain {
   Network network;
+  Multiplier multiplier = Multiplier::residual;
+  bool joint_bias = false;
+  Steps steps;
   std::vector<std::int32_t> labels;  // cross-entropy
   Mat values;                        // squared error
   std::vector<Mat> W, z, a;
@@ -87,6 +90,14 @@ struct Plain {
 
   [[nodiscard]] std::size_t depth() const { return network.layers(); }
   [[nodiscard]] std::size_t samples() const { return a[0].rows; }
+  // Whether u stands in the constraint of layer l.
+  [[nodiscard]] bool multiplied(std::size_t l) const { return l == depth() && multiplier == Multiplier::residual; }
+  [[nodiscard]] StepKind step_of_W(std::size_t l) const {
+    return steps.W.empty() ? StepKind::quadratic : steps.W[l - 1];
+  }
+  [[nodiscard]] StepKind step_of_a(std::size_t l) const {
+    return steps.a.empty() ? StepKind::quadratic : steps.a[l - 1];
+  }
   [[nodiscard]] double f(double x) const { return x > 0 ? x : network.activation.slope * x; }
   [[nodiscard]] double penalty(std::size_t l, const Penalties& p) const { return l == depth() ? p.rho : p.nu; }
 
@@ -107,6 +118,15 @@ struct Plain {
       for (std::size_t j = 0; j < x.size(); ++j) {
         gradient[j] = x[j] - values(sample, j);
         loss += gradient[j] * gradient[j] / 2;
+      }
+      return loss;
+    }
+    if (network.loss.kind == LossKind::hinge) {
+      for (std::size_t j = 0; j < x.size(); ++j) {
+        const bool on = network.loss.is_on(labels[sample], j, x.size());
+        const double miss = on ? 1 - x[j] : x[j];
+        loss += std::max(miss, 0.0);
+        gradient[j] = miss > 0 ? (on ? -1 : 1) : 0;
       }
       return loss;
     }
@@ -137,7 +157,7 @@ struct Plain {
     u = Mat(out.rows, out.columns);
     for (std::size_t i = 0; i < out.rows; ++i) {
       for (std::size_t j = 0; j < out.columns && signed_labels; ++j) {
-        out(i, j) = static_cast<std::int32_t>(j) == labels[i] ? 1 : -1;
+        out(i, j) = network.loss.is_on(labels[i], j, out.columns) ? 1 : -1;
       }
       if (!stationary_dual) continue;
       std::vector<double> gradient;
@@ -163,7 +183,7 @@ struct Plain {
     const double weight = penalty(l, p);
     Mat r = minus(linear(l), 1, z[l]);
     for (double& value : r.values) value *= weight;
-    if (l == depth()) r = minus(r, 1, u);
+    if (multiplied(l)) r = minus(r, 1, u);
     const Mat s = minus(transposed_times(r, a[l - 1]), -p.l2, W[l]);
     if (square_norm(s) == 0) return {p.theta0, 0, 0, 0};
     Step out;
@@ -181,22 +201,79 @@ struct Plain {
       double sum = 0;
       for (std::size_t i = 0; i < samples(); ++i) {
         sum += z[l](i, j) - product(i, j);
-        if (l == depth()) sum += u(i, j) / p.rho;
+        if (multiplied(l)) sum += u(i, j) / p.rho;
       }
       b[l][j] = sum / static_cast<double>(samples());
     }
     return {};
   }
 
-  Step update_hidden_z(std::size_t l) {
+  // What W_l a_{l-1} is to be near to.
+  [[nodiscard]] Mat target(std::size_t l, const Penalties& p) const {
+    Mat t = z[l];
+    for (std::size_t i = 0; i < t.rows; ++i) {
+      for (std::size_t j = 0; j < t.columns; ++j) {
+        if (!joint_bias) t(i, j) -= b[l][j];
+        if (multiplied(l)) t(i, j) += u(i, j) / p.rho;
+      }
+    }
+    return t;
+  }
+
+  // The stationary point of the quadratic in W_l, by elimination on its normal equations.
+  Step update_W_exactly(std::size_t l, const Penalties& p) {
+    Mat in(samples(), a[l - 1].columns + (joint_bias ? 1 : 0));
+    for (std::size_t i = 0; i < in.rows; ++i) {
+      for (std::size_t k = 0; k < in.columns; ++k) in(i, k) = k < a[l - 1].columns ? a[l - 1](i, k) : 1;
+    }
+    const Mat right = transposed_times(target(l, p), in);
+    const Mat gram = transposed_times(in, in);
+    for (std::size_t j = 0; j < right.rows; ++j) {
+      Mat h(in.columns, in.columns + 1);
+      for (std::size_t i = 0; i < in.columns; ++i) {
+        for (std::size_t k = 0; k < in.columns; ++k) h(i, k) = gram(i, k) + (i == k ? p.l2 / penalty(l, p) : 0);
+        h(i, in.columns) = right(j, i);
+      }
+      const std::vector<double> w = eliminate(h);
+      for (std::size_t k = 0; k < a[l - 1].columns; ++k) W[l](j, k) = w[k];
+      if (joint_bias) b[l][j] = w.back();
+    }
+    return {};
+  }
+
+  Step update_a_exactly(std::size_t l, const Penalties& p) {
+    const double weight = penalty(l + 1, p);
+    Mat t = z[l + 1];
+    for (std::size_t i = 0; i < t.rows; ++i) {
+      for (std::size_t j = 0; j < t.columns; ++j) {
+        t(i, j) += (multiplied(l + 1) ? u(i, j) / p.rho : 0) - b[l + 1][j];
+      }
+    }
+    const Mat right = times(t, W[l + 1]);
+    const Mat gram = transposed_times(W[l + 1], W[l + 1]);
+    const std::size_t n = right.columns;
+    for (std::size_t i = 0; i < right.rows; ++i) {
+      Mat h(n, n + 1);
+      for (std::size_t j = 0; j < n; ++j) {
+        for (std::size_t k = 0; k < n; ++k) h(j, k) = weight * gram(j, k) + (j == k ? p.gamma : 0);
+        h(j, n) = weight * right(i, j) + p.gamma * f(z[l](i, j));
+      }
+      const std::vector<double> row_of_a = eliminate(h);
+      std::copy(row_of_a.begin(), row_of_a.end(), &a[l](i, 0));
+    }
+    return {};
+  }
+
+  Step update_hidden_z(std::size_t l, const Penalties& p) {
+    const double ratio = p.gamma / p.nu;
     const Mat m = linear(l);
     const double s = network.activation.slope;
     for (std::size_t i = 0; i < m.values.size(); ++i) {
       const double mi = m.values[i];
       const double ai = a[l].values[i];
-      const auto cost = [&](double x) { return (x - mi) * (x - mi) + (ai - f(x)) * (ai - f(x)); };
-      const double below = std::min((mi + s * ai) / (1 + s * s), 0.0);
-      const double above = std::max((mi + ai) / 2, 0.0);
+      const auto cost = [&](double x) { return (x - mi) * (x - mi) + ratio * (ai - f(x)) * (ai - f(x)); };
+      const double below = std::min((mi + ratio * s * ai) / (1 + ratio * s * s), 0.0);
+      const double above = std::max((mi + ratio * ai) / (1 + ratio), 0.0);
       z[l].values[i] = cost(below) <= cost(above) ? below : above;
     }
     return {};
@@ -206,12 +283,12 @@ struct Plain {
     const double weight = penalty(l + 1, p);
     Mat r = minus(linear(l + 1), 1, z[l + 1]);
     for (double& value : r.values) value *= weight;
-    if (l + 1 == depth()) r = minus(r, 1, u);
+    if (multiplied(l + 1)) r = minus(r, 1, u);
     Mat g = times(r, W[l + 1]);
-    for (std::size_t i = 0; i < g.values.size(); ++i) g.values[i] += p.nu * (a[l].values[i] - f(z[l].values[i]));
+    for (std::size_t i = 0; i < g.values.size(); ++i) g.values[i] += p.gamma * (a[l].values[i] - f(z[l].values[i]));
     if (square_norm(g) == 0) return {p.tau0, 0, 0, 0};
     const auto rise = [&](const Mat& step) {
-      return weight / 2 * square_norm(times_transposed(step, W[l + 1])) + p.nu / 2 * square_norm(step);
+      return weight / 2 * square_norm(times_transposed(step, W[l + 1])) + p.gamma / 2 * square_norm(step);
     };
     Step out;
     out.kappa = 2 * rise(g) / square_norm(g);
@@ -221,6 +298,16 @@ struct Plain {
     return out;
   }
 
+  // max(1 − z, 0) or max(z, 0), plus (ρ/2)(z − c)²: the best of the two vertices and the kink.
+  [[nodiscard]] double hinge_minimiser(std::int32_t label, std::size_t j, std::size_t n, double c, double rho) const {
+    const bool on = network.loss.is_on(label, j, n);
+    const double kink = on ? 1 : 0;
+    const auto cost = [&](double x) { return std::max(on ? 1 - x : x, 0.0) + rho / 2 * (x - c) * (x - c); };
+    double best = kink;
+    for (const double x : {c, on ? c + 1 / rho : c - 1 / rho}) best = cost(x) < cost(best) ? x : best;
+    return best;
+  }
+
   // Newton's method with dense elimination and a step halved until the objective falls.
   Step update_output_z(const Penalties& p) {
     const Mat m = linear(depth());
@@ -228,6 +315,11 @@ struct Plain {
     std::vector<double> gradient;
     for (std::size_t i = 0; i < samples(); ++i) {
       std::vector<double> x = row(z[depth()], i);
+      if (network.loss.kind == LossKind::hinge) {
+        for (std::size_t j = 0; j < n; ++j)
+          z[depth()](i, j) = hinge_minimiser(labels[i], j, n, m(i, j) - u(i, j) / p.rho, p.rho);
+        continue;
+      }
       const auto value_at = [&](const std::vector<double>& at) {
         double value = loss_of(i, at, gradient);
         for (std::size_t j = 0; j < n; ++j) {
@@ -324,18 +416,22 @@ struct Plain {
 
   Step update(const Update& it, const Penalties& p) {
     switch (it.block) {
-      case Block::W:
-        return update_W(it.layer, p);
+      case Block::W: {
+        if (step_of_W(it.layer) != StepKind::quadratic) return update_W_exactly(it.layer, p);
+        const Step step = update_W(it.layer, p);
+        if (joint_bias) update_b(it.layer, p);
+        return step;
+      }
       case Block::b:
         return update_b(it.layer, p);
       case Block::a:
-        return update_a(it.layer, p);
+        return step_of_a(it.layer) == StepKind::quadratic ? update_a(it.layer, p) : update_a_exactly(it.layer, p);
       case Block::u:
         return update_u(p);
       case Block::z:
         break;
     }
-    if (it.layer < depth()) return update_hidden_z(it.layer);
+    if (it.layer < depth()) return update_hidden_z(it.layer, p);
     return p.output == OutputSolver::fista ? update_output_z_fista(p) : update_output_z(p);
   }
 
@@ -346,6 +442,7 @@ struct Plain {
       const Mat r = minus(z[l], 1, linear(l));
       out.residual.push_back(square_norm(r));
       out.regularisation += p.l2 / 2 * square_norm(W[l]);
+      for (const double value : b[l]) out.regularisation += joint_bias ? p.l2 / 2 * value * value : 0;
       out.lagrangian += penalty(l, p) / 2 * square_norm(r);
       if (l < depth()) {
         double sum = 0;
@@ -354,15 +451,22 @@ struct Plain {
           sum += miss * miss;
         }
         out.activation.push_back(sum);
-        out.lagrangian += p.nu / 2 * sum;
+        out.lagrangian += p.gamma / 2 * sum;
         continue;
       }
       for (std::size_t i = 0; i < samples(); ++i) {
         out.loss += loss_of(i, row(z[l], i), gradient);
         for (std::size_t j = 0; j < r.columns; ++j) {
-          out.dual_product += u(i, j) * r(i, j);
+          out.dual_product += u(i, j) * (multiplier == Multiplier::output ? z[l](i, j) : r(i, j));
           out.dual_norm += u(i, j) * u(i, j);
-          out.dual_identity = std::max(out.dual_identity, std::abs(gradient[j] + u(i, j)));
+          double miss = gradient[j] + u(i, j);
+          // At the kink every slope between 0 and the loss's own will do.
+          if (network.loss.kind == LossKind::hinge) {
+            const bool on = network.loss.is_on(labels[i], j, r.columns);
+            if (z[l](i, j) == (on ? 1 : 0))
+              miss = on ? std::max({u(i, j) - 1, -u(i, j), 0.0}) : std::max({-u(i, j) - 1, u(i, j), 0.0});
+          }
+          out.dual_identity = std::max(out.dual_identity, std::abs(miss));
         }
       }
     }

@@ -74,7 +74,7 @@ Sums<T> sums_over(Team& team, std::size_t block, MatrixView<const T> r, MatrixVi
   team.run([&](unsigned member) {
     auto& partial = sums.of(member);
     SampleBlocks{r.rows, block}.each(member, team.size(), [&](Rows rows) {
-      partial.add_product(r.rows_from(rows.first, rows.count), a.rows_from(rows.first, rows.count));
+      partial.product.add(r.rows_from(rows.first, rows.count), a.rows_from(rows.first, rows.count));
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
         for (std::size_t j = 0; j < r.columns; ++j) {
           const auto value = static_cast<double>(r.row(i)[j]);
@@ -92,7 +92,7 @@ Sums<T> sums_over(Team& team, std::size_t block, MatrixView<const T> r, MatrixVi
   sums.columns(1, out.columns, 2, 3);
   Matrix<T> g(r.columns, a.columns);
   for (T& value : g.flat()) value = std::numeric_limits<T>::quiet_NaN();
-  sums.matrix(team, g.view());
+  sums.product(team, g.view());
   out.matrix.assign(g.flat().begin(), g.flat().end());
   return out;
 }
@@ -109,7 +109,7 @@ void sums_equal_a_plain_loop() {
       fill_normal(r.view(), random);
       fill_normal(a.view(), random);
       Team team(members);
-      SampleSums<T> sums(members, n + 2, n * k + 5);
+      SampleSums<T> sums(members, n + 2, n * k + 5, 0);
       const auto found = sums_over<T>(team, 16, r.view(), a.view(), sums);
 
       const auto where = text(type_name<T>(), " ", samples, " samples, ", members, " members");
@@ -141,7 +141,7 @@ void sums_equal_a_plain_loop() {
       // Used again, and made again: the same bits.
       const auto again = sums_over<T>(team, 16, r.view(), a.view(), sums);
       Team other_team(members);
-      SampleSums<T> other(members, n + 2, n * k + 5);
+      SampleSums<T> other(members, n + 2, n * k + 5, 0);
       const auto afresh = sums_over<T>(other_team, 16, r.view(), a.view(), other);
       for (const auto& it : {again, afresh}) {
         check(it.scalar == found.scalar && it.columns == found.columns && it.matrix == found.matrix,
@@ -152,7 +152,7 @@ void sums_equal_a_plain_loop() {
 }
 
 void old_sums_are_forgotten() {
-  SampleSums<double> sums(2, 1, 1);
+  SampleSums<double> sums(2, 1, 1, 0);
   sums.of(1).columns[0][0] = 3;
   std::vector<double> out{std::numeric_limits<double>::quiet_NaN()};
   sums.columns(0, out, 2, 0);
@@ -160,7 +160,7 @@ void old_sums_are_forgotten() {
 }
 
 void nan_is_the_largest() {
-  SampleSums<double> sums(3, 1, 1);
+  SampleSums<double> sums(3, 1, 1, 0);
   sums.of(0).scalars[0] = 1;
   sums.of(1).scalars[0] = std::numeric_limits<double>::quiet_NaN();
   sums.of(2).scalars[0] = 2;

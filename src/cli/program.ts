@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { datasetNames } from '../data/registry.js';
-import { DEFAULTS } from '../options.js';
+import { DEFAULTS } from '../dladmm-options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START, TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
@@ -10,8 +10,9 @@ import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
 import type { TrainFlags } from './train.js';
 
-/** The systems that can train. */
-const SOLVERS = ['dladmm'];
+/** The systems that can train, as in src/plan.ts; help needs no native code. */
+const SOLVERS = ['dladmm', 'inversion-admm'];
+const STEPS = ['quadratic', 'inverse', 'cholesky', 'auto'];
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 error, 2 usage, 130 after Ctrl-C (the model is saved first; a second Ctrl-C ends at once).`;
@@ -21,6 +22,7 @@ Examples:
   dladmm train --data digits --nu 1 --rho 1 --theta0 1e-12 --tau0 1e-12 --save digits.safetensors
   dladmm train --data fashion-mnist --layers 784-1000-1000-10 --iterations 200 --save fashion.safetensors
   dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
+  dladmm train --data digits --solver inversion-admm --iterations 40
   dladmm train --data iris --json --quiet
 
 Files: CSV, NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX (with --labels), each gzipped or not.
@@ -133,7 +135,9 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(wholeOption('--seed <n>', 'of initialisation and splits').default(DEFAULTS.seed))
     .optionsGroup('Solver:')
     .addOption(choice('--solver <name>', 'the system that trains', SOLVERS).default(SOLVERS[0]))
-    .addOption(wholeOption('--iterations <n>', `iterations at most ${byDefault(DEFAULTS.iterations)}`))
+    .addOption(
+      wholeOption('--iterations <n>', `iterations at most ${byDefault(DEFAULTS.iterations)}; inversion-admm 100`),
+    )
     .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds)
     .addOption(numberOption('--nu <number>', `penalty of the hidden constraints ${byDefault(DEFAULTS.nu)}`))
     .addOption(numberOption('--rho <number>', `penalty of the output constraint ${byDefault(DEFAULTS.rho)}`))
@@ -162,6 +166,21 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(
       choice('--softmax <kind>', "reference is the official code's (default: stable)", ['stable', 'reference']),
     )
+    .addOption(
+      choice('--loss <name>', 'of classes (default: softmax-cross-entropy)', ['softmax-cross-entropy', 'hinge']),
+    )
+    .addOption(
+      choice('--step-w <kind>', 'how every W is minimised over (default: quadratic; inversion-admm cholesky)', [
+        ...STEPS,
+        'pseudoinverse',
+      ]),
+    )
+    .addOption(
+      choice('--step-a <kind>', 'how every a is minimised over (default: quadratic; inversion-admm cholesky)', STEPS),
+    )
+    .addOption(numberOption('--beta <number>', 'inversion-admm: penalty of z = W a + b (default: 1)'))
+    .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 10)'))
+    .addOption(wholeOption('--warm-start <n>', 'inversion-admm: iterations without the multiplier (default: 5)'))
     .addOption(threads())
     .optionsGroup('Watching and stopping:')
     .addOption(wholeOption('--evaluate-every <n>', `iterations between tests ${byDefault(DEFAULTS.evaluateEvery)}`))

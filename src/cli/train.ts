@@ -1,4 +1,8 @@
-import { type DladmmOptions, planOf } from '../options.js';
+import type { DladmmOptions } from '../dladmm-options.js';
+import type { InversionOptions } from '../inversion-options.js';
+import type { Loss } from '../network.js';
+import { planOf, type TrainOptions } from '../plan.js';
+import type { StepChoice } from '../step.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -23,7 +27,12 @@ export interface TrainFlags
       | 'theta0'
       | 'threads'
       | 'trainMetrics'
-    > {
+    >,
+    Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'> {
+  readonly solver?: NonNullable<TrainOptions['solver']>;
+  readonly loss?: Exclude<Loss, 'squared-error'>;
+  readonly stepW?: StepChoice;
+  readonly stepA?: StepChoice;
   readonly init?: DladmmOptions['initialisation'];
   readonly outputSolver?: 'exact' | 'fista';
   readonly layers?: readonly number[];
@@ -40,7 +49,11 @@ const given = <T extends object>(options: T): T =>
 function optionsOf(flags: TrainFlags): Job['options'] {
   const { activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax } = flags;
   const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
+  const { solver, loss, beta, gamma, warmStart, stepW, stepA } = flags;
+  const step = given({ W: stepW, a: stepA });
   return given({
+    ...{ solver, loss, beta, gamma, warmStart },
+    step: Object.keys(step).length === 0 ? undefined : step,
     ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
     ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },
     outputSolver: outputSolver && { solver: outputSolver },
@@ -53,7 +66,7 @@ export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promi
   const { layers, standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const options = optionsOf(flags);
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  planOf({ ...options, layers: layers ?? [1, 1] });
+  planOf({ ...options, layers: layers ?? [1, 1] } as TrainOptions);
   if (save !== undefined) await checkTarget(save, filesOf(data, testData, labels, testLabels));
   const samples = await trainingSamples(flags, terminal.signal);
   return runTraining(given({ samples, options, layers, standardize, timeLimit, save, json, quiet }) as Job, terminal);

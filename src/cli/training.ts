@@ -1,6 +1,8 @@
 import { DlAdmmError } from '../errors.js';
 import { Model } from '../model.js';
-import { DEFAULTS, type DladmmOptions } from '../options.js';
+
+import type { Loss } from '../network.js';
+import { planOf, type TrainOptions } from '../plan.js';
 import type { IterationRecord, Metrics } from '../record.js';
 import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
 import { type FitResult, train } from '../training.js';
@@ -14,7 +16,9 @@ import type { Terminal } from './terminal.js';
 export interface Job {
   readonly samples: TrainingSamples;
   /** Without the parts that the samples decide. */
-  readonly options: Omit<DladmmOptions, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'>;
+  readonly options: Omit<TrainOptions, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'> & {
+    readonly loss?: Exclude<Loss, 'squared-error'>;
+  };
   readonly layers?: readonly number[];
   /** Default: unless every feature lies in [0, 1]. */
   readonly standardize?: boolean;
@@ -83,7 +87,20 @@ function unstandardised(model: Model, rule: Parameters<typeof foldStandardisatio
 export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
   const { samples, options, save, json, quiet, timeLimit } = job;
   const { classes, name } = samples;
-  const dtype = options.dtype ?? DEFAULTS.dtype;
+  if (!classes && options.loss !== undefined) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      `Expected classes for --loss ${options.loss}, but ${name} has targets`,
+    );
+  }
+  const trainOptions = {
+    ...options,
+    layers: checkedLayers(job),
+    loss: classes ? (options.loss ?? 'softmax-cross-entropy') : 'squared-error',
+    ...(classes && { classes }),
+    signal: terminal.signal,
+  } as TrainOptions;
+  const { dtype, iterations } = planOf(trainOptions);
   const rule =
     (job.standardize ?? !liesInUnitInterval(samples.train.x)) ? learnStandardisation(samples.train.x) : undefined;
   const prepared = (part: Part): Part => (rule ? { ...part, x: standardise(part.x, rule, dtype) } : part);
@@ -93,15 +110,9 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
       ...(samples.validation && { validation: prepared(samples.validation) }),
       ...(samples.test && { test: prepared(samples.test) }),
     },
-    {
-      ...options,
-      layers: checkedLayers(job),
-      loss: classes ? 'softmax-cross-entropy' : 'squared-error',
-      ...(classes && { classes }),
-      signal: terminal.signal,
-    },
+    trainOptions,
   );
-  const progress = startProgress(terminal, options.iterations ?? DEFAULTS.iterations, timeLimit);
+  const progress = startProgress(terminal, iterations, timeLimit);
   let outOfTime = false;
   const acknowledge = (): void => {
     progress.end();
@@ -178,7 +189,7 @@ function resultText(
 
 function divergedText({ iteration, update }: Extract<FitResult['status'], { kind: 'diverged' }>): string {
   return (
-    `dladmm: diverged in iteration ${iteration}: the update of ${update.block}_${update.layer} met a value that is not ` +
-    'finite; the model is the last finite one (standardised data, --dtype float64 or other penalties may help)\n'
+    `dladmm: diverged in iteration ${iteration}: ${update ? `the update of ${update.block}_${update.layer}` : 'it'} met a ` +
+    'value that is not finite; the model is the last finite one (standardised data, --dtype float64 or other penalties may help)\n'
   );
 }

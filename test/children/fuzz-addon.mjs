@@ -37,7 +37,7 @@ const labels = fc.oneof(
   rubbish,
 );
 /** An object of the given members, where now and then one is rubbish, missing, or a getter that throws or meddles. */
-const members = (shape, meddle) =>
+const members = (shape, meddle, finish = (drawn) => drawn) =>
   fc
     .record({
       good: fc.record(shape),
@@ -45,7 +45,8 @@ const members = (shape, meddle) =>
       bad: rubbish,
       how: fc.constantFrom(...new Array(12).fill('good'), 'bad', 'missing', 'throws', 'meddles'),
     })
-    .map(({ good, name, bad, how }) => {
+    .map(({ good: drawn, name, bad, how }) => {
+      const good = finish(drawn);
       if (how === 'good') return good;
       const { [name]: kept, ...rest } = good;
       if (how === 'missing') return rest;
@@ -70,10 +71,16 @@ const network = {
     { weight: 1, arbitrary: rubbish },
   ),
   slope: number,
-  loss: fc.constantFrom('softmax-cross-entropy', 'squared-error', 'hinge'),
+  loss: fc.constantFrom('softmax-cross-entropy', 'squared-error', 'hinge', 'none'),
   softmax: fc.constantFrom('stable', 'reference', ''),
   threads: fc.constantFrom(0, 1, 1, 1, 1, 2, 2, 3, 3, -1, NaN),
 };
+const steps = (...kinds) =>
+  fc.oneof(
+    { weight: 30, arbitrary: fc.array(fc.constantFrom(...kinds), { minLength: 4, maxLength: 4 }) },
+    { weight: 1, arbitrary: fc.array(fc.constantFrom(...kinds, 'none', 3), { minLength: 4, maxLength: 4 }) },
+    { weight: 1, arbitrary: rubbish },
+  );
 const layered = {
   ...network,
   samples: fc.oneof(
@@ -82,10 +89,21 @@ const layered = {
   ),
   gram: fc.oneof(fc.boolean(), rubbish),
   fista: fc.boolean(),
+  jointBias: fc.boolean(),
+  multiplier: fc.constantFrom('residual', 'output', ''),
+  stepsW: steps('quadratic', 'cholesky', 'inverse', 'pseudoinverse'),
+  stepsA: steps('quadratic', 'cholesky', 'inverse'),
+};
+/** Steps drawn for more layers than there may be, cut to those that there are. */
+const fitted = (drawn) => {
+  const cut = (list, less) =>
+    Array.isArray(list) && Array.isArray(drawn.widths) ? list.slice(0, Math.max(0, drawn.widths.length - less)) : list;
+  return { ...drawn, stepsW: cut(drawn.stepsW, 1), stepsA: cut(drawn.stepsA, 2) };
 };
 const mostly = (good, ...others) =>
   fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: fc.constantFrom(...others) });
 const penalties = {
+  gamma: mostly(fc.constantFrom(1, 0.1, 1e-6, 10), 1e-300, 1e300, 0, NaN),
   nu: mostly(fc.constantFrom(1, 0.1, 1e-6), 1e-300, 1e300, 0, -1, NaN),
   rho: mostly(fc.constantFrom(1, 0.1, 1e-6), 1e-300, 1e300, 0, Infinity),
   l2: mostly(fc.constantFrom(0, 0.1), 1e300, -1),
@@ -125,7 +143,12 @@ const onLayered = fc.oneof(
     'start',
     args(
       members(
-        { output: fc.constantFrom('forward', 'signed-labels', 'x'), dual: fc.constantFrom('zero', 'stationary', '') },
+        {
+          output: fc.constantFrom('forward', 'signed-labels', 'gaussian', 'x'),
+          hidden: fc.constantFrom('forward', 'gaussian', ''),
+          dual: fc.constantFrom('zero', 'stationary', ''),
+          seed: mostly(fc.constant(1), -1, 2 ** 60, NaN, 'x'),
+        },
         meddle,
       ),
     ),
@@ -145,7 +168,7 @@ const onNetwork = fc.oneof(
   call('evaluate', args(values, fc.oneof(values, labels))),
 );
 const script = fc.record({
-  layered: members(layered, meddle),
+  layered: members(layered, meddle, fitted),
   network: members(network, meddle),
   calls: fc.array(
     fc.oneof(

@@ -3,8 +3,8 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSy
 import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../src/data/datasets.js';
 import { parseNpy } from '../../src/data/npy.js';
+import { DEFAULTS } from '../../src/dladmm-options.js';
 import { Model } from '../../src/model.js';
-import { DEFAULTS } from '../../src/options.js';
 import { inFolder, jsonLines, MAIN, said } from './support.js';
 
 const { path, run, runWith, start } = inFolder();

@@ -34,6 +34,11 @@ function lossOf(network: Network, z: readonly number[], samples: Samples, i: num
     return [miss.reduce((sum, m) => sum + (m * m) / 2, 0), miss];
   }
   const label = at(samples.labels ?? [], i, 'labels');
+  if (network.loss === 'hinge') {
+    const on = (j: number): boolean => (z.length === 1 ? label === 1 : label === j);
+    const terms = z.map((value, j) => (on(j) ? Math.max(1 - value, 0) : Math.max(value, 0)));
+    return [terms.reduce((sum, term) => sum + term, 0), terms.map((term, j) => (term === 0 ? 0 : on(j) ? -1 : 1))];
+  }
   const top = Math.max(...z);
   const sum = z.reduce((total, value) => total + Math.exp(value - top), 0);
   const gradient = z.map((value, j) => Math.exp(value - top) / sum - (j === label ? 1 : 0));

@@ -77,7 +77,7 @@ double Trainer<T>::required_bytes(const TrainerSetup& setup) {
   const auto outputs = static_cast<double>(net.widths.back());
   const auto block = static_cast<double>(plan.block);
   double columns = inputs;
-  if (net.loss.kind == LossKind::squared_error) columns += outputs;
+  if (!net.loss.classifies()) columns += outputs;
   const auto vectors = static_cast<double>(2 + plan.states + (plan.whole_gradient ? plan.gradients : 0));
   double entries = samples * columns + vectors * static_cast<double>(plan.parameters);
   if (setup.shuffle) entries += block * inputs;
@@ -114,10 +114,10 @@ Trainer<T>::Trainer(const TrainerSetup& setup)
   finite_ = vectors(1);
   state_ = vectors(states_);
   std::fill_n(parameters_.data(), parameters_.size(), T(0));
-  if (net.loss.kind == LossKind::squared_error) {
-    target_values_ = Matrix<T>(setup_.samples, net.widths.back());
-  } else {
+  if (net.loss.classifies()) {
     labels_.resize(setup_.samples);
+  } else {
+    target_values_ = Matrix<T>(setup_.samples, net.widths.back());
   }
   if (whole_gradient_) gradient_ = vectors(gradients_);
   if (setup_.shuffle) batch_ = Matrix<T>(block_, net.widths.front());

@@ -21,19 +21,20 @@ struct Activation {
   // Whether derivative(f(x)) is derivative(x), so that a backward pass needs the activations alone.
   [[nodiscard]] constexpr bool keeps_sign() const { return slope >= 0; }
 
-  // argmin over z of (z − m)² + (a − f(z))²  (dlADMM, eq. 4 and 14: ν cancels).
+  // argmin over z of (z − m)² + ratio (a − f(z))²  (dlADMM, eq. 4 and 14, where the ratio is 1; Taylor et al., where it
+  // is γ/β).
   // On each side of the kink the objective is a parabola, so the minimiser is one of two clipped vertices; a tie goes
   // to the negative side, as in the official code.
   template <typename T>
-  [[nodiscard, gnu::always_inline]] static constexpr T nearest(T m, T a, T slope) {
-    const T below = (m + slope * a) / (T(1) + slope * slope);
-    const T above = (m + a) / T(2);
+  [[nodiscard, gnu::always_inline]] static constexpr T nearest(T m, T a, T slope, T ratio) {
+    const T below = (m + ratio * slope * a) / (T(1) + ratio * slope * slope);
+    const T above = (m + ratio * a) / (T(1) + ratio);
     const T negative = below < T(0) ? below : T(0);
     const T positive = above > T(0) ? above : T(0);
     const T negative_miss = a - slope * negative;
     const T positive_miss = a - positive;
-    const T negative_cost = (negative - m) * (negative - m) + negative_miss * negative_miss;
-    const T positive_cost = (positive - m) * (positive - m) + positive_miss * positive_miss;
+    const T negative_cost = (negative - m) * (negative - m) + ratio * (negative_miss * negative_miss);
+    const T positive_cost = (positive - m) * (positive - m) + ratio * (positive_miss * positive_miss);
     return negative_cost > positive_cost ? positive : negative;
   }
 };

@@ -198,9 +198,47 @@ double loss_and_gradient(const Loss& loss, std::span<const double> z, const Samp
     }
     return sum / 2;
   }
+  if (loss.kind == LossKind::hinge) {
+    double sum = 0;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const bool on = loss.is_on(target.label, i, z.size());
+      const double miss = on ? 1 - z[i] : z[i];
+      sum += miss > 0 ? miss : std::isnan(miss) ? miss : 0;
+      gradient[i] = miss > 0 ? (on ? -1 : 1) : 0;
+    }
+    return sum;
+  }
   const double value = cross_entropy(loss.softmax, z, target.label, gradient);
   gradient[static_cast<std::size_t>(target.label)] -= 1;
   return value;
+}
+
+double subgradient_distance(const Loss& loss, std::span<const double> z, const SampleTarget& target,
+                            std::span<const double> gradient, std::span<const double> u) {
+  double largest = 0;
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    double low = gradient[i];
+    double high = gradient[i];
+    if (loss.kind == LossKind::hinge) {
+      const bool on = loss.is_on(target.label, i, z.size());
+      if (on && z[i] == 1) low = -1;
+      if (!on && z[i] == 0) high = 1;
+    }
+    const double distance = std::max({low + u[i], -u[i] - high, 0.0});
+    if (std::isnan(low + u[i])) return low + u[i];
+    largest = std::max(largest, distance);
+  }
+  return largest;
+}
+
+bool is_correct(const Loss& loss, std::span<const double> z, std::int32_t label) {
+  const auto y = static_cast<std::size_t>(label);
+  if (loss.classes(z.size()) != z.size()) return label == 1 ? z[0] > 0.5 : z[0] <= 0.5;
+  // The label's output is the first of the largest.
+  for (std::size_t j = 0; j < z.size(); ++j) {
+    if (!(j < y ? z[j] < z[y] : z[j] <= z[y])) return false;
+  }
+  return true;
 }
 
 double loss_value(const Loss& loss, std::span<const double> z, const SampleTarget& target, std::span<double> work) {
@@ -212,6 +250,18 @@ OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::sp
                             std::span<double> work) {
   assert(m.size() == z.size() && u.size() == z.size() && work.size() >= 6 * z.size());
   if (loss.kind == LossKind::softmax_cross_entropy) return newton(m, u, target.label, rho, tolerance, z, work);
+  if (loss.kind == LossKind::hinge) {
+    // One kink an entry: move from c by the slope 1/ρ of the loss, but not past the kink.
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const double c = m[i] - u[i] / rho;
+      if (loss.is_on(target.label, i, z.size())) {
+        z[i] = c >= 1 ? c : std::min(c + 1 / rho, 1.0);
+      } else {
+        z[i] = c <= 0 ? c : std::max(c - 1 / rho, 0.0);
+      }
+    }
+    return {};
+  }
   for (std::size_t i = 0; i < z.size(); ++i) z[i] = (target.values[i] - u[i] + rho * m[i]) / (1 + rho);
   return {};
 }

@@ -8,7 +8,7 @@
 
 namespace dladmm {
 
-enum class LossKind { softmax_cross_entropy, squared_error };
+enum class LossKind { softmax_cross_entropy, squared_error, hinge };
 
 // `reference` is the formula of the official dlADMM code: no maximum subtracted, exp = inf replaced by exp(88.6),
 // 1e-10 added to the denominator, and a probability of zero counted as 1e-10 in the loss.
@@ -17,21 +17,40 @@ enum class Softmax { stable, reference };
 struct Loss {
   LossKind kind = LossKind::softmax_cross_entropy;
   Softmax softmax = Softmax::stable;
+
+  // Whether targets are class labels.
+  [[nodiscard]] bool classifies() const { return kind != LossKind::squared_error; }
+  // How many classes a network with so many outputs tells apart. One output tells two under the hinge loss.
+  [[nodiscard]] std::size_t classes(std::size_t outputs) const {
+    return kind == LossKind::hinge && outputs == 1 ? 2 : outputs;
+  }
+  // Whether output j is the label's (or, where one output tells two classes, that of class 1).
+  [[nodiscard]] bool is_on(std::int32_t label, std::size_t j, std::size_t outputs) const {
+    return classes(outputs) == outputs ? static_cast<std::size_t>(label) == j : label == 1;
+  }
 };
 
-// What one sample should become: a class for cross-entropy, a row of values for the squared error.
+// What one sample should become: a class for cross-entropy and hinge, a row of values for the squared error.
 struct SampleTarget {
   std::int32_t label = 0;
   std::span<const double> values;
 };
 
 // R(z; y), with ∇R(z; y) written to `gradient` (as long as z). Softmax cross-entropy is −log p_label, the squared
-// error is ½‖z − y‖².
+// error is ½‖z − y‖², the hinge loss (Taylor et al., 2016) adds max(1 − z, 0) for the output that is to be on and
+// max(z, 0) for the others (at its kinks the subgradient is 0).
 double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
                          std::span<double> gradient);
 
 // R(z; y) alone.
 double loss_value(const Loss& loss, std::span<const double> z, const SampleTarget& target, std::span<double> work);
+
+// How far −u is from ∂R(z), in its largest entry: |∇R(z) + u| where R is smooth.
+double subgradient_distance(const Loss& loss, std::span<const double> z, const SampleTarget& target,
+                            std::span<const double> gradient, std::span<const double> u);
+
+// Whether the outputs z name the label's class; with a NaN among them they name none.
+bool is_correct(const Loss& loss, std::span<const double> z, std::int32_t label);
 
 // What the z_L subproblem of one sample found.
 struct OutputSolution {
@@ -39,9 +58,9 @@ struct OutputSolution {
   double stationarity = 0;  // largest |∇R(z) + u + ρ(z − m)|
 };
 
-// z <- argmin of R(z; y) + uᵀz + (ρ/2)‖z − m‖²  (dlADMM, eq. 5 and 15), exactly: a closed form for the squared error;
-// for softmax cross-entropy Newton's method from the given z until no entry of the gradient exceeds `tolerance`.
-// `work` holds at least 6 z.size() numbers.
+// z <- argmin of R(z; y) + uᵀz + (ρ/2)‖z − m‖²  (dlADMM, eq. 5 and 15), exactly: a closed form for the squared error
+// and the hinge loss; for softmax cross-entropy Newton's method from the given z until no entry of the gradient exceeds
+// `tolerance`. `work` holds at least 6 z.size() numbers.
 OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::span<const double> u,
                             const SampleTarget& target, double rho, double tolerance, std::span<double> z,
                             std::span<double> work);

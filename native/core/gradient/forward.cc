@@ -18,15 +18,6 @@ void bias_and_activation(MatrixView<T> x, std::span<const T> b, T slope) {
   }
 }
 
-// Whether the label's output is the first of the largest; with a NaN among them nothing is.
-bool is_largest(std::span<const double> z, std::int32_t label) {
-  const auto y = static_cast<std::size_t>(label);
-  for (std::size_t j = 0; j < z.size(); ++j) {
-    if (!(j < y ? z[j] < z[y] : z[j] <= z[y])) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 template <typename T>
@@ -73,7 +64,7 @@ ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t blo
         std::copy_n(outputs.row(i), n, z.data());
         const SampleTarget target = targets.of(rows.first + i, values);
         part.loss += loss_and_gradient(loss, z, target, gradient);
-        if (loss.kind == LossKind::softmax_cross_entropy) part.correct += is_largest(z, target.label) ? 1 : 0;
+        if (loss.classifies()) part.correct += is_correct(loss, z, target.label) ? 1 : 0;
       }
     });
     parts[member] = part;

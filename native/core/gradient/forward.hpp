@@ -59,7 +59,7 @@ struct ForwardLoss {
   std::size_t correct = 0;
 };
 
-// R of the outputs, summed over the samples, and the number of samples whose largest output is the label's.
+// R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class.
 template <typename T>
 ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t block,
                      std::span<const LayerParameters<T>> layers, Activation activation, const Loss& loss,

@@ -1,5 +1,7 @@
 #include "core/layered/kernels.hpp"
 
+#include <algorithm>
+
 #include "core/functions/activation.hpp"
 #include "core/linalg/simd.hpp"
 
@@ -42,7 +44,7 @@ struct WeightedResidual {
 template <typename T>
 struct HiddenZ {
   [[gnu::always_inline]] static inline HiddenSums run(MatrixView<const T> p, std::span<const T> b,
-                                                      MatrixView<const T> a, T slope, MatrixView<T> z,
+                                                      MatrixView<const T> a, T slope, T ratio, MatrixView<T> z,
                                                       std::span<double> columns) {
     double residual = 0;
     double activation = 0;
@@ -55,7 +57,7 @@ struct HiddenZ {
 #pragma omp simd reduction(+ : residual, activation)
       for (std::size_t j = 0; j < p.columns; ++j) {
         const T m = pi[j] + bias[j];
-        const T value = Activation::nearest(m, ai[j], slope);
+        const T value = Activation::nearest(m, ai[j], slope, ratio);
         zi[j] = value;
         const double r = static_cast<double>(value - m);
         const double miss = static_cast<double>(ai[j] - Activation::value(value, slope));
@@ -117,6 +119,40 @@ struct Residual {
       }
     }
     return sum;
+  }
+};
+
+template <typename T>
+struct OutputTarget {
+  [[gnu::always_inline]] static inline void run(MatrixView<const T> z, std::span<const T> b, MatrixView<const T> u,
+                                                T weight, MatrixView<T> out) {
+    const T* const bias = b.data();
+    for (std::size_t i = 0; i < z.rows; ++i) {
+      const T* const zi = z.row(i);
+      T* const to = out.row(i);
+      if (bias == nullptr) {
+        std::copy_n(zi, z.columns, to);
+      } else {
+#pragma omp simd
+        for (std::size_t j = 0; j < z.columns; ++j) to[j] = zi[j] - bias[j];
+      }
+      if (u.data == nullptr) continue;
+      const T* const ui = u.row(i);
+#pragma omp simd
+      for (std::size_t j = 0; j < z.columns; ++j) to[j] += ui[j] / weight;
+    }
+  }
+};
+
+template <typename T>
+struct AddColumns {
+  [[gnu::always_inline]] static inline void run(MatrixView<const T> x, std::span<double> columns) {
+    double* const column = columns.data();
+    for (std::size_t i = 0; i < x.rows; ++i) {
+      const T* const xi = x.row(i);
+#pragma omp simd
+      for (std::size_t j = 0; j < x.columns; ++j) column[j] += static_cast<double>(xi[j]);
+    }
   }
 };
 
@@ -190,9 +226,9 @@ void weighted_residual(MatrixView<const T> p, std::span<const T> b, MatrixView<c
 }
 
 template <typename T>
-HiddenSums hidden_z(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a, T slope, MatrixView<T> z,
-                    std::span<double> columns) {
-  return simd::run<HiddenZ<T>>(p, b, a, slope, z, columns);
+HiddenSums hidden_z(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a, T slope, T ratio,
+                    MatrixView<T> z, std::span<double> columns) {
+  return simd::run<HiddenZ<T>>(p, b, a, slope, ratio, z, columns);
 }
 
 template <typename T>
@@ -208,6 +244,16 @@ double activation_miss(MatrixView<const T> a, MatrixView<const T> z, T slope) {
 template <typename T>
 double residual(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> z, std::span<double> columns) {
   return simd::run<Residual<T>>(p, b, z, columns);
+}
+
+template <typename T>
+void output_target(MatrixView<const T> z, std::span<const T> b, MatrixView<const T> u, T weight, MatrixView<T> out) {
+  return simd::run<OutputTarget<T>>(z, b, u, weight, out);
+}
+
+template <typename T>
+void add_columns(MatrixView<const T> x, std::span<double> columns) {
+  return simd::run<AddColumns<T>>(x, columns);
 }
 
 template <typename T>
@@ -231,18 +277,20 @@ void activate(MatrixView<const T> z, T slope, MatrixView<T> a) {
 }
 
 // The two float types that trainings come in.
-#define DLADMM_INSTANTIATE(T)                                                                                     \
-  template void step_back<T>(MatrixView<T>, T, MatrixView<const T>);                                              \
-  template void weighted_residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>,                \
-                                     MatrixView<const T>, T, MatrixView<T>);                                      \
-  template HiddenSums hidden_z<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, MatrixView<T>, \
-                                  std::span<double>);                                                             \
-  template void activation_pull<T>(MatrixView<const T>, MatrixView<const T>, T, T, MatrixView<T>);                \
-  template double activation_miss<T>(MatrixView<const T>, MatrixView<const T>, T);                                \
-  template double residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, std::span<double>);   \
-  template double square_norm<T>(MatrixView<const T>);                                                            \
-  template double square_norm<T>(MatrixView<const T>, std::span<double>);                                         \
-  template void add_bias<T>(MatrixView<const T>, std::span<const T>, MatrixView<T>);                              \
+#define DLADMM_INSTANTIATE(T)                                                                                        \
+  template void step_back<T>(MatrixView<T>, T, MatrixView<const T>);                                                 \
+  template void weighted_residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>,                   \
+                                     MatrixView<const T>, T, MatrixView<T>);                                         \
+  template HiddenSums hidden_z<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, T, MatrixView<T>, \
+                                  std::span<double>);                                                                \
+  template void activation_pull<T>(MatrixView<const T>, MatrixView<const T>, T, T, MatrixView<T>);                   \
+  template double activation_miss<T>(MatrixView<const T>, MatrixView<const T>, T);                                   \
+  template double residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, std::span<double>);      \
+  template void output_target<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, MatrixView<T>);    \
+  template void add_columns<T>(MatrixView<const T>, std::span<double>);                                              \
+  template double square_norm<T>(MatrixView<const T>);                                                               \
+  template double square_norm<T>(MatrixView<const T>, std::span<double>);                                            \
+  template void add_bias<T>(MatrixView<const T>, std::span<const T>, MatrixView<T>);                                 \
   template void activate<T>(MatrixView<const T>, T, MatrixView<T>);
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)

@@ -23,10 +23,10 @@ struct HiddenSums {
   double activation = 0;  // ‖a − f(z)‖²
 };
 
-// z <- argmin (z − P − b)² + (a − f(z))², entry by entry; adds z − P to the column sums.
+// z <- argmin (z − P − b)² + ratio (a − f(z))², entry by entry; adds z − P to the column sums.
 template <typename T>
-HiddenSums hidden_z(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a, T slope, MatrixView<T> z,
-                    std::span<double> columns);
+HiddenSums hidden_z(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a, T slope, T ratio,
+                    MatrixView<T> z, std::span<double> columns);
 
 // out <- weight (a − f(z))
 template <typename T>
@@ -39,6 +39,14 @@ double activation_miss(MatrixView<const T> a, MatrixView<const T> z, T slope);
 // ‖z − P − b‖²; adds z − P to the column sums.
 template <typename T>
 double residual(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> z, std::span<double> columns);
+
+// out <- z − b + u / weight, what W a is to be near to; `b` and `u` may be empty.
+template <typename T>
+void output_target(MatrixView<const T> z, std::span<const T> b, MatrixView<const T> u, T weight, MatrixView<T> out);
+
+// Adds x to the column sums.
+template <typename T>
+void add_columns(MatrixView<const T> x, std::span<double> columns);
 
 // ‖x‖²
 template <typename T>

@@ -30,6 +30,18 @@ void LayeredState<T>::pass(std::initializer_list<Held> reads, std::initializer_l
     }
   }
   for (const Held& held : reads) input_due = input_due || (input_step_pending_ && held == product(1));
+  // Products that are due are multiplied here, from activations that are settled first.
+  const auto is_product_due = [&](const Held& held) { return held.block == Block::W && layer(held.layer).product_due; };
+  bool products_due = false;
+  for (const Held& held : reads) {
+    if (!is_product_due(held)) continue;
+    products_due = true;
+    for (std::size_t s = 0; s < slots_.size(); ++s) {
+      if (!slots_[s].pending || !(slots_[s].held == activation(held.layer - 1))) continue;
+      due[s] = true;
+      whole_block_first = true;
+    }
+  }
 
   sums_.clear();
   team_.run([&](unsigned member) {
@@ -45,6 +57,11 @@ void LayeredState<T>::pass(std::initializer_list<Held> reads, std::initializer_l
                       rows_of(layer(1).P.view(), block));
       }
       if (whole_block_first) settle(block, block);
+      if (products_due) {
+        for (const Held& held : reads) {
+          if (is_product_due(held)) multiply(held.layer, block);
+        }
+      }
       for (std::size_t first = block.first; first < block.first + block.count; first += sub_block_) {
         const Rows rows{first, std::min(sub_block_, block.first + block.count - first)};
         if (!whole_block_first) settle(block, rows);
@@ -55,6 +72,9 @@ void LayeredState<T>::pass(std::initializer_list<Held> reads, std::initializer_l
   });
 
   if (input_due) input_step_pending_ = false;
+  for (const Held& held : reads) {
+    if (is_product_due(held)) layer(held.layer).product_due = false;
+  }
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     if (!due[s]) continue;
     slots_[s].pending = false;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/functions/normals.hpp"
 #include "core/layered/pass.hpp"
 
 namespace dladmm {
@@ -41,7 +42,54 @@ std::size_t slots_needed(const LayeredSetup& setup) {
   return setup.gram ? 0 : 1;
 }
 
+// Room for the inversion steps.
+template <typename T>
+struct InversionRooms {
+  typename GramSolver<T>::Room shared, input;
+  std::size_t right = 0;   // n_l x (n_{l-1} + 1)
+  std::size_t gram = 0;    // a member's share of a Gram matrix
+  std::size_t inputs = 0;  // widest input of an inverted W_l
+
+  explicit InversionRooms(const LayeredSetup& setup) {
+    const Network& net = setup.network;
+    for (std::size_t l = 1; l <= setup.steps.W.size(); ++l) {
+      const StepKind kind = setup.steps.W[l - 1];
+      if (kind == StepKind::quadratic) continue;
+      const std::size_t size = net.inputs(l) + (setup.joint_bias ? 1 : 0);
+      const bool kept = l == 1 && setup.gram;
+      const bool by_samples = solves_by_samples(setup, l);
+      auto& room = kept ? input : shared;
+      if (kind == StepKind::pseudoinverse) {
+        room.eigen_size = std::max(room.eigen_size, size);
+        room.eigen_rows = std::max(room.eigen_rows, net.outputs(l));
+      } else {
+        room.size = std::max(room.size, by_samples ? setup.samples : size);
+        room.inverse = room.inverse || kind == StepKind::inverse;
+      }
+      inputs = std::max(inputs, net.inputs(l));
+      if (by_samples) continue;
+      right = std::max(right, net.outputs(l) * size);
+      if (!kept) gram = std::max(gram, net.inputs(l) * net.inputs(l));
+    }
+    for (std::size_t l = 1; l <= setup.steps.a.size(); ++l) {
+      const StepKind kind = setup.steps.a[l - 1];
+      if (kind == StepKind::quadratic) continue;
+      shared.size = std::max(shared.size, solves_by_outputs(setup, l) ? net.outputs(l + 1) : net.outputs(l));
+      shared.inverse = shared.inverse || kind == StepKind::inverse;
+    }
+  }
+};
+
 }  // namespace
+
+bool solves_by_samples(const LayeredSetup& setup, std::size_t l) {
+  return setup.steps.W[l - 1] == StepKind::cholesky && !(l == 1 && setup.gram) &&
+         setup.samples < setup.network.inputs(l) + (setup.joint_bias ? 1 : 0);
+}
+
+bool solves_by_outputs(const LayeredSetup& setup, std::size_t l) {
+  return setup.steps.a[l - 1] == StepKind::cholesky && setup.network.outputs(l + 1) < setup.network.outputs(l);
+}
 
 template <typename T>
 double LayeredState<T>::required_bytes(const LayeredSetup& setup) {
@@ -51,7 +99,7 @@ double LayeredState<T>::required_bytes(const LayeredSetup& setup) {
   const std::size_t depth = net.layers();
   double sample_columns = width(0) + 2 * width(depth) + width(depth);  // X; z_L, P_L; u
   if (setup.fista) sample_columns += width(depth);
-  if (net.loss.kind == LossKind::squared_error) sample_columns += width(depth);
+  if (!net.loss.classifies()) sample_columns += width(depth);
   for (std::size_t l = 1; l < depth; ++l) sample_columns += 3 * width(l);
   sample_columns += static_cast<double>(slots_needed(setup)) * static_cast<double>(widest_output(net));
   double parameters = 0;
@@ -65,9 +113,13 @@ double LayeredState<T>::required_bytes(const LayeredSetup& setup) {
   // Sums over the samples are double, whatever T.
   double doubles = setup.threads * (2 * static_cast<double>(widest_output(net)) + 12 * width(depth));
   for (std::size_t l = 0; l <= depth; ++l) doubles += width(l);
+  const InversionRooms<T> rooms(setup);
+  const double inversion =
+      GramSolver<T>::required_bytes(rooms.shared) + GramSolver<T>::required_bytes(rooms.input) +
+      sizeof(T) * (2 * static_cast<double>(rooms.right) + setup.threads * static_cast<double>(rooms.gram)) +
+      sizeof(double) * static_cast<double>((1 + 2 * setup.threads) * rooms.inputs);
   return sizeof(T) * (samples * sample_columns + parameters + largest + setup.threads * per_member) +
-         sizeof(double) * doubles +
-         sizeof(std::int32_t) * (net.loss.kind == LossKind::softmax_cross_entropy ? samples : 0);
+         sizeof(double) * doubles + inversion + sizeof(std::int32_t) * (net.loss.classifies() ? samples : 0);
 }
 
 template <typename T>
@@ -83,7 +135,7 @@ LayeredState<T>::LayeredState(const LayeredSetup& setup)
   const std::size_t largest = largest_parameter_matrix(net);
   const std::size_t gram = setup_.gram ? net.widths[0] * net.widths[0] : 0;
   x_ = Matrix<T>(samples, net.widths[0]);
-  if (net.loss.kind == LossKind::softmax_cross_entropy) {
+  if (net.loss.classifies()) {
     labels_.resize(samples);
   } else {
     target_values_ = Matrix<T>(samples, net.widths.back());
@@ -113,26 +165,49 @@ LayeredState<T>::LayeredState(const LayeredSetup& setup)
     input_sums_.resize(net.widths[0]);
   }
   if (setup_.fista) fista_y_ = Matrix<T>(samples, net.widths.back());
+  const InversionRooms<T> rooms(setup_);
+  solver_ = GramSolver<T>(rooms.shared);
+  input_solver_ = GramSolver<T>(rooms.input);
+  right_side_ = Buffer<T>(rooms.right);
+  right_scratch_ = Buffer<T>(rooms.right);
+  sums_of_input_.resize(rooms.inputs);
   // Last, because these are filled at once: where the memory does not suffice, the matrices above have said so.
-  sums_ = SampleSums<T>(team_.size(), widest_, std::max(largest, gram));
+  sums_ = SampleSums<T>(team_.size(), std::max(widest_, rooms.inputs), std::max(largest, gram), rooms.gram);
   spaces_.reserve(team_.size());
   for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(block_, widest_, net.widths.back());
 }
 
 template <typename T>
-void LayeredState<T>::start(OutputStart output, DualStart dual) {
+void LayeredState<T>::start(const Start& start) {
   const std::size_t outputs = setup_.network.widths.back();
   for (auto& slot : slots_) slot.pending = false;
   input_step_pending_ = false;
-  for (std::size_t l = 1; l <= depth(); ++l) {
-    Layer& it = layer(l);
-    const auto in = input_of(l);
+  const auto fill_at_random = [&](std::uint64_t stream, MatrixView<T> m) {
     team_.run([&](unsigned member) {
       blocks_.each(member, team_.size(), [&](Rows rows) {
-        const auto p = rows_of(it.P.view(), rows);
+        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+          fill_normals<T>(start.seed, stream, i, {m.row(i), m.columns});
+        }
+      });
+    });
+  };
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    Layer& it = layer(l);
+    it.product_due = false;
+    if (!is_output(l) && start.hidden == HiddenStart::gaussian) {
+      fill_at_random(2 * l, it.z.view());
+      fill_at_random(2 * l + 1, it.a.view());
+      continue;
+    }
+    if (is_output(l) && start.output == OutputStart::gaussian) {
+      fill_at_random(2 * l, it.z.view());
+      continue;
+    }
+    team_.run([&](unsigned member) {
+      blocks_.each(member, team_.size(), [&](Rows rows) {
+        multiply(l, rows);
         const auto z = rows_of(it.z.view(), rows);
-        blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), rows_of(in, rows), it.W.view(), T(0), p);
-        kernels::add_bias<T>(p, it.b, z);
+        kernels::add_bias<T>(rows_of(it.P.view(), rows), it.b, z);
         if (!is_output(l)) kernels::activate<T>(z, slope(), rows_of(it.a.view(), rows));
       });
     });
@@ -146,12 +221,12 @@ void LayeredState<T>::start(OutputStart output, DualStart dual) {
     const std::span<double> scratch = std::span(work).subspan(2 * outputs, outputs);
     blocks_.each(member, team_.size(), [&](Rows rows) {
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-        if (output == OutputStart::signed_labels) {
-          std::fill_n(z.row(i), outputs, T(-1));
-          z.row(i)[labels_[i]] = T(1);
+        if (start.output == OutputStart::signed_labels) {
+          for (std::size_t j = 0; j < outputs; ++j)
+            z.row(i)[j] = setup_.network.loss.is_on(labels_[i], j, outputs) ? T(1) : T(-1);
         }
         std::fill_n(u_.view().row(i), outputs, T(0));
-        if (dual == DualStart::zero) continue;
+        if (start.dual == DualStart::zero) continue;
         std::copy_n(z.row(i), outputs, value.begin());
         loss_and_gradient(setup_.network.loss, value, goals.of(i, scratch), gradient);
         for (std::size_t j = 0; j < outputs; ++j) u_.view().row(i)[j] = static_cast<T>(-gradient[j]);
@@ -166,15 +241,16 @@ void LayeredState<T>::start(OutputStart output, DualStart dual) {
 // C = XᵀX and Σ X; through the same seam as every other sum over samples.
 template <typename T>
 void LayeredState<T>::know_gram() {
+  input_solver_ready_ = false;
   if (!setup_.gram) return;
   sums_.clear();
   team_.run([&](unsigned member) {
     blocks_.each(member, team_.size(), [&](Rows rows) {
       const auto x = rows_of(x_.view(), rows);
-      sums_.of(member).add_product(x, x);
+      sums_.of(member).product.add(x, x);
     });
   });
-  sums_.matrix(team_, gram_.view());
+  sums_.product(team_, gram_.view());
   std::fill(input_sums_.begin(), input_sums_.end(), 0.0);
   for (std::size_t i = 0; i < setup_.samples; ++i) {
     const T* const row = x_.view().row(i);
@@ -187,15 +263,8 @@ void LayeredState<T>::refresh() {
   for (std::size_t l = 1; l <= depth(); ++l) forget(product(l));
   settle_all();
   for (std::size_t l = 1; l <= depth(); ++l) {
-    Layer& it = layer(l);
-    const auto in = input_of(l);
-    team_.run([&](unsigned member) {
-      blocks_.each(member, team_.size(), [&](Rows rows) {
-        blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), rows_of(in, rows), it.W.view(), T(0),
-                      rows_of(it.P.view(), rows));
-      });
-    });
-    it.difference_known = false;
+    team_.run([&](unsigned member) { blocks_.each(member, team_.size(), [&](Rows rows) { multiply(l, rows); }); });
+    layer(l).difference_known = false;
     changed_product(l);
   }
   direction_continues_ = false;
@@ -224,6 +293,12 @@ MatrixView<T> LayeredState<T>::slot_block(std::size_t slot, Rows block, std::siz
 }
 
 template <typename T>
+void LayeredState<T>::multiply(std::size_t l, Rows rows) {
+  blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), rows_of(input_of(l), rows), layer(l).W.view(), T(0),
+                rows_of(layer(l).P.view(), rows));
+}
+
+template <typename T>
 void LayeredState<T>::settle_rows(std::size_t s, Rows block, Rows rows, Partial& partial) {
   const Slot& slot = slots_[s];
   Layer& it = layer(slot.held.layer);
@@ -237,10 +312,15 @@ void LayeredState<T>::settle_rows(std::size_t s, Rows block, Rows rows, Partial&
 
 template <typename T>
 void LayeredState<T>::settle_all() {
-  while (slots_[0].pending || slots_[1].pending || input_step_pending_) {
-    const Held first = slots_[0].pending ? slots_[0].held : slots_[1].pending ? slots_[1].held : product(1);
+  const auto settle = [&](Held held) {
     pass(
-        {first, product(1)}, {}, [](unsigned, Rows, Rows, Partial&) {}, [](unsigned, Rows, Partial&) {});
+        {held, product(1)}, {}, [](unsigned, Rows, Rows, Partial&) {}, [](unsigned, Rows, Partial&) {});
+  };
+  while (slots_[0].pending || slots_[1].pending || input_step_pending_) {
+    settle(slots_[0].pending ? slots_[0].held : slots_[1].pending ? slots_[1].held : product(1));
+  }
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    if (layer(l).product_due) settle(product(l));
   }
 }
 
@@ -266,6 +346,7 @@ void LayeredState<T>::forget(Held held) {
     if (slot.pending && slot.held == held) slot.pending = false;
   }
   if (held == product(1)) input_step_pending_ = false;
+  if (held.block == Block::W) layer(held.layer).product_due = false;
 }
 
 template <typename T>
@@ -308,6 +389,7 @@ void LayeredState<T>::restore_finite() {
   }
   for (auto& slot : slots_) slot.pending = false;
   input_step_pending_ = false;
+  for (auto& it : layers_) it.product_due = false;
   stale_ = true;
 }
 
@@ -326,6 +408,9 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
     }
     measures.residual[l - 1] = it.residual;
     if (p.l2 > 0) measures.regularisation += p.l2 / 2 * kernels::square_norm<T>(it.W.view());
+    if (p.l2 > 0 && setup_.joint_bias) {
+      for (const T b : it.b) measures.regularisation += p.l2 / 2 * static_cast<double>(b) * static_cast<double>(b);
+    }
     if (is_output(l)) continue;
     if (!it.activation_known) {
       pass(
@@ -339,7 +424,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
       it.activation_known = true;
     }
     measures.activation[l - 1] = it.activation;
-    hidden += it.residual + it.activation;
+    hidden += p.nu / 2 * it.residual + p.gamma / 2 * it.activation;
   }
   if (!output_.known) output_pass(0);
   const Layer& last = layer(depth());
@@ -349,7 +434,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
   measures.dual_norm = output_.dual_norm;
   measures.dual_identity = output_.dual_identity;
   measures.lagrangian =
-      measures.loss + measures.regularisation + p.nu / 2 * hidden + measures.dual_product + p.rho / 2 * last.residual;
+      measures.loss + measures.regularisation + hidden + measures.dual_product + p.rho / 2 * last.residual;
 }
 
 template <typename T>

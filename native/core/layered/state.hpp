@@ -18,6 +18,7 @@
 
 #include "core/gradient/forward.hpp"
 #include "core/layered/types.hpp"
+#include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/parallel/samples.hpp"
 #include "core/parallel/team.hpp"
@@ -33,12 +34,30 @@ struct LayeredSetup {
   bool gram = false;
   // Keep the second matrix that FISTA needs for z_L.
   bool fista = false;
+  Steps steps;
+  Multiplier multiplier = Multiplier::residual;
+  // b_l is a column of W_l, minimised over together with it (inversion steps), not a block of its own.
+  bool joint_bias = false;
 };
 
-// The start of z_L: the network's own output, or (as in the official code) +1 at the label and −1 elsewhere.
-enum class OutputStart { forward, signed_labels };
+// The start of z_l and a_l of the hidden layers: the forward pass, or independent N(0, 1).
+enum class HiddenStart { forward, gaussian };
+// The start of z_L: the network's own output, (as in the official code) +1 at the label and −1 elsewhere, or N(0, 1).
+enum class OutputStart { forward, signed_labels, gaussian };
 // The start of u: zero, or −∇R(z_L), for which the augmented Lagrangian descends from the first sweep on.
 enum class DualStart { zero, stationary };
+
+struct Start {
+  HiddenStart hidden = HiddenStart::forward;
+  OutputStart output = OutputStart::forward;
+  DualStart dual = DualStart::zero;
+  std::uint64_t seed = 0;  // of the N(0, 1)
+};
+
+// Whether the W_l inversion step factors a samples x samples matrix in place of one as wide as its input (the same
+// solution), and whether the a_l step factors one as wide as layer l + 1 in place of layer l.
+[[nodiscard]] bool solves_by_samples(const LayeredSetup& setup, std::size_t l);
+[[nodiscard]] bool solves_by_outputs(const LayeredSetup& setup, std::size_t l);
 
 // The θ (τ) that the search accepts, given the smallest one that passes.
 [[nodiscard]] double accepted_size(StepSearch search, double start, double growth, double kappa);
@@ -59,8 +78,8 @@ class LayeredState {
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
 
-  // z and a by a forward pass from the present W and b, then z_L and u as asked.
-  void start(OutputStart output, DualStart dual);
+  // z and a from the present W and b, or at random, then z_L and u as asked.
+  void start(const Start& start);
 
   // --- the algorithm ---
 
@@ -97,7 +116,8 @@ class LayeredState {
     bool difference_known = false;
     double residual = 0;  // ‖r_l‖², while `residual_known`
     bool residual_known = false;
-    double activation = 0;  // ‖a_l − f(z_l)‖², while `activation_known`
+    bool product_due = false;  // P_l is to be multiplied afresh by the next pass that looks at it
+    double activation = 0;     // ‖a_l − f(z_l)‖², while `activation_known`
     bool activation_known = false;
     double last_theta = 0;  // what a zero direction reports under exact search
     double last_tau = 0;
@@ -149,7 +169,16 @@ class LayeredState {
   [[nodiscard]] bool is_output(std::size_t l) const { return l == depth(); }
   // a_{l-1}, the input of layer l; a_0 = X.
   [[nodiscard]] MatrixView<T> input_of(std::size_t l) { return l == 1 ? x_.view() : layer(l - 1).a.view(); }
-  [[nodiscard]] MatrixView<T> multiplier_of(std::size_t l) { return is_output(l) ? u_.view() : MatrixView<T>(); }
+  // The multiplier in the constraint of layer l, where it has one.
+  [[nodiscard]] MatrixView<T> multiplier_of(std::size_t l) {
+    return is_output(l) && setup_.multiplier == Multiplier::residual ? u_.view() : MatrixView<T>();
+  }
+  [[nodiscard]] StepKind step_of_W(std::size_t l) const {
+    return setup_.steps.W.empty() ? StepKind::quadratic : setup_.steps.W[l - 1];
+  }
+  [[nodiscard]] StepKind step_of_a(std::size_t l) const {
+    return setup_.steps.a.empty() ? StepKind::quadratic : setup_.steps.a[l - 1];
+  }
   [[nodiscard]] double penalty_of(std::size_t l, const Penalties& p) const { return is_output(l) ? p.rho : p.nu; }
   [[nodiscard]] T slope() const { return static_cast<T>(setup_.network.activation.slope); }
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
@@ -163,6 +192,8 @@ class LayeredState {
   template <typename Elementwise, typename Products>
   void pass(std::initializer_list<Held> reads, std::initializer_list<Claim> claims, Elementwise&& elementwise,
             Products&& products);
+  // P_l = a_{l-1} W_lᵀ for some samples.
+  void multiply(std::size_t l, Rows rows);
   void settle_rows(std::size_t slot, Rows block, Rows rows, Partial& partial);
   void settle_all();
   [[nodiscard]] std::size_t free_slot() const;
@@ -172,9 +203,11 @@ class LayeredState {
   // The updates. Each returns false when it met a value that is not finite.
   bool update(std::span<const Update> updates, std::size_t& i, const Penalties& p, SweepRecord& record);
   bool update_W(std::size_t l, const Penalties& p, UpdateRecord& record);
+  bool update_W_exactly(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_b(std::size_t l, const Penalties& p);
-  bool update_hidden_z(std::size_t l);
+  bool update_hidden_z(std::size_t l, const Penalties& p);
   bool update_a(std::size_t l, const Penalties& p, bool with_z, bool last, UpdateRecord& record);
+  bool update_a_exactly(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_output_z(const Penalties& p, UpdateRecord& record);
   bool update_output_z_fista(const Penalties& p, UpdateRecord& record);
   bool update_u(const Penalties& p);
@@ -185,6 +218,10 @@ class LayeredState {
   void find_direction_of_W(std::size_t l, const Penalties& p);
   void take_W_step(std::size_t l, double scale);
   void know_gram();
+  // What W_l a_{l-1} is to be near to, for samples `rows`: z_l − b_l + u/ρ, or z_l where b_l is a column of W_l.
+  void write_target(std::size_t l, const Penalties& p, Rows rows, MatrixView<T> out);
+  bool solve_W_by_features(std::size_t l, const Penalties& p, UpdateRecord& record);
+  bool solve_W_by_samples(std::size_t l, const Penalties& p, UpdateRecord& record);
   void know_difference_sums(std::size_t l);
   void know_hidden_z(std::size_t l);
   void changed_product(std::size_t l);
@@ -222,6 +259,14 @@ class LayeredState {
   bool stale_ = false;                // a block was written by hand: products and sums are to be found afresh
 
   Matrix<T> fista_y_;
+
+  // For inversion steps: of every layer, and of the first one where XᵀX, which never changes, is kept.
+  GramSolver<T> solver_;
+  GramSolver<T> input_solver_;
+  bool input_solver_ready_ = false;
+  double input_solver_shift_ = 0;
+  Buffer<T> right_side_, right_scratch_;  // n_l x (n_{l-1} + 1)
+  std::vector<double> sums_of_input_;     // Σ over samples of a_{l-1}
   // The output constraint's share of the measures, while nothing changed since.
   struct OutputMeasures {
     bool known = false;

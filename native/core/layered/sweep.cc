@@ -32,14 +32,20 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
   if (!(block == Block::W && l == 1)) direction_continues_ = false;
 
   switch (block) {
-    case Block::W:
-      return update_W(l, p, record.updates[i]);
+    case Block::W: {
+      if (step_of_W(l) != StepKind::quadratic) return update_W_exactly(l, p, record.updates[i]);
+      if (!update_W(l, p, record.updates[i])) return false;
+      if (!setup_.joint_bias) return true;
+      direction_continues_ = false;
+      return update_b(l, p);
+    }
     case Block::b:
       return update_b(l, p);
     case Block::u:
       return update_u(p);
     case Block::a:
-      return update_a(l, p, false, !touched_later(i + 1), record.updates[i]);
+      return step_of_a(l) == StepKind::quadratic ? update_a(l, p, false, !touched_later(i + 1), record.updates[i])
+                                                 : update_a_exactly(l, p, record.updates[i]);
     case Block::z:
       break;
   }
@@ -48,7 +54,7 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
                                            : update_output_z(p, record.updates[i]);
   }
   const bool a_follows = i + 1 < updates.size() && updates[i + 1].block == Block::a && updates[i + 1].layer == l;
-  if (!a_follows) return update_hidden_z(l);
+  if (!a_follows || step_of_a(l) != StepKind::quadratic) return update_hidden_z(l, p);
   if (update_a(l, p, true, !touched_later(i + 2), record.updates[i + 1])) {
     ++i;
     return true;
@@ -65,7 +71,7 @@ void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, c
   refresh_if_stale();
   keep_finite();
   direction_continues_ = false;
-  record.updates.assign(updates.size(), {kNone, kNone, kNone, -1, kNone, 0});
+  record.updates.assign(updates.size(), {kNone, kNone, kNone, -1, kNone, kNone, -1, kNone, 0});
   record.completed = 0;
   record.stopped = false;
   record.diverged = false;

@@ -19,6 +19,20 @@ struct Update {
   std::size_t layer;
 };
 
+// How one W_l or a_l is minimised over. `quadratic`: a gradient step whose size backtracking has accepted (O(n²)). The
+// others are the exact minimiser (O(n³)): through the pseudo-inverse (W alone), through an explicit inverse, or through
+// a Cholesky factor (which takes the smaller of the two matrices that give the same solution).
+enum class StepKind : std::uint8_t { quadratic, pseudoinverse, inverse, cholesky };
+
+// The kind of step of every layer, layer l at l − 1; empty where all are quadratic.
+struct Steps {
+  std::vector<StepKind> W;
+  std::vector<StepKind> a;
+};
+
+// Which term carries the multiplier u: ⟨u, z_L − P_L − b_L⟩ (dlADMM), or ⟨u, z_L⟩ alone (Taylor et al., eq. 5).
+enum class Multiplier { residual, output };
+
 // How the size of a quadratic step is found: `backtracking` starts at theta0 (tau0) and grows it until
 // φ(new) ≤ model; `exact` takes the smallest size that passes, κ.
 enum class StepSearch { backtracking, exact };
@@ -34,9 +48,10 @@ struct Fista {
 
 // Everything that may change from sweep to sweep.
 struct Penalties {
-  double nu = 1;   // hidden constraints
-  double rho = 1;  // the output constraint
-  double l2 = 0;   // λ of Ω_l(W) = (λ/2)‖W‖²
+  double nu = 1;     // z_l = W_l a_{l-1} + b_l of the hidden layers
+  double gamma = 1;  // a_l = f(z_l); ν in dlADMM
+  double rho = 1;    // the output constraint
+  double l2 = 0;     // λ of Ω_l(W) = (λ/2)‖W‖²
   StepSearch search = StepSearch::backtracking;
   double theta0 = 1;  // first size tried for W
   double tau0 = 1;    // first size tried for a
@@ -47,11 +62,14 @@ struct Penalties {
 
 // What one update did. Entries that do not apply are NaN (or −1 for `steps`).
 struct UpdateRecord {
-  double size;          // accepted θ (W) or τ (a)
-  double kappa;         // the smallest size that the acceptance test passes
-  double step_norm;     // ‖Δ‖² of the block, for W and a
-  int steps;            // Newton steps (the most of any sample) or FISTA steps, for z_L
-  double stationarity;  // z_L: largest |∇R(z) + u + ρ(z − m)|
+  double size;            // accepted θ (W) or τ (a)
+  double kappa;           // the smallest size that the acceptance test passes
+  double step_norm;       // ‖Δ‖² of the block, for W and a
+  int steps;              // Newton steps (the most of any sample) or FISTA steps, for z_L
+  double stationarity;    // z_L: largest |∇R(z) + u + ρ(z − m)|
+  double ridge;           // ε that an inversion step added to the diagonal
+  int rank;               // eigenvalues that a pseudo-inverse kept
+  double factor_seconds;  // what an inversion step spent on its matrix, once the products over the samples were done
   double seconds;
 };
 
@@ -61,7 +79,7 @@ struct Measures {
   std::vector<double> activation;  // ‖a_l − f(z_l)‖², l = 1 … L − 1
   double loss = 0;                 // R(z_L), summed over the samples
   double regularisation = 0;       // Σ Ω_l(W_l)
-  double dual_product = 0;         // ⟨u, r_L⟩
+  double dual_product = 0;         // ⟨u, r_L⟩, or ⟨u, z_L⟩
   double dual_norm = 0;            // ‖u‖²
   double dual_identity = 0;        // largest |∇R(z_L) + u|: zero after an exact z_L and the dual step
   double lagrangian = 0;

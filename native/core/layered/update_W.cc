@@ -35,9 +35,9 @@ void LayeredState<T>::find_direction_of_W(std::size_t l, const Penalties& p) {
             residual_block(member, block.count).rows_from(rows.first - block.first, rows.count));
       },
       [&](unsigned member, Rows block, Partial& partial) {
-        partial.add_product(residual_block(member, block.count), rows_of(in, block));
+        partial.product.add(residual_block(member, block.count), rows_of(in, block));
       });
-  sums_.matrix(team_, direction_of_W(l));
+  sums_.product(team_, direction_of_W(l));
   if (p.l2 > 0) kernels::step_back<T>(direction_of_W(l), static_cast<T>(-p.l2), it.W.view());
 }
 
@@ -137,7 +137,7 @@ bool LayeredState<T>::update_b(std::size_t l, const Penalties& p) {
   const auto samples = static_cast<double>(setup_.samples);
   for (std::size_t j = 0; j < it.b.size(); ++j) {
     double mean = it.difference_sums[j] / samples;
-    if (is_output(l)) mean += dual_sums_[j] / (p.rho * samples);
+    if (multiplier_of(l).data != nullptr) mean += dual_sums_[j] / (p.rho * samples);
     if (!std::isfinite(static_cast<T>(mean))) return false;
     it.b[j] = static_cast<T>(mean);
   }

@@ -6,16 +6,16 @@
 
 namespace dladmm {
 
-// z_l <- argmin of (ν/2)‖z − P_l − b_l‖² + (ν/2)‖a_l − f(z)‖², entry by entry.
+// z_l <- argmin of (ν/2)‖z − P_l − b_l‖² + (γ/2)‖a_l − f(z)‖², entry by entry.
 template <typename T>
-bool LayeredState<T>::update_hidden_z(std::size_t l) {
+bool LayeredState<T>::update_hidden_z(std::size_t l, const Penalties& p) {
   Layer& it = layer(l);
   pass(
       {product(l), activation(l)}, {},
       [&](unsigned, Rows, Rows rows, Partial& partial) {
-        const auto sums =
-            kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows), slope(),
-                                 rows_of(it.z.view(), rows), std::span(partial.columns[0]).first(it.b.size()));
+        const auto sums = kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows), slope(),
+                                               static_cast<T>(p.gamma / p.nu), rows_of(it.z.view(), rows),
+                                               std::span(partial.columns[0]).first(it.b.size()));
         partial.scalars[kResidual] += sums.residual;
         partial.scalars[kActivation] += sums.activation;
       },
@@ -37,7 +37,7 @@ void LayeredState<T>::know_hidden_z(std::size_t l) {
 }
 
 // One pass gives everything that the step needs: with w the penalty of layer l + 1,
-//   g = (w (P_{l+1} + b_{l+1} − z_{l+1}) − u) W_{l+1} + ν (a_l − f(z_l)),   κ = (w‖g Wᵀ‖² + ν‖g‖²)/‖g‖².
+//   g = (w (P_{l+1} + b_{l+1} − z_{l+1}) − u) W_{l+1} + γ (a_l − f(z_l)),   κ = (w‖g Wᵀ‖² + γ‖g‖²)/‖g‖².
 // `with_z`: the z_l update that comes just before rides on the same pass. `last`: no later update of the sweep touches
 // a_l or z_l.
 template <typename T>
@@ -62,12 +62,13 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
         const auto a = rows_of(it.a.view(), rows);
         const auto z = rows_of(it.z.view(), rows);
         if (with_z) {
-          const auto sums = kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, a, slope(), z,
-                                                 std::span(partial.columns[0]).first(n));
+          const auto sums =
+              kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, a, slope(), static_cast<T>(p.gamma / p.nu), z,
+                                   std::span(partial.columns[0]).first(n));
           partial.scalars[kResidual] += sums.residual;
           partial.scalars[kActivation] += sums.activation;
         }
-        kernels::activation_pull<T>(a, z, slope(), static_cast<T>(p.nu),
+        kernels::activation_pull<T>(a, z, slope(), static_cast<T>(p.gamma),
                                     slot_block(gradient_slot, block, n).rows_from(first, rows.count));
         kernels::weighted_residual<T>(rows_of(next.P.view(), rows), next.b, rows_of(next.z.view(), rows),
                                       rows_of(u, rows), static_cast<T>(weight),
@@ -95,7 +96,7 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   record.size = p.search == StepSearch::exact && it.last_tau > 0 ? it.last_tau : p.tau0;
   if (g_norm == 0) return true;
 
-  record.kappa = (weight * image_norm + p.nu * g_norm) / g_norm;
+  record.kappa = (weight * image_norm + p.gamma * g_norm) / g_norm;
   record.size = accepted_size(p.search, p.tau0, p.growth, record.kappa);
   const double scale = 1 / record.size;
   if (!std::isfinite(record.kappa) || !std::isfinite(scale)) return false;
@@ -109,8 +110,8 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   return true;
 }
 
-template bool LayeredState<float>::update_hidden_z(std::size_t);
-template bool LayeredState<double>::update_hidden_z(std::size_t);
+template bool LayeredState<float>::update_hidden_z(std::size_t, const Penalties&);
+template bool LayeredState<double>::update_hidden_z(std::size_t, const Penalties&);
 template void LayeredState<float>::know_hidden_z(std::size_t);
 template void LayeredState<double>::know_hidden_z(std::size_t);
 template bool LayeredState<float>::update_a(std::size_t, const Penalties&, bool, bool, UpdateRecord&);

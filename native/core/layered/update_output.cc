@@ -150,17 +150,20 @@ void LayeredState<T>::output_pass(double dual_step) {
           const T* const zi = it.z.view().row(i);
           T* const ui = u_.view().row(i);
           std::copy_n(zi, n, work.z.begin());
-          partial.scalars[kLoss] += loss_and_gradient(setup_.network.loss, work.z, goals.of(i, work.target), gradient);
+          const SampleTarget target = goals.of(i, work.target);
+          partial.scalars[kLoss] += loss_and_gradient(setup_.network.loss, work.z, target, gradient);
           for (std::size_t j = 0; j < n; ++j) {
             const double r = work.z[j] - (static_cast<double>(pi[j]) + static_cast<double>(it.b[j]));
             if (dual_step != 0) ui[j] = static_cast<T>(static_cast<double>(ui[j]) + dual_step * r);
             const double dual = static_cast<double>(ui[j]);
             partial.scalars[kResidual] += r * r;
-            partial.scalars[kDualProduct] += dual * r;
+            partial.scalars[kDualProduct] += dual * (setup_.multiplier == Multiplier::output ? work.z[j] : r);
             partial.scalars[kDirection] += dual * dual;
-            partial.scalars[kLargest] = std::max(partial.scalars[kLargest], std::abs(gradient[j] + dual));
+            work.u[j] = dual;
             partial.columns[0][j] += dual;
           }
+          partial.scalars[kLargest] = std::max(
+              partial.scalars[kLargest], subgradient_distance(setup_.network.loss, work.z, target, gradient, work.u));
         }
       },
       [](unsigned, Rows, Partial&) {});

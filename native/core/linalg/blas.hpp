@@ -91,4 +91,44 @@ void gemv(Op op_a, T alpha, MatrixView<const T> a, std::span<const T> x, T beta,
   }
 }
 
+// Lower triangle of C <- Aᵀ A + beta C (Op::transpose) or A Aᵀ + beta C (Op::none)
+template <typename T>
+void syrk(Op op_a, MatrixView<const T> a, T beta, MatrixView<T> c) {
+  const std::size_t inner = op_a == Op::none ? a.columns : a.rows;
+  assert(c.rows == c.columns && c.rows == (op_a == Op::none ? a.rows : a.columns));
+  if (c.rows == 0) return;
+  const auto op = op_a == Op::none ? CblasNoTrans : CblasTrans;
+  const int n = dimension(c.rows);
+  const int k = dimension(inner);
+  const int lda = leading_dimension(a.stride);
+  const int ldc = leading_dimension(c.stride);
+  if constexpr (std::is_same_v<T, float>) {
+    cblas_ssyrk(CblasRowMajor, CblasLower, op, n, k, 1, a.data, lda, beta, c.data, ldc);
+  } else {
+    static_assert(std::is_same_v<T, double>);
+    cblas_dsyrk(CblasRowMajor, CblasLower, op, n, k, 1, a.data, lda, beta, c.data, ldc);
+  }
+}
+
+enum class Side { left, right };
+
+// X <- op(L)⁻¹ X (left) or X op(L)⁻¹ (right), L lower triangular
+template <typename T>
+void trsm(Side side, Op op_l, MatrixView<const T> lower, MatrixView<T> x) {
+  assert(lower.rows == lower.columns && lower.rows == (side == Side::left ? x.rows : x.columns));
+  if (x.rows == 0 || x.columns == 0) return;
+  const auto at = side == Side::left ? CblasLeft : CblasRight;
+  const auto op = op_l == Op::none ? CblasNoTrans : CblasTrans;
+  const int m = dimension(x.rows);
+  const int n = dimension(x.columns);
+  const int ldl = leading_dimension(lower.stride);
+  const int ldx = leading_dimension(x.stride);
+  if constexpr (std::is_same_v<T, float>) {
+    cblas_strsm(CblasRowMajor, at, CblasLower, op, CblasNonUnit, m, n, 1, lower.data, ldl, x.data, ldx);
+  } else {
+    static_assert(std::is_same_v<T, double>);
+    cblas_dtrsm(CblasRowMajor, at, CblasLower, op, CblasNonUnit, m, n, 1, lower.data, ldl, x.data, ldx);
+  }
+}
+
 }  // namespace dladmm::blas

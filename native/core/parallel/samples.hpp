@@ -49,25 +49,38 @@ class SampleSums {
  public:
   static constexpr std::size_t kScalars = 9;
 
-  struct alignas(64) Partial {
-    std::array<double, kScalars> scalars{};
-    std::array<std::vector<double>, 2> columns;
+  // A matrix that is summed over the samples; nothing is added to it before its first product.
+  struct MatrixSum {
     Buffer<T> matrix;
-    bool matrix_started = false;
+    bool started = false;
 
-    // G <- G + R^T A over the rows of a block.
-    void add_product(MatrixView<const T> r, MatrixView<const T> a) {
-      const MatrixView<T> g(matrix.data(), r.columns, a.columns);
-      blas::gemm<T>(blas::Op::transpose, blas::Op::none, T(1), r, a, matrix_started ? T(1) : T(0), g);
-      matrix_started = true;
+    // += Rᵀ A over the rows of a block
+    void add(MatrixView<const T> r, MatrixView<const T> a) {
+      blas::gemm<T>(blas::Op::transpose, blas::Op::none, T(1), r, a, started ? T(1) : T(0),
+                    MatrixView<T>(matrix.data(), r.columns, a.columns));
+      started = true;
+    }
+    // lower triangle += Aᵀ A over the rows of a block
+    void add_gram(MatrixView<const T> a) {
+      blas::syrk<T>(blas::Op::transpose, a, started ? T(1) : T(0), MatrixView<T>(matrix.data(), a.columns, a.columns));
+      started = true;
     }
   };
 
+  struct alignas(64) Partial {
+    std::array<double, kScalars> scalars{};
+    std::array<std::vector<double>, 2> columns;
+    MatrixSum product;
+    MatrixSum gram;
+  };
+
   SampleSums() = default;
-  SampleSums(unsigned members, std::size_t widest, std::size_t largest_matrix) : partials_(members) {
+  SampleSums(unsigned members, std::size_t widest, std::size_t largest_product, std::size_t largest_gram)
+      : partials_(members) {
     for (auto& partial : partials_) {
       for (auto& columns : partial.columns) columns.assign(widest, 0.0);
-      partial.matrix = Buffer<T>(largest_matrix);
+      partial.product.matrix = Buffer<T>(largest_product);
+      partial.gram.matrix = Buffer<T>(largest_gram);
     }
   }
 
@@ -75,7 +88,8 @@ class SampleSums {
     for (auto& partial : partials_) {
       partial.scalars.fill(0);
       for (auto& columns : partial.columns) std::fill(columns.begin(), columns.end(), 0.0);
-      partial.matrix_started = false;
+      partial.product.started = false;
+      partial.gram.started = false;
     }
   }
 
@@ -108,24 +122,30 @@ class SampleSums {
     }
   }
 
-  // out <- sum of the members' matrices
-  void matrix(Team& team, MatrixView<T> out) const {
+  // out <- sum of the members' products
+  void product(Team& team, MatrixView<T> out) const { add_up(team, out, &Partial::product, false); }
+  // lower triangle of out <- sum of the members' Gram matrices
+  void gram(Team& team, MatrixView<T> out) const { add_up(team, out, &Partial::gram, true); }
+
+ private:
+  void add_up(Team& team, MatrixView<T> out, MatrixSum Partial::*which, bool lower_only) const {
     team.run([&](unsigned member) {
-      SampleBlocks{out.rows, out.rows}.each(member, team.size(), [&](Rows rows) {
+      SampleBlocks{out.rows, std::max<std::size_t>(out.rows, 1)}.each(member, team.size(), [&](Rows rows) {
         for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+          const std::size_t n = lower_only ? i + 1 : out.columns;
           T* const to = out.row(i);
-          std::fill(to, to + out.columns, T(0));
+          std::fill(to, to + n, T(0));
           for (const auto& partial : partials_) {
-            if (!partial.matrix_started) continue;
-            const T* const from = partial.matrix.data() + i * out.columns;
-            for (std::size_t j = 0; j < out.columns; ++j) to[j] += from[j];
+            const MatrixSum& sum = partial.*which;
+            if (!sum.started) continue;
+            const T* const from = sum.matrix.data() + i * out.columns;
+            for (std::size_t j = 0; j < n; ++j) to[j] += from[j];
           }
         }
       });
     });
   }
 
- private:
   std::vector<Partial> partials_;
 };
 

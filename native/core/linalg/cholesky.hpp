@@ -1,0 +1,30 @@
+// Cholesky factors by the team: M = L Lᵀ, solves with it, and the explicit inverse. Every member calls single-threaded
+// BLAS on tiles of its own, so the result does not depend on the number of threads.
+#pragma once
+
+#include "core/linalg/matrix.hpp"
+#include "core/parallel/team.hpp"
+
+namespace dladmm {
+
+// L over the lower triangle of M, n³/3 flops; false where M is not positive definite (then M is spoilt).
+template <typename T>
+[[nodiscard]] bool cholesky_factor(Team& team, MatrixView<T> m);
+
+// X <- X (L Lᵀ)⁻¹, row by row: any member may take any rows. 2 rows n² flops.
+template <typename T>
+void cholesky_solve_rows(MatrixView<const T> lower, MatrixView<T> x);
+
+// X <- X (L Lᵀ)⁻¹ by the team.
+template <typename T>
+void cholesky_solve_rows(Team& team, MatrixView<const T> lower, MatrixView<T> x);
+
+// X <- (L Lᵀ)⁻¹ X by the team, each member on columns of its own.
+template <typename T>
+void cholesky_solve_columns(Team& team, MatrixView<const T> lower, MatrixView<T> x);
+
+// out <- (L Lᵀ)⁻¹, both triangles; 2n³/3 flops.
+template <typename T>
+void cholesky_invert(Team& team, MatrixView<const T> lower, MatrixView<T> out);
+
+}  // namespace dladmm

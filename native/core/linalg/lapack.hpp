@@ -1,0 +1,54 @@
+// The LAPACK that the inversion steps need, typed. Only routines that OpenBLAS has without a Fortran run-time.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <type_traits>
+
+#include "core/linalg/blas.hpp"
+#include "core/linalg/matrix.hpp"
+
+extern "C" {
+void spotrf_(const char* uplo, const int* n, float* a, const int* lda, int* info);
+void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
+void dsyev_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w, double* work,
+            const int* lwork, int* info);
+}
+
+namespace dladmm::lapack {
+
+// M = L Lᵀ, L over the lower triangle of M; false where M is not positive definite. (LAPACK counts by columns: our
+// lower triangle is its upper one.)
+template <typename T>
+[[nodiscard]] bool potrf(MatrixView<T> m) {
+  assert(m.rows == m.columns);
+  if (m.rows == 0) return true;
+  const int n = blas::dimension(m.rows);
+  const int ld = blas::leading_dimension(m.stride);
+  int info = 0;
+  if constexpr (std::is_same_v<T, float>) {
+    spotrf_("U", &n, m.data, &ld, &info);
+  } else {
+    static_assert(std::is_same_v<T, double>);
+    dpotrf_("U", &n, m.data, &ld, &info);
+  }
+  return info == 0;
+}
+
+// How many numbers of work syev likes for an n x n matrix.
+[[nodiscard]] inline std::size_t syev_work(std::size_t n) { return 34 * n + 1; }
+
+// M = Vᵀ diag(values) V with the eigenvectors as the rows of V, over M; the lower triangle of M is read. Ascending.
+// False where the iteration failed.
+[[nodiscard]] inline bool syev(MatrixView<double> m, std::span<double> values, std::span<double> work) {
+  assert(m.rows == m.columns && values.size() == m.rows && work.size() >= syev_work(m.rows));
+  if (m.rows == 0) return true;
+  const int n = blas::dimension(m.rows);
+  const int ld = blas::leading_dimension(m.stride);
+  const int lwork = blas::dimension(work.size());
+  int info = 0;
+  dsyev_("V", "U", &n, m.data, &ld, values.data(), work.data(), &lwork, &info);
+  return info == 0;
+}
+
+}  // namespace dladmm::lapack

@@ -1,0 +1,41 @@
+import { checkObject, oneOf } from './checks.js';
+import { type DladmmOptions, dladmmPlanOf } from './dladmm-options.js';
+import type { Engine } from './engine.js';
+import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
+import { type LayeredPlan, openLayered } from './layered-engine.js';
+import type { LabelledSamples } from './layered-state.js';
+import type { CommonPlan } from './options.js';
+import type { IterationRecord, ProgressRecord } from './record.js';
+
+/** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */
+export type TrainOptions = DladmmOptions | InversionOptions;
+
+/** The solvers by name. */
+export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = ['dladmm', 'inversion-admm'];
+
+/** Options checked and completed, and how to open the engine that they ask for. */
+export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
+  /** Whether the solver reads `record.train`, which costs a forward pass over the training set. */
+  readonly needsTrainLoss: boolean;
+  /** `opened` is called as soon as there is something to stop or to close. */
+  readonly open: (data: LabelledSamples, opened: (engine: Engine<R>) => void) => Promise<void>;
+}
+
+/**
+ * Checks every option once, before native code sees any.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
+ */
+export function planOf(options: TrainOptions): Plan<IterationRecord> {
+  checkObject(options, 'an object', 'options');
+  const solver = oneOf(options.solver ?? 'dladmm', SOLVERS, 'solver');
+  return layered(
+    solver === 'inversion-admm' ? inversionPlanOf(options as InversionOptions) : dladmmPlanOf(options as DladmmOptions),
+  );
+}
+
+const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<IterationRecord> => ({
+  ...plan,
+  needsTrainLoss: plan.schedule.needsTrainLoss,
+  open: (data, opened) => openLayered(plan, data, opened),
+});
