@@ -49,8 +49,8 @@ export class BadmOptimizer {
     this.#dtype = oneOf(given(options.dtype, 'float32'), ['float32', 'float64'], 'options.dtype');
     this.#optimiser =
       options.solver === 'sisa'
-        ? sisaOptimiser(options, 'options')
-        : badmOptimiser({ ...options, solver: 'badm' }, 'options');
+        ? sisaOptimiser(options, 'options.')
+        : badmOptimiser({ ...options, solver: 'badm' }, 'options.');
     this.#weights = weightsOf(options.weights, this.#optimiser.subBatches);
   }
 

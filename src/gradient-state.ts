@@ -239,7 +239,8 @@ function checkOptions(options: GradientStateOptions): Method {
   oneOf(given(options.reduction, 'mean'), ['mean', 'sum'], 'options.reduction');
   flag(given(options.shuffle, true), 'options.shuffle');
   whole(given(options.seed, 0), 0, 2 ** 32 - 1, 'options.seed');
-  return methodOf(options.method, 'options.method');
+  checkObject(options.method, "{ solver: 'sgd', … }", 'options.method');
+  return methodOf(options.method, 'options.method.');
 }
 
 function nativeOptions(options: GradientStateOptions, method: Method, samples: number): NativeGradientOptions {
@@ -261,12 +262,15 @@ function nativeOptions(options: GradientStateOptions, method: Method, samples: n
   };
 }
 
-/** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT; ERR_DLADMM_SHAPE where sub-batches do not divide a batch */
-function batchOf(options: GradientStateOptions, method: Method, samples: number): number {
-  const { subBatches, fullBatch } = method;
-  const size = given(options.batchSize, fullBatch ? samples : Math.min(DEFAULT_BATCH, samples));
+function batchOf({ batchSize }: GradientStateOptions, { subBatches, fullBatch }: Method, samples: number): number {
+  const size = given(batchSize, fullBatch ? samples : Math.min(DEFAULT_BATCH, samples));
   const batch = whole(size, fullBatch ? samples : 1, samples, 'options.batchSize');
-  if (batch % subBatches === 0) return batch;
-  const what = `a number that divides the batch size ${batch}`;
-  throw expected(what, 'options.method.subBatches', subBatches, 'ERR_DLADMM_SHAPE');
+  checkDivides(subBatches, batch, 'options.method.subBatches');
+  return batch;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_SHAPE where sub-batches do not divide a batch */
+export function checkDivides(subBatches: number, batch: number, name: string): void {
+  if (batch % subBatches === 0) return;
+  throw expected(`a number that divides the batch size ${batch}`, name, subBatches, 'ERR_DLADMM_SHAPE');
 }

@@ -67,33 +67,33 @@ export const CONSENSUS_KEYS: { readonly badm: readonly string[]; readonly sisa: 
 const MOST_SUB_BATCHES = 2 ** 16;
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function badmOptimiser(options: BadmOptions, name: string): NativeConsensus {
+export function badmOptimiser(options: BadmOptions, prefix: string): NativeConsensus {
   return {
     method: 'badm',
-    ...shared(options, { sigma: 1, rho: 20, subBatches: 1 }, name),
-    duals: flag(given(options.duals, false), `${name}.duals`),
+    ...shared(options, { sigma: 1, rho: 20, subBatches: 1 }, prefix),
+    duals: flag(given(options.duals, false), `${prefix}duals`),
   };
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function sisaOptimiser(options: SisaOptions, name: string): NativeConsensus {
+export function sisaOptimiser(options: SisaOptions, prefix: string): NativeConsensus {
   return {
     method: 'sisa',
-    ...shared(options, { sigma: 0.1, rho: 1000, subBatches: 4 }, name),
-    beta: fraction(given(options.beta, 0.999), `${name}.beta`),
-    epsilon: positive(given(options.epsilon, 1e-8), `${name}.epsilon`),
+    ...shared(options, { sigma: 0.1, rho: 1000, subBatches: 4 }, prefix),
+    beta: fraction(given(options.beta, 0.999), `${prefix}beta`),
+    epsilon: positive(given(options.epsilon, 1e-8), `${prefix}epsilon`),
   };
 }
 
 function shared(
   options: ConsensusOptions,
   otherwise: { readonly sigma: number; readonly rho: number; readonly subBatches: number },
-  name: string,
+  prefix: string,
 ) {
   return {
-    sigma: positive(given(options.sigma, otherwise.sigma), `${name}.sigma`),
-    rho: positive(given(options.rho, otherwise.rho), `${name}.rho`),
-    subBatches: whole(given(options.subBatches, otherwise.subBatches), 1, MOST_SUB_BATCHES, `${name}.subBatches`),
-    weightDecay: atLeast(given(options.weightDecay, 0), 0, `${name}.weightDecay`),
+    sigma: positive(given(options.sigma, otherwise.sigma), `${prefix}sigma`),
+    rho: positive(given(options.rho, otherwise.rho), `${prefix}rho`),
+    subBatches: whole(given(options.subBatches, otherwise.subBatches), 1, MOST_SUB_BATCHES, `${prefix}subBatches`),
+    weightDecay: atLeast(given(options.weightDecay, 0), 0, `${prefix}weightDecay`),
   };
 }

@@ -2,7 +2,7 @@
  * The plain gradient methods. Formulas and defaults are those of `torch.optim`; g is the gradient of the loss of the
  * batch, w the parameters, t = 1, 2, … the step, γ its learning rate, λ the weight decay; everything is entry by entry.
  */
-import { atLeast, checkKeys, checkObject, flag, fraction, given, positive } from '../checks.js';
+import { atLeast, checkKeys, flag, fraction, given, oneOf, positive } from '../checks.js';
 import { expected } from '../errors.js';
 import type { NativeOptimiser } from '../native.js';
 import { type BadmOptions, badmOptimiser, CONSENSUS_KEYS, type SisaOptions, sisaOptimiser } from './badm.js';
@@ -104,6 +104,8 @@ export const METHOD_KEYS: { readonly [S in GradientSolver]: readonly string[] } 
   ...CONSENSUS_KEYS,
 };
 
+export const GRADIENT_SOLVERS = Object.keys(METHOD_KEYS) as readonly GradientSolver[];
+
 const DEFAULT_RATE = { gd: 1e-3, sgd: 1e-3, adagrad: 1e-2, adadelta: 1, adam: 1e-3 } as const;
 
 /** A method, checked and complete. */
@@ -115,60 +117,60 @@ export interface Method {
   readonly fullBatch: boolean;
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function methodOf(options: GradientMethod, name: string): Method {
-  checkObject(options, "{ solver: 'sgd', … }", name);
+/**
+ * A method by its options; `prefix` stands before their names in errors.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
+ */
+export function methodOf(options: GradientMethod, prefix = ''): Method {
   const { solver } = options;
-  if (!Object.hasOwn(METHOD_KEYS, solver)) {
-    const solvers = Object.keys(METHOD_KEYS).map((word) => `'${word}'`);
-    throw expected(solvers.join(' or '), `${name}.solver`, solver);
-  }
-  checkKeys(options, ['solver', ...METHOD_KEYS[solver]], name);
+  oneOf(solver, GRADIENT_SOLVERS, `${prefix}solver`);
+  checkKeys(options, ['solver', ...METHOD_KEYS[solver]], prefix === '' ? 'options' : prefix.slice(0, -1));
   if (options.solver === 'badm' || options.solver === 'sisa') {
-    const optimiser = options.solver === 'badm' ? badmOptimiser(options, name) : sisaOptimiser(options, name);
+    const optimiser = options.solver === 'badm' ? badmOptimiser(options, prefix) : sisaOptimiser(options, prefix);
     return { optimiser, learningRate: 0, subBatches: optimiser.subBatches, fullBatch: false };
   }
   const learningRate = given(options.learningRate, DEFAULT_RATE[options.solver]);
-  if (typeof learningRate !== 'function') atLeast(learningRate, 0, `${name}.learningRate`);
-  return { optimiser: plainOptimiser(options, name), learningRate, subBatches: 1, fullBatch: solver === 'gd' };
+  if (typeof learningRate !== 'function') atLeast(learningRate, 0, `${prefix}learningRate`);
+  return { optimiser: plainOptimiser(options, prefix), learningRate, subBatches: 1, fullBatch: solver === 'gd' };
 }
 
-function plainOptimiser(options: Exclude<GradientMethod, BadmOptions | SisaOptions>, name: string): NativeOptimiser {
-  const weightDecay = atLeast(given(options.weightDecay, 0), 0, `${name}.weightDecay`);
+function plainOptimiser(options: Exclude<GradientMethod, BadmOptions | SisaOptions>, prefix: string): NativeOptimiser {
+  const weightDecay = atLeast(given(options.weightDecay, 0), 0, `${prefix}weightDecay`);
   switch (options.solver) {
     case 'gd':
       return { method: 'sgd', momentum: 0, dampening: 0, nesterov: false, weightDecay };
     case 'sgd': {
-      const momentum = fraction(given(options.momentum, 0), `${name}.momentum`);
-      const dampening = fraction(given(options.dampening, 0), `${name}.dampening`);
-      const nesterov = flag(given(options.nesterov, false), `${name}.nesterov`);
+      const momentum = fraction(given(options.momentum, 0), `${prefix}momentum`);
+      const dampening = fraction(given(options.dampening, 0), `${prefix}dampening`);
+      const nesterov = flag(given(options.nesterov, false), `${prefix}nesterov`);
       if (nesterov && (momentum === 0 || dampening !== 0)) {
-        throw expected('momentum above 0 and no dampening', `${name}.nesterov`, true, 'ERR_DLADMM_RANGE');
+        throw expected('momentum above 0 and no dampening', `${prefix}nesterov`, true, 'ERR_DLADMM_RANGE');
       }
       return { method: 'sgd', momentum, dampening, nesterov, weightDecay };
     }
     case 'adagrad':
       return {
         method: 'adagrad',
-        learningRateDecay: atLeast(given(options.learningRateDecay, 0), 0, `${name}.learningRateDecay`),
-        initialAccumulator: atLeast(given(options.initialAccumulator, 0), 0, `${name}.initialAccumulator`),
-        epsilon: positive(given(options.epsilon, 1e-10), `${name}.epsilon`),
+        learningRateDecay: atLeast(given(options.learningRateDecay, 0), 0, `${prefix}learningRateDecay`),
+        initialAccumulator: atLeast(given(options.initialAccumulator, 0), 0, `${prefix}initialAccumulator`),
+        epsilon: positive(given(options.epsilon, 1e-10), `${prefix}epsilon`),
         weightDecay,
       };
     case 'adadelta':
       return {
         method: 'adadelta',
-        decay: fraction(given(options.decay, 0.9), `${name}.decay`),
-        epsilon: positive(given(options.epsilon, 1e-6), `${name}.epsilon`),
+        decay: fraction(given(options.decay, 0.9), `${prefix}decay`),
+        epsilon: positive(given(options.epsilon, 1e-6), `${prefix}epsilon`),
         weightDecay,
       };
     case 'adam':
       return {
         method: 'adam',
-        beta1: fraction(given(options.beta1, 0.9), `${name}.beta1`),
-        beta2: fraction(given(options.beta2, 0.999), `${name}.beta2`),
-        epsilon: positive(given(options.epsilon, 1e-8), `${name}.epsilon`),
-        decoupled: flag(given(options.decoupled, false), `${name}.decoupled`),
+        beta1: fraction(given(options.beta1, 0.9), `${prefix}beta1`),
+        beta2: fraction(given(options.beta2, 0.999), `${prefix}beta2`),
+        epsilon: positive(given(options.epsilon, 1e-8), `${prefix}epsilon`),
+        decoupled: flag(given(options.decoupled, false), `${prefix}decoupled`),
         weightDecay,
       };
   }
