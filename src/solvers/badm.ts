@@ -47,7 +47,7 @@ export interface BadmOptions extends ConsensusOptions {
   readonly duals?: boolean;
 }
 
-/** σ is 0.1, ρ is 1000 and there are 4 sub-batches if absent. */
+/** σ is 1, ρ is 1000 and there are 4 sub-batches if absent. */
 export interface SisaOptions extends ConsensusOptions {
   readonly solver: 'sisa';
   /** β, from 0 to below 1; 0.999 if absent. */
@@ -79,7 +79,7 @@ export function badmOptimiser(options: BadmOptions, prefix: string): NativeConse
 export function sisaOptimiser(options: SisaOptions, prefix: string): NativeConsensus {
   return {
     method: 'sisa',
-    ...shared(options, { sigma: 0.1, rho: 1000, subBatches: 4 }, prefix),
+    ...shared(options, { sigma: 1, rho: 1000, subBatches: 4 }, prefix),
     beta: fraction(given(options.beta, 0.999), `${prefix}beta`),
     epsilon: positive(given(options.epsilon, 1e-8), `${prefix}epsilon`),
   };
