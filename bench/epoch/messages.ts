@@ -15,6 +15,8 @@ export type EpochRequest =
 export interface EpochReply {
   /** Wall-clock seconds of one epoch as a user gets it, without evaluation. */
   readonly seconds: number;
+  /** Seconds a step in the fastest of many short runs: what the machine does while nobody else wants it. */
+  readonly stepSeconds: number;
   readonly peakRssBytes: number;
   readonly core: string;
 }
