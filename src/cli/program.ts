@@ -180,7 +180,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       choice('--step-a <kind>', 'how every a is minimised over (default: quadratic; inversion-admm cholesky)', STEPS),
     )
     .addOption(numberOption('--beta <number>', 'inversion-admm: penalty of z = W a + b (default: 1)'))
-    .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 10)'))
+    .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 1)'))
     .addOption(wholeOption('--warm-start <n>', 'inversion-admm: iterations without the multiplier (default: 5)'))
     .addOption(threads())
     .optionsGroup('Gradient solvers (gd, sgd, adagrad, adadelta, adam, badm, sisa):')
@@ -260,6 +260,20 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       `\nExamples:\n  dladmm start\n  dladmm start --iterations 20 --save look.safetensors\n${EXIT_CODES}`,
     )
     .action(running<StartFlags>(async () => (await import('./start.js')).startCommand));
+
+  // Its options are the benchmark's own: they are handed on as they are, --help too.
+  program
+    .command('bench')
+    .description('measurements of this package on this machine')
+    .command('complexity')
+    .description('the time of an update against the width of the layers: quadratic steps beside inversion steps')
+    .usage('[options]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .helpOption(false)
+    .action(async (_: unknown, { args }: Command) =>
+      end(await (await import('./bench.js')).benchCommand('complexity', args, terminal)),
+    );
 
   return program;
 }
