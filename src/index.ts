@@ -3,9 +3,12 @@
  *
  * @packageDocumentation
  */
+export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
 export * from './data/index.js';
 export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-options.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
+export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
+export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
 export type { Initialisation, Parameters } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
@@ -15,10 +18,22 @@ export type { Matrix } from './matrix.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
 export type { Activation, Loss, Network } from './network.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
-export { SOLVERS, type TrainOptions } from './plan.js';
-export type { IterationRecord, Measures, Metrics, ProgressRecord, UpdateRecord } from './record.js';
+export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
+export type { EpochRecord, IterationRecord, Measures, Metrics, ProgressRecord, UpdateRecord } from './record.js';
 export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
+export type { BadmOptions, SisaOptions } from './solvers/badm.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
+export type {
+  AdadeltaOptions,
+  AdagradOptions,
+  AdamOptions,
+  GdOptions,
+  GradientMethod,
+  GradientSolver,
+  LearningRate,
+  Progress,
+  SgdOptions,
+} from './solvers/gradient.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
 export {
   cheaperStep,

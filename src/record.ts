@@ -71,3 +71,11 @@ export interface IterationRecord extends Measures, ProgressRecord {
   readonly penalties: Penalties;
   readonly updates: readonly UpdateRecord[];
 }
+
+/** What one epoch of a training by gradients did. */
+export interface EpochRecord extends ProgressRecord {
+  /** R averaged over the samples as the epoch met them, each at the parameters of its step. */
+  readonly loss: number;
+  /** Batches of the epoch. */
+  readonly steps: number;
+}

@@ -1,12 +1,13 @@
 import { checkObject } from './checks.js';
 import type { Engine, Watched } from './engine.js';
 import { DlAdmmError } from './errors.js';
+import type { GradientOptions } from './gradient-options.js';
 import type { Parameters } from './initialisation.js';
 import type { LabelledSamples } from './layered-state.js';
 import { Model } from './model.js';
 import type { Numbers } from './native.js';
-import { type Plan, planOf, type TrainOptions } from './plan.js';
-import type { IterationRecord, Metrics, ProgressRecord } from './record.js';
+import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
+import type { EpochRecord, IterationRecord, Metrics, ProgressRecord } from './record.js';
 import type { Block, Update } from './sweep.js';
 
 /** What to train on, and what to watch meanwhile. */
@@ -196,7 +197,10 @@ interface BestModel {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
-export function train(data: TrainingData, options: TrainOptions): Training {
+export function train(data: TrainingData, options: LayeredOptions): Training;
+export function train(data: TrainingData, options: GradientOptions): Training<EpochRecord>;
+export function train(data: TrainingData, options: TrainOptions): Training | Training<EpochRecord>;
+export function train(data: TrainingData, options: TrainOptions): Training | Training<EpochRecord> {
   const plan = planOf(options);
   checkObject(data, '{ x, labels } or { x, y }', 'data');
   if (plan.earlyStopping && data.validation === undefined) {
@@ -205,7 +209,10 @@ export function train(data: TrainingData, options: TrainOptions): Training {
       'Expected a validation set in data for earlyStopping but received none',
     );
   }
-  return new Training(data, plan);
+  // One class for both; which of the two it is follows from the options.
+  return new Training<ProgressRecord>(data, plan as unknown as Plan<ProgressRecord>) as unknown as
+    | Training
+    | Training<EpochRecord>;
 }
 
 /**
@@ -213,7 +220,16 @@ export function train(data: TrainingData, options: TrainOptions): Training {
  *
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
-export async function fit(data: TrainingData, options: TrainOptions): Promise<FitResult> {
+export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
+export async function fit(data: TrainingData, options: GradientOptions): Promise<FitResult<EpochRecord>>;
+export async function fit(
+  data: TrainingData,
+  options: TrainOptions,
+): Promise<FitResult<IterationRecord> | FitResult<EpochRecord>>;
+export async function fit(
+  data: TrainingData,
+  options: TrainOptions,
+): Promise<FitResult<IterationRecord> | FitResult<EpochRecord>> {
   const training = train(data, options);
   for await (const _ of training);
   return training.result;

@@ -1,8 +1,8 @@
-import { DlAdmmError, type TrainOptions } from 'dladmm';
+import { DlAdmmError, type LayeredOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
-  TrainOptions,
+  LayeredOptions,
   'layers' | 'iterations' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery'
 >;
 
@@ -12,7 +12,7 @@ const GAUSSIAN = { hidden: 'gaussian', output: 'gaussian' } as const;
 const FORWARD = { hidden: 'forward', output: 'signed-labels' } as const;
 
 /** The methods by name, each with what sets it apart from the defaults. A new solver is one line. */
-export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
+export const METHODS: Readonly<Record<string, Own<LayeredOptions>>> = {
   dladmm: { solver: 'dladmm' },
   'inversion-admm': { solver: 'inversion-admm' },
   // The choices that the paper leaves open: where z and a begin, and γ.

@@ -11,7 +11,7 @@ import type { Terminal } from './terminal.js';
 import type { TrainFlags } from './train.js';
 
 /** The systems that can train, as in src/plan.ts; help needs no native code. */
-const SOLVERS = ['dladmm', 'inversion-admm'];
+const SOLVERS = ['dladmm', 'inversion-admm', 'gd', 'sgd', 'adagrad', 'adadelta', 'adam', 'badm', 'sisa'];
 const STEPS = ['quadratic', 'inverse', 'cholesky', 'auto'];
 
 const EXIT_CODES = `
@@ -23,6 +23,7 @@ Examples:
   dladmm train --data fashion-mnist --layers 784-1000-1000-10 --iterations 200 --save fashion.safetensors
   dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
   dladmm train --data digits --solver inversion-admm --iterations 40
+  dladmm train --data digits --solver adam --epochs 20 --batch-size 32
   dladmm train --data iris --json --quiet
 
 Files: CSV, NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX (with --labels), each gzipped or not.
@@ -182,6 +183,21 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 1)'))
     .addOption(wholeOption('--warm-start <n>', 'inversion-admm: iterations without the multiplier (default: 5)'))
     .addOption(threads())
+    .optionsGroup('Gradient solvers (gd, sgd, adagrad, adadelta, adam, badm, sisa):')
+    .addOption(wholeOption('--epochs <n>', 'epochs at most (default: 10)'))
+    .addOption(wholeOption('--batch-size <n>', 'samples a batch (default: 128; gd all)'))
+    .addOption(
+      numberOption(
+        '--learning-rate <number>',
+        'all but badm and sisa (default: adagrad 0.01, adadelta 1, the others 0.001)',
+      ),
+    )
+    .addOption(choice('--reduction <kind>', 'what a batch minimises (default: mean)', ['mean', 'sum']))
+    .addOption(numberOption('--weight-decay <number>', 'weight of the squared parameters (default: 0)'))
+    .addOption(numberOption('--momentum <number>', 'sgd (default: 0)'))
+    .option('--nesterov', 'sgd: look ahead along the momentum')
+    .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 20, 1000)'))
+    .addOption(wholeOption('--sub-batches <n>', 'badm, sisa: parts of a batch (default: 1; sisa 4)'))
     .optionsGroup('Watching and stopping:')
     .addOption(wholeOption('--evaluate-every <n>', `iterations between tests ${byDefault(DEFAULTS.evaluateEvery)}`))
     .option('--train-metrics', 'judge the network on the training set too')

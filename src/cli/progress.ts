@@ -1,4 +1,4 @@
-import type { IterationRecord } from '../record.js';
+import type { EpochRecord, IterationRecord } from '../record.js';
 import type { Terminal } from './terminal.js';
 
 /** Iterations whose median foretells the next ones: enough to pass over a hiccup, few enough to follow a change. */
@@ -50,7 +50,7 @@ const residualOf = ({ residuals, activationResiduals }: IterationRecord): number
   Math.sqrt([...residuals, ...activationResiduals].reduce((sum, squared) => sum + squared, 0));
 
 /** One iteration in one line. */
-export function progressLine(record: IterationRecord, iterations: number, left: number): string {
+export function progressLine(record: IterationRecord | EpochRecord, iterations: number, left: number): string {
   const metrics = (['train', 'validation', 'test'] as const).flatMap((name) => {
     const { accuracy, loss } = record[name] ?? {};
     if (accuracy !== undefined) return [`${name} ${percent(accuracy)}`];
@@ -58,8 +58,9 @@ export function progressLine(record: IterationRecord, iterations: number, left: 
   });
   return [
     `${String(record.iteration).padStart(String(iterations).length)}/${iterations}`,
-    `objective ${number(record.lagrangian)}`,
-    `residual ${number(residualOf(record))}`,
+    ...('lagrangian' in record
+      ? [`objective ${number(record.lagrangian)}`, `residual ${number(residualOf(record))}`]
+      : [`loss ${number(record.loss)}`]),
     ...metrics,
     ...(Number.isFinite(left) && record.iteration < iterations ? [`${duration(left)} left`] : []),
   ].join('  ');
@@ -67,7 +68,7 @@ export function progressLine(record: IterationRecord, iterations: number, left: 
 
 /** Shows iterations as they come: on a terminal in one line that changes, elsewhere line by line. */
 export interface Progress {
-  show(record: IterationRecord): void;
+  show(record: IterationRecord | EpochRecord): void;
   /** Leaves the last line standing. */
   end(): void;
 }

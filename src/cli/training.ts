@@ -3,7 +3,7 @@ import { Model } from '../model.js';
 
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
-import type { IterationRecord, Metrics } from '../record.js';
+import type { EpochRecord, IterationRecord, Metrics } from '../record.js';
 import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
 import { type FitResult, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
@@ -12,13 +12,19 @@ import { percent, startProgress } from './progress.js';
 import type { Part, TrainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 
+/** Options without the parts that the samples decide, solver by solver. */
+type Unfinished<O> = O extends TrainOptions
+  ? Omit<O, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'> & {
+      readonly loss?: Exclude<Loss, 'squared-error'>;
+    }
+  : never;
+
+type AnyResult = FitResult | FitResult<EpochRecord>;
+
 /** A training as the command line runs one. */
 export interface Job {
   readonly samples: TrainingSamples;
-  /** Without the parts that the samples decide. */
-  readonly options: Omit<TrainOptions, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'> & {
-    readonly loss?: Exclude<Loss, 'squared-error'>;
-  };
+  readonly options: Unfinished<TrainOptions>;
   readonly layers?: readonly number[];
   /** Default: unless every feature lies in [0, 1]. */
   readonly standardize?: boolean;
@@ -47,7 +53,8 @@ function checkedLayers({ layers, samples }: Job): readonly number[] {
 }
 
 /** One iteration as JSON; what each update did is left to the library. */
-function iterationJson({ updates: _, ...record }: IterationRecord): string {
+function iterationJson(iteration: IterationRecord | EpochRecord): string {
+  const { updates: _, ...record } = { updates: undefined, ...iteration };
   return `${JSON.stringify(record)}\n`;
 }
 
@@ -151,7 +158,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
 }
 
 function resultJson(
-  { status, seconds, iterations }: FitResult,
+  { status, seconds, iterations }: AnyResult,
   ending: Ending,
   saved: string | undefined,
   metrics: Readonly<Record<string, number>>,
@@ -172,7 +179,7 @@ function resultJson(
 }
 
 function resultText(
-  { status, seconds, iterations }: FitResult,
+  { status, seconds, iterations }: AnyResult,
   ending: Ending,
   saved: string | undefined,
   metrics: string,
