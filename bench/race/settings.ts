@@ -30,7 +30,8 @@ export function settingText({ batchSize, learningRate, cosine, more = {} }: Sett
 }
 
 const BATCHES = [128, 256, 512];
-const HORIZONS = [undefined, 4, 6, 10];
+/** Epochs of a cosine; undefined: constant. */
+const HORIZONS = [undefined, 5];
 
 const product = <A, B>(as: readonly A[], bs: readonly B[]): [A, B][] =>
   as.flatMap((a) => bs.map((b): [A, B] => [a, b]));
@@ -50,18 +51,14 @@ const consensus = (
   rhos: readonly number[],
   more: Setting['more'],
 ): readonly Setting[] =>
-  product(product(sigmas, rhos), BATCHES).map(([[sigma, rho], batchSize]) => ({
-    solver,
-    batchSize,
-    more: { sigma, rho, ...more },
-  }));
+  product(sigmas, rhos).map(([sigma, rho]) => ({ solver, batchSize: 128, more: { sigma, rho, ...more } }));
 
 /** What `--tune` tries for a method. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   adam: plain('adam', [5e-4, 1e-3, 2e-3, 4e-3]),
   sgd: plain('sgd', [0.02, 0.05, 0.1, 0.2], { momentum: 0.9 }),
-  badm: consensus('badm', [0.5, 1, 2, 4], [5, 10, 20, 40], { subBatches: 4 }),
-  sisa: consensus('sisa', [0.1, 0.3, 1, 3], [300, 1000, 3000], { subBatches: 4 }),
+  badm: consensus('badm', [0.5, 1, 2, 4], [5, 10, 20, 40], {}),
+  sisa: consensus('sisa', [0.1, 0.3, 1, 3], [500, 1000, 2000], { subBatches: 4 }),
 };
 
 /** The best that `--tune` found, by data set and method. */
@@ -69,13 +66,13 @@ export const BEST: Readonly<Record<string, Readonly<Record<string, Setting>>>> =
   mnist: {
     adam: { solver: 'adam', batchSize: 256, learningRate: 2e-3, cosine: 4 },
     sgd: { solver: 'sgd', batchSize: 128, learningRate: 0.1, cosine: 4, more: { momentum: 0.9 } },
-    badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 20, subBatches: 4 } },
+    badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 20 } },
     sisa: { solver: 'sisa', batchSize: 128, more: { sigma: 1, rho: 1000, subBatches: 4 } },
   },
   'fashion-mnist': {
     adam: { solver: 'adam', batchSize: 256, learningRate: 2e-3, cosine: 4 },
     sgd: { solver: 'sgd', batchSize: 128, learningRate: 0.1, cosine: 4, more: { momentum: 0.9 } },
-    badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 20, subBatches: 4 } },
+    badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 20 } },
     sisa: { solver: 'sisa', batchSize: 128, more: { sigma: 1, rho: 1000, subBatches: 4 } },
   },
 };
