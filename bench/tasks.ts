@@ -12,8 +12,8 @@
  *
  * Writes bench/results/tasks-TASK.json after every run, then docs/tasks.svg (the test losses of both tasks, where the other
  * one's result lies beside) and, for the autoencoder, docs/reconstructions.svg. Settings are those of bench/tasks/settings.ts,
- * which `--tune` finds: one seed, the lowest loss after the last epoch on the last tenth of the training samples, which are
- * held out for that; the test set has no part in it.
+ * which `--tune` finds: one seed, the lowest loss of any epoch on the last tenth of the training samples, which are held
+ * out for that; the test set has no part in it.
  */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -30,7 +30,7 @@ import { specificationOf } from './tasks/chart.js';
 import { language } from './tasks/language.js';
 import { countOf, methodsOf, taskOf } from './tasks/options.js';
 import { type PictureRow, pictureOf } from './tasks/picture.js';
-import { type MethodResult, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
+import { bestOf, type MethodResult, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
 import { run, type TaskPoint } from './tasks/run.js';
 import { BEST, GRIDS, TASKS } from './tasks/settings.js';
 import { firstOf, heldOut, type Task } from './tasks/task.js';
@@ -151,7 +151,7 @@ async function tune(task: Task, methods: readonly string[], options: Common): Pr
     const tried: { readonly setting: string; readonly loss: number }[] = [];
     for (const setting of GRIDS[task.name][method] ?? []) {
       const { run: its } = await run(parts, setting, { ...options, seed: 1 }, () => undefined);
-      const loss = its.status === 'completed' ? (its.points.at(-1)?.testLoss ?? Number.NaN) : Number.POSITIVE_INFINITY;
+      const loss = (its.status === 'completed' && bestOf(its.points)?.testLoss) || Number.POSITIVE_INFINITY;
       tried.push({ setting: settingText(setting), loss });
       say(`${method} ${settingText(setting)}: ${Number.isFinite(loss) ? loss.toFixed(4) : its.status}`);
     }

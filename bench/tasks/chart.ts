@@ -25,7 +25,7 @@ function panel({ methods, unit }: TaskResult, against: 'epoch' | 'seconds') {
     height: 240,
     mark: { type: 'line', strokeWidth: 1.5, point: { size: 15 } },
     encoding: {
-      x: { field: against, type: 'quantitative', title: against },
+      x: { field: against, type: 'quantitative', title: against, axis: against === 'epoch' ? { tickMinStep: 1 } : {} },
       y: { field: 'testLoss', type: 'quantitative', title: `test loss, ${unit}`, scale: { zero: false } },
       color: { field: 'method', type: 'nominal', title: null, sort: methods.map(({ method }) => method) },
     },
