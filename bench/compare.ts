@@ -1,6 +1,7 @@
 /**
  * The solvers beside each other: test accuracy and objective against iteration and against seconds, from the same start
- * on the same samples, one after the other.
+ * on the same samples, one after the other. An iteration of a gradient method is an epoch, its objective the sum of the
+ * losses that the epoch met.
  *
  *     npm run --silent bench:compare -- --dataset mnist|fashion-mnist [--methods dladmm,…] [--iterations 50] [--samples M]
  *                                       [--layers 784-1000-1000-10] [--seed 1] [--dtype float32] [--threads N]
@@ -12,12 +13,12 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { DEFAULTS, DlAdmmError, loadDataset, type TrainingData, train } from 'dladmm';
+import { DEFAULTS, DlAdmmError, loadDataset, type Matrix, type TrainingData, train } from 'dladmm';
 import { checkWritable, writeFileAtomic } from '#atomic-file';
 import { native } from '#native';
 import { specificationOf } from './compare/chart.js';
 import { bestOf, type CompareCurve, type ComparePoint, type Comparison, pointOf } from './compare/curves.js';
-import { METHODS, methodNames, type SharedOptions } from './compare/methods.js';
+import { METHODS, methodNames, optionsOf, type SharedOptions } from './compare/methods.js';
 import { tableOf } from './compare/table.js';
 import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
 import { trainingSamples } from './samples.js';
@@ -66,7 +67,6 @@ async function main(): Promise<void> {
   const data = { ...trainingSamples(set, samples === undefined ? undefined : Number(samples)), test: set.test };
   const common: SharedOptions = {
     layers: layers.split('-').map(Number),
-    iterations: Number(values.iterations),
     seed: Number(seed),
     dtype: values.dtype as NonNullable<SharedOptions['dtype']>,
     threads: Number(threads),
@@ -86,7 +86,7 @@ async function main(): Promise<void> {
   let curves: readonly CompareCurve[] = [];
   for (const method of methods) {
     const done = curves;
-    for await (const curve of run(method, data, common)) {
+    for await (const curve of run(method, data, common, Number(values.iterations))) {
       curves = [...done, curve];
       await write(out, `${JSON.stringify(comparison(curves), undefined, 1)}\n`);
     }
@@ -100,12 +100,17 @@ async function main(): Promise<void> {
 }
 
 /** The curve of one method as it grows, and once more when it has ended. */
-async function* run(method: string, data: TrainingData, common: SharedOptions): AsyncGenerator<CompareCurve> {
+async function* run(
+  method: string,
+  data: TrainingData & { readonly x: Matrix },
+  common: SharedOptions,
+  iterations: number,
+): AsyncGenerator<CompareCurve> {
   const options = METHODS[method] ?? {};
-  const training = train(data, { ...common, ...options });
+  const training = train(data, optionsOf(options, common, iterations));
   const points: ComparePoint[] = [];
   for await (const record of training) {
-    const point = pointOf(record, points.at(-1)?.seconds ?? 0);
+    const point = pointOf(record, points.at(-1)?.seconds ?? 0, data.x.rows);
     points.push(point);
     say(`${method} ${point.iteration}  ${point.testAccuracy}  ${point.seconds.toFixed(1)} s`);
     yield { method, options, status: 'running', points };

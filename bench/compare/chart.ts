@@ -18,7 +18,7 @@ export function specificationOf({ data, layers, samples, curves }: Comparison): 
     title: 'test accuracy',
     scale: { zero: false },
   } as const;
-  // An augmented Lagrangian may be negative.
+  // An augmented Lagrangian may be negative; the sums of losses of the gradient methods are not.
   const objective = {
     field: 'objective',
     type: 'quantitative',
@@ -33,7 +33,14 @@ export function specificationOf({ data, layers, samples, curves }: Comparison): 
       encoding: {
         x: { field: against, type: 'quantitative', title: against },
         y,
-        color: { field: 'method', type: 'nominal', title: null, sort: curves.map(({ method }) => method) },
+        color: {
+          field: 'method',
+          type: 'nominal',
+          title: null,
+          sort: curves.map(({ method }) => method),
+          scale: { scheme: curves.length > 10 ? 'tableau20' : 'tableau10' },
+          legend: { labelLimit: 200 },
+        },
       },
     }) as const;
   return {

@@ -1,4 +1,4 @@
-import type { IterationRecord } from 'dladmm';
+import type { EpochRecord, IterationRecord } from 'dladmm';
 
 /** One iteration of one method. */
 export interface ComparePoint {
@@ -7,7 +7,10 @@ export interface ComparePoint {
   readonly seconds: number;
   readonly testAccuracy: number;
   readonly testLoss: number;
-  /** What the method minimises: its augmented Lagrangian. */
+  /**
+   * What the method minimises: its augmented Lagrangian; of a gradient method the training loss summed over the samples,
+   * each as its epoch met it.
+   */
   readonly objective: number;
   /** Of the network on the training samples, where it was asked for. */
   readonly trainLoss?: number;
@@ -35,27 +38,33 @@ export interface Comparison {
 }
 
 /** What of a record is kept. */
-export type Watched = Pick<IterationRecord, 'iteration' | 'seconds' | 'lagrangian' | 'test' | 'train'>;
+type Always = 'iteration' | 'seconds' | 'test' | 'train';
+export type Watched = Pick<IterationRecord, Always | 'lagrangian'> | Pick<EpochRecord, Always | 'loss'>;
 
-/** @param secondsBefore of the iterations before this one */
-export function pointOf(record: Watched, secondsBefore: number): ComparePoint {
-  const { iteration, seconds, lagrangian, test, train } = record;
+/**
+ * @param secondsBefore of the iterations before this one
+ * @param samples of the training set
+ */
+export function pointOf(record: Watched, secondsBefore: number, samples: number): ComparePoint {
+  const { iteration, seconds, test, train } = record;
   return {
     iteration,
     seconds: secondsBefore + seconds,
     testAccuracy: test?.accuracy ?? Number.NaN,
     testLoss: test?.loss ?? Number.NaN,
-    objective: lagrangian,
+    objective: 'lagrangian' in record ? record.lagrangian : record.loss * samples,
     ...(train && { trainLoss: train.loss }),
   };
 }
 
-/** The point of the highest test accuracy, the earliest of equals. */
+/** The point of the highest test accuracy, the earliest of equals; those without one do not count. */
 export const bestOf = (points: readonly ComparePoint[]): ComparePoint | undefined =>
-  points.reduce<ComparePoint | undefined>(
-    (best, point) => (best === undefined || point.testAccuracy > best.testAccuracy ? point : best),
-    undefined,
-  );
+  points
+    .filter(({ testAccuracy }) => Number.isFinite(testAccuracy))
+    .reduce<ComparePoint | undefined>(
+      (best, point) => (best === undefined || point.testAccuracy > best.testAccuracy ? point : best),
+      undefined,
+    );
 
 /** 1, 2, 5, 10, 20, 50, … up to a largest one. */
 export function milestones(largest: number): readonly number[] {

@@ -1,18 +1,18 @@
-import { DlAdmmError, type LayeredOptions } from 'dladmm';
+import { DlAdmmError, type LayeredOptions, type TrainOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
-  LayeredOptions,
-  'layers' | 'iterations' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery'
+  TrainOptions,
+  'layers' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery'
 >;
 
-type Own<Options> = Options extends unknown ? Omit<Options, keyof SharedOptions> : never;
+type Own<Options> = Options extends unknown ? Omit<Options, keyof SharedOptions | 'iterations' | 'epochs'> : never;
 
 const GAUSSIAN = { hidden: 'gaussian', output: 'gaussian' } as const;
 const FORWARD = { hidden: 'forward', output: 'signed-labels' } as const;
 
 /** The methods by name, each with what sets it apart from the defaults. A new solver is one line. */
-export const METHODS: Readonly<Record<string, Own<LayeredOptions>>> = {
+export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
   dladmm: { solver: 'dladmm' },
   'inversion-admm': { solver: 'inversion-admm' },
   // The choices that the paper leaves open: where z and a begin, and γ.
@@ -20,7 +20,27 @@ export const METHODS: Readonly<Record<string, Own<LayeredOptions>>> = {
   'inversion-gaussian-10': { solver: 'inversion-admm', gamma: 10, start: GAUSSIAN },
   'inversion-forward-1': { solver: 'inversion-admm', gamma: 1, start: FORWARD },
   'inversion-forward-10': { solver: 'inversion-admm', gamma: 10, start: FORWARD },
+  // An iteration of these is an epoch: one step on all samples for gd, a step a batch of 128 for the others.
+  gd: { solver: 'gd', learningRate: 0.1 },
+  sgd: { solver: 'sgd', learningRate: 0.02, momentum: 0.9 },
+  adagrad: { solver: 'adagrad', learningRate: 0.01 },
+  adadelta: { solver: 'adadelta', learningRate: 1 },
+  adam: { solver: 'adam', learningRate: 1e-3 },
+  badm: { solver: 'badm', sigma: 1, rho: 20 },
+  sisa: { solver: 'sisa', sigma: 1, rho: 1000, subBatches: 4 },
 };
+
+/**
+ * The whole options of a method.
+ *
+ * @param iterations sweeps, or epochs of a gradient method
+ */
+export function optionsOf(own: Own<TrainOptions>, shared: SharedOptions, iterations: number): TrainOptions {
+  return isLayered(own) ? { ...shared, ...own, iterations } : { ...shared, ...own, epochs: iterations };
+}
+
+const isLayered = (own: Own<TrainOptions>): own is Own<LayeredOptions> =>
+  own.solver === undefined || own.solver === 'dladmm' || own.solver === 'inversion-admm';
 
 /**
  * The names in a list such as `dladmm,inversion-admm`, in its order.

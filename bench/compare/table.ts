@@ -4,11 +4,21 @@ const FIRST = 12;
 const WIDTH = 27;
 
 const reached = ({ testAccuracy, seconds }: ComparePoint): string =>
-  `${testAccuracy.toFixed(4)} ${seconds.toFixed(2).padStart(9)} s`;
+  `${Number.isFinite(testAccuracy) ? testAccuracy.toFixed(4) : '-'} ${seconds.toFixed(2).padStart(9)} s`;
+
+/** Methods beside each other; the others follow below. */
+const ABREAST = 5;
 
 /** Test accuracy and seconds at chosen iterations, at the best and at the last one. */
 export function tableOf(curves: readonly CompareCurve[]): string {
   const longest = Math.max(0, ...curves.map(({ points }) => points.length));
+  const blocks = Array.from({ length: Math.ceil(curves.length / ABREAST) }, (_, i) =>
+    blockOf(curves.slice(i * ABREAST, (i + 1) * ABREAST), longest),
+  );
+  return blocks.join('\n\n');
+}
+
+function blockOf(curves: readonly CompareCurve[], longest: number): string {
   const row = (head: string, cell: (curve: CompareCurve) => string): string =>
     `${head.padEnd(FIRST)}${curves.map((curve) => cell(curve).padStart(WIDTH)).join('')}`;
   const named = (point: ComparePoint | undefined): string =>

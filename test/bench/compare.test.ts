@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bestOf, type ComparePoint, milestones, pointOf, type Watched } from '../../dist/bench/compare/curves.js';
-import { METHODS, methodNames } from '../../dist/bench/compare/methods.js';
+import { METHODS, methodNames, optionsOf } from '../../dist/bench/compare/methods.js';
 import { tableOf } from '../../dist/bench/compare/table.js';
 import { trainingSamples } from '../../dist/bench/samples.js';
+import { SOLVERS } from '../../dist/index.js';
 
 const record = (iteration: number, accuracy: number): Watched => ({
   iteration,
@@ -19,7 +20,7 @@ const record = (iteration: number, accuracy: number): Watched => ({
 
 const points: ComparePoint[] = [];
 for (const accuracy of [0.5, 0.75, 0.625, 0.75]) {
-  points.push(pointOf(record(points.length + 1, accuracy), points.at(-1)?.seconds ?? 0));
+  points.push(pointOf(record(points.length + 1, accuracy), points.at(-1)?.seconds ?? 0, 100));
 }
 
 describe('a curve', () => {
@@ -29,12 +30,23 @@ describe('a curve', () => {
   });
 
   test('has the loss on the training samples where it was asked for', () => {
-    expect(pointOf({ ...record(1, 0.5), train: { loss: 0.25 } }, 0)).toMatchObject({ trainLoss: 0.25 });
+    expect(pointOf({ ...record(1, 0.5), train: { loss: 0.25 } }, 0, 100)).toMatchObject({ trainLoss: 0.25 });
+  });
+
+  test('has the loss summed over the samples as the objective of a method without a Lagrangian', () => {
+    const epoch = { iteration: 1, seconds: 2, loss: 0.25, test: { accuracy: 0.5, loss: 0.5 } };
+    expect(pointOf(epoch, 0, 100)).toMatchObject({ objective: 25, testAccuracy: 0.5 });
   });
 
   test('is best where it first reaches its highest accuracy', () => {
     expect(bestOf(points)?.iteration).toBe(2);
     expect(bestOf([])).toBeUndefined();
+  });
+
+  test('is not best where it has no accuracy', () => {
+    const blind = pointOf({ iteration: 1, seconds: 2, lagrangian: 1 }, 0, 100);
+    expect(bestOf([blind, ...points.slice(0, 1)])?.testAccuracy).toBe(0.5);
+    expect(bestOf([blind])).toBeUndefined();
   });
 });
 
@@ -58,9 +70,56 @@ describe('the table', () => {
       'ended completed diverged',
     ]);
   });
+
+  test('puts at most five methods beside each other', () => {
+    const curves = ['a', 'b', 'c', 'd', 'e', 'f'].map((method, i) => ({
+      method,
+      options: {},
+      status: 'completed',
+      points: points.slice(0, i === 0 ? 4 : 1),
+    }));
+    const [first = '', second = '', ...more] = tableOf(curves).split('\n\n');
+    const heads = [first, second].map((block) => block.split('\n')[0]?.trim().split(/ +/));
+    expect(heads).toEqual([
+      ['iteration', 'a', 'b', 'c', 'd', 'e'],
+      ['iteration', 'f'],
+    ]);
+    expect([first, second].map((block) => block.split('\n').length)).toEqual([6, 6]);
+    expect(more).toEqual([]);
+  });
+
+  test('has a dash where an accuracy or all points are missing', () => {
+    const blind = pointOf({ iteration: 1, seconds: 2, lagrangian: 1 }, 0, 100);
+    const lines = tableOf([
+      { method: 'one', options: {}, status: 'completed', points: [blind] },
+      { method: 'two', options: {}, status: 'diverged', points: [] },
+    ]).split('\n');
+    expect(lines.map((line) => line.trim().split(/ +/).join(' ')).slice(1)).toEqual([
+      '1 - 2.00 s -',
+      'best - -',
+      'last (1) - 2.00 s -',
+      'ended completed diverged',
+    ]);
+  });
 });
 
 describe('the methods', () => {
+  const shared = { layers: [4, 3], seed: 7 };
+
+  test('take what they share, and their iterations as sweeps or as epochs', () => {
+    const kinds = Object.entries(METHODS).map(([method, own]) => {
+      const options = optionsOf(own, shared, 5);
+      expect(options).toMatchObject({ ...shared, ...own });
+      return [method, 'iterations' in options, 'epochs' in options];
+    });
+    const sweeps = ['dladmm', ...Object.keys(METHODS).filter((name) => name.startsWith('inversion'))];
+    expect(kinds).toEqual(Object.keys(METHODS).map((name) => [name, sweeps.includes(name), !sweeps.includes(name)]));
+  });
+
+  test('include every solver', () => {
+    expect(new Set(Object.values(METHODS).map(({ solver }) => solver))).toEqual(new Set(SOLVERS));
+  });
+
   test('are named in any order, each once', () => {
     expect(methodNames('dladmm, dladmm')).toEqual(['dladmm']);
     expect(methodNames(Object.keys(METHODS).join(','))).toEqual(Object.keys(METHODS));
