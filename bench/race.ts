@@ -3,11 +3,13 @@
  *
  *     npm run --silent bench:race -- --dataset mnist --target 0.98 [--layers 784-1000-1000-10] [--methods adam,badm,sisa]
  *                                    [--seeds 3] [--epochs 30] [--threads N] [--data-dir FOLDER] [--json] [--out FILE]
- *     npm run --silent bench:race -- --dataset mnist --target 0.98 --methods adam --tune
+ *     npm run --silent bench:race -- --dataset mnist --target 0.98 --methods adam --tune [--out FILE]
  *
  * Every method has the best setting that `--tune` found for it on that data set: the fastest to the target of all in its
- * grid (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up.
+ * grid (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up. `--settings FILE`
+ * takes the settings from what `--tune --out FILE` wrote.
  */
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { loadDataset } from 'dladmm';
@@ -28,6 +30,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
     'data-dir': { type: 'string' },
     tune: { type: 'boolean', default: false },
+    settings: { type: 'string' },
     json: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
@@ -42,6 +45,9 @@ const set = await loadDataset(dataset, dataDir === undefined ? {} : { dataDir })
 if (set.task !== 'classification') throw new Error(`${set.name} is not a classification set`);
 const data = { x: set.train.x, labels: set.train.labels, test: set.test };
 const common = { layers: values.layers.split('-').map(Number), threads: Number(values.threads) };
+
+const tuned: Readonly<Record<string, { readonly best?: Setting }>> =
+  values.settings === undefined ? {} : JSON.parse(await readFile(values.settings, 'utf8'));
 
 const outcome: Record<string, unknown> = {
   dataset,
@@ -79,7 +85,7 @@ interface Median {
 }
 
 async function measure(method: string): Promise<Median> {
-  const setting = BEST[dataset]?.[method];
+  const setting = tuned[method]?.best ?? BEST[dataset]?.[method];
   if (setting === undefined) throw new Error(`${method} has no setting for ${dataset}: find one by --tune`);
   const runs: Run[] = [];
   for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
