@@ -1,7 +1,6 @@
 import { checkObject, flag, oneOf, whole } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
 import { checkNumbers } from './initialisation.js';
-import { type LabelsLike, labelArray, loadRows, type MatrixLike, type RowSource, rowSource } from './inputs.js';
 import {
   BLOCK_NUMBER,
   type Dtype,
@@ -13,26 +12,13 @@ import {
   type Numbers,
   native,
 } from './native.js';
-import {
-  checkActivation,
-  checkLayers,
-  checkLoss,
-  classCount,
-  classifies,
-  type Loss,
-  type Network,
-  slopeOf,
-} from './network.js';
+import { checkActivation, checkLayers, checkLoss, classifies, type Loss, type Network, slopeOf } from './network.js';
 import type { Measures, Metrics, UpdateRecord } from './record.js';
+import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
 import { checkStepKinds, type StepKind, type StepKinds } from './step.js';
 import { type Block, checkedUpdate, type Update } from './sweep.js';
 
-/** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
-export interface LabelledSamples {
-  readonly x: MatrixLike;
-  readonly labels?: LabelsLike;
-  readonly y?: MatrixLike;
-}
+export type { LabelledSamples } from './samples.js';
 
 /** What a state is made of, checked. */
 export interface StateOptions {
@@ -100,7 +86,6 @@ export function checkStart(start: StartOptions, loss: Loss): Required<StartOptio
 }
 
 const UPDATE_FIELDS = 9;
-const TRAINING_SET = -1;
 
 /**
  * The variables of the layered splitting, in native memory: load samples, write parameters, start, run updates in any
@@ -135,14 +120,12 @@ export class LayeredState {
    */
   static async create(options: StateOptions, samples: LabelledSamples, name = 'data'): Promise<LayeredState> {
     checkOptions(options);
-    checkObject(samples, '{ x, labels } or { x, y }', name);
-    const source = rowSource(samples.x, options.network.layers[0] ?? 0, `${name}.x`);
-    const targets = targetsOf(options.network, samples, source.rows, name);
+    const { source, targets } = samplesOf(options.network, samples, name);
     const bytes = native.Layered.requiredBytes(nativeOptions(options, source.rows));
-    checkMemory(bytes, source.rows, options);
+    checkMemory(bytes, source.rows, options.network, options.dtype);
     const state = new LayeredState(options, source.rows);
     try {
-      await state.#load(TRAINING_SET, source, targets);
+      await loadSamples(state.#native, TRAINING_SET, source, targets);
     } catch (error) {
       state.close();
       throw fromNative(error);
@@ -150,24 +133,13 @@ export class LayeredState {
     return state;
   }
 
-  async #load(set: number, source: RowSource, targets: Int32Array | RowSource): Promise<void> {
-    await loadRows(source, (first, chunk) => this.#native.loadInput(set, first, chunk));
-    if (targets instanceof Int32Array) {
-      this.#native.loadLabels(set, targets);
-    } else {
-      await loadRows(targets, (first, chunk) => this.#native.loadTargets(set, first, chunk));
-    }
-  }
-
   /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
   async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
-    checkObject(samples, '{ x, labels } or { x, y }', name);
-    const source = rowSource(samples.x, this.options.network.layers[0] ?? 0, `${name}.x`);
-    const targets = targetsOf(this.options.network, samples, source.rows, name);
+    const { source, targets } = samplesOf(this.options.network, samples, name);
     return this.#call(async () => {
       const set = this.#native.addEvaluationSet(source.rows);
       this.#sizes[set] = source.rows;
-      await this.#load(set, source, targets);
+      await loadSamples(this.#native, set, source, targets);
       return set;
     });
   }
@@ -211,9 +183,7 @@ export class LayeredState {
       const number = set === 'train' ? TRAINING_SET : set;
       const count = set === 'train' ? this.samples : this.#sizes[set];
       if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
-      const { loss, correct } = await this.#native.evaluate(number);
-      const mean = loss / count;
-      return classifies(this.options.network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
+      return metricsOf(this.options.network, await this.#native.evaluate(number), count);
     });
   }
 
@@ -319,26 +289,6 @@ function nativeOptions(options: StateOptions, samples: number) {
     multiplier: multiplier ?? 'residual',
     jointBias: bias === 'joint',
   } as const;
-}
-
-function targetsOf(network: Network, samples: LabelledSamples, rows: number, name: string): Int32Array | RowSource {
-  const outputs = network.layers.at(-1) ?? 0;
-  if (classifies(network.loss)) {
-    return labelArray(samples.labels, rows, classCount(network.loss, outputs), `${name}.labels`);
-  }
-  const source = rowSource(samples.y, outputs, `${name}.y`);
-  if (source.rows !== rows) throw expected(`${rows} rows, one a sample,`, `${name}.y`, source.rows, 'ERR_DLADMM_SHAPE');
-  return source;
-}
-
-function checkMemory(bytes: number, samples: number, options: StateOptions): void {
-  const available = process.availableMemory();
-  if (bytes <= available) return;
-  const size = (count: number): string => `${(count / 2 ** 30).toFixed(2)} GiB`;
-  throw new DlAdmmError(
-    'ERR_DLADMM_MEMORY',
-    `The state of ${options.network.layers.join('-')} on ${samples} samples in ${options.dtype} needs ${size(bytes)}, but only ${size(available)} of memory is available`,
-  );
 }
 
 function sweepResult(updates: readonly Update[], sweep: NativeSweep): SweepResult {

@@ -78,10 +78,7 @@ export interface NativeEvaluation {
 
 export type Numbers = Float32Array | Float64Array;
 
-export interface NativeLayered {
-  loadInput(set: number, firstRow: number, chunk: Numbers): number;
-  loadTargets(set: number, firstRow: number, chunk: Numbers): number;
-  loadLabels(set: number, labels: Int32Array): number;
+export interface NativeLayered extends NativeSamples {
   addEvaluationSet(samples: number): number;
   start(options: NativeStart): Promise<void>;
   run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
@@ -92,6 +89,13 @@ export interface NativeLayered {
   write(block: number, layer: number, values: Numbers): Promise<void>;
   stopSweep(): void;
   close(): void;
+}
+
+/** The part of a native state that samples are copied into. */
+export interface NativeSamples {
+  loadInput(set: number, firstRow: number, chunk: Numbers): number;
+  loadTargets(set: number, firstRow: number, chunk: Numbers): number;
+  loadLabels(set: number, labels: Int32Array): number;
 }
 
 export interface NativeTrainedNetwork {

@@ -107,24 +107,6 @@ Napi::Object to_object(Napi::Env env, const SweepRecord& record) {
   return out;
 }
 
-// −1 names the training set, whole numbers from 0 the evaluation sets.
-void need_set(Napi::Env env, double set, std::size_t sets) {
-  if (set == -1) return;
-  if (!(set >= 0 && set < static_cast<double>(sets)) || set != std::floor(set)) reject(env, "no such evaluation set");
-}
-
-// The rows `first` … of `matrix` that a chunk of numbers covers.
-template <typename T>
-std::span<T> chunk_of(const Napi::CallbackInfo& info, MatrixView<T> matrix, std::size_t first,
-                      const Napi::Value& chunk) {
-  if (!chunk.IsTypedArray()) reject(info.Env(), "a chunk must be a typed array");
-  const std::size_t length = chunk.As<Napi::TypedArray>().ElementLength();
-  if (matrix.columns == 0 || length % matrix.columns != 0) reject(info.Env(), "a chunk must hold whole rows");
-  const std::size_t count = length / matrix.columns;
-  if (first > matrix.rows || count > matrix.rows - first) reject(info.Env(), "a chunk reaches past the last sample");
-  return {matrix.data + first * matrix.columns, length};
-}
-
 }  // namespace
 
 Napi::Function Layered::define(Napi::Env env) {
@@ -185,6 +167,12 @@ Update Layered::checked_update(Napi::Env env, double block, double layer) const 
   return update;
 }
 
+double Layered::set_argument(const Napi::CallbackInfo& info) const {
+  const double set = number(info, 0, "set");
+  std::visit([&](const auto& typed) { need_set(info.Env(), set, typed.sets.size()); }, typed_);
+  return set;
+}
+
 Update Layered::block_argument(const Napi::CallbackInfo& info, std::size_t i) const {
   return checked_update(info.Env(), number(info, i, "block"), number(info, i + 1, "layer"));
 }
@@ -193,49 +181,23 @@ Update Layered::block_argument(const Napi::CallbackInfo& info, std::size_t i) co
 // is not finite, or −1.
 Napi::Value Layered::load_input(const Napi::CallbackInfo& info) {
   need_idle(info.Env());
-  const double set = number(info, 0, "set");
-  const std::size_t first = size_argument(info, 1, "firstRow");
-  return std::visit(
-      [&](auto& typed) -> Napi::Value {
-        need_set(info.Env(), set, typed.sets.size());
-        const auto matrix = set < 0 ? typed.state->input() : typed.sets[static_cast<std::size_t>(set)].x.view();
-        return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
-      },
-      typed_);
+  const double set = set_argument(info);
+  return std::visit([&](auto& typed) { return load_rows(info, typed.input(set)); }, typed_);
 }
 
 Napi::Value Layered::load_targets(const Napi::CallbackInfo& info) {
   need_idle(info.Env());
-  const double set = number(info, 0, "set");
-  const std::size_t first = size_argument(info, 1, "firstRow");
-  return std::visit(
-      [&](auto& typed) -> Napi::Value {
-        need_set(info.Env(), set, typed.sets.size());
-        const auto matrix =
-            set < 0 ? typed.state->target_values() : typed.sets[static_cast<std::size_t>(set)].values.view();
-        return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", chunk_of(info, matrix, first, info[2])));
-      },
-      typed_);
+  const double set = set_argument(info);
+  return std::visit([&](auto& typed) { return load_rows(info, typed.values(set)); }, typed_);
 }
 
 // loadLabels(set, labels): returns the index of the first label that names no class, or −1.
 Napi::Value Layered::load_labels(const Napi::CallbackInfo& info) {
   need_idle(info.Env());
-  const double set = number(info, 0, "set");
-  const auto labels = int32_argument(info, 1, "labels");
+  const double set = set_argument(info);
   return std::visit(
-      [&](auto& typed) -> Napi::Value {
-        need_set(info.Env(), set, typed.sets.size());
-        const std::span<std::int32_t> to =
-            set < 0 ? typed.state->labels() : std::span(typed.sets[static_cast<std::size_t>(set)].labels);
-        if (labels.size() != to.size()) reject(info.Env(), "one label a sample is needed");
-        const auto classes = static_cast<std::int32_t>(setup_.network.loss.classes(setup_.network.widths.back()));
-        for (std::size_t i = 0; i < labels.size(); ++i) {
-          const std::int32_t label = labels[i];
-          if (label < 0 || label >= classes) return Napi::Number::New(info.Env(), static_cast<double>(i));
-          to[i] = label;
-        }
-        return Napi::Number::New(info.Env(), -1);
+      [&](auto& typed) {
+        return load_labels_into(info, typed.labels(set), setup_.network.loss.classes(setup_.network.widths.back()));
       },
       typed_);
 }
@@ -243,23 +205,7 @@ Napi::Value Layered::load_labels(const Napi::CallbackInfo& info) {
 Napi::Value Layered::add_evaluation_set(const Napi::CallbackInfo& info) {
   need_idle(info.Env());
   const std::size_t samples = size_argument(info, 0, "samples");
-  const Network& network = setup_.network;
-  try {
-    return std::visit(
-        [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-          EvaluationSet<T> set{Matrix<T>(samples, network.widths.front()), {}, {}};
-          if (network.loss.classifies()) {
-            set.labels.resize(samples);
-          } else {
-            set.values = Matrix<T>(samples, network.widths.back());
-          }
-          typed.sets.push_back(std::move(set));
-          return Napi::Number::New(info.Env(), static_cast<double>(typed.sets.size() - 1));
-        },
-        typed_);
-  } catch (const std::exception&) {
-    throw to_error(info.Env(), std::current_exception());
-  }
+  return std::visit([&](auto& typed) { return add_set(info.Env(), typed, setup_.network, samples); }, typed_);
 }
 
 Napi::Value Layered::start(const Napi::CallbackInfo& info) {
@@ -319,29 +265,11 @@ Napi::Value Layered::refresh(const Napi::CallbackInfo& info) {
 // evaluate(set) → Promise of { loss, correct }: loss summed over the samples; set −1 is the training set.
 Napi::Value Layered::evaluate(const Napi::CallbackInfo& info) {
   need_open(info.Env());
-  const double set = number(info, 0, "set");
-  std::visit([&](const auto& typed) { need_set(info.Env(), set, typed.sets.size()); }, typed_);
+  const double set = set_argument(info);
   const auto result = std::make_shared<Evaluation>();
   return later(
-      info.Env(),
-      [this, set, result] {
-        std::visit(
-            [&](auto& typed) {
-              if (set < 0) {
-                *result = typed.state->evaluate_training();
-              } else {
-                const auto& samples = typed.sets[static_cast<std::size_t>(set)];
-                *result = typed.state->evaluate(samples.x.view(), samples.targets());
-              }
-            },
-            typed_);
-      },
-      [result](Napi::Env env) {
-        auto out = Napi::Object::New(env);
-        out.Set("loss", result->loss);
-        out.Set("correct", static_cast<double>(result->correct));
-        return out;
-      });
+      info.Env(), [this, set, result] { std::visit([&](auto& typed) { *result = typed.evaluate(set); }, typed_); },
+      [result](Napi::Env env) { return evaluation_object(env, *result); });
 }
 
 // read(block, layer) → Promise of a typed array, row-major

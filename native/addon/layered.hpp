@@ -7,6 +7,7 @@
 
 #include "addon/convert.hpp"
 #include "addon/handle.hpp"
+#include "addon/samples.hpp"
 #include "core/layered/state.hpp"
 
 namespace dladmm::addon {
@@ -20,22 +21,8 @@ class Layered : public Handle<Layered> {
   Layered& operator=(const Layered&) = delete;
 
  private:
-  // Samples kept for validation or test.
   template <typename T>
-  struct EvaluationSet {
-    Matrix<T> x;
-    std::vector<std::int32_t> labels;
-    Matrix<T> values;
-
-    [[nodiscard]] Targets<T> targets() const { return {labels, values.view()}; }
-  };
-
-  template <typename T>
-  struct Typed {
-    using Number = T;
-    std::unique_ptr<LayeredState<T>> state;
-    std::vector<EvaluationSet<T>> sets;
-  };
+  using Typed = WithSets<T, LayeredState<T>>;
 
   Napi::Value load_input(const Napi::CallbackInfo& info);
   Napi::Value load_targets(const Napi::CallbackInfo& info);
@@ -54,6 +41,7 @@ class Layered : public Handle<Layered> {
 
   // Ends the thread, then frees the memory.
   void release(Napi::Env env);
+  double set_argument(const Napi::CallbackInfo& info) const;
   Update block_argument(const Napi::CallbackInfo& info, std::size_t i) const;
   Update checked_update(Napi::Env env, double block, double layer) const;
 

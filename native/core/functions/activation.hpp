@@ -1,4 +1,4 @@
-// Activations f_l: value, and the closed form of the z_l subproblem of a hidden layer.
+// Activations f_l: value, derivative, and the closed form of the z_l subproblem of a hidden layer.
 #pragma once
 
 namespace dladmm {
@@ -11,6 +11,15 @@ struct Activation {
   [[nodiscard, gnu::always_inline]] static constexpr T value(T x, T slope) {
     return x > T(0) ? x : slope * x;
   }
+
+  // f'(x). At the kink it is the slope of the negative side, as in PyTorch.
+  template <typename T>
+  [[nodiscard, gnu::always_inline]] static constexpr T derivative(T x, T slope) {
+    return x > T(0) ? T(1) : slope;
+  }
+
+  // Whether derivative(f(x)) is derivative(x), so that a backward pass needs the activations alone.
+  [[nodiscard]] constexpr bool keeps_sign() const { return slope >= 0; }
 
   // argmin over z of (z − m)² + ratio (a − f(z))²  (dlADMM, eq. 4 and 14, where the ratio is 1; Taylor et al., where it
   // is γ/β).

@@ -1,4 +1,4 @@
-// The vocabulary of the layered splitting: what a network is, what an update is, and what a sweep reports.
+// The vocabulary of the layered splitting: what an update is, and what a sweep reports.
 #pragma once
 
 #include <cstddef>
@@ -6,21 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "core/functions/activation.hpp"
-#include "core/functions/loss.hpp"
+#include "core/gradient/network.hpp"
 
 namespace dladmm {
-
-// Widths n_0 … n_L; f_l is the same for every hidden layer, the last layer is linear.
-struct Network {
-  std::vector<std::size_t> widths;
-  Activation activation;
-  Loss loss;
-
-  [[nodiscard]] std::size_t layers() const { return widths.size() - 1; }
-  [[nodiscard]] std::size_t inputs(std::size_t l) const { return widths[l - 1]; }
-  [[nodiscard]] std::size_t outputs(std::size_t l) const { return widths[l]; }
-};
 
 // The blocks of variables of min R(z_L) + Σ Ω(W_l) + penalties (PAPERS: dlADMM, Problem 2).
 enum class Block : std::uint8_t { W, b, z, a, u };

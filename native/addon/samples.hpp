@@ -1,0 +1,108 @@
+// Samples on their way from JavaScript: a training set inside a state, and evaluation sets beside it. What the handles
+// of the splittings have in common.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "addon/convert.hpp"
+#include "core/gradient/forward.hpp"
+#include "core/gradient/network.hpp"
+#include "core/linalg/matrix.hpp"
+
+namespace dladmm::addon {
+
+// Samples kept for validation or test.
+template <typename T>
+struct EvaluationSet {
+  Matrix<T> x;
+  std::vector<std::int32_t> labels;
+  Matrix<T> values;
+
+  EvaluationSet(const Network& network, std::size_t samples) : x(samples, network.widths.front()) {
+    if (network.loss.classifies()) {
+      labels.resize(samples);
+    } else {
+      values = Matrix<T>(samples, network.widths.back());
+    }
+  }
+  [[nodiscard]] Targets<T> targets() const { return {labels, values.view()}; }
+};
+
+// −1 names the training set, whole numbers from 0 the evaluation sets.
+inline void need_set(Napi::Env env, double set, std::size_t sets) {
+  if (set == -1) return;
+  if (!(set >= 0 && set < static_cast<double>(sets)) || set != std::floor(set)) reject(env, "no such evaluation set");
+}
+
+// A state, and the evaluation sets beside it. State: input(), target_values(), labels(), evaluate(x, targets),
+// evaluate_training().
+template <typename T, typename State>
+struct WithSets {
+  using Number = T;
+  std::unique_ptr<State> state;
+  std::vector<EvaluationSet<T>> sets;
+
+  [[nodiscard]] EvaluationSet<T>& evaluation(double set) { return sets[static_cast<std::size_t>(set)]; }
+  [[nodiscard]] MatrixView<T> input(double set) { return set < 0 ? state->input() : evaluation(set).x.view(); }
+  [[nodiscard]] MatrixView<T> values(double set) {
+    return set < 0 ? state->target_values() : evaluation(set).values.view();
+  }
+  [[nodiscard]] std::span<std::int32_t> labels(double set) {
+    return set < 0 ? state->labels() : std::span(evaluation(set).labels);
+  }
+  auto evaluate(double set) {
+    return set < 0 ? state->evaluate_training() : state->evaluate(evaluation(set).x.view(), evaluation(set).targets());
+  }
+};
+
+// Copies rows `first` … of `matrix`, as arguments 1 and 2 of a load have them: (set, firstRow, chunk). Returns the
+// index in the chunk of the first value that is not finite, or −1.
+template <typename T>
+Napi::Value load_rows(const Napi::CallbackInfo& info, MatrixView<T> matrix) {
+  const std::size_t first = size_argument(info, 1, "firstRow");
+  if (!info[2].IsTypedArray()) reject(info.Env(), "a chunk must be a typed array");
+  const std::size_t length = info[2].As<Napi::TypedArray>().ElementLength();
+  if (matrix.columns == 0 || length % matrix.columns != 0) reject(info.Env(), "a chunk must hold whole rows");
+  const std::size_t count = length / matrix.columns;
+  if (first > matrix.rows || count > matrix.rows - first) reject(info.Env(), "a chunk reaches past the last sample");
+  const std::span<T> to(matrix.data + first * matrix.columns, length);
+  return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", to));
+}
+
+// Arguments (set, labels). Returns the index of the first label that names no class, or −1.
+inline Napi::Value load_labels_into(const Napi::CallbackInfo& info, std::span<std::int32_t> to, std::size_t classes) {
+  const auto labels = int32_argument(info, 1, "labels");
+  if (labels.size() != to.size()) reject(info.Env(), "one label a sample is needed");
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::int32_t label = labels[i];
+    if (label < 0 || label >= static_cast<std::int32_t>(classes)) {
+      return Napi::Number::New(info.Env(), static_cast<double>(i));
+    }
+    to[i] = label;
+  }
+  return Napi::Number::New(info.Env(), -1);
+}
+
+// Makes room for a set; returns its number.
+template <typename Holder>
+Napi::Value add_set(Napi::Env env, Holder& holder, const Network& network, std::size_t samples) {
+  try {
+    holder.sets.emplace_back(network, samples);
+    return Napi::Number::New(env, static_cast<double>(holder.sets.size() - 1));
+  } catch (const std::exception&) {
+    throw to_error(env, std::current_exception());
+  }
+}
+
+// { loss, correct }: summed over the samples
+template <typename Result>
+Napi::Object evaluation_object(Napi::Env env, const Result& result) {
+  auto out = Napi::Object::New(env);
+  out.Set("loss", result.loss);
+  out.Set("correct", static_cast<double>(result.correct));
+  return out;
+}
+
+}  // namespace dladmm::addon
