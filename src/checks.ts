@@ -53,3 +53,6 @@ export function checkKeys(object: object, known: readonly string[], name: string
     `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${describe((object as Record<string, unknown>)[unknown])}`,
   );
 }
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where `value` is not a finite number above 0 */
+export const positive = (value: unknown, name: string): number => atLeast(value, Number.MIN_VALUE, name);

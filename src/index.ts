@@ -3,10 +3,16 @@
  *
  * @packageDocumentation
  */
+export {
+  type ConstraintPenalties,
+  type ConstraintSweepResult,
+  ConstraintsState,
+  type ConstraintsStateOptions,
+} from './constraints-state.js';
 export * from './data/index.js';
 export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-options.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
-export type { Initialisation, Parameters } from './initialisation.js';
+export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
 export type { LabelledSamples, StartOptions, StateOptions, SweepPenalties, SweepResult } from './layered-state.js';
@@ -15,11 +21,23 @@ export type { Matrix } from './matrix.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
 export type { Activation, Loss, Network } from './network.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
-export { SOLVERS, type TrainOptions } from './plan.js';
-export type { IterationRecord, Measures, Metrics, ProgressRecord, UpdateRecord } from './record.js';
+export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
+export type {
+  ConstraintMeasures,
+  ConstraintUpdateRecord,
+  IterationRecord,
+  Measures,
+  Metrics,
+  ProgressRecord,
+  SigmoidRecord,
+  SweepWork,
+  UpdateRecord,
+} from './record.js';
 export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
+export { SIGMOID_DEFAULTS, type SigmoidOptions } from './sigmoid-options.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
+export { sigmoidSweep } from './solvers/sigmoid.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -29,5 +47,20 @@ export {
   stepFlops,
   type UpdateSizes,
 } from './step.js';
-export { a, type Block, b, type Sweep, type Update, u, W, z } from './sweep.js';
+export {
+  type AnyBlock,
+  a,
+  type Block,
+  b,
+  type ConstraintBlock,
+  type ConstraintSweep,
+  type ConstraintUpdate,
+  Lambda,
+  type Sweep,
+  type Update,
+  u,
+  V,
+  W,
+  z,
+} from './sweep.js';
 export { type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';

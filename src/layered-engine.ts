@@ -8,7 +8,7 @@ import { seededRandom } from './random.js';
 import type { IterationRecord } from './record.js';
 import type { Penalties, RunningSchedule } from './schedule.js';
 import { decideSteps, type StepChoice } from './step.js';
-import type { Update } from './sweep.js';
+import type { Block, Update } from './sweep.js';
 
 /** What a solver of the layered splitting is: sweeps, kinds of step, penalties and their schedule, a start. */
 export interface LayeredPlan {
@@ -100,7 +100,8 @@ function engineOf(plan: LayeredPlan, state: LayeredState): Engine<IterationRecor
     },
     evaluate: (set) => state.evaluate(set),
     parameters: () => readParameters(state),
-    read: (block, layer) => state.read(block, layer),
+    // The state says no to blocks that it does not have.
+    read: (block, layer) => state.read(block as Block, layer),
     stop: () => state.stop(),
     close: () => state.close(),
   };

@@ -1,17 +1,22 @@
 import { checkObject, oneOf } from './checks.js';
+import { type ConstraintsPlan, openConstraints } from './constraints-engine.js';
 import { type DladmmOptions, dladmmPlanOf } from './dladmm-options.js';
 import type { Engine } from './engine.js';
 import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
 import { type LayeredPlan, openLayered } from './layered-engine.js';
 import type { LabelledSamples } from './layered-state.js';
 import type { CommonPlan } from './options.js';
-import type { IterationRecord, ProgressRecord } from './record.js';
+import type { IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
+import { type SigmoidOptions, sigmoidPlanOf } from './sigmoid-options.js';
+
+/** The options of the solvers of the layered splitting. */
+export type LayeredOptions = DladmmOptions | InversionOptions;
 
 /** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */
-export type TrainOptions = DladmmOptions | InversionOptions;
+export type TrainOptions = LayeredOptions | SigmoidOptions;
 
 /** The solvers by name. */
-export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = ['dladmm', 'inversion-admm'];
+export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = ['dladmm', 'inversion-admm', 'sigmoid-admm'];
 
 /** Options checked and completed, and how to open the engine that they ask for. */
 export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
@@ -26,16 +31,25 @@ export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
  */
-export function planOf(options: TrainOptions): Plan<IterationRecord> {
+export function planOf(options: LayeredOptions): Plan<IterationRecord>;
+export function planOf(options: SigmoidOptions): Plan<SigmoidRecord>;
+export function planOf(options: TrainOptions): Plan<IterationRecord> | Plan<SigmoidRecord>;
+export function planOf(options: TrainOptions): Plan<IterationRecord> | Plan<SigmoidRecord> {
   checkObject(options, 'an object', 'options');
   const solver = oneOf(options.solver ?? 'dladmm', SOLVERS, 'solver');
-  return layered(
-    solver === 'inversion-admm' ? inversionPlanOf(options as InversionOptions) : dladmmPlanOf(options as DladmmOptions),
-  );
+  if (solver === 'dladmm') return layered(dladmmPlanOf(options as DladmmOptions));
+  if (solver === 'inversion-admm') return layered(inversionPlanOf(options as InversionOptions));
+  return constraints(sigmoidPlanOf(options as SigmoidOptions));
 }
 
 const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<IterationRecord> => ({
   ...plan,
   needsTrainLoss: plan.schedule.needsTrainLoss,
   open: (data, opened) => openLayered(plan, data, opened),
+});
+
+const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<SigmoidRecord> => ({
+  ...plan,
+  needsTrainLoss: false,
+  open: (data, opened) => openConstraints(plan, data, opened),
 });

@@ -5,9 +5,10 @@ import type { Parameters } from './initialisation.js';
 import type { LabelledSamples } from './layered-state.js';
 import { Model } from './model.js';
 import type { Numbers } from './native.js';
-import { type Plan, planOf, type TrainOptions } from './plan.js';
-import type { IterationRecord, Metrics, ProgressRecord } from './record.js';
-import type { Block, Update } from './sweep.js';
+import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
+import type { IterationRecord, Metrics, ProgressRecord, SigmoidRecord } from './record.js';
+import type { SigmoidOptions } from './sigmoid-options.js';
+import type { AnyBlock } from './sweep.js';
 
 /** What to train on, and what to watch meanwhile. */
 export interface TrainingData extends LabelledSamples {
@@ -26,7 +27,11 @@ export type Status =
   /** The signal was aborted, or the consumer of the iteration records left. */
   | { readonly kind: 'aborted' }
   /** An update met a value that is not finite; the model is the last finite one. */
-  | { readonly kind: 'diverged'; readonly iteration: number; readonly update?: Update };
+  | {
+      readonly kind: 'diverged';
+      readonly iteration: number;
+      readonly update?: { readonly block: AnyBlock; readonly layer: number };
+    };
 
 /** What a training gives. */
 export interface FitResult<R extends ProgressRecord = IterationRecord> {
@@ -66,11 +71,11 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   }
 
   /**
-   * A copy of a block of the present state, row-major (see {@link LayeredState} for shapes); between two records.
+   * A copy of a block of the present state, row-major (see {@link LayeredState} and {@link ConstraintsState} for shapes); between two records.
    *
    * @throws DlAdmmError ERR_DLADMM_CLOSED before the first record and after the last
    */
-  async read(block: Block, layer: number): Promise<Numbers> {
+  async read(block: AnyBlock, layer: number): Promise<Numbers> {
     if (this.#engine === undefined) {
       throw new DlAdmmError('ERR_DLADMM_CLOSED', 'A training can be looked into only while it is being iterated');
     }
@@ -196,7 +201,10 @@ interface BestModel {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
-export function train(data: TrainingData, options: TrainOptions): Training {
+export function train(data: TrainingData, options: LayeredOptions): Training;
+export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
+export function train(data: TrainingData, options: TrainOptions): Training | Training<SigmoidRecord>;
+export function train(data: TrainingData, options: TrainOptions): Training | Training<SigmoidRecord> {
   const plan = planOf(options);
   checkObject(data, '{ x, labels } or { x, y }', 'data');
   if (plan.earlyStopping && data.validation === undefined) {
@@ -205,7 +213,10 @@ export function train(data: TrainingData, options: TrainOptions): Training {
       'Expected a validation set in data for earlyStopping but received none',
     );
   }
-  return new Training(data, plan);
+  // One class for all; which record it tells of follows from the options.
+  return new Training<ProgressRecord>(data, plan as unknown as Plan<ProgressRecord>) as unknown as
+    | Training
+    | Training<SigmoidRecord>;
 }
 
 /**
@@ -213,7 +224,16 @@ export function train(data: TrainingData, options: TrainOptions): Training {
  *
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
-export async function fit(data: TrainingData, options: TrainOptions): Promise<FitResult> {
+export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
+export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
+export async function fit(
+  data: TrainingData,
+  options: TrainOptions,
+): Promise<FitResult<IterationRecord> | FitResult<SigmoidRecord>>;
+export async function fit(
+  data: TrainingData,
+  options: TrainOptions,
+): Promise<FitResult<IterationRecord> | FitResult<SigmoidRecord>> {
   const training = train(data, options);
   for await (const _ of training);
   return training.result;

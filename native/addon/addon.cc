@@ -1,6 +1,7 @@
-// The addon's face: its two classes, and what it knows of the machine.
+// The addon's face: its classes, and what it knows of the machine.
 #include <cblas.h>
 
+#include "addon/constraints.hpp"
 #include "addon/layered.hpp"
 #include "addon/network.hpp"
 #include "core/measure/products.hpp"
@@ -46,6 +47,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
   openblas_set_num_threads(1);
   exports.Set("Layered", Layered::define(env));
+  exports.Set("Constraints", Constraints::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));

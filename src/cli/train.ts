@@ -2,6 +2,7 @@ import type { DladmmOptions } from '../dladmm-options.js';
 import type { InversionOptions } from '../inversion-options.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
+import type { SigmoidOptions } from '../sigmoid-options.js';
 import type { StepChoice } from '../step.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
@@ -28,7 +29,8 @@ export interface TrainFlags
       | 'threads'
       | 'trainMetrics'
     >,
-    Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'> {
+    Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'>,
+    Pick<SigmoidOptions, 'lambda' | 'majoriser'> {
   readonly solver?: NonNullable<TrainOptions['solver']>;
   readonly loss?: Exclude<Loss, 'squared-error'>;
   readonly stepW?: StepChoice;
@@ -49,10 +51,10 @@ const given = <T extends object>(options: T): T =>
 function optionsOf(flags: TrainFlags): Job['options'] {
   const { activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax } = flags;
   const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
-  const { solver, loss, beta, gamma, warmStart, stepW, stepA } = flags;
+  const { solver, loss, beta, gamma, warmStart, stepW, stepA, lambda, majoriser } = flags;
   const step = given({ W: stepW, a: stepA });
   return given({
-    ...{ solver, loss, beta, gamma, warmStart },
+    ...{ solver, loss, beta, gamma, warmStart, lambda, majoriser },
     step: Object.keys(step).length === 0 ? undefined : step,
     ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
     ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },

@@ -3,7 +3,7 @@ import { Model } from '../model.js';
 
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
-import type { IterationRecord, Metrics } from '../record.js';
+import type { IterationRecord, Metrics, SigmoidRecord } from '../record.js';
 import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
 import { type FitResult, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
@@ -12,13 +12,19 @@ import { percent, startProgress } from './progress.js';
 import type { Part, TrainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 
+/** Options without the parts that the samples decide, solver by solver. */
+type Unfinished<O> = O extends TrainOptions
+  ? Omit<O, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'> & {
+      readonly loss?: Exclude<Loss, 'squared-error'>;
+    }
+  : never;
+
+type AnyResult = FitResult | FitResult<SigmoidRecord>;
+
 /** A training as the command line runs one. */
 export interface Job {
   readonly samples: TrainingSamples;
-  /** Without the parts that the samples decide. */
-  readonly options: Omit<TrainOptions, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'> & {
-    readonly loss?: Exclude<Loss, 'squared-error'>;
-  };
+  readonly options: Unfinished<TrainOptions>;
   readonly layers?: readonly number[];
   /** Default: unless every feature lies in [0, 1]. */
   readonly standardize?: boolean;
@@ -47,13 +53,17 @@ function checkedLayers({ layers, samples }: Job): readonly number[] {
 }
 
 /** One iteration as JSON; what each update did is left to the library. */
-function iterationJson({ updates: _, ...record }: IterationRecord): string {
+function iterationJson({ updates: _, ...record }: IterationRecord | SigmoidRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
 function metricsJson(name: 'test' | 'train', { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
   return { ...(accuracy !== undefined && { [`${name}Accuracy`]: accuracy }), [`${name}Loss`]: loss };
 }
+
+/** The loss of classes that a solver goes with by itself. */
+const defaultLoss = ({ solver }: Job['options']): Loss =>
+  solver === 'sigmoid-admm' ? 'one-hot-squared-error' : 'softmax-cross-entropy';
 
 /** Metrics in words. */
 export const metricsText = ({ accuracy, loss }: Metrics): string =>
@@ -96,7 +106,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const trainOptions = {
     ...options,
     layers: checkedLayers(job),
-    loss: classes ? (options.loss ?? 'softmax-cross-entropy') : 'squared-error',
+    loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
     signal: terminal.signal,
   } as TrainOptions;
@@ -151,7 +161,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
 }
 
 function resultJson(
-  { status, seconds, iterations }: FitResult,
+  { status, seconds, iterations }: AnyResult,
   ending: Ending,
   saved: string | undefined,
   metrics: Readonly<Record<string, number>>,
@@ -172,7 +182,7 @@ function resultJson(
 }
 
 function resultText(
-  { status, seconds, iterations }: FitResult,
+  { status, seconds, iterations }: AnyResult,
   ending: Ending,
   saved: string | undefined,
   metrics: string,
