@@ -12,9 +12,7 @@ import { parseArgs } from 'node:util';
 import { type ClassificationDataset, type DladmmOptions, type IterationRecord, loadDataset, train } from 'dladmm';
 import { native } from '#native';
 import type { Curve, CurvePoint } from './accuracy/curve.js';
-
-/** The KDD 2019 paper trains on the first 55,000 images of MNIST. */
-const PAPER_SAMPLES: Readonly<Record<string, number>> = { mnist: 55_000 };
+import { trainingSamples } from './samples.js';
 
 const { values } = parseArgs({
   options: {
@@ -53,11 +51,6 @@ else
   console.log(
     `best test accuracy ${curve().best.testAccuracy} at iteration ${curve().best.iteration}, last ${curve().last.testAccuracy}`,
   );
-
-function trainingSamples({ name, train: { x, labels } }: ClassificationDataset) {
-  const rows = Math.min(PAPER_SAMPLES[name] ?? x.rows, x.rows);
-  return { x: { ...x, data: x.data.subarray(0, rows * x.columns), rows }, labels: labels.subarray(0, rows) };
-}
 
 function pointOf({
   iteration,

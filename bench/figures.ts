@@ -5,9 +5,9 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+import type { TopLevelSpec } from 'vega-lite';
 import type { Curve } from './accuracy/curve.js';
+import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
 
 const root = new URL('../../', import.meta.url);
 const curves = await Promise.all(
@@ -82,7 +82,8 @@ const spec: TopLevelSpec = {
   ],
 };
 
-const view = new View(parse(compile(spec).spec), { renderer: 'none' });
+const charts = await loadCharts();
+if (charts === undefined) throw new Error(HOW_TO_HAVE_CHARTS);
 const target = new URL('docs/accuracy.svg', root);
-await writeFile(target, await view.toSVG());
+await writeFile(target, await charts(spec));
 console.log(`wrote ${fileURLToPath(target)}`);

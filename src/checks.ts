@@ -56,3 +56,10 @@ export function checkKeys(object: object, known: readonly string[], name: string
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where `value` is not a finite number above 0 */
 export const positive = (value: unknown, name: string): number => atLeast(value, Number.MIN_VALUE, name);
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where `value` is not in [0, 1) */
+export function fraction(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw expected('a number', name, value);
+  if (!(value >= 0 && value < 1)) throw expected('a number from 0 to below 1', name, value, 'ERR_DLADMM_RANGE');
+  return value;
+}

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
 export {
   type ConstraintPenalties,
   type ConstraintSweepResult,
@@ -12,6 +13,8 @@ export {
 export * from './data/index.js';
 export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-options.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
+export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
+export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
 export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
@@ -23,8 +26,10 @@ export type { Activation, Loss, Network } from './network.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
 export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
 export type {
+  AnyRecord,
   ConstraintMeasures,
   ConstraintUpdateRecord,
+  EpochRecord,
   IterationRecord,
   Measures,
   Metrics,
@@ -35,7 +40,19 @@ export type {
 } from './record.js';
 export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
 export { SIGMOID_DEFAULTS, type SigmoidOptions } from './sigmoid-options.js';
+export type { BadmOptions, SisaOptions } from './solvers/badm.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
+export type {
+  AdadeltaOptions,
+  AdagradOptions,
+  AdamOptions,
+  GdOptions,
+  GradientMethod,
+  GradientSolver,
+  LearningRate,
+  Progress,
+  SgdOptions,
+} from './solvers/gradient.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
 export { sigmoidSweep } from './solvers/sigmoid.js';
 export {

@@ -33,15 +33,16 @@ export interface ScaledScheme {
 
 /**
  * - `he`: W_l normal with variance 2/n_{l−1}, b_l = 0.
+ * - `glorot`: W_l uniform with variance 2/(n_{l−1} + n_l), b_l = 0.
  * - `gaussian`: W_l and b_l normal with mean 0 and the given standard deviation (the official code: 0.1).
  * - a scheme with its gain.
  * - parameters of one's own.
  */
-export type Initialisation = 'he' | { readonly gaussian: number } | ScaledScheme | Parameters;
+export type Initialisation = 'he' | 'glorot' | { readonly gaussian: number } | ScaledScheme | Parameters;
 
 const CHUNK_ENTRIES = 2 ** 17;
 
-const KINDS = "'he', { gaussian: sd }, { scheme, gain } or { weights, biases }";
+const KINDS = "'he', 'glorot', { gaussian: sd }, { scheme, gain } or { weights, biases }";
 
 /**
  * Checked, and with parameters of one's own copied: what becomes of the caller's arrays later does not matter.
@@ -50,7 +51,7 @@ const KINDS = "'he', { gaussian: sd }, { scheme, gain } or { weights, biases }";
  * ERR_DLADMM_DETACHED
  */
 export function initialisationOf(how: Initialisation, layers: readonly number[], dtype: Dtype): Initialisation {
-  if (how === 'he') return how;
+  if (how === 'he' || how === 'glorot') return how;
   checkObject(how, KINDS, 'initialisation');
   if ('gaussian' in how) {
     checkKeys(how, ['gaussian'], 'initialisation');
@@ -111,29 +112,46 @@ export async function initialise(
   dtype: Dtype,
   random: Random,
 ): Promise<Parameters> {
-  if (how !== 'he' && 'weights' in how) return how;
+  if (typeof how === 'object' && 'weights' in how) return how;
   const weights: Numbers[] = [];
   const biases: Numbers[] = [];
   for (let l = 1; l < layers.length; l += 1) {
     const inputs = layers[l - 1] ?? 0;
     const outputs = layers[l] ?? 0;
-    if (how !== 'he' && 'scheme' in how) {
+    if (typeof how === 'object' && 'scheme' in how) {
       weights.push(await scaled(how, { inputs, outputs, last: l === layers.length - 1 }, dtype, random));
-      biases.push(await normals(outputs, 0, dtype, random));
+      biases.push(await draw(outputs, undefined, dtype));
       continue;
     }
-    weights.push(await normals(outputs * inputs, how === 'he' ? Math.sqrt(2 / inputs) : how.gaussian, dtype, random));
-    biases.push(await normals(outputs, how === 'he' ? 0 : how.gaussian, dtype, random));
+    weights.push(await draw(outputs * inputs, weightsOf(how, inputs, outputs, random), dtype));
+    biases.push(await draw(outputs, typeof how === 'object' ? normal(how.gaussian, random) : undefined, dtype));
   }
   return { weights, biases };
 }
 
-async function normals(count: number, sd: number, dtype: Dtype, random: Random): Promise<Numbers> {
+type Source = (() => number) | undefined;
+
+const normal = (sd: number, random: Random): Source => (sd === 0 ? undefined : () => sd * random.normal());
+
+function weightsOf(
+  how: Exclude<Initialisation, Parameters | ScaledScheme>,
+  inputs: number,
+  outputs: number,
+  random: Random,
+): Source {
+  if (how === 'he') return normal(Math.sqrt(2 / inputs), random);
+  if (typeof how === 'object') return normal(how.gaussian, random);
+  const reach = Math.sqrt(6 / (inputs + outputs));
+  return () => reach * (2 * random.uniform() - 1);
+}
+
+/** `count` numbers from a source, zeros without one; the event loop runs in between. */
+async function draw(count: number, next: Source, dtype: Dtype): Promise<Numbers> {
   const out = dtype === 'float32' ? new Float32Array(count) : new Float64Array(count);
-  if (sd === 0) return out;
+  if (next === undefined) return out;
   for (let i = 0; i < count; i += 1) {
     if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();
-    out[i] = sd * random.normal();
+    out[i] = next();
   }
   return out;
 }

@@ -151,11 +151,101 @@ export interface NativeConstraints extends NativeSamples {
   close(): void;
 }
 
+/** A gradient method with every hyperparameter it has. */
+export type NativeOptimiser =
+  | {
+      readonly method: 'sgd';
+      readonly momentum: number;
+      readonly dampening: number;
+      readonly nesterov: boolean;
+      readonly weightDecay: number;
+    }
+  | {
+      readonly method: 'adagrad';
+      readonly learningRateDecay: number;
+      readonly initialAccumulator: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+    }
+  | { readonly method: 'adadelta'; readonly decay: number; readonly epsilon: number; readonly weightDecay: number }
+  | {
+      readonly method: 'adam';
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+      readonly decoupled: boolean;
+    }
+  | NativeConsensus;
+
+export type NativeConsensus =
+  | {
+      readonly method: 'badm';
+      readonly sigma: number;
+      readonly rho: number;
+      readonly weightDecay: number;
+      readonly subBatches: number;
+      readonly duals: boolean;
+    }
+  | {
+      readonly method: 'sisa';
+      readonly sigma: number;
+      readonly rho: number;
+      readonly beta: number;
+      readonly epsilon: number;
+      readonly weightDecay: number;
+      readonly subBatches: number;
+    };
+
+export interface NativeGradientOptions extends NativeNetworkOptions {
+  readonly samples: number;
+  readonly batch: number;
+  readonly reduction: 'mean' | 'sum';
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly optimiser: NativeOptimiser;
+}
+
+export interface NativeSteps {
+  readonly steps: number;
+  readonly samples: number;
+  readonly loss: number;
+  readonly stopped: boolean;
+  readonly diverged: boolean;
+  readonly seconds: number;
+}
+
 /** The part of a native state that samples are copied into. */
 export interface NativeSamples {
   loadInput(set: number, firstRow: number, chunk: Numbers): number;
   loadTargets(set: number, firstRow: number, chunk: Numbers): number;
   loadLabels(set: number, labels: Int32Array): number;
+}
+
+export interface NativeGradientTrainer extends NativeSamples {
+  addEvaluationSet(samples: number): number;
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+  evaluate(set: number): Promise<NativeEvaluation>;
+  read(block: number, layer: number): Promise<Numbers>;
+  readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
+  write(block: number, layer: number, values: Numbers): Promise<void>;
+  stopSteps(): void;
+  close(): void;
+}
+
+export interface NativeBadmOptions {
+  readonly dtype: Dtype;
+  readonly sizes: readonly number[];
+  readonly weights: Float64Array;
+  readonly optimiser: NativeConsensus;
+}
+
+export interface NativeBadmOptimizer {
+  /** −1, the first sub-batch with a gradient that is not finite, or −2 where a parameter no longer is. */
+  step(parameters: readonly Numbers[], gradients: readonly (readonly Numbers[])[]): number;
+  dual(subBatch: number): Numbers[];
+  reset(): void;
 }
 
 export interface NativeTrainedNetwork {
@@ -168,10 +258,17 @@ export interface NativeTrainedNetwork {
 export interface NativeProductOptions {
   readonly dtype: Dtype;
   readonly product: 'gradient' | 'image' | 'back';
-  readonly way: 'openblas' | 'team-blocks' | 'team-shares';
+  readonly way: 'openblas' | 'team-blocks' | 'team-shares' | 'team-slices';
   readonly samples: number;
   readonly inputs: number;
   readonly outputs: number;
+  readonly threads: number;
+  readonly repeats: number;
+}
+
+export interface NativePassOptions {
+  readonly dtype: Dtype;
+  readonly count: number;
   readonly threads: number;
   readonly repeats: number;
 }
@@ -186,9 +283,16 @@ export interface NativeAddon {
     new (options: NativeConstraintsOptions): NativeConstraints;
     requiredBytes(options: NativeConstraintsOptions): number;
   };
+  readonly GradientTrainer: {
+    new (options: NativeGradientOptions): NativeGradientTrainer;
+    requiredBytes(options: NativeGradientOptions): number;
+  };
+  readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
   info(): { readonly config: string; readonly core: string };
   productSeconds(options: NativeProductOptions): number;
+  /** Seconds of the fastest pass x ← c x over `count` numbers. */
+  passSeconds(options: NativePassOptions): number;
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

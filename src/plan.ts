@@ -2,21 +2,29 @@ import { checkObject, oneOf } from './checks.js';
 import { type ConstraintsPlan, openConstraints } from './constraints-engine.js';
 import { type DladmmOptions, dladmmPlanOf } from './dladmm-options.js';
 import type { Engine } from './engine.js';
+import { type GradientPlan, openGradient } from './gradient-engine.js';
+import { type GradientOptions, gradientPlanOf } from './gradient-options.js';
 import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
 import { type LayeredPlan, openLayered } from './layered-engine.js';
 import type { LabelledSamples } from './layered-state.js';
 import type { CommonPlan } from './options.js';
-import type { IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
+import type { EpochRecord, IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
 import { type SigmoidOptions, sigmoidPlanOf } from './sigmoid-options.js';
+import { GRADIENT_SOLVERS } from './solvers/gradient.js';
 
 /** The options of the solvers of the layered splitting. */
 export type LayeredOptions = DladmmOptions | InversionOptions;
 
 /** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */
-export type TrainOptions = LayeredOptions | SigmoidOptions;
+export type TrainOptions = LayeredOptions | SigmoidOptions | GradientOptions;
 
 /** The solvers by name. */
-export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = ['dladmm', 'inversion-admm', 'sigmoid-admm'];
+export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
+  'dladmm',
+  'inversion-admm',
+  'sigmoid-admm',
+  ...GRADIENT_SOLVERS,
+];
 
 /** Options checked and completed, and how to open the engine that they ask for. */
 export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
@@ -26,6 +34,8 @@ export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
   readonly open: (data: LabelledSamples, opened: (engine: Engine<R>) => void) => Promise<void>;
 }
 
+type AnyPlan = Plan<IterationRecord> | Plan<SigmoidRecord> | Plan<EpochRecord>;
+
 /**
  * Checks every option once, before native code sees any.
  *
@@ -33,13 +43,15 @@ export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
  */
 export function planOf(options: LayeredOptions): Plan<IterationRecord>;
 export function planOf(options: SigmoidOptions): Plan<SigmoidRecord>;
-export function planOf(options: TrainOptions): Plan<IterationRecord> | Plan<SigmoidRecord>;
-export function planOf(options: TrainOptions): Plan<IterationRecord> | Plan<SigmoidRecord> {
+export function planOf(options: GradientOptions): Plan<EpochRecord>;
+export function planOf(options: TrainOptions): AnyPlan;
+export function planOf(options: TrainOptions): AnyPlan {
   checkObject(options, 'an object', 'options');
   const solver = oneOf(options.solver ?? 'dladmm', SOLVERS, 'solver');
   if (solver === 'dladmm') return layered(dladmmPlanOf(options as DladmmOptions));
   if (solver === 'inversion-admm') return layered(inversionPlanOf(options as InversionOptions));
-  return constraints(sigmoidPlanOf(options as SigmoidOptions));
+  if (solver === 'sigmoid-admm') return constraints(sigmoidPlanOf(options as SigmoidOptions));
+  return gradient(gradientPlanOf(options as GradientOptions));
 }
 
 const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<IterationRecord> => ({
@@ -52,4 +64,10 @@ const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<Si
   ...plan,
   needsTrainLoss: false,
   open: (data, opened) => openConstraints(plan, data, opened),
+});
+
+const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecord> => ({
+  ...plan,
+  needsTrainLoss: false,
+  open: (data, opened) => openGradient(plan, data, opened),
 });

@@ -135,3 +135,14 @@ export interface SigmoidRecord extends ConstraintMeasures, ProgressRecord {
   readonly updates: readonly ConstraintUpdateRecord[];
   readonly work: SweepWork;
 }
+
+/** What one epoch of a training by gradients did. */
+export interface EpochRecord extends ProgressRecord {
+  /** R averaged over the samples as the epoch met them, each at the parameters of its step. */
+  readonly loss: number;
+  /** Batches of the epoch. */
+  readonly steps: number;
+}
+
+/** The record of any solver. */
+export type AnyRecord = IterationRecord | SigmoidRecord | EpochRecord;

@@ -1,12 +1,13 @@
 import { checkObject } from './checks.js';
 import type { Engine, Watched } from './engine.js';
 import { DlAdmmError } from './errors.js';
+import type { GradientOptions } from './gradient-options.js';
 import type { Parameters } from './initialisation.js';
 import type { LabelledSamples } from './layered-state.js';
 import { Model } from './model.js';
 import type { Numbers } from './native.js';
 import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
-import type { IterationRecord, Metrics, ProgressRecord, SigmoidRecord } from './record.js';
+import type { EpochRecord, IterationRecord, Metrics, ProgressRecord, SigmoidRecord } from './record.js';
 import type { SigmoidOptions } from './sigmoid-options.js';
 import type { AnyBlock } from './sweep.js';
 
@@ -193,6 +194,8 @@ interface BestModel {
   readonly parameters: Parameters;
 }
 
+type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
+
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
  *
@@ -203,8 +206,9 @@ interface BestModel {
  */
 export function train(data: TrainingData, options: LayeredOptions): Training;
 export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
-export function train(data: TrainingData, options: TrainOptions): Training | Training<SigmoidRecord>;
-export function train(data: TrainingData, options: TrainOptions): Training | Training<SigmoidRecord> {
+export function train(data: TrainingData, options: GradientOptions): Training<EpochRecord>;
+export function train(data: TrainingData, options: TrainOptions): AnyTraining;
+export function train(data: TrainingData, options: TrainOptions): AnyTraining {
   const plan = planOf(options);
   checkObject(data, '{ x, labels } or { x, y }', 'data');
   if (plan.earlyStopping && data.validation === undefined) {
@@ -214,9 +218,7 @@ export function train(data: TrainingData, options: TrainOptions): Training | Tra
     );
   }
   // One class for all; which record it tells of follows from the options.
-  return new Training<ProgressRecord>(data, plan as unknown as Plan<ProgressRecord>) as unknown as
-    | Training
-    | Training<SigmoidRecord>;
+  return new Training<ProgressRecord>(data, plan as unknown as Plan<ProgressRecord>) as unknown as AnyTraining;
 }
 
 /**
@@ -226,14 +228,9 @@ export function train(data: TrainingData, options: TrainOptions): Training | Tra
  */
 export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
 export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
-export async function fit(
-  data: TrainingData,
-  options: TrainOptions,
-): Promise<FitResult<IterationRecord> | FitResult<SigmoidRecord>>;
-export async function fit(
-  data: TrainingData,
-  options: TrainOptions,
-): Promise<FitResult<IterationRecord> | FitResult<SigmoidRecord>> {
+export async function fit(data: TrainingData, options: GradientOptions): Promise<FitResult<EpochRecord>>;
+export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
+export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']> {
   const training = train(data, options);
   for await (const _ of training);
   return training.result;

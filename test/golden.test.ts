@@ -19,8 +19,8 @@ const misses = ({ quantities }: ReturnType<typeof compare>): string[] =>
 
 const PATIENCE = 300_000;
 
-describe('a training with the settings of the published code', () => {
-  test.each(['A1', 'A2', 'A3', 'A7', 'B1', 'B3'])(
+describe('a training with the settings of the recorded program', () => {
+  test.each(['A1', 'A2', 'A3', 'A7', 'B1', 'B3', 'C1'])(
     'follows its trajectory, case %s',
     async (name) => {
       const reference = await golden(name);

@@ -442,7 +442,7 @@ describe('what is refused', () => {
     ['β of another kind', { beta: 'one' }, /ARGUMENT/, /beta/],
     ['an unknown majoriser', { majoriser: 'best' }, /ARGUMENT/, /majoriser.*best/],
     ['the code’s majoriser for tanh', { activation: 'tanh', majoriser: 'code' }, /ARGUMENT/, /majoriser/],
-    ['an unknown scheme', { initialisation: 'glorot' }, /ARGUMENT/, /initialisation/],
+    ['an unknown scheme', { initialisation: 'kaiming' }, /ARGUMENT/, /initialisation/],
     ['a scheme without its gain', { initialisation: { scheme: 'msra' } }, /ARGUMENT/, /initialisation\.gain/],
     ['a gain below zero', { initialisation: { scheme: 'msra', gain: -1 } }, /RANGE/, /initialisation\.gain/],
     ['a misspelt option', { lamda: 1 } as never, /ARGUMENT/, /lamda/],

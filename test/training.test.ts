@@ -375,6 +375,20 @@ describe('the start', () => {
     for (const b of biases) expect(b.every((value) => value === 0)).toBe(true);
   });
 
+  test('by Glorot has uniform weights of variance 2/(n_in + n_out) and no bias', async () => {
+    const { weights, biases } = await drawn({ initialisation: 'glorot' });
+    for (const [i, W] of weights.slice(0, 2).entries()) {
+      const sd = Math.sqrt(2 / (at(widths, i, 'widths') + at(widths, i + 1, 'widths')));
+      const found = moments(W);
+      expect(Math.abs(found.mean)).toBeLessThan((4 * sd) / Math.sqrt(W.length));
+      // The kurtosis of a uniform variable is 1.8.
+      expect(Math.abs(found.sd / sd - 1)).toBeLessThan(4 * Math.sqrt(0.8 / (4 * W.length)));
+      expect(found.kurtosis).toBeLessThan(1.9);
+      expect(Math.max(...W.map(Math.abs))).toBeLessThanOrEqual(Math.sqrt(3) * sd * (1 + 1e-6));
+    }
+    for (const b of biases) expect(b.every((value) => value === 0)).toBe(true);
+  });
+
   test('by a Gaussian has weights and biases of its deviation', async () => {
     const { weights, biases } = await drawn({ initialisation: { gaussian: 0.1 } });
     const all = [...weights, ...biases].flatMap((block) => [...block]);

@@ -1,7 +1,9 @@
 // The addon's face: its classes, and what it knows of the machine.
 #include <cblas.h>
 
+#include "addon/badm_optimizer.hpp"
 #include "addon/constraints.hpp"
+#include "addon/gradient.hpp"
 #include "addon/layered.hpp"
 #include "addon/network.hpp"
 #include "core/measure/products.hpp"
@@ -26,6 +28,7 @@ Napi::Value measure_product(const Napi::CallbackInfo& call) {
                                                   : Product::back;
   const auto way = way_name == "openblas"      ? Way::openblas_threads
                    : way_name == "team-blocks" ? Way::team_blocks
+                   : way_name == "team-slices" ? Way::team_slices
                                                : Way::team_shares;
   const std::size_t samples = member_size(options, "samples");
   const std::size_t inputs = member_size(options, "inputs");
@@ -43,14 +46,31 @@ Napi::Value measure_product(const Napi::CallbackInfo& call) {
   }
 }
 
+// passSeconds({ dtype, count, threads, repeats }): blocks; for benchmarks.
+Napi::Value measure_pass(const Napi::CallbackInfo& call) {
+  const Napi::Object options = object_argument(call, 0, "options");
+  const std::size_t count = member_size(options, "count");
+  const unsigned threads = threads_from(options);
+  const int repeats = static_cast<int>(std::clamp<std::size_t>(member_size(options, "repeats"), 1, 1000));
+  try {
+    return Napi::Number::New(call.Env(), wants_float32(options) ? pass_seconds<float>(count, threads, repeats)
+                                                                : pass_seconds<double>(count, threads, repeats));
+  } catch (const std::exception&) {
+    throw to_error(call.Env(), std::current_exception());
+  }
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
   openblas_set_num_threads(1);
   exports.Set("Layered", Layered::define(env));
   exports.Set("Constraints", Constraints::define(env));
+  exports.Set("GradientTrainer", GradientTrainer::define(env));
+  exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
+  exports.Set("passSeconds", Napi::Function::New(env, measure_pass, "passSeconds"));
   return exports;
 }
 

@@ -18,6 +18,7 @@ using namespace dladmm::test;
 constexpr Loss kCrossEntropy{LossKind::softmax_cross_entropy, Softmax::stable};
 constexpr Loss kReference{LossKind::softmax_cross_entropy, Softmax::reference};
 constexpr Loss kSquared{LossKind::squared_error, Softmax::stable};
+constexpr Loss kHinge{LossKind::hinge, Softmax::stable};
 
 // --- values and gradients ---
 
@@ -48,6 +49,7 @@ void gradients_are_central_differences() {
       check_gradient(kCrossEntropy, z, {label, {}}, text("cross-entropy of ", n));
       check_gradient(kReference, z, {label, {}}, text("reference cross-entropy of ", n));
       check_gradient(kSquared, z, {0, y}, text("squared error of ", n));
+      check_gradient(kHinge, z, {label, {}}, text("hinge of ", n));
     }
   }
 }
@@ -291,6 +293,53 @@ void squared_error_closed_form() {
   }
 }
 
+// No point of a fine grid is better, and −u − ρ(z − m) is a subgradient of the loss.
+void hinge_is_minimised() {
+  Random random(29);
+  for (const std::size_t n : {std::size_t{1}, std::size_t{2}, std::size_t{5}}) {
+    for (int trial = 0; trial < 300; ++trial) {
+      const auto label = static_cast<std::int32_t>(random.below(kHinge.classes(n)));
+      const double rho = std::exp(3 * random.normal());
+      const std::vector<double> m = normals<double>(n, random, trial % 2 == 0 ? 1 : 3);
+      const std::vector<double> u = normals<double>(n, random, trial % 3 == 0 ? 0 : 1);
+      std::vector<double> z(n);
+      std::vector<double> work(6 * n);
+      solve_output(kHinge, m, u, {label, {}}, rho, 1e-14, z, work);
+      std::vector<double> dual(n);
+      for (std::size_t j = 0; j < n; ++j) {
+        const bool on = n == 1 ? label == 1 : static_cast<std::size_t>(label) == j;
+        const auto cost = [&](double x) {
+          return std::max(on ? 1 - x : x, 0.0) + u[j] * x + rho / 2 * (x - m[j]) * (x - m[j]);
+        };
+        const double best = cost(z[j]);
+        const double reach = 2 + 4 / rho + 4 * std::abs(u[j]) / rho + std::abs(m[j]);
+        for (int k = -400; k <= 400; ++k) {
+          const double x = z[j] + reach * k / 400;
+          check_at_most(best, cost(x) + 1e-12 * (1 + std::abs(best)), text("n ", n, " trial ", trial));
+        }
+        dual[j] = u[j] + rho * (z[j] - m[j]);
+      }
+      std::vector<double> gradient(n);
+      loss_and_gradient(kHinge, z, {label, {}}, gradient);
+      check_at_most(subgradient_distance(kHinge, z, {label, {}}, gradient, dual), 1e-11 * (1 + rho), "stationary");
+      dual[0] += 3;
+      check(subgradient_distance(kHinge, z, {label, {}}, gradient, dual) > 1, "no slope of the loss is that steep");
+    }
+  }
+}
+
+void one_output_tells_two_classes() {
+  check_equal(kHinge.classes(1), std::size_t{2}, "hinge");
+  check_equal(kHinge.classes(3), std::size_t{3}, "hinge of three");
+  check_equal(kCrossEntropy.classes(1), std::size_t{1}, "cross-entropy");
+  for (const double z : {-1.0, 0.4}) {
+    check(is_correct(kHinge, std::vector<double>{z}, 0) && !is_correct(kHinge, std::vector<double>{z}, 1), "class 0");
+  }
+  check(is_correct(kHinge, std::vector<double>{0.6}, 1) && !is_correct(kHinge, std::vector<double>{0.6}, 0), "class 1");
+  const std::vector<double> nothing{std::nan("")};
+  check(!is_correct(kHinge, nothing, 0) && !is_correct(kHinge, nothing, 1), "NaN names no class");
+}
+
 }  // namespace
 
 int main() {
@@ -304,6 +353,8 @@ int main() {
   fact("z_L of symmetric problems", symmetric_problems);
   fact("solved problems stay solved", solved_problems_stay_solved);
   fact("NaN comes out as NaN", nan_comes_out_as_nan);
+  fact("z_L of the hinge loss is its minimiser", hinge_is_minimised);
+  fact("one output tells two classes under the hinge loss", one_output_tells_two_classes);
   fact("z_L of the squared error is its closed form", squared_error_closed_form);
   return report();
 }

@@ -56,10 +56,12 @@ export function parseActivation(text: string): Activation {
 }
 
 export function parseInitialisation(text: string): Initialisation {
-  if (text === 'he') return text;
+  if (text === 'he' || text === 'glorot') return text;
   const [, name, size] = /^(gaussian|msra|xavier|lecun|orthogonal):(.+)$/.exec(text) ?? [];
   if (name === undefined || size === undefined) {
-    throw new InvalidArgumentError('Expected he, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN.');
+    throw new InvalidArgumentError(
+      'Expected he, glorot, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN.',
+    );
   }
   return name === 'gaussian' ? { gaussian: parseNumber(size) } : { scheme: name as Scheme, gain: parseNumber(size) };
 }

@@ -11,7 +11,18 @@ import type { Terminal } from './terminal.js';
 import type { TrainFlags } from './train.js';
 
 /** The systems that can train, as in src/plan.ts; help needs no native code. */
-const SOLVERS = ['dladmm', 'inversion-admm', 'sigmoid-admm'];
+const SOLVERS = [
+  'dladmm',
+  'inversion-admm',
+  'sigmoid-admm',
+  'gd',
+  'sgd',
+  'adagrad',
+  'adadelta',
+  'adam',
+  'badm',
+  'sisa',
+];
 const STEPS = ['quadratic', 'inverse', 'cholesky', 'auto'];
 
 const EXIT_CODES = `
@@ -23,6 +34,7 @@ Examples:
   dladmm train --data fashion-mnist --layers 784-1000-1000-10 --iterations 200 --save fashion.safetensors
   dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
   dladmm train --data digits --solver inversion-admm --iterations 40
+  dladmm train --data digits --solver adam --epochs 20 --batch-size 32
   dladmm train --data iris --json --quiet
 
 Files: CSV, NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX (with --labels), each gzipped or not.
@@ -128,7 +140,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .option(
       '--init <how>',
-      `he, gaussian:SD, or msra, xavier, lecun, orthogonal with :GAIN ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}; sigmoid-admm msra:8`,
+      `he, glorot, gaussian:SD, or msra, xavier, lecun, orthogonal with :GAIN ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}; sigmoid-admm msra:8`,
       parse.parseInitialisation,
     )
     .addOption(choice('--dtype <type>', `${byDefault(DEFAULTS.dtype)}; sigmoid-admm float64`, ['float32', 'float64']))
@@ -191,7 +203,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
         'inversion-admm: penalty of z = W a + b; sigmoid-admm: of every constraint (default: 1)',
       ),
     )
-    .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 10)'))
+    .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 1)'))
     .addOption(wholeOption('--warm-start <n>', 'inversion-admm: iterations without the multiplier (default: 5)'))
     .addOption(numberOption('--lambda <number>', 'sigmoid-admm: weight of the squared weights (default: 1e-6)'))
     .addOption(
@@ -201,6 +213,21 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       ]),
     )
     .addOption(threads())
+    .optionsGroup('Gradient solvers (gd, sgd, adagrad, adadelta, adam, badm, sisa):')
+    .addOption(wholeOption('--epochs <n>', 'epochs at most (default: 10)'))
+    .addOption(wholeOption('--batch-size <n>', 'samples a batch (default: 128; gd all)'))
+    .addOption(
+      numberOption(
+        '--learning-rate <number>',
+        'all but badm and sisa (default: adagrad 0.01, adadelta 1, the others 0.001)',
+      ),
+    )
+    .addOption(choice('--reduction <kind>', 'what a batch minimises (default: mean)', ['mean', 'sum']))
+    .addOption(numberOption('--weight-decay <number>', 'weight of the squared parameters (default: 0)'))
+    .addOption(numberOption('--momentum <number>', 'sgd (default: 0)'))
+    .option('--nesterov', 'sgd: look ahead along the momentum')
+    .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 20, 1000)'))
+    .addOption(wholeOption('--sub-batches <n>', 'badm, sisa: parts of a batch (default: 1; sisa 4)'))
     .optionsGroup('Watching and stopping:')
     .addOption(wholeOption('--evaluate-every <n>', `iterations between tests ${byDefault(DEFAULTS.evaluateEvery)}`))
     .option('--train-metrics', 'judge the network on the training set too')
@@ -263,6 +290,20 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       `\nExamples:\n  dladmm start\n  dladmm start --iterations 20 --save look.safetensors\n${EXIT_CODES}`,
     )
     .action(running<StartFlags>(async () => (await import('./start.js')).startCommand));
+
+  // Its options are the benchmark's own: they are handed on as they are, --help too.
+  program
+    .command('bench')
+    .description('measurements of this package on this machine')
+    .command('complexity')
+    .description('the time of an update against the width of the layers: quadratic steps beside inversion steps')
+    .usage('[options]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .helpOption(false)
+    .action(async (_: unknown, { args }: Command) =>
+      end(await (await import('./bench.js')).benchCommand('complexity', args, terminal)),
+    );
 
   return program;
 }

@@ -1,4 +1,4 @@
-import type { IterationRecord, SigmoidRecord } from '../record.js';
+import type { AnyRecord, IterationRecord, SigmoidRecord } from '../record.js';
 import type { Terminal } from './terminal.js';
 
 /** Iterations whose median foretells the next ones: enough to pass over a hiccup, few enough to follow a change. */
@@ -52,7 +52,7 @@ function residualOf(record: IterationRecord | SigmoidRecord): number {
 }
 
 /** One iteration in one line. */
-export function progressLine(record: IterationRecord | SigmoidRecord, iterations: number, left: number): string {
+export function progressLine(record: AnyRecord, iterations: number, left: number): string {
   const metrics = (['train', 'validation', 'test'] as const).flatMap((name) => {
     const { accuracy, loss } = record[name] ?? {};
     if (accuracy !== undefined) return [`${name} ${percent(accuracy)}`];
@@ -60,8 +60,9 @@ export function progressLine(record: IterationRecord | SigmoidRecord, iterations
   });
   return [
     `${String(record.iteration).padStart(String(iterations).length)}/${iterations}`,
-    `objective ${number(record.lagrangian)}`,
-    `residual ${number(residualOf(record))}`,
+    ...('lagrangian' in record
+      ? [`objective ${number(record.lagrangian)}`, `residual ${number(residualOf(record))}`]
+      : [`loss ${number(record.loss)}`]),
     ...metrics,
     ...(Number.isFinite(left) && record.iteration < iterations ? [`${duration(left)} left`] : []),
   ].join('  ');
@@ -69,7 +70,7 @@ export function progressLine(record: IterationRecord | SigmoidRecord, iterations
 
 /** Shows iterations as they come: on a terminal in one line that changes, elsewhere line by line. */
 export interface Progress {
-  show(record: IterationRecord | SigmoidRecord): void;
+  show(record: AnyRecord): void;
   /** Leaves the last line standing. */
   end(): void;
 }

@@ -3,7 +3,7 @@ import { Model } from '../model.js';
 
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
-import type { IterationRecord, Metrics, SigmoidRecord } from '../record.js';
+import type { AnyRecord, EpochRecord, Metrics, SigmoidRecord } from '../record.js';
 import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
 import { type FitResult, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
@@ -19,7 +19,7 @@ type Unfinished<O> = O extends TrainOptions
     }
   : never;
 
-type AnyResult = FitResult | FitResult<SigmoidRecord>;
+type AnyResult = FitResult | FitResult<SigmoidRecord> | FitResult<EpochRecord>;
 
 /** A training as the command line runs one. */
 export interface Job {
@@ -53,7 +53,8 @@ function checkedLayers({ layers, samples }: Job): readonly number[] {
 }
 
 /** One iteration as JSON; what each update did is left to the library. */
-function iterationJson({ updates: _, ...record }: IterationRecord | SigmoidRecord): string {
+function iterationJson(iteration: AnyRecord): string {
+  const { updates: _, ...record } = { updates: undefined, ...iteration };
   return `${JSON.stringify(record)}\n`;
 }
 

@@ -134,6 +134,60 @@ const updates = fc.oneof(
   { weight: 1, arbitrary: rubbish },
 );
 
+const share = mostly(fc.constantFrom(0, 0.5, 0.9), 1, 2, -1, 1e300, NaN);
+const positive = mostly(fc.constantFrom(1, 0.1, 10), 0, -1, 1e-300, 1e300, Infinity, NaN);
+const parts = mostly(fc.constantFrom(1, 2, 3), 0, -1, 1.5, 2 ** 16, 2 ** 16 + 1, 2 ** 53);
+const consensus = { sigma: positive, rho: positive, weightDecay: share, subBatches: parts };
+const optimiser = fc.oneof(
+  members(
+    { method: fc.constant('sgd'), momentum: share, dampening: share, weightDecay: share, nesterov: fc.boolean() },
+    meddle,
+  ),
+  members(
+    {
+      method: fc.constant('adagrad'),
+      learningRateDecay: share,
+      initialAccumulator: share,
+      epsilon: positive,
+      weightDecay: share,
+    },
+    meddle,
+  ),
+  members({ method: fc.constant('adadelta'), decay: share, epsilon: positive, weightDecay: share }, meddle),
+  members(
+    {
+      method: fc.constant('adam'),
+      beta1: share,
+      beta2: share,
+      epsilon: positive,
+      weightDecay: share,
+      decoupled: fc.boolean(),
+    },
+    meddle,
+  ),
+  members({ method: fc.constantFrom('badm', 'none'), ...consensus, duals: fc.boolean() }, meddle),
+  members({ method: fc.constant('sisa'), ...consensus, beta: share, epsilon: positive }, meddle),
+);
+const gradient = {
+  ...network,
+  samples: layered.samples,
+  batch: mostly(fc.constantFrom(1, 1, 2, 3), 0, -1, 4, 5, 2 ** 31, NaN),
+  reduction: fc.constantFrom('mean', 'sum', ''),
+  shuffle: fc.boolean(),
+  seed: mostly(fc.constantFrom(0, 1), -1, 2 ** 60, NaN),
+  optimiser,
+};
+const badm = {
+  dtype: fc.constantFrom('float32', 'float64'),
+  sizes: fc.oneof({ weight: 9, arbitrary: fc.constantFrom([3], [3, 2], [0], []) }, { weight: 1, arbitrary: rubbish }),
+  weights: mostly(
+    fc.constantFrom(1, 2, 3).map((n) => new Float64Array(n).fill(1 / n)),
+    new Float32Array(1),
+    undefined,
+  ),
+  optimiser,
+};
+
 const args = (...list) =>
   fc.tuple(...list.map((good) => fc.oneof({ weight: 8, arbitrary: good }, { weight: 1, arbitrary: rubbish })));
 const set = fc.oneof(fc.constantFrom(-1, -1, 0, 0, 1), number);
@@ -206,7 +260,59 @@ const onNetwork = fc.oneof(
   call('predict', args(values)),
   call('evaluate', args(values, fc.oneof(values, labels))),
 );
+/** As many weights as there are sub-batches, where that can be told without waking a getter. */
+const weighted = (drawn) => {
+  const count = Object.getOwnPropertyDescriptor(drawn.optimiser ?? {}, 'subBatches')?.value;
+  return count === 2 || count === 3 ? { ...drawn, weights: new Float64Array(count).fill(1 / count) } : drawn;
+};
+const rates = fc.oneof(
+  fc.constantFrom(0, 0.1, 1e300, NaN).map((rate) => Float64Array.of(rate)),
+  fc.constantFrom(0, 2, 3).map((count) => new Float64Array(count).fill(0.1)),
+);
+const onGradient = fc.oneof(
+  call('loadInput', args(set, row, values)),
+  call('loadTargets', args(set, row, values)),
+  call('loadLabels', args(set, labels)),
+  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
+  call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
+  call('reset', args()),
+  call('evaluate', args(set)),
+  call('read', args(block, layer)),
+  call('readDual', args(fc.constantFrom(0, 1, 2, 3), block, layer)),
+  call('write', args(block, layer, values)),
+  call('stopSteps', args()),
+);
+const tensor = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc
+      .constantFrom(3, 3, 3, 2, 0)
+      .chain((n) => fc.constantFrom(new Float32Array(n).fill(1), new Float64Array(n))),
+  },
+  { weight: 1, arbitrary: values },
+);
+/** Lists whose entries may take the buffers of those before them away as they are read. */
+const tensors = fc
+  .record({ list: fc.array(tensor, { maxLength: 2 }), thief: fc.integer({ min: 0, max: 20 }) })
+  .map(({ list, thief }) => {
+    const last = list.at(-1);
+    if (thief > 0 || list.length < 2) return list;
+    const get = () => {
+      if (list[0]?.byteLength > 0) structuredClone(list[0].buffer, { transfer: [list[0].buffer] });
+      return last;
+    };
+    return Object.defineProperty([...list], list.length - 1, { get });
+  });
+const onBadm = fc.oneof(
+  call('step', args(tensors, fc.array(tensors, { maxLength: 3 }))),
+  call('step', args(tensors, fc.array(tensors, { maxLength: 3 }))),
+  call('dual', args(fc.constantFrom(0, 1, 2, 3))),
+  call('reset', args()),
+);
 const script = fc.record({
+  gradient: members(gradient, meddle),
+  badm: members(badm, meddle, weighted),
   layered: members(layered, meddle, fitted),
   constraints: members(constraints, meddle),
   network: members(network, meddle),
@@ -215,14 +321,16 @@ const script = fc.record({
       { weight: 9, arbitrary: onLayered.map((one) => ({ on: 'layered', ...one })) },
       { weight: 6, arbitrary: onConstraints.map((one) => ({ on: 'constraints', ...one })) },
       { weight: 4, arbitrary: onNetwork.map((one) => ({ on: 'network', ...one })) },
+      { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
+      { weight: 5, arbitrary: onBadm.map((one) => ({ on: 'badm', ...one })) },
       {
         weight: 1,
         arbitrary: fc
-          .constantFrom('layered', 'constraints', 'network')
+          .constantFrom('layered', 'constraints', 'network', 'gradient')
           .map((on) => ({ on, method: 'close', args: [] })),
       },
     ),
-    { maxLength: 35 },
+    { maxLength: 50, size: 'medium' },
   ),
   wait: fc.boolean(),
 });
@@ -243,10 +351,12 @@ const make = (of, options) => {
 };
 
 await fc.assert(
-  fc.asyncProperty(script, async ({ layered: first, constraints: other, network: second, calls, wait }) => {
+  fc.asyncProperty(script, async (drawn) => {
+    const { layered: first, constraints: other, network: second, gradient: third, badm: fourth, calls, wait } = drawn;
     try {
       native.Layered.requiredBytes(first);
       native.Constraints.requiredBytes(other);
+      native.GradientTrainer.requiredBytes(third);
     } catch (error) {
       if (!isError(error)) throw error;
     }
@@ -254,10 +364,13 @@ await fc.assert(
       layered: make(native.Layered, first),
       constraints: make(native.Constraints, other),
       network: make(native.TrainedNetwork, second),
+      gradient: make(native.GradientTrainer, third),
+      badm: make(native.BadmOptimizer, fourth),
     };
     meddle.now = () => {
       objects.layered?.close();
       objects.constraints?.close();
+      objects.gradient?.close();
     };
     const pending = [];
     for (const { on, method, args: drawn } of calls) {
@@ -278,7 +391,7 @@ await fc.assert(
     await Promise.all(pending);
     // Half of them are closed here, the others are left to the garbage collector.
     if (rounds++ % 20 === 0) globalThis.gc();
-    if (wait) for (const object of Object.values(objects)) object?.close();
+    if (wait) for (const object of Object.values(objects)) object?.close?.();
   }),
   { seed, numRuns, endOnFailure: true },
 );

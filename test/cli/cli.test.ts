@@ -151,6 +151,22 @@ describe('dladmm train', () => {
     expect(model.dtype).toBe('float64');
   });
 
+  it.each([
+    ['sgd', '--momentum', '0.9', '--nesterov', '--weight-decay', '1e-4', '--reduction', 'mean'],
+    ['adam', '--learning-rate', '0.01'],
+    ['badm', '--sigma', '5', '--rho', '50'],
+    ['sisa', '--rho', '100', '--sub-batches', '2'],
+  ])('trains by gradients: %s', async (solver, ...more) => {
+    const flags = ['--epochs', '20', '--batch-size', '10', '--threads', '1', '--json', ...more];
+    const { code, out, err } = await run('train', '--data', 'iris', '--solver', solver, ...flags);
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    const lines = jsonLines(out);
+    expect(lines.length).toBe(21);
+    expect(lines[0]).toMatchObject({ iteration: 1, steps: 10 });
+    expect(lines.at(-1)).toMatchObject({ status: 'completed', iterations: 20 });
+  });
+
   it('evaluates when asked to, on the training set too', async () => {
     const { out } = await run(
       'train',
@@ -553,7 +569,9 @@ describe('errors', () => {
     [2, "option '--data <name|file>' not specified", ['train']],
     [2, "unknown option '--iteration'", ['train', '--data', 'iris', '--iteration', '3']],
     [2, "unknown command 'fit'", ['fit']],
-    [2, 'Allowed choices are dladmm', ['train', '--data', 'iris', '--solver', 'sgd']],
+    [2, 'Allowed choices are dladmm', ['train', '--data', 'iris', '--solver', 'lbfgs']],
+    [1, 'Expected only', ['train', '--data', 'iris', '--solver', 'adam', '--iterations', '3']],
+    [1, 'that divides the batch size 10', ['train', '--data', 'iris', '--solver', 'sisa', '--batch-size', '10']],
     [2, 'Expected a number', ['train', '--data', 'iris', '--rho', 'small']],
     [2, 'Expected a whole number', ['train', '--data', 'iris', '--iterations', '1.5']],
     [2, 'Expected widths with hyphens', ['train', '--data', 'iris', '--layers', '4,3']],
@@ -564,7 +582,7 @@ describe('errors', () => {
     ],
     [
       2,
-      'Expected he, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN',
+      'Expected he, glorot, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN',
       ['train', '--data', 'iris', '--init', 'xavier'],
     ],
     [2, 'Expected a number between 0 and 1', ['train', '--data', 'iris', '--test-share', '1']],

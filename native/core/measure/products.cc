@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/linalg/blas.hpp"
+#include "core/linalg/simd.hpp"
 #include "core/parallel/samples.hpp"
 
 namespace dladmm {
@@ -32,6 +33,31 @@ void multiply(Product product, MatrixView<T> input, MatrixView<T> output, Matrix
       return blas::gemm<T>(Op::none, Op::none, T(1), output, parameters, T(0), input);
   }
 }
+
+// The part of a product whose result is columns [first, first + count), of a gradient rows.
+template <typename T>
+void multiply_slice(Product product, MatrixView<T> input, MatrixView<T> output, MatrixView<T> parameters, Rows part) {
+  const auto columns = [&](MatrixView<T> m) {
+    return MatrixView<T>(m.data + part.first, m.rows, part.count, m.stride);
+  };
+  const MatrixView<T> rows =
+      product == Product::back ? columns(parameters) : parameters.rows_from(part.first, part.count);
+  switch (product) {
+    case Product::gradient:
+    case Product::image:
+      return multiply<T>(product, input, columns(output), rows, T(0));
+    case Product::back:
+      return multiply<T>(product, columns(input), output, rows, T(0));
+  }
+}
+
+template <typename T>
+struct Scale {
+  [[gnu::always_inline]] static inline void run(T* x, std::size_t n, T c) {
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i) x[i] *= c;
+  }
+};
 
 }  // namespace
 
@@ -63,6 +89,13 @@ double product_seconds(Product product, Way way, std::size_t samples, std::size_
     if (way == Way::openblas_threads) {
       const OpenBlasThreads scope(threads);
       multiply<T>(product, input.view(), output.view(), parameters[0].view(), T(0));
+    } else if (way == Way::team_slices) {
+      const std::size_t results = product == Product::back ? inputs : outputs;
+      team.run([&](unsigned member) {
+        SampleBlocks{results, results}.each(member, threads, [&](Rows part) {
+          multiply_slice<T>(product, input.view(), output.view(), parameters[0].view(), part);
+        });
+      });
     } else {
       team.run([&](unsigned member) {
         T beta = 0;
@@ -79,6 +112,32 @@ double product_seconds(Product product, Way way, std::size_t samples, std::size_
   return best;
 }
 
+template <typename T>
+double pass_seconds(std::size_t count, unsigned threads, int repeats) {
+  Team team(threads);
+  const Buffer<T> x(count);
+  const SampleBlocks shares{count, count};
+  double best = std::numeric_limits<double>::infinity();
+  // The first pass touches the memory.
+  for (int repeat = -1; repeat < repeats; ++repeat) {
+    const auto began = std::chrono::steady_clock::now();
+    team.run([&](unsigned member) {
+      shares.each(member, threads, [&](Rows part) {
+        if (repeat < 0) {
+          std::fill_n(x.data() + part.first, part.count, T(1));
+        } else {
+          simd::run<Scale<T>>(x.data() + part.first, part.count, repeat % 2 == 0 ? T(2) : T(0.5));
+        }
+      });
+    });
+    if (repeat < 0) continue;
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  }
+  return best;
+}
+
+template double pass_seconds<float>(std::size_t, unsigned, int);
+template double pass_seconds<double>(std::size_t, unsigned, int);
 template double product_seconds<float>(Product, Way, std::size_t, std::size_t, std::size_t, unsigned, int);
 template double product_seconds<double>(Product, Way, std::size_t, std::size_t, std::size_t, unsigned, int);
 

@@ -16,11 +16,17 @@ enum class Way {
   openblas_threads,  // one call on whole matrices, OpenBLAS's own threads
   team_blocks,       // our team, blocks of 1,024 samples
   team_shares,       // our team, each member's whole share of the samples
+  team_slices,       // our team, each member a share of the columns of the result, for a gradient of its rows
 };
 
 // Seconds of the fastest of `repeats` runs of one product, done in one way by `threads` threads.
 template <typename T>
 double product_seconds(Product product, Way way, std::size_t samples, std::size_t inputs, std::size_t outputs,
                        unsigned threads, int repeats);
+
+// Seconds of the fastest of `repeats` passes x <- c x over `count` numbers, done by `threads` threads: two times
+// count · sizeof(T) bytes moved.
+template <typename T>
+double pass_seconds(std::size_t count, unsigned threads, int repeats);
 
 }  // namespace dladmm

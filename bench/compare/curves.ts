@@ -1,0 +1,65 @@
+import type { IterationRecord } from 'dladmm';
+
+/** One iteration of one method. */
+export interface ComparePoint {
+  readonly iteration: number;
+  /** Seconds of all iterations so far, evaluation left out. */
+  readonly seconds: number;
+  readonly testAccuracy: number;
+  readonly testLoss: number;
+  /** What the method minimises: its augmented Lagrangian. */
+  readonly objective: number;
+  /** Of the network on the training samples, where it was asked for. */
+  readonly trainLoss?: number;
+}
+
+export interface CompareCurve {
+  readonly method: string;
+  /** What set it apart from the defaults. */
+  readonly options: object;
+  /** How the training ended. */
+  readonly status: string;
+  readonly points: readonly ComparePoint[];
+}
+
+/** A whole comparison, as `bench/results` keeps it. */
+export interface Comparison {
+  readonly data: string;
+  readonly layers: string;
+  readonly samples: number;
+  readonly seed: number;
+  readonly dtype: string;
+  readonly threads: number;
+  readonly openblasCore: string;
+  readonly curves: readonly CompareCurve[];
+}
+
+/** What of a record is kept. */
+export type Watched = Pick<IterationRecord, 'iteration' | 'seconds' | 'lagrangian' | 'test' | 'train'>;
+
+/** @param secondsBefore of the iterations before this one */
+export function pointOf(record: Watched, secondsBefore: number): ComparePoint {
+  const { iteration, seconds, lagrangian, test, train } = record;
+  return {
+    iteration,
+    seconds: secondsBefore + seconds,
+    testAccuracy: test?.accuracy ?? Number.NaN,
+    testLoss: test?.loss ?? Number.NaN,
+    objective: lagrangian,
+    ...(train && { trainLoss: train.loss }),
+  };
+}
+
+/** The point of the highest test accuracy, the earliest of equals. */
+export const bestOf = (points: readonly ComparePoint[]): ComparePoint | undefined =>
+  points.reduce<ComparePoint | undefined>(
+    (best, point) => (best === undefined || point.testAccuracy > best.testAccuracy ? point : best),
+    undefined,
+  );
+
+/** 1, 2, 5, 10, 20, 50, … up to a largest one. */
+export function milestones(largest: number): readonly number[] {
+  const all: number[] = [];
+  for (let ten = 1; ten <= largest; ten *= 10) all.push(ten, 2 * ten, 5 * ten);
+  return all.filter((iteration) => iteration <= largest);
+}

@@ -1,0 +1,50 @@
+/** Trains on random numbers, an epoch at a time. */
+import { GradientState } from 'dladmm';
+import { native } from '#native';
+import { answer } from '../iteration/child.js';
+import type { EpochReply, EpochRequest } from './messages.js';
+
+const SHORT_RUNS = 40;
+const STEPS = 8;
+
+let state: GradientState | undefined;
+
+answer<EpochRequest, EpochReply | 'ready'>(async (request) => {
+  if (request === 'epoch') return epoch();
+  state = await begin(request);
+  await state.run(Math.min(20, state.stepsPerEpoch)); // warms up: memory is touched for the first time
+  return 'ready';
+});
+
+async function begin({ layers, samples, batch, method, dtype, threads }: Exclude<EpochRequest, string>) {
+  const inputs = layers[0] ?? 0;
+  const numbers = (length: number): Float32Array | Float64Array =>
+    dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
+  const x = numbers(samples * inputs);
+  for (let i = 0; i < x.length; i += 1) x[i] = Math.max(0, 2 * Math.random() - 1);
+  const labels = Int32Array.from({ length: samples }, () => Math.floor(Math.random() * (layers.at(-1) ?? 1)));
+  const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
+  const made = await GradientState.create({ network, dtype, threads, method, batchSize: batch }, { x, labels });
+  for (let l = 1; l < layers.length; l += 1) {
+    const fanIn = layers[l - 1] ?? 1;
+    const weights = numbers((layers[l] ?? 0) * fanIn);
+    for (let i = 0; i < weights.length; i += 1) weights[i] = (2 * Math.random() - 1) * Math.sqrt(6 / fanIn);
+    await made.write('W', l, weights);
+  }
+  return made;
+}
+
+/** Wall-clock seconds of some steps. */
+async function timed(steps: number): Promise<number> {
+  const began = performance.now();
+  const record = await state?.run(steps);
+  if (record?.steps !== steps) throw new Error(`the training ended: ${JSON.stringify(record)}`);
+  return (performance.now() - began) / 1000;
+}
+
+async function epoch(): Promise<EpochReply> {
+  const seconds = await timed(state?.stepsPerEpoch ?? 0);
+  let stepSeconds = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < SHORT_RUNS; run += 1) stepSeconds = Math.min(stepSeconds, (await timed(STEPS)) / STEPS);
+  return { seconds, stepSeconds, peakRssBytes: process.resourceUsage().maxRSS * 1024, core: native.info().core };
+}

@@ -1,0 +1,53 @@
+import { type GradientOptions, type TrainingData, train } from 'dladmm';
+import { learningRateOf, type Setting } from './settings.js';
+
+/** How one run of a race went. */
+export interface Run {
+  readonly setting: Setting;
+  readonly seed: number;
+  /** Test accuracy after each epoch. */
+  readonly accuracies: readonly number[];
+  /** Seconds of training (evaluation left out) and epochs until the target; absent where it was not reached. */
+  readonly seconds?: number;
+  readonly epochs?: number;
+}
+
+export interface RunLimits {
+  readonly target: number;
+  readonly epochs: number;
+  /** Given up after so many seconds of training. */
+  readonly seconds?: number;
+}
+
+/** Trains until the target is reached, or a limit. */
+export async function race(
+  data: TrainingData & { readonly x: { readonly rows: number } },
+  common: { readonly layers: readonly number[]; readonly threads: number },
+  setting: Setting,
+  seed: number,
+  { target, epochs, seconds: most = Number.POSITIVE_INFINITY }: RunLimits,
+): Promise<Run> {
+  const { solver, batchSize, more } = setting;
+  const stepsPerEpoch = Math.ceil(data.x.rows / batchSize);
+  const options = {
+    ...common,
+    solver,
+    batchSize,
+    ...more,
+    ...(setting.learningRate !== undefined && { learningRate: learningRateOf(setting, stepsPerEpoch) }),
+    seed,
+    epochs,
+  } as GradientOptions;
+  const training = train(data, options);
+  const accuracies: number[] = [];
+  let seconds = 0;
+  let reached = false;
+  for await (const record of training) {
+    seconds += record.seconds;
+    accuracies.push(record.test?.accuracy ?? Number.NaN);
+    reached = (record.test?.accuracy ?? 0) >= target;
+    if (reached || seconds > most) break;
+  }
+  training.result.model.close();
+  return { setting, seed, accuracies, ...(reached && { seconds, epochs: accuracies.length }) };
+}

@@ -1,0 +1,81 @@
+import type { GradientOptions, LearningRate } from 'dladmm';
+
+/** How one run of a race is set: a solver, its options as JSON can hold them, and how its learning rate falls. */
+export interface Setting {
+  readonly solver: GradientOptions['solver'];
+  readonly batchSize: number;
+  readonly learningRate?: number;
+  /** The learning rate falls along a half cosine to 0 over so many epochs; absent: it is constant. */
+  readonly cosine?: number;
+  /** σ, ρ, momentum … */
+  readonly more?: Readonly<Record<string, number | boolean>>;
+}
+
+/** The learning rate of a setting, for an epoch of so many steps. */
+export function learningRateOf({ learningRate = 0, cosine }: Setting, stepsPerEpoch: number): LearningRate {
+  if (cosine === undefined) return learningRate;
+  const steps = cosine * stepsPerEpoch;
+  return ({ step }) => (learningRate / 2) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)));
+}
+
+/** In words, for tables. */
+export function settingText({ batchSize, learningRate, cosine, more = {} }: Setting): string {
+  return [
+    `batch ${batchSize}`,
+    ...(learningRate === undefined
+      ? []
+      : [`rate ${learningRate}${cosine === undefined ? '' : `, cosine over ${cosine}`}`]),
+    ...Object.entries(more).map(([name, value]) => `${name} ${value}`),
+  ].join(', ');
+}
+
+const BATCHES = [128, 256, 512];
+const HORIZONS = [undefined, 4, 6, 10];
+
+const product = <A, B>(as: readonly A[], bs: readonly B[]): [A, B][] =>
+  as.flatMap((a) => bs.map((b): [A, B] => [a, b]));
+
+const plain = (solver: Setting['solver'], rates: readonly number[], more?: Setting['more']): readonly Setting[] =>
+  product(product(rates, BATCHES), HORIZONS).map(([[learningRate, batchSize], cosine]) => ({
+    solver,
+    batchSize,
+    learningRate,
+    ...(cosine !== undefined && { cosine }),
+    ...(more && { more }),
+  }));
+
+const consensus = (
+  solver: 'badm' | 'sisa',
+  sigmas: readonly number[],
+  rhos: readonly number[],
+  more: Setting['more'],
+): readonly Setting[] =>
+  product(product(sigmas, rhos), BATCHES).map(([[sigma, rho], batchSize]) => ({
+    solver,
+    batchSize,
+    more: { sigma, rho, ...more },
+  }));
+
+/** What `--tune` tries for a method. */
+export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
+  adam: plain('adam', [5e-4, 1e-3, 2e-3, 4e-3]),
+  sgd: plain('sgd', [0.02, 0.05, 0.1, 0.2], { momentum: 0.9 }),
+  badm: consensus('badm', [0.5, 1, 2, 4], [5, 10, 20, 40], { subBatches: 4 }),
+  sisa: consensus('sisa', [0.1, 0.3, 1, 3], [300, 1000, 3000], { subBatches: 4 }),
+};
+
+/** The best that `--tune` found, by data set and method. */
+export const BEST: Readonly<Record<string, Readonly<Record<string, Setting>>>> = {
+  mnist: {
+    adam: { solver: 'adam', batchSize: 256, learningRate: 2e-3, cosine: 4 },
+    sgd: { solver: 'sgd', batchSize: 128, learningRate: 0.1, cosine: 4, more: { momentum: 0.9 } },
+    badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 20, subBatches: 4 } },
+    sisa: { solver: 'sisa', batchSize: 128, more: { sigma: 1, rho: 1000, subBatches: 4 } },
+  },
+  'fashion-mnist': {
+    adam: { solver: 'adam', batchSize: 256, learningRate: 2e-3, cosine: 4 },
+    sgd: { solver: 'sgd', batchSize: 128, learningRate: 0.1, cosine: 4, more: { momentum: 0.9 } },
+    badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 20, subBatches: 4 } },
+    sisa: { solver: 'sisa', batchSize: 128, more: { sigma: 1, rho: 1000, subBatches: 4 } },
+  },
+};

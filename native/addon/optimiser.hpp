@@ -1,0 +1,36 @@
+// The optimiser of the options { method, … }: every hyperparameter of the method, none left out.
+#pragma once
+
+#include "addon/arguments.hpp"
+#include "core/consensus/trainer.hpp"
+
+namespace dladmm::addon {
+
+inline std::size_t sub_batches_from(const Napi::Object& options) {
+  constexpr std::size_t most = std::size_t{1} << 16;
+  const std::size_t count = member_size(options, "subBatches");
+  if (count < 1 || count > most) reject(options.Env(), "subBatches must be from 1 to 65536");
+  return count;
+}
+
+inline Optimiser optimiser_from(const Napi::Object& options) {
+  const std::string method = member_string(options, "method");
+  const auto of = [&](const char* name) { return member_number(options, name); };
+  if (method == "sgd") return Sgd{of("momentum"), of("dampening"), of("weightDecay"), member_flag(options, "nesterov")};
+  if (method == "adagrad") {
+    return Adagrad{of("learningRateDecay"), of("weightDecay"), of("initialAccumulator"), of("epsilon")};
+  }
+  if (method == "adadelta") return Adadelta{of("decay"), of("epsilon"), of("weightDecay")};
+  if (method == "adam") {
+    return Adam{of("beta1"), of("beta2"), of("epsilon"), of("weightDecay"), member_flag(options, "decoupled")};
+  }
+  if (method == "badm") {
+    return Badm{of("sigma"), of("rho"), of("weightDecay"), sub_batches_from(options), member_flag(options, "duals")};
+  }
+  if (method == "sisa") {
+    return Sisa{of("sigma"), of("rho"), of("beta"), of("epsilon"), of("weightDecay"), sub_batches_from(options)};
+  }
+  reject(options.Env(), "unknown method");
+}
+
+}  // namespace dladmm::addon

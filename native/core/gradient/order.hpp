@@ -1,0 +1,72 @@
+// The order in which an epoch visits the samples.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace dladmm {
+
+// Chris Doty-Humphrey's sfc32, seeded by SplitMix32: the stream of src/random.ts, number for number.
+class RandomStream {
+ public:
+  explicit RandomStream(std::uint32_t seed) {
+    for (std::uint32_t& word : state_) word = spread(seed);
+    for (int i = 0; i < 12; ++i) next();
+  }
+
+  // Uniform in [0, 1), of 53 bits.
+  double uniform() {
+    const double high = next() >> 5;
+    const double low = next() >> 6;
+    return (high * 67108864 + low) / 9007199254740992.0;
+  }
+
+ private:
+  static std::uint32_t spread(std::uint32_t& seed) {
+    seed += 0x9e3779b9U;
+    std::uint32_t word = seed;
+    word = (word ^ (word >> 16)) * 0x85ebca6bU;
+    word = (word ^ (word >> 13)) * 0xc2b2ae35U;
+    return word ^ (word >> 16);
+  }
+  std::uint32_t next() {
+    auto& [a, b, c] = state_;
+    const std::uint32_t sum = a + b + counter_++;
+    a = b ^ (b >> 9);
+    b = c + (c << 3);
+    c = ((c << 21) | (c >> 11)) + sum;
+    return sum;
+  }
+
+  std::array<std::uint32_t, 3> state_{};
+  std::uint32_t counter_ = 1;
+};
+
+// Samples 0 … n − 1, as they lie until the first shuffle. Each shuffle permutes what the one before it left.
+class SampleOrder {
+ public:
+  SampleOrder(std::size_t samples, std::uint32_t seed) : random_(seed), order_(samples) {
+    std::iota(order_.begin(), order_.end(), 0U);
+  }
+
+  // Fisher and Yates, from the last to the second.
+  void shuffle() {
+    for (std::size_t i = order_.size(); i > 1; --i) {
+      const auto j = static_cast<std::size_t>(random_.uniform() * static_cast<double>(i));
+      std::swap(order_[i - 1], order_[j]);
+    }
+  }
+
+  [[nodiscard]] std::span<const std::uint32_t> samples() const { return order_; }
+
+ private:
+  RandomStream random_;
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace dladmm

@@ -1,0 +1,71 @@
+import type { Engine } from './engine.js';
+import { GradientState } from './gradient-state.js';
+import { type Initialisation, initialise, type Parameters } from './initialisation.js';
+import type { Dtype, Numbers } from './native.js';
+import type { Network } from './network.js';
+import { seededRandom } from './random.js';
+import type { EpochRecord } from './record.js';
+import type { LabelledSamples } from './samples.js';
+import type { GradientMethod } from './solvers/gradient.js';
+
+/** What a training by gradients is. */
+export interface GradientPlan {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly threads: number;
+  readonly seed: number;
+  readonly method: GradientMethod;
+  readonly batchSize?: number;
+  readonly reduction: 'mean' | 'sum';
+  readonly shuffle: boolean;
+  readonly initialisation: Initialisation;
+}
+
+/** Allocates the state of a plan, loads the samples and draws the parameters. */
+export async function openGradient(
+  plan: GradientPlan,
+  data: LabelledSamples,
+  opened: (engine: Engine<EpochRecord>) => void,
+): Promise<void> {
+  const { network, dtype, threads, seed, method, batchSize, reduction, shuffle } = plan;
+  const state = await GradientState.create(
+    { network, dtype, threads, seed, method, reduction, shuffle, ...(batchSize !== undefined && { batchSize }) },
+    data,
+  );
+  opened(engineOf(state));
+  const { weights, biases } = await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed));
+  for (let l = 1; l < network.layers.length; l += 1) {
+    await state.write('W', l, weights[l - 1] as Numbers);
+    await state.write('b', l, biases[l - 1] as Numbers);
+  }
+}
+
+function engineOf(state: GradientState): Engine<EpochRecord> {
+  return {
+    samples: state.samples,
+    addEvaluationSet: (samples, name) => state.addEvaluationSet(samples, name),
+    async advance() {
+      const { steps, loss, stopped, diverged, seconds } = await state.run();
+      if (stopped) return { kind: 'stopped' };
+      if (diverged) return { kind: 'diverged' };
+      return { kind: 'done', progress: { steps, loss, seconds } };
+    },
+    learn: () => undefined,
+    evaluate: (set) => state.evaluate(set),
+    parameters: () => readParameters(state),
+    // The state itself says which blocks it has.
+    read: (block, layer) => state.read(block as 'W' | 'b', layer),
+    stop: () => state.stop(),
+    close: () => state.close(),
+  };
+}
+
+async function readParameters(state: GradientState): Promise<Parameters> {
+  const weights: Numbers[] = [];
+  const biases: Numbers[] = [];
+  for (let l = 1; l < state.options.network.layers.length; l += 1) {
+    weights.push(await state.read('W', l));
+    biases.push(await state.read('b', l));
+  }
+  return { weights, biases };
+}

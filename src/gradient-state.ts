@@ -1,0 +1,276 @@
+import { checkKeys, checkObject, flag, given, oneOf, whole } from './checks.js';
+import { DlAdmmError, expected } from './errors.js';
+import { checkNumbers } from './initialisation.js';
+import {
+  BLOCK_NUMBER,
+  type Dtype,
+  fromNative,
+  type NativeGradientOptions,
+  type NativeGradientTrainer,
+  type Numbers,
+  native,
+} from './native.js';
+import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from './network.js';
+import type { Metrics } from './record.js';
+import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
+import { type GradientMethod, type Method, methodOf, ratesOf } from './solvers/gradient.js';
+
+/** What a training by gradients is made of. */
+export interface GradientStateOptions {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly threads: number;
+  readonly method: GradientMethod;
+  /** Samples a batch; the last of an epoch has what is left. All for 'gd'; else 128, or all where there are fewer. */
+  readonly batchSize?: number;
+  /** F is the mean of the loss over the samples of a batch, or the sum; 'mean' if absent. */
+  readonly reduction?: 'mean' | 'sum';
+  /** Visit the samples in a new order every epoch; true if absent, and never for batches of all samples. */
+  readonly shuffle?: boolean;
+  /** Of the orders; 0 if absent. */
+  readonly seed?: number;
+}
+
+/** What one call of {@link GradientState.run} did. */
+export interface StepsResult {
+  /** How many steps ran to their end. */
+  readonly steps: number;
+  /** Samples that they saw. */
+  readonly samples: number;
+  /** R averaged over those, each at the parameters that its step began with; NaN where there were none. */
+  readonly loss: number;
+  /** A stop was asked for. */
+  readonly stopped: boolean;
+  /**
+   * The step after these met a loss that is not finite, and changed nothing, or gave parameters that are not, and those
+   * from before the call are back. The optimiser begins anew.
+   */
+  readonly diverged: boolean;
+  readonly seconds: number;
+}
+
+const DEFAULT_BATCH = 128;
+
+const KEYS = ['network', 'dtype', 'threads', 'method', 'batchSize', 'reduction', 'shuffle', 'seed'];
+
+/**
+ * A network under training by gradients, in native memory: load samples, write parameters, run steps. Calls run one
+ * after the other, off the event loop; a whole epoch is one hop.
+ *
+ * Shapes: W_l n_l × n_{l−1}, b_l n_l, row-major. Parameters are zero until they are written.
+ */
+export class GradientState {
+  readonly options: GradientStateOptions;
+  readonly samples: number;
+  /** Steps an epoch has. */
+  readonly stepsPerEpoch: number;
+  readonly #method: Method;
+  readonly #native: NativeGradientTrainer;
+  readonly #sizes: number[] = [];
+  #done = 0;
+  #running = false;
+
+  private constructor(options: GradientStateOptions, method: Method, setup: NativeGradientOptions) {
+    this.options = options;
+    this.samples = setup.samples;
+    this.stepsPerEpoch = Math.ceil(setup.samples / setup.batch);
+    this.#method = method;
+    try {
+      this.#native = new native.GradientTrainer(setup);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /**
+   * Allocates the state and copies the training samples in.
+   *
+   * @throws DlAdmmError ERR_DLADMM_MEMORY before anything is allocated, if it would not fit; ERR_DLADMM_NON_FINITE,
+   * ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED for the samples; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
+   * ERR_DLADMM_SHAPE for the options
+   */
+  static async create(options: GradientStateOptions, samples: LabelledSamples, name = 'data'): Promise<GradientState> {
+    const method = checkOptions(options);
+    const { source, targets } = samplesOf(options.network, samples, name);
+    const setup = nativeOptions(options, method, source.rows);
+    try {
+      checkMemory(native.GradientTrainer.requiredBytes(setup), source.rows, options.network, options.dtype);
+    } catch (error) {
+      throw fromNative(error);
+    }
+    const state = new GradientState(options, method, setup);
+    try {
+      await loadSamples(state.#native, TRAINING_SET, source, targets);
+    } catch (error) {
+      state.close();
+      throw fromNative(error);
+    }
+    return state;
+  }
+
+  /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
+  async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
+    const { source, targets } = samplesOf(this.options.network, samples, name);
+    return this.#call(async () => {
+      const set = this.#native.addEvaluationSet(source.rows);
+      this.#sizes[set] = source.rows;
+      await loadSamples(this.#native, set, source, targets);
+      return set;
+    });
+  }
+
+  /**
+   * `steps` steps from where the last run ended, an epoch if absent; in one hop off the event loop.
+   *
+   * @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT for the number of steps and for what the function of the
+   * learning rate gives; ERR_DLADMM_ARGUMENT while another run is at work, as the place in the epoch is not known then
+   */
+  run(steps: number = this.stepsPerEpoch): Promise<StepsResult> {
+    return this.#call(async () => {
+      whole(steps, 0, 2 ** 31 - 1, 'steps');
+      const rates = ratesOf(this.#method.learningRate, this.#done, steps, this.stepsPerEpoch);
+      if (this.#running) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected one run at a time but one is at work');
+      this.#running = true;
+      try {
+        const ran = await this.#native.run(steps, rates);
+        this.#done = ran.diverged ? 0 : this.#done + ran.steps;
+        return { ...ran, loss: ran.loss / ran.samples };
+      } finally {
+        this.#running = false;
+      }
+    });
+  }
+
+  /** The optimiser as new, and the place in the epoch; parameters stay. */
+  reset(): Promise<void> {
+    return this.#call(async () => {
+      await this.#native.reset();
+      this.#done = 0;
+    });
+  }
+
+  /** Loss and accuracy of the network on an evaluation set, or on the training set. */
+  evaluate(set: number | 'train'): Promise<Metrics> {
+    return this.#call(async () => {
+      const number = set === 'train' ? TRAINING_SET : set;
+      const count = set === 'train' ? this.samples : this.#sizes[set];
+      if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
+      return metricsOf(this.options.network, await this.#native.evaluate(number), count);
+    });
+  }
+
+  /** A copy of W_l or b_l, row-major. */
+  read(block: 'W' | 'b', layer: number): Promise<Numbers> {
+    return this.#call(async () => {
+      this.#exists(block, layer);
+      return await this.#native.read(BLOCK_NUMBER[block], layer);
+    });
+  }
+
+  /**
+   * A copy of the multiplier π_s of sub-batch s = 0, 1, … for W_l or b_l.
+   *
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT where none is kept: 'sisa' keeps them, 'badm' where `duals` is set
+   */
+  readDual(subBatch: number, block: 'W' | 'b', layer: number): Promise<Numbers> {
+    return this.#call(async () => {
+      const { optimiser, subBatches } = this.#method;
+      if (!(optimiser.method === 'sisa' || (optimiser.method === 'badm' && optimiser.duals))) {
+        throw new DlAdmmError(
+          'ERR_DLADMM_ARGUMENT',
+          "Expected solver 'sisa', or 'badm' with duals: true, for readDual",
+        );
+      }
+      whole(subBatch, 0, subBatches - 1, 'subBatch');
+      this.#exists(block, layer);
+      return await this.#native.readDual(subBatch, BLOCK_NUMBER[block], layer);
+    });
+  }
+
+  /** Replaces W_l or b_l; the optimiser goes on with its state. */
+  write(block: 'W' | 'b', layer: number, values: Numbers): Promise<void> {
+    return this.#call(async () => {
+      this.#exists(block, layer);
+      const { layers } = this.options.network;
+      const width = layers[layer] ?? 0;
+      checkNumbers(values, block === 'W' ? width * (layers[layer - 1] ?? 0) : width, this.options.dtype, 'values');
+      await this.#native.write(BLOCK_NUMBER[block], layer, values);
+    });
+  }
+
+  /** Ends the run at work between two steps. */
+  stop(): void {
+    this.#native.stopSteps();
+  }
+
+  /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
+  close(): void {
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #exists(block: unknown, layer: unknown): void {
+    oneOf(block, ['W', 'b'], 'block');
+    whole(layer, 1, this.options.network.layers.length - 1, 'layer');
+  }
+
+  async #call<R>(work: () => Promise<R>): Promise<R> {
+    try {
+      return await work();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
+
+function checkOptions(options: GradientStateOptions): Method {
+  checkObject(options, '{ network, dtype, threads, method }', 'options');
+  checkKeys(options, KEYS, 'options');
+  const { network, dtype, threads } = options;
+  checkObject(network, '{ layers, activation, loss }', 'options.network');
+  checkLayers(network.layers);
+  checkActivation(network.activation);
+  checkLoss(network.loss);
+  oneOf(dtype, ['float32', 'float64'], 'options.dtype');
+  whole(threads, 1, 64, 'options.threads');
+  oneOf(given(options.reduction, 'mean'), ['mean', 'sum'], 'options.reduction');
+  flag(given(options.shuffle, true), 'options.shuffle');
+  whole(given(options.seed, 0), 0, 2 ** 32 - 1, 'options.seed');
+  checkObject(options.method, "{ solver: 'sgd', … }", 'options.method');
+  return methodOf(options.method, 'options.method.');
+}
+
+function nativeOptions(options: GradientStateOptions, method: Method, samples: number): NativeGradientOptions {
+  const { network, dtype, threads } = options;
+  const batch = batchOf(options, method, samples);
+  return {
+    dtype,
+    widths: network.layers,
+    ...nativeActivation(network.activation),
+    loss: network.loss,
+    softmax: 'stable',
+    threads,
+    samples,
+    batch,
+    reduction: given(options.reduction, 'mean'),
+    shuffle: given(options.shuffle, true) && batch < samples,
+    seed: given(options.seed, 0),
+    optimiser: method.optimiser,
+  };
+}
+
+function batchOf({ batchSize }: GradientStateOptions, { subBatches, fullBatch }: Method, samples: number): number {
+  const size = given(batchSize, fullBatch ? samples : Math.min(DEFAULT_BATCH, samples));
+  const batch = whole(size, fullBatch ? samples : 1, samples, 'options.batchSize');
+  checkDivides(subBatches, batch, 'options.method.subBatches');
+  return batch;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_SHAPE where sub-batches do not divide a batch */
+export function checkDivides(subBatches: number, batch: number, name: string): void {
+  if (batch % subBatches === 0) return;
+  throw expected(`a number that divides the batch size ${batch}`, name, subBatches, 'ERR_DLADMM_SHAPE');
+}

@@ -1,0 +1,134 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bestOf, type ComparePoint, milestones, pointOf, type Watched } from '../../dist/bench/compare/curves.js';
+import { METHODS, methodNames } from '../../dist/bench/compare/methods.js';
+import { tableOf } from '../../dist/bench/compare/table.js';
+import { trainingSamples } from '../../dist/bench/samples.js';
+
+const record = (iteration: number, accuracy: number): Watched => ({
+  iteration,
+  seconds: 2,
+  lagrangian: 10 / iteration,
+  test: { accuracy, loss: 1 - accuracy },
+});
+
+const points: ComparePoint[] = [];
+for (const accuracy of [0.5, 0.75, 0.625, 0.75]) {
+  points.push(pointOf(record(points.length + 1, accuracy), points.at(-1)?.seconds ?? 0));
+}
+
+describe('a curve', () => {
+  test('adds up the seconds of the iterations', () => {
+    expect(points.map(({ seconds }) => seconds)).toEqual([2, 4, 6, 8]);
+    expect(points[1]).toEqual({ iteration: 2, seconds: 4, testAccuracy: 0.75, testLoss: 0.25, objective: 5 });
+  });
+
+  test('has the loss on the training samples where it was asked for', () => {
+    expect(pointOf({ ...record(1, 0.5), train: { loss: 0.25 } }, 0)).toMatchObject({ trainLoss: 0.25 });
+  });
+
+  test('is best where it first reaches its highest accuracy', () => {
+    expect(bestOf(points)?.iteration).toBe(2);
+    expect(bestOf([])).toBeUndefined();
+  });
+});
+
+describe('the table', () => {
+  test('looks at 1, 2, 5, 10, …', () => {
+    expect(milestones(60)).toEqual([1, 2, 5, 10, 20, 50]);
+    expect(milestones(1)).toEqual([1]);
+  });
+
+  test('has a column for each method, however long it ran', () => {
+    const lines = tableOf([
+      { method: 'one', options: {}, status: 'completed', points },
+      { method: 'two', options: {}, status: 'diverged', points: points.slice(0, 1) },
+    ]).split('\n');
+    expect(lines.map((line) => line.trim().split(/ +/).join(' '))).toEqual([
+      'iteration one two',
+      '1 0.5000 2.00 s 0.5000 2.00 s',
+      '2 0.7500 4.00 s -',
+      'best (2) 0.7500 4.00 s (1) 0.5000 2.00 s',
+      'last (4) 0.7500 8.00 s (1) 0.5000 2.00 s',
+      'ended completed diverged',
+    ]);
+  });
+});
+
+describe('the methods', () => {
+  test('are named in any order, each once', () => {
+    expect(methodNames('dladmm, dladmm')).toEqual(['dladmm']);
+    expect(methodNames(Object.keys(METHODS).join(','))).toEqual(Object.keys(METHODS));
+  });
+
+  test.each(['sgdm', '', 'constructor', 'dladmm,'])('do not include %j', (list) => {
+    expect(() => methodNames(list)).toThrow(/^Expected some of dladmm.* for --methods but received "/);
+  });
+});
+
+describe('the samples', () => {
+  const set = (name: string, rows: number): Parameters<typeof trainingSamples>[0] => {
+    const part = { x: { data: new Float32Array(2 * rows), rows, columns: 2 }, labels: new Int32Array(rows) };
+    return { name, task: 'classification', train: part, test: part, classes: ['0', '1'] } as const as never;
+  };
+
+  test.each([
+    ['mnist', 60_000, undefined, 55_000],
+    ['fashion-mnist', 60_000, undefined, 60_000],
+    ['mnist', 60_000, 100, 100],
+    ['mnist', 60_000, 60_000, 60_000],
+    ['mnist', 100, 200, 100],
+  ])('of %s with %d, asked for %s, are the first %d', (name, rows, count, taken) => {
+    const { x, labels } = trainingSamples(set(name, rows), count);
+    expect([x.rows, x.data.length, labels.length]).toEqual([taken, 2 * taken, taken]);
+  });
+});
+
+describe('bench:compare', () => {
+  const program = fileURLToPath(new URL('../../dist/bench/compare.js', import.meta.url));
+  const place = { folder: '' };
+  beforeAll(async () => {
+    place.folder = await mkdtemp(join(tmpdir(), 'dladmm-compare-'));
+  });
+  afterAll(() => rm(place.folder, { recursive: true, force: true }));
+  const run = (...args: readonly string[]) =>
+    promisify(execFile)(process.execPath, [program, '--out', 'it.json', '--svg', 'it.svg', ...args], {
+      cwd: place.folder,
+    });
+
+  test('writes every curve and one picture', async () => {
+    const args = ['--dataset', 'digits', '--layers', '64-16-10', '--samples', '200', '--iterations', '3'];
+    const { stdout } = await run(...args, '--train-metrics', '--json');
+    const file = JSON.parse(await readFile(join(place.folder, 'it.json'), 'utf8'));
+    const summary = JSON.parse(stdout);
+    expect(file).toMatchObject({ data: 'digits', samples: 200, layers: '64-16-10' });
+    expect(file.curves.map(({ method, status }: { method: string; status: string }) => [method, status])).toEqual(
+      Object.keys(METHODS).map((method) => [method, 'completed']),
+    );
+    for (const { method, points: curve } of file.curves) {
+      expect(curve.map(({ iteration }: ComparePoint) => iteration)).toEqual([1, 2, 3]);
+      expect(summary.methods[method].last).toEqual(curve.at(-1));
+      expect(curve[0]).toMatchObject({ objective: expect.any(Number), trainLoss: expect.any(Number) });
+    }
+    const svg = await readFile(join(place.folder, 'it.svg'), 'utf8');
+    expect(svg).toMatch(/^<svg .*<\/svg>$/s);
+    for (const title of ['test accuracy', 'objective', 'iteration', 'seconds'])
+      expect(svg).toContain(`>${title}</text>`);
+  });
+
+  test.each([
+    ['--samples', '0'],
+    ['--methods', 'none'],
+    ['--dataset', 'nothing'],
+    ['--dataset', 'diabetes'],
+    ['--dtype', 'float16'],
+  ])('refuses %s %s in one line', async (option, value) => {
+    const failed = run('--dataset', 'digits', '--layers', '64-16-10', option, value);
+    await expect(failed).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/^[^\n]+\n$/) });
+  });
+});
