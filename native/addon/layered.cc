@@ -30,7 +30,6 @@ std::vector<StepKind> steps_from(const Napi::Object& options, const char* name, 
 LayeredSetup setup_from(const Napi::Object& options) {
   LayeredSetup setup;
   setup.network = network_from(options);
-  if (setup.network.activation.is_smooth()) reject(options.Env(), "the activation must be a rectifier");
   setup.samples = member_size(options, "samples");
   if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
   setup.threads = threads_from(options);

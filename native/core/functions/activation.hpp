@@ -11,6 +11,10 @@ namespace dladmm {
 // ReLU. The others are smooth and have no slope.
 enum class ActivationKind : std::uint8_t { rectifier, sigmoid, tanh };
 
+// argmin over z of (z − m)² + ratio (a − f(z))² for a smooth f: the global one of up to three local minimisers (the
+// smallest in a tie). NaN where m or a is not finite. (In nearest.cc.)
+[[nodiscard]] double nearest_smooth(ActivationKind kind, double m, double a, double ratio);
+
 struct Activation {
   double slope = 0;
   ActivationKind kind = ActivationKind::rectifier;
@@ -62,18 +66,28 @@ struct Rectifier {
   [[nodiscard, gnu::always_inline]] constexpr T value(T x) const { return Activation::value(x, slope); }
   // Where the activation keeps signs.
   [[nodiscard, gnu::always_inline]] constexpr T derivative(T y) const { return Activation::derivative(y, slope); }
+  // argmin over z of (z − m)² + ratio (a − f(z))²
+  [[nodiscard, gnu::always_inline]] constexpr T nearest(T m, T a, T ratio) const {
+    return Activation::nearest(m, a, slope, ratio);
+  }
 };
 
 template <typename T>
 struct Sigmoid {
   [[nodiscard, gnu::always_inline]] T value(T x) const { return sigmoid(x); }
   [[nodiscard, gnu::always_inline]] constexpr T derivative(T y) const { return y * (T(1) - y); }
+  [[nodiscard]] T nearest(T m, T a, T ratio) const {
+    return static_cast<T>(nearest_smooth(ActivationKind::sigmoid, m, a, ratio));
+  }
 };
 
 template <typename T>
 struct Tanh {
   [[nodiscard, gnu::always_inline]] T value(T x) const { return hyperbolic_tangent(x); }
   [[nodiscard, gnu::always_inline]] constexpr T derivative(T y) const { return (T(1) - y) * (T(1) + y); }
+  [[nodiscard]] T nearest(T m, T a, T ratio) const {
+    return static_cast<T>(nearest_smooth(ActivationKind::tanh, m, a, ratio));
+  }
 };
 
 // body(f) with f the activation as one of the types above.
