@@ -1,8 +1,8 @@
 /**
- * How long one iteration of dlADMM takes, as a ratio to the floor: the matrix products that an iteration cannot do
- * without, at the best rate that this machine reaches for each shape in the same run.
+ * How long one iteration takes, as a ratio to the floor: the matrix products (and factorisations) that an iteration cannot
+ * do without, at the best rate that this machine reaches for each shape in the same run.
  *
- *     npm run --silent bench:iteration -- [--layers 784-1000-1000-10] [--samples 60000] [--dtype float32]
+ *     npm run --silent bench:iteration -- [--solver dladmm | sigmoid-admm] [--layers 784-1000-1000-10] [--samples 60000] [--dtype float32]
  *                                         [--threads N] [--rounds 5] [--json]
  *
  * Two child processes take turns, so that a drift of the machine's speed meets both: one trains, the other multiplies.
@@ -10,12 +10,13 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startChild } from './iteration/child.js';
-import { floorFlops, floorProducts, floorSeconds, type Rates } from './iteration/floor.js';
+import { floorFlops, floorProducts, floorSeconds, type Rates, type Solver } from './iteration/floor.js';
 import type { FloorReply, FloorRequest, IterationReply, IterationRequest } from './iteration/messages.js';
 import { median } from './statistics.js';
 
 const { values } = parseArgs({
   options: {
+    solver: { type: 'string', default: 'dladmm' },
     layers: { type: 'string', default: '784-1000-1000-10' },
     samples: { type: 'string', default: '60000' },
     dtype: { type: 'string', default: 'float32' },
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+const solver: Solver = values.solver === 'sigmoid-admm' ? 'sigmoid-admm' : 'dladmm';
 const layers = values.layers.split('-').map(Number);
 const samples = Number(values.samples);
 const threads = Number(values.threads);
@@ -38,8 +40,8 @@ const multiplier = startChild<FloorRequest, FloorReply>('./multiplier.js');
 const rates: Rates = new Map();
 const replies: IterationReply[] = [];
 try {
-  await trainer.ask({ layers, samples, dtype, threads });
-  const products = floorProducts(layers);
+  await trainer.ask({ solver, layers, samples, dtype, threads });
+  const products = floorProducts(layers, solver);
   for (let round = 0; round < rounds; round += 1) {
     replies.push(await trainer.ask('iterate'));
     for (const { product, inputs, outputs } of products) {
@@ -57,9 +59,10 @@ try {
 
 const refresh = median(replies.map((reply) => reply.refreshSeconds));
 const seconds = median(replies.map((reply) => reply.seconds)) + refresh / REFRESH_EVERY;
-const floor = floorSeconds(layers, rates);
-const flops = floorFlops(layers, samples);
+const floor = floorSeconds(layers, samples, solver, rates);
+const flops = floorFlops(layers, samples, solver);
 const result = {
+  solver,
   layers: values.layers,
   samples,
   dtype,
@@ -79,13 +82,13 @@ if (values.json) {
 } else {
   const kinds = Object.keys(replies[0]?.kinds ?? {});
   console.log(
-    `${values.layers}, ${samples} samples, ${dtype}, ${threads} threads, OpenBLAS kernel ${result.openblasCore}\n`,
+    `${solver}: ${values.layers}, ${samples} samples, ${dtype}, ${threads} threads, OpenBLAS kernel ${result.openblasCore}\n`,
   );
   console.log('update            seconds an iteration');
   for (const kind of kinds) {
     console.log(`${kind.padEnd(18)}${median(replies.map((reply) => reply.kinds[kind] ?? 0)).toFixed(4)}`);
   }
-  console.log(`${'refresh of P / 25'.padEnd(18)}${(refresh / REFRESH_EVERY).toFixed(4)}`);
+  if (solver === 'dladmm') console.log(`${'refresh of P / 25'.padEnd(18)}${(refresh / REFRESH_EVERY).toFixed(4)}`);
   console.log(`${'iteration'.padEnd(18)}${seconds.toFixed(4)}`);
   console.log(
     `${'floor'.padEnd(18)}${floor.toFixed(4)}   ${(flops / 1e9).toFixed(1)} GFLOP at ${result.floorGflops.toFixed(1)} GFLOP/s`,

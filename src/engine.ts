@@ -2,7 +2,7 @@ import type { Parameters } from './initialisation.js';
 import type { LabelledSamples } from './layered-state.js';
 import type { Numbers } from './native.js';
 import type { Metrics, ProgressRecord } from './record.js';
-import type { Block, Update } from './sweep.js';
+import type { AnyBlock } from './sweep.js';
 
 /** What {@link Training} adds to the record of an engine. */
 export type Watched = 'iteration' | 'elapsed' | 'train' | 'validation' | 'test';
@@ -13,7 +13,7 @@ export type Advance<R extends ProgressRecord> =
   /** A stop was asked for; the iteration is not complete. */
   | { readonly kind: 'stopped' }
   /** A value was not finite; the parameters are the last finite ones. */
-  | { readonly kind: 'diverged'; readonly update?: Update };
+  | { readonly kind: 'diverged'; readonly update?: { readonly block: AnyBlock; readonly layer: number } };
 
 /**
  * One face for all solvers: samples and parameters in native memory, and something that an iteration does to them. A
@@ -28,7 +28,7 @@ export interface Engine<R extends ProgressRecord> {
   evaluate(set: number | 'train'): Promise<Metrics>;
   parameters(): Promise<Parameters>;
   /** A copy of a block of the present state. */
-  read(block: Block, layer: number): Promise<Numbers>;
+  read(block: AnyBlock, layer: number): Promise<Numbers>;
   /** Ends the iteration at work as soon as may be. */
   stop(): void;
   close(): void;

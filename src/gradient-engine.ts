@@ -1,8 +1,9 @@
 import type { Engine } from './engine.js';
 import { GradientState } from './gradient-state.js';
-import { type Initialisation, initialise, type Parameters } from './initialisation.js';
-import type { Dtype, Numbers } from './native.js';
+import { type Initialisation, initialise } from './initialisation.js';
+import type { Dtype } from './native.js';
 import type { Network } from './network.js';
+import { readParameters, writeParameters } from './parameters.js';
 import { seededRandom } from './random.js';
 import type { EpochRecord } from './record.js';
 import type { LabelledSamples } from './samples.js';
@@ -33,11 +34,7 @@ export async function openGradient(
     data,
   );
   opened(engineOf(state));
-  const { weights, biases } = await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed));
-  for (let l = 1; l < network.layers.length; l += 1) {
-    await state.write('W', l, weights[l - 1] as Numbers);
-    await state.write('b', l, biases[l - 1] as Numbers);
-  }
+  await writeParameters(state, await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed)));
 }
 
 function engineOf(state: GradientState): Engine<EpochRecord> {
@@ -58,14 +55,4 @@ function engineOf(state: GradientState): Engine<EpochRecord> {
     stop: () => state.stop(),
     close: () => state.close(),
   };
-}
-
-async function readParameters(state: GradientState): Promise<Parameters> {
-  const weights: Numbers[] = [];
-  const biases: Numbers[] = [];
-  for (let l = 1; l < state.options.network.layers.length; l += 1) {
-    weights.push(await state.read('W', l));
-    biases.push(await state.read('b', l));
-  }
-  return { weights, biases };
 }

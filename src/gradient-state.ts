@@ -10,7 +10,7 @@ import {
   type Numbers,
   native,
 } from './native.js';
-import { checkActivation, checkLayers, checkLoss, type Network, slopeOf } from './network.js';
+import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from './network.js';
 import type { Metrics } from './record.js';
 import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
 import { type GradientMethod, type Method, methodOf, ratesOf } from './solvers/gradient.js';
@@ -249,7 +249,7 @@ function nativeOptions(options: GradientStateOptions, method: Method, samples: n
   return {
     dtype,
     widths: network.layers,
-    slope: slopeOf(network.activation),
+    ...nativeActivation(network.activation),
     loss: network.loss,
     softmax: 'stable',
     threads,

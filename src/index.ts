@@ -4,12 +4,18 @@
  * @packageDocumentation
  */
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
+export {
+  type ConstraintPenalties,
+  type ConstraintSweepResult,
+  ConstraintsState,
+  type ConstraintsStateOptions,
+} from './constraints-state.js';
 export * from './data/index.js';
 export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-options.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
 export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
 export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
-export type { Initialisation, Parameters } from './initialisation.js';
+export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
 export type { LabelledSamples, StartOptions, StateOptions, SweepPenalties, SweepResult } from './layered-state.js';
@@ -19,8 +25,21 @@ export { Model, type ModelParts, type Prediction } from './model.js';
 export type { Activation, Loss, Network } from './network.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
 export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
-export type { EpochRecord, IterationRecord, Measures, Metrics, ProgressRecord, UpdateRecord } from './record.js';
+export type {
+  AnyRecord,
+  ConstraintMeasures,
+  ConstraintUpdateRecord,
+  EpochRecord,
+  IterationRecord,
+  Measures,
+  Metrics,
+  ProgressRecord,
+  SigmoidRecord,
+  SweepWork,
+  UpdateRecord,
+} from './record.js';
 export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
+export { SIGMOID_DEFAULTS, type SigmoidOptions } from './sigmoid-options.js';
 export type { BadmOptions, SisaOptions } from './solvers/badm.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
 export type {
@@ -35,6 +54,7 @@ export type {
   SgdOptions,
 } from './solvers/gradient.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
+export { sigmoidSweep } from './solvers/sigmoid.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -44,5 +64,20 @@ export {
   stepFlops,
   type UpdateSizes,
 } from './step.js';
-export { a, type Block, b, type Sweep, type Update, u, W, z } from './sweep.js';
+export {
+  type AnyBlock,
+  a,
+  type Block,
+  b,
+  type ConstraintBlock,
+  type ConstraintSweep,
+  type ConstraintUpdate,
+  Lambda,
+  type Sweep,
+  type Update,
+  u,
+  V,
+  W,
+  z,
+} from './sweep.js';
 export { type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';

@@ -1,4 +1,4 @@
-import { checkKeys, checkObject } from './checks.js';
+import { atLeast, checkKeys, checkObject, oneOf } from './checks.js';
 import { expected } from './errors.js';
 import { breathe, checkAttached } from './inputs.js';
 import type { Dtype, Numbers } from './native.js';
@@ -11,16 +11,38 @@ export interface Parameters {
 }
 
 /**
+ * Variances of W_l that scale with the widths; b_l = 0.
+ *
+ * - `msra`: 2/n_l, and 1 for the last layer, as the published code of sigmoid-ADMM has it.
+ * - `xavier`: 2/(n_{l−1} + n_l).
+ * - `lecun`: 1/n_{l−1}.
+ * - `orthogonal`: rows (or columns, where these are fewer) of length 1 at right angles to each other.
+ */
+export type Scheme = 'msra' | 'xavier' | 'lecun' | 'orthogonal';
+
+/** The schemes by name. */
+export const SCHEMES: readonly Scheme[] = ['msra', 'xavier', 'lecun', 'orthogonal'];
+
+/** A scheme, everything multiplied by `gain`. */
+export interface ScaledScheme {
+  readonly scheme: Scheme;
+  readonly gain: number;
+  /** Of the numbers drawn (for `orthogonal`, before they are made so). Default `normal`. */
+  readonly distribution?: 'normal' | 'uniform';
+}
+
+/**
  * - `he`: W_l normal with variance 2/n_{l−1}, b_l = 0.
  * - `glorot`: W_l uniform with variance 2/(n_{l−1} + n_l), b_l = 0.
  * - `gaussian`: W_l and b_l normal with mean 0 and the given standard deviation (the official code: 0.1).
+ * - a scheme with its gain.
  * - parameters of one's own.
  */
-export type Initialisation = 'he' | 'glorot' | { readonly gaussian: number } | Parameters;
+export type Initialisation = 'he' | 'glorot' | { readonly gaussian: number } | ScaledScheme | Parameters;
 
 const CHUNK_ENTRIES = 2 ** 17;
 
-const KINDS = "'he', 'glorot', { gaussian: sd } or { weights, biases }";
+const KINDS = "'he', 'glorot', { gaussian: sd }, { scheme, gain } or { weights, biases }";
 
 /**
  * Checked, and with parameters of one's own copied: what becomes of the caller's arrays later does not matter.
@@ -36,6 +58,14 @@ export function initialisationOf(how: Initialisation, layers: readonly number[],
     const sd = how.gaussian;
     if (typeof sd === 'number' && sd >= 0 && Number.isFinite(sd)) return { gaussian: sd };
     throw expected('a finite standard deviation (0.1 is usual)', 'initialisation.gaussian', sd, 'ERR_DLADMM_RANGE');
+  }
+  if ('scheme' in how) {
+    checkKeys(how, ['scheme', 'gain', 'distribution'], 'initialisation');
+    return {
+      scheme: oneOf(how.scheme, SCHEMES, 'initialisation.scheme'),
+      gain: atLeast(how.gain, 0, 'initialisation.gain'),
+      distribution: oneOf(how.distribution ?? 'normal', ['normal', 'uniform'], 'initialisation.distribution'),
+    };
   }
   if (!('weights' in how && 'biases' in how)) throw expected(KINDS, 'initialisation', how);
   checkKeys(how, ['weights', 'biases'], 'initialisation');
@@ -88,6 +118,11 @@ export async function initialise(
   for (let l = 1; l < layers.length; l += 1) {
     const inputs = layers[l - 1] ?? 0;
     const outputs = layers[l] ?? 0;
+    if (typeof how === 'object' && 'scheme' in how) {
+      weights.push(await scaled(how, { inputs, outputs, last: l === layers.length - 1 }, dtype, random));
+      biases.push(await draw(outputs, undefined, dtype));
+      continue;
+    }
     weights.push(await draw(outputs * inputs, weightsOf(how, inputs, outputs, random), dtype));
     biases.push(await draw(outputs, typeof how === 'object' ? normal(how.gaussian, random) : undefined, dtype));
   }
@@ -98,7 +133,12 @@ type Source = (() => number) | undefined;
 
 const normal = (sd: number, random: Random): Source => (sd === 0 ? undefined : () => sd * random.normal());
 
-function weightsOf(how: Exclude<Initialisation, Parameters>, inputs: number, outputs: number, random: Random): Source {
+function weightsOf(
+  how: Exclude<Initialisation, Parameters | ScaledScheme>,
+  inputs: number,
+  outputs: number,
+  random: Random,
+): Source {
   if (how === 'he') return normal(Math.sqrt(2 / inputs), random);
   if (typeof how === 'object') return normal(how.gaussian, random);
   const reach = Math.sqrt(6 / (inputs + outputs));
@@ -112,6 +152,66 @@ async function draw(count: number, next: Source, dtype: Dtype): Promise<Numbers>
   for (let i = 0; i < count; i += 1) {
     if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();
     out[i] = next();
+  }
+  return out;
+}
+
+interface Shape {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly last: boolean;
+}
+
+function varianceOf(scheme: Exclude<Scheme, 'orthogonal'>, { inputs, outputs, last }: Shape): number {
+  if (scheme === 'msra') return last ? 1 : 2 / outputs;
+  return scheme === 'xavier' ? 2 / (inputs + outputs) : 1 / inputs;
+}
+
+async function scaled(
+  { scheme, gain, distribution }: ScaledScheme,
+  shape: Shape,
+  dtype: Dtype,
+  random: Random,
+): Promise<Numbers> {
+  const { inputs, outputs } = shape;
+  const draw = distribution === 'uniform' ? () => Math.sqrt(3) * (2 * random.uniform() - 1) : () => random.normal();
+  const drawn = new Float64Array(outputs * inputs);
+  for (let i = 0; i < drawn.length; i += 1) {
+    if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();
+    drawn[i] = draw();
+  }
+  const factor = scheme === 'orthogonal' ? gain : gain * Math.sqrt(varianceOf(scheme, shape));
+  const values = scheme === 'orthogonal' ? await orthonormal(drawn, outputs, inputs) : drawn;
+  return dtype === 'float32'
+    ? Float32Array.from(values, (value) => factor * value)
+    : values.map((value) => factor * value);
+}
+
+/** The rows (or, where these are fewer, the columns) of a matrix made orthonormal, by Gram and Schmidt, each twice. */
+async function orthonormal(matrix: Float64Array, rows: number, columns: number): Promise<Float64Array> {
+  const count = Math.min(rows, columns);
+  const length = Math.max(rows, columns);
+  const [step, stride] = rows <= columns ? [columns, 1] : [1, columns];
+  const vectors = Array.from({ length: count }, (_, i) =>
+    Float64Array.from({ length }, (_entry, j) => matrix[i * step + j * stride] ?? 0),
+  );
+  for (const [i, vector] of vectors.entries()) {
+    if (i % 8 === 7) await breathe();
+    for (let pass = 0; pass < 2; pass += 1) {
+      for (const earlier of vectors.slice(0, i)) {
+        let product = 0;
+        for (let j = 0; j < length; j += 1) product += (vector[j] ?? 0) * (earlier[j] ?? 0);
+        for (let j = 0; j < length; j += 1) vector[j] = (vector[j] ?? 0) - product * (earlier[j] ?? 0);
+      }
+      let squares = 0;
+      for (const value of vector) squares += value * value;
+      const norm = Math.sqrt(squares);
+      for (let j = 0; j < length; j += 1) vector[j] = (vector[j] ?? 0) / norm;
+    }
+  }
+  const out = new Float64Array(matrix.length);
+  for (const [i, vector] of vectors.entries()) {
+    for (let j = 0; j < length; j += 1) out[i * step + j * stride] = vector[j] ?? 0;
   }
   return out;
 }

@@ -1,14 +1,15 @@
 import type { Engine } from './engine.js';
-import { type Initialisation, initialise, type Parameters } from './initialisation.js';
+import { type Initialisation, initialise } from './initialisation.js';
 import { rowSource } from './inputs.js';
 import { type LabelledSamples, LayeredState, type StartOptions, type SweepPenalties } from './layered-state.js';
-import type { Dtype, Numbers } from './native.js';
+import type { Dtype } from './native.js';
 import type { Network } from './network.js';
+import { readParameters, writeParameters } from './parameters.js';
 import { seededRandom } from './random.js';
 import type { IterationRecord } from './record.js';
 import type { Penalties, RunningSchedule } from './schedule.js';
 import { decideSteps, type StepChoice } from './step.js';
-import type { Update } from './sweep.js';
+import type { Block, Update } from './sweep.js';
 
 /** What a solver of the layered splitting is: sweeps, kinds of step, penalties and their schedule, a start. */
 export interface LayeredPlan {
@@ -68,11 +69,7 @@ export async function openLayered(
   );
   const engine = engineOf(plan, state);
   opened(engine);
-  const { weights, biases } = await initialise(plan.initialisation, network.layers, dtype, seededRandom(plan.seed));
-  for (let l = 1; l < network.layers.length; l += 1) {
-    await state.write('W', l, weights[l - 1] as Numbers);
-    await state.write('b', l, biases[l - 1] as Numbers);
-  }
+  await writeParameters(state, await initialise(plan.initialisation, network.layers, dtype, seededRandom(plan.seed)));
   await state.start({ ...plan.start, seed: plan.seed });
   if (plan.firstUpdates.length > 0) await state.run(plan.firstUpdates, penaltiesOf(plan, plan.penaltiesFor(samples)));
 }
@@ -100,7 +97,8 @@ function engineOf(plan: LayeredPlan, state: LayeredState): Engine<IterationRecor
     },
     evaluate: (set) => state.evaluate(set),
     parameters: () => readParameters(state),
-    read: (block, layer) => state.read(block, layer),
+    // The state says no to blocks that it does not have.
+    read: (block, layer) => state.read(block as Block, layer),
     stop: () => state.stop(),
     close: () => state.close(),
   };
@@ -111,13 +109,3 @@ const penaltiesOf = ({ settings, gamma }: LayeredPlan, penalties: Penalties): Sw
   ...penalties,
   ...(gamma !== undefined && { gamma }),
 });
-
-async function readParameters(state: LayeredState): Promise<Parameters> {
-  const weights: Numbers[] = [];
-  const biases: Numbers[] = [];
-  for (let l = 1; l < state.options.network.layers.length; l += 1) {
-    weights.push(await state.read('W', l));
-    biases.push(await state.read('b', l));
-  }
-  return { weights, biases };
-}

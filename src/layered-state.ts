@@ -12,7 +12,15 @@ import {
   type Numbers,
   native,
 } from './native.js';
-import { checkActivation, checkLayers, checkLoss, classifies, type Loss, type Network, slopeOf } from './network.js';
+import {
+  checkActivation,
+  checkLayers,
+  checkLoss,
+  classifies,
+  type Loss,
+  type Network,
+  nativeActivation,
+} from './network.js';
 import type { Measures, Metrics, UpdateRecord } from './record.js';
 import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
 import { checkStepKinds, type StepKind, type StepKinds } from './step.js';
@@ -277,7 +285,7 @@ function nativeOptions(options: StateOptions, samples: number) {
   return {
     dtype,
     widths: network.layers,
-    slope: slopeOf(network.activation),
+    ...nativeActivation(network.activation),
     loss: network.loss,
     softmax,
     samples,

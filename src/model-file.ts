@@ -9,9 +9,9 @@ import { classCount } from './network.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from './safetensors.js';
 
 /** The function between the layers; the last layer has none, its values go into the loss as they are. */
-export type StoredActivation = 'relu' | 'identity' | { readonly leakyRelu: number };
+export type StoredActivation = 'relu' | 'identity' | 'sigmoid' | 'tanh' | { readonly leakyRelu: number };
 
-export type StoredLoss = 'softmax-cross-entropy' | 'squared-error' | 'hinge';
+export type StoredLoss = 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-hot-squared-error';
 
 /** A trained network. Layer l, from 1 to L, maps a row x of n_{l−1} values to f_l(x · W_lᵀ + b_l). */
 export interface StoredModel {
@@ -35,7 +35,13 @@ const FORMAT = 1;
 const NETWORK = 'network';
 const NOTE = 'note.';
 const MAX_WIDTH = 2 ** 31 - 1;
-const LOSSES: readonly unknown[] = ['softmax-cross-entropy', 'squared-error', 'hinge'] satisfies StoredLoss[];
+const LOSSES: readonly unknown[] = [
+  'softmax-cross-entropy',
+  'squared-error',
+  'hinge',
+  'one-hot-squared-error',
+] satisfies StoredLoss[];
+const PLAIN_ACTIVATIONS = ['relu', 'identity', 'sigmoid', 'tanh'] as const satisfies readonly StoredActivation[];
 
 const ARRAYS = { float32: Float32Array, float64: Float64Array } as const;
 const DTYPES = { float32: 'F32', float64: 'F64' } as const;
@@ -98,9 +104,10 @@ function checkFinite(data: Float32Array | Float64Array, columns: number, name: s
 const refuseArgument: Refuse = (what, name, received) => expected(what, `model.${name}`, received);
 
 function checkedActivation(activation: StoredActivation): { readonly name: string; readonly slope?: number } {
-  if (activation === 'relu' || activation === 'identity') return { name: activation };
+  const plain = PLAIN_ACTIVATIONS.find((name) => name === activation);
+  if (plain !== undefined) return { name: plain };
   if (!isObject(activation) || Object.keys(activation).join() !== 'leakyRelu') {
-    throw refuseArgument("'relu', 'identity' or { leakyRelu: slope }", 'activation', activation);
+    throw refuseArgument("'relu', 'identity', 'sigmoid', 'tanh' or { leakyRelu: slope }", 'activation', activation);
   }
   return { name: 'leaky-relu', slope: checkSlope(activation.leakyRelu, refuseArgument) };
 }
@@ -198,11 +205,12 @@ function refusalIn(name: string): Refuse {
 
 function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
   const { name, slope, ...unknown } = isObject(value) ? value : {};
-  const isPlain = (name === 'relu' || name === 'identity') && slope === undefined;
-  if (Object.keys(unknown).length > 0 || !(isPlain || name === 'leaky-relu')) {
-    throw refuse('{ name: relu, identity or leaky-relu, slope for the last }', 'activation', JSON.stringify(value));
+  const plain = slope === undefined ? PLAIN_ACTIVATIONS.find((known) => known === name) : undefined;
+  if (Object.keys(unknown).length > 0 || (plain === undefined && name !== 'leaky-relu')) {
+    const what = '{ name: relu, identity, sigmoid, tanh or leaky-relu, slope for the last }';
+    throw refuse(what, 'activation', JSON.stringify(value));
   }
-  return name === 'leaky-relu' ? { leakyRelu: checkSlope(slope, refuse) } : (name as 'relu' | 'identity');
+  return plain ?? { leakyRelu: checkSlope(slope, refuse) };
 }
 
 function parseNetwork(text: string | undefined, name: string, refuse: Refuse): Readonly<Record<string, unknown>> {

@@ -15,7 +15,7 @@ import {
   classCount,
   classifies,
   type Network,
-  slopeOf,
+  nativeActivation,
 } from './network.js';
 import type { Metrics } from './record.js';
 
@@ -25,7 +25,7 @@ export interface Prediction {
   readonly outputs: Matrix;
   /** Classification: the class of the largest output, one a sample. */
   readonly labels?: Int32Array;
-  /** Classification: softmax of the outputs, samples × n_L. */
+  /** Softmax cross-entropy: softmax of the outputs, samples × n_L. */
   readonly probabilities?: Matrix;
 }
 
@@ -103,19 +103,19 @@ export class Model {
       this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
     const classification = classifies(this.network.loss);
     const labels = new Int32Array(classification ? source.rows : 0);
-    // The hinge loss gives scores, not probabilities.
-    const hinge = this.network.loss === 'hinge';
-    const probabilities = data.slice(0, classification && !hinge ? data.length : 0);
+    // The other losses give scores, not probabilities.
+    const probable = this.network.loss === 'softmax-cross-entropy';
+    const probabilities = data.slice(0, probable ? data.length : 0);
     await this.#eachChunk(source, async (first, chunk) => {
       const part: Matrix = { data: await this.#handle.predict(chunk), rows: chunk.length / source.columns, columns };
       data.set(part.data, first * columns);
       if (!classification) return;
       labels.set(this.#classes === columns ? largest(part) : aboveHalf(part), first);
-      if (!hinge) probabilities.set(softmax(part), first * columns);
+      if (probable) probabilities.set(softmax(part), first * columns);
     });
     const outputs: Matrix = { data, rows: source.rows, columns };
     if (!classification) return { outputs };
-    if (hinge) return { outputs, labels };
+    if (!probable) return { outputs, labels };
     return { outputs, labels, probabilities: { data: probabilities, rows: source.rows, columns } };
   }
 
@@ -181,7 +181,7 @@ export class Model {
     const handle = new native.TrainedNetwork({
       dtype: this.dtype,
       widths: layers,
-      slope: slopeOf(activation),
+      ...nativeActivation(activation),
       loss,
       softmax: 'stable',
       threads: this.#threads,

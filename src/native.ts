@@ -5,13 +5,17 @@ import { DlAdmmError, type ErrorCode, systemCode } from './errors.js';
 /** Numbers that name the blocks on the way to the addon. */
 export const BLOCK_NUMBER = { W: 0, b: 1, z: 2, a: 3, u: 4 } as const;
 
+/** The same for the splitting that keeps all constraints. */
+export const CONSTRAINT_BLOCK_NUMBER = { W: 0, V: 1, Lambda: 2, b: 3 } as const;
+
 export type Dtype = 'float32' | 'float64';
 
 export interface NativeNetworkOptions {
   readonly dtype: Dtype;
   readonly widths: readonly number[];
+  readonly activation: 'rectifier' | 'sigmoid' | 'tanh';
   readonly slope: number;
-  readonly loss: 'softmax-cross-entropy' | 'squared-error' | 'hinge';
+  readonly loss: 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-hot-squared-error';
   readonly softmax: 'stable' | 'reference';
   readonly threads: number;
 }
@@ -84,6 +88,62 @@ export interface NativeLayered extends NativeSamples {
   run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
   measure(penalties: NativePenalties): Promise<NativeMeasures>;
   refresh(): Promise<void>;
+  evaluate(set: number): Promise<NativeEvaluation>;
+  read(block: number, layer: number): Promise<Numbers>;
+  write(block: number, layer: number, values: Numbers): Promise<void>;
+  stopSweep(): void;
+  close(): void;
+}
+
+export interface NativeConstraintsOptions extends NativeNetworkOptions {
+  readonly samples: number;
+}
+
+export interface NativeConstraintsPenalties {
+  readonly lambda: number;
+  readonly beta: readonly number[];
+  readonly majoriser: 'paper' | 'code';
+}
+
+export interface NativeConstraintsMeasures {
+  readonly residual: Float64Array;
+  readonly stationaryW: Float64Array;
+  readonly stationaryV: Float64Array;
+  readonly loss: number;
+  readonly regularisation: number;
+  readonly dualProduct: number;
+  readonly dualIdentity: number;
+  readonly kkt: number;
+  readonly lagrangian: number;
+}
+
+/** Products over the samples by kind, Cholesky factors, and the floating-point operations of all of them. */
+export interface NativeWork {
+  readonly gradient: number;
+  readonly image: number;
+  readonly back: number;
+  readonly gram: number;
+  readonly solve: number;
+  readonly factor: number;
+  readonly flops: number;
+}
+
+export interface NativeConstraintsSweep {
+  /** Five numbers an update: curvature, step norm, ridge, factor seconds, seconds. */
+  readonly updates: Float64Array;
+  readonly completed: number;
+  readonly stopped: boolean;
+  readonly diverged: boolean;
+  readonly seconds: number;
+  readonly work: NativeWork;
+  readonly measures?: NativeConstraintsMeasures;
+}
+
+export interface NativeConstraints extends NativeSamples {
+  addEvaluationSet(samples: number): number;
+  start(): Promise<void>;
+  run(updates: Int32Array, penalties: NativeConstraintsPenalties): Promise<NativeConstraintsSweep>;
+  measure(penalties: NativeConstraintsPenalties): Promise<NativeConstraintsMeasures>;
   evaluate(set: number): Promise<NativeEvaluation>;
   read(block: number, layer: number): Promise<Numbers>;
   write(block: number, layer: number, values: Numbers): Promise<void>;
@@ -218,6 +278,10 @@ export interface NativeAddon {
   readonly Layered: {
     new (options: NativeLayeredOptions): NativeLayered;
     requiredBytes(options: NativeLayeredOptions): number;
+  };
+  readonly Constraints: {
+    new (options: NativeConstraintsOptions): NativeConstraints;
+    requiredBytes(options: NativeConstraintsOptions): number;
   };
   readonly GradientTrainer: {
     new (options: NativeGradientOptions): NativeGradientTrainer;

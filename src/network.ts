@@ -1,14 +1,18 @@
 import { DlAdmmError, expected } from './errors.js';
 
 /** f_l of the hidden layers. A leaky ReLU may have any finite slope; the last layer is always linear. */
-export type Activation = 'relu' | 'identity' | { readonly leakyRelu: number };
+export type Activation = 'relu' | 'identity' | 'sigmoid' | 'tanh' | { readonly leakyRelu: number };
 
 /**
- * R, summed over samples: softmax cross-entropy over class labels, ½‖z − y‖² over rows of target values, or the hinge
- * loss over class labels (Taylor et al., 2016): max(1 − z, 0) for the label's output, max(z, 0) for the others. With a
- * single output the hinge loss tells class 1 from class 0.
+ * R, summed over samples: softmax cross-entropy over class labels, ½‖z − y‖² over rows of target values or (one-hot)
+ * over class labels, y being 1 at the label and 0 elsewhere, or the hinge loss over class labels (Taylor et al., 2016):
+ * max(1 − z, 0) for the label's output, max(z, 0) for the others. With a single output the hinge loss tells class 1 from
+ * class 0.
  */
-export type Loss = 'softmax-cross-entropy' | 'squared-error' | 'hinge';
+export type Loss = 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-hot-squared-error';
+
+/** The losses by name. */
+export const LOSSES: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
 
 /** A multilayer perceptron: widths n_0 … n_L, one activation for the hidden layers, a loss. */
 export interface Network {
@@ -26,11 +30,18 @@ export const classCount = (loss: Loss, outputs: number): number => (loss === 'hi
 /** What BLAS can count to. */
 const LARGEST_DIMENSION = 2 ** 31 - 1;
 
-/** f(x) = x for x > 0 and slope · x elsewhere. */
-export function slopeOf(activation: Activation): number {
-  if (activation === 'relu') return 0;
-  if (activation === 'identity') return 1;
-  return activation.leakyRelu;
+/** Whether an activation is differentiable everywhere. */
+export const isSmooth = (activation: Activation): activation is 'sigmoid' | 'tanh' =>
+  activation === 'sigmoid' || activation === 'tanh';
+
+/** An activation as native code takes it: a rectifier is x for x > 0 and slope · x elsewhere. */
+export function nativeActivation(activation: Activation): {
+  readonly activation: 'rectifier' | 'sigmoid' | 'tanh';
+  readonly slope: number;
+} {
+  if (isSmooth(activation)) return { activation, slope: 0 };
+  if (activation === 'relu') return { activation: 'rectifier', slope: 0 };
+  return { activation: 'rectifier', slope: activation === 'identity' ? 1 : activation.leakyRelu };
 }
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
@@ -51,18 +62,18 @@ export function checkLayers(layers: unknown): asserts layers is readonly number[
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkActivation(activation: unknown): asserts activation is Activation {
-  if (activation === 'relu' || activation === 'identity') return;
+  if (activation === 'relu' || activation === 'identity' || activation === 'sigmoid' || activation === 'tanh') return;
   if (typeof activation === 'object' && activation !== null && 'leakyRelu' in activation) {
     if (typeof activation.leakyRelu === 'number' && Number.isFinite(activation.leakyRelu)) return;
     throw expected('a finite slope (0.01 is usual)', 'activation.leakyRelu', activation.leakyRelu, 'ERR_DLADMM_RANGE');
   }
-  throw expected("'relu', 'identity' or { leakyRelu: slope }", 'activation', activation);
+  throw expected("'relu', 'identity', 'sigmoid', 'tanh' or { leakyRelu: slope }", 'activation', activation);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
 export function checkLoss(loss: unknown): asserts loss is Loss {
-  if (loss !== 'softmax-cross-entropy' && loss !== 'squared-error' && loss !== 'hinge') {
-    throw expected("'softmax-cross-entropy', 'squared-error' or 'hinge'", 'loss', loss);
+  if (!LOSSES.some((known) => known === loss)) {
+    throw expected(LOSSES.map((known) => `'${known}'`).join(' or '), 'loss', loss);
   }
 }
 

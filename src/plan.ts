@@ -1,4 +1,5 @@
 import { checkObject, oneOf } from './checks.js';
+import { type ConstraintsPlan, openConstraints } from './constraints-engine.js';
 import { type DladmmOptions, dladmmPlanOf } from './dladmm-options.js';
 import type { Engine } from './engine.js';
 import { type GradientPlan, openGradient } from './gradient-engine.js';
@@ -7,19 +8,21 @@ import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
 import { type LayeredPlan, openLayered } from './layered-engine.js';
 import type { LabelledSamples } from './layered-state.js';
 import type { CommonPlan } from './options.js';
-import type { EpochRecord, IterationRecord, ProgressRecord } from './record.js';
+import type { EpochRecord, IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
+import { type SigmoidOptions, sigmoidPlanOf } from './sigmoid-options.js';
 import { GRADIENT_SOLVERS } from './solvers/gradient.js';
 
 /** The options of the solvers of the layered splitting. */
 export type LayeredOptions = DladmmOptions | InversionOptions;
 
 /** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */
-export type TrainOptions = LayeredOptions | GradientOptions;
+export type TrainOptions = LayeredOptions | SigmoidOptions | GradientOptions;
 
 /** The solvers by name. */
 export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
   'dladmm',
   'inversion-admm',
+  'sigmoid-admm',
   ...GRADIENT_SOLVERS,
 ];
 
@@ -31,19 +34,23 @@ export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
   readonly open: (data: LabelledSamples, opened: (engine: Engine<R>) => void) => Promise<void>;
 }
 
+type AnyPlan = Plan<IterationRecord> | Plan<SigmoidRecord> | Plan<EpochRecord>;
+
 /**
  * Checks every option once, before native code sees any.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
  */
 export function planOf(options: LayeredOptions): Plan<IterationRecord>;
+export function planOf(options: SigmoidOptions): Plan<SigmoidRecord>;
 export function planOf(options: GradientOptions): Plan<EpochRecord>;
-export function planOf(options: TrainOptions): Plan<IterationRecord> | Plan<EpochRecord>;
-export function planOf(options: TrainOptions): Plan<IterationRecord> | Plan<EpochRecord> {
+export function planOf(options: TrainOptions): AnyPlan;
+export function planOf(options: TrainOptions): AnyPlan {
   checkObject(options, 'an object', 'options');
   const solver = oneOf(options.solver ?? 'dladmm', SOLVERS, 'solver');
   if (solver === 'dladmm') return layered(dladmmPlanOf(options as DladmmOptions));
   if (solver === 'inversion-admm') return layered(inversionPlanOf(options as InversionOptions));
+  if (solver === 'sigmoid-admm') return constraints(sigmoidPlanOf(options as SigmoidOptions));
   return gradient(gradientPlanOf(options as GradientOptions));
 }
 
@@ -51,6 +58,12 @@ const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<Iteratio
   ...plan,
   needsTrainLoss: plan.schedule.needsTrainLoss,
   open: (data, opened) => openLayered(plan, data, opened),
+});
+
+const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<SigmoidRecord> => ({
+  ...plan,
+  needsTrainLoss: false,
+  open: (data, opened) => openConstraints(plan, data, opened),
 });
 
 const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecord> => ({

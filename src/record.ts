@@ -1,5 +1,5 @@
 import type { Penalties } from './schedule.js';
-import type { Update } from './sweep.js';
+import type { ConstraintUpdate, Update } from './sweep.js';
 
 /** Loss and accuracy of the network (not of the split variables) on a set of samples. */
 export interface Metrics {
@@ -72,6 +72,70 @@ export interface IterationRecord extends Measures, ProgressRecord {
   readonly updates: readonly UpdateRecord[];
 }
 
+/** Where the variables of the splitting that keeps all constraints stand. Norms are squared and summed over the samples. */
+export interface ConstraintMeasures {
+  /** The augmented Lagrangian L. */
+  readonly lagrangian: number;
+  /** ½‖V_N − Y‖². */
+  readonly loss: number;
+  /** (λ/2) Σ ‖[W_i b_i]‖². */
+  readonly regularisation: number;
+  /** ‖σ(W_i V_{i−1}) − V_i‖² for i = 1 … N, without σ for i = N: the squared norm of ∂L/∂Λ_i. */
+  readonly residuals: readonly number[];
+  /** ‖∂L/∂W_i‖², biases included, for i = 1 … N. */
+  readonly stationarityW: readonly number[];
+  /** ‖∂L/∂V_i‖² for i = 1 … N. */
+  readonly stationarityV: readonly number[];
+  /**
+   * What the KKT conditions (24) miss by: ‖∇L‖², the sum of the three lists. The gradient of the augmented Lagrangian is
+   * that of the Lagrangian at the multipliers Λ_i + β_i (σ(W_i V_{i−1}) − V_i), so it is zero where (24) holds and nowhere
+   * else; its mean over the iterations is what Theorem 7 (c) bounds.
+   */
+  readonly kkt: number;
+  /** Σ ⟨Λ_i, σ(W_i V_{i−1}) − V_i⟩. */
+  readonly dualProduct: number;
+  /** The largest |Λ_N − (V_N − Y)| of any entry: zero but for rounding (Lemma 8). */
+  readonly dualIdentity: number;
+}
+
+/** What one update of the splitting that keeps all constraints did. Fields that do not apply to its block are absent. */
+export interface ConstraintUpdateRecord extends ConstraintUpdate {
+  /** h of a hidden W_i, or μ of a V_j below a hidden layer: the curvature of the quadratic model. */
+  readonly curvature?: number;
+  /** ‖Δ‖², the squared length of the step. */
+  readonly stepNorm: number;
+  /** ε, what was added to the diagonal so that the matrix could be factored; almost always 0 in float64. */
+  readonly ridge?: number;
+  /** Seconds in forming and factoring the matrix, products over the samples left out. */
+  readonly factorSeconds?: number;
+  /** Wall-clock seconds. */
+  readonly seconds: number;
+}
+
+/** The products over the samples that a sweep took, its measures included, by kind. */
+export interface SweepWork {
+  /** Gᵀ V, summed over the samples. */
+  readonly gradient: number;
+  /** V Wᵀ. */
+  readonly image: number;
+  /** G W. */
+  readonly back: number;
+  /** Vᵀ V, half a product. */
+  readonly gram: number;
+  /** Rows times the inverse of a matrix as wide as a layer. */
+  readonly solve: number;
+  /** Cholesky factors. */
+  readonly factor: number;
+  /** Floating-point operations of all of these. */
+  readonly flops: number;
+}
+
+/** What one sweep of sigmoid-ADMM did. */
+export interface SigmoidRecord extends ConstraintMeasures, ProgressRecord {
+  readonly updates: readonly ConstraintUpdateRecord[];
+  readonly work: SweepWork;
+}
+
 /** What one epoch of a training by gradients did. */
 export interface EpochRecord extends ProgressRecord {
   /** R averaged over the samples as the epoch met them, each at the parameters of its step. */
@@ -79,3 +143,6 @@ export interface EpochRecord extends ProgressRecord {
   /** Batches of the epoch. */
   readonly steps: number;
 }
+
+/** The record of any solver. */
+export type AnyRecord = IterationRecord | SigmoidRecord | EpochRecord;

@@ -12,11 +12,28 @@ export interface Update {
 /** The ordered updates of one iteration, for a network of L layers. */
 export type Sweep = (L: number) => Iterable<Update>;
 
-export const W = (layer: number): Update => ({ block: 'W', layer });
+/** The blocks of the splitting that keeps all constraints: weights (with biases), activations, multipliers. */
+export type ConstraintBlock = 'W' | 'V' | 'Lambda';
+
+/** Minimise the augmented Lagrangian over one block of layer 1 … N, the rest held fixed (for Lambda: the dual step). */
+export interface ConstraintUpdate {
+  readonly block: ConstraintBlock;
+  readonly layer: number;
+}
+
+/** The ordered updates of one iteration of such a solver, for a network of N layers. */
+export type ConstraintSweep = (N: number) => Iterable<ConstraintUpdate>;
+
+/** A block of any splitting. */
+export type AnyBlock = Block | ConstraintBlock;
+
+export const W = (layer: number): { readonly block: 'W'; readonly layer: number } => ({ block: 'W', layer });
 export const b = (layer: number): Update => ({ block: 'b', layer });
 export const z = (layer: number): Update => ({ block: 'z', layer });
 export const a = (layer: number): Update => ({ block: 'a', layer });
 export const u = (layer: number): Update => ({ block: 'u', layer });
+export const V = (layer: number): ConstraintUpdate => ({ block: 'V', layer });
+export const Lambda = (layer: number): ConstraintUpdate => ({ block: 'Lambda', layer });
 
 /**
  * The updates of a sweep, checked: a_l exists for l < L, u for L alone.
@@ -24,12 +41,25 @@ export const u = (layer: number): Update => ({ block: 'u', layer });
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
 export function listUpdates(sweep: Sweep, L: number): readonly Update[] {
+  return listed(sweep, L, checkedUpdate);
+}
+
+/**
+ * The updates of a sweep of the splitting that keeps all constraints, checked.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
+ */
+export function listConstraintUpdates(sweep: ConstraintSweep, N: number): readonly ConstraintUpdate[] {
+  return listed(sweep, N, checkedConstraintUpdate);
+}
+
+function listed<U>(sweep: unknown, L: number, check: (update: unknown, L: number, name: string) => U): readonly U[] {
   if (typeof sweep !== 'function') throw expected('a function of the number of layers', 'sweep', sweep);
-  const listed: unknown = sweep(L);
-  if (!isIterable(listed)) throw expected('an iterable of updates', 'what the sweep returns', listed);
-  const updates: Update[] = [];
-  for (const update of listed) {
-    updates.push(checkedUpdate(update, L, `update ${updates.length} of the sweep`));
+  const all: unknown = sweep(L);
+  if (!isIterable(all)) throw expected('an iterable of updates', 'what the sweep returns', all);
+  const updates: U[] = [];
+  for (const update of all) {
+    updates.push(check(update, L, `update ${updates.length} of the sweep`));
     if (updates.length > 100_000)
       throw new DlAdmmError('ERR_DLADMM_RANGE', 'Expected a sweep of at most 100,000 updates');
   }
@@ -50,6 +80,18 @@ export function checkedUpdate(update: unknown, L: number, name: string): Update 
     throw expected(`a layer from ${low} to ${high} for block ${block}`, name, layer, 'ERR_DLADMM_RANGE');
   }
   return { block, layer };
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function checkedConstraintUpdate(update: unknown, N: number, name: string): ConstraintUpdate {
+  if (typeof update !== 'object' || update === null) throw expected('{ block, layer }', name, update);
+  const { block, layer } = update as { readonly block?: unknown; readonly layer?: unknown };
+  const known = (['W', 'V', 'Lambda'] as const).find((candidate) => candidate === block);
+  if (known === undefined) throw expected("a block 'W', 'V' or 'Lambda'", name, block);
+  if (typeof layer !== 'number' || !Number.isInteger(layer) || layer < 1 || layer > N) {
+    throw expected(`a layer from 1 to ${N} for block ${known}`, name, layer, 'ERR_DLADMM_RANGE');
+  }
+  return { block: known, layer };
 }
 
 const isBlock = (value: unknown): value is Block => ['W', 'b', 'z', 'a', 'u'].some((block) => block === value);

@@ -7,8 +7,9 @@ import type { LabelledSamples } from './layered-state.js';
 import { Model } from './model.js';
 import type { Numbers } from './native.js';
 import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
-import type { EpochRecord, IterationRecord, Metrics, ProgressRecord } from './record.js';
-import type { Block, Update } from './sweep.js';
+import type { EpochRecord, IterationRecord, Metrics, ProgressRecord, SigmoidRecord } from './record.js';
+import type { SigmoidOptions } from './sigmoid-options.js';
+import type { AnyBlock } from './sweep.js';
 
 /** What to train on, and what to watch meanwhile. */
 export interface TrainingData extends LabelledSamples {
@@ -27,7 +28,11 @@ export type Status =
   /** The signal was aborted, or the consumer of the iteration records left. */
   | { readonly kind: 'aborted' }
   /** An update met a value that is not finite; the model is the last finite one. */
-  | { readonly kind: 'diverged'; readonly iteration: number; readonly update?: Update };
+  | {
+      readonly kind: 'diverged';
+      readonly iteration: number;
+      readonly update?: { readonly block: AnyBlock; readonly layer: number };
+    };
 
 /** What a training gives. */
 export interface FitResult<R extends ProgressRecord = IterationRecord> {
@@ -67,11 +72,11 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   }
 
   /**
-   * A copy of a block of the present state, row-major (see {@link LayeredState} for shapes); between two records.
+   * A copy of a block of the present state, row-major (see {@link LayeredState} and {@link ConstraintsState} for shapes); between two records.
    *
    * @throws DlAdmmError ERR_DLADMM_CLOSED before the first record and after the last
    */
-  async read(block: Block, layer: number): Promise<Numbers> {
+  async read(block: AnyBlock, layer: number): Promise<Numbers> {
     if (this.#engine === undefined) {
       throw new DlAdmmError('ERR_DLADMM_CLOSED', 'A training can be looked into only while it is being iterated');
     }
@@ -189,6 +194,8 @@ interface BestModel {
   readonly parameters: Parameters;
 }
 
+type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
+
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
  *
@@ -198,9 +205,10 @@ interface BestModel {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
 export function train(data: TrainingData, options: LayeredOptions): Training;
+export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
 export function train(data: TrainingData, options: GradientOptions): Training<EpochRecord>;
-export function train(data: TrainingData, options: TrainOptions): Training | Training<EpochRecord>;
-export function train(data: TrainingData, options: TrainOptions): Training | Training<EpochRecord> {
+export function train(data: TrainingData, options: TrainOptions): AnyTraining;
+export function train(data: TrainingData, options: TrainOptions): AnyTraining {
   const plan = planOf(options);
   checkObject(data, '{ x, labels } or { x, y }', 'data');
   if (plan.earlyStopping && data.validation === undefined) {
@@ -209,10 +217,8 @@ export function train(data: TrainingData, options: TrainOptions): Training | Tra
       'Expected a validation set in data for earlyStopping but received none',
     );
   }
-  // One class for both; which of the two it is follows from the options.
-  return new Training<ProgressRecord>(data, plan as unknown as Plan<ProgressRecord>) as unknown as
-    | Training
-    | Training<EpochRecord>;
+  // One class for all; which record it tells of follows from the options.
+  return new Training<ProgressRecord>(data, plan as unknown as Plan<ProgressRecord>) as unknown as AnyTraining;
 }
 
 /**
@@ -221,15 +227,10 @@ export function train(data: TrainingData, options: TrainOptions): Training | Tra
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
 export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
+export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
 export async function fit(data: TrainingData, options: GradientOptions): Promise<FitResult<EpochRecord>>;
-export async function fit(
-  data: TrainingData,
-  options: TrainOptions,
-): Promise<FitResult<IterationRecord> | FitResult<EpochRecord>>;
-export async function fit(
-  data: TrainingData,
-  options: TrainOptions,
-): Promise<FitResult<IterationRecord> | FitResult<EpochRecord>> {
+export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
+export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']> {
   const training = train(data, options);
   for await (const _ of training);
   return training.result;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type DladmmHyper, type GoldenCase, loadCase } from '../dist/bench/golden/case.js';
+import { type DladmmHyper, type GoldenCase, loadCase, type SigmoidHyper } from '../dist/bench/golden/case.js';
 import { compare } from '../dist/bench/golden/compare.js';
 import { replay } from '../dist/bench/golden/replay.js';
 import { missingShared, sharedFolder } from './reference/shared.js';
@@ -20,7 +20,7 @@ const misses = ({ quantities }: ReturnType<typeof compare>): string[] =>
 const PATIENCE = 300_000;
 
 describe('a training with the settings of the recorded program', () => {
-  test.each(['A1', 'A2', 'A3', 'A7', 'C1'])(
+  test.each(['A1', 'A2', 'A3', 'A7', 'B1', 'B3', 'C1'])(
     'follows its trajectory, case %s',
     async (name) => {
       const reference = await golden(name);
@@ -45,5 +45,16 @@ describe('a training with the settings of the recorded program', () => {
     const comparison = compare(reference, await replay({ ...reference, hyper: change(reference.hyper) }));
     expect(comparison.holds).toBe(false);
     expect(misses(comparison)).toContain(quantity);
+  });
+
+  const wrongSigmoid: [string, (hyper: SigmoidHyper) => SigmoidHyper][] = [
+    ['λ a little larger', (hyper) => ({ ...hyper, lambda: 1.0001 * hyper.lambda })],
+    ['another β in one layer', (hyper) => ({ ...hyper, beta: hyper.beta.with(1, 1.0001) })],
+  ];
+  test.each(wrongSigmoid)('does not follow that of sigmoid-ADMM with %s', async (_, change) => {
+    const reference = await golden('B3');
+    if (reference.hyper.system !== 'sigmoid') throw new Error('B3 is a sigmoid-ADMM case');
+    const comparison = compare(reference, await replay({ ...reference, hyper: change(reference.hyper) }));
+    expect(misses(comparison)).toEqual(expect.arrayContaining(['mse_before', 'W_fro', 'V_fro', 'Lambda_fro']));
   });
 });

@@ -50,8 +50,10 @@ describe('the gradient', () => {
     { leakyRelu: 0.3 },
     { leakyRelu: 1.7 },
     { leakyRelu: -0.5 },
+    'sigmoid',
+    'tanh',
   ];
-  const losses: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge'];
+  const losses: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
   const cases = activations.flatMap((activation) => losses.map((loss) => ({ activation, loss })));
 
   /** The gradient as the addon has it: what one step of descent with learning rate 1 takes away. */

@@ -265,7 +265,7 @@ describe('saving refuses', () => {
       'ERR_DLADMM_NON_FINITE',
       /biases\[0\].*Infinity at 1/,
     ],
-    ['an unknown activation', { activation: 'tanh' }, 'ERR_DLADMM_ARGUMENT', /model\.activation/],
+    ['an unknown activation', { activation: 'softplus' }, 'ERR_DLADMM_ARGUMENT', /model\.activation/],
     ['a slope that is not finite', { activation: { leakyRelu: Number.NaN } }, 'ERR_DLADMM_ARGUMENT', /slope/],
     ['an unknown loss', { loss: 'hinges' }, 'ERR_DLADMM_ARGUMENT', /model\.loss/],
     ['classes that do not fit', { classes: ['a'] }, 'ERR_DLADMM_ARGUMENT', /model\.classes/],

@@ -1,4 +1,4 @@
-import { DlAdmmError, type LayeredOptions, type TrainOptions } from 'dladmm';
+import { DlAdmmError, type LayeredOptions, type SigmoidOptions, type TrainOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
@@ -20,6 +20,7 @@ export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
   'inversion-gaussian-10': { solver: 'inversion-admm', gamma: 10, start: GAUSSIAN },
   'inversion-forward-1': { solver: 'inversion-admm', gamma: 1, start: FORWARD },
   'inversion-forward-10': { solver: 'inversion-admm', gamma: 10, start: FORWARD },
+  'sigmoid-admm': { solver: 'sigmoid-admm' },
   // An iteration of these is an epoch: one step on all samples for gd, a step a batch of 128 for the others.
   gd: { solver: 'gd', learningRate: 0.1 },
   sgd: { solver: 'sgd', learningRate: 0.02, momentum: 0.9 },
@@ -36,11 +37,12 @@ export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
  * @param iterations sweeps, or epochs of a gradient method
  */
 export function optionsOf(own: Own<TrainOptions>, shared: SharedOptions, iterations: number): TrainOptions {
-  return isLayered(own) ? { ...shared, ...own, iterations } : { ...shared, ...own, epochs: iterations };
+  return isBySweeps(own) ? { ...shared, ...own, iterations } : { ...shared, ...own, epochs: iterations };
 }
 
-const isLayered = (own: Own<TrainOptions>): own is Own<LayeredOptions> =>
-  own.solver === undefined || own.solver === 'dladmm' || own.solver === 'inversion-admm';
+const SWEEPS: readonly unknown[] = [undefined, 'dladmm', 'inversion-admm', 'sigmoid-admm'];
+
+const isBySweeps = (own: Own<TrainOptions>): own is Own<LayeredOptions | SigmoidOptions> => SWEEPS.includes(own.solver);
 
 /**
  * The names in a list such as `dladmm,inversion-admm`, in its order.

@@ -2,6 +2,7 @@ import type { GoldenCase } from './case.js';
 import type { Replay } from './compare.js';
 import { replayDladmm } from './replay-dladmm.js';
 import { replayInversion } from './replay-inversion.js';
+import { replaySigmoid } from './replay-sigmoid.js';
 
 /** Runs a case with its settings and records what the comparison asks for. */
 export async function replay(golden: GoldenCase): Promise<Replay> {
@@ -11,7 +12,7 @@ export async function replay(golden: GoldenCase): Promise<Replay> {
       return replayDladmm(golden, hyper);
     case 'inversion':
       return replayInversion(golden, hyper);
-    default:
-      throw new Error(`${golden.name}: cases of ${hyper.system} cannot be replayed yet`);
+    case 'sigmoid':
+      return replaySigmoid(golden, hyper);
   }
 }

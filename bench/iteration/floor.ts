@@ -14,12 +14,18 @@ export interface FloorProduct {
   readonly count: number;
 }
 
+export type Solver = 'dladmm' | 'sigmoid-admm';
+
+/** The products over samples of one iteration. */
+export const floorProducts = (layers: readonly number[], solver: Solver): readonly FloorProduct[] =>
+  solver === 'dladmm' ? dladmmProducts(layers) : sigmoidProducts(layers);
+
 /**
- * The products over samples of one iteration. Layer 1: one gradient and one image for its pair of W updates, the second
+ * dlADMM. Layer 1: one gradient and one image for its pair of W updates, the second
  * of which works through XᵀX. Every other layer: two W updates (gradient, image) and two updates of its input a (back,
  * image).
  */
-export function floorProducts(layers: readonly number[]): readonly FloorProduct[] {
+function dladmmProducts(layers: readonly number[]): readonly FloorProduct[] {
   const products: FloorProduct[] = [];
   for (let l = 1; l < layers.length; l += 1) {
     const shape = { inputs: layers[l - 1] ?? 0, outputs: layers[l] ?? 0 };
@@ -31,18 +37,58 @@ export function floorProducts(layers: readonly number[]): readonly FloorProduct[
   return products;
 }
 
-/** 4 N n_0 n_1 + 16 N Σ_{l ≥ 2} n_{l−1} n_l */
-export function floorFlops(layers: readonly number[], samples: number): number {
-  return floorProducts(layers).reduce(
+/**
+ * sigmoid-ADMM. Every layer: the gradient of its W, and its image for the new W. Below every other layer the update of
+ * its input V: the image for the new V, the share of the layer, half a product for the Gram matrix of V (the other half
+ * is its mirror), and the rows times the inverse of the smaller matrix, which takes one image more where that is the one
+ * as wide as the output. XᵀX never changes. The KKT residual of the records is no part of the floor.
+ */
+function sigmoidProducts(layers: readonly number[]): readonly FloorProduct[] {
+  const products: FloorProduct[] = [];
+  for (let l = 1; l < layers.length; l += 1) {
+    const shape = { inputs: layers[l - 1] ?? 0, outputs: layers[l] ?? 0 };
+    const narrows = shape.outputs < shape.inputs;
+    products.push({ product: 'gradient', ...shape, count: 1 });
+    products.push({ product: 'image', ...shape, count: l === 1 ? 1 : narrows ? 3 : 2 });
+    if (l === 1) continue;
+    const width = Math.min(shape.inputs, shape.outputs);
+    products.push({ product: 'back', ...shape, count: 1 });
+    products.push({ product: 'gradient', inputs: shape.inputs, outputs: shape.inputs, count: 0.5 });
+    products.push({ product: 'image', inputs: width, outputs: width, count: 1 });
+  }
+  return products;
+}
+
+/** What the matrices of one iteration cost that no sample is in: sigmoid-ADMM's factors, their solves for W, and MᵀM. */
+export function factorFlops(layers: readonly number[], solver: Solver): number {
+  if (solver === 'dladmm') return 0;
+  let flops = 0;
+  for (let l = 1; l < layers.length; l += 1) {
+    const n = (layers[l - 1] ?? 0) + 1;
+    const m = layers[l] ?? 0;
+    flops += n ** 3 / 3 + 2 * m * n * n;
+    const width = Math.min(layers[l - 1] ?? 0, m);
+    if (l > 1) flops += width ** 3 / 3 + (layers[l - 1] ?? 0) * m * width;
+  }
+  return flops;
+}
+
+/** dlADMM: 4 N n_0 n_1 + 16 N Σ_{l ≥ 2} n_{l−1} n_l */
+export function floorFlops(layers: readonly number[], samples: number, solver: Solver): number {
+  return floorProducts(layers, solver).reduce(
     (sum, { inputs, outputs, count }) => sum + count * 2 * samples * inputs * outputs,
-    0,
+    factorFlops(layers, solver),
   );
 }
 
-/** Each product at the fastest of the three ways, by the median of the rounds. */
-export function floorSeconds(layers: readonly number[], rates: Rates): number {
-  return floorProducts(layers).reduce((sum, { product, inputs, outputs, count }) => {
+/** Each product at the fastest of the three ways, by the median of the rounds; factors at the rate of the fastest. */
+export function floorSeconds(layers: readonly number[], samples: number, solver: Solver, rates: Rates): number {
+  let best = 0;
+  const products = floorProducts(layers, solver).reduce((sum, { product, inputs, outputs, count }) => {
     const times = WAYS.map((way) => median(rates.get(`${product} ${inputs} ${outputs} ${way}`) ?? [Number.NaN]));
-    return sum + count * Math.min(...times);
+    const seconds = Math.min(...times);
+    best = Math.max(best, (2 * samples * inputs * outputs) / seconds);
+    return sum + count * seconds;
   }, 0);
+  return products + factorFlops(layers, solver) / best;
 }

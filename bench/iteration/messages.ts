@@ -1,7 +1,8 @@
-import type { Way } from './floor.js';
+import type { Solver, Way } from './floor.js';
 
 export type IterationRequest =
   | {
+      readonly solver: Solver;
       readonly layers: readonly number[];
       readonly samples: number;
       readonly dtype: 'float32' | 'float64';

@@ -1,6 +1,6 @@
 /** Trains on random numbers, an iteration at a time. */
 
-import { type IterationRecord, train } from 'dladmm';
+import { type IterationRecord, type SigmoidRecord, train } from 'dladmm';
 import { native } from '#native';
 import { answer } from './child.js';
 import type { IterationReply, IterationRequest } from './messages.js';
@@ -8,7 +8,8 @@ import type { IterationReply, IterationRequest } from './messages.js';
 /** Every second iteration renews the products, so that their cost is seen apart. */
 const REFRESH_EVERY = 2;
 
-let iterator: AsyncGenerator<IterationRecord, void, undefined> | undefined;
+let iterator: AsyncGenerator<IterationRecord | SigmoidRecord, void, undefined> | undefined;
+let refreshes = true;
 
 answer<IterationRequest, IterationReply | 'ready'>(async (request) => {
   if (request === 'iterate') return measure();
@@ -18,16 +19,19 @@ answer<IterationRequest, IterationReply | 'ready'>(async (request) => {
   return 'ready';
 });
 
-function begin({ layers, samples, dtype, threads }: Exclude<IterationRequest, string>) {
+function begin({ solver, layers, samples, dtype, threads }: Exclude<IterationRequest, string>) {
   const inputs = layers[0] ?? 0;
   const x = dtype === 'float32' ? new Float32Array(samples * inputs) : new Float64Array(samples * inputs);
   for (let i = 0; i < x.length; i += 1) x[i] = Math.max(0, 2 * Math.random() - 1);
   const labels = Int32Array.from({ length: samples }, () => Math.floor(Math.random() * (layers.at(-1) ?? 1)));
-  const options = { layers, dtype, threads, iterations: 1e6, refreshEvery: REFRESH_EVERY } as const;
-  return train({ x, labels }, options)[Symbol.asyncIterator]();
+  const options = { layers, dtype, threads, iterations: 1e6 };
+  refreshes = solver === 'dladmm';
+  return solver === 'dladmm'
+    ? train({ x, labels }, { ...options, refreshEvery: REFRESH_EVERY })[Symbol.asyncIterator]()
+    : train({ x, labels }, { ...options, solver })[Symbol.asyncIterator]();
 }
 
-async function next(): Promise<{ record: IterationRecord; seconds: number }> {
+async function next(): Promise<{ record: IterationRecord | SigmoidRecord; seconds: number }> {
   const began = performance.now();
   const step = await iterator?.next();
   if (step === undefined || step.done) throw new Error('the training ended');
@@ -45,7 +49,7 @@ async function measure(): Promise<IterationReply> {
   kinds['all else'] = plain.seconds - plain.record.updates.reduce((sum, { seconds }) => sum + seconds, 0);
   return {
     seconds: plain.seconds,
-    refreshSeconds: Math.max(0, refreshed.seconds - plain.seconds),
+    refreshSeconds: refreshes ? Math.max(0, refreshed.seconds - plain.seconds) : 0,
     kinds,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     core: native.info().core,

@@ -2,6 +2,7 @@
 #include <cblas.h>
 
 #include "addon/badm_optimizer.hpp"
+#include "addon/constraints.hpp"
 #include "addon/gradient.hpp"
 #include "addon/layered.hpp"
 #include "addon/network.hpp"
@@ -63,6 +64,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
   openblas_set_num_threads(1);
   exports.Set("Layered", Layered::define(env));
+  exports.Set("Constraints", Constraints::define(env));
   exports.Set("GradientTrainer", GradientTrainer::define(env));
   exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));

@@ -11,7 +11,7 @@ namespace dladmm::addon {
 
 inline bool wants_float32(const Napi::Object& options) { return member_string(options, "dtype") == "float32"; }
 
-// { widths, slope, loss, softmax }
+// { widths, activation, slope, loss, softmax }
 inline Network network_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
   Network network;
@@ -22,11 +22,15 @@ inline Network network_from(const Napi::Object& options) {
       reject(env, "every width must be from 1 to 2^31 - 1");
     }
   }
-  network.activation.slope = member_number(options, "slope");
+  const std::string activation = member_string(options, "activation");
+  network.activation = {member_number(options, "slope"), activation == "sigmoid" ? ActivationKind::sigmoid
+                                                         : activation == "tanh"  ? ActivationKind::tanh
+                                                                                 : ActivationKind::rectifier};
   const std::string loss = member_string(options, "loss");
-  network.loss.kind = loss == "squared-error" ? LossKind::squared_error
-                      : loss == "hinge"       ? LossKind::hinge
-                                              : LossKind::softmax_cross_entropy;
+  network.loss.kind = loss == "squared-error"           ? LossKind::squared_error
+                      : loss == "one-hot-squared-error" ? LossKind::one_hot_squared_error
+                      : loss == "hinge"                 ? LossKind::hinge
+                                                        : LossKind::softmax_cross_entropy;
   network.loss.softmax = member_string(options, "softmax") == "reference" ? Softmax::reference : Softmax::stable;
   return network;
 }

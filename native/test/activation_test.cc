@@ -102,6 +102,96 @@ void the_identity_takes_the_mean() {
   }
 }
 
+double smooth_cost(dladmm::ActivationKind kind, double z, double m, double a, double ratio) {
+  const double f = kind == dladmm::ActivationKind::tanh ? std::tanh(z) : 1 / (1 + std::exp(-z));
+  return (z - m) * (z - m) + ratio * (a - f) * (a - f);
+}
+
+// Against grids over all that could be best, finer and finer around the ten best points of the first.
+double smooth_grid_cost(dladmm::ActivationKind kind, double m, double a, double ratio) {
+  const double reach = 1 + ratio * (1 + std::abs(a));
+  double best = std::numeric_limits<double>::infinity();
+  const auto scan = [&](double low, double high, int points) {
+    double at = low;
+    for (int i = 0; i <= points; ++i) {
+      const double z = low + (high - low) * i / points;
+      const double c = smooth_cost(kind, z, m, a, ratio);
+      if (c < best) {
+        best = c;
+        at = z;
+      }
+    }
+    return at;
+  };
+  // f is flat beyond 40: there the best point is m or that end.
+  double low = std::max(m - reach, std::min(m, -40.0));
+  double high = std::min(m + reach, std::max(m, 40.0));
+  double at = scan(low, high, 40000);
+  double step = (high - low) / 40000;
+  for (int level = 0; level < 3; ++level) {
+    const double found = scan(at - 2 * step, at + 2 * step, 400);
+    if (smooth_cost(kind, found, m, a, ratio) <= smooth_cost(kind, at, m, a, ratio)) at = found;
+    step /= 100;
+  }
+  return best;
+}
+
+void the_smooth_z_is_the_global_minimiser() {
+  Random random(6);
+  using dladmm::ActivationKind;
+  for (const ActivationKind kind : {ActivationKind::sigmoid, ActivationKind::tanh}) {
+    for (int trial = 0; trial < 600; ++trial) {
+      constexpr double scales[] = {1e-3, 1, 5, 30};
+      constexpr double ratios[] = {1e-3, 0.3, 1, 10, 100, 1e4};
+      const double m = scales[random.below(4)] * random.normal();
+      const double a = scales[random.below(4)] * random.normal();
+      const double ratio = ratios[random.below(6)];
+      const double z = dladmm::nearest_smooth(kind, m, a, ratio);
+      const double got = smooth_cost(kind, z, m, a, ratio);
+      const double best = smooth_grid_cost(kind, m, a, ratio);
+      const double size = ratio * (1 + a * a) + m * m;
+      check_at_most(got, best + 1e-13 * size, text("m ", m, " a ", a, " ratio ", ratio));
+      // So it never lies above the point that it starts from.
+      const double from = m + random.normal();
+      check_at_most(got, smooth_cost(kind, from, m, a, ratio) + 1e-13 * size, "no point is better");
+    }
+  }
+}
+
+// Two minima side by side: which is deeper decides, and a jump of z is where they tie.
+void the_smooth_z_may_jump() {
+  using dladmm::ActivationKind;
+  const auto z = [](double m) { return dladmm::nearest_smooth(ActivationKind::sigmoid, m, 1.0, 400.0); };
+  double low = -60;
+  double high = 10;
+  for (int step = 0; step < 60; ++step) {
+    const double middle = low + (high - low) / 2;
+    (z(middle) < -10 ? low : high) = middle;
+  }
+  check(z(high) - z(low) > 5, text("jumps from ", z(low), " to ", z(high)));
+  check_close(smooth_cost(ActivationKind::sigmoid, z(low), low, 1, 400),
+              smooth_cost(ActivationKind::sigmoid, z(high), high, 1, 400), 1e-6, "both are as good there");
+}
+
+void the_smooth_z_of_anything_ends() {
+  using dladmm::ActivationKind;
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  for (const ActivationKind kind : {ActivationKind::sigmoid, ActivationKind::tanh}) {
+    for (const double m : {0.0, -0.0, 1e-300, -1e300, 1e300, 700.0, -800.0}) {
+      for (const double a : {0.0, 1.0, -1.0, 0.5, 1e-300, 1e150, -1e150, 1e300}) {
+        for (const double ratio : {1e-300, 1e-6, 1.0, 1e12, 1e300}) {
+          const double z = dladmm::nearest_smooth(kind, m, a, ratio);
+          check(!std::isnan(z) || !std::isfinite(ratio * a), text("m ", m, " a ", a, " ratio ", ratio));
+        }
+      }
+    }
+    for (const auto& [m, a] : {std::pair{nan, 1.0}, {1.0, nan}, {inf, 1.0}, {-inf, 1.0}, {1.0, inf}}) {
+      check(std::isnan(dladmm::nearest_smooth(kind, m, a, 1)), text("m ", m, " a ", a));
+    }
+  }
+}
+
 // Whatever z becomes, the caller's residual z − m or a − f(z) is then not finite, which is how divergence is seen.
 void what_is_not_finite_shows() {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -125,5 +215,8 @@ int main() {
   fact("ties go to the negative side", ties_go_to_the_negative_side);
   fact("the identity takes the mean", the_identity_takes_the_mean);
   fact("what is not finite shows", what_is_not_finite_shows);
+  fact("the smooth z is the global minimiser", the_smooth_z_is_the_global_minimiser);
+  fact("the smooth z may jump", the_smooth_z_may_jump);
+  fact("the smooth z of anything ends", the_smooth_z_of_anything_ends);
   return report();
 }

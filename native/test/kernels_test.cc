@@ -40,6 +40,7 @@ struct Operands {
         weight(static_cast<T>(random.uniform(0.1, 3))) {
     for (auto* const m : {&p, &z, &a, &u}) fill_normal(m->view(), random);
   }
+  [[nodiscard]] Activation activation() const { return {static_cast<double>(slope)}; }
 };
 
 template <typename T, typename Body>
@@ -115,7 +116,7 @@ void hidden_z() {
     std::vector<double> columns(n, 0.5);
     // The old z does not count.
     Strided<T> z(rows, n, 0);
-    const auto sums = kernels::hidden_z<T>(it.p.view(), it.b, it.a.view(), it.slope, T(1), z.view(), columns);
+    const auto sums = kernels::hidden_z<T>(it.activation(), it.p.view(), it.b, it.a.view(), T(1), z.view(), columns);
     std::vector<double> expected_columns(n, 0.5);
     double residual = 0;
     double activation = 0;
@@ -145,7 +146,7 @@ void activation_kernels() {
   each_shape<T>(13, [](Operands<T>& it, std::size_t rows, std::size_t n, const std::string& what) {
     const auto slope = static_cast<double>(it.slope);
     const auto w = static_cast<double>(it.weight);
-    kernels::activation_pull<T>(it.a.view(), it.z.view(), it.slope, it.weight, it.out.view());
+    kernels::activation_pull<T>(it.activation(), it.a.view(), it.z.view(), it.weight, it.out.view());
     check_entries(
         it.out, [&](std::size_t i, std::size_t j) { return w * (at(it.a, i, j) - f(at(it.z, i, j), slope)); },
         20 * kLargest * it.eps, what + ": pull");
@@ -156,9 +157,9 @@ void activation_kernels() {
         miss += one * one;
       }
     }
-    check_close(kernels::activation_miss<T>(it.a.view(), it.z.view(), it.slope), miss,
+    check_close(kernels::activation_miss<T>(it.activation(), it.a.view(), it.z.view()), miss,
                 8 * kLargest * it.eps * static_cast<double>(rows * n + 1), what + ": miss");
-    kernels::activate<T>(it.z.view(), it.slope, it.out.view());
+    kernels::activate<T>(it.activation(), it.z.view(), it.out.view());
     check_entries(
         it.out, [&](std::size_t i, std::size_t j) { return f(at(it.z, i, j), slope); }, kLargest * it.eps,
         what + ": activate");

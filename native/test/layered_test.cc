@@ -61,6 +61,7 @@ struct Variant {
   Steps steps = {};
   Multiplier multiplier = Multiplier::residual;
   bool joint_bias = false;
+  ActivationKind kind = ActivationKind::rectifier;
 };
 
 // The same problem for both: numbers rounded to T, so that they start from one point.
@@ -71,8 +72,9 @@ struct Pair {
 
   Pair(const Shape& shape, const Variant& variant, Random& random) {
     LayeredSetup setup;
-    setup.network = {
-        shape.widths, {static_cast<double>(static_cast<T>(variant.slope))}, {variant.loss, Softmax::stable}};
+    setup.network = {shape.widths,
+                     {static_cast<double>(static_cast<T>(variant.slope)), variant.kind},
+                     {variant.loss, Softmax::stable}};
     setup.samples = shape.samples;
     setup.threads = shape.threads;
     setup.gram = variant.gram;
@@ -450,6 +452,22 @@ void any_order_of_updates() {
       }
     }
     pair.compare(1e-7, text("trial ", trial, " of ", name_of(shape)));
+  }
+}
+
+template <typename T>
+void smooth_activations() {
+  Random random(34);
+  for (const Shape& shape : kShapes) {
+    for (const ActivationKind kind : {ActivationKind::sigmoid, ActivationKind::tanh}) {
+      Variant variant = some_variant(random);
+      variant.kind = kind;
+      Pair<T> pair(shape, variant, random);
+      pair.start();
+      Penalties p = some_penalties(random);
+      const auto what = text(type_name<T>(), " smooth sweep of ", name_of(shape));
+      pair.run_both(standard_sweep(pair.plain.depth()), p, 1e3 * kTolerance<T>, what);
+    }
   }
 }
 
@@ -888,6 +906,8 @@ int main() {
   fact("any order of inversion steps", any_order_of_inversion_steps);
   fact("float standard sweeps", standard_sweeps<float>);
   fact("double standard sweeps", standard_sweeps<double>);
+  fact("float: smooth activations", smooth_activations<float>);
+  fact("double: smooth activations", smooth_activations<double>);
   fact("FISTA", fista_steps);
   fact("gram or not", gram_or_not);
   fact("float: z and a together or apart", z_and_a_together_or_apart<float>);

@@ -98,7 +98,11 @@ struct Plain {
   [[nodiscard]] StepKind step_of_a(std::size_t l) const {
     return steps.a.empty() ? StepKind::quadratic : steps.a[l - 1];
   }
-  [[nodiscard]] double f(double x) const { return x > 0 ? x : network.activation.slope * x; }
+  [[nodiscard]] double f(double x) const {
+    if (network.activation.kind == ActivationKind::tanh) return std::tanh(x);
+    if (network.activation.kind == ActivationKind::sigmoid) return 1 / (1 + std::exp(-x));
+    return x > 0 ? x : network.activation.slope * x;
+  }
   [[nodiscard]] double penalty(std::size_t l, const Penalties& p) const { return l == depth() ? p.rho : p.nu; }
 
   // W_l a_{l-1} + b_l, sample by sample
@@ -264,6 +268,22 @@ struct Plain {
     return {};
   }
 
+  // The deepest minimum by a grid; within two of its steps, where the derivative changes its sign.
+  template <typename Cost, typename Derivative>
+  static double smallest(Cost&& cost, Derivative&& derivative, double low, double high) {
+    constexpr int points = 1000;
+    const double step = (high - low) / points;
+    double best = low;
+    for (int i = 1; i <= points; ++i) best = cost(low + i * step) < cost(best) ? low + i * step : best;
+    low = best - step;
+    high = best + step;
+    for (int i = 0; i < 60; ++i) {
+      const double middle = low + (high - low) / 2;
+      (derivative(middle) < 0 ? low : high) = middle;
+    }
+    return low;
+  }
+
   Step update_hidden_z(std::size_t l, const Penalties& p) {
     const double ratio = p.gamma / p.nu;
     const Mat m = linear(l);
@@ -272,6 +292,16 @@ struct Plain {
       const double mi = m.values[i];
       const double ai = a[l].values[i];
       const auto cost = [&](double x) { return (x - mi) * (x - mi) + ratio * (ai - f(x)) * (ai - f(x)); };
+      if (network.activation.is_smooth()) {
+        const auto derivative = [&](double x) {
+          const double y = f(x);
+          const double steep = network.activation.kind == ActivationKind::tanh ? 1 - y * y : y * (1 - y);
+          return x - mi + ratio * (y - ai) * steep;
+        };
+        const double reach = 2 + ratio * (1 + std::abs(ai));
+        z[l].values[i] = smallest(cost, derivative, mi - reach, mi + reach);
+        continue;
+      }
       const double below = std::min((mi + ratio * s * ai) / (1 + ratio * s * s), 0.0);
       const double above = std::max((mi + ratio * ai) / (1 + ratio), 0.0);
       z[l].values[i] = cost(below) <= cost(above) ? below : above;

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { Initialisation } from '../initialisation.js';
+import type { Initialisation, Scheme } from '../initialisation.js';
 import type { Activation } from '../network.js';
 
 /** Texts of the command line as values. What is not of the right form is a usage error; ranges are the library's. */
@@ -48,17 +48,22 @@ export function parseLayers(text: string): readonly number[] {
 }
 
 export function parseActivation(text: string): Activation {
-  if (text === 'relu' || text === 'identity') return text;
+  if (text === 'relu' || text === 'identity' || text === 'sigmoid' || text === 'tanh') return text;
   const slope = /^leaky-relu:(.+)$/.exec(text)?.[1];
-  if (slope === undefined) throw new InvalidArgumentError('Expected relu, identity or leaky-relu:SLOPE.');
+  if (slope === undefined)
+    throw new InvalidArgumentError('Expected relu, identity, sigmoid, tanh or leaky-relu:SLOPE.');
   return { leakyRelu: parseNumber(slope) };
 }
 
 export function parseInitialisation(text: string): Initialisation {
   if (text === 'he' || text === 'glorot') return text;
-  const deviation = /^gaussian:(.+)$/.exec(text)?.[1];
-  if (deviation === undefined) throw new InvalidArgumentError('Expected he, glorot or gaussian:SD.');
-  return { gaussian: parseNumber(deviation) };
+  const [, name, size] = /^(gaussian|msra|xavier|lecun|orthogonal):(.+)$/.exec(text) ?? [];
+  if (name === undefined || size === undefined) {
+    throw new InvalidArgumentError(
+      'Expected he, glorot, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN.',
+    );
+  }
+  return name === 'gaussian' ? { gaussian: parseNumber(size) } : { scheme: name as Scheme, gain: parseNumber(size) };
 }
 
 /** A column of a CSV file: a name, or a number from 0, or from −1 counted from the end. */

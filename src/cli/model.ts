@@ -1,6 +1,7 @@
 import { writeFileAtomic } from '../atomic-file.js';
 import { encodeNpy } from '../data/npy.js';
 import { Model, type Prediction } from '../model.js';
+import { classifies } from '../network.js';
 import { interruptionOf } from './interruption.js';
 import {
   bareSamples,
@@ -32,7 +33,7 @@ export interface PredictFlags extends ModelFlags {
 function demandsOf({ network, classes }: Model, file: string): Demands {
   return {
     by: file,
-    task: network.loss === 'softmax-cross-entropy' ? 'classification' : 'regression',
+    task: classifies(network.loss) ? 'classification' : 'regression',
     inputs: network.layers[0] ?? 0,
     outputs: network.layers.at(-1) ?? 0,
     ...(classes && { classes }),

@@ -11,7 +11,18 @@ import type { Terminal } from './terminal.js';
 import type { TrainFlags } from './train.js';
 
 /** The systems that can train, as in src/plan.ts; help needs no native code. */
-const SOLVERS = ['dladmm', 'inversion-admm', 'gd', 'sgd', 'adagrad', 'adadelta', 'adam', 'badm', 'sisa'];
+const SOLVERS = [
+  'dladmm',
+  'inversion-admm',
+  'sigmoid-admm',
+  'gd',
+  'sgd',
+  'adagrad',
+  'adadelta',
+  'adam',
+  'badm',
+  'sisa',
+];
 const STEPS = ['quadratic', 'inverse', 'cholesky', 'auto'];
 
 const EXIT_CODES = `
@@ -124,20 +135,23 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .option('--layers <widths>', 'widths, inputs first: 784-1000-1000-10 (default: by the data)', parse.parseLayers)
     .option(
       '--activation <name>',
-      `relu, identity, leaky-relu:SLOPE ${byDefault(DEFAULTS.activation)}`,
+      `relu, identity, leaky-relu:SLOPE, sigmoid, tanh ${byDefault(DEFAULTS.activation)}; sigmoid-admm sigmoid or tanh`,
       parse.parseActivation,
     )
     .option(
       '--init <how>',
-      `he, glorot, gaussian:SD ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}`,
+      `he, glorot, gaussian:SD, or msra, xavier, lecun, orthogonal with :GAIN ${byDefault(`gaussian:${DEFAULTS.initialisation.gaussian}`)}; sigmoid-admm msra:8`,
       parse.parseInitialisation,
     )
-    .addOption(choice('--dtype <type>', `${byDefault(DEFAULTS.dtype)}`, ['float32', 'float64']))
+    .addOption(choice('--dtype <type>', `${byDefault(DEFAULTS.dtype)}; sigmoid-admm float64`, ['float32', 'float64']))
     .addOption(wholeOption('--seed <n>', 'of initialisation and splits').default(DEFAULTS.seed))
     .optionsGroup('Solver:')
     .addOption(choice('--solver <name>', 'the system that trains', SOLVERS).default(SOLVERS[0]))
     .addOption(
-      wholeOption('--iterations <n>', `iterations at most ${byDefault(DEFAULTS.iterations)}; inversion-admm 100`),
+      wholeOption(
+        '--iterations <n>',
+        `iterations at most ${byDefault(DEFAULTS.iterations)}; inversion-admm 100; sigmoid-admm 200`,
+      ),
     )
     .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds)
     .addOption(numberOption('--nu <number>', `penalty of the hidden constraints ${byDefault(DEFAULTS.nu)}`))
@@ -168,7 +182,11 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       choice('--softmax <kind>', "reference is the official code's (default: stable)", ['stable', 'reference']),
     )
     .addOption(
-      choice('--loss <name>', 'of classes (default: softmax-cross-entropy)', ['softmax-cross-entropy', 'hinge']),
+      choice('--loss <name>', 'of classes (default: softmax-cross-entropy; sigmoid-admm one-hot-squared-error)', [
+        'softmax-cross-entropy',
+        'hinge',
+        'one-hot-squared-error',
+      ]),
     )
     .addOption(
       choice('--step-w <kind>', 'how every W is minimised over (default: quadratic; inversion-admm cholesky)', [
@@ -179,9 +197,21 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(
       choice('--step-a <kind>', 'how every a is minimised over (default: quadratic; inversion-admm cholesky)', STEPS),
     )
-    .addOption(numberOption('--beta <number>', 'inversion-admm: penalty of z = W a + b (default: 1)'))
+    .addOption(
+      numberOption(
+        '--beta <number>',
+        'inversion-admm: penalty of z = W a + b; sigmoid-admm: of every constraint (default: 1)',
+      ),
+    )
     .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 1)'))
     .addOption(wholeOption('--warm-start <n>', 'inversion-admm: iterations without the multiplier (default: 5)'))
+    .addOption(numberOption('--lambda <number>', 'sigmoid-admm: weight of the squared weights (default: 1e-6)'))
+    .addOption(
+      choice('--majoriser <name>', "sigmoid-admm: the paper's curvature or its code's (default: paper)", [
+        'paper',
+        'code',
+      ]),
+    )
     .addOption(threads())
     .optionsGroup('Gradient solvers (gd, sgd, adagrad, adadelta, adam, badm, sisa):')
     .addOption(wholeOption('--epochs <n>', 'epochs at most (default: 10)'))

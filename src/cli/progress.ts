@@ -1,4 +1,4 @@
-import type { EpochRecord, IterationRecord } from '../record.js';
+import type { AnyRecord, IterationRecord, SigmoidRecord } from '../record.js';
 import type { Terminal } from './terminal.js';
 
 /** Iterations whose median foretells the next ones: enough to pass over a hiccup, few enough to follow a change. */
@@ -46,11 +46,13 @@ export const percent = (share: number): string => `${(100 * share).toFixed(2)} %
 const number = (value: number): string => value.toExponential(3);
 
 /** What the constraints miss by together: the root of the sum of all squared residuals. */
-const residualOf = ({ residuals, activationResiduals }: IterationRecord): number =>
-  Math.sqrt([...residuals, ...activationResiduals].reduce((sum, squared) => sum + squared, 0));
+function residualOf(record: IterationRecord | SigmoidRecord): number {
+  const activations = 'activationResiduals' in record ? record.activationResiduals : [];
+  return Math.sqrt([...record.residuals, ...activations].reduce((sum, squared) => sum + squared, 0));
+}
 
 /** One iteration in one line. */
-export function progressLine(record: IterationRecord | EpochRecord, iterations: number, left: number): string {
+export function progressLine(record: AnyRecord, iterations: number, left: number): string {
   const metrics = (['train', 'validation', 'test'] as const).flatMap((name) => {
     const { accuracy, loss } = record[name] ?? {};
     if (accuracy !== undefined) return [`${name} ${percent(accuracy)}`];
@@ -68,7 +70,7 @@ export function progressLine(record: IterationRecord | EpochRecord, iterations: 
 
 /** Shows iterations as they come: on a terminal in one line that changes, elsewhere line by line. */
 export interface Progress {
-  show(record: IterationRecord | EpochRecord): void;
+  show(record: AnyRecord): void;
   /** Leaves the last line standing. */
   end(): void;
 }

@@ -3,6 +3,7 @@ import type { GradientOptions } from '../gradient-options.js';
 import type { InversionOptions } from '../inversion-options.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
+import type { SigmoidOptions } from '../sigmoid-options.js';
 import type { BadmOptions } from '../solvers/badm.js';
 import type { SgdOptions } from '../solvers/gradient.js';
 import type { StepChoice } from '../step.js';
@@ -32,6 +33,7 @@ export interface TrainFlags
       | 'trainMetrics'
     >,
     Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'>,
+    Pick<SigmoidOptions, 'lambda' | 'majoriser'>,
     Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction' | 'weightDecay'>,
     Pick<SgdOptions, 'momentum' | 'nesterov'>,
     Pick<BadmOptions, 'sigma' | 'subBatches'> {
@@ -56,11 +58,11 @@ const given = <T extends object>(options: T): T =>
 function optionsOf(flags: TrainFlags): Job['options'] {
   const { activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax } = flags;
   const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
-  const { solver, loss, beta, gamma, warmStart, stepW, stepA } = flags;
+  const { solver, loss, beta, gamma, warmStart, stepW, stepA, lambda, majoriser } = flags;
   const { epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate } = flags;
   const step = given({ W: stepW, a: stepA });
   return given({
-    ...{ solver, loss, beta, gamma, warmStart },
+    ...{ solver, loss, beta, gamma, warmStart, lambda, majoriser },
     ...{ epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate },
     step: Object.keys(step).length === 0 ? undefined : step,
     ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },

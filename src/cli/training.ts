@@ -3,7 +3,7 @@ import { Model } from '../model.js';
 
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
-import type { EpochRecord, IterationRecord, Metrics } from '../record.js';
+import type { AnyRecord, EpochRecord, Metrics, SigmoidRecord } from '../record.js';
 import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
 import { type FitResult, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
@@ -19,7 +19,7 @@ type Unfinished<O> = O extends TrainOptions
     }
   : never;
 
-type AnyResult = FitResult | FitResult<EpochRecord>;
+type AnyResult = FitResult | FitResult<SigmoidRecord> | FitResult<EpochRecord>;
 
 /** A training as the command line runs one. */
 export interface Job {
@@ -53,7 +53,7 @@ function checkedLayers({ layers, samples }: Job): readonly number[] {
 }
 
 /** One iteration as JSON; what each update did is left to the library. */
-function iterationJson(iteration: IterationRecord | EpochRecord): string {
+function iterationJson(iteration: AnyRecord): string {
   const { updates: _, ...record } = { updates: undefined, ...iteration };
   return `${JSON.stringify(record)}\n`;
 }
@@ -61,6 +61,10 @@ function iterationJson(iteration: IterationRecord | EpochRecord): string {
 function metricsJson(name: 'test' | 'train', { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
   return { ...(accuracy !== undefined && { [`${name}Accuracy`]: accuracy }), [`${name}Loss`]: loss };
 }
+
+/** The loss of classes that a solver goes with by itself. */
+const defaultLoss = ({ solver }: Job['options']): Loss =>
+  solver === 'sigmoid-admm' ? 'one-hot-squared-error' : 'softmax-cross-entropy';
 
 /** Metrics in words. */
 export const metricsText = ({ accuracy, loss }: Metrics): string =>
@@ -103,7 +107,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const trainOptions = {
     ...options,
     layers: checkedLayers(job),
-    loss: classes ? (options.loss ?? 'softmax-cross-entropy') : 'squared-error',
+    loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
     signal: terminal.signal,
   } as TrainOptions;

@@ -70,8 +70,9 @@ const network = {
     { weight: 20, arbitrary: fc.array(width, { minLength: 2, maxLength: 4 }) },
     { weight: 1, arbitrary: rubbish },
   ),
+  activation: fc.constantFrom('rectifier', 'rectifier', 'rectifier', 'sigmoid', 'tanh', 'none'),
   slope: number,
-  loss: fc.constantFrom('softmax-cross-entropy', 'squared-error', 'hinge', 'none'),
+  loss: fc.constantFrom('softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error', 'none'),
   softmax: fc.constantFrom('stable', 'reference', ''),
   threads: fc.constantFrom(0, 1, 1, 1, 1, 2, 2, 3, 3, -1, NaN),
 };
@@ -93,6 +94,12 @@ const layered = {
   multiplier: fc.constantFrom('residual', 'output', ''),
   stepsW: steps('quadratic', 'cholesky', 'inverse', 'pseudoinverse'),
   stepsA: steps('quadratic', 'cholesky', 'inverse'),
+};
+const constraints = {
+  ...network,
+  activation: fc.constantFrom('sigmoid', 'sigmoid', 'tanh', 'rectifier'),
+  loss: fc.constantFrom('squared-error', 'squared-error', 'one-hot-squared-error', 'hinge'),
+  samples: layered.samples,
 };
 /** Steps drawn for more layers than there may be, cut to those that there are. */
 const fitted = (drawn) => {
@@ -216,6 +223,38 @@ const onLayered = fc.oneof(
   call('write', args(block, layer, values)),
   call('stopSweep', args()),
 );
+const constraintPenalties = {
+  lambda: mostly(fc.constantFrom(1, 1e-6, 0), 1e-300, 1e300, -1, NaN),
+  beta: fc.oneof(
+    { weight: 8, arbitrary: fc.array(fc.constantFrom(1, 2, 0.1), { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.array(number, { maxLength: 3 }) },
+    { weight: 1, arbitrary: rubbish },
+  ),
+  majoriser: fc.constantFrom('paper', 'code', ''),
+};
+const constraintUpdates = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc
+      .array(fc.constantFrom([0, 1], [1, 1], [2, 1], [0, 2], [1, 2], [2, 2]), { maxLength: 12 })
+      .map((pairs) => Int32Array.from(pairs.flat())),
+  },
+  { weight: 1, arbitrary: updates },
+);
+const onConstraints = fc.oneof(
+  call('loadInput', args(set, row, values)),
+  call('loadTargets', args(set, row, values)),
+  call('loadLabels', args(set, labels)),
+  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  call('start', args()),
+  call('run', args(constraintUpdates, members(constraintPenalties, meddle))),
+  call('run', args(constraintUpdates, members(constraintPenalties, meddle))),
+  call('measure', args(members(constraintPenalties, meddle))),
+  call('evaluate', args(set)),
+  call('read', args(block, layer)),
+  call('write', args(block, layer, values)),
+  call('stopSweep', args()),
+);
 const onNetwork = fc.oneof(
   call('setLayer', args(layer, values, values)),
   call('predict', args(values)),
@@ -275,19 +314,23 @@ const script = fc.record({
   gradient: members(gradient, meddle),
   badm: members(badm, meddle, weighted),
   layered: members(layered, meddle, fitted),
+  constraints: members(constraints, meddle),
   network: members(network, meddle),
   calls: fc.array(
     fc.oneof(
       { weight: 9, arbitrary: onLayered.map((one) => ({ on: 'layered', ...one })) },
+      { weight: 6, arbitrary: onConstraints.map((one) => ({ on: 'constraints', ...one })) },
       { weight: 4, arbitrary: onNetwork.map((one) => ({ on: 'network', ...one })) },
       { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
       { weight: 5, arbitrary: onBadm.map((one) => ({ on: 'badm', ...one })) },
       {
         weight: 1,
-        arbitrary: fc.constantFrom('layered', 'network', 'gradient').map((on) => ({ on, method: 'close', args: [] })),
+        arbitrary: fc
+          .constantFrom('layered', 'constraints', 'network', 'gradient')
+          .map((on) => ({ on, method: 'close', args: [] })),
       },
     ),
-    { maxLength: 40, size: 'medium' },
+    { maxLength: 50, size: 'medium' },
   ),
   wait: fc.boolean(),
 });
@@ -308,21 +351,25 @@ const make = (of, options) => {
 };
 
 await fc.assert(
-  fc.asyncProperty(script, async ({ layered: first, network: second, gradient: third, badm: fourth, calls, wait }) => {
+  fc.asyncProperty(script, async (drawn) => {
+    const { layered: first, constraints: other, network: second, gradient: third, badm: fourth, calls, wait } = drawn;
     try {
       native.Layered.requiredBytes(first);
+      native.Constraints.requiredBytes(other);
       native.GradientTrainer.requiredBytes(third);
     } catch (error) {
       if (!isError(error)) throw error;
     }
     const objects = {
       layered: make(native.Layered, first),
+      constraints: make(native.Constraints, other),
       network: make(native.TrainedNetwork, second),
       gradient: make(native.GradientTrainer, third),
       badm: make(native.BadmOptimizer, fourth),
     };
     meddle.now = () => {
       objects.layered?.close();
+      objects.constraints?.close();
       objects.gradient?.close();
     };
     const pending = [];

@@ -575,8 +575,16 @@ describe('errors', () => {
     [2, 'Expected a number', ['train', '--data', 'iris', '--rho', 'small']],
     [2, 'Expected a whole number', ['train', '--data', 'iris', '--iterations', '1.5']],
     [2, 'Expected widths with hyphens', ['train', '--data', 'iris', '--layers', '4,3']],
-    [2, 'Expected relu, identity or leaky-relu:SLOPE', ['train', '--data', 'iris', '--activation', 'tanh']],
-    [2, 'Expected he, glorot or gaussian:SD', ['train', '--data', 'iris', '--init', 'xavier']],
+    [
+      2,
+      'Expected relu, identity, sigmoid, tanh or leaky-relu:SLOPE',
+      ['train', '--data', 'iris', '--activation', 'gelu'],
+    ],
+    [
+      2,
+      'Expected he, glorot, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN',
+      ['train', '--data', 'iris', '--init', 'xavier'],
+    ],
     [2, 'Expected a number between 0 and 1', ['train', '--data', 'iris', '--test-share', '1']],
     [2, 'ends in .csv or .npy', ['predict', '--model', 'm', '--data', 'iris', '--out', 'x.txt']],
   ])('end with %i and say: %s', async (exitCode, message, args) => {

@@ -40,7 +40,7 @@ export const random = (seed: number, rows: number, columns: number, scale = 1): 
 };
 
 const slope = ({ activation }: Network): number =>
-  activation === 'relu' ? 0 : activation === 'identity' ? 1 : activation.leakyRelu;
+  typeof activation === 'object' ? activation.leakyRelu : activation === 'identity' ? 1 : 0;
 
 export function openPlain({ network, W, b, X, target, output, dual }: Problem): PlainState {
   return startState({

@@ -17,8 +17,16 @@ export type Vector = Float64Array;
 export const lengthOf = ({ layers }: Network): number =>
   layers.slice(1).reduce((sum, width, i) => sum + width * (at(layers, i, 'layers') + 1), 0);
 
-const slope = ({ activation }: Network): number =>
-  activation === 'relu' ? 0 : activation === 'identity' ? 1 : activation.leakyRelu;
+/** f and f' of the hidden layers. */
+function activationOf({ activation }: Network): { f(x: number): number; slope(x: number): number } {
+  if (activation === 'tanh') return { f: Math.tanh, slope: (x) => 1 - Math.tanh(x) ** 2 };
+  if (activation === 'sigmoid') {
+    const f = (x: number): number => 1 / (1 + Math.exp(-x));
+    return { f, slope: (x) => f(x) * (1 - f(x)) };
+  }
+  const below = typeof activation === 'object' ? activation.leakyRelu : activation === 'identity' ? 1 : 0;
+  return { f: (x) => (x > 0 ? x : below * x), slope: (x) => (x > 0 ? 1 : below) };
+}
 
 const number = (list: ArrayLike<number>, i: number): number => {
   const value = list[i];
@@ -34,6 +42,10 @@ function lossOf(network: Network, z: readonly number[], samples: Samples, i: num
     return [miss.reduce((sum, m) => sum + (m * m) / 2, 0), miss];
   }
   const label = at(samples.labels ?? [], i, 'labels');
+  if (network.loss === 'one-hot-squared-error') {
+    const miss = z.map((value, j) => value - (j === label ? 1 : 0));
+    return [miss.reduce((sum, m) => sum + (m * m) / 2, 0), miss];
+  }
   if (network.loss === 'hinge') {
     const on = (j: number): boolean => (z.length === 1 ? label === 1 : label === j);
     const terms = z.map((value, j) => (on(j) ? Math.max(1 - value, 0) : Math.max(value, 0)));
@@ -49,6 +61,7 @@ function lossOf(network: Network, z: readonly number[], samples: Samples, i: num
 export function lossAndGradient(network: Network, w: Vector, samples: Samples, which: readonly number[]) {
   const { layers } = network;
   const L = layers.length - 1;
+  const { f, slope } = activationOf(network);
   const gradient = new Float64Array(w.length);
   let loss = 0;
   for (const i of which) {
@@ -65,7 +78,7 @@ export function lossAndGradient(network: Network, w: Vector, samples: Samples, w
         below.reduce((sum, value, k) => sum + number(w, offset + j * inputs + k) * value, 0),
       ).map((value, j) => value + number(w, offset + outputs * inputs + j));
       z.push(zl);
-      h.push(l === L ? zl : zl.map((value) => (value > 0 ? value : slope(network) * value)));
+      h.push(l === L ? zl : zl.map(f));
       offset += outputs * (inputs + 1);
     }
     const [value, outer] = lossOf(network, at(h, L, 'h'), samples, i);
@@ -87,7 +100,7 @@ export function lossAndGradient(network: Network, w: Vector, samples: Samples, w
         gradient[bias] = number(gradient, bias) + d;
       }
       const zl = at(z, l - 1, 'z');
-      delta = back.map((d, k) => (l > 1 && !(at(zl, k, 'z') > 0) ? slope(network) * d : d));
+      delta = back.map((d, k) => (l > 1 ? slope(at(zl, k, 'z')) * d : d));
     }
   }
   return { loss, gradient };

@@ -1,11 +1,30 @@
 // Activations f_l: value, derivative, and the closed form of the z_l subproblem of a hidden layer.
 #pragma once
 
+#include <cstdint>
+
+#include "core/functions/sigmoidal.hpp"
+
 namespace dladmm {
 
-// f(x) = x for x > 0 and slope * x elsewhere. Slope 0 is ReLU, slope 1 the identity, any other a leaky ReLU.
+// `rectifier`: f(x) = x for x > 0 and slope * x elsewhere; slope 0 is ReLU, slope 1 the identity, any other a leaky
+// ReLU. The others are smooth and have no slope.
+enum class ActivationKind : std::uint8_t { rectifier, sigmoid, tanh };
+
+// argmin over z of (z − m)² + ratio (a − f(z))² for a smooth f: the global one of up to three local minimisers (the
+// smallest in a tie). NaN where m or a is not finite. (In nearest.cc.)
+[[nodiscard]] double nearest_smooth(ActivationKind kind, double m, double a, double ratio);
+
 struct Activation {
   double slope = 0;
+  ActivationKind kind = ActivationKind::rectifier;
+
+  [[nodiscard]] constexpr bool is_smooth() const { return kind != ActivationKind::rectifier; }
+
+  // The identity, which the last layer has.
+  [[nodiscard]] static constexpr Activation identity() { return {1, ActivationKind::rectifier}; }
+
+  // --- the rectifiers ---
 
   template <typename T>
   [[nodiscard, gnu::always_inline]] static constexpr T value(T x, T slope) {
@@ -38,5 +57,51 @@ struct Activation {
     return negative_cost > positive_cost ? positive : negative;
   }
 };
+
+// One activation as a loop likes to have it: f(x), and f'(x) from y = f(x). A kernel takes one of these as a type, so
+// that what it is gets decided outside the loop.
+template <typename T>
+struct Rectifier {
+  T slope;
+  [[nodiscard, gnu::always_inline]] constexpr T value(T x) const { return Activation::value(x, slope); }
+  // Where the activation keeps signs.
+  [[nodiscard, gnu::always_inline]] constexpr T derivative(T y) const { return Activation::derivative(y, slope); }
+  // argmin over z of (z − m)² + ratio (a − f(z))²
+  [[nodiscard, gnu::always_inline]] constexpr T nearest(T m, T a, T ratio) const {
+    return Activation::nearest(m, a, slope, ratio);
+  }
+};
+
+template <typename T>
+struct Sigmoid {
+  [[nodiscard, gnu::always_inline]] T value(T x) const { return sigmoid(x); }
+  [[nodiscard, gnu::always_inline]] constexpr T derivative(T y) const { return y * (T(1) - y); }
+  [[nodiscard]] T nearest(T m, T a, T ratio) const {
+    return static_cast<T>(nearest_smooth(ActivationKind::sigmoid, m, a, ratio));
+  }
+};
+
+template <typename T>
+struct Tanh {
+  [[nodiscard, gnu::always_inline]] T value(T x) const { return hyperbolic_tangent(x); }
+  [[nodiscard, gnu::always_inline]] constexpr T derivative(T y) const { return (T(1) - y) * (T(1) + y); }
+  [[nodiscard]] T nearest(T m, T a, T ratio) const {
+    return static_cast<T>(nearest_smooth(ActivationKind::tanh, m, a, ratio));
+  }
+};
+
+// body(f) with f the activation as one of the types above.
+template <typename T, typename Body>
+decltype(auto) with_activation(const Activation& activation, Body&& body) {
+  switch (activation.kind) {
+    case ActivationKind::sigmoid:
+      return body(Sigmoid<T>{});
+    case ActivationKind::tanh:
+      return body(Tanh<T>{});
+    case ActivationKind::rectifier:
+      break;
+  }
+  return body(Rectifier<T>{static_cast<T>(activation.slope)});
+}
 
 }  // namespace dladmm

@@ -198,6 +198,14 @@ double loss_and_gradient(const Loss& loss, std::span<const double> z, const Samp
     }
     return sum / 2;
   }
+  if (loss.kind == LossKind::one_hot_squared_error) {
+    double sum = 0;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      gradient[i] = z[i] - (loss.is_on(target.label, i, z.size()) ? 1 : 0);
+      sum += gradient[i] * gradient[i];
+    }
+    return sum / 2;
+  }
   if (loss.kind == LossKind::hinge) {
     double sum = 0;
     for (std::size_t i = 0; i < z.size(); ++i) {
@@ -262,7 +270,11 @@ OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::sp
     }
     return {};
   }
-  for (std::size_t i = 0; i < z.size(); ++i) z[i] = (target.values[i] - u[i] + rho * m[i]) / (1 + rho);
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    const bool one_hot = loss.kind == LossKind::one_hot_squared_error;
+    const double y = one_hot ? (loss.is_on(target.label, i, z.size()) ? 1 : 0) : target.values[i];
+    z[i] = (y - u[i] + rho * m[i]) / (1 + rho);
+  }
   return {};
 }
 

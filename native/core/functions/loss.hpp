@@ -8,7 +8,7 @@
 
 namespace dladmm {
 
-enum class LossKind { softmax_cross_entropy, squared_error, hinge };
+enum class LossKind { softmax_cross_entropy, squared_error, hinge, one_hot_squared_error };
 
 // `reference` is the formula of the official dlADMM code: no maximum subtracted, exp = inf replaced by exp(88.6),
 // 1e-10 added to the denominator, and a probability of zero counted as 1e-10 in the loss.
@@ -30,15 +30,15 @@ struct Loss {
   }
 };
 
-// What one sample should become: a class for cross-entropy and hinge, a row of values for the squared error.
+// What one sample should become: a row of values for the squared error, a class for the other losses.
 struct SampleTarget {
   std::int32_t label = 0;
   std::span<const double> values;
 };
 
 // R(z; y), with ∇R(z; y) written to `gradient` (as long as z). Softmax cross-entropy is −log p_label, the squared
-// error is ½‖z − y‖², the hinge loss (Taylor et al., 2016) adds max(1 − z, 0) for the output that is to be on and
-// max(z, 0) for the others (at its kinks the subgradient is 0).
+// error is ½‖z − y‖² (with y the unit vector of the label where it is one-hot), the hinge loss (Taylor et al., 2016)
+// adds max(1 − z, 0) for the output that is to be on and max(z, 0) for the others (at its kinks the subgradient is 0).
 double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
                          std::span<double> gradient);
 
@@ -58,7 +58,7 @@ struct OutputSolution {
   double stationarity = 0;  // largest |∇R(z) + u + ρ(z − m)|
 };
 
-// z <- argmin of R(z; y) + uᵀz + (ρ/2)‖z − m‖²  (dlADMM, eq. 5 and 15), exactly: a closed form for the squared error
+// z <- argmin of R(z; y) + uᵀz + (ρ/2)‖z − m‖²  (dlADMM, eq. 5 and 15), exactly: a closed form for the squared errors
 // and the hinge loss; for softmax cross-entropy Newton's method from the given z until no entry of the gradient exceeds
 // `tolerance`. `work` holds at least 6 z.size() numbers.
 OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::span<const double> u,

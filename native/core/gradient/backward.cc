@@ -9,9 +9,9 @@ namespace dladmm {
 namespace {
 
 // z <- z + b, h <- f(z); z and h may be the same.
-template <typename T>
+template <typename T, typename F>
 struct BiasAndActivation {
-  [[gnu::always_inline]] static inline void run(MatrixView<T> z, const T* b, T slope, MatrixView<T> h) {
+  [[gnu::always_inline]] static inline void run(F f, MatrixView<T> z, const T* b, MatrixView<T> h) {
     for (std::size_t i = 0; i < z.rows; ++i) {
       T* const zi = z.row(i);
       T* const hi = h.row(i);
@@ -19,21 +19,21 @@ struct BiasAndActivation {
       for (std::size_t j = 0; j < z.columns; ++j) {
         const T value = zi[j] + b[j];
         zi[j] = value;
-        hi[j] = Activation::value(value, slope);
+        hi[j] = f.value(value);
       }
     }
   }
 };
 
-// δ <- δ ∘ f'(z)
-template <typename T>
+// δ <- δ ∘ f'(z), from y = f(z) or, where the sign of y is not that of z, from z itself.
+template <typename T, typename F>
 struct TimesDerivative {
-  [[gnu::always_inline]] static inline void run(MatrixView<T> delta, MatrixView<const T> z, T slope) {
+  [[gnu::always_inline]] static inline void run(F f, MatrixView<T> delta, MatrixView<const T> y) {
     for (std::size_t i = 0; i < delta.rows; ++i) {
       T* const di = delta.row(i);
-      const T* const zi = z.row(i);
+      const T* const yi = y.row(i);
 #pragma omp simd
-      for (std::size_t j = 0; j < delta.columns; ++j) di[j] *= Activation::derivative(zi[j], slope);
+      for (std::size_t j = 0; j < delta.columns; ++j) di[j] *= f.derivative(yi[j]);
     }
   }
 };
@@ -76,7 +76,6 @@ double forward_backward(std::span<const LayerParameters<T>> layers, const Networ
                         std::span<double> work) {
   using blas::Op;
   const std::size_t depth = layers.size();
-  const T slope = static_cast<T>(network.activation.slope);
   const auto rows_of = [&](const Matrix<T>& m) { return m.view().rows_from(rows.first, rows.count); };
   const auto pre_activations = [&](std::size_t l) { return rows_of(tape.z.empty() ? tape.h[l - 1] : tape.z[l - 1]); };
 
@@ -85,7 +84,8 @@ double forward_backward(std::span<const LayerParameters<T>> layers, const Networ
     const MatrixView<T> h = rows_of(tape.h[l - 1]);
     const MatrixView<T> z = l < depth ? pre_activations(l) : h;
     blas::gemm<T>(Op::none, Op::transpose, T(1), input, layers[l - 1].W, T(0), z);
-    simd::run<BiasAndActivation<T>>(z, layers[l - 1].b.data(), l < depth ? slope : T(1), h);
+    with_activation<T>(l < depth ? network.activation : Activation::identity(),
+                       [&]<typename F>(F f) { simd::run<BiasAndActivation<T, F>>(f, z, layers[l - 1].b.data(), h); });
     input = h;
   }
 
@@ -105,7 +105,9 @@ double forward_backward(std::span<const LayerParameters<T>> layers, const Networ
   for (std::size_t l = depth - 1; l >= 1; --l) {
     const MatrixView<T> delta = rows_of(tape.delta[l - 1]);
     blas::gemm<T>(Op::none, Op::none, T(1), rows_of(tape.delta[l]), layers[l].W, T(0), delta);
-    simd::run<TimesDerivative<T>>(delta, MatrixView<const T>(pre_activations(l)), slope);
+    with_activation<T>(network.activation, [&]<typename F>(F f) {
+      simd::run<TimesDerivative<T, F>>(f, delta, MatrixView<const T>(pre_activations(l)));
+    });
   }
   return loss;
 }

@@ -2,23 +2,10 @@
 
 #include <algorithm>
 
+#include "core/functions/apply.hpp"
 #include "core/linalg/blas.hpp"
 
 namespace dladmm {
-namespace {
-
-// x <- f(x + b); the last layer is linear, which is f with slope 1.
-template <typename T>
-void bias_and_activation(MatrixView<T> x, std::span<const T> b, T slope) {
-  const T* const bias = b.data();
-  for (std::size_t i = 0; i < x.rows; ++i) {
-    T* const xi = x.row(i);
-#pragma omp simd
-    for (std::size_t j = 0; j < x.columns; ++j) xi[j] = Activation::value(xi[j] + bias[j], slope);
-  }
-}
-
-}  // namespace
 
 template <typename T>
 MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation,
@@ -29,7 +16,7 @@ MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Ac
     const Matrix<T>& storage = l % 2 == 0 ? space.first : space.second;
     const MatrixView<T> out(storage.flat().data(), x.rows, layer.W.rows);
     blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), h, layer.W, T(0), out);
-    bias_and_activation<T>(out, layer.b, l + 1 < layers.size() ? static_cast<T>(activation.slope) : T(1));
+    add_bias_and_activate<T>(l + 1 < layers.size() ? activation : Activation::identity(), layer.b, out);
     h = out;
   }
   return h;

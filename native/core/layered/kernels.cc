@@ -41,10 +41,10 @@ struct WeightedResidual {
   }
 };
 
-template <typename T>
+template <typename T, typename F>
 struct HiddenZ {
-  [[gnu::always_inline]] static inline HiddenSums run(MatrixView<const T> p, std::span<const T> b,
-                                                      MatrixView<const T> a, T slope, T ratio, MatrixView<T> z,
+  [[gnu::always_inline]] static inline HiddenSums run(F f, MatrixView<const T> p, std::span<const T> b,
+                                                      MatrixView<const T> a, T ratio, MatrixView<T> z,
                                                       std::span<double> columns) {
     double residual = 0;
     double activation = 0;
@@ -57,10 +57,10 @@ struct HiddenZ {
 #pragma omp simd reduction(+ : residual, activation)
       for (std::size_t j = 0; j < p.columns; ++j) {
         const T m = pi[j] + bias[j];
-        const T value = Activation::nearest(m, ai[j], slope, ratio);
+        const T value = f.nearest(m, ai[j], ratio);
         zi[j] = value;
         const double r = static_cast<double>(value - m);
-        const double miss = static_cast<double>(ai[j] - Activation::value(value, slope));
+        const double miss = static_cast<double>(ai[j] - f.value(value));
         residual += r * r;
         activation += miss * miss;
         column[j] += static_cast<double>(value - pi[j]);
@@ -70,30 +70,30 @@ struct HiddenZ {
   }
 };
 
-template <typename T>
+template <typename T, typename F>
 struct ActivationPull {
-  [[gnu::always_inline]] static inline void run(MatrixView<const T> a, MatrixView<const T> z, T slope, T weight,
+  [[gnu::always_inline]] static inline void run(F f, MatrixView<const T> a, MatrixView<const T> z, T weight,
                                                 MatrixView<T> out) {
     for (std::size_t i = 0; i < a.rows; ++i) {
       const T* const ai = a.row(i);
       const T* const zi = z.row(i);
       T* const to = out.row(i);
 #pragma omp simd
-      for (std::size_t j = 0; j < a.columns; ++j) to[j] = weight * (ai[j] - Activation::value(zi[j], slope));
+      for (std::size_t j = 0; j < a.columns; ++j) to[j] = weight * (ai[j] - f.value(zi[j]));
     }
   }
 };
 
-template <typename T>
+template <typename T, typename F>
 struct ActivationMiss {
-  [[gnu::always_inline]] static inline double run(MatrixView<const T> a, MatrixView<const T> z, T slope) {
+  [[gnu::always_inline]] static inline double run(F f, MatrixView<const T> a, MatrixView<const T> z) {
     double sum = 0;
     for (std::size_t i = 0; i < a.rows; ++i) {
       const T* const ai = a.row(i);
       const T* const zi = z.row(i);
 #pragma omp simd reduction(+ : sum)
       for (std::size_t j = 0; j < a.columns; ++j) {
-        const double miss = static_cast<double>(ai[j] - Activation::value(zi[j], slope));
+        const double miss = static_cast<double>(ai[j] - f.value(zi[j]));
         sum += miss * miss;
       }
     }
@@ -200,14 +200,14 @@ struct AddBias {
   }
 };
 
-template <typename T>
+template <typename T, typename F>
 struct Activate {
-  [[gnu::always_inline]] static inline void run(MatrixView<const T> z, T slope, MatrixView<T> a) {
+  [[gnu::always_inline]] static inline void run(F f, MatrixView<const T> z, MatrixView<T> a) {
     for (std::size_t i = 0; i < z.rows; ++i) {
       const T* const zi = z.row(i);
       T* const ai = a.row(i);
 #pragma omp simd
-      for (std::size_t j = 0; j < z.columns; ++j) ai[j] = Activation::value(zi[j], slope);
+      for (std::size_t j = 0; j < z.columns; ++j) ai[j] = f.value(zi[j]);
     }
   }
 };
@@ -226,19 +226,21 @@ void weighted_residual(MatrixView<const T> p, std::span<const T> b, MatrixView<c
 }
 
 template <typename T>
-HiddenSums hidden_z(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a, T slope, T ratio,
-                    MatrixView<T> z, std::span<double> columns) {
-  return simd::run<HiddenZ<T>>(p, b, a, slope, ratio, z, columns);
+HiddenSums hidden_z(const Activation& activation, MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a,
+                    T ratio, MatrixView<T> z, std::span<double> columns) {
+  return with_activation<T>(activation,
+                            [&]<typename F>(F f) { return simd::run<HiddenZ<T, F>>(f, p, b, a, ratio, z, columns); });
 }
 
 template <typename T>
-void activation_pull(MatrixView<const T> a, MatrixView<const T> z, T slope, T weight, MatrixView<T> out) {
-  return simd::run<ActivationPull<T>>(a, z, slope, weight, out);
+void activation_pull(const Activation& activation, MatrixView<const T> a, MatrixView<const T> z, T weight,
+                     MatrixView<T> out) {
+  with_activation<T>(activation, [&]<typename F>(F f) { simd::run<ActivationPull<T, F>>(f, a, z, weight, out); });
 }
 
 template <typename T>
-double activation_miss(MatrixView<const T> a, MatrixView<const T> z, T slope) {
-  return simd::run<ActivationMiss<T>>(a, z, slope);
+double activation_miss(const Activation& activation, MatrixView<const T> a, MatrixView<const T> z) {
+  return with_activation<T>(activation, [&]<typename F>(F f) { return simd::run<ActivationMiss<T, F>>(f, a, z); });
 }
 
 template <typename T>
@@ -272,26 +274,26 @@ void add_bias(MatrixView<const T> p, std::span<const T> b, MatrixView<T> z) {
 }
 
 template <typename T>
-void activate(MatrixView<const T> z, T slope, MatrixView<T> a) {
-  return simd::run<Activate<T>>(z, slope, a);
+void activate(const Activation& activation, MatrixView<const T> z, MatrixView<T> a) {
+  with_activation<T>(activation, [&]<typename F>(F f) { simd::run<Activate<T, F>>(f, z, a); });
 }
 
 // The two float types that trainings come in.
-#define DLADMM_INSTANTIATE(T)                                                                                        \
-  template void step_back<T>(MatrixView<T>, T, MatrixView<const T>);                                                 \
-  template void weighted_residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>,                   \
-                                     MatrixView<const T>, T, MatrixView<T>);                                         \
-  template HiddenSums hidden_z<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, T, MatrixView<T>, \
-                                  std::span<double>);                                                                \
-  template void activation_pull<T>(MatrixView<const T>, MatrixView<const T>, T, T, MatrixView<T>);                   \
-  template double activation_miss<T>(MatrixView<const T>, MatrixView<const T>, T);                                   \
-  template double residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, std::span<double>);      \
-  template void output_target<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, MatrixView<T>);    \
-  template void add_columns<T>(MatrixView<const T>, std::span<double>);                                              \
-  template double square_norm<T>(MatrixView<const T>);                                                               \
-  template double square_norm<T>(MatrixView<const T>, std::span<double>);                                            \
-  template void add_bias<T>(MatrixView<const T>, std::span<const T>, MatrixView<T>);                                 \
-  template void activate<T>(MatrixView<const T>, T, MatrixView<T>);
+#define DLADMM_INSTANTIATE(T)                                                                                         \
+  template void step_back<T>(MatrixView<T>, T, MatrixView<const T>);                                                  \
+  template void weighted_residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>,                    \
+                                     MatrixView<const T>, T, MatrixView<T>);                                          \
+  template HiddenSums hidden_z<T>(const Activation&, MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, \
+                                  MatrixView<T>, std::span<double>);                                                  \
+  template void activation_pull<T>(const Activation&, MatrixView<const T>, MatrixView<const T>, T, MatrixView<T>);    \
+  template double activation_miss<T>(const Activation&, MatrixView<const T>, MatrixView<const T>);                    \
+  template double residual<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, std::span<double>);       \
+  template void output_target<T>(MatrixView<const T>, std::span<const T>, MatrixView<const T>, T, MatrixView<T>);     \
+  template void add_columns<T>(MatrixView<const T>, std::span<double>);                                               \
+  template double square_norm<T>(MatrixView<const T>);                                                                \
+  template double square_norm<T>(MatrixView<const T>, std::span<double>);                                             \
+  template void add_bias<T>(MatrixView<const T>, std::span<const T>, MatrixView<T>);                                  \
+  template void activate<T>(const Activation&, MatrixView<const T>, MatrixView<T>);
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)
 #undef DLADMM_INSTANTIATE

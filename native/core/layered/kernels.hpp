@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include "core/functions/activation.hpp"
 #include "core/linalg/matrix.hpp"
 
 namespace dladmm::kernels {
@@ -25,16 +26,17 @@ struct HiddenSums {
 
 // z <- argmin (z − P − b)² + ratio (a − f(z))², entry by entry; adds z − P to the column sums.
 template <typename T>
-HiddenSums hidden_z(MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a, T slope, T ratio,
-                    MatrixView<T> z, std::span<double> columns);
+HiddenSums hidden_z(const Activation& activation, MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a,
+                    T ratio, MatrixView<T> z, std::span<double> columns);
 
 // out <- weight (a − f(z))
 template <typename T>
-void activation_pull(MatrixView<const T> a, MatrixView<const T> z, T slope, T weight, MatrixView<T> out);
+void activation_pull(const Activation& activation, MatrixView<const T> a, MatrixView<const T> z, T weight,
+                     MatrixView<T> out);
 
 // ‖a − f(z)‖²
 template <typename T>
-double activation_miss(MatrixView<const T> a, MatrixView<const T> z, T slope);
+double activation_miss(const Activation& activation, MatrixView<const T> a, MatrixView<const T> z);
 
 // ‖z − P − b‖²; adds z − P to the column sums.
 template <typename T>
@@ -62,6 +64,6 @@ void add_bias(MatrixView<const T> p, std::span<const T> b, MatrixView<T> z);
 
 // a <- f(z)
 template <typename T>
-void activate(MatrixView<const T> z, T slope, MatrixView<T> a);
+void activate(const Activation& activation, MatrixView<const T> z, MatrixView<T> a);
 
 }  // namespace dladmm::kernels

@@ -208,7 +208,7 @@ void LayeredState<T>::start(const Start& start) {
         multiply(l, rows);
         const auto z = rows_of(it.z.view(), rows);
         kernels::add_bias<T>(rows_of(it.P.view(), rows), it.b, z);
-        if (!is_output(l)) kernels::activate<T>(z, slope(), rows_of(it.a.view(), rows));
+        if (!is_output(l)) kernels::activate<T>(activation_function(), z, rows_of(it.a.view(), rows));
       });
     });
   }
@@ -306,7 +306,8 @@ void LayeredState<T>::settle_rows(std::size_t s, Rows block, Rows rows, Partial&
   const MatrixView<T> direction = slot_block(s, block, slot.width).rows_from(rows.first - block.first, rows.count);
   kernels::step_back<T>(variable, slot.scale, direction);
   if (slot.measure) {
-    partial.scalars[kMeasured] += kernels::activation_miss<T>(variable, rows_of(it.z.view(), rows), slope());
+    partial.scalars[kMeasured] +=
+        kernels::activation_miss<T>(activation_function(), variable, rows_of(it.z.view(), rows));
   }
 }
 
@@ -416,8 +417,8 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
       pass(
           {activation(l)}, {},
           [&](unsigned, Rows, Rows rows, Partial& partial) {
-            partial.scalars[kActivation] +=
-                kernels::activation_miss<T>(rows_of(it.a.view(), rows), rows_of(it.z.view(), rows), slope());
+            partial.scalars[kActivation] += kernels::activation_miss<T>(
+                activation_function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows));
           },
           [](unsigned, Rows, Partial&) {});
       it.activation = sums_.scalar(kActivation);

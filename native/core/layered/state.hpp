@@ -180,7 +180,7 @@ class LayeredState {
     return setup_.steps.a.empty() ? StepKind::quadratic : setup_.steps.a[l - 1];
   }
   [[nodiscard]] double penalty_of(std::size_t l, const Penalties& p) const { return is_output(l) ? p.rho : p.nu; }
-  [[nodiscard]] T slope() const { return static_cast<T>(setup_.network.activation.slope); }
+  [[nodiscard]] const Activation& activation_function() const { return setup_.network.activation; }
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
   [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
   [[nodiscard]] MatrixView<T> slot_block(std::size_t slot, Rows block, std::size_t width) const;

@@ -13,9 +13,10 @@ bool LayeredState<T>::update_hidden_z(std::size_t l, const Penalties& p) {
   pass(
       {product(l), activation(l)}, {},
       [&](unsigned, Rows, Rows rows, Partial& partial) {
-        const auto sums = kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows), slope(),
-                                               static_cast<T>(p.gamma / p.nu), rows_of(it.z.view(), rows),
-                                               std::span(partial.columns[0]).first(it.b.size()));
+        const auto sums =
+            kernels::hidden_z<T>(activation_function(), rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows),
+                                 static_cast<T>(p.gamma / p.nu), rows_of(it.z.view(), rows),
+                                 std::span(partial.columns[0]).first(it.b.size()));
         partial.scalars[kResidual] += sums.residual;
         partial.scalars[kActivation] += sums.activation;
       },
@@ -63,12 +64,12 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
         const auto z = rows_of(it.z.view(), rows);
         if (with_z) {
           const auto sums =
-              kernels::hidden_z<T>(rows_of(it.P.view(), rows), it.b, a, slope(), static_cast<T>(p.gamma / p.nu), z,
-                                   std::span(partial.columns[0]).first(n));
+              kernels::hidden_z<T>(activation_function(), rows_of(it.P.view(), rows), it.b, a,
+                                   static_cast<T>(p.gamma / p.nu), z, std::span(partial.columns[0]).first(n));
           partial.scalars[kResidual] += sums.residual;
           partial.scalars[kActivation] += sums.activation;
         }
-        kernels::activation_pull<T>(a, z, slope(), static_cast<T>(p.gamma),
+        kernels::activation_pull<T>(activation_function(), a, z, static_cast<T>(p.gamma),
                                     slot_block(gradient_slot, block, n).rows_from(first, rows.count));
         kernels::weighted_residual<T>(rows_of(next.P.view(), rows), next.b, rows_of(next.z.view(), rows),
                                       rows_of(u, rows), static_cast<T>(weight),

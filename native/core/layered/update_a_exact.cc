@@ -64,7 +64,7 @@ bool LayeredState<T>::update_a_exactly(std::size_t l, const Penalties& p, Update
         kernels::output_target<T>(rows_of(next.z.view(), rows), next.b, rows_of(u, rows),
                                   static_cast<T>(penalty_of(l + 1, p)),
                                   target.rows_from(rows.first - block.first, rows.count));
-        kernels::activate<T>(rows_of(it.z.view(), rows), slope(), rows_of(it.a.view(), rows));
+        kernels::activate<T>(activation_function(), rows_of(it.z.view(), rows), rows_of(it.a.view(), rows));
       },
       [&](unsigned member, Rows block, Partial& partial) {
         const MatrixView<T> target(spaces_[member].first.flat().data(), block.count, m);
@@ -87,7 +87,8 @@ bool LayeredState<T>::update_a_exactly(std::size_t l, const Penalties& p, Update
           solver_.apply_rows(a, MatrixView<T>(scratch, block.count, n));
           blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), a, w, T(0), product);
         }
-        partial.scalars[kActivation] += kernels::activation_miss<T>(a, rows_of(it.z.view(), block), slope());
+        partial.scalars[kActivation] +=
+            kernels::activation_miss<T>(activation_function(), a, rows_of(it.z.view(), block));
         partial.scalars[kResidual] += kernels::residual<T>(product, next.b, rows_of(next.z.view(), block),
                                                            std::span(partial.columns[0]).first(m));
       });

@@ -1,0 +1,60 @@
+import { type ConstraintPenalties, ConstraintsState } from './constraints-state.js';
+import type { Engine } from './engine.js';
+import { type Initialisation, initialise } from './initialisation.js';
+import type { Dtype } from './native.js';
+import type { Network } from './network.js';
+import { readParameters, writeParameters } from './parameters.js';
+import { seededRandom } from './random.js';
+import type { SigmoidRecord } from './record.js';
+import type { LabelledSamples } from './samples.js';
+import type { ConstraintBlock, ConstraintUpdate } from './sweep.js';
+
+/** What a solver of the splitting that keeps all constraints is: a sweep, penalties, a start. */
+export interface ConstraintsPlan {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly threads: number;
+  readonly seed: number;
+  readonly updates: readonly ConstraintUpdate[];
+  readonly penalties: ConstraintPenalties;
+  readonly initialisation: Initialisation;
+}
+
+/** Allocates the state of a plan, loads the samples and starts the variables. */
+export async function openConstraints(
+  plan: ConstraintsPlan,
+  data: LabelledSamples,
+  opened: (engine: Engine<SigmoidRecord>) => void,
+): Promise<void> {
+  const { network, dtype, threads, seed } = plan;
+  const state = await ConstraintsState.create({ network, dtype, threads }, data);
+  opened(engineOf(plan, state));
+  await writeParameters(state, await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed)));
+  await state.start();
+}
+
+function engineOf({ updates, penalties }: ConstraintsPlan, state: ConstraintsState): Engine<SigmoidRecord> {
+  return {
+    samples: state.samples,
+    addEvaluationSet: (samples, name) => state.addEvaluationSet(samples, name),
+    async advance() {
+      const sweep = await state.run(updates, penalties);
+      if (sweep.stopped) return { kind: 'stopped' };
+      if (sweep.diverged || sweep.measures === undefined) {
+        return { kind: 'diverged', update: updates[sweep.completed] ?? (updates.at(-1) as ConstraintUpdate) };
+      }
+      return {
+        kind: 'done',
+        progress: { ...sweep.measures, updates: sweep.updates, work: sweep.work, seconds: sweep.seconds },
+      };
+    },
+    // Nothing here depends on how it went.
+    learn: () => undefined,
+    evaluate: (set) => state.evaluate(set),
+    parameters: () => readParameters(state),
+    // The state says no to blocks that it does not have.
+    read: (block, layer) => state.read(block as ConstraintBlock, layer),
+    stop: () => state.stop(),
+    close: () => state.close(),
+  };
+}

@@ -1,0 +1,315 @@
+import { atLeast, checkKeys, checkObject, oneOf, positive, whole } from './checks.js';
+import { DlAdmmError, expected } from './errors.js';
+import { checkNumbers } from './initialisation.js';
+import {
+  CONSTRAINT_BLOCK_NUMBER,
+  type Dtype,
+  fromNative,
+  type NativeConstraints,
+  type NativeConstraintsMeasures,
+  type NativeConstraintsPenalties,
+  type NativeConstraintsSweep,
+  type Numbers,
+  native,
+} from './native.js';
+import { checkLayers, type Network, nativeActivation } from './network.js';
+import type { ConstraintMeasures, ConstraintUpdateRecord, Metrics, SweepWork } from './record.js';
+import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
+import { type ConstraintBlock, type ConstraintUpdate, checkedConstraintUpdate } from './sweep.js';
+
+/** What a state is made of. */
+export interface ConstraintsStateOptions {
+  /** With a smooth activation, and a squared error of values or of one-hot labels. */
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly threads: number;
+}
+
+/** What may change from sweep to sweep. */
+export interface ConstraintPenalties {
+  /** λ of (λ/2)‖[W_i b_i]‖². */
+  readonly lambda: number;
+  /** β_1 … β_N. */
+  readonly beta: readonly number[];
+  /** h = 𝓛(‖B‖_max), as the paper says, or ‖B‖_max, as its published code does (sigmoid alone). */
+  readonly majoriser: 'paper' | 'code';
+}
+
+/** What one call of {@link ConstraintsState.run} did. */
+export interface ConstraintSweepResult {
+  readonly updates: readonly ConstraintUpdateRecord[];
+  /** How many of them ran. */
+  readonly completed: number;
+  /** A stop was asked for. */
+  readonly stopped: boolean;
+  /** The update after the completed ones met a value that is not finite; W and b are those from before the call. */
+  readonly diverged: boolean;
+  readonly seconds: number;
+  readonly work: SweepWork;
+  /** Absent after a divergence. */
+  readonly measures?: ConstraintMeasures;
+}
+
+const UPDATE_FIELDS = 5;
+
+/**
+ * The variables of the splitting that keeps all constraints, in native memory: load samples, write parameters, start, run
+ * updates in any order, look at every block. Calls run one after the other, off the event loop.
+ *
+ * Shapes: W_l n_l × n_{l−1}, b_l n_l, V_l and Λ_l samples × n_l; all row-major.
+ */
+export class ConstraintsState {
+  readonly options: ConstraintsStateOptions;
+  readonly samples: number;
+  readonly #native: NativeConstraints;
+  readonly #sizes: number[] = [];
+  #started = false;
+  #closed = false;
+
+  private constructor(options: ConstraintsStateOptions, samples: number) {
+    this.options = options;
+    this.samples = samples;
+    try {
+      this.#native = new native.Constraints(nativeOptions(options, samples));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /**
+   * Allocates the state and copies the training samples in.
+   *
+   * @throws DlAdmmError ERR_DLADMM_MEMORY before anything is allocated, if it would not fit; ERR_DLADMM_NON_FINITE,
+   * ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED for the samples; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for
+   * the options
+   */
+  static async create(
+    options: ConstraintsStateOptions,
+    samples: LabelledSamples,
+    name = 'data',
+  ): Promise<ConstraintsState> {
+    checkOptions(options);
+    const { source, targets } = samplesOf(options.network, samples, name);
+    const bytes = native.Constraints.requiredBytes(nativeOptions(options, source.rows));
+    checkMemory(bytes, source.rows, options.network, options.dtype);
+    const state = new ConstraintsState(options, source.rows);
+    try {
+      await loadSamples(state.#native, TRAINING_SET, source, targets);
+    } catch (error) {
+      state.close();
+      throw fromNative(error);
+    }
+    return state;
+  }
+
+  /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
+  async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
+    const { source, targets } = samplesOf(this.options.network, samples, name);
+    return this.#call(async () => {
+      const set = this.#native.addEvaluationSet(source.rows);
+      this.#sizes[set] = source.rows;
+      await loadSamples(this.#native, set, source, targets);
+      return set;
+    });
+  }
+
+  /** V by a forward pass from the present W and b, and Λ = 0. */
+  start(): Promise<void> {
+    return this.#call(async () => {
+      await this.#native.start();
+      this.#started = true;
+    });
+  }
+
+  /** Runs updates in their order, in one hop off the event loop. */
+  run(updates: readonly ConstraintUpdate[], penalties: ConstraintPenalties): Promise<ConstraintSweepResult> {
+    return this.#call(async () => {
+      if (!Array.isArray(updates)) throw expected('an array of updates', 'updates', updates);
+      const checked = updates.map((update, i) => checkedConstraintUpdate(update, this.#layers, `updates[${i}]`));
+      const pairs = Int32Array.from(checked.flatMap(({ block, layer }) => [CONSTRAINT_BLOCK_NUMBER[block], layer]));
+      this.#needStart();
+      return sweepResult(checked, await this.#native.run(pairs, this.#penalties(penalties)));
+    });
+  }
+
+  /** Constraints, gradient and augmented Lagrangian as things stand. */
+  measure(penalties: ConstraintPenalties): Promise<ConstraintMeasures> {
+    return this.#call(async () => {
+      this.#needStart();
+      return toMeasures(await this.#native.measure(this.#penalties(penalties)));
+    });
+  }
+
+  /** Loss and accuracy of the network on an evaluation set, or on the training set. */
+  evaluate(set: number | 'train'): Promise<Metrics> {
+    return this.#call(async () => {
+      const count = set === 'train' ? this.samples : this.#sizes[set];
+      if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
+      const found = await this.#native.evaluate(set === 'train' ? TRAINING_SET : set);
+      return metricsOf(this.options.network, found, count);
+    });
+  }
+
+  /** A copy of a block, row-major. */
+  read(block: ConstraintBlock | 'b', layer: number): Promise<Numbers> {
+    return this.#call(async () => {
+      this.#exists(block, layer);
+      if (block !== 'W' && block !== 'b') this.#needStart();
+      return await this.#native.read(CONSTRAINT_BLOCK_NUMBER[block], layer);
+    });
+  }
+
+  /** Replaces a block; what depends on it is found afresh at the next run. */
+  write(block: ConstraintBlock | 'b', layer: number, values: Numbers): Promise<void> {
+    return this.#call(async () => {
+      this.#exists(block, layer);
+      if (block !== 'W' && block !== 'b') this.#needStart();
+      checkNumbers(values, this.#sizeOf(block, layer), this.options.dtype, 'values');
+      await this.#native.write(CONSTRAINT_BLOCK_NUMBER[block], layer, values);
+    });
+  }
+
+  /** Ends the run at work between two updates. */
+  stop(): void {
+    this.#native.stopSweep();
+  }
+
+  /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
+  close(): void {
+    this.#closed = true;
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get #layers(): number {
+    return this.options.network.layers.length - 1;
+  }
+
+  #exists(block: unknown, layer: unknown): void {
+    const known = block === 'b' ? 'W' : block;
+    checkedConstraintUpdate({ block: known, layer }, this.#layers, 'block and layer');
+  }
+
+  #sizeOf(block: ConstraintBlock | 'b', layer: number): number {
+    const { layers } = this.options.network;
+    const width = layers[layer] ?? 0;
+    if (block === 'W') return width * (layers[layer - 1] ?? 0);
+    return block === 'b' ? width : width * this.samples;
+  }
+
+  #penalties(penalties: ConstraintPenalties): NativeConstraintsPenalties {
+    return checkConstraintPenalties(penalties, this.options.network);
+  }
+
+  /** Before start() V and Λ are nothing that could be looked at. */
+  #needStart(): void {
+    if (!this.#started && !this.#closed)
+      throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected start() before this call but it has not run');
+  }
+
+  async #call<R>(work: () => Promise<R>): Promise<R> {
+    try {
+      return await work();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
+
+/**
+ * Penalties that fit a network.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
+ */
+export function checkConstraintPenalties(penalties: ConstraintPenalties, network: Network): ConstraintPenalties {
+  checkObject(penalties, '{ lambda, beta, majoriser }', 'penalties');
+  checkKeys(penalties, ['lambda', 'beta', 'majoriser'], 'penalties');
+  const { beta } = penalties;
+  const layers = network.layers.length - 1;
+  if (!Array.isArray(beta)) throw expected(`an array of ${layers} penalties, one a layer`, 'beta', beta);
+  if (beta.length !== layers) throw expected(`${layers} penalties, one a layer,`, 'beta', beta, 'ERR_DLADMM_SHAPE');
+  const majoriser = oneOf(penalties.majoriser, ['paper', 'code'], 'majoriser');
+  if (majoriser === 'code' && network.activation !== 'sigmoid') {
+    throw expected("'paper' (the published code's lies above the function for sigmoid alone)", 'majoriser', majoriser);
+  }
+  return {
+    lambda: atLeast(penalties.lambda, 0, 'lambda'),
+    beta: beta.map((value, i) => positive(value, `beta[${i}]`)),
+    majoriser,
+  };
+}
+
+/**
+ * A network that the splitting can carry.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
+ */
+export function checkConstraintsNetwork(network: Network, prefix = ''): void {
+  checkLayers(network.layers);
+  oneOf(network.activation, ['sigmoid', 'tanh'], `${prefix}activation`);
+  oneOf(network.loss, ['squared-error', 'one-hot-squared-error'], `${prefix}loss`);
+}
+
+function checkOptions(options: ConstraintsStateOptions): void {
+  checkObject(options, '{ network, dtype, threads }', 'options');
+  checkObject(options.network, '{ layers, activation, loss }', 'options.network');
+  checkConstraintsNetwork(options.network, 'options.network.');
+  oneOf(options.dtype, ['float32', 'float64'], 'options.dtype');
+  whole(options.threads, 1, 64, 'options.threads');
+}
+
+function nativeOptions({ network, dtype, threads }: ConstraintsStateOptions, samples: number) {
+  return {
+    dtype,
+    widths: network.layers,
+    ...nativeActivation(network.activation),
+    loss: network.loss,
+    softmax: 'stable',
+    samples,
+    threads,
+  } as const;
+}
+
+function sweepResult(updates: readonly ConstraintUpdate[], sweep: NativeConstraintsSweep): ConstraintSweepResult {
+  const { completed, stopped, diverged, seconds, work, measures } = sweep;
+  return {
+    updates: updates.slice(0, completed).map((update, i) => updateRecord(update, sweep.updates, i * UPDATE_FIELDS)),
+    completed,
+    stopped,
+    diverged,
+    seconds,
+    work,
+    ...(measures && { measures: toMeasures(measures) }),
+  };
+}
+
+function updateRecord({ block, layer }: ConstraintUpdate, fields: Float64Array, at: number): ConstraintUpdateRecord {
+  const [curvature = 0, stepNorm = 0, ridge = 0, factorSeconds = 0, seconds = 0] = fields.subarray(
+    at,
+    at + UPDATE_FIELDS,
+  );
+  return {
+    block,
+    layer,
+    seconds,
+    stepNorm,
+    ...(Number.isNaN(curvature) ? {} : { curvature }),
+    ...(Number.isNaN(ridge) ? {} : { ridge }),
+    ...(Number.isNaN(factorSeconds) ? {} : { factorSeconds }),
+  };
+}
+
+const toMeasures = (m: NativeConstraintsMeasures): ConstraintMeasures => ({
+  lagrangian: m.lagrangian,
+  loss: m.loss,
+  regularisation: m.regularisation,
+  residuals: [...m.residual],
+  stationarityW: [...m.stationaryW],
+  stationarityV: [...m.stationaryV],
+  kkt: m.kkt,
+  dualProduct: m.dualProduct,
+  dualIdentity: m.dualIdentity,
+});
