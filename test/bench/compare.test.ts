@@ -112,7 +112,7 @@ describe('the methods', () => {
       expect(options).toMatchObject({ ...shared, ...own });
       return [method, 'iterations' in options, 'epochs' in options];
     });
-    const sweeps = ['dladmm', ...Object.keys(METHODS).filter((name) => name.startsWith('inversion'))];
+    const sweeps = ['dladmm', 'sigmoid-admm', ...Object.keys(METHODS).filter((name) => name.startsWith('inversion'))];
     expect(kinds).toEqual(Object.keys(METHODS).map((name) => [name, sweeps.includes(name), !sweeps.includes(name)]));
   });
 
