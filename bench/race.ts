@@ -7,7 +7,7 @@
  *
  * Every method has the best setting that `--tune` found for it on that data set: the fastest to the target of all in its
  * grid (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up. `--settings FILE`
- * takes the settings from what `--tune --out FILE` wrote.
+ * takes the settings from what `--tune --out FILE` wrote, and `--draw FILE … --svg FILE` draws what was tried.
  */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -15,6 +15,8 @@ import { parseArgs } from 'node:util';
 import { loadDataset } from 'dladmm';
 import { writeFileAtomic } from '#atomic-file';
 import { native } from '#native';
+import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
+import { specificationOf } from './race/chart.js';
 import { type Run, race } from './race/run.js';
 import { BEST, GRIDS, type Setting, settingText } from './race/settings.js';
 import { median } from './statistics.js';
@@ -31,11 +33,18 @@ const { values } = parseArgs({
     'data-dir': { type: 'string' },
     tune: { type: 'boolean', default: false },
     settings: { type: 'string' },
+    draw: { type: 'string', multiple: true, default: [] },
+    svg: { type: 'string', default: 'race.svg' },
     json: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 });
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+if (values.draw.length > 0) {
+  await draw(values.draw, values.svg);
+  process.exit(0);
+}
 
 const { dataset } = values;
 const target = Number(values.target);
@@ -82,6 +91,26 @@ interface Median {
   readonly seconds: number;
   readonly epochs: number;
   readonly ratio?: number;
+}
+
+/** Draws the runs that some tunings tried. */
+async function draw(files: readonly string[], target: string): Promise<void> {
+  const found = await Promise.all(
+    files.map(async (file): Promise<Readonly<Record<string, unknown>>> => JSON.parse(await readFile(file, 'utf8'))),
+  );
+  const tried = Object.fromEntries(
+    found
+      .flatMap((outcome) => Object.entries(outcome))
+      .flatMap(([method, entry]) =>
+        typeof entry === 'object' && entry !== null && 'tried' in entry
+          ? [[method, entry.tried as readonly Run[]]]
+          : [],
+      ),
+  );
+  const charts = await loadCharts();
+  if (charts === undefined) throw new Error(HOW_TO_HAVE_CHARTS);
+  await writeFileAtomic(target, Buffer.from(await charts(specificationOf(String(found[0]?.dataset), tried))));
+  say(`wrote ${target}`);
 }
 
 async function measure(method: string): Promise<Median> {
