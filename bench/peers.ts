@@ -68,7 +68,7 @@ await writeFile(
       encoding: {
         x: { field: 'iteration', type: 'quantitative', title: 'iteration' },
         y: { field: 'accuracy', type: 'quantitative', title: 'test accuracy', scale: { domain: [0.6, 1] } },
-        color: { field: 'method', type: 'nominal', title: null },
+        color: { field: 'method', type: 'nominal', title: null, legend: { labelLimit: 300 } },
       },
     },
   }),
