@@ -6,7 +6,7 @@
  *     npm run --silent bench:race -- --dataset mnist --target 0.98 --methods adam --tune [--out FILE]
  *
  * Every method has the best setting that `--tune` found for it on that data set: the fastest to the target of all in its
- * grid (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up. `--settings FILE`
+ * grid on MNIST (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up. `--settings FILE`
  * takes the settings from what `--tune --out FILE` wrote, and `--draw FILE … --svg FILE` draws what was tried.
  */
 import { readFile } from 'node:fs/promises';

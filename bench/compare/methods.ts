@@ -27,8 +27,8 @@ export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
   adagrad: { solver: 'adagrad', learningRate: 0.01 },
   adadelta: { solver: 'adadelta', learningRate: 1 },
   adam: { solver: 'adam', learningRate: 1e-3 },
-  badm: { solver: 'badm', sigma: 1, rho: 20 },
-  sisa: { solver: 'sisa', sigma: 1, rho: 1000, subBatches: 4 },
+  badm: { solver: 'badm' },
+  sisa: { solver: 'sisa' },
 };
 
 /**

@@ -31,7 +31,7 @@ export function specificationOf(dataset: string, tried: Readonly<Record<string, 
       mark: { type: 'line', strokeWidth: 1.5, point: { size: 15 }, clip: true },
       encoding: {
         x: { field: 'epoch', type: 'quantitative', axis: { tickMinStep: 1 } },
-        y: { field: 'accuracy', type: 'quantitative', title: null, scale: { domain: [best - 0.06, best] } },
+        y: { field: 'accuracy', type: 'quantitative', title: null, scale: { domain: [best - 0.03, best] } },
         color: { field: 'line', type: 'nominal', title: null },
       },
     },

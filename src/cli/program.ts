@@ -226,7 +226,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(numberOption('--weight-decay <number>', 'weight of the squared parameters (default: 0)'))
     .addOption(numberOption('--momentum <number>', 'sgd (default: 0)'))
     .option('--nesterov', 'sgd: look ahead along the momentum')
-    .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 20, 1000)'))
+    .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 40, 2000)'))
     .addOption(wholeOption('--sub-batches <n>', 'badm, sisa: parts of a batch (default: 1; sisa 4)'))
     .optionsGroup('Watching and stopping:')
     .addOption(wholeOption('--evaluate-every <n>', `iterations between tests ${byDefault(DEFAULTS.evaluateEvery)}`))

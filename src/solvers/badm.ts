@@ -40,14 +40,14 @@ interface ConsensusOptions {
   readonly weightDecay?: number;
 }
 
-/** σ is 1, ρ is 20 and there is 1 sub-batch if absent. */
+/** σ is 1, ρ is 40 and there is 1 sub-batch if absent. */
 export interface BadmOptions extends ConsensusOptions {
   readonly solver: 'badm';
   /** Keep the multiplier of every sub-batch, at the cost of a gradient and a vector of state each; false if absent. */
   readonly duals?: boolean;
 }
 
-/** σ is 1, ρ is 1000 and there are 4 sub-batches if absent. */
+/** σ is 1, ρ is 2000 and there are 4 sub-batches if absent. */
 export interface SisaOptions extends ConsensusOptions {
   readonly solver: 'sisa';
   /** β, from 0 to below 1; 0.999 if absent. */
@@ -70,7 +70,7 @@ const MOST_SUB_BATCHES = 2 ** 16;
 export function badmOptimiser(options: BadmOptions, prefix: string): NativeConsensus {
   return {
     method: 'badm',
-    ...shared(options, { sigma: 1, rho: 20, subBatches: 1 }, prefix),
+    ...shared(options, { sigma: 1, rho: 40, subBatches: 1 }, prefix),
     duals: flag(given(options.duals, false), `${prefix}duals`),
   };
 }
@@ -79,7 +79,7 @@ export function badmOptimiser(options: BadmOptions, prefix: string): NativeConse
 export function sisaOptimiser(options: SisaOptions, prefix: string): NativeConsensus {
   return {
     method: 'sisa',
-    ...shared(options, { sigma: 1, rho: 1000, subBatches: 4 }, prefix),
+    ...shared(options, { sigma: 1, rho: 2000, subBatches: 4 }, prefix),
     beta: fraction(given(options.beta, 0.999), `${prefix}beta`),
     epsilon: positive(given(options.epsilon, 1e-8), `${prefix}epsilon`),
   };
