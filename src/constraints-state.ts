@@ -4,7 +4,6 @@ import { checkNumbers } from './initialisation.js';
 import {
   CONSTRAINT_BLOCK_NUMBER,
   type Dtype,
-  fromNative,
   type NativeConstraints,
   type NativeConstraintsMeasures,
   type NativeConstraintsPenalties,
@@ -14,7 +13,8 @@ import {
 } from './native.js';
 import { checkLayers, type Network, nativeActivation } from './network.js';
 import type { ConstraintMeasures, ConstraintUpdateRecord, Metrics, SweepWork } from './record.js';
-import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
+import type { LabelledSamples } from './samples.js';
+import { StateHandle } from './state-handle.js';
 import { type ConstraintBlock, type ConstraintUpdate, checkedConstraintUpdate } from './sweep.js';
 
 /** What a state is made of. */
@@ -61,19 +61,13 @@ const UPDATE_FIELDS = 5;
 export class ConstraintsState {
   readonly options: ConstraintsStateOptions;
   readonly samples: number;
-  readonly #native: NativeConstraints;
-  readonly #sizes: number[] = [];
+  readonly #handle: StateHandle<NativeConstraints>;
   #started = false;
-  #closed = false;
 
-  private constructor(options: ConstraintsStateOptions, samples: number) {
+  private constructor(options: ConstraintsStateOptions, handle: StateHandle<NativeConstraints>) {
     this.options = options;
-    this.samples = samples;
-    try {
-      this.#native = new native.Constraints(nativeOptions(options, samples));
-    } catch (error) {
-      throw fromNative(error);
-    }
+    this.samples = handle.samples;
+    this.#handle = handle;
   }
 
   /**
@@ -89,95 +83,77 @@ export class ConstraintsState {
     name = 'data',
   ): Promise<ConstraintsState> {
     checkOptions(options);
-    const { source, targets } = samplesOf(options.network, samples, name);
-    const bytes = native.Constraints.requiredBytes(nativeOptions(options, source.rows));
-    checkMemory(bytes, source.rows, options.network, options.dtype);
-    const state = new ConstraintsState(options, source.rows);
-    try {
-      await loadSamples(state.#native, TRAINING_SET, source, targets);
-    } catch (error) {
-      state.close();
-      throw fromNative(error);
-    }
-    return state;
+    const setup = (rows: number) => nativeOptions(options, rows);
+    return new ConstraintsState(
+      options,
+      await StateHandle.open(native.Constraints, options.network, setup, samples, name),
+    );
   }
 
   /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
-  async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
-    const { source, targets } = samplesOf(this.options.network, samples, name);
-    return this.#call(async () => {
-      const set = this.#native.addEvaluationSet(source.rows);
-      this.#sizes[set] = source.rows;
-      await loadSamples(this.#native, set, source, targets);
-      return set;
-    });
+  addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
+    return this.#handle.addEvaluationSet(samples, name);
   }
 
   /** V by a forward pass from the present W and b, and Λ = 0. */
   start(): Promise<void> {
-    return this.#call(async () => {
-      await this.#native.start();
+    return this.#handle.call(async () => {
+      await this.#handle.native.start();
       this.#started = true;
     });
   }
 
   /** Runs updates in their order, in one hop off the event loop. */
   run(updates: readonly ConstraintUpdate[], penalties: ConstraintPenalties): Promise<ConstraintSweepResult> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       if (!Array.isArray(updates)) throw expected('an array of updates', 'updates', updates);
       const checked = updates.map((update, i) => checkedConstraintUpdate(update, this.#layers, `updates[${i}]`));
       const pairs = Int32Array.from(checked.flatMap(({ block, layer }) => [CONSTRAINT_BLOCK_NUMBER[block], layer]));
       this.#needStart();
-      return sweepResult(checked, await this.#native.run(pairs, this.#penalties(penalties)));
+      return sweepResult(checked, await this.#handle.native.run(pairs, this.#penalties(penalties)));
     });
   }
 
   /** Constraints, gradient and augmented Lagrangian as things stand. */
   measure(penalties: ConstraintPenalties): Promise<ConstraintMeasures> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#needStart();
-      return toMeasures(await this.#native.measure(this.#penalties(penalties)));
+      return toMeasures(await this.#handle.native.measure(this.#penalties(penalties)));
     });
   }
 
   /** Loss and accuracy of the network on an evaluation set, or on the training set. */
   evaluate(set: number | 'train'): Promise<Metrics> {
-    return this.#call(async () => {
-      const count = set === 'train' ? this.samples : this.#sizes[set];
-      if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
-      const found = await this.#native.evaluate(set === 'train' ? TRAINING_SET : set);
-      return metricsOf(this.options.network, found, count);
-    });
+    return this.#handle.evaluate(set);
   }
 
   /** A copy of a block, row-major. */
   read(block: ConstraintBlock | 'b', layer: number): Promise<Numbers> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#exists(block, layer);
       if (block !== 'W' && block !== 'b') this.#needStart();
-      return await this.#native.read(CONSTRAINT_BLOCK_NUMBER[block], layer);
+      return await this.#handle.native.read(CONSTRAINT_BLOCK_NUMBER[block], layer);
     });
   }
 
   /** Replaces a block; what depends on it is found afresh at the next run. */
   write(block: ConstraintBlock | 'b', layer: number, values: Numbers): Promise<void> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#exists(block, layer);
       if (block !== 'W' && block !== 'b') this.#needStart();
       checkNumbers(values, this.#sizeOf(block, layer), this.options.dtype, 'values');
-      await this.#native.write(CONSTRAINT_BLOCK_NUMBER[block], layer, values);
+      await this.#handle.native.write(CONSTRAINT_BLOCK_NUMBER[block], layer, values);
     });
   }
 
   /** Ends the run at work between two updates. */
   stop(): void {
-    this.#native.stopSweep();
+    this.#handle.native.stop();
   }
 
   /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
   close(): void {
-    this.#closed = true;
-    this.#native.close();
+    this.#handle.close();
   }
 
   [Symbol.dispose](): void {
@@ -206,16 +182,8 @@ export class ConstraintsState {
 
   /** Before start() V and Λ are nothing that could be looked at. */
   #needStart(): void {
-    if (!this.#started && !this.#closed)
+    if (!this.#started && !this.#handle.closed)
       throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected start() before this call but it has not run');
-  }
-
-  async #call<R>(work: () => Promise<R>): Promise<R> {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromNative(error);
-    }
   }
 }
 

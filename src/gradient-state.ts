@@ -4,7 +4,6 @@ import { checkNumbers } from './initialisation.js';
 import {
   BLOCK_NUMBER,
   type Dtype,
-  fromNative,
   type NativeGradientOptions,
   type NativeGradientTrainer,
   type Numbers,
@@ -12,8 +11,9 @@ import {
 } from './native.js';
 import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from './network.js';
 import type { Metrics } from './record.js';
-import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
+import type { LabelledSamples } from './samples.js';
 import { type GradientMethod, type Method, methodOf, ratesOf } from './solvers/gradient.js';
+import { StateHandle } from './state-handle.js';
 
 /** What a training by gradients is made of. */
 export interface GradientStateOptions {
@@ -65,21 +65,21 @@ export class GradientState {
   /** Steps an epoch has. */
   readonly stepsPerEpoch: number;
   readonly #method: Method;
-  readonly #native: NativeGradientTrainer;
-  readonly #sizes: number[] = [];
+  readonly #handle: StateHandle<NativeGradientTrainer>;
   #done = 0;
   #running = false;
 
-  private constructor(options: GradientStateOptions, method: Method, setup: NativeGradientOptions) {
+  private constructor(
+    options: GradientStateOptions,
+    method: Method,
+    stepsPerEpoch: number,
+    handle: StateHandle<NativeGradientTrainer>,
+  ) {
     this.options = options;
-    this.samples = setup.samples;
-    this.stepsPerEpoch = Math.ceil(setup.samples / setup.batch);
+    this.samples = handle.samples;
+    this.stepsPerEpoch = stepsPerEpoch;
     this.#method = method;
-    try {
-      this.#native = new native.GradientTrainer(setup);
-    } catch (error) {
-      throw fromNative(error);
-    }
+    this.#handle = handle;
   }
 
   /**
@@ -91,32 +91,19 @@ export class GradientState {
    */
   static async create(options: GradientStateOptions, samples: LabelledSamples, name = 'data'): Promise<GradientState> {
     const method = checkOptions(options);
-    const { source, targets } = samplesOf(options.network, samples, name);
-    const setup = nativeOptions(options, method, source.rows);
-    try {
-      checkMemory(native.GradientTrainer.requiredBytes(setup), source.rows, options.network, options.dtype);
-    } catch (error) {
-      throw fromNative(error);
-    }
-    const state = new GradientState(options, method, setup);
-    try {
-      await loadSamples(state.#native, TRAINING_SET, source, targets);
-    } catch (error) {
-      state.close();
-      throw fromNative(error);
-    }
-    return state;
+    const setup = (rows: number) => nativeOptions(options, method, rows);
+    const handle = await StateHandle.open(native.GradientTrainer, options.network, setup, samples, name);
+    return new GradientState(
+      options,
+      method,
+      Math.ceil(handle.samples / batchOf(options, method, handle.samples)),
+      handle,
+    );
   }
 
   /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
-  async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
-    const { source, targets } = samplesOf(this.options.network, samples, name);
-    return this.#call(async () => {
-      const set = this.#native.addEvaluationSet(source.rows);
-      this.#sizes[set] = source.rows;
-      await loadSamples(this.#native, set, source, targets);
-      return set;
-    });
+  addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
+    return this.#handle.addEvaluationSet(samples, name);
   }
 
   /**
@@ -126,13 +113,13 @@ export class GradientState {
    * learning rate gives; ERR_DLADMM_ARGUMENT while another run is at work, as the place in the epoch is not known then
    */
   run(steps: number = this.stepsPerEpoch): Promise<StepsResult> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       whole(steps, 0, 2 ** 31 - 1, 'steps');
       const rates = ratesOf(this.#method.learningRate, this.#done, steps, this.stepsPerEpoch);
       if (this.#running) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected one run at a time but one is at work');
       this.#running = true;
       try {
-        const ran = await this.#native.run(steps, rates);
+        const ran = await this.#handle.native.run(steps, rates);
         this.#done = ran.diverged ? 0 : this.#done + ran.steps;
         return { ...ran, loss: ran.loss / ran.samples };
       } finally {
@@ -143,27 +130,22 @@ export class GradientState {
 
   /** The optimiser as new, and the place in the epoch; parameters stay. */
   reset(): Promise<void> {
-    return this.#call(async () => {
-      await this.#native.reset();
+    return this.#handle.call(async () => {
+      await this.#handle.native.reset();
       this.#done = 0;
     });
   }
 
   /** Loss and accuracy of the network on an evaluation set, or on the training set. */
   evaluate(set: number | 'train'): Promise<Metrics> {
-    return this.#call(async () => {
-      const number = set === 'train' ? TRAINING_SET : set;
-      const count = set === 'train' ? this.samples : this.#sizes[set];
-      if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
-      return metricsOf(this.options.network, await this.#native.evaluate(number), count);
-    });
+    return this.#handle.evaluate(set);
   }
 
   /** A copy of W_l or b_l, row-major. */
   read(block: 'W' | 'b', layer: number): Promise<Numbers> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#exists(block, layer);
-      return await this.#native.read(BLOCK_NUMBER[block], layer);
+      return await this.#handle.native.read(BLOCK_NUMBER[block], layer);
     });
   }
 
@@ -173,7 +155,7 @@ export class GradientState {
    * @throws DlAdmmError ERR_DLADMM_ARGUMENT where none is kept: 'sisa' keeps them, 'badm' where `duals` is set
    */
   readDual(subBatch: number, block: 'W' | 'b', layer: number): Promise<Numbers> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       const { optimiser, subBatches } = this.#method;
       if (!(optimiser.method === 'sisa' || (optimiser.method === 'badm' && optimiser.duals))) {
         throw new DlAdmmError(
@@ -183,29 +165,29 @@ export class GradientState {
       }
       whole(subBatch, 0, subBatches - 1, 'subBatch');
       this.#exists(block, layer);
-      return await this.#native.readDual(subBatch, BLOCK_NUMBER[block], layer);
+      return await this.#handle.native.readDual(subBatch, BLOCK_NUMBER[block], layer);
     });
   }
 
   /** Replaces W_l or b_l; the optimiser goes on with its state. */
   write(block: 'W' | 'b', layer: number, values: Numbers): Promise<void> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#exists(block, layer);
       const { layers } = this.options.network;
       const width = layers[layer] ?? 0;
       checkNumbers(values, block === 'W' ? width * (layers[layer - 1] ?? 0) : width, this.options.dtype, 'values');
-      await this.#native.write(BLOCK_NUMBER[block], layer, values);
+      await this.#handle.native.write(BLOCK_NUMBER[block], layer, values);
     });
   }
 
   /** Ends the run at work between two steps. */
   stop(): void {
-    this.#native.stopSteps();
+    this.#handle.native.stop();
   }
 
   /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
   close(): void {
-    this.#native.close();
+    this.#handle.close();
   }
 
   [Symbol.dispose](): void {
@@ -215,14 +197,6 @@ export class GradientState {
   #exists(block: unknown, layer: unknown): void {
     oneOf(block, ['W', 'b'], 'block');
     whole(layer, 1, this.options.network.layers.length - 1, 'layer');
-  }
-
-  async #call<R>(work: () => Promise<R>): Promise<R> {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromNative(error);
-    }
   }
 }
 

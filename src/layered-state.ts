@@ -4,7 +4,6 @@ import { checkNumbers } from './initialisation.js';
 import {
   BLOCK_NUMBER,
   type Dtype,
-  fromNative,
   type NativeLayered,
   type NativeMeasures,
   type NativePenalties,
@@ -22,7 +21,8 @@ import {
   nativeActivation,
 } from './network.js';
 import type { Measures, Metrics, UpdateRecord } from './record.js';
-import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
+import type { LabelledSamples } from './samples.js';
+import { StateHandle } from './state-handle.js';
 import { checkStepKinds, type StepKind, type StepKinds } from './step.js';
 import { type Block, checkedUpdate, type Update } from './sweep.js';
 
@@ -104,19 +104,13 @@ const UPDATE_FIELDS = 9;
 export class LayeredState {
   readonly options: StateOptions;
   readonly samples: number;
-  readonly #native: NativeLayered;
-  readonly #sizes: number[] = [];
+  readonly #handle: StateHandle<NativeLayered>;
   #started = false;
-  #closed = false;
 
-  private constructor(options: StateOptions, samples: number) {
+  private constructor(options: StateOptions, handle: StateHandle<NativeLayered>) {
     this.options = options;
-    this.samples = samples;
-    try {
-      this.#native = new native.Layered(nativeOptions(options, samples));
-    } catch (error) {
-      throw fromNative(error);
-    }
+    this.samples = handle.samples;
+    this.#handle = handle;
   }
 
   /**
@@ -128,100 +122,79 @@ export class LayeredState {
    */
   static async create(options: StateOptions, samples: LabelledSamples, name = 'data'): Promise<LayeredState> {
     checkOptions(options);
-    const { source, targets } = samplesOf(options.network, samples, name);
-    const bytes = native.Layered.requiredBytes(nativeOptions(options, source.rows));
-    checkMemory(bytes, source.rows, options.network, options.dtype);
-    const state = new LayeredState(options, source.rows);
-    try {
-      await loadSamples(state.#native, TRAINING_SET, source, targets);
-    } catch (error) {
-      state.close();
-      throw fromNative(error);
-    }
-    return state;
+    const setup = (rows: number) => nativeOptions(options, rows);
+    return new LayeredState(options, await StateHandle.open(native.Layered, options.network, setup, samples, name));
   }
 
   /** Copies samples to be evaluated on; answers with the number to give to {@link evaluate}. */
-  async addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
-    const { source, targets } = samplesOf(this.options.network, samples, name);
-    return this.#call(async () => {
-      const set = this.#native.addEvaluationSet(source.rows);
-      this.#sizes[set] = source.rows;
-      await loadSamples(this.#native, set, source, targets);
-      return set;
-    });
+  addEvaluationSet(samples: LabelledSamples, name: string): Promise<number> {
+    return this.#handle.addEvaluationSet(samples, name);
   }
 
   /** z and a by a forward pass from the present W and b (or at random, by `seed`), then z_L and u. */
   start({ seed = 1, ...options }: StartOptions & { readonly seed?: number }): Promise<void> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       whole(seed, 0, 2 ** 32 - 1, 'seed');
-      await this.#native.start({ ...checkStart(options, this.options.network.loss), seed });
+      await this.#handle.native.start({ ...checkStart(options, this.options.network.loss), seed });
       this.#started = true;
     });
   }
 
   /** Runs updates in their order, in one hop off the event loop. */
   run(updates: readonly Update[], penalties: SweepPenalties): Promise<SweepResult> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       if (!Array.isArray(updates)) throw expected('an array of updates', 'updates', updates);
       const checked = updates.map((update, i) => this.#exists(update, `updates[${i}]`));
       const pairs = Int32Array.from(checked.flatMap(({ block, layer }) => [BLOCK_NUMBER[block], layer]));
       this.#needStart();
-      return sweepResult(checked, await this.#native.run(pairs, nativePenalties(penalties)));
+      return sweepResult(checked, await this.#handle.native.run(pairs, nativePenalties(penalties)));
     });
   }
 
   /** Residuals and the augmented Lagrangian as things stand. */
   measure(penalties: SweepPenalties): Promise<Measures> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#needStart();
-      return toMeasures(await this.#native.measure(nativePenalties(penalties)));
+      return toMeasures(await this.#handle.native.measure(nativePenalties(penalties)));
     });
   }
 
   /** The kept products P_l = a_{l−1} W_lᵀ afresh: bounds their drift. */
   refresh(): Promise<void> {
-    return this.#call(() => this.#native.refresh());
+    return this.#handle.call(() => this.#handle.native.refresh());
   }
 
   /** Loss and accuracy of the network on an evaluation set, or on the training set. */
   evaluate(set: number | 'train'): Promise<Metrics> {
-    return this.#call(async () => {
-      const number = set === 'train' ? TRAINING_SET : set;
-      const count = set === 'train' ? this.samples : this.#sizes[set];
-      if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
-      return metricsOf(this.options.network, await this.#native.evaluate(number), count);
-    });
+    return this.#handle.evaluate(set);
   }
 
   /** A copy of a block, row-major. */
   read(block: Block, layer: number): Promise<Numbers> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#exists({ block, layer }, 'block and layer');
       if (block !== 'W' && block !== 'b') this.#needStart();
-      return await this.#native.read(BLOCK_NUMBER[block], layer);
+      return await this.#handle.native.read(BLOCK_NUMBER[block], layer);
     });
   }
 
   /** Replaces a block; products and sums that depend on it are found afresh at the next run. */
   write(block: Block, layer: number, values: Numbers): Promise<void> {
-    return this.#call(async () => {
+    return this.#handle.call(async () => {
       this.#exists({ block, layer }, 'block and layer');
       checkNumbers(values, this.#sizeOf(block, layer), this.options.dtype, 'values');
-      await this.#native.write(BLOCK_NUMBER[block], layer, values);
+      await this.#handle.native.write(BLOCK_NUMBER[block], layer, values);
     });
   }
 
   /** Ends the run at work between two updates. */
   stop(): void {
-    this.#native.stopSweep();
+    this.#handle.native.stop();
   }
 
   /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
   close(): void {
-    this.#closed = true;
-    this.#native.close();
+    this.#handle.close();
   }
 
   [Symbol.dispose](): void {
@@ -241,16 +214,8 @@ export class LayeredState {
 
   /** Before start() z, a and u are nothing that could be looked at. */
   #needStart(): void {
-    if (!this.#started && !this.#closed)
+    if (!this.#started && !this.#handle.closed)
       throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected start() before this call but it has not run');
-  }
-
-  async #call<R>(work: () => Promise<R>): Promise<R> {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromNative(error);
-    }
   }
 }
 

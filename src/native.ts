@@ -82,17 +82,11 @@ export interface NativeEvaluation {
 
 export type Numbers = Float32Array | Float64Array;
 
-export interface NativeLayered extends NativeSamples {
-  addEvaluationSet(samples: number): number;
+export interface NativeLayered extends NativeState {
   start(options: NativeStart): Promise<void>;
   run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
   measure(penalties: NativePenalties): Promise<NativeMeasures>;
   refresh(): Promise<void>;
-  evaluate(set: number): Promise<NativeEvaluation>;
-  read(block: number, layer: number): Promise<Numbers>;
-  write(block: number, layer: number, values: Numbers): Promise<void>;
-  stopSweep(): void;
-  close(): void;
 }
 
 export interface NativeConstraintsOptions extends NativeNetworkOptions {
@@ -139,16 +133,10 @@ export interface NativeConstraintsSweep {
   readonly measures?: NativeConstraintsMeasures;
 }
 
-export interface NativeConstraints extends NativeSamples {
-  addEvaluationSet(samples: number): number;
+export interface NativeConstraints extends NativeState {
   start(): Promise<void>;
   run(updates: Int32Array, penalties: NativeConstraintsPenalties): Promise<NativeConstraintsSweep>;
   measure(penalties: NativeConstraintsPenalties): Promise<NativeConstraintsMeasures>;
-  evaluate(set: number): Promise<NativeEvaluation>;
-  read(block: number, layer: number): Promise<Numbers>;
-  write(block: number, layer: number, values: Numbers): Promise<void>;
-  stopSweep(): void;
-  close(): void;
 }
 
 /** A gradient method with every hyperparameter it has. */
@@ -222,16 +210,21 @@ export interface NativeSamples {
   loadLabels(set: number, labels: Int32Array): number;
 }
 
-export interface NativeGradientTrainer extends NativeSamples {
+/** What the native states of all splittings offer. */
+export interface NativeState extends NativeSamples {
   addEvaluationSet(samples: number): number;
-  run(count: number, rates: Float64Array): Promise<NativeSteps>;
-  reset(): Promise<void>;
   evaluate(set: number): Promise<NativeEvaluation>;
   read(block: number, layer: number): Promise<Numbers>;
-  readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
   write(block: number, layer: number, values: Numbers): Promise<void>;
-  stopSteps(): void;
+  /** Ends the call at work between two of its steps. */
+  stop(): void;
   close(): void;
+}
+
+export interface NativeGradientTrainer extends NativeState {
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+  readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
 }
 
 export interface NativeBadmOptions {

@@ -8,7 +8,20 @@
 namespace dladmm::addon {
 namespace {
 
-TrainerSetup setup_from(const Napi::Object& options) {
+Napi::Object to_object(Napi::Env env, const StepsRecord& record) {
+  auto out = Napi::Object::New(env);
+  out.Set("steps", static_cast<double>(record.steps));
+  out.Set("samples", static_cast<double>(record.samples));
+  out.Set("loss", record.loss);
+  out.Set("stopped", record.stopped);
+  out.Set("diverged", record.diverged);
+  out.Set("seconds", record.seconds);
+  return out;
+}
+
+}  // namespace
+
+TrainerSetup GradientTrainer::setup_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
   TrainerSetup setup;
   setup.network = network_from(options);
@@ -28,72 +41,15 @@ TrainerSetup setup_from(const Napi::Object& options) {
   return setup;
 }
 
-Napi::Object to_object(Napi::Env env, const StepsRecord& record) {
-  auto out = Napi::Object::New(env);
-  out.Set("steps", static_cast<double>(record.steps));
-  out.Set("samples", static_cast<double>(record.samples));
-  out.Set("loss", record.loss);
-  out.Set("stopped", record.stopped);
-  out.Set("diverged", record.diverged);
-  out.Set("seconds", record.seconds);
-  return out;
-}
-
-}  // namespace
-
 Napi::Function GradientTrainer::define(Napi::Env env) {
   return DefineClass(env, "GradientTrainer",
-                     {
-                         InstanceMethod<&GradientTrainer::load_input>("loadInput"),
-                         InstanceMethod<&GradientTrainer::load_targets>("loadTargets"),
-                         InstanceMethod<&GradientTrainer::load_labels>("loadLabels"),
-                         InstanceMethod<&GradientTrainer::add_evaluation_set>("addEvaluationSet"),
+                     properties({
                          InstanceMethod<&GradientTrainer::run>("run"),
                          InstanceMethod<&GradientTrainer::reset>("reset"),
-                         InstanceMethod<&GradientTrainer::evaluate>("evaluate"),
                          InstanceMethod<&GradientTrainer::read>("read"),
                          InstanceMethod<&GradientTrainer::read_dual>("readDual"),
                          InstanceMethod<&GradientTrainer::write>("write"),
-                         InstanceMethod<&GradientTrainer::stop_steps>("stopSteps"),
-                         InstanceMethod<&GradientTrainer::close>("close"),
-                         StaticMethod<&GradientTrainer::required_bytes>("requiredBytes"),
-                     });
-}
-
-GradientTrainer::GradientTrainer(const Napi::CallbackInfo& info) : Handle<GradientTrainer>(info) {
-  const Napi::Env env = info.Env();
-  const Napi::Object options = object_argument(info, 0, "options");
-  setup_ = setup_from(options);
-  try {
-    if (wants_float32(options)) {
-      typed_ = Typed<float>{std::make_unique<Trainer<float>>(setup_), {}};
-      held_bytes_ = Trainer<float>::required_bytes(setup_);
-    } else {
-      typed_ = Typed<double>{std::make_unique<Trainer<double>>(setup_), {}};
-      held_bytes_ = Trainer<double>::required_bytes(setup_);
-    }
-    start_thread(env);
-  } catch (const std::exception&) {
-    throw to_error(env, std::current_exception());
-  }
-  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<std::int64_t>(held_bytes_));
-}
-
-Napi::Value GradientTrainer::required_bytes(const Napi::CallbackInfo& info) {
-  const Napi::Object options = object_argument(info, 0, "options");
-  const TrainerSetup setup = setup_from(options);
-  try {
-    return Napi::Number::New(info.Env(), wants_float32(options) ? Trainer<float>::required_bytes(setup)
-                                                                : Trainer<double>::required_bytes(setup));
-  } catch (const std::exception&) {
-    throw to_error(info.Env(), std::current_exception());
-  }
-}
-
-double GradientTrainer::set_argument(const Napi::CallbackInfo& info) const {
-  const double set = number(info, 0, "set");
-  std::visit([&](const auto& typed) { need_set(info.Env(), set, typed.sets.size()); }, typed_);
-  return set;
+                     }));
 }
 
 // (block, layer): block 0 is W, 1 is b.
@@ -101,39 +57,8 @@ GradientTrainer::Place GradientTrainer::place_argument(const Napi::CallbackInfo&
   const double block = number(info, i, "block");
   if (block != 0 && block != 1) reject(info.Env(), "block must be 0 (W) or 1 (b)");
   const std::size_t layer = size_argument(info, i + 1, "layer");
-  if (layer < 1 || layer > setup_.network.layers()) reject(info.Env(), "no such layer");
+  if (layer < 1 || layer > setup().network.layers()) reject(info.Env(), "no such layer");
   return {block == 0, layer};
-}
-
-// loadInput(set, firstRow, chunk): set −1 is the training set. Returns the index in the chunk of the first value that
-// is not finite, or −1.
-Napi::Value GradientTrainer::load_input(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const double set = set_argument(info);
-  return std::visit([&](auto& typed) { return load_rows(info, typed.input(set)); }, typed_);
-}
-
-Napi::Value GradientTrainer::load_targets(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const double set = set_argument(info);
-  return std::visit([&](auto& typed) { return load_rows(info, typed.values(set)); }, typed_);
-}
-
-// loadLabels(set, labels): returns the index of the first label that names no class, or −1.
-Napi::Value GradientTrainer::load_labels(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const double set = set_argument(info);
-  return std::visit(
-      [&](auto& typed) {
-        return load_labels_into(info, typed.labels(set), setup_.network.loss.classes(setup_.network.widths.back()));
-      },
-      typed_);
-}
-
-Napi::Value GradientTrainer::add_evaluation_set(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const std::size_t samples = size_argument(info, 0, "samples");
-  return std::visit([&](auto& typed) { return add_set(info.Env(), typed, setup_.network, samples); }, typed_);
 }
 
 // run(count, rates: Float64Array of one learning rate, or one a step) → Promise of a record of the steps
@@ -146,55 +71,26 @@ Napi::Value GradientTrainer::run(const Napi::CallbackInfo& info) {
   const auto given = info[1].As<Napi::Float64Array>();
   std::vector<double> rates(given.Data(), given.Data() + given.ElementLength());
   if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one learning rate is needed, or one a step");
-  const auto record = std::make_shared<StepsRecord>();
-  return later(
+  return answer_later<StepsRecord>(
       info.Env(),
-      [this, count, rates = std::move(rates), record] {
-        std::visit([&](auto& typed) { typed.state->run(count, rates, stop(), *record); }, typed_);
+      [this, count, rates = std::move(rates)](auto& typed, StepsRecord& record) {
+        typed.state->run(count, rates, stop(), record);
       },
-      [record](Napi::Env env) { return to_object(env, *record); });
+      [](Napi::Env env, const StepsRecord& record) { return to_object(env, record); });
 }
 
 Napi::Value GradientTrainer::reset(const Napi::CallbackInfo& info) {
-  return later(
-      info.Env(), [this] { std::visit([](auto& typed) { typed.state->reset(); }, typed_); },
-      [](Napi::Env env) { return env.Undefined(); });
-}
-
-// evaluate(set) → Promise of { loss, correct }: loss summed over the samples; set −1 is the training set.
-Napi::Value GradientTrainer::evaluate(const Napi::CallbackInfo& info) {
-  need_open(info.Env());
-  const double set = set_argument(info);
-  const auto result = std::make_shared<ForwardLoss>();
-  return later(
-      info.Env(), [this, set, result] { std::visit([&](auto& typed) { *result = typed.evaluate(set); }, typed_); },
-      [result](Napi::Env env) { return evaluation_object(env, *result); });
-}
-
-// A Promise of a copy of the span that find() gives, taken on the training thread.
-template <typename T, typename Find>
-Napi::Value GradientTrainer::copy_of(Napi::Env env, Find find) {
-  const auto copy = std::make_shared<std::vector<T>>();
-  return later(
-      env,
-      [find = std::move(find), copy] {
-        const std::span<const T> from = find();
-        copy->assign(from.begin(), from.end());
-      },
-      [copy](Napi::Env there) { return typed_array<T>(there, *copy); });
+  return later_with_state(info.Env(), [](auto& typed) { typed.state->reset(); });
 }
 
 // read(block, layer) → Promise of a typed array, row-major
 Napi::Value GradientTrainer::read(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const Place place = place_argument(info, 0);
-  return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-        return copy_of<T>(info.Env(), [&typed, place] {
-          return place.weights ? typed.state->weights(place.layer) : typed.state->biases(place.layer);
-        });
-      },
-      typed_);
+  return with_state([&]<typename T>(Typed<T>& typed) {
+    const std::span<const T> from = values_at(typed, place);
+    return values_later<T>(info.Env(), from.size(), [from](std::span<T> to) { std::ranges::copy(from, to.begin()); });
+  });
 }
 
 // readDual(subBatch, block, layer) → Promise of a typed array, row-major
@@ -202,47 +98,22 @@ Napi::Value GradientTrainer::read_dual(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const std::size_t s = size_argument(info, 0, "subBatch");
   const Place place = place_argument(info, 1);
-  return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-        if (s >= typed.state->duals()) reject(info.Env(), "no such dual is kept");
-        return copy_of<T>(info.Env(), [&typed, place, s] {
-          return place.weights ? typed.state->weight_duals(s, place.layer) : typed.state->bias_duals(s, place.layer);
-        });
-      },
-      typed_);
+  return with_state([&]<typename T>(Typed<T>& typed) {
+    if (s >= typed.state->duals()) reject(info.Env(), "no such dual is kept");
+    const std::span<const T> from =
+        place.weights ? typed.state->weight_duals(s, place.layer) : typed.state->bias_duals(s, place.layer);
+    return values_later<T>(info.Env(), from.size(), [from](std::span<T> to) { std::ranges::copy(from, to.begin()); });
+  });
 }
 
 // write(block, layer, values) → Promise
 Napi::Value GradientTrainer::write(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const Place place = place_argument(info, 0);
-  return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-        const auto to = [&typed, place] {
-          return place.weights ? typed.state->weights(place.layer) : typed.state->biases(place.layer);
-        };
-        const auto values = std::make_shared<std::vector<T>>(to().size());
-        if (copy_numbers<T>(info, 2, "values", *values) >= 0) reject(info.Env(), "values must be finite");
-        return later(
-            info.Env(), [to, values] { std::copy(values->begin(), values->end(), to().begin()); },
-            [](Napi::Env env) { return env.Undefined(); });
-      },
-      typed_);
-}
-
-void GradientTrainer::stop_steps(const Napi::CallbackInfo&) { request_stop(); }
-
-void GradientTrainer::close(const Napi::CallbackInfo& info) { release(info.Env()); }
-
-void GradientTrainer::release(Napi::Env env) {
-  if (!end(env)) return;
-  std::visit(
-      [](auto& typed) {
-        typed.sets.clear();
-        typed.state.reset();
-      },
-      typed_);
-  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<std::int64_t>(held_bytes_));
+  return with_state([&]<typename T>(Typed<T>& typed) {
+    const std::span<T> to = values_at(typed, place);
+    return take_later<T>(info, 2, to.size(), [to](std::span<const T> from) { std::ranges::copy(from, to.begin()); });
+  });
 }
 
 }  // namespace dladmm::addon

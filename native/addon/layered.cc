@@ -27,24 +27,6 @@ std::vector<StepKind> steps_from(const Napi::Object& options, const char* name, 
   return steps;
 }
 
-LayeredSetup setup_from(const Napi::Object& options) {
-  LayeredSetup setup;
-  setup.network = network_from(options);
-  setup.samples = member_size(options, "samples");
-  if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
-  setup.threads = threads_from(options);
-  setup.gram = member_flag(options, "gram");
-  setup.fista = member_flag(options, "fista");
-  setup.joint_bias = member_flag(options, "jointBias");
-  setup.multiplier = member_string(options, "multiplier") == "output" ? Multiplier::output : Multiplier::residual;
-  const std::size_t layers = setup.network.layers();
-  setup.steps = {steps_from(options, "stepsW", layers), steps_from(options, "stepsA", layers - 1)};
-  for (const StepKind kind : setup.steps.a) {
-    if (kind == StepKind::pseudoinverse) reject(options.Env(), "a has no pseudoinverse step");
-  }
-  return setup;
-}
-
 Penalties penalties_from(const Napi::Object& options) {
   Penalties p;
   p.nu = member_number(options, "nu");
@@ -109,57 +91,40 @@ Napi::Object to_object(Napi::Env env, const SweepRecord& record) {
 
 }  // namespace
 
+LayeredSetup Layered::setup_from(const Napi::Object& options) {
+  LayeredSetup setup;
+  setup.network = network_from(options);
+  setup.samples = member_size(options, "samples");
+  if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
+  setup.threads = threads_from(options);
+  setup.gram = member_flag(options, "gram");
+  setup.fista = member_flag(options, "fista");
+  setup.joint_bias = member_flag(options, "jointBias");
+  setup.multiplier = member_string(options, "multiplier") == "output" ? Multiplier::output : Multiplier::residual;
+  const std::size_t layers = setup.network.layers();
+  setup.steps = {steps_from(options, "stepsW", layers), steps_from(options, "stepsA", layers - 1)};
+  for (const StepKind kind : setup.steps.a) {
+    if (kind == StepKind::pseudoinverse) reject(options.Env(), "a has no pseudoinverse step");
+  }
+  return setup;
+}
+
 Napi::Function Layered::define(Napi::Env env) {
   return DefineClass(env, "Layered",
-                     {
-                         InstanceMethod<&Layered::load_input>("loadInput"),
-                         InstanceMethod<&Layered::load_targets>("loadTargets"),
-                         InstanceMethod<&Layered::load_labels>("loadLabels"),
-                         InstanceMethod<&Layered::add_evaluation_set>("addEvaluationSet"),
+                     properties({
                          InstanceMethod<&Layered::start>("start"),
                          InstanceMethod<&Layered::run>("run"),
                          InstanceMethod<&Layered::measure>("measure"),
                          InstanceMethod<&Layered::refresh>("refresh"),
-                         InstanceMethod<&Layered::evaluate>("evaluate"),
                          InstanceMethod<&Layered::read>("read"),
                          InstanceMethod<&Layered::write>("write"),
-                         InstanceMethod<&Layered::stop_sweep>("stopSweep"),
-                         InstanceMethod<&Layered::close>("close"),
-                         StaticMethod<&Layered::required_bytes>("requiredBytes"),
-                     });
-}
-
-Layered::Layered(const Napi::CallbackInfo& info) : Handle<Layered>(info) {
-  const Napi::Env env = info.Env();
-  const Napi::Object options = object_argument(info, 0, "options");
-  setup_ = setup_from(options);
-  const LayeredSetup& setup = setup_;
-  try {
-    if (wants_float32(options)) {
-      typed_ = Typed<float>{std::make_unique<LayeredState<float>>(setup), {}};
-      held_bytes_ = LayeredState<float>::required_bytes(setup);
-    } else {
-      typed_ = Typed<double>{std::make_unique<LayeredState<double>>(setup), {}};
-      held_bytes_ = LayeredState<double>::required_bytes(setup);
-    }
-    start_thread(env);
-  } catch (const std::exception&) {
-    throw to_error(env, std::current_exception());
-  }
-  Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<std::int64_t>(held_bytes_));
-}
-
-Napi::Value Layered::required_bytes(const Napi::CallbackInfo& info) {
-  const Napi::Object options = object_argument(info, 0, "options");
-  const LayeredSetup setup = setup_from(options);
-  return Napi::Number::New(info.Env(), wants_float32(options) ? LayeredState<float>::required_bytes(setup)
-                                                              : LayeredState<double>::required_bytes(setup));
+                     }));
 }
 
 Update Layered::checked_update(Napi::Env env, double block, double layer) const {
   if (!(block >= 0 && block <= static_cast<double>(Block::u))) reject(env, "unknown block");
   const Update update{static_cast<Block>(static_cast<int>(block)), to_size(env, layer, "layer")};
-  const std::size_t depth = setup_.network.layers();
+  const std::size_t depth = setup().network.layers();
   const bool exists = update.layer >= 1 && update.layer <= depth &&
                       (update.block != Block::a || update.layer < depth) &&
                       (update.block != Block::u || update.layer == depth);
@@ -167,45 +132,8 @@ Update Layered::checked_update(Napi::Env env, double block, double layer) const 
   return update;
 }
 
-double Layered::set_argument(const Napi::CallbackInfo& info) const {
-  const double set = number(info, 0, "set");
-  std::visit([&](const auto& typed) { need_set(info.Env(), set, typed.sets.size()); }, typed_);
-  return set;
-}
-
 Update Layered::block_argument(const Napi::CallbackInfo& info, std::size_t i) const {
   return checked_update(info.Env(), number(info, i, "block"), number(info, i + 1, "layer"));
-}
-
-// loadInput(set, firstRow, chunk): set −1 is the training set. Returns the index in the chunk of the first value that
-// is not finite, or −1.
-Napi::Value Layered::load_input(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const double set = set_argument(info);
-  return std::visit([&](auto& typed) { return load_rows(info, typed.input(set)); }, typed_);
-}
-
-Napi::Value Layered::load_targets(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const double set = set_argument(info);
-  return std::visit([&](auto& typed) { return load_rows(info, typed.values(set)); }, typed_);
-}
-
-// loadLabels(set, labels): returns the index of the first label that names no class, or −1.
-Napi::Value Layered::load_labels(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const double set = set_argument(info);
-  return std::visit(
-      [&](auto& typed) {
-        return load_labels_into(info, typed.labels(set), setup_.network.loss.classes(setup_.network.widths.back()));
-      },
-      typed_);
-}
-
-Napi::Value Layered::add_evaluation_set(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
-  const std::size_t samples = size_argument(info, 0, "samples");
-  return std::visit([&](auto& typed) { return add_set(info.Env(), typed, setup_.network, samples); }, typed_);
 }
 
 Napi::Value Layered::start(const Napi::CallbackInfo& info) {
@@ -215,15 +143,13 @@ Napi::Value Layered::start(const Napi::CallbackInfo& info) {
   start.output = output == "signed-labels" ? OutputStart::signed_labels
                  : output == "gaussian"    ? OutputStart::gaussian
                                            : OutputStart::forward;
-  if (start.output == OutputStart::signed_labels && !setup_.network.loss.classifies()) {
+  if (start.output == OutputStart::signed_labels && !setup().network.loss.classifies()) {
     reject(info.Env(), "signed labels need a classification loss");
   }
   start.hidden = member_string(options, "hidden") == "gaussian" ? HiddenStart::gaussian : HiddenStart::forward;
   start.dual = member_string(options, "dual") == "stationary" ? DualStart::stationary : DualStart::zero;
   start.seed = member_size(options, "seed");
-  return later(
-      info.Env(), [this, start] { std::visit([&](auto& typed) { typed.state->start(start); }, typed_); },
-      [](Napi::Env env) { return env.Undefined(); });
+  return later_with_state(info.Env(), [start](auto& typed) { typed.state->start(start); });
 }
 
 // run(updates: Int32Array of (block, layer) pairs, penalties) → Promise of a sweep record
@@ -235,89 +161,46 @@ Napi::Value Layered::run(const Napi::CallbackInfo& info) {
     updates.push_back(checked_update(info.Env(), pairs[i], pairs[i + 1]));
   }
   const Penalties penalties = penalties_from(object_argument(info, 1, "penalties"));
-  if (penalties.output == OutputSolver::fista && !setup_.fista) reject(info.Env(), "this state was made without fista");
-  const auto record = std::make_shared<SweepRecord>();
-  return later(
+  if (penalties.output == OutputSolver::fista && !setup().fista)
+    reject(info.Env(), "this state was made without fista");
+  return answer_later<SweepRecord>(
       info.Env(),
-      [this, updates = std::move(updates), penalties, record] {
-        std::visit([&](auto& typed) { typed.state->run(updates, penalties, stop(), *record); }, typed_);
+      [this, updates = std::move(updates), penalties](auto& typed, SweepRecord& record) {
+        typed.state->run(updates, penalties, stop(), record);
       },
-      [record](Napi::Env env) { return to_object(env, *record); });
+      [](Napi::Env env, const SweepRecord& record) { return to_object(env, record); });
 }
 
 Napi::Value Layered::measure(const Napi::CallbackInfo& info) {
   const Penalties penalties = penalties_from(object_argument(info, 0, "penalties"));
-  const auto measures = std::make_shared<Measures>();
-  return later(
-      info.Env(),
-      [this, penalties, measures] {
-        std::visit([&](auto& typed) { typed.state->measure(penalties, *measures); }, typed_);
-      },
-      [measures](Napi::Env env) { return to_object(env, *measures); });
+  return answer_later<Measures>(
+      info.Env(), [penalties](auto& typed, Measures& measures) { typed.state->measure(penalties, measures); },
+      [](Napi::Env env, const Measures& measures) { return to_object(env, measures); });
 }
 
 Napi::Value Layered::refresh(const Napi::CallbackInfo& info) {
-  return later(
-      info.Env(), [this] { std::visit([](auto& typed) { typed.state->refresh(); }, typed_); },
-      [](Napi::Env env) { return env.Undefined(); });
-}
-
-// evaluate(set) → Promise of { loss, correct }: loss summed over the samples; set −1 is the training set.
-Napi::Value Layered::evaluate(const Napi::CallbackInfo& info) {
-  need_open(info.Env());
-  const double set = set_argument(info);
-  const auto result = std::make_shared<Evaluation>();
-  return later(
-      info.Env(), [this, set, result] { std::visit([&](auto& typed) { *result = typed.evaluate(set); }, typed_); },
-      [result](Napi::Env env) { return evaluation_object(env, *result); });
+  return later_with_state(info.Env(), [](auto& typed) { typed.state->refresh(); });
 }
 
 // read(block, layer) → Promise of a typed array, row-major
 Napi::Value Layered::read(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const Update which = block_argument(info, 0);
-  return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-        const auto copy = std::make_shared<std::vector<T>>();
-        return later(
-            info.Env(),
-            [&typed, which, copy] {
-              copy->resize(typed.state->size_of(which.block, which.layer));
-              typed.state->read(which.block, which.layer, *copy);
-            },
-            [copy](Napi::Env env) { return typed_array<T>(env, *copy); });
-      },
-      typed_);
+  return with_state([&]<typename T>(Typed<T>& typed) {
+    return values_later<T>(info.Env(), typed.state->size_of(which.block, which.layer),
+                           [&typed, which](std::span<T> to) { typed.state->read(which.block, which.layer, to); });
+  });
 }
 
 // write(block, layer, values) → Promise
 Napi::Value Layered::write(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const Update which = block_argument(info, 0);
-  return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-        const auto values = std::make_shared<std::vector<T>>(typed.state->size_of(which.block, which.layer));
-        if (copy_numbers<T>(info, 2, "values", *values) >= 0) reject(info.Env(), "values must be finite");
-        return later(
-            info.Env(), [&typed, which, values] { typed.state->write(which.block, which.layer, *values); },
-            [](Napi::Env env) { return env.Undefined(); });
-      },
-      typed_);
-}
-
-void Layered::stop_sweep(const Napi::CallbackInfo&) { request_stop(); }
-
-void Layered::close(const Napi::CallbackInfo& info) { release(info.Env()); }
-
-void Layered::release(Napi::Env env) {
-  if (!end(env)) return;
-  std::visit(
-      [](auto& typed) {
-        typed.sets.clear();
-        typed.state.reset();
-      },
-      typed_);
-  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<std::int64_t>(held_bytes_));
+  return with_state([&]<typename T>(Typed<T>& typed) {
+    return take_later<T>(
+        info, 2, typed.state->size_of(which.block, which.layer),
+        [&typed, which](std::span<const T> from) { typed.state->write(which.block, which.layer, from); });
+  });
 }
 
 }  // namespace dladmm::addon

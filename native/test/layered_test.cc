@@ -824,7 +824,7 @@ void evaluates_the_network_itself() {
       pair.start();
       const Penalties p = some_penalties(random);
       pair.run_both(standard_sweep(pair.plain.depth()), p, 1e-8, name_of(shape));
-      const Evaluation found = pair.state->evaluate_training();
+      const ForwardLoss found = pair.state->evaluate_training();
       // The outputs of the plain network are z_L of a fresh start.
       Plain network = pair.plain;
       network.start(false, false);

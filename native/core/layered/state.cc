@@ -471,7 +471,7 @@ void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> value
 }
 
 template <typename T>
-Evaluation LayeredState<T>::evaluate(MatrixView<const T> x, const Targets<T>& goals) {
+ForwardLoss LayeredState<T>::evaluate(MatrixView<const T> x, const Targets<T>& goals) {
   std::vector<LayerParameters<T>> parameters;
   for (const auto& it : layers_) parameters.push_back({it.W.view(), it.b});
   const ForwardLoss result =

@@ -102,8 +102,8 @@ class LayeredState {
   void write(Block block, std::size_t layer, std::span<const T> values);
 
   // Loss and accuracy of the network (not of the split variables) on given samples.
-  Evaluation evaluate(MatrixView<const T> x, const Targets<T>& targets);
-  Evaluation evaluate_training() { return evaluate(x_.view(), targets()); }
+  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
+  ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
 
  private:
   struct Layer {

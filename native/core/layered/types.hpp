@@ -94,10 +94,4 @@ struct SweepRecord {
   double seconds = 0;
 };
 
-// The outcome of a forward pass over a set of samples.
-struct Evaluation {
-  double loss = 0;          // R of the network's outputs, summed
-  std::size_t correct = 0;  // samples whose largest output is the label's (classification)
-};
-
 }  // namespace dladmm
