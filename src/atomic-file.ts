@@ -18,11 +18,13 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'permission denied'],
   ['EPERM', 'permission denied'],
   ['EROFS', 'the file system is read-only'],
+  ['EFBIG', 'it would be larger than the file system or a limit of the process allows'],
   ['ENAMETOOLONG', 'the name is too long'],
   ['ELOOP', 'the symbolic links run in a circle'],
 ]);
 
-function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAdmmError {
+/** An error of the system as one of ours, which says what could not be done to which file, and why. */
+export function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAdmmError {
   const code = systemCode(cause);
   const reason = (code && REASONS.get(code)) ?? (cause instanceof Error ? cause.message : String(cause));
   return new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: ${reason}${code ? ` (${code})` : ''}`, {
@@ -30,9 +32,9 @@ function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAd
   });
 }
 
-function checkPath(path: unknown): asserts path is string {
-  if (typeof path !== 'string' || path === '') throw expected('a file name', 'path', path);
-  if (path.includes('\0')) throw expected('a file name without a zero byte', 'path', path);
+export function checkPath(path: unknown, name = 'path'): asserts path is string {
+  if (typeof path !== 'string' || path === '') throw expected('a file name', name, path);
+  if (path.includes('\0')) throw expected('a file name without a zero byte', name, path);
 }
 
 // Anything else than a file is refused before it is opened: a pipe would block, a device be replaced by the rename.
@@ -91,25 +93,42 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
 export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
   checkPath(path);
   if (!isContent(content)) throw expected('a Uint8Array or an iterable of them', 'content', content);
+  await replaceFile(path, '.dladmm-', async (file) => {
+    for await (const piece of content instanceof Uint8Array ? [content] : content) {
+      if (!(piece instanceof Uint8Array)) throw expected('Uint8Arrays', 'the pieces of content', piece);
+      await guarded(path, () => writeAll(file, piece));
+    }
+  });
+}
+
+/**
+ * {@link writeFileAtomic} for content that `write` puts into the temporary file, whose name begins with `prefix`.
+ *
+ * @throws DlAdmmError as {@link writeFileAtomic}; what `write` throws is passed on as it is
+ */
+export async function replaceFile(
+  path: string,
+  prefix: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  checkPath(path);
   const target = await guarded(path, () => realpath(path).catch(absent)).then((found) => found ?? path);
   const earlier = await guarded(path, () => stat(target).catch(absent));
   if (earlier) checkRegular('write', path, earlier);
 
   const folder = dirname(target);
-  const temporary = join(folder, `.dladmm-${randomBytes(8).toString('hex')}.tmp`);
+  const temporary = join(folder, `${prefix}${randomBytes(8).toString('hex')}.tmp`);
   const file = await guarded(path, () => open(temporary, 'wx'));
   try {
     try {
       if (earlier) await guarded(path, () => file.chmod(earlier.mode & 0o7777));
-      for await (const piece of content instanceof Uint8Array ? [content] : content) {
-        if (!(piece instanceof Uint8Array)) throw expected('Uint8Arrays', 'the pieces of content', piece);
-        await guarded(path, () => writeAll(file, piece));
-      }
+      await write(file);
       await guarded(path, () => file.sync());
+      // Still open, so that a lock on it lasts until it has its name.
+      await guarded(path, () => rename(temporary, target));
     } finally {
       await guarded(path, () => file.close());
     }
-    await guarded(path, () => rename(temporary, target));
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
     throw error;

@@ -1,5 +1,5 @@
 import { type ConstraintPenalties, ConstraintsState } from './constraints-state.js';
-import type { Engine } from './engine.js';
+import type { Engine, TakeUp } from './engine.js';
 import { type Initialisation, initialise } from './initialisation.js';
 import type { Dtype } from './native.js';
 import type { Network } from './network.js';
@@ -25,16 +25,30 @@ export async function openConstraints(
   plan: ConstraintsPlan,
   data: LabelledSamples,
   opened: (engine: Engine<SigmoidRecord>) => void,
+  takeUp?: TakeUp,
 ): Promise<void> {
   const { network, dtype, threads, seed } = plan;
   const state = await ConstraintsState.create({ network, dtype, threads }, data);
-  opened(engineOf(plan, state));
+  const engine = engineOf(plan, state);
+  opened(engine);
+  if (takeUp) return takeUp(engine.persistence, state.samples);
   await writeParameters(state, await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed)));
   await state.start();
 }
 
 function engineOf({ updates, penalties }: ConstraintsPlan, state: ConstraintsState): Engine<SigmoidRecord> {
   return {
+    persistence: {
+      native: state.native,
+      memory: () => ({}),
+      async recall() {
+        state.takeUp();
+        // What the last measures had found is what the next sweep begins with, and counts as its work if it is not there.
+        await state.measure(penalties);
+      },
+      // Nothing is kept that would not be found to be the same.
+      endsAfresh: () => true,
+    },
     samples: state.samples,
     addEvaluationSet: (samples, name) => state.addEvaluationSet(samples, name),
     async advance() {

@@ -146,6 +146,16 @@ export class ConstraintsState {
     });
   }
 
+  /** For checkpoints. @internal */
+  get native(): NativeConstraints {
+    return this.#handle.native;
+  }
+
+  /** The variables have been filled from a checkpoint: no start() is needed. @internal */
+  takeUp(): void {
+    this.#started = true;
+  }
+
   /** Ends the run at work between two updates. */
   stop(): void {
     this.#handle.native.stop();

@@ -1,4 +1,5 @@
-import type { Engine } from './engine.js';
+import { checkObject, whole } from './checks.js';
+import type { Engine, TakeUp } from './engine.js';
 import { GradientState } from './gradient-state.js';
 import { type Initialisation, initialise } from './initialisation.js';
 import type { Dtype } from './native.js';
@@ -27,18 +28,30 @@ export async function openGradient(
   plan: GradientPlan,
   data: LabelledSamples,
   opened: (engine: Engine<EpochRecord>) => void,
+  takeUp?: TakeUp,
 ): Promise<void> {
   const { network, dtype, threads, seed, method, batchSize, reduction, shuffle } = plan;
   const state = await GradientState.create(
     { network, dtype, threads, seed, method, reduction, shuffle, ...(batchSize !== undefined && { batchSize }) },
     data,
   );
-  opened(engineOf(state));
+  const engine = engineOf(state);
+  opened(engine);
+  if (takeUp) return takeUp(engine.persistence, state.samples);
   await writeParameters(state, await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed)));
 }
 
 function engineOf(state: GradientState): Engine<EpochRecord> {
   return {
+    persistence: {
+      native: state.native,
+      memory: () => ({ steps: state.steps }),
+      recall(memory) {
+        checkObject(memory, '{ steps }', 'the memory of the checkpoint');
+        state.takeUp(whole((memory as { readonly steps?: unknown }).steps, 0, Number.MAX_SAFE_INTEGER, 'steps'));
+      },
+      endsAfresh: () => true,
+    },
     samples: state.samples,
     addEvaluationSet: (samples, name) => state.addEvaluationSet(samples, name),
     async advance() {

@@ -180,6 +180,21 @@ export class GradientState {
     });
   }
 
+  /** For checkpoints. @internal */
+  get native(): NativeGradientTrainer {
+    return this.#handle.native;
+  }
+
+  /** Steps since the training began, or since it began anew. */
+  get steps(): number {
+    return this.#done;
+  }
+
+  /** The state has been filled from a checkpoint, written after so many steps. @internal */
+  takeUp(steps: number): void {
+    this.#done = steps;
+  }
+
   /** Ends the run at work between two steps. */
   stop(): void {
     this.#handle.native.stop();

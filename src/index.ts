@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
+export type { CheckpointOptions } from './checkpoint-options.js';
 export {
   type ConstraintPenalties,
   type ConstraintSweepResult,
@@ -27,6 +28,7 @@ export type { CommonOptions, EarlyStopping } from './options.js';
 export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
 export type {
   AnyRecord,
+  CheckpointRecord,
   ConstraintMeasures,
   ConstraintUpdateRecord,
   EpochRecord,
@@ -38,6 +40,7 @@ export type {
   SweepWork,
   UpdateRecord,
 } from './record.js';
+export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './resume.js';
 export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
 export { SIGMOID_DEFAULTS, type SigmoidOptions } from './sigmoid-options.js';
 export type { BadmOptions, SisaOptions } from './solvers/badm.js';

@@ -1,4 +1,5 @@
-import type { Engine } from './engine.js';
+import { checkObject } from './checks.js';
+import type { Engine, Persistence, TakeUp } from './engine.js';
 import { type Initialisation, initialise } from './initialisation.js';
 import { rowSource } from './inputs.js';
 import { type LabelledSamples, LayeredState, type StartOptions, type SweepPenalties } from './layered-state.js';
@@ -7,7 +8,7 @@ import type { Network } from './network.js';
 import { readParameters, writeParameters } from './parameters.js';
 import { seededRandom } from './random.js';
 import type { IterationRecord } from './record.js';
-import type { Penalties, RunningSchedule } from './schedule.js';
+import { checkPenalties, type Penalties, type RunningSchedule } from './schedule.js';
 import { decideSteps, type StepChoice } from './step.js';
 import type { Block, Update } from './sweep.js';
 
@@ -45,6 +46,7 @@ export async function openLayered(
   plan: LayeredPlan,
   data: LabelledSamples,
   opened: (engine: Engine<IterationRecord>) => void,
+  takeUp?: TakeUp,
 ): Promise<void> {
   const { network, dtype, settings } = plan;
   const inputs = network.layers[0] ?? 0;
@@ -69,6 +71,7 @@ export async function openLayered(
   );
   const engine = engineOf(plan, state);
   opened(engine);
+  if (takeUp) return takeUp(engine.persistence, state.samples);
   await writeParameters(state, await initialise(plan.initialisation, network.layers, dtype, seededRandom(plan.seed)));
   await state.start({ ...plan.start, seed: plan.seed });
   if (plan.firstUpdates.length > 0) await state.run(plan.firstUpdates, penaltiesOf(plan, plan.penaltiesFor(samples)));
@@ -76,7 +79,22 @@ export async function openLayered(
 
 function engineOf(plan: LayeredPlan, state: LayeredState): Engine<IterationRecord> {
   let penalties = plan.penaltiesFor(state.samples);
+  const { schedule, refreshEvery } = plan;
+  const refreshes = (iteration: number): boolean => refreshEvery > 0 && iteration % refreshEvery === 0;
+  const persistence: Persistence = {
+    native: state.native,
+    memory: () => ({ penalties, schedule: schedule.memory ?? [] }),
+    recall(memory) {
+      checkObject(memory, '{ penalties, schedule }', 'the memory of the checkpoint');
+      const { penalties: kept, schedule: earlier } = memory as { penalties: Penalties; schedule: readonly number[] };
+      penalties = checkPenalties(kept, 'penalties.');
+      schedule.memory?.splice(0, schedule.memory.length, ...earlier);
+      state.takeUp();
+    },
+    endsAfresh: refreshes,
+  };
   return {
+    persistence,
     samples: state.samples,
     addEvaluationSet: (samples, name) => state.addEvaluationSet(samples, name),
     async advance(iteration) {
@@ -86,14 +104,14 @@ function engineOf(plan: LayeredPlan, state: LayeredState): Engine<IterationRecor
       if (sweep.diverged || sweep.measures === undefined) {
         return { kind: 'diverged', update: updates[sweep.completed] ?? (updates.at(-1) as Update) };
       }
-      if (plan.refreshEvery > 0 && iteration % plan.refreshEvery === 0) await state.refresh();
+      if (refreshes(iteration)) await state.refresh();
       return {
         kind: 'done',
         progress: { ...sweep.measures, penalties, updates: sweep.updates, seconds: sweep.seconds },
       };
     },
     learn(record) {
-      penalties = plan.schedule.next(penalties, record);
+      penalties = schedule.next(penalties, record);
     },
     evaluate: (set) => state.evaluate(set),
     parameters: () => readParameters(state),

@@ -216,9 +216,45 @@ export interface NativeState extends NativeSamples {
   evaluate(set: number): Promise<NativeEvaluation>;
   read(block: number, layer: number): Promise<Numbers>;
   write(block: number, layer: number, values: Numbers): Promise<void>;
+  /** Bytes of the state in a checkpoint; `kept` as for saveSections. */
+  sectionBytes(kept: boolean): Promise<number>;
+  /**
+   * Writes the state to an empty file, from where it lives, and answers with the size of the file. `metadata` are members
+   * of a JSON object; with `kept` a run can go on in between two refreshes.
+   */
+  saveSections(file: number, metadata: string, kept: boolean, extras: readonly NativeExtra[]): Promise<number>;
+  /** Fills the state from a file, and answers with the extras asked for. */
+  loadSections(
+    file: number,
+    stored: readonly NativeStoredSection[],
+    kept: boolean,
+    extras: readonly string[],
+  ): Promise<Numbers[]>;
+  /** A checksum of the samples of a set as they were loaded. */
+  fingerprint(set: number): Promise<string>;
   /** Ends the call at work between two of its steps. */
   stop(): void;
   close(): void;
+}
+
+/** An array that goes into a checkpoint beside the state. */
+export interface NativeExtra {
+  readonly name: string;
+  readonly data: Numbers;
+}
+
+/** Where a checkpoint has a part of a state, and its checksum, 16 digits. */
+export interface NativeStoredSection {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly checksum: string;
+}
+
+/** XXH64 of a stream. */
+export interface NativeHash64 {
+  update(bytes: Uint8Array): void;
+  digest(): string;
 }
 
 export interface NativeGradientTrainer extends NativeState {
@@ -282,7 +318,10 @@ export interface NativeAddon {
   };
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
-  info(): { readonly config: string; readonly core: string };
+  readonly Hash64: new () => NativeHash64;
+  /** False where somebody else holds the lock of an open file. */
+  lockFile(file: number): boolean;
+  info(): { readonly config: string; readonly core: string; readonly simd: string };
   productSeconds(options: NativeProductOptions): number;
   /** Seconds of the fastest pass x ← c x over `count` numbers. */
   passSeconds(options: NativePassOptions): number;

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { type CheckpointOptions, type CheckpointPlan, checkpointPlanOf } from './checkpoint-options.js';
 import { checkKeys, checkObject, flag, given, oneOf, whole } from './checks.js';
 import { expected } from './errors.js';
 import type { Dtype } from './native.js';
@@ -43,7 +44,12 @@ export interface CommonOptions<R extends ProgressRecord> {
   readonly earlyStopping?: EarlyStopping;
   /** Names of the classes, kept in the model. */
   readonly classes?: readonly string[];
-  /** Ends the training as soon as an update ends, and keeps the model as it stands. */
+  /** Write the whole training out as it goes, so that `resume` can go on from there. */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * Ends the training as soon as an update ends, and keeps the model as it stands. With `checkpoint`: as soon as the
+   * iteration ends, and writes one.
+   */
   readonly signal?: AbortSignal;
   /** Called with every record; what it throws ends the training. */
   readonly onIteration?: (record: R) => void;
@@ -69,6 +75,7 @@ export interface CommonPlan<R extends ProgressRecord> {
   readonly trainMetrics: boolean;
   readonly earlyStopping?: Required<EarlyStopping>;
   readonly classes?: readonly string[];
+  readonly checkpoint?: CheckpointPlan;
   readonly signal?: AbortSignal;
   readonly onIteration?: (record: R) => void;
 }
@@ -85,6 +92,7 @@ const COMMON_KEYS: readonly (keyof CommonOptions<ProgressRecord> | 'solver')[] =
   'trainMetrics',
   'earlyStopping',
   'classes',
+  'checkpoint',
   'signal',
   'onIteration',
 ];
@@ -121,6 +129,7 @@ export function commonPlanOf<R extends ProgressRecord>(
     trainMetrics: flag(given(options.trainMetrics, false), 'trainMetrics'),
     ...(earlyStopping && { earlyStopping }),
     ...(classes && { classes }),
+    ...(options.checkpoint !== undefined && { checkpoint: checkpointPlanOf(options.checkpoint) }),
     ...(signal && { signal }),
     ...(onIteration && { onIteration }),
   };

@@ -1,7 +1,7 @@
 import { checkObject, oneOf } from './checks.js';
 import { type ConstraintsPlan, openConstraints } from './constraints-engine.js';
 import { type DladmmOptions, dladmmPlanOf } from './dladmm-options.js';
-import type { Engine } from './engine.js';
+import type { Engine, TakeUp } from './engine.js';
 import { type GradientPlan, openGradient } from './gradient-engine.js';
 import { type GradientOptions, gradientPlanOf } from './gradient-options.js';
 import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
@@ -30,8 +30,11 @@ export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
 export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
   /** Whether the solver reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;
-  /** `opened` is called as soon as there is something to stop or to close. */
-  readonly open: (data: LabelledSamples, opened: (engine: Engine<R>) => void) => Promise<void>;
+  /**
+   * `opened` is called as soon as there is something to stop or to close; `takeUp` fills the state of an earlier training
+   * in, where there is one.
+   */
+  readonly open: (data: LabelledSamples, opened: (engine: Engine<R>) => void, takeUp?: TakeUp) => Promise<void>;
 }
 
 type AnyPlan = Plan<IterationRecord> | Plan<SigmoidRecord> | Plan<EpochRecord>;
@@ -57,17 +60,17 @@ export function planOf(options: TrainOptions): AnyPlan {
 const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<IterationRecord> => ({
   ...plan,
   needsTrainLoss: plan.schedule.needsTrainLoss,
-  open: (data, opened) => openLayered(plan, data, opened),
+  open: (data, opened, takeUp) => openLayered(plan, data, opened, takeUp),
 });
 
 const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<SigmoidRecord> => ({
   ...plan,
   needsTrainLoss: false,
-  open: (data, opened) => openConstraints(plan, data, opened),
+  open: (data, opened, takeUp) => openConstraints(plan, data, opened, takeUp),
 });
 
 const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecord> => ({
   ...plan,
   needsTrainLoss: false,
-  open: (data, opened) => openGradient(plan, data, opened),
+  open: (data, opened, takeUp) => openGradient(plan, data, opened, takeUp),
 });

@@ -51,6 +51,15 @@ export interface Measures {
   readonly dualIdentity: number;
 }
 
+/** What was written out after an iteration. */
+export interface CheckpointRecord {
+  readonly path: string;
+  /** The size of the file. */
+  readonly bytes: number;
+  /** What it took, until it was safe on the disk. */
+  readonly seconds: number;
+}
+
 /** What every solver tells of one of its iterations (a sweep, an epoch). */
 export interface ProgressRecord {
   /** 1 for the first. */
@@ -63,6 +72,8 @@ export interface ProgressRecord {
   readonly train?: Metrics;
   readonly validation?: Metrics;
   readonly test?: Metrics;
+  /** Present where one was written after this iteration. */
+  readonly checkpoint?: CheckpointRecord;
 }
 
 /** What one sweep did. */

@@ -38,6 +38,8 @@ export type Schedule =
 export interface RunningSchedule {
   /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;
+  /** What it remembers of earlier records; a checkpoint keeps it. */
+  readonly memory?: number[];
   /** The penalties of the next iteration. */
   next(penalties: Penalties, record: IterationRecord): Penalties;
 }
@@ -102,6 +104,7 @@ function reference(
   const costs: number[] = [];
   return {
     needsTrainLoss: true,
+    memory: costs,
     next(penalties, { train }) {
       costs.push(train?.loss ?? Number.NaN);
       if (costs.length > 4) costs.shift();

@@ -1,13 +1,29 @@
+import {
+  type BestModel,
+  checkValidation,
+  type Keeper,
+  openKeeper,
+  type Resumption,
+  type StoredTraining,
+  storedOptionsOf,
+  takeUpFrom,
+} from './checkpoint.js';
 import { checkObject } from './checks.js';
 import type { Engine, Watched } from './engine.js';
 import { DlAdmmError } from './errors.js';
 import type { GradientOptions } from './gradient-options.js';
-import type { Parameters } from './initialisation.js';
 import type { LabelledSamples } from './layered-state.js';
 import { Model } from './model.js';
 import type { Numbers } from './native.js';
 import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
-import type { EpochRecord, IterationRecord, Metrics, ProgressRecord, SigmoidRecord } from './record.js';
+import type {
+  CheckpointRecord,
+  EpochRecord,
+  IterationRecord,
+  Metrics,
+  ProgressRecord,
+  SigmoidRecord,
+} from './record.js';
 import type { SigmoidOptions } from './sigmoid-options.js';
 import type { AnyBlock } from './sweep.js';
 
@@ -38,10 +54,11 @@ export type Status =
 export interface FitResult<R extends ProgressRecord = IterationRecord> {
   readonly model: Model;
   readonly status: Status;
-  /** Iterations that ran to their end. */
+  /** Iterations that ran to their end, those before an interruption included. */
   readonly iterations: number;
+  /** The records of this process. */
   readonly history: readonly R[];
-  /** Wall-clock seconds, everything included. */
+  /** Wall-clock seconds, everything included; of a training that was interrupted, those before too. */
   readonly seconds: number;
 }
 
@@ -52,15 +69,20 @@ export interface FitResult<R extends ProgressRecord = IterationRecord> {
 export class Training<R extends ProgressRecord = IterationRecord> implements AsyncIterable<R> {
   readonly #plan: Plan<R>;
   readonly #data: TrainingData;
+  readonly #options: StoredTraining['options'];
+  readonly #from: Resumption | undefined;
   readonly #history: R[] = [];
   #engine: Engine<R> | undefined;
+  #keeper: Keeper | undefined;
   #result: FitResult<R> | undefined;
   #started = false;
 
   /** Use {@link train}. */
-  constructor(data: TrainingData, plan: Plan<R>) {
+  constructor(data: TrainingData, plan: Plan<R>, options: StoredTraining['options'], from?: Resumption) {
     this.#data = data;
     this.#plan = plan;
+    this.#options = options;
+    this.#from = from;
   }
 
   /** @throws DlAdmmError ERR_DLADMM_CLOSED while the training has not ended, or where it failed */
@@ -83,63 +105,122 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     return this.#engine.read(block, layer);
   }
 
+  /**
+   * The bytes that a checkpoint takes on the disk, but for a few kilobytes; between two records.
+   *
+   * @throws DlAdmmError ERR_DLADMM_CLOSED before the first record, and where there is no `checkpoint` among the options
+   */
+  get checkpointBytes(): number {
+    if (this.#keeper === undefined) {
+      throw new DlAdmmError('ERR_DLADMM_CLOSED', 'Expected a training with checkpoints that is being iterated');
+    }
+    return this.#keeper.bytes;
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'A training can be iterated over only once');
     this.#started = true;
     const { signal } = this.#plan;
     throwIfAborted(signal);
-    const began = performance.now();
-    const stop = (): void => this.#engine?.stop();
+    const from = this.#from?.training;
+    const began = performance.now() - 1000 * (from?.elapsed ?? 0);
+    const elapsed = (): number => (performance.now() - began) / 1000;
+    // Only between two iterations is there something that a checkpoint can hold.
+    const stop = (): void => void (this.#plan.checkpoint ?? this.#engine?.stop());
     signal?.addEventListener('abort', stop, { once: true });
-    let status: Status = { kind: 'aborted' };
     let best: BestModel | undefined;
+    let status: Status = { kind: 'aborted' };
     let parametersReady = false;
+    let done = from?.iteration ?? 0;
+    let saved = done;
+    let failed = false;
+    const save = async (): Promise<CheckpointRecord | undefined> => {
+      saved = done;
+      return this.#keeper?.save({ iteration: done, elapsed: elapsed(), ...(best && { best }) });
+    };
     try {
-      await this.#plan.open(this.#data, (opened) => {
-        this.#engine = opened;
-      });
+      await this.#plan.open(
+        this.#data,
+        (opened) => {
+          this.#engine = opened;
+        },
+        this.#from &&
+          takeUpFrom(this.#from, (found) => {
+            best = found;
+          }),
+      );
       parametersReady = true;
       const engine = this.#engine as unknown as Engine<R>;
       const sets = await this.#evaluationSets(engine);
-      for (let iteration = 1; !signal?.aborted; iteration += 1) {
+      await this.#openKeeper(engine, sets);
+      status = this.#ending(done, best) ?? status;
+      while (status.kind === 'aborted' && !signal?.aborted) {
+        const iteration = done + 1;
         const advance = await engine.advance(iteration);
         if (advance.kind === 'stopped') break;
         if (advance.kind === 'diverged') {
           status = { ...advance, iteration };
           break;
         }
-        const record = await this.#record(engine, sets, advance.progress, iteration, began);
-        this.#history.push(record);
+        const record = await this.#record(engine, sets, advance.progress, iteration, elapsed);
         best = await this.#keepBest(engine, record, best);
         engine.learn(record);
-        const early = this.#plan.earlyStopping;
-        if (early && best && best.age >= early.patience) {
-          status = { kind: 'early-stopped', bestIteration: best.iteration };
-        } else if (iteration === this.#plan.iterations) {
-          status = { kind: 'completed' };
-        }
-        this.#plan.onIteration?.(record);
-        yield record;
-        if (status.kind !== 'aborted') break;
+        this.#history.push(record);
+        done = iteration;
+        status = this.#ending(done, best) ?? status;
+        const due = status.kind !== 'aborted' || signal?.aborted || this.#keeper?.due(done);
+        const checkpoint = due ? await save() : undefined;
+        const told = checkpoint ? { ...record, checkpoint } : record;
+        this.#history[this.#history.length - 1] = told;
+        this.#plan.onIteration?.(told);
+        yield told;
       }
+    } catch (error) {
+      failed = true;
+      throw error;
     } finally {
       signal?.removeEventListener('abort', stop);
       const engine = this.#engine as Engine<R> | undefined;
       if (engine !== undefined) {
-        if (parametersReady) {
-          const parameters = best?.parameters ?? (await engine.parameters());
-          this.#result = {
-            model: new Model({ ...this.#plan, ...parameters }),
-            status,
-            iterations: this.#history.length,
-            history: this.#history,
-            seconds: (performance.now() - began) / 1000,
-          };
+        try {
+          if (parametersReady) {
+            const parameters = best?.parameters ?? (await engine.parameters());
+            this.#result = {
+              model: new Model({ ...this.#plan, ...parameters }),
+              status,
+              iterations: done,
+              history: this.#history,
+              seconds: elapsed(),
+            };
+          }
+          // Left between two iterations, by the loop or the signal.
+          if (!failed && done > saved && status.kind !== 'diverged') await save();
+        } finally {
+          this.#engine = undefined;
+          this.#keeper = undefined;
+          engine.close();
         }
-        this.#engine = undefined;
-        engine.close();
       }
     }
+  }
+
+  /** How the training has ended, where it has. */
+  #ending(iteration: number, best: BestModel | undefined): Status | undefined {
+    const { earlyStopping, iterations } = this.#plan;
+    if (earlyStopping && best && best.age >= earlyStopping.patience) {
+      return { kind: 'early-stopped', bestIteration: best.iteration };
+    }
+    return iteration >= iterations ? { kind: 'completed' } : undefined;
+  }
+
+  async #openKeeper({ samples, persistence }: Engine<R>, { validation }: EvaluationSets): Promise<void> {
+    const { checkpoint: plan, earlyStopping } = this.#plan;
+    const decisive = earlyStopping ? validation : undefined;
+    if (this.#from) await checkValidation(this.#from, persistence, decisive);
+    if (plan === undefined) return;
+    const options = this.#options;
+    const kept = { plan, options, samples, persistence, ...(decisive !== undefined && { validation: decisive }) };
+    this.#keeper = await openKeeper(kept);
   }
 
   async #evaluationSets(engine: Engine<R>): Promise<EvaluationSets> {
@@ -155,7 +236,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     sets: EvaluationSets,
     progress: Omit<R, Watched>,
     iteration: number,
-    began: number,
+    elapsed: () => number,
   ): Promise<R> {
     const { evaluateEvery, iterations, trainMetrics, needsTrainLoss } = this.#plan;
     const due = iteration % evaluateEvery === 0 || iteration === iterations;
@@ -168,7 +249,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       ...(needsTrainLoss || (trainMetrics && due) ? await metrics('train', 'train') : {}),
       ...(due ? await metrics('validation', sets.validation) : {}),
       ...(due ? await metrics('test', sets.test) : {}),
-      elapsed: (performance.now() - began) / 1000,
+      elapsed: elapsed(),
     } as unknown as R;
   }
 
@@ -184,14 +265,6 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
 interface EvaluationSets {
   readonly validation?: number;
   readonly test?: number;
-}
-
-interface BestModel {
-  readonly score: number;
-  readonly iteration: number;
-  /** Evaluations since. */
-  readonly age: number;
-  readonly parameters: Parameters;
 }
 
 type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
@@ -218,7 +291,11 @@ export function train(data: TrainingData, options: TrainOptions): AnyTraining {
     );
   }
   // One class for all; which record it tells of follows from the options.
-  return new Training<ProgressRecord>(data, plan as unknown as Plan<ProgressRecord>) as unknown as AnyTraining;
+  return new Training<ProgressRecord>(
+    data,
+    plan as unknown as Plan<ProgressRecord>,
+    storedOptionsOf(options, plan),
+  ) as unknown as AnyTraining;
 }
 
 /**

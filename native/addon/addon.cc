@@ -6,6 +6,8 @@
 #include "addon/gradient.hpp"
 #include "addon/layered.hpp"
 #include "addon/network.hpp"
+#include "addon/storage.hpp"
+#include "core/linalg/simd.hpp"
 #include "core/measure/products.hpp"
 
 namespace dladmm::addon {
@@ -15,6 +17,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   auto out = Napi::Object::New(call.Env());
   out.Set("config", openblas_get_config());
   out.Set("core", openblas_get_corename());
+  out.Set("simd", simd::name());
   return out;
 }
 
@@ -68,6 +71,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("GradientTrainer", GradientTrainer::define(env));
   exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
+  exports.Set("Hash64", HashHandle::define(env));
+  exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
   exports.Set("passSeconds", Napi::Function::New(env, measure_pass, "passSeconds"));

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "addon/napi_setup.hpp"
+#include "core/storage/tensor_file.hpp"
 
 namespace dladmm::addon {
 
@@ -29,6 +30,16 @@ inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
     return coded_error(env, "ERR_DLADMM_MEMORY", "out of memory");
   } catch (const Closed& error) {
     return coded_error(env, "ERR_DLADMM_CLOSED", error.what());
+  } catch (const CalledOff& error) {
+    return coded_error(env, "ERR_DLADMM_CLOSED", error.what());
+  } catch (const Damaged& error) {
+    return coded_error(env, "ERR_DLADMM_FORMAT", error.what());
+  } catch (const std::domain_error& error) {
+    return coded_error(env, "ERR_DLADMM_FORMAT", error.what());
+  } catch (const FileFailure& error) {
+    Napi::Error out = coded_error(env, "ERR_DLADMM_FILE", error.what());
+    out.Set("errno", Napi::Number::New(env, error.code().value()));
+    return out;
   } catch (const std::length_error& error) {
     return coded_error(env, "ERR_DLADMM_RANGE", error.what());
   } catch (const std::exception& error) {

@@ -47,6 +47,7 @@ class Handle : public Napi::ObjectWrap<Derived> {
 
   void start_thread(Napi::Env env) { thread_ = TrainingThread::start(env); }
   [[nodiscard]] const std::atomic<bool>& stop() const { return thread_->stop(); }
+  [[nodiscard]] const std::atomic<bool>& called_off() const { return thread_->called_off(); }
   void request_stop() {
     if (thread_) thread_->request_stop();
   }

@@ -11,6 +11,8 @@
 #include "addon/convert.hpp"
 #include "addon/handle.hpp"
 #include "addon/samples.hpp"
+#include "addon/storage.hpp"
+#include "core/storage/hash.hpp"
 
 namespace dladmm::addon {
 
@@ -53,6 +55,10 @@ class StateHandle : public Handle<Derived> {
         call("loadLabels", &StateHandle::load_labels),
         call("addEvaluationSet", &StateHandle::add_evaluation_set),
         call("evaluate", &StateHandle::evaluate),
+        call("sectionBytes", &StateHandle::section_bytes),
+        call("saveSections", &StateHandle::save_sections),
+        call("loadSections", &StateHandle::load_sections),
+        call("fingerprint", &StateHandle::fingerprint),
         void_call("stop", &StateHandle::stop_work),
         void_call("close", &StateHandle::close),
         Derived::StaticMethod("requiredBytes", &StateHandle::required_bytes),
@@ -180,6 +186,116 @@ class StateHandle : public Handle<Derived> {
     } catch (const std::exception&) {
       throw to_error(info.Env(), std::current_exception());
     }
+  }
+
+  // The sections of a state; with `kept` those too that let a run go on in between (section.hpp).
+  template <typename Held>
+  static std::vector<Section> sections_of(Held& state, bool kept) {
+    if constexpr (requires { state.sections(); }) {
+      std::vector<Section> all = state.sections();
+      if constexpr (requires { state.kept_sections(); }) {
+        if (!kept) return all;
+        for (Section& it : state.kept_sections()) all.push_back(std::move(it));
+      }
+      return all;
+    } else {
+      throw std::logic_error("this state cannot be written out");
+    }
+  }
+
+  // sectionBytes(kept) → Promise of the bytes that saveSections(…, kept, …) writes, header and extras left out
+  Napi::Value section_bytes(const Napi::CallbackInfo& info) {
+    const bool kept = info[0].ToBoolean();
+    return answer_later<std::uint64_t>(
+        info.Env(),
+        [kept](auto& typed, std::uint64_t& bytes) { bytes = bytes_of(sections_of(*typed.state, kept)); },
+        [](Napi::Env env, std::uint64_t bytes) { return Napi::Number::New(env, static_cast<double>(bytes)); });
+  }
+
+  // saveSections(file, metadata, kept, extras: [{ name, data }]) → Promise of the size of the file. The state is written
+  // from where it lives; the extras are copied first.
+  Napi::Value save_sections(const Napi::CallbackInfo& info) {
+    this->need_open(info.Env());
+    const std::shared_ptr<OpenFile> file = open_file_argument(info, 0);
+    if (!info[1].IsString()) reject(info.Env(), "metadata must be a string");
+    const std::string metadata = info[1].As<Napi::String>();
+    const bool kept = info[2].ToBoolean();
+    const auto extras = std::make_shared<std::vector<Extra>>(extras_argument(info, 3));
+    return answer_later<std::uint64_t>(
+        info.Env(),
+        [this, file, metadata, kept, extras](auto& typed, std::uint64_t& size) {
+          std::vector<Section> all = sections_of(*typed.state, kept);
+          for (Extra& extra : *extras) all.push_back(extra.section());
+          size = write_sections(file->descriptor(), std::move(all), metadata, this->called_off());
+        },
+        [](Napi::Env env, std::uint64_t size) { return Napi::Number::New(env, static_cast<double>(size)); });
+  }
+
+  // loadSections(file, stored: [{ name, offset, bytes, checksum }], kept, extras: names) → Promise of the extras as typed
+  // arrays of the state's type
+  Napi::Value load_sections(const Napi::CallbackInfo& info) {
+    this->need_open(info.Env());
+    const std::shared_ptr<OpenFile> file = open_file_argument(info, 0);
+    const std::vector<StoredSection> stored = stored_sections_argument(info, 1);
+    const bool kept = info[2].ToBoolean();
+    const std::vector<std::string> names = names_argument(info, 3);
+    return with_state([&]<typename T>(Typed<T>& typed) {
+      const auto extras = std::make_shared<std::vector<std::vector<T>>>(names.size());
+      return this->later(
+          info.Env(), [this, &typed, file, stored, kept, names, extras] { load(typed, *file, stored, kept, names, *extras); },
+          [extras](Napi::Env env) -> Napi::Value {
+            auto out = Napi::Array::New(env, extras->size());
+            for (std::uint32_t i = 0; i < extras->size(); ++i) out.Set(i, typed_array<T>(env, (*extras)[i]));
+            return out;
+          });
+    });
+  }
+
+  template <typename T>
+  void load(Typed<T>& typed, const OpenFile& file, const std::vector<StoredSection>& stored, bool kept,
+            const std::vector<std::string>& names, std::vector<std::vector<T>>& extras) {
+    const int descriptor = file.descriptor();
+    read_sections(descriptor, sections_of(*typed.state, false), stored, this->called_off());
+    if constexpr (requires { typed.state->restored(); }) typed.state->restored();
+    if constexpr (requires { typed.state->kept_restored(); }) {
+      if (kept) {
+        read_sections(descriptor, typed.state->kept_sections(), stored, this->called_off());
+        typed.state->kept_restored();
+      }
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto found =
+          std::find_if(stored.begin(), stored.end(), [&](const StoredSection& s) { return s.name == names[i]; });
+      if (found == stored.end()) throw Damaged("\"" + names[i] + "\" is missing");
+      extras[i].resize(found->bytes / sizeof(T));
+      const std::vector<Section> into{section(names[i], extras[i])};
+      read_sections(descriptor, into, stored, this->called_off());
+    }
+  }
+
+  // fingerprint(set) → Promise of a checksum, 16 digits, of the samples of a set as they were loaded
+  Napi::Value fingerprint(const Napi::CallbackInfo& info) {
+    this->need_open(info.Env());
+    const double set = set_argument(info);
+    return answer_later<std::uint64_t>(
+        info.Env(),
+        [this, set](auto& typed, std::uint64_t& result) {
+          Hash64 hash;
+          const auto take = [&](auto values) { hash.update(std::as_bytes(values)); };
+          take(typed.input(set).flat());
+          // With labels, the values are a room of the state's own.
+          if (setup_.network.loss.classifies()) {
+            take(typed.labels(set));
+          } else {
+            take(typed.values(set).flat());
+          }
+          // Data that a splitting has besides: a graph.
+          if constexpr (requires { typed.state->data_sections(); }) {
+            for (const Section& it : typed.state->data_sections()) take(std::span<const std::byte>(it.bytes));
+          }
+          result = hash.digest();
+        },
+        [](Napi::Env env, std::uint64_t result) { return Napi::String::New(env, digits(result)); });
   }
 
   void stop_work(const Napi::CallbackInfo&) { this->request_stop(); }

@@ -63,6 +63,7 @@ void TrainingThread::stop_and_join() {
     const std::lock_guard lock(mutex_);
     ending_ = true;
     stop_ = true;
+    called_off_ = true;
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();

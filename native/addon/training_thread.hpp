@@ -40,6 +40,8 @@ class TrainingThread : public std::enable_shared_from_this<TrainingThread> {
   // Asks the sweep at work to stop between two updates; post() takes the request back.
   void request_stop() { stop_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] const std::atomic<bool>& stop() const { return stop_; }
+  // Set when the thread is to end: what is at work is of no use to anybody any more.
+  [[nodiscard]] const std::atomic<bool>& called_off() const { return called_off_; }
 
  private:
   struct Registry;
@@ -56,6 +58,7 @@ class TrainingThread : public std::enable_shared_from_this<TrainingThread> {
   std::deque<Job> jobs_;
   bool ending_ = false;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> called_off_{false};
   std::atomic<bool> quiet_{false};  // nothing of Node's may be touched any more
   std::thread thread_;
 

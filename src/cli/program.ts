@@ -35,6 +35,8 @@ Examples:
   dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
   dladmm train --data digits --solver inversion-admm --iterations 40
   dladmm train --data digits --solver adam --epochs 20 --batch-size 32
+  dladmm train --data fashion-mnist --checkpoint run.checkpoint --checkpoint-every 25 --save fashion.safetensors
+  dladmm train --data fashion-mnist --resume run.checkpoint --save fashion.safetensors
   dladmm train --data iris --json --quiet
 
 Files: CSV, NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX (with --labels), each gzipped or not.
@@ -88,6 +90,12 @@ function withData(command: Command, what: string, labelByDefault = 'the last'): 
 
 const threads = (): Option =>
   wholeOption('--threads <n>', 'threads; the same number gives the same result, bit for bit (default: all processors)');
+
+/** What a training goes on with is in its checkpoint: a default of the command line must not stand against it. */
+const withoutDefaults = (flags: TrainFlags, command: Command): TrainFlags => {
+  const isDefault = (name: string): boolean => name !== 'download' && command.getOptionValueSource(name) === 'default';
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => !isDefault(name))) as unknown as TrainFlags;
+};
 
 /** Commands answer with their exit code. */
 type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;
@@ -243,10 +251,21 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .optionsGroup('Output:')
     .option('--save <file>', 'write the model here (safetensors)')
+    .option(
+      '--checkpoint <file>',
+      'write the whole training here as it goes, and when it stops, so that --resume can go on',
+    )
+    .option('--checkpoint-every <n>', 'iterations between two (default: 25)', parse.parseCount)
+    .option('--resume <file>', 'go on from a checkpoint, to the same numbers as if nothing had happened')
+    .option('--inexact', '--resume: with another version, processor or number of threads, the same up to rounding')
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')
     .option('--quiet', 'the outcome only')
     .addHelpText('after', TRAIN_HELP)
-    .action(running<TrainFlags>(async () => (await import('./train.js')).trainCommand));
+    .action((flags: TrainFlags, command: Command) =>
+      running<TrainFlags>(async () => (await import('./train.js')).trainCommand)(
+        flags.resume === undefined ? flags : withoutDefaults(flags, command),
+      ),
+    );
 
   withData(
     program.command('predict').description('what a saved model says of samples'),

@@ -77,6 +77,7 @@ export interface Progress {
 
 export function startProgress(terminal: Terminal, iterations: number, limit?: number): Progress {
   const elapsed: number[] = [];
+  let before: number | undefined;
   let shown = '';
   let shownAt = Number.NEGATIVE_INFINITY;
   let latest = '';
@@ -89,7 +90,9 @@ export function startProgress(terminal: Terminal, iterations: number, limit?: nu
   return {
     show(record) {
       elapsed.push(record.elapsed);
-      latest = progressLine(record, iterations, secondsLeft(elapsed, iterations, limit));
+      // Of a training that goes on, earlier iterations are done.
+      before ??= record.iteration - 1;
+      latest = progressLine(record, iterations, secondsLeft(elapsed, iterations - before, limit));
       if (!terminal.live) {
         terminal.err(`${latest}\n`);
       } else if (record.elapsed - shownAt >= PAUSE) {

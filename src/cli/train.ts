@@ -1,8 +1,11 @@
+import { resolve } from 'node:path';
 import type { DladmmOptions } from '../dladmm-options.js';
+import { DlAdmmError } from '../errors.js';
 import type { GradientOptions } from '../gradient-options.js';
 import type { InversionOptions } from '../inversion-options.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
+import { type ResumeOptions, resumedOptions } from '../resume.js';
 import type { SigmoidOptions } from '../sigmoid-options.js';
 import type { BadmOptions } from '../solvers/badm.js';
 import type { SgdOptions } from '../solvers/gradient.js';
@@ -48,6 +51,10 @@ export interface TrainFlags
   readonly standardize?: boolean;
   readonly timeLimit?: number;
   readonly save?: string;
+  readonly checkpoint?: string;
+  readonly checkpointEvery?: number;
+  readonly resume?: string;
+  readonly inexact?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -72,13 +79,57 @@ function optionsOf(flags: TrainFlags): Job['options'] {
   }) as Job['options'];
 }
 
+/** The training that is to go on, and the options that were given again. */
+async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise<NonNullable<Job['resume']>> {
+  const { resume: path = '', inexact, checkpoint, checkpointEvery: every } = flags;
+  const again = given({
+    ...options,
+    layers: flags.layers,
+    inexact,
+    checkpoint:
+      checkpoint === undefined && every === undefined ? undefined : given({ path: checkpoint ?? path, every }),
+  }) as ResumeOptions;
+  return { path, again, options: await resumedOptions(path, again) };
+}
+
+/** Without what belongs to another option. */
+function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save }: TrainFlags): void {
+  const refuse = (what: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', what);
+  if (checkpointEvery !== undefined && checkpoint === undefined && resume === undefined) {
+    throw refuse('Expected --checkpoint FILE with --checkpoint-every');
+  }
+  if (inexact && resume === undefined) throw refuse('Expected --resume FILE with --inexact');
+  const target = checkpoint ?? resume;
+  if (save !== undefined && target !== undefined && resolve(save) === resolve(target)) {
+    throw refuse(`Expected two different files for the model and the checkpoint but received ${save} for both`);
+  }
+}
+
 /** `dladmm train` */
 export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promise<number> {
   const { layers, standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
+  const { checkpoint: path, checkpointEvery: every } = flags;
+  checkPairs(flags);
   const options = optionsOf(flags);
+  const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
+  const checkpoint = path === undefined ? undefined : given({ path, every });
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  planOf({ ...options, layers: layers ?? [1, 1] } as TrainOptions);
-  if (save !== undefined) await checkTarget(save, filesOf(data, testData, labels, testLabels));
-  const samples = await trainingSamples(flags, terminal.signal);
-  return runTraining(given({ samples, options, layers, standardize, timeLimit, save, json, quiet }) as Job, terminal);
+  if (!resume) planOf({ ...options, ...(checkpoint && { checkpoint }), layers: layers ?? [1, 1] } as TrainOptions);
+  const inputs = filesOf(data, testData, labels, testLabels);
+  if (save !== undefined) await checkTarget(save, inputs);
+  if (path !== undefined) await checkTarget(path, inputs);
+  const { seed, earlyStopping } = resume?.options ?? {};
+  const samples = await trainingSamples(
+    {
+      ...flags,
+      // The samples have to be split as they were.
+      ...(flags.seed === undefined && seed !== undefined && { seed }),
+      ...(earlyStopping && { earlyStopping: earlyStopping.patience }),
+    },
+    terminal.signal,
+  );
+  return runTraining(
+    given({ samples, options, checkpoint, resume, layers, standardize, timeLimit, save, json, quiet }) as Job,
+    terminal,
+  );
 }

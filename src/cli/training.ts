@@ -1,11 +1,13 @@
+import type { CheckpointOptions, CheckpointPlan } from '../checkpoint-options.js';
 import { DlAdmmError } from '../errors.js';
 import { Model } from '../model.js';
 
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
-import type { AnyRecord, EpochRecord, Metrics, SigmoidRecord } from '../record.js';
+import type { AnyRecord, Metrics } from '../record.js';
+import { type ResumeOptions, resumeTraining } from '../resume.js';
 import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
-import { type FitResult, train } from '../training.js';
+import { type FitResult, type Training, type TrainingData, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
 import { interruptionOf } from './interruption.js';
 import { percent, startProgress } from './progress.js';
@@ -19,13 +21,17 @@ type Unfinished<O> = O extends TrainOptions
     }
   : never;
 
-type AnyResult = FitResult | FitResult<SigmoidRecord> | FitResult<EpochRecord>;
+type AnyResult = FitResult<AnyRecord>;
+type AnyTraining = Training<AnyRecord> | ReturnType<typeof train>;
 
 /** A training as the command line runs one. */
 export interface Job {
   readonly samples: TrainingSamples;
   readonly options: Unfinished<TrainOptions>;
   readonly layers?: readonly number[];
+  readonly checkpoint?: CheckpointOptions;
+  /** The training to go on with: its file, what was given again, and the options that this comes to. */
+  readonly resume?: { readonly path: string; readonly again: ResumeOptions; readonly options: TrainOptions };
   /** Default: unless every feature lies in [0, 1]. */
   readonly standardize?: boolean;
   /** Seconds after which no further iteration is begun. */
@@ -90,55 +96,86 @@ function unstandardised(model: Model, rule: Parameters<typeof foldStandardisatio
   });
 }
 
-/**
- * Trains, shows how it goes, saves the model, tells the outcome, and answers with the exit code.
- *
- * @throws DlAdmmError whatever training and saving can cause
- */
-export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
-  const { samples, options, save, json, quiet, timeLimit } = job;
+/** The options of a training, with what the samples decide; as they were, where it goes on. */
+function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
+  const { samples, options, checkpoint, resume } = job;
   const { classes, name } = samples;
+  if (resume) return { ...resume.options, signal };
   if (!classes && options.loss !== undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       `Expected classes for --loss ${options.loss}, but ${name} has targets`,
     );
   }
-  const trainOptions = {
+  return {
     ...options,
     layers: checkedLayers(job),
     loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
-    signal: terminal.signal,
+    ...(checkpoint && { checkpoint }),
+    signal,
   } as TrainOptions;
-  const { dtype, iterations } = planOf(trainOptions);
+}
+
+async function begin(job: Job, options: TrainOptions, data: TrainingData): Promise<AnyTraining> {
+  if (!job.resume) return train(data, options);
+  const { path, again } = job.resume;
+  const { classes } = job.samples;
+  const { signal } = options;
+  return resumeTraining(path, data, { ...again, ...(classes && { classes }), ...(signal && { signal }) });
+}
+
+const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
+  `dladmm: a checkpoint of ${(bytes / 1e6).toFixed(1)} MB goes to ${path} every ${every === 1 ? 'iteration' : `${every} iterations`}\n`;
+
+/**
+ * Trains, shows how it goes, saves the model, tells the outcome, and answers with the exit code.
+ *
+ * @throws DlAdmmError whatever training and saving can cause
+ */
+export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
+  const { samples, save, json, quiet, timeLimit } = job;
+  const { name } = samples;
+  const options = trainOptionsOf(job, terminal.signal);
+  const { dtype, iterations, checkpoint } = planOf(options);
   const rule =
     (job.standardize ?? !liesInUnitInterval(samples.train.x)) ? learnStandardisation(samples.train.x) : undefined;
   const prepared = (part: Part): Part => (rule ? { ...part, x: standardise(part.x, rule, dtype) } : part);
-  const training = train(
-    {
-      ...prepared(samples.train),
-      ...(samples.validation && { validation: prepared(samples.validation) }),
-      ...(samples.test && { test: prepared(samples.test) }),
-    },
-    trainOptions,
-  );
+  const training = await begin(job, options, {
+    ...prepared(samples.train),
+    ...(samples.validation && { validation: prepared(samples.validation) }),
+    ...(samples.test && { test: prepared(samples.test) }),
+  });
   const progress = startProgress(terminal, iterations, timeLimit);
   let outOfTime = false;
+  const began = performance.now();
   const acknowledge = (): void => {
     progress.end();
     if (interruptionOf(terminal.signal)?.why.startsWith('SIG')) {
-      terminal.err('dladmm: stopping at the end of the update at work; once more ends at once\n');
+      terminal.err(
+        checkpoint
+          ? 'dladmm: stopping with a checkpoint at the end of the iteration at work; once more ends at once\n'
+          : 'dladmm: stopping at the end of the update at work; once more ends at once\n',
+      );
     }
   };
   terminal.signal.addEventListener('abort', acknowledge, { once: true });
+  let announced = checkpoint === undefined || quiet === true;
   try {
     for await (const record of training) {
+      if (!announced) terminal.err(announcement(checkpoint as CheckpointPlan, training.checkpointBytes));
+      announced = true;
       if (!quiet && json) await terminal.out(iterationJson(record));
-      if (!quiet && !json) progress.show(record);
-      outOfTime = timeLimit !== undefined && record.elapsed >= timeLimit;
+      // Since the command began: what a training took before it was interrupted is its own affair.
+      const elapsed = (performance.now() - began) / 1000;
+      if (!quiet && !json) progress.show({ ...record, elapsed });
+      outOfTime = timeLimit !== undefined && elapsed >= timeLimit;
       if (outOfTime) break;
     }
+  } catch (error) {
+    progress.end();
+    await rescue(training, rule, job, terminal);
+    throw error;
   } finally {
     terminal.signal.removeEventListener('abort', acknowledge);
     progress.end();
@@ -152,8 +189,10 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
     const judged = samples.test ? 'test' : 'train';
     const metrics = await model.evaluate(samples.test ?? samples.train);
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
-    if (json) await terminal.out(resultJson(result, ending, saved, metricsJson(judged, metrics), model, job));
-    else await terminal.out(resultText(result, ending, saved, `${judged} ${metricsText(metrics)}`, job));
+    const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
+    if (json)
+      await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), model, job));
+    else await terminal.out(resultText(result, ending, { saved, written }, `${judged} ${metricsText(metrics)}`, job));
     if (result.status.kind === 'diverged') terminal.err(divergedText(result.status));
     return result.status.kind === 'diverged' ? 1 : (interruptionOf(terminal.signal)?.exitCode ?? 0);
   } finally {
@@ -161,10 +200,36 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   }
 }
 
+/** A checkpoint that could not be written (a full disk) ends a training, but the model need not be lost with it. */
+async function rescue(
+  training: AnyTraining,
+  rule: Parameters<typeof foldStandardisation>[1] | undefined,
+  { save, samples }: Job,
+  terminal: Terminal,
+): Promise<void> {
+  if (save === undefined) return;
+  try {
+    const { model: trained, iterations } = training.result;
+    if (iterations === 0) return;
+    const model = rule ? unstandardised(trained, rule) : trained;
+    await model.save(save, { data: samples.name, iterations: String(iterations) });
+    model.close();
+    terminal.err(`dladmm: the model of iteration ${iterations} is saved to ${save} all the same\n`);
+  } catch {
+    // The error that ended the training is the one to tell.
+  }
+}
+
+/** What was written. */
+interface Files {
+  readonly saved: string | undefined;
+  readonly written: string | undefined;
+}
+
 function resultJson(
   { status, seconds, iterations }: AnyResult,
   ending: Ending,
-  saved: string | undefined,
+  { saved, written }: Files,
   metrics: Readonly<Record<string, number>>,
   model: Model,
   { samples }: Job,
@@ -179,13 +244,14 @@ function resultJson(
     data: samples.name,
     layers: model.network.layers,
     model: saved ?? null,
+    ...(written !== undefined && { checkpoint: written }),
   })}\n`;
 }
 
 function resultText(
   { status, seconds, iterations }: AnyResult,
   ending: Ending,
-  saved: string | undefined,
+  { saved, written }: Files,
   metrics: string,
   { save }: Job,
 ): string {
@@ -195,6 +261,9 @@ function resultText(
   return `${[
     `${metrics} after ${times} in ${seconds.toFixed(1)} s${ENDINGS[ending]}${best}`,
     ...(saved === undefined ? unsaved : [`model saved to ${saved}`]),
+    ...(written === undefined || ending === 'completed'
+      ? []
+      : [`it goes on from here with --resume ${written} and the same data`]),
   ].join('\n')}\n`;
 }
 

@@ -173,6 +173,31 @@ void Trainer<T>::reset() {
 }
 
 template <typename T>
+std::vector<Section> Trainer<T>::sections() {
+  std::vector<Section> out;
+  for (std::size_t l = 1; l <= setup_.network.layers(); ++l) {
+    out.push_back(section(section_name("W", l), weights(l)));
+    out.push_back(section(section_name("b", l), biases(l)));
+  }
+  for (std::size_t k = 0; k < states_; ++k) {
+    const std::span<T> state = state_.span().subspan(k * parameters_count_, parameters_count_);
+    out.push_back(section(section_name("optimiser", k + 1), state));
+  }
+  out.push_back(section("step", step_number_));
+  out.push_back(section("batch", next_batch_));
+  for (Section& it : order_.sections()) out.push_back(std::move(it));
+  return out;
+}
+
+template <typename T>
+void Trainer<T>::restored() {
+  order_.restored();
+  if (next_batch_ < steps_an_epoch()) return;
+  next_batch_ = 0;
+  throw std::domain_error("\"batch\" lies past the end of the epoch");
+}
+
+template <typename T>
 ForwardLoss Trainer<T>::evaluate(MatrixView<const T> x, const Targets<T>& targets) {
   return dladmm::evaluate<T>(team_, spaces_, kEvaluationBlock, layers_, setup_.network.activation, setup_.network.loss,
                              x, targets);

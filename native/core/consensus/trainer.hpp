@@ -17,6 +17,7 @@
 #include "core/gradient/backward.hpp"
 #include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
+#include "core/linalg/section.hpp"
 #include "core/parallel/team.hpp"
 
 namespace dladmm {
@@ -77,6 +78,11 @@ class Trainer {
   // As new but for the parameters: state of the optimiser, step number, place in the epoch.
   void reset();
 
+  // Parameters, state of the optimiser, order and place in the epoch (section.hpp). restored() throws std::domain_error
+  // where the order or the place is none.
+  [[nodiscard]] std::vector<Section> sections();
+  void restored();
+
   // R summed, and correct answers, on given samples.
   ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
   ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
@@ -129,7 +135,7 @@ class Trainer {
   std::vector<LayerParameters<T>> layers_;
   std::vector<double> shares_;  // α_s of the step at work
   SampleOrder order_;
-  std::size_t next_batch_ = 0;
+  std::uint64_t next_batch_ = 0;
   std::uint64_t step_number_ = 0;
 };
 

@@ -105,14 +105,17 @@ State<T>::State(const Setup& setup)
 }
 
 template <typename T>
-void State<T>::start() {
-  if (!labels_.empty()) {
-    for (std::size_t i = 0; i < setup_.samples; ++i) {
-      for (std::size_t j = 0; j < y_.columns(); ++j) {
-        y_.view().row(i)[j] = setup_.network.loss.is_on(labels_[i], j, y_.columns()) ? T(1) : T(0);
-      }
+void State<T>::write_targets() {
+  for (std::size_t i = 0; i < labels_.size(); ++i) {
+    for (std::size_t j = 0; j < y_.columns(); ++j) {
+      y_.view().row(i)[j] = setup_.network.loss.is_on(labels_[i], j, y_.columns()) ? T(1) : T(0);
     }
   }
+}
+
+template <typename T>
+void State<T>::start() {
+  write_targets();
   change_all();
   layer(1).gram_known = false;
   for (std::size_t l = 1; l <= depth(); ++l) {
@@ -350,6 +353,26 @@ template <typename T>
 void State<T>::write(Block block, std::size_t l, std::span<const T> values) {
   std::copy(values.begin(), values.end(), entries_of(block, l).begin());
   change_all();
+}
+
+template <typename T>
+std::vector<Section> State<T>::sections() {
+  std::vector<Section> out;
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    Layer& it = layer(l);
+    out.push_back(section(section_name("W", l), it.W));
+    out.push_back(section(section_name("b", l), it.b));
+    out.push_back(section(section_name("V", l), it.V));
+    out.push_back(section(section_name("Lambda", l), it.Lambda));
+  }
+  return out;
+}
+
+template <typename T>
+void State<T>::restored() {
+  write_targets();
+  change_all();
+  layer(1).gram_known = false;
 }
 
 template <typename T>

@@ -24,6 +24,7 @@
 #include "core/gradient/network.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/section.hpp"
 #include "core/parallel/samples.hpp"
 #include "core/parallel/team.hpp"
 
@@ -71,6 +72,12 @@ class State {
   void read(Block block, std::size_t layer, std::span<T> out);
   void write(Block block, std::size_t layer, std::span<const T> values);
 
+  // --- writing it out and taking it up again (section.hpp) ---
+
+  // W, b, V, Λ: everything else follows from them.
+  [[nodiscard]] std::vector<Section> sections();
+  void restored();
+
   // Loss and accuracy of the network (not of the split variables) on given samples.
   ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
   ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, y_.view()}); }
@@ -115,6 +122,9 @@ class State {
   template <typename Body>
   void pass(std::initializer_list<std::size_t> reads, Body&& body);
   void count(std::size_t Work::*kind, double rows, double columns, double inner);
+
+  // Y, where it is made of labels.
+  void write_targets();
 
   // What follows from a change of a block.
   void changed_W(std::size_t l);

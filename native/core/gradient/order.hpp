@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <numeric>
 #include <span>
+#include <stdexcept>
 #include <utility>
 #include <vector>
+
+#include "core/linalg/section.hpp"
 
 namespace dladmm {
 
@@ -24,6 +27,11 @@ class RandomStream {
     const double high = next() >> 5;
     const double low = next() >> 6;
     return (high * 67108864 + low) / 9007199254740992.0;
+  }
+
+  // Where the stream stands (section.hpp); every state is a legal one.
+  [[nodiscard]] std::vector<Section> sections() {
+    return {section("random", std::span<std::uint32_t>(state_)), section("random.counter", counter_)};
   }
 
  private:
@@ -63,6 +71,25 @@ class SampleOrder {
   }
 
   [[nodiscard]] std::span<const std::uint32_t> samples() const { return order_; }
+
+  // The order, and what decides the next ones (section.hpp).
+  [[nodiscard]] std::vector<Section> sections() {
+    std::vector<Section> out = random_.sections();
+    out.push_back(section("order", order_));
+    return out;
+  }
+  // Throws std::domain_error where the numbers read are no order of the samples, which are then as they lie.
+  void restored() {
+    std::vector<bool> seen(order_.size());
+    for (const std::uint32_t i : order_) {
+      if (i < seen.size() && !seen[i]) {
+        seen[i] = true;
+        continue;
+      }
+      std::iota(order_.begin(), order_.end(), 0U);
+      throw std::domain_error("\"order\" is not a permutation of the samples");
+    }
+  }
 
  private:
   RandomStream random_;

@@ -265,6 +265,8 @@ void LayeredState<T>::refresh() {
   for (std::size_t l = 1; l <= depth(); ++l) {
     team_.run([&](unsigned member) { blocks_.each(member, team_.size(), [&](Rows rows) { multiply(l, rows); }); });
     layer(l).difference_known = false;
+    // Measured afresh too: nothing but the variables themselves decides what comes after a refresh.
+    layer(l).activation_known = false;
     changed_product(l);
   }
   direction_continues_ = false;
@@ -275,7 +277,6 @@ void LayeredState<T>::refresh_if_stale() {
   if (!stale_) return;
   stale_ = false;
   refresh();
-  for (auto& it : layers_) it.activation_known = false;
   sums_.clear();
   const std::size_t outputs = setup_.network.widths.back();
   team_.run([&](unsigned member) {

@@ -20,6 +20,7 @@
 #include "core/layered/types.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/section.hpp"
 #include "core/parallel/samples.hpp"
 #include "core/parallel/team.hpp"
 
@@ -100,6 +101,15 @@ class LayeredState {
   [[nodiscard]] std::size_t size_of(Block block, std::size_t layer) { return entries_of(block, layer).size(); }
   void read(Block block, std::size_t layer, std::span<T> out);
   void write(Block block, std::size_t layer, std::span<const T> values);
+
+  // --- writing it out and taking it up again (section.hpp) ---
+
+  // W, b, z, a, u and what they carry from sweep to sweep: all that counts just after refresh().
+  [[nodiscard]] std::vector<Section> sections();
+  void restored();
+  // P, and the sums that go with it: what a run that goes on between two refreshes needs besides.
+  [[nodiscard]] std::vector<Section> kept_sections();
+  void kept_restored();
 
   // Loss and accuracy of the network (not of the split variables) on given samples.
   ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
@@ -276,6 +286,7 @@ class LayeredState {
     double dual_identity = 0;
   };
   OutputMeasures output_;
+  std::vector<double> notes_;  // what is known, as kept_sections() hands it out
 };
 
 }  // namespace dladmm

@@ -20,6 +20,11 @@ enum class Level { baseline, avx2, avx512 };
 
 inline const Level level = detect();
 
+// The instruction sets that are used here: sums come out in another order with others.
+[[nodiscard]] inline const char* name() {
+  return level == Level::avx512 ? "avx512" : level == Level::avx2 ? "avx2" : "baseline";
+}
+
 template <typename Kernel, typename... Arguments>
 [[gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")]] auto run_avx512(
     Arguments... arguments) {
@@ -40,6 +45,8 @@ auto run(Arguments... arguments) {
 }
 
 #else
+
+[[nodiscard]] inline const char* name() { return "baseline"; }
 
 template <typename Kernel, typename... Arguments>
 auto run(Arguments... arguments) {
