@@ -207,13 +207,12 @@ class StateHandle : public Handle<Derived> {
   Napi::Value section_bytes(const Napi::CallbackInfo& info) {
     const bool kept = info[0].ToBoolean();
     return answer_later<std::uint64_t>(
-        info.Env(),
-        [kept](auto& typed, std::uint64_t& bytes) { bytes = bytes_of(sections_of(*typed.state, kept)); },
+        info.Env(), [kept](auto& typed, std::uint64_t& bytes) { bytes = bytes_of(sections_of(*typed.state, kept)); },
         [](Napi::Env env, std::uint64_t bytes) { return Napi::Number::New(env, static_cast<double>(bytes)); });
   }
 
-  // saveSections(file, metadata, kept, extras: [{ name, data }]) → Promise of the size of the file. The state is written
-  // from where it lives; the extras are copied first.
+  // saveSections(file, metadata, kept, extras: [{ name, data }]) → Promise of the size of the file. The state is
+  // written from where it lives; the extras are copied first.
   Napi::Value save_sections(const Napi::CallbackInfo& info) {
     this->need_open(info.Env());
     const std::shared_ptr<OpenFile> file = open_file_argument(info, 0);
@@ -231,8 +230,8 @@ class StateHandle : public Handle<Derived> {
         [](Napi::Env env, std::uint64_t size) { return Napi::Number::New(env, static_cast<double>(size)); });
   }
 
-  // loadSections(file, stored: [{ name, offset, bytes, checksum }], kept, extras: names) → Promise of the extras as typed
-  // arrays of the state's type
+  // loadSections(file, stored: [{ name, offset, bytes, checksum }], kept, extras: names) → Promise of the extras as
+  // typed arrays of the state's type
   Napi::Value load_sections(const Napi::CallbackInfo& info) {
     this->need_open(info.Env());
     const std::shared_ptr<OpenFile> file = open_file_argument(info, 0);
@@ -242,7 +241,8 @@ class StateHandle : public Handle<Derived> {
     return with_state([&]<typename T>(Typed<T>& typed) {
       const auto extras = std::make_shared<std::vector<std::vector<T>>>(names.size());
       return this->later(
-          info.Env(), [this, &typed, file, stored, kept, names, extras] { load(typed, *file, stored, kept, names, *extras); },
+          info.Env(),
+          [this, &typed, file, stored, kept, names, extras] { load(typed, *file, stored, kept, names, *extras); },
           [extras](Napi::Env env) -> Napi::Value {
             auto out = Napi::Array::New(env, extras->size());
             for (std::uint32_t i = 0; i < extras->size(); ++i) out.Set(i, typed_array<T>(env, (*extras)[i]));

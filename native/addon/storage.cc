@@ -59,8 +59,8 @@ std::vector<Extra> extras_argument(const Napi::CallbackInfo& info, std::size_t i
     if (kind != napi_float32_array && kind != napi_float64_array) reject(info.Env(), "data must be a float array");
     auto data = value.As<Napi::TypedArray>();
     const auto* const from = static_cast<const std::byte*>(data.ArrayBuffer().Data()) + data.ByteOffset();
-    out.push_back({name, {from, from + data.ByteLength()}, kind == napi_float32_array ? "F32" : "F64",
-                   data.ElementLength()});
+    out.push_back(
+        {name, {from, from + data.ByteLength()}, kind == napi_float32_array ? "F32" : "F64", data.ElementLength()});
   }
   return out;
 }

@@ -275,7 +275,8 @@ void all() {
   variants[3] = {.name = "a partial sweep", .partial = true};
   variants[4] = {.name = "several blocks", .widths = {3, 5, 4, 2}, .samples = 2600};
   variants[5] = {.name = "squared error, one thread", .threads = 1, .loss = LossKind::squared_error};
-  variants[6] = {.name = "inversion", .gram = true, .joint_bias = true, .multiplier = Multiplier::output, .steps = exact};
+  variants[6] = {
+      .name = "inversion", .gram = true, .joint_bias = true, .multiplier = Multiplier::output, .steps = exact};
   variants[7] = {.name = "mixed steps", .joint_bias = true, .multiplier = Multiplier::output, .steps = mixed};
   variants[8] = {.name = "mixed steps, separate biases", .steps = mixed};
   variants[9] = {.name = "one layer, gram", .widths = {5, 3}, .gram = true};

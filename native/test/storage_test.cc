@@ -29,7 +29,8 @@ std::uint64_t hash_of(const std::string& text) { return hash64(std::as_bytes(std
 class Scratch {
  public:
   Scratch() {
-    std::string name = std::string(std::getenv("TMPDIR") == nullptr ? "/tmp" : std::getenv("TMPDIR")) + "/dladmm-XXXXXX";
+    std::string name =
+        std::string(std::getenv("TMPDIR") == nullptr ? "/tmp" : std::getenv("TMPDIR")) + "/dladmm-XXXXXX";
     file_ = mkstemp(name.data());
     unlink(name.c_str());
   }
@@ -77,7 +78,9 @@ std::vector<StoredSection> stored_in(const std::vector<char>& bytes) {
   const std::uint64_t begin = 8 + header.size();
   const std::string marker = R"("sections":")";
   const std::string sums = header.substr(header.find(marker) + marker.size(), 64);
-  std::vector<StoredSection> out{{"doubles", begin, 24, 0}, {"count", begin + 24, 8, 0}, {"floats", begin + 32, 20, 0},
+  std::vector<StoredSection> out{{"doubles", begin, 24, 0},
+                                 {"count", begin + 24, 8, 0},
+                                 {"floats", begin + 32, 20, 0},
                                  {"none", begin + 52, 0, 0}};
   for (std::size_t i = 0; i < out.size(); ++i) out[i].checksum = std::stoull(sums.substr(16 * i, 16), nullptr, 16);
   return out;

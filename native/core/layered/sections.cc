@@ -74,7 +74,7 @@ void LayeredState<T>::kept_restored() {
   output_.dual_identity = value();
 }
 
-#define DLADMM_INSTANTIATE(T)                                       \
+#define DLADMM_INSTANTIATE(T)                                     \
   template std::vector<Section> LayeredState<T>::sections();      \
   template void LayeredState<T>::restored();                      \
   template std::vector<Section> LayeredState<T>::kept_sections(); \

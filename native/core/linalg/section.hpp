@@ -16,8 +16,8 @@ namespace dladmm {
 // which finds afresh whatever follows from them (products, factors).
 //
 // Where what follows does so up to rounding only (products kept up to date step by step), the state may also offer
-// `std::vector<Section> kept_sections()` and `void kept_restored()`: with these as well a run goes on bit for bit at any
-// moment, without them where everything has just been found afresh.
+// `std::vector<Section> kept_sections()` and `void kept_restored()`: with these as well a run goes on bit for bit at
+// any moment, without them where everything has just been found afresh.
 struct Section {
   std::string name;
   std::span<std::byte> bytes;
@@ -55,8 +55,7 @@ Section section(std::string name, std::vector<T>& values) {
 
 // A single number.
 template <typename T>
-  requires std::is_arithmetic_v<T>
-Section section(std::string name, T& value) {
+requires std::is_arithmetic_v<T> Section section(std::string name, T& value) {
   return section(std::move(name), std::span<T>(&value, 1));
 }
 

@@ -3,8 +3,8 @@
 // https://github.com/huggingface/safetensors describes the format.
 //
 // The header begins {"__metadata__":{"checksum":"0123456789abcdef","sections":"…", so a reader knows where its own
-// checksum stands: of the length and the header, with zeros for its digits. "sections" lists the checksums of the values,
-// 16 digits each, in the order of the tensors. Together they cover every byte.
+// checksum stands: of the length and the header, with zeros for its digits. "sections" lists the checksums of the
+// values, 16 digits each, in the order of the tensors. Together they cover every byte.
 #pragma once
 
 #include <atomic>
