@@ -126,14 +126,17 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     const began = performance.now() - 1000 * (from?.elapsed ?? 0);
     const elapsed = (): number => (performance.now() - began) / 1000;
     // Only between two iterations is there something that a checkpoint can hold.
-    const stop = (): void => void (this.#plan.checkpoint ?? this.#engine?.stop());
+    const stop = (): void => {
+      if (this.#plan.checkpoint === undefined) this.#engine?.stop();
+    };
     signal?.addEventListener('abort', stop, { once: true });
     let best: BestModel | undefined;
     let status: Status = { kind: 'aborted' };
     let parametersReady = false;
     let done = from?.iteration ?? 0;
     let saved = done;
-    let failed = false;
+    // Whether the state is that of the end of iteration `done`, and no other.
+    let between = false;
     const save = async (): Promise<CheckpointRecord | undefined> => {
       saved = done;
       return this.#keeper?.save({ iteration: done, elapsed: elapsed(), ...(best && { best }) });
@@ -154,8 +157,10 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       const sets = await this.#evaluationSets(engine);
       await this.#openKeeper(engine, sets);
       status = this.#ending(done, best) ?? status;
+      between = true;
       while (status.kind === 'aborted' && !signal?.aborted) {
         const iteration = done + 1;
+        between = false;
         const advance = await engine.advance(iteration);
         if (advance.kind === 'stopped') break;
         if (advance.kind === 'diverged') {
@@ -167,6 +172,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
         engine.learn(record);
         this.#history.push(record);
         done = iteration;
+        between = true;
         status = this.#ending(done, best) ?? status;
         const due = status.kind !== 'aborted' || signal?.aborted || this.#keeper?.due(done);
         const checkpoint = due ? await save() : undefined;
@@ -175,9 +181,6 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
         this.#plan.onIteration?.(told);
         yield told;
       }
-    } catch (error) {
-      failed = true;
-      throw error;
     } finally {
       signal?.removeEventListener('abort', stop);
       const engine = this.#engine as Engine<R> | undefined;
@@ -193,8 +196,8 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
               seconds: elapsed(),
             };
           }
-          // Left between two iterations, by the loop or the signal.
-          if (!failed && done > saved && status.kind !== 'diverged') await save();
+          // Left by the loop, the signal, or an error of the caller's.
+          if (between && done > saved) await save();
         } finally {
           this.#engine = undefined;
           this.#keeper = undefined;

@@ -255,8 +255,20 @@ class StateHandle : public Handle<Derived> {
   void load(Typed<T>& typed, const OpenFile& file, const std::vector<StoredSection>& stored, bool kept,
             const std::vector<std::string>& names, std::vector<std::vector<T>>& extras) {
     const int descriptor = file.descriptor();
-    read_sections(descriptor, sections_of(*typed.state, false), stored, this->called_off());
-    if constexpr (requires { typed.state->restored(); }) typed.state->restored();
+    const auto restored = [&] {
+      if constexpr (requires { typed.state->restored(); }) typed.state->restored();
+    };
+    try {
+      read_sections(descriptor, sections_of(*typed.state, false), stored, this->called_off());
+    } catch (...) {
+      // What was read so far may be anything.
+      try {
+        restored();
+      } catch (const std::domain_error&) {
+      }
+      throw;
+    }
+    restored();
     if constexpr (requires { typed.state->kept_restored(); }) {
       if (kept) {
         read_sections(descriptor, typed.state->kept_sections(), stored, this->called_off());
@@ -267,6 +279,7 @@ class StateHandle : public Handle<Derived> {
       const auto found =
           std::find_if(stored.begin(), stored.end(), [&](const StoredSection& s) { return s.name == names[i]; });
       if (found == stored.end()) throw Damaged("\"" + names[i] + "\" is missing");
+      if (found->bytes > file_size(descriptor)) throw Damaged("\"" + names[i] + "\" is larger than the file");
       extras[i].resize(found->bytes / sizeof(T));
       const std::vector<Section> into{section(names[i], extras[i])};
       read_sections(descriptor, into, stored, this->called_off());

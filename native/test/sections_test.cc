@@ -252,6 +252,18 @@ void damage() {
       check_equal(record.steps, 5U, "steps");
     }
   });
+  fact("where order and place are none, both are forgotten", [] {
+    Trainer<float> state(trainer_setup(Sgd{}, true));
+    fill_samples<float>(state, state.setup().network);
+    for (const Section& it : state.sections()) {
+      if (it.name == "order" || it.name == "batch") std::fill(it.bytes.begin(), it.bytes.end(), std::byte{0x7f});
+    }
+    check_throws<std::domain_error>([&] { state.restored(); }, "rubbish");
+    StepsRecord record;
+    const std::vector<double> rate{0.1};
+    state.run(5, rate, kGo, record);
+    check_equal(record.steps, 5U, "steps");
+  });
   fact("a place past the end of the epoch is refused", [] {
     Trainer<float> state(trainer_setup(Sgd{}, true));
     for (const Section& it : state.sections()) {

@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, test, vi } from 'vitest';
-import { type DladmmOptions, fit as fitModel, readCheckpoint, resume, train } from '../../src/index.js';
+import { type DladmmOptions, fit as fitModel, LayeredState, readCheckpoint, resume, train } from '../../src/index.js';
 import { run, runProgram } from '../children/run.js';
 import { failure, samples, scratch } from './support.js';
 
@@ -184,6 +184,31 @@ describe('files', () => {
       })(),
     ).rejects.toEqual(failure('ERR_DLADMM_CHECKPOINT', /replaced/));
   });
+});
+
+test('a state that is closed while it is written ends the writing, with an error', async () => {
+  const path = file();
+  const state = await LayeredState.create(
+    {
+      network: { layers: [4, 3000, 3], activation: 'relu', loss: 'softmax-cross-entropy' },
+      ...{ dtype: 'float64', softmax: 'stable', threads: 1, gram: false, fista: false },
+    },
+    samples(3000),
+  );
+  await state.start({ output: 'forward', dual: 'zero' });
+  const handle = await open(path, 'w+');
+  try {
+    const writing = state.native.saveSections(handle.fd, '', true, []);
+    while ((await handle.stat()).size === 0) await new Promise((resolve) => setImmediate(resolve));
+    state.close();
+    // It may just have come to its end.
+    const [outcome] = await Promise.allSettled([writing]);
+    if (outcome?.status === 'rejected') expect(outcome.reason).toEqual(failure('ERR_DLADMM_CLOSED', /called off/));
+    await expect(readCheckpoint(path)).rejects.toEqual(failure('ERR_DLADMM_FORMAT'));
+    expect(() => state.native.fingerprint(-1)).toThrow(failure('ERR_DLADMM_CLOSED'));
+  } finally {
+    await handle.close();
+  }
 });
 
 test('a worker that is terminated, and a process that exits, in the middle of writing leave the last good file', async () => {

@@ -172,6 +172,39 @@ describe('writing checkpoints', () => {
     expect((await size(3)) - (await size(4))).toBeGreaterThan(61 * (9 + 7 + 3) * 4);
   });
 
+  it('happens however the loop is left: by break, by an error of the loop or of onIteration', async () => {
+    const leave: readonly ((checkpoint: { path: string; every: number }) => Promise<void>)[] = [
+      async (checkpoint) => {
+        for await (const { iteration } of train(classes, { ...DLADMM, checkpoint })) if (iteration === 3) break;
+      },
+      async (checkpoint) => {
+        for await (const { iteration } of train(classes, { ...DLADMM, checkpoint })) {
+          if (iteration === 3) throw new Error('mine');
+        }
+      },
+      async (checkpoint) => {
+        const onIteration = ({ iteration }: { iteration: number }) => {
+          if (iteration === 3) throw new Error('mine');
+        };
+        await fitModel(classes, { ...DLADMM, checkpoint, onIteration });
+      },
+    ];
+    for (const way of leave) {
+      const path = file();
+      await way({ path, every: 100 }).catch(({ message }: Error) => expect(message).toBe('mine'));
+      expect((await readCheckpoint(path)).iteration).toBe(3);
+    }
+  });
+
+  it('does not happen after a divergence: the last good one stays', async () => {
+    const path = file();
+    const x = data.x.map((value) => value * 1e15);
+    const options: TrainOptions = { ...SGD, solver: 'sgd', learningRate: ({ epoch }) => (epoch > 3 ? 1e300 : 1e-30) };
+    const { status } = await fitModel({ ...classes, x }, { ...options, checkpoint: { path, every: 2 } });
+    expect(status).toMatchObject({ kind: 'diverged', iteration: 4 });
+    expect((await readCheckpoint(path)).iteration).toBe(2);
+  });
+
   it('says what a checkpoint is of', async () => {
     const path = file();
     await fitModel(classes, { ...DLADMM, iterations: 3, checkpoint: { path }, classes: ['a', 'b', 'c'] });

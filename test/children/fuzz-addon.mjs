@@ -1,5 +1,8 @@
 // Calls every method of the raw addon with arguments of every kind, in every order. Whatever is refused must be refused
 // with an error; nothing may end the process. Run with --expose-gc; arguments: the seed, and the number of rounds.
+import { mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { native } from '../../dist/native.js';
 
@@ -304,6 +307,37 @@ const tensors = fc
     };
     return Object.defineProperty([...list], list.length - 1, { get });
   });
+const folder = mkdtempSync(join(tmpdir(), 'dladmm-fuzz-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const spare = openSync(join(folder, 'a file'), 'w+');
+const descriptor = mostly(fc.constant(spare), -1, 2 ** 31, 2 ** 53, NaN);
+const storedSections = fc.array(
+  members(
+    {
+      name: fc.constantFrom('W.1', 'b.1', 'z.1', 'u', 'V.1', 'order', 'batch', 'step', 'random', 'extra'),
+      offset: mostly(fc.constantFrom(0, 8, 500), 2 ** 40, 2 ** 53, -1),
+      bytes: mostly(fc.constantFrom(0, 4, 8, 12, 16, 24), 2 ** 40, 2 ** 53, -1),
+      checksum: mostly(fc.constantFrom('0000000000000000', 'ef46db3751d8e999'), 'x', '00000000000000zz'),
+    },
+    meddle,
+  ),
+  { maxLength: 20 },
+);
+/** What checkpoints ask of every state. */
+const onStorage = fc.oneof(
+  call('sectionBytes', args(fc.boolean())),
+  call(
+    'saveSections',
+    args(
+      descriptor,
+      fc.constantFrom('', '"a":"text"'),
+      fc.boolean(),
+      fc.array(members({ name: fc.constant('extra'), data: values }, meddle), { maxLength: 2 }),
+    ),
+  ),
+  call('loadSections', args(descriptor, storedSections, fc.boolean(), fc.constantFrom([], ['extra'], ['none']))),
+  call('fingerprint', args(set)),
+);
 const onBadm = fc.oneof(
   call('step', args(tensors, fc.array(tensors, { maxLength: 3 }))),
   call('step', args(tensors, fc.array(tensors, { maxLength: 3 }))),
@@ -322,6 +356,12 @@ const script = fc.record({
       { weight: 6, arbitrary: onConstraints.map((one) => ({ on: 'constraints', ...one })) },
       { weight: 4, arbitrary: onNetwork.map((one) => ({ on: 'network', ...one })) },
       { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
+      {
+        weight: 6,
+        arbitrary: fc
+          .tuple(fc.constantFrom('layered', 'constraints', 'gradient'), onStorage)
+          .map(([on, one]) => ({ on, ...one })),
+      },
       { weight: 5, arbitrary: onBadm.map((one) => ({ on: 'badm', ...one })) },
       {
         weight: 1,

@@ -191,10 +191,10 @@ std::vector<Section> Trainer<T>::sections() {
 
 template <typename T>
 void Trainer<T>::restored() {
+  const bool within = next_batch_ < steps_an_epoch();
+  if (!within) next_batch_ = 0;
   order_.restored();
-  if (next_batch_ < steps_an_epoch()) return;
-  next_batch_ = 0;
-  throw std::domain_error("\"batch\" lies past the end of the epoch");
+  if (!within) throw std::domain_error("\"batch\" lies past the end of the epoch");
 }
 
 template <typename T>

@@ -13,7 +13,8 @@ namespace dladmm {
 
 // A part of a state that a run which goes on later needs: an array or a number, in the memory where it lives.
 // A state offers `std::vector<Section> sections()`, in an order that its set-up alone decides, and `void restored()`,
-// which finds afresh whatever follows from them (products, factors).
+// which finds afresh whatever follows from them (products, factors). What was read may be anything: restored() must
+// leave nothing behind that could lead out of the memory, and throws std::domain_error where it had to mend something.
 //
 // Where what follows does so up to rounding only (products kept up to date step by step), the state may also offer
 // `std::vector<Section> kept_sections()` and `void kept_restored()`: with these as well a run goes on bit for bit at

@@ -170,6 +170,12 @@ void read_sections(int file, std::span<const Section> sections, std::span<const 
   }
 }
 
+std::uint64_t file_size(int file) {
+  const off_t size = lseek(file, 0, SEEK_END);
+  if (size < 0) fail("lseek");
+  return static_cast<std::uint64_t>(size);
+}
+
 std::uint64_t bytes_of(std::span<const Section> sections) {
   return std::accumulate(sections.begin(), sections.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const Section& section) { return sum + section.bytes.size(); });

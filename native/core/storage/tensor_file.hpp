@@ -59,6 +59,9 @@ std::uint64_t write_sections(int file, std::vector<Section> sections, std::strin
 void read_sections(int file, std::span<const Section> sections, std::span<const StoredSection> stored,
                    const std::atomic<bool>& called_off);
 
+// The size of an open file. Throws FileFailure.
+[[nodiscard]] std::uint64_t file_size(int file);
+
 // Bytes of values.
 [[nodiscard]] std::uint64_t bytes_of(std::span<const Section> sections);
 
