@@ -17,6 +17,18 @@ export type {
 export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from './datasets.js';
 export { type DownloadOptions, download } from './download.js';
 export { readTable, type TableFile, type TableOptions } from './file.js';
+export { type GraphDataset, parseGraph, type ReadGraphOptions, readGraph, rowNormalized } from './graph.js';
+export { type GraphSplitOptions, splitGraph } from './graph-split.js';
+export {
+  describeGraph,
+  type GraphDescription,
+  type GraphListing,
+  type GraphName,
+  graphNames,
+  type LoadGraphOptions,
+  listGraphs,
+  loadGraph,
+} from './graphs.js';
 export { type IdxArray, parseIdx, readIdx } from './idx.js';
 export { cacheFolder, type LocateOptions, type SearchFolder, searchPath } from './locate.js';
 export { encodeNpy, type NpyArray, parseNpy, readNpy } from './npy.js';
