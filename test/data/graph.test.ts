@@ -273,7 +273,7 @@ describe('named graphs', () => {
     );
   });
 
-  describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))('in the shared folder', () => {
+  describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))('in the shared folder (skipped without it)', () => {
     const options = { dataDir: join(shared, 'datasets') };
 
     it.each([
