@@ -1,6 +1,6 @@
 import { whole } from '../checks.js';
 import { DlAdmmError, expected } from '../errors.js';
-import type { Graph, GraphSplit } from '../graph.js';
+import type { GraphDataset, GraphSplit } from './graph.js';
 import { shuffledIndices } from './split.js';
 
 /** Nodes of each class in the parts of a random split. */
@@ -19,7 +19,7 @@ export interface GraphSplitOptions {
  * @throws ERR_DLADMM_RANGE for a number outside its range, or where a class has too few nodes to leave one to test on
  */
 export function splitGraph(
-  { labels }: Pick<Graph, 'labels'>,
+  { labels }: Pick<GraphDataset, 'labels'>,
   seed: number,
   options: GraphSplitOptions = {},
 ): Required<GraphSplit> {

@@ -1,16 +1,36 @@
 import { basename } from 'node:path';
+import { type Csr, isCsr } from '../csr.js';
 import { DlAdmmError } from '../errors.js';
-import { type CsrMatrix, type CsrPart, checkCsr, type Graph, type GraphSplit, isSparse } from '../graph.js';
 import type { Matrix } from '../matrix.js';
 import { formatError, readBytes } from './bytes.js';
 import { numberedClasses } from './csv.js';
 import type { NpyArray } from './npy.js';
 import { npzKeys, parseNpz } from './npz.js';
 
+/** A sparse matrix as a file is read to one. */
+export interface SparseMatrix extends Csr {
+  readonly data: Float32Array | Float64Array;
+  readonly indices: Int32Array;
+  readonly indptr: Int32Array;
+}
+
+/** Which nodes are to learn from, to watch, and to test on. */
+export interface GraphSplit {
+  readonly trainIndex: Int32Array;
+  readonly validationIndex?: Int32Array;
+  readonly testIndex?: Int32Array;
+}
+
 /** A graph of a file, with the split that the file brings along, if it brings one. */
-export interface GraphDataset extends Graph, Partial<GraphSplit> {
+export interface GraphDataset extends Partial<GraphSplit> {
   readonly name: string;
-  /** Their names, in the order of their numbers. */
+  /** nodes × nodes, as it stands in the file: not normalised, without self-loops where the file has none. */
+  readonly adjacency: SparseMatrix;
+  /** nodes × n_0. */
+  readonly features: SparseMatrix | Matrix;
+  /** The class of each node, −1 where it has none. */
+  readonly labels: Int32Array;
+  /** The names of the classes, in the order of their numbers. */
   readonly classes: readonly string[];
 }
 
@@ -64,25 +84,52 @@ function shapeOf(array: Named): readonly [number, number] {
   return [rows, columns];
 }
 
-async function sparse(arrays: Arrays, prefix: string): Promise<CsrMatrix> {
-  const of = (part: CsrPart | 'shape'): Named => arrays(`${prefix}_${part}`);
+/** The rows of a sparse matrix lie one after the other, and no entry is outside of them. */
+function checkIndptr(indptr: Int32Array, rows: number, entries: number, name: string): void {
+  if (indptr.length !== rows + 1)
+    throw formatError(name, `expected ${rows + 1} entries, one a row and one more, but found ${indptr.length}`);
+  if (indptr[0] !== 0) throw formatError(name, `expected it to begin at 0 but it begins at ${indptr[0]}`);
+  for (let i = 0; i < rows; i += 1) {
+    const [from, to] = [indptr[i] as number, indptr[i + 1] as number];
+    if (to < from)
+      throw formatError(name, `expected it never to decrease but it goes from ${from} to ${to} after row ${i}`);
+  }
+  if (indptr[rows] !== entries)
+    throw formatError(name, `expected it to end at ${entries}, the number of entries, but it ends at ${indptr[rows]}`);
+}
+
+function sparse(arrays: Arrays, prefix: 'adj' | 'attr'): SparseMatrix {
+  const of = (part: string): Named => arrays(`${prefix}_${part}`);
   const [rows, columns] = shapeOf(of('shape'));
-  const values = of('data');
-  if (values.shape.length !== 1)
-    throw formatError(values.name, `expected a list of values but the shape is (${values.shape.join(', ')})`);
-  const matrix: CsrMatrix = {
-    data: floats(values),
-    indices: wholeNumbers(of('indices'), 0, columns - 1, 'columns'),
-    indptr: wholeNumbers(of('indptr'), 0, LARGEST, 'places of entries'),
-    rows,
-    columns,
-  };
-  await checkCsr(
-    matrix,
-    (part, what, code = 'ERR_DLADMM_FORMAT') => new DlAdmmError(code, `${of(part).name}: ${what}`),
-  );
+  const indices = wholeNumbers(of('indices'), 0, columns - 1, 'columns');
+  const indptr = wholeNumbers(of('indptr'), 0, LARGEST, 'places of entries');
+  checkIndptr(indptr, rows, indices.length, of('indptr').name);
+  const { name, shape } = of('data');
+  if (shape.length !== 1) throw formatError(name, `expected a list of values but the shape is (${shape.join(', ')})`);
+  const data = floats(of('data'));
+  if (data.length !== indices.length)
+    throw formatError(name, `expected ${indices.length} values, as many as indices, but found ${data.length}`);
+  const bad = data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw nonFinite(name, `entry ${bad} is ${data[bad]}`);
+  return { data, indices, indptr, rows, columns };
+}
+
+function adjacencyOf(arrays: Arrays): SparseMatrix {
+  const matrix = sparse(arrays, 'adj');
+  const { rows, columns, data } = matrix;
+  if (columns !== rows)
+    throw formatError(arrays('adj_shape').name, `expected as many columns as rows but found ${rows} x ${columns}`);
+  const negative = data.findIndex((weight) => weight < 0);
+  if (negative >= 0)
+    throw formatError(
+      arrays('adj_data').name,
+      `expected weights of at least 0 but entry ${negative} is ${data[negative]}`,
+    );
   return matrix;
 }
+
+const nonFinite = (name: string, what: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_NON_FINITE', `${name}: expected finite numbers but ${what}`);
 
 function dense(array: Named): Matrix {
   const [rows = 0, columns = 0, ...rest] = array.shape;
@@ -91,10 +138,8 @@ function dense(array: Named): Matrix {
   const data = floats(array);
   const bad = data.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_NON_FINITE',
-      `${array.name}: expected finite numbers but found ${data[bad]} in row ${Math.floor(bad / columns)}, column ${bad % columns}`,
-    );
+    const place = `row ${Math.floor(bad / columns)}, column ${bad % columns}`;
+    throw nonFinite(array.name, `found ${data[bad]} in ${place}`);
   }
   return { data, rows, columns };
 }
@@ -136,7 +181,7 @@ function checkPresent(array: Named): void {
 /**
  * A copy of node features in which the sizes of each row add up to 1; rows of zeros stay as they are.
  */
-export function rowNormalized<M extends CsrMatrix | Matrix>(features: M): M {
+export function rowNormalized<M extends SparseMatrix | Matrix>(features: M): M {
   const data = features.data.slice();
   const scale = (from: number, to: number): void => {
     let sum = 0;
@@ -146,7 +191,7 @@ export function rowNormalized<M extends CsrMatrix | Matrix>(features: M): M {
   };
   const { rows, columns } = features;
   for (let i = 0; i < rows; i += 1) {
-    if (isSparse(features)) scale(features.indptr[i] as number, features.indptr[i + 1] as number);
+    if (isCsr(features)) scale(features.indptr[i] as number, features.indptr[i + 1] as number);
     else scale(i * columns, (i + 1) * columns);
   }
   return { ...features, data };
@@ -188,14 +233,9 @@ export async function parseGraph(
   const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
   const arrays: Arrays = (key) => ({ ...(found.get(key) as NpyArray), name: `${path}, array "${key}"` });
 
-  const adjacency = await sparse(arrays, 'adj');
+  const adjacency = adjacencyOf(arrays);
   const nodes = adjacency.rows;
-  if (adjacency.columns !== nodes)
-    throw formatError(
-      arrays('adj_shape').name,
-      `expected as many columns as rows but found ${nodes} x ${adjacency.columns}`,
-    );
-  const features = isDense ? dense(arrays('attr_matrix')) : await sparse(arrays, 'attr');
+  const features = isDense ? dense(arrays('attr_matrix')) : sparse(arrays, 'attr');
   if (features.rows !== nodes) {
     const { name } = arrays(isDense ? 'attr_matrix' : 'attr_shape');
     throw formatError(name, `expected ${nodes} rows, one a node, but found ${features.rows}`);

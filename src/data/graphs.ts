@@ -1,7 +1,6 @@
 import { DlAdmmError } from '../errors.js';
-import type { GraphSplit } from '../graph.js';
 import { throwIfAborted } from './bytes.js';
-import { type GraphDataset, type ReadGraphOptions, readGraph } from './graph.js';
+import { type GraphDataset, type GraphSplit, type ReadGraphOptions, readGraph } from './graph.js';
 import { type LocateOptions, locate } from './locate.js';
 
 /** The names that `loadGraph` knows. */

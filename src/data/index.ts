@@ -17,7 +17,15 @@ export type {
 export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from './datasets.js';
 export { type DownloadOptions, download } from './download.js';
 export { readTable, type TableFile, type TableOptions } from './file.js';
-export { type GraphDataset, parseGraph, type ReadGraphOptions, readGraph, rowNormalized } from './graph.js';
+export {
+  type GraphDataset,
+  type GraphSplit,
+  parseGraph,
+  type ReadGraphOptions,
+  readGraph,
+  rowNormalized,
+  type SparseMatrix,
+} from './graph.js';
 export { type GraphSplitOptions, splitGraph } from './graph-split.js';
 export {
   describeGraph,

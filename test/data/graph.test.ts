@@ -159,6 +159,10 @@ describe('a graph file', () => {
     await expectFailure(() => parse(dense), 'ERR_DLADMM_NON_FINITE', '"attr_matrix"', 'row 1, column 1');
   });
 
+  it('is refused where an edge has a weight below zero', async () => {
+    await refuses({ adj_data: list(Float32Array.of(1, 1, -1, 1)) }, 'array "adj_data"', 'entry 2 is -1');
+  });
+
   it('is refused where labels are no classes or no node has one', async () => {
     await refuses({ labels: list(Int32Array.of(0, 1, -2, 0)) }, 'array "labels"', 'entry 2 is -2');
     await refuses({ labels: list(Float32Array.of(0, 1, 1, 0)) }, 'array "labels"', 'whole numbers');

@@ -43,17 +43,20 @@ struct Activate {
   }
 };
 
-// δ <- δ ∘ D' ∘ f'(z), from y = D(f(z)) (its sign is that of z wherever D' is not zero) or from z itself.
+// δ <- δ ∘ D' ∘ f'(z), from y = D(f(z)), which times `undo` = 1 − p is f(z) wherever D' is not zero, or from z itself
+// with `undo` = 1.
 template <typename T, typename F>
 struct TimesDropAndDerivative {
-  [[gnu::always_inline]] static inline void run(F f, MatrixView<T> delta, MatrixView<const T> y, Dropout dropout,
-                                                std::size_t first) {
+  [[gnu::always_inline]] static inline void run(F f, MatrixView<T> delta, MatrixView<const T> y, T undo,
+                                                Dropout dropout, std::size_t first) {
     for (std::size_t i = 0; i < delta.rows; ++i) {
       T* const di = delta.row(i);
       const T* const yi = y.row(i);
       const std::size_t at = first + i * delta.columns;
 #pragma omp simd
-      for (std::size_t j = 0; j < delta.columns; ++j) di[j] *= dropout.factor<T>(at + j) * f.derivative(yi[j]);
+      for (std::size_t j = 0; j < delta.columns; ++j) {
+        di[j] *= dropout.factor<T>(at + j) * f.derivative(undo * yi[j]);
+      }
     }
   }
 };
@@ -419,13 +422,14 @@ void GraphTrainer<T>::pass_back(std::size_t l, MatrixView<const T> g) {
   });
   if (!layer.weights_first) multiply<T>(team_, samples_.adjacency.view(), product, delta);
   const MatrixView<const T> y = below.z.empty() ? layer.input.view() : below.z.view();
+  const T undo = static_cast<T>(below.z.empty() ? 1 - setup_.dropout : 1);
   const Dropout dropout = dropout_of(l);
   with_activation<T>(setup_.network.activation, [&]<typename F>(F f) {
     each_share([&](Rows rows, unsigned) {
       const MatrixView<T> to = delta.rows_from(rows.first, rows.count);
       const MatrixView<const T> from = y.rows_from(rows.first, rows.count);
       if (drops()) {
-        simd::run<TimesDropAndDerivative<T, F>>(f, to, from, dropout, rows.first * delta.columns);
+        simd::run<TimesDropAndDerivative<T, F>>(f, to, from, undo, dropout, rows.first * delta.columns);
       } else {
         simd::run<TimesDerivative<T, F>>(f, to, from);
       }
