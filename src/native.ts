@@ -263,6 +263,42 @@ export interface NativeGradientTrainer extends NativeState {
   readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
 }
 
+/** A sparse matrix by rows, or a dense one. */
+interface NativeFeatures {
+  readonly rows: number;
+  readonly columns: number;
+  readonly indptr?: Float64Array;
+  readonly indices?: Int32Array;
+  readonly values: Numbers;
+}
+
+export interface NativeGraphGradientOptions extends NativeNetworkOptions {
+  readonly reduction: 'mean' | 'sum';
+  readonly dropout: number;
+  readonly seed: number;
+  /** λ of each layer. */
+  readonly weightDecay: Float64Array;
+  readonly optimiser: NativeOptimiser;
+  /** As it is: it is normalised in `prepare`. */
+  readonly adjacency: Required<NativeFeatures>;
+  readonly features: NativeFeatures;
+  /** −1 for a node without a class. */
+  readonly labels: Int32Array;
+  readonly training: Int32Array;
+}
+
+export interface NativeGraphGradientTrainer {
+  /** Comes before everything else. */
+  prepare(): Promise<void>;
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+  evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
+  read(layer: number): Promise<Numbers>;
+  write(layer: number, values: Numbers): Promise<void>;
+  stopSteps(): void;
+  close(): void;
+}
+
 export interface NativeBadmOptions {
   readonly dtype: Dtype;
   readonly sizes: readonly number[];
@@ -315,6 +351,10 @@ export interface NativeAddon {
   readonly GradientTrainer: {
     new (options: NativeGradientOptions): NativeGradientTrainer;
     requiredBytes(options: NativeGradientOptions): number;
+  };
+  readonly GraphGradientTrainer: {
+    new (options: NativeGraphGradientOptions): NativeGraphGradientTrainer;
+    requiredBytes(options: NativeGraphGradientOptions): number;
   };
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;

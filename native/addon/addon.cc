@@ -4,6 +4,7 @@
 #include "addon/badm_optimizer.hpp"
 #include "addon/constraints.hpp"
 #include "addon/gradient.hpp"
+#include "addon/graph_gradient.hpp"
 #include "addon/layered.hpp"
 #include "addon/network.hpp"
 #include "addon/storage.hpp"
@@ -69,6 +70,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Layered", Layered::define(env));
   exports.Set("Constraints", Constraints::define(env));
   exports.Set("GradientTrainer", GradientTrainer::define(env));
+  exports.Set("GraphGradientTrainer", GraphGradientTrainer::define(env));
   exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
   exports.Set("Hash64", HashHandle::define(env));

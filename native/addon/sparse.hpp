@@ -47,9 +47,9 @@ Csr<T> csr_member(const Napi::Object& options, const char* name) {
   };
   if (!options.Get(name).IsObject()) reject(env, std::string(name) + " must be an object");
   const auto object = options.Get(name).As<Napi::Object>();
-  const auto indptr = typed(object, "indptr", {napi_float64_array}).As<Napi::Float64Array>();
-  const auto indices = typed(object, "indices", {napi_int32_array}).As<Napi::Int32Array>();
-  const auto values = typed(object, "values", {napi_float32_array, napi_float64_array});
+  const auto indptr = typed(object, "indptr", {napi_float64_array}).template As<Napi::Float64Array>();
+  const auto indices = typed(object, "indices", {napi_int32_array}).template As<Napi::Int32Array>();
+  const Napi::TypedArray values = typed(object, "values", {napi_float32_array, napi_float64_array});
   Csr<T> out;
   out.rows = member_size(object, "rows");
   out.columns = member_size(object, "columns");
