@@ -1,7 +1,7 @@
 import type { Engine } from './engine.js';
 import { type EvaluatedNodes, GraphGradientState } from './graph-gradient-state.js';
-import type { CheckedGraph } from './graph-samples.js';
-import { type Initialisation, initialise } from './initialisation.js';
+import type { CheckedGraphSamples } from './graph-samples.js';
+import { type Initialisation, initialise, type Parameters } from './initialisation.js';
 import type { Dtype, Numbers } from './native.js';
 import type { Network } from './network.js';
 import { seededRandom } from './random.js';
@@ -25,7 +25,7 @@ export interface GraphGradientPlan {
 /** Allocates the state of a plan, copies the graph in and draws the weights. */
 export async function openGraphGradient(
   plan: GraphGradientPlan,
-  graph: CheckedGraph,
+  graph: CheckedGraphSamples,
   opened: (engine: Engine<EpochRecord>) => void,
 ): Promise<void> {
   const { network, dtype, threads, seed, method, dropout, weightDecay, reduction } = plan;
@@ -36,4 +36,35 @@ export async function openGraphGradient(
   opened(engineOf(state));
   const { weights } = await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed));
   for (const [l, values] of weights.entries()) await state.write('W', l + 1, values);
+}
+
+/** The parts of a graph that are evaluated beside the training nodes, by their number. */
+const PARTS: readonly EvaluatedNodes[] = ['validation', 'test'];
+
+function engineOf(state: GraphGradientState): Engine<EpochRecord> {
+  return {
+    samples: state.samples,
+    // The graph brings its parts along: their name says which is meant.
+    addEvaluationSet: async (_, name) => PARTS.indexOf(name as EvaluatedNodes),
+    async advance() {
+      const { steps, loss, stopped, diverged, seconds } = await state.run();
+      if (stopped) return { kind: 'stopped' };
+      if (diverged) return { kind: 'diverged' };
+      return { kind: 'done', progress: { steps, loss, seconds } };
+    },
+    learn: () => undefined,
+    evaluate: (set) => state.evaluate(set === 'train' ? set : (PARTS[set] as EvaluatedNodes)),
+    parameters: () => readWeights(state),
+    // The state itself says which blocks it has.
+    read: (block, layer) => state.read(block as 'W', layer),
+    stop: () => state.stop(),
+    close: () => state.close(),
+  };
+}
+
+/** A copy of every W_l; there are no biases. */
+async function readWeights(state: GraphGradientState): Promise<Parameters> {
+  const weights: Numbers[] = [];
+  for (let l = 1; l < state.options.network.layers.length; l += 1) weights.push(await state.read('W', l));
+  return { weights, biases: [] };
 }

@@ -1,7 +1,7 @@
 import { atLeast, checkKeys, checkObject, fraction, given, oneOf, whole } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
 import type { StepsResult } from './gradient-state.js';
-import { type CheckedGraph, type GraphSamples, graphSamplesOf } from './graph-samples.js';
+import { type CheckedGraphSamples, type GraphSamples, graphSamplesOf } from './graph-samples.js';
 import { checkNumbers } from './initialisation.js';
 import {
   type Dtype,
@@ -60,7 +60,7 @@ export class GraphGradientState {
     options: GraphGradientStateOptions,
     method: Method,
     setup: NativeGraphGradientOptions,
-    { train, validation, test }: CheckedGraph,
+    { train, validation, test }: CheckedGraphSamples,
   ) {
     this.options = options;
     this.samples = train.length;
@@ -86,11 +86,11 @@ export class GraphGradientState {
     name = 'data',
   ): Promise<GraphGradientState> {
     checkOptions(options);
-    return GraphGradientState.of(options, graphSamplesOf(options.network, graph, name));
+    return GraphGradientState.of(options, graphSamplesOf(options.network, options.dtype, graph, name));
   }
 
   /** As {@link create}, for a graph that has been checked. */
-  static async of(options: GraphGradientStateOptions, graph: CheckedGraph): Promise<GraphGradientState> {
+  static async of(options: GraphGradientStateOptions, graph: CheckedGraphSamples): Promise<GraphGradientState> {
     const method = checkOptions(options);
     const setup = nativeOptions(options, method, graph);
     try {
@@ -172,7 +172,7 @@ export class GraphGradientState {
 
   /** Ends the run at work between two steps. */
   stop(): void {
-    this.#native.stopSteps();
+    this.#native.stop();
   }
 
   /** Ends the thread and gives the memory back. Everything but `close` fails afterwards. */
@@ -253,7 +253,7 @@ export function weightDecayOf(
 function nativeOptions(
   options: GraphGradientStateOptions,
   { optimiser }: Method,
-  { adjacency, features, labels, train }: CheckedGraph,
+  { adjacency, features, labels, train }: CheckedGraphSamples,
 ): NativeGraphGradientOptions {
   const { network, dtype, threads } = options;
   return {

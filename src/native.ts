@@ -295,7 +295,8 @@ export interface NativeGraphGradientTrainer {
   evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
   read(layer: number): Promise<Numbers>;
   write(layer: number, values: Numbers): Promise<void>;
-  stopSteps(): void;
+  /** Ends the call at work between two steps. */
+  stop(): void;
   close(): void;
 }
 

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "addon/optimiser.hpp"
+#include "addon/samples.hpp"
 #include "addon/sparse.hpp"
+#include "addon/steps.hpp"
 
 namespace dladmm::addon {
 namespace {
@@ -119,17 +121,6 @@ double bytes_of(const Napi::Object& options, const GraphTrainerSetup& setup) {
   return GraphTrainer<T>::required_bytes(setup, sizes);
 }
 
-Napi::Object to_object(Napi::Env env, const StepsRecord& record) {
-  auto out = Napi::Object::New(env);
-  out.Set("steps", static_cast<double>(record.steps));
-  out.Set("samples", static_cast<double>(record.samples));
-  out.Set("loss", record.loss);
-  out.Set("stopped", record.stopped);
-  out.Set("diverged", record.diverged);
-  out.Set("seconds", record.seconds);
-  return out;
-}
-
 }  // namespace
 
 template <typename T>
@@ -147,7 +138,7 @@ Napi::Function GraphGradientTrainer::define(Napi::Env env) {
                          InstanceMethod<&GraphGradientTrainer::evaluate>("evaluate"),
                          InstanceMethod<&GraphGradientTrainer::read>("read"),
                          InstanceMethod<&GraphGradientTrainer::write>("write"),
-                         InstanceMethod<&GraphGradientTrainer::stop_steps>("stopSteps"),
+                         InstanceMethod<&GraphGradientTrainer::stop_steps>("stop"),
                          InstanceMethod<&GraphGradientTrainer::close>("close"),
                          StaticMethod<&GraphGradientTrainer::required_bytes>("requiredBytes"),
                      });
@@ -215,19 +206,14 @@ Napi::Value GraphGradientTrainer::prepare(const Napi::CallbackInfo& info) {
 Napi::Value GraphGradientTrainer::run(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const std::size_t count = size_argument(info, 0, "count");
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    reject(info.Env(), "rates must be a Float64Array");
-  }
-  const auto given = info[1].As<Napi::Float64Array>();
-  std::vector<double> rates(given.Data(), given.Data() + given.ElementLength());
-  if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one learning rate is needed, or one a step");
+  auto rates = rates_argument(info, 1, count);
   const auto record = std::make_shared<StepsRecord>();
   return later(
       info.Env(),
       [this, count, rates = std::move(rates), record] {
         std::visit([&](auto& typed) { typed.ready().run(count, rates, stop(), *record); }, typed_);
       },
-      [record](Napi::Env env) { return to_object(env, *record); });
+      [record](Napi::Env env) { return steps_object(env, *record); });
 }
 
 Napi::Value GraphGradientTrainer::reset(const Napi::CallbackInfo& info) {
@@ -246,12 +232,7 @@ Napi::Value GraphGradientTrainer::evaluate(const Napi::CallbackInfo& info) {
   return later(
       info.Env(),
       [this, copy, result] { std::visit([&](auto& typed) { *result = typed.ready().evaluate(*copy); }, typed_); },
-      [result](Napi::Env env) {
-        auto out = Napi::Object::New(env);
-        out.Set("loss", result->loss);
-        out.Set("correct", static_cast<double>(result->correct));
-        return out;
-      });
+      [result](Napi::Env env) { return evaluation_object(env, *result); });
 }
 
 // read(layer) → Promise of W_l as a typed array, n_{l−1} x n_l row-major

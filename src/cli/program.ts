@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { graphNames } from '../data/graphs.js';
 import { datasetNames } from '../data/registry.js';
 import { DEFAULTS } from '../dladmm-options.js';
 import * as parse from './arguments.js';
@@ -38,8 +39,11 @@ Examples:
   dladmm train --data fashion-mnist --checkpoint run.checkpoint --checkpoint-every 25 --save fashion.safetensors
   dladmm train --data fashion-mnist --resume run.checkpoint --save fashion.safetensors
   dladmm train --data iris --json --quiet
+  dladmm train --graph cora --layers 1433-128-7 --save cora.safetensors
+  dladmm train --graph papers.npz --split random --seed 2 --solver adam
 
 Files: CSV, NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX (with --labels), each gzipped or not.
+Graphs: NPZ with the arrays of gnn-benchmark (adj_data …, attr_data … or attr_matrix, labels, train_idx, val_idx, test_idx).
 With --json the last line has status, iterations, seconds, testAccuracy or testLoss (train… where nothing is tested),
 and model. Standardisation is folded into the first layer, so a saved model takes features as they are.
 ${EXIT_CODES}`;
@@ -77,7 +81,7 @@ const choice = (flags: string, description: string, choices: readonly string[]):
 function withData(command: Command, what: string, labelByDefault = 'the last'): Command {
   return command
     .optionsGroup('Data:')
-    .addOption(option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, or a file`).makeOptionMandatory())
+    .option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, or a file`)
     .option('--data-dir <folder>', 'look for named sets here first')
     .option('--no-download', 'never fetch a named set')
     .option(
@@ -86,6 +90,27 @@ function withData(command: Command, what: string, labelByDefault = 'the last'): 
       parse.parseColumn,
     )
     .option('--labels <file>', 'NPY, IDX: the file of labels');
+}
+
+/** The same for graphs; one of the two must be given. */
+function withGraph(command: Command, what: string): Command {
+  return command
+    .optionsGroup('Graphs, in place of --data:')
+    .option('--graph <name|file>', `${what}: ${graphNames.join(', ')}, or an NPZ file`)
+    .addOption(
+      choice('--split <kind>', 'which nodes to train and to test on (default: that of the file where it has one)', [
+        'standard',
+        'random',
+      ]),
+    )
+    .addOption(wholeOption('--train-per-class <n>', 'random split: nodes of each class to train on (default: 20)'))
+    .addOption(wholeOption('--validation-per-class <n>', 'random split: nodes of each class to watch (default: 30)'))
+    .option('--no-row-normalize', 'take features as they are (default: divided by their sum, node by node)')
+    .hook('preAction', (_, running) => {
+      const { data, graph } = running.opts<{ readonly data?: string; readonly graph?: string }>();
+      if (data !== undefined || graph !== undefined) return;
+      running.error("error: required option '--data <name|file>' not specified, nor --graph <name|file>");
+    });
 }
 
 const threads = (): Option =>
@@ -119,7 +144,8 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', `\nExample:\n  dladmm train --data digits --save digits.safetensors\n${EXIT_CODES}`);
 
-  withData(program.command('train').description('train a network'), 'what to train on')
+  const train = program.command('train').description('train a network');
+  withData(train, 'what to train on')
     .addOption(
       choice('--task <task>', 'what the labels of a file are (default: judged by them)', [
         'classification',
@@ -231,7 +257,12 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       ),
     )
     .addOption(choice('--reduction <kind>', 'what a batch minimises (default: mean)', ['mean', 'sum']))
-    .addOption(numberOption('--weight-decay <number>', 'weight of the squared parameters (default: 0)'))
+    .option(
+      '--weight-decay <number>',
+      'weight of the squared parameters (default: 0); on a graph one a layer: 5e-4,0 (default: that)',
+      parse.parseNumbers,
+    )
+    .addOption(numberOption('--dropout <share>', 'on a graph: what a step leaves out of each layer (default: 0.5)'))
     .addOption(numberOption('--momentum <number>', 'sgd (default: 0)'))
     .option('--nesterov', 'sgd: look ahead along the momentum')
     .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 40, 2000)'))
@@ -267,11 +298,8 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       ),
     );
 
-  withData(
-    program.command('predict').description('what a saved model says of samples'),
-    'what to predict from',
-    'the last where there is one too many',
-  )
+  const predict = program.command('predict').description('what a saved model says of samples');
+  withData(predict, 'what to predict from', 'the last where there is one too many')
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .requiredOption('--model <file>', 'the model')
@@ -279,13 +307,21 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addHelpText('after', PREDICT_HELP)
     .action(running<PredictFlags>(async () => (await import('./model.js')).predictCommand));
 
-  withData(program.command('evaluate').description('how good a saved model is'), 'what to judge it by')
+  const evaluate = program.command('evaluate').description('how good a saved model is');
+  withData(evaluate, 'what to judge it by')
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .requiredOption('--model <file>', 'the model')
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
     .action(running<EvaluateFlags>(async () => (await import('./model.js')).evaluateCommand));
+
+  withGraph(train, 'what to train a graph convolutional network on');
+  for (const command of [predict, evaluate]) {
+    withGraph(command, 'a graph for a model of one').addOption(
+      wholeOption('--seed <n>', 'of a random split').default(DEFAULTS.seed),
+    );
+  }
 
   program
     .command('datasets')
