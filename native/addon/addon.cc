@@ -4,7 +4,9 @@
 #include "addon/badm_optimizer.hpp"
 #include "addon/constraints.hpp"
 #include "addon/gradient.hpp"
+#include "addon/graph.hpp"
 #include "addon/graph_gradient.hpp"
+#include "addon/graph_network.hpp"
 #include "addon/layered.hpp"
 #include "addon/network.hpp"
 #include "addon/storage.hpp"
@@ -70,6 +72,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Layered", Layered::define(env));
   exports.Set("Constraints", Constraints::define(env));
   exports.Set("GradientTrainer", GradientTrainer::define(env));
+  exports.Set("Graph", Graph::define(env));
+  exports.Set("TrainedGraphNetwork", TrainedGraphNetwork::define(env));
   exports.Set("GraphGradientTrainer", GraphGradientTrainer::define(env));
   exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));

@@ -4,31 +4,13 @@
 #include <stdexcept>
 #include <utility>
 
+#include "addon/graph_data.hpp"
 #include "addon/optimiser.hpp"
 #include "addon/samples.hpp"
-#include "addon/sparse.hpp"
 #include "addon/steps.hpp"
 
 namespace dladmm::addon {
 namespace {
-
-std::span<const double> doubles_member(const Napi::Object& options, const char* name) {
-  const Napi::Value value = options.Get(name);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    reject(options.Env(), std::string(name) + " must be a Float64Array");
-  }
-  const auto array = value.As<Napi::Float64Array>();
-  return {array.Data(), array.ElementLength()};
-}
-
-std::vector<std::int32_t> int32_member(const Napi::Object& options, const char* name) {
-  const Napi::Value value = options.Get(name);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    reject(options.Env(), std::string(name) + " must be an Int32Array");
-  }
-  const auto array = value.As<Napi::Int32Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
-}
 
 GraphTrainerSetup setup_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
@@ -49,60 +31,12 @@ GraphTrainerSetup setup_from(const Napi::Object& options) {
   return setup;
 }
 
-bool has_sparse_features(const Napi::Object& options) {
-  const Napi::Value features = options.Get("features");
-  if (!features.IsObject()) reject(options.Env(), "features must be an object");
-  return features.As<Napi::Object>().Has("indptr");
-}
-
-// Features as { rows, columns, values }, row-major.
-template <typename T>
-Matrix<T> dense_features(const Napi::Object& options) {
-  const Napi::Env env = options.Env();
-  const auto object = options.Get("features").As<Napi::Object>();
-  Matrix<T> out(member_size(object, "rows"), member_size(object, "columns"));
-  if (copy_values<T>(env, object.Get("values"), "features.values", out.flat()) >= 0) {
-    reject(env, "features must be finite");
-  }
-  return out;
-}
-
-// Every node that a list names is there, and has a class.
-void check_nodes(Napi::Env env, std::span<const std::int32_t> nodes, std::span<const std::int32_t> labels,
-                 std::size_t classes) {
-  for (const std::int32_t node : nodes) {
-    if (node < 0 || static_cast<std::size_t>(node) >= labels.size()) reject(env, "no such node");
-    const std::int32_t label = labels[static_cast<std::size_t>(node)];
-    if (label < 0 || static_cast<std::size_t>(label) >= classes) reject(env, "a node has no class");
-  }
-}
-
 // Ã in place of what came is made later, on the training thread.
 template <typename T>
 GraphSamples<T> samples_from(const Napi::Object& options, const Network& network) {
-  const Napi::Env env = options.Env();
-  GraphSamples<T> out;
-  out.adjacency = csr_member<T>(options, "adjacency");
-  if (out.adjacency.rows != out.adjacency.columns) reject(env, "adjacency must be square");
-  std::size_t rows = 0;
-  std::size_t columns = 0;
-  if (has_sparse_features(options)) {
-    out.features = csr_member<T>(options, "features");
-    rows = out.features.rows;
-    columns = out.features.columns;
-  } else {
-    out.dense_features = dense_features<T>(options);
-    rows = out.dense_features.rows();
-    columns = out.dense_features.columns();
-  }
-  if (rows != out.adjacency.rows) reject(env, "one row of features a node is needed");
-  if (columns != network.widths.front()) reject(env, "as many features as inputs are needed");
-  out.labels = int32_member(options, "labels");
-  if (out.labels.size() != rows) reject(env, "one label a node is needed");
-  out.training = int32_member(options, "training");
-  if (out.training.empty()) reject(env, "training must not be empty");
-  check_nodes(env, out.training, out.labels, network.loss.classes(network.widths.back()));
-  return out;
+  GraphData<T> data = graph_data<T>(options, network);
+  return {std::move(data.adjacency), std::move(data.features.sparse), std::move(data.features.dense),
+          std::move(data.labels), std::move(data.training)};
 }
 
 template <typename T>
