@@ -5,6 +5,9 @@ import { DlAdmmError, type ErrorCode, systemCode } from './errors.js';
 /** Numbers that name the blocks on the way to the addon. */
 export const BLOCK_NUMBER = { W: 0, b: 1, z: 2, a: 3, u: 4 } as const;
 
+/** The same for graph convolutional networks. */
+export const GRAPH_BLOCK_NUMBER = { W: 0, Z: 1, U: 2 } as const;
+
 /** The same for the splitting that keeps all constraints. */
 export const CONSTRAINT_BLOCK_NUMBER = { W: 0, V: 1, Lambda: 2, b: 3 } as const;
 
@@ -287,6 +290,69 @@ export interface NativeGraphGradientOptions extends NativeNetworkOptions {
   readonly training: Int32Array;
 }
 
+export interface NativeGraphOptions extends NativeNetworkOptions {
+  readonly outputWeights: 'quadratic' | 'cholesky';
+  /** As it is: it is normalised in `prepare`. */
+  readonly adjacency: Required<NativeFeatures>;
+  readonly features: NativeFeatures;
+  /** −1 for a node without a class. */
+  readonly labels: Int32Array;
+  readonly training: Int32Array;
+}
+
+export interface NativeGraphPenalties {
+  readonly nu: number;
+  readonly rho: number;
+  readonly theta0: number;
+  readonly tau0: number;
+  readonly growth: number;
+  readonly search: 'backtracking' | 'exact';
+  /** λ of each layer. */
+  readonly l2: Float64Array;
+}
+
+export interface NativeGraphMeasures {
+  readonly residual: Float64Array;
+  readonly loss: number;
+  readonly regularisation: number;
+  readonly dualProduct: number;
+  readonly dualNorm: number;
+  readonly dualIdentity: number;
+  readonly lagrangian: number;
+}
+
+export interface NativeGraphSweep {
+  /** Nine numbers an update: size, kappa, step norm, trials, kept, steps, stationarity, ridge, seconds. */
+  readonly updates: Float64Array;
+  readonly completed: number;
+  readonly stopped: boolean;
+  readonly diverged: boolean;
+  readonly seconds: number;
+  readonly measures?: NativeGraphMeasures;
+}
+
+export interface NativeGraph {
+  /** Comes first: how many bytes `allocate` will take, and how many nodes each layer 0 … L is kept on. */
+  prepare(): Promise<{ readonly bytes: number; readonly nodes: readonly number[] }>;
+  /** Comes second. */
+  allocate(): Promise<void>;
+  start(dual: 'zero' | 'stationary'): Promise<void>;
+  run(updates: Int32Array, penalties: NativeGraphPenalties): Promise<NativeGraphSweep>;
+  measure(penalties: NativeGraphPenalties): Promise<NativeGraphMeasures>;
+  refresh(): Promise<void>;
+  evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
+  read(block: number, layer: number): Promise<Numbers>;
+  write(block: number, layer: number, values: Numbers): Promise<void>;
+  stop(): void;
+  close(): void;
+}
+
+export interface NativeTrainedGraphNetwork {
+  setLayer(layer: number, weights: Numbers): void;
+  predict(graph: { readonly adjacency: Required<NativeFeatures>; readonly features: NativeFeatures }): Promise<Numbers>;
+  close(): void;
+}
+
 export interface NativeGraphGradientTrainer {
   /** Comes before everything else. */
   prepare(): Promise<void>;
@@ -353,6 +419,8 @@ export interface NativeAddon {
     new (options: NativeGradientOptions): NativeGradientTrainer;
     requiredBytes(options: NativeGradientOptions): number;
   };
+  readonly Graph: new (options: NativeGraphOptions) => NativeGraph;
+  readonly TrainedGraphNetwork: new (options: NativeNetworkOptions) => NativeTrainedGraphNetwork;
   readonly GraphGradientTrainer: {
     new (options: NativeGraphGradientOptions): NativeGraphGradientTrainer;
     requiredBytes(options: NativeGraphGradientOptions): number;
