@@ -31,7 +31,7 @@ export interface GraphPlan {
 export async function openGraph(
   plan: GraphPlan,
   graph: CheckedGraphSamples,
-  opened: (engine: Engine<GraphRecord>) => void,
+  opened: (engine: Engine<GraphRecord, NodesLike>) => void,
 ): Promise<void> {
   const { network, dtype, threads, outputWeights } = plan;
   const state = await GraphState.of({ network, dtype, threads, outputWeights }, graph);
@@ -41,11 +41,11 @@ export async function openGraph(
   await state.start(plan.dual);
 }
 
-function engineOf(plan: GraphPlan, state: GraphState): Engine<GraphRecord> {
+function engineOf(plan: GraphPlan, state: GraphState): Engine<GraphRecord, NodesLike> {
   let { penalties } = plan;
   return {
     samples: state.samples,
-    addEvaluationSet: (nodes, name) => state.addEvaluationSet(nodes as NodesLike, `data.${name}Index`),
+    addEvaluationSet: (nodes, name) => state.addEvaluationSet(nodes, `data.${name}Index`),
     async advance(iteration) {
       const sweep = await state.run(plan.updates, { ...plan.settings, ...penalties });
       if (sweep.stopped) return { kind: 'stopped' };

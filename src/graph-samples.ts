@@ -138,7 +138,7 @@ function checkFinite(values: Numbers, dtype: Dtype, name: string): void {
   throw expected(`a number finite in ${dtype}`, `${name}[${at}]`, values[at], 'ERR_DLADMM_NON_FINITE');
 }
 
-function nodeLabels(labels: unknown, nodes: number, classes: number, name: string): Int32Array {
+export function nodeLabels(labels: unknown, nodes: number, classes: number, name: string): Int32Array {
   if (!isNumericArray(labels) && !Array.isArray(labels)) throw expected('an array of class numbers', name, labels);
   if (isNumericArray(labels)) checkAttached(labels, name);
   if (labels.length !== nodes) throw expected(`${nodes} labels, one a node,`, name, labels.length, 'ERR_DLADMM_SHAPE');

@@ -31,9 +31,11 @@ export interface StoredModel {
 }
 
 /** Raised when a field is added or changes its meaning: an older version then refuses the file. */
-const FORMAT = 1;
-const NETWORK = 'network';
-const NOTE = 'note.';
+export const FORMAT = 1;
+export const NETWORK = 'network';
+/** What the metadata of a graph convolutional network call it; a perceptron has no such word. */
+export const GRAPH_KIND = 'gcn';
+export const NOTE = 'note.';
 const MAX_WIDTH = 2 ** 31 - 1;
 const LOSSES: readonly unknown[] = [
   'softmax-cross-entropy',
@@ -47,7 +49,7 @@ const ARRAYS = { float32: Float32Array, float64: Float64Array } as const;
 const DTYPES = { float32: 'F32', float64: 'F64' } as const;
 
 /** How a thing is refused: as an argument on writing, as a damaged file on reading. */
-type Refuse = (what: string, name: string, received: unknown) => DlAdmmError;
+export type Refuse = (what: string, name: string, received: unknown) => DlAdmmError;
 
 const weightName = (l: number): string => `${2 * (l - 1)}.weight`;
 const biasName = (l: number): string => `${2 * (l - 1)}.bias`;
@@ -58,7 +60,7 @@ const isWidth = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_WIDTH;
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-function checkLayers(layers: unknown, refuse: Refuse): readonly number[] {
+export function checkLayers(layers: unknown, refuse: Refuse): readonly number[] {
   if (!Array.isArray(layers) || layers.length < 2) throw refuse('an array of at least two widths', 'layers', layers);
   return layers.map((width: unknown, l) => {
     if (!isWidth(width)) throw refuse(`an integer from 1 to ${MAX_WIDTH}`, `layers[${l}]`, width);
@@ -72,17 +74,17 @@ function checkSlope(slope: unknown, refuse: Refuse): number {
   return slope;
 }
 
-function checkLoss(loss: unknown, refuse: Refuse): StoredLoss {
+export function checkLoss(loss: unknown, refuse: Refuse): StoredLoss {
   if (!LOSSES.includes(loss)) throw refuse(`one of ${LOSSES.join(', ')}`, 'loss', loss);
   return loss as StoredLoss;
 }
 
-function checkDtype(dtype: unknown, refuse: Refuse): StoredModel['dtype'] {
+export function checkDtype(dtype: unknown, refuse: Refuse): StoredModel['dtype'] {
   if (dtype !== 'float32' && dtype !== 'float64') throw refuse('float32 or float64', 'dtype', dtype);
   return dtype;
 }
 
-function checkClasses(classes: unknown, outputs: number, refuse: Refuse): readonly string[] {
+export function checkClasses(classes: unknown, outputs: number, refuse: Refuse): readonly string[] {
   if (!Array.isArray(classes) || classes.length !== outputs || !classes.every(isText)) {
     throw refuse(`an array of ${outputs} strings, one a class`, 'classes', classes);
   }
@@ -101,9 +103,9 @@ function checkFinite(data: Float32Array | Float64Array, columns: number, name: s
 
 // ---------------------------------------------------------------------------------------------------------------- writing
 
-const refuseArgument: Refuse = (what, name, received) => expected(what, `model.${name}`, received);
+export const refuseArgument: Refuse = (what, name, received) => expected(what, `model.${name}`, received);
 
-function checkedActivation(activation: StoredActivation): { readonly name: string; readonly slope?: number } {
+export function checkedActivation(activation: StoredActivation): { readonly name: string; readonly slope?: number } {
   const plain = PLAIN_ACTIVATIONS.find((name) => name === activation);
   if (plain !== undefined) return { name: plain };
   if (!isObject(activation) || Object.keys(activation).join() !== 'leakyRelu') {
@@ -112,7 +114,7 @@ function checkedActivation(activation: StoredActivation): { readonly name: strin
   return { name: 'leaky-relu', slope: checkSlope(activation.leakyRelu, refuseArgument) };
 }
 
-function checkedArray(
+export function checkedArray(
   arrays: readonly unknown[],
   {
     name,
@@ -133,8 +135,17 @@ function checkedArray(
   return data;
 }
 
-const tensor = (shape: readonly number[], data: Float32Array | Float64Array): Tensor =>
+export const tensor = (shape: readonly number[], data: Float32Array | Float64Array): Tensor =>
   data instanceof Float32Array ? { dtype: 'F32', shape, data } : { dtype: 'F64', shape, data };
+
+/** Notes as they stand in the metadata. */
+export function checkedNotes(note: unknown = {}): readonly (readonly [string, string])[] {
+  if (!isObject(note)) throw refuseArgument('an object of strings', 'note', note);
+  return Object.entries(note).map(([name, text]): readonly [string, string] => {
+    if (!isText(text)) throw refuseArgument('a string', `note[${JSON.stringify(name)}]`, text);
+    return [`${NOTE}${name}`, text];
+  });
+}
 
 /**
  * The bytes of the file that `saveModel` writes. The values are copied.
@@ -163,12 +174,7 @@ export function encodeModel(model: StoredModel): Uint8Array {
       ? {}
       : { classes: checkClasses(model.classes, classCount(model.loss, outputs), refuseArgument) }),
   };
-  const note: unknown = model.note ?? {};
-  if (!isObject(note)) throw refuseArgument('an object of strings', 'note', note);
-  const notes = Object.entries(note).map(([name, text]): [string, string] => {
-    if (!isText(text)) throw refuseArgument('a string', `note[${JSON.stringify(name)}]`, text);
-    return [`${NOTE}${name}`, text];
-  });
+  const notes = checkedNotes(model.note);
 
   const tensors = new Map<string, Tensor>();
   for (let l = 1; l <= count; l++) {
@@ -195,7 +201,7 @@ export async function saveModel(path: string, model: StoredModel): Promise<void>
 
 // ---------------------------------------------------------------------------------------------------------------- reading
 
-function refusalIn(name: string): Refuse {
+export function refusalIn(name: string): Refuse {
   return (what, field, received) =>
     new DlAdmmError(
       'ERR_DLADMM_FORMAT',
@@ -203,7 +209,7 @@ function refusalIn(name: string): Refuse {
     );
 }
 
-function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
+export function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
   const { name, slope, ...unknown } = isObject(value) ? value : {};
   const plain = slope === undefined ? PLAIN_ACTIVATIONS.find((known) => known === name) : undefined;
   if (Object.keys(unknown).length > 0 || (plain === undefined && name !== 'leaky-relu')) {
@@ -213,7 +219,11 @@ function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
   return plain ?? { leakyRelu: checkSlope(slope, refuse) };
 }
 
-function parseNetwork(text: string | undefined, name: string, refuse: Refuse): Readonly<Record<string, unknown>> {
+export function parseNetwork(
+  text: string | undefined,
+  name: string,
+  refuse: Refuse,
+): Readonly<Record<string, unknown>> {
   if (text === undefined) {
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is not a dladmm model: its metadata has no "${NETWORK}"`);
   }
@@ -231,7 +241,7 @@ function parseNetwork(text: string | undefined, name: string, refuse: Refuse): R
   return network;
 }
 
-function readNotes(
+export function readNotes(
   metadata: Readonly<Record<string, string>>,
   refuse: Refuse,
 ): Readonly<Record<string, string>> | undefined {
@@ -242,7 +252,7 @@ function readNotes(
   return rest.length === 0 ? undefined : Object.fromEntries(rest.map(([key, text]) => [key.slice(NOTE.length), text]));
 }
 
-function storedArray(
+export function storedArray(
   tensors: Safetensors['tensors'],
   tensorName: string,
   { dtype, shape, name }: { dtype: StoredModel['dtype']; shape: readonly number[]; name: string },
@@ -277,6 +287,9 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
     classes,
     ...unknown
   } = parseNetwork(metadata[NETWORK], name, refuse);
+  if (unknown.kind === GRAPH_KIND) {
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', `${name} holds a graph convolutional network: load it with GraphModel`);
+  }
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw refuse('no field of that name', 'a field of the network', extra);
 

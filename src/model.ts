@@ -242,7 +242,7 @@ function locate(error: unknown, source: RowSource, first: number): unknown {
   );
 }
 
-function largest({ data, rows, columns }: Matrix): Int32Array {
+export function largest({ data, rows, columns }: Matrix): Int32Array {
   const labels = new Int32Array(rows);
   for (let i = 0; i < rows; i += 1) {
     let best = 0;
@@ -255,9 +255,9 @@ function largest({ data, rows, columns }: Matrix): Int32Array {
 }
 
 /** The class of each row of a network with one output for two classes, whose targets are 1 and 0. */
-const aboveHalf = ({ data }: Matrix): Int32Array => Int32Array.from(data, (value) => (value > 0.5 ? 1 : 0));
+export const aboveHalf = ({ data }: Matrix): Int32Array => Int32Array.from(data, (value) => (value > 0.5 ? 1 : 0));
 
-function softmax({ data, rows, columns }: Matrix): Numbers {
+export function softmax({ data, rows, columns }: Matrix): Numbers {
   const out = data.slice();
   for (let i = 0; i < rows; i += 1) {
     const row = out.subarray(i * columns, (i + 1) * columns);

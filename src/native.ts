@@ -347,9 +347,15 @@ export interface NativeGraph {
   close(): void;
 }
 
+export interface NativeGraphLike {
+  readonly adjacency: Required<NativeFeatures>;
+  readonly features: NativeFeatures;
+}
+
 export interface NativeTrainedGraphNetwork {
   setLayer(layer: number, weights: Numbers): void;
-  predict(graph: { readonly adjacency: Required<NativeFeatures>; readonly features: NativeFeatures }): Promise<Numbers>;
+  predict(graph: NativeGraphLike): Promise<Numbers>;
+  evaluate(graph: NativeGraphLike, labels: Int32Array, nodes: Int32Array): Promise<NativeEvaluation>;
   close(): void;
 }
 

@@ -9,16 +9,28 @@ import {
   takeUpFrom,
 } from './checkpoint.js';
 import { checkObject } from './checks.js';
-import type { Engine, Watched } from './engine.js';
+import type { DladmmGraphOptions } from './dladmm-graph-options.js';
+import type { AnySamples, Engine, Watched } from './engine.js';
 import { DlAdmmError } from './errors.js';
 import type { GradientOptions } from './gradient-options.js';
+import type { GraphGradientOptions } from './graph-gradient-options.js';
+import type { GraphModel } from './graph-model.js';
+import { type GraphSamples, isGraph } from './graph-samples.js';
 import type { LabelledSamples } from './layered-state.js';
-import { Model } from './model.js';
+import type { Model } from './model.js';
 import type { Numbers } from './native.js';
-import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
+import {
+  type GraphTrainOptions,
+  graphPlanOf,
+  type LayeredOptions,
+  type Plan,
+  planOf,
+  type TrainOptions,
+} from './plan.js';
 import type {
   CheckpointRecord,
   EpochRecord,
+  GraphRecord,
   IterationRecord,
   Metrics,
   ProgressRecord,
@@ -51,8 +63,8 @@ export type Status =
     };
 
 /** What a training gives. */
-export interface FitResult<R extends ProgressRecord = IterationRecord> {
-  readonly model: Model;
+export interface FitResult<R extends ProgressRecord = IterationRecord, M = Model> {
+  readonly model: M;
   readonly status: Status;
   /** Iterations that ran to their end, those before an interruption included. */
   readonly iterations: number;
@@ -66,19 +78,24 @@ export interface FitResult<R extends ProgressRecord = IterationRecord> {
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
  * after a `break`, or an abort) `result` has the model.
  */
-export class Training<R extends ProgressRecord = IterationRecord> implements AsyncIterable<R> {
-  readonly #plan: Plan<R>;
-  readonly #data: TrainingData;
+export class Training<R extends ProgressRecord = IterationRecord, M = Model> implements AsyncIterable<R> {
+  readonly #plan: Plan<R, TrainingData | GraphSamples, M>;
+  readonly #data: TrainingData | GraphSamples;
   readonly #options: StoredTraining['options'];
   readonly #from: Resumption | undefined;
   readonly #history: R[] = [];
-  #engine: Engine<R> | undefined;
+  #engine: Engine<R, AnySamples> | undefined;
   #keeper: Keeper | undefined;
-  #result: FitResult<R> | undefined;
+  #result: FitResult<R, M> | undefined;
   #started = false;
 
   /** Use {@link train}. */
-  constructor(data: TrainingData, plan: Plan<R>, options: StoredTraining['options'], from?: Resumption) {
+  constructor(
+    data: TrainingData | GraphSamples,
+    plan: Plan<R, TrainingData | GraphSamples, M>,
+    options: StoredTraining['options'],
+    from?: Resumption,
+  ) {
     this.#data = data;
     this.#plan = plan;
     this.#options = options;
@@ -86,7 +103,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   }
 
   /** @throws DlAdmmError ERR_DLADMM_CLOSED while the training has not ended, or where it failed */
-  get result(): FitResult<R> {
+  get result(): FitResult<R, M> {
     if (this.#result === undefined) {
       throw new DlAdmmError('ERR_DLADMM_CLOSED', 'The training has no result yet: iterate over it to its end first');
     }
@@ -153,7 +170,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
           }),
       );
       parametersReady = true;
-      const engine = this.#engine as unknown as Engine<R>;
+      const engine = this.#engine as unknown as Engine<R, AnySamples>;
       const sets = await this.#evaluationSets(engine);
       await this.#openKeeper(engine, sets);
       status = this.#ending(done, best) ?? status;
@@ -183,13 +200,13 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       }
     } finally {
       signal?.removeEventListener('abort', stop);
-      const engine = this.#engine as Engine<R> | undefined;
+      const engine = this.#engine as Engine<R, AnySamples> | undefined;
       if (engine !== undefined) {
         try {
           if (parametersReady) {
             const parameters = best?.parameters ?? (await engine.parameters());
             this.#result = {
-              model: new Model({ ...this.#plan, ...parameters }),
+              model: this.#plan.modelOf(parameters),
               status,
               iterations: done,
               history: this.#history,
@@ -216,7 +233,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     return iteration >= iterations ? { kind: 'completed' } : undefined;
   }
 
-  async #openKeeper({ samples, persistence }: Engine<R>, { validation }: EvaluationSets): Promise<void> {
+  async #openKeeper({ samples, persistence }: Engine<R, AnySamples>, { validation }: EvaluationSets): Promise<void> {
     const { checkpoint: plan, earlyStopping } = this.#plan;
     const decisive = earlyStopping ? validation : undefined;
     if (this.#from) await checkValidation(this.#from, persistence, decisive);
@@ -226,8 +243,8 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     this.#keeper = await openKeeper(kept);
   }
 
-  async #evaluationSets(engine: Engine<R>): Promise<EvaluationSets> {
-    const { validation, test } = this.#data;
+  async #evaluationSets(engine: Engine<R, AnySamples>): Promise<EvaluationSets> {
+    const { validation, test } = watchedOf(this.#data);
     return {
       ...(validation !== undefined && { validation: await engine.addEvaluationSet(validation, 'validation') }),
       ...(test !== undefined && { test: await engine.addEvaluationSet(test, 'test') }),
@@ -235,7 +252,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   }
 
   async #record(
-    engine: Engine<R>,
+    engine: Engine<R, AnySamples>,
     sets: EvaluationSets,
     progress: Omit<R, Watched>,
     iteration: number,
@@ -256,7 +273,11 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     } as unknown as R;
   }
 
-  async #keepBest(engine: Engine<R>, record: R, best: BestModel | undefined): Promise<BestModel | undefined> {
+  async #keepBest(
+    engine: Engine<R, AnySamples>,
+    record: R,
+    best: BestModel | undefined,
+  ): Promise<BestModel | undefined> {
     const early = this.#plan.earlyStopping;
     if (early === undefined || record.validation === undefined) return best;
     const score = scoreOf(record.validation, early.metric);
@@ -270,7 +291,17 @@ interface EvaluationSets {
   readonly test?: number;
 }
 
-type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
+/** What is evaluated beside the training set. */
+const watchedOf = (
+  data: TrainingData | GraphSamples,
+): { readonly validation?: AnySamples; readonly test?: AnySamples } => {
+  if (!isGraph(data)) return data;
+  const { validationIndex: validation, testIndex: test } = data;
+  return { ...(validation !== undefined && { validation }), ...(test !== undefined && { test }) };
+};
+
+type GraphTraining = Training<GraphRecord, GraphModel> | Training<EpochRecord, GraphModel>;
+type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord> | GraphTraining;
 
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
@@ -280,23 +311,26 @@ type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
+export function train(data: GraphSamples, options: DladmmGraphOptions): Training<GraphRecord, GraphModel>;
+export function train(data: GraphSamples, options: GraphGradientOptions): Training<EpochRecord, GraphModel>;
+export function train(data: GraphSamples, options: GraphTrainOptions): GraphTraining;
 export function train(data: TrainingData, options: LayeredOptions): Training;
 export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
 export function train(data: TrainingData, options: GradientOptions): Training<EpochRecord>;
-export function train(data: TrainingData, options: TrainOptions): AnyTraining;
-export function train(data: TrainingData, options: TrainOptions): AnyTraining {
-  const plan = planOf(options);
-  checkObject(data, '{ x, labels } or { x, y }', 'data');
-  if (plan.earlyStopping && data.validation === undefined) {
+export function train(data: TrainingData, options: TrainOptions): Exclude<AnyTraining, GraphTraining>;
+export function train(data: TrainingData | GraphSamples, options: TrainOptions | GraphTrainOptions): AnyTraining {
+  const plan = isGraph(data) ? graphPlanOf(options as GraphTrainOptions) : planOf(options as TrainOptions);
+  checkObject(data, '{ x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
+  if (plan.earlyStopping && watchedOf(data).validation === undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       'Expected a validation set in data for earlyStopping but received none',
     );
   }
   // One class for all; which record it tells of follows from the options.
-  return new Training<ProgressRecord>(
+  return new Training<ProgressRecord, Model | GraphModel>(
     data,
-    plan as unknown as Plan<ProgressRecord>,
+    plan as unknown as Plan<ProgressRecord, TrainingData | GraphSamples, Model | GraphModel>,
     storedOptionsOf(options, plan),
   ) as unknown as AnyTraining;
 }
@@ -306,12 +340,24 @@ export function train(data: TrainingData, options: TrainOptions): AnyTraining {
  *
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
+export async function fit(data: GraphSamples, options: DladmmGraphOptions): Promise<FitResult<GraphRecord, GraphModel>>;
+export async function fit(
+  data: GraphSamples,
+  options: GraphGradientOptions,
+): Promise<FitResult<EpochRecord, GraphModel>>;
+export async function fit(data: GraphSamples, options: GraphTrainOptions): Promise<GraphTraining['result']>;
 export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
 export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
 export async function fit(data: TrainingData, options: GradientOptions): Promise<FitResult<EpochRecord>>;
-export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
-export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']> {
-  const training = train(data, options);
+export async function fit(
+  data: TrainingData,
+  options: TrainOptions,
+): Promise<Exclude<AnyTraining, GraphTraining>['result']>;
+export async function fit(
+  data: TrainingData | GraphSamples,
+  options: TrainOptions | GraphTrainOptions,
+): Promise<AnyTraining['result']> {
+  const training = train(data as TrainingData, options as TrainOptions);
   for await (const _ of training);
   return training.result;
 }

@@ -27,6 +27,7 @@ class TrainedGraphNetwork : public Handle<TrainedGraphNetwork> {
 
   Napi::Value set_layer(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value evaluate(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   Network network_;

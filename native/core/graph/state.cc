@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <string>
+#include <stdexcept>
 #include <utility>
 
 #include "core/graph/kernels.hpp"
@@ -257,13 +256,19 @@ std::vector<Section> GraphState<T>::sections() {
   std::vector<Section> out;
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
-    const std::string number = std::to_string(l);
-    out.push_back(section("W" + number, it.W.flat()));
-    out.push_back(section("Z" + number, it.Z.flat()));
-    out.push_back(section("theta" + number, std::span(&it.last_theta, 1)));
-    out.push_back(section("tau" + number, std::span(&it.last_tau, 1)));
+    out.push_back(section(section_name("W", l), it.W));
+    out.push_back(section(section_name("Z", l), it.Z));
+    out.push_back(section(section_name("theta", l), it.last_theta));
+    out.push_back(section(section_name("tau", l), it.last_tau));
   }
-  out.push_back(section("U", u_.flat()));
+  out.push_back(section("U", u_));
+  return out;
+}
+
+template <typename T>
+std::vector<Section> GraphState<T>::kept_sections() {
+  std::vector<Section> out;
+  for (std::size_t l = 1; l <= depth(); ++l) out.push_back(section(section_name("P", l), layer(l).P));
   return out;
 }
 
@@ -271,6 +276,20 @@ template <typename T>
 void GraphState<T>::restored() {
   stale_ = true;
   outputs_known_ = false;
+  bool mended = false;
+  for (auto& it : layers_) {
+    for (double* const size : {&it.last_theta, &it.last_tau}) {
+      if (*size >= 0 && std::isfinite(*size)) continue;
+      *size = 0;
+      mended = true;
+    }
+  }
+  if (mended) throw std::domain_error("the size of a step is not a number from 0");
+}
+
+template <typename T>
+void GraphState<T>::kept_restored() {
+  stale_ = false;
 }
 
 template class GraphState<float>;

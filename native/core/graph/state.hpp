@@ -93,9 +93,11 @@ class GraphState {
   // Loss and accuracy of the network (not of the split variables) on given nodes, which have labels.
   ForwardLoss evaluate(std::span<const std::int32_t> nodes);
 
-  // What a run that goes on later needs, and what follows from it found afresh.
+  // What a run that goes on later needs, and what follows from it up to rounding (section.hpp).
   [[nodiscard]] std::vector<Section> sections();
   void restored();
+  [[nodiscard]] std::vector<Section> kept_sections();
+  void kept_restored();
 
  private:
   struct Layer {
