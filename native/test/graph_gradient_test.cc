@@ -2,6 +2,7 @@
 // what dropout and weight decay do, and what a step allocates (nothing).
 #include <cblas.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -449,6 +450,32 @@ void an_evaluation_between_steps_changes_nothing() {
   check_close(one.evaluate_training().loss, 5 * std::log(3), 1e-12, "weights that were written count at once");
 }
 
+void a_training_goes_on_from_its_sections() {
+  for (const Optimiser& optimiser : {Optimiser(Adam{}), Optimiser(Sisa{1, 100, 0.99, 1e-8, 0, 2})}) {
+    Problem problem;
+    problem.dropout = 0.5;
+    problem.optimiser = optimiser;
+    auto whole = trainer_of<double>(problem);
+    auto other = trainer_of<double>(problem);
+    fill(whole);
+    steps(whole, 4, 0.1);
+    static_cast<void>(other.evaluate_training());
+    const auto from = whole.sections();
+    const auto to = other.sections();
+    check_equal(to.size(), from.size(), "sections");
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      check_equal(to[i].name, from[i].name, "name");
+      check_equal(to[i].bytes.size(), from[i].bytes.size(), "bytes");
+      std::ranges::copy(from[i].bytes, to[i].bytes.begin());
+    }
+    other.restored();
+    check_equal(other.evaluate_training().loss, whole.evaluate_training().loss, "the loss");
+    steps(whole, 4, 0.1);
+    steps(other, 4, 0.1);
+    check(weights_of(other) == weights_of(whole), "the same weights after more steps");
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -466,5 +493,6 @@ int main() {
   fact("memory is what was announced", memory_is_what_was_announced);
   fact("stopping and diverging", stopping_and_diverging);
   fact("an evaluation between steps changes nothing", an_evaluation_between_steps_changes_nothing);
+  fact("a training goes on from its sections", a_training_goes_on_from_its_sections);
   return report();
 }

@@ -534,6 +534,12 @@ ForwardLoss GraphTrainer<T>::evaluate(std::span<const std::int32_t> nodes) {
   return total;
 }
 
+template <typename T>
+std::vector<Section> GraphTrainer<T>::sections() {
+  return {section("parameters", parameters_.span()), section("optimiser", state_.span()),
+          section("step", std::span(&step_number_, 1))};
+}
+
 template class GraphTrainer<float>;
 template class GraphTrainer<double>;
 

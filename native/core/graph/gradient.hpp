@@ -14,6 +14,7 @@
 #include "core/consensus/trainer.hpp"
 #include "core/graph/dropout.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/section.hpp"
 #include "core/linalg/sparse.hpp"
 #include "core/parallel/samples.hpp"
 #include "core/parallel/team.hpp"
@@ -74,6 +75,11 @@ class GraphTrainer {
   // R summed over the given nodes, and how many of them are named right; without dropout.
   ForwardLoss evaluate(std::span<const std::int32_t> nodes);
   ForwardLoss evaluate_training() { return evaluate(samples_.training); }
+
+  // What a run that goes on later needs. Which nodes are in which sub-batch, and what is dropped, follows from the seed
+  // and the step number.
+  [[nodiscard]] std::vector<Section> sections();
+  void restored() { current_ = false; }
 
  private:
   // A layer with what it needs in a step.
