@@ -2,6 +2,7 @@ import { type GraphDataset, type GraphSplit, readGraph } from '../data/graph.js'
 import { splitGraph } from '../data/graph-split.js';
 import { describeGraph, graphNames, loadGraph } from '../data/graphs.js';
 import { DlAdmmError } from '../errors.js';
+import { COMMON_DEFAULTS } from '../options.js';
 
 /** The options that say which graph is meant, and which of its nodes. */
 export interface GraphFlags {
@@ -11,7 +12,7 @@ export interface GraphFlags {
   readonly split?: 'standard' | 'random';
   readonly trainPerClass?: number;
   readonly validationPerClass?: number;
-  readonly seed: number;
+  readonly seed?: number;
 }
 
 /** A graph with the parts of its nodes. */
@@ -33,6 +34,10 @@ const FOR_SAMPLES = {
   trainSamples: '--train-samples',
   validationShare: '--validation-share',
   standardize: '--standardize',
+  checkpoint: '--checkpoint',
+  checkpointEvery: '--checkpoint-every',
+  resume: '--resume',
+  inexact: '--inexact',
 } as const;
 
 /** The options of graphs, which samples have no use for. */
@@ -87,7 +92,7 @@ function notAGraph(graph: string, cause: DlAdmmError): DlAdmmError {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
 export function withSplit(graph: GraphDataset, flags: GraphFlags): SplitGraph {
-  const { split, trainPerClass, validationPerClass, seed } = flags;
+  const { split, trainPerClass, validationPerClass, seed = COMMON_DEFAULTS.seed } = flags;
   const { trainIndex } = graph;
   if (split === 'random' || (split === undefined && trainIndex === undefined)) {
     return {

@@ -6,6 +6,7 @@ import { DEFAULTS } from '../dladmm-options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START, TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
+import type { EvaluateGraphFlags, PredictGraphFlags } from './graph-model.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
@@ -52,8 +53,10 @@ const PREDICT_HELP = `
 Examples:
   dladmm predict --model digits.safetensors --data digits | head
   dladmm predict --model houses.safetensors --data new-houses.csv --out prices.csv
+  dladmm predict --model cora.safetensors --graph cora --part test
 
 CSV: a line a sample, with the class and the probability of every class, or with the outputs of a regression.
+Of a graph: a line a node, its number first; all nodes, or those of --part.
 NPY: the probabilities, or the outputs, samples x outputs.`;
 
 const EVALUATE_HELP = `
@@ -132,9 +135,9 @@ type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;
  */
 export function createProgram(terminal: Terminal, end: (exitCode: number) => void): Command {
   const running =
-    <Flags>(load: () => Promise<Run<Flags>>) =>
+    <Flags>(load: (flags: Flags) => Promise<Run<Flags>>) =>
     async (flags: Flags): Promise<void> =>
-      end(await (await load())(flags, terminal));
+      end(await (await load(flags))(flags, terminal));
 
   const program = new Command('dladmm')
     .description('Trains neural networks by ADMM (dlADMM), without back-propagation.')
@@ -195,6 +198,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
         'constant',
         'paper',
         'reference',
+        'published',
       ]),
     )
     .addOption(
@@ -208,7 +212,18 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .addOption(numberOption('--tau0 <number>', `backtracking: first size of an a step ${byDefault(DEFAULTS.tau0)}`))
     .addOption(numberOption('--growth <number>', `backtracking: growth of the sizes ${byDefault(DEFAULTS.growth)}`))
-    .addOption(numberOption('--l2 <number>', 'weight of the squared weights in the objective (default: 0)'))
+    .option(
+      '--l2 <number>',
+      'weight of the squared weights in the objective (default: 0); on a graph one for all layers or one each (default: 0.1)',
+      parse.parseNumbers,
+    )
+    .addOption(
+      choice('--output-weights <kind>', 'on a graph: how the last W is minimised over (default: cholesky)', [
+        'quadratic',
+        'cholesky',
+      ]),
+    )
+    .addOption(choice('--dual <start>', 'on a graph: where U begins (default: stationary)', ['stationary', 'zero']))
     .addOption(
       choice('--output-solver <name>', 'how the output layer is minimised (default: exact)', ['exact', 'fista']),
     )
@@ -305,7 +320,13 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .requiredOption('--model <file>', 'the model')
     .option('--out <file>', 'a file that ends in .csv or .npy, or - for the standard output', parse.parseOutput, '-')
     .addHelpText('after', PREDICT_HELP)
-    .action(running<PredictFlags>(async () => (await import('./model.js')).predictCommand));
+    .action(
+      running<PredictFlags & PredictGraphFlags>(async ({ graph }) =>
+        graph === undefined
+          ? (await import('./model.js')).predictCommand
+          : (await import('./graph-model.js')).predictGraph,
+      ),
+    );
 
   const evaluate = program.command('evaluate').description('how good a saved model is');
   withData(evaluate, 'what to judge it by')
@@ -314,7 +335,13 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .requiredOption('--model <file>', 'the model')
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
-    .action(running<EvaluateFlags>(async () => (await import('./model.js')).evaluateCommand));
+    .action(
+      running<EvaluateFlags & EvaluateGraphFlags>(async ({ graph }) =>
+        graph === undefined
+          ? (await import('./model.js')).evaluateCommand
+          : (await import('./graph-model.js')).evaluateGraph,
+      ),
+    );
 
   withGraph(train, 'what to train a graph convolutional network on');
   for (const command of [predict, evaluate]) {

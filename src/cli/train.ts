@@ -10,6 +10,8 @@ import type { SigmoidOptions } from '../sigmoid-options.js';
 import type { BadmOptions } from '../solvers/badm.js';
 import type { SgdOptions } from '../solvers/gradient.js';
 import type { StepChoice } from '../step.js';
+import { checkKind, type GraphFlags } from './graph.js';
+import { type GraphJob, trainGraph } from './graph-training.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -24,10 +26,8 @@ export interface TrainFlags
       | 'evaluateEvery'
       | 'growth'
       | 'iterations'
-      | 'l2'
       | 'nu'
       | 'rho'
-      | 'schedule'
       | 'softmax'
       | 'stepSearch'
       | 'tau0'
@@ -37,9 +37,18 @@ export interface TrainFlags
     >,
     Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'>,
     Pick<SigmoidOptions, 'lambda' | 'majoriser'>,
-    Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction' | 'weightDecay'>,
+    Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction'>,
+    Partial<GraphFlags>,
     Pick<SgdOptions, 'momentum' | 'nesterov'>,
     Pick<BadmOptions, 'sigma' | 'subBatches'> {
+  /** On a graph: one a layer, or one for all. */
+  readonly weightDecay?: number | readonly number[];
+  readonly l2?: number | readonly number[];
+  readonly schedule?: 'constant' | 'paper' | 'reference' | 'published';
+  /** On a graph. */
+  readonly dropout?: number;
+  readonly outputWeights?: 'quadratic' | 'cholesky';
+  readonly dual?: 'stationary' | 'zero';
   readonly learningRate?: number;
   readonly solver?: NonNullable<TrainOptions['solver']>;
   readonly loss?: Exclude<Loss, 'squared-error'>;
@@ -67,10 +76,12 @@ function optionsOf(flags: TrainFlags): Job['options'] {
   const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
   const { solver, loss, beta, gamma, warmStart, stepW, stepA, lambda, majoriser } = flags;
   const { epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate } = flags;
+  const { dropout, outputWeights, dual } = flags;
   const step = given({ W: stepW, a: stepA });
   return given({
     ...{ solver, loss, beta, gamma, warmStart, lambda, majoriser },
     ...{ epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate },
+    ...{ dropout, outputWeights, dual },
     step: Object.keys(step).length === 0 ? undefined : step,
     ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
     ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },
@@ -111,6 +122,8 @@ export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promi
   const { checkpoint: path, checkpointEvery: every } = flags;
   checkPairs(flags);
   const options = optionsOf(flags);
+  checkKind(flags);
+  if (flags.graph !== undefined) return trainGraph(flags as GraphJob, options, terminal);
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
   const checkpoint = path === undefined ? undefined : given({ path, every });
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
