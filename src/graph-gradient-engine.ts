@@ -1,7 +1,8 @@
 import type { Engine } from './engine.js';
 import { type EvaluatedNodes, GraphGradientState } from './graph-gradient-state.js';
+import { drawGraphWeights, type GraphInitialisation } from './graph-initialisation.js';
 import type { CheckedGraphSamples } from './graph-samples.js';
-import { type Initialisation, initialise, type Parameters } from './initialisation.js';
+import type { Parameters } from './initialisation.js';
 import type { Dtype, Numbers } from './native.js';
 import type { Network } from './network.js';
 import { seededRandom } from './random.js';
@@ -19,7 +20,7 @@ export interface GraphGradientPlan {
   /** λ of each layer. */
   readonly weightDecay: readonly number[];
   readonly reduction: 'mean' | 'sum';
-  readonly initialisation: Initialisation;
+  readonly initialisation: GraphInitialisation;
 }
 
 /** Allocates the state of a plan, copies the graph in and draws the weights. */
@@ -34,7 +35,7 @@ export async function openGraphGradient(
     graph,
   );
   opened(engineOf(state));
-  const { weights } = await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed));
+  const weights = await drawGraphWeights(plan.initialisation, network.layers, dtype, seededRandom(seed));
   for (const [l, values] of weights.entries()) await state.write('W', l + 1, values);
 }
 

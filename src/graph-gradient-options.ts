@@ -1,7 +1,7 @@
 import { fraction, given, oneOf, whole } from './checks.js';
 import type { GraphGradientPlan } from './graph-gradient-engine.js';
 import { checkClassLoss, graphMethodOf, weightDecayOf } from './graph-gradient-state.js';
-import { type Initialisation, initialisationOf } from './initialisation.js';
+import { type GraphInitialisation, graphInitialisationOf } from './graph-initialisation.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from './options.js';
 import type { EpochRecord } from './record.js';
 import { type GradientMethod, METHOD_KEYS } from './solvers/gradient.js';
@@ -23,7 +23,7 @@ export type GraphGradientOptions = WithoutDecay<GradientMethod> &
     /** What a step minimises: the mean of R over the training nodes, or the sum. Default `'mean'`. */
     readonly reduction?: 'mean' | 'sum';
     /** Default `'glorot'`. */
-    readonly initialisation?: Initialisation;
+    readonly initialisation?: GraphInitialisation;
   };
 
 /** The defaults of every gradient method on a graph; adam's learning rate is 0.01 here. */
@@ -64,7 +64,7 @@ export function graphGradientPlanOf(options: GraphGradientOptions): CommonPlan<E
     dropout: fraction(given(options.dropout, dropout), 'dropout'),
     weightDecay: weightDecayOf(given(options.weightDecay, decays), layers, 'weightDecay'),
     reduction: oneOf(given(options.reduction, reduction), ['mean', 'sum'], 'reduction'),
-    initialisation: initialisationOf(given(options.initialisation, initialisation), layers, common.dtype),
+    initialisation: graphInitialisationOf(given(options.initialisation, initialisation), layers, common.dtype),
   };
 }
 

@@ -20,6 +20,9 @@ export interface GraphJob extends GraphFlags {
   readonly quiet?: boolean;
 }
 
+/** The options of a solver that the graph does not decide. */
+export type GraphSolverOptions = Omit<GraphTrainOptions, 'layers' | 'classes' | 'signal'>;
+
 /** The width of a hidden layer where no layers are given: as the published code of dlADMM has it, and as Kipf and Welling. */
 const HIDDEN = { dladmm: 128, gradient: 16 } as const;
 
@@ -39,11 +42,7 @@ function layersOf({ layers }: GraphJob, graph: SplitGraph, solver: string): read
  *
  * @param options of the solver, without layers
  */
-export async function trainGraph(
-  job: GraphJob,
-  options: Omit<GraphTrainOptions, 'layers'>,
-  terminal: Terminal,
-): Promise<number> {
+export async function trainGraph(job: GraphJob, options: GraphSolverOptions, terminal: Terminal): Promise<number> {
   const { save, json, quiet, timeLimit } = job;
   checkKind(job);
   // Before anything is read: a slip should not cost the time of loading.

@@ -11,7 +11,7 @@ import type { BadmOptions } from '../solvers/badm.js';
 import type { SgdOptions } from '../solvers/gradient.js';
 import type { StepChoice } from '../step.js';
 import { checkKind, type GraphFlags } from './graph.js';
-import { type GraphJob, trainGraph } from './graph-training.js';
+import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -38,7 +38,7 @@ export interface TrainFlags
     Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'>,
     Pick<SigmoidOptions, 'lambda' | 'majoriser'>,
     Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction'>,
-    Partial<GraphFlags>,
+    Partial<Omit<GraphFlags, 'seed'>>,
     Pick<SgdOptions, 'momentum' | 'nesterov'>,
     Pick<BadmOptions, 'sigma' | 'subBatches'> {
   /** On a graph: one a layer, or one for all. */
@@ -123,7 +123,7 @@ export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promi
   checkPairs(flags);
   const options = optionsOf(flags);
   checkKind(flags);
-  if (flags.graph !== undefined) return trainGraph(flags as GraphJob, options, terminal);
+  if (flags.graph !== undefined) return trainGraph(flags as GraphJob, options as GraphSolverOptions, terminal);
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
   const checkpoint = path === undefined ? undefined : given({ path, every });
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
