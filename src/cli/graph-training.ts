@@ -46,7 +46,7 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   const { save, json, quiet, timeLimit } = job;
   checkKind(job);
   // Before anything is read: a slip should not cost the time of loading.
-  graphPlanOf({ ...options, layers: job.layers ?? [1, 1] } as GraphTrainOptions);
+  graphPlanOf({ ...options, layers: job.layers ?? [1, 1, 1] } as GraphTrainOptions);
   if (save !== undefined) await checkTarget(save, isGraphName(job.graph) ? [] : [job.graph]);
   const graph = withSplit(await graphOf(job, terminal.signal), job);
   const { name, classes, trainIndex, testIndex } = graph;

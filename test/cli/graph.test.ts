@@ -201,21 +201,14 @@ describe('dladmm train --graph', () => {
 });
 
 describe('a saved graph model', () => {
-  beforeAll(async () => {
-    await run(
-      'train',
-      '--graph',
-      'split.npz',
-      '--solver',
-      'adam',
-      '--learning-rate',
-      '0.1',
-      ...QUICK,
-      '--save',
-      'model.safetensors',
-    );
-  });
   const MODEL = ['--model', 'model.safetensors', '--graph', 'split.npz'];
+
+  it('is written by --save', async () => {
+    const save = ['--learning-rate', '0.1', '--save', 'model.safetensors'];
+    const { code } = await run('train', '--graph', 'split.npz', '--solver', 'adam', ...QUICK, ...save);
+    expect(code).toBe(0);
+    expect(existsSync(path('model.safetensors'))).toBe(true);
+  });
 
   it('predicts a class and probabilities for every node', async () => {
     const { code, out } = await run('predict', ...MODEL);
@@ -256,7 +249,7 @@ describe('a saved graph model', () => {
   it('is told from a model of samples', async () => {
     const { code, err } = await run('predict', '--model', 'model.safetensors', '--data', 'iris');
     expect(code).toBe(1);
-    expect(err).toContain('--graph');
+    expect(err).toContain('model.safetensors holds a graph convolutional network');
   });
 });
 
