@@ -16,6 +16,12 @@ export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-option
 export { DlAdmmError, type ErrorCode } from './errors.js';
 export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
 export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
+export { GRAPH_GRADIENT_DEFAULTS, type GraphGradientOptions } from './graph-gradient-options.js';
+export {
+  type EvaluatedNodes,
+  GraphGradientState,
+  type GraphGradientStateOptions,
+} from './graph-gradient-state.js';
 export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
