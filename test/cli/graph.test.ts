@@ -253,6 +253,15 @@ describe('a saved graph model', () => {
   });
 });
 
+describe('dladmm datasets', () => {
+  it('lists the graphs too', async () => {
+    const { out } = await run('datasets');
+    expect(out).toMatch(/^cora: .*\n {2}graph, 2,708 nodes and 5,278 edges, 1433 features, 7 classes/m);
+    const sets = JSON.parse((await run('datasets', '--json')).out) as readonly Record<string, unknown>[];
+    expect(sets.find(({ name }) => name === 'dblp')).toMatchObject({ task: 'graph', nodes: 17_716, split: false });
+  });
+});
+
 describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))('Cora (skipped without the shared data folder)', () => {
   it('is trained on by its name', async () => {
     const { code, out } = await run(
