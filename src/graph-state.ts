@@ -176,6 +176,18 @@ export class GraphState {
     return this.#call(() => this.#native.refresh());
   }
 
+  /**
+   * Seconds that the products of these updates take and nothing else, each the fastest of `repeats`: what a sweep is
+   * measured against.
+   */
+  productSeconds(updates: readonly GraphUpdate[], repeats: number): Promise<number> {
+    return this.#call(async () => {
+      this.#needStart();
+      const pairs = updates.flatMap(({ block, layer }) => [GRAPH_BLOCK_NUMBER[block], layer]);
+      return await this.#native.productSeconds(Int32Array.from(pairs), repeats);
+    });
+  }
+
   /** Loss and accuracy of the network (not of the split variables) on an evaluation set, or on the training nodes. */
   evaluate(set: number | 'train'): Promise<Metrics> {
     return this.#call(async () => {

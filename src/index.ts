@@ -11,7 +11,9 @@ export {
   ConstraintsState,
   type ConstraintsStateOptions,
 } from './constraints-state.js';
+export type { Csr } from './csr.js';
 export * from './data/index.js';
+export { DLADMM_GRAPH_DEFAULTS, type DladmmGraphOptions, type GraphSchedule } from './dladmm-graph-options.js';
 export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-options.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
 export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
@@ -22,6 +24,15 @@ export {
   GraphGradientState,
   type GraphGradientStateOptions,
 } from './graph-gradient-state.js';
+export type { GraphInitialisation } from './graph-initialisation.js';
+export { GraphModel, type GraphModelParts } from './graph-model.js';
+export type { GraphLike, GraphSamples, NodesLike } from './graph-samples.js';
+export {
+  GraphState,
+  type GraphStateOptions,
+  type GraphSweepPenalties,
+  type GraphSweepResult,
+} from './graph-state.js';
 export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
@@ -31,13 +42,16 @@ export type { Matrix } from './matrix.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
 export type { Activation, Loss, Network } from './network.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
-export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
+export { GRAPH_SOLVERS, type GraphTrainOptions, type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
 export type {
   AnyRecord,
   CheckpointRecord,
   ConstraintMeasures,
   ConstraintUpdateRecord,
   EpochRecord,
+  GraphMeasures,
+  GraphRecord,
+  GraphUpdateRecord,
   IterationRecord,
   Measures,
   Metrics,
@@ -51,6 +65,7 @@ export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
 export { SIGMOID_DEFAULTS, type SigmoidOptions } from './sigmoid-options.js';
 export type { BadmOptions, SisaOptions } from './solvers/badm.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
+export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn.js';
 export type {
   AdadeltaOptions,
   AdagradOptions,
@@ -81,12 +96,17 @@ export {
   type ConstraintBlock,
   type ConstraintSweep,
   type ConstraintUpdate,
+  type GraphBlock,
+  type GraphSweep,
+  type GraphUpdate,
   Lambda,
   type Sweep,
+  U,
   type Update,
   u,
   V,
   W,
+  Z,
   z,
 } from './sweep.js';
 export { type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';

@@ -341,6 +341,8 @@ export interface NativeGraph {
   measure(penalties: NativeGraphPenalties): Promise<NativeGraphMeasures>;
   refresh(): Promise<void>;
   evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
+  /** Seconds that the products of these updates take, each the fastest of `repeats`. */
+  productSeconds(updates: Int32Array, repeats: number): Promise<number>;
   read(block: number, layer: number): Promise<Numbers>;
   write(block: number, layer: number, values: Numbers): Promise<void>;
   stop(): void;
@@ -411,6 +413,14 @@ export interface NativePassOptions {
   readonly repeats: number;
 }
 
+export interface NativeSparseProductOptions {
+  readonly dtype: Dtype;
+  readonly adjacency: Required<NativeFeatures>;
+  readonly columns: number;
+  readonly threads: number;
+  readonly repeats: number;
+}
+
 /** What the C++ addon exports. Not public. */
 export interface NativeAddon {
   readonly Layered: {
@@ -440,6 +450,13 @@ export interface NativeAddon {
   productSeconds(options: NativeProductOptions): number;
   /** Seconds of the fastest pass x ← c x over `count` numbers. */
   passSeconds(options: NativePassOptions): number;
+  /** Seconds of Ã times a dense matrix of so many columns, and of a copy of that matrix; what the product moves. */
+  sparseProductSeconds(options: NativeSparseProductOptions): {
+    readonly product: number;
+    readonly copy: number;
+    readonly entries: number;
+    readonly bytes: number;
+  };
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -71,6 +71,7 @@ Napi::Function Graph::define(Napi::Env env) {
                          InstanceMethod<&Graph::measure>("measure"),
                          InstanceMethod<&Graph::refresh>("refresh"),
                          InstanceMethod<&Graph::evaluate>("evaluate"),
+                         InstanceMethod<&Graph::product_seconds>("productSeconds"),
                          InstanceMethod<&Graph::read>("read"),
                          InstanceMethod<&Graph::write>("write"),
                          InstanceMethod<&Graph::stop_sweep>("stop"),
@@ -200,15 +201,35 @@ Napi::Value Graph::start(const Napi::CallbackInfo& info) {
       [](Napi::Env env) { return env.Undefined(); });
 }
 
-// run(updates: Int32Array of (block, layer) pairs, penalties) → Promise of a sweep record
-Napi::Value Graph::run(const Napi::CallbackInfo& info) {
-  need_allocated(info.Env());
+// An Int32Array of (block, layer) pairs.
+std::vector<GraphUpdate> Graph::updates_argument(const Napi::CallbackInfo& info) const {
   const auto pairs = int32_argument(info, 0, "updates");
   if (pairs.size() % 2 != 0) reject(info.Env(), "updates must be pairs of block and layer");
   std::vector<GraphUpdate> updates;
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
     updates.push_back(checked_update(info.Env(), pairs[i], pairs[i + 1]));
   }
+  return updates;
+}
+
+// productSeconds(updates, repeats) → Promise of the seconds that the products of a sweep take; for benchmarks.
+Napi::Value Graph::product_seconds(const Napi::CallbackInfo& info) {
+  need_allocated(info.Env());
+  auto updates = updates_argument(info);
+  const int repeats = static_cast<int>(std::clamp<std::size_t>(size_argument(info, 1, "repeats"), 1, 1000));
+  const auto seconds = std::make_shared<double>();
+  return later(
+      info.Env(),
+      [this, updates = std::move(updates), repeats, seconds] {
+        std::visit([&](auto& typed) { *seconds = typed.state->product_seconds(updates, repeats); }, typed_);
+      },
+      [seconds](Napi::Env env) { return Napi::Number::New(env, *seconds); });
+}
+
+// run(updates, penalties) → Promise of a sweep record
+Napi::Value Graph::run(const Napi::CallbackInfo& info) {
+  need_allocated(info.Env());
+  auto updates = updates_argument(info);
   const auto penalties = std::make_shared<GraphPenalties>(penalties_argument(info, 1));
   const auto record = std::make_shared<GraphSweepRecord>();
   return later(

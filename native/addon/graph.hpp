@@ -35,6 +35,7 @@ class Graph : public Handle<Graph> {
   Napi::Value measure(const Napi::CallbackInfo& info);
   Napi::Value refresh(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
+  Napi::Value product_seconds(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   void stop_sweep(const Napi::CallbackInfo& info);
@@ -44,6 +45,7 @@ class Graph : public Handle<Graph> {
   void release(Napi::Env env);
   void need_allocated(Napi::Env env) const;
   [[nodiscard]] GraphUpdate checked_update(Napi::Env env, double block, double layer) const;
+  [[nodiscard]] std::vector<GraphUpdate> updates_argument(const Napi::CallbackInfo& info) const;
   [[nodiscard]] GraphPenalties penalties_argument(const Napi::CallbackInfo& info, std::size_t i) const;
 
   GraphSetup setup_;

@@ -661,6 +661,21 @@ void whole_sweeps() {
     check_equal(b.updates[3].trials, a.updates[3].trials, "searches begin where the last ones ended");
   });
 
+  fact("measuring the products changes no block", [] {
+    for (const OutputWeights output : {OutputWeights::quadratic, OutputWeights::cholesky}) {
+      const Case c = make_case({6, 5, 4, 3}, {}, output, true);
+      GraphState<double> state(c.setup, data_of(c));
+      scatter(state, c);
+      const Twin before(c, state);
+      check(state.product_seconds(sweep(3), 2) > 0, "seconds");
+      const Twin after(c, state);
+      check_equal(after.lagrangian(), before.lagrangian(), "L_ρ by the formula");
+      GraphMeasures measures;
+      state.measure(c.penalties, measures);
+      check_close(measures.lagrangian, before.lagrangian(), 1e-9 * std::abs(before.lagrangian()), "L_ρ of the state");
+    }
+  });
+
   fact("a stop comes between two updates; what has run stays", [] {
     const Case c = make_case({6, 5, 3}, {}, OutputWeights::quadratic, true);
     GraphState<double> state(c.setup, data_of(c));

@@ -182,7 +182,11 @@ void GraphState<T>::refresh_if_stale() {
 
 template <typename T>
 void GraphState<T>::keep_finite() {
-  for (auto& it : layers_) std::copy_n(it.W.flat().data(), it.W.flat().size(), it.finite_W.flat().data());
+  for (auto& it : layers_) {
+    pass(it.W.rows(), [&](unsigned, Rows rows, auto&) {
+      std::copy_n(it.W.view().row(rows.first), rows.count * it.W.columns(), it.finite_W.view().row(rows.first));
+    });
+  }
 }
 
 template <typename T>

@@ -93,6 +93,11 @@ class GraphState {
   // Loss and accuracy of the network (not of the split variables) on given nodes, which have labels.
   ForwardLoss evaluate(std::span<const std::int32_t> nodes);
 
+  // Seconds that the products of these updates take, sparse and dense, with what W_L is solved by, and nothing else:
+  // the floor that a sweep is measured against. Of `repeats` runs of each the fastest counts. The blocks stay as they
+  // are.
+  double product_seconds(std::span<const GraphUpdate> updates, int repeats);
+
   // What a run that goes on later needs, and what follows from it up to rounding (section.hpp).
   [[nodiscard]] std::vector<Section> sections();
   void restored();
@@ -150,6 +155,8 @@ class GraphState {
   bool update_hidden_W(std::size_t l, const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_output_W(const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_output_W_exactly(const GraphPenalties& p, GraphUpdateRecord& record);
+  // w <- argmin ‖target − H W‖² + shift ‖W‖²; spoils the target. False where a value is not finite.
+  bool solve_output_W(double shift, MatrixView<T> target, MatrixView<T> w);
   bool update_hidden_Z(std::size_t l, const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_output_Z(const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_U(const GraphPenalties& p);

@@ -70,10 +70,53 @@ void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalti
   record.seconds = seconds_now() - began;
 }
 
+template <typename T>
+double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int repeats) {
+  refresh_if_stale();
+  for (const std::span<T> all : {direction_.span(), gradient_.span(), pull_.span()}) {
+    std::fill(all.begin(), all.end(), static_cast<T>(1e-3));
+  }
+  const auto products = [&](GraphUpdate update) {
+    const auto [block, l] = update;
+    if (block == GraphBlock::U || (block == GraphBlock::Z && is_output(l))) return;
+    const std::size_t of = block == GraphBlock::W ? l : l + 1;
+    const Layer& it = layer(of);
+    const MatrixView<T> q(pull_.data(), it.P.rows(), it.P.columns());
+    const MatrixView<T> d(image_.data(), it.P.rows(), it.P.columns());
+    if (block == GraphBlock::Z) {
+      const MatrixView<T> g(gradient_.data(), layer(l).Z.rows(), layer(l).Z.columns());
+      propagation(of).backward(team_, q, it.W.view(), scratch_.span(), g);
+      propagation(of).forward(team_, g, it.W.view(), scratch_.span(), d);
+      return;
+    }
+    const MatrixView<T> s(direction_.data(), it.W.rows(), it.W.columns());
+    if (is_output(l) && setup_.output_weights == OutputWeights::cholesky) {
+      const MatrixView<T> target(right_side_.data(), it.Z.rows(), it.W.columns());
+      static_cast<void>(solve_output_W(1, target, s));
+      multiply_dense<T>(team_, false, false, h_.view(), s, d);
+      return;
+    }
+    weight_gradient(l, q, s);
+    propagate(l, s, d);
+  };
+  double sum = 0;
+  for (const GraphUpdate update : updates) {
+    double best = std::numeric_limits<double>::infinity();
+    for (int repeat = 0; repeat < repeats; ++repeat) {
+      const double began = seconds_now();
+      products(update);
+      best = std::min(best, seconds_now() - began);
+    }
+    sum += best;
+  }
+  return sum;
+}
+
 #define DLADMM_INSTANTIATE(T)                                                                                     \
   template bool GraphState<T>::update(GraphUpdate, const GraphPenalties&, GraphUpdateRecord&);                    \
   template void GraphState<T>::run(std::span<const GraphUpdate>, const GraphPenalties&, const std::atomic<bool>&, \
-                                   GraphSweepRecord&);
+                                   GraphSweepRecord&);                                                            \
+  template double GraphState<T>::product_seconds(std::span<const GraphUpdate>, int);
 
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)

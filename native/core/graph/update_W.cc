@@ -131,52 +131,58 @@ template <typename T>
 bool GraphState<T>::update_output_W_exactly(const GraphPenalties& p, GraphUpdateRecord& record) {
   const std::size_t l = depth();
   Layer& it = layer(l);
-  const std::size_t training = it.Z.rows();
-  const std::size_t inputs = it.W.rows();
-  const std::size_t outputs = it.W.columns();
-  const double shift = penalty_on(p, l) / p.rho;
-  const bool by_nodes = training < inputs;
-  const MatrixView<T> h = h_.view();
-  multiply<T>(team_, propagation(l).matrix(), layer(l - 1).Z.view(), h);
+  const MatrixView<T> target(right_side_.data(), it.Z.rows(), it.W.columns());
+  for (std::size_t i = 0; i < target.rows; ++i) {
+    const T* const z = it.Z.view().row(i);
+    const T* const u = u_.view().row(i);
+    for (std::size_t j = 0; j < target.columns; ++j) {
+      target.row(i)[j] = static_cast<T>(static_cast<double>(z[j]) + static_cast<double>(u[j]) / p.rho);
+    }
+  }
+  const MatrixView<T> step(direction_.data(), it.W.rows(), it.W.columns());
+  if (!solve_output_W(penalty_on(p, l) / p.rho, target, step)) return false;
+  record.ridge = solver_.ridge();
+  multiply_dense<T>(team_, false, false, h_.view(), step, it.P.view());
+  // The new W_L takes its place; what is left in `step` is the way there.
+  pass(step.rows, [&](unsigned, Rows rows, auto& partial) {
+    const MatrixView<T> to = it.W.view().rows_from(rows.first, rows.count);
+    const MatrixView<T> from = step.rows_from(rows.first, rows.count);
+    std::swap_ranges(to.data, to.data + to.rows * to.columns, from.data);
+    graph::step_back<T>(from, T(1), to);
+    partial.scalars[kDirection] += graph::square_norm<T>(from);
+  });
+  record.step_norm = sums_.scalar(kDirection);
+  outputs_known_ = false;
+  return std::isfinite(record.step_norm);
+}
 
+template <typename T>
+bool GraphState<T>::solve_output_W(double shift, MatrixView<T> target, MatrixView<T> w) {
+  const std::size_t l = depth();
+  const MatrixView<T> h = h_.view();
+  const bool by_nodes = h.rows < h.columns;
+  multiply<T>(team_, propagation(l).matrix(), layer(l - 1).Z.view(), h);
   const auto fill = [&](MatrixView<T> m) {
     blas::syrk<T>(by_nodes ? blas::Op::none : blas::Op::transpose, h, T(0), m);
     for (std::size_t i = 0; i < m.rows; ++i) m.row(i)[i] += static_cast<T>(shift);
   };
-  if (!solver_.prepare(team_, Inversion::cholesky, std::min(training, inputs), shift > 0 ? 0 : GramSolver<T>::kRounding,
-                       fill))
-    return false;
-  record.ridge = solver_.ridge();
-
-  const MatrixView<T> target(right_side_.data(), training, outputs);
-  for (std::size_t i = 0; i < training; ++i) {
-    const T* const z = it.Z.view().row(i);
-    const T* const u = u_.view().row(i);
-    for (std::size_t j = 0; j < outputs; ++j) {
-      target.row(i)[j] = static_cast<T>(static_cast<double>(z[j]) + static_cast<double>(u[j]) / p.rho);
-    }
-  }
-  // W until now is needed for the length of the step.
-  const MatrixView<T> before(direction_.data(), inputs, outputs);
-  std::copy_n(it.W.flat().data(), it.W.flat().size(), before.data);
+  const double ridge = shift > 0 ? 0 : GramSolver<T>::kRounding;
+  if (!solver_.prepare(team_, Inversion::cholesky, std::min(h.rows, h.columns), ridge, fill)) return false;
   if (by_nodes) {
     solver_.apply_to_columns(team_, target);
-    multiply_dense<T>(team_, true, false, h, target, it.W.view());
+    multiply_dense<T>(team_, true, false, h, target, w);
   } else {
-    multiply_dense<T>(team_, true, false, h, target, it.W.view());
-    solver_.apply_to_columns(team_, it.W.view());
+    multiply_dense<T>(team_, true, false, h, target, w);
+    solver_.apply_to_columns(team_, w);
   }
-  multiply_dense<T>(team_, false, false, h, it.W.view(), it.P.view());
-  step_back(before, 1, it.W.view());
-  record.step_norm = square_norm(before);
-  outputs_known_ = false;
-  return std::isfinite(record.step_norm);
+  return true;
 }
 
 #define DLADMM_INSTANTIATE(T)                                                                           \
   template MatrixView<T> GraphState<T>::product_gradient(std::size_t, const GraphPenalties&);           \
   template bool GraphState<T>::update_hidden_W(std::size_t, const GraphPenalties&, GraphUpdateRecord&); \
   template bool GraphState<T>::update_output_W(const GraphPenalties&, GraphUpdateRecord&);              \
+  template bool GraphState<T>::solve_output_W(double, MatrixView<T>, MatrixView<T>);                    \
   template bool GraphState<T>::update_output_W_exactly(const GraphPenalties&, GraphUpdateRecord&);
 
 DLADMM_INSTANTIATE(float)
