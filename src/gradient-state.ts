@@ -190,6 +190,7 @@ export class GradientState {
     this.#handle.close();
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -57,7 +57,11 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   #result: FitResult<R> | undefined;
   #started = false;
 
-  /** Use {@link train}. */
+  /**
+   * Use {@link train}.
+   *
+   * @internal
+   */
   constructor(data: TrainingData, plan: Plan<R>) {
     this.#data = data;
     this.#plan = plan;
@@ -83,6 +87,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     return this.#engine.read(block, layer);
   }
 
+  /** Trains, and yields a record an iteration; once. Leaving the loop ends the training, with a usable result. */
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'A training can be iterated over only once');
     this.#started = true;
@@ -194,7 +199,8 @@ interface BestModel {
   readonly parameters: Parameters;
 }
 
-type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
+/** A training by any solver. */
+export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
 
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
