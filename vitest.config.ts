@@ -1,6 +1,22 @@
 import { defineConfig } from 'vitest/config';
 
 // Forks: a native crash ends one worker and not the whole run.
+const common = { pool: 'forks', testTimeout: 60_000 } as const;
+
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], pool: 'forks', testTimeout: 60_000 },
+  test: {
+    projects: [
+      { test: { ...common, name: 'checkout', include: ['test/**/*.test.ts'], exclude: ['test/package/**'] } },
+      // What users install: packed and installed once for all of its tests, and only where one of them is to run.
+      {
+        test: {
+          ...common,
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          globalSetup: 'test/package/set-up.ts',
+          testTimeout: 120_000,
+        },
+      },
+    ],
+  },
 });

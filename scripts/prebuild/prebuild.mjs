@@ -65,6 +65,16 @@ function archiveOfOpenBlas() {
   return `${stdout.trim()} ${readFileSync(stdout.split(' ')[0]).length}`;
 }
 
+/** Why none can be made here; undefined when one can. */
+export function obstacle() {
+  try {
+    archiveOfOpenBlas();
+    return undefined;
+  } catch (error) {
+    return error.message.split('\n')[0];
+  }
+}
+
 /** True when there is an addon made from the sources as they are. */
 export const isFresh = () => existsSync(prebuilt) && hasStamp(stamp, sourcesHash());
 

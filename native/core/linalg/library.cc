@@ -36,10 +36,11 @@ std::optional<int> own_threads() {
 }
 
 std::string library() {
-  if (auto* const openblas = find<char*()>("openblas_get_config")) return openblas();
   Dl_info file{};
   const bool found = dladdr(reinterpret_cast<const void*>(&cblas_sgemm), &file) != 0 && file.dli_fname != nullptr;
-  return found ? file.dli_fname : "";
+  const std::string name = found ? file.dli_fname : "unknown";
+  auto* const openblas = find<char*()>("openblas_get_config");
+  return openblas == nullptr ? name : name + ", " + openblas();
 }
 
 std::string kernels() {

@@ -13,7 +13,8 @@ void set_own_threads(int count);
 // The number set, where the library tells it.
 [[nodiscard]] std::optional<int> own_threads();
 
-// The library with its build options, e.g. "OpenBLAS 0.3.21 … DYNAMIC_ARCH … MAX_THREADS=64"; the file of any other.
+// The library with its build options, e.g. "OpenBLAS 0.3.21 … DYNAMIC_ARCH … MAX_THREADS=64". Of any other the file; if
+// an OpenBLAS is loaded beside it, or stands behind it, that one too.
 [[nodiscard]] std::string library();
 
 // The processor that the kernels at work were written for, e.g. "Haswell"; empty where the library does not tell.
