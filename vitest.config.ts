@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
+// The drills of `npm run test:soak` take as long as they take.
+const patience = process.env.DLADMM_SOAK === '1' ? 20 : 1;
+
 // Forks: a native crash ends one worker and not the whole run.
-const common = { pool: 'forks', testTimeout: 60_000 } as const;
+const common = { pool: 'forks', testTimeout: 60_000 * patience } as const;
 
 export default defineConfig({
   test: {
@@ -14,7 +17,7 @@ export default defineConfig({
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           globalSetup: 'test/package/set-up.ts',
-          testTimeout: 120_000,
+          testTimeout: 120_000 * patience,
         },
       },
     ],

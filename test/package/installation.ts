@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, inject } from 'vitest';
+import { drills } from '../children/drills.js';
 import type { Installation } from './set-up.js';
 
 export interface Outcome {
@@ -22,7 +23,7 @@ export function describeInstalled(what: string, facts: (installation: Ready) => 
 }
 
 /** A process that has not ended by then hangs. */
-const HANGS_AFTER = 100_000;
+const HANGS_AFTER = 100_000 * drills(1, 20);
 
 /** Runs a program of the consumer's PATH in one of its folders, with nothing in its environment but what it needs. */
 export async function run(
