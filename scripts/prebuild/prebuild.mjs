@@ -3,7 +3,7 @@
 // Built in a folder of its own, since node-gyp empties build/ and the addon there is what tests and users of this
 // checkout run. Nothing is built that was built from the same sources before.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,10 +29,10 @@ const SOURCES = [
 const workplace = inRoot('build-prebuild');
 const stamp = path.join(workplace, '.stamp');
 
-const isMusl = () =>
-  process.report?.getReport().header.glibcVersionRuntime === undefined && process.platform === 'linux';
+// As prebuildify tells one from the other, and node-gyp-build.
+const isMusl = process.platform === 'linux' && existsSync('/etc/alpine-release');
 const target = `${process.platform}-${process.arch}`;
-const fileName = `dladmm.${isMusl() ? 'musl' : 'glibc'}.node`;
+const fileName = `dladmm.${isMusl ? 'musl' : 'glibc'}.node`;
 
 /** Where the addon for this platform lies, or will lie. */
 export const prebuilt = inRoot('prebuilds', target, fileName);
@@ -55,14 +55,14 @@ const sourcesHash = () =>
 
 const staticEnvironment = { ...process.env, OPENBLAS_STATIC: '1', DLADMM_BLAS: '' };
 
-/** libopenblas.a with its size and date; throws with what to install where there is none. */
+/** libopenblas.a and its size; throws with what to install where there is none. */
 function archiveOfOpenBlas() {
   const { status, stdout, stderr } = spawnSync(process.execPath, [inRoot('native', 'openblas.cjs'), 'libs'], {
     encoding: 'utf8',
     env: staticEnvironment,
   });
   if (status !== 0) throw new Error(stderr.trim());
-  return `${stdout.trim()} ${readFileSync(stdout.split(' ')[0]).length}`;
+  return `${stdout.trim()} ${statSync(stdout.split(' ')[0]).size}`;
 }
 
 /** Why none can be made here; undefined when one can. */

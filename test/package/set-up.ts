@@ -97,6 +97,9 @@ async function anotherVersion(from: string, to: string): Promise<void> {
 }
 
 async function install(folder: string): Promise<Installation> {
+  if (process.platform !== 'linux' || existsSync('/etc/alpine-release')) {
+    return { kind: 'skipped', reason: 'prebuilt addons are for Linux with glibc' };
+  }
   const why = obstacle();
   if (why !== undefined) return { kind: 'skipped', reason: `no prebuilt addon can be made here: ${why}` };
   if (!isFresh()) console.error('building the addon that travels in the package, once for these sources (a minute) …');
