@@ -166,6 +166,7 @@ export class ConstraintsState {
     this.#handle.close();
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

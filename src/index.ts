@@ -16,6 +16,7 @@ export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-option
 export { DlAdmmError, type ErrorCode } from './errors.js';
 export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
 export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
+export { type Info, info } from './info.js';
 export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
@@ -23,6 +24,7 @@ export type { LabelledSamples, StartOptions, StateOptions, SweepPenalties, Sweep
 export { LayeredState } from './layered-state.js';
 export type { Matrix } from './matrix.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
+export type { Dtype, Numbers } from './native.js';
 export type { Activation, Loss, Network } from './network.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
 export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
@@ -83,4 +85,4 @@ export {
   W,
   z,
 } from './sweep.js';
-export { type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';
+export { type AnyTraining, type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';

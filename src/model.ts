@@ -153,6 +153,7 @@ export class Model {
     this.#native = undefined;
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

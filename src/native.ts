@@ -8,6 +8,7 @@ export const BLOCK_NUMBER = { W: 0, b: 1, z: 2, a: 3, u: 4 } as const;
 /** The same for the splitting that keeps all constraints. */
 export const CONSTRAINT_BLOCK_NUMBER = { W: 0, V: 1, Lambda: 2, b: 3 } as const;
 
+/** The type of every number of a training. */
 export type Dtype = 'float32' | 'float64';
 
 export interface NativeNetworkOptions {
@@ -80,6 +81,7 @@ export interface NativeEvaluation {
   readonly correct: number;
 }
 
+/** Numbers of either type. */
 export type Numbers = Float32Array | Float64Array;
 
 export interface NativeLayered extends NativeState {
@@ -329,10 +331,19 @@ export interface NativeAddon {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+interface NodeGypBuild {
+  (folder: string): NativeAddon;
+  path(folder: string): string;
+}
+
+const nodeGypBuild = (): NodeGypBuild => createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
+
+/** The file that the addon was loaded from. */
+export const addonFile = (): string => nodeGypBuild().path(ROOT);
+
 function load(): NativeAddon {
-  const require = createRequire(import.meta.url);
   try {
-    return (require('node-gyp-build') as (folder: string) => NativeAddon)(ROOT);
+    return nodeGypBuild()(ROOT);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new DlAdmmError(
@@ -341,8 +352,10 @@ function load(): NativeAddon {
         `The native addon of dladmm could not be loaded (${process.platform}-${process.arch}, Node ${process.version}): ${reason}`,
         'Possible solutions:',
         '- in a checkout: npm run setup',
-        '- in an application: npm rebuild dladmm (needs a C++20 compiler, make, python3)',
-        '- OpenBLAS: apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
+        '- in an application: npm rebuild dladmm --foreground-scripts',
+        '  Where the package carries no addon for the system, it builds one. That needs a C++20 compiler, make, python3 and OpenBLAS with its headers:',
+        '  apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
+        '- where install scripts are not run, allow this one: npm install-scripts approve dladmm, pnpm approve-builds',
       ].join('\n'),
       { cause },
     );

@@ -27,12 +27,19 @@ export type ConstraintSweep = (N: number) => Iterable<ConstraintUpdate>;
 /** A block of any splitting. */
 export type AnyBlock = Block | ConstraintBlock;
 
+/** Minimises over the weights of a layer. */
 export const W = (layer: number): { readonly block: 'W'; readonly layer: number } => ({ block: 'W', layer });
+/** Minimises over the biases of a layer. */
 export const b = (layer: number): Update => ({ block: 'b', layer });
+/** Minimises over the pre-activations of a layer. */
 export const z = (layer: number): Update => ({ block: 'z', layer });
+/** Minimises over the activations of a hidden layer. */
 export const a = (layer: number): Update => ({ block: 'a', layer });
+/** Moves the multiplier of the output constraint. */
 export const u = (layer: number): Update => ({ block: 'u', layer });
+/** Minimises over the activations of a layer, where every constraint has its multiplier. */
 export const V = (layer: number): ConstraintUpdate => ({ block: 'V', layer });
+/** Moves the multiplier of a layer’s constraint. */
 export const Lambda = (layer: number): ConstraintUpdate => ({ block: 'Lambda', layer });
 
 /**

@@ -77,7 +77,11 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   #result: FitResult<R> | undefined;
   #started = false;
 
-  /** Use {@link train}. */
+  /**
+   * Use {@link train}.
+   *
+   * @internal
+   */
   constructor(data: TrainingData, plan: Plan<R>, options: StoredTraining['options'], from?: Resumption) {
     this.#data = data;
     this.#plan = plan;
@@ -117,6 +121,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     return this.#keeper.bytes;
   }
 
+  /** Trains, and yields a record an iteration; once. Leaving the loop ends the training, with a usable result. */
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'A training can be iterated over only once');
     this.#started = true;
@@ -270,7 +275,8 @@ interface EvaluationSets {
   readonly test?: number;
 }
 
-type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
+/** A training by any solver. */
+export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
 
 /**
  * Begins a training. Options are checked here; data as the iteration begins.

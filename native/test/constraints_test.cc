@@ -1,7 +1,5 @@
 // The splitting that keeps all constraints against the formulas of the paper, written out plainly in double: every
 // update, in any order, whatever is kept of products and gradients.
-#include <cblas.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -16,6 +14,7 @@
 #endif
 
 #include "core/constraints/state.hpp"
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 #include "test/plain.hpp"
@@ -646,7 +645,7 @@ void the_functions_are_the_c_librarys() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("float: the functions are the C library's", the_functions_are_the_c_librarys<float>);
   fact("double: the functions are the C library's", the_functions_are_the_c_librarys<double>);
   fact("the model lies above", the_model_lies_above);

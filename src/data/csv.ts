@@ -52,6 +52,7 @@ export interface UnlabelledTable extends Features {
   readonly task: 'unlabelled';
 }
 
+/** What a table turned out to hold. */
 export type CsvTable = ClassificationTable | RegressionTable | UnlabelledTable;
 
 /** Whole numbers below this are taken for classes when the task is not told. */

@@ -21,5 +21,12 @@ export { type IdxArray, parseIdx, readIdx } from './idx.js';
 export { cacheFolder, type LocateOptions, type SearchFolder, searchPath } from './locate.js';
 export { encodeNpy, type NpyArray, parseNpy, readNpy } from './npy.js';
 export { type NpzOptions, parseNpz, readNpz } from './npz.js';
-export { type DatasetDescription, type DatasetName, datasetNames, describeDataset } from './registry.js';
+export {
+  type DatasetDescription,
+  type DatasetFile,
+  type DatasetName,
+  type DatasetSource,
+  datasetNames,
+  describeDataset,
+} from './registry.js';
 export { splitDataset } from './split.js';
