@@ -1,0 +1,160 @@
+/**
+ * What each layer adds to the last one. By themselves the features of the start, drawn at random, carry a ridge regression;
+ * each variant below lets more of the variables move.
+ */
+import {
+  type ConstraintSweep,
+  ConstraintsState,
+  fit as fitModel,
+  Lambda,
+  type SigmoidOptions,
+  sigmoidSweep,
+  V,
+  W,
+} from 'dladmm';
+import { frozen, layersOf, type Settings } from './methods.js';
+import type { Task } from './tasks.js';
+
+/** What moves, from least to most. `ridge` is one least-squares solve of W_N for the targets, with the same λ. */
+export const VARIANTS = ['ridge', 'W_N', '+ V_{N-1}', 'all'] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+const SWEEPS: Readonly<Record<Exclude<Variant, 'ridge'>, ConstraintSweep>> = {
+  W_N: frozen,
+  '+ V_{N-1}': (N) => [W(N), V(N - 1), V(N), Lambda(N - 1), Lambda(N)],
+  all: sigmoidSweep,
+};
+
+/** Gains of the first weights: the published code's, and the one that the paper has. */
+const GAINS = [8, 1];
+
+export interface LayersResult {
+  readonly task: string;
+  readonly layers: string;
+  readonly gain: number;
+  readonly epochs: number;
+  readonly trials: number;
+  /** Mean over the trials of the smallest error of any epoch, and the smallest of all. */
+  readonly errors: readonly { readonly variant: Variant; readonly mean: number; readonly best: number }[];
+  /** ‖W_l − W_l⁰‖ / ‖W_l⁰‖ for l = 1 … N as all layers have moved, mean over the trials. */
+  readonly moved: readonly number[];
+}
+
+export async function measureLayers(
+  task: Task,
+  trials: number,
+  settings: Settings,
+  say: (text: string) => void,
+): Promise<readonly LayersResult[]> {
+  const results: LayersResult[] = [];
+  for (const gain of GAINS) {
+    const errors: { variant: Variant; each: number[] }[] = VARIANTS.map((variant) => ({ variant, each: [] }));
+    const moved: (readonly number[])[] = [];
+    for (let seed = 1; seed <= trials; seed += 1) {
+      const data = dataOf(task, settings.points, seed);
+      const options: SigmoidOptions = {
+        solver: 'sigmoid-admm',
+        layers: layersOf(task, 'admm'),
+        loss: 'squared-error',
+        initialisation: { scheme: 'msra', gain },
+        seed,
+        threads: settings.threads,
+        trainMetrics: true,
+        iterations: settings.epochs,
+      };
+      const start = await weightsAtStart(data, options);
+      for (const { variant, each } of errors) {
+        if (variant === 'ridge') {
+          each.push(await ridge(data, options, start));
+          continue;
+        }
+        const { model, history } = await fitModel(data, { ...options, sweep: SWEEPS[variant] });
+        each.push(Math.min(...history.map(({ train }) => 2 * (train?.loss ?? Number.NaN))));
+        if (variant === 'all') moved.push(model.weights.map((weights, l) => change(weights, start.weights[l])));
+        model.close();
+      }
+      say(
+        `${task.name} gain ${gain} seed ${seed}: ${errors.map(({ each }) => each.at(-1)?.toExponential(2)).join(' ')}`,
+      );
+    }
+    results.push({
+      task: task.name,
+      layers: layersOf(task, 'admm').join('-'),
+      gain,
+      epochs: settings.epochs,
+      trials,
+      errors: errors.map(({ variant, each }) => ({ variant, mean: average(each), best: Math.min(...each) })),
+      moved: (moved[0] ?? []).map((_, l) => average(moved.map((list) => list[l] ?? Number.NaN))),
+    });
+  }
+  return results;
+}
+
+interface Start {
+  readonly weights: readonly ArrayLike<number>[];
+  readonly biases: readonly ArrayLike<number>[];
+}
+
+type Data = ReturnType<typeof dataOf>;
+
+function dataOf(task: Task, points: number, seed: number) {
+  const { x, y } = task.points(points, seed, 'train');
+  return {
+    x: { data: x, rows: points, columns: task.inputs },
+    y: { data: y, rows: points, columns: 1 },
+  };
+}
+
+/** The multipliers are zero and the constraints hold, so a sweep over one of them moves nothing. */
+async function weightsAtStart(data: Data, options: SigmoidOptions): Promise<Start> {
+  const { model } = await fitModel(data, { ...options, iterations: 1, sweep: () => [Lambda(1)] });
+  const { weights, biases } = model;
+  model.close();
+  return { weights, biases };
+}
+
+/** min over W_N of ½‖V_{N−1} W_Nᵀ + b_N − Y‖² + (λ/2)‖[W_N b_N]‖²: the W_N update of a state whose V_N is Y. */
+async function ridge(data: Data, { layers, threads = 1 }: SigmoidOptions, start: Start): Promise<number> {
+  const N = layers.length - 1;
+  const network = { layers, activation: 'sigmoid', loss: 'squared-error' } as const;
+  const state = await ConstraintsState.create({ network, dtype: 'float64', threads }, data);
+  try {
+    for (let l = 1; l <= N; l += 1) {
+      await state.write('W', l, Float64Array.from(start.weights[l - 1] ?? []));
+      await state.write('b', l, Float64Array.from(start.biases[l - 1] ?? []));
+    }
+    await state.start();
+    await state.write('V', N, data.y.data);
+    await state.run([W(N)], { lambda: 1e-6, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
+    return 2 * (await state.evaluate('train')).loss;
+  } finally {
+    state.close();
+  }
+}
+
+const average = (list: readonly number[]): number => list.reduce((sum, value) => sum + value, 0) / list.length;
+
+function change(now: ArrayLike<number>, before: ArrayLike<number> | undefined): number {
+  let moved = 0;
+  let length = 0;
+  for (let i = 0; i < now.length; i += 1) {
+    const old = before?.[i] ?? Number.NaN;
+    moved += ((now[i] ?? Number.NaN) - old) ** 2;
+    length += old ** 2;
+  }
+  return Math.sqrt(moved / length);
+}
+
+/** A row for each task and gain: the mean error of each variant, and how far each W_l went. */
+export function layerTable(results: readonly LayersResult[]): string {
+  const shown = (value: number): string => value.toExponential(1).padEnd(10);
+  return [
+    `task  gain  ${VARIANTS.map((variant) => variant.padEnd(10)).join(' ')}  ‖ΔW_l‖/‖W_l‖, l = 1 … N`,
+    ...results.map(
+      ({ task, gain, errors, moved }) =>
+        `${task.padEnd(5)} ${String(gain).padEnd(5)} ${errors.map(({ mean }) => shown(mean)).join(' ')}  ${moved
+          .map((share) => share.toExponential(1))
+          .join('  ')}`,
+    ),
+  ].join('\n');
+}
