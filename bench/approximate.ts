@@ -6,11 +6,13 @@
  *     npm run --silent bench:approximate -- [--tasks x2,uv,l1-radial,l2-radial] [--methods admm,frozen,sgd,adam,sgd-sigmoid]
  *                                           [--trials 3] [--points 1000] [--epochs 2000] [--threads N] [--out FOLDER]
  *                                           [--svg FILE] [--fresh] [--json]
- *     npm run --silent bench:approximate -- --layers [--tasks x2,uv] [--trials 5]
+ *     npm run --silent bench:approximate -- --layers [--tasks x2,uv] [--trials 5] [--epochs 500]
+ *     npm run --silent bench:approximate -- --kkt [--epochs 5000]
  *
  * Writes bench/results/approximate-TASK.json after every trial and docs/approximate.svg at the end. A trial that is there
  * already, with the same seed, points and epochs, is not run again, so a long run may be stopped and resumed; `--fresh`
- * begins anew. `--layers` tells how much each layer adds to what the last one does alone.
+ * begins anew. `--layers` tells how much each layer adds to what the last one does alone, `--kkt` how the
+ * KKT residual falls (docs/kkt.svg).
  */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -18,9 +20,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DlAdmmError } from 'dladmm';
+import type { TopLevelSpec } from 'vega-lite';
 import { checkWritable, writeFileAtomic } from '#atomic-file';
 import { native } from '#native';
 import { specificationOf } from './approximate/chart.js';
+import { kktSpecification, kktTable, measureKkt } from './approximate/kkt.js';
 import { layerTable, measureLayers } from './approximate/layers.js';
 import { layersOf, METHODS, type Settings } from './approximate/methods.js';
 import { HEAD, lineOf, summaryOf, type TaskResult, withTrial } from './approximate/result.js';
@@ -35,11 +39,12 @@ const { values } = parseArgs({
     methods: { type: 'string', default: METHODS.join(',') },
     trials: { type: 'string' },
     points: { type: 'string', default: '1000' },
-    epochs: { type: 'string', default: '2000' },
+    epochs: { type: 'string' },
     threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
     out: { type: 'string' },
     svg: { type: 'string' },
     layers: { type: 'boolean', default: false },
+    kkt: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -74,10 +79,11 @@ async function main(): Promise<void> {
   const trials = countOf(values.trials ?? (values.layers ? '5' : '3'), '--trials');
   const settings: Settings = {
     points: countOf(values.points, '--points'),
-    epochs: countOf(values.epochs, '--epochs'),
+    epochs: countOf(values.epochs ?? (values.kkt ? '5000' : values.layers ? '500' : '2000'), '--epochs'),
     threads: countOf(values.threads, '--threads'),
   };
   const folder = values.out ?? fromRoot('bench/results');
+  if (values.kkt) return kkt(settings, join(folder, 'approximate-kkt.json'));
   if (values.layers) return layers(tasks, trials, settings, join(folder, 'approximate-layers.json'));
 
   const svg = values.svg ?? fromRoot('docs/approximate.svg');
@@ -96,10 +102,7 @@ async function main(): Promise<void> {
     }
     show(task, result, task === tasks[0]);
   }
-  const charts = await loadCharts();
-  if (charts === undefined) return say(HOW_TO_HAVE_CHARTS);
-  await write(svg, await charts(specificationOf(await all(folder))));
-  say(`wrote ${svg}`);
+  await draw(svg, specificationOf(await all(folder)));
 }
 
 async function begin(folder: string, task: Task, { points, threads }: Settings): Promise<TaskResult> {
@@ -123,4 +126,20 @@ async function layers(tasks: readonly Task[], trials: number, settings: Settings
     await write(file, `${JSON.stringify(results, undefined, 1)}\n`);
   }
   console.log(values.json ? JSON.stringify(results) : layerTable(results));
+}
+
+async function kkt({ epochs, threads }: Settings, file: string): Promise<void> {
+  const svg = values.svg ?? fromRoot('docs/kkt.svg');
+  for (const each of [file, svg]) await checkWritable(each);
+  const results = await measureKkt(epochs, threads);
+  await write(file, `${JSON.stringify(results)}\n`);
+  console.log(values.json ? JSON.stringify(results) : kktTable(results));
+  await draw(svg, kktSpecification(results));
+}
+
+async function draw(svg: string, specification: TopLevelSpec): Promise<void> {
+  const charts = await loadCharts();
+  if (charts === undefined) return say(HOW_TO_HAVE_CHARTS);
+  await write(svg, await charts(specification));
+  say(`wrote ${svg}`);
 }

@@ -30,9 +30,11 @@ export interface Trial {
 /** Where the fitted functions are drawn. */
 export const FIT_POINTS: readonly number[] = Array.from({ length: 201 }, (_, i) => -1 + i / 100);
 
-/** Epochs that a curve keeps: the first ten, then 20 of each power of ten. */
+/** Epochs that a curve keeps: the first ten, then 20 of each power of ten, and 1, 2 and 5 times it. */
 export const isKept = (epoch: number): boolean =>
-  epoch <= 10 || Math.floor(20 * Math.log10(epoch)) !== Math.floor(20 * Math.log10(epoch - 1));
+  epoch <= 10 ||
+  Math.floor(20 * Math.log10(epoch)) !== Math.floor(20 * Math.log10(epoch - 1)) ||
+  /^[125]0*$/.test(String(epoch));
 
 /** One seed of a method; SGD at the largest of its rates at which nothing diverges. */
 export async function runTrial(task: Task, method: Method, seed: number, settings: Settings): Promise<Trial> {

@@ -1,17 +1,7 @@
 /** What is swept, one run after the other: the settings of sigmoid-ADMM, and those of SGD on networks of the same shape. */
-import {
-  type Initialisation,
-  loadDataset,
-  type Matrix,
-  type Scheme,
-  type TrainingData,
-  type TrainOptions,
-  train,
-} from 'dladmm';
+import { type Initialisation, loadDataset, type Scheme, type TrainingData, type TrainOptions, train } from 'dladmm';
 import { seededRandom } from '../random.js';
-
-export const SCALINGS = ['raw', '[0, 1]', 'standardised'] as const;
-export type Scaling = (typeof SCALINGS)[number];
+import { SCALINGS, type Scaling, scalerOf } from '../scaling.js';
 
 export type Task = 'x2' | 'breast-cancer';
 
@@ -47,10 +37,12 @@ const admm = (row: readonly string[], task: Task, scaling: Scaling, options: Par
   options: { solver: 'sigmoid-admm', ...options } as Partial<TrainOptions>,
 });
 
-/** Every run of one seed. x² is on [−1, 1] unless its inputs are what varies. */
+const short = (value: number): string => (value < 1e-2 ? value.toExponential() : String(value));
+
+/** Every run of one seed. Inputs are standardised unless they are what varies. */
 export function runs(): readonly Run[] {
   const grid = BETAS.flatMap((beta) =>
-    LAMBDAS.map((lambda) => admm([`β = ${beta}`, `λ = ${lambda}`], 'x2', 'standardised', { beta, lambda })),
+    LAMBDAS.map((lambda) => admm([`β = ${beta}`, `λ = ${short(lambda)}`], 'x2', 'standardised', { beta, lambda })),
   );
   const starts = SCHEMES.flatMap((scheme) =>
     (['normal', 'uniform'] as const).map((distribution) =>
@@ -71,7 +63,7 @@ function sgd(activation: 'relu' | 'sigmoid'): readonly Run[] {
       ([name, initialisation]): Run => ({
         ...common,
         task: 'x2',
-        row: [`rate ${learningRate}`, `start ${name}`],
+        row: [`rate ${short(learningRate)}`, `start ${name}`],
         scaling: 'standardised',
         options: { ...options, learningRate, initialisation },
       }),
@@ -152,23 +144,4 @@ async function dataOf({ task, scaling }: Run, seed: number, points: number): Pro
     loss: 'one-hot-squared-error',
     data: { x: scale(training.x), labels: training.labels, test: { x: scale(test.x), labels: test.labels } },
   };
-}
-
-/** Column by column, from the training samples alone. */
-export function scalerOf({ data, rows, columns }: Matrix, scaling: Scaling): (x: Matrix) => Matrix {
-  const shifts = new Float64Array(columns);
-  const widths = new Float64Array(columns).fill(1);
-  for (let j = 0; j < columns && scaling !== 'raw'; j += 1) {
-    const column = Float64Array.from({ length: rows }, (_, i) => data[i * columns + j] ?? Number.NaN);
-    const low = column.reduce((least, value) => Math.min(least, value));
-    const high = column.reduce((most, value) => Math.max(most, value));
-    const mean = column.reduce((sum, value) => sum + value, 0) / rows;
-    const deviation = Math.sqrt(column.reduce((sum, value) => sum + (value - mean) ** 2, 0) / rows);
-    shifts[j] = scaling === '[0, 1]' ? low : mean;
-    widths[j] = (scaling === '[0, 1]' ? high - low : deviation) || 1;
-  }
-  return (x) => ({
-    ...x,
-    data: Float64Array.from(x.data, (value, i) => (value - (shifts[i % columns] ?? 0)) / (widths[i % columns] ?? 1)),
-  });
 }
