@@ -96,7 +96,7 @@ export interface NativeConstraintsOptions extends NativeNetworkOptions {
 }
 
 export interface NativeConstraintsPenalties {
-  readonly lambda: number;
+  readonly lambda: readonly number[];
   readonly beta: readonly number[];
   readonly majoriser: 'paper' | 'code';
 }

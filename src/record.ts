@@ -89,7 +89,7 @@ export interface ConstraintMeasures {
   readonly lagrangian: number;
   /** ½‖V_N − Y‖². */
   readonly loss: number;
-  /** (λ/2) Σ ‖[W_i b_i]‖². */
+  /** Σ (λ_i/2)‖[W_i b_i]‖². */
   readonly regularisation: number;
   /** ‖σ(W_i V_{i−1}) − V_i‖² for i = 1 … N, without σ for i = N: the squared norm of ∂L/∂Λ_i. */
   readonly residuals: readonly number[];

@@ -89,6 +89,22 @@ describe('every iteration', () => {
     expect(training.result.iterations).toBe(12);
   });
 
+  test('takes one λ and one β for all layers, or one each', async () => {
+    const one = await fitModel(products(3, 40), { ...BASE, lambda: 0.1, beta: 2 });
+    const each = await fitModel(products(3, 40), { ...BASE, lambda: [0.1, 0.1, 0.1], beta: [2, 2, 2] });
+    const other = await fitModel(products(3, 40), { ...BASE, lambda: [0.1, 0.1, 0.2], beta: 2 });
+    expect(each.model.weights).toEqual(one.model.weights);
+    expect(other.model.weights[2]).not.toEqual(one.model.weights[2]);
+    const { regularisation } = other.history.at(-1) ?? {};
+    const squares = (values: Iterable<number>): number => [...values].reduce((sum, value) => sum + value * value, 0);
+    const expected = other.model.weights.reduce(
+      (sum, weights, l) =>
+        sum + ([0.05, 0.05, 0.1][l] ?? 0) * (squares(weights) + squares(other.model.biases[l] ?? [])),
+      0,
+    );
+    expect(regularisation).toBeCloseTo(expected, 10);
+  });
+
   test('tells the products that it took', async () => {
     const { history } = await fitModel(products(3, 40), { ...BASE, layers: [2, 6, 7, 7, 1], iterations: 2 });
     // For each layer its gradient, its image for the new W and for the new V below; for each hidden V its share of that
@@ -176,7 +192,7 @@ describe('the KKT residual', () => {
 describe('one update', () => {
   const data = products(5, 15);
   const layers = [2, 4, 3, 1];
-  const penalties: ConstraintPenalties = { lambda: 0.1, beta: [2, 0.5, 3], majoriser: 'paper' };
+  const penalties = { lambda: [0.1, 0.3, 0.2], beta: [2, 0.5, 3], majoriser: 'paper' } as const;
 
   /** The pre-activations [V 1] [W b]ᵀ. */
   const preActivations = (input: Matrix64, weights: Matrix64, bias: Float64Array): Matrix64 =>
@@ -253,7 +269,7 @@ describe('one update', () => {
         sum += beta * (miss * slope(p0) * (p - p0) + (h / 4) * (p - p0) ** 2);
       }
       const squares = [...W_l.data, ...b_l].reduce((total, value) => total + value * value, 0);
-      return sum + (penalties.lambda / 2) * squares;
+      return sum + (pick(penalties.lambda, l - 1) / 2) * squares;
     };
   }
 
@@ -488,6 +504,9 @@ describe('what is refused', () => {
     ['a ReLU', { activation: 'relu' }, /ARGUMENT/, /activation.*relu/],
     ['cross-entropy', { loss: 'softmax-cross-entropy' }, /ARGUMENT/, /loss.*softmax/],
     ['a negative λ', { lambda: -1 }, /RANGE/, /lambda.*-1/],
+    ['too many λ', { lambda: [1, 1, 1, 1] }, /SHAPE/, /lambda/],
+    ['a negative λ of one layer', { lambda: [1, -1, 1] }, /RANGE/, /lambda\[1\].*-1/],
+    ['λ of another kind', { lambda: 'little' }, /ARGUMENT/, /lambda.*little/],
     ['a β of zero', { beta: 0 }, /RANGE/, /beta.*0/],
     ['too few β', { beta: [1, 1] }, /SHAPE/, /beta/],
     ['a β that is no number', { beta: [1, 1, 'x'] }, /ARGUMENT/, /beta\[2\]/],

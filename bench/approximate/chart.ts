@@ -24,7 +24,7 @@ function curves({ task, definition, judged, methods }: TaskResult) {
   );
   return {
     ...size,
-    title: `${task}: ${definition.split(',')[0]}${definition.includes('noise') ? ', noise' : ''}`,
+    title: { text: task, subtitle: definition },
     data: { values },
     mark: { type: 'line', strokeWidth: 1.5 },
     encoding: {

@@ -100,7 +100,7 @@ export function kktTable(results: readonly KktResult[]): string {
     .trimEnd();
 }
 
-/** A panel a case, with a line of slope −1. */
+/** A panel a case, with a line of slope −1 below its running mean. */
 export function kktSpecification(results: readonly KktResult[]): TopLevelSpec {
   return {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
@@ -111,7 +111,7 @@ export function kktSpecification(results: readonly KktResult[]): TopLevelSpec {
         { iteration, line: 'KKT residual', value: kkt },
         { iteration, line: 'running mean', value: mean },
         ...(later === null ? [] : [{ iteration, line: 'from the 11th on', value: later }]),
-        { iteration, line: '1/K', value: first / iteration },
+        { iteration, line: 'falls as 1/K', value: first / (10 * iteration) },
       ]);
       return {
         width: 300,
@@ -126,7 +126,7 @@ export function kktSpecification(results: readonly KktResult[]): TopLevelSpec {
             field: 'line',
             type: 'nominal',
             title: null,
-            sort: ['KKT residual', 'running mean', 'from the 11th on', '1/K'],
+            sort: ['KKT residual', 'running mean', 'from the 11th on', 'falls as 1/K'],
           },
         },
       } as const;
