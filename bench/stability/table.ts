@@ -20,26 +20,34 @@ export interface Row {
   readonly worst: number | null;
 }
 
-/** One row a task, solver and value, in the order of their first run. */
+/** One row a task, solver and value; those of one kind (β, λ, start …) stand together, in the order of their first run. */
 export function rowsOf(results: readonly Result[]): readonly Row[] {
-  const groups = new Map<string, { key: Pick<Row, 'task' | 'solver' | 'varied'>; errors: number[] }>();
+  const kinds = new Map<string, Map<string, number[]>>();
+  const keys = new Map<string, Pick<Row, 'task' | 'solver' | 'varied'>>();
   for (const { task, solver, row, outcomes } of results) {
     for (const varied of row) {
+      const kind = [task, solver, varied.split(' ')[0]].join();
       const name = [task, solver, varied].join();
-      const group = groups.get(name) ?? { key: { task, solver, varied }, errors: [] };
-      group.errors.push(...outcomes.map(({ error }) => error ?? Number.POSITIVE_INFINITY));
-      groups.set(name, group);
+      const errors = kinds.get(kind) ?? new Map<string, number[]>();
+      const own = outcomes.map(({ error }) => error ?? Number.POSITIVE_INFINITY);
+      kinds.set(kind, errors.set(name, [...(errors.get(name) ?? []), ...own]));
+      keys.set(name, { task, solver, varied });
     }
   }
-  return [...groups.values()].map(({ key, errors }) => ({
-    ...key,
-    runs: errors.length,
-    finite: errors.filter(Number.isFinite).length,
-    reached: errors.filter((error) => error <= REACHED[key.task]).length,
-    best: finite(Math.min(...errors)),
-    median: finite(median(errors)),
-    worst: finite(Math.max(...errors)),
-  }));
+  return [...kinds.values()].flatMap((group) =>
+    [...group].map(([name, errors]) => {
+      const key = keys.get(name) as Pick<Row, 'task' | 'solver' | 'varied'>;
+      return {
+        ...key,
+        runs: errors.length,
+        finite: errors.filter(Number.isFinite).length,
+        reached: errors.filter((error) => error <= REACHED[key.task]).length,
+        best: finite(Math.min(...errors)),
+        median: finite(median(errors)),
+        worst: finite(Math.max(...errors)),
+      };
+    }),
+  );
 }
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
