@@ -413,7 +413,7 @@ describe('a hard start', () => {
   );
   test.each(all)('stays finite: %s (%o)', async (_, options, data) => {
     const { model, status, history } = await fitModel(data, { ...options, iterations: 30 });
-    expect(['completed', 'diverged']).toContain(status.kind);
+    expect(status.kind).toBe('completed');
     for (const { lagrangian, kkt } of history) expect(Number.isFinite(lagrangian) && Number.isFinite(kkt)).toBe(true);
     for (const values of [...model.weights, ...model.biases]) expect(values.every(Number.isFinite)).toBe(true);
     const { outputs } = await model.predict(data.x);
