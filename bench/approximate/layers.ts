@@ -38,6 +38,11 @@ export interface LayersResult {
   readonly errors: readonly { readonly variant: Variant; readonly mean: number; readonly best: number }[];
   /** ‖W_l − W_l⁰‖ / ‖W_l⁰‖ for l = 1 … N as all layers have moved, mean over the trials. */
   readonly moved: readonly number[];
+  /**
+   * The same of what the network makes of the points in each hidden layer. λ takes from W_l at once what lies in
+   * directions that no point has, which moves W_l far and its features not at all.
+   */
+  readonly featuresMoved: readonly number[];
 }
 
 export async function measureLayers(
@@ -50,6 +55,7 @@ export async function measureLayers(
   for (const gain of GAINS) {
     const errors: { variant: Variant; each: number[] }[] = VARIANTS.map((variant) => ({ variant, each: [] }));
     const moved: (readonly number[])[] = [];
+    const featuresMoved: (readonly number[])[] = [];
     for (let seed = 1; seed <= trials; seed += 1) {
       const data = dataOf(task, settings.points, seed);
       const options: SigmoidOptions = {
@@ -70,7 +76,11 @@ export async function measureLayers(
         }
         const { model, history } = await fitModel(data, { ...options, sweep: SWEEPS[variant] });
         each.push(Math.min(...history.map(({ train }) => 2 * (train?.loss ?? Number.NaN))));
-        if (variant === 'all') moved.push(model.weights.map((weights, l) => change(weights, start.weights[l])));
+        if (variant === 'all') {
+          const before = features(data, start);
+          moved.push(model.weights.map((weights, l) => change(weights, start.weights[l])));
+          featuresMoved.push(features(data, model).map((now, l) => change(now, before[l])));
+        }
         model.close();
       }
       say(
@@ -84,7 +94,8 @@ export async function measureLayers(
       epochs: settings.epochs,
       trials,
       errors: errors.map(({ variant, each }) => ({ variant, mean: average(each), best: Math.min(...each) })),
-      moved: (moved[0] ?? []).map((_, l) => average(moved.map((list) => list[l] ?? Number.NaN))),
+      moved: byLayer(moved),
+      featuresMoved: byLayer(featuresMoved),
     });
   }
   return results;
@@ -134,6 +145,29 @@ async function ridge(data: Data, { layers, threads = 1 }: SigmoidOptions, start:
 
 const average = (list: readonly number[]): number => list.reduce((sum, value) => sum + value, 0) / list.length;
 
+const byLayer = (lists: readonly (readonly number[])[]): readonly number[] =>
+  (lists[0] ?? []).map((_, l) => average(lists.map((list) => list[l] ?? Number.NaN)));
+
+/** σ(V_{l−1} W_lᵀ + b_l) of the hidden layers, by plain loops. */
+function features({ x }: Data, { weights, biases }: Start): readonly Float64Array[] {
+  const all: Float64Array[] = [];
+  let input = x.data;
+  let width = x.columns;
+  for (const [l, bias] of biases.slice(0, -1).entries()) {
+    const matrix = weights[l] ?? [];
+    const output = new Float64Array(x.rows * bias.length);
+    for (let at = 0; at < output.length; at += 1) {
+      const [i, j] = [Math.floor(at / bias.length), at % bias.length];
+      let sum = bias[j] ?? Number.NaN;
+      for (let k = 0; k < width; k += 1) sum += (input[i * width + k] ?? 0) * (matrix[j * width + k] ?? 0);
+      output[at] = 1 / (1 + Math.exp(-sum));
+    }
+    all.push(output);
+    [input, width] = [output, bias.length];
+  }
+  return all;
+}
+
 function change(now: ArrayLike<number>, before: ArrayLike<number> | undefined): number {
   let moved = 0;
   let length = 0;
@@ -145,16 +179,24 @@ function change(now: ArrayLike<number>, before: ArrayLike<number> | undefined): 
   return Math.sqrt(moved / length);
 }
 
-/** A row for each task and gain: the mean error of each variant, and how far each W_l went. */
+/** A row for each task and gain: the mean error of each variant, and how far each W_l and each layer's features went. */
 export function layerTable(results: readonly LayersResult[]): string {
-  const shown = (value: number): string => value.toExponential(1).padEnd(10);
-  return [
-    `task  gain  ${VARIANTS.map((variant) => variant.padEnd(10)).join(' ')}  ‖ΔW_l‖/‖W_l‖, l = 1 … N`,
-    ...results.map(
-      ({ task, gain, errors, moved }) =>
-        `${task.padEnd(5)} ${String(gain).padEnd(5)} ${errors.map(({ mean }) => shown(mean)).join(' ')}  ${moved
-          .map((share) => share.toExponential(1))
-          .join('  ')}`,
-    ),
-  ].join('\n');
+  const shares = (list: readonly number[]): string => list.map((share) => share.toExponential(1)).join('  ');
+  const cells = results.map(({ task, gain, errors, moved, featuresMoved }) => [
+    task,
+    String(gain),
+    ...errors.map(({ mean }) => mean.toExponential(1)),
+    shares(moved),
+    shares(featuresMoved),
+  ]);
+  const head = ['task', 'gain', ...VARIANTS, '‖ΔW_l‖/‖W_l‖, l = 1 … N', 'of the features'];
+  const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)));
+  return [head, ...cells]
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

@@ -1,5 +1,5 @@
-// The W_l update, biases included. With A = [V_{l-1} 1], the gradient G = [D_lᵀ V_{l-1}, D_lᵀ 1] + λ_l [W_l b_l] and the
-// curvature h of the model (2 where the layer is linear and the model exact),
+// The W_l update, biases included. With A = [V_{l-1} 1], the gradient G = [D_lᵀ V_{l-1}, D_lᵀ 1] + λ_l [W_l b_l] and
+// the curvature h of the model (2 where the layer is linear and the model exact),
 //
 //     [W_l b_l] <- [W_l b_l] − G (λ_l I + (β_l h/2) Aᵀ A)⁻¹
 //
