@@ -1,4 +1,4 @@
-import type { Method } from './methods.js';
+import { METHODS, type Method } from './methods.js';
 import type { Trial } from './trial.js';
 
 export interface MethodResult {
@@ -90,18 +90,15 @@ export function lineOf(summary: Summary): string {
     .trimEnd();
 }
 
-/** A trial put in its place: methods in the order they came, seeds in theirs; one of the same seed gives way. */
+/** A trial put in its place: methods in the order of {@link METHODS}, trials in that of their seeds, one a seed. */
 export function withTrial(result: TaskResult, method: Method, layers: string, trial: Trial): TaskResult {
   const known = result.methods.find((other) => other.method === method);
+  const others = result.methods.filter((other) => other !== known);
   const trials = [...(known?.trials ?? []).filter(({ seed }) => seed !== trial.seed), trial].sort(
     (left, right) => left.seed - right.seed,
   );
-  const next: MethodResult = { method, layers, trials };
-  return {
-    ...result,
-    methods:
-      known === undefined
-        ? [...result.methods, next]
-        : result.methods.map((other) => (other.method === method ? next : other)),
-  };
+  const methods = [...others, { method, layers, trials }].sort(
+    (left, right) => METHODS.indexOf(left.method) - METHODS.indexOf(right.method),
+  );
+  return { ...result, methods };
 }

@@ -113,6 +113,8 @@ describe('a result', () => {
     expect(two.methods.map(({ trials }) => trials.map(({ seed }) => seed))).toEqual([[1, 2]]);
     const again = withTrial(two, 'admm', '1-5-1', trial(2, 9));
     expect(again.methods[0]?.trials.map(({ error }) => error)).toEqual([4, 9]);
+    const more = withTrial(withTrial(again, 'adam', '1-5-1', trial(1, 1)), 'sgd', '1-5-1', trial(1, 1));
+    expect(more.methods.map(({ method }) => method)).toEqual(['admm', 'sgd', 'adam']);
   });
 });
 
