@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { addonFile, native } from './native.js';
+import { packageVersion } from './version.js';
 
 /** What is at work here: for a bug report, and to tell why two machines differ in the last bits. */
 export interface Info {
@@ -15,8 +15,6 @@ export interface Info {
 
 /** Version, addon, BLAS and kernels. */
 export function info(): Info {
-  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(manifest) as { readonly version: string };
   const { config, core } = native.info();
-  return { version, addon: addonFile(), blas: config.trim(), kernels: core };
+  return { version: packageVersion(), addon: addonFile(), blas: config.trim(), kernels: core };
 }
