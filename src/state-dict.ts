@@ -125,7 +125,8 @@ export function stateDictModel(bytes: Uint8Array, file: string, options: StateDi
   const activation = given(options.activation, 'relu');
   checkActivation(activation);
   const loss = given(options.loss, 'softmax-cross-entropy');
-  const { tensors } = decodeSafetensors(bytes, file);
+  const { tensors, metadata } = decodeSafetensors(bytes, file);
+  if (metadata.network !== undefined) throw refusal(file, 'it is a model of dladmm, which is loaded as it is');
   const { layers, ...parameters } = parametersOf(tensors, layerNames(tensors, options.order, file), file);
   const { classes } = options;
   checkClasses(classes, classCount(loss, layers.at(-1) ?? 0));

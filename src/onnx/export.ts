@@ -5,8 +5,8 @@
  * other losses, which have no probabilities: the values themselves (squared error), or a score for every class, of which the
  * largest names the class (hinge, one-hot squared error; a hinge network with one output says class 1 above ½).
  */
-import { oneOf, whole } from '../checks.js';
-import { DlAdmmError } from '../errors.js';
+import { checkKeys, checkObject, oneOf, whole } from '../checks.js';
+import { DlAdmmError, expected } from '../errors.js';
 import type { Numbers } from '../native.js';
 import type { Activation, Network } from '../network.js';
 import { ATTRIBUTE, ATTRIBUTE_TYPE, DATA_TYPE, GRAPH, MODEL, NODE, TENSOR, VALUE } from './schema.js';
@@ -106,6 +106,16 @@ const matrixValue = (field: number, name: string, columns: number): Chunk =>
     ]),
   ]);
 
+function slopeOf(slope: number): number {
+  if (Number.isFinite(Math.fround(slope))) return slope;
+  throw expected(
+    'a number finite in float32, which ONNX is written in,',
+    'the slope of leakyRelu',
+    slope,
+    'ERR_DLADMM_NON_FINITE',
+  );
+}
+
 /** The node of an activation; none for the identity. */
 function activationNode(activation: Activation, name: string, input: string, output: string): Chunk | undefined {
   switch (activation) {
@@ -118,7 +128,7 @@ function activationNode(activation: Activation, name: string, input: string, out
     case 'tanh':
       return node('Tanh', name, [input], output);
     default:
-      return node('LeakyRelu', name, [input], output, [floatAttribute('alpha', activation.leakyRelu)]);
+      return node('LeakyRelu', name, [input], output, [floatAttribute('alpha', slopeOf(activation.leakyRelu))]);
   }
 }
 
@@ -166,6 +176,8 @@ const metadata = (key: string, value: unknown): Chunk =>
  */
 export function encodeOnnx(parts: OnnxParts, options: OnnxOptions = {}): Uint8Array {
   const { network, classes } = parts;
+  checkObject(options, 'an object', 'options');
+  checkKeys(options, ['output', 'opset'], 'options');
   const opset = whole(options.opset ?? OPSETS.high, OPSETS.low, OPSETS.high, 'options.opset');
   const wanted = oneOf(options.output ?? 'probabilities', ['probabilities', 'outputs'], 'options.output');
   const softmax = network.loss === 'softmax-cross-entropy' && wanted === 'probabilities';
