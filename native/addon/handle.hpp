@@ -45,9 +45,6 @@ class Handle : public Napi::ObjectWrap<Derived> {
     if (!thread_->idle()) reject(env, "a call is still at work on this object");
   }
 
-  // Whether no job is at work, nor will be before this call into native code ends.
-  [[nodiscard]] bool is_idle() const { return thread_->idle(); }
-
   void start_thread(Napi::Env env) { thread_ = TrainingThread::start(env); }
   [[nodiscard]] const std::atomic<bool>& stop() const { return thread_->stop(); }
   [[nodiscard]] const std::atomic<bool>& called_off() const { return thread_->called_off(); }

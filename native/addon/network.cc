@@ -5,8 +5,9 @@
 namespace dladmm::addon {
 namespace {
 
-// Fewer samples than this are done before a sleeping team has woken.
-constexpr std::size_t kTeamRows = 16;
+// The JavaScript thread and the object's own may answer at the same time, each in its lane.
+constexpr unsigned kNow = 0;
+constexpr unsigned kLater = 1;
 
 // Of a size that came from JavaScript: too large a one is an error with a code.
 template <typename T>
@@ -37,7 +38,6 @@ TrainedNetwork::TrainedNetwork(const Napi::CallbackInfo& info) : Handle<TrainedN
   network_ = network_from(options);
   const unsigned threads = threads_from(options);
   try {
-    team_ = std::make_unique<Team>(threads);
     if (wants_float32(options)) {
       served_ = std::make_unique<ServedNetwork<float>>(network_, threads);
     } else {
@@ -97,13 +97,13 @@ Napi::Value TrainedNetwork::predict(const Napi::CallbackInfo& info) {
         call->x = input_argument<T>(info);
         call->out = matrix<T>(info.Env(), call->x.rows(), network_.widths.back());
         return later(
-            info.Env(), [this, &network = *served, call] { network.predict(*team_, call->x.view(), call->out.view()); },
+            info.Env(), [&network = *served, call] { network.predict(kLater, call->x.view(), call->out.view()); },
             [call](Napi::Env env) { return typed_array<T>(env, call->out.flat()); });
       },
       served_);
 }
 
-// predictNow(x) → the outputs, rows x n_L. By the team where it has nothing else to do and there is enough for it.
+// predictNow(x) → the outputs, rows x n_L
 Napi::Value TrainedNetwork::predict_now(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   need_open(env);
@@ -113,11 +113,7 @@ Napi::Value TrainedNetwork::predict_now(const Napi::CallbackInfo& info) {
         const Matrix<T> x = input_argument<T>(info);
         auto out = Array::New(env, x.rows() * network_.widths.back());
         const MatrixView<T> outputs(out.Data(), x.rows(), network_.widths.back());
-        if (is_idle() && x.rows() >= kTeamRows) {
-          served->predict(*team_, x.view(), outputs);
-        } else {
-          served->predict_alone(x.view(), outputs);
-        }
+        served->predict(kNow, x.view(), outputs);
         return out;
       },
       served_);
@@ -150,8 +146,8 @@ Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
         }
         return later(
             info.Env(),
-            [this, &network = *served, call] {
-              call->result = network.evaluate(*team_, call->x.view(), Targets<T>{call->labels, call->values.view()});
+            [&network = *served, call] {
+              call->result = network.evaluate(kLater, call->x.view(), {call->labels, call->values.view()});
             },
             [call](Napi::Env env) {
               auto out = Napi::Object::New(env);

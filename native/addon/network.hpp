@@ -30,7 +30,6 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
 
   Network network_;
   unsigned threads_ = 1;
-  std::unique_ptr<Team> team_;
   // One of the two, by the type; made once, as both have large storage of their own.
   std::variant<std::unique_ptr<ServedNetwork<float>>, std::unique_ptr<ServedNetwork<double>>> served_;
 };

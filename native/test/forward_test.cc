@@ -76,11 +76,8 @@ void outputs_and_losses() {
       Strided<T> out(shape.samples, outputs, 2);
       fill_normal(x.view(), random);
       Team team(shape.threads);
-      SampleBlocks{shape.samples, shape.block}.each(0, 1, [&](Rows rows) {
-        const auto y = forward_block<T>(net.layers, net.activation, x.view().rows_from(rows.first, rows.count),
-                                        net.spaces.front());
-        for (std::size_t i = 0; i < rows.count; ++i) std::copy_n(y.row(i), outputs, out.view().row(rows.first + i));
-      });
+      predict<T>(team, net.spaces, shape.block, net.layers, net.activation, x.view(), out.view());
+      check(out.gap_intact(), "writes only its rows");
 
       Strided<T> values(shape.samples, outputs, 1);
       fill_normal(values.view(), random);

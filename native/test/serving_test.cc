@@ -5,8 +5,11 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -80,9 +83,9 @@ struct Perceptron {
     }
   }
 
-  [[nodiscard]] ServedNetwork<T> served(unsigned members) const {
-    ServedNetwork<T> out(network, members);
-    for (std::size_t l = 1; l <= network.layers(); ++l) out.set_layer(l, layers[l - 1].W, layers[l - 1].b);
+  [[nodiscard]] std::unique_ptr<ServedNetwork<T>> served(unsigned threads) const {
+    auto out = std::make_unique<ServedNetwork<T>>(network, threads);
+    for (std::size_t l = 1; l <= network.layers(); ++l) out->set_layer(l, layers[l - 1].W, layers[l - 1].b);
     return out;
   }
 
@@ -106,73 +109,96 @@ void answers() {
         fill_normal(x.view(), random);
         auto space = net.workspace(samples);
         const auto expected = forward_block<T>(net.layers, activation, x.view(), space);
-        for (const unsigned members : {1U, 3U}) {
-          Team team(members);
-          auto served = net.served(members);
+        for (const unsigned threads : {1U, 3U}) {
+          const auto served = net.served(threads);
           Strided<T> together(samples, widths.back(), 2);
-          served.predict(team, x.view(), together.view());
+          served->predict(0, x.view(), together.view());
           check(together.gap_intact(), "writes only its rows");
-          Matrix<T> alone(samples, widths.back());
-          served.predict_alone(x.view(), alone.view());
           Matrix<T> one(1, widths.back());
           for (std::size_t i = 0; i < samples; ++i) {
-            served.predict_alone(x.view().rows_from(i, 1), one.view());
+            served->predict(1, x.view().rows_from(i, 1), one.view());
             for (std::size_t j = 0; j < widths.back(); ++j) {
               const T got = together.view().row(i)[j];
               const auto wanted = static_cast<double>(expected.row(i)[j]);
               check_close(static_cast<double>(got), wanted, 10 * kTolerance<T> * (1 + std::abs(wanted)), "output");
-              check(alone.view().row(i)[j] == got, "alone as by the team, bit for bit");
               check(one.view().row(0)[j] == got, "one sample as among many, bit for bit");
             }
           }
           if (samples == 0) continue;
           std::vector<std::int32_t> labels(samples);
           for (auto& label : labels) label = static_cast<std::int32_t>(random.below(widths.back()));
+          Team team(1);
           std::vector<Workspace<T>> spaces;
-          for (unsigned member = 0; member < members; ++member) spaces.push_back(net.workspace(64));
+          spaces.push_back(net.workspace(64));
           const auto plain = evaluate<T>(team, spaces, 64, net.layers, activation, {}, x.view(), {labels, {}});
-          const auto judged = served.evaluate(team, x.view(), {labels, {}});
+          const auto judged = served->evaluate(0, x.view(), {labels, {}});
           check_close(judged.loss, plain.loss, 100 * kTolerance<T> * (1 + plain.loss), "loss");
           check_equal(judged.correct, plain.correct, "correct");
+          const auto other = net.served(2);
+          check(other->evaluate(1, x.view(), {labels, {}}).loss == judged.loss,
+                "bit for bit, by any number of threads");
         }
       }
     }
   }
 }
 
+// Both lanes at once, one of them with the helpers and the other without.
 void two_at_once() {
   Random random(92);
   const Perceptron<float> net({20, 64, 64, 4}, {0}, random);
-  auto served = net.served(2);
-  Matrix<float> x(500, 20);
-  fill_normal(x.view(), random);
-  Matrix<float> expected(500, 4);
-  served.predict_alone(x.view(), expected.view());
-  Matrix<float> together(500, 4);
-  std::thread other([&] {
-    Team team(2);
-    for (int i = 0; i < 50; ++i) served.predict(team, x.view(), together.view());
-  });
-  bool same = true;
-  Matrix<float> alone(500, 4);
-  for (int i = 0; i < 50; ++i) {
-    served.predict_alone(x.view(), alone.view());
-    same = same && std::equal(alone.flat().begin(), alone.flat().end(), expected.flat().begin());
+  const auto served = net.served(3);
+  for (const std::size_t samples : {1, 50, 500}) {
+    Matrix<float> x(samples, 20);
+    fill_normal(x.view(), random);
+    Matrix<float> expected(samples, 4);
+    served->predict(0, x.view(), expected.view());
+    const auto ask = [&](unsigned lane, bool& same) {
+      Matrix<float> out(samples, 4);
+      for (int i = 0; i < 100; ++i) {
+        std::fill_n(out.flat().data(), out.flat().size(), 0.0F);
+        served->predict(lane, x.view(), out.view());
+        same = same && std::equal(out.flat().begin(), out.flat().end(), expected.flat().begin());
+      }
+    };
+    bool here = true;
+    bool there = true;
+    std::thread other([&] { ask(1, there); });
+    ask(0, here);
+    other.join();
+    check(here && there, "each as if it were alone");
   }
-  other.join();
-  check(same, "alone while the team is at work");
-  check(std::equal(together.flat().begin(), together.flat().end(), expected.flat().begin()), "and the team too");
+}
+
+void pieces_of_work() {
+  for (const unsigned size : {1U, 2U, 5U}) {
+    Helpers helpers(size);
+    check_equal(helpers.size(), size, "members");
+    for (int round = 0; round < 300; ++round) {
+      const std::size_t count = static_cast<std::size_t>(round) % 40;
+      std::vector<std::atomic<int>> taken(count);
+      std::atomic<bool> known{true};
+      const auto sleepers = round % 3 == 0 ? Helpers::Sleepers::leave : Helpers::Sleepers::wake;
+      helpers.run(count, sleepers, [&](unsigned member, std::size_t piece) {
+        if (member >= size) known = false;
+        taken[piece].fetch_add(1);
+      });
+      check(std::all_of(taken.begin(), taken.end(), [](const auto& times) { return times == 1; }), "each piece once");
+      check(known, "by members that there are");
+      if (round % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // long enough to fall asleep
+    }
+  }
 }
 
 void what_is_not_finite() {
   Random random(93);
   const Perceptron<float> net({2, 3, 2}, {0}, random);
-  auto served = net.served(1);
+  const auto served = net.served(1);
   Matrix<float> x(2, 2);
   std::fill_n(x.flat().data(), 4, 1.0F);
   x.view().row(1)[0] = std::numeric_limits<float>::infinity();
   Matrix<float> out(2, 2);
-  served.predict_alone(x.view(), out.view());
+  served->predict(0, x.view(), out.view());
   check(std::isfinite(out.view().row(0)[0]), "another sample's infinity is no concern of this one");
 }
 
@@ -184,6 +210,7 @@ int main() {
   fact("double products", products<double>);
   fact("float answers", answers<float>);
   fact("double answers", answers<double>);
+  fact("pieces of work", pieces_of_work);
   fact("two passes at once", two_at_once);
   fact("what is not finite", what_is_not_finite);
   return report();

@@ -49,32 +49,15 @@ template <typename T>
 MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation,
                                   MatrixView<const T> x, Workspace<T>& space);
 
+// One forward pass over all samples of x, by the team.
+template <typename T>
+void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
+             Activation activation, MatrixView<const T> x, MatrixView<T> out);
+
 struct ForwardLoss {
   double loss = 0;
   std::size_t correct = 0;
 };
-
-// Adds R of the outputs of a block of samples, and how many of them are correct. outputs: rows.count x n_L.
-template <typename T>
-void add_losses(const Loss& loss, MatrixView<const T> outputs, const Targets<T>& targets, Rows rows,
-                Workspace<T>& space, ForwardLoss& sum);
-
-// add(member, rows, sum) for all blocks of samples; the sums are added up in the order of the members.
-template <typename Add>
-ForwardLoss sum_losses(Team& team, std::size_t samples, std::size_t block, Add&& add) {
-  std::vector<ForwardLoss> parts(team.size());
-  team.run([&](unsigned member) {
-    ForwardLoss sum;
-    SampleBlocks{samples, block}.each(member, team.size(), [&](Rows rows) { add(member, rows, sum); });
-    parts[member] = sum;
-  });
-  ForwardLoss total;
-  for (const auto& part : parts) {
-    total.loss += part.loss;
-    total.correct += part.correct;
-  }
-  return total;
-}
 
 // R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class.
 template <typename T>

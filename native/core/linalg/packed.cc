@@ -113,9 +113,9 @@ void PackedMatrix<T>::assign(MatrixView<const T> W) {
 }
 
 template <typename T>
-void PackedMatrix<T>::multiply(MatrixView<const T> x, MatrixView<T> out) const {
-  assert(x.columns == inputs_ && out.rows == x.rows && out.columns == padded_outputs());
-  Tiles<T>::run(x, static_cast<const T*>(values_.data()), panels_, out);
+void PackedMatrix<T>::multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const {
+  assert(x.columns == inputs_ && first + count <= panels_ && out.rows == x.rows && out.columns == count * panel_);
+  Tiles<T>::run(x, static_cast<const T*>(values_.data() + first * panel_ * inputs_), count, out);
 }
 
 template class PackedMatrix<float>;

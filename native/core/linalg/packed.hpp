@@ -24,9 +24,14 @@ class PackedMatrix {
   // The outputs with those of the zeros.
   [[nodiscard]] std::size_t padded_outputs() const { return panels_ * panel_; }
 
+  [[nodiscard]] std::size_t panels() const { return panels_; }
+  [[nodiscard]] std::size_t panel() const { return panel_; }
+
   // out <- x Wᵀ. x: samples x inputs, out: samples x padded outputs. Every entry is one sum in the order of the inputs:
   // it has the same bits whatever the other samples are, and however many.
-  void multiply(MatrixView<const T> x, MatrixView<T> out) const;
+  void multiply(MatrixView<const T> x, MatrixView<T> out) const { multiply(x, 0, panels_, out); }
+  // The same for `count` panels from the first on; out: samples x count · panel.
+  void multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const;
 
  private:
   std::size_t outputs_ = 0;
