@@ -2,8 +2,6 @@
 // company.
 #include "core/serving/served_network.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -13,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -205,7 +204,7 @@ void what_is_not_finite() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("float products", products<float>);
   fact("double products", products<double>);
   fact("float answers", answers<float>);

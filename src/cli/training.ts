@@ -1,6 +1,6 @@
 import type { CheckpointOptions, CheckpointPlan } from '../checkpoint-options.js';
 import { DlAdmmError } from '../errors.js';
-import type { Parameters } from '../initialisation.js';
+import type { Parameters as NetworkParameters } from '../initialisation.js';
 import { Model } from '../model.js';
 
 import type { Loss } from '../network.js';
@@ -116,7 +116,7 @@ function checkSameClasses({ from, samples: { classes, name } }: Job): void {
 }
 
 /** The parameters of a model that takes raw features, for a training that is given standardised ones. */
-const startOf = (from: Model, rule: Standardisation | undefined): Parameters =>
+const startOf = (from: Model, rule: Standardisation | undefined): NetworkParameters =>
   rule ? unfoldStandardisation(from, rule) : { weights: from.weights, biases: from.biases };
 
 /** The options of a training, with what the samples decide; as they were, where it goes on. */
