@@ -8,7 +8,7 @@ import { fromBfloat16, fromFloat16 } from '../src/half.js';
 import { encodeModel } from '../src/model-file.js';
 import { encodeSafetensors, type Tensor } from '../src/safetensors.js';
 import { importStateDict, type StateDictOptions, stateDictModel } from '../src/state-dict.js';
-import { fit } from '../src/training.js';
+import { fit as train } from '../src/training.js';
 
 const f32 = (shape: readonly number[], ...values: number[]): Tensor => ({
   dtype: 'F32',
@@ -132,19 +132,19 @@ describe('a state dict of PyTorch', () => {
       y: [[1], [2]],
     };
     const { layers, activation, loss } = model.network;
-    const { model: same } = await fit(data, {
+    const { model: same } = await train(data, {
       ...{ layers, activation, loss, solver: 'sgd', epochs: 1, learningRate: 0 },
       initialisation: model,
     });
     expect(same.weights).toEqual(model.weights);
     expect(same.biases).toEqual(model.biases);
-    const { model: next } = await fit(data, {
+    const { model: next } = await train(data, {
       ...{ layers, activation, loss, solver: 'sgd', epochs: 20, learningRate: 1e-4 },
       initialisation: model,
     });
     expect((await next.evaluate(data)).loss).toBeLessThan((await model.evaluate(data)).loss);
     await expect(
-      fit(data, { layers: [3, 4, 1], activation, loss, solver: 'sgd', initialisation: model }),
+      train(data, { layers: [3, 4, 1], activation, loss, solver: 'sgd', initialisation: model }),
     ).rejects.toThrow(error('ERR_DLADMM_SHAPE', /initialisation\.weights\[0\]/));
   });
 
