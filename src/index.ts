@@ -26,6 +26,8 @@ export type { Matrix } from './matrix.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
 export type { Dtype, Numbers } from './native.js';
 export type { Activation, Loss, Network } from './network.js';
+export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './onnx/export.js';
+export { type ImportOptions, importOnnx } from './onnx/import.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
 export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
 export type {
@@ -60,6 +62,7 @@ export type {
 } from './solvers/gradient.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
 export { sigmoidSweep } from './solvers/sigmoid.js';
+export { importStateDict, type StateDictOptions } from './state-dict.js';
 export {
   cheaperStep,
   type StepChoice,

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { answerOf } from './answer.js';
 import { checkObject, oneOf, whole } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
 import { checkParameters } from './initialisation.js';
@@ -17,6 +18,7 @@ import {
   type Network,
   nativeActivation,
 } from './network.js';
+import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
 import type { Metrics } from './record.js';
 
 /** What a model says of some samples. */
@@ -42,6 +44,8 @@ export interface ModelParts {
 
 /** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
 const CHUNK_ENTRIES = 2 ** 21;
+/** Products of a weight and a value that take as long as handing samples to another thread and back, or less. */
+const FEW_PRODUCTS = 2 ** 22;
 /** A softmax here takes about as long as so many numbers take to be copied. */
 const SOFTMAX_COST = 32;
 
@@ -92,31 +96,48 @@ export class Model {
   }
 
   /**
-   * Outputs for samples x n_0; for classification also the labels and probabilities.
+   * Outputs for samples x n_0; for classification also the labels and probabilities. One sample may be a plain array of
+   * numbers. A few samples are answered at once, in less time than it takes to hand them to another thread; more of them off
+   * the event loop. Any number of calls may be under way, and what is said of a sample has the same bits in all of them.
    *
    * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED
    */
-  async predict(x: MatrixLike): Promise<Prediction> {
-    const source = rowSource(x, this.#inputs, 'x');
-    const columns = this.#outputs;
-    const data =
-      this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
-    const classification = classifies(this.network.loss);
-    const labels = new Int32Array(classification ? source.rows : 0);
-    // The other losses give scores, not probabilities.
-    const probable = this.network.loss === 'softmax-cross-entropy';
-    const probabilities = data.slice(0, probable ? data.length : 0);
+  async predict(x: MatrixLike | readonly number[]): Promise<Prediction> {
+    const source = rowSource(this.#rowsOf(x), this.#inputs, 'x');
+    const answer = answerOf(this.network, this.dtype, source.rows);
     await this.#eachChunk(source, async (first, chunk) => {
-      const part: Matrix = { data: await this.#handle.predict(chunk), rows: chunk.length / source.columns, columns };
-      data.set(part.data, first * columns);
-      if (!classification) return;
-      labels.set(this.#classes === columns ? largest(part) : aboveHalf(part), first);
-      if (probable) probabilities.set(softmax(part), first * columns);
+      const few = chunk.length * this.#weightsPerInput <= FEW_PRODUCTS;
+      answer.put(first, few ? this.#handle.predictNow(chunk) : await this.#handle.predict(chunk));
     });
-    const outputs: Matrix = { data, rows: source.rows, columns };
-    if (!classification) return { outputs };
-    if (!probable) return { outputs, labels };
-    return { outputs, labels, probabilities: { data: probabilities, rows: source.rows, columns } };
+    return answer.prediction();
+  }
+
+  /**
+   * What {@link predict} resolves to, at once: for the few samples of a request. Many hold up the event loop.
+   *
+   * @throws DlAdmmError as {@link predict} rejects with
+   */
+  predictSync(x: MatrixLike | readonly number[]): Prediction {
+    const source = rowSource(this.#rowsOf(x), this.#inputs, 'x');
+    const answer = answerOf(this.network, this.dtype, source.rows);
+    for (const [first, count] of this.#chunks(source)) {
+      try {
+        answer.put(first, this.#handle.predictNow(source.chunk(first, count)));
+      } catch (error) {
+        throw locate(error, source, first);
+      }
+    }
+    return answer.prediction();
+  }
+
+  /**
+   * The model as ONNX: input `x`, samples × n_0, in float32; output `probabilities` for softmax cross-entropy, `outputs`
+   * for the other losses. See {@link OnnxOptions}.
+   *
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_MEMORY
+   */
+  toOnnx(options?: OnnxOptions): Uint8Array {
+    return encodeOnnx(this, options);
   }
 
   /**
@@ -158,6 +179,11 @@ export class Model {
     this.close();
   }
 
+  /** Weights in all over inputs. */
+  get #weightsPerInput(): number {
+    return this.weights.reduce((sum, { length }) => sum + length, 0) / this.#inputs;
+  }
+
   get #inputs(): number {
     return this.network.layers[0] ?? 0;
   }
@@ -195,16 +221,26 @@ export class Model {
     source: RowSource,
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
-    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (source.columns + SOFTMAX_COST * this.#outputs)));
-    for (let first = 0; first < source.rows; first += step) {
-      const count = Math.min(step, source.rows - first);
+    for (const [first, count] of this.#chunks(source)) {
       try {
         await work(first, source.chunk(first, count), count);
       } catch (error) {
         throw locate(error, source, first);
       }
-      if (count === step) await breathe();
+      if (first + count < source.rows) await breathe();
     }
+  }
+
+  /** First row and number of rows of each chunk. */
+  *#chunks({ rows, columns }: RowSource): Generator<readonly [first: number, count: number], void, undefined> {
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (columns + SOFTMAX_COST * this.#outputs)));
+    for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
+  }
+
+  /** A sample that is given as a plain array of numbers, as an array of one row. */
+  #rowsOf(x: MatrixLike | readonly number[]): MatrixLike {
+    const bare = this.#inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
+    return bare ? [x as readonly number[]] : (x as MatrixLike);
   }
 }
 
@@ -241,36 +277,4 @@ function locate(error: unknown, source: RowSource, first: number): unknown {
     `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`,
     { cause: error },
   );
-}
-
-function largest({ data, rows, columns }: Matrix): Int32Array {
-  const labels = new Int32Array(rows);
-  for (let i = 0; i < rows; i += 1) {
-    let best = 0;
-    for (let j = 1; j < columns; j += 1) {
-      if ((data[i * columns + j] ?? 0) > (data[i * columns + best] ?? 0)) best = j;
-    }
-    labels[i] = best;
-  }
-  return labels;
-}
-
-/** The class of each row of a network with one output for two classes, whose targets are 1 and 0. */
-const aboveHalf = ({ data }: Matrix): Int32Array => Int32Array.from(data, (value) => (value > 0.5 ? 1 : 0));
-
-function softmax({ data, rows, columns }: Matrix): Numbers {
-  const out = data.slice();
-  for (let i = 0; i < rows; i += 1) {
-    const row = out.subarray(i * columns, (i + 1) * columns);
-    let top = Number.NEGATIVE_INFINITY;
-    for (const value of row) top = Math.max(top, value);
-    let sum = 0;
-    for (let j = 0; j < columns; j += 1) {
-      const e = Math.exp((row[j] ?? 0) - top);
-      row[j] = e;
-      sum += e;
-    }
-    for (let j = 0; j < columns; j += 1) row[j] = (row[j] ?? 0) / sum;
-  }
-  return out;
 }

@@ -282,6 +282,8 @@ export interface NativeBadmOptimizer {
 export interface NativeTrainedNetwork {
   setLayer(layer: number, weights: Numbers, biases: Numbers): void;
   predict(x: Numbers): Promise<Numbers>;
+  /** The same on the calling thread. */
+  predictNow(x: Numbers): Numbers;
   evaluate(x: Numbers, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
   close(): void;
 }

@@ -78,6 +78,24 @@ export function foldStandardisation({ weights, biases }: Parameters, { mean, sca
   return { weights: [folded, ...otherWeights], biases: [shifted, ...otherBiases] };
 }
 
+/**
+ * The way back: parameters that take standardised features, from parameters that take raw ones. W_1 diag(1/scale) and
+ * b_1 + W_1 mean; a feature that never varied in the training set counts as its mean from here on.
+ */
+export function unfoldStandardisation({ weights, biases }: Parameters, { mean, scale }: Standardisation): Parameters {
+  const [first, ...otherWeights] = weights as readonly [Numbers, ...Numbers[]];
+  const [bias, ...otherBiases] = biases as readonly [Numbers, ...Numbers[]];
+  const inputs = mean.length;
+  const unfolded = first.map((w: number, i: number) => {
+    const s = scale[i % inputs] as number;
+    return s === 0 ? 0 : w / s;
+  }) as Numbers;
+  const shifted = bias.map((b: number, row: number) =>
+    mean.reduce((sum, m, j) => sum + (first[row * inputs + j] as number) * m, b),
+  ) as Numbers;
+  return { weights: [unfolded, ...otherWeights], biases: [shifted, ...otherBiases] };
+}
+
 /** Whether every value lies in [0, 1], as pixels do that have been scaled: such features are comparable as they are. */
 export const liesInUnitInterval = ({ data }: Matrix): boolean =>
   data.every((value: number) => value >= 0 && value <= 1);

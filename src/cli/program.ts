@@ -5,6 +5,7 @@ import { DEFAULTS } from '../dladmm-options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START, TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
+import type { ExportFlags, ImportFlags } from './exchange.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
@@ -140,6 +141,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .option('--no-standardize', 'take features as they are')
     .optionsGroup('Network:')
+    .option('--from <model>', 'go on from a saved model: its layers, activation, loss, weights and biases')
     .option('--layers <widths>', 'widths, inputs first: 784-1000-1000-10 (default: by the data)', parse.parseLayers)
     .option(
       '--activation <name>',
@@ -286,6 +288,50 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
     .action(running<EvaluateFlags>(async () => (await import('./model.js')).evaluateCommand));
+
+  program
+    .command('export')
+    .description('write a saved model as ONNX')
+    .argument('<model>', 'the model')
+    .requiredOption('--to <file>', 'the ONNX file')
+    .addOption(
+      choice('--output <what>', 'of softmax cross-entropy: probabilities, or the outputs before the softmax', [
+        'probabilities',
+        'outputs',
+      ]),
+    )
+    .addOption(wholeOption('--opset <version>', 'of the ONNX operator set (default: 26; 13 is the lowest)'))
+    .addHelpText('after', '\nExample:\n  dladmm export digits.safetensors --to digits.onnx')
+    .action(async (model: string, flags: Omit<ExportFlags, 'model'>) =>
+      running<ExportFlags>(async () => (await import('./exchange.js')).exportCommand)({ ...flags, model }),
+    );
+
+  program
+    .command('import')
+    .description('make a model of an ONNX file, or of the state dict of PyTorch in safetensors')
+    .argument('<file>', 'the file')
+    .requiredOption('--to <model>', 'the model file')
+    .addOption(
+      choice('--loss <name>', 'what training goes on with (default: what the file says; softmax-cross-entropy)', [
+        'softmax-cross-entropy',
+        'squared-error',
+        'hinge',
+        'one-hot-squared-error',
+      ]),
+    )
+    .addOption(choice('--dtype <type>', '(default: by the file)', ['float32', 'float64']))
+    .option('--activation <name>', 'state dict: of the hidden layers (default: relu)', parse.parseActivation)
+    .option('--order <names>', 'state dict: the layers, inputs first: fc1,fc2,head', parse.parseNames)
+    .addHelpText(
+      'after',
+      `\nExamples:
+  dladmm import network.onnx --to network.safetensors
+  dladmm import state-dict.safetensors --activation tanh --to network.safetensors
+  dladmm train --data digits --from network.safetensors --save better.safetensors`,
+    )
+    .action(async (file: string, flags: Omit<ImportFlags, 'file'>) =>
+      running<ImportFlags>(async () => (await import('./exchange.js')).importCommand)({ ...flags, file }),
+    );
 
   program
     .command('datasets')

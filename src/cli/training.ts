@@ -1,12 +1,20 @@
 import type { CheckpointOptions, CheckpointPlan } from '../checkpoint-options.js';
 import { DlAdmmError } from '../errors.js';
+import type { Parameters as NetworkParameters } from '../initialisation.js';
 import { Model } from '../model.js';
 
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
 import type { AnyRecord, Metrics } from '../record.js';
 import { type ResumeOptions, resumeTraining } from '../resume.js';
-import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
+import {
+  foldStandardisation,
+  learnStandardisation,
+  liesInUnitInterval,
+  type Standardisation,
+  standardise,
+  unfoldStandardisation,
+} from '../standardise.js';
 import { type FitResult, type Training, type TrainingData, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
 import { interruptionOf } from './interruption.js';
@@ -29,6 +37,8 @@ export interface Job {
   readonly samples: TrainingSamples;
   readonly options: Unfinished<TrainOptions>;
   readonly layers?: readonly number[];
+  /** The model that training goes on from. */
+  readonly from?: Model;
   readonly checkpoint?: CheckpointOptions;
   /** The training to go on with: its file, what was given again, and the options that this comes to. */
   readonly resume?: { readonly path: string; readonly again: ResumeOptions; readonly options: TrainOptions };
@@ -85,7 +95,7 @@ const ENDINGS: Readonly<Record<Ending, string>> = {
 };
 
 /** The model that takes raw features, of a training that was given standardised ones. */
-function unstandardised(model: Model, rule: Parameters<typeof foldStandardisation>[1], threads?: number): Model {
+function unstandardised(model: Model, rule: Standardisation, threads?: number): Model {
   const { network, dtype, classes } = model;
   return new Model({
     network,
@@ -96,8 +106,22 @@ function unstandardised(model: Model, rule: Parameters<typeof foldStandardisatio
   });
 }
 
+/** A model that goes on learning must be told of the same classes by the same numbers. */
+function checkSameClasses({ from, samples: { classes, name } }: Job): void {
+  if (!from?.classes || !classes || from.classes.join('\n') === classes.join('\n')) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_LABEL',
+    `Expected the classes ${from.classes.join(', ')} of the model of --from in ${name} but received ${classes.join(', ')}`,
+  );
+}
+
+/** The parameters of a model that takes raw features, for a training that is given standardised ones. */
+const startOf = (from: Model, rule: Standardisation | undefined): NetworkParameters =>
+  rule ? unfoldStandardisation(from, rule) : { weights: from.weights, biases: from.biases };
+
 /** The options of a training, with what the samples decide; as they were, where it goes on. */
-function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
+function trainOptionsOf(job: Job, rule: Standardisation | undefined, signal: AbortSignal): TrainOptions {
+  checkSameClasses(job);
   const { samples, options, checkpoint, resume } = job;
   const { classes, name } = samples;
   if (resume) return { ...resume.options, signal };
@@ -113,6 +137,7 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
     loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
     ...(checkpoint && { checkpoint }),
+    ...(job.from && { initialisation: startOf(job.from, rule) }),
     signal,
   } as TrainOptions;
 }
@@ -136,10 +161,10 @@ const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
 export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
   const { samples, save, json, quiet, timeLimit } = job;
   const { name } = samples;
-  const options = trainOptionsOf(job, terminal.signal);
-  const { dtype, iterations, checkpoint } = planOf(options);
   const rule =
     (job.standardize ?? !liesInUnitInterval(samples.train.x)) ? learnStandardisation(samples.train.x) : undefined;
+  const options = trainOptionsOf(job, rule, terminal.signal);
+  const { dtype, iterations, checkpoint } = planOf(options);
   const prepared = (part: Part): Part => (rule ? { ...part, x: standardise(part.x, rule, dtype) } : part);
   const training = await begin(job, options, {
     ...prepared(samples.train),

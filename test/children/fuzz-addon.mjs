@@ -267,6 +267,7 @@ const onConstraints = fc.oneof(
 const onNetwork = fc.oneof(
   call('setLayer', args(layer, values, values)),
   call('predict', args(values)),
+  call('predictNow', args(values)),
   call('evaluate', args(values, fc.oneof(values, labels))),
 );
 /** As many weights as there are sub-batches, where that can be told without waking a getter. */
