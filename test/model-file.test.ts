@@ -197,7 +197,7 @@ describe('loading refuses', () => {
     ],
     ['a network that is not JSON', load({}, {}, { network: '{' }), /JSON/],
     ['a network that is no object', load({}, {}, { network: '[1]' }), /object/],
-    ['a newer format', load({ format: 2 }), /format is 2 .*newer dladmm/],
+    ['a newer format', load({ format: 3 }), /format is 3 .*newer dladmm/],
     ['no format', load({ format: undefined }), /format is undefined/],
     ['an unknown field', load({ momentum: 1 }), /momentum/],
     ['foreign metadata', load({}, {}, { author: 'x' }), /"author"/],

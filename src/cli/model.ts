@@ -75,7 +75,8 @@ function* predictionCsv(prediction: Prediction, classes: readonly string[] | und
     for (let i = first; i < Math.min(rows, first + ROWS); i += 1) {
       const values = numbers.map((j) => digits(data[i * columns + j] as number, data)).join(',');
       const label = labels?.[i];
-      lines.push(label === undefined ? values : `${quoted(names[label] ?? String(label))},${values}`);
+      const name = typeof label === 'number' ? names[label] : label;
+      lines.push(label === undefined ? values : `${quoted(String(name ?? label))},${values}`);
     }
     yield `${lines.join('\n')}\n`;
   }
