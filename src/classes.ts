@@ -62,10 +62,10 @@ export function learnClasses(
 ): ClassNames {
   const kind = kindOf(labels);
   if (kind === 'number') {
-    if (given === undefined && own !== undefined) checkCount(own, count, `the classes of ${name}`);
-    const classes = given ?? own;
     // Classes that are called 0, 1, 2, … are numbers.
     const named = own?.some((text, i) => text !== String(i)) ?? false;
+    if (given === undefined && own !== undefined && named) checkCount(own, count, `the classes of ${name}`);
+    const classes = given ?? (own?.length === count ? own : undefined);
     return { ...(classes && { classes }), ...(named && { labelKind: 'string' }) };
   }
   if (kind === 'boolean') {

@@ -136,9 +136,10 @@ function fieldsOf(table: TableLike, name: string): readonly string[] {
 const NUMBERS = /^(?:float(?:32|64)|u?int(?:8|16|32|64))$/i;
 
 /** Reads a part of one column. */
-type Read = (first: number, count: number) => ArrayLike<unknown>;
+export type Read = (first: number, count: number) => ArrayLike<unknown>;
 
-function readerOf(table: TableLike, column: string, name: string): Read {
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE; reading throws what the column throws */
+export function columnReader(table: TableLike, column: string, name: string): Read {
   const vector = table.getChild(column);
   const where = columnOf(name, column);
   if (typeof vector !== 'object' || vector === null || typeof vector.toArray !== 'function') {
@@ -206,7 +207,7 @@ export function openTable(
     throw expected('at least one row', `${name}.numRows`, rows, 'ERR_DLADMM_SHAPE');
   const need = (column: string): Read => {
     if (!fields.includes(column)) throw noColumn(column, fields, name);
-    return readerOf(table, column, name);
+    return columnReader(table, column, name);
   };
   for (const column of others) need(column);
   const columns = wanted ?? fields.filter((field) => !others.includes(field)).map((field) => learnColumn(field, need));
