@@ -30,13 +30,14 @@ export interface PredictFlags extends ModelFlags {
   readonly out: string;
 }
 
-function demandsOf({ network, classes }: Model, file: string): Demands {
+function demandsOf({ network, classes, columns }: Model, file: string): Demands {
   return {
     by: file,
     task: classifies(network.loss) ? 'classification' : 'regression',
     inputs: network.layers[0] ?? 0,
     outputs: network.layers.at(-1) ?? 0,
     ...(classes && { classes }),
+    ...(columns && { columns }),
   };
 }
 

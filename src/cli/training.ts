@@ -1,12 +1,11 @@
 import type { CheckpointOptions, CheckpointPlan } from '../checkpoint-options.js';
 import { DlAdmmError } from '../errors.js';
-import { Model } from '../model.js';
-
+import type { Model } from '../model.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
 import type { AnyRecord, Metrics } from '../record.js';
 import { type ResumeOptions, resumeTraining } from '../resume.js';
-import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
+import { liesInUnitInterval } from '../standardise.js';
 import { type FitResult, type Training, type TrainingData, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
 import { interruptionOf } from './interruption.js';
@@ -16,7 +15,7 @@ import type { Terminal } from './terminal.js';
 
 /** Options without the parts that the samples decide, solver by solver. */
 type Unfinished<O> = O extends TrainOptions
-  ? Omit<O, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'> & {
+  ? Omit<O, 'layers' | 'loss' | 'classes' | 'standardise' | 'signal' | 'onIteration'> & {
       readonly loss?: Exclude<Loss, 'squared-error'>;
     }
   : never;
@@ -84,18 +83,6 @@ const ENDINGS: Readonly<Record<Ending, string>> = {
   diverged: ', diverged',
 };
 
-/** The model that takes raw features, of a training that was given standardised ones. */
-function unstandardised(model: Model, rule: Parameters<typeof foldStandardisation>[1], threads?: number): Model {
-  const { network, dtype, classes } = model;
-  return new Model({
-    network,
-    dtype,
-    ...foldStandardisation(model, rule),
-    ...(classes && { classes }),
-    ...(threads !== undefined && { threads }),
-  });
-}
-
 /** The options of a training, with what the samples decide; as they were, where it goes on. */
 function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
   const { samples, options, checkpoint, resume } = job;
@@ -112,6 +99,7 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
     layers: checkedLayers(job),
     loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
+    standardise: job.standardize ?? !liesInUnitInterval(samples.train.x),
     ...(checkpoint && { checkpoint }),
     signal,
   } as TrainOptions;
@@ -122,7 +110,13 @@ async function begin(job: Job, options: TrainOptions, data: TrainingData): Promi
   const { path, again } = job.resume;
   const { classes } = job.samples;
   const { signal } = options;
-  return resumeTraining(path, data, { ...again, ...(classes && { classes }), ...(signal && { signal }) });
+  const { standardize: standardise } = job;
+  return resumeTraining(path, data, {
+    ...again,
+    ...(classes && { classes }),
+    ...(standardise !== undefined && { standardise }),
+    ...(signal && { signal }),
+  });
 }
 
 const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
@@ -135,16 +129,14 @@ const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
  */
 export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
   const { samples, save, json, quiet, timeLimit } = job;
-  const { name } = samples;
+  const { classes, columns, name } = samples;
+  const known = (part: Part) => ({ ...part, ...(classes && { classes }), ...(columns && { columns }) });
   const options = trainOptionsOf(job, terminal.signal);
-  const { dtype, iterations, checkpoint } = planOf(options);
-  const rule =
-    (job.standardize ?? !liesInUnitInterval(samples.train.x)) ? learnStandardisation(samples.train.x) : undefined;
-  const prepared = (part: Part): Part => (rule ? { ...part, x: standardise(part.x, rule, dtype) } : part);
+  const { iterations, checkpoint } = planOf(options);
   const training = await begin(job, options, {
-    ...prepared(samples.train),
-    ...(samples.validation && { validation: prepared(samples.validation) }),
-    ...(samples.test && { test: prepared(samples.test) }),
+    ...known(samples.train),
+    ...(samples.validation && { validation: known(samples.validation) }),
+    ...(samples.test && { test: known(samples.test) }),
   });
   const progress = startProgress(terminal, iterations, timeLimit);
   let outOfTime = false;
@@ -181,13 +173,13 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
     progress.end();
   }
   const { result } = training;
-  const model = rule ? unstandardised(result.model, rule, options.threads) : result.model;
+  const { model } = result;
   try {
     // A model that has learnt nothing must not take the place of one that has.
     const saved = result.iterations > 0 ? save : undefined;
     if (saved !== undefined) await model.save(saved, { data: name, iterations: String(result.iterations) });
     const judged = samples.test ? 'test' : 'train';
-    const metrics = await model.evaluate(samples.test ?? samples.train);
+    const metrics = await model.evaluate(known(samples.test ?? samples.train));
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     if (json)
