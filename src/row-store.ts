@@ -93,12 +93,14 @@ function blockSource(
 ): RowSource {
   const overlapping = (first: number, count: number): readonly Block[] =>
     blocks.filter((block) => block && block.first < first + count && block.first + block.rows > first) as Block[];
+  let released = 0;
   return trusted({
     name,
     rows,
     columns,
     chunk(first, count) {
       const parts = overlapping(first, count);
+      if (first < released) throw new DlAdmmError('ERR_DLADMM_CLOSED', `Row ${first} of ${name} has been given back`);
       const [only] = parts;
       if (parts.length === 1 && only) {
         return only.data.subarray((first - only.first) * columns, (first - only.first + count) * columns);
@@ -113,6 +115,7 @@ function blockSource(
       return out;
     },
     release(row) {
+      released = Math.max(released, row);
       for (const [i, block] of blocks.entries()) if (block && block.first + block.rows <= row) blocks[i] = undefined;
     },
   });

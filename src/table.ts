@@ -4,7 +4,7 @@
  */
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
 import { DlAdmmError, describe, expected } from './errors.js';
-import { isNumericArray, type LabelsLike, type RowSource, trusted } from './inputs.js';
+import { type LabelsLike, type RowSource, trusted } from './inputs.js';
 
 /** A column of a table, as Arrow's vectors are. */
 export interface ColumnLike {
@@ -124,7 +124,7 @@ export function categoryCollector(column: string, name: string) {
 
 /** The names of a table's columns; each must be there once. */
 function fieldsOf(table: TableLike, name: string): readonly string[] {
-  const fields: unknown = table.schema?.fields;
+  const fields: unknown = asked(name, () => table.schema?.fields);
   if (!Array.isArray(fields)) throw expected('an array', `${name}.schema.fields`, fields);
   return fields.map((field: unknown, i) => {
     if (typeof field === 'object' && field !== null && 'name' in field && typeof field.name === 'string')
@@ -138,35 +138,54 @@ const NUMBERS = /^(?:float(?:32|64)|u?int(?:8|16|32|64))$/i;
 /** Reads a part of one column. */
 export type Read = (first: number, count: number) => ArrayLike<unknown>;
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE; reading throws what the column throws */
+/** What a table says when it is asked; what it throws is told of as an argument that is not right. */
+function asked<T>(where: string, ask: () => T): T {
+  try {
+    return ask();
+  } catch (cause) {
+    if (cause instanceof DlAdmmError) throw cause;
+    const why = cause instanceof Error ? cause.message : describe(cause);
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${where} cannot be read: ${why}`, { cause });
+  }
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, now or when it is read */
 export function columnReader(table: TableLike, column: string, name: string): Read {
-  const vector = table.getChild(column);
   const where = columnOf(name, column);
+  const { vector, plain } = asked(where, () => openColumn(table, column, where));
+  if (!plain && typeof vector.get === 'function') {
+    return (first, count) => asked(where, () => Array.from({ length: count }, (_, i) => vector.get?.(first + i)));
+  }
+  if (typeof vector.slice === 'function') {
+    return (first, count) => asked(where, () => arrayOf(vector.slice?.(first, first + count).toArray(), count, where));
+  }
+  let whole: ArrayLike<unknown> | undefined;
+  return (first, count) =>
+    asked(where, () => {
+      whole ??= arrayOf(vector.toArray(), table.numRows, where);
+      return Array.prototype.slice.call(whole, first, first + count);
+    });
+}
+
+function openColumn(table: TableLike, column: string, where: string): { vector: ColumnLike; plain: boolean } {
+  const vector = table.getChild(column);
   if (typeof vector !== 'object' || vector === null || typeof vector.toArray !== 'function') {
     throw expected('a column with toArray()', where, vector);
   }
-  if (vector.length !== table.numRows)
+  if (vector.length !== table.numRows) {
     throw expected(`${table.numRows} values`, where, vector.length, 'ERR_DLADMM_SHAPE');
+  }
   const type = table.schema.fields.find((field) => field.name === column)?.type;
   // What toArray() gives of other types is how they are stored, not what they mean.
   const plain = (type === undefined || NUMBERS.test(String(type))) && !((vector.nullCount ?? 0) > 0);
-  if (!plain && typeof vector.get === 'function') {
-    return (first, count) => Array.from({ length: count }, (_, i) => vector.get?.(first + i));
+  return { vector, plain };
+}
+
+function arrayOf(values: unknown, count: number, where: string): ArrayLike<unknown> {
+  if (typeof values === 'object' && values !== null && 'length' in values && values.length === count) {
+    return values as ArrayLike<unknown>;
   }
-  let whole: ArrayLike<unknown> | undefined;
-  return (first, count) => {
-    const sliced = typeof vector.slice === 'function';
-    whole = sliced ? undefined : (whole ?? vector.toArray());
-    const values = sliced ? vector.slice?.(first, first + count).toArray() : whole;
-    const offset = sliced ? 0 : first;
-    if (typeof values !== 'object' || values === null || !(values.length >= offset + count)) {
-      throw expected(`an array of ${count} values from toArray()`, where, values, 'ERR_DLADMM_SHAPE');
-    }
-    if (offset === 0) return values;
-    return isNumericArray(values)
-      ? values.subarray(offset, offset + count)
-      : Array.from({ length: count }, (_, i) => values[offset + i]);
-  };
+  throw expected(`an array of ${count} values from toArray()`, where, values, 'ERR_DLADMM_SHAPE');
 }
 
 const ROWS = 4096;
