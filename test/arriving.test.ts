@@ -74,17 +74,7 @@ describe('a training gives the same numbers, bit for bit, from', () => {
     ['an Arrow table', { x: TABLE, labels: 'species' }],
     ['an Arrow table in pieces', { x: TABLE.slice(0, 20).concat(TABLE.slice(20)), labels: 'species' }],
     ['the columns of an Arrow table beside their labels', { x: TABLE.select(['a', 'b', 'c']), labels: LABELS }],
-    [
-      'class numbers with names',
-      { x: ROWS, labels: LABELS.map((text) => ['oak', 'ash', 'elm'].indexOf(text)), classes: ['oak', 'ash', 'elm'] },
-    ],
   ])('%s', async (_, data) => {
-    if ('classes' in data) {
-      // The order of the classes is the caller's here, so the numbers are not those of the sorted ones.
-      const { model } = await fitModel(data, OPTIONS);
-      expect(model.classes).toEqual(['oak', 'ash', 'elm']);
-      return;
-    }
     const result = await fitModel(data, OPTIONS);
     expect(lagrangian(result)).toBe(await CLEAN);
     expect(result.model.classes).toEqual(['ash', 'elm', 'oak']);
@@ -199,7 +189,7 @@ describe('rows', () => {
 });
 
 describe('a stream is refused', () => {
-  const stream = (data: object) => () => fitModel({ labels: LABELS, ...data } as TrainingData, OPTIONS);
+  const stream = (data: object) => () => fitModel({ labels: LABELS, ...data } as unknown as TrainingData, OPTIONS);
   const rowsThen = (count: number, last: unknown) => slowly([...ROWS.slice(0, count), last] as number[][]);
   async function* broken(): AsyncGenerator<number[]> {
     yield* ROWS.slice(0, 17);

@@ -1,11 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { DlAdmmError } from '../errors.js';
 import { columnReader, isTable, type TableLike } from '../table.js';
-import { formatError, readBytes } from './bytes.js';
+import { DEFLATE_LIMIT, formatError, readBytes } from './bytes.js';
 import { type ColumnarFile, type ColumnarOptions, type ColumnPart, readColumnar } from './columnar.js';
 import type { CsvTable } from './csv.js';
 
 const PART = 2 ** 16;
+/** How long it may take to open a file. */
+const OPENING_MS = 2000;
+const BYTES_PER_MS = 50_000;
 
 const startsWith = (bytes: Uint8Array, text: string): boolean =>
   Buffer.from(bytes.subarray(0, text.length)).toString('latin1') === text;
@@ -30,11 +34,17 @@ async function tableFrom(bytes: Uint8Array, name: string): Promise<TableLike> {
   const { tableFromIPC } = arrow as { readonly tableFromIPC: (bytes: Uint8Array) => unknown };
   let table: unknown;
   try {
-    table = tableFromIPC(bytes);
+    // A damaged count of fields would be counted to; what opens a right file does not take long, as it copies nothing.
+    const timeout = OPENING_MS + Math.ceil(bytes.length / BYTES_PER_MS);
+    table = runInNewContext('open()', { open: () => tableFromIPC(bytes) }, { timeout });
   } catch (error) {
     throw formatError(name, `damaged Arrow file: ${error instanceof Error ? error.message : String(error)}`, error);
   }
   if (!isTable(table)) throw formatError(name, 'damaged Arrow file: it holds no table');
+  // A value takes a bit at least.
+  if (!(table.numRows <= 8 * DEFLATE_LIMIT * bytes.length)) {
+    throw formatError(name, `damaged Arrow file: it promises ${table.numRows} rows in ${bytes.length} bytes`);
+  }
   return table;
 }
 

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
 import { type Compressors, type FileMetaData, parquetMetadata, parquetRead } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
 import { DlAdmmError } from '../errors.js';
-import { formatError, readBytes, unpackLimit } from './bytes.js';
+import { DEFLATE_LIMIT, formatError, readBytes, unpackLimit } from './bytes.js';
 import { type ColumnarFile, type ColumnarOptions, type ColumnPart, readColumnar } from './columnar.js';
 import type { CsvTable } from './csv.js';
 
@@ -65,6 +66,51 @@ function checkCodecs(metadata: FileMetaData, known: readonly string[], name: str
   }
 }
 
+/** The codecs that never pack as tightly as Brotli and Zstandard may. */
+const MODERATE = { UNCOMPRESSED: true, SNAPPY: true, GZIP: true } as const;
+
+/**
+ * Checks the header of every page against the file before any page is decoded: a damaged number there would have the decoder
+ * count to it.
+ */
+function checkPages(bytes: Uint8Array, { row_groups }: FileMetaData): void {
+  for (const { columns, num_rows } of row_groups) {
+    for (const { meta_data } of columns) {
+      if (meta_data === undefined) throw new Error('a column has no metadata');
+      const { dictionary_page_offset, data_page_offset, total_compressed_size, path_in_schema, codec } = meta_data;
+      const start = Number(dictionary_page_offset || data_page_offset);
+      const end = start + Number(total_compressed_size);
+      if (!(start >= 0 && end >= start && end <= bytes.length))
+        throw new Error('a column lies beyond the end of the file');
+      const view = new DataView(bytes.buffer, bytes.byteOffset + start, end - start);
+      const reader = { view, offset: 0 };
+      // Of a list there may be any number of values in a row, and lists are refused later.
+      const most = path_in_schema.length > 1 ? Number.POSITIVE_INFINITY : Number(num_rows);
+      while (reader.offset < view.byteLength) {
+        const header = parquetHeader(reader);
+        const {
+          compressed_page_size: packed,
+          uncompressed_page_size: size,
+          dictionary_page_header: dictionary,
+        } = header;
+        const values = header.data_page_header?.num_values ?? header.data_page_header_v2?.num_values ?? 0;
+        if (!(packed >= 0 && reader.offset + packed <= view.byteLength))
+          throw new Error('a page ends after its column');
+        if (
+          !(
+            size >= 0 &&
+            size <= (codec in MODERATE ? Math.min(unpackLimit(), 64 + packed * DEFLATE_LIMIT) : unpackLimit())
+          )
+        )
+          throw new Error('a page claims to unpack to too much');
+        if (!(values >= 0 && values <= most)) throw new Error('a page has more values than there are rows');
+        if (!((dictionary?.num_values ?? 0) <= 8 * size)) throw new Error('a dictionary has more values than bits');
+        reader.offset += packed;
+      }
+    }
+  }
+}
+
 const refusal = (name: string, error: unknown): DlAdmmError =>
   error instanceof DlAdmmError
     ? error
@@ -91,6 +137,11 @@ function openParquet(bytes: Uint8Array, name: string): ColumnarFile {
       'ERR_DLADMM_MEMORY',
       `${name}: ${rows} rows of ${columns.length} columns do not fit into memory`,
     );
+  }
+  try {
+    checkPages(bytes, metadata);
+  } catch (error) {
+    throw refusal(name, error);
   }
   const names = columns.map((column) => column.name);
   const file = {
