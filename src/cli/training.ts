@@ -166,7 +166,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
     }
   } catch (error) {
     progress.end();
-    await rescue(training, rule, job, terminal);
+    await rescue(training, job, terminal);
     throw error;
   } finally {
     terminal.signal.removeEventListener('abort', acknowledge);
@@ -193,17 +193,11 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
 }
 
 /** A checkpoint that could not be written (a full disk) ends a training, but the model need not be lost with it. */
-async function rescue(
-  training: AnyTraining,
-  rule: Parameters<typeof foldStandardisation>[1] | undefined,
-  { save, samples }: Job,
-  terminal: Terminal,
-): Promise<void> {
+async function rescue(training: AnyTraining, { save, samples }: Job, terminal: Terminal): Promise<void> {
   if (save === undefined) return;
   try {
-    const { model: trained, iterations } = training.result;
+    const { model, iterations } = training.result;
     if (iterations === 0) return;
-    const model = rule ? unstandardised(trained, rule) : trained;
     await model.save(save, { data: samples.name, iterations: String(iterations) });
     model.close();
     terminal.err(`dladmm: the model of iteration ${iterations} is saved to ${save} all the same\n`);
