@@ -1,3 +1,4 @@
+import { type ClassNames, labelsOf } from './classes.js';
 import type { Matrix } from './matrix.js';
 import type { Prediction } from './model.js';
 import type { Dtype, Numbers } from './native.js';
@@ -11,8 +12,8 @@ export interface Answer {
   prediction(): Prediction;
 }
 
-/** The prediction for so many samples, from the outputs of a network. */
-export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number): Answer {
+/** The prediction for so many samples, from the outputs of a network; labels as `names` has them. */
+export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, names: ClassNames): Answer {
   const columns = layers.at(-1) ?? 0;
   const data = dtype === 'float32' ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
   const classification = classifies(loss);
@@ -30,8 +31,9 @@ export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number):
     prediction() {
       const outputs: Matrix = { data, rows, columns };
       if (!classification) return { outputs };
-      if (!probable) return { outputs, labels };
-      return { outputs, labels, probabilities: { data: probabilities, rows, columns } };
+      const told = labelsOf(labels, names);
+      if (!probable) return { outputs, labels: told };
+      return { outputs, labels: told, probabilities: { data: probabilities, rows, columns } };
     },
   };
 }

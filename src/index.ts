@@ -3,8 +3,17 @@
  *
  * @packageDocumentation
  */
+export type {
+  ArrivingSamples,
+  LabelledBlock,
+  LabelledRow,
+  RowsLike,
+  StreamItem,
+} from './arriving.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
 export type { CheckpointOptions } from './checkpoint-options.js';
+export type { LabelKind, Labels } from './classes.js';
+export type { Column } from './columns.js';
 export {
   type ConstraintPenalties,
   type ConstraintSweepResult,
@@ -62,6 +71,7 @@ export type {
 } from './solvers/gradient.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
 export { sigmoidSweep } from './solvers/sigmoid.js';
+export type { Standardisation } from './standardise.js';
 export { importStateDict, type StateDictOptions } from './state-dict.js';
 export {
   cheaperStep,
@@ -88,4 +98,5 @@ export {
   W,
   z,
 } from './sweep.js';
+export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './table.js';
 export { type AnyTraining, type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';

@@ -1,3 +1,5 @@
+import { evaluationSet, type Learnt, trainingSet } from './arrival.js';
+import type { ArrivingSamples } from './arriving.js';
 import {
   type BestModel,
   checkValidation,
@@ -12,7 +14,6 @@ import { checkObject } from './checks.js';
 import type { Engine, Watched } from './engine.js';
 import { DlAdmmError } from './errors.js';
 import type { GradientOptions } from './gradient-options.js';
-import type { LabelledSamples } from './layered-state.js';
 import { Model } from './model.js';
 import type { Numbers } from './native.js';
 import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
@@ -28,11 +29,11 @@ import type { SigmoidOptions } from './sigmoid-options.js';
 import type { AnyBlock } from './sweep.js';
 
 /** What to train on, and what to watch meanwhile. */
-export interface TrainingData extends LabelledSamples {
+export interface TrainingData extends ArrivingSamples {
   /** Watched by early stopping. */
-  readonly validation?: LabelledSamples;
+  readonly validation?: ArrivingSamples;
   /** Only reported. */
-  readonly test?: LabelledSamples;
+  readonly test?: ArrivingSamples;
 }
 
 /** How a training ended. None of these is an error: the model is usable after each. */
@@ -136,6 +137,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     };
     signal?.addEventListener('abort', stop, { once: true });
     let best: BestModel | undefined;
+    let learnt: Learnt = {};
     let status: Status = { kind: 'aborted' };
     let parametersReady = false;
     let done = from?.iteration ?? 0;
@@ -147,8 +149,10 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       return this.#keeper?.save({ iteration: done, elapsed: elapsed(), ...(best && { best }) });
     };
     try {
+      const set = await trainingSet(this.#data, this.#plan);
+      learnt = set.learnt;
       await this.#plan.open(
-        this.#data,
+        set.samples,
         (opened) => {
           this.#engine = opened;
         },
@@ -159,7 +163,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       );
       parametersReady = true;
       const engine = this.#engine as unknown as Engine<R>;
-      const sets = await this.#evaluationSets(engine);
+      const sets = await this.#evaluationSets(engine, learnt);
       await this.#openKeeper(engine, sets);
       status = this.#ending(done, best) ?? status;
       between = true;
@@ -194,7 +198,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
           if (parametersReady) {
             const parameters = best?.parameters ?? (await engine.parameters());
             this.#result = {
-              model: new Model({ ...this.#plan, ...parameters }),
+              model: new Model({ ...this.#plan, ...learnt, ...parameters }),
               status,
               iterations: done,
               history: this.#history,
@@ -231,11 +235,13 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     this.#keeper = await openKeeper(kept);
   }
 
-  async #evaluationSets(engine: Engine<R>): Promise<EvaluationSets> {
+  async #evaluationSets(engine: Engine<R>, learnt: Learnt): Promise<EvaluationSets> {
     const { validation, test } = this.#data;
+    const add = async (set: ArrivingSamples, name: string): Promise<number> =>
+      engine.addEvaluationSet(await evaluationSet(set, this.#plan, learnt, name), name);
     return {
-      ...(validation !== undefined && { validation: await engine.addEvaluationSet(validation, 'validation') }),
-      ...(test !== undefined && { test: await engine.addEvaluationSet(test, 'test') }),
+      ...(validation !== undefined && { validation: await add(validation, 'validation') }),
+      ...(test !== undefined && { test: await add(test, 'test') }),
     };
   }
 
