@@ -13,7 +13,8 @@
       "NODE_ADDON_API_DISABLE_DEPRECATED",
       # Without it, worker.terminate() with work in flight aborts the whole process.
       "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
-      "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED"
+      "NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED",
+      "<!@(node native/openblas.cjs defines)"
     ],
     "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
     # openmp-simd makes `#pragma omp simd` count, without OpenMP's library.
@@ -25,7 +26,10 @@
     "libraries": ["<!@(node native/openblas.cjs libs)"],
     "conditions": [
       # nodelete: Node unloads an addon with the last worker that loaded it, while OpenBLAS' threads may still run.
-      ["OS=='linux'", { "ldflags": ["-Wl,-z,nodelete", "<!@(node native/openblas.cjs link)"] }],
+      # The map's path is as seen from build/, where make runs: a path to here may hold a space.
+      ["OS=='linux'", {
+        "ldflags": ["-Wl,-z,nodelete", "-Wl,--version-script=../native/exports.map", "<!@(node native/openblas.cjs link)"]
+      }],
       ["OS=='mac'", {
         "xcode_settings": {
           "CLANG_CXX_LANGUAGE_STANDARD": "c++20",

@@ -1,6 +1,25 @@
 import { defineConfig } from 'vitest/config';
 
+// The drills of `npm run test:soak` take as long as they take.
+const patience = process.env.DLADMM_SOAK === '1' ? 20 : 1;
+
 // Forks: a native crash ends one worker and not the whole run.
+const common = { pool: 'forks', testTimeout: 60_000 * patience } as const;
+
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], pool: 'forks', testTimeout: 60_000 },
+  test: {
+    projects: [
+      { test: { ...common, name: 'checkout', include: ['test/**/*.test.ts'], exclude: ['test/package/**'] } },
+      // What users install: packed and installed once for all of its tests, and only where one of them is to run.
+      {
+        test: {
+          ...common,
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          globalSetup: 'test/package/set-up.ts',
+          testTimeout: 120_000 * patience,
+        },
+      },
+    ],
+  },
 });

@@ -1,5 +1,6 @@
 /**
- * Replays a golden case of the official dlADMM code through the public API and compares every recorded quantity.
+ * Replays a golden case (a recorded run of dlADMM, sigmoid-ADMM or the inversion ADMM) through the public API and compares
+ * every recorded quantity.
  *
  *     npm run --silent golden -- FOLDER [--json]
  *

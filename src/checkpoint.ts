@@ -98,7 +98,7 @@ export function storedOptionsOf(
 /** What decides, beside the number of threads and the type, how sums are rounded here. */
 export function kernelHere(): string {
   const { config, core, simd } = native.info();
-  return `${/OpenBLAS \S+/.exec(config)?.[0] ?? 'BLAS'} ${core}, ${simd}`;
+  return `${/OpenBLAS \S+/.exec(config)?.[0] ?? config} ${core}, ${simd}`;
 }
 
 const extraNames = (layers: number): readonly string[] =>

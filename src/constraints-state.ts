@@ -27,10 +27,10 @@ export interface ConstraintsStateOptions {
 
 /** What may change from sweep to sweep. */
 export interface ConstraintPenalties {
-  /** λ of (λ/2)‖[W_i b_i]‖². */
-  readonly lambda: number;
-  /** β_1 … β_N. */
-  readonly beta: readonly number[];
+  /** λ_1 … λ_N of Σ (λ_i/2)‖[W_i b_i]‖², or one for all. */
+  readonly lambda: number | readonly number[];
+  /** β_1 … β_N, or one for all. */
+  readonly beta: number | readonly number[];
   /** h = 𝓛(‖B‖_max), as the paper says, or ‖B‖_max, as its published code does (sigmoid alone). */
   readonly majoriser: 'paper' | 'code';
 }
@@ -166,6 +166,7 @@ export class ConstraintsState {
     this.#handle.close();
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -202,22 +203,31 @@ export class ConstraintsState {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
  */
-export function checkConstraintPenalties(penalties: ConstraintPenalties, network: Network): ConstraintPenalties {
+export function checkConstraintPenalties(penalties: ConstraintPenalties, network: Network): NativeConstraintsPenalties {
   checkObject(penalties, '{ lambda, beta, majoriser }', 'penalties');
   checkKeys(penalties, ['lambda', 'beta', 'majoriser'], 'penalties');
-  const { beta } = penalties;
   const layers = network.layers.length - 1;
-  if (!Array.isArray(beta)) throw expected(`an array of ${layers} penalties, one a layer`, 'beta', beta);
-  if (beta.length !== layers) throw expected(`${layers} penalties, one a layer,`, 'beta', beta, 'ERR_DLADMM_SHAPE');
   const majoriser = oneOf(penalties.majoriser, ['paper', 'code'], 'majoriser');
   if (majoriser === 'code' && network.activation !== 'sigmoid') {
     throw expected("'paper' (the published code's lies above the function for sigmoid alone)", 'majoriser', majoriser);
   }
   return {
-    lambda: atLeast(penalties.lambda, 0, 'lambda'),
-    beta: beta.map((value, i) => positive(value, `beta[${i}]`)),
+    lambda: byLayer(penalties.lambda, layers, 'lambda', (value, name) => atLeast(value, 0, name)),
+    beta: byLayer(penalties.beta, layers, 'beta', positive),
     majoriser,
   };
+}
+
+function byLayer(
+  value: unknown,
+  layers: number,
+  name: string,
+  check: (value: unknown, name: string) => number,
+): readonly number[] {
+  if (typeof value === 'number') return new Array<number>(layers).fill(check(value, name));
+  if (!Array.isArray(value)) throw expected(`a number, or an array of ${layers}, one a layer,`, name, value);
+  if (value.length !== layers) throw expected(`${layers} numbers, one a layer,`, name, value, 'ERR_DLADMM_SHAPE');
+  return value.map((each: unknown, i) => check(each, `${name}[${i}]`));
 }
 
 /**

@@ -15,7 +15,8 @@
  * | `ERR_DLADMM_DOWNLOAD` | a download failed or its checksum is wrong |
  * | `ERR_DLADMM_FILE` | a file could not be read or written (missing folder, full disk); `cause` is the system error |
  * | `ERR_DLADMM_CHECKPOINT` | a checkpoint is whole but does not fit: other data, network, options, version or machine |
- * | `ERR_DLADMM_ABORTED` | the AbortSignal was already aborted; `cause` is its reason |
+ * | `ERR_DLADMM_STREAM` | a stream of samples failed or ended too early; `cause` is its own error |
+ * | `ERR_DLADMM_ABORTED` | the AbortSignal was already aborted, or was while samples arrived; `cause` is its reason |
  * | `ERR_DLADMM_CLOSED` | the state or model has been closed |
  * | `ERR_DLADMM_NATIVE` | the native addon could not be loaded or failed in a way not foreseen |
  */
@@ -32,6 +33,7 @@ export type ErrorCode =
   | 'ERR_DLADMM_DOWNLOAD'
   | 'ERR_DLADMM_FILE'
   | 'ERR_DLADMM_CHECKPOINT'
+  | 'ERR_DLADMM_STREAM'
   | 'ERR_DLADMM_ABORTED'
   | 'ERR_DLADMM_CLOSED'
   | 'ERR_DLADMM_NATIVE';

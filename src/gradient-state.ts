@@ -205,6 +205,7 @@ export class GradientState {
     this.#handle.close();
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

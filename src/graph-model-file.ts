@@ -12,7 +12,6 @@ import {
   checkedNotes,
   checkLayers,
   checkLoss,
-  FORMAT,
   GRAPH_KIND,
   NETWORK,
   parseNetwork,
@@ -39,7 +38,7 @@ export function encodeGraphModel(model: StoredGraphModel): Uint8Array {
   const loss = checkLoss(model.loss, refuseArgument);
   const outputs = layers.at(-1) ?? 0;
   const network = {
-    format: FORMAT,
+    format: 1,
     kind: GRAPH_KIND,
     layers,
     activation: checkedActivation(model.activation),

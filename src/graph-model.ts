@@ -13,7 +13,7 @@ import {
   nodeLabels,
 } from './graph-samples.js';
 import type { Matrix } from './matrix.js';
-import { aboveHalf, largest, type Prediction, softmax } from './model.js';
+import type { Prediction } from './model.js';
 import { type Dtype, fromNative, type NativeTrainedGraphNetwork, type Numbers, native } from './native.js';
 import {
   checkActivation,
@@ -178,4 +178,36 @@ function rowsOf({ data, columns }: Matrix, nodes: Int32Array): Matrix {
     data instanceof Float32Array ? new Float32Array(nodes.length * columns) : new Float64Array(nodes.length * columns);
   for (const [i, node] of nodes.entries()) out.set(data.subarray(node * columns, (node + 1) * columns), i * columns);
   return { data: out, rows: nodes.length, columns };
+}
+
+function largest({ data, rows, columns }: Matrix): Int32Array {
+  const labels = new Int32Array(rows);
+  for (let i = 0; i < rows; i += 1) {
+    let best = 0;
+    for (let j = 1; j < columns; j += 1) {
+      if ((data[i * columns + j] ?? 0) > (data[i * columns + best] ?? 0)) best = j;
+    }
+    labels[i] = best;
+  }
+  return labels;
+}
+
+/** The class of each row of a network with one output for two classes, whose targets are 1 and 0. */
+const aboveHalf = ({ data }: Matrix): Int32Array => Int32Array.from(data, (value) => (value > 0.5 ? 1 : 0));
+
+function softmax({ data, rows, columns }: Matrix): Numbers {
+  const out = data.slice();
+  for (let i = 0; i < rows; i += 1) {
+    const row = out.subarray(i * columns, (i + 1) * columns);
+    let top = Number.NEGATIVE_INFINITY;
+    for (const value of row) top = Math.max(top, value);
+    let sum = 0;
+    for (let j = 0; j < columns; j += 1) {
+      const e = Math.exp((row[j] ?? 0) - top);
+      row[j] = e;
+      sum += e;
+    }
+    for (let j = 0; j < columns; j += 1) row[j] = (row[j] ?? 0) / sum;
+  }
+  return out;
 }

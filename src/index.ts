@@ -3,8 +3,17 @@
  *
  * @packageDocumentation
  */
+export type {
+  ArrivingSamples,
+  LabelledBlock,
+  LabelledRow,
+  RowsLike,
+  StreamItem,
+} from './arriving.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
 export type { CheckpointOptions } from './checkpoint-options.js';
+export type { LabelKind, Labels } from './classes.js';
+export type { Column } from './columns.js';
 export {
   type ConstraintPenalties,
   type ConstraintSweepResult,
@@ -33,6 +42,7 @@ export {
   type GraphSweepPenalties,
   type GraphSweepResult,
 } from './graph-state.js';
+export { type Info, info } from './info.js';
 export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
@@ -40,7 +50,10 @@ export type { LabelledSamples, StartOptions, StateOptions, SweepPenalties, Sweep
 export { LayeredState } from './layered-state.js';
 export type { Matrix } from './matrix.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
+export type { Dtype, Numbers } from './native.js';
 export type { Activation, Loss, Network } from './network.js';
+export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './onnx/export.js';
+export { type ImportOptions, importOnnx } from './onnx/import.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
 export { GRAPH_SOLVERS, type GraphTrainOptions, type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
 export type {
@@ -79,6 +92,8 @@ export type {
 } from './solvers/gradient.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
 export { sigmoidSweep } from './solvers/sigmoid.js';
+export type { Standardisation } from './standardise.js';
+export { importStateDict, type StateDictOptions } from './state-dict.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -109,4 +124,5 @@ export {
   Z,
   z,
 } from './sweep.js';
-export { type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';
+export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './table.js';
+export { type AnyTraining, type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';

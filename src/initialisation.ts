@@ -68,7 +68,8 @@ export function initialisationOf(how: Initialisation, layers: readonly number[],
     };
   }
   if (!('weights' in how && 'biases' in how)) throw expected(KINDS, 'initialisation', how);
-  checkKeys(how, ['weights', 'biases'], 'initialisation');
+  // A model has more than these, and may be given as it is.
+  if (!('network' in how)) checkKeys(how, ['weights', 'biases'], 'initialisation');
   checkParameters(how, layers, dtype, 'initialisation.');
   return { weights: how.weights.map((values) => values.slice()), biases: how.biases.map((values) => values.slice()) };
 }

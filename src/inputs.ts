@@ -17,8 +17,8 @@ export type NumericArray =
 /** Samples as users have them: a Matrix, a flat row-major typed array, or an array of rows. */
 export type MatrixLike = Matrix | NumericArray | readonly (readonly number[] | NumericArray)[];
 
-/** Class numbers from 0. */
-export type LabelsLike = NumericArray | readonly number[];
+/** Class numbers from 0, or names of classes, or true and false. */
+export type LabelsLike = NumericArray | readonly (number | string | boolean)[];
 
 /** Rows that can be had a chunk at a time, so that neither a copy of everything nor a long pause is needed. */
 export interface RowSource {
@@ -27,10 +27,27 @@ export interface RowSource {
   readonly columns: number;
   /** Rows first … first + count − 1, row-major. */
   chunk(first: number, count: number): Numbers;
+  /** Says that the rows before `row` will not be asked for again, so that their memory may be given back. */
+  release?(row: number): void;
 }
 
+/** The sources that were made here: one from elsewhere could say anything. */
+const sources = new WeakSet<object>();
+
+/** `source` as something that may stand for samples. */
+export function trusted<T extends RowSource>(source: T): T {
+  sources.add(source);
+  return source;
+}
+
+/** A source where samples are asked for: `rowSource` gives it back as it is. */
+export const asSamples = (source: RowSource): MatrixLike => source as unknown as MatrixLike;
+
+const isRowSource = (value: unknown): value is RowSource =>
+  typeof value === 'object' && value !== null && sources.has(value);
+
 /** Entries that are moved or checked between two turns of the event loop. */
-const CHUNK_ENTRIES = 2 ** 20;
+export const CHUNK_ENTRIES: number = 2 ** 20;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {
@@ -68,6 +85,10 @@ const isFloatArray = (array: NumericArray): array is Numbers =>
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_DETACHED
  */
 export function rowSource(x: unknown, columns: number, name: string): RowSource {
+  if (isRowSource(x)) {
+    if (x.columns !== columns) throw shape(`${columns} columns`, name, x.columns);
+    return x;
+  }
   if (isNumericArray(x)) return flatSource(x, columns, name);
   if (isArray(x)) return arraySource(x, columns, name);
   if (isMatrix(x)) {
@@ -83,7 +104,7 @@ export function rowSource(x: unknown, columns: number, name: string): RowSource 
   throw expected('a typed array, an array of rows, or { data, rows, columns }', name, x);
 }
 
-function isMatrix(
+export function isMatrix(
   value: unknown,
 ): value is { readonly data: unknown; readonly rows: unknown; readonly columns: unknown } {
   try {
@@ -94,7 +115,7 @@ function isMatrix(
 }
 
 /** `Array.isArray`, which throws for a revoked Proxy. */
-function isArray(value: unknown): value is readonly unknown[] {
+export function isArray(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
   } catch {
@@ -115,7 +136,7 @@ function flatSource(array: NumericArray, columns: number, name: string): RowSour
   }
   const rows = array.length / columns;
   checkRows(rows, name);
-  return {
+  return trusted({
     name,
     rows,
     columns,
@@ -126,12 +147,12 @@ function flatSource(array: NumericArray, columns: number, name: string): RowSour
       if (lengthOf(chunk) !== count * columns) throw shape(`${rows * columns} entries to the end`, name, array);
       return chunk;
     },
-  };
+  });
 }
 
 function arraySource(array: readonly unknown[], columns: number, name: string): RowSource {
   checkRows(array.length, name);
-  return {
+  return trusted({
     name,
     rows: array.length,
     columns,
@@ -140,7 +161,7 @@ function arraySource(array: readonly unknown[], columns: number, name: string): 
       for (let i = 0; i < count; i += 1) copyRow(array[first + i], columns, `${name}[${first + i}]`, out, i * columns);
       return out;
     },
-  };
+  });
 }
 
 function copyRow(row: unknown, columns: number, name: string, out: Float64Array, at: number): void {
@@ -158,7 +179,7 @@ function copyRow(row: unknown, columns: number, name: string, out: Float64Array,
   }
 }
 
-function checkRows(rows: number, name: string): void {
+export function checkRows(rows: number, name: string): void {
   if (rows === 0)
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one sample in ${name} but received none`);
   if (rows > LARGEST_COUNT) throw expected('at most 2^31 - 1 samples', name, rows, 'ERR_DLADMM_RANGE');
@@ -200,11 +221,17 @@ export async function loadRows(source: RowSource, load: (firstRow: number, chunk
     const chunk = source.chunk(first, count);
     const bad = load(first, chunk);
     if (bad >= 0) throw nonFinite(source, first, bad, chunk[bad]);
+    source.release?.(first + count);
     await breathe();
   }
 }
 
-export function nonFinite(source: RowSource, first: number, index: number, value: unknown): DlAdmmError {
+export function nonFinite(
+  source: Pick<RowSource, 'name' | 'columns'>,
+  first: number,
+  index: number,
+  value: unknown,
+): DlAdmmError {
   const row = first + Math.floor(index / source.columns);
   const column = index % source.columns;
   const what = Number.isFinite(value) ? `${value}, which overflows float32,` : String(value);

@@ -46,7 +46,11 @@ export interface StateOptions {
   readonly bias?: 'separate' | 'joint';
 }
 
-/** The penalties of a run, and how its quadratic steps and its z_L are found. */
+/**
+ * The penalties of a run, and how its quadratic steps and its z_L are found.
+ *
+ * @interface
+ */
 export type SweepPenalties = Omit<NativePenalties, 'gamma'> & {
   /** γ, of ‖a_l − f(z_l)‖². Default ν. */
   readonly gamma?: number;
@@ -207,6 +211,7 @@ export class LayeredState {
     this.#handle.close();
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -4,9 +4,12 @@
  * `note`s are metadata of their own, called `note.` and their name.
  */
 import { readWholeFile, writeFileAtomic } from './atomic-file.js';
+import { LABEL_KINDS, type LabelKind } from './classes.js';
+import { type Column, checkColumns } from './columns.js';
 import { DlAdmmError, describe, expected } from './errors.js';
 import { classCount } from './network.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from './safetensors.js';
+import { checkStandardisation, type Standardisation } from './standardise.js';
 
 /** The function between the layers; the last layer has none, its values go into the loss as they are. */
 export type StoredActivation = 'relu' | 'identity' | 'sigmoid' | 'tanh' | { readonly leakyRelu: number };
@@ -26,12 +29,21 @@ export interface StoredModel {
   readonly biases: readonly (Float32Array | Float64Array)[];
   /** The names of the classes: n_L of them, or two where the hinge loss has one output. */
   readonly classes?: readonly string[];
+  /** What predictions are told in; numbers where it is left out. */
+  readonly labelKind?: LabelKind;
+  /** The network takes features that have been standardised by it; the tensors `standardisation.mean` and `.scale`. */
+  readonly standardisation?: Standardisation;
+  /** The columns of the table that it was trained on. */
+  readonly columns?: readonly Column[];
   /** Anything worth keeping: the data set, the date, the accuracy. */
   readonly note?: Readonly<Record<string, string>>;
 }
 
-/** Raised when a field is added or changes its meaning: an older version then refuses the file. */
-export const FORMAT = 1;
+/**
+ * Raised when a field is added or changes its meaning: an older version then refuses the file. A model without the fields
+ * of format 2 (labelKind, standardisation, columns) is written in format 1.
+ */
+const FORMAT = 2;
 export const NETWORK = 'network';
 /** What the metadata of a graph convolutional network call it; a perceptron has no such word. */
 export const GRAPH_KIND = 'gcn';
@@ -52,6 +64,8 @@ const DTYPES = { float32: 'F32', float64: 'F64' } as const;
 export type Refuse = (what: string, name: string, received: unknown) => DlAdmmError;
 
 const weightName = (l: number): string => `${2 * (l - 1)}.weight`;
+const STANDARDISATION = { mean: 'standardisation.mean', scale: 'standardisation.scale' } as const;
+
 const biasName = (l: number): string => `${2 * (l - 1)}.bias`;
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -135,6 +149,13 @@ export function checkedArray(
   return data;
 }
 
+function checkLabelKind(kind: unknown, classes: unknown, refuse: Refuse): LabelKind {
+  const known = LABEL_KINDS.find((name) => name === kind);
+  if (known === undefined) throw refuse(LABEL_KINDS.join(' or '), 'labelKind', kind);
+  if (known !== 'number' && classes === undefined) throw refuse('classes, as labelKind has names,', 'classes', classes);
+  return known;
+}
+
 export const tensor = (shape: readonly number[], data: Float32Array | Float64Array): Tensor =>
   data instanceof Float32Array ? { dtype: 'F32', shape, data } : { dtype: 'F64', shape, data };
 
@@ -164,15 +185,18 @@ export function encodeModel(model: StoredModel): Uint8Array {
     }
   }
   const outputs = layers[count] ?? 0;
+  const { classes, labelKind = 'number', standardisation, columns } = model;
+  const inputs = layers[0] ?? 0;
+  const extended = labelKind !== 'number' || standardisation !== undefined || columns !== undefined;
   const network = {
-    format: FORMAT,
+    format: extended ? FORMAT : 1,
     layers,
     activation: checkedActivation(model.activation),
     loss: checkLoss(model.loss, refuseArgument),
     dtype,
-    ...(model.classes === undefined
-      ? {}
-      : { classes: checkClasses(model.classes, classCount(model.loss, outputs), refuseArgument) }),
+    ...(classes !== undefined && { classes: checkClasses(classes, classCount(model.loss, outputs), refuseArgument) }),
+    ...(labelKind !== 'number' && { labelKind: checkLabelKind(labelKind, classes, refuseArgument) }),
+    ...(columns !== undefined && { columns: checkColumns(columns, inputs, refuseArgument) }),
   };
   const notes = checkedNotes(model.note);
 
@@ -184,6 +208,11 @@ export function encodeModel(model: StoredModel): Uint8Array {
     const biases = checkedArray(model.biases, { name: 'biases', l, dtype, rows, columns: 1 });
     tensors.set(weightName(l), tensor([rows, columns], weights));
     tensors.set(biasName(l), tensor([rows], biases));
+  }
+  if (standardisation !== undefined) {
+    const { mean, scale } = checkStandardisation(standardisation, inputs, refuseArgument);
+    tensors.set(STANDARDISATION.mean, tensor([inputs], mean));
+    tensors.set(STANDARDISATION.scale, tensor([inputs], scale));
   }
   return encodeSafetensors(tensors, Object.fromEntries([[NETWORK, JSON.stringify(network)], ...notes]));
 }
@@ -234,9 +263,9 @@ export function parseNetwork(
     throw refuse('JSON', `the metadata "${NETWORK}"`, text);
   }
   if (!isObject(network)) throw refuse('an object', `the metadata "${NETWORK}"`, text);
-  if (network.format !== FORMAT) {
+  if (network.format !== 1 && network.format !== FORMAT) {
     const newer = typeof network.format === 'number' && network.format > FORMAT;
-    throw refuse(`${FORMAT}${newer ? ' (a newer dladmm wrote it)' : ''}`, 'format', network.format);
+    throw refuse(`1 or ${FORMAT}${newer ? ' (a newer dladmm wrote it)' : ''}`, 'format', network.format);
   }
   return network;
 }
@@ -268,6 +297,18 @@ export function storedArray(
   return found.data;
 }
 
+function storedStandardisation(
+  tensors: Safetensors['tensors'],
+  inputs: number,
+  name: string,
+  refuse: Refuse,
+): Standardisation {
+  const values = (tensorName: string) =>
+    storedArray(tensors, tensorName, { dtype: 'float64', shape: [inputs], name }) as Float64Array;
+  const rule = { mean: values(STANDARDISATION.mean), scale: values(STANDARDISATION.scale) };
+  return checkStandardisation(rule, inputs, refuse);
+}
+
 /**
  * Reads the bytes of a model file, checks them one and all, and that shapes and types are those the network asks for.
  *
@@ -278,26 +319,27 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
   const { tensors, metadata } = decodeSafetensors(bytes, name);
   const refuse = refusalIn(name);
   const note = readNotes(metadata, refuse);
-  const {
-    format: _,
-    layers,
-    activation,
-    loss,
-    dtype,
-    classes,
-    ...unknown
-  } = parseNetwork(metadata[NETWORK], name, refuse);
+  const { format, layers, activation, loss, dtype, classes, labelKind, columns, ...unknown } = parseNetwork(
+    metadata[NETWORK],
+    name,
+    refuse,
+  );
   if (unknown.kind === GRAPH_KIND) {
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${name} holds a graph convolutional network: load it with GraphModel`);
   }
-  const [extra] = Object.keys(unknown);
+  const fields = format === 1 ? { ...unknown, labelKind, columns } : unknown;
+  const [extra] = Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : [field]));
   if (extra !== undefined) throw refuse('no field of that name', 'a field of the network', extra);
 
   const widths = checkLayers(layers, refuse);
   const storedLoss = checkLoss(loss, refuse);
   const count = widths.length - 1;
   const type = checkDtype(dtype, refuse);
-  if (tensors.size !== 2 * count) throw refuse(`${2 * count}, two a layer`, 'the number of tensors', tensors.size);
+  const standardises = format !== 1 && tensors.has(STANDARDISATION.mean);
+  if (tensors.size !== 2 * count + (standardises ? 2 : 0)) {
+    const what = `${2 * count}, two a layer${standardises ? ', and two of the standardisation' : ''}`;
+    throw refuse(what, 'the number of tensors', tensors.size);
+  }
   const numbers = Array.from({ length: count }, (_, i) => i + 1);
   const weights = numbers.map((l) => {
     const shape = [widths[l] ?? 0, widths[l - 1] ?? 0];
@@ -314,6 +356,9 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
     ...(classes === undefined
       ? {}
       : { classes: checkClasses(classes, classCount(storedLoss, widths[count] ?? 0), refuse) }),
+    ...(labelKind === undefined ? {} : { labelKind: checkLabelKind(labelKind, classes, refuse) }),
+    ...(standardises && { standardisation: storedStandardisation(tensors, widths[0] ?? 0, name, refuse) }),
+    ...(columns === undefined ? {} : { columns: checkColumns(columns, widths[0] ?? 0, refuse) }),
     ...(note === undefined ? {} : { note }),
   };
 }

@@ -1,9 +1,12 @@
 import { availableParallelism } from 'node:os';
+import { answerOf } from './answer.js';
+import { type ArrivalRules, type ArrivingSamples, arrivingRows, arrivingSamples, type RowsLike } from './arriving.js';
 import { checkObject, oneOf, whole } from './checks.js';
+import { classNumbers, LABEL_KINDS, type LabelKind, type Labels } from './classes.js';
+import { type Column, checkColumns } from './columns.js';
 import { DlAdmmError, expected } from './errors.js';
 import { checkParameters } from './initialisation.js';
-import { breathe, labelArray, type MatrixLike, nonFinite, type RowSource, rowSource } from './inputs.js';
-import type { LabelledSamples } from './layered-state.js';
+import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from './inputs.js';
 import type { Matrix } from './matrix.js';
 import { loadModelFile, type StoredModel, saveModel } from './model-file.js';
 import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from './native.js';
@@ -17,14 +20,16 @@ import {
   type Network,
   nativeActivation,
 } from './network.js';
+import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
 import type { Metrics } from './record.js';
+import { checkStandardisation, type Standardisation, standardised } from './standardise.js';
 
 /** What a model says of some samples. */
 export interface Prediction {
   /** The network's outputs z_L, samples × n_L. */
   readonly outputs: Matrix;
-  /** Classification: the class of the largest output, one a sample. */
-  readonly labels?: Int32Array;
+  /** Classification: the class of the largest output, one a sample, as a number or as the training's labels were. */
+  readonly labels?: Labels;
   /** Softmax cross-entropy: softmax of the outputs, samples × n_L. */
   readonly probabilities?: Matrix;
 }
@@ -37,11 +42,19 @@ export interface ModelParts {
   readonly weights: readonly Numbers[];
   readonly biases: readonly Numbers[];
   readonly classes?: readonly string[];
+  /** What predictions are told in. Default `'number'`. */
+  readonly labelKind?: LabelKind;
+  /** What is done to features before they enter the network. */
+  readonly standardisation?: Standardisation;
+  /** The columns that a table must have, in the order of the inputs. */
+  readonly columns?: readonly Column[];
   readonly threads?: number;
 }
 
 /** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
 const CHUNK_ENTRIES = 2 ** 21;
+/** Products of a weight and a value that take as long as handing samples to another thread and back, or less. */
+const FEW_PRODUCTS = 2 ** 22;
 /** A softmax here takes about as long as so many numbers take to be copied. */
 const SOFTMAX_COST = 32;
 
@@ -52,6 +65,9 @@ export class Model {
   readonly weights: readonly Numbers[];
   readonly biases: readonly Numbers[];
   readonly classes?: readonly string[];
+  readonly labelKind: LabelKind;
+  readonly standardisation?: Standardisation;
+  readonly columns?: readonly Column[];
   readonly #threads: number;
   #native: NativeTrainedNetwork | undefined;
   #closed = false;
@@ -66,7 +82,11 @@ export class Model {
     this.dtype = parts.dtype;
     this.weights = parts.weights;
     this.biases = parts.biases;
-    if (parts.classes !== undefined) this.classes = parts.classes;
+    const { classes, labelKind, standardisation, columns } = parts;
+    if (classes !== undefined) this.classes = classes;
+    this.labelKind = labelKind ?? 'number';
+    if (standardisation !== undefined) this.standardisation = standardisation;
+    if (columns !== undefined) this.columns = columns;
     this.#threads = parts.threads ?? Math.min(availableParallelism(), 64);
   }
 
@@ -76,9 +96,8 @@ export class Model {
    * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
    */
   static async load(path: string): Promise<Model> {
-    const stored = await loadModelFile(path);
-    const { layers, activation, loss, dtype, weights, biases, classes } = stored;
-    return new Model({ network: { layers, activation, loss }, dtype, weights, biases, ...(classes && { classes }) });
+    const { layers, activation, loss, note: _, ...parts } = await loadModelFile(path);
+    return new Model({ network: { layers, activation, loss }, ...parts });
   }
 
   /**
@@ -87,36 +106,62 @@ export class Model {
    * @throws DlAdmmError ERR_DLADMM_FILE
    */
   async save(path: string, note?: StoredModel['note']): Promise<void> {
-    const { network, dtype, weights, biases, classes } = this;
-    await saveModel(path, { ...network, dtype, weights, biases, ...(classes && { classes }), ...(note && { note }) });
+    const { network, dtype, weights, biases, classes, labelKind, standardisation, columns } = this;
+    await saveModel(path, {
+      ...network,
+      ...{ dtype, weights, biases, labelKind },
+      ...(classes && { classes }),
+      ...(standardisation && { standardisation }),
+      ...(columns && { columns }),
+      ...(note && { note }),
+    });
   }
 
   /**
-   * Outputs for samples x n_0; for classification also the labels and probabilities.
+   * Outputs for samples x n_0; for classification also the labels and probabilities. One sample may be a plain array of
+   * numbers. A few samples are answered at once, in less time than it takes to hand them to another thread; more of them off
+   * the event loop. Any number of calls may be under way, and what is said of a sample has the same bits in all of them.
+   * Features are taken as they were given to the training: what was learnt there to standardise them is applied here.
    *
-   * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED
+   * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED;
+   *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
-  async predict(x: MatrixLike): Promise<Prediction> {
-    const source = rowSource(x, this.#inputs, 'x');
-    const columns = this.#outputs;
-    const data =
-      this.dtype === 'float32' ? new Float32Array(source.rows * columns) : new Float64Array(source.rows * columns);
-    const classification = classifies(this.network.loss);
-    const labels = new Int32Array(classification ? source.rows : 0);
-    // The other losses give scores, not probabilities.
-    const probable = this.network.loss === 'softmax-cross-entropy';
-    const probabilities = data.slice(0, probable ? data.length : 0);
+  async predict(x: RowsLike | readonly number[]): Promise<Prediction> {
+    const source = this.#prepared(await arrivingRows(this.#rowsOf(x), this.#arrival, 'x'));
+    const answer = answerOf(this.network, this.dtype, source.rows, this);
     await this.#eachChunk(source, async (first, chunk) => {
-      const part: Matrix = { data: await this.#handle.predict(chunk), rows: chunk.length / source.columns, columns };
-      data.set(part.data, first * columns);
-      if (!classification) return;
-      labels.set(this.#classes === columns ? largest(part) : aboveHalf(part), first);
-      if (probable) probabilities.set(softmax(part), first * columns);
+      const few = chunk.length * this.#weightsPerInput <= FEW_PRODUCTS;
+      answer.put(first, few ? this.#handle.predictNow(chunk) : await this.#handle.predict(chunk));
     });
-    const outputs: Matrix = { data, rows: source.rows, columns };
-    if (!classification) return { outputs };
-    if (!probable) return { outputs, labels };
-    return { outputs, labels, probabilities: { data: probabilities, rows: source.rows, columns } };
+    return answer.prediction();
+  }
+
+  /**
+   * What {@link predict} resolves to, at once: for the few samples of a request. Many hold up the event loop.
+   *
+   * @throws DlAdmmError as {@link predict} rejects with
+   */
+  predictSync(x: MatrixLike | readonly number[]): Prediction {
+    const source = this.#prepared(rowSource(this.#rowsOf(x), this.#inputs, 'x'));
+    const answer = answerOf(this.network, this.dtype, source.rows, this);
+    for (const [first, count] of this.#chunks(source)) {
+      try {
+        answer.put(first, this.#handle.predictNow(source.chunk(first, count)));
+      } catch (error) {
+        throw locate(error, source, first);
+      }
+    }
+    return answer.prediction();
+  }
+
+  /**
+   * The model as ONNX: input `x`, samples × n_0, in float32; output `probabilities` for softmax cross-entropy, `outputs`
+   * for the other losses. See {@link OnnxOptions}.
+   *
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_MEMORY
+   */
+  toOnnx(options?: OnnxOptions): Uint8Array {
+    return encodeOnnx(this, options);
   }
 
   /**
@@ -124,12 +169,13 @@ export class Model {
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(samples: LabelledSamples): Promise<Metrics> {
-    checkObject(samples, '{ x, labels } or { x, y }', 'samples');
-    const source = rowSource(samples.x, this.#inputs, 'x');
+  async evaluate(samples: ArrivingSamples): Promise<Metrics> {
+    const { x, labels: given, classes, y: values } = await arrivingSamples(samples, this.#arrival, '');
+    const source = this.#prepared(x);
     const classification = classifies(this.network.loss);
-    const labels = classification ? labelArray(samples.labels, source.rows, this.#classes, 'labels') : undefined;
-    const values = classification ? undefined : rowSource(samples.y, this.#outputs, 'y');
+    const labels = classification
+      ? classNumbers(given, classes, this, source.rows, this.#classes, 'labels')
+      : undefined;
     if (values && values.rows !== source.rows) {
       throw expected(`${source.rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
     }
@@ -153,12 +199,28 @@ export class Model {
     this.#native = undefined;
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** Weights in all over inputs. */
+  get #weightsPerInput(): number {
+    return this.weights.reduce((sum, { length }) => sum + length, 0) / this.#inputs;
+  }
+
   get #inputs(): number {
     return this.network.layers[0] ?? 0;
+  }
+
+  /** What samples must be like. */
+  get #arrival(): ArrivalRules {
+    const { network, dtype, columns, standardisation } = this;
+    return { network, dtype, exact: standardisation !== undefined, ...(columns && { columns }) };
+  }
+
+  #prepared(source: RowSource): RowSource {
+    return standardised(source, this.standardisation, this.dtype);
   }
 
   get #classes(): number {
@@ -194,28 +256,45 @@ export class Model {
     source: RowSource,
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
-    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (source.columns + SOFTMAX_COST * this.#outputs)));
-    for (let first = 0; first < source.rows; first += step) {
-      const count = Math.min(step, source.rows - first);
+    for (const [first, count] of this.#chunks(source)) {
       try {
         await work(first, source.chunk(first, count), count);
       } catch (error) {
         throw locate(error, source, first);
       }
-      if (count === step) await breathe();
+      source.release?.(first + count);
+      if (first + count < source.rows) await breathe();
     }
+  }
+
+  /** First row and number of rows of each chunk. */
+  *#chunks({ rows, columns }: RowSource): Generator<readonly [first: number, count: number], void, undefined> {
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (columns + SOFTMAX_COST * this.#outputs)));
+    for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
+  }
+
+  /** A sample that is given as a plain array of numbers, as an array of one row. */
+  #rowsOf<Rows>(x: Rows | readonly number[]): Rows | readonly (readonly number[])[] {
+    const bare = this.#inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
+    return bare ? [x as readonly number[]] : (x as Rows);
   }
 }
 
 function checkParts(parts: ModelParts): void {
   checkObject(parts, '{ network, dtype, weights, biases }', 'parts');
-  const { network, dtype, classes, threads } = parts;
+  const { network, dtype, classes, labelKind, standardisation, columns, threads } = parts;
   checkObject(network, '{ layers, activation, loss }', 'network');
   checkLayers(network.layers);
   checkActivation(network.activation);
   checkLoss(network.loss);
   checkParameters(parts, network.layers, oneOf(dtype, ['float32', 'float64'], 'dtype'), '');
   checkClasses(classes, classCount(network.loss, network.layers.at(-1) ?? 0));
+  const inputs = network.layers[0] ?? 0;
+  if (labelKind !== undefined && oneOf(labelKind, LABEL_KINDS, 'labelKind') !== 'number' && classes === undefined) {
+    throw expected('the names of the classes, as labelKind is not number,', 'classes', classes);
+  }
+  if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
+  if (columns !== undefined) checkColumns(columns, inputs);
   if (threads !== undefined) whole(threads, 1, 64, 'threads');
 }
 
@@ -240,36 +319,4 @@ function locate(error: unknown, source: RowSource, first: number): unknown {
     `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`,
     { cause: error },
   );
-}
-
-export function largest({ data, rows, columns }: Matrix): Int32Array {
-  const labels = new Int32Array(rows);
-  for (let i = 0; i < rows; i += 1) {
-    let best = 0;
-    for (let j = 1; j < columns; j += 1) {
-      if ((data[i * columns + j] ?? 0) > (data[i * columns + best] ?? 0)) best = j;
-    }
-    labels[i] = best;
-  }
-  return labels;
-}
-
-/** The class of each row of a network with one output for two classes, whose targets are 1 and 0. */
-export const aboveHalf = ({ data }: Matrix): Int32Array => Int32Array.from(data, (value) => (value > 0.5 ? 1 : 0));
-
-export function softmax({ data, rows, columns }: Matrix): Numbers {
-  const out = data.slice();
-  for (let i = 0; i < rows; i += 1) {
-    const row = out.subarray(i * columns, (i + 1) * columns);
-    let top = Number.NEGATIVE_INFINITY;
-    for (const value of row) top = Math.max(top, value);
-    let sum = 0;
-    for (let j = 0; j < columns; j += 1) {
-      const e = Math.exp((row[j] ?? 0) - top);
-      row[j] = e;
-      sum += e;
-    }
-    for (let j = 0; j < columns; j += 1) row[j] = (row[j] ?? 0) / sum;
-  }
-  return out;
 }

@@ -11,6 +11,7 @@ export const GRAPH_BLOCK_NUMBER = { W: 0, Z: 1, U: 2 } as const;
 /** The same for the splitting that keeps all constraints. */
 export const CONSTRAINT_BLOCK_NUMBER = { W: 0, V: 1, Lambda: 2, b: 3 } as const;
 
+/** The type of every number of a training. */
 export type Dtype = 'float32' | 'float64';
 
 export interface NativeNetworkOptions {
@@ -83,6 +84,7 @@ export interface NativeEvaluation {
   readonly correct: number;
 }
 
+/** Numbers of either type. */
 export type Numbers = Float32Array | Float64Array;
 
 export interface NativeLayered extends NativeState {
@@ -97,7 +99,7 @@ export interface NativeConstraintsOptions extends NativeNetworkOptions {
 }
 
 export interface NativeConstraintsPenalties {
-  readonly lambda: number;
+  readonly lambda: readonly number[];
   readonly beta: readonly number[];
   readonly majoriser: 'paper' | 'code';
 }
@@ -391,6 +393,8 @@ export interface NativeBadmOptimizer {
 export interface NativeTrainedNetwork {
   setLayer(layer: number, weights: Numbers, biases: Numbers): void;
   predict(x: Numbers): Promise<Numbers>;
+  /** The same on the calling thread. */
+  predictNow(x: Numbers): Numbers;
   evaluate(x: Numbers, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
   close(): void;
 }
@@ -461,10 +465,19 @@ export interface NativeAddon {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+interface NodeGypBuild {
+  (folder: string): NativeAddon;
+  path(folder: string): string;
+}
+
+const nodeGypBuild = (): NodeGypBuild => createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
+
+/** The file that the addon was loaded from. */
+export const addonFile = (): string => nodeGypBuild().path(ROOT);
+
 function load(): NativeAddon {
-  const require = createRequire(import.meta.url);
   try {
-    return (require('node-gyp-build') as (folder: string) => NativeAddon)(ROOT);
+    return nodeGypBuild()(ROOT);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new DlAdmmError(
@@ -473,8 +486,10 @@ function load(): NativeAddon {
         `The native addon of dladmm could not be loaded (${process.platform}-${process.arch}, Node ${process.version}): ${reason}`,
         'Possible solutions:',
         '- in a checkout: npm run setup',
-        '- in an application: npm rebuild dladmm (needs a C++20 compiler, make, python3)',
-        '- OpenBLAS: apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
+        '- in an application: npm rebuild dladmm --foreground-scripts',
+        '  Where the package carries no addon for the system, it builds one. That needs a C++20 compiler, make, python3 and OpenBLAS with its headers:',
+        '  apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
+        '- where install scripts are not run, allow this one: npm install-scripts approve dladmm, pnpm approve-builds',
       ].join('\n'),
       { cause },
     );

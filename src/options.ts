@@ -42,8 +42,13 @@ export interface CommonOptions<R extends ProgressRecord> {
   /** Also evaluate the network on the training set (a forward pass over it). Default false. */
   readonly trainMetrics?: boolean;
   readonly earlyStopping?: EarlyStopping;
-  /** Names of the classes, kept in the model. */
+  /** Names of the classes, kept in the model; of labels that are names, their order too (default: sorted). */
   readonly classes?: readonly string[];
+  /**
+   * Learn mean and deviation of every feature on the training set, train on (x − mean) / deviation, and keep them in the
+   * model, which applies them to what it is given. A feature that never varies becomes 0. Default false.
+   */
+  readonly standardise?: boolean;
   /** Write the whole training out as it goes, so that `resume` can go on from there. */
   readonly checkpoint?: CheckpointOptions;
   /**
@@ -76,6 +81,7 @@ export interface CommonPlan<R extends ProgressRecord> {
   readonly earlyStopping?: Required<EarlyStopping>;
   readonly classes?: readonly string[];
   readonly checkpoint?: CheckpointPlan;
+  readonly standardise: boolean;
   readonly signal?: AbortSignal;
   readonly onIteration?: (record: R) => void;
 }
@@ -93,6 +99,7 @@ const COMMON_KEYS: readonly (keyof CommonOptions<ProgressRecord> | 'solver')[] =
   'earlyStopping',
   'classes',
   'checkpoint',
+  'standardise',
   'signal',
   'onIteration',
 ];
@@ -127,6 +134,7 @@ export function commonPlanOf<R extends ProgressRecord>(
     iterations: whole(iterations, 1, 1e9, 'iterations'),
     evaluateEvery: whole(given(options.evaluateEvery, COMMON_DEFAULTS.evaluateEvery), 1, 1e9, 'evaluateEvery'),
     trainMetrics: flag(given(options.trainMetrics, false), 'trainMetrics'),
+    standardise: flag(given(options.standardise, false), 'standardise'),
     ...(earlyStopping && { earlyStopping }),
     ...(classes && { classes }),
     ...(options.checkpoint !== undefined && { checkpoint: checkpointPlanOf(options.checkpoint) }),

@@ -1,3 +1,4 @@
+import type { Learnt } from './arrival.js';
 import { checkObject, oneOf } from './checks.js';
 import { type ConstraintsPlan, openConstraints } from './constraints-engine.js';
 import { type DladmmGraphOptions, dladmmGraphPlanOf } from './dladmm-graph-options.js';
@@ -47,7 +48,7 @@ export interface Plan<R extends ProgressRecord, D = LabelledSamples, M = Model> 
    */
   readonly open: (data: D, opened: (engine: Engine<R, AnySamples>) => void, takeUp?: TakeUp) => Promise<void>;
   /** The trained network. */
-  readonly modelOf: (parameters: Parameters) => M;
+  readonly modelOf: (parameters: Parameters, learnt: Learnt) => M;
 }
 
 /** The plan of a training on a graph. */
@@ -77,21 +78,21 @@ const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<Iteratio
   ...plan,
   needsTrainLoss: plan.schedule.needsTrainLoss,
   open: (data, opened, takeUp) => openLayered(plan, data, opened, takeUp),
-  modelOf: (parameters) => new Model({ ...plan, ...parameters }),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<SigmoidRecord> => ({
   ...plan,
   needsTrainLoss: false,
   open: (data, opened, takeUp) => openConstraints(plan, data, opened, takeUp),
-  modelOf: (parameters) => new Model({ ...plan, ...parameters }),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecord> => ({
   ...plan,
   needsTrainLoss: false,
   open: (data, opened, takeUp) => openGradient(plan, data, opened, takeUp),
-  modelOf: (parameters) => new Model({ ...plan, ...parameters }),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 /** The solvers that train on a graph, by name. */

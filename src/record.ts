@@ -89,7 +89,7 @@ export interface ConstraintMeasures {
   readonly lagrangian: number;
   /** ½‖V_N − Y‖². */
   readonly loss: number;
-  /** (λ/2) Σ ‖[W_i b_i]‖². */
+  /** Σ (λ_i/2)‖[W_i b_i]‖². */
   readonly regularisation: number;
   /** ‖σ(W_i V_{i−1}) − V_i‖² for i = 1 … N, without σ for i = N: the squared norm of ∂L/∂Λ_i. */
   readonly residuals: readonly number[];
@@ -98,9 +98,10 @@ export interface ConstraintMeasures {
   /** ‖∂L/∂V_i‖² for i = 1 … N. */
   readonly stationarityV: readonly number[];
   /**
-   * What the KKT conditions (24) miss by: ‖∇L‖², the sum of the three lists. The gradient of the augmented Lagrangian is
-   * that of the Lagrangian at the multipliers Λ_i + β_i (σ(W_i V_{i−1}) − V_i), so it is zero where (24) holds and nowhere
-   * else; its mean over the iterations is what Theorem 7 (c) bounds.
+   * What the KKT conditions (24) miss by: ‖∇L‖² of the augmented Lagrangian, the sum of the three lists; its mean over the
+   * iterations is what Theorem 4 (c) bounds. The gradient is that of the Lagrangian at the multipliers
+   * Λ_i + β_i (σ(W_i V_{i−1}) − V_i), not at Λ_i, but where it is zero the residuals are, and the two are one: it is zero
+   * where (24) holds and nowhere else.
    */
   readonly kkt: number;
   /** Σ ⟨Λ_i, σ(W_i V_{i−1}) − V_i⟩. */

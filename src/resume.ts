@@ -48,6 +48,7 @@ export interface ResumeOptions {
   readonly dtype?: Dtype;
   readonly solver?: TrainOptions['solver'];
   readonly classes?: readonly string[];
+  readonly standardise?: boolean;
 }
 
 /** What a checkpoint is of. */

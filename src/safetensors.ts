@@ -12,6 +12,9 @@ import { DlAdmmError, describe, expected } from './errors.js';
 interface Arrays {
   readonly F64: Float64Array;
   readonly F32: Float32Array;
+  /** The bits of 16-bit floating-point numbers, which JavaScript has no array for; half.ts reads them. */
+  readonly F16: Uint16Array;
+  readonly BF16: Uint16Array;
   readonly I64: BigInt64Array;
   readonly U64: BigUint64Array;
   readonly I32: Int32Array;
@@ -46,6 +49,8 @@ type ArrayConstructors = {
 const ARRAYS: ArrayConstructors = {
   F64: Float64Array,
   F32: Float32Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
   I64: BigInt64Array,
   U64: BigUint64Array,
   I32: Int32Array,

@@ -1,6 +1,6 @@
 import { checkObject } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
-import { type LabelsLike, labelArray, loadRows, type MatrixLike, type RowSource, rowSource } from './inputs.js';
+import { labelArray, loadRows, type MatrixLike, type NumericArray, type RowSource, rowSource } from './inputs.js';
 import type { Dtype, NativeEvaluation, NativeSamples } from './native.js';
 import { classCount, classifies, type Network } from './network.js';
 import type { Metrics } from './record.js';
@@ -8,7 +8,7 @@ import type { Metrics } from './record.js';
 /** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
 export interface LabelledSamples {
   readonly x: MatrixLike;
-  readonly labels?: LabelsLike;
+  readonly labels?: NumericArray | readonly number[];
   readonly y?: MatrixLike;
 }
 

@@ -1,7 +1,6 @@
-import { atLeast, given, oneOf, positive } from './checks.js';
+import { given, oneOf } from './checks.js';
 import type { ConstraintsPlan } from './constraints-engine.js';
 import { checkConstraintPenalties, checkConstraintsNetwork } from './constraints-state.js';
-import { expected } from './errors.js';
 import { type Initialisation, initialisationOf, SCHEMES, type Scheme } from './initialisation.js';
 import type { Dtype } from './native.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from './options.js';
@@ -20,8 +19,8 @@ export interface SigmoidOptions extends CommonOptions<SigmoidRecord> {
   readonly dtype?: Dtype;
   /** Iterations at most. Default 200. */
   readonly iterations?: number;
-  /** λ of (λ/2) Σ ‖[W_i b_i]‖²; biases are regularised too, as in the published code. Default 1e-6. */
-  readonly lambda?: number;
+  /** λ of Σ (λ/2)‖[W_i b_i]‖², or λ_1 … λ_N; biases are regularised too, as in the published code. Default 1e-6. */
+  readonly lambda?: number | readonly number[];
   /** β of every constraint, or β_1 … β_N. Default 1. */
   readonly beta?: number | readonly number[];
   /**
@@ -81,8 +80,8 @@ export function sigmoidPlanOf(options: SigmoidOptions): CommonPlan<SigmoidRecord
     updates: listConstraintUpdates(given(options.sweep, sigmoidSweep), N),
     penalties: checkConstraintPenalties(
       {
-        lambda: atLeast(given(options.lambda, SIGMOID_DEFAULTS.lambda), 0, 'lambda'),
-        beta: betaOf(given(options.beta, SIGMOID_DEFAULTS.beta), N),
+        lambda: given(options.lambda, SIGMOID_DEFAULTS.lambda),
+        beta: given(options.beta, SIGMOID_DEFAULTS.beta),
         majoriser: oneOf(given(options.majoriser, SIGMOID_DEFAULTS.majoriser), ['paper', 'code'], 'majoriser'),
       },
       network,
@@ -93,12 +92,6 @@ export function sigmoidPlanOf(options: SigmoidOptions): CommonPlan<SigmoidRecord
       common.dtype,
     ),
   };
-}
-
-function betaOf(beta: unknown, N: number): readonly number[] {
-  if (Array.isArray(beta)) return beta;
-  if (typeof beta !== 'number') throw expected('a positive number, or one a layer', 'beta', beta);
-  return new Array<number>(N).fill(positive(beta, 'beta'));
 }
 
 function startOf(how: Scheme | Initialisation): Initialisation {

@@ -39,14 +39,23 @@ export type GraphSweep = (L: number) => Iterable<GraphUpdate>;
 /** A block of any splitting. */
 export type AnyBlock = Block | ConstraintBlock | GraphBlock;
 
+/** Minimises over the weights of a layer. */
 export const W = (layer: number): { readonly block: 'W'; readonly layer: number } => ({ block: 'W', layer });
+/** Minimises over the biases of a layer. */
 export const b = (layer: number): Update => ({ block: 'b', layer });
+/** Minimises over the pre-activations of a layer. */
 export const z = (layer: number): Update => ({ block: 'z', layer });
+/** Minimises over the activations of a hidden layer. */
 export const a = (layer: number): Update => ({ block: 'a', layer });
+/** Moves the multiplier of the output constraint. */
 export const u = (layer: number): Update => ({ block: 'u', layer });
+/** Minimises over the activations of a layer, where every constraint has its multiplier. */
 export const V = (layer: number): ConstraintUpdate => ({ block: 'V', layer });
+/** Minimises over the outputs of a layer of a graph convolutional network. */
 export const Z = (layer: number): GraphUpdate => ({ block: 'Z', layer });
+/** Moves the multiplier of its output constraint. */
 export const U = (layer: number): GraphUpdate => ({ block: 'U', layer });
+/** Moves the multiplier of a layer’s constraint. */
 export const Lambda = (layer: number): ConstraintUpdate => ({ block: 'Lambda', layer });
 
 /**

@@ -1,3 +1,5 @@
+import { evaluationSet, type Learnt, trainingSet } from './arrival.js';
+import type { ArrivingSamples } from './arriving.js';
 import {
   type BestModel,
   checkValidation,
@@ -15,8 +17,7 @@ import { DlAdmmError } from './errors.js';
 import type { GradientOptions } from './gradient-options.js';
 import type { GraphGradientOptions } from './graph-gradient-options.js';
 import type { GraphModel } from './graph-model.js';
-import { type GraphSamples, isGraph } from './graph-samples.js';
-import type { LabelledSamples } from './layered-state.js';
+import { type GraphSamples, isGraph, type NodesLike } from './graph-samples.js';
 import type { Model } from './model.js';
 import type { Numbers } from './native.js';
 import {
@@ -36,15 +37,16 @@ import type {
   ProgressRecord,
   SigmoidRecord,
 } from './record.js';
+import type { LabelledSamples } from './samples.js';
 import type { SigmoidOptions } from './sigmoid-options.js';
 import type { AnyBlock } from './sweep.js';
 
 /** What to train on, and what to watch meanwhile. */
-export interface TrainingData extends LabelledSamples {
+export interface TrainingData extends ArrivingSamples {
   /** Watched by early stopping. */
-  readonly validation?: LabelledSamples;
+  readonly validation?: ArrivingSamples;
   /** Only reported. */
-  readonly test?: LabelledSamples;
+  readonly test?: ArrivingSamples;
 }
 
 /** How a training ended. None of these is an error: the model is usable after each. */
@@ -79,7 +81,7 @@ export interface FitResult<R extends ProgressRecord = IterationRecord, M = Model
  * after a `break`, or an abort) `result` has the model.
  */
 export class Training<R extends ProgressRecord = IterationRecord, M = Model> implements AsyncIterable<R> {
-  readonly #plan: Plan<R, TrainingData | GraphSamples, M>;
+  readonly #plan: Plan<R, LabelledSamples | GraphSamples, M>;
   readonly #data: TrainingData | GraphSamples;
   readonly #options: StoredTraining['options'];
   readonly #from: Resumption | undefined;
@@ -89,10 +91,14 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   #result: FitResult<R, M> | undefined;
   #started = false;
 
-  /** Use {@link train}. */
+  /**
+   * Use {@link train}.
+   *
+   * @internal
+   */
   constructor(
     data: TrainingData | GraphSamples,
-    plan: Plan<R, TrainingData | GraphSamples, M>,
+    plan: Plan<R, LabelledSamples | GraphSamples, M>,
     options: StoredTraining['options'],
     from?: Resumption,
   ) {
@@ -134,6 +140,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#keeper.bytes;
   }
 
+  /** Trains, and yields a record an iteration; once. Leaving the loop ends the training, with a usable result. */
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'A training can be iterated over only once');
     this.#started = true;
@@ -148,6 +155,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     };
     signal?.addEventListener('abort', stop, { once: true });
     let best: BestModel | undefined;
+    let learnt: Learnt = {};
     let status: Status = { kind: 'aborted' };
     let parametersReady = false;
     let done = from?.iteration ?? 0;
@@ -159,8 +167,11 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       return this.#keeper?.save({ iteration: done, elapsed: elapsed(), ...(best && { best }) });
     };
     try {
+      const data = this.#data;
+      const set = isGraph(data) ? { samples: data, learnt: {} } : await trainingSet(data, this.#plan);
+      learnt = set.learnt;
       await this.#plan.open(
-        this.#data,
+        set.samples,
         (opened) => {
           this.#engine = opened;
         },
@@ -171,7 +182,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       );
       parametersReady = true;
       const engine = this.#engine as unknown as Engine<R, AnySamples>;
-      const sets = await this.#evaluationSets(engine);
+      const sets = await this.#evaluationSets(engine, learnt);
       await this.#openKeeper(engine, sets);
       status = this.#ending(done, best) ?? status;
       between = true;
@@ -206,7 +217,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
           if (parametersReady) {
             const parameters = best?.parameters ?? (await engine.parameters());
             this.#result = {
-              model: this.#plan.modelOf(parameters),
+              model: this.#plan.modelOf(parameters, learnt),
               status,
               iterations: done,
               history: this.#history,
@@ -243,11 +254,23 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     this.#keeper = await openKeeper(kept);
   }
 
-  async #evaluationSets(engine: Engine<R, AnySamples>): Promise<EvaluationSets> {
-    const { validation, test } = watchedOf(this.#data);
+  async #evaluationSets(engine: Engine<R, AnySamples>, learnt: Learnt): Promise<EvaluationSets> {
+    const data = this.#data;
+    if (isGraph(data)) {
+      const { validationIndex, testIndex } = data;
+      return {
+        ...(validationIndex !== undefined && {
+          validation: await engine.addEvaluationSet(validationIndex, 'validation'),
+        }),
+        ...(testIndex !== undefined && { test: await engine.addEvaluationSet(testIndex, 'test') }),
+      };
+    }
+    const { validation, test } = data;
+    const add = async (set: ArrivingSamples, name: string): Promise<number> =>
+      engine.addEvaluationSet(await evaluationSet(set, this.#plan, learnt, name), name);
     return {
-      ...(validation !== undefined && { validation: await engine.addEvaluationSet(validation, 'validation') }),
-      ...(test !== undefined && { test: await engine.addEvaluationSet(test, 'test') }),
+      ...(validation !== undefined && { validation: await add(validation, 'validation') }),
+      ...(test !== undefined && { test: await add(test, 'test') }),
     };
   }
 
@@ -291,17 +314,14 @@ interface EvaluationSets {
   readonly test?: number;
 }
 
-/** What is evaluated beside the training set. */
-const watchedOf = (
-  data: TrainingData | GraphSamples,
-): { readonly validation?: AnySamples; readonly test?: AnySamples } => {
-  if (!isGraph(data)) return data;
-  const { validationIndex: validation, testIndex: test } = data;
-  return { ...(validation !== undefined && { validation }), ...(test !== undefined && { test }) };
-};
+/** What early stopping watches. */
+const validationOf = (data: TrainingData | GraphSamples): ArrivingSamples | NodesLike | undefined =>
+  isGraph(data) ? data.validationIndex : data.validation;
 
-type GraphTraining = Training<GraphRecord, GraphModel> | Training<EpochRecord, GraphModel>;
-type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord> | GraphTraining;
+/** A training on a graph by any solver. */
+export type GraphTraining = Training<GraphRecord, GraphModel> | Training<EpochRecord, GraphModel>;
+/** A training by any solver. */
+export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
 
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
@@ -317,11 +337,14 @@ export function train(data: GraphSamples, options: GraphTrainOptions): GraphTrai
 export function train(data: TrainingData, options: LayeredOptions): Training;
 export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
 export function train(data: TrainingData, options: GradientOptions): Training<EpochRecord>;
-export function train(data: TrainingData, options: TrainOptions): Exclude<AnyTraining, GraphTraining>;
-export function train(data: TrainingData | GraphSamples, options: TrainOptions | GraphTrainOptions): AnyTraining {
+export function train(data: TrainingData, options: TrainOptions): AnyTraining;
+export function train(
+  data: TrainingData | GraphSamples,
+  options: TrainOptions | GraphTrainOptions,
+): AnyTraining | GraphTraining {
   const plan = isGraph(data) ? graphPlanOf(options as GraphTrainOptions) : planOf(options as TrainOptions);
   checkObject(data, '{ x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
-  if (plan.earlyStopping && watchedOf(data).validation === undefined) {
+  if (plan.earlyStopping && validationOf(data) === undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       'Expected a validation set in data for earlyStopping but received none',
@@ -330,9 +353,9 @@ export function train(data: TrainingData | GraphSamples, options: TrainOptions |
   // One class for all; which record it tells of follows from the options.
   return new Training<ProgressRecord, Model | GraphModel>(
     data,
-    plan as unknown as Plan<ProgressRecord, TrainingData | GraphSamples, Model | GraphModel>,
+    plan as unknown as Plan<ProgressRecord, LabelledSamples | GraphSamples, Model | GraphModel>,
     storedOptionsOf(options, plan),
-  ) as unknown as AnyTraining;
+  ) as unknown as AnyTraining | GraphTraining;
 }
 
 /**
@@ -349,14 +372,11 @@ export async function fit(data: GraphSamples, options: GraphTrainOptions): Promi
 export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
 export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
 export async function fit(data: TrainingData, options: GradientOptions): Promise<FitResult<EpochRecord>>;
-export async function fit(
-  data: TrainingData,
-  options: TrainOptions,
-): Promise<Exclude<AnyTraining, GraphTraining>['result']>;
+export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
 export async function fit(
   data: TrainingData | GraphSamples,
   options: TrainOptions | GraphTrainOptions,
-): Promise<AnyTraining['result']> {
+): Promise<(AnyTraining | GraphTraining)['result']> {
   const training = train(data as TrainingData, options as TrainOptions);
   for await (const _ of training);
   return training.result;

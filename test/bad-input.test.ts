@@ -6,9 +6,9 @@ import {
   type DladmmOptions,
   type ErrorCode,
   fit as fitModel,
+  type LabelledSamples,
   LayeredState,
   Model,
-  type TrainingData,
   train,
   W,
   z,
@@ -28,8 +28,8 @@ const OPTIONS = {
   start: { output: 'forward', dual: 'stationary' },
 } as const;
 const X = Float64Array.from({ length: 18 }, (_, i) => Math.sin(i));
-const DATA: TrainingData = { x: X, labels: [0, 1, 0, 1, 1, 0] };
-const VALUES: TrainingData = { x: X, y: Float64Array.from({ length: 12 }, (_, i) => Math.cos(i)) };
+const DATA: LabelledSamples = { x: X, labels: [0, 1, 0, 1, 1, 0] };
+const VALUES: LabelledSamples = { x: X, y: Float64Array.from({ length: 12 }, (_, i) => Math.cos(i)) };
 const REGRESSION = { ...OPTIONS, loss: 'squared-error' } as const;
 
 /** What JavaScript lets through and TypeScript would not. */
@@ -326,7 +326,8 @@ describe('samples', () => {
     ['a negative label', { x: X, labels: [0, 1, 1, -1, 0, 0] }, 'ERR_DLADMM_LABEL', 'data.labels[3]'],
     ['a fractional label', { x: X, labels: [0, 1, 0.5, 0, 0, 0] }, 'ERR_DLADMM_LABEL', 'data.labels[2]'],
     ['a label of NaN', { x: X, labels: new Float32Array(6).fill(Number.NaN) }, 'ERR_DLADMM_LABEL', 'data.labels[0]'],
-    ['a label that is text', { x: X, labels: ['0', 1, 0, 0, 0, 0] }, 'ERR_DLADMM_LABEL', 'data.labels[0]'],
+    ['a number among texts', { x: X, labels: ['0', 1, 0, 0, 0, 0] }, 'ERR_DLADMM_LABEL', 'data.labels[1]'],
+    ['a text among numbers', { x: X, labels: [0, '1', 0, 0, 0, 0] }, 'ERR_DLADMM_LABEL', 'data.labels[1]'],
     ['a hole among the labels', { x: X, labels: new Array(6) }, 'ERR_DLADMM_LABEL', 'data.labels[0]'],
     ['labels of big integers', { x: X, labels: new BigInt64Array(6) }, 'ERR_DLADMM_ARGUMENT', 'data.labels'],
   ])('%s: refused', async (_, data, code, name) => {

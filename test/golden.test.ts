@@ -1,5 +1,7 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type DladmmHyper, type GoldenCase, loadCase, type SigmoidHyper } from '../dist/bench/golden/case.js';
 import { compare } from '../dist/bench/golden/compare.js';
 import { replay } from '../dist/bench/golden/replay.js';
@@ -56,5 +58,35 @@ describe('a training with the settings of the recorded program', () => {
     if (reference.hyper.system !== 'sigmoid') throw new Error('B3 is a sigmoid-ADMM case');
     const comparison = compare(reference, await replay({ ...reference, hyper: change(reference.hyper) }));
     expect(misses(comparison)).toEqual(expect.arrayContaining(['mse_before', 'W_fro', 'V_fro', 'Lambda_fro']));
+  });
+});
+
+describe('the settings of a sigmoid-ADMM case', () => {
+  const changed = async (change: (hyper: Record<string, unknown>) => void): Promise<string> => {
+    const folder = await mkdtemp(join(tmpdir(), 'dladmm-golden-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    await cp(join(sharedFolder, 'golden', 'B3'), folder, { recursive: true });
+    const path = join(folder, 'case.json');
+    const json = JSON.parse(await readFile(path, 'utf8')) as { hyper: Record<string, unknown> };
+    change(json.hyper);
+    await writeFile(path, JSON.stringify(json));
+    return folder;
+  };
+
+  test('may have one β for all layers', async () => {
+    const reference = await loadCase(
+      await changed((hyper) => {
+        hyper.beta = 1;
+      }),
+    );
+    expect(reference.hyper).toMatchObject({ system: 'sigmoid', beta: [1, 1, 1, 1] });
+    expect(compare(reference, await replay(reference)).holds).toBe(true);
+  });
+
+  test.each([
+    ['too few β', (hyper: Record<string, unknown>) => Object.assign(hyper, { beta: [1, 1] }), /4 numbers.*beta/],
+    ['another activation', (hyper: Record<string, unknown>) => Object.assign(hyper, { activation: 'tanh' }), /tanh/],
+  ] as const)('are refused with %s', async (_, change, message) => {
+    await expect(loadCase(await changed(change))).rejects.toThrow(message);
   });
 });

@@ -126,6 +126,23 @@ describe('a saved model', () => {
     expect(metadata['note.data']).toBe('two animals');
   });
 
+  it('keeps how it standardises, what its labels and its columns are, in format 2', () => {
+    const taught: StoredModel = {
+      ...model,
+      labelKind: 'string',
+      standardisation: { mean: Float64Array.of(1, 2, 1e6 + 1 / 3), scale: Float64Array.of(1, 0, 0.1) },
+      columns: [{ name: 'size' }, { name: 'colour', categories: ['blue', 'red'] }],
+    };
+    const bytes = encodeModel(taught);
+    expect(decodeModel(bytes, 'm')).toEqual(taught);
+    const { tensors, metadata } = decodeSafetensors(bytes, 'm');
+    expect(JSON.parse(metadata.network ?? '')).toMatchObject({ format: 2, labelKind: 'string' });
+    expect(tensors.get('standardisation.mean')).toMatchObject({ dtype: 'F64', shape: [3] });
+    expect(
+      JSON.parse(decodeSafetensors(encodeModel({ ...model, labelKind: 'number' }), 'm').metadata.network ?? ''),
+    ).toHaveProperty('format', 1);
+  });
+
   it('is what it was when saving began, though training goes on', async () => {
     const path = join(await freshFolder(), 'm');
     const weights = Float32Array.of(1);
@@ -178,6 +195,7 @@ describe('loading refuses', () => {
   const network = { format: 1, layers: [2, 1], activation: { name: 'relu' }, loss: 'squared-error', dtype: 'float32' };
   const w: Tensor = { dtype: 'F32', shape: [1, 2], data: Float32Array.of(1, 2) };
   const b: Tensor = { dtype: 'F32', shape: [1], data: Float32Array.of(3) };
+  const mean: Tensor = { dtype: 'F64', shape: [2], data: Float64Array.of(1, 2) };
   /** A whole safetensors file with right checksums, its content changed. */
   const load = (change: object, tensors: Record<string, Tensor> = {}, metadata: Record<string, string> = {}) => {
     const list = Object.entries({ '0.weight': w, '0.bias': b, ...tensors });
@@ -197,7 +215,7 @@ describe('loading refuses', () => {
     ],
     ['a network that is not JSON', load({}, {}, { network: '{' }), /JSON/],
     ['a network that is no object', load({}, {}, { network: '[1]' }), /object/],
-    ['a newer format', load({ format: 2 }), /format is 2 .*newer dladmm/],
+    ['a newer format', load({ format: 3 }), /format is 3 .*newer dladmm/],
     ['no format', load({ format: undefined }), /format is undefined/],
     ['an unknown field', load({ momentum: 1 }), /momentum/],
     ['foreign metadata', load({}, {}, { author: 'x' }), /"author"/],
@@ -211,6 +229,35 @@ describe('loading refuses', () => {
     ['no slope of leaky-relu', load({ activation: { name: 'leaky-relu' } }), /slope/],
     ['an unknown loss', load({ loss: 'hinges' }), /loss is "hinges"/],
     ['an unknown dtype', load({ dtype: 'float16' }), /dtype is "float16"/],
+    ['a field of format 2 in format 1', load({ columns: [{ name: 'a' }, { name: 'b' }] }), /field of the network/],
+    ['labels that are names without names', load({ format: 2, labelKind: 'string' }), /classes is undefined/],
+    ['an unknown kind of labels', load({ format: 2, labelKind: 'colour' }), /labelKind is "colour"/],
+    [
+      'columns of more inputs',
+      load({ format: 2, columns: [{ name: 'a', categories: ['x', 'y', 'z'] }] }),
+      /columns is 3/,
+    ],
+    ['columns of one name', load({ format: 2, columns: [{ name: 'a' }, { name: 'a' }] }), /different names/],
+    ['columns that are none', load({ format: 2, columns: [{ name: 1 }, {}] }), /columns/],
+    ['a mean without a scale', load({ format: 2 }, { 'standardisation.mean': mean }), /number of tensors is 3/],
+    [
+      'a mean for other inputs',
+      load({ format: 2 }, { 'standardisation.mean': w, 'standardisation.scale': mean }),
+      /standardisation\.mean is F32/,
+    ],
+    [
+      'a negative scale',
+      load(
+        { format: 2 },
+        { 'standardisation.mean': mean, 'standardisation.scale': { ...mean, data: Float64Array.of(1, -1) } },
+      ),
+      /standardisation\.scale is -1/,
+    ],
+    [
+      'a standardisation in format 1',
+      load({}, { 'standardisation.mean': mean, 'standardisation.scale': mean }),
+      /number of tensors is 4/,
+    ],
     ['too few classes', load({ classes: [] }), /classes/],
     ['classes that are not text', load({ classes: [1] }), /classes/],
     ['a tensor of another type', load({ dtype: 'float64' }), /0\.weight is F32 \[1, 2\], expected F64/],

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Matrix } from '../src/matrix.js';
+import { Model } from '../src/model.js';
 import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../src/standardise.js';
-import { expectFailure } from './data/support.js';
+import { fit as fitModel } from '../src/training.js';
+import { expectFailure, temporaryFolder } from './data/support.js';
 
 const matrix = (columns: number, ...data: number[]): Matrix => ({
   data: Float64Array.from(data),
@@ -78,5 +81,64 @@ describe('standardisation', () => {
     expect(liesInUnitInterval(matrix(2, 0, 1, 0.5, 1.25))).toBe(false);
     expect(liesInUnitInterval(matrix(2, 0, 1, -0.5, 0.25))).toBe(false);
     expect(liesInUnitInterval(matrix(1, Number.NaN))).toBe(false);
+  });
+});
+
+describe('a training that standardises', () => {
+  const rows = Array.from({ length: 60 }, (_, i) => [1e6 + (i % 7) * 3, (i % 11) / 1e4 - 5, 7, (i % 3) - 1]);
+  const labels = rows.map((_, i) => (i % 3 === 0 ? 1 : 0));
+  const x: Matrix = { data: Float64Array.from(rows.flat()), rows: 60, columns: 4 };
+  const options = { layers: [4, 6, 2], iterations: 5, threads: 1 } as const;
+
+  it('sees what standardised samples are, and takes raw ones afterwards', async () => {
+    const rule = learnStandardisation(x);
+    for (const dtype of ['float32', 'float64'] as const) {
+      const byHand = await fitModel({ x: standardise(x, rule, dtype), labels }, { ...options, dtype });
+      const { model, history } = await fitModel(
+        { x, labels, test: { x, labels } },
+        { ...options, dtype, standardise: true },
+      );
+      expect(model.weights).toEqual(byHand.model.weights);
+      expect(model.standardisation).toEqual(rule);
+      expect((await model.predict(x)).outputs).toEqual(
+        (await byHand.model.predict(standardise(x, rule, dtype))).outputs,
+      );
+      const metrics = await model.evaluate({ x, labels });
+      expect(metrics.accuracy).toBe(history.at(-1)?.test?.accuracy);
+      expect(metrics.loss).toBeCloseTo(history.at(-1)?.test?.loss ?? 0, 6);
+    }
+  });
+
+  it('learns the same from a stream, to the digits of float64', async () => {
+    const { model } = await fitModel({ x: rows.values(), labels }, { ...options, standardise: true });
+    expect(model.standardisation).toEqual(learnStandardisation(x));
+  });
+
+  it('keeps what it has learnt in the file of the model', async () => {
+    const { model } = await fitModel({ x, labels }, { ...options, standardise: true });
+    const path = join(await temporaryFolder(), 'm.safetensors');
+    await model.save(path);
+    using loaded = await Model.load(path);
+    expect(loaded.standardisation).toEqual(model.standardisation);
+    expect(await loaded.predict(x)).toEqual(await model.predict(x));
+  });
+
+  it('refuses what is not finite, with its place', async () => {
+    const bad = rows.with(7, [1, 2, Number.POSITIVE_INFINITY, 3]);
+    for (const samples of [bad, bad.values()]) {
+      await expectFailure(
+        () => fitModel({ x: samples, labels }, { ...options, standardise: true }),
+        'ERR_DLADMM_NON_FINITE',
+        /data\.x but received Infinity in row 7, column 2/,
+      );
+    }
+    const { model } = await fitModel({ x, labels }, { ...options, standardise: true });
+    await expectFailure(() => model.predict(bad), 'ERR_DLADMM_NON_FINITE', /row 7, column 2/);
+  });
+
+  it('scales spreads that overflow or vanish when they are squared', () => {
+    const rule = learnStandardisation(matrix(2, 1e200, 1e-200, -1e200, -1e-200));
+    expect([...standardise(matrix(2, 1e200, 1e-200), rule, 'float64').data]).toEqual([1, 1]);
+    expect(() => learnStandardisation(matrix(1, 1.7e308, -1.7e308))).toThrow(/column 0 of x .* 1.7e\+308/);
   });
 });

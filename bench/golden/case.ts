@@ -141,7 +141,7 @@ export async function loadCase(folder: string): Promise<GoldenCase> {
     name: json.string('case'),
     dims,
     iterations: json.number('iterations'),
-    hyper: readHyper(json.string('algorithm'), json.object('hyper'), path),
+    hyper: readHyper(json.string('algorithm'), json.object('hyper'), layers, path),
     train,
     ...(test && { test }),
     initial: {
@@ -176,7 +176,7 @@ async function loadMatrix(folder: string, entry: Fields): Promise<Matrix64> {
   return { data: Float64Array.from(data, (value) => value / divisor), rows: shape[0] ?? 1, columns: shape[1] ?? 1 };
 }
 
-function readHyper(algorithm: string, hyper: Fields, path: string): Hyper {
+function readHyper(algorithm: string, hyper: Fields, layers: number, path: string): Hyper {
   if (algorithm.startsWith('dlADMM')) {
     const schedule = hyper.string('schedule');
     if (schedule !== 'adaptive' && schedule !== 'constant') throw new Error(`${path}: unknown schedule ${schedule}`);
@@ -195,8 +195,12 @@ function readHyper(algorithm: string, hyper: Fields, path: string): Hyper {
       fistaMaxIter: hyper.number('fista_max_iter'),
     };
   }
-  if (algorithm.startsWith('sigmoid-ADMM'))
-    return { system: 'sigmoid', beta: hyper.numbers('beta'), lambda: hyper.number('lambda') };
+  if (algorithm.startsWith('sigmoid-ADMM')) {
+    // The curvature of the published code lies above the function for sigmoid alone.
+    const activation = hyper.has('activation') ? hyper.string('activation') : 'sigmoid';
+    if (activation !== 'sigmoid') throw new Error(`${path}: expected the activation sigmoid, received ${activation}`);
+    return { system: 'sigmoid', beta: hyper.numberByLayer('beta', layers), lambda: hyper.number('lambda') };
+  }
   if (algorithm.startsWith('Taylor'))
     return {
       system: 'inversion',
@@ -232,6 +236,8 @@ interface Fields {
   numberOrNull(name: string): number | null;
   string(name: string): string;
   numbers(name: string): number[];
+  /** One number for every layer, or a list of as many as there are layers. */
+  numberByLayer(name: string, layers: number): number[];
   strings(name: string): string[];
   list<T>(name: string, is: (value: unknown) => value is T, what: string): T[];
   object(name: string): Fields;
@@ -259,6 +265,13 @@ function parser(path: string): { object(value: unknown, where: string): Fields }
         get(name, (entry): entry is number | null => entry === null || isNumber(entry), 'a number or null'),
       string: (name) => get(name, isString, 'a string'),
       numbers: (name) => list(name, isNumber, 'numbers'),
+      numberByLayer: (name, layers) => {
+        const all = isNumber(fields[name])
+          ? new Array<number>(layers).fill(get(name, isNumber, 'a number'))
+          : list(name, isNumber, 'numbers');
+        if (all.length !== layers) throw fail(`${layers} numbers, one a layer`, name);
+        return all;
+      },
       strings: (name) => list(name, isString, 'strings'),
       list,
       object: (name) => object(fields[name], name),

@@ -1,6 +1,4 @@
 // The addon's face: its classes, and what it knows of the machine.
-#include <cblas.h>
-
 #include "addon/badm_optimizer.hpp"
 #include "addon/constraints.hpp"
 #include "addon/gradient.hpp"
@@ -11,6 +9,7 @@
 #include "addon/network.hpp"
 #include "addon/sparse.hpp"
 #include "addon/storage.hpp"
+#include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
 #include "core/measure/products.hpp"
 
@@ -19,8 +18,8 @@ namespace {
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   auto out = Napi::Object::New(call.Env());
-  out.Set("config", openblas_get_config());
-  out.Set("core", openblas_get_corename());
+  out.Set("config", blas::library());
+  out.Set("core", blas::kernels());
   out.Set("simd", simd::name());
   return out;
 }
@@ -97,7 +96,7 @@ Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   exports.Set("Layered", Layered::define(env));
   exports.Set("Constraints", Constraints::define(env));
   exports.Set("GradientTrainer", GradientTrainer::define(env));

@@ -96,19 +96,28 @@ constraints::Update Constraints::checked_block(Napi::Env env, double block, doub
 constraints::Penalties Constraints::penalties_from(const Napi::Object& options) const {
   const Napi::Env env = options.Env();
   constraints::Penalties p;
-  p.lambda = member_number(options, "lambda");
   p.majoriser =
       member_string(options, "majoriser") == "code" ? constraints::Majoriser::largest : constraints::Majoriser::bound;
-  const Napi::Value beta = options.Get("beta");
-  if (!beta.IsArray()) reject(env, "beta must be an array");
-  const auto array = beta.As<Napi::Array>();
-  if (array.Length() != setup().network.layers()) reject(env, "beta must have one entry a layer");
-  for (std::uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value value = array.Get(i);
-    p.beta.push_back(value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0);
-    if (!(p.beta.back() > 0) || !std::isfinite(p.beta.back())) reject(env, "beta must be positive and finite");
+  const auto by_layer = [&](const char* name) {
+    const Napi::Value list = options.Get(name);
+    if (!list.IsArray()) reject(env, std::string(name) + " must be an array");
+    const auto array = list.As<Napi::Array>();
+    if (array.Length() != setup().network.layers()) reject(env, std::string(name) + " must have one entry a layer");
+    std::vector<double> values;
+    for (std::uint32_t i = 0; i < array.Length(); ++i) {
+      const Napi::Value value = array.Get(i);
+      values.push_back(value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1);
+      if (!(values.back() >= 0) || !std::isfinite(values.back())) {
+        reject(env, std::string(name) + " must be finite and at least 0");
+      }
+    }
+    return values;
+  };
+  p.lambda = by_layer("lambda");
+  p.beta = by_layer("beta");
+  for (const double beta : p.beta) {
+    if (!(beta > 0)) reject(env, "beta must be positive");
   }
-  if (!(p.lambda >= 0) || !std::isfinite(p.lambda)) reject(env, "lambda must be a finite number of at least 0");
   return p;
 }
 

@@ -1,11 +1,23 @@
 #include "addon/network.hpp"
 
-#include <algorithm>
+#include <vector>
 
 namespace dladmm::addon {
 namespace {
 
-constexpr std::size_t kBlock = 256;
+// The JavaScript thread and the object's own may answer at the same time, each in its lane.
+constexpr unsigned kNow = 0;
+constexpr unsigned kLater = 1;
+
+// Of a size that came from JavaScript: too large a one is an error with a code.
+template <typename T>
+Matrix<T> matrix(Napi::Env env, std::size_t rows, std::size_t columns) {
+  try {
+    return Matrix<T>(rows, columns);
+  } catch (const std::bad_alloc&) {
+    throw to_error(env, std::current_exception());
+  }
+}
 
 }  // namespace
 
@@ -14,6 +26,7 @@ Napi::Function TrainedNetwork::define(Napi::Env env) {
                      {
                          InstanceMethod<&TrainedNetwork::set_layer>("setLayer"),
                          InstanceMethod<&TrainedNetwork::predict>("predict"),
+                         InstanceMethod<&TrainedNetwork::predict_now>("predictNow"),
                          InstanceMethod<&TrainedNetwork::evaluate>("evaluate"),
                          InstanceMethod<&TrainedNetwork::close>("close"),
                      });
@@ -23,28 +36,12 @@ TrainedNetwork::TrainedNetwork(const Napi::CallbackInfo& info) : Handle<TrainedN
   const Napi::Env env = info.Env();
   const Napi::Object options = object_argument(info, 0, "options");
   network_ = network_from(options);
-  threads_ = threads_from(options);
-  const auto allocate = [&]<typename T>(Typed<T> typed) {
-    const std::size_t widest = *std::max_element(network_.widths.begin() + 1, network_.widths.end());
-    for (std::size_t l = 1; l <= network_.layers(); ++l) {
-      typed.W.emplace_back(network_.outputs(l), network_.inputs(l));
-      typed.b.emplace_back(network_.outputs(l));
-      std::fill(typed.W.back().flat().begin(), typed.W.back().flat().end(), T(0));
-    }
-    for (std::size_t l = 1; l <= network_.layers(); ++l) {
-      typed.layers.push_back({typed.W[l - 1].view(), typed.b[l - 1]});
-    }
-    for (unsigned member = 0; member < threads_; ++member) {
-      typed.spaces.emplace_back(kBlock, widest, network_.widths.back());
-    }
-    return typed;
-  };
+  const unsigned threads = threads_from(options);
   try {
-    team_ = std::make_unique<Team>(threads_);
     if (wants_float32(options)) {
-      typed_ = allocate(Typed<float>{});
+      served_ = std::make_unique<ServedNetwork<float>>(network_, threads);
     } else {
-      typed_ = allocate(Typed<double>{});
+      served_ = std::make_unique<ServedNetwork<double>>(network_, threads);
     }
     start_thread(env);
   } catch (const std::exception&) {
@@ -54,28 +51,34 @@ TrainedNetwork::TrainedNetwork(const Napi::CallbackInfo& info) : Handle<TrainedN
 
 // setLayer(l, W, b): W row-major n_l x n_{l-1}
 Napi::Value TrainedNetwork::set_layer(const Napi::CallbackInfo& info) {
-  need_idle(info.Env());
+  const Napi::Env env = info.Env();
+  need_idle(env);
   const std::size_t l = size_argument(info, 0, "layer");
-  if (l < 1 || l > network_.layers()) reject(info.Env(), "no such layer");
+  if (l < 1 || l > network_.layers()) reject(env, "no such layer");
   return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-        if (copy_numbers<T>(info, 1, "W", typed.W[l - 1].flat()) >= 0) reject(info.Env(), "W must be finite");
-        if (copy_numbers<T>(info, 2, "b", std::span(typed.b[l - 1])) >= 0) reject(info.Env(), "b must be finite");
-        return info.Env().Undefined();
+      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
+        const auto W = matrix<T>(env, network_.outputs(l), network_.inputs(l));
+        const auto b = matrix<T>(env, 1, network_.outputs(l));
+        if (copy_numbers<T>(info, 1, "W", W.flat()) >= 0) reject(env, "W must be finite");
+        if (copy_numbers<T>(info, 2, "b", b.flat()) >= 0) reject(env, "b must be finite");
+        served->set_layer(l, W.view(), b.flat());
+        return env.Undefined();
       },
-      typed_);
+      served_);
 }
 
+// x as samples x n_0, copied.
 template <typename T>
 Matrix<T> TrainedNetwork::input_argument(const Napi::CallbackInfo& info) {
-  if (!info[0].IsTypedArray()) reject(info.Env(), "x must be a typed array");
+  const Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray()) reject(env, "x must be a typed array");
   const std::size_t length = info[0].As<Napi::TypedArray>().ElementLength();
   const std::size_t columns = network_.widths.front();
-  if (length % columns != 0) reject(info.Env(), "x must hold whole rows");
-  Matrix<T> x(length / columns, columns);
+  if (length % columns != 0) reject(env, "x must hold whole rows");
+  Matrix<T> x = matrix<T>(env, length / columns, columns);
   const double bad = copy_numbers<T>(info, 0, "x", x.flat());
   if (bad >= 0) {
-    auto error = coded_error(info.Env(), "ERR_DLADMM_NON_FINITE", "x must be finite");
+    auto error = coded_error(env, "ERR_DLADMM_NON_FINITE", "x must be finite");
     error.Set("index", bad);
     throw error;
   }
@@ -86,29 +89,41 @@ Matrix<T> TrainedNetwork::input_argument(const Napi::CallbackInfo& info) {
 Napi::Value TrainedNetwork::predict(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
+      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
         struct Call {
           Matrix<T> x, out;
         };
         const auto call = std::make_shared<Call>();
         call->x = input_argument<T>(info);
-        call->out = Matrix<T>(call->x.rows(), network_.widths.back());
+        call->out = matrix<T>(info.Env(), call->x.rows(), network_.widths.back());
         return later(
-            info.Env(),
-            [this, &typed, call] {
-              dladmm::predict<T>(*team_, typed.spaces, kBlock, typed.layers, network_.activation, call->x.view(),
-                                 call->out.view());
-            },
+            info.Env(), [&network = *served, call] { network.predict(kLater, call->x.view(), call->out.view()); },
             [call](Napi::Env env) { return typed_array<T>(env, call->out.flat()); });
       },
-      typed_);
+      served_);
+}
+
+// predictNow(x) → the outputs, rows x n_L
+Napi::Value TrainedNetwork::predict_now(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  need_open(env);
+  return std::visit(
+      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
+        using Array = std::conditional_t<std::is_same_v<T, float>, Napi::Float32Array, Napi::Float64Array>;
+        const Matrix<T> x = input_argument<T>(info);
+        auto out = Array::New(env, x.rows() * network_.widths.back());
+        const MatrixView<T> outputs(out.Data(), x.rows(), network_.widths.back());
+        served->predict(kNow, x.view(), outputs);
+        return out;
+      },
+      served_);
 }
 
 // evaluate(x, labels or target values) → Promise of { loss, correct }: summed over the rows
 Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   return std::visit(
-      [&]<typename T>(Typed<T>& typed) -> Napi::Value {
+      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
         struct Call {
           Matrix<T> x, values;
           std::vector<std::int32_t> labels;
@@ -126,15 +141,13 @@ Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
             call->labels.push_back(label);
           }
         } else {
-          call->values = Matrix<T>(rows, network_.widths.back());
+          call->values = matrix<T>(info.Env(), rows, network_.widths.back());
           if (copy_numbers<T>(info, 1, "y", call->values.flat()) >= 0) reject(info.Env(), "y must be finite");
         }
         return later(
             info.Env(),
-            [this, &typed, call] {
-              call->result =
-                  dladmm::evaluate<T>(*team_, typed.spaces, kBlock, typed.layers, network_.activation, network_.loss,
-                                      call->x.view(), Targets<T>{call->labels, call->values.view()});
+            [&network = *served, call] {
+              call->result = network.evaluate(kLater, call->x.view(), {call->labels, call->values.view()});
             },
             [call](Napi::Env env) {
               auto out = Napi::Object::New(env);
@@ -143,7 +156,7 @@ Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
               return out;
             });
       },
-      typed_);
+      served_);
 }
 
 void TrainedNetwork::close(const Napi::CallbackInfo& info) { end(info.Env()); }

@@ -1,13 +1,12 @@
-// A trained network as a JavaScript object: forward passes off the event loop.
+// A trained network as a JavaScript object: forward passes, on the event loop for a few samples and off it for many.
 #pragma once
 
+#include <memory>
 #include <variant>
-#include <vector>
 
 #include "addon/convert.hpp"
 #include "addon/handle.hpp"
-#include "core/gradient/forward.hpp"
-#include "core/layered/types.hpp"
+#include "core/serving/served_network.hpp"
 
 namespace dladmm::addon {
 
@@ -20,16 +19,9 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
   TrainedNetwork& operator=(const TrainedNetwork&) = delete;
 
  private:
-  template <typename T>
-  struct Typed {
-    std::vector<Matrix<T>> W;
-    std::vector<std::vector<T>> b;
-    std::vector<LayerParameters<T>> layers;
-    std::vector<Workspace<T>> spaces;
-  };
-
   Napi::Value set_layer(const Napi::CallbackInfo& info);
   Napi::Value predict(const Napi::CallbackInfo& info);
+  Napi::Value predict_now(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
@@ -38,8 +30,8 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
 
   Network network_;
   unsigned threads_ = 1;
-  std::unique_ptr<Team> team_;
-  std::variant<Typed<float>, Typed<double>> typed_;
+  // One of the two, by the type; made once, as both have large storage of their own.
+  std::variant<std::unique_ptr<ServedNetwork<float>>, std::unique_ptr<ServedNetwork<double>>> served_;
 };
 
 }  // namespace dladmm::addon

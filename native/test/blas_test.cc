@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -159,7 +160,7 @@ void storage_is_aligned_and_its_size_checked() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("float gemm equals a plain loop", gemm_equals_a_plain_loop<float>);
   fact("double gemm equals a plain loop", gemm_equals_a_plain_loop<double>);
   fact("float gemv equals a plain loop", gemv_equals_a_plain_loop<float>);

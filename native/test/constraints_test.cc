@@ -1,7 +1,5 @@
 // The splitting that keeps all constraints against the formulas of the paper, written out plainly in double: every
 // update, in any order, whatever is kept of products and gradients.
-#include <cblas.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -16,6 +14,7 @@
 #endif
 
 #include "core/constraints/state.hpp"
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 #include "test/plain.hpp"
@@ -148,7 +147,7 @@ struct Plain {
     for (double& value : right.values) value *= c;
     Mat h = transposed_times(A, A);
     for (std::size_t i = 0; i < h.rows; ++i) {
-      for (std::size_t j = 0; j < h.rows; ++j) h(i, j) = c * h(i, j) + (i == j ? p.lambda : 0);
+      for (std::size_t j = 0; j < h.rows; ++j) h(i, j) = c * h(i, j) + (i == j ? p.lambda[l - 1] : 0);
     }
     const Mat found = solved(h, transposed_times(right, A));
     for (std::size_t j = 0; j < found.rows; ++j) {
@@ -195,7 +194,7 @@ struct Plain {
     double sum = square_norm(minus(V[depth()], 1, Y)) / 2;
     for (std::size_t l = 1; l <= depth(); ++l) {
       const Mat miss = minus(image(l), 1, V[l]);
-      sum += p.lambda / 2 * square_norm(joined(l)) + p.beta[l - 1] / 2 * square_norm(miss);
+      sum += p.lambda[l - 1] / 2 * square_norm(joined(l)) + p.beta[l - 1] / 2 * square_norm(miss);
       for (std::size_t i = 0; i < miss.values.size(); ++i) sum += Lambda[l].values[i] * miss.values[i];
     }
     return sum;
@@ -224,7 +223,9 @@ struct Pair {
     state = std::make_unique<State<T>>(setup);
     plain.network = setup.network;
     const std::size_t N = plain.depth();
-    penalties.lambda = variant.lambda;
+    for (std::size_t l = 1; l <= N; ++l) {
+      penalties.lambda.push_back(variant.lambda * static_cast<double>(l));  // of another size in every layer
+    }
     penalties.majoriser = variant.majoriser;
     for (std::size_t l = 1; l <= N; ++l) penalties.beta.push_back(random.uniform(0.5, 2));
 
@@ -585,7 +586,7 @@ void other_penalties_count_at_once() {
   Pair<double> pair({{3, 4, 5, 2}, 12, 2}, {}, random);
   for (const double beta : {1.0, 0.1, 7.0}) {
     pair.penalties.beta.assign(3, beta);
-    pair.penalties.lambda = beta / 10;
+    pair.penalties.lambda.assign(3, beta / 10);
     pair.run(standard_sweep(3));
     for (const Update& update : standard_sweep(3)) pair.plain.update(update, pair.penalties);
     pair.compare(1e-9, text("beta ", beta));
@@ -646,7 +647,7 @@ void the_functions_are_the_c_librarys() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("float: the functions are the C library's", the_functions_are_the_c_librarys<float>);
   fact("double: the functions are the C library's", the_functions_are_the_c_librarys<double>);
   fact("the model lies above", the_model_lies_above);

@@ -1,13 +1,12 @@
 // The forward pass against a plain loop in double, and the losses and counts over samples.
 #include "core/gradient/forward.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -149,7 +148,7 @@ void ties_and_what_is_not_finite() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("float outputs and losses", outputs_and_losses<float>);
   fact("double outputs and losses", outputs_and_losses<double>);
   fact("ties, and what is not finite", ties_and_what_is_not_finite);

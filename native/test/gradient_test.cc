@@ -1,7 +1,5 @@
 // Training by gradients: central differences, the optimisers against one-line formulas, what a step allocates
 // (nothing), and what divergence leaves behind.
-#include <cblas.h>
-
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "core/consensus/trainer.hpp"
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -332,7 +331,7 @@ void orders_are_permutations() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("gradients are central differences", gradients_are_central_differences);
   fact("float: blocks and members add up", blocks_and_members_add_up<float>);
   fact("double: blocks and members add up", blocks_and_members_add_up<double>);

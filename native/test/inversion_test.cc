@@ -1,6 +1,4 @@
 // Factors, inverses and pseudo-inverses against their definitions.
-#include <cblas.h>
-
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -8,6 +6,7 @@
 #include "core/functions/normals.hpp"
 #include "core/linalg/cholesky.hpp"
 #include "core/linalg/gram_solver.hpp"
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 #include "test/plain.hpp"
@@ -228,7 +227,7 @@ void normals_are_normal() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("float factors and solves", factors_and_solves<float>);
   fact("double factors and solves", factors_and_solves<double>);
   fact("what is not definite is told", what_is_not_definite_is_told);

@@ -1,6 +1,4 @@
 // The layered splitting against the plain algorithm: every update, in any order, however its steps are kept waiting.
-#include <cblas.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -16,6 +14,7 @@
 #endif
 
 #include "core/layered/state.hpp"
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 #include "test/plain.hpp"
@@ -894,7 +893,7 @@ void odd_setups() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("accepted sizes", accepted_sizes);
   fact("float starts", starts<float>);
   fact("double starts", starts<double>);

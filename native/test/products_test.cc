@@ -1,10 +1,9 @@
 // The measurement of products: every way of every product runs, whatever the sizes, and leaves OpenBLAS as it was.
 #include "core/measure/products.hpp"
 
-#include <cblas.h>
-
 #include <new>
 
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 
 namespace {
@@ -21,7 +20,7 @@ void every_way_of_every_product() {
           const double seconds = product_seconds<T>(product, way, samples, 7, 5, threads, 2);
           check(seconds >= 0 && seconds < 100, text(type_name<T>(), " product ", static_cast<int>(product), " way ",
                                                     static_cast<int>(way), " threads ", threads, ": ", seconds, " s"));
-          check_equal(openblas_get_num_threads(), 1, "OpenBLAS has one thread again");
+          check_equal(blas::own_threads().value_or(1), 1, "BLAS has one thread again");
         }
       }
     }
@@ -49,7 +48,7 @@ void a_pass_over_numbers() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("float: every way of every product", every_way_of_every_product<float>);
   fact("double: every way of every product", every_way_of_every_product<double>);
   fact("a pass over numbers", a_pass_over_numbers);

@@ -1,13 +1,12 @@
 // Passes over the samples: who works on which, and the sums over them.
 #include "core/parallel/samples.hpp"
 
-#include <cblas.h>
-
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -170,7 +169,7 @@ void nan_is_the_largest() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  blas::set_own_threads(1);
   fact("shares cover every sample once", shares_cover_every_sample_once);
   fact("sample counts beyond 32 bits", huge_sample_counts);
   fact("float sums equal a plain loop and repeat", sums_equal_a_plain_loop<float>);

@@ -1,8 +1,6 @@
 // The team: every member once a round, for as many rounds as asked, whatever the work throws.
 #include "core/parallel/team.hpp"
 
-#include <cblas.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "core/linalg/blas.hpp"
+#include "core/linalg/library.hpp"
 #include "test/check.hpp"
 
 namespace {
@@ -177,7 +176,7 @@ void made_and_ended_under_load() {
 }  // namespace
 
 int main() {
-  openblas_set_num_threads(1);
+  dladmm::blas::set_own_threads(1);
   fact("every member runs once a round", every_member_once_a_round);
   fact("members are different threads", members_are_different_threads);
   fact("idle members wake up", idle_members_wake_up);

@@ -17,6 +17,7 @@ import { constants, homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lock } from './lock.mjs';
+import { nodeHeaders } from './node-headers.mjs';
 import { askUserFor, commandFor, install, mayInstall, packagesOf } from './packages.mjs';
 import { capture, find, run, SetupError, stopChildren } from './run.mjs';
 import { contentHash, hasStamp, writeStamp } from './stamp.mjs';
@@ -61,7 +62,7 @@ function lookForOpenBlas() {
 
 const isFile = (file) => existsSync(file) && statSync(file).isFile();
 const has = (command) => find(command, isFile) !== undefined;
-const overridden = process.env.OPENBLAS_INCLUDE_DIR && process.env.OPENBLAS_LIB_DIR;
+const overridden = process.env.DLADMM_BLAS || (process.env.OPENBLAS_INCLUDE_DIR && process.env.OPENBLAS_LIB_DIR);
 
 /** What is missing, as { need: reason }. The compiler and its companions are tried only when something is to be built. */
 function missingNeeds({ test, building }) {
@@ -190,10 +191,11 @@ const addonStamp = inRoot('build', '.dladmm-setup');
 
 function addonHash() {
   const { OPENBLAS_STATIC = '', OPENBLAS_INCLUDE_DIR = '', OPENBLAS_LIB_DIR = '', CXX = '' } = process.env;
+  const { DLADMM_BLAS = '', DLADMM_BLAS_INCLUDE_DIR = '' } = process.env;
   const node = process.versions.node.split('.')[0];
   return contentHash(
     root,
-    ['binding.gyp', 'native/sources.json', 'native/openblas.cjs', 'native/core', 'native/addon'],
+    ['binding.gyp', 'native/sources.json', 'native/openblas.cjs', 'native/exports.map', 'native/core', 'native/addon'],
     [
       process.platform,
       process.arch,
@@ -202,6 +204,8 @@ function addonHash() {
       OPENBLAS_STATIC,
       OPENBLAS_INCLUDE_DIR,
       OPENBLAS_LIB_DIR,
+      DLADMM_BLAS,
+      DLADMM_BLAS_INCLUDE_DIR,
       CXX,
     ],
   );
@@ -209,27 +213,10 @@ function addonHash() {
 
 const addonIsFresh = () => existsSync(addon) && hasStamp(addonStamp, addonHash());
 
-/** The folder with this Node's own headers, so that node-gyp need not download them; undefined when there is none. */
-function nodeHeaders() {
-  const major = process.versions.node.split('.')[0];
-  return [path.dirname(path.dirname(realpathSync(process.execPath))), '/usr'].find((prefix) => {
-    const header = path.join(prefix, 'include', 'node', 'node_version.h');
-    return (
-      existsSync(header) &&
-      existsSync(path.join(prefix, 'include', 'node', 'node.h')) &&
-      existsSync(path.join(prefix, 'include', 'node', 'common.gypi')) &&
-      new RegExp(`^#define NODE_MAJOR_VERSION ${major}$`, 'm').test(readFileSync(header, 'utf8'))
-    );
-  });
-}
-
 async function ensureAddon() {
   if (addonIsFresh()) return;
   doing('building the native addon (about a minute)');
-  const isSet = Object.keys(process.env).some(
-    (name) => name.toLowerCase() === 'npm_config_nodedir' && process.env[name],
-  );
-  const headers = isSet ? undefined : nodeHeaders();
+  const headers = nodeHeaders();
   const hash = addonHash();
   const [command, args] = npm('run', 'build:native', ...(headers ? ['--', `--nodedir=${headers}`] : []));
   await run('building the addon', command, args, { cwd: root, logFile: logFile('native') });

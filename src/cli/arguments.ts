@@ -80,3 +80,10 @@ export function parseOutput(text: string): string {
   if (text === '-' || /\.(csv|npy)$/i.test(text)) return text;
   throw new InvalidArgumentError('Expected a name that ends in .csv or .npy, or - for the standard output.');
 }
+
+/** Names with commas between them. */
+export function parseNames(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.some((name) => name === '')) throw new InvalidArgumentError('Expected names with commas between them.');
+  return names;
+}

@@ -31,13 +31,14 @@ export interface PredictFlags extends ModelFlags {
   readonly out: string;
 }
 
-function demandsOf({ network, classes }: Model, file: string): Demands {
+function demandsOf({ network, classes, columns }: Model, file: string): Demands {
   return {
     by: file,
     task: classifies(network.loss) ? 'classification' : 'regression',
     inputs: network.layers[0] ?? 0,
     outputs: network.layers.at(-1) ?? 0,
     ...(classes && { classes }),
+    ...(columns && { columns }),
   };
 }
 
@@ -89,7 +90,8 @@ export function* predictionCsv(
       const values = numbers.map((j) => digits(data[i * columns + j] as number, data)).join(',');
       const label = labels?.[i];
       const which = rowNumbers ? `${rowNumbers.of(i)},` : '';
-      lines.push(which + (label === undefined ? values : `${quoted(names[label] ?? String(label))},${values}`));
+      const name = typeof label === 'number' ? names[label] : label;
+      lines.push(which + (label === undefined ? values : `${quoted(String(name ?? label))},${values}`));
     }
     yield `${lines.join('\n')}\n`;
   }

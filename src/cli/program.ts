@@ -6,6 +6,7 @@ import { DEFAULTS } from '../dladmm-options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START, TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
+import type { ExportFlags, ImportFlags } from './exchange.js';
 import type { EvaluateGraphFlags, PredictGraphFlags } from './graph-model.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { StartFlags } from './start.js';
@@ -34,6 +35,7 @@ const TRAIN_HELP = `
 Examples:
   dladmm train --data digits --nu 1 --rho 1 --theta0 1e-12 --tau0 1e-12 --save digits.safetensors
   dladmm train --data fashion-mnist --layers 784-1000-1000-10 --iterations 200 --save fashion.safetensors
+  dladmm train flowers.csv --target species --save flowers.safetensors
   dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
   dladmm train --data digits --solver inversion-admm --iterations 40
   dladmm train --data digits --solver adam --epochs 20 --batch-size 32
@@ -43,15 +45,17 @@ Examples:
   dladmm train --graph cora --layers 1433-128-7 --save cora.safetensors
   dladmm train --graph papers.npz --split random --seed 2 --solver adam
 
-Files: CSV, NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX (with --labels), each gzipped or not.
+Files: CSV, Parquet, Arrow (with the package apache-arrow), NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX
+(with --labels), each gzipped or not.
 Graphs: NPZ with the arrays of gnn-benchmark (adj_data …, attr_data … or attr_matrix, labels, train_idx, val_idx, test_idx).
 With --json the last line has status, iterations, seconds, testAccuracy or testLoss (train… where nothing is tested),
-and model. Standardisation is folded into the first layer, so a saved model takes features as they are.
+and model. Standardisation and the names of classes and columns are kept in the model: it takes features as they are.
 ${EXIT_CODES}`;
 
 const PREDICT_HELP = `
 Examples:
   dladmm predict --model digits.safetensors --data digits | head
+  dladmm predict flowers.safetensors new-flowers.csv
   dladmm predict --model houses.safetensors --data new-houses.csv --out prices.csv
   dladmm predict --model cora.safetensors --graph cora --part test
 
@@ -84,12 +88,12 @@ const choice = (flags: string, description: string, choices: readonly string[]):
 function withData(command: Command, what: string, labelByDefault = 'the last'): Command {
   return command
     .optionsGroup('Data:')
-    .option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, or a file`)
+    .addOption(option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, or a file`))
     .option('--data-dir <folder>', 'look for named sets here first')
     .option('--no-download', 'never fetch a named set')
     .option(
-      '--label <column>',
-      `CSV: the column of labels, by name or number (default: ${labelByDefault})`,
+      '--target, --label <column>',
+      `CSV, Parquet, Arrow: the column of labels, by name or number (default: ${labelByDefault})`,
       parse.parseColumn,
     )
     .option('--labels <file>', 'NPY, IDX: the file of labels');
@@ -125,6 +129,29 @@ const withoutDefaults = (flags: TrainFlags, command: Command): TrainFlags => {
   return Object.fromEntries(Object.entries(flags).filter(([name]) => !isDefault(name))) as unknown as TrainFlags;
 };
 
+/**
+ * Flags from arguments without a name, which stand for those of `names` that were not given, in their order.
+ *
+ * @param args what Commander gives an action: the arguments, the flags, the command
+ */
+function named<Flags>(names: readonly string[], args: readonly unknown[]): Flags {
+  const command = args.at(-1) as Command;
+  const flags = { ...(args.at(-2) as Record<string, unknown>) };
+  const values = args.slice(0, -2).filter((value) => value !== undefined);
+  for (const name of names.filter((name) => flags[name] === undefined)) {
+    if (values.length === 0) {
+      const long = command.options.find((known) => known.attributeName() === name)?.flags ?? name;
+      command.error(`error: required option '${long}' not specified`, {
+        code: 'commander.missingMandatoryOptionValue',
+      });
+    }
+    flags[name] = values.shift();
+  }
+  if (values.length > 0)
+    command.error(`error: too many arguments: ${values.join(' ')}`, { code: 'commander.excessArguments' });
+  return flags as Flags;
+}
+
 /** Commands answer with their exit code. */
 type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;
 
@@ -139,6 +166,13 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     async (flags: Flags): Promise<void> =>
       end(await (await load(flags))(flags, terminal));
 
+  const runningOn =
+    <Flags>(names: readonly string[], load: (flags: Flags) => Promise<Run<Flags>>) =>
+    async (...args: readonly unknown[]): Promise<void> => {
+      const flags = named<Flags>(names, args);
+      end(await (await load(flags))(flags, terminal));
+    };
+
   const program = new Command('dladmm')
     .description('Trains neural networks by ADMM (dlADMM), without back-propagation.')
     .version(version())
@@ -147,7 +181,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', `\nExample:\n  dladmm train --data digits --save digits.safetensors\n${EXIT_CODES}`);
 
-  const train = program.command('train').description('train a network');
+  const train = program.command('train [data]').description('train a network');
   withData(train, 'what to train on')
     .addOption(
       choice('--task <task>', 'what the labels of a file are (default: judged by them)', [
@@ -164,11 +198,17 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .option('--train-samples <n>', 'train on the first n samples only', parse.parseCount)
     .option(
-      '--standardize',
+      '--standardise, --standardize',
       'z-score every feature, with mean and deviation of the training set\n(default: unless all lie in [0, 1], as pixels do)',
     )
-    .option('--no-standardize', 'take features as they are')
+    .option('--no-standardise, --no-standardize', 'take features as they are')
+    .addOption(
+      choice('--categories <how>', 'CSV, Parquet, Arrow: one-hot makes an input of each text in a column of texts', [
+        'one-hot',
+      ]),
+    )
     .optionsGroup('Network:')
+    .option('--from <model>', 'go on from a saved model: its layers, activation, loss, weights and biases')
     .option('--layers <widths>', 'widths, inputs first: 784-1000-1000-10 (default: by the data)', parse.parseLayers)
     .option(
       '--activation <name>',
@@ -307,36 +347,40 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')
     .option('--quiet', 'the outcome only')
     .addHelpText('after', TRAIN_HELP)
-    .action((flags: TrainFlags, command: Command) =>
-      running<TrainFlags>(async () => (await import('./train.js')).trainCommand)(
-        flags.resume === undefined ? flags : withoutDefaults(flags, command),
+    .action((...args: readonly unknown[]) =>
+      runningOn<TrainFlags>(['data'], async () => (await import('./train.js')).trainCommand)(
+        args[0],
+        (args[1] as TrainFlags).resume === undefined
+          ? args[1]
+          : withoutDefaults(args[1] as TrainFlags, args[2] as Command),
+        args[2],
       ),
     );
 
-  const predict = program.command('predict').description('what a saved model says of samples');
+  const predict = program.command('predict [model] [data]').description('what a saved model says of samples');
   withData(predict, 'what to predict from', 'the last where there is one too many')
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
-    .requiredOption('--model <file>', 'the model')
+    .option('--model <file>', 'the model')
     .option('--out <file>', 'a file that ends in .csv or .npy, or - for the standard output', parse.parseOutput, '-')
     .addHelpText('after', PREDICT_HELP)
     .action(
-      running<PredictFlags & PredictGraphFlags>(async ({ graph }) =>
+      runningOn<PredictFlags & PredictGraphFlags>(['model', 'data'], async ({ graph }) =>
         graph === undefined
           ? (await import('./model.js')).predictCommand
           : (await import('./graph-model.js')).predictGraph,
       ),
     );
 
-  const evaluate = program.command('evaluate').description('how good a saved model is');
+  const evaluate = program.command('evaluate [model] [data]').description('how good a saved model is');
   withData(evaluate, 'what to judge it by')
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
-    .requiredOption('--model <file>', 'the model')
+    .option('--model <file>', 'the model')
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
     .action(
-      running<EvaluateFlags & EvaluateGraphFlags>(async ({ graph }) =>
+      runningOn<EvaluateFlags & EvaluateGraphFlags>(['model', 'data'], async ({ graph }) =>
         graph === undefined
           ? (await import('./model.js')).evaluateCommand
           : (await import('./graph-model.js')).evaluateGraph,
@@ -349,6 +393,50 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       wholeOption('--seed <n>', 'of a random split').default(DEFAULTS.seed),
     );
   }
+
+  program
+    .command('export')
+    .description('write a saved model as ONNX')
+    .argument('<model>', 'the model')
+    .requiredOption('--to <file>', 'the ONNX file')
+    .addOption(
+      choice('--output <what>', 'of softmax cross-entropy: probabilities, or the outputs before the softmax', [
+        'probabilities',
+        'outputs',
+      ]),
+    )
+    .addOption(wholeOption('--opset <version>', 'of the ONNX operator set (default: 26; 13 is the lowest)'))
+    .addHelpText('after', '\nExample:\n  dladmm export digits.safetensors --to digits.onnx')
+    .action(async (model: string, flags: Omit<ExportFlags, 'model'>) =>
+      running<ExportFlags>(async () => (await import('./exchange.js')).exportCommand)({ ...flags, model }),
+    );
+
+  program
+    .command('import')
+    .description('make a model of an ONNX file, or of the state dict of PyTorch in safetensors')
+    .argument('<file>', 'the file')
+    .requiredOption('--to <model>', 'the model file')
+    .addOption(
+      choice('--loss <name>', 'what training goes on with (default: what the file says; softmax-cross-entropy)', [
+        'softmax-cross-entropy',
+        'squared-error',
+        'hinge',
+        'one-hot-squared-error',
+      ]),
+    )
+    .addOption(choice('--dtype <type>', '(default: by the file)', ['float32', 'float64']))
+    .option('--activation <name>', 'state dict: of the hidden layers (default: relu)', parse.parseActivation)
+    .option('--order <names>', 'state dict: the layers, inputs first: fc1,fc2,head', parse.parseNames)
+    .addHelpText(
+      'after',
+      `\nExamples:
+  dladmm import network.onnx --to network.safetensors
+  dladmm import state-dict.safetensors --activation tanh --to network.safetensors
+  dladmm train --data digits --from network.safetensors --save better.safetensors`,
+    )
+    .action(async (file: string, flags: Omit<ImportFlags, 'file'>) =>
+      running<ImportFlags>(async () => (await import('./exchange.js')).importCommand)({ ...flags, file }),
+    );
 
   program
     .command('datasets')

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { checkWritable } from '../atomic-file.js';
+import type { Column } from '../columns.js';
 import { alignLabels } from '../data/align.js';
 import type { ClassificationSplit, RegressionSplit } from '../data/dataset.js';
 import { loadDataset } from '../data/datasets.js';
@@ -15,8 +16,12 @@ export interface DataFlags {
   readonly data: string;
   readonly dataDir?: string;
   readonly download: boolean;
-  /** For CSV files. */
+  /** For tables: CSV, Parquet, Arrow. */
   readonly label?: string | number | null;
+  /** For tables: what becomes of texts among the features. */
+  readonly categories?: 'one-hot';
+  /** For tables: the columns that a model was trained on. */
+  readonly columns?: readonly Column[];
   /** For NPY and IDX files. */
   readonly labels?: string;
   readonly task?: 'classification' | 'regression';
@@ -40,6 +45,8 @@ export interface TrainingSamples {
   readonly name: string;
   /** The names of the outputs; absent for regression. */
   readonly classes?: readonly string[];
+  /** What the features are called, where the file says so. */
+  readonly columns?: readonly Column[];
   readonly outputs: number;
   readonly train: Part;
   readonly validation?: Part;
@@ -75,13 +82,15 @@ export async function checkTarget(target: string, inputs: readonly string[]): Pr
 }
 
 async function readFileOf(flags: DataFlags, signal: AbortSignal): Promise<TableFile> {
-  const { data, label, labels, task } = flags;
+  const { data, label, labels, task, categories, columns } = flags;
   try {
     return await readTable(data, {
       signal,
       ...(label !== undefined && { label }),
       ...(labels !== undefined && { labels }),
       ...(task && { task }),
+      ...(categories && { categories }),
+      ...(columns && { columns }),
     });
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
@@ -98,7 +107,7 @@ async function readFileOf(flags: DataFlags, signal: AbortSignal): Promise<TableF
 async function readSamples(flags: DataFlags, signal: AbortSignal): Promise<TableFile> {
   const { data, dataDir, download, label, labels, task } = flags;
   if (!isName(data)) return readFileOf(flags, signal);
-  const given = { label, labels, task };
+  const given = { label, labels, task, categories: flags.categories };
   const odd = Object.entries(given).find(([, value]) => value !== undefined);
   if (odd) {
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd[0]} with the data set ${data}: it is for files`);
@@ -118,7 +127,7 @@ async function readLabelled(flags: DataFlags, signal: AbortSignal): Promise<Labe
 /** `part` with its labels numbering `classes`, where both have classes. */
 function aligned(file: Labelled, part: Part, classes: readonly string[] | undefined): Part {
   if (file.task !== 'classification' || classes === undefined || !('labels' in part)) return part;
-  return { ...part, labels: alignLabels(part.labels, file.classes, classes, file.name) };
+  return { ...part, labels: alignLabels(part.labels, file.classes, classes, file.name), classes };
 }
 
 function split(part: Part, share: number, seed: number): { readonly rest: Part; readonly taken: Part } {
@@ -146,7 +155,10 @@ export interface Demands {
   readonly inputs: number;
   readonly outputs: number;
   readonly classes?: readonly string[];
+  readonly columns?: readonly Column[];
 }
+
+const columnsOf = ({ columns }: Demands): Pick<DataFlags, 'columns'> => (columns ? { columns } : {});
 
 const unsuited = (wanted: string, { by }: Demands, data: string, found: string | number): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${wanted} in ${data}, to suit ${by}, but found ${found}`);
@@ -164,7 +176,7 @@ export async function labelledSamples(
 ): Promise<{ readonly name: string; readonly part: Part }> {
   const { data } = flags;
   const { task, inputs, outputs, classes } = demands;
-  const file = await readLabelled(isName(data) ? flags : { ...flags, task }, signal);
+  const file = await readLabelled(isName(data) ? flags : { ...flags, ...columnsOf(demands), task }, signal);
   const part = pick(file, which);
   if (file.task !== task) throw unsuited(task, demands, data, file.task);
   if (part.x.columns !== inputs) throw unsuited(`${inputs} features`, demands, data, part.x.columns);
@@ -181,6 +193,7 @@ async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal):
     by: flags.data,
     task: file.task,
     inputs: file.train.x.columns,
+    ...(file.columns && { columns: file.columns }),
     ...(file.task === 'classification'
       ? { outputs: file.classes.length, classes: file.classes }
       : { outputs: file.outputs }),
@@ -237,6 +250,7 @@ export async function trainingSamples(flags: SplitFlags, signal: AbortSignal): P
     ...(file.task === 'classification'
       ? { classes: file.classes, outputs: file.classes.length }
       : { outputs: file.outputs }),
+    ...('columns' in file && file.columns && { columns: file.columns }),
     train,
     ...(validation && { validation }),
     ...(test && { test }),
@@ -256,7 +270,7 @@ export async function bareSamples(
   signal: AbortSignal,
 ): Promise<Matrix> {
   const read = async (how: Partial<DataFlags>): Promise<Matrix> => {
-    const file = await readSamples({ ...flags, ...how }, signal);
+    const file = await readSamples({ ...flags, ...columnsOf(demands), ...how }, signal);
     return file.task === 'unlabelled' ? file.x : pick(file, which).x;
   };
   const suits = (x: Matrix): boolean => x.columns === demands.inputs;

@@ -10,6 +10,7 @@ import type { SigmoidOptions } from '../sigmoid-options.js';
 import type { BadmOptions } from '../solvers/badm.js';
 import type { SgdOptions } from '../solvers/gradient.js';
 import type { StepChoice } from '../step.js';
+import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
 import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
@@ -57,6 +58,8 @@ export interface TrainFlags
   readonly init?: DladmmOptions['initialisation'];
   readonly outputSolver?: 'exact' | 'fista';
   readonly layers?: readonly number[];
+  /** A model file. */
+  readonly from?: string;
   readonly standardize?: boolean;
   readonly timeLimit?: number;
   readonly save?: string;
@@ -104,26 +107,40 @@ async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise
 }
 
 /** Without what belongs to another option. */
-function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save }: TrainFlags): void {
+function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save, from, init }: TrainFlags): void {
   const refuse = (what: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', what);
   if (checkpointEvery !== undefined && checkpoint === undefined && resume === undefined) {
     throw refuse('Expected --checkpoint FILE with --checkpoint-every');
   }
   if (inexact && resume === undefined) throw refuse('Expected --resume FILE with --inexact');
+  if (from !== undefined && resume !== undefined) throw refuse('Expected --from or --resume but received both');
+  if (from !== undefined && init !== undefined) {
+    throw refuse('Expected no --init with --from, which says where parameters begin');
+  }
   const target = checkpoint ?? resume;
   if (save !== undefined && target !== undefined && resolve(save) === resolve(target)) {
     throw refuse(`Expected two different files for the model and the checkpoint but received ${save} for both`);
   }
 }
 
+/** A model has the layers that it has. */
+function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[] | undefined): void {
+  if (layers === undefined || widths === undefined || layers.join('-') === widths.join('-')) return;
+  const text = `Expected ${widths.join('-')} for --layers, as in ${from}, but received ${layers.join('-')}`;
+  throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
+}
+
 /** `dladmm train` */
 export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promise<number> {
-  const { layers, standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
+  const { standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const { checkpoint: path, checkpointEvery: every } = flags;
   checkPairs(flags);
-  const options = optionsOf(flags);
   checkKind(flags);
-  if (flags.graph !== undefined) return trainGraph(flags as GraphJob, options as GraphSolverOptions, terminal);
+  if (flags.graph !== undefined) return trainGraph(flags as GraphJob, optionsOf(flags) as GraphSolverOptions, terminal);
+  const { model: from, ...beginning } = await beginningOf(flags.from);
+  checkSameLayers(flags, beginning.layers);
+  const layers = flags.layers ?? beginning.layers;
+  const options = optionsOf({ ...beginning, ...flags });
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
   const checkpoint = path === undefined ? undefined : given({ path, every });
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
@@ -142,7 +159,7 @@ export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promi
     terminal.signal,
   );
   return runTraining(
-    given({ samples, options, checkpoint, resume, layers, standardize, timeLimit, save, json, quiet }) as Job,
+    given({ samples, options, checkpoint, resume, layers, from, standardize, timeLimit, save, json, quiet }) as Job,
     terminal,
   );
 }

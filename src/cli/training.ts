@@ -1,12 +1,18 @@
 import type { CheckpointOptions, CheckpointPlan } from '../checkpoint-options.js';
 import { DlAdmmError } from '../errors.js';
-import { Model } from '../model.js';
-
+import type { Parameters as NetworkParameters } from '../initialisation.js';
+import type { Model } from '../model.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
 import type { AnyRecord, Metrics } from '../record.js';
 import { type ResumeOptions, resumeTraining } from '../resume.js';
-import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../standardise.js';
+import {
+  foldStandardisation,
+  learnStandardisation,
+  liesInUnitInterval,
+  type Standardisation,
+  unfoldStandardisation,
+} from '../standardise.js';
 import { type FitResult, type Training, type TrainingData, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
 import { interruptionOf } from './interruption.js';
@@ -16,7 +22,7 @@ import type { Terminal } from './terminal.js';
 
 /** Options without the parts that the samples decide, solver by solver. */
 type Unfinished<O> = O extends TrainOptions
-  ? Omit<O, 'layers' | 'loss' | 'classes' | 'signal' | 'onIteration'> & {
+  ? Omit<O, 'layers' | 'loss' | 'classes' | 'standardise' | 'signal' | 'onIteration'> & {
       readonly loss?: Exclude<Loss, 'squared-error'>;
     }
   : never;
@@ -29,6 +35,8 @@ export interface Job {
   readonly samples: TrainingSamples;
   readonly options: Unfinished<TrainOptions>;
   readonly layers?: readonly number[];
+  /** The model that training goes on from. */
+  readonly from?: Model;
   readonly checkpoint?: CheckpointOptions;
   /** The training to go on with: its file, what was given again, and the options that this comes to. */
   readonly resume?: { readonly path: string; readonly again: ResumeOptions; readonly options: TrainOptions };
@@ -84,20 +92,24 @@ export const ENDINGS: Readonly<Record<Ending, string>> = {
   diverged: ', diverged',
 };
 
-/** The model that takes raw features, of a training that was given standardised ones. */
-function unstandardised(model: Model, rule: Parameters<typeof foldStandardisation>[1], threads?: number): Model {
-  const { network, dtype, classes } = model;
-  return new Model({
-    network,
-    dtype,
-    ...foldStandardisation(model, rule),
-    ...(classes && { classes }),
-    ...(threads !== undefined && { threads }),
-  });
+/** A model that goes on learning must be told of the same classes by the same numbers. */
+function checkSameClasses({ from, samples: { classes, name } }: Job): void {
+  if (!from?.classes || !classes || from.classes.join('\n') === classes.join('\n')) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_LABEL',
+    `Expected the classes ${from.classes.join(', ')} of the model of --from in ${name} but received ${classes.join(', ')}`,
+  );
+}
+
+/** The parameters of a model, for a training whose features are standardised by `rule`. */
+function startOf(from: Model, rule: Standardisation | undefined): NetworkParameters {
+  const raw = from.standardisation ? foldStandardisation(from, from.standardisation) : from;
+  return rule ? unfoldStandardisation(raw, rule) : { weights: raw.weights, biases: raw.biases };
 }
 
 /** The options of a training, with what the samples decide; as they were, where it goes on. */
 function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
+  checkSameClasses(job);
   const { samples, options, checkpoint, resume } = job;
   const { classes, name } = samples;
   if (resume) return { ...resume.options, signal };
@@ -107,12 +119,16 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
       `Expected classes for --loss ${options.loss}, but ${name} has targets`,
     );
   }
+  const standardise = job.standardize ?? !liesInUnitInterval(samples.train.x);
+  const rule = job.from && standardise ? learnStandardisation(samples.train.x) : undefined;
   return {
     ...options,
     layers: checkedLayers(job),
     loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
+    standardise,
     ...(checkpoint && { checkpoint }),
+    ...(job.from && { initialisation: startOf(job.from, rule) }),
     signal,
   } as TrainOptions;
 }
@@ -122,7 +138,13 @@ async function begin(job: Job, options: TrainOptions, data: TrainingData): Promi
   const { path, again } = job.resume;
   const { classes } = job.samples;
   const { signal } = options;
-  return resumeTraining(path, data, { ...again, ...(classes && { classes }), ...(signal && { signal }) });
+  const { standardize: standardise } = job;
+  return resumeTraining(path, data, {
+    ...again,
+    ...(classes && { classes }),
+    ...(standardise !== undefined && { standardise }),
+    ...(signal && { signal }),
+  });
 }
 
 const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
@@ -135,16 +157,14 @@ const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
  */
 export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
   const { samples, save, json, quiet, timeLimit } = job;
-  const { name } = samples;
+  const { classes, columns, name } = samples;
+  const known = (part: Part) => ({ ...part, ...(classes && { classes }), ...(columns && { columns }) });
   const options = trainOptionsOf(job, terminal.signal);
-  const { dtype, iterations, checkpoint } = planOf(options);
-  const rule =
-    (job.standardize ?? !liesInUnitInterval(samples.train.x)) ? learnStandardisation(samples.train.x) : undefined;
-  const prepared = (part: Part): Part => (rule ? { ...part, x: standardise(part.x, rule, dtype) } : part);
+  const { iterations, checkpoint } = planOf(options);
   const training = await begin(job, options, {
-    ...prepared(samples.train),
-    ...(samples.validation && { validation: prepared(samples.validation) }),
-    ...(samples.test && { test: prepared(samples.test) }),
+    ...known(samples.train),
+    ...(samples.validation && { validation: known(samples.validation) }),
+    ...(samples.test && { test: known(samples.test) }),
   });
   const progress = startProgress(terminal, iterations, timeLimit);
   let outOfTime = false;
@@ -174,20 +194,20 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
     }
   } catch (error) {
     progress.end();
-    await rescue(training, rule, job, terminal);
+    await rescue(training, job, terminal);
     throw error;
   } finally {
     terminal.signal.removeEventListener('abort', acknowledge);
     progress.end();
   }
   const { result } = training;
-  const model = rule ? unstandardised(result.model, rule, options.threads) : result.model;
+  const { model } = result;
   try {
     // A model that has learnt nothing must not take the place of one that has.
     const saved = result.iterations > 0 ? save : undefined;
     if (saved !== undefined) await model.save(saved, { data: name, iterations: String(result.iterations) });
     const judged = samples.test ? 'test' : 'train';
-    const metrics = await model.evaluate(samples.test ?? samples.train);
+    const metrics = await model.evaluate(known(samples.test ?? samples.train));
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     if (json)
@@ -201,17 +221,11 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
 }
 
 /** A checkpoint that could not be written (a full disk) ends a training, but the model need not be lost with it. */
-async function rescue(
-  training: AnyTraining,
-  rule: Parameters<typeof foldStandardisation>[1] | undefined,
-  { save, samples }: Job,
-  terminal: Terminal,
-): Promise<void> {
+async function rescue(training: AnyTraining, { save, samples }: Job, terminal: Terminal): Promise<void> {
   if (save === undefined) return;
   try {
-    const { model: trained, iterations } = training.result;
+    const { model, iterations } = training.result;
     if (iterations === 0) return;
-    const model = rule ? unstandardised(trained, rule) : trained;
     await model.save(save, { data: samples.name, iterations: String(iterations) });
     model.close();
     terminal.err(`dladmm: the model of iteration ${iterations} is saved to ${save} all the same\n`);

@@ -2,15 +2,24 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
+import type { Column } from '../columns.js';
 import { DlAdmmError, expected } from '../errors.js';
 import type { Matrix } from '../matrix.js';
 import { formatError, readBytes, throwIfAborted } from './bytes.js';
+import {
+  checkFeatureOptions,
+  encodeTexts,
+  type Feature,
+  type FeatureOptions,
+  featuresOf,
+  numberOfText,
+} from './features.js';
 
 /** How to read a CSV file. */
-export interface CsvOptions {
+export interface CsvOptions extends FeatureOptions {
   /**
    * The column that holds the label or target: its name in the header, or its number from 0, or from −1 counted from
-   * the end. Default −1, the last column. With `null` every column is a feature.
+   * the end. Default −1, the last column (of those that are not in `columns`). With `null` every column is a feature.
    */
   readonly label?: string | number | null;
   /**
@@ -28,8 +37,11 @@ export interface CsvOptions {
 interface Features {
   /** Rows of the file x feature columns, float32. */
   readonly x: Matrix;
-  /** The names of the feature columns: from the header, or `column 1`, `column 2`, … by their place in the file. */
-  readonly columns: readonly string[];
+  /**
+   * The names of the feature columns: from the header, or `column 1`, `column 2`, … by their place in the file. For a column
+   * of texts, its name and its categories.
+   */
+  readonly columns: readonly (string | Column)[];
 }
 
 /** A table with a class for each row. */
@@ -52,6 +64,7 @@ export interface UnlabelledTable extends Features {
   readonly task: 'unlabelled';
 }
 
+/** What a table turned out to hold. */
 export type CsvTable = ClassificationTable | RegressionTable | UnlabelledTable;
 
 /** Whole numbers below this are taken for classes when the task is not told. */
@@ -71,7 +84,8 @@ function parseNumber(cell: string): number | undefined {
   return Number.isFinite(Math.fround(value)) ? value : undefined;
 }
 
-interface Label {
+/** A label as text, and where it stands. */
+export interface Label {
   readonly cell: string;
   readonly line: number;
 }
@@ -82,9 +96,11 @@ interface Layout {
   readonly header: readonly string[] | undefined;
   /** The label's column, or −1 where there is none. */
   readonly label: number;
+  readonly features: readonly Feature[];
 }
 
-const columnName = ({ header }: Layout, column: number): string => header?.[column] ?? `column ${column + 1}`;
+const columnName = ({ header }: Pick<Layout, 'header'>, column: number): string =>
+  header?.[column] ?? `column ${column + 1}`;
 
 function place(name: string, layout: Layout, line: number, column: number): string {
   const heading = layout.header?.[column];
@@ -130,41 +146,61 @@ function collector(name: string, options: CsvOptions) {
   let rows = 0;
   const labels: Label[] = [];
 
-  const lay = (cells: readonly string[], header: readonly string[] | undefined): Layout => ({
-    width: cells.length,
-    header,
-    label: labelColumn(options.label === undefined ? -1 : options.label, cells.length, header, name),
-  });
+  function lay(cells: readonly string[], header: readonly string[] | undefined, firstRow: readonly string[]): Layout {
+    const width = cells.length;
+    const names = Array.from({ length: width }, (_, c) => columnName({ header }, c));
+    const label = labelColumn(
+      options.label === undefined ? lastOther(names, header) : options.label,
+      width,
+      header,
+      name,
+    );
+    const isText = (column: number): boolean => parseNumber(firstRow[column] ?? '') === undefined;
+    const features = featuresOf({ names, named: header !== undefined, label, isText }, options, name);
+    return { width, header, label, features };
+  }
+
+  /** The last column that no model takes for a feature. */
+  function lastOther(names: readonly string[], header: readonly string[] | undefined): number {
+    const taken = header && options.columns?.map((column) => column.name);
+    const column = taken ? names.findLastIndex((text) => !taken.includes(text)) : names.length - 1;
+    if (column < 0) throw formatError(name, 'expected a column of labels beside the features but found none');
+    return column;
+  }
 
   function add(cells: readonly string[], line: number, table: Layout): void {
-    const { width, label } = table;
+    const { width, label, features } = table;
     if (cells.length !== width)
       throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells.length}`);
-    const features = label < 0 ? width : width - 1;
-    if ((rows + 1) * features > values.length) {
-      const wider = new Float32Array(Math.max(2 * values.length, features));
+    if ((rows + 1) * features.length > values.length) {
+      const wider = new Float32Array(Math.max(2 * values.length, features.length));
       wider.set(values);
       values = wider;
     }
-    let at = rows * features;
-    cells.forEach((cell, column) => {
-      if (column === label) {
-        if (cell === '') throw badCell(place(name, table, line, column), cell, 'a label');
-        labels.push({ cell, line });
-        return;
-      }
-      const value = parseNumber(cell);
-      if (value === undefined) throw badCell(place(name, table, line, column), cell, 'a number (of float32 size)');
-      values[at++] = value;
-    });
+    const labelCell = label < 0 ? undefined : (cells[label] as string);
+    if (labelCell === '') throw badCell(place(name, table, line, label), labelCell, 'a label');
+    if (labelCell !== undefined) labels.push({ cell: labelCell, line });
+    let at = rows * features.length;
+    for (const feature of features) values[at++] = featureValue(cells[feature.column] as string, feature, line, table);
     rows++;
+  }
+
+  function featureValue(cell: string, feature: Feature, line: number, table: Layout): number {
+    const where = (): string => place(name, table, line, feature.column);
+    if (feature.texts) {
+      if (cell === '') throw badCell(where(), cell, 'a text');
+      return numberOfText(feature, cell, where);
+    }
+    const value = parseNumber(cell);
+    if (value === undefined) throw badCell(where(), cell, `a number (of float32 size${textHint(cell, options)})`);
+    return value;
   }
 
   /** Nothing but the second row can tell whether the first one is a header. */
   function start(second: { readonly cells: readonly string[]; readonly line: number } | undefined): Layout | undefined {
     if (first === undefined) return undefined;
     const header = options.header ?? (second !== undefined && isHeader(first.cells, second.cells));
-    const table = lay(first.cells, header ? first.cells : undefined);
+    const table = lay(first.cells, header ? first.cells : undefined, header && second ? second.cells : first.cells);
     if (!header) add(first.cells, first.line, table);
     return table;
   }
@@ -178,16 +214,22 @@ function collector(name: string, options: CsvOptions) {
       layout ??= start({ cells, line });
       if (layout !== undefined) add(cells, line, layout);
     },
-    finish(): { layout: Layout; x: Matrix; labels: readonly Label[] } {
+    finish(): { layout: Layout; raw: Matrix; labels: readonly Label[] } {
       layout ??= start(undefined);
       if (layout === undefined || rows === 0)
         throw formatError(name, 'expected at least one row of numbers but found none');
-      const columns = layout.label < 0 ? layout.width : layout.width - 1;
+      const columns = layout.features.length;
       if (columns === 0) throw formatError(name, 'expected a column of features beside the label but found none');
-      return { layout, x: { data: values.slice(0, rows * columns), rows, columns }, labels };
+      return { layout, raw: { data: values.slice(0, rows * columns), rows, columns }, labels };
     },
   };
 }
+
+/** What may help where a text stands among numbers. */
+const textHint = (cell: string, { categories, columns }: FeatureOptions): string =>
+  cell === '' || categories !== undefined || columns !== undefined
+    ? ''
+    : "; categories: 'one-hot' takes columns of texts";
 
 function inferTask(labels: readonly Label[], numbers: readonly (number | undefined)[], where: (l: Label) => string) {
   const odd = numbers.indexOf(undefined);
@@ -230,6 +272,23 @@ export function numberedClasses(...labels: readonly Int32Array[]): readonly stri
   return Array.from({ length: largest + 1 }, (_, i) => String(i));
 }
 
+/** A stream of text, as a request's body or `createReadStream` is. */
+export type TextStream = AsyncIterable<Uint8Array | string>;
+
+async function* piecesOf(stream: TextStream, name: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  try {
+    for await (const piece of stream) {
+      throwIfAborted(signal, `Reading ${name}`);
+      if (typeof piece !== 'string' && !(piece instanceof Uint8Array)) throw expected('text or bytes', name, piece);
+      yield Buffer.from(piece as Uint8Array);
+    }
+  } catch (error) {
+    if (error instanceof DlAdmmError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed: ${why}`, { cause: error });
+  }
+}
+
 /** Feeds the parser a piece a turn, so that the event loop lives on while a large file is read. */
 async function* pieces(bytes: Uint8Array, name: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += CHUNK) {
@@ -249,12 +308,16 @@ function checkOptions(options: CsvOptions, name: string): string {
     throw expected("a column's name or number, or null", 'label', label);
   if (task !== undefined && task !== 'classification' && task !== 'regression')
     throw expected("'classification' or 'regression'", 'task', task);
+  checkFeatureOptions(options);
   return delimiter;
 }
 
-/** As `readCsv`, for a file's content; `name` is how errors call it, and `fromLine` the line (from 1) to start at. */
+/**
+ * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
+ * start at.
+ */
 export async function parseCsv(
-  bytes: Uint8Array,
+  content: Uint8Array | TextStream,
   name: string,
   options: CsvOptions & { readonly fromLine?: number } = {},
 ): Promise<CsvTable> {
@@ -277,39 +340,53 @@ export async function parseCsv(
   });
   parser.resume();
   try {
-    await pipeline(Readable.from(pieces(bytes, name, options.signal)), parser);
+    const source = content instanceof Uint8Array ? pieces : piecesOf;
+    await pipeline(Readable.from(source(content as Uint8Array & TextStream, name, options.signal)), parser);
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     const line = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
     throw formatError(`${name}${line}`, `not CSV: ${error instanceof Error ? error.message : String(error)}`, error);
   }
 
-  const { layout, x, labels } = table.finish();
-  const columns = Array.from({ length: layout.width }, (_, c) => columnName(layout, c)).filter(
-    (_, c) => c !== layout.label,
-  );
+  const { layout, raw, labels } = table.finish();
+  const encoded = encodeTexts(raw, layout.features);
+  const { x } = encoded;
+  const columns = encoded.columns.map((column) => (column.categories ? column : column.name));
   if (layout.label < 0) return { task: 'unlabelled', x, columns };
-  const label = columnName(layout, layout.label);
   const where = (l: Label) => place(name, layout, l.line, layout.label);
+  return labelledTable({ x, columns, label: columnName(layout, layout.label) }, labels, options.task, where);
+}
+
+/** Features with labels or targets, by what the labels are. */
+export function labelledTable(
+  features: Features & { readonly label: string },
+  labels: readonly Label[],
+  task: CsvOptions['task'],
+  where: (label: Label) => string,
+): ClassificationTable | RegressionTable {
   const numbers = labels.map(({ cell }) => parseNumber(cell));
-  if ((options.task ?? inferTask(labels, numbers, where)) === 'classification')
-    return { task: 'classification', x, columns, label, ...classify(labels, numbers, where) };
+  if ((task ?? inferTask(labels, numbers, where)) === 'classification')
+    return { task: 'classification', ...features, ...classify(labels, numbers, where) };
   const odd = numbers.indexOf(undefined);
   if (odd >= 0) throw badCell(where(labels[odd] as Label), (labels[odd] as Label).cell, 'a number (of float32 size)');
-  const y = { data: Float32Array.from(numbers as readonly number[]), rows: x.rows, columns: 1 };
-  return { task: 'regression', x, columns, label, y };
+  const y = { data: Float32Array.from(numbers as readonly number[]), rows: labels.length, columns: 1 };
+  return { task: 'regression', ...features, y };
 }
 
 /**
- * Reads a table of numbers from a CSV file, gzipped or plain, with or without a header line, as float32 features and a
- * label for each row. Labels that are texts become class numbers in their sorted order (by code unit) and name the
- * classes; labels that are whole numbers stay what they are.
+ * Reads a table of numbers from a CSV file, gzipped or plain, or from a stream of text, with or without a header line, as
+ * float32 features and a label for each row. Labels that are texts become class numbers in their sorted order (by code unit)
+ * and name the classes; labels that are whole numbers stay what they are. The table may be given to `fit` as it is.
  *
  * @throws ERR_DLADMM_FORMAT naming line and column (from 1) for a row of another length than the first, an empty cell or
- *   something that is no number; ERR_DLADMM_LABEL for class numbers that are fractional, negative or above 65535;
- *   ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for a bad option; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
+ *   something that is no number; ERR_DLADMM_LABEL for class numbers that are fractional, negative or above 65535, and for a
+ *   text that `columns` do not know; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for a bad option; ERR_DLADMM_STREAM for a stream
+ *   that fails; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readCsv(path: string, options: CsvOptions = {}): Promise<CsvTable> {
-  checkOptions(options, String(path));
-  return parseCsv(await readBytes(path, options.signal), path, options);
+export async function readCsv(source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> {
+  checkOptions(options, String(source));
+  if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source) {
+    return parseCsv(source, 'the CSV stream', options);
+  }
+  return parseCsv(await readBytes(source, options.signal), source, options);
 }

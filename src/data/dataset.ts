@@ -1,15 +1,21 @@
+import type { Column } from '../columns.js';
 import type { Matrix } from '../matrix.js';
 
 /** Inputs with a class number each. `labels[i]` is in 0 … classes − 1. */
 export interface ClassificationSplit {
   readonly x: Matrix;
   readonly labels: Int32Array;
+  /** The names of the classes, where the file has names for them. */
+  readonly classes?: readonly string[];
+  /** What the features are called, where the file says so. */
+  readonly columns?: readonly Column[];
 }
 
 /** Inputs with a row of target values each. `y` is samples x outputs. */
 export interface RegressionSplit {
   readonly x: Matrix;
   readonly y: Matrix;
+  readonly columns?: readonly Column[];
 }
 
 /** A data set for classification; `classes` names the classes in the order of their numbers. */

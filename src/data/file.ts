@@ -1,17 +1,23 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Column } from '../columns.js';
 import { DlAdmmError, expected } from '../errors.js';
 import type { Matrix } from '../matrix.js';
+import { isArrow, parseArrow } from './arrow.js';
 import { formatError, readBytes } from './bytes.js';
 import { type CsvOptions, type CsvTable, numberedClasses, parseCsv } from './csv.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
 import { parseIdx } from './idx.js';
 import { isNpy, type NpyArray, parseNpy } from './npy.js';
 import { npzKeys, parseNpz } from './npz.js';
+import { isParquet, parseParquet } from './parquet.js';
 import { scaledImages } from './registry.js';
 import { isZip } from './zip.js';
 
-/** How to read a file of samples. `label`, `delimiter` and `header` are for CSV alone. */
+/**
+ * How to read a file of samples. `delimiter` and `header` are for CSV alone, `label`, `columns` and `categories` for it and for
+ * Parquet and Arrow.
+ */
 export interface TableOptions extends CsvOptions {
   /** For NPY and IDX: the file that holds the labels or targets, of either format. */
   readonly labels?: string;
@@ -23,6 +29,8 @@ export type TableFile =
       readonly task: 'classification';
       readonly name: string;
       readonly classes: readonly string[];
+      /** What the features are called, where the file says so. */
+      readonly columns?: readonly Column[];
       readonly train: ClassificationSplit;
       readonly test?: ClassificationSplit;
     }
@@ -30,10 +38,16 @@ export type TableFile =
       readonly task: 'regression';
       readonly name: string;
       readonly outputs: number;
+      readonly columns?: readonly Column[];
       readonly train: RegressionSplit;
       readonly test?: RegressionSplit;
     }
-  | { readonly task: 'unlabelled'; readonly name: string; readonly x: Matrix };
+  | {
+      readonly task: 'unlabelled';
+      readonly name: string;
+      readonly columns?: readonly Column[];
+      readonly x: Matrix;
+    };
 
 /** An array and how errors call it. */
 interface Named extends NpyArray {
@@ -195,18 +209,38 @@ async function fromArray(bytes: Uint8Array, path: string, options: TableOptions)
   return assemble(name, options.task, { x, y }, test);
 }
 
-function fromCsv(table: CsvTable, name: string): TableFile {
+/** The columns of a table, unless they are only numbered: a file without a header line says nothing of them. */
+function columnsOf({ columns }: CsvTable): readonly Column[] | undefined {
+  if (columns.every((column) => typeof column === 'string' && /^column \d+$/.test(column))) return undefined;
+  return columns.map((column) => (typeof column === 'string' ? { name: column } : column));
+}
+
+/** A table as samples, which carry with them what a model should know of them. */
+function fromTable(table: CsvTable, name: string): TableFile {
   const { x } = table;
-  if (table.task === 'classification')
-    return { task: 'classification', name, classes: table.classes, train: { x, labels: table.labels } };
-  if (table.task === 'regression') return { task: 'regression', name, outputs: 1, train: { x, y: table.y } };
-  return { task: 'unlabelled', name, x };
+  const columns = columnsOf(table);
+  const known = columns && { columns };
+  if (table.task === 'classification') {
+    const { classes, labels } = table;
+    const named = classes.some((text, i) => text !== String(i));
+    return {
+      task: 'classification',
+      name,
+      classes,
+      ...known,
+      train: { x, labels, ...(named && { classes }), ...known },
+    };
+  }
+  if (table.task === 'regression')
+    return { task: 'regression', name, outputs: 1, ...known, train: { x, y: table.y, ...known } };
+  return { task: 'unlabelled', name, ...known, x };
 }
 
 /**
  * Reads samples from a user's file. Its content, not its name, decides what it is; it may be gzipped.
  *
  * - CSV: as `readCsv`.
+ * - Parquet: as `readParquet`. Arrow and Feather: as `readArrow`.
  * - NPZ: arrays `x` and `y` (or `X`), or `x_train`, `y_train` and, together, `x_test`, `y_test`.
  * - NPY: the samples; `labels` names the file of their labels.
  * - IDX: the same. Without `labels`, labels are taken from the file beside it that is called after MNIST's pattern
@@ -225,7 +259,8 @@ export async function readTable(path: string, options: TableOptions = {}): Promi
     throw expected("'classification' or 'regression'", 'task', task);
   const bytes = await readBytes(path, options.signal);
   if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
-  if (labels !== undefined) throw expected('no file of labels, as CSV and NPZ files hold their own,', 'labels', labels);
+  if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
   if (isZip(bytes)) return fromNpz(bytes, path, options);
-  return fromCsv(await parseCsv(bytes, path, options), basename(path));
+  const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
+  return fromTable(await parse(bytes, path, options), basename(path));
 }

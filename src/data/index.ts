@@ -1,3 +1,5 @@
+export { parseArrow, readArrow } from './arrow.js';
+export type { ColumnarOptions } from './columnar.js';
 export {
   type ClassificationTable,
   type CsvOptions,
@@ -5,6 +7,7 @@ export {
   parseCsv,
   type RegressionTable,
   readCsv,
+  type TextStream,
   type UnlabelledTable,
 } from './csv.js';
 export type {
@@ -16,6 +19,7 @@ export type {
 } from './dataset.js';
 export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from './datasets.js';
 export { type DownloadOptions, download } from './download.js';
+export type { FeatureOptions } from './features.js';
 export { readTable, type TableFile, type TableOptions } from './file.js';
 export {
   type GraphDataset,
@@ -41,5 +45,13 @@ export { type IdxArray, parseIdx, readIdx } from './idx.js';
 export { cacheFolder, type LocateOptions, type SearchFolder, searchPath } from './locate.js';
 export { encodeNpy, type NpyArray, parseNpy, readNpy } from './npy.js';
 export { type NpzOptions, parseNpz, readNpz } from './npz.js';
-export { type DatasetDescription, type DatasetName, datasetNames, describeDataset } from './registry.js';
+export { parseParquet, readParquet } from './parquet.js';
+export {
+  type DatasetDescription,
+  type DatasetFile,
+  type DatasetName,
+  type DatasetSource,
+  datasetNames,
+  describeDataset,
+} from './registry.js';
 export { splitDataset } from './split.js';

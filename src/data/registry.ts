@@ -57,6 +57,7 @@ export const datasetNames = [
   'california-housing',
 ] as const;
 
+/** A data set that `loadDataset` knows. */
 export type DatasetName = (typeof datasetNames)[number];
 
 const DIGITS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;

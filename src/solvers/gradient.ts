@@ -83,6 +83,7 @@ export interface AdamOptions extends WithRate {
   readonly decoupled?: boolean;
 }
 
+/** A gradient method, or an ADMM over the gradients of batches, with its options. */
 export type GradientMethod =
   | GdOptions
   | SgdOptions
@@ -92,6 +93,7 @@ export type GradientMethod =
   | BadmOptions
   | SisaOptions;
 
+/** Their names. */
 export type GradientSolver = GradientMethod['solver'];
 
 /** The hyperparameters of each method, `solver` left out. */

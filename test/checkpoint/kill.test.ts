@@ -75,3 +75,31 @@ test.each(TRAININGS.map((options) => [options.solver ?? 'dladmm', options] as co
   },
   KILLS * 60_000,
 );
+
+test('killed while a checkpoint is written: half a file is left beside, never under the name, and the next run takes it away', async () => {
+  const path = join(file('folder'), 'run.checkpoint');
+  const folder = dirname(path);
+  await mkdir(folder);
+  const options: TrainOptions = { ...COMMON, iterations: 1000, nu: 1, rho: 1, refreshEvery: 0 };
+  const halves = async () => (await readdir(folder)).filter((name) => name.endsWith('.tmp'));
+  for (let attempt = 0; (await halves()).length === 0; attempt += 1) {
+    expect(attempt).toBeLessThan(50);
+    const training = begin(path, options);
+    await training.begun;
+    // From the second on, so that there is a good one to be lost.
+    while (!existsSync(path)) await sleep(1);
+    while ((await halves()).length === 0) await sleep(0);
+    training.child.kill('SIGKILL');
+    await training.ended;
+    expect((await readCheckpoint(path)).iteration).toBeGreaterThan(0);
+  }
+  const left = await halves();
+  const { iteration } = await readCheckpoint(path);
+  const next = begin(path, options);
+  await next.begun;
+  while ((await readCheckpoint(path)).iteration === iteration) await sleep(5);
+  next.child.kill('SIGKILL');
+  await next.ended;
+  // It may have left one of its own.
+  expect((await halves()).filter((name) => left.includes(name))).toEqual([]);
+});

@@ -227,7 +227,13 @@ const onLayered = fc.oneof(
   call('stopSweep', args()),
 );
 const constraintPenalties = {
-  lambda: mostly(fc.constantFrom(1, 1e-6, 0), 1e-300, 1e300, -1, NaN),
+  lambda: fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.array(mostly(fc.constantFrom(1, 1e-6, 0), 1e-300, 1e300, -1, NaN), { minLength: 1, maxLength: 3 }),
+    },
+    { weight: 1, arbitrary: rubbish },
+  ),
   beta: fc.oneof(
     { weight: 8, arbitrary: fc.array(fc.constantFrom(1, 2, 0.1), { minLength: 1, maxLength: 3 }) },
     { weight: 1, arbitrary: fc.array(number, { maxLength: 3 }) },
@@ -261,6 +267,7 @@ const onConstraints = fc.oneof(
 const onNetwork = fc.oneof(
   call('setLayer', args(layer, values, values)),
   call('predict', args(values)),
+  call('predictNow', args(values)),
   call('evaluate', args(values, fc.oneof(values, labels))),
 );
 /** As many weights as there are sub-batches, where that can be told without waking a getter. */

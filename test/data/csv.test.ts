@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -233,5 +234,87 @@ describe('reading', () => {
     const reading = parseCsv(Buffer.from('1,2,0\n'.repeat(200_000)), 'file.csv', { signal: controller.signal });
     setImmediate(() => controller.abort());
     await expectFailure(() => reading, 'ERR_DLADMM_ABORTED', 'file.csv');
+  });
+});
+
+describe('columns of texts', () => {
+  const text = 'age,job,pay\n30,cook,low\n40,baker,high\n50,cook,high\n';
+
+  it('are refused with a hint, unless they are asked for as an input for each text', async () => {
+    await expectFailure(
+      () => read(text),
+      'ERR_DLADMM_FORMAT',
+      /line 2, column 2 \("job"\).*categories: 'one-hot'.*"cook"/,
+    );
+    const table = await read(text, { categories: 'one-hot' });
+    expect(table).toMatchObject({ task: 'classification', classes: ['high', 'low'], labels: Int32Array.of(1, 0, 0) });
+    expect(table.x).toEqual({ data: Float32Array.of(30, 0, 1, 40, 1, 0, 50, 0, 1), rows: 3, columns: 3 });
+    expect(table.columns).toEqual(['age', { name: 'job', categories: ['baker', 'cook'] }]);
+  });
+
+  it('are read as a model knows them, by name, and whatever else is there is passed over', async () => {
+    const columns = [{ name: 'job', categories: ['cook', 'baker'] }, { name: 'age' }];
+    const turned = 'note,pay,age,job\nx,low,30,cook\n,high,40,baker\n';
+    const table = await read(turned, { columns, label: 'pay' });
+    expect(table.x.data).toEqual(Float32Array.of(1, 0, 30, 0, 1, 40));
+    expect((await read(turned, { columns, label: null })).x).toEqual(table.x);
+    expect((await read('cook,30\nbaker,40\n', { columns, label: null, header: false })).x).toEqual(table.x);
+    await expectFailure(
+      () => read('age,job\n30,smith\n', { columns, label: null }),
+      'ERR_DLADMM_LABEL',
+      /line 2, column 2 \("job"\): expected one of cook, baker but found "smith"/,
+    );
+    await expectFailure(
+      () => read('age\n30\n', { columns, label: null }),
+      'ERR_DLADMM_FORMAT',
+      /column "job".*are age/,
+    );
+    await expectFailure(() => read('1,2,3\n', { columns, label: null }), 'ERR_DLADMM_FORMAT', /2 columns .* found 3/);
+  });
+
+  it('take the last column that is no feature for the labels', async () => {
+    const table = await read('pay,age\nlow,30\nhigh,40\n', { columns: [{ name: 'age' }] });
+    expect(table).toMatchObject({ label: 'pay', classes: ['high', 'low'] });
+    await expectFailure(
+      () => read('age\n30\n', { columns: [{ name: 'age' }] }),
+      'ERR_DLADMM_FORMAT',
+      /column of labels/,
+    );
+  });
+
+  it('are no identifiers', async () => {
+    const many = Array.from({ length: 1001 }, (_, i) => `${i},name${i},0`).join('\n');
+    await expectFailure(
+      () => read(many, { categories: 'one-hot' }),
+      'ERR_DLADMM_FORMAT',
+      /line 1001.*at most 1000 categories/,
+    );
+  });
+});
+
+describe('a stream of CSV', () => {
+  async function* pieces(...texts: readonly (string | Uint8Array)[]): AsyncGenerator<string | Uint8Array> {
+    yield* texts;
+  }
+
+  it('is read as a file is, wherever it is cut', async () => {
+    const text = 'a,é,kind\r\n1,2,"x, y"\r\n3,4,z\r\n';
+    const whole = await read(text);
+    const bytes = Buffer.from(text);
+    for (let at = 0; at <= bytes.length; at += 1) {
+      expect(await readCsv(pieces(bytes.subarray(0, at), bytes.subarray(at)))).toEqual(whole);
+    }
+    expect(await readCsv(Readable.from([text]))).toEqual(whole);
+  });
+
+  it('is refused where it fails, or holds something else than text', async () => {
+    async function* broken(): AsyncGenerator<string> {
+      yield '1,2,0\n';
+      throw new Error('hung up');
+    }
+    const error = await expectFailure(() => readCsv(broken()), 'ERR_DLADMM_STREAM', /CSV stream failed: hung up/);
+    expect(error.cause).toMatchObject({ message: 'hung up' });
+    await expectFailure(() => readCsv(Readable.from([{ a: 1 }])), 'ERR_DLADMM_ARGUMENT', /text or bytes/);
+    await expectFailure(() => readCsv(pieces('1,2,0\n1,x,0\n')), 'ERR_DLADMM_FORMAT', /CSV stream, line 2, column 2/);
   });
 });

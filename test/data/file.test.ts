@@ -176,6 +176,9 @@ describe('readTable', () => {
       [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0],
       [0x50, 0x4b, 3, 4],
       [0x1f, 0x8b],
+      [...Buffer.from('PAR1')],
+      [...Buffer.from('ARROW1\0\0')],
+      [0xff, 0xff, 0xff, 0xff],
     );
     await fc.assert(
       fc.asyncProperty(magic, fc.uint8Array({ maxLength: 60 }), async (start, rest) => {

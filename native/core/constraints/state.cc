@@ -288,6 +288,7 @@ void State<T>::measure(const Penalties& p, Measures& measures) {
     know_slope(l, p, &measures);
     Layer& it = layer(l);
     const std::size_t n = it.W.columns();
+    const double lambda = p.lambda[l - 1];
     double squares = 0;
     double slope = 0;
     for (std::size_t j = 0; j < it.b.size(); ++j) {
@@ -295,12 +296,12 @@ void State<T>::measure(const Penalties& p, Measures& measures) {
       const T* const w = it.W.view().row(j);
       for (std::size_t k = 0; k <= n; ++k) {
         const auto value = static_cast<double>(k < n ? w[k] : it.b[j]);
-        const double g = static_cast<double>(gradient[k]) + p.lambda * value;
+        const double g = static_cast<double>(gradient[k]) + lambda * value;
         squares += value * value;
         slope += g * g;
       }
     }
-    measures.regularisation += p.lambda / 2 * squares;
+    measures.regularisation += lambda / 2 * squares;
     measures.stationary_W[l - 1] = slope;
     penalties += p.beta[l - 1] / 2 * measures.residual[l - 1];
   }

@@ -1,6 +1,6 @@
 // The state of the splitting that keeps all constraints, and the updates of sigmoid-ADMM's Algorithm 1 on it.
 //
-//     min ½‖V_N − Y‖² + (λ/2) Σ ‖[W_l b_l]‖²   s.t. V_l = σ(V_{l-1} W_lᵀ + b_l) (l < N), V_N = V_{N-1} W_Nᵀ + b_N
+//     min ½‖V_N − Y‖² + Σ (λ_l/2)‖[W_l b_l]‖²   s.t. V_l = σ(V_{l-1} W_lᵀ + b_l) (l < N), V_N = V_{N-1} W_Nᵀ + b_N
 //
 // Notation (papers' columns are our rows): W_l  n_l x n_{l-1}; V_l, Λ_l, S_l  samples x n_l; V_0 = X.
 //   S_l = σ(V_{l-1} W_lᵀ + b_l) is kept (σ the identity for l = N), and multiplied afresh by the next pass that looks

@@ -32,8 +32,8 @@ enum class Majoriser { bound, largest };
 
 // Everything that may change from sweep to sweep.
 struct Penalties {
-  double lambda = 1e-6;      // of (λ/2)‖[W_l b_l]‖²
-  std::vector<double> beta;  // β_l, l = 1 … N
+  std::vector<double> lambda;  // λ_l of (λ_l/2)‖[W_l b_l]‖², l = 1 … N
+  std::vector<double> beta;    // β_l, l = 1 … N
   Majoriser majoriser = Majoriser::bound;
 };
 
@@ -63,7 +63,7 @@ struct Measures {
   std::vector<double> stationary_W;  // ‖∂L/∂[W_l b_l]‖²
   std::vector<double> stationary_V;  // ‖∂L/∂V_l‖²
   double loss = 0;                   // ½‖V_N − Y‖²
-  double regularisation = 0;         // (λ/2) Σ ‖[W_l b_l]‖²
+  double regularisation = 0;         // Σ (λ_l/2)‖[W_l b_l]‖²
   double dual_product = 0;           // Σ ⟨Λ_l, σ(…) − V_l⟩
   double dual_identity = 0;          // the largest |Λ_N − (V_N − Y)|
   double kkt = 0;                    // ‖∇L‖²: the three lists added up

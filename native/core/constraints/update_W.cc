@@ -1,7 +1,7 @@
-// The W_l update, biases included. With A = [V_{l-1} 1], the gradient G = [D_lᵀ V_{l-1}, D_lᵀ 1] + λ [W_l b_l] and the
-// curvature h of the model (2 where the layer is linear and the model exact),
+// The W_l update, biases included. With A = [V_{l-1} 1], the gradient G = [D_lᵀ V_{l-1}, D_lᵀ 1] + λ_l [W_l b_l] and
+// the curvature h of the model (2 where the layer is linear and the model exact),
 //
-//     [W_l b_l] <- [W_l b_l] − G (λ I + (β_l h/2) Aᵀ A)⁻¹
+//     [W_l b_l] <- [W_l b_l] − G (λ_l I + (β_l h/2) Aᵀ A)⁻¹
 //
 // is the minimiser (50) of the last layer and (51) of a hidden one.
 #include <chrono>
@@ -23,18 +23,18 @@ bool State<T>::update_W(std::size_t l, const Penalties& p, UpdateRecord& record)
 
   const auto began = std::chrono::steady_clock::now();
   const auto c = static_cast<T>(p.beta[l - 1] * h / 2);
-  const auto lambda = static_cast<T>(p.lambda);
+  const auto lambda = static_cast<T>(p.lambda[l - 1]);
   const MatrixView<T> gram = it.gram.view();
   double trace = 0;
-  for (std::size_t i = 0; i < n; ++i) trace += static_cast<double>(c * gram.row(i)[i]) + p.lambda;
+  for (std::size_t i = 0; i < n; ++i) trace += static_cast<double>(c * gram.row(i)[i]) + p.lambda[l - 1];
   const auto fill = [&](MatrixView<T> matrix) {
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t j = 0; j <= i; ++j) matrix.row(i)[j] = c * gram.row(i)[j];
       matrix.row(i)[i] += lambda;
     }
   };
-  // Below that share of the trace, what λ adds is lost in the rounding of the Gram matrix.
-  const double ridge = trace > 0 ? std::max(0.0, GramSolver<T>::kRounding - p.lambda / trace) : 0;
+  // Below that share of the trace, what λ_l adds is lost in the rounding of the Gram matrix.
+  const double ridge = trace > 0 ? std::max(0.0, GramSolver<T>::kRounding - p.lambda[l - 1] / trace) : 0;
   if (!solver_.prepare(team_, Inversion::cholesky, n, ridge, fill)) return false;
   record.ridge = solver_.ridge();
   ++work_.factor;

@@ -10,9 +10,11 @@
 #include <limits>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
+#include "core/linalg/library.hpp"
 #include "core/linalg/matrix.hpp"
 
 namespace dladmm::blas {
@@ -22,11 +24,11 @@ enum class Op { none, transpose };
 // How many threads may be inside BLAS at once. OpenBLAS lends every call one of max(50, 2 MAX_THREADS) buffers, of
 // which its own threads keep MAX_THREADS; where more are wanted at once, it crashes the process.
 [[nodiscard]] inline unsigned concurrent_calls() {
-  const std::string_view config = openblas_get_config();
+  const std::string config = library();
   constexpr std::string_view key = "MAX_THREADS=";
   const std::size_t at = config.find(key);
   unsigned own = 1;  // a build without threads does not say
-  if (at != std::string_view::npos) {
+  if (at != std::string::npos) {
     const char* const digits = config.data() + at + key.size();
     std::from_chars(digits, config.data() + config.size(), own);
   }

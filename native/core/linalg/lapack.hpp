@@ -8,11 +8,12 @@
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
 
+// Fortran passes the length of each text behind the last argument. OpenBLAS, written in C, does not look; others may.
 extern "C" {
-void spotrf_(const char* uplo, const int* n, float* a, const int* lda, int* info);
-void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
+void spotrf_(const char* uplo, const int* n, float* a, const int* lda, int* info, std::size_t uplo_length);
+void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info, std::size_t uplo_length);
 void dsyev_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w, double* work,
-            const int* lwork, int* info);
+            const int* lwork, int* info, std::size_t jobz_length, std::size_t uplo_length);
 }
 
 namespace dladmm::lapack {
@@ -27,10 +28,10 @@ template <typename T>
   const int ld = blas::leading_dimension(m.stride);
   int info = 0;
   if constexpr (std::is_same_v<T, float>) {
-    spotrf_("U", &n, m.data, &ld, &info);
+    spotrf_("U", &n, m.data, &ld, &info, 1);
   } else {
     static_assert(std::is_same_v<T, double>);
-    dpotrf_("U", &n, m.data, &ld, &info);
+    dpotrf_("U", &n, m.data, &ld, &info, 1);
   }
   return info == 0;
 }
@@ -47,7 +48,7 @@ template <typename T>
   const int ld = blas::leading_dimension(m.stride);
   const int lwork = blas::dimension(work.size());
   int info = 0;
-  dsyev_("V", "U", &n, m.data, &ld, values.data(), work.data(), &lwork, &info);
+  dsyev_("V", "U", &n, m.data, &ld, values.data(), work.data(), &lwork, &info, 1, 1);
   return info == 0;
 }
 

@@ -47,6 +47,21 @@ auto run(Arguments... arguments) {
   return Kernel::run(arguments...);
 }
 
+// Kernels that differ with the width of the vectors: for AVX-512, for AVX2, and for everything else.
+template <typename Widest, typename Wide, typename Base>
+struct Choice {
+  template <typename V>
+  static V pick(V widest, V wide, V base) {
+    return level == Level::avx512 ? widest : level == Level::avx2 ? wide : base;
+  }
+  template <typename... Arguments>
+  static auto run(Arguments... arguments) {
+    if (level == Level::avx512) return run_avx512<Widest>(arguments...);
+    if (level == Level::avx2) return run_avx2<Wide>(arguments...);
+    return Base::run(arguments...);
+  }
+};
+
 #else
 
 [[nodiscard]] inline const char* name() { return "baseline"; }
@@ -56,6 +71,18 @@ template <typename Kernel, typename... Arguments>
 auto run(Arguments... arguments) {
   return Kernel::run(arguments...);
 }
+
+template <typename, typename, typename Base>
+struct Choice {
+  template <typename V>
+  static V pick(V, V, V base) {
+    return base;
+  }
+  template <typename... Arguments>
+  static auto run(Arguments... arguments) {
+    return Base::run(arguments...);
+  }
+};
 
 #endif
 

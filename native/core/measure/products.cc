@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/linalg/blas.hpp"
+#include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
 #include "core/parallel/samples.hpp"
 
@@ -16,8 +17,8 @@ namespace {
 // OpenBLAS's thread count is global to the process: borrowed for one measurement.
 class OpenBlasThreads {
  public:
-  explicit OpenBlasThreads(unsigned count) { openblas_set_num_threads(static_cast<int>(count)); }
-  ~OpenBlasThreads() { openblas_set_num_threads(1); }
+  explicit OpenBlasThreads(unsigned count) { blas::set_own_threads(static_cast<int>(count)); }
+  ~OpenBlasThreads() { blas::set_own_threads(1); }
   OpenBlasThreads(const OpenBlasThreads&) = delete;
   OpenBlasThreads& operator=(const OpenBlasThreads&) = delete;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/linalg/blas.hpp"
+#include "core/parallel/relax.hpp"
 
 namespace dladmm {
 namespace {
@@ -10,23 +11,6 @@ namespace {
 // A pass ends for all members at nearly the same time: a short spin saves a trip through the kernel. It is bounded,
 // because several trainings may share the processors.
 constexpr int kSpins = 2000;
-
-inline void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-template <typename U>
-void wait_while(const std::atomic<U>& value, U old) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    relax();
-  }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
-}
 
 // At most blas::concurrent_calls() members of all teams in the process are at work at any time; the others wait for
 // their turn. Members never wait for each other within a round, so every turn ends.
@@ -99,7 +83,7 @@ void Team::dispatch(Call call, void* work) {
   }
   perform(0);
   for (unsigned left = busy_.load(std::memory_order_acquire); left != 0; left = busy_.load(std::memory_order_acquire)) {
-    wait_while(busy_, left);
+    wait_while(busy_, left, kSpins);
   }
   for (const auto& failure : failures_) {
     if (failure) std::rethrow_exception(failure);
@@ -109,7 +93,7 @@ void Team::dispatch(Call call, void* work) {
 void Team::wait_for_work(unsigned member) {
   std::uint32_t seen = 0;
   for (;;) {
-    wait_while(round_, seen);
+    wait_while(round_, seen, kSpins);
     seen = round_.load(std::memory_order_acquire);
     if (ending_.load(std::memory_order_acquire)) return;
     perform(member);

@@ -1,0 +1,202 @@
+/**
+ * What each layer adds to the last one. By themselves the features of the start, drawn at random, carry a ridge regression;
+ * each variant below lets more of the variables move.
+ */
+import {
+  type ConstraintSweep,
+  ConstraintsState,
+  fit as fitModel,
+  Lambda,
+  type SigmoidOptions,
+  sigmoidSweep,
+  V,
+  W,
+} from 'dladmm';
+import { frozen, layersOf, type Settings } from './methods.js';
+import type { Task } from './tasks.js';
+
+/** What moves, from least to most. `ridge` is one least-squares solve of W_N for the targets, with the same λ. */
+export const VARIANTS = ['ridge', 'W_N', '+ V_{N-1}', 'all'] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+const SWEEPS: Readonly<Record<Exclude<Variant, 'ridge'>, ConstraintSweep>> = {
+  W_N: frozen,
+  '+ V_{N-1}': (N) => [W(N), V(N - 1), V(N), Lambda(N - 1), Lambda(N)],
+  all: sigmoidSweep,
+};
+
+/** Gains of the first weights: the published code's, and the one that the paper has. */
+const GAINS = [8, 1];
+
+export interface LayersResult {
+  readonly task: string;
+  readonly layers: string;
+  readonly gain: number;
+  readonly epochs: number;
+  readonly trials: number;
+  /** Mean over the trials of the smallest error of any epoch, and the smallest of all. */
+  readonly errors: readonly { readonly variant: Variant; readonly mean: number; readonly best: number }[];
+  /** ‖W_l − W_l⁰‖ / ‖W_l⁰‖ for l = 1 … N as all layers have moved, mean over the trials. */
+  readonly moved: readonly number[];
+  /**
+   * The same of what the network makes of the points in each hidden layer. λ takes from W_l at once what lies in
+   * directions that no point has, which moves W_l far and its features not at all.
+   */
+  readonly featuresMoved: readonly number[];
+}
+
+export async function measureLayers(
+  task: Task,
+  trials: number,
+  settings: Settings,
+  say: (text: string) => void,
+): Promise<readonly LayersResult[]> {
+  const results: LayersResult[] = [];
+  for (const gain of GAINS) {
+    const errors: { variant: Variant; each: number[] }[] = VARIANTS.map((variant) => ({ variant, each: [] }));
+    const moved: (readonly number[])[] = [];
+    const featuresMoved: (readonly number[])[] = [];
+    for (let seed = 1; seed <= trials; seed += 1) {
+      const data = dataOf(task, settings.points, seed);
+      const options: SigmoidOptions = {
+        solver: 'sigmoid-admm',
+        layers: layersOf(task, 'admm'),
+        loss: 'squared-error',
+        initialisation: { scheme: 'msra', gain },
+        seed,
+        threads: settings.threads,
+        trainMetrics: true,
+        iterations: settings.epochs,
+      };
+      const start = await weightsAtStart(data, options);
+      for (const { variant, each } of errors) {
+        if (variant === 'ridge') {
+          each.push(await ridge(data, options, start));
+          continue;
+        }
+        const { model, history } = await fitModel(data, { ...options, sweep: SWEEPS[variant] });
+        each.push(Math.min(...history.map(({ train }) => 2 * (train?.loss ?? Number.NaN))));
+        if (variant === 'all') {
+          const before = features(data, start);
+          moved.push(model.weights.map((weights, l) => change(weights, start.weights[l])));
+          featuresMoved.push(features(data, model).map((now, l) => change(now, before[l])));
+        }
+        model.close();
+      }
+      say(
+        `${task.name} gain ${gain} seed ${seed}: ${errors.map(({ each }) => each.at(-1)?.toExponential(2)).join(' ')}`,
+      );
+    }
+    results.push({
+      task: task.name,
+      layers: layersOf(task, 'admm').join('-'),
+      gain,
+      epochs: settings.epochs,
+      trials,
+      errors: errors.map(({ variant, each }) => ({ variant, mean: average(each), best: Math.min(...each) })),
+      moved: byLayer(moved),
+      featuresMoved: byLayer(featuresMoved),
+    });
+  }
+  return results;
+}
+
+interface Start {
+  readonly weights: readonly ArrayLike<number>[];
+  readonly biases: readonly ArrayLike<number>[];
+}
+
+type Data = ReturnType<typeof dataOf>;
+
+function dataOf(task: Task, points: number, seed: number) {
+  const { x, y } = task.points(points, seed, 'train');
+  return {
+    x: { data: x, rows: points, columns: task.inputs },
+    y: { data: y, rows: points, columns: 1 },
+  };
+}
+
+/** The multipliers are zero and the constraints hold, so a sweep over one of them moves nothing. */
+async function weightsAtStart(data: Data, options: SigmoidOptions): Promise<Start> {
+  const { model } = await fitModel(data, { ...options, iterations: 1, sweep: () => [Lambda(1)] });
+  const { weights, biases } = model;
+  model.close();
+  return { weights, biases };
+}
+
+/** min over W_N of ½‖V_{N−1} W_Nᵀ + b_N − Y‖² + (λ/2)‖[W_N b_N]‖²: the W_N update of a state whose V_N is Y. */
+async function ridge(data: Data, { layers, threads = 1 }: SigmoidOptions, start: Start): Promise<number> {
+  const N = layers.length - 1;
+  const network = { layers, activation: 'sigmoid', loss: 'squared-error' } as const;
+  const state = await ConstraintsState.create({ network, dtype: 'float64', threads }, data);
+  try {
+    for (let l = 1; l <= N; l += 1) {
+      await state.write('W', l, Float64Array.from(start.weights[l - 1] ?? []));
+      await state.write('b', l, Float64Array.from(start.biases[l - 1] ?? []));
+    }
+    await state.start();
+    await state.write('V', N, data.y.data);
+    await state.run([W(N)], { lambda: 1e-6, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
+    return 2 * (await state.evaluate('train')).loss;
+  } finally {
+    state.close();
+  }
+}
+
+const average = (list: readonly number[]): number => list.reduce((sum, value) => sum + value, 0) / list.length;
+
+const byLayer = (lists: readonly (readonly number[])[]): readonly number[] =>
+  (lists[0] ?? []).map((_, l) => average(lists.map((list) => list[l] ?? Number.NaN)));
+
+/** σ(V_{l−1} W_lᵀ + b_l) of the hidden layers, by plain loops. */
+function features({ x }: Data, { weights, biases }: Start): readonly Float64Array[] {
+  const all: Float64Array[] = [];
+  let input = x.data;
+  let width = x.columns;
+  for (const [l, bias] of biases.slice(0, -1).entries()) {
+    const matrix = weights[l] ?? [];
+    const output = new Float64Array(x.rows * bias.length);
+    for (let at = 0; at < output.length; at += 1) {
+      const [i, j] = [Math.floor(at / bias.length), at % bias.length];
+      let sum = bias[j] ?? Number.NaN;
+      for (let k = 0; k < width; k += 1) sum += (input[i * width + k] ?? 0) * (matrix[j * width + k] ?? 0);
+      output[at] = 1 / (1 + Math.exp(-sum));
+    }
+    all.push(output);
+    [input, width] = [output, bias.length];
+  }
+  return all;
+}
+
+function change(now: ArrayLike<number>, before: ArrayLike<number> | undefined): number {
+  let moved = 0;
+  let length = 0;
+  for (let i = 0; i < now.length; i += 1) {
+    const old = before?.[i] ?? Number.NaN;
+    moved += ((now[i] ?? Number.NaN) - old) ** 2;
+    length += old ** 2;
+  }
+  return Math.sqrt(moved / length);
+}
+
+/** A row for each task and gain: the mean error of each variant, and how far each W_l and each layer's features went. */
+export function layerTable(results: readonly LayersResult[]): string {
+  const shares = (list: readonly number[]): string => list.map((share) => share.toExponential(1)).join('  ');
+  const cells = results.map(({ task, gain, errors, moved, featuresMoved }) => [
+    task,
+    String(gain),
+    ...errors.map(({ mean }) => mean.toExponential(1)),
+    shares(moved),
+    shares(featuresMoved),
+  ]);
+  const head = ['task', 'gain', ...VARIANTS, '‖ΔW_l‖/‖W_l‖, l = 1 … N', 'of the features'];
+  const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)));
+  return [head, ...cells]
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Model } from 'dladmm';
+
+/** Something that answers: rows in, probabilities out, as its users call it. */
+export interface Contestant {
+  readonly name: string;
+  readonly version: string;
+  predict(x: Float32Array): Promise<ArrayLike<number>> | ArrayLike<number>;
+}
+
+const versionOf = (path: string): string =>
+  String((JSON.parse(readFileSync(path, 'utf8')) as { readonly version: unknown }).version);
+
+const requireIn = (folder: string): NodeJS.Require => createRequire(`${folder}package.json`);
+
+const versionIn = (folder: string, name: string): string => versionOf(`${folder}node_modules/${name}/package.json`);
+
+export function ours(model: Model): readonly Contestant[] {
+  const version = versionOf(new URL('../../../package.json', import.meta.url).pathname);
+  return [
+    {
+      name: 'dladmm predict',
+      version,
+      predict: async (x) => (await model.predict(x)).probabilities?.data ?? [],
+    },
+    { name: 'dladmm predictSync', version, predict: (x) => model.predictSync(x).probabilities?.data ?? [] },
+  ];
+}
+
+// What is used of the packages, which have to be installed for their own types.
+
+interface Onnxruntime {
+  readonly InferenceSession: {
+    create(bytes: Uint8Array): Promise<{
+      run(feeds: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>;
+    }>;
+  };
+  readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => unknown;
+}
+
+export async function onnxruntimeNode(folder: string, model: Uint8Array, width: number): Promise<Contestant> {
+  const { InferenceSession, Tensor } = requireIn(folder)('onnxruntime-node') as Onnxruntime;
+  const session = await InferenceSession.create(model);
+  return {
+    name: 'onnxruntime-node',
+    version: versionIn(folder, 'onnxruntime-node'),
+    async predict(x) {
+      const { probabilities } = await session.run({ x: new Tensor('float32', x, [x.length / width, width]) });
+      return probabilities?.data ?? [];
+    },
+  };
+}
+
+interface Tensor {
+  data(): Promise<Float32Array>;
+  dispose(): void;
+}
+
+interface Tensorflow {
+  setBackend(name: string): Promise<boolean>;
+  ready(): Promise<void>;
+  tensor2d(data: Float32Array, shape: readonly [number, number]): Tensor;
+  tensor1d(data: Float32Array): Tensor;
+  matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
+  add(a: Tensor, b: Tensor): Tensor;
+  relu(a: Tensor): Tensor;
+  softmax(a: Tensor): Tensor;
+  tidy(work: () => Tensor): Tensor;
+}
+
+interface WasmBackend {
+  setWasmPaths(folder: string): void;
+}
+
+export async function tensorflow(
+  folder: string,
+  layers: readonly number[],
+  { weights, biases }: { readonly weights: readonly Float32Array[]; readonly biases: readonly Float32Array[] },
+): Promise<Contestant> {
+  const require = requireIn(folder);
+  const tf = require('@tensorflow/tfjs') as Tensorflow;
+  (require('@tensorflow/tfjs-backend-wasm') as WasmBackend).setWasmPaths(
+    `${folder}node_modules/@tensorflow/tfjs-backend-wasm/dist/`,
+  );
+  if (!(await tf.setBackend('wasm'))) throw new Error('The wasm back end of TensorFlow.js does not start');
+  await tf.ready();
+  const W = weights.map((data, i) => tf.tensor2d(data, [layers[i + 1] ?? 0, layers[i] ?? 0]));
+  const b = biases.map((data) => tf.tensor1d(data));
+  const [inputs = 0] = layers;
+  return {
+    name: 'tfjs wasm',
+    version: versionIn(folder, '@tensorflow/tfjs'),
+    async predict(x) {
+      const out = tf.tidy(() => {
+        let h = tf.tensor2d(x, [x.length / inputs, inputs]);
+        for (const [i, weight] of W.entries()) {
+          const z = tf.add(tf.matMul(h, weight, false, true), b[i] as Tensor);
+          h = i + 1 < W.length ? tf.relu(z) : tf.softmax(z);
+        }
+        return h;
+      });
+      const data = await out.data();
+      out.dispose();
+      return data;
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { median } from '../statistics.js';
+import { type Outcome, REACHED, type Run } from './runs.js';
+
+export interface Result extends Pick<Run, 'task' | 'solver' | 'row'> {
+  readonly outcomes: readonly Outcome[];
+}
+
+/** All runs that share a value of what varies. */
+export interface Row {
+  readonly task: Run['task'];
+  readonly solver: Run['solver'];
+  readonly varied: string;
+  readonly runs: number;
+  readonly finite: number;
+  /** Runs with an error of at most {@link REACHED}. */
+  readonly reached: number;
+  /** Of all runs; one that diverged counts as infinite, which is `null`. */
+  readonly best: number | null;
+  readonly median: number | null;
+  readonly worst: number | null;
+}
+
+/** One row a task, solver and value; those of one kind (β, λ, start …) stand together, in the order of their first run. */
+export function rowsOf(results: readonly Result[]): readonly Row[] {
+  const kinds = new Map<string, Map<string, number[]>>();
+  const keys = new Map<string, Pick<Row, 'task' | 'solver' | 'varied'>>();
+  for (const { task, solver, row, outcomes } of results) {
+    for (const varied of row) {
+      const kind = [task, solver, varied.split(' ')[0]].join();
+      const name = [task, solver, varied].join();
+      const errors = kinds.get(kind) ?? new Map<string, number[]>();
+      const own = outcomes.map(({ error }) => error ?? Number.POSITIVE_INFINITY);
+      kinds.set(kind, errors.set(name, [...(errors.get(name) ?? []), ...own]));
+      keys.set(name, { task, solver, varied });
+    }
+  }
+  return [...kinds.values()].flatMap((group) =>
+    [...group].map(([name, errors]) => {
+      const key = keys.get(name) as Pick<Row, 'task' | 'solver' | 'varied'>;
+      return {
+        ...key,
+        runs: errors.length,
+        finite: errors.filter(Number.isFinite).length,
+        reached: errors.filter((error) => error <= REACHED[key.task]).length,
+        best: finite(Math.min(...errors)),
+        median: finite(median(errors)),
+        worst: finite(Math.max(...errors)),
+      };
+    }),
+  );
+}
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+const percent = (part: number, whole: number): string => `${Math.round((100 * part) / whole)} %`;
+
+function shown(error: number | null, task: Run['task']): string {
+  if (error === null) return 'diverged';
+  return task === 'x2' ? error.toExponential(1) : `${(100 * error).toFixed(1)} %`;
+}
+
+export function tableOf(rows: readonly Row[]): string {
+  const cells = rows.map(({ task, solver, varied, runs, finite, reached, ...errors }) => [
+    task,
+    solver,
+    varied,
+    String(runs),
+    percent(finite, runs),
+    percent(reached, runs),
+    shown(errors.best, task),
+    shown(errors.median, task),
+    shown(errors.worst, task),
+  ]);
+  const head = ['task', 'solver', 'varied', 'runs', 'finite', 'learned', 'best', 'median', 'worst'];
+  const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)));
+  return [head, ...cells]
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -1,0 +1,216 @@
+// Packed products against plain sums in double, and what a served network promises: the same bits for a sample in any
+// company.
+#include "core/serving/served_network.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "core/linalg/library.hpp"
+#include "test/check.hpp"
+#include "test/numbers.hpp"
+
+namespace {
+
+using namespace dladmm;
+using namespace dladmm::test;
+
+template <typename T>
+constexpr double kTolerance = std::is_same_v<T, double> ? 1e-13 : 2e-5;
+
+// Every number of samples that a block can be cut into, and widths around those of a panel.
+template <typename T>
+void products() {
+  Random random(90);
+  for (const std::size_t outputs : {1, 2, 15, 16, 17, 32, 33, 100, 257}) {
+    for (const std::size_t inputs : {1, 3, 64, 101}) {
+      const PackedMatrix<T> empty(outputs, inputs);
+      PackedMatrix<T> W(outputs, inputs);
+      Strided<T> plain(outputs, inputs, 2);
+      fill_normal(plain.view(), random);
+      W.assign(plain.view());
+      check_equal(W.outputs(), outputs, "outputs");
+      check_equal(W.inputs(), inputs, "inputs");
+      check(W.padded_outputs() >= outputs && W.padded_outputs() < outputs + 64, "padded to a panel");
+      for (std::size_t samples = 0; samples <= 31; ++samples) {
+        Strided<T> x(samples, inputs, 3);
+        fill_normal(x.view(), random);
+        Strided<T> out(samples, W.padded_outputs(), 1);
+        W.multiply(x.view(), out.view());
+        check(out.gap_intact(), "writes only its rows");
+        for (std::size_t i = 0; i < samples; ++i) {
+          for (std::size_t j = 0; j < W.padded_outputs(); ++j) {
+            double sum = 0;
+            double size = 1;
+            for (std::size_t k = 0; k < inputs && j < outputs; ++k) {
+              const double term = static_cast<double>(x.view().row(i)[k]) * static_cast<double>(plain.view().row(j)[k]);
+              sum += term;
+              size += std::abs(term);
+            }
+            check_close(static_cast<double>(out.view().row(i)[j]), sum, kTolerance<T> * size,
+                        text(type_name<T>(), " ", samples, " samples, output ", j, " of ", outputs));
+          }
+        }
+        if (samples == 0) continue;
+        empty.multiply(x.view(), out.view());
+        check(out.view().row(0)[0] == T(0), "zero until it is assigned");
+      }
+    }
+  }
+}
+
+template <typename T>
+struct Perceptron {
+  Network network;
+  std::vector<std::vector<T>> W, b;
+  std::vector<LayerParameters<T>> layers;
+
+  Perceptron(std::vector<std::size_t> widths, Activation activation, Random& random)
+      : network{std::move(widths), activation, {}} {
+    for (std::size_t l = 1; l <= network.layers(); ++l) {
+      const double scale = 1 / std::sqrt(static_cast<double>(network.inputs(l)));
+      W.push_back(normals<T>(network.outputs(l) * network.inputs(l), random, scale));
+      b.push_back(normals<T>(network.outputs(l), random));
+    }
+    for (std::size_t l = 1; l <= network.layers(); ++l) {
+      layers.push_back({MatrixView<const T>(W[l - 1].data(), network.outputs(l), network.inputs(l)), b[l - 1]});
+    }
+  }
+
+  [[nodiscard]] std::unique_ptr<ServedNetwork<T>> served(unsigned threads) const {
+    auto out = std::make_unique<ServedNetwork<T>>(network, threads);
+    for (std::size_t l = 1; l <= network.layers(); ++l) out->set_layer(l, layers[l - 1].W, layers[l - 1].b);
+    return out;
+  }
+
+  [[nodiscard]] Workspace<T> workspace(std::size_t samples) const {
+    return {samples, *std::max_element(network.widths.begin(), network.widths.end()), network.widths.back()};
+  }
+};
+
+const std::vector<Activation> kActivations{
+    {0}, {0.1}, Activation::identity(), {0, ActivationKind::sigmoid}, {0, ActivationKind::tanh}};
+
+template <typename T>
+void answers() {
+  Random random(91);
+  const std::vector<std::vector<std::size_t>> networks{{4, 7, 5, 3}, {3, 2}, {1, 1, 1}, {9, 300, 256, 10}};
+  for (const auto& widths : networks) {
+    for (const Activation activation : kActivations) {
+      const Perceptron<T> net(widths, activation, random);
+      for (const std::size_t samples : {0, 1, 2, 13, 130, 300}) {
+        Matrix<T> x(samples, widths.front());
+        fill_normal(x.view(), random);
+        auto space = net.workspace(samples);
+        const auto expected = forward_block<T>(net.layers, activation, x.view(), space);
+        for (const unsigned threads : {1U, 3U}) {
+          const auto served = net.served(threads);
+          Strided<T> together(samples, widths.back(), 2);
+          served->predict(0, x.view(), together.view());
+          check(together.gap_intact(), "writes only its rows");
+          Matrix<T> one(1, widths.back());
+          for (std::size_t i = 0; i < samples; ++i) {
+            served->predict(1, x.view().rows_from(i, 1), one.view());
+            for (std::size_t j = 0; j < widths.back(); ++j) {
+              const T got = together.view().row(i)[j];
+              const auto wanted = static_cast<double>(expected.row(i)[j]);
+              check_close(static_cast<double>(got), wanted, 10 * kTolerance<T> * (1 + std::abs(wanted)), "output");
+              check(one.view().row(0)[j] == got, "one sample as among many, bit for bit");
+            }
+          }
+          if (samples == 0) continue;
+          std::vector<std::int32_t> labels(samples);
+          for (auto& label : labels) label = static_cast<std::int32_t>(random.below(widths.back()));
+          Team team(1);
+          std::vector<Workspace<T>> spaces;
+          spaces.push_back(net.workspace(64));
+          const auto plain = evaluate<T>(team, spaces, 64, net.layers, activation, {}, x.view(), {labels, {}});
+          const auto judged = served->evaluate(0, x.view(), {labels, {}});
+          check_close(judged.loss, plain.loss, 100 * kTolerance<T> * (1 + plain.loss), "loss");
+          check_equal(judged.correct, plain.correct, "correct");
+          const auto other = net.served(2);
+          check(other->evaluate(1, x.view(), {labels, {}}).loss == judged.loss,
+                "bit for bit, by any number of threads");
+        }
+      }
+    }
+  }
+}
+
+// Both lanes at once, one of them with the helpers and the other without.
+void two_at_once() {
+  Random random(92);
+  const Perceptron<float> net({20, 64, 64, 4}, {0}, random);
+  const auto served = net.served(3);
+  for (const std::size_t samples : {1, 50, 500}) {
+    Matrix<float> x(samples, 20);
+    fill_normal(x.view(), random);
+    Matrix<float> expected(samples, 4);
+    served->predict(0, x.view(), expected.view());
+    const auto ask = [&](unsigned lane, bool& same) {
+      Matrix<float> out(samples, 4);
+      for (int i = 0; i < 100; ++i) {
+        std::fill_n(out.flat().data(), out.flat().size(), 0.0F);
+        served->predict(lane, x.view(), out.view());
+        same = same && std::equal(out.flat().begin(), out.flat().end(), expected.flat().begin());
+      }
+    };
+    bool here = true;
+    bool there = true;
+    std::thread other([&] { ask(1, there); });
+    ask(0, here);
+    other.join();
+    check(here && there, "each as if it were alone");
+  }
+}
+
+void pieces_of_work() {
+  for (const unsigned size : {1U, 2U, 5U}) {
+    Helpers helpers(size);
+    check_equal(helpers.size(), size, "members");
+    for (int round = 0; round < 300; ++round) {
+      const std::size_t count = static_cast<std::size_t>(round) % 40;
+      std::vector<std::atomic<int>> taken(count);
+      std::atomic<bool> known{true};
+      const auto sleepers = round % 3 == 0 ? Helpers::Sleepers::leave : Helpers::Sleepers::wake;
+      helpers.run(count, sleepers, [&](unsigned member, std::size_t piece) {
+        if (member >= size) known = false;
+        taken[piece].fetch_add(1);
+      });
+      check(std::all_of(taken.begin(), taken.end(), [](const auto& times) { return times == 1; }), "each piece once");
+      check(known, "by members that there are");
+      if (round % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // long enough to fall asleep
+    }
+  }
+}
+
+void what_is_not_finite() {
+  Random random(93);
+  const Perceptron<float> net({2, 3, 2}, {0}, random);
+  const auto served = net.served(1);
+  Matrix<float> x(2, 2);
+  std::fill_n(x.flat().data(), 4, 1.0F);
+  x.view().row(1)[0] = std::numeric_limits<float>::infinity();
+  Matrix<float> out(2, 2);
+  served->predict(0, x.view(), out.view());
+  check(std::isfinite(out.view().row(0)[0]), "another sample's infinity is no concern of this one");
+}
+
+}  // namespace
+
+int main() {
+  blas::set_own_threads(1);
+  fact("float products", products<float>);
+  fact("double products", products<double>);
+  fact("float answers", answers<float>);
+  fact("double answers", answers<double>);
+  fact("pieces of work", pieces_of_work);
+  fact("two passes at once", two_at_once);
+  fact("what is not finite", what_is_not_finite);
+  return report();
+}

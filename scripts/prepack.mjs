@@ -1,0 +1,41 @@
+// node scripts/prepack.mjs: what npm runs before it packs or publishes. Makes what the package carries and git does not.
+// Speaks on stderr alone: `npm pack --json` has stdout for itself.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensurePrebuilt, prebuilt } from './prebuild/prebuild.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const tell = (text) => console.error(text);
+
+function compile() {
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const { status, error } = spawnSync(process.execPath, [tsc, '-b', 'bench'], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (error) throw error;
+  if (status !== 0) throw new Error('the TypeScript does not compile');
+}
+
+/** tsc leaves the output of a source that is gone; nobody should be sent it. */
+function removeOrphans() {
+  const dist = path.join(root, 'dist');
+  for (const file of readdirSync(dist, { recursive: true })) {
+    const [, name] = /^(.*?)(?:\.d\.ts|\.js)$/.exec(file) ?? [];
+    if (name === undefined) continue;
+    const source = name.startsWith(`bench${path.sep}`) ? `${name}.ts` : path.join('src', `${name}.ts`);
+    if (existsSync(path.join(root, source))) continue;
+    tell(`! removing dist/${file}: there is no ${source} any more`);
+    rmSync(path.join(dist, file));
+  }
+}
+
+try {
+  await ensurePrebuilt((text) => tell(`→ ${path.relative(root, prebuilt)}: ${text} …`));
+  compile();
+  removeOrphans();
+  tell('✓ prebuilt addon and TypeScript are of the sources as they are');
+} catch (error) {
+  tell(`✗ cannot pack: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,86 @@
+import { readWholeFile, writeFileAtomic } from '../atomic-file.js';
+import { DlAdmmError } from '../errors.js';
+import { Model } from '../model.js';
+import type { Activation, Loss } from '../network.js';
+import type { OnnxOptions } from '../onnx/export.js';
+import { type ImportOptions, onnxModel } from '../onnx/import.js';
+import { type StateDictOptions, stateDictModel } from '../state-dict.js';
+import { checkTarget } from './samples.js';
+import type { Terminal } from './terminal.js';
+
+export interface ExportFlags extends OnnxOptions {
+  readonly model: string;
+  /** The ONNX file. */
+  readonly to: string;
+}
+
+export interface ImportFlags extends ImportOptions {
+  readonly file: string;
+  /** The model file. */
+  readonly to: string;
+  readonly activation?: Activation;
+  readonly order?: readonly string[];
+}
+
+const activationText = (activation: Activation): string =>
+  typeof activation === 'object' ? `leaky-relu:${activation.leakyRelu}` : activation;
+
+const networkText = ({ network: { layers, activation, loss } }: Model): string =>
+  `${layers.join('-')}, ${activationText(activation)}, ${loss}`;
+
+/** `dladmm export` */
+export async function exportCommand(
+  { model: file, to, output, opset }: ExportFlags,
+  terminal: Terminal,
+): Promise<number> {
+  await checkTarget(to, [file]);
+  using model = await Model.load(file);
+  const options = { ...(output && { output }), ...(opset !== undefined && { opset }) };
+  await writeFileAtomic(to, model.toOnnx(options));
+  await terminal.out(`${networkText(model)} written to ${to}\n`);
+  return 0;
+}
+
+/** A safetensors file begins with the length of its header in eight bytes, and a header with a brace. */
+function isSafetensors(bytes: Uint8Array): boolean {
+  if (bytes.length < 9 || bytes[8] !== 0x7b) return false;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  return length <= BigInt(bytes.length - 8);
+}
+
+function imported(bytes: Uint8Array, { file, loss, dtype, activation, order }: ImportFlags): Model {
+  const common: ImportOptions = { ...(loss && { loss }), ...(dtype && { dtype }) };
+  if (isSafetensors(bytes)) {
+    const options: StateDictOptions = { ...common, ...(activation && { activation }), ...(order && { order }) };
+    return stateDictModel(bytes, file, options);
+  }
+  const [odd] = Object.entries({ activation, order }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (odd === undefined) return onnxModel(bytes, file, common);
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd} with ${file}: it is for state dicts`);
+}
+
+/** `dladmm import` */
+export async function importCommand(flags: ImportFlags, terminal: Terminal): Promise<number> {
+  const { file, to } = flags;
+  await checkTarget(to, [file]);
+  using model = imported(await readWholeFile(file), flags);
+  await model.save(to, { source: file });
+  await terminal.out(`${networkText(model)} written to ${to}\n`);
+  return 0;
+}
+
+/** What `dladmm train --from` takes over from a model. */
+export interface Beginning {
+  readonly model: Model;
+  readonly layers: readonly number[];
+  readonly activation: Activation;
+  readonly loss?: Exclude<Loss, 'squared-error'>;
+}
+
+/** The network that a training goes on from; nothing without a file. */
+export async function beginningOf(file: string | undefined): Promise<Partial<Beginning>> {
+  if (file === undefined) return {};
+  const model = await Model.load(file);
+  const { layers, activation, loss } = model.network;
+  return { model, layers, activation, ...(loss !== 'squared-error' && { loss }) };
+}

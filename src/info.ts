@@ -1,0 +1,20 @@
+import { addonFile, native } from './native.js';
+import { packageVersion } from './version.js';
+
+/** What is at work here: for a bug report, and to tell why two machines differ in the last bits. */
+export interface Info {
+  /** The version of dladmm. */
+  readonly version: string;
+  /** The native addon that was loaded: one of `prebuilds/`, or what was built on this machine. */
+  readonly addon: string;
+  /** The BLAS in it or behind it, with the options it was built with. */
+  readonly blas: string;
+  /** The processor that its kernels were written for, picked at run time (`OPENBLAS_CORETYPE` overrules); empty where the BLAS does not tell. */
+  readonly kernels: string;
+}
+
+/** Version, addon, BLAS and kernels. */
+export function info(): Info {
+  const { config, core } = native.info();
+  return { version: packageVersion(), addon: addonFile(), blas: config.trim(), kernels: core };
+}

@@ -1,0 +1,137 @@
+/** What is published: the tarball's contents, its entry points to programs and to compilers, and its documentation. */
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { describeInstalled, type Outcome } from './installation.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** Runs a development tool of this checkout. */
+const tool = (program: string, args: readonly string[], cwd: string): Promise<Omit<Outcome, 'signal'>> =>
+  new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [program, ...args],
+      { cwd, env: { ...process.env, NO_COLOR: '1' } },
+      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+
+/** The program behind a name in node_modules/.bin. */
+function programOf(packageName: string, name: string): string {
+  const manifest = require.resolve(`${packageName}/package.json`);
+  const { bin } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly bin: Readonly<Record<string, string>> };
+  return join(dirname(manifest), bin[name] ?? '');
+}
+
+const CONSUMER = `
+  import { fit, type FitResult, info, Model, train } from 'dladmm';
+  export async function work(x: Float32Array, labels: Int32Array): Promise<number> {
+    const result: FitResult = await fit({ x, labels }, { layers: [4, 3, 2], iterations: 3 });
+    for await (const record of train({ x, labels }, { layers: [4, 3, 2] })) if (record.iteration === 2) break;
+    // @ts-expect-error a width is a number
+    void fit({ x, labels }, { layers: [4, 'three', 2] });
+    const model: Model = result.model;
+    return (await model.predict(x)).labels?.length ?? info().version.length;
+  }
+`;
+
+describeInstalled('the tarball', ({ tarball, packed, plain }) => {
+  const names = packed?.map(({ path }) => path) ?? [];
+
+  test('is at most 15 MB', () => {
+    expect(readFileSync(tarball).length).toBeLessThanOrEqual(15e6);
+  });
+
+  test('holds no source map, no test, no source of the TypeScript and nothing hidden', () => {
+    const unwanted = /\.[jt]s\.map$|(?:^|\/)test|\.test\.|_test\.|^src\/|\.tsbuildinfo$|(?:^|\/)\.|(?<!\.d)\.ts$/;
+    expect(names.filter((name) => unwanted.test(name))).toEqual([]);
+  });
+
+  test('holds the prebuilt addon, what an addon is built from, the licences and the changes', () => {
+    expect(names).toEqual(
+      expect.arrayContaining([
+        `prebuilds/linux-${process.arch}/dladmm.glibc.node`,
+        'binding.gyp',
+        'native/openblas.cjs',
+        'native/sources.json',
+        'native/exports.map',
+        'LICENSE',
+        'THIRD-PARTY-NOTICES.md',
+        'CHANGELOG.md',
+        'README.md',
+      ]),
+    );
+    const { core, addon } = JSON.parse(readFileSync(join(ROOT, 'native', 'sources.json'), 'utf8')) as {
+      readonly core: readonly string[];
+      readonly addon: readonly string[];
+    };
+    expect(names).toEqual(expect.arrayContaining([...core, ...addon]));
+  });
+
+  test('holds every licence that its notices name', () => {
+    const notices = readFileSync(join(plain, 'node_modules', 'dladmm', 'THIRD-PARTY-NOTICES.md'), 'utf8');
+    const named = notices.match(/(?:licenses|data)\/[\w+./-]+\.(?:txt|md)/g) ?? [];
+    expect(named.length).toBeGreaterThan(5);
+    expect(names).toEqual(expect.arrayContaining(named));
+  });
+
+  test('holds every module that one of its modules imports', () => {
+    const modules = names.filter((name) => name.startsWith('dist/') && name.endsWith('.js'));
+    const missing = modules.flatMap((name) => {
+      const text = readFileSync(join(plain, 'node_modules', 'dladmm', name), 'utf8');
+      const imported = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*'(\.[^']+)'/g)].map(([, target]) =>
+        posix.join(posix.dirname(name), target ?? ''),
+      );
+      return imported.filter((target) => !names.includes(target)).map((target) => `${name} → ${target}`);
+    });
+    expect(modules.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
+  });
+});
+
+describeInstalled('the package', ({ tarball, plain }) => {
+  test('has nothing that publint would change', async () => {
+    const { publint } = await import('publint');
+    const bytes = readFileSync(tarball);
+    const content = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+    const { messages } = await publint({ pack: { tarball: content }, strict: true });
+    expect(messages).toEqual([]);
+  });
+
+  test('has types that resolve as its modules do, says are-the-types-wrong', async () => {
+    const attw = programOf('@arethetypeswrong/cli', 'attw');
+    const { code, stdout, stderr } = await tool(attw, [tarball, '--profile', 'esm-only', '--format', 'json'], plain);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { analysis } = JSON.parse(stdout) as { readonly analysis: { readonly types: { readonly kind: string } } };
+    expect(analysis.types.kind).toBe('included');
+  });
+
+  test.each([
+    ['ECMAScript and CommonJS modules', 'nodenext', ['consumer.mts', 'consumer.cts']],
+    ['modules for a bundler', 'bundler', ['consumer.ts']],
+  ] as const)('has types for %s', async (_, resolution, files) => {
+    for (const file of files) writeFileSync(join(plain, file), CONSUMER);
+    const { code, stdout } = await tool(
+      programOf('typescript', 'tsc'),
+      [
+        ...['--noEmit', '--strict', '--target', 'es2023', '--lib', 'es2023', '--ignoreConfig'],
+        ...['--module', resolution === 'bundler' ? 'esnext' : resolution, '--moduleResolution', resolution],
+        ...['--typeRoots', join(ROOT, 'node_modules', '@types'), '--types', 'node', ...files],
+      ],
+      plain,
+    );
+    expect(stdout).toBe('');
+    expect(code).toBe(0);
+  });
+});
+
+test('every name of the public interface is documented, and every link in the documentation leads somewhere', async () => {
+  const { code, stdout, stderr } = await tool(programOf('typedoc', 'typedoc'), ['--emit', 'none'], ROOT);
+  expect(`${stdout}${stderr}`.trim()).toBe('');
+  expect(code).toBe(0);
+}, 120_000);
