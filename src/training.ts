@@ -2,6 +2,7 @@ import { evaluationSet, type Learnt, trainingSet } from './arrival.js';
 import type { ArrivingSamples } from './arriving.js';
 import {
   type BestModel,
+  checkLearnt,
   checkValidation,
   type Keeper,
   openKeeper,
@@ -164,7 +165,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       parametersReady = true;
       const engine = this.#engine as unknown as Engine<R>;
       const sets = await this.#evaluationSets(engine, learnt);
-      await this.#openKeeper(engine, sets);
+      await this.#openKeeper(engine, sets, learnt);
       status = this.#ending(done, best) ?? status;
       between = true;
       while (status.kind === 'aborted' && !signal?.aborted) {
@@ -225,13 +226,27 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     return iteration >= iterations ? { kind: 'completed' } : undefined;
   }
 
-  async #openKeeper({ samples, persistence }: Engine<R>, { validation }: EvaluationSets): Promise<void> {
+  async #openKeeper(
+    { samples, persistence }: Engine<R>,
+    { validation }: EvaluationSets,
+    learnt: Learnt,
+  ): Promise<void> {
     const { checkpoint: plan, earlyStopping } = this.#plan;
     const decisive = earlyStopping ? validation : undefined;
-    if (this.#from) await checkValidation(this.#from, persistence, decisive);
+    if (this.#from) {
+      checkLearnt(this.#from, learnt);
+      await checkValidation(this.#from, persistence, decisive);
+    }
     if (plan === undefined) return;
     const options = this.#options;
-    const kept = { plan, options, samples, persistence, ...(decisive !== undefined && { validation: decisive }) };
+    const kept = {
+      plan,
+      options,
+      samples,
+      persistence,
+      learnt,
+      ...(decisive !== undefined && { validation: decisive }),
+    };
     this.#keeper = await openKeeper(kept);
   }
 
