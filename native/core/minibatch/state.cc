@@ -238,11 +238,13 @@ std::vector<Section> MinibatchState<T>::sections() {
   out.push_back(section("step", std::span(&step_number_, 1)));
   out.push_back(section("gram.taken", std::span(&taken_in_, 1)));
   out.push_back(section("gram.since", std::span(&since_taken_, 1)));
+  for (Section& it : order_.sections()) out.push_back(std::move(it));
   return out;
 }
 
 template <typename T>
 void MinibatchState<T>::restored() {
+  order_.restored();
   bool legal = next_batch_ < batches_an_epoch();
   for (RunningGram<T>& gram : grams_) legal = gram.restored(team_) && legal;
   for (std::size_t l = 1; l <= grams_.size(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
