@@ -35,6 +35,8 @@ export type { Matrix } from './matrix.js';
 export type { MinibatchOptions } from './minibatch-options.js';
 export {
   type BatchesResult,
+  defaultBatchSize,
+  defaultStep,
   MINIBATCH_DEFAULTS,
   type MinibatchMethod,
   MinibatchState,

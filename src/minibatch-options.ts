@@ -4,6 +4,7 @@ import { type Initialisation, initialisationOf } from './initialisation.js';
 import type { MinibatchPlan } from './minibatch-engine.js';
 import {
   checkMinibatchMethod,
+  defaultStep,
   MINIBATCH_DEFAULTS,
   MINIBATCH_METHOD_KEYS,
   type MinibatchMethod,
@@ -20,13 +21,13 @@ export type MinibatchOptions = MinibatchMethod &
     readonly epochs?: number;
     /**
      * η: a number, which falls by `decay`, or a function that gives one for each batch, called in order before its epoch
-     * begins. Default 0.5.
+     * begins. Default 0.4, for squared errors 0.2.
      */
     readonly step?: LearningRate;
     /** How a number falls: `'cosine'`, along half a wave to 0 over `epochs`, or `'constant'`. Default `'cosine'`. */
     readonly decay?: 'cosine' | 'constant';
     /**
-     * Samples a batch; the last of an epoch has what is left. Default: a hundredth of the samples, as a power of 2 from 32
+     * Samples a batch; the last of an epoch has what is left. Default: a hundredth of the samples, as a power of 2 from 64
      * to 512 (512 for 60,000 samples).
      */
     readonly batchSize?: number;
@@ -58,7 +59,7 @@ export function minibatchPlanOf(options: MinibatchOptions): CommonPlan<EpochReco
   checkMinibatchMethod(options, layers.length - 1);
   const { batchSize } = options;
   if (batchSize !== undefined) whole(batchSize, 1, 2 ** 31 - 1, 'batchSize');
-  const step = given(options.step, MINIBATCH_DEFAULTS.step);
+  const step = given(options.step, defaultStep(common.network.loss));
   if (typeof step !== 'function') atLeast(step, 0, 'step');
   const decay = oneOf(given(options.decay, MINIBATCH_DEFAULTS.decay), ['cosine', 'constant'], 'decay');
   if (typeof step === 'function' && options.decay !== undefined) {

@@ -9,7 +9,7 @@ import {
   type Numbers,
   native,
 } from './native.js';
-import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from './network.js';
+import { checkActivation, checkLayers, checkLoss, type Loss, type Network, nativeActivation } from './network.js';
 import type { Metrics } from './record.js';
 import type { LabelledSamples } from './samples.js';
 import type { LearningRate } from './solvers/gradient.js';
@@ -53,11 +53,17 @@ export const MINIBATCH_DEFAULTS = {
   nesterov: true,
   l2: 0,
   epochs: 10,
-  step: 0.5,
   decay: 'cosine',
   shuffle: true,
   initialisation: 'he',
 } as const;
+
+/**
+ * η where none is given: 0.2 over the largest curvature of R in z_L, which is ½ for softmax cross-entropy and 1 for the
+ * squared errors (the hinge loss, which has none, is taken as the former).
+ */
+export const defaultStep = (loss: Loss): number =>
+  loss === 'squared-error' || loss === 'one-hot-squared-error' ? 0.2 : 0.4;
 
 export const MINIBATCH_METHOD_KEYS: readonly (keyof MinibatchMethod)[] = [
   'gram',
@@ -95,16 +101,16 @@ export interface BatchesResult {
   /** A stop was asked for. */
   readonly stopped: boolean;
   /**
-   * The batch after these met a loss or a Gram matrix that is not finite, and changed nothing, or gave parameters that are
-   * not, and those from before the call are back. The rest of the state is as new.
+   * The batch after these met a loss, a Gram matrix or a parameter that is not finite. The parameters from before the call
+   * are back, and the rest of the state is as new.
    */
   readonly diverged: boolean;
   readonly seconds: number;
 }
 
-/** A hundredth of the samples, as a power of 2 from 32 to 512, and never more than there are. */
+/** A hundredth of the samples, as a power of 2 from 64 to 512, and never more than there are. */
 export const defaultBatchSize = (samples: number): number =>
-  Math.min(samples, 2 ** Math.min(9, Math.max(5, Math.floor(Math.log2(Math.max(1, samples / 100))))));
+  Math.min(samples, 2 ** Math.min(9, Math.max(6, Math.floor(Math.log2(Math.max(1, samples / 100))))));
 
 const KEYS = ['network', 'dtype', 'threads', 'batchSize', 'shuffle', 'seed', ...MINIBATCH_METHOD_KEYS];
 

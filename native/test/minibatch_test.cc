@@ -1,5 +1,5 @@
-// Mini-batch dlADMM: a run of batches against plain loops in double, the limits in which it becomes something known, the
-// running Gram matrix by itself, what a batch allocates (nothing), and what divergence leaves behind.
+// Mini-batch dlADMM: a run of batches against plain loops in double, the limits in which it becomes something known,
+// the running Gram matrix by itself, what a batch allocates (nothing), and what divergence leaves behind.
 #include <cblas.h>
 
 #include <array>
@@ -520,7 +520,8 @@ void memory_is_what_was_announced() {
               "a sample costs its row, its label and its place");
   setup.batch = 200;
   const double larger = MinibatchState<float>::required_bytes(setup);
-  check_at_most(larger - less - 4000.0 * 408, 4.0 * 100 * (101 + 201 + 210 + 10 + 32 + 101), "and a row of a batch its own");
+  check_at_most(larger - less - 4000.0 * 408, 4.0 * 100 * (101 + 201 + 210 + 10 + 32 + 101),
+                "and a row of a batch its own");
   setup.gram.form = GramForm::full;
   check_close(MinibatchState<float>::required_bytes(setup) / (4.0 * 3 * (101 * 101 + 201 * 201) + larger), 1, 0.2,
               "and full Gram matrices three times their size");
@@ -587,9 +588,9 @@ void sweeps_that_cannot_run_are_refused() {
   for (const Sweep& good : {Sweep{z2}, Sweep{z2, w2}, Sweep{z2, w2, a1, z1, w1}, Sweep{z2, a1, z1, w1}}) {
     check(is_batch_sweep(good, 2), "a sweep");
   }
-  for (const Sweep& bad : {Sweep{}, Sweep{w2}, Sweep{w2, z2}, Sweep{z2, z1}, Sweep{z2, w1}, Sweep{z2, a1, w1},
-                           Sweep{z2, w2, w2}, Sweep{z2, {BatchBlock::a, 2}}, Sweep{z2, {BatchBlock::W, 3}},
-                           Sweep{z2, {BatchBlock::W, 0}}}) {
+  for (const Sweep& bad :
+       {Sweep{}, Sweep{w2}, Sweep{w2, z2}, Sweep{z2, z1}, Sweep{z2, w1}, Sweep{z2, a1, w1}, Sweep{z2, w2, w2},
+        Sweep{z2, {BatchBlock::a, 2}}, Sweep{z2, {BatchBlock::W, 3}}, Sweep{z2, {BatchBlock::W, 0}}}) {
     check(!is_batch_sweep(bad, 2), "no sweep");
   }
   MinibatchSetup setup = setup_of({3, 4, 2}, 20, 5);

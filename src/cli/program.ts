@@ -277,7 +277,12 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 40, 2000)'))
     .addOption(wholeOption('--sub-batches <n>', 'badm, sisa: parts of a batch (default: 1; sisa 4)'))
     .optionsGroup('Mini-batch dlADMM (minibatch-admm; --epochs, --batch-size, --momentum and --beta too):')
-    .addOption(numberOption('--step <number>', 'length of a W step, which falls to 0 over the epochs (default: 0.5)'))
+    .addOption(
+      numberOption(
+        '--step <number>',
+        'length of a W step, which falls to 0 over the epochs (default: 0.4; squared errors 0.2)',
+      ),
+    )
     .addOption(numberOption('--damping <number>', 'δ over the mean eigenvalue of the Gram matrix (default: 4)'))
     .addOption(choice('--gram <kind>', 'how (A + δI)⁻¹ is had (default: low-rank)', ['low-rank', 'full']))
     .addOption(wholeOption('--rank <n>', 'directions that low-rank keeps (default: 32)'))

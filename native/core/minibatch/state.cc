@@ -300,7 +300,11 @@ void MinibatchState<T>::run(std::size_t count, std::span<const double> steps, co
     ++record.batches;
     next_batch_ = (next_batch_ + 1) % batches_an_epoch();
   }
-  if (record.diverged) reset();
+  if (record.diverged) {
+    std::copy_n(finite_.data(), finite_.size(), parameters_.data());
+    for (std::size_t l = 1; l <= grams_.size(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
+    reset();
+  }
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
@@ -313,11 +317,7 @@ bool MinibatchState<T>::run_batch(Rows batch, double step, double& loss) {
   const std::span<const BatchUpdate> sweep = setup_.sweep;
   for (std::size_t i = 0; i < sweep.size();) {
     if (sweep[i].block == BatchBlock::W) {
-      if (!update_W(sweep[i].layer, batch.count, now)) {
-        std::copy_n(finite_.data(), finite_.size(), parameters_.data());
-        for (std::size_t l = 1; l <= grams_.size(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
-        return false;
-      }
+      if (!update_W(sweep[i].layer, batch.count, now)) return false;
       ++i;
       continue;
     }

@@ -93,7 +93,7 @@ class MinibatchState {
 
   // `count` batches from where the last run ended, an epoch beginning with a shuffle. steps: one η for all, or one a
   // batch; stops between two batches when `stop` is set. After something that is not finite the parameters are those
-  // that the run began with (of a loss: those that it was found at), and the rest is as new.
+  // that the run began with, and the rest is as new.
   void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, BatchesRecord& record);
 
   // As new but for the parameters.
