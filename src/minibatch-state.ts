@@ -24,7 +24,7 @@ export interface MinibatchMethod {
    * nearly free. `'full'`: exactly, by Cholesky; cubic in the width. Default `'low-rank'`.
    */
   readonly gram?: 'low-rank' | 'full';
-  /** Directions that `'low-rank'` keeps, all where the input has fewer. Default 32. */
+  /** Directions that `'low-rank'` keeps, all where the input has fewer. Default 16. */
   readonly rank?: number;
   /** β of A_l ← β A_l + (1 − β) ãᵀã/B, from 0 to below 1. Default 0.95. */
   readonly beta?: number;
@@ -45,7 +45,7 @@ export interface MinibatchMethod {
 /** The defaults of mini-batch dlADMM. */
 export const MINIBATCH_DEFAULTS = {
   gram: 'low-rank',
-  rank: 32,
+  rank: 16,
   beta: 0.95,
   gramEvery: 10,
   damping: 4,

@@ -19,7 +19,7 @@ export const VARIANTS: Readonly<Record<string, Own>> = {
   'W before the next a': { sweep: interleaved },
   'full Gram matrix': { gram: 'full' },
   'rank 8': { rank: 8 },
-  'rank 16': { rank: 16 },
+  'rank 32': { rank: 32 },
   'rank 64': { rank: 64 },
   'damping 1, step 0.12': { damping: 1, step: 0.12 },
   'damping 16, step 1.4': { damping: 16, step: 1.4 },

@@ -58,8 +58,9 @@ export interface GramChoice {
 /**
  * What a batch of mini-batch dlADMM multiplies beside the products of a step, for every layer with n = n_{l−1} + 1:
  *
- * - the product with (A + δI)⁻¹, of as many rows as the batch or the layer has, whichever is less: 4n r flops a row, or
- *   2n² where it is full;
+ * - the product with (A + δI)⁻¹. Where it is full: of as many rows as the batch or the layer has, whichever is less, 2n²
+ *   flops a row. Low rank: where the batch has fewer, ãU and (ãU)ᵀD, 2 B r (n + n_l) flops, and r rows more in the product
+ *   of the gradient; else 4n r flops for each of the layer's rows;
  * - in every k-th batch what the Gram matrix takes in: 8 B n r + 2 B r² flops; or where it is full B n², and n³ for a
  *   Cholesky factor and the inverse from it, at the rate of a product of n × n matrices.
  */
@@ -79,9 +80,19 @@ export function gramProducts(
       ];
     }
     const r = Math.min(rank, n);
+    const apply: readonly FloorProduct[] =
+      batch < width
+        ? [
+            { product: 'image', inputs: n, outputs: r, samples: batch, count: 1 },
+            { product: 'gradient', inputs: width, outputs: r, samples: batch, count: 1 },
+            { product: 'gradient', inputs: n, outputs: width, samples: batch, count: r / batch },
+          ]
+        : [
+            { product: 'image', inputs: n, outputs: r, samples: width, count: 1 },
+            { product: 'back', inputs: n, outputs: r, samples: width, count: 1 },
+          ];
     return [
-      { product: 'image', inputs: n, outputs: r, samples: rows, count: 1 },
-      { product: 'back', inputs: n, outputs: r, samples: rows, count: 1 },
+      ...apply,
       { product: 'image', inputs: n, outputs: r, samples: batch, count: 2 / gramEvery },
       { product: 'gradient', inputs: r, outputs: n, samples: batch, count: 1 / gramEvery },
       { product: 'gradient', inputs: r, outputs: r, samples: batch, count: 1 / gramEvery },

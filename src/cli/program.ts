@@ -285,7 +285,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .addOption(numberOption('--damping <number>', 'δ over the mean eigenvalue of the Gram matrix (default: 4)'))
     .addOption(choice('--gram <kind>', 'how (A + δI)⁻¹ is had (default: low-rank)', ['low-rank', 'full']))
-    .addOption(wholeOption('--rank <n>', 'directions that low-rank keeps (default: 32)'))
+    .addOption(wholeOption('--rank <n>', 'directions that low-rank keeps (default: 16)'))
     .addOption(wholeOption('--gram-every <n>', 'batches between those that a Gram matrix takes in (default: 10)'))
     .optionsGroup('Watching and stopping:')
     .addOption(wholeOption('--evaluate-every <n>', `iterations between tests ${byDefault(DEFAULTS.evaluateEvery)}`))

@@ -85,7 +85,7 @@ RunningGram<T>::RunningGram(std::size_t size, const GramSettings& settings, std:
     small_ = Matrix<double>(rank_, rank_);
     turned_ = Matrix<double>(rank_, rank_);
     u_ = Matrix<T>(size_, rank_);
-    uk_ = Matrix<T>(size_, rank_);
+    m_ = Matrix<T>(rank_, size_);
     image_ = Matrix<T>(size_, rank_);
     projected_ = Matrix<T>(rank_, rank_);
   }
@@ -242,7 +242,7 @@ bool RunningGram<T>::orthonormalise(MatrixView<double> q) {
   return true;
 }
 
-// UK <- U H (H + δI)⁻¹ = U (I − δ (H + δI)⁻¹). Where H + δI is not positive definite, δ grows until it is.
+// M <- (H + δI)⁻¹ H Uᵀ = (I − δ (H + δI)⁻¹) Uᵀ. Where H + δI is not positive definite, δ grows until it is.
 template <typename T>
 bool RunningGram<T>::invert_in_subspace() {
   const double mean = trace_ / static_cast<double>(size_) + settings_.l2;
@@ -265,8 +265,9 @@ bool RunningGram<T>::invert_in_subspace() {
   for (std::size_t i = 0; i < rank_; ++i) {
     for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = (i == j ? 1 : 0) - delta_ * inverse.row(i)[j];
   }
-  blas::gemm<double>(Op::none, Op::none, 1.0, basis_.view(), inverse, 0.0, other_basis_.view());
-  convert(other_basis_.flat(), uk_.flat());
+  const MatrixView<double> m(other_basis_.flat().data(), rank_, size_);
+  blas::gemm<double>(Op::none, Op::transpose, 1.0, inverse, basis_.view(), 0.0, m);
+  convert(m.flat(), m_.flat());
   return true;
 }
 
@@ -276,7 +277,7 @@ void RunningGram<T>::apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<
   const T factor = static_cast<T>(1 / delta_);
   blas::gemm<T>(Op::none, Op::none, T(1), x, u_.view(), T(0), scratch);
   for (std::size_t i = 0; i < x.rows; ++i) simd::run<CopyScaled<T>>(out.row(i), x.row(i), size_, factor);
-  blas::gemm<T>(Op::none, Op::transpose, -factor, scratch, uk_.view(), T(1), out);
+  blas::gemm<T>(Op::none, Op::none, -factor, scratch, m_.view(), T(1), out);
 }
 
 template <typename T>

@@ -29,7 +29,7 @@ enum class GramForm : std::uint8_t { full, low_rank };
 
 struct GramSettings {
   GramForm form = GramForm::low_rank;
-  std::size_t rank = 32;  // r
+  std::size_t rank = 16;  // r
   double beta = 0.95;     // β
   double damping = 4;     // c
   double l2 = 0;          // λ
@@ -56,6 +56,11 @@ class RunningGram {
   // out <- x (A + δI)⁻¹ for rows that one member has; `out` lies apart from x, `scratch` has as many rows and r
   // columns.
   void apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<T> scratch) const;
+
+  // The two factors of low_rank, (A + δI)⁻¹ ≈ (I − U M) / δ, for who can put them into a product of its own:
+  // U, n x r, and M = (H + δI)⁻¹ H Uᵀ, r x n.
+  [[nodiscard]] MatrixView<const T> basis() const { return u_.view(); }
+  [[nodiscard]] MatrixView<const T> correction() const { return m_.view(); }
 
   void reset();
 
@@ -84,9 +89,9 @@ class RunningGram {
   Matrix<T> a_;  // lower triangle
   GramSolver<T> solver_;
   // low_rank
-  Matrix<double> basis_, other_basis_;  // U, and what becomes the next one
-  Matrix<double> h_, small_, turned_;   // H, and room for matrices of r x r
-  Matrix<T> u_, uk_, image_, projected_;  // U, U H (H + δI)⁻¹, ãᵀãU and Uᵀãᵀ ãU, as products take and give them
+  Matrix<double> basis_, other_basis_;   // U, and what becomes the next one
+  Matrix<double> h_, small_, turned_;    // H, and room for matrices of r x r
+  Matrix<T> u_, m_, image_, projected_;  // U, M, ãᵀãU and Uᵀãᵀ ãU, as products take and give them
 };
 
 }  // namespace dladmm

@@ -30,6 +30,10 @@ std::size_t widest_input(const Network& network) {
 bool is_by_input(const MinibatchSetup& setup, std::size_t l) {
   return setup.gram.l2 == 0 && setup.batch < setup.network.outputs(l);
 }
+// Rows of ã_{l-1} and D_l besides those of a batch.
+std::size_t rows_below(const MinibatchSetup& setup, std::size_t l) {
+  return is_by_input(setup, l) ? setup.gram.rank_of(setup.network.inputs(l) + 1) : 0;
+}
 
 // What a setup comes to, in numbers of entries.
 struct Plan {
@@ -50,13 +54,14 @@ struct Plan {
       plan.first_bias.push_back(plan.biases);
       plan.parameters += out * columns;
       plan.biases += out;
-      const std::size_t fit = kChunkBytes / (2 * number_bytes * columns);
+      const std::size_t buffers = is_by_input(setup, l) ? 1 : 2;
+      const std::size_t fit = kChunkBytes / (buffers * number_bytes * columns);
       const std::size_t share = (out + threads - 1) / threads;
       plan.chunk_rows.push_back(std::min(share, std::max(fit, kChunkRows)));
       plan.chunk = std::max(plan.chunk, plan.chunk_rows.back() * columns);
       plan.chunk_rows_most = std::max(plan.chunk_rows_most, plan.chunk_rows.back());
       plan.rank = std::max(plan.rank, setup.gram.rank_of(columns));
-      if (is_by_input(setup, l)) plan.prepared = std::max(plan.prepared, columns);
+      if (is_by_input(setup, l) && setup.gram.form == GramForm::full) plan.prepared = std::max(plan.prepared, columns);
     }
     return plan;
   }
@@ -96,6 +101,7 @@ double MinibatchState<T>::required_bytes(const MinibatchSetup& setup) {
   for (std::size_t l = 1; l <= net.layers(); ++l) {
     const auto n = static_cast<double>(net.outputs(l));
     of_batch += static_cast<double>(net.inputs(l) + 1) + n;
+    bytes += sizeof(T) * static_cast<double>(rows_below(setup, l)) * (static_cast<double>(net.inputs(l) + 1) + n);
     if (l == net.layers() || !net.activation.keeps_sign()) of_batch += n;
     bytes += RunningGram<T>::required_bytes(net.inputs(l) + 1, setup.gram);
   }
@@ -139,9 +145,9 @@ MinibatchState<T>::MinibatchState(const MinibatchSetup& setup)
   }
   for (std::size_t l = 1; l <= net.layers(); ++l) {
     const std::size_t columns = columns_of(l);
-    a_.emplace_back(setup_.batch, columns);
-    for (std::size_t i = 0; i < setup_.batch; ++i) a_.back().view().row(i)[columns - 1] = T(1);
-    distance_.emplace_back(setup_.batch, net.outputs(l));
+    const std::size_t rows = setup_.batch + rows_below(setup_, l);
+    a_.emplace_back(rows, columns);
+    distance_.emplace_back(rows, net.outputs(l));
     std::fill(distance_.back().flat().begin(), distance_.back().flat().end(), T(0));
     if (l < net.layers() && !net.activation.keeps_sign()) z_.emplace_back(setup_.batch, net.outputs(l));
     // Every layer a basis of its own.
@@ -276,8 +282,9 @@ MatrixView<T> MinibatchState<T>::pre_activations(std::size_t l, Rows rows) const
 }
 
 template <typename T>
-bool MinibatchState<T>::by_input(std::size_t l) const {
-  return is_by_input(setup_, l);
+typename MinibatchState<T>::Side MinibatchState<T>::side_of(std::size_t l) const {
+  if (!is_by_input(setup_, l)) return Side::gradient;
+  return setup_.gram.form == GramForm::full ? Side::input : Side::below;
 }
 
 template <typename T>
@@ -366,6 +373,8 @@ void MinibatchState<T>::forward(std::span<const std::uint32_t> samples, Rows row
   const std::size_t columns = net.widths.front();
   for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
     std::copy_n(x_.view().row(samples[i]), columns, a_[0].view().row(i));
+    // Where a batch was short, something else stands in the rows after it.
+    for (const Matrix<T>& a : a_) a.view().row(i)[a.columns() - 1] = T(1);
   }
   for (std::size_t l = 1; l <= net.layers(); ++l) {
     const bool last = l == net.layers();
@@ -399,47 +408,66 @@ void MinibatchState<T>::move_target(Member& member, BatchUpdate update, std::spa
 template <typename T>
 bool MinibatchState<T>::update_W(std::size_t l, std::size_t count, const Step& step) {
   MatrixView<T> input = inputs_of(l, {0, count});
-  if (by_input(l)) {
-    const MatrixView<T> prepared(prepared_.flat().data(), count, input.columns);
-    const MatrixView<T> scratch(scratch_.flat().data(), count, grams_[l - 1].rank());
+  const RunningGram<T>& gram = grams_[l - 1];
+  const Side side = side_of(l);
+  if (side != Side::gradient) {
+    const MatrixView<T> prepared(prepared_.flat().data(), count, side == Side::input ? input.columns : 0);
+    const MatrixView<T> y(scratch_.flat().data(), count, gram.rank());
     team_.run([&](unsigned index) {
       SampleBlocks{count, count}.each(index, team_.size(), [&](Rows rows) {
-        grams_[l - 1].apply(input.rows_from(rows.first, rows.count), prepared.rows_from(rows.first, rows.count),
-                            scratch.rows_from(rows.first, rows.count));
+        const MatrixView<const T> own = input.rows_from(rows.first, rows.count);
+        if (side == Side::input) {
+          gram.apply(own, prepared.rows_from(rows.first, rows.count), {});
+        } else {
+          blas::gemm<T>(Op::none, Op::none, T(1), own, gram.basis(), T(0), y.rows_from(rows.first, rows.count));
+        }
       });
+      if (side == Side::below && index == 0) {
+        std::ranges::copy(gram.correction().flat(), inputs_of(l, {count, gram.rank()}).data);
+      }
     });
-    input = prepared;
+    input = side == Side::input ? prepared : inputs_of(l, {0, count + gram.rank()});
   }
   team_.run([&](unsigned index) {
     Member& member = members_[index];
     member.finite = true;
     SampleBlocks{setup_.network.outputs(l), chunk_rows_[l - 1]}.each(
-        index, team_.size(), [&](Rows out) { update_rows(member, l, input, out, step); });
+        index, team_.size(), [&](Rows out) { update_rows(member, l, input, out, count, step); });
   });
   return std::all_of(members_.begin(), members_.end(), [](const Member& member) { return member.finite; });
 }
 
-// Rows `out` of [W_l b_l]: their gradient over the batch, S_l and V_l, while they are in the cache. `input` is ã_{l-1},
-// or what (A_l + δ_l I)⁻¹ has made of it.
+// Rows `out` of [W_l b_l]: their gradient over `count` samples, S_l and V_l, while they are in the cache. `input` is
+// ã_{l-1}, or what (A_l + δ_l I)⁻¹ has made of it, or ã_{l-1} with M below it.
 template <typename T>
-void MinibatchState<T>::update_rows(Member& member, std::size_t l, MatrixView<const T> input, Rows out,
+void MinibatchState<T>::update_rows(Member& member, std::size_t l, MatrixView<T> input, Rows out, std::size_t count,
                                     const Step& step) {
   const std::size_t columns = input.columns;
+  const RunningGram<T>& gram = grams_[l - 1];
+  const Side side = side_of(l);
   const MatrixView<T> distance = distance_[l - 1].view();
-  const MatrixView<const T> slice(distance.data + out.first, input.rows, out.count, distance.stride);
+  const auto slice = [&](std::size_t first, std::size_t rows) {
+    return MatrixView<T>(distance.data + first * distance.stride + out.first, rows, out.count, distance.stride);
+  };
+  T scale = T(1) / static_cast<T>(count);
+  if (side == Side::below) {
+    const MatrixView<T> y(scratch_.flat().data(), count, gram.rank());
+    blas::gemm<T>(Op::transpose, Op::none, T(-1), y, slice(0, count), T(0), slice(count, gram.rank()));
+    scale = static_cast<T>(1 / (static_cast<double>(count) * gram.damping()));
+  }
   const MatrixView<T> gradient(member.gradient.data(), out.count, columns);
-  blas::gemm<T>(Op::transpose, Op::none, T(1) / static_cast<T>(input.rows), slice, input, T(0), gradient);
+  blas::gemm<T>(Op::transpose, Op::none, scale, slice(0, input.rows), input, T(0), gradient);
   T* direction = gradient.data;
   const std::size_t first = first_weight_[l - 1] + out.first * columns;
   T* const w = parameters_.data() + first;
-  if (!by_input(l)) {
+  if (side == Side::gradient) {
     const T l2 = static_cast<T>(setup_.gram.l2);
     if (l2 != T(0)) {
       for (std::size_t j = 0; j < out.count * columns; ++j) gradient.data[j] += l2 * w[j];
     }
     direction = member.direction.data();
-    grams_[l - 1].apply(gradient, MatrixView<T>(direction, out.count, columns),
-                        MatrixView<T>(member.scratch.flat().data(), out.count, grams_[l - 1].rank()));
+    gram.apply(gradient, MatrixView<T>(direction, out.count, columns),
+               MatrixView<T>(member.scratch.flat().data(), out.count, gram.rank()));
   }
   const T* const parts[] = {direction};
   T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + first;

@@ -14,8 +14,13 @@
 // S_l is what lies between [W_l b_l] and the minimiser of ½‖target_l − W_l a_{l-1} − b_l‖²/B + (λ/2)‖[W_l b_l]‖² +
 // (δ_l/2)‖[W_l b_l] − its old value‖², with A_l in place of the batch's own Gram matrix.
 //
-// A batch costs the products of a gradient method, 2B(3 Σ n_{l-1} n_l − n_0 n_1) flops, and S_l on top: (A_l + δ_l I)⁻¹
-// is multiplied by ã_{l-1} or by D_lᵀ ã_{l-1}, whichever has fewer rows (running_gram.hpp says what a row costs).
+// A batch costs the products of a gradient method, 2B(3 Σ n_{l-1} n_l − n_0 n_1) flops, and S_l on top. (A_l + δ_l I)⁻¹
+// meets D_lᵀ ã_{l-1}, row by row (running_gram.hpp says what a row costs), or ã_{l-1} where that has fewer rows. There
+// the low-rank form needs no product of its own: with Y = ã U
+//
+//     D_lᵀ ã (A_l + δ_l I)⁻¹ ≈ (D_lᵀ ã − (D_lᵀ Y) M) / δ_l
+//
+// is one product, of D_l with −YᵀD_l below it and of ã with M below it: r rows more than the batch has.
 #pragma once
 
 #include <atomic>
@@ -87,7 +92,7 @@ class MinibatchState {
   void write_weights(std::size_t l, std::span<const T> values);
   void write_biases(std::size_t l, std::span<const T> values);
 
-  // D_l of the last batch, batch x n_l.
+  // D_l of the last batch, in the first of its rows.
   [[nodiscard]] MatrixView<const T> target_distance(std::size_t l) const { return distance_[l - 1].view(); }
   [[nodiscard]] const RunningGram<T>& gram(std::size_t l) const { return grams_[l - 1]; }
 
@@ -125,7 +130,9 @@ class MinibatchState {
   [[nodiscard]] MatrixView<T> inputs_of(std::size_t l, Rows rows) const;
   [[nodiscard]] MatrixView<T> pre_activations(std::size_t l, Rows rows) const;
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
-  [[nodiscard]] bool by_input(std::size_t l) const;
+  // How the inverse of layer l meets its product.
+  enum class Side { gradient, input, below };
+  [[nodiscard]] Side side_of(std::size_t l) const;
   void copy_biases(std::size_t l, Rows rows);
 
   [[nodiscard]] bool run_batch(Rows batch, double step, double& loss);
@@ -133,7 +140,7 @@ class MinibatchState {
   void forward(std::span<const std::uint32_t> samples, Rows rows);
   void move_target(Member& member, BatchUpdate update, std::span<const std::uint32_t> samples, Rows rows);
   [[nodiscard]] bool update_W(std::size_t l, std::size_t count, const Step& step);
-  void update_rows(Member& member, std::size_t l, MatrixView<const T> input, Rows out, const Step& step);
+  void update_rows(Member& member, std::size_t l, MatrixView<T> input, Rows out, std::size_t count, const Step& step);
 
   MinibatchSetup setup_;
   std::vector<std::size_t> first_weight_;  // of layer l in a vector of all parameters
@@ -149,10 +156,10 @@ class MinibatchState {
   Buffer<T> velocity_;    // V_1, V_2, …
   Buffer<T> biases_;      // b_1, b_2, … once more, without gaps
   // Of the batch at work.
-  std::vector<Matrix<T>> a_;         // ã_0 … ã_{L-1}, batch x (n_l + 1), the last column one
+  std::vector<Matrix<T>> a_;         // ã_0 … ã_{L-1}, (batch + r) x (n_l + 1), the last column one
   std::vector<Matrix<T>> z_;         // z_l of the hidden layers, only where f' cannot be told from a_l
   Matrix<T> outputs_;                // z_L
-  std::vector<Matrix<T>> distance_;  // D_1 … D_L
+  std::vector<Matrix<T>> distance_;  // D_1 … D_L, (batch + r) x n_l
   Matrix<T> prepared_;               // ã_{l-1} (A_l + δ_l I)⁻¹
   Matrix<T> scratch_;                // batch x r
   std::vector<RunningGram<T>> grams_;
