@@ -1,4 +1,5 @@
-import type { Engine } from './engine.js';
+import { checkObject, whole } from './checks.js';
+import type { Engine, TakeUp } from './engine.js';
 import { type Initialisation, initialise } from './initialisation.js';
 import { type MinibatchMethod, MinibatchState } from './minibatch-state.js';
 import type { Dtype } from './native.js';
@@ -28,18 +29,31 @@ export async function openMinibatch(
   plan: MinibatchPlan,
   data: LabelledSamples,
   opened: (engine: Engine<EpochRecord>) => void,
+  takeUp?: TakeUp,
 ): Promise<void> {
   const { network, dtype, threads, seed, method, batchSize, shuffle } = plan;
   const state = await MinibatchState.create(
     { ...method, network, dtype, threads, seed, shuffle, ...(batchSize !== undefined && { batchSize }) },
     data,
   );
-  opened(engineOf(state, plan.stepFor(state.batchesPerEpoch)));
+  const engine = engineOf(state, plan.stepFor(state.batchesPerEpoch));
+  opened(engine);
+  if (takeUp) return takeUp(engine.persistence, state.samples);
   await writeParameters(state, await initialise(plan.initialisation, network.layers, dtype, seededRandom(seed)));
 }
 
 function engineOf(state: MinibatchState, step: LearningRate): Engine<EpochRecord> {
   return {
+    persistence: {
+      native: state.native,
+      memory: () => ({ batches: state.batches }),
+      recall(memory) {
+        checkObject(memory, '{ batches }', 'the memory of the checkpoint');
+        const { batches } = memory as { readonly batches?: unknown };
+        state.takeUp(whole(batches, 0, Number.MAX_SAFE_INTEGER, 'batches'));
+      },
+      endsAfresh: () => true,
+    },
     samples: state.samples,
     addEvaluationSet: (samples, name) => state.addEvaluationSet(samples, name),
     async advance() {

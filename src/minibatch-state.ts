@@ -214,6 +214,21 @@ export class MinibatchState {
     });
   }
 
+  /** For checkpoints. @internal */
+  get native(): NativeMinibatch {
+    return this.#handle.native;
+  }
+
+  /** Batches since the training began, or since it began anew. */
+  get batches(): number {
+    return this.#done;
+  }
+
+  /** The state has been filled from a checkpoint, written after so many batches. @internal */
+  takeUp(batches: number): void {
+    this.#done = batches;
+  }
+
   /** Ends the run at work between two batches. */
   stop(): void {
     this.#handle.native.stop();

@@ -82,5 +82,5 @@ const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecor
 const minibatch = (plan: CommonPlan<EpochRecord> & MinibatchPlan): Plan<EpochRecord> => ({
   ...plan,
   needsTrainLoss: false,
-  open: (data, opened) => openMinibatch(plan, data, opened),
+  open: (data, opened, takeUp) => openMinibatch(plan, data, opened, takeUp),
 });

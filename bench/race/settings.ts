@@ -60,7 +60,7 @@ export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   sgd: plain('sgd', [0.02, 0.05, 0.1, 0.2], { momentum: 0.9 }),
   badm: consensus('badm', [0.5, 1, 2, 4], [5, 10, 20, 40], {}),
   sisa: consensus('sisa', [0.1, 0.3, 1, 3], [500, 1000, 2000], { subBatches: 4 }),
-  'minibatch-admm': product(product([0.25, 0.5, 1], [256, 512]), [2, 3]).map(
+  'minibatch-admm': product(product([0.3, 0.5, 0.8, 1.2], [256, 512]), [2, 3]).map(
     ([[learningRate, batchSize], cosine]): Setting => ({ solver: 'minibatch-admm', batchSize, learningRate, cosine }),
   ),
   // What Adam does with horizons as short as those of minibatch-admm.
@@ -75,7 +75,7 @@ const MNIST: Readonly<Record<string, Setting>> = {
   sgd: { solver: 'sgd', batchSize: 128, learningRate: 0.1, cosine: 5, more: { momentum: 0.9 } },
   badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 40 } },
   sisa: { solver: 'sisa', batchSize: 128, more: { sigma: 1, rho: 2000, subBatches: 4 } },
-  'minibatch-admm': { solver: 'minibatch-admm', batchSize: 512, learningRate: 0.5, cosine: 2 },
+  'minibatch-admm': { solver: 'minibatch-admm', batchSize: 512, learningRate: 0.8, cosine: 2 },
   'adam-short': { solver: 'adam', batchSize: 256, learningRate: 2e-3, cosine: 2 },
 };
 

@@ -238,7 +238,7 @@ template <typename T>
 std::vector<Section> MinibatchState<T>::sections() {
   std::vector<Section> out;
   out.push_back(section("parameters", parameters_.span()));
-  out.push_back(section("velocity", velocity_.span()));
+  if (velocity_.size() > 0) out.push_back(section("velocity", velocity_.span()));
   for (std::size_t l = 1; l <= grams_.size(); ++l) grams_[l - 1].add_sections("gram." + std::to_string(l), out);
   out.push_back(section("batch", std::span(&next_batch_, 1)));
   out.push_back(section("step", std::span(&step_number_, 1)));
@@ -250,13 +250,14 @@ std::vector<Section> MinibatchState<T>::sections() {
 
 template <typename T>
 void MinibatchState<T>::restored() {
-  order_.restored();
   bool legal = next_batch_ < batches_an_epoch();
   for (RunningGram<T>& gram : grams_) legal = gram.restored(team_) && legal;
   for (std::size_t l = 1; l <= grams_.size(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
-  if (legal) return;
-  reset();
-  throw std::domain_error("the place in the epoch or a Gram matrix is none");
+  if (!legal) {
+    reset();
+    throw std::domain_error("the place in the epoch or a Gram matrix is none");
+  }
+  order_.restored();
 }
 
 template <typename T>
