@@ -265,6 +265,28 @@ export interface NativeGradientTrainer extends NativeState {
   readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
 }
 
+export interface NativeMinibatchOptions extends NativeNetworkOptions {
+  readonly samples: number;
+  readonly batch: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly gram: 'low-rank' | 'full';
+  readonly rank: number;
+  readonly beta: number;
+  readonly gramEvery: number;
+  readonly damping: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly l2: number;
+  /** Pairs of block and layer. */
+  readonly sweep: readonly number[];
+}
+
+export interface NativeMinibatch extends NativeState {
+  run(count: number, steps: Float64Array): Promise<Omit<NativeSteps, 'steps'> & { readonly batches: number }>;
+  reset(): Promise<void>;
+}
+
 export interface NativeBadmOptions {
   readonly dtype: Dtype;
   readonly sizes: readonly number[];
@@ -319,6 +341,10 @@ export interface NativeAddon {
   readonly GradientTrainer: {
     new (options: NativeGradientOptions): NativeGradientTrainer;
     requiredBytes(options: NativeGradientOptions): number;
+  };
+  readonly Minibatch: {
+    new (options: NativeMinibatchOptions): NativeMinibatch;
+    requiredBytes(options: NativeMinibatchOptions): number;
   };
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;

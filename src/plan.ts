@@ -7,6 +7,8 @@ import { type GradientOptions, gradientPlanOf } from './gradient-options.js';
 import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
 import { type LayeredPlan, openLayered } from './layered-engine.js';
 import type { LabelledSamples } from './layered-state.js';
+import { type MinibatchPlan, openMinibatch } from './minibatch-engine.js';
+import { type MinibatchOptions, minibatchPlanOf } from './minibatch-options.js';
 import type { CommonPlan } from './options.js';
 import type { EpochRecord, IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
 import { type SigmoidOptions, sigmoidPlanOf } from './sigmoid-options.js';
@@ -16,13 +18,14 @@ import { GRADIENT_SOLVERS } from './solvers/gradient.js';
 export type LayeredOptions = DladmmOptions | InversionOptions;
 
 /** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */
-export type TrainOptions = LayeredOptions | SigmoidOptions | GradientOptions;
+export type TrainOptions = LayeredOptions | SigmoidOptions | GradientOptions | MinibatchOptions;
 
 /** The solvers by name. */
 export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
   'dladmm',
   'inversion-admm',
   'sigmoid-admm',
+  'minibatch-admm',
   ...GRADIENT_SOLVERS,
 ];
 
@@ -46,7 +49,7 @@ type AnyPlan = Plan<IterationRecord> | Plan<SigmoidRecord> | Plan<EpochRecord>;
  */
 export function planOf(options: LayeredOptions): Plan<IterationRecord>;
 export function planOf(options: SigmoidOptions): Plan<SigmoidRecord>;
-export function planOf(options: GradientOptions): Plan<EpochRecord>;
+export function planOf(options: GradientOptions | MinibatchOptions): Plan<EpochRecord>;
 export function planOf(options: TrainOptions): AnyPlan;
 export function planOf(options: TrainOptions): AnyPlan {
   checkObject(options, 'an object', 'options');
@@ -54,6 +57,7 @@ export function planOf(options: TrainOptions): AnyPlan {
   if (solver === 'dladmm') return layered(dladmmPlanOf(options as DladmmOptions));
   if (solver === 'inversion-admm') return layered(inversionPlanOf(options as InversionOptions));
   if (solver === 'sigmoid-admm') return constraints(sigmoidPlanOf(options as SigmoidOptions));
+  if (solver === 'minibatch-admm') return minibatch(minibatchPlanOf(options as MinibatchOptions));
   return gradient(gradientPlanOf(options as GradientOptions));
 }
 
@@ -73,4 +77,10 @@ const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecor
   ...plan,
   needsTrainLoss: false,
   open: (data, opened, takeUp) => openGradient(plan, data, opened, takeUp),
+});
+
+const minibatch = (plan: CommonPlan<EpochRecord> & MinibatchPlan): Plan<EpochRecord> => ({
+  ...plan,
+  needsTrainLoss: false,
+  open: (data, opened, takeUp) => openMinibatch(plan, data, opened, takeUp),
 });

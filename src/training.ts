@@ -15,6 +15,7 @@ import { checkObject } from './checks.js';
 import type { Engine, Watched } from './engine.js';
 import { DlAdmmError } from './errors.js';
 import type { GradientOptions } from './gradient-options.js';
+import type { MinibatchOptions } from './minibatch-options.js';
 import { Model } from './model.js';
 import type { Numbers } from './native.js';
 import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
@@ -309,7 +310,7 @@ export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRec
  */
 export function train(data: TrainingData, options: LayeredOptions): Training;
 export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
-export function train(data: TrainingData, options: GradientOptions): Training<EpochRecord>;
+export function train(data: TrainingData, options: GradientOptions | MinibatchOptions): Training<EpochRecord>;
 export function train(data: TrainingData, options: TrainOptions): AnyTraining;
 export function train(data: TrainingData, options: TrainOptions): AnyTraining {
   const plan = planOf(options);
@@ -335,7 +336,10 @@ export function train(data: TrainingData, options: TrainOptions): AnyTraining {
  */
 export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
 export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
-export async function fit(data: TrainingData, options: GradientOptions): Promise<FitResult<EpochRecord>>;
+export async function fit(
+  data: TrainingData,
+  options: GradientOptions | MinibatchOptions,
+): Promise<FitResult<EpochRecord>>;
 export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
 export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']> {
   const training = train(data, options);

@@ -3,6 +3,7 @@
 #include "addon/constraints.hpp"
 #include "addon/gradient.hpp"
 #include "addon/layered.hpp"
+#include "addon/minibatch.hpp"
 #include "addon/network.hpp"
 #include "addon/storage.hpp"
 #include "core/linalg/library.hpp"
@@ -68,6 +69,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Layered", Layered::define(env));
   exports.Set("Constraints", Constraints::define(env));
   exports.Set("GradientTrainer", GradientTrainer::define(env));
+  exports.Set("Minibatch", Minibatch::define(env));
   exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
   exports.Set("Hash64", HashHandle::define(env));

@@ -3,6 +3,7 @@ import type { DladmmOptions } from '../dladmm-options.js';
 import { DlAdmmError } from '../errors.js';
 import type { GradientOptions } from '../gradient-options.js';
 import type { InversionOptions } from '../inversion-options.js';
+import type { MinibatchOptions } from '../minibatch-options.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
 import { type ResumeOptions, resumedOptions } from '../resume.js';
@@ -40,10 +41,12 @@ export interface TrainFlags
     Pick<SigmoidOptions, 'lambda' | 'majoriser'>,
     Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction' | 'weightDecay'>,
     Pick<SgdOptions, 'momentum' | 'nesterov'>,
-    Pick<BadmOptions, 'sigma' | 'subBatches'> {
+    Pick<BadmOptions, 'sigma' | 'subBatches'>,
+    Pick<MinibatchOptions, 'damping' | 'gram' | 'rank' | 'gramEvery'> {
   readonly learningRate?: number;
   readonly solver?: NonNullable<TrainOptions['solver']>;
   readonly loss?: Exclude<Loss, 'squared-error'>;
+  readonly step?: number;
   readonly stepW?: StepChoice;
   readonly stepA?: StepChoice;
   readonly init?: DladmmOptions['initialisation'];
@@ -70,11 +73,13 @@ function optionsOf(flags: TrainFlags): Job['options'] {
   const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
   const { solver, loss, beta, gamma, warmStart, stepW, stepA, lambda, majoriser } = flags;
   const { epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate } = flags;
+  const { damping, gram, rank, gramEvery } = flags;
   const step = given({ W: stepW, a: stepA });
   return given({
     ...{ solver, loss, beta, gamma, warmStart, lambda, majoriser },
     ...{ epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate },
-    step: Object.keys(step).length === 0 ? undefined : step,
+    ...{ damping, gram, rank, gramEvery },
+    step: Object.keys(step).length === 0 ? flags.step : step,
     ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
     ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },
     outputSolver: outputSolver && { solver: outputSolver },
