@@ -1,3 +1,4 @@
+import type { NodesLike } from './graph-samples.js';
 import type { Parameters } from './initialisation.js';
 import type { LabelledSamples } from './layered-state.js';
 import type { NativeState, Numbers } from './native.js';
@@ -27,6 +28,9 @@ export interface Persistence {
   endsAfresh(iteration: number): boolean;
 }
 
+/** What a training evaluates beside its training set: samples, or on a graph nodes of it. */
+export type AnySamples = LabelledSamples | NodesLike;
+
 /** What an engine does in place of starting its variables, once it is open. */
 export type TakeUp = (persistence: Persistence | undefined, samples: number) => Promise<void>;
 
@@ -34,9 +38,9 @@ export type TakeUp = (persistence: Persistence | undefined, samples: number) => 
  * One face for all solvers: samples and parameters in native memory, and something that an iteration does to them. A
  * training opens it, advances it, evaluates, reads the parameters, closes it.
  */
-export interface Engine<R extends ProgressRecord> {
+export interface Engine<R extends ProgressRecord, S = LabelledSamples> {
   readonly samples: number;
-  addEvaluationSet(samples: LabelledSamples, name: string): Promise<number>;
+  addEvaluationSet(samples: S, name: string): Promise<number>;
   advance(iteration: number): Promise<Advance<R>>;
   /** The complete record of the iteration just done: schedules look at it. */
   learn(record: R): void;

@@ -20,11 +20,28 @@ export {
   ConstraintsState,
   type ConstraintsStateOptions,
 } from './constraints-state.js';
+export type { Csr } from './csr.js';
 export * from './data/index.js';
+export { DLADMM_GRAPH_DEFAULTS, type DladmmGraphOptions, type GraphSchedule } from './dladmm-graph-options.js';
 export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-options.js';
 export { DlAdmmError, type ErrorCode } from './errors.js';
 export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
 export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
+export { GRAPH_GRADIENT_DEFAULTS, type GraphGradientOptions } from './graph-gradient-options.js';
+export {
+  type EvaluatedNodes,
+  GraphGradientState,
+  type GraphGradientStateOptions,
+} from './graph-gradient-state.js';
+export type { GraphInitialisation } from './graph-initialisation.js';
+export { GraphModel, type GraphModelParts } from './graph-model.js';
+export type { GraphLike, GraphSamples, NodesLike } from './graph-samples.js';
+export {
+  GraphState,
+  type GraphStateOptions,
+  type GraphSweepPenalties,
+  type GraphSweepResult,
+} from './graph-state.js';
 export { type Info, info } from './info.js';
 export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
@@ -48,13 +65,16 @@ export type { Activation, Loss, Network } from './network.js';
 export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './onnx/export.js';
 export { type ImportOptions, importOnnx } from './onnx/import.js';
 export type { CommonOptions, EarlyStopping } from './options.js';
-export { type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
+export { GRAPH_SOLVERS, type GraphTrainOptions, type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
 export type {
   AnyRecord,
   CheckpointRecord,
   ConstraintMeasures,
   ConstraintUpdateRecord,
   EpochRecord,
+  GraphMeasures,
+  GraphRecord,
+  GraphUpdateRecord,
   IterationRecord,
   Measures,
   Metrics,
@@ -68,6 +88,7 @@ export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
 export { SIGMOID_DEFAULTS, type SigmoidOptions } from './sigmoid-options.js';
 export type { BadmOptions, SisaOptions } from './solvers/badm.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
+export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn.js';
 export type {
   AdadeltaOptions,
   AdagradOptions,
@@ -101,12 +122,17 @@ export {
   type ConstraintBlock,
   type ConstraintSweep,
   type ConstraintUpdate,
+  type GraphBlock,
+  type GraphSweep,
+  type GraphUpdate,
   Lambda,
   type Sweep,
+  U,
   type Update,
   u,
   V,
   W,
+  Z,
   z,
 } from './sweep.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './table.js';

@@ -44,8 +44,10 @@ export interface StoredModel {
  * of format 2 (labelKind, standardisation, columns) is written in format 1.
  */
 const FORMAT = 2;
-const NETWORK = 'network';
-const NOTE = 'note.';
+export const NETWORK = 'network';
+/** What the metadata of a graph convolutional network call it; a perceptron has no such word. */
+export const GRAPH_KIND = 'gcn';
+export const NOTE = 'note.';
 const MAX_WIDTH = 2 ** 31 - 1;
 const LOSSES: readonly unknown[] = [
   'softmax-cross-entropy',
@@ -59,7 +61,7 @@ const ARRAYS = { float32: Float32Array, float64: Float64Array } as const;
 const DTYPES = { float32: 'F32', float64: 'F64' } as const;
 
 /** How a thing is refused: as an argument on writing, as a damaged file on reading. */
-type Refuse = (what: string, name: string, received: unknown) => DlAdmmError;
+export type Refuse = (what: string, name: string, received: unknown) => DlAdmmError;
 
 const weightName = (l: number): string => `${2 * (l - 1)}.weight`;
 const STANDARDISATION = { mean: 'standardisation.mean', scale: 'standardisation.scale' } as const;
@@ -72,7 +74,7 @@ const isWidth = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_WIDTH;
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-function checkLayers(layers: unknown, refuse: Refuse): readonly number[] {
+export function checkLayers(layers: unknown, refuse: Refuse): readonly number[] {
   if (!Array.isArray(layers) || layers.length < 2) throw refuse('an array of at least two widths', 'layers', layers);
   return layers.map((width: unknown, l) => {
     if (!isWidth(width)) throw refuse(`an integer from 1 to ${MAX_WIDTH}`, `layers[${l}]`, width);
@@ -86,17 +88,17 @@ function checkSlope(slope: unknown, refuse: Refuse): number {
   return slope;
 }
 
-function checkLoss(loss: unknown, refuse: Refuse): StoredLoss {
+export function checkLoss(loss: unknown, refuse: Refuse): StoredLoss {
   if (!LOSSES.includes(loss)) throw refuse(`one of ${LOSSES.join(', ')}`, 'loss', loss);
   return loss as StoredLoss;
 }
 
-function checkDtype(dtype: unknown, refuse: Refuse): StoredModel['dtype'] {
+export function checkDtype(dtype: unknown, refuse: Refuse): StoredModel['dtype'] {
   if (dtype !== 'float32' && dtype !== 'float64') throw refuse('float32 or float64', 'dtype', dtype);
   return dtype;
 }
 
-function checkClasses(classes: unknown, outputs: number, refuse: Refuse): readonly string[] {
+export function checkClasses(classes: unknown, outputs: number, refuse: Refuse): readonly string[] {
   if (!Array.isArray(classes) || classes.length !== outputs || !classes.every(isText)) {
     throw refuse(`an array of ${outputs} strings, one a class`, 'classes', classes);
   }
@@ -115,9 +117,9 @@ function checkFinite(data: Float32Array | Float64Array, columns: number, name: s
 
 // ---------------------------------------------------------------------------------------------------------------- writing
 
-const refuseArgument: Refuse = (what, name, received) => expected(what, `model.${name}`, received);
+export const refuseArgument: Refuse = (what, name, received) => expected(what, `model.${name}`, received);
 
-function checkedActivation(activation: StoredActivation): { readonly name: string; readonly slope?: number } {
+export function checkedActivation(activation: StoredActivation): { readonly name: string; readonly slope?: number } {
   const plain = PLAIN_ACTIVATIONS.find((name) => name === activation);
   if (plain !== undefined) return { name: plain };
   if (!isObject(activation) || Object.keys(activation).join() !== 'leakyRelu') {
@@ -126,7 +128,7 @@ function checkedActivation(activation: StoredActivation): { readonly name: strin
   return { name: 'leaky-relu', slope: checkSlope(activation.leakyRelu, refuseArgument) };
 }
 
-function checkedArray(
+export function checkedArray(
   arrays: readonly unknown[],
   {
     name,
@@ -154,8 +156,17 @@ function checkLabelKind(kind: unknown, classes: unknown, refuse: Refuse): LabelK
   return known;
 }
 
-const tensor = (shape: readonly number[], data: Float32Array | Float64Array): Tensor =>
+export const tensor = (shape: readonly number[], data: Float32Array | Float64Array): Tensor =>
   data instanceof Float32Array ? { dtype: 'F32', shape, data } : { dtype: 'F64', shape, data };
+
+/** Notes as they stand in the metadata. */
+export function checkedNotes(note: unknown = {}): readonly (readonly [string, string])[] {
+  if (!isObject(note)) throw refuseArgument('an object of strings', 'note', note);
+  return Object.entries(note).map(([name, text]): readonly [string, string] => {
+    if (!isText(text)) throw refuseArgument('a string', `note[${JSON.stringify(name)}]`, text);
+    return [`${NOTE}${name}`, text];
+  });
+}
 
 /**
  * The bytes of the file that `saveModel` writes. The values are copied.
@@ -187,12 +198,7 @@ export function encodeModel(model: StoredModel): Uint8Array {
     ...(labelKind !== 'number' && { labelKind: checkLabelKind(labelKind, classes, refuseArgument) }),
     ...(columns !== undefined && { columns: checkColumns(columns, inputs, refuseArgument) }),
   };
-  const note: unknown = model.note ?? {};
-  if (!isObject(note)) throw refuseArgument('an object of strings', 'note', note);
-  const notes = Object.entries(note).map(([name, text]): [string, string] => {
-    if (!isText(text)) throw refuseArgument('a string', `note[${JSON.stringify(name)}]`, text);
-    return [`${NOTE}${name}`, text];
-  });
+  const notes = checkedNotes(model.note);
 
   const tensors = new Map<string, Tensor>();
   for (let l = 1; l <= count; l++) {
@@ -224,7 +230,7 @@ export async function saveModel(path: string, model: StoredModel): Promise<void>
 
 // ---------------------------------------------------------------------------------------------------------------- reading
 
-function refusalIn(name: string): Refuse {
+export function refusalIn(name: string): Refuse {
   return (what, field, received) =>
     new DlAdmmError(
       'ERR_DLADMM_FORMAT',
@@ -232,7 +238,7 @@ function refusalIn(name: string): Refuse {
     );
 }
 
-function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
+export function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
   const { name, slope, ...unknown } = isObject(value) ? value : {};
   const plain = slope === undefined ? PLAIN_ACTIVATIONS.find((known) => known === name) : undefined;
   if (Object.keys(unknown).length > 0 || (plain === undefined && name !== 'leaky-relu')) {
@@ -242,7 +248,11 @@ function storedActivation(value: unknown, refuse: Refuse): StoredActivation {
   return plain ?? { leakyRelu: checkSlope(slope, refuse) };
 }
 
-function parseNetwork(text: string | undefined, name: string, refuse: Refuse): Readonly<Record<string, unknown>> {
+export function parseNetwork(
+  text: string | undefined,
+  name: string,
+  refuse: Refuse,
+): Readonly<Record<string, unknown>> {
   if (text === undefined) {
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is not a dladmm model: its metadata has no "${NETWORK}"`);
   }
@@ -260,7 +270,7 @@ function parseNetwork(text: string | undefined, name: string, refuse: Refuse): R
   return network;
 }
 
-function readNotes(
+export function readNotes(
   metadata: Readonly<Record<string, string>>,
   refuse: Refuse,
 ): Readonly<Record<string, string>> | undefined {
@@ -271,7 +281,7 @@ function readNotes(
   return rest.length === 0 ? undefined : Object.fromEntries(rest.map(([key, text]) => [key.slice(NOTE.length), text]));
 }
 
-function storedArray(
+export function storedArray(
   tensors: Safetensors['tensors'],
   tensorName: string,
   { dtype, shape, name }: { dtype: StoredModel['dtype']; shape: readonly number[]; name: string },
@@ -314,6 +324,9 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
     name,
     refuse,
   );
+  if (unknown.kind === GRAPH_KIND) {
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', `${name} holds a graph convolutional network: load it with GraphModel`);
+  }
   const fields = format === 1 ? { ...unknown, labelKind, columns } : unknown;
   const [extra] = Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : [field]));
   if (extra !== undefined) throw refuse('no field of that name', 'a field of the network', extra);

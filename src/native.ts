@@ -5,6 +5,9 @@ import { DlAdmmError, type ErrorCode, systemCode } from './errors.js';
 /** Numbers that name the blocks on the way to the addon. */
 export const BLOCK_NUMBER = { W: 0, b: 1, z: 2, a: 3, u: 4 } as const;
 
+/** The same for graph convolutional networks. */
+export const GRAPH_BLOCK_NUMBER = { W: 0, Z: 1, U: 2 } as const;
+
 /** The same for the splitting that keeps all constraints. */
 export const CONSTRAINT_BLOCK_NUMBER = { W: 0, V: 1, Lambda: 2, b: 3 } as const;
 
@@ -287,6 +290,114 @@ export interface NativeMinibatch extends NativeState {
   reset(): Promise<void>;
 }
 
+/** A sparse matrix by rows, or a dense one. */
+interface NativeFeatures {
+  readonly rows: number;
+  readonly columns: number;
+  readonly indptr?: Float64Array;
+  readonly indices?: Int32Array;
+  readonly values: Numbers;
+}
+
+export interface NativeGraphGradientOptions extends NativeNetworkOptions {
+  readonly reduction: 'mean' | 'sum';
+  readonly dropout: number;
+  readonly seed: number;
+  /** λ of each layer. */
+  readonly weightDecay: Float64Array;
+  readonly optimiser: NativeOptimiser;
+  /** As it is: it is normalised in `prepare`. */
+  readonly adjacency: Required<NativeFeatures>;
+  readonly features: NativeFeatures;
+  /** −1 for a node without a class. */
+  readonly labels: Int32Array;
+  readonly training: Int32Array;
+}
+
+export interface NativeGraphOptions extends NativeNetworkOptions {
+  readonly outputWeights: 'quadratic' | 'cholesky';
+  /** As it is: it is normalised in `prepare`. */
+  readonly adjacency: Required<NativeFeatures>;
+  readonly features: NativeFeatures;
+  /** −1 for a node without a class. */
+  readonly labels: Int32Array;
+  readonly training: Int32Array;
+}
+
+export interface NativeGraphPenalties {
+  readonly nu: number;
+  readonly rho: number;
+  readonly theta0: number;
+  readonly tau0: number;
+  readonly growth: number;
+  readonly search: 'backtracking' | 'exact';
+  /** λ of each layer. */
+  readonly l2: Float64Array;
+}
+
+export interface NativeGraphMeasures {
+  readonly residual: Float64Array;
+  readonly loss: number;
+  readonly regularisation: number;
+  readonly dualProduct: number;
+  readonly dualNorm: number;
+  readonly dualIdentity: number;
+  readonly lagrangian: number;
+}
+
+export interface NativeGraphSweep {
+  /** Nine numbers an update: size, kappa, step norm, trials, kept, steps, stationarity, ridge, seconds. */
+  readonly updates: Float64Array;
+  readonly completed: number;
+  readonly stopped: boolean;
+  readonly diverged: boolean;
+  readonly seconds: number;
+  readonly measures?: NativeGraphMeasures;
+}
+
+export interface NativeGraph {
+  /** Comes first: how many bytes `allocate` will take, and how many nodes each layer 0 … L is kept on. */
+  prepare(): Promise<{ readonly bytes: number; readonly nodes: readonly number[] }>;
+  /** Comes second. */
+  allocate(): Promise<void>;
+  start(dual: 'zero' | 'stationary'): Promise<void>;
+  run(updates: Int32Array, penalties: NativeGraphPenalties): Promise<NativeGraphSweep>;
+  measure(penalties: NativeGraphPenalties): Promise<NativeGraphMeasures>;
+  refresh(): Promise<void>;
+  evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
+  /** Seconds that the products of these updates take, each the fastest of `repeats`. */
+  productSeconds(updates: Int32Array, repeats: number): Promise<number>;
+  read(block: number, layer: number): Promise<Numbers>;
+  write(block: number, layer: number, values: Numbers): Promise<void>;
+  stop(): void;
+  close(): void;
+}
+
+export interface NativeGraphLike {
+  readonly adjacency: Required<NativeFeatures>;
+  readonly features: NativeFeatures;
+}
+
+export interface NativeTrainedGraphNetwork {
+  setLayer(layer: number, weights: Numbers): void;
+  predict(graph: NativeGraphLike): Promise<Numbers>;
+  evaluate(graph: NativeGraphLike, labels: Int32Array, nodes: Int32Array): Promise<NativeEvaluation>;
+  close(): void;
+}
+
+export interface NativeGraphGradientTrainer {
+  /** Comes before everything else. */
+  prepare(): Promise<void>;
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+  evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
+  read(layer: number): Promise<Numbers>;
+  write(layer: number, values: Numbers): Promise<void>;
+  /** Ends the call at work between two steps. */
+  stop(): void;
+  close(): void;
+}
+
 export interface NativeBadmOptions {
   readonly dtype: Dtype;
   readonly sizes: readonly number[];
@@ -328,6 +439,14 @@ export interface NativePassOptions {
   readonly repeats: number;
 }
 
+export interface NativeSparseProductOptions {
+  readonly dtype: Dtype;
+  readonly adjacency: Required<NativeFeatures>;
+  readonly columns: number;
+  readonly threads: number;
+  readonly repeats: number;
+}
+
 /** What the C++ addon exports. Not public. */
 export interface NativeAddon {
   readonly Layered: {
@@ -346,6 +465,12 @@ export interface NativeAddon {
     new (options: NativeMinibatchOptions): NativeMinibatch;
     requiredBytes(options: NativeMinibatchOptions): number;
   };
+  readonly Graph: new (options: NativeGraphOptions) => NativeGraph;
+  readonly TrainedGraphNetwork: new (options: NativeNetworkOptions) => NativeTrainedGraphNetwork;
+  readonly GraphGradientTrainer: {
+    new (options: NativeGraphGradientOptions): NativeGraphGradientTrainer;
+    requiredBytes(options: NativeGraphGradientOptions): number;
+  };
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
   readonly Hash64: new () => NativeHash64;
@@ -355,6 +480,13 @@ export interface NativeAddon {
   productSeconds(options: NativeProductOptions): number;
   /** Seconds of the fastest pass x ← c x over `count` numbers. */
   passSeconds(options: NativePassOptions): number;
+  /** Seconds of Ã times a dense matrix of so many columns, and of a copy of that matrix; what the product moves. */
+  sparseProductSeconds(options: NativeSparseProductOptions): {
+    readonly product: number;
+    readonly copy: number;
+    readonly entries: number;
+    readonly bytes: number;
+  };
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

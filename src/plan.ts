@@ -1,16 +1,25 @@
+import type { Learnt } from './arrival.js';
 import { checkObject, oneOf } from './checks.js';
 import { type ConstraintsPlan, openConstraints } from './constraints-engine.js';
+import { type DladmmGraphOptions, dladmmGraphPlanOf } from './dladmm-graph-options.js';
 import { type DladmmOptions, dladmmPlanOf } from './dladmm-options.js';
-import type { Engine, TakeUp } from './engine.js';
+import type { AnySamples, Engine, TakeUp } from './engine.js';
 import { type GradientPlan, openGradient } from './gradient-engine.js';
 import { type GradientOptions, gradientPlanOf } from './gradient-options.js';
+import { openGraph } from './graph-engine.js';
+import { openGraphGradient } from './graph-gradient-engine.js';
+import { type GraphGradientOptions, graphGradientPlanOf } from './graph-gradient-options.js';
+import { GraphModel } from './graph-model.js';
+import { type GraphSamples, graphSamplesOf } from './graph-samples.js';
+import type { Parameters } from './initialisation.js';
 import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
 import { type LayeredPlan, openLayered } from './layered-engine.js';
 import type { LabelledSamples } from './layered-state.js';
 import { type MinibatchPlan, openMinibatch } from './minibatch-engine.js';
 import { type MinibatchOptions, minibatchPlanOf } from './minibatch-options.js';
+import { Model } from './model.js';
 import type { CommonPlan } from './options.js';
-import type { EpochRecord, IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
+import type { EpochRecord, GraphRecord, IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
 import { type SigmoidOptions, sigmoidPlanOf } from './sigmoid-options.js';
 import { GRADIENT_SOLVERS } from './solvers/gradient.js';
 
@@ -19,6 +28,9 @@ export type LayeredOptions = DladmmOptions | InversionOptions;
 
 /** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */
 export type TrainOptions = LayeredOptions | SigmoidOptions | GradientOptions | MinibatchOptions;
+
+/** The options of the solvers that train on a graph; `solver` tells them apart, and is dlADMM where it is left out. */
+export type GraphTrainOptions = DladmmGraphOptions | GraphGradientOptions;
 
 /** The solvers by name. */
 export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
@@ -30,15 +42,20 @@ export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
 ];
 
 /** Options checked and completed, and how to open the engine that they ask for. */
-export interface Plan<R extends ProgressRecord> extends CommonPlan<R> {
+export interface Plan<R extends ProgressRecord, D = LabelledSamples, M = Model> extends CommonPlan<R> {
   /** Whether the solver reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;
   /**
    * `opened` is called as soon as there is something to stop or to close; `takeUp` fills the state of an earlier training
    * in, where there is one.
    */
-  readonly open: (data: LabelledSamples, opened: (engine: Engine<R>) => void, takeUp?: TakeUp) => Promise<void>;
+  readonly open: (data: D, opened: (engine: Engine<R, AnySamples>) => void, takeUp?: TakeUp) => Promise<void>;
+  /** The trained network. */
+  readonly modelOf: (parameters: Parameters, learnt: Learnt) => M;
 }
+
+/** The plan of a training on a graph. */
+export type GraphTrainPlan<R extends ProgressRecord> = Plan<R, GraphSamples, GraphModel>;
 
 type AnyPlan = Plan<IterationRecord> | Plan<SigmoidRecord> | Plan<EpochRecord>;
 
@@ -65,22 +82,60 @@ const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<Iteratio
   ...plan,
   needsTrainLoss: plan.schedule.needsTrainLoss,
   open: (data, opened, takeUp) => openLayered(plan, data, opened, takeUp),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<SigmoidRecord> => ({
   ...plan,
   needsTrainLoss: false,
   open: (data, opened, takeUp) => openConstraints(plan, data, opened, takeUp),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecord> => ({
   ...plan,
   needsTrainLoss: false,
   open: (data, opened, takeUp) => openGradient(plan, data, opened, takeUp),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const minibatch = (plan: CommonPlan<EpochRecord> & MinibatchPlan): Plan<EpochRecord> => ({
   ...plan,
   needsTrainLoss: false,
   open: (data, opened, takeUp) => openMinibatch(plan, data, opened, takeUp),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
+
+/** The solvers that train on a graph, by name. */
+export const GRAPH_SOLVERS: readonly NonNullable<GraphTrainOptions['solver']>[] = ['dladmm', ...GRADIENT_SOLVERS];
+
+/**
+ * Checks every option of a training on a graph once, before native code sees any.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
+ */
+export function graphPlanOf(options: DladmmGraphOptions): GraphTrainPlan<GraphRecord>;
+export function graphPlanOf(options: GraphGradientOptions): GraphTrainPlan<EpochRecord>;
+export function graphPlanOf(options: GraphTrainOptions): GraphTrainPlan<GraphRecord> | GraphTrainPlan<EpochRecord>;
+export function graphPlanOf(options: GraphTrainOptions): GraphTrainPlan<GraphRecord> | GraphTrainPlan<EpochRecord> {
+  checkObject(options, 'an object', 'options');
+  const solver = oneOf(options.solver ?? 'dladmm', GRAPH_SOLVERS, 'solver');
+  if (solver === 'dladmm') return onGraph(dladmmGraphPlanOf(options as DladmmGraphOptions), openGraph);
+  return onGraph(graphGradientPlanOf(options as GraphGradientOptions), openGraphGradient);
+}
+
+function onGraph<R extends ProgressRecord, P extends CommonPlan<R>>(
+  plan: P,
+  open: (
+    plan: P,
+    graph: ReturnType<typeof graphSamplesOf>,
+    opened: (engine: Engine<R, AnySamples>) => void,
+  ) => Promise<void>,
+): GraphTrainPlan<R> {
+  return {
+    ...plan,
+    needsTrainLoss: false,
+    open: async (data, opened) => open(plan, graphSamplesOf(plan.network, plan.dtype, data, 'data'), opened),
+    modelOf: ({ weights }) => new GraphModel({ ...plan, weights }),
+  };
+}

@@ -1,5 +1,5 @@
 import type { Penalties } from './schedule.js';
-import type { ConstraintUpdate, Update } from './sweep.js';
+import type { ConstraintUpdate, GraphUpdate, Update } from './sweep.js';
 
 /** Loss and accuracy of the network (not of the split variables) on a set of samples. */
 export interface Metrics {
@@ -148,6 +148,53 @@ export interface SigmoidRecord extends ConstraintMeasures, ProgressRecord {
   readonly work: SweepWork;
 }
 
+/** Where the split variables of a graph convolutional network stand. Norms are squared and summed over the nodes. */
+export interface GraphMeasures {
+  /** The augmented Lagrangian L_ρ. */
+  readonly lagrangian: number;
+  /** R(Z_L; y), summed over the training nodes. */
+  readonly loss: number;
+  /** Σ Ω_l(W_l). */
+  readonly regularisation: number;
+  /** ‖Z_l − f_l(Ã Z_{l−1} W_l)‖² for l = 1 … L, without f for l = L; over the nodes that the loss can see. */
+  readonly residuals: readonly number[];
+  /** ‖U‖². */
+  readonly dualNorm: number;
+  /** ⟨U, Z_L − Ã Z_{L−1} W_L⟩. */
+  readonly dualProduct: number;
+  /** The largest |∇R(Z_L) + U| of any entry: zero after an exact Z_L and the dual step. */
+  readonly dualIdentity: number;
+}
+
+/** What one update of a graph convolutional network did. Fields that do not apply to its block are absent. */
+export interface GraphUpdateRecord extends GraphUpdate {
+  /** The accepted θ (W) or τ (Z); where none was, the last one tried. */
+  readonly size?: number;
+  /** κ, the smallest size that passes, where the subproblem is quadratic. */
+  readonly kappa?: number;
+  /** ‖Δ‖², the squared length of the step. */
+  readonly stepNorm?: number;
+  /** How many sizes were tried. */
+  readonly trials?: number;
+  /** No size passed, as happens at a kink of the activation: the block is what it was. */
+  readonly kept?: true;
+  /** Z_L: Newton steps, the most that any node took. */
+  readonly steps?: number;
+  /** Z_L: the largest |∇R(Z) + U + ρ(Z − P)| of any entry as the solver ended, in float64. */
+  readonly stationarity?: number;
+  /** W_L by Cholesky: ε, what was added to the diagonal so that the matrix could be factored. */
+  readonly ridge?: number;
+  /** Wall-clock seconds. */
+  readonly seconds: number;
+}
+
+/** What one sweep over a graph convolutional network did. */
+export interface GraphRecord extends GraphMeasures, ProgressRecord {
+  /** The penalties that this iteration used. */
+  readonly penalties: Penalties;
+  readonly updates: readonly GraphUpdateRecord[];
+}
+
 /** What one epoch of a training by gradients did. */
 export interface EpochRecord extends ProgressRecord {
   /** R averaged over the samples as the epoch met them, each at the parameters of its step. */
@@ -157,4 +204,4 @@ export interface EpochRecord extends ProgressRecord {
 }
 
 /** The record of any solver. */
-export type AnyRecord = IterationRecord | SigmoidRecord | EpochRecord;
+export type AnyRecord = IterationRecord | SigmoidRecord | EpochRecord | GraphRecord;

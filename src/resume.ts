@@ -3,6 +3,7 @@ import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-f
 import type { CheckpointOptions } from './checkpoint-options.js';
 import { checkObject, flag } from './checks.js';
 import { DlAdmmError, describe, expected } from './errors.js';
+import type { GraphSamples } from './graph-samples.js';
 import { toJson } from './json.js';
 import type { Dtype } from './native.js';
 import type { Activation, Loss } from './network.js';
@@ -153,7 +154,7 @@ export async function resumeTraining(
 ): Promise<Training<AnyRecord>> {
   checkObject(data, '{ x, labels } or { x, y }', 'data');
   const { identity, training, merged } = await lookInto(path, options);
-  const plan = planOf(merged) as unknown as Plan<AnyRecord>;
+  const plan = planOf(merged) as unknown as Plan<AnyRecord, TrainingData | GraphSamples>;
   if (plan.earlyStopping && data.validation === undefined) {
     throw expected('a validation set, which early stopping needs,', 'data.validation', undefined);
   }

@@ -24,8 +24,20 @@ export interface ConstraintUpdate {
 /** The ordered updates of one iteration of such a solver, for a network of N layers. */
 export type ConstraintSweep = (N: number) => Iterable<ConstraintUpdate>;
 
+/** The blocks of a graph convolutional network: weights, the outputs of a layer, and the dual variable. */
+export type GraphBlock = 'W' | 'Z' | 'U';
+
+/** Minimise the augmented Lagrangian over one block of layer 1 … L, the rest held fixed (for U: the dual step). */
+export interface GraphUpdate {
+  readonly block: GraphBlock;
+  readonly layer: number;
+}
+
+/** The ordered updates of one iteration of such a solver, for a network of L layers. */
+export type GraphSweep = (L: number) => Iterable<GraphUpdate>;
+
 /** A block of any splitting. */
-export type AnyBlock = Block | ConstraintBlock;
+export type AnyBlock = Block | ConstraintBlock | GraphBlock;
 
 /** Minimises over the weights of a layer. */
 export const W = (layer: number): { readonly block: 'W'; readonly layer: number } => ({ block: 'W', layer });
@@ -39,6 +51,10 @@ export const a = (layer: number): Update => ({ block: 'a', layer });
 export const u = (layer: number): Update => ({ block: 'u', layer });
 /** Minimises over the activations of a layer, where every constraint has its multiplier. */
 export const V = (layer: number): ConstraintUpdate => ({ block: 'V', layer });
+/** Minimises over the outputs of a layer of a graph convolutional network. */
+export const Z = (layer: number): GraphUpdate => ({ block: 'Z', layer });
+/** Moves the multiplier of its output constraint. */
+export const U = (layer: number): GraphUpdate => ({ block: 'U', layer });
 /** Moves the multiplier of a layer’s constraint. */
 export const Lambda = (layer: number): ConstraintUpdate => ({ block: 'Lambda', layer });
 
@@ -60,11 +76,20 @@ export function listConstraintUpdates(sweep: ConstraintSweep, N: number): readon
   return listed(sweep, N, checkedConstraintUpdate);
 }
 
-function listed<U>(sweep: unknown, L: number, check: (update: unknown, L: number, name: string) => U): readonly U[] {
+/**
+ * The updates of a sweep of a graph convolutional network, checked: U exists for the last layer alone.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
+ */
+export function listGraphUpdates(sweep: GraphSweep, L: number): readonly GraphUpdate[] {
+  return listed(sweep, L, checkedGraphUpdate);
+}
+
+function listed<T>(sweep: unknown, L: number, check: (update: unknown, L: number, name: string) => T): readonly T[] {
   if (typeof sweep !== 'function') throw expected('a function of the number of layers', 'sweep', sweep);
   const all: unknown = sweep(L);
   if (!isIterable(all)) throw expected('an iterable of updates', 'what the sweep returns', all);
-  const updates: U[] = [];
+  const updates: T[] = [];
   for (const update of all) {
     updates.push(check(update, L, `update ${updates.length} of the sweep`));
     if (updates.length > 100_000)
@@ -97,6 +122,19 @@ export function checkedConstraintUpdate(update: unknown, N: number, name: string
   if (known === undefined) throw expected("a block 'W', 'V' or 'Lambda'", name, block);
   if (typeof layer !== 'number' || !Number.isInteger(layer) || layer < 1 || layer > N) {
     throw expected(`a layer from 1 to ${N} for block ${known}`, name, layer, 'ERR_DLADMM_RANGE');
+  }
+  return { block: known, layer };
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function checkedGraphUpdate(update: unknown, L: number, name: string): GraphUpdate {
+  if (typeof update !== 'object' || update === null) throw expected('{ block, layer }', name, update);
+  const { block, layer } = update as { readonly block?: unknown; readonly layer?: unknown };
+  const known = (['W', 'Z', 'U'] as const).find((candidate) => candidate === block);
+  if (known === undefined) throw expected("a block 'W', 'Z' or 'U'", name, block);
+  const low = known === 'U' ? L : 1;
+  if (typeof layer !== 'number' || !Number.isInteger(layer) || layer < low || layer > L) {
+    throw expected(`a layer from ${low} to ${L} for block ${known}`, name, layer, 'ERR_DLADMM_RANGE');
   }
   return { block: known, layer };
 }

@@ -12,21 +12,34 @@ import {
   takeUpFrom,
 } from './checkpoint.js';
 import { checkObject } from './checks.js';
-import type { Engine, Watched } from './engine.js';
+import type { DladmmGraphOptions } from './dladmm-graph-options.js';
+import type { AnySamples, Engine, Watched } from './engine.js';
 import { DlAdmmError } from './errors.js';
 import type { GradientOptions } from './gradient-options.js';
+import type { GraphGradientOptions } from './graph-gradient-options.js';
+import type { GraphModel } from './graph-model.js';
+import { type GraphSamples, isGraph, type NodesLike } from './graph-samples.js';
 import type { MinibatchOptions } from './minibatch-options.js';
-import { Model } from './model.js';
+import type { Model } from './model.js';
 import type { Numbers } from './native.js';
-import { type LayeredOptions, type Plan, planOf, type TrainOptions } from './plan.js';
+import {
+  type GraphTrainOptions,
+  graphPlanOf,
+  type LayeredOptions,
+  type Plan,
+  planOf,
+  type TrainOptions,
+} from './plan.js';
 import type {
   CheckpointRecord,
   EpochRecord,
+  GraphRecord,
   IterationRecord,
   Metrics,
   ProgressRecord,
   SigmoidRecord,
 } from './record.js';
+import type { LabelledSamples } from './samples.js';
 import type { SigmoidOptions } from './sigmoid-options.js';
 import type { AnyBlock } from './sweep.js';
 
@@ -54,8 +67,8 @@ export type Status =
     };
 
 /** What a training gives. */
-export interface FitResult<R extends ProgressRecord = IterationRecord> {
-  readonly model: Model;
+export interface FitResult<R extends ProgressRecord = IterationRecord, M = Model> {
+  readonly model: M;
   readonly status: Status;
   /** Iterations that ran to their end, those before an interruption included. */
   readonly iterations: number;
@@ -69,15 +82,15 @@ export interface FitResult<R extends ProgressRecord = IterationRecord> {
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
  * after a `break`, or an abort) `result` has the model.
  */
-export class Training<R extends ProgressRecord = IterationRecord> implements AsyncIterable<R> {
-  readonly #plan: Plan<R>;
-  readonly #data: TrainingData;
+export class Training<R extends ProgressRecord = IterationRecord, M = Model> implements AsyncIterable<R> {
+  readonly #plan: Plan<R, LabelledSamples | GraphSamples, M>;
+  readonly #data: TrainingData | GraphSamples;
   readonly #options: StoredTraining['options'];
   readonly #from: Resumption | undefined;
   readonly #history: R[] = [];
-  #engine: Engine<R> | undefined;
+  #engine: Engine<R, AnySamples> | undefined;
   #keeper: Keeper | undefined;
-  #result: FitResult<R> | undefined;
+  #result: FitResult<R, M> | undefined;
   #started = false;
 
   /**
@@ -85,7 +98,12 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
    *
    * @internal
    */
-  constructor(data: TrainingData, plan: Plan<R>, options: StoredTraining['options'], from?: Resumption) {
+  constructor(
+    data: TrainingData | GraphSamples,
+    plan: Plan<R, LabelledSamples | GraphSamples, M>,
+    options: StoredTraining['options'],
+    from?: Resumption,
+  ) {
     this.#data = data;
     this.#plan = plan;
     this.#options = options;
@@ -93,7 +111,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   }
 
   /** @throws DlAdmmError ERR_DLADMM_CLOSED while the training has not ended, or where it failed */
-  get result(): FitResult<R> {
+  get result(): FitResult<R, M> {
     if (this.#result === undefined) {
       throw new DlAdmmError('ERR_DLADMM_CLOSED', 'The training has no result yet: iterate over it to its end first');
     }
@@ -151,7 +169,8 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       return this.#keeper?.save({ iteration: done, elapsed: elapsed(), ...(best && { best }) });
     };
     try {
-      const set = await trainingSet(this.#data, this.#plan);
+      const data = this.#data;
+      const set = isGraph(data) ? { samples: data, learnt: {} } : await trainingSet(data, this.#plan);
       learnt = set.learnt;
       await this.#plan.open(
         set.samples,
@@ -164,7 +183,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
           }),
       );
       parametersReady = true;
-      const engine = this.#engine as unknown as Engine<R>;
+      const engine = this.#engine as unknown as Engine<R, AnySamples>;
       const sets = await this.#evaluationSets(engine, learnt);
       await this.#openKeeper(engine, sets, learnt);
       status = this.#ending(done, best) ?? status;
@@ -194,13 +213,13 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
       }
     } finally {
       signal?.removeEventListener('abort', stop);
-      const engine = this.#engine as Engine<R> | undefined;
+      const engine = this.#engine as Engine<R, AnySamples> | undefined;
       if (engine !== undefined) {
         try {
           if (parametersReady) {
             const parameters = best?.parameters ?? (await engine.parameters());
             this.#result = {
-              model: new Model({ ...this.#plan, ...learnt, ...parameters }),
+              model: this.#plan.modelOf(parameters, learnt),
               status,
               iterations: done,
               history: this.#history,
@@ -228,7 +247,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   }
 
   async #openKeeper(
-    { samples, persistence }: Engine<R>,
+    { samples, persistence }: Engine<R, AnySamples>,
     { validation }: EvaluationSets,
     learnt: Learnt,
   ): Promise<void> {
@@ -251,8 +270,18 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     this.#keeper = await openKeeper(kept);
   }
 
-  async #evaluationSets(engine: Engine<R>, learnt: Learnt): Promise<EvaluationSets> {
-    const { validation, test } = this.#data;
+  async #evaluationSets(engine: Engine<R, AnySamples>, learnt: Learnt): Promise<EvaluationSets> {
+    const data = this.#data;
+    if (isGraph(data)) {
+      const { validationIndex, testIndex } = data;
+      return {
+        ...(validationIndex !== undefined && {
+          validation: await engine.addEvaluationSet(validationIndex, 'validation'),
+        }),
+        ...(testIndex !== undefined && { test: await engine.addEvaluationSet(testIndex, 'test') }),
+      };
+    }
+    const { validation, test } = data;
     const add = async (set: ArrivingSamples, name: string): Promise<number> =>
       engine.addEvaluationSet(await evaluationSet(set, this.#plan, learnt, name), name);
     return {
@@ -262,7 +291,7 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
   }
 
   async #record(
-    engine: Engine<R>,
+    engine: Engine<R, AnySamples>,
     sets: EvaluationSets,
     progress: Omit<R, Watched>,
     iteration: number,
@@ -283,7 +312,11 @@ export class Training<R extends ProgressRecord = IterationRecord> implements Asy
     } as unknown as R;
   }
 
-  async #keepBest(engine: Engine<R>, record: R, best: BestModel | undefined): Promise<BestModel | undefined> {
+  async #keepBest(
+    engine: Engine<R, AnySamples>,
+    record: R,
+    best: BestModel | undefined,
+  ): Promise<BestModel | undefined> {
     const early = this.#plan.earlyStopping;
     if (early === undefined || record.validation === undefined) return best;
     const score = scoreOf(record.validation, early.metric);
@@ -297,6 +330,12 @@ interface EvaluationSets {
   readonly test?: number;
 }
 
+/** What early stopping watches. */
+const validationOf = (data: TrainingData | GraphSamples): ArrivingSamples | NodesLike | undefined =>
+  isGraph(data) ? data.validationIndex : data.validation;
+
+/** A training on a graph by any solver. */
+export type GraphTraining = Training<GraphRecord, GraphModel> | Training<EpochRecord, GraphModel>;
 /** A training by any solver. */
 export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
 
@@ -308,25 +347,31 @@ export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRec
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
+export function train(data: GraphSamples, options: DladmmGraphOptions): Training<GraphRecord, GraphModel>;
+export function train(data: GraphSamples, options: GraphGradientOptions): Training<EpochRecord, GraphModel>;
+export function train(data: GraphSamples, options: GraphTrainOptions): GraphTraining;
 export function train(data: TrainingData, options: LayeredOptions): Training;
 export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
 export function train(data: TrainingData, options: GradientOptions | MinibatchOptions): Training<EpochRecord>;
 export function train(data: TrainingData, options: TrainOptions): AnyTraining;
-export function train(data: TrainingData, options: TrainOptions): AnyTraining {
-  const plan = planOf(options);
-  checkObject(data, '{ x, labels } or { x, y }', 'data');
-  if (plan.earlyStopping && data.validation === undefined) {
+export function train(
+  data: TrainingData | GraphSamples,
+  options: TrainOptions | GraphTrainOptions,
+): AnyTraining | GraphTraining {
+  const plan = isGraph(data) ? graphPlanOf(options as GraphTrainOptions) : planOf(options as TrainOptions);
+  checkObject(data, '{ x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
+  if (plan.earlyStopping && validationOf(data) === undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       'Expected a validation set in data for earlyStopping but received none',
     );
   }
   // One class for all; which record it tells of follows from the options.
-  return new Training<ProgressRecord>(
+  return new Training<ProgressRecord, Model | GraphModel>(
     data,
-    plan as unknown as Plan<ProgressRecord>,
+    plan as unknown as Plan<ProgressRecord, LabelledSamples | GraphSamples, Model | GraphModel>,
     storedOptionsOf(options, plan),
-  ) as unknown as AnyTraining;
+  ) as unknown as AnyTraining | GraphTraining;
 }
 
 /**
@@ -334,6 +379,12 @@ export function train(data: TrainingData, options: TrainOptions): AnyTraining {
  *
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
+export async function fit(data: GraphSamples, options: DladmmGraphOptions): Promise<FitResult<GraphRecord, GraphModel>>;
+export async function fit(
+  data: GraphSamples,
+  options: GraphGradientOptions,
+): Promise<FitResult<EpochRecord, GraphModel>>;
+export async function fit(data: GraphSamples, options: GraphTrainOptions): Promise<GraphTraining['result']>;
 export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
 export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
 export async function fit(
@@ -341,8 +392,11 @@ export async function fit(
   options: GradientOptions | MinibatchOptions,
 ): Promise<FitResult<EpochRecord>>;
 export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
-export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']> {
-  const training = train(data, options);
+export async function fit(
+  data: TrainingData | GraphSamples,
+  options: TrainOptions | GraphTrainOptions,
+): Promise<(AnyTraining | GraphTraining)['result']> {
+  const training = train(data as TrainingData, options as TrainOptions);
   for await (const _ of training);
   return training.result;
 }

@@ -2,9 +2,13 @@
 #include "addon/badm_optimizer.hpp"
 #include "addon/constraints.hpp"
 #include "addon/gradient.hpp"
+#include "addon/graph.hpp"
+#include "addon/graph_gradient.hpp"
+#include "addon/graph_network.hpp"
 #include "addon/layered.hpp"
 #include "addon/minibatch.hpp"
 #include "addon/network.hpp"
+#include "addon/sparse.hpp"
 #include "addon/storage.hpp"
 #include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
@@ -63,6 +67,34 @@ Napi::Value measure_pass(const Napi::CallbackInfo& call) {
   }
 }
 
+// sparseProductSeconds({ dtype, adjacency, columns, threads, repeats }): of the normalised adjacency times a dense
+// matrix, and of a copy of that; blocks; for benchmarks. → { product, copy, entries, bytes }
+Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
+  const Napi::Object options = object_argument(call, 0, "options");
+  const std::size_t columns = member_size(options, "columns");
+  const unsigned threads = threads_from(options);
+  const int repeats = static_cast<int>(std::clamp<std::size_t>(member_size(options, "repeats"), 1, 1000));
+  const auto measure = [&]<typename T>(T) {
+    const Csr<T> given = csr_member<T>(options, "adjacency");
+    if (given.rows != given.columns || given.rows == 0 || columns == 0) reject(call.Env(), "sizes must be positive");
+    const Csr<T> a = normalised_adjacency(given.view());
+    const SparseSeconds seconds = sparse_product_seconds<T>(a.view(), columns, threads, repeats);
+    auto out = Napi::Object::New(call.Env());
+    out.Set("product", seconds.product);
+    out.Set("copy", seconds.copy);
+    out.Set("entries", static_cast<double>(a.entries()));
+    out.Set("bytes", product_bytes(a.entries(), a.rows, columns, sizeof(T)));
+    return out;
+  };
+  try {
+    return wants_float32(options) ? measure(float{}) : measure(double{});
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception&) {
+    throw to_error(call.Env(), std::current_exception());
+  }
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
   blas::set_own_threads(1);
@@ -70,6 +102,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Constraints", Constraints::define(env));
   exports.Set("GradientTrainer", GradientTrainer::define(env));
   exports.Set("Minibatch", Minibatch::define(env));
+  exports.Set("Graph", Graph::define(env));
+  exports.Set("TrainedGraphNetwork", TrainedGraphNetwork::define(env));
+  exports.Set("GraphGradientTrainer", GraphGradientTrainer::define(env));
   exports.Set("BadmOptimizer", BadmOptimizer::define(env));
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
   exports.Set("Hash64", HashHandle::define(env));
@@ -77,6 +112,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
   exports.Set("passSeconds", Napi::Function::New(env, measure_pass, "passSeconds"));
+  exports.Set("sparseProductSeconds", Napi::Function::New(env, measure_sparse_product, "sparseProductSeconds"));
   return exports;
 }
 

@@ -82,12 +82,12 @@ inline std::span<const std::int32_t> int32_argument(const Napi::CallbackInfo& in
 // Copies a Float32Array or Float64Array into `to`, whose length it must have. Returns the index of the first value that
 // is not finite (in the type of `to`), or −1.
 template <typename T>
-double copy_numbers(const Napi::CallbackInfo& info, std::size_t i, const char* name, std::span<T> to) {
-  if (!info[i].IsTypedArray()) reject(info.Env(), std::string(name) + " must be a typed array");
-  const auto array = info[i].As<Napi::TypedArray>();
+double copy_values(Napi::Env env, const Napi::Value& values, const char* name, std::span<T> to) {
+  if (!values.IsTypedArray()) reject(env, std::string(name) + " must be a typed array");
+  const auto array = values.As<Napi::TypedArray>();
   if (array.ElementLength() != to.size()) {
-    reject(info.Env(), std::string(name) + " must have " + std::to_string(to.size()) + " elements, not " +
-                           std::to_string(array.ElementLength()));
+    reject(env, std::string(name) + " must have " + std::to_string(to.size()) + " elements, not " +
+                    std::to_string(array.ElementLength()));
   }
   const auto copy = [&](auto* from) -> double {
     // One branch at the end of a cheap sum finds nearly all clean chunks: x − x is 0 for finite x, NaN otherwise.
@@ -110,8 +110,14 @@ double copy_numbers(const Napi::CallbackInfo& info, std::size_t i, const char* n
     case napi_float64_array:
       return copy(array.As<Napi::Float64Array>().Data());
     default:
-      reject(info.Env(), std::string(name) + " must be a Float32Array or a Float64Array");
+      reject(env, std::string(name) + " must be a Float32Array or a Float64Array");
   }
+}
+
+// The same for an argument.
+template <typename T>
+double copy_numbers(const Napi::CallbackInfo& info, std::size_t i, const char* name, std::span<T> to) {
+  return copy_values<T>(info.Env(), info[i], name, to);
 }
 
 }  // namespace dladmm::addon

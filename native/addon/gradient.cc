@@ -4,23 +4,9 @@
 #include <cmath>
 
 #include "addon/optimiser.hpp"
+#include "addon/steps.hpp"
 
 namespace dladmm::addon {
-namespace {
-
-Napi::Object to_object(Napi::Env env, const StepsRecord& record) {
-  auto out = Napi::Object::New(env);
-  out.Set("steps", static_cast<double>(record.steps));
-  out.Set("samples", static_cast<double>(record.samples));
-  out.Set("loss", record.loss);
-  out.Set("stopped", record.stopped);
-  out.Set("diverged", record.diverged);
-  out.Set("seconds", record.seconds);
-  return out;
-}
-
-}  // namespace
-
 TrainerSetup GradientTrainer::setup_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
   TrainerSetup setup;
@@ -65,18 +51,13 @@ GradientTrainer::Place GradientTrainer::place_argument(const Napi::CallbackInfo&
 Napi::Value GradientTrainer::run(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const std::size_t count = size_argument(info, 0, "count");
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    reject(info.Env(), "rates must be a Float64Array");
-  }
-  const auto given = info[1].As<Napi::Float64Array>();
-  std::vector<double> rates(given.Data(), given.Data() + given.ElementLength());
-  if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one learning rate is needed, or one a step");
+  auto rates = rates_argument(info, 1, count);
   return answer_later<StepsRecord>(
       info.Env(),
       [this, count, rates = std::move(rates)](auto& typed, StepsRecord& record) {
         typed.state->run(count, rates, stop(), record);
       },
-      [](Napi::Env env, const StepsRecord& record) { return to_object(env, record); });
+      [](Napi::Env env, const StepsRecord& record) { return steps_object(env, record); });
 }
 
 Napi::Value GradientTrainer::reset(const Napi::CallbackInfo& info) {

@@ -12,6 +12,12 @@ export function parseNumber(text: string): number {
   return value;
 }
 
+/** One number, or several with commas between them. */
+export function parseNumbers(text: string): number | readonly number[] {
+  const numbers = text.split(',').map(parseNumber);
+  return numbers.length === 1 ? (numbers[0] as number) : numbers;
+}
+
 export function parseWhole(text: string): number {
   const value = parseNumber(text);
   if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Expected a whole number.');

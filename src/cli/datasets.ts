@@ -1,4 +1,5 @@
 import { type DatasetListing, listDatasets } from '../data/datasets.js';
+import { type GraphListing, listGraphs } from '../data/graphs.js';
 import type { Terminal } from './terminal.js';
 
 /** The options of `dladmm datasets`. */
@@ -27,10 +28,27 @@ function describe(set: DatasetListing): string {
   ].join('\n');
 }
 
+function describeGraph({ name, title, nodes, edges, features, classes, folder, origin }: GraphListing): string {
+  return [
+    `${name}: ${title}`,
+    `  graph, ${count(nodes)} nodes and ${count(edges)} edges, ${features} features, ${classes} classes; train --graph ${name}`,
+    folder === undefined
+      ? `  not here; --data-dir says where graphs/${name}.npz is`
+      : `  found in ${folder} (${origin})`,
+  ].join('\n');
+}
+
 /** `dladmm datasets` */
 export async function datasetsCommand({ dataDir, json }: DatasetsFlags, terminal: Terminal): Promise<number> {
-  const sets = await listDatasets(dataDir === undefined ? {} : { dataDir });
-  const plain = sets.map((set) => ({ ...set, folder: set.folder ?? null, origin: set.origin ?? null }));
-  await terminal.out(json ? `${JSON.stringify(plain)}\n` : `${sets.map(describe).join('\n\n')}\n`);
+  const where = dataDir === undefined ? {} : { dataDir };
+  const sets = await listDatasets(where);
+  const graphs = await listGraphs(where);
+  const plain = [...sets, ...graphs.map((graph) => ({ ...graph, task: 'graph', downloadable: false }))].map((set) => ({
+    ...set,
+    folder: set.folder ?? null,
+    origin: set.origin ?? null,
+  }));
+  const texts = [...sets.map(describe), ...graphs.map(describeGraph)];
+  await terminal.out(json ? `${JSON.stringify(plain)}\n` : `${texts.join('\n\n')}\n`);
   return 0;
 }

@@ -2,6 +2,7 @@ import { writeFileAtomic } from '../atomic-file.js';
 import { encodeNpy } from '../data/npy.js';
 import { Model, type Prediction } from '../model.js';
 import { classifies } from '../network.js';
+import { checkKind } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import {
   bareSamples,
@@ -43,6 +44,7 @@ function demandsOf({ network, classes, columns }: Model, file: string): Demands 
 
 /** `dladmm evaluate` */
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
+  checkKind(flags);
   using model = await Model.load(flags.model);
   const { name, part } = await labelledSamples(flags, flags.part, demandsOf(model, flags.model), terminal.signal);
   const metrics = await model.evaluate(part);
@@ -64,32 +66,45 @@ const digits = (value: number, table: Float32Array | Float64Array): string =>
 
 const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+/** A column that says which sample each row is of. */
+interface RowNumbers {
+  readonly header: string;
+  readonly of: (row: number) => number;
+}
+
 /** Predictions as CSV: the class and the probability of each class, or the outputs. */
-function* predictionCsv(prediction: Prediction, classes: readonly string[] | undefined): Generator<string> {
+export function* predictionCsv(
+  prediction: Prediction,
+  classes: readonly string[] | undefined,
+  rowNumbers?: RowNumbers,
+): Generator<string> {
   const { outputs, labels, probabilities } = prediction;
   const { data, rows, columns } = probabilities ?? outputs;
   const numbers = Array.from({ length: columns }, (_, j) => j);
   const names = classes ?? numbers.map(String);
-  yield `${(labels ? ['class', ...names.map(quoted)] : numbers.map((j) => `output ${j + 1}`)).join(',')}\n`;
+  const header = labels ? ['class', ...names.map(quoted)] : numbers.map((j) => `output ${j + 1}`);
+  yield `${[...(rowNumbers ? [rowNumbers.header] : []), ...header].join(',')}\n`;
   for (let first = 0; first < rows; first += ROWS) {
     const lines: string[] = [];
     for (let i = first; i < Math.min(rows, first + ROWS); i += 1) {
       const values = numbers.map((j) => digits(data[i * columns + j] as number, data)).join(',');
       const label = labels?.[i];
+      const which = rowNumbers ? `${rowNumbers.of(i)},` : '';
       const name = typeof label === 'number' ? names[label] : label;
-      lines.push(label === undefined ? values : `${quoted(String(name ?? label))},${values}`);
+      lines.push(which + (label === undefined ? values : `${quoted(String(name ?? label))},${values}`));
     }
     yield `${lines.join('\n')}\n`;
   }
 }
 
-async function* bytesOf(texts: Iterable<string>): AsyncGenerator<Uint8Array> {
+export async function* bytesOf(texts: Iterable<string>): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
 }
 
 /** `dladmm predict` */
 export async function predictCommand(flags: PredictFlags, terminal: Terminal): Promise<number> {
   const { out, data, labels } = flags;
+  checkKind(flags);
   if (out !== '-') await checkTarget(out, filesOf(data, labels, flags.model));
   using model = await Model.load(flags.model);
   const x = await bareSamples(flags, flags.part, demandsOf(model, flags.model), terminal.signal);

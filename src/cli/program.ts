@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { graphNames } from '../data/graphs.js';
 import { datasetNames } from '../data/registry.js';
 import { DEFAULTS } from '../dladmm-options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START, TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
 import type { ExportFlags, ImportFlags } from './exchange.js';
+import type { EvaluateGraphFlags, PredictGraphFlags } from './graph-model.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
@@ -42,9 +44,12 @@ Examples:
   dladmm train --data fashion-mnist --checkpoint run.checkpoint --checkpoint-every 25 --save fashion.safetensors
   dladmm train --data fashion-mnist --resume run.checkpoint --save fashion.safetensors
   dladmm train --data iris --json --quiet
+  dladmm train --graph cora --layers 1433-128-7 --save cora.safetensors
+  dladmm train --graph papers.npz --split random --seed 2 --solver adam
 
 Files: CSV, Parquet, Arrow (with the package apache-arrow), NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX
 (with --labels), each gzipped or not.
+Graphs: NPZ with the arrays of gnn-benchmark (adj_data …, attr_data … or attr_matrix, labels, train_idx, val_idx, test_idx).
 With --json the last line has status, iterations, seconds, testAccuracy or testLoss (train… where nothing is tested),
 and model. Standardisation and the names of classes and columns are kept in the model: it takes features as they are.
 ${EXIT_CODES}`;
@@ -54,8 +59,10 @@ Examples:
   dladmm predict --model digits.safetensors --data digits | head
   dladmm predict flowers.safetensors new-flowers.csv
   dladmm predict --model houses.safetensors --data new-houses.csv --out prices.csv
+  dladmm predict --model cora.safetensors --graph cora --part test
 
 CSV: a line a sample, with the class and the probability of every class, or with the outputs of a regression.
+Of a graph: a line a node, its number first; all nodes, or those of --part.
 NPY: the probabilities, or the outputs, samples x outputs.`;
 
 const EVALUATE_HELP = `
@@ -92,6 +99,27 @@ function withData(command: Command, what: string, labelByDefault = 'the last'): 
       parse.parseColumn,
     )
     .option('--labels <file>', 'NPY, IDX: the file of labels');
+}
+
+/** The same for graphs; one of the two must be given. */
+function withGraph(command: Command, what: string): Command {
+  return command
+    .optionsGroup('Graphs, in place of --data:')
+    .option('--graph <name|file>', `${what}: ${graphNames.join(', ')}, or an NPZ file`)
+    .addOption(
+      choice('--split <kind>', 'which nodes to train and to test on (default: that of the file where it has one)', [
+        'standard',
+        'random',
+      ]),
+    )
+    .addOption(wholeOption('--train-per-class <n>', 'random split: nodes of each class to train on (default: 20)'))
+    .addOption(wholeOption('--validation-per-class <n>', 'random split: nodes of each class to watch (default: 30)'))
+    .option('--no-row-normalize', 'take features as they are (default: divided by their sum, node by node)')
+    .hook('preAction', (_, running) => {
+      const { data, graph } = running.opts<{ readonly data?: string; readonly graph?: string }>();
+      if (data !== undefined || graph !== undefined) return;
+      running.error("error: required option '--data <name|file>' not specified, nor --graph <name|file>");
+    });
 }
 
 const threads = (): Option =>
@@ -136,14 +164,16 @@ type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;
  */
 export function createProgram(terminal: Terminal, end: (exitCode: number) => void): Command {
   const running =
-    <Flags>(load: () => Promise<Run<Flags>>) =>
+    <Flags>(load: (flags: Flags) => Promise<Run<Flags>>) =>
     async (flags: Flags): Promise<void> =>
-      end(await (await load())(flags, terminal));
+      end(await (await load(flags))(flags, terminal));
 
   const runningOn =
-    <Flags>(names: readonly string[], load: () => Promise<Run<Flags>>) =>
-    async (...args: readonly unknown[]): Promise<void> =>
-      end(await (await load())(named<Flags>(names, args), terminal));
+    <Flags>(names: readonly string[], load: (flags: Flags) => Promise<Run<Flags>>) =>
+    async (...args: readonly unknown[]): Promise<void> => {
+      const flags = named<Flags>(names, args);
+      end(await (await load(flags))(flags, terminal));
+    };
 
   const program = new Command('dladmm')
     .description('Trains neural networks by ADMM (dlADMM), without back-propagation.')
@@ -153,7 +183,8 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', `\nExample:\n  dladmm train --data digits --save digits.safetensors\n${EXIT_CODES}`);
 
-  withData(program.command('train [data]').description('train a network'), 'what to train on')
+  const train = program.command('train [data]').description('train a network');
+  withData(train, 'what to train on')
     .addOption(
       choice('--task <task>', 'what the labels of a file are (default: judged by them)', [
         'classification',
@@ -209,6 +240,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
         'constant',
         'paper',
         'reference',
+        'published',
       ]),
     )
     .addOption(
@@ -222,7 +254,18 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     )
     .addOption(numberOption('--tau0 <number>', `backtracking: first size of an a step ${byDefault(DEFAULTS.tau0)}`))
     .addOption(numberOption('--growth <number>', `backtracking: growth of the sizes ${byDefault(DEFAULTS.growth)}`))
-    .addOption(numberOption('--l2 <number>', 'weight of the squared weights in the objective (default: 0)'))
+    .option(
+      '--l2 <number>',
+      'weight of the squared weights in the objective (default: 0); on a graph one for all layers or one each (default: 0.1)',
+      parse.parseNumbers,
+    )
+    .addOption(
+      choice('--output-weights <kind>', 'on a graph: how the last W is minimised over (default: cholesky)', [
+        'quadratic',
+        'cholesky',
+      ]),
+    )
+    .addOption(choice('--dual <start>', 'on a graph: where U begins (default: stationary)', ['stationary', 'zero']))
     .addOption(
       choice('--output-solver <name>', 'how the output layer is minimised (default: exact)', ['exact', 'fista']),
     )
@@ -271,7 +314,12 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       ),
     )
     .addOption(choice('--reduction <kind>', 'what a batch minimises (default: mean)', ['mean', 'sum']))
-    .addOption(numberOption('--weight-decay <number>', 'weight of the squared parameters (default: 0)'))
+    .option(
+      '--weight-decay <number>',
+      'weight of the squared parameters (default: 0); on a graph one a layer: 5e-4,0 (default: that)',
+      parse.parseNumbers,
+    )
+    .addOption(numberOption('--dropout <share>', 'on a graph: what a step leaves out of each layer (default: 0.5)'))
     .addOption(numberOption('--momentum <number>', 'sgd (default: 0); minibatch-admm (default: 0.9)'))
     .option('--nesterov', 'sgd: look ahead along the momentum')
     .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 40, 2000)'))
@@ -322,25 +370,42 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       ),
     );
 
-  withData(
-    program.command('predict [model] [data]').description('what a saved model says of samples'),
-    'what to predict from',
-    'the last where there is one too many',
-  )
+  const predict = program.command('predict [model] [data]').description('what a saved model says of samples');
+  withData(predict, 'what to predict from', 'the last where there is one too many')
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .option('--model <file>', 'the model')
     .option('--out <file>', 'a file that ends in .csv or .npy, or - for the standard output', parse.parseOutput, '-')
     .addHelpText('after', PREDICT_HELP)
-    .action(runningOn<PredictFlags>(['model', 'data'], async () => (await import('./model.js')).predictCommand));
+    .action(
+      runningOn<PredictFlags & PredictGraphFlags>(['model', 'data'], async ({ graph }) =>
+        graph === undefined
+          ? (await import('./model.js')).predictCommand
+          : (await import('./graph-model.js')).predictGraph,
+      ),
+    );
 
-  withData(program.command('evaluate [model] [data]').description('how good a saved model is'), 'what to judge it by')
+  const evaluate = program.command('evaluate [model] [data]').description('how good a saved model is');
+  withData(evaluate, 'what to judge it by')
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .option('--model <file>', 'the model')
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
-    .action(runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./model.js')).evaluateCommand));
+    .action(
+      runningOn<EvaluateFlags & EvaluateGraphFlags>(['model', 'data'], async ({ graph }) =>
+        graph === undefined
+          ? (await import('./model.js')).evaluateCommand
+          : (await import('./graph-model.js')).evaluateGraph,
+      ),
+    );
+
+  withGraph(train, 'what to train a graph convolutional network on');
+  for (const command of [predict, evaluate]) {
+    withGraph(command, 'a graph for a model of one').addOption(
+      wholeOption('--seed <n>', 'of a random split').default(DEFAULTS.seed),
+    );
+  }
 
   program
     .command('export')

@@ -1,4 +1,4 @@
-import type { AnyRecord, IterationRecord, SigmoidRecord } from '../record.js';
+import type { AnyRecord, GraphRecord, IterationRecord, SigmoidRecord } from '../record.js';
 import type { Terminal } from './terminal.js';
 
 /** Iterations whose median foretells the next ones: enough to pass over a hiccup, few enough to follow a change. */
@@ -46,7 +46,7 @@ export const percent = (share: number): string => `${(100 * share).toFixed(2)} %
 const number = (value: number): string => value.toExponential(3);
 
 /** What the constraints miss by together: the root of the sum of all squared residuals. */
-function residualOf(record: IterationRecord | SigmoidRecord): number {
+function residualOf(record: IterationRecord | SigmoidRecord | GraphRecord): number {
   const activations = 'activationResiduals' in record ? record.activationResiduals : [];
   return Math.sqrt([...record.residuals, ...activations].reduce((sum, squared) => sum + squared, 0));
 }

@@ -12,6 +12,8 @@ import type { BadmOptions } from '../solvers/badm.js';
 import type { SgdOptions } from '../solvers/gradient.js';
 import type { StepChoice } from '../step.js';
 import { beginningOf } from './exchange.js';
+import { checkKind, type GraphFlags } from './graph.js';
+import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -26,10 +28,8 @@ export interface TrainFlags
       | 'evaluateEvery'
       | 'growth'
       | 'iterations'
-      | 'l2'
       | 'nu'
       | 'rho'
-      | 'schedule'
       | 'softmax'
       | 'stepSearch'
       | 'tau0'
@@ -39,10 +39,19 @@ export interface TrainFlags
     >,
     Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'>,
     Pick<SigmoidOptions, 'lambda' | 'majoriser'>,
-    Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction' | 'weightDecay'>,
+    Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction'>,
+    Partial<Omit<GraphFlags, 'seed'>>,
     Pick<SgdOptions, 'momentum' | 'nesterov'>,
     Pick<BadmOptions, 'sigma' | 'subBatches'>,
     Pick<MinibatchOptions, 'damping' | 'gram' | 'rank' | 'gramEvery'> {
+  /** On a graph: one a layer, or one for all. */
+  readonly weightDecay?: number | readonly number[];
+  readonly l2?: number | readonly number[];
+  readonly schedule?: 'constant' | 'paper' | 'reference' | 'published';
+  /** On a graph. */
+  readonly dropout?: number;
+  readonly outputWeights?: 'quadratic' | 'cholesky';
+  readonly dual?: 'stationary' | 'zero';
   readonly learningRate?: number;
   readonly solver?: NonNullable<TrainOptions['solver']>;
   readonly loss?: Exclude<Loss, 'squared-error'>;
@@ -74,11 +83,13 @@ function optionsOf(flags: TrainFlags): Job['options'] {
   const { solver, loss, beta, gamma, warmStart, stepW, stepA, lambda, majoriser } = flags;
   const { epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate } = flags;
   const { damping, gram, rank, gramEvery } = flags;
+  const { dropout, outputWeights, dual } = flags;
   const step = given({ W: stepW, a: stepA });
   return given({
     ...{ solver, loss, beta, gamma, warmStart, lambda, majoriser },
     ...{ epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate },
     ...{ damping, gram, rank, gramEvery },
+    ...{ dropout, outputWeights, dual },
     step: Object.keys(step).length === 0 ? flags.step : step,
     ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
     ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },
@@ -129,6 +140,8 @@ export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promi
   const { standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const { checkpoint: path, checkpointEvery: every } = flags;
   checkPairs(flags);
+  checkKind(flags);
+  if (flags.graph !== undefined) return trainGraph(flags as GraphJob, optionsOf(flags) as GraphSolverOptions, terminal);
   const { model: from, ...beginning } = await beginningOf(flags.from);
   checkSameLayers(flags, beginning.layers);
   const layers = flags.layers ?? beginning.layers;

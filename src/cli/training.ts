@@ -51,7 +51,7 @@ export interface Job {
 }
 
 /** How a training ended, in the words of the JSON output. */
-type Ending = FitResult['status']['kind'] | 'time-limit';
+export type Ending = FitResult['status']['kind'] | 'time-limit';
 
 function checkedLayers({ layers, samples }: Job): readonly number[] {
   const inputs = samples.train.x.columns;
@@ -67,12 +67,12 @@ function checkedLayers({ layers, samples }: Job): readonly number[] {
 }
 
 /** One iteration as JSON; what each update did is left to the library. */
-function iterationJson(iteration: AnyRecord): string {
+export function iterationJson(iteration: AnyRecord): string {
   const { updates: _, ...record } = { updates: undefined, ...iteration };
   return `${JSON.stringify(record)}\n`;
 }
 
-function metricsJson(name: 'test' | 'train', { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
+export function metricsJson(name: 'test' | 'train', { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
   return { ...(accuracy !== undefined && { [`${name}Accuracy`]: accuracy }), [`${name}Loss`]: loss };
 }
 
@@ -84,7 +84,7 @@ const defaultLoss = ({ solver }: Job['options']): Loss =>
 export const metricsText = ({ accuracy, loss }: Metrics): string =>
   accuracy === undefined ? `loss ${loss.toPrecision(6)}` : `accuracy ${percent(accuracy)}, loss ${loss.toPrecision(6)}`;
 
-const ENDINGS: Readonly<Record<Ending, string>> = {
+export const ENDINGS: Readonly<Record<Ending, string>> = {
   completed: '',
   'early-stopped': ', stopped early',
   aborted: ', stopped on request',
@@ -281,7 +281,7 @@ function resultText(
   ].join('\n')}\n`;
 }
 
-function divergedText({ iteration, update }: Extract<FitResult['status'], { kind: 'diverged' }>): string {
+export function divergedText({ iteration, update }: Extract<FitResult['status'], { kind: 'diverged' }>): string {
   return (
     `dladmm: diverged in iteration ${iteration}: ${update ? `the update of ${update.block}_${update.layer}` : 'it'} met a ` +
     'value that is not finite; the model is the last finite one (standardised data, --dtype float64 or other penalties may help)\n'

@@ -21,6 +21,26 @@ export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from
 export { type DownloadOptions, download } from './download.js';
 export type { FeatureOptions } from './features.js';
 export { readTable, type TableFile, type TableOptions } from './file.js';
+export {
+  type GraphDataset,
+  type GraphSplit,
+  parseGraph,
+  type ReadGraphOptions,
+  readGraph,
+  rowNormalized,
+  type SparseMatrix,
+} from './graph.js';
+export { type GraphSplitOptions, splitGraph } from './graph-split.js';
+export {
+  describeGraph,
+  type GraphDescription,
+  type GraphListing,
+  type GraphName,
+  graphNames,
+  type LoadGraphOptions,
+  listGraphs,
+  loadGraph,
+} from './graphs.js';
 export { type IdxArray, parseIdx, readIdx } from './idx.js';
 export { cacheFolder, type LocateOptions, type SearchFolder, searchPath } from './locate.js';
 export { encodeNpy, type NpyArray, parseNpy, readNpy } from './npy.js';

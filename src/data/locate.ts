@@ -23,6 +23,9 @@ export interface SearchFolder {
   readonly folder: string;
 }
 
+/** What is looked for. */
+export type Sought = Pick<DatasetDescription, 'folders' | 'files' | 'identity'>;
+
 /** A data set's files, or the places where they are not. */
 export type Location =
   | { readonly found: true; readonly origin: string; readonly folder: string; readonly paths: readonly string[] }
@@ -71,10 +74,7 @@ async function findFile(folder: string, file: DatasetFile): Promise<string | und
 }
 
 /** The other data set that the files at `paths` are known to be, if any. */
-async function mistakenFor(
-  description: DatasetDescription,
-  paths: readonly string[],
-): Promise<DatasetDescription | undefined> {
+async function mistakenFor(description: Sought, paths: readonly string[]): Promise<DatasetDescription | undefined> {
   const { identity } = description;
   if (identity === undefined) return undefined;
   const bytes = await readBytes(paths[identity.file] as string).catch(() => undefined);
@@ -85,7 +85,7 @@ async function mistakenFor(
 }
 
 /** Looks for the files of a data set through the search path; all of them must lie in one folder. */
-export async function locate(description: DatasetDescription, options: LocateOptions = {}): Promise<Location> {
+export async function locate(description: Sought, options: LocateOptions = {}): Promise<Location> {
   const looked: string[] = [];
   for (const { origin, folder: root } of searchPath(options)) {
     for (const place of description.folders) {

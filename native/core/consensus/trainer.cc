@@ -59,13 +59,6 @@ std::size_t widest_output(const Network& network) {
   return *std::max_element(network.widths.begin() + 1, network.widths.end());
 }
 
-// Sub-batch s of a batch: as even as can be, the first ones longer by one.
-Rows sub_batch(std::size_t batch, std::size_t parts, std::size_t s) {
-  const std::size_t whole = batch / parts;
-  const std::size_t rest = batch % parts;
-  return {whole * s + std::min(s, rest), whole + (s < rest ? 1 : 0)};
-}
-
 }  // namespace
 
 template <typename T>

@@ -1,6 +1,7 @@
 // The order in which an epoch visits the samples.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -11,8 +12,16 @@
 #include <vector>
 
 #include "core/linalg/section.hpp"
+#include "core/parallel/samples.hpp"
 
 namespace dladmm {
+
+// Sub-batch s of a batch: as even as can be, the first ones longer by one.
+inline Rows sub_batch(std::size_t batch, std::size_t parts, std::size_t s) {
+  const std::size_t whole = batch / parts;
+  const std::size_t rest = batch % parts;
+  return {whole * s + std::min(s, rest), whole + (s < rest ? 1 : 0)};
+}
 
 // Chris Doty-Humphrey's sfc32, seeded by SplitMix32: the stream of src/random.ts, number for number.
 class RandomStream {

@@ -25,6 +25,9 @@ inline const Level level = detect();
   return level == Level::avx512 ? "avx512" : level == Level::avx2 ? "avx2" : "baseline";
 }
 
+// Whether 512 bytes of sums fit into half of the vector registers.
+[[nodiscard]] inline bool has_many_registers() { return level == Level::avx512; }
+
 template <typename Kernel, typename... Arguments>
 [[gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")]] auto run_avx512(
     Arguments... arguments) {
@@ -62,6 +65,7 @@ struct Choice {
 #else
 
 [[nodiscard]] inline const char* name() { return "baseline"; }
+[[nodiscard]] inline bool has_many_registers() { return false; }
 
 template <typename Kernel, typename... Arguments>
 auto run(Arguments... arguments) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -137,6 +138,40 @@ double pass_seconds(std::size_t count, unsigned threads, int repeats) {
   return best;
 }
 
+template <typename T>
+SparseSeconds sparse_product_seconds(const CsrView<T>& a, std::size_t columns, unsigned threads, int repeats) {
+  Team team(threads);
+  const Matrix<T> x(a.columns, columns);
+  const Matrix<T> y(a.rows, columns);
+  const Matrix<T> copy(a.columns, columns);
+  const SampleBlocks shares{x.flat().size(), x.flat().size()};
+  team.run([&](unsigned member) {
+    shares.each(member, threads, [&](Rows part) {
+      std::fill_n(x.flat().data() + part.first, part.count, T(1));
+      std::fill_n(copy.flat().data() + part.first, part.count, T(0));
+    });
+  });
+  SparseSeconds best{std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+  const auto timed = [&](double& seconds, auto&& work) {
+    const auto began = std::chrono::steady_clock::now();
+    work();
+    seconds = std::min(seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  };
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    timed(best.product, [&] { dladmm::multiply<T>(team, a, x.view(), y.view()); });
+    timed(best.copy, [&] {
+      team.run([&](unsigned member) {
+        shares.each(member, threads, [&](Rows part) {
+          std::memcpy(copy.flat().data() + part.first, x.flat().data() + part.first, part.count * sizeof(T));
+        });
+      });
+    });
+  }
+  return best;
+}
+
+template SparseSeconds sparse_product_seconds<float>(const CsrView<float>&, std::size_t, unsigned, int);
+template SparseSeconds sparse_product_seconds<double>(const CsrView<double>&, std::size_t, unsigned, int);
 template double pass_seconds<float>(std::size_t, unsigned, int);
 template double pass_seconds<double>(std::size_t, unsigned, int);
 template double product_seconds<float>(Product, Way, std::size_t, std::size_t, std::size_t, unsigned, int);

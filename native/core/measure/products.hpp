@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "core/linalg/sparse.hpp"
+
 namespace dladmm {
 
 // The three products over samples that a sweep is made of, for a layer of n_in inputs and n_out outputs.
@@ -28,5 +30,14 @@ double product_seconds(Product product, Way way, std::size_t samples, std::size_
 // count · sizeof(T) bytes moved.
 template <typename T>
 double pass_seconds(std::size_t count, unsigned threads, int repeats);
+
+struct SparseSeconds {
+  double product = 0;  // Y <- A X, X of so many columns
+  double copy = 0;     // of X to another place: two times its bytes moved
+};
+
+// The fastest of `repeats` runs each, taking turns.
+template <typename T>
+SparseSeconds sparse_product_seconds(const CsrView<T>& a, std::size_t columns, unsigned threads, int repeats);
 
 }  // namespace dladmm

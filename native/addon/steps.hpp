@@ -1,0 +1,33 @@
+// Steps of a training by gradients, on their way from and to JavaScript.
+#pragma once
+
+#include <vector>
+
+#include "addon/arguments.hpp"
+#include "core/consensus/trainer.hpp"
+
+namespace dladmm::addon {
+
+// A Float64Array of one learning rate, or of one for each of `count` steps.
+inline std::vector<double> rates_argument(const Napi::CallbackInfo& info, std::size_t i, std::size_t count) {
+  if (!info[i].IsTypedArray() || info[i].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    reject(info.Env(), "rates must be a Float64Array");
+  }
+  const auto given = info[i].As<Napi::Float64Array>();
+  std::vector<double> rates(given.Data(), given.Data() + given.ElementLength());
+  if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one learning rate is needed, or one a step");
+  return rates;
+}
+
+inline Napi::Object steps_object(Napi::Env env, const StepsRecord& record) {
+  auto out = Napi::Object::New(env);
+  out.Set("steps", static_cast<double>(record.steps));
+  out.Set("samples", static_cast<double>(record.samples));
+  out.Set("loss", record.loss);
+  out.Set("stopped", record.stopped);
+  out.Set("diverged", record.diverged);
+  out.Set("seconds", record.seconds);
+  return out;
+}
+
+}  // namespace dladmm::addon

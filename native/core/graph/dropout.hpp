@@ -1,0 +1,40 @@
+// Dropout, inverted: an entry stays with probability 1 − p and is then divided by it, so that its expectation is its
+// value. Whether it stays depends on the seed, the step, the layer and the place of the entry and on nothing else:
+// forward and backward ask again instead of remembering, and any number of threads gets the same answer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dladmm {
+
+// One draw for each entry of what goes into layer `layer` in step `step`: number i of a SplitMix64 stream of its own.
+class Dropout {
+ public:
+  Dropout(double probability, std::uint32_t seed, std::uint64_t step, std::size_t layer)
+      : start_(mixed(mixed(mixed(seed) + step) + layer)),
+        limit_(static_cast<std::uint64_t>(probability * 0x1p32)),
+        scale_(1 / (1 - probability)) {}
+
+  // 1/(1 − p) where entry i stays, 0 where it goes.
+  template <typename T>
+  [[nodiscard, gnu::always_inline]] T factor(std::size_t i) const {
+    return (mixed(start_ + i * kGolden) >> 32) < limit_ ? T(0) : static_cast<T>(scale_);
+  }
+
+ private:
+  static constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
+
+  [[nodiscard, gnu::always_inline]] static std::uint64_t mixed(std::uint64_t x) {
+    x += kGolden;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    return x ^ (x >> 31);
+  }
+
+  std::uint64_t start_;
+  std::uint64_t limit_;
+  double scale_;
+};
+
+}  // namespace dladmm

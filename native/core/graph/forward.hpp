@@ -1,0 +1,41 @@
+// The forward pass of a graph convolutional network over all nodes: Z_l = f(Ã Z_{l-1} W_l), the last layer linear.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/gradient/forward.hpp"
+#include "core/gradient/network.hpp"
+#include "core/graph/propagation.hpp"
+
+namespace dladmm {
+
+// A graph with features, ready for forward passes.
+template <typename T>
+class GraphForward {
+ public:
+  GraphForward() = default;
+  // Ã: nodes x nodes, X: nodes x n_0.
+  GraphForward(Team& team, const Network& network, const Csr<T>& a, Features<T> x);
+
+  // Bytes that outputs() works in, for so many nodes.
+  [[nodiscard]] static double working_bytes(const Network& network, std::size_t nodes);
+
+  [[nodiscard]] std::size_t nodes() const { return propagation_.rows(); }
+
+  // Z_L of all nodes, nodes x n_L, until the next call. W_l: n_{l-1} x n_l.
+  MatrixView<const T> outputs(Team& team, std::span<const MatrixView<const T>> weights);
+
+ private:
+  Network network_;
+  InputMap<T> input_;
+  Propagation<T> propagation_;
+  Buffer<T> first_, second_, scratch_;
+};
+
+// R of the outputs of the given nodes, summed, and the number of nodes whose outputs name the label's class.
+template <typename T>
+ForwardLoss evaluate_nodes(const Loss& loss, MatrixView<const T> outputs, std::span<const std::int32_t> labels,
+                           std::span<const std::int32_t> nodes);
+
+}  // namespace dladmm

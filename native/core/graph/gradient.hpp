@@ -1,0 +1,157 @@
+// Training of a graph convolutional network by gradients (Kipf and Welling 2017), all nodes at once:
+//   Z_l = Ã D(H_{l-1}) W_l,  H_l = f(Z_l),  H_0 = X,  outputs Z_L
+// with D dropout, W_l n_{l-1} x n_l, no biases, and a loss on the training nodes alone. Backward, with δ_l = ∂F/∂Z_l,
+// which for l = L is not zero on the training nodes only, and Ã symmetric:
+//   G_l = Ã δ_l,  ∂F/∂W_l = D(H_{l-1})ᵀ G_l,  δ_{l-1} = (G_l W_lᵀ) ∘ D' ∘ f'(Z_{l-1})
+// A layer that is wider than what goes into it takes Ã D(H_{l-1}) first, which is then what its gradient needs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/consensus/trainer.hpp"
+#include "core/graph/dropout.hpp"
+#include "core/linalg/matrix.hpp"
+#include "core/linalg/section.hpp"
+#include "core/linalg/sparse.hpp"
+#include "core/parallel/samples.hpp"
+#include "core/parallel/team.hpp"
+
+namespace dladmm {
+
+struct GraphTrainerSetup {
+  Network network;
+  unsigned threads = 1;
+  Reduction reduction = Reduction::mean;
+  double dropout = 0;  // p of everything that goes into a layer, from 0 to below 1
+  std::uint32_t seed = 0;
+  Optimiser optimiser;
+  std::vector<double> weight_decay;  // λ of each layer, in place of the optimiser's own
+};
+
+// The nodes: features sparse, or dense where `dense_features` is not empty.
+template <typename T>
+struct GraphSamples {
+  Csr<T> adjacency;  // Ã
+  Csr<T> features;   // nodes x n_0
+  Matrix<T> dense_features;
+  std::vector<std::int32_t> labels;  // of each node; those of the training nodes are classes
+  std::vector<std::int32_t> training;
+};
+
+// What a trainer's memory depends on.
+struct GraphSizes {
+  std::size_t nodes = 0;
+  std::size_t edges = 0;            // entries of Ã
+  std::size_t feature_entries = 0;  // 0 where features are dense
+};
+
+template <typename T>
+class GraphTrainer {
+ public:
+  // Allocates everything that steps need. Throws std::bad_alloc, std::length_error.
+  GraphTrainer(const GraphTrainerSetup& setup, GraphSamples<T> samples);
+
+  // Bytes that the constructor will allocate, those of the samples included.
+  [[nodiscard]] static double required_bytes(const GraphTrainerSetup& setup, const GraphSizes& sizes);
+
+  [[nodiscard]] const GraphTrainerSetup& setup() const { return setup_; }
+  [[nodiscard]] std::size_t nodes() const { return samples_.adjacency.rows; }
+
+  // W_l, n_{l-1} x n_l row-major; zero until it is written.
+  [[nodiscard]] std::span<const T> weights(std::size_t l) const;
+  void write_weights(std::size_t l, std::span<const T> values);
+
+  // `count` steps; each sees all nodes. rates: one learning rate for all, or one a step; stops between two steps when
+  // `stop` is set. A step whose loss is not finite changes nothing; one that makes a parameter so puts back the
+  // parameters that the run began with. After either the optimiser is as new.
+  void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record);
+
+  // As new but for the parameters: state of the optimiser, step number.
+  void reset();
+
+  // R summed over the given nodes, and how many of them are named right; without dropout.
+  ForwardLoss evaluate(std::span<const std::int32_t> nodes);
+  ForwardLoss evaluate_training() { return evaluate(samples_.training); }
+
+  // What a run that goes on later needs. Which nodes are in which sub-batch, and what is dropped, follows from the seed
+  // and the step number.
+  [[nodiscard]] std::vector<Section> sections();
+  void restored() { current_ = false; }
+
+ private:
+  // A layer with what it needs in a step.
+  struct Layer {
+    std::size_t inputs = 0;
+    std::size_t outputs = 0;
+    std::size_t first = 0;      // of W_l among the parameters
+    bool weights_first = true;  // Ã (H W) and not (Ã H) W
+    Matrix<T> input;            // D(H_{l-1}); none for sparse features, nor for dense ones that nothing is dropped from
+    Matrix<T> smoothed;         // Ã D(H_{l-1}), where that comes first
+    Matrix<T> z;                // of a hidden layer, where f' cannot be told from h
+    Matrix<T> delta;            // δ_l
+  };
+
+  struct alignas(64) Member {
+    std::vector<double> work;  // 3 n_L, for losses
+    std::vector<const T*> parts;
+    ForwardLoss sum;
+    bool finite = true;
+  };
+
+  [[nodiscard]] std::size_t depth() const { return layers_.size(); }
+  [[nodiscard]] bool sparse_input() const { return samples_.dense_features.empty(); }
+  [[nodiscard]] bool drops() const { return setup_.dropout > 0; }
+  [[nodiscard]] MatrixView<T> weights_of(std::size_t l) const;
+  [[nodiscard]] MatrixView<T> scratch(std::size_t columns) const;
+  [[nodiscard]] Dropout dropout_of(std::size_t l) const { return {setup_.dropout, setup_.seed, step_number_, l}; }
+  // What goes into layer l where that is dense; X itself while nothing is dropped from it.
+  [[nodiscard]] MatrixView<const T> input_of(std::size_t l, bool training) const;
+  // Where Z_l, or H_l in its place, goes: into the next layer's input where f' can be told from it.
+  [[nodiscard]] MatrixView<T> target_of(std::size_t l) const;
+
+  // body(rows, member): every node in one member's hands.
+  template <typename Body>
+  void each_share(Body&& body);
+
+  void forward(bool training);
+  void drop_features();
+  void project(std::size_t l, bool training);
+  void activate(std::size_t l, bool training);
+  // δ_L of sub-batch s; returns R summed over it.
+  double start_backward(std::size_t s);
+  void backward(std::size_t s);
+  // out <- Aᵀ B, summed over the nodes
+  void sum_product(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> out);
+  // δ_{l-1} from what multiplies W_lᵀ
+  void pass_back(std::size_t l, MatrixView<const T> g);
+  bool update(double rate);
+  bool step(double rate, double& loss);
+
+  GraphTrainerSetup setup_;
+  GraphSamples<T> samples_;
+  std::size_t gradients_;
+  std::size_t parameters_count_ = 0;
+  std::vector<Layer> layers_;
+  std::vector<Optimiser> optimisers_;  // of each layer: one method, the layer's own weight decay
+
+  Team team_;
+  std::vector<T> dropped_;              // values of D(X), where something is dropped from sparse features
+  Csr<T> by_feature_;                   // D(X)ᵀ, for sparse features
+  std::vector<std::int32_t> entry_of_;  // where entry k of Xᵀ lies in X, where something is dropped
+  Matrix<T> outputs_;                   // Z_L
+  Buffer<T> scratch_;
+  Buffer<T> parameters_;
+  Buffer<T> finite_;
+  Buffer<T> state_;
+  Buffer<T> gradient_;  // gradients_ vectors
+  SampleSums<T> sums_;
+  std::vector<Member> members_;
+  std::vector<double> shares_;
+  std::uint64_t step_number_ = 0;
+  bool current_ = false;  // outputs_ are those of the parameters, without dropout
+};
+
+}  // namespace dladmm

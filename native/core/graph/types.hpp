@@ -1,0 +1,73 @@
+// The vocabulary of the graph splitting: what an update is, and what a sweep reports.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/gradient/network.hpp"
+
+namespace dladmm {
+
+// The blocks of variables: weights, the outputs of a layer after its activation, the dual variable.
+enum class GraphBlock : std::uint8_t { W, Z, U };
+
+// Minimise over one block of layer l = 1 … L, the rest held fixed; `U`, the dual step, has l = L.
+struct GraphUpdate {
+  GraphBlock block;
+  std::size_t layer;
+};
+
+// How W_L is minimised over: by a quadratic step, or exactly, through a Cholesky factor.
+enum class OutputWeights : std::uint8_t { quadratic, cholesky };
+
+// Where the search for the size of a step begins. `backtracking`: at theta0 (tau0). `exact`: W_L and Z_{L-1}, whose
+// subproblems are quadratic, take the smallest size that passes; the others begin at the last size accepted over
+// growth.
+enum class SizeSearch : std::uint8_t { backtracking, exact };
+
+// Everything that may change from sweep to sweep.
+struct GraphPenalties {
+  double nu = 1;           // Z_l = f(Ã Z_{l-1} W_l) of the hidden layers
+  double rho = 1;          // the output constraint
+  std::vector<double> l2;  // λ_l of Ω_l(W) = (λ_l/2)‖W‖², one a layer
+  SizeSearch search = SizeSearch::exact;
+  double theta0 = 1;  // first size tried for W
+  double tau0 = 1;    // first size tried for Z
+  double growth = 2;
+};
+
+// What one update did. Entries that do not apply are NaN (or −1 for whole numbers).
+struct GraphUpdateRecord {
+  double size;          // accepted θ (W) or τ (Z); where none was, the last one tried
+  double kappa;         // the smallest size that passes, where the subproblem is quadratic
+  double step_norm;     // ‖Δ‖² of the block, for W and Z_l, l < L
+  int trials;           // sizes tried
+  bool kept;            // no size passed: the block is what it was
+  int steps;            // Newton steps (the most of any node), for Z_L
+  double stationarity;  // Z_L: largest |∇R(Z) + U + ρ(Z − P)|
+  double ridge;         // ε that the exact W_L added to the diagonal
+  double seconds;
+};
+
+// What the variables miss by, and the augmented Lagrangian.
+struct GraphMeasures {
+  std::vector<double> residual;  // ‖Z_l − f(P_l)‖², l = 1 … L, without f for l = L
+  double loss = 0;               // R(Z_L), summed over the training nodes
+  double regularisation = 0;     // Σ Ω_l(W_l)
+  double dual_product = 0;       // ⟨U, Z_L − P_L⟩
+  double dual_norm = 0;          // ‖U‖²
+  double dual_identity = 0;      // largest |∇R(Z_L) + U|
+  double lagrangian = 0;
+};
+
+struct GraphSweepRecord {
+  std::vector<GraphUpdateRecord> updates;
+  std::size_t completed = 0;  // how many updates ran
+  bool stopped = false;       // the stop request came between two updates
+  bool diverged = false;      // the update after `completed` met a value that is not finite
+  GraphMeasures measures;
+  double seconds = 0;
+};
+
+}  // namespace dladmm

@@ -1,0 +1,113 @@
+import { type GraphDataset, type GraphSplit, readGraph } from '../data/graph.js';
+import { splitGraph } from '../data/graph-split.js';
+import { describeGraph, graphNames, loadGraph } from '../data/graphs.js';
+import { DlAdmmError } from '../errors.js';
+import { COMMON_DEFAULTS } from '../options.js';
+
+/** The options that say which graph is meant, and which of its nodes. */
+export interface GraphFlags {
+  readonly graph: string;
+  readonly dataDir?: string;
+  readonly rowNormalize: boolean;
+  readonly split?: 'standard' | 'random';
+  readonly trainPerClass?: number;
+  readonly validationPerClass?: number;
+  readonly seed?: number;
+}
+
+/** A graph with the parts of its nodes. */
+export type SplitGraph = GraphDataset & GraphSplit;
+
+const refuse = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', message);
+
+export const isGraphName = (graph: string): boolean => (graphNames as readonly string[]).includes(graph);
+
+/** The options of samples, none of which a graph has a use for, as they are typed. */
+const FOR_SAMPLES = {
+  data: '--data',
+  label: '--label',
+  labels: '--labels',
+  task: '--task',
+  testData: '--test-data',
+  testLabels: '--test-labels',
+  testShare: '--test-share',
+  trainSamples: '--train-samples',
+  validationShare: '--validation-share',
+  standardize: '--standardize',
+  checkpoint: '--checkpoint',
+  checkpointEvery: '--checkpoint-every',
+  resume: '--resume',
+  inexact: '--inexact',
+} as const;
+
+/** The options of graphs, which samples have no use for. */
+const FOR_GRAPHS = {
+  split: '--split',
+  trainPerClass: '--train-per-class',
+  validationPerClass: '--validation-per-class',
+  rowNormalize: '--no-row-normalize',
+} as const;
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that belongs to the other kind of data */
+export function checkKind(flags: object): void {
+  const graph = 'graph' in flags && flags.graph !== undefined;
+  const names: Readonly<Record<string, string>> = graph ? FOR_SAMPLES : FOR_GRAPHS;
+  const given = Object.entries(flags).find(
+    // What is true by default was not given.
+    ([key, value]) =>
+      Object.hasOwn(names, key) && value !== undefined && !(value === true && /^--no-/.test(names[key] ?? '')),
+  );
+  if (given === undefined) return;
+  const name = names[given[0]];
+  throw refuse(graph ? `Expected no ${name} with --graph: it is for --data` : `Expected --graph with ${name}`);
+}
+
+/** @throws DlAdmmError whatever reading it can cause */
+export async function graphOf(flags: GraphFlags, signal: AbortSignal): Promise<GraphDataset> {
+  const { graph, dataDir, rowNormalize } = flags;
+  if (isGraphName(graph)) return loadGraph(graph, { signal, rowNormalize, ...(dataDir !== undefined && { dataDir }) });
+  try {
+    return await readGraph(graph, { signal, rowNormalize });
+  } catch (error) {
+    const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(graph);
+    if (!missing) throw error;
+    throw notAGraph(graph, error);
+  }
+}
+
+/** Neither a file nor the name of a graph. */
+function notAGraph(graph: string, cause: DlAdmmError): DlAdmmError {
+  try {
+    describeGraph(graph);
+    return cause;
+  } catch (error) {
+    const why = error instanceof DlAdmmError ? error.message : String(error);
+    return new DlAdmmError('ERR_DLADMM_DATASET', `${cause.message}; ${why}`, { cause });
+  }
+}
+
+/**
+ * A graph with its own split or, where it has none or another is wanted, with one that the seed draws.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
+ */
+export function withSplit(graph: GraphDataset, flags: GraphFlags): SplitGraph {
+  const { split, trainPerClass, validationPerClass, seed = COMMON_DEFAULTS.seed } = flags;
+  const { trainIndex } = graph;
+  if (split === 'random' || (split === undefined && trainIndex === undefined)) {
+    return {
+      ...graph,
+      ...splitGraph(graph, seed, {
+        ...(trainPerClass !== undefined && { trainPerClass }),
+        ...(validationPerClass !== undefined && { validationPerClass }),
+      }),
+    };
+  }
+  if (trainIndex === undefined) throw refuse(`Expected --split random, as ${graph.name} has no split of its own`);
+  const given = trainPerClass === undefined ? validationPerClass : trainPerClass;
+  if (given !== undefined) {
+    const name = trainPerClass === undefined ? FOR_GRAPHS.validationPerClass : FOR_GRAPHS.trainPerClass;
+    throw refuse(`Expected --split random with ${name}, as ${graph.name} has a split of its own`);
+  }
+  return { ...graph, trainIndex };
+}

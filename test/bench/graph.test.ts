@@ -1,0 +1,128 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { GraphRun } from '../../dist/bench/graph/messages.js';
+import { type GraphResult, missingSeeds, rowsOf, spread, tableOf, withRun } from '../../dist/bench/graph/result.js';
+import { METHODS, SETTINGS, settingText } from '../../dist/bench/graph/settings.js';
+import { graphGradientPlanOf } from '../../dist/graph-gradient-options.js';
+import { shared } from '../data/support.js';
+
+const EMPTY: GraphResult = {
+  graph: 'cora',
+  nodes: 2708,
+  edges: 5278,
+  features: 1433,
+  classes: 7,
+  split: 'standard',
+  threads: 2,
+  openblasCore: 'Haswell',
+  methods: [],
+};
+
+const run = (seed: number, testAccuracy: number, status = 'completed'): GraphRun => ({
+  seed,
+  status,
+  iterations: 200,
+  testAccuracy,
+  validationAccuracy: 0.75,
+  trainAccuracy: 1,
+  secondsPerIteration: seed / 100,
+});
+
+const adam = (peakRssBytes: number) => ({ method: 'adam', setting: '16 hidden', peakRssBytes });
+
+describe('the results of a graph', () => {
+  test('have the mean and the standard deviation of the runs', () => {
+    expect(spread([1, 2, 3])).toEqual({ mean: 2, deviation: 1 });
+    expect(spread([0.5])).toEqual({ mean: 0.5, deviation: Number.NaN });
+  });
+
+  test('take a run for each seed, in order, and the largest memory', () => {
+    const both = withRun(withRun(EMPTY, adam(3e8), run(2, 0.8)), adam(2e8), run(1, 0.7));
+    expect(both.methods).toEqual([
+      { method: 'adam', setting: '16 hidden', peakRssBytes: 3e8, runs: [run(1, 0.7), run(2, 0.8)] },
+    ]);
+    expect(withRun(both, adam(2e8), run(2, 0.9)).methods[0]?.runs).toEqual([run(1, 0.7), run(2, 0.9)]);
+    expect(missingSeeds(both, 'adam', '16 hidden', 4)).toEqual([3, 4]);
+    expect(missingSeeds(both, 'dladmm', '16 hidden', 2)).toEqual([1, 2]);
+  });
+
+  test('begin anew where the setting is another', () => {
+    const before = withRun(EMPTY, adam(3e8), run(1, 0.8));
+    expect(missingSeeds(before, 'adam', '32 hidden', 1)).toEqual([1]);
+    const after = withRun(before, { ...adam(1e8), setting: '32 hidden' }, run(1, 0.6));
+    expect(after.methods).toEqual([{ method: 'adam', setting: '32 hidden', peakRssBytes: 1e8, runs: [run(1, 0.6)] }]);
+  });
+
+  test('are a row a method, with how it ended where that was not at its end', () => {
+    const result = withRun(withRun(EMPTY, adam(3e8), run(1, 0.8)), adam(3e8), run(2, 0.9, 'diverged'));
+    expect(rowsOf(result)).toEqual([
+      expect.objectContaining({
+        graph: 'cora',
+        method: 'adam',
+        runs: 2,
+        secondsPerIteration: 0.015,
+        ended: ['diverged'],
+      }),
+    ]);
+    const [head, row, last] = tableOf([result]).split('\n');
+    expect(head).toMatch(/^graph +method +test accuracy/);
+    expect(row).toMatch(/^cora +adam +0\.8500 ± 0\.0707 +2 +0\.0150 +0\.30 GB +16 hidden; diverged$/);
+    expect(last).toMatch(/^pubmed .*1,060 of its 19,717 nodes; dblp/);
+  });
+});
+
+describe('the settings', () => {
+  test('of the gradient methods are options that a graph takes', () => {
+    for (const method of METHODS.filter((name) => name !== 'dladmm')) {
+      const { options } = SETTINGS[method];
+      expect(() => graphGradientPlanOf({ ...options, layers: [9, 16, 3] } as never)).not.toThrow();
+    }
+  });
+
+  test('tell each other apart by their text', () => {
+    expect(new Set(METHODS.map((method) => settingText(SETTINGS[method]))).size).toBe(METHODS.length);
+  });
+});
+
+describe('the program', () => {
+  const program = fileURLToPath(new URL('../../dist/bench/graph.js', import.meta.url));
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'dladmm-graph-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const bench = (...args: readonly string[]) =>
+    promisify(execFile)(process.execPath, [program, '--out', folder, '--svg', join(folder, 'graph.svg'), ...args]);
+
+  test('refuses what it does not know', async () => {
+    await expect(bench('--graphs', 'pubmed')).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/cora/) });
+    await expect(bench('--methods', 'sgd')).rejects.toMatchObject({ stderr: expect.stringMatching(/dladmm, adam/) });
+    await expect(bench('--seeds', '0')).rejects.toMatchObject({ stderr: expect.stringMatching(/--seeds/) });
+  });
+
+  test.skipIf(!existsSync(join(shared, 'datasets/graphs')))(
+    'goes on where it was stopped (skipped without the shared data folder)',
+    async () => {
+      const args = ['--graphs', 'cora', '--methods', 'adam', '--data-dir', join(shared, 'datasets'), '--json'];
+      const first = await bench(...args, '--seeds', '1');
+      expect(first.stderr).toMatch(/cora adam 1: test/);
+      const second = await bench(...args, '--seeds', '2');
+      expect(second.stderr).not.toMatch(/cora adam 1: test/);
+      expect(second.stderr).toMatch(/cora adam 2: test/);
+      const rows = JSON.parse(second.stdout) as readonly { readonly runs: number; readonly mean: number }[];
+      expect(rows).toEqual([expect.objectContaining({ graph: 'cora', method: 'adam', runs: 2 })]);
+      expect(rows[0]?.mean).toBeGreaterThan(0.78);
+      const kept = JSON.parse(await readFile(join(folder, 'graph-cora.json'), 'utf8')) as GraphResult;
+      expect(kept.methods[0]?.runs.map(({ seed }) => seed)).toEqual([1, 2]);
+      expect(kept.methods[0]?.peakRssBytes).toBeGreaterThan(1e7);
+      expect(await readFile(join(folder, 'graph.svg'), 'utf8')).toMatch(/^<svg/);
+    },
+    60_000,
+  );
+});

@@ -1,0 +1,290 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { encodeNpy, type NpyArray, parseNpy } from '../../src/data/npy.js';
+import { shared } from '../data/support.js';
+import { inFolder, jsonLines } from './support.js';
+
+const { path, run } = inFolder();
+
+/** Small and short: what is learnt does not matter here. */
+const QUICK = ['--threads', '1', '--quiet'];
+
+const list = (data: NpyArray['data']): NpyArray => ({ data, shape: [data.length] });
+
+/** Two rings of thirty nodes; what a ring's nodes have of the first two features tells which it is. */
+function rings(changes: Readonly<Record<string, NpyArray>> = {}): Uint8Array {
+  const nodes = 60;
+  const neighbours = Array.from({ length: nodes }, (_, i) => {
+    const ring = Math.floor(i / 30);
+    return [(i + 1) % 30, (i + 29) % 30].map((j) => 30 * ring + j).sort((a, b) => a - b);
+  });
+  const features = Float32Array.from({ length: 3 * nodes }, (_, k) => {
+    const [node, column] = [Math.floor(k / 3), k % 3];
+    return column === 2 ? 1 : 1 + (column === Math.floor(node / 30) ? 2 : 0) + ((node * 7) % 5) / 10;
+  });
+  const arrays: Readonly<Record<string, NpyArray>> = {
+    adj_data: list(new Float32Array(2 * nodes).fill(1)),
+    adj_indices: list(Int32Array.from(neighbours.flat())),
+    adj_indptr: list(Int32Array.from({ length: nodes + 1 }, (_, i) => 2 * i)),
+    adj_shape: list(Int32Array.of(nodes, nodes)),
+    attr_matrix: { data: features, shape: [nodes, 3] },
+    labels: list(Int32Array.from({ length: nodes }, (_, i) => Math.floor(i / 30))),
+    ...changes,
+  };
+  return zipSync(Object.fromEntries(Object.entries(arrays).map(([key, array]) => [`${key}.npy`, encodeNpy(array)])));
+}
+
+const PARTS = ['--train-per-class', '5', '--validation-per-class', '5'];
+
+beforeAll(() => {
+  writeFileSync(path('rings.npz'), rings());
+  const split = { train_idx: list(Int32Array.of(0, 1, 2, 30, 31, 32)), test_idx: list(Int32Array.of(9, 10, 40, 41)) };
+  writeFileSync(path('split.npz'), rings(split));
+});
+
+describe('dladmm train --graph', () => {
+  it.each(['dladmm', 'adam', 'badm', 'sisa', 'sgd'])(
+    'trains on a file by %s, and tells the outcome last',
+    async (solver) => {
+      const count = solver === 'dladmm' ? '--iterations' : '--epochs';
+      const { code, out, err } = await run(
+        ...[
+          'train',
+          '--graph',
+          'split.npz',
+          '--layers',
+          '3-4-2',
+          '--solver',
+          solver,
+          count,
+          '3',
+          '--json',
+          '--threads',
+          '1',
+        ],
+      );
+      expect(err).toBe('');
+      expect(code).toBe(0);
+      const lines = jsonLines(out);
+      expect(lines.map(({ iteration }) => iteration)).toEqual([1, 2, 3, undefined]);
+      for (const line of lines.slice(0, 3)) expect(line).toMatchObject({ test: { accuracy: expect.any(Number) } });
+      expect(lines.at(-1)).toEqual({
+        status: 'completed',
+        iterations: 3,
+        seconds: expect.any(Number),
+        testAccuracy: expect.any(Number),
+        testLoss: expect.any(Number),
+        data: 'split.npz',
+        layers: [3, 4, 2],
+        model: null,
+      });
+    },
+  );
+
+  it('learns to tell the rings apart', async () => {
+    const { out } = await run(
+      'train',
+      '--graph',
+      'rings.npz',
+      ...PARTS,
+      '--solver',
+      'adam',
+      '--learning-rate',
+      '0.1',
+      ...QUICK,
+      '--json',
+    );
+    expect(jsonLines(out).at(-1)).toMatchObject({ testAccuracy: 1, layers: [3, 16, 2], iterations: 200 });
+  });
+
+  it('splits by the seed where the file has no split, and where another one is wanted', async () => {
+    const outcome = async (...args: readonly string[]) => {
+      const { out } = await run('train', ...args, ...PARTS, '--solver', 'adam', '--epochs', '2', ...QUICK, '--json');
+      return jsonLines(out).at(-1)?.testLoss;
+    };
+    expect(await outcome('--graph', 'rings.npz', '--seed', '3')).toBe(
+      await outcome('--graph', 'rings.npz', '--seed', '3'),
+    );
+    expect(await outcome('--graph', 'split.npz', '--split', 'random')).toBe(await outcome('--graph', 'rings.npz'));
+  });
+
+  it('tells results on the standard output and the progress on the standard error', async () => {
+    const { code, out, err } = await run(
+      ...[
+        'train',
+        '--graph',
+        'split.npz',
+        '--solver',
+        'adam',
+        '--epochs',
+        '3',
+        '--threads',
+        '1',
+        '--save',
+        'plain.safetensors',
+      ],
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^test accuracy [\d.]+ %, loss \S+ after 3 iterations in [\d.]+ s\nmodel saved to plain.safetensors\n$/,
+    );
+    expect(err).toMatch(/^1\/3 {2}loss .*\n2\/3 .*\n3\/3 .* test [\d.]+ %\n$/);
+  });
+
+  it('takes the options of graphs', async () => {
+    const { code, err } = await run(
+      ...[
+        'train',
+        '--graph',
+        'split.npz',
+        '--solver',
+        'adam',
+        '--epochs',
+        '2',
+        '--dropout',
+        '0.25',
+        '--weight-decay',
+        '1e-3,0',
+      ],
+      ...[
+        '--no-row-normalize',
+        '--dtype',
+        'float64',
+        '--reduction',
+        'sum',
+        '--train-metrics',
+        '--evaluate-every',
+        '2',
+        ...QUICK,
+      ],
+    );
+    expect(err).toBe('');
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    [1, 'Expected no --label with --graph: it is for --data', ['--graph', 'rings.npz', '--label', 'x']],
+    [1, 'Expected no --data with --graph', ['--graph', 'rings.npz', '--data', 'iris']],
+    [1, 'Expected no --standardize with --graph', ['--graph', 'rings.npz', '--standardize']],
+    [1, 'Expected --graph with --split', ['--data', 'iris', '--split', 'random']],
+    [1, 'Expected --graph with --no-row-normalize', ['--data', 'iris', '--no-row-normalize']],
+    [1, 'Expected --split random, as rings.npz has no split', ['--graph', 'rings.npz', '--split', 'standard']],
+    [1, 'Expected --split random with --train-per-class', ['--graph', 'split.npz', '--train-per-class', '2']],
+    [1, 'more than 50 nodes in every class', ['--graph', 'rings.npz']],
+    [
+      1,
+      'Expected 3-…-2 for --layers, as split.npz has 3 features and 2 classes',
+      ['--graph', 'split.npz', '--layers', '4-8-2'],
+    ],
+    [1, 'there is no such file; Unknown graph "karate"', ['--graph', 'karate']],
+    [1, '1,060 of its 19,717 nodes', ['--graph', 'pubmed']],
+    [1, 'Could not read none.npz: there is no such file', ['--graph', 'none.npz']],
+    [1, 'dropout', ['--graph', 'split.npz', '--solver', 'adam', '--dropout', '1']],
+    [1, '2 numbers, one a layer,', ['--graph', 'split.npz', '--solver', 'adam', '--weight-decay', '1,2,3']],
+    [1, 'is the file to read from', ['--graph', 'split.npz', '--save', 'split.npz']],
+    [2, "option '--data <name|file>' not specified, nor --graph <name|file>", []],
+    [2, 'Expected a number', ['--graph', 'split.npz', '--weight-decay', '1,x']],
+  ] as const)('ends with %i and says "%s"', async (exitCode, what, args) => {
+    const { code, out, err } = await run('train', ...args);
+    expect(err).toContain(what);
+    expect([code, out]).toEqual([exitCode, '']);
+  });
+
+  it('says that a graph may lack features, and does not train on it', async () => {
+    writeFileSync(path('partial.npz'), rings({ feat_present: list(new Uint8Array(60).fill(1, 10)) }));
+    const { code, err } = await run('train', '--graph', 'partial.npz');
+    expect(err).toContain('only 50 of the 60 nodes have their features');
+    expect(code).toBe(1);
+  });
+});
+
+describe('a saved graph model', () => {
+  const MODEL = ['--model', 'model.safetensors', '--graph', 'split.npz'];
+
+  it('is written by --save', async () => {
+    const save = ['--learning-rate', '0.1', '--save', 'model.safetensors'];
+    const { code } = await run('train', '--graph', 'split.npz', '--solver', 'adam', ...QUICK, ...save);
+    expect(code).toBe(0);
+    expect(existsSync(path('model.safetensors'))).toBe(true);
+  });
+
+  it('predicts a class and probabilities for every node', async () => {
+    const { code, out } = await run('predict', ...MODEL);
+    expect(code).toBe(0);
+    const lines = out.trimEnd().split('\n');
+    expect(lines[0]).toBe('node,class,0,1');
+    expect(lines).toHaveLength(61);
+    expect(lines[1]).toMatch(/^0,0,0\.\d+,0\.\d+$/);
+    expect(lines.slice(1).map((line) => line.split(',').slice(0, 2).map(Number))).toEqual(
+      Array.from({ length: 60 }, (_, i) => [i, Math.floor(i / 30)]),
+    );
+  });
+
+  it('predicts for a part of them, and into files', async () => {
+    const { out } = await run('predict', ...MODEL, '--part', 'test');
+    expect(
+      out
+        .trimEnd()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(',')[0]),
+    ).toEqual(['9', '10', '40', '41']);
+    await run('predict', ...MODEL, '--out', 'nodes.npy');
+    expect(parseNpy(readFileSync(path('nodes.npy')), 'nodes.npy').shape).toEqual([60, 2]);
+  });
+
+  it('is judged by the nodes of a part', async () => {
+    const { code, out } = await run('evaluate', ...MODEL, '--json');
+    expect(code).toBe(0);
+    expect(jsonLines(out)).toEqual([
+      { loss: expect.any(Number), accuracy: 1, samples: 4, data: 'split.npz', model: 'model.safetensors' },
+    ]);
+    expect(jsonLines((await run('evaluate', ...MODEL, '--part', 'train', '--json')).out)[0]).toMatchObject({
+      samples: 6,
+    });
+  });
+
+  it('is told from a model of samples', async () => {
+    const { code, err } = await run('predict', '--model', 'model.safetensors', '--data', 'iris');
+    expect(code).toBe(1);
+    expect(err).toContain('model.safetensors holds a graph convolutional network');
+  });
+});
+
+describe('dladmm datasets', () => {
+  it('lists the graphs too', async () => {
+    const { out } = await run('datasets');
+    expect(out).toMatch(/^cora: .*\n {2}graph, 2,708 nodes and 5,278 edges, 1433 features, 7 classes/m);
+    const sets = JSON.parse((await run('datasets', '--json')).out) as readonly Record<string, unknown>[];
+    expect(sets.find(({ name }) => name === 'dblp')).toMatchObject({ task: 'graph', nodes: 17_716, split: false });
+  });
+});
+
+describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))('Cora (skipped without the shared data folder)', () => {
+  it('is trained on by its name', async () => {
+    const { code, out } = await run(
+      ...[
+        'train',
+        '--graph',
+        'cora',
+        '--layers',
+        '1433-128-7',
+        '--iterations',
+        '2',
+        '--data-dir',
+        join(shared, 'datasets'),
+        '--json',
+      ],
+    );
+    expect(code).toBe(0);
+    expect(jsonLines(out).at(-1)).toMatchObject({
+      testAccuracy: expect.any(Number),
+      seconds: expect.any(Number),
+      iterations: 2,
+      data: 'cora',
+      layers: [1433, 128, 7],
+    });
+  });
+});
