@@ -4,7 +4,8 @@
  * bandwidth measured over as many numbers.
  *
  *     npm run --silent bench:epoch -- [--layers 784-1000-1000-10] [--samples 60000] [--batch 128]
- *                                     [--optimizer sgd|momentum|adagrad|adadelta|adam|badm|sisa] [--sub-batches 4]
+ *                                     [--optimizer sgd|momentum|adagrad|adadelta|adam|badm|sisa|minibatch-admm] [--sub-batches 4]
+ *                                     [--gram low-rank|full]
  *                                     [--dtype float32] [--threads N] [--rounds 3] [--json]
  *
  * Two child processes take turns, so that a drift of the machine's speed meets both: one trains, the other measures. The
@@ -13,8 +14,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { GradientMethod } from 'dladmm';
+import { MINIBATCH_DEFAULTS } from 'dladmm';
 import {
+  gramProducts,
   keyOf,
   numbersMoved,
   type Optimizer,
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     batch: { type: 'string', default: '128' },
     optimizer: { type: 'string', default: 'adam' },
     'sub-batches': { type: 'string', default: '4' },
+    gram: { type: 'string', default: 'low-rank' },
     dtype: { type: 'string', default: 'float32' },
     threads: { type: 'string', default: String(availableParallelism()) },
     rounds: { type: 'string', default: '3' },
@@ -50,8 +53,10 @@ const rounds = Number(values.rounds);
 const dtype = values.dtype === 'float64' ? 'float64' : 'float32';
 const subBatches = Number(values['sub-batches']);
 
+const gram = values.gram === 'full' ? 'full' : 'low-rank';
+
 /** Settings that leave random labels unlearnt but everything finite. */
-const METHODS: Readonly<Record<Optimizer, GradientMethod>> = {
+const METHODS: Readonly<Record<Optimizer, Exclude<EpochRequest, string>['method']>> = {
   sgd: { solver: 'sgd', learningRate: 1e-3 },
   momentum: { solver: 'sgd', learningRate: 1e-3, momentum: 0.9 },
   adagrad: { solver: 'adagrad', learningRate: 1e-4 },
@@ -59,13 +64,20 @@ const METHODS: Readonly<Record<Optimizer, GradientMethod>> = {
   adam: { solver: 'adam', learningRate: 1e-4 },
   badm: { solver: 'badm', sigma: 10, rho: 200, subBatches },
   sisa: { solver: 'sisa', sigma: 1, rho: 1e4, subBatches },
+  'minibatch-admm': { solver: 'minibatch-admm', gram },
 };
 if (!Object.hasOwn(METHODS, values.optimizer)) {
   throw new Error(`--optimizer must be one of ${Object.keys(METHODS).join(', ')}`);
 }
 const optimizer = values.optimizer as Optimizer;
 
-const products = stepProducts(layers, batch, optimizer === 'sisa' ? subBatches : 1);
+const { rank, gramEvery } = MINIBATCH_DEFAULTS;
+const products = [
+  ...stepProducts(layers, batch, optimizer === 'sisa' ? subBatches : 1),
+  ...(optimizer === 'minibatch-admm'
+    ? gramProducts(layers, batch, { rank: gram === 'full' ? 'full' : rank, gramEvery })
+    : []),
+];
 const parameters = parameterCount(layers);
 const vectors = vectorsHeld(optimizer, subBatches) * parameters;
 
@@ -104,6 +116,7 @@ const result = {
   batch,
   optimizer,
   ...(optimizer === 'sisa' || optimizer === 'badm' ? { subBatches } : {}),
+  ...(optimizer === 'minibatch-admm' ? { gram } : {}),
   dtype,
   threads,
   secondsPerEpoch,

@@ -1,7 +1,7 @@
 /**
  * Who is first to a test accuracy: seconds of training and epochs until it is reached, for every seed, and the median.
  *
- *     npm run --silent bench:race -- --dataset mnist --target 0.98 [--layers 784-1000-1000-10] [--methods adam,badm,sisa]
+ *     npm run --silent bench:race -- --dataset mnist --target 0.98 [--layers 784-1000-1000-10] [--methods adam,minibatch-admm,…]
  *                                    [--seeds 3] [--epochs 30] [--threads N] [--data-dir FOLDER] [--json] [--out FILE]
  *     npm run --silent bench:race -- --dataset mnist --target 0.98 --methods adam --tune [--out FILE]
  *
@@ -32,6 +32,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
     'data-dir': { type: 'string' },
     tune: { type: 'boolean', default: false },
+    'to-the-end': { type: 'boolean', default: false },
     settings: { type: 'string' },
     draw: { type: 'string', multiple: true, default: [] },
     svg: { type: 'string', default: 'race.svg' },
@@ -118,7 +119,7 @@ async function measure(method: string): Promise<Median> {
   if (setting === undefined) throw new Error(`${method} has no setting for ${dataset}: find one by --tune`);
   const runs: Run[] = [];
   for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
-    runs.push(await race(data, common, setting, seed, { target, epochs }));
+    runs.push(await race(data, common, setting, seed, { target, epochs, toTheEnd: values['to-the-end'] }));
     say(`${method} seed ${seed}: ${line(runs.at(-1) as Run)}`);
   }
   const reached = (what: (run: Run) => number | undefined): number =>

@@ -12,6 +12,7 @@ import type { CheckpointPlan } from './checkpoint-options.js';
 import type { Persistence, TakeUp } from './engine.js';
 import { DlAdmmError, describe } from './errors.js';
 import type { Parameters } from './initialisation.js';
+import { toJson } from './json.js';
 import { fromNative, type NativeExtra, type Numbers, native } from './native.js';
 import type { CommonPlan } from './options.js';
 import type { CheckpointRecord, ProgressRecord } from './record.js';
@@ -40,6 +41,8 @@ interface Fingerprints {
   readonly train: string;
   /** Where early stopping decides by it. */
   readonly validation?: string;
+  /** Of what the samples say beside their numbers: the names of classes, how features were standardised. */
+  readonly learnt?: string;
 }
 
 /** What a checkpoint says of a training, beside the variables. */
@@ -126,6 +129,8 @@ export interface Kept {
   readonly persistence: Persistence | undefined;
   /** The number of the validation set, where early stopping decides by it. */
   readonly validation?: number;
+  /** What was learnt of the samples before they were loaded. */
+  readonly learnt: object;
 }
 
 const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -135,13 +140,13 @@ const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
  *
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT
  */
-export async function openKeeper({ plan, options, samples, persistence, validation }: Kept): Promise<Keeper> {
+export async function openKeeper({ plan, options, samples, persistence, validation, learnt }: Kept): Promise<Keeper> {
   const { path, every } = plan;
   const { native: state, endsAfresh, memory } = writable(persistence);
   await checkWritable(path);
   await checkReplaceable(path);
   await removeLeftovers(path);
-  const data = await fingerprints(persistence, validation);
+  const data = { ...(await fingerprints(persistence, validation)), learnt: checksumOf(learnt) };
   const bytes = await nativeCall(() => state.sectionBytes(!endsAfresh(every)));
   const free = await freeBytes(path);
   if (free < bytes) {
@@ -237,6 +242,18 @@ export const takeUpFrom =
     };
     found({ ...training.best, parameters });
   };
+
+function checksumOf(learnt: object): string {
+  const hash = new native.Hash64();
+  hash.update(new TextEncoder().encode(toJson(learnt)));
+  return hash.digest();
+}
+
+/** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where classes have other names, or features another mean or deviation */
+export function checkLearnt({ path, training }: Resumption, learnt: object): void {
+  if (training.data.learnt === checksumOf(learnt)) return;
+  throw otherData(path, 'the names and the scale of the samples', 'these are others');
+}
 
 /** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where early stopping would decide by another validation set */
 export async function checkValidation(

@@ -49,6 +49,16 @@ export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.j
 export type { LabelledSamples, StartOptions, StateOptions, SweepPenalties, SweepResult } from './layered-state.js';
 export { LayeredState } from './layered-state.js';
 export type { Matrix } from './matrix.js';
+export type { MinibatchOptions } from './minibatch-options.js';
+export {
+  type BatchesResult,
+  defaultBatchSize,
+  defaultStep,
+  MINIBATCH_DEFAULTS,
+  type MinibatchMethod,
+  MinibatchState,
+  type MinibatchStateOptions,
+} from './minibatch-state.js';
 export { Model, type ModelParts, type Prediction } from './model.js';
 export type { Dtype, Numbers } from './native.js';
 export type { Activation, Loss, Network } from './network.js';
@@ -91,6 +101,7 @@ export type {
   SgdOptions,
 } from './solvers/gradient.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
+export { minibatchSweep } from './solvers/minibatch.js';
 export { sigmoidSweep } from './solvers/sigmoid.js';
 export type { Standardisation } from './standardise.js';
 export { importStateDict, type StateDictOptions } from './state-dict.js';

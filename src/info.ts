@@ -11,10 +11,12 @@ export interface Info {
   readonly blas: string;
   /** The processor that its kernels were written for, picked at run time (`OPENBLAS_CORETYPE` overrules); empty where the BLAS does not tell. */
   readonly kernels: string;
+  /** The instructions that dladmm's own loops take, picked at run time. */
+  readonly simd: string;
 }
 
 /** Version, addon, BLAS and kernels. */
 export function info(): Info {
-  const { config, core } = native.info();
-  return { version: packageVersion(), addon: addonFile(), blas: config.trim(), kernels: core };
+  const { config, core, simd } = native.info();
+  return { version: packageVersion(), addon: addonFile(), blas: config.trim(), kernels: core, simd };
 }

@@ -55,6 +55,9 @@ export interface ModelParts {
 const CHUNK_ENTRIES = 2 ** 21;
 /** Products of a weight and a value that take as long as handing samples to another thread and back, or less. */
 const FEW_PRODUCTS = 2 ** 22;
+/** As many as take about as long as a call does besides, and as many as the event loop may be held up for. */
+const CALL_PRODUCTS = 2 ** 17;
+const HELD_PRODUCTS = 2 ** 27;
 /** A softmax here takes about as long as so many numbers take to be copied. */
 const SOFTMAX_COST = 32;
 
@@ -70,6 +73,8 @@ export class Model {
   readonly columns?: readonly Column[];
   readonly #threads: number;
   #native: NativeTrainedNetwork | undefined;
+  /** Products that were computed on this thread since the event loop last turned for them. */
+  #held = 0;
   #closed = false;
 
   /**
@@ -130,8 +135,11 @@ export class Model {
     const source = this.#prepared(await arrivingRows(this.#rowsOf(x), this.#arrival, 'x'));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     await this.#eachChunk(source, async (first, chunk) => {
-      const few = chunk.length * this.#weightsPerInput <= FEW_PRODUCTS;
-      answer.put(first, few ? this.#handle.predictNow(chunk) : await this.#handle.predict(chunk));
+      const products = chunk.length * this.#weightsPerInput;
+      answer.put(
+        first,
+        products <= FEW_PRODUCTS ? await this.#now(chunk, products) : await this.#handle.predict(chunk),
+      );
     });
     return answer.prediction();
   }
@@ -265,6 +273,16 @@ export class Model {
       source.release?.(first + count);
       if (first + count < source.rows) await breathe();
     }
+  }
+
+  /** Outputs from this thread. Who asks in a loop for one sample after the other must not keep the event loop from turning. */
+  async #now(chunk: Numbers, products: number): Promise<Numbers> {
+    this.#held += CALL_PRODUCTS + products;
+    if (this.#held > HELD_PRODUCTS) {
+      this.#held = 0;
+      await breathe();
+    }
+    return this.#handle.predictNow(chunk);
   }
 
   /** First row and number of rows of each chunk. */

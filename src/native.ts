@@ -268,6 +268,28 @@ export interface NativeGradientTrainer extends NativeState {
   readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
 }
 
+export interface NativeMinibatchOptions extends NativeNetworkOptions {
+  readonly samples: number;
+  readonly batch: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly gram: 'low-rank' | 'full';
+  readonly rank: number;
+  readonly beta: number;
+  readonly gramEvery: number;
+  readonly damping: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly l2: number;
+  /** Pairs of block and layer. */
+  readonly sweep: readonly number[];
+}
+
+export interface NativeMinibatch extends NativeState {
+  run(count: number, steps: Float64Array): Promise<Omit<NativeSteps, 'steps'> & { readonly batches: number }>;
+  reset(): Promise<void>;
+}
+
 /** A sparse matrix by rows, or a dense one. */
 interface NativeFeatures {
   readonly rows: number;
@@ -438,6 +460,10 @@ export interface NativeAddon {
   readonly GradientTrainer: {
     new (options: NativeGradientOptions): NativeGradientTrainer;
     requiredBytes(options: NativeGradientOptions): number;
+  };
+  readonly Minibatch: {
+    new (options: NativeMinibatchOptions): NativeMinibatch;
+    requiredBytes(options: NativeMinibatchOptions): number;
   };
   readonly Graph: new (options: NativeGraphOptions) => NativeGraph;
   readonly TrainedGraphNetwork: new (options: NativeNetworkOptions) => NativeTrainedGraphNetwork;

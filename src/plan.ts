@@ -15,6 +15,8 @@ import type { Parameters } from './initialisation.js';
 import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
 import { type LayeredPlan, openLayered } from './layered-engine.js';
 import type { LabelledSamples } from './layered-state.js';
+import { type MinibatchPlan, openMinibatch } from './minibatch-engine.js';
+import { type MinibatchOptions, minibatchPlanOf } from './minibatch-options.js';
 import { Model } from './model.js';
 import type { CommonPlan } from './options.js';
 import type { EpochRecord, GraphRecord, IterationRecord, ProgressRecord, SigmoidRecord } from './record.js';
@@ -25,7 +27,7 @@ import { GRADIENT_SOLVERS } from './solvers/gradient.js';
 export type LayeredOptions = DladmmOptions | InversionOptions;
 
 /** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */
-export type TrainOptions = LayeredOptions | SigmoidOptions | GradientOptions;
+export type TrainOptions = LayeredOptions | SigmoidOptions | GradientOptions | MinibatchOptions;
 
 /** The options of the solvers that train on a graph; `solver` tells them apart, and is dlADMM where it is left out. */
 export type GraphTrainOptions = DladmmGraphOptions | GraphGradientOptions;
@@ -35,6 +37,7 @@ export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
   'dladmm',
   'inversion-admm',
   'sigmoid-admm',
+  'minibatch-admm',
   ...GRADIENT_SOLVERS,
 ];
 
@@ -63,7 +66,7 @@ type AnyPlan = Plan<IterationRecord> | Plan<SigmoidRecord> | Plan<EpochRecord>;
  */
 export function planOf(options: LayeredOptions): Plan<IterationRecord>;
 export function planOf(options: SigmoidOptions): Plan<SigmoidRecord>;
-export function planOf(options: GradientOptions): Plan<EpochRecord>;
+export function planOf(options: GradientOptions | MinibatchOptions): Plan<EpochRecord>;
 export function planOf(options: TrainOptions): AnyPlan;
 export function planOf(options: TrainOptions): AnyPlan {
   checkObject(options, 'an object', 'options');
@@ -71,6 +74,7 @@ export function planOf(options: TrainOptions): AnyPlan {
   if (solver === 'dladmm') return layered(dladmmPlanOf(options as DladmmOptions));
   if (solver === 'inversion-admm') return layered(inversionPlanOf(options as InversionOptions));
   if (solver === 'sigmoid-admm') return constraints(sigmoidPlanOf(options as SigmoidOptions));
+  if (solver === 'minibatch-admm') return minibatch(minibatchPlanOf(options as MinibatchOptions));
   return gradient(gradientPlanOf(options as GradientOptions));
 }
 
@@ -92,6 +96,13 @@ const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecor
   ...plan,
   needsTrainLoss: false,
   open: (data, opened, takeUp) => openGradient(plan, data, opened, takeUp),
+  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
+});
+
+const minibatch = (plan: CommonPlan<EpochRecord> & MinibatchPlan): Plan<EpochRecord> => ({
+  ...plan,
+  needsTrainLoss: false,
+  open: (data, opened, takeUp) => openMinibatch(plan, data, opened, takeUp),
   modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 

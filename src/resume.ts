@@ -27,6 +27,7 @@ export interface ResumeOptions {
   readonly evaluateEvery?: number;
   readonly trainMetrics?: boolean;
   readonly signal?: AbortSignal;
+  /** As of a training: called with every record. */
   readonly onIteration?: (record: AnyRecord) => void;
   /** Default: the same file, as often. */
   readonly checkpoint?: CheckpointOptions;

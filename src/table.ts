@@ -23,6 +23,7 @@ export interface ColumnLike {
 export interface TableLike {
   readonly numRows: number;
   readonly schema: { readonly fields: readonly { readonly name: string; readonly type?: unknown }[] };
+  /** The column of that name; null where there is none. */
   getChild(name: string): ColumnLike | null;
 }
 

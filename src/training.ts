@@ -2,6 +2,7 @@ import { evaluationSet, type Learnt, trainingSet } from './arrival.js';
 import type { ArrivingSamples } from './arriving.js';
 import {
   type BestModel,
+  checkLearnt,
   checkValidation,
   type Keeper,
   openKeeper,
@@ -18,6 +19,7 @@ import type { GradientOptions } from './gradient-options.js';
 import type { GraphGradientOptions } from './graph-gradient-options.js';
 import type { GraphModel } from './graph-model.js';
 import { type GraphSamples, isGraph, type NodesLike } from './graph-samples.js';
+import type { MinibatchOptions } from './minibatch-options.js';
 import type { Model } from './model.js';
 import type { Numbers } from './native.js';
 import {
@@ -183,7 +185,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       parametersReady = true;
       const engine = this.#engine as unknown as Engine<R, AnySamples>;
       const sets = await this.#evaluationSets(engine, learnt);
-      await this.#openKeeper(engine, sets);
+      await this.#openKeeper(engine, sets, learnt);
       status = this.#ending(done, best) ?? status;
       between = true;
       while (status.kind === 'aborted' && !signal?.aborted) {
@@ -244,13 +246,27 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return iteration >= iterations ? { kind: 'completed' } : undefined;
   }
 
-  async #openKeeper({ samples, persistence }: Engine<R, AnySamples>, { validation }: EvaluationSets): Promise<void> {
+  async #openKeeper(
+    { samples, persistence }: Engine<R, AnySamples>,
+    { validation }: EvaluationSets,
+    learnt: Learnt,
+  ): Promise<void> {
     const { checkpoint: plan, earlyStopping } = this.#plan;
     const decisive = earlyStopping ? validation : undefined;
-    if (this.#from) await checkValidation(this.#from, persistence, decisive);
+    if (this.#from) {
+      checkLearnt(this.#from, learnt);
+      await checkValidation(this.#from, persistence, decisive);
+    }
     if (plan === undefined) return;
     const options = this.#options;
-    const kept = { plan, options, samples, persistence, ...(decisive !== undefined && { validation: decisive }) };
+    const kept = {
+      plan,
+      options,
+      samples,
+      persistence,
+      learnt,
+      ...(decisive !== undefined && { validation: decisive }),
+    };
     this.#keeper = await openKeeper(kept);
   }
 
@@ -336,7 +352,7 @@ export function train(data: GraphSamples, options: GraphGradientOptions): Traini
 export function train(data: GraphSamples, options: GraphTrainOptions): GraphTraining;
 export function train(data: TrainingData, options: LayeredOptions): Training;
 export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
-export function train(data: TrainingData, options: GradientOptions): Training<EpochRecord>;
+export function train(data: TrainingData, options: GradientOptions | MinibatchOptions): Training<EpochRecord>;
 export function train(data: TrainingData, options: TrainOptions): AnyTraining;
 export function train(
   data: TrainingData | GraphSamples,
@@ -371,7 +387,10 @@ export async function fit(
 export async function fit(data: GraphSamples, options: GraphTrainOptions): Promise<GraphTraining['result']>;
 export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
 export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
-export async function fit(data: TrainingData, options: GradientOptions): Promise<FitResult<EpochRecord>>;
+export async function fit(
+  data: TrainingData,
+  options: GradientOptions | MinibatchOptions,
+): Promise<FitResult<EpochRecord>>;
 export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
 export async function fit(
   data: TrainingData | GraphSamples,

@@ -90,6 +90,18 @@ describe('a prediction', () => {
     expect(order).toEqual(['sync', 'few', 'many']);
   });
 
+  it('leaves the event loop its turns, though one is asked for after the other', async () => {
+    const model = modelOf([3, 5, 2]);
+    let turned = false;
+    setImmediate(() => {
+      turned = true;
+    });
+    let asked = 0;
+    for (; !turned && asked < 20_000; asked += 1) await model.predict([1, 2, 3]);
+    expect(turned).toBe(true);
+    expect(asked).toBeGreaterThan(10);
+  });
+
   it('refuses a wrong width and what is not finite, with its place, in both ways', async () => {
     const model = modelOf([3, 5, 2]);
     const cases = [

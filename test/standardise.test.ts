@@ -2,7 +2,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Matrix } from '../src/matrix.js';
 import { Model } from '../src/model.js';
-import { foldStandardisation, learnStandardisation, liesInUnitInterval, standardise } from '../src/standardise.js';
+import {
+  foldStandardisation,
+  learnStandardisation,
+  liesInUnitInterval,
+  standardise,
+  unfoldStandardisation,
+} from '../src/standardise.js';
 import { fit as fitModel } from '../src/training.js';
 import { expectFailure, temporaryFolder } from './data/support.js';
 
@@ -74,6 +80,22 @@ describe('standardisation', () => {
     expect(folded.weights.slice(1)).toEqual([second]);
     expect(folded.biases.slice(1)).toEqual([offset]);
     expect([...first]).toEqual([1, -2, 0.5, 3, 0.25, -1]);
+  });
+
+  it('unfolds again: standardised features give what raw ones gave, and what never varied counts as its mean', () => {
+    const x = matrix(3, 1000, 2, 7, 1010, 1, 7, 990, 4, 7);
+    const rule = learnStandardisation(x);
+    const raw = { weights: [Float64Array.of(0.1, -2, 0.5)], biases: [Float64Array.of(3)] };
+    const { weights, biases } = unfoldStandardisation(raw, rule);
+    const { data } = standardise(x, rule, 'float64');
+    for (const i of [0, 1, 2]) {
+      const of = (w: ArrayLike<number>, b: ArrayLike<number>, values: ArrayLike<number>): number =>
+        [0, 1, 2].reduce((sum, j) => sum + Number(w[j]) * Number(values[3 * i + j]), Number(b[0]));
+      const wanted = of(raw.weights[0] ?? [], raw.biases[0] ?? [], x.data);
+      expect(of(weights[0] ?? [], biases[0] ?? [], data)).toBeCloseTo(wanted, 9);
+    }
+    const folded = foldStandardisation({ weights, biases }, rule);
+    expect([...(folded.weights[0] ?? [])]).toEqual([expect.closeTo(0.1, 12), expect.closeTo(-2, 12), 0]);
   });
 
   it('is needless for features that lie in [0, 1] one and all', () => {

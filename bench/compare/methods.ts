@@ -29,6 +29,7 @@ export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
   adam: { solver: 'adam', learningRate: 1e-3 },
   badm: { solver: 'badm' },
   sisa: { solver: 'sisa' },
+  'minibatch-admm': { solver: 'minibatch-admm' },
 };
 
 /**

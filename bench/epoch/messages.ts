@@ -1,4 +1,4 @@
-import type { GradientMethod } from 'dladmm';
+import type { GradientMethod, MinibatchMethod } from 'dladmm';
 import type { FloorProduct, Way } from './floor.js';
 
 export type EpochRequest =
@@ -6,7 +6,7 @@ export type EpochRequest =
       readonly layers: readonly number[];
       readonly samples: number;
       readonly batch: number;
-      readonly method: GradientMethod;
+      readonly method: GradientMethod | ({ readonly solver: 'minibatch-admm' } & MinibatchMethod);
       readonly dtype: 'float32' | 'float64';
       readonly threads: number;
     }

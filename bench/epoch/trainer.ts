@@ -1,5 +1,5 @@
 /** Trains on random numbers, an epoch at a time. */
-import { GradientState } from 'dladmm';
+import { GradientState, MinibatchState } from 'dladmm';
 import { native } from '#native';
 import { answer } from '../iteration/child.js';
 import type { EpochReply, EpochRequest } from './messages.js';
@@ -7,7 +7,13 @@ import type { EpochReply, EpochRequest } from './messages.js';
 const SHORT_RUNS = 40;
 const STEPS = 8;
 
-let state: GradientState | undefined;
+/** A state under training, whichever solver it belongs to. */
+interface Trained {
+  readonly stepsPerEpoch: number;
+  readonly run: (steps: number) => Promise<{ readonly steps: number }>;
+}
+
+let state: Trained | undefined;
 
 answer<EpochRequest, EpochReply | 'ready'>(async (request) => {
   if (request === 'epoch') return epoch();
@@ -16,7 +22,14 @@ answer<EpochRequest, EpochReply | 'ready'>(async (request) => {
   return 'ready';
 });
 
-async function begin({ layers, samples, batch, method, dtype, threads }: Exclude<EpochRequest, string>) {
+async function begin({
+  layers,
+  samples,
+  batch,
+  method,
+  dtype,
+  threads,
+}: Exclude<EpochRequest, string>): Promise<Trained> {
   const inputs = layers[0] ?? 0;
   const numbers = (length: number): Float32Array | Float64Array =>
     dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
@@ -24,14 +37,32 @@ async function begin({ layers, samples, batch, method, dtype, threads }: Exclude
   for (let i = 0; i < x.length; i += 1) x[i] = Math.max(0, 2 * Math.random() - 1);
   const labels = Int32Array.from({ length: samples }, () => Math.floor(Math.random() * (layers.at(-1) ?? 1)));
   const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
-  const made = await GradientState.create({ network, dtype, threads, method, batchSize: batch }, { x, labels });
+  const common = { network, dtype, threads, batchSize: batch };
+  if (method.solver === 'minibatch-admm') {
+    const { solver: _, ...settings } = method;
+    const made = await MinibatchState.create({ ...common, ...settings }, { x, labels });
+    await drawWeights(made, layers, numbers);
+    return {
+      stepsPerEpoch: made.batchesPerEpoch,
+      run: async (steps) => ({ steps: (await made.run(1e-4, steps)).batches }),
+    };
+  }
+  const made = await GradientState.create({ ...common, method }, { x, labels });
+  await drawWeights(made, layers, numbers);
+  return { stepsPerEpoch: made.stepsPerEpoch, run: (steps) => made.run(steps) };
+}
+
+async function drawWeights(
+  made: GradientState | MinibatchState,
+  layers: readonly number[],
+  numbers: (length: number) => Float32Array | Float64Array,
+): Promise<void> {
   for (let l = 1; l < layers.length; l += 1) {
     const fanIn = layers[l - 1] ?? 1;
     const weights = numbers((layers[l] ?? 0) * fanIn);
     for (let i = 0; i < weights.length; i += 1) weights[i] = (2 * Math.random() - 1) * Math.sqrt(6 / fanIn);
     await made.write('W', l, weights);
   }
-  return made;
 }
 
 /** Wall-clock seconds of some steps. */

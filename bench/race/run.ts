@@ -1,4 +1,4 @@
-import { type GradientOptions, type TrainingData, train } from 'dladmm';
+import { type GradientOptions, type MinibatchOptions, type TrainingData, train } from 'dladmm';
 import { learningRateOf, type Setting } from './settings.js';
 
 /** How one run of a race went. */
@@ -7,6 +7,8 @@ export interface Run {
   readonly seed: number;
   /** Test accuracy after each epoch. */
   readonly accuracies: readonly number[];
+  /** Seconds of training (evaluation left out) until the end of each epoch. */
+  readonly elapsed: readonly number[];
   /** Seconds of training (evaluation left out) and epochs until the target; absent where it was not reached. */
   readonly seconds?: number;
   readonly epochs?: number;
@@ -15,6 +17,8 @@ export interface Run {
 export interface RunLimits {
   readonly target: number;
   readonly epochs: number;
+  /** Whether the run goes on after the target. */
+  readonly toTheEnd?: boolean;
   /** Given up after so many seconds of training. */
   readonly seconds?: number;
 }
@@ -25,7 +29,7 @@ export async function race(
   common: { readonly layers: readonly number[]; readonly threads: number },
   setting: Setting,
   seed: number,
-  { target, epochs, seconds: most = Number.POSITIVE_INFINITY }: RunLimits,
+  { target, epochs, toTheEnd = false, seconds: most = Number.POSITIVE_INFINITY }: RunLimits,
 ): Promise<Run> {
   const { solver, batchSize, more } = setting;
   const stepsPerEpoch = Math.ceil(data.x.rows / batchSize);
@@ -34,20 +38,25 @@ export async function race(
     solver,
     batchSize,
     ...more,
-    ...(setting.learningRate !== undefined && { learningRate: learningRateOf(setting, stepsPerEpoch) }),
+    ...(setting.learningRate !== undefined && {
+      [solver === 'minibatch-admm' ? 'step' : 'learningRate']: learningRateOf(setting, stepsPerEpoch),
+    }),
     seed,
     epochs,
-  } as GradientOptions;
+  } as GradientOptions | MinibatchOptions;
   const training = train(data, options);
   const accuracies: number[] = [];
+  const elapsed: number[] = [];
   let seconds = 0;
-  let reached = false;
+  let first: number | undefined;
   for await (const record of training) {
     seconds += record.seconds;
     accuracies.push(record.test?.accuracy ?? Number.NaN);
-    reached = (record.test?.accuracy ?? 0) >= target;
-    if (reached || seconds > most) break;
+    elapsed.push(seconds);
+    if (first === undefined && (record.test?.accuracy ?? 0) >= target) first = accuracies.length;
+    if ((first !== undefined && !toTheEnd) || seconds > most) break;
   }
   training.result.model.close();
-  return { setting, seed, accuracies, ...(reached && { seconds, epochs: accuracies.length }) };
+  const reached = first === undefined ? {} : { seconds: elapsed[first - 1] ?? Number.NaN, epochs: first };
+  return { setting, seed, accuracies, elapsed, ...reached };
 }

@@ -1,9 +1,10 @@
-import type { GradientOptions, LearningRate } from 'dladmm';
+import type { GradientOptions, LearningRate, MinibatchOptions } from 'dladmm';
 
 /** How one run of a race is set: a solver, its options as JSON can hold them, and how its learning rate falls. */
 export interface Setting {
-  readonly solver: GradientOptions['solver'];
+  readonly solver: GradientOptions['solver'] | MinibatchOptions['solver'];
   readonly batchSize: number;
+  /** Of minibatch-admm: the step η. */
   readonly learningRate?: number;
   /** The learning rate falls along a half cosine to 0 over so many epochs; absent: it is constant. */
   readonly cosine?: number;
@@ -59,6 +60,13 @@ export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   sgd: plain('sgd', [0.02, 0.05, 0.1, 0.2], { momentum: 0.9 }),
   badm: consensus('badm', [0.5, 1, 2, 4], [5, 10, 20, 40], {}),
   sisa: consensus('sisa', [0.1, 0.3, 1, 3], [500, 1000, 2000], { subBatches: 4 }),
+  'minibatch-admm': product(product([0.3, 0.5, 0.8, 1.2], [256, 512]), [2, 3]).map(
+    ([[learningRate, batchSize], cosine]): Setting => ({ solver: 'minibatch-admm', batchSize, learningRate, cosine }),
+  ),
+  // What Adam does with horizons as short as those of minibatch-admm.
+  'adam-short': product(product([1e-3, 2e-3, 4e-3], BATCHES), [2, 3]).map(
+    ([[learningRate, batchSize], cosine]): Setting => ({ solver: 'adam', batchSize, learningRate, cosine }),
+  ),
 };
 
 /** The best that `--tune` found on MNIST. */
@@ -67,6 +75,8 @@ const MNIST: Readonly<Record<string, Setting>> = {
   sgd: { solver: 'sgd', batchSize: 128, learningRate: 0.1, cosine: 5, more: { momentum: 0.9 } },
   badm: { solver: 'badm', batchSize: 128, more: { sigma: 1, rho: 40 } },
   sisa: { solver: 'sisa', batchSize: 128, more: { sigma: 1, rho: 2000, subBatches: 4 } },
+  'minibatch-admm': { solver: 'minibatch-admm', batchSize: 512, learningRate: 0.8, cosine: 2 },
+  'adam-short': { solver: 'adam', batchSize: 256, learningRate: 2e-3, cosine: 2 },
 };
 
 /** The best that `--tune` found on Fashion-MNIST for adam; the others as on MNIST. */

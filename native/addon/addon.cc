@@ -6,6 +6,7 @@
 #include "addon/graph_gradient.hpp"
 #include "addon/graph_network.hpp"
 #include "addon/layered.hpp"
+#include "addon/minibatch.hpp"
 #include "addon/network.hpp"
 #include "addon/sparse.hpp"
 #include "addon/storage.hpp"
@@ -100,6 +101,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Layered", Layered::define(env));
   exports.Set("Constraints", Constraints::define(env));
   exports.Set("GradientTrainer", GradientTrainer::define(env));
+  exports.Set("Minibatch", Minibatch::define(env));
   exports.Set("Graph", Graph::define(env));
   exports.Set("TrainedGraphNetwork", TrainedGraphNetwork::define(env));
   exports.Set("GraphGradientTrainer", GraphGradientTrainer::define(env));

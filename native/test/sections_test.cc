@@ -158,7 +158,7 @@ void constraints_state(unsigned threads, LossKind loss) {
     setup.samples = 53;
     setup.threads = threads;
     constraints::Penalties p;
-    p.lambda = 1e-3;
+    p.lambda = {1e-3, 1e-3, 1e-3};
     p.beta = {1, 2, 3};
     std::vector<constraints::Update> updates;
     using CB = constraints::Block;

@@ -18,6 +18,7 @@ const SOLVERS = [
   'dladmm',
   'inversion-admm',
   'sigmoid-admm',
+  'minibatch-admm',
   'gd',
   'sgd',
   'adagrad',
@@ -39,6 +40,7 @@ Examples:
   dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
   dladmm train --data digits --solver inversion-admm --iterations 40
   dladmm train --data digits --solver adam --epochs 20 --batch-size 32
+  dladmm train --data digits --solver minibatch-admm --layers 64-100-100-10
   dladmm train --data fashion-mnist --checkpoint run.checkpoint --checkpoint-every 25 --save fashion.safetensors
   dladmm train --data fashion-mnist --resume run.checkpoint --save fashion.safetensors
   dladmm train --data iris --json --quiet
@@ -288,7 +290,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(
       numberOption(
         '--beta <number>',
-        'inversion-admm: penalty of z = W a + b; sigmoid-admm: of every constraint (default: 1)',
+        'inversion-admm: penalty of z = W a + b; sigmoid-admm: of every constraint (default: 1); minibatch-admm: memory of the Gram matrices (default: 0.95)',
       ),
     )
     .addOption(numberOption('--gamma <number>', 'inversion-admm: penalty of a = h(z) (default: 1)'))
@@ -303,7 +305,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .addOption(threads())
     .optionsGroup('Gradient solvers (gd, sgd, adagrad, adadelta, adam, badm, sisa):')
     .addOption(wholeOption('--epochs <n>', 'epochs at most (default: 10)'))
-    .addOption(wholeOption('--batch-size <n>', 'samples a batch (default: 128; gd all)'))
+    .addOption(wholeOption('--batch-size <n>', 'samples a batch (default: 128; gd all; minibatch-admm by the samples)'))
     .addOption(
       numberOption(
         '--learning-rate <number>',
@@ -317,10 +319,21 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
       parse.parseNumbers,
     )
     .addOption(numberOption('--dropout <share>', 'on a graph: what a step leaves out of each layer (default: 0.5)'))
-    .addOption(numberOption('--momentum <number>', 'sgd (default: 0)'))
+    .addOption(numberOption('--momentum <number>', 'sgd (default: 0); minibatch-admm (default: 0.9)'))
     .option('--nesterov', 'sgd: look ahead along the momentum')
     .addOption(numberOption('--sigma <number>', 'badm, sisa: penalty of w_s = w (default: 1; --rho 40, 2000)'))
     .addOption(wholeOption('--sub-batches <n>', 'badm, sisa: parts of a batch (default: 1; sisa 4)'))
+    .optionsGroup('Mini-batch dlADMM (minibatch-admm; --epochs, --batch-size, --momentum and --beta too):')
+    .addOption(
+      numberOption(
+        '--step <number>',
+        'length of a W step, which falls to 0 over the epochs (default: 0.4; squared errors 0.2)',
+      ),
+    )
+    .addOption(numberOption('--damping <number>', 'δ over the mean eigenvalue of the Gram matrix (default: 4)'))
+    .addOption(choice('--gram <kind>', 'how (A + δI)⁻¹ is had (default: low-rank)', ['low-rank', 'full']))
+    .addOption(wholeOption('--rank <n>', 'directions that low-rank keeps (default: 16)'))
+    .addOption(wholeOption('--gram-every <n>', 'batches between those that a Gram matrix takes in (default: 10)'))
     .optionsGroup('Watching and stopping:')
     .addOption(wholeOption('--evaluate-every <n>', `iterations between tests ${byDefault(DEFAULTS.evaluateEvery)}`))
     .option('--train-metrics', 'judge the network on the training set too')

@@ -3,6 +3,7 @@ import type { DladmmOptions } from '../dladmm-options.js';
 import { DlAdmmError } from '../errors.js';
 import type { GradientOptions } from '../gradient-options.js';
 import type { InversionOptions } from '../inversion-options.js';
+import type { MinibatchOptions } from '../minibatch-options.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
 import { type ResumeOptions, resumedOptions } from '../resume.js';
@@ -41,7 +42,8 @@ export interface TrainFlags
     Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction'>,
     Partial<Omit<GraphFlags, 'seed'>>,
     Pick<SgdOptions, 'momentum' | 'nesterov'>,
-    Pick<BadmOptions, 'sigma' | 'subBatches'> {
+    Pick<BadmOptions, 'sigma' | 'subBatches'>,
+    Pick<MinibatchOptions, 'damping' | 'gram' | 'rank' | 'gramEvery'> {
   /** On a graph: one a layer, or one for all. */
   readonly weightDecay?: number | readonly number[];
   readonly l2?: number | readonly number[];
@@ -53,6 +55,7 @@ export interface TrainFlags
   readonly learningRate?: number;
   readonly solver?: NonNullable<TrainOptions['solver']>;
   readonly loss?: Exclude<Loss, 'squared-error'>;
+  readonly step?: number;
   readonly stepW?: StepChoice;
   readonly stepA?: StepChoice;
   readonly init?: DladmmOptions['initialisation'];
@@ -79,13 +82,15 @@ function optionsOf(flags: TrainFlags): Job['options'] {
   const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
   const { solver, loss, beta, gamma, warmStart, stepW, stepA, lambda, majoriser } = flags;
   const { epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate } = flags;
+  const { damping, gram, rank, gramEvery } = flags;
   const { dropout, outputWeights, dual } = flags;
   const step = given({ W: stepW, a: stepA });
   return given({
     ...{ solver, loss, beta, gamma, warmStart, lambda, majoriser },
     ...{ epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate },
+    ...{ damping, gram, rank, gramEvery },
     ...{ dropout, outputWeights, dual },
-    step: Object.keys(step).length === 0 ? undefined : step,
+    step: Object.keys(step).length === 0 ? flags.step : step,
     ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
     ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },
     outputSolver: outputSolver && { solver: outputSolver },

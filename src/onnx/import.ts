@@ -5,9 +5,9 @@ import type { Parameters } from '../initialisation.js';
 import { Model } from '../model.js';
 import type { Dtype, Numbers } from '../native.js';
 import { type Activation, checkActivation, checkClasses, checkLoss, classCount, type Loss } from '../network.js';
-import { foldStandardisation } from '../standardise.js';
+import { foldStandardisation, type Standardisation } from '../standardise.js';
 import { CLASSES_KEY, NETWORK_KEY } from './export.js';
-import { type OnnxPerceptron, perceptronOf } from './graph.js';
+import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './graph.js';
 import { decodeOnnx } from './proto.js';
 
 /** What a file that comes from elsewhere does not say. */
@@ -117,8 +117,17 @@ function activationOf({ layers }: OnnxPerceptron, written: Written | undefined, 
   return written && isNear(written.activation, first.activation) ? written.activation : first.activation;
 }
 
-/** Weights and biases; a sigmoid over one value becomes the softmax over 0 and that value, which is the same. */
-function parametersOf({ layers, end, scaling }: OnnxPerceptron): Parameters {
+/** The scaling as (x − mean) · scale, as a model keeps it; undefined where it cannot be written so. */
+function standardisationOf(scaling: OnnxScaling | undefined): Standardisation | undefined {
+  if (!scaling) return undefined;
+  const { factor: scale, shift } = scaling;
+  if (scale.some((factor, j) => factor < 0 || (factor === 0 && shift[j] !== 0))) return undefined;
+  const mean = scale.map((factor, j) => (factor === 0 ? 0 : -(shift[j] as number) / factor));
+  return mean.every(Number.isFinite) ? { mean, scale } : undefined;
+}
+
+/** Weights and biases, the scaling folded in; a sigmoid over one value becomes the softmax over 0 and that value, which is the same. */
+function parametersOf({ layers, end }: OnnxPerceptron, scaling: OnnxScaling | undefined): Parameters {
   const weights = layers.map((layer) => layer.weights);
   const biases = layers.map(({ bias }) => bias);
   if (end === 'sigmoid') {
@@ -128,7 +137,6 @@ function parametersOf({ layers, end, scaling }: OnnxPerceptron): Parameters {
   }
   if (!scaling) return { weights, biases };
   const { factor, shift } = scaling;
-  // factor · x + shift is (x − mean) · scale with scale = factor and mean = −shift / factor, but for a factor of 0.
   const bias = biases[0] as Numbers;
   const first = weights[0] as Numbers;
   const inputs = factor.length;
@@ -149,7 +157,8 @@ function secondOfTwo(values: Numbers): Numbers {
 /**
  * A multilayer perceptron from an ONNX file, to predict with or to go on training from: Gemm (or MatMul and Add), Relu,
  * LeakyRelu, Sigmoid or Tanh between the layers, and at the end a softmax, a sigmoid over one value (read as two classes), or
- * nothing. What stands before the first layer (Sub, Div, Mul, Add or a Scaler by constants) is folded into it.
+ * nothing. What stands before the first layer (Sub, Div, Mul, Add or a Scaler by constants) is kept as the model's
+ * standardisation, or folded into it.
  *
  * @param source a path, or the bytes of the file
  * @throws DlAdmmError ERR_DLADMM_FORMAT for anything else, naming the node; ERR_DLADMM_ARGUMENT where `loss` is needed;
@@ -167,7 +176,8 @@ export function onnxModel(bytes: Uint8Array, file: string, options: ImportOption
   const perceptron = perceptronOf(decoded, file);
   const written = writtenIn(decoded.metadata, file);
   const loss = lossOf(perceptron, options.loss, written, file);
-  const parameters = parametersOf(perceptron);
+  const standardisation = standardisationOf(perceptron.scaling);
+  const parameters = parametersOf(perceptron, standardisation ? undefined : perceptron.scaling);
   const widths = [perceptron.layers[0].inputs, ...parameters.biases.map(({ length }) => length)];
   const count = classCount(loss, widths.at(-1) as number);
   const found = namesIn(decoded.metadata) ?? perceptron.classes;
@@ -177,5 +187,6 @@ export function onnxModel(bytes: Uint8Array, file: string, options: ImportOption
     network: { layers: widths, activation: activationOf(perceptron, written, file), loss },
     ...typedParameters(parameters, options.dtype),
     ...(classes && { classes }),
+    ...(standardisation && { standardisation }),
   });
 }

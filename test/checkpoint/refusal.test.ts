@@ -137,6 +137,25 @@ describe('a checkpoint that does not fit is refused', () => {
     expect((await resume(path, targets, { iterations: 3 })).iterations).toBe(3);
   });
 
+  test('with other names of the same classes, or the same features at another scale', async () => {
+    const path = file();
+    const names = (of: readonly string[]) => Array.from(data.labels, (label) => of[label] ?? '');
+    const named = (of: readonly string[], scale = 1) => ({
+      x: data.x.map((value) => value * scale),
+      labels: names(of),
+    });
+    const given = named(['a', 'b', 'c']);
+    await fitModel(given, { ...OPTIONS, standardise: true, iterations: 2, checkpoint: { path } });
+    const refused = failure('ERR_DLADMM_CHECKPOINT', /names and the scale/);
+    await expect(resume(path, named(['a', 'b', 'd']))).rejects.toEqual(refused);
+    await expect(resume(path, named(['a', 'b', 'c'], 2))).rejects.toEqual(refused);
+    const { model } = await resume(path, given, { iterations: 4 });
+    expect(model.classes).toEqual(['a', 'b', 'c']);
+    const whole = await fitModel(given, { ...OPTIONS, standardise: true });
+    expect(model.weights).toEqual(whole.model.weights);
+    expect(model.standardisation).toEqual(whole.model.standardisation);
+  });
+
   test('with another validation set, where early stopping decides by it; another test set is welcome', async () => {
     const path = file();
     const watched = { ...classes, validation: samples(9) };

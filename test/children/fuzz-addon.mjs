@@ -180,6 +180,29 @@ const gradient = {
   seed: mostly(fc.constantFrom(0, 1), -1, 2 ** 60, NaN),
   optimiser,
 };
+const minibatch = {
+  ...network,
+  samples: layered.samples,
+  batch: gradient.batch,
+  shuffle: fc.boolean(),
+  seed: gradient.seed,
+  gram: fc.constantFrom('low-rank', 'full', ''),
+  rank: mostly(fc.constantFrom(1, 2, 99), 0, -1, 2 ** 53, NaN),
+  beta: mostly(fc.constantFrom(0, 0.9), 1, -1, NaN),
+  gramEvery: mostly(fc.constantFrom(1, 3), 0, -1, NaN),
+  damping: mostly(fc.constantFrom(0, 1, 4), -1, Infinity, NaN),
+  momentum: mostly(fc.constantFrom(0, 0.9), 1, -1, NaN),
+  nesterov: fc.boolean(),
+  l2: mostly(fc.constantFrom(0, 0.1), -1, Infinity, NaN),
+  sweep: mostly(
+    fc.constantFrom([2, 1], [2, 1, 0, 1], [2, 2, 3, 1, 2, 1, 0, 2, 0, 1], [2, 2, 0, 2, 3, 1, 2, 1, 0, 1]),
+    [],
+    [2],
+    [0, 1],
+    [2, 1, 3, 2 ** 40],
+    [7, 1],
+  ),
+};
 const badm = {
   dtype: fc.constantFrom('float32', 'float64'),
   sizes: fc.oneof({ weight: 9, arbitrary: fc.constantFrom([3], [3, 2], [0], []) }, { weight: 1, arbitrary: rubbish }),
@@ -293,6 +316,18 @@ const onGradient = fc.oneof(
   call('write', args(block, layer, values)),
   call('stopSteps', args()),
 );
+const onMinibatch = fc.oneof(
+  call('loadInput', args(set, row, values)),
+  call('loadTargets', args(set, row, values)),
+  call('loadLabels', args(set, labels)),
+  call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
+  call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
+  call('reset', args()),
+  call('evaluate', args(set)),
+  call('read', args(block, layer)),
+  call('write', args(block, layer, values)),
+  call('stop', args()),
+);
 const tensor = fc.oneof(
   {
     weight: 6,
@@ -353,6 +388,7 @@ const onBadm = fc.oneof(
 );
 const script = fc.record({
   gradient: members(gradient, meddle),
+  minibatch: members(minibatch, meddle),
   badm: members(badm, meddle, weighted),
   layered: members(layered, meddle, fitted),
   constraints: members(constraints, meddle),
@@ -363,17 +399,18 @@ const script = fc.record({
       { weight: 6, arbitrary: onConstraints.map((one) => ({ on: 'constraints', ...one })) },
       { weight: 4, arbitrary: onNetwork.map((one) => ({ on: 'network', ...one })) },
       { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
+      { weight: 9, arbitrary: onMinibatch.map((one) => ({ on: 'minibatch', ...one })) },
       {
         weight: 6,
         arbitrary: fc
-          .tuple(fc.constantFrom('layered', 'constraints', 'gradient'), onStorage)
+          .tuple(fc.constantFrom('layered', 'constraints', 'gradient', 'minibatch'), onStorage)
           .map(([on, one]) => ({ on, ...one })),
       },
       { weight: 5, arbitrary: onBadm.map((one) => ({ on: 'badm', ...one })) },
       {
         weight: 1,
         arbitrary: fc
-          .constantFrom('layered', 'constraints', 'network', 'gradient')
+          .constantFrom('layered', 'constraints', 'network', 'gradient', 'minibatch')
           .map((on) => ({ on, method: 'close', args: [] })),
       },
     ),
@@ -400,10 +437,12 @@ const make = (of, options) => {
 await fc.assert(
   fc.asyncProperty(script, async (drawn) => {
     const { layered: first, constraints: other, network: second, gradient: third, badm: fourth, calls, wait } = drawn;
+    const { minibatch: fifth } = drawn;
     try {
       native.Layered.requiredBytes(first);
       native.Constraints.requiredBytes(other);
       native.GradientTrainer.requiredBytes(third);
+      native.Minibatch.requiredBytes(fifth);
     } catch (error) {
       if (!isError(error)) throw error;
     }
@@ -412,12 +451,14 @@ await fc.assert(
       constraints: make(native.Constraints, other),
       network: make(native.TrainedNetwork, second),
       gradient: make(native.GradientTrainer, third),
+      minibatch: make(native.Minibatch, fifth),
       badm: make(native.BadmOptimizer, fourth),
     };
     meddle.now = () => {
       objects.layered?.close();
       objects.constraints?.close();
       objects.gradient?.close();
+      objects.minibatch?.close();
     };
     const pending = [];
     for (const { on, method, args: drawn } of calls) {

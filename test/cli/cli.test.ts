@@ -156,6 +156,8 @@ describe('dladmm train', () => {
     ['adam', '--learning-rate', '0.01'],
     ['badm', '--sigma', '5', '--rho', '50'],
     ['sisa', '--rho', '100', '--sub-batches', '2'],
+    ['minibatch-admm', '--step', '0.2', '--damping', '2', '--rank', '3', '--gram-every', '4', '--beta', '0.9'],
+    ['minibatch-admm', '--gram', 'full', '--momentum', '0.5', '--l2', '1e-3'],
   ])('trains by gradients: %s', async (solver, ...more) => {
     const flags = ['--epochs', '20', '--batch-size', '10', '--threads', '1', '--json', ...more];
     const { code, out, err } = await run('train', '--data', 'iris', '--solver', solver, ...flags);

@@ -25,7 +25,9 @@ describe('dladmm export and import', () => {
     expect(await run('import', 'iris.onnx', '--to', 'back.safetensors')).toMatchObject({ code: 0 });
     using back = await Model.load(path('back.safetensors'));
     expect(back.classes).toEqual(model.classes);
-    expect(back.predictSync(x)).toEqual(model.predictSync(x));
+    back.predictSync(x).outputs.data.forEach((value, i) => {
+      expect(value).toBeCloseTo(Number(model.predictSync(x).outputs.data[i]), 4);
+    });
   });
 
   it('--output and --opset say what is written', async () => {

@@ -149,6 +149,14 @@ describe('what an ONNX file cannot be', () => {
 });
 
 describe('a model that was exported', () => {
+  it('comes back with its standardisation', async () => {
+    const standardisation = { mean: Float64Array.of(1.5, -3, 0), scale: Float64Array.of(2, 0.125, 0) };
+    using model = new Model({ ...partsOf([3, 4, 2], 'relu', 'softmax-cross-entropy'), standardisation });
+    using back = await importOnnx(model.toOnnx());
+    expect(back.standardisation).toEqual(standardisation);
+    expect(back.predictSync([1, 2, 3])).toEqual(model.predictSync([1, 2, 3]));
+  });
+
   for (const activation of ACTIVATIONS) {
     for (const loss of LOSSES) {
       it(`comes back as it was: ${JSON.stringify(activation)}, ${loss}`, async () => {

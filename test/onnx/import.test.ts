@@ -115,7 +115,12 @@ describe('an ONNX network becomes a model that says what onnxruntime says', () =
       tensor('shift', [1], [0.25]),
     ];
     using model = await agrees(onnx(nodes, [...all, ...scaling]), logits);
-    expect(model.network.layers).toEqual([3, 4, 2]);
+    expect(model.standardisation?.scale).toEqual(Float64Array.of(1, 0.5, 4));
+    expect(model.weights[0]).toEqual(numbers(12, 1));
+    // A negative factor is no scale: it goes into the first layer.
+    const negative = scaling.map((each) => (each.name === 'two' ? tensor('two', [], [-2]) : each));
+    using folded = await agrees(onnx(nodes, [...all, ...negative]), logits);
+    expect(folded.standardisation).toBeUndefined();
   });
 
   it('with a sigmoid over one value as two classes', async () => {

@@ -18,7 +18,7 @@ export const lengthOf = ({ layers }: Network): number =>
   layers.slice(1).reduce((sum, width, i) => sum + width * (at(layers, i, 'layers') + 1), 0);
 
 /** f and f' of the hidden layers. */
-function activationOf({ activation }: Network): { f(x: number): number; slope(x: number): number } {
+export function activationOf({ activation }: Network): { f(x: number): number; slope(x: number): number } {
   if (activation === 'tanh') return { f: Math.tanh, slope: (x) => 1 - Math.tanh(x) ** 2 };
   if (activation === 'sigmoid') {
     const f = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -35,7 +35,7 @@ const number = (list: ArrayLike<number>, i: number): number => {
 };
 
 /** R of one sample's outputs, and its gradient. */
-function lossOf(network: Network, z: readonly number[], samples: Samples, i: number): [number, number[]] {
+export function lossOf(network: Network, z: readonly number[], samples: Samples, i: number): [number, number[]] {
   if (network.loss === 'squared-error') {
     const y = at(samples.y ?? [], i, 'y');
     const miss = z.map((value, j) => value - number(y, j));

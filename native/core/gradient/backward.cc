@@ -8,7 +8,6 @@
 namespace dladmm {
 namespace {
 
-// z <- z + b, h <- f(z); z and h may be the same.
 template <typename T, typename F>
 struct BiasAndActivation {
   [[gnu::always_inline]] static inline void run(F f, MatrixView<T> z, const T* b, MatrixView<T> h) {
@@ -25,7 +24,6 @@ struct BiasAndActivation {
   }
 };
 
-// δ <- δ ∘ f'(z), from y = f(z) or, where the sign of y is not that of z, from z itself.
 template <typename T, typename F>
 struct TimesDerivative {
   [[gnu::always_inline]] static inline void run(F f, MatrixView<T> delta, MatrixView<const T> y) {
@@ -71,6 +69,33 @@ double Tape<T>::required_bytes(const Network& network, std::size_t block) {
 }
 
 template <typename T>
+void bias_and_activation(const Activation& activation, MatrixView<T> z, std::span<const T> b, MatrixView<T> h) {
+  with_activation<T>(activation, [&]<typename F>(F f) { simd::run<BiasAndActivation<T, F>>(f, z, b.data(), h); });
+}
+
+template <typename T>
+double output_gradient(const Loss& loss, MatrixView<const T> outputs, std::span<const std::uint32_t> samples,
+                       const Targets<T>& targets, MatrixView<T> delta, std::span<double> work) {
+  const std::size_t n = outputs.columns;
+  const std::span<double> z = work.subspan(0, n);
+  const std::span<double> gradient = work.subspan(n, n);
+  const std::span<double> values = work.subspan(2 * n, n);
+  double sum = 0;
+  for (std::size_t i = 0; i < outputs.rows; ++i) {
+    std::copy_n(outputs.row(i), n, z.data());
+    sum += loss_and_gradient(loss, z, targets.of(samples[i], values), gradient);
+    T* const to = delta.row(i);
+    for (std::size_t j = 0; j < n; ++j) to[j] = static_cast<T>(gradient[j]);
+  }
+  return sum;
+}
+
+template <typename T>
+void times_derivative(const Activation& activation, MatrixView<T> delta, MatrixView<const T> y) {
+  with_activation<T>(activation, [&]<typename F>(F f) { simd::run<TimesDerivative<T, F>>(f, delta, y); });
+}
+
+template <typename T>
 double forward_backward(std::span<const LayerParameters<T>> layers, const Network& network, MatrixView<const T> x,
                         std::span<const std::uint32_t> samples, const Targets<T>& targets, Rows rows, Tape<T>& tape,
                         std::span<double> work) {
@@ -84,30 +109,17 @@ double forward_backward(std::span<const LayerParameters<T>> layers, const Networ
     const MatrixView<T> h = rows_of(tape.h[l - 1]);
     const MatrixView<T> z = l < depth ? pre_activations(l) : h;
     blas::gemm<T>(Op::none, Op::transpose, T(1), input, layers[l - 1].W, T(0), z);
-    with_activation<T>(l < depth ? network.activation : Activation::identity(),
-                       [&]<typename F>(F f) { simd::run<BiasAndActivation<T, F>>(f, z, layers[l - 1].b.data(), h); });
+    bias_and_activation<T>(l < depth ? network.activation : Activation::identity(), z, layers[l - 1].b, h);
     input = h;
   }
 
-  const std::size_t n = network.outputs(depth);
-  const std::span<double> z = work.subspan(0, n);
-  const std::span<double> gradient = work.subspan(n, n);
-  const std::span<double> values = work.subspan(2 * n, n);
-  const MatrixView<T> last = rows_of(tape.delta[depth - 1]);
-  double loss = 0;
-  for (std::size_t i = 0; i < rows.count; ++i) {
-    std::copy_n(input.row(i), n, z.data());
-    loss += loss_and_gradient(network.loss, z, targets.of(samples[rows.first + i], values), gradient);
-    T* const to = last.row(i);
-    for (std::size_t j = 0; j < n; ++j) to[j] = static_cast<T>(gradient[j]);
-  }
+  const double loss = output_gradient<T>(network.loss, input, samples.subspan(rows.first, rows.count), targets,
+                                         rows_of(tape.delta[depth - 1]), work);
 
   for (std::size_t l = depth - 1; l >= 1; --l) {
     const MatrixView<T> delta = rows_of(tape.delta[l - 1]);
     blas::gemm<T>(Op::none, Op::none, T(1), rows_of(tape.delta[l]), layers[l].W, T(0), delta);
-    with_activation<T>(network.activation, [&]<typename F>(F f) {
-      simd::run<TimesDerivative<T, F>>(f, delta, MatrixView<const T>(pre_activations(l)));
-    });
+    times_derivative<T>(network.activation, delta, pre_activations(l));
   }
   return loss;
 }
@@ -125,6 +137,10 @@ void bias_gradient(MatrixView<const T> delta, std::size_t first, T factor, T kee
 
 #define DLADMM_INSTANTIATE(T)                                                                                   \
   template struct Tape<T>;                                                                                      \
+  template void bias_and_activation<T>(const Activation&, MatrixView<T>, std::span<const T>, MatrixView<T>);    \
+  template double output_gradient<T>(const Loss&, MatrixView<const T>, std::span<const std::uint32_t>,          \
+                                     const Targets<T>&, MatrixView<T>, std::span<double>);                      \
+  template void times_derivative<T>(const Activation&, MatrixView<T>, MatrixView<const T>);                     \
   template double forward_backward<T>(std::span<const LayerParameters<T>>, const Network&, MatrixView<const T>, \
                                       std::span<const std::uint32_t>, const Targets<T>&, Rows, Tape<T>&,        \
                                       std::span<double>);                                                       \

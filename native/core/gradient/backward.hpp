@@ -28,6 +28,21 @@ struct Tape {
   [[nodiscard]] static double required_bytes(const Network& network, std::size_t block);
 };
 
+// The steps of the pass on the rows at hand.
+// z <- z + b, h <- f(z); z and h may be the same.
+template <typename T>
+void bias_and_activation(const Activation& activation, MatrixView<T> z, std::span<const T> b, MatrixView<T> h);
+
+// delta <- ∇R of each row of the outputs; returns R summed over them. samples[i] says which target goes with row i.
+// `work`: 3 n_L numbers.
+template <typename T>
+double output_gradient(const Loss& loss, MatrixView<const T> outputs, std::span<const std::uint32_t> samples,
+                       const Targets<T>& targets, MatrixView<T> delta, std::span<double> work);
+
+// δ <- δ ∘ f'(z), from y = f(z) or, where the sign of y is not that of z, from z itself.
+template <typename T>
+void times_derivative(const Activation& activation, MatrixView<T> delta, MatrixView<const T> y);
+
 // Fills `rows` of the tape, rows counting from the start of the block; returns R summed over them. x is the block, and
 // samples[i] says which target goes with its row i. `work`: 3 n_L numbers.
 template <typename T>

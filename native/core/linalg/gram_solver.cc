@@ -97,6 +97,11 @@ void GramSolver<T>::apply_rows(MatrixView<T> x, MatrixView<T> scratch) const {
 }
 
 template <typename T>
+void GramSolver<T>::multiply_rows(MatrixView<const T> x, MatrixView<T> out) const {
+  blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), x, inverse(), T(0), out);
+}
+
+template <typename T>
 void GramSolver<T>::apply_to_columns(Team& team, MatrixView<T> x) const {
   cholesky_solve_columns<T>(team, factor(), x);
 }

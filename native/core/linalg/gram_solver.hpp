@@ -78,10 +78,15 @@ class GramSolver {
   [[nodiscard]] double ridge() const { return ridge_; }
   [[nodiscard]] std::size_t rank() const { return rank_; }
 
+  // The room of the factor as an n x n matrix, free until the next `prepare`.
+  [[nodiscard]] MatrixView<T> room(std::size_t n) const { return {factor_.data(), n, n}; }
+
   // X <- X M⁻¹ by the team; `scratch` is as large as X (used by `inverse`).
   void apply(Team& team, MatrixView<T> x, MatrixView<T> scratch);
   // The same for the rows that one member has; not for the pseudo-inverse.
   void apply_rows(MatrixView<T> x, MatrixView<T> scratch) const;
+  // out <- X M⁻¹ for the rows that one member has; `inverse` only, `out` lies apart from X.
+  void multiply_rows(MatrixView<const T> x, MatrixView<T> out) const;
   // X <- M⁻¹ X by the team; cholesky only.
   void apply_to_columns(Team& team, MatrixView<T> x) const;
 

@@ -1,0 +1,79 @@
+import { join } from 'node:path';
+import {
+  type Dataset,
+  type DatasetName,
+  type LabelledSamples,
+  loadDataset,
+  type Matrix,
+  type TrainingData,
+} from 'dladmm';
+import { learnStandardisation, standardise } from '#standardise';
+import { readAdult } from './adult.js';
+
+/** A data set as the study trains on it, and the network that learns it. */
+export interface Task {
+  readonly name: string;
+  readonly layers: readonly number[];
+  readonly loss: 'softmax-cross-entropy' | 'squared-error';
+  readonly epochs: number;
+  readonly data: TrainingData & { readonly x: Matrix };
+}
+
+/** The names of the tasks, in the order of the study. */
+export const TASKS = ['digits', 'california-housing', 'adult', 'mnist', 'fashion-mnist'] as const;
+export type TaskName = (typeof TASKS)[number];
+
+interface Part extends LabelledSamples {
+  readonly x: Matrix;
+  readonly y?: Matrix;
+}
+
+/** Features, and targets where there are some, with mean 0 and deviation 1 over the training set. */
+function standardised(train: Part, test: Part): { readonly train: Part; readonly test: Part } {
+  const rule = learnStandardisation(train.x);
+  const yRule = train.y && learnStandardisation(train.y);
+  const apply = (part: Part): Part => ({
+    ...part,
+    x: standardise(part.x, rule, 'float32'),
+    ...(part.y && yRule && { y: standardise(part.y, yRule, 'float32') }),
+  });
+  return { train: apply(train), test: apply(test) };
+}
+
+const hidden = {
+  digits: [100, 100],
+  'california-housing': [200, 200],
+  adult: [200, 100],
+  mnist: [500, 500],
+  'fashion-mnist': [500, 500],
+};
+const epochs = { digits: 30, 'california-housing': 30, adult: 5, mnist: 3, 'fashion-mnist': 3 };
+
+/**
+ * @param folder of the data sets, where one was named
+ * @returns undefined where the files are not there
+ */
+export async function loadTask(name: TaskName, folder: string | undefined): Promise<Task | undefined> {
+  const parts = name === 'adult' ? await adult(folder) : await named(name, folder);
+  if (parts === undefined) return undefined;
+  const { train, test } = parts;
+  const outputs = name === 'california-housing' ? 1 : name === 'adult' ? 2 : 10;
+  return {
+    name,
+    layers: [train.x.columns, ...hidden[name], outputs],
+    loss: name === 'california-housing' ? 'squared-error' : 'softmax-cross-entropy',
+    epochs: epochs[name],
+    data: { ...train, test },
+  };
+}
+
+async function adult(folder: string | undefined) {
+  const read = folder === undefined ? undefined : await readAdult(join(folder, 'tabular', 'adult'));
+  return read && standardised(read.train, read.test);
+}
+
+async function named(name: DatasetName, folder: string | undefined) {
+  const set: Dataset = await loadDataset(name, folder === undefined ? {} : { dataDir: folder });
+  // Pixels are comparable as they are.
+  return set.task === 'regression' ? standardised(set.train, set.test) : set;
+}

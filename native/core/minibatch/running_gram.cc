@@ -1,0 +1,305 @@
+#include "core/minibatch/running_gram.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/gradient/order.hpp"
+#include "core/linalg/blas.hpp"
+#include "core/linalg/lapack.hpp"
+#include "core/linalg/simd.hpp"
+
+namespace dladmm {
+namespace {
+
+using blas::Op;
+
+// A share of A's mean eigenvalue that is added to A for the subspace iteration: AU has full rank even where A has not,
+// and the eigenvectors are the same.
+constexpr double kShift = 1e-3;
+// Steps of subspace iteration with the first batch, as U begins anywhere.
+constexpr int kFirstTurns = 3;
+
+template <typename T>
+struct Blend {
+  [[gnu::always_inline]] static inline void run(T* to, const T* from, std::size_t n, T keep, T take) {
+#pragma omp simd
+    for (std::size_t j = 0; j < n; ++j) to[j] = keep * to[j] + take * from[j];
+  }
+};
+
+template <typename T>
+struct CopyScaled {
+  [[gnu::always_inline]] static inline void run(T* to, const T* from, std::size_t n, T factor) {
+#pragma omp simd
+    for (std::size_t j = 0; j < n; ++j) to[j] = factor * from[j];
+  }
+};
+
+template <typename T>
+struct SquareSum {
+  [[gnu::always_inline]] static inline double run(const T* x, std::size_t n) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::size_t j = 0; j < n; ++j) sum += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+    return sum;
+  }
+};
+
+template <typename To, typename From>
+void convert(std::span<From> from, std::span<To> to) {
+  std::transform(from.begin(), from.end(), to.begin(), [](From x) { return static_cast<To>(x); });
+}
+
+// Each member's share of the rows, whole.
+template <typename Body>
+void each_share(Team& team, std::size_t rows, Body&& body) {
+  team.run([&](unsigned member) {
+    SampleBlocks{rows, std::max<std::size_t>(rows, 1)}.each(member, team.size(),
+                                                            [&](Rows share) { body(member, share); });
+  });
+}
+
+}  // namespace
+
+template <typename T>
+double RunningGram<T>::required_bytes(std::size_t size, const GramSettings& settings) {
+  const auto n = static_cast<double>(size);
+  if (settings.form == GramForm::full) {
+    return n * n * sizeof(T) +
+           GramSolver<T>::required_bytes({.size = size, .inverse = true, .eigen_size = 0, .eigen_rows = 0});
+  }
+  const auto r = static_cast<double>(settings.rank_of(size));
+  return (3 * n * r + r * r) * sizeof(T) + (2 * n * r + 3 * r * r) * sizeof(double);
+}
+
+template <typename T>
+RunningGram<T>::RunningGram(std::size_t size, const GramSettings& settings, std::uint32_t seed)
+    : size_(size), rank_(settings.rank_of(size)), settings_(settings), seed_(seed) {
+  if (settings.form == GramForm::full) {
+    a_ = Matrix<T>(size_, size_);
+    solver_ = GramSolver<T>({.size = size, .inverse = true, .eigen_size = 0, .eigen_rows = 0});
+  } else {
+    basis_ = Matrix<double>(size_, rank_);
+    other_basis_ = Matrix<double>(size_, rank_);
+    h_ = Matrix<double>(rank_, rank_);
+    small_ = Matrix<double>(rank_, rank_);
+    turned_ = Matrix<double>(rank_, rank_);
+    u_ = Matrix<T>(size_, rank_);
+    m_ = Matrix<T>(rank_, size_);
+    image_ = Matrix<T>(size_, rank_);
+    projected_ = Matrix<T>(rank_, rank_);
+  }
+  reset();
+}
+
+template <typename T>
+void RunningGram<T>::reset() {
+  taken_ = 0;
+  trace_ = 0;
+  delta_ = 0;
+  std::fill(a_.flat().begin(), a_.flat().end(), T(0));
+  std::fill(h_.flat().begin(), h_.flat().end(), 0.0);
+  begin_basis();
+}
+
+template <typename T>
+bool RunningGram<T>::take_in(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch) {
+  ++taken_;
+  const double keep = std::min(settings_.beta, 1 - 1 / static_cast<double>(taken_));
+  if (settings_.form == GramForm::full) {
+    absorb(team, sums, input, keep);
+    return factor(team);
+  }
+  sums.clear();
+  each_share(team, input.rows, [&](unsigned member, Rows rows) {
+    double& sum = sums.of(member).scalars[0];
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+      sum += simd::run<SquareSum<T>>(input.row(i), input.columns);
+    }
+  });
+  trace_ = keep * trace_ + (1 - keep) * sums.scalar(0) / static_cast<double>(input.rows);
+  if (!std::isfinite(trace_)) return false;
+  for (int turn = taken_ == 1 ? kFirstTurns : 1; turn > 0; --turn) turn_basis(team, sums, input, scratch, keep);
+  project(team, sums, input, scratch, keep);
+  return invert_in_subspace();
+}
+
+// A <- keep A + (1 − keep) ãᵀã/B
+template <typename T>
+void RunningGram<T>::absorb(Team& team, SampleSums<T>& sums, MatrixView<const T> input, double keep) {
+  sums.clear();
+  each_share(team, input.rows, [&](unsigned member, Rows rows) {
+    sums.of(member).gram.add_gram(input.rows_from(rows.first, rows.count));
+  });
+  // The factor is found afresh: its room holds the sum meanwhile.
+  const MatrixView<T> fresh = solver_.room(size_);
+  sums.gram(team, fresh);
+  const T take = static_cast<T>((1 - keep) / static_cast<double>(input.rows));
+  team.run([&](unsigned member) {
+    for (std::size_t i = member; i < size_; i += team.size()) {
+      simd::run<Blend<T>>(a_.view().row(i), fresh.row(i), i + 1, static_cast<T>(keep), take);
+    }
+  });
+  trace_ = 0;
+  for (std::size_t i = 0; i < size_; ++i) trace_ += static_cast<double>(a_.view().row(i)[i]);
+}
+
+template <typename T>
+bool RunningGram<T>::factor(Team& team) {
+  const auto fill = [&](MatrixView<T> out) {
+    for (std::size_t i = 0; i < size_; ++i) {
+      std::copy_n(a_.view().row(i), i + 1, out.row(i));
+      out.row(i)[i] += static_cast<T>(settings_.l2);
+    }
+  };
+  const double share = settings_.damping / static_cast<double>(size_);
+  if (!solver_.prepare(team, Inversion::inverse, size_, share, fill)) return false;
+  delta_ = settings_.l2 + solver_.ridge();
+  return true;
+}
+
+// U <- numbers from [−1, 1), which the first batch makes orthonormal.
+template <typename T>
+void RunningGram<T>::begin_basis() {
+  RandomStream random(seed_);
+  for (double& entry : basis_.flat()) entry = 2 * random.uniform() - 1;
+  round_basis();
+}
+
+template <typename T>
+void RunningGram<T>::round_basis() {
+  convert(basis_.flat(), u_.flat());
+}
+
+// U <- orth((A + εI) U) for A = keep U H Uᵀ + (1 − keep) ãᵀã/B.
+template <typename T>
+void RunningGram<T>::turn_basis(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
+                                double keep) {
+  sums.clear();
+  each_share(team, input.rows, [&](unsigned member, Rows rows) {
+    const MatrixView<const T> a = input.rows_from(rows.first, rows.count);
+    const MatrixView<T> au = scratch.rows_from(rows.first, rows.count);
+    blas::gemm<T>(Op::none, Op::none, T(1), a, u_.view(), T(0), au);
+    sums.of(member).product.add(a, au);
+  });
+  sums.product(team, image_.view());
+  const double take = (1 - keep) / static_cast<double>(input.rows);
+  const double shift = kShift * trace_ / static_cast<double>(size_);
+  const MatrixView<double> next = other_basis_.view();
+  for (std::size_t i = 0; i < next.rows * next.columns; ++i) {
+    next.data[i] = take * static_cast<double>(image_.flat()[i]) + shift * basis_.flat()[i];
+  }
+  blas::gemm<double>(Op::none, Op::none, keep, basis_.view(), h_.view(), 1.0, next);
+  // Twice is enough: the first pass leaves what rounding made of the condition of AU, the second leaves nothing.
+  // Columns that are not independent leave U as it was, which is as good a subspace as any.
+  if (!orthonormalise(next) || !orthonormalise(next)) return;
+  // H in the new basis, of what the old one knew.
+  blas::gemm<double>(Op::transpose, Op::none, 1.0, basis_.view(), next, 0.0, small_.view());
+  blas::gemm<double>(Op::none, Op::none, 1.0, h_.view(), small_.view(), 0.0, turned_.view());
+  blas::gemm<double>(Op::transpose, Op::none, 1.0, small_.view(), turned_.view(), 0.0, h_.view());
+  std::copy_n(next.data, next.rows * next.columns, basis_.flat().data());
+  round_basis();
+}
+
+// H <- Uᵀ A U
+template <typename T>
+void RunningGram<T>::project(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
+                             double keep) {
+  sums.clear();
+  each_share(team, input.rows, [&](unsigned member, Rows rows) {
+    const MatrixView<T> au = scratch.rows_from(rows.first, rows.count);
+    blas::gemm<T>(Op::none, Op::none, T(1), input.rows_from(rows.first, rows.count), u_.view(), T(0), au);
+    sums.of(member).gram.add_gram(au);
+  });
+  sums.gram(team, projected_.view());
+  const double take = (1 - keep) / static_cast<double>(input.rows);
+  const MatrixView<double> h = h_.view();
+  for (std::size_t i = 0; i < rank_; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      const double old = (h.row(i)[j] + h.row(j)[i]) / 2;
+      h.row(i)[j] = keep * old + take * static_cast<double>(projected_.view().row(i)[j]);
+      h.row(j)[i] = h.row(i)[j];
+    }
+  }
+}
+
+// Q <- Q L⁻ᵀ with QᵀQ = L Lᵀ, columns scaled to length 1 first. False where the columns are not independent.
+template <typename T>
+bool RunningGram<T>::orthonormalise(MatrixView<double> q) {
+  const MatrixView<double> gram = small_.view();
+  const std::span<double> scale = turned_.flat().first(rank_);
+  blas::syrk<double>(Op::transpose, q, 0.0, gram);
+  for (std::size_t i = 0; i < rank_; ++i) {
+    scale[i] = 1 / std::sqrt(gram.row(i)[i]);
+    if (!std::isfinite(scale[i])) return false;
+    for (std::size_t j = 0; j <= i; ++j) gram.row(i)[j] *= scale[i] * scale[j];
+  }
+  if (!lapack::potrf<double>(gram)) return false;
+  for (std::size_t i = 0; i < q.rows; ++i) {
+    for (std::size_t j = 0; j < rank_; ++j) q.row(i)[j] *= scale[j];
+  }
+  blas::trsm<double>(blas::Side::right, Op::transpose, gram, q);
+  return true;
+}
+
+// M <- (H + δI)⁻¹ H Uᵀ = (I − δ (H + δI)⁻¹) Uᵀ. Where H + δI is not positive definite, δ grows until it is.
+template <typename T>
+bool RunningGram<T>::invert_in_subspace() {
+  const double mean = trace_ / static_cast<double>(size_) + settings_.l2;
+  delta_ = settings_.l2 + settings_.damping * mean;
+  const MatrixView<double> lower = small_.view();
+  const MatrixView<double> inverse = turned_.view();
+  while (true) {
+    if (!std::isfinite(delta_)) return false;
+    std::copy(h_.flat().begin(), h_.flat().end(), lower.data);
+    for (std::size_t i = 0; i < rank_; ++i) lower.row(i)[i] += delta_;
+    if (delta_ > 0 && lapack::potrf<double>(lower)) break;
+    if (!(trace_ > 0)) return false;
+    delta_ = delta_ > 0 ? 10 * delta_ : GramSolver<T>::kRounding * trace_;
+  }
+  for (std::size_t i = 0; i < rank_; ++i) {
+    for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = i == j ? 1 : 0;
+  }
+  blas::trsm<double>(blas::Side::left, Op::none, lower, inverse);
+  blas::trsm<double>(blas::Side::left, Op::transpose, lower, inverse);
+  for (std::size_t i = 0; i < rank_; ++i) {
+    for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = (i == j ? 1 : 0) - delta_ * inverse.row(i)[j];
+  }
+  const MatrixView<double> m(other_basis_.flat().data(), rank_, size_);
+  blas::gemm<double>(Op::none, Op::transpose, 1.0, inverse, basis_.view(), 0.0, m);
+  convert(m.flat(), m_.flat());
+  return true;
+}
+
+template <typename T>
+void RunningGram<T>::apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<T> scratch) const {
+  if (settings_.form == GramForm::full) return solver_.multiply_rows(x, out);
+  const T factor = static_cast<T>(1 / delta_);
+  blas::gemm<T>(Op::none, Op::none, T(1), x, u_.view(), T(0), scratch);
+  for (std::size_t i = 0; i < x.rows; ++i) simd::run<CopyScaled<T>>(out.row(i), x.row(i), size_, factor);
+  blas::gemm<T>(Op::none, Op::none, -factor, scratch, m_.view(), T(1), out);
+}
+
+template <typename T>
+void RunningGram<T>::add_sections(const std::string& name, std::vector<Section>& sections) {
+  sections.push_back(section(name + ".taken", std::span(&taken_, 1)));
+  sections.push_back(section(name + ".trace", std::span(&trace_, 1)));
+  if (settings_.form == GramForm::full) {
+    sections.push_back(section(name + ".A", a_.flat()));
+  } else {
+    sections.push_back(section(name + ".U", basis_.flat()));
+    sections.push_back(section(name + ".H", h_.flat()));
+  }
+}
+
+template <typename T>
+bool RunningGram<T>::restored(Team& team) {
+  if (rank_ > 0) round_basis();
+  if (taken_ == 0) return true;
+  return settings_.form == GramForm::full ? factor(team) : invert_in_subspace();
+}
+
+template class RunningGram<float>;
+template class RunningGram<double>;
+
+}  // namespace dladmm
