@@ -114,12 +114,7 @@ function withGraph(command: Command, what: string): Command {
     )
     .addOption(wholeOption('--train-per-class <n>', 'random split: nodes of each class to train on (default: 20)'))
     .addOption(wholeOption('--validation-per-class <n>', 'random split: nodes of each class to watch (default: 30)'))
-    .option('--no-row-normalize', 'take features as they are (default: divided by their sum, node by node)')
-    .hook('preAction', (_, running) => {
-      const { data, graph } = running.opts<{ readonly data?: string; readonly graph?: string }>();
-      if (data !== undefined || graph !== undefined) return;
-      running.error("error: required option '--data <name|file>' not specified, nor --graph <name|file>");
-    });
+    .option('--no-row-normalize', 'take features as they are (default: divided by their sum, node by node)');
 }
 
 const threads = (): Option =>
@@ -140,10 +135,13 @@ function named<Flags>(names: readonly string[], args: readonly unknown[]): Flags
   const command = args.at(-1) as Command;
   const flags = { ...(args.at(-2) as Record<string, unknown>) };
   const values = args.slice(0, -2).filter((value) => value !== undefined);
-  for (const name of names.filter((name) => flags[name] === undefined)) {
+  // A graph stands in place of the data.
+  const needed = names.filter((name) => flags[name] === undefined && !(name === 'data' && flags.graph !== undefined));
+  for (const name of needed) {
     if (values.length === 0) {
       const long = command.options.find((known) => known.attributeName() === name)?.flags ?? name;
-      command.error(`error: required option '${long}' not specified`, {
+      const other = name === 'data' && command.options.some(({ long }) => long === '--graph');
+      command.error(`error: required option '${long}' not specified${other ? ', nor --graph <name|file>' : ''}`, {
         code: 'commander.missingMandatoryOptionValue',
       });
     }
