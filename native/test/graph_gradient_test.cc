@@ -230,7 +230,7 @@ void gradients_are_central_differences() {
           problem.activation = activation;
           problem.dropout = dropout;
           problem.sparse = sparse;
-          problem.threads = sparse ? 1 : 3;
+          problem.threads = activation.slope == 0.2 ? 3 : 1;
           problem.loss = dropout == 0 ? LossKind::softmax_cross_entropy : LossKind::one_hot_squared_error;
           auto trainer = trainer_of<double>(problem);
           fill(trainer);
@@ -332,14 +332,14 @@ void the_number_of_threads_does_not_matter() {
     problem.dropout = 0.5;
     problem.optimiser = Adam{};
     auto one = trainer_of<double>(problem);
-    problem.threads = 4;
-    auto four = trainer_of<double>(problem);
+    problem.threads = 3;
+    auto three = trainer_of<double>(problem);
     fill(one);
-    fill(four);
+    fill(three);
     steps(one, 20, 0.05);
-    steps(four, 20, 0.05);
+    steps(three, 20, 0.05);
     for (std::size_t i = 0; i < weights_of(one).size(); ++i) {
-      check_close(weights_of(four)[i], weights_of(one)[i], 1e-9, text("weight ", i));
+      check_close(weights_of(three)[i], weights_of(one)[i], 1e-9, text("weight ", i));
     }
   }
 }

@@ -28,6 +28,8 @@ const FOR_SAMPLES = {
   label: '--label',
   labels: '--labels',
   task: '--task',
+  categories: '--categories',
+  from: '--from',
   testData: '--test-data',
   testLabels: '--test-labels',
   testShare: '--test-share',

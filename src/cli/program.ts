@@ -135,14 +135,13 @@ function named<Flags>(names: readonly string[], args: readonly unknown[]): Flags
   const command = args.at(-1) as Command;
   const flags = { ...(args.at(-2) as Record<string, unknown>) };
   const values = args.slice(0, -2).filter((value) => value !== undefined);
-  // A graph stands in the place of samples.
-  const isMissing = (name: string): boolean =>
-    flags[name] === undefined && !(name === 'data' && flags.graph !== undefined);
-  for (const name of names.filter(isMissing)) {
+  // A graph stands in place of the data.
+  const needed = names.filter((name) => flags[name] === undefined && !(name === 'data' && flags.graph !== undefined));
+  for (const name of needed) {
     if (values.length === 0) {
       const long = command.options.find((known) => known.attributeName() === name)?.flags ?? name;
-      const instead = name === 'data' ? ', nor --graph <name|file>' : '';
-      command.error(`error: required option '${long}' not specified${instead}`, {
+      const other = name === 'data' && command.options.some(({ long }) => long === '--graph');
+      command.error(`error: required option '${long}' not specified${other ? ', nor --graph <name|file>' : ''}`, {
         code: 'commander.missingMandatoryOptionValue',
       });
     }

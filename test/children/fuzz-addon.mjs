@@ -214,6 +214,67 @@ const badm = {
   optimiser,
 };
 
+/** A sparse matrix that mostly is one: the rows of 3 x 3 entries, or of other sizes. */
+const csr = (...columns) =>
+  members(
+    {
+      rows: mostly(fc.constant(3), 0, 2, 4, -1, 2 ** 40, NaN),
+      columns: mostly(fc.constantFrom(...columns), 0, -1, 2 ** 40, NaN),
+      indptr: mostly(
+        fc.constantFrom([0, 1, 2, 2], [0, 0, 0, 2]).map((list) => Float64Array.from(list)),
+        Float64Array.of(0, 2, 1, 2),
+        Float64Array.of(0, 2 ** 40, 2, 2),
+        Int32Array.of(0, 1, 2, 2),
+        undefined,
+      ),
+      indices: mostly(
+        fc.constantFrom([0, 0], [0, 1], [1, 1], [0, 0]).map((list) => Int32Array.from(list)),
+        Int32Array.of(-1, 0),
+        Int32Array.of(0, 9),
+        new Int32Array(1),
+      ),
+      values: mostly(
+        fc.constantFrom(Float32Array, Float64Array).map((make) => new make(2).fill(0.5)),
+        Float64Array.of(NaN, 1),
+        new Float32Array(3),
+      ),
+    },
+    meddle,
+  );
+const denseFeatures = members({ rows: mostly(fc.constant(3), 2, 2 ** 40), columns: width, values }, meddle);
+const graphGradient = {
+  ...network,
+  loss: mostly(fc.constantFrom('softmax-cross-entropy', 'hinge'), 'squared-error', 'none'),
+  reduction: gradient.reduction,
+  seed: gradient.seed,
+  dropout: mostly(fc.constantFrom(0, 0.5), 1, -1, NaN),
+  weightDecay: fc.oneof(
+    fc.integer({ min: 1, max: 3 }).map((layers) => new Float64Array(layers).fill(0.1)),
+    rubbish,
+  ),
+  optimiser,
+  adjacency: csr(3),
+  features: fc.oneof(csr(2, 3), csr(2), denseFeatures),
+  labels: mostly(
+    fc.constantFrom([0, 1, 0], [0, -1, 1]).map((list) => Int32Array.from(list)),
+    Int32Array.of(7, 0, 0),
+    new Int32Array(2),
+  ),
+  training: mostly(
+    fc.constantFrom([0], [0, 2], [2, 2]).map((list) => Int32Array.from(list)),
+    new Int32Array(0),
+    Int32Array.of(5),
+    Int32Array.of(-1),
+  ),
+};
+/** As many inputs as there are features, two outputs, and a weight decay a layer, where that can be told without waking a getter. */
+const graphed = (drawn) => {
+  const columns = Object.getOwnPropertyDescriptor(drawn.features ?? {}, 'columns')?.value;
+  if (!Array.isArray(drawn.widths) || drawn.widths.length < 2 || ![1, 2, 3].includes(columns)) return drawn;
+  const widths = [columns, ...drawn.widths.slice(1, -1), 2];
+  return { ...drawn, widths, weightDecay: new Float64Array(widths.length - 1).fill(0.1) };
+};
+
 const args = (...list) =>
   fc.tuple(...list.map((good) => fc.oneof({ weight: 8, arbitrary: good }, { weight: 1, arbitrary: rubbish })));
 const set = fc.oneof(fc.constantFrom(-1, -1, 0, 0, 1), number);
@@ -328,6 +389,17 @@ const onMinibatch = fc.oneof(
   call('write', args(block, layer, values)),
   call('stop', args()),
 );
+const onGraphGradient = fc.oneof(
+  call('prepare', args()),
+  call('prepare', args()),
+  call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
+  call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
+  call('reset', args()),
+  call('evaluate', args(labels)),
+  call('read', args(layer)),
+  call('write', args(layer, values)),
+  call('stop', args()),
+);
 const tensor = fc.oneof(
   {
     weight: 6,
@@ -389,6 +461,7 @@ const onBadm = fc.oneof(
 const script = fc.record({
   gradient: members(gradient, meddle),
   minibatch: members(minibatch, meddle),
+  graphGradient: members(graphGradient, meddle, graphed),
   badm: members(badm, meddle, weighted),
   layered: members(layered, meddle, fitted),
   constraints: members(constraints, meddle),
@@ -406,11 +479,12 @@ const script = fc.record({
           .tuple(fc.constantFrom('layered', 'constraints', 'gradient', 'minibatch'), onStorage)
           .map(([on, one]) => ({ on, ...one })),
       },
+      { weight: 7, arbitrary: onGraphGradient.map((one) => ({ on: 'graphGradient', ...one })) },
       { weight: 5, arbitrary: onBadm.map((one) => ({ on: 'badm', ...one })) },
       {
         weight: 1,
         arbitrary: fc
-          .constantFrom('layered', 'constraints', 'network', 'gradient', 'minibatch')
+          .constantFrom('layered', 'constraints', 'network', 'gradient', 'minibatch', 'graphGradient')
           .map((on) => ({ on, method: 'close', args: [] })),
       },
     ),
@@ -438,11 +512,13 @@ await fc.assert(
   fc.asyncProperty(script, async (drawn) => {
     const { layered: first, constraints: other, network: second, gradient: third, badm: fourth, calls, wait } = drawn;
     const { minibatch: fifth } = drawn;
+    const { graphGradient: sixth } = drawn;
     try {
       native.Layered.requiredBytes(first);
       native.Constraints.requiredBytes(other);
       native.GradientTrainer.requiredBytes(third);
       native.Minibatch.requiredBytes(fifth);
+      native.GraphGradientTrainer.requiredBytes(sixth);
     } catch (error) {
       if (!isError(error)) throw error;
     }
@@ -453,12 +529,14 @@ await fc.assert(
       gradient: make(native.GradientTrainer, third),
       minibatch: make(native.Minibatch, fifth),
       badm: make(native.BadmOptimizer, fourth),
+      graphGradient: make(native.GraphGradientTrainer, sixth),
     };
     meddle.now = () => {
       objects.layered?.close();
       objects.constraints?.close();
       objects.gradient?.close();
       objects.minibatch?.close();
+      objects.graphGradient?.close();
     };
     const pending = [];
     for (const { on, method, args: drawn } of calls) {
