@@ -3,6 +3,7 @@ import { expected } from './errors.js';
 import { breathe, checkAttached } from './inputs.js';
 import type { Dtype, Numbers } from './native.js';
 import type { Random } from './random.js';
+import type { Standardisation } from './standardise.js';
 
 /** Weights and biases of every layer: `weights[l − 1]` is W_l, n_l × n_{l−1} row-major, `biases[l − 1]` is b_l. */
 export interface Parameters {
@@ -31,14 +32,28 @@ export interface ScaledScheme {
   readonly distribution?: 'normal' | 'uniform';
 }
 
+/** A model whose training goes on: what it says of raw features is where the new training begins. */
+export interface TrainedParameters extends Parameters {
+  readonly network: unknown;
+  readonly classes?: readonly string[];
+  readonly standardisation?: Standardisation;
+}
+
 /**
  * - `he`: W_l normal with variance 2/n_{l−1}, b_l = 0.
  * - `glorot`: W_l uniform with variance 2/(n_{l−1} + n_l), b_l = 0.
  * - `gaussian`: W_l and b_l normal with mean 0 and the given standard deviation (the official code: 0.1).
  * - a scheme with its gain.
- * - parameters of one's own.
+ * - parameters of one's own, for features as the network meets them (standardised, where `standardise` is set).
+ * - a model.
  */
-export type Initialisation = 'he' | 'glorot' | { readonly gaussian: number } | ScaledScheme | Parameters;
+export type Initialisation =
+  | 'he'
+  | 'glorot'
+  | { readonly gaussian: number }
+  | ScaledScheme
+  | Parameters
+  | TrainedParameters;
 
 const CHUNK_ENTRIES = 2 ** 17;
 
@@ -71,7 +86,10 @@ export function initialisationOf(how: Initialisation, layers: readonly number[],
   // A model has more than these, and may be given as it is.
   if (!('network' in how)) checkKeys(how, ['weights', 'biases'], 'initialisation');
   checkParameters(how, layers, dtype, 'initialisation.');
-  return { weights: how.weights.map((values) => values.slice()), biases: how.biases.map((values) => values.slice()) };
+  const copy = { weights: how.weights.map((v) => v.slice()), biases: how.biases.map((v) => v.slice()) };
+  if (!('network' in how)) return copy;
+  const { network, classes, standardisation } = how;
+  return { ...copy, network, ...(classes && { classes }), ...(standardisation && { standardisation }) };
 }
 
 /**

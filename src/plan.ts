@@ -4,6 +4,7 @@ import { type ConstraintsPlan, openConstraints } from './constraints-engine.js';
 import { type DladmmGraphOptions, dladmmGraphPlanOf } from './dladmm-graph-options.js';
 import { type DladmmOptions, dladmmPlanOf } from './dladmm-options.js';
 import type { AnySamples, Engine, TakeUp } from './engine.js';
+import { startOn } from './going-on.js';
 import { type GradientPlan, openGradient } from './gradient-engine.js';
 import { type GradientOptions, gradientPlanOf } from './gradient-options.js';
 import { openGraph } from './graph-engine.js';
@@ -11,7 +12,7 @@ import { openGraphGradient } from './graph-gradient-engine.js';
 import { type GraphGradientOptions, graphGradientPlanOf } from './graph-gradient-options.js';
 import { GraphModel } from './graph-model.js';
 import { type GraphSamples, graphSamplesOf } from './graph-samples.js';
-import type { Parameters } from './initialisation.js';
+import type { Initialisation, Parameters } from './initialisation.js';
 import { type InversionOptions, inversionPlanOf } from './inversion-options.js';
 import { type LayeredPlan, openLayered } from './layered-engine.js';
 import type { LabelledSamples } from './layered-state.js';
@@ -47,9 +48,14 @@ export interface Plan<R extends ProgressRecord, D = LabelledSamples, M = Model> 
   readonly needsTrainLoss: boolean;
   /**
    * `opened` is called as soon as there is something to stop or to close; `takeUp` fills the state of an earlier training
-   * in, where there is one.
+   * in, where there is one; `learnt` is what the samples have taught.
    */
-  readonly open: (data: D, opened: (engine: Engine<R, AnySamples>) => void, takeUp?: TakeUp) => Promise<void>;
+  readonly open: (
+    data: D,
+    opened: (engine: Engine<R, AnySamples>) => void,
+    takeUp: TakeUp | undefined,
+    learnt: Learnt,
+  ) => Promise<void>;
   /** The trained network. */
   readonly modelOf: (parameters: Parameters, learnt: Learnt) => M;
 }
@@ -78,31 +84,36 @@ export function planOf(options: TrainOptions): AnyPlan {
   return gradient(gradientPlanOf(options as GradientOptions));
 }
 
+const started = <P extends { readonly initialisation: Initialisation }>(plan: P, learnt: Learnt): P => ({
+  ...plan,
+  initialisation: startOn(plan.initialisation, learnt),
+});
+
 const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<IterationRecord> => ({
   ...plan,
   needsTrainLoss: plan.schedule.needsTrainLoss,
-  open: (data, opened, takeUp) => openLayered(plan, data, opened, takeUp),
+  open: (data, opened, takeUp, learnt) => openLayered(started(plan, learnt), data, opened, takeUp),
   modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<SigmoidRecord> => ({
   ...plan,
   needsTrainLoss: false,
-  open: (data, opened, takeUp) => openConstraints(plan, data, opened, takeUp),
+  open: (data, opened, takeUp, learnt) => openConstraints(started(plan, learnt), data, opened, takeUp),
   modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecord> => ({
   ...plan,
   needsTrainLoss: false,
-  open: (data, opened, takeUp) => openGradient(plan, data, opened, takeUp),
+  open: (data, opened, takeUp, learnt) => openGradient(started(plan, learnt), data, opened, takeUp),
   modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 
 const minibatch = (plan: CommonPlan<EpochRecord> & MinibatchPlan): Plan<EpochRecord> => ({
   ...plan,
   needsTrainLoss: false,
-  open: (data, opened, takeUp) => openMinibatch(plan, data, opened, takeUp),
+  open: (data, opened, takeUp, learnt) => openMinibatch(started(plan, learnt), data, opened, takeUp),
   modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
 });
 

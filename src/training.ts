@@ -181,6 +181,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
           takeUpFrom(this.#from, (found) => {
             best = found;
           }),
+        learnt,
       );
       parametersReady = true;
       const engine = this.#engine as unknown as Engine<R, AnySamples>;

@@ -148,6 +148,34 @@ describe('a state dict of PyTorch', () => {
     ).rejects.toThrow(error('ERR_DLADMM_SHAPE', /initialisation\.weights\[0\]/));
   });
 
+  it('says of raw features what it said, however the training that goes on standardises them', async () => {
+    const x = [
+      [10, 200, -3],
+      [12, 180, -5],
+      [17, 230, 1],
+    ];
+    const y = [[1], [2], [-1]];
+    const options = { layers: [3, 2, 1], activation: 'relu', loss: 'squared-error', dtype: 'float64' } as const;
+    const still = { ...options, solver: 'sgd', epochs: 1, learningRate: 0 } as const;
+    using first = (await train({ x, y }, { ...still, standardise: true })).model;
+    const shifted = { x: x.map((row) => row.map((value) => 2 * value + 7)), y };
+    for (const standardise of [false, true]) {
+      using next = (await train(shifted, { ...still, standardise, initialisation: first })).model;
+      const [before, after] = [await first.predict(x), await next.predict(x)];
+      after.outputs.data.forEach((value, i) => {
+        expect(value).toBeCloseTo(before.outputs.data[i] as number, 10);
+      });
+    }
+  });
+
+  it('is refused where the samples have other classes', async () => {
+    const still = { layers: [1, 2], solver: 'sgd', epochs: 1, learningRate: 0 } as const;
+    using first = (await train({ x: [[1], [2]], labels: ['cat', 'dog'] }, still)).model;
+    await expect(train({ x: [[1], [2]], labels: ['dog', 'emu'] }, { ...still, initialisation: first })).rejects.toThrow(
+      error('ERR_DLADMM_LABEL', /cat, dog .* dog, emu/),
+    );
+  });
+
   const folder = mkdtempSync(join(tmpdir(), 'dladmm-state-dict-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   it('is read from its file', async () => {

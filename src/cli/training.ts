@@ -1,18 +1,11 @@
 import type { CheckpointOptions, CheckpointPlan } from '../checkpoint-options.js';
 import { DlAdmmError } from '../errors.js';
-import type { Parameters as NetworkParameters } from '../initialisation.js';
 import type { Model } from '../model.js';
 import type { Loss } from '../network.js';
 import { planOf, type TrainOptions } from '../plan.js';
 import type { AnyRecord, Metrics } from '../record.js';
 import { type ResumeOptions, resumeTraining } from '../resume.js';
-import {
-  foldStandardisation,
-  learnStandardisation,
-  liesInUnitInterval,
-  type Standardisation,
-  unfoldStandardisation,
-} from '../standardise.js';
+import { liesInUnitInterval } from '../standardise.js';
 import { type FitResult, type Training, type TrainingData, train } from '../training.js';
 import { defaultLayers } from './defaults.js';
 import { interruptionOf } from './interruption.js';
@@ -101,12 +94,6 @@ function checkSameClasses({ from, samples: { classes, name } }: Job): void {
   );
 }
 
-/** The parameters of a model, for a training whose features are standardised by `rule`. */
-function startOf(from: Model, rule: Standardisation | undefined): NetworkParameters {
-  const raw = from.standardisation ? foldStandardisation(from, from.standardisation) : from;
-  return rule ? unfoldStandardisation(raw, rule) : { weights: raw.weights, biases: raw.biases };
-}
-
 /** The options of a training, with what the samples decide; as they were, where it goes on. */
 function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
   checkSameClasses(job);
@@ -119,16 +106,14 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
       `Expected classes for --loss ${options.loss}, but ${name} has targets`,
     );
   }
-  const standardise = job.standardize ?? !liesInUnitInterval(samples.train.x);
-  const rule = job.from && standardise ? learnStandardisation(samples.train.x) : undefined;
   return {
     ...options,
     layers: checkedLayers(job),
     loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
-    standardise,
+    standardise: job.standardize ?? !liesInUnitInterval(samples.train.x),
     ...(checkpoint && { checkpoint }),
-    ...(job.from && { initialisation: startOf(job.from, rule) }),
+    ...(job.from && { initialisation: job.from }),
     signal,
   } as TrainOptions;
 }
