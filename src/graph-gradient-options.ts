@@ -6,7 +6,8 @@ import { type CommonOptions, type CommonPlan, commonPlanOf } from './options.js'
 import type { EpochRecord } from './record.js';
 import { type GradientMethod, METHOD_KEYS } from './solvers/gradient.js';
 
-type WithoutDecay<M> = M extends GradientMethod ? Omit<M, 'weightDecay'> : never;
+/** A gradient method but for its weight decay, which a graph network has for each layer. */
+export type WithoutDecay<M> = M extends GradientMethod ? Omit<M, 'weightDecay'> : never;
 
 /**
  * A training of a graph convolutional network by gradients: the method with its settings, beside the common options. An

@@ -89,7 +89,11 @@ export class GraphGradientState {
     return GraphGradientState.of(options, graphSamplesOf(options.network, options.dtype, graph, name));
   }
 
-  /** As {@link create}, for a graph that has been checked. */
+  /**
+   * As {@link create}, for a graph that has been checked.
+   *
+   * @internal
+   */
   static async of(options: GraphGradientStateOptions, graph: CheckedGraphSamples): Promise<GraphGradientState> {
     const method = checkOptions(options);
     const setup = nativeOptions(options, method, graph);
@@ -180,6 +184,7 @@ export class GraphGradientState {
     this.#native.close();
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -122,6 +122,7 @@ export class GraphModel {
     this.#native = undefined;
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -109,7 +109,11 @@ export class GraphState {
     return GraphState.of(options, graphSamplesOf(options.network, options.dtype, graph, name));
   }
 
-  /** As {@link create}, for a graph that has been checked. */
+  /**
+   * As {@link create}, for a graph that has been checked.
+   *
+   * @internal
+   */
   static async of(options: GraphStateOptions, graph: CheckedGraphSamples): Promise<GraphState> {
     checkOptions(options);
     const { network, dtype, threads, outputWeights } = options;
@@ -226,6 +230,7 @@ export class GraphState {
     this.#native.close();
   }
 
+  /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -27,7 +27,7 @@ export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-option
 export { DlAdmmError, type ErrorCode } from './errors.js';
 export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
 export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
-export { GRAPH_GRADIENT_DEFAULTS, type GraphGradientOptions } from './graph-gradient-options.js';
+export { GRAPH_GRADIENT_DEFAULTS, type GraphGradientOptions, type WithoutDecay } from './graph-gradient-options.js';
 export {
   type EvaluatedNodes,
   GraphGradientState,
@@ -43,7 +43,7 @@ export {
   type GraphSweepResult,
 } from './graph-state.js';
 export { type Info, info } from './info.js';
-export type { Initialisation, Parameters, ScaledScheme, Scheme } from './initialisation.js';
+export type { Initialisation, Parameters, ScaledScheme, Scheme, TrainedParameters } from './initialisation.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
 export type { LabelledSamples, StartOptions, StateOptions, SweepPenalties, SweepResult } from './layered-state.js';
@@ -136,4 +136,13 @@ export {
   z,
 } from './sweep.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './table.js';
-export { type AnyTraining, type FitResult, fit, type Status, Training, type TrainingData, train } from './training.js';
+export {
+  type AnyTraining,
+  type FitResult,
+  fit,
+  type GraphTraining,
+  type Status,
+  Training,
+  type TrainingData,
+  train,
+} from './training.js';

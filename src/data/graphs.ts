@@ -6,6 +6,7 @@ import { type LocateOptions, locate } from './locate.js';
 /** The names that `loadGraph` knows. */
 export const graphNames = ['cora', 'citeseer', 'coauthor-cs', 'coauthor-physics', 'dblp'] as const;
 
+/** A graph that is known by name. */
 export type GraphName = (typeof graphNames)[number];
 
 /** What is known of a named graph before its file is opened. */

@@ -6,6 +6,7 @@
  * largest names the class (hinge, one-hot squared error; a hinge network with one output says class 1 above ½).
  */
 import { checkKeys, checkObject, oneOf, whole } from '../checks.js';
+import type { LabelKind } from '../classes.js';
 import { DlAdmmError, expected } from '../errors.js';
 import type { Numbers } from '../native.js';
 import type { Activation, Network } from '../network.js';
@@ -19,6 +20,8 @@ export interface OnnxParts {
   readonly weights: readonly Numbers[];
   readonly biases: readonly Numbers[];
   readonly classes?: readonly string[];
+  /** What predictions tell classes by; `'number'` if absent. */
+  readonly labelKind?: LabelKind;
   /** What is done to every feature before the first layer: (x − mean) · scale. */
   readonly standardisation?: { readonly mean: ArrayLike<number>; readonly scale: ArrayLike<number> };
 }
@@ -175,7 +178,7 @@ const metadata = (key: string, value: unknown): Chunk =>
  * not fit into float32; ERR_DLADMM_MEMORY where the file would be larger than protocol buffers may be
  */
 export function encodeOnnx(parts: OnnxParts, options: OnnxOptions = {}): Uint8Array {
-  const { network, classes } = parts;
+  const { network, classes, labelKind = 'number' } = parts;
   checkObject(options, 'an object', 'options');
   checkKeys(options, ['output', 'opset'], 'options');
   const opset = whole(options.opset ?? OPSETS.high, OPSETS.low, OPSETS.high, 'options.opset');
@@ -196,7 +199,7 @@ export function encodeOnnx(parts: OnnxParts, options: OnnxOptions = {}): Uint8Ar
       matrixValue(GRAPH.input, 'x', network.layers[0] as number),
       matrixValue(GRAPH.output, output, columns),
     ]),
-    metadata(NETWORK_KEY, { activation: network.activation, loss: network.loss }),
+    metadata(NETWORK_KEY, { activation: network.activation, loss: network.loss, labelKind }),
     ...(classes ? [metadata(CLASSES_KEY, classes)] : []),
   ];
   const size = fields.reduce((total, field) => total + field.size, 0);

@@ -1,5 +1,6 @@
 import { readWholeFile } from '../atomic-file.js';
 import { checkKeys, checkObject, oneOf } from '../checks.js';
+import { LABEL_KINDS, type LabelKind } from '../classes.js';
 import { DlAdmmError, expected } from '../errors.js';
 import type { Parameters } from '../initialisation.js';
 import { Model } from '../model.js';
@@ -60,6 +61,7 @@ export function typedParameters(
 interface Written {
   readonly loss: Loss;
   readonly activation: Activation;
+  readonly labelKind: LabelKind;
 }
 
 function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written | undefined {
@@ -68,10 +70,10 @@ function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written
   try {
     const network: unknown = JSON.parse(text);
     checkObject(network, 'an object', NETWORK_KEY);
-    const { loss, activation } = network as Partial<Record<string, unknown>>;
+    const { loss, activation, labelKind } = network as Partial<Record<string, unknown>>;
     checkLoss(loss);
     checkActivation(activation);
-    return { loss, activation };
+    return { loss, activation, labelKind: oneOf(labelKind ?? 'number', LABEL_KINDS, 'labelKind') };
   } catch (cause) {
     const text = `${file} cannot be read as an ONNX network: its metadata ${NETWORK_KEY} is damaged`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', text, { cause });
@@ -186,7 +188,7 @@ export function onnxModel(bytes: Uint8Array, file: string, options: ImportOption
   return new Model({
     network: { layers: widths, activation: activationOf(perceptron, written, file), loss },
     ...typedParameters(parameters, options.dtype),
-    ...(classes && { classes }),
+    ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),
   });
 }

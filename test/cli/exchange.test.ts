@@ -25,6 +25,7 @@ describe('dladmm export and import', () => {
     expect(await run('import', 'iris.onnx', '--to', 'back.safetensors')).toMatchObject({ code: 0 });
     using back = await Model.load(path('back.safetensors'));
     expect(back.classes).toEqual(model.classes);
+    expect(back.predictSync(x).labels).toEqual(['setosa', 'virginica']);
     back.predictSync(x).outputs.data.forEach((value, i) => {
       expect(value).toBeCloseTo(Number(model.predictSync(x).outputs.data[i]), 4);
     });
