@@ -1,5 +1,5 @@
 /**
- * Draws docs/sooner.svg: test accuracy against seconds of training, of the methods of a race that ran to the end
+ * Draws docs/sooner.svg: test accuracy (from .93 and .82 on) against seconds of training, of the methods of a race that ran to the end
  * (bench/results/sooner-DATASET.json), and of full-batch dlADMM (bench/results/accuracy-DATASET.json).
  *
  *     npm run --silent bench:race -- --dataset mnist --target 0.98 --to-the-end --epochs 10 --seeds 1
@@ -49,7 +49,12 @@ async function rowsOf(data: string): Promise<readonly Row[]> {
   return [...epochs, ...sweeps];
 }
 
-const values = (await Promise.all(['mnist', 'fashion-mnist'].map(rowsOf))).flat();
+/** Where the curves come together; what lies below is left out. */
+const FROM: Readonly<Record<string, number>> = { mnist: 0.93, 'fashion-mnist': 0.82 };
+
+const values = (await Promise.all(Object.keys(FROM).map(rowsOf)))
+  .flat()
+  .filter(({ data, accuracy }) => accuracy >= (FROM[data] ?? 0));
 const charts = await loadCharts();
 if (charts === undefined) throw new Error(HOW_TO_HAVE_CHARTS);
 const target = fileURLToPath(new URL('docs/sooner.svg', root));

@@ -42,7 +42,8 @@ export async function race(
       [solver === 'minibatch-admm' ? 'step' : 'learningRate']: learningRateOf(setting, stepsPerEpoch),
     }),
     seed,
-    epochs,
+    // Where the rate has fallen to 0 nothing moves any more.
+    epochs: Math.min(epochs, setting.cosine ?? epochs),
   } as GradientOptions | MinibatchOptions;
   const training = train(data, options);
   const accuracies: number[] = [];
