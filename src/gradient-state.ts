@@ -1,6 +1,5 @@
 import { checkKeys, checkObject, flag, given, oneOf, whole } from './checks.js';
 import { DlAdmmError, expected } from './errors.js';
-import { checkNumbers } from './initialisation.js';
 import {
   BLOCK_NUMBER,
   type Dtype,
@@ -143,10 +142,7 @@ export class GradientState {
 
   /** A copy of W_l or b_l, row-major. */
   read(block: 'W' | 'b', layer: number): Promise<Numbers> {
-    return this.#handle.call(async () => {
-      this.#exists(block, layer);
-      return await this.#handle.native.read(BLOCK_NUMBER[block], layer);
-    });
+    return this.#handle.readParameter(block, layer);
   }
 
   /**
@@ -164,20 +160,14 @@ export class GradientState {
         );
       }
       whole(subBatch, 0, subBatches - 1, 'subBatch');
-      this.#exists(block, layer);
+      this.#handle.checkParameter(block, layer);
       return await this.#handle.native.readDual(subBatch, BLOCK_NUMBER[block], layer);
     });
   }
 
   /** Replaces W_l or b_l; the optimiser goes on with its state. */
   write(block: 'W' | 'b', layer: number, values: Numbers): Promise<void> {
-    return this.#handle.call(async () => {
-      this.#exists(block, layer);
-      const { layers } = this.options.network;
-      const width = layers[layer] ?? 0;
-      checkNumbers(values, block === 'W' ? width * (layers[layer - 1] ?? 0) : width, this.options.dtype, 'values');
-      await this.#handle.native.write(BLOCK_NUMBER[block], layer, values);
-    });
+    return this.#handle.writeParameter(block, layer, values, this.options.dtype);
   }
 
   /** For checkpoints. @internal */
@@ -208,11 +198,6 @@ export class GradientState {
   /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #exists(block: unknown, layer: unknown): void {
-    oneOf(block, ['W', 'b'], 'block');
-    whole(layer, 1, this.options.network.layers.length - 1, 'layer');
   }
 }
 

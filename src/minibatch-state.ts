@@ -1,6 +1,5 @@
 import { atLeast, checkKeys, checkObject, flag, fraction, given, oneOf, whole } from './checks.js';
 import { DlAdmmError } from './errors.js';
-import { checkNumbers } from './initialisation.js';
 import {
   BLOCK_NUMBER,
   type Dtype,
@@ -197,21 +196,12 @@ export class MinibatchState {
 
   /** A copy of W_l or b_l, row-major. */
   read(block: 'W' | 'b', layer: number): Promise<Numbers> {
-    return this.#handle.call(async () => {
-      this.#exists(block, layer);
-      return await this.#handle.native.read(BLOCK_NUMBER[block], layer);
-    });
+    return this.#handle.readParameter(block, layer);
   }
 
   /** Replaces W_l or b_l; the rest of the state stays. */
   write(block: 'W' | 'b', layer: number, values: Numbers): Promise<void> {
-    return this.#handle.call(async () => {
-      this.#exists(block, layer);
-      const { layers } = this.options.network;
-      const width = layers[layer] ?? 0;
-      checkNumbers(values, block === 'W' ? width * (layers[layer - 1] ?? 0) : width, this.options.dtype, 'values');
-      await this.#handle.native.write(BLOCK_NUMBER[block], layer, values);
-    });
+    return this.#handle.writeParameter(block, layer, values, this.options.dtype);
   }
 
   /** For checkpoints. @internal */
@@ -242,11 +232,6 @@ export class MinibatchState {
   /** As `close`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #exists(block: unknown, layer: unknown): void {
-    oneOf(block, ['W', 'b'], 'block');
-    whole(layer, 1, this.options.network.layers.length - 1, 'layer');
   }
 }
 

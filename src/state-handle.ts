@@ -1,5 +1,14 @@
+import { oneOf, whole } from './checks.js';
 import { expected } from './errors.js';
-import { fromNative, type NativeNetworkOptions, type NativeState } from './native.js';
+import { checkNumbers } from './initialisation.js';
+import {
+  BLOCK_NUMBER,
+  type Dtype,
+  fromNative,
+  type NativeNetworkOptions,
+  type NativeState,
+  type Numbers,
+} from './native.js';
 import type { Network } from './network.js';
 import type { Metrics } from './record.js';
 import { checkMemory, type LabelledSamples, loadSamples, metricsOf, samplesOf, TRAINING_SET } from './samples.js';
@@ -73,6 +82,31 @@ export class StateHandle<N extends NativeState> {
       const found = await this.native.evaluate(set === 'train' ? TRAINING_SET : set);
       return metricsOf(this.network, found, count);
     });
+  }
+
+  /** A copy of W_l or b_l, row-major; for the states that have no other blocks. */
+  readParameter(block: 'W' | 'b', layer: number): Promise<Numbers> {
+    return this.call(async () => {
+      this.checkParameter(block, layer);
+      return await this.native.read(BLOCK_NUMBER[block], layer);
+    });
+  }
+
+  /** Replaces W_l or b_l. */
+  writeParameter(block: 'W' | 'b', layer: number, values: Numbers, dtype: Dtype): Promise<void> {
+    return this.call(async () => {
+      this.checkParameter(block, layer);
+      const { layers } = this.network;
+      const width = layers[layer] ?? 0;
+      checkNumbers(values, block === 'W' ? width * (layers[layer - 1] ?? 0) : width, dtype, 'values');
+      await this.native.write(BLOCK_NUMBER[block], layer, values);
+    });
+  }
+
+  /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE unless that is W or b of a layer that there is */
+  checkParameter(block: unknown, layer: unknown): void {
+    oneOf(block, ['W', 'b'], 'block');
+    whole(layer, 1, this.network.layers.length - 1, 'layer');
   }
 
   /** Does the work; an error of the addon leaves as a DlAdmmError. */
