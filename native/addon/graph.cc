@@ -15,8 +15,10 @@ GraphSetup setup_from(const Napi::Object& options) {
   setup.network = network_from(options);
   if (!setup.network.loss.classifies()) reject(options.Env(), "the loss must be one of classes");
   setup.threads = threads_from(options);
-  const bool exact = member_string(options, "outputWeights") == "cholesky";
-  setup.output_weights = exact ? OutputWeights::cholesky : OutputWeights::quadratic;
+  setup.output_weights =
+      choice<OutputWeights>(options, "outputWeights",
+                            {{"quadratic", OutputWeights::quadratic}, {"cholesky", OutputWeights::cholesky}});
+  const bool exact = setup.output_weights == OutputWeights::cholesky;
   if (exact && setup.network.layers() < 2) reject(options.Env(), "an exact W_L needs a hidden layer");
   return setup;
 }
@@ -90,9 +92,7 @@ Graph::Graph(const Napi::CallbackInfo& info) : Handle<Graph>(info) {
       typed_ = Typed<double>{graph_data<double>(options, setup_.network), nullptr};
     }
     labels_ = std::visit([](const auto& typed) { return typed.data.labels; }, typed_);
-    start_thread(env);
-  } catch (const Napi::Error&) {
-    throw;
+    start_jobs(env, JobQueue::Kind::training);
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }
@@ -122,7 +122,8 @@ GraphPenalties Graph::penalties_argument(const Napi::CallbackInfo& info, std::si
   p.theta0 = member_number(options, "theta0");
   p.tau0 = member_number(options, "tau0");
   p.growth = member_number(options, "growth");
-  p.search = member_string(options, "search") == "exact" ? SizeSearch::exact : SizeSearch::backtracking;
+  p.search = choice<SizeSearch>(options, "search",
+                                {{"exact", SizeSearch::exact}, {"backtracking", SizeSearch::backtracking}});
   const auto usable = [](double value) { return value > 0 && std::isfinite(value); };
   if (!usable(p.nu) || !usable(p.rho) || !usable(p.theta0) || !usable(p.tau0)) {
     reject(env, "penalties and step sizes must be positive and finite");

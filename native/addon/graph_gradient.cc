@@ -18,7 +18,7 @@ GraphTrainerSetup setup_from(const Napi::Object& options) {
   setup.network = network_from(options);
   if (!setup.network.loss.classifies()) reject(env, "the loss must be one of classes");
   setup.threads = threads_from(options);
-  setup.reduction = member_string(options, "reduction") == "sum" ? Reduction::sum : Reduction::mean;
+  setup.reduction = choice<Reduction>(options, "reduction", {{"mean", Reduction::mean}, {"sum", Reduction::sum}});
   setup.dropout = member_number(options, "dropout");
   if (!(setup.dropout >= 0 && setup.dropout < 1)) reject(env, "dropout must be from 0 to below 1");
   setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));
@@ -91,9 +91,7 @@ GraphGradientTrainer::GraphGradientTrainer(const Napi::CallbackInfo& info) : Han
       typed_ = Typed<double>{samples_from<double>(options, setup_.network), nullptr};
     }
     labels_ = std::visit([](const auto& typed) { return typed.samples->labels; }, typed_);
-    start_thread(env);
-  } catch (const Napi::Error&) {
-    throw;
+    start_jobs(env, JobQueue::Kind::training);
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }
@@ -106,8 +104,6 @@ Napi::Value GraphGradientTrainer::required_bytes(const Napi::CallbackInfo& info)
   try {
     return Napi::Number::New(
         info.Env(), wants_float32(options) ? bytes_of<float>(options, setup) : bytes_of<double>(options, setup));
-  } catch (const Napi::Error&) {
-    throw;
   } catch (const std::exception&) {
     throw to_error(info.Env(), std::current_exception());
   }

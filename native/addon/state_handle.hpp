@@ -31,11 +31,11 @@ class StateHandle : public Handle<Derived> {
       } else {
         hold<double>();
       }
-      this->start_thread(env);
+      this->start_jobs(env, JobQueue::Kind::training);
     } catch (const std::exception&) {
       throw to_error(env, std::current_exception());
     }
-    Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<std::int64_t>(held_bytes_));
+    this->hold_bytes(env, bytes_);
   }
 
  protected:
@@ -124,14 +124,13 @@ class StateHandle : public Handle<Derived> {
           typed.state.reset();
         },
         typed_);
-    Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<std::int64_t>(held_bytes_));
   }
 
  private:
   template <typename T>
   void hold() {
     typed_ = Typed<T>{std::make_unique<State<T>>(setup_), {}};
-    held_bytes_ = State<T>::required_bytes(setup_);
+    bytes_ = State<T>::required_bytes(setup_);
   }
 
   double set_argument(const Napi::CallbackInfo& info) const {
@@ -271,7 +270,12 @@ class StateHandle : public Handle<Derived> {
     restored();
     if constexpr (requires { typed.state->kept_restored(); }) {
       if (kept) {
-        read_sections(descriptor, typed.state->kept_sections(), stored, this->called_off());
+        try {
+          read_sections(descriptor, typed.state->kept_sections(), stored, this->called_off());
+        } catch (...) {
+          restored();  // finds afresh what was read in part
+          throw;
+        }
         typed.state->kept_restored();
       }
     }
@@ -316,7 +320,7 @@ class StateHandle : public Handle<Derived> {
 
   Setup setup_;
   std::variant<Typed<float>, Typed<double>> typed_;
-  double held_bytes_ = 0;
+  double bytes_ = 0;
 };
 
 }  // namespace dladmm::addon
