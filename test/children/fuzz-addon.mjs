@@ -4,7 +4,7 @@ import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { native } from '../../dist/native.js';
+import { native } from '../../dist/core/native.js';
 
 const [seed = 1, numRuns = 300] = process.argv.slice(2).map(Number);
 let rounds = 0;
