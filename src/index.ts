@@ -3,53 +3,70 @@
  *
  * @packageDocumentation
  */
+
+export { DlAdmmError, type ErrorCode } from './core/errors.js';
+export { type Info, info } from './core/info.js';
+export type { Dtype, Numbers } from './core/native.js';
+export * from './datasets/index.js';
+export { GraphModel, type GraphModelParts } from './model/graph-model.js';
+export { Model, type ModelParts, type Prediction } from './model/model.js';
+export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './model/onnx/export.js';
+export { type ImportOptions, importOnnx } from './model/onnx/import.js';
+export { importStateDict, type StateDictOptions } from './model/state-dict.js';
+export type { GraphInitialisation } from './network/graph-initialisation.js';
+export type { Initialisation, Parameters, ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
+export type { Activation, Loss, Network } from './network/network.js';
 export type {
   ArrivingSamples,
   LabelledBlock,
   LabelledRow,
   RowsLike,
   StreamItem,
-} from './arriving.js';
-export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './badm-optimizer.js';
-export type { CheckpointOptions } from './checkpoint-options.js';
-export type { LabelKind, Labels } from './classes.js';
-export type { Column } from './columns.js';
-export {
-  type ConstraintPenalties,
-  type ConstraintSweepResult,
-  ConstraintsState,
-  type ConstraintsStateOptions,
-} from './constraints-state.js';
-export type { Csr } from './csr.js';
-export * from './data/index.js';
-export { DLADMM_GRAPH_DEFAULTS, type DladmmGraphOptions, type GraphSchedule } from './dladmm-graph-options.js';
-export { DEFAULTS, type DladmmOptions, type OutputSolver } from './dladmm-options.js';
-export { DlAdmmError, type ErrorCode } from './errors.js';
-export { GRADIENT_DEFAULTS, type GradientOptions } from './gradient-options.js';
-export { GradientState, type GradientStateOptions, type StepsResult } from './gradient-state.js';
-export { GRAPH_GRADIENT_DEFAULTS, type GraphGradientOptions, type WithoutDecay } from './graph-gradient-options.js';
-export {
-  type EvaluatedNodes,
-  GraphGradientState,
-  type GraphGradientStateOptions,
-} from './graph-gradient-state.js';
-export type { GraphInitialisation } from './graph-initialisation.js';
-export { GraphModel, type GraphModelParts } from './graph-model.js';
-export type { GraphLike, GraphSamples, NodesLike } from './graph-samples.js';
+} from './samples/arriving.js';
+export type { LabelKind, Labels } from './samples/classes.js';
+export type { Column } from './samples/columns.js';
+export type { GraphLike, GraphSamples, NodesLike } from './samples/graph-samples.js';
+export type { Standardisation } from './samples/standardise.js';
+export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
+export type { BadmOptions, SisaOptions } from './solvers/badm/algorithm.js';
+export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
+export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
+export { DEFAULTS, type DladmmOptions, type OutputSolver } from './solvers/dladmm/options.js';
+export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn/algorithm.js';
+export { DLADMM_GRAPH_DEFAULTS, type DladmmGraphOptions, type GraphSchedule } from './solvers/dladmm-gcn/options.js';
 export {
   GraphState,
   type GraphStateOptions,
   type GraphSweepPenalties,
   type GraphSweepResult,
-} from './graph-state.js';
-export { type Info, info } from './info.js';
-export type { Initialisation, Parameters, ScaledScheme, Scheme, TrainedParameters } from './initialisation.js';
-export type { LabelsLike, MatrixLike, NumericArray } from './inputs.js';
-export { INVERSION_DEFAULTS, type InversionOptions } from './inversion-options.js';
-export type { LabelledSamples, StartOptions, StateOptions, SweepPenalties, SweepResult } from './layered-state.js';
-export { LayeredState } from './layered-state.js';
-export type { Matrix } from './matrix.js';
-export type { MinibatchOptions } from './minibatch-options.js';
+} from './solvers/dladmm-gcn/state.js';
+export type {
+  AdadeltaOptions,
+  AdagradOptions,
+  AdamOptions,
+  GdOptions,
+  GradientMethod,
+  GradientSolver,
+  LearningRate,
+  Progress,
+  SgdOptions,
+} from './solvers/gradient/algorithm.js';
+export { GRADIENT_DEFAULTS, type GradientOptions } from './solvers/gradient/options.js';
+export { GradientState, type GradientStateOptions, type StepsResult } from './solvers/gradient/state.js';
+export {
+  GRAPH_GRADIENT_DEFAULTS,
+  type GraphGradientOptions,
+  type WithoutDecay,
+} from './solvers/gradient-gcn/options.js';
+export {
+  type EvaluatedNodes,
+  GraphGradientState,
+  type GraphGradientStateOptions,
+} from './solvers/gradient-gcn/state.js';
+export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';
+export { INVERSION_DEFAULTS, type InversionOptions } from './solvers/inversion/options.js';
+export { minibatchSweep } from './solvers/minibatch/algorithm.js';
+export type { MinibatchOptions } from './solvers/minibatch/options.js';
 export {
   type BatchesResult,
   defaultBatchSize,
@@ -58,14 +75,16 @@ export {
   type MinibatchMethod,
   MinibatchState,
   type MinibatchStateOptions,
-} from './minibatch-state.js';
-export { Model, type ModelParts, type Prediction } from './model.js';
-export type { Dtype, Numbers } from './native.js';
-export type { Activation, Loss, Network } from './network.js';
-export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './onnx/export.js';
-export { type ImportOptions, importOnnx } from './onnx/import.js';
-export type { CommonOptions, EarlyStopping } from './options.js';
-export { GRAPH_SOLVERS, type GraphTrainOptions, type LayeredOptions, SOLVERS, type TrainOptions } from './plan.js';
+} from './solvers/minibatch/state.js';
+export type {
+  LabelledSamples,
+  StartOptions,
+  StateOptions,
+  SweepPenalties,
+  SweepResult,
+} from './solvers/shared/layered-state.js';
+export { LayeredState } from './solvers/shared/layered-state.js';
+export type { CommonOptions, EarlyStopping } from './solvers/shared/options.js';
 export type {
   AnyRecord,
   CheckpointRecord,
@@ -82,29 +101,8 @@ export type {
   SigmoidRecord,
   SweepWork,
   UpdateRecord,
-} from './record.js';
-export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './resume.js';
-export type { Penalties, PenaltyRule, Schedule } from './schedule.js';
-export { SIGMOID_DEFAULTS, type SigmoidOptions } from './sigmoid-options.js';
-export type { BadmOptions, SisaOptions } from './solvers/badm.js';
-export { backward, dladmmSweep, forward } from './solvers/dladmm.js';
-export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn.js';
-export type {
-  AdadeltaOptions,
-  AdagradOptions,
-  AdamOptions,
-  GdOptions,
-  GradientMethod,
-  GradientSolver,
-  LearningRate,
-  Progress,
-  SgdOptions,
-} from './solvers/gradient.js';
-export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion.js';
-export { minibatchSweep } from './solvers/minibatch.js';
-export { sigmoidSweep } from './solvers/sigmoid.js';
-export type { Standardisation } from './standardise.js';
-export { importStateDict, type StateDictOptions } from './state-dict.js';
+} from './solvers/shared/record.js';
+export type { Penalties, PenaltyRule, Schedule } from './solvers/shared/schedule.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -113,7 +111,7 @@ export {
   type StepKinds,
   stepFlops,
   type UpdateSizes,
-} from './step.js';
+} from './solvers/shared/step.js';
 export {
   type AnyBlock,
   a,
@@ -134,8 +132,27 @@ export {
   W,
   Z,
   z,
-} from './sweep.js';
-export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './table.js';
+} from './solvers/shared/sweep.js';
+export { sigmoidSweep } from './solvers/sigmoid/algorithm.js';
+export { SIGMOID_DEFAULTS, type SigmoidOptions } from './solvers/sigmoid/options.js';
+export {
+  type ConstraintPenalties,
+  type ConstraintSweepResult,
+  ConstraintsState,
+  type ConstraintsStateOptions,
+} from './solvers/sigmoid/state.js';
+export type { Csr } from './tensor/csr.js';
+export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
+export type { Matrix } from './tensor/matrix.js';
+export type { CheckpointOptions } from './training/checkpoint-options.js';
+export {
+  GRAPH_SOLVERS,
+  type GraphTrainOptions,
+  type LayeredOptions,
+  SOLVERS,
+  type TrainOptions,
+} from './training/plan.js';
+export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './training/resume.js';
 export {
   type AnyTraining,
   type FitResult,
@@ -145,4 +162,4 @@ export {
   Training,
   type TrainingData,
   train,
-} from './training.js';
+} from './training/training.js';

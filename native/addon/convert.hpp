@@ -24,16 +24,18 @@ inline Network network_from(const Napi::Object& options) {
       reject(env, "every width must be from 1 to 2^31 - 1");
     }
   }
-  network.activation = {member_number(options, "slope"), choice<ActivationKind>(options, "activation",
-                                                                                {{"rectifier", ActivationKind::rectifier},
-                                                                                 {"sigmoid", ActivationKind::sigmoid},
-                                                                                 {"tanh", ActivationKind::tanh}})};
-  network.loss = {choice<LossKind>(options, "loss",
-                                   {{"softmax-cross-entropy", LossKind::softmax_cross_entropy},
-                                    {"squared-error", LossKind::squared_error},
-                                    {"one-hot-squared-error", LossKind::one_hot_squared_error},
-                                    {"hinge", LossKind::hinge}}),
-                  choice<Softmax>(options, "softmax", {{"stable", Softmax::stable}, {"reference", Softmax::reference}})};
+  network.activation = {member_number(options, "slope"),
+                        choice<ActivationKind>(options, "activation",
+                                               {{"rectifier", ActivationKind::rectifier},
+                                                {"sigmoid", ActivationKind::sigmoid},
+                                                {"tanh", ActivationKind::tanh}})};
+  network.loss = {
+      choice<LossKind>(options, "loss",
+                       {{"softmax-cross-entropy", LossKind::softmax_cross_entropy},
+                        {"squared-error", LossKind::squared_error},
+                        {"one-hot-squared-error", LossKind::one_hot_squared_error},
+                        {"hinge", LossKind::hinge}}),
+      choice<Softmax>(options, "softmax", {{"stable", Softmax::stable}, {"reference", Softmax::reference}})};
   return network;
 }
 
@@ -56,9 +58,10 @@ Napi::TypedArrayOf<T> new_array(Napi::Env env, std::size_t length) {
       throw std::bad_alloc();
     }
   }();
-  const bool whole = made.IsTypedArray() &&
-                     made.As<Napi::TypedArray>().TypedArrayType() == (single ? napi_float32_array : napi_float64_array) &&
-                     made.As<Napi::TypedArray>().ElementLength() == length;
+  const bool whole =
+      made.IsTypedArray() &&
+      made.As<Napi::TypedArray>().TypedArrayType() == (single ? napi_float32_array : napi_float64_array) &&
+      made.As<Napi::TypedArray>().ElementLength() == length;
   if (!whole) reject(env, "the global constructors of typed arrays have been replaced");
   return made.As<Napi::TypedArrayOf<T>>();
 }

@@ -40,13 +40,13 @@ TrainedGraphNetwork::TrainedGraphNetwork(const Napi::CallbackInfo& info) : Handl
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }
-  hold_bytes(env, std::visit(
-                      []<typename T>(const Typed<T>& typed) {
-                        double bytes = 0;
-                        for (const auto& w : typed.W) bytes += static_cast<double>(w.flat().size_bytes());
-                        return bytes;
-                      },
-                      typed_));
+  account(env, std::visit(
+                   []<typename T>(const Typed<T>& typed) {
+                     double bytes = 0;
+                     for (const auto& w : typed.W) bytes += static_cast<double>(w.flat().size_bytes());
+                     return bytes;
+                   },
+                   typed_));
 }
 
 // setLayer(l, W): n_{l-1} x n_l row-major

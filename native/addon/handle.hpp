@@ -23,7 +23,8 @@ class Handle : public Napi::ObjectWrap<Derived> {
   Napi::Value later(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result) {
     need_open(env);
     const auto deferred = Napi::Promise::Deferred::New(env);
-    const auto finish = [this, deferred, result = std::move(result)](Napi::Env there, const std::exception_ptr& failure) {
+    const auto finish = [this, deferred, result = std::move(result)](Napi::Env there,
+                                                                     const std::exception_ptr& failure) {
       try {
         if (failure) std::rethrow_exception(failure);
         deferred.Resolve(result(there));
@@ -58,18 +59,17 @@ class Handle : public Napi::ObjectWrap<Derived> {
     if (jobs_) jobs_->request_stop();
   }
 
-  // Tells V8 of memory that goes with this object: in all, not on top of what it was told before.
-  void hold_bytes(Napi::Env env, double bytes) {
-    const auto now = static_cast<std::int64_t>(bytes);
-    Napi::MemoryManagement::AdjustExternalMemory(env, now - held_bytes_);
-    held_bytes_ = now;
+  // Tells V8 of so many more bytes that this object holds until its end.
+  void account(Napi::Env env, double bytes) {
+    held_bytes_ += static_cast<std::int64_t>(bytes);
+    Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<std::int64_t>(bytes));
   }
 
   // Ends the jobs; true where this call did it. A derived class calls it before its members go.
   bool end(Napi::Env env) {
     if (!jobs_ || jobs_->closed()) return false;
     jobs_->close(env);
-    hold_bytes(env, 0);
+    Napi::MemoryManagement::AdjustExternalMemory(env, -held_bytes_);
     return true;
   }
 

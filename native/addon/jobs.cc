@@ -159,8 +159,8 @@ class Threads {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::array<std::deque<std::shared_ptr<JobQueue>>, 2> waiting_;  // by kind
-  std::size_t free_ = 0;  // threads without a queue
-  unsigned serving_ = 0;  // threads with a queue that serves
+  std::size_t free_ = 0;                                          // threads without a queue
+  unsigned serving_ = 0;                                          // threads with a queue that serves
   bool ending_ = false;
   std::set<JobQueue*> live_;
   std::list<std::thread> threads_;

@@ -20,7 +20,8 @@ class Environment;
 // The jobs of one object, which run one after the other. Life and death:
 //  - close(), on the JavaScript thread, stops what is at work and waits for its end;
 //  - when the environment ends (worker.terminate(), a worker's process.exit()), a cleanup hook does the same;
-//  - process.exit() on the main thread runs no hooks: the threads, which are static, stop and join before OpenBLAS's own
+//  - process.exit() on the main thread runs no hooks: the threads, which are static, stop and join before OpenBLAS's
+//  own
 //    destructor, which would otherwise wait for ever for a product in flight.
 class JobQueue : public std::enable_shared_from_this<JobQueue> {
  public:
@@ -65,10 +66,10 @@ class JobQueue : public std::enable_shared_from_this<JobQueue> {
   std::mutex mutex_;
   std::condition_variable rests_;
   std::deque<Job> jobs_;
-  std::uint64_t begun_ = 0;      // jobs taken out
-  std::uint64_t posted_ = 0;     // jobs put in
-  std::uint64_t stopped_ = 0;    // the first so many of them are to stop
-  bool lent_ = false;            // a thread has this queue, or it waits for one
+  std::uint64_t begun_ = 0;    // jobs taken out
+  std::uint64_t posted_ = 0;   // jobs put in
+  std::uint64_t stopped_ = 0;  // the first so many of them are to stop
+  bool lent_ = false;          // a thread has this queue, or it waits for one
   bool at_work_ = false;
   bool ending_ = false;
   std::atomic<bool> stop_{false};

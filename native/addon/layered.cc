@@ -30,8 +30,8 @@ Penalties penalties_from(const Napi::Object& options) {
   p.gamma = member_number(options, "gamma");
   p.rho = member_number(options, "rho");
   p.l2 = member_number(options, "l2");
-  p.search = choice<StepSearch>(options, "search",
-                                {{"exact", StepSearch::exact}, {"backtracking", StepSearch::backtracking}});
+  p.search =
+      choice<StepSearch>(options, "search", {{"exact", StepSearch::exact}, {"backtracking", StepSearch::backtracking}});
   p.theta0 = member_number(options, "theta0");
   p.tau0 = member_number(options, "tau0");
   p.growth = member_number(options, "growth");
@@ -98,8 +98,8 @@ LayeredSetup Layered::setup_from(const Napi::Object& options) {
   setup.gram = member_flag(options, "gram");
   setup.fista = member_flag(options, "fista");
   setup.joint_bias = member_flag(options, "jointBias");
-  setup.multiplier = choice<Multiplier>(options, "multiplier",
-                                        {{"residual", Multiplier::residual}, {"output", Multiplier::output}});
+  setup.multiplier =
+      choice<Multiplier>(options, "multiplier", {{"residual", Multiplier::residual}, {"output", Multiplier::output}});
   const std::size_t layers = setup.network.layers();
   setup.steps = {steps_from(options, "stepsW", layers), steps_from(options, "stepsA", layers - 1)};
   for (const StepKind kind : setup.steps.a) {
@@ -145,8 +145,8 @@ Napi::Value Layered::start(const Napi::CallbackInfo& info) {
   if (start.output == OutputStart::signed_labels && !setup().network.loss.classifies()) {
     reject(info.Env(), "signed labels need a classification loss");
   }
-  start.hidden = choice<HiddenStart>(options, "hidden",
-                                     {{"forward", HiddenStart::forward}, {"gaussian", HiddenStart::gaussian}});
+  start.hidden =
+      choice<HiddenStart>(options, "hidden", {{"forward", HiddenStart::forward}, {"gaussian", HiddenStart::gaussian}});
   start.dual = choice<DualStart>(options, "dual", {{"zero", DualStart::zero}, {"stationary", DualStart::stationary}});
   start.seed = member_size(options, "seed");
   return later_with_state(info.Env(), [start](auto& typed) { typed.state->start(start); });

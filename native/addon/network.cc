@@ -49,7 +49,7 @@ TrainedNetwork::TrainedNetwork(const Napi::CallbackInfo& info) : Handle<TrainedN
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }
-  hold_bytes(env, std::visit([](const auto& served) { return served->bytes(); }, served_));
+  account(env, std::visit([](const auto& served) { return served->bytes(); }, served_));
 }
 
 // setLayer(l, W, b): W row-major n_l x n_{l-1}

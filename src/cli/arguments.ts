@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
-import type { Initialisation, Scheme } from '../initialisation.js';
-import type { Activation } from '../network.js';
+import type { Initialisation, Scheme } from '../network/initialisation.js';
+import type { Activation } from '../network/network.js';
 
 /** Texts of the command line as values. What is not of the right form is a usage error; ranges are the library's. */
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { DlAdmmError } from '../errors.js';
+import { DlAdmmError } from '../core/errors.js';
 import { interruptionOf } from './interruption.js';
 import type { Terminal } from './terminal.js';
 

@@ -1,5 +1,5 @@
-import { type DatasetListing, listDatasets } from '../data/datasets.js';
-import { type GraphListing, listGraphs } from '../data/graphs.js';
+import { type DatasetListing, listDatasets } from '../datasets/datasets.js';
+import { type GraphListing, listGraphs } from '../datasets/graphs.js';
 import type { Terminal } from './terminal.js';
 
 /** The options of `dladmm datasets`. */

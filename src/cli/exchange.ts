@@ -1,10 +1,10 @@
-import { readWholeFile, writeFileAtomic } from '../atomic-file.js';
-import { DlAdmmError } from '../errors.js';
-import { Model } from '../model.js';
-import type { Activation, Loss } from '../network.js';
-import type { OnnxOptions } from '../onnx/export.js';
-import { type ImportOptions, onnxModel } from '../onnx/import.js';
-import { type StateDictOptions, stateDictModel } from '../state-dict.js';
+import { DlAdmmError } from '../core/errors.js';
+import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
+import { Model } from '../model/model.js';
+import type { OnnxOptions } from '../model/onnx/export.js';
+import { type ImportOptions, onnxModel } from '../model/onnx/import.js';
+import { type StateDictOptions, stateDictModel } from '../model/state-dict.js';
+import type { Activation, Loss } from '../network/network.js';
 import { checkTarget } from './samples.js';
 import type { Terminal } from './terminal.js';
 

@@ -1,8 +1,8 @@
-import { writeFileAtomic } from '../atomic-file.js';
-import type { GraphDataset } from '../data/graph.js';
-import { encodeNpy } from '../data/npy.js';
-import { DlAdmmError } from '../errors.js';
-import { GraphModel } from '../graph-model.js';
+import { DlAdmmError } from '../core/errors.js';
+import type { GraphDataset } from '../datasets/graph.js';
+import { writeFileAtomic } from '../formats/atomic-file.js';
+import { encodeNpy } from '../formats/npy.js';
+import { GraphModel } from '../model/graph-model.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { bytesOf, predictionCsv } from './model.js';

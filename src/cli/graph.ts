@@ -1,8 +1,8 @@
-import { type GraphDataset, type GraphSplit, readGraph } from '../data/graph.js';
-import { splitGraph } from '../data/graph-split.js';
-import { describeGraph, graphNames, loadGraph } from '../data/graphs.js';
-import { DlAdmmError } from '../errors.js';
-import { COMMON_DEFAULTS } from '../options.js';
+import { DlAdmmError } from '../core/errors.js';
+import { type GraphDataset, type GraphSplit, readGraph } from '../datasets/graph.js';
+import { splitGraph } from '../datasets/graph-split.js';
+import { describeGraph, graphNames, loadGraph } from '../datasets/graphs.js';
+import { COMMON_DEFAULTS } from '../solvers/shared/options.js';
 
 /** The options that say which graph is meant, and which of its nodes. */
 export interface GraphFlags {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { DlAdmmError } from '../errors.js';
+import { DlAdmmError } from '../core/errors.js';
 import { endOnSignals, interruptionOf } from './interruption.js';
 import { createProgram } from './program.js';
 import { openTerminal, type Terminal } from './terminal.js';

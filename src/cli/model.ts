@@ -1,7 +1,7 @@
-import { writeFileAtomic } from '../atomic-file.js';
-import { encodeNpy } from '../data/npy.js';
-import { Model, type Prediction } from '../model.js';
-import { classifies } from '../network.js';
+import { writeFileAtomic } from '../formats/atomic-file.js';
+import { encodeNpy } from '../formats/npy.js';
+import { Model, type Prediction } from '../model/model.js';
+import { classifies } from '../network/network.js';
 import { checkKind } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import {

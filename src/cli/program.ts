@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { graphNames } from '../data/graphs.js';
-import { datasetNames } from '../data/registry.js';
-import { DEFAULTS } from '../dladmm-options.js';
+import { graphNames } from '../datasets/graphs.js';
+import { datasetNames } from '../datasets/registry.js';
+import { DEFAULTS } from '../solvers/dladmm/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START, TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
@@ -13,7 +13,7 @@ import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
 import type { TrainFlags } from './train.js';
 
-/** The systems that can train, as in src/plan.ts; help needs no native code. */
+/** The systems that can train, as in training/plan.ts; help needs no native code. */
 const SOLVERS = [
   'dladmm',
   'inversion-admm',

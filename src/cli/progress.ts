@@ -1,4 +1,4 @@
-import type { AnyRecord, GraphRecord, IterationRecord, SigmoidRecord } from '../record.js';
+import type { AnyRecord, GraphRecord, IterationRecord, SigmoidRecord } from '../solvers/shared/record.js';
 import type { Terminal } from './terminal.js';
 
 /** Iterations whose median foretells the next ones: enough to pass over a hiccup, few enough to follow a change. */

@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { checkWritable } from '../atomic-file.js';
-import type { Column } from '../columns.js';
-import { alignLabels } from '../data/align.js';
-import type { ClassificationSplit, RegressionSplit } from '../data/dataset.js';
-import { loadDataset } from '../data/datasets.js';
-import { readTable, type TableFile } from '../data/file.js';
-import { datasetNames } from '../data/registry.js';
-import { firstSamples, splitDataset } from '../data/split.js';
-import { DlAdmmError, expected } from '../errors.js';
-import type { Matrix } from '../matrix.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
+import { loadDataset } from '../datasets/datasets.js';
+import { readTable, type TableFile } from '../datasets/file.js';
+import { datasetNames } from '../datasets/registry.js';
+import { firstSamples, splitDataset } from '../datasets/split.js';
+import { checkWritable } from '../formats/atomic-file.js';
+import { alignLabels } from '../samples/align.js';
+import type { Column } from '../samples/columns.js';
+import type { Matrix } from '../tensor/matrix.js';
 import { TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
 
 /** The options that say which samples are meant. */

@@ -1,6 +1,6 @@
-import type { Dataset } from '../data/dataset.js';
-import { loadDataset } from '../data/datasets.js';
-import { DlAdmmError } from '../errors.js';
+import { DlAdmmError } from '../core/errors.js';
+import type { Dataset } from '../datasets/dataset.js';
+import { loadDataset } from '../datasets/datasets.js';
 import { START } from './defaults.js';
 import { duration } from './progress.js';
 import { checkTarget, type TrainingSamples } from './samples.js';

@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.js';
+import { systemCode } from '../core/errors.js';
 import type { Interruption } from './interruption.js';
 
 /** Where a command reads its circumstances and writes its words. Results go to `out`, everything else to `err`. */

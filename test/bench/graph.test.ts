@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GraphRun } from '../../dist/bench/graph/messages.js';
 import { type GraphResult, missingSeeds, rowsOf, spread, tableOf, withRun } from '../../dist/bench/graph/result.js';
 import { METHODS, SETTINGS, settingText } from '../../dist/bench/graph/settings.js';
-import { graphGradientPlanOf } from '../../dist/graph-gradient-options.js';
-import { shared } from '../data/support.js';
+import { graphGradientPlanOf } from '../../dist/solvers/gradient-gcn/options.js';
+import { shared } from '../formats/support.js';
 
 const EMPTY: GraphResult = {
   graph: 'cora',

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { loadDataset } from '../../src/data/datasets.js';
-import { parseNpy } from '../../src/data/npy.js';
-import { DEFAULTS } from '../../src/dladmm-options.js';
-import { Model } from '../../src/model.js';
+import { loadDataset } from '../../src/datasets/datasets.js';
+import { parseNpy } from '../../src/formats/npy.js';
+import { Model } from '../../src/model/model.js';
+import { DEFAULTS } from '../../src/solvers/dladmm/options.js';
 import { inFolder, jsonLines, MAIN, said } from './support.js';
 
 const { path, run, runWith, start } = inFolder();

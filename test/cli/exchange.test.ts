@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { Model } from '../../src/model.js';
-import { encodeSafetensors } from '../../src/safetensors.js';
-import { runtime } from '../onnx/support.js';
+import { encodeSafetensors } from '../../src/formats/safetensors.js';
+import { Model } from '../../src/model/model.js';
+import { runtime } from '../model/onnx/support.js';
 import { inFolder } from './support.js';
 
 const { path, run } = inFolder();

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { makeVector, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
-import { Model } from '../../src/model.js';
+import { Model } from '../../src/model/model.js';
 import { inFolder } from './support.js';
 
 const { path, run } = inFolder();

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeNpy, type NpyArray, parseNpy } from '../../src/data/npy.js';
-import { shared } from '../data/support.js';
+import { encodeNpy, type NpyArray, parseNpy } from '../../src/formats/npy.js';
+import { shared } from '../formats/support.js';
 import { inFolder, jsonLines } from './support.js';
 
 const { path, run } = inFolder();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { duration, median, progressLine, secondsLeft, startProgress } from '../../src/cli/progress.js';
 import type { Terminal } from '../../src/cli/terminal.js';
-import type { IterationRecord } from '../../src/record.js';
+import type { IterationRecord } from '../../src/solvers/shared/record.js';
 
 const record = (iteration: number, elapsed: number, more: Partial<IterationRecord> = {}): IterationRecord => ({
   iteration,

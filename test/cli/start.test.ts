@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startCommand } from '../../src/cli/start.js';
 import type { Terminal } from '../../src/cli/terminal.js';
-import * as datasets from '../../src/data/datasets.js';
-import { DlAdmmError } from '../../src/errors.js';
-import { failure } from '../data/support.js';
+import { DlAdmmError } from '../../src/core/errors.js';
+import * as datasets from '../../src/datasets/datasets.js';
+import { failure } from '../formats/support.js';
 
 // Whether this machine has Fashion-MNIST must not matter here.
-vi.mock('../../src/data/datasets.js', { spy: true });
+vi.mock('../../src/datasets/datasets.js', { spy: true });
 
 const load = vi.mocked(datasets.loadDataset);
 const missing = () => new DlAdmmError('ERR_DLADMM_DATASET', 'nowhere');
@@ -56,7 +56,7 @@ afterEach(async () => {
 function withoutFashion(downloading: (signal: AbortSignal) => Promise<never>): void {
   load.mockImplementation(async (name, options = {}) => {
     if (name !== 'fashion-mnist') {
-      return (await vi.importActual<typeof datasets>('../../src/data/datasets.js')).loadDataset(name, options);
+      return (await vi.importActual<typeof datasets>('../../src/datasets/datasets.js')).loadDataset(name, options);
     }
     if (options.download === false) throw missing();
     return downloading(options.signal ?? AbortSignal.abort());

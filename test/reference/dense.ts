@@ -1,5 +1,5 @@
-import { expected } from '../../src/errors.js';
-import type { Matrix } from '../../src/matrix.js';
+import { expected } from '../../src/core/errors.js';
+import type { Matrix } from '../../src/tensor/matrix.js';
 
 /** A dense row-major matrix of doubles. Nothing here changes its arguments. */
 export interface Matrix64 extends Matrix {

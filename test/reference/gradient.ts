@@ -1,7 +1,7 @@
 /** Training by gradients written as simply as it can be, in float64: one sample at a time, one number at a time. */
 
+import { seededRandom } from '../../src/core/random.js';
 import type { Network } from '../../src/index.js';
-import { seededRandom } from '../../src/random.js';
 import { at } from './dense.js';
 
 /** What to train on: rows of inputs, and a label or a row of values for each. */

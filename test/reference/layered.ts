@@ -6,7 +6,7 @@
  * The paper's columns are our rows: z_l, a_l, u are samples x n_l and W_l a_{l-1} is `a Wᵀ`. Lists are indexed by the
  * paper's l: `a[0]` is X, `W[1]` is W_1, and what the paper does not have (W_0, b_0, z_0) is empty.
  */
-import { expected } from '../../src/errors.js';
+import { expected } from '../../src/core/errors.js';
 import {
   at,
   dot,

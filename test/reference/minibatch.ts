@@ -1,4 +1,4 @@
-/** Mini-batch dlADMM written as src/solvers/minibatch.ts states it, in float64 on plain matrices. */
+/** Mini-batch dlADMM written as src/solvers/minibatch/algorithm.ts states it, in float64 on plain matrices. */
 import type { Network } from '../../src/index.js';
 import {
   at,
@@ -15,7 +15,7 @@ import {
 import { activationOf, epochOrders, lossOf, type Samples, type Vector } from './gradient.js';
 import { places } from './gradient-addon.js';
 
-/** The settings of src/minibatch-state.ts, all of them. */
+/** The settings of src/solvers/minibatch/state.ts, all of them. */
 export interface PlainSettings {
   readonly batchSize: number;
   readonly beta: number;

@@ -1,0 +1,150 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { DlAdmmError, expected } from '../core/errors.js';
+import { throwIfAborted } from '../formats/bytes.js';
+
+/** What `download` accepts besides what to fetch, where to, and its checksum. */
+export interface DownloadOptions {
+  readonly signal?: AbortSignal;
+  /** Stands in for Node's `fetch`. */
+  readonly fetch?: typeof fetch;
+  /** Give up after this many milliseconds without a byte. Default 60000. */
+  readonly timeout?: number;
+  /** The file's length in bytes, where it is known: a longer answer is cut off, not stored. */
+  readonly length?: number;
+}
+
+const failed = (url: string, message: string, cause?: unknown): DlAdmmError =>
+  new DlAdmmError(
+    'ERR_DLADMM_DOWNLOAD',
+    `Downloading ${url} failed: ${message}`,
+    cause === undefined ? undefined : { cause },
+  );
+
+/** What fetch itself says is only "fetch failed" or "terminated"; the reason is the cause. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}
+
+/** An AbortSignal that fires when `outer` does, or after `timeout` ms in which `alive` was not called. */
+function watchdog(outer: AbortSignal | undefined, timeout: number) {
+  const controller = new AbortController();
+  const forward = () => controller.abort(outer?.reason);
+  outer?.addEventListener('abort', forward, { once: true });
+  const timer = setTimeout(() => controller.abort(new Error(`not a byte came for ${timeout} ms`)), timeout);
+  return {
+    signal: controller.signal,
+    alive: () => void timer.refresh(),
+    end: () => {
+      clearTimeout(timer);
+      outer?.removeEventListener('abort', forward);
+    },
+  };
+}
+
+/** The length the server promises for the bytes we shall see, or undefined where they are re-coded on the way. */
+function promisedLength(response: Response): number | undefined {
+  const length = response.headers.get('content-length');
+  const coded = response.headers.get('content-encoding');
+  return length === null || (coded !== null && coded !== 'identity') ? undefined : Number(length);
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
+  try {
+    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+const fileError = (path: string, error: unknown): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_FILE', `Could not write ${path}: ${reason(error)}`, { cause: error });
+
+async function receive(
+  url: string,
+  sha256: string,
+  file: FileHandle,
+  path: string,
+  options: DownloadOptions,
+): Promise<void> {
+  const { signal, alive, end } = watchdog(options.signal, options.timeout ?? 60_000);
+  try {
+    const response = await (options.fetch ?? fetch)(url, { signal, headers: { 'accept-encoding': 'identity' } });
+    if (!response.ok || response.body === null) {
+      await response.body?.cancel();
+      const from = response.redirected ? ` from ${response.url}` : '';
+      throw failed(url, `expected the file but received HTTP ${response.status} ${response.statusText}${from}`);
+    }
+    const length = options.length ?? promisedLength(response);
+    const hash = createHash('sha256');
+    let received = 0;
+    for await (const chunk of response.body) {
+      alive();
+      received += chunk.length;
+      if (length !== undefined && received > length)
+        throw failed(url, `expected ${length} bytes but received more than that`);
+      hash.update(chunk);
+      await writeAll(file, chunk, path);
+    }
+    if (length !== undefined && received !== length)
+      throw failed(url, `expected ${length} bytes but received ${received}`);
+    const digest = hash.digest('hex');
+    if (digest !== sha256)
+      throw failed(url, `expected the SHA-256 ${sha256} but the ${received} bytes received have ${digest}`);
+  } catch (error) {
+    throwIfAborted(options.signal, `Downloading ${url}`);
+    if (error instanceof DlAdmmError) throw error;
+    const why = signal.aborted ? reason(signal.reason) : reason(error);
+    throw failed(url, `expected the file but ${why}`, error);
+  } finally {
+    end();
+  }
+}
+
+function checkArguments(url: string, sha256: string, options: DownloadOptions): void {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw expected('an http(s) address', 'url', url);
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw expected('64 lowercase hexadecimal digits', 'sha256', sha256);
+  const { timeout } = options;
+  // Timers count in 32 bits: anything longer would fire at once.
+  if (timeout !== undefined && !(timeout > 0 && timeout < 2 ** 31))
+    throw expected('a number of milliseconds above 0', 'timeout', timeout, 'ERR_DLADMM_RANGE');
+}
+
+/**
+ * Downloads `url` to the file `target`, following redirects. The bytes go to a temporary file beside it and are hashed
+ * on the way; only when length and SHA-256 are right does the temporary file take the target's name, in one step.
+ * Otherwise it is removed: `target` is either what it was before, or complete and right.
+ *
+ * @param sha256 64 lowercase hexadecimal digits
+ * @throws ERR_DLADMM_DOWNLOAD for an HTTP error, a cut connection, silence, or a wrong length or checksum;
+ *   ERR_DLADMM_FILE if the file cannot be written; ERR_DLADMM_ABORTED
+ */
+export async function download(
+  url: string,
+  target: string,
+  sha256: string,
+  options: DownloadOptions = {},
+): Promise<void> {
+  checkArguments(url, sha256, options);
+  throwIfAborted(options.signal, `Downloading ${url}`);
+  const temporary = `${target}.${process.pid}-${randomBytes(6).toString('hex')}.part`;
+  const file = await mkdir(dirname(target), { recursive: true })
+    .then(() => open(temporary, 'wx'))
+    .catch((error: unknown) => {
+      throw fileError(temporary, error);
+    });
+  try {
+    try {
+      await receive(url, sha256, file, temporary, options);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error instanceof DlAdmmError ? error : fileError(target, error);
+  }
+}

@@ -1,0 +1,60 @@
+import { whole } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { GraphDataset, GraphSplit } from './graph.js';
+import { shuffledIndices } from './split.js';
+
+/** Nodes of each class in the parts of a random split. */
+export interface GraphSplitOptions {
+  /** Default 20. */
+  readonly trainPerClass?: number;
+  /** Default 30; 0 for none. */
+  readonly validationPerClass?: number;
+}
+
+/**
+ * A random split of the nodes that have a class: `trainPerClass` of every class to learn from, `validationPerClass` to watch,
+ * all others to test on. Each part is in ascending order. The same seed gives the same split everywhere.
+ *
+ * @param seed a whole number from 0 to 2³² − 1
+ * @throws ERR_DLADMM_RANGE for a number outside its range, or where a class has too few nodes to leave one to test on
+ */
+export function splitGraph(
+  { labels }: Pick<GraphDataset, 'labels'>,
+  seed: number,
+  options: GraphSplitOptions = {},
+): Required<GraphSplit> {
+  whole(seed, 0, 2 ** 32 - 1, 'seed');
+  const train = whole(options.trainPerClass ?? 20, 1, labels.length, 'trainPerClass');
+  const validation = whole(options.validationPerClass ?? 30, 0, labels.length, 'validationPerClass');
+  const classes = 1 + labels.reduce((largest, label) => Math.max(largest, label), -1);
+  if (classes === 0) throw expected('labels with at least one class', 'labels', labels, 'ERR_DLADMM_RANGE');
+
+  const taken = new Uint32Array(classes);
+  const parts: { readonly [part in keyof GraphSplit]-?: number[] } = {
+    trainIndex: [],
+    validationIndex: [],
+    testIndex: [],
+  };
+  for (const node of shuffledIndices(labels.length, seed)) {
+    const label = labels[node] as number;
+    if (label < 0) continue;
+    const before = taken[label] as number;
+    taken[label] = before + 1;
+    if (before < train) parts.trainIndex.push(node);
+    else if (before < train + validation) parts.validationIndex.push(node);
+    else parts.testIndex.push(node);
+  }
+  const few = taken.findIndex((count) => count > 0 && count <= train + validation);
+  if (few >= 0) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_RANGE',
+      `Expected more than ${train + validation} nodes in every class, to train on ${train} and watch ${validation} of each, but class ${few} has ${taken[few]}`,
+    );
+  }
+  const ascending = (nodes: readonly number[]): Int32Array => Int32Array.from(nodes).sort();
+  return {
+    trainIndex: ascending(parts.trainIndex),
+    validationIndex: ascending(parts.validationIndex),
+    testIndex: ascending(parts.testIndex),
+  };
+}

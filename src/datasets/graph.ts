@@ -1,0 +1,274 @@
+import { basename } from 'node:path';
+import { DlAdmmError } from '../core/errors.js';
+import { formatError, readBytes } from '../formats/bytes.js';
+import { numberedClasses } from '../formats/csv.js';
+import type { NpyArray } from '../formats/npy.js';
+import { npzKeys, parseNpz } from '../formats/npz.js';
+import { type Csr, isCsr } from '../tensor/csr.js';
+import type { Matrix } from '../tensor/matrix.js';
+
+/** A sparse matrix as a file is read to one. */
+export interface SparseMatrix extends Csr {
+  readonly data: Float32Array | Float64Array;
+  readonly indices: Int32Array;
+  readonly indptr: Int32Array;
+}
+
+/** Which nodes are to learn from, to watch, and to test on. */
+export interface GraphSplit {
+  readonly trainIndex: Int32Array;
+  readonly validationIndex?: Int32Array;
+  readonly testIndex?: Int32Array;
+}
+
+/** A graph of a file, with the split that the file brings along, if it brings one. */
+export interface GraphDataset extends Partial<GraphSplit> {
+  readonly name: string;
+  /** nodes × nodes, as it stands in the file: not normalised, without self-loops where the file has none. */
+  readonly adjacency: SparseMatrix;
+  /** nodes × n_0. */
+  readonly features: SparseMatrix | Matrix;
+  /** The class of each node, −1 where it has none. */
+  readonly labels: Int32Array;
+  /** The names of the classes, in the order of their numbers. */
+  readonly classes: readonly string[];
+}
+
+/** What `readGraph` accepts besides the path. */
+export interface ReadGraphOptions {
+  /** Divide the features of each node by the sum of their sizes. Default true. */
+  readonly rowNormalize?: boolean;
+  /** Take a graph that says itself that only some of its nodes have their features. Default false. */
+  readonly partial?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+const MAX_CLASSES = 65_536;
+const LARGEST = 2 ** 31 - 1;
+
+/** An array of the file, and how errors call it. */
+interface Named extends NpyArray {
+  readonly name: string;
+}
+
+/** The arrays of a file by their keys. */
+type Arrays = (key: string) => Named;
+
+const isFloat = ({ data }: NpyArray): boolean => data instanceof Float32Array || data instanceof Float64Array;
+
+/** A list of whole numbers from `low` to `high`; each of them is what `code` says it must be. */
+function wholeNumbers({ data, shape, name }: Named, low: number, high: number, what: string): Int32Array {
+  if (shape.length !== 1) throw formatError(name, `expected a list of ${what} but the shape is (${shape.join(', ')})`);
+  if (isFloat({ data, shape }))
+    throw formatError(name, `expected ${what}, whole numbers, but found ${data.constructor.name}`);
+  const out = new Int32Array(data.length);
+  for (let i = 0; i < out.length; i += 1) {
+    const value = Number(data[i]);
+    if (value < low || value > high) {
+      throw formatError(name, `expected ${what} from ${low} to ${high} but entry ${i} is ${data[i]}`);
+    }
+    out[i] = value;
+  }
+  return out;
+}
+
+function floats({ data }: NpyArray): Float32Array | Float64Array {
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  return Float32Array.from({ length: data.length }, (_, i) => Number(data[i]));
+}
+
+function shapeOf(array: Named): readonly [number, number] {
+  const [rows, columns, ...rest] = wholeNumbers(array, 1, LARGEST, 'dimensions');
+  if (rows === undefined || columns === undefined || rest.length > 0)
+    throw formatError(array.name, `expected two dimensions but found ${array.data.length}`);
+  return [rows, columns];
+}
+
+/** The rows of a sparse matrix lie one after the other, and no entry is outside of them. */
+function checkIndptr(indptr: Int32Array, rows: number, entries: number, name: string): void {
+  if (indptr.length !== rows + 1)
+    throw formatError(name, `expected ${rows + 1} entries, one a row and one more, but found ${indptr.length}`);
+  if (indptr[0] !== 0) throw formatError(name, `expected it to begin at 0 but it begins at ${indptr[0]}`);
+  for (let i = 0; i < rows; i += 1) {
+    const [from, to] = [indptr[i] as number, indptr[i + 1] as number];
+    if (to < from)
+      throw formatError(name, `expected it never to decrease but it goes from ${from} to ${to} after row ${i}`);
+  }
+  if (indptr[rows] !== entries)
+    throw formatError(name, `expected it to end at ${entries}, the number of entries, but it ends at ${indptr[rows]}`);
+}
+
+function sparse(arrays: Arrays, prefix: 'adj' | 'attr'): SparseMatrix {
+  const of = (part: string): Named => arrays(`${prefix}_${part}`);
+  const [rows, columns] = shapeOf(of('shape'));
+  const indices = wholeNumbers(of('indices'), 0, columns - 1, 'columns');
+  const indptr = wholeNumbers(of('indptr'), 0, LARGEST, 'places of entries');
+  checkIndptr(indptr, rows, indices.length, of('indptr').name);
+  const { name, shape } = of('data');
+  if (shape.length !== 1) throw formatError(name, `expected a list of values but the shape is (${shape.join(', ')})`);
+  const data = floats(of('data'));
+  if (data.length !== indices.length)
+    throw formatError(name, `expected ${indices.length} values, as many as indices, but found ${data.length}`);
+  const bad = data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw nonFinite(name, `entry ${bad} is ${data[bad]}`);
+  return { data, indices, indptr, rows, columns };
+}
+
+function adjacencyOf(arrays: Arrays): SparseMatrix {
+  const matrix = sparse(arrays, 'adj');
+  const { rows, columns, data } = matrix;
+  if (columns !== rows)
+    throw formatError(arrays('adj_shape').name, `expected as many columns as rows but found ${rows} x ${columns}`);
+  const negative = data.findIndex((weight) => weight < 0);
+  if (negative >= 0)
+    throw formatError(
+      arrays('adj_data').name,
+      `expected weights of at least 0 but entry ${negative} is ${data[negative]}`,
+    );
+  return matrix;
+}
+
+const nonFinite = (name: string, what: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_NON_FINITE', `${name}: expected finite numbers but ${what}`);
+
+function dense(array: Named): Matrix {
+  const [rows = 0, columns = 0, ...rest] = array.shape;
+  if (rows === 0 || columns === 0 || rest.length > 0)
+    throw formatError(array.name, `expected nodes x features but the shape is (${array.shape.join(', ')})`);
+  const data = floats(array);
+  const bad = data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    const place = `row ${Math.floor(bad / columns)}, column ${bad % columns}`;
+    throw nonFinite(array.name, `found ${data[bad]} in ${place}`);
+  }
+  return { data, rows, columns };
+}
+
+/** A class for each node, or −1. */
+function labelsOf(array: Named, nodes: number): Int32Array {
+  const labels = wholeNumbers(array, -1, MAX_CLASSES - 1, 'classes');
+  if (labels.length !== nodes)
+    throw formatError(array.name, `expected ${nodes} labels, one a node, but found ${labels.length}`);
+  if (labels.every((label) => label < 0)) throw formatError(array.name, 'expected at least one node with a class');
+  return labels;
+}
+
+/** Nodes of one part of the split: each has a class and is there once. */
+function indexOf(array: Named, labels: Int32Array): Int32Array {
+  const index = wholeNumbers(array, 0, labels.length - 1, 'nodes');
+  if (index.length === 0) throw formatError(array.name, 'expected at least one node');
+  const seen = new Set<number>();
+  for (const [i, node] of index.entries()) {
+    if (seen.has(node)) throw formatError(array.name, `expected each node once but entry ${i} repeats node ${node}`);
+    seen.add(node);
+    if ((labels[node] as number) < 0)
+      throw formatError(array.name, `expected nodes with a class but node ${node}, entry ${i}, has the label -1`);
+  }
+  return index;
+}
+
+/** A file may say itself that it has the features of some nodes only. */
+function checkPresent(array: Named): void {
+  const { length } = array.data;
+  const present = Array.from({ length }, (_, i) => Number(array.data[i])).filter((flag) => flag !== 0).length;
+  if (present === length) return;
+  throw formatError(
+    array.name,
+    `only ${present} of the ${length} nodes have their features, so no accuracy on this graph would mean anything`,
+  );
+}
+
+/**
+ * A copy of node features in which the sizes of each row add up to 1; rows of zeros stay as they are.
+ */
+export function rowNormalized<M extends SparseMatrix | Matrix>(features: M): M {
+  const data = features.data.slice();
+  const scale = (from: number, to: number): void => {
+    let sum = 0;
+    for (let k = from; k < to; k += 1) sum += Math.abs(data[k] as number);
+    if (sum === 0) return;
+    for (let k = from; k < to; k += 1) data[k] = (data[k] as number) / sum;
+  };
+  const { rows, columns } = features;
+  for (let i = 0; i < rows; i += 1) {
+    if (isCsr(features)) scale(features.indptr[i] as number, features.indptr[i + 1] as number);
+    else scale(i * columns, (i + 1) * columns);
+  }
+  return { ...features, data };
+}
+
+const CSR_PARTS: readonly string[] = ['data', 'indices', 'indptr', 'shape'];
+const SPLIT_KEYS = { trainIndex: 'train_idx', validationIndex: 'val_idx', testIndex: 'test_idx' } as const;
+
+/** The arrays that are wanted of those that are there. */
+function wantedKeys(
+  present: readonly string[],
+  path: string,
+): { readonly keys: readonly string[]; readonly isDense: boolean } {
+  const isDense = !present.includes('attr_data') && present.includes('attr_matrix');
+  const needed = [
+    ...CSR_PARTS.map((part) => `adj_${part}`),
+    ...(isDense ? ['attr_matrix'] : CSR_PARTS.map((part) => `attr_${part}`)),
+    'labels',
+  ];
+  const missing = needed.find((key) => !present.includes(key));
+  if (missing !== undefined) {
+    throw formatError(
+      path,
+      `expected a graph, with the arrays adj_… and attr_… (data, indices, indptr, shape) and labels, but there is no ${missing}; it holds ${present.join(', ') || 'none'}`,
+    );
+  }
+  const optional = [...Object.values(SPLIT_KEYS), 'feat_present'].filter((key) => present.includes(key));
+  return { keys: [...needed, ...optional], isDense };
+}
+
+/** As {@link readGraph}, for an archive in memory; `path` is how errors call it. */
+export async function parseGraph(
+  archive: Uint8Array,
+  path: string,
+  options: ReadGraphOptions = {},
+): Promise<GraphDataset> {
+  const { rowNormalize = true, partial = false, signal } = options;
+  const { keys, isDense } = wantedKeys(npzKeys(archive, path), path);
+  const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
+  const arrays: Arrays = (key) => ({ ...(found.get(key) as NpyArray), name: `${path}, array "${key}"` });
+
+  const adjacency = adjacencyOf(arrays);
+  const nodes = adjacency.rows;
+  const features = isDense ? dense(arrays('attr_matrix')) : sparse(arrays, 'attr');
+  if (features.rows !== nodes) {
+    const { name } = arrays(isDense ? 'attr_matrix' : 'attr_shape');
+    throw formatError(name, `expected ${nodes} rows, one a node, but found ${features.rows}`);
+  }
+  const labels = labelsOf(arrays('labels'), nodes);
+  if (found.has('feat_present') && !partial) checkPresent(arrays('feat_present'));
+  const split = Object.fromEntries(
+    Object.entries(SPLIT_KEYS).flatMap(([part, key]) => (found.has(key) ? [[part, indexOf(arrays(key), labels)]] : [])),
+  ) as Partial<GraphSplit>;
+  if (split.trainIndex === undefined && Object.keys(split).length > 0)
+    throw formatError(path, `expected train_idx beside ${split.testIndex ? 'test_idx' : 'val_idx'}`);
+  return {
+    name: basename(path),
+    classes: numberedClasses(labels),
+    adjacency,
+    features: rowNormalize ? rowNormalized(features) : features,
+    labels,
+    ...split,
+  };
+}
+
+/**
+ * Reads a graph from an NPZ file with the arrays of gnn-benchmark (https://github.com/shchur/gnn-benchmark): the adjacency
+ * matrix as `adj_data`, `adj_indices`, `adj_indptr`, `adj_shape`; the features of the nodes likewise as `attr_…`, or dense as
+ * `attr_matrix`; `labels`, −1 for a node without a class; and, where there is a split, the nodes of its parts as `train_idx`,
+ * `val_idx`, `test_idx`. Features are divided by the sum of their sizes, node by node, unless `rowNormalize` is false.
+ *
+ * The adjacency matrix is given as it is: what is directed, repeated or a loop is made even by whoever trains on it.
+ *
+ * @throws ERR_DLADMM_FORMAT for a damaged file, one that lacks an array, or arrays that do not fit together (the message names
+ *   the array and the entry), and for a graph that says by `feat_present` that some nodes lack their features, unless `partial`
+ *   is set; ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
+ */
+export async function readGraph(path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> {
+  return parseGraph(await readBytes(path, options.signal), path, options);
+}

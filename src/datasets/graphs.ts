@@ -1,0 +1,167 @@
+import { DlAdmmError } from '../core/errors.js';
+import { throwIfAborted } from '../formats/bytes.js';
+import { type GraphDataset, type GraphSplit, type ReadGraphOptions, readGraph } from './graph.js';
+import { type LocateOptions, locate } from './locate.js';
+
+/** The names that `loadGraph` knows. */
+export const graphNames = ['cora', 'citeseer', 'coauthor-cs', 'coauthor-physics', 'dblp'] as const;
+
+/** A graph that is known by name. */
+export type GraphName = (typeof graphNames)[number];
+
+/** What is known of a named graph before its file is opened. */
+export interface GraphDescription {
+  readonly name: GraphName;
+  readonly title: string;
+  readonly nodes: number;
+  /** Undirected. */
+  readonly edges: number;
+  readonly features: number;
+  readonly classes: number;
+  /** Whether its file says which nodes to train and to test on. */
+  readonly split: boolean;
+  readonly licence: string;
+}
+
+/** A named graph and where on this machine it is. */
+export interface GraphListing extends GraphDescription {
+  /** The folder that holds it, or undefined. */
+  readonly folder: string | undefined;
+  /** Whose folder that is: `dataDir`, `DLADMM_DATA`, `bundled`, `system` or `cache`. */
+  readonly origin: string | undefined;
+}
+
+/** What `loadGraph` accepts besides the name. */
+export type LoadGraphOptions = LocateOptions & Omit<ReadGraphOptions, 'partial'>;
+
+const GNN_BENCHMARK = 'MIT (shchur/gnn-benchmark; Microsoft Academic Graph)';
+
+const graphs: readonly GraphDescription[] = [
+  {
+    name: 'cora',
+    title: 'Cora: papers and their citations, words of each paper, its field (Planetoid split)',
+    nodes: 2708,
+    edges: 5278,
+    features: 1433,
+    classes: 7,
+    split: true,
+    licence: 'MIT (kimiyoung/planetoid; LINQS)',
+  },
+  {
+    name: 'citeseer',
+    title: 'Citeseer: papers and their citations, words of each paper, its field (Planetoid split)',
+    nodes: 3327,
+    edges: 4552,
+    features: 3703,
+    classes: 6,
+    split: true,
+    licence: 'MIT (kimiyoung/planetoid; LINQS)',
+  },
+  {
+    name: 'coauthor-cs',
+    title: 'Coauthor CS: authors, who wrote together, keywords of their papers, their field',
+    nodes: 18_333,
+    edges: 81_894,
+    features: 6805,
+    classes: 15,
+    split: false,
+    licence: GNN_BENCHMARK,
+  },
+  {
+    name: 'coauthor-physics',
+    title: 'Coauthor Physics: authors, who wrote together, keywords of their papers, their field',
+    nodes: 34_493,
+    edges: 247_962,
+    features: 8415,
+    classes: 5,
+    split: false,
+    licence: GNN_BENCHMARK,
+  },
+  {
+    name: 'dblp',
+    title: 'DBLP: papers and their citations, words of each paper, its field',
+    nodes: 17_716,
+    edges: 52_867,
+    features: 1639,
+    classes: 4,
+    split: false,
+    licence: 'MIT (EdisonLeeeee/GraphData)',
+  },
+];
+
+const fileOf = (name: string) => ({ folders: ['graphs', '.'], files: [{ names: [`${name}.npz`] }] });
+
+/** Graphs that are asked for and cannot be had, and why. */
+const REFUSED: ReadonlyMap<string, string> = new Map(
+  ['pubmed', 'pubmed-partial'].map((name) => [
+    name,
+    'the file that is about has features for 1,060 of its 19,717 nodes only, so no accuracy on it would mean anything; dblp has about its size',
+  ]),
+);
+
+/**
+ * What is known of the graph `name`.
+ *
+ * @throws ERR_DLADMM_DATASET if the name is unknown; the message lists the known ones
+ */
+export function describeGraph(name: string): GraphDescription {
+  const description = graphs.find((candidate) => candidate.name === name);
+  if (description !== undefined) return description;
+  const why = REFUSED.get(name);
+  throw new DlAdmmError(
+    'ERR_DLADMM_DATASET',
+    why === undefined
+      ? `Unknown graph ${JSON.stringify(name)}; the known ones are ${graphNames.join(', ')}`
+      : `There is no graph ${name}: ${why}`,
+  );
+}
+
+/**
+ * Loads a graph by its name (`graphNames` lists them) from `graphs/NAME.npz`, or `NAME.npz`, in the first folder of the search
+ * path of `loadDataset` that holds it. Features are row-normalised unless `rowNormalize` is false. Cora and Citeseer have the
+ * split of Planetoid; `splitGraph` makes one for the others.
+ *
+ * @throws ERR_DLADMM_DATASET for an unknown name, or for a graph that is nowhere (the message lists where it looked);
+ *   ERR_DLADMM_FORMAT for a damaged file; ERR_DLADMM_ARGUMENT, ERR_DLADMM_FILE, ERR_DLADMM_ABORTED
+ */
+export async function loadGraph(
+  name: 'cora' | 'citeseer',
+  options?: LoadGraphOptions,
+): Promise<GraphDataset & Required<GraphSplit>>;
+export async function loadGraph(name: string, options?: LoadGraphOptions): Promise<GraphDataset>;
+export async function loadGraph(name: string, options: LoadGraphOptions = {}): Promise<GraphDataset> {
+  const { nodes, features, classes, split } = describeGraph(name);
+  const { signal, rowNormalize } = options;
+  throwIfAborted(signal, `Loading ${name}`);
+  const location = await locate(fileOf(name), options);
+  if (!location.found) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_DATASET',
+      `Found the graph ${name} nowhere; looked in ${location.looked.join(', ')}; its file is graphs/${name}.npz`,
+    );
+  }
+  const path = location.paths[0] as string;
+  const graph = await readGraph(path, {
+    ...(signal && { signal }),
+    ...(rowNormalize !== undefined && { rowNormalize }),
+  });
+  const found = [graph.adjacency.rows, graph.features.columns, graph.classes.length];
+  if (found.join() !== [nodes, features, classes].join() || (split && graph.testIndex === undefined)) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_FORMAT',
+      `${path}: expected ${nodes} nodes, ${features} features, ${classes} classes${split ? ' and a split' : ''} but found ${found.join(', ')}`,
+    );
+  }
+  return { ...graph, name };
+}
+
+/** All named graphs in a fixed order, with the folder that holds each. */
+export async function listGraphs(options: LocateOptions = {}): Promise<readonly GraphListing[]> {
+  return Promise.all(
+    graphs.map(async (description) => {
+      const location = await locate(fileOf(description.name), options);
+      const { folder, origin } = location.found ? location : { folder: undefined, origin: undefined };
+      return { ...description, folder, origin };
+    }),
+  );
+}

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expected } from '../core/errors.js';
+import { readBytes } from '../formats/bytes.js';
+import { type DatasetDescription, type DatasetFile, registry } from './registry.js';
+
+/** Where to look for data sets. */
+export interface LocateOptions {
+  /** A folder to look in before all others. */
+  readonly dataDir?: string;
+  /** Default `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Folders that belong to the system. */
+  readonly system?: readonly string[];
+}
+
+/** A folder of the search path, and whose word it is that data sets may lie there. */
+export interface SearchFolder {
+  readonly origin: string;
+  readonly folder: string;
+}
+
+/** What is looked for. */
+export type Sought = Pick<DatasetDescription, 'folders' | 'files' | 'identity'>;
+
+/** A data set's files, or the places where they are not. */
+export type Location =
+  | { readonly found: true; readonly origin: string; readonly folder: string; readonly paths: readonly string[] }
+  | { readonly found: false; readonly looked: readonly string[] };
+
+const SYSTEM_FOLDERS = ['/usr/share/datasets', '/usr/local/share/datasets'];
+
+/** The same two levels up from `src/datasets` and from `dist/datasets`. */
+const BUNDLED = fileURLToPath(new URL('../../data/', import.meta.url));
+
+/** Where downloads are kept: `$XDG_CACHE_HOME/dladmm`, or `~/.cache/dladmm`. */
+export function cacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const base = env.XDG_CACHE_HOME;
+  // The XDG specification has relative paths ignored.
+  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.cache'), 'dladmm');
+}
+
+/** The folders that may hold data sets, in the order they are asked. */
+export function searchPath(options: LocateOptions = {}): readonly SearchFolder[] {
+  const { dataDir, env = process.env, system = SYSTEM_FOLDERS } = options;
+  if (dataDir !== undefined && (typeof dataDir !== 'string' || dataDir === ''))
+    throw expected('a folder', 'dataDir', dataDir);
+  const given = (origin: string, folder: string | undefined) =>
+    folder === undefined || folder === '' ? [] : [{ origin, folder: resolve(folder) }];
+  return [
+    ...given('dataDir', dataDir),
+    ...given('DLADMM_DATA', env.DLADMM_DATA),
+    { origin: 'bundled', folder: BUNDLED },
+    ...system.map((folder) => ({ origin: 'system', folder })),
+    { origin: 'cache', folder: cacheFolder(env) },
+  ];
+}
+
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (info) => info.isFile(),
+    () => false,
+  );
+
+async function findFile(folder: string, file: DatasetFile): Promise<string | undefined> {
+  for (const name of file.names) {
+    const path = join(folder, name);
+    if (await isFile(path)) return path;
+  }
+  return undefined;
+}
+
+/** The other data set that the files at `paths` are known to be, if any. */
+async function mistakenFor(description: Sought, paths: readonly string[]): Promise<DatasetDescription | undefined> {
+  const { identity } = description;
+  if (identity === undefined) return undefined;
+  const bytes = await readBytes(paths[identity.file] as string).catch(() => undefined);
+  // What cannot be read is told by whoever reads it in earnest.
+  if (bytes === undefined) return undefined;
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return registry.find((other) => other !== description && other.identity?.sha256 === sha256);
+}
+
+/** Looks for the files of a data set through the search path; all of them must lie in one folder. */
+export async function locate(description: Sought, options: LocateOptions = {}): Promise<Location> {
+  const looked: string[] = [];
+  for (const { origin, folder: root } of searchPath(options)) {
+    for (const place of description.folders) {
+      const folder = join(root, place);
+      const paths = await Promise.all(description.files.map((file) => findFile(folder, file)));
+      const present = paths.filter((path) => path !== undefined);
+      const missing = description.files.find((_, i) => paths[i] === undefined);
+      if (missing !== undefined) {
+        looked.push(`${folder} (${origin}${present.length > 0 ? `; lacks ${missing.names.join(' or ')}` : ''})`);
+        continue;
+      }
+      const other = await mistakenFor(description, present);
+      if (other === undefined) return { found: true, origin, folder, paths: present };
+      looked.push(`${folder} (${origin}; holds ${other.name})`);
+    }
+  }
+  return { found: false, looked };
+}

@@ -1,0 +1,137 @@
+import { expected } from '../core/errors.js';
+import { checkFeatureOptions, encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
+import { numberOf } from '../samples/table.js';
+import type { Matrix } from '../tensor/matrix.js';
+import { formatError, throwIfAborted } from './bytes.js';
+import { type CsvOptions, type CsvTable, type Label, labelledTable } from './csv.js';
+
+/** How to read a file that is stored by column. */
+export type ColumnarOptions = Omit<CsvOptions, 'delimiter' | 'header'>;
+
+/** Some values of one column. */
+export interface ColumnPart {
+  readonly column: number;
+  readonly first: number;
+  readonly values: ArrayLike<unknown>;
+}
+
+/** A file that is stored by column. */
+export interface ColumnarFile {
+  readonly names: readonly string[];
+  readonly rows: number;
+  /** Whether a column holds numbers that float32 does not. */
+  readonly isWide: (column: number) => boolean;
+  readonly isText: (column: number) => boolean;
+  /** All values of some columns, in parts of any order. */
+  readonly parts: (columns: readonly number[]) => AsyncIterable<ColumnPart>;
+}
+
+function labelColumn({ names }: ColumnarFile, { label, columns }: ColumnarOptions, name: string): number {
+  if (label === null) return -1;
+  const taken = columns?.map((column) => column.name) ?? [];
+  if (label === undefined) {
+    const column = names.findLastIndex((text) => !taken.includes(text));
+    if (column < 0) throw formatError(name, 'expected a column of labels beside the features but found none');
+    return column;
+  }
+  if (typeof label === 'string') {
+    const column = names.indexOf(label);
+    if (column >= 0) return column;
+    throw expected(`a column of ${name} (its columns are ${names.slice(0, 50).join(', ')})`, 'label', label);
+  }
+  const column = label < 0 ? names.length + label : label;
+  if (Number.isInteger(column) && column >= 0 && column < names.length) return column;
+  const what = `a column number from ${-names.length} to ${names.length - 1} of ${name}`;
+  throw expected(what, 'label', label, 'ERR_DLADMM_RANGE');
+}
+
+const shown = (value: unknown): string =>
+  typeof value === 'string'
+    ? JSON.stringify(value.slice(0, 40))
+    : typeof value === 'object'
+      ? 'another type'
+      : `${value}`;
+
+/** A cell that is no number, or no text where texts are, or no label. */
+function badCell(where: string, value: unknown, what: string) {
+  const missing = value === null || value === undefined || value === '';
+  return formatError(where, `expected ${what} but ${missing ? 'the value is missing' : `found ${shown(value)}`}`);
+}
+
+function labelText(value: unknown, where: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'boolean') return String(value);
+  const number = numberOf(value);
+  if (number === undefined) throw badCell(where, value, 'a label');
+  return String(number);
+}
+
+/**
+ * The features of a columnar file, float32 where that holds them all exactly and float64 elsewhere, and its labels.
+ *
+ * @throws ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_ABORTED
+ */
+export async function readColumnar(file: ColumnarFile, name: string, options: ColumnarOptions): Promise<CsvTable> {
+  const { label, task, signal } = options;
+  checkFeatureOptions(options);
+  if (label !== undefined && label !== null && typeof label !== 'string' && typeof label !== 'number')
+    throw expected("a column's name or number, or null", 'label', label);
+  if (task !== undefined && task !== 'classification' && task !== 'regression')
+    throw expected("'classification' or 'regression'", 'task', task);
+  const { names, rows } = file;
+  if (rows === 0 || names.length === 0) throw formatError(name, 'expected at least one row of numbers but found none');
+  const target = labelColumn(file, options, name);
+  const features = featuresOf({ names, named: true, label: target, isText: file.isText }, options, name);
+  if (features.length === 0) throw formatError(name, 'expected a column of features beside the label but found none');
+  const width = features.length;
+  const wide = features.some((feature) => !feature.texts && file.isWide(feature.column));
+  const data = wide ? new Float64Array(rows * width) : new Float32Array(rows * width);
+  const labels: Label[] = [];
+  const filled = names.map(() => 0);
+  const where = (row: number, column: number): string => `${name}, row ${row}, column ${JSON.stringify(names[column])}`;
+  const wanted = [...new Set([...features.map(({ column }) => column), ...(target < 0 ? [] : [target])])];
+  for await (const { column, first, values } of file.parts(wanted)) {
+    throwIfAborted(signal, `Reading ${name}`);
+    const count = values.length;
+    if (!(first >= 0 && first + count <= rows))
+      throw formatError(name, `damaged: column ${names[column]} has too many values`);
+    filled[column] = (filled[column] ?? 0) + count;
+    for (const [c, feature] of features.entries()) {
+      if (feature.column === column) put(feature, c, first, values);
+    }
+    if (column !== target) continue;
+    for (let i = 0; i < count; i += 1) {
+      const line = first + i;
+      labels[line] = { cell: labelText(values[i], where(line, column)), line };
+    }
+  }
+  const short = wanted.find((column) => filled[column] !== rows);
+  if (short !== undefined)
+    throw formatError(name, `damaged: expected ${rows} values in column ${names[short]} but found ${filled[short]}`);
+
+  function put(feature: Feature, c: number, first: number, values: ArrayLike<unknown>): void {
+    for (let i = 0; i < values.length; i += 1) {
+      const value = values[i];
+      const at = (): string => where(first + i, feature.column);
+      if (feature.texts) {
+        if (typeof value !== 'string' || value === '') throw badCell(at(), value, 'a text');
+        data[(first + i) * width + c] = numberOfText(feature, value, at);
+        continue;
+      }
+      const number = numberOf(value);
+      if (number === undefined || !Number.isFinite(wide ? number : Math.fround(number))) {
+        const hint =
+          typeof value === 'string' && !options.categories ? " (categories: 'one-hot' takes columns of texts)" : '';
+        throw badCell(at(), value, `a finite number${hint}`);
+      }
+      data[(first + i) * width + c] = number;
+    }
+  }
+
+  const raw: Matrix = { data, rows, columns: width };
+  const encoded = encodeTexts(raw, features);
+  const columns = encoded.columns.map((column) => (column.categories ? column : column.name));
+  if (target < 0) return { task: 'unlabelled', x: encoded.x, columns };
+  const table = { x: encoded.x, columns, label: names[target] as string };
+  return labelledTable(table, labels, task, ({ line }) => where(line, target));
+}

@@ -1,0 +1,70 @@
+import type { Dtype, Numbers } from '../core/native.js';
+import { classCount, classifies, type Network } from '../network/network.js';
+import { type ClassNames, labelsOf } from '../samples/classes.js';
+import type { Matrix } from '../tensor/matrix.js';
+import type { Prediction } from './model.js';
+
+/** A prediction that is being put together. */
+export interface Answer {
+  /** Takes the outputs of the samples from `first` on. */
+  put(first: number, outputs: Numbers): void;
+  /** All that was put. */
+  prediction(): Prediction;
+}
+
+/** The prediction for so many samples, from the outputs of a network; labels as `names` has them. */
+export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, names: ClassNames): Answer {
+  const columns = layers.at(-1) ?? 0;
+  const data = dtype === 'float32' ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
+  const classification = classifies(loss);
+  const labels = new Int32Array(classification ? rows : 0);
+  // The other losses give scores, not probabilities.
+  const probable = loss === 'softmax-cross-entropy';
+  const probabilities = data.slice(0, probable ? data.length : 0);
+  const classOf = classCount(loss, columns) === columns ? largest : aboveHalf;
+  return {
+    put(first, part) {
+      data.set(part, first * columns);
+      if (classification) classOf(part, columns, labels, first);
+      if (probable) softmax(part, columns, probabilities, first * columns);
+    },
+    prediction() {
+      const outputs: Matrix = { data, rows, columns };
+      if (!classification) return { outputs };
+      const told = labelsOf(labels, names);
+      if (!probable) return { outputs, labels: told };
+      return { outputs, labels: told, probabilities: { data: probabilities, rows, columns } };
+    },
+  };
+}
+
+/** labels[first + i] becomes the class of the largest output of row i. */
+function largest(outputs: Numbers, columns: number, labels: Int32Array, first: number): void {
+  for (let i = 0; i * columns < outputs.length; i += 1) {
+    let best = 0;
+    for (let j = 1; j < columns; j += 1) {
+      if ((outputs[i * columns + j] ?? 0) > (outputs[i * columns + best] ?? 0)) best = j;
+    }
+    labels[first + i] = best;
+  }
+}
+
+/** The same of a network with one output for two classes, whose targets are 1 and 0. */
+function aboveHalf(outputs: Numbers, _: number, labels: Int32Array, first: number): void {
+  for (let i = 0; i < outputs.length; i += 1) labels[first + i] = (outputs[i] ?? 0) > 0.5 ? 1 : 0;
+}
+
+/** The softmax of every row of `outputs`, from `at` on in `out`. */
+function softmax(outputs: Numbers, columns: number, out: Numbers, at: number): void {
+  for (let first = 0; first < outputs.length; first += columns) {
+    let top = Number.NEGATIVE_INFINITY;
+    for (let j = first; j < first + columns; j += 1) top = Math.max(top, outputs[j] ?? 0);
+    let sum = 0;
+    for (let j = first; j < first + columns; j += 1) {
+      const e = Math.exp((outputs[j] ?? 0) - top);
+      out[at + j] = e;
+      sum += e;
+    }
+    for (let j = at + first; j < at + first + columns; j += 1) out[j] = (out[j] ?? 0) / sum;
+  }
+}

@@ -1,0 +1,346 @@
+import { availableParallelism } from 'node:os';
+import { checkObject, oneOf, whole } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from '../core/native.js';
+import { checkParameters } from '../network/initialisation.js';
+import {
+  checkActivation,
+  checkClasses,
+  checkLayers,
+  checkLoss,
+  classCount,
+  classifies,
+  type Network,
+  nativeActivation,
+} from '../network/network.js';
+import {
+  type ArrivalRules,
+  type ArrivingSamples,
+  arrivingRows,
+  arrivingSamples,
+  type RowsLike,
+} from '../samples/arriving.js';
+import { classNumbers, LABEL_KINDS, type LabelKind, type Labels } from '../samples/classes.js';
+import { type Column, checkColumns } from '../samples/columns.js';
+import { checkStandardisation, type Standardisation, standardised } from '../samples/standardise.js';
+import type { Metrics } from '../solvers/shared/record.js';
+import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
+import type { Matrix } from '../tensor/matrix.js';
+import { answerOf } from './answer.js';
+import { loadModelFile, type StoredModel, saveModel } from './model-file.js';
+import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
+
+/** What a model says of some samples. */
+export interface Prediction {
+  /** The network's outputs z_L, samples × n_L. */
+  readonly outputs: Matrix;
+  /** Classification: the class of the largest output, one a sample, as a number or as the training's labels were. */
+  readonly labels?: Labels;
+  /** Softmax cross-entropy: softmax of the outputs, samples × n_L. */
+  readonly probabilities?: Matrix;
+}
+
+/** What a model is made of. */
+export interface ModelParts {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  /** `weights[l − 1]` is W_l, n_l × n_{l−1} row-major. */
+  readonly weights: readonly Numbers[];
+  readonly biases: readonly Numbers[];
+  readonly classes?: readonly string[];
+  /** What predictions are told in. Default `'number'`. */
+  readonly labelKind?: LabelKind;
+  /** What is done to features before they enter the network. */
+  readonly standardisation?: Standardisation;
+  /** The columns that a table must have, in the order of the inputs. */
+  readonly columns?: readonly Column[];
+  readonly threads?: number;
+}
+
+/** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
+const CHUNK_ENTRIES = 2 ** 21;
+/** Products of a weight and a value that take as long as handing samples to another thread and back, or less. */
+const FEW_PRODUCTS = 2 ** 22;
+/** As many as take about as long as a call does besides, and as many as the event loop may be held up for. */
+const CALL_PRODUCTS = 2 ** 17;
+const HELD_PRODUCTS = 2 ** 27;
+/** A softmax here takes about as long as so many numbers take to be copied. */
+const SOFTMAX_COST = 32;
+
+/** A trained network: predict, evaluate, save. Work runs off the event loop. */
+export class Model {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly weights: readonly Numbers[];
+  readonly biases: readonly Numbers[];
+  readonly classes?: readonly string[];
+  readonly labelKind: LabelKind;
+  readonly standardisation?: Standardisation;
+  readonly columns?: readonly Column[];
+  readonly #threads: number;
+  #native: NativeTrainedNetwork | undefined;
+  /** Products that were computed on this thread since the event loop last turned for them. */
+  #held = 0;
+  #closed = false;
+
+  /**
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
+   * ERR_DLADMM_DETACHED
+   */
+  constructor(parts: ModelParts) {
+    checkParts(parts);
+    this.network = parts.network;
+    this.dtype = parts.dtype;
+    this.weights = parts.weights;
+    this.biases = parts.biases;
+    const { classes, labelKind, standardisation, columns } = parts;
+    if (classes !== undefined) this.classes = classes;
+    this.labelKind = labelKind ?? 'number';
+    if (standardisation !== undefined) this.standardisation = standardisation;
+    if (columns !== undefined) this.columns = columns;
+    this.#threads = parts.threads ?? Math.min(availableParallelism(), 64);
+  }
+
+  /**
+   * Reads a model file, checking every byte.
+   *
+   * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
+   */
+  static async load(path: string): Promise<Model> {
+    const { layers, activation, loss, note: _, ...parts } = await loadModelFile(path);
+    return new Model({ network: { layers, activation, loss }, ...parts });
+  }
+
+  /**
+   * Writes the model as safetensors, atomically: a reader sees the old file or the new one.
+   *
+   * @throws DlAdmmError ERR_DLADMM_FILE
+   */
+  async save(path: string, note?: StoredModel['note']): Promise<void> {
+    const { network, dtype, weights, biases, classes, labelKind, standardisation, columns } = this;
+    await saveModel(path, {
+      ...network,
+      ...{ dtype, weights, biases, labelKind },
+      ...(classes && { classes }),
+      ...(standardisation && { standardisation }),
+      ...(columns && { columns }),
+      ...(note && { note }),
+    });
+  }
+
+  /**
+   * Outputs for samples x n_0; for classification also the labels and probabilities. One sample may be a plain array of
+   * numbers. A few samples are answered at once, in less time than it takes to hand them to another thread; more of them off
+   * the event loop. Any number of calls may be under way, and what is said of a sample has the same bits in all of them.
+   * Features are taken as they were given to the training: what was learnt there to standardise them is applied here.
+   *
+   * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED;
+   *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
+   */
+  async predict(x: RowsLike | readonly number[]): Promise<Prediction> {
+    const source = this.#prepared(await arrivingRows(this.#rowsOf(x), this.#arrival, 'x'));
+    const answer = answerOf(this.network, this.dtype, source.rows, this);
+    await this.#eachChunk(source, async (first, chunk) => {
+      const products = chunk.length * this.#weightsPerInput;
+      answer.put(
+        first,
+        products <= FEW_PRODUCTS ? await this.#now(chunk, products) : await this.#handle.predict(chunk),
+      );
+    });
+    return answer.prediction();
+  }
+
+  /**
+   * What {@link predict} resolves to, at once: for the few samples of a request. Many hold up the event loop.
+   *
+   * @throws DlAdmmError as {@link predict} rejects with
+   */
+  predictSync(x: MatrixLike | readonly number[]): Prediction {
+    const source = this.#prepared(rowSource(this.#rowsOf(x), this.#inputs, 'x'));
+    const answer = answerOf(this.network, this.dtype, source.rows, this);
+    for (const [first, count] of this.#chunks(source)) {
+      try {
+        answer.put(first, this.#handle.predictNow(source.chunk(first, count)));
+      } catch (error) {
+        throw locate(error, source, first);
+      }
+    }
+    return answer.prediction();
+  }
+
+  /**
+   * The model as ONNX: input `x`, samples × n_0, in float32; output `probabilities` for softmax cross-entropy, `outputs`
+   * for the other losses. See {@link OnnxOptions}.
+   *
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_MEMORY
+   */
+  toOnnx(options?: OnnxOptions): Uint8Array {
+    return encodeOnnx(this, options);
+  }
+
+  /**
+   * Loss (averaged over the samples) and, for classification, accuracy.
+   *
+   * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
+   */
+  async evaluate(samples: ArrivingSamples): Promise<Metrics> {
+    const { x, labels: given, classes, y: values } = await arrivingSamples(samples, this.#arrival, '');
+    const source = this.#prepared(x);
+    const classification = classifies(this.network.loss);
+    const labels = classification
+      ? classNumbers(given, classes, this, source.rows, this.#classes, 'labels')
+      : undefined;
+    if (values && values.rows !== source.rows) {
+      throw expected(`${source.rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
+    }
+    let loss = 0;
+    let correct = 0;
+    await this.#eachChunk(source, async (first, chunk, count) => {
+      const targets =
+        labels?.subarray(first, first + count) ?? finiteChunk(values as RowSource, first, count, this.dtype);
+      const part = await this.#handle.evaluate(chunk, targets);
+      loss += part.loss;
+      correct += part.correct;
+    });
+    const mean = loss / source.rows;
+    return classification ? { loss: mean, accuracy: correct / source.rows } : { loss: mean };
+  }
+
+  /** Gives the native memory and the thread back; the parameters stay readable. */
+  close(): void {
+    this.#closed = true;
+    this.#native?.close();
+    this.#native = undefined;
+  }
+
+  /** As `close`, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Weights in all over inputs. */
+  get #weightsPerInput(): number {
+    return this.weights.reduce((sum, { length }) => sum + length, 0) / this.#inputs;
+  }
+
+  get #inputs(): number {
+    return this.network.layers[0] ?? 0;
+  }
+
+  /** What samples must be like. */
+  get #arrival(): ArrivalRules {
+    const { network, dtype, columns, standardisation } = this;
+    return { network, dtype, exact: standardisation !== undefined, ...(columns && { columns }) };
+  }
+
+  #prepared(source: RowSource): RowSource {
+    return standardised(source, this.standardisation, this.dtype);
+  }
+
+  get #classes(): number {
+    return classCount(this.network.loss, this.#outputs);
+  }
+
+  get #outputs(): number {
+    return this.network.layers.at(-1) ?? 0;
+  }
+
+  /** The native copy of the parameters, made when it is first needed. */
+  get #handle(): NativeTrainedNetwork {
+    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
+    this.#native ??= this.#open();
+    return this.#native;
+  }
+
+  #open(): NativeTrainedNetwork {
+    const { layers, activation, loss } = this.network;
+    const handle = new native.TrainedNetwork({
+      dtype: this.dtype,
+      widths: layers,
+      ...nativeActivation(activation),
+      loss,
+      softmax: 'stable',
+      threads: this.#threads,
+    });
+    for (const [i, weights] of this.weights.entries()) handle.setLayer(i + 1, weights, this.biases[i] as Numbers);
+    return handle;
+  }
+
+  async #eachChunk(
+    source: RowSource,
+    work: (first: number, chunk: Numbers, count: number) => Promise<void>,
+  ): Promise<void> {
+    for (const [first, count] of this.#chunks(source)) {
+      try {
+        await work(first, source.chunk(first, count), count);
+      } catch (error) {
+        throw locate(error, source, first);
+      }
+      source.release?.(first + count);
+      if (first + count < source.rows) await breathe();
+    }
+  }
+
+  /** Outputs from this thread. Who asks in a loop for one sample after the other must not keep the event loop from turning. */
+  async #now(chunk: Numbers, products: number): Promise<Numbers> {
+    this.#held += CALL_PRODUCTS + products;
+    if (this.#held > HELD_PRODUCTS) {
+      this.#held = 0;
+      await breathe();
+    }
+    return this.#handle.predictNow(chunk);
+  }
+
+  /** First row and number of rows of each chunk. */
+  *#chunks({ rows, columns }: RowSource): Generator<readonly [first: number, count: number], void, undefined> {
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (columns + SOFTMAX_COST * this.#outputs)));
+    for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
+  }
+
+  /** A sample that is given as a plain array of numbers, as an array of one row. */
+  #rowsOf<Rows>(x: Rows | readonly number[]): Rows | readonly (readonly number[])[] {
+    const bare = this.#inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
+    return bare ? [x as readonly number[]] : (x as Rows);
+  }
+}
+
+function checkParts(parts: ModelParts): void {
+  checkObject(parts, '{ network, dtype, weights, biases }', 'parts');
+  const { network, dtype, classes, labelKind, standardisation, columns, threads } = parts;
+  checkObject(network, '{ layers, activation, loss }', 'network');
+  checkLayers(network.layers);
+  checkActivation(network.activation);
+  checkLoss(network.loss);
+  checkParameters(parts, network.layers, oneOf(dtype, ['float32', 'float64'], 'dtype'), '');
+  checkClasses(classes, classCount(network.loss, network.layers.at(-1) ?? 0));
+  const inputs = network.layers[0] ?? 0;
+  if (labelKind !== undefined && oneOf(labelKind, LABEL_KINDS, 'labelKind') !== 'number' && classes === undefined) {
+    throw expected('the names of the classes, as labelKind is not number,', 'classes', classes);
+  }
+  if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
+  if (columns !== undefined) checkColumns(columns, inputs);
+  if (threads !== undefined) whole(threads, 1, 64, 'threads');
+}
+
+/** Rows of target values, which must be finite in the type of the model. */
+function finiteChunk(source: RowSource, first: number, count: number, dtype: Dtype): Numbers {
+  const chunk = source.chunk(first, count);
+  for (let i = 0; i < chunk.length; i += 1) {
+    const value = chunk[i] ?? Number.NaN;
+    if (!Number.isFinite(dtype === 'float32' ? Math.fround(value) : value)) throw nonFinite(source, first, i, value);
+  }
+  return chunk;
+}
+
+/** The addon knows the index in a chunk; a person wants row and column. */
+function locate(error: unknown, source: RowSource, first: number): unknown {
+  const ours = fromNative(error);
+  if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE' || ours === error) return ours;
+  const index = Number((error as { index?: unknown }).index);
+  const row = first + Math.floor(index / source.columns);
+  return new DlAdmmError(
+    'ERR_DLADMM_NON_FINITE',
+    `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,201 @@
+import { checkKeys, checkObject, oneOf } from '../../core/checks.js';
+import { DlAdmmError, expected } from '../../core/errors.js';
+import type { Dtype, Numbers } from '../../core/native.js';
+import { readWholeFile } from '../../formats/atomic-file.js';
+import type { Parameters } from '../../network/initialisation.js';
+import {
+  type Activation,
+  checkActivation,
+  checkClasses,
+  checkLoss,
+  classCount,
+  type Loss,
+} from '../../network/network.js';
+import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
+import { foldStandardisation, type Standardisation } from '../../samples/standardise.js';
+import { Model } from '../model.js';
+import { CLASSES_KEY, NETWORK_KEY } from './export.js';
+import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './graph.js';
+import { decodeOnnx } from './proto.js';
+
+/** What a file that comes from elsewhere does not say. */
+export interface ImportOptions {
+  /** What training goes on with. A file that ends in a softmax says so itself, and so does one that dladmm wrote. */
+  readonly loss?: Loss;
+  /** Names of the classes; if absent those of the file, if it has any. */
+  readonly classes?: readonly string[];
+  /** If absent float64 where the file has any, and float32 where it has none. */
+  readonly dtype?: Dtype;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+export function checkImportOptions(options: ImportOptions, keys: readonly string[] = []): void {
+  checkObject(options, 'an object', 'options');
+  checkKeys(options, ['loss', 'classes', 'dtype', ...keys], 'options');
+  if (options.loss !== undefined) checkLoss(options.loss);
+  if (options.dtype !== undefined) oneOf(options.dtype, ['float32', 'float64'], 'options.dtype');
+}
+
+/** The bytes of a file, or those given, and what errors call them. */
+export async function bytesOf(
+  source: string | Uint8Array,
+  name: string,
+): Promise<{ readonly bytes: Uint8Array; readonly file: string }> {
+  if (typeof source === 'string') return { bytes: await readWholeFile(source), file: source };
+  if (source instanceof Uint8Array) return { bytes: source, file: name };
+  throw expected('a path or a Uint8Array', 'source', source);
+}
+
+/** In the type that is asked for, or that holds every digit there is. */
+export function typedParameters(
+  { weights, biases }: Parameters,
+  dtype: Dtype | undefined,
+): Parameters & { readonly dtype: Dtype } {
+  const wide = [...weights, ...biases].some((values) => values instanceof Float64Array);
+  const type = dtype ?? (wide ? 'float64' : 'float32');
+  const typed = (values: Numbers): Numbers =>
+    type === 'float32'
+      ? values instanceof Float32Array
+        ? values
+        : Float32Array.from(values)
+      : values instanceof Float64Array
+        ? values
+        : Float64Array.from(values);
+  return { weights: weights.map(typed), biases: biases.map(typed), dtype: type };
+}
+
+/** What dladmm itself has written down, or undefined. */
+interface Written {
+  readonly loss: Loss;
+  readonly activation: Activation;
+  readonly labelKind: LabelKind;
+}
+
+function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written | undefined {
+  const text = metadata.get(NETWORK_KEY);
+  if (text === undefined) return undefined;
+  try {
+    const network: unknown = JSON.parse(text);
+    checkObject(network, 'an object', NETWORK_KEY);
+    const { loss, activation, labelKind } = network as Partial<Record<string, unknown>>;
+    checkLoss(loss);
+    checkActivation(activation);
+    return { loss, activation, labelKind: oneOf(labelKind ?? 'number', LABEL_KINDS, 'labelKind') };
+  } catch (cause) {
+    const text = `${file} cannot be read as an ONNX network: its metadata ${NETWORK_KEY} is damaged`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', text, { cause });
+  }
+}
+
+/** The names of the classes as the metadata have them; anything else under that name is not ours. */
+function namesIn(metadata: ReadonlyMap<string, string>): readonly string[] | undefined {
+  try {
+    const names: unknown = JSON.parse(metadata.get(CLASSES_KEY) ?? 'null');
+    return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function lossOf({ end }: OnnxPerceptron, given: Loss | undefined, written: Written | undefined, file: string): Loss {
+  const loss = given ?? written?.loss ?? (end === 'none' ? undefined : 'softmax-cross-entropy');
+  if (loss === undefined) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      `Expected options.loss, as ${file} ends in a linear layer and does not say what its outputs are: 'softmax-cross-entropy' for logits of classes, 'squared-error' for values`,
+    );
+  }
+  if (end !== 'none' && loss !== 'softmax-cross-entropy') {
+    throw expected(`'softmax-cross-entropy', as ${file} ends in a ${end},`, 'options.loss', loss);
+  }
+  return loss;
+}
+
+const isNear = (a: Activation, b: Activation): boolean =>
+  a === b || (typeof a === 'object' && typeof b === 'object' && Math.fround(a.leakyRelu) === Math.fround(b.leakyRelu));
+
+/** f_l, which is the same for all hidden layers. */
+function activationOf({ layers }: OnnxPerceptron, written: Written | undefined, file: string): Activation {
+  const [first, ...others] = layers.slice(0, -1);
+  if (!first) return written?.activation ?? 'relu';
+  const other = others.find(({ activation }) => !isNear(activation, first.activation));
+  if (other) {
+    const text = `${file} cannot be read as an ONNX network: ${other.node} makes another activation than ${first.node}, but all hidden layers have the same here`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
+  }
+  return written && isNear(written.activation, first.activation) ? written.activation : first.activation;
+}
+
+/** The scaling as (x − mean) · scale, as a model keeps it; undefined where it cannot be written so. */
+function standardisationOf(scaling: OnnxScaling | undefined): Standardisation | undefined {
+  if (!scaling) return undefined;
+  const { factor: scale, shift } = scaling;
+  if (scale.some((factor, j) => factor < 0 || (factor === 0 && shift[j] !== 0))) return undefined;
+  const mean = scale.map((factor, j) => (factor === 0 ? 0 : -(shift[j] as number) / factor));
+  return mean.every(Number.isFinite) ? { mean, scale } : undefined;
+}
+
+/** Weights and biases, the scaling folded in; a sigmoid over one value becomes the softmax over 0 and that value, which is the same. */
+function parametersOf({ layers, end }: OnnxPerceptron, scaling: OnnxScaling | undefined): Parameters {
+  const weights = layers.map((layer) => layer.weights);
+  const biases = layers.map(({ bias }) => bias);
+  if (end === 'sigmoid') {
+    const last = weights.length - 1;
+    weights[last] = secondOfTwo(weights[last] as Numbers);
+    biases[last] = secondOfTwo(biases[last] as Numbers);
+  }
+  if (!scaling) return { weights, biases };
+  const { factor, shift } = scaling;
+  const bias = biases[0] as Numbers;
+  const first = weights[0] as Numbers;
+  const inputs = factor.length;
+  const shifted = bias.map((b: number, row: number) =>
+    shift.reduce((sum, by, j) => sum + (first[row * inputs + j] as number) * by, b),
+  ) as Numbers;
+  const rule = { mean: new Float64Array(inputs), scale: factor };
+  return foldStandardisation({ weights, biases: [shifted, ...biases.slice(1)] }, rule);
+}
+
+function secondOfTwo(values: Numbers): Numbers {
+  const out =
+    values instanceof Float32Array ? new Float32Array(2 * values.length) : new Float64Array(2 * values.length);
+  out.set(values, values.length);
+  return out;
+}
+
+/**
+ * A multilayer perceptron from an ONNX file, to predict with or to go on training from: Gemm (or MatMul and Add), Relu,
+ * LeakyRelu, Sigmoid or Tanh between the layers, and at the end a softmax, a sigmoid over one value (read as two classes), or
+ * nothing. What stands before the first layer (Sub, Div, Mul, Add or a Scaler by constants) is kept as the model's
+ * standardisation, or folded into it.
+ *
+ * @param source a path, or the bytes of the file
+ * @throws DlAdmmError ERR_DLADMM_FORMAT for anything else, naming the node; ERR_DLADMM_ARGUMENT where `loss` is needed;
+ *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
+ */
+export async function importOnnx(source: string | Uint8Array, options: ImportOptions = {}): Promise<Model> {
+  checkImportOptions(options);
+  const { bytes, file } = await bytesOf(source, 'the ONNX file');
+  return onnxModel(bytes, file, options);
+}
+
+/** The same from bytes, at once. */
+export function onnxModel(bytes: Uint8Array, file: string, options: ImportOptions): Model {
+  const decoded = decodeOnnx(bytes, file);
+  const perceptron = perceptronOf(decoded, file);
+  const written = writtenIn(decoded.metadata, file);
+  const loss = lossOf(perceptron, options.loss, written, file);
+  const standardisation = standardisationOf(perceptron.scaling);
+  const parameters = parametersOf(perceptron, standardisation ? undefined : perceptron.scaling);
+  const widths = [perceptron.layers[0].inputs, ...parameters.biases.map(({ length }) => length)];
+  const count = classCount(loss, widths.at(-1) as number);
+  const found = namesIn(decoded.metadata) ?? perceptron.classes;
+  const classes = options.classes ?? (found?.length === count && loss !== 'squared-error' ? found : undefined);
+  checkClasses(classes, count);
+  return new Model({
+    network: { layers: widths, activation: activationOf(perceptron, written, file), loss },
+    ...typedParameters(parameters, options.dtype),
+    ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
+    ...(standardisation && { standardisation }),
+  });
+}

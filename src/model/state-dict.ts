@@ -1,0 +1,138 @@
+/** State dicts of PyTorch as safetensors: the weights and biases of linear layers, whatever their names. */
+import { given } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Numbers } from '../core/native.js';
+import { decodeSafetensors, type Tensor } from '../formats/safetensors.js';
+import type { Parameters } from '../network/initialisation.js';
+import { type Activation, checkActivation, checkClasses, classCount } from '../network/network.js';
+import { fromBfloat16, fromFloat16 } from '../tensor/half.js';
+import { Model } from './model.js';
+import { bytesOf, checkImportOptions, type ImportOptions, typedParameters } from './onnx/import.js';
+
+/** What a state dict does not say. */
+export interface StateDictOptions extends ImportOptions {
+  /** f_l of the hidden layers; `'relu'` if absent. */
+  readonly activation?: Activation;
+  /** The names of the layers, such as `['fc1', 'fc2']`, inputs first. If absent they are sorted, numbers by their value. */
+  readonly order?: readonly string[];
+}
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+const WEIGHT = '.weight';
+const BIAS = '.bias';
+
+/** `fc2` before `fc10`. */
+const collator = new Intl.Collator('en', { numeric: true });
+const naturally = (a: string, b: string): number => collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
+
+const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
+
+const refusal = (file: string, what: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_FORMAT', `${file} cannot be read as the state dict of a multilayer perceptron: ${what}`);
+
+const shapeText = ({ shape }: Tensor): string => `[${shape.slice(0, 8).join(', ')}]`;
+
+/** The values, 16-bit numbers as float32; undefined for whole numbers. */
+function numbersOf({ dtype, data }: Tensor): Numbers | undefined {
+  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  if (dtype === 'F16') return Float32Array.from(data, fromFloat16);
+  if (dtype === 'BF16') return Float32Array.from(data, fromBfloat16);
+  return undefined;
+}
+
+/** The values of a tensor of so many dimensions. */
+function valuesOf(tensors: Tensors, name: string, dimensions: number, file: string): Numbers {
+  const tensor = tensors.get(name) as Tensor;
+  const values = numbersOf(tensor);
+  if (!values)
+    throw refusal(file, `tensor ${quoted(name)} is of type ${tensor.dtype}, expected floating-point numbers`);
+  if (tensor.shape.length === dimensions && values.length > 0) return values;
+  const what = dimensions === 2 ? 'the matrix of a linear layer' : 'the bias of a linear layer';
+  throw refusal(file, `tensor ${quoted(name)} has shape ${shapeText(tensor)}, expected ${what}`);
+}
+
+/** The layers by name, in their order; nothing but layers may be there. */
+function layerNames(tensors: Tensors, order: readonly string[] | undefined, file: string): readonly string[] {
+  const names = [...tensors.keys()].flatMap((name) => (name.endsWith(WEIGHT) ? [name.slice(0, -WEIGHT.length)] : []));
+  const known = new Set(names.flatMap((name) => [name + WEIGHT, name + BIAS]));
+  const stranger = [...tensors.keys()].find((name) => !known.has(name));
+  if (stranger !== undefined) {
+    throw refusal(file, `tensor ${quoted(stranger)} is neither the weight nor the bias of a linear layer`);
+  }
+  if (names.length === 0) throw refusal(file, 'it has no tensor whose name ends in .weight');
+  if (order === undefined) return names.sort(naturally);
+  if (!Array.isArray(order) || !order.every((name) => typeof name === 'string')) {
+    throw expected('an array of the names of layers', 'options.order', order);
+  }
+  if (
+    order.length === names.length &&
+    order.every((name) => names.includes(name)) &&
+    new Set(order).size === order.length
+  ) {
+    return order;
+  }
+  const text = `Expected each of ${names.sort(naturally).map(quoted).join(', ')} once for options.order but received ${order.map(quoted).join(', ')}`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
+}
+
+function parametersOf(
+  tensors: Tensors,
+  names: readonly string[],
+  file: string,
+): Parameters & { readonly layers: readonly number[] } {
+  const weights: Numbers[] = [];
+  const biases: Numbers[] = [];
+  const layers: number[] = [];
+  for (const name of names) {
+    const W = valuesOf(tensors, name + WEIGHT, 2, file);
+    const [outputs = 0, inputs = 0] = tensors.get(name + WEIGHT)?.shape ?? [];
+    const b = tensors.has(name + BIAS) ? valuesOf(tensors, name + BIAS, 1, file) : new Float32Array(outputs);
+    if (b.length !== outputs)
+      throw refusal(file, `${quoted(name + BIAS)} has ${b.length} values for ${outputs} outputs`);
+    const before = layers.at(-1);
+    if (before !== undefined && before !== inputs) {
+      const others = names.map(quoted).join(', ');
+      throw refusal(
+        file,
+        `${quoted(name)} takes ${inputs} values where ${before} come, in the order ${others}; another order can be given`,
+      );
+    }
+    if (before === undefined) layers.push(inputs);
+    layers.push(outputs);
+    weights.push(W);
+    biases.push(b);
+  }
+  return { weights, biases, layers };
+}
+
+/**
+ * A multilayer perceptron from a state dict that `safetensors.torch.save_file(model.state_dict(), path)` wrote: tensors
+ * `NAME.weight`, outputs × inputs, and `NAME.bias`, which may be missing. Float16, bfloat16, float32 and float64.
+ *
+ * @param source a path, or the bytes of the file
+ * @throws DlAdmmError ERR_DLADMM_FORMAT for what is no chain of linear layers, naming the tensor; ERR_DLADMM_ARGUMENT,
+ *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
+ */
+export async function importStateDict(source: string | Uint8Array, options: StateDictOptions = {}): Promise<Model> {
+  checkImportOptions(options, ['activation', 'order']);
+  const { bytes, file } = await bytesOf(source, 'the state dict');
+  return stateDictModel(bytes, file, options);
+}
+
+/** The same from bytes, at once. */
+export function stateDictModel(bytes: Uint8Array, file: string, options: StateDictOptions): Model {
+  const activation = given(options.activation, 'relu');
+  checkActivation(activation);
+  const loss = given(options.loss, 'softmax-cross-entropy');
+  const { tensors, metadata } = decodeSafetensors(bytes, file);
+  if (metadata.network !== undefined) throw refusal(file, 'it is a model of dladmm, which is loaded as it is');
+  const { layers, ...parameters } = parametersOf(tensors, layerNames(tensors, options.order, file), file);
+  const { classes } = options;
+  checkClasses(classes, classCount(loss, layers.at(-1) ?? 0));
+  return new Model({
+    network: { layers, activation, loss },
+    ...typedParameters(parameters, options.dtype),
+    ...(classes && { classes }),
+  });
+}

@@ -1,0 +1,236 @@
+import { atLeast, checkKeys, checkObject, oneOf } from '../core/checks.js';
+import { expected } from '../core/errors.js';
+import type { Dtype, Numbers } from '../core/native.js';
+import type { Random } from '../core/random.js';
+import type { Standardisation } from '../samples/standardise.js';
+import { breathe, checkAttached } from '../tensor/inputs.js';
+
+/** Weights and biases of every layer: `weights[l − 1]` is W_l, n_l × n_{l−1} row-major, `biases[l − 1]` is b_l. */
+export interface Parameters {
+  readonly weights: readonly Numbers[];
+  readonly biases: readonly Numbers[];
+}
+
+/**
+ * Variances of W_l that scale with the widths; b_l = 0.
+ *
+ * - `msra`: 2/n_l, and 1 for the last layer, as the published code of sigmoid-ADMM has it.
+ * - `xavier`: 2/(n_{l−1} + n_l).
+ * - `lecun`: 1/n_{l−1}.
+ * - `orthogonal`: rows (or columns, where these are fewer) of length 1 at right angles to each other.
+ */
+export type Scheme = 'msra' | 'xavier' | 'lecun' | 'orthogonal';
+
+/** The schemes by name. */
+export const SCHEMES: readonly Scheme[] = ['msra', 'xavier', 'lecun', 'orthogonal'];
+
+/** A scheme, everything multiplied by `gain`. */
+export interface ScaledScheme {
+  readonly scheme: Scheme;
+  readonly gain: number;
+  /** Of the numbers drawn (for `orthogonal`, before they are made so). Default `normal`. */
+  readonly distribution?: 'normal' | 'uniform';
+}
+
+/** A model whose training goes on: what it says of raw features is where the new training begins. */
+export interface TrainedParameters extends Parameters {
+  readonly network: unknown;
+  readonly classes?: readonly string[];
+  readonly standardisation?: Standardisation;
+}
+
+/**
+ * - `he`: W_l normal with variance 2/n_{l−1}, b_l = 0.
+ * - `glorot`: W_l uniform with variance 2/(n_{l−1} + n_l), b_l = 0.
+ * - `gaussian`: W_l and b_l normal with mean 0 and the given standard deviation (the official code: 0.1).
+ * - a scheme with its gain.
+ * - parameters of one's own, for features as the network meets them (standardised, where `standardise` is set).
+ * - a model.
+ */
+export type Initialisation =
+  | 'he'
+  | 'glorot'
+  | { readonly gaussian: number }
+  | ScaledScheme
+  | Parameters
+  | TrainedParameters;
+
+const CHUNK_ENTRIES = 2 ** 17;
+
+const KINDS = "'he', 'glorot', { gaussian: sd }, { scheme, gain } or { weights, biases }";
+
+/**
+ * Checked, and with parameters of one's own copied: what becomes of the caller's arrays later does not matter.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
+ * ERR_DLADMM_DETACHED
+ */
+export function initialisationOf(how: Initialisation, layers: readonly number[], dtype: Dtype): Initialisation {
+  if (how === 'he' || how === 'glorot') return how;
+  checkObject(how, KINDS, 'initialisation');
+  if ('gaussian' in how) {
+    checkKeys(how, ['gaussian'], 'initialisation');
+    const sd = how.gaussian;
+    if (typeof sd === 'number' && sd >= 0 && Number.isFinite(sd)) return { gaussian: sd };
+    throw expected('a finite standard deviation (0.1 is usual)', 'initialisation.gaussian', sd, 'ERR_DLADMM_RANGE');
+  }
+  if ('scheme' in how) {
+    checkKeys(how, ['scheme', 'gain', 'distribution'], 'initialisation');
+    return {
+      scheme: oneOf(how.scheme, SCHEMES, 'initialisation.scheme'),
+      gain: atLeast(how.gain, 0, 'initialisation.gain'),
+      distribution: oneOf(how.distribution ?? 'normal', ['normal', 'uniform'], 'initialisation.distribution'),
+    };
+  }
+  if (!('weights' in how && 'biases' in how)) throw expected(KINDS, 'initialisation', how);
+  // A model has more than these, and may be given as it is.
+  if (!('network' in how)) checkKeys(how, ['weights', 'biases'], 'initialisation');
+  checkParameters(how, layers, dtype, 'initialisation.');
+  const copy = { weights: how.weights.map((v) => v.slice()), biases: how.biases.map((v) => v.slice()) };
+  if (!('network' in how)) return copy;
+  const { network, classes, standardisation } = how;
+  return { ...copy, network, ...(classes && { classes }), ...(standardisation && { standardisation }) };
+}
+
+/**
+ * Parameters that fit a network; `prefix` stands before their names in errors.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED
+ */
+export function checkParameters(parameters: Parameters, layers: readonly number[], dtype: Dtype, prefix: string): void {
+  const depth = layers.length - 1;
+  for (const name of ['weights', 'biases'] as const) {
+    const list: unknown = parameters[name];
+    if (!Array.isArray(list)) throw expected(`an array of ${depth} typed arrays`, prefix + name, list);
+    if (list.length > depth) throw expected(`${depth} arrays, one a layer,`, prefix + name, list, 'ERR_DLADMM_SHAPE');
+    for (let l = 1; l <= depth; l += 1) {
+      const length = (layers[l] ?? 0) * (name === 'weights' ? (layers[l - 1] ?? 0) : 1);
+      checkNumbers(list[l - 1], length, dtype, `${prefix}${name}[${l - 1}]`);
+    }
+  }
+}
+
+/** @throws DlAdmmError as {@link checkParameters} */
+export function checkNumbers(values: unknown, length: number, dtype: Dtype, name: string): asserts values is Numbers {
+  if (!(values instanceof Float32Array || values instanceof Float64Array)) {
+    throw expected('a Float32Array or Float64Array', name, values);
+  }
+  checkAttached(values, name);
+  if (values.length !== length) throw expected(`${length} numbers`, name, values.length, 'ERR_DLADMM_SHAPE');
+  for (let i = 0; i < length; i += 1) {
+    const value = values[i] ?? Number.NaN;
+    if (Number.isFinite(dtype === 'float32' ? Math.fround(value) : value)) continue;
+    throw expected(`numbers finite in ${dtype}`, `${name}[${i}]`, value, 'ERR_DLADMM_NON_FINITE');
+  }
+}
+
+/** The parameters of a network, drawn in the order W_1, b_1, W_2, …; the event loop runs in between. */
+export async function initialise(
+  how: Initialisation,
+  layers: readonly number[],
+  dtype: Dtype,
+  random: Random,
+): Promise<Parameters> {
+  if (typeof how === 'object' && 'weights' in how) return how;
+  const weights: Numbers[] = [];
+  const biases: Numbers[] = [];
+  for (let l = 1; l < layers.length; l += 1) {
+    const inputs = layers[l - 1] ?? 0;
+    const outputs = layers[l] ?? 0;
+    if (typeof how === 'object' && 'scheme' in how) {
+      weights.push(await scaled(how, { inputs, outputs, last: l === layers.length - 1 }, dtype, random));
+      biases.push(await draw(outputs, undefined, dtype));
+      continue;
+    }
+    weights.push(await draw(outputs * inputs, weightsOf(how, inputs, outputs, random), dtype));
+    biases.push(await draw(outputs, typeof how === 'object' ? normal(how.gaussian, random) : undefined, dtype));
+  }
+  return { weights, biases };
+}
+
+type Source = (() => number) | undefined;
+
+const normal = (sd: number, random: Random): Source => (sd === 0 ? undefined : () => sd * random.normal());
+
+function weightsOf(
+  how: Exclude<Initialisation, Parameters | ScaledScheme>,
+  inputs: number,
+  outputs: number,
+  random: Random,
+): Source {
+  if (how === 'he') return normal(Math.sqrt(2 / inputs), random);
+  if (typeof how === 'object') return normal(how.gaussian, random);
+  const reach = Math.sqrt(6 / (inputs + outputs));
+  return () => reach * (2 * random.uniform() - 1);
+}
+
+/** `count` numbers from a source, zeros without one; the event loop runs in between. */
+async function draw(count: number, next: Source, dtype: Dtype): Promise<Numbers> {
+  const out = dtype === 'float32' ? new Float32Array(count) : new Float64Array(count);
+  if (next === undefined) return out;
+  for (let i = 0; i < count; i += 1) {
+    if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();
+    out[i] = next();
+  }
+  return out;
+}
+
+interface Shape {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly last: boolean;
+}
+
+function varianceOf(scheme: Exclude<Scheme, 'orthogonal'>, { inputs, outputs, last }: Shape): number {
+  if (scheme === 'msra') return last ? 1 : 2 / outputs;
+  return scheme === 'xavier' ? 2 / (inputs + outputs) : 1 / inputs;
+}
+
+async function scaled(
+  { scheme, gain, distribution }: ScaledScheme,
+  shape: Shape,
+  dtype: Dtype,
+  random: Random,
+): Promise<Numbers> {
+  const { inputs, outputs } = shape;
+  const draw = distribution === 'uniform' ? () => Math.sqrt(3) * (2 * random.uniform() - 1) : () => random.normal();
+  const drawn = new Float64Array(outputs * inputs);
+  for (let i = 0; i < drawn.length; i += 1) {
+    if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();
+    drawn[i] = draw();
+  }
+  const factor = scheme === 'orthogonal' ? gain : gain * Math.sqrt(varianceOf(scheme, shape));
+  const values = scheme === 'orthogonal' ? await orthonormal(drawn, outputs, inputs) : drawn;
+  return dtype === 'float32'
+    ? Float32Array.from(values, (value) => factor * value)
+    : values.map((value) => factor * value);
+}
+
+/** The rows (or, where these are fewer, the columns) of a matrix made orthonormal, by Gram and Schmidt, each twice. */
+async function orthonormal(matrix: Float64Array, rows: number, columns: number): Promise<Float64Array> {
+  const count = Math.min(rows, columns);
+  const length = Math.max(rows, columns);
+  const [step, stride] = rows <= columns ? [columns, 1] : [1, columns];
+  const vectors = Array.from({ length: count }, (_, i) =>
+    Float64Array.from({ length }, (_entry, j) => matrix[i * step + j * stride] ?? 0),
+  );
+  for (const [i, vector] of vectors.entries()) {
+    if (i % 8 === 7) await breathe();
+    for (let pass = 0; pass < 2; pass += 1) {
+      for (const earlier of vectors.slice(0, i)) {
+        let product = 0;
+        for (let j = 0; j < length; j += 1) product += (vector[j] ?? 0) * (earlier[j] ?? 0);
+        for (let j = 0; j < length; j += 1) vector[j] = (vector[j] ?? 0) - product * (earlier[j] ?? 0);
+      }
+      let squares = 0;
+      for (const value of vector) squares += value * value;
+      const norm = Math.sqrt(squares);
+      for (let j = 0; j < length; j += 1) vector[j] = (vector[j] ?? 0) / norm;
+    }
+  }
+  const out = new Float64Array(matrix.length);
+  for (const [i, vector] of vectors.entries()) {
+    for (let j = 0; j < length; j += 1) out[i * step + j * stride] = vector[j] ?? 0;
+  }
+  return out;
+}

@@ -1,0 +1,121 @@
+import { DlAdmmError, expected } from '../core/errors.js';
+import { isNumericArray, type LabelsLike, labelArray } from '../tensor/inputs.js';
+import { alignLabels } from './align.js';
+
+/** What the labels of a training set were: numbers of classes from 0, or their names, or true and false. */
+export type LabelKind = 'number' | 'string' | 'boolean';
+
+/** A class for each sample, as the training set had them. */
+export type Labels = Int32Array | readonly string[] | readonly boolean[];
+
+/** How a model tells its classes from each other. */
+export interface ClassNames {
+  /** The names of the classes in the order of their numbers. */
+  readonly classes?: readonly string[];
+  /** What predictions are told in. Default `'number'`. */
+  readonly labelKind?: LabelKind;
+}
+
+/** The kinds by name. */
+export const LABEL_KINDS: readonly LabelKind[] = ['number', 'string', 'boolean'];
+
+const BOOLEANS: readonly string[] = ['false', 'true'];
+/** So many classes are listed in an error. */
+const LISTED = 20;
+
+const listed = (names: readonly string[]): string =>
+  (names.length > LISTED ? [...names.slice(0, LISTED), '…'] : names).join(', ');
+
+/** What labels are by the first of them; numbers where there is none. */
+function kindOf(labels: unknown): LabelKind {
+  const first: unknown = Array.isArray(labels) ? labels[0] : undefined;
+  return typeof first === 'string' || typeof first === 'boolean' ? (typeof first as LabelKind) : 'number';
+}
+
+const nameOf = (label: unknown, kind: LabelKind, name: string): string => {
+  if (typeof label === kind && label !== '') return String(label);
+  throw expected(`a ${kind}, as the first label is one,`, name, label, 'ERR_DLADMM_LABEL');
+};
+
+function checkCount(classes: readonly string[], count: number, name: string): void {
+  if (classes.length === count) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_SHAPE',
+    `Expected ${count} classes, as many as the network tells apart, for ${name} but received ${classes.length}: ${listed(classes)}`,
+  );
+}
+
+/**
+ * The classes of a training set: those that `given` names, in that order, else those that came with the labels, else the
+ * distinct labels, sorted by code unit; false before true. Numbers need none.
+ *
+ * @param own the names of the classes that numbers stand for, where they came with the labels
+ * @param count how many classes the network tells apart
+ * @throws DlAdmmError ERR_DLADMM_LABEL, ERR_DLADMM_SHAPE
+ */
+export function learnClasses(
+  labels: LabelsLike | undefined,
+  own: readonly string[] | undefined,
+  given: readonly string[] | undefined,
+  count: number,
+  name: string,
+): ClassNames {
+  const kind = kindOf(labels);
+  if (kind === 'number') {
+    // Classes that are called 0, 1, 2, … are numbers.
+    const named = own?.some((text, i) => text !== String(i)) ?? false;
+    if (given === undefined && own !== undefined && named) checkCount(own, count, `the classes of ${name}`);
+    const classes = given ?? (own?.length === count ? own : undefined);
+    return { ...(classes && { classes }), ...(named && { labelKind: 'string' }) };
+  }
+  if (kind === 'boolean') {
+    if (count !== 2) throw expected('2 outputs for labels that are true or false', 'layers', count, 'ERR_DLADMM_SHAPE');
+    return { classes: given ?? BOOLEANS, labelKind: kind };
+  }
+  if (given) return { classes: given, labelKind: kind };
+  const classes = [...new Set(Array.from(labels as readonly unknown[], (l, i) => nameOf(l, kind, `${name}[${i}]`)))];
+  classes.sort();
+  checkCount(classes, count, name);
+  return { classes, labelKind: kind };
+}
+
+/**
+ * Labels in any of their forms as class numbers.
+ *
+ * @param own the names of the classes that numbers stand for, where they came with the labels
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED
+ */
+export function classNumbers(
+  labels: LabelsLike | undefined,
+  own: readonly string[] | undefined,
+  { classes, labelKind }: ClassNames,
+  samples: number,
+  count: number,
+  name: string,
+): Int32Array {
+  const kind = kindOf(labels);
+  if (kind === 'number' || isNumericArray(labels) || labels === undefined) {
+    const numbers = labelArray(labels, samples, own && classes ? own.length : count, name);
+    return own && classes ? alignLabels(numbers, own, classes, name) : numbers;
+  }
+  if (labels.length !== samples) {
+    throw expected(`${samples} labels, one a sample,`, name, labels.length, 'ERR_DLADMM_SHAPE');
+  }
+  if (classes === undefined) {
+    throw expected('class numbers, as the classes of the model have no names,', `${name}[0]`, labels[0]);
+  }
+  const names = kind === 'boolean' && labelKind === kind ? BOOLEANS : classes;
+  const numbers = new Map(names.map((text, i) => [text, i]));
+  return Int32Array.from({ length: samples }, (_, i) => {
+    const number = numbers.get(nameOf(labels[i], kind, `${name}[${i}]`));
+    if (number !== undefined) return number;
+    throw expected(`one of the classes ${listed(classes)}`, `${name}[${i}]`, labels[i], 'ERR_DLADMM_LABEL');
+  });
+}
+
+/** Class numbers as the training set had its labels. */
+export function labelsOf(numbers: Int32Array, { classes, labelKind }: ClassNames): Labels {
+  if (labelKind === 'boolean') return Array.from(numbers, (number) => number === 1);
+  if (labelKind === 'string' && classes) return Array.from(numbers, (number) => classes[number] as string);
+  return numbers;
+}

@@ -1,0 +1,189 @@
+import { checkObject } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Dtype, Numbers } from '../core/native.js';
+import { classCount, classifies, type Network } from '../network/network.js';
+import { type Csr, isCsr, type NativeCsr, nativeAdjacency, nativeCsr } from '../tensor/csr.js';
+import {
+  checkAttached,
+  isNumericArray,
+  type LabelsLike,
+  type MatrixLike,
+  type NumericArray,
+  nonFinite,
+  rowSource,
+} from '../tensor/inputs.js';
+
+/** Node numbers from 0. */
+export type NodesLike = NumericArray | readonly number[];
+
+/** A graph whose nodes have features. */
+export interface GraphLike {
+  /**
+   * The edges, nodes × nodes: entry (i, j) is the weight of the edge from i to j, not negative. Given in one direction
+   * only, an edge counts in both; of two different weights the larger counts. A self-loop adds to the one that every node
+   * gets. Entries at the same place add up.
+   */
+  readonly adjacency: Csr;
+  /** nodes × n_0, sparse or dense. A node may have none, which is a row of zeros. */
+  readonly features: Csr | MatrixLike;
+}
+
+/** A graph to train on: only the nodes of `trainIndex` take part in the loss. */
+export interface GraphSamples extends GraphLike {
+  /** The class of every node, from 0; −1 for a node without one. */
+  readonly labels: LabelsLike;
+  /** The training nodes, each once, all of them with a label. */
+  readonly trainIndex: NodesLike;
+  /** Watched by early stopping. */
+  readonly validationIndex?: NodesLike;
+  /** Only reported. */
+  readonly testIndex?: NodesLike;
+}
+
+/** Dense features as the addon takes them, row-major. */
+export interface DenseFeatures {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: Numbers;
+}
+
+/** A graph as the addon takes it. */
+export interface CheckedGraph {
+  readonly adjacency: NativeCsr;
+  readonly features: NativeCsr | DenseFeatures;
+}
+
+/** A graph to train on as the addon takes it. */
+export interface CheckedGraphSamples extends CheckedGraph {
+  readonly labels: Int32Array;
+  readonly train: Int32Array;
+  readonly validation?: Int32Array;
+  readonly test?: Int32Array;
+}
+
+/** Whether data to train on are a graph. */
+export const isGraph = (data: unknown): data is GraphSamples =>
+  typeof data === 'object' && data !== null && 'adjacency' in data;
+
+/**
+ * Checks a graph that goes through a network of so many inputs.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
+ * ERR_DLADMM_DETACHED; the message names the place
+ */
+export function checkedGraph(graph: unknown, inputs: number, dtype: Dtype, name: string): CheckedGraph {
+  checkObject(graph, '{ adjacency, features }', name);
+  const { adjacency: edges, features: values } = graph as GraphLike;
+  const adjacency = nativeAdjacency(edges, `${name}.adjacency`);
+  checkFinite(adjacency.values, dtype, `${name}.adjacency.data`);
+  const features = featuresOf(values, inputs, dtype, `${name}.features`);
+  if (features.rows !== adjacency.rows) {
+    throw expected(`${adjacency.rows} rows, one a node,`, `${name}.features`, features.rows, 'ERR_DLADMM_SHAPE');
+  }
+  return { adjacency, features };
+}
+
+/**
+ * Checks a graph to train on.
+ *
+ * @throws DlAdmmError as {@link checkedGraph}, and ERR_DLADMM_LABEL
+ */
+export function graphSamplesOf(network: Network, dtype: Dtype, samples: unknown, name: string): CheckedGraphSamples {
+  if (!classifies(network.loss)) {
+    throw expected('a loss over class labels (a graph has no rows of target values)', 'loss', network.loss);
+  }
+  const graph = checkedGraph(samples, network.layers[0] ?? 0, dtype, name);
+  const nodes = graph.adjacency.rows;
+  const { labels: given, trainIndex, validationIndex, testIndex } = samples as GraphSamples;
+  const labels = nodeLabels(given, nodes, classCount(network.loss, network.layers.at(-1) ?? 0), `${name}.labels`);
+  const set = (index: unknown, key: string): Int32Array => labelledNodes(index, labels, `${name}.${key}`);
+  return {
+    ...graph,
+    labels,
+    train: set(trainIndex, 'trainIndex'),
+    ...(validationIndex !== undefined && { validation: set(validationIndex, 'validationIndex') }),
+    ...(testIndex !== undefined && { test: set(testIndex, 'testIndex') }),
+  };
+}
+
+function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: string): NativeCsr | DenseFeatures {
+  if (isCsr(features)) {
+    const matrix = nativeCsr(features, name);
+    if (matrix.columns !== inputs) {
+      throw expected(`${inputs} columns, the width of the first layer,`, name, matrix.columns, 'ERR_DLADMM_SHAPE');
+    }
+    checkFinite(matrix.values, dtype, `${name}.data`);
+    return matrix;
+  }
+  const source = rowSource(features, inputs, name);
+  const values = source.chunk(0, source.rows);
+  const at = firstNonFinite(values, dtype);
+  if (at >= 0) throw nonFinite(source, 0, at, values[at]);
+  return { rows: source.rows, columns: source.columns, values };
+}
+
+/** A value may be finite in double and not in the type of the training. */
+function firstNonFinite(values: Numbers, dtype: Dtype): number {
+  const narrow = dtype === 'float32' && values instanceof Float64Array;
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] ?? Number.NaN;
+    if (!Number.isFinite(narrow ? Math.fround(value) : value)) return i;
+  }
+  return -1;
+}
+
+function checkFinite(values: Numbers, dtype: Dtype, name: string): void {
+  const at = firstNonFinite(values, dtype);
+  if (at < 0) return;
+  throw expected(`a number finite in ${dtype}`, `${name}[${at}]`, values[at], 'ERR_DLADMM_NON_FINITE');
+}
+
+export function nodeLabels(labels: unknown, nodes: number, classes: number, name: string): Int32Array {
+  if (!isNumericArray(labels) && !Array.isArray(labels)) throw expected('an array of class numbers', name, labels);
+  if (isNumericArray(labels)) checkAttached(labels, name);
+  if (labels.length !== nodes) throw expected(`${nodes} labels, one a node,`, name, labels.length, 'ERR_DLADMM_SHAPE');
+  return Int32Array.from({ length: nodes }, (_, i) => {
+    const label: unknown = labels[i];
+    if (typeof label !== 'number' || !Number.isInteger(label) || label < -1 || label >= classes) {
+      const what = `a whole number from 0 to ${classes - 1}, or −1 for none,`;
+      throw expected(what, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
+    }
+    return label;
+  });
+}
+
+/**
+ * Node numbers, checked; each once where `once` is asked for.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_DETACHED
+ */
+export function nodeIndex(index: unknown, nodes: number, name: string): Int32Array {
+  if (!isNumericArray(index) && !Array.isArray(index)) throw expected('an array of node numbers', name, index);
+  if (isNumericArray(index)) checkAttached(index, name);
+  const numbers: readonly unknown[] | NumericArray = index;
+  return Int32Array.from({ length: index.length }, (_, i) => {
+    const node: unknown = numbers[i];
+    if (typeof node !== 'number' || !Number.isInteger(node) || node < 0 || node >= nodes) {
+      throw expected(`a node from 0 to ${nodes - 1}`, `${name}[${i}]`, node, 'ERR_DLADMM_RANGE');
+    }
+    return node;
+  });
+}
+
+/** Nodes to train or to be judged on: at least one, none twice, each with a label. */
+export function labelledNodes(index: unknown, labels: Int32Array, name: string): Int32Array {
+  const nodes = nodeIndex(index, labels.length, name);
+  if (nodes.length === 0) {
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one node in ${name} but received none`);
+  }
+  const first = new Map<number, number>();
+  for (const [i, node] of nodes.entries()) {
+    const before = first.get(node);
+    if (before !== undefined) {
+      throw expected(`every node once (${node} is at ${before} too)`, `${name}[${i}]`, node, 'ERR_DLADMM_ARGUMENT');
+    }
+    first.set(node, i);
+    if (labels[node] === -1) throw expected('a node with a label', `${name}[${i}]`, node, 'ERR_DLADMM_LABEL');
+  }
+  return nodes;
+}

@@ -1,0 +1,80 @@
+import { checkObject } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Dtype, NativeEvaluation, NativeSamples } from '../core/native.js';
+import { classCount, classifies, type Network } from '../network/network.js';
+import type { Metrics } from '../solvers/shared/record.js';
+import {
+  labelArray,
+  loadRows,
+  type MatrixLike,
+  type NumericArray,
+  type RowSource,
+  rowSource,
+} from '../tensor/inputs.js';
+
+/** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
+export interface LabelledSamples {
+  readonly x: MatrixLike;
+  readonly labels?: NumericArray | readonly number[];
+  readonly y?: MatrixLike;
+}
+
+/** The number of the training set among the sets of a native state; evaluation sets count from 0. */
+export const TRAINING_SET = -1;
+
+/** Samples that fit a network, ready to be copied a chunk at a time. */
+export interface SampleSource {
+  readonly source: RowSource;
+  readonly targets: Int32Array | RowSource;
+}
+
+/**
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED
+ */
+export function samplesOf(network: Network, samples: LabelledSamples, name: string): SampleSource {
+  checkObject(samples, '{ x, labels } or { x, y }', name);
+  const source = rowSource(samples.x, network.layers[0] ?? 0, `${name}.x`);
+  return { source, targets: targetsOf(network, samples, source.rows, name) };
+}
+
+function targetsOf(network: Network, samples: LabelledSamples, rows: number, name: string): Int32Array | RowSource {
+  const outputs = network.layers.at(-1) ?? 0;
+  if (classifies(network.loss)) {
+    return labelArray(samples.labels, rows, classCount(network.loss, outputs), `${name}.labels`);
+  }
+  const source = rowSource(samples.y, outputs, `${name}.y`);
+  if (source.rows !== rows) throw expected(`${rows} rows, one a sample,`, `${name}.y`, source.rows, 'ERR_DLADMM_SHAPE');
+  return source;
+}
+
+/** Copies samples into a native state; the event loop runs in between. */
+export async function loadSamples(
+  state: NativeSamples,
+  set: number,
+  source: RowSource,
+  targets: Int32Array | RowSource,
+): Promise<void> {
+  await loadRows(source, (first, chunk) => state.loadInput(set, first, chunk));
+  if (targets instanceof Int32Array) {
+    state.loadLabels(set, targets);
+  } else {
+    await loadRows(targets, (first, chunk) => state.loadTargets(set, first, chunk));
+  }
+}
+
+/** @throws DlAdmmError ERR_DLADMM_MEMORY where a state of so many bytes would not fit */
+export function checkMemory(bytes: number, samples: number, network: Network, dtype: Dtype): void {
+  const available = process.availableMemory();
+  if (bytes <= available) return;
+  const size = (count: number): string => `${(count / 2 ** 30).toFixed(2)} GiB`;
+  throw new DlAdmmError(
+    'ERR_DLADMM_MEMORY',
+    `The state of ${network.layers.join('-')} on ${samples} samples in ${dtype} needs ${size(bytes)}, but only ${size(available)} of memory is available`,
+  );
+}
+
+/** What a native evaluation over `count` samples found, as means. */
+export function metricsOf(network: Network, { loss, correct }: NativeEvaluation, count: number): Metrics {
+  const mean = loss / count;
+  return classifies(network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
+}

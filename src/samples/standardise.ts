@@ -1,0 +1,186 @@
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Dtype, Numbers } from '../core/native.js';
+import type { Parameters } from '../network/initialisation.js';
+import { breathe, CHUNK_ENTRIES, nonFinite, type RowSource, trusted } from '../tensor/inputs.js';
+import type { Matrix } from '../tensor/matrix.js';
+
+/** How each feature x is made comparable: (x − mean) · scale. */
+export interface Standardisation {
+  readonly mean: Float64Array;
+  /** 1/σ with the population's σ; 0 for a feature that never varies, as nothing can be learnt from it. */
+  readonly scale: Float64Array;
+}
+
+const zeros = (dtype: Dtype, length: number): Numbers =>
+  dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
+
+function eachRow({ data, rows, columns }: Matrix, visit: (value: number, column: number, row: number) => void): void {
+  for (let i = 0; i < rows; i += 1) {
+    for (let j = 0; j < columns; j += 1) visit(data[i * columns + j] as number, j, i);
+  }
+}
+
+/** The two passes over the samples that a standardisation is learnt in; each takes all rows, a part at a time. */
+function learner(rows: number, columns: number) {
+  const mean = new Float64Array(columns);
+  const low = new Float64Array(columns).fill(Number.POSITIVE_INFINITY);
+  const high = new Float64Array(columns).fill(Number.NEGATIVE_INFINITY);
+  // In units of the spread, so that squares neither overflow nor vanish.
+  const variance = new Float64Array(columns);
+  const spread = (j: number): number => (high[j] as number) - (low[j] as number);
+  return {
+    /** Answers with the index of an entry that is not finite, or −1. */
+    first(part: Matrix): number {
+      let bad = -1;
+      eachRow(part, (value, j, i) => {
+        if (!Number.isFinite(value) && bad < 0) bad = i * columns + j;
+        mean[j] = (mean[j] as number) + value / rows;
+        low[j] = Math.min(low[j] as number, value);
+        high[j] = Math.max(high[j] as number, value);
+      });
+      return bad;
+    },
+    second(part: Matrix): void {
+      eachRow(part, (value, j) => {
+        variance[j] = (variance[j] as number) + ((value - (mean[j] as number)) / spread(j)) ** 2 / rows;
+      });
+    },
+    // Rounding leaves a constant column a tiny variance: its extremes say for certain that it is one.
+    rule(name: string): Standardisation {
+      const scale = variance.map((v, j) => (low[j] === high[j] ? 0 : 1 / (Math.sqrt(v) * spread(j))));
+      const bad = scale.findIndex((s) => !Number.isFinite(s));
+      if (bad >= 0) {
+        throw new DlAdmmError(
+          'ERR_DLADMM_RANGE',
+          `Expected values that can be scaled to deviation 1 in column ${bad} of ${name} but they lie from ${low[bad]} to ${high[bad]}`,
+        );
+      }
+      return { mean, scale };
+    },
+  };
+}
+
+/**
+ * The mean and the scale of each column of `x`, samples x features, in float64.
+ *
+ * @throws DlAdmmError ERR_DLADMM_NON_FINITE with row and column, ERR_DLADMM_RANGE
+ */
+export function learnStandardisation(x: Matrix): Standardisation {
+  const { rows, columns } = x;
+  const learn = learner(rows, columns);
+  const bad = learn.first(x);
+  if (bad >= 0) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_NON_FINITE',
+      `Expected finite numbers for x but received ${x.data[bad]} in row ${Math.floor(bad / columns)}, column ${bad % columns}`,
+    );
+  }
+  learn.second(x);
+  return learn.rule('x');
+}
+
+/**
+ * As {@link learnStandardisation}, a chunk at a time; the event loop runs in between.
+ *
+ * @throws DlAdmmError ERR_DLADMM_NON_FINITE with row and column, ERR_DLADMM_RANGE
+ */
+export async function learnFrom(source: RowSource): Promise<Standardisation> {
+  const { rows, columns, name } = source;
+  const learn = learner(rows, columns);
+  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / columns));
+  for (const pass of ['first', 'second'] as const) {
+    for (let first = 0; first < rows; first += step) {
+      const count = Math.min(step, rows - first);
+      const data = source.chunk(first, count);
+      const bad = learn[pass]({ data, rows: count, columns }) ?? -1;
+      if (bad >= 0) throw nonFinite(source, first, bad, data[bad]);
+      await breathe();
+    }
+  }
+  return learn.rule(name);
+}
+
+/** @throws what `refuse` makes of it, unless `rule` has finite means and scales, no scale negative, for so many inputs */
+export function checkStandardisation(
+  rule: unknown,
+  inputs: number,
+  refuse: (what: string, name: string, received: unknown) => DlAdmmError = expected,
+): Standardisation {
+  if (typeof rule !== 'object' || rule === null || !('mean' in rule) || !('scale' in rule)) {
+    throw refuse('{ mean, scale }', 'standardisation', rule);
+  }
+  const { mean, scale } = rule;
+  for (const [field, values] of Object.entries({ mean, scale })) {
+    const isRight = values instanceof Float64Array && values.length === inputs;
+    if (!isRight) throw refuse(`a Float64Array of ${inputs} values`, `standardisation.${field}`, values);
+    const bad = values.find((value) => !Number.isFinite(value) || (field === 'scale' && value < 0));
+    if (bad !== undefined) {
+      throw refuse(`finite values${field === 'scale' ? ' from 0' : ''}`, `standardisation.${field}`, bad);
+    }
+  }
+  return { mean, scale } as Standardisation;
+}
+
+/** `source` with every feature standardised, in type `dtype`; a chunk is made when it is asked for. */
+export function standardised(source: RowSource, rule: Standardisation | undefined, dtype: Dtype): RowSource {
+  if (rule === undefined) return source;
+  const { name, rows, columns } = source;
+  return trusted({
+    name,
+    rows,
+    columns,
+    chunk: (first, count) => standardise({ data: source.chunk(first, count), rows: count, columns }, rule, dtype).data,
+    ...(source.release && { release: (row: number) => source.release?.(row) }),
+  });
+}
+
+/** `x` with every feature standardised, as a copy of type `dtype`. */
+export function standardise(x: Matrix, { mean, scale }: Standardisation, dtype: Dtype): Matrix {
+  const { rows, columns } = x;
+  const data = zeros(dtype, rows * columns);
+  eachRow(x, (value, j, i) => {
+    data[i * columns + j] = (value - (mean[j] as number)) * (scale[j] as number);
+  });
+  return { data, rows, columns };
+}
+
+/**
+ * Parameters that take raw features, from parameters trained on standardised ones: W_1 diag(scale) and
+ * b_1 − W_1 diag(scale) mean. Found in float64 and rounded once, which costs no more digits than the raw features have
+ * themselves lost in that type.
+ */
+export function foldStandardisation({ weights, biases }: Parameters, { mean, scale }: Standardisation): Parameters {
+  const [first, ...otherWeights] = weights as readonly [Numbers, ...Numbers[]];
+  const [bias, ...otherBiases] = biases as readonly [Numbers, ...Numbers[]];
+  const inputs = mean.length;
+  const folded = first.map((w: number, i: number) => w * (scale[i % inputs] as number)) as Numbers;
+  const shifted = bias.map((b: number, row: number) => {
+    let shift = 0;
+    for (let j = 0; j < inputs; j += 1)
+      shift += (first[row * inputs + j] as number) * (scale[j] as number) * (mean[j] as number);
+    return b - shift;
+  }) as Numbers;
+  return { weights: [folded, ...otherWeights], biases: [shifted, ...otherBiases] };
+}
+
+/**
+ * The way back: parameters that take standardised features, from parameters that take raw ones. W_1 diag(1/scale) and
+ * b_1 + W_1 mean; a feature that never varied in the training set counts as its mean from here on.
+ */
+export function unfoldStandardisation({ weights, biases }: Parameters, { mean, scale }: Standardisation): Parameters {
+  const [first, ...otherWeights] = weights as readonly [Numbers, ...Numbers[]];
+  const [bias, ...otherBiases] = biases as readonly [Numbers, ...Numbers[]];
+  const inputs = mean.length;
+  const unfolded = first.map((w: number, i: number) => {
+    const s = scale[i % inputs] as number;
+    return s === 0 ? 0 : w / s;
+  }) as Numbers;
+  const shifted = bias.map((b: number, row: number) =>
+    mean.reduce((sum, m, j) => sum + (first[row * inputs + j] as number) * m, b),
+  ) as Numbers;
+  return { weights: [unfolded, ...otherWeights], biases: [shifted, ...otherBiases] };
+}
+
+/** Whether every value lies in [0, 1], as pixels do that have been scaled: such features are comparable as they are. */
+export const liesInUnitInterval = ({ data }: Matrix): boolean =>
+  data.every((value: number) => value >= 0 && value <= 1);

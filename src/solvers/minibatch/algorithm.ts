@@ -1,0 +1,65 @@
+/**
+ * Mini-batch dlADMM. None of the papers has it; it puts together dlADMM's splitting (Wang et al., KDD 2019), the exact W
+ * step of the matrix-inversion ADMM (Taylor et al., ICML 2016) and a Gram matrix that remembers earlier batches.
+ *
+ * For a batch of B samples the forward pass makes every variable feasible, z_l = W_l a_{l−1} + b_l and a_l = f(z_l), so all
+ * residuals are zero. A sweep then moves targets backward, each by a quadratic step of length 1 on what it is to fit:
+ *
+ *     z_L   target = z_L − ∇R(z_L)                                       D_L = z_L − target
+ *     a_l   target = a_l − W_{l+1}ᵀ (z_{l+1} − target of z_{l+1})        D   = a_l − target
+ *     z_l   target = z_l − f'(z_l) ∘ (a_l − target of a_l)               D_l = z_l − target
+ *
+ * What is left for layer l is min over [W b] of ‖target_l − W a_{l−1} − b‖² with a proximal term. It is solved exactly, with
+ * the Gram matrix of ã_{l−1} = (a_{l−1}, 1) not of this batch alone but averaged over past ones:
+ *
+ *     A_l ← β A_l + (1 − β) ã_{l−1}ᵀ ã_{l−1} / B      every k-th batch
+ *     S_l = (D_lᵀ ã_{l−1} / B + λ[W_l b_l]) (A_l + δ_l I)⁻¹,   δ_l = λ + c · (trace(A_l)/n + λ)
+ *     V_l ← μ V_l + S_l
+ *     [W_l b_l] ← [W_l b_l] − η (S_l + μ V_l)         or − η V_l without Nesterov's look ahead
+ *
+ * Relatives. With one batch of all samples, β = μ = c = 0 and η = 1 the W step is that of the inversion ADMM; with c → ∞ and
+ * η/c held fixed it is a gradient step, as dlADMM takes it; where all W follow all targets, D_l is the back-propagated
+ * gradient. Then S_l is the gradient preconditioned on its input side alone: one of the two factors of K-FAC (Martens and
+ * Grosse, ICML 2015), and the step of FOOF (Benzing, "Gradient Descent on Neurons and its Link to Approximate Second-Order
+ * Optimization", ICML 2022).
+ */
+
+import { DlAdmmError } from '../../core/errors.js';
+import { a, listUpdates, type Sweep, type Update, W, z } from '../shared/sweep.js';
+
+/** The updates of one batch, after its forward pass: targets from the last layer to the first, then the weights. */
+export function* minibatchSweep(L: number): Generator<Update> {
+  yield z(L);
+  for (let l = L - 1; l >= 1; l -= 1) {
+    yield a(l);
+    yield z(l);
+  }
+  for (let l = L; l >= 1; l -= 1) yield W(l); //  with b_l
+}
+
+/**
+ * The updates of a sweep over batches, checked: z_L first, every update at most once, and each after those that it needs:
+ * a_l after z_{l+1}, z_l after a_l, W_l after z_l.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
+ */
+export function listBatchUpdates(sweep: Sweep, L: number): readonly Update[] {
+  const updates = listUpdates(sweep, L);
+  const done = new Set<string>();
+  for (const [i, { block, layer }] of updates.entries()) {
+    const needs = { W: `z${layer}`, z: layer === L ? '' : `a${layer}`, a: `z${layer + 1}`, b: undefined, u: undefined };
+    const needed = needs[block];
+    const name = `update ${i} of the sweep`;
+    if (needed === undefined) throw refused('a block W, z or a', name, block, layer);
+    if (i === 0 && !(block === 'z' && layer === L)) throw refused(`z of layer ${L}`, name, block, layer);
+    if (done.has(`${block}${layer}`)) throw refused('each update once', name, block, layer);
+    if (needed !== '' && !done.has(needed)) {
+      throw refused(`${needed[0]} of layer ${needed.slice(1)} before it`, name, block, layer);
+    }
+    done.add(`${block}${layer}`);
+  }
+  return updates;
+}
+
+const refused = (wanted: string, name: string, block: string, layer: number): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${wanted} for ${name} but received ${block} of layer ${layer}`);

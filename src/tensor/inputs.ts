@@ -1,0 +1,242 @@
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Numbers } from '../core/native.js';
+import type { Matrix } from './matrix.js';
+
+/** Any array of numbers that JavaScript has, BigInt ones left out. */
+export type NumericArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array;
+
+/** Samples as users have them: a Matrix, a flat row-major typed array, or an array of rows. */
+export type MatrixLike = Matrix | NumericArray | readonly (readonly number[] | NumericArray)[];
+
+/** Class numbers from 0, or names of classes, or true and false. */
+export type LabelsLike = NumericArray | readonly (number | string | boolean)[];
+
+/** Rows that can be had a chunk at a time, so that neither a copy of everything nor a long pause is needed. */
+export interface RowSource {
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** Rows first … first + count − 1, row-major. */
+  chunk(first: number, count: number): Numbers;
+  /** Says that the rows before `row` will not be asked for again, so that their memory may be given back. */
+  release?(row: number): void;
+}
+
+/** The sources that were made here: one from elsewhere could say anything. */
+const sources = new WeakSet<object>();
+
+/** `source` as something that may stand for samples. */
+export function trusted<T extends RowSource>(source: T): T {
+  sources.add(source);
+  return source;
+}
+
+/** A source where samples are asked for: `rowSource` gives it back as it is. */
+export const asSamples = (source: RowSource): MatrixLike => source as unknown as MatrixLike;
+
+const isRowSource = (value: unknown): value is RowSource =>
+  typeof value === 'object' && value !== null && sources.has(value);
+
+/** Entries that are moved or checked between two turns of the event loop. */
+export const CHUNK_ENTRIES: number = 2 ** 20;
+const LARGEST_COUNT = 2 ** 31 - 1;
+
+export function isNumericArray(value: unknown): value is NumericArray {
+  return (
+    ArrayBuffer.isView(value) &&
+    !(value instanceof DataView) &&
+    !(value instanceof BigInt64Array) &&
+    !(value instanceof BigUint64Array)
+  );
+}
+
+/** @throws DlAdmmError ERR_DLADMM_DETACHED where the buffer was transferred away */
+export function checkAttached(array: NumericArray, name: string): void {
+  if (array.length > 0) return;
+  try {
+    new Uint8Array(array.buffer);
+  } catch (cause) {
+    throw new DlAdmmError('ERR_DLADMM_DETACHED', `Expected numbers for ${name} but its ArrayBuffer is detached`, {
+      cause,
+    });
+  }
+}
+
+const intrinsicLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')?.get;
+
+/** The true number of entries, whatever a subclass says: what native code copies must be what was counted on. */
+const lengthOf = (array: NumericArray): number => intrinsicLength?.call(array) as number;
+
+const isFloatArray = (array: NumericArray): array is Numbers =>
+  array instanceof Float32Array || array instanceof Float64Array;
+
+/**
+ * Samples as a source of rows of `columns` entries.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_DETACHED
+ */
+export function rowSource(x: unknown, columns: number, name: string): RowSource {
+  if (isRowSource(x)) {
+    if (x.columns !== columns) throw shape(`${columns} columns`, name, x.columns);
+    return x;
+  }
+  if (isNumericArray(x)) return flatSource(x, columns, name);
+  if (isArray(x)) return arraySource(x, columns, name);
+  if (isMatrix(x)) {
+    const { data, rows, columns: width } = x;
+    if (!isNumericArray(data)) throw expected('a typed array', `${name}.data`, data);
+    if (width !== columns) throw shape(`${columns} columns`, `${name}.columns`, width);
+    checkAttached(data, `${name}.data`);
+    if (typeof rows !== 'number' || rows * columns !== data.length) {
+      throw shape(`rows × columns = ${data.length / columns} × ${columns} entries`, `${name}.rows`, rows);
+    }
+    return flatSource(data, columns, name);
+  }
+  throw expected('a typed array, an array of rows, or { data, rows, columns }', name, x);
+}
+
+export function isMatrix(
+  value: unknown,
+): value is { readonly data: unknown; readonly rows: unknown; readonly columns: unknown } {
+  try {
+    return typeof value === 'object' && value !== null && 'data' in value && 'rows' in value && 'columns' in value;
+  } catch {
+    return false;
+  }
+}
+
+/** `Array.isArray`, which throws for a revoked Proxy. */
+export function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+const shape = (what: string, name: string, received: unknown): DlAdmmError =>
+  expected(what, name, received, 'ERR_DLADMM_SHAPE');
+
+function flatSource(array: NumericArray, columns: number, name: string): RowSource {
+  checkAttached(array, name);
+  if (array.length % columns !== 0) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_SHAPE',
+      `Expected a multiple of ${columns} entries (whole rows) for ${name} but received ${array.length}`,
+    );
+  }
+  const rows = array.length / columns;
+  checkRows(rows, name);
+  return trusted({
+    name,
+    rows,
+    columns,
+    chunk(first, count) {
+      checkAttached(array, name);
+      const part = array.subarray(first * columns, (first + count) * columns);
+      const chunk = isFloatArray(part) ? part : Float64Array.from(part);
+      if (lengthOf(chunk) !== count * columns) throw shape(`${rows * columns} entries to the end`, name, array);
+      return chunk;
+    },
+  });
+}
+
+function arraySource(array: readonly unknown[], columns: number, name: string): RowSource {
+  checkRows(array.length, name);
+  return trusted({
+    name,
+    rows: array.length,
+    columns,
+    chunk(first, count) {
+      const out = new Float64Array(count * columns);
+      for (let i = 0; i < count; i += 1) copyRow(array[first + i], columns, `${name}[${first + i}]`, out, i * columns);
+      return out;
+    },
+  });
+}
+
+function copyRow(row: unknown, columns: number, name: string, out: Float64Array, at: number): void {
+  // A column of single numbers may be written without the brackets.
+  if (typeof row === 'number' && columns === 1) {
+    out[at] = row;
+    return;
+  }
+  if (!Array.isArray(row) && !isNumericArray(row)) throw expected(`a row of ${columns} numbers`, name, row);
+  if (row.length !== columns) throw shape(`a row of ${columns} numbers`, name, row);
+  for (let j = 0; j < columns; j += 1) {
+    const value: unknown = row[j];
+    if (typeof value !== 'number') throw expected('a number', `${name}[${j}]`, value);
+    out[at + j] = value;
+  }
+}
+
+export function checkRows(rows: number, name: string): void {
+  if (rows === 0)
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one sample in ${name} but received none`);
+  if (rows > LARGEST_COUNT) throw expected('at most 2^31 - 1 samples', name, rows, 'ERR_DLADMM_RANGE');
+}
+
+/**
+ * Class labels as an Int32Array.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED
+ */
+export function labelArray(labels: unknown, samples: number, classes: number, name: string): Int32Array {
+  if (!isNumericArray(labels) && !isArray(labels)) throw expected('an array of class numbers', name, labels);
+  if (isNumericArray(labels)) checkAttached(labels, name);
+  if (labels.length !== samples) throw shape(`${samples} labels, one a sample,`, name, labels.length);
+  const out = new Int32Array(samples);
+  for (let i = 0; i < samples; i += 1) {
+    const label: unknown = labels[i];
+    if (typeof label !== 'number' || !Number.isInteger(label) || label < 0 || label >= classes) {
+      throw expected(`a whole number from 0 to ${classes - 1}`, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
+    }
+    out[i] = label;
+  }
+  return out;
+}
+
+/** A pause in which the event loop may do other things. */
+export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/**
+ * Hands every chunk of rows to `load`, which answers with the index of an entry that is not finite, or −1; the event
+ * loop runs in between.
+ *
+ * @throws DlAdmmError ERR_DLADMM_NON_FINITE with row and column
+ */
+export async function loadRows(source: RowSource, load: (firstRow: number, chunk: Numbers) => number): Promise<void> {
+  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
+  for (let first = 0; first < source.rows; first += step) {
+    const count = Math.min(step, source.rows - first);
+    const chunk = source.chunk(first, count);
+    const bad = load(first, chunk);
+    if (bad >= 0) throw nonFinite(source, first, bad, chunk[bad]);
+    source.release?.(first + count);
+    await breathe();
+  }
+}
+
+export function nonFinite(
+  source: Pick<RowSource, 'name' | 'columns'>,
+  first: number,
+  index: number,
+  value: unknown,
+): DlAdmmError {
+  const row = first + Math.floor(index / source.columns);
+  const column = index % source.columns;
+  const what = Number.isFinite(value) ? `${value}, which overflows float32,` : String(value);
+  return new DlAdmmError(
+    'ERR_DLADMM_NON_FINITE',
+    `Expected finite numbers for ${source.name} but received ${what} in row ${row}, column ${column}`,
+  );
+}

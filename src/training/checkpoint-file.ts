@@ -1,0 +1,274 @@
+/**
+ * Checkpoints as files: safetensors, as native code lays them out (native/core/storage/tensor_file.hpp), so that other
+ * tools can look into them. `__metadata__` has `checksum` (XXH64 of the header), `sections` (of the values), `format`, and
+ * what the training is in `training`, as JSON.
+ */
+import type { Dirent } from 'node:fs';
+import { type FileHandle, open, readdir, realpath, statfs, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { getSystemErrorName } from 'node:util';
+import { DlAdmmError, describe, systemCode } from '../core/errors.js';
+import { fromJson, toJson } from '../core/json.js';
+import {
+  fromNative,
+  type NativeExtra,
+  type NativePersistent,
+  type NativeStoredSection,
+  type Numbers,
+  native,
+} from '../core/native.js';
+import { checkPath, fileError, replaceFile } from '../formats/atomic-file.js';
+
+/** Raised when what a checkpoint holds changes its meaning. */
+const FORMAT = 'dladmm-checkpoint-1';
+const HEAD = '{"__metadata__":{"checksum":"';
+const DIGITS = 16;
+const LENGTH_BYTES = 8;
+/** The format's own limit. */
+const MAX_HEADER_BYTES = 100_000_000;
+const PIECE_BYTES = 1 << 20;
+const TEMPORARY = '.dladmm-checkpoint-';
+
+/** A checkpoint opened for reading; its header has been checked, its values have not. */
+export interface OpenCheckpoint {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly bytes: number;
+  /** The checksum of the header, in which those of all values are: two files with one of these are the same. */
+  readonly identity: string;
+  readonly sections: readonly NativeStoredSection[];
+  /** What was given to {@link writeCheckpoint}. */
+  readonly training: unknown;
+}
+
+/** An error of native code, where the system said no: as Node's own errors are. */
+function asSystemError(error: unknown): unknown {
+  const number = error instanceof Error && 'errno' in error ? error.errno : undefined;
+  if (typeof number !== 'number') return fromNative(error);
+  return Object.assign(new Error((error as Error).message, { cause: error }), { code: getSystemErrorName(-number) });
+}
+
+function failedFile(action: 'read' | 'write', path: string, error: unknown): unknown {
+  const own = asSystemError(error);
+  return own instanceof DlAdmmError || systemCode(own) === undefined ? own : fileError(action, path, own);
+}
+
+/**
+ * Writes a state, from where it lives, so that `path` holds at every moment the whole of the old or of the new file.
+ * Answers with the bytes written.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_CLOSED
+ */
+export async function writeCheckpoint(
+  path: string,
+  state: NativePersistent,
+  content: { readonly training: unknown; readonly kept: boolean; readonly extras: readonly NativeExtra[] },
+): Promise<number> {
+  const metadata = JSON.stringify({ format: FORMAT, training: toJson(content.training) }).slice(1, -1);
+  await removeLeftovers(path);
+  for (;;) {
+    let bytes: number | undefined;
+    await replaceFile(path, TEMPORARY, async (file) => {
+      if (!(await claim(file))) throw TAKEN_AWAY;
+      try {
+        bytes = await state.saveSections(file.fd, metadata, content.kept, content.extras);
+      } catch (error) {
+        throw failedFile('write', path, error);
+      }
+    }).catch((error: unknown) => {
+      if (error !== TAKEN_AWAY) throw error;
+    });
+    if (bytes !== undefined) return bytes;
+  }
+}
+
+/** Somebody took a file that had just been made for the leftover of a killed process. */
+const TAKEN_AWAY = Symbol('taken away');
+
+/**
+ * Makes a new file ours: whoever finds it unlocked takes it for a leftover. Between its making and the lock somebody may
+ * have done so already.
+ */
+const claim = async (file: FileHandle): Promise<boolean> => native.lockFile(file.fd) && (await file.stat()).nlink > 0;
+
+/** Removes what killed processes have left of checkpoints in the folder of `path`; what others are writing stays. */
+export async function removeLeftovers(path: string): Promise<void> {
+  const folder = dirname(await realpath(path).catch(() => path));
+  const entries: readonly Dirent[] = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isFile() || !entry.name.startsWith(TEMPORARY) || !entry.name.endsWith('.tmp')) continue;
+    const leftover = join(folder, entry.name);
+    const file = await open(leftover, 'r+').catch(() => undefined);
+    try {
+      if (file && native.lockFile(file.fd)) await unlink(leftover);
+    } catch {
+      // Somebody else was faster, or may and we may not.
+    } finally {
+      await file?.close();
+    }
+  }
+}
+
+/** Refuses to take the place of a file that is no checkpoint. */
+export async function checkReplaceable(path: string): Promise<void> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw fileError('write', path, error);
+  });
+  if (file === undefined) return;
+  try {
+    const { size } = await file.stat();
+    const start = await readAt(file, LENGTH_BYTES, Math.min(HEAD.length, Math.max(0, size - LENGTH_BYTES)));
+    if (size === 0 || new TextDecoder().decode(start) === HEAD) return;
+    throw new DlAdmmError('ERR_DLADMM_FILE', `Refused to write to ${path}: it is there already, and no checkpoint`);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Free bytes where `path` is to be; Infinity where the system does not tell. */
+export async function freeBytes(path: string): Promise<number> {
+  const found = await statfs(dirname(await realpath(path).catch(() => path))).catch(() => undefined);
+  return found === undefined || found.blocks === 0 ? Number.POSITIVE_INFINITY : found.bavail * found.bsize;
+}
+
+async function readAt(file: FileHandle, at: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await file.read(bytes, done, length - done, at + done);
+    if (bytesRead === 0) return bytes.subarray(0, done);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+/**
+ * Opens a checkpoint and checks its header, byte for byte. The file stays open: what is read later is of the same file,
+ * though another may have taken its name.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
+ */
+export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
+  checkPath(path);
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
+  try {
+    return await readHeader(path, file);
+  } catch (error) {
+    await file.close();
+    throw failedFile('read', path, error);
+  }
+}
+
+const damaged = (path: string, what: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no whole checkpoint: ${what}`);
+
+async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoint> {
+  const found = await file.stat();
+  if (!found.isFile()) throw new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: it is not a regular file`);
+  const { size } = found;
+  const lengthBytes = await readAt(file, 0, LENGTH_BYTES);
+  if (lengthBytes.length < LENGTH_BYTES) throw damaged(path, `it has ${size} bytes, too few for the header's length`);
+  const length = new DataView(lengthBytes.buffer).getBigUint64(0, true);
+  if (length > BigInt(Math.min(size - LENGTH_BYTES, MAX_HEADER_BYTES))) {
+    throw damaged(path, `its header should have ${length} bytes, but ${size - LENGTH_BYTES} follow`);
+  }
+  const bytes = await readAt(file, LENGTH_BYTES, Number(length));
+  const { header, identity } = checkedHeader(path, lengthBytes, bytes);
+  const begin = LENGTH_BYTES + bytes.length;
+  const sections = sectionsOf(path, header, begin);
+  const end = sections.reduce((most, section) => Math.max(most, section.offset + section.bytes), begin);
+  if (end !== size) throw damaged(path, `it has ${size} bytes where ${end} belong`);
+  const { format, training } = header.__metadata__;
+  if (format !== FORMAT) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_CHECKPOINT',
+      `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMAT}`,
+    );
+  }
+  return { path, file, bytes: size, identity, sections, training: fromJson(training ?? 'null') };
+}
+
+interface Header {
+  readonly __metadata__: Readonly<Record<string, string>>;
+  readonly [tensor: string]: unknown;
+}
+
+function checkedHeader(
+  path: string,
+  length: Uint8Array,
+  bytes: Uint8Array,
+): { readonly header: Header; readonly identity: string } {
+  const start = new TextDecoder().decode(bytes.subarray(0, HEAD.length + DIGITS));
+  if (!start.startsWith(HEAD)) throw damaged(path, 'its header does not begin as that of a checkpoint does');
+  const hash = new native.Hash64();
+  hash.update(length);
+  hash.update(new TextEncoder().encode(HEAD + '0'.repeat(DIGITS)));
+  hash.update(bytes.subarray(HEAD.length + DIGITS));
+  const recorded = start.slice(HEAD.length);
+  const computed = hash.digest();
+  if (computed !== recorded) {
+    throw damaged(path, `the checksum of its header is ${computed}, but ${describe(recorded)} is recorded`);
+  }
+  // From here on every byte is as it was written.
+  return { header: JSON.parse(new TextDecoder().decode(bytes)) as Header, identity: recorded };
+}
+
+function sectionsOf(path: string, header: Header, begin: number): readonly NativeStoredSection[] {
+  const checksums = header.__metadata__.sections ?? '';
+  return Object.entries(header)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry], i) => {
+      const [from, to] = (entry as { readonly data_offsets?: readonly number[] }).data_offsets ?? [];
+      const checksum = checksums.slice(i * DIGITS, (i + 1) * DIGITS);
+      if (!isSize(from) || !isSize(to) || to < from || !/^[0-9a-f]{16}$/.test(checksum)) {
+        throw damaged(path, `what its header says of ${JSON.stringify(name)} makes no sense`);
+      }
+      return { name, offset: begin + from, bytes: to - from, checksum };
+    });
+}
+
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/**
+ * Fills a state from a checkpoint, checking every byte; answers with the extras asked for.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_FILE
+ */
+export async function fillState(
+  { path, file, sections }: OpenCheckpoint,
+  state: NativePersistent,
+  kept: boolean,
+  extras: readonly string[],
+): Promise<readonly Numbers[]> {
+  try {
+    return await state.loadSections(file.fd, sections, kept, extras);
+  } catch (error) {
+    const own = failedFile('read', path, error);
+    if (own instanceof DlAdmmError && own.code === 'ERR_DLADMM_FORMAT') throw damaged(path, own.message);
+    throw own;
+  }
+}
+
+/**
+ * Reads every value of a checkpoint and checks it; the event loop runs in between.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_FILE
+ */
+export async function checkValues({ path, file, sections }: OpenCheckpoint): Promise<void> {
+  try {
+    for (const { name, offset, bytes, checksum } of sections) {
+      const hash = new native.Hash64();
+      for (let done = 0; done < bytes; done += PIECE_BYTES) {
+        hash.update(await readAt(file, offset + done, Math.min(PIECE_BYTES, bytes - done)));
+      }
+      const computed = hash.digest();
+      if (computed !== checksum) {
+        throw damaged(path, `the checksum of "${name}" is ${computed}, but ${checksum} is recorded`);
+      }
+    }
+  } catch (error) {
+    throw failedFile('read', path, error);
+  }
+}

@@ -1,0 +1,296 @@
+import { DlAdmmError, describe } from '../core/errors.js';
+import { toJson } from '../core/json.js';
+import { fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
+import { packageVersion } from '../core/version.js';
+import { checkWritable } from '../formats/atomic-file.js';
+import type { Parameters } from '../network/initialisation.js';
+import { TRAINING_SET } from '../samples/samples.js';
+import type { Persistence, TakeUp } from '../solvers/shared/engine.js';
+import type { CommonPlan } from '../solvers/shared/options.js';
+import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
+import {
+  checkReplaceable,
+  fillState,
+  freeBytes,
+  type OpenCheckpoint,
+  openCheckpoint,
+  removeLeftovers,
+  writeCheckpoint,
+} from './checkpoint-file.js';
+import type { CheckpointPlan } from './checkpoint-options.js';
+
+/** The model that early stopping keeps. */
+export interface BestModel {
+  readonly score: number;
+  readonly iteration: number;
+  /** Evaluations since. */
+  readonly age: number;
+  readonly parameters: Parameters;
+}
+
+/** How far a training has come. */
+export interface Standing {
+  readonly iteration: number;
+  /** Seconds since it began, those before an interruption included. */
+  readonly elapsed: number;
+  readonly best?: BestModel;
+}
+
+/** Checksums of the samples, as they were loaded. */
+interface Fingerprints {
+  readonly train: string;
+  /** Where early stopping decides by it. */
+  readonly validation?: string;
+  /** Of what the samples say beside their numbers: the names of classes, how features were standardised. */
+  readonly learnt?: string;
+}
+
+/** What a checkpoint says of a training, beside the variables. */
+export interface StoredTraining {
+  /** Of the package. */
+  readonly version: string;
+  /** What decides how sums are rounded. */
+  readonly kernel: string;
+  /** Those of the training; a function is `{ $function: true }`. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly iteration: number;
+  readonly elapsed: number;
+  readonly samples: number;
+  readonly data: Fingerprints;
+  /** Whether what is kept up to date step by step is in the file too. */
+  readonly kept: boolean;
+  readonly best?: Omit<BestModel, 'parameters'>;
+  /** What the engine remembers. */
+  readonly memory: unknown;
+}
+
+export const isFunctionMark = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && '$function' in value && value.$function === true;
+
+/** Options as a checkpoint keeps them: what is decided by the machine or by default is written down, too. */
+export function storedOptionsOf(
+  options: object,
+  { network, dtype, threads, seed }: Pick<CommonPlan<ProgressRecord>, 'network' | 'dtype' | 'threads' | 'seed'>,
+): StoredTraining['options'] {
+  const {
+    signal: _,
+    onIteration: __,
+    checkpoint,
+    initialisation,
+    ...rest
+  } = options as Readonly<Record<string, unknown>>;
+  // Parameters of one's own have done their part.
+  const own = typeof initialisation === 'object' && initialisation !== null && 'weights' in initialisation;
+  const all = {
+    ...rest,
+    // Where the file lies is no part of what it holds.
+    ...(isRecord(checkpoint) && { checkpoint: { every: checkpoint.every } }),
+    ...(!own && initialisation !== undefined && { initialisation }),
+    ...network,
+    dtype,
+    threads,
+    seed,
+  };
+  return Object.fromEntries(
+    Object.entries(all)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, typeof value === 'function' ? { $function: true } : value]),
+  );
+}
+
+/** What decides, beside the number of threads and the type, how sums are rounded here. */
+export function kernelHere(): string {
+  const { config, core, simd } = native.info();
+  return `${/OpenBLAS \S+/.exec(config)?.[0] ?? config} ${core}, ${simd}`;
+}
+
+const extraNames = (layers: number): readonly string[] =>
+  Array.from({ length: layers }, (_, i) => [`best.W.${i + 1}`, `best.b.${i + 1}`]).flat();
+
+const extrasOf = (best: BestModel | undefined): readonly NativeExtra[] =>
+  (best?.parameters.weights ?? []).flatMap((data, i) => [
+    { name: `best.W.${i + 1}`, data },
+    { name: `best.b.${i + 1}`, data: best?.parameters.biases[i] ?? data },
+  ]);
+
+/** Writes the checkpoints of one training. */
+export interface Keeper {
+  /** What one takes on the disk, header left out. */
+  readonly bytes: number;
+  due(iteration: number): boolean;
+  save(standing: Standing): Promise<CheckpointRecord>;
+}
+
+/** What a keeper needs to know. */
+export interface Kept {
+  readonly plan: CheckpointPlan;
+  readonly options: StoredTraining['options'];
+  readonly samples: number;
+  readonly persistence: Persistence | undefined;
+  /** The number of the validation set, where early stopping decides by it. */
+  readonly validation?: number;
+  /** What was learnt of the samples before they were loaded. */
+  readonly learnt: object;
+}
+
+const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/**
+ * Finds out whether checkpoints can be written, before a long work, and removes what killed trainings have left.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT
+ */
+export async function openKeeper({ plan, options, samples, persistence, validation, learnt }: Kept): Promise<Keeper> {
+  const { path, every } = plan;
+  const { native: state, endsAfresh, memory } = writable(persistence);
+  await checkWritable(path);
+  await checkReplaceable(path);
+  await removeLeftovers(path);
+  const data = { ...(await fingerprints(persistence, validation)), learnt: checksumOf(learnt) };
+  const bytes = await nativeCall(() => state.sectionBytes(!endsAfresh(every)));
+  const free = await freeBytes(path);
+  if (free < bytes) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_FILE',
+      `Could not write ${path}: a checkpoint takes ${sizeText(bytes)}, but only ${sizeText(free)} are free there`,
+    );
+  }
+  return {
+    bytes,
+    due: (iteration) => iteration % every === 0,
+    async save({ iteration, elapsed, best }) {
+      const began = performance.now();
+      const kept = !endsAfresh(iteration);
+      const { parameters: _, ...standing } = best ?? { parameters: undefined };
+      const training = {
+        version: packageVersion(),
+        kernel: kernelHere(),
+        options,
+        iteration,
+        elapsed,
+        samples,
+        data,
+        kept,
+        ...(best && { best: standing }),
+        memory: memory(),
+      };
+      const written = await writeCheckpoint(path, state, { training, kept, extras: extrasOf(best) });
+      return { path, bytes: written, seconds: (performance.now() - began) / 1000 };
+    },
+  };
+}
+
+function writable(persistence: Persistence | undefined): Persistence {
+  if (persistence) return persistence;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected no checkpoint: this solver cannot be written out');
+}
+
+async function nativeCall<R>(call: () => Promise<R>): Promise<R> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+async function fingerprints(persistence: Persistence | undefined, validation?: number): Promise<Fingerprints> {
+  const { native: state } = writable(persistence);
+  return {
+    train: await nativeCall(() => state.fingerprint(TRAINING_SET)),
+    ...(validation !== undefined && { validation: await nativeCall(() => state.fingerprint(validation)) }),
+  };
+}
+
+/** A training that is to go on. */
+export interface Resumption {
+  readonly path: string;
+  /** Of the file that was looked into: it may have been replaced since. */
+  readonly identity: string;
+  readonly training: StoredTraining;
+  readonly layers: number;
+}
+
+const otherData = (path: string, expected: string, found: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_CHECKPOINT', `Expected ${expected} that ${path} was written with, but ${found}`);
+
+/** Fills an engine from a checkpoint; the best model so far goes to `found`. */
+export const takeUpFrom =
+  ({ path, identity, training, layers }: Resumption, found: (best: BestModel) => void): TakeUp =>
+  async (persistence, samples) => {
+    if (samples !== training.samples) {
+      throw otherData(path, `the ${training.samples} training samples`, `received ${samples}`);
+    }
+    const { train } = await fingerprints(persistence);
+    if (train !== training.data.train) throw otherData(path, 'the training samples', 'these are others');
+    const state = writable(persistence);
+    const names = training.best === undefined ? [] : extraNames(layers);
+    const from = await openCheckpoint(path);
+    let extras: readonly Numbers[];
+    try {
+      if (from.identity !== identity) {
+        throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', `${path} has been replaced since it was looked into`);
+      }
+      extras = await fillState(from, state.native, training.kept, names);
+    } finally {
+      await from.file.close();
+    }
+    await state.recall(training.memory);
+    if (training.best === undefined) return;
+    const parameters = {
+      weights: extras.filter((_, i) => i % 2 === 0),
+      biases: extras.filter((_, i) => i % 2 === 1),
+    };
+    found({ ...training.best, parameters });
+  };
+
+function checksumOf(learnt: object): string {
+  const hash = new native.Hash64();
+  hash.update(new TextEncoder().encode(toJson(learnt)));
+  return hash.digest();
+}
+
+/** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where classes have other names, or features another mean or deviation */
+export function checkLearnt({ path, training }: Resumption, learnt: object): void {
+  if (training.data.learnt === checksumOf(learnt)) return;
+  throw otherData(path, 'the names and the scale of the samples', 'these are others');
+}
+
+/** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where early stopping would decide by another validation set */
+export async function checkValidation(
+  { path, training }: Resumption,
+  persistence: Persistence | undefined,
+  validation: number | undefined,
+): Promise<void> {
+  const { validation: stored } = training.data;
+  if (stored === undefined) return;
+  const found = validation === undefined ? undefined : (await fingerprints(persistence, validation)).validation;
+  if (found !== stored) throw otherData(path, 'the validation samples', 'these are others');
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/**
+ * What a checkpoint says, believed in parts only: checksums are no signature.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FORMAT
+ */
+export function storedTrainingOf({ path, training }: OpenCheckpoint): StoredTraining {
+  const sound =
+    isRecord(training) &&
+    typeof training.version === 'string' &&
+    typeof training.kernel === 'string' &&
+    isRecord(training.options) &&
+    isCount(training.iteration) &&
+    typeof training.elapsed === 'number' &&
+    isCount(training.samples) &&
+    isRecord(training.data) &&
+    typeof training.data.train === 'string' &&
+    (training.best === undefined || (isRecord(training.best) && typeof training.best.score === 'number'));
+  if (sound) return training as unknown as StoredTraining;
+  throw new DlAdmmError(
+    'ERR_DLADMM_FORMAT',
+    `${path} is no checkpoint of a training: its metadata say ${describe(training)}`,
+  );
+}

@@ -1,0 +1,215 @@
+import { checkObject, flag } from '../core/checks.js';
+import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { toJson } from '../core/json.js';
+import type { Dtype } from '../core/native.js';
+import { packageVersion } from '../core/version.js';
+import type { Activation, Loss } from '../network/network.js';
+import type { GraphSamples } from '../samples/graph-samples.js';
+import type { LearningRate } from '../solvers/gradient/algorithm.js';
+import type { AnyRecord } from '../solvers/shared/record.js';
+import type { Schedule } from '../solvers/shared/schedule.js';
+import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
+import { isFunctionMark, kernelHere, type StoredTraining, storedOptionsOf, storedTrainingOf } from './checkpoint.js';
+import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
+import type { CheckpointOptions } from './checkpoint-options.js';
+import { type Plan, planOf, type TrainOptions } from './plan.js';
+import { type FitResult, Training, type TrainingData } from './training.js';
+
+/**
+ * What may change, or has to be given again, when a training goes on. Any other option is taken from the checkpoint; one
+ * that is given all the same must be what it was.
+ */
+export interface ResumeOptions {
+  /** Go further, or less far, than was planned. */
+  readonly iterations?: number;
+  /** The same for the solvers whose iteration is an epoch. */
+  readonly epochs?: number;
+  readonly evaluateEvery?: number;
+  readonly trainMetrics?: boolean;
+  readonly signal?: AbortSignal;
+  /** As of a training: called with every record. */
+  readonly onIteration?: (record: AnyRecord) => void;
+  /** Default: the same file, as often. */
+  readonly checkpoint?: CheckpointOptions;
+  /** Where it was a function: a checkpoint cannot keep one. What it remembers by itself is yours to bring back. */
+  readonly schedule?: Schedule;
+  readonly learningRate?: LearningRate;
+  readonly sweep?: Sweep | ConstraintSweep;
+  /**
+   * Go on although the version of the package, the kernels of the processor or the number of threads are others: the
+   * numbers are then the same up to rounding only. Default false.
+   */
+  readonly inexact?: boolean;
+  /** Another number only with `inexact`. */
+  readonly threads?: number;
+  /** Must be what they were; here for those who want to be sure. */
+  readonly layers?: readonly number[];
+  readonly activation?: Activation;
+  readonly loss?: Loss;
+  readonly dtype?: Dtype;
+  readonly solver?: TrainOptions['solver'];
+  readonly classes?: readonly string[];
+  readonly standardise?: boolean;
+}
+
+/** What a checkpoint is of. */
+export interface CheckpointInfo {
+  readonly path: string;
+  /** The size of the file. */
+  readonly bytes: number;
+  /** Of the package that wrote it. */
+  readonly version: string;
+  /** The kernels that the numbers were computed with. */
+  readonly kernel: string;
+  readonly solver: NonNullable<TrainOptions['solver']>;
+  readonly layers: readonly number[];
+  readonly dtype: Dtype;
+  readonly threads: number;
+  /** Iterations done, and seconds spent on them. */
+  readonly iteration: number;
+  readonly elapsed: number;
+  /** Training samples. */
+  readonly samples: number;
+  /** All options that were given or follow, but functions. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** The options that were functions and have to be given to {@link resume}. */
+  readonly functions: readonly string[];
+}
+
+const FREE = ['iterations', 'epochs', 'evaluateEvery', 'trainMetrics', 'signal', 'onIteration', 'checkpoint'];
+
+/** Options of a checkpoint with those of the caller, which may not contradict. */
+function mergedOptions(path: string, stored: StoredTraining['options'], options: ResumeOptions): TrainOptions {
+  const { inexact = false, ...given } = options;
+  // It goes on to be written where it was found.
+  const merged: Record<string, unknown> = { ...stored, checkpoint: { ...(stored.checkpoint ?? {}), path } };
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const before = stored[key];
+    const free = FREE.includes(key) || (key === 'threads' && inexact);
+    if (!free && !(isFunctionMark(before) && typeof value === 'function') && toJson(value) !== toJson(before)) {
+      const was = isFunctionMark(before)
+        ? 'a function'
+        : before === undefined
+          ? 'nothing (its default)'
+          : toJson(before);
+      throw new DlAdmmError(
+        'ERR_DLADMM_CHECKPOINT',
+        `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}`,
+      );
+    }
+    merged[key] = value;
+  }
+  for (const [key, value] of Object.entries(merged)) {
+    if (!isFunctionMark(value)) continue;
+    throw new DlAdmmError(
+      'ERR_DLADMM_CHECKPOINT',
+      `Expected a function for options.${key}: the training that wrote ${path} had one, and a checkpoint cannot keep functions`,
+    );
+  }
+  return merged as unknown as TrainOptions;
+}
+
+function checkMachine(path: string, { version, kernel }: StoredTraining): void {
+  const [here, now] = [kernelHere(), packageVersion()];
+  if (version === now && kernel === here) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_CHECKPOINT',
+    `${path} was written by dladmm ${version} with ${kernel}, and this is dladmm ${now} with ${here}: the numbers would be the same up to rounding only. With inexact: true it goes on all the same`,
+  );
+}
+
+/** What a checkpoint says, and the options that its training would go on with. */
+async function lookInto(path: string, options: ResumeOptions) {
+  checkObject(options, 'an object', 'options');
+  flag(options.inexact ?? false, 'options.inexact');
+  const from = await openCheckpoint(path);
+  await from.file.close();
+  const training = storedTrainingOf(from);
+  if (!options.inexact) checkMachine(path, training);
+  return { identity: from.identity, training, merged: mergedOptions(path, training.options, options) };
+}
+
+/**
+ * The options with which a training would go on from a checkpoint.
+ *
+ * @throws DlAdmmError as {@link resume}
+ */
+export async function resumedOptions(path: string, options: ResumeOptions = {}): Promise<TrainOptions> {
+  return (await lookInto(path, options)).merged;
+}
+
+/**
+ * {@link resume} as an async iterable of the records that are still to come.
+ *
+ *     const training = await resumeTraining('run.checkpoint', data);
+ *     for await (const record of training) console.log(record.iteration);
+ *
+ * @throws DlAdmmError as {@link resume}
+ */
+export async function resumeTraining(
+  path: string,
+  data: TrainingData,
+  options: ResumeOptions = {},
+): Promise<Training<AnyRecord>> {
+  checkObject(data, '{ x, labels } or { x, y }', 'data');
+  const { identity, training, merged } = await lookInto(path, options);
+  const plan = planOf(merged) as unknown as Plan<AnyRecord, TrainingData | GraphSamples>;
+  if (plan.earlyStopping && data.validation === undefined) {
+    throw expected('a validation set, which early stopping needs,', 'data.validation', undefined);
+  }
+  const layers = plan.network.layers.length - 1;
+  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers });
+}
+
+/**
+ * Goes on with a training from its last checkpoint, to the same numbers, bit for bit, as if it had never been interrupted.
+ * `history` has the records since then. With `iterations` a training that was complete goes further.
+ *
+ *     const result = await resume('run.checkpoint', data);
+ *
+ * @throws DlAdmmError rejects with ERR_DLADMM_FORMAT for a file that is damaged or no checkpoint, with
+ *   ERR_DLADMM_CHECKPOINT for one that is of other data, options, another version or machine, or that needs a function;
+ *   ERR_DLADMM_FILE; and with any code that a training can cause
+ */
+export async function resume(
+  path: string,
+  data: TrainingData,
+  options: ResumeOptions = {},
+): Promise<FitResult<AnyRecord>> {
+  const training = await resumeTraining(path, data, options);
+  for await (const _ of training);
+  return training.result;
+}
+
+/**
+ * Reads a checkpoint, checks every byte of it, and tells what it is of.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT for another format
+ */
+export async function readCheckpoint(path: string): Promise<CheckpointInfo> {
+  const from: OpenCheckpoint = await openCheckpoint(path);
+  try {
+    const { version, kernel, options, iteration, elapsed, samples } = storedTrainingOf(from);
+    await checkValues(from);
+    const { solver = 'dladmm', layers, dtype, threads } = options as unknown as TrainOptions;
+    const entries = Object.entries(options);
+    return {
+      path,
+      bytes: from.bytes,
+      version,
+      kernel,
+      solver,
+      layers,
+      dtype: dtype ?? 'float32',
+      threads: threads ?? 1,
+      iteration,
+      elapsed,
+      samples,
+      options: Object.fromEntries(entries.filter(([, value]) => !isFunctionMark(value))),
+      functions: entries.filter(([, value]) => isFunctionMark(value)).map(([key]) => key),
+    };
+  } finally {
+    await from.file.close();
+  }
+}

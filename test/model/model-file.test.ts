@@ -1,0 +1,471 @@
+import { constants, mkdtempSync, rmSync } from 'node:fs';
+import { chmod, mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fc, test as property } from '@fast-check/vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { readWholeFile, writeFileAtomic } from '../../src/formats/atomic-file.js';
+import { decodeSafetensors, encodeSafetensors, type Tensor } from '../../src/formats/safetensors.js';
+import { decodeModel, encodeModel, loadModelFile, type StoredModel, saveModel } from '../../src/model/model-file.js';
+
+// What the disk answers to the next writes, by turns; empty for the real disk.
+const disk = vi.hoisted(() => ({ failures: [] as { on: 'write' | 'sync' | 'rename'; code: string }[] }));
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  const due = (on: string) => {
+    if (disk.failures[0]?.on !== on) return;
+    const { code } = disk.failures.shift() ?? {};
+    throw Object.assign(new Error(`${code}: simulated`), { code });
+  };
+  return {
+    ...real,
+    open: async (...args: Parameters<typeof real.open>) => {
+      const handle = await real.open(...args);
+      const { write, sync } = handle;
+      return Object.assign(handle, {
+        write: async (...rest: unknown[]) => {
+          due('write');
+          return Reflect.apply(write, handle, rest);
+        },
+        sync: async () => {
+          due('sync');
+          return sync.call(handle);
+        },
+      });
+    },
+    rename: async (...args: Parameters<typeof real.rename>) => {
+      due('rename');
+      return real.rename(...args);
+    },
+  };
+});
+
+const root = mkdtempSync(join(tmpdir(), 'dladmm-model-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let folders = 0;
+const freshFolder = async (): Promise<string> => {
+  const folder = join(root, String(folders++));
+  await mkdir(folder);
+  return folder;
+};
+
+const error = (code: string, message = /./) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message) });
+const refusal = (message = /./) => error('ERR_DLADMM_FORMAT', message);
+
+const model: StoredModel = {
+  layers: [3, 2, 2],
+  activation: 'relu',
+  loss: 'softmax-cross-entropy',
+  dtype: 'float32',
+  weights: [Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(-1, 0.5, 0.25, -0)],
+  biases: [Float32Array.of(0.1, 0.2), Float32Array.of(7, 8)],
+  classes: ['cat', 'dög'],
+  note: { data: 'two animals', __proto__x: '' },
+};
+
+const arrays = (dtype: StoredModel['dtype'], size: number) => {
+  const values = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: size, maxLength: size });
+  return values.map((list) => (dtype === 'float32' ? Float32Array.from(list) : Float64Array.from(list, (v) => v / 3)));
+};
+
+const models: fc.Arbitrary<StoredModel> = fc
+  .tuple(
+    fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 4 }),
+    fc.constantFrom('float32' as const, 'float64' as const),
+  )
+  .chain(([layers, dtype]) =>
+    fc.record(
+      {
+        layers: fc.constant(layers),
+        dtype: fc.constant(dtype),
+        activation: fc.oneof(
+          fc.constantFrom('relu' as const, 'identity' as const),
+          fc.record(
+            { leakyRelu: fc.double({ noNaN: true, noDefaultInfinity: true }).map((slope) => slope + 0) },
+            { noNullPrototype: true },
+          ),
+        ),
+        loss: fc.constantFrom('softmax-cross-entropy' as const, 'squared-error' as const),
+        weights: fc.tuple(...layers.slice(1).map((width, i) => arrays(dtype, width * (layers[i] ?? 0)))),
+        biases: fc.tuple(...layers.slice(1).map((width) => arrays(dtype, width))),
+        classes: fc.array(fc.string(), { minLength: layers.at(-1) ?? 0, maxLength: layers.at(-1) ?? 0 }),
+        note: fc.dictionary(fc.string(), fc.string(), { minKeys: 1, noNullPrototype: true }),
+      },
+      { requiredKeys: ['layers', 'dtype', 'activation', 'loss', 'weights', 'biases'], noNullPrototype: true },
+    ),
+  );
+
+describe('a saved model', () => {
+  property.prop([models])('is loaded as it was', (given) => {
+    expect(decodeModel(encodeModel(given), 'm')).toEqual(given);
+  });
+
+  it('is loaded from its file as it was', async () => {
+    const path = join(await freshFolder(), 'a model.safetensors');
+    await saveModel(path, model);
+    expect(await loadModelFile(path)).toEqual(model);
+  });
+
+  it("has the tensors of PyTorch's nn.Sequential(Linear, ReLU, Linear)", () => {
+    const { tensors, metadata } = decodeSafetensors(encodeModel(model), 'm');
+    expect([...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape])).toEqual([
+      ['0.weight', 'F32', [2, 3]],
+      ['0.bias', 'F32', [2]],
+      ['2.weight', 'F32', [2, 2]],
+      ['2.bias', 'F32', [2]],
+    ]);
+    expect(JSON.parse(metadata.network ?? '')).toEqual({
+      format: 1,
+      layers: [3, 2, 2],
+      activation: { name: 'relu' },
+      loss: 'softmax-cross-entropy',
+      dtype: 'float32',
+      classes: ['cat', 'dög'],
+    });
+    expect(metadata['note.data']).toBe('two animals');
+  });
+
+  it('keeps how it standardises, what its labels and its columns are, in format 2', () => {
+    const taught: StoredModel = {
+      ...model,
+      labelKind: 'string',
+      standardisation: { mean: Float64Array.of(1, 2, 1e6 + 1 / 3), scale: Float64Array.of(1, 0, 0.1) },
+      columns: [{ name: 'size' }, { name: 'colour', categories: ['blue', 'red'] }],
+    };
+    const bytes = encodeModel(taught);
+    expect(decodeModel(bytes, 'm')).toEqual(taught);
+    const { tensors, metadata } = decodeSafetensors(bytes, 'm');
+    expect(JSON.parse(metadata.network ?? '')).toMatchObject({ format: 2, labelKind: 'string' });
+    expect(tensors.get('standardisation.mean')).toMatchObject({ dtype: 'F64', shape: [3] });
+    expect(
+      JSON.parse(decodeSafetensors(encodeModel({ ...model, labelKind: 'number' }), 'm').metadata.network ?? ''),
+    ).toHaveProperty('format', 1);
+  });
+
+  it('is what it was when saving began, though training goes on', async () => {
+    const path = join(await freshFolder(), 'm');
+    const weights = Float32Array.of(1);
+    const saved = saveModel(path, {
+      ...model,
+      layers: [1, 1],
+      weights: [weights],
+      biases: [Float32Array.of(0)],
+      classes: ['a'],
+    });
+    weights[0] = 2;
+    await saved;
+    expect((await loadModelFile(path)).weights).toEqual([Float32Array.of(1)]);
+  });
+});
+
+describe('a damaged model file', () => {
+  const bytes = encodeModel(model);
+
+  it('is refused when truncated, at every length', () => {
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decodeModel(bytes.subarray(0, length), 'm'), `${length} bytes`).toThrow(refusal());
+    }
+  });
+
+  it('is refused when a byte is added', () => {
+    expect(() => decodeModel(Uint8Array.of(...bytes, 0), 'm')).toThrow(refusal());
+  });
+
+  it('is refused when any byte is any other', () => {
+    const accepted: string[] = [];
+    const damaged = Uint8Array.from(bytes);
+    for (let at = 0; at < bytes.length; at++) {
+      for (let flip = 1; flip < 256; flip++) {
+        damaged[at] = (bytes[at] ?? 0) ^ flip;
+        try {
+          decodeModel(damaged, 'm');
+          accepted.push(`byte ${at} changed by ${flip}`);
+        } catch (caught) {
+          if (!refusal().asymmetricMatch(caught)) throw caught;
+        }
+      }
+      damaged[at] = bytes[at] ?? 0;
+    }
+    expect(accepted).toEqual([]);
+  });
+});
+
+describe('loading refuses', () => {
+  const network = { format: 1, layers: [2, 1], activation: { name: 'relu' }, loss: 'squared-error', dtype: 'float32' };
+  const w: Tensor = { dtype: 'F32', shape: [1, 2], data: Float32Array.of(1, 2) };
+  const b: Tensor = { dtype: 'F32', shape: [1], data: Float32Array.of(3) };
+  const mean: Tensor = { dtype: 'F64', shape: [2], data: Float64Array.of(1, 2) };
+  /** A whole safetensors file with right checksums, its content changed. */
+  const load = (change: object, tensors: Record<string, Tensor> = {}, metadata: Record<string, string> = {}) => {
+    const list = Object.entries({ '0.weight': w, '0.bias': b, ...tensors });
+    const text = JSON.stringify({ ...network, ...change });
+    return () => decodeModel(encodeSafetensors(new Map(list), { network: text, ...metadata }), 'm.st');
+  };
+
+  it('nothing of the pattern that the cases below change', () => {
+    expect(load({})()).toMatchObject({ layers: [2, 1], weights: [w.data], biases: [b.data] });
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    [
+      'a safetensors file without a network',
+      () => decodeModel(encodeSafetensors(new Map(), {}), 'm.st'),
+      /no "network"/,
+    ],
+    ['a network that is not JSON', load({}, {}, { network: '{' }), /JSON/],
+    ['a network that is no object', load({}, {}, { network: '[1]' }), /object/],
+    ['a newer format', load({ format: 3 }), /format is 3 .*newer dladmm/],
+    ['no format', load({ format: undefined }), /format is undefined/],
+    ['an unknown field', load({ momentum: 1 }), /momentum/],
+    ['foreign metadata', load({}, {}, { author: 'x' }), /"author"/],
+    ['one layer', load({ layers: [2] }), /layers/],
+    ['a width of zero', load({ layers: [0, 1] }), /layers\[0\] is 0/],
+    ['a huge width', load({ layers: [2 ** 31, 1] }), /layers\[0\]/],
+    ['layers that are no array', load({ layers: '2,1' }), /layers/],
+    ['an unknown activation', load({ activation: { name: 'swish' } }), /activation.*swish/],
+    ['an activation that is text', load({ activation: 'relu' }), /activation/],
+    ['a slope of relu', load({ activation: { name: 'relu', slope: 1 } }), /activation/],
+    ['no slope of leaky-relu', load({ activation: { name: 'leaky-relu' } }), /slope/],
+    ['an unknown loss', load({ loss: 'hinges' }), /loss is "hinges"/],
+    ['an unknown dtype', load({ dtype: 'float16' }), /dtype is "float16"/],
+    ['a field of format 2 in format 1', load({ columns: [{ name: 'a' }, { name: 'b' }] }), /field of the network/],
+    ['labels that are names without names', load({ format: 2, labelKind: 'string' }), /classes is undefined/],
+    ['an unknown kind of labels', load({ format: 2, labelKind: 'colour' }), /labelKind is "colour"/],
+    [
+      'columns of more inputs',
+      load({ format: 2, columns: [{ name: 'a', categories: ['x', 'y', 'z'] }] }),
+      /columns is 3/,
+    ],
+    ['columns of one name', load({ format: 2, columns: [{ name: 'a' }, { name: 'a' }] }), /different names/],
+    ['columns that are none', load({ format: 2, columns: [{ name: 1 }, {}] }), /columns/],
+    ['a mean without a scale', load({ format: 2 }, { 'standardisation.mean': mean }), /number of tensors is 3/],
+    [
+      'a mean for other inputs',
+      load({ format: 2 }, { 'standardisation.mean': w, 'standardisation.scale': mean }),
+      /standardisation\.mean is F32/,
+    ],
+    [
+      'a negative scale',
+      load(
+        { format: 2 },
+        { 'standardisation.mean': mean, 'standardisation.scale': { ...mean, data: Float64Array.of(1, -1) } },
+      ),
+      /standardisation\.scale is -1/,
+    ],
+    [
+      'a standardisation in format 1',
+      load({}, { 'standardisation.mean': mean, 'standardisation.scale': mean }),
+      /number of tensors is 4/,
+    ],
+    ['too few classes', load({ classes: [] }), /classes/],
+    ['classes that are not text', load({ classes: [1] }), /classes/],
+    ['a tensor of another type', load({ dtype: 'float64' }), /0\.weight is F32 \[1, 2\], expected F64/],
+    [
+      'a tensor of another shape',
+      load({}, { '0.weight': { ...w, shape: [2, 1] } }),
+      /0\.weight is F32 \[2, 1\], expected F32 \[1, 2\]/,
+    ],
+    ['more layers than tensors', load({ layers: [2, 1, 1] }), /number of tensors is 2/],
+    ['a tensor too many', load({}, { '2.bias': b }), /number of tensors is 3/],
+    ['a million layers without their tensors', load({ layers: Array(1e6).fill(1) }), /number of tensors is 2/],
+    [
+      'a tensor of another name',
+      () =>
+        decodeModel(
+          encodeSafetensors(
+            new Map([
+              ['1.weight', w],
+              ['0.bias', b],
+            ]),
+            { network: JSON.stringify(network) },
+          ),
+          'm.st',
+        ),
+      /0\.weight is missing/,
+    ],
+  ])('%s', (_, act, message) => {
+    expect(act).toThrow(refusal(message));
+    expect(act).toThrow(/^m\.st /);
+  });
+
+  it('a weight that is not finite, with its place', () => {
+    const act = load({}, { '0.weight': { ...w, data: Float32Array.of(1, Number.NaN) } as Tensor });
+    expect(act).toThrow(error('ERR_DLADMM_NON_FINITE', /0\.weight of m\.st .*NaN in row 0, column 1/));
+  });
+});
+
+describe('saving refuses', () => {
+  const f32 = (...values: number[]) => Float32Array.from(values);
+  it.each<[string, object, string, RegExp]>([
+    ['too few weights', { weights: model.weights.slice(1) }, 'ERR_DLADMM_ARGUMENT', /model\.weights/],
+    ['weights of another type', { dtype: 'float64' }, 'ERR_DLADMM_ARGUMENT', /a Float64Array for model\.weights\[0\]/],
+    [
+      'weights of another size',
+      { biases: [f32(1), f32(1, 2)] },
+      'ERR_DLADMM_SHAPE',
+      /2 x 1 values for model\.biases\[0\]/,
+    ],
+    [
+      'weights that are not finite',
+      { biases: [f32(0, Infinity), f32(1, 2)] },
+      'ERR_DLADMM_NON_FINITE',
+      /biases\[0\].*Infinity at 1/,
+    ],
+    ['an unknown activation', { activation: 'softplus' }, 'ERR_DLADMM_ARGUMENT', /model\.activation/],
+    ['a slope that is not finite', { activation: { leakyRelu: Number.NaN } }, 'ERR_DLADMM_ARGUMENT', /slope/],
+    ['an unknown loss', { loss: 'hinges' }, 'ERR_DLADMM_ARGUMENT', /model\.loss/],
+    ['classes that do not fit', { classes: ['a'] }, 'ERR_DLADMM_ARGUMENT', /model\.classes/],
+    ['a note that is not text', { note: { a: 1 } }, 'ERR_DLADMM_ARGUMENT', /note\["a"\]/],
+    ['fractional widths', { layers: [3, 2.5, 2] }, 'ERR_DLADMM_ARGUMENT', /layers\[1\]/],
+  ])('%s, and leaves the file alone', async (_, change, code, message) => {
+    const folder = await freshFolder();
+    const path = join(folder, 'm');
+    await writeFile(path, 'old');
+    await expect(saveModel(path, { ...model, ...change } as StoredModel)).rejects.toEqual(error(code, message));
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['m']);
+  });
+});
+
+describe('writing a file', () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+
+  it('takes bytes, pieces, and pieces to come', async () => {
+    const path = join(await freshFolder(), 'f');
+    async function* later() {
+      yield bytes('x');
+      yield bytes('yz');
+    }
+    for (const content of [bytes('xyz'), [bytes('x'), bytes(''), bytes('yz')], later()]) {
+      await writeFileAtomic(path, content);
+      expect(await readFile(path, 'utf8')).toBe('xyz');
+    }
+  });
+
+  it('shows the old content until all of the new is there', async () => {
+    const folder = await freshFolder();
+    const path = join(folder, 'f');
+    await writeFile(path, 'old');
+    const seen: string[] = [];
+    async function* pieces() {
+      for (const piece of ['n', 'e', 'w']) {
+        yield bytes(piece);
+        seen.push(await readFile(path, 'utf8'));
+      }
+    }
+    await writeFileAtomic(path, pieces());
+    expect(seen).toEqual(['old', 'old', 'old']);
+    expect(await readFile(path, 'utf8')).toBe('new');
+    expect(await readdir(folder)).toEqual(['f']);
+  });
+
+  it('gives every reader one whole version while writers race', async () => {
+    const path = join(await freshFolder(), 'f');
+    const versions = ['a', 'b', 'c'].map((letter) => bytes(letter.repeat(300_000)));
+    await writeFileAtomic(path, bytes('c'.repeat(300_000)));
+    let writing = true;
+    const reader = async () => {
+      let reads = 0;
+      for (; writing; reads++) {
+        const text = await readFile(path, 'utf8');
+        expect([text.length, new Set(text).size]).toEqual([300_000, 1]);
+      }
+      return reads;
+    };
+    const reads = Promise.all([reader(), reader()]);
+    await Promise.all(
+      versions.map(async (version) => {
+        for (let i = 0; i < 10; i++) await writeFileAtomic(path, version);
+      }),
+    );
+    writing = false;
+    expect(Math.min(...(await reads))).toBeGreaterThan(0);
+  });
+
+  it.each<[string, { on: 'write' | 'sync' | 'rename'; code: string }, RegExp]>([
+    ['the disk is full', { on: 'write', code: 'ENOSPC' }, /the disk is full \(ENOSPC\)/],
+    ['the disk fails to sync', { on: 'sync', code: 'EIO' }, /EIO/],
+    ['the rename is not allowed', { on: 'rename', code: 'EACCES' }, /permission denied/],
+  ])('keeps the old file and leaves nothing behind when %s', async (_, failure, reason) => {
+    const folder = await freshFolder();
+    const path = join(folder, 'f');
+    await writeFile(path, 'old');
+    disk.failures.push(failure);
+    await expect(writeFileAtomic(path, bytes('new'))).rejects.toEqual(error('ERR_DLADMM_FILE', reason));
+    expect(disk.failures).toEqual([]);
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['f']);
+  });
+
+  it('names the path, and the system error as its cause', async () => {
+    const path = join(await freshFolder(), 'f');
+    disk.failures.push({ on: 'write', code: 'ENOSPC' });
+    const failure = expect.objectContaining({
+      message: expect.stringContaining(path),
+      cause: expect.objectContaining({ code: 'ENOSPC' }),
+    });
+    await expect(saveModel(path, model)).rejects.toEqual(failure);
+  });
+
+  it('passes on what the source throws, and keeps the old file', async () => {
+    const folder = await freshFolder();
+    const path = join(folder, 'f');
+    await writeFile(path, 'old');
+    const reason = new Error('source');
+    function* failing() {
+      yield bytes('new');
+      throw reason;
+    }
+    await expect(writeFileAtomic(path, failing())).rejects.toBe(reason);
+    expect(await readFile(path, 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['f']);
+  });
+
+  it('follows a symbolic link and keeps permissions', async () => {
+    const folder = await freshFolder();
+    await writeFile(join(folder, 'target'), 'old');
+    await chmod(join(folder, 'target'), 0o640);
+    await symlink('target', join(folder, 'link'));
+    await writeFileAtomic(join(folder, 'link'), bytes('new'));
+    expect(await readFile(join(folder, 'target'), 'utf8')).toBe('new');
+    expect((await stat(join(folder, 'target'))).mode & 0o777).toBe(0o640);
+    expect((await readdir(folder)).sort()).toEqual(['link', 'target']);
+  });
+
+  it('refuses a missing folder, a folder, a device, and what is no path', async () => {
+    const folder = await freshFolder();
+    const write = (path: unknown, content: unknown = bytes('new')) =>
+      writeFileAtomic(path as string, content as Uint8Array);
+    await expect(write(join(folder, 'none', 'f'))).rejects.toEqual(error('ERR_DLADMM_FILE', /none\/f.*does not exist/));
+    await expect(write(folder)).rejects.toEqual(error('ERR_DLADMM_FILE', /it is a folder/));
+    await expect(write('/dev/full')).rejects.toEqual(error('ERR_DLADMM_FILE', /\/dev\/full: it is not a regular file/));
+    await expect(write(join(folder, 'x'.repeat(300)))).rejects.toEqual(error('ERR_DLADMM_FILE', /ENAMETOOLONG/));
+    await expect(write('')).rejects.toEqual(error('ERR_DLADMM_ARGUMENT', /path/));
+    await expect(write('a\0b')).rejects.toEqual(error('ERR_DLADMM_ARGUMENT', /path/));
+    await expect(write(undefined)).rejects.toEqual(error('ERR_DLADMM_ARGUMENT', /path/));
+    await expect(write(join(folder, 'f'), 'text')).rejects.toEqual(error('ERR_DLADMM_ARGUMENT', /content/));
+    await expect(write(join(folder, 'f'), [1])).rejects.toEqual(error('ERR_DLADMM_ARGUMENT', /pieces/));
+    expect(await readdir(folder)).toEqual([]);
+    expect((await stat('/dev/full')).isCharacterDevice()).toBe(true);
+  });
+});
+
+describe('reading a file', () => {
+  it('refuses one that is missing, a folder, or without end', async () => {
+    const folder = await freshFolder();
+    await expect(loadModelFile(join(folder, 'none'))).rejects.toEqual(
+      error('ERR_DLADMM_FILE', /none: .*does not exist/),
+    );
+    await expect(loadModelFile(folder)).rejects.toEqual(error('ERR_DLADMM_FILE', /it is a folder/));
+    await expect(loadModelFile('/dev/zero')).rejects.toEqual(error('ERR_DLADMM_FILE', /not a regular file/));
+  });
+
+  it('gives all of it', async () => {
+    const path = join(await freshFolder(), 'f');
+    const file = await open(path, constants.O_CREAT | constants.O_WRONLY);
+    await file.truncate(100_003);
+    await file.close();
+    expect(await readWholeFile(path)).toEqual(new Uint8Array(100_003));
+  });
+});

@@ -1,0 +1,215 @@
+import { describe, expect, test } from 'vitest';
+import type { Activation, GradientMethod, GradientStateOptions, Loss, Network } from '../../../src/index.js';
+import {
+  adadelta,
+  adagrad,
+  adam,
+  lossAndGradient,
+  sgd,
+  trainPlainly,
+  type UpdateRule,
+} from '../../reference/gradient.js';
+import { openState, readVector, relativeGap, samplesFor, startFor } from '../../reference/gradient-addon.js';
+
+const NETWORK: Network = { layers: [5, 7, 6, 3], activation: 'relu', loss: 'softmax-cross-entropy' };
+const SAMPLES = samplesFor(NETWORK, 50);
+const START = startFor(NETWORK);
+const BATCH = { batchSize: 8, seed: 7 } as const;
+const all = (samples: number): readonly number[] => Array.from({ length: samples }, (_, i) => i);
+
+/** How far the addon is from the plain training after each of `steps` steps, at most. */
+async function largestGap(
+  options: Omit<GradientStateOptions, 'dtype' | 'threads' | 'network'> & Partial<GradientStateOptions>,
+  rule: UpdateRule,
+  rate: number | ((t: number) => number),
+  steps = 50,
+  samples = SAMPLES,
+): Promise<number> {
+  const network = options.network ?? NETWORK;
+  const start = network === NETWORK ? START : startFor(network);
+  const batchSize = options.batchSize ?? samples.x.length;
+  using state = await openState({ network, ...options }, samples, start);
+  const shuffle = (options.shuffle ?? true) && batchSize < samples.x.length;
+  const { seed = 0, reduction = 'mean' } = options;
+  const plain = trainPlainly(
+    network,
+    samples,
+    start,
+    { batchSize, seed, shuffle, reduction },
+    rule,
+    typeof rate === 'number' ? () => rate : rate,
+  );
+  let gap = 0;
+  for (let t = 1; t <= steps; t++) {
+    const record = await state.run(1);
+    const { w, loss, count } = plain.next().value;
+    expect(record).toMatchObject({ steps: 1, samples: count, stopped: false, diverged: false });
+    expect(record.loss).toBeCloseTo(loss / count, 10);
+    gap = Math.max(gap, relativeGap(await readVector(state), w));
+  }
+  return gap;
+}
+
+describe('the gradient', () => {
+  const activations: readonly Activation[] = [
+    'relu',
+    'identity',
+    { leakyRelu: 0.01 },
+    { leakyRelu: 0.3 },
+    { leakyRelu: 1.7 },
+    { leakyRelu: -0.5 },
+    'sigmoid',
+    'tanh',
+  ];
+  const losses: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
+  const cases = activations.flatMap((activation) => losses.map((loss) => ({ activation, loss })));
+
+  /** The gradient as the addon has it: what one step of descent with learning rate 1 takes away. */
+  async function gradientOf(network: Network, samples: number, more: Partial<GradientStateOptions> = {}) {
+    const data = samplesFor(network, samples);
+    const start = startFor(network);
+    const method = { solver: 'gd', learningRate: 1 } as const;
+    using state = await openState({ network, method, ...more }, data, start);
+    await state.run(1);
+    const after = await readVector(state);
+    return { data, start, gradient: start.map((w, j) => w - (after[j] as number)) };
+  }
+
+  test.each(cases)('is the central difference of the mean loss: $activation, $loss', async ({ activation, loss }) => {
+    const network: Network = { layers: [4, 6, 5, 3], activation, loss };
+    const { data, start, gradient } = await gradientOf(network, 20, { threads: 2 });
+    const step = 1e-5;
+    const differences = start.map((_, j) => {
+      const at = (by: number): number => {
+        const moved = start.map((w, k) => (k === j ? w + by : w));
+        return lossAndGradient(network, moved, data, all(20)).loss / 20;
+      };
+      return (at(step) - at(-step)) / (2 * step);
+    });
+    expect(relativeGap(gradient, differences)).toBeLessThan(1e-6);
+  });
+
+  test('of a batch larger than the blocks it goes through in is that of all its samples', async () => {
+    const network: Network = { ...NETWORK, layers: [3, 4, 2] };
+    for (const threads of [1, 3]) {
+      const { data, start, gradient } = await gradientOf(network, 2500, { threads });
+      const plain = lossAndGradient(network, start, data, all(2500)).gradient.map((g) => g / 2500);
+      expect(relativeGap(gradient, plain)).toBeLessThan(1e-11);
+    }
+  });
+
+  test('is summed where the reduction says so', async () => {
+    const { data, start, gradient } = await gradientOf(NETWORK, 30, { reduction: 'sum' });
+    expect(relativeGap(gradient, lossAndGradient(NETWORK, start, data, all(30)).gradient)).toBeLessThan(1e-12);
+  });
+
+  test('is right where rows of W go through the update a few at a time, and where a layer has one unit', async () => {
+    const network: Network = { layers: [700, 90, 1], activation: 'relu', loss: 'squared-error' };
+    for (const threads of [1, 2, 5]) {
+      const { data, start, gradient } = await gradientOf(network, 6, { threads });
+      const plain = lossAndGradient(network, start, data, all(6)).gradient.map((g) => g / 6);
+      expect(relativeGap(gradient, plain)).toBeLessThan(1e-10);
+    }
+  });
+});
+
+describe('the first 50 updates equal a plain transcription of the formula:', () => {
+  const methods: readonly {
+    readonly method: GradientMethod;
+    readonly rule: () => UpdateRule;
+    readonly rate: number;
+  }[] = [
+    { method: { solver: 'sgd' }, rule: () => sgd({}), rate: 1e-3 },
+    { method: { solver: 'sgd', learningRate: 0.3 }, rule: () => sgd({}), rate: 0.3 },
+    {
+      method: { solver: 'sgd', learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 },
+      rule: () => sgd({ momentum: 0.9, weightDecay: 0.01 }),
+      rate: 0.1,
+    },
+    {
+      method: { solver: 'sgd', learningRate: 0.1, momentum: 0.8, dampening: 0.5 },
+      rule: () => sgd({ momentum: 0.8, dampening: 0.5 }),
+      rate: 0.1,
+    },
+    {
+      method: { solver: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: true },
+      rule: () => sgd({ momentum: 0.9, nesterov: true }),
+      rate: 0.1,
+    },
+    { method: { solver: 'adagrad' }, rule: () => adagrad({}), rate: 1e-2 },
+    {
+      method: {
+        solver: 'adagrad',
+        learningRate: 0.1,
+        learningRateDecay: 0.2,
+        initialAccumulator: 0.3,
+        epsilon: 1e-3,
+        weightDecay: 0.1,
+      },
+      rule: () => adagrad({ learningRateDecay: 0.2, initialAccumulator: 0.3, epsilon: 1e-3, weightDecay: 0.1 }),
+      rate: 0.1,
+    },
+    { method: { solver: 'adadelta' }, rule: () => adadelta({}), rate: 1 },
+    {
+      method: { solver: 'adadelta', learningRate: 0.5, decay: 0.7, epsilon: 1e-4, weightDecay: 0.1 },
+      rule: () => adadelta({ decay: 0.7, epsilon: 1e-4, weightDecay: 0.1 }),
+      rate: 0.5,
+    },
+    { method: { solver: 'adam' }, rule: () => adam({}), rate: 1e-3 },
+    {
+      method: { solver: 'adam', learningRate: 0.05, beta1: 0.8, beta2: 0.95, epsilon: 1e-4, weightDecay: 0.1 },
+      rule: () => adam({ beta1: 0.8, beta2: 0.95, epsilon: 1e-4, weightDecay: 0.1 }),
+      rate: 0.05,
+    },
+    {
+      method: { solver: 'adam', learningRate: 0.05, weightDecay: 0.1, decoupled: true },
+      rule: () => adam({ weightDecay: 0.1, decoupled: true }),
+      rate: 0.05,
+    },
+  ];
+
+  test.each(methods)('$method', async ({ method, rule, rate }) => {
+    for (const threads of [1, 2]) {
+      expect(await largestGap({ ...BATCH, method, threads }, rule(), rate)).toBeLessThan(1e-10);
+    }
+  });
+
+  test.each(methods)('$method, to the accuracy of float32', async ({ method, rule, rate }) => {
+    const options = { ...BATCH, method, dtype: 'float32' } as const;
+    using state = await openState({ network: NETWORK, ...options }, SAMPLES, START);
+    const plain = trainPlainly(NETWORK, SAMPLES, START, BATCH, rule(), () => rate);
+    await state.run(20);
+    let w = START;
+    for (let t = 1; t <= 20; t++) w = plain.next().value.w;
+    expect(relativeGap(await readVector(state), w)).toBeLessThan(1e-4);
+  });
+
+  test('gradient descent on all samples', async () => {
+    const method = { solver: 'gd', learningRate: 0.5 } as const;
+    expect(await largestGap({ method }, sgd({}), 0.5)).toBeLessThan(1e-11);
+  });
+
+  test('batches of one sample, of all but one, and in the order of the data', async () => {
+    const method = { solver: 'sgd', learningRate: 0.05 } as const;
+    for (const batchSize of [1, 49]) {
+      expect(await largestGap({ method, batchSize, seed: 3 }, sgd({}), 0.05, 60)).toBeLessThan(1e-10);
+    }
+    expect(await largestGap({ method, batchSize: 9, shuffle: false }, sgd({}), 0.05)).toBeLessThan(1e-10);
+  });
+
+  test('a summed loss', async () => {
+    const method = { solver: 'sgd', learningRate: 0.01 } as const;
+    expect(await largestGap({ ...BATCH, method, reduction: 'sum' }, sgd({}), 0.01)).toBeLessThan(1e-10);
+  });
+
+  test('a learning rate that is a function of epoch and step', async () => {
+    const stepsPerEpoch = Math.ceil(50 / 8);
+    const rate = (epoch: number, step: number): number => 0.2 * 0.9 ** epoch + 0.001 * step;
+    const method = {
+      solver: 'sgd',
+      learningRate: ({ epoch, step }: { epoch: number; step: number }) => rate(epoch, step),
+    } as const;
+    const plain = (t: number): number => rate(Math.ceil(t / stepsPerEpoch), t);
+    expect(await largestGap({ ...BATCH, method }, sgd({}), plain)).toBeLessThan(1e-10);
+  });
+});

@@ -1,0 +1,343 @@
+import { describe, expect, test } from 'vitest';
+import {
+  a,
+  b,
+  defaultBatchSize,
+  type EpochRecord,
+  fit as fitModel,
+  loadDataset,
+  type MinibatchOptions,
+  MinibatchState,
+  type MinibatchStateOptions,
+  minibatchSweep,
+  type Network,
+  type Sweep,
+  type TrainingData,
+  train,
+  W,
+  z,
+} from '../../../src/index.js';
+import { expectFailure } from '../../formats/support.js';
+import { lossAndGradient, type Vector } from '../../reference/gradient.js';
+import { forAddon, places, relativeGap, samplesFor, startFor } from '../../reference/gradient-addon.js';
+import { minibatchPlainly, type PlainSettings } from '../../reference/minibatch.js';
+
+const NETWORK: Network = { layers: [5, 7, 6, 3], activation: 'relu', loss: 'softmax-cross-entropy' };
+const SAMPLES = samplesFor(NETWORK, 34);
+const START = startFor(NETWORK);
+
+/** dlADMM's own backward order. */
+const interleaved: Sweep = function* (L) {
+  yield* [z(L), W(L)];
+  for (let l = L - 1; l >= 1; l -= 1) yield* [a(l), z(l), W(l)];
+};
+
+const PLAIN: PlainSettings = {
+  batchSize: 8,
+  beta: 0.9,
+  gramEvery: 3,
+  damping: 0.7,
+  momentum: 0.8,
+  nesterov: true,
+  l2: 0,
+  seed: 5,
+  shuffle: true,
+  interleaved: false,
+  step: () => 0.1,
+};
+
+async function open(
+  network: Network,
+  options: Partial<MinibatchStateOptions>,
+  samples = samplesFor(network, 34),
+  start = startFor(network),
+): Promise<MinibatchState> {
+  const state = await MinibatchState.create({ network, dtype: 'float64', threads: 1, ...options }, forAddon(samples));
+  for (const { block, layer, first, count } of places(network)) {
+    await state.write(block, layer, start.subarray(first, first + count));
+  }
+  return state;
+}
+
+async function vectorOf(state: MinibatchState): Promise<Vector> {
+  const parts: number[] = [];
+  for (const { block, layer } of places(state.options.network)) parts.push(...(await state.read(block, layer)));
+  return Float64Array.from(parts);
+}
+
+describe('mini-batch dlADMM is what its file says', () => {
+  const cases: readonly [string, Partial<PlainSettings>, Network][] = [
+    ['as it stands', {}, NETWORK],
+    ['batches wider than the layers', { batchSize: 20 }, NETWORK],
+    ['without looking ahead', { nesterov: false }, NETWORK],
+    ['without momentum', { momentum: 0 }, NETWORK],
+    ['with ℓ2', { l2: 0.05 }, NETWORK],
+    ['W before the next a', { interleaved: true }, NETWORK],
+    ['without a memory', { beta: 0, gramEvery: 1 }, NETWORK],
+    ['an epoch that never changes', { shuffle: false }, NETWORK],
+    ['a step that changes', { step: (t) => 0.2 / t }, NETWORK],
+    ['tanh', {}, { ...NETWORK, activation: 'tanh' }],
+    ['sigmoid', {}, { ...NETWORK, activation: 'sigmoid' }],
+    ['identity', {}, { ...NETWORK, activation: 'identity' }],
+    ['leaky ReLU', {}, { ...NETWORK, activation: { leakyRelu: 0.2 } }],
+    ['a slope that turns signs', {}, { ...NETWORK, activation: { leakyRelu: -0.3 } }],
+    ['squared error', { step: () => 0.05 }, { ...NETWORK, loss: 'squared-error' }],
+    ['one-hot squared error', {}, { ...NETWORK, loss: 'one-hot-squared-error' }],
+    ['hinge', {}, { ...NETWORK, loss: 'hinge' }],
+    ['a single layer', {}, { ...NETWORK, layers: [5, 3] }],
+  ];
+
+  test.each(cases)('%s', async (_, changes, network) => {
+    const settings = { ...PLAIN, ...changes };
+    const samples = samplesFor(network, 34);
+    const start = startFor(network);
+    for (const gram of ['full', 'low-rank'] as const) {
+      for (const threads of [1, 2]) {
+        const { interleaved: early, step, ...own } = settings;
+        const options = { ...own, gram, rank: 100, threads, ...(early && { sweep: interleaved }) };
+        using state = await open(network, options, samples, start);
+        const plain = minibatchPlainly(network, samples, start, settings);
+        for (let t = 1; t <= 25; t += 1) {
+          const { w, loss } = plain.next().value;
+          const ran = await state.run(({ step: at }) => step(at), 1);
+          expect(ran).toMatchObject({ batches: 1, stopped: false, diverged: false });
+          expect(ran.loss * ran.samples).toBeCloseTo(loss, 8);
+          expect(relativeGap(await vectorOf(state), w)).toBeLessThan(1e-8);
+        }
+      }
+    }
+  });
+
+  test('where all W follow all targets, D_l is the back-propagated gradient', () => {
+    const { D } = minibatchPlainly(NETWORK, SAMPLES, START, { ...PLAIN, batchSize: 34, shuffle: false }).next().value;
+    const { gradient } = lossAndGradient(
+      NETWORK,
+      START,
+      SAMPLES,
+      Array.from({ length: 34 }, (_, i) => i),
+    );
+    // Summed over the samples it is the gradient by b_l.
+    const biases = [...places(NETWORK)].filter(({ block }) => block === 'b');
+    for (const [l, { first, count }] of biases.entries()) {
+      for (let j = 0; j < count; j += 1) {
+        const rows = D[l]?.rows ?? 0;
+        const sum = Array.from({ length: rows }, (_, i) => D[l]?.data[i * count + j] as number).reduce(
+          (x, y) => x + y,
+          0,
+        );
+        expect(sum).toBeCloseTo(gradient[first + j] as number, 12);
+      }
+    }
+  });
+
+  test('low rank is not full rank, but on a few directions nearly so', async () => {
+    const vectors = [];
+    for (const options of [{ gram: 'full' }, { rank: 5 }, { rank: 1 }] as const) {
+      using state = await open(NETWORK, { ...options, batchSize: 34, damping: 4 });
+      await state.run(0.2, 40);
+      vectors.push(await vectorOf(state));
+    }
+    const [full, five, one] = vectors as [Vector, Vector, Vector];
+    expect(relativeGap(five, full)).toBeGreaterThan(1e-6);
+    expect(relativeGap(five, full)).toBeLessThan(relativeGap(one, full));
+  });
+
+  test('is the same, bit for bit, for the same number of threads, and takes up where it left off', async () => {
+    const network: Network = { ...NETWORK, layers: [5, 40, 3] };
+    const run = async (...parts: readonly number[]) => {
+      using state = await open(network, { dtype: 'float32', threads: 2, batchSize: 8, seed: 3 });
+      for (const batches of parts) await state.run(0.1, batches);
+      return await vectorOf(state);
+    };
+    expect(await run(30)).toEqual(await run(7, 11, 12));
+  });
+
+  test('reset leaves nothing but the parameters', async () => {
+    using once = await open(NETWORK, { batchSize: 8 });
+    await once.run(0.1, 10);
+    const w = await vectorOf(once);
+    await once.reset();
+    await once.run(0.1, 10);
+    using fresh = await open(NETWORK, { batchSize: 8 }, SAMPLES, w);
+    await fresh.run(0.1, 10);
+    expect(await vectorOf(once)).toEqual(await vectorOf(fresh));
+  });
+});
+
+describe('MinibatchState', () => {
+  test('refuses options that are none', async () => {
+    const bad: readonly [object, RegExp][] = [
+      [{ rank: 0 }, /rank/],
+      [{ beta: 1 }, /beta/],
+      [{ gramEvery: 0 }, /gramEvery/],
+      [{ damping: -1 }, /damping/],
+      [{ damping: Number.POSITIVE_INFINITY }, /damping/],
+      [{ momentum: 1 }, /momentum/],
+      [{ l2: Number.NaN }, /l2/],
+      [{ batchSize: 35 }, /batchSize/],
+      [{ batchSize: 0 }, /batchSize/],
+      [{ seed: -1 }, /seed/],
+      [{ threads: 0 }, /threads/],
+    ];
+    for (const [options, name] of bad) await expectFailure(() => open(NETWORK, options), 'ERR_DLADMM_RANGE', name);
+    for (const [options, name] of [
+      [{ gram: 'half' }, /gram/],
+      [{ nesterov: 1 }, /nesterov/],
+      [{ shuffle: 'yes' }, /shuffle/],
+      [{ memory: 1 }, /memory/],
+    ] as const) {
+      await expectFailure(() => open(NETWORK, options as object), 'ERR_DLADMM_ARGUMENT', name);
+    }
+  });
+
+  test.each<[string, Sweep, RegExp]>([
+    ['W before its target', () => [W(3), z(3)], /z of layer 3/],
+    ['a target before what moves it', () => [z(3), z(2)], /a of layer 2 before it/],
+    ['an a without the target above', () => [z(3), a(1)], /z of layer 2 before it/],
+    ['an update twice', () => [z(3), W(3), W(3)], /each update once/],
+    ['a b of its own', () => [z(3), b(3)], /a block W, z or a/],
+    ['nothing', () => [], /at least one update/],
+  ])('refuses a sweep with %s', async (_, sweep, part) => {
+    await expectFailure(() => open(NETWORK, { sweep }), 'ERR_DLADMM_ARGUMENT', part);
+  });
+
+  test('updates the layers of its sweep alone', async () => {
+    using state = await open(NETWORK, { sweep: (L) => [z(L), W(L)] });
+    await state.run(0.1, 3);
+    const w = await vectorOf(state);
+    const last = [...places(NETWORK)].filter(({ layer }) => layer === 3)[0]?.first ?? 0;
+    expect(w.subarray(0, last)).toEqual(START.subarray(0, last));
+    expect(w.subarray(last)).not.toEqual(START.subarray(last));
+  });
+
+  test('refuses a step that is none, before anything runs', async () => {
+    using state = await open(NETWORK, { batchSize: 17 });
+    for (const step of [-1, Number.NaN, () => Number.POSITIVE_INFINITY]) {
+      await expectFailure(() => state.run(step), 'ERR_DLADMM_RANGE', /step/);
+    }
+    const steps: number[] = [];
+    await state.run(({ epoch, step }) => steps.push(10 * epoch + step) * 0);
+    await state.run(({ epoch, step }) => steps.push(10 * epoch + step) * 0);
+    expect(steps).toEqual([11, 12, 23, 24]);
+  });
+
+  test('is one run at a time, and over after close', async () => {
+    const state = await open(NETWORK, {});
+    const first = state.run(0.1);
+    await expectFailure(() => state.run(0.1), 'ERR_DLADMM_ARGUMENT', /one run at a time/);
+    await first;
+    state.close();
+    await expectFailure(() => state.run(0.1), 'ERR_DLADMM_CLOSED');
+  });
+
+  test('has the parameters from before a run that diverged', async () => {
+    for (const gram of ['full', 'low-rank'] as const) {
+      using state = await open(NETWORK, { gram, dtype: 'float32', batchSize: 8 });
+      const ran = await state.run(1e30, 40);
+      expect(ran.diverged).toBe(true);
+      expect(await vectorOf(state)).toEqual(START);
+      expect((await state.run(0.01)).diverged).toBe(false);
+    }
+  });
+
+  test('announces a state that would not fit', async () => {
+    const network: Network = { ...NETWORK, layers: [5, 2_000_000, 3] };
+    await expectFailure(
+      () => MinibatchState.create({ network, dtype: 'float64', threads: 1, gram: 'full' }, forAddon(SAMPLES)),
+      'ERR_DLADMM_MEMORY',
+    );
+  });
+});
+
+describe('fit with minibatch-admm', () => {
+  const DATA: TrainingData = forAddon(SAMPLES);
+  const OPTIONS: MinibatchOptions = {
+    solver: 'minibatch-admm',
+    layers: NETWORK.layers,
+    epochs: 4,
+    batchSize: 8,
+    threads: 2,
+  };
+
+  test('yields a record an epoch', async () => {
+    const training = train({ ...DATA, test: DATA }, OPTIONS);
+    const records: EpochRecord[] = [];
+    for await (const record of training) {
+      records.push(record);
+      expect((await training.read('W', 2)).length).toBe(42);
+    }
+    expect(records.map(({ iteration, steps }) => [iteration, steps])).toEqual([1, 2, 3, 4].map((i) => [i, 5]));
+    const { model, status } = training.result;
+    expect(status).toEqual({ kind: 'completed' });
+    expect((await model.evaluate(DATA)).loss).toBeCloseTo(records[3]?.test?.loss ?? Number.NaN, 5);
+    model.close();
+  });
+
+  test('lets the step fall along a cosine over its epochs, or stay', async () => {
+    const weights = async (options: Partial<MinibatchOptions>) => {
+      const { model } = await fitModel(DATA, { ...OPTIONS, ...options });
+      const [first] = model.weights;
+      model.close();
+      return first;
+    };
+    const falling = ({ step }: { readonly step: number }) => 0.1 * (1 + Math.cos((Math.PI * (step - 1)) / 20));
+    expect(await weights({ step: 0.2 })).toEqual(await weights({ step: falling }));
+    expect(await weights({ step: 0.2, decay: 'constant' })).toEqual(await weights({ step: () => 0.2 }));
+    expect(await weights({ step: 0.2 })).not.toEqual(await weights({ step: 0.2, decay: 'constant' }));
+  });
+
+  test('learns the digits in five epochs', async () => {
+    const digits = await loadDataset('digits');
+    const { model, history } = await fitModel(
+      { ...digits.train, test: digits.test },
+      { solver: 'minibatch-admm', layers: [64, 100, 100, 10], epochs: 5 },
+    );
+    model.close();
+    expect(history.at(-1)?.test?.accuracy).toBeGreaterThan(0.91);
+  });
+
+  test('stops between two batches, and keeps the model', async () => {
+    const controller = new AbortController();
+    const { model, status, iterations } = await fitModel(DATA, {
+      ...OPTIONS,
+      epochs: 1e6,
+      step: 1e-3,
+      signal: controller.signal,
+      onIteration: ({ iteration }) => iteration === 3 && controller.abort(),
+    });
+    expect([status.kind, iterations]).toEqual(['aborted', 3]);
+    expect((await model.evaluate(DATA)).loss).toBeLessThan(10);
+    model.close();
+  });
+
+  test('tells that it diverged, with the last finite model', async () => {
+    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, step: 1e35 });
+    expect(status).toEqual({ kind: 'diverged', iteration: iterations + 1 });
+    for (const value of model.weights[0] ?? []) expect(Number.isFinite(value)).toBe(true);
+    model.close();
+  });
+
+  test('refuses options that are none', async () => {
+    const refuse = (options: object, code: Parameters<typeof expectFailure>[1], part: RegExp) =>
+      expectFailure(() => fitModel(DATA, { ...OPTIONS, ...options } as MinibatchOptions), code, part);
+    await refuse({ step: -1 }, 'ERR_DLADMM_RANGE', /step/);
+    await refuse({ step: 'long' }, 'ERR_DLADMM_ARGUMENT', /step/);
+    await refuse({ step: () => 1, decay: 'cosine' }, 'ERR_DLADMM_ARGUMENT', /decay/);
+    await refuse({ decay: 'linear' }, 'ERR_DLADMM_ARGUMENT', /decay/);
+    await refuse({ epochs: 0 }, 'ERR_DLADMM_RANGE', /epochs/);
+    await refuse({ iterations: 3 }, 'ERR_DLADMM_ARGUMENT', /iterations/);
+    await refuse({ learningRate: 1 }, 'ERR_DLADMM_ARGUMENT', /learningRate/);
+    await refuse({ rank: 0 }, 'ERR_DLADMM_RANGE', /rank/);
+    await refuse({ sweep: () => [W(1)] }, 'ERR_DLADMM_ARGUMENT', /sweep/);
+  });
+});
+
+test('a batch is a hundredth of the samples, a power of 2 from 64 to 512, and never more than there are', () => {
+  expect([1, 10, 150, 1200, 13_760, 32_561, 60_000, 10_000_000].map(defaultBatchSize)).toEqual([
+    1, 10, 64, 64, 128, 256, 512, 512,
+  ]);
+});
+
+test('the sweep of three layers', () => {
+  expect([...minibatchSweep(3)]).toEqual([z(3), a(2), z(2), a(1), z(1), W(3), W(2), W(1)]);
+});
