@@ -5,7 +5,7 @@
 // 0.3.30, whose gemm races; 0.3.34 overflows the stack under a forced OPENBLAS_CORETYPE.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const PACKAGE = 'libopenblas-pthread-dev';
@@ -31,9 +31,8 @@ const build = process.platform === 'linux' && !existsSync('/etc/alpine-release')
 /** The folders of headers and library below `folder`, as the environment of native/openblas.cjs; none where it is not there. */
 export function openBlasIn(folder) {
   if (build === undefined) return {};
-  const place = (kind) => path.join(folder, VERSION, 'usr', kind, build.libraries, 'openblas-pthread');
-  if (!existsSync(path.join(place('lib'), 'libopenblas.a'))) return {};
-  return { OPENBLAS_INCLUDE_DIR: place('include'), OPENBLAS_LIB_DIR: place('lib') };
+  const [OPENBLAS_INCLUDE_DIR, OPENBLAS_LIB_DIR] = ['include', 'lib'].map((kind) => path.join(folder, VERSION, kind));
+  return existsSync(path.join(OPENBLAS_LIB_DIR, 'libopenblas.a')) ? { OPENBLAS_INCLUDE_DIR, OPENBLAS_LIB_DIR } : {};
 }
 
 function run(command, args, cwd) {
@@ -74,7 +73,11 @@ export function fetchOpenBlas(folder) {
     .update(readFileSync(path.join(workplace, file)))
     .digest('hex');
   if (found !== build.sha256) throw new Error(`${file} has the SHA-256 ${found}, not ${build.sha256}`);
-  run('dpkg-deb', ['-x', file, VERSION], workplace);
-  renameSync(path.join(workplace, VERSION), path.join(folder, VERSION));
+  run('dpkg-deb', ['-x', file, 'package'], workplace);
+  const packed = (kind) => path.join(workplace, 'package', 'usr', kind, build.libraries, 'openblas-pthread');
+  const kept = path.join(workplace, VERSION);
+  cpSync(packed('include'), path.join(kept, 'include'), { recursive: true });
+  cpSync(path.join(packed('lib'), 'libopenblas.a'), path.join(kept, 'lib', 'libopenblas.a'), { dereference: true });
+  renameSync(kept, path.join(folder, VERSION));
   rmSync(workplace, { recursive: true });
 }
