@@ -43,7 +43,8 @@ answer<WorkerRequest, RunReply | ModelsReply | 'ready'>(async (request) => {
 
 async function open(name: string, { data, options }: Work): Promise<void> {
   const samples = data === 'random' ? randomSamples(options.layers, SAMPLES) : (await classesOf(data)).train;
-  const training = train(samples, { iterations: 1e9, ...options } as TrainOptions)[Symbol.asyncIterator]();
+  const limit = options.solver === undefined ? { iterations: 1e6 } : { epochs: 1e6 };
+  const training = train(samples, { ...limit, ...options } as TrainOptions)[Symbol.asyncIterator]();
   trainings.set(name, training);
   await training.next(); // touches its memory
 }
@@ -72,10 +73,10 @@ async function run({
 async function models(count: number, layers: readonly number[]): Promise<ModelsReply> {
   const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
   const widths = layers.slice(1);
-  const parameters = Array.from({ length: count }, () => ({
-    weights: widths.map((width, i) => uniform(width * (layers[i] ?? 0), 'float32') as Float32Array),
-    biases: widths.map((width) => uniform(width, 'float32') as Float32Array),
-  }));
+  const weights = widths.map((width, i) => uniform(width * (layers[i] ?? 0), 'float32') as Float32Array);
+  const biases = widths.map((width) => uniform(width, 'float32') as Float32Array);
+  const copies = (of: readonly Float32Array[]): Float32Array[] => of.map((each) => each.slice());
+  const parameters = Array.from({ length: count }, () => ({ weights: copies(weights), biases: copies(biases) }));
   const before = await status();
   const all = parameters.map((each) => new Model({ network, dtype: 'float32', ...each }));
   const x = uniform(64 * (layers[0] ?? 0), 'float32');
