@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { type CsvOptions, type CsvTable, parseCsv } from '../formats/csv.js';
+import { type CsvOptions, parseCsv } from '../formats/csv.js';
 import { type IdxArray, readIdx } from '../formats/idx.js';
+import type { CsvTable } from '../formats/labels.js';
 import { tarMember } from '../formats/tar.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationDataset, Dataset, RegressionDataset } from './dataset.js';
