@@ -64,7 +64,9 @@ constraints::Setup Constraints::setup_from(const Napi::Object& options) {
   setup.samples = member_size(options, "samples");
   if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
   setup.threads = threads_from(options);
-  if (!setup.network.activation.is_smooth()) reject(options.Env(), "the activation must be sigmoid or tanh");
+  if (!std::isfinite(bounds_of(setup.network.activation.kind).value)) {
+    reject(options.Env(), "the activation must be sigmoid or tanh");
+  }
   const LossKind loss = setup.network.loss.kind;
   if (loss != LossKind::squared_error && loss != LossKind::one_hot_squared_error) {
     reject(options.Env(), "the loss must be a squared error");

@@ -24,11 +24,18 @@ inline Network network_from(const Napi::Object& options) {
       reject(env, "every width must be from 1 to 2^31 - 1");
     }
   }
-  network.activation = {member_number(options, "slope"),
-                        choice<ActivationKind>(options, "activation",
-                                               {{"rectifier", ActivationKind::rectifier},
-                                                {"sigmoid", ActivationKind::sigmoid},
-                                                {"tanh", ActivationKind::tanh}})};
+  network.activation.slope = member_number(options, "slope");
+  network.activation.kind = choice<ActivationKind>(options, "activation",
+                                                   {{"rectifier", ActivationKind::rectifier},
+                                                    {"sigmoid", ActivationKind::sigmoid},
+                                                    {"tanh", ActivationKind::tanh},
+                                                    {"elu", ActivationKind::elu},
+                                                    {"silu", ActivationKind::silu},
+                                                    {"gelu", ActivationKind::gelu},
+                                                    {"softplus", ActivationKind::softplus}});
+  if (network.activation.kind == ActivationKind::elu && !(network.activation.slope > 0)) {
+    reject(env, "the slope of elu must be above 0");
+  }
   network.loss = {
       choice<LossKind>(options, "loss",
                        {{"softmax-cross-entropy", LossKind::softmax_cross_entropy},

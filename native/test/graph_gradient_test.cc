@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/graph/gradient.hpp"
+#include "test/activations.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -174,7 +175,15 @@ StepsRecord steps(GraphTrainer<T>& trainer, std::size_t count, double rate) {
 }
 
 const std::vector<std::vector<std::size_t>> kShapes{{6, 3}, {6, 4, 3}, {3, 5, 7, 3}};
-const std::vector<Activation> kActivations{{0}, {0.2}, {-0.4}, {0, ActivationKind::sigmoid}, {0, ActivationKind::tanh}};
+const std::vector<Activation> kActivations{{0},
+                                           {0.2},
+                                           {-0.4},
+                                           {0, ActivationKind::sigmoid},
+                                           {0, ActivationKind::tanh},
+                                           {0.5, ActivationKind::elu},
+                                           {0, ActivationKind::silu},
+                                           {0, ActivationKind::gelu},
+                                           {0, ActivationKind::softplus}};
 
 void evaluation_is_that_of_a_plain_network() {
   for (const auto& widths : kShapes) {
@@ -200,7 +209,7 @@ void evaluation_is_that_of_a_plain_network() {
               }
             }
           }
-          for (double& value : z[i]) value = l + 1 < widths.size() ? Activation::value(value, 0.2) : value;
+          for (double& value : z[i]) value = l + 1 < widths.size() ? value_of({0.2}, value) : value;
         }
         h = z;
       }

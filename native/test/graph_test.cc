@@ -10,6 +10,7 @@
 
 #include "core/graph/propagation.hpp"
 #include "core/graph/state.hpp"
+#include "test/activations.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -306,21 +307,8 @@ class Twin {
   }
 
   [[nodiscard]] std::size_t depth() const { return W.size(); }
-  [[nodiscard]] double f(double x) const {
-    const Activation& it = c_.setup.network.activation;
-    return it.kind == ActivationKind::tanh      ? std::tanh(x)
-           : it.kind == ActivationKind::sigmoid ? 1 / (1 + std::exp(-x))
-           : x > 0                              ? x
-                                                : it.slope * x;
-  }
-  [[nodiscard]] double slope(double x) const {
-    const Activation& it = c_.setup.network.activation;
-    const double y = f(x);
-    return it.kind == ActivationKind::tanh      ? 1 - y * y
-           : it.kind == ActivationKind::sigmoid ? y * (1 - y)
-           : x > 0                              ? 1
-                                                : it.slope;
-  }
+  [[nodiscard]] double f(double x) const { return value_of(c_.setup.network.activation, x); }
+  [[nodiscard]] double slope(double x) const { return slope_of(c_.setup.network.activation, x); }
   [[nodiscard]] Plain P(std::size_t l) const { return times(A[l - 1], times(Z[l - 1], W[l - 1])); }
   // Z_l − f(P_l), without f at the output.
   [[nodiscard]] Plain miss(std::size_t l) const {
@@ -426,7 +414,11 @@ const std::vector<std::pair<const char*, Activation>> kActivations{{"relu", {}},
                                                                    {"leaky relu", {.1, ActivationKind::rectifier}},
                                                                    {"a falling relu", {-.2, ActivationKind::rectifier}},
                                                                    {"tanh", {0, ActivationKind::tanh}},
-                                                                   {"sigmoid", {0, ActivationKind::sigmoid}}};
+                                                                   {"sigmoid", {0, ActivationKind::sigmoid}},
+                                                                   {"elu", {0.5, ActivationKind::elu}},
+                                                                   {"silu", {0, ActivationKind::silu}},
+                                                                   {"gelu", {0, ActivationKind::gelu}},
+                                                                   {"softplus", {0, ActivationKind::softplus}}};
 
 void row_sets() {
   fact("a layer is kept on what the loss can see through the layers above it", [] {

@@ -123,7 +123,7 @@ void hidden_z() {
     for (std::size_t i = 0; i < rows; ++i) {
       for (std::size_t j = 0; j < n; ++j) {
         const T m = it.p.view().row(i)[j] + it.b[j];
-        check_close(at(z, i, j), static_cast<double>(Activation::nearest(m, it.a.view().row(i)[j], it.slope, T(1))),
+        check_close(at(z, i, j), static_cast<double>(Rectifier<T>{it.slope}.nearest(m, it.a.view().row(i)[j], T(1))),
                     kLargest * it.eps, what + ": z");
         const double r = at(z, i, j) - static_cast<double>(m);
         const double miss = at(it.a, i, j) - f(at(z, i, j), static_cast<double>(it.slope));

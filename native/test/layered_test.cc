@@ -458,9 +458,10 @@ template <typename T>
 void smooth_activations() {
   Random random(34);
   for (const Shape& shape : kShapes) {
-    for (const ActivationKind kind : {ActivationKind::sigmoid, ActivationKind::tanh}) {
+    for (const auto& [slope, kind] : kSmooth) {
       Variant variant = some_variant(random);
       variant.kind = kind;
+      variant.slope = slope;
       Pair<T> pair(shape, variant, random);
       pair.start();
       Penalties p = some_penalties(random);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/layered/types.hpp"
+#include "test/activations.hpp"
 
 namespace dladmm::test {
 
@@ -98,11 +99,7 @@ struct Plain {
   [[nodiscard]] StepKind step_of_a(std::size_t l) const {
     return steps.a.empty() ? StepKind::quadratic : steps.a[l - 1];
   }
-  [[nodiscard]] double f(double x) const {
-    if (network.activation.kind == ActivationKind::tanh) return std::tanh(x);
-    if (network.activation.kind == ActivationKind::sigmoid) return 1 / (1 + std::exp(-x));
-    return x > 0 ? x : network.activation.slope * x;
-  }
+  [[nodiscard]] double f(double x) const { return value_of(network.activation, x); }
   [[nodiscard]] double penalty(std::size_t l, const Penalties& p) const { return l == depth() ? p.rho : p.nu; }
 
   // W_l a_{l-1} + b_l, sample by sample
@@ -294,11 +291,9 @@ struct Plain {
       const auto cost = [&](double x) { return (x - mi) * (x - mi) + ratio * (ai - f(x)) * (ai - f(x)); };
       if (network.activation.is_smooth()) {
         const auto derivative = [&](double x) {
-          const double y = f(x);
-          const double steep = network.activation.kind == ActivationKind::tanh ? 1 - y * y : y * (1 - y);
-          return x - mi + ratio * (y - ai) * steep;
+          return x - mi + ratio * (f(x) - ai) * slope_of(network.activation, x);
         };
-        const double reach = 2 + ratio * (1 + std::abs(ai));
+        const double reach = 1 + std::sqrt(cost(mi));
         z[l].values[i] = smallest(cost, derivative, mi - reach, mi + reach);
         continue;
       }

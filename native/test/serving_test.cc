@@ -93,8 +93,15 @@ struct Perceptron {
   }
 };
 
-const std::vector<Activation> kActivations{
-    {0}, {0.1}, Activation::identity(), {0, ActivationKind::sigmoid}, {0, ActivationKind::tanh}};
+const std::vector<Activation> kActivations{{0},
+                                           {0.1},
+                                           Activation::identity(),
+                                           {0, ActivationKind::sigmoid},
+                                           {0, ActivationKind::tanh},
+                                           {0.5, ActivationKind::elu},
+                                           {0, ActivationKind::silu},
+                                           {0, ActivationKind::gelu},
+                                           {0, ActivationKind::softplus}};
 
 template <typename T>
 void answers() {

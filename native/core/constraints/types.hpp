@@ -26,8 +26,8 @@ enum class Majoriser { bound, largest };
 // 𝓛(c) = 2 L_2 (L_0 + c) + 2 L_1² with the bounds L_0, L_1, L_2 of |σ|, |σ'|, |σ''|: the largest second derivative of
 // (σ(x) − B)² for |B| ≤ c.
 [[nodiscard]] constexpr double curvature_bound(ActivationKind kind, double c) {
-  constexpr double tanh_second = 0.76980035891950105;  // 4 / (3 √3)
-  return kind == ActivationKind::tanh ? 2 * tanh_second * (1 + c) + 2 : 0.5 * (1 + c) + 0.125;
+  const ActivationBounds bounds = bounds_of(kind);
+  return 2 * bounds.bend * (bounds.value + c) + 2 * bounds.slope * bounds.slope;
 }
 
 // Everything that may change from sweep to sweep.

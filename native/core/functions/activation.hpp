@@ -239,6 +239,17 @@ struct ActivationBounds {
   __builtin_unreachable();
 }
 
+// argmin over z of (z − m)² + ratio (a − f(z))², where that has a closed form; where it has none, the z that
+// nearest_smooth() has found.
+template <typename F, typename T>
+[[nodiscard, gnu::always_inline]] constexpr T settled(F f, T m, T a, T ratio, T z) {
+  if constexpr (requires { f.nearest(m, a, ratio); }) {
+    return f.nearest(m, a, ratio);
+  } else {
+    return z;
+  }
+}
+
 // z <- argmin (z − m)² + ratio (a − f(z))², entry by entry, with m = P + b: the global minimiser for a smooth f, of as
 // many local ones as there may be (the smallest in a tie). z as it comes is where the search begins: near a solution it
 // takes fewer steps. NaN where m or a is not finite. (In nearest.cc.)

@@ -54,7 +54,7 @@ Tape<T>::Tape(const Network& network, std::size_t block) {
   for (std::size_t l = 1; l <= network.layers(); ++l) {
     h.emplace_back(block, network.outputs(l));
     delta.emplace_back(block, network.outputs(l));
-    if (!network.activation.keeps_sign() && l < network.layers()) z.emplace_back(block, network.outputs(l));
+    if (!network.activation.value_tells_derivative() && l < network.layers()) z.emplace_back(block, network.outputs(l));
   }
 }
 
@@ -62,7 +62,7 @@ template <typename T>
 double Tape<T>::required_bytes(const Network& network, std::size_t block) {
   double columns = 0;
   for (std::size_t l = 1; l <= network.layers(); ++l) {
-    const bool three = !network.activation.keeps_sign() && l < network.layers();
+    const bool three = !network.activation.value_tells_derivative() && l < network.layers();
     columns += (three ? 3 : 2) * static_cast<double>(network.outputs(l));
   }
   return columns * static_cast<double>(block) * sizeof(T);

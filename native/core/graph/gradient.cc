@@ -80,7 +80,7 @@ void GraphTrainer<T>::declare() {
     widest_scratch = std::max(widest_scratch, layer.weights_first ? layer.outputs : layer.inputs);
     if (l > 1 || (!sparse && drops())) plan_.matrix(layer.input, n, layer.inputs);
     if (!layer.weights_first) plan_.matrix(layer.smoothed, n, layer.inputs);
-    if (l < depth() && !net.activation.keeps_sign()) plan_.matrix(layer.z, n, layer.outputs);
+    if (l < depth() && !net.activation.value_tells_derivative()) plan_.matrix(layer.z, n, layer.outputs);
     plan_.matrix(layer.delta, n, layer.outputs);
     if (sparse || !summed_by_segments(n, layer.inputs, layer.outputs)) continue;
     const typename PieceSums<T>::Room room{0, layer.inputs * layer.outputs, 0};

@@ -8,14 +8,10 @@
 
 namespace dladmm {
 
-// f'(x) from x and y = f(x): the rectifiers look at x (their y may have lost its sign), the others at y.
+// f'(x) from x and y = f(x), whichever tells.
 template <typename F, typename T>
 [[gnu::always_inline]] inline T slope_of(F f, T x, T y) {
-  if constexpr (std::is_same_v<F, Rectifier<T>>) {
-    return f.derivative(x);
-  } else {
-    return f.derivative(y);
-  }
+  return f.derivative(F::kTellsDerivative ? y : x);
 }
 
 struct Changes : std::array<double, 4> {

@@ -57,7 +57,7 @@ struct HiddenZ {
 #pragma omp simd reduction(+ : residual, activation)
       for (std::size_t j = 0; j < p.columns; ++j) {
         const T m = pi[j] + bias[j];
-        const T value = f.nearest(m, ai[j], ratio);
+        const T value = settled(f, m, ai[j], ratio, zi[j]);
         zi[j] = value;
         const double r = static_cast<double>(value - m);
         const double miss = static_cast<double>(ai[j] - f.value(value));
@@ -228,6 +228,7 @@ void weighted_residual(MatrixView<const T> p, std::span<const T> b, MatrixView<c
 template <typename T>
 HiddenSums hidden_z(const Activation& activation, MatrixView<const T> p, std::span<const T> b, MatrixView<const T> a,
                     T ratio, MatrixView<T> z, std::span<double> columns) {
+  if (activation.is_smooth()) nearest_smooth<T>(activation, p, b, a, ratio, z);
   return with_activation<T>(activation,
                             [&]<typename F>(F f) { return simd::run<HiddenZ<T, F>>(f, p, b, a, ratio, z, columns); });
 }

@@ -71,7 +71,7 @@ MinibatchState<T>::MinibatchState(const MinibatchSetup& setup, Shell) : setup_(s
     plan_.vector(it.b, out);
     plan_.matrix(it.input, batch + it.below, columns);
     plan_.matrix(it.distance, batch + it.below, out);
-    if (l == depth() || !net.activation.keeps_sign()) plan_.matrix(it.z, batch, out);
+    if (l == depth() || !net.activation.value_tells_derivative()) plan_.matrix(it.z, batch, out);
     // Every layer a basis of its own.
     plan_.other(RunningGram<T>::required_bytes(columns, setup_.gram), [this, &it, columns, l] {
       it.gram.emplace(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l));
