@@ -1,5 +1,5 @@
 # What `npm install`, node-gyp-build and prebuildify build. CMakeLists.txt builds the same sources for development.
-# No -Werror here: a compiler newer than ours must not break somebody's installation.
+# No -Werror here but for a missing case: a compiler newer than ours must not break somebody's installation.
 {
   "targets": [{
     "target_name": "dladmm",
@@ -21,7 +21,7 @@
     "cflags_cc": [
       "-std=c++20", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math",
       "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-ffunction-sections", "-fdata-sections",
-      "-Wall", "-Wextra"
+      "-Wall", "-Wextra", "-Werror=switch"
     ],
     "libraries": ["<!@(node native/openblas.cjs libs)"],
     "conditions": [
@@ -38,7 +38,7 @@
           "GCC_OPTIMIZATION_LEVEL": "3",
           "GCC_ENABLE_CPP_RTTI": "YES",
           "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
-          "OTHER_CPLUSPLUSFLAGS": ["-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
+          "OTHER_CPLUSPLUSFLAGS": ["-Werror=switch", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
         }
       }]
     ]

@@ -7,10 +7,6 @@
 namespace dladmm::addon {
 namespace {
 
-// The JavaScript thread and the object's own may answer at the same time, each in its lane.
-constexpr unsigned kNow = 0;
-constexpr unsigned kLater = 1;
-
 // Of a size that came from JavaScript: too large a one is an error with a code.
 template <typename T>
 Matrix<T> matrix(Napi::Env env, std::size_t rows, std::size_t columns) {
@@ -100,7 +96,7 @@ Napi::Value TrainedNetwork::predict(const Napi::CallbackInfo& info) {
         call->x = input_argument<T>(info);
         call->out = matrix<T>(info.Env(), call->x.rows(), network_.widths.back());
         return later(
-            info.Env(), [&network = *served, call] { network.predict(kLater, call->x.view(), call->out.view()); },
+            info.Env(), [&network = *served, call] { network.predict(call->x.view(), call->out.view()); },
             [call](Napi::Env env) { return typed_array<T>(env, call->out.flat()); });
       },
       served_);
@@ -115,7 +111,7 @@ Napi::Value TrainedNetwork::predict_now(const Napi::CallbackInfo& info) {
         const Matrix<T> x = input_argument<T>(info);
         auto out = new_array<T>(env, x.rows() * network_.widths.back());
         const MatrixView<T> outputs(out.Data(), x.rows(), network_.widths.back());
-        served->predict(kNow, x.view(), outputs);
+        served->predict(x.view(), outputs);
         return out;
       },
       served_);
@@ -149,7 +145,7 @@ Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
         return later(
             info.Env(),
             [&network = *served, call] {
-              call->result = network.evaluate(kLater, call->x.view(), {call->labels, call->values.view()});
+              call->result = network.evaluate(call->x.view(), {call->labels, call->values.view()});
             },
             [call](Napi::Env env) { return evaluation_object(env, call->result); });
       },

@@ -118,11 +118,11 @@ void answers() {
         for (const unsigned threads : {1U, 3U}) {
           const auto served = net.served(threads);
           Strided<T> together(samples, widths.back(), 2);
-          served->predict(0, x.view(), together.view());
+          served->predict(x.view(), together.view());
           check(together.gap_intact(), "writes only its rows");
           Matrix<T> one(1, widths.back());
           for (std::size_t i = 0; i < samples; ++i) {
-            served->predict(1, x.view().rows_from(i, 1), one.view());
+            served->predict(x.view().rows_from(i, 1), one.view());
             for (std::size_t j = 0; j < widths.back(); ++j) {
               const T got = together.view().row(i)[j];
               const auto wanted = static_cast<double>(expected.row(i)[j]);
@@ -137,19 +137,17 @@ void answers() {
           std::vector<Workspace<T>> spaces;
           spaces.push_back(net.workspace(64));
           const auto plain = evaluate<T>(team, spaces, 64, net.layers, activation, {}, x.view(), {labels, {}});
-          const auto judged = served->evaluate(0, x.view(), {labels, {}});
+          const auto judged = served->evaluate(x.view(), {labels, {}});
           check_close(judged.loss, plain.loss, 100 * kTolerance<T> * (1 + plain.loss), "loss");
           check_equal(judged.correct, plain.correct, "correct");
           const auto other = net.served(2);
-          check(other->evaluate(1, x.view(), {labels, {}}).loss == judged.loss,
-                "bit for bit, by any number of threads");
+          check(other->evaluate(x.view(), {labels, {}}).loss == judged.loss, "bit for bit, by any number of threads");
         }
       }
     }
   }
 }
 
-// Both lanes at once, one of them with the helpers and the other without.
 void two_at_once() {
   Random random(92);
   const Perceptron<float> net({20, 64, 64, 4}, {0}, random);
@@ -158,41 +156,21 @@ void two_at_once() {
     Matrix<float> x(samples, 20);
     fill_normal(x.view(), random);
     Matrix<float> expected(samples, 4);
-    served->predict(0, x.view(), expected.view());
-    const auto ask = [&](unsigned lane, bool& same) {
+    served->predict(x.view(), expected.view());
+    const auto ask = [&](bool& same) {
       Matrix<float> out(samples, 4);
       for (int i = 0; i < 100; ++i) {
         std::fill_n(out.flat().data(), out.flat().size(), 0.0F);
-        served->predict(lane, x.view(), out.view());
+        served->predict(x.view(), out.view());
         same = same && std::equal(out.flat().begin(), out.flat().end(), expected.flat().begin());
       }
     };
     bool here = true;
     bool there = true;
-    std::thread other([&] { ask(1, there); });
-    ask(0, here);
+    std::thread other([&] { ask(there); });
+    ask(here);
     other.join();
     check(here && there, "each as if it were alone");
-  }
-}
-
-void pieces_of_work() {
-  for (const unsigned size : {1U, 2U, 5U}) {
-    Helpers helpers(size);
-    check_equal(helpers.size(), size, "members");
-    for (int round = 0; round < 300; ++round) {
-      const std::size_t count = static_cast<std::size_t>(round) % 40;
-      std::vector<std::atomic<int>> taken(count);
-      std::atomic<bool> known{true};
-      const auto sleepers = round % 3 == 0 ? Helpers::Sleepers::leave : Helpers::Sleepers::wake;
-      helpers.run(count, sleepers, [&](unsigned member, std::size_t piece) {
-        if (member >= size) known = false;
-        taken[piece].fetch_add(1);
-      });
-      check(std::all_of(taken.begin(), taken.end(), [](const auto& times) { return times == 1; }), "each piece once");
-      check(known, "by members that there are");
-      if (round % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // long enough to fall asleep
-    }
   }
 }
 
@@ -204,7 +182,7 @@ void what_is_not_finite() {
   std::fill_n(x.flat().data(), 4, 1.0F);
   x.view().row(1)[0] = std::numeric_limits<float>::infinity();
   Matrix<float> out(2, 2);
-  served->predict(0, x.view(), out.view());
+  served->predict(x.view(), out.view());
   check(std::isfinite(out.view().row(0)[0]), "another sample's infinity is no concern of this one");
 }
 
@@ -216,7 +194,6 @@ int main() {
   fact("double products", products<double>);
   fact("float answers", answers<float>);
   fact("double answers", answers<double>);
-  fact("pieces of work", pieces_of_work);
   fact("two passes at once", two_at_once);
   fact("what is not finite", what_is_not_finite);
   return report();

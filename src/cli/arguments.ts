@@ -56,10 +56,10 @@ export function parseLayers(text: string): readonly number[] {
 export function parseActivation(text: string): Activation {
   const named = ACTIVATION_NAMES.find((name) => name === text);
   if (named) return named;
-  const slope = /^leaky-relu:(.+)$/.exec(text)?.[1];
-  if (slope === undefined)
-    throw new InvalidArgumentError(`Expected ${ACTIVATION_NAMES.join(', ')} or leaky-relu:SLOPE.`);
-  return { leakyRelu: parseNumber(slope) };
+  const [, name, number] = /^(leaky-relu|elu):(.+)$/.exec(text) ?? [];
+  if (number === undefined)
+    throw new InvalidArgumentError(`Expected ${ACTIVATION_NAMES.join(', ')}, leaky-relu:SLOPE or elu:ALPHA.`);
+  return name === 'elu' ? { elu: parseNumber(number) } : { leakyRelu: parseNumber(number) };
 }
 
 export function parseInitialisation(text: string): Initialisation {

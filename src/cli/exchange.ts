@@ -23,7 +23,11 @@ export interface ImportFlags extends ImportOptions {
 }
 
 const activationText = (activation: Activation): string =>
-  typeof activation === 'object' ? `leaky-relu:${activation.leakyRelu}` : activation;
+  typeof activation === 'string'
+    ? activation
+    : 'elu' in activation
+      ? `elu:${activation.elu}`
+      : `leaky-relu:${activation.leakyRelu}`;
 
 const networkText = ({ network: { layers, activation, loss } }: Model): string =>
   `${layers.join('-')}, ${activationText(activation)}, ${loss}`;

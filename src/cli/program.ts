@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { graphNames } from '../datasets/graphs.js';
 import { datasetNames } from '../datasets/registry.js';
+import { ACTIVATION_NAMES } from '../network/network.js';
 import { DEFAULTS } from '../solvers/dladmm/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
@@ -212,7 +213,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .option('--layers <widths>', 'widths, inputs first: 784-1000-1000-10 (default: by the data)', parse.parseLayers)
     .option(
       '--activation <name>',
-      `relu, identity, leaky-relu:SLOPE, sigmoid, tanh ${byDefault(DEFAULTS.activation)}; sigmoid-admm sigmoid or tanh`,
+      `${ACTIVATION_NAMES.join(', ')}, leaky-relu:SLOPE, elu:ALPHA ${byDefault(DEFAULTS.activation)}; sigmoid-admm sigmoid or tanh`,
       parse.parseActivation,
     )
     .option(

@@ -5,7 +5,8 @@ export type Dtype = 'float32' | 'float64';
 export interface NativeNetworkOptions {
   readonly dtype: Dtype;
   readonly widths: readonly number[];
-  readonly activation: 'rectifier' | 'sigmoid' | 'tanh';
+  readonly activation: 'rectifier' | 'sigmoid' | 'tanh' | 'elu' | 'silu' | 'gelu' | 'softplus';
+  /** Of a rectifier below 0; the α of elu. */
   readonly slope: number;
   readonly loss: 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-hot-squared-error';
   readonly softmax: 'stable' | 'reference';

@@ -58,8 +58,12 @@ const tensor = (shape: readonly number[], data: Numbers): Tensor =>
 
 // ---------------------------------------------------------------------------------------------------------------- writing
 
-const written = (activation: Activation) =>
-  typeof activation === 'string' ? { name: activation } : { name: 'leaky-relu', slope: activation.leakyRelu };
+function written(activation: Activation): { readonly name: string; readonly slope?: number } {
+  if (typeof activation === 'string') return { name: activation };
+  return 'elu' in activation
+    ? { name: 'elu', slope: activation.elu }
+    : { name: 'leaky-relu', slope: activation.leakyRelu };
+}
 
 function notesOf(note: unknown = {}): readonly (readonly [string, string])[] {
   if (!isObject(note)) throw expected('an object of strings', 'note', note);
@@ -145,10 +149,11 @@ function networkIn(text: string | undefined, refuse: Refuse): Readonly<Record<st
 function activationIn(value: unknown, refuse: Refuse): Activation {
   const { name, slope, ...unknown } = isObject(value) ? value : {};
   const plain = typeof name === 'string' && name !== 'leaky-relu' && slope === undefined;
-  if (Object.keys(unknown).length > 0 || !(plain || name === 'leaky-relu')) {
-    throw refuse(`activation is ${JSON.stringify(value)}, expected { name, and a slope for leaky-relu }`);
+  if (Object.keys(unknown).length > 0 || !(plain || name === 'leaky-relu' || name === 'elu')) {
+    throw refuse(`activation is ${JSON.stringify(value)}, expected { name, and a slope for leaky-relu and elu }`);
   }
-  return plain ? (name as Activation) : { leakyRelu: slope as number };
+  if (plain) return name as Activation;
+  return name === 'elu' ? { elu: slope as number } : { leakyRelu: slope as number };
 }
 
 function notesIn(metadata: Safetensors['metadata'], refuse: Refuse): Note | undefined {

@@ -1,7 +1,7 @@
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { NativeNetworkOptions } from '../core/native.js';
 
-/** How native code takes an activation: a rectifier is x for x > 0 and slope · x elsewhere. */
+/** How native code takes an activation: a rectifier is x for x > 0 and slope · x elsewhere, elu slope · (eˣ − 1). */
 interface NativeActivation {
   readonly activation: NativeNetworkOptions['activation'];
   readonly slope: number;
@@ -13,13 +13,20 @@ const ACTIVATIONS = {
   identity: { activation: 'rectifier', slope: 1 },
   sigmoid: { activation: 'sigmoid', slope: 0 },
   tanh: { activation: 'tanh', slope: 0 },
+  elu: { activation: 'elu', slope: 1 },
+  silu: { activation: 'silu', slope: 0 },
+  gelu: { activation: 'gelu', slope: 0 },
+  softplus: { activation: 'softplus', slope: 0 },
 } as const satisfies Readonly<Record<string, NativeActivation>>;
 
 /** An activation by its name. */
 export type NamedActivation = keyof typeof ACTIVATIONS;
 
-/** f_l of the hidden layers. A leaky ReLU may have any finite slope; the last layer is always linear. */
-export type Activation = NamedActivation | { readonly leakyRelu: number };
+/**
+ * f_l of the hidden layers; the last layer is always linear. A leaky ReLU may have any finite slope. `silu` is x σ(x), `gelu` x Φ(x)
+ * (the exact one), `softplus` log(1 + eˣ), `elu` α (eˣ − 1) for x < 0 with α = 1, or any α above 0 as `{ elu: α }`.
+ */
+export type Activation = NamedActivation | { readonly leakyRelu: number } | { readonly elu: number };
 
 /** Their names. */
 export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly NamedActivation[];
@@ -54,8 +61,11 @@ export const classCount = (loss: Loss, outputs: number): number => (loss === 'hi
 /** What BLAS can count to. */
 const LARGEST_DIMENSION = 2 ** 31 - 1;
 
-export const nativeActivation = (activation: Activation): NativeActivation =>
-  isNamed(activation) ? ACTIVATIONS[activation] : { activation: 'rectifier', slope: activation.leakyRelu };
+export function nativeActivation(activation: Activation): NativeActivation {
+  if (isNamed(activation)) return ACTIVATIONS[activation];
+  if ('elu' in activation) return { activation: 'elu', slope: activation.elu };
+  return { activation: 'rectifier', slope: activation.leakyRelu };
+}
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
 export function checkLayers(layers: unknown): asserts layers is readonly number[] {
@@ -80,8 +90,12 @@ export function checkActivation(activation: unknown): asserts activation is Acti
     if (typeof activation.leakyRelu === 'number' && Number.isFinite(activation.leakyRelu)) return;
     throw expected('a finite slope (0.01 is usual)', 'activation.leakyRelu', activation.leakyRelu, 'ERR_DLADMM_RANGE');
   }
+  if (typeof activation === 'object' && activation !== null && 'elu' in activation) {
+    if (typeof activation.elu === 'number' && activation.elu > 0 && Number.isFinite(activation.elu)) return;
+    throw expected('a finite number above 0 (1 is usual)', 'activation.elu', activation.elu, 'ERR_DLADMM_RANGE');
+  }
   const names = ACTIVATION_NAMES.map((name) => `'${name}'`).join(', ');
-  throw expected(`${names} or { leakyRelu: slope }`, 'activation', activation);
+  throw expected(`${names} or { leakyRelu: slope } or { elu: alpha }`, 'activation', activation);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */

@@ -40,34 +40,24 @@ std::size_t pieces(std::size_t count, std::size_t each) { return (count + each -
 }  // namespace
 
 template <typename T>
-class ServedNetwork<T>::Loan {
- public:
-  explicit Loan(ServedNetwork& network)
-      : network_(network),
-        helpers_(network.lent_.exchange(true, std::memory_order_acquire) ? nullptr : &network.helpers_) {}
-  ~Loan() {
-    if (helpers_ != nullptr) network_.lent_.store(false, std::memory_order_release);
-  }
-  Loan(const Loan&) = delete;
-  Loan& operator=(const Loan&) = delete;
-
-  // Null while another lane has them.
-  [[nodiscard]] Helpers* helpers() const { return helpers_; }
-
- private:
-  ServedNetwork& network_;
-  Helpers* const helpers_;
-};
-
-template <typename T>
-ServedNetwork<T>::ServedNetwork(const Network& network, unsigned threads)
-    : network_(network), threads_(std::max(threads, 1U)), helpers_(threads_) {
+ServedNetwork<T>::ServedNetwork(const Network& network, unsigned threads) : network_(network), team_(threads) {
   for (std::size_t l = 1; l <= network_.layers(); ++l) {
     layers_.push_back({PackedMatrix<T>(network_.outputs(l), network_.inputs(l)), std::vector<T>(network_.outputs(l))});
+    flops_ += 2.0 * static_cast<double>(network_.outputs(l)) * static_cast<double>(network_.inputs(l));
   }
   stride_ = spread<T>(widest(layers_));
-  // The first lane's members, then the second's.
-  for (unsigned i = 0; i < kLanes * threads_; ++i) spaces_.emplace_back(kBlock, stride_, network_.widths.back());
+}
+
+// Of the calling thread, for as long as that lives.
+template <typename T>
+typename ServedNetwork<T>::Scratch& ServedNetwork<T>::scratch() const {
+  thread_local Scratch space;
+  if (space.first.size() < kBlock * stride_) {
+    space.first = Buffer<T>(kBlock * stride_);
+    space.second = Buffer<T>(kBlock * stride_);
+  }
+  if (space.work.size() < 12 * network_.widths.back()) space.work.resize(12 * network_.widths.back());
+  return space;
 }
 
 template <typename T>
@@ -101,10 +91,10 @@ void ServedNetwork<T>::apply_panels(std::size_t l, MatrixView<const T> h, std::s
 
 // Outputs for a block of samples, in one of the two matrices of `space`.
 template <typename T>
-MatrixView<const T> ServedNetwork<T>::forward(MatrixView<const T> x, Workspace<T>& space) const {
+MatrixView<const T> ServedNetwork<T>::forward(MatrixView<const T> x, const Scratch& space) const {
   MatrixView<const T> h = x;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    T* const out = (l % 2 == 0 ? space.first : space.second).flat().data();
+    T* const out = (l % 2 == 0 ? space.first : space.second).data();
     apply_panels(l, h, 0, layers_[l].W.panels(), out);
     h = MatrixView<const T>(out, x.rows, layers_[l].W.outputs(), stride_);
   }
@@ -113,62 +103,57 @@ MatrixView<const T> ServedNetwork<T>::forward(MatrixView<const T> x, Workspace<T
 
 // The same, each layer's outputs shared out.
 template <typename T>
-MatrixView<const T> ServedNetwork<T>::forward_together(Helpers& helpers, Sleepers sleepers, MatrixView<const T> x,
-                                                       Workspace<T>& space) const {
+MatrixView<const T> ServedNetwork<T>::forward_together(Sleepers sleepers, MatrixView<const T> x, const Scratch& space) {
   MatrixView<const T> h = x;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    T* const out = (l % 2 == 0 ? space.first : space.second).flat().data();
+    T* const out = (l % 2 == 0 ? space.first : space.second).data();
     const std::size_t panels = layers_[l].W.panels();
-    helpers.run(pieces(panels, kPanels), sleepers, [&](unsigned, std::size_t piece) {
-      const std::size_t first = piece * kPanels;
-      apply_panels(l, h, first, std::min(kPanels, panels - first), out);
-    });
+    const double flops = 2.0 * static_cast<double>(x.rows * layers_[l].W.inputs() * layers_[l].W.padded_outputs());
+    team_.run(
+        pieces(panels, kPanels), flops,
+        [&](std::size_t piece, unsigned) {
+          const std::size_t first = piece * kPanels;
+          apply_panels(l, h, first, std::min(kPanels, panels - first), out);
+        },
+        sleepers);
     h = MatrixView<const T>(out, x.rows, layers_[l].W.outputs(), stride_);
   }
   return h;
 }
 
-// body(rows, space) for all blocks of samples, by as many threads as there are to be had.
+// body(rows, scratch) for all blocks of samples, by as many threads as there are to be had.
 template <typename T>
 template <typename Body>
-void ServedNetwork<T>::each_block(unsigned lane, std::size_t samples, Body&& body) {
-  const Loan loan(*this);
-  const std::size_t each = samples < 8 * kUnit * threads_ ? kUnit : kBlock;
-  const auto work = [&](unsigned member, std::size_t piece) {
+void ServedNetwork<T>::each_block(std::size_t samples, Body&& body) {
+  const std::size_t each = samples < 8 * kUnit * team_.size() ? kUnit : kBlock;
+  team_.run(pieces(samples, each), flops_ * static_cast<double>(samples), [&](std::size_t piece, unsigned) {
     const std::size_t first = piece * each;
-    body(Rows{first, std::min(each, samples - first)}, space(lane, member));
-  };
-  const std::size_t count = pieces(samples, each);
-  if (loan.helpers() == nullptr || count > Helpers::kMaxPieces) {
-    for (std::size_t piece = 0; piece < count; ++piece) work(0, piece);
-  } else {
-    loan.helpers()->run(count, Sleepers::wake, work);
-  }
+    body(Rows{first, std::min(each, samples - first)}, scratch());
+  });
 }
 
 template <typename T>
-void ServedNetwork<T>::predict(unsigned lane, MatrixView<const T> x, MatrixView<T> out) {
+void ServedNetwork<T>::predict(MatrixView<const T> x, MatrixView<T> out) {
   const auto copy = [&](MatrixView<const T> y, Rows rows) {
     for (std::size_t i = 0; i < rows.count; ++i) std::copy_n(y.row(i), y.columns, out.row(rows.first + i));
   };
   if (x.rows >= kFew) {
-    each_block(lane, x.rows, [&](Rows rows, Workspace<T>& space) {
+    each_block(x.rows, [&](Rows rows, const Scratch& space) {
       copy(forward(x.rows_from(rows.first, rows.count), space), rows);
     });
     return;
   }
-  const Loan loan(*this);
-  auto& own = space(lane, 0);
-  if (loan.helpers() == nullptr) return copy(forward(x, own), {0, x.rows});
-  const auto sleepers = Clock::now() - last_few_ < kBusy ? Sleepers::wake : Sleepers::leave;
-  copy(forward_together(*loan.helpers(), sleepers, x, own), {0, x.rows});
-  last_few_ = Clock::now();
+  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+  const std::chrono::nanoseconds last(last_few_.load(std::memory_order_relaxed));
+  copy(forward_together(now - last < kBusy ? Sleepers::wake : Sleepers::leave, x, scratch()), {0, x.rows});
+  last_few_.store(std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count(),
+                  std::memory_order_relaxed);
 }
 
 template <typename T>
-ForwardLoss ServedNetwork<T>::evaluate(unsigned lane, MatrixView<const T> x, const Targets<T>& targets) {
+ForwardLoss ServedNetwork<T>::evaluate(MatrixView<const T> x, const Targets<T>& targets) {
   std::vector<ForwardLoss> parts(pieces(x.rows, kUnit));
-  each_block(lane, x.rows, [&](Rows rows, Workspace<T>& space) {
+  each_block(x.rows, [&](Rows rows, Scratch& space) {
     const auto outputs = forward(x.rows_from(rows.first, rows.count), space);
     const std::size_t n = outputs.columns;
     const std::span<double> z = std::span(space.work).subspan(0, n);
@@ -184,10 +169,7 @@ ForwardLoss ServedNetwork<T>::evaluate(unsigned lane, MatrixView<const T> x, con
     }
   });
   ForwardLoss total;
-  for (const auto& part : parts) {
-    total.loss += part.loss;
-    total.correct += part.correct;
-  }
+  for (const auto& part : parts) total += part;
   return total;
 }
 

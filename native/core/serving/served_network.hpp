@@ -9,17 +9,16 @@
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/packed.hpp"
-#include "core/parallel/helpers.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 
-// What it says of a sample has the same bits whether the sample comes alone or among others, whichever threads answer.
-// Two threads may ask at once, each in its own lane: one of them has the helpers, the other works alone.
+// What it says of a sample has the same bits whether the sample comes alone or among others, whichever threads answer,
+// and however many ask at once. It holds its weights and nothing else: threads are the process's, and each keeps the
+// scratch memory that a pass takes for whichever network comes next.
 template <typename T>
 class ServedNetwork {
  public:
-  static constexpr unsigned kLanes = 2;
-
   // Parameters are zero until they are set. Throws std::bad_alloc.
   ServedNetwork(const Network& network, unsigned threads);
 
@@ -30,38 +29,35 @@ class ServedNetwork {
   void set_layer(std::size_t l, MatrixView<const T> W, std::span<const T> b);
 
   // out <- outputs of the network. x: samples x n_0, out: samples x n_L.
-  void predict(unsigned lane, MatrixView<const T> x, MatrixView<T> out);
+  void predict(MatrixView<const T> x, MatrixView<T> out);
 
   // R of the outputs, summed over the samples in an order that is always the same, and how many are correct.
-  ForwardLoss evaluate(unsigned lane, MatrixView<const T> x, const Targets<T>& targets);
+  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
 
  private:
   struct Layer {
     PackedMatrix<T> W;
     std::vector<T> b;
   };
-  using Sleepers = Helpers::Sleepers;
-  using Clock = std::chrono::steady_clock;
+  // The outputs of one layer, and of the next; what a loss works in.
+  struct Scratch {
+    Buffer<T> first, second;
+    std::vector<double> work;
+  };
 
-  // The helpers, where no other lane has them.
-  class Loan;
-
-  MatrixView<const T> forward(MatrixView<const T> x, Workspace<T>& space) const;
-  MatrixView<const T> forward_together(Helpers& helpers, Sleepers sleepers, MatrixView<const T> x,
-                                       Workspace<T>& space) const;
+  Scratch& scratch() const;
+  MatrixView<const T> forward(MatrixView<const T> x, const Scratch& space) const;
+  MatrixView<const T> forward_together(Sleepers sleepers, MatrixView<const T> x, const Scratch& space);
   void apply_panels(std::size_t l, MatrixView<const T> h, std::size_t first, std::size_t count, T* out) const;
   template <typename Body>
-  void each_block(unsigned lane, std::size_t samples, Body&& body);
-  Workspace<T>& space(unsigned lane, unsigned member) { return spaces_[lane * threads_ + member]; }
+  void each_block(std::size_t samples, Body&& body);
 
   Network network_;
   std::vector<Layer> layers_;
-  std::size_t stride_ = 0;  // of the rows of a workspace
-  unsigned threads_;
-  std::vector<Workspace<T>> spaces_;  // one a member, for each lane
-  Helpers helpers_;
-  std::atomic<bool> lent_{false};
-  Clock::time_point last_few_{};  // when few samples were last asked for with the helpers at hand
+  std::size_t stride_ = 0;  // of the rows of a scratch matrix
+  double flops_ = 0;        // of a sample
+  Team team_;
+  std::atomic<std::int64_t> last_few_{0};  // when few samples were last asked for, ns of the steady clock
 };
 
 }  // namespace dladmm

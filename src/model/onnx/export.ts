@@ -88,22 +88,56 @@ function slopeOf(slope: number): number {
   if (Number.isFinite(Math.fround(slope))) return slope;
   throw expected(
     'a number finite in float32, which ONNX is written in,',
-    'the slope of leakyRelu',
+    'the slope of the activation',
     slope,
     'ERR_DLADMM_NON_FINITE',
   );
-}
-
-function activationNode(activation: Activation, name: string, input: string, output: string): Draft<OnnxNode> {
-  if (typeof activation === 'string') return node(OPERATORS[activation], name, [input], output);
-  const alpha = { name: 'alpha', float: slopeOf(activation.leakyRelu), type: ATTRIBUTE_TYPE.float };
-  return node('LeakyRelu', name, [input], output, [alpha]);
 }
 
 /** A part of the graph, with the numbers that its nodes take. */
 interface Part {
   readonly nodes: readonly Draft<OnnxNode>[];
   readonly initializers: readonly Uint8Array[];
+}
+
+/** f from the value `input` to `output`; `name` begins the names of its nodes and values. */
+function activationPart(activation: Activation, name: string, input: string, output: string): Part {
+  if (activation === 'silu') {
+    const nodes = [
+      node('Sigmoid', `${name}.gate`, [input], `${name}.s`),
+      node('Mul', name, [input, `${name}.s`], output),
+    ];
+    return { nodes, initializers: [] };
+  }
+  if (activation === 'gelu') {
+    // x (1 + erf(x / √2)) / 2: readers older than the operator Gelu, of version 20, take it too.
+    const numbers = { root: Math.SQRT2, one: 1, half: 0.5 };
+    const of = (part: string): string => `${name}.${part}`;
+    return {
+      initializers: Object.entries(numbers).map(([part, number]) => initializer(of(part), [], [number])),
+      nodes: [
+        node('Div', of('scaling'), [input, of('root')], of('t')),
+        node('Erf', of('erf'), [of('t')], of('e')),
+        node('Add', of('gate'), [of('e'), of('one')], of('g')),
+        node('Mul', of('product'), [input, of('g')], of('p')),
+        node('Mul', name, [of('p'), of('half')], output),
+      ],
+    };
+  }
+  const one = (op: string, alpha?: number): Part => ({
+    nodes: [
+      node(
+        op,
+        name,
+        [input],
+        output,
+        alpha === undefined ? [] : [{ name: 'alpha', float: slopeOf(alpha), type: ATTRIBUTE_TYPE.float }],
+      ),
+    ],
+    initializers: [],
+  });
+  if (typeof activation === 'string') return one(OPERATORS[activation]);
+  return 'elu' in activation ? one('Elu', activation.elu) : one('LeakyRelu', activation.leakyRelu);
 }
 
 /** (x − mean) · scale, as two nodes: folded into W_1 it would cost float32 the digits of a large mean. */
@@ -126,15 +160,14 @@ function layerPart({ network, weights, biases }: OnnxParts, l: number, input: st
   const [weight, bias] = [`${2 * (l - 1)}.weight`, `${2 * (l - 1)}.bias`];
   const z = l < layers.length - 1 && activation !== 'identity' ? `z${l}` : output;
   const gemm = node('Gemm', `layer${l}`, [input, weight, bias], z, [wholeAttribute('transB', 1)]);
+  const activated = z === output ? undefined : activationPart(activation, `activation${l}`, z, output);
   return {
     initializers: [
       initializer(weight, [outputs, inputs], weights[l - 1] as Numbers),
       initializer(bias, [outputs], biases[l - 1] as Numbers),
+      ...(activated?.initializers ?? []),
     ],
-    nodes:
-      z === output || activation === 'identity'
-        ? [gemm]
-        : [gemm, activationNode(activation, `activation${l}`, z, output)],
+    nodes: [gemm, ...(activated?.nodes ?? [])],
   };
 }
 

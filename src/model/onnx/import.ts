@@ -12,6 +12,7 @@ import {
   checkLoss,
   classCount,
   type Loss,
+  nativeActivation,
 } from '../../network/network.js';
 import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
 import { foldStandardisation, type Standardisation } from '../../samples/standardise.js';
@@ -106,8 +107,10 @@ function lossOf({ end }: OnnxPerceptron, given: Loss | undefined, written: Writt
   return loss;
 }
 
-const isNear = (a: Activation, b: Activation): boolean =>
-  a === b || (typeof a === 'object' && typeof b === 'object' && Math.fround(a.leakyRelu) === Math.fround(b.leakyRelu));
+const isNear = (a: Activation, b: Activation): boolean => {
+  const [one, other] = [a, b].map(nativeActivation);
+  return one?.activation === other?.activation && Math.fround(one?.slope ?? 0) === Math.fround(other?.slope ?? 0);
+};
 
 /** f_l, which is the same for all hidden layers. */
 function activationOf({ layers }: OnnxPerceptron, written: Written | undefined, file: string): Activation {

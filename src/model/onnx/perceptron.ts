@@ -6,7 +6,7 @@
 import type { Numbers } from '../../core/native.js';
 import { dtypeOf, zeros } from '../../core/numbers.js';
 import type { Activation } from '../../network/network.js';
-import { activationNamed, OPERATORS } from './activations.js';
+import { activationOf, gatedOf, OPERATORS } from './activations.js';
 import { floatAttribute, Graph, inRange, nameOf, swapped, wholeAttribute } from './graph.js';
 import { attributeOf, floatsIn, type OnnxModel, sizeOf, textsIn, wholesIn } from './proto.js';
 import type { OnnxNode, OnnxValue } from './schema.js';
@@ -112,13 +112,6 @@ function matMul(graph: Graph, node: OnnxNode): OnnxLayer {
   return { ...layer, bias: zeros(dtypeOf(layer.weights), layer.outputs) };
 }
 
-function activationOf(graph: Graph, node: OnnxNode): Activation | undefined {
-  const named = activationNamed(node.op);
-  if (named) return named;
-  if (node.op !== 'LeakyRelu') return undefined;
-  return { leakyRelu: inRange(graph, node, 'alpha', floatAttribute(node, 'alpha', 0.01)) };
-}
-
 // ------------------------------------------------------------------------------------------------------------------ chain
 
 /** What a node between the input and the first layer does to the features. */
@@ -161,6 +154,14 @@ function checkPassing(graph: Graph, node: OnnxNode, columns: number | undefined)
   }
 }
 
+/** The chain with an activation behind its last layer, where one may stand there. */
+function activate(chain: Chain, activation: Activation | undefined, node: OnnxNode): Chain | undefined {
+  const { layers, open, end } = chain;
+  const last = layers.at(-1);
+  if (!last || !activation || open === 'layer' || end !== 'none') return undefined;
+  return { ...chain, layers: [...layers.slice(0, -1), { ...last, activation, node: nameOf(node) }], open: 'layer' };
+}
+
 function follow(graph: Graph, node: OnnxNode, value: string, chain: Chain): Chain {
   const { layers, open, end } = chain;
   const last = layers.at(-1);
@@ -185,10 +186,8 @@ function follow(graph: Graph, node: OnnxNode, value: string, chain: Chain): Chai
     const bias = biasOf(graph, node, last.bias, index, node.op === 'Add' ? 1 : -1);
     return { ...chain, layers: [...layers.slice(0, -1), { ...last, bias }] };
   }
-  const activation = activationOf(graph, node);
-  if (last && activation && open !== 'layer' && end === 'none') {
-    return { ...chain, layers: [...layers.slice(0, -1), { ...last, activation, node: nameOf(node) }], open: 'layer' };
-  }
+  const activated = activate(chain, activationOf(graph, node), node);
+  if (activated) return activated;
   if (last && open !== 'layer' && end === 'none' && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
     if (![1, -1].includes(wholeAttribute(node, 'axis', -1))) {
       throw graph.refusal(`${nameOf(node)} is over samples and not over classes`);
@@ -277,6 +276,13 @@ export function perceptronOf(model: OnnxModel, file: string): OnnxPerceptron {
   const aside: OnnxNode[] = [];
   // Every node is met once at most: more steps than nodes would be a circle.
   for (let left = model.nodes.length; ; left -= 1) {
+    const gated = gatedOf(graph, value);
+    const activated = gated && activate(chain, gated.activation, gated.node);
+    if (activated && left > 0) {
+      chain = activated;
+      value = gated.output;
+      continue;
+    }
     const next: OnnxNode[] = [];
     for (const node of graph.consumersOf(value)) (isAside(graph, node, value) ? aside : next).push(node);
     const [node, other] = next;

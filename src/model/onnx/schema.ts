@@ -27,6 +27,7 @@ const ATTRIBUTE = {
   name: [1, text],
   float: [2, float],
   whole: [3, whole],
+  text: [4, text],
   tensor: [5, bytes],
   floats: [7, fixed(4)],
   wholes: [8, wholes],

@@ -30,6 +30,11 @@ const ACTIVATIONS: readonly Activation[] = [
   { leakyRelu: 0.01 },
   { leakyRelu: -0.5 },
   { leakyRelu: 2 },
+  'elu',
+  { elu: 0.5 },
+  'silu',
+  'gelu',
+  'softplus',
 ];
 const LOSSES: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
 

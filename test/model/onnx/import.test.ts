@@ -59,6 +59,32 @@ describe('an ONNX network becomes a model that says what onnxruntime says', () =
     expect(model.network.activation).toEqual({ leakyRelu: 0.2 });
   });
 
+  it.each<[string, unknown, readonly TestNode[]]>([
+    ['Elu', 'elu', [node('Elu', ['z1'], 'a1')]],
+    ['Elu with alpha', { elu: 0.25 }, [node('Elu', ['z1'], 'a1', { alpha: { float: 0.25 } })]],
+    ['Softplus', 'softplus', [node('Softplus', ['z1'], 'a1')]],
+    ['Gelu', 'gelu', [node('Gelu', ['z1'], 'a1')]],
+    ['x · σ(x)', 'silu', [node('Sigmoid', ['z1'], 's'), node('Mul', ['s', 'z1'], 'a1')]],
+    [
+      'x (1 + erf(x / √2)) / 2',
+      'gelu',
+      [
+        node('Div', ['z1', 'root'], 't'),
+        node('Erf', ['t'], 'e'),
+        node('Add', ['e', 'one'], 'g'),
+        node('Mul', ['z1', 'g'], 'p'),
+        node('Mul', ['p', 'half'], 'a1'),
+      ],
+    ],
+  ])('with the activation %s', async (_, activation, nodes) => {
+    const scalars = [['root', Math.SQRT2] as const, ['one', 1] as const, ['half', 0.5] as const].map(([name, value]) =>
+      tensor(name, [], Float32Array.of(value)),
+    );
+    const [first, , last] = torch as readonly [TestNode, TestNode, TestNode];
+    using model = await agrees(onnx([first, ...nodes, last], [...all, ...scalars]), logits);
+    expect(model.network.activation).toEqual(activation);
+  });
+
   it('as Keras has it: MatMul, Add, a softmax', async () => {
     const nodes = [
       node('MatMul', ['x', 'W1'], 'm1'),
@@ -211,6 +237,12 @@ describe('what is no multilayer perceptron is refused by the name of its node', 
     ],
     ['a bias of another length', [node('Gemm', ['x', 'W1', 'b2'], 'y', gemm)], all, /has shape \[2\], expected \[4\]/],
     ['two activations', [first, node('Relu', ['z1'], 'a'), node('Tanh', ['a'], 'y')], all, /\(Tanh\) has no place/],
+    [
+      'a gate of something else',
+      [first, node('Sigmoid', ['z1'], 's'), node('Mul', ['z1', 'z1'], 'a')],
+      all,
+      /branch off/,
+    ],
     ['an activation at the end', torch.slice(0, 2), all, /\(Relu\) follows the last layer/],
     ['no layer', [node('Identity', ['x'], 'y')], all, /no layer follows its input/],
     ['a branch', [...torch, node('Add', ['a1', 'b1'], 'q')], all, /branch off the same value/],

@@ -98,7 +98,7 @@ export function onnx(
 ): Uint8Array {
   return encode(MODEL, {
     irVersion: 8,
-    opsets: [{ version: 17 }],
+    opsets: [{ version: 20 }],
     graphs: [
       {
         name: 'main_graph',
