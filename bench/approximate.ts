@@ -3,12 +3,6 @@
  * ReLU networks and SGD on sigmoid networks of the depths and widths that the paper lists. The error is the mean squared
  * error over the points, the smallest over the epochs.
  *
- *     npm run --silent bench:approximate -- [--tasks x2,uv,l1-radial,l2-radial] [--methods admm,frozen,sgd,adam,sgd-sigmoid]
- *                                           [--trials 3] [--points 1000] [--epochs 2000] [--threads N] [--out FOLDER]
- *                                           [--svg FILE] [--fresh] [--json]
- *     npm run --silent bench:approximate -- --layers [--tasks x2,uv] [--trials 5] [--epochs 500]
- *     npm run --silent bench:approximate -- --kkt [--epochs 5000]
- *
  * Writes bench/results/approximate-TASK.json after every trial and docs/approximate.svg at the end. A trial that is there
  * already, with the same seed, points and epochs, is not run again, so a long run may be stopped and resumed; `--fresh`
  * begins anew. `--layers` tells how much each layer adds to what the last one does alone, `--kkt` how the

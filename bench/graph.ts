@@ -2,10 +2,6 @@
  * dlADMM on graph convolutional networks beside Adam, and BADM and SISA on the graphs that BADM's paper would have them on:
  * test accuracy, seconds an iteration and peak memory.
  *
- *     npm run --silent bench:graph -- [--graphs cora,citeseer,coauthor-cs,coauthor-physics,dblp] [--methods dladmm,adam,badm,sisa]
- *                                     [--seeds 20] [--splits 10] [--threads N] [--data-dir FOLDER] [--out FOLDER] [--svg FILE]
- *                                     [--json] [--again]
- *
  * Cora and Citeseer have the split of Planetoid, and the seeds are those of the initialisation. The others are split at
  * random by the seed, 20 nodes of each class to train on, 30 to watch, the rest to test on. The accuracy is that of the
  * last iteration.

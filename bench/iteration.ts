@@ -3,9 +3,6 @@
  * do without, at the best rate that this machine reaches for each shape in the same run; and which update spends what lies
  * above it.
  *
- *     npm run --silent bench:iteration -- [--solver dladmm | sigmoid-admm] [--layers 784-1000-1000-10] [--samples 60000] [--dtype float32]
- *                                         [--threads N] [--rounds 5] [--json]
- *
  * Two child processes take turns, so that a drift of the machine's speed meets both: one trains, the other multiplies.
  */
 import { factorFlops, floorProducts, ITERATION_WAYS, SOLVERS } from './floor/iteration.js';

@@ -5,9 +5,6 @@
  * one whose training accuracy at iteration 10 is nearest to the paper's runs in full. Where one start is named, it runs in
  * full at once.
  *
- *     npm run --silent bench:kdd -- --data mnist|fashion-mnist [--methods sgd,adagrad,adadelta,adam] [--iterations 200]
- *                                   [--select 20] [--starts gaussian,he,glorot] [--samples M] [--layers …] [--data-dir FOLDER] [--out FILE] [--json]
- *
  * Writes bench/results/kdd-DATA.json after every iteration; what it already holds is not run again.
  */
 import { availableParallelism } from 'node:os';

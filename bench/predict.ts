@@ -1,9 +1,6 @@
 /**
  * How long a prediction takes, beside onnxruntime-node and TensorFlow.js (wasm) on the same weights: one row, and a batch.
  *
- *     npm run --silent bench:predict -- [--install] [--layers 784-1000-1000-10] [--batch 256] [--seconds 20] [--processes N]
- *                                       [--out FILE] [--json]
- *
  * `--install` first installs what is compared with into bench/predict (about 600 MB). All answer in one process, by turns and
  * with a pause in between, so that a drift of the machine's speed meets all and nobody's threads are still awake when the
  * next one begins. A ratio is the median over the rounds of the ratios of a round's medians. `--processes` measures in so
