@@ -14,19 +14,16 @@ export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './mo
 export { type ImportOptions, importOnnx } from './model/onnx/import.js';
 export { importStateDict, type StateDictOptions } from './model/state-dict.js';
 export type { GraphInitialisation } from './network/graph-initialisation.js';
-export type { Initialisation, Parameters, ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
+export type { Initialisation, ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
+export type { Metrics } from './network/metrics.js';
 export type { Activation, Loss, Network } from './network/network.js';
-export type {
-  ArrivingSamples,
-  LabelledBlock,
-  LabelledRow,
-  RowsLike,
-  StreamItem,
-} from './samples/arriving.js';
+export type { Parameters } from './network/parameters.js';
+export type { Standardisation } from './network/standardisation.js';
+export type { ArrivingSamples, LabelledBlock, LabelledRow, RowsLike, StreamItem } from './samples/arriving.js';
 export type { LabelKind, Labels } from './samples/classes.js';
 export type { Column } from './samples/columns.js';
 export type { GraphLike, GraphSamples, NodesLike } from './samples/graph-samples.js';
-export type { Standardisation } from './samples/standardise.js';
+export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
 export type { BadmOptions, SisaOptions } from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
@@ -76,15 +73,11 @@ export {
   MinibatchState,
   type MinibatchStateOptions,
 } from './solvers/minibatch/state.js';
-export type {
-  LabelledSamples,
-  StartOptions,
-  StateOptions,
-  SweepPenalties,
-  SweepResult,
-} from './solvers/shared/layered-state.js';
+export type { CheckpointOptions } from './solvers/shared/checkpoint-options.js';
+export type { StartOptions, StateOptions, SweepPenalties, SweepResult } from './solvers/shared/layered-state.js';
 export { LayeredState } from './solvers/shared/layered-state.js';
 export type { CommonOptions, EarlyStopping } from './solvers/shared/options.js';
+export type { Penalties } from './solvers/shared/penalties.js';
 export type {
   AnyRecord,
   CheckpointRecord,
@@ -96,13 +89,12 @@ export type {
   GraphUpdateRecord,
   IterationRecord,
   Measures,
-  Metrics,
   ProgressRecord,
   SigmoidRecord,
   SweepWork,
   UpdateRecord,
 } from './solvers/shared/record.js';
-export type { Penalties, PenaltyRule, Schedule } from './solvers/shared/schedule.js';
+export type { PenaltyRule, Schedule } from './solvers/shared/schedule.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -144,7 +136,6 @@ export {
 export type { Csr } from './tensor/csr.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
 export type { Matrix } from './tensor/matrix.js';
-export type { CheckpointOptions } from './training/checkpoint-options.js';
 export {
   GRAPH_SOLVERS,
   type GraphTrainOptions,

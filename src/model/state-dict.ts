@@ -1,10 +1,11 @@
 /** State dicts of PyTorch as safetensors: the weights and biases of linear layers, whatever their names. */
+
 import { given } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { decodeSafetensors, type Tensor } from '../formats/safetensors.js';
-import type { Parameters } from '../network/initialisation.js';
 import { type Activation, checkActivation, checkClasses, classCount } from '../network/network.js';
+import type { Parameters } from '../network/parameters.js';
 import { fromBfloat16, fromFloat16 } from '../tensor/half.js';
 import { Model } from './model.js';
 import { bytesOf, checkImportOptions, type ImportOptions, typedParameters } from './onnx/import.js';

@@ -1,12 +1,13 @@
 import { classCount, classifies } from '../network/network.js';
-import type { LabelledSamples } from '../solvers/shared/layered-state.js';
+import type { Standardisation } from '../network/standardisation.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { asSamples } from '../tensor/inputs.js';
 import { type ArrivalRules, type ArrivingSamples, arrivingSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import type { Column } from './columns.js';
-import { learnFrom, type Standardisation, standardised } from './standardise.js';
+import type { LabelledSamples } from './samples.js';
+import { learnFrom, standardised } from './standardise.js';
 
 /** What a training set teaches about samples: the model keeps it, and whatever it is given goes through it. */
 export interface Learnt extends ClassNames {

@@ -3,8 +3,10 @@ import { toJson } from '../core/json.js';
 import { fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
 import { packageVersion } from '../core/version.js';
 import { checkWritable } from '../formats/atomic-file.js';
-import type { Parameters } from '../network/initialisation.js';
+import type { Parameters } from '../network/parameters.js';
+
 import { TRAINING_SET } from '../samples/samples.js';
+import type { CheckpointPlan } from '../solvers/shared/checkpoint-options.js';
 import type { Persistence, TakeUp } from '../solvers/shared/engine.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
@@ -17,7 +19,6 @@ import {
   removeLeftovers,
   writeCheckpoint,
 } from './checkpoint-file.js';
-import type { CheckpointPlan } from './checkpoint-options.js';
 
 /** The model that early stopping keeps. */
 export interface BestModel {

@@ -1,9 +1,11 @@
 import { checkObject, oneOf } from '../core/checks.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
-import type { Initialisation, Parameters } from '../network/initialisation.js';
+import type { Initialisation } from '../network/initialisation.js';
+import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
 import { type GraphSamples, graphSamplesOf } from '../samples/graph-samples.js';
+import type { LabelledSamples } from '../samples/samples.js';
 import { type DladmmOptions, dladmmPlanOf } from '../solvers/dladmm/options.js';
 import { openGraph } from '../solvers/dladmm-gcn/engine.js';
 import { type DladmmGraphOptions, dladmmGraphPlanOf } from '../solvers/dladmm-gcn/options.js';
@@ -18,7 +20,7 @@ import { type MinibatchOptions, minibatchPlanOf } from '../solvers/minibatch/opt
 import type { AnySamples, Engine, TakeUp } from '../solvers/shared/engine.js';
 import { startOn } from '../solvers/shared/going-on.js';
 import { type LayeredPlan, openLayered } from '../solvers/shared/layered-engine.js';
-import type { LabelledSamples } from '../solvers/shared/layered-state.js';
+
 import type { CommonPlan } from '../solvers/shared/options.js';
 import type {
   EpochRecord,

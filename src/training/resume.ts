@@ -6,12 +6,12 @@ import { packageVersion } from '../core/version.js';
 import type { Activation, Loss } from '../network/network.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { LearningRate } from '../solvers/gradient/algorithm.js';
+import type { CheckpointOptions } from '../solvers/shared/checkpoint-options.js';
 import type { AnyRecord } from '../solvers/shared/record.js';
 import type { Schedule } from '../solvers/shared/schedule.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { isFunctionMark, kernelHere, type StoredTraining, storedOptionsOf, storedTrainingOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
-import type { CheckpointOptions } from './checkpoint-options.js';
 import { type Plan, planOf, type TrainOptions } from './plan.js';
 import { type FitResult, Training, type TrainingData } from './training.js';
 

@@ -3,6 +3,7 @@ import { DlAdmmError } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
+import type { Metrics } from '../network/metrics.js';
 import { evaluationSet, type Learnt, trainingSet } from '../samples/arrival.js';
 import type { ArrivingSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph, type NodesLike } from '../samples/graph-samples.js';
@@ -17,7 +18,6 @@ import type {
   EpochRecord,
   GraphRecord,
   IterationRecord,
-  Metrics,
   ProgressRecord,
   SigmoidRecord,
 } from '../solvers/shared/record.js';

@@ -2,7 +2,6 @@ import { checkKeys, checkObject, oneOf } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Dtype, Numbers } from '../../core/native.js';
 import { readWholeFile } from '../../formats/atomic-file.js';
-import type { Parameters } from '../../network/initialisation.js';
 import {
   type Activation,
   checkActivation,
@@ -11,8 +10,10 @@ import {
   classCount,
   type Loss,
 } from '../../network/network.js';
+import type { Parameters } from '../../network/parameters.js';
+import { foldStandardisation, type Standardisation } from '../../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
-import { foldStandardisation, type Standardisation } from '../../samples/standardise.js';
+
 import { Model } from '../model.js';
 import { CLASSES_KEY, NETWORK_KEY } from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './graph.js';

@@ -4,8 +4,9 @@ import { drawGraphWeights, type GraphInitialisation } from '../../network/graph-
 import type { Network } from '../../network/network.js';
 import type { CheckedGraphSamples, NodesLike } from '../../samples/graph-samples.js';
 import type { Engine } from '../shared/engine.js';
+import type { Penalties } from '../shared/penalties.js';
 import type { GraphRecord } from '../shared/record.js';
-import type { Penalties } from '../shared/schedule.js';
+
 import type { GraphBlock, GraphUpdate } from '../shared/sweep.js';
 import { GraphState, type GraphSweepPenalties } from './state.js';
 

@@ -10,8 +10,9 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
-import { checkNumbers } from '../../network/initialisation.js';
+import { type Metrics, metricsOf } from '../../network/metrics.js';
 import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from '../../network/network.js';
+import { checkNumbers } from '../../network/parameters.js';
 import {
   type CheckedGraphSamples,
   type GraphSamples,
@@ -19,8 +20,8 @@ import {
   labelledNodes,
   type NodesLike,
 } from '../../samples/graph-samples.js';
-import { checkMemory, metricsOf } from '../../samples/samples.js';
-import type { GraphMeasures, GraphUpdateRecord, Metrics } from '../shared/record.js';
+import { checkMemory } from '../../samples/samples.js';
+import type { GraphMeasures, GraphUpdateRecord } from '../shared/record.js';
 import { checkedGraphUpdate, type GraphBlock, type GraphUpdate } from '../shared/sweep.js';
 
 /** What a state is made of, checked. */

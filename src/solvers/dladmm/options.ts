@@ -3,8 +3,9 @@ import { type Initialisation, initialisationOf } from '../../network/initialisat
 import type { LayeredPlan } from '../shared/layered-engine.js';
 import { checkStart, type StartOptions } from '../shared/layered-state.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
+import { checkPenalties, type Penalties } from '../shared/penalties.js';
 import type { IterationRecord } from '../shared/record.js';
-import { checkPenalties, type Penalties, type Schedule, startSchedule } from '../shared/schedule.js';
+import { type Schedule, startSchedule } from '../shared/schedule.js';
 import { type StepChoices, stepChoicesOf } from '../shared/step.js';
 import { listUpdates, type Sweep } from '../shared/sweep.js';
 import { dladmmSweep } from './algorithm.js';

@@ -1,8 +1,8 @@
 import type { Dtype, Numbers } from '../../core/native.js';
 import { seededRandom } from '../../core/random.js';
 import { drawGraphWeights, type GraphInitialisation } from '../../network/graph-initialisation.js';
-import type { Parameters } from '../../network/initialisation.js';
 import type { Network } from '../../network/network.js';
+import type { Parameters } from '../../network/parameters.js';
 import type { CheckedGraphSamples } from '../../samples/graph-samples.js';
 import type { GradientMethod } from '../gradient/algorithm.js';
 import type { Engine } from '../shared/engine.js';

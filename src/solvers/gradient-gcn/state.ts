@@ -8,7 +8,7 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
-import { checkNumbers } from '../../network/initialisation.js';
+import { type Metrics, metricsOf } from '../../network/metrics.js';
 import {
   checkActivation,
   checkLayers,
@@ -17,11 +17,11 @@ import {
   type Network,
   nativeActivation,
 } from '../../network/network.js';
+import { checkNumbers } from '../../network/parameters.js';
 import { type CheckedGraphSamples, type GraphSamples, graphSamplesOf } from '../../samples/graph-samples.js';
-import { checkMemory, metricsOf } from '../../samples/samples.js';
+import { checkMemory } from '../../samples/samples.js';
 import { type GradientMethod, type Method, methodOf, ratesOf } from '../gradient/algorithm.js';
 import type { StepsResult } from '../gradient/state.js';
-import type { Metrics } from '../shared/record.js';
 
 /** What a training of a graph convolutional network by gradients is made of. */
 export interface GraphGradientStateOptions {

@@ -8,9 +8,10 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
+import type { Metrics } from '../../network/metrics.js';
 import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from '../../network/network.js';
 import type { LabelledSamples } from '../../samples/samples.js';
-import type { Metrics } from '../shared/record.js';
+
 import { StateHandle } from '../shared/state-handle.js';
 import { type GradientMethod, type Method, methodOf, ratesOf } from './algorithm.js';
 

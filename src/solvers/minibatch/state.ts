@@ -8,6 +8,7 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
+import type { Metrics } from '../../network/metrics.js';
 import {
   checkActivation,
   checkLayers,
@@ -18,7 +19,7 @@ import {
 } from '../../network/network.js';
 import type { LabelledSamples } from '../../samples/samples.js';
 import type { LearningRate } from '../gradient/algorithm.js';
-import type { Metrics } from '../shared/record.js';
+
 import { StateHandle } from '../shared/state-handle.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';

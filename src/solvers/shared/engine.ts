@@ -1,8 +1,10 @@
 import type { NativeState, Numbers } from '../../core/native.js';
-import type { Parameters } from '../../network/initialisation.js';
+import type { Metrics } from '../../network/metrics.js';
+import type { Parameters } from '../../network/parameters.js';
 import type { NodesLike } from '../../samples/graph-samples.js';
-import type { LabelledSamples } from './layered-state.js';
-import type { Metrics, ProgressRecord } from './record.js';
+import type { LabelledSamples } from '../../samples/samples.js';
+
+import type { ProgressRecord } from './record.js';
 import type { AnyBlock } from './sweep.js';
 
 /** What {@link Training} adds to the record of an engine. */

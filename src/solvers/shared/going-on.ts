@@ -1,7 +1,7 @@
 import { DlAdmmError } from '../../core/errors.js';
 import type { Initialisation } from '../../network/initialisation.js';
+import { foldStandardisation, unfoldStandardisation } from '../../network/standardisation.js';
 import type { Learnt } from '../../samples/arrival.js';
-import { foldStandardisation, unfoldStandardisation } from '../../samples/standardise.js';
 
 /**
  * Where a training begins, now that its samples are known. Parameters of a model are made to say of raw features what

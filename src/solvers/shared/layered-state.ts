@@ -10,7 +10,7 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
-import { checkNumbers } from '../../network/initialisation.js';
+import type { Metrics } from '../../network/metrics.js';
 import {
   checkActivation,
   checkLayers,
@@ -20,8 +20,9 @@ import {
   type Network,
   nativeActivation,
 } from '../../network/network.js';
+import { checkNumbers } from '../../network/parameters.js';
 import type { LabelledSamples } from '../../samples/samples.js';
-import type { Measures, Metrics, UpdateRecord } from './record.js';
+import type { Measures, UpdateRecord } from './record.js';
 import { StateHandle } from './state-handle.js';
 import { checkStepKinds, type StepKind, type StepKinds } from './step.js';
 import { type Block, checkedUpdate, type Update } from './sweep.js';

@@ -1,13 +1,6 @@
-import type { Penalties } from './schedule.js';
+import type { Metrics } from '../../network/metrics.js';
+import type { Penalties } from './penalties.js';
 import type { ConstraintUpdate, GraphUpdate, Update } from './sweep.js';
-
-/** Loss and accuracy of the network (not of the split variables) on a set of samples. */
-export interface Metrics {
-  /** R of the network's outputs, averaged over the samples. */
-  readonly loss: number;
-  /** Share of samples whose largest output is the label's; classification only. */
-  readonly accuracy?: number;
-}
 
 /** What one update did. Fields that do not apply to its block are absent. */
 export interface UpdateRecord extends Update {

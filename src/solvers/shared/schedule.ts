@@ -1,18 +1,7 @@
-import { checkKeys, whole } from '../../core/checks.js';
+import { checkKeys, positive, whole } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
+import { checkPenalties, PENALTIES, type Penalties } from './penalties.js';
 import type { IterationRecord } from './record.js';
-
-/** The penalties and the first step sizes that the searches try; they may change from iteration to iteration. */
-export interface Penalties {
-  /** ν, of the hidden constraints. */
-  readonly nu: number;
-  /** ρ, of the output constraint. */
-  readonly rho: number;
-  /** θ0, the first size tried for a W step. Unused by the `exact` search. */
-  readonly theta0: number;
-  /** τ0, the first size tried for an a step. Unused by the `exact` search. */
-  readonly tau0: number;
-}
 
 /** A schedule of one's own: what changes after the iteration of this record (1, 2, …); what it leaves out stays. */
 export type PenaltyRule = (record: IterationRecord) => Partial<Penalties>;
@@ -63,21 +52,19 @@ export function startSchedule(schedule: Schedule, layers: readonly number[]): Ru
   }
 }
 
-const NAMES = ['nu', 'rho', 'theta0', 'tau0'] as const satisfies (keyof Penalties)[];
-
 /** What a rule of one's own answers with, checked: it comes in the middle of a training. */
 function renewed(penalties: Penalties, change: unknown): Penalties {
-  if (typeof change !== 'object' || change === null || change instanceof Promise) {
+  if (typeof change !== 'object' || change === null || 'then' in change) {
     throw expected('{ nu, rho, theta0, tau0 } or some of them', 'what the schedule returns', change);
   }
-  checkKeys(change, NAMES, 'what the schedule returns');
+  checkKeys(change, PENALTIES, 'what the schedule returns');
   return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
 }
 
 function paper(options: { factor?: number; every?: number }): RunningSchedule {
   checkKeys(options, ['kind', 'factor', 'every'], 'schedule');
   const { factor = 10, every = 100 } = options;
-  checkPositive(factor, 'schedule.factor');
+  positive(factor, 'schedule.factor');
   whole(every, 1, 1e9, 'schedule.every');
   return {
     needsTrainLoss: false,
@@ -98,9 +85,9 @@ function reference(
     cap = 0.1,
     stepFactor = (layers[1] ?? 0) >= REFERENCE_NEURONS && layers.length > 2 ? 10 : 1,
   } = options;
-  checkPositive(factor, 'schedule.factor');
-  checkPositive(cap, 'schedule.cap');
-  checkPositive(stepFactor, 'schedule.stepFactor');
+  positive(factor, 'schedule.factor');
+  positive(cap, 'schedule.cap');
+  positive(stepFactor, 'schedule.stepFactor');
   const costs: number[] = [];
   return {
     needsTrainLoss: true,
@@ -120,16 +107,4 @@ function reference(
       });
     },
   };
-}
-
-function checkPositive(value: unknown, name: string): void {
-  if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value)) {
-    throw expected('a positive finite number', name, value, 'ERR_DLADMM_RANGE');
-  }
-}
-
-/** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
-export function checkPenalties(penalties: Penalties, prefix = ''): Penalties {
-  for (const name of NAMES) checkPositive(penalties[name], prefix + name);
-  return penalties;
 }

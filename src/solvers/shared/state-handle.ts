@@ -8,17 +8,10 @@ import {
   type NativeState,
   type Numbers,
 } from '../../core/native.js';
-import { checkNumbers } from '../../network/initialisation.js';
+import { type Metrics, metricsOf } from '../../network/metrics.js';
 import type { Network } from '../../network/network.js';
-import {
-  checkMemory,
-  type LabelledSamples,
-  loadSamples,
-  metricsOf,
-  samplesOf,
-  TRAINING_SET,
-} from '../../samples/samples.js';
-import type { Metrics } from './record.js';
+import { checkNumbers } from '../../network/parameters.js';
+import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
 
 /** A class of the addon whose objects are states. */
 interface NativeStateClass<N extends NativeState, O> {

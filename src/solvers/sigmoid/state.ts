@@ -10,10 +10,11 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
-import { checkNumbers } from '../../network/initialisation.js';
+import type { Metrics } from '../../network/metrics.js';
 import { checkLayers, type Network, nativeActivation } from '../../network/network.js';
+import { checkNumbers } from '../../network/parameters.js';
 import type { LabelledSamples } from '../../samples/samples.js';
-import type { ConstraintMeasures, ConstraintUpdateRecord, Metrics, SweepWork } from '../shared/record.js';
+import type { ConstraintMeasures, ConstraintUpdateRecord, SweepWork } from '../shared/record.js';
 import { StateHandle } from '../shared/state-handle.js';
 import { type ConstraintBlock, type ConstraintUpdate, checkedConstraintUpdate } from '../shared/sweep.js';
 
