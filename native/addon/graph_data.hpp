@@ -10,7 +10,7 @@
 #include "addon/arguments.hpp"
 #include "addon/sparse.hpp"
 #include "core/gradient/network.hpp"
-#include "core/graph/state.hpp"
+#include "core/graph/data.hpp"
 
 namespace dladmm::addon {
 

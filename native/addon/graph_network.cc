@@ -115,11 +115,12 @@ Napi::Value TrainedGraphNetwork::predict(const Napi::CallbackInfo& info) {
 Napi::Value TrainedGraphNetwork::evaluate(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const Napi::Object graph = object_argument(info, 0, "graph");
-  const auto labels = int32_argument(info, 1, "labels");
-  const auto nodes = int32_argument(info, 2, "nodes");
   return std::visit(
       [&]<typename T>(Typed<T>& typed) -> Napi::Value {
+        // Getters of the graph may detach the arrays: they come first.
         const auto call = std::make_shared<Call<T>>(graph, network_);
+        const auto labels = int32_argument(info, 1, "labels");
+        const auto nodes = int32_argument(info, 2, "nodes");
         if (labels.size() != call->adjacency.rows) reject(info.Env(), "one label a node is needed");
         check_nodes(info.Env(), nodes, labels, network_.loss.classes(network_.widths.back()));
         call->labels.assign(labels.begin(), labels.end());

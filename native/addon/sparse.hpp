@@ -36,23 +36,24 @@ inline std::string text_of(const CsrFault& fault) {
 template <typename T>
 Csr<T> csr_member(const Napi::Object& options, const char* name) {
   const Napi::Env env = options.Env();
-  const auto typed = [&](const Napi::Object& from, const char* key, std::initializer_list<napi_typedarray_type> kinds) {
-    const Napi::Value value = from.Get(key);
-    if (value.IsTypedArray()) {
+  if (!options.Get(name).IsObject()) reject(env, std::string(name) + " must be an object");
+  const auto object = options.Get(name).As<Napi::Object>();
+  // A getter may do anything, detach a buffer too: all are called before any array is looked into.
+  Csr<T> out;
+  out.rows = member_size(object, "rows");
+  out.columns = member_size(object, "columns");
+  const Napi::Value members[] = {object.Get("indptr"), object.Get("indices"), object.Get("values")};
+  const auto typed = [&](std::size_t i, const char* key, std::initializer_list<napi_typedarray_type> kinds) {
+    if (members[i].IsTypedArray()) {
       for (const napi_typedarray_type kind : kinds) {
-        if (value.As<Napi::TypedArray>().TypedArrayType() == kind) return value.As<Napi::TypedArray>();
+        if (members[i].As<Napi::TypedArray>().TypedArrayType() == kind) return members[i].As<Napi::TypedArray>();
       }
     }
     reject(env, std::string(name) + "." + key + " must be a typed array of the right kind");
   };
-  if (!options.Get(name).IsObject()) reject(env, std::string(name) + " must be an object");
-  const auto object = options.Get(name).As<Napi::Object>();
-  const auto indptr = typed(object, "indptr", {napi_float64_array}).template As<Napi::Float64Array>();
-  const auto indices = typed(object, "indices", {napi_int32_array}).template As<Napi::Int32Array>();
-  const Napi::TypedArray values = typed(object, "values", {napi_float32_array, napi_float64_array});
-  Csr<T> out;
-  out.rows = member_size(object, "rows");
-  out.columns = member_size(object, "columns");
+  const auto indptr = typed(0, "indptr", {napi_float64_array}).template As<Napi::Float64Array>();
+  const auto indices = typed(1, "indices", {napi_int32_array}).template As<Napi::Int32Array>();
+  const Napi::TypedArray values = typed(2, "values", {napi_float32_array, napi_float64_array});
   out.indptr.resize(indptr.ElementLength());
   for (std::size_t i = 0; i < out.indptr.size(); ++i) {
     out.indptr[i] = static_cast<std::int64_t>(to_size(env, indptr.Data()[i], "indptr"));

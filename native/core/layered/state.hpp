@@ -60,9 +60,6 @@ struct Start {
 [[nodiscard]] bool solves_by_samples(const LayeredSetup& setup, std::size_t l);
 [[nodiscard]] bool solves_by_outputs(const LayeredSetup& setup, std::size_t l);
 
-// The θ (τ) that the search accepts, given the smallest one that passes.
-[[nodiscard]] double accepted_size(StepSearch search, double start, double growth, double kappa);
-
 template <typename T>
 class LayeredState {
  public:
@@ -196,6 +193,11 @@ class LayeredState {
   [[nodiscard]] MatrixView<T> slot_block(std::size_t slot, Rows block, std::size_t width) const;
   [[nodiscard]] static MatrixView<T> rows_of(MatrixView<T> m, Rows rows) {
     return m.data == nullptr ? m : m.rows_from(rows.first, rows.count);
+  }
+
+  [[nodiscard]] OutputRows<T> output_rows(Rows rows) {
+    const Layer& it = layer(depth());
+    return {rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows), rows_of(u_.view(), rows)};
   }
 
   // One pass over the samples (pass.hpp).

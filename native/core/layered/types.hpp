@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/gradient/network.hpp"
+#include "core/splitting/output_layer.hpp"
+#include "core/splitting/search.hpp"
 
 namespace dladmm {
 
@@ -29,13 +31,6 @@ struct Steps {
   std::vector<StepKind> W;
   std::vector<StepKind> a;
 };
-
-// Which term carries the multiplier u: ⟨u, z_L − P_L − b_L⟩ (dlADMM), or ⟨u, z_L⟩ alone (Taylor et al., eq. 5).
-enum class Multiplier { residual, output };
-
-// How the size of a quadratic step is found: `backtracking` starts at theta0 (tau0) and grows it until
-// φ(new) ≤ model; `exact` takes the smallest size that passes, κ.
-enum class StepSearch { backtracking, exact };
 
 // How z_L is minimised: exactly, or by the official code's FISTA with its step, tolerance and cap.
 enum class OutputSolver { exact, fista };

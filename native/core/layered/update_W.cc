@@ -7,15 +7,6 @@
 
 namespace dladmm {
 
-// The quadratic φ along −S has curvature κ = w‖a Sᵀ‖²/‖S‖², so φ(W − S/θ) ≤ model(θ) holds exactly when θ ≥ κ. The
-// doubling loop of the paper is therefore a loop over numbers, not over products.
-double accepted_size(StepSearch search, double start, double growth, double kappa) {
-  if (search == StepSearch::exact) return kappa;
-  double size = start;
-  while (size < kappa) size *= growth;
-  return size;
-}
-
 // S = G + λW with G = (w (P_l + b_l − z_l) − u)ᵀ a_{l-1}: the gradient of the augmented Lagrangian in W_l.
 template <typename T>
 void LayeredState<T>::find_direction_of_W(std::size_t l, const Penalties& p) {

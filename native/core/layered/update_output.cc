@@ -7,26 +7,6 @@
 #include "core/layered/state.hpp"
 
 namespace dladmm {
-namespace {
-
-// Named pieces of a member's work array, each as long as the output layer is wide.
-struct SampleWork {
-  std::span<double> m, u, z, target, rest;
-
-  SampleWork(std::span<double> work, std::size_t n)
-      : m(work.subspan(0, n)),
-        u(work.subspan(n, n)),
-        z(work.subspan(2 * n, n)),
-        target(work.subspan(3 * n, n)),
-        rest(work.subspan(4 * n)) {}
-};
-
-// Entries of the gradient below this are rounding in the type that holds z.
-template <typename T>
-constexpr double kOutputTolerance = std::is_same_v<T, double> ? 2e-14 : 1e-9;
-
-}  // namespace
-
 // z_L <- argmin of R(z) + ⟨u, z⟩ + (ρ/2)‖z − P_L − b_L‖², sample by sample, from the kept product.
 template <typename T>
 bool LayeredState<T>::update_output_z(const Penalties& p, UpdateRecord& record) {
@@ -36,25 +16,12 @@ bool LayeredState<T>::update_output_z(const Penalties& p, UpdateRecord& record) 
   pass(
       {product(depth())}, {},
       [&](unsigned member, Rows, Rows rows, Partial& partial) {
-        const SampleWork work(spaces_[member].work, n);
-        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-          const T* const pi = it.P.view().row(i);
-          const T* const ui = u_.view().row(i);
-          T* const zi = it.z.view().row(i);
-          for (std::size_t j = 0; j < n; ++j) {
-            work.m[j] = static_cast<double>(pi[j]) + static_cast<double>(it.b[j]);
-            work.u[j] = static_cast<double>(ui[j]);
-            work.z[j] = static_cast<double>(zi[j]);
-          }
-          const auto found = solve_output(setup_.network.loss, work.m, work.u, goals.of(i, work.target), p.rho,
-                                          kOutputTolerance<T>, work.z, work.rest);
-          partial.scalars[kSteps] = std::max(partial.scalars[kSteps], static_cast<double>(found.steps));
-          if (!(found.stationarity <= partial.scalars[kLargest])) partial.scalars[kLargest] = found.stationarity;
-          for (std::size_t j = 0; j < n; ++j) {
-            zi[j] = static_cast<T>(work.z[j]);
-            partial.columns[0][j] += static_cast<double>(zi[j]) - static_cast<double>(pi[j]);
-          }
-        }
+        const auto found = solve_output_rows<T>(
+            setup_.network.loss, output_rows(rows),
+            [&](std::size_t i, std::span<double> scratch) { return goals.of(rows.first + i, scratch); }, p.rho,
+            OutputWork(spaces_[member].work, n), std::span(partial.columns[0]).first(n));
+        partial.scalars[kSteps] = std::max(partial.scalars[kSteps], found.steps);
+        partial.scalars[kLargest] = largest_of(partial.scalars[kLargest], found.stationarity);
       },
       [](unsigned, Rows, Partial&) {});
   sums_.columns(0, it.difference_sums, 1, 0);
@@ -81,8 +48,8 @@ bool LayeredState<T>::update_output_z_fista(const Penalties& p, UpdateRecord& re
     pass(
         {product(depth())}, {},
         [&](unsigned member, Rows, Rows rows, Partial& partial) {
-          const SampleWork work(spaces_[member].work, n);
-          const std::span<double> gradient = work.rest.subspan(0, n);
+          const OutputWork work(spaces_[member].work, n);
+          const std::span<double> gradient = work.gradient;
           for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
             const T* const pi = it.P.view().row(i);
             const T* const ui = u_.view().row(i);
@@ -143,28 +110,15 @@ void LayeredState<T>::output_pass(double dual_step) {
   pass(
       {product(depth())}, {},
       [&](unsigned member, Rows, Rows rows, Partial& partial) {
-        const SampleWork work(spaces_[member].work, n);
-        const std::span<double> gradient = work.rest.subspan(0, n);
-        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-          const T* const pi = it.P.view().row(i);
-          const T* const zi = it.z.view().row(i);
-          T* const ui = u_.view().row(i);
-          std::copy_n(zi, n, work.z.begin());
-          const SampleTarget target = goals.of(i, work.target);
-          partial.scalars[kLoss] += loss_and_gradient(setup_.network.loss, work.z, target, gradient);
-          for (std::size_t j = 0; j < n; ++j) {
-            const double r = work.z[j] - (static_cast<double>(pi[j]) + static_cast<double>(it.b[j]));
-            if (dual_step != 0) ui[j] = static_cast<T>(static_cast<double>(ui[j]) + dual_step * r);
-            const double dual = static_cast<double>(ui[j]);
-            partial.scalars[kResidual] += r * r;
-            partial.scalars[kDualProduct] += dual * (setup_.multiplier == Multiplier::output ? work.z[j] : r);
-            partial.scalars[kDirection] += dual * dual;
-            work.u[j] = dual;
-            partial.columns[0][j] += dual;
-          }
-          partial.scalars[kLargest] = std::max(
-              partial.scalars[kLargest], subgradient_distance(setup_.network.loss, work.z, target, gradient, work.u));
-        }
+        const auto found = measure_output_rows<T>(
+            setup_.network.loss, output_rows(rows),
+            [&](std::size_t i, std::span<double> scratch) { return goals.of(rows.first + i, scratch); },
+            setup_.multiplier, dual_step, OutputWork(spaces_[member].work, n), std::span(partial.columns[0]).first(n));
+        partial.scalars[kLoss] += found.loss;
+        partial.scalars[kResidual] += found.residual;
+        partial.scalars[kDualProduct] += found.dual_product;
+        partial.scalars[kDirection] += found.dual_norm;
+        partial.scalars[kLargest] = largest_of(partial.scalars[kLargest], found.dual_identity);
       },
       [](unsigned, Rows, Partial&) {});
   if (dual_step != 0) sums_.columns(0, dual_sums_, 1, 0);

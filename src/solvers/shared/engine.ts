@@ -1,10 +1,8 @@
-import type { NativeState, Numbers } from '../../core/native.js';
-import type { Metrics } from '../../network/metrics.js';
-import type { Parameters } from '../../network/parameters.js';
+import type { NativePersistent, Numbers } from '../../core/native.js';
+import type { Parameters } from '../../network/initialisation.js';
 import type { NodesLike } from '../../samples/graph-samples.js';
-import type { LabelledSamples } from '../../samples/samples.js';
-
-import type { ProgressRecord } from './record.js';
+import type { LabelledSamples } from './layered-state.js';
+import type { Metrics, ProgressRecord } from './record.js';
 import type { AnyBlock } from './sweep.js';
 
 /** What {@link Training} adds to the record of an engine. */
@@ -21,7 +19,7 @@ export type Advance<R extends ProgressRecord> =
 /** How an engine is written out and taken up again. */
 export interface Persistence {
   /** The variables: they are written from where they live. */
-  readonly native: NativeState;
+  readonly native: NativePersistent;
   /** What is remembered beside them, as JSON can say it. */
   memory(): unknown;
   /** Takes up what memory() gave; native memory has been filled already. */

@@ -1,0 +1,150 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, test } from 'vitest';
+import {
+  fit as fitModel,
+  GraphModel,
+  type GraphSamples,
+  importOnnx,
+  importStateDict,
+  Model,
+  type Numbers,
+  type Prediction,
+  type ResumeOptions,
+  readCheckpoint,
+  resume,
+  type TrainingData,
+} from '../../src/index.js';
+
+// Files that the version before wrote (test/fixtures/before-rooms/README.md) are read by this one, and mean the same.
+
+const FOLDER = join(import.meta.dirname, '../fixtures/before-rooms');
+
+interface Fixtures {
+  readonly samples: () => Required<Pick<TrainingData, 'x' | 'labels' | 'y'>> & { readonly labels: Int32Array };
+  readonly named: () => TrainingData;
+  readonly records: () => TrainingData;
+  readonly graph: () => GraphSamples;
+}
+const { samples, named, records, graph } = (await import(join(FOLDER, 'data.mjs'))) as Fixtures;
+
+interface KeptModel {
+  readonly network: Model['network'];
+  readonly dtype: 'float32' | 'float64';
+  readonly onnx?: boolean;
+  readonly predicts: {
+    readonly outputs: readonly number[];
+    readonly labels?: readonly (string | number)[];
+    readonly probabilities?: readonly number[];
+  };
+}
+
+interface KeptCheckpoint {
+  readonly at: number;
+  readonly iterations: number;
+  readonly status: { readonly kind: string };
+  readonly dtype: 'float32' | 'float64';
+  readonly weights: readonly (readonly number[])[];
+  readonly biases: readonly (readonly number[])[];
+  readonly classes?: readonly string[];
+}
+
+const json = (name: string): unknown => JSON.parse(readFileSync(join(FOLDER, name), 'utf8'));
+const models = json('models.json') as Record<string, KeptModel>;
+const checkpoints = json('checkpoints.json') as Record<string, KeptCheckpoint>;
+const scratch = mkdtempSync(join(tmpdir(), 'dladmm-old-files-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const path = (name: string): string => join(FOLDER, name);
+
+/** Sums may be rounded in another order than then. */
+const TOLERANCE = { float32: 2e-4, float64: 1e-8 } as const;
+
+function expectNear(found: Numbers, wanted: readonly number[], dtype: keyof typeof TOLERANCE): void {
+  expect(found).toHaveLength(wanted.length);
+  const scale = Math.max(1, ...wanted.map(Math.abs));
+  const furthest = Math.max(...wanted.map((value, i) => Math.abs(value - (found[i] ?? Number.NaN))));
+  expect(furthest).toBeLessThan(TOLERANCE[dtype] * scale);
+}
+
+function expectSaid(found: Prediction, { predicts }: KeptModel, dtype: keyof typeof TOLERANCE): void {
+  expectNear(found.outputs.data, predicts.outputs, dtype);
+  expect(found.labels && Array.from<unknown>(found.labels)).toEqual(predicts.labels);
+  expect(found.probabilities === undefined).toBe(predicts.probabilities === undefined);
+  if (found.probabilities) expectNear(found.probabilities.data, predicts.probabilities ?? [], dtype);
+}
+
+const rowsOf = (name: string) => (name === 'columns' ? records().x : samples().x);
+const isGraphFile = (name: string): boolean => name.startsWith('graph');
+
+test('every file of the folder is one of those below', () => {
+  const known = [
+    ...Object.keys(models).map((name) => `${name}.safetensors`),
+    ...Object.entries(models).flatMap(([name, { onnx }]) => (onnx ? [`${name}.onnx`] : [])),
+    ...Object.keys(checkpoints).map((name) => `${name}.checkpoint`),
+    'state-dict.safetensors',
+  ];
+  const files = readdirSync(FOLDER).filter((name) => !/\.(?:mjs|md|json)$/.test(name));
+  expect(files.sort()).toEqual(known.sort());
+});
+
+describe('models', () => {
+  test.each(Object.entries(models).filter(([name]) => !isGraphFile(name)))('%s', async (name, kept) => {
+    const model = await Model.load(path(`${name}.safetensors`));
+    expect(model.network).toEqual(kept.network);
+    expect(model.dtype).toBe(kept.dtype);
+    expectSaid(await model.predict(rowsOf(name)), kept, kept.dtype);
+  });
+
+  test.each(Object.entries(models).filter(([name]) => isGraphFile(name)))('%s', async (name, kept) => {
+    const model = await GraphModel.load(path(`${name}.safetensors`));
+    expect(model.network).toEqual(kept.network);
+    expectSaid(await model.predict(graph()), kept, kept.dtype);
+  });
+
+  test.each(Object.entries(models).filter(([, { onnx }]) => onnx))('%s as ONNX', async (name, kept) => {
+    const model = await importOnnx(path(`${name}.onnx`));
+    expect(model.network.layers).toEqual(kept.network.layers);
+    expect(model.network.loss).toBe(kept.network.loss);
+    expectSaid(await model.predict(rowsOf(name)), kept, 'float32');
+  });
+
+  it('as a state dict', async () => {
+    const model = await importStateDict(path('state-dict.safetensors'));
+    expect(model.network.layers).toEqual([4, 5, 3]);
+    const { accuracy } = await model.evaluate({ x: samples().x, labels: samples().labels });
+    expect(accuracy).toBeGreaterThan(0.9);
+  });
+
+  it('may be trained further', async () => {
+    const initialisation = await Model.load(path('named-standardised.safetensors'));
+    const further = { layers: [4, 5, 3], solver: 'adam', epochs: 1, initialisation } as const;
+    expect((await fitModel(named(), further)).model.classes).toEqual(['ash', 'beech', 'cedar']);
+  });
+});
+
+describe('checkpoints', () => {
+  const classes = { x: samples().x, labels: samples().labels };
+  const values = { x: samples().x, y: samples().y };
+  const dataOf = (name: string): TrainingData => {
+    if (name.endsWith('-early')) return named();
+    return name === 'dladmm-paper' || name === 'sigmoid-options' ? values : classes;
+  };
+  // What a checkpoint cannot keep.
+  const again: Readonly<Record<string, ResumeOptions>> = {
+    'adam-function': { learningRate: ({ epoch }) => 0.1 / epoch },
+    'dladmm-function': { schedule: ({ iteration }) => ({ rho: iteration % 2 === 0 ? 0.2 : 0.1 }) },
+  };
+
+  test.each(Object.entries(checkpoints))('%s goes on to where it went', async (name, kept) => {
+    const file = path(`${name}.checkpoint`);
+    expect(await readCheckpoint(file)).toMatchObject({ iteration: kept.at, dtype: kept.dtype });
+    // The kernels of this processor may be others; and the file stays as it is.
+    const options = { ...again[name], inexact: true, checkpoint: { path: join(scratch, name), every: 1000 } };
+    const { model, status, iterations } = await resume(file, dataOf(name), options);
+    expect({ iterations, status }).toEqual({ iterations: kept.iterations, status: kept.status });
+    expect(model.classes).toEqual(kept.classes);
+    for (const [i, wanted] of kept.weights.entries()) expectNear(model.weights[i] as Numbers, wanted, kept.dtype);
+    for (const [i, wanted] of kept.biases.entries()) expectNear(model.biases[i] as Numbers, wanted, kept.dtype);
+  });
+});
