@@ -7,7 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { GraphState, graphSweep, loadGraph, splitGraph } from 'dladmm';
+import { graphLayered, graphSweep, loadGraph, splitGraph } from 'dladmm';
 import { native } from '#native';
 import { seededRandom } from './random.js';
 import { median } from './statistics.js';
@@ -32,7 +32,7 @@ const graph = await loadGraph(values.graph, dataDir === undefined ? {} : { dataD
 const layers = [graph.features.columns, ...values.hidden.split('-').map(Number), graph.classes.length];
 const split = splitGraph(graph, 1, { trainPerClass: Number(values['train-per-class']) });
 const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
-const state = await GraphState.create(
+const state = await graphLayered.open(
   { network, dtype, threads, outputWeights: 'cholesky' },
   { ...graph, trainIndex: split.trainIndex },
 );
@@ -46,7 +46,7 @@ for (const [i, outputs] of layers.slice(1).entries()) {
     Float64Array.from({ length: inputs * outputs }, () => reach * (2 * uniform() - 1)),
   );
 }
-await state.start();
+await state.start({ dual: 'stationary' });
 const updates = [...graphSweep(layers.length - 1)];
 const l2 = layers.slice(1).map(() => 0.1);
 const penalties = { nu: 1, rho: 1, theta0: 1e-3, tau0: 1e-3, growth: 2, search: 'exact', l2 } as const;
@@ -59,7 +59,7 @@ for (let round = 0; round < rounds; round += 1) {
 const result = {
   graph: values.graph,
   layers,
-  nodesOfLayers: state.nodeCounts,
+  nodesOfLayers: state.rows,
   dtype,
   threads,
   secondsPerIteration: median(seconds),
@@ -75,7 +75,7 @@ if (values.json) {
   console.log(
     `${values.graph}: ${layers.join('-')}, ${dtype}, ${threads} threads, OpenBLAS kernel ${result.openblasCore}`,
   );
-  console.log(`nodes of layers 0 … ${layers.length - 1}: ${state.nodeCounts.join(', ')}\n`);
+  console.log(`nodes of layers 0 … ${layers.length - 1}: ${state.rows.join(', ')}\n`);
   console.log(`iteration    ${(result.secondsPerIteration * 1e3).toFixed(2)} ms`);
   console.log(`floor        ${(result.floorSeconds * 1e3).toFixed(2)} ms`);
   console.log(`ratio        ${result.ratio.toFixed(3)}`);

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { a, DlAdmmError, LayeredState, type Update, type UpdateRecord, W } from 'dladmm';
+import { a, DlAdmmError, type LayeredSession, layered, type Update, type UpdateRecord, W } from 'dladmm';
 import { median } from '../statistics.js';
 import { BLOCKS, type Curve, KINDS, type Kind, type Point, type Setting, type TimedBlock } from './curves.js';
 
@@ -76,9 +76,9 @@ async function openState(
   { dtype }: Setting,
   threads: number,
   { x, weights, preActivations }: Contents,
-): Promise<LayeredState> {
+): Promise<LayeredSession> {
   const rows = { data: x, rows: samples, columns: n };
-  const state = await LayeredState.create(
+  const state = await layered.open(
     {
       network: { layers: [n, n, n], activation: 'relu', loss: 'squared-error' },
       dtype,
@@ -107,7 +107,7 @@ function checkStep(kind: Kind, n: number, { block, stepNorm }: UpdateRecord): vo
   throw new DlAdmmError('ERR_DLADMM_NATIVE', `The quadratic step of ${block} did not move at n = ${n}`);
 }
 
-async function turn(state: LayeredState, block: TimedBlock, kind: Kind, n: number, count: number) {
+async function turn(state: LayeredSession, block: TimedBlock, kind: Kind, n: number, count: number) {
   const { updates, diverged } = await state.run(Array<Update>(count + 1).fill(UPDATES[block]), PENALTIES);
   if (diverged) throw new DlAdmmError('ERR_DLADMM_NATIVE', `${block} by ${kind} diverged at n = ${n}`);
   for (const record of updates) checkStep(kind, n, record);
@@ -141,7 +141,7 @@ async function measureWidth(setting: Setting, n: number, options: MeasureOptions
   const { threads = Math.min(availableParallelism(), 64), quick } = options;
   const samples = setting.samples === 'n' ? n : setting.samples;
   const contents = contentsOf(n, samples, setting.dtype);
-  const states = new Map<Kind, LayeredState>();
+  const states = new Map<Kind, LayeredSession>();
   const cells: readonly Cell[] = BLOCKS.flatMap((block) =>
     kindsAt(block, n).map((kind) => ({ block, kind, records: [] })),
   );
@@ -154,7 +154,7 @@ async function measureWidth(setting: Setting, n: number, options: MeasureOptions
       for (const [i, { block, kind, records }] of cells.entries()) {
         const updates = efforts[i]?.[round] ?? 0;
         if (updates === 0) continue;
-        records.push(...(await turn(states.get(kind) as LayeredState, block, kind, n, updates)));
+        records.push(...(await turn(states.get(kind) as LayeredSession, block, kind, n, updates)));
       }
     }
   } finally {

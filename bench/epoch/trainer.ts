@@ -1,5 +1,5 @@
 /** Trains on random numbers, an epoch at a time. */
-import { GradientState, MinibatchState } from 'dladmm';
+import { type GradientSession, gradients, type MinibatchSession, minibatches } from 'dladmm';
 import { native } from '#native';
 import { answer } from '../iteration/child.js';
 import type { EpochReply, EpochRequest } from './messages.js';
@@ -40,20 +40,17 @@ async function begin({
   const common = { network, dtype, threads, batchSize: batch };
   if (method.solver === 'minibatch-admm') {
     const { solver: _, ...settings } = method;
-    const made = await MinibatchState.create({ ...common, ...settings }, { x, labels });
+    const made = await minibatches.open({ ...common, ...settings }, { x, labels });
     await drawWeights(made, layers, numbers);
-    return {
-      stepsPerEpoch: made.batchesPerEpoch,
-      run: async (steps) => ({ steps: (await made.run(1e-4, steps)).batches }),
-    };
+    return { stepsPerEpoch: made.stepsPerEpoch, run: (steps) => made.run(steps, 1e-4) };
   }
-  const made = await GradientState.create({ ...common, method }, { x, labels });
+  const made = await gradients.open({ ...common, method }, { x, labels });
   await drawWeights(made, layers, numbers);
   return { stepsPerEpoch: made.stepsPerEpoch, run: (steps) => made.run(steps) };
 }
 
 async function drawWeights(
-  made: GradientState | MinibatchState,
+  made: GradientSession | MinibatchSession,
   layers: readonly number[],
   numbers: (length: number) => Float32Array | Float64Array,
 ): Promise<void> {

@@ -522,6 +522,6 @@ export const native: NativeAddon = load();
 /** An error of the addon as a DlAdmmError; anything else unchanged. */
 export function fromNative(error: unknown): unknown {
   const code = systemCode(error);
-  if (error instanceof DlAdmmError || !(error instanceof Error) || !code?.startsWith('ERR_DLADMM_')) return error;
-  return new DlAdmmError(code as ErrorCode, error.message, { cause: error });
+  if (error instanceof DlAdmmError || !code?.startsWith('ERR_DLADMM_')) return error;
+  return new DlAdmmError(code as ErrorCode, (error as Error).message, { cause: error });
 }

@@ -8,7 +8,8 @@ import { DlAdmmError } from '../../src/core/errors.js';
 import { type ArrivalRules, arrivingRows, arrivingSamples } from '../../src/samples/arriving.js';
 import type { RowSource } from '../../src/tensor/inputs.js';
 import { rowStore } from '../../src/tensor/row-store.js';
-import { type FitResult, fit as fitModel, type TrainingData } from '../../src/training/training.js';
+import { fit as fitModel } from '../../src/training/fit.js';
+import type { FitResult, TrainingData } from '../../src/training/result.js';
 import { expectFailure, failure } from '../formats/support.js';
 
 const OPTIONS = { layers: [3, 5, 3], iterations: 4, seed: 7, threads: 1 } as const;

@@ -4,7 +4,7 @@ import { Model } from '../../src/model/model.js';
 import { foldStandardisation, unfoldStandardisation } from '../../src/network/standardisation.js';
 import { learnStandardisation, liesInUnitInterval, standardise } from '../../src/samples/standardise.js';
 import type { Matrix } from '../../src/tensor/matrix.js';
-import { fit as fitModel } from '../../src/training/training.js';
+import { fit as fitModel } from '../../src/training/fit.js';
 import { expectFailure, temporaryFolder } from '../formats/support.js';
 
 const matrix = (columns: number, ...data: number[]): Matrix => ({

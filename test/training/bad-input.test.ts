@@ -7,7 +7,7 @@ import {
   type ErrorCode,
   fit as fitModel,
   type LabelledSamples,
-  LayeredState,
+  layered,
   Model,
   train,
   W,
@@ -692,7 +692,7 @@ describe('a state in one’s own hands', () => {
     search: 'exact',
     output: { kind: 'exact' },
   });
-  const open = () => LayeredState.create(options, DATA);
+  const open = () => layered.open(options, DATA);
 
   test('refuses options of wrong types', async () => {
     for (const wrong of [
@@ -713,12 +713,12 @@ describe('a state in one’s own hands', () => {
       { bias: true },
       { fista: 'yes' },
     ]) {
-      const error = await failure(() => LayeredState.create(untyped({ ...options, ...wrong }), DATA));
+      const error = await failure(() => layered.open(untyped({ ...options, ...wrong }), DATA));
       expect(error.code, JSON.stringify(wrong)).toMatch(/^ERR_DLADMM_(ARGUMENT|RANGE|SHAPE)$/);
     }
     for (const none of [undefined, null, 5]) {
-      await expectFailure(() => LayeredState.create(untyped(none), DATA), 'ERR_DLADMM_ARGUMENT', 'options');
-      await expectFailure(() => LayeredState.create(options, untyped(none)), 'ERR_DLADMM_ARGUMENT', 'data');
+      await expectFailure(() => layered.open(untyped(none), DATA), 'ERR_DLADMM_ARGUMENT', 'options');
+      await expectFailure(() => layered.open(options, untyped(none)), 'ERR_DLADMM_ARGUMENT', 'data');
     }
   });
 
@@ -812,7 +812,7 @@ describe('a state in one’s own hands', () => {
       state.run([W(2)], penalties),
       state.read('W', 1),
     ]);
-    expect([one.completed, two.completed, read.length]).toEqual([1, 1, 12]);
+    expect([one.completed, two.completed, read.data.length]).toEqual([1, 1, 12]);
     // Memory that a call is at work on may not be loaded anew.
     const running = state.run([W(1)], penalties);
     await expectFailure(() => state.addEvaluationSet(DATA, 'test'), 'ERR_DLADMM_ARGUMENT', 'at work');

@@ -1,7 +1,7 @@
 import { checkKeys, positive, whole } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
-import { checkPenalties, PENALTIES, type Penalties } from './penalties.js';
-import type { IterationRecord } from './record.js';
+import { checkPenalties, PENALTIES, type Penalties, type RunningSchedule } from './penalties.js';
+import type { IterationRecord } from './splittings/layered.js';
 
 /** A schedule of one's own: what changes after the iteration of this record (1, 2, …); what it leaves out stays. */
 export type PenaltyRule = (record: IterationRecord) => Partial<Penalties>;
@@ -23,18 +23,11 @@ export type Schedule =
   | { readonly kind: 'reference'; readonly factor?: number; readonly cap?: number; readonly stepFactor?: number }
   | PenaltyRule;
 
-/** A schedule made ready for one run. */
-export interface RunningSchedule {
-  /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
-  readonly needsTrainLoss: boolean;
-  /** What it remembers of earlier records; a checkpoint keeps it. */
-  readonly memory?: number[];
-  /** The penalties of the next iteration. */
-  next(penalties: Penalties, record: IterationRecord): Penalties;
-}
-
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function startSchedule(schedule: Schedule, layers: readonly number[]): RunningSchedule {
+export function startSchedule(
+  schedule: Schedule,
+  layers: readonly number[],
+): RunningSchedule<Penalties, IterationRecord> {
   if (typeof schedule === 'function') {
     return { needsTrainLoss: false, next: (penalties, record) => renewed(penalties, schedule(record)) };
   }
@@ -61,7 +54,7 @@ function renewed(penalties: Penalties, change: unknown): Penalties {
   return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
 }
 
-function paper(options: { factor?: number; every?: number }): RunningSchedule {
+function paper(options: { factor?: number; every?: number }): RunningSchedule<Penalties, IterationRecord> {
   checkKeys(options, ['kind', 'factor', 'every'], 'schedule');
   const { factor = 10, every = 100 } = options;
   positive(factor, 'schedule.factor');
@@ -78,7 +71,7 @@ const REFERENCE_NEURONS = 100;
 function reference(
   options: { factor?: number; cap?: number; stepFactor?: number },
   layers: readonly number[],
-): RunningSchedule {
+): RunningSchedule<Penalties, IterationRecord> {
   checkKeys(options, ['kind', 'factor', 'cap', 'stepFactor'], 'schedule');
   const {
     factor = 10,

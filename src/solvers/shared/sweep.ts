@@ -18,6 +18,8 @@ export type Blocks<B extends string> = { readonly [block in B]: BlockKind };
 
 /** W_l, n_l × n_{l−1}. */
 export const weights: BlockKind['shape'] = (widths, l) => [widths[l] ?? 0, widths[l - 1] ?? 0];
+/** W_l of a graph convolutional network, n_{l−1} × n_l. */
+export const graphWeights: BlockKind['shape'] = (widths, l) => [widths[l - 1] ?? 0, widths[l] ?? 0];
 /** b_l, a row. */
 export const biases: BlockKind['shape'] = (widths, l) => [1, widths[l] ?? 0];
 /** A row of n_l for each sample. */
@@ -43,6 +45,15 @@ export interface Update<B extends string = Block> {
 
 /** The ordered updates of one iteration, for a network of L layers. */
 export type Sweep<B extends string = Block> = (L: number) => Iterable<Update<B>>;
+
+/** An update of the splitting that keeps all constraints. */
+export type ConstraintUpdate = Update<ConstraintBlock>;
+/** A sweep of it, for a network of N layers. */
+export type ConstraintSweep = Sweep<ConstraintBlock>;
+/** An update of dlADMM on a graph. */
+export type GraphUpdate = Update<GraphBlock>;
+/** A sweep of it. */
+export type GraphSweep = Sweep<GraphBlock>;
 
 /** Minimises over the weights of a layer. */
 export const W = (layer: number): Update<'W'> => ({ block: 'W', layer });
