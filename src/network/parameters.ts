@@ -1,6 +1,6 @@
-import { isNumbers } from '../core/arrays.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { isNumbers } from '../core/numbers.js';
 import { checkAttached } from '../tensor/inputs.js';
 
 /** Weights and biases of every layer: `weights[l − 1]` is W_l, n_l × n_{l−1} row-major, `biases[l − 1]` is b_l. */

@@ -1,7 +1,7 @@
-import { typedArrayName } from '../core/arrays.js';
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { arrayKind } from '../core/numbers.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { type Csr, csrRows, isCsr, type NativeCsr, nativeAdjacency, nativeCsr } from '../tensor/csr.js';
@@ -146,7 +146,7 @@ function checkRoom(bytes: number, name: string): void {
 
 /** A value may be finite in double and not in the type of the training. */
 function firstNonFinite(values: Numbers, dtype: Dtype): number {
-  const narrow = dtype === 'float32' && typedArrayName(values) === 'Float64Array';
+  const narrow = dtype === 'float32' && arrayKind(values) === 'Float64Array';
   for (let i = 0; i < values.length; i += 1) {
     const value = values[i] ?? Number.NaN;
     if (!Number.isFinite(narrow ? Math.fround(value) : value)) return i;

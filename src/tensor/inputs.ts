@@ -1,6 +1,7 @@
-import { isNumbers, typedArrayName } from '../core/arrays.js';
+import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
+import { isNumbers } from '../core/numbers.js';
 import type { Matrix } from './matrix.js';
 
 /** Any array of numbers that JavaScript has, BigInt ones left out. */
@@ -52,8 +53,7 @@ export const CHUNK_ENTRIES: number = 2 ** 20;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {
-  const name = typedArrayName(value);
-  return name !== undefined && !name.startsWith('Big');
+  return types.isTypedArray(value) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_DETACHED where the buffer was transferred away */

@@ -1,7 +1,7 @@
-import { isNumbers } from '../../core/arrays.js';
 import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
+import { isNumbers } from '../../core/numbers.js';
 import { type Metrics, metricsOf } from '../../network/metrics.js';
 import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from '../../network/network.js';
 import { checkNumbers, type Parameters } from '../../network/parameters.js';

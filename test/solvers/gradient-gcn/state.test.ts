@@ -279,7 +279,9 @@ describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))(
           const { weights } = await initialise('glorot', layers, 'float32', seededRandom(seed));
           for (const [i, values] of weights.entries()) await state.write('W', i + 1, values);
           await state.run(200);
-          accuracies.push((await state.evaluate(await state.addEvaluationSet(graph.testIndex ?? [], 'test'))).accuracy ?? 0);
+          accuracies.push(
+            (await state.evaluate(await state.addEvaluationSet(graph.testIndex ?? [], 'test'))).accuracy ?? 0,
+          );
         }
         const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
         expect(Math.abs(mean - reached)).toBeLessThan(0.02);
