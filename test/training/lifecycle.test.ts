@@ -159,7 +159,7 @@ describe('leaving the loop', () => {
       async () => {
         for await (const _ of training) expect.unreachable();
       },
-      'ERR_DLADMM_CLOSED',
+      'ERR_DLADMM_STATE',
       'once',
     );
     expect(training.result.iterations).toBe(1);

@@ -155,12 +155,12 @@ describe('mini-batch dlADMM is what its file says', () => {
 
   test('reset leaves nothing but the parameters', async () => {
     using once = await open(NETWORK, { batchSize: 8 });
-    await once.run(0.1, 10);
+    await once.run(10, 0.1);
     const w = await vectorOf(once);
     await once.reset();
-    await once.run(0.1, 10);
+    await once.run(10, 0.1);
     using fresh = await open(NETWORK, { batchSize: 8 }, SAMPLES, w);
-    await fresh.run(0.1, 10);
+    await fresh.run(10, 0.1);
     expect(await vectorOf(once)).toEqual(await vectorOf(fresh));
   });
 });
