@@ -23,19 +23,12 @@ struct Closed : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return "closed before the work began"; }
 };
 
-// What becomes of a job that another one should have come before.
-struct NotReady : std::logic_error {
-  using std::logic_error::logic_error;
-};
-
 // What failed, on whichever thread, as a JavaScript error.
 inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const Napi::Error& error) {
     return error;
-  } catch (const NotReady& error) {
-    return coded_error(env, "ERR_DLADMM_ARGUMENT", error.what());
   } catch (const blas::WrongKernels& error) {
     return coded_error(env, "ERR_DLADMM_BLAS", error.what());
   } catch (const std::bad_alloc&) {
@@ -54,6 +47,8 @@ inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
     return out;
   } catch (const std::length_error& error) {
     return coded_error(env, "ERR_DLADMM_RANGE", error.what());
+  } catch (const std::logic_error& error) {  // a call that another one should have come before
+    return coded_error(env, "ERR_DLADMM_STATE", error.what());
   } catch (const std::exception& error) {
     return coded_error(env, "ERR_DLADMM_NATIVE", error.what());
   } catch (...) {

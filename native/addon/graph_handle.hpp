@@ -81,7 +81,7 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
   // bytes allocate() will take, and how many nodes each layer 0 … L is kept on. Comes first, and once.
   Napi::Value prepare(const Napi::CallbackInfo& info) {
     this->need_open(info.Env());
-    if (step_ != Step::none) reject(info.Env(), "prepare() comes once");
+    if (step_ != Step::none) throw coded_error(info.Env(), "ERR_DLADMM_STATE", "prepare() comes once");
     step_ = Step::preparing;
     const auto needs = std::make_shared<Needs>();
     const auto work = [this, needs]<typename T>(Typed<T>& typed) {
@@ -107,7 +107,9 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
   // allocate() → Promise. Comes second, and once.
   Napi::Value allocate(const Napi::CallbackInfo& info) {
     this->need_open(info.Env());
-    if (step_ != Step::prepared) reject(info.Env(), "allocate() comes once, after prepare()");
+    if (step_ != Step::prepared) {
+      throw coded_error(info.Env(), "ERR_DLADMM_STATE", "allocate() comes once, after prepare()");
+    }
     step_ = Step::allocating;
     this->account(info.Env(), bytes_);
     return this->later(

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <list>
 #include <set>
 #include <thread>
 
 #include "addon/errors.hpp"
+#include "core/runtime/processors.hpp"
+#include "core/runtime/waiting.hpp"
 
 namespace dladmm::addon {
 
@@ -82,6 +85,7 @@ class Threads {
     const std::lock_guard lock(mutex_);
     const auto kind = static_cast<std::size_t>(queue->kind_);
     waiting_[kind].push_back(std::move(queue));
+    lent_.fetch_add(1, std::memory_order_release);
     join_ended();
     if (free_ < ready()) {
       try {
@@ -101,6 +105,9 @@ class Threads {
   using Thread = std::list<std::thread>::iterator;
   static constexpr unsigned kServing = 2;
   static constexpr std::size_t kKept = 2;
+  // Whoever has just been answered often asks again at once, and to wake a thread takes about as long as a small
+  // answer.
+  static constexpr std::chrono::microseconds kAwake{60};
 
   Threads() = default;
   ~Threads() {
@@ -148,8 +155,11 @@ class Threads {
       ++free_;
       serving_ -= serves ? 1 : 0;
       if (more) from.push_back(std::move(queue));  // behind the others of its kind
+      const std::uint32_t seen = lent_.load(std::memory_order_relaxed);
+      const bool watches = serves && !more && many_processors_;
       lock.unlock();
       queue.reset();
+      if (watches) watch(lent_, seen, kAwake);
       lock.lock();
     }
     --free_;
@@ -159,8 +169,10 @@ class Threads {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::array<std::deque<std::shared_ptr<JobQueue>>, 2> waiting_;  // by kind
-  std::size_t free_ = 0;                                          // threads without a queue
-  unsigned serving_ = 0;                                          // threads with a queue that serves
+  const bool many_processors_ = processors().available > 1;
+  std::atomic<std::uint32_t> lent_{0};  // queues so far
+  std::size_t free_ = 0;                // threads without a queue
+  unsigned serving_ = 0;                // threads with a queue that serves
   bool ending_ = false;
   std::set<JobQueue*> live_;
   std::list<std::thread> threads_;

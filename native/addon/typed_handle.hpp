@@ -45,7 +45,7 @@ class TypedHandle : public Handle<Derived> {
   // Throws for a state that is closed, or not there yet.
   void need_ready(Napi::Env env) const {
     this->need_open(env);
-    if (!ready_) reject(env, "the state has not been allocated");
+    if (!ready_) throw coded_error(env, "ERR_DLADMM_STATE", "the state has not been allocated");
   }
   void set_ready() { ready_ = true; }
   void hold(std::variant<Float, Double> typed) { typed_ = std::move(typed); }

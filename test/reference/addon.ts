@@ -40,7 +40,11 @@ export const random = (seed: number, rows: number, columns: number, scale = 1): 
 };
 
 const slope = ({ activation }: Network): number =>
-  typeof activation === 'object' ? activation.leakyRelu : activation === 'identity' ? 1 : 0;
+  typeof activation === 'object' && 'leakyRelu' in activation
+    ? activation.leakyRelu
+    : activation === 'identity'
+      ? 1
+      : 0;
 
 export function openPlain({ network, W, b, X, target, output, dual }: Problem): PlainState {
   return startState({

@@ -24,7 +24,14 @@ export function activationOf({ activation }: Network): { f(x: number): number; s
     const f = (x: number): number => 1 / (1 + Math.exp(-x));
     return { f, slope: (x) => f(x) * (1 - f(x)) };
   }
-  const below = typeof activation === 'object' ? activation.leakyRelu : activation === 'identity' ? 1 : 0;
+  const below =
+    typeof activation === 'object'
+      ? 'leakyRelu' in activation
+        ? activation.leakyRelu
+        : Number.NaN
+      : activation === 'identity'
+        ? 1
+        : 0;
   return { f: (x) => (x > 0 ? x : below * x), slope: (x) => (x > 0 ? 1 : below) };
 }
 

@@ -206,7 +206,7 @@ describe.each(CASES)('$name', ({ make, start, advance }) => {
   test('nothing can be asked of a state that has not been allocated', async () => {
     const state = make();
     await state.prepare();
-    const refused = expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT' });
+    const refused = expect.objectContaining({ code: 'ERR_DLADMM_STATE' });
     for (const call of [() => state.read(WEIGHTS, 1), () => state.evaluate(-1), () => state.fingerprint(-1)]) {
       expect(call).toThrow(refused);
     }
