@@ -1,14 +1,14 @@
 // The forward pass of a multilayer perceptron: h_l = f(W_l h_{l-1} + b_l), the last layer linear.
 #pragma once
 
-#include <functional>
 #include <span>
 #include <vector>
 
 #include "core/functions/activation.hpp"
 #include "core/functions/loss.hpp"
 #include "core/linalg/matrix.hpp"
-#include "core/parallel/samples.hpp"
+#include "core/runtime/pieces.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 
@@ -27,6 +27,10 @@ struct Workspace {
 
   Workspace(std::size_t block, std::size_t widest, std::size_t outputs)
       : first(block, widest), second(block, widest), work(12 * outputs) {}
+  [[nodiscard]] static double required_bytes(std::size_t block, std::size_t widest, std::size_t outputs) {
+    return 2 * sizeof(T) * static_cast<double>(block) * static_cast<double>(widest) +
+           12 * sizeof(double) * static_cast<double>(outputs);
+  }
 };
 
 // The labels (classification) or target rows (regression) that go with a set of samples.
@@ -49,7 +53,7 @@ template <typename T>
 MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation,
                                   MatrixView<const T> x, Workspace<T>& space);
 
-// One forward pass over all samples of x, by the team.
+// One forward pass over all samples of x, by the team, pieces of at most `block` samples at a time.
 template <typename T>
 void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
              Activation activation, MatrixView<const T> x, MatrixView<T> out);
@@ -58,6 +62,12 @@ struct ForwardLoss {
   double loss = 0;
   std::size_t correct = 0;
 };
+
+// The outputs of some samples, the first of which has that target: R summed, and how many outputs name the label's
+// class. `work` holds 3 numbers an output.
+template <typename T>
+ForwardLoss loss_of_rows(const Loss& loss, MatrixView<const T> outputs, const Targets<T>& targets, std::size_t first,
+                         std::span<double> work);
 
 // R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class.
 template <typename T>
