@@ -10,8 +10,9 @@ GraphSetup Graph::setup_from(const Napi::Object& options) {
   setup.network = network_from(options);
   if (!setup.network.loss.classifies()) reject(options.Env(), "the loss must be one of classes");
   setup.threads = threads_from(options);
-  const bool exact = member_string(options, "outputWeights") == "cholesky";
-  setup.output_weights = exact ? OutputWeights::cholesky : OutputWeights::quadratic;
+  setup.output_weights = choice<OutputWeights>(
+      options, "outputWeights", {{"quadratic", OutputWeights::quadratic}, {"cholesky", OutputWeights::cholesky}});
+  const bool exact = setup.output_weights == OutputWeights::cholesky;
   if (exact && setup.network.layers() < 2) reject(options.Env(), "an exact W_L needs a hidden layer");
   return setup;
 }
@@ -28,11 +29,11 @@ Napi::Float64Array numbers(Napi::Env env, const Values& values) {
 Napi::Object to_object(Napi::Env env, const GraphMeasures& m) {
   auto out = Napi::Object::New(env);
   out.Set("residual", numbers(env, m.residual));
-  out.Set("loss", m.loss);
+  out.Set("loss", m.output.loss);
   out.Set("regularisation", m.regularisation);
-  out.Set("dualProduct", m.dual_product);
-  out.Set("dualNorm", m.dual_norm);
-  out.Set("dualIdentity", m.dual_identity);
+  out.Set("dualProduct", m.output.dual_product);
+  out.Set("dualNorm", m.output.dual_norm);
+  out.Set("dualIdentity", m.output.dual_identity);
   out.Set("lagrangian", m.lagrangian);
   return out;
 }
@@ -90,7 +91,8 @@ GraphPenalties Graph::penalties_argument(const Napi::CallbackInfo& info, std::si
   p.theta0 = member_number(options, "theta0");
   p.tau0 = member_number(options, "tau0");
   p.growth = member_number(options, "growth");
-  p.search = member_string(options, "search") == "exact" ? SizeSearch::exact : SizeSearch::backtracking;
+  p.search =
+      choice<StepSearch>(options, "search", {{"exact", StepSearch::exact}, {"backtracking", StepSearch::backtracking}});
   const auto usable = [](double value) { return value > 0 && std::isfinite(value); };
   if (!usable(p.nu) || !usable(p.rho) || !usable(p.theta0) || !usable(p.tau0)) {
     reject(env, "penalties and step sizes must be positive and finite");

@@ -14,7 +14,7 @@ GraphTrainerSetup GraphGradientTrainer::setup_from(const Napi::Object& options) 
   setup.network = network_from(options);
   if (!setup.network.loss.classifies()) reject(env, "the loss must be one of classes");
   setup.threads = threads_from(options);
-  setup.reduction = member_string(options, "reduction") == "sum" ? Reduction::sum : Reduction::mean;
+  setup.reduction = choice<Reduction>(options, "reduction", {{"mean", Reduction::mean}, {"sum", Reduction::sum}});
   setup.dropout = member_number(options, "dropout");
   if (!(setup.dropout >= 0 && setup.dropout < 1)) reject(env, "dropout must be from 0 to below 1");
   setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));

@@ -44,10 +44,8 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
     };
     try {
       const double bytes = wants_float32(options) ? take(float{}) : take(double{});
-      this->start_thread(env);
+      this->start_jobs(env, JobQueue::Kind::training);
       this->account(env, bytes);
-    } catch (const Napi::Error&) {
-      throw;
     } catch (const std::exception&) {
       throw to_error(env, std::current_exception());
     }
@@ -123,9 +121,9 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
   // addEvaluationSet(nodes: Int32Array) → the number of the set; nodes have a class.
   Napi::Value add_evaluation_set(const Napi::CallbackInfo& info) {
     this->need_open(info.Env());
-    const auto nodes = int32_argument(info, 0, "nodes");
+    auto nodes = int32_argument(info, 0, "nodes");
     check_nodes(info.Env(), nodes, labels_, setup_.network.loss.classes(setup_.network.widths.back()));
-    sets_.push_back(std::make_shared<const Nodes>(nodes.begin(), nodes.end()));
+    sets_.push_back(std::make_shared<const Nodes>(std::move(nodes)));
     return Napi::Number::New(info.Env(), static_cast<double>(sets_.size() - 1));
   }
 

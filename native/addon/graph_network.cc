@@ -36,12 +36,17 @@ TrainedGraphNetwork::TrainedGraphNetwork(const Napi::CallbackInfo& info) : Handl
     } else {
       allocate(Typed<double>{});
     }
-    start_thread(env);
-  } catch (const Napi::Error&) {
-    throw;
+    start_jobs(env, JobQueue::Kind::serving);
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }
+  account(env, std::visit(
+                   []<typename T>(const Typed<T>& typed) {
+                     double bytes = 0;
+                     for (const auto& w : typed.W) bytes += static_cast<double>(w.flat().size_bytes());
+                     return bytes;
+                   },
+                   typed_));
 }
 
 // setLayer(l, W): n_{l-1} x n_l row-major
@@ -72,8 +77,6 @@ struct Call {
   Call(const Napi::Object& graph, const Network& network) {
     try {
       read_graph(graph, network, adjacency, features);
-    } catch (const Napi::Error&) {
-      throw;
     } catch (const std::exception&) {
       throw to_error(graph.Env(), std::current_exception());
     }
@@ -115,21 +118,21 @@ Napi::Value TrainedGraphNetwork::predict(const Napi::CallbackInfo& info) {
 Napi::Value TrainedGraphNetwork::evaluate(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const Napi::Object graph = object_argument(info, 0, "graph");
+  const auto labels = int32_argument(info, 1, "labels");
+  const auto nodes = int32_argument(info, 2, "nodes");
   return std::visit(
       [&]<typename T>(Typed<T>& typed) -> Napi::Value {
-        // Getters of the graph may detach the arrays: they come first.
         const auto call = std::make_shared<Call<T>>(graph, network_);
-        const auto labels = int32_argument(info, 1, "labels");
-        const auto nodes = int32_argument(info, 2, "nodes");
         if (labels.size() != call->adjacency.rows) reject(info.Env(), "one label a node is needed");
         check_nodes(info.Env(), nodes, labels, network_.loss.classes(network_.widths.back()));
-        call->labels.assign(labels.begin(), labels.end());
-        call->nodes.assign(nodes.begin(), nodes.end());
+        call->labels = labels;
+        call->nodes = nodes;
         return later(
             info.Env(),
             [this, &typed, call] {
               call->forward(*team_, network_, typed.W, [&](MatrixView<const T> outputs) {
-                call->found = evaluate_nodes<T>(network_.loss, outputs, call->labels, call->nodes);
+                auto works = node_works(*team_, network_);
+                call->found = evaluate_nodes<T>(*team_, works, network_.loss, outputs, call->labels, call->nodes);
               });
             },
             [call](Napi::Env env) { return evaluation_object(env, call->found); });
@@ -137,6 +140,12 @@ Napi::Value TrainedGraphNetwork::evaluate(const Napi::CallbackInfo& info) {
       typed_);
 }
 
-void TrainedGraphNetwork::close(const Napi::CallbackInfo& info) { end(info.Env()); }
+void TrainedGraphNetwork::close(const Napi::CallbackInfo& info) { release(info.Env()); }
+
+void TrainedGraphNetwork::release(Napi::Env env) {
+  if (!end(env)) return;
+  std::visit([](auto& typed) { typed.W.clear(); }, typed_);
+  team_.reset();
+}
 
 }  // namespace dladmm::addon

@@ -29,7 +29,7 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     };
     try {
       const double bytes = wants_float32(options) ? allocate(float{}) : allocate(double{});
-      this->start_thread(env);
+      this->start_jobs(env, JobQueue::Kind::training);
       this->account(env, bytes);
     } catch (const std::exception&) {
       throw to_error(env, std::current_exception());

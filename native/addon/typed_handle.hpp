@@ -49,11 +49,6 @@ class TypedHandle : public Handle<Derived> {
   }
   void set_ready() { ready_ = true; }
   void hold(std::variant<Float, Double> typed) { typed_ = std::move(typed); }
-  // Tells V8 of so many more bytes, until the end.
-  void account(Napi::Env env, double bytes) {
-    held_bytes_ += bytes;
-    Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<std::int64_t>(bytes));
-  }
 
   // Calls f with the Float or Double that is held.
   template <typename F>
@@ -106,9 +101,7 @@ class TypedHandle : public Handle<Derived> {
 
   // Ends the thread, then frees the memory.
   void release(Napi::Env env) {
-    if (!this->end(env)) return;
-    std::visit([](auto& typed) { typed = {}; }, typed_);
-    Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<std::int64_t>(held_bytes_));
+    if (this->end(env)) std::visit([](auto& typed) { typed = {}; }, typed_);
   }
 
  private:
@@ -218,7 +211,6 @@ class TypedHandle : public Handle<Derived> {
   void close(const Napi::CallbackInfo& info) { release(info.Env()); }
 
   std::variant<Float, Double> typed_;
-  double held_bytes_ = 0;
   bool ready_ = false;
 };
 

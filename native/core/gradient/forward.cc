@@ -62,23 +62,6 @@ void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std:
 }
 
 template <typename T>
-ForwardLoss loss_of_rows(const Loss& loss, MatrixView<const T> outputs, const Targets<T>& targets, std::size_t first,
-                         std::span<double> work) {
-  const std::size_t n = outputs.columns;
-  const std::span<double> z = work.subspan(0, n);
-  const std::span<double> gradient = work.subspan(n, n);
-  const std::span<double> values = work.subspan(2 * n, n);
-  ForwardLoss found;
-  for (std::size_t i = 0; i < outputs.rows; ++i) {
-    std::copy_n(outputs.row(i), n, z.data());
-    const SampleTarget target = targets.of(first + i, values);
-    found.loss += loss_and_gradient(loss, z, target, gradient);
-    if (loss.classifies()) found.correct += is_correct(loss, z, target.label) ? 1 : 0;
-  }
-  return found;
-}
-
-template <typename T>
 ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t block,
                      std::span<const LayerParameters<T>> layers, Activation activation, const Loss& loss,
                      MatrixView<const T> x, const Targets<T>& targets) {
@@ -89,8 +72,7 @@ ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t blo
                       parts[piece] = loss_of_rows<T>(loss, y, targets, rows.first, space.work);
                     });
   ForwardLoss total;
-  total.loss = sum_pairwise(parts.size(), [&](std::size_t piece) { return parts[piece].loss; });
-  for (const ForwardLoss& part : parts) total.correct += part.correct;
+  for (const ForwardLoss& part : parts) total += part;
   return total;
 }
 
@@ -99,8 +81,6 @@ ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t blo
                                                 Workspace<T>&);                                                       \
   template void predict<T>(Team&, std::span<Workspace<T>>, std::size_t, std::span<const LayerParameters<T>>,          \
                            Activation, MatrixView<const T>, MatrixView<T>);                                           \
-  template ForwardLoss loss_of_rows<T>(const Loss&, MatrixView<const T>, const Targets<T>&, std::size_t,              \
-                                       std::span<double>);                                                            \
   template ForwardLoss evaluate<T>(Team&, std::span<Workspace<T>>, std::size_t, std::span<const LayerParameters<T>>,  \
                                    Activation, const Loss&, MatrixView<const T>, const Targets<T>&);
 DLADMM_INSTANTIATE(float)

@@ -6,6 +6,7 @@
 
 #include "core/functions/activation.hpp"
 #include "core/functions/loss.hpp"
+#include "core/gradient/loss_rows.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
@@ -58,16 +59,15 @@ template <typename T>
 void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
              Activation activation, MatrixView<const T> x, MatrixView<T> out);
 
-struct ForwardLoss {
-  double loss = 0;
-  std::size_t correct = 0;
-};
-
-// The outputs of some samples, the first of which has that target: R summed, and how many outputs name the label's
-// class. `work` holds 3 numbers an output.
+// The loss over the outputs of some samples, the first of which has target `first`. `work` holds loss_work numbers.
 template <typename T>
 ForwardLoss loss_of_rows(const Loss& loss, MatrixView<const T> outputs, const Targets<T>& targets, std::size_t first,
-                         std::span<double> work);
+                         std::span<double> work) {
+  return loss_over_rows(
+      loss, outputs.rows, outputs.columns, work, [&](std::size_t i) { return outputs.row(i); },
+      [&](std::size_t i, std::span<double> scratch) { return targets.of(first + i, scratch); },
+      [](std::size_t, std::span<const double>) {});
+}
 
 // R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class.
 template <typename T>
