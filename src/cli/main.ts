@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
 import { endOnSignals, interruptionOf } from './interruption.js';
 import { createProgram } from './program.js';
 import { openTerminal, type Terminal } from './terminal.js';
@@ -16,7 +16,7 @@ function tell(error: unknown, terminal: Terminal): number {
   }
   if (process.env.DLADMM_DEBUG) console.error(error);
   else if (error instanceof DlAdmmError) terminal.err(`dladmm: ${error.message}\n`);
-  else terminal.err(`dladmm: unexpected error: ${error instanceof Error ? error.message : String(error)}\n`);
+  else terminal.err(`dladmm: unexpected error: ${messageOf(error)}\n`);
   return 1;
 }
 

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { GraphRun } from '../../dist/bench/graph/messages.js';
 import { type GraphResult, missingSeeds, rowsOf, spread, tableOf, withRun } from '../../dist/bench/graph/result.js';
 import { METHODS, SETTINGS, settingText } from '../../dist/bench/graph/settings.js';
+import type { GraphRun } from '../../dist/bench/graph/trainer.js';
+import { machine } from '../../dist/bench/harness/results.js';
 import { graphGradientPlanOf } from '../../dist/solvers/gradient-gcn/options.js';
 import { shared } from '../formats/support.js';
 
@@ -19,8 +20,7 @@ const EMPTY: GraphResult = {
   features: 1433,
   classes: 7,
   split: 'standard',
-  threads: 2,
-  openblasCore: 'Haswell',
+  ...machine(2),
   methods: [],
 };
 
@@ -101,7 +101,7 @@ describe('the program', () => {
     promisify(execFile)(process.execPath, [program, '--out', folder, '--svg', join(folder, 'graph.svg'), ...args]);
 
   test('refuses what it does not know', async () => {
-    await expect(bench('--graphs', 'pubmed')).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/cora/) });
+    await expect(bench('--graphs', 'pubmed')).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/cora/) });
     await expect(bench('--methods', 'sgd')).rejects.toMatchObject({ stderr: expect.stringMatching(/dladmm, adam/) });
     await expect(bench('--seeds', '0')).rejects.toMatchObject({ stderr: expect.stringMatching(/--seeds/) });
   });
