@@ -852,10 +852,13 @@ void the_same_bits_whatever_the_threads() {
   using enum StepKind;
   const Steps exact{{cholesky, pseudoinverse, inverse}, {cholesky, inverse}};
   const std::vector<Variant> variants{
-      {.gram = true}, {.slope = 0.1, .fista = true}, {.kind = ActivationKind::tanh},
-      {.gram = true, .steps = exact, .multiplier = Multiplier::output, .joint_bias = true}, {.steps = exact}};
-  for (const Shape& shape : {Shape{{12, 150, 9, 4}, 11, 1}, Shape{{12, 40, 9, 4}, 2900, 1},
-                             Shape{{9, 11, 6, 3}, 17000, 1}}) {
+      {.gram = true},
+      {.slope = 0.1, .fista = true},
+      {.kind = ActivationKind::tanh},
+      {.gram = true, .steps = exact, .multiplier = Multiplier::output, .joint_bias = true},
+      {.steps = exact}};
+  for (const Shape& shape :
+       {Shape{{12, 150, 9, 4}, 11, 1}, Shape{{12, 40, 9, 4}, 2900, 1}, Shape{{9, 11, 6, 3}, 17000, 1}}) {
     for (const Variant& variant : variants) {
       if (shape.samples > 10000 && variant.kind != ActivationKind::rectifier) continue;
       std::vector<double> alone;
