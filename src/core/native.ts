@@ -70,6 +70,8 @@ export interface NativeAddon {
     readonly entries: number;
     readonly bytes: number;
   };
+  /** What rounds of one thread have taken since it was called last: seconds before it, flops, pieces, seconds of each. */
+  traceRounds(goOn: boolean): Float64Array;
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
