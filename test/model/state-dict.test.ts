@@ -8,7 +8,7 @@ import { encodeSafetensors, type Tensor } from '../../src/formats/safetensors.js
 import { encodeModel } from '../../src/model/model-file.js';
 import { importStateDict, type StateDictOptions, stateDictModel } from '../../src/model/state-dict.js';
 import { fromBfloat16, fromFloat16 } from '../../src/tensor/half.js';
-import { fit as train } from '../../src/training/training.js';
+import { fit as train } from '../../src/training/fit.js';
 
 const f32 = (shape: readonly number[], ...values: number[]): Tensor => ({
   dtype: 'F32',
@@ -106,9 +106,8 @@ describe('a state dict of PyTorch', () => {
 
   it('is not a model of dladmm, which says itself what it is', async () => {
     const own = encodeModel({
-      layers: [1, 1],
-      activation: 'relu',
-      loss: 'squared-error',
+      kind: 'perceptron',
+      network: { layers: [1, 1], activation: 'relu', loss: 'squared-error' },
       dtype: 'float32',
       weights: [Float32Array.of(1)],
       biases: [Float32Array.of(1)],
