@@ -58,8 +58,11 @@ struct Rectifier {
   // On each side of the kink the objective is a parabola, so the minimiser is one of two clipped vertices; a tie goes
   // to the negative side, as in the official code.
   [[nodiscard, gnu::always_inline]] constexpr T nearest(T m, T a, T ratio) const {
-    const T below = (m + ratio * slope * a) / (T(1) + ratio * slope * slope);
-    const T above = (m + ratio * a) / (T(1) + ratio);
+    // The same for every entry: a loop divides once.
+    const T share_below = T(1) / (T(1) + ratio * slope * slope);
+    const T share_above = T(1) / (T(1) + ratio);
+    const T below = (m + ratio * slope * a) * share_below;
+    const T above = (m + ratio * a) * share_above;
     const T negative = below < T(0) ? below : T(0);
     const T positive = above > T(0) ? above : T(0);
     const T negative_miss = a - slope * negative;
