@@ -5,20 +5,33 @@
 #include <cmath>
 #include <limits>
 
+#include "core/functions/elementary.hpp"
+#include "core/linalg/simd.hpp"
+
 namespace dladmm {
 namespace {
 
 constexpr double kReferenceTiny = 1e-10;
 constexpr double kReferenceLargestExponent = 88.6;
 
+// p <- exp(x − top), where top is no less than any x.
+struct Exponentials {
+  [[gnu::always_inline]] static inline void run(const double* x, double top, double* p, std::size_t count) {
+    constexpr double lowest = -708;  // where exp_of_negative() ends
+#pragma omp simd
+    for (std::size_t i = 0; i < count; ++i) {
+      const double e = exp_of_negative(x[i] - top);
+      p[i] = x[i] - top < lowest ? 0 : e;
+    }
+  }
+};
+
 // p <- softmax(x), stable; returns log Σ exp(x).
 double softmax(std::span<const double> x, std::span<double> p) {
   const double top = *std::max_element(x.begin(), x.end());
   double sum = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    p[i] = std::exp(x[i] - top);
-    sum += p[i];
-  }
+  simd::run<Exponentials>(x.data(), top, p.data(), x.size());
+  for (const double value : p) sum += value;
   const double scale = 1 / sum;
   for (double& value : p) value *= scale;
   return top + std::log(sum);
