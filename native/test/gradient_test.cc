@@ -10,6 +10,7 @@
 
 #include "core/consensus/trainer.hpp"
 #include "core/linalg/library.hpp"
+#include "test/activations.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -44,12 +45,13 @@ struct Problem {
   Optimiser optimiser = Sgd{};
   bool shuffle = false;
   Reduction reduction = Reduction::mean;
+  ActivationKind kind = ActivationKind::rectifier;
 };
 
 TrainerSetup setup_of(const Problem& problem) {
   TrainerSetup setup;
   setup.network.widths = problem.widths;
-  setup.network.activation.slope = problem.slope;
+  setup.network.activation = {problem.slope, problem.kind};
   setup.network.loss.kind = problem.loss;
   setup.samples = problem.samples;
   setup.batch = problem.batch;
@@ -101,10 +103,13 @@ StepsRecord steps(Trainer<T>& trainer, std::size_t count, double rate) {
 }
 
 void gradients_are_central_differences() {
-  for (const double slope : {0.0, 0.2, 1.0, 1.6, -0.4}) {
+  std::vector<Activation> activations{{0.0}, {0.2}, {1.0}, {1.6}, {-0.4}};
+  activations.insert(activations.end(), std::begin(kSmooth), std::end(kSmooth));
+  for (const auto& [slope, kind] : activations) {
     for (const LossKind loss : {LossKind::softmax_cross_entropy, LossKind::squared_error, LossKind::hinge}) {
       for (const unsigned threads : {1U, 3U}) {
-        const Problem problem{{4, 5, 3, 2}, slope, loss, 7, 7, threads};
+        Problem problem{{4, 5, 3, 2}, slope, loss, 7, 7, threads};
+        problem.kind = kind;
         Trainer<double> trainer(setup_of(problem));
         fill(trainer, problem);
         const auto before = parameters_of(trainer);
@@ -124,7 +129,7 @@ void gradients_are_central_differences() {
           const double below = other.evaluate_training().loss;
           w = before[i];
           check_close(before[i] - after[i], (above - below) / (2 * h) / 7, 1e-6 * largest,
-                      text("slope ", slope, ", parameter ", i));
+                      text(name_of({slope, kind}), ", parameter ", i));
         }
       }
     }
