@@ -18,6 +18,7 @@
  * | `ERR_DLADMM_STREAM` | a stream of samples failed or ended too early; `cause` is its own error |
  * | `ERR_DLADMM_ABORTED` | the AbortSignal was already aborted, or was while samples arrived; `cause` is its reason |
  * | `ERR_DLADMM_CLOSED` | the state or model has been closed |
+ * | `ERR_DLADMM_BLAS` | the BLAS gives wrong results on this processor; the message names the variable that helps |
  * | `ERR_DLADMM_NATIVE` | the native addon could not be loaded or failed in a way not foreseen |
  */
 export type ErrorCode =
@@ -36,6 +37,7 @@ export type ErrorCode =
   | 'ERR_DLADMM_STREAM'
   | 'ERR_DLADMM_ABORTED'
   | 'ERR_DLADMM_CLOSED'
+  | 'ERR_DLADMM_BLAS'
   | 'ERR_DLADMM_NATIVE';
 
 /** The one error class of the package: look at `code`, read `message`. */
