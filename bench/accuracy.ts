@@ -2,9 +2,6 @@
  * The accuracy that the defaults reach, at the paper's size: 784-1000-1000-10, at most 200 full-batch iterations, on MNIST
  * (the first 55,000 images) and Fashion-MNIST (60,000).
  *
- *     npm run --silent bench:accuracy -- --data mnist|fashion-mnist [--layers …] [--iterations 200] [--seed 1]
- *                                        [--data-dir FOLDER] [--options JSON] [--out FILE] [--json]
- *
  * Writes the curve as JSON after every iteration, so that an interrupted run leaves what it had; bench:figures draws it.
  */
 import { availableParallelism } from 'node:os';

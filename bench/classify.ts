@@ -1,9 +1,6 @@
 /**
  * Classification by sigmoid-ADMM with one and three hidden layers, beside Adam on ReLU networks of the same depth.
  *
- *     npm run --silent bench:classify -- [--data digits,breast-cancer] [--depths 1,3] [--methods sigmoid-admm,adam] [--seeds 5]
- *                                        [--tune-seeds 3] [--iterations 100] [--patience 20] [--threads N] [--out FILE] [--json]
- *
  * For each data set, depth and method the setting of the grid with the highest mean validation accuracy is taken (seeds 101
  * onward, each with its own fifth of the training samples held out), then run on seeds 1 onward, each keeping the model of its
  * best validation accuracy. The test samples have no part in any choice. Writes bench/results/classify.json.

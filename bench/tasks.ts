@@ -2,11 +2,6 @@
  * BADM and SISA against Adam on a task of each other kind that the abstract of BADM names and that this engine can carry:
  * image generation (an autoencoder, squared error) and language (the next character of a text, cross-entropy).
  *
- *     npm run --silent bench:tasks -- --task autoencoder|language [--methods adam,badm,sisa] [--epochs 20] [--seeds 3]
- *                                     [--samples M] [--dataset fashion-mnist] [--threads N] [--data-dir FOLDER]
- *                                     [--out FILE] [--svg FILE] [--picture FILE] [--json]
- *     npm run --silent bench:tasks -- --task language --tune [--methods …] [--epochs 5] [--samples 20000]
- *
  * The autoencoder learns 784-256-32-256-784 on the images of a data set, each its own target. The language network sees the
  * last 8 characters of data/text/moby-dick.txt, one-hot; the last tenth of the text is its test.
  *
