@@ -1,0 +1,2 @@
+export declare function faultOf(file: string, included: string): string | undefined;
+export declare function faultsIn(folder: string): readonly string[];
