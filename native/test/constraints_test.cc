@@ -571,7 +571,6 @@ void the_same_bits_for_any_number_of_threads() {
           all.insert(all.end(), part.begin(), part.end());
         }
       }
-      all.push_back(pair.state->evaluate_training().loss);
       return all;
     };
     const auto alone = outcome(1);
