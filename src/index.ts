@@ -15,19 +15,16 @@ export { type ImportOptions, importOnnx } from './model/onnx/import.js';
 export type { GraphModelParts, ModelParts } from './model/parts.js';
 export { importStateDict, type StateDictOptions } from './model/state-dict.js';
 export type { GraphInitialisation } from './network/graph-initialisation.js';
-export type { Initialisation, Parameters, ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
+export type { Initialisation, ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
+export type { Metrics } from './network/metrics.js';
 export type { Activation, Loss, Network } from './network/network.js';
-export type {
-  ArrivingSamples,
-  LabelledBlock,
-  LabelledRow,
-  RowsLike,
-  StreamItem,
-} from './samples/arriving.js';
+export type { Parameters } from './network/parameters.js';
+export type { Standardisation } from './network/standardisation.js';
+export type { ArrivingSamples, LabelledBlock, LabelledRow, RowsLike, StreamItem } from './samples/arriving.js';
 export type { LabelKind, Labels } from './samples/classes.js';
 export type { Column } from './samples/columns.js';
 export type { GraphLike, GraphSamples, NodesLike } from './samples/graph-samples.js';
-export type { Standardisation } from './samples/standardise.js';
+export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
 export type { BadmOptions, SisaOptions } from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
@@ -35,12 +32,14 @@ export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
 export { DEFAULTS, type DladmmOptions, type OutputSolver } from './solvers/dladmm/options.js';
 export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn/algorithm.js';
 export { DLADMM_GRAPH_DEFAULTS, type DladmmGraphOptions, type GraphSchedule } from './solvers/dladmm-gcn/options.js';
+export type { GraphMeasures, GraphRecord, GraphUpdateRecord } from './solvers/dladmm-gcn/splitting.js';
 export {
-  GraphState,
-  type GraphStateOptions,
+  type GraphSession,
+  type GraphSessionOptions,
+  type GraphStart,
   type GraphSweepPenalties,
-  type GraphSweepResult,
-} from './solvers/dladmm-gcn/state.js';
+  graphLayered,
+} from './solvers/dladmm-gcn/splitting.js';
 export type {
   AdadeltaOptions,
   AdagradOptions,
@@ -53,57 +52,46 @@ export type {
   SgdOptions,
 } from './solvers/gradient/algorithm.js';
 export { GRADIENT_DEFAULTS, type GradientOptions } from './solvers/gradient/options.js';
-export { GradientState, type GradientStateOptions, type StepsResult } from './solvers/gradient/state.js';
 export {
   GRAPH_GRADIENT_DEFAULTS,
   type GraphGradientOptions,
   type WithoutDecay,
 } from './solvers/gradient-gcn/options.js';
-export {
-  type EvaluatedNodes,
-  GraphGradientState,
-  type GraphGradientStateOptions,
-} from './solvers/gradient-gcn/state.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';
 export { INVERSION_DEFAULTS, type InversionOptions } from './solvers/inversion/options.js';
 export { minibatchSweep } from './solvers/minibatch/algorithm.js';
 export type { MinibatchOptions } from './solvers/minibatch/options.js';
 export {
-  type BatchesResult,
   defaultBatchSize,
   defaultStep,
   MINIBATCH_DEFAULTS,
   type MinibatchMethod,
-  MinibatchState,
-  type MinibatchStateOptions,
-} from './solvers/minibatch/state.js';
-export type {
-  LabelledSamples,
-  StartOptions,
-  StateOptions,
-  SweepPenalties,
-  SweepResult,
-} from './solvers/shared/layered-state.js';
-export { LayeredState } from './solvers/shared/layered-state.js';
+  type MinibatchSession,
+  type MinibatchSessionOptions,
+  minibatches,
+} from './solvers/minibatch/splitting.js';
+export type { AnyRecord } from './solvers/records.js';
+export type { CheckpointOptions } from './solvers/shared/checkpoint-options.js';
 export type { CommonOptions, EarlyStopping } from './solvers/shared/options.js';
-export type {
-  AnyRecord,
-  CheckpointRecord,
-  ConstraintMeasures,
-  ConstraintUpdateRecord,
-  EpochRecord,
-  GraphMeasures,
-  GraphRecord,
-  GraphUpdateRecord,
-  IterationRecord,
-  Measures,
-  Metrics,
-  ProgressRecord,
-  SigmoidRecord,
-  SweepWork,
-  UpdateRecord,
-} from './solvers/shared/record.js';
-export type { Penalties, PenaltyRule, Schedule } from './solvers/shared/schedule.js';
+export type { Penalties } from './solvers/shared/penalties.js';
+export type { CheckpointRecord, EpochRecord, ProgressRecord } from './solvers/shared/record.js';
+export type { PenaltyRule, Schedule } from './solvers/shared/schedule.js';
+export type { Session, SessionOptions } from './solvers/shared/session.js';
+export type { Splitting } from './solvers/shared/splitting.js';
+export { type GradientSession, type GradientSessionOptions, gradients } from './solvers/shared/splittings/gradient.js';
+export {
+  type GraphGradientSession,
+  type GraphGradientSessionOptions,
+  graphGradients,
+} from './solvers/shared/splittings/graph-gradient.js';
+export type { IterationRecord, Measures, UpdateRecord } from './solvers/shared/splittings/layered.js';
+export {
+  type LayeredSession,
+  type LayeredSessionOptions,
+  layered,
+  type StartOptions,
+  type SweepPenalties,
+} from './solvers/shared/splittings/layered.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -113,6 +101,7 @@ export {
   stepFlops,
   type UpdateSizes,
 } from './solvers/shared/step.js';
+export type { StepSession, StepsResult } from './solvers/shared/step-session.js';
 export {
   type AnyBlock,
   a,
@@ -134,18 +123,20 @@ export {
   Z,
   z,
 } from './solvers/shared/sweep.js';
+export type { SweepResult, SweepSession } from './solvers/shared/sweep-session.js';
 export { sigmoidSweep } from './solvers/sigmoid/algorithm.js';
 export { SIGMOID_DEFAULTS, type SigmoidOptions } from './solvers/sigmoid/options.js';
-export {
-  type ConstraintPenalties,
-  type ConstraintSweepResult,
-  ConstraintsState,
-  type ConstraintsStateOptions,
-} from './solvers/sigmoid/state.js';
+export type {
+  ConstraintMeasures,
+  ConstraintUpdateRecord,
+  SigmoidRecord,
+  SweepWork,
+} from './solvers/sigmoid/splitting.js';
+export { type ConstraintPenalties, type ConstraintsSession, constraints } from './solvers/sigmoid/splitting.js';
 export type { Csr } from './tensor/csr.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
 export type { Matrix } from './tensor/matrix.js';
-export type { CheckpointOptions } from './training/checkpoint-options.js';
+export { type AnyTraining, fit, type GraphTraining, train } from './training/fit.js';
 export {
   GRAPH_SOLVERS,
   type GraphTrainOptions,
@@ -153,14 +144,6 @@ export {
   SOLVERS,
   type TrainOptions,
 } from './training/plan.js';
+export type { FitResult, Status, TrainingData } from './training/result.js';
 export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './training/resume.js';
-export {
-  type AnyTraining,
-  type FitResult,
-  fit,
-  type GraphTraining,
-  type Status,
-  Training,
-  type TrainingData,
-  train,
-} from './training/training.js';
+export { Training } from './training/training.js';

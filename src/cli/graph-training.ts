@@ -1,7 +1,8 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
+import { train } from '../training/fit.js';
 import { type GraphTrainOptions, graphPlanOf } from '../training/plan.js';
-import { train } from '../training/training.js';
+
 import { checkKind, type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { startProgress } from './progress.js';

@@ -1,12 +1,15 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Model } from '../model/model.js';
+import type { Metrics } from '../network/metrics.js';
 import type { Loss } from '../network/network.js';
 import { liesInUnitInterval } from '../samples/standardise.js';
-import type { AnyRecord, Metrics } from '../solvers/shared/record.js';
-import type { CheckpointOptions, CheckpointPlan } from '../training/checkpoint-options.js';
+import type { AnyRecord } from '../solvers/records.js';
+import type { CheckpointOptions, CheckpointPlan } from '../solvers/shared/checkpoint-options.js';
+import { train } from '../training/fit.js';
 import { planOf, type TrainOptions } from '../training/plan.js';
+import type { FitResult, TrainingData } from '../training/result.js';
 import { type ResumeOptions, resumeTraining } from '../training/resume.js';
-import { type FitResult, type Training, type TrainingData, train } from '../training/training.js';
+import type { Training } from '../training/training.js';
 import { defaultLayers } from './defaults.js';
 import { interruptionOf } from './interruption.js';
 import { percent, startProgress } from './progress.js';

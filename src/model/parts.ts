@@ -1,13 +1,14 @@
 /** What a trained network is made of, and whether it fits together. */
+
 import { checkObject, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
-import { checkParameters } from '../network/initialisation.js';
 import { checkActivation, checkClasses, checkLayers, checkLoss, classCount, type Network } from '../network/network.js';
+import { checkParameters } from '../network/parameters.js';
+import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
-import { checkStandardisation, type Standardisation } from '../samples/standardise.js';
 
 interface CommonParts {
   readonly network: Network;

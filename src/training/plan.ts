@@ -1,34 +1,25 @@
 import { checkObject, oneOf } from '../core/checks.js';
-import { GraphModel } from '../model/graph-model.js';
-import { Model } from '../model/model.js';
-import type { Initialisation, Parameters } from '../network/initialisation.js';
-import type { Learnt } from '../samples/arrival.js';
-import { type GraphSamples, graphSamplesOf } from '../samples/graph-samples.js';
+import type { GraphInitialisation } from '../network/graph-initialisation.js';
+import type { Initialisation } from '../network/initialisation.js';
+import type { GraphSamples } from '../samples/graph-samples.js';
+import type { LabelledSamples } from '../samples/samples.js';
 import { type DladmmOptions, dladmmPlanOf } from '../solvers/dladmm/options.js';
-import { openGraph } from '../solvers/dladmm-gcn/engine.js';
 import { type DladmmGraphOptions, dladmmGraphPlanOf } from '../solvers/dladmm-gcn/options.js';
+import { type GraphRecord, graphLayered } from '../solvers/dladmm-gcn/splitting.js';
 import { GRADIENT_SOLVERS } from '../solvers/gradient/algorithm.js';
-import { type GradientPlan, openGradient } from '../solvers/gradient/engine.js';
 import { type GradientOptions, gradientPlanOf } from '../solvers/gradient/options.js';
-import { openGraphGradient } from '../solvers/gradient-gcn/engine.js';
 import { type GraphGradientOptions, graphGradientPlanOf } from '../solvers/gradient-gcn/options.js';
 import { type InversionOptions, inversionPlanOf } from '../solvers/inversion/options.js';
-import { type MinibatchPlan, openMinibatch } from '../solvers/minibatch/engine.js';
 import { type MinibatchOptions, minibatchPlanOf } from '../solvers/minibatch/options.js';
-import type { AnySamples, Engine, TakeUp } from '../solvers/shared/engine.js';
-import { startOn } from '../solvers/shared/going-on.js';
-import { type LayeredPlan, openLayered } from '../solvers/shared/layered-engine.js';
-import type { LabelledSamples } from '../solvers/shared/layered-state.js';
+import { minibatches } from '../solvers/minibatch/splitting.js';
+import type { Course } from '../solvers/shared/course.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
-import type {
-  EpochRecord,
-  GraphRecord,
-  IterationRecord,
-  ProgressRecord,
-  SigmoidRecord,
-} from '../solvers/shared/record.js';
-import { type ConstraintsPlan, openConstraints } from '../solvers/sigmoid/engine.js';
+import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
+import { gradients } from '../solvers/shared/splittings/gradient.js';
+import { graphGradients } from '../solvers/shared/splittings/graph-gradient.js';
+import { type IterationRecord, layered } from '../solvers/shared/splittings/layered.js';
 import { type SigmoidOptions, sigmoidPlanOf } from '../solvers/sigmoid/options.js';
+import { constraints, type SigmoidRecord } from '../solvers/sigmoid/splitting.js';
 
 /** The options of the solvers of the layered splitting. */
 export type LayeredOptions = DladmmOptions | InversionOptions;
@@ -48,26 +39,17 @@ export const SOLVERS: readonly NonNullable<TrainOptions['solver']>[] = [
   ...GRADIENT_SOLVERS,
 ];
 
-/** Options checked and completed, and how to open the engine that they ask for. */
-export interface Plan<R extends ProgressRecord, D = LabelledSamples, M = Model> extends CommonPlan<R> {
+/** Options checked and completed, and what they open. */
+export interface Plan<R extends ProgressRecord, D = LabelledSamples | GraphSamples> extends CommonPlan<R> {
   /** Whether the solver reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;
-  /**
-   * `opened` is called as soon as there is something to stop or to close; `takeUp` fills the state of an earlier training
-   * in, where there is one; `learnt` is what the samples have taught.
-   */
-  readonly open: (
-    data: D,
-    opened: (engine: Engine<R, AnySamples>) => void,
-    takeUp: TakeUp | undefined,
-    learnt: Learnt,
-  ) => Promise<void>;
-  /** The trained network. */
-  readonly modelOf: (parameters: Parameters, learnt: Learnt) => M;
+  readonly initialisation: Initialisation | GraphInitialisation;
+  /** Allocates the state and copies the data in. */
+  open(data: D): Promise<Course<R>>;
 }
 
 /** The plan of a training on a graph. */
-export type GraphTrainPlan<R extends ProgressRecord> = Plan<R, GraphSamples, GraphModel>;
+export type GraphTrainPlan<R extends ProgressRecord> = Plan<R, GraphSamples>;
 
 type AnyPlan = Plan<IterationRecord> | Plan<SigmoidRecord> | Plan<EpochRecord>;
 
@@ -83,45 +65,23 @@ export function planOf(options: TrainOptions): AnyPlan;
 export function planOf(options: TrainOptions): AnyPlan {
   checkObject(options, 'an object', 'options');
   const solver = oneOf(options.solver ?? 'dladmm', SOLVERS, 'solver');
-  if (solver === 'dladmm') return layered(dladmmPlanOf(options as DladmmOptions));
-  if (solver === 'inversion-admm') return layered(inversionPlanOf(options as InversionOptions));
-  if (solver === 'sigmoid-admm') return constraints(sigmoidPlanOf(options as SigmoidOptions));
-  if (solver === 'minibatch-admm') return minibatch(minibatchPlanOf(options as MinibatchOptions));
-  return gradient(gradientPlanOf(options as GradientOptions));
+  if (solver === 'dladmm') {
+    const plan = dladmmPlanOf(options as DladmmOptions);
+    return opened(plan, layered.course, plan.schedule.needsTrainLoss);
+  }
+  if (solver === 'inversion-admm') return opened(inversionPlanOf(options as InversionOptions), layered.course);
+  if (solver === 'sigmoid-admm') return opened(sigmoidPlanOf(options as SigmoidOptions), constraints.course);
+  if (solver === 'minibatch-admm') return opened(minibatchPlanOf(options as MinibatchOptions), minibatches.course);
+  return opened(gradientPlanOf(options as GradientOptions), gradients.course);
 }
 
-const started = <P extends { readonly initialisation: Initialisation }>(plan: P, learnt: Learnt): P => ({
-  ...plan,
-  initialisation: startOn(plan.initialisation, learnt),
-});
-
-const layered = (plan: CommonPlan<IterationRecord> & LayeredPlan): Plan<IterationRecord> => ({
-  ...plan,
-  needsTrainLoss: plan.schedule.needsTrainLoss,
-  open: (data, opened, takeUp, learnt) => openLayered(started(plan, learnt), data, opened, takeUp),
-  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
-});
-
-const constraints = (plan: CommonPlan<SigmoidRecord> & ConstraintsPlan): Plan<SigmoidRecord> => ({
-  ...plan,
-  needsTrainLoss: false,
-  open: (data, opened, takeUp, learnt) => openConstraints(started(plan, learnt), data, opened, takeUp),
-  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
-});
-
-const gradient = (plan: CommonPlan<EpochRecord> & GradientPlan): Plan<EpochRecord> => ({
-  ...plan,
-  needsTrainLoss: false,
-  open: (data, opened, takeUp, learnt) => openGradient(started(plan, learnt), data, opened, takeUp),
-  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
-});
-
-const minibatch = (plan: CommonPlan<EpochRecord> & MinibatchPlan): Plan<EpochRecord> => ({
-  ...plan,
-  needsTrainLoss: false,
-  open: (data, opened, takeUp, learnt) => openMinibatch(started(plan, learnt), data, opened, takeUp),
-  modelOf: (parameters, learnt) => new Model({ ...plan, ...learnt, ...parameters }),
-});
+function opened<P, R extends ProgressRecord, D>(
+  plan: P & CommonPlan<R> & Pick<Plan<R>, 'initialisation'>,
+  course: (plan: P & CommonPlan<R>, data: D) => Promise<Course<R>>,
+  needsTrainLoss = false,
+): Plan<R, D> {
+  return { ...plan, needsTrainLoss, open: (data) => course(plan, data) };
+}
 
 /** The solvers that train on a graph, by name. */
 export const GRAPH_SOLVERS: readonly NonNullable<GraphTrainOptions['solver']>[] = ['dladmm', ...GRADIENT_SOLVERS];
@@ -137,22 +97,6 @@ export function graphPlanOf(options: GraphTrainOptions): GraphTrainPlan<GraphRec
 export function graphPlanOf(options: GraphTrainOptions): GraphTrainPlan<GraphRecord> | GraphTrainPlan<EpochRecord> {
   checkObject(options, 'an object', 'options');
   const solver = oneOf(options.solver ?? 'dladmm', GRAPH_SOLVERS, 'solver');
-  if (solver === 'dladmm') return onGraph(dladmmGraphPlanOf(options as DladmmGraphOptions), openGraph);
-  return onGraph(graphGradientPlanOf(options as GraphGradientOptions), openGraphGradient);
-}
-
-function onGraph<R extends ProgressRecord, P extends CommonPlan<R>>(
-  plan: P,
-  open: (
-    plan: P,
-    graph: ReturnType<typeof graphSamplesOf>,
-    opened: (engine: Engine<R, AnySamples>) => void,
-  ) => Promise<void>,
-): GraphTrainPlan<R> {
-  return {
-    ...plan,
-    needsTrainLoss: false,
-    open: async (data, opened) => open(plan, graphSamplesOf(plan.network, plan.dtype, data, 'data'), opened),
-    modelOf: ({ weights }) => new GraphModel({ ...plan, weights }),
-  };
+  if (solver === 'dladmm') return opened(dladmmGraphPlanOf(options as DladmmGraphOptions), graphLayered.course);
+  return opened(graphGradientPlanOf(options as GraphGradientOptions), graphGradients.course);
 }

@@ -1,13 +1,14 @@
 import { atLeast, checkKeys, checkObject, given, oneOf, positive, whole } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
 import { type GraphInitialisation, graphInitialisationOf } from '../../network/graph-initialisation.js';
-import { checkClassLoss } from '../gradient-gcn/state.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
-import type { GraphRecord, IterationRecord } from '../shared/record.js';
-import { checkPenalties, type Penalties, type PenaltyRule, startSchedule } from '../shared/schedule.js';
-import { type GraphSweep, listGraphUpdates } from '../shared/sweep.js';
+import { checkPenalties, type Penalties, type RunningSchedule } from '../shared/penalties.js';
+import { type PenaltyRule, startSchedule } from '../shared/schedule.js';
+import { checkClassLoss } from '../shared/splittings/graph-gradient.js';
+import type { IterationRecord } from '../shared/splittings/layered.js';
+import type { GraphSweep } from '../shared/sweep.js';
 import { graphSweep } from './algorithm.js';
-import type { GraphPlan } from './engine.js';
+import { type GraphPlan, type GraphRecord, listGraphUpdates } from './splitting.js';
 
 /**
  * - `constant`: ν and ρ never change.
@@ -122,7 +123,7 @@ export function dladmmGraphPlanOf(options: DladmmGraphOptions): CommonPlan<Graph
       theta0: given(options.theta0, defaults.theta0),
       tau0: given(options.tau0, defaults.tau0),
     }),
-    nextPenalties: scheduleOf(given<GraphSchedule>(options.schedule, defaults.schedule), network.layers),
+    schedule: scheduleOf(given<GraphSchedule>(options.schedule, defaults.schedule), network.layers),
     settings: {
       l2: perLayer(given<number | readonly number[]>(options.l2, defaults.l2), L),
       search: oneOf(given(options.stepSearch, defaults.stepSearch), ['backtracking', 'exact'], 'stepSearch'),
@@ -144,12 +145,12 @@ function perLayer(l2: unknown, L: number): readonly number[] {
   return l2.map((value, i) => atLeast(value, 0, `l2[${i}]`));
 }
 
-function scheduleOf(schedule: GraphSchedule, layers: readonly number[]): GraphPlan['nextPenalties'] {
-  if (schedule === 'constant') return (penalties) => penalties;
+function scheduleOf(schedule: GraphSchedule, layers: readonly number[]): RunningSchedule<Penalties, GraphRecord> {
+  if (schedule === 'constant') return { needsTrainLoss: false, next: (penalties) => penalties };
   if (typeof schedule === 'function') {
     // The rule of a perceptron's schedule reads another record; what becomes of its answer is the same.
     const rule = startSchedule(schedule as unknown as PenaltyRule, layers);
-    return (penalties, record) => rule.next(penalties, record as unknown as IterationRecord);
+    return { ...rule, next: (penalties, record) => rule.next(penalties, record as unknown as IterationRecord) };
   }
   const published = schedule === 'published' ? { kind: 'published' as const } : schedule;
   const known = "'constant', 'published' or a function";
@@ -159,9 +160,12 @@ function scheduleOf(schedule: GraphSchedule, layers: readonly number[]): GraphPl
   const factor = positive(given(published.factor, 10), 'schedule.factor');
   const every = whole(given(published.every, 50), 1, 1e9, 'schedule.every');
   const cap = positive(given(published.cap, 1), 'schedule.cap');
-  return (penalties, { iteration }) => {
-    if (iteration % every !== 0) return penalties;
-    const rho = Math.min(factor * penalties.rho, cap);
-    return { ...penalties, nu: rho, rho };
+  return {
+    needsTrainLoss: false,
+    next(penalties, { iteration }) {
+      if (iteration % every !== 0) return penalties;
+      const rho = Math.min(factor * penalties.rho, cap);
+      return { ...penalties, nu: rho, rho };
+    },
   };
 }

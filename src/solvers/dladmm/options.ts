@@ -1,12 +1,17 @@
 import { atLeast, checkKeys, checkObject, given, oneOf, whole } from '../../core/checks.js';
 import { type Initialisation, initialisationOf } from '../../network/initialisation.js';
-import type { LayeredPlan } from '../shared/layered-engine.js';
-import { checkStart, type StartOptions } from '../shared/layered-state.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
-import type { IterationRecord } from '../shared/record.js';
-import { checkPenalties, type Penalties, type Schedule, startSchedule } from '../shared/schedule.js';
+import { checkPenalties, type Penalties } from '../shared/penalties.js';
+import { type Schedule, startSchedule } from '../shared/schedule.js';
+import {
+  checkStart,
+  type IterationRecord,
+  type LayeredPlan,
+  listLayeredUpdates,
+  type StartOptions,
+} from '../shared/splittings/layered.js';
 import { type StepChoices, stepChoicesOf } from '../shared/step.js';
-import { listUpdates, type Sweep } from '../shared/sweep.js';
+import type { Sweep } from '../shared/sweep.js';
 import { dladmmSweep } from './algorithm.js';
 
 /** How z_L is minimised. `fista` is the official code's solver and returns its extrapolated point. */
@@ -107,7 +112,7 @@ export function dladmmPlanOf(options: DladmmOptions): CommonPlan<IterationRecord
   const step = given(options.step, DEFAULTS.step);
   checkObject(step, '{ W, a }', 'step');
   checkKeys(step, ['W', 'a'], 'step');
-  const updates = listUpdates(given(options.sweep, dladmmSweep), L);
+  const updates = listLayeredUpdates(given(options.sweep, dladmmSweep), L);
   return {
     ...common,
     trainMetrics: common.trainMetrics,

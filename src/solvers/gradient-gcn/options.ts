@@ -3,8 +3,7 @@ import { type GraphInitialisation, graphInitialisationOf } from '../../network/g
 import { type GradientMethod, METHOD_KEYS } from '../gradient/algorithm.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
 import type { EpochRecord } from '../shared/record.js';
-import type { GraphGradientPlan } from './engine.js';
-import { checkClassLoss, graphMethodOf, weightDecayOf } from './state.js';
+import { checkClassLoss, type GraphGradientPlan, graphMethodOf, l2Of } from '../shared/splittings/graph-gradient.js';
 
 /** A gradient method but for its weight decay, which a graph network has for each layer. */
 export type WithoutDecay<M> = M extends GradientMethod ? Omit<M, 'weightDecay'> : never;
@@ -63,7 +62,7 @@ export function graphGradientPlanOf(options: GraphGradientOptions): CommonPlan<E
     ...common,
     method,
     dropout: fraction(given(options.dropout, dropout), 'dropout'),
-    weightDecay: weightDecayOf(given(options.weightDecay, decays), layers, 'weightDecay'),
+    l2: l2Of(given(options.weightDecay, decays), layers, 'weightDecay'),
     reduction: oneOf(given(options.reduction, reduction), ['mean', 'sum'], 'reduction'),
     initialisation: graphInitialisationOf(given(options.initialisation, initialisation), layers, common.dtype),
   };

@@ -2,9 +2,8 @@ import { flag, given, oneOf, whole } from '../../core/checks.js';
 import { type Initialisation, initialisationOf } from '../../network/initialisation.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
 import type { EpochRecord } from '../shared/record.js';
+import { checkDivides, type GradientPlan } from '../shared/splittings/gradient.js';
 import { type GradientMethod, METHOD_KEYS, methodOf } from './algorithm.js';
-import type { GradientPlan } from './engine.js';
-import { checkDivides } from './state.js';
 
 /**
  * A training by gradients of batches: the method with its settings, beside the common options. An iteration is an epoch.

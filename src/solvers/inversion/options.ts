@@ -1,12 +1,16 @@
 import { atLeast, checkKeys, checkObject, given, whole } from '../../core/checks.js';
 import { type Initialisation, initialisationOf } from '../../network/initialisation.js';
 import { classifies, type Loss } from '../../network/network.js';
-import type { LayeredPlan } from '../shared/layered-engine.js';
-import { checkStart, type StartOptions } from '../shared/layered-state.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
-import type { IterationRecord } from '../shared/record.js';
+import {
+  checkStart,
+  type IterationRecord,
+  type LayeredPlan,
+  listLayeredUpdates,
+  type StartOptions,
+} from '../shared/splittings/layered.js';
 import { type StepChoices, stepChoicesOf } from '../shared/step.js';
-import { listUpdates, type Sweep } from '../shared/sweep.js';
+import type { Sweep } from '../shared/sweep.js';
 import { firstWeights, inversionSweep, warmStartSweep } from './algorithm.js';
 
 /** Every knob of an inversion-ADMM training (Taylor et al., 2016) beside the common ones. */
@@ -82,13 +86,13 @@ export function inversionPlanOf(options: InversionOptions): CommonPlan<Iteration
   const start = given(options.start, {});
   checkObject(start, '{ output, hidden }', 'start');
   checkKeys(start, ['output', 'hidden'], 'start');
-  const updates = listUpdates(given(options.sweep, inversionSweep), L);
+  const updates = listLayeredUpdates(given(options.sweep, inversionSweep), L);
   const warmUpdates =
-    options.sweep === undefined ? listUpdates(warmStartSweep, L) : updates.filter(({ block }) => block !== 'u');
+    options.sweep === undefined ? listLayeredUpdates(warmStartSweep, L) : updates.filter(({ block }) => block !== 'u');
   return {
     ...common,
     softmax: 'stable',
-    firstUpdates: listUpdates(firstWeights, L),
+    firstUpdates: listLayeredUpdates(firstWeights, L),
     updatesOf: (iteration) => (iteration <= warmStart ? warmUpdates : updates),
     steps: stepChoicesOf(step, INVERSION_DEFAULTS.step, L),
     multiplier: 'output',

@@ -4,14 +4,14 @@ import { type Initialisation, initialisationOf } from '../../network/initialisat
 import type { LearningRate } from '../gradient/algorithm.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
 import type { EpochRecord } from '../shared/record.js';
-import type { MinibatchPlan } from './engine.js';
 import {
   checkMinibatchMethod,
   defaultStep,
   MINIBATCH_DEFAULTS,
   MINIBATCH_METHOD_KEYS,
   type MinibatchMethod,
-} from './state.js';
+  type MinibatchPlan,
+} from './splitting.js';
 
 /** Mini-batch dlADMM: its settings beside the common options. An iteration is an epoch. */
 export type MinibatchOptions = MinibatchMethod &

@@ -13,7 +13,7 @@ import {
   type Loss,
   type Network,
 } from '../../network/network.js';
-import { type CheckpointOptions, type CheckpointPlan, checkpointPlanOf } from '../../training/checkpoint-options.js';
+import { type CheckpointOptions, type CheckpointPlan, checkpointPlanOf } from './checkpoint-options.js';
 import type { ProgressRecord } from './record.js';
 
 /** Stops when `metric` of the validation set has not improved for `patience` evaluations, and keeps the best model. */

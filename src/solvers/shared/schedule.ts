@@ -1,18 +1,7 @@
-import { checkKeys, whole } from '../../core/checks.js';
+import { checkKeys, positive, whole } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
-import type { IterationRecord } from './record.js';
-
-/** The penalties and the first step sizes that the searches try; they may change from iteration to iteration. */
-export interface Penalties {
-  /** ν, of the hidden constraints. */
-  readonly nu: number;
-  /** ρ, of the output constraint. */
-  readonly rho: number;
-  /** θ0, the first size tried for a W step. Unused by the `exact` search. */
-  readonly theta0: number;
-  /** τ0, the first size tried for an a step. Unused by the `exact` search. */
-  readonly tau0: number;
-}
+import { checkPenalties, PENALTIES, type Penalties, type RunningSchedule } from './penalties.js';
+import type { IterationRecord } from './splittings/layered.js';
 
 /** A schedule of one's own: what changes after the iteration of this record (1, 2, …); what it leaves out stays. */
 export type PenaltyRule = (record: IterationRecord) => Partial<Penalties>;
@@ -34,18 +23,11 @@ export type Schedule =
   | { readonly kind: 'reference'; readonly factor?: number; readonly cap?: number; readonly stepFactor?: number }
   | PenaltyRule;
 
-/** A schedule made ready for one run. */
-export interface RunningSchedule {
-  /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
-  readonly needsTrainLoss: boolean;
-  /** What it remembers of earlier records; a checkpoint keeps it. */
-  readonly memory?: number[];
-  /** The penalties of the next iteration. */
-  next(penalties: Penalties, record: IterationRecord): Penalties;
-}
-
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function startSchedule(schedule: Schedule, layers: readonly number[]): RunningSchedule {
+export function startSchedule(
+  schedule: Schedule,
+  layers: readonly number[],
+): RunningSchedule<Penalties, IterationRecord> {
   if (typeof schedule === 'function') {
     return { needsTrainLoss: false, next: (penalties, record) => renewed(penalties, schedule(record)) };
   }
@@ -63,21 +45,19 @@ export function startSchedule(schedule: Schedule, layers: readonly number[]): Ru
   }
 }
 
-const NAMES = ['nu', 'rho', 'theta0', 'tau0'] as const satisfies (keyof Penalties)[];
-
 /** What a rule of one's own answers with, checked: it comes in the middle of a training. */
 function renewed(penalties: Penalties, change: unknown): Penalties {
-  if (typeof change !== 'object' || change === null || change instanceof Promise) {
+  if (typeof change !== 'object' || change === null || 'then' in change) {
     throw expected('{ nu, rho, theta0, tau0 } or some of them', 'what the schedule returns', change);
   }
-  checkKeys(change, NAMES, 'what the schedule returns');
+  checkKeys(change, PENALTIES, 'what the schedule returns');
   return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
 }
 
-function paper(options: { factor?: number; every?: number }): RunningSchedule {
+function paper(options: { factor?: number; every?: number }): RunningSchedule<Penalties, IterationRecord> {
   checkKeys(options, ['kind', 'factor', 'every'], 'schedule');
   const { factor = 10, every = 100 } = options;
-  checkPositive(factor, 'schedule.factor');
+  positive(factor, 'schedule.factor');
   whole(every, 1, 1e9, 'schedule.every');
   return {
     needsTrainLoss: false,
@@ -91,16 +71,16 @@ const REFERENCE_NEURONS = 100;
 function reference(
   options: { factor?: number; cap?: number; stepFactor?: number },
   layers: readonly number[],
-): RunningSchedule {
+): RunningSchedule<Penalties, IterationRecord> {
   checkKeys(options, ['kind', 'factor', 'cap', 'stepFactor'], 'schedule');
   const {
     factor = 10,
     cap = 0.1,
     stepFactor = (layers[1] ?? 0) >= REFERENCE_NEURONS && layers.length > 2 ? 10 : 1,
   } = options;
-  checkPositive(factor, 'schedule.factor');
-  checkPositive(cap, 'schedule.cap');
-  checkPositive(stepFactor, 'schedule.stepFactor');
+  positive(factor, 'schedule.factor');
+  positive(cap, 'schedule.cap');
+  positive(stepFactor, 'schedule.stepFactor');
   const costs: number[] = [];
   return {
     needsTrainLoss: true,
@@ -120,16 +100,4 @@ function reference(
       });
     },
   };
-}
-
-function checkPositive(value: unknown, name: string): void {
-  if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value)) {
-    throw expected('a positive finite number', name, value, 'ERR_DLADMM_RANGE');
-  }
-}
-
-/** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
-export function checkPenalties(penalties: Penalties, prefix = ''): Penalties {
-  for (const name of NAMES) checkPositive(penalties[name], prefix + name);
-  return penalties;
 }

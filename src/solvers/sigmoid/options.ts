@@ -1,12 +1,16 @@
-import { given, oneOf } from '../../core/checks.js';
+import { given } from '../../core/checks.js';
 import type { Dtype } from '../../core/native.js';
 import { type Initialisation, initialisationOf, SCHEMES, type Scheme } from '../../network/initialisation.js';
 import { type CommonOptions, type CommonPlan, commonPlanOf } from '../shared/options.js';
-import type { SigmoidRecord } from '../shared/record.js';
-import { type ConstraintSweep, listConstraintUpdates } from '../shared/sweep.js';
+import type { ConstraintSweep } from '../shared/sweep.js';
 import { sigmoidSweep } from './algorithm.js';
-import type { ConstraintsPlan } from './engine.js';
-import { checkConstraintPenalties, checkConstraintsNetwork } from './state.js';
+import {
+  type ConstraintsPlan,
+  checkConstraintPenalties,
+  checkConstraintsNetwork,
+  listConstraintUpdates,
+  type SigmoidRecord,
+} from './splitting.js';
 
 /** Every knob of a sigmoid-ADMM training (Zeng et al., 2021) beside the common ones. */
 export interface SigmoidOptions extends CommonOptions<SigmoidRecord> {
@@ -75,17 +79,16 @@ export function sigmoidPlanOf(options: SigmoidOptions): CommonPlan<SigmoidRecord
   const { network } = common;
   checkConstraintsNetwork(network);
   const N = network.layers.length - 1;
+  const penalties = {
+    l2: given(options.lambda, SIGMOID_DEFAULTS.lambda),
+    beta: given(options.beta, SIGMOID_DEFAULTS.beta),
+    majoriser: given(options.majoriser, SIGMOID_DEFAULTS.majoriser),
+  };
+  checkConstraintPenalties(penalties, network);
   return {
     ...common,
     updates: listConstraintUpdates(given(options.sweep, sigmoidSweep), N),
-    penalties: checkConstraintPenalties(
-      {
-        lambda: given(options.lambda, SIGMOID_DEFAULTS.lambda),
-        beta: given(options.beta, SIGMOID_DEFAULTS.beta),
-        majoriser: oneOf(given(options.majoriser, SIGMOID_DEFAULTS.majoriser), ['paper', 'code'], 'majoriser'),
-      },
-      network,
-    ),
+    penalties,
     initialisation: initialisationOf(
       startOf(given(options.initialisation, SIGMOID_DEFAULTS.initialisation)),
       network.layers,

@@ -1,5 +1,5 @@
-import { checkKeys, checkObject, given, whole } from '../core/checks.js';
-import { checkPath } from '../formats/atomic-file.js';
+import { checkKeys, checkObject, given, whole } from '../../core/checks.js';
+import { checkPath } from '../../formats/atomic-file.js';
 
 /** Where and how often a training is written out as it goes. */
 export interface CheckpointOptions {

@@ -1,0 +1,50 @@
+import { positive } from '../../core/checks.js';
+import { expected } from '../../core/errors.js';
+
+/** The penalties and the first step sizes that the searches try; they may change from iteration to iteration. */
+export interface Penalties {
+  /** ν, of the hidden constraints. */
+  readonly nu: number;
+  /** ρ, of the output constraint. */
+  readonly rho: number;
+  /** θ0, the first size tried for a W step. Unused by the `exact` search. */
+  readonly theta0: number;
+  /** τ0, the first size tried for an a step. Unused by the `exact` search. */
+  readonly tau0: number;
+}
+
+/** Their names. */
+export const PENALTIES: readonly (keyof Penalties)[] = ['nu', 'rho', 'theta0', 'tau0'];
+
+/** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
+export function checkPenalties(penalties: Penalties, prefix = ''): Penalties {
+  for (const name of PENALTIES) positive(penalties[name], prefix + name);
+  return penalties;
+}
+
+/**
+ * A number for every layer, of one for each or one for all.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, and what `check` throws
+ */
+export function byLayer(
+  value: unknown,
+  layers: number,
+  name: string,
+  check: (value: unknown, name: string) => number,
+): readonly number[] {
+  if (typeof value === 'number') return new Array<number>(layers).fill(check(value, name));
+  if (!Array.isArray(value)) throw expected(`a number, or an array of ${layers}, one a layer,`, name, value);
+  if (value.length !== layers) throw expected(`${layers} numbers, one a layer,`, name, value, 'ERR_DLADMM_SHAPE');
+  return value.map((each: unknown, i) => check(each, `${name}[${i}]`));
+}
+
+/** A schedule of penalties made ready for one run. */
+export interface RunningSchedule<V, R> {
+  /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
+  readonly needsTrainLoss: boolean;
+  /** What it remembers of earlier records; a checkpoint keeps it. */
+  readonly memory?: number[];
+  /** The penalties of the next iteration. */
+  next(penalties: V, record: R): V;
+}
