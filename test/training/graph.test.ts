@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
-  fit,
   type GraphModel,
   type GraphSamples,
   type GraphTrainOptions,
+  fit as learn,
   loadModel,
   readCheckpoint,
   resume,
@@ -52,7 +52,7 @@ const SOLVERS: readonly (readonly [string, GraphTrainOptions])[] = [
 describe.each(SOLVERS)('a training on a graph by %s', (name, options) => {
   test('goes on from its checkpoint to the same numbers, with any number of threads', async () => {
     const path = join(folder, `${name}.checkpoint`);
-    const whole = await fit(GRAPH, options);
+    const whole = await learn(GRAPH, options);
     const before = train(GRAPH, { ...options, checkpoint: { path, every: 2 } });
     for await (const { iteration } of before) if (iteration === 4) break;
     const after = await resume(path, GRAPH, { threads: 1 });
@@ -64,7 +64,7 @@ describe.each(SOLVERS)('a training on a graph by %s', (name, options) => {
 
   test('goes on with the same graph alone', async () => {
     const path = join(folder, `${name}-other.checkpoint`);
-    await fit(GRAPH, { ...options, checkpoint: { path } });
+    await learn(GRAPH, { ...options, checkpoint: { path } });
     const others = { ...GRAPH, labels: LABELS.with(0, 'ash') };
     const samples = { x: FEATURES, labels: LABELS };
     for (const data of [others, { ...GRAPH, trainIndex: [0, 1, 2] }, samples]) {
@@ -77,7 +77,7 @@ describe.each(SOLVERS)('a training on a graph by %s', (name, options) => {
 
 describe('a model of a graph', () => {
   test('tells classes by their names, and takes features as the training did', async () => {
-    const { model } = await fit(GRAPH, { ...COMMON, iterations: 40 });
+    const { model } = await learn(GRAPH, { ...COMMON, iterations: 40 });
     expect(model.classes).toEqual(['ash', 'oak']);
     const { labels } = await model.predict(GRAPH, [0, 1, 2]);
     expect(labels).toEqual(['oak', 'ash', 'ash']);
@@ -99,8 +99,8 @@ describe('a model of a graph', () => {
       data: FEATURES,
     };
     const [dense, other] = [
-      await fit(GRAPH, { ...COMMON, iterations: 3 }),
-      await fit({ ...GRAPH, features: sparse }, { ...COMMON, iterations: 3 }),
+      await learn(GRAPH, { ...COMMON, iterations: 3 }),
+      await learn({ ...GRAPH, features: sparse }, { ...COMMON, iterations: 3 }),
     ];
     expect(other.model.weights).toEqual(dense.model.weights);
     expect(await other.model.predict({ ...GRAPH, features: sparse })).toEqual(await dense.model.predict(GRAPH));
@@ -115,13 +115,13 @@ describe('a model of a graph', () => {
     const { testIndex: _, ...unlabelled } = { ...GRAPH, labels: LABELS.map((label, i) => (i > 17 ? null : label)) };
     const { testIndex: __, ...numbered } = named;
     for (const graph of [numbered, unlabelled]) {
-      const { model } = await fit(graph, { ...COMMON, iterations: 40 });
+      const { model } = await learn(graph, { ...COMMON, iterations: 40 });
       expect((await model.predict(graph, [0, 1])).labels).toEqual(['oak', 'ash']);
     }
   });
 
   test('whose names are unknown to it is refused by name and node', async () => {
-    const { model } = await fit(GRAPH, { ...COMMON, iterations: 1 });
+    const { model } = await learn(GRAPH, { ...COMMON, iterations: 1 });
     const strange = { ...GRAPH, labels: LABELS.map((label, i) => (i === 20 ? 'elm' : label)) };
     await expect(model.evaluate(strange, [20])).rejects.toMatchObject({
       code: 'ERR_DLADMM_LABEL',
