@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { DlAdmmError } from '../core/errors.js';
+import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
 import { classCount, type Loss, type Network, nativeActivation } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
@@ -31,7 +31,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     if (classes !== undefined) this.classes = classes;
     this.labelKind = labelKind;
     if (standardisation !== undefined) this.standardisation = standardisation;
-    this.#threads = threads ?? availableParallelism();
+    this.#threads = threads ?? availableThreads();
   }
 
   /**
