@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "core/consensus/trainer.hpp"
+#include "core/gradient/method.hpp"
 #include "core/graph/data.hpp"
 #include "core/graph/dropout.hpp"
 #include "core/graph/forward.hpp"
