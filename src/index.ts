@@ -28,54 +28,60 @@ export type { Column } from './samples/columns.js';
 export type { GraphLike, GraphSamples, NodesLike } from './samples/graph-samples.js';
 export type { Standardisation } from './samples/standardise.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
-export type { BadmOptions, SisaOptions } from './solvers/badm/algorithm.js';
+export { badm, badmOnGraph, sisa, sisaOnGraph } from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
-export { DEFAULTS, type DladmmOptions, type OutputSolver } from './solvers/dladmm/options.js';
+export { type DladmmOptions, dladmm } from './solvers/dladmm/solver.js';
 export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn/algorithm.js';
-export { DLADMM_GRAPH_DEFAULTS, type DladmmGraphOptions, type GraphSchedule } from './solvers/dladmm-gcn/options.js';
+export { type DladmmGraphOptions, dladmmOnGraph } from './solvers/dladmm-gcn/solver.js';
 export {
   GraphState,
   type GraphStateOptions,
   type GraphSweepPenalties,
   type GraphSweepResult,
 } from './solvers/dladmm-gcn/state.js';
-export type {
-  AdadeltaOptions,
-  AdagradOptions,
-  AdamOptions,
-  GdOptions,
-  GradientMethod,
-  GradientSolver,
-  LearningRate,
-  Progress,
-  SgdOptions,
-} from './solvers/gradient/algorithm.js';
-export { GRADIENT_DEFAULTS, type GradientOptions } from './solvers/gradient/options.js';
-export { GradientState, type GradientStateOptions, type StepsResult } from './solvers/gradient/state.js';
 export {
-  GRAPH_GRADIENT_DEFAULTS,
-  type GraphGradientOptions,
-  type WithoutDecay,
-} from './solvers/gradient-gcn/options.js';
+  adadelta,
+  adadeltaOnGraph,
+  adagrad,
+  adagradOnGraph,
+  adam,
+  adamOnGraph,
+  gd,
+  gdOnGraph,
+  sgd,
+  sgdOnGraph,
+} from './solvers/gradient/algorithm.js';
+export { GradientState, type GradientStateOptions, type StepsResult } from './solvers/gradient/state.js';
 export {
   type EvaluatedNodes,
   GraphGradientState,
   type GraphGradientStateOptions,
 } from './solvers/gradient-gcn/state.js';
+export { GRAPH_SOLVERS, type GraphTrainOptions, SAMPLE_SOLVERS, type TrainOptions } from './solvers/index.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';
-export { INVERSION_DEFAULTS, type InversionOptions } from './solvers/inversion/options.js';
+export { type InversionOptions, inversion } from './solvers/inversion/solver.js';
 export { minibatchSweep } from './solvers/minibatch/algorithm.js';
-export type { MinibatchOptions } from './solvers/minibatch/options.js';
+export { type MinibatchOptions, minibatch } from './solvers/minibatch/solver.js';
 export {
   type BatchesResult,
-  defaultBatchSize,
-  defaultStep,
-  MINIBATCH_DEFAULTS,
   type MinibatchMethod,
   MinibatchState,
   type MinibatchStateOptions,
 } from './solvers/minibatch/state.js';
+export {
+  type AnySolver,
+  type Begun,
+  completePlan,
+  defaultsOf,
+  defineSolver,
+  type RecordOf,
+  type Solver,
+  type SolverOptions,
+  schemaOf,
+} from './solvers/shared/descriptor.js';
+export { defaultBatchSize, defaultRate } from './solvers/shared/gram-step.js';
+export { EXACT, layered, layeredPlan } from './solvers/shared/layered.js';
 export type {
   LabelledSamples,
   StartOptions,
@@ -84,7 +90,10 @@ export type {
   SweepResult,
 } from './solvers/shared/layered-state.js';
 export { LayeredState } from './solvers/shared/layered-state.js';
-export type { CommonOptions, EarlyStopping } from './solvers/shared/options.js';
+export type { LearningRate, Progress } from './solvers/shared/learning-rate.js';
+export { type GradientMethod, methodOf } from './solvers/shared/methods.js';
+export type { CheckpointOptions, CommonOptions, EarlyStopping } from './solvers/shared/options.js';
+export type { Penalties } from './solvers/shared/penalties.js';
 export type {
   AnyRecord,
   CheckpointRecord,
@@ -102,7 +111,8 @@ export type {
   SweepWork,
   UpdateRecord,
 } from './solvers/shared/record.js';
-export type { Penalties, PenaltyRule, Schedule } from './solvers/shared/schedule.js';
+export type { PenaltyRule } from './solvers/shared/schedule.js';
+export { flag, group, number, option, perLayer, whole, word } from './solvers/shared/schema.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -134,7 +144,7 @@ export {
   z,
 } from './solvers/shared/sweep.js';
 export { sigmoidSweep } from './solvers/sigmoid/algorithm.js';
-export { SIGMOID_DEFAULTS, type SigmoidOptions } from './solvers/sigmoid/options.js';
+export { type SigmoidOptions, sigmoid } from './solvers/sigmoid/solver.js';
 export {
   type ConstraintPenalties,
   type ConstraintSweepResult,
@@ -144,14 +154,6 @@ export {
 export type { Csr } from './tensor/csr.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
 export type { Matrix } from './tensor/matrix.js';
-export type { CheckpointOptions } from './training/checkpoint-options.js';
-export {
-  GRAPH_SOLVERS,
-  type GraphTrainOptions,
-  type LayeredOptions,
-  SOLVERS,
-  type TrainOptions,
-} from './training/plan.js';
 export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './training/resume.js';
 export {
   type AnyTraining,

@@ -1,7 +1,10 @@
 import { DlAdmmError } from '../core/errors.js';
+import type { GraphModel } from '../model/graph-model.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
-import { type GraphTrainOptions, graphPlanOf } from '../training/plan.js';
-import { train } from '../training/training.js';
+import type { GraphTrainOptions } from '../solvers/index.js';
+import type { AnyRecord } from '../solvers/shared/record.js';
+import { graphPlanOf } from '../training/plan.js';
+import { begin } from '../training/training.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { startProgress } from './progress.js';
@@ -52,12 +55,16 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   const { name, classes, trainIndex, testIndex } = graph;
   const trainOptions = {
     ...options,
-    layers: layersOf(job, graph, options.solver ?? 'dladmm'),
+    layers: layersOf(
+      job,
+      graph,
+      options.solver ?? 'dladmm',
+    ),
     classes,
     signal: terminal.signal,
   } as GraphTrainOptions;
   const { iterations } = graphPlanOf(trainOptions);
-  const training = train(graph as GraphSamples, trainOptions);
+  const training = begin<AnyRecord, GraphModel>(graph as GraphSamples, trainOptions);
   const progress = startProgress(terminal, iterations, timeLimit);
   let outOfTime = false;
   const acknowledge = (): void => {

@@ -5,8 +5,10 @@ import { packageVersion } from '../core/version.js';
 import { checkWritable } from '../formats/atomic-file.js';
 import type { Parameters } from '../network/initialisation.js';
 import { TRAINING_SET } from '../samples/samples.js';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { earlierOptions } from '../solvers/shared/earlier.js';
 import type { Persistence, TakeUp } from '../solvers/shared/engine.js';
-import type { CommonPlan } from '../solvers/shared/options.js';
+import type { CheckpointPlan, CommonPlan } from '../solvers/shared/options.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
 import {
   checkReplaceable,
@@ -17,7 +19,6 @@ import {
   removeLeftovers,
   writeCheckpoint,
 } from './checkpoint-file.js';
-import type { CheckpointPlan } from './checkpoint-options.js';
 
 /** The model that early stopping keeps. */
 export interface BestModel {
@@ -70,7 +71,15 @@ export const isFunctionMark = (value: unknown): boolean =>
 /** Options as a checkpoint keeps them: what is decided by the machine or by default is written down, too. */
 export function storedOptionsOf(
   options: object,
-  { network, dtype, threads, seed }: Pick<CommonPlan<ProgressRecord>, 'network' | 'dtype' | 'threads' | 'seed'>,
+  {
+    network,
+    dtype,
+    threads,
+    seed,
+    solver,
+  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed'> & {
+    readonly solver: AnySolver;
+  },
 ): StoredTraining['options'] {
   const {
     signal: _,
@@ -90,6 +99,7 @@ export function storedOptionsOf(
     dtype,
     threads,
     seed,
+    solver: solver.name,
   };
   return Object.fromEntries(
     Object.entries(all)
@@ -288,7 +298,8 @@ export function storedTrainingOf({ path, training }: OpenCheckpoint): StoredTrai
     isRecord(training.data) &&
     typeof training.data.train === 'string' &&
     (training.best === undefined || (isRecord(training.best) && typeof training.best.score === 'number'));
-  if (sound) return training as unknown as StoredTraining;
+  const stored = training as unknown as StoredTraining;
+  if (sound) return { ...stored, options: earlierOptions(stored.options) };
   throw new DlAdmmError(
     'ERR_DLADMM_FORMAT',
     `${path} is no checkpoint of a training: its metadata say ${describe(training)}`,

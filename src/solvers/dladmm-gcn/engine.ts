@@ -4,8 +4,9 @@ import { drawGraphWeights, type GraphInitialisation } from '../../network/graph-
 import type { Network } from '../../network/network.js';
 import type { CheckedGraphSamples, NodesLike } from '../../samples/graph-samples.js';
 import type { Engine } from '../shared/engine.js';
+import type { Penalties } from '../shared/penalties.js';
 import type { GraphRecord } from '../shared/record.js';
-import type { Penalties } from '../shared/schedule.js';
+import type { RunningSchedule } from '../shared/schedule.js';
 import type { GraphBlock, GraphUpdate } from '../shared/sweep.js';
 import { GraphState, type GraphSweepPenalties } from './state.js';
 
@@ -17,9 +18,9 @@ export interface GraphPlan {
   readonly seed: number;
   readonly updates: readonly GraphUpdate[];
   readonly outputWeights: 'quadratic' | 'cholesky';
-  /** The penalties of the first iteration, and of the one after a record. */
+  /** The penalties of the first iteration. */
   readonly penalties: Penalties;
-  readonly nextPenalties: (penalties: Penalties, record: GraphRecord) => Penalties;
+  readonly schedule: RunningSchedule;
   readonly settings: Omit<GraphSweepPenalties, keyof Penalties>;
   readonly initialisation: GraphInitialisation;
   readonly dual: 'stationary' | 'zero';
@@ -59,7 +60,7 @@ function engineOf(plan: GraphPlan, state: GraphState): Engine<GraphRecord, Nodes
       };
     },
     learn(record) {
-      penalties = plan.nextPenalties(penalties, record);
+      penalties = plan.schedule.next(penalties, record);
     },
     evaluate: (set) => state.evaluate(set),
     async parameters() {

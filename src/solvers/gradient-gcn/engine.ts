@@ -4,8 +4,8 @@ import { drawGraphWeights, type GraphInitialisation } from '../../network/graph-
 import type { Parameters } from '../../network/initialisation.js';
 import type { Network } from '../../network/network.js';
 import type { CheckedGraphSamples } from '../../samples/graph-samples.js';
-import type { GradientMethod } from '../gradient/algorithm.js';
 import type { Engine } from '../shared/engine.js';
+import type { GradientMethod } from '../shared/methods.js';
 import type { EpochRecord } from '../shared/record.js';
 import { type EvaluatedNodes, GraphGradientState } from './state.js';
 
@@ -18,7 +18,7 @@ export interface GraphGradientPlan {
   readonly method: GradientMethod;
   readonly dropout: number;
   /** λ of each layer. */
-  readonly weightDecay: readonly number[];
+  readonly l2: readonly number[];
   readonly reduction: 'mean' | 'sum';
   readonly initialisation: GraphInitialisation;
 }
@@ -29,11 +29,8 @@ export async function openGraphGradient(
   graph: CheckedGraphSamples,
   opened: (engine: Engine<EpochRecord>) => void,
 ): Promise<void> {
-  const { network, dtype, threads, seed, method, dropout, weightDecay, reduction } = plan;
-  const state = await GraphGradientState.of(
-    { network, dtype, threads, seed, method, dropout, weightDecay, reduction },
-    graph,
-  );
+  const { network, dtype, threads, seed, method, dropout, l2, reduction } = plan;
+  const state = await GraphGradientState.of({ network, dtype, threads, seed, method, dropout, l2, reduction }, graph);
   opened(engineOf(state));
   const weights = await drawGraphWeights(plan.initialisation, network.layers, dtype, seededRandom(seed));
   for (const [l, values] of weights.entries()) await state.write('W', l + 1, values);

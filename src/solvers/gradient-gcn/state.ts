@@ -19,9 +19,11 @@ import {
 } from '../../network/network.js';
 import { type CheckedGraphSamples, type GraphSamples, graphSamplesOf } from '../../samples/graph-samples.js';
 import { checkMemory, metricsOf } from '../../samples/samples.js';
-import { type GradientMethod, type Method, methodOf, ratesOf } from '../gradient/algorithm.js';
 import type { StepsResult } from '../gradient/state.js';
+import { ratesOf } from '../shared/learning-rate.js';
+import { type GradientMethod, type Method, methodOf } from '../shared/methods.js';
 import type { Metrics } from '../shared/record.js';
+import { numbersOf } from '../shared/schema.js';
 
 /** What a training of a graph convolutional network by gradients is made of. */
 export interface GraphGradientStateOptions {
@@ -34,7 +36,7 @@ export interface GraphGradientStateOptions {
   /** The share of what goes into each layer that a step leaves out, from 0 to below 1; 0 if absent. */
   readonly dropout?: number;
   /** λ of g ← g + λ w, one number for all layers or one each; 0 if absent. */
-  readonly weightDecay?: number | readonly number[];
+  readonly l2?: number | readonly number[];
   /** F is the mean of the loss over the training nodes, or the sum; 'mean' if absent. */
   readonly reduction?: 'mean' | 'sum';
   /** Of dropout, and of which nodes come into which sub-batch; 0 if absent. */
@@ -44,7 +46,7 @@ export interface GraphGradientStateOptions {
 /** Nodes to evaluate on; each has a class. */
 export type EvaluatedNodes = 'train' | 'validation' | 'test';
 
-const KEYS = ['network', 'dtype', 'threads', 'method', 'dropout', 'weightDecay', 'reduction', 'seed'];
+const KEYS = ['network', 'dtype', 'threads', 'method', 'dropout', 'l2', 'reduction', 'seed'];
 
 /**
  * A graph convolutional network (Kipf and Welling 2017) under training by gradients, in native memory: every step sees all
@@ -221,9 +223,9 @@ function checkOptions(options: GraphGradientStateOptions): Method {
   oneOf(dtype, ['float32', 'float64'], 'options.dtype');
   whole(threads, 1, 64, 'options.threads');
   fraction(given(options.dropout, 0), 'options.dropout');
-  weightDecayOf(options.weightDecay, network.layers, 'options.weightDecay');
+  numbersOf(given(options.l2, 0), network.layers.length - 1, { min: 0 }, 'options.l2');
   oneOf(given(options.reduction, 'mean'), ['mean', 'sum'], 'options.reduction');
-  whole(given(options.seed, 0), 0, 2 ** 32 - 1, 'options.seed');
+  whole(given(options.seed, 1), 0, 2 ** 32 - 1, 'options.seed');
   checkObject(options.method, "{ solver: 'adam', … }", 'options.method');
   return graphMethodOf(options.method, 'options.method.');
 }
@@ -240,26 +242,10 @@ export function checkClassLoss(loss: unknown, name = 'loss'): void {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
 export function graphMethodOf(options: GradientMethod, prefix = ''): Method {
-  if (options.weightDecay !== undefined) {
-    throw expected('no weight decay of its own, as every layer has one,', `${prefix}weightDecay`, options.weightDecay);
+  if (options.l2 !== undefined) {
+    throw expected('no weight decay of its own, as every layer has one,', `${prefix}l2`, options.l2);
   }
   return methodOf(options, prefix);
-}
-
-/**
- * λ of every layer.
- *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
- */
-export function weightDecayOf(
-  decay: number | readonly number[] | undefined,
-  layers: readonly number[],
-  name: string,
-): readonly number[] {
-  const depth = layers.length - 1;
-  if (!Array.isArray(decay)) return new Array<number>(depth).fill(atLeast(given(decay, 0), 0, name));
-  if (decay.length !== depth) throw expected(`${depth} numbers, one a layer,`, name, decay, 'ERR_DLADMM_SHAPE');
-  return decay.map((value: unknown, l) => atLeast(value, 0, `${name}[${l}]`));
 }
 
 function nativeOptions(
@@ -277,8 +263,10 @@ function nativeOptions(
     threads,
     reduction: given(options.reduction, 'mean'),
     dropout: given(options.dropout, 0),
-    seed: given(options.seed, 0),
-    weightDecay: Float64Array.from(weightDecayOf(options.weightDecay, network.layers, 'options.weightDecay')),
+    seed: given(options.seed, 1),
+    weightDecay: Float64Array.from(
+      numbersOf(given(options.l2, 0), network.layers.length - 1, { min: 0 }, 'options.l2'),
+    ),
     optimiser,
     adjacency,
     features,

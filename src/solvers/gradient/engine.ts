@@ -6,8 +6,8 @@ import type { Network } from '../../network/network.js';
 import { readParameters, writeParameters } from '../../network/parameters.js';
 import type { LabelledSamples } from '../../samples/samples.js';
 import type { Engine, TakeUp } from '../shared/engine.js';
+import type { GradientMethod } from '../shared/methods.js';
 import type { EpochRecord } from '../shared/record.js';
-import type { GradientMethod } from './algorithm.js';
 import { GradientState } from './state.js';
 
 /** What a training by gradients is. */

@@ -10,9 +10,10 @@ import {
 } from '../../core/native.js';
 import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from '../../network/network.js';
 import type { LabelledSamples } from '../../samples/samples.js';
+import { ratesOf } from '../shared/learning-rate.js';
+import { checkDivides, type GradientMethod, type Method, methodOf } from '../shared/methods.js';
 import type { Metrics } from '../shared/record.js';
 import { StateHandle } from '../shared/state-handle.js';
-import { type GradientMethod, type Method, methodOf, ratesOf } from './algorithm.js';
 
 /** What a training by gradients is made of. */
 export interface GradientStateOptions {
@@ -26,7 +27,7 @@ export interface GradientStateOptions {
   readonly reduction?: 'mean' | 'sum';
   /** Visit the samples in a new order every epoch; true if absent, and never for batches of all samples. */
   readonly shuffle?: boolean;
-  /** Of the orders; 0 if absent. */
+  /** Of the orders; 1 if absent. */
   readonly seed?: number;
 }
 
@@ -213,7 +214,7 @@ function checkOptions(options: GradientStateOptions): Method {
   whole(threads, 1, 64, 'options.threads');
   oneOf(given(options.reduction, 'mean'), ['mean', 'sum'], 'options.reduction');
   flag(given(options.shuffle, true), 'options.shuffle');
-  whole(given(options.seed, 0), 0, 2 ** 32 - 1, 'options.seed');
+  whole(given(options.seed, 1), 0, 2 ** 32 - 1, 'options.seed');
   checkObject(options.method, "{ solver: 'sgd', … }", 'options.method');
   return methodOf(options.method, 'options.method.');
 }
@@ -232,7 +233,7 @@ function nativeOptions(options: GradientStateOptions, method: Method, samples: n
     batch,
     reduction: given(options.reduction, 'mean'),
     shuffle: given(options.shuffle, true) && batch < samples,
-    seed: given(options.seed, 0),
+    seed: given(options.seed, 1),
     optimiser: method.optimiser,
   };
 }
@@ -242,10 +243,4 @@ function batchOf({ batchSize }: GradientStateOptions, { subBatches, fullBatch }:
   const batch = whole(size, fullBatch ? samples : 1, samples, 'options.batchSize');
   checkDivides(subBatches, batch, 'options.method.subBatches');
   return batch;
-}
-
-/** @throws DlAdmmError ERR_DLADMM_SHAPE where sub-batches do not divide a batch */
-export function checkDivides(subBatches: number, batch: number, name: string): void {
-  if (batch % subBatches === 0) return;
-  throw expected(`a number that divides the batch size ${batch}`, name, subBatches, 'ERR_DLADMM_SHAPE');
 }

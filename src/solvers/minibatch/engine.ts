@@ -5,8 +5,8 @@ import { type Initialisation, initialise } from '../../network/initialisation.js
 import type { Network } from '../../network/network.js';
 import { readParameters, writeParameters } from '../../network/parameters.js';
 import type { LabelledSamples } from '../../samples/samples.js';
-import type { LearningRate } from '../gradient/algorithm.js';
 import type { Engine, TakeUp } from '../shared/engine.js';
+import type { LearningRate } from '../shared/learning-rate.js';
 import type { EpochRecord } from '../shared/record.js';
 import { type MinibatchMethod, MinibatchState } from './state.js';
 

@@ -17,74 +17,22 @@ import {
   nativeActivation,
 } from '../../network/network.js';
 import type { LabelledSamples } from '../../samples/samples.js';
-import type { LearningRate } from '../gradient/algorithm.js';
+import { defaultBatchSize, GRAM_STEP, type GramStepOptions } from '../shared/gram-step.js';
+import { type LearningRate, ratesOf } from '../shared/learning-rate.js';
 import type { Metrics } from '../shared/record.js';
+import { completed } from '../shared/schema.js';
 import { StateHandle } from '../shared/state-handle.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 
-/** How the W subproblems of mini-batch dlADMM are solved. */
-export interface MinibatchMethod {
-  /**
-   * How (A_l + δ_l I)⁻¹ is had. `'low-rank'`: on the `rank` directions in which A_l is largest, and 1/δ_l on the others;
-   * nearly free. `'full'`: exactly, by Cholesky; cubic in the width. Default `'low-rank'`.
-   */
-  readonly gram?: 'low-rank' | 'full';
-  /** Directions that `'low-rank'` keeps, all where the input has fewer. Default 16. */
-  readonly rank?: number;
-  /** β of A_l ← β A_l + (1 − β) ãᵀã/B, from 0 to below 1. Default 0.95. */
-  readonly beta?: number;
-  /** k: A_l takes in every k-th batch, the first ones sooner: the m-th at most m − 1 after the one before. Default 10. */
-  readonly gramEvery?: number;
-  /** c of δ_l = λ + c (trace(A_l)/n + λ), at least 0. Default 4. */
-  readonly damping?: number;
-  /** μ, from 0 to below 1. Default 0.9. */
-  readonly momentum?: number;
-  /** Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l. Default true. */
-  readonly nesterov?: boolean;
-  /** λ of ½λ‖[W_l b_l]‖². Default 0. */
-  readonly l2?: number;
-  /** The updates of one batch. Default {@link minibatchSweep}. */
-  readonly sweep?: Sweep;
-}
-
-/** The defaults of mini-batch dlADMM. */
-export const MINIBATCH_DEFAULTS = {
-  gram: 'low-rank',
-  rank: 16,
-  beta: 0.95,
-  gramEvery: 10,
-  damping: 4,
-  momentum: 0.9,
-  nesterov: true,
-  l2: 0,
-  epochs: 10,
-  decay: 'cosine',
-  shuffle: true,
-  initialisation: 'he',
-} as const;
-
-/**
- * η where none is given: 0.2 over the largest curvature of R in z_L, which is ½ for softmax cross-entropy and 1 for the
- * squared errors (the hinge loss, which has none, is taken as the former).
- */
-export const defaultStep = (loss: Loss): number =>
-  loss === 'squared-error' || loss === 'one-hot-squared-error' ? 0.2 : 0.4;
-
-export const MINIBATCH_METHOD_KEYS: readonly (keyof MinibatchMethod)[] = [
-  'gram',
-  'rank',
-  'beta',
-  'gramEvery',
-  'damping',
-  'momentum',
-  'nesterov',
-  'l2',
-  'sweep',
-];
+/** How the W subproblems of mini-batch dlADMM are solved, and the updates of one batch. */
+export type MinibatchMethod = GramStepOptions & {
+  /** The updates of one batch, or a sweep of them. Default {@link minibatchSweep}. */
+  readonly sweep?: Sweep | readonly Update[];
+};
 
 /** What a mini-batch dlADMM is made of. */
-export interface MinibatchStateOptions extends MinibatchMethod {
+export type MinibatchStateOptions = MinibatchMethod & {
   readonly network: Network;
   readonly dtype: Dtype;
   readonly threads: number;
@@ -92,9 +40,9 @@ export interface MinibatchStateOptions extends MinibatchMethod {
   readonly batchSize?: number;
   /** Visit the samples in a new order every epoch; true if absent, and never for batches of all samples. */
   readonly shuffle?: boolean;
-  /** Of the orders, and of the directions that `'low-rank'` begins with; 0 if absent. */
+  /** Of the orders, and of the directions that `'low-rank'` begins with; 1 if absent. */
   readonly seed?: number;
-}
+};
 
 /** What one call of {@link MinibatchState.run} did. */
 export interface BatchesResult {
@@ -114,11 +62,7 @@ export interface BatchesResult {
   readonly seconds: number;
 }
 
-/** A hundredth of the samples, as a power of 2 from 64 to 512, and never more than there are. */
-export const defaultBatchSize = (samples: number): number =>
-  Math.min(samples, 2 ** Math.min(9, Math.max(6, Math.floor(Math.log2(Math.max(1, samples / 100))))));
-
-const KEYS = ['network', 'dtype', 'threads', 'batchSize', 'shuffle', 'seed', ...MINIBATCH_METHOD_KEYS];
+const KEYS = ['network', 'dtype', 'threads', 'batchSize', 'shuffle', 'seed', ...Object.keys(GRAM_STEP), 'sweep'];
 
 /**
  * A network under training by mini-batch dlADMM, in native memory: load samples, write parameters, run batches. Calls run
@@ -175,7 +119,12 @@ export class MinibatchState {
   run(step: LearningRate, batches: number = this.batchesPerEpoch): Promise<BatchesResult> {
     return this.#handle.call(async () => {
       whole(batches, 0, 2 ** 31 - 1, 'batches');
-      const steps = stepsOf(step, this.#done, batches, this.batchesPerEpoch);
+      const steps = ratesOf(
+        typeof step === 'function' ? step : atLeast(step, 0, 'rate'),
+        this.#done,
+        batches,
+        this.batchesPerEpoch,
+      );
       if (this.#running) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected one run at a time but one is at work');
       this.#running = true;
       try {
@@ -242,45 +191,6 @@ export class MinibatchState {
   }
 }
 
-/** η of the `count` batches after the first `done`: one for all where it is constant. */
-function stepsOf(step: LearningRate, done: number, count: number, batchesPerEpoch: number): Float64Array {
-  if (typeof step !== 'function') return Float64Array.of(atLeast(step, 0, 'step'));
-  return Float64Array.from({ length: count }, (_, i) => {
-    const at = { epoch: Math.floor((done + i) / batchesPerEpoch) + 1, step: done + i + 1 };
-    return atLeast(step(at), 0, `step({ epoch: ${at.epoch}, step: ${at.step} })`);
-  });
-}
-
-/**
- * Checks the settings of the W subproblems; `prefix` stands before their names in errors.
- *
- * @returns the updates of a batch
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
- */
-export function checkMinibatchMethod(method: MinibatchMethod, L: number, prefix = ''): readonly Update[] {
-  const { gram, rank, beta, gramEvery, damping, momentum, nesterov, l2 } = completed(method);
-  oneOf(gram, ['low-rank', 'full'], `${prefix}gram`);
-  whole(rank, 1, 2 ** 31 - 1, `${prefix}rank`);
-  fraction(beta, `${prefix}beta`);
-  whole(gramEvery, 1, 2 ** 31 - 1, `${prefix}gramEvery`);
-  atLeast(damping, 0, `${prefix}damping`);
-  fraction(momentum, `${prefix}momentum`);
-  flag(nesterov, `${prefix}nesterov`);
-  atLeast(l2, 0, `${prefix}l2`);
-  return listBatchUpdates(given(method.sweep, minibatchSweep), L);
-}
-
-const completed = (method: MinibatchMethod) => ({
-  gram: given(method.gram, MINIBATCH_DEFAULTS.gram),
-  rank: given(method.rank, MINIBATCH_DEFAULTS.rank),
-  beta: given(method.beta, MINIBATCH_DEFAULTS.beta),
-  gramEvery: given(method.gramEvery, MINIBATCH_DEFAULTS.gramEvery),
-  damping: given(method.damping, MINIBATCH_DEFAULTS.damping),
-  momentum: given(method.momentum, MINIBATCH_DEFAULTS.momentum),
-  nesterov: given(method.nesterov, MINIBATCH_DEFAULTS.nesterov),
-  l2: given(method.l2, MINIBATCH_DEFAULTS.l2),
-});
-
 function checkOptions(options: MinibatchStateOptions): readonly Update[] {
   checkObject(options, '{ network, dtype, threads }', 'options');
   checkKeys(options, KEYS, 'options');
@@ -291,9 +201,11 @@ function checkOptions(options: MinibatchStateOptions): readonly Update[] {
   checkLoss(network.loss);
   oneOf(dtype, ['float32', 'float64'], 'options.dtype');
   whole(threads, 1, 64, 'options.threads');
-  flag(given(options.shuffle, MINIBATCH_DEFAULTS.shuffle), 'options.shuffle');
-  whole(given(options.seed, 0), 0, 2 ** 32 - 1, 'options.seed');
-  return checkMinibatchMethod(options, network.layers.length - 1, 'options.');
+  flag(given(options.shuffle, true), 'options.shuffle');
+  whole(given(options.seed, 1), 0, 2 ** 32 - 1, 'options.seed');
+  completed(GRAM_STEP, options, 'options.', { network, dtype });
+  const { sweep = minibatchSweep } = options;
+  return listBatchUpdates(typeof sweep === 'function' ? sweep : () => sweep, network.layers.length - 1);
 }
 
 function nativeOptions(
@@ -303,6 +215,7 @@ function nativeOptions(
 ): NativeMinibatchOptions {
   const { network, dtype, threads } = options;
   const batch = batchOf(options, samples);
+  const { gramMemory: beta, ...settings } = completed(GRAM_STEP, options, 'options.', { network, dtype });
   return {
     dtype,
     widths: network.layers,
@@ -312,9 +225,10 @@ function nativeOptions(
     threads,
     samples,
     batch,
-    shuffle: given(options.shuffle, MINIBATCH_DEFAULTS.shuffle) && batch < samples,
-    seed: given(options.seed, 0),
-    ...completed(options),
+    shuffle: given(options.shuffle, true) && batch < samples,
+    seed: given(options.seed, 1),
+    ...settings,
+    beta,
     sweep: updates.flatMap(({ block, layer }) => [BLOCK_NUMBER[block], layer]),
   };
 }

@@ -7,8 +7,9 @@ import { readParameters, writeParameters } from '../../network/parameters.js';
 import { rowSource } from '../../tensor/inputs.js';
 import type { Engine, Persistence, TakeUp } from './engine.js';
 import { type LabelledSamples, LayeredState, type StartOptions, type SweepPenalties } from './layered-state.js';
+import { checkPenalties, type Penalties } from './penalties.js';
 import type { IterationRecord } from './record.js';
-import { checkPenalties, type Penalties, type RunningSchedule } from './schedule.js';
+import type { RunningSchedule } from './schedule.js';
 import { decideSteps, type StepChoice } from './step.js';
 import type { Block, Update } from './sweep.js';
 

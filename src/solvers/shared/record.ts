@@ -1,4 +1,4 @@
-import type { Penalties } from './schedule.js';
+import type { Penalties } from './penalties.js';
 import type { ConstraintUpdate, GraphUpdate, Update } from './sweep.js';
 
 /** Loss and accuracy of the network (not of the split variables) on a set of samples. */
