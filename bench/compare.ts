@@ -13,7 +13,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { DEFAULTS, DlAdmmError, loadDataset, type Matrix, type TrainingData, train } from 'dladmm';
+import { defaultsOf, DlAdmmError, dladmm, loadDataset, type Matrix, type TrainingData, train } from 'dladmm';
 import { checkWritable, writeFileAtomic } from '#atomic-file';
 import { native } from '#native';
 import { specificationOf } from './compare/chart.js';
@@ -31,7 +31,7 @@ const { values } = parseArgs({
     samples: { type: 'string' },
     layers: { type: 'string', default: '784-1000-1000-10' },
     seed: { type: 'string', default: '1' },
-    dtype: { type: 'string', default: DEFAULTS.dtype },
+    dtype: { type: 'string', default: defaultsOf(dladmm).dtype },
     threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
     'train-metrics': { type: 'boolean', default: false },
     'data-dir': { type: 'string' },

@@ -15,7 +15,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { defaultStep, type TrainOptions, train } from 'dladmm';
+import { defaultRate, type TrainOptions, train } from 'dladmm';
 import { writeFileAtomic } from '#atomic-file';
 import { type DefaultsPoint, specificationOf } from './defaults/chart.js';
 import { loadTask, TASKS, type Task, type TaskName } from './defaults/tasks.js';
@@ -53,7 +53,7 @@ interface Choice {
 }
 
 const CHOICES: Readonly<Record<string, (factor: number, task: Task) => Partial<TrainOptions>>> = {
-  'minibatch-admm': (factor, { loss }) => ({ solver: 'minibatch-admm', step: factor * defaultStep(loss) }),
+  'minibatch-admm': (factor, { loss }) => ({ solver: 'minibatch-admm', learningRate: factor * defaultRate(loss) }),
   adam: (factor) => ({ solver: 'adam', learningRate: factor * 1e-3 }),
 };
 

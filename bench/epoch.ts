@@ -14,7 +14,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { MINIBATCH_DEFAULTS } from 'dladmm';
+import { defaultsOf, minibatch } from 'dladmm';
 import {
   gramProducts,
   keyOf,
@@ -71,7 +71,7 @@ if (!Object.hasOwn(METHODS, values.optimizer)) {
 }
 const optimizer = values.optimizer as Optimizer;
 
-const { rank, gramEvery } = MINIBATCH_DEFAULTS;
+const { rank, gramEvery } = defaultsOf(minibatch);
 const products = [
   ...stepProducts(layers, batch, optimizer === 'sisa' ? subBatches : 1),
   ...(optimizer === 'minibatch-admm'

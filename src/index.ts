@@ -58,7 +58,14 @@ export {
   GraphGradientState,
   type GraphGradientStateOptions,
 } from './solvers/gradient-gcn/state.js';
-export { GRAPH_SOLVERS, type GraphTrainOptions, SAMPLE_SOLVERS, type TrainOptions } from './solvers/index.js';
+export {
+  GRAPH_SOLVERS,
+  type GradientOptions,
+  type GraphGradientOptions,
+  type GraphTrainOptions,
+  SAMPLE_SOLVERS,
+  type TrainOptions,
+} from './solvers/index.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';
 export { type InversionOptions, inversion } from './solvers/inversion/solver.js';
 export { minibatchSweep } from './solvers/minibatch/algorithm.js';

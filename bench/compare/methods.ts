@@ -1,4 +1,4 @@
-import { DlAdmmError, type LayeredOptions, type SigmoidOptions, type TrainOptions } from 'dladmm';
+import { DlAdmmError, type TrainOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
@@ -38,12 +38,8 @@ export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
  * @param iterations sweeps, or epochs of a gradient method
  */
 export function optionsOf(own: Own<TrainOptions>, shared: SharedOptions, iterations: number): TrainOptions {
-  return isBySweeps(own) ? { ...shared, ...own, iterations } : { ...shared, ...own, epochs: iterations };
+  return { ...shared, ...own, iterations };
 }
-
-const SWEEPS: readonly unknown[] = [undefined, 'dladmm', 'inversion-admm', 'sigmoid-admm'];
-
-const isBySweeps = (own: Own<TrainOptions>): own is Own<LayeredOptions | SigmoidOptions> => SWEEPS.includes(own.solver);
 
 /**
  * The names in a list such as `dladmm,inversion-admm`, in its order.

@@ -28,15 +28,13 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 // productSeconds({ dtype, product, way, samples, inputs, outputs, threads, repeats }): blocks; for benchmarks.
 Napi::Value measure_product(const Napi::CallbackInfo& call) {
   const Napi::Object options = object_argument(call, 0, "options");
-  const std::string product_name = member_string(options, "product");
-  const std::string way_name = member_string(options, "way");
-  const auto product = product_name == "gradient" ? Product::gradient
-                       : product_name == "image"  ? Product::image
-                                                  : Product::back;
-  const auto way = way_name == "openblas"      ? Way::openblas_threads
-                   : way_name == "team-blocks" ? Way::team_blocks
-                   : way_name == "team-slices" ? Way::team_slices
-                                               : Way::team_shares;
+  const auto product = choice<Product>(
+      options, "product", {{"gradient", Product::gradient}, {"image", Product::image}, {"back", Product::back}});
+  const auto way = choice<Way>(options, "way",
+                               {{"openblas", Way::openblas_threads},
+                                {"team-blocks", Way::team_blocks},
+                                {"team-shares", Way::team_shares},
+                                {"team-slices", Way::team_slices}});
   const std::size_t samples = member_size(options, "samples");
   const std::size_t inputs = member_size(options, "inputs");
   const std::size_t outputs = member_size(options, "outputs");
@@ -88,8 +86,6 @@ Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
   };
   try {
     return wants_float32(options) ? measure(float{}) : measure(double{});
-  } catch (const Napi::Error&) {
-    throw;
   } catch (const std::exception&) {
     throw to_error(call.Env(), std::current_exception());
   }

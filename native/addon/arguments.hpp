@@ -4,9 +4,13 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "addon/errors.hpp"
@@ -54,6 +58,23 @@ inline std::string member_string(const Napi::Object& object, const char* name) {
   return value.As<Napi::String>();
 }
 
+// One of the words that an option may be, as what it stands for.
+template <typename Value>
+Value word(Napi::Env env, const Napi::Value& given, const char* name,
+           std::initializer_list<std::pair<const char*, Value>> words) {
+  const std::string text = given.IsString() ? given.As<Napi::String>().Utf8Value() : "";
+  std::string known;
+  for (const auto& [word, value] : words) {
+    if (text == word) return value;
+    known.append(known.empty() ? "" : ", ").append(word);
+  }
+  reject(env, std::string(name) + " must be one of " + known + ", not \"" + text + '"');
+}
+template <typename Value>
+Value choice(const Napi::Object& object, const char* name, std::initializer_list<std::pair<const char*, Value>> words) {
+  return word<Value>(object.Env(), object.Get(name), name, words);
+}
+
 inline Napi::Object object_argument(const Napi::CallbackInfo& info, std::size_t i, const char* name) {
   if (!info[i].IsObject()) reject(info.Env(), std::string(name) + " must be an object");
   return info[i].As<Napi::Object>();
@@ -71,12 +92,30 @@ inline std::vector<std::size_t> sizes(Napi::Env env, const Napi::Value& value, c
   return out;
 }
 
-inline std::span<const std::int32_t> int32_argument(const Napi::CallbackInfo& info, std::size_t i, const char* name) {
-  if (!info[i].IsTypedArray() || info[i].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    reject(info.Env(), std::string(name) + " must be an Int32Array");
+// The numbers of a typed array. A copy: any later look at an object of the caller's may run code that takes the array's
+// memory away.
+template <typename T>
+std::vector<T> copied(Napi::Env env, const Napi::Value& value, const char* name) {
+  constexpr auto type = std::is_same_v<T, double> ? napi_float64_array : napi_int32_array;
+  static_assert(std::is_same_v<T, double> || std::is_same_v<T, std::int32_t>);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
+    reject(env, std::string(name) + (std::is_same_v<T, double> ? " must be a Float64Array" : " must be an Int32Array"));
   }
-  const auto array = info[i].As<Napi::Int32Array>();
-  return {array.Data(), array.ElementLength()};
+  const auto array = value.As<Napi::TypedArrayOf<T>>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+inline std::vector<std::int32_t> int32_argument(const Napi::CallbackInfo& info, std::size_t i, const char* name) {
+  return copied<std::int32_t>(info.Env(), info[i], name);
+}
+inline std::vector<double> doubles_argument(const Napi::CallbackInfo& info, std::size_t i, const char* name) {
+  return copied<double>(info.Env(), info[i], name);
+}
+inline std::vector<std::int32_t> int32_member(const Napi::Object& options, const char* name) {
+  return copied<std::int32_t>(options.Env(), options.Get(name), name);
+}
+inline std::vector<double> doubles_member(const Napi::Object& options, const char* name) {
+  return copied<double>(options.Env(), options.Get(name), name);
 }
 
 // Copies a Float32Array or Float64Array into `to`, whose length it must have. Returns the index of the first value that

@@ -48,13 +48,8 @@ BadmOptimizer::BadmOptimizer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
         }
       },
       optimiser_from(optimiser.As<Napi::Object>()));
-  const Napi::Value weights = options.Get("weights");
-  if (!weights.IsTypedArray() || weights.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array ||
-      weights.As<Napi::TypedArray>().ElementLength() != sub_batches_) {
-    reject(env, "weights must be a Float64Array, one number a sub-batch");
-  }
-  const auto given = weights.As<Napi::Float64Array>();
-  weights_.assign(given.Data(), given.Data() + sub_batches_);
+  weights_ = doubles_member(options, "weights");
+  if (weights_.size() != sub_batches_) reject(env, "weights must be one number a sub-batch");
   const std::size_t states = std::visit([](const auto& method) { return method.states(); }, method_);
   const auto allocate = [&]<typename T>(Typed<T> typed) {
     if (count_ > std::numeric_limits<std::size_t>::max() / states) throw std::bad_alloc();

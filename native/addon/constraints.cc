@@ -96,15 +96,16 @@ constraints::Update Constraints::checked_block(Napi::Env env, double block, doub
 constraints::Penalties Constraints::penalties_from(const Napi::Object& options) const {
   const Napi::Env env = options.Env();
   constraints::Penalties p;
-  p.majoriser =
-      member_string(options, "majoriser") == "code" ? constraints::Majoriser::largest : constraints::Majoriser::bound;
+  p.majoriser = choice<constraints::Majoriser>(
+      options, "majoriser", {{"paper", constraints::Majoriser::bound}, {"code", constraints::Majoriser::largest}});
   const auto by_layer = [&](const char* name) {
     const Napi::Value list = options.Get(name);
     if (!list.IsArray()) reject(env, std::string(name) + " must be an array");
     const auto array = list.As<Napi::Array>();
-    if (array.Length() != setup().network.layers()) reject(env, std::string(name) + " must have one entry a layer");
+    const std::size_t layers = setup().network.layers();
+    if (array.Length() != layers) reject(env, std::string(name) + " must have one entry a layer");
     std::vector<double> values;
-    for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    for (std::uint32_t i = 0; i < layers; ++i) {
       const Napi::Value value = array.Get(i);
       values.push_back(value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1);
       if (!(values.back() >= 0) || !std::isfinite(values.back())) {

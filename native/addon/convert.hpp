@@ -9,7 +9,9 @@
 
 namespace dladmm::addon {
 
-inline bool wants_float32(const Napi::Object& options) { return member_string(options, "dtype") == "float32"; }
+inline bool wants_float32(const Napi::Object& options) {
+  return choice<bool>(options, "dtype", {{"float32", true}, {"float64", false}});
+}
 
 // { widths, activation, slope, loss, softmax }
 inline Network network_from(const Napi::Object& options) {
@@ -22,28 +24,52 @@ inline Network network_from(const Napi::Object& options) {
       reject(env, "every width must be from 1 to 2^31 - 1");
     }
   }
-  const std::string activation = member_string(options, "activation");
-  network.activation = {member_number(options, "slope"), activation == "sigmoid" ? ActivationKind::sigmoid
-                                                         : activation == "tanh"  ? ActivationKind::tanh
-                                                                                 : ActivationKind::rectifier};
-  const std::string loss = member_string(options, "loss");
-  network.loss.kind = loss == "squared-error"           ? LossKind::squared_error
-                      : loss == "one-hot-squared-error" ? LossKind::one_hot_squared_error
-                      : loss == "hinge"                 ? LossKind::hinge
-                                                        : LossKind::softmax_cross_entropy;
-  network.loss.softmax = member_string(options, "softmax") == "reference" ? Softmax::reference : Softmax::stable;
+  network.activation = {member_number(options, "slope"),
+                        choice<ActivationKind>(options, "activation",
+                                               {{"rectifier", ActivationKind::rectifier},
+                                                {"sigmoid", ActivationKind::sigmoid},
+                                                {"tanh", ActivationKind::tanh}})};
+  network.loss = {
+      choice<LossKind>(options, "loss",
+                       {{"softmax-cross-entropy", LossKind::softmax_cross_entropy},
+                        {"squared-error", LossKind::squared_error},
+                        {"one-hot-squared-error", LossKind::one_hot_squared_error},
+                        {"hinge", LossKind::hinge}}),
+      choice<Softmax>(options, "softmax", {{"stable", Softmax::stable}, {"reference", Softmax::reference}})};
   return network;
 }
 
 inline unsigned threads_from(const Napi::Object& options) {
-  return static_cast<unsigned>(std::clamp<std::size_t>(member_size(options, "threads"), 1, 64));
+  constexpr std::size_t most = 1 << 16;
+  return static_cast<unsigned>(std::clamp<std::size_t>(member_size(options, "threads"), 1, most));
+}
+
+// A new Float32Array or Float64Array. Made by its constructor and not by Node-API, which ends the process where memory
+// is short; the constructor throws.
+template <typename T>
+Napi::TypedArrayOf<T> new_array(Napi::Env env, std::size_t length) {
+  constexpr bool single = std::is_same_v<T, float>;
+  const Napi::Value made = [&] {
+    const Napi::Value type = env.Global().Get(single ? "Float32Array" : "Float64Array");
+    if (!type.IsFunction()) reject(env, "there are no typed arrays");
+    try {
+      return Napi::Value(type.As<Napi::Function>().New({Napi::Number::New(env, static_cast<double>(length))}));
+    } catch (const Napi::Error&) {
+      throw std::bad_alloc();
+    }
+  }();
+  const bool whole =
+      made.IsTypedArray() &&
+      made.As<Napi::TypedArray>().TypedArrayType() == (single ? napi_float32_array : napi_float64_array) &&
+      made.As<Napi::TypedArray>().ElementLength() == length;
+  if (!whole) reject(env, "the global constructors of typed arrays have been replaced");
+  return made.As<Napi::TypedArrayOf<T>>();
 }
 
 // A copy of the values as a Float32Array or Float64Array.
 template <typename T>
 Napi::Value typed_array(Napi::Env env, std::span<const T> values) {
-  using Array = std::conditional_t<std::is_same_v<T, float>, Napi::Float32Array, Napi::Float64Array>;
-  auto out = Array::New(env, values.size());
+  auto out = new_array<T>(env, values.size());
   std::copy(values.begin(), values.end(), out.Data());
   return out;
 }

@@ -22,10 +22,19 @@ struct Closed : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return "closed before the work began"; }
 };
 
-// What failed on the training thread, as a JavaScript error.
+// What becomes of a job that another one should have come before.
+struct NotReady : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+// What failed, on whichever thread, as a JavaScript error.
 inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
+  } catch (const Napi::Error& error) {
+    return error;
+  } catch (const NotReady& error) {
+    return coded_error(env, "ERR_DLADMM_ARGUMENT", error.what());
   } catch (const std::bad_alloc&) {
     return coded_error(env, "ERR_DLADMM_MEMORY", "out of memory");
   } catch (const Closed& error) {

@@ -18,7 +18,7 @@ TrainerSetup GradientTrainer::setup_from(const Napi::Object& options) {
   setup.batch = member_size(options, "batch");
   if (setup.batch < 1 || setup.batch > setup.samples) reject(env, "batch must be from 1 to the number of samples");
   setup.threads = threads_from(options);
-  setup.reduction = member_string(options, "reduction") == "sum" ? Reduction::sum : Reduction::mean;
+  setup.reduction = choice<Reduction>(options, "reduction", {{"mean", Reduction::mean}, {"sum", Reduction::sum}});
   setup.shuffle = member_flag(options, "shuffle");
   setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));
   const Napi::Value optimiser = options.Get("optimiser");

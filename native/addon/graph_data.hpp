@@ -10,27 +10,9 @@
 #include "addon/arguments.hpp"
 #include "addon/sparse.hpp"
 #include "core/gradient/network.hpp"
-#include "core/graph/state.hpp"
+#include "core/graph/data.hpp"
 
 namespace dladmm::addon {
-
-inline std::span<const double> doubles_member(const Napi::Object& options, const char* name) {
-  const Napi::Value value = options.Get(name);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    reject(options.Env(), std::string(name) + " must be a Float64Array");
-  }
-  const auto array = value.As<Napi::Float64Array>();
-  return {array.Data(), array.ElementLength()};
-}
-
-inline std::vector<std::int32_t> int32_member(const Napi::Object& options, const char* name) {
-  const Napi::Value value = options.Get(name);
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    reject(options.Env(), std::string(name) + " must be an Int32Array");
-  }
-  const auto array = value.As<Napi::Int32Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
-}
 
 inline bool has_sparse_features(const Napi::Object& options) {
   const Napi::Value features = options.Get("features");

@@ -36,12 +36,17 @@ TrainedGraphNetwork::TrainedGraphNetwork(const Napi::CallbackInfo& info) : Handl
     } else {
       allocate(Typed<double>{});
     }
-    start_thread(env);
-  } catch (const Napi::Error&) {
-    throw;
+    start_jobs(env, JobQueue::Kind::serving);
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }
+  account(env, std::visit(
+                   []<typename T>(const Typed<T>& typed) {
+                     double bytes = 0;
+                     for (const auto& w : typed.W) bytes += static_cast<double>(w.flat().size_bytes());
+                     return bytes;
+                   },
+                   typed_));
 }
 
 // setLayer(l, W): n_{l-1} x n_l row-major
@@ -72,8 +77,6 @@ struct Call {
   Call(const Napi::Object& graph, const Network& network) {
     try {
       read_graph(graph, network, adjacency, features);
-    } catch (const Napi::Error&) {
-      throw;
     } catch (const std::exception&) {
       throw to_error(graph.Env(), std::current_exception());
     }
@@ -122,8 +125,8 @@ Napi::Value TrainedGraphNetwork::evaluate(const Napi::CallbackInfo& info) {
         const auto call = std::make_shared<Call<T>>(graph, network_);
         if (labels.size() != call->adjacency.rows) reject(info.Env(), "one label a node is needed");
         check_nodes(info.Env(), nodes, labels, network_.loss.classes(network_.widths.back()));
-        call->labels.assign(labels.begin(), labels.end());
-        call->nodes.assign(nodes.begin(), nodes.end());
+        call->labels = labels;
+        call->nodes = nodes;
         return later(
             info.Env(),
             [this, &typed, call] {
@@ -136,6 +139,12 @@ Napi::Value TrainedGraphNetwork::evaluate(const Napi::CallbackInfo& info) {
       typed_);
 }
 
-void TrainedGraphNetwork::close(const Napi::CallbackInfo& info) { end(info.Env()); }
+void TrainedGraphNetwork::close(const Napi::CallbackInfo& info) { release(info.Env()); }
+
+void TrainedGraphNetwork::release(Napi::Env env) {
+  if (!end(env)) return;
+  std::visit([](auto& typed) { typed.W.clear(); }, typed_);
+  team_.reset();
+}
 
 }  // namespace dladmm::addon

@@ -15,7 +15,7 @@ class TrainedGraphNetwork : public Handle<TrainedGraphNetwork> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit TrainedGraphNetwork(const Napi::CallbackInfo& info);
-  ~TrainedGraphNetwork() override { end(this->Env()); }
+  ~TrainedGraphNetwork() override { release(this->Env()); }
   TrainedGraphNetwork(const TrainedGraphNetwork&) = delete;
   TrainedGraphNetwork& operator=(const TrainedGraphNetwork&) = delete;
 
@@ -29,6 +29,9 @@ class TrainedGraphNetwork : public Handle<TrainedGraphNetwork> {
   Napi::Value predict(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
+
+  // Ends the jobs, then frees the weights.
+  void release(Napi::Env env);
 
   Network network_;
   std::unique_ptr<Team> team_;

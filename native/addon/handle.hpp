@@ -1,4 +1,4 @@
-// What the addon's objects have in common: a training thread, promises for its jobs, and an end.
+// What the addon's objects have in common: a queue of jobs, promises for them, memory told to V8, and an end.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 #include "addon/arguments.hpp"
 #include "addon/errors.hpp"
+#include "addon/jobs.hpp"
 #include "addon/napi_setup.hpp"
-#include "addon/training_thread.hpp"
 
 namespace dladmm::addon {
 
@@ -18,48 +18,64 @@ class Handle : public Napi::ObjectWrap<Derived> {
   explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Derived>(info) {}
 
  protected:
-  // Runs work() on the training thread and resolves to result(env), made on this one. The object lives until then.
+  // Runs work() off this thread and resolves to result(env), made on this one; rejects where either throws. The object
+  // lives until then, but may have been closed: result() must look at nothing that close() frees.
   Napi::Value later(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result) {
     need_open(env);
-    this->Ref();
     const auto deferred = Napi::Promise::Deferred::New(env);
-    thread_->post(env, {std::move(work), [this, deferred, result = std::move(result)](
-                                             Napi::Env there, const std::exception_ptr& failure) {
-                          if (failure) {
-                            deferred.Reject(to_error(there, failure).Value());
-                          } else {
-                            deferred.Resolve(result(there));
-                          }
-                          this->Unref();
-                        }});
+    const auto finish = [this, deferred, result = std::move(result)](Napi::Env there,
+                                                                     const std::exception_ptr& failure) {
+      try {
+        if (failure) std::rethrow_exception(failure);
+        deferred.Resolve(result(there));
+      } catch (...) {
+        deferred.Reject(to_error(there, std::current_exception()).Value());
+      }
+      this->Unref();
+    };
+    try {
+      jobs_->post(env, {std::move(work), finish});
+    } catch (...) {
+      throw to_error(env, std::current_exception());
+    }
+    this->Ref();
     return deferred.Promise();
   }
 
   void need_open(Napi::Env env) const {
-    if (!thread_ || thread_->closed()) throw coded_error(env, "ERR_DLADMM_CLOSED", "this object has been closed");
+    if (!jobs_ || jobs_->closed()) throw coded_error(env, "ERR_DLADMM_CLOSED", "this object has been closed");
   }
 
   // Memory may be touched from this thread only while no job is at work.
   void need_idle(Napi::Env env) const {
     need_open(env);
-    if (!thread_->idle()) reject(env, "a call is still at work on this object");
+    if (!jobs_->idle()) reject(env, "a call is still at work on this object");
   }
 
-  void start_thread(Napi::Env env) { thread_ = TrainingThread::start(env); }
-  [[nodiscard]] const std::atomic<bool>& stop() const { return thread_->stop(); }
-  [[nodiscard]] const std::atomic<bool>& called_off() const { return thread_->called_off(); }
+  void start_jobs(Napi::Env env, JobQueue::Kind kind) { jobs_ = JobQueue::open(env, kind); }
+  [[nodiscard]] const std::atomic<bool>& stop() const { return jobs_->stop(); }
+  [[nodiscard]] const std::atomic<bool>& called_off() const { return jobs_->called_off(); }
   void request_stop() {
-    if (thread_) thread_->request_stop();
+    if (jobs_) jobs_->request_stop();
   }
-  // Ends the thread; true where this call did it. A derived class calls it before its members go.
+
+  // Tells V8 of so many more bytes that this object holds until its end.
+  void account(Napi::Env env, double bytes) {
+    held_bytes_ += static_cast<std::int64_t>(bytes);
+    Napi::MemoryManagement::AdjustExternalMemory(env, static_cast<std::int64_t>(bytes));
+  }
+
+  // Ends the jobs; true where this call did it. A derived class calls it before its members go.
   bool end(Napi::Env env) {
-    if (!thread_ || thread_->closed()) return false;
-    thread_->close(env);
+    if (!jobs_ || jobs_->closed()) return false;
+    jobs_->close(env);
+    Napi::MemoryManagement::AdjustExternalMemory(env, -held_bytes_);
     return true;
   }
 
  private:
-  std::shared_ptr<TrainingThread> thread_;
+  std::shared_ptr<JobQueue> jobs_;
+  std::int64_t held_bytes_ = 0;
 };
 
 }  // namespace dladmm::addon

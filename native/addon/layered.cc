@@ -6,15 +6,6 @@
 namespace dladmm::addon {
 namespace {
 
-StepKind step_from(Napi::Env env, const Napi::Value& value) {
-  const std::string name = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
-  if (name == "quadratic") return StepKind::quadratic;
-  if (name == "pseudoinverse") return StepKind::pseudoinverse;
-  if (name == "inverse") return StepKind::inverse;
-  if (name == "cholesky") return StepKind::cholesky;
-  reject(env, "unknown kind of step");
-}
-
 // An array of kinds of step, one for each of `layers` layers.
 std::vector<StepKind> steps_from(const Napi::Object& options, const char* name, std::size_t layers) {
   const Napi::Env env = options.Env();
@@ -23,7 +14,13 @@ std::vector<StepKind> steps_from(const Napi::Object& options, const char* name, 
   const auto array = value.As<Napi::Array>();
   if (array.Length() != layers) reject(env, std::string(name) + " must have one entry a layer");
   std::vector<StepKind> steps;
-  for (std::uint32_t i = 0; i < array.Length(); ++i) steps.push_back(step_from(env, array.Get(i)));
+  for (std::uint32_t i = 0; i < layers; ++i) {
+    steps.push_back(word<StepKind>(env, array.Get(i), name,
+                                   {{"quadratic", StepKind::quadratic},
+                                    {"pseudoinverse", StepKind::pseudoinverse},
+                                    {"inverse", StepKind::inverse},
+                                    {"cholesky", StepKind::cholesky}}));
+  }
   return steps;
 }
 
@@ -33,7 +30,8 @@ Penalties penalties_from(const Napi::Object& options) {
   p.gamma = member_number(options, "gamma");
   p.rho = member_number(options, "rho");
   p.l2 = member_number(options, "l2");
-  p.search = member_string(options, "search") == "exact" ? StepSearch::exact : StepSearch::backtracking;
+  p.search =
+      choice<StepSearch>(options, "search", {{"exact", StepSearch::exact}, {"backtracking", StepSearch::backtracking}});
   p.theta0 = member_number(options, "theta0");
   p.tau0 = member_number(options, "tau0");
   p.growth = member_number(options, "growth");
@@ -43,10 +41,10 @@ Penalties penalties_from(const Napi::Object& options) {
     reject(options.Env(), "penalties and step sizes must be positive and finite");
   }
   if (!(p.growth > 1.001) || !std::isfinite(p.growth)) reject(options.Env(), "growth must be above 1.001");
-  p.output = member_string(options, "output") == "fista" ? OutputSolver::fista : OutputSolver::exact;
+  p.output = choice<OutputSolver>(options, "output", {{"exact", OutputSolver::exact}, {"fista", OutputSolver::fista}});
   p.fista.step = member_number(options, "fistaStep");
   p.fista.tolerance = member_number(options, "fistaTolerance");
-  p.fista.limit = static_cast<int>(std::clamp(member_number(options, "fistaLimit"), 0.0, 1e6));
+  p.fista.limit = static_cast<int>(std::min<std::size_t>(member_size(options, "fistaLimit"), 1'000'000));
   return p;
 }
 
@@ -100,7 +98,8 @@ LayeredSetup Layered::setup_from(const Napi::Object& options) {
   setup.gram = member_flag(options, "gram");
   setup.fista = member_flag(options, "fista");
   setup.joint_bias = member_flag(options, "jointBias");
-  setup.multiplier = member_string(options, "multiplier") == "output" ? Multiplier::output : Multiplier::residual;
+  setup.multiplier =
+      choice<Multiplier>(options, "multiplier", {{"residual", Multiplier::residual}, {"output", Multiplier::output}});
   const std::size_t layers = setup.network.layers();
   setup.steps = {steps_from(options, "stepsW", layers), steps_from(options, "stepsA", layers - 1)};
   for (const StepKind kind : setup.steps.a) {
@@ -139,15 +138,16 @@ Update Layered::block_argument(const Napi::CallbackInfo& info, std::size_t i) co
 Napi::Value Layered::start(const Napi::CallbackInfo& info) {
   const Napi::Object options = object_argument(info, 0, "options");
   Start start;
-  const std::string output = member_string(options, "output");
-  start.output = output == "signed-labels" ? OutputStart::signed_labels
-                 : output == "gaussian"    ? OutputStart::gaussian
-                                           : OutputStart::forward;
+  start.output = choice<OutputStart>(options, "output",
+                                     {{"forward", OutputStart::forward},
+                                      {"signed-labels", OutputStart::signed_labels},
+                                      {"gaussian", OutputStart::gaussian}});
   if (start.output == OutputStart::signed_labels && !setup().network.loss.classifies()) {
     reject(info.Env(), "signed labels need a classification loss");
   }
-  start.hidden = member_string(options, "hidden") == "gaussian" ? HiddenStart::gaussian : HiddenStart::forward;
-  start.dual = member_string(options, "dual") == "stationary" ? DualStart::stationary : DualStart::zero;
+  start.hidden =
+      choice<HiddenStart>(options, "hidden", {{"forward", HiddenStart::forward}, {"gaussian", HiddenStart::gaussian}});
+  start.dual = choice<DualStart>(options, "dual", {{"zero", DualStart::zero}, {"stationary", DualStart::stationary}});
   start.seed = member_size(options, "seed");
   return later_with_state(info.Env(), [start](auto& typed) { typed.state->start(start); });
 }

@@ -34,7 +34,7 @@ std::vector<BatchUpdate> sweep_from(const Napi::Object& options, std::size_t lay
 GramSettings gram_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
   GramSettings gram;
-  gram.form = member_string(options, "gram") == "full" ? GramForm::full : GramForm::low_rank;
+  gram.form = choice<GramForm>(options, "gram", {{"low-rank", GramForm::low_rank}, {"full", GramForm::full}});
   gram.rank = member_size(options, "rank");
   if (gram.rank < 1) reject(env, "rank must be at least 1");
   gram.beta = member_number(options, "beta");
@@ -96,11 +96,7 @@ Minibatch::Place Minibatch::place_argument(const Napi::CallbackInfo& info) const
 Napi::Value Minibatch::run(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const std::size_t count = size_argument(info, 0, "count");
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    reject(info.Env(), "steps must be a Float64Array");
-  }
-  const auto given = info[1].As<Napi::Float64Array>();
-  std::vector<double> steps(given.Data(), given.Data() + given.ElementLength());
+  std::vector<double> steps = doubles_argument(info, 1, "steps");
   if (steps.size() != 1 && steps.size() != count) reject(info.Env(), "one step size is needed, or one a batch");
   return answer_later<BatchesRecord>(
       info.Env(),

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "addon/samples.hpp"
+
 namespace dladmm::addon {
 namespace {
 
@@ -43,10 +45,11 @@ TrainedNetwork::TrainedNetwork(const Napi::CallbackInfo& info) : Handle<TrainedN
     } else {
       served_ = std::make_unique<ServedNetwork<double>>(network_, threads);
     }
-    start_thread(env);
+    start_jobs(env, JobQueue::Kind::serving);
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }
+  account(env, std::visit([](const auto& served) { return served->bytes(); }, served_));
 }
 
 // setLayer(l, W, b): W row-major n_l x n_{l-1}
@@ -109,9 +112,8 @@ Napi::Value TrainedNetwork::predict_now(const Napi::CallbackInfo& info) {
   need_open(env);
   return std::visit(
       [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-        using Array = std::conditional_t<std::is_same_v<T, float>, Napi::Float32Array, Napi::Float64Array>;
         const Matrix<T> x = input_argument<T>(info);
-        auto out = Array::New(env, x.rows() * network_.widths.back());
+        auto out = new_array<T>(env, x.rows() * network_.widths.back());
         const MatrixView<T> outputs(out.Data(), x.rows(), network_.widths.back());
         served->predict(kNow, x.view(), outputs);
         return out;
@@ -138,8 +140,8 @@ Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
           const auto classes = static_cast<std::int32_t>(network_.loss.classes(network_.widths.back()));
           for (const std::int32_t label : labels) {
             if (label < 0 || label >= classes) reject(info.Env(), "a label names no class");
-            call->labels.push_back(label);
           }
+          call->labels = labels;
         } else {
           call->values = matrix<T>(info.Env(), rows, network_.widths.back());
           if (copy_numbers<T>(info, 1, "y", call->values.flat()) >= 0) reject(info.Env(), "y must be finite");
@@ -149,16 +151,15 @@ Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
             [&network = *served, call] {
               call->result = network.evaluate(kLater, call->x.view(), {call->labels, call->values.view()});
             },
-            [call](Napi::Env env) {
-              auto out = Napi::Object::New(env);
-              out.Set("loss", call->result.loss);
-              out.Set("correct", static_cast<double>(call->result.correct));
-              return out;
-            });
+            [call](Napi::Env env) { return evaluation_object(env, call->result); });
       },
       served_);
 }
 
-void TrainedNetwork::close(const Napi::CallbackInfo& info) { end(info.Env()); }
+void TrainedNetwork::close(const Napi::CallbackInfo& info) { release(info.Env()); }
+
+void TrainedNetwork::release(Napi::Env env) {
+  if (end(env)) std::visit([](auto& served) { served.reset(); }, served_);
+}
 
 }  // namespace dladmm::addon

@@ -14,7 +14,7 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit TrainedNetwork(const Napi::CallbackInfo& info);
-  ~TrainedNetwork() override { end(this->Env()); }
+  ~TrainedNetwork() override { release(this->Env()); }
   TrainedNetwork(const TrainedNetwork&) = delete;
   TrainedNetwork& operator=(const TrainedNetwork&) = delete;
 
@@ -25,11 +25,12 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
+  // Ends the jobs, then frees the weights.
+  void release(Napi::Env env);
   template <typename T>
   Matrix<T> input_argument(const Napi::CallbackInfo& info);
 
   Network network_;
-  unsigned threads_ = 1;
   // One of the two, by the type; made once, as both have large storage of their own.
   std::variant<std::unique_ptr<ServedNetwork<float>>, std::unique_ptr<ServedNetwork<double>>> served_;
 };

@@ -33,40 +33,25 @@ inline std::string text_of(const CsrFault& fault) {
   return "is damaged";
 }
 
+// Every member is looked at before any buffer is: a getter of the caller's may take a buffer away.
 template <typename T>
 Csr<T> csr_member(const Napi::Object& options, const char* name) {
   const Napi::Env env = options.Env();
-  const auto typed = [&](const Napi::Object& from, const char* key, std::initializer_list<napi_typedarray_type> kinds) {
-    const Napi::Value value = from.Get(key);
-    if (value.IsTypedArray()) {
-      for (const napi_typedarray_type kind : kinds) {
-        if (value.As<Napi::TypedArray>().TypedArrayType() == kind) return value.As<Napi::TypedArray>();
-      }
-    }
-    reject(env, std::string(name) + "." + key + " must be a typed array of the right kind");
-  };
-  if (!options.Get(name).IsObject()) reject(env, std::string(name) + " must be an object");
-  const auto object = options.Get(name).As<Napi::Object>();
-  const auto indptr = typed(object, "indptr", {napi_float64_array}).template As<Napi::Float64Array>();
-  const auto indices = typed(object, "indices", {napi_int32_array}).template As<Napi::Int32Array>();
-  const Napi::TypedArray values = typed(object, "values", {napi_float32_array, napi_float64_array});
+  const Napi::Value value = options.Get(name);
+  if (!value.IsObject()) reject(env, std::string(name) + " must be an object");
+  const auto object = value.As<Napi::Object>();
   Csr<T> out;
   out.rows = member_size(object, "rows");
   out.columns = member_size(object, "columns");
-  out.indptr.resize(indptr.ElementLength());
-  for (std::size_t i = 0; i < out.indptr.size(); ++i) {
-    out.indptr[i] = static_cast<std::int64_t>(to_size(env, indptr.Data()[i], "indptr"));
+  out.indptr.clear();
+  for (const double start : doubles_member(object, "indptr")) {
+    out.indptr.push_back(static_cast<std::int64_t>(to_size(env, start, "indptr")));
   }
-  out.indices.assign(indices.Data(), indices.Data() + indices.ElementLength());
-  out.values.resize(values.ElementLength());
-  const auto copy = [&](const auto* from) {
-    for (std::size_t k = 0; k < out.values.size(); ++k) out.values[k] = static_cast<T>(from[k]);
-  };
-  if (values.TypedArrayType() == napi_float32_array) {
-    copy(values.As<Napi::Float32Array>().Data());
-  } else {
-    copy(values.As<Napi::Float64Array>().Data());
-  }
+  out.indices = int32_member(object, "indices");
+  const Napi::Value values = object.Get("values");
+  if (!values.IsTypedArray()) reject(env, std::string(name) + ".values must be a typed array");
+  out.values.resize(values.As<Napi::TypedArray>().ElementLength());
+  static_cast<void>(copy_values<T>(env, values, "values", std::span<T>(out.values)));  // the search below tells more
   if (const auto fault = find_fault(out.view())) reject(env, std::string(name) + " " + text_of(*fault));
   return out;
 }

@@ -10,11 +10,7 @@ namespace dladmm::addon {
 
 // A Float64Array of one learning rate, or of one for each of `count` steps.
 inline std::vector<double> rates_argument(const Napi::CallbackInfo& info, std::size_t i, std::size_t count) {
-  if (!info[i].IsTypedArray() || info[i].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-    reject(info.Env(), "rates must be a Float64Array");
-  }
-  const auto given = info[i].As<Napi::Float64Array>();
-  std::vector<double> rates(given.Data(), given.Data() + given.ElementLength());
+  std::vector<double> rates = doubles_argument(info, i, "rates");
   if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one learning rate is needed, or one a step");
   return rates;
 }

@@ -85,6 +85,7 @@ Csr<T> csr_of(const std::vector<std::vector<double>>& dense) {
 
 // One graph for all tests: a node without edges, one without features, two without a label.
 struct Nodes {
+  std::vector<std::vector<double>> adjacency;
   std::vector<std::vector<double>> smoothing;  // Ã
   std::vector<std::vector<double>> features;
   std::vector<std::int32_t> labels;
@@ -92,7 +93,7 @@ struct Nodes {
 
   explicit Nodes(const Problem& problem) {
     Random random(3);
-    auto adjacency = sparse_numbers(kNodes, kNodes, 0.2, random);
+    adjacency = sparse_numbers(kNodes, kNodes, 0.2, random);
     for (std::size_t i = 0; i < kNodes; ++i) adjacency[i][2] = adjacency[2][i] = adjacency[i][i] = 0;
     const Csr<double> normalised = normalised_adjacency(csr_of<double>(adjacency).view());
     smoothing.assign(kNodes, std::vector<double>(kNodes));
@@ -109,16 +110,16 @@ struct Nodes {
   }
 
   template <typename T>
-  [[nodiscard]] GraphSamples<T> samples(bool sparse) const {
-    GraphSamples<T> out{csr_of<T>(smoothing), {}, {}, labels, training};
+  [[nodiscard]] GraphData<T> data(bool sparse) const {
+    GraphData<T> out{csr_of<T>(adjacency), {}, labels, training};
+    out.features.is_sparse = sparse;
     if (sparse) {
-      out.features = csr_of<T>(features);
+      out.features.sparse = csr_of<T>(features);
     } else {
-      out.dense_features = Matrix<T>(kNodes, features.front().size());
+      out.features.dense = Matrix<T>(kNodes, features.front().size());
       for (std::size_t i = 0; i < kNodes; ++i) {
-        for (std::size_t j = 0; j < features[i].size(); ++j) {
-          out.dense_features.view().row(i)[j] = static_cast<T>(features[i][j]);
-        }
+        std::ranges::transform(features[i], out.features.dense.view().row(i),
+                               [](double x) { return static_cast<T>(x); });
       }
     }
     return out;
@@ -126,11 +127,17 @@ struct Nodes {
 };
 
 template <typename T>
-GraphTrainer<T> trainer_of(const Problem& problem) {
-  return GraphTrainer<T>(setup_of(problem), Nodes(problem).samples<T>(problem.sparse));
+struct Allocated : GraphTrainer<T> {
+  explicit Allocated(const Problem& problem)
+      : GraphTrainer<T>(setup_of(problem), Nodes(problem).data<T>(problem.sparse)) {
+    this->allocate();
+  }
+};
+template <typename T>
+Allocated<T> trainer_of(const Problem& problem) {
+  return Allocated<T>(problem);
 }
 
-// Every weight in one row, and back.
 template <typename T>
 std::vector<double> weights_of(const GraphTrainer<T>& trainer) {
   std::vector<double> out;
@@ -406,13 +413,15 @@ void memory_is_what_was_announced() {
   Problem problem;
   problem.widths = {100, 16, 7};
   problem.optimiser = Adam{};
-  const GraphTrainerSetup setup = setup_of(problem);
-  const double less = GraphTrainer<float>::required_bytes(setup, {1000, 5000, 9000});
-  check_close(GraphTrainer<float>::required_bytes(setup, {1000, 5001, 9000}) - less, 8, 1e-9, "an edge");
-  check_close(GraphTrainer<float>::required_bytes(setup, {1000, 5000, 9001}) - less, 16, 1e-9, "a feature, both ways");
-  // A node: δ_1, δ_2, H_1, Z_2 and a scratch of 16 columns; the starts of its rows in Ã and X.
-  check_close(GraphTrainer<float>::required_bytes(setup, {1001, 5000, 9000}) - less, 4 * (16 + 7 + 16 + 7 + 16) + 16,
-              1e-9, "a node");
+  const GraphTrainer<float> sparse(setup_of(problem), Nodes(problem).data<float>(true));
+  const GraphTrainer<float> dense(setup_of(problem), Nodes(problem).data<float>(false));
+  const double parameters = 100 * 16 + 16 * 7;
+  // δ_1, δ_2, H_1, Z_2 and a scratch of 16 columns; Adam's two moments, and parameters as they are and were, and their
+  // gradient; the sum over the nodes of H_1ᵀ G_2.
+  const double common = 4 * (kNodes * (16 + 7 + 16 + 7 + 16) + 5 * parameters);
+  const auto entries = static_cast<double>(Nodes(problem).data<float>(true).features.sparse.entries());
+  check_close(sparse.required_bytes(), common + 4 * 16 * 7 + 8 * entries + 8 * 100, 1e-9, "and Xᵀ");
+  check_close(dense.required_bytes(), common + 4 * 100 * 16, 1e-9, "and the sum of Xᵀ G_1");
 }
 
 void stopping_and_diverging() {

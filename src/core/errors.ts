@@ -78,7 +78,14 @@ export function expected(
   return new DlAdmmError(code, `Expected ${what} for ${name} but received ${describe(received)}`);
 }
 
-/** `error` as something with the `code` of a system error, or undefined. */
+/** What an error of any realm says; anything else that was thrown is shown. */
+export function messageOf(error: unknown): string {
+  const message = typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
+  return typeof message === 'string' ? message : describe(error);
+}
+
+/** The `code` of a system error, or undefined. */
 export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
 }

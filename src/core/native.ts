@@ -215,9 +215,8 @@ export interface NativeSamples {
   loadLabels(set: number, labels: Int32Array): number;
 }
 
-/** What the native states of all splittings offer. */
-export interface NativeState extends NativeSamples {
-  addEvaluationSet(samples: number): number;
+/** What every native state offers, whatever it learns from. */
+export interface NativePersistent {
   evaluate(set: number): Promise<NativeEvaluation>;
   read(block: number, layer: number): Promise<Numbers>;
   write(block: number, layer: number, values: Numbers): Promise<void>;
@@ -240,6 +239,21 @@ export interface NativeState extends NativeSamples {
   /** Ends the call at work between two of its steps. */
   stop(): void;
   close(): void;
+}
+
+/** What the native states of the splittings on samples offer. */
+export interface NativeState extends NativePersistent, NativeSamples {
+  addEvaluationSet(samples: number): number;
+}
+
+/** What the native states of the splittings on graphs offer. Set −1 is the graph with its training nodes. */
+export interface NativeGraphState extends NativePersistent {
+  /** Comes first: how many bytes `allocate` will take, and how many nodes each layer 0 … L is kept on. */
+  prepare(): Promise<{ readonly bytes: number; readonly nodes: readonly number[] }>;
+  /** Comes second. */
+  allocate(): Promise<void>;
+  /** Nodes that have a class. */
+  addEvaluationSet(nodes: Int32Array): number;
 }
 
 /** An array that goes into a checkpoint beside the state. */
@@ -355,22 +369,13 @@ export interface NativeGraphSweep {
   readonly measures?: NativeGraphMeasures;
 }
 
-export interface NativeGraph {
-  /** Comes first: how many bytes `allocate` will take, and how many nodes each layer 0 … L is kept on. */
-  prepare(): Promise<{ readonly bytes: number; readonly nodes: readonly number[] }>;
-  /** Comes second. */
-  allocate(): Promise<void>;
+export interface NativeGraph extends NativeGraphState {
   start(dual: 'zero' | 'stationary'): Promise<void>;
   run(updates: Int32Array, penalties: NativeGraphPenalties): Promise<NativeGraphSweep>;
   measure(penalties: NativeGraphPenalties): Promise<NativeGraphMeasures>;
   refresh(): Promise<void>;
-  evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
   /** Seconds that the products of these updates take, each the fastest of `repeats`. */
   productSeconds(updates: Int32Array, repeats: number): Promise<number>;
-  read(block: number, layer: number): Promise<Numbers>;
-  write(block: number, layer: number, values: Numbers): Promise<void>;
-  stop(): void;
-  close(): void;
 }
 
 export interface NativeGraphLike {
@@ -385,17 +390,10 @@ export interface NativeTrainedGraphNetwork {
   close(): void;
 }
 
-export interface NativeGraphGradientTrainer {
-  /** Comes before everything else. */
-  prepare(): Promise<void>;
+/** Its one block is W. */
+export interface NativeGraphGradientTrainer extends NativeGraphState {
   run(count: number, rates: Float64Array): Promise<NativeSteps>;
   reset(): Promise<void>;
-  evaluate(nodes: Int32Array): Promise<NativeEvaluation>;
-  read(layer: number): Promise<Numbers>;
-  write(layer: number, values: Numbers): Promise<void>;
-  /** Ends the call at work between two steps. */
-  stop(): void;
-  close(): void;
 }
 
 export interface NativeBadmOptions {
@@ -467,10 +465,7 @@ export interface NativeAddon {
   };
   readonly Graph: new (options: NativeGraphOptions) => NativeGraph;
   readonly TrainedGraphNetwork: new (options: NativeNetworkOptions) => NativeTrainedGraphNetwork;
-  readonly GraphGradientTrainer: {
-    new (options: NativeGraphGradientOptions): NativeGraphGradientTrainer;
-    requiredBytes(options: NativeGraphGradientOptions): number;
-  };
+  readonly GraphGradientTrainer: new (options: NativeGraphGradientOptions) => NativeGraphGradientTrainer;
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
   readonly Hash64: new () => NativeHash64;

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import envPaths from 'env-paths';
 import { expected } from '../core/errors.js';
 import { readBytes } from '../formats/bytes.js';
 import { type DatasetDescription, type DatasetFile, registry } from './registry.js';
@@ -12,7 +13,7 @@ export interface LocateOptions {
   /** A folder to look in before all others. */
   readonly dataDir?: string;
   /** Default `process.env`. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Environment;
   /** Folders that belong to the system. */
   readonly system?: readonly string[];
 }
@@ -36,11 +37,18 @@ const SYSTEM_FOLDERS = ['/usr/share/datasets', '/usr/local/share/datasets'];
 /** The same two levels up from `src/datasets` and from `dist/datasets`. */
 const BUNDLED = fileURLToPath(new URL('../../data/', import.meta.url));
 
-/** Where downloads are kept: `$XDG_CACHE_HOME/dladmm`, or `~/.cache/dladmm`. */
-export function cacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  const base = env.XDG_CACHE_HOME;
-  // The XDG specification has relative paths ignored.
-  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.cache'), 'dladmm');
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `$XDG_CACHE_HOME/dladmm`, else `~/.cache/dladmm`: where downloads were kept on every system once. */
+function xdgCache({ XDG_CACHE_HOME: base = '' }: Environment): string {
+  // The specification has relative paths ignored.
+  return join(isAbsolute(base) ? base : join(homedir(), '.cache'), 'dladmm');
+}
+
+/** Where downloads are kept: below `$XDG_CACHE_HOME` where that is set, else in the folder that the system has for caches. */
+export function cacheFolder(env: Environment = process.env): string {
+  const elsewhere = process.platform === 'darwin' || process.platform === 'win32';
+  return elsewhere && !env.XDG_CACHE_HOME ? envPaths('dladmm', { suffix: '' }).cache : xdgCache(env);
 }
 
 /** The folders that may hold data sets, in the order they are asked. */
@@ -55,7 +63,7 @@ export function searchPath(options: LocateOptions = {}): readonly SearchFolder[]
     ...given('DLADMM_DATA', env.DLADMM_DATA),
     { origin: 'bundled', folder: BUNDLED },
     ...system.map((folder) => ({ origin: 'system', folder })),
-    { origin: 'cache', folder: cacheFolder(env) },
+    ...[...new Set([cacheFolder(env), xdgCache(env)])].map((folder) => ({ origin: 'cache', folder })),
   ];
 }
 

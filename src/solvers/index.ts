@@ -16,7 +16,8 @@ import {
 } from './gradient/algorithm.js';
 import { inversion } from './inversion/solver.js';
 import { minibatch } from './minibatch/solver.js';
-import type { OwnOptions, RecordOf, SolverOptions } from './shared/descriptor.js';
+import type { SolverOptions } from './shared/descriptor.js';
+import type { MethodName } from './shared/methods.js';
 import { sigmoid } from './sigmoid/solver.js';
 
 /** The solvers that train on samples. */
@@ -56,4 +57,7 @@ export type TrainOptions = SolverOptions<SampleSolver>;
 /** The options of the solvers that train on a graph; `solver` tells them apart, and is dlADMM where it is left out. */
 export type GraphTrainOptions = SolverOptions<GraphSolver>;
 
-export type { OwnOptions, RecordOf };
+/** The options of the methods that step by gradients. */
+export type GradientOptions = Extract<TrainOptions, { readonly solver: MethodName }>;
+/** The same on a graph. */
+export type GraphGradientOptions = Extract<GraphTrainOptions, { readonly solver: MethodName }>;

@@ -12,7 +12,7 @@ import { fromJson, toJson } from '../core/json.js';
 import {
   fromNative,
   type NativeExtra,
-  type NativeState,
+  type NativePersistent,
   type NativeStoredSection,
   type Numbers,
   native,
@@ -61,7 +61,7 @@ function failedFile(action: 'read' | 'write', path: string, error: unknown): unk
  */
 export async function writeCheckpoint(
   path: string,
-  state: NativeState,
+  state: NativePersistent,
   content: { readonly training: unknown; readonly kept: boolean; readonly extras: readonly NativeExtra[] },
 ): Promise<number> {
   const metadata = JSON.stringify({ format: FORMAT, training: toJson(content.training) }).slice(1, -1);
@@ -238,7 +238,7 @@ const isSize = (value: unknown): value is number => Number.isSafeInteger(value) 
  */
 export async function fillState(
   { path, file, sections }: OpenCheckpoint,
-  state: NativeState,
+  state: NativePersistent,
   kept: boolean,
   extras: readonly string[],
 ): Promise<readonly Numbers[]> {

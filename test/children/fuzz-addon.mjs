@@ -267,6 +267,7 @@ const graphGradient = {
     Int32Array.of(-1),
   ),
 };
+const graph = { ...graphGradient, outputWeights: mostly(fc.constantFrom('quadratic', 'cholesky'), 7) };
 /** As many inputs as there are features, two outputs, and a weight decay a layer, where that can be told without waking a getter. */
 const graphed = (drawn) => {
   const columns = Object.getOwnPropertyDescriptor(drawn.features ?? {}, 'columns')?.value;
@@ -389,16 +390,39 @@ const onMinibatch = fc.oneof(
   call('write', args(block, layer, values)),
   call('stop', args()),
 );
+const onGraphs = fc.oneof(
+  call('prepare', args()),
+  call('allocate', args()),
+  call('addEvaluationSet', args(labels)),
+  call('evaluate', args(set)),
+  call('read', args(block, layer)),
+  call('write', args(block, layer, values)),
+  call('stop', args()),
+);
 const onGraphGradient = fc.oneof(
-  call('prepare', args()),
-  call('prepare', args()),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('reset', args()),
-  call('evaluate', args(labels)),
-  call('read', args(layer)),
-  call('write', args(layer, values)),
-  call('stop', args()),
+);
+const graphPenalties = {
+  nu: mostly(fc.constantFrom(1, 1e-3), 0, -1, NaN),
+  rho: mostly(fc.constantFrom(1, 1e-3), 0, Infinity),
+  theta0: mostly(fc.constantFrom(1, 1e-3), 0),
+  tau0: mostly(fc.constantFrom(1, 1e-3), -1),
+  growth: mostly(fc.constantFrom(2, 1.5), 1, NaN),
+  search: fc.constantFrom('exact', 'backtracking'),
+  l2: mostly(
+    fc.integer({ min: 1, max: 3 }).map((layers) => new Float64Array(layers).fill(0.1)),
+    Float64Array.of(-1),
+    [0],
+  ),
+};
+const onGraph = fc.oneof(
+  call('start', args(fc.constantFrom('zero', 'stationary'))),
+  call('run', args(updates, members(graphPenalties, meddle))),
+  call('run', args(updates, members(graphPenalties, meddle))),
+  call('measure', args(members(graphPenalties, meddle))),
+  call('refresh', args()),
 );
 const tensor = fc.oneof(
   {
@@ -462,6 +486,7 @@ const script = fc.record({
   gradient: members(gradient, meddle),
   minibatch: members(minibatch, meddle),
   graphGradient: members(graphGradient, meddle, graphed),
+  graph: members(graph, meddle, graphed),
   badm: members(badm, meddle, weighted),
   layered: members(layered, meddle, fitted),
   constraints: members(constraints, meddle),
@@ -476,15 +501,23 @@ const script = fc.record({
       {
         weight: 6,
         arbitrary: fc
-          .tuple(fc.constantFrom('layered', 'constraints', 'gradient', 'minibatch'), onStorage)
+          .tuple(
+            fc.constantFrom('layered', 'constraints', 'gradient', 'minibatch', 'graph', 'graphGradient'),
+            onStorage,
+          )
           .map(([on, one]) => ({ on, ...one })),
       },
-      { weight: 7, arbitrary: onGraphGradient.map((one) => ({ on: 'graphGradient', ...one })) },
+      { weight: 4, arbitrary: onGraphGradient.map((one) => ({ on: 'graphGradient', ...one })) },
+      { weight: 4, arbitrary: onGraph.map((one) => ({ on: 'graph', ...one })) },
+      {
+        weight: 9,
+        arbitrary: fc.tuple(fc.constantFrom('graph', 'graphGradient'), onGraphs).map(([on, one]) => ({ on, ...one })),
+      },
       { weight: 5, arbitrary: onBadm.map((one) => ({ on: 'badm', ...one })) },
       {
         weight: 1,
         arbitrary: fc
-          .constantFrom('layered', 'constraints', 'network', 'gradient', 'minibatch', 'graphGradient')
+          .constantFrom('layered', 'constraints', 'network', 'gradient', 'minibatch', 'graph', 'graphGradient')
           .map((on) => ({ on, method: 'close', args: [] })),
       },
     ),
@@ -512,13 +545,12 @@ await fc.assert(
   fc.asyncProperty(script, async (drawn) => {
     const { layered: first, constraints: other, network: second, gradient: third, badm: fourth, calls, wait } = drawn;
     const { minibatch: fifth } = drawn;
-    const { graphGradient: sixth } = drawn;
+    const { graphGradient: sixth, graph: seventh } = drawn;
     try {
       native.Layered.requiredBytes(first);
       native.Constraints.requiredBytes(other);
       native.GradientTrainer.requiredBytes(third);
       native.Minibatch.requiredBytes(fifth);
-      native.GraphGradientTrainer.requiredBytes(sixth);
     } catch (error) {
       if (!isError(error)) throw error;
     }
@@ -530,6 +562,7 @@ await fc.assert(
       minibatch: make(native.Minibatch, fifth),
       badm: make(native.BadmOptimizer, fourth),
       graphGradient: make(native.GraphGradientTrainer, sixth),
+      graph: make(native.Graph, seventh),
     };
     meddle.now = () => {
       objects.layered?.close();
@@ -537,8 +570,18 @@ await fc.assert(
       objects.gradient?.close();
       objects.minibatch?.close();
       objects.graphGradient?.close();
+      objects.graph?.close();
     };
     const pending = [];
+    // Every other round begins with graphs that are ready.
+    for (const state of wait ? [objects.graph, objects.graphGradient] : []) {
+      await (async () => {
+        await state?.prepare();
+        await state?.allocate();
+      })().catch((error) => {
+        if (!isError(error)) throw error;
+      });
+    }
     for (const { on, method, args: drawn } of calls) {
       const target = objects[on];
       // So many steps are a number like any other, and would be taken.

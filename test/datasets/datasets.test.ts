@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -131,6 +132,18 @@ describe('the search path', () => {
   it('has the cache below the home folder where XDG_CACHE_HOME is not set, empty or relative', () => {
     for (const env of [{}, { XDG_CACHE_HOME: '' }, { XDG_CACHE_HOME: 'cache' }])
       expect(cacheFolder(env)).toMatch(/^\/.*\/\.cache\/dladmm$/);
+  });
+
+  it('has the folder that macOS has for caches, and still the one where downloads were kept there before', () => {
+    const { platform } = process;
+    Object.defineProperty(process, 'platform', { value: 'darwin' });
+    try {
+      const caches = searchPath({ env: {} }).flatMap(({ origin, folder }) => (origin === 'cache' ? [folder] : []));
+      expect(caches).toEqual([join(homedir(), 'Library/Caches/dladmm'), join(homedir(), '.cache/dladmm')]);
+      expect(cacheFolder({ XDG_CACHE_HOME: '/cache' })).toBe('/cache/dladmm');
+    } finally {
+      Object.defineProperty(process, 'platform', { value: platform });
+    }
   });
 
   it.each(['', 3])('refuses the dataDir %j', async (dataDir) => {

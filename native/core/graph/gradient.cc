@@ -127,35 +127,45 @@ struct Plan {
 }  // namespace
 
 template <typename T>
-double GraphTrainer<T>::required_bytes(const GraphTrainerSetup& setup, const GraphSizes& sizes) {
-  const bool sparse = sizes.feature_entries > 0;
-  const Plan plan = Plan::of(setup, sparse);
-  const double nodes = static_cast<double>(sizes.nodes);
-  const double inputs = static_cast<double>(setup.network.widths.front());
-  const double entry = sizeof(T) + sizeof(std::int32_t);
-  double bytes = static_cast<double>(sizes.edges) * entry + 8 * nodes;
-  if (sparse) {
-    const double dropped = setup.dropout > 0 ? entry : 0;
-    bytes += static_cast<double>(sizes.feature_entries) * (2 * entry + dropped) + 8 * (nodes + inputs);
-  } else {
-    bytes += nodes * inputs * sizeof(T);
-  }
-  const std::size_t vectors = 2 + states_of(setup.optimiser) + gradients_of(setup.optimiser);
-  bytes += static_cast<double>(plan.parameters) * static_cast<double>(vectors) * sizeof(T);
-  bytes += static_cast<double>(plan.columns) * nodes * sizeof(T);
-  return bytes + static_cast<double>(plan.largest_product) * std::max(setup.threads, 1U) * sizeof(T);
-}
-
-template <typename T>
-GraphTrainer<T>::GraphTrainer(const GraphTrainerSetup& setup, GraphSamples<T> samples)
+GraphTrainer<T>::GraphTrainer(const GraphTrainerSetup& setup, GraphData<T> data)
     : setup_(setup),
-      samples_(std::move(samples)),
+      a_(normalised_adjacency(data.adjacency.view())),
+      x_(std::move(data.features)),
+      labels_(std::move(data.labels)),
+      training_(std::move(data.training)),
       gradients_(gradients_of(setup.optimiser)),
       team_(setup.threads),
       shares_(gradients_) {
+  for (const std::size_t width : setup_.network.widths) static_cast<void>(blas::dimension(width));
+  // Neighbours in the list are often of one class: sub-batches should not be.
+  if (gradients_ > 1) {
+    SampleOrder order(training_.size(), setup_.seed);
+    order.shuffle();
+    std::vector<std::int32_t> shuffled;
+    for (const std::uint32_t i : order.samples()) shuffled.push_back(training_[i]);
+    training_ = std::move(shuffled);
+  }
+}
+
+template <typename T>
+double GraphTrainer<T>::required_bytes() const {
+  const Plan plan = Plan::of(setup_, sparse_input());
+  double bytes = 0;
+  if (sparse_input()) {
+    const auto entry = static_cast<double>(sizeof(T) + sizeof(std::int32_t));
+    bytes +=
+        static_cast<double>(x_.sparse.entries()) * entry * (drops() ? 2 : 1) + 8 * static_cast<double>(x_.columns());
+  }
+  const std::size_t vectors = 2 + states_of(setup_.optimiser) + gradients_;
+  bytes += sizeof(T) * static_cast<double>(plan.parameters) * static_cast<double>(vectors);
+  bytes += sizeof(T) * static_cast<double>(plan.columns) * static_cast<double>(nodes());
+  return bytes + sizeof(T) * static_cast<double>(plan.largest_product) * team_.size();
+}
+
+template <typename T>
+void GraphTrainer<T>::allocate() {
   const Network& net = setup_.network;
   const std::size_t n = nodes();
-  for (const std::size_t width : net.widths) static_cast<void>(blas::dimension(width));
   const Plan plan = Plan::of(setup_, sparse_input());
   parameters_count_ = plan.parameters;
   std::size_t first = 0;
@@ -179,7 +189,7 @@ GraphTrainer<T>::GraphTrainer(const GraphTrainerSetup& setup, GraphSamples<T> sa
   std::fill_n(layers_.back().delta.flat().data(), layers_.back().delta.flat().size(), T(0));
 
   if (sparse_input()) {
-    const CsrView<T> x = samples_.features.view();
+    const CsrView<T> x = x_.sparse.view();
     by_feature_ = transposed(x);
     if (drops()) {
       dropped_.resize(x.entries());
@@ -205,14 +215,6 @@ GraphTrainer<T>::GraphTrainer(const GraphTrainerSetup& setup, GraphSamples<T> sa
   for (Member& member : members_) {
     member.work.resize(2 * net.widths.back());
     member.parts.resize(gradients_);
-  }
-  // Neighbours in the list are often of one class: sub-batches should not be.
-  if (gradients_ > 1) {
-    SampleOrder order(samples_.training.size(), setup_.seed);
-    order.shuffle();
-    std::vector<std::int32_t> shuffled;
-    for (const std::uint32_t i : order.samples()) shuffled.push_back(samples_.training[i]);
-    samples_.training = std::move(shuffled);
   }
   reset();
 }
@@ -259,7 +261,7 @@ void GraphTrainer<T>::each_share(Body&& body) {
 template <typename T>
 MatrixView<const T> GraphTrainer<T>::input_of(std::size_t l, bool training) const {
   const bool as_it_is = l == 1 && !(training && drops());
-  return as_it_is ? samples_.dense_features.view() : layers_[l - 1].input.view();
+  return as_it_is ? x_.dense.view() : layers_[l - 1].input.view();
 }
 
 template <typename T>
@@ -281,7 +283,7 @@ template <typename T>
 void GraphTrainer<T>::drop_features() {
   const Dropout dropout = dropout_of(1);
   if (!sparse_input()) {
-    const MatrixView<const T> x = samples_.dense_features.view();
+    const MatrixView<const T> x = x_.dense.view();
     each_share([&](Rows rows, unsigned) {
       simd::run<Drop<T>>(x.row(rows.first), rows.count * x.columns, layers_[0].input.view().row(rows.first), dropout,
                          rows.first * x.columns);
@@ -293,7 +295,7 @@ void GraphTrainer<T>::drop_features() {
     team_.run([&](unsigned member) { SampleBlocks{entries, entries}.each(member, team_.size(), body); });
   };
   shares([&](Rows own) {
-    simd::run<Drop<T>>(static_cast<const T*>(samples_.features.values.data()) + own.first, own.count,
+    simd::run<Drop<T>>(static_cast<const T*>(x_.sparse.values.data()) + own.first, own.count,
                        dropped_.data() + own.first, dropout, own.first);
   });
   shares([&](Rows own) {
@@ -316,18 +318,18 @@ void GraphTrainer<T>::project(std::size_t l, bool training) {
   };
   const MatrixView<T> out = target_of(l);
   if (!layer.weights_first) {
-    multiply<T>(team_, samples_.adjacency.view(), input_of(l, training), layer.smoothed.view());
+    multiply<T>(team_, a_.view(), input_of(l, training), layer.smoothed.view());
     return times_weights(layer.smoothed.view(), out);
   }
   const MatrixView<T> projected = scratch(layer.outputs);
   if (l == 1 && sparse_input()) {
-    CsrView<T> x = samples_.features.view();
+    CsrView<T> x = x_.sparse.view();
     if (training && drops()) x.values = dropped_;
     multiply<T>(team_, x, w, projected);
   } else {
     times_weights(input_of(l, training), projected);
   }
-  multiply<T>(team_, samples_.adjacency.view(), projected, out);
+  multiply<T>(team_, a_.view(), projected, out);
 }
 
 template <typename T>
@@ -352,7 +354,7 @@ void GraphTrainer<T>::activate(std::size_t l, bool training) {
 
 template <typename T>
 double GraphTrainer<T>::start_backward(std::size_t s) {
-  const std::size_t count = samples_.training.size();
+  const std::size_t count = training_.size();
   const Rows part = sub_batch(count, gradients_, s);
   const double terms = setup_.reduction == Reduction::mean ? 1 : static_cast<double>(count);
   const double scale = terms / static_cast<double>(part.count);
@@ -365,14 +367,14 @@ double GraphTrainer<T>::start_backward(std::size_t s) {
     const std::span<double> gradient = std::span(member.work).last(n);
     SampleBlocks{count, count}.each(index, team_.size(), [&](Rows own) {
       for (std::size_t i = own.first; i < own.first + own.count; ++i) {
-        const auto node = static_cast<std::size_t>(samples_.training[i]);
+        const auto node = static_cast<std::size_t>(training_[i]);
         T* const to = delta.row(node);
         if (i < part.first || i >= part.first + part.count) {
           std::fill_n(to, n, T(0));
           continue;
         }
         std::copy_n(outputs_.view().row(node), n, z.data());
-        member.sum.loss += loss_and_gradient(setup_.network.loss, z, {samples_.labels[node], {}}, gradient);
+        member.sum.loss += loss_and_gradient(setup_.network.loss, z, {labels_[node], {}}, gradient);
         for (std::size_t j = 0; j < n; ++j) to[j] = static_cast<T>(scale * gradient[j]);
       }
     });
@@ -389,7 +391,7 @@ void GraphTrainer<T>::backward(std::size_t s) {
     const MatrixView<T> gradient(gradient_.data() + s * parameters_count_ + layer.first, layer.inputs, layer.outputs);
     MatrixView<const T> g = layer.delta.view();
     if (layer.weights_first) {
-      multiply<T>(team_, samples_.adjacency.view(), g, scratch(layer.outputs));
+      multiply<T>(team_, a_.view(), g, scratch(layer.outputs));
       g = scratch(layer.outputs);
     }
     if (l == 1 && sparse_input()) {
@@ -420,7 +422,7 @@ void GraphTrainer<T>::pass_back(std::size_t l, MatrixView<const T> g) {
     blas::gemm<T>(Op::none, Op::transpose, T(1), g.rows_from(rows.first, rows.count), weights_of(l), T(0),
                   product.rows_from(rows.first, rows.count));
   });
-  if (!layer.weights_first) multiply<T>(team_, samples_.adjacency.view(), product, delta);
+  if (!layer.weights_first) multiply<T>(team_, a_.view(), product, delta);
   const MatrixView<const T> y = below.z.empty() ? layer.input.view() : below.z.view();
   const T undo = static_cast<T>(below.z.empty() ? 1 - setup_.dropout : 1);
   const Dropout dropout = dropout_of(l);
@@ -442,7 +444,7 @@ void GraphTrainer<T>::pass_back(std::size_t l, MatrixView<const T> g) {
 template <typename T>
 bool GraphTrainer<T>::update(double rate) {
   for (std::size_t s = 0; s < gradients_; ++s) {
-    const std::size_t count = samples_.training.size();
+    const std::size_t count = training_.size();
     shares_[s] = static_cast<double>(sub_batch(count, gradients_, s).count) / static_cast<double>(count);
   }
   const Step now{rate, step_number_ + 1, shares_};
@@ -474,7 +476,7 @@ bool GraphTrainer<T>::step(double rate, double& loss) {
   forward(true);
   for (std::size_t s = 0; s < gradients_; ++s) {
     // Fewer training nodes than sub-batches: what has no samples has no gradient.
-    if (sub_batch(samples_.training.size(), gradients_, s).count == 0) continue;
+    if (sub_batch(training_.size(), gradients_, s).count == 0) continue;
     loss += start_backward(s);
     if (!std::isfinite(loss)) return false;
     backward(s);
@@ -500,7 +502,7 @@ void GraphTrainer<T>::run(std::size_t count, std::span<const double> rates, cons
     record.diverged = !step(rates.empty() ? 0 : rates[rates.size() == 1 ? 0 : i], loss);
     if (record.diverged) break;
     record.loss += loss;
-    record.samples += samples_.training.size();
+    record.samples += training_.size();
     ++record.steps;
   }
   if (record.diverged) reset();
@@ -519,7 +521,7 @@ ForwardLoss GraphTrainer<T>::evaluate(std::span<const std::int32_t> nodes) {
     SampleBlocks{nodes.size(), std::max<std::size_t>(nodes.size(), 1)}.each(index, team_.size(), [&](Rows own) {
       for (std::size_t i = own.first; i < own.first + own.count; ++i) {
         const auto node = static_cast<std::size_t>(nodes[i]);
-        const std::int32_t label = samples_.labels[node];
+        const std::int32_t label = labels_[node];
         std::copy_n(outputs_.view().row(node), n, z.data());
         member.sum.loss += loss_and_gradient(setup_.network.loss, z, {label, {}}, std::span(member.work).last(n));
         member.sum.correct += is_correct(setup_.network.loss, z, label) ? 1 : 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/consensus/trainer.hpp"
+#include "core/graph/data.hpp"
 #include "core/graph/dropout.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
@@ -31,34 +32,20 @@ struct GraphTrainerSetup {
   std::vector<double> weight_decay;  // λ of each layer, in place of the optimiser's own
 };
 
-// The nodes: features sparse, or dense where `dense_features` is not empty.
-template <typename T>
-struct GraphSamples {
-  Csr<T> adjacency;  // Ã
-  Csr<T> features;   // nodes x n_0
-  Matrix<T> dense_features;
-  std::vector<std::int32_t> labels;  // of each node; those of the training nodes are classes
-  std::vector<std::int32_t> training;
-};
-
-// What a trainer's memory depends on.
-struct GraphSizes {
-  std::size_t nodes = 0;
-  std::size_t edges = 0;            // entries of Ã
-  std::size_t feature_entries = 0;  // 0 where features are dense
-};
-
 template <typename T>
 class GraphTrainer {
  public:
-  // Allocates everything that steps need. Throws std::bad_alloc, std::length_error.
-  GraphTrainer(const GraphTrainerSetup& setup, GraphSamples<T> samples);
+  // Normalises the adjacency. Throws std::bad_alloc, std::length_error.
+  GraphTrainer(const GraphTrainerSetup& setup, GraphData<T> data);
 
-  // Bytes that the constructor will allocate, those of the samples included.
-  [[nodiscard]] static double required_bytes(const GraphTrainerSetup& setup, const GraphSizes& sizes);
+  // Bytes that allocate() will take.
+  [[nodiscard]] double required_bytes() const;
+  // Everything that steps need. Throws std::bad_alloc.
+  void allocate();
 
   [[nodiscard]] const GraphTrainerSetup& setup() const { return setup_; }
-  [[nodiscard]] std::size_t nodes() const { return samples_.adjacency.rows; }
+  // How many nodes layer l = 0 … L is kept on: all.
+  [[nodiscard]] std::size_t node_count(std::size_t) const { return nodes(); }
 
   // W_l, n_{l-1} x n_l row-major; zero until it is written.
   [[nodiscard]] std::span<const T> weights(std::size_t l) const;
@@ -74,7 +61,7 @@ class GraphTrainer {
 
   // R summed over the given nodes, and how many of them are named right; without dropout.
   ForwardLoss evaluate(std::span<const std::int32_t> nodes);
-  ForwardLoss evaluate_training() { return evaluate(samples_.training); }
+  ForwardLoss evaluate_training() { return evaluate(training_); }
 
   // What a run that goes on later needs. Which nodes are in which sub-batch, and what is dropped, follows from the seed
   // and the step number.
@@ -101,8 +88,9 @@ class GraphTrainer {
     bool finite = true;
   };
 
-  [[nodiscard]] std::size_t depth() const { return layers_.size(); }
-  [[nodiscard]] bool sparse_input() const { return samples_.dense_features.empty(); }
+  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
+  [[nodiscard]] std::size_t nodes() const { return a_.rows; }
+  [[nodiscard]] bool sparse_input() const { return x_.is_sparse; }
   [[nodiscard]] bool drops() const { return setup_.dropout > 0; }
   [[nodiscard]] MatrixView<T> weights_of(std::size_t l) const;
   [[nodiscard]] MatrixView<T> scratch(std::size_t columns) const;
@@ -131,7 +119,10 @@ class GraphTrainer {
   bool step(double rate, double& loss);
 
   GraphTrainerSetup setup_;
-  GraphSamples<T> samples_;
+  Csr<T> a_;  // Ã
+  Features<T> x_;
+  std::vector<std::int32_t> labels_;
+  std::vector<std::int32_t> training_;
   std::size_t gradients_;
   std::size_t parameters_count_ = 0;
   std::vector<Layer> layers_;

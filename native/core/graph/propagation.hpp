@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <span>
 
+#include "core/graph/data.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/sparse.hpp"
 #include "core/parallel/team.hpp"
@@ -66,17 +67,6 @@ class Propagation {
 
  private:
   Csr<T> a_, transposed_;
-};
-
-// The features of the nodes, a node a row: sparse, or dense.
-template <typename T>
-struct Features {
-  Csr<T> sparse;
-  Matrix<T> dense;
-  bool is_sparse = false;
-
-  [[nodiscard]] std::size_t rows() const { return is_sparse ? sparse.rows : dense.rows(); }
-  [[nodiscard]] std::size_t columns() const { return is_sparse ? sparse.columns : dense.columns(); }
 };
 
 // W ↦ Ã X W for features that never change. Dense ones are propagated once, which only makes later products smaller. Of

@@ -25,6 +25,7 @@
 #include <span>
 #include <vector>
 
+#include "core/graph/data.hpp"
 #include "core/graph/forward.hpp"
 #include "core/graph/propagation.hpp"
 #include "core/graph/types.hpp"
@@ -40,15 +41,6 @@ struct GraphSetup {
   Network network;  // with a loss that classifies
   unsigned threads = 1;
   OutputWeights output_weights = OutputWeights::quadratic;  // cholesky needs a hidden layer
-};
-
-// A graph with features and labels. What it says is checked by whoever fills it in.
-template <typename T>
-struct GraphData {
-  Csr<T> adjacency;                    // nodes x nodes, as the user has it
-  Features<T> features;                // nodes x n_0
-  std::vector<std::int32_t> labels;    // one a node; −1 for none
-  std::vector<std::int32_t> training;  // nodes that have a label, none twice
 };
 
 enum class GraphDual { zero, stationary };
@@ -68,6 +60,7 @@ class GraphState {
   [[nodiscard]] const GraphSetup& setup() const { return setup_; }
   // The nodes that layer l = 0 … L is kept on.
   [[nodiscard]] std::span<const std::int32_t> nodes(std::size_t l) const { return nodes_[l]; }
+  [[nodiscard]] std::size_t node_count(std::size_t l) const { return nodes_[l].size(); }
   [[nodiscard]] std::size_t graph_nodes() const { return labels_.size(); }
 
   // Z by a forward pass from the present W, and U = 0 or −∇R(Z_L), for which the augmented Lagrangian descends from the
@@ -92,6 +85,7 @@ class GraphState {
 
   // Loss and accuracy of the network (not of the split variables) on given nodes, which have labels.
   ForwardLoss evaluate(std::span<const std::int32_t> nodes);
+  ForwardLoss evaluate_training() { return evaluate(nodes_.back()); }
 
   // Seconds that the products of these updates take, sparse and dense, with what W_L is solved by, and nothing else:
   // the floor that a sweep is measured against. Of `repeats` runs of each the fastest counts. The blocks stay as they

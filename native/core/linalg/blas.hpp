@@ -5,13 +5,10 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
 #include <cstddef>
 #include <limits>
 #include <span>
 #include <stdexcept>
-#include <string>
-#include <string_view>
 #include <type_traits>
 
 #include "core/linalg/library.hpp"
@@ -20,20 +17,6 @@
 namespace dladmm::blas {
 
 enum class Op { none, transpose };
-
-// How many threads may be inside BLAS at once. OpenBLAS lends every call one of max(50, 2 MAX_THREADS) buffers, of
-// which its own threads keep MAX_THREADS; where more are wanted at once, it crashes the process.
-[[nodiscard]] inline unsigned concurrent_calls() {
-  const std::string config = library();
-  constexpr std::string_view key = "MAX_THREADS=";
-  const std::size_t at = config.find(key);
-  unsigned own = 1;  // a build without threads does not say
-  if (at != std::string::npos) {
-    const char* const digits = config.data() + at + key.size();
-    std::from_chars(digits, config.data() + config.size(), own);
-  }
-  return std::max(50U, 2 * own) - own;
-}
 
 // BLAS counts in 32-bit integers: no view wider or taller than that may reach it.
 [[nodiscard]] inline int dimension(std::size_t n) {

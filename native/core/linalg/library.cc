@@ -2,9 +2,29 @@
 
 #include <cblas.h>
 
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "core/runtime/processors.hpp"
+
 #ifdef DLADMM_ANY_CBLAS
 #include <dlfcn.h>
 #endif
+
+// OpenBLAS lends every call one of max(50, 2 MAX_THREADS) buffers, of which its own threads keep MAX_THREADS; where
+// more are wanted at once, it crashes the process.
+unsigned dladmm::concurrent_blas_calls() {
+  const std::string config = blas::library();
+  constexpr std::string_view key = "MAX_THREADS=";
+  const std::size_t at = config.find(key);
+  unsigned own = 1;  // a build without threads does not say
+  if (at != std::string::npos) {
+    const char* const digits = config.data() + at + key.size();
+    std::from_chars(digits, config.data() + config.size(), own);
+  }
+  return std::max(50U, 2 * own) - own;
+}
 
 namespace dladmm::blas {
 

@@ -12,15 +12,10 @@
 
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
-#include "core/parallel/team.hpp"
+#include "core/runtime/pieces.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
-
-// Samples first … first + count − 1.
-struct Rows {
-  std::size_t first;
-  std::size_t count;
-};
 
 // Which samples each member of the team works on: one contiguous share, cut into blocks. The division depends on
 // nothing but the three sizes, so a run repeats bit for bit for a given number of threads.

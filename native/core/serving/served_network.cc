@@ -71,6 +71,15 @@ ServedNetwork<T>::ServedNetwork(const Network& network, unsigned threads)
 }
 
 template <typename T>
+double ServedNetwork<T>::bytes() const {
+  double bytes = 0;
+  for (const auto& [W, b] : layers_) {
+    bytes += static_cast<double>((W.padded_outputs() * W.inputs() + b.size()) * sizeof(T));
+  }
+  return bytes;
+}
+
+template <typename T>
 void ServedNetwork<T>::set_layer(std::size_t l, MatrixView<const T> W, std::span<const T> b) {
   assert(b.size() == layers_[l - 1].b.size());
   layers_[l - 1].W.assign(W);

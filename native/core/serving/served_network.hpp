@@ -23,6 +23,9 @@ class ServedNetwork {
   // Parameters are zero until they are set. Throws std::bad_alloc.
   ServedNetwork(const Network& network, unsigned threads);
 
+  // Bytes of the parameters.
+  [[nodiscard]] double bytes() const;
+
   // Layer l = 1 … L: W n_l x n_{l-1}, b n_l. Not while a pass is at work.
   void set_layer(std::size_t l, MatrixView<const T> W, std::span<const T> b);
 

@@ -10,8 +10,8 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
 import type { Activation, Network } from '../../network/network.js';
 import type { LabelKind } from '../../samples/classes.js';
-import { ATTRIBUTE, ATTRIBUTE_TYPE, DATA_TYPE, GRAPH, MODEL, NODE, TENSOR, VALUE } from './schema.js';
-import { bytesField, type Chunk, floatField, messageBytes, messageField, textField, wholeField } from './wire.js';
+import { ATTRIBUTE_TYPE, type Attribute, DATA_TYPE, MODEL, type OnnxNode, type OnnxValue, TENSOR } from './schema.js';
+import { type Draft, encode } from './wire.js';
 
 /** What is written of a model. */
 export interface OnnxParts {
@@ -47,30 +47,16 @@ const MAX_BYTES = 2 ** 31 - 1;
 export const NETWORK_KEY = 'dladmm.network';
 export const CLASSES_KEY = 'classes';
 
-const attribute = (name: string, type: number, value: Chunk): Chunk =>
-  messageField(NODE.attribute, [textField(ATTRIBUTE.name, name), value, wholeField(ATTRIBUTE.type, type)]);
-
-const wholeAttribute = (name: string, value: number): Chunk =>
-  // −1, the last axis, does not occur: axes are written out.
-  attribute(name, ATTRIBUTE_TYPE.int, wholeField(ATTRIBUTE.i, value));
-
-const floatAttribute = (name: string, value: number): Chunk =>
-  attribute(name, ATTRIBUTE_TYPE.float, floatField(ATTRIBUTE.f, value));
+const wholeAttribute = (name: string, whole: number): Draft<Attribute> => ({ name, whole, type: ATTRIBUTE_TYPE.int });
 
 function node(
   op: string,
   name: string,
   inputs: readonly string[],
   output: string,
-  attributes: readonly Chunk[] = [],
-): Chunk {
-  return messageField(GRAPH.node, [
-    ...inputs.map((input) => textField(NODE.input, input)),
-    textField(NODE.output, output),
-    textField(NODE.name, name),
-    textField(NODE.op, op),
-    ...attributes,
-  ]);
+  attributes: readonly Draft<Attribute>[] = [],
+): Draft<OnnxNode> {
+  return { op, name, inputs, outputs: [output], attributes };
 }
 
 /** Values as float32, refused where that makes an infinity of them. */
@@ -86,28 +72,14 @@ function floats(values: ArrayLike<number>, name: string): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-const initializer = (name: string, dims: readonly number[], values: ArrayLike<number>): Chunk =>
-  messageField(GRAPH.initializer, [
-    ...dims.map((extent) => wholeField(TENSOR.dims, extent)),
-    wholeField(TENSOR.type, DATA_TYPE.float),
-    textField(TENSOR.name, name),
-    bytesField(TENSOR.raw, floats(values, name)),
-  ]);
+const initializer = (name: string, dims: readonly number[], values: ArrayLike<number>): Uint8Array =>
+  encode(TENSOR, { dims, type: DATA_TYPE.float, name, raw: floats(values, name) });
 
 /** A float32 matrix of any number of rows. */
-const matrixValue = (field: number, name: string, columns: number): Chunk =>
-  messageField(field, [
-    textField(VALUE.name, name),
-    messageField(VALUE.type, [
-      messageField(VALUE.tensor, [
-        wholeField(VALUE.elementType, DATA_TYPE.float),
-        messageField(VALUE.shape, [
-          messageField(VALUE.dimension, [textField(VALUE.dimensionName, 'batch')]),
-          messageField(VALUE.dimension, [wholeField(VALUE.dimensionSize, columns)]),
-        ]),
-      ]),
-    ]),
-  ]);
+const matrix = (name: string, columns: number): Draft<OnnxValue> => ({
+  name,
+  type: { tensor: { element: DATA_TYPE.float, shape: { dimensions: [{ name: 'batch' }, { size: columns }] } } },
+});
 
 function slopeOf(slope: number): number {
   if (Number.isFinite(Math.fround(slope))) return slope;
@@ -119,11 +91,13 @@ function slopeOf(slope: number): number {
   );
 }
 
-/** The node of an activation; none for the identity. */
-function activationNode(activation: Activation, name: string, input: string, output: string): Chunk | undefined {
+function activationNode(
+  activation: Exclude<Activation, 'identity'>,
+  name: string,
+  input: string,
+  output: string,
+): Draft<OnnxNode> {
   switch (activation) {
-    case 'identity':
-      return undefined;
     case 'relu':
       return node('Relu', name, [input], output);
     case 'sigmoid':
@@ -131,45 +105,49 @@ function activationNode(activation: Activation, name: string, input: string, out
     case 'tanh':
       return node('Tanh', name, [input], output);
     default:
-      return node('LeakyRelu', name, [input], output, [floatAttribute('alpha', slopeOf(activation.leakyRelu))]);
+      return node('LeakyRelu', name, [input], output, [
+        { name: 'alpha', float: slopeOf(activation.leakyRelu), type: ATTRIBUTE_TYPE.float },
+      ]);
   }
+}
+
+/** A part of the graph, with the numbers that its nodes take. */
+interface Part {
+  readonly nodes: readonly Draft<OnnxNode>[];
+  readonly initializers: readonly Uint8Array[];
 }
 
 /** (x − mean) · scale, as two nodes: folded into W_1 it would cost float32 the digits of a large mean. */
-function standardisationFields({ standardisation }: OnnxParts): readonly Chunk[] {
-  if (!standardisation) return [];
+function standardisationPart({ standardisation }: OnnxParts): Part {
+  if (!standardisation) return { nodes: [], initializers: [] };
   const { mean, scale } = standardisation;
-  return [
-    initializer('mean', [1, mean.length], mean),
-    initializer('scale', [1, scale.length], scale),
-    node('Sub', 'centre', ['x', 'mean'], 'centred'),
-    node('Mul', 'scaling', ['centred', 'scale'], 'standardised'),
-  ];
+  return {
+    initializers: [initializer('mean', [1, mean.length], mean), initializer('scale', [1, scale.length], scale)],
+    nodes: [
+      node('Sub', 'centre', ['x', 'mean'], 'centred'),
+      node('Mul', 'scaling', ['centred', 'scale'], 'standardised'),
+    ],
+  };
 }
 
-function layerFields({ network, weights, biases, standardisation }: OnnxParts, last: string): readonly Chunk[] {
-  const depth = network.layers.length - 1;
-  const fields: Chunk[] = [];
-  let value = standardisation ? 'standardised' : 'x';
-  for (let l = 1; l <= depth; l += 1) {
-    const inputs = network.layers[l - 1] as number;
-    const outputs = network.layers[l] as number;
-    const [weight, bias] = [`${2 * (l - 1)}.weight`, `${2 * (l - 1)}.bias`];
-    const z = l === depth ? last : `z${l}`;
-    fields.push(
+/** Layer l, from the value `input` to `output`. */
+function layerPart({ network, weights, biases }: OnnxParts, l: number, input: string, output: string): Part {
+  const { layers, activation } = network;
+  const [inputs, outputs] = layers.slice(l - 1, l + 1) as [number, number];
+  const [weight, bias] = [`${2 * (l - 1)}.weight`, `${2 * (l - 1)}.bias`];
+  const z = l < layers.length - 1 && activation !== 'identity' ? `z${l}` : output;
+  const gemm = node('Gemm', `layer${l}`, [input, weight, bias], z, [wholeAttribute('transB', 1)]);
+  return {
+    initializers: [
       initializer(weight, [outputs, inputs], weights[l - 1] as Numbers),
       initializer(bias, [outputs], biases[l - 1] as Numbers),
-      node('Gemm', `layer${l}`, [value, weight, bias], z, [wholeAttribute('transB', 1)]),
-    );
-    const activation = l === depth ? undefined : activationNode(network.activation, `activation${l}`, z, `a${l}`);
-    if (activation) fields.push(activation);
-    value = activation ? `a${l}` : z;
-  }
-  return fields;
+    ],
+    nodes:
+      z === output || activation === 'identity'
+        ? [gemm]
+        : [gemm, activationNode(activation, `activation${l}`, z, output)],
+  };
 }
-
-const metadata = (key: string, value: unknown): Chunk =>
-  messageField(MODEL.metadata, [textField(1, key), textField(2, JSON.stringify(value))]);
 
 /**
  * The bytes of an ONNX file with this network.
@@ -177,37 +155,43 @@ const metadata = (key: string, value: unknown): Chunk =>
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for the options; ERR_DLADMM_NON_FINITE where a float64 value does
  * not fit into float32; ERR_DLADMM_MEMORY where the file would be larger than protocol buffers may be
  */
-export function encodeOnnx(parts: OnnxParts, options: OnnxOptions = {}): Uint8Array {
-  const { network, classes, labelKind = 'number' } = parts;
+export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Array {
+  const { network, weights, classes, labelKind = 'number' } = model;
   checkObject(options, 'an object', 'options');
   checkKeys(options, ['output', 'opset'], 'options');
   const opset = whole(options.opset ?? OPSETS.high, OPSETS.low, OPSETS.high, 'options.opset');
   const wanted = oneOf(options.output ?? 'probabilities', ['probabilities', 'outputs'], 'options.output');
+  const bytes = weights.reduce((total, { length }) => total + 4 * length, 0);
+  if (bytes > MAX_BYTES) {
+    const text = `An ONNX file has at most ${MAX_BYTES} bytes, and the weights of this one alone would have ${bytes}`;
+    throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
+  }
   const softmax = network.loss === 'softmax-cross-entropy' && wanted === 'probabilities';
   const output = softmax ? 'probabilities' : 'outputs';
-  const columns = network.layers.at(-1) as number;
-  const last = softmax ? `z${network.layers.length - 1}` : output;
-  const fields = [
-    wholeField(MODEL.irVersion, IR_VERSION),
-    textField(MODEL.producer, 'dladmm'),
-    messageField(MODEL.opset, [wholeField(2, opset)]),
-    messageField(MODEL.graph, [
-      textField(GRAPH.name, 'dladmm'),
-      ...standardisationFields(parts),
-      ...layerFields(parts, last),
-      ...(softmax ? [node('Softmax', 'softmax', [last], output, [wholeAttribute('axis', 1)])] : []),
-      matrixValue(GRAPH.input, 'x', network.layers[0] as number),
-      matrixValue(GRAPH.output, output, columns),
-    ]),
-    metadata(NETWORK_KEY, { activation: network.activation, loss: network.loss, labelKind }),
-    ...(classes ? [metadata(CLASSES_KEY, classes)] : []),
-  ];
-  const size = fields.reduce((total, field) => total + field.size, 0);
-  if (size > MAX_BYTES) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_MEMORY',
-      `An ONNX file has at most ${MAX_BYTES} bytes, and this one would have ${size}`,
-    );
-  }
-  return messageBytes(fields);
+  const depth = network.layers.length - 1;
+  const last = softmax ? `z${depth}` : output;
+  const first = model.standardisation ? 'standardised' : 'x';
+  const value = (l: number): string => (l === 0 ? first : l === depth ? last : `a${l}`);
+  const layers = Array.from({ length: depth }, (_, i) => layerPart(model, i + 1, value(i), value(i + 1)));
+  const parts = [standardisationPart(model), ...layers];
+  const end = softmax ? [node('Softmax', 'softmax', [last], output, [wholeAttribute('axis', 1)])] : [];
+  const written = { activation: network.activation, loss: network.loss, labelKind };
+  return encode(MODEL, {
+    irVersion: IR_VERSION,
+    producer: 'dladmm',
+    opsets: [{ version: opset }],
+    graphs: [
+      {
+        name: 'dladmm',
+        nodes: [...parts.flatMap(({ nodes }) => nodes), ...end],
+        initializers: parts.flatMap(({ initializers }) => initializers),
+        inputs: [matrix('x', network.layers[0] as number)],
+        outputs: [matrix(output, network.layers[depth] as number)],
+      },
+    ],
+    metadata: [
+      { key: NETWORK_KEY, value: JSON.stringify(written) },
+      ...(classes ? [{ key: CLASSES_KEY, value: JSON.stringify(classes) }] : []),
+    ],
+  });
 }

@@ -15,7 +15,7 @@ import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
 import { foldStandardisation, type Standardisation } from '../../samples/standardise.js';
 import { Model } from '../model.js';
 import { CLASSES_KEY, NETWORK_KEY } from './export.js';
-import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './graph.js';
+import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';
 import { decodeOnnx } from './proto.js';
 
 /** What a file that comes from elsewhere does not say. */

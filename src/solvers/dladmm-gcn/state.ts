@@ -19,7 +19,7 @@ import {
   labelledNodes,
   type NodesLike,
 } from '../../samples/graph-samples.js';
-import { checkMemory, metricsOf } from '../../samples/samples.js';
+import { checkMemory, metricsOf, TRAINING_SET } from '../../samples/samples.js';
 import type { GraphMeasures, GraphUpdateRecord, Metrics } from '../shared/record.js';
 import { checkedGraphUpdate, type GraphBlock, type GraphUpdate } from '../shared/sweep.js';
 
@@ -79,8 +79,7 @@ export class GraphState {
   readonly nodeCounts: readonly number[];
   readonly #native: NativeGraph;
   readonly #labels: Int32Array;
-  readonly #train: Int32Array;
-  readonly #sets: Int32Array[] = [];
+  readonly #setSizes: number[] = [];
   #started = false;
 
   private constructor(
@@ -94,7 +93,6 @@ export class GraphState {
     this.samples = graph.train.length;
     this.#native = handle;
     this.#labels = graph.labels;
-    this.#train = graph.train;
   }
 
   /**
@@ -143,9 +141,13 @@ export class GraphState {
   }
 
   /** Nodes to be evaluated on; answers with the number to give to {@link evaluate}. */
-  async addEvaluationSet(nodes: NodesLike, name: string): Promise<number> {
-    this.#sets.push(labelledNodes(nodes, this.#labels, name));
-    return this.#sets.length - 1;
+  addEvaluationSet(nodes: NodesLike, name: string): Promise<number> {
+    return this.#call(async () => {
+      const checked = labelledNodes(nodes, this.#labels, name);
+      const set = this.#native.addEvaluationSet(checked);
+      this.#setSizes[set] = checked.length;
+      return set;
+    });
   }
 
   /** Z by a forward pass from the present W, and U = −∇R(Z_L) or 0. */
@@ -195,9 +197,10 @@ export class GraphState {
   /** Loss and accuracy of the network (not of the split variables) on an evaluation set, or on the training nodes. */
   evaluate(set: number | 'train'): Promise<Metrics> {
     return this.#call(async () => {
-      const nodes = set === 'train' ? this.#train : this.#sets[set];
-      if (nodes === undefined) throw expected('the number of an evaluation set', 'set', set);
-      return metricsOf(this.options.network, await this.#native.evaluate(nodes), nodes.length);
+      const count = set === 'train' ? this.samples : this.#setSizes[set];
+      if (count === undefined) throw expected('the number of an evaluation set', 'set', set);
+      const found = await this.#native.evaluate(set === 'train' ? TRAINING_SET : set);
+      return metricsOf(this.options.network, found, count);
     });
   }
 

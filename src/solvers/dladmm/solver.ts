@@ -55,7 +55,7 @@ const schedule = scheduleType<IterationRecord, typeof SCHEDULES>(SCHEDULES, (cho
 const outputSolver = kindsOf({
   exact: {},
   fista: {
-    step: number('positive', { default: 4, says: 'The inverse of the length of a step.' }),
+    curvature: number('positive', { default: 4, symbol: 'L', says: 'The inverse of the length of a step.' }),
     tolerance: number({ min: 0 }, { default: 1e-3, says: 'Where it ends.' }),
     limit: whole(0, { default: 500, says: 'Steps at most.' }, 1e6),
   },
@@ -130,7 +130,7 @@ const OPTIONS = {
 const fistaOf = (chosen: ReturnType<(typeof outputSolver)['check']>) =>
   chosen.kind === 'exact'
     ? {}
-    : { output: chosen.kind, fistaStep: chosen.step, fistaTolerance: chosen.tolerance, fistaLimit: chosen.limit };
+    : { output: chosen.kind, fistaStep: chosen.curvature, fistaTolerance: chosen.tolerance, fistaLimit: chosen.limit };
 
 /** dlADMM: backward, then forward, with quadratic steps. */
 export const dladmm = defineSolver({

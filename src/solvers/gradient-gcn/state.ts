@@ -3,6 +3,7 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import {
   type Dtype,
   fromNative,
+  GRAPH_BLOCK_NUMBER,
   type NativeGraphGradientOptions,
   type NativeGraphGradientTrainer,
   type Numbers,
@@ -18,7 +19,7 @@ import {
   nativeActivation,
 } from '../../network/network.js';
 import { type CheckedGraphSamples, type GraphSamples, graphSamplesOf } from '../../samples/graph-samples.js';
-import { checkMemory, metricsOf } from '../../samples/samples.js';
+import { checkMemory, metricsOf, TRAINING_SET } from '../../samples/samples.js';
 import type { StepsResult } from '../gradient/state.js';
 import { ratesOf } from '../shared/learning-rate.js';
 import { type GradientMethod, type Method, methodOf } from '../shared/methods.js';
@@ -39,7 +40,7 @@ export interface GraphGradientStateOptions {
   readonly l2?: number | readonly number[];
   /** F is the mean of the loss over the training nodes, or the sum; 'mean' if absent. */
   readonly reduction?: 'mean' | 'sum';
-  /** Of dropout, and of which nodes come into which sub-batch; 0 if absent. */
+  /** Of dropout, and of which nodes come into which sub-batch; 1 if absent. */
   readonly seed?: number;
 }
 
@@ -61,31 +62,32 @@ export class GraphGradientState {
   readonly samples: number;
   readonly #method: Method;
   readonly #native: NativeGraphGradientTrainer;
-  readonly #nodes: { readonly [part in EvaluatedNodes]?: Int32Array };
+  readonly #parts: { readonly [part in EvaluatedNodes]?: { readonly set: number; readonly count: number } };
   #done = 0;
   #running = false;
 
   private constructor(
     options: GraphGradientStateOptions,
     method: Method,
-    setup: NativeGraphGradientOptions,
+    handle: NativeGraphGradientTrainer,
     { train, validation, test }: CheckedGraphSamples,
   ) {
     this.options = options;
     this.samples = train.length;
     this.#method = method;
-    this.#nodes = { train, ...(validation && { validation }), ...(test && { test }) };
-    try {
-      this.#native = new native.GraphGradientTrainer(setup);
-    } catch (error) {
-      throw fromNative(error);
-    }
+    this.#native = handle;
+    const part = (nodes: Int32Array) => ({ set: handle.addEvaluationSet(nodes), count: nodes.length });
+    this.#parts = {
+      train: { set: TRAINING_SET, count: train.length },
+      ...(validation && { validation: part(validation) }),
+      ...(test && { test: part(test) }),
+    };
   }
 
   /**
    * Allocates the state and copies the graph in.
    *
-   * @throws DlAdmmError ERR_DLADMM_MEMORY before anything is allocated, if it would not fit; ERR_DLADMM_NON_FINITE,
+   * @throws DlAdmmError ERR_DLADMM_MEMORY before the variables are allocated, if it would not fit; ERR_DLADMM_NON_FINITE,
    * ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED for the graph; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
    * ERR_DLADMM_SHAPE for the options
    */
@@ -105,21 +107,17 @@ export class GraphGradientState {
    */
   static async of(options: GraphGradientStateOptions, graph: CheckedGraphSamples): Promise<GraphGradientState> {
     const method = checkOptions(options);
-    const setup = nativeOptions(options, method, graph);
+    let handle: NativeGraphGradientTrainer | undefined;
     try {
-      const bytes = native.GraphGradientTrainer.requiredBytes(setup);
+      handle = new native.GraphGradientTrainer(nativeOptions(options, method, graph));
+      const { bytes } = await handle.prepare();
       checkMemory(bytes, graph.labels.length, options.network, options.dtype);
+      await handle.allocate();
+      return new GraphGradientState(options, method, handle, graph);
     } catch (error) {
+      handle?.close();
       throw fromNative(error);
     }
-    const state = new GraphGradientState(options, method, setup, graph);
-    try {
-      await state.#native.prepare();
-    } catch (error) {
-      state.close();
-      throw fromNative(error);
-    }
-    return state;
   }
 
   /**
@@ -159,9 +157,9 @@ export class GraphGradientState {
    */
   evaluate(part: EvaluatedNodes): Promise<Metrics> {
     return this.#call(async () => {
-      const nodes = this.#nodes[part];
-      if (nodes === undefined) throw expected(`one of ${Object.keys(this.#nodes).join(', ')}`, 'part', part);
-      return metricsOf(this.options.network, await this.#native.evaluate(nodes), nodes.length);
+      const nodes = this.#parts[part];
+      if (nodes === undefined) throw expected(`one of ${Object.keys(this.#parts).join(', ')}`, 'part', part);
+      return metricsOf(this.options.network, await this.#native.evaluate(nodes.set), nodes.count);
     });
   }
 
@@ -169,7 +167,7 @@ export class GraphGradientState {
   read(block: 'W', layer: number): Promise<Numbers> {
     return this.#call(async () => {
       this.#exists(block, layer);
-      return await this.#native.read(layer);
+      return await this.#native.read(GRAPH_BLOCK_NUMBER[block], layer);
     });
   }
 
@@ -179,7 +177,7 @@ export class GraphGradientState {
       this.#exists(block, layer);
       const { layers } = this.options.network;
       checkNumbers(values, (layers[layer - 1] ?? 0) * (layers[layer] ?? 0), this.options.dtype, 'values');
-      await this.#native.write(layer, values);
+      await this.#native.write(GRAPH_BLOCK_NUMBER[block], layer, values);
     });
   }
 

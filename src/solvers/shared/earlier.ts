@@ -26,6 +26,6 @@ export function earlierOptions(options: Readonly<Record<string, unknown>>): Read
 
 function earlierOutputSolver(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('solver' in value)) return value;
-  const { solver: kind, ...settings } = value;
-  return { kind, ...settings };
+  const { solver: kind, step: curvature, ...settings } = value as { readonly solver: unknown; readonly step?: unknown };
+  return { kind, ...settings, ...(curvature !== undefined && { curvature }) };
 }

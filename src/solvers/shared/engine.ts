@@ -1,4 +1,4 @@
-import type { NativeState, Numbers } from '../../core/native.js';
+import type { NativePersistent, Numbers } from '../../core/native.js';
 import type { Parameters } from '../../network/initialisation.js';
 import type { NodesLike } from '../../samples/graph-samples.js';
 import type { LabelledSamples } from './layered-state.js';
@@ -19,7 +19,7 @@ export type Advance<R extends ProgressRecord> =
 /** How an engine is written out and taken up again. */
 export interface Persistence {
   /** The variables: they are written from where they live. */
-  readonly native: NativeState;
+  readonly native: NativePersistent;
   /** What is remembered beside them, as JSON can say it. */
   memory(): unknown;
   /** Takes up what memory() gave; native memory has been filled already. */

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { DlAdmmError } from '../../../src/core/errors.js';
 import { Model } from '../../../src/model/model.js';
 import { type ImportOptions, importOnnx, onnxModel } from '../../../src/model/onnx/import.js';
-import { DATA_TYPE, GRAPH, MODEL, TENSOR } from '../../../src/model/onnx/schema.js';
-import { messageBytes, messageField, textField, wholeField } from '../../../src/model/onnx/wire.js';
-import { node, numbers, onnx, rawField, runtime, type TestNode, type TestTensor, tensor, tensorOf } from './support.js';
+import { DATA_TYPE, MODEL } from '../../../src/model/onnx/schema.js';
+import { encode } from '../../../src/model/onnx/wire.js';
+import { node, numbers, onnx, raw, runtime, type TestNode, type TestTensor, tensor, tensorOf } from './support.js';
 
 const x = numbers(12, 9);
 
@@ -130,7 +130,6 @@ describe('an ONNX network becomes a model that says what onnxruntime says', () =
   });
 
   it('with the names of the classes behind it, as scikit-learn has them', async () => {
-    const texts = ['no', 'yes'].map((text) => textField(TENSOR.strings, text));
     const nodes = [
       node('Cast', ['x'], 'float', { to: 1 }),
       { ...(torch[0] as TestNode), inputs: ['float', 'W1', 'b1'] },
@@ -140,7 +139,9 @@ describe('an ONNX network becomes a model that says what onnxruntime says', () =
       node('ArgMax', ['y'], 'best', { axis: 1 }),
       node('ArrayFeatureExtractor', ['classes', 'best'], 'label', {}, 'ai.onnx.ml'),
     ];
-    const model = await importOnnx(onnx(nodes, [...all, tensorOf('classes', [2], DATA_TYPE.string, ...texts)]));
+    const model = await importOnnx(
+      onnx(nodes, [...all, tensorOf('classes', [2], DATA_TYPE.string, { strings: ['no', 'yes'] })]),
+    );
     expect(model.classes).toEqual(['no', 'yes']);
     const zipped = [...nodes.slice(0, 5), node('ZipMap', ['y'], 'z', { classlabels_strings: { texts: ['a', 'b'] } })];
     expect((await importOnnx(onnx(zipped, all))).classes).toEqual(['a', 'b']);
@@ -151,26 +152,17 @@ describe('an ONNX network becomes a model that says what onnxruntime says', () =
     const bits = [0x3e00, 0xc000, 0x3400, 0x7bff, 0x0001, 0x8000];
     const exact = [1.5, -2, 0.25, 65504, 2 ** -24, -0];
     const forms: readonly [TestTensor, readonly number[], 'float32' | 'float64'][] = [
-      [tensorOf('W', [2, 3], DATA_TYPE.float16, rawField(Uint16Array.from(bits))), exact, 'float32'],
+      [tensorOf('W', [2, 3], DATA_TYPE.float16, { raw: raw(Uint16Array.from(bits)) }), exact, 'float32'],
+      [tensorOf('W', [2, 3], DATA_TYPE.float16, { int32s: bits }), exact, 'float32'],
       [
-        tensorOf('W', [2, 3], DATA_TYPE.float16, ...bits.map((value) => wholeField(TENSOR.int32s, value))),
-        exact,
-        'float32',
-      ],
-      [
-        tensorOf('W', [2, 3], DATA_TYPE.bfloat16, rawField(Uint16Array.of(0x3fc0, 0xc000, 0x3e80, 0x4780, 0, 0x8000))),
+        tensorOf('W', [2, 3], DATA_TYPE.bfloat16, {
+          raw: raw(Uint16Array.of(0x3fc0, 0xc000, 0x3e80, 0x4780, 0, 0x8000)),
+        }),
         [1.5, -2, 0.25, 65536, 0, -0],
         'float32',
       ],
-      [tensorOf('W', [2, 3], DATA_TYPE.double, rawField(Float64Array.from(wanted))), wanted, 'float64'],
-      [
-        tensorOf('W', [2, 3], DATA_TYPE.float, {
-          ...rawField(Float32Array.from(exact)),
-          parts: rawField(Float32Array.from(exact)).parts.map((part, i) => (i === 0 ? Uint8Array.of(0x22) : part)),
-        }),
-        exact,
-        'float32',
-      ],
+      [tensorOf('W', [2, 3], DATA_TYPE.double, { raw: raw(Float64Array.from(wanted)) }), wanted, 'float64'],
+      [tensorOf('W', [2, 3], DATA_TYPE.float, { floats: [raw(Float32Array.from(exact))] }), exact, 'float32'],
     ];
     for (const [W, values, dtype] of forms) {
       const model = await importOnnx(onnx([node('Gemm', ['x', 'W'], 'y', gemm)], [W]), logits);
@@ -247,13 +239,13 @@ describe('what is no multilayer perceptron is refused by the name of its node', 
     [
       'weights in another file',
       [node('Gemm', ['x', 'W'], 'y', gemm)],
-      [tensorOf('W', [4, 3], 1, messageField(TENSOR.external, [textField(1, 'location')]), wholeField(14, 1))],
+      [tensorOf('W', [4, 3], 1, { external: [new Uint8Array(3)], location: 1 })],
       /"W" lie in another file.*external_data=False/,
     ],
     [
       'weights of whole numbers',
       [node('Gemm', ['x', 'W'], 'y', gemm)],
-      [tensorOf('W', [1, 3], DATA_TYPE.int64, rawField(new BigInt64Array(3)))],
+      [tensorOf('W', [1, 3], DATA_TYPE.int64, { raw: raw(new BigInt64Array(3)) })],
       /"W" has the element type 7/,
     ],
     [
@@ -300,11 +292,8 @@ describe('what is no multilayer perceptron is refused by the name of its node', 
   });
 
   it('more fields than any network has', async () => {
-    const graph = messageField(
-      MODEL.graph,
-      Array.from({ length: 2 ** 16 + 1 }, () => messageField(GRAPH.node, [])),
-    );
-    await refused(messageBytes([graph]), /more than 65536 fields/);
+    const nodes = Array.from({ length: 2 ** 16 }, () => ({}));
+    await refused(encode(MODEL, { graphs: [{ nodes }] }), /more than 65536 fields/);
   });
 
   it('no bytes, other bytes, no file', async () => {
@@ -336,7 +325,7 @@ describe('a damaged ONNX file', () => {
         W2,
         b2,
         tensor('mean', [3], [1, 2, 3]),
-        tensorOf('shape', [2], DATA_TYPE.int64, rawField(BigInt64Array.of(-1n, 4n))),
+        tensorOf('shape', [2], DATA_TYPE.int64, { raw: raw(BigInt64Array.of(-1n, 4n)) }),
       ],
     ),
     new Model({

@@ -1,14 +1,12 @@
 import * as ort from 'onnxruntime-web';
-import { ATTRIBUTE, GRAPH, MODEL, NODE, TENSOR, VALUE } from '../../../src/model/onnx/schema.js';
 import {
-  bytesField,
-  type Chunk,
-  floatField,
-  messageBytes,
-  messageField,
-  textField,
-  wholeField,
-} from '../../../src/model/onnx/wire.js';
+  type Attribute as AttributeMessage,
+  MODEL,
+  TENSOR,
+  type TensorHead,
+  type TensorValues,
+} from '../../../src/model/onnx/schema.js';
+import { type Draft, encode } from '../../../src/model/onnx/wire.js';
 
 // One thread: more would each need a worker.
 ort.env.wasm.numThreads = 1;
@@ -32,48 +30,30 @@ export function numbers(count: number, seed = 1): Float32Array {
   });
 }
 
-export interface TestTensor {
-  readonly name: string;
-  readonly dims: readonly number[];
-  readonly type: number;
-  readonly fields: readonly Chunk[];
-}
+export type TestTensor = Draft<TensorHead & TensorValues>;
 
-const raw = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+/** The bytes of an array. */
+export const raw = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** A float32 tensor as raw data, which is how most exporters write one. */
-export const tensor = (name: string, dims: readonly number[], values: ArrayLike<number>): TestTensor => ({
-  name,
-  dims,
-  type: 1,
-  fields: [bytesField(TENSOR.raw, raw(Float32Array.from(values)))],
-});
+export const tensor = (name: string, dims: readonly number[], values: ArrayLike<number>): TestTensor =>
+  tensorOf(name, dims, 1, { raw: raw(Float32Array.from(values)) });
 
-export const tensorOf = (name: string, dims: readonly number[], type: number, ...fields: Chunk[]): TestTensor => ({
-  name,
-  dims,
-  type,
-  fields,
-});
-
-export const rawField = (data: ArrayBufferView): Chunk => bytesField(TENSOR.raw, raw(data));
-
-export const tensorFields = ({ name, dims, type, fields }: TestTensor): readonly Chunk[] => [
-  ...dims.map((extent) => wholeField(TENSOR.dims, extent)),
-  wholeField(TENSOR.type, type),
-  textField(TENSOR.name, name),
-  ...fields,
-];
+export const tensorOf = (
+  name: string,
+  dims: readonly number[],
+  type: number,
+  values: Omit<TestTensor, 'name' | 'dims' | 'type'>,
+): TestTensor => ({ name, dims, type, ...values });
 
 type Attribute = number | { readonly float: number } | readonly number[] | TestTensor | { readonly texts: string[] };
 
-function attributeFields(value: Attribute): readonly Chunk[] {
-  if (typeof value === 'number') return [wholeField(ATTRIBUTE.i, value), wholeField(ATTRIBUTE.type, 2)];
-  if ('float' in value) return [floatField(ATTRIBUTE.f, value.float), wholeField(ATTRIBUTE.type, 1)];
-  if ('texts' in value)
-    return [...value.texts.map((text) => textField(ATTRIBUTE.strings, text)), wholeField(ATTRIBUTE.type, 8)];
-  if ('dims' in value) return [messageField(ATTRIBUTE.t, tensorFields(value)), wholeField(ATTRIBUTE.type, 4)];
-  return [...value.map((number) => wholeField(ATTRIBUTE.ints, number)), wholeField(ATTRIBUTE.type, 7)];
+function attributeOf(value: Attribute): Draft<AttributeMessage> {
+  if (typeof value === 'number') return { whole: value, type: 2 };
+  if ('float' in value) return { float: value.float, type: 1 };
+  if ('texts' in value) return { texts: value.texts, type: 8 };
+  if ('dims' in value) return { tensor: encode(TENSOR, value), type: 4 };
+  return { wholes: value as readonly number[], type: 7 };
 }
 
 export interface TestNode {
@@ -92,23 +72,15 @@ export const node = (
   domain = '',
 ): TestNode => ({ op, inputs, output, attributes, domain });
 
-const value = (field: number, name: string, shape: readonly (number | undefined)[]): Chunk =>
-  messageField(field, [
-    textField(VALUE.name, name),
-    messageField(VALUE.type, [
-      messageField(VALUE.tensor, [
-        wholeField(VALUE.elementType, 1),
-        messageField(
-          VALUE.shape,
-          shape.map((extent) =>
-            messageField(VALUE.dimension, [
-              extent === undefined ? textField(VALUE.dimensionName, 'N') : wholeField(VALUE.dimensionSize, extent),
-            ]),
-          ),
-        ),
-      ]),
-    ]),
-  ]);
+const value = (name: string, shape: readonly (number | undefined)[]) => ({
+  name,
+  type: {
+    tensor: {
+      element: 1,
+      shape: { dimensions: shape.map((size) => (size === undefined ? { name: 'N' } : { size })) },
+    },
+  },
+});
 
 /** An ONNX file as another tool would write it: input `x`, output as named. */
 export function onnx(
@@ -124,29 +96,21 @@ export function onnx(
     readonly metadata?: Readonly<Record<string, string>>;
   } = {},
 ): Uint8Array {
-  return messageBytes([
-    wholeField(MODEL.irVersion, 8),
-    messageField(MODEL.opset, [wholeField(2, 17)]),
-    messageField(MODEL.graph, [
-      textField(GRAPH.name, 'main_graph'),
-      ...nodes.map(({ op, inputs, output: out, attributes = {}, domain = '' }) =>
-        messageField(GRAPH.node, [
-          ...inputs.map((name) => textField(NODE.input, name)),
-          textField(NODE.output, out),
-          textField(NODE.name, `/${out}/${op}`),
-          textField(NODE.op, op),
-          ...Object.entries(attributes).map(([name, attribute]) =>
-            messageField(NODE.attribute, [textField(ATTRIBUTE.name, name), ...attributeFields(attribute)]),
-          ),
-          ...(domain === '' ? [] : [textField(NODE.domain, domain)]),
-        ]),
-      ),
-      ...tensors.map((each) => messageField(GRAPH.initializer, tensorFields(each))),
-      value(GRAPH.input, 'x', input),
-      value(GRAPH.output, output, [undefined, undefined]),
-    ]),
-    ...Object.entries(metadata).map(([key, text]) =>
-      messageField(MODEL.metadata, [textField(1, key), textField(2, text)]),
-    ),
-  ]);
+  return encode(MODEL, {
+    irVersion: 8,
+    opsets: [{ version: 17 }],
+    graphs: [
+      {
+        name: 'main_graph',
+        nodes: nodes.map(({ op, inputs, output: out, attributes = {}, domain = '' }) => ({
+          ...{ op, inputs, outputs: [out], name: `/${out}/${op}`, domain },
+          attributes: Object.entries(attributes).map(([name, attribute]) => ({ name, ...attributeOf(attribute) })),
+        })),
+        initializers: tensors.map((each) => encode(TENSOR, each)),
+        inputs: [value('x', input)],
+        outputs: [value(output, [undefined, undefined])],
+      },
+    ],
+    metadata: Object.entries(metadata).map(([key, text]) => ({ key, value: text })),
+  });
 }

@@ -1,0 +1,162 @@
+// The one seam through which every sum over samples goes: gradients, Gram matrices, norms, losses. If the samples are
+// ever spread over several processes, an all-reduce stands here and no algorithm changes.
+//
+// Scalars and columns have a slot of their own in every piece of the samples and are added up over a fixed tree.
+// Matrices are added up by segments of pieces over such a tree too, or, where the samples are few, formed by tiles of
+// their entries, no sum being split.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "core/linalg/blas.hpp"
+#include "core/linalg/matrix.hpp"
+#include "core/runtime/pieces.hpp"
+#include "core/runtime/team.hpp"
+
+namespace dladmm {
+
+// A tile of Σ r aᵀ over all the samples there are: out <- factor Rᵀ A + keep out, R samples x out.rows, A samples x
+// out.columns.
+template <typename T>
+void sum_products(T factor, MatrixView<const T> r, MatrixView<const T> a, T keep, MatrixView<T> out) {
+  blas::gemm<T>(blas::Op::transpose, blas::Op::none, factor, r, a, keep, out);
+}
+
+template <typename T>
+class PieceSums {
+ public:
+  static constexpr std::size_t kScalars = 9;
+
+  // Numbers of one piece, in double.
+  struct alignas(64) Partial {
+    std::array<double, kScalars> scalars{};
+    std::array<std::vector<double>, 2> columns;
+  };
+
+  struct Room {
+    std::size_t columns = 0;  // most columns that are summed
+    std::size_t product = 0;  // entries of the largest sum of products
+    std::size_t gram = 0;     // entries of the largest Gram matrix
+  };
+
+  PieceSums() = default;
+  PieceSums(const SampleCut& cut, const Room& room)
+      : cut_(cut),
+        room_(room),
+        partials_(cut.pieces.count),
+        products_(cut.segments.count * room.product),
+        grams_(cut.segments.count * room.gram) {
+    for (Partial& partial : partials_) {
+      for (auto& columns : partial.columns) columns.resize(room.columns);
+    }
+  }
+  [[nodiscard]] static double required_bytes(const SampleCut& cut, const Room& room) {
+    return static_cast<double>(cut.pieces.count) * static_cast<double>(sizeof(Partial) + 16 * room.columns) +
+           static_cast<double>(cut.segments.count) * static_cast<double>((room.product + room.gram) * sizeof(T));
+  }
+
+  [[nodiscard]] const SampleCut& cut() const { return cut_; }
+
+  // The numbers of a piece, all zero: every piece begins once in a pass.
+  [[nodiscard]] Partial& begin(std::size_t piece) {
+    Partial& partial = partials_[piece];
+    partial.scalars.fill(0);
+    for (auto& columns : partial.columns) std::fill(columns.begin(), columns.end(), 0.0);
+    return partial;
+  }
+
+  // Rows `tile` of the segment's sum of products += Rᵀ A over the rows of a piece, R piece x tile.count. `first`: of
+  // the segment.
+  void add_product(std::size_t segment, Rows tile, MatrixView<const T> r, MatrixView<const T> a, bool first) {
+    sum_products<T>(1, r, a, first ? T(0) : T(1),
+                    {products_.data() + segment * room_.product + tile.first * a.columns, tile.count, a.columns});
+  }
+  void add_product(std::size_t segment, MatrixView<const T> r, MatrixView<const T> a, bool first) {
+    add_product(segment, {0, r.columns}, r, a, first);
+  }
+  // Lower triangle of the segment's Gram matrix += Aᵀ A over the rows of a piece.
+  void add_gram(std::size_t segment, MatrixView<const T> a, bool first) {
+    blas::syrk<T>(blas::Op::transpose, a, first ? T(0) : T(1),
+                  {grams_.data() + segment * room_.gram, a.columns, a.columns});
+  }
+
+  [[nodiscard]] double scalar(std::size_t i) const {
+    return sum_pairwise(partials_.size(), [&](std::size_t piece) { return partials_[piece].scalars[i]; });
+  }
+
+  // NaN when any piece's is: a comparison with it is false, so it must not decide.
+  [[nodiscard]] double largest(std::size_t i) const {
+    double largest = 0;
+    for (const Partial& partial : partials_) {
+      const double value = partial.scalars[i];
+      if (value > largest || std::isnan(value)) largest = value;
+      if (std::isnan(largest)) break;
+    }
+    return largest;
+  }
+
+  // out[j] <- keep * out[j] + factor * (column sum j of set `which`); with keep = 0 the old value does not count, not
+  // even NaN.
+  void columns(std::size_t which, std::span<double> out, double factor, double keep) const {
+    for (std::size_t j = 0; j < out.size(); j += kRun) {
+      const std::size_t run = std::min(kRun, out.size() - j);
+      const auto sums = tree<double>(partials_.size(), run,
+                                     [&](std::size_t piece) { return partials_[piece].columns[which].data() + j; });
+      for (std::size_t i = 0; i < run; ++i) out[j + i] = (keep == 0 ? 0 : keep * out[j + i]) + factor * sums[i];
+    }
+  }
+
+  // out <- the sum of products
+  void product(Team& team, MatrixView<T> out) const { add_up(team, out, products_, room_.product, false); }
+  // lower triangle of out <- the Gram matrix
+  void gram(Team& team, MatrixView<T> out) const { add_up(team, out, grams_, room_.gram, true); }
+
+ private:
+  static constexpr std::size_t kRun = 256;  // entries that are added up at a time, in the innermost cache
+
+  // Entries that leaf(0), leaf(1), … point at, `run` of each, added up one by one.
+  template <typename Number, typename Leaf>
+  static std::array<Number, kRun> tree(std::size_t leaves, std::size_t run, const Leaf& leaf) {
+    using Entries = std::array<Number, kRun>;
+    Entries sum;
+    if (leaves == 0) sum.fill(0);
+    if (leaves == 0) return sum;
+    add_pairwise(
+        0, leaves, sum, [&](std::size_t i, Entries& out) { std::copy_n(leaf(i), run, out.data()); },
+        [&](Entries& to, const Entries& more) {
+          for (std::size_t i = 0; i < run; ++i) to[i] += more[i];
+        });
+    return sum;
+  }
+
+  void add_up(Team& team, MatrixView<T> out, const Buffer<T>& partials, std::size_t stride, bool lower_only) const {
+    const Pieces bands = pieces_for_many(out.rows, 1);
+    const auto entries = static_cast<double>(out.rows * out.columns);
+    team.run(bands.count, kFlopsAnEntry * entries * static_cast<double>(cut_.segments.count),
+             [&](std::size_t band, unsigned) {
+               const Rows rows = bands[band];
+               for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+                 const std::size_t n = lower_only ? i + 1 : out.columns;
+                 for (std::size_t j = 0; j < n; j += kRun) {
+                   const std::size_t run = std::min(kRun, n - j);
+                   const auto sum = tree<T>(cut_.segments.count, run, [&](std::size_t segment) {
+                     return partials.data() + segment * stride + i * out.columns + j;
+                   });
+                   std::copy_n(sum.data(), run, out.row(i) + j);
+                 }
+               }
+             });
+  }
+
+  SampleCut cut_;
+  Room room_;
+  std::vector<Partial> partials_;
+  Buffer<T> products_;  // a sum of products a segment
+  Buffer<T> grams_;     // a Gram matrix a segment
+};
+
+}  // namespace dladmm
