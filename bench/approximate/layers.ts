@@ -136,7 +136,7 @@ async function ridge(data: Data, { layers, threads = 1 }: SigmoidOptions, start:
     }
     await state.start();
     await state.write('V', N, data.y.data);
-    await state.run([W(N)], { lambda: 1e-6, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
+    await state.run([W(N)], { l2: 1e-6, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
     return 2 * (await state.evaluate('train')).loss;
   } finally {
     state.close();

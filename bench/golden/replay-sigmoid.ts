@@ -25,7 +25,7 @@ export async function replaySigmoid(golden: GoldenCase, hyper: SigmoidHyper): Pr
     for (const [i, W] of initial.W.entries()) await state.write('W', i + 1, W.data);
     for (const [i, b] of initial.b.entries()) await state.write('b', i + 1, b);
     await state.start();
-    const penalties = { lambda: hyper.lambda, beta: hyper.beta, majoriser: 'code' } as const;
+    const penalties = { l2: hyper.lambda, beta: hyper.beta, majoriser: 'code' } as const;
     const records: Records[] = [];
     const substeps: Substep[] = [];
     // R is ½‖·‖², averaged over the samples.

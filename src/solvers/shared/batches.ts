@@ -82,7 +82,10 @@ export const onSamples = <const M extends MethodName>(told: Told<M>) => define(t
 
 /** The same on a graph; adam steps ten times as far there. */
 export const onGraphs = <const M extends MethodName>(told: Told<M>) =>
-  defineOnGraph(told, { ...METHODS[told.name], ...(told.name === 'adam' && { learningRate: rate(0.01) }) });
+  defineOnGraph<M, (typeof METHODS)[M]>(told, {
+    ...METHODS[told.name],
+    ...(told.name === 'adam' && { learningRate: rate(0.01) }),
+  });
 
 const define = <M extends MethodName, S extends Schema>(told: Told<M>, settings: S) =>
   defineSolver({

@@ -92,7 +92,7 @@ export const sigmoid = defineSolver({
         majoriser,
       );
     }
-    return { updates: sweep, penalties: { lambda: l2, beta, majoriser }, initialisation };
+    return { updates: sweep, penalties: { l2, beta, majoriser }, initialisation };
   },
 });
 

@@ -28,7 +28,7 @@ export interface ConstraintsStateOptions {
 /** What may change from sweep to sweep. */
 export interface ConstraintPenalties {
   /** λ_1 … λ_N of Σ (λ_i/2)‖[W_i b_i]‖², or one for all. */
-  readonly lambda: number | readonly number[];
+  readonly l2: number | readonly number[];
   /** β_1 … β_N, or one for all. */
   readonly beta: number | readonly number[];
   /** h = 𝓛(‖B‖_max), as the paper says, or ‖B‖_max, as its published code does (sigmoid alone). */
@@ -204,15 +204,15 @@ export class ConstraintsState {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
  */
 export function checkConstraintPenalties(penalties: ConstraintPenalties, network: Network): NativeConstraintsPenalties {
-  checkObject(penalties, '{ lambda, beta, majoriser }', 'penalties');
-  checkKeys(penalties, ['lambda', 'beta', 'majoriser'], 'penalties');
+  checkObject(penalties, '{ l2, beta, majoriser }', 'penalties');
+  checkKeys(penalties, ['l2', 'beta', 'majoriser'], 'penalties');
   const layers = network.layers.length - 1;
   const majoriser = oneOf(penalties.majoriser, ['paper', 'code'], 'majoriser');
   if (majoriser === 'code' && network.activation !== 'sigmoid') {
     throw expected("'paper' (the published code's lies above the function for sigmoid alone)", 'majoriser', majoriser);
   }
   return {
-    lambda: byLayer(penalties.lambda, layers, 'lambda', (value, name) => atLeast(value, 0, name)),
+    lambda: byLayer(penalties.l2, layers, 'l2', (value, name) => atLeast(value, 0, name)),
     beta: byLayer(penalties.beta, layers, 'beta', positive),
     majoriser,
   };

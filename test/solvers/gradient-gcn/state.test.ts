@@ -6,7 +6,7 @@ import { loadGraph } from '../../../src/datasets/graphs.js';
 import { initialise } from '../../../src/network/initialisation.js';
 import type { Network } from '../../../src/network/network.js';
 import type { GraphSamples } from '../../../src/samples/graph-samples.js';
-import type { GradientMethod } from '../../../src/solvers/gradient/algorithm.js';
+import type { GradientMethod } from '../../../src/solvers/shared/methods.js';
 import { GraphGradientState, type GraphGradientStateOptions } from '../../../src/solvers/gradient-gcn/state.js';
 import { expectFailure, shared } from '../../formats/support.js';
 
@@ -149,8 +149,8 @@ describe('a graph network under training by gradients', () => {
 
   test('decays the weights of a layer by what is that layer’s', async () => {
     using plain = await open();
-    using decayed = await open({ weightDecay: [0.25, 0] });
-    using even = await open({ weightDecay: 0.5 });
+    using decayed = await open({ l2: [0.25, 0] });
+    using even = await open({ l2: 0.5 });
     for (const state of [plain, decayed, even]) await state.run();
     const [without, first, both] = [await weightsOf(plain), await weightsOf(decayed), await weightsOf(even)];
     for (const [i, weight] of START.entries()) {
@@ -209,7 +209,7 @@ describe('a graph network under training by gradients', () => {
   });
 
   test('puts the last finite weights back where it diverges', async () => {
-    using state = await open({ dtype: 'float32', method: { solver: 'gd', learningRate: 1e38 }, weightDecay: 1 });
+    using state = await open({ dtype: 'float32', method: { solver: 'gd', learningRate: 1e38 }, l2: 1 });
     const { diverged, steps } = await state.run(50);
     expect(diverged).toBe(true);
     expect(steps).toBeLessThan(50);
@@ -229,9 +229,9 @@ describe('what it refuses', () => {
     await refuses({ dropout: -0.1 }, 'ERR_DLADMM_RANGE', 'dropout');
     await refuses({ dropout: '0.5' }, 'ERR_DLADMM_ARGUMENT', 'dropout');
     await refuses({ batchSize: 2 }, 'ERR_DLADMM_ARGUMENT', 'batchSize');
-    await refuses({ weightDecay: [1] }, 'ERR_DLADMM_SHAPE', 'weightDecay');
-    await refuses({ weightDecay: [1, -1] }, 'ERR_DLADMM_RANGE', 'weightDecay[1]');
-    await refuses({ method: { solver: 'adam', weightDecay: 1 } }, 'ERR_DLADMM_ARGUMENT', 'weightDecay');
+    await refuses({ l2: [1] }, 'ERR_DLADMM_SHAPE', 'l2');
+    await refuses({ l2: [1, -1] }, 'ERR_DLADMM_RANGE', 'l2[1]');
+    await refuses({ method: { solver: 'adam', l2: 1 } }, 'ERR_DLADMM_ARGUMENT', 'l2');
     await refuses({ method: { solver: 'newton' } }, 'ERR_DLADMM_ARGUMENT', 'solver');
     await refuses({ network: { ...NETWORK, loss: 'squared-error' } }, 'ERR_DLADMM_ARGUMENT', 'loss');
   });
@@ -267,7 +267,7 @@ describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))(
               threads: 2,
               method: { solver: 'adam', learningRate: 0.01 },
               dropout: 0.5,
-              weightDecay: [5e-4, 0],
+              l2: [5e-4, 0],
               seed,
             },
             graph,

@@ -34,7 +34,7 @@ const interleaved: Sweep = function* (L) {
 
 const PLAIN: PlainSettings = {
   batchSize: 8,
-  beta: 0.9,
+  gramMemory: 0.9,
   gramEvery: 3,
   damping: 0.7,
   momentum: 0.8,
@@ -73,7 +73,7 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['without momentum', { momentum: 0 }, NETWORK],
     ['with ℓ2', { l2: 0.05 }, NETWORK],
     ['W before the next a', { interleaved: true }, NETWORK],
-    ['without a memory', { beta: 0, gramEvery: 1 }, NETWORK],
+    ['without a memory', { gramMemory: 0, gramEvery: 1 }, NETWORK],
     ['an epoch that never changes', { shuffle: false }, NETWORK],
     ['a step that changes', { step: (t) => 0.2 / t }, NETWORK],
     ['tanh', {}, { ...NETWORK, activation: 'tanh' }],
@@ -168,7 +168,7 @@ describe('MinibatchState', () => {
   test('refuses options that are none', async () => {
     const bad: readonly [object, RegExp][] = [
       [{ rank: 0 }, /rank/],
-      [{ beta: 1 }, /beta/],
+      [{ gramMemory: 1 }, /gramMemory/],
       [{ gramEvery: 0 }, /gramEvery/],
       [{ damping: -1 }, /damping/],
       [{ damping: Number.POSITIVE_INFINITY }, /damping/],
@@ -281,9 +281,9 @@ describe('fit with minibatch-admm', () => {
       return first;
     };
     const falling = ({ step }: { readonly step: number }) => 0.1 * (1 + Math.cos((Math.PI * (step - 1)) / 20));
-    expect(await weights({ step: 0.2 })).toEqual(await weights({ step: falling }));
-    expect(await weights({ step: 0.2, decay: 'constant' })).toEqual(await weights({ step: () => 0.2 }));
-    expect(await weights({ step: 0.2 })).not.toEqual(await weights({ step: 0.2, decay: 'constant' }));
+    expect(await weights({ learningRate: 0.2 })).toEqual(await weights({ learningRate: falling }));
+    expect(await weights({ learningRate: 0.2, learningRateSchedule: 'constant' })).toEqual(await weights({ learningRate: () => 0.2 }));
+    expect(await weights({ learningRate: 0.2 })).not.toEqual(await weights({ learningRate: 0.2, learningRateSchedule: 'constant' }));
   });
 
   test('learns the digits in five epochs', async () => {
@@ -322,8 +322,8 @@ describe('fit with minibatch-admm', () => {
       expectFailure(() => fitModel(DATA, { ...OPTIONS, ...options } as MinibatchOptions), code, part);
     await refuse({ step: -1 }, 'ERR_DLADMM_RANGE', /step/);
     await refuse({ step: 'long' }, 'ERR_DLADMM_ARGUMENT', /step/);
-    await refuse({ step: () => 1, decay: 'cosine' }, 'ERR_DLADMM_ARGUMENT', /decay/);
-    await refuse({ decay: 'linear' }, 'ERR_DLADMM_ARGUMENT', /decay/);
+    await refuse({ learningRate: () => 1, learningRateSchedule: 'cosine' }, 'ERR_DLADMM_ARGUMENT', /learningRateSchedule/);
+    await refuse({ learningRateSchedule: 'linear' }, 'ERR_DLADMM_ARGUMENT', /learningRateSchedule/);
     await refuse({ epochs: 0 }, 'ERR_DLADMM_RANGE', /epochs/);
     await refuse({ iterations: 3 }, 'ERR_DLADMM_ARGUMENT', /iterations/);
     await refuse({ learningRate: 1 }, 'ERR_DLADMM_ARGUMENT', /learningRate/);

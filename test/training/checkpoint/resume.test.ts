@@ -60,7 +60,7 @@ const CASES: readonly (readonly [string, TrainOptions])[] = [
   ['sigmoid-admm', { solver: 'sigmoid-admm', layers: [4, 9, 7, 3], iterations: 7, threads: 2, beta: [1, 2, 3] }],
   [
     'sigmoid-admm in float32',
-    { solver: 'sigmoid-admm', layers: [4, 9, 3], iterations: 7, dtype: 'float32', lambda: 1e-2 },
+    { solver: 'sigmoid-admm', layers: [4, 9, 3], iterations: 7, dtype: 'float32', l2: 1e-2 },
   ],
   ['gd', { ...SGD, solver: 'gd', batchSize: 61 }],
   ['sgd', { ...SGD, solver: 'sgd', learningRate: 0.1 }],
