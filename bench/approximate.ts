@@ -14,15 +14,7 @@
  * begins anew. `--layers` tells how much each layer adds to what the last one does alone, `--kkt` how the
  * KKT residual falls (docs/kkt.svg).
  */
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { DlAdmmError } from 'dladmm';
-import type { TopLevelSpec } from 'vega-lite';
-import { checkWritable, writeFileAtomic } from '#atomic-file';
-import { native } from '#native';
 import { specificationOf } from './approximate/chart.js';
 import { kktSpecification, kktTable, measureKkt } from './approximate/kkt.js';
 import { layerTable, measureLayers } from './approximate/layers.js';
@@ -30,116 +22,72 @@ import { layersOf, METHODS, type Settings } from './approximate/methods.js';
 import { HEAD, lineOf, summaryOf, type TaskResult, withTrial } from './approximate/result.js';
 import { TASKS, type Task } from './approximate/tasks.js';
 import { runTrial } from './approximate/trial.js';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
-import { chosen, countOf } from './options.js';
+import { draw } from './harness/figures.js';
+import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
+import { checkWritable, earlier, fromRoot, keep, machine } from './harness/results.js';
 
-const { values } = parseArgs({
-  options: {
-    tasks: { type: 'string' },
-    methods: { type: 'string', default: METHODS.join(',') },
-    trials: { type: 'string' },
-    points: { type: 'string', default: '1000' },
-    epochs: { type: 'string' },
-    threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
-    out: { type: 'string' },
-    svg: { type: 'string' },
-    layers: { type: 'boolean', default: false },
-    kkt: { type: 'boolean', default: false },
-    fresh: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-});
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const fromRoot = (path: string): string => fileURLToPath(new URL(path, new URL('../../', import.meta.url)));
-const write = (file: string, text: string): Promise<void> => writeFileAtomic(file, new TextEncoder().encode(text));
-
-const fileOf = (folder: string, { name }: Task): string => join(folder, `approximate-${name}.json`);
-
-const read = async (file: string): Promise<TaskResult | undefined> => {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as TaskResult);
+const OPTIONS = {
+  tasks: maybe(some(TASKS.map(({ name }) => name))),
+  methods: some(METHODS),
+  trials: maybe(count(1)),
+  points: count(1000),
+  epochs: maybe(count(1)),
+  threads: THREADS,
+  out: file,
+  svg: file,
+  layers: flag,
+  kkt: flag,
+  fresh: flag,
 };
 
-const all = async (folder: string): Promise<readonly TaskResult[]> =>
-  (await Promise.all(TASKS.map((task) => read(fileOf(folder, task))))).filter((result) => result !== undefined);
-
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof DlAdmmError)) throw error;
-  say(error.message);
-  process.exitCode = 1;
-}
-
-async function main(): Promise<void> {
-  const names = TASKS.map(({ name }) => name);
-  const asked = chosen(values.tasks ?? (values.layers ? 'x2,uv' : names.join(',')), names, '--tasks');
+await program(OPTIONS, async ({ out = fromRoot('bench/results'), points, threads, json, ...given }) => {
+  const { layers, kkt, methods, trials = layers ? 5 : 3, epochs = kkt ? 5000 : layers ? 500 : 2000 } = given;
+  const asked = given.tasks ?? (layers ? ['x2', 'uv'] : TASKS.map(({ name }) => name));
   const tasks = TASKS.filter(({ name }) => asked.includes(name));
-  const methods = chosen(values.methods, METHODS, '--methods');
-  const trials = countOf(values.trials ?? (values.layers ? '5' : '3'), '--trials');
-  const settings: Settings = {
-    points: countOf(values.points, '--points'),
-    epochs: countOf(values.epochs ?? (values.kkt ? '5000' : values.layers ? '500' : '2000'), '--epochs'),
-    threads: countOf(values.threads, '--threads'),
-  };
-  const folder = values.out ?? fromRoot('bench/results');
-  if (values.kkt) return kkt(settings, join(folder, 'approximate-kkt.json'));
-  if (values.layers) return layers(tasks, trials, settings, join(folder, 'approximate-layers.json'));
+  const settings: Settings = { points, epochs, threads };
+  const fileOf = (name: string): string => join(out, `approximate-${name}.json`);
+  if (kkt) {
+    const svg = given.svg ?? fromRoot('docs/kkt.svg');
+    for (const each of [fileOf('kkt'), svg]) await checkWritable(each);
+    const results = await measureKkt(epochs, threads);
+    await keep(fileOf('kkt'), { ...machine(threads), results });
+    await draw(svg, kktSpecification(results));
+    return { result: results, text: kktTable(results) };
+  }
+  if (layers) {
+    await checkWritable(fileOf('layers'));
+    const results = [];
+    for (const task of tasks) {
+      results.push(...(await measureLayers(task, trials, settings)));
+      await keep(fileOf('layers'), { points, ...machine(threads), results });
+    }
+    return { result: results, text: layerTable(results) };
+  }
 
-  const svg = values.svg ?? fromRoot('docs/approximate.svg');
-  for (const file of [svg, ...tasks.map((task) => fileOf(folder, task))]) await checkWritable(file);
+  const svg = given.svg ?? fromRoot('docs/approximate.svg');
+  for (const each of [svg, ...asked.map(fileOf)]) await checkWritable(each);
   for (const task of tasks) {
-    let result = await begin(folder, task, settings);
+    const known = given.fresh ? undefined : await earlier<TaskResult>(fileOf(task.name));
+    let result = known?.points === points && known.definition === task.definition ? known : begun(task, settings);
     for (const method of METHODS.filter((name) => methods.includes(name))) {
       for (let seed = 1; seed <= trials; seed += 1) {
-        const known = result.methods.find((other) => other.method === method)?.trials ?? [];
-        if (known.some((trial) => trial.seed === seed && trial.epochs === settings.epochs)) continue;
+        const done = result.methods.find((other) => other.method === method)?.trials ?? [];
+        if (done.some((trial) => trial.seed === seed && trial.epochs === epochs)) continue;
         const trial = await runTrial(task, method, seed, settings);
         say(`${task.name} ${method} seed ${seed}: ${trial.error?.toExponential(2) ?? trial.status}`);
         result = withTrial(result, method, layersOf(task, method).join('-'), trial);
-        await write(fileOf(folder, task), `${JSON.stringify(result)}\n`);
+        await keep(fileOf(task.name), result);
       }
     }
-    show(task, result, task === tasks[0]);
+    const summaries = result.methods.map((each) => summaryOf(task.name, each, task.published?.[each.method]));
+    if (!json && task === tasks[0]) console.log(HEAD);
+    for (const summary of summaries) console.log(json ? JSON.stringify(summary) : lineOf(summary));
   }
-  await draw(svg, specificationOf(await all(folder)));
-}
+  const all = await Promise.all(TASKS.map(({ name }) => earlier<TaskResult>(fileOf(name))));
+  await draw(svg, specificationOf(all.filter((result) => result !== undefined)));
+  return undefined;
+});
 
-async function begin(folder: string, task: Task, { points, threads }: Settings): Promise<TaskResult> {
-  const known = values.fresh ? undefined : await read(fileOf(folder, task));
-  if (known?.points === points && known.definition === task.definition) return known;
-  const { name, definition, judged } = task;
-  return { task: name, definition, judged, points, threads, openblasCore: native.info().core, methods: [] };
-}
-
-function show({ published = {} }: Task, { task, methods }: TaskResult, first: boolean): void {
-  const summaries = methods.map((each) => summaryOf(task, each, published[each.method]));
-  if (!values.json && first) console.log(HEAD);
-  for (const summary of summaries) console.log(values.json ? JSON.stringify(summary) : lineOf(summary));
-}
-
-async function layers(tasks: readonly Task[], trials: number, settings: Settings, file: string): Promise<void> {
-  await checkWritable(file);
-  const results = [];
-  for (const task of tasks) {
-    results.push(...(await measureLayers(task, trials, settings, say)));
-    await write(file, `${JSON.stringify(results, undefined, 1)}\n`);
-  }
-  console.log(values.json ? JSON.stringify(results) : layerTable(results));
-}
-
-async function kkt({ epochs, threads }: Settings, file: string): Promise<void> {
-  const svg = values.svg ?? fromRoot('docs/kkt.svg');
-  for (const each of [file, svg]) await checkWritable(each);
-  const results = await measureKkt(epochs, threads);
-  await write(file, `${JSON.stringify(results)}\n`);
-  console.log(values.json ? JSON.stringify(results) : kktTable(results));
-  await draw(svg, kktSpecification(results));
-}
-
-async function draw(svg: string, specification: TopLevelSpec): Promise<void> {
-  const charts = await loadCharts();
-  if (charts === undefined) return say(HOW_TO_HAVE_CHARTS);
-  await write(svg, await charts(specification));
-  say(`wrote ${svg}`);
+function begun({ name: task, definition, judged }: Task, { points, threads }: Settings): TaskResult {
+  return { task, definition, judged, points, ...machine(threads), methods: [] };
 }

@@ -8,31 +8,30 @@
  * onward, each with its own fifth of the training samples held out), then run on seeds 1 onward, each keeping the model of its
  * best validation accuracy. The test samples have no part in any choice. Writes bench/results/classify.json.
  */
-import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { DlAdmmError } from 'dladmm';
-import { checkWritable, writeFileAtomic } from '#atomic-file';
-import { classesOf, type Limits, type Outcome, outcomeOf } from './classify/run.js';
+import type { ClassificationDataset } from 'dladmm';
+import { type Limits, type Outcome, outcomeOf } from './classify/run.js';
 import { GRIDS, METHODS, type Method, type Setting, settingText } from './classify/settings.js';
-import { chosen, countOf } from './options.js';
+import { count, file, program, say, some, THREADS, text } from './harness/program.js';
+import { checkWritable, keep, machine, resultFile } from './harness/results.js';
+import { classesOf } from './harness/samples.js';
+import { mean, standardDeviation } from './harness/statistics.js';
+import { table } from './harness/table.js';
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string', default: 'digits,breast-cancer' },
-    depths: { type: 'string', default: '1,3' },
-    methods: { type: 'string', default: METHODS.join(',') },
-    seeds: { type: 'string', default: '5' },
-    'tune-seeds': { type: 'string', default: '3' },
-    iterations: { type: 'string', default: '100' },
-    patience: { type: 'string', default: '20' },
-    threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
-    out: { type: 'string' },
-    json: { type: 'boolean', default: false },
+const depth = count(1);
+const OPTIONS = {
+  data: text('digits,breast-cancer'),
+  depths: {
+    ...text('1,3'),
+    read: (given: string, flag: string) => given.split(',').map((each) => depth.read(each, flag)),
   },
-});
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const average = (list: readonly number[]): number => list.reduce((sum, value) => sum + value, 0) / list.length;
+  methods: some(METHODS),
+  seeds: count(5),
+  tuneSeeds: count(3),
+  iterations: count(100),
+  patience: count(20),
+  threads: THREADS,
+  out: file,
+};
 
 interface Result {
   readonly data: string;
@@ -48,76 +47,67 @@ interface Result {
   readonly seconds: number;
 }
 
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof DlAdmmError)) throw error;
-  say(error.message);
-  process.exitCode = 1;
-}
-
-async function main(): Promise<void> {
-  const limits: Limits = {
-    iterations: countOf(values.iterations, '--iterations'),
-    patience: countOf(values.patience, '--patience'),
-    threads: countOf(values.threads, '--threads'),
-  };
-  const seeds = countOf(values.seeds, '--seeds');
-  const tuneSeeds = countOf(values['tune-seeds'], '--tune-seeds');
-  const methods = chosen(values.methods, METHODS, '--methods');
-  const depths = values.depths.split(',').map((depth) => countOf(depth, '--depths'));
-  const out = values.out ?? fileURLToPath(new URL('../../bench/results/classify.json', import.meta.url));
+await program(OPTIONS, async ({ data, depths, methods, seeds, tuneSeeds, iterations, patience, threads, ...given }) => {
+  const limits: Limits = { iterations, patience, threads };
+  const out = given.out ?? resultFile('classify');
   await checkWritable(out);
   const results: Result[] = [];
-  for (const name of values.data.split(',')) {
+  for (const name of data.split(',')) {
     const dataset = await classesOf(name);
     for (const depth of depths) {
       for (const method of methods) {
-        const outcomes = async (setting: Setting, first: number, count: number): Promise<readonly Outcome[]> => {
-          const all: Outcome[] = [];
-          for (let seed = first; seed < first + count; seed += 1) {
-            all.push(await outcomeOf(dataset, depth, setting, seed, limits));
-          }
-          return all;
-        };
-        const tried: { setting: Setting; validation: number }[] = [];
-        for (const setting of GRIDS[method]) {
-          const validation = average((await outcomes(setting, 101, tuneSeeds)).map((one) => one.validation));
-          tried.push({ setting, validation });
-          say(`${name} ${depth} ${method} ${settingText(setting)}: ${validation.toFixed(4)}`);
-        }
-        const { setting } = tried.reduce((best, other) => (other.validation > best.validation ? other : best));
-        const runs = await outcomes(setting, 1, seeds);
-        const tests = runs.map(({ test }) => test);
-        const mean = average(tests);
-        results.push({
-          data: name,
-          depth,
-          method,
-          setting,
-          tried,
-          runs,
-          mean,
-          deviation: Math.sqrt(average(tests.map((test) => (test - mean) ** 2))),
-          seconds: average(runs.map((one) => one.seconds)),
-        });
-        const text = JSON.stringify({ ...limits, seeds, tuneSeeds, results }, undefined, 1);
-        await writeFileAtomic(out, new TextEncoder().encode(`${text}\n`));
+        results.push(await measure(name, dataset, depth, method, { seeds, tuneSeeds }, limits));
+        await keep(out, { iterations, patience, seeds, tuneSeeds, ...machine(threads), results });
       }
     }
   }
-  if (values.json) console.log(JSON.stringify(results));
-  else print(results);
-}
+  const rows = results.map(({ data, depth, method, mean, deviation, seconds, setting }) => [
+    data,
+    String(depth),
+    method,
+    `${mean.toFixed(4)} ± ${deviation.toFixed(4)}`,
+    seconds.toFixed(2),
+    settingText(setting),
+  ]);
+  return {
+    result: results,
+    text: table(['data', 'hidden', 'method', 'test accuracy', 'seconds', 'setting'], rows),
+  };
+});
 
-function print(results: readonly Result[]): void {
-  console.log('data           hidden  method        test accuracy     seconds  setting');
-  for (const { data, depth, method, mean, deviation, seconds, setting } of results) {
-    const accuracy = `${mean.toFixed(4)} ± ${deviation.toFixed(4)}`;
-    console.log(
-      `${data.padEnd(15)}${String(depth).padEnd(8)}${method.padEnd(14)}${accuracy.padEnd(18)}${seconds
-        .toFixed(2)
-        .padStart(7)}  ${settingText(setting)}`,
-    );
+async function measure(
+  data: string,
+  dataset: ClassificationDataset,
+  depth: number,
+  method: Method,
+  { seeds, tuneSeeds }: { readonly seeds: number; readonly tuneSeeds: number },
+  limits: Limits,
+): Promise<Result> {
+  const outcomes = async (setting: Setting, first: number, count: number): Promise<readonly Outcome[]> => {
+    const all: Outcome[] = [];
+    for (let seed = first; seed < first + count; seed += 1) {
+      all.push(await outcomeOf(dataset, depth, setting, seed, limits));
+    }
+    return all;
+  };
+  const tried: { setting: Setting; validation: number }[] = [];
+  for (const setting of GRIDS[method]) {
+    const validation = mean((await outcomes(setting, 101, tuneSeeds)).map((one) => one.validation));
+    tried.push({ setting, validation });
+    say(`${data} ${depth} ${method} ${settingText(setting)}: ${validation.toFixed(4)}`);
   }
+  const { setting } = tried.reduce((best, other) => (other.validation > best.validation ? other : best));
+  const runs = await outcomes(setting, 1, seeds);
+  const tests = runs.map(({ test }) => test);
+  return {
+    data,
+    depth,
+    method,
+    setting,
+    tried,
+    runs,
+    mean: mean(tests),
+    deviation: standardDeviation(tests),
+    seconds: mean(runs.map((one) => one.seconds)),
+  };
 }

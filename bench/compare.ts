@@ -10,114 +10,77 @@
  * Writes bench/results/compare-DATASET.json after every iteration, so that an interrupted run leaves what it had, and
  * docs/compare-DATASET.svg at the end.
  */
-import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { defaultsOf, DlAdmmError, dladmm, loadDataset, type Matrix, type TrainingData, train } from 'dladmm';
-import { checkWritable, writeFileAtomic } from '#atomic-file';
-import { native } from '#native';
+import { type Matrix, type TrainingData, train } from 'dladmm';
 import { specificationOf } from './compare/chart.js';
 import { bestOf, type CompareCurve, type ComparePoint, type Comparison, pointOf } from './compare/curves.js';
-import { METHODS, methodNames, optionsOf, type SharedOptions } from './compare/methods.js';
+import { METHODS, type MethodName, optionsOf, type SharedOptions } from './compare/methods.js';
 import { tableOf } from './compare/table.js';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
-import { trainingSamples } from './samples.js';
+import { draw } from './harness/figures.js';
+import { count, DTYPE, file, flag, layers, maybe, program, say, some, THREADS, text } from './harness/program.js';
+import { checkWritable, fromRoot, keep, machine, resultFile } from './harness/results.js';
+import { classesOf, follow, trainingSamples } from './harness/samples.js';
 
-const { values } = parseArgs({
-  options: {
-    dataset: { type: 'string', default: 'fashion-mnist' },
-    methods: { type: 'string', default: Object.keys(METHODS).join(',') },
-    iterations: { type: 'string', default: '50' },
-    samples: { type: 'string' },
-    layers: { type: 'string', default: '784-1000-1000-10' },
-    seed: { type: 'string', default: '1' },
-    dtype: { type: 'string', default: defaultsOf(dladmm).dtype },
-    threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
-    'train-metrics': { type: 'boolean', default: false },
-    'data-dir': { type: 'string' },
-    out: { type: 'string' },
-    svg: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
+const OPTIONS = {
+  dataset: text('fashion-mnist'),
+  methods: some(Object.keys(METHODS) as MethodName[]),
+  iterations: count(50),
+  samples: maybe(count(1)),
+  layers: layers('784-1000-1000-10'),
+  seed: count(1, 0),
+  dtype: DTYPE,
+  threads: THREADS,
+  trainMetrics: flag,
+  dataDir: file,
+  out: file,
+  svg: file,
+};
 
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof DlAdmmError)) throw error;
-  say(error.message);
-  process.exitCode = 1;
-}
-
-async function main(): Promise<void> {
-  const { dataset, layers, samples, threads, seed } = values;
-  const result = (path: string): string => fileURLToPath(new URL(path, new URL('../../', import.meta.url)));
-  const out = values.out ?? result(`bench/results/compare-${dataset}.json`);
-  const svg = values.svg ?? result(`docs/compare-${dataset}.svg`);
-  const methods = methodNames(values.methods);
-  if (samples !== undefined && !/^[1-9]\d*$/.test(samples)) {
-    throw new DlAdmmError('ERR_DLADMM_RANGE', `Expected a positive whole number for --samples but received ${samples}`);
-  }
-  for (const file of [out, svg]) await checkWritable(file);
-  const dataDir = values['data-dir'];
-  const set = await loadDataset(dataset, dataDir === undefined ? {} : { dataDir });
-  if (set.task !== 'classification') throw new DlAdmmError('ERR_DLADMM_DATASET', `${dataset} has no classes`);
-  const data = { ...trainingSamples(set, samples === undefined ? undefined : Number(samples)), test: set.test };
-  const common: SharedOptions = {
-    layers: layers.split('-').map(Number),
-    seed: Number(seed),
-    dtype: values.dtype as NonNullable<SharedOptions['dtype']>,
-    threads: Number(threads),
-    trainMetrics: values['train-metrics'],
-    evaluateEvery: 1,
-  };
+await program(OPTIONS, async ({ dataset, methods, iterations, samples, dataDir, json: _, ...given }) => {
+  const { out = resultFile(`compare-${dataset}`), svg = fromRoot(`docs/compare-${dataset}.svg`), ...common } = given;
+  for (const each of [out, svg]) await checkWritable(each);
+  const set = await classesOf(dataset, dataDir);
+  const data = { ...trainingSamples(set, samples), test: set.test };
   const comparison = (curves: readonly CompareCurve[]): Comparison => ({
     data: set.name,
-    layers,
+    layers: common.layers.join('-'),
     samples: data.x.rows,
-    seed: Number(seed),
-    dtype: values.dtype,
-    threads: Number(threads),
-    openblasCore: native.info().core,
+    seed: common.seed,
+    dtype: common.dtype,
+    ...machine(common.threads),
     curves,
   });
   let curves: readonly CompareCurve[] = [];
   for (const method of methods) {
     const done = curves;
-    for await (const curve of run(method, data, common, Number(values.iterations))) {
+    await run(method, data, { ...common, evaluateEvery: 1 }, iterations, async (curve) => {
       curves = [...done, curve];
-      await write(out, `${JSON.stringify(comparison(curves), undefined, 1)}\n`);
-    }
+      await keep(out, comparison(curves));
+    });
   }
-  console.log(values.json ? JSON.stringify(summary(comparison(curves))) : tableOf(curves));
   say(`wrote ${out}`);
-  const charts = await loadCharts();
-  if (charts === undefined) return say(HOW_TO_HAVE_CHARTS);
-  await write(svg, await charts(specificationOf(comparison(curves))));
-  say(`wrote ${svg}`);
-}
+  await draw(svg, specificationOf(comparison(curves)));
+  return { result: summary(comparison(curves)), text: tableOf(curves) };
+});
 
 /** The curve of one method as it grows, and once more when it has ended. */
-async function* run(
-  method: string,
+async function run(
+  method: MethodName,
   data: TrainingData & { readonly x: Matrix },
   common: SharedOptions,
   iterations: number,
-): AsyncGenerator<CompareCurve> {
-  const options = METHODS[method] ?? {};
+  each: (curve: CompareCurve) => Promise<void>,
+): Promise<void> {
+  const options = METHODS[method];
   const training = train(data, optionsOf(options, common, iterations));
   const points: ComparePoint[] = [];
-  for await (const record of training) {
-    const point = pointOf(record, points.at(-1)?.seconds ?? 0, data.x.rows);
+  const { status, model } = await follow(training, async (record, seconds) => {
+    const point = pointOf(record, seconds, data.x.rows);
     points.push(point);
-    say(`${method} ${point.iteration}  ${point.testAccuracy}  ${point.seconds.toFixed(1)} s`);
-    yield { method, options, status: 'running', points };
-  }
-  const { status, model } = training.result;
+    say(`${method} ${point.iteration}  ${point.testAccuracy}  ${seconds.toFixed(1)} s`);
+    await each({ method, options, status: 'running', points });
+  });
   model.close();
-  yield { method, options, status: status.kind, points };
+  await each({ method, options, status: status.kind, points });
 }
 
 /** One object for a program that reads: the curves are in the file. */
@@ -132,8 +95,4 @@ function summary({ curves, ...run }: Comparison) {
       ]),
     ),
   };
-}
-
-function write(file: string, text: string): Promise<void> {
-  return writeFileAtomic(file, new TextEncoder().encode(text));
 }

@@ -12,35 +12,16 @@
  * docs/minibatch-defaults.svg. With `--variants` η is the default and one other setting at a time is changed; writes
  * bench/results/minibatch-variants.json, and no picture.
  */
-import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { defaultRate, type TrainOptions, train } from 'dladmm';
-import { writeFileAtomic } from '#atomic-file';
 import { type DefaultsPoint, specificationOf } from './defaults/chart.js';
-import { loadTask, TASKS, type Task, type TaskName } from './defaults/tasks.js';
+import { loadTask, TASKS, type Task } from './defaults/tasks.js';
 import { VARIANTS } from './defaults/variants.js';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
-import { median } from './statistics.js';
-
-const { values } = parseArgs({
-  options: {
-    tasks: { type: 'string' },
-    methods: { type: 'string', default: 'minibatch-admm,adam' },
-    seeds: { type: 'string', default: '1' },
-    variants: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    epochs: { type: 'string' },
-    threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
-    'data-dir': { type: 'string' },
-    out: { type: 'string' },
-    svg: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const result = (path: string): string => fileURLToPath(new URL(path, new URL('../../', import.meta.url)));
-const out = values.out ?? result(`bench/results/minibatch-${values.variants ? 'variants' : 'defaults'}.json`);
+import { draw } from './harness/figures.js';
+import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
+import { fromRoot, keep, machine, resultFile } from './harness/results.js';
+import { follow } from './harness/samples.js';
+import { median } from './harness/statistics.js';
+import { table } from './harness/table.js';
 
 /** A tenfold range, the default in its middle. */
 const FACTORS = [0.316, 0.562, 1, 1.78, 3.16];
@@ -52,84 +33,83 @@ interface Choice {
   readonly options: (task: Task) => Partial<TrainOptions>;
 }
 
-const CHOICES: Readonly<Record<string, (factor: number, task: Task) => Partial<TrainOptions>>> = {
-  'minibatch-admm': (factor, { loss }) => ({ solver: 'minibatch-admm', learningRate: factor * defaultRate(loss) }),
-  adam: (factor) => ({ solver: 'adam', learningRate: factor * 1e-3 }),
+const CHOICES = {
+  'minibatch-admm': (factor: number, { loss }: Task): Partial<TrainOptions> => ({
+    solver: 'minibatch-admm',
+    learningRate: factor * defaultRate(loss),
+  }),
+  adam: (factor: number): Partial<TrainOptions> => ({ solver: 'adam', learningRate: factor * 1e-3 }),
 };
 
-const chosen = (): readonly Choice[] =>
-  values.variants
-    ? Object.entries(VARIANTS)
-        .filter(([name]) => values.only === undefined || values.only.split(',').includes(name))
-        .map(([method, own]) => ({ method, factor: 1, options: () => ({ solver: 'minibatch-admm', ...own }) }))
-    : values.methods.split(',').flatMap((method) => {
-        const optionsAt = CHOICES[method];
-        if (optionsAt === undefined) throw new Error(`--methods must be some of ${Object.keys(CHOICES).join(', ')}`);
-        return FACTORS.map((factor) => ({ method, factor, options: (task: Task) => optionsAt(factor, task) }));
-      });
+const OPTIONS = {
+  tasks: maybe(some(TASKS)),
+  methods: some(Object.keys(CHOICES) as (keyof typeof CHOICES)[]),
+  seeds: count(1),
+  variants: flag,
+  only: some(Object.keys(VARIANTS)),
+  epochs: maybe(count(1)),
+  threads: THREADS,
+  dataDir: file,
+  out: file,
+  svg: file,
+};
 
-const points: DefaultsPoint[] = [];
-const tasks = (values.tasks ?? (values.variants ? 'mnist,fashion-mnist' : TASKS.join(','))).split(',');
-for (const name of tasks) {
-  if (!TASKS.includes(name as TaskName)) throw new Error(`--tasks must be some of ${TASKS.join(', ')}`);
-  const task = await loadTask(name as TaskName, values['data-dir']);
-  if (task === undefined) {
-    say(`${name}: its files are not there; --data-dir FOLDER says where`);
-    continue;
-  }
-  for (const choice of chosen()) {
-    for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
-      const point = await run(task, choice, seed);
-      points.push(point);
-      say(
-        `${name} ${choice.method} x ${choice.factor}: ${point.status} ${point.scores.map((s) => s.toFixed(4)).join(' ')}`,
+await program(OPTIONS, async ({ methods, seeds, variants, only, epochs, threads, dataDir, ...given }) => {
+  const choices: readonly Choice[] = variants
+    ? only.map((method) => ({
+        method,
+        factor: 1,
+        options: () => ({ solver: 'minibatch-admm', ...VARIANTS[method] }),
+      }))
+    : methods.flatMap((method) =>
+        FACTORS.map((factor) => ({ method, factor, options: (task) => CHOICES[method](factor, task) })),
       );
-      await writeFileAtomic(
-        out,
-        Buffer.from(`${JSON.stringify({ threads: Number(values.threads), points }, undefined, 1)}\n`),
-      );
+  const { out = resultFile(`minibatch-${variants ? 'variants' : 'defaults'}`) } = given;
+  const points: DefaultsPoint[] = [];
+  for (const name of given.tasks ?? (variants ? (['mnist', 'fashion-mnist'] as const) : TASKS)) {
+    const task = await loadTask(name, dataDir);
+    if (task === undefined) {
+      say(`${name}: its files are not there; --data-dir FOLDER says where`);
+      continue;
+    }
+    for (const choice of choices) {
+      for (let seed = 1; seed <= seeds; seed += 1) {
+        const point = await run(task, choice, seed, epochs ?? task.epochs, threads);
+        points.push(point);
+        say(`${name} ${choice.method} x ${choice.factor}: ${point.status} ${point.scores.map((s) => s.toFixed(4))}`);
+        await keep(out, { ...machine(threads), points });
+      }
     }
   }
-}
-if (values.json) console.log(JSON.stringify({ points }));
-else print();
-if (!values.variants) {
-  const charts = await loadCharts();
-  if (charts === undefined) say(HOW_TO_HAVE_CHARTS);
-  else
-    await writeFileAtomic(
-      values.svg ?? result('docs/minibatch-defaults.svg'),
-      Buffer.from(await charts(specificationOf(points))),
-    );
-}
+  if (!variants) await draw(given.svg ?? fromRoot('docs/minibatch-defaults.svg'), specificationOf(points));
+  return { result: { points }, text: tableOf(points, choices) };
+});
 
-async function run(task: Task, { method, factor, options }: Choice, seed: number): Promise<DefaultsPoint> {
+async function run(
+  task: Task,
+  { method, factor, options }: Choice,
+  seed: number,
+  epochs: number,
+  threads: number,
+): Promise<DefaultsPoint> {
   const { data, layers, loss } = task;
-  const epochs = values.epochs === undefined ? task.epochs : Number(values.epochs);
-  const training = train(data, {
-    layers,
-    loss,
-    epochs,
-    seed,
-    threads: Number(values.threads),
-    ...options(task),
-  } as TrainOptions);
   const scores: number[] = [];
-  for await (const { test } of training) scores.push(test?.accuracy ?? test?.loss ?? Number.NaN);
-  const { status, model } = training.result;
+  const training = train(data, { layers, loss, epochs, seed, threads, ...options(task) } as TrainOptions);
+  const { status, model } = await follow(training, ({ test }) =>
+    scores.push(test?.accuracy ?? test?.loss ?? Number.NaN),
+  );
   model.close();
   return { task: task.name, method, factor, seed, scores, status: status.kind };
 }
 
-/** The last score of every choice, and the first where there are several epochs: medians of the seeds. */
-function print(): void {
-  for (const name of new Set(points.map(({ task }) => task))) {
-    console.log(`\n${name}`);
-    for (const { method, factor } of chosen()) {
-      const runs = points.filter((point) => point.task === name && point.method === method && point.factor === factor);
-      const at = (score: (scores: readonly number[]) => number | undefined): string =>
-        median(runs.map(({ scores }) => score(scores) ?? Number.NaN)).toFixed(4);
-      console.log(`${method.padEnd(28)} x ${String(factor).padEnd(6)} ${at((s) => s[0])} … ${at((s) => s.at(-1))}`);
-    }
-  }
+/** The first and the last score of every choice: medians of the seeds. */
+function tableOf(points: readonly DefaultsPoint[], choices: readonly Choice[]): string {
+  const rows = [...new Set(points.map(({ task }) => task))].flatMap((task) =>
+    choices.map(({ method, factor }) => {
+      const runs = points.filter((each) => each.task === task && each.method === method && each.factor === factor);
+      const at = (place: number): string => median(runs.map(({ scores }) => scores.at(place) ?? Number.NaN)).toFixed(4);
+      return [task, method, String(factor), at(0), at(-1)];
+    }),
+  );
+  return table(['task', 'method', 'factor', 'first', 'last'], rows);
 }

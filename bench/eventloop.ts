@@ -3,56 +3,47 @@
  *
  *     npm run --silent bench:eventloop -- [--layers 784-500-500-10] [--samples 60000] [--seconds 20] [--json]
  */
-import { parseArgs } from 'node:util';
+import { availableParallelism } from 'node:os';
 import { train } from 'dladmm';
-import { quantile } from './statistics.js';
+import { count, layers, program } from './harness/program.js';
+import { machine } from './harness/results.js';
+import { randomSamples } from './harness/samples.js';
+import { quantile } from './harness/statistics.js';
 
 const PERIOD = 10;
 
-const { values } = parseArgs({
-  options: {
-    layers: { type: 'string', default: '784-500-500-10' },
-    samples: { type: 'string', default: '60000' },
-    seconds: { type: 'string', default: '20' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const layers = values.layers.split('-').map(Number);
-const samples = Number(values.samples);
-const x = new Float32Array(samples * (layers[0] ?? 0)).map(() => Math.max(0, 2 * Math.random() - 1));
-const labels = Int32Array.from({ length: samples }, () => Math.floor(Math.random() * (layers.at(-1) ?? 1)));
+const OPTIONS = { layers: layers('784-500-500-10'), samples: count(60_000), seconds: count(20) };
 
-const lateness: number[] = [];
-let due = performance.now() + PERIOD;
-const tick = (): void => {
-  const now = performance.now();
-  lateness.push(Math.max(0, now - due));
-  due = now + PERIOD;
-  timer = setTimeout(tick, PERIOD);
-};
-let timer = setTimeout(tick, PERIOD);
+await program(OPTIONS, async ({ layers, samples, seconds }) => {
+  const data = randomSamples(layers, samples);
+  const lateness: number[] = [];
+  let due = performance.now() + PERIOD;
+  const tick = (): void => {
+    const now = performance.now();
+    lateness.push(Math.max(0, now - due));
+    due = now + PERIOD;
+    timer = setTimeout(tick, PERIOD);
+  };
+  let timer = setTimeout(tick, PERIOD);
+  const end = AbortSignal.timeout(seconds * 1000);
+  let iterations = 0;
+  for await (const _ of train(data, { layers, iterations: 1e6, signal: end })) iterations += 1;
+  clearTimeout(timer);
 
-const end = AbortSignal.timeout(Number(values.seconds) * 1000);
-let iterations = 0;
-for await (const _ of train({ x, labels }, { layers, iterations: 1e6, signal: end })) iterations += 1;
-clearTimeout(timer);
-
-const result = {
-  layers: values.layers,
-  samples,
-  iterations,
-  timers: lateness.length,
-  medianMs: quantile(lateness, 0.5),
-  p99Ms: quantile(lateness, 0.99),
-  p999Ms: quantile(lateness, 0.999),
-  largestMs: Math.max(...lateness),
-};
-if (values.json) console.log(JSON.stringify(result));
-else {
-  console.log(
-    `${result.timers} timers of ${PERIOD} ms beside ${iterations} iterations of ${values.layers}, ${samples} samples`,
-  );
-  console.log(
+  const result = {
+    layers: layers.join('-'),
+    samples,
+    iterations,
+    timers: lateness.length,
+    medianMs: quantile(lateness, 0.5),
+    p99Ms: quantile(lateness, 0.99),
+    p999Ms: quantile(lateness, 0.999),
+    largestMs: Math.max(...lateness),
+    ...machine(availableParallelism()),
+  };
+  const text = [
+    `${result.timers} timers of ${PERIOD} ms beside ${iterations} iterations of ${result.layers}, ${samples} samples`,
     `late by ${result.medianMs.toFixed(2)} ms (median), ${result.p99Ms.toFixed(2)} ms (99 %), ${result.p999Ms.toFixed(2)} ms (99.9 %), ${result.largestMs.toFixed(2)} ms at most`,
-  );
-}
+  ].join('\n');
+  return { result, text };
+});

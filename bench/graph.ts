@@ -13,16 +13,8 @@
  * Writes FOLDER/graph-NAME.json (bench/results) after every run. What it holds already, of the same settings, is not run again
  * unless --again is given, so the work can be done in parts; then docs/graph.svg of all that there is.
  */
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { DlAdmmError } from 'dladmm';
-import { checkWritable, writeFileAtomic } from '#atomic-file';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
 import { specificationOf } from './graph/chart.js';
-import type { LoadReply, RunReply, RunRequest } from './graph/messages.js';
 import { type GraphResult, missingSeeds, rowsOf, tableOf, withRun } from './graph/result.js';
 import {
   GRAPHS,
@@ -34,103 +26,72 @@ import {
   STANDARD_SPLIT,
   settingText,
 } from './graph/settings.js';
-import { startChild } from './iteration/child.js';
-import { countOf } from './tasks/options.js';
+import type { LoadReply, RunReply, RunRequest } from './graph/trainer.js';
+import { startChild } from './harness/child.js';
+import { draw } from './harness/figures.js';
+import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
+import { checkWritable, earlier, fromRoot, keep, machine } from './harness/results.js';
 
-const { values } = parseArgs({
-  options: {
-    graphs: { type: 'string', default: GRAPHS.join(',') },
-    methods: { type: 'string' },
-    seeds: { type: 'string', default: '20' },
-    splits: { type: 'string', default: '10' },
-    threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
-    'data-dir': { type: 'string' },
-    out: { type: 'string' },
-    svg: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    again: { type: 'boolean', default: false },
-  },
-});
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const fromRoot = (path: string): string => fileURLToPath(new URL(path, new URL('../../', import.meta.url)));
-const folder = values.out ?? fromRoot('bench/results');
-const fileOf = (graph: GraphName): string => join(folder, `graph-${graph}.json`);
+const OPTIONS = {
+  graphs: some(GRAPHS),
+  methods: maybe(some(METHODS)),
+  seeds: count(20),
+  splits: count(10),
+  threads: THREADS,
+  dataDir: file,
+  out: file,
+  svg: file,
+  again: flag,
+};
 
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof DlAdmmError)) throw error;
-  say(error.message);
-  process.exitCode = 1;
-}
-
-async function main(): Promise<void> {
-  const graphs = someOf(values.graphs, GRAPHS, '--graphs');
-  const methods = values.methods === undefined ? undefined : someOf(values.methods, METHODS, '--methods');
-  const runs = { seeds: countOf(values.seeds, '--seeds'), splits: countOf(values.splits, '--splits') };
-  const threads = countOf(values.threads, '--threads');
-  const svg = values.svg ?? fromRoot('docs/graph.svg');
-  for (const file of [svg, ...graphs.map(fileOf)]) await checkWritable(file);
+await program(OPTIONS, async ({ graphs, methods, seeds, splits, out = fromRoot('bench/results'), ...given }) => {
+  const { svg = fromRoot('docs/graph.svg') } = given;
+  const fileOf = (graph: GraphName): string => join(out, `graph-${graph}.json`);
+  for (const each of [svg, ...graphs.map(fileOf)]) await checkWritable(each);
   for (const graph of graphs) {
-    const count = STANDARD_SPLIT.includes(graph) ? runs.seeds : runs.splits;
-    for (const method of methods ?? methodsFor(graph)) await measure(graph, method, count, threads);
+    const count = STANDARD_SPLIT.includes(graph) ? seeds : splits;
+    for (const method of methods ?? methodsFor(graph)) await measure(fileOf(graph), graph, method, count, given);
   }
+  const all = async (of: readonly GraphName[]): Promise<readonly GraphResult[]> =>
+    (await Promise.all(of.map((graph) => earlier<GraphResult>(fileOf(graph))))).filter((each) => each !== undefined);
   const measured = await all(graphs);
-  console.log(values.json ? JSON.stringify(measured.flatMap(rowsOf)) : tableOf(measured));
-  const charts = await loadCharts();
-  if (charts === undefined) return say(HOW_TO_HAVE_CHARTS);
-  await write(svg, await charts(specificationOf(await all(GRAPHS))));
-  say(`wrote ${svg}`);
+  await draw(svg, specificationOf(await all(GRAPHS)));
+  return { result: measured.flatMap(rowsOf), text: tableOf(measured) };
+});
+
+interface Measuring {
+  readonly threads: number;
+  readonly dataDir?: string | undefined;
+  readonly again: boolean;
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a name that is not known */
-function someOf<T extends string>(list: string, known: readonly T[], name: string): readonly T[] {
-  return [...new Set(list.split(',').map((part) => part.trim()))].map((part) => {
-    const found = known.find((candidate) => candidate === part);
-    if (found !== undefined) return found;
-    throw new DlAdmmError(
-      'ERR_DLADMM_ARGUMENT',
-      `Expected some of ${known.join(', ')} for ${name} but received ${JSON.stringify(part)}`,
-    );
-  });
-}
-
-async function all(graphs: readonly GraphName[]): Promise<readonly GraphResult[]> {
-  const found = await Promise.all(graphs.map(earlier));
-  return found.filter((result) => result !== undefined);
-}
-
-async function earlier(graph: GraphName): Promise<GraphResult | undefined> {
-  const text = await readFile(fileOf(graph), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as GraphResult);
-}
-
-async function measure(graph: GraphName, method: Method, count: number, threads: number): Promise<void> {
+async function measure(
+  file: string,
+  graph: GraphName,
+  method: Method,
+  count: number,
+  { threads, dataDir, again }: Measuring,
+): Promise<void> {
   const setting = SETTINGS[method];
   const text = settingText(setting);
-  const before = await earlier(graph);
-  const seeds = missingSeeds(before && !values.again ? before : { methods: [] }, method, text, count);
+  const before = await earlier<GraphResult>(file);
+  const seeds = missingSeeds(before && !again ? before : { methods: [] }, method, text, count);
   if (seeds.length === 0) return;
-  const trainer = startChild<RunRequest, LoadReply | RunReply>('../graph/trainer.js');
+  const trainer = startChild<RunRequest, LoadReply | RunReply>('graph/trainer');
   try {
-    const dataDir = values['data-dir'];
     const load: RunRequest = { kind: 'load', graph, ...(dataDir !== undefined && { dataDir }) };
-    const { core, ...facts } = (await trainer.ask(load)) as LoadReply;
+    const facts = (await trainer.ask(load)) as LoadReply;
     const split = STANDARD_SPLIT.includes(graph) ? 'standard' : 'random';
-    let result: GraphResult = { methods: [], ...before, graph, ...facts, split, threads, openblasCore: core };
+    let result: GraphResult = { methods: [], ...before, graph, ...facts, split, ...machine(threads) };
     for (const seed of seeds) {
       const { run, peakRssBytes } = (await trainer.ask({ kind: 'run', setting, seed, threads })) as RunReply;
       say(
         `${graph} ${method} ${seed}: test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`,
       );
       result = withRun(result, { method, setting: text, peakRssBytes }, run);
-      await write(fileOf(graph), `${JSON.stringify(result, undefined, 1)}\n`);
+      await keep(file, result);
     }
   } finally {
     trainer.end();
   }
-}
-
-function write(file: string, text: string): Promise<void> {
-  return writeFileAtomic(file, new TextEncoder().encode(text));
 }

@@ -10,14 +10,25 @@
  *
  * Writes bench/results/kdd-DATA.json after every iteration; what it already holds is not run again.
  */
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { type GradientOptions, loadDataset, type TrainingData, train } from 'dladmm';
-import { writeFileAtomic } from '#atomic-file';
-import { native } from '#native';
+import { availableParallelism } from 'node:os';
+import { type GradientOptions, train } from 'dladmm';
+import { count, file, layers as layersOption, maybe, program, say, some, text } from './harness/program.js';
+import { earlier, keep, type Machine, machine, resultFile } from './harness/results.js';
+import { classesOf, follow, trainingSamples } from './harness/samples.js';
+import { table } from './harness/table.js';
 import { LEARNING_RATES, METHODS, type Method, PAPER, type PaperCurve, STARTS, type Start } from './kdd/paper.js';
-import { trainingSamples } from './samples.js';
+
+const OPTIONS = {
+  data: text('mnist'),
+  methods: some(METHODS),
+  layers: layersOption('784-1000-1000-10'),
+  iterations: count(200),
+  select: count(20),
+  starts: some(Object.keys(STARTS) as Start[]),
+  samples: maybe(count(1)),
+  dataDir: file,
+  out: file,
+};
 
 interface Point {
   readonly iteration: number;
@@ -35,86 +46,93 @@ interface MethodResult {
   readonly status?: string;
 }
 
-interface Result {
+/** As `bench/results` keeps it. */
+export interface KddResult extends Machine {
   readonly data: string;
   readonly layers: string;
   readonly samples: number;
-  readonly openblasCore: string;
   readonly methods: Partial<Record<Method, MethodResult>>;
 }
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string', default: 'mnist' },
-    methods: { type: 'string', default: METHODS.join(',') },
-    layers: { type: 'string', default: '784-1000-1000-10' },
-    iterations: { type: 'string', default: '200' },
-    select: { type: 'string', default: '20' },
-    starts: { type: 'string', default: Object.keys(STARTS).join(',') },
-    samples: { type: 'string' },
-    'data-dir': { type: 'string' },
-    out: { type: 'string' },
-    json: { type: 'boolean', default: false },
+await program(
+  OPTIONS,
+  async ({ data: name, methods, layers, iterations, select, starts, samples, dataDir, ...given }) => {
+    const out = given.out ?? resultFile(`kdd-${name}`);
+    const set = await classesOf(name, dataDir);
+    const data = { ...trainingSamples(set, samples), test: set.test };
+    const fresh = { data: set.name, layers: layers.join('-'), samples: data.x.rows };
+    const found = await earlier<KddResult>(out);
+    const same = found?.data === fresh.data && found.layers === fresh.layers && found.samples === fresh.samples;
+    let result: KddResult = same ? found : { ...fresh, ...machine(availableParallelism()), methods: {} };
+
+    const put = async (method: Method, change: Partial<MethodResult>): Promise<MethodResult> => {
+      const kept: MethodResult = { ...(result.methods[method] ?? { starts: {} }), ...change };
+      result = { ...result, methods: { ...result.methods, [method]: kept } };
+      await keep(out, result);
+      return kept;
+    };
+
+    const run = async (method: Method, start: Start, epochs: number, each: (point: Point) => unknown) => {
+      const options = {
+        solver: method,
+        layers,
+        learningRate: LEARNING_RATES[method],
+        batchSize: data.x.rows,
+        shuffle: false,
+        reduction: 'sum',
+        initialisation: STARTS[start],
+        epochs,
+        evaluateEvery: 5,
+        trainMetrics: true,
+      } as GradientOptions;
+      const { model, status } = await follow(train(data, options), async ({ iteration, test, train }, seconds) => {
+        if (test === undefined) return;
+        const trained = train?.accuracy;
+        const testAccuracy = test.accuracy ?? Number.NaN;
+        await each({ iteration, seconds, testAccuracy, ...(trained !== undefined && { trainAccuracy: trained }) });
+        say(`${method} from ${start} ${iteration}  train ${trained}  test ${testAccuracy}`);
+      });
+      model.close();
+      return status.kind;
+    };
+
+    const measure = async (method: Method): Promise<void> => {
+      const paper = PAPER[set.name]?.[method];
+      let known = result.methods[method] ?? { starts: {} };
+      for (const start of starts) {
+        if (starts.length === 1 || known.starts[start] !== undefined) continue;
+        const points: Point[] = [];
+        await run(method, start, select, (point) => points.push(point));
+        known = await put(method, { starts: { ...known.starts, [start]: points } });
+      }
+      const [only] = starts;
+      const start = starts.length === 1 && only !== undefined ? only : (known.start ?? nearest(known.starts, paper));
+      if ((known.points?.at(-1)?.iteration ?? 0) >= iterations) return;
+      const points: Point[] = [];
+      const status = await run(method, start, iterations, async (point) => {
+        points.push(point);
+        if (point.iteration % 10 === 0) await put(method, { start, points });
+      });
+      await put(method, { start, points, status });
+    };
+
+    for (const method of methods) await measure(method);
+    const summary = summaryOf(result);
+    const shown = (value: number | null): string => value?.toFixed(4) ?? '';
+    const text = table(
+      ['method', 'start', 'status', 'test at 195', 'paper', 'difference'],
+      Object.entries(summary).map(([method, { start = '', status = '', testAccuracy, paper, difference }]) => [
+        method,
+        start,
+        status,
+        shown(testAccuracy),
+        shown(paper),
+        shown(difference),
+      ]),
+    );
+    return { result: summary, text };
   },
-});
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const out = values.out ?? `${root}bench/results/kdd-${values.data}.json`;
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-
-const dataDir = values['data-dir'];
-const set = await loadDataset(values.data, dataDir === undefined ? {} : { dataDir });
-if (set.task !== 'classification') throw new Error(`${set.name} is not a classification set`);
-const data = {
-  ...trainingSamples(set, values.samples === undefined ? undefined : Number(values.samples)),
-  test: set.test,
-};
-let result = await earlier();
-for (const method of values.methods.split(',') as Method[]) await measure(method);
-if (values.json) console.log(JSON.stringify(summary()));
-else for (const [name, row] of Object.entries(summary())) console.log(name.padEnd(10), row);
-
-async function earlier(): Promise<Result> {
-  const fresh: Result = {
-    data: set.name,
-    layers: values.layers,
-    samples: data.x.rows,
-    openblasCore: native.info().core,
-    methods: {},
-  };
-  const text = await readFile(out, 'utf8').catch(() => undefined);
-  if (text === undefined) return fresh;
-  const found = JSON.parse(text) as Result;
-  const same = found.data === fresh.data && found.layers === fresh.layers && found.samples === fresh.samples;
-  return same ? found : fresh;
-}
-
-async function keep(method: Method, change: Partial<MethodResult>): Promise<MethodResult> {
-  const kept: MethodResult = { ...(result.methods[method] ?? { starts: {} }), ...change };
-  result = { ...result, methods: { ...result.methods, [method]: kept } };
-  await writeFileAtomic(out, Buffer.from(`${JSON.stringify(result, undefined, 1)}\n`));
-  return kept;
-}
-
-async function measure(method: Method): Promise<void> {
-  const paper = PAPER[set.name]?.[method];
-  let known = result.methods[method] ?? { starts: {} };
-  const starts = values.starts.split(',') as Start[];
-  for (const start of starts) {
-    if (starts.length === 1 || known.starts[start] !== undefined) continue;
-    const points: Point[] = [];
-    await run(method, start, Number(values.select), (point) => void points.push(point));
-    known = await keep(method, { starts: { ...known.starts, [start]: points } });
-  }
-  const start =
-    starts.length === 1 && starts[0] !== undefined ? starts[0] : (known.start ?? nearest(known.starts, paper));
-  if ((known.points?.at(-1)?.iteration ?? 0) >= Number(values.iterations)) return;
-  const points: Point[] = [];
-  const status = await run(method, start, Number(values.iterations), async (point) => {
-    points.push(point);
-    if (point.iteration % 10 === 0) await keep(method, { start, points });
-  });
-  await keep(method, { start, points, status });
-}
+);
 
 /** The start whose training accuracy at iteration 10 is nearest to the paper's. */
 function nearest(starts: MethodResult['starts'], paper: PaperCurve | undefined): Start {
@@ -123,52 +141,12 @@ function nearest(starts: MethodResult['starts'], paper: PaperCurve | undefined):
   return (Object.keys(STARTS) as Start[]).reduce((best, start) => (miss(start) < miss(best) ? start : best));
 }
 
-async function run(
-  method: Method,
-  start: Start,
-  iterations: number,
-  each: (point: Point) => void | Promise<void>,
-): Promise<string> {
-  const options = {
-    solver: method,
-    layers: values.layers.split('-').map(Number),
-    learningRate: LEARNING_RATES[method],
-    batchSize: data.x.rows,
-    shuffle: false,
-    reduction: 'sum',
-    initialisation: STARTS[start],
-    epochs: iterations,
-    evaluateEvery: 5,
-    trainMetrics: true,
-  } as GradientOptions;
-  const training = train(data as TrainingData, options);
-  let seconds = 0;
-  for await (const record of training) {
-    seconds += record.seconds;
-    if (record.test === undefined) continue;
-    const point: Point = {
-      iteration: record.iteration,
-      seconds,
-      testAccuracy: record.test.accuracy ?? Number.NaN,
-      ...(record.train?.accuracy !== undefined && { trainAccuracy: record.train.accuracy }),
-    };
-    await each(point);
-    say(`${method} from ${start} ${point.iteration}  train ${point.trainAccuracy}  test ${point.testAccuracy}`);
-  }
-  training.result.model.close();
-  return training.result.status.kind;
-}
-
 /** Each method's test accuracy at 195 beside the paper's. */
-function summary(): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(result.methods).map(([method, { start, points = [], status }]) => {
-      const test = points.find(({ iteration }) => iteration === 195)?.testAccuracy;
-      const paper = PAPER[set.name]?.[method as Method]?.test195;
-      return [
-        method,
-        { start, status, testAccuracy: test ?? null, paper: paper ?? null, difference: (test ?? 0) - (paper ?? 0) },
-      ];
+const summaryOf = ({ data, methods }: KddResult) =>
+  Object.fromEntries(
+    Object.entries(methods).map(([method, { start, points = [], status }]) => {
+      const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
+      const paper = PAPER[data]?.[method as Method]?.test195 ?? null;
+      return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }];
     }),
   );
-}

@@ -1,36 +1,37 @@
 /**
  * How long a prediction takes, beside onnxruntime-node and TensorFlow.js (wasm) on the same weights: one row, and a batch.
  *
- *     npm run --silent bench:predict -- [--install] [--layers 784-1000-1000-10] [--batch 256] [--seconds 20] [--out FILE] [--json]
+ *     npm run --silent bench:predict -- [--install] [--layers 784-1000-1000-10] [--batch 256] [--seconds 20] [--processes N]
+ *                                       [--out FILE] [--json]
  *
  * `--install` first installs what is compared with into bench/predict (about 600 MB). All answer in one process, by turns and
  * with a pause in between, so that a drift of the machine's speed meets all and nobody's threads are still awake when the
- * next one begins. A ratio is the median over the rounds of the ratios of a round's medians.
+ * next one begins. A ratio is the median over the rounds of the ratios of a round's medians. `--processes` measures in so
+ * many fresh processes, one after the other, and tells what each found, for where memory lies differs from one to the next.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { Model } from 'dladmm';
-import { native } from '#native';
+import { DlAdmmError, Model } from 'dladmm';
+import { jsonOf } from './harness/child.js';
+import { count, file, flag, layers as layersOption, maybe, program, say } from './harness/program.js';
+import { seededRandom } from './harness/random.js';
+import { fromRoot, keep, type Machine, machine, machineText } from './harness/results.js';
+import { median, quantile } from './harness/statistics.js';
+import { table } from './harness/table.js';
 import { type Contestant, onnxruntimeNode, ours, tensorflow } from './predict/contestants.js';
-import { seededRandom } from './random.js';
-import { median, quantile } from './statistics.js';
 
-const { values } = parseArgs({
-  options: {
-    install: { type: 'boolean', default: false },
-    layers: { type: 'string', default: '784-1000-1000-10' },
-    batch: { type: 'string', default: '256' },
-    seconds: { type: 'string', default: '20' },
-    out: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
+const OPTIONS = {
+  install: flag,
+  layers: layersOption('784-1000-1000-10'),
+  batch: count(256),
+  seconds: count(20),
+  processes: maybe(count(1)),
+  out: file,
+};
 
 /** Calls a turn has, the first of them not counted. */
 const CALLS = { one: 60, many: 6 } as const;
@@ -39,44 +40,7 @@ const PAUSE_MS = 5;
 /** After so long a turn ends, though it has calls left: who is slow must not cost the others their rounds. */
 const TURN_MS = 300;
 const TOLERANCE = 1e-4;
-
-const folder = fileURLToPath(new URL('../../bench/predict/', import.meta.url));
-if (values.install) {
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
-  const { status } = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock'], {
-    cwd: folder,
-    env,
-    stdio: ['ignore', 2, 2],
-  });
-  if (status !== 0) process.exit(status ?? 1);
-}
-if (!existsSync(`${folder}node_modules/onnxruntime-node`)) {
-  console.error(`What is compared with is not installed: npm run --silent bench:predict -- --install`);
-  process.exit(1);
-}
-
-const layers = values.layers.split('-').map(Number);
-const batch = Number(values.batch);
-const [inputs = 0] = layers;
-const { normal, uniform } = seededRandom(1);
-const parameters = {
-  weights: layers
-    .slice(1)
-    .map((width, i) =>
-      new Float32Array(width * (layers[i] ?? 0)).map(() => normal() * Math.sqrt(2 / (layers[i] ?? 1))),
-    ),
-  biases: layers.slice(1).map((width) => new Float32Array(width).map(() => normal() * 0.1)),
-};
-const model = new Model({
-  network: { layers, activation: 'relu', loss: 'softmax-cross-entropy' },
-  dtype: 'float32',
-  ...parameters,
-});
-const contestants: readonly Contestant[] = [
-  ...ours(model),
-  await onnxruntimeNode(folder, model.toOnnx(), inputs),
-  await tensorflow(folder, layers, parameters),
-];
+const REFERENCE = 'onnxruntime-node';
 
 interface Timing {
   readonly name: string;
@@ -88,10 +52,117 @@ interface Timing {
   readonly ratio: number;
 }
 
-const REFERENCE = 'onnxruntime-node';
+interface Measured {
+  readonly rows: number;
+  readonly rounds: number;
+  /** Between what each says of the same rows and what the reference says. */
+  readonly difference: number;
+  readonly timings: readonly Timing[];
+}
 
-/** Largest difference between what each says of the same rows and what the reference says. */
-async function largestDifference(x: Float32Array): Promise<number> {
+interface Result extends Machine {
+  readonly layers: string;
+  readonly oneRow: Measured;
+  readonly batch: Measured;
+}
+
+const folder = fromRoot('bench/predict/');
+
+await program(OPTIONS, async ({ install: wanted, layers, batch, seconds, processes, out }) => {
+  if (wanted) install();
+  if (!existsSync(`${folder}node_modules/onnxruntime-node`)) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_FILE',
+      'What is compared with is not installed: npm run --silent bench:predict -- --install',
+    );
+  }
+  const outcome = await (processes === undefined
+    ? here(layers, batch, seconds)
+    : inProcesses(processes, ['--layers', layers.join('-'), '--batch', `${batch}`, '--seconds', `${seconds}`]));
+  if (out !== undefined) {
+    await mkdir(dirname(out), { recursive: true });
+    await keep(out, outcome.result);
+  }
+  return outcome;
+});
+// The threads of the others would keep the process alive.
+process.exit();
+
+function install(): void {
+  const { status } = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock'], {
+    cwd: folder,
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
+    stdio: ['ignore', 2, 2],
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+async function here(layers: readonly number[], batch: number, seconds: number) {
+  const [inputs = 0] = layers;
+  const { normal, uniform } = seededRandom(1);
+  const widths = layers.slice(1);
+  const parameters = {
+    weights: widths.map((width, i) => {
+      const fanIn = layers[i] ?? 1;
+      return new Float32Array(width * fanIn).map(() => normal() * Math.sqrt(2 / fanIn));
+    }),
+    biases: widths.map((width) => new Float32Array(width).map(() => normal() * 0.1)),
+  };
+  const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
+  const model = new Model({ network, dtype: 'float32', ...parameters });
+  const contestants = [
+    ...ours(model),
+    await onnxruntimeNode(folder, model.toOnnx(), inputs),
+    await tensorflow(folder, layers, parameters),
+  ];
+  const measured = (rows: number, kind: keyof typeof CALLS): Promise<Measured> => {
+    const x = new Float32Array(rows * inputs).map(() => uniform());
+    return compare(contestants, x, rows, kind, (seconds * 1000) / 2);
+  };
+  const result: Result = {
+    layers: layers.join('-'),
+    oneRow: await measured(1, 'one'),
+    batch: await measured(batch, 'many'),
+    ...machine(availableParallelism()),
+  };
+  model.close();
+  return { result, text: textOf(result) };
+}
+
+/** The same in fresh processes, and the largest ratio that each contestant of ours had in any. */
+async function inProcesses(count: number, args: readonly string[]) {
+  const runs: Result[] = [];
+  for (let i = 1; i <= count; i += 1) {
+    runs.push(await jsonOf<Result>('predict', args));
+    say(`${i}: ${ratios(runs.at(-1) as Result)}`);
+  }
+  const largest = (kind: 'oneRow' | 'batch') =>
+    Object.fromEntries(
+      (runs[0]?.[kind].timings ?? []).map(({ name }, i) => [
+        name,
+        Math.max(...runs.map((run) => run[kind].timings[i]?.ratio ?? Number.NaN)),
+      ]),
+    );
+  const { layers = '', ...rest } = runs[0] ?? {};
+  const result = {
+    ...rest,
+    layers,
+    processes: count,
+    largest: { oneRow: largest('oneRow'), batch: largest('batch') },
+    runs,
+  };
+  return { result, text: runs.map((run, i) => `${i + 1}: ${ratios(run)}`).join('\n') };
+}
+
+const ratios = ({ oneRow, batch }: Result): string =>
+  [oneRow, batch]
+    .map(
+      ({ rows, timings }) =>
+        `${rows} rows ${timings.map(({ name, ratio }) => `${name} ${ratio.toFixed(3)}`).join(', ')}`,
+    )
+    .join('; ');
+
+async function largestDifference(contestants: readonly Contestant[], x: Float32Array): Promise<number> {
   const reference = contestants.find(({ name }) => name === REFERENCE) as Contestant;
   const wanted = Float32Array.from(await reference.predict(x));
   let largest = 0;
@@ -103,16 +174,11 @@ async function largestDifference(x: Float32Array): Promise<number> {
 }
 
 /** Microseconds of each of so many calls. */
-async function turn(
-  { predict }: Contestant,
-  x: Float32Array,
-  warmUp: number,
-  calls: number,
-): Promise<readonly number[]> {
+async function turn({ predict }: Contestant, x: Float32Array, kind: keyof typeof CALLS): Promise<readonly number[]> {
   const end = performance.now() + TURN_MS;
-  for (let i = 0; i < warmUp && performance.now() < end; i += 1) await predict(x);
+  for (let i = 0; i < WARM_UP[kind] && performance.now() < end; i += 1) await predict(x);
   const times: number[] = [];
-  for (let i = 0; i < calls && (i === 0 || performance.now() < end); i += 1) {
+  for (let i = 0; i < CALLS[kind] && (i === 0 || performance.now() < end); i += 1) {
     const began = performance.now();
     await predict(x);
     times.push((performance.now() - began) * 1000);
@@ -121,25 +187,22 @@ async function turn(
 }
 
 async function compare(
+  contestants: readonly Contestant[],
+  x: Float32Array,
   rows: number,
-  kind: 'one' | 'many',
-): Promise<{
-  readonly rows: number;
-  readonly rounds: number;
-  readonly difference: number;
-  readonly timings: readonly Timing[];
-}> {
-  const x = new Float32Array(rows * inputs).map(() => uniform());
-  const difference = await largestDifference(x);
+  kind: keyof typeof CALLS,
+  milliseconds: number,
+): Promise<Measured> {
+  const difference = await largestDifference(contestants, x);
   if (!(difference <= TOLERANCE)) throw new Error(`The answers differ by ${difference}: nothing to compare`);
   const rounds = new Map<string, (readonly number[])[]>(contestants.map(({ name }) => [name, []]));
-  const end = performance.now() + (Number(values.seconds) * 1000) / 2;
+  const end = performance.now() + milliseconds;
   for (let round = 0; performance.now() < end; round += 1) {
     // Nobody always comes first.
     for (let i = 0; i < contestants.length; i += 1) {
       const contestant = contestants[(i + round) % contestants.length] as Contestant;
       await pause(PAUSE_MS);
-      rounds.get(contestant.name)?.push(await turn(contestant, x, WARM_UP[kind], CALLS[kind]));
+      rounds.get(contestant.name)?.push(await turn(contestant, x, kind));
     }
   }
   const medians = (name: string): readonly number[] => rounds.get(name)?.map(median) ?? [];
@@ -159,36 +222,21 @@ async function compare(
   return { rows, rounds: reference.length, difference, timings };
 }
 
-const result = {
-  layers: values.layers,
-  processor: cpus()[0]?.model ?? '',
-  cores: cpus().length,
-  node: process.version,
-  openblasCore: native.info().core,
-  oneRow: await compare(1, 'one'),
-  batch: await compare(batch, 'many'),
-};
-model.close();
-
-if (values.out !== undefined) {
-  await mkdir(dirname(values.out), { recursive: true });
-  await writeFile(values.out, `${JSON.stringify(result, undefined, 2)}\n`);
+function textOf({ layers, oneRow, batch, ...rest }: Result): string {
+  const blocks = [oneRow, batch].map(({ rows, rounds, difference, timings }) =>
+    [
+      `${rows === 1 ? 'one row' : `${rows} rows`}, ${rounds} rounds, answers equal to ${difference.toExponential(1)}`,
+      table(
+        ['', 'median, µs', 'p99, µs', 'rows/s', 'ratio'],
+        timings.map(({ name, version, medianUs, p99Us, rowsPerSecond, ratio }) => [
+          `${name} ${version}`,
+          medianUs.toFixed(1),
+          p99Us.toFixed(1),
+          rowsPerSecond.toFixed(0),
+          ratio.toFixed(3),
+        ]),
+      ),
+    ].join('\n'),
+  );
+  return [`${layers}, float32, Node ${rest.node}`, ...blocks, machineText(rest)].join('\n\n');
 }
-if (values.json) console.log(JSON.stringify(result));
-else {
-  console.log(`${values.layers}, float32, ${result.cores} cores (${result.processor}), Node ${result.node}`);
-  for (const { rows, rounds, difference, timings } of [result.oneRow, result.batch]) {
-    console.log(
-      `\n${rows === 1 ? 'one row' : `${rows} rows`}, ${rounds} rounds, answers equal to ${difference.toExponential(1)}`,
-    );
-    console.log(
-      `${''.padEnd(34)}${['median, µs', 'p99, µs', 'rows/s', 'ratio'].map((head) => head.padStart(12)).join('')}`,
-    );
-    for (const { name, version, medianUs, p99Us, rowsPerSecond, ratio } of timings) {
-      const cells = [medianUs.toFixed(1), p99Us.toFixed(1), rowsPerSecond.toFixed(0), ratio.toFixed(3)];
-      console.log(`${`${name} ${version}`.padEnd(34)}${cells.map((cell) => cell.padStart(12)).join('')}`);
-    }
-  }
-}
-// The threads of the others would keep the process alive.
-process.exit(0);

@@ -6,144 +6,124 @@
  *     npm run --silent bench:race -- --dataset mnist --target 0.98 --methods adam --tune [--out FILE]
  *
  * Every method has the best setting that `--tune` found for it on that data set: the fastest to the target of all in its
- * grid on MNIST (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up. `--settings FILE`
- * takes the settings from what `--tune --out FILE` wrote, and `--draw FILE … --svg FILE` draws what was tried.
+ * grid on MNIST (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up.
+ * `--settings FILE` takes the settings from what `--tune --out FILE` wrote, and `--draw FILE … --svg FILE` draws what was
+ * tried. bench:figures draws docs/sooner.svg from the runs of
+ *
+ *     npm run --silent bench:race -- --dataset mnist --target 0.98 --to-the-end --epochs 10 --seeds 1
+ *         --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-mnist.json
+ *     npm run --silent bench:race -- --dataset fashion-mnist --target 0.88 … --out bench/results/sooner-fashion-mnist.json
  */
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
-import { loadDataset } from 'dladmm';
-import { writeFileAtomic } from '#atomic-file';
-import { native } from '#native';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
-import { specificationOf } from './race/chart.js';
-import { type Run, race } from './race/run.js';
+import { DlAdmmError } from 'dladmm';
+import { draw } from './harness/figures.js';
+import { count, file, files, flag, layers, program, real, say, some, THREADS, text } from './harness/program.js';
+import { earlier, keep, machine } from './harness/results.js';
+import { classesOf } from './harness/samples.js';
+import { median } from './harness/statistics.js';
+import { specificationOf, type Tuning } from './race/chart.js';
+import { type Run, type RunLimits, race } from './race/run.js';
 import { BEST, GRIDS, type Setting, settingText } from './race/settings.js';
-import { median } from './statistics.js';
 
-const { values } = parseArgs({
-  options: {
-    dataset: { type: 'string', default: 'mnist' },
-    target: { type: 'string', default: '0.98' },
-    layers: { type: 'string', default: '784-1000-1000-10' },
-    methods: { type: 'string', default: 'adam,badm,sisa' },
-    seeds: { type: 'string', default: '3' },
-    epochs: { type: 'string', default: '30' },
-    threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
-    'data-dir': { type: 'string' },
-    tune: { type: 'boolean', default: false },
-    'to-the-end': { type: 'boolean', default: false },
-    settings: { type: 'string' },
-    draw: { type: 'string', multiple: true, default: [] },
-    svg: { type: 'string', default: 'race.svg' },
-    json: { type: 'boolean', default: false },
-    out: { type: 'string' },
-  },
-});
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-
-if (values.draw.length > 0) {
-  await draw(values.draw, values.svg);
-  process.exit(0);
-}
-
-const { dataset } = values;
-const target = Number(values.target);
-const epochs = Number(values.epochs);
-const dataDir = values['data-dir'];
-const set = await loadDataset(dataset, dataDir === undefined ? {} : { dataDir });
-if (set.task !== 'classification') throw new Error(`${set.name} is not a classification set`);
-const data = { x: set.train.x, labels: set.train.labels, test: set.test };
-const common = { layers: values.layers.split('-').map(Number), threads: Number(values.threads) };
-
-const tuned: Readonly<Record<string, { readonly best?: Setting }>> =
-  values.settings === undefined ? {} : JSON.parse(await readFile(values.settings, 'utf8'));
-
-const outcome: Record<string, unknown> = {
-  dataset,
-  target,
-  layers: values.layers,
-  threads: common.threads,
-  openblasCore: native.info().core,
+const OPTIONS = {
+  dataset: text('mnist'),
+  target: real(0.98),
+  layers: layers('784-1000-1000-10'),
+  methods: some(Object.keys(GRIDS), 'adam,badm,sisa'),
+  seeds: count(3),
+  epochs: count(30),
+  threads: THREADS,
+  dataDir: file,
+  tune: flag,
+  toTheEnd: flag,
+  settings: file,
+  draw: files,
+  svg: text('race.svg'),
+  out: file,
 };
-for (const method of values.methods.split(',')) {
-  outcome[method] = values.tune ? await tune(method) : await measure(method);
-  if (values.out !== undefined)
-    await writeFileAtomic(values.out, Buffer.from(`${JSON.stringify(outcome, undefined, 1)}\n`));
-}
-const adam = outcome.adam as Median | undefined;
-if (!values.tune && adam !== undefined) {
-  for (const method of values.methods.split(',')) {
-    const its = outcome[method] as Median;
-    outcome[method] = { ...its, ratio: its.seconds / adam.seconds };
-  }
-  const first = outcome[values.methods.split(',')[0] ?? ''] as { ratio: number };
-  outcome.ratio = first.ratio;
-}
-if (values.out !== undefined)
-  await writeFileAtomic(values.out, Buffer.from(`${JSON.stringify(outcome, undefined, 1)}\n`));
-if (values.json) console.log(JSON.stringify(outcome));
-else if (!values.tune) print();
 
 interface Median {
   readonly setting: string;
   readonly runs: readonly Run[];
-  /** Of those that reached the target; NaN where fewer than half did. */
+  /** Of those that reached the target; infinite where fewer than half did. */
   readonly seconds: number;
   readonly epochs: number;
+  /** Of adam's seconds. */
   readonly ratio?: number;
 }
 
-/** Draws the runs that some tunings tried. */
-async function draw(files: readonly string[], target: string): Promise<void> {
-  const found = await Promise.all(
-    files.map(async (file): Promise<Readonly<Record<string, unknown>>> => JSON.parse(await readFile(file, 'utf8'))),
-  );
-  const tried = Object.fromEntries(
-    found
-      .flatMap((outcome) => Object.entries(outcome))
-      .flatMap(([method, entry]) =>
-        typeof entry === 'object' && entry !== null && 'tried' in entry
-          ? [[method, entry.tried as readonly Run[]]]
-          : [],
-      ),
-  );
-  const charts = await loadCharts();
-  if (charts === undefined) throw new Error(HOW_TO_HAVE_CHARTS);
-  await writeFileAtomic(target, Buffer.from(await charts(specificationOf(String(found[0]?.dataset), tried))));
-  say(`wrote ${target}`);
-}
-
-async function measure(method: string): Promise<Median> {
-  const setting = tuned[method]?.best ?? BEST[dataset]?.[method];
-  if (setting === undefined) throw new Error(`${method} has no setting for ${dataset}: find one by --tune`);
-  const runs: Run[] = [];
-  for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
-    runs.push(await race(data, common, setting, seed, { target, epochs, toTheEnd: values['to-the-end'] }));
-    say(`${method} seed ${seed}: ${line(runs.at(-1) as Run)}`);
+await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir, out, toTheEnd, ...options }) => {
+  if (options.draw !== undefined) {
+    await drawTried(options.draw.split('\n'), options.svg);
+    return undefined;
   }
-  const reached = (what: (run: Run) => number | undefined): number =>
-    median(runs.map((run) => what(run) ?? Number.POSITIVE_INFINITY));
-  return {
-    setting: settingText(setting),
-    runs,
-    seconds: reached((run) => run.seconds),
-    epochs: reached((run) => run.epochs),
+  const set = await classesOf(dataset, dataDir);
+  const data = { x: set.train.x, labels: set.train.labels, test: set.test };
+  const common = { layers: options.layers, threads: options.threads };
+  const tuned = options.settings === undefined ? undefined : await earlier<Tuning>(options.settings);
+  const run = (setting: Setting, seed: number, limits: Partial<RunLimits>): Promise<Run> =>
+    race(data, common, setting, seed, { target, epochs, ...limits });
+
+  const measure = async (method: string): Promise<Median> => {
+    const setting = (tuned?.[method] as Tuned | undefined)?.best ?? BEST[dataset]?.[method];
+    if (!setting) {
+      throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${method} has no setting for ${dataset}: find one by --tune`);
+    }
+    const runs: Run[] = [];
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      runs.push(await run(setting, seed, { toTheEnd }));
+      say(`${method} seed ${seed}: ${line(runs.at(-1) as Run)}`);
+    }
+    const reached = (what: 'seconds' | 'epochs'): number =>
+      median(runs.map((each) => each[what] ?? Number.POSITIVE_INFINITY));
+    return { setting: settingText(setting), runs, seconds: reached('seconds'), epochs: reached('epochs') };
   };
+
+  const tune = async (method: string): Promise<Tuned> => {
+    const tried: Run[] = [];
+    let best: Run | undefined;
+    for (const setting of GRIDS[method] ?? []) {
+      const its = await run(setting, 1, best?.seconds === undefined ? {} : { seconds: 1.1 * best.seconds });
+      tried.push(its);
+      say(`${method} ${settingText(setting)}: ${line(its)}`);
+      if ((its.seconds ?? Number.POSITIVE_INFINITY) < (best?.seconds ?? Number.POSITIVE_INFINITY)) best = its;
+    }
+    if (best !== undefined) say(`${method}: best ${settingText(best.setting)}`);
+    return { best: best?.setting ?? null, tried };
+  };
+
+  const head = { dataset, target, layers: options.layers.join('-'), ...machine(options.threads) };
+  const found: Record<string, Median | Tuned> = {};
+  for (const method of methods) {
+    found[method] = options.tune ? await tune(method) : await measure(method);
+    if (out !== undefined) await keep(out, { ...head, ...found });
+  }
+  if (options.tune) return { result: { ...head, ...found }, text: '' };
+  const raced = withRatios(found as Readonly<Record<string, Median>>);
+  const result = { ...head, ...raced, ratio: raced[methods[0] ?? '']?.ratio };
+  if (out !== undefined) await keep(out, result);
+  return {
+    result,
+    text: [`${dataset}, ${head.layers}, target ${target}`, ...Object.entries(raced).map(row)].join('\n'),
+  };
+});
+
+interface Tuned {
+  readonly best: Setting | null;
+  readonly tried: readonly Run[];
 }
 
-async function tune(method: string): Promise<{ readonly best: Setting | null; readonly tried: readonly Run[] }> {
-  const tried: Run[] = [];
-  let best: Run | undefined;
-  for (const setting of GRIDS[method] ?? []) {
-    const limit = { target, epochs, ...(best?.seconds !== undefined && { seconds: 1.1 * best.seconds }) };
-    const run = await race(data, common, setting, 1, limit);
-    tried.push(run);
-    say(`${method} ${settingText(setting)}: ${line(run)}`);
-    if ((run.seconds ?? Number.POSITIVE_INFINITY) < (best?.seconds ?? Number.POSITIVE_INFINITY)) best = run;
-  }
-  if (best !== undefined) say(`${method}: best ${settingText(best.setting)}`);
-  return { best: best?.setting ?? null, tried };
+function withRatios(raced: Readonly<Record<string, Median>>): Readonly<Record<string, Median>> {
+  const { adam } = raced;
+  if (adam === undefined) return raced;
+  return Object.fromEntries(
+    Object.entries(raced).map(([method, its]) => [method, { ...its, ratio: its.seconds / adam.seconds }]),
+  );
+}
+
+/** Draws the runs that some tunings tried. */
+async function drawTried(names: readonly string[], target: string): Promise<void> {
+  const found = await Promise.all(names.map((name) => earlier<Tuning>(name)));
+  await draw(target, specificationOf(found.filter((tuning) => tuning !== undefined)));
 }
 
 function line({ accuracies, seconds, epochs: needed }: Run): string {
@@ -151,12 +131,8 @@ function line({ accuracies, seconds, epochs: needed }: Run): string {
   return seconds === undefined ? `not reached: ${curve}` : `${seconds.toFixed(1)} s, ${needed} epochs: ${curve}`;
 }
 
-function print(): void {
-  console.log(`${dataset}, ${values.layers}, target ${target}`);
-  for (const method of values.methods.split(',')) {
-    const { setting, runs, seconds, epochs: needed, ratio } = outcome[method] as Median;
-    const each = runs.map((run) => run.seconds?.toFixed(1) ?? '–').join(', ');
-    const times = ratio === undefined ? '' : `, ${ratio.toFixed(2)} of adam's`;
-    console.log(`${method.padEnd(16)} ${seconds.toFixed(1)} s, ${needed} epochs (${each} s)${times}   ${setting}`);
-  }
+function row([method, { setting, runs, seconds, epochs, ratio }]: [string, Median]): string {
+  const each = runs.map((run) => run.seconds?.toFixed(1) ?? '–').join(', ');
+  const times = ratio === undefined ? '' : `, ${ratio.toFixed(2)} of adam's`;
+  return `${method.padEnd(16)} ${seconds.toFixed(1)} s, ${epochs} epochs (${each} s)${times}   ${setting}`;
 }

@@ -5,79 +5,69 @@
  *     npm run --silent bench:sweep -- [--graph coauthor-physics] [--hidden 128] [--train-per-class 20] [--dtype float32]
  *                                     [--threads N] [--rounds 30] [--data-dir FOLDER] [--json]
  */
-import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
-import { GraphState, graphSweep, loadGraph, splitGraph } from 'dladmm';
-import { native } from '#native';
-import { seededRandom } from './random.js';
-import { median } from './statistics.js';
+import { GraphState, graphSweep, splitGraph } from 'dladmm';
+import { peakRssBytes } from './harness/child.js';
+import { count, DTYPE, file, layers as layersOption, program, THREADS, text as textOption } from './harness/program.js';
+import { machine, machineText } from './harness/results.js';
+import { graphOf, uniform } from './harness/samples.js';
+import { median } from './harness/statistics.js';
+import { gigabytes, pairs } from './harness/table.js';
 
-const { values } = parseArgs({
-  options: {
-    graph: { type: 'string', default: 'coauthor-physics' },
-    hidden: { type: 'string', default: '128' },
-    'train-per-class': { type: 'string', default: '20' },
-    dtype: { type: 'string', default: 'float32' },
-    threads: { type: 'string', default: String(availableParallelism()) },
-    rounds: { type: 'string', default: '30' },
-    'data-dir': { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const threads = Number(values.threads);
-const rounds = Number(values.rounds);
-const dtype = values.dtype === 'float64' ? 'float64' : 'float32';
-const dataDir = values['data-dir'];
-const graph = await loadGraph(values.graph, dataDir === undefined ? {} : { dataDir });
-const layers = [graph.features.columns, ...values.hidden.split('-').map(Number), graph.classes.length];
-const split = splitGraph(graph, 1, { trainPerClass: Number(values['train-per-class']) });
-const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
-const state = await GraphState.create(
-  { network, dtype, threads, outputWeights: 'cholesky' },
-  { ...graph, trainIndex: split.trainIndex },
-);
-const { uniform } = seededRandom(1);
-for (const [i, outputs] of layers.slice(1).entries()) {
-  const inputs = layers[i] ?? 0;
-  const reach = Math.sqrt(6 / (inputs + outputs));
-  await state.write(
-    'W',
-    i + 1,
-    Float64Array.from({ length: inputs * outputs }, () => reach * (2 * uniform() - 1)),
-  );
-}
-await state.start();
-const updates = [...graphSweep(layers.length - 1)];
-const l2 = layers.slice(1).map(() => 0.1);
-const penalties = { nu: 1, rho: 1, theta0: 1e-3, tau0: 1e-3, growth: 2, search: 'exact', l2 } as const;
-const seconds: number[] = [];
-const floors: number[] = [];
-for (let round = 0; round < rounds; round += 1) {
-  seconds.push((await state.run(updates, penalties)).seconds);
-  floors.push(await state.productSeconds(updates, 1));
-}
-const result = {
-  graph: values.graph,
-  layers,
-  nodesOfLayers: state.nodeCounts,
-  dtype,
-  threads,
-  secondsPerIteration: median(seconds),
-  floorSeconds: median(floors),
-  ratio: median(seconds) / median(floors),
-  peakRssBytes: process.resourceUsage().maxRSS * 1024,
-  openblasCore: native.info().core,
+const OPTIONS = {
+  graph: textOption('coauthor-physics'),
+  hidden: layersOption('128'),
+  trainPerClass: count(20),
+  dtype: DTYPE,
+  threads: THREADS,
+  rounds: count(30),
+  dataDir: file,
 };
-state.close();
-if (values.json) {
-  console.log(JSON.stringify(result));
-} else {
-  console.log(
-    `${values.graph}: ${layers.join('-')}, ${dtype}, ${threads} threads, OpenBLAS kernel ${result.openblasCore}`,
+
+await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threads, rounds, dataDir }) => {
+  const graph = await graphOf(name, dataDir);
+  const layers = [graph.features.columns, ...hidden, graph.classes.length];
+  const { trainIndex } = splitGraph(graph, 1, { trainPerClass });
+  const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
+  const state = await GraphState.create(
+    { network, dtype, threads, outputWeights: 'cholesky' },
+    { ...graph, trainIndex },
   );
-  console.log(`nodes of layers 0 … ${layers.length - 1}: ${state.nodeCounts.join(', ')}\n`);
-  console.log(`iteration    ${(result.secondsPerIteration * 1e3).toFixed(2)} ms`);
-  console.log(`floor        ${(result.floorSeconds * 1e3).toFixed(2)} ms`);
-  console.log(`ratio        ${result.ratio.toFixed(3)}`);
-  console.log(`peak memory  ${(result.peakRssBytes / 1e9).toFixed(2)} GB`);
-}
+  for (const [i, outputs] of layers.slice(1).entries()) {
+    const inputs = layers[i] ?? 0;
+    await state.write('W', i + 1, uniform(inputs * outputs, 'float64', Math.sqrt(6 / (inputs + outputs))));
+  }
+  await state.start();
+  const updates = [...graphSweep(layers.length - 1)];
+  const l2 = layers.slice(1).map(() => 0.1);
+  const penalties = { nu: 1, rho: 1, theta0: 1e-3, tau0: 1e-3, growth: 2, search: 'exact', l2 } as const;
+  const seconds: number[] = [];
+  const floors: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    seconds.push((await state.run(updates, penalties)).seconds);
+    floors.push(await state.productSeconds(updates, 1));
+  }
+  const result = {
+    graph: name,
+    layers,
+    nodesOfLayers: state.nodeCounts,
+    dtype,
+    secondsPerIteration: median(seconds),
+    floorSeconds: median(floors),
+    ratio: median(seconds) / median(floors),
+    peakRssBytes: peakRssBytes(),
+    ...machine(threads),
+  };
+  state.close();
+  const text = [
+    `${name}: ${layers.join('-')}, ${dtype}`,
+    `nodes of layers 0 … ${layers.length - 1}: ${result.nodesOfLayers.join(', ')}\n`,
+    pairs({
+      iteration: `${(result.secondsPerIteration * 1e3).toFixed(2)} ms`,
+      floor: `${(result.floorSeconds * 1e3).toFixed(2)} ms`,
+      ratio: result.ratio.toFixed(3),
+      'peak memory': gigabytes(result.peakRssBytes),
+    }),
+    machineText(result),
+  ].join('\n');
+  return { result, text };
+});

@@ -15,121 +15,73 @@
  * which `--tune` finds: one seed, the lowest loss of any epoch on the last tenth of the training samples, which are held
  * out for that; the test set has no part in it.
  */
-import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { DlAdmmError } from 'dladmm';
-import { checkWritable, writeFileAtomic } from '#atomic-file';
-import { native } from '#native';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './draw.js';
+import { draw } from './harness/figures.js';
+import { choice, count, file, flag, maybe, program, say, some, THREADS, text } from './harness/program.js';
+import { checkWritable, earlier, fromRoot, keep, machine, resultFile, write } from './harness/results.js';
 import { type Setting, settingText } from './race/settings.js';
 import { autoencoder, shown as shownImages } from './tasks/autoencoder.js';
 import { specificationOf } from './tasks/chart.js';
 import { language } from './tasks/language.js';
-import { countOf, methodsOf, taskOf } from './tasks/options.js';
-import { type PictureRow, pictureOf } from './tasks/picture.js';
+import { type PictureRow, pictureOf, rowOf } from './tasks/picture.js';
 import { bestOf, type MethodResult, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
-import { run, type TaskPoint } from './tasks/run.js';
-import { BEST, GRIDS, TASKS } from './tasks/settings.js';
+import { type RunOptions, run, type TaskPoint } from './tasks/run.js';
+import { BEST, GRIDS, METHODS, TASKS } from './tasks/settings.js';
 import { firstOf, heldOut, type Task } from './tasks/task.js';
 
-const { values } = parseArgs({
-  options: {
-    task: { type: 'string', default: 'autoencoder' },
-    methods: { type: 'string', default: 'adam,badm,sisa' },
-    epochs: { type: 'string' },
-    samples: { type: 'string' },
-    seeds: { type: 'string', default: '3' },
-    dataset: { type: 'string', default: 'fashion-mnist' },
-    threads: { type: 'string', default: String(Math.min(availableParallelism(), 64)) },
-    'data-dir': { type: 'string' },
-    tune: { type: 'boolean', default: false },
-    out: { type: 'string' },
-    svg: { type: 'string' },
-    picture: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
-const fromRoot = (path: string): string => fileURLToPath(new URL(path, new URL('../../', import.meta.url)));
+const OPTIONS = {
+  task: choice(TASKS, 'autoencoder'),
+  methods: some(METHODS),
+  epochs: maybe(count(1)),
+  samples: maybe(count(1)),
+  seeds: count(3),
+  dataset: text('fashion-mnist'),
+  threads: THREADS,
+  dataDir: file,
+  tune: flag,
+  out: file,
+  svg: file,
+  picture: file,
+};
 
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof DlAdmmError)) throw error;
-  say(error.message);
-  process.exitCode = 1;
-}
+type Common = Omit<RunOptions, 'seed'>;
 
-async function main(): Promise<void> {
-  const name = taskOf(values.task);
-  const methods = methodsOf(values.methods, name);
-  const epochs = countOf(values.epochs ?? (values.tune ? '5' : '20'), '--epochs');
-  const samples = countOf(values.samples ?? (values.tune ? '20000' : '1000000000'), '--samples');
-  const seeds = countOf(values.seeds, '--seeds');
-  const options = { epochs, threads: countOf(values.threads, '--threads') };
-  const whole = name === 'language' ? await language() : await autoencoder(values.dataset, values['data-dir']);
-  const task = { ...whole, train: firstOf(whole.train, samples) };
-  if (values.tune) return tune(task, methods, options);
-  await measure(task, methods, seeds, options);
-}
-
-interface Common {
-  readonly epochs: number;
-  readonly threads: number;
-}
-
-async function measure(task: Task, methods: readonly string[], seeds: number, options: Common): Promise<void> {
-  const out = values.out ?? fromRoot(`bench/results/tasks-${task.name}.json`);
-  const svg = values.svg ?? fromRoot('docs/tasks.svg');
-  const picture = values.picture ?? fromRoot('docs/reconstructions.svg');
-  for (const file of [out, svg, ...(task.name === 'autoencoder' ? [picture] : [])]) await checkWritable(file);
-  const originals = shownImages(task.test);
-  const rows: PictureRow[] = [{ name: 'test images', images: originals.data }];
-  let done: readonly MethodResult[] = [];
-  for (const method of methods) {
-    const before = done;
-    const setting = BEST[task.name][method] as Setting;
-    let result: MethodResult = { method, setting: settingText(setting), runs: [] };
-    for (let seed = 1; seed <= seeds; seed += 1) {
-      const each = (point: TaskPoint): void => say(`${method} seed ${seed}  ${line(point)}`);
-      const { run: its, shown } = await run(task, setting, { ...options, seed }, each, seed === 1);
-      result = { ...result, runs: [...result.runs, its], ...(shown.text !== undefined && { text: shown.text }) };
-      if (shown.images !== undefined) rows.push({ name: method, images: shown.images });
-      done = [...before, result];
-      await write(out, `${JSON.stringify(resultOf(task, done, options), undefined, 1)}\n`);
+await program(
+  OPTIONS,
+  async ({ task: name, methods, dataset, dataDir, threads, tune: tunes, seeds, json, ...given }) => {
+    const { epochs = tunes ? 5 : 20, samples = tunes ? 20_000 : Number.POSITIVE_INFINITY } = given;
+    const whole = name === 'language' ? await language() : await autoencoder(dataset, dataDir);
+    const task = { ...whole, train: firstOf(whole.train, samples) };
+    if (tunes) {
+      for (const method of methods) await tune(task, method, { epochs, threads }, json);
+      return undefined;
     }
-  }
-  const result = resultOf(task, done, options);
-  console.log(values.json ? JSON.stringify(summaryOf(result)) : tableOf(result));
-  say(`wrote ${out}`);
-  if (task.name === 'autoencoder') {
-    await write(picture, pictureOf(rows, Math.sqrt(originals.columns)));
-    say(`wrote ${picture}`);
-  }
-  const charts = await loadCharts();
-  if (charts === undefined) return say(HOW_TO_HAVE_CHARTS);
-  await write(svg, await charts(specificationOf(await beside(result, out))));
-  say(`wrote ${svg}`);
-}
+    const {
+      out = resultFile(`tasks-${name}`),
+      svg = fromRoot('docs/tasks.svg'),
+      picture = fromRoot('docs/reconstructions.svg'),
+    } = given;
+    for (const each of [out, svg, ...(name === 'autoencoder' ? [picture] : [])]) await checkWritable(each);
+    const result = await measure(task, methods, seeds, { epochs, threads }, out);
+    say(`wrote ${out}`);
+    if (result.pictures !== undefined) {
+      await write(picture, pictureOf(result.pictures));
+      say(`wrote ${picture}`);
+    }
+    await draw(svg, specificationOf(await beside(result, out)));
+    return { result: summaryOf(result), text: tableOf(result) };
+  },
+);
 
-/** A result and those of the other tasks in its folder, in the order of the tasks. */
-async function beside(result: TaskResult, out: string): Promise<readonly TaskResult[]> {
-  const all = await Promise.all(
-    TASKS.map(async (name): Promise<readonly TaskResult[]> => {
-      if (name === result.task) return [result];
-      const text = await readFile(join(dirname(out), `tasks-${name}.json`), 'utf8').catch(() => undefined);
-      return text === undefined ? [] : [JSON.parse(text) as TaskResult];
-    }),
-  );
-  return all.flat();
-}
-
-function resultOf(task: Task, methods: readonly MethodResult[], { epochs, threads }: Common): TaskResult {
+async function measure(
+  task: Task,
+  methods: readonly string[],
+  seeds: number,
+  options: Common,
+  out: string,
+): Promise<TaskResult> {
   const { name, title, data, layers, unit, reference, train, test } = task;
-  return {
+  const head = {
     task: name,
     title,
     data,
@@ -138,37 +90,60 @@ function resultOf(task: Task, methods: readonly MethodResult[], { epochs, thread
     ...(reference && { reference }),
     samples: train.x.rows,
     testSamples: test.x.rows,
-    epochs,
-    threads,
-    openblasCore: native.info().core,
-    methods,
+    epochs: options.epochs,
+    ...machine(options.threads),
   };
+  const originals = shownImages(test);
+  const side = Math.sqrt(originals.columns);
+  const pictures: PictureRow[] = [];
+  let done: readonly MethodResult[] = [];
+  for (const method of methods) {
+    const before = done;
+    const setting = BEST[name][method] as Setting;
+    let result: MethodResult = { method, setting: settingText(setting), runs: [] };
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      const each = (point: TaskPoint): void => say(`${method} seed ${seed}  ${line(point)}`);
+      const { run: its, shown } = await run(task, setting, { ...options, seed }, each, seed === 1);
+      result = { ...result, runs: [...result.runs, its], ...(shown.text !== undefined && { text: shown.text }) };
+      if (shown.images !== undefined) {
+        if (pictures.length === 0) pictures.push(rowOf('test images', originals.data, side));
+        pictures.push(rowOf(method, shown.images, side));
+      }
+      done = [...before, result];
+      await keep(out, { ...head, methods: done, ...(pictures.length > 0 && { pictures }) });
+    }
+  }
+  return { ...head, methods: done, ...(pictures.length > 0 && { pictures }) };
 }
 
-async function tune(task: Task, methods: readonly string[], options: Common): Promise<void> {
+/** A result and those of the other tasks in its folder, in the order of the tasks. */
+async function beside(result: TaskResult, out: string): Promise<readonly TaskResult[]> {
+  const all = await Promise.all(
+    TASKS.map((name) =>
+      name === result.task ? result : earlier<TaskResult>(join(dirname(out), `tasks-${name}.json`)),
+    ),
+  );
+  return all.filter((each) => each !== undefined);
+}
+
+async function tune(task: Task, method: string, options: Common, json: boolean): Promise<void> {
   const parts = { ...task, ...heldOut(task.train) };
-  for (const method of methods) {
-    const tried: { readonly setting: string; readonly loss: number }[] = [];
-    for (const setting of GRIDS[task.name][method] ?? []) {
-      const { run: its } = await run(parts, setting, { ...options, seed: 1 }, () => undefined);
-      const loss = (its.status === 'completed' && bestOf(its.points)?.testLoss) || Number.POSITIVE_INFINITY;
-      tried.push({ setting: settingText(setting), loss });
-      say(`${method} ${settingText(setting)}: ${Number.isFinite(loss) ? loss.toFixed(4) : its.status}`);
-    }
-    const best = tried.reduce((low, other) => (other.loss < low.loss ? other : low));
-    console.log(
-      values.json
-        ? JSON.stringify({ task: task.name, method, best, tried })
-        : `${method.padEnd(10)} ${best.loss.toFixed(4)} ${task.unit}   ${best.setting}`,
-    );
+  const tried: { readonly setting: string; readonly loss: number }[] = [];
+  for (const setting of GRIDS[task.name][method] ?? []) {
+    const { run: its } = await run(parts, setting, { ...options, seed: 1 }, () => undefined);
+    const loss = (its.status === 'completed' && bestOf(its.points)?.testLoss) || Number.POSITIVE_INFINITY;
+    tried.push({ setting: settingText(setting), loss });
+    say(`${method} ${settingText(setting)}: ${Number.isFinite(loss) ? loss.toFixed(4) : its.status}`);
   }
+  const best = tried.reduce((low, other) => (other.loss < low.loss ? other : low));
+  console.log(
+    json
+      ? JSON.stringify({ task: task.name, method, best, tried })
+      : `${method.padEnd(10)} ${best.loss.toFixed(4)} ${task.unit}   ${best.setting}`,
+  );
 }
 
 function line({ epoch, testLoss, testAccuracy, seconds }: TaskPoint): string {
   const accuracy = testAccuracy === undefined ? '' : `  ${testAccuracy.toFixed(4)}`;
   return `${epoch}  ${testLoss.toFixed(4)}${accuracy}  ${seconds.toFixed(1)} s`;
-}
-
-function write(file: string, text: string): Promise<void> {
-  return writeFileAtomic(file, new TextEncoder().encode(text));
 }

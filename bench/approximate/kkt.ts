@@ -1,6 +1,9 @@
 /** How the KKT residual falls: on a run like the golden case B3, and with penalties as the convergence theorem asks. */
 import { type SigmoidOptions, train } from 'dladmm';
-import type { TopLevelSpec } from 'vega-lite';
+import { coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
+import { follow } from '../harness/samples.js';
+import { linearRegression } from '../harness/statistics.js';
+import { table } from '../harness/table.js';
 import { isKept } from './trial.js';
 
 const COUNT = 200;
@@ -45,20 +48,16 @@ export async function measureKkt(iterations: number, threads: number): Promise<r
     let later = 0;
     let rises = 0;
     let before = Number.POSITIVE_INFINITY;
-    for await (const { iteration, kkt, lagrangian } of training) {
+    const { model } = await follow(training, ({ iteration, kkt, lagrangian }) => {
       all += kkt;
       if (iteration > 10) later += kkt;
       if (lagrangian > before + 1e-12 * Math.abs(before)) rises += 1;
       before = lagrangian;
-      if (!isKept(iteration)) continue;
-      points.push({
-        iteration,
-        kkt,
-        mean: all / iteration,
-        later: iteration > 10 ? later / (iteration - 10) : null,
-      });
-    }
-    training.result.model.close();
+      if (!isKept(iteration)) return;
+      const mean = all / iteration;
+      points.push({ iteration, kkt, mean, later: iteration > 10 ? later / (iteration - 10) : null });
+    });
+    model.close();
     const fitted = points.filter(({ iteration }) => iteration >= 20);
     results.push({
       name,
@@ -73,63 +72,47 @@ export async function measureKkt(iterations: number, threads: number): Promise<r
 }
 
 /** Of log y on log x. */
-export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
-  const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
-  const mean = (of: 0 | 1): number => logs.reduce((sum, point) => sum + point[of], 0) / logs.length;
-  const [mx, my] = [mean(0), mean(1)];
-  const above = logs.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0);
-  return above / logs.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
-}
+export const slopeOf = (points: readonly (readonly [x: number, y: number])[]): number =>
+  linearRegression(points.map((point) => point.map(Math.log))).m;
 
-export function kktTable(results: readonly KktResult[]): string {
-  return results
-    .flatMap(({ name, layers, points, slope, laterSlope, rises }) => [
-      `${name}, ${layers}`,
-      'iteration  KKT residual  running mean  from the 11th on',
-      ...points
-        .filter(({ iteration }) => [1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].includes(iteration))
-        .map(
-          ({ iteration, kkt, mean, later }) =>
-            `${String(iteration).padEnd(10)} ${kkt.toExponential(2).padEnd(13)} ${mean.toExponential(2).padEnd(13)} ${later?.toExponential(2) ?? ''}`,
-        ),
-      `slope of the running mean ${slope.toFixed(3)}, from the 11th on ${laterSlope.toFixed(3)}; ` +
-        `the augmented Lagrangian rose in ${rises} iterations`,
-      '',
-    ])
-    .join('\n')
-    .trimEnd();
-}
+const SHOWN = [1, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+
+export const kktTable = (results: readonly KktResult[]): string =>
+  results
+    .map(({ name, layers, points, slope, laterSlope, rises }) => {
+      const rows = points
+        .filter(({ iteration }) => SHOWN.includes(iteration))
+        .map(({ iteration, kkt, mean, later }) => [
+          String(iteration),
+          ...[kkt, mean, later].map((value) => value?.toExponential(2) ?? ''),
+        ]);
+      return [
+        `${name}, ${layers}`,
+        table(['iteration', 'KKT residual', 'running mean', 'from the 11th on'], rows),
+        `slope of the running mean ${slope.toFixed(3)}, from the 11th on ${laterSlope.toFixed(3)}; ` +
+          `the augmented Lagrangian rose in ${rises} iterations`,
+      ].join('\n');
+    })
+    .join('\n\n');
+
+const LINES = ['KKT residual', 'running mean', 'from the 11th on', 'falls as 1/K'];
 
 /** A panel a case, with a line of slope −1 below its running mean. */
-export function kktSpecification(results: readonly KktResult[]): TopLevelSpec {
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
+export const kktSpecification = (results: readonly KktResult[]): TopLevelSpec =>
+  figure({
     hconcat: results.map(({ name, points }) => {
       const first = points[0]?.mean ?? Number.NaN;
-      const values = points.flatMap(({ iteration, kkt, mean, later }) => [
-        { iteration, line: 'KKT residual', value: kkt },
-        { iteration, line: 'running mean', value: mean },
-        ...(later === null ? [] : [{ iteration, line: 'from the 11th on', value: later }]),
-        { iteration, line: 'falls as 1/K', value: first / (10 * iteration) },
-      ]);
-      return {
-        width: 300,
-        height: 220,
+      return lines({
+        size: [300, 220],
         title: name,
-        data: { values },
-        mark: { type: 'line', strokeWidth: 1.5 },
-        encoding: {
-          x: { field: 'iteration', type: 'quantitative', scale: { type: 'log' } },
-          y: { field: 'value', type: 'quantitative', scale: { type: 'log' }, title: null, axis: { format: '.0e' } },
-          color: {
-            field: 'line',
-            type: 'nominal',
-            title: null,
-            sort: ['KKT residual', 'running mean', 'from the 11th on', 'falls as 1/K'],
-          },
-        },
-      } as const;
+        values: points.flatMap(({ iteration, kkt, mean, later }) =>
+          [kkt, mean, later, first / (10 * iteration)].flatMap((value, i) =>
+            value === null ? [] : [{ iteration, line: LINES[i], value }],
+          ),
+        ),
+        x: logAlong('iteration', { axis: { format: '~s' } }),
+        y: logAlong('value', { title: null }),
+        color: coloured('line', { sort: LINES }),
+      });
     }),
-  };
-}
+  });

@@ -12,6 +12,9 @@ import {
   V,
   W,
 } from 'dladmm';
+import { say } from '../harness/program.js';
+import { mean } from '../harness/statistics.js';
+import { table } from '../harness/table.js';
 import { frozen, layersOf, type Settings } from './methods.js';
 import type { Task } from './tasks.js';
 
@@ -45,12 +48,7 @@ export interface LayersResult {
   readonly featuresMoved: readonly number[];
 }
 
-export async function measureLayers(
-  task: Task,
-  trials: number,
-  settings: Settings,
-  say: (text: string) => void,
-): Promise<readonly LayersResult[]> {
+export async function measureLayers(task: Task, trials: number, settings: Settings): Promise<readonly LayersResult[]> {
   const results: LayersResult[] = [];
   for (const gain of GAINS) {
     const errors: { variant: Variant; each: number[] }[] = VARIANTS.map((variant) => ({ variant, each: [] }));
@@ -93,7 +91,7 @@ export async function measureLayers(
       gain,
       epochs: settings.epochs,
       trials,
-      errors: errors.map(({ variant, each }) => ({ variant, mean: average(each), best: Math.min(...each) })),
+      errors: errors.map(({ variant, each }) => ({ variant, mean: mean(each), best: Math.min(...each) })),
       moved: byLayer(moved),
       featuresMoved: byLayer(featuresMoved),
     });
@@ -143,10 +141,8 @@ async function ridge(data: Data, { layers, threads = 1 }: SigmoidOptions, start:
   }
 }
 
-const average = (list: readonly number[]): number => list.reduce((sum, value) => sum + value, 0) / list.length;
-
 const byLayer = (lists: readonly (readonly number[])[]): readonly number[] =>
-  (lists[0] ?? []).map((_, l) => average(lists.map((list) => list[l] ?? Number.NaN)));
+  (lists[0] ?? []).map((_, l) => mean(lists.map((list) => list[l] ?? Number.NaN)));
 
 /** σ(V_{l−1} W_lᵀ + b_l) of the hidden layers, by plain loops. */
 function features({ x }: Data, { weights, biases }: Start): readonly Float64Array[] {
@@ -169,15 +165,11 @@ function features({ x }: Data, { weights, biases }: Start): readonly Float64Arra
 }
 
 function change(now: ArrayLike<number>, before: ArrayLike<number> | undefined): number {
-  let moved = 0;
-  let length = 0;
-  for (let i = 0; i < now.length; i += 1) {
-    const old = before?.[i] ?? Number.NaN;
-    moved += ((now[i] ?? Number.NaN) - old) ** 2;
-    length += old ** 2;
-  }
-  return Math.sqrt(moved / length);
+  const old = Array.from(before ?? []);
+  return Math.sqrt(squares(Array.from(now, (value, i) => value - (old[i] ?? Number.NaN))) / squares(old));
 }
+
+const squares = (list: readonly number[]): number => list.reduce((sum, value) => sum + value * value, 0);
 
 /** A row for each task and gain: the mean error of each variant, and how far each W_l and each layer's features went. */
 export function layerTable(results: readonly LayersResult[]): string {
@@ -185,18 +177,9 @@ export function layerTable(results: readonly LayersResult[]): string {
   const cells = results.map(({ task, gain, errors, moved, featuresMoved }) => [
     task,
     String(gain),
-    ...errors.map(({ mean }) => mean.toExponential(1)),
+    ...errors.map((error) => error.mean.toExponential(1)),
     shares(moved),
     shares(featuresMoved),
   ]);
-  const head = ['task', 'gain', ...VARIANTS, '‖ΔW_l‖/‖W_l‖, l = 1 … N', 'of the features'];
-  const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)));
-  return [head, ...cells]
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return table(['task', 'gain', ...VARIANTS, '‖ΔW_l‖/‖W_l‖, l = 1 … N', 'of the features'], cells);
 }

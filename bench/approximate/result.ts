@@ -1,3 +1,5 @@
+import type { Machine } from '../harness/results.js';
+import { mean as meanOf, standardDeviation } from '../harness/statistics.js';
 import { METHODS, type Method } from './methods.js';
 import type { Trial } from './trial.js';
 
@@ -8,13 +10,11 @@ export interface MethodResult {
 }
 
 /** A task as `bench/results` keeps it. */
-export interface TaskResult {
+export interface TaskResult extends Machine {
   readonly task: string;
   readonly definition: string;
   readonly judged: 'train' | 'test';
   readonly points: number;
-  readonly threads: number;
-  readonly openblasCore: string;
   readonly methods: readonly MethodResult[];
 }
 
@@ -37,13 +37,11 @@ export interface Summary {
   readonly published?: number;
 }
 
-const average = (list: readonly number[]): number => list.reduce((sum, value) => sum + value, 0) / list.length;
-
 /** Mean, best and standard deviation (1/N form) of the smallest errors. */
 export function summaryOf(task: string, { method, layers, trials }: MethodResult, published?: number): Summary {
   const errors = trials.flatMap(({ error }) => error ?? []);
-  const mean = average(errors);
-  const none = errors.length === 0;
+  const of = (statistic: (values: readonly number[]) => number): number | null =>
+    errors.length === 0 ? null : statistic(errors);
   const diverged: Record<string, number> = {};
   for (const rate of trials.flatMap((trial) => trial.diverged ?? [])) diverged[rate] = (diverged[rate] ?? 0) + 1;
   return {
@@ -52,10 +50,10 @@ export function summaryOf(task: string, { method, layers, trials }: MethodResult
     layers,
     epochs: Math.max(0, ...trials.map(({ epochs }) => epochs)),
     trials: trials.length,
-    mean: none ? null : mean,
-    best: none ? null : Math.min(...errors),
-    deviation: none ? null : Math.sqrt(average(errors.map((error) => (error - mean) ** 2))),
-    seconds: average(trials.map(({ seconds }) => seconds)),
+    mean: of(meanOf),
+    best: of((values) => Math.min(...values)),
+    deviation: of(standardDeviation),
+    seconds: meanOf(trials.map(({ seconds }) => seconds)),
     diverged,
     failed: trials.filter(({ status }) => status === 'diverged').length,
     ...(published !== undefined && { published }),

@@ -1,6 +1,6 @@
 /** Functions to be approximated from their values at points drawn at random. */
 
-import { seededRandom } from '../random.js';
+import { seededRandom } from '../harness/random.js';
 
 /** Inputs of samples × inputs and one target each, row-major. */
 export interface Points {

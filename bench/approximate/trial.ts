@@ -1,3 +1,4 @@
+import { follow } from '../harness/samples.js';
 import { type Method, open, type Settings, SGD_RATES } from './methods.js';
 import type { Task } from './tasks.js';
 
@@ -22,8 +23,9 @@ export interface Trial {
   readonly rate?: number;
   /** The larger rates at which the training met what is not finite. */
   readonly diverged?: readonly number[];
-  readonly curve: readonly CurvePoint[];
-  /** x² alone: the network's values at {@link FIT_POINTS} as the training ended. */
+  /** Of the first seed, which is the one that is drawn. */
+  readonly curve?: readonly CurvePoint[];
+  /** x² alone, of the first seed: the network's values at {@link FIT_POINTS} as the training ended. */
   readonly fitted?: readonly number[];
 }
 
@@ -60,7 +62,7 @@ async function attempt(
   let error = Number.POSITIVE_INFINITY;
   let epoch = 0;
   const curve: CurvePoint[] = [];
-  for await (const record of training) {
+  const { seconds, status, model } = await follow(training, (record) => {
     // The loss is half the squared error.
     const now = 2 * ((record.train ?? record.test)?.loss ?? Number.NaN);
     if (now < error) {
@@ -68,10 +70,12 @@ async function attempt(
       epoch = record.iteration;
     }
     if (isKept(record.iteration) && Number.isFinite(error)) curve.push({ epoch: record.iteration, error });
-  }
-  const { seconds, status, model } = training.result;
+  });
   const fitted =
-    task.name === 'x2' && status.kind === 'completed' && (await model.predict(FIT_POINTS.map((point) => [point])));
+    seed === 1 &&
+    task.name === 'x2' &&
+    status.kind === 'completed' &&
+    (await model.predict(FIT_POINTS.map((point) => [point])));
   model.close();
   const byGradients = method !== 'admm' && method !== 'frozen';
   return {
@@ -83,7 +87,7 @@ async function attempt(
     status: status.kind,
     ...(byGradients && { rate }),
     ...(diverged.length > 0 && { diverged: [...diverged] }),
-    curve,
+    ...(seed === 1 && { curve }),
     ...(fitted && { fitted: [...fitted.outputs.data] }),
   };
 }

@@ -1,5 +1,6 @@
-import { type ClassificationDataset, loadDataset, type Matrix, splitDataset, type TrainOptions, train } from 'dladmm';
-import { scalerOf } from '../scaling.js';
+import { type ClassificationDataset, type Matrix, splitDataset, type TrainOptions, train } from 'dladmm';
+import { follow } from '../harness/samples.js';
+import { scalerOf } from '../harness/scales.js';
 import type { Setting } from './settings.js';
 
 export interface Limits {
@@ -18,13 +19,6 @@ export interface Outcome {
   readonly iteration: number;
   readonly seconds: number;
   readonly status: string;
-}
-
-/** A data set with named classes. @throws Error for one without */
-export async function classesOf(name: string): Promise<ClassificationDataset> {
-  const dataset = await loadDataset(name);
-  if (dataset.task !== 'classification') throw new Error(`Expected a data set of classes but received ${name}`);
-  return dataset;
 }
 
 /**
@@ -60,13 +54,12 @@ export async function outcomeOf(
   const training = train({ ...scaled(parts.train), validation: scaled(parts.test) }, options);
   let validation = 0;
   let iteration = 0;
-  for await (const record of training) {
+  const { model, status, seconds } = await follow(training, (record) => {
     const accuracy = record.validation?.accuracy ?? 0;
-    if (iteration > 0 && accuracy <= validation) continue;
+    if (iteration > 0 && accuracy <= validation) return;
     validation = accuracy;
     iteration = record.iteration;
-  }
-  const { model, status, seconds } = training.result;
+  });
   const { accuracy = 0 } = await model.evaluate(scaled(test));
   model.close();
   return { seed, validation, test: accuracy, iteration, seconds, status: status.kind };

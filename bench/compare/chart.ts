@@ -1,53 +1,21 @@
-import type { TopLevelSpec } from 'vega-lite';
+import { along, coloured, figure, lines, type TopLevelSpec } from '../harness/figures.js';
 import type { Comparison } from './curves.js';
 
 /** Test accuracy and objective, each against iteration and against seconds. */
 export function specificationOf({ data, layers, samples, curves }: Comparison): TopLevelSpec {
-  const rows = curves.flatMap(({ method, points }) =>
-    points.map(({ iteration, seconds, testAccuracy, objective }) => ({
-      method,
-      iteration,
-      seconds,
-      testAccuracy,
-      objective,
-    })),
-  );
-  const accuracy = {
-    field: 'testAccuracy',
-    type: 'quantitative',
-    title: 'test accuracy',
-    scale: { zero: false },
-  } as const;
-  // An augmented Lagrangian may be negative; the sums of losses of the gradient methods are not.
-  const objective = {
-    field: 'objective',
-    type: 'quantitative',
-    title: 'objective',
-    scale: { type: 'symlog' },
-  } as const;
-  const panel = (against: 'iteration' | 'seconds', y: typeof accuracy | typeof objective) =>
-    ({
-      width: 320,
-      height: 240,
-      mark: { type: 'line', strokeWidth: 1.5, point: rows.length <= 60 },
-      encoding: {
-        x: { field: against, type: 'quantitative', title: against },
-        y,
-        color: {
-          field: 'method',
-          type: 'nominal',
-          title: null,
-          sort: curves.map(({ method }) => method),
-          scale: { scheme: curves.length > 10 ? 'tableau20' : 'tableau10' },
-          legend: { labelLimit: 200 },
-        },
-      },
-    }) as const;
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
+  const values = curves.flatMap(({ method, points }) => points.map((point) => ({ method, ...point })));
+  const sort = curves.map(({ method }) => method);
+  const color = coloured('method', { sort, scale: { scheme: curves.length > 10 ? 'tableau20' : 'tableau10' } });
+  const ys = [
+    along('testAccuracy', { title: 'test accuracy', scale: { zero: false } }),
+    // An augmented Lagrangian may be negative; the sums of losses of the gradient methods are not.
+    along('objective', { scale: { type: 'symlog' } }),
+  ];
+  const panel = (against: string, y: object) =>
+    lines({ x: along(against), y, color, ...(values.length <= 60 && { point: 30 }) });
+  return figure({
     title: `${data}, ${samples} samples, ${layers}`,
-    data: { values: rows },
-    vconcat: [accuracy, objective].map((y) => ({ hconcat: [panel('iteration', y), panel('seconds', y)] })),
-  };
+    data: { values },
+    vconcat: ys.map((y) => ({ hconcat: [panel('iteration', y), panel('seconds', y)] })),
+  });
 }

@@ -1,4 +1,5 @@
 import type { EpochRecord, IterationRecord } from 'dladmm';
+import type { Machine } from '../harness/results.js';
 
 /** One iteration of one method. */
 export interface ComparePoint {
@@ -26,30 +27,28 @@ export interface CompareCurve {
 }
 
 /** A whole comparison, as `bench/results` keeps it. */
-export interface Comparison {
+export interface Comparison extends Machine {
   readonly data: string;
   readonly layers: string;
   readonly samples: number;
   readonly seed: number;
   readonly dtype: string;
-  readonly threads: number;
-  readonly openblasCore: string;
   readonly curves: readonly CompareCurve[];
 }
 
 /** What of a record is kept. */
-type Always = 'iteration' | 'seconds' | 'test' | 'train';
+type Always = 'iteration' | 'test' | 'train';
 export type Watched = Pick<IterationRecord, Always | 'lagrangian'> | Pick<EpochRecord, Always | 'loss'>;
 
 /**
- * @param secondsBefore of the iterations before this one
+ * @param seconds of this iteration and all before it
  * @param samples of the training set
  */
-export function pointOf(record: Watched, secondsBefore: number, samples: number): ComparePoint {
-  const { iteration, seconds, test, train } = record;
+export function pointOf(record: Watched, seconds: number, samples: number): ComparePoint {
+  const { iteration, test, train } = record;
   return {
     iteration,
-    seconds: secondsBefore + seconds,
+    seconds,
     testAccuracy: test?.accuracy ?? Number.NaN,
     testLoss: test?.loss ?? Number.NaN,
     objective: 'lagrangian' in record ? record.lagrangian : record.loss * samples,

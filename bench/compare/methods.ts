@@ -1,4 +1,4 @@
-import { DlAdmmError, type TrainOptions } from 'dladmm';
+import type { TrainOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
@@ -12,7 +12,7 @@ const GAUSSIAN = { hidden: 'gaussian', output: 'gaussian' } as const;
 const FORWARD = { hidden: 'forward', output: 'signed-labels' } as const;
 
 /** The methods by name, each with what sets it apart from the defaults. A new solver is one line. */
-export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
+export const METHODS = {
   dladmm: { solver: 'dladmm' },
   'inversion-admm': { solver: 'inversion-admm' },
   // The choices that the paper leaves open: where z and a begin, and γ.
@@ -30,7 +30,8 @@ export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
   badm: { solver: 'badm' },
   sisa: { solver: 'sisa' },
   'minibatch-admm': { solver: 'minibatch-admm' },
-};
+} as const satisfies Readonly<Record<string, Own<TrainOptions>>>;
+export type MethodName = keyof typeof METHODS;
 
 /**
  * The whole options of a method.
@@ -39,21 +40,4 @@ export const METHODS: Readonly<Record<string, Own<TrainOptions>>> = {
  */
 export function optionsOf(own: Own<TrainOptions>, shared: SharedOptions, iterations: number): TrainOptions {
   return { ...shared, ...own, iterations };
-}
-
-/**
- * The names in a list such as `dladmm,inversion-admm`, in its order.
- *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT for a method that does not exist
- */
-export function methodNames(list: string): readonly string[] {
-  const names = list.split(',').map((name) => name.trim());
-  const unknown = names.find((name) => !Object.hasOwn(METHODS, name));
-  if (unknown !== undefined) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_ARGUMENT',
-      `Expected some of ${Object.keys(METHODS).join(', ')} for --methods but received ${JSON.stringify(unknown)}`,
-    );
-  }
-  return [...new Set(names)];
 }

@@ -1,4 +1,4 @@
-import type { TopLevelSpec } from 'vega-lite';
+import { coloured, figure, logAlong, type TopLevelSpec } from '../harness/figures.js';
 import { BLOCKS, type Setting } from './curves.js';
 import type { SettingReport } from './report.js';
 
@@ -43,35 +43,27 @@ export function marksOf(reports: readonly SettingReport[]): readonly Mark[] {
   );
 }
 
+const COLOURS = { quadratic: '#1f77b4', inverse: '#d62728', cholesky: '#2ca02c', pseudoinverse: '#9467bd' };
+
 /** Log-log panels: a row for each setting, a column for each block. */
 export function specificationOf(reports: readonly SettingReport[]): TopLevelSpec {
-  const x = {
-    field: 'n',
-    type: 'quantitative',
+  const x = logAlong('n', {
     title: 'n (width of the layers)',
-    scale: { type: 'log', base: 2 },
+    scale: { base: 2 },
     axis: { format: 'd', tickCount: 7 },
-  } as const;
-  const y = {
-    field: 'seconds',
-    type: 'quantitative',
-    title: 'seconds an update',
-    scale: { type: 'log' },
-    axis: { format: '.0e', tickCount: 6 },
-  } as const;
-  const color = {
-    field: 'kind',
-    type: 'nominal',
-    title: 'step',
-    scale: {
-      domain: ['quadratic', 'inverse', 'cholesky', 'pseudoinverse'],
-      range: ['#1f77b4', '#d62728', '#2ca02c', '#9467bd'],
-    },
-  } as const;
-  const only = (part: Mark['part']) => ({ filter: { field: 'part', equal: part } });
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
+  });
+  const y = logAlong('seconds', { title: 'seconds an update', axis: { tickCount: 6 } });
+  const scale = { domain: Object.keys(COLOURS), range: Object.values(COLOURS) };
+  const color = coloured('kind', { title: 'step', scale });
+  const text = { field: 'label', type: 'nominal' };
+  const part = (name: Mark['part'], mark: object, encoding: object) => ({
+    transform: [{ filter: { field: 'part', equal: name } }],
+    mark,
+    encoding,
+  });
+  const label = { type: 'text', align: 'left' };
+  const labelled = part('fit', { ...label, dx: 6, fontSize: 10 }, { x, y, color, text });
+  return figure({
     title: {
       text: 'One update by the width of the layers',
       subtitle: 'dashed: least-squares lines with their slopes; upright: from here on inversion is slower',
@@ -85,32 +77,20 @@ export function specificationOf(reports: readonly SettingReport[]): TopLevelSpec
       width: 320,
       height: 240,
       layer: [
-        {
-          transform: [only('measured')],
-          mark: { type: 'line', strokeWidth: 2.5, point: { size: 24 } },
-          encoding: { x, y, color },
-        },
-        {
-          transform: [only('fit')],
-          mark: { type: 'line', strokeWidth: 1, strokeDash: [4, 3], color: 'black' },
-          encoding: { x, y, detail: { field: 'kind' } },
-        },
-        {
-          transform: [only('fit'), { filter: 'isValid(datum.label)' }],
-          mark: { type: 'text', align: 'left', dx: 6, fontSize: 10 },
-          encoding: { x, y, color, text: { field: 'label', type: 'nominal' } },
-        },
-        {
-          transform: [only('crossover')],
-          mark: { type: 'rule', strokeWidth: 1, strokeDash: [2, 2] },
-          encoding: { x, color },
-        },
-        {
-          transform: [only('crossover')],
-          mark: { type: 'text', align: 'left', baseline: 'top', angle: 90, dx: 4, dy: 2, y: 0, fontSize: 9 },
-          encoding: { x, color, text: { field: 'label', type: 'nominal' } },
-        },
+        part('measured', { type: 'line', strokeWidth: 2.5, point: { size: 24 } }, { x, y, color }),
+        part(
+          'fit',
+          { type: 'line', strokeWidth: 1, strokeDash: [4, 3], color: 'black' },
+          { x, y, detail: { field: 'kind' } },
+        ),
+        { ...labelled, transform: [...labelled.transform, { filter: 'isValid(datum.label)' }] },
+        part('crossover', { type: 'rule', strokeWidth: 1, strokeDash: [2, 2] }, { x, color }),
+        part(
+          'crossover',
+          { ...label, baseline: 'top', angle: 90, dx: 4, dy: 2, y: 0, fontSize: 9 },
+          { x, color, text },
+        ),
       ],
     },
-  };
+  });
 }

@@ -1,3 +1,5 @@
+import { linearRegression, mean, sum } from '../harness/statistics.js';
+
 /** A time at a width. */
 export interface Timing {
   readonly n: number;
@@ -14,20 +16,15 @@ export interface PowerLaw {
   readonly range: readonly [number, number];
 }
 
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
 /** The line through the points, or null where fewer than two widths differ. */
 export function fitPowerLaw(timings: readonly Timing[]): PowerLaw | null {
-  const x = timings.map(({ n }) => Math.log(n));
-  const y = timings.map(({ seconds }) => Math.log(seconds));
-  const count = x.length;
-  const centre = sum(x) / count;
-  const height = sum(y) / count;
-  const spread = sum(x.map((xi) => (xi - centre) ** 2));
+  const points = timings.map(({ n, seconds }) => [Math.log(n), Math.log(seconds)] as [number, number]);
+  const count = points.length;
+  const centre = count === 0 ? 0 : mean(points.map(([x]) => x));
+  const spread = sum(points.map(([x]) => (x - centre) ** 2));
   if (!(spread > 0)) return null;
-  const exponent = sum(x.map((xi, i) => (xi - centre) * ((y[i] ?? 0) - height))) / spread;
-  const intercept = height - exponent * centre;
-  const misses = sum(x.map((xi, i) => ((y[i] ?? 0) - intercept - exponent * xi) ** 2));
+  const { m: exponent, b: intercept } = linearRegression(points);
+  const misses = sum(points.map(([x, y]) => (y - intercept - exponent * x) ** 2));
   const half = count > 2 ? studentQuantile(count - 2) * Math.sqrt(misses / (count - 2) / spread) : Number.NaN;
   const sizes = timings.map(({ n }) => n);
   return {
@@ -55,10 +52,7 @@ function studentShare(t: number, degrees: number): number {
   return odd ? (2 / Math.PI) * (angle + Math.sin(angle) * series) : Math.sin(angle) * series;
 }
 
-/**
- * t with P(|T| < t) = share. Here and not from a library, because the installed package runs this program too and should
- * not carry a dependency for it.
- */
+/** t with P(|T| < t) = share, which the library has not. */
 export function studentQuantile(degrees: number, share = 0.95): number {
   let low = 0;
   let high = 1e6;

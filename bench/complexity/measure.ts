@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
-import { a, DlAdmmError, LayeredState, type Update, type UpdateRecord, W } from 'dladmm';
-import { median } from '../statistics.js';
+import { a, DlAdmmError, LayeredState, type Numbers, type Update, type UpdateRecord, W } from 'dladmm';
+import { uniform } from '../harness/samples.js';
+import { median } from '../harness/statistics.js';
 import { BLOCKS, type Curve, KINDS, type Kind, type Point, type Setting, type TimedBlock } from './curves.js';
 
 /**
@@ -45,8 +45,6 @@ const PENALTIES = {
   fistaLimit: 500,
 } as const;
 
-type Numbers = Float32Array | Float64Array;
-
 /** Random contents of a state: a network n-n-n, and samples that it is far from fitting, so that no direction is zero. */
 interface Contents {
   readonly x: Numbers;
@@ -55,17 +53,12 @@ interface Contents {
 }
 
 function contentsOf(n: number, samples: number, dtype: Setting['dtype']): Contents {
-  const uniform = (length: number, scale: number): Numbers => {
-    const values = dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
-    for (let i = 0; i < length; i += 1) values[i] = scale * (2 * Math.random() - 1);
-    return values;
-  };
   // With variance 1/n a layer's outputs are of the size of its inputs, whatever its width.
   const scale = Math.sqrt(3 / n);
   return {
-    x: uniform(samples * n, 1),
-    weights: [uniform(n * n, scale), uniform(n * n, scale)],
-    preActivations: [uniform(samples * n, 1), uniform(samples * n, 1)],
+    x: uniform(samples * n, dtype),
+    weights: [uniform(n * n, dtype, scale), uniform(n * n, dtype, scale)],
+    preActivations: [uniform(samples * n, dtype), uniform(samples * n, dtype)],
   };
 }
 
@@ -131,14 +124,14 @@ interface Cell {
 }
 
 export interface MeasureOptions {
-  readonly threads?: number;
+  readonly threads: number;
   readonly quick: boolean;
   /** Told before each width. */
   readonly tell?: (text: string) => void;
 }
 
 async function measureWidth(setting: Setting, n: number, options: MeasureOptions): Promise<readonly Cell[]> {
-  const { threads = Math.min(availableParallelism(), 64), quick } = options;
+  const { threads, quick } = options;
   const samples = setting.samples === 'n' ? n : setting.samples;
   const contents = contentsOf(n, samples, setting.dtype);
   const states = new Map<Kind, LayeredState>();

@@ -1,4 +1,4 @@
-import type { TopLevelSpec } from 'vega-lite';
+import { along, coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
 
 /** How one setting of one method did on one task. */
 export interface DefaultsPoint {
@@ -22,28 +22,17 @@ export function specificationOf(points: readonly DefaultsPoint[]): TopLevelSpec 
       { task: loss ? `${task}: test loss` : `${task}: test error`, method, factor, score: loss ? last : 1 - last },
     ];
   });
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
+  return figure({
     data: { values },
     facet: { field: 'task', type: 'nominal', title: null },
     columns: 3,
     resolve: { scale: { y: 'independent' } },
-    spec: {
-      width: 220,
-      height: 180,
-      mark: { type: 'line', strokeWidth: 1.5, point: { size: 25 } },
-      encoding: {
-        x: {
-          field: 'factor',
-          type: 'quantitative',
-          title: 'step over its default',
-          scale: { type: 'log' },
-          axis: { values: [0.25, 0.5, 1, 2, 4] },
-        },
-        y: { field: 'score', aggregate: 'median', type: 'quantitative', title: null, scale: { zero: false } },
-        color: { field: 'method', type: 'nominal', title: null },
-      },
-    },
-  };
+    spec: lines({
+      size: [220, 180],
+      point: 25,
+      x: logAlong('factor', { title: 'step over its default', axis: { values: [0.25, 0.5, 1, 2, 4], format: '~g' } }),
+      y: along('score', { aggregate: 'median', title: null, scale: { zero: false } }),
+      color: coloured('method'),
+    }),
+  });
 }

@@ -7,7 +7,8 @@ import {
   type Matrix,
   type TrainingData,
 } from 'dladmm';
-import { learnStandardisation, standardise } from '#standardise';
+import { learnStandardisation, standardise } from '../harness/internals.js';
+import { inFolder } from '../harness/samples.js';
 import { readAdult } from './adult.js';
 
 /** A data set as the study trains on it, and the network that learns it. */
@@ -73,7 +74,7 @@ async function adult(folder: string | undefined) {
 }
 
 async function named(name: DatasetName, folder: string | undefined) {
-  const set: Dataset = await loadDataset(name, folder === undefined ? {} : { dataDir: folder });
+  const set: Dataset = await loadDataset(name, inFolder(folder));
   // Pixels are comparable as they are.
   return set.task === 'regression' ? standardised(set.train, set.test) : set;
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readNpyFile } from './npy.js';
+import { readNpy } from '../harness/internals.js';
 
 /** A dense row-major float64 matrix; data have one sample a row. */
 export interface Matrix64 {
@@ -163,17 +163,18 @@ export async function loadCase(folder: string): Promise<GoldenCase> {
   };
 }
 
+const TYPES: Readonly<Record<string, string>> = { '<f8': 'Float64Array', '|u1': 'Uint8Array', '|i1': 'Int8Array' };
+
 /** A matrix as its file lays it out (features x samples); what has a divisor is divided; a vector is one column. */
 async function loadMatrix(folder: string, entry: Fields): Promise<Matrix64> {
-  const file = entry.string('file');
-  const { dtype, data, shape } = await readNpyFile(join(folder, file));
-  const listed = entry.numbers('shape');
-  if (dtype !== entry.string('dtype') || shape.join() !== listed.join())
-    throw new Error(
-      `${join(folder, file)}: case.json lists ${entry.string('dtype')} [${listed}], the file has ${dtype} [${shape}]`,
-    );
+  const path = join(folder, entry.string('file'));
+  const { data, shape } = await readNpy(path);
+  const [type, listed] = [entry.string('dtype'), entry.numbers('shape')];
+  if (data.constructor.name !== TYPES[type] || shape.join() !== listed.join())
+    throw new Error(`${path}: case.json lists ${type} [${listed}], the file has ${data.constructor.name} [${shape}]`);
   const divisor = entry.has('divisor') ? entry.number('divisor') : 1;
-  return { data: Float64Array.from(data, (value) => value / divisor), rows: shape[0] ?? 1, columns: shape[1] ?? 1 };
+  const numbers = Float64Array.from({ length: data.length }, (_, i) => Number(data[i]) / divisor);
+  return { data: numbers, rows: shape[0] ?? 1, columns: shape[1] ?? 1 };
 }
 
 function readHyper(algorithm: string, hyper: Fields, layers: number, path: string): Hyper {

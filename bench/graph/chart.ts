@@ -1,4 +1,4 @@
-import type { TopLevelSpec } from 'vega-lite';
+import { along, coloured, figure, type TopLevelSpec } from '../harness/figures.js';
 import type { GraphResult } from './result.js';
 
 /** Test accuracies on every graph: a dot a run, a tick at their mean. */
@@ -6,36 +6,21 @@ export function specificationOf(results: readonly GraphResult[]): TopLevelSpec {
   const values = results.flatMap(({ graph, methods }) =>
     methods.flatMap(({ method, runs }) => runs.map(({ testAccuracy }) => ({ graph, method, testAccuracy }))),
   );
-  const methods = [...new Set(values.map(({ method }) => method))];
+  const sort = [...new Set(values.map(({ method }) => method))];
+  const graphs = results.map(({ graph }) => graph);
   const place = {
-    x: {
-      field: 'graph',
-      type: 'nominal',
-      title: null,
-      sort: results.map(({ graph }) => graph),
-      axis: { labelAngle: 0 },
-    },
-    xOffset: { field: 'method', sort: methods },
-    color: { field: 'method', type: 'nominal', title: null, sort: methods },
-  } as const;
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
+    x: { field: 'graph', type: 'nominal', title: null, sort: graphs, axis: { labelAngle: 0 } },
+    xOffset: { field: 'method', sort },
+    color: coloured('method', { sort }),
+  };
+  const y = along('testAccuracy', { title: 'test accuracy', scale: { zero: false } });
+  return figure({
     width: 120 * Math.max(1, results.length),
     height: 260,
     data: { values },
     layer: [
-      {
-        mark: { type: 'point', filled: true, size: 14, opacity: 0.5 },
-        encoding: {
-          ...place,
-          y: { field: 'testAccuracy', type: 'quantitative', title: 'test accuracy', scale: { zero: false } },
-        },
-      },
-      {
-        mark: { type: 'tick', thickness: 2, size: 18 },
-        encoding: { ...place, y: { aggregate: 'mean', field: 'testAccuracy', type: 'quantitative' } },
-      },
+      { mark: { type: 'point', filled: true, size: 14, opacity: 0.5 }, encoding: { ...place, y } },
+      { mark: { type: 'tick', thickness: 2, size: 18 }, encoding: { ...place, y: { ...y, aggregate: 'mean' } } },
     ],
-  };
+  });
 }

@@ -1,5 +1,7 @@
-import { median } from '../statistics.js';
-import type { GraphRun } from './messages.js';
+import type { Machine } from '../harness/results.js';
+import { mean, median, sampleStandardDeviation } from '../harness/statistics.js';
+import { gigabytes, table } from '../harness/table.js';
+import type { GraphRun } from './trainer.js';
 
 /** What was measured of a method on a graph. */
 export interface MethodResult {
@@ -10,24 +12,21 @@ export interface MethodResult {
 }
 
 /** The content of bench/results/graph-NAME.json. */
-export interface GraphResult {
+export interface GraphResult extends Machine {
   readonly graph: string;
   readonly nodes: number;
   readonly edges: number;
   readonly features: number;
   readonly classes: number;
   readonly split: 'standard' | 'random';
-  readonly threads: number;
-  readonly openblasCore: string;
   readonly methods: readonly MethodResult[];
 }
 
 /** Mean and sample standard deviation; NaN deviation for a single value. */
-export function spread(values: readonly number[]): { readonly mean: number; readonly deviation: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : Number.NaN };
-}
+export const spread = (values: readonly number[]): { readonly mean: number; readonly deviation: number } => ({
+  mean: mean(values),
+  deviation: values.length > 1 ? sampleStandardDeviation(values) : Number.NaN,
+});
 
 /** One line of the table. */
 export interface Row {
@@ -93,20 +92,17 @@ export const PUBMED =
 
 /** The table for a person. */
 export function tableOf(results: readonly GraphResult[]): string {
-  const head = `${'graph'.padEnd(17)}${'method'.padEnd(8)}${'test accuracy'.padEnd(17)}runs  ${'s/iteration'.padEnd(12)}peak memory  setting`;
-  const lines = results.flatMap(rowsOf).map((row) => {
-    const deviation = Number.isNaN(row.deviation) ? '' : ` ± ${row.deviation.toFixed(4)}`;
-    return [
-      row.graph.padEnd(17),
-      row.method.padEnd(8),
-      `${row.mean.toFixed(4)}${deviation}`.padEnd(17),
-      String(row.runs).padStart(4),
-      '  ',
-      row.secondsPerIteration.toFixed(4).padEnd(12),
-      `${(row.peakRssBytes / 1e9).toFixed(2)} GB`.padEnd(13),
-      row.setting,
-      ...row.ended.map((status) => `; ${status}`),
-    ].join('');
-  });
-  return [head, ...lines, PUBMED].join('\n');
+  const rows = results
+    .flatMap(rowsOf)
+    .map((row) => [
+      row.graph,
+      row.method,
+      `${row.mean.toFixed(4)}${Number.isNaN(row.deviation) ? '' : ` ± ${row.deviation.toFixed(4)}`}`,
+      String(row.runs),
+      row.secondsPerIteration.toFixed(4),
+      gigabytes(row.peakRssBytes),
+      [row.setting, ...row.ended].join('; '),
+    ]);
+  const head = ['graph', 'method', 'test accuracy', 'runs', 's/iteration', 'peak memory', 'setting'];
+  return [table(head, rows), PUBMED].join('\n');
 }

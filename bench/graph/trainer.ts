@@ -1,23 +1,53 @@
 /** Trains on one graph, in a process of its own, so that the memory it takes is that of the method. */
-import { type GraphDataset, type GraphSplit, loadGraph, splitGraph, train } from 'dladmm';
-import { native } from '#native';
-import { answer } from '../iteration/child.js';
-import { median } from '../statistics.js';
-import type { LoadReply, RunReply, RunRequest } from './messages.js';
+import { type GraphDataset, type GraphSplit, splitGraph, train } from 'dladmm';
+import { answer, peakRssBytes } from '../harness/child.js';
+import { follow, graphOf } from '../harness/samples.js';
+import { median } from '../harness/statistics.js';
+import type { GraphName, Setting } from './settings.js';
+
+export type RunRequest =
+  | { readonly kind: 'load'; readonly graph: GraphName; readonly dataDir?: string }
+  | { readonly kind: 'run'; readonly setting: Setting; readonly seed: number; readonly threads: number };
+
+/** One training. Accuracies are shares of the nodes of a part. */
+export interface GraphRun {
+  /** Of the initialisation, and of the split where the graph has none of its own. */
+  readonly seed: number;
+  /** How the training ended. */
+  readonly status: string;
+  readonly iterations: number;
+  readonly testAccuracy: number;
+  readonly validationAccuracy: number;
+  readonly trainAccuracy: number;
+  /** The middle of the iterations' seconds, evaluation left out. */
+  readonly secondsPerIteration: number;
+}
+
+export interface LoadReply {
+  readonly nodes: number;
+  readonly edges: number;
+  readonly features: number;
+  readonly classes: number;
+}
+
+export interface RunReply {
+  readonly run: GraphRun;
+  /** Of the process so far, loading included. */
+  readonly peakRssBytes: number;
+}
 
 let graph: GraphDataset | undefined;
 
 answer<RunRequest, LoadReply | RunReply>((request) => (request.kind === 'load' ? load(request) : run(request)));
 
 async function load({ graph: name, dataDir }: Extract<RunRequest, { kind: 'load' }>): Promise<LoadReply> {
-  graph = await loadGraph(name, dataDir === undefined ? {} : { dataDir });
+  graph = await graphOf(name, dataDir);
   const { adjacency, features, classes } = graph;
   return {
     nodes: adjacency.rows,
     edges: adjacency.indices.length / 2,
     features: features.columns,
     classes: classes.length,
-    core: native.info().core,
   };
 }
 
@@ -33,9 +63,7 @@ async function run({ setting, seed, threads }: Extract<RunRequest, { kind: 'run'
   const layers = [graph.features.columns, setting.hidden, graph.classes.length];
   // Nothing is evaluated on the way: it would cost more than an iteration.
   const options = { ...setting.options, layers, seed, threads, evaluateEvery: 1e9, trainMetrics: true };
-  const training = train(data, options);
-  for await (const _ of training);
-  const { model, status, iterations, history } = training.result;
+  const { model, status, iterations, history } = await follow(train(data, options), () => undefined);
   const last = history.at(-1);
   model.close();
   return {
@@ -48,6 +76,6 @@ async function run({ setting, seed, threads }: Extract<RunRequest, { kind: 'run'
       trainAccuracy: last?.train?.accuracy ?? Number.NaN,
       secondsPerIteration: median(history.map(({ seconds }) => seconds)),
     },
-    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    peakRssBytes: peakRssBytes(),
   };
 }

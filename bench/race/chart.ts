@@ -1,39 +1,42 @@
-import type { TopLevelSpec } from 'vega-lite';
+import { along, coloured, figure, lines, type TopLevelSpec } from '../harness/figures.js';
 import type { Run } from './run.js';
 
+/** What `--tune --out` wrote: its head, and by method what was tried. */
+export type Tuning = Readonly<Record<string, unknown>> & { readonly dataset: string };
+
+const triedIn = (entry: unknown): readonly Run[] =>
+  typeof entry === 'object' && entry !== null && 'tried' in entry ? (entry.tried as readonly Run[]) : [];
+
 /** Test accuracy by epoch of every setting that `--tune` tried: one panel a method and σ, one line a ρ. */
-export function specificationOf(dataset: string, tried: Readonly<Record<string, readonly Run[]>>): TopLevelSpec {
-  const values = Object.entries(tried).flatMap(([method, runs]) =>
-    runs.flatMap(({ setting: { more = {}, learningRate, batchSize, cosine }, accuracies }) =>
-      accuracies.map((accuracy, i) => ({
-        panel: more.sigma === undefined ? `${method}, batch ${batchSize}` : `${method}, σ ${more.sigma}`,
-        line:
-          more.rho === undefined
-            ? `rate ${learningRate}${cosine === undefined ? '' : `, cosine ${cosine}`}`
-            : `ρ ${more.rho}`,
-        epoch: i + 1,
-        accuracy,
-      })),
+export function specificationOf(tunings: readonly Tuning[]): TopLevelSpec {
+  const values = tunings.flatMap((tuning) =>
+    Object.entries(tuning).flatMap(([method, entry]) =>
+      triedIn(entry).flatMap(({ setting: { more = {}, learningRate, batchSize, cosine }, accuracies }) =>
+        accuracies.map((accuracy, i) => ({
+          panel: more.sigma === undefined ? `${method}, batch ${batchSize}` : `${method}, σ ${more.sigma}`,
+          line:
+            more.rho === undefined
+              ? `rate ${learningRate}${cosine === undefined ? '' : `, cosine ${cosine}`}`
+              : `ρ ${more.rho}`,
+          epoch: i + 1,
+          accuracy,
+        })),
+      ),
     ),
   );
-  const best = Math.max(...values.map(({ accuracy }) => accuracy));
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
-    title: `${dataset}: test accuracy by epoch of every setting tried; a run slower than the best so far is given up`,
+  const best = values.reduce((most, { accuracy }) => Math.max(most, accuracy), 0);
+  return figure({
+    title: `${tunings[0]?.dataset}: test accuracy by epoch of every setting tried; a run slower than the best so far is given up`,
     data: { values },
     facet: { field: 'panel', type: 'nominal', title: null },
     columns: 4,
     resolve: { scale: { color: 'independent' } },
-    spec: {
-      width: 180,
-      height: 150,
-      mark: { type: 'line', strokeWidth: 1.5, point: { size: 15 }, clip: true },
-      encoding: {
-        x: { field: 'epoch', type: 'quantitative', axis: { tickMinStep: 1 } },
-        y: { field: 'accuracy', type: 'quantitative', title: null, scale: { domain: [best - 0.03, best] } },
-        color: { field: 'line', type: 'nominal', title: null },
-      },
-    },
-  };
+    spec: lines({
+      size: [180, 150],
+      point: 15,
+      x: along('epoch', { axis: { tickMinStep: 1 } }),
+      y: along('accuracy', { title: null, scale: { domain: [best - 0.03, best] } }),
+      color: coloured('line'),
+    }),
+  });
 }

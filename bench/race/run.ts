@@ -1,5 +1,6 @@
 import { type GradientOptions, type MinibatchOptions, type TrainingData, train } from 'dladmm';
-import { learningRateOf, type Setting } from './settings.js';
+import { follow } from '../harness/samples.js';
+import { optionsOf, type Setting } from './settings.js';
 
 /** How one run of a race went. */
 export interface Run {
@@ -31,33 +32,20 @@ export async function race(
   seed: number,
   { target, epochs, toTheEnd = false, seconds: most = Number.POSITIVE_INFINITY }: RunLimits,
 ): Promise<Run> {
-  const { solver, batchSize, more } = setting;
-  const stepsPerEpoch = Math.ceil(data.x.rows / batchSize);
-  const options = {
-    ...common,
-    solver,
-    batchSize,
-    ...more,
-    ...(setting.learningRate !== undefined && {
-      [solver === 'minibatch-admm' ? 'step' : 'learningRate']: learningRateOf(setting, stepsPerEpoch),
-    }),
-    seed,
-    // Where the rate has fallen to 0 nothing moves any more.
-    epochs: Math.min(epochs, setting.cosine ?? epochs),
-  } as GradientOptions | MinibatchOptions;
-  const training = train(data, options);
+  // Where the rate has fallen to 0 nothing moves any more.
+  const limit = Math.min(epochs, setting.cosine ?? epochs);
+  const options = { ...common, ...optionsOf(setting, data.x.rows), seed, epochs: limit };
+  const training = train(data, options as GradientOptions | MinibatchOptions);
   const accuracies: number[] = [];
   const elapsed: number[] = [];
-  let seconds = 0;
   let first: number | undefined;
-  for await (const record of training) {
-    seconds += record.seconds;
-    accuracies.push(record.test?.accuracy ?? Number.NaN);
+  const { model } = await follow(training, ({ test }, seconds) => {
+    accuracies.push(test?.accuracy ?? Number.NaN);
     elapsed.push(seconds);
-    if (first === undefined && (record.test?.accuracy ?? 0) >= target) first = accuracies.length;
-    if ((first !== undefined && !toTheEnd) || seconds > most) break;
-  }
-  training.result.model.close();
+    if (first === undefined && (test?.accuracy ?? 0) >= target) first = accuracies.length;
+    return (first !== undefined && !toTheEnd) || seconds > most ? 'enough' : 'more';
+  });
+  model.close();
   const reached = first === undefined ? {} : { seconds: elapsed[first - 1] ?? Number.NaN, epochs: first };
   return { setting, seed, accuracies, elapsed, ...reached };
 }

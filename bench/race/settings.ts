@@ -13,10 +13,23 @@ export interface Setting {
 }
 
 /** The learning rate of a setting, for an epoch of so many steps. */
-export function learningRateOf({ learningRate = 0, cosine }: Setting, stepsPerEpoch: number): LearningRate {
+function learningRateOf({ learningRate = 0, cosine }: Setting, stepsPerEpoch: number): LearningRate {
   if (cosine === undefined) return learningRate;
   const steps = cosine * stepsPerEpoch;
   return ({ step }) => (learningRate / 2) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)));
+}
+
+/** The options of a solver that a setting stands for, on so many samples. */
+export function optionsOf(setting: Setting, samples: number) {
+  const { solver, batchSize: wanted, learningRate, more } = setting;
+  const batchSize = Math.min(wanted, samples);
+  const rate = learningRate === undefined ? undefined : learningRateOf(setting, Math.ceil(samples / batchSize));
+  return {
+    solver,
+    batchSize,
+    ...more,
+    ...(rate !== undefined && { [solver === 'minibatch-admm' ? 'step' : 'learningRate']: rate }),
+  };
 }
 
 /** In words, for tables. */

@@ -1,7 +1,8 @@
 /** What is swept, one run after the other: the settings of sigmoid-ADMM, and those of SGD on networks of the same shape. */
-import { type Initialisation, loadDataset, type Scheme, type TrainingData, type TrainOptions, train } from 'dladmm';
-import { seededRandom } from '../random.js';
-import { SCALINGS, type Scaling, scalerOf } from '../scaling.js';
+import { type Initialisation, type Scheme, type TrainingData, type TrainOptions, train } from 'dladmm';
+import { seededRandom } from '../harness/random.js';
+import { classesOf, follow } from '../harness/samples.js';
+import { SCALINGS, type Scaling, scalerOf } from '../harness/scales.js';
 
 export type Task = 'x2' | 'breast-cancer';
 
@@ -110,10 +111,9 @@ export async function outcomeOf(run: Run, seed: number, { epochs, points, thread
     trainMetrics: run.task === 'x2',
   } as TrainOptions);
   let error = Number.POSITIVE_INFINITY;
-  for await (const { train: onTrain, test } of training) {
+  const { model, status } = await follow(training, ({ train: onTrain, test }) => {
     error = Math.min(error, test?.accuracy === undefined ? 2 * (onTrain?.loss ?? Number.NaN) : 1 - test.accuracy);
-  }
-  const { model, status } = training.result;
+  });
   model.close();
   return { seed, error: status.kind === 'diverged' || !Number.isFinite(error) ? null : error };
 }
@@ -136,8 +136,7 @@ async function dataOf({ task, scaling }: Run, seed: number, points: number): Pro
       data: { x: scalerOf(read, scaling)(read), y: x.map((value) => value * value) },
     };
   }
-  const { train: training, test } = await loadDataset('breast-cancer');
-  if (!('labels' in training && 'labels' in test)) throw new Error('breast-cancer has classes');
+  const { train: training, test } = await classesOf('breast-cancer');
   const scale = scalerOf(training.x, scaling);
   return {
     layers: [training.x.columns, 100, 2],

@@ -1,4 +1,5 @@
-import { median } from '../statistics.js';
+import { median } from '../harness/statistics.js';
+import { table } from '../harness/table.js';
 import { type Outcome, REACHED, type Run } from './runs.js';
 
 export interface Result extends Pick<Run, 'task' | 'solver' | 'row'> {
@@ -71,14 +72,5 @@ export function tableOf(rows: readonly Row[]): string {
     shown(errors.median, task),
     shown(errors.worst, task),
   ]);
-  const head = ['task', 'solver', 'varied', 'runs', 'finite', 'learned', 'best', 'median', 'worst'];
-  const widths = head.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)));
-  return [head, ...cells]
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return table(['task', 'solver', 'varied', 'runs', 'finite', 'learned', 'best', 'median', 'worst'], cells);
 }

@@ -1,4 +1,5 @@
 import { DlAdmmError, loadDataset, type Matrix } from 'dladmm';
+import { inFolder } from '../harness/samples.js';
 import { firstOf, type Task, type TaskSamples } from './task.js';
 
 const HIDDEN = [256, 32, 256];
@@ -7,7 +8,7 @@ const SHOWN = 10;
 
 /** Images through 32 numbers and back: each is its own target. Pixels in [0, 1]. */
 export async function autoencoder(dataset: string, dataDir: string | undefined): Promise<Task> {
-  const set = await loadDataset(dataset, dataDir === undefined ? {} : { dataDir });
+  const set = await loadDataset(dataset, inFolder(dataDir));
   const { columns } = set.train.x;
   if (!Number.isInteger(Math.sqrt(columns))) {
     throw new DlAdmmError('ERR_DLADMM_DATASET', `Expected square images for --dataset but ${dataset} has none`);

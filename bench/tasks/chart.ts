@@ -1,33 +1,19 @@
-import type { TopLevelSpec } from 'vega-lite';
+import { along, coloured, figure, lines, type TopLevelSpec } from '../harness/figures.js';
 import { medianCurve, type TaskResult } from './result.js';
 
 /** Test loss against epoch and against seconds, the median of the seeds; a row of two for each task. */
-export function specificationOf(results: readonly TaskResult[]): TopLevelSpec {
-  return {
-    $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
-    background: 'white',
-    vconcat: results.map((result) => ({
-      title: `${result.title}: ${result.data}, ${result.layers}, ${result.samples} samples`,
-      data: { values: rowsOf(result) },
-      hconcat: [panel(result, 'epoch'), panel(result, 'seconds')],
-    })),
-  };
-}
-
-const rowsOf = ({ methods }: TaskResult) =>
-  methods.flatMap(({ method, runs }) =>
-    medianCurve(runs).map(({ epoch, seconds, testLoss }) => ({ method, epoch, seconds, testLoss })),
-  );
-
-function panel({ methods, unit }: TaskResult, against: 'epoch' | 'seconds') {
-  return {
-    width: 320,
-    height: 240,
-    mark: { type: 'line', strokeWidth: 1.5, point: { size: 15 } },
-    encoding: {
-      x: { field: against, type: 'quantitative', title: against, axis: against === 'epoch' ? { tickMinStep: 1 } : {} },
-      y: { field: 'testLoss', type: 'quantitative', title: `test loss, ${unit}`, scale: { zero: false } },
-      color: { field: 'method', type: 'nominal', title: null, sort: methods.map(({ method }) => method) },
-    },
-  } as const;
-}
+export const specificationOf = (results: readonly TaskResult[]): TopLevelSpec =>
+  figure({
+    vconcat: results.map(({ title, data, layers, samples, unit, methods }) => {
+      const y = along('testLoss', { title: `test loss, ${unit}`, scale: { zero: false } });
+      const color = coloured('method', { sort: methods.map(({ method }) => method) });
+      const xs = [along('epoch', { axis: { tickMinStep: 1 } }), along('seconds')];
+      return {
+        title: `${title}: ${data}, ${layers}, ${samples} samples`,
+        data: {
+          values: methods.flatMap(({ method, runs }) => medianCurve(runs).map((point) => ({ method, ...point }))),
+        },
+        hconcat: xs.map((x) => lines({ x, y, color, point: 15 })),
+      };
+    }),
+  });

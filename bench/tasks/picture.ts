@@ -1,45 +1,48 @@
 /** Rows of small pictures with a name before each, as one SVG that needs nothing else. */
-import { greyPng } from './png.js';
+import { PNG } from 'pngjs';
 
-/** A row: pictures one after the other, side × side each, from 0 (black) to 1 (white). */
+/** A row as a result file keeps it: its pictures side by side in one grey PNG file. */
 export interface PictureRow {
   readonly name: string;
-  readonly images: ArrayLike<number>;
+  readonly width: number;
+  readonly height: number;
+  /** In base 64. */
+  readonly png: string;
 }
 
 const SCALE = 2;
 const LABEL = 100;
 const GAP = 4;
 
-/** The images of a row side by side, as bytes, rows from the top. */
+/** The images of a row side by side, as bytes, rows from the top: 0 is black, and what was below 0 or above 1 is cut. */
 export function strip(images: ArrayLike<number>, side: number): Uint8Array {
   const count = images.length / side ** 2;
-  const out = new Uint8Array(images.length);
-  for (let k = 0; k < count; k += 1) {
-    for (let i = 0; i < side; i += 1) {
-      for (let j = 0; j < side; j += 1) {
-        const value = images[(k * side + i) * side + j] ?? 0;
-        out[(i * count + k) * side + j] = Math.round(255 * Math.min(1, Math.max(0, value)));
-      }
-    }
-  }
-  return out;
+  return Uint8Array.from({ length: images.length }, (_, at) => {
+    const [i, k, j] = [Math.floor(at / (side * count)), Math.floor(at / side) % count, at % side];
+    return Math.round(255 * Math.min(1, Math.max(0, images[(k * side + i) * side + j] ?? 0)));
+  });
 }
 
-export function pictureOf(rows: readonly PictureRow[], side: number): string {
-  const widths = rows.map(({ images }) => (images.length / side) * SCALE);
-  const height = side * SCALE;
-  const total = { width: LABEL + Math.max(0, ...widths) + GAP, height: rows.length * (height + GAP) + GAP };
-  const lines = rows.flatMap(({ name, images }, i) => {
+/** @param images one after the other, side × side each, from 0 (black) to 1 (white) */
+export function rowOf(name: string, images: ArrayLike<number>, side: number): PictureRow {
+  const picture = new PNG({ width: images.length / side, height: side });
+  picture.data = Buffer.from(strip(images, side));
+  const png = PNG.sync.write(picture, { colorType: 0, inputColorType: 0, inputHasAlpha: false });
+  return { name, width: picture.width, height: side, png: png.toString('base64') };
+}
+
+export function pictureOf(rows: readonly PictureRow[]): string {
+  const height = (rows[0]?.height ?? 0) * SCALE;
+  const width = LABEL + Math.max(0, ...rows.map((row) => row.width * SCALE)) + GAP;
+  const lines = rows.flatMap((row, i) => {
     const y = GAP + i * (height + GAP);
-    const png = greyPng(strip(images, side), images.length / side).toString('base64');
     return [
-      `<text x="${LABEL - 8}" y="${y + height / 2}" text-anchor="end" dominant-baseline="middle">${escaped(name)}</text>`,
-      `<image x="${LABEL}" y="${y}" width="${widths[i]}" height="${height}" href="data:image/png;base64,${png}"/>`,
+      `<text x="${LABEL - 8}" y="${y + height / 2}" text-anchor="end" dominant-baseline="middle">${escaped(row.name)}</text>`,
+      `<image x="${LABEL}" y="${y}" width="${row.width * SCALE}" height="${height}" href="data:image/png;base64,${row.png}"/>`,
     ];
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${total.width}" height="${total.height}" font-family="sans-serif" font-size="14" image-rendering="pixelated">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${rows.length * (height + GAP) + GAP}" font-family="sans-serif" font-size="14" image-rendering="pixelated">`,
     '<rect width="100%" height="100%" fill="white"/>',
     ...lines,
     '</svg>',

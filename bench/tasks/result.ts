@@ -1,4 +1,6 @@
-import { median } from '../statistics.js';
+import type { Machine } from '../harness/results.js';
+import { median } from '../harness/statistics.js';
+import type { PictureRow } from './picture.js';
 import type { TaskPoint, TaskRun } from './run.js';
 
 export interface MethodResult {
@@ -10,7 +12,7 @@ export interface MethodResult {
 }
 
 /** A task as `bench/results` keeps it. */
-export interface TaskResult {
+export interface TaskResult extends Machine {
   readonly task: string;
   readonly title: string;
   readonly data: string;
@@ -20,9 +22,9 @@ export interface TaskResult {
   readonly samples: number;
   readonly testSamples: number;
   readonly epochs: number;
-  readonly threads: number;
-  readonly openblasCore: string;
   readonly methods: readonly MethodResult[];
+  /** What each method makes of some test images. */
+  readonly pictures?: readonly PictureRow[];
 }
 
 /** The middle of the seeds, for each epoch that all of them reached. */
@@ -53,7 +55,7 @@ export const bestOf = (points: readonly TaskPoint[]): TaskPoint | undefined =>
   );
 
 /** Medians over the seeds at the best and at the last epoch, method by method. */
-export function summaryOf({ methods, ...rest }: TaskResult) {
+export function summaryOf({ methods, pictures: _, ...rest }: TaskResult) {
   return {
     ...rest,
     methods: methods.map(({ method, setting, runs, text }) => {

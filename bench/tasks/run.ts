@@ -1,5 +1,6 @@
 import { type EpochRecord, type GradientOptions, train } from 'dladmm';
-import { learningRateOf, type Setting } from '../race/settings.js';
+import { follow } from '../harness/samples.js';
+import { optionsOf, type Setting } from '../race/settings.js';
 import type { Shown, Task } from './task.js';
 
 /** After one epoch; losses in the unit of the task. */
@@ -34,43 +35,36 @@ export async function run(
   each: (point: TaskPoint) => void,
   show = false,
 ): Promise<{ readonly run: TaskRun; readonly shown: Shown }> {
-  const batchSize = Math.min(setting.batchSize, task.train.x.rows);
   const options = {
     layers: task.layers,
     loss: task.loss,
     initialisation: task.initialisation,
-    solver: setting.solver,
-    batchSize,
-    ...setting.more,
-    ...(setting.learningRate !== undefined && {
-      learningRate: learningRateOf(setting, Math.ceil(task.train.x.rows / batchSize)),
-    }),
+    ...optionsOf(setting, task.train.x.rows),
     epochs,
     seed,
     threads,
   } as GradientOptions;
-  const training = train({ ...task.train, test: task.test }, options);
   const points: TaskPoint[] = [];
-  for await (const record of training) {
-    const point = pointOf(record, points.at(-1)?.seconds ?? 0, task.unitsPerLoss);
+  const training = train({ ...task.train, test: task.test }, options);
+  const { model, status } = await follow(training, (record, seconds) => {
+    const point = pointOf(record, seconds, task.unitsPerLoss);
     points.push(point);
     each(point);
-  }
-  const { model, status } = training.result;
+  });
   const shown = show ? await task.show(model) : {};
   model.close();
   return { run: { seed, status: status.kind, points }, shown };
 }
 
-/** @param secondsBefore of the epochs before this one */
+/** @param seconds of this epoch and all before it */
 export function pointOf(
-  { iteration, seconds, loss, test }: Pick<EpochRecord, 'iteration' | 'seconds' | 'loss' | 'test'>,
-  secondsBefore: number,
+  { iteration, loss, test }: Pick<EpochRecord, 'iteration' | 'loss' | 'test'>,
+  seconds: number,
   unitsPerLoss: number,
 ): TaskPoint {
   return {
     epoch: iteration,
-    seconds: secondsBefore + seconds,
+    seconds,
     trainLoss: loss * unitsPerLoss,
     testLoss: (test?.loss ?? Number.NaN) * unitsPerLoss,
     ...(test?.accuracy !== undefined && { testAccuracy: test.accuracy }),

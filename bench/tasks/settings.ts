@@ -2,6 +2,7 @@ import type { Setting } from '../race/settings.js';
 
 export const TASKS = ['autoencoder', 'language'] as const;
 export type TaskName = (typeof TASKS)[number];
+export const METHODS = ['adam', 'badm', 'sisa'] as const;
 
 const BATCH = 128;
 

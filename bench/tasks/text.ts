@@ -1,5 +1,6 @@
 /** A text as samples: windows of characters, one-hot, each with the character that follows. */
 import type { ClassificationSplit } from 'dladmm';
+import { seededRandom } from '../harness/random.js';
 
 /** The characters that a text is folded to. */
 export const ALPHABET = ` abcdefghijklmnopqrstuvwxyz.,;:'"!?-`;
@@ -67,18 +68,6 @@ export function drawn(probabilities: ArrayLike<number>, uniform: number): number
   return last;
 }
 
-/** Marsaglia's xorshift32: uniform in [0, 1), the same for the same seed. */
-export function* uniforms(seed: number): Generator<number, never> {
-  // The state must not be 0; the multiplication spreads small seeds.
-  let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0 || 1;
-  for (;;) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    yield (state >>> 0) / 2 ** 32;
-  }
-}
-
 /** Goes on after `start` for `count` characters; `next` gives the probabilities of the one after its history. */
 export async function written(
   start: Int32Array,
@@ -89,9 +78,9 @@ export async function written(
   const history = start.length;
   const codes = new Int32Array(history + count);
   codes.set(start);
-  const random = uniforms(seed);
+  const { uniform } = seededRandom(seed);
   for (let i = 0; i < count; i += 1) {
-    codes[history + i] = drawn(await next(codes.subarray(i, history + i)), random.next().value);
+    codes[history + i] = drawn(await next(codes.subarray(i, history + i)), uniform());
   }
   return codes.subarray(history);
 }

@@ -55,11 +55,7 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   const { name, classes, trainIndex, testIndex } = graph;
   const trainOptions = {
     ...options,
-    layers: layersOf(
-      job,
-      graph,
-      options.solver ?? 'dladmm',
-    ),
+    layers: layersOf(job, graph, options.solver ?? 'dladmm'),
     classes,
     signal: terminal.signal,
   } as GraphTrainOptions;

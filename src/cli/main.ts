@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
 import { endOnSignals, interruptionOf } from './interruption.js';
-import { ownSolver } from './own-solver.js';
+import { solversFor } from './own-solver.js';
 import { createProgram } from './program.js';
 import { openTerminal, type Terminal } from './terminal.js';
 
@@ -17,7 +17,7 @@ function tell(error: unknown, terminal: Terminal): number {
   }
   if (process.env.DLADMM_DEBUG) console.error(error);
   else if (error instanceof DlAdmmError) terminal.err(`dladmm: ${error.message}\n`);
-  else terminal.err(`dladmm: unexpected error: ${error instanceof Error ? error.message : String(error)}\n`);
+  else terminal.err(`dladmm: unexpected error: ${messageOf(error)}\n`);
   return 1;
 }
 
@@ -27,13 +27,13 @@ async function main(): Promise<number> {
   endOnSignals(process, controller, () => performance.now());
   let exitCode = 0;
   try {
-    const own = await ownSolver(process.argv.slice(2));
+    const solvers = await solversFor(process.argv.slice(2));
     await createProgram(
       terminal,
       (code) => {
         exitCode = code;
       },
-      own,
+      solvers,
     ).parseAsync();
   } catch (error) {
     exitCode = tell(error, terminal);

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import { encodeNpy } from '../formats/npy.js';
 import { Model, type Prediction } from '../model/model.js';
@@ -62,7 +63,7 @@ const ROWS = 1000;
 
 /** As many digits as the type has, so that reading them back gives the same number. */
 const digits = (value: number, table: Float32Array | Float64Array): string =>
-  table instanceof Float32Array ? String(Number(value.toPrecision(9))) : String(value);
+  types.isFloat32Array(table) ? String(Number(value.toPrecision(9))) : String(value);
 
 const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 

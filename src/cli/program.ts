@@ -1,6 +1,4 @@
 import { Command } from 'commander';
-import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
-import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
@@ -9,6 +7,7 @@ import type { ExportFlags, ImportFlags } from './exchange.js';
 import { choice, EXIT_CODES, named, type Run, threads, version, wholeOption, withData, withGraph } from './flags.js';
 import type { EvaluateGraphFlags, PredictGraphFlags } from './graph-model.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
+import type { Solvers } from './own-solver.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
 import { trainCommandOf, trainFlagsOf } from './train-command.js';
@@ -33,13 +32,9 @@ Examples:
  * The command line. What a command does is loaded when it runs, so that help needs no native code.
  *
  * @param end told the exit code of the command that ran
- * @param own solvers beside those of the package
+ * @param solvers those that can be trained by
  */
-export function createProgram(
-  terminal: Terminal,
-  end: (exitCode: number) => void,
-  own: readonly AnySolver[] = [],
-): Command {
+export function createProgram(terminal: Terminal, end: (exitCode: number) => void, { known, own }: Solvers): Command {
   const running =
     <Flags>(load: (flags: Flags) => Promise<Run<Flags>>) =>
     async (flags: Flags): Promise<void> =>
@@ -60,10 +55,9 @@ export function createProgram(
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', `\nExample:\n  dladmm train --data digits --save digits.safetensors\n${EXIT_CODES}`);
 
-  const solvers: readonly AnySolver[] = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS, ...own];
-  trainCommandOf(program, solvers).action(async (...args: readonly unknown[]) => {
+  trainCommandOf(program, known).action(async (...args: readonly unknown[]) => {
     const { trainCommand } = await import('./train.js');
-    end(await trainCommand(trainFlagsOf(args, solvers), own[0], terminal));
+    end(await trainCommand(trainFlagsOf(args, known), own, terminal));
   });
 
   const predict = program.command('predict [model] [data]').description('what a saved model says of samples');

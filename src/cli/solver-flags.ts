@@ -8,12 +8,18 @@ import * as parse from './arguments.js';
 /** Options that the command line has other ways to say, or that the data decide. */
 const ELSEWHERE = ['classes', 'signal', 'onIteration', 'standardise', 'checkpoint', 'earlyStopping'];
 
+/** An option of a solver. */
+interface Declared {
+  readonly solver: AnySolver;
+  readonly option: Option<unknown>;
+}
+
 /** An option somewhere among those of some solvers. */
 interface Place {
   /** Where it stands: ['step', 'W']. */
   readonly path: readonly string[];
   readonly long: string;
-  readonly declared: readonly { readonly solver: string; readonly option: Option<unknown> }[];
+  readonly declared: readonly [Declared, ...Declared[]];
 }
 
 const kebab = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
@@ -37,32 +43,39 @@ export function placesOf(solvers: readonly AnySolver[]): readonly Place[] {
   const places = new Map<string, Place>();
   for (const solver of solvers) {
     const fields = Object.fromEntries(Object.entries(schemaOf(solver)).filter(([name]) => !ELSEWHERE.includes(name)));
-    const name = solver.splitting.data === 'graph' ? `${solver.name} on a graph` : solver.name;
     for (const { path, option } of placesIn(fields, [])) {
       const long = option.flag ?? path.map(kebab).join('-');
-      const before = places.get(long)?.declared ?? [];
-      places.set(long, { path, long, declared: [...before, { solver: name, option }] });
+      const here = { solver, option };
+      const before = places.get(long);
+      places.set(long, { path, long, declared: before ? [...before.declared, here] : [here] });
     }
   }
   return [...places.values()];
 }
 
-/** Some of the solvers in few words. */
-function together<T>(entries: readonly { readonly solver: string; readonly said: T }[]): readonly [T, string][] {
-  const bySaying = new Map<T, string[]>();
-  for (const { solver, said } of entries) bySaying.set(said, [...(bySaying.get(said) ?? []), solver]);
-  return [...bySaying].map(([said, names]) => [said, names.join(', ')]);
+const onGraph = ({ splitting }: AnySolver): boolean => splitting.data === 'graph';
+
+/** Some solvers in few words: those on graphs are left out where the same is said of the solver on samples. */
+function namesOf(solvers: readonly AnySolver[]): string {
+  const names = solvers.filter((solver) => !onGraph(solver)).map(({ name }) => name);
+  const rest = solvers.filter((solver) => onGraph(solver) && !names.includes(solver.name));
+  const graphs = rest.length > 2 ? ['graphs'] : rest.map(({ name }) => `${name} on graphs`);
+  return [...names, ...graphs].join(', ');
 }
 
-/** What help says of an option: a sentence and a default, and which solvers have other ones. */
+/** What help says of an option: a sentence, who takes it unless all do, and what stands where nobody gives it. */
 function descriptionOf({ declared }: Place, everywhere: boolean): string {
-  const sayings = together(declared.map(({ solver, option }) => ({ solver, said: option.says.replace(/\.$/, '') })));
-  const text = sayings.map(([said, names], i) => (everywhere && i === 0 ? said : `${names}: ${said}`)).join('; ');
-  const defaults = together(declared.map(({ solver, option }) => ({ solver, said: option.otherwise }))).filter(
-    ([said]) => said !== undefined,
-  );
-  const stands = defaults.map(([said, names], i) => (i === 0 ? said : `${names} ${said}`)).join('; ');
-  return stands === '' ? text : `${text} (default: ${stands})`;
+  const says = declared[0].option.says.replace(/\.$/, '');
+  const standing = new Map<string, AnySolver[]>();
+  for (const { solver, option } of declared) {
+    if (option.otherwise === undefined || option.otherwise === 'none') continue;
+    standing.set(option.otherwise, [...(standing.get(option.otherwise) ?? []), solver]);
+  }
+  const defaults = [...standing].map(([value, solvers], i) => (i === 0 ? value : `${namesOf(solvers)} ${value}`));
+  return [
+    everywhere ? says : `${namesOf(declared.map(({ solver }) => solver))}: ${says}`,
+    ...(defaults.length === 0 ? [] : [`(default: ${defaults.join('; ')})`]),
+  ].join(' ');
 }
 
 const PARSERS: { readonly [K in Exclude<Typed['as'], 'word' | 'flag' | 'group' | 'code'>]: (text: string) => unknown } =
@@ -97,9 +110,10 @@ function flagsOf(place: Place, everywhere: boolean): readonly Flag[] {
     ];
   }
   const words = [...new Set(typed.flatMap((each) => (each.as === 'word' ? each.words : [])))];
-  if (words.length > 0) return [new Flag(`--${long} <word>`, description).choices(words)];
+  if (typed.every(({ as }) => as === 'word')) return [new Flag(`--${long} <word>`, description).choices(words)];
   // One number for all where another solver takes one a layer is one number too.
-  const as = (typed.find((each) => each.as === 'numbers') ?? typed[0])?.as as keyof typeof PARSERS;
+  const as = (typed.find(({ as }) => as === 'numbers') ?? typed.find(({ as }) => as !== 'word'))
+    ?.as as keyof typeof PARSERS;
   return [new Flag(`--${long} ${PLACEHOLDERS[as]}`, description).argParser(PARSERS[as])];
 }
 
@@ -110,18 +124,15 @@ function flagsOf(place: Place, everywhere: boolean): readonly Flag[] {
 export function withSolverFlags(command: Command, solvers: readonly AnySolver[]): Command {
   const places = placesOf(solvers);
   const isCommon = ({ declared }: Place): boolean => declared.length === solvers.length;
-  const add = (place: Place): void => {
-    for (const flag of flagsOf(place, isCommon(place))) command.addOption(flag);
-  };
-  command.optionsGroup('Training:');
-  for (const place of places.filter(isCommon)) add(place);
-  for (const { name } of solvers.filter(({ splitting }) => splitting.data === 'samples')) {
-    command.optionsGroup(`${name}:`);
-    for (const place of places.filter((each) => !isCommon(each) && each.declared[0]?.solver === name)) add(place);
+  const groups = new Map<string, Place[]>([['Training:', places.filter(isCommon)]]);
+  for (const place of places.filter((each) => !isCommon(each))) {
+    const { solver } = place.declared[0];
+    const group = onGraph(solver) ? 'On graphs:' : `${solver.name}:`;
+    groups.set(group, [...(groups.get(group) ?? []), place]);
   }
-  command.optionsGroup('On a graph:');
-  for (const place of places.filter((each) => !isCommon(each) && / on a graph$/.test(each.declared[0]?.solver ?? ''))) {
-    add(place);
+  for (const [group, members] of groups) {
+    command.optionsGroup(group);
+    for (const place of members) for (const each of flagsOf(place, isCommon(place))) command.addOption(each);
   }
   return command;
 }

@@ -24,6 +24,7 @@ Examples:
 Files: CSV, Parquet, Arrow (with the package apache-arrow), NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX
 (with --labels), each gzipped or not.
 Graphs: NPZ with the arrays of gnn-benchmark (adj_data …, attr_data … or attr_matrix, labels, train_idx, val_idx, test_idx).
+The help of one solver alone: dladmm train --solver NAME --help.
 With --json the last line has status, iterations, seconds, testAccuracy or testLoss (train… where nothing is tested),
 and model. Standardisation and the names of classes and columns are kept in the model: it takes features as they are.
 ${EXIT_CODES}`;

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
-import type { TrainOptions } from '../solvers/index.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { planOf } from '../training/plan.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { DlAdmmError, type ErrorCode, systemCode } from './errors.js';
+import { DlAdmmError, type ErrorCode, messageOf, systemCode } from './errors.js';
 
 /** Numbers that name the blocks on the way to the addon. */
 export const BLOCK_NUMBER = { W: 0, b: 1, z: 2, a: 3, u: 4 } as const;
@@ -500,7 +500,7 @@ function load(): NativeAddon {
   try {
     return nodeGypBuild()(ROOT);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    const reason = messageOf(cause).split('\n')[0];
     throw new DlAdmmError(
       'ERR_DLADMM_NATIVE',
       [
@@ -522,6 +522,6 @@ export const native: NativeAddon = load();
 /** An error of the addon as a DlAdmmError; anything else unchanged. */
 export function fromNative(error: unknown): unknown {
   const code = systemCode(error);
-  if (error instanceof DlAdmmError || !(error instanceof Error) || !code?.startsWith('ERR_DLADMM_')) return error;
-  return new DlAdmmError(code as ErrorCode, error.message, { cause: error });
+  if (error instanceof DlAdmmError || !code?.startsWith('ERR_DLADMM_')) return error;
+  return new DlAdmmError(code as ErrorCode, messageOf(error), { cause: error });
 }

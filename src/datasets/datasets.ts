@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
 import { throwIfAborted } from '../formats/bytes.js';
 import type { Dataset } from './dataset.js';
 import { download } from './download.js';
@@ -85,7 +85,7 @@ export async function loadDataset(name: string, options: LoadOptions = {}): Prom
   if (options.download === false) throw notFound(description, location.looked, 'downloading was not allowed');
   const paths = await fetchAll(description, options).catch((error: unknown) => {
     throwIfAborted(signal, `Loading ${name}`);
-    throw notFound(description, location.looked, error instanceof Error ? error.message : String(error), error);
+    throw notFound(description, location.looked, messageOf(error), error);
   });
   return description.read(paths, signal);
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { throwIfAborted } from '../formats/bytes.js';
 
 /** What `download` accepts besides what to fetch, where to, and its checksum. */
@@ -24,8 +24,8 @@ const failed = (url: string, message: string, cause?: unknown): DlAdmmError =>
 
 /** What fetch itself says is only "fetch failed" or "terminated"; the reason is the cause. */
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+  const cause = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
+  return cause === undefined ? messageOf(error) : `${messageOf(error)} (${messageOf(cause)})`;
 }
 
 /** An AbortSignal that fires when `outer` does, or after `timeout` ms in which `alive` was not called. */

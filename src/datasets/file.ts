@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { isNumbers } from '../core/numbers.js';
 import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { type CsvOptions, type CsvTable, numberedClasses, parseCsv } from '../formats/csv.js';
@@ -60,8 +62,8 @@ const isIdx = ([zero0, zero1, type = 0]: Uint8Array): boolean => zero0 === 0 && 
 
 /** Integers of up to 16 bits are exact in float32, the wider ones (nearly) in float64. */
 function toFloats(data: NpyArray['data']): Float32Array | Float64Array {
-  if (data instanceof Float32Array || data instanceof Float64Array) return data;
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);
+  if (isNumbers(data)) return data;
+  if (types.isBigInt64Array(data) || types.isBigUint64Array(data)) return Float64Array.from(data, Number);
   return data.BYTES_PER_ELEMENT > 2 ? Float64Array.from(data) : Float32Array.from(data);
 }
 
@@ -88,7 +90,7 @@ function toLabels({ data, shape, name }: Named): Int32Array {
   });
 }
 
-const isFloat = ({ data }: NpyArray): boolean => data instanceof Float32Array || data instanceof Float64Array;
+const isFloat = ({ data }: NpyArray): boolean => isNumbers(data);
 
 function inferTask(y: Named): 'classification' | 'regression' {
   return isFloat(y) || y.shape.slice(1).some((length) => length > 1) ? 'regression' : 'classification';
@@ -170,7 +172,7 @@ function parseArray(bytes: Uint8Array, path: string): Named {
 /** IDX arrays of bytes with two or more dimensions a sample are images: their pixels are scaled to [0, 1]. */
 async function toSamples(array: Named, isImage: boolean): Promise<Matrix> {
   const { data, shape } = array;
-  return isImage && data instanceof Uint8Array && shape.length >= 3 && data.length > 0
+  return isImage && types.isUint8Array(data) && shape.length >= 3 && data.length > 0
     ? scaledImages({ data, shape: [...shape] }, 255)
     : toMatrix(array);
 }

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
+import { isNumbers } from '../core/numbers.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { numberedClasses } from '../formats/csv.js';
 import type { NpyArray } from '../formats/npy.js';
@@ -54,7 +55,7 @@ interface Named extends NpyArray {
 /** The arrays of a file by their keys. */
 type Arrays = (key: string) => Named;
 
-const isFloat = ({ data }: NpyArray): boolean => data instanceof Float32Array || data instanceof Float64Array;
+const isFloat = ({ data }: NpyArray): boolean => isNumbers(data);
 
 /** A list of whole numbers from `low` to `high`; each of them is what `code` says it must be. */
 function wholeNumbers({ data, shape, name }: Named, low: number, high: number, what: string): Int32Array {
@@ -73,7 +74,7 @@ function wholeNumbers({ data, shape, name }: Named, low: number, high: number, w
 }
 
 function floats({ data }: NpyArray): Float32Array | Float64Array {
-  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  if (isNumbers(data)) return data;
   return Float32Array.from({ length: data.length }, (_, i) => Number(data[i]));
 }
 

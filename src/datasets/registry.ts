@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { type CsvOptions, type CsvTable, parseCsv } from '../formats/csv.js';
@@ -95,7 +96,7 @@ export async function scaledImages({ shape, data }: IdxArray, full: number): Pro
 async function readImages(path: string, signal: AbortSignal | undefined): Promise<Matrix> {
   const images = await readIdx(path, signal);
   const { shape, data } = images;
-  if (!(data instanceof Uint8Array) || shape.length !== 3 || shape[0] === 0 || shape[1] !== 28 || shape[2] !== 28)
+  if (!types.isUint8Array(data) || shape.length !== 3 || shape[0] === 0 || shape[1] !== 28 || shape[2] !== 28)
     throw formatError(
       path,
       `expected images of 28 x 28 bytes but found ${shape.join(' x ')} of ${data.constructor.name}`,
@@ -105,7 +106,7 @@ async function readImages(path: string, signal: AbortSignal | undefined): Promis
 
 async function readLabels(path: string, count: number, classes: number, signal: AbortSignal | undefined) {
   const { shape, data } = await readIdx(path, signal);
-  if (!(data instanceof Uint8Array) || shape.length !== 1 || shape[0] !== count)
+  if (!types.isUint8Array(data) || shape.length !== 1 || shape[0] !== count)
     throw formatError(path, `expected ${count} labels but found ${shape.join(' x ')} of ${data.constructor.name}`);
   const bad = data.findIndex((label) => label >= classes);
   if (bad >= 0) throw formatError(path, `expected labels below ${classes} but label ${bad} is ${data[bad]}`);

@@ -1,14 +1,13 @@
+import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { dtypeOf, zeros } from '../core/numbers.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
 
 /** The rows of `matrix` with the numbers in `rows`, in that order, as a copy of the same type. */
 export function selectRows(matrix: Matrix, rows: readonly number[] | Int32Array): Matrix {
   const { columns } = matrix;
-  const data =
-    matrix.data instanceof Float32Array
-      ? new Float32Array(rows.length * columns)
-      : new Float64Array(rows.length * columns);
+  const data = zeros(dtypeOf(matrix.data), rows.length * columns);
   rows.forEach((row: number, i: number) => {
     data.set(matrix.data.subarray(row * columns, (row + 1) * columns), i * columns);
   });
@@ -84,7 +83,7 @@ export function splitDataset(
   testShare: number,
   seed: number,
 ): { train: ClassificationSplit | RegressionSplit; test: ClassificationSplit | RegressionSplit } {
-  const samples = y instanceof Int32Array ? y.length : y.rows;
+  const samples = types.isInt32Array(y) ? y.length : y.rows;
   if (samples !== x.rows)
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${x.rows} labels or target rows for y but received ${samples}`);
   if (!(testShare > 0 && testShare < 1))
@@ -96,7 +95,7 @@ export function splitDataset(
   const order = shuffledIndices(samples, seed);
   const inTest = Math.min(samples - 1, Math.max(1, Math.round(testShare * samples)));
   const part = (rows: Int32Array) =>
-    y instanceof Int32Array
+    types.isInt32Array(y)
       ? { x: selectRows(x, rows), labels: selectLabels(y, rows) }
       : { x: selectRows(x, rows), y: selectRows(y, rows) };
   return { train: part(order.slice(inTest).sort()), test: part(order.slice(0, inTest).sort()) };

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { runInNewContext } from 'node:vm';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
 import { columnReader, isTable, type TableLike } from '../samples/table.js';
 import { DEFLATE_LIMIT, formatError, readBytes } from './bytes.js';
 import { type ColumnarFile, type ColumnarOptions, type ColumnPart, readColumnar } from './columnar.js';
@@ -38,7 +38,7 @@ async function tableFrom(bytes: Uint8Array, name: string): Promise<TableLike> {
     const timeout = OPENING_MS + Math.ceil(bytes.length / BYTES_PER_MS);
     table = runInNewContext('open()', { open: () => tableFromIPC(bytes) }, { timeout });
   } catch (error) {
-    throw formatError(name, `damaged Arrow file: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw formatError(name, `damaged Arrow file: ${messageOf(error)}`, error);
   }
   if (!isTable(table)) throw formatError(name, 'damaged Arrow file: it holds no table');
   // A value takes a bit at least.
@@ -63,11 +63,7 @@ function columnarOf(table: TableLike, name: string): ColumnarFile {
           const read = columnReader(table, names[column] as string, name);
           values = read(first, Math.min(PART, rows - first));
         } catch (error) {
-          throw formatError(
-            name,
-            `damaged Arrow file: ${error instanceof Error ? error.message : String(error)}`,
-            error,
-          );
+          throw formatError(name, `damaged Arrow file: ${messageOf(error)}`, error);
         }
         yield { column, first, values };
         await nextTurn();

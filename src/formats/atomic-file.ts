@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { access, constants, type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DlAdmmError, expected, systemCode } from '../core/errors.js';
+import { types } from 'node:util';
+import { DlAdmmError, expected, messageOf, systemCode } from '../core/errors.js';
 
 /** What a file can be written from: its bytes at once, or in pieces. */
 export type FileContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -26,7 +27,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 /** An error of the system as one of ours, which says what could not be done to which file, and why. */
 export function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAdmmError {
   const code = systemCode(cause);
-  const reason = (code && REASONS.get(code)) ?? (cause instanceof Error ? cause.message : String(cause));
+  const reason = (code && REASONS.get(code)) ?? messageOf(cause);
   return new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: ${reason}${code ? ` (${code})` : ''}`, {
     cause,
   });
@@ -94,8 +95,8 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   checkPath(path);
   if (!isContent(content)) throw expected('a Uint8Array or an iterable of them', 'content', content);
   await replaceFile(path, '.dladmm-', async (file) => {
-    for await (const piece of content instanceof Uint8Array ? [content] : content) {
-      if (!(piece instanceof Uint8Array)) throw expected('Uint8Arrays', 'the pieces of content', piece);
+    for await (const piece of types.isUint8Array(content) ? [content] : content) {
+      if (!types.isUint8Array(piece)) throw expected('Uint8Arrays', 'the pieces of content', piece);
       await guarded(path, () => writeAll(file, piece));
     }
   });

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { endianness, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { DlAdmmError, expected, systemCode } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf, systemCode } from '../core/errors.js';
 
 const gunzipAsync = promisify(gunzip);
 
@@ -23,8 +23,6 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
   if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }
 
-const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 async function readRegularFile(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
@@ -36,7 +34,7 @@ async function readRegularFile(path: string, signal: AbortSignal | undefined): P
     throwIfAborted(signal, `Reading ${path}`);
     if (error instanceof DlAdmmError) throw error;
     const code = systemCode(error);
-    const why = code === 'ENOENT' ? 'there is no such file' : message(error);
+    const why = code === 'ENOENT' ? 'there is no such file' : messageOf(error);
     throw new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: ${why}`, { cause: error });
   }
 }
@@ -54,7 +52,7 @@ async function unpack(packed: Buffer, name: string): Promise<Buffer> {
       throw new DlAdmmError('ERR_DLADMM_MEMORY', `${name}: the gzip data unpack to more than ${limit} bytes`, {
         cause: error,
       });
-    throw formatError(name, `damaged or truncated gzip data (${message(error)})`, error);
+    throw formatError(name, `damaged or truncated gzip data (${messageOf(error)})`, error);
   }
 }
 

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { types } from 'node:util';
 import { CsvError, type Parser, parse } from 'csv-parse';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Column } from '../samples/columns.js';
 import {
   checkFeatureOptions,
@@ -279,12 +280,12 @@ async function* piecesOf(stream: TextStream, name: string, signal: AbortSignal |
   try {
     for await (const piece of stream) {
       throwIfAborted(signal, `Reading ${name}`);
-      if (typeof piece !== 'string' && !(piece instanceof Uint8Array)) throw expected('text or bytes', name, piece);
+      if (typeof piece !== 'string' && !types.isUint8Array(piece)) throw expected('text or bytes', name, piece);
       yield Buffer.from(piece as Uint8Array);
     }
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed: ${why}`, { cause: error });
   }
 }
@@ -340,12 +341,12 @@ export async function parseCsv(
   });
   parser.resume();
   try {
-    const source = content instanceof Uint8Array ? pieces : piecesOf;
+    const source = types.isUint8Array(content) ? pieces : piecesOf;
     await pipeline(Readable.from(source(content as Uint8Array & TextStream, name, options.signal)), parser);
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     const line = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
-    throw formatError(`${name}${line}`, `not CSV: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw formatError(`${name}${line}`, `not CSV: ${messageOf(error)}`, error);
   }
 
   const { layout, raw, labels } = table.finish();

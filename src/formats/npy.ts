@@ -1,5 +1,6 @@
 import { endianness } from 'node:os';
 import { DlAdmmError } from '../core/errors.js';
+import { isNumbers } from '../core/numbers.js';
 import { elementCount, formatError, numbersAt, readBytes, type TypedArrayConstructor } from './bytes.js';
 
 /** An array in C order: the last index runs fastest, and `data.length` is the product of `shape` (1 for `[]`). */
@@ -187,13 +188,9 @@ export async function readNpy(path: string, signal?: AbortSignal): Promise<NpyAr
 
 function kindOf(data: NpyData): string {
   const size = data.BYTES_PER_ELEMENT;
-  if (data instanceof Float32Array || data instanceof Float64Array) return `f${size}`;
-  const signed =
-    data instanceof Int8Array ||
-    data instanceof Int16Array ||
-    data instanceof Int32Array ||
-    data instanceof BigInt64Array;
-  return `${signed ? 'i' : 'u'}${size}`;
+  if (isNumbers(data)) return `f${size}`;
+  // `Int8Array`, `BigInt64Array`, `Uint8ClampedArray`, …
+  return `${/^(?:Big)?Int/.test(data[Symbol.toStringTag]) ? 'i' : 'u'}${size}`;
 }
 
 /**

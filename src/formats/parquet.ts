@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
 import { type Compressors, type FileMetaData, parquetMetadata, parquetRead } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
 import { DEFLATE_LIMIT, formatError, readBytes, unpackLimit } from './bytes.js';
 import { type ColumnarFile, type ColumnarOptions, type ColumnPart, readColumnar } from './columnar.js';
 import type { CsvTable } from './csv.js';
@@ -112,9 +112,7 @@ function checkPages(bytes: Uint8Array, { row_groups }: FileMetaData): void {
 }
 
 const refusal = (name: string, error: unknown): DlAdmmError =>
-  error instanceof DlAdmmError
-    ? error
-    : formatError(name, `damaged Parquet file: ${error instanceof Error ? error.message : String(error)}`, error);
+  error instanceof DlAdmmError ? error : formatError(name, `damaged Parquet file: ${messageOf(error)}`, error);
 
 function openParquet(bytes: Uint8Array, name: string): ColumnarFile {
   let metadata: FileMetaData;

@@ -6,7 +6,8 @@
  * `header_sha256` covers what the header says. They are verified when present and not handed out.
  */
 import { createHash } from 'node:crypto';
-import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { DlAdmmError, describe, expected, messageOf } from '../core/errors.js';
+import { arrayKind } from '../core/numbers.js';
 
 /** The typed array of each type of values that JavaScript has an array for. */
 interface Arrays {
@@ -111,7 +112,8 @@ function checkTensor(name: string, { dtype, shape, data }: Tensor): void {
   if (name === METADATA) throw expected(`a name other than ${METADATA}`, 'a tensor', name);
   const given: unknown = dtype;
   if (!isDtype(given)) throw expected(`one of ${Object.keys(ARRAYS).join(', ')}`, `the dtype of ${at}`, given);
-  if (!(data instanceof ARRAYS[dtype])) throw expected(`a ${ARRAYS[dtype].name}`, `the ${dtype} data of ${at}`, data);
+  if (arrayKind(data) !== ARRAYS[dtype].name)
+    throw expected(`a ${ARRAYS[dtype].name}`, `the ${dtype} data of ${at}`, data);
   if (shape.some((extent) => !isSize(extent)))
     throw expected('non-negative integers', `the shape of ${at}`, shape.join(' x '));
   const size = product(shape);
@@ -249,7 +251,7 @@ function parseHeader(text: string, name: string): Readonly<Record<string, unknow
   try {
     header = JSON.parse(text);
   } catch (error) {
-    throw damaged(name, `its header is not valid JSON (${error instanceof Error ? error.message : String(error)})`);
+    throw damaged(name, `its header is not valid JSON (${messageOf(error)})`);
   }
   if (!isObject(header)) throw damaged(name, 'its header is not an object');
   const duplicate = findDuplicateKey(text);

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
 import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
 
 const inflateRawAsync = promisify(inflateRaw);
@@ -149,6 +149,6 @@ async function inflate(packed: Uint8Array, size: number, where: string): Promise
     const room = size + 1;
     return await inflateRawAsync(packed, { maxOutputLength: room, chunkSize: Math.max(64, Math.min(room, 2 ** 28)) });
   } catch (error) {
-    throw formatError(where, `damaged: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw formatError(where, `damaged: ${messageOf(error)}`, error);
   }
 }

@@ -1,7 +1,9 @@
 /** State dicts of PyTorch as safetensors: the weights and biases of linear layers, whatever their names. */
+
 import { given } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
+import { isNumbers } from '../core/numbers.js';
 import { decodeSafetensors, type Tensor } from '../formats/safetensors.js';
 import type { Parameters } from '../network/initialisation.js';
 import { type Activation, checkActivation, checkClasses, classCount } from '../network/network.js';
@@ -35,7 +37,7 @@ const shapeText = ({ shape }: Tensor): string => `[${shape.slice(0, 8).join(', '
 
 /** The values, 16-bit numbers as float32; undefined for whole numbers. */
 function numbersOf({ dtype, data }: Tensor): Numbers | undefined {
-  if (data instanceof Float32Array || data instanceof Float64Array) return data;
+  if (isNumbers(data)) return data;
   if (dtype === 'F16') return Float32Array.from(data, fromFloat16);
   if (dtype === 'BF16') return Float32Array.from(data, fromBfloat16);
   return undefined;

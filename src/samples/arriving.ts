@@ -5,7 +5,7 @@
  */
 import { Readable } from 'node:stream';
 import { checkKeys, checkObject, oneOf } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import { classifies, type Network } from '../network/network.js';
 import {
@@ -278,7 +278,7 @@ async function drain(
       }
     } catch (error) {
       if (error instanceof DlAdmmError) throw error;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed where row ${rows} was to come: ${why}`, {
         cause: error,
       });

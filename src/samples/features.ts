@@ -1,4 +1,5 @@
 import { DlAdmmError, expected } from '../core/errors.js';
+import { dtypeOf, zeros } from '../core/numbers.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
 
@@ -117,8 +118,7 @@ export function encodeTexts(raw: Matrix, features: readonly Feature[]): { x: Mat
   });
   if (features.every(({ texts }) => texts === undefined)) return { x: raw, columns };
   const width = inputsOf(columns);
-  const data =
-    raw.data instanceof Float32Array ? new Float32Array(raw.rows * width) : new Float64Array(raw.rows * width);
+  const data = zeros(dtypeOf(raw.data), raw.rows * width);
   let offset = 0;
   for (const [c, { texts }] of features.entries()) {
     const categories = columns[c]?.categories;

@@ -3,7 +3,8 @@
  * numbers is one input of a network; a column of texts is an input for each text that occurs in it, where that is asked for.
  */
 
-import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { DlAdmmError, describe, expected, messageOf } from '../core/errors.js';
+import { dtypeOf, zeros } from '../core/numbers.js';
 import { type LabelsLike, type RowSource, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
 
@@ -146,7 +147,7 @@ function asked<T>(where: string, ask: () => T): T {
     return ask();
   } catch (cause) {
     if (cause instanceof DlAdmmError) throw cause;
-    const why = cause instanceof Error ? cause.message : describe(cause);
+    const why = messageOf(cause);
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${where} cannot be read: ${why}`, { cause });
   }
 }
@@ -311,7 +312,7 @@ export function oneHot(
     columns: inputs,
     chunk(first, count) {
       const from = source.chunk(first, count);
-      const out = from instanceof Float32Array ? new Float32Array(count * inputs) : new Float64Array(count * inputs);
+      const out = zeros(dtypeOf(from), count * inputs);
       for (let i = 0; i < count; i += 1) {
         for (const [c, offset] of offsets.entries()) {
           const value = from[i * columns.length + c] as number;

@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import { checkKeys, checkObject, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
+import { isNumbers } from '../core/numbers.js';
 import { checkAttached, isNumericArray, type NumericArray } from './inputs.js';
 
 /**
@@ -54,9 +56,9 @@ export function nativeCsr(matrix: unknown, name: string): NativeCsr {
   return {
     rows,
     columns,
-    indptr: indptr instanceof Float64Array ? indptr : Float64Array.from(indptr),
-    indices: indices instanceof Int32Array ? indices : Int32Array.from(indices),
-    values: data instanceof Float32Array || data instanceof Float64Array ? data : Float64Array.from(data),
+    indptr: types.isFloat64Array(indptr) ? indptr : Float64Array.from(indptr),
+    indices: types.isInt32Array(indices) ? indices : Int32Array.from(indices),
+    values: isNumbers(data) ? data : Float64Array.from(data),
   };
 }
 

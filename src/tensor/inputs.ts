@@ -1,5 +1,7 @@
+import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
+import { isNumbers } from '../core/numbers.js';
 import type { Matrix } from './matrix.js';
 
 /** Any array of numbers that JavaScript has, BigInt ones left out. */
@@ -51,12 +53,7 @@ export const CHUNK_ENTRIES: number = 2 ** 20;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {
-  return (
-    ArrayBuffer.isView(value) &&
-    !(value instanceof DataView) &&
-    !(value instanceof BigInt64Array) &&
-    !(value instanceof BigUint64Array)
-  );
+  return types.isTypedArray(value) && !types.isBigInt64Array(value) && !types.isBigUint64Array(value);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_DETACHED where the buffer was transferred away */
@@ -75,9 +72,6 @@ const intrinsicLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Ui
 
 /** The true number of entries, whatever a subclass says: what native code copies must be what was counted on. */
 const lengthOf = (array: NumericArray): number => intrinsicLength?.call(array) as number;
-
-const isFloatArray = (array: NumericArray): array is Numbers =>
-  array instanceof Float32Array || array instanceof Float64Array;
 
 /**
  * Samples as a source of rows of `columns` entries.
@@ -143,7 +137,7 @@ function flatSource(array: NumericArray, columns: number, name: string): RowSour
     chunk(first, count) {
       checkAttached(array, name);
       const part = array.subarray(first * columns, (first + count) * columns);
-      const chunk = isFloatArray(part) ? part : Float64Array.from(part);
+      const chunk = isNumbers(part) ? part : Float64Array.from(part);
       if (lengthOf(chunk) !== count * columns) throw shape(`${rows * columns} entries to the end`, name, array);
       return chunk;
     },

@@ -1,5 +1,6 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { zeros } from '../core/numbers.js';
 import { CHUNK_ENTRIES, checkRows, nonFinite, type RowSource, trusted } from './inputs.js';
 
 /** Rows that arrive in unknown number, in one type; nothing is ever moved to make room. */
@@ -78,7 +79,7 @@ function allocate(entries: number, dtype: Dtype, rows: number, name: string): Nu
     });
   if (bytes > process.availableMemory()) throw full();
   try {
-    return dtype === 'float32' ? new Float32Array(entries) : new Float64Array(entries);
+    return zeros(dtype, entries);
   } catch (error) {
     throw full(error);
   }
@@ -105,7 +106,7 @@ function blockSource(
       if (parts.length === 1 && only) {
         return only.data.subarray((first - only.first) * columns, (first - only.first + count) * columns);
       }
-      const out = dtype === 'float32' ? new Float32Array(count * columns) : new Float64Array(count * columns);
+      const out = zeros(dtype, count * columns);
       for (const block of parts) {
         const from = Math.max(first, block.first);
         const to = Math.min(first + count, block.first + block.rows);

@@ -9,7 +9,7 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { earlierOptions } from '../solvers/shared/earlier.js';
 import type { Persistence, TakeUp } from '../solvers/shared/engine.js';
 import type { CheckpointPlan, CommonPlan } from '../solvers/shared/options.js';
-import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
+import type { CheckpointRecord } from '../solvers/shared/record.js';
 import {
   checkReplaceable,
   fillState,

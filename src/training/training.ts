@@ -10,15 +10,7 @@ import type { LabelledSamples } from '../samples/samples.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
 import type { AnySamples, Engine, Watched } from '../solvers/shared/engine.js';
-import type {
-  CheckpointRecord,
-  EpochRecord,
-  GraphRecord,
-  IterationRecord,
-  Metrics,
-  ProgressRecord,
-  SigmoidRecord,
-} from '../solvers/shared/record.js';
+import type { CheckpointRecord, IterationRecord, Metrics, ProgressRecord } from '../solvers/shared/record.js';
 import type { AnyBlock } from '../solvers/shared/sweep.js';
 import {
   type BestModel,

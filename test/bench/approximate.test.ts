@@ -10,8 +10,8 @@ import { frozen } from '../../dist/bench/approximate/methods.js';
 import { lineOf, summaryOf, type TaskResult, withTrial } from '../../dist/bench/approximate/result.js';
 import { TASKS } from '../../dist/bench/approximate/tasks.js';
 import { isKept, runTrial, type Trial } from '../../dist/bench/approximate/trial.js';
-import { chosen } from '../../dist/bench/options.js';
-import { scalerOf } from '../../dist/bench/scaling.js';
+import { chosen } from '../../dist/bench/harness/program.js';
+import { scalerOf } from '../../dist/bench/harness/scales.js';
 import { type Run, runs } from '../../dist/bench/stability/runs.js';
 import { rowsOf, tableOf } from '../../dist/bench/stability/table.js';
 import { Lambda, V, W } from '../../src/index.js';
@@ -25,7 +25,6 @@ const trial = (seed: number, error: number | null, more: Partial<Trial> = {}): T
   epoch: 3,
   seconds: 2,
   status: error === null ? 'diverged' : 'completed',
-  curve: [],
   ...more,
 });
 
@@ -72,8 +71,9 @@ describe('a trial', () => {
 
   test('keeps its smallest error, its curve and what it fitted', async () => {
     const found = await runTrial(TASKS[0] as (typeof TASKS)[number], 'admm', 1, { points: 50, epochs: 12, threads: 1 });
-    const errors = found.curve.map(({ error }) => error);
-    expect(found.curve.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12]);
+    const { curve = [] } = found;
+    const errors = curve.map(({ error }) => error);
+    expect(curve.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12]);
     expect(errors).toEqual([...errors].sort((left, right) => right - left));
     expect(found.error).toBe(errors.at(-1));
     expect(found.fitted?.[150]).toBeCloseTo(0.25, 2);

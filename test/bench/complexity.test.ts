@@ -6,7 +6,7 @@ import { cubicShare, fitPowerLaw, studentQuantile, type Timing } from '../../dis
 import { reportJson } from '../../dist/bench/complexity/json.js';
 import { type SettingReport, sentences, settingReport } from '../../dist/bench/complexity/report.js';
 import { tableOf } from '../../dist/bench/complexity/table.js';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from '../../dist/bench/draw.js';
+import { HOW_TO_HAVE_CHARTS, loadCharts } from '../../dist/bench/harness/figures.js';
 
 const SIZES = widths(4096);
 const timings = (seconds: (n: number) => number, sizes: readonly number[] = SIZES): readonly Timing[] =>

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { GraphRun } from '../../dist/bench/graph/messages.js';
 import { type GraphResult, missingSeeds, rowsOf, spread, tableOf, withRun } from '../../dist/bench/graph/result.js';
 import { METHODS, SETTINGS, settingText } from '../../dist/bench/graph/settings.js';
-import { graphGradientPlanOf } from '../../dist/solvers/gradient-gcn/options.js';
+import type { GraphRun } from '../../dist/bench/graph/trainer.js';
+import { machine } from '../../dist/bench/harness/results.js';
+import { graphPlanOf } from '../../dist/training/plan.js';
 import { shared } from '../formats/support.js';
 
 const EMPTY: GraphResult = {
@@ -19,8 +20,7 @@ const EMPTY: GraphResult = {
   features: 1433,
   classes: 7,
   split: 'standard',
-  threads: 2,
-  openblasCore: 'Haswell',
+  ...machine(2),
   methods: [],
 };
 
@@ -81,7 +81,7 @@ describe('the settings', () => {
   test('of the gradient methods are options that a graph takes', () => {
     for (const method of METHODS.filter((name) => name !== 'dladmm')) {
       const { options } = SETTINGS[method];
-      expect(() => graphGradientPlanOf({ ...options, layers: [9, 16, 3] } as never)).not.toThrow();
+      expect(() => graphPlanOf({ ...options, layers: [9, 16, 3] } as never)).not.toThrow();
     }
   });
 
@@ -101,7 +101,7 @@ describe('the program', () => {
     promisify(execFile)(process.execPath, [program, '--out', folder, '--svg', join(folder, 'graph.svg'), ...args]);
 
   test('refuses what it does not know', async () => {
-    await expect(bench('--graphs', 'pubmed')).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/cora/) });
+    await expect(bench('--graphs', 'pubmed')).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/cora/) });
     await expect(bench('--methods', 'sgd')).rejects.toMatchObject({ stderr: expect.stringMatching(/dladmm, adam/) });
     await expect(bench('--seeds', '0')).rejects.toMatchObject({ stderr: expect.stringMatching(/--seeds/) });
   });

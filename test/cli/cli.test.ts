@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../src/datasets/datasets.js';
 import { parseNpy } from '../../src/formats/npy.js';
 import { Model } from '../../src/model/model.js';
-import { DEFAULTS } from '../../src/solvers/dladmm/options.js';
+import { dladmm } from '../../src/solvers/dladmm/solver.js';
+import { defaultsOf } from '../../src/solvers/shared/descriptor.js';
 import { inFolder, jsonLines, MAIN, said } from './support.js';
 
 const { path, run, runWith, start } = inFolder();
@@ -32,7 +33,7 @@ describe('dladmm train', () => {
       expect(line).toMatchObject({
         lagrangian: expect.any(Number),
         residuals: expect.any(Array),
-        penalties: { nu: DEFAULTS.nu },
+        penalties: { nu: defaultsOf(dladmm).nu },
         elapsed: expect.any(Number),
         test: { accuracy: expect.any(Number), loss: expect.any(Number) },
       });
@@ -632,8 +633,8 @@ describe('help', () => {
   it('states the defaults of the library', async () => {
     const { out } = await run('train', '--help');
     const text = out.replaceAll(/\s+/g, ' ');
-    expect(text).toContain(`penalty of the hidden constraints (default: ${DEFAULTS.nu})`);
-    expect(text).toContain(`iterations at most (default: ${DEFAULTS.iterations})`);
+    expect(text).toContain(`penalty of the hidden constraints (default: ${defaultsOf(dladmm).nu})`);
+    expect(text).toContain(`iterations at most (default: ${defaultsOf(dladmm).iterations})`);
   });
 
   it('comes without a command too, as a usage error', async () => {

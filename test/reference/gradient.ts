@@ -164,12 +164,7 @@ export const sgd = ({ momentum = 0, dampening = 0, nesterov = false, l2 = 0 }): 
   });
 
 /** torch.optim.Adagrad */
-export const adagrad = ({
-  learningRateDecay = 0,
-  initialAccumulator = 0,
-  epsilon = 1e-10,
-  l2 = 0,
-}): UpdateRule =>
+export const adagrad = ({ learningRateDecay = 0, initialAccumulator = 0, epsilon = 1e-10, l2 = 0 }): UpdateRule =>
   entrywise(1, initialAccumulator, (w, g0, state, t, rate) => {
     const g = g0 + l2 * w;
     state[0] = at(state, 0, 's') + g * g;

@@ -5,9 +5,11 @@
  * other losses, which have no probabilities: the values themselves (squared error), or a score for every class, of which the
  * largest names the class (hinge, one-hot squared error; a hinge network with one output says class 1 above ½).
  */
+
 import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
+import { inDtype } from '../../core/numbers.js';
 import type { Activation, Network } from '../../network/network.js';
 import type { LabelKind } from '../../samples/classes.js';
 import { ATTRIBUTE_TYPE, type Attribute, DATA_TYPE, MODEL, type OnnxNode, type OnnxValue, TENSOR } from './schema.js';
@@ -61,7 +63,7 @@ function node(
 
 /** Values as float32, refused where that makes an infinity of them. */
 function floats(values: ArrayLike<number>, name: string): Uint8Array {
-  const data = values instanceof Float32Array ? values : Float32Array.from(values);
+  const data = inDtype(values, 'float32');
   const at = data.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) {
     throw new DlAdmmError(

@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import { checkKeys, checkObject, oneOf } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Dtype, Numbers } from '../../core/native.js';
+import { dtypeOf, inDtype, zeros } from '../../core/numbers.js';
 import { readWholeFile } from '../../formats/atomic-file.js';
 import type { Parameters } from '../../network/initialisation.js';
 import {
@@ -42,7 +44,7 @@ export async function bytesOf(
   name: string,
 ): Promise<{ readonly bytes: Uint8Array; readonly file: string }> {
   if (typeof source === 'string') return { bytes: await readWholeFile(source), file: source };
-  if (source instanceof Uint8Array) return { bytes: source, file: name };
+  if (types.isUint8Array(source)) return { bytes: source, file: name };
   throw expected('a path or a Uint8Array', 'source', source);
 }
 
@@ -51,16 +53,9 @@ export function typedParameters(
   { weights, biases }: Parameters,
   dtype: Dtype | undefined,
 ): Parameters & { readonly dtype: Dtype } {
-  const wide = [...weights, ...biases].some((values) => values instanceof Float64Array);
+  const wide = [...weights, ...biases].some((values) => dtypeOf(values) === 'float64');
   const type = dtype ?? (wide ? 'float64' : 'float32');
-  const typed = (values: Numbers): Numbers =>
-    type === 'float32'
-      ? values instanceof Float32Array
-        ? values
-        : Float32Array.from(values)
-      : values instanceof Float64Array
-        ? values
-        : Float64Array.from(values);
+  const typed = (values: Numbers): Numbers => inDtype(values, type);
   return { weights: weights.map(typed), biases: biases.map(typed), dtype: type };
 }
 
@@ -157,8 +152,7 @@ function parametersOf({ layers, end }: OnnxPerceptron, scaling: OnnxScaling | un
 }
 
 function secondOfTwo(values: Numbers): Numbers {
-  const out =
-    values instanceof Float32Array ? new Float32Array(2 * values.length) : new Float64Array(2 * values.length);
+  const out = zeros(dtypeOf(values), 2 * values.length);
   out.set(values, values.length);
   return out;
 }

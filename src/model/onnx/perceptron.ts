@@ -2,7 +2,9 @@
  * An ONNX graph as a multilayer perceptron: from its one input along the chain of nodes to its output. Whatever is not part of
  * such a chain is refused with the name of the node.
  */
+
 import type { Numbers } from '../../core/native.js';
+import { dtypeOf, zeros } from '../../core/numbers.js';
 import type { Activation } from '../../network/network.js';
 import { floatAttribute, Graph, inRange, nameOf, swapped, wholeAttribute } from './graph.js';
 import { attributeOf, floatsIn, type OnnxModel, sizeOf, textsIn, wholesIn } from './proto.js';
@@ -74,9 +76,6 @@ function weightsOf(graph: Graph, node: OnnxNode, turned: boolean, factor: number
   return { node: nameOf(node), inputs, outputs, weights: weights as Numbers, activation: 'identity' };
 }
 
-const zeros = (like: Numbers, length: number): Numbers =>
-  like instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
-
 /** `bias` + factor · values, which may be one number for all outputs. */
 function biasOf(graph: Graph, node: OnnxNode, bias: Numbers, index: number, factor: number): Numbers {
   const constant = graph.constant(node, index);
@@ -90,7 +89,7 @@ function biasOf(graph: Graph, node: OnnxNode, bias: Numbers, index: number, fact
     );
   }
   const values = graph.numbers(constant);
-  const wide = values instanceof Float64Array ? Float64Array.from(bias) : bias.slice();
+  const wide = dtypeOf(values) === 'float64' ? Float64Array.from(bias) : bias.slice();
   return wide.map((value: number, j: number) => value + factor * (values[size === 1 ? 0 : j] as number)) as Numbers;
 }
 
@@ -101,7 +100,7 @@ function gemm(graph: Graph, node: OnnxNode): OnnxLayer {
   const alpha = inRange(graph, node, 'alpha', floatAttribute(node, 'alpha', 1));
   const beta = inRange(graph, node, 'beta', floatAttribute(node, 'beta', 1));
   const layer = weightsOf(graph, node, wholeAttribute(node, 'transB', 0) !== 0, alpha);
-  return { ...layer, bias: biasOf(graph, node, zeros(layer.weights, layer.outputs), 2, beta) };
+  return { ...layer, bias: biasOf(graph, node, zeros(dtypeOf(layer.weights), layer.outputs), 2, beta) };
 }
 
 function matMul(graph: Graph, node: OnnxNode): OnnxLayer {
@@ -109,7 +108,7 @@ function matMul(graph: Graph, node: OnnxNode): OnnxLayer {
     throw graph.refusal(`${nameOf(node)} takes samples as columns; only samples as rows can be read`);
   }
   const layer = weightsOf(graph, node, false, 1);
-  return { ...layer, bias: zeros(layer.weights, layer.outputs) };
+  return { ...layer, bias: zeros(dtypeOf(layer.weights), layer.outputs) };
 }
 
 function activationOf(graph: Graph, node: OnnxNode): Activation | undefined {

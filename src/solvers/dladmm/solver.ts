@@ -3,7 +3,7 @@ import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { EXACT, layered, layeredPlan } from '../shared/layered.js';
 import type { IterationRecord } from '../shared/record.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
-import { group, kindsOf, number, type OptionsOf, option, type Schema, whole, word } from '../shared/schema.js';
+import { group, kindsOf, number, option, type Schema, whole, word } from '../shared/schema.js';
 import { stepsBy } from '../shared/step.js';
 import { listUpdates, type Sweep } from '../shared/sweep.js';
 import { dladmmSweep } from './algorithm.js';

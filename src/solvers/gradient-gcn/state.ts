@@ -1,4 +1,4 @@
-import { atLeast, checkKeys, checkObject, fraction, given, oneOf, whole } from '../../core/checks.js';
+import { checkKeys, checkObject, fraction, given, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import {
   type Dtype,

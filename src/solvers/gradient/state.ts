@@ -1,5 +1,5 @@
 import { checkKeys, checkObject, flag, given, oneOf, whole } from '../../core/checks.js';
-import { DlAdmmError, expected } from '../../core/errors.js';
+import { DlAdmmError } from '../../core/errors.js';
 import {
   BLOCK_NUMBER,
   type Dtype,

@@ -5,7 +5,7 @@ import { layered, layeredPlan } from '../shared/layered.js';
 import { group, number, option, type Schema, whole, word } from '../shared/schema.js';
 import { stepsBy } from '../shared/step.js';
 import { listUpdates, type Sweep, type Update } from '../shared/sweep.js';
-import { firstWeights, inversionSweep, warmStartSweep } from './algorithm.js';
+import { firstWeights, inversionSweep } from './algorithm.js';
 
 /** The paper's β and warm start, with the γ and the start that did best on MNIST (`npm run bench:compare`). */
 const OPTIONS = {

@@ -1,4 +1,4 @@
-import { atLeast, checkKeys, checkObject, flag, fraction, given, oneOf, whole } from '../../core/checks.js';
+import { atLeast, checkKeys, checkObject, flag, given, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError } from '../../core/errors.js';
 import {
   BLOCK_NUMBER,
@@ -8,14 +8,7 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
-import {
-  checkActivation,
-  checkLayers,
-  checkLoss,
-  type Loss,
-  type Network,
-  nativeActivation,
-} from '../../network/network.js';
+import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from '../../network/network.js';
 import type { LabelledSamples } from '../../samples/samples.js';
 import { defaultBatchSize, GRAM_STEP, type GramStepOptions } from '../shared/gram-step.js';
 import { type LearningRate, ratesOf } from '../shared/learning-rate.js';

@@ -210,7 +210,8 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     ...(signal && { signal }),
     ...(onIteration && { onIteration: onIteration as unknown as (record: R) => void }),
   };
-  return { ...common, ...solver.plan(all as unknown as Complete<S>, common) };
+  const own = Object.fromEntries(Object.keys(solver.options).map((name) => [name, (all as Readonly<Record<string, unknown>>)[name]]));
+  return { ...common, ...solver.plan(own as Complete<S>, common) };
 }
 
 /**

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { checkKeys, checkObject, whole as checkWhole, oneOf } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
 import type { Dtype } from '../../core/native.js';
 import { checkPath } from '../../formats/atomic-file.js';
@@ -17,9 +16,7 @@ import {
 } from '../../network/network.js';
 import type { ProgressRecord } from './record.js';
 import {
-  type About,
   type Complete,
-  completed,
   flag,
   group,
   type OptionsOf,

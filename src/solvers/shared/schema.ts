@@ -134,6 +134,7 @@ export function option<In, Out, const D extends Declared<In>>(of: ValueType<In, 
 function textOf(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'function') return value.name;
+  if (typeof value === 'number' && value > 0 && value < 1e-3) return value.toExponential();
   return typeof value === 'object' ? JSON.stringify(value).replaceAll('"', '') : String(value);
 }
 

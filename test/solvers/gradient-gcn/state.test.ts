@@ -6,8 +6,8 @@ import { loadGraph } from '../../../src/datasets/graphs.js';
 import { initialise } from '../../../src/network/initialisation.js';
 import type { Network } from '../../../src/network/network.js';
 import type { GraphSamples } from '../../../src/samples/graph-samples.js';
-import type { GradientMethod } from '../../../src/solvers/shared/methods.js';
 import { GraphGradientState, type GraphGradientStateOptions } from '../../../src/solvers/gradient-gcn/state.js';
+import type { GradientMethod } from '../../../src/solvers/shared/methods.js';
 import { expectFailure, shared } from '../../formats/support.js';
 
 const untyped = <T>(value: unknown): T => value as T;

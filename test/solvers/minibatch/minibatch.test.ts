@@ -282,8 +282,12 @@ describe('fit with minibatch-admm', () => {
     };
     const falling = ({ step }: { readonly step: number }) => 0.1 * (1 + Math.cos((Math.PI * (step - 1)) / 20));
     expect(await weights({ learningRate: 0.2 })).toEqual(await weights({ learningRate: falling }));
-    expect(await weights({ learningRate: 0.2, learningRateSchedule: 'constant' })).toEqual(await weights({ learningRate: () => 0.2 }));
-    expect(await weights({ learningRate: 0.2 })).not.toEqual(await weights({ learningRate: 0.2, learningRateSchedule: 'constant' }));
+    expect(await weights({ learningRate: 0.2, learningRateSchedule: 'constant' })).toEqual(
+      await weights({ learningRate: () => 0.2 }),
+    );
+    expect(await weights({ learningRate: 0.2 })).not.toEqual(
+      await weights({ learningRate: 0.2, learningRateSchedule: 'constant' }),
+    );
   });
 
   test('learns the digits in five epochs', async () => {
@@ -301,7 +305,7 @@ describe('fit with minibatch-admm', () => {
     const { model, status, iterations } = await fitModel(DATA, {
       ...OPTIONS,
       epochs: 1e6,
-      step: 1e-3,
+      learningRate: 1e-3,
       signal: controller.signal,
       onIteration: ({ iteration }) => iteration === 3 && controller.abort(),
     });
@@ -311,7 +315,7 @@ describe('fit with minibatch-admm', () => {
   });
 
   test('tells that it diverged, with the last finite model', async () => {
-    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, step: 1e35 });
+    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, learningRate: 1e35 });
     expect(status).toEqual({ kind: 'diverged', iteration: iterations + 1 });
     for (const value of model.weights[0] ?? []) expect(Number.isFinite(value)).toBe(true);
     model.close();
@@ -320,13 +324,17 @@ describe('fit with minibatch-admm', () => {
   test('refuses options that are none', async () => {
     const refuse = (options: object, code: Parameters<typeof expectFailure>[1], part: RegExp) =>
       expectFailure(() => fitModel(DATA, { ...OPTIONS, ...options } as MinibatchOptions), code, part);
-    await refuse({ step: -1 }, 'ERR_DLADMM_RANGE', /step/);
-    await refuse({ step: 'long' }, 'ERR_DLADMM_ARGUMENT', /step/);
-    await refuse({ learningRate: () => 1, learningRateSchedule: 'cosine' }, 'ERR_DLADMM_ARGUMENT', /learningRateSchedule/);
+    await refuse({ learningRate: -1 }, 'ERR_DLADMM_RANGE', /learningRate/);
+    await refuse({ learningRate: 'long' }, 'ERR_DLADMM_ARGUMENT', /learningRate/);
+    await refuse(
+      { learningRate: () => 1, learningRateSchedule: 'cosine' },
+      'ERR_DLADMM_ARGUMENT',
+      /learningRateSchedule/,
+    );
     await refuse({ learningRateSchedule: 'linear' }, 'ERR_DLADMM_ARGUMENT', /learningRateSchedule/);
     await refuse({ epochs: 0 }, 'ERR_DLADMM_RANGE', /epochs/);
-    await refuse({ iterations: 3 }, 'ERR_DLADMM_ARGUMENT', /iterations/);
-    await refuse({ learningRate: 1 }, 'ERR_DLADMM_ARGUMENT', /learningRate/);
+    await refuse({ iterations: 3, epochs: 3 }, 'ERR_DLADMM_ARGUMENT', /epochs/);
+    await refuse({ step: 1 }, 'ERR_DLADMM_ARGUMENT', /step/);
     await refuse({ rank: 0 }, 'ERR_DLADMM_RANGE', /rank/);
     await refuse({ sweep: () => [W(1)] }, 'ERR_DLADMM_ARGUMENT', /sweep/);
   });

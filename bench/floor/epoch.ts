@@ -1,41 +1,32 @@
 /** What an epoch of mini-batches cannot do without: its products at their best rates, and the bytes of its updates. */
-import { median } from '../statistics.js';
+import type { FloorProduct, Way } from './products.js';
 
-export type Way = 'openblas' | 'team-shares' | 'team-slices';
-export const WAYS: readonly Way[] = ['openblas', 'team-shares', 'team-slices'];
+export const EPOCH_WAYS: readonly Way[] = ['openblas', 'team-shares', 'team-slices'];
 
-export type Optimizer = 'sgd' | 'momentum' | 'adagrad' | 'adadelta' | 'adam' | 'badm' | 'sisa' | 'minibatch-admm';
+/** States that an optimiser keeps of every parameter, by the sub-batches of a batch. */
+const STATES = {
+  sgd: () => 0,
+  momentum: () => 1,
+  adagrad: () => 1,
+  adadelta: () => 2,
+  adam: () => 2,
+  badm: () => 1,
+  sisa: (subBatches: number) => 2 * subBatches,
+  'minibatch-admm': () => 1,
+} as const;
+export type Optimizer = keyof typeof STATES;
+export const OPTIMIZERS = Object.keys(STATES) as readonly Optimizer[];
 
 /**
  * Numbers that an update reads and writes for each parameter: parameter and every state once each way, every gradient
  * once. SGD 3, with momentum 5, Adam 7: 12, 20 and 28 bytes in float32. Mini-batch dlADMM 5, as V_l is a momentum.
  */
-export function numbersMoved(optimizer: Optimizer, subBatches: number): number {
-  const states = {
-    sgd: 0,
-    momentum: 1,
-    adagrad: 1,
-    adadelta: 2,
-    adam: 2,
-    badm: 1,
-    sisa: 2 * subBatches,
-    'minibatch-admm': 1,
-  }[optimizer];
-  return 2 + 2 * states + (optimizer === 'sisa' ? subBatches : 1);
-}
+export const numbersMoved = (optimizer: Optimizer, subBatches: number): number =>
+  2 + 2 * STATES[optimizer](subBatches) + (optimizer === 'sisa' ? subBatches : 1);
 
 /** Vectors as long as the parameters that an update works on. */
 export const vectorsHeld = (optimizer: Optimizer, subBatches: number): number =>
   (numbersMoved(optimizer, subBatches) - (optimizer === 'sisa' ? subBatches : 1)) / 2;
-
-export interface FloorProduct {
-  readonly product: 'gradient' | 'image' | 'back';
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly samples: number;
-  /** How many of them one step needs, on average. */
-  readonly count: number;
-}
 
 /** The 3L − 1 products of a step; the gradient of each sub-batch by itself where there are several gradients. */
 export function stepProducts(layers: readonly number[], batch: number, gradients: number): readonly FloorProduct[] {
@@ -100,23 +91,5 @@ export function gramProducts(
   });
 }
 
-/** Σ 2 n_in n_out B: for the products of a step 2 B (3 Σ n_{l−1} n_l − n_0 n_1). */
-export const stepFlops = (products: readonly FloorProduct[]): number =>
-  products.reduce((sum, { inputs, outputs, samples, count }) => sum + 2 * inputs * outputs * samples * count, 0);
-
 export const parameterCount = (layers: readonly number[]): number =>
   layers.slice(1).reduce((sum, width, i) => sum + width * ((layers[i] ?? 0) + 1), 0);
-
-/** Seconds by `PRODUCT INPUTS OUTPUTS SAMPLES WAY`, one a round. */
-export type Rates = Map<string, number[]>;
-
-export const keyOf = ({ product, inputs, outputs, samples }: FloorProduct, way: Way): string =>
-  `${product} ${inputs} ${outputs} ${samples} ${way}`;
-
-/** Each product of a step in the fastest way, by the median of the rounds. */
-export function stepSeconds(products: readonly FloorProduct[], rates: Rates): number {
-  return products.reduce((sum, product) => {
-    const times = WAYS.map((way) => median(rates.get(keyOf(product, way)) ?? [Number.NaN]));
-    return sum + product.count * Math.min(...times);
-  }, 0);
-}

@@ -1,0 +1,5 @@
+/** What of the package's inside the benchmarks need, by its place beside them in `dist`. */
+export { native } from '../../core/native.js';
+export { checkWritable, writeFileAtomic } from '../../formats/atomic-file.js';
+export { readNpy } from '../../formats/npy.js';
+export { learnStandardisation, standardise } from '../../samples/standardise.js';

@@ -1,0 +1,110 @@
+/** Where results lie, what each says about the machine it was measured on, and how they are written: compact. */
+import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { DlAdmmError, info } from 'dladmm';
+import { checkWritable, writeFileAtomic } from './internals.js';
+
+export { checkWritable };
+
+export const fromRoot = (path: string): string => fileURLToPath(new URL(path, new URL('../../../', import.meta.url)));
+
+/** The committed result of a benchmark. */
+export const resultFile = (name: string): string => fromRoot(`bench/results/${name}.json`);
+
+/** What a measurement depends on beside its settings. */
+export interface Machine {
+  readonly threads: number;
+  /** The processor that the kernels which ran were written for. */
+  readonly openblasCore: string;
+  /** The configuration of the BLAS. */
+  readonly openblasConfig: string;
+  /** The two variables of the environment that change what OpenBLAS does. */
+  readonly OPENBLAS_CORETYPE: string | null;
+  readonly OPENBLAS_L2_SIZE: string | null;
+  /** Of dladmm's own loops. */
+  readonly simd: string;
+  readonly processor: string;
+  readonly processors: number;
+  readonly node: string;
+  readonly version: string;
+}
+
+export function machine(threads: number): Machine {
+  const { version, blas, kernels, simd } = info();
+  const { OPENBLAS_CORETYPE = null, OPENBLAS_L2_SIZE = null } = process.env;
+  return {
+    threads,
+    openblasCore: kernels,
+    openblasConfig: blas,
+    OPENBLAS_CORETYPE,
+    OPENBLAS_L2_SIZE,
+    simd,
+    processor: cpus()[0]?.model.trim() ?? '',
+    processors: cpus().length,
+    node: process.version,
+    version,
+  };
+}
+
+/** The machine in the last line of a table. */
+export const machineText = ({ threads, openblasCore, simd, processor, version }: Machine): string =>
+  `${threads} threads, OpenBLAS kernel ${openblasCore}, own loops ${simd}, ${processor}, dladmm ${version}`;
+
+const WIDTH = 200;
+const DIGITS = 8;
+
+/** With eight digits of every number: more say nothing of a measurement. */
+export const rounded = (value: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(value, (_, each: unknown) => (typeof each === 'number' ? Number(each.toPrecision(DIGITS)) : each)),
+  );
+
+/** JSON in few lines: a record in one of its own, numbers and short fields side by side. */
+export function compact(value: unknown, indent = ''): string {
+  const line = JSON.stringify(value);
+  if (line.length + indent.length <= WIDTH || typeof value !== 'object' || value === null) return line;
+  const inner = `${indent} `;
+  if (!Array.isArray(value)) {
+    const fields = Object.entries(value).map(([key, field]) => `${JSON.stringify(key)}:${compact(field, inner)}`);
+    return `{\n${filled(fields, inner)}\n${indent}}`;
+  }
+  const parts = value.map((each) => compact(each, inner));
+  const scalars = value.every((each) => typeof each !== 'object' || each === null);
+  return `[\n${scalars ? filled(parts, inner) : parts.map((part) => inner + part).join(',\n')}\n${indent}]`;
+}
+
+/** As many parts in a line as there is room for. */
+function filled(parts: readonly string[], indent: string): string {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    const joined = `${last},${part}`;
+    if (last === undefined || joined.includes('\n') || joined.length > WIDTH) lines.push(indent + part);
+    else lines[lines.length - 1] = joined;
+  }
+  return lines.join(',\n');
+}
+
+export const write = (file: string, text: string): Promise<void> =>
+  writeFileAtomic(file, new TextEncoder().encode(text));
+
+/** Writes a result, in place of the one before. */
+export const keep = (file: string, result: unknown): Promise<void> => write(file, `${compact(rounded(result))}\n`);
+
+/** What an earlier run has left, or undefined where there is none. @throws DlAdmmError for a file that is no JSON */
+export async function earlier<T>(file: string): Promise<T | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  } catch (cause) {
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', `Could not read ${file}: it is not JSON`, { cause });
+  }
+}
+
+/** A committed result. @throws DlAdmmError ERR_DLADMM_FILE where it is missing */
+export async function result<T>(name: string): Promise<T> {
+  const found = await earlier<T>(resultFile(name));
+  if (found !== undefined) return found;
+  throw new DlAdmmError('ERR_DLADMM_FILE', `Could not read bench/results/${name}.json: run its benchmark first`);
+}

@@ -1,0 +1,78 @@
+/** What is trained on: named sets, and random numbers where only the time matters. */
+import {
+  type ClassificationDataset,
+  DlAdmmError,
+  type Dtype,
+  type LabelledSamples,
+  loadDataset,
+  loadGraph,
+  type Numbers,
+} from 'dladmm';
+
+/** The KDD 2019 paper trains on the first 55,000 images of MNIST. */
+const PAPER_SAMPLES: Readonly<Record<string, number>> = { mnist: 55_000 };
+
+/** The first `count` training samples of a set; by default as many as the paper takes. */
+export function trainingSamples(
+  { name, train: { x, labels } }: ClassificationDataset,
+  count: number = PAPER_SAMPLES[name] ?? x.rows,
+) {
+  const rows = Math.min(count, x.rows);
+  return {
+    x: { ...x, data: x.data.subarray(0, rows * x.columns), rows },
+    labels: labels.subarray(0, rows),
+  } satisfies LabelledSamples;
+}
+
+/** The option as the package takes it. */
+export const inFolder = (dataDir: string | undefined) => (dataDir === undefined ? {} : { dataDir });
+
+/** A set of classes. @throws DlAdmmError ERR_DLADMM_DATASET for one without */
+export async function classesOf(name: string, dataDir?: string): Promise<ClassificationDataset> {
+  const set = await loadDataset(name, inFolder(dataDir));
+  if (set.task === 'classification') return set;
+  throw new DlAdmmError('ERR_DLADMM_DATASET', `Expected a data set of classes but ${name} has none`);
+}
+
+export const graphOf = (name: string, dataDir: string | undefined) => loadGraph(name, inFolder(dataDir));
+
+export const zeros = (length: number, dtype: Dtype): Numbers =>
+  dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
+
+/** `length` numbers uniform on [−reach, reach]. */
+export const uniform = (length: number, dtype: Dtype, reach = 1): Numbers =>
+  zeros(length, dtype).map(() => reach * (2 * Math.random() - 1));
+
+/** Random samples for a network, half of their features zero, as pixels are, and labels that have nothing to do with them. */
+export function randomSamples(layers: readonly number[], samples: number, dtype: Dtype = 'float32') {
+  const classes = layers.at(-1) ?? 1;
+  return {
+    x: uniform(samples * (layers[0] ?? 0), dtype).map((value: number) => Math.max(0, value)),
+    labels: Int32Array.from({ length: samples }, () => Math.floor(Math.random() * classes)),
+  };
+}
+
+/** Wall-clock seconds of some work. */
+export async function secondsOf(work: () => unknown): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+}
+
+/**
+ * Goes through a training: each record with its seconds and those of all before it, evaluation left out. Ends early where
+ * `each` answers `enough`.
+ */
+export async function follow<T extends AsyncIterable<{ readonly seconds: number }> & { readonly result: unknown }>(
+  training: T,
+  each: (record: RecordOf<T>, seconds: number) => unknown,
+): Promise<T['result']> {
+  let seconds = 0;
+  for await (const record of training) {
+    seconds += record.seconds;
+    if ((await each(record as RecordOf<T>, seconds)) === 'enough') break;
+  }
+  return training.result;
+}
+
+type RecordOf<T> = T extends AsyncIterable<infer Entry> ? Entry : never;
