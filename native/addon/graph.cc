@@ -29,11 +29,11 @@ Napi::Float64Array numbers(Napi::Env env, const Values& values) {
 Napi::Object to_object(Napi::Env env, const GraphMeasures& m) {
   auto out = Napi::Object::New(env);
   out.Set("residual", numbers(env, m.residual));
-  out.Set("loss", m.loss);
+  out.Set("loss", m.output.loss);
   out.Set("regularisation", m.regularisation);
-  out.Set("dualProduct", m.dual_product);
-  out.Set("dualNorm", m.dual_norm);
-  out.Set("dualIdentity", m.dual_identity);
+  out.Set("dualProduct", m.output.dual_product);
+  out.Set("dualNorm", m.output.dual_norm);
+  out.Set("dualIdentity", m.output.dual_identity);
   out.Set("lagrangian", m.lagrangian);
   return out;
 }
@@ -92,7 +92,7 @@ GraphPenalties Graph::penalties_argument(const Napi::CallbackInfo& info, std::si
   p.tau0 = member_number(options, "tau0");
   p.growth = member_number(options, "growth");
   p.search =
-      choice<SizeSearch>(options, "search", {{"exact", SizeSearch::exact}, {"backtracking", SizeSearch::backtracking}});
+      choice<StepSearch>(options, "search", {{"exact", StepSearch::exact}, {"backtracking", StepSearch::backtracking}});
   const auto usable = [](double value) { return value > 0 && std::isfinite(value); };
   if (!usable(p.nu) || !usable(p.rho) || !usable(p.theta0) || !usable(p.tau0)) {
     reject(env, "penalties and step sizes must be positive and finite");

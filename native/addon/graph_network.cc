@@ -131,7 +131,8 @@ Napi::Value TrainedGraphNetwork::evaluate(const Napi::CallbackInfo& info) {
             info.Env(),
             [this, &typed, call] {
               call->forward(*team_, network_, typed.W, [&](MatrixView<const T> outputs) {
-                call->found = evaluate_nodes<T>(network_.loss, outputs, call->labels, call->nodes);
+                auto works = node_works(*team_, network_);
+                call->found = evaluate_nodes<T>(*team_, works, network_.loss, outputs, call->labels, call->nodes);
               });
             },
             [call](Napi::Env env) { return evaluation_object(env, call->found); });

@@ -160,15 +160,18 @@ void propagation() {
         const Matrix<T> gt = dense_of(g);
         Matrix<T> forward(rows, outputs);
         Matrix<T> backward(60, inputs);
-        Matrix<T> gradient(inputs, outputs);
         propagation.forward(team, zt.view(), wt.view(), scratch.span(), forward.view());
         propagation.backward(team, gt.view(), wt.view(), scratch.span(), backward.view());
-        propagation.gradient(team, zt.view(), gt.view(), scratch.span(), gradient.view());
+        Matrix<T> smooth(rows, inputs);
+        Matrix<T> smooth_back(60, outputs);
+        propagation.smooth(team, zt.view(), smooth.view());
+        propagation.smooth_back(team, gt.view(), smooth_back.view());
         check_at_most(farthest(plain<T>(forward.view()), times(a, times(z, w))), tolerance, "Ã Z W");
         check_at_most(farthest(plain<T>(backward.view()), times(mirrored(a), times(g, mirrored(w)))), tolerance,
                       "Ãᵀ G Wᵀ");
-        check_at_most(farthest(plain<T>(gradient.view()), times(mirrored(times(a, z)), g)), tolerance, "(Ã Z)ᵀ G");
-        for (const Map map : {Map::forward, Map::backward, Map::gradient}) {
+        check_at_most(farthest(plain<T>(smooth.view()), times(a, z)), tolerance, "Ã Z");
+        check_at_most(farthest(plain<T>(smooth_back.view()), times(mirrored(a), g)), tolerance, "Ãᵀ G");
+        for (const Map map : {Map::forward, Map::backward, Map::weights}) {
           const double first = propagation.cost(map, Order::nodes_first, inputs, outputs).total();
           const double second = propagation.cost(map, Order::weights_first, inputs, outputs).total();
           const Order taken = propagation.order(map, inputs, outputs);
@@ -211,7 +214,8 @@ void propagation() {
       Matrix<T> forward(30, 7);
       Matrix<T> gradient(90, 7);
       input.forward(team, dense_of(w).view(), scratch.span(), forward.view());
-      input.gradient(team, dense_of(g).view(), scratch.span(), gradient.view());
+      PieceSums<T> sums(SampleCut(30), {});
+      input.gradient(team, sums, dense_of(g).view(), scratch.span(), gradient.view());
       check_at_most(farthest(plain<T>(forward.view()), times(times(a, x), w)), tolerance, "Ã X W");
       check_at_most(farthest(plain<T>(gradient.view()), times(mirrored(times(a, x)), g)), tolerance, "(Ã X)ᵀ G");
     });
@@ -510,7 +514,7 @@ void updates_against_formulas() {
     const GraphSweepRecord dual = run(state, c, {{GraphBlock::U, 2}});
     const Twin last(c, state);
     check_at_most(farthest(last.U, plus(before.U, c.penalties.rho, miss)), 1e-13, "U + ρ(Z − P)");
-    check_at_most(dual.measures.dual_identity, 1e-12, "∇R(Z) + U = 0 then");
+    check_at_most(dual.measures.output.dual_identity, 1e-12, "∇R(Z) + U = 0 then");
   });
 
   for (const double l2 : {.4, 0.}) {
@@ -538,7 +542,7 @@ void updates_against_formulas() {
     check_equal(record.updates[0].trials, static_cast<int>(std::log2(record.updates[0].size / 1e-3)) + 1, "doublings");
     check(record.updates[1].trials <= 4, "close to the last size");
     Case paper = c;
-    paper.penalties.search = SizeSearch::backtracking;
+    paper.penalties.search = StepSearch::backtracking;
     GraphState<double> again(paper.setup, data_of(paper));
     scatter(again, paper);
     const GraphSweepRecord both = run(again, paper, {{GraphBlock::W, 1}, {GraphBlock::W, 1}, {GraphBlock::W, 2}});
@@ -627,7 +631,7 @@ void whole_sweeps() {
         for (int k = 0; k < 120; ++k) {
           const GraphSweepRecord record = run(state, c, sweep(depth));
           check(record.measures.lagrangian <= last + 1e-12 * std::abs(last), "falls");
-          check_at_most(record.measures.dual_identity, 1e-12, "∇R(Z_L) + U = 0");
+          check_at_most(record.measures.output.dual_identity, 1e-12, "∇R(Z_L) + U = 0");
           last = record.measures.lagrangian;
         }
         const Twin twin(c, state);

@@ -19,6 +19,7 @@
 #include "core/gradient/order.hpp"
 #include "core/linalg/section.hpp"
 #include "core/parallel/team.hpp"
+#include "core/splitting/sweep.hpp"
 
 namespace dladmm {
 
@@ -37,16 +38,6 @@ struct TrainerSetup {
   bool shuffle = true;  // a new order every epoch
   std::uint32_t seed = 0;
   Optimiser optimiser;
-};
-
-// What a run of steps did.
-struct StepsRecord {
-  std::size_t steps = 0;    // that ran to their end
-  std::size_t samples = 0;  // that they saw
-  double loss = 0;          // R summed over those, each at the parameters its step began with
-  bool stopped = false;     // the stop request came between two steps
-  bool diverged = false;    // the step after these met a loss or a parameter that is not finite
-  double seconds = 0;
 };
 
 template <typename T>

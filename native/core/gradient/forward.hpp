@@ -7,6 +7,7 @@
 
 #include "core/functions/activation.hpp"
 #include "core/functions/loss.hpp"
+#include "core/gradient/loss_rows.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/parallel/samples.hpp"
 
@@ -53,11 +54,6 @@ MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Ac
 template <typename T>
 void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
              Activation activation, MatrixView<const T> x, MatrixView<T> out);
-
-struct ForwardLoss {
-  double loss = 0;
-  std::size_t correct = 0;
-};
 
 // R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class.
 template <typename T>

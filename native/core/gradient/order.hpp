@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/linalg/section.hpp"
-#include "core/parallel/samples.hpp"
+#include "core/runtime/pieces.hpp"
 
 namespace dladmm {
 
@@ -103,6 +103,48 @@ class SampleOrder {
  private:
   RandomStream random_;
   std::vector<std::uint32_t> order_;
+};
+
+// The batches of one epoch after the other.
+class Epochs {
+ public:
+  Epochs() = default;
+  Epochs(std::size_t samples, std::size_t batch, bool shuffle, std::uint32_t seed)
+      : batch_(batch), shuffle_(shuffle), seed_(seed), order_(samples, seed) {}
+
+  // The last batch of an epoch has what is left.
+  [[nodiscard]] std::size_t batches() const { return (order_.samples().size() + batch_ - 1) / batch_; }
+  // The samples of the next batch; an epoch begins with a shuffle. end() when it has been seen.
+  [[nodiscard]] std::span<const std::uint32_t> begin() {
+    if (next_ == 0 && shuffle_) order_.shuffle();
+    const std::size_t first = next_ * batch_;
+    return order_.samples().subspan(first, std::min(batch_, order_.samples().size() - first));
+  }
+  void end() { next_ = (next_ + 1) % batches(); }
+  void reset() {
+    order_ = SampleOrder(order_.samples().size(), seed_);
+    next_ = 0;
+  }
+
+  // The place in the epoch, and the order (section.hpp). restored() throws std::domain_error where they are none.
+  [[nodiscard]] std::vector<Section> sections() {
+    std::vector<Section> out{section("batch", next_)};
+    for (Section& it : order_.sections()) out.push_back(std::move(it));
+    return out;
+  }
+  void restored() {
+    const bool within = next_ < batches();
+    if (!within) next_ = 0;
+    order_.restored();
+    if (!within) throw std::domain_error("\"batch\" lies past the end of the epoch");
+  }
+
+ private:
+  std::size_t batch_ = 1;
+  bool shuffle_ = false;
+  std::uint32_t seed_ = 0;
+  SampleOrder order_{0, 0};
+  std::uint64_t next_ = 0;
 };
 
 }  // namespace dladmm

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
-#include "core/graph/kernels.hpp"
+#include "core/functions/elementwise.hpp"
 
 namespace dladmm {
 namespace {
@@ -38,10 +37,9 @@ MatrixView<const T> GraphForward<T>::outputs(Team& team, std::span<const MatrixV
   MatrixView<T> z(first_.data(), n, network_.outputs(1));
   input_.forward(team, weights[0], scratch_.span(), z);
   for (std::size_t l = 2; l <= network_.layers(); ++l) {
-    team.run([&](unsigned member) {
-      SampleBlocks{n, std::max<std::size_t>(n, 1)}.each(member, team.size(), [&](Rows rows) {
-        graph::activate<T>(network_.activation, z.rows_from(rows.first, rows.count));
-      });
+    each_piece(team, n, z.columns, [&](Rows rows, unsigned) {
+      const MatrixView<T> part = z.rows_from(rows.first, rows.count);
+      elementwise::activate<T>(network_.activation, part, part);
     });
     T* const other = z.data == first_.data() ? second_.data() : first_.data();
     const MatrixView<T> next(other, n, network_.outputs(l));
@@ -51,28 +49,7 @@ MatrixView<const T> GraphForward<T>::outputs(Team& team, std::span<const MatrixV
   return z;
 }
 
-template <typename T>
-ForwardLoss evaluate_nodes(const Loss& loss, MatrixView<const T> outputs, std::span<const std::int32_t> labels,
-                           std::span<const std::int32_t> nodes) {
-  std::vector<double> z(outputs.columns);
-  std::vector<double> work(outputs.columns);
-  ForwardLoss found;
-  for (const std::int32_t node : nodes) {
-    const auto i = static_cast<std::size_t>(node);
-    std::copy_n(outputs.row(i), outputs.columns, z.begin());
-    found.loss += loss_value(loss, z, {labels[i], {}}, work);
-    if (is_correct(loss, z, labels[i])) ++found.correct;
-  }
-  return found;
-}
-
-#define DLADMM_INSTANTIATE(T)                                                                             \
-  template class GraphForward<T>;                                                                         \
-  template ForwardLoss evaluate_nodes<T>(const Loss&, MatrixView<const T>, std::span<const std::int32_t>, \
-                                         std::span<const std::int32_t>);
-
-DLADMM_INSTANTIATE(float)
-DLADMM_INSTANTIATE(double)
-#undef DLADMM_INSTANTIATE
+template class GraphForward<float>;
+template class GraphForward<double>;
 
 }  // namespace dladmm

@@ -14,11 +14,15 @@
 #include "core/consensus/trainer.hpp"
 #include "core/graph/data.hpp"
 #include "core/graph/dropout.hpp"
+#include "core/graph/forward.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sparse.hpp"
-#include "core/parallel/samples.hpp"
-#include "core/parallel/team.hpp"
+#include "core/linalg/sums.hpp"
+#include "core/runtime/team.hpp"
+#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sweep.hpp"
+#include "core/splitting/version.hpp"
 
 namespace dladmm {
 
@@ -37,9 +41,11 @@ class GraphTrainer {
  public:
   // Normalises the adjacency. Throws std::bad_alloc, std::length_error.
   GraphTrainer(const GraphTrainerSetup& setup, GraphData<T> data);
+  GraphTrainer(const GraphTrainer&) = delete;
+  GraphTrainer& operator=(const GraphTrainer&) = delete;
 
   // Bytes that allocate() will take.
-  [[nodiscard]] double required_bytes() const;
+  [[nodiscard]] double required_bytes() const { return plan_.bytes(); }
   // Everything that steps need. Throws std::bad_alloc.
   void allocate();
 
@@ -48,12 +54,12 @@ class GraphTrainer {
   [[nodiscard]] std::size_t node_count(std::size_t) const { return nodes(); }
 
   // W_l, n_{l-1} x n_l row-major; zero until it is written.
-  [[nodiscard]] std::span<const T> weights(std::size_t l) const;
+  [[nodiscard]] std::span<const T> weights(std::size_t l) const { return weights_of(l).flat(); }
   void write_weights(std::size_t l, std::span<const T> values);
 
   // `count` steps; each sees all nodes. rates: one learning rate for all, or one a step; stops between two steps when
-  // `stop` is set. A step whose loss is not finite changes nothing; one that makes a parameter so puts back the
-  // parameters that the run began with. After either the optimiser is as new.
+  // `stop` is set. After a loss or a parameter that is not finite the parameters are those that the run began with, or
+  // that the step did, and the optimiser is as new.
   void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record);
 
   // As new but for the parameters: state of the optimiser, step number.
@@ -66,7 +72,7 @@ class GraphTrainer {
   // What a run that goes on later needs. Which nodes are in which sub-batch, and what is dropped, follows from the seed
   // and the step number.
   [[nodiscard]] std::vector<Section> sections();
-  void restored() { current_ = false; }
+  void restored() { of_weights_.advance(); }
 
  private:
   // A layer with what it needs in a step.
@@ -79,13 +85,8 @@ class GraphTrainer {
     Matrix<T> smoothed;         // Ã D(H_{l-1}), where that comes first
     Matrix<T> z;                // of a hidden layer, where f' cannot be told from h
     Matrix<T> delta;            // δ_l
-  };
-
-  struct alignas(64) Member {
-    std::vector<double> work;  // 3 n_L, for losses
-    std::vector<const T*> parts;
-    ForwardLoss sum;
-    bool finite = true;
+    Optimiser optimiser;        // one method, the layer's own weight decay
+    PieceSums<T> sums;
   };
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
@@ -93,17 +94,16 @@ class GraphTrainer {
   [[nodiscard]] bool sparse_input() const { return x_.is_sparse; }
   [[nodiscard]] bool drops() const { return setup_.dropout > 0; }
   [[nodiscard]] MatrixView<T> weights_of(std::size_t l) const;
-  [[nodiscard]] MatrixView<T> scratch(std::size_t columns) const;
+  [[nodiscard]] MatrixView<T> scratch(std::size_t columns) const { return {scratch_.data(), nodes(), columns}; }
   [[nodiscard]] Dropout dropout_of(std::size_t l) const { return {setup_.dropout, setup_.seed, step_number_, l}; }
   // What goes into layer l where that is dense; X itself while nothing is dropped from it.
   [[nodiscard]] MatrixView<const T> input_of(std::size_t l, bool training) const;
   // Where Z_l, or H_l in its place, goes: into the next layer's input where f' can be told from it.
   [[nodiscard]] MatrixView<T> target_of(std::size_t l) const;
+  // Nodes of sub-batch s, as places in `training_`.
+  [[nodiscard]] Rows part(std::size_t s) const { return sub_batch(training_.size(), gradients_, s); }
 
-  // body(rows, member): every node in one member's hands.
-  template <typename Body>
-  void each_share(Body&& body);
-
+  void declare();
   void forward(bool training);
   void drop_features();
   void project(std::size_t l, bool training);
@@ -111,8 +111,6 @@ class GraphTrainer {
   // δ_L of sub-batch s; returns R summed over it.
   double start_backward(std::size_t s);
   void backward(std::size_t s);
-  // out <- Aᵀ B, summed over the nodes
-  void sum_product(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> out);
   // δ_{l-1} from what multiplies W_lᵀ
   void pass_back(std::size_t l, MatrixView<const T> g);
   bool update(double rate);
@@ -125,24 +123,25 @@ class GraphTrainer {
   std::vector<std::int32_t> training_;
   std::size_t gradients_;
   std::size_t parameters_count_ = 0;
-  std::vector<Layer> layers_;
-  std::vector<Optimiser> optimisers_;  // of each layer: one method, the layer's own weight decay
-
   Team team_;
+  StoragePlan plan_;
+  std::vector<Layer> layers_;
+
   std::vector<T> dropped_;              // values of D(X), where something is dropped from sparse features
   Csr<T> by_feature_;                   // D(X)ᵀ, for sparse features
   std::vector<std::int32_t> entry_of_;  // where entry k of Xᵀ lies in X, where something is dropped
   Matrix<T> outputs_;                   // Z_L
+  Stamp outputs_made_;                  // without dropout
+  Version of_weights_;
   Buffer<T> scratch_;
   Buffer<T> parameters_;
-  Buffer<T> finite_;
+  FiniteCopy<T> finite_;
   Buffer<T> state_;
-  Buffer<T> gradient_;  // gradients_ vectors
-  SampleSums<T> sums_;
-  std::vector<Member> members_;
+  Buffer<T> gradient_;                        // gradients_ vectors
+  std::vector<std::vector<double>> works_;    // one a member
+  std::vector<std::vector<const T*>> parts_;  // where the gradients of a member's piece begin
   std::vector<double> shares_;
   std::uint64_t step_number_ = 0;
-  bool current_ = false;  // outputs_ are those of the parameters, without dropout
 };
 
 }  // namespace dladmm

@@ -5,13 +5,16 @@
 // nodes, the columns of those that they look at.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include "core/graph/data.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/sparse.hpp"
-#include "core/parallel/team.hpp"
+#include "core/linalg/sums.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 
@@ -28,11 +31,6 @@ struct ProductCost {
   [[nodiscard]] double total() const { return kFlopsPerByte * bytes + flops; }
 };
 
-// Y <- op(A) op(B) by the team, each member some rows of Y.
-template <typename T>
-void multiply_dense(Team& team, bool transpose_a, bool transpose_b, MatrixView<const T> a, MatrixView<const T> b,
-                    MatrixView<T> y);
-
 // Whether the adjoint maps will be asked for, which need transposes.
 enum class Adjoints { with, without };
 
@@ -47,23 +45,31 @@ class Propagation {
 
   [[nodiscard]] std::size_t rows() const { return a_.rows; }
   [[nodiscard]] std::size_t columns() const { return a_.columns; }
-  [[nodiscard]] CsrView<T> matrix() const { return a_.view(); }
-  [[nodiscard]] CsrView<T> matrix_transposed() const { return transposed_.view(); }
 
   // out <- Ã Z W. Z: columns x n_in, out: rows x n_out.
   void forward(Team& team, MatrixView<const T> z, MatrixView<const T> w, std::span<T> scratch, MatrixView<T> out) const;
   // out <- Ãᵀ G Wᵀ, the adjoint for Z. G: rows x n_out, out: columns x n_in.
   void backward(Team& team, MatrixView<const T> g, MatrixView<const T> w, std::span<T> scratch,
                 MatrixView<T> out) const;
-  // out <- (Ã Z)ᵀ G, the adjoint for W. out: n_in x n_out.
-  void gradient(Team& team, MatrixView<const T> z, MatrixView<const T> g, std::span<T> scratch,
-                MatrixView<T> out) const;
+  // out <- Ã Z, rows x n_in.
+  void smooth(Team& team, MatrixView<const T> z, MatrixView<T> out) const { multiply<T>(team, a_.view(), z, out); }
+  // out <- Ãᵀ G, columns x n_out.
+  void smooth_back(Team& team, MatrixView<const T> g, MatrixView<T> out) const {
+    multiply<T>(team, transposed_.view(), g, out);
+  }
 
-  enum class Map { forward, backward, gradient };
+  enum class Map {
+    forward,
+    backward,
+    // Both (Ã Z)ᵀ G and Ã Z S for one Z: with `nodes_first` Ã Z is formed once.
+    weights,
+  };
   [[nodiscard]] ProductCost cost(Map map, Order order, std::size_t inputs, std::size_t outputs) const;
   [[nodiscard]] Order order(Map map, std::size_t inputs, std::size_t outputs) const;
   // Entries of scratch that the maps need between layers so wide.
-  [[nodiscard]] std::size_t scratch_entries(std::size_t inputs, std::size_t outputs) const;
+  [[nodiscard]] std::size_t scratch_entries(std::size_t inputs, std::size_t outputs) const {
+    return std::max(rows() * inputs, columns() * outputs);
+  }
 
  private:
   Csr<T> a_, transposed_;
@@ -88,7 +94,7 @@ class InputMap {
   // out <- Ã X W. W: features x n_out, out: rows x n_out.
   void forward(Team& team, MatrixView<const T> w, std::span<T> scratch, MatrixView<T> out) const;
   // out <- (Ã X)ᵀ G.
-  void gradient(Team& team, MatrixView<const T> g, std::span<T> scratch, MatrixView<T> out) const;
+  void gradient(Team& team, PieceSums<T>& sums, MatrixView<const T> g, std::span<T> scratch, MatrixView<T> out) const;
 
   // Of one of the two.
   [[nodiscard]] ProductCost cost(std::size_t outputs) const;

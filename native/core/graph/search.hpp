@@ -1,48 +1,73 @@
-// The search for the size of a step on a subproblem with the activation inside its square.
+// What the updates with the activation inside the square have in common.
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cmath>
+#include <span>
 
-#include "core/graph/kernels.hpp"
-#include "core/graph/pass.hpp"
+#include "core/graph/state.hpp"
 
 namespace dladmm {
 
-// Beyond so many growths nothing can pass: the subproblem is at a kink, where the model's gradient is not a slope in
-// the direction of the step.
-inline constexpr int kLargestGrowths = 60;
-// Sizes that one pass over the rows tries: the pass costs little more than for one.
-inline constexpr std::size_t kTrialsAtOnce = 4;
+// f'(x) from x and y = f(x): the rectifiers look at x (their y may have lost its sign), the others at y.
+template <typename F, typename T>
+[[gnu::always_inline]] inline T slope_of(F f, T x, T y) {
+  if constexpr (std::is_same_v<F, Rectifier<T>>) {
+    return f.derivative(x);
+  } else {
+    return f.derivative(y);
+  }
+}
+
+struct Changes : std::array<double, 4> {
+  Changes& operator+=(const Changes& more) {
+    for (std::size_t k = 0; k < size(); ++k) (*this)[k] += more[k];
+    return *this;
+  }
+};
+
+// ‖Z − f(P − c_k D)‖² − ‖Z − f(P)‖² for every c_k. In double, entry by entry, so that no decrease is lost in the
+// rounding of T.
+template <typename T>
+[[nodiscard]] Changes changes_of(const Activation& activation, MatrixView<const T> z, MatrixView<const T> p,
+                                 MatrixView<const T> d, std::span<const double> c) {
+  Changes changes{};
+  with_activation<double>(activation, [&](auto f) {
+    for (std::size_t k = 0; k < c.size(); ++k) {
+      const double ck = c[k];
+      changes[k] = entrywise::sum(
+          [f, ck](T zi, T pi, T di) DLADMM_INLINE {
+            const double x = static_cast<double>(pi);
+            const double before = f.value(x);
+            const double after = f.value(x - ck * static_cast<double>(di));
+            return (before - after) * (2 * static_cast<double>(zi) - before - after);
+          },
+          z, p, d);
+    }
+  });
+  return changes;
+}
 
 template <typename T>
 template <typename Scale, typename Accepts>
 bool GraphState<T>::search(std::size_t l, MatrixView<const T> d, double start, double growth, Scale&& scale,
                            Accepts&& accepts, GraphUpdateRecord& record) {
+  constexpr int growths = 60;
   Layer& it = layer(l);
-  double size = start;
-  record.trials = 0;
-  while (record.trials <= kLargestGrowths) {
-    std::array<double, kTrialsAtOnce> scales{};
-    double next = size;
-    for (double& value : scales) {
-      value = scale(next);
-      next *= growth;
-    }
-    pass(d.rows, [&](unsigned, Rows rows, auto& partial) {
-      graph::add_changes<T>(activation(), it.Z.view().rows_from(rows.first, rows.count),
-                            it.P.view().rows_from(rows.first, rows.count), d.rows_from(rows.first, rows.count), scales,
-                            std::span(partial.scalars).first(kTrialsAtOnce));
+  settle(due_on_P(l));
+  settle(due_on_Z(l));
+  const auto measure = [&](std::span<const double> sizes, std::span<double> changes) {
+    Changes scales{};
+    std::ranges::transform(sizes, scales.begin(), scale);
+    const auto found = sum<Changes>(d, [&](Rows rows, unsigned) {
+      return changes_of<T>(activation(), it.Z.view().rows_from(rows.first, rows.count),
+                           it.P.view().rows_from(rows.first, rows.count), d.rows_from(rows.first, rows.count), scales);
     });
-    for (std::size_t k = 0; k < kTrialsAtOnce && record.trials <= kLargestGrowths; ++k) {
-      ++record.trials;
-      record.size = size;
-      if (accepts(size, sums_.scalar(k))) return true;
-      size *= growth;
-    }
-  }
-  return false;
+    std::ranges::copy(found, changes.begin());
+  };
+  const Trials trials = first_accepted(start, growth, growths, measure, accepts);
+  record.trials = trials.tried;
+  record.size = trials.size;
+  return trials.accepted;
 }
 
 }  // namespace dladmm

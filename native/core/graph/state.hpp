@@ -32,8 +32,11 @@
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
-#include "core/parallel/samples.hpp"
-#include "core/parallel/team.hpp"
+#include "core/linalg/sums.hpp"
+#include "core/runtime/team.hpp"
+#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sweep.hpp"
+#include "core/splitting/version.hpp"
 
 namespace dladmm {
 
@@ -51,9 +54,11 @@ class GraphState {
   // Normalises the adjacency, finds the nodes of every layer and what is linear in its variables. Throws
   // std::bad_alloc, std::length_error.
   GraphState(const GraphSetup& setup, GraphData<T> data);
+  GraphState(const GraphState&) = delete;
+  GraphState& operator=(const GraphState&) = delete;
 
   // Bytes that allocate() will take.
-  [[nodiscard]] double required_bytes() const;
+  [[nodiscard]] double required_bytes() const { return plan_.bytes(); }
   // Everything that sweeps need. Throws std::bad_alloc.
   void allocate();
 
@@ -61,7 +66,6 @@ class GraphState {
   // The nodes that layer l = 0 … L is kept on.
   [[nodiscard]] std::span<const std::int32_t> nodes(std::size_t l) const { return nodes_[l]; }
   [[nodiscard]] std::size_t node_count(std::size_t l) const { return nodes_[l].size(); }
-  [[nodiscard]] std::size_t graph_nodes() const { return labels_.size(); }
 
   // Z by a forward pass from the present W, and U = 0 or −∇R(Z_L), for which the augmented Lagrangian descends from the
   // first sweep on.
@@ -99,24 +103,32 @@ class GraphState {
   void kept_restored();
 
  private:
+  // A matrix with the versions that it was made from. A step along a direction may wait until the matrix is next
+  // looked at, and ride on that pass.
+  struct Kept {
+    Matrix<T> matrix;
+    Stamp made;
+    LateStep<T> late;
+    MatrixView<const T> direction;  // of the late step; in `gradient_` for a Z, in `image_` for a P
+
+    [[nodiscard]] MatrixView<T> view() const { return matrix.view(); }
+  };
   struct Layer {
-    Matrix<T> W, finite_W;  // n_{l-1} x n_l; the second as the last sweep began
-    Matrix<T> Z, P;         // N_l x n_l
+    Matrix<T> W;  // n_{l-1} x n_l
+    Kept Z, P;    // N_l x n_l
+    Version of_W, of_Z;
     double last_theta = 0;  // sizes that the last searches accepted
     double last_tau = 0;
+    PieceSums<T> sums;  // over N_l, of the gradient for W_l
   };
-  // Entries of the matrices that layers share.
-  struct Sizes {
-    std::size_t weights = 0;  // largest W
-    std::size_t hidden = 0;   // largest Z of a hidden layer
-    std::size_t product = 0;  // largest P
-    std::size_t scratch = 0;
-    // For the exact W_L.
-    std::size_t input = 0;
-    std::size_t right_side = 0;
-    typename GramSolver<T>::Room solver;
+  // A step that is due, for the rows that a pass is at.
+  struct DueStep {
+    T scale = 0;
+    MatrixView<T> target;
+    MatrixView<const T> direction;
+
+    void on(Rows rows) const;
   };
-  enum Sum : std::size_t { kDirection, kInner, kImage, kResidual, kLoss, kDualProduct, kDualNorm, kLargest, kSteps };
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] bool is_output(std::size_t l) const { return l == depth(); }
@@ -125,21 +137,52 @@ class GraphState {
   [[nodiscard]] const Activation& activation() const { return setup_.network.activation; }
   [[nodiscard]] std::span<T> entries_of(GraphBlock block, std::size_t l);
   [[nodiscard]] static double penalty_on(const GraphPenalties& p, std::size_t l) { return p.l2[l - 1]; }
+  void declare();
+
+  // --- what is made of what ---
+  [[nodiscard]] Stamp stamp_of_Z(std::size_t l) { return Stamp(l == 0 ? of_X_ : layer(l).of_Z); }
+  [[nodiscard]] Stamp stamp_of_P(std::size_t l) { return Stamp(l == 1 ? of_X_ : layer(l - 1).of_Z, layer(l).of_W); }
+  void changed_W(std::size_t l);
+  // The step that brings a kept matrix up to date, claimed by the pass that calls; P_l is made afresh where none does.
+  [[nodiscard]] DueStep due(Kept& kept, const Stamp& now);
+  [[nodiscard]] DueStep due_on_Z(std::size_t l) { return due(layer(l).Z, stamp_of_Z(l)); }
+  [[nodiscard]] DueStep due_on_P(std::size_t l);
+  void settle(const DueStep& step);
+  // Lets a step wait. Its direction stays where it is until the room is wanted again.
+  void step_on_W(std::size_t l, double c, MatrixView<const T> s, MatrixView<const T> d);
+  void step_on_Z(std::size_t l, double c, MatrixView<const T> g, MatrixView<const T> d);
+  [[nodiscard]] MatrixView<T> room_for_image(std::size_t l);     // of P_l
+  [[nodiscard]] MatrixView<T> room_for_gradient(std::size_t l);  // of Z_l
+  [[nodiscard]] std::span<T> room_for_scratch();
+  // Ã Z_{l-1}, N_l x n_{l-1}.
+  [[nodiscard]] MatrixView<const T> smoothed(std::size_t l);
 
   // out <- Ã Z_{l-1} V, and out <- (Ã Z_{l-1})ᵀ G.
   void propagate(std::size_t l, MatrixView<const T> v, MatrixView<T> out);
   void weight_gradient(std::size_t l, MatrixView<const T> g, MatrixView<T> out);
   // The gradient of the terms of layer l with respect to P_l, N_l x n_l, in a matrix of its own.
   MatrixView<T> product_gradient(std::size_t l, const GraphPenalties& p);
+  // S <- G + λW_l, with G the gradient of the terms of layer l.
+  MatrixView<T> weight_direction(std::size_t l, const GraphPenalties& p);
 
-  // body(member, rows, partial) over all of so many rows; what it adds up is in sums_ then.
+  // body(rows, member), over all of so many rows.
   template <typename Body>
-  void pass(std::size_t rows, Body&& body);
+  void pass(const Matrix<T>& over, Body&& body) {
+    each_piece(team_, over.rows(), over.columns(), body);
+  }
+  template <typename Value, typename Body>
+  [[nodiscard]] Value sum(MatrixView<const T> over, Body&& body) {
+    return sum_pieces<Value>(team_, over.rows, over.columns, body);
+  }
   [[nodiscard]] double square_norm(MatrixView<const T> m);
   void step_back(MatrixView<T> target, double c, MatrixView<const T> direction);
+  [[nodiscard]] OutputRows<T> output_rows(Rows rows);
+  [[nodiscard]] SampleTarget target_of(std::size_t i) const {
+    return {labels_[static_cast<std::size_t>(nodes_.back()[i])], {}};
+  }
 
   // The first of start, start · growth, … that `accepts` likes, given what a step does to ‖Z_l − f(P_l)‖² when P_l
-  // moves by −scale(size) D. No product is multiplied in here. False where kLargestGrowths growths did not do.
+  // moves by −scale(size) D. No product is multiplied in here. False where no size passed.
   template <typename Scale, typename Accepts>
   bool search(std::size_t l, MatrixView<const T> d, double start, double growth, Scale&& scale, Accepts&& accepts,
               GraphUpdateRecord& record);
@@ -150,17 +193,12 @@ class GraphState {
   bool update_output_W(const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_output_W_exactly(const GraphPenalties& p, GraphUpdateRecord& record);
   // w <- argmin ‖target − H W‖² + shift ‖W‖²; spoils the target. False where a value is not finite.
-  bool solve_output_W(double shift, MatrixView<T> target, MatrixView<T> w);
+  bool solve_output_W(double shift, MatrixView<const T> h, MatrixView<T> target, MatrixView<T> w);
   bool update_hidden_Z(std::size_t l, const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_output_Z(const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_U(const GraphPenalties& p);
-  void measure_output(GraphMeasures& measures);
-
-  [[nodiscard]] Sizes sizes() const;
-  void find_products();
-  void refresh_if_stale();
-  void keep_finite();
-  void restore_finite();
+  // After U <- U + dual_step (Z_L − P_L).
+  OutputMeasures measure_output(double dual_step);
 
   GraphSetup setup_;
   Team team_;
@@ -169,23 +207,26 @@ class GraphState {
   InputMap<T> input_;                             // of layer 1
   std::vector<Propagation<T>> propagations_;      // of layers 2 … L
   GraphForward<T> forward_;
-  MatrixView<const T> outputs_;  // Z_L of all nodes, while `outputs_known_`
-  bool outputs_known_ = false;
 
+  StoragePlan plan_;
   std::vector<Layer> layers_;
-  Matrix<T> u_;          // T x n_L
+  Matrix<T> u_;  // T x n_L
+  Version of_X_, of_U_, of_weights_;
+  Derived<MatrixView<const T>> outputs_;  // Z_L of all nodes
+  Derived<OutputMeasures> output_measures_;
+  FiniteCopy<T> finite_;  // of W, as the last sweep began
+
+  // Rooms that layers share, and the layer that has a step waiting in one.
   Buffer<T> direction_;  // S of a W update
   Buffer<T> gradient_;   // g of a Z update
   Buffer<T> image_;      // what the step does to a product
   Buffer<T> pull_;       // the gradient with respect to a product
-  Buffer<T> scratch_;
-  SampleSums<T> sums_;
+  Buffer<T> scratch_;    // Ã Z_{l-1} of layer smoothed_.value, or anything
+  std::size_t gradient_of_ = 0, image_of_ = 0;
+  Derived<std::size_t> smoothed_;
   std::vector<std::vector<double>> works_;  // one a member, for losses
-  bool stale_ = true;                       // products are to be found afresh
-
-  // For the exact W_L: H = Ã Z_{L-1} on T, and the right-hand side.
+  // For the exact W_L.
   GramSolver<T> solver_;
-  Matrix<T> h_;
   Buffer<T> right_side_;
 };
 

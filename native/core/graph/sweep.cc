@@ -1,21 +1,12 @@
 // A sweep: the updates in order, one record each.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "core/graph/state.hpp"
+#include "core/linalg/tiled.hpp"
 
 namespace dladmm {
-namespace {
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
 
 template <typename T>
 bool GraphState<T>::update(GraphUpdate update, const GraphPenalties& p, GraphUpdateRecord& record) {
@@ -36,43 +27,29 @@ bool GraphState<T>::update(GraphUpdate update, const GraphPenalties& p, GraphUpd
 template <typename T>
 void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalties& p, const std::atomic<bool>& stop,
                         GraphSweepRecord& record) {
-  const double began = seconds_now();
-  refresh_if_stale();
-  keep_finite();
-  record.updates.assign(updates.size(), {kNone, kNone, kNone, -1, false, -1, kNone, kNone, 0});
-  record.completed = 0;
-  record.stopped = false;
-  record.diverged = false;
-  double before = seconds_now();
-  for (std::size_t i = 0; i < updates.size(); ++i) {
-    if (stop.load(std::memory_order_relaxed)) {
-      record.stopped = true;
-      break;
-    }
-    if (!update(updates[i], p, record.updates[i])) {
-      record.diverged = true;
-      break;
-    }
-    const double now = seconds_now();
-    record.updates[i].seconds = now - before;
-    before = now;
-    record.completed = i + 1;
-  }
-  if (!record.diverged) {
-    measure(p, record.measures);
-    // No update looks at all that it writes. The Lagrangian does: every variable is in it.
-    if (!std::isfinite(record.measures.lagrangian)) {
-      record.diverged = true;
-      record.completed -= std::min<std::size_t>(record.completed, 1);
-    }
-  }
-  if (record.diverged) restore_finite();
-  record.seconds = seconds_now() - began;
+  const AtWork here;
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  record.updates.assign(updates.size(), {none, none, none, -1, false, -1, none, none, 0});
+  finite_.keep();
+  const bool finite = run_sweep(
+      record, stop, [&](std::size_t i) { return update(updates[i], p, record.updates[i]); },
+      [&] {
+        measure(p, record.measures);
+        // No update looks at all that it writes. The Lagrangian does: every variable is in it.
+        return std::isfinite(record.measures.lagrangian);
+      });
+  if (finite) return;
+  finite_.restore();
+  for (std::size_t l = 1; l <= depth(); ++l) changed_W(l);
 }
 
 template <typename T>
 double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int repeats) {
-  refresh_if_stale();
+  const AtWork here;
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    settle(due_on_P(l));
+    settle(due_on_Z(l));
+  }
   for (const std::span<T> all : {direction_.span(), gradient_.span(), pull_.span()}) {
     std::fill(all.begin(), all.end(), static_cast<T>(1e-3));
   }
@@ -81,19 +58,20 @@ double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int 
     if (block == GraphBlock::U || (block == GraphBlock::Z && is_output(l))) return;
     const std::size_t of = block == GraphBlock::W ? l : l + 1;
     const Layer& it = layer(of);
-    const MatrixView<T> q(pull_.data(), it.P.rows(), it.P.columns());
-    const MatrixView<T> d(image_.data(), it.P.rows(), it.P.columns());
+    const MatrixView<T> d = room_for_image(of);
+    const MatrixView<T> q(pull_.data(), d.rows, d.columns);
     if (block == GraphBlock::Z) {
-      const MatrixView<T> g(gradient_.data(), layer(l).Z.rows(), layer(l).Z.columns());
-      propagation(of).backward(team_, q, it.W.view(), scratch_.span(), g);
-      propagation(of).forward(team_, g, it.W.view(), scratch_.span(), d);
+      const MatrixView<T> g = room_for_gradient(l);
+      propagation(of).backward(team_, q, it.W.view(), room_for_scratch(), g);
+      propagation(of).forward(team_, g, it.W.view(), room_for_scratch(), d);
       return;
     }
     const MatrixView<T> s(direction_.data(), it.W.rows(), it.W.columns());
+    smoothed_.forget();
     if (is_output(l) && setup_.output_weights == OutputWeights::cholesky) {
-      const MatrixView<T> target(right_side_.data(), it.Z.rows(), it.W.columns());
-      static_cast<void>(solve_output_W(1, target, s));
-      multiply_dense<T>(team_, false, false, h_.view(), s, d);
+      const MatrixView<const T> h = smoothed(l);
+      static_cast<void>(solve_output_W(1, h, {right_side_.data(), u_.rows(), u_.columns()}, s));
+      multiply<T>(team_, blas::Op::none, blas::Op::none, 1, h, s, 0, d);
       return;
     }
     weight_gradient(l, q, s);
@@ -103,9 +81,9 @@ double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int 
   for (const GraphUpdate update : updates) {
     double best = std::numeric_limits<double>::infinity();
     for (int repeat = 0; repeat < repeats; ++repeat) {
-      const double began = seconds_now();
+      const Clock clock;
       products(update);
-      best = std::min(best, seconds_now() - began);
+      best = std::min(best, clock.seconds());
     }
     sum += best;
   }

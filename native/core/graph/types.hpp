@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "core/gradient/network.hpp"
+#include "core/splitting/output_layer.hpp"
+#include "core/splitting/search.hpp"
 
 namespace dladmm {
 
@@ -21,17 +23,14 @@ struct GraphUpdate {
 // How W_L is minimised over: by a quadratic step, or exactly, through a Cholesky factor.
 enum class OutputWeights : std::uint8_t { quadratic, cholesky };
 
-// Where the search for the size of a step begins. `backtracking`: at theta0 (tau0). `exact`: W_L and Z_{L-1}, whose
-// subproblems are quadratic, take the smallest size that passes; the others begin at the last size accepted over
-// growth.
-enum class SizeSearch : std::uint8_t { backtracking, exact };
-
 // Everything that may change from sweep to sweep.
 struct GraphPenalties {
   double nu = 1;           // Z_l = f(Ã Z_{l-1} W_l) of the hidden layers
   double rho = 1;          // the output constraint
   std::vector<double> l2;  // λ_l of Ω_l(W) = (λ_l/2)‖W‖², one a layer
-  SizeSearch search = SizeSearch::exact;
+  // `exact`: W_L and Z_{L-1}, whose subproblems are quadratic, take the smallest size that passes; the others begin at
+  // the last size accepted over growth. `backtracking`: all begin at theta0 (tau0).
+  StepSearch search = StepSearch::exact;
   double theta0 = 1;  // first size tried for W
   double tau0 = 1;    // first size tried for Z
   double growth = 2;
@@ -53,11 +52,8 @@ struct GraphUpdateRecord {
 // What the variables miss by, and the augmented Lagrangian.
 struct GraphMeasures {
   std::vector<double> residual;  // ‖Z_l − f(P_l)‖², l = 1 … L, without f for l = L
-  double loss = 0;               // R(Z_L), summed over the training nodes
+  OutputMeasures output;         // R(Z_L) summed over the training nodes; what U and the output constraint come to
   double regularisation = 0;     // Σ Ω_l(W_l)
-  double dual_product = 0;       // ⟨U, Z_L − P_L⟩
-  double dual_norm = 0;          // ‖U‖²
-  double dual_identity = 0;      // largest |∇R(Z_L) + U|
   double lagrangian = 0;
 };
 

@@ -1,114 +1,87 @@
 // The output layer: Z_L on the training nodes, and the dual variable U.
-#include <algorithm>
 #include <cmath>
 
-#include "core/graph/pass.hpp"
 #include "core/graph/state.hpp"
 
 namespace dladmm {
 namespace {
 
-// Named pieces of a member's work array, each as long as the output layer is wide.
-struct NodeWork {
-  std::span<double> m, u, z, gradient, rest;
-
-  NodeWork(std::span<double> work, std::size_t n)
-      : m(work.subspan(0, n)),
-        u(work.subspan(n, n)),
-        z(work.subspan(2 * n, n)),
-        gradient(work.subspan(3 * n, n)),
-        rest(work.subspan(4 * n)) {}
+struct Solves : OutputSolves {
+  Solves& operator+=(const OutputSolves& more) {
+    steps = std::max(steps, more.steps);
+    stationarity = largest_of(stationarity, more.stationarity);
+    residual += more.residual;
+    return *this;
+  }
 };
 
-// Entries of the gradient below this are rounding in the type that holds Z.
-template <typename T>
-constexpr double kOutputTolerance = std::is_same_v<T, double> ? 2e-14 : 1e-9;
+struct Measured : OutputMeasures {
+  Measured& operator+=(const OutputMeasures& more) {
+    loss += more.loss;
+    residual += more.residual;
+    dual_product += more.dual_product;
+    dual_norm += more.dual_norm;
+    dual_identity = largest_of(dual_identity, more.dual_identity);
+    return *this;
+  }
+};
 
 }  // namespace
+
+template <typename T>
+OutputRows<T> GraphState<T>::output_rows(Rows rows) {
+  const auto of = [&](MatrixView<T> m) { return m.rows_from(rows.first, rows.count); };
+  return {of(layer(depth()).P.view()), {}, of(layer(depth()).Z.view()), of(u_.view())};
+}
 
 // Z_L <- argmin of R(Z) + ⟨U, Z⟩ + (ρ/2)‖Z − P_L‖², node by node, exactly. On nodes without a part in the loss the
 // minimiser is P_L; those rows are not kept (state.hpp).
 template <typename T>
 bool GraphState<T>::update_output_Z(const GraphPenalties& p, GraphUpdateRecord& record) {
   Layer& it = layer(depth());
-  const std::size_t n = it.Z.columns();
-  pass(it.Z.rows(), [&](unsigned member, Rows rows, auto& partial) {
-    const NodeWork work(works_[member], n);
-    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-      T* const z = it.Z.view().row(i);
-      std::copy_n(it.P.view().row(i), n, work.m.begin());
-      std::copy_n(u_.view().row(i), n, work.u.begin());
-      std::copy_n(z, n, work.z.begin());
-      const auto node = static_cast<std::size_t>(nodes_[depth()][i]);
-      const auto found = solve_output(setup_.network.loss, work.m, work.u, {labels_[node], {}}, p.rho,
-                                      kOutputTolerance<T>, work.z, work.rest);
-      partial.scalars[kSteps] = std::max(partial.scalars[kSteps], static_cast<double>(found.steps));
-      if (!(found.stationarity <= partial.scalars[kLargest])) partial.scalars[kLargest] = found.stationarity;
-      for (std::size_t j = 0; j < n; ++j) {
-        z[j] = static_cast<T>(work.z[j]);
-        const double r = static_cast<double>(z[j]) - work.m[j];
-        partial.scalars[kResidual] += r * r;
-      }
-    }
+  const DueStep on_P = due_on_P(depth()), on_Z = due_on_Z(depth());
+  const Solves found = sum<Solves>(u_.view(), [&](Rows rows, unsigned member) {
+    on_P.on(rows);
+    on_Z.on(rows);
+    return Solves{solve_output_rows(setup_.network.loss, output_rows(rows),
+                                    [&](std::size_t i, std::span<double>) { return target_of(rows.first + i); }, p.rho,
+                                    OutputWork(works_[member], u_.columns()), {})};
   });
-  record.steps = static_cast<int>(sums_.largest(kSteps));
-  record.stationarity = sums_.largest(kLargest);
-  return std::isfinite(sums_.scalar(kResidual));
-}
-
-template <typename T>
-void GraphState<T>::measure_output(GraphMeasures& measures) {
-  Layer& it = layer(depth());
-  const std::size_t n = it.Z.columns();
-  pass(it.Z.rows(), [&](unsigned member, Rows rows, auto& partial) {
-    const NodeWork work(works_[member], n);
-    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-      const T* const z = it.Z.view().row(i);
-      const T* const product = it.P.view().row(i);
-      std::copy_n(u_.view().row(i), n, work.u.begin());
-      std::copy_n(z, n, work.z.begin());
-      const auto node = static_cast<std::size_t>(nodes_[depth()][i]);
-      const SampleTarget target{labels_[node], {}};
-      partial.scalars[kLoss] += loss_and_gradient(setup_.network.loss, work.z, target, work.gradient);
-      for (std::size_t j = 0; j < n; ++j) {
-        const double r = work.z[j] - static_cast<double>(product[j]);
-        partial.scalars[kResidual] += r * r;
-        partial.scalars[kDualProduct] += work.u[j] * r;
-        partial.scalars[kDualNorm] += work.u[j] * work.u[j];
-      }
-      const double distance = subgradient_distance(setup_.network.loss, work.z, target, work.gradient, work.u);
-      if (!(distance <= partial.scalars[kLargest])) partial.scalars[kLargest] = distance;
-    }
-  });
-  measures.residual.resize(depth());
-  measures.residual[depth() - 1] = sums_.scalar(kResidual);
-  measures.loss = sums_.scalar(kLoss);
-  measures.dual_product = sums_.scalar(kDualProduct);
-  measures.dual_norm = sums_.scalar(kDualNorm);
-  measures.dual_identity = sums_.largest(kLargest);
+  it.of_Z.advance();
+  it.Z.made = stamp_of_Z(depth());
+  record.steps = static_cast<int>(found.steps);
+  record.stationarity = found.stationarity;
+  return std::isfinite(found.residual);
 }
 
 // U <- U + ρ (Z_L − P_L)
 template <typename T>
 bool GraphState<T>::update_U(const GraphPenalties& p) {
-  Layer& it = layer(depth());
-  const std::size_t n = it.Z.columns();
-  pass(it.Z.rows(), [&](unsigned, Rows rows, auto& partial) {
-    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-      T* const u = u_.view().row(i);
-      for (std::size_t j = 0; j < n; ++j) {
-        const double r = static_cast<double>(it.Z.view().row(i)[j]) - static_cast<double>(it.P.view().row(i)[j]);
-        u[j] = static_cast<T>(static_cast<double>(u[j]) + p.rho * r);
-        partial.scalars[kDualNorm] += static_cast<double>(u[j]) * static_cast<double>(u[j]);
-      }
-    }
+  return std::isfinite(measure_output(p.rho).dual_norm);
+}
+
+template <typename T>
+OutputMeasures GraphState<T>::measure_output(double dual_step) {
+  const std::size_t l = depth();
+  const auto now = [&] { return Stamp(l == 1 ? of_X_ : layer(l - 1).of_Z, layer(l).of_W, layer(l).of_Z, of_U_); };
+  if (dual_step == 0 && output_measures_.valid(now())) return output_measures_.value;
+  const DueStep on_P = due_on_P(l), on_Z = due_on_Z(l);
+  const Measured found = sum<Measured>(u_.view(), [&](Rows rows, unsigned member) {
+    on_P.on(rows);
+    on_Z.on(rows);
+    return Measured{measure_output_rows(setup_.network.loss, output_rows(rows),
+                                        [&](std::size_t i, std::span<double>) { return target_of(rows.first + i); },
+                                        Multiplier::residual, dual_step, OutputWork(works_[member], u_.columns()), {})};
   });
-  return std::isfinite(sums_.scalar(kDualNorm));
+  if (dual_step != 0) of_U_.advance();
+  output_measures_.set(found, now());
+  return found;
 }
 
 #define DLADMM_INSTANTIATE(T)                                                              \
+  template OutputRows<T> GraphState<T>::output_rows(Rows);                                 \
   template bool GraphState<T>::update_output_Z(const GraphPenalties&, GraphUpdateRecord&); \
-  template void GraphState<T>::measure_output(GraphMeasures&);                             \
+  template OutputMeasures GraphState<T>::measure_output(double);                           \
   template bool GraphState<T>::update_U(const GraphPenalties&);
 
 DLADMM_INSTANTIATE(float)

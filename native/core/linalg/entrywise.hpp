@@ -57,6 +57,12 @@ struct Sum {
 struct Pair {
   double first = 0;
   double second = 0;
+
+  Pair& operator+=(const Pair& more) {
+    first += more.first;
+    second += more.second;
+    return *this;
+  }
 };
 
 template <typename F, typename... Views>
@@ -65,9 +71,7 @@ struct Sums {
     const auto& shape = std::get<0>(std::tie(views...));
     Pair sums;
     for (std::size_t i = 0; i < shape.rows; ++i) {
-      const Pair more = row(f, shape.columns, (views.data + i * views.stride)...);
-      sums.first += more.first;
-      sums.second += more.second;
+      sums += row(f, shape.columns, (views.data + i * views.stride)...);
     }
     return sums;
   }

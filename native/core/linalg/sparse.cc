@@ -306,11 +306,11 @@ void multiply_rows(const CsrView<T>& a, MatrixView<const T> x, Rows rows, Matrix
 }
 
 template <typename T>
-Rows balanced_rows(const CsrView<T>& a, unsigned member, unsigned members) {
+Rows balanced_rows(const CsrView<T>& a, std::size_t piece, std::size_t pieces) {
   // An empty row takes time too: it counts as one entry.
-  const auto bound = [&](unsigned m) -> std::size_t {
-    if (m == members) return a.rows;
-    const std::size_t goal = (a.entries() + a.rows) / members * m;
+  const auto bound = [&](std::size_t p) -> std::size_t {
+    if (p == pieces) return a.rows;
+    const std::size_t goal = (a.entries() + a.rows) / pieces * p;
     std::size_t low = 0;
     std::size_t high = a.rows;
     while (low < high) {
@@ -323,13 +323,18 @@ Rows balanced_rows(const CsrView<T>& a, unsigned member, unsigned members) {
     }
     return low;
   };
-  const std::size_t first = bound(member);
-  return {first, bound(member + 1) - first};
+  const std::size_t first = bound(piece);
+  return {first, bound(piece + 1) - first};
 }
 
 template <typename T>
 void multiply(Team& team, const CsrView<T>& a, MatrixView<const T> x, MatrixView<T> y) {
-  team.run([&](unsigned member) { multiply_rows(a, x, balanced_rows(a, member, team.size()), y); });
+  if (a.rows == 0) return;
+  const double work = static_cast<double>(a.entries() + a.rows) * static_cast<double>(x.columns);
+  const std::size_t most = std::min(kMostPieces, a.rows);
+  const auto pieces = std::clamp<std::size_t>(static_cast<std::size_t>(work / 1e5), 1, most);
+  team.run(pieces, 4 * work,
+           [&](std::size_t piece, unsigned) { multiply_rows(a, x, balanced_rows(a, piece, pieces), y); });
 }
 
 #define DLADMM_INSTANTIATE(T)                                                                  \
@@ -343,7 +348,7 @@ void multiply(Team& team, const CsrView<T>& a, MatrixView<const T> x, MatrixView
   template std::size_t product_entries<T>(const CsrView<T>&, const CsrView<T>&);               \
   template Csr<T> product<T>(const CsrView<T>&, const CsrView<T>&);                            \
   template void multiply_rows<T>(const CsrView<T>&, MatrixView<const T>, Rows, MatrixView<T>); \
-  template Rows balanced_rows<T>(const CsrView<T>&, unsigned, unsigned);                       \
+  template Rows balanced_rows<T>(const CsrView<T>&, std::size_t, std::size_t);                 \
   template void multiply<T>(Team&, const CsrView<T>&, MatrixView<const T>, MatrixView<T>)
 
 DLADMM_INSTANTIATE(float);

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "core/linalg/matrix.hpp"
-#include "core/parallel/samples.hpp"
-#include "core/parallel/team.hpp"
+#include "core/runtime/pieces.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 
@@ -113,9 +113,9 @@ void multiply_rows(const CsrView<T>& a, MatrixView<const T> x, Rows rows, Matrix
 template <typename T>
 void multiply(Team& team, const CsrView<T>& a, MatrixView<const T> x, MatrixView<T> y);
 
-// The rows of A that a member of the team works on, such that all have about as many entries.
+// The rows of A that belong to a piece, such that all pieces have about as many entries.
 template <typename T>
-[[nodiscard]] Rows balanced_rows(const CsrView<T>& a, unsigned member, unsigned members);
+[[nodiscard]] Rows balanced_rows(const CsrView<T>& a, std::size_t piece, std::size_t pieces);
 
 // Bytes that Y <- A X moves: for each entry its index, its value and a row of X; for each row one of Y.
 [[nodiscard]] constexpr double product_bytes(std::size_t entries, std::size_t rows, std::size_t columns,

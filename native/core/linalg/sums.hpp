@@ -26,6 +26,34 @@ void sum_products(T factor, MatrixView<const T> r, MatrixView<const T> a, T keep
   blas::gemm<T>(blas::Op::transpose, blas::Op::none, factor, r, a, keep, out);
 }
 
+// Elementwise work on so many rows: pieces worth the hand-over.
+[[nodiscard]] inline Pieces pieces_of_entries(std::size_t rows, std::size_t columns) {
+  return pieces_for_many(rows, 4096 / std::max<std::size_t>(columns, 1) + 1);
+}
+
+// body(rows, member) for pieces of so many rows.
+template <typename Body>
+void each_piece(Team& team, std::size_t rows, std::size_t columns, Body&& body) {
+  const Pieces pieces = pieces_of_entries(rows, columns);
+  team.run(pieces.count, kFlopsAnEntry * static_cast<double>(rows) * static_cast<double>(columns),
+           [&](std::size_t piece, unsigned member) { body(pieces[piece], member); });
+}
+
+// What body(rows, member) finds for each piece, added up. Value has += .
+template <typename Value, typename Body>
+[[nodiscard]] Value sum_pieces(Team& team, std::size_t rows, std::size_t columns, Body&& body) {
+  const Pieces pieces = pieces_of_entries(rows, columns);
+  std::array<Value, kMostPieces> found;
+  team.run(pieces.count, kFlopsAnEntry * static_cast<double>(rows) * static_cast<double>(columns),
+           [&](std::size_t piece, unsigned member) { found[piece] = body(pieces[piece], member); });
+  Value sum{};
+  if (pieces.count == 0) return sum;
+  add_pairwise(
+      0, pieces.count, sum, [&](std::size_t i, Value& out) { out = found[i]; },
+      [](Value& to, const Value& more) { to += more; });
+  return sum;
+}
+
 template <typename T>
 class PieceSums {
  public:

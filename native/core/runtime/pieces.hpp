@@ -33,9 +33,11 @@ struct Pieces {
   return {total, (total + largest - 1) / largest};
 }
 
-// As many pieces as 64 threads have use for, but none smaller than `smallest` rows unless it is the only one.
+constexpr std::size_t kMostPieces = 64;
+
+// As many pieces as so many threads have use for, but none smaller than `smallest` rows unless it is the only one.
 [[nodiscard]] inline Pieces pieces_for_many(std::size_t total, std::size_t smallest) {
-  return {total, total == 0 ? 0 : std::clamp<std::size_t>(total / smallest, 1, 64)};
+  return {total, total == 0 ? 0 : std::clamp<std::size_t>(total / smallest, 1, kMostPieces)};
 }
 
 // Samples in pieces whose products run at full speed and whose rows stay near the cores; and the pieces in segments,
