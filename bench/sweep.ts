@@ -5,7 +5,7 @@
  *     npm run --silent bench:sweep -- [--graph coauthor-physics] [--hidden 128] [--train-per-class 20] [--dtype float32]
  *                                     [--threads N] [--rounds 30] [--data-dir FOLDER] [--json]
  */
-import { GraphState, graphSweep, splitGraph } from 'dladmm';
+import { graphLayered, graphSweep, splitGraph } from 'dladmm';
 import { peakRssBytes } from './harness/child.js';
 import { count, DTYPE, file, layers as layersOption, program, THREADS, text as textOption } from './harness/program.js';
 import { machine, machineText } from './harness/results.js';
@@ -28,7 +28,7 @@ await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threa
   const layers = [graph.features.columns, ...hidden, graph.classes.length];
   const { trainIndex } = splitGraph(graph, 1, { trainPerClass });
   const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
-  const state = await GraphState.create(
+  const state = await graphLayered.open(
     { network, dtype, threads, outputWeights: 'cholesky' },
     { ...graph, trainIndex },
   );
@@ -36,7 +36,7 @@ await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threa
     const inputs = layers[i] ?? 0;
     await state.write('W', i + 1, uniform(inputs * outputs, 'float64', Math.sqrt(6 / (inputs + outputs))));
   }
-  await state.start();
+  await state.start({ dual: 'stationary' });
   const updates = [...graphSweep(layers.length - 1)];
   const l2 = layers.slice(1).map(() => 0.1);
   const penalties = { nu: 1, rho: 1, theta0: 1e-3, tau0: 1e-3, growth: 2, search: 'exact', l2 } as const;
@@ -49,7 +49,7 @@ await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threa
   const result = {
     graph: name,
     layers,
-    nodesOfLayers: state.nodeCounts,
+    nodesOfLayers: state.rows,
     dtype,
     secondsPerIteration: median(seconds),
     floorSeconds: median(floors),

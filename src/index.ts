@@ -14,19 +14,16 @@ export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './mo
 export { type ImportOptions, importOnnx } from './model/onnx/import.js';
 export { importStateDict, type StateDictOptions } from './model/state-dict.js';
 export type { GraphInitialisation } from './network/graph-initialisation.js';
-export type { Initialisation, Parameters, ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
+export type { Initialisation, ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
+export type { Metrics } from './network/metrics.js';
 export type { Activation, Loss, Network } from './network/network.js';
-export type {
-  ArrivingSamples,
-  LabelledBlock,
-  LabelledRow,
-  RowsLike,
-  StreamItem,
-} from './samples/arriving.js';
+export type { Parameters } from './network/parameters.js';
+export type { Standardisation } from './network/standardisation.js';
+export type { ArrivingSamples, LabelledBlock, LabelledRow, RowsLike, StreamItem } from './samples/arriving.js';
 export type { LabelKind, Labels } from './samples/classes.js';
 export type { Column } from './samples/columns.js';
 export type { GraphLike, GraphSamples, NodesLike } from './samples/graph-samples.js';
-export type { Standardisation } from './samples/standardise.js';
+export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
 export { badm, badmOnGraph, sisa, sisaOnGraph } from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
@@ -34,12 +31,14 @@ export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
 export { type DladmmOptions, dladmm } from './solvers/dladmm/solver.js';
 export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn/algorithm.js';
 export { type DladmmGraphOptions, dladmmOnGraph } from './solvers/dladmm-gcn/solver.js';
+export type { GraphMeasures, GraphRecord, GraphUpdateRecord } from './solvers/dladmm-gcn/splitting.js';
 export {
-  GraphState,
-  type GraphStateOptions,
+  type GraphSession,
+  type GraphSessionOptions,
+  type GraphStart,
   type GraphSweepPenalties,
-  type GraphSweepResult,
-} from './solvers/dladmm-gcn/state.js';
+  graphLayered,
+} from './solvers/dladmm-gcn/splitting.js';
 export {
   adadelta,
   adadeltaOnGraph,
@@ -52,12 +51,6 @@ export {
   sgd,
   sgdOnGraph,
 } from './solvers/gradient/algorithm.js';
-export { GradientState, type GradientStateOptions, type StepsResult } from './solvers/gradient/state.js';
-export {
-  type EvaluatedNodes,
-  GraphGradientState,
-  type GraphGradientStateOptions,
-} from './solvers/gradient-gcn/state.js';
 export {
   GRAPH_SOLVERS,
   type GradientOptions,
@@ -69,13 +62,15 @@ export {
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';
 export { type InversionOptions, inversion } from './solvers/inversion/solver.js';
 export { minibatchSweep } from './solvers/minibatch/algorithm.js';
+export { defaultBatchSize, defaultRate } from './solvers/minibatch/gram-step.js';
 export { type MinibatchOptions, minibatch } from './solvers/minibatch/solver.js';
 export {
-  type BatchesResult,
   type MinibatchMethod,
-  MinibatchState,
-  type MinibatchStateOptions,
-} from './solvers/minibatch/state.js';
+  type MinibatchSession,
+  type MinibatchSessionOptions,
+  minibatches,
+} from './solvers/minibatch/splitting.js';
+export type { AnyRecord } from './solvers/records.js';
 export {
   type AnySolver,
   type Begun,
@@ -87,39 +82,34 @@ export {
   type SolverOptions,
   schemaOf,
 } from './solvers/shared/descriptor.js';
-export { defaultBatchSize, defaultRate } from './solvers/shared/gram-step.js';
-export { EXACT, layered, layeredPlan } from './solvers/shared/layered.js';
-export type {
-  LabelledSamples,
-  StartOptions,
-  StateOptions,
-  SweepPenalties,
-  SweepResult,
-} from './solvers/shared/layered-state.js';
-export { LayeredState } from './solvers/shared/layered-state.js';
 export type { LearningRate, Progress } from './solvers/shared/learning-rate.js';
 export { type GradientMethod, methodOf } from './solvers/shared/methods.js';
 export type { CheckpointOptions, CommonOptions, EarlyStopping } from './solvers/shared/options.js';
 export type { Penalties } from './solvers/shared/penalties.js';
-export type {
-  AnyRecord,
-  CheckpointRecord,
-  ConstraintMeasures,
-  ConstraintUpdateRecord,
-  EpochRecord,
-  GraphMeasures,
-  GraphRecord,
-  GraphUpdateRecord,
-  IterationRecord,
-  Measures,
-  Metrics,
-  ProgressRecord,
-  SigmoidRecord,
-  SweepWork,
-  UpdateRecord,
-} from './solvers/shared/record.js';
+export type { CheckpointRecord, EpochRecord, ProgressRecord } from './solvers/shared/record.js';
 export type { PenaltyRule } from './solvers/shared/schedule.js';
 export { flag, group, number, option, perLayer, whole, word } from './solvers/shared/schema.js';
+export type { Session, SessionOptions } from './solvers/shared/session.js';
+export type { Splitting } from './solvers/shared/splitting.js';
+export { type GradientSession, type GradientSessionOptions, gradients } from './solvers/shared/splittings/gradient.js';
+export {
+  type GraphGradientSession,
+  type GraphGradientSessionOptions,
+  graphGradients,
+} from './solvers/shared/splittings/graph-gradient.js';
+export {
+  EXACT,
+  type IterationRecord,
+  type LayeredPlan,
+  type LayeredSession,
+  type LayeredSessionOptions,
+  layered,
+  layeredPlan,
+  type Measures,
+  type StartOptions,
+  type SweepPenalties,
+  type UpdateRecord,
+} from './solvers/shared/splittings/layered.js';
 export {
   cheaperStep,
   type StepChoice,
@@ -129,6 +119,7 @@ export {
   stepFlops,
   type UpdateSizes,
 } from './solvers/shared/step.js';
+export type { StepSession, StepsResult } from './solvers/shared/step-session.js';
 export {
   type AnyBlock,
   a,
@@ -150,25 +141,20 @@ export {
   Z,
   z,
 } from './solvers/shared/sweep.js';
+export type { SweepResult, SweepSession } from './solvers/shared/sweep-session.js';
 export { sigmoidSweep } from './solvers/sigmoid/algorithm.js';
 export { type SigmoidOptions, sigmoid } from './solvers/sigmoid/solver.js';
-export {
-  type ConstraintPenalties,
-  type ConstraintSweepResult,
-  ConstraintsState,
-  type ConstraintsStateOptions,
-} from './solvers/sigmoid/state.js';
+export type {
+  ConstraintMeasures,
+  ConstraintUpdateRecord,
+  SigmoidRecord,
+  SweepWork,
+} from './solvers/sigmoid/splitting.js';
+export { type ConstraintPenalties, type ConstraintsSession, constraints } from './solvers/sigmoid/splitting.js';
 export type { Csr } from './tensor/csr.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
 export type { Matrix } from './tensor/matrix.js';
+export { type AnyTraining, fit, type GraphTraining, train } from './training/fit.js';
+export type { FitResult, Status, TrainingData } from './training/result.js';
 export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './training/resume.js';
-export {
-  type AnyTraining,
-  type FitResult,
-  fit,
-  type GraphTraining,
-  type Status,
-  Training,
-  type TrainingData,
-  train,
-} from './training/training.js';
+export { Training } from './training/training.js';

@@ -4,7 +4,7 @@
  */
 import {
   type ConstraintSweep,
-  ConstraintsState,
+  constraints,
   fit as fitModel,
   Lambda,
   type SigmoidOptions,
@@ -126,7 +126,7 @@ async function weightsAtStart(data: Data, options: SigmoidOptions): Promise<Star
 async function ridge(data: Data, { layers, threads = 1 }: SigmoidOptions, start: Start): Promise<number> {
   const N = layers.length - 1;
   const network = { layers, activation: 'sigmoid', loss: 'squared-error' } as const;
-  const state = await ConstraintsState.create({ network, dtype: 'float64', threads }, data);
+  const state = await constraints.open({ network, dtype: 'float64', threads }, data);
   try {
     for (let l = 1; l <= N; l += 1) {
       await state.write('W', l, Float64Array.from(start.weights[l - 1] ?? []));

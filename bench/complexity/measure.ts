@@ -1,4 +1,4 @@
-import { a, DlAdmmError, LayeredState, type Numbers, type Update, type UpdateRecord, W } from 'dladmm';
+import { a, DlAdmmError, type LayeredSession, layered, type Numbers, type Update, type UpdateRecord, W } from 'dladmm';
 import { uniform } from '../harness/samples.js';
 import { median } from '../harness/statistics.js';
 import { BLOCKS, type Curve, KINDS, type Kind, type Point, type Setting, type TimedBlock } from './curves.js';
@@ -69,9 +69,9 @@ async function openState(
   { dtype }: Setting,
   threads: number,
   { x, weights, preActivations }: Contents,
-): Promise<LayeredState> {
+): Promise<LayeredSession> {
   const rows = { data: x, rows: samples, columns: n };
-  const state = await LayeredState.create(
+  const state = await layered.open(
     {
       network: { layers: [n, n, n], activation: 'relu', loss: 'squared-error' },
       dtype,
@@ -100,7 +100,7 @@ function checkStep(kind: Kind, n: number, { block, stepNorm }: UpdateRecord): vo
   throw new DlAdmmError('ERR_DLADMM_NATIVE', `The quadratic step of ${block} did not move at n = ${n}`);
 }
 
-async function turn(state: LayeredState, block: TimedBlock, kind: Kind, n: number, count: number) {
+async function turn(state: LayeredSession, block: TimedBlock, kind: Kind, n: number, count: number) {
   const { updates, diverged } = await state.run(Array<Update>(count + 1).fill(UPDATES[block]), PENALTIES);
   if (diverged) throw new DlAdmmError('ERR_DLADMM_NATIVE', `${block} by ${kind} diverged at n = ${n}`);
   for (const record of updates) checkStep(kind, n, record);
@@ -134,7 +134,7 @@ async function measureWidth(setting: Setting, n: number, options: MeasureOptions
   const { threads, quick } = options;
   const samples = setting.samples === 'n' ? n : setting.samples;
   const contents = contentsOf(n, samples, setting.dtype);
-  const states = new Map<Kind, LayeredState>();
+  const states = new Map<Kind, LayeredSession>();
   const cells: readonly Cell[] = BLOCKS.flatMap((block) =>
     kindsAt(block, n).map((kind) => ({ block, kind, records: [] })),
   );
@@ -147,7 +147,7 @@ async function measureWidth(setting: Setting, n: number, options: MeasureOptions
       for (const [i, { block, kind, records }] of cells.entries()) {
         const updates = efforts[i]?.[round] ?? 0;
         if (updates === 0) continue;
-        records.push(...(await turn(states.get(kind) as LayeredState, block, kind, n, updates)));
+        records.push(...(await turn(states.get(kind) as LayeredSession, block, kind, n, updates)));
       }
     }
   } finally {

@@ -1,5 +1,13 @@
 /** Trains on random numbers, an epoch at a time. */
-import { type Dtype, type GradientMethod, GradientState, type MinibatchMethod, MinibatchState } from 'dladmm';
+import {
+  type Dtype,
+  type GradientMethod,
+  type GradientSession,
+  gradients,
+  type MinibatchMethod,
+  type MinibatchSession,
+  minibatches,
+} from 'dladmm';
 import { answer, peakRssBytes } from '../harness/child.js';
 import { randomSamples, uniform } from '../harness/samples.js';
 
@@ -47,19 +55,16 @@ async function begin(request: Exclude<EpochRequest, string>): Promise<Trained> {
   const common = { network, dtype, threads, batchSize: batch };
   if (method.solver === 'minibatch-admm') {
     const { solver: _, ...settings } = method;
-    const made = await MinibatchState.create({ ...common, ...settings }, data);
+    const made = await minibatches.open({ ...common, ...settings }, data);
     await drawWeights(made, layers, dtype);
-    return {
-      stepsPerEpoch: made.batchesPerEpoch,
-      run: async (steps) => ({ steps: (await made.run(1e-4, steps)).batches }),
-    };
+    return { stepsPerEpoch: made.stepsPerEpoch, run: (steps) => made.run(steps, 1e-4) };
   }
-  const made = await GradientState.create({ ...common, method }, data);
+  const made = await gradients.open({ ...common, method }, data);
   await drawWeights(made, layers, dtype);
   return { stepsPerEpoch: made.stepsPerEpoch, run: (steps) => made.run(steps) };
 }
 
-async function drawWeights(made: GradientState | MinibatchState, layers: readonly number[], dtype: Dtype) {
+async function drawWeights(made: GradientSession | MinibatchSession, layers: readonly number[], dtype: Dtype) {
   for (const [i, outputs] of layers.slice(1).entries()) {
     const inputs = layers[i] ?? 1;
     await made.write('W', i + 1, uniform(outputs * inputs, dtype, Math.sqrt(6 / inputs)));

@@ -27,7 +27,7 @@ export async function readAll(from: Pick<Training, 'read'>, { dims, train: { x }
   const L = dims.length - 1;
   const layers = Array.from({ length: L }, (_, i) => i + 1);
   const read = async (block: Block, layer: number): Promise<Matrix64> => {
-    const data = Float64Array.from(await from.read(block, layer));
+    const data = Float64Array.from((await from.read(block, layer)).data);
     const width = dims[layer] ?? 0;
     if (block === 'W') return { data, rows: width, columns: dims[layer - 1] ?? 0 };
     return block === 'b' ? { data, rows: width, columns: 1 } : { data, rows: x.rows, columns: width };

@@ -1,4 +1,4 @@
-import { dladmmSweep, type IterationRecord, LayeredState, train, type Update } from 'dladmm';
+import { dladmmSweep, type IterationRecord, layered, train, type Update } from 'dladmm';
 import {
   type AllBlocks,
   asRecorded,
@@ -97,7 +97,7 @@ async function replaySubsteps(
 ): Promise<readonly Substep[]> {
   const { dims, initial } = golden;
   const iterations = substepIterations(golden);
-  const state = await LayeredState.create(
+  const state = await layered.open(
     {
       network: { layers: dims, activation: 'relu', loss: 'softmax-cross-entropy' },
       dtype: 'float64',

@@ -1,11 +1,12 @@
 import {
   firstWeights,
   inversionSweep,
-  LayeredState,
+  type LayeredSession,
+  layered,
   type Measures,
   type Metrics,
-  type SweepResult,
   type Update,
+  type UpdateRecord,
   warmStartSweep,
 } from 'dladmm';
 import {
@@ -27,7 +28,7 @@ import { type Replay, summarise } from './compare.js';
 export async function replayInversion(golden: GoldenCase, hyper: InversionHyper): Promise<Replay> {
   const { dims, train, test, iterations } = golden;
   const L = dims.length - 1;
-  const state = await LayeredState.create(
+  const state = await layered.open(
     {
       network: { layers: dims, activation: 'relu', loss: 'softmax-cross-entropy' },
       dtype: 'float64',
@@ -49,8 +50,8 @@ export async function replayInversion(golden: GoldenCase, hyper: InversionHyper)
     for (let iter = 0; iter < iterations; iter += 1) {
       const updates = [...(iter < hyper.warmStartIterations ? warmStartSweep(L) : inversionSweep(L))];
       const single = iter < substepIterations(golden);
-      const done: SweepResult['updates'][number][] = [];
-      let last: SweepResult | undefined;
+      const done: UpdateRecord[] = [];
+      let last: Awaited<ReturnType<LayeredSession['run']>> | undefined;
       for (const group of single ? updates.map((update) => [update]) : [updates]) {
         last = await state.run(group, penaltiesOf(hyper));
         done.push(...last.updates);
@@ -76,14 +77,14 @@ export async function replayInversion(golden: GoldenCase, hyper: InversionHyper)
 }
 
 /** z and a as recorded; every W from them. */
-async function begin(state: LayeredState, { dims, initial }: GoldenCase, hyper: InversionHyper): Promise<void> {
+async function begin(state: LayeredSession, { dims, initial }: GoldenCase, hyper: InversionHyper): Promise<void> {
   await state.start({ output: 'forward', dual: 'zero' });
   for (const [i, z] of initial.z.entries()) await state.write('z', i + 1, z.data);
   for (const [i, a] of initial.a.entries()) await state.write('a', i + 1, a.data);
   await state.run([...firstWeights(dims.length - 1)], penaltiesOf(hyper));
 }
 
-const penaltiesOf = ({ beta, gamma }: InversionHyper): Parameters<LayeredState['run']>[1] => ({
+const penaltiesOf = ({ beta, gamma }: InversionHyper): Parameters<LayeredSession['run']>[1] => ({
   nu: beta,
   gamma,
   rho: beta,
@@ -109,7 +110,7 @@ const withBiases = ({ W, b }: AllBlocks): Matrix64[] =>
     return { data: joined, rows, columns: columns + 1 };
   });
 
-async function substepOf(state: LayeredState, golden: GoldenCase, iter: number, update: Update): Promise<Substep> {
+async function substepOf(state: LayeredSession, golden: GoldenCase, iter: number, update: Update): Promise<Substep> {
   const blocks = await readAll(state, golden);
   if (update.block === 'u') return multiplierOf(state, golden, iter);
   const matrix =
@@ -119,7 +120,7 @@ async function substepOf(state: LayeredState, golden: GoldenCase, iter: number, 
   return { iter, var: `${update.block}${update.layer}`, ...summarise(matrix) };
 }
 
-async function multiplierOf(state: LayeredState, golden: GoldenCase, iter: number): Promise<Substep> {
+async function multiplierOf(state: LayeredSession, golden: GoldenCase, iter: number): Promise<Substep> {
   const L = golden.dims.length - 1;
   const { u } = await readAll(state, golden);
   return { iter, var: `lambda${L}`, ...summarise(asRecorded(u, { block: 'u', layer: L })) };
@@ -127,14 +128,14 @@ async function multiplierOf(state: LayeredState, golden: GoldenCase, iter: numbe
 
 function recordOf(
   measures: Measures,
-  updates: SweepResult['updates'],
+  updates: readonly UpdateRecord[],
   onTrain: Metrics,
   onTest: Metrics | undefined,
   state: AllBlocks,
 ): Records {
   return {
     lagrangian: measures.lagrangian,
-    loss_zL: measures.loss,
+    loss_zL: measures.lossSum,
     r: measures.residuals,
     act: measures.activationResiduals,
     train_cost: onTrain.loss,

@@ -1,4 +1,4 @@
-import { type ConstraintBlock, type ConstraintSweepResult, ConstraintsState, sigmoidSweep } from 'dladmm';
+import { type ConstraintBlock, type ConstraintsSession, constraints, sigmoidSweep } from 'dladmm';
 import { byName, frobenius, norms, type Records, type Substep, substepIterations } from './blocks.js';
 import { type GoldenCase, type Matrix64, type SigmoidHyper, transposed } from './case.js';
 import { type Replay, summarise } from './compare.js';
@@ -17,7 +17,7 @@ export async function replaySigmoid(golden: GoldenCase, hyper: SigmoidHyper): Pr
   const N = dims.length - 1;
   const { x, y } = train;
   if (y === undefined) throw new Error(`${golden.name}: expected target values`);
-  const state = await ConstraintsState.create(
+  const state = await constraints.open(
     { network: { layers: dims, activation: 'sigmoid', loss: 'squared-error' }, dtype: 'float64', threads: 2 },
     { x, y },
   );
@@ -45,12 +45,12 @@ export async function replaySigmoid(golden: GoldenCase, hyper: SigmoidHyper): Pr
   }
 }
 
-async function readAll(state: ConstraintsState): Promise<Variables> {
+async function readAll(state: ConstraintsSession): Promise<Variables> {
   const { layers } = state.options.network;
   const all = async (block: ConstraintBlock | 'b'): Promise<Matrix64[]> => {
     const matrices: Matrix64[] = [];
     for (let layer = 1; layer < layers.length; layer += 1) {
-      const data = Float64Array.from(await state.read(block, layer));
+      const data = Float64Array.from((await state.read(block, layer)).data);
       const width = layers[layer] ?? 0;
       if (block === 'W') matrices.push({ data, rows: width, columns: layers[layer - 1] ?? 0 });
       else if (block === 'b') matrices.push({ data, rows: width, columns: 1 });
@@ -62,13 +62,13 @@ async function readAll(state: ConstraintsState): Promise<Variables> {
 }
 
 function recordOf(
-  { measures }: ConstraintSweepResult,
+  { measures }: Awaited<ReturnType<ConstraintsSession['run']>>,
   { W, b, V, Lambda }: Variables,
   { name, train: { y } }: GoldenCase,
   { lambda, beta }: SigmoidHyper,
 ): Records {
   if (measures === undefined || y === undefined) throw new Error(`${name}: the replay diverged`);
-  const { residuals, loss, dualProduct } = measures;
+  const { residuals, lossSum, dualProduct } = measures;
   const penalties = residuals.reduce((sum, residual, i) => sum + ((beta[i] ?? Number.NaN) / 2) * residual, 0);
   // The recorded function leaves the biases out, which the updates regularise.
   const weights = norms(W).reduce((sum, norm) => sum + (lambda / 2) * norm ** 2, 0);
@@ -77,7 +77,7 @@ function recordOf(
     (value, i) => value - ((V.at(-1)?.data[i] ?? Number.NaN) - (y.data[i] ?? Number.NaN)),
   );
   return {
-    loss: loss + weights + dualProduct + penalties,
+    loss: lossSum + weights + dualProduct + penalties,
     W_fro: norms(W),
     b_norm: b.map(({ data }) => frobenius(data)),
     V_fro: norms(V),

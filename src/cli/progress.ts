@@ -1,4 +1,7 @@
-import type { AnyRecord, GraphRecord, IterationRecord, SigmoidRecord } from '../solvers/shared/record.js';
+import type { GraphRecord } from '../solvers/dladmm-gcn/splitting.js';
+import type { AnyRecord } from '../solvers/records.js';
+import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
+import type { SigmoidRecord } from '../solvers/sigmoid/splitting.js';
 import type { Terminal } from './terminal.js';
 
 /** Iterations whose median foretells the next ones: enough to pass over a hiccup, few enough to follow a change. */

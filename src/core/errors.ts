@@ -17,7 +17,8 @@
  * | `ERR_DLADMM_CHECKPOINT` | a checkpoint is whole but does not fit: other data, network, options, version or machine |
  * | `ERR_DLADMM_STREAM` | a stream of samples failed or ended too early; `cause` is its own error |
  * | `ERR_DLADMM_ABORTED` | the AbortSignal was already aborted, or was while samples arrived; `cause` is its reason |
- * | `ERR_DLADMM_CLOSED` | the state or model has been closed |
+ * | `ERR_DLADMM_STATE` | something is called too early or too late: before `start()`, while a run is at work, before a result is there |
+ * | `ERR_DLADMM_CLOSED` | the session or model has been closed |
  * | `ERR_DLADMM_NATIVE` | the native addon could not be loaded or failed in a way not foreseen |
  */
 export type ErrorCode =
@@ -35,6 +36,7 @@ export type ErrorCode =
   | 'ERR_DLADMM_CHECKPOINT'
   | 'ERR_DLADMM_STREAM'
   | 'ERR_DLADMM_ABORTED'
+  | 'ERR_DLADMM_STATE'
   | 'ERR_DLADMM_CLOSED'
   | 'ERR_DLADMM_NATIVE';
 

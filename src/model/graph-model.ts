@@ -3,6 +3,7 @@ import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
 import { type Dtype, fromNative, type NativeTrainedGraphNetwork, type Numbers, native } from '../core/native.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
+import type { Metrics } from '../network/metrics.js';
 import {
   checkActivation,
   checkClasses,
@@ -21,7 +22,7 @@ import {
   nodeIndex,
   nodeLabels,
 } from '../samples/graph-samples.js';
-import type { Metrics } from '../solvers/shared/record.js';
+
 import type { Matrix } from '../tensor/matrix.js';
 import { loadGraphModelFile, type StoredGraphModel, saveGraphModel } from './graph-model-file.js';
 import type { Prediction } from './model.js';

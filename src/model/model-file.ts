@@ -8,9 +8,9 @@ import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
 import { classCount } from '../network/network.js';
+import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
-import { checkStandardisation, type Standardisation } from '../samples/standardise.js';
 
 /** The function between the layers; the last layer has none, its values go into the loss as they are. */
 export type StoredActivation = 'relu' | 'identity' | 'sigmoid' | 'tanh' | { readonly leakyRelu: number };

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from '../core/native.js';
-import { checkParameters } from '../network/initialisation.js';
+import type { Metrics } from '../network/metrics.js';
 import {
   checkActivation,
   checkClasses,
@@ -13,6 +13,8 @@ import {
   type Network,
   nativeActivation,
 } from '../network/network.js';
+import { checkParameters } from '../network/parameters.js';
+import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -22,8 +24,8 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers, LABEL_KINDS, type LabelKind, type Labels } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
-import { checkStandardisation, type Standardisation, standardised } from '../samples/standardise.js';
-import type { Metrics } from '../solvers/shared/record.js';
+import { standardised } from '../samples/standardise.js';
+
 import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { answerOf } from './answer.js';

@@ -2,7 +2,8 @@ import { checkKeys, checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import type { Random } from '../core/random.js';
-import { checkNumbers, initialisationOf, initialise } from './initialisation.js';
+import { initialisationOf, initialise } from './initialisation.js';
+import { checkNumbers } from './parameters.js';
 
 /**
  * The weights of a graph convolutional network, which has no biases.

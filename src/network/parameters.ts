@@ -1,31 +1,42 @@
-import type { Numbers } from '../core/native.js';
-import type { Parameters } from './initialisation.js';
-import type { Network } from './network.js';
+import { expected } from '../core/errors.js';
+import type { Dtype, Numbers } from '../core/native.js';
+import { isNumbers } from '../core/numbers.js';
+import { checkAttached } from '../tensor/inputs.js';
 
-/** A state that has the weights and biases of a network among its blocks. */
-interface HasParameters {
-  readonly options: { readonly network: Network };
-  read(block: 'W' | 'b', layer: number): Promise<Numbers>;
-  write(block: 'W' | 'b', layer: number, values: Numbers): Promise<void>;
+/** Weights and biases of every layer: `weights[l − 1]` is W_l, n_l × n_{l−1} row-major, `biases[l − 1]` is b_l. */
+export interface Parameters {
+  readonly weights: readonly Numbers[];
+  readonly biases: readonly Numbers[];
 }
 
-const depthOf = ({ options }: HasParameters): number => options.network.layers.length - 1;
-
-/** A copy of every W_l and b_l. */
-export async function readParameters(state: HasParameters): Promise<Parameters> {
-  const weights: Numbers[] = [];
-  const biases: Numbers[] = [];
-  for (let l = 1; l <= depthOf(state); l += 1) {
-    weights.push(await state.read('W', l));
-    biases.push(await state.read('b', l));
+/**
+ * Parameters that fit a network; `prefix` stands before their names in errors.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED
+ */
+export function checkParameters(parameters: Parameters, layers: readonly number[], dtype: Dtype, prefix: string): void {
+  const depth = layers.length - 1;
+  for (const name of ['weights', 'biases'] as const) {
+    const list: unknown = parameters[name];
+    if (!Array.isArray(list)) throw expected(`an array of ${depth} typed arrays`, prefix + name, list);
+    if (list.length > depth) throw expected(`${depth} arrays, one a layer,`, prefix + name, list, 'ERR_DLADMM_SHAPE');
+    for (let l = 1; l <= depth; l += 1) {
+      const length = (layers[l] ?? 0) * (name === 'weights' ? (layers[l - 1] ?? 0) : 1);
+      checkNumbers(list[l - 1], length, dtype, `${prefix}${name}[${l - 1}]`);
+    }
   }
-  return { weights, biases };
 }
 
-/** Replaces every W_l and b_l. */
-export async function writeParameters(state: HasParameters, { weights, biases }: Parameters): Promise<void> {
-  for (let l = 1; l <= depthOf(state); l += 1) {
-    await state.write('W', l, weights[l - 1] as Numbers);
-    await state.write('b', l, biases[l - 1] as Numbers);
+/** @throws DlAdmmError as {@link checkParameters} */
+export function checkNumbers(values: unknown, length: number, dtype: Dtype, name: string): asserts values is Numbers {
+  if (!isNumbers(values)) {
+    throw expected('a Float32Array or Float64Array', name, values);
+  }
+  checkAttached(values, name);
+  if (values.length !== length) throw expected(`${length} numbers`, name, values.length, 'ERR_DLADMM_SHAPE');
+  for (let i = 0; i < length; i += 1) {
+    const value = values[i] ?? Number.NaN;
+    if (Number.isFinite(dtype === 'float32' ? Math.fround(value) : value)) continue;
+    throw expected(`numbers finite in ${dtype}`, `${name}[${i}]`, value, 'ERR_DLADMM_NON_FINITE');
   }
 }

@@ -1,12 +1,19 @@
-import { classCount, classifies } from '../network/network.js';
-import type { LabelledSamples } from '../solvers/shared/layered-state.js';
-import type { CommonPlan } from '../solvers/shared/options.js';
-import type { ProgressRecord } from '../solvers/shared/record.js';
+import type { Dtype } from '../core/native.js';
+import { classCount, classifies, type Network } from '../network/network.js';
+import type { Standardisation } from '../network/standardisation.js';
 import { asSamples } from '../tensor/inputs.js';
-import { type ArrivalRules, type ArrivingSamples, arrivingSamples } from './arriving.js';
+import { type ArrivalRules, type ArrivingSamples, arrivingSamples, checkNames } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import type { Column } from './columns.js';
-import { learnFrom, type Standardisation, standardised } from './standardise.js';
+import {
+  featureRows,
+  type GraphSamples,
+  learnNodeClasses,
+  nodeNumbers,
+  standardisedFeatures,
+} from './graph-samples.js';
+import type { LabelledSamples } from './samples.js';
+import { learnFrom, standardised } from './standardise.js';
 
 /** What a training set teaches about samples: the model keeps it, and whatever it is given goes through it. */
 export interface Learnt extends ClassNames {
@@ -14,7 +21,14 @@ export interface Learnt extends ClassNames {
   readonly columns?: readonly Column[];
 }
 
-type Facts = Pick<CommonPlan<ProgressRecord>, 'network' | 'dtype' | 'standardise' | 'classes' | 'signal'>;
+/** What a training decides of its samples. */
+interface Facts {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly standardise: boolean;
+  readonly classes?: readonly string[];
+  readonly signal?: AbortSignal;
+}
 
 const rulesOf = ({ network, dtype, standardise, signal }: Facts, columns?: readonly Column[]): ArrivalRules => ({
   network,
@@ -72,5 +86,33 @@ export async function evaluationSet(
       labels: classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`),
     }),
     ...(y && { y: asSamples(y) }),
+  };
+}
+
+/**
+ * Takes in a graph to train on, and learns from it what the classes are called, and how to standardise: over the features of
+ * all nodes, as all of them are given.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_NON_FINITE, ERR_DLADMM_RANGE
+ */
+export async function trainingGraph(
+  data: GraphSamples,
+  { network, dtype, standardise, classes: given }: Facts,
+  name = 'data',
+): Promise<{ readonly samples: GraphSamples; readonly learnt: Learnt }> {
+  checkNames(data.classes, `${name}.classes`);
+  const inputs = network.layers[0] ?? 0;
+  const count = classCount(network.loss, network.layers.at(-1) ?? 0);
+  const names = learnNodeClasses(data, given, count, `${name}.labels`);
+  const labels = nodeNumbers(data, names, count, `${name}.labels`);
+  const features = `${name}.features`;
+  const standardisation = standardise ? await learnFrom(featureRows(data.features, inputs, features)) : undefined;
+  return {
+    samples: {
+      ...data,
+      labels,
+      features: standardisedFeatures(data.features, standardisation, inputs, dtype, features),
+    },
+    learnt: { ...names, ...(standardisation && { standardisation }) },
   };
 }

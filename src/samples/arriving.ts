@@ -142,7 +142,7 @@ export async function arrivingSamples(samples: unknown, rules: ArrivalRules, nam
   };
 }
 
-function checkNames(classes: unknown, name: string): void {
+export function checkNames(classes: unknown, name: string): void {
   if (classes === undefined || (isArray(classes) && classes.every((text) => typeof text === 'string'))) return;
   throw expected('an array of class names', name, classes);
 }

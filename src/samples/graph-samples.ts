@@ -1,20 +1,30 @@
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { arrayKind } from '../core/numbers.js';
 import { classCount, classifies, type Network } from '../network/network.js';
-import { type Csr, isCsr, type NativeCsr, nativeAdjacency, nativeCsr } from '../tensor/csr.js';
+import type { Standardisation } from '../network/standardisation.js';
+import { type Csr, csrRows, isCsr, type NativeCsr, nativeAdjacency, nativeCsr } from '../tensor/csr.js';
 import {
+  asSamples,
   checkAttached,
   isNumericArray,
   type LabelsLike,
   type MatrixLike,
   type NumericArray,
   nonFinite,
+  type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
 
+import { type ClassNames, classNumbers, learnClasses } from './classes.js';
+import { standardised } from './standardise.js';
+
 /** Node numbers from 0. */
 export type NodesLike = NumericArray | readonly number[];
+
+/** A class for each node of a graph. */
+export type NodeLabels = LabelsLike | readonly (number | string | boolean | null)[];
 
 /** A graph whose nodes have features. */
 export interface GraphLike {
@@ -30,8 +40,10 @@ export interface GraphLike {
 
 /** A graph to train on: only the nodes of `trainIndex` take part in the loss. */
 export interface GraphSamples extends GraphLike {
-  /** The class of every node, from 0; −1 for a node without one. */
-  readonly labels: LabelsLike;
+  /** The class of every node: a number from 0, a name, or true or false; −1 or null for a node without one. */
+  readonly labels: NodeLabels;
+  /** The names of the classes, where `labels` are numbers. */
+  readonly classes?: readonly string[];
   /** The training nodes, each once, all of them with a label. */
   readonly trainIndex: NodesLike;
   /** Watched by early stopping. */
@@ -116,15 +128,25 @@ function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: strin
     return matrix;
   }
   const source = rowSource(features, inputs, name);
+  checkRoom(source.rows * inputs * (dtype === 'float32' ? 4 : 8), name);
   const values = source.chunk(0, source.rows);
   const at = firstNonFinite(values, dtype);
   if (at >= 0) throw nonFinite(source, 0, at, values[at]);
   return { rows: source.rows, columns: source.columns, values };
 }
 
+/** @throws DlAdmmError ERR_DLADMM_MEMORY */
+function checkRoom(bytes: number, name: string): void {
+  if (bytes <= process.availableMemory()) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_MEMORY',
+    `${name} would take ${(bytes / 2 ** 30).toFixed(2)} GiB, more than there is`,
+  );
+}
+
 /** A value may be finite in double and not in the type of the training. */
 function firstNonFinite(values: Numbers, dtype: Dtype): number {
-  const narrow = dtype === 'float32' && values instanceof Float64Array;
+  const narrow = dtype === 'float32' && arrayKind(values) === 'Float64Array';
   for (let i = 0; i < values.length; i += 1) {
     const value = values[i] ?? Number.NaN;
     if (!Number.isFinite(narrow ? Math.fround(value) : value)) return i;
@@ -137,6 +159,54 @@ function checkFinite(values: Numbers, dtype: Dtype, name: string): void {
   if (at < 0) return;
   throw expected(`a number finite in ${dtype}`, `${name}[${at}]`, values[at], 'ERR_DLADMM_NON_FINITE');
 }
+
+/** Labels with those of nodes that have none replaced by that of one that has one; and which those are. */
+function filledLabels(labels: NodeLabels, name: string) {
+  if (!isNumericArray(labels) && !Array.isArray(labels)) throw expected('an array of labels', name, labels);
+  const isNone = (label: unknown): boolean => label === -1 || label === null;
+  const all: readonly (number | string | boolean | null)[] = Array.from(labels as LabelsLike);
+  const first = all.find((label) => !isNone(label));
+  if (first === undefined)
+    throw new DlAdmmError('ERR_DLADMM_LABEL', `Expected a node with a class in ${name} but none has one`);
+  return { filled: all.map((label) => (isNone(label) ? first : label)) as LabelsLike, isNone: all.map(isNone) };
+}
+
+/** What the labels of a graph say of its classes. @throws DlAdmmError as `learnClasses` */
+export function learnNodeClasses(
+  { labels, classes: own }: Pick<GraphSamples, 'labels' | 'classes'>,
+  given: readonly string[] | undefined,
+  count: number,
+  name: string,
+): ClassNames {
+  if (isNumericArray(labels) && own === undefined) return given ? { classes: given } : {};
+  return learnClasses(filledLabels(labels, name).filled, own, given, count, name);
+}
+
+/** The class of every node by its number, −1 for none. @throws DlAdmmError as `classNumbers` */
+export function nodeNumbers(
+  { labels, classes: own }: Pick<GraphSamples, 'labels' | 'classes'>,
+  names: ClassNames,
+  count: number,
+  name: string,
+): Int32Array {
+  const plain = isNumericArray(labels) || (Array.isArray(labels) && typeof labels[0] === 'number');
+  if (plain && !(own && names.classes)) return nodeLabels(labels, labels.length, count, name);
+  const { filled, isNone } = filledLabels(labels, name);
+  return classNumbers(filled, own, names, labels.length, count, name).map((number, i) => (isNone[i] ? -1 : number));
+}
+
+/** The features of nodes, row by row. */
+export const featureRows = (features: Csr | MatrixLike, inputs: number, name: string): RowSource =>
+  isCsr(features) ? csrRows(features, inputs, name) : rowSource(features, inputs, name);
+
+/** Features as a network meets them that was trained on standardised ones; a sparse matrix becomes a dense one. */
+export const standardisedFeatures = (
+  features: Csr | MatrixLike,
+  rule: Standardisation | undefined,
+  inputs: number,
+  dtype: Dtype,
+  name: string,
+): Csr | MatrixLike => (rule ? asSamples(standardised(featureRows(features, inputs, name), rule, dtype)) : features);
 
 export function nodeLabels(labels: unknown, nodes: number, classes: number, name: string): Int32Array {
   if (!isNumericArray(labels) && !Array.isArray(labels)) throw expected('an array of class numbers', name, labels);

@@ -1,8 +1,7 @@
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import type { Dtype, NativeEvaluation, NativeSamples } from '../core/native.js';
+import type { Dtype, NativeSamples } from '../core/native.js';
 import { classCount, classifies, type Network } from '../network/network.js';
-import type { Metrics } from '../solvers/shared/record.js';
 import {
   labelArray,
   loadRows,
@@ -71,10 +70,4 @@ export function checkMemory(bytes: number, samples: number, network: Network, dt
     'ERR_DLADMM_MEMORY',
     `The state of ${network.layers.join('-')} on ${samples} samples in ${dtype} needs ${size(bytes)}, but only ${size(available)} of memory is available`,
   );
-}
-
-/** What a native evaluation over `count` samples found, as means. */
-export function metricsOf(network: Network, { loss, correct }: NativeEvaluation, count: number): Metrics {
-  const mean = loss / count;
-  return classifies(network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
 }

@@ -3,7 +3,7 @@ import { checkKeys, checkObject, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
-import { checkAttached, isNumericArray, type NumericArray } from './inputs.js';
+import { checkAttached, isNumericArray, type NumericArray, type RowSource, trusted } from './inputs.js';
 
 /**
  * A sparse matrix in compressed rows: the arrays of SciPy's `csr_matrix`. Entry k of row i, for k from `indptr[i]` to
@@ -109,4 +109,27 @@ export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
     throw expected('a weight of at least 0', `${name}.data[${at}]`, native.values[at], 'ERR_DLADMM_RANGE');
   }
   return native;
+}
+
+/** The rows of a sparse matrix, dense, a chunk at a time. @throws DlAdmmError as {@link nativeCsr} */
+export function csrRows(matrix: Csr, columns: number, name: string): RowSource {
+  const { rows, columns: width, indptr, indices, values } = nativeCsr(matrix, name);
+  if (width !== columns) {
+    throw expected(`${columns} columns, the width of the first layer,`, name, width, 'ERR_DLADMM_SHAPE');
+  }
+  return trusted({
+    name,
+    rows,
+    columns,
+    chunk(first, count) {
+      const out = new Float64Array(count * columns);
+      for (let i = 0; i < count; i += 1) {
+        for (let k = indptr[first + i] ?? 0; k < (indptr[first + i + 1] ?? 0); k += 1) {
+          const at = i * columns + (indices[k] ?? 0);
+          out[at] = (out[at] ?? 0) + (values[k] ?? 0);
+        }
+      }
+      return out;
+    },
+  });
 }

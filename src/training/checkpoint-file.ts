@@ -10,6 +10,7 @@ import { getSystemErrorName } from 'node:util';
 import { DlAdmmError, describe, systemCode } from '../core/errors.js';
 import { fromJson, toJson } from '../core/json.js';
 import {
+  type Dtype,
   fromNative,
   type NativeExtra,
   type NativePersistent,
@@ -20,7 +21,7 @@ import {
 import { checkPath, fileError, replaceFile } from '../formats/atomic-file.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
-const FORMAT = 'dladmm-checkpoint-1';
+const FORMATS = ['dladmm-checkpoint-1', 'dladmm-checkpoint-2'];
 const HEAD = '{"__metadata__":{"checksum":"';
 const DIGITS = 16;
 const LENGTH_BYTES = 8;
@@ -34,6 +35,8 @@ export interface OpenCheckpoint {
   readonly path: string;
   readonly file: FileHandle;
   readonly bytes: number;
+  /** From 1. */
+  readonly format: number;
   /** The checksum of the header, in which those of all values are: two files with one of these are the same. */
   readonly identity: string;
   readonly sections: readonly NativeStoredSection[];
@@ -43,7 +46,7 @@ export interface OpenCheckpoint {
 
 /** An error of native code, where the system said no: as Node's own errors are. */
 function asSystemError(error: unknown): unknown {
-  const number = error instanceof Error && 'errno' in error ? error.errno : undefined;
+  const number = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined;
   if (typeof number !== 'number') return fromNative(error);
   return Object.assign(new Error((error as Error).message, { cause: error }), { code: getSystemErrorName(-number) });
 }
@@ -64,7 +67,7 @@ export async function writeCheckpoint(
   state: NativePersistent,
   content: { readonly training: unknown; readonly kept: boolean; readonly extras: readonly NativeExtra[] },
 ): Promise<number> {
-  const metadata = JSON.stringify({ format: FORMAT, training: toJson(content.training) }).slice(1, -1);
+  const metadata = JSON.stringify({ format: FORMATS.at(-1), training: toJson(content.training) }).slice(1, -1);
   await removeLeftovers(path);
   for (;;) {
     let bytes: number | undefined;
@@ -181,13 +184,14 @@ async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoin
   const end = sections.reduce((most, section) => Math.max(most, section.offset + section.bytes), begin);
   if (end !== size) throw damaged(path, `it has ${size} bytes where ${end} belong`);
   const { format, training } = header.__metadata__;
-  if (format !== FORMAT) {
+  const known = FORMATS.indexOf(format ?? '') + 1;
+  if (known === 0) {
     throw new DlAdmmError(
       'ERR_DLADMM_CHECKPOINT',
-      `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMAT}`,
+      `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMATS.join(' and ')}`,
     );
   }
-  return { path, file, bytes: size, identity, sections, training: fromJson(training ?? 'null') };
+  return { path, file, bytes: size, format: known, identity, sections, training: fromJson(training ?? 'null') };
 }
 
 interface Header {
@@ -256,17 +260,46 @@ export async function fillState(
  *
  * @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_FILE
  */
-export async function checkValues({ path, file, sections }: OpenCheckpoint): Promise<void> {
+export async function checkValues(from: OpenCheckpoint): Promise<void> {
+  for (const section of from.sections) await readSection(from, section, () => undefined);
+}
+
+/**
+ * Some of the arrays of a checkpoint by name, checked.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FORMAT where one is missing; ERR_DLADMM_FILE
+ */
+export async function readValues(
+  from: OpenCheckpoint,
+  names: readonly string[],
+  dtype: Dtype,
+): Promise<readonly Numbers[]> {
+  const found: Numbers[] = [];
+  for (const name of names) {
+    const section = from.sections.find((each) => each.name === name);
+    if (section === undefined) throw damaged(from.path, `it has no ${JSON.stringify(name)}`);
+    const bytes = new Uint8Array(section.bytes);
+    await readSection(from, section, (part, at) => bytes.set(part, at));
+    found.push(dtype === 'float32' ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer));
+  }
+  return found;
+}
+
+async function readSection(
+  { path, file }: OpenCheckpoint,
+  { name, offset, bytes, checksum }: NativeStoredSection,
+  take: (part: Uint8Array, at: number) => void,
+): Promise<void> {
   try {
-    for (const { name, offset, bytes, checksum } of sections) {
-      const hash = new native.Hash64();
-      for (let done = 0; done < bytes; done += PIECE_BYTES) {
-        hash.update(await readAt(file, offset + done, Math.min(PIECE_BYTES, bytes - done)));
-      }
-      const computed = hash.digest();
-      if (computed !== checksum) {
-        throw damaged(path, `the checksum of "${name}" is ${computed}, but ${checksum} is recorded`);
-      }
+    const hash = new native.Hash64();
+    for (let done = 0; done < bytes; done += PIECE_BYTES) {
+      const part = await readAt(file, offset + done, Math.min(PIECE_BYTES, bytes - done));
+      hash.update(part);
+      take(part, done);
+    }
+    const computed = hash.digest();
+    if (computed !== checksum) {
+      throw damaged(path, `the checksum of "${name}" is ${computed}, but ${checksum} is recorded`);
     }
   } catch (error) {
     throw failedFile('read', path, error);

@@ -1,21 +1,23 @@
 import { DlAdmmError, describe } from '../core/errors.js';
 import { toJson } from '../core/json.js';
-import { fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
+import { type Dtype, fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
 import { packageVersion } from '../core/version.js';
 import { checkWritable } from '../formats/atomic-file.js';
-import type { Parameters } from '../network/initialisation.js';
+import type { Parameters } from '../network/parameters.js';
+import type { Learnt } from '../samples/arrival.js';
 import { TRAINING_SET } from '../samples/samples.js';
+import type { Course } from '../solvers/shared/course.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { earlierOptions } from '../solvers/shared/earlier.js';
-import type { Persistence, TakeUp } from '../solvers/shared/engine.js';
 import type { CheckpointPlan, CommonPlan } from '../solvers/shared/options.js';
-import type { CheckpointRecord } from '../solvers/shared/record.js';
+import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
 import {
   checkReplaceable,
   fillState,
   freeBytes,
   type OpenCheckpoint,
   openCheckpoint,
+  readValues,
   removeLeftovers,
   writeCheckpoint,
 } from './checkpoint-file.js';
@@ -57,11 +59,15 @@ export interface StoredTraining {
   readonly iteration: number;
   readonly elapsed: number;
   readonly samples: number;
+  /** What it learns from; samples where it is left out. */
+  readonly problem?: 'graph';
   readonly data: Fingerprints;
+  /** What the samples say beside their numbers. */
+  readonly learnt?: unknown;
   /** Whether what is kept up to date step by step is in the file too. */
   readonly kept: boolean;
   readonly best?: Omit<BestModel, 'parameters'>;
-  /** What the engine remembers. */
+  /** What the solver remembers. */
   readonly memory: unknown;
 }
 
@@ -77,9 +83,7 @@ export function storedOptionsOf(
     threads,
     seed,
     solver,
-  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed'> & {
-    readonly solver: AnySolver;
-  },
+  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed'> & { readonly solver: AnySolver },
 ): StoredTraining['options'] {
   const {
     signal: _,
@@ -114,14 +118,21 @@ export function kernelHere(): string {
   return `${/OpenBLAS \S+/.exec(config)?.[0] ?? config} ${core}, ${simd}`;
 }
 
-const extraNames = (layers: number): readonly string[] =>
-  Array.from({ length: layers }, (_, i) => [`best.W.${i + 1}`, `best.b.${i + 1}`]).flat();
+/** The names of parameters in a file. */
+const parameterNames = (layers: number, biases: boolean, prefix: string): readonly string[] =>
+  Array.from({ length: layers }, (_, i) => [`${prefix}W.${i + 1}`, ...(biases ? [`${prefix}b.${i + 1}`] : [])]).flat();
+
+/** Parameters in the order of their names. */
+function parametersOf(arrays: readonly Numbers[], biases: boolean): Parameters {
+  if (!biases) return { weights: arrays, biases: [] };
+  return { weights: arrays.filter((_, i) => i % 2 === 0), biases: arrays.filter((_, i) => i % 2 === 1) };
+}
 
 const extrasOf = (best: BestModel | undefined): readonly NativeExtra[] =>
-  (best?.parameters.weights ?? []).flatMap((data, i) => [
-    { name: `best.W.${i + 1}`, data },
-    { name: `best.b.${i + 1}`, data: best?.parameters.biases[i] ?? data },
-  ]);
+  (best?.parameters.weights ?? []).flatMap((data, i) => {
+    const bias = best?.parameters.biases[i];
+    return [{ name: `best.W.${i + 1}`, data }, ...(bias ? [{ name: `best.b.${i + 1}`, data: bias }] : [])];
+  });
 
 /** Writes the checkpoints of one training. */
 export interface Keeper {
@@ -135,12 +146,12 @@ export interface Keeper {
 export interface Kept {
   readonly plan: CheckpointPlan;
   readonly options: StoredTraining['options'];
-  readonly samples: number;
-  readonly persistence: Persistence | undefined;
+  readonly course: Course<ProgressRecord>;
+  readonly problem: 'samples' | 'graph';
   /** The number of the validation set, where early stopping decides by it. */
   readonly validation?: number;
   /** What was learnt of the samples before they were loaded. */
-  readonly learnt: object;
+  readonly learnt: Learnt;
 }
 
 const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -150,14 +161,14 @@ const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
  *
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT
  */
-export async function openKeeper({ plan, options, samples, persistence, validation, learnt }: Kept): Promise<Keeper> {
+export async function openKeeper({ plan, options, course, problem, validation, learnt }: Kept): Promise<Keeper> {
   const { path, every } = plan;
-  const { native: state, endsAfresh, memory } = writable(persistence);
+  const { native: state, samples } = course.session;
   await checkWritable(path);
   await checkReplaceable(path);
   await removeLeftovers(path);
-  const data = { ...(await fingerprints(persistence, validation)), learnt: checksumOf(learnt) };
-  const bytes = await nativeCall(() => state.sectionBytes(!endsAfresh(every)));
+  const data = { ...(await fingerprints(course, validation)), learnt: checksumOf(learnt) };
+  const bytes = await nativeCall(() => state.sectionBytes(!course.endsAfresh(every)));
   const free = await freeBytes(path);
   if (free < bytes) {
     throw new DlAdmmError(
@@ -170,7 +181,7 @@ export async function openKeeper({ plan, options, samples, persistence, validati
     due: (iteration) => iteration % every === 0,
     async save({ iteration, elapsed, best }) {
       const began = performance.now();
-      const kept = !endsAfresh(iteration);
+      const kept = !course.endsAfresh(iteration);
       const { parameters: _, ...standing } = best ?? { parameters: undefined };
       const training = {
         version: packageVersion(),
@@ -179,20 +190,17 @@ export async function openKeeper({ plan, options, samples, persistence, validati
         iteration,
         elapsed,
         samples,
+        ...(problem === 'graph' && { problem }),
         data,
+        learnt: storedLearnt(learnt),
         kept,
         ...(best && { best: standing }),
-        memory: memory(),
+        memory: course.memory(),
       };
       const written = await writeCheckpoint(path, state, { training, kept, extras: extrasOf(best) });
       return { path, bytes: written, seconds: (performance.now() - began) / 1000 };
     },
   };
-}
-
-function writable(persistence: Persistence | undefined): Persistence {
-  if (persistence) return persistence;
-  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected no checkpoint: this solver cannot be written out');
 }
 
 async function nativeCall<R>(call: () => Promise<R>): Promise<R> {
@@ -203,8 +211,10 @@ async function nativeCall<R>(call: () => Promise<R>): Promise<R> {
   }
 }
 
-async function fingerprints(persistence: Persistence | undefined, validation?: number): Promise<Fingerprints> {
-  const { native: state } = writable(persistence);
+async function fingerprints(
+  { session: { native: state } }: Course<ProgressRecord>,
+  validation?: number,
+): Promise<Fingerprints> {
   return {
     train: await nativeCall(() => state.fingerprint(TRAINING_SET)),
     ...(validation !== undefined && { validation: await nativeCall(() => state.fingerprint(validation)) }),
@@ -223,35 +233,77 @@ export interface Resumption {
 const otherData = (path: string, expected: string, found: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_CHECKPOINT', `Expected ${expected} that ${path} was written with, but ${found}`);
 
-/** Fills an engine from a checkpoint; the best model so far goes to `found`. */
-export const takeUpFrom =
-  ({ path, identity, training, layers }: Resumption, found: (best: BestModel) => void): TakeUp =>
-  async (persistence, samples) => {
-    if (samples !== training.samples) {
-      throw otherData(path, `the ${training.samples} training samples`, `received ${samples}`);
-    }
-    const { train } = await fingerprints(persistence);
-    if (train !== training.data.train) throw otherData(path, 'the training samples', 'these are others');
-    const state = writable(persistence);
-    const names = training.best === undefined ? [] : extraNames(layers);
-    const from = await openCheckpoint(path);
-    let extras: readonly Numbers[];
-    try {
-      if (from.identity !== identity) {
-        throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', `${path} has been replaced since it was looked into`);
-      }
-      extras = await fillState(from, state.native, training.kept, names);
-    } finally {
-      await from.file.close();
-    }
-    await state.recall(training.memory);
-    if (training.best === undefined) return;
-    const parameters = {
-      weights: extras.filter((_, i) => i % 2 === 0),
-      biases: extras.filter((_, i) => i % 2 === 1),
-    };
-    found({ ...training.best, parameters });
-  };
+const replaced = (path: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_CHECKPOINT', `${path} has been replaced since it was looked into`);
+
+/**
+ * Fills a session from a checkpoint; answers with the best model so far.
+ *
+ * @throws DlAdmmError ERR_DLADMM_CHECKPOINT where it is of other samples; ERR_DLADMM_FORMAT, ERR_DLADMM_FILE
+ */
+export async function takeUp(
+  { path, identity, training, layers }: Resumption,
+  course: Course<ProgressRecord>,
+): Promise<BestModel | undefined> {
+  const { samples, native: state } = course.session;
+  if (samples !== training.samples) {
+    throw otherData(path, `the ${training.samples} training samples`, `received ${samples}`);
+  }
+  const { train } = await fingerprints(course);
+  if (train !== training.data.train) throw otherData(path, 'the training samples', 'these are others');
+  const { best, problem } = training;
+  const biases = problem !== 'graph';
+  const from = await openCheckpoint(path);
+  let extras: readonly Numbers[];
+  try {
+    if (from.identity !== identity) throw replaced(path);
+    extras = await fillState(from, state, training.kept, best ? parameterNames(layers, biases, 'best.') : []);
+  } finally {
+    await from.file.close();
+  }
+  await course.recall(training.memory);
+  return best && { ...best, parameters: parametersOf(extras, biases) };
+}
+
+/**
+ * The model of a checkpoint without the samples: the parameters that the training kept best, or had last, and what its samples
+ * had taught; undefined where an earlier version did not write that down.
+ *
+ * @throws DlAdmmError ERR_DLADMM_CHECKPOINT, ERR_DLADMM_FORMAT, ERR_DLADMM_FILE
+ */
+export async function storedModel(
+  { path, identity, training, layers }: Resumption,
+  dtype: Dtype,
+): Promise<{ readonly parameters: Parameters; readonly learnt: Learnt } | undefined> {
+  const { best, problem } = training;
+  const learnt = learntOf(training.learnt);
+  if (learnt === undefined) return undefined;
+  const biases = problem !== 'graph';
+  const from = await openCheckpoint(path);
+  try {
+    if (from.identity !== identity) throw replaced(path);
+    const arrays = await readValues(from, parameterNames(layers, biases, best ? 'best.' : ''), dtype);
+    return { parameters: parametersOf(arrays, biases), learnt };
+  } finally {
+    await from.file.close();
+  }
+}
+
+/** As JSON can say it. */
+const storedLearnt = ({ standardisation, ...names }: Learnt): unknown => ({
+  ...names,
+  ...(standardisation && {
+    standardisation: { mean: [...standardisation.mean], scale: [...standardisation.scale] },
+  }),
+});
+
+function learntOf(stored: unknown): Learnt | undefined {
+  if (!isRecord(stored)) return undefined;
+  const { standardisation, ...names } = stored as { readonly standardisation?: unknown };
+  if (!isRecord(standardisation)) return names;
+  const { mean, scale } = standardisation as { readonly mean: number[]; readonly scale: number[] };
+  return { ...names, standardisation: { mean: Float64Array.from(mean), scale: Float64Array.from(scale) } };
+}
 
 function checksumOf(learnt: object): string {
   const hash = new native.Hash64();
@@ -268,12 +320,12 @@ export function checkLearnt({ path, training }: Resumption, learnt: object): voi
 /** @throws DlAdmmError ERR_DLADMM_CHECKPOINT where early stopping would decide by another validation set */
 export async function checkValidation(
   { path, training }: Resumption,
-  persistence: Persistence | undefined,
+  course: Course<ProgressRecord>,
   validation: number | undefined,
 ): Promise<void> {
   const { validation: stored } = training.data;
   if (stored === undefined) return;
-  const found = validation === undefined ? undefined : (await fingerprints(persistence, validation)).validation;
+  const found = validation === undefined ? undefined : (await fingerprints(course, validation)).validation;
   if (found !== stored) throw otherData(path, 'the validation samples', 'these are others');
 }
 
@@ -286,7 +338,7 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
  *
  * @throws DlAdmmError ERR_DLADMM_FORMAT
  */
-export function storedTrainingOf({ path, training }: OpenCheckpoint): StoredTraining {
+export function storedTrainingOf({ path, training, format }: OpenCheckpoint): StoredTraining {
   const sound =
     isRecord(training) &&
     typeof training.version === 'string' &&
@@ -299,7 +351,7 @@ export function storedTrainingOf({ path, training }: OpenCheckpoint): StoredTrai
     typeof training.data.train === 'string' &&
     (training.best === undefined || (isRecord(training.best) && typeof training.best.score === 'number'));
   const stored = training as unknown as StoredTraining;
-  if (sound) return { ...stored, options: earlierOptions(stored.options) };
+  if (sound) return format > 1 ? stored : { ...stored, options: earlierOptions(stored.options) };
   throw new DlAdmmError(
     'ERR_DLADMM_FORMAT',
     `${path} is no checkpoint of a training: its metadata say ${describe(training)}`,

@@ -1,21 +1,22 @@
 import { checkObject, flag } from '../core/checks.js';
-import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { DlAdmmError, describe } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
 import { packageVersion } from '../core/version.js';
 import type { Activation, Loss } from '../network/network.js';
-import type { GraphSamples } from '../samples/graph-samples.js';
+import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { DladmmOptions } from '../solvers/dladmm/solver.js';
 import type { TrainOptions } from '../solvers/index.js';
+import type { AnyRecord } from '../solvers/records.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { LearningRate } from '../solvers/shared/learning-rate.js';
 import type { CheckpointOptions } from '../solvers/shared/options.js';
-import type { AnyRecord } from '../solvers/shared/record.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { isFunctionMark, kernelHere, type StoredTraining, storedOptionsOf, storedTrainingOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
-import { type Plan, planOf } from './plan.js';
-import { type FitResult, Training, type TrainingData } from './training.js';
+import { planOf } from './plan.js';
+import type { FitResult, TrainingData } from './result.js';
+import { checkWatched, Training } from './training.js';
 
 /**
  * What may change, or has to be given again, when a training goes on. Any other option is taken from the checkpoint; one
@@ -118,12 +119,12 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
   return merged as unknown as TrainOptions;
 }
 
-function checkMachine(path: string, { version, kernel }: StoredTraining): void {
+function checkMachine(path: string, { version, kernel }: StoredTraining, format: number): void {
   const [here, now] = [kernelHere(), packageVersion()];
-  if (version === now && kernel === here) return;
+  if (version === now && kernel === here && format > 1) return;
   throw new DlAdmmError(
     'ERR_DLADMM_CHECKPOINT',
-    `${path} was written by dladmm ${version} with ${kernel}, and this is dladmm ${now} with ${here}: the numbers would be the same up to rounding only. With inexact: true it goes on all the same`,
+    `${path} was written by dladmm ${version} with ${kernel}${format > 1 ? '' : ' in an earlier format'}, and this is dladmm ${now} with ${here}: the numbers would be the same up to rounding only. With inexact: true it goes on all the same`,
   );
 }
 
@@ -134,7 +135,7 @@ async function lookInto(path: string, options: ResumeOptions) {
   const from = await openCheckpoint(path);
   await from.file.close();
   const training = storedTrainingOf(from);
-  if (!options.inexact) checkMachine(path, training);
+  if (!options.inexact) checkMachine(path, training, from.format);
   return { identity: from.identity, training, merged: mergedOptions(path, training.options, options) };
 }
 
@@ -157,15 +158,20 @@ export async function resumedOptions(path: string, options: ResumeOptions = {}):
  */
 export async function resumeTraining(
   path: string,
-  data: TrainingData,
+  data: TrainingData | GraphSamples,
   options: ResumeOptions = {},
 ): Promise<Training<AnyRecord>> {
-  checkObject(data, '{ x, labels } or { x, y }', 'data');
+  checkObject(data, '{ x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
   const { identity, training, merged } = await lookInto(path, options);
-  const plan = planOf(merged) as unknown as Plan<AnyRecord, TrainingData | GraphSamples>;
-  if (plan.earlyStopping && data.validation === undefined) {
-    throw expected('a validation set, which early stopping needs,', 'data.validation', undefined);
+  const problem = training.problem ?? 'samples';
+  if (isGraph(data) !== (problem === 'graph')) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_CHECKPOINT',
+      `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`,
+    );
   }
+  const plan = planOf<AnyRecord>(merged, problem);
+  checkWatched(data, plan);
   const layers = plan.network.layers.length - 1;
   return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers });
 }
@@ -182,7 +188,7 @@ export async function resumeTraining(
  */
 export async function resume(
   path: string,
-  data: TrainingData,
+  data: TrainingData | GraphSamples,
   options: ResumeOptions = {},
 ): Promise<FitResult<AnyRecord>> {
   const training = await resumeTraining(path, data, options);
@@ -200,19 +206,14 @@ export async function readCheckpoint(path: string): Promise<CheckpointInfo> {
   try {
     const { version, kernel, options, iteration, elapsed, samples } = storedTrainingOf(from);
     await checkValues(from);
-    const {
-      solver = 'dladmm',
-      layers,
-      dtype,
-      threads,
-    } = options as unknown as TrainOptions & { readonly solver?: string };
+    const { layers, dtype, threads } = options as unknown as TrainOptions;
     const entries = Object.entries(options);
     return {
       path,
       bytes: from.bytes,
       version,
       kernel,
-      solver,
+      solver: String(options.solver ?? 'dladmm'),
       layers,
       dtype: dtype ?? 'float32',
       threads: threads ?? 1,

@@ -10,7 +10,7 @@ import { type GraphResult, missingSeeds, rowsOf, spread, tableOf, withRun } from
 import { METHODS, SETTINGS, settingText } from '../../dist/bench/graph/settings.js';
 import type { GraphRun } from '../../dist/bench/graph/trainer.js';
 import { machine } from '../../dist/bench/harness/results.js';
-import { graphPlanOf } from '../../dist/training/plan.js';
+import { planOf } from '../../dist/training/plan.js';
 import { shared } from '../formats/support.js';
 
 const EMPTY: GraphResult = {
@@ -81,7 +81,7 @@ describe('the settings', () => {
   test('of the gradient methods are options that a graph takes', () => {
     for (const method of METHODS.filter((name) => name !== 'dladmm')) {
       const { options } = SETTINGS[method];
-      expect(() => graphPlanOf({ ...options, layers: [9, 16, 3] } as never)).not.toThrow();
+      expect(() => planOf({ ...options, layers: [9, 16, 3] }, 'graph')).not.toThrow();
     }
   });
 

@@ -42,7 +42,7 @@ const PRELUDE = `
   import { readFileSync } from 'node:fs';
   import { stat } from 'node:fs/promises';
   import { parentPort, Worker } from 'node:worker_threads';
-  import { LayeredState, Model, W, fit, train } from ${JSON.stringify(pathToFileURL(DIST).href)};
+  import { layered, Model, W, fit, train } from ${JSON.stringify(pathToFileURL(DIST).href)};
   ${LONG}
 `;
 

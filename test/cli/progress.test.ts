@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { duration, median, progressLine, secondsLeft, startProgress } from '../../src/cli/progress.js';
 import type { Terminal } from '../../src/cli/terminal.js';
-import type { IterationRecord } from '../../src/solvers/shared/record.js';
+import type { IterationRecord } from '../../src/solvers/shared/splittings/layered.js';
 
 const record = (iteration: number, elapsed: number, more: Partial<IterationRecord> = {}): IterationRecord => ({
   iteration,
@@ -9,6 +9,7 @@ const record = (iteration: number, elapsed: number, more: Partial<IterationRecor
   seconds: 0,
   lagrangian: 12.5,
   loss: 1,
+  lossSum: 60,
   regularisation: 0,
   residuals: [9, 0],
   activationResiduals: [16],

@@ -8,7 +8,7 @@ import { encodeSafetensors, type Tensor } from '../../src/formats/safetensors.js
 import { encodeModel } from '../../src/model/model-file.js';
 import { importStateDict, type StateDictOptions, stateDictModel } from '../../src/model/state-dict.js';
 import { fromBfloat16, fromFloat16 } from '../../src/tensor/half.js';
-import { fit as train } from '../../src/training/training.js';
+import { fit as train } from '../../src/training/fit.js';
 
 const f32 = (shape: readonly number[], ...values: number[]): Tensor => ({
   dtype: 'F32',

@@ -25,7 +25,7 @@ const WORK = `
 const IMPORTS = `
   import { readFileSync } from 'node:fs';
   import { relative } from 'node:path';
-  import { fit, info, loadDataset } from 'dladmm';
+  import { fit, info, loadDataset     } from 'dladmm';
 `;
 
 const EXPECTED = {

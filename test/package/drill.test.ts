@@ -20,7 +20,7 @@ const PRELUDE = `
 `;
 
 const PACKAGE = `
-  import { fit, info, loadDataset, Model, train } from 'dladmm';
+  import { fit, info, loadDataset, Model, train     } from 'dladmm';
   const digits = await loadDataset('digits');
 `;
 

@@ -47,7 +47,7 @@ describeInstalled('the prebuilt addon', (installation) => {
         installation,
         installation.plain,
         'kernels.mjs',
-        `import { fit, info, loadDataset } from 'dladmm';
+        `import { fit, info, loadDataset     } from 'dladmm';
          const { train } = await loadDataset('iris');
          const { status } = await fit(train, { layers: [4, 5, 3], iterations: 3 });
          console.log(info().kernels, info().blas.includes('DYNAMIC_ARCH'), status.kind);`,

@@ -1,5 +1,5 @@
 /** The addon beside the plain reference: one problem opened in both, and the addon's variables read back as plain ones. */
-import { type LabelledSamples, LayeredState, type Network, type Update } from '../../src/index.js';
+import { type LabelledSamples, type LayeredSession, layered, type Network, type Update } from '../../src/index.js';
 import { at, type Matrix64, matrix, NONE } from './dense.js';
 import { depth, type Penalties, type PlainState, startState, type Target } from './layered.js';
 
@@ -58,10 +58,10 @@ export function samplesOf({ X, target }: Pick<Problem, 'X' | 'target'>): Labelle
   return target.loss === 'squared' ? { x: X, y: target.y } : { x: X, labels: target.labels };
 }
 
-export async function openAddon(problem: Problem, holding: Partial<Holding> = {}): Promise<LayeredState> {
+export async function openAddon(problem: Problem, holding: Partial<Holding> = {}): Promise<LayeredSession> {
   const { network, target, W, b, output, dual } = problem;
   const softmax = target.loss === 'cross-entropy' && target.softmax === 'official' ? 'reference' : 'stable';
-  const state = await LayeredState.create({ ...HOLDING, ...holding, network, softmax }, samplesOf(problem));
+  const state = await layered.open({ ...HOLDING, ...holding, network, softmax }, samplesOf(problem));
   for (const [i, weights] of W.entries()) {
     await state.write('W', i + 1, weights.data);
     await state.write('b', i + 1, at(b, i, 'b'));
@@ -73,8 +73,8 @@ export async function openAddon(problem: Problem, holding: Partial<Holding> = {}
   return state;
 }
 
-/** The penalties of the plain reference under the names of {@link LayeredState.run}. */
-export function nativeOf({ output, ...rest }: Penalties): Parameters<LayeredState['run']>[1] {
+/** The penalties of the plain reference under the names of {@link LayeredSession.run}. */
+export function nativeOf({ output, ...rest }: Penalties): Parameters<LayeredSession['run']>[1] {
   const fista = output.kind === 'fista' ? output : { step: 4, tolerance: 1e-3, maxIterations: 500 };
   return {
     ...rest,
@@ -86,15 +86,15 @@ export function nativeOf({ output, ...rest }: Penalties): Parameters<LayeredStat
 }
 
 /** One block as a plain matrix; b as one row. */
-export async function readBlock(state: LayeredState, { block, layer }: Update): Promise<Matrix64> {
+export async function readBlock(state: LayeredSession, { block, layer }: Update): Promise<Matrix64> {
   const { layers } = state.options.network;
-  const data = Float64Array.from(await state.read(block, layer));
+  const data = Float64Array.from((await state.read(block, layer)).data);
   const rows = block === 'W' ? at(layers, layer, 'layers') : block === 'b' ? 1 : state.samples;
   return { data, rows, columns: block === 'W' ? at(layers, layer - 1, 'layers') : at(layers, layer, 'layers') };
 }
 
 /** `like` with every variable as the addon has it. */
-export async function readPlain(state: LayeredState, like: PlainState): Promise<PlainState> {
+export async function readPlain(state: LayeredSession, like: PlainState): Promise<PlainState> {
   const L = depth(like);
   const W = [NONE];
   const b = [new Float64Array(0)];

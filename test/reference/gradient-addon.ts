@@ -1,5 +1,11 @@
 /** A training of the addon beside the plain one: the same problem opened in both. */
-import { GradientState, type GradientStateOptions, type LabelledSamples, type Network } from '../../src/index.js';
+import {
+  type GradientSession,
+  type GradientSessionOptions,
+  gradients,
+  type LabelledSamples,
+  type Network,
+} from '../../src/index.js';
 import { numbers } from './addon.js';
 import { at } from './dense.js';
 import { lengthOf, type Samples, type Vector } from './gradient.js';
@@ -40,28 +46,29 @@ export function* places({ layers }: Network) {
   }
 }
 
-export async function writeVector(state: GradientState, w: Vector): Promise<void> {
+export async function writeVector(state: GradientSession, w: Vector): Promise<void> {
   for (const { block, layer, first, count } of places(state.options.network)) {
     await state.write(block, layer, w.subarray(first, first + count));
   }
 }
 
-export async function readVector(state: GradientState, dual?: number): Promise<Vector> {
+export async function readVector(state: GradientSession, dual?: number): Promise<Vector> {
   const { network } = state.options;
   const out = new Float64Array(lengthOf(network));
   for (const { block, layer, first } of places(network)) {
-    out.set(await (dual === undefined ? state.read(block, layer) : state.readDual(dual, block, layer)), first);
+    const { data } = await (dual === undefined ? state.read(block, layer) : state.readDual(dual, block, layer));
+    out.set(data, first);
   }
   return out;
 }
 
 /** A state with the samples and the parameters given; in float64 on one thread unless the options say otherwise. */
 export async function openState(
-  options: Omit<GradientStateOptions, 'dtype' | 'threads'> & Partial<GradientStateOptions>,
+  options: Omit<GradientSessionOptions, 'dtype' | 'threads'> & Partial<GradientSessionOptions>,
   samples: Samples,
   start: Vector,
-): Promise<GradientState> {
-  const state = await GradientState.create({ dtype: 'float64', threads: 1, ...options }, forAddon(samples));
+): Promise<GradientSession> {
+  const state = await gradients.open({ dtype: 'float64', threads: 1, ...options }, forAddon(samples));
   await writeVector(state, start);
   return state;
 }

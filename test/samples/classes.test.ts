@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DlAdmmError } from '../../src/core/errors.js';
 import { Model } from '../../src/model/model.js';
 import type { LabelsLike } from '../../src/tensor/inputs.js';
-import { fit as fitModel } from '../../src/training/training.js';
+import { fit as fitModel } from '../../src/training/fit.js';
 import { expectFailure, temporaryFolder } from '../formats/support.js';
 
 const X = Array.from({ length: 30 }, (_, i) => [(i % 3) * 2 + (i % 5) / 8, i % 3, 1]);

@@ -1,15 +1,10 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Model } from '../../src/model/model.js';
-import {
-  foldStandardisation,
-  learnStandardisation,
-  liesInUnitInterval,
-  standardise,
-  unfoldStandardisation,
-} from '../../src/samples/standardise.js';
+import { foldStandardisation, unfoldStandardisation } from '../../src/network/standardisation.js';
+import { learnStandardisation, liesInUnitInterval, standardise } from '../../src/samples/standardise.js';
 import type { Matrix } from '../../src/tensor/matrix.js';
-import { fit as fitModel } from '../../src/training/training.js';
+import { fit as fitModel } from '../../src/training/fit.js';
 import { expectFailure, temporaryFolder } from '../formats/support.js';
 
 const matrix = (columns: number, ...data: number[]): Matrix => ({

@@ -5,7 +5,7 @@ import {
   type DladmmOptions,
   type FitResult,
   fit as fitModel,
-  LayeredState,
+  layered,
   train,
   type Update,
   W,
@@ -159,7 +159,7 @@ describe('leaving the loop', () => {
       async () => {
         for await (const _ of training) expect.unreachable();
       },
-      'ERR_DLADMM_CLOSED',
+      'ERR_DLADMM_STATE',
       'once',
     );
     expect(training.result.iterations).toBe(1);
@@ -219,7 +219,7 @@ describe('a process that just ends', () => {
     ['with a model open', 'const { model } = await fit(DATA, { ...OPTIONS, iterations: 2 }); await model.predict(X);'],
     [
       'with a state that was never used',
-      `await LayeredState.create({ network: { layers, activation: 'relu', loss: 'softmax-cross-entropy' },
+      `await layered.open({ network: { layers, activation: 'relu', loss: 'softmax-cross-entropy' },
         dtype: 'float32', softmax: 'stable', threads: 2, gram: false, fista: false }, DATA);`,
     ],
     [
@@ -229,7 +229,7 @@ describe('a process that just ends', () => {
     [
       'with a state open',
       `
-      const state = await LayeredState.create({ network: { layers, activation: 'relu', loss: 'softmax-cross-entropy' },
+      const state = await layered.open({ network: { layers, activation: 'relu', loss: 'softmax-cross-entropy' },
         dtype: 'float32', softmax: 'stable', threads: 2, gram: false, fista: false }, DATA);
       await state.start({ output: 'forward', dual: 'zero' });`,
     ],
@@ -287,7 +287,7 @@ test('two hundred trainings leave memory and threads as they were', async () => 
 });
 
 test('a state closed in the middle of a run ends it, and refuses what waits behind', async () => {
-  const state = await LayeredState.create(
+  const state = await layered.open(
     {
       ...HOLDING,
       network: { layers: [12, 30, 3], activation: 'relu', loss: 'softmax-cross-entropy' },

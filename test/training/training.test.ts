@@ -438,7 +438,8 @@ describe('the start', () => {
         sweep,
         ...(start && { start }),
       });
-      for await (const _ of training) return { z: await training.read('z', 2), u: await training.read('u', 2) };
+      for await (const _ of training)
+        return { z: (await training.read('z', 2)).data, u: (await training.read('u', 2)).data };
       throw new Error('no record came');
     };
     const outputs = forward(

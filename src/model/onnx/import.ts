@@ -4,7 +4,6 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Dtype, Numbers } from '../../core/native.js';
 import { dtypeOf, inDtype, zeros } from '../../core/numbers.js';
 import { readWholeFile } from '../../formats/atomic-file.js';
-import type { Parameters } from '../../network/initialisation.js';
 import {
   type Activation,
   checkActivation,
@@ -13,8 +12,10 @@ import {
   classCount,
   type Loss,
 } from '../../network/network.js';
+import type { Parameters } from '../../network/parameters.js';
+import { foldStandardisation, type Standardisation } from '../../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
-import { foldStandardisation, type Standardisation } from '../../samples/standardise.js';
+
 import { Model } from '../model.js';
 import { CLASSES_KEY, NETWORK_KEY } from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';

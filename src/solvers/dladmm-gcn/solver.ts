@@ -1,23 +1,11 @@
 import { expected } from '../../core/errors.js';
 import { dualBegins, graphInitialisedBy, LABEL_LOSS, searchedBy, sweepType } from '../shared/declared.js';
-import { defineSolver, type SolverOptions, type Splitting } from '../shared/descriptor.js';
-import type { CommonPlan } from '../shared/options.js';
-import type { GraphRecord } from '../shared/record.js';
+import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
 import { group, number, option, perLayer, type Schema, word } from '../shared/schema.js';
-import { type GraphSweep, type GraphUpdate, listGraphUpdates } from '../shared/sweep.js';
+import type { GraphSweep, GraphUpdate } from '../shared/sweep.js';
 import { graphSweep } from './algorithm.js';
-import type { GraphPlan } from './engine.js';
-
-const can = { checkpoint: false, standardise: false, streaming: false, biases: false, epochs: false } as const;
-
-/** W and Z of every layer, U of the output constraint, on a graph. */
-export const graph: Splitting<Omit<GraphPlan, keyof CommonPlan<never>>, GraphRecord, 'graph', typeof can> = {
-  name: 'graph',
-  data: 'graph',
-  can,
-  open: async (plan, data, opened) => (await import('./engine.js')).openGraph(plan, data, opened),
-};
+import { type GraphRecord, graphLayered, listGraphUpdates } from './splitting.js';
 
 const SCHEDULES = {
   constant: {},
@@ -91,7 +79,7 @@ export const dladmmOnGraph = defineSolver({
   title: 'dlADMM on a graph convolutional network',
   source:
     'J. Wang, H. Li, L. Zhao, A Convergent ADMM Framework for Efficient Neural Network Training, arXiv 2112.11619',
-  splitting: graph,
+  splitting: graphLayered,
   iterations: 100,
   options: OPTIONS,
   plan: ({

@@ -1,11 +1,10 @@
 import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { EXACT, layered, layeredPlan } from '../shared/layered.js';
-import type { IterationRecord } from '../shared/record.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
 import { group, kindsOf, number, option, type Schema, whole, word } from '../shared/schema.js';
+import { EXACT, type IterationRecord, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
-import { listUpdates, type Sweep } from '../shared/sweep.js';
+import type { Sweep, Update } from '../shared/sweep.js';
 import { dladmmSweep } from './algorithm.js';
 
 /** From this width of the first hidden layer on, the official code lets step sizes grow with ρ. */
@@ -119,7 +118,7 @@ const OPTIONS = {
     { default: {}, otherwise: 'a forward pass, u = 0', says: 'Where the variables begin.' },
     ({ output }, name, about) => checkOutput(output, name, about),
   ),
-  sweep: option(sweepType<Sweep, ReturnType<typeof listUpdates>[number]>(listUpdates), {
+  sweep: option(sweepType<Sweep, Update>(listLayeredUpdates), {
     default: dladmmSweep,
     equation: 'KDD 2019, Algorithm 1',
     says: 'The ordered updates of an iteration.',

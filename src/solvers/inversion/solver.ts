@@ -1,10 +1,10 @@
 import { classifies } from '../../network/network.js';
 import { checkOutput, initialisedBy, OUTPUTS, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { layered, layeredPlan } from '../shared/layered.js';
 import { group, number, option, type Schema, whole, word } from '../shared/schema.js';
+import { layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
-import { listUpdates, type Sweep, type Update } from '../shared/sweep.js';
+import type { Sweep, Update } from '../shared/sweep.js';
 import { firstWeights, inversionSweep } from './algorithm.js';
 
 /** The paper's β and warm start, with the γ and the start that did best on MNIST (`npm run bench:compare`). */
@@ -41,7 +41,7 @@ const OPTIONS = {
     ({ output }, name, about) => checkOutput(output, name, about),
   ),
   initialisation: initialisedBy('he'),
-  sweep: option(sweepType<Sweep, Update>(listUpdates), {
+  sweep: option(sweepType<Sweep, Update>(listLayeredUpdates), {
     default: inversionSweep,
     equation: 'ICML 2016, Algorithm 1',
     says: 'The ordered updates of an iteration after the warm start, which leaves out u.',
@@ -62,7 +62,7 @@ export const inversion = defineSolver({
     return layeredPlan({
       initialisation,
       gamma,
-      firstUpdates: listUpdates(firstWeights, L),
+      firstUpdates: listLayeredUpdates(firstWeights, L),
       updatesOf: (iteration) => (iteration <= warmStart ? warm : sweep),
       steps: step,
       multiplier: 'output',

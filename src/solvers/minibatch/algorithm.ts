@@ -25,7 +25,8 @@
  */
 
 import { DlAdmmError } from '../../core/errors.js';
-import { a, listUpdates, type Sweep, type Update, W, z } from '../shared/sweep.js';
+import { listLayeredUpdates } from '../shared/splittings/layered.js';
+import { a, type Sweep, type Update, W, z } from '../shared/sweep.js';
 
 /** The updates of one batch, after its forward pass: targets from the last layer to the first, then the weights. */
 export function* minibatchSweep(L: number): Generator<Update> {
@@ -44,7 +45,7 @@ export function* minibatchSweep(L: number): Generator<Update> {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
 export function listBatchUpdates(sweep: Sweep, L: number): readonly Update[] {
-  const updates = listUpdates(sweep, L);
+  const updates = listLayeredUpdates(sweep, L);
   const done = new Set<string>();
   for (const [i, { block, layer }] of updates.entries()) {
     const needs = { W: `z${layer}`, z: layer === L ? '' : `a${layer}`, a: `z${layer + 1}`, b: undefined, u: undefined };

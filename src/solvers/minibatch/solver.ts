@@ -1,29 +1,12 @@
 import { expected } from '../../core/errors.js';
 import { initialisedBy, sweepType } from '../shared/declared.js';
-import { defineSolver, type SolverOptions, type Splitting } from '../shared/descriptor.js';
-import { defaultRate, GRAM_STEP } from '../shared/gram-step.js';
+import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { LEARNING_RATE, type LearningRate } from '../shared/learning-rate.js';
-import type { CommonPlan } from '../shared/options.js';
-import type { EpochRecord } from '../shared/record.js';
 import { flag, option, type Schema, whole, word } from '../shared/schema.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
-import type { MinibatchPlan } from './engine.js';
-
-const can = { checkpoint: true, standardise: true, streaming: true, biases: true, epochs: true } as const;
-
-/** W and b, with the Gram matrix of every layer's inputs. */
-export const minibatches: Splitting<
-  Omit<MinibatchPlan, keyof CommonPlan<never>>,
-  EpochRecord,
-  'samples',
-  typeof can
-> = {
-  name: 'batches',
-  data: 'samples',
-  can,
-  open: async (plan, data, opened, takeUp) => (await import('./engine.js')).openMinibatch(plan, data, opened, takeUp),
-};
+import { defaultRate, GRAM_STEP } from './gram-step.js';
+import { minibatches } from './splitting.js';
 
 const OPTIONS = {
   learningRate: option(LEARNING_RATE, {

@@ -1,37 +1,10 @@
 /** Solvers that step by the gradients of batches: what is the same for all methods, on samples and on graphs. */
-import type { GradientPlan } from '../gradient/engine.js';
-import type { GraphGradientPlan } from '../gradient-gcn/engine.js';
 import { graphInitialisedBy, initialisedBy, LABEL_LOSS } from './declared.js';
-import { defineSolver, type Splitting } from './descriptor.js';
+import { defineSolver } from './descriptor.js';
 import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, methodOf, rate } from './methods.js';
-import type { CommonPlan } from './options.js';
-import type { EpochRecord } from './record.js';
 import { type Complete, flag, number, perLayer, type Schema, whole, word } from './schema.js';
-
-const can = { checkpoint: true, standardise: true, streaming: true, biases: true, epochs: true } as const;
-const canOnGraph = { ...can, checkpoint: false, standardise: false, streaming: false, biases: false } as const;
-
-/** W and b, with what the method remembers of earlier gradients. */
-export const batches: Splitting<Omit<GradientPlan, keyof CommonPlan<never>>, EpochRecord, 'samples', typeof can> = {
-  name: 'gradients',
-  data: 'samples',
-  can,
-  open: async (plan, data, opened, takeUp) =>
-    (await import('../gradient/engine.js')).openGradient(plan, data, opened, takeUp),
-};
-
-/** The same on a graph, where a batch is all training nodes. */
-export const graphBatches: Splitting<
-  Omit<GraphGradientPlan, keyof CommonPlan<never>>,
-  EpochRecord,
-  'graph',
-  typeof canOnGraph
-> = {
-  name: 'gradients on a graph',
-  data: 'graph',
-  can: canOnGraph,
-  open: async (plan, data, opened) => (await import('../gradient-gcn/engine.js')).openGraphGradient(plan, data, opened),
-};
+import { gradients } from './splittings/gradient.js';
+import { graphGradients } from './splittings/graph-gradient.js';
 
 const reduction = word(['mean', 'sum'], {
   default: 'mean',
@@ -90,7 +63,7 @@ export const onGraphs = <const M extends MethodName>(told: Told<M>) =>
 const define = <M extends MethodName, S extends Schema>(told: Told<M>, settings: S) =>
   defineSolver({
     ...told,
-    splitting: batches,
+    splitting: gradients,
     iterations: 10,
     options: { ...settings, ...ON_SAMPLES } as S & typeof ON_SAMPLES,
     plan: (own) => {
@@ -106,7 +79,7 @@ const defineOnGraph = <M extends MethodName, S extends Schema>(told: Told<M>, se
   defineSolver({
     ...told,
     title: `${told.title}, on a graph convolutional network`,
-    splitting: graphBatches,
+    splitting: graphGradients,
     iterations: 200,
     options: { ...settings, ...ON_GRAPH } as S & typeof ON_GRAPH,
     plan: (own) => {

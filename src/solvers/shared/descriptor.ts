@@ -3,41 +3,13 @@ import { checkKeys, checkObject, didYouMean } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import type { Initialisation } from '../../network/initialisation.js';
-import type { AnySamples, Engine, TakeUp } from './engine.js';
 import { COMMON, type CommonOptions, type CommonPlan } from './options.js';
 import type { ProgressRecord } from './record.js';
 import { type About, type Complete, completed, type Option, type OptionsOf, type Schema, whole } from './schema.js';
+import type { Courses, Traits } from './splitting.js';
 
-/** What a training is on: samples, or the nodes of a graph. */
-export type Problem = 'samples' | 'graph';
-
-/** What can be done with a splitting. */
-export interface Abilities {
-  /** Its variables can be written out and taken up again. */
-  readonly checkpoint: boolean;
-  /** Features can be standardised. */
-  readonly standardise: boolean;
-  /** Samples may arrive as a stream. */
-  readonly streaming: boolean;
-  /** Layers have biases. */
-  readonly biases: boolean;
-  /** An iteration is an epoch: a visit to every sample, batch by batch. */
-  readonly epochs: boolean;
-}
-
-/** The variables that a solver works on, in native memory, and what can be done with them. */
-export interface Splitting<P, R extends ProgressRecord, D extends Problem, C extends Abilities> {
-  readonly name: string;
-  readonly data: D;
-  readonly can: C;
-  /** Loads native code, allocates and starts the variables. */
-  open(
-    plan: P & CommonPlan<R>,
-    data: never,
-    opened: (engine: Engine<R, AnySamples>) => void,
-    takeUp?: TakeUp,
-  ): Promise<void>;
-}
+type Problem = Traits['data'];
+type Abilities = Traits['can'];
 
 /** Where every plan begins. */
 export interface Begun {
@@ -58,7 +30,7 @@ export interface Solver<
   readonly title: string;
   /** Where it was published. */
   readonly source?: string;
-  readonly splitting: Splitting<P, R, D, C>;
+  readonly splitting: Courses<P, R, { readonly data: D; readonly can: C }>;
   /** Iterations (sweeps, epochs) at most, where nobody says. */
   readonly iterations: number;
   /** Its own options, and common ones that are other here. */
@@ -210,7 +182,9 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     ...(signal && { signal }),
     ...(onIteration && { onIteration: onIteration as unknown as (record: R) => void }),
   };
-  const own = Object.fromEntries(Object.keys(solver.options).map((name) => [name, (all as Readonly<Record<string, unknown>>)[name]]));
+  const own = Object.fromEntries(
+    Object.keys(solver.options).map((name) => [name, (all as Readonly<Record<string, unknown>>)[name]]),
+  );
   return { ...common, ...solver.plan(own as Complete<S>, common) };
 }
 

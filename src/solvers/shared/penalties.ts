@@ -13,19 +13,47 @@ export interface Penalties {
   readonly tau0: number;
 }
 
-const NAMES = ['nu', 'rho', 'theta0', 'tau0'] as const satisfies (keyof Penalties)[];
+/** Their names. */
+const PENALTIES: readonly (keyof Penalties)[] = ['nu', 'rho', 'theta0', 'tau0'];
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where one is not positive and finite */
+/** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
 export function checkPenalties(penalties: Penalties, prefix = ''): Penalties {
-  for (const name of NAMES) positive(penalties[name], prefix + name);
+  for (const name of PENALTIES) positive(penalties[name], prefix + name);
   return penalties;
 }
 
 /** What a rule of one's own answers with, checked: it comes in the middle of a training. */
 export function renewed(penalties: Penalties, change: unknown): Penalties {
-  if (typeof change !== 'object' || change === null || change instanceof Promise) {
+  if (typeof change !== 'object' || change === null || 'then' in change) {
     throw expected('{ nu, rho, theta0, tau0 } or some of them', 'what the schedule returns', change);
   }
-  checkKeys(change, NAMES, 'what the schedule returns');
+  checkKeys(change, PENALTIES, 'what the schedule returns');
   return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
+}
+
+/**
+ * A number for every layer, of one for each or one for all.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, and what `check` throws
+ */
+export function byLayer(
+  value: unknown,
+  layers: number,
+  name: string,
+  check: (value: unknown, name: string) => number,
+): readonly number[] {
+  if (typeof value === 'number') return new Array<number>(layers).fill(check(value, name));
+  if (!Array.isArray(value)) throw expected(`a number, or an array of ${layers}, one a layer,`, name, value);
+  if (value.length !== layers) throw expected(`${layers} numbers, one a layer,`, name, value, 'ERR_DLADMM_SHAPE');
+  return value.map((each: unknown, i) => check(each, `${name}[${i}]`));
+}
+
+/** A schedule of penalties made ready for one run. */
+export interface RunningSchedule<V, R> {
+  /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
+  readonly needsTrainLoss: boolean;
+  /** What it remembers of earlier records; a checkpoint keeps it. */
+  readonly memory?: number[];
+  /** The penalties of the next iteration. */
+  next(penalties: V, record: R): V;
 }

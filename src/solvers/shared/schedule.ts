@@ -1,4 +1,4 @@
-import { type Penalties, renewed } from './penalties.js';
+import { type Penalties, type RunningSchedule, renewed } from './penalties.js';
 import type { ProgressRecord } from './record.js';
 import {
   type ChosenKind,
@@ -14,24 +14,17 @@ import {
 /** A schedule of one's own: what changes after the iteration of this record (1, 2, …); what it leaves out stays. */
 export type PenaltyRule<R extends ProgressRecord = ProgressRecord> = (record: R) => Partial<Penalties>;
 
-/** A schedule made ready for one run. */
-export interface RunningSchedule {
-  /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
-  readonly needsTrainLoss: boolean;
-  /** What it remembers of earlier records; a checkpoint keeps it. */
-  readonly memory?: number[];
-  /** The penalties of the next iteration. */
-  next(penalties: Penalties, record: ProgressRecord): Penalties;
-}
-
 /** ν and ρ never change. */
-export const CONSTANT: RunningSchedule = { needsTrainLoss: false, next: (penalties) => penalties };
+export const CONSTANT: RunningSchedule<Penalties, ProgressRecord> = {
+  needsTrainLoss: false,
+  next: (penalties) => penalties,
+};
 
 /** One of some schedules by name, or a rule of one's own, which reads the record R. */
 export function scheduleType<R extends ProgressRecord, V extends Kinds>(
   kinds: V,
-  start: (chosen: ChosenKind<V>) => RunningSchedule,
-): ValueType<OneOfKinds<V> | PenaltyRule<R>, RunningSchedule> {
+  start: (chosen: ChosenKind<V>) => RunningSchedule<Penalties, R>,
+): ValueType<OneOfKinds<V> | PenaltyRule<R>, RunningSchedule<Penalties, R>> {
   const named = kindsOf(kinds, ' | function of a record');
   return {
     ...named,
@@ -43,7 +36,10 @@ export function scheduleType<R extends ProgressRecord, V extends Kinds>(
 }
 
 /** ρ (and what else is told) times `factor`, every so many iterations. */
-export const growing = (every: number, grown: (penalties: Penalties) => Partial<Penalties>): RunningSchedule => ({
+export const growing = (
+  every: number,
+  grown: (penalties: Penalties) => Partial<Penalties>,
+): RunningSchedule<Penalties, ProgressRecord> => ({
   needsTrainLoss: false,
   next: (penalties, { iteration }) => (iteration % every === 0 ? renewed(penalties, grown(penalties)) : penalties),
 });

@@ -14,6 +14,7 @@ import {
 import { expected } from '../../core/errors.js';
 import type { Dtype } from '../../core/native.js';
 import type { Network } from '../../network/network.js';
+import { byLayer } from './penalties.js';
 
 /** What other options have decided before one is read. */
 export interface About {
@@ -202,17 +203,11 @@ export const perLayer = <const D extends Declared<PerLayer>>(
     {
       type: `${rangeText(range)}, or one a layer`,
       typed: { as: 'numbers' },
-      check: (value, name, { network }) => numbersOf(value, network.layers.length - 1, range, name),
+      check: (value, name, { network }) =>
+        byLayer(value, network.layers.length - 1, name, (each, called) => inRange(range, each, called)),
     },
     told,
   );
-
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
-export function numbersOf(value: unknown, layers: number, range: Range, name: string): readonly number[] {
-  if (!Array.isArray(value)) return new Array<number>(layers).fill(inRange(range, value, name));
-  if (value.length !== layers) throw expected(`${layers} numbers, one a layer,`, name, value, 'ERR_DLADMM_SHAPE');
-  return value.map((each: unknown, i) => inRange(range, each, `${name}[${i}]`));
-}
 
 /** Options within an option. */
 export const group = <S extends Schema, const D extends Declared<OptionsOf<S>>>(

@@ -1,28 +1,11 @@
 import { expected } from '../../core/errors.js';
 import { type Initialisation, initialisationOf, SCHEMES, type Scheme } from '../../network/initialisation.js';
 import { sweepType } from '../shared/declared.js';
-import { defineSolver, type SolverOptions, type Splitting } from '../shared/descriptor.js';
-import type { CommonPlan } from '../shared/options.js';
-import type { SigmoidRecord } from '../shared/record.js';
+import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { option, perLayer, type Schema, type ValueType, word } from '../shared/schema.js';
-import { type ConstraintSweep, type ConstraintUpdate, listConstraintUpdates } from '../shared/sweep.js';
+import type { ConstraintSweep, ConstraintUpdate } from '../shared/sweep.js';
 import { sigmoidSweep } from './algorithm.js';
-import type { ConstraintsPlan } from './engine.js';
-
-const can = { checkpoint: true, standardise: true, streaming: true, biases: true, epochs: false } as const;
-
-/** W, V and a multiplier Λ for every layer. */
-export const constraints: Splitting<
-  Omit<ConstraintsPlan, keyof CommonPlan<never>>,
-  SigmoidRecord,
-  'samples',
-  typeof can
-> = {
-  name: 'all constraints',
-  data: 'samples',
-  can,
-  open: async (plan, data, opened, takeUp) => (await import('./engine.js')).openConstraints(plan, data, opened, takeUp),
-};
+import { constraints, listConstraintUpdates } from './splitting.js';
 
 /** The gain that a scheme alone stands for, as in the published code. */
 const GAIN = 8;

@@ -8,9 +8,10 @@ import {
   type Csr,
   GraphModel,
   type GraphSamples,
-  GraphState,
+  type GraphSession,
   type GraphSweepPenalties,
   type GraphUpdate,
+  graphLayered,
   graphSweep,
   fit as learn,
   Model,
@@ -88,7 +89,7 @@ const A = normalised(dense);
 const seenBy = (nodes: readonly number[]): number[] =>
   Array.from({ length: NODES }, (_, j) => j).filter((j) => nodes.some((i) => entry(A, i, j) !== 0));
 
-const penalties = (layers: readonly number[]): GraphSweepPenalties => ({
+const penalties = (layers: readonly number[]): GraphSweepPenalties & { readonly l2: readonly number[] } => ({
   nu: 0.8,
   rho: 1.2,
   theta0: 1e-3,
@@ -101,7 +102,7 @@ const penalties = (layers: readonly number[]): GraphSweepPenalties => ({
 async function open(layers: readonly number[], features: GraphSamples['features'], cholesky = false) {
   const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
   const outputWeights = cholesky ? 'cholesky' : 'quadratic';
-  const state = await GraphState.create(
+  const state = await graphLayered.open(
     { network, dtype: 'float64', threads: 2, outputWeights },
     { ...data, features },
   );
@@ -109,9 +110,9 @@ async function open(layers: readonly number[], features: GraphSamples['features'
   for (const { l, rows, columns } of sizes) {
     await state.write('W', l, matrix(rows, columns, (i, j) => wave(i, j, l)).data);
   }
-  await state.start('zero');
+  await state.start({ dual: 'zero' });
   for (const { l, columns } of sizes) {
-    const rows = state.nodeCounts[l] as number;
+    const rows = state.rows[l] as number;
     await state.write('Z', l, matrix(rows, columns, (i, j) => wave(i, j, 5 * l)).data);
   }
   await state.write('U', sizes.length, matrix(TRAIN.length, layers.at(-1) as number, (i, j) => wave(i, j, 40)).data);
@@ -126,11 +127,11 @@ function rowSets(L: number): readonly (readonly number[])[] {
 }
 
 /** The state on every node: rows that it does not keep stand at their minimisers, f(P_l) and P_L with U = 0. */
-async function wholeOf(state: GraphState, layers: readonly number[]): Promise<DenseState> {
+async function wholeOf(state: GraphSession, layers: readonly number[]): Promise<DenseState> {
   const L = layers.length - 1;
   const sets = rowSets(L);
   const read = async (block: 'W' | 'Z' | 'U', l: number, rows: number): Promise<Matrix64> => ({
-    data: (await state.read(block, l)) as Float64Array,
+    data: (await state.read(block, l)).data as Float64Array,
     rows,
     columns: layers[l] as number,
   });
@@ -159,8 +160,8 @@ for (const [kind, features] of [
     describe(`one update of ${layers.join('-')}, ${kind} features`, () => {
       test('layers are kept on the nodes that the loss can see', async () => {
         using state = await open(layers, features);
-        expect(state.nodeCounts).toEqual(rowSets(L).map((nodes) => nodes.length));
-        expect(state.nodeCounts[0]).toBeLessThan(NODES);
+        expect(state.rows).toEqual(rowSets(L).map((nodes) => nodes.length));
+        expect(state.rows[0]).toBeLessThan(NODES);
       });
 
       const quadratic = [
@@ -305,16 +306,16 @@ describe('a training', () => {
   test('an activation with a steeper left side keeps W_1 at a kink, and the record says so', async () => {
     const lonely = { adjacency: csr(1, 1, []), features: matrix(1, 2, () => 1), labels: [0], trainIndex: [0] };
     const network = { layers: [2, 1, 2], activation: { leakyRelu: 4 }, loss: 'softmax-cross-entropy' } as const;
-    using state = await GraphState.create(
+    using state = await graphLayered.open(
       { network, dtype: 'float64', threads: 1, outputWeights: 'quadratic' },
       lonely,
     );
     await state.write('W', 1, Float64Array.of(-1, 1)); // P_1 = 0
-    await state.start();
+    await state.start({ dual: 'stationary' });
     await state.write('Z', 1, Float64Array.of(5));
     const { updates, completed } = await state.run([W(1), Z(1)], { ...penalties([2, 1, 2]), l2: [0, 0] });
     expect(updates[0]).toMatchObject({ kept: true, trials: 61, stepNorm: 0 });
-    expect([...(await state.read('W', 1))]).toEqual([-1, 1]);
+    expect([...(await state.read('W', 1)).data]).toEqual([-1, 1]);
     expect(completed).toBe(2);
     expect(updates[1]).not.toHaveProperty('kept');
   });

@@ -1,6 +1,12 @@
 /** What the theory of dlADMM promises, on trainings and single updates of the addon. */
 import { describe, expect, test } from 'vitest';
-import { type DladmmOptions, type IterationRecord, type LayeredState, train, type Update } from '../../../src/index.js';
+import {
+  type DladmmOptions,
+  type IterationRecord,
+  type LayeredSession,
+  train,
+  type Update,
+} from '../../../src/index.js';
 import {
   HOLDING,
   nativeOf,
@@ -77,7 +83,7 @@ const base: Penalties = {
 };
 
 /** Opens `from` in the addon for the length of `work`. */
-async function withAddon<R>(from: Problem, work: (state: LayeredState) => Promise<R>, gram = true): Promise<R> {
+async function withAddon<R>(from: Problem, work: (state: LayeredSession) => Promise<R>, gram = true): Promise<R> {
   const state = await openAddon(from, { ...HOLDING, gram });
   try {
     return await work(state);
@@ -87,7 +93,7 @@ async function withAddon<R>(from: Problem, work: (state: LayeredState) => Promis
 }
 
 /** Runs one update in the addon; the plain states around it, and the size it accepted. */
-async function step(state: LayeredState, before: PlainState, update: Update, penalties: Penalties) {
+async function step(state: LayeredSession, before: PlainState, update: Update, penalties: Penalties) {
   const {
     updates: [record],
   } = await state.run([update], nativeOf(penalties));
@@ -232,7 +238,7 @@ describe('z_L and the dual step', () => {
   test('leave the dual variable with the shape of the outputs, and no other', async () => {
     const from = problem(classes);
     await withAddon(from, async (state) => {
-      expect(await state.read('u', 3)).toHaveLength(SAMPLES * CLASSES);
+      expect((await state.read('u', 3)).data).toHaveLength(SAMPLES * CLASSES);
       for (const layer of [1, 2]) {
         await expect(state.read('u', layer)).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_DLADMM_/) });
       }

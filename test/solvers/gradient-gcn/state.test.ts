@@ -6,8 +6,12 @@ import { loadGraph } from '../../../src/datasets/graphs.js';
 import { initialise } from '../../../src/network/initialisation.js';
 import type { Network } from '../../../src/network/network.js';
 import type { GraphSamples } from '../../../src/samples/graph-samples.js';
-import { GraphGradientState, type GraphGradientStateOptions } from '../../../src/solvers/gradient-gcn/state.js';
 import type { GradientMethod } from '../../../src/solvers/shared/methods.js';
+import {
+  type GraphGradientSession,
+  type GraphGradientSessionOptions,
+  graphGradients,
+} from '../../../src/solvers/shared/splittings/graph-gradient.js';
 import { expectFailure, shared } from '../../formats/support.js';
 
 const untyped = <T>(value: unknown): T => value as T;
@@ -105,21 +109,21 @@ const COUNT = 3 * 4 + 4 * 2;
 const START = Float64Array.from({ length: COUNT }, (_, i) => Math.sin(3 * i + 1));
 const NETWORK: Network = { layers: LAYERS, activation: 'tanh', loss: 'softmax-cross-entropy' };
 const GD: GradientMethod = { solver: 'gd', learningRate: 1 };
-const OPTIONS: GraphGradientStateOptions = { network: NETWORK, dtype: 'float64', threads: 2, method: GD };
+const OPTIONS: GraphGradientSessionOptions = { network: NETWORK, dtype: 'float64', threads: 2, method: GD };
 
 async function open(
-  options: Partial<GraphGradientStateOptions> = {},
+  options: Partial<GraphGradientSessionOptions> = {},
   graph: GraphSamples = GRAPH,
-): Promise<GraphGradientState> {
-  const state = await GraphGradientState.create({ ...OPTIONS, ...options }, graph);
+): Promise<GraphGradientSession> {
+  const state = await graphGradients.open({ ...OPTIONS, ...options }, graph);
   await state.write('W', 1, START.slice(0, 12));
   await state.write('W', 2, START.slice(12));
   return state;
 }
 
-const weightsOf = async (state: GraphGradientState): Promise<number[]> => [
-  ...(await state.read('W', 1)),
-  ...(await state.read('W', 2)),
+const weightsOf = async (state: GraphGradientSession): Promise<number[]> => [
+  ...(await state.read('W', 1)).data,
+  ...(await state.read('W', 2)).data,
 ];
 
 describe('a graph network under training by gradients', () => {
@@ -127,7 +131,7 @@ describe('a graph network under training by gradients', () => {
     using state = await open();
     const z = outputs(LAYERS, START);
     const right = [2, 4].filter((node) => Number((z[node]?.[1] ?? 0) > (z[node]?.[0] ?? 0)) === LABELS[node]);
-    const { loss, accuracy } = await state.evaluate('test');
+    const { loss, accuracy } = await state.evaluate(await state.addEvaluationSet([2, 4], 'test'));
     expect(loss).toBeCloseTo(meanLoss(LAYERS, START, [2, 4]), 13);
     expect(accuracy).toBe(right.length / 2);
     expect((await state.evaluate('train')).loss).toBeCloseTo(meanLoss(LAYERS, START, TRAIN), 13);
@@ -168,7 +172,7 @@ describe('a graph network under training by gradients', () => {
   });
 
   test('depends on the seed and not on the threads, where something is left out', async () => {
-    const trained = async (options: Partial<GraphGradientStateOptions>) => {
+    const trained = async (options: Partial<GraphGradientSessionOptions>) => {
       using state = await open({ dropout: 0.5, method: { solver: 'adam', learningRate: 0.1 }, ...options });
       await state.run(20);
       return await weightsOf(state);
@@ -193,7 +197,7 @@ describe('a graph network under training by gradients', () => {
   test('stops between two steps, and can go on', async () => {
     using state = await open();
     const running = state.run(1e9);
-    const other = expectFailure(() => state.run(1), 'ERR_DLADMM_ARGUMENT', /one run at a time/);
+    const other = expectFailure(() => state.run(1), 'ERR_DLADMM_STATE', /one run at a time/);
     setTimeout(() => state.stop(), 20);
     expect(await running).toMatchObject({ stopped: true, diverged: false });
     await other;
@@ -222,7 +226,7 @@ describe('what it refuses', () => {
     options: object,
     code: 'ERR_DLADMM_ARGUMENT' | 'ERR_DLADMM_RANGE' | 'ERR_DLADMM_SHAPE',
     what: string,
-  ) => expectFailure(() => GraphGradientState.create(untyped({ ...OPTIONS, ...options }), GRAPH), code, what);
+  ) => expectFailure(() => graphGradients.open(untyped({ ...OPTIONS, ...options }), GRAPH), code, what);
 
   test('options that are none, or out of range', async () => {
     await refuses({ dropout: 1 }, 'ERR_DLADMM_RANGE', 'dropout');
@@ -242,7 +246,7 @@ describe('what it refuses', () => {
     await expectFailure(() => state.read('W', 3), 'ERR_DLADMM_RANGE', 'layer');
     await expectFailure(() => state.write('W', 1, new Float64Array(11)), 'ERR_DLADMM_SHAPE', '12 numbers');
     await expectFailure(() => state.write('W', 1, new Float64Array(12).fill(Number.NaN)), 'ERR_DLADMM_NON_FINITE');
-    await expectFailure(() => state.evaluate('validation'), 'ERR_DLADMM_ARGUMENT', 'train, test');
+    await expectFailure(() => state.evaluate(0), 'ERR_DLADMM_ARGUMENT', 'set');
   });
 });
 
@@ -260,7 +264,7 @@ describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))(
         const layers = [graph.features.columns, 16, graph.classes.length];
         const accuracies: number[] = [];
         for (const seed of [1, 2, 3]) {
-          using state = await GraphGradientState.create(
+          using state = await graphGradients.open(
             {
               network: { layers, activation: 'relu', loss: 'softmax-cross-entropy' },
               dtype: 'float32',
@@ -275,7 +279,9 @@ describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))(
           const { weights } = await initialise('glorot', layers, 'float32', seededRandom(seed));
           for (const [i, values] of weights.entries()) await state.write('W', i + 1, values);
           await state.run(200);
-          accuracies.push((await state.evaluate('test')).accuracy ?? 0);
+          accuracies.push(
+            (await state.evaluate(await state.addEvaluationSet(graph.testIndex ?? [], 'test'))).accuracy ?? 0,
+          );
         }
         const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
         expect(Math.abs(mean - reached)).toBeLessThan(0.02);

@@ -56,7 +56,7 @@ describe('train, on a graph by gradients', () => {
   test('can be looked into on the way, and left', async () => {
     const training = train(GRAPH, OPTIONS);
     for await (const { iteration } of training) {
-      expect((await training.read('W', 1)).length).toBe(8);
+      expect((await training.read('W', 1)).data.length).toBe(8);
       if (iteration === 3) break;
     }
     const { status, iterations, model } = training.result;

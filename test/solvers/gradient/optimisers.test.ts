@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Activation, GradientMethod, GradientStateOptions, Loss, Network } from '../../../src/index.js';
+import type { Activation, GradientMethod, GradientSessionOptions, Loss, Network } from '../../../src/index.js';
 import {
   adadelta,
   adagrad,
@@ -19,7 +19,7 @@ const all = (samples: number): readonly number[] => Array.from({ length: samples
 
 /** How far the addon is from the plain training after each of `steps` steps, at most. */
 async function largestGap(
-  options: Omit<GradientStateOptions, 'dtype' | 'threads' | 'network'> & Partial<GradientStateOptions>,
+  options: Omit<GradientSessionOptions, 'dtype' | 'threads' | 'network'> & Partial<GradientSessionOptions>,
   rule: UpdateRule,
   rate: number | ((t: number) => number),
   steps = 50,
@@ -65,7 +65,7 @@ describe('the gradient', () => {
   const cases = activations.flatMap((activation) => losses.map((loss) => ({ activation, loss })));
 
   /** The gradient as the addon has it: what one step of descent with learning rate 1 takes away. */
-  async function gradientOf(network: Network, samples: number, more: Partial<GradientStateOptions> = {}) {
+  async function gradientOf(network: Network, samples: number, more: Partial<GradientSessionOptions> = {}) {
     const data = samplesFor(network, samples);
     const start = startFor(network);
     const method = { solver: 'gd', learningRate: 1 } as const;

@@ -34,7 +34,7 @@ describe('train', () => {
     const records: EpochRecord[] = [];
     for await (const record of training) {
       records.push(record);
-      expect((await training.read('W', 2)).length).toBe(27);
+      expect((await training.read('W', 2)).data.length).toBe(27);
     }
     expect(records.map(({ iteration, steps }) => [iteration, steps])).toEqual([1, 2, 3, 4, 5].map((i) => [i, 6]));
     for (const { loss, seconds, elapsed } of records) {

@@ -9,8 +9,9 @@ import {
   type InversionOptions,
   inversionSweep,
   type LabelledSamples,
-  LayeredState,
+  type LayeredSession,
   type Loss,
+  layered,
   Model,
   type StepKind,
   type SweepPenalties,
@@ -74,11 +75,11 @@ interface Opening {
   readonly start?: 'forward' | 'gaussian';
 }
 
-async function open(how: Opening = {}): Promise<LayeredState> {
+async function open(how: Opening = {}): Promise<LayeredSession> {
   const { loss = 'softmax-cross-entropy', stepW = 'cholesky', stepA = 'cholesky', layers = LAYERS } = how;
   const { gram = false, joint = true, start = 'gaussian' } = how;
   const depth = layers.length - 1;
-  const state = await LayeredState.create(
+  const state = await layered.open(
     {
       network: { layers, activation: 'relu', loss },
       dtype: 'float64',
@@ -99,15 +100,15 @@ async function open(how: Opening = {}): Promise<LayeredState> {
   return state;
 }
 
-async function read(state: LayeredState, block: 'W' | 'b' | 'z' | 'a' | 'u', layer: number): Promise<Matrix64> {
+async function read(state: LayeredSession, block: 'W' | 'b' | 'z' | 'a' | 'u', layer: number): Promise<Matrix64> {
   const { layers } = state.options.network;
   const width = at(layers, layer, 'layers');
-  const data = Float64Array.from(await state.read(block, layer));
+  const data = Float64Array.from((await state.read(block, layer)).data);
   if (block === 'W') return { data, rows: width, columns: at(layers, layer - 1, 'layers') };
   return { data, rows: block === 'b' ? 1 : state.samples, columns: width };
 }
 
-const inputOf = async (state: LayeredState, l: number, x: Matrix64): Promise<Matrix64> =>
+const inputOf = async (state: LayeredSession, l: number, x: Matrix64): Promise<Matrix64> =>
   l === 1 ? x : read(state, 'a', l - 1);
 
 /** With a column of ones more. */
@@ -171,7 +172,7 @@ describe('a single inversion step', () => {
     }
     for (const update of [W(1), a(1), W(2), a(2), W(3)]) {
       const { measures } = await exact.run([update], PENALTIES);
-      await quadratic.write(update.block, update.layer, await exact.read(update.block, update.layer));
+      await quadratic.write(update.block, update.layer, (await exact.read(update.block, update.layer)).data);
       const after = await quadratic.run([update], PENALTIES);
       expect(after.updates[0]?.stepNorm).toBeLessThan(1e-22);
       expect(after.measures?.lagrangian).toBeCloseTo(measures?.lagrangian ?? Number.NaN, 9);
@@ -297,7 +298,7 @@ describe('the inversion ADMM', () => {
     for await (const record of training) {
       let expected = 0;
       const readBlock = async (block: 'W' | 'b' | 'z' | 'a' | 'u', l: number): Promise<Matrix64> => {
-        const data = Float64Array.from(await training.read(block, l));
+        const data = Float64Array.from((await training.read(block, l)).data);
         const width = at(LAYERS, l, 'layers');
         const rows = block === 'W' ? width : block === 'b' ? 1 : SAMPLES;
         return { data, rows, columns: block === 'W' ? at(LAYERS, l - 1, 'layers') : width };

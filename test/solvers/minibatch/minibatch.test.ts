@@ -7,8 +7,9 @@ import {
   fit as fitModel,
   loadDataset,
   type MinibatchOptions,
-  MinibatchState,
-  type MinibatchStateOptions,
+  type MinibatchSession,
+  type MinibatchSessionOptions,
+  minibatches,
   minibatchSweep,
   type Network,
   type Sweep,
@@ -48,20 +49,20 @@ const PLAIN: PlainSettings = {
 
 async function open(
   network: Network,
-  options: Partial<MinibatchStateOptions>,
+  options: Partial<MinibatchSessionOptions>,
   samples = samplesFor(network, 34),
   start = startFor(network),
-): Promise<MinibatchState> {
-  const state = await MinibatchState.create({ network, dtype: 'float64', threads: 1, ...options }, forAddon(samples));
+): Promise<MinibatchSession> {
+  const state = await minibatches.open({ network, dtype: 'float64', threads: 1, ...options }, forAddon(samples));
   for (const { block, layer, first, count } of places(network)) {
     await state.write(block, layer, start.subarray(first, first + count));
   }
   return state;
 }
 
-async function vectorOf(state: MinibatchState): Promise<Vector> {
+async function vectorOf(state: MinibatchSession): Promise<Vector> {
   const parts: number[] = [];
-  for (const { block, layer } of places(state.options.network)) parts.push(...(await state.read(block, layer)));
+  for (const { block, layer } of places(state.options.network)) parts.push(...(await state.read(block, layer)).data);
   return Float64Array.from(parts);
 }
 
@@ -99,8 +100,8 @@ describe('mini-batch dlADMM is what its file says', () => {
         const plain = minibatchPlainly(network, samples, start, settings);
         for (let t = 1; t <= 25; t += 1) {
           const { w, loss } = plain.next().value;
-          const ran = await state.run(({ step: at }) => step(at), 1);
-          expect(ran).toMatchObject({ batches: 1, stopped: false, diverged: false });
+          const ran = await state.run(1, ({ step: at }) => step(at));
+          expect(ran).toMatchObject({ steps: 1, stopped: false, diverged: false });
           expect(ran.loss * ran.samples).toBeCloseTo(loss, 8);
           expect(relativeGap(await vectorOf(state), w)).toBeLessThan(1e-8);
         }
@@ -134,7 +135,7 @@ describe('mini-batch dlADMM is what its file says', () => {
     const vectors = [];
     for (const options of [{ gram: 'full' }, { rank: 5 }, { rank: 1 }] as const) {
       using state = await open(NETWORK, { ...options, batchSize: 34, damping: 4 });
-      await state.run(0.2, 40);
+      await state.run(40, 0.2);
       vectors.push(await vectorOf(state));
     }
     const [full, five, one] = vectors as [Vector, Vector, Vector];
@@ -146,7 +147,7 @@ describe('mini-batch dlADMM is what its file says', () => {
     const network: Network = { ...NETWORK, layers: [5, 40, 3] };
     const run = async (...parts: readonly number[]) => {
       using state = await open(network, { dtype: 'float32', threads: 2, batchSize: 8, seed: 3 });
-      for (const batches of parts) await state.run(0.1, batches);
+      for (const batches of parts) await state.run(batches, 0.1);
       return await vectorOf(state);
     };
     expect(await run(30)).toEqual(await run(7, 11, 12));
@@ -154,17 +155,17 @@ describe('mini-batch dlADMM is what its file says', () => {
 
   test('reset leaves nothing but the parameters', async () => {
     using once = await open(NETWORK, { batchSize: 8 });
-    await once.run(0.1, 10);
+    await once.run(10, 0.1);
     const w = await vectorOf(once);
     await once.reset();
-    await once.run(0.1, 10);
+    await once.run(10, 0.1);
     using fresh = await open(NETWORK, { batchSize: 8 }, SAMPLES, w);
-    await fresh.run(0.1, 10);
+    await fresh.run(10, 0.1);
     expect(await vectorOf(once)).toEqual(await vectorOf(fresh));
   });
 });
 
-describe('MinibatchState', () => {
+describe('MinibatchSession', () => {
   test('refuses options that are none', async () => {
     const bad: readonly [object, RegExp][] = [
       [{ rank: 0 }, /rank/],
@@ -203,7 +204,7 @@ describe('MinibatchState', () => {
 
   test('updates the layers of its sweep alone', async () => {
     using state = await open(NETWORK, { sweep: (L) => [z(L), W(L)] });
-    await state.run(0.1, 3);
+    await state.run(3, 0.1);
     const w = await vectorOf(state);
     const last = [...places(NETWORK)].filter(({ layer }) => layer === 3)[0]?.first ?? 0;
     expect(w.subarray(0, last)).toEqual(START.subarray(0, last));
@@ -213,37 +214,37 @@ describe('MinibatchState', () => {
   test('refuses a step that is none, before anything runs', async () => {
     using state = await open(NETWORK, { batchSize: 17 });
     for (const step of [-1, Number.NaN, () => Number.POSITIVE_INFINITY]) {
-      await expectFailure(() => state.run(step), 'ERR_DLADMM_RANGE', /step/);
+      await expectFailure(() => state.run(undefined, step), 'ERR_DLADMM_RANGE', /learningRate/);
     }
     const steps: number[] = [];
-    await state.run(({ epoch, step }) => steps.push(10 * epoch + step) * 0);
-    await state.run(({ epoch, step }) => steps.push(10 * epoch + step) * 0);
+    await state.run(undefined, ({ epoch, step }) => steps.push(10 * epoch + step) * 0);
+    await state.run(undefined, ({ epoch, step }) => steps.push(10 * epoch + step) * 0);
     expect(steps).toEqual([11, 12, 23, 24]);
   });
 
   test('is one run at a time, and over after close', async () => {
     const state = await open(NETWORK, {});
-    const first = state.run(0.1);
-    await expectFailure(() => state.run(0.1), 'ERR_DLADMM_ARGUMENT', /one run at a time/);
+    const first = state.run(undefined, 0.1);
+    await expectFailure(() => state.run(undefined, 0.1), 'ERR_DLADMM_STATE', /one run at a time/);
     await first;
     state.close();
-    await expectFailure(() => state.run(0.1), 'ERR_DLADMM_CLOSED');
+    await expectFailure(() => state.run(undefined, 0.1), 'ERR_DLADMM_CLOSED');
   });
 
   test('has the parameters from before a run that diverged', async () => {
     for (const gram of ['full', 'low-rank'] as const) {
       using state = await open(NETWORK, { gram, dtype: 'float32', batchSize: 8 });
-      const ran = await state.run(1e30, 40);
+      const ran = await state.run(40, 1e30);
       expect(ran.diverged).toBe(true);
       expect(await vectorOf(state)).toEqual(START);
-      expect((await state.run(0.01)).diverged).toBe(false);
+      expect((await state.run(undefined, 0.01)).diverged).toBe(false);
     }
   });
 
   test('announces a state that would not fit', async () => {
     const network: Network = { ...NETWORK, layers: [5, 2_000_000, 3] };
     await expectFailure(
-      () => MinibatchState.create({ network, dtype: 'float64', threads: 1, gram: 'full' }, forAddon(SAMPLES)),
+      () => minibatches.open({ network, dtype: 'float64', threads: 1, gram: 'full' }, forAddon(SAMPLES)),
       'ERR_DLADMM_MEMORY',
     );
   });
@@ -264,7 +265,7 @@ describe('fit with minibatch-admm', () => {
     const records: EpochRecord[] = [];
     for await (const record of training) {
       records.push(record);
-      expect((await training.read('W', 2)).length).toBe(42);
+      expect((await training.read('W', 2)).data.length).toBe(42);
     }
     expect(records.map(({ iteration, steps }) => [iteration, steps])).toEqual([1, 2, 3, 4].map((i) => [i, 5]));
     const { model, status } = training.result;

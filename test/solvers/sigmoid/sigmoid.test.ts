@@ -5,8 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { seededRandom } from '../../../src/core/random.js';
 import {
   type ConstraintPenalties,
-  ConstraintsState,
   type ConstraintUpdate,
+  constraints,
   fit as fitModel,
   Lambda,
   loadDataset,
@@ -65,7 +65,7 @@ describe('every iteration', () => {
     const last = typeof beta === 'number' ? beta : pick(beta, 2);
     const training = train(data, { ...BASE, activation, beta });
     const read = async (...where: Parameters<typeof training.read>): Promise<Float64Array> =>
-      Float64Array.from(await training.read(...where));
+      Float64Array.from((await training.read(...where)).data);
     let before: Float64Array | undefined;
     for await (const record of training) {
       const outputs = await read('V', 3);
@@ -167,7 +167,7 @@ describe('the KKT residual', () => {
     // What (24) misses by: at Λ, not at Λ + β(σ(…) − V).
     const missOf = async (): Promise<number> => {
       const read = async (...where: Parameters<typeof training.read>): Promise<Float64Array> =>
-        Float64Array.from(await training.read(...where));
+        Float64Array.from((await training.read(...where)).data);
       const [W1, W2, L1, L2, V1] = [
         await read('W', 1),
         await read('W', 2),
@@ -205,7 +205,7 @@ describe('one update', () => {
 
   const open = async (activation: 'sigmoid' | 'tanh') => {
     const network = { layers, activation, loss: 'squared-error' } as const;
-    const state = await ConstraintsState.create({ network, dtype: 'float64', threads: 2 }, data);
+    const state = await constraints.open({ network, dtype: 'float64', threads: 2 }, data);
     onTestFinished(() => state.close());
     for (let l = 1; l <= 3; l += 1) {
       await state.write('W', l, random(10 + l, pick(layers, l), pick(layers, l - 1)).data);
@@ -217,7 +217,7 @@ describe('one update', () => {
       await state.write('Lambda', l, random(40 + l, 15, pick(layers, l)).data);
     }
     const read = async (block: 'W' | 'V' | 'Lambda', l: number): Promise<Matrix64> => ({
-      data: Float64Array.from(await state.read(block, l)),
+      data: Float64Array.from((await state.read(block, l)).data),
       rows: block === 'W' ? pick(layers, l) : 15,
       columns: block === 'W' ? pick(layers, l - 1) : pick(layers, l),
     });
@@ -232,7 +232,7 @@ describe('one update', () => {
         all.W[l] = await read('W', l);
         all.V[l] = await read('V', l);
         all.Lambda[l] = await read('Lambda', l);
-        all.b[l] = Float64Array.from(await state.read('b', l));
+        all.b[l] = Float64Array.from((await state.read('b', l)).data);
       }
       return all;
     };
@@ -552,10 +552,10 @@ describe('what is refused', () => {
 
   test('blocks that do not exist, and looking before the start', async () => {
     const network = { layers: [2, 3, 1], activation: 'sigmoid', loss: 'squared-error' } as const;
-    using state = await ConstraintsState.create({ network, dtype: 'float64', threads: 1 }, data);
+    using state = await constraints.open({ network, dtype: 'float64', threads: 1 }, data);
     const penalties: ConstraintPenalties = { l2: 0, beta: [1, 1], majoriser: 'paper' };
-    await expect(state.run([W(1)], penalties)).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
-    await expect(state.read('V', 1)).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+    await expect(state.run([W(1)], penalties)).rejects.toMatchObject({ code: 'ERR_DLADMM_STATE' });
+    await expect(state.read('V', 1)).rejects.toMatchObject({ code: 'ERR_DLADMM_STATE' });
     await state.start();
     for (const [block, layer] of [
       ['W', 0],

@@ -1,14 +1,7 @@
 import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, test, vi } from 'vitest';
-import {
-  type DladmmOptions,
-  fit as fitModel,
-  LayeredState,
-  readCheckpoint,
-  resume,
-  train,
-} from '../../../src/index.js';
+import { type DladmmOptions, fit as fitModel, layered, readCheckpoint, resume, train } from '../../../src/index.js';
 import { run, runProgram } from '../../children/run.js';
 import { failure, samples, scratch } from './support.js';
 
@@ -195,7 +188,7 @@ describe('files', () => {
 
 test('a state that is closed while it is written ends the writing, with an error', async () => {
   const path = file();
-  const state = await LayeredState.create(
+  const state = await layered.open(
     {
       network: { layers: [4, 3000, 3], activation: 'relu', loss: 'softmax-cross-entropy' },
       ...{ dtype: 'float64', softmax: 'stable', threads: 1, gram: false, fista: false },

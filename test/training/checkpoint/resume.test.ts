@@ -160,7 +160,7 @@ describe('writing checkpoints', () => {
   it('can be told before: the size that it will have', async () => {
     const path = file();
     const training = train(classes, { ...DLADMM, checkpoint: { path, every: 4 } });
-    expect(() => training.checkpointBytes).toThrow(failure('ERR_DLADMM_CLOSED'));
+    expect(() => training.checkpointBytes).toThrow(failure('ERR_DLADMM_STATE'));
     for await (const { checkpoint } of training) {
       if (!checkpoint) continue;
       expect(checkpoint.bytes - training.checkpointBytes).toBeGreaterThan(0);

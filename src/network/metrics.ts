@@ -1,0 +1,16 @@
+import type { NativeEvaluation } from '../core/native.js';
+import { classifies, type Network } from './network.js';
+
+/** Loss and accuracy of the network (not of the split variables) on a set of samples. */
+export interface Metrics {
+  /** R of the network's outputs, averaged over the samples. */
+  readonly loss: number;
+  /** Share of samples whose largest output is the label's; classification only. */
+  readonly accuracy?: number;
+}
+
+/** What a native evaluation over `count` samples found, as means. */
+export function metricsOf(network: Network, { loss, correct }: NativeEvaluation, count: number): Metrics {
+  const mean = loss / count;
+  return classifies(network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
+}

@@ -1,0 +1,113 @@
+import { flag, given, whole } from '../../core/checks.js';
+import { native } from '../../core/native.js';
+import type { Initialisation } from '../../network/initialisation.js';
+import type { LabelledSamples } from '../../samples/samples.js';
+import { stepCourse } from '../shared/course.js';
+import type { LearningRate } from '../shared/learning-rate.js';
+import { samples } from '../shared/problem.js';
+import type { EpochRecord } from '../shared/record.js';
+import { completed } from '../shared/schema.js';
+import { openNative, type SessionOptions } from '../shared/session.js';
+import { BATCHES_OF_SAMPLES, type Splitting } from '../shared/splitting.js';
+import { PARAMETER_BLOCKS } from '../shared/splittings/gradient.js';
+import { numberOf } from '../shared/splittings/layered.js';
+import { StepSession, type StepTypes } from '../shared/step-session.js';
+import type { Sweep, Update } from '../shared/sweep.js';
+import { listBatchUpdates, minibatchSweep } from './algorithm.js';
+import { defaultBatchSize, defaultRate, GRAM_STEP, type GramStepOptions } from './gram-step.js';
+
+/** How the W subproblems of mini-batch dlADMM are solved, and the updates of one batch. */
+export type MinibatchMethod = GramStepOptions & {
+  /** The updates of one batch, or a sweep of them. Default {@link minibatchSweep}. */
+  readonly sweep?: Sweep | readonly Update[];
+};
+
+/** What a session of mini-batch dlADMM is made of. */
+export interface MinibatchSessionOptions extends SessionOptions, GramStepOptions, Pick<MinibatchMethod, 'sweep'> {
+  /** Samples a batch; the last of an epoch has what is left. {@link defaultBatchSize} of the samples if absent. */
+  readonly batchSize?: number;
+  /** Visit the samples in a new order every epoch; true if absent, and never for batches of all samples. */
+  readonly shuffle?: boolean;
+  /** Of the orders, and of the directions that `'low-rank'` begins with; 1 if absent. */
+  readonly seed?: number;
+}
+
+/** The types of mini-batch dlADMM. */
+export interface MinibatchTypes extends StepTypes {
+  readonly options: MinibatchSessionOptions;
+  readonly block: 'W' | 'b';
+  readonly set: LabelledSamples;
+}
+
+/** A network under training by mini-batch dlADMM: W_l n_l × n_{l−1}, b_l a row of n_l. Write parameters, then run batches. */
+export type MinibatchSession = StepSession<MinibatchTypes>;
+
+/** What a training by mini-batch dlADMM is. */
+export interface MinibatchPlan {
+  readonly method: MinibatchMethod;
+  /** η, for epochs of so many batches. */
+  readonly stepFor: (batchesPerEpoch: number) => LearningRate;
+  readonly batchSize?: number;
+  readonly shuffle: boolean;
+  readonly initialisation: Initialisation;
+}
+
+function updatesOf({ sweep = minibatchSweep, network }: MinibatchSessionOptions): readonly Update[] {
+  return listBatchUpdates(typeof sweep === 'function' ? sweep : () => sweep, network.layers.length - 1);
+}
+
+function check(options: MinibatchSessionOptions): void {
+  flag(given(options.shuffle, true), 'options.shuffle');
+  whole(given(options.seed, 1), 0, 2 ** 32 - 1, 'options.seed');
+  completed(GRAM_STEP, options, 'options.', options);
+  updatesOf(options);
+}
+
+const batchOf = ({ batchSize }: MinibatchSessionOptions, count: number): number =>
+  whole(given(batchSize, defaultBatchSize(count)), 1, count, 'options.batchSize');
+
+function setup(options: MinibatchSessionOptions, count: number) {
+  const batch = batchOf(options, count);
+  const { gramMemory: beta, ...settings } = completed(GRAM_STEP, options, 'options.', options);
+  return {
+    batch,
+    shuffle: given(options.shuffle, true) && batch < count,
+    seed: given(options.seed, 1),
+    ...settings,
+    beta,
+    sweep: updatesOf(options).flatMap(({ block, layer }) => [numberOf(block), layer]),
+  };
+}
+
+/** Mini-batch dlADMM on multilayer perceptrons: W and b, with the Gram matrix of every layer's inputs. */
+export const minibatches: Splitting<
+  MinibatchSessionOptions,
+  LabelledSamples,
+  MinibatchSession,
+  MinibatchPlan,
+  EpochRecord,
+  typeof BATCHES_OF_SAMPLES
+> = {
+  name: 'minibatch',
+  ...BATCHES_OF_SAMPLES,
+  async open(options, data, name = 'data') {
+    const keys = ['batchSize', 'shuffle', 'seed', ...Object.keys(GRAM_STEP), 'sweep'];
+    const opening = { problem: samples, blocks: PARAMETER_BLOCKS, State: () => native.Minibatch, keys, check, setup };
+    return new StepSession<MinibatchTypes>(await openNative(opening, options, data, name), {
+      stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
+      learningRate: ({ network }) => defaultRate(network.loss),
+    });
+  },
+  async course({ network, dtype, threads, seed, method, batchSize, shuffle, stepFor }, data: LabelledSamples) {
+    const options = {
+      ...method,
+      network,
+      dtype,
+      threads,
+      seed,
+      shuffle,
+      ...(batchSize !== undefined && { batchSize }),
+    };
+    return stepCourse(await minibatches.open(options, data), stepFor);
+  },
+};

@@ -1,0 +1,84 @@
+import type { Dtype, NativeGraphState, NativePersistent, NativeState } from '../../core/native.js';
+import type { Network } from '../../network/network.js';
+import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
+import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
+
+/** A class of the addon whose objects are states. */
+export interface NativeClass<N, O> {
+  new (options: O): N;
+  /** Absent where a state has to look at its data first. */
+  requiredBytes?(options: O): number;
+}
+
+/** Data that fit a network, before they are copied. */
+export interface Checked<N, S> {
+  /** How many samples, or nodes, are learnt from. */
+  readonly samples: number;
+  /** What native options have of them. */
+  readonly setup: object;
+  /**
+   * Makes a state, gives it to `made`, and copies the data in. Answers with the rows that the variables of layer 0 … L have.
+   *
+   * @throws DlAdmmError ERR_DLADMM_MEMORY before variables are allocated that would not fit; ERR_DLADMM_NON_FINITE
+   */
+  open<M extends N, O>(State: NativeClass<M, O>, options: O, made: (native: M) => void): Promise<readonly number[]>;
+  /** Copies a set to be evaluated on; answers with its number and its size. */
+  add(native: N, set: S, name: string): Promise<readonly [set: number, size: number]>;
+}
+
+/** A kind of data to learn from. */
+export interface Problem<D, S, N extends NativePersistent> {
+  readonly kind: 'samples' | 'graph';
+  /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED, … */
+  check(network: Network, dtype: Dtype, data: D, name: string): Checked<N, S>;
+}
+
+/** Rows of features, with class labels or rows of target values. */
+export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
+  kind: 'samples',
+  check(network, dtype, data, name) {
+    const { source, targets } = samplesOf(network, data, name);
+    const { rows } = source;
+    return {
+      samples: rows,
+      setup: { samples: rows },
+      async open(State, options, made) {
+        checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);
+        const native = new State(options);
+        made(native);
+        await loadSamples(native, TRAINING_SET, source, targets);
+        return network.layers.map(() => rows);
+      },
+      async add(native, set, called) {
+        const more = samplesOf(network, set, called);
+        const number = native.addEvaluationSet(more.source.rows);
+        await loadSamples(native, number, more.source, more.targets);
+        return [number, more.source.rows];
+      },
+    };
+  },
+};
+
+/** A graph whose nodes have features and, some of them, labels. Sets are of its nodes. */
+export const graph: Problem<GraphSamples, NodesLike, NativeGraphState> = {
+  kind: 'graph',
+  check(network, dtype, data, name) {
+    const { adjacency, features, labels, train } = graphSamplesOf(network, dtype, data, name);
+    return {
+      samples: train.length,
+      setup: { adjacency, features, labels, training: train },
+      async open(State, options, made) {
+        const native = new State(options);
+        made(native);
+        const { bytes, nodes } = await native.prepare();
+        checkMemory(bytes, labels.length, network, dtype);
+        await native.allocate();
+        return nodes;
+      },
+      async add(native, set, called) {
+        const nodes = labelledNodes(set, labels, called);
+        return [native.addEvaluationSet(nodes), nodes.length];
+      },
+    };
+  },
+};

@@ -1,0 +1,251 @@
+import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
+import { DlAdmmError, expected } from '../../core/errors.js';
+import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
+import { isNumbers } from '../../core/numbers.js';
+import { type Metrics, metricsOf } from '../../network/metrics.js';
+import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from '../../network/network.js';
+import { checkNumbers, type Parameters } from '../../network/parameters.js';
+import { TRAINING_SET } from '../../samples/samples.js';
+import type { Matrix } from '../../tensor/matrix.js';
+import type { NativeClass, Problem } from './problem.js';
+import { type Blocks, bySample, checkedBlock } from './sweep.js';
+
+/** What every session is told. */
+export interface SessionOptions {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly threads: number;
+}
+
+/** A session on its way: native memory with data in it, and what it was made of. */
+export interface Opened<O, B extends string, S, N extends NativePersistent> {
+  readonly options: O;
+  readonly blocks: Blocks<B>;
+  readonly native: N;
+  readonly samples: number;
+  readonly rows: readonly number[];
+  readonly add: (set: S, name: string) => Promise<readonly [set: number, size: number]>;
+}
+
+/** What opens a session: the data it takes, the class of the addon, and what the splitting has to say of its options. */
+export interface Opening<
+  O extends SessionOptions,
+  D,
+  S,
+  B extends string,
+  P extends NativePersistent,
+  N extends P,
+  NO,
+> {
+  readonly problem: Problem<D, S, P>;
+  readonly blocks: Blocks<B>;
+  readonly State: () => NativeClass<N, NO>;
+  /** Options beside `network`, `dtype` and `threads`. */
+  readonly keys: readonly string[];
+  /** Checks them, and that the splitting carries the network. */
+  readonly check: (options: O) => void;
+  /** Native options beside those that every state has. */
+  readonly setup: (options: O, samples: number) => object;
+}
+
+/**
+ * Allocates a state and copies the data in.
+ *
+ * @throws DlAdmmError ERR_DLADMM_MEMORY before anything is allocated, if it would not fit; ERR_DLADMM_NON_FINITE,
+ * ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED for the data; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for the
+ * options
+ */
+export async function openNative<
+  O extends SessionOptions,
+  D,
+  S,
+  B extends string,
+  P extends NativePersistent,
+  N extends P,
+  NO,
+>(
+  { problem, blocks, State, keys, check, setup }: Opening<O, D, S, B, P, N, NO>,
+  options: O,
+  data: D,
+  name: string,
+): Promise<Opened<O, B, S, N>> {
+  checkObject(options, '{ network, dtype, threads, … }', 'options');
+  checkKeys(options, ['network', 'dtype', 'threads', ...keys], 'options');
+  const { network, dtype, threads } = options;
+  checkObject(network, '{ layers, activation, loss }', 'options.network');
+  checkLayers(network.layers);
+  checkActivation(network.activation);
+  checkLoss(network.loss);
+  oneOf(dtype, ['float32', 'float64'], 'options.dtype');
+  whole(threads, 1, 64, 'options.threads');
+  check(options);
+  const checked = problem.check(network, dtype, data, name);
+  const common = {
+    dtype,
+    widths: network.layers,
+    ...nativeActivation(network.activation),
+    loss: network.loss,
+    threads,
+  };
+  const nativeOptions = { softmax: 'stable', ...common, ...checked.setup, ...setup(options, checked.samples) } as NO;
+  let made: N | undefined;
+  try {
+    const rows = await checked.open(State(), nativeOptions, (state) => {
+      made = state;
+    });
+    const native = made as N;
+    const add = (set: S, called: string) => checked.add(native, set, called);
+    return { options, blocks, native, samples: checked.samples, rows, add };
+  } catch (error) {
+    made?.close();
+    throw fromNative(error);
+  }
+}
+
+/**
+ * Native memory with data in it, whatever the splitting and whatever the data: parameters and other blocks are read and
+ * written, the network is evaluated, work is stopped, and in the end memory is given back. Calls run one after the other, off
+ * the event loop. A splitting adds what an iteration is.
+ */
+export class Session<O extends SessionOptions, B extends string, S> {
+  readonly options: O;
+  /** How many samples, or nodes, are learnt from. */
+  readonly samples: number;
+  /** How many rows the variables of layer 0 … L have: all samples or, on a graph, the nodes that the layer is kept on. */
+  readonly rows: readonly number[];
+  /** For checkpoints. @internal */
+  readonly native: NativePersistent;
+  readonly #blocks: Blocks<B>;
+  readonly #add: Opened<O, B, S, NativePersistent>['add'];
+  readonly #sizes: number[] = [];
+  #ready = false;
+  #closed = false;
+
+  /** @internal */
+  constructor({ options, blocks, native, samples, rows, add }: Opened<O, B, S, NativePersistent>) {
+    this.options = options;
+    this.samples = samples;
+    this.rows = rows;
+    this.native = native;
+    this.#blocks = blocks;
+    this.#add = add;
+  }
+
+  /** Copies samples (of a graph: nodes) to be evaluated on; answers with the number to give to {@link evaluate}. */
+  addEvaluationSet(set: S, name: string): Promise<number> {
+    return this.call(async () => {
+      const [number, size] = await this.#add(set, name);
+      this.#sizes[number] = size;
+      return number;
+    });
+  }
+
+  /** Loss and accuracy of the network (not of split variables) on an evaluation set, or on what is learnt from. */
+  evaluate(set: number | 'train'): Promise<Metrics> {
+    return this.call(async () => {
+      const size = set === 'train' ? this.samples : this.#sizes[set];
+      if (size === undefined) throw expected('the number of an evaluation set', 'set', set);
+      const found = await this.native.evaluate(set === 'train' ? TRAINING_SET : set);
+      return metricsOf(this.options.network, found, size);
+    });
+  }
+
+  /**
+   * A copy of a block.
+   *
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where there is none; ERR_DLADMM_STATE before the start for what
+   * begins with it; ERR_DLADMM_CLOSED
+   */
+  read(block: B, layer: number): Promise<Matrix> {
+    return this.call(async () => {
+      const { number, rows, columns } = this.place(block, layer);
+      return { rows, columns, data: await this.native.read(number, layer) };
+    });
+  }
+
+  /**
+   * Replaces a block; what depends on it is found afresh when it is next needed.
+   *
+   * @param values what `read` gives, or its numbers alone
+   * @throws DlAdmmError as {@link read}, and ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED
+   */
+  write(block: B, layer: number, values: Numbers | Matrix): Promise<void> {
+    return this.call(async () => {
+      const { number, rows, columns } = this.place(block, layer);
+      const data: unknown = isNumbers(values) ? values : values?.data;
+      checkNumbers(data, rows * columns, this.options.dtype, 'values');
+      await this.native.write(number, layer, data);
+    });
+  }
+
+  /** A copy of every W_l and, where the network has them, b_l. */
+  async parameters(): Promise<Parameters> {
+    const weights: Numbers[] = [];
+    const biases: Numbers[] = [];
+    for (let l = 1; l <= this.depth; l += 1) {
+      weights.push((await this.read('W' as B, l)).data);
+      if ('b' in this.#blocks) biases.push((await this.read('b' as B, l)).data);
+    }
+    return { weights, biases };
+  }
+
+  /** Replaces all of them. */
+  async writeParameters({ weights, biases }: Parameters): Promise<void> {
+    for (let l = 1; l <= this.depth; l += 1) {
+      await this.write('W' as B, l, weights[l - 1] as Numbers);
+      if ('b' in this.#blocks) await this.write('b' as B, l, biases[l - 1] as Numbers);
+    }
+  }
+
+  /** Ends the work under way between two of its steps. */
+  stop(): void {
+    this.native.stop();
+  }
+
+  /** Gives the memory back. Everything but `close` and `stop` fails afterwards. */
+  close(): void {
+    this.#closed = true;
+    this.native.close();
+  }
+
+  /** As `close`, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** L. */
+  protected get depth(): number {
+    return this.options.network.layers.length - 1;
+  }
+
+  /** All variables are something that can be looked at. @internal */
+  ready(): void {
+    this.#ready = true;
+  }
+
+  protected needStart(): void {
+    if (!this.#ready) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected start() before this call but it has not run');
+  }
+
+  /** Does the work unless the session is closed; an error of the addon leaves as a DlAdmmError. */
+  protected async call<R>(work: () => Promise<R>): Promise<R> {
+    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This session has been closed');
+    try {
+      return await work();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** The number, the rows and the columns of a block that can be looked at. */
+  protected place(
+    block: B,
+    layer: number,
+  ): { readonly number: number; readonly rows: number; readonly columns: number } {
+    checkedBlock(this.#blocks, block, layer, this.depth, 'block and layer');
+    const { number, shape } = this.#blocks[block];
+    if (shape === bySample) this.needStart();
+    const [rows, columns] = shape(this.options.network.layers, layer, this.rows[layer] ?? 0);
+    return { number, rows, columns };
+  }
+}

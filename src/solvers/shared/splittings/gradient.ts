@@ -1,0 +1,121 @@
+import { checkObject, flag, given, oneOf, whole } from '../../../core/checks.js';
+import { expected } from '../../../core/errors.js';
+import { native } from '../../../core/native.js';
+import type { Initialisation } from '../../../network/initialisation.js';
+import type { LabelledSamples } from '../../../samples/samples.js';
+import { stepCourse } from '../course.js';
+import { checkDivides, type GradientMethod, type Method, methodOf } from '../methods.js';
+import { samples } from '../problem.js';
+import type { EpochRecord } from '../record.js';
+import { openNative, type SessionOptions } from '../session.js';
+import { BATCHES_OF_SAMPLES, type Splitting } from '../splitting.js';
+import { StepSession, type StepTypes } from '../step-session.js';
+import { type Blocks, biases, weights } from '../sweep.js';
+
+/** What a training by gradients is made of. */
+export interface GradientSessionOptions extends SessionOptions {
+  readonly method: GradientMethod;
+  /** Samples a batch; the last of an epoch has what is left. All for 'gd'; else 128, or all where there are fewer. */
+  readonly batchSize?: number;
+  /** F is the mean of the loss over the samples of a batch, or the sum; 'mean' if absent. */
+  readonly reduction?: 'mean' | 'sum';
+  /** Visit the samples in a new order every epoch; true if absent, and never for batches of all samples. */
+  readonly shuffle?: boolean;
+  /** Of the orders; 1 if absent. */
+  readonly seed?: number;
+}
+
+/** The types of a training by gradients. */
+export interface GradientTypes extends StepTypes {
+  readonly options: GradientSessionOptions;
+  readonly block: 'W' | 'b';
+  readonly set: LabelledSamples;
+}
+
+/** A network under training by gradients: W_l n_l × n_{l−1}, b_l a row of n_l. Write parameters, then run steps. */
+export type GradientSession = StepSession<GradientTypes>;
+
+/** What a training by gradients is. */
+export interface GradientPlan {
+  readonly method: GradientMethod;
+  readonly batchSize?: number;
+  readonly reduction: 'mean' | 'sum';
+  readonly shuffle: boolean;
+  readonly initialisation: Initialisation;
+}
+
+const DEFAULT_BATCH = 128;
+
+/** W and b of a perceptron. */
+export const PARAMETER_BLOCKS: Blocks<'W' | 'b'> = {
+  W: { number: 0, shape: weights },
+  b: { number: 1, shape: biases },
+};
+
+function check({ reduction, shuffle, seed, method }: GradientSessionOptions): void {
+  oneOf(given(reduction, 'mean'), ['mean', 'sum'], 'options.reduction');
+  flag(given(shuffle, true), 'options.shuffle');
+  whole(given(seed, 1), 0, 2 ** 32 - 1, 'options.seed');
+  checkedMethod(method);
+}
+
+function checkedMethod(method: GradientMethod): Method {
+  checkObject(method, "{ solver: 'sgd', … }", 'options.method');
+  return methodOf(method, 'options.method.');
+}
+
+function batchOf({ batchSize, method }: GradientSessionOptions, count: number): number {
+  const { subBatches, fullBatch } = checkedMethod(method);
+  const size = given(batchSize, fullBatch ? count : Math.min(DEFAULT_BATCH, count));
+  const batch = whole(size, fullBatch ? count : 1, count, 'options.batchSize');
+  checkDivides(subBatches, batch, 'options.method.subBatches');
+  return batch;
+}
+
+function setup(options: GradientSessionOptions, count: number) {
+  const batch = batchOf(options, count);
+  return {
+    batch,
+    reduction: given(options.reduction, 'mean'),
+    shuffle: given(options.shuffle, true) && batch < count,
+    seed: given(options.seed, 1),
+    optimiser: checkedMethod(options.method).optimiser,
+  };
+}
+
+/** Gradient methods, and ADMM over the gradients of batches, on multilayer perceptrons. */
+export const gradients: Splitting<
+  GradientSessionOptions,
+  LabelledSamples,
+  GradientSession,
+  GradientPlan,
+  EpochRecord,
+  typeof BATCHES_OF_SAMPLES
+> = {
+  name: 'gradient',
+  ...BATCHES_OF_SAMPLES,
+  async open(options, data, name = 'data') {
+    const keys = ['method', 'batchSize', 'reduction', 'shuffle', 'seed'];
+    const opening = {
+      problem: samples,
+      blocks: PARAMETER_BLOCKS,
+      State: () => native.GradientTrainer,
+      keys,
+      check,
+      setup,
+    };
+    return new StepSession<GradientTypes>(await openNative(opening, options, data, name), {
+      stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
+      learningRate: ({ method }) => checkedMethod(method).learningRate,
+      duals: ({ method }) => dualsOf(checkedMethod(method)),
+    });
+  },
+  async course({ network, dtype, threads, seed, method, batchSize, reduction, shuffle }, data: LabelledSamples) {
+    const common = { network, dtype, threads, seed, method, reduction, shuffle };
+    return stepCourse(await gradients.open({ ...common, ...(batchSize !== undefined && { batchSize }) }, data));
+  },
+};
+
+/** How many sub-batches keep multipliers. */
+const dualsOf = ({ optimiser, subBatches }: Method): number =>
+  optimiser.method === 'sisa' || (optimiser.method === 'badm' && optimiser.duals) ? subBatches : 0;

@@ -1,0 +1,135 @@
+import { atLeast, whole } from '../../core/checks.js';
+import { DlAdmmError } from '../../core/errors.js';
+import type { NativePersistent, Numbers } from '../../core/native.js';
+import type { Matrix } from '../../tensor/matrix.js';
+import { type LearningRate, ratesOf } from './learning-rate.js';
+import { type Opened, Session, type SessionOptions } from './session.js';
+
+/** The types that make a splitting whose iterations are epochs. */
+export interface StepTypes {
+  readonly options: SessionOptions;
+  readonly block: string;
+  readonly set: unknown;
+}
+
+/** What one call of {@link StepSession.run} did. */
+export interface StepsResult {
+  /** How many steps (batches) ran to their end. */
+  readonly steps: number;
+  /** Samples that they saw. */
+  readonly samples: number;
+  /** R averaged over those, each at the parameters that its step began with; NaN where there were none. */
+  readonly loss: number;
+  /** A stop was asked for. */
+  readonly stopped: boolean;
+  /**
+   * The step after these met a value that is not finite. The parameters from before it, or from before the call, are back, and
+   * all else that the method remembers is as new.
+   */
+  readonly diverged: boolean;
+  readonly seconds: number;
+}
+
+/** What the states of all such splittings offer. */
+interface NativeSteps extends NativePersistent {
+  run(
+    count: number,
+    rates: Float64Array,
+  ): Promise<Omit<StepsResult, 'steps'> & ({ readonly steps: number } | { readonly batches: number })>;
+  reset(): Promise<void>;
+  readDual?(subBatch: number, block: number, layer: number): Promise<Numbers>;
+}
+
+/** What such a splitting says of itself. */
+export interface StepRules<T extends StepTypes> {
+  readonly stepsPerEpoch: (options: T['options'], samples: number) => number;
+  /** Where none is given to a run. */
+  readonly learningRate: (options: T['options']) => LearningRate;
+  /** How many sub-batches have multipliers of their own. Default: none. */
+  readonly duals?: (options: T['options']) => number;
+}
+
+/**
+ * A session of a splitting whose iterations are epochs: run steps, each on a batch. A whole epoch is one hop off the event loop.
+ * Parameters are zero until they are written.
+ */
+export class StepSession<T extends StepTypes> extends Session<T['options'], T['block'], T['set']> {
+  /** Steps an epoch has. */
+  readonly stepsPerEpoch: number;
+  readonly #rules: StepRules<T>;
+  readonly #native: NativeSteps;
+  #done = 0;
+  #running = false;
+
+  /** @internal */
+  constructor(opened: Opened<T['options'], T['block'], T['set'], NativeSteps>, rules: StepRules<T>) {
+    super(opened);
+    this.#native = opened.native;
+    this.#rules = rules;
+    this.stepsPerEpoch = rules.stepsPerEpoch(this.options, this.samples);
+  }
+
+  /**
+   * `count` steps from where the last run ended, an epoch if absent.
+   *
+   * @param learningRate a number, or a function that gives one for each step, called in order before the run begins; that of
+   * the options if absent
+   * @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT for the number of steps and for what the function gives;
+   * ERR_DLADMM_STATE while another run is at work, as the place in the epoch is not known then
+   */
+  run(count: number = this.stepsPerEpoch, learningRate?: LearningRate): Promise<StepsResult> {
+    return this.call(async () => {
+      whole(count, 0, 2 ** 31 - 1, 'steps');
+      const rate = learningRate ?? this.#rules.learningRate(this.options);
+      if (typeof rate !== 'function') atLeast(rate, 0, 'learningRate');
+      const rates = ratesOf(rate, this.#done, count, this.stepsPerEpoch);
+      if (this.#running) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected one run at a time but one is at work');
+      this.#running = true;
+      try {
+        const { loss, ...ran } = await this.#native.run(count, rates);
+        const { samples, stopped, diverged, seconds } = ran;
+        const steps = 'steps' in ran ? ran.steps : ran.batches;
+        this.#done = diverged ? 0 : this.#done + steps;
+        return { steps, samples, loss: loss / samples, stopped, diverged, seconds };
+      } finally {
+        this.#running = false;
+      }
+    });
+  }
+
+  /** Everything as new but the parameters: what the method remembers, and the place in the epoch. */
+  reset(): Promise<void> {
+    return this.call(async () => {
+      await this.#native.reset();
+      this.#done = 0;
+    });
+  }
+
+  /**
+   * A copy of the multiplier π_s of sub-batch s = 0, 1, … for W_l or b_l.
+   *
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT where none is kept: 'sisa' keeps them, 'badm' where `duals` is set
+   */
+  readDual(subBatch: number, block: T['block'], layer: number): Promise<Matrix> {
+    return this.call(async () => {
+      const kept = this.#rules.duals?.(this.options) ?? 0;
+      if (kept === 0 || this.#native.readDual === undefined) {
+        const what = "Expected solver 'sisa', or 'badm' with duals: true, for readDual";
+        throw new DlAdmmError('ERR_DLADMM_ARGUMENT', what);
+      }
+      whole(subBatch, 0, kept - 1, 'subBatch');
+      const { number, rows, columns } = this.place(block, layer);
+      return { rows, columns, data: await this.#native.readDual(subBatch, number, layer) };
+    });
+  }
+
+  /** Steps since the training began, or since it began anew. */
+  get steps(): number {
+    return this.#done;
+  }
+
+  /** The state has been filled from a checkpoint that was written after so many steps. @internal */
+  takeUp(steps: number): void {
+    this.#done = steps;
+  }
+}

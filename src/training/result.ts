@@ -1,0 +1,43 @@
+import type { Model } from '../model/model.js';
+import type { ArrivingSamples } from '../samples/arriving.js';
+import type { ProgressRecord } from '../solvers/shared/record.js';
+import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
+import type { AnyBlock, Update } from '../solvers/shared/sweep.js';
+
+/** What to train on, and what to watch meanwhile. */
+export interface TrainingData extends ArrivingSamples {
+  /** Watched by early stopping. */
+  readonly validation?: ArrivingSamples;
+  /** Only reported. */
+  readonly test?: ArrivingSamples;
+}
+
+/** How a training ended. None of these is an error: the model is usable after each. */
+export type Status =
+  /** All iterations ran. */
+  | { readonly kind: 'completed' }
+  /** The validation metric stopped improving; the model is that of the best iteration. */
+  | { readonly kind: 'early-stopped'; readonly bestIteration: number }
+  /**
+   * The signal was aborted, or the consumer of the iteration records left. The model is that of the last iteration; before the
+   * first, and while samples arrive, the one that the training began with.
+   */
+  | { readonly kind: 'aborted' }
+  /** An update met a value that is not finite; the model is the last finite one. */
+  | {
+      readonly kind: 'diverged';
+      readonly iteration: number;
+      readonly update?: Update<AnyBlock>;
+    };
+
+/** What a training gives. */
+export interface FitResult<R extends ProgressRecord = IterationRecord, M = Model> {
+  readonly model: M;
+  readonly status: Status;
+  /** Iterations that ran to their end, those before an interruption included. */
+  readonly iterations: number;
+  /** The records of this process. */
+  readonly history: readonly R[];
+  /** Wall-clock seconds, everything included; of a training that was interrupted, those before too. */
+  readonly seconds: number;
+}
