@@ -8,8 +8,8 @@ try {
   await ensurePrebuilt((text) => console.error(`→ ${name}: ${text} …`));
   console.error(`✓ ${name}`);
   if (process.platform === 'linux') {
-    const { needed, glibc } = inspect(prebuilt);
-    console.error(`  needs ${needed.join(', ')}; glibc ${glibc}`);
+    const { needed, glibc, openblas, packed } = inspect(prebuilt);
+    console.error(`  needs ${needed.join(', ')}; glibc ${glibc}; OpenBLAS ${openblas}; packed ${packed.toFixed(1)} MB`);
   }
 } catch (error) {
   console.error(`✗ ${name}: ${error.message}`);

@@ -10,10 +10,19 @@ export interface Child<Request, Reply> {
   end(): void;
 }
 
-/** @param program below `bench/`, such as `floor/multiplier` */
-export function startChild<Request, Reply>(program: string, env: NodeJS.ProcessEnv = {}): Child<Request, Reply> {
-  const file = new URL(`../${program}.js`, import.meta.url);
-  const child = fork(file, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...env } });
+/**
+ * @param program below `bench/`, such as `floor/multiplier`
+ * @param group `cgroup.procs` of the control group that it runs in from its first instruction on
+ */
+export function startChild<Request, Reply>(
+  program: string,
+  { group }: { readonly group?: string } = {},
+): Child<Request, Reply> {
+  const inGroup = { execPath: 'sh', execArgv: ['-c', `echo $$ > "$0"; exec "${process.execPath}" "$@"`, group ?? ''] };
+  const child = fork(new URL(`../${program}.js`, import.meta.url), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    ...(group !== undefined && inGroup),
+  });
   const failed = once(child, 'exit').then(([code]) => {
     throw new Error(`${program} ended with ${String(code)}`);
   });

@@ -13,6 +13,7 @@
 #include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
 #include "core/measure/products.hpp"
+#include "core/runtime/trace.hpp"
 
 namespace dladmm::addon {
 namespace {
@@ -91,6 +92,14 @@ Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
   }
 }
 
+// traceRounds(go on) → what was written down since it was called last (Trace::take); for benchmarks.
+Napi::Value trace_rounds(const Napi::CallbackInfo& call) {
+  const std::vector<double> numbers = Trace::take(call[0].ToBoolean());
+  auto out = Napi::Float64Array::New(call.Env(), numbers.size());
+  std::ranges::copy(numbers, out.Data());
+  return out;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
   blas::set_own_threads(1);
@@ -109,6 +118,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
   exports.Set("passSeconds", Napi::Function::New(env, measure_pass, "passSeconds"));
   exports.Set("sparseProductSeconds", Napi::Function::New(env, measure_sparse_product, "sparseProductSeconds"));
+  exports.Set("traceRounds", Napi::Function::New(env, trace_rounds, "traceRounds"));
   return exports;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "addon/napi_setup.hpp"
+#include "core/linalg/self_test.hpp"
 #include "core/storage/tensor_file.hpp"
 
 namespace dladmm::addon {
@@ -35,6 +36,8 @@ inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
     return error;
   } catch (const NotReady& error) {
     return coded_error(env, "ERR_DLADMM_ARGUMENT", error.what());
+  } catch (const blas::WrongKernels& error) {
+    return coded_error(env, "ERR_DLADMM_BLAS", error.what());
   } catch (const std::bad_alloc&) {
     return coded_error(env, "ERR_DLADMM_MEMORY", "out of memory");
   } catch (const Closed& error) {

@@ -52,7 +52,11 @@ class Handle : public Napi::ObjectWrap<Derived> {
     if (!jobs_->idle()) reject(env, "a call is still at work on this object");
   }
 
-  void start_jobs(Napi::Env env, JobQueue::Kind kind) { jobs_ = JobQueue::open(env, kind); }
+  // Throws where the BLAS gives wrong numbers.
+  void start_jobs(Napi::Env env, JobQueue::Kind kind) {
+    blas::require_right_kernels();
+    jobs_ = JobQueue::open(env, kind);
+  }
   [[nodiscard]] const std::atomic<bool>& stop() const { return jobs_->stop(); }
   [[nodiscard]] const std::atomic<bool>& called_off() const { return jobs_->called_off(); }
   void request_stop() {

@@ -5,9 +5,9 @@
 namespace dladmm::addon {
 namespace {
 
-Napi::Object to_object(Napi::Env env, const BatchesRecord& record) {
+Napi::Object to_object(Napi::Env env, const StepsRecord& record) {
   auto out = Napi::Object::New(env);
-  out.Set("batches", static_cast<double>(record.batches));
+  out.Set("batches", static_cast<double>(record.steps));
   out.Set("samples", static_cast<double>(record.samples));
   out.Set("loss", record.loss);
   out.Set("stopped", record.stopped);
@@ -98,12 +98,12 @@ Napi::Value Minibatch::run(const Napi::CallbackInfo& info) {
   const std::size_t count = size_argument(info, 0, "count");
   std::vector<double> steps = doubles_argument(info, 1, "steps");
   if (steps.size() != 1 && steps.size() != count) reject(info.Env(), "one step size is needed, or one a batch");
-  return answer_later<BatchesRecord>(
+  return answer_later<StepsRecord>(
       info.Env(),
-      [this, count, steps = std::move(steps)](auto& typed, BatchesRecord& record) {
+      [this, count, steps = std::move(steps)](auto& typed, StepsRecord& record) {
         typed.state->run(count, steps, stop(), record);
       },
-      [](Napi::Env env, const BatchesRecord& record) { return to_object(env, record); });
+      [](Napi::Env env, const StepsRecord& record) { return to_object(env, record); });
 }
 
 Napi::Value Minibatch::reset(const Napi::CallbackInfo& info) {

@@ -107,8 +107,8 @@ std::vector<Table> tables_of(const MinibatchState<T>& state) {
 }
 
 template <typename T>
-BatchesRecord run(MinibatchState<T>& state, std::size_t count, double step) {
-  BatchesRecord record;
+StepsRecord run(MinibatchState<T>& state, std::size_t count, double step) {
+  StepsRecord record;
   state.run(count, std::array{step}, kGo, record);
   return record;
 }
@@ -299,7 +299,7 @@ void batches_follow_their_definition() {
             fill(state);
             Plain plain(state);
             for (std::size_t t = 0; t < 14; ++t) {
-              check_equal(run(state, 1, 0.2).batches, std::size_t{1}, "batches");
+              check_equal(run(state, 1, 0.2).steps, std::size_t{1}, "batches");
               const std::size_t first = t * batch % (batch * state.batches_an_epoch());
               plain.batch(first, std::min(batch, 17 - first), 0.2);
               for (std::size_t l = 1; l <= 3; ++l) {
@@ -432,7 +432,7 @@ void the_basis_finds_the_largest_directions() {
   const GramSettings full{GramForm::full, 0, 0, 1, 0};
   const GramSettings low{GramForm::low_rank, 8, 0, 1, 0};
   Team team(2);
-  SampleSums<double> sums(2, 0, n * n, n * n);
+  PieceSums<double> sums;
   Matrix<double> scratch(rows, 8);
   RunningGram<double> whole(n, full, 1);
   RunningGram<double> part(n, low, 1);
@@ -483,7 +483,7 @@ void hard_cases_stay_finite() {
         fill(state, it.widths[1] > 4000 ? 0.02 : 0.5);
         if (it.constant) std::ranges::fill(state.input().flat(), T(0.5));
         if (it.dead) state.write_biases(1, std::vector<T>(it.widths[1], T(-1e4)));
-        const BatchesRecord record = run(state, it.widths[1] > 4000 ? 3 : 12, damping == 0 ? 1e-3 : 0.1);
+        const StepsRecord record = run(state, it.widths[1] > 4000 ? 3 : 12, damping == 0 ? 1e-3 : 0.1);
         check(!record.diverged && std::isfinite(record.loss),
               text(type_name<T>(), form == GramForm::full ? " full, " : " low rank, ", it.name, ", c = ", damping));
         for (const Table& table : tables_of(state)) {
@@ -507,7 +507,7 @@ void nothing_is_allocated_by_batches() {
     fill(state);
     run(state, 2, 1e-3);
     const std::size_t before = allocations.load();
-    check_equal(run(state, 40, 1e-3).batches, std::size_t{40}, "batches");
+    check_equal(run(state, 40, 1e-3).steps, std::size_t{40}, "batches");
     check_equal(allocations.load(), before, "allocations");
   }
 }
@@ -532,12 +532,12 @@ void stopping_and_diverging() {
   MinibatchState<float> state(setup);
   fill(state);
   const auto start = tables_of(state);
-  BatchesRecord record;
+  StepsRecord record;
   state.run(3, std::array{0.1}, kStop, record);
-  check(record.stopped && record.batches == 0, "stopped before the first batch");
+  check(record.stopped && record.steps == 0, "stopped before the first batch");
   check(tables_of(state) == start, "and nothing changed");
   record = run(state, 50, 1e38);
-  check(record.diverged && record.batches < 50, "an enormous step diverges");
+  check(record.diverged && record.steps < 50, "an enormous step diverges");
   for (const Table& table : tables_of(state)) {
     for (const auto& row : table) {
       for (const double w : row) check(std::isfinite(w), "the parameters are finite");

@@ -25,7 +25,12 @@ constexpr unsigned kTeams[] = {1, 2, 3, 5, 8};
 void same_for_any_team(const std::string& name, const std::function<Left(unsigned threads)>& run) {
   fact(name, [&] {
     const Left alone = run(1);
-    for (const unsigned threads : kTeams) check(run(threads) == alone, text(threads, " threads"));
+    for (const unsigned threads : kTeams) {
+      const Left other = run(threads);
+      check_equal(other.size(), alone.size(), "parts");
+      for (std::size_t i = 0; i < alone.size(); ++i)
+        check(other[i] == alone[i], text("part ", i, ", ", threads, " threads"));
+    }
   });
 }
 
@@ -142,6 +147,42 @@ void graph_gradients(const std::string& method, const Optimiser& optimiser, bool
                     });
 }
 
+// --- batches ---
+
+template <typename T>
+void batches(const GramSettings& gram, std::size_t batch, Activation activation) {
+  const bool full = gram.form == GramForm::full;
+  same_for_any_team(
+      text("batches of ", batch, full ? ", full Gram matrices, " : ", ", type_name<T>()), [&](unsigned threads) {
+        MinibatchSetup setup;
+        setup.network = {{200, 300, 290, 5}, activation, {}};
+        setup.samples = 2 * batch + 7;
+        setup.batch = batch;
+        setup.threads = threads;
+        setup.gram = gram;
+        setup.gram_every = 2;
+        for (std::size_t l = 3; l >= 1; --l) {
+          if (l < 3) setup.sweep.push_back({BatchBlock::a, l});
+          setup.sweep.push_back({BatchBlock::z, l});
+        }
+        for (std::size_t l = 3; l >= 1; --l) setup.sweep.push_back({BatchBlock::W, l});
+        MinibatchState<T> state(setup);
+        Random random(3);
+        fill_normal(state.input(), random);
+        for (auto& label : state.labels()) label = static_cast<std::int32_t>(random.below(5));
+        for (std::size_t l = 1; l <= 3; ++l) {
+          state.write_weights(l, normals<T>(setup.network.outputs(l) * setup.network.inputs(l), random, .06));
+        }
+        StepsRecord record;
+        state.run(5, std::array{.05}, kGo, record);
+        check(!record.diverged, "the run is a healthy one");
+        Left left;
+        append(left, record.loss);
+        append(left, state.sections());
+        return left;
+      });
+}
+
 void memory_does_not_grow_with_threads() {
   const auto bytes = [](unsigned threads) {
     GraphSetup setup;
@@ -161,6 +202,11 @@ int main() {
   graph_splitting<double>(OutputWeights::cholesky, tanh, false);
   graph_gradients<float>("Adam", Adam{}, true);
   graph_gradients<double>("BADM", Badm{1, 20, 0, 3, true}, false);
+  const GramSettings low{GramForm::low_rank, 16, .95, 4, 0}, full{GramForm::full, 0, .95, 4, 0};
+  batches<float>(low, 128, {});
+  batches<float>(full, 128, tanh);
+  batches<double>({GramForm::low_rank, 16, .95, 4, 1e-3}, 600, tanh);
+  batches<float>(low, 2500, {});
   fact("memory does not grow with threads", memory_does_not_grow_with_threads);
   return report();
 }

@@ -3,6 +3,9 @@ export interface Inspection {
   readonly glibc: string;
   readonly exports: readonly string[];
   readonly stays: boolean;
+  readonly openblas: string;
+  /** Megabytes, compressed. */
+  readonly packed: number;
   readonly searches: readonly string[];
 }
 export declare function inspect(file: string): Inspection;

@@ -1,11 +1,19 @@
 // What an addon asks of the system that loads it, and what it shows of itself, read from the ELF file by readelf.
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 
 /** What every system with glibc has. Anything else would have to be installed beside the package. */
 const ALLOWED = ['libc.so.6', 'libm.so.6', 'libgcc_s.so.1', 'libpthread.so.0', 'libdl.so.2', 'ld-linux-x86-64.so.2'];
 
 /** Node-API finds the addon by these two names; any other could clash with a second OpenBLAS or a second version of us. */
 const ENTRY_POINTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
+
+/** Its gemm has a race, which 0.3.31 took out again. */
+const WRONG_OPENBLAS = '0.3.30';
+
+/** Megabytes of the addon in a tarball. */
+const LARGEST = 9;
 
 /** glibc of Debian 12, Ubuntu 22.04, RHEL 9 and Amazon Linux 2023. */
 const NEWEST_GLIBC = '2.34';
@@ -32,7 +40,8 @@ const isNewer = (a, b) => {
 
 /**
  * { needed: libraries that the loader must find; glibc: the newest symbol version asked of it; exports: names that others
- * can link to; stays: whether it is never unloaded; searches: folders that the loader is told to look in }
+ * can link to; stays: whether it is never unloaded; searches: folders that the loader is told to look in; openblas: its
+ * version; packed: megabytes of the addon in a tarball }
  */
 export function inspect(file) {
   const dynamic = readelf('--dynamic', file);
@@ -42,6 +51,7 @@ export function inspect(file) {
     .map((line) => line.trim().split(/\s+/))
     .filter(([number, , , , bind]) => /^\d+:$/.test(number ?? '') && bind !== undefined)
     .map(([, , , , bind, , section, name = '']) => ({ bind, section, name }));
+  const bytes = readFileSync(file);
   const versions = symbols.map(({ name }) => /@+GLIBC_([\d.]+)/.exec(name)?.[1]).filter(Boolean);
   return {
     needed: [...dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name),
@@ -51,12 +61,14 @@ export function inspect(file) {
       .map(({ name }) => name.split('@')[0])
       .sort(),
     stays: /\(FLAGS_1\).*NODELETE/.test(dynamic),
+    openblas: /OpenBLAS (\d[\w.]*)/.exec(bytes.toString('latin1'))?.[1] ?? 'none',
+    packed: gzipSync(bytes).length / 2 ** 20,
     searches: [...dynamic.matchAll(/\((?:RPATH|RUNPATH)\).*\[(.*)\]/g)].map(([, folders]) => folders),
   };
 }
 
 /** What keeps an addon from running wherever its package may be installed, as sentences; none when nothing does. */
-export function faultsOf({ needed, glibc, exports, stays, searches }) {
+export function faultsOf({ needed, glibc, exports, stays, searches, openblas, packed }) {
   const foreign = needed.filter((library) => !ALLOWED.includes(library));
   const visible = exports.filter((name) => !ENTRY_POINTS.includes(name));
   const absent = ENTRY_POINTS.filter((name) => !exports.includes(name));
@@ -70,6 +82,8 @@ export function faultsOf({ needed, glibc, exports, stays, searches }) {
       : []),
     ...(absent.length > 0 ? [`it lacks ${absent.join(' and ')}, by which Node finds it`] : []),
     ...(stays ? [] : ['it may be unloaded while threads of BLAS still run (no -z nodelete)']),
+    ...(openblas === WRONG_OPENBLAS ? [`it carries OpenBLAS ${openblas}, whose products are wrong now and then`] : []),
+    ...(packed > LARGEST ? [`it takes ${packed.toFixed(1)} MB when packed, more than ${LARGEST}`] : []),
     ...(searches.length > 0
       ? [`it looks for libraries in ${searches.join(', ')}, folders of the machine it was built on`]
       : []),

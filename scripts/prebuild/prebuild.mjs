@@ -11,6 +11,7 @@ import { lock } from '../setup/lock.mjs';
 import { nodeHeaders } from '../setup/node-headers.mjs';
 import { contentHash, hasStamp, writeStamp } from '../setup/stamp.mjs';
 import { faultsOf, inspect } from './check.mjs';
+import { fetchOpenBlas, openBlasIn } from './openblas.mjs';
 
 const require = createRequire(import.meta.url);
 const root = realpathSync(fileURLToPath(new URL('../..', import.meta.url)));
@@ -53,13 +54,15 @@ const sourcesHash = () =>
     ],
   );
 
-const staticEnvironment = { ...process.env, OPENBLAS_STATIC: '1', DLADMM_BLAS: '' };
+const fetched = inRoot('.setup', 'openblas');
+/** An OpenBLAS that the environment names comes first, then ours; the system's is better than none. */
+const staticEnvironment = () => ({ ...openBlasIn(fetched), ...process.env, OPENBLAS_STATIC: '1', DLADMM_BLAS: '' });
 
 /** libopenblas.a and its size; throws with what to install where there is none. */
 function archiveOfOpenBlas() {
   const { status, stdout, stderr } = spawnSync(process.execPath, [inRoot('native', 'openblas.cjs'), 'libs'], {
     encoding: 'utf8',
-    env: staticEnvironment,
+    env: staticEnvironment(),
   });
   if (status !== 0) throw new Error(stderr.trim());
   return `${stdout.trim()} ${statSync(stdout.split(' ')[0]).size}`;
@@ -90,7 +93,7 @@ function build(stdio) {
       cwd: workplace,
       stdio,
       // JOBS is node-gyp's -j.
-      env: { JOBS: 'max', ...staticEnvironment, ...(headers ? { npm_config_nodedir: headers } : {}) },
+      env: { JOBS: 'max', ...staticEnvironment(), ...(headers ? { npm_config_nodedir: headers } : {}) },
     },
   );
   if (error) throw error;
@@ -107,6 +110,13 @@ export async function ensurePrebuilt(tell, stdio = ['ignore', 2, 2]) {
     tell('another build of it is at work here; waiting for it'),
   );
   try {
+    if (!process.env.OPENBLAS_LIB_DIR) {
+      try {
+        fetchOpenBlas(fetched);
+      } catch (error) {
+        tell(`without OpenBLAS 0.3.29 (${error.message}), with the one that is installed here`);
+      }
+    }
     if (isFresh()) return;
     tell(`${existsSync(prebuilt) ? 'it was made from other sources' : 'there is none'}: building it (about a minute)`);
     const hash = sourcesHash();

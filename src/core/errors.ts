@@ -19,6 +19,7 @@
  * | `ERR_DLADMM_ABORTED` | the AbortSignal was already aborted, or was while samples arrived; `cause` is its reason |
  * | `ERR_DLADMM_STATE` | something is called too early or too late: before `start()`, while a run is at work, before a result is there |
  * | `ERR_DLADMM_CLOSED` | the session or model has been closed |
+ * | `ERR_DLADMM_BLAS` | the BLAS gives wrong results on this processor; the message names the variable that helps |
  * | `ERR_DLADMM_NATIVE` | the native addon could not be loaded or failed in a way not foreseen |
  */
 export type ErrorCode =
@@ -38,6 +39,7 @@ export type ErrorCode =
   | 'ERR_DLADMM_ABORTED'
   | 'ERR_DLADMM_STATE'
   | 'ERR_DLADMM_CLOSED'
+  | 'ERR_DLADMM_BLAS'
   | 'ERR_DLADMM_NATIVE';
 
 /** The one error class of the package: look at `code`, read `message`. */

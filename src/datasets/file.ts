@@ -5,8 +5,9 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { type CsvOptions, type CsvTable, numberedClasses, parseCsv } from '../formats/csv.js';
+import { type CsvOptions, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
+import { type CsvTable, checkTableOptions, numberedClasses } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isParquet, parseParquet } from '../formats/parquet.js';
@@ -20,7 +21,7 @@ import { scaledImages } from './registry.js';
  * How to read a file of samples. `delimiter` and `header` are for CSV alone, `label`, `columns` and `categories` for it and for
  * Parquet and Arrow.
  */
-export interface TableOptions extends CsvOptions {
+export interface TableFileOptions extends CsvOptions {
   /** For NPY and IDX: the file that holds the labels or targets, of either format. */
   readonly labels?: string;
 }
@@ -105,7 +106,7 @@ interface Part {
   readonly y: Named;
 }
 
-function assemble(name: string, task: TableOptions['task'], train: Part, test: Part | undefined): TableFile {
+function assemble(name: string, task: TableFileOptions['task'], train: Part, test: Part | undefined): TableFile {
   if (test !== undefined && test.x.columns !== train.x.columns)
     throw formatError(name, `expected ${train.x.columns} features in the test part too but found ${test.x.columns}`);
   if ((task ?? inferTask(train.y)) === 'classification') {
@@ -132,7 +133,7 @@ function assemble(name: string, task: TableOptions['task'], train: Part, test: P
   return { task: 'regression', name, outputs, train: trainPart, ...(testPart && { test: testPart }) };
 }
 
-async function fromNpz(bytes: Uint8Array, path: string, options: TableOptions): Promise<TableFile> {
+async function fromNpz(bytes: Uint8Array, path: string, options: TableFileOptions): Promise<TableFile> {
   const present = npzKeys(bytes, path);
   const pick = (...keys: readonly string[]) => keys.find((key) => present.includes(key));
   const keys = {
@@ -194,7 +195,7 @@ async function sibling(path: string, from: string, to: string): Promise<string |
 
 const siblingLabels = (path: string) => sibling(path, 'images-idx3', 'labels-idx1');
 
-async function fromArray(bytes: Uint8Array, path: string, options: TableOptions): Promise<TableFile> {
+async function fromArray(bytes: Uint8Array, path: string, options: TableFileOptions): Promise<TableFile> {
   const { signal } = options;
   const name = basename(path);
   const idx = !isNpy(bytes);
@@ -255,10 +256,9 @@ function fromTable(table: CsvTable, name: string): TableFile {
  * @throws ERR_DLADMM_FORMAT for a damaged file or one of another format, ERR_DLADMM_LABEL for labels that cannot be
  *   classes, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readTable(path: string, options: TableOptions = {}): Promise<TableFile> {
-  const { task, labels } = options;
-  if (task !== undefined && task !== 'classification' && task !== 'regression')
-    throw expected("'classification' or 'regression'", 'task', task);
+export async function readTable(path: string, options: TableFileOptions = {}): Promise<TableFile> {
+  const { labels } = options;
+  checkTableOptions(options);
   const bytes = await readBytes(path, options.signal);
   if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
   if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { numberedClasses } from '../formats/csv.js';
+import { numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { type Csr, isCsr } from '../tensor/csr.js';

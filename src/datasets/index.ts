@@ -1,16 +1,13 @@
 export { parseArrow, readArrow } from '../formats/arrow.js';
-export type { ColumnarOptions } from '../formats/columnar.js';
-export {
-  type ClassificationTable,
-  type CsvOptions,
-  type CsvTable,
-  parseCsv,
-  type RegressionTable,
-  readCsv,
-  type TextStream,
-  type UnlabelledTable,
-} from '../formats/csv.js';
+export { type CsvOptions, parseCsv, readCsv, type TextStream } from '../formats/csv.js';
 export { type IdxArray, parseIdx, readIdx } from '../formats/idx.js';
+export type {
+  ClassificationTable,
+  CsvTable,
+  RegressionTable,
+  TableOptions,
+  UnlabelledTable,
+} from '../formats/labels.js';
 export { encodeNpy, type NpyArray, parseNpy, readNpy } from '../formats/npy.js';
 export { type NpzOptions, parseNpz, readNpz } from '../formats/npz.js';
 export { parseParquet, readParquet } from '../formats/parquet.js';
@@ -24,7 +21,7 @@ export type {
 } from './dataset.js';
 export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from './datasets.js';
 export { type DownloadOptions, download } from './download.js';
-export { readTable, type TableFile, type TableOptions } from './file.js';
+export { readTable, type TableFile, type TableFileOptions } from './file.js';
 export {
   type GraphDataset,
   type GraphSplit,

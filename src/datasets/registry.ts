@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { type CsvOptions, type CsvTable, parseCsv } from '../formats/csv.js';
+import { type CsvOptions, parseCsv } from '../formats/csv.js';
 import { type IdxArray, readIdx } from '../formats/idx.js';
+import type { CsvTable } from '../formats/labels.js';
 import { tarMember } from '../formats/tar.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationDataset, Dataset, RegressionDataset } from './dataset.js';
@@ -234,14 +235,18 @@ async function readCaliforniaHousing([path = '']: readonly string[], signal?: Ab
   return regression('california-housing', x, y);
 }
 
-/** A small table that the package brings along in its own data folder. */
+/** A small table that the package brings along in its own data folder; `shape`: training rows, test rows, features, outputs. */
 function bundledTable(
-  description: Pick<DatasetDescription, 'name' | 'title' | 'task' | 'train' | 'test' | 'features' | 'outputs' | 'read'>,
+  name: DatasetName,
+  title: string,
+  task: DatasetDescription['task'],
+  [train, test, features, outputs]: readonly [number, number, number, number],
+  read: DatasetDescription['read'],
   ...files: readonly string[]
 ): DatasetDescription {
-  const folder = description.name.replace('-', '_');
+  const folder = name.replace('-', '_');
   return {
-    ...description,
+    ...{ name, title, task, train, test, features, outputs, read },
     licence: "BSD-3-Clause (scikit-learn's copy)",
     bundled: true,
     folders: [`tabular/${folder}`, folder, '.'],
@@ -286,68 +291,43 @@ export const registry: readonly DatasetDescription[] = [
     read: idxReader('mnist', DIGITS),
   },
   bundledTable(
-    {
-      name: 'digits',
-      title: 'Optical recognition of handwritten digits, 8 x 8 images (UCI)',
-      task: 'classification',
-      train: 1200,
-      test: 597,
-      features: 64,
-      outputs: 10,
-      read: readDigits,
-    },
+    'digits',
+    'Optical recognition of handwritten digits, 8 x 8 images (UCI)',
+    'classification',
+    [1200, 597, 64, 10],
+    readDigits,
     'digits.csv',
   ),
   bundledTable(
-    {
-      name: 'iris',
-      title: 'Iris plants, four measures of three species (Fisher; UCI)',
-      task: 'classification',
-      train: 100,
-      test: 50,
-      features: 4,
-      outputs: 3,
-      read: namedClassesReader('iris', 150, 4),
-    },
+    'iris',
+    'Iris plants, four measures of three species (Fisher; UCI)',
+    'classification',
+    [100, 50, 4, 3],
+    namedClassesReader('iris', 150, 4),
     'iris.csv',
   ),
   bundledTable(
-    {
-      name: 'wine',
-      title: 'Wine recognition, chemical analyses of three cultivars (UCI)',
-      task: 'classification',
-      train: 118,
-      test: 60,
-      features: 13,
-      outputs: 3,
-      read: namedClassesReader('wine', 178, 13),
-    },
+    'wine',
+    'Wine recognition, chemical analyses of three cultivars (UCI)',
+    'classification',
+    [118, 60, 13, 3],
+    namedClassesReader('wine', 178, 13),
     'wine_data.csv',
   ),
   bundledTable(
-    {
-      name: 'breast-cancer',
-      title: 'Breast cancer Wisconsin (diagnostic), measures of cell nuclei (UCI)',
-      task: 'classification',
-      train: 379,
-      test: 190,
-      features: 30,
-      outputs: 2,
-      read: namedClassesReader('breast-cancer', 569, 30),
-    },
+    'breast-cancer',
+    'Breast cancer Wisconsin (diagnostic), measures of cell nuclei (UCI)',
+    'classification',
+    [379, 190, 30, 2],
+    namedClassesReader('breast-cancer', 569, 30),
     'breast_cancer.csv',
   ),
   bundledTable(
-    {
-      name: 'diabetes',
-      title: 'Diabetes progression from ten baseline measures (Efron et al. 2004)',
-      task: 'regression',
-      train: 294,
-      test: 148,
-      features: 10,
-      outputs: 1,
-      read: readDiabetes,
-    },
+    'diabetes',
+    'Diabetes progression from ten baseline measures (Efron et al. 2004)',
+    'regression',
+    [294, 148, 10, 1],
+    readDiabetes,
     'diabetes_data_raw.csv',
     'diabetes_target.csv',
   ),

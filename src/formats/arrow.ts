@@ -3,8 +3,8 @@ import { runInNewContext } from 'node:vm';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { columnReader, isTable, type TableLike } from '../samples/table.js';
 import { DEFLATE_LIMIT, formatError, readBytes } from './bytes.js';
-import { type ColumnarFile, type ColumnarOptions, type ColumnPart, readColumnar } from './columnar.js';
-import type { CsvTable } from './csv.js';
+import { type ColumnarFile, type ColumnPart, readColumnar } from './columnar.js';
+import type { CsvTable, TableOptions } from './labels.js';
 
 const PART = 2 ** 16;
 /** How long it may take to open a file. */
@@ -81,7 +81,7 @@ function columnarOf(table: TableLike, name: string): ColumnarFile {
 }
 
 /** As `readArrow`, for a file's content; `name` is how errors call it. */
-export async function parseArrow(bytes: Uint8Array, name: string, options: ColumnarOptions = {}): Promise<CsvTable> {
+export async function parseArrow(bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> {
   return readColumnar(columnarOf(await tableFrom(bytes, name), name), name, options);
 }
 
@@ -93,6 +93,6 @@ export async function parseArrow(bytes: Uint8Array, name: string, options: Colum
  *   ERR_DLADMM_FILE also where apache-arrow is not installed; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
  *   ERR_DLADMM_ABORTED
  */
-export async function readArrow(path: string, options: ColumnarOptions = {}): Promise<CsvTable> {
+export async function readArrow(path: string, options: TableOptions = {}): Promise<CsvTable> {
   return parseArrow(await readBytes(path, options.signal), path, options);
 }

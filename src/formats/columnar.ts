@@ -1,12 +1,16 @@
-import { expected } from '../core/errors.js';
-import { checkFeatureOptions, encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
+import { encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
 import { numberOf } from '../samples/table.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError, throwIfAborted } from './bytes.js';
-import { type CsvOptions, type CsvTable, type Label, labelledTable } from './csv.js';
-
-/** How to read a file that is stored by column. */
-export type ColumnarOptions = Omit<CsvOptions, 'delimiter' | 'header'>;
+import {
+  badCell,
+  type CsvTable,
+  checkTableOptions,
+  type Label,
+  labelColumn,
+  labelledTable,
+  type TableOptions,
+} from './labels.js';
 
 /** Some values of one column. */
 export interface ColumnPart {
@@ -26,38 +30,6 @@ export interface ColumnarFile {
   readonly parts: (columns: readonly number[]) => AsyncIterable<ColumnPart>;
 }
 
-function labelColumn({ names }: ColumnarFile, { label, columns }: ColumnarOptions, name: string): number {
-  if (label === null) return -1;
-  const taken = columns?.map((column) => column.name) ?? [];
-  if (label === undefined) {
-    const column = names.findLastIndex((text) => !taken.includes(text));
-    if (column < 0) throw formatError(name, 'expected a column of labels beside the features but found none');
-    return column;
-  }
-  if (typeof label === 'string') {
-    const column = names.indexOf(label);
-    if (column >= 0) return column;
-    throw expected(`a column of ${name} (its columns are ${names.slice(0, 50).join(', ')})`, 'label', label);
-  }
-  const column = label < 0 ? names.length + label : label;
-  if (Number.isInteger(column) && column >= 0 && column < names.length) return column;
-  const what = `a column number from ${-names.length} to ${names.length - 1} of ${name}`;
-  throw expected(what, 'label', label, 'ERR_DLADMM_RANGE');
-}
-
-const shown = (value: unknown): string =>
-  typeof value === 'string'
-    ? JSON.stringify(value.slice(0, 40))
-    : typeof value === 'object'
-      ? 'another type'
-      : `${value}`;
-
-/** A cell that is no number, or no text where texts are, or no label. */
-function badCell(where: string, value: unknown, what: string) {
-  const missing = value === null || value === undefined || value === '';
-  return formatError(where, `expected ${what} but ${missing ? 'the value is missing' : `found ${shown(value)}`}`);
-}
-
 function labelText(value: unknown, where: string): string {
   if (typeof value === 'string' && value !== '') return value;
   if (typeof value === 'boolean') return String(value);
@@ -71,16 +43,12 @@ function labelText(value: unknown, where: string): string {
  *
  * @throws ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_ABORTED
  */
-export async function readColumnar(file: ColumnarFile, name: string, options: ColumnarOptions): Promise<CsvTable> {
-  const { label, task, signal } = options;
-  checkFeatureOptions(options);
-  if (label !== undefined && label !== null && typeof label !== 'string' && typeof label !== 'number')
-    throw expected("a column's name or number, or null", 'label', label);
-  if (task !== undefined && task !== 'classification' && task !== 'regression')
-    throw expected("'classification' or 'regression'", 'task', task);
+export async function readColumnar(file: ColumnarFile, name: string, options: TableOptions): Promise<CsvTable> {
+  const { task, signal } = options;
+  checkTableOptions(options);
   const { names, rows } = file;
   if (rows === 0 || names.length === 0) throw formatError(name, 'expected at least one row of numbers but found none');
-  const target = labelColumn(file, options, name);
+  const target = labelColumn(names, true, options, name);
   const features = featuresOf({ names, named: true, label: target, isText: file.isText }, options, name);
   if (features.length === 0) throw formatError(name, 'expected a column of features beside the label but found none');
   const width = features.length;

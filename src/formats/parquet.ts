@@ -4,8 +4,8 @@ import { type Compressors, type FileMetaData, parquetMetadata, parquetRead } fro
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { DEFLATE_LIMIT, formatError, readBytes, unpackLimit } from './bytes.js';
-import { type ColumnarFile, type ColumnarOptions, type ColumnPart, readColumnar } from './columnar.js';
-import type { CsvTable } from './csv.js';
+import { type ColumnarFile, type ColumnPart, readColumnar } from './columnar.js';
+import type { CsvTable, TableOptions } from './labels.js';
 
 const MAGIC = 'PAR1';
 
@@ -183,7 +183,7 @@ function openParquet(bytes: Uint8Array, name: string): ColumnarFile {
 }
 
 /** As `readParquet`, for a file's content; `name` is how errors call it. */
-export async function parseParquet(bytes: Uint8Array, name: string, options: ColumnarOptions = {}): Promise<CsvTable> {
+export async function parseParquet(bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> {
   return readColumnar(openParquet(bytes, name), name, options);
 }
 
@@ -196,6 +196,6 @@ export async function parseParquet(bytes: Uint8Array, name: string, options: Col
  *   another compression; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
  *   ERR_DLADMM_ABORTED
  */
-export async function readParquet(path: string, options: ColumnarOptions = {}): Promise<CsvTable> {
+export async function readParquet(path: string, options: TableOptions = {}): Promise<CsvTable> {
   return parseParquet(await readBytes(path, options.signal), path, options);
 }

@@ -10,6 +10,7 @@ import {
   checkLayers,
   checkLoss,
   classCount,
+  MOST_THREADS,
   type Network,
   nativeActivation,
 } from '../network/network.js';
@@ -172,7 +173,7 @@ function checkParts(parts: GraphModelParts): void {
   checkLoss(network.loss);
   checkGraphWeights(weights, network.layers, oneOf(dtype, ['float32', 'float64'], 'dtype'), 'weights');
   checkClasses(classes, classCount(network.loss, network.layers.at(-1) ?? 0));
-  if (threads !== undefined) whole(threads, 1, 64, 'threads');
+  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }
 
 function rowsOf({ data, columns }: Matrix, nodes: Int32Array): Matrix {

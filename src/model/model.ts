@@ -10,6 +10,7 @@ import {
   checkLoss,
   classCount,
   classifies,
+  MOST_THREADS,
   type Network,
   nativeActivation,
 } from '../network/network.js';
@@ -321,7 +322,7 @@ function checkParts(parts: ModelParts): void {
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
   if (columns !== undefined) checkColumns(columns, inputs);
-  if (threads !== undefined) whole(threads, 1, 64, 'threads');
+  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }
 
 /** Rows of target values, which must be finite in the type of the model. */

@@ -1,9 +1,13 @@
 // The raw addon, past the checks of the TypeScript face: what it promises when calls meet each other, when memory is
 // short, and when arguments are not what they should be.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type NativeLayeredOptions, type NativePenalties, native } from '../../src/core/native.js';
-import { runProgram } from '../children/run.js';
+import { run, runProgram } from '../children/run.js';
 
+const INDEX = new URL('../../dist/index.js', import.meta.url).href;
 const NATIVE = new URL('../../dist/core/native.js', import.meta.url).href;
 
 const NETWORK = {
@@ -227,6 +231,36 @@ describe('a buffer that a getter takes away', () => {
     expect(loss).toBeCloseTo(2 * Math.log(2), 12);
     served.close();
   });
+});
+
+test('a BLAS that gives wrong numbers is refused, and the message names the variable that helps', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'dladmm-wrong-'));
+  try {
+    // In the place of OpenBLAS's own, found first: C <- 0.
+    await writeFile(
+      join(folder, 'wrong.c'),
+      `void cblas_sgemm(int o, int a, int b, int m, int n, int k, float s, const float *x, int xs, const float *y, int ys,
+                        float t, float *c, int cs) { for (int i = 0; i < m; i++) for (int j = 0; j < n; j++) c[i * cs + j] = 0; }`,
+    );
+    const library = join(folder, 'wrong.so');
+    expect((await run('cc', ['-shared', '-fPIC', '-o', library, join(folder, 'wrong.c')])).stderr).toBe('');
+    const { stdout } = await run('env', [
+      `LD_PRELOAD=${library}`,
+      process.execPath,
+      '--input-type=module',
+      '--eval',
+      `import { fit, loadDataset } from '${INDEX}';
+       const { train } = await loadDataset('iris');
+       const once = () => fit(train, { layers: [4, 5, 3], iterations: 1 }).catch((error) => console.log(error.code, error.message));
+       await once();
+       await once();`,
+    ]);
+    expect(
+      stdout.match(/^ERR_DLADMM_BLAS .*wrong results on this processor: sgemm .*OPENBLAS_CORETYPE/gm),
+    ).toHaveLength(2);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe('what it was not made for', () => {

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { readTable, type TableOptions } from '../../src/datasets/file.js';
+import { readTable, type TableFileOptions } from '../../src/datasets/file.js';
 import { encodeNpy, type NpyArray } from '../../src/formats/npy.js';
 import { expectFailure, resultOrRefusal, temporaryFolder } from '../formats/support.js';
 
@@ -23,7 +23,7 @@ async function file(name: string, content: Uint8Array | string): Promise<string>
 const npz = (arrays: Record<string, NpyArray>) =>
   zipSync(Object.fromEntries(Object.entries(arrays).map(([key, array]) => [`${key}.npy`, encodeNpy(array)])));
 
-const readNpz = async (arrays: Record<string, NpyArray>, options?: TableOptions) =>
+const readNpz = async (arrays: Record<string, NpyArray>, options?: TableFileOptions) =>
   readTable(await file('file.npz', npz(arrays)), options);
 
 const x = { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) };

@@ -8,7 +8,8 @@ import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { readTable } from '../../src/datasets/file.js';
 import { parseArrow } from '../../src/formats/arrow.js';
-import { type CsvTable, parseCsv } from '../../src/formats/csv.js';
+import { parseCsv } from '../../src/formats/csv.js';
+import type { CsvTable } from '../../src/formats/labels.js';
 import { parseParquet } from '../../src/formats/parquet.js';
 import { expectFailure, resultOrRefusal, temporaryFolder, withBit } from './support.js';
 

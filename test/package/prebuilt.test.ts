@@ -1,5 +1,5 @@
 /** The binary that travels in the package: what it asks of a system, what it shows, and how it meets a processor. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { faultsOf, inspect } from '../../scripts/prebuild/check.mjs';
@@ -20,6 +20,12 @@ describeInstalled('the prebuilt addon', (installation) => {
     expect(glibc.split('.').map(Number)[1]).toBeLessThanOrEqual(34);
     expect(needed).not.toEqual([]);
     expect(needed.filter((name) => !/^(?:libc|libm|libgcc_s|ld-linux)\b/.test(name))).toEqual([]);
+  });
+
+  test('carries OpenBLAS 0.3.29 where Debian builds it, and takes no more than 9 MB of the tarball', () => {
+    const { openblas, packed } = inspect(addon);
+    expect(openblas).toBe(existsSync('/etc/debian_version') ? '0.3.29' : expect.stringMatching(/^0\.3\./));
+    expect(packed).toBeLessThan(9);
   });
 
   test('shows the two names by which Node finds it, and no other', () => {
@@ -78,6 +84,8 @@ describe('the check of an addon', () => {
     exports: ['napi_register_module_v1', 'node_api_module_get_api_version_v1'],
     stays: true,
     searches: [],
+    openblas: '0.3.29',
+    packed: 7,
   };
 
   test.each([
@@ -86,6 +94,8 @@ describe('the check of an addon', () => {
     ['a symbol too many', { exports: [...good.exports, 'cblas_sgemm'] }, 'cblas_sgemm'],
     ['an entry point too few', { exports: good.exports.slice(1) }, 'napi_register_module_v1'],
     ['an addon that may be unloaded', { stays: false }, 'nodelete'],
+    ['the OpenBLAS whose gemm races', { openblas: '0.3.30' }, 'OpenBLAS 0.3.30'],
+    ['more than is fair to download', { packed: 12.5 }, '12.5 MB'],
     ['a folder of this machine', { searches: ['/opt/lib'] }, '/opt/lib'],
   ])('finds %s', (_, change, named) => {
     expect(faultsOf({ ...good, ...change })).toEqual([expect.stringContaining(named)]);

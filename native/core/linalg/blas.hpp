@@ -16,6 +16,10 @@
 
 namespace dladmm::blas {
 
+#ifndef DLADMM_ANY_CBLAS
+static_assert(sizeof(blasint) == sizeof(int), "an OpenBLAS that counts in 64 bits would read our arguments wrongly");
+#endif
+
 enum class Op { none, transpose };
 
 // BLAS counts in 32-bit integers: no view wider or taller than that may reach it.

@@ -2,6 +2,8 @@
 
 #include <cblas.h>
 
+#include <cstdlib>
+
 #include <algorithm>
 #include <charconv>
 #include <string_view>
@@ -25,6 +27,11 @@ unsigned dladmm::concurrent_blas_calls() {
   }
   return std::max(50U, 2 * own) - own;
 }
+
+#ifdef DLADMM_STATIC_OPENBLAS
+// What an archive built against glibc 2.38 or newer asks for; where an older one is to do, this is the same.
+extern "C" long __isoc23_strtol(const char* text, char** end, int base) { return std::strtol(text, end, base); }
+#endif
 
 namespace dladmm::blas {
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/functions/elementwise.hpp"
 #include "core/gradient/order.hpp"
-#include "core/linalg/blas.hpp"
 #include "core/linalg/lapack.hpp"
-#include "core/linalg/simd.hpp"
+#include "core/linalg/tiled.hpp"
 
 namespace dladmm {
 namespace {
@@ -19,44 +19,9 @@ constexpr double kShift = 1e-3;
 // Steps of subspace iteration with the first batch, as U begins anywhere.
 constexpr int kFirstTurns = 3;
 
-template <typename T>
-struct Blend {
-  [[gnu::always_inline]] static inline void run(T* to, const T* from, std::size_t n, T keep, T take) {
-#pragma omp simd
-    for (std::size_t j = 0; j < n; ++j) to[j] = keep * to[j] + take * from[j];
-  }
-};
-
-template <typename T>
-struct CopyScaled {
-  [[gnu::always_inline]] static inline void run(T* to, const T* from, std::size_t n, T factor) {
-#pragma omp simd
-    for (std::size_t j = 0; j < n; ++j) to[j] = factor * from[j];
-  }
-};
-
-template <typename T>
-struct SquareSum {
-  [[gnu::always_inline]] static inline double run(const T* x, std::size_t n) {
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::size_t j = 0; j < n; ++j) sum += static_cast<double>(x[j]) * static_cast<double>(x[j]);
-    return sum;
-  }
-};
-
 template <typename To, typename From>
-void convert(std::span<From> from, std::span<To> to) {
-  std::transform(from.begin(), from.end(), to.begin(), [](From x) { return static_cast<To>(x); });
-}
-
-// Each member's share of the rows, whole.
-template <typename Body>
-void each_share(Team& team, std::size_t rows, Body&& body) {
-  team.run([&](unsigned member) {
-    SampleBlocks{rows, std::max<std::size_t>(rows, 1)}.each(member, team.size(),
-                                                            [&](Rows share) { body(member, share); });
-  });
+void convert(MatrixView<const From> from, MatrixView<To> to) {
+  entrywise::each([](From x, To& out) DLADMM_INLINE { out = static_cast<To>(x); }, from, to);
 }
 
 }  // namespace
@@ -70,6 +35,12 @@ double RunningGram<T>::required_bytes(std::size_t size, const GramSettings& sett
   }
   const auto r = static_cast<double>(settings.rank_of(size));
   return (3 * n * r + r * r) * sizeof(T) + (2 * n * r + 3 * r * r) * sizeof(double);
+}
+
+template <typename T>
+std::size_t RunningGram<T>::sums_room(std::size_t batch, std::size_t size, const GramSettings& settings) {
+  const std::size_t columns = settings.form == GramForm::full ? size : settings.rank_of(size);
+  return summed_by_segments(batch, size, columns) ? size * columns : 0;
 }
 
 template <typename T>
@@ -103,42 +74,37 @@ void RunningGram<T>::reset() {
 }
 
 template <typename T>
-bool RunningGram<T>::take_in(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch) {
+bool RunningGram<T>::take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch) {
   ++taken_;
   const double keep = std::min(settings_.beta, 1 - 1 / static_cast<double>(taken_));
   if (settings_.form == GramForm::full) {
     absorb(team, sums, input, keep);
     return factor(team);
   }
-  sums.clear();
-  each_share(team, input.rows, [&](unsigned member, Rows rows) {
-    double& sum = sums.of(member).scalars[0];
-    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-      sum += simd::run<SquareSum<T>>(input.row(i), input.columns);
-    }
+  const double square = sum_pieces<double>(team, input.rows, input.columns, [&](Rows rows, unsigned) {
+    return elementwise::square_norm<T>(input.rows_from(rows.first, rows.count));
   });
-  trace_ = keep * trace_ + (1 - keep) * sums.scalar(0) / static_cast<double>(input.rows);
+  trace_ = keep * trace_ + (1 - keep) * square / static_cast<double>(input.rows);
   if (!std::isfinite(trace_)) return false;
   for (int turn = taken_ == 1 ? kFirstTurns : 1; turn > 0; --turn) turn_basis(team, sums, input, scratch, keep);
   project(team, sums, input, scratch, keep);
-  return invert_in_subspace();
+  return invert_in_subspace(team);
 }
 
 // A <- keep A + (1 − keep) ãᵀã/B
 template <typename T>
-void RunningGram<T>::absorb(Team& team, SampleSums<T>& sums, MatrixView<const T> input, double keep) {
-  sums.clear();
-  each_share(team, input.rows, [&](unsigned member, Rows rows) {
-    sums.of(member).gram.add_gram(input.rows_from(rows.first, rows.count));
-  });
+void RunningGram<T>::absorb(Team& team, PieceSums<T>& sums, MatrixView<const T> input, double keep) {
   // The factor is found afresh: its room holds the sum meanwhile.
   const MatrixView<T> fresh = solver_.room(size_);
-  sums.gram(team, fresh);
+  // n x B times B x n
+  sum_products<T>(team, sums, input, input, fresh, Part::lower);
   const T take = static_cast<T>((1 - keep) / static_cast<double>(input.rows));
-  team.run([&](unsigned member) {
-    for (std::size_t i = member; i < size_; i += team.size()) {
-      simd::run<Blend<T>>(a_.view().row(i), fresh.row(i), i + 1, static_cast<T>(keep), take);
-    }
+  const T old = static_cast<T>(keep);
+  each_piece(team, size_, size_, [&](Rows rows, unsigned) {
+    // Of the upper triangle nothing is ever read.
+    const auto lower = [&](MatrixView<T> m) { return window(m, rows, {0, rows.first + rows.count}); };
+    entrywise::each([take, old](T& a, T more) DLADMM_INLINE { a = old * a + take * more; }, lower(a_.view()),
+                    lower(fresh));
   });
   trace_ = 0;
   for (std::size_t i = 0; i < size_; ++i) trace_ += static_cast<double>(a_.view().row(i)[i]);
@@ -147,10 +113,12 @@ void RunningGram<T>::absorb(Team& team, SampleSums<T>& sums, MatrixView<const T>
 template <typename T>
 bool RunningGram<T>::factor(Team& team) {
   const auto fill = [&](MatrixView<T> out) {
-    for (std::size_t i = 0; i < size_; ++i) {
-      std::copy_n(a_.view().row(i), i + 1, out.row(i));
-      out.row(i)[i] += static_cast<T>(settings_.l2);
-    }
+    each_piece(team, size_, size_, [&](Rows rows, unsigned) {
+      for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+        std::copy_n(a_.view().row(i), i + 1, out.row(i));
+        out.row(i)[i] += static_cast<T>(settings_.l2);
+      }
+    });
   };
   const double share = settings_.damping / static_cast<double>(size_);
   if (!solver_.prepare(team, Inversion::inverse, size_, share, fill)) return false;
@@ -168,31 +136,27 @@ void RunningGram<T>::begin_basis() {
 
 template <typename T>
 void RunningGram<T>::round_basis() {
-  convert(basis_.flat(), u_.flat());
+  convert<T, double>(basis_.view(), u_.view());
 }
 
 // U <- orth((A + εI) U) for A = keep U H Uᵀ + (1 − keep) ãᵀã/B.
 template <typename T>
-void RunningGram<T>::turn_basis(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
+void RunningGram<T>::turn_basis(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
                                 double keep) {
-  sums.clear();
-  each_share(team, input.rows, [&](unsigned member, Rows rows) {
-    const MatrixView<const T> a = input.rows_from(rows.first, rows.count);
-    const MatrixView<T> au = scratch.rows_from(rows.first, rows.count);
-    blas::gemm<T>(Op::none, Op::none, T(1), a, u_.view(), T(0), au);
-    sums.of(member).product.add(a, au);
-  });
-  sums.product(team, image_.view());
+  // B x n times n x r, then n x B times B x r
+  multiply<T>(team, Op::none, Op::none, 1, input, u_.view(), 0, scratch);
+  sum_products<T>(team, sums, input, scratch, image_.view());
   const double take = (1 - keep) / static_cast<double>(input.rows);
   const double shift = kShift * trace_ / static_cast<double>(size_);
   const MatrixView<double> next = other_basis_.view();
-  for (std::size_t i = 0; i < next.rows * next.columns; ++i) {
-    next.data[i] = take * static_cast<double>(image_.flat()[i]) + shift * basis_.flat()[i];
-  }
-  blas::gemm<double>(Op::none, Op::none, keep, basis_.view(), h_.view(), 1.0, next);
+  entrywise::each([take, shift](double& to, T image, double u)
+                      DLADMM_INLINE { to = take * static_cast<double>(image) + shift * u; },
+                  next, image_.view(), basis_.view());
+  // n x r times r x r
+  multiply<double>(team, Op::none, Op::none, keep, basis_.view(), h_.view(), 1, next);
   // Twice is enough: the first pass leaves what rounding made of the condition of AU, the second leaves nothing.
   // Columns that are not independent leave U as it was, which is as good a subspace as any.
-  if (!orthonormalise(next) || !orthonormalise(next)) return;
+  if (!orthonormalise(team, next) || !orthonormalise(team, next)) return;
   // H in the new basis, of what the old one knew.
   blas::gemm<double>(Op::transpose, Op::none, 1.0, basis_.view(), next, 0.0, small_.view());
   blas::gemm<double>(Op::none, Op::none, 1.0, h_.view(), small_.view(), 0.0, turned_.view());
@@ -203,15 +167,11 @@ void RunningGram<T>::turn_basis(Team& team, SampleSums<T>& sums, MatrixView<cons
 
 // H <- Uᵀ A U
 template <typename T>
-void RunningGram<T>::project(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
+void RunningGram<T>::project(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
                              double keep) {
-  sums.clear();
-  each_share(team, input.rows, [&](unsigned member, Rows rows) {
-    const MatrixView<T> au = scratch.rows_from(rows.first, rows.count);
-    blas::gemm<T>(Op::none, Op::none, T(1), input.rows_from(rows.first, rows.count), u_.view(), T(0), au);
-    sums.of(member).gram.add_gram(au);
-  });
-  sums.gram(team, projected_.view());
+  // B x n times n x r, then r x B times B x r
+  multiply<T>(team, Op::none, Op::none, 1, input, u_.view(), 0, scratch);
+  sum_products<T>(team, sums, scratch, scratch, projected_.view(), Part::lower);
   const double take = (1 - keep) / static_cast<double>(input.rows);
   const MatrixView<double> h = h_.view();
   for (std::size_t i = 0; i < rank_; ++i) {
@@ -225,7 +185,7 @@ void RunningGram<T>::project(Team& team, SampleSums<T>& sums, MatrixView<const T
 
 // Q <- Q L⁻ᵀ with QᵀQ = L Lᵀ, columns scaled to length 1 first. False where the columns are not independent.
 template <typename T>
-bool RunningGram<T>::orthonormalise(MatrixView<double> q) {
+bool RunningGram<T>::orthonormalise(Team& team, MatrixView<double> q) {
   const MatrixView<double> gram = small_.view();
   const std::span<double> scale = turned_.flat().first(rank_);
   blas::syrk<double>(Op::transpose, q, 0.0, gram);
@@ -235,16 +195,18 @@ bool RunningGram<T>::orthonormalise(MatrixView<double> q) {
     for (std::size_t j = 0; j <= i; ++j) gram.row(i)[j] *= scale[i] * scale[j];
   }
   if (!lapack::potrf<double>(gram)) return false;
-  for (std::size_t i = 0; i < q.rows; ++i) {
-    for (std::size_t j = 0; j < rank_; ++j) q.row(i)[j] *= scale[j];
-  }
-  blas::trsm<double>(blas::Side::right, Op::transpose, gram, q);
+  each_piece(team, q.rows, rank_, [&](Rows rows, unsigned) {
+    const MatrixView<double> part = q.rows_from(rows.first, rows.count);
+    entrywise::each([](double& x, double factor) DLADMM_INLINE { x *= factor; }, part,
+                    entrywise::repeated(scale, rows.count));
+    blas::trsm<double>(blas::Side::right, Op::transpose, gram, part);
+  });
   return true;
 }
 
 // M <- (H + δI)⁻¹ H Uᵀ = (I − δ (H + δI)⁻¹) Uᵀ. Where H + δI is not positive definite, δ grows until it is.
 template <typename T>
-bool RunningGram<T>::invert_in_subspace() {
+bool RunningGram<T>::invert_in_subspace(Team& team) {
   const double mean = trace_ / static_cast<double>(size_) + settings_.l2;
   delta_ = settings_.l2 + settings_.damping * mean;
   const MatrixView<double> lower = small_.view();
@@ -266,8 +228,9 @@ bool RunningGram<T>::invert_in_subspace() {
     for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = (i == j ? 1 : 0) - delta_ * inverse.row(i)[j];
   }
   const MatrixView<double> m(other_basis_.flat().data(), rank_, size_);
-  blas::gemm<double>(Op::none, Op::transpose, 1.0, inverse, basis_.view(), 0.0, m);
-  convert(m.flat(), m_.flat());
+  // r x r times r x n
+  multiply<double>(team, Op::none, Op::transpose, 1, inverse, basis_.view(), 0, m);
+  convert<T, double>(m, m_.view());
   return true;
 }
 
@@ -276,7 +239,7 @@ void RunningGram<T>::apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<
   if (settings_.form == GramForm::full) return solver_.multiply_rows(x, out);
   const T factor = static_cast<T>(1 / delta_);
   blas::gemm<T>(Op::none, Op::none, T(1), x, u_.view(), T(0), scratch);
-  for (std::size_t i = 0; i < x.rows; ++i) simd::run<CopyScaled<T>>(out.row(i), x.row(i), size_, factor);
+  entrywise::each([factor](T xi, T& to) DLADMM_INLINE { to = factor * xi; }, x, out);
   blas::gemm<T>(Op::none, Op::none, -factor, scratch, m_.view(), T(1), out);
 }
 
@@ -296,7 +259,7 @@ template <typename T>
 bool RunningGram<T>::restored(Team& team) {
   if (rank_ > 0) round_basis();
   if (taken_ == 0) return true;
-  return settings_.form == GramForm::full ? factor(team) : invert_in_subspace();
+  return settings_.form == GramForm::full ? factor(team) : invert_in_subspace(team);
 }
 
 template class RunningGram<float>;

@@ -20,8 +20,8 @@
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
-#include "core/parallel/samples.hpp"
-#include "core/parallel/team.hpp"
+#include "core/linalg/sums.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 
@@ -50,8 +50,9 @@ class RunningGram {
   [[nodiscard]] double damping() const { return delta_; }
 
   // Takes in the inputs of a batch, B x n, and finds afresh what `apply` multiplies by. False where A is not finite.
-  // `sums` has room for a product of n x r numbers, and for a Gram matrix of n x n (full) or r x r; `scratch` is B x r.
-  [[nodiscard]] bool take_in(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch);
+  // `scratch` is B x r; `sums` has room for products of sums_room(n, settings) entries over a whole batch.
+  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch);
+  [[nodiscard]] static std::size_t sums_room(std::size_t batch, std::size_t size, const GramSettings& settings);
 
   // out <- x (A + δI)⁻¹ for rows that one member has; `out` lies apart from x, `scratch` has as many rows and r
   // columns.
@@ -69,15 +70,15 @@ class RunningGram {
   [[nodiscard]] bool restored(Team& team);
 
  private:
-  void absorb(Team& team, SampleSums<T>& sums, MatrixView<const T> input, double keep);
+  void absorb(Team& team, PieceSums<T>& sums, MatrixView<const T> input, double keep);
   [[nodiscard]] bool factor(Team& team);
 
   void begin_basis();
   void round_basis();
-  void turn_basis(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep);
-  void project(Team& team, SampleSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep);
-  [[nodiscard]] bool orthonormalise(MatrixView<double> q);
-  [[nodiscard]] bool invert_in_subspace();
+  void turn_basis(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep);
+  void project(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep);
+  [[nodiscard]] bool orthonormalise(Team& team, MatrixView<double> q);
+  [[nodiscard]] bool invert_in_subspace(Team& team);
 
   std::size_t size_, rank_;
   GramSettings settings_;

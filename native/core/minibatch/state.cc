@@ -1,13 +1,12 @@
 #include "core/minibatch/state.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <new>
 #include <stdexcept>
 
-#include "core/linalg/blas.hpp"
+#include "core/functions/elementwise.hpp"
 
 namespace dladmm {
 namespace {
@@ -16,56 +15,11 @@ using blas::Op;
 
 constexpr std::size_t kEvaluationBlock = 256;
 // What a member works on at once, a gradient and a direction, stays in its second-level cache.
-constexpr std::size_t kChunkBytes = std::size_t{1} << 19;
-constexpr std::size_t kChunkRows = 32;  // fewer would slow the product down
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
 std::size_t widest_output(const Network& network) {
   return *std::max_element(network.widths.begin() + 1, network.widths.end());
 }
-std::size_t widest_input(const Network& network) {
-  return *std::max_element(network.widths.begin(), network.widths.end() - 1);
-}
-
-// (A + δI)⁻¹ meets ã_{l-1} where that has fewer rows than D_lᵀ ã_{l-1}, and λ[W_l b_l] does not have to meet it too.
-bool is_by_input(const MinibatchSetup& setup, std::size_t l) {
-  return setup.gram.l2 == 0 && setup.batch < setup.network.outputs(l);
-}
-// Rows of ã_{l-1} and D_l besides those of a batch.
-std::size_t rows_below(const MinibatchSetup& setup, std::size_t l) {
-  return is_by_input(setup, l) ? setup.gram.rank_of(setup.network.inputs(l) + 1) : 0;
-}
-
-// What a setup comes to, in numbers of entries.
-struct Plan {
-  std::vector<std::size_t> first_weight, first_bias, chunk_rows;
-  std::size_t parameters = 0, biases = 0, chunk = 0, chunk_rows_most = 0, prepared = 0, rank = 0;
-
-  static Plan of(const MinibatchSetup& setup, std::size_t number_bytes) {
-    const Network& net = setup.network;
-    const std::size_t threads = std::max(setup.threads, 1U);
-    Plan plan;
-    for (std::size_t l = 1; l <= net.layers(); ++l) {
-      const std::size_t columns = net.inputs(l) + 1;
-      const std::size_t out = net.outputs(l);
-      if (out > (std::numeric_limits<std::size_t>::max() / number_bytes - plan.parameters) / columns) {
-        throw std::bad_alloc();
-      }
-      plan.first_weight.push_back(plan.parameters);
-      plan.first_bias.push_back(plan.biases);
-      plan.parameters += out * columns;
-      plan.biases += out;
-      const std::size_t buffers = is_by_input(setup, l) ? 1 : 2;
-      const std::size_t fit = kChunkBytes / (buffers * number_bytes * columns);
-      const std::size_t share = (out + threads - 1) / threads;
-      plan.chunk_rows.push_back(std::min(share, std::max(fit, kChunkRows)));
-      plan.chunk = std::max(plan.chunk, plan.chunk_rows.back() * columns);
-      plan.chunk_rows_most = std::max(plan.chunk_rows_most, plan.chunk_rows.back());
-      plan.rank = std::max(plan.rank, setup.gram.rank_of(columns));
-      if (is_by_input(setup, l) && setup.gram.form == GramForm::full) plan.prepared = std::max(plan.prepared, columns);
-    }
-    return plan;
-  }
-};
 
 }  // namespace
 
@@ -86,149 +40,99 @@ bool is_batch_sweep(std::span<const BatchUpdate> sweep, std::size_t layers) {
   return true;
 }
 
+// --- storage ---
+
 template <typename T>
-double MinibatchState<T>::required_bytes(const MinibatchSetup& setup) {
-  const Network& net = setup.network;
-  const Plan plan = Plan::of(setup, sizeof(T));
-  const auto samples = static_cast<double>(setup.samples);
-  const auto batch = static_cast<double>(setup.batch);
-  const double threads = std::max(setup.threads, 1U);
-  const double widest = static_cast<double>(widest_output(net));
-  double columns = static_cast<double>(net.widths.front());
-  if (!net.loss.classifies()) columns += static_cast<double>(net.widths.back());
-  double of_batch = static_cast<double>(plan.prepared + plan.rank);
-  double bytes = 0;
-  for (std::size_t l = 1; l <= net.layers(); ++l) {
-    const auto n = static_cast<double>(net.outputs(l));
-    of_batch += static_cast<double>(net.inputs(l) + 1) + n;
-    bytes += sizeof(T) * static_cast<double>(rows_below(setup, l)) * (static_cast<double>(net.inputs(l) + 1) + n);
-    if (l == net.layers() || !net.activation.keeps_sign()) of_batch += n;
-    bytes += RunningGram<T>::required_bytes(net.inputs(l) + 1, setup.gram);
+MinibatchState<T>::MinibatchState(const MinibatchSetup& setup, Shell) : setup_(setup), team_(setup.threads) {
+  const Network& net = setup_.network;
+  const std::size_t batch = setup_.batch;
+  std::size_t parameters = 0, chunk = 0, product = 0, prepared = 0, rank = 0, summed = 0;
+  layers_.resize(depth());
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    Layer& it = of(l);
+    const std::size_t columns = net.inputs(l) + 1, out = net.outputs(l), r = setup_.gram.rank_of(columns);
+    if (out > (std::numeric_limits<std::size_t>::max() / sizeof(T) - parameters) / columns) throw std::bad_alloc();
+    it.first = parameters;
+    parameters += out * columns;
+    // (A + δI)⁻¹ meets ã_{l-1} where that has fewer rows than D_lᵀ ã_{l-1}, and λ[W_l b_l] does not have to meet it
+    // too.
+    const bool by_input = setup_.gram.l2 == 0 && batch < out;
+    it.side = !by_input ? Side::gradient : r == 0 ? Side::input : Side::below;
+    it.below = it.side == Side::below ? r : 0;
+    it.chunks =
+        Strips::of_about(out, std::max<std::size_t>(kChunkBytes / ((by_input ? 1 : 2) * sizeof(T) * columns), 48));
+    if (it.chunks.count() == 1 && product_flops(out, batch, columns) > 6e6)
+      it.chunks = Strips::of_about(out, (out + 1) / 2);
+    chunk = std::max(chunk, it.chunks.width * columns);
+    if (it.side == Side::gradient) product = std::max(product, it.chunks.width * r);
+    if (it.side == Side::input) prepared = std::max(prepared, batch * columns);
+    rank = std::max(rank, r);
+    summed = std::max(summed, RunningGram<T>::sums_room(batch, columns, setup_.gram));
+    plan_.vector(it.b, out);
+    plan_.matrix(it.input, batch + it.below, columns);
+    plan_.matrix(it.distance, batch + it.below, out);
+    if (l == depth() || !net.activation.keeps_sign()) plan_.matrix(it.z, batch, out);
+    // Every layer a basis of its own.
+    plan_.other(RunningGram<T>::required_bytes(columns, setup_.gram), [this, &it, columns, l] {
+      it.gram.emplace(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l));
+    });
   }
-  const auto size = static_cast<double>(widest_input(net) + 1);
-  const auto rank = static_cast<double>(plan.rank);
-  const bool full = setup.gram.form == GramForm::full;
-  const double sums = full ? size * size : size * rank + rank * rank;
-  const double of_member = sums + 2 * static_cast<double>(plan.chunk) +
-                           static_cast<double>(plan.chunk_rows_most) * rank + 2 * kEvaluationBlock * widest;
-  const double vectors = setup.momentum == 0 ? 2 : 3;
-  bytes += sizeof(T) * (samples * columns + batch * of_batch + vectors * static_cast<double>(plan.parameters) +
-                        static_cast<double>(plan.biases) + threads * of_member);
-  return bytes + samples * 8 + threads * 8 * 15 * widest;
+  plan_.matrix(x_, setup_.samples, net.widths.front());
+  if (net.loss.classifies()) {
+    plan_.vector(labels_, setup_.samples);
+  } else {
+    plan_.matrix(target_values_, setup_.samples, net.widths.back());
+  }
+  plan_.buffer(parameters_, parameters);
+  plan_.buffer(finite_.room, parameters);
+  if (setup_.momentum != 0) plan_.buffer(velocity_, parameters);
+  plan_.buffer(prepared_, prepared);
+  plan_.buffer(y_, batch, rank);
+  plan_.other(4 * static_cast<double>(setup_.samples),
+              [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
+  const typename PieceSums<T>::Room room{0, summed, 0};
+  plan_.other(summed == 0 ? 0 : PieceSums<T>::required_bytes(SampleCut(batch), room), [this, batch, summed, room] {
+    if (summed != 0) sums_ = PieceSums<T>(SampleCut(batch), room);
+  });
+  const std::size_t widest = widest_output(net);
+  scratch_.resize(team_.size());
+  for (Scratch& it : scratch_) {
+    plan_.buffer(it.gradient, chunk);
+    plan_.buffer(it.direction, chunk);
+    plan_.buffer(it.product, product);
+    plan_.vector(it.work, loss_work(net.widths.back()));
+    plan_.other(
+        2 * sizeof(T) * kEvaluationBlock * static_cast<double>(widest) + 96 * static_cast<double>(net.widths.back()),
+        [this, widest] { spaces_.emplace_back(kEvaluationBlock, widest, setup_.network.widths.back()); });
+  }
 }
 
 template <typename T>
-MinibatchState<T>::MinibatchState(const MinibatchSetup& setup)
-    : setup_(setup),
-      team_(setup.threads),
-      x_(setup.samples, setup.network.widths.front()),
-      outputs_(setup.batch, setup.network.widths.back()),
-      order_(setup.samples, setup.seed) {
+double MinibatchState<T>::required_bytes(const MinibatchSetup& setup) {
+  return MinibatchState(setup, Shell{}).plan_.bytes();
+}
+
+template <typename T>
+MinibatchState<T>::MinibatchState(const MinibatchSetup& setup) : MinibatchState(setup, Shell{}) {
   const Network& net = setup_.network;
   if (!is_batch_sweep(setup_.sweep, net.layers())) throw std::invalid_argument("no sweep over batches");
   for (const std::size_t width : net.widths) static_cast<void>(blas::dimension(width + 1));
   static_cast<void>(blas::dimension(setup_.batch));
-  Plan plan = Plan::of(setup_, sizeof(T));
-  first_weight_ = std::move(plan.first_weight);
-  first_bias_ = std::move(plan.first_bias);
-  chunk_rows_ = std::move(plan.chunk_rows);
-  parameters_ = Buffer<T>(plan.parameters);
-  finite_ = Buffer<T>(plan.parameters);
-  velocity_ = Buffer<T>(setup_.momentum == 0 ? 0 : plan.parameters);
-  biases_ = Buffer<T>(plan.biases);
-  std::fill_n(parameters_.data(), parameters_.size(), T(0));
-  std::fill_n(biases_.data(), biases_.size(), T(0));
-  if (net.loss.classifies()) {
-    labels_.resize(setup_.samples);
-  } else {
-    target_values_ = Matrix<T>(setup_.samples, net.widths.back());
-  }
-  for (std::size_t l = 1; l <= net.layers(); ++l) {
-    const std::size_t columns = columns_of(l);
-    const std::size_t rows = setup_.batch + rows_below(setup_, l);
-    a_.emplace_back(rows, columns);
-    distance_.emplace_back(rows, net.outputs(l));
-    std::fill(distance_.back().flat().begin(), distance_.back().flat().end(), T(0));
-    if (l < net.layers() && !net.activation.keeps_sign()) z_.emplace_back(setup_.batch, net.outputs(l));
-    // Every layer a basis of its own.
-    grams_.emplace_back(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l));
-    const MatrixView<T> w = weights(l);
-    layers_.push_back({MatrixView<const T>(w), biases(l)});
-  }
-  prepared_ = Matrix<T>(setup_.batch, plan.prepared);
-  scratch_ = Matrix<T>(setup_.batch, plan.rank);
-  const std::size_t size = widest_input(net) + 1;
-  const bool full = setup_.gram.form == GramForm::full;
-  sums_ = SampleSums<T>(team_.size(), 0, full ? 0 : size * plan.rank, full ? size * size : plan.rank * plan.rank);
-  const std::size_t widest = widest_output(net);
-  members_ = std::vector<Member>(team_.size());
-  for (Member& member : members_) {
-    member.gradient = Buffer<T>(plan.chunk);
-    member.direction = Buffer<T>(plan.chunk);
-    member.scratch = Matrix<T>(plan.chunk_rows_most, plan.rank);
-    member.work.resize(3 * widest);
-    spaces_.emplace_back(kEvaluationBlock, widest, net.widths.back());
+  plan_.allocate();
+  std::ranges::fill(parameters_.span(), T(0));
+  finite_.watch(parameters_.span());
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    std::ranges::fill(of(l).distance.flat(), T(0));
+    views_.push_back({MatrixView<const T>(weights(l)), of(l).b});
   }
   reset();
 }
 
-// --- parameters ---
-
-template <typename T>
-MatrixView<T> MinibatchState<T>::matrix_of(const Buffer<T>& vector, std::size_t l) const {
-  return {vector.data() + first_weight_[l - 1], setup_.network.outputs(l), columns_of(l)};
-}
-
-template <typename T>
-MatrixView<T> MinibatchState<T>::weights(std::size_t l) const {
-  const MatrixView<T> both = matrix_of(parameters_, l);
-  return {both.data, both.rows, both.columns - 1, both.stride};
-}
-
-template <typename T>
-std::span<T> MinibatchState<T>::biases(std::size_t l) const {
-  return biases_.span().subspan(first_bias_[l - 1], setup_.network.outputs(l));
-}
-
-template <typename T>
-void MinibatchState<T>::copy_biases(std::size_t l, Rows rows) {
-  const MatrixView<T> both = matrix_of(parameters_, l);
-  const std::span<T> b = biases(l);
-  for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) b[i] = both.row(i)[both.columns - 1];
-}
-
-template <typename T>
-void MinibatchState<T>::read_weights(std::size_t l, std::span<T> out) const {
-  const MatrixView<T> w = weights(l);
-  for (std::size_t i = 0; i < w.rows; ++i) std::copy_n(w.row(i), w.columns, out.data() + i * w.columns);
-}
-
-template <typename T>
-void MinibatchState<T>::read_biases(std::size_t l, std::span<T> out) const {
-  std::copy_n(biases(l).data(), out.size(), out.data());
-}
-
-template <typename T>
-void MinibatchState<T>::write_weights(std::size_t l, std::span<const T> values) {
-  const MatrixView<T> w = weights(l);
-  for (std::size_t i = 0; i < w.rows; ++i) std::copy_n(values.data() + i * w.columns, w.columns, w.row(i));
-}
-
-template <typename T>
-void MinibatchState<T>::write_biases(std::size_t l, std::span<const T> values) {
-  const MatrixView<T> both = matrix_of(parameters_, l);
-  for (std::size_t i = 0; i < both.rows; ++i) both.row(i)[both.columns - 1] = values[i];
-  copy_biases(l, {0, both.rows});
-}
-
-// --- the state ---
-
 template <typename T>
 void MinibatchState<T>::reset() {
-  std::fill_n(velocity_.data(), velocity_.size(), T(0));
-  for (RunningGram<T>& gram : grams_) gram.reset();
-  order_ = SampleOrder(setup_.samples, setup_.seed);
-  next_batch_ = 0;
+  std::ranges::fill(velocity_.span(), T(0));
+  for (Layer& it : layers_) it.gram->reset();
+  epochs_.reset();
   step_number_ = 0;
   taken_in_ = 0;
   since_taken_ = 0;
@@ -239,111 +143,110 @@ std::vector<Section> MinibatchState<T>::sections() {
   std::vector<Section> out;
   out.push_back(section("parameters", parameters_.span()));
   if (velocity_.size() > 0) out.push_back(section("velocity", velocity_.span()));
-  for (std::size_t l = 1; l <= grams_.size(); ++l) grams_[l - 1].add_sections("gram." + std::to_string(l), out);
-  out.push_back(section("batch", std::span(&next_batch_, 1)));
-  out.push_back(section("step", std::span(&step_number_, 1)));
-  out.push_back(section("gram.taken", std::span(&taken_in_, 1)));
-  out.push_back(section("gram.since", std::span(&since_taken_, 1)));
-  for (Section& it : order_.sections()) out.push_back(std::move(it));
+  for (std::size_t l = 1; l <= depth(); ++l) of(l).gram->add_sections("gram." + std::to_string(l), out);
+  out.push_back(section("step", step_number_));
+  out.push_back(section("gram.taken", taken_in_));
+  out.push_back(section("gram.since", since_taken_));
+  for (Section& it : epochs_.sections()) out.push_back(std::move(it));
   return out;
 }
 
 template <typename T>
 void MinibatchState<T>::restored() {
-  bool legal = next_batch_ < batches_an_epoch();
-  for (RunningGram<T>& gram : grams_) legal = gram.restored(team_) && legal;
-  for (std::size_t l = 1; l <= grams_.size(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
+  bool legal = true;
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    legal = of(l).gram->restored(team_) && legal;
+    copy_biases(l, {0, setup_.network.outputs(l)});
+  }
   if (!legal) {
     reset();
-    throw std::domain_error("the place in the epoch or a Gram matrix is none");
+    throw std::domain_error("a Gram matrix is none");
   }
-  order_.restored();
+  epochs_.restored();
+}
+
+// --- parameters ---
+
+template <typename T>
+MatrixView<T> MinibatchState<T>::parameters(std::size_t l) const {
+  return {parameters_.data() + of(l).first, setup_.network.outputs(l), setup_.network.inputs(l) + 1};
 }
 
 template <typename T>
-ForwardLoss MinibatchState<T>::evaluate(MatrixView<const T> x, const Targets<T>& targets) {
-  return dladmm::evaluate<T>(team_, spaces_, kEvaluationBlock, layers_, setup_.network.activation, setup_.network.loss,
-                             x, targets);
-}
-
-// --- the batch at work ---
-
-template <typename T>
-MatrixView<T> MinibatchState<T>::inputs_of(std::size_t l, Rows rows) const {
-  return a_[l - 1].view().rows_from(rows.first, rows.count);
-}
-
-// z_l, or a_l where f' can be told from it.
-template <typename T>
-MatrixView<T> MinibatchState<T>::pre_activations(std::size_t l, Rows rows) const {
-  if (l == setup_.network.layers()) return outputs_.view().rows_from(rows.first, rows.count);
-  if (!z_.empty()) return z_[l - 1].view().rows_from(rows.first, rows.count);
-  const MatrixView<T> both = inputs_of(l + 1, rows);
+MatrixView<T> MinibatchState<T>::weights(std::size_t l) const {
+  const MatrixView<T> both = parameters(l);
   return {both.data, both.rows, both.columns - 1, both.stride};
 }
 
 template <typename T>
-typename MinibatchState<T>::Side MinibatchState<T>::side_of(std::size_t l) const {
-  if (!is_by_input(setup_, l)) return Side::gradient;
-  return setup_.gram.form == GramForm::full ? Side::input : Side::below;
+void MinibatchState<T>::copy_biases(std::size_t l, Rows rows) {
+  const MatrixView<T> both = parameters(l);
+  for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) of(l).b[i] = both.row(i)[both.columns - 1];
 }
+
+template <typename T>
+void MinibatchState<T>::read_weights(std::size_t l, std::span<T> out) const {
+  const MatrixView<T> w = weights(l);
+  for (std::size_t i = 0; i < w.rows; ++i) std::copy_n(w.row(i), w.columns, out.data() + i * w.columns);
+}
+
+template <typename T>
+void MinibatchState<T>::read_biases(std::size_t l, std::span<T> out) const {
+  std::ranges::copy(of(l).b, out.begin());
+}
+
+template <typename T>
+void MinibatchState<T>::write_weights(std::size_t l, std::span<const T> values) {
+  const MatrixView<T> w = weights(l);
+  for (std::size_t i = 0; i < w.rows; ++i) std::copy_n(values.data() + i * w.columns, w.columns, w.row(i));
+}
+
+template <typename T>
+void MinibatchState<T>::write_biases(std::size_t l, std::span<const T> values) {
+  const MatrixView<T> both = parameters(l);
+  for (std::size_t i = 0; i < both.rows; ++i) both.row(i)[both.columns - 1] = values[i];
+  copy_biases(l, {0, both.rows});
+}
+
+// --- runs ---
 
 template <typename T>
 void MinibatchState<T>::run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop,
-                            BatchesRecord& record) {
-  const auto began = std::chrono::steady_clock::now();
-  record = {};
-  std::copy_n(parameters_.data(), parameters_.size(), finite_.data());
-  for (std::size_t i = 0; i < count; ++i) {
-    record.stopped = stop.load(std::memory_order_relaxed);
-    if (record.stopped) break;
-    if (next_batch_ == 0 && setup_.shuffle) order_.shuffle();
-    const std::size_t first = next_batch_ * setup_.batch;
-    const Rows batch{first, std::min(setup_.batch, setup_.samples - first)};
-    double loss = 0;
-    record.diverged = !run_batch(batch, steps[steps.size() == 1 ? 0 : i], loss);
-    if (record.diverged) break;
-    record.loss += loss;
-    record.samples += batch.count;
-    ++record.batches;
-    next_batch_ = (next_batch_ + 1) % batches_an_epoch();
-  }
-  if (record.diverged) {
-    std::copy_n(finite_.data(), finite_.size(), parameters_.data());
-    for (std::size_t l = 1; l <= grams_.size(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
-    reset();
-  }
-  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+                            StepsRecord& record) {
+  const AtWork here;
+  finite_.keep();
+  const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
+    const std::span<const std::uint32_t> samples = epochs_.begin();
+    if (!run_batch(samples, step_size(steps, i), loss)) return 0;
+    epochs_.end();
+    return samples.size();
+  });
+  if (finite) return;
+  finite_.restore();
+  for (std::size_t l = 1; l <= depth(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
+  reset();
 }
 
-// Updates of targets ride together on one round of the team, each member on samples of its own; the first of them on
-// that of the forward pass.
 template <typename T>
-bool MinibatchState<T>::run_batch(Rows batch, double step, double& loss) {
-  const std::span<const std::uint32_t> samples = order_.samples().subspan(batch.first, batch.count);
+bool MinibatchState<T>::run_batch(std::span<const std::uint32_t> samples, double step, double& loss) {
   const Step now{step, step_number_ + 1, {}};
-  const std::span<const BatchUpdate> sweep = setup_.sweep;
-  for (std::size_t i = 0; i < sweep.size();) {
-    if (sweep[i].block == BatchBlock::W) {
-      if (!update_W(sweep[i].layer, batch.count, now)) return false;
-      ++i;
-      continue;
+  const std::size_t count = samples.size();
+  forward(samples);
+  loss += update_output_z(samples);
+  if (!std::isfinite(loss) || !take_in_inputs(count)) return false;
+  const std::span<const BatchUpdate> rest = std::span(setup_.sweep).subspan(1);
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const auto [block, l] = rest[i];
+    if (block == BatchBlock::W) {
+      if (!update_W(l, count, now)) return false;
+    } else if (block == BatchBlock::z) {
+      update_z(l, count);
+    } else {
+      // z_l rides on the product that makes a_l, where it comes next.
+      const bool and_z = i + 1 < rest.size() && rest[i + 1].block == BatchBlock::z && rest[i + 1].layer == l;
+      update_a(l, count, and_z);
+      if (and_z) ++i;
     }
-    std::size_t end = i;
-    while (end < sweep.size() && sweep[end].block != BatchBlock::W) ++end;
-    team_.run([&](unsigned index) {
-      Member& member = members_[index];
-      if (i == 0) member.loss = 0;
-      SampleBlocks{batch.count, batch.count}.each(index, team_.size(), [&](Rows rows) {
-        if (i == 0) forward(samples, rows);
-        for (std::size_t j = i; j < end; ++j) move_target(member, sweep[j], samples, rows);
-      });
-    });
-    if (i == 0) {
-      for (const Member& member : members_) loss += member.loss;
-      if (!std::isfinite(loss) || !take_in_inputs(batch.count)) return false;
-    }
-    i = end;
   }
   ++step_number_;
   return true;
@@ -360,122 +263,156 @@ bool MinibatchState<T>::take_in_inputs(std::size_t count) {
   since_taken_ = 1;
   for (const BatchUpdate& update : setup_.sweep) {
     if (update.block != BatchBlock::W) continue;
-    RunningGram<T>& gram = grams_[update.layer - 1];
-    const MatrixView<T> scratch(scratch_.flat().data(), count, gram.rank());
-    if (!gram.take_in(team_, sums_, inputs_of(update.layer, {0, count}), scratch)) return false;
+    RunningGram<T>& gram = *of(update.layer).gram;
+    const MatrixView<const T> input = of(update.layer).input.view().rows_from(0, count);
+    if (!gram.take_in(team_, sums_, input, {y_.data(), count, gram.rank()})) return false;
   }
   return true;
 }
 
-// z_l = W_l a_{l-1} + b_l, a_l = f(z_l)
+// --- the batch at work: W_l is n_l x n_{l-1} ---
+
 template <typename T>
-void MinibatchState<T>::forward(std::span<const std::uint32_t> samples, Rows rows) {
-  const Network& net = setup_.network;
-  const std::size_t columns = net.widths.front();
-  for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-    std::copy_n(x_.view().row(samples[i]), columns, a_[0].view().row(i));
-    // Where a batch was short, something else stands in the rows after it.
-    for (const Matrix<T>& a : a_) a.view().row(i)[a.columns() - 1] = T(1);
-  }
-  for (std::size_t l = 1; l <= net.layers(); ++l) {
-    const bool last = l == net.layers();
-    const MatrixView<T> input = inputs_of(l, rows);
-    const MatrixView<T> z = pre_activations(l, rows);
-    const MatrixView<T> next = last ? z : inputs_of(l + 1, rows);
-    const MatrixView<T> a(next.data, next.rows, net.outputs(l), next.stride);
-    blas::gemm<T>(Op::none, Op::transpose, T(1),
-                  MatrixView<const T>(input.data, input.rows, input.columns - 1, input.stride), weights(l), T(0), z);
-    bias_and_activation<T>(last ? Activation::identity() : net.activation, z, biases(l), a);
-  }
+MatrixView<T> MinibatchState<T>::activations(std::size_t l, std::size_t count) const {
+  return window(of(l + 1).input.view(), {0, count}, {0, setup_.network.outputs(l)});
 }
 
 template <typename T>
-void MinibatchState<T>::move_target(Member& member, BatchUpdate update, std::span<const std::uint32_t> samples,
-                                    Rows rows) {
+MatrixView<T> MinibatchState<T>::pre_activations(std::size_t l, std::size_t count) const {
+  return of(l).z.empty() ? activations(l, count) : of(l).z.view().rows_from(0, count);
+}
+
+// z_l = W_l a_{l-1} + b_l, a_l = f(z_l)
+template <typename T>
+void MinibatchState<T>::forward(std::span<const std::uint32_t> samples) {
   const Network& net = setup_.network;
-  const std::size_t l = update.layer;
-  const MatrixView<T> distance = distance_[l - 1].view().rows_from(rows.first, rows.count);
-  if (update.block == BatchBlock::a) {
-    blas::gemm<T>(Op::none, Op::none, T(1), distance_[l].view().rows_from(rows.first, rows.count), weights(l + 1), T(0),
-                  distance);
-  } else if (l == net.layers()) {
-    member.loss = output_gradient<T>(net.loss, outputs_.view().rows_from(rows.first, rows.count),
-                                     samples.subspan(rows.first, rows.count), targets(), distance, member.work);
-  } else {
-    times_derivative<T>(net.activation, distance, pre_activations(l, rows));
+  const std::size_t count = samples.size();
+  each_piece(team_, count, net.widths.front(), [&](Rows rows, unsigned) {
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+      std::copy_n(x_.view().row(samples[i]), net.widths.front(), of(1).input.view().row(i));
+      // Where a batch was short, something else stands in the rows after it.
+      for (const Layer& it : layers_) it.input.view().row(i)[it.input.columns() - 1] = T(1);
+    }
+  });
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    const MatrixView<const T> input = window(of(l).input.view(), {0, count}, {0, net.inputs(l)});
+    const MatrixView<T> z = pre_activations(l, count);
+    // batch x n_{l-1} times n_{l-1} x n_l
+    multiply_and<T>(team_, Op::none, Op::transpose, 1, input, weights(l), 0, z, [&](Rows rows, Rows columns) {
+      const MatrixView<T> own = window(z, rows, columns);
+      const std::span<const T> b = std::span(of(l).b).subspan(columns.first, columns.count);
+      if (of(l).z.empty()) return elementwise::add_bias_and_activate<T>(net.activation, own, b, own);
+      elementwise::add_bias<T>(own, b, own);
+      if (l == depth()) return;
+      elementwise::activate<T>(net.activation, own, window(activations(l, count), rows, columns));
+    });
   }
+}
+
+// D_L = ∇R(z_L); returns R summed over the batch.
+template <typename T>
+double MinibatchState<T>::update_output_z(std::span<const std::uint32_t> samples) {
+  const std::size_t n = setup_.network.widths.back();
+  const MatrixView<const T> z = of(depth()).z.view();
+  const MatrixView<T> distance = of(depth()).distance.view();
+  const auto found = sum_pieces<ForwardLoss>(team_, samples.size(), n, [&](Rows rows, unsigned member) {
+    return loss_over_rows(
+        setup_.network.loss, rows.count, n, scratch_[member].work, [&](std::size_t i) { return z.row(rows.first + i); },
+        [&](std::size_t i, std::span<double> values) { return targets().of(samples[rows.first + i], values); },
+        [&](std::size_t i, std::span<const double> gradient) {
+          std::ranges::transform(gradient, distance.row(rows.first + i), [](double g) { return static_cast<T>(g); });
+        });
+  });
+  return found.loss;
+}
+
+// a_l: D = D_{l+1} W_{l+1}; and with it z_l.
+template <typename T>
+void MinibatchState<T>::update_a(std::size_t l, std::size_t count, bool and_z) {
+  const MatrixView<T> distance = of(l).distance.view().rows_from(0, count);
+  // batch x n_{l+1} times n_{l+1} x n_l
+  multiply_and<T>(team_, Op::none, Op::none, 1, of(l + 1).distance.view().rows_from(0, count), weights(l + 1), 0,
+                  distance, [&](Rows rows, Rows columns) {
+                    if (!and_z) return;
+                    elementwise::times_derivative<T>(setup_.network.activation, window(distance, rows, columns),
+                                                     window(pre_activations(l, count), rows, columns));
+                  });
+}
+
+// z_l: D = D ∘ f'(z_l)
+template <typename T>
+void MinibatchState<T>::update_z(std::size_t l, std::size_t count) {
+  each_piece(team_, count, setup_.network.outputs(l), [&](Rows rows, unsigned) {
+    elementwise::times_derivative<T>(setup_.network.activation, of(l).distance.view().rows_from(rows.first, rows.count),
+                                     pre_activations(l, count).rows_from(rows.first, rows.count));
+  });
 }
 
 template <typename T>
 bool MinibatchState<T>::update_W(std::size_t l, std::size_t count, const Step& step) {
-  MatrixView<T> input = inputs_of(l, {0, count});
-  const RunningGram<T>& gram = grams_[l - 1];
-  const Side side = side_of(l);
-  if (side != Side::gradient) {
-    const MatrixView<T> prepared(prepared_.flat().data(), count, side == Side::input ? input.columns : 0);
-    const MatrixView<T> y(scratch_.flat().data(), count, gram.rank());
-    team_.run([&](unsigned index) {
-      SampleBlocks{count, count}.each(index, team_.size(), [&](Rows rows) {
-        const MatrixView<const T> own = input.rows_from(rows.first, rows.count);
-        if (side == Side::input) {
-          gram.apply(own, prepared.rows_from(rows.first, rows.count), {});
-        } else {
-          blas::gemm<T>(Op::none, Op::none, T(1), own, gram.basis(), T(0), y.rows_from(rows.first, rows.count));
-        }
-      });
-      if (side == Side::below && index == 0) {
-        std::ranges::copy(gram.correction().flat(), inputs_of(l, {count, gram.rank()}).data);
-      }
+  const Layer& it = of(l);
+  MatrixView<T> input = it.input.view().rows_from(0, count);
+  if (it.side == Side::input) {
+    const MatrixView<T> prepared(prepared_.data(), count, input.columns);
+    const Strips strips = Strips::of_about(count, 64);
+    team_.run(strips.count(), product_flops(count, input.columns, input.columns), [&](std::size_t strip, unsigned) {
+      const Rows rows = strips[strip];
+      it.gram->apply(input.rows_from(rows.first, rows.count), prepared.rows_from(rows.first, rows.count), {});
     });
-    input = side == Side::input ? prepared : inputs_of(l, {0, count + gram.rank()});
+    input = prepared;
+  } else if (it.side == Side::below) {
+    // batch x (n_{l-1} + 1) times (n_{l-1} + 1) x r
+    multiply<T>(team_, Op::none, Op::none, 1, input, it.gram->basis(), 0, {y_.data(), count, it.below});
+    std::ranges::copy(it.gram->correction().flat(), it.input.view().row(count));
+    input = it.input.view().rows_from(0, count + it.below);
   }
-  team_.run([&](unsigned index) {
-    Member& member = members_[index];
-    member.finite = true;
-    SampleBlocks{setup_.network.outputs(l), chunk_rows_[l - 1]}.each(
-        index, team_.size(), [&](Rows out) { update_rows(member, l, input, out, count, step); });
+  std::atomic<bool> finite{true};
+  const double flops = product_flops(setup_.network.outputs(l), input.rows, input.columns);
+  team_.run(it.chunks.count(), flops, [&](std::size_t chunk, unsigned member) {
+    if (!update_rows(scratch_[member], l, input, it.chunks[chunk], count, step)) {
+      finite.store(false, std::memory_order_relaxed);
+    }
   });
-  return std::all_of(members_.begin(), members_.end(), [](const Member& member) { return member.finite; });
+  return finite;
 }
 
 // Rows `out` of [W_l b_l]: their gradient over `count` samples, S_l and V_l, while they are in the cache. `input` is
 // ã_{l-1}, or what (A_l + δ_l I)⁻¹ has made of it, or ã_{l-1} with M below it.
 template <typename T>
-void MinibatchState<T>::update_rows(Member& member, std::size_t l, MatrixView<T> input, Rows out, std::size_t count,
+bool MinibatchState<T>::update_rows(Scratch& scratch, std::size_t l, MatrixView<T> input, Rows out, std::size_t count,
                                     const Step& step) {
-  const std::size_t columns = input.columns;
-  const RunningGram<T>& gram = grams_[l - 1];
-  const Side side = side_of(l);
-  const MatrixView<T> distance = distance_[l - 1].view();
-  const auto slice = [&](std::size_t first, std::size_t rows) {
-    return MatrixView<T>(distance.data + first * distance.stride + out.first, rows, out.count, distance.stride);
-  };
+  const Layer& it = of(l);
+  const std::size_t r = it.gram->rank();
+  const MatrixView<T> distance = it.distance.view();
   T scale = T(1) / static_cast<T>(count);
-  if (side == Side::below) {
-    const MatrixView<T> y(scratch_.flat().data(), count, gram.rank());
-    blas::gemm<T>(Op::transpose, Op::none, T(-1), y, slice(0, count), T(0), slice(count, gram.rank()));
-    scale = static_cast<T>(1 / (static_cast<double>(count) * gram.damping()));
+  if (it.side == Side::below) {
+    // r x batch times batch x rows of W_l
+    sum_products<T>(-1, {y_.data(), count, r}, window(distance, {0, count}, out), 0, window(distance, {count, r}, out));
+    scale = static_cast<T>(1 / (static_cast<double>(count) * it.gram->damping()));
   }
-  const MatrixView<T> gradient(member.gradient.data(), out.count, columns);
-  blas::gemm<T>(Op::transpose, Op::none, scale, slice(0, input.rows), input, T(0), gradient);
-  T* direction = gradient.data;
-  const std::size_t first = first_weight_[l - 1] + out.first * columns;
-  T* const w = parameters_.data() + first;
-  if (side == Side::gradient) {
+  const MatrixView<T> gradient(scratch.gradient.data(), out.count, input.columns);
+  // rows of W_l x (batch + below) times (batch + below) x (n_{l-1} + 1)
+  sum_products<T>(scale, window(distance, {0, input.rows}, out), input, 0, gradient);
+  MatrixView<T> direction = gradient;
+  const MatrixView<T> own = parameters(l).rows_from(out.first, out.count);
+  if (it.side == Side::gradient) {
     const T l2 = static_cast<T>(setup_.gram.l2);
-    if (l2 != T(0)) {
-      for (std::size_t j = 0; j < out.count * columns; ++j) gradient.data[j] += l2 * w[j];
-    }
-    direction = member.direction.data();
-    gram.apply(gradient, MatrixView<T>(direction, out.count, columns),
-               MatrixView<T>(member.scratch.flat().data(), out.count, gram.rank()));
+    if (l2 != T(0)) elementwise::step_back<T>(gradient, -l2, own);
+    direction = {scratch.direction.data(), out.count, input.columns};
+    it.gram->apply(gradient, direction, {scratch.product.data(), out.count, r});
   }
-  const T* const parts[] = {direction};
-  T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + first;
-  const Sgd method{setup_.momentum, 0, 0, setup_.nesterov};
-  const Slice<T> all{w, out.count * columns, parts, velocity, 0};
-  member.finite = dladmm::apply<T>(method, step, all) && member.finite;
+  const T* const parts[] = {direction.data};
+  T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + (own.data - parameters_.data());
+  const Slice<T> all{own.data, out.count * own.columns, parts, velocity, 0};
+  const bool finite = dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov}, step, all);
   copy_biases(l, out);
+  return finite;
+}
+
+template <typename T>
+ForwardLoss MinibatchState<T>::evaluate(MatrixView<const T> x, const Targets<T>& targets) {
+  return dladmm::evaluate<T>(team_, spaces_, kEvaluationBlock, views_, setup_.network.activation, setup_.network.loss,
+                             x, targets);
 }
 
 template class MinibatchState<float>;

@@ -25,17 +25,21 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
-#include "core/gradient/backward.hpp"
+#include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
 #include "core/linalg/section.hpp"
+#include "core/linalg/sums.hpp"
+#include "core/linalg/tiled.hpp"
 #include "core/minibatch/running_gram.hpp"
-#include "core/parallel/samples.hpp"
-#include "core/parallel/team.hpp"
+#include "core/runtime/team.hpp"
+#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sweep.hpp"
 
 namespace dladmm {
 
@@ -64,21 +68,13 @@ struct MinibatchSetup {
 // Whether a sweep is one that can run in a network of `layers` layers.
 [[nodiscard]] bool is_batch_sweep(std::span<const BatchUpdate> sweep, std::size_t layers);
 
-// What a run of batches did.
-struct BatchesRecord {
-  std::size_t batches = 0;  // that ran to their end
-  std::size_t samples = 0;  // that they saw
-  double loss = 0;          // R summed over those, each at the parameters its batch began with
-  bool stopped = false;     // the stop request came between two batches
-  bool diverged = false;    // the batch after these met a loss, a Gram matrix or a parameter that is not finite
-  double seconds = 0;
-};
-
 template <typename T>
 class MinibatchState {
  public:
   // Allocates everything that a run needs. Throws std::bad_alloc, std::length_error, std::invalid_argument (the sweep).
   explicit MinibatchState(const MinibatchSetup& setup);
+  MinibatchState(const MinibatchState&) = delete;
+  MinibatchState& operator=(const MinibatchState&) = delete;
   [[nodiscard]] static double required_bytes(const MinibatchSetup& setup);
 
   [[nodiscard]] const MinibatchSetup& setup() const { return setup_; }
@@ -93,13 +89,13 @@ class MinibatchState {
   void write_biases(std::size_t l, std::span<const T> values);
 
   // D_l of the last batch, in the first of its rows.
-  [[nodiscard]] MatrixView<const T> target_distance(std::size_t l) const { return distance_[l - 1].view(); }
-  [[nodiscard]] const RunningGram<T>& gram(std::size_t l) const { return grams_[l - 1]; }
+  [[nodiscard]] MatrixView<const T> target_distance(std::size_t l) const { return of(l).distance.view(); }
+  [[nodiscard]] const RunningGram<T>& gram(std::size_t l) const { return *of(l).gram; }
 
-  // `count` batches from where the last run ended, an epoch beginning with a shuffle. steps: one η for all, or one a
-  // batch; stops between two batches when `stop` is set. After something that is not finite the parameters are those
-  // that the run began with, and the rest is as new.
-  void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, BatchesRecord& record);
+  // `count` batches (the record's steps) from where the last run ended, an epoch beginning with a shuffle. steps: one η
+  // for all, or one a batch; stops between two batches when `stop` is set. After something that is not finite the
+  // parameters are those that the run began with, and the rest is as new.
+  void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, StepsRecord& record);
 
   // As new but for the parameters.
   void reset();
@@ -107,68 +103,75 @@ class MinibatchState {
   ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
   ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
 
-  [[nodiscard]] std::size_t batches_an_epoch() const { return (setup_.samples + setup_.batch - 1) / setup_.batch; }
+  [[nodiscard]] std::size_t batches_an_epoch() const { return epochs_.batches(); }
 
   // Parameters, V_l, what is known of A_l, and the place in the epoch (section.hpp).
   [[nodiscard]] std::vector<Section> sections();
   void restored();
 
  private:
+  struct Shell {};
+  // Declares what is to be held, and holds nothing.
+  MinibatchState(const MinibatchSetup& setup, Shell);
+
+  // How (A_l + δ_l I)⁻¹ meets its product: with the gradient, or with ã_{l-1}, by a product of its own or by rows
+  // below.
+  enum class Side { gradient, input, below };
+  struct Layer {
+    std::size_t first = 0;  // of [W_l b_l] in a vector of all parameters
+    Side side = Side::gradient;
+    std::size_t below = 0;  // rows of ã_{l-1} and D_l besides those of a batch
+    Strips chunks;          // rows of [W_l b_l] that are updated at once
+    std::vector<T> b;       // b_l once more, without gaps
+    Matrix<T> input;        // ã_{l-1}, (batch + below) x (n_{l-1} + 1), the last column one
+    Matrix<T> z;            // z_L; of a hidden layer only where f' cannot be told from a_l
+    Matrix<T> distance;     // D_l, (batch + below) x n_l
+    std::optional<RunningGram<T>> gram;
+  };
   // What one member works with.
-  struct alignas(64) Member {
+  struct Scratch {
     Buffer<T> gradient, direction;  // of a few rows of [W_l b_l]
-    Matrix<T> scratch;              // for a product with (A_l + δ_l I)⁻¹
+    Buffer<T> product;              // for a product with (A_l + δ_l I)⁻¹
     std::vector<double> work;       // for losses
-    double loss = 0;
-    bool finite = true;
   };
 
-  [[nodiscard]] std::size_t columns_of(std::size_t l) const { return setup_.network.inputs(l) + 1; }
-  [[nodiscard]] MatrixView<T> matrix_of(const Buffer<T>& vector, std::size_t l) const;
+  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
+  [[nodiscard]] Layer& of(std::size_t l) { return layers_[l - 1]; }
+  [[nodiscard]] const Layer& of(std::size_t l) const { return layers_[l - 1]; }
+  [[nodiscard]] MatrixView<T> parameters(std::size_t l) const;  // [W_l b_l]
   [[nodiscard]] MatrixView<T> weights(std::size_t l) const;
-  [[nodiscard]] std::span<T> biases(std::size_t l) const;
-  [[nodiscard]] MatrixView<T> inputs_of(std::size_t l, Rows rows) const;
-  [[nodiscard]] MatrixView<T> pre_activations(std::size_t l, Rows rows) const;
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
-  // How the inverse of layer l meets its product.
-  enum class Side { gradient, input, below };
-  [[nodiscard]] Side side_of(std::size_t l) const;
+  [[nodiscard]] MatrixView<T> activations(std::size_t l, std::size_t count) const;      // a_l
+  [[nodiscard]] MatrixView<T> pre_activations(std::size_t l, std::size_t count) const;  // z_l, or a_l in its place
   void copy_biases(std::size_t l, Rows rows);
 
-  [[nodiscard]] bool run_batch(Rows batch, double step, double& loss);
+  [[nodiscard]] bool run_batch(std::span<const std::uint32_t> samples, double step, double& loss);
   [[nodiscard]] bool take_in_inputs(std::size_t count);
-  void forward(std::span<const std::uint32_t> samples, Rows rows);
-  void move_target(Member& member, BatchUpdate update, std::span<const std::uint32_t> samples, Rows rows);
+  void forward(std::span<const std::uint32_t> samples);
+  double update_output_z(std::span<const std::uint32_t> samples);
+  void update_a(std::size_t l, std::size_t count, bool and_z);
+  void update_z(std::size_t l, std::size_t count);
   [[nodiscard]] bool update_W(std::size_t l, std::size_t count, const Step& step);
-  void update_rows(Member& member, std::size_t l, MatrixView<T> input, Rows out, std::size_t count, const Step& step);
+  [[nodiscard]] bool update_rows(Scratch& scratch, std::size_t l, MatrixView<T> input, Rows out, std::size_t count,
+                                 const Step& step);
 
   MinibatchSetup setup_;
-  std::vector<std::size_t> first_weight_;  // of layer l in a vector of all parameters
-  std::vector<std::size_t> first_bias_;    // of layer l in biases_
-  std::vector<std::size_t> chunk_rows_;    // rows of [W_l b_l] that are updated at once
-
   Team team_;
+  StoragePlan plan_;
   Matrix<T> x_;
   std::vector<std::int32_t> labels_;
   Matrix<T> target_values_;
   Buffer<T> parameters_;  // [W_1 b_1], [W_2 b_2], …
-  Buffer<T> finite_;      // as the run began
+  FiniteCopy<T> finite_;  // as the run began
   Buffer<T> velocity_;    // V_1, V_2, …
-  Buffer<T> biases_;      // b_1, b_2, … once more, without gaps
-  // Of the batch at work.
-  std::vector<Matrix<T>> a_;         // ã_0 … ã_{L-1}, (batch + r) x (n_l + 1), the last column one
-  std::vector<Matrix<T>> z_;         // z_l of the hidden layers, only where f' cannot be told from a_l
-  Matrix<T> outputs_;                // z_L
-  std::vector<Matrix<T>> distance_;  // D_1 … D_L, (batch + r) x n_l
-  Matrix<T> prepared_;               // ã_{l-1} (A_l + δ_l I)⁻¹
-  Matrix<T> scratch_;                // batch x r
-  std::vector<RunningGram<T>> grams_;
-  SampleSums<T> sums_;
-  std::vector<Member> members_;
+  std::vector<Layer> layers_;
+  Buffer<T> prepared_;  // ã_{l-1} (A_l + δ_l I)⁻¹
+  Buffer<T> y_;         // ã_{l-1} U, batch x r
+  PieceSums<T> sums_;
+  std::vector<Scratch> scratch_;
   std::vector<Workspace<T>> spaces_;  // for evaluation
-  std::vector<LayerParameters<T>> layers_;
-  SampleOrder order_;
-  std::uint64_t next_batch_ = 0;
+  std::vector<LayerParameters<T>> views_;
+  Epochs epochs_;
   std::uint64_t step_number_ = 0;
   std::uint64_t taken_in_ = 0;     // batches that the Gram matrices have seen
   std::uint64_t since_taken_ = 0;  // batches since the last of them

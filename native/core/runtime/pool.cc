@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/runtime/processors.hpp"
+#include "core/runtime/trace.hpp"
 
 namespace dladmm {
 namespace {
@@ -252,7 +253,11 @@ void Team::dispatch(Task task, std::size_t pieces, double flops, Sleepers sleepe
     if (saved) return;
   }
   const WithinPiece within;
-  for (std::size_t piece = 0; piece < pieces; ++piece) task.call(task.work, piece, 0);
+  Trace trace(pieces, flops);
+  for (std::size_t piece = 0; piece < pieces; ++piece) {
+    task.call(task.work, piece, 0);
+    trace.piece_ended();
+  }
 }
 
 unsigned pool_threads() { return Pool::instance().threads(); }

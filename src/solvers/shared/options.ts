@@ -12,6 +12,7 @@ import {
   classifies,
   LOSSES,
   type Loss,
+  MOST_THREADS,
   type Network,
 } from '../../network/network.js';
 import type { ProgressRecord } from './record.js';
@@ -109,7 +110,7 @@ export const COMMON = {
       otherwise: 'the processors at hand',
       says: 'How many threads work; the result is the same, bit for bit, for any number.',
     },
-    2 ** 16,
+    MOST_THREADS,
   ),
   evaluateEvery: whole(1, { default: 1, says: 'Iterations between evaluations of the validation and test sets.' }),
   trainMetrics: flag({

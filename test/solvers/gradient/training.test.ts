@@ -128,7 +128,6 @@ describe('train', () => {
     model.close();
   });
 
-
   test.each([
     [{ epochs: 0 }, 'ERR_DLADMM_RANGE', /epochs/],
     [{ iterations: 3 }, 'ERR_DLADMM_ARGUMENT', /iterations/],

@@ -1,0 +1,225 @@
+/**
+ * What the default number of threads is worth where a process has less than the whole machine: under a quota of processor
+ * time, beside other trainings, beside busy neighbours, on small problems, with many models.
+ *
+ *     npm run --silent bench:containers -- [--only quota,together,busy,quiet,models] [--rounds 7] [--seconds 2] [--out FILE] [--json]
+ *
+ * Every figure is a ratio of two speeds measured by turns in one run, the median of its rounds. Control groups of version 1
+ * and 2 are made where the machine lets us (usually as root); where it does not, that part says so and is left out.
+ */
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { DlAdmmError } from 'dladmm';
+import { withQuota } from './containers/group.js';
+import type { ModelsReply, RunReply, Work, WorkerRequest } from './containers/worker.js';
+import { type Child, startChild } from './harness/child.js';
+import { count, file, program, real, say, some } from './harness/program.js';
+import { keep, machine, machineText } from './harness/results.js';
+import { median } from './harness/statistics.js';
+import { table } from './harness/table.js';
+
+const PARTS = ['quota', 'together', 'busy', 'quiet', 'models'] as const;
+type Part = (typeof PARTS)[number];
+
+const OPTIONS = { only: some(PARTS), rounds: count(7), seconds: real(2), out: file };
+
+/** What is asked of a ratio: at least, or at most. */
+interface Row {
+  readonly part: Part;
+  readonly what: string;
+  readonly ratio: number;
+  readonly asked: string;
+  readonly holds: boolean;
+}
+
+type Worker = Child<WorkerRequest, RunReply | ModelsReply | 'ready'>;
+
+const PROCESSORS = availableParallelism();
+const PIXELS = [784, 256, 256, 10];
+const DIGITS = [64, 100, 100, 10];
+const TRAININGS: Readonly<Record<string, Work>> = {
+  'dladmm 784-256-256-10': { data: 'random', options: { layers: PIXELS } },
+  'adam 784-256-256-10, batch 128': { data: 'random', options: { layers: PIXELS, solver: 'adam' } },
+};
+const SMALL: Readonly<Record<string, Work>> = {
+  'adam digits, batch 16': { data: 'digits', options: { layers: DIGITS, solver: 'adam', batchSize: 16 } },
+  'minibatch-admm digits, batch 16': {
+    data: 'digits',
+    options: { layers: DIGITS, solver: 'minibatch-admm', batchSize: 16 },
+  },
+};
+const TINY: Readonly<Record<string, Work>> = {
+  ...SMALL,
+  'dladmm digits': { data: 'digits', options: { layers: DIGITS } },
+  'dladmm iris': { data: 'iris', options: { layers: [4, 16, 3] } },
+  'adam iris, batch 16': { data: 'iris', options: { layers: [4, 16, 3], solver: 'adam', batchSize: 16 } },
+};
+const MODELS = 200;
+
+await program(OPTIONS, async ({ only, rounds, seconds, out }) => {
+  const rows: Row[] = [];
+  const skipped: Record<string, string> = {};
+  const parts: Readonly<Record<Part, () => AsyncGenerator<Row>>> = {
+    quota: () => quota(rounds, seconds),
+    together: () => together(rounds, seconds),
+    busy: () => busy(rounds, seconds),
+    quiet: () => defaultOverOne('quiet', TINY, rounds, seconds / 4, 1),
+    models,
+  };
+  for (const part of only) {
+    try {
+      for await (const row of parts[part]()) {
+        rows.push(row);
+        say(`${row.part}: ${row.what} ${row.ratio.toFixed(3)} (${row.asked})`);
+      }
+    } catch (error) {
+      if (!(error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE')) throw error;
+      skipped[part] = error.message;
+      say(`${part}: left out. ${skipped[part]}`);
+    }
+  }
+  const result = { rows, skipped, holds: rows.every(({ holds }) => holds), ...machine(PROCESSORS) };
+  if (out !== undefined) await keep(out, result);
+  const text = [
+    table(
+      ['part', 'what', 'ratio', 'asked', 'holds'],
+      rows.map(({ part, what, ratio, asked, holds }) => [part, what, ratio.toFixed(3), asked, holds ? 'yes' : 'no']),
+    ),
+    ...Object.entries(skipped).map(([part, why]) => `${part} left out: ${why}`),
+    machineText(result),
+  ].join('\n');
+  return { result, text };
+});
+
+function atLeast(part: Part, what: string, ratio: number, limit: number): Row {
+  return { part, what, ratio, asked: `≥ ${limit}`, holds: ratio >= limit };
+}
+
+/** @param noise what a ratio of equal times may be off by */
+function atMost(part: Part, what: string, ratio: number, limit: number, noise = 0): Row {
+  return { part, what, ratio, asked: `≤ ${limit}${noise === 0 ? '' : ` ± ${noise}`}`, holds: ratio <= limit + noise };
+}
+
+function withThreads({ data, options }: Work, threads: number): Work {
+  return { data, options: { ...options, threads } };
+}
+
+/** Iterations a second. */
+async function run(worker: Worker, request: Omit<Extract<WorkerRequest, { kind: 'run' }>, 'kind'>): Promise<number> {
+  const { iterations, seconds } = (await worker.ask({ kind: 'run', ...request })) as RunReply;
+  return iterations / seconds;
+}
+
+/** Speed of the default over that of the best number of threads, each in a process of its own in the group. */
+async function* quota(rounds: number, seconds: number): AsyncGenerator<Row> {
+  const settings = [undefined, ...new Set([1, 2, PROCESSORS])];
+  for (const processors of [1, 0.5]) {
+    for (const [name, work] of Object.entries(TRAININGS)) {
+      const ratio = await withQuota(processors, async (group) => {
+        const workers = settings.map((): Worker => startChild('containers/worker', { group }));
+        try {
+          for (const [i, threads] of settings.entries()) {
+            const its = threads === undefined ? work : withThreads(work, threads);
+            await workers[i]?.ask({ kind: 'open', name, work: its });
+          }
+          const speeds = settings.map((): number[] => []);
+          for (let round = 0; round < rounds; round += 1) {
+            for (const [i, worker] of workers.entries()) speeds[i]?.push(await run(worker, { names: [name], seconds }));
+          }
+          const [own = Number.NaN, ...others] = speeds.map(median);
+          return own / Math.max(...others);
+        } finally {
+          for (const worker of workers) worker.end();
+        }
+      });
+      yield atLeast(
+        'quota',
+        `${processors} of ${PROCESSORS} processors, ${name}: default over the best threads`,
+        ratio,
+        0.95,
+      );
+    }
+  }
+}
+
+/** Speed of several trainings at once over that of the same one after the other. */
+async function* together(rounds: number, seconds: number): AsyncGenerator<Row> {
+  const worker: Worker = startChild('containers/worker');
+  try {
+    for (const [name, work] of Object.entries(TRAININGS)) {
+      const names = Array.from({ length: 4 }, (_, i) => `${name} ${i}`);
+      for (const each of names) await worker.ask({ kind: 'open', name: each, work });
+      const speed = await run(worker, { names: names.slice(0, 1), seconds });
+      for (const count of [2, 4]) {
+        const some = names.slice(0, count);
+        const iterations = Math.max(1, Math.round((speed * seconds) / count));
+        const ratios: number[] = [];
+        for (let round = 0; round < rounds; round += 1) {
+          const atOnce = await run(worker, { names: some, iterations });
+          let one = 0;
+          for (const each of some) one += iterations / (await run(worker, { names: [each], iterations }));
+          ratios.push((atOnce * one) / (iterations * count));
+        }
+        yield atLeast('together', `${count} at once over one after the other, ${name}`, median(ratios), 0.95);
+      }
+    }
+  } finally {
+    worker.end();
+  }
+}
+
+/** The default beside two busy processes a processor. */
+async function* busy(rounds: number, seconds: number): AsyncGenerator<Row> {
+  const neighbours = Array.from({ length: 2 * PROCESSORS }, () => spawn(process.execPath, ['-e', 'for (;;);']));
+  try {
+    yield* defaultOverOne('busy', SMALL, rounds, seconds, 1.5);
+  } finally {
+    for (const neighbour of neighbours) neighbour.kill('SIGKILL');
+  }
+}
+
+/** Time an epoch by default over that of one thread. */
+async function* defaultOverOne(
+  part: Part,
+  works: Readonly<Record<string, Work>>,
+  rounds: number,
+  seconds: number,
+  limit: number,
+): AsyncGenerator<Row> {
+  for (const [name, work] of Object.entries(works)) {
+    const worker: Worker = startChild('containers/worker');
+    try {
+      await worker.ask({ kind: 'open', name: 'default', work });
+      await worker.ask({ kind: 'open', name: 'one', work: withThreads(work, 1) });
+      const ratios: number[] = [];
+      for (let round = 0; round < rounds; round += 1) {
+        // Nobody always comes first.
+        const order = round % 2 === 0 ? ['default', 'one'] : ['one', 'default'];
+        const speeds = new Map<string, number>();
+        for (const each of order) speeds.set(each, await run(worker, { names: [each], seconds }));
+        ratios.push((speeds.get('one') ?? Number.NaN) / (speeds.get('default') ?? Number.NaN));
+      }
+      yield atMost(
+        part,
+        `${name}: time of the default over that of one thread`,
+        median(ratios),
+        limit,
+        limit === 1 ? 0.03 : 0,
+      );
+    } finally {
+      worker.end();
+    }
+  }
+}
+
+/** Threads and memory of many models that have all answered. */
+async function* models(): AsyncGenerator<Row> {
+  const worker: Worker = startChild('containers/worker');
+  try {
+    const reply = (await worker.ask({ kind: 'models', count: MODELS, layers: PIXELS })) as ModelsReply;
+    yield atMost('models', `threads of ${MODELS} live models over processors`, reply.threads / PROCESSORS, 1);
+    yield atMost('models', 'memory grown over that of their weights', reply.grownBytes / reply.weightBytes, 1.1);
+  } finally {
+    worker.end();
+  }
+}

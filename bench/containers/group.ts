@@ -1,0 +1,57 @@
+/** A control group with a quota of processor time, of version 1 or 2, for as long as some work lasts. */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DlAdmmError } from 'dladmm';
+import { messageOf } from '../harness/internals.js';
+
+const MOUNT = '/sys/fs/cgroup';
+const PERIOD_US = 100_000;
+
+/** Where the group of this process lies: with the controller of version 1, or in the one hierarchy of version 2. */
+async function place(): Promise<{ readonly version: 1 | 2; readonly folder: string }> {
+  const lines = (await readFile('/proc/self/cgroup', 'utf8')).trim().split('\n');
+  const own = (controllers: RegExp): string => lines.find((line) => controllers.test(line))?.split(':')[2] ?? '/';
+  if (existsSync(`${MOUNT}/cgroup.controllers`)) return { version: 2, folder: join(MOUNT, own(/^0::/)) };
+  return { version: 1, folder: join(MOUNT, 'cpu', own(/^\d+:([^:]*,)?cpu(,[^:]*)?:/)) };
+}
+
+/**
+ * Does some work with a group that may use so many processors; `procs` is the file that takes in processes by number.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FILE where this machine lets nobody make such a group
+ */
+export async function withQuota<T>(processors: number, work: (procs: string) => Promise<T>): Promise<T> {
+  const { version, folder } = await place();
+  const group = join(folder, `dladmm-bench-${process.pid}`);
+  const quota = Math.round(processors * PERIOD_US);
+  try {
+    if (version === 2) await writeFile(join(folder, 'cgroup.subtree_control'), '+cpu');
+    await mkdir(group, { recursive: true });
+    if (version === 2) await writeFile(join(group, 'cpu.max'), `${quota} ${PERIOD_US}`);
+    else {
+      await writeFile(join(group, 'cpu.cfs_period_us'), String(PERIOD_US));
+      await writeFile(join(group, 'cpu.cfs_quota_us'), String(quota));
+    }
+  } catch (cause) {
+    const what = `Could not make a control group (version ${version}) in ${folder}: ${messageOf(cause)}`;
+    throw new DlAdmmError('ERR_DLADMM_FILE', what, { cause });
+  }
+  try {
+    return await work(join(group, 'cgroup.procs'));
+  } finally {
+    await removed(group);
+  }
+}
+
+/** The last processes of a group take a moment to be gone. */
+async function removed(group: string): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const gone = await rmdir(group).then(
+      () => true,
+      () => false,
+    );
+    if (gone) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * How a training would scale to more threads than this machine has. One thread runs an iteration (of mini-batches some
+ * steps) while every round of it is written down: what lies between rounds, and the seconds of each of its pieces. Then the
+ * schedule of more threads is simulated with those times, and beside it stands what one and two threads take here.
+ *
+ *     npm run --silent bench:scaling -- [--samples 60000] [--batches 128,512,4096] [--rounds 3] [--round-us 5] [--claim-us 0.2]
+ *                                       [--dtype float32] [--out FILE] [--json]
+ *
+ * The model: what lies between rounds is done by one thread; a round takes as many threads as it has pieces and flops for
+ * (one for each million); whoever is free takes the next piece in order; a round costs so many microseconds to begin and to end
+ * (--round-us) and each piece so many to be claimed, by one thread at a time (--claim-us). Sums over the tree of pieces are rounds as
+ * all others, cut by sizes alone. Pieces take on many threads what they take on one: what memory they share is left out.
+ */
+import { type TrainOptions, train } from 'dladmm';
+import { native } from './harness/internals.js';
+import { count, DTYPE, file, program, real, say, text } from './harness/program.js';
+import { keep, machine, machineText } from './harness/results.js';
+import { randomSamples, secondsOf } from './harness/samples.js';
+import { median } from './harness/statistics.js';
+import { table } from './harness/table.js';
+import { efficiency, type Overhead, roundsOf } from './scaling/schedule.js';
+
+const batch = count(1);
+const OPTIONS = {
+  samples: count(60_000),
+  batches: {
+    ...text('128,512,4096'),
+    read: (given: string, flag: string) => given.split(',').map((each) => batch.read(each, flag) as number),
+  },
+  rounds: count(3),
+  roundUs: real(5),
+  claimUs: real(0.2),
+  dtype: DTYPE,
+  out: file,
+};
+
+const THREADS = [2, 16, 32, 64] as const;
+/** Steps of mini-batches that are looked at. */
+const STEPS = 8;
+
+interface Case {
+  readonly name: string;
+  readonly samples: number;
+  readonly options: Partial<TrainOptions> & { readonly layers: readonly number[] };
+}
+
+await program(OPTIONS, async ({ samples, batches, rounds, roundUs, claimUs, dtype, out }) => {
+  const overhead: Overhead = { round: roundUs / 1e6, claim: claimUs / 1e6 };
+  const full = [
+    [784, 1000, 1000, 10],
+    [784, 256, 256, 10],
+  ].map((layers): Case => ({ name: `dladmm ${layers.join('-')}, full batch`, samples, options: { layers } }));
+  const small = batches.flatMap((batchSize) =>
+    (['adam', 'minibatch-admm'] as const).map(
+      (solver): Case => ({
+        name: `${solver} 784-1000-1000-10, batch ${batchSize}`,
+        samples: STEPS * batchSize,
+        options: { layers: [784, 1000, 1000, 10], solver, batchSize },
+      }),
+    ),
+  );
+  const rows = [];
+  for (const each of [...full, ...small]) {
+    rows.push(await measure({ ...each, options: { dtype, ...each.options } }, rounds, overhead));
+    say(`${rows.at(-1)?.name}: ${JSON.stringify(rows.at(-1)?.efficiency)}`);
+  }
+  const result = { samples, overhead, rows, ...machine(2) };
+  if (out !== undefined) await keep(out, result);
+  const text = [
+    table(
+      ['training', 'rounds', 'pieces', 'alone', '1 thread, s', '2 threads, s', ...THREADS.map((n) => `${n} simulated`)],
+      rows.map((row) => [
+        row.name,
+        String(row.rounds),
+        String(row.pieces),
+        `${(100 * row.aloneShare).toFixed(1)} %`,
+        ...row.measured.map((seconds) => seconds.toFixed(4)),
+        ...THREADS.map((n) => row.efficiency[n].toFixed(3)),
+      ]),
+    ),
+    `efficiency = time of one thread / (threads × their time); a round costs ${roundUs} µs, a claim ${claimUs} µs`,
+    machineText(result),
+  ].join('\n');
+  return { result, text };
+});
+
+async function measure({ name, samples, options }: Case, rounds: number, overhead: Overhead) {
+  const data = randomSamples(options.layers, samples, options.dtype);
+  const limit = options.solver === undefined ? { iterations: 1e6, refreshEvery: 1e6 } : { epochs: 1e6 };
+  const begun = (threads: number): AsyncIterator<unknown> =>
+    train(data, { ...limit, ...options, threads } as TrainOptions)[Symbol.asyncIterator]();
+  const [one, two] = [begun(1), begun(2)];
+  for (const iterator of [one, two]) for (let i = 0; i < 2; i += 1) await iterator.next();
+  const seconds: [number[], number[]] = [[], []];
+  for (let round = 0; round < rounds; round += 1) {
+    seconds[0].push(await secondsOf(() => one.next()));
+    seconds[1].push(await secondsOf(() => two.next()));
+  }
+  native.traceRounds(true);
+  await one.next();
+  const traced = roundsOf(native.traceRounds(false));
+  for (const iterator of [one, two]) await iterator.return?.();
+  const alone = efficiency(traced, 1, { round: 0, claim: 0 });
+  return {
+    name,
+    rounds: traced.length,
+    pieces: traced.reduce((sum, { pieces }) => sum + pieces.length, 0),
+    /** Share of the time in what one thread does. */
+    aloneShare: alone.serialShare,
+    measured: seconds.map(median),
+    measuredEfficiency: median(seconds[0]) / (2 * median(seconds[1])),
+    efficiency: Object.fromEntries(
+      THREADS.map((threads) => [threads, efficiency(traced, threads, overhead).efficiency]),
+    ) as Record<(typeof THREADS)[number], number>,
+  };
+}

@@ -1,0 +1,83 @@
+// The OpenBLAS inside the addon that travels: Debian 13's static 0.3.29, which Debian 12 has not. Fetched by apt-get into
+// a folder of ours, with package lists of its own: the system and its packages stay as they are.
+//
+// 0.3.29 has kernels for small matrices on Haswell, Zen and Sapphire Rapids, and a better gemm for large ones. Never
+// 0.3.30, whose gemm races; 0.3.34 overflows the stack under a forced OPENBLAS_CORETYPE.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+const PACKAGE = 'libopenblas-pthread-dev';
+const VERSION = '0.3.29+ds-3';
+const SUITE = 'deb http://deb.debian.org/debian trixie main\n';
+
+/** By Node's name of the architecture: Debian's name of it and its folder of libraries, and the SHA-256 of the package. */
+const BUILDS = {
+  x64: {
+    debian: 'amd64',
+    libraries: 'x86_64-linux-gnu',
+    sha256: '1e056a09ed64a39227e25150909a4f9fd83905d4a996f39dd5a919b95ce49559',
+  },
+  arm64: {
+    debian: 'arm64',
+    libraries: 'aarch64-linux-gnu',
+    sha256: 'eb134d45fbf6f3b806213ce2102020abba4f30d921e4db6d85faf45c6964cc79',
+  },
+};
+
+const build = process.platform === 'linux' && !existsSync('/etc/alpine-release') ? BUILDS[process.arch] : undefined;
+
+/** The folders of headers and library below `folder`, as the environment of native/openblas.cjs; none where it is not there. */
+export function openBlasIn(folder) {
+  if (build === undefined) return {};
+  const [OPENBLAS_INCLUDE_DIR, OPENBLAS_LIB_DIR] = ['include', 'lib'].map((kind) => path.join(folder, VERSION, kind));
+  return existsSync(path.join(OPENBLAS_LIB_DIR, 'libopenblas.a')) ? { OPENBLAS_INCLUDE_DIR, OPENBLAS_LIB_DIR } : {};
+}
+
+function run(command, args, cwd) {
+  const { status, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 2, 'pipe'] });
+  if (error) throw new Error(`${command} could not be run (${error.code})`);
+  if (status !== 0) throw new Error(`${command} ${args.at(-1)}: ${stderr.trim().split('\n').at(-1)}`);
+}
+
+/** Fetches it into `folder` unless it is there. Throws with what failed. */
+export function fetchOpenBlas(folder) {
+  if (build === undefined) throw new Error(`Debian builds none for ${process.platform}-${process.arch}`);
+  if (Object.keys(openBlasIn(folder)).length > 0) return;
+  const workplace = path.join(folder, 'fetching');
+  rmSync(workplace, { recursive: true, force: true });
+  mkdirSync(path.join(workplace, 'lists', 'partial'), { recursive: true });
+  const sources = path.join(workplace, 'sources.list');
+  writeFileSync(sources, SUITE);
+  const own = [
+    '-q',
+    '-o',
+    `Dir::State::lists=${path.join(workplace, 'lists')}`,
+    '-o',
+    `Dir::Etc::sourcelist=${sources}`,
+  ];
+  const options = [
+    ...own,
+    '-o',
+    'Dir::Etc::sourceparts=-',
+    '-o',
+    'Acquire::Retries=1',
+    '-o',
+    'Acquire::http::Timeout=30',
+  ];
+  run('apt-get', [...options, 'update'], workplace);
+  run('apt-get', [...options, 'download', `${PACKAGE}=${VERSION}`], workplace);
+  const file = `${PACKAGE}_${VERSION}_${build.debian}.deb`;
+  const found = createHash('sha256')
+    .update(readFileSync(path.join(workplace, file)))
+    .digest('hex');
+  if (found !== build.sha256) throw new Error(`${file} has the SHA-256 ${found}, not ${build.sha256}`);
+  run('dpkg-deb', ['-x', file, 'package'], workplace);
+  const packed = (kind) => path.join(workplace, 'package', 'usr', kind, build.libraries, 'openblas-pthread');
+  const kept = path.join(workplace, VERSION);
+  cpSync(packed('include'), path.join(kept, 'include'), { recursive: true });
+  cpSync(path.join(packed('lib'), 'libopenblas.a'), path.join(kept, 'lib', 'libopenblas.a'), { dereference: true });
+  renameSync(kept, path.join(folder, VERSION));
+  rmSync(workplace, { recursive: true });
+}

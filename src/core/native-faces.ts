@@ -1,0 +1,298 @@
+/** The classes and functions of the C++ addon, as TypeScript sees them. */
+/** The type of every number of a training. */
+export type Dtype = 'float32' | 'float64';
+
+export interface NativeNetworkOptions {
+  readonly dtype: Dtype;
+  readonly widths: readonly number[];
+  readonly activation: 'rectifier' | 'sigmoid' | 'tanh';
+  readonly slope: number;
+  readonly loss: 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-hot-squared-error';
+  readonly softmax: 'stable' | 'reference';
+  readonly threads: number;
+}
+
+export interface NativeLayeredOptions extends NativeConstraintsOptions {
+  readonly gram: boolean;
+  readonly fista: boolean;
+  readonly jointBias: boolean;
+  readonly multiplier: 'residual' | 'output';
+  readonly stepsW: readonly NativeStepKind[];
+  readonly stepsA: readonly NativeStepKind[];
+}
+
+export type NativeStepKind = 'quadratic' | 'pseudoinverse' | 'inverse' | 'cholesky';
+
+export interface NativeStart {
+  readonly hidden: 'forward' | 'gaussian';
+  readonly output: 'forward' | 'signed-labels' | 'gaussian';
+  readonly dual: 'zero' | 'stationary';
+  readonly seed: number;
+}
+
+/** The penalties of the output and hidden constraints, and how the sizes of steps are searched for. */
+export interface NativeSearch {
+  readonly nu: number;
+  readonly rho: number;
+  readonly theta0: number;
+  readonly tau0: number;
+  readonly growth: number;
+  readonly search: 'backtracking' | 'exact';
+}
+
+export interface NativePenalties extends NativeSearch {
+  readonly gamma: number;
+  readonly l2: number;
+  readonly output: 'exact' | 'fista';
+  readonly fistaStep: number;
+  readonly fistaTolerance: number;
+  readonly fistaLimit: number;
+}
+
+/** What all splittings measure. */
+interface NativeMeasured {
+  readonly residual: Float64Array;
+  readonly loss: number;
+  readonly regularisation: number;
+  readonly dualProduct: number;
+  readonly dualIdentity: number;
+  readonly lagrangian: number;
+}
+
+export interface NativeGraphMeasures extends NativeMeasured {
+  readonly dualNorm: number;
+}
+
+export interface NativeMeasures extends NativeGraphMeasures {
+  readonly activation: Float64Array;
+}
+
+/** How a call went: whether a stop was asked for, whether a value was met that is not finite, and how long it took. */
+interface NativeOutcome {
+  readonly stopped: boolean;
+  readonly diverged: boolean;
+  readonly seconds: number;
+}
+
+/** What a sweep did, with so many numbers an update. */
+export interface NativeSwept<Measures> extends NativeOutcome {
+  readonly updates: Float64Array;
+  readonly completed: number;
+  readonly measures?: Measures;
+}
+
+/** Nine numbers an update: size, kappa, step norm, steps, stationarity, ridge, rank, factor seconds, seconds. */
+export type NativeSweep = NativeSwept<NativeMeasures>;
+
+export interface NativeEvaluation {
+  readonly loss: number;
+  readonly correct: number;
+}
+
+/** Numbers of either type. */
+export type Numbers = Float32Array | Float64Array;
+
+export interface NativeLayered extends NativeState {
+  start(options: NativeStart): Promise<void>;
+  run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
+  measure(penalties: NativePenalties): Promise<NativeMeasures>;
+  refresh(): Promise<void>;
+}
+
+/** Of the states on samples. */
+export interface NativeConstraintsOptions extends NativeNetworkOptions {
+  readonly samples: number;
+}
+
+/** Of those that visit them in batches. */
+interface NativeBatchOptions extends NativeConstraintsOptions {
+  readonly batch: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+}
+
+export interface NativeConstraintsPenalties {
+  readonly lambda: readonly number[];
+  readonly beta: readonly number[];
+  readonly majoriser: 'paper' | 'code';
+}
+
+export interface NativeConstraintsMeasures extends NativeMeasured {
+  readonly stationaryW: Float64Array;
+  readonly stationaryV: Float64Array;
+  readonly kkt: number;
+}
+
+/** Products over the samples by kind, Cholesky factors, and the floating-point operations of all of them. */
+export interface NativeWork {
+  readonly gradient: number;
+  readonly image: number;
+  readonly back: number;
+  readonly gram: number;
+  readonly solve: number;
+  readonly factor: number;
+  readonly flops: number;
+}
+
+/** Five numbers an update: curvature, step norm, ridge, factor seconds, seconds. */
+export interface NativeConstraintsSweep extends NativeSwept<NativeConstraintsMeasures> {
+  readonly work: NativeWork;
+}
+
+export interface NativeConstraints extends NativeState {
+  start(): Promise<void>;
+  run(updates: Int32Array, penalties: NativeConstraintsPenalties): Promise<NativeConstraintsSweep>;
+  measure(penalties: NativeConstraintsPenalties): Promise<NativeConstraintsMeasures>;
+}
+
+/** A method of that name with so many settings that are numbers, and so many that are true or false. */
+type NativeMethod<M extends string, Settings extends string, Flags extends string = never> = {
+  readonly method: M;
+} & { readonly [S in Settings]: number } & { readonly [F in Flags]: boolean };
+
+/** A gradient method with every hyperparameter it has. */
+export type NativeOptimiser =
+  | NativeMethod<'sgd', 'momentum' | 'dampening' | 'weightDecay', 'nesterov'>
+  | NativeMethod<'adagrad', 'learningRateDecay' | 'initialAccumulator' | 'epsilon' | 'weightDecay'>
+  | NativeMethod<'adadelta', 'decay' | 'epsilon' | 'weightDecay'>
+  | NativeMethod<'adam', 'beta1' | 'beta2' | 'epsilon' | 'weightDecay', 'decoupled'>
+  | NativeConsensus;
+
+export type NativeConsensus =
+  | NativeMethod<'badm', 'sigma' | 'rho' | 'weightDecay' | 'subBatches', 'duals'>
+  | NativeMethod<'sisa', 'sigma' | 'rho' | 'beta' | 'epsilon' | 'weightDecay' | 'subBatches'>;
+
+export interface NativeGradientOptions extends NativeBatchOptions {
+  readonly reduction: 'mean' | 'sum';
+  readonly optimiser: NativeOptimiser;
+}
+
+export interface NativeSteps extends NativeOutcome {
+  readonly steps: number;
+  readonly samples: number;
+  readonly loss: number;
+}
+
+/** The part of a native state that samples are copied into. */
+export interface NativeSamples {
+  loadInput(set: number, firstRow: number, chunk: Numbers): number;
+  loadTargets(set: number, firstRow: number, chunk: Numbers): number;
+  loadLabels(set: number, labels: Int32Array): number;
+}
+
+/** What every native state offers, whatever it learns from. */
+export interface NativePersistent {
+  evaluate(set: number): Promise<NativeEvaluation>;
+  read(block: number, layer: number): Promise<Numbers>;
+  write(block: number, layer: number, values: Numbers): Promise<void>;
+  /** Bytes of the state in a checkpoint; `kept` as for saveSections. */
+  sectionBytes(kept: boolean): Promise<number>;
+  /**
+   * Writes the state to an empty file, from where it lives, and answers with the size of the file. `metadata` are members
+   * of a JSON object; with `kept` a run can go on in between two refreshes.
+   */
+  saveSections(file: number, metadata: string, kept: boolean, extras: readonly NativeExtra[]): Promise<number>;
+  /** Fills the state from a file, and answers with the extras asked for. */
+  loadSections(
+    file: number,
+    stored: readonly NativeStoredSection[],
+    kept: boolean,
+    extras: readonly string[],
+  ): Promise<Numbers[]>;
+  /** A checksum of the samples of a set as they were loaded. */
+  fingerprint(set: number): Promise<string>;
+  /** Ends the call at work between two of its steps. */
+  stop(): void;
+  close(): void;
+}
+
+/** What the native states of the splittings on samples offer. */
+export interface NativeState extends NativePersistent, NativeSamples {
+  addEvaluationSet(samples: number): number;
+}
+
+/** An array that goes into a checkpoint beside the state. */
+export interface NativeExtra {
+  readonly name: string;
+  readonly data: Numbers;
+}
+
+/** Where a checkpoint has a part of a state, and its checksum, 16 digits. */
+export interface NativeStoredSection {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly checksum: string;
+}
+
+/** XXH64 of a stream. */
+export interface NativeHash64 {
+  update(bytes: Uint8Array): void;
+  digest(): string;
+}
+
+export interface NativeGradientTrainer extends NativeState {
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+  readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
+}
+
+export interface NativeMinibatchOptions extends NativeBatchOptions {
+  readonly gram: 'low-rank' | 'full';
+  readonly rank: number;
+  readonly beta: number;
+  readonly gramEvery: number;
+  readonly damping: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly l2: number;
+  /** Pairs of block and layer. */
+  readonly sweep: readonly number[];
+}
+
+export interface NativeMinibatch extends NativeState {
+  run(count: number, steps: Float64Array): Promise<Omit<NativeSteps, 'steps'> & { readonly batches: number }>;
+  reset(): Promise<void>;
+}
+
+export interface NativeBadmOptions {
+  readonly dtype: Dtype;
+  readonly sizes: readonly number[];
+  readonly weights: Float64Array;
+  readonly optimiser: NativeConsensus;
+}
+
+export interface NativeBadmOptimizer {
+  /** −1, the first sub-batch with a gradient that is not finite, or −2 where a parameter no longer is. */
+  step(parameters: readonly Numbers[], gradients: readonly (readonly Numbers[])[]): number;
+  dual(subBatch: number): Numbers[];
+  reset(): void;
+}
+
+export interface NativeTrainedNetwork {
+  setLayer(layer: number, weights: Numbers, biases: Numbers): void;
+  predict(x: Numbers): Promise<Numbers>;
+  /** The same on the calling thread. */
+  predictNow(x: Numbers): Numbers;
+  evaluate(x: Numbers, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
+  close(): void;
+}
+
+/** Of what is only measured. */
+export interface NativeMeasureOptions {
+  readonly dtype: Dtype;
+  readonly threads: number;
+  readonly repeats: number;
+}
+
+export interface NativeProductOptions extends NativeMeasureOptions {
+  readonly product: 'gradient' | 'image' | 'back';
+  readonly way: 'openblas' | 'team-blocks' | 'team-shares' | 'team-slices';
+  readonly samples: number;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+export interface NativePassOptions extends NativeMeasureOptions {
+  readonly count: number;
+}

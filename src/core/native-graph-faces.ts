@@ -1,0 +1,92 @@
+/** The classes of the C++ addon that learn from graphs, and predict on them. */
+import type {
+  NativeEvaluation,
+  NativeGraphMeasures,
+  NativeMeasureOptions,
+  NativeNetworkOptions,
+  NativeOptimiser,
+  NativePersistent,
+  NativeSearch,
+  NativeSteps,
+  NativeSwept,
+  Numbers,
+} from './native-faces.js';
+
+/** What the native states of the splittings on graphs offer. Set −1 is the graph with its training nodes. */
+export interface NativeGraphState extends NativePersistent {
+  /** Comes first: how many bytes `allocate` will take, and how many nodes each layer 0 … L is kept on. */
+  prepare(): Promise<{ readonly bytes: number; readonly nodes: readonly number[] }>;
+  /** Comes second. */
+  allocate(): Promise<void>;
+  /** Nodes that have a class. */
+  addEvaluationSet(nodes: Int32Array): number;
+}
+
+/** A sparse matrix by rows, or a dense one. */
+export interface NativeFeatures {
+  readonly rows: number;
+  readonly columns: number;
+  readonly indptr?: Float64Array;
+  readonly indices?: Int32Array;
+  readonly values: Numbers;
+}
+
+export interface NativeGraphLike {
+  /** As it is: it is normalised in `prepare`. */
+  readonly adjacency: Required<NativeFeatures>;
+  readonly features: NativeFeatures;
+}
+
+interface NativeGraphProblem extends NativeNetworkOptions, NativeGraphLike {
+  /** −1 for a node without a class. */
+  readonly labels: Int32Array;
+  readonly training: Int32Array;
+}
+
+export interface NativeGraphGradientOptions extends NativeGraphProblem {
+  readonly reduction: 'mean' | 'sum';
+  readonly dropout: number;
+  readonly seed: number;
+  /** λ of each layer. */
+  readonly weightDecay: Float64Array;
+  readonly optimiser: NativeOptimiser;
+}
+
+export interface NativeGraphOptions extends NativeGraphProblem {
+  readonly outputWeights: 'quadratic' | 'cholesky';
+}
+
+export interface NativeGraphPenalties extends NativeSearch {
+  /** λ of each layer. */
+  readonly l2: Float64Array;
+}
+
+/** Nine numbers an update: size, kappa, step norm, trials, kept, steps, stationarity, ridge, seconds. */
+export type NativeGraphSweep = NativeSwept<NativeGraphMeasures>;
+
+export interface NativeGraph extends NativeGraphState {
+  start(dual: 'zero' | 'stationary'): Promise<void>;
+  run(updates: Int32Array, penalties: NativeGraphPenalties): Promise<NativeGraphSweep>;
+  measure(penalties: NativeGraphPenalties): Promise<NativeGraphMeasures>;
+  refresh(): Promise<void>;
+  /** Seconds that the products of these updates take, each the fastest of `repeats`. */
+  productSeconds(updates: Int32Array, repeats: number): Promise<number>;
+}
+
+export interface NativeTrainedGraphNetwork {
+  setLayer(layer: number, weights: Numbers): void;
+  predict(graph: NativeGraphLike): Promise<Numbers>;
+  evaluate(graph: NativeGraphLike, labels: Int32Array, nodes: Int32Array): Promise<NativeEvaluation>;
+  close(): void;
+}
+
+/** Its one block is W. */
+export interface NativeGraphGradientTrainer extends NativeGraphState {
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+}
+
+export interface NativeSparseProductOptions extends NativeMeasureOptions {
+  readonly adjacency: Required<NativeFeatures>;
+  readonly columns: number;
+}
