@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { SEED } from '../solvers/shared/options.js';
 import { planOf } from '../training/plan.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
@@ -101,12 +102,12 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const inputs = filesOf(data, testData, labels, testLabels);
   if (save !== undefined) await checkTarget(save, inputs);
   if (path !== undefined) await checkTarget(path, inputs);
-  const { seed, earlyStopping } = resume?.options ?? {};
+  const { seed = SEED, earlyStopping } = resume?.options ?? {};
   const samples = await trainingSamples(
     {
       ...flags,
       // The samples have to be split as they were.
-      ...(flags.seed === undefined && seed !== undefined && { seed }),
+      seed: flags.seed ?? seed,
       ...(earlyStopping && { earlyStopping: earlyStopping.patience }),
     },
     terminal.signal,

@@ -1,5 +1,4 @@
 import { checkObject, flag, given, oneOf, whole } from '../../../core/checks.js';
-import { expected } from '../../../core/errors.js';
 import { native } from '../../../core/native.js';
 import type { Initialisation } from '../../../network/initialisation.js';
 import type { LabelledSamples } from '../../../samples/samples.js';
