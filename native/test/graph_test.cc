@@ -675,6 +675,24 @@ void whole_sweeps() {
     }
   });
 
+  fact("steps that wait change nothing: a sweep at once is the sweep update by update", [] {
+    for (const OutputWeights output : {OutputWeights::quadratic, OutputWeights::cholesky}) {
+      const Case c = make_case({6, 5, 4, 3}, {}, output, true);
+      GraphState<double> at_once(c.setup, data_of(c)), one_by_one(c.setup, data_of(c));
+      scatter(at_once, c);
+      scatter(one_by_one, c);
+      for (int i = 0; i < 3; ++i) {
+        const GraphSweepRecord whole = run(at_once, c, sweep(3));
+        GraphSweepRecord last;
+        // Every run ends by measuring, which lets no step wait.
+        for (const GraphUpdate& update : sweep(3)) last = run(one_by_one, c, {update});
+        check_equal(last.measures.lagrangian, whole.measures.lagrangian, "L_ρ");
+      }
+      const auto a = at_once.sections(), b = one_by_one.sections();
+      for (std::size_t i = 0; i < a.size(); ++i) check(std::ranges::equal(a[i].bytes, b[i].bytes), a[i].name);
+    }
+  });
+
   fact("measuring the products changes no block", [] {
     for (const OutputWeights output : {OutputWeights::quadratic, OutputWeights::cholesky}) {
       const Case c = make_case({6, 5, 4, 3}, {}, output, true);

@@ -1,19 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
 import { type Dtype, fromNative, type NativeTrainedGraphNetwork, type Numbers, native } from '../core/native.js';
-import { checkGraphWeights } from '../network/graph-initialisation.js';
-import type { Metrics } from '../network/metrics.js';
-import {
-  checkActivation,
-  checkClasses,
-  checkLayers,
-  checkLoss,
-  classCount,
-  MOST_THREADS,
-  type Network,
-  nativeActivation,
-} from '../network/network.js';
+import { classCount, type Network, nativeActivation } from '../network/network.js';
 import {
   checkedGraph,
   type GraphLike,
@@ -23,20 +11,11 @@ import {
   nodeIndex,
   nodeLabels,
 } from '../samples/graph-samples.js';
-
+import type { Metrics } from '../network/metrics.js';
 import type { Matrix } from '../tensor/matrix.js';
-import { loadGraphModelFile, type StoredGraphModel, saveGraphModel } from './graph-model-file.js';
 import type { Prediction } from './model.js';
-
-/** What the model of a graph convolutional network is made of. */
-export interface GraphModelParts {
-  readonly network: Network;
-  readonly dtype: Dtype;
-  /** `weights[l − 1]` is W_l, n_{l−1} × n_l row-major. */
-  readonly weights: readonly Numbers[];
-  readonly classes?: readonly string[];
-  readonly threads?: number;
-}
+import { loadModelFile, type Note, saveModel } from './model-file.js';
+import { checkParts, type GraphModelParts } from './parts.js';
 
 /**
  * A trained graph convolutional network, Z_l = f_l(Ã Z_{l−1} W_l): predict, evaluate, save. It goes with any graph whose
@@ -56,7 +35,7 @@ export class GraphModel {
    * ERR_DLADMM_DETACHED
    */
   constructor(parts: GraphModelParts) {
-    checkParts(parts);
+    checkParts(parts, 'gcn');
     this.network = parts.network;
     this.dtype = parts.dtype;
     this.weights = parts.weights;
@@ -70,8 +49,7 @@ export class GraphModel {
    * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
    */
   static async load(path: string): Promise<GraphModel> {
-    const { layers, activation, loss, dtype, weights, classes } = await loadGraphModelFile(path);
-    return new GraphModel({ network: { layers, activation, loss }, dtype, weights, ...(classes && { classes }) });
+    return new GraphModel(await loadModelFile(path, 'gcn'));
   }
 
   /**
@@ -79,9 +57,8 @@ export class GraphModel {
    *
    * @throws DlAdmmError ERR_DLADMM_FILE
    */
-  async save(path: string, note?: StoredGraphModel['note']): Promise<void> {
-    const { network, dtype, weights, classes } = this;
-    await saveGraphModel(path, { ...network, dtype, weights, ...(classes && { classes }), ...(note && { note }) });
+  async save(path: string, note?: Note): Promise<void> {
+    await saveModel(path, { ...this, kind: 'gcn', ...(note && { note }) });
   }
 
   /**
@@ -162,18 +139,6 @@ export class GraphModel {
     for (const [i, weights] of this.weights.entries()) handle.setLayer(i + 1, weights);
     return handle;
   }
-}
-
-function checkParts(parts: GraphModelParts): void {
-  checkObject(parts, '{ network, dtype, weights }', 'parts');
-  const { network, dtype, weights, classes, threads } = parts;
-  checkObject(network, '{ layers, activation, loss }', 'network');
-  checkLayers(network.layers);
-  checkActivation(network.activation);
-  checkLoss(network.loss);
-  checkGraphWeights(weights, network.layers, oneOf(dtype, ['float32', 'float64'], 'dtype'), 'weights');
-  checkClasses(classes, classCount(network.loss, network.layers.at(-1) ?? 0));
-  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }
 
 function rowsOf({ data, columns }: Matrix, nodes: Int32Array): Matrix {

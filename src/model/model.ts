@@ -1,21 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from '../core/native.js';
-import type { Metrics } from '../network/metrics.js';
-import {
-  checkActivation,
-  checkClasses,
-  checkLayers,
-  checkLoss,
-  classCount,
-  classifies,
-  MOST_THREADS,
-  type Network,
-  nativeActivation,
-} from '../network/network.js';
-import { checkParameters } from '../network/parameters.js';
-import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
+import { classCount, classifies, type Network, nativeActivation } from '../network/network.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -23,15 +9,17 @@ import {
   arrivingSamples,
   type RowsLike,
 } from '../samples/arriving.js';
-import { classNumbers, LABEL_KINDS, type LabelKind, type Labels } from '../samples/classes.js';
-import { type Column, checkColumns } from '../samples/columns.js';
+import { classNumbers, type LabelKind, type Labels } from '../samples/classes.js';
+import type { Column } from '../samples/columns.js';
+import type { Standardisation } from '../network/standardisation.js';
 import { standardised } from '../samples/standardise.js';
-
+import type { Metrics } from '../network/metrics.js';
 import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { answerOf } from './answer.js';
-import { loadModelFile, type StoredModel, saveModel } from './model-file.js';
+import { loadModelFile, type Note, saveModel } from './model-file.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
+import { checkParts, type ModelParts } from './parts.js';
 
 /** What a model says of some samples. */
 export interface Prediction {
@@ -41,23 +29,6 @@ export interface Prediction {
   readonly labels?: Labels;
   /** Softmax cross-entropy: softmax of the outputs, samples × n_L. */
   readonly probabilities?: Matrix;
-}
-
-/** What a model is made of. */
-export interface ModelParts {
-  readonly network: Network;
-  readonly dtype: Dtype;
-  /** `weights[l − 1]` is W_l, n_l × n_{l−1} row-major. */
-  readonly weights: readonly Numbers[];
-  readonly biases: readonly Numbers[];
-  readonly classes?: readonly string[];
-  /** What predictions are told in. Default `'number'`. */
-  readonly labelKind?: LabelKind;
-  /** What is done to features before they enter the network. */
-  readonly standardisation?: Standardisation;
-  /** The columns that a table must have, in the order of the inputs. */
-  readonly columns?: readonly Column[];
-  readonly threads?: number;
 }
 
 /** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
@@ -91,7 +62,7 @@ export class Model {
    * ERR_DLADMM_DETACHED
    */
   constructor(parts: ModelParts) {
-    checkParts(parts);
+    checkParts(parts, 'perceptron');
     this.network = parts.network;
     this.dtype = parts.dtype;
     this.weights = parts.weights;
@@ -110,8 +81,7 @@ export class Model {
    * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
    */
   static async load(path: string): Promise<Model> {
-    const { layers, activation, loss, note: _, ...parts } = await loadModelFile(path);
-    return new Model({ network: { layers, activation, loss }, ...parts });
+    return new Model(await loadModelFile(path, 'perceptron'));
   }
 
   /**
@@ -119,16 +89,8 @@ export class Model {
    *
    * @throws DlAdmmError ERR_DLADMM_FILE
    */
-  async save(path: string, note?: StoredModel['note']): Promise<void> {
-    const { network, dtype, weights, biases, classes, labelKind, standardisation, columns } = this;
-    await saveModel(path, {
-      ...network,
-      ...{ dtype, weights, biases, labelKind },
-      ...(classes && { classes }),
-      ...(standardisation && { standardisation }),
-      ...(columns && { columns }),
-      ...(note && { note }),
-    });
+  async save(path: string, note?: Note): Promise<void> {
+    await saveModel(path, { ...this, kind: 'perceptron', ...(note && { note }) });
   }
 
   /**
@@ -305,24 +267,6 @@ export class Model {
     const bare = this.#inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
     return bare ? [x as readonly number[]] : (x as Rows);
   }
-}
-
-function checkParts(parts: ModelParts): void {
-  checkObject(parts, '{ network, dtype, weights, biases }', 'parts');
-  const { network, dtype, classes, labelKind, standardisation, columns, threads } = parts;
-  checkObject(network, '{ layers, activation, loss }', 'network');
-  checkLayers(network.layers);
-  checkActivation(network.activation);
-  checkLoss(network.loss);
-  checkParameters(parts, network.layers, oneOf(dtype, ['float32', 'float64'], 'dtype'), '');
-  checkClasses(classes, classCount(network.loss, network.layers.at(-1) ?? 0));
-  const inputs = network.layers[0] ?? 0;
-  if (labelKind !== undefined && oneOf(labelKind, LABEL_KINDS, 'labelKind') !== 'number' && classes === undefined) {
-    throw expected('the names of the classes, as labelKind is not number,', 'classes', classes);
-  }
-  if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
-  if (columns !== undefined) checkColumns(columns, inputs);
-  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }
 
 /** Rows of target values, which must be finite in the type of the model. */

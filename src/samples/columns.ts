@@ -1,4 +1,4 @@
-import { type DlAdmmError, expected } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 
 /** A column of a table that a network takes in: one number, or one of some categories, with an input for each of them. */
 export interface Column {
@@ -29,18 +29,14 @@ function isColumn(value: unknown): value is Column {
   );
 }
 
-/** @throws whatever `refuse` makes of it, where `columns` do not describe `inputs` inputs, each by a name of its own */
-export function checkColumns(
-  columns: unknown,
-  inputs: number,
-  refuse: (what: string, name: string, received: unknown) => DlAdmmError = expected,
-): readonly Column[] {
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where `columns` do not describe `inputs` inputs, each by a name of its own */
+export function checkColumns(columns: unknown, inputs: number): readonly Column[] {
   if (!Array.isArray(columns) || !columns.every(isColumn)) {
-    throw refuse('an array of { name, categories? }, one a column,', 'columns', columns);
+    throw expected('an array of { name, categories? }, one a column,', 'columns', columns);
   }
   if (new Set(columns.map(({ name }) => name)).size !== columns.length) {
-    throw refuse('columns with different names', 'columns', columns);
+    throw expected('columns with different names', 'columns', columns);
   }
-  if (inputsOf(columns) !== inputs) throw refuse(`columns of ${inputs} inputs`, 'columns', inputsOf(columns));
+  if (inputsOf(columns) !== inputs) throw expected(`columns of ${inputs} inputs`, 'columns', inputsOf(columns));
   return columns;
 }

@@ -53,10 +53,9 @@ const error = (code: string, message = /./) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
 const refusal = (message = /./) => error('ERR_DLADMM_FORMAT', message);
 
-const model: StoredModel = {
-  layers: [3, 2, 2],
-  activation: 'relu',
-  loss: 'softmax-cross-entropy',
+const model: Extract<StoredModel, { kind: 'perceptron' }> = {
+  kind: 'perceptron',
+  network: { layers: [3, 2, 2], activation: 'relu', loss: 'softmax-cross-entropy' },
   dtype: 'float32',
   weights: [Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(-1, 0.5, 0.25, -0)],
   biases: [Float32Array.of(0.1, 0.2), Float32Array.of(7, 8)],
@@ -77,22 +76,28 @@ const models: fc.Arbitrary<StoredModel> = fc
   .chain(([layers, dtype]) =>
     fc.record(
       {
-        layers: fc.constant(layers),
+        kind: fc.constant('perceptron' as const),
         dtype: fc.constant(dtype),
-        activation: fc.oneof(
-          fc.constantFrom('relu' as const, 'identity' as const),
-          fc.record(
-            { leakyRelu: fc.double({ noNaN: true, noDefaultInfinity: true }).map((slope) => slope + 0) },
-            { noNullPrototype: true },
-          ),
+        network: fc.record(
+          {
+            layers: fc.constant(layers),
+            activation: fc.oneof(
+              fc.constantFrom('relu' as const, 'identity' as const),
+              fc.record(
+                { leakyRelu: fc.double({ noNaN: true, noDefaultInfinity: true }).map((slope) => slope + 0) },
+                { noNullPrototype: true },
+              ),
+            ),
+            loss: fc.constantFrom('softmax-cross-entropy' as const, 'squared-error' as const),
+          },
+          { noNullPrototype: true },
         ),
-        loss: fc.constantFrom('softmax-cross-entropy' as const, 'squared-error' as const),
         weights: fc.tuple(...layers.slice(1).map((width, i) => arrays(dtype, width * (layers[i] ?? 0)))),
         biases: fc.tuple(...layers.slice(1).map((width) => arrays(dtype, width))),
         classes: fc.array(fc.string(), { minLength: layers.at(-1) ?? 0, maxLength: layers.at(-1) ?? 0 }),
         note: fc.dictionary(fc.string(), fc.string(), { minKeys: 1, noNullPrototype: true }),
       },
-      { requiredKeys: ['layers', 'dtype', 'activation', 'loss', 'weights', 'biases'], noNullPrototype: true },
+      { requiredKeys: ['kind', 'network', 'dtype', 'weights', 'biases'], noNullPrototype: true },
     ),
   );
 
@@ -104,7 +109,7 @@ describe('a saved model', () => {
   it('is loaded from its file as it was', async () => {
     const path = join(await freshFolder(), 'a model.safetensors');
     await saveModel(path, model);
-    expect(await loadModelFile(path)).toEqual(model);
+    expect(await loadModelFile(path, 'perceptron')).toEqual(model);
   });
 
   it("has the tensors of PyTorch's nn.Sequential(Linear, ReLU, Linear)", () => {
@@ -143,19 +148,24 @@ describe('a saved model', () => {
     ).toHaveProperty('format', 1);
   });
 
+  it('may have values of the other precision, which are written in its own', () => {
+    const weights = model.weights.map((values) => Float64Array.from(values));
+    expect(decodeModel(encodeModel({ ...model, weights }), 'm')).toEqual(model);
+  });
+
   it('is what it was when saving began, though training goes on', async () => {
     const path = join(await freshFolder(), 'm');
     const weights = Float32Array.of(1);
     const saved = saveModel(path, {
       ...model,
-      layers: [1, 1],
+      network: { ...model.network, layers: [1, 1] },
       weights: [weights],
       biases: [Float32Array.of(0)],
       classes: ['a'],
     });
     weights[0] = 2;
     await saved;
-    expect((await loadModelFile(path)).weights).toEqual([Float32Array.of(1)]);
+    expect((await loadModelFile(path, 'perceptron')).weights).toEqual([Float32Array.of(1)]);
   });
 });
 
@@ -204,7 +214,7 @@ describe('loading refuses', () => {
   };
 
   it('nothing of the pattern that the cases below change', () => {
-    expect(load({})()).toMatchObject({ layers: [2, 1], weights: [w.data], biases: [b.data] });
+    expect(load({})()).toMatchObject({ network: { layers: [2, 1] }, weights: [w.data], biases: [b.data] });
   });
 
   it.each<[string, () => unknown, RegExp]>([
@@ -220,22 +230,26 @@ describe('loading refuses', () => {
     ['an unknown field', load({ momentum: 1 }), /momentum/],
     ['foreign metadata', load({}, {}, { author: 'x' }), /"author"/],
     ['one layer', load({ layers: [2] }), /layers/],
-    ['a width of zero', load({ layers: [0, 1] }), /layers\[0\] is 0/],
+    ['a width of zero', load({ layers: [0, 1] }), /for layers\[0\] but received 0 /],
     ['a huge width', load({ layers: [2 ** 31, 1] }), /layers\[0\]/],
     ['layers that are no array', load({ layers: '2,1' }), /layers/],
     ['an unknown activation', load({ activation: { name: 'swish' } }), /activation.*swish/],
     ['an activation that is text', load({ activation: 'relu' }), /activation/],
     ['a slope of relu', load({ activation: { name: 'relu', slope: 1 } }), /activation/],
     ['no slope of leaky-relu', load({ activation: { name: 'leaky-relu' } }), /slope/],
-    ['an unknown loss', load({ loss: 'hinges' }), /loss is "hinges"/],
-    ['an unknown dtype', load({ dtype: 'float16' }), /dtype is "float16"/],
+    ['an unknown loss', load({ loss: 'hinges' }), /for loss but received "hinges"/],
+    ['an unknown dtype', load({ dtype: 'float16' }), /expected float16/],
     ['a field of format 2 in format 1', load({ columns: [{ name: 'a' }, { name: 'b' }] }), /field of the network/],
-    ['labels that are names without names', load({ format: 2, labelKind: 'string' }), /classes is undefined/],
-    ['an unknown kind of labels', load({ format: 2, labelKind: 'colour' }), /labelKind is "colour"/],
+    [
+      'labels that are names without names',
+      load({ format: 2, labelKind: 'string' }),
+      /for classes but received undefined/,
+    ],
+    ['an unknown kind of labels', load({ format: 2, labelKind: 'colour' }), /for labelKind but received "colour"/],
     [
       'columns of more inputs',
       load({ format: 2, columns: [{ name: 'a', categories: ['x', 'y', 'z'] }] }),
-      /columns is 3/,
+      /for columns but received 3 /,
     ],
     ['columns of one name', load({ format: 2, columns: [{ name: 'a' }, { name: 'a' }] }), /different names/],
     ['columns that are none', load({ format: 2, columns: [{ name: 1 }, {}] }), /columns/],
@@ -251,7 +265,7 @@ describe('loading refuses', () => {
         { format: 2 },
         { 'standardisation.mean': mean, 'standardisation.scale': { ...mean, data: Float64Array.of(1, -1) } },
       ),
-      /standardisation\.scale is -1/,
+      /for standardisation\.scale but received -1 /,
     ],
     [
       'a standardisation in format 1',
@@ -291,33 +305,37 @@ describe('loading refuses', () => {
 
   it('a weight that is not finite, with its place', () => {
     const act = load({}, { '0.weight': { ...w, data: Float32Array.of(1, Number.NaN) } as Tensor });
-    expect(act).toThrow(error('ERR_DLADMM_NON_FINITE', /0\.weight of m\.st .*NaN in row 0, column 1/));
+    expect(act).toThrow(error('ERR_DLADMM_NON_FINITE', /m\.st: .*weights\[0\]\[1\] but received NaN/));
   });
 });
 
 describe('saving refuses', () => {
   const f32 = (...values: number[]) => Float32Array.from(values);
   it.each<[string, object, string, RegExp]>([
-    ['too few weights', { weights: model.weights.slice(1) }, 'ERR_DLADMM_ARGUMENT', /model\.weights/],
-    ['weights of another type', { dtype: 'float64' }, 'ERR_DLADMM_ARGUMENT', /a Float64Array for model\.weights\[0\]/],
-    [
-      'weights of another size',
-      { biases: [f32(1), f32(1, 2)] },
-      'ERR_DLADMM_SHAPE',
-      /2 x 1 values for model\.biases\[0\]/,
-    ],
+    ['too few weights', { weights: model.weights.slice(1) }, 'ERR_DLADMM_SHAPE', /6 numbers for weights\[0\]/],
+    ['weights of another size', { biases: [f32(1), f32(1, 2)] }, 'ERR_DLADMM_SHAPE', /2 numbers for biases\[0\]/],
     [
       'weights that are not finite',
       { biases: [f32(0, Infinity), f32(1, 2)] },
       'ERR_DLADMM_NON_FINITE',
-      /biases\[0\].*Infinity at 1/,
+      /biases\[0\]\[1\] but received Infinity/,
     ],
-    ['an unknown activation', { activation: 'softplus' }, 'ERR_DLADMM_ARGUMENT', /model\.activation/],
-    ['a slope that is not finite', { activation: { leakyRelu: Number.NaN } }, 'ERR_DLADMM_ARGUMENT', /slope/],
-    ['an unknown loss', { loss: 'hinges' }, 'ERR_DLADMM_ARGUMENT', /model\.loss/],
-    ['classes that do not fit', { classes: ['a'] }, 'ERR_DLADMM_ARGUMENT', /model\.classes/],
+    [
+      'an unknown activation',
+      { network: { ...model.network, activation: 'swish' } },
+      'ERR_DLADMM_ARGUMENT',
+      /activation/,
+    ],
+    [
+      'a slope that is not finite',
+      { network: { ...model.network, activation: { leakyRelu: Number.NaN } } },
+      'ERR_DLADMM_RANGE',
+      /leakyRelu/,
+    ],
+    ['an unknown loss', { network: { ...model.network, loss: 'hinges' } }, 'ERR_DLADMM_ARGUMENT', /loss/],
+    ['classes that do not fit', { classes: ['a'] }, 'ERR_DLADMM_SHAPE', /classes/],
     ['a note that is not text', { note: { a: 1 } }, 'ERR_DLADMM_ARGUMENT', /note\["a"\]/],
-    ['fractional widths', { layers: [3, 2.5, 2] }, 'ERR_DLADMM_ARGUMENT', /layers\[1\]/],
+    ['fractional widths', { network: { ...model.network, layers: [3, 2.5, 2] } }, 'ERR_DLADMM_RANGE', /layers\[1\]/],
   ])('%s, and leaves the file alone', async (_, change, code, message) => {
     const folder = await freshFolder();
     const path = join(folder, 'm');
@@ -454,11 +472,11 @@ describe('writing a file', () => {
 describe('reading a file', () => {
   it('refuses one that is missing, a folder, or without end', async () => {
     const folder = await freshFolder();
-    await expect(loadModelFile(join(folder, 'none'))).rejects.toEqual(
+    await expect(loadModelFile(join(folder, 'none'), 'gcn')).rejects.toEqual(
       error('ERR_DLADMM_FILE', /none: .*does not exist/),
     );
-    await expect(loadModelFile(folder)).rejects.toEqual(error('ERR_DLADMM_FILE', /it is a folder/));
-    await expect(loadModelFile('/dev/zero')).rejects.toEqual(error('ERR_DLADMM_FILE', /not a regular file/));
+    await expect(loadModelFile(folder, 'gcn')).rejects.toEqual(error('ERR_DLADMM_FILE', /it is a folder/));
+    await expect(loadModelFile('/dev/zero', 'gcn')).rejects.toEqual(error('ERR_DLADMM_FILE', /not a regular file/));
   });
 
   it('gives all of it', async () => {

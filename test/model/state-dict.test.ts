@@ -106,9 +106,8 @@ describe('a state dict of PyTorch', () => {
 
   it('is not a model of dladmm, which says itself what it is', async () => {
     const own = encodeModel({
-      layers: [1, 1],
-      activation: 'relu',
-      loss: 'squared-error',
+      kind: 'perceptron',
+      network: { layers: [1, 1], activation: 'relu', loss: 'squared-error' },
       dtype: 'float32',
       weights: [Float32Array.of(1)],
       biases: [Float32Array.of(1)],

@@ -16,6 +16,7 @@ import {
   resume,
   type TrainingData,
 } from '../../src/index.js';
+import { decodeModel, encodeModel } from '../../src/model/model-file.js';
 
 // Files that the version before wrote (test/fixtures/before-rooms/README.md) are read by this one, and mean the same.
 
@@ -114,6 +115,11 @@ describe('models', () => {
     expect(model.network.layers).toEqual([4, 5, 3]);
     const { accuracy } = await model.evaluate({ x: samples().x, labels: samples().labels });
     expect(accuracy).toBeGreaterThan(0.9);
+  });
+
+  test.each(Object.keys(models))('%s is written to the same bytes', (name) => {
+    const bytes = readFileSync(path(`${name}.safetensors`));
+    expect(Buffer.from(encodeModel(decodeModel(bytes, name))).equals(bytes)).toBe(true);
   });
 
   it('may be trained further', async () => {

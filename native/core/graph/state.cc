@@ -66,7 +66,11 @@ void GraphState<T>::declare() {
     const std::size_t over =
         l > 1 && propagation(l).order(Propagation<T>::Map::weights, in, out) == Order::weights_first ? node_count(l - 1)
                                                                                                      : rows;
-    const typename PieceSums<T>::Room room{0, summed_by_segments(over, in, out) ? in * out : 0, 0};
+    typename PieceSums<T>::Room room;
+    if (summed_by_segments(over, in, out)) room.product = in * out;
+    // And HᵀH of the exact W_L.
+    const bool exact = is_output(l) && setup_.output_weights == OutputWeights::cholesky;
+    if (exact && summed_by_segments(over, in, in)) room.product = std::max(room.product, in * in);
     plan_.other(PieceSums<T>::required_bytes(SampleCut(over), room),
                 [&it, over, room] { it.sums = PieceSums<T>(SampleCut(over), room); });
     weights += in * out;

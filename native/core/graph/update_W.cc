@@ -165,17 +165,20 @@ bool GraphState<T>::update_output_W_exactly(const GraphPenalties& p, GraphUpdate
 
 template <typename T>
 bool GraphState<T>::solve_output_W(double shift, MatrixView<const T> h, MatrixView<T> target, MatrixView<T> w) {
-  using blas::Op;
   const bool by_nodes = h.rows < h.columns;
+  PieceSums<T>& sums = layer(depth()).sums;
   const auto fill = [&](MatrixView<T> m) {
-    // T x n_{L-1} with n_{L-1} x T, or n_{L-1} x T with T x n_{L-1}
-    fill_gram<T>(team_, by_nodes ? Op::none : Op::transpose, 1, h, static_cast<T>(shift), m);
+    // T x n_{L-1} with n_{L-1} x T
+    if (by_nodes) return fill_gram<T>(team_, blas::Op::none, 1, h, static_cast<T>(shift), m);
+    // n_{L-1} x T with T x n_{L-1}
+    sum_products<T>(team_, sums, h, h, m, Part::lower);
+    for (std::size_t i = 0; i < m.rows; ++i) m.row(i)[i] += static_cast<T>(shift);
   };
   const double ridge = shift > 0 ? 0 : GramSolver<T>::kRounding;
   if (!solver_.prepare(team_, Inversion::cholesky, std::min(h.rows, h.columns), ridge, fill)) return false;
   if (by_nodes) solver_.apply_to_columns(team_, target);
   // n_{L-1} x T times T x n_L
-  multiply<T>(team_, Op::transpose, Op::none, 1, h, target, 0, w);
+  sum_products<T>(team_, sums, h, target, w);
   if (!by_nodes) solver_.apply_to_columns(team_, w);
   return true;
 }

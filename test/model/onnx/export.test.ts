@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Model, type ModelParts } from '../../../src/model/model.js';
+import { Model } from '../../../src/model/model.js';
 import { encodeOnnx } from '../../../src/model/onnx/export.js';
 import { importOnnx } from '../../../src/model/onnx/import.js';
+import type { ModelParts } from '../../../src/model/parts.js';
 import type { Activation, Loss } from '../../../src/network/network.js';
 import { standardise } from '../../../src/samples/standardise.js';
 import { numbers, runtime } from './support.js';

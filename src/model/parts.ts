@@ -1,0 +1,64 @@
+/** What a trained network is made of, and whether it fits together. */
+import { checkObject, oneOf, whole } from '../core/checks.js';
+import { expected } from '../core/errors.js';
+import type { Dtype, Numbers } from '../core/native.js';
+import { checkGraphWeights } from '../network/graph-initialisation.js';
+import { checkParameters } from '../network/parameters.js';
+import { checkActivation, checkClasses, checkLayers, checkLoss, classCount, type Network } from '../network/network.js';
+import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
+import { type Column, checkColumns } from '../samples/columns.js';
+import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
+
+interface CommonParts {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  readonly classes?: readonly string[];
+  /** What predictions are told in. Default `'number'`. */
+  readonly labelKind?: LabelKind;
+  /** What is done to features before they enter the network. */
+  readonly standardisation?: Standardisation;
+  /** The columns that a table must have, in the order of the inputs. */
+  readonly columns?: readonly Column[];
+  readonly threads?: number;
+}
+
+/** What a model is made of. */
+export interface ModelParts extends CommonParts {
+  /** `weights[l − 1]` is W_l, n_l × n_{l−1} row-major. */
+  readonly weights: readonly Numbers[];
+  readonly biases: readonly Numbers[];
+}
+
+/** What the model of a graph convolutional network is made of. */
+export interface GraphModelParts extends CommonParts {
+  /** `weights[l − 1]` is W_l, n_{l−1} × n_l row-major. */
+  readonly weights: readonly Numbers[];
+}
+
+/** The kinds of networks: a multilayer perceptron, and a graph convolutional one. */
+export type NetworkKind = 'perceptron' | 'gcn';
+
+/**
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
+ * ERR_DLADMM_DETACHED
+ */
+export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKind): void {
+  checkObject(parts, '{ network, dtype, weights, … }', 'parts');
+  const { network, dtype, weights, classes, labelKind, standardisation, columns, threads } = parts;
+  checkObject(network, '{ layers, activation, loss }', 'network');
+  const { layers, activation, loss } = network;
+  checkLayers(layers);
+  checkActivation(activation);
+  checkLoss(loss);
+  oneOf(dtype, ['float32', 'float64'], 'dtype');
+  if (kind === 'gcn') checkGraphWeights(weights, layers, dtype, 'weights');
+  else checkParameters(parts as ModelParts, layers, dtype, '');
+  checkClasses(classes, classCount(loss, layers.at(-1) ?? 0));
+  const inputs = layers[0] ?? 0;
+  if (labelKind !== undefined && oneOf(labelKind, LABEL_KINDS, 'labelKind') !== 'number' && classes === undefined) {
+    throw expected('the names of the classes, as labelKind is not number,', 'classes', classes);
+  }
+  if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
+  if (columns !== undefined) checkColumns(columns, inputs);
+  if (threads !== undefined) whole(threads, 1, 64, 'threads');
+}
