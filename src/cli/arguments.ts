@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Initialisation, Scheme } from '../network/initialisation.js';
-import type { Activation } from '../network/network.js';
+import { ACTIVATION_NAMES, type Activation } from '../network/network.js';
 
 /** Texts of the command line as values. What is not of the right form is a usage error; ranges are the library's. */
 
@@ -54,10 +54,11 @@ export function parseLayers(text: string): readonly number[] {
 }
 
 export function parseActivation(text: string): Activation {
-  if (text === 'relu' || text === 'identity' || text === 'sigmoid' || text === 'tanh') return text;
+  const named = ACTIVATION_NAMES.find((name) => name === text);
+  if (named) return named;
   const slope = /^leaky-relu:(.+)$/.exec(text)?.[1];
   if (slope === undefined)
-    throw new InvalidArgumentError('Expected relu, identity, sigmoid, tanh or leaky-relu:SLOPE.');
+    throw new InvalidArgumentError(`Expected ${ACTIVATION_NAMES.join(', ')} or leaky-relu:SLOPE.`);
   return { leakyRelu: parseNumber(slope) };
 }
 

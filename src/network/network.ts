@@ -1,7 +1,31 @@
 import { DlAdmmError, expected } from '../core/errors.js';
+import type { NativeNetworkOptions } from '../core/native.js';
+
+/** How native code takes an activation: a rectifier is x for x > 0 and slope · x elsewhere. */
+interface NativeActivation {
+  readonly activation: NativeNetworkOptions['activation'];
+  readonly slope: number;
+}
+
+/** The activations that have a name. */
+const ACTIVATIONS = {
+  relu: { activation: 'rectifier', slope: 0 },
+  identity: { activation: 'rectifier', slope: 1 },
+  sigmoid: { activation: 'sigmoid', slope: 0 },
+  tanh: { activation: 'tanh', slope: 0 },
+} as const satisfies Readonly<Record<string, NativeActivation>>;
+
+/** An activation by its name. */
+export type NamedActivation = keyof typeof ACTIVATIONS;
 
 /** f_l of the hidden layers. A leaky ReLU may have any finite slope; the last layer is always linear. */
-export type Activation = 'relu' | 'identity' | 'sigmoid' | 'tanh' | { readonly leakyRelu: number };
+export type Activation = NamedActivation | { readonly leakyRelu: number };
+
+/** Their names. */
+export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly NamedActivation[];
+
+const isNamed = (activation: unknown): activation is NamedActivation =>
+  typeof activation === 'string' && Object.hasOwn(ACTIVATIONS, activation);
 
 /**
  * R, summed over samples: softmax cross-entropy over class labels, ½‖z − y‖² over rows of target values or (one-hot)
@@ -33,19 +57,8 @@ export const MOST_THREADS: number = 2 ** 16;
 /** What BLAS can count to. */
 const LARGEST_DIMENSION = 2 ** 31 - 1;
 
-/** Whether an activation is differentiable everywhere. */
-export const isSmooth = (activation: Activation): activation is 'sigmoid' | 'tanh' =>
-  activation === 'sigmoid' || activation === 'tanh';
-
-/** An activation as native code takes it: a rectifier is x for x > 0 and slope · x elsewhere. */
-export function nativeActivation(activation: Activation): {
-  readonly activation: 'rectifier' | 'sigmoid' | 'tanh';
-  readonly slope: number;
-} {
-  if (isSmooth(activation)) return { activation, slope: 0 };
-  if (activation === 'relu') return { activation: 'rectifier', slope: 0 };
-  return { activation: 'rectifier', slope: activation === 'identity' ? 1 : activation.leakyRelu };
-}
+export const nativeActivation = (activation: Activation): NativeActivation =>
+  isNamed(activation) ? ACTIVATIONS[activation] : { activation: 'rectifier', slope: activation.leakyRelu };
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
 export function checkLayers(layers: unknown): asserts layers is readonly number[] {
@@ -65,12 +78,13 @@ export function checkLayers(layers: unknown): asserts layers is readonly number[
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkActivation(activation: unknown): asserts activation is Activation {
-  if (activation === 'relu' || activation === 'identity' || activation === 'sigmoid' || activation === 'tanh') return;
+  if (isNamed(activation)) return;
   if (typeof activation === 'object' && activation !== null && 'leakyRelu' in activation) {
     if (typeof activation.leakyRelu === 'number' && Number.isFinite(activation.leakyRelu)) return;
     throw expected('a finite slope (0.01 is usual)', 'activation.leakyRelu', activation.leakyRelu, 'ERR_DLADMM_RANGE');
   }
-  throw expected("'relu', 'identity', 'sigmoid', 'tanh' or { leakyRelu: slope }", 'activation', activation);
+  const names = ACTIVATION_NAMES.map((name) => `'${name}'`).join(', ');
+  throw expected(`${names} or { leakyRelu: slope }`, 'activation', activation);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */

@@ -12,6 +12,7 @@ import type { Numbers } from '../../core/native.js';
 import { inDtype } from '../../core/numbers.js';
 import type { Activation, Network } from '../../network/network.js';
 import type { LabelKind } from '../../samples/classes.js';
+import { OPERATORS } from './activations.js';
 import { ATTRIBUTE_TYPE, type Attribute, DATA_TYPE, MODEL, type OnnxNode, type OnnxValue, TENSOR } from './schema.js';
 import { type Draft, encode } from './wire.js';
 
@@ -93,24 +94,10 @@ function slopeOf(slope: number): number {
   );
 }
 
-function activationNode(
-  activation: Exclude<Activation, 'identity'>,
-  name: string,
-  input: string,
-  output: string,
-): Draft<OnnxNode> {
-  switch (activation) {
-    case 'relu':
-      return node('Relu', name, [input], output);
-    case 'sigmoid':
-      return node('Sigmoid', name, [input], output);
-    case 'tanh':
-      return node('Tanh', name, [input], output);
-    default:
-      return node('LeakyRelu', name, [input], output, [
-        { name: 'alpha', float: slopeOf(activation.leakyRelu), type: ATTRIBUTE_TYPE.float },
-      ]);
-  }
+function activationNode(activation: Activation, name: string, input: string, output: string): Draft<OnnxNode> {
+  if (typeof activation === 'string') return node(OPERATORS[activation], name, [input], output);
+  const alpha = { name: 'alpha', float: slopeOf(activation.leakyRelu), type: ATTRIBUTE_TYPE.float };
+  return node('LeakyRelu', name, [input], output, [alpha]);
 }
 
 /** A part of the graph, with the numbers that its nodes take. */

@@ -6,6 +6,7 @@
 import type { Numbers } from '../../core/native.js';
 import { dtypeOf, zeros } from '../../core/numbers.js';
 import type { Activation } from '../../network/network.js';
+import { activationNamed, OPERATORS } from './activations.js';
 import { floatAttribute, Graph, inRange, nameOf, swapped, wholeAttribute } from './graph.js';
 import { attributeOf, floatsIn, type OnnxModel, sizeOf, textsIn, wholesIn } from './proto.js';
 import type { OnnxNode, OnnxValue } from './schema.js';
@@ -112,9 +113,8 @@ function matMul(graph: Graph, node: OnnxNode): OnnxLayer {
 }
 
 function activationOf(graph: Graph, node: OnnxNode): Activation | undefined {
-  if (node.op === 'Relu') return 'relu';
-  if (node.op === 'Sigmoid') return 'sigmoid';
-  if (node.op === 'Tanh') return 'tanh';
+  const named = activationNamed(node.op);
+  if (named) return named;
   if (node.op !== 'LeakyRelu') return undefined;
   return { leakyRelu: inRange(graph, node, 'alpha', floatAttribute(node, 'alpha', 0.01)) };
 }
@@ -197,7 +197,7 @@ function follow(graph: Graph, node: OnnxNode, value: string, chain: Chain): Chai
   }
   const steps = last ? undefined : stepsOf(graph, node, value);
   if (steps) return { ...chain, steps: [...chain.steps, ...steps] };
-  const known = 'Gemm, MatMul and Add, Relu, LeakyRelu, Sigmoid, Tanh, Softmax at the end';
+  const known = `Gemm, MatMul and Add, LeakyRelu, ${Object.values(OPERATORS).join(', ')}, Softmax at the end`;
   throw graph.refusal(`${nameOf(node)} has no place in a multilayer perceptron here, which is made of ${known}`);
 }
 
