@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { DlAdmmError } from '../core/errors.js';
 import { type Dtype, fromNative, type NativeTrainedGraphNetwork, type Numbers, native } from '../core/native.js';
+import type { Metrics } from '../network/metrics.js';
 import { classCount, type Network, nativeActivation } from '../network/network.js';
 import {
   checkedGraph,
@@ -11,7 +12,6 @@ import {
   nodeIndex,
   nodeLabels,
 } from '../samples/graph-samples.js';
-import type { Metrics } from '../network/metrics.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { Prediction } from './model.js';
 import { loadModelFile, type Note, saveModel } from './model-file.js';

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from '../core/native.js';
+import type { Metrics } from '../network/metrics.js';
 import { classCount, classifies, type Network, nativeActivation } from '../network/network.js';
+import type { Standardisation } from '../network/standardisation.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -11,9 +13,7 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers, type LabelKind, type Labels } from '../samples/classes.js';
 import type { Column } from '../samples/columns.js';
-import type { Standardisation } from '../network/standardisation.js';
 import { standardised } from '../samples/standardise.js';
-import type { Metrics } from '../network/metrics.js';
 import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { answerOf } from './answer.js';

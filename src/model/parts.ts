@@ -3,11 +3,19 @@ import { checkObject, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
+import {
+  checkActivation,
+  checkClasses,
+  checkLayers,
+  checkLoss,
+  classCount,
+  MOST_THREADS,
+  type Network,
+} from '../network/network.js';
 import { checkParameters } from '../network/parameters.js';
-import { checkActivation, checkClasses, checkLayers, checkLoss, classCount, type Network } from '../network/network.js';
+import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
-import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
 
 interface CommonParts {
   readonly network: Network;
@@ -60,5 +68,5 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
   if (columns !== undefined) checkColumns(columns, inputs);
-  if (threads !== undefined) whole(threads, 1, 64, 'threads');
+  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }

@@ -39,8 +39,12 @@ const SISA = {
   source: 'S. Zhou, O. Wang, Z. Luo, Y. Zhu, G. Y. Li, arXiv 2502.10784',
 } as const;
 
+/** BADM. */
 export const badm = onSamples(BADM);
+/** SISA. */
 export const sisa = onSamples(SISA);
 
+/** BADM on a graph. */
 export const badmOnGraph = onGraphs(BADM);
+/** SISA on a graph. */
 export const sisaOnGraph = onGraphs(SISA);

@@ -18,14 +18,24 @@ const ADAGRAD = { name: 'adagrad', title: 'AdaGrad', source: 'J. Duchi, E. Hazan
 const ADADELTA = { name: 'adadelta', title: 'ADADELTA', source: 'M. D. Zeiler, arXiv 1212.5701' } as const;
 const ADAM = { name: 'adam', title: 'Adam, or AdamW', source: 'D. P. Kingma, J. Ba, ICLR 2015' } as const;
 
+/** Gradient descent on all samples at once. */
 export const gd = onSamples(GD);
+/** Stochastic gradient descent. */
 export const sgd = onSamples(SGD);
+/** AdaGrad. */
 export const adagrad = onSamples(ADAGRAD);
+/** ADADELTA. */
 export const adadelta = onSamples(ADADELTA);
+/** Adam and AdamW. */
 export const adam = onSamples(ADAM);
 
+/** Gradient descent on all samples at once on a graph. */
 export const gdOnGraph = onGraphs(GD);
+/** Stochastic gradient descent on a graph. */
 export const sgdOnGraph = onGraphs(SGD);
+/** AdaGrad on a graph. */
 export const adagradOnGraph = onGraphs(ADAGRAD);
+/** ADADELTA on a graph. */
 export const adadeltaOnGraph = onGraphs(ADADELTA);
+/** Adam and AdamW on a graph. */
 export const adamOnGraph = onGraphs(ADAM);

@@ -3,6 +3,7 @@ import { expected } from '../../core/errors.js';
 import type { Dtype } from '../../core/native.js';
 import { checkPath } from '../../formats/atomic-file.js';
 import {
+  ACTIVATION_NAMES,
   type Activation,
   checkActivation,
   checkClasses,
@@ -38,7 +39,7 @@ const layers: ValueType<readonly number[]> = {
 };
 
 const activation: ValueType<Activation> = {
-  type: "'relu' | 'identity' | 'sigmoid' | 'tanh' | { leakyRelu: slope }",
+  type: `${ACTIVATION_NAMES.map((name) => `'${name}'`).join(' | ')} | { leakyRelu: slope }`,
   typed: { as: 'activation' },
   check: (value) => {
     checkActivation(value);

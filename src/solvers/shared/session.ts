@@ -230,6 +230,7 @@ export class Session<O extends SessionOptions, B extends string, S> {
     this.#ready = true;
   }
 
+  /** @throws DlAdmmError ERR_DLADMM_STATE before they are */
   protected needStart(): void {
     if (!this.#ready) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected start() before this call but it has not run');
   }
