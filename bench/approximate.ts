@@ -3,12 +3,6 @@
  * ReLU networks and SGD on sigmoid networks of the depths and widths that the paper lists. The error is the mean squared
  * error over the points, the smallest over the epochs.
  *
- *     npm run --silent bench:approximate -- [--tasks x2,uv,l1-radial,l2-radial] [--methods admm,frozen,sgd,adam,sgd-sigmoid]
- *                                           [--trials 3] [--points 1000] [--epochs 2000] [--threads N] [--out FOLDER]
- *                                           [--svg FILE] [--fresh] [--json]
- *     npm run --silent bench:approximate -- --layers [--tasks x2,uv] [--trials 5] [--epochs 500]
- *     npm run --silent bench:approximate -- --kkt [--epochs 5000]
- *
  * Writes bench/results/approximate-TASK.json after every trial and docs/approximate.svg at the end. A trial that is there
  * already, with the same seed, points and epochs, is not run again, so a long run may be stopped and resumed; `--fresh`
  * begins anew. `--layers` tells how much each layer adds to what the last one does alone, `--kkt` how the
@@ -19,12 +13,13 @@ import { specificationOf } from './approximate/chart.js';
 import { kktSpecification, kktTable, measureKkt } from './approximate/kkt.js';
 import { layerTable, measureLayers } from './approximate/layers.js';
 import { layersOf, METHODS, type Settings } from './approximate/methods.js';
-import { HEAD, lineOf, summaryOf, type TaskResult, withTrial } from './approximate/result.js';
-import { TASKS, type Task } from './approximate/tasks.js';
+import { summaryOf, type TaskResult, tableOf } from './approximate/result.js';
+import { TASKS } from './approximate/tasks.js';
 import { runTrial } from './approximate/trial.js';
 import { draw } from './harness/figures.js';
 import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
 import { checkWritable, earlier, fromRoot, keep, machine } from './harness/results.js';
+import { studyIn } from './harness/study.js';
 
 const OPTIONS = {
   tasks: maybe(some(TASKS.map(({ name }) => name))),
@@ -67,27 +62,23 @@ await program(OPTIONS, async ({ out = fromRoot('bench/results'), points, threads
   const svg = given.svg ?? fromRoot('docs/approximate.svg');
   for (const each of [svg, ...asked.map(fileOf)]) await checkWritable(each);
   for (const task of tasks) {
-    const known = given.fresh ? undefined : await earlier<TaskResult>(fileOf(task.name));
-    let result = known?.points === points && known.definition === task.definition ? known : begun(task, settings);
-    for (const method of METHODS.filter((name) => methods.includes(name))) {
+    const { name, definition, judged, published } = task;
+    const head = { task: name, definition, judged, points };
+    const study = await studyIn<typeof head, TaskResult['runs'][number]>(fileOf(name), head, threads, given.fresh);
+    for (const method of METHODS.filter((each) => methods.includes(each))) {
       for (let seed = 1; seed <= trials; seed += 1) {
-        const done = result.methods.find((other) => other.method === method)?.trials ?? [];
-        if (done.some((trial) => trial.seed === seed && trial.epochs === epochs)) continue;
+        if (study.find({ method, seed, epochs }) !== undefined) continue;
         const trial = await runTrial(task, method, seed, settings);
-        say(`${task.name} ${method} seed ${seed}: ${trial.error?.toExponential(2) ?? trial.status}`);
-        result = withTrial(result, method, layersOf(task, method).join('-'), trial);
-        await keep(fileOf(task.name), result);
+        say(`${name} ${method} seed ${seed}: ${trial.error?.toExponential(2) ?? trial.status}`);
+        await study.put({ method, seed }, { method, layers: layersOf(task, method).join('-'), ...trial });
       }
     }
-    const summaries = result.methods.map((each) => summaryOf(task.name, each, task.published?.[each.method]));
-    if (!json && task === tasks[0]) console.log(HEAD);
-    for (const summary of summaries) console.log(json ? JSON.stringify(summary) : lineOf(summary));
+    const summaries = METHODS.filter((method) => study.find({ method }) !== undefined).map((method) =>
+      summaryOf(study.now(), method, published?.[method]),
+    );
+    console.log(json ? summaries.map((summary) => JSON.stringify(summary)).join('\n') : tableOf(summaries));
   }
   const all = await Promise.all(TASKS.map(({ name }) => earlier<TaskResult>(fileOf(name))));
   await draw(svg, specificationOf(all.filter((result) => result !== undefined)));
   return undefined;
 });
-
-function begun({ name: task, definition, judged }: Task, { points, threads }: Settings): TaskResult {
-  return { task, definition, judged, points, ...machine(threads), methods: [] };
-}

@@ -3,10 +3,6 @@
  * on the same samples, one after the other. An iteration of a gradient method is an epoch, its objective the sum of the
  * losses that the epoch met.
  *
- *     npm run --silent bench:compare -- --dataset mnist|fashion-mnist [--methods dladmm,…] [--iterations 50] [--samples M]
- *                                       [--layers 784-1000-1000-10] [--seed 1] [--dtype float32] [--threads N]
- *                                       [--train-metrics] [--data-dir FOLDER] [--out FILE] [--svg FILE] [--json]
- *
  * Writes bench/results/compare-DATASET.json after every iteration, so that an interrupted run leaves what it had, and
  * docs/compare-DATASET.svg at the end.
  */

@@ -2,10 +2,6 @@
  * How the time of one update grows with the width n of the layers: the quadratic step of dlADMM beside the inversion steps,
  * for W and for a, in a network n-n-n with n = 64 · 2^(k/2), on a fixed number of samples and on as many samples as n.
  *
- *     npm run --silent bench:complexity -- [--samples 256] [--max 4096] [--dtype float32|float64|both] [--threads N]
- *                                          [--quick] [--json] [--svg FILE | --no-svg] [--out FILE]
- *     dladmm bench complexity [the same]
- *
  * The whole run takes some minutes and, at n = 4096, about 8 GB. Progress goes to the standard error.
  */
 import type { Dtype } from 'dladmm';

@@ -2,8 +2,6 @@
  * What the default number of threads is worth where a process has less than the whole machine: under a quota of processor
  * time, beside other trainings, beside busy neighbours, on small problems, with many models.
  *
- *     npm run --silent bench:containers -- [--only quota,together,busy,quiet,models] [--rounds 7] [--seconds 2] [--out FILE] [--json]
- *
  * Every figure is a ratio of two speeds measured by turns in one run, the median of its rounds. Control groups of version 1
  * and 2 are made where the machine lets us (usually as root); where it does not, that part says so and is left out.
  */

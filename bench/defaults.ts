@@ -2,11 +2,6 @@
  * Whether the defaults of mini-batch dlADMM need tuning: every task with η from about a third to three times its default
  * (a tenfold range), everything else as it stands, and Adam beside it over the same range about its own default.
  *
- *     npm run --silent bench:defaults -- [--tasks digits,california-housing,adult,mnist,fashion-mnist] [--seeds 1]
- *                                        [--methods minibatch-admm,adam] [--threads N] [--data-dir FOLDER]
- *                                        [--out FILE] [--svg FILE] [--json]
- *     npm run --silent bench:defaults -- --variants [--tasks mnist,fashion-mnist] [--epochs 2] …
- *
  * Features are standardised, and the target of a regression too; pixels are taken as they are. `adult` is read from
  * FOLDER/tabular/adult and left out where it is not there. Writes bench/results/minibatch-defaults.json and
  * docs/minibatch-defaults.svg. With `--variants` η is the default and one other setting at a time is changed; writes

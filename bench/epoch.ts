@@ -3,11 +3,6 @@
  * best rate that this machine reaches for each shape in the same run, and the bytes that its updates move, at the
  * bandwidth measured over as many numbers.
  *
- *     npm run --silent bench:epoch -- [--layers 784-1000-1000-10] [--samples 60000] [--batch 128]
- *                                     [--optimizer sgd|momentum|adagrad|adadelta|adam|badm|sisa|minibatch-admm] [--sub-batches 4]
- *                                     [--gram low-rank|full]
- *                                     [--dtype float32] [--threads N] [--rounds 3] [--json]
- *
  * Two child processes take turns, so that a drift of the machine's speed meets both: one trains, the other measures. The
  * floor is made of the fastest of many repeats; on a machine that others use too, `fastestRatio` compares it with the
  * fastest of many short runs of steps.

@@ -1,7 +1,5 @@
 /**
  * How late a 10 ms timer fires while a training runs, loading of the data included.
- *
- *     npm run --silent bench:eventloop -- [--layers 784-500-500-10] [--samples 60000] [--seconds 20] [--json]
  */
 import { availableParallelism } from 'node:os';
 import { train } from 'dladmm';

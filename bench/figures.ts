@@ -1,8 +1,6 @@
 /**
  * Draws the pictures of the documentation from the results in bench/results: all of them, or those that are named.
  *
- *     npm run bench:figures -- [--only accuracy,approximate,…] [--out FOLDER]
- *
  * A result that is missing is told, and its picture left as it is. `bench:peers` and `bench:sooner` draw one each.
  */
 import { join } from 'node:path';

@@ -2,13 +2,11 @@
  * Replays a golden case (a recorded run of dlADMM, sigmoid-ADMM or the inversion ADMM) through the public API and compares
  * every recorded quantity.
  *
- *     npm run --silent golden -- FOLDER [--json]
- *
  * Exit status 0 only where everything holds, 1 where it does not, 2 where it could not be told.
  */
-import { loadCase } from './golden/case.js';
-import { type Comparison, compare } from './golden/compare.js';
-import { replay } from './golden/replay.js';
+import { loadCase } from '../golden/case.js';
+import { type Comparison, compare } from '../golden/compare.js';
+import { replay } from '../golden/replay.js';
 import { program, refused } from './harness/program.js';
 
 await program(

@@ -2,10 +2,6 @@
  * dlADMM on graph convolutional networks beside Adam, and BADM and SISA on the graphs that BADM's paper would have them on:
  * test accuracy, seconds an iteration and peak memory.
  *
- *     npm run --silent bench:graph -- [--graphs cora,citeseer,coauthor-cs,coauthor-physics,dblp] [--methods dladmm,adam,badm,sisa]
- *                                     [--seeds 20] [--splits 10] [--threads N] [--data-dir FOLDER] [--out FOLDER] [--svg FILE]
- *                                     [--json] [--again]
- *
  * Cora and Citeseer have the split of Planetoid, and the seeds are those of the initialisation. The others are split at
  * random by the seed, 20 nodes of each class to train on, 30 to watch, the rest to test on. The accuracy is that of the
  * last iteration.
@@ -15,7 +11,7 @@
  */
 import { join } from 'node:path';
 import { specificationOf } from './graph/chart.js';
-import { type GraphResult, missingSeeds, rowsOf, tableOf, withRun } from './graph/result.js';
+import { type GraphResult, type Run, rowsOf, tableOf } from './graph/result.js';
 import {
   GRAPHS,
   type GraphName,
@@ -30,7 +26,8 @@ import type { LoadReply, RunReply, RunRequest } from './graph/trainer.js';
 import { startChild } from './harness/child.js';
 import { draw } from './harness/figures.js';
 import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
-import { checkWritable, earlier, fromRoot, keep, machine } from './harness/results.js';
+import { checkWritable, earlier, fromRoot } from './harness/results.js';
+import { studyIn } from './harness/study.js';
 
 const OPTIONS = {
   graphs: some(GRAPHS),
@@ -65,6 +62,7 @@ interface Measuring {
   readonly again: boolean;
 }
 
+/** Runs the seeds that the file still lacks; runs of another setting go. */
 async function measure(
   file: string,
   graph: GraphName,
@@ -72,24 +70,24 @@ async function measure(
   count: number,
   { threads, dataDir, again }: Measuring,
 ): Promise<void> {
-  const setting = SETTINGS[method];
-  const text = settingText(setting);
-  const before = await earlier<GraphResult>(file);
-  const seeds = missingSeeds(before && !again ? before : { methods: [] }, method, text, count);
+  const setting = settingText(SETTINGS[method]);
+  const known = await earlier<GraphResult>(file);
+  const has = (seed: number): boolean =>
+    !again && (known?.runs ?? []).some((run) => run.method === method && run.setting === setting && run.seed === seed);
+  const seeds = Array.from({ length: count }, (_, i) => i + 1).filter((seed) => !has(seed));
   if (seeds.length === 0) return;
   const trainer = startChild<RunRequest, LoadReply | RunReply>('graph/trainer');
   try {
     const load: RunRequest = { kind: 'load', graph, ...(dataDir !== undefined && { dataDir }) };
-    const facts = (await trainer.ask(load)) as LoadReply;
-    const split = STANDARD_SPLIT.includes(graph) ? 'standard' : 'random';
-    let result: GraphResult = { methods: [], ...before, graph, ...facts, split, ...machine(threads) };
+    const split = STANDARD_SPLIT.includes(graph) ? ('standard' as const) : ('random' as const);
+    const head = { graph, ...((await trainer.ask(load)) as LoadReply), split };
+    const study = await studyIn<typeof head, Run>(file, head, threads);
     for (const seed of seeds) {
-      const { run, peakRssBytes } = (await trainer.ask({ kind: 'run', setting, seed, threads })) as RunReply;
-      say(
-        `${graph} ${method} ${seed}: test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`,
-      );
-      result = withRun(result, { method, setting: text, peakRssBytes }, run);
-      await keep(file, result);
+      const request: RunRequest = { kind: 'run', setting: SETTINGS[method], seed, threads };
+      const { run, peakRssBytes } = (await trainer.ask(request)) as RunReply;
+      const accuracy = `test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`;
+      say(`${graph} ${method} ${seed}: ${accuracy}`);
+      await study.put({ method, seed }, { method, setting, ...run, peakRssBytes });
     }
   } finally {
     trainer.end();

@@ -3,9 +3,6 @@
  * do without, at the best rate that this machine reaches for each shape in the same run; and which update spends what lies
  * above it.
  *
- *     npm run --silent bench:iteration -- [--solver dladmm | sigmoid-admm] [--layers 784-1000-1000-10] [--samples 60000] [--dtype float32]
- *                                         [--threads N] [--rounds 5] [--json]
- *
  * Two child processes take turns, so that a drift of the machine's speed meets both: one trains, the other multiplies.
  */
 import { factorFlops, floorProducts, ITERATION_WAYS, SOLVERS } from './floor/iteration.js';
@@ -13,7 +10,7 @@ import type { IterationReply, IterationRequest } from './floor/iteration-trainer
 import { bestSeconds, type FloorReply, type FloorRequest, flopsOf, keyOf, secondsOf } from './floor/products.js';
 import { startChild } from './harness/child.js';
 import { choice, count, DTYPE, layers, program, THREADS } from './harness/program.js';
-import { type Machine, machine, machineText } from './harness/results.js';
+import { machine, machineText } from './harness/results.js';
 import { median } from './harness/statistics.js';
 import { gigabytes, pairs, table } from './harness/table.js';
 
@@ -81,61 +78,29 @@ await program(OPTIONS, async ({ solver, layers, samples, dtype, threads, rounds 
     factorSeconds: factors,
     ...machine(threads),
   };
-  return { result, text: textOf(result) };
-});
-
-interface Row {
-  readonly update: string;
-  readonly seconds: number;
-  readonly floorSeconds: number;
-  readonly aboveSeconds: number;
-}
-
-interface Result extends Machine {
-  readonly solver: string;
-  readonly layers: string;
-  readonly samples: number;
-  readonly dtype: string;
-  readonly secondsPerIteration: number;
-  readonly floorFlops: number;
-  readonly floorGflops: number;
-  readonly floorSeconds: number;
-  readonly ratio: number;
-  readonly peakRssBytes: number;
-  readonly updates: readonly Row[];
-  readonly refreshSeconds: number;
-  readonly factorSeconds: number;
-}
-
-function textOf({ solver, layers, samples, dtype, updates, ...result }: Result): string {
-  const milliseconds = (seconds: number): string => (seconds * 1000).toFixed(2);
-  const rows: readonly Row[] = [
-    ...updates,
-    row(`refresh of P / ${REFRESH_EVERY}`, result.refreshSeconds, 0),
-    ...(result.factorSeconds > 0 ? [row('factorisations', 0, result.factorSeconds)] : []),
-    row('iteration', result.secondsPerIteration, result.floorSeconds),
+  const ms = (seconds: number): string => (seconds * 1000).toFixed(2);
+  const row = (update: string, seconds: number, floor: number): readonly string[] => [
+    update,
+    ms(seconds),
+    ms(floor),
+    ms(seconds - floor),
   ];
-  return [
-    `${solver}: ${layers}, ${samples} samples, ${dtype}; milliseconds an iteration\n`,
-    table(
-      ['update', 'time', 'floor', 'above'],
-      rows.map((each) => [
-        each.update,
-        milliseconds(each.seconds),
-        milliseconds(each.floorSeconds),
-        milliseconds(each.aboveSeconds),
-      ]),
-    ),
+  const rows = [
+    ...updates.map((each) => row(each.update, each.seconds, each.floorSeconds)),
+    row(`refresh of P / ${REFRESH_EVERY}`, result.refreshSeconds, 0),
+    ...(factors > 0 ? [row('factorisations', 0, factors)] : []),
+    row('iteration', secondsPerIteration, floorSeconds),
+  ];
+  const text = [
+    `${solver}: ${result.layers}, ${samples} samples, ${dtype}; milliseconds an iteration\n`,
+    table(['update', 'time', 'floor', 'above'], rows),
     '',
     pairs({
-      floor: `${(result.floorFlops / 1e9).toFixed(1)} GFLOP at ${result.floorGflops.toFixed(1)} GFLOP/s`,
+      floor: `${(floorFlops / 1e9).toFixed(1)} GFLOP at ${result.floorGflops.toFixed(1)} GFLOP/s`,
       ratio: result.ratio.toFixed(3),
       'peak memory': gigabytes(result.peakRssBytes),
     }),
     machineText(result),
   ].join('\n');
-}
-
-function row(update: string, seconds: number, floorSeconds: number): Row {
-  return { update, seconds, floorSeconds, aboveSeconds: seconds - floorSeconds };
-}
+  return { result, text };
+});

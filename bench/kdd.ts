@@ -5,18 +5,16 @@
  * one whose training accuracy at iteration 10 is nearest to the paper's runs in full. Where one start is named, it runs in
  * full at once.
  *
- *     npm run --silent bench:kdd -- --data mnist|fashion-mnist [--methods sgd,adagrad,adadelta,adam] [--iterations 200]
- *                                   [--select 20] [--starts gaussian,he,glorot] [--samples M] [--layers …] [--data-dir FOLDER] [--out FILE] [--json]
- *
- * Writes bench/results/kdd-DATA.json after every iteration; what it already holds is not run again.
+ * Writes bench/results/kdd-DATA.json as it goes; what it already holds is not run again.
  */
 import { availableParallelism } from 'node:os';
 import { type GradientOptions, train } from 'dladmm';
 import { count, file, layers as layersOption, maybe, program, say, some, text } from './harness/program.js';
-import { earlier, keep, type Machine, machine, resultFile } from './harness/results.js';
+import { resultFile } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
+import { type Study, studyIn } from './harness/study.js';
 import { table } from './harness/table.js';
-import { LEARNING_RATES, METHODS, type Method, PAPER, type PaperCurve, STARTS, type Start } from './kdd/paper.js';
+import { LEARNING_RATES, METHODS, type Method, PAPER, STARTS, type Start } from './kdd/paper.js';
 
 const OPTIONS = {
   data: text('mnist'),
@@ -30,123 +28,97 @@ const OPTIONS = {
   out: file,
 };
 
+interface Run {
+  readonly method: Method;
+  readonly start: Start;
+  readonly iterations: number;
+  readonly status: string;
+  /** Every fifth iteration, as the paper draws its curves. */
+  readonly points: readonly Point[];
+}
+
 interface Point {
   readonly iteration: number;
   readonly seconds: number;
   readonly testAccuracy: number;
-  /** Every fifth iteration, as the paper draws its curves. */
-  readonly trainAccuracy?: number;
+  readonly trainAccuracy: number;
 }
 
-interface MethodResult {
-  /** The first iterations from every start. */
-  readonly starts: Partial<Record<Start, readonly Point[]>>;
-  readonly start?: Start;
-  readonly points?: readonly Point[];
-  readonly status?: string;
+export type KddResult = Study<{ readonly data: string; readonly layers: string; readonly samples: number }, Run>;
+
+await program(OPTIONS, async ({ data: name, methods, layers, iterations, select, starts, samples, ...given }) => {
+  const set = await classesOf(name, given.dataDir);
+  const data = { ...trainingSamples(set, samples), test: set.test };
+  const head = { data: set.name, layers: layers.join('-'), samples: data.x.rows };
+  const file = given.out ?? resultFile(`kdd-${name}`);
+  const study = await studyIn<typeof head, Run>(file, head, availableParallelism());
+
+  /** The run of a start for so many iterations; what it has reached is kept on the way. */
+  const runOf = async (method: Method, start: Start, iterations: number): Promise<Run> => {
+    const key = { method, start, iterations };
+    const known = study.find({ ...key, status: 'completed' });
+    if (known !== undefined) return known;
+    const options = {
+      solver: method,
+      layers,
+      learningRate: LEARNING_RATES[method],
+      initialisation: STARTS[start],
+      batchSize: data.x.rows,
+      shuffle: false,
+      reduction: 'sum',
+      epochs: iterations,
+      evaluateEvery: 5,
+      trainMetrics: true,
+    } as GradientOptions;
+    const points: Point[] = [];
+    const { model, status } = await follow(train(data, options), async ({ iteration, test, train: own }, seconds) => {
+      if (test === undefined) return;
+      const [testAccuracy, trainAccuracy] = [test.accuracy ?? Number.NaN, own?.accuracy ?? Number.NaN];
+      points.push({ iteration, seconds, testAccuracy, trainAccuracy });
+      say(`${method} from ${start} ${iteration}  train ${trainAccuracy}  test ${testAccuracy}`);
+      await study.put(key, { ...key, status: 'running', points });
+    });
+    model.close();
+    const run = { ...key, status: status.kind, points };
+    await study.put(key, run);
+    return run;
+  };
+
+  for (const method of methods) {
+    const [only] = starts;
+    const selected = starts.length === 1 ? [] : await inTurn(starts, (start) => runOf(method, start, select));
+    const paper = PAPER[set.name]?.[method].train10 ?? 1;
+    const miss = ({ points }: Run): number =>
+      Math.abs((points.find(({ iteration }) => iteration === 10)?.trainAccuracy ?? 0) - paper);
+    const nearest = selected.toSorted((left, right) => miss(left) - miss(right))[0]?.start ?? only;
+    if (nearest !== undefined) await runOf(method, nearest, iterations);
+  }
+  const summary = summaryOf(study.now());
+  const shown = (value: number | null): string => value?.toFixed(4) ?? '';
+  const rows = Object.entries(summary).map(([method, { start, status, testAccuracy, paper, difference }]) => [
+    method,
+    start,
+    status,
+    ...[testAccuracy, paper, difference].map(shown),
+  ]);
+  const head195 = ['method', 'start', 'status', 'test at 195', 'paper', 'difference'];
+  return { result: summary, text: table(head195, rows) };
+});
+
+async function inTurn<T, R>(list: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const each of list) results.push(await work(each));
+  return results;
 }
 
-/** As `bench/results` keeps it. */
-export interface KddResult extends Machine {
-  readonly data: string;
-  readonly layers: string;
-  readonly samples: number;
-  readonly methods: Partial<Record<Method, MethodResult>>;
-}
-
-await program(
-  OPTIONS,
-  async ({ data: name, methods, layers, iterations, select, starts, samples, dataDir, ...given }) => {
-    const out = given.out ?? resultFile(`kdd-${name}`);
-    const set = await classesOf(name, dataDir);
-    const data = { ...trainingSamples(set, samples), test: set.test };
-    const fresh = { data: set.name, layers: layers.join('-'), samples: data.x.rows };
-    const found = await earlier<KddResult>(out);
-    const same = found?.data === fresh.data && found.layers === fresh.layers && found.samples === fresh.samples;
-    let result: KddResult = same ? found : { ...fresh, ...machine(availableParallelism()), methods: {} };
-
-    const put = async (method: Method, change: Partial<MethodResult>): Promise<MethodResult> => {
-      const kept: MethodResult = { ...(result.methods[method] ?? { starts: {} }), ...change };
-      result = { ...result, methods: { ...result.methods, [method]: kept } };
-      await keep(out, result);
-      return kept;
-    };
-
-    const run = async (method: Method, start: Start, epochs: number, each: (point: Point) => unknown) => {
-      const options = {
-        solver: method,
-        layers,
-        learningRate: LEARNING_RATES[method],
-        batchSize: data.x.rows,
-        shuffle: false,
-        reduction: 'sum',
-        initialisation: STARTS[start],
-        epochs,
-        evaluateEvery: 5,
-        trainMetrics: true,
-      } as GradientOptions;
-      const { model, status } = await follow(train(data, options), async ({ iteration, test, train }, seconds) => {
-        if (test === undefined) return;
-        const trained = train?.accuracy;
-        const testAccuracy = test.accuracy ?? Number.NaN;
-        await each({ iteration, seconds, testAccuracy, ...(trained !== undefined && { trainAccuracy: trained }) });
-        say(`${method} from ${start} ${iteration}  train ${trained}  test ${testAccuracy}`);
-      });
-      model.close();
-      return status.kind;
-    };
-
-    const measure = async (method: Method): Promise<void> => {
-      const paper = PAPER[set.name]?.[method];
-      let known = result.methods[method] ?? { starts: {} };
-      for (const start of starts) {
-        if (starts.length === 1 || known.starts[start] !== undefined) continue;
-        const points: Point[] = [];
-        await run(method, start, select, (point) => points.push(point));
-        known = await put(method, { starts: { ...known.starts, [start]: points } });
-      }
-      const [only] = starts;
-      const start = starts.length === 1 && only !== undefined ? only : (known.start ?? nearest(known.starts, paper));
-      if ((known.points?.at(-1)?.iteration ?? 0) >= iterations) return;
-      const points: Point[] = [];
-      const status = await run(method, start, iterations, async (point) => {
-        points.push(point);
-        if (point.iteration % 10 === 0) await put(method, { start, points });
-      });
-      await put(method, { start, points, status });
-    };
-
-    for (const method of methods) await measure(method);
-    const summary = summaryOf(result);
-    const shown = (value: number | null): string => value?.toFixed(4) ?? '';
-    const text = table(
-      ['method', 'start', 'status', 'test at 195', 'paper', 'difference'],
-      Object.entries(summary).map(([method, { start = '', status = '', testAccuracy, paper, difference }]) => [
-        method,
-        start,
-        status,
-        shown(testAccuracy),
-        shown(paper),
-        shown(difference),
-      ]),
-    );
-    return { result: summary, text };
-  },
-);
-
-/** The start whose training accuracy at iteration 10 is nearest to the paper's. */
-function nearest(starts: MethodResult['starts'], paper: PaperCurve | undefined): Start {
-  const miss = (start: Start): number =>
-    Math.abs((starts[start]?.find(({ iteration }) => iteration === 10)?.trainAccuracy ?? 0) - (paper?.train10 ?? 1));
-  return (Object.keys(STARTS) as Start[]).reduce((best, start) => (miss(start) < miss(best) ? start : best));
-}
-
-/** Each method's test accuracy at 195 beside the paper's. */
-const summaryOf = ({ data, methods }: KddResult) =>
+/** Each method's longest run: its test accuracy at 195 beside the paper's. */
+const summaryOf = ({ data, runs }: KddResult) =>
   Object.fromEntries(
-    Object.entries(methods).map(([method, { start, points = [], status }]) => {
-      const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
-      const paper = PAPER[data]?.[method as Method]?.test195 ?? null;
-      return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }];
-    }),
+    runs
+      .toSorted((left, right) => left.iterations - right.iterations)
+      .map(({ method, start, points, status }) => {
+        const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
+        const paper = PAPER[data]?.[method].test195 ?? null;
+        return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }];
+      }),
   );

@@ -1,9 +1,6 @@
 /**
  * How long a prediction takes, beside onnxruntime-node and TensorFlow.js (wasm) on the same weights: one row, and a batch.
  *
- *     npm run --silent bench:predict -- [--install] [--layers 784-1000-1000-10] [--batch 256] [--seconds 20] [--processes N]
- *                                       [--out FILE] [--json]
- *
  * `--install` first installs what is compared with into bench/predict (about 600 MB). All answer in one process, by turns and
  * with a pause in between, so that a drift of the machine's speed meets all and nobody's threads are still awake when the
  * next one begins. A ratio is the median over the rounds of the ratios of a round's medians. `--processes` measures in so
@@ -42,24 +39,7 @@ const TURN_MS = 300;
 const TOLERANCE = 1e-4;
 const REFERENCE = 'onnxruntime-node';
 
-interface Timing {
-  readonly name: string;
-  readonly version: string;
-  readonly medianUs: number;
-  readonly p99Us: number;
-  readonly rowsPerSecond: number;
-  /** Of onnxruntime-node's time; below 1 is faster. */
-  readonly ratio: number;
-}
-
-interface Measured {
-  readonly rows: number;
-  readonly rounds: number;
-  /** Between what each says of the same rows and what the reference says. */
-  readonly difference: number;
-  readonly timings: readonly Timing[];
-}
-
+type Measured = Awaited<ReturnType<typeof compare>>;
 interface Result extends Machine {
   readonly layers: string;
   readonly oneRow: Measured;
@@ -129,38 +109,32 @@ async function here(layers: readonly number[], batch: number, seconds: number) {
   return { result, text: textOf(result) };
 }
 
-/** The same in fresh processes, and the largest ratio that each contestant of ours had in any. */
-async function inProcesses(count: number, args: readonly string[]) {
+/** The same in fresh processes, and the largest ratio that each contestant had in any. */
+async function inProcesses(processes: number, args: readonly string[]) {
   const runs: Result[] = [];
-  for (let i = 1; i <= count; i += 1) {
+  for (let i = 1; i <= processes; i += 1) {
     runs.push(await jsonOf<Result>('predict', args));
     say(`${i}: ${ratios(runs.at(-1) as Result)}`);
   }
-  const largest = (kind: 'oneRow' | 'batch') =>
-    Object.fromEntries(
-      (runs[0]?.[kind].timings ?? []).map(({ name }, i) => [
-        name,
-        Math.max(...runs.map((run) => run[kind].timings[i]?.ratio ?? Number.NaN)),
-      ]),
-    );
-  const { layers = '', ...rest } = runs[0] ?? {};
+  const largest = (kind: 'oneRow' | 'batch') => {
+    const all = runs.flatMap((run) => run[kind].timings);
+    const of = (contestant: string): number[] => all.flatMap(({ name, ratio }) => (name === contestant ? ratio : []));
+    return Object.fromEntries(all.map(({ name }) => [name, Math.max(...of(name))]));
+  };
   const result = {
-    ...rest,
-    layers,
-    processes: count,
+    ...machine(availableParallelism()),
+    layers: runs[0]?.layers ?? '',
     largest: { oneRow: largest('oneRow'), batch: largest('batch') },
     runs,
   };
   return { result, text: runs.map((run, i) => `${i + 1}: ${ratios(run)}`).join('\n') };
 }
 
-const ratios = ({ oneRow, batch }: Result): string =>
-  [oneRow, batch]
-    .map(
-      ({ rows, timings }) =>
-        `${rows} rows ${timings.map(({ name, ratio }) => `${name} ${ratio.toFixed(3)}`).join(', ')}`,
-    )
-    .join('; ');
+function ratios({ oneRow, batch }: Result): string {
+  const each = ({ rows, timings }: Measured): string =>
+    `${rows} rows ${timings.map(({ name, ratio }) => `${name} ${ratio.toFixed(3)}`).join(', ')}`;
+  return `${each(oneRow)}; ${each(batch)}`;
+}
 
 async function largestDifference(contestants: readonly Contestant[], x: Float32Array): Promise<number> {
   const reference = contestants.find(({ name }) => name === REFERENCE) as Contestant;
@@ -192,7 +166,7 @@ async function compare(
   rows: number,
   kind: keyof typeof CALLS,
   milliseconds: number,
-): Promise<Measured> {
+) {
   const difference = await largestDifference(contestants, x);
   if (!(difference <= TOLERANCE)) throw new Error(`The answers differ by ${difference}: nothing to compare`);
   const rounds = new Map<string, (readonly number[])[]>(contestants.map(({ name }) => [name, []]));
@@ -207,7 +181,7 @@ async function compare(
   }
   const medians = (name: string): readonly number[] => rounds.get(name)?.map(median) ?? [];
   const reference = medians(REFERENCE);
-  const timings = contestants.map(({ name, version }): Timing => {
+  const timings = contestants.map(({ name, version }) => {
     const all = rounds.get(name)?.flat() ?? [];
     const medianUs = median(all);
     return {
@@ -216,6 +190,7 @@ async function compare(
       medianUs,
       p99Us: quantile(all, 0.99),
       rowsPerSecond: (rows / medianUs) * 1e6,
+      /** Of onnxruntime-node's time; below 1 is faster. */
       ratio: median(medians(name).map((value, i) => value / (reference[i] ?? Number.NaN))),
     };
   });

@@ -1,18 +1,11 @@
 /**
  * Who is first to a test accuracy: seconds of training and epochs until it is reached, for every seed, and the median.
  *
- *     npm run --silent bench:race -- --dataset mnist --target 0.98 [--layers 784-1000-1000-10] [--methods adam,minibatch-admm,…]
- *                                    [--seeds 3] [--epochs 30] [--threads N] [--data-dir FOLDER] [--json] [--out FILE]
- *     npm run --silent bench:race -- --dataset mnist --target 0.98 --methods adam --tune [--out FILE]
- *
  * Every method has the best setting that `--tune` found for it on that data set: the fastest to the target of all in its
  * grid on MNIST (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up.
  * `--settings FILE` takes the settings from what `--tune --out FILE` wrote, and `--draw FILE … --svg FILE` draws what was
- * tried. bench:figures draws docs/sooner.svg from the runs of
- *
- *     npm run --silent bench:race -- --dataset mnist --target 0.98 --to-the-end --epochs 10 --seeds 1
- *         --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-mnist.json
- *     npm run --silent bench:race -- --dataset fashion-mnist --target 0.88 … --out bench/results/sooner-fashion-mnist.json
+ * tried. bench:figures draws docs/sooner.svg from runs to the
+ * end: --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError } from 'dladmm';
 import { draw } from './harness/figures.js';

@@ -3,9 +3,6 @@
  * steps) while every round of it is written down: what lies between rounds, and the seconds of each of its pieces. Then the
  * schedule of more threads is simulated with those times, and beside it stands what one and two threads take here.
  *
- *     npm run --silent bench:scaling -- [--samples 60000] [--batches 128,512,4096] [--rounds 3] [--round-us 5] [--claim-us 0.2]
- *                                       [--dtype float32] [--out FILE] [--json]
- *
  * The model: what lies between rounds is done by one thread; a round takes as many threads as it has pieces and flops for
  * (one for each million); whoever is free takes the next piece in order; a round costs so many microseconds to begin and to end
  * (--round-us) and each piece so many to be claimed, by one thread at a time (--claim-us). Sums over the tree of pieces are rounds as
@@ -13,20 +10,16 @@
  */
 import { type TrainOptions, train } from 'dladmm';
 import { native } from './harness/internals.js';
-import { count, DTYPE, file, program, real, say, text } from './harness/program.js';
+import { count, counts, DTYPE, file, program, real, say } from './harness/program.js';
 import { keep, machine, machineText } from './harness/results.js';
 import { randomSamples, secondsOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { table } from './harness/table.js';
 import { efficiency, type Overhead, roundsOf } from './scaling/schedule.js';
 
-const batch = count(1);
 const OPTIONS = {
   samples: count(60_000),
-  batches: {
-    ...text('128,512,4096'),
-    read: (given: string, flag: string) => given.split(',').map((each) => batch.read(each, flag) as number),
-  },
+  batches: counts('128,512,4096'),
   rounds: count(3),
   roundUs: real(5),
   claimUs: real(0.2),

@@ -1,8 +1,6 @@
 /**
  * The sparse product Ã X on a graph, as a share of what a copy of X reaches in the same run.
  *
- *     npm run --silent bench:sparse -- [--graph coauthor-physics] [--columns 128] [--dtype float32] [--threads N] [--rounds 20] [--data-dir FOLDER] [--json]
- *
  * Counted are, for every entry of Ã, its index, its value and a row of X, and every row of the result; for the copy, twice
  * the bytes of X.
  */

@@ -2,8 +2,6 @@
  * How much the settings matter: sigmoid-ADMM over its penalties β and λ, its starts and the scale of the inputs, beside SGD
  * over its learning rates, starts and scales on ReLU and sigmoid networks of the same shape.
  *
- *     npm run --silent bench:stability -- [--epochs 200] [--points 1000] [--seeds 3] [--threads N] [--out FILE] [--json]
- *
  * x² on 1-100-100-1: the mean squared error on the training points, learned where it is at most 1e-4. breast-cancer on
  * 30-100-2: the share of the test samples told wrongly, learned where it is at most 5 %. Each is the smallest over the epochs.
  * A training that meets what is not finite counts as diverged, whatever it reached before. Writes

@@ -1,9 +1,6 @@
 /**
  * One iteration of dlADMM on a graph, as a ratio to the floor: the sparse and dense products (and the solve) that its
  * updates cannot do without, on the rows that they touch.
- *
- *     npm run --silent bench:sweep -- [--graph coauthor-physics] [--hidden 128] [--train-per-class 20] [--dtype float32]
- *                                     [--threads N] [--rounds 30] [--data-dir FOLDER] [--json]
  */
 import { graphLayered, graphSweep, splitGraph } from 'dladmm';
 import { peakRssBytes } from './harness/child.js';

@@ -17,13 +17,19 @@ function compile() {
   if (status !== 0) throw new Error('the TypeScript does not compile');
 }
 
+/** Where what is not of src comes from, by its place in dist. */
+const FOLDERS = new Map([
+  ['bench/', ''],
+  ['golden/', 'test/'],
+]);
+
 /** tsc leaves the output of a source that is gone; nobody should be sent it. */
 function removeOrphans() {
   const dist = path.join(root, 'dist');
   for (const file of readdirSync(dist, { recursive: true })) {
     const [, name] = /^(.*?)(?:\.d\.ts|\.js)$/.exec(file) ?? [];
     if (name === undefined) continue;
-    const source = name.startsWith(`bench${path.sep}`) ? `${name}.ts` : path.join('src', `${name}.ts`);
+    const source = `${[...FOLDERS].find(([room]) => name.startsWith(room))?.[1] ?? 'src/'}${name}.ts`;
     if (existsSync(path.join(root, source))) continue;
     tell(`! removing dist/${file}: there is no ${source} any more`);
     rmSync(path.join(dist, file));

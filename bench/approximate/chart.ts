@@ -16,21 +16,19 @@ export function specificationOf(results: readonly TaskResult[]): TopLevelSpec {
 }
 
 /** The first trial of each method. */
-const curves = ({ task, definition, judged, methods }: TaskResult) =>
+const curves = ({ task, definition, judged, runs }: TaskResult) =>
   lines({
     size,
     title: { text: task, subtitle: definition },
-    values: methods.flatMap(({ method, trials }) =>
-      (trials[0]?.curve ?? []).map(({ epoch, error }) => ({ method, epoch, error })),
-    ),
+    values: runs.flatMap(({ method, curve = [] }) => curve.map((point) => ({ method, ...point }))),
     x: logAlong('epoch', { axis: { format: '~s' } }),
     y: logAlong('error', { title: `smallest ${judged === 'train' ? 'training' : 'test'} error so far` }),
     color,
   });
 
-function fitted({ methods }: TaskResult) {
-  const values = methods.flatMap(({ method, trials }) =>
-    (trials[0]?.fitted ?? []).map((value, i) => {
+function fitted({ runs }: TaskResult) {
+  const values = runs.flatMap(({ method, fitted = [] }) =>
+    fitted.map((value, i) => {
       const x = FIT_POINTS[i] ?? Number.NaN;
       // A logarithm has no zero.
       return { method, x, value, off: Math.max(Math.abs(value - x * x), 1e-8) };

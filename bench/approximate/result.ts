@@ -1,22 +1,15 @@
-import type { Machine } from '../harness/results.js';
 import { mean as meanOf, standardDeviation } from '../harness/statistics.js';
-import { METHODS, type Method } from './methods.js';
+import type { Study } from '../harness/study.js';
+import { table } from '../harness/table.js';
+import type { Method } from './methods.js';
+import type { Task } from './tasks.js';
 import type { Trial } from './trial.js';
 
-export interface MethodResult {
-  readonly method: Method;
-  readonly layers: string;
-  readonly trials: readonly Trial[];
-}
-
 /** A task as `bench/results` keeps it. */
-export interface TaskResult extends Machine {
-  readonly task: string;
-  readonly definition: string;
-  readonly judged: 'train' | 'test';
-  readonly points: number;
-  readonly methods: readonly MethodResult[];
-}
+export type TaskResult = Study<
+  Pick<Task, 'definition' | 'judged'> & { readonly task: string; readonly points: number },
+  Trial & { readonly method: Method; readonly layers: string }
+>;
 
 export interface Summary {
   readonly task: string;
@@ -38,7 +31,12 @@ export interface Summary {
 }
 
 /** Mean, best and standard deviation (1/N form) of the smallest errors. */
-export function summaryOf(task: string, { method, layers, trials }: MethodResult, published?: number): Summary {
+export function summaryOf(
+  { task, runs }: Pick<TaskResult, 'task' | 'runs'>,
+  method: Method,
+  published?: number,
+): Summary {
+  const trials = runs.filter((run) => run.method === method);
   const errors = trials.flatMap(({ error }) => error ?? []);
   const of = (statistic: (values: readonly number[]) => number): number | null =>
     errors.length === 0 ? null : statistic(errors);
@@ -47,7 +45,7 @@ export function summaryOf(task: string, { method, layers, trials }: MethodResult
   return {
     task,
     method,
-    layers,
+    layers: trials[0]?.layers ?? '',
     epochs: Math.max(0, ...trials.map(({ epochs }) => epochs)),
     trials: trials.length,
     mean: of(meanOf),
@@ -61,42 +59,25 @@ export function summaryOf(task: string, { method, layers, trials }: MethodResult
 }
 
 const shown = (error: number | null | undefined): string =>
-  error === null ? 'diverged' : error === undefined ? '' : error.toExponential(2);
+  error === null ? 'diverged' : (error?.toExponential(2) ?? '');
 
-/** The head of the table, and a line of it. */
-export const HEAD =
-  'task       method       layers     trials epochs mean      best      deviation  published  seconds  rates that diverged';
-export function lineOf(summary: Summary): string {
-  const { task, method, layers, trials, epochs, mean, best, deviation, published, seconds, diverged } = summary;
-  const shape = layers.split('-');
-  return [
-    task.padEnd(10),
-    method.padEnd(12),
-    `${shape.length - 2} × ${shape[1]}`.padEnd(10),
-    String(trials).padEnd(6),
-    String(epochs).padEnd(6),
-    shown(mean).padEnd(9),
-    shown(best).padEnd(9),
-    shown(deviation).padEnd(10),
-    shown(published).padEnd(9),
-    seconds.toFixed(1).padStart(8),
-    ` ${Object.entries(diverged)
-      .map(([rate, count]) => `${rate} (${count})`)
-      .join(', ')}`,
-  ]
-    .join(' ')
-    .trimEnd();
-}
-
-/** A trial put in its place: methods in the order of {@link METHODS}, trials in that of their seeds, one a seed. */
-export function withTrial(result: TaskResult, method: Method, layers: string, trial: Trial): TaskResult {
-  const known = result.methods.find((other) => other.method === method);
-  const others = result.methods.filter((other) => other !== known);
-  const trials = [...(known?.trials ?? []).filter(({ seed }) => seed !== trial.seed), trial].sort(
-    (left, right) => left.seed - right.seed,
+/** A line for each method on each task, with the rates that diverged. */
+export const tableOf = (summaries: readonly Summary[]): string =>
+  table(
+    ['task', 'method', 'layers', 'trials', 'epochs', 'mean', 'best', 'deviation', 'published', 'seconds', 'diverged'],
+    summaries.map(({ task, method, layers, trials, epochs, mean, best, deviation, published, seconds, diverged }) => {
+      const [, width, ...others] = layers.split('-');
+      const rates = Object.entries(diverged).map(([rate, count]) => `${rate} (${count})`);
+      const figures = [mean, best, deviation, published].map(shown);
+      return [
+        task,
+        method,
+        `${others.length} × ${width}`,
+        `${trials}`,
+        `${epochs}`,
+        ...figures,
+        seconds.toFixed(1),
+        rates.join(', '),
+      ];
+    }),
   );
-  const methods = [...others, { method, layers, trials }].sort(
-    (left, right) => METHODS.indexOf(left.method) - METHODS.indexOf(right.method),
-  );
-  return { ...result, methods };
-}

@@ -1,3 +1,4 @@
+import { table } from '../harness/table.js';
 import { titleOf } from './chart.js';
 import { BLOCKS, KINDS, type Kind, type TimedBlock } from './curves.js';
 import { type CurveReport, type SettingReport, sentences } from './report.js';
@@ -7,9 +8,6 @@ interface Column {
   readonly kind: Kind;
   readonly curve: CurveReport;
 }
-
-const WIDTH = 17;
-const FIRST = 24;
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 const milliseconds = (seconds: number): string => (1e3 * seconds).toPrecision(3);
@@ -28,18 +26,9 @@ export function tableOf(report: SettingReport): string {
     }),
   );
   const sizes = [...new Set(columns.flatMap(({ curve }) => curve.points.map(({ n }) => n)))].sort((l, r) => l - r);
-  const row = (head: string, cell: (column: Column) => string): string =>
-    `${head.padEnd(FIRST)}${columns.map((column) => cell(column).padStart(WIDTH)).join('')}`;
-  const ratio = ({ block, kind }: Column): string => {
-    const speedup = kind === 'quadratic' ? undefined : report.speedups[block][kind];
-    return speedup ? speedup.ratio.toFixed(1) : '-';
-  };
-  const rangeText = ({ curve: { fit } }: Column): string => (fit ? `${fit.range[0]} to ${fit.range[1]}` : '-');
-  const shareText = (value: number | null | undefined): string =>
-    value === null || value === undefined ? '-' : percent(value);
-  return [
-    `${titleOf(report)}: milliseconds an update, medians`,
-    row('n', ({ block, kind }) => `${block} ${kind}`),
+  const row = (head: string, cell: (column: Column) => string): readonly string[] => [head, ...columns.map(cell)];
+  const shareText = (value: number | null | undefined): string => (typeof value === 'number' ? percent(value) : '-');
+  const rows = [
     ...sizes.map((n) =>
       row(String(n), ({ curve }) => {
         const point = curve.points.find((at) => at.n === n);
@@ -47,10 +36,16 @@ export function tableOf(report: SettingReport): string {
       }),
     ),
     row('exponent, 95 %', ({ curve }) => exponentText(curve)),
-    row('  fitted over n =', rangeText),
+    row('  fitted over n =', ({ curve: { fit } }) => fit?.range.join(' to ') ?? '-'),
     row('share of n³ (fitted)', ({ curve }) => shareText(curve.cubicShare)),
     row('share of factorisation', ({ kind, curve }) => (kind === 'quadratic' ? '-' : percent(curve.factorShare))),
-    row('times the quadratic', ratio),
+    row('times the quadratic', ({ block, kind }) =>
+      kind === 'quadratic' ? '-' : (report.speedups[block][kind]?.ratio.toFixed(1) ?? '-'),
+    ),
+  ];
+  return [
+    `${titleOf(report)}: milliseconds an update, medians`,
+    table(['n', ...columns.map(({ block, kind }) => `${block} ${kind}`)], rows),
     '',
     ...sentences(report),
   ].join('\n');

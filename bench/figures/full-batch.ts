@@ -34,6 +34,9 @@ export function accuracyOf(curves: readonly Curve[]): TopLevelSpec {
   });
 }
 
+/** Shorter runs of bench:kdd only chose a start. */
+const SELECTION = 50;
+
 const INVERSIONS: Readonly<Record<string, string>> = {
   'inversion-forward-1': 'inversion ADMM, forward start',
   'inversion-gaussian-1': 'inversion ADMM, N(0, 1) start',
@@ -62,8 +65,10 @@ export function peersOf(
         return name === undefined ? [] : rows(data, name, points);
       }),
     ),
-    ...gradients.flatMap(({ data, methods }) =>
-      Object.entries(methods).flatMap(([method, { points }]) => rows(data, `${method}, full batch`, points)),
+    ...gradients.flatMap(({ data, runs }) =>
+      runs.flatMap(({ method, iterations, points }) =>
+        iterations < SELECTION ? [] : rows(data, `${method}, full batch`, points),
+      ),
     ),
   ];
   return figure({

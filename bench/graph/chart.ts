@@ -3,8 +3,8 @@ import type { GraphResult } from './result.js';
 
 /** Test accuracies on every graph: a dot a run, a tick at their mean. */
 export function specificationOf(results: readonly GraphResult[]): TopLevelSpec {
-  const values = results.flatMap(({ graph, methods }) =>
-    methods.flatMap(({ method, runs }) => runs.map(({ testAccuracy }) => ({ graph, method, testAccuracy }))),
+  const values = results.flatMap(({ graph, runs }) =>
+    runs.map(({ method, testAccuracy }) => ({ graph, method, testAccuracy })),
   );
   const sort = [...new Set(values.map(({ method }) => method))];
   const graphs = results.map(({ graph }) => graph);

@@ -51,7 +51,7 @@ export function machine(threads: number): Machine {
 export const machineText = ({ threads, openblasCore, simd, processor, version }: Machine): string =>
   `${threads} threads, OpenBLAS kernel ${openblasCore}, own loops ${simd}, ${processor}, dladmm ${version}`;
 
-const WIDTH = 200;
+const WIDTH = 240;
 const DIGITS = 8;
 
 /** With eight digits of every number: more say nothing of a measurement. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Model } from 'dladmm';
+import { info, type Model } from 'dladmm';
 
 /** Something that answers: rows in, probabilities out, as its users call it. */
 export interface Contestant {
@@ -9,15 +9,15 @@ export interface Contestant {
   predict(x: Float32Array): Promise<ArrayLike<number>> | ArrayLike<number>;
 }
 
-const versionOf = (path: string): string =>
-  String((JSON.parse(readFileSync(path, 'utf8')) as { readonly version: unknown }).version);
-
-const requireIn = (folder: string): NodeJS.Require => createRequire(`${folder}package.json`);
-
-const versionIn = (folder: string, name: string): string => versionOf(`${folder}node_modules/${name}/package.json`);
+/** A package of the folder, as its users require it, and its version. */
+function packageIn<T>(folder: string, name: string): { readonly its: T; readonly version: string } {
+  const require = createRequire(`${folder}package.json`);
+  const { version } = JSON.parse(readFileSync(`${folder}node_modules/${name}/package.json`, 'utf8'));
+  return { its: require(name) as T, version: String(version) };
+}
 
 export function ours(model: Model): readonly Contestant[] {
-  const version = versionOf(new URL('../../../package.json', import.meta.url).pathname);
+  const { version } = info();
   return [
     {
       name: 'dladmm predict',
@@ -40,11 +40,12 @@ interface Onnxruntime {
 }
 
 export async function onnxruntimeNode(folder: string, model: Uint8Array, width: number): Promise<Contestant> {
-  const { InferenceSession, Tensor } = requireIn(folder)('onnxruntime-node') as Onnxruntime;
+  const { its, version } = packageIn<Onnxruntime>(folder, 'onnxruntime-node');
+  const { InferenceSession, Tensor } = its;
   const session = await InferenceSession.create(model);
   return {
     name: 'onnxruntime-node',
-    version: versionIn(folder, 'onnxruntime-node'),
+    version,
     async predict(x) {
       const { probabilities } = await session.run({ x: new Tensor('float32', x, [x.length / width, width]) });
       return probabilities?.data ?? [];
@@ -78,11 +79,9 @@ export async function tensorflow(
   layers: readonly number[],
   { weights, biases }: { readonly weights: readonly Float32Array[]; readonly biases: readonly Float32Array[] },
 ): Promise<Contestant> {
-  const require = requireIn(folder);
-  const tf = require('@tensorflow/tfjs') as Tensorflow;
-  (require('@tensorflow/tfjs-backend-wasm') as WasmBackend).setWasmPaths(
-    `${folder}node_modules/@tensorflow/tfjs-backend-wasm/dist/`,
-  );
+  const { its: tf, version } = packageIn<Tensorflow>(folder, '@tensorflow/tfjs');
+  const wasm = '@tensorflow/tfjs-backend-wasm';
+  packageIn<WasmBackend>(folder, wasm).its.setWasmPaths(`${folder}node_modules/${wasm}/dist/`);
   if (!(await tf.setBackend('wasm'))) throw new Error('The wasm back end of TensorFlow.js does not start');
   await tf.ready();
   const W = weights.map((data, i) => tf.tensor2d(data, [layers[i + 1] ?? 0, layers[i] ?? 0]));
@@ -90,7 +89,7 @@ export async function tensorflow(
   const [inputs = 0] = layers;
   return {
     name: 'tfjs wasm',
-    version: versionIn(folder, '@tensorflow/tfjs'),
+    version,
     async predict(x) {
       const out = tf.tidy(() => {
         let h = tf.tensor2d(x, [x.length / inputs, inputs]);

@@ -693,6 +693,20 @@ void whole_sweeps() {
     }
   });
 
+  fact("nothing is read or run before the start", [] {
+    const Case c = make_case({6, 5, 3}, {}, OutputWeights::quadratic, true);
+    GraphState<double> state(c.setup, data_of(c));
+    state.allocate();
+    GraphMeasures measures;
+    std::vector<double> z(state.size_of(GraphBlock::Z, 1));
+    check_throws<std::logic_error>([&] { state.measure(c.penalties, measures); }, "measure");
+    check_throws<std::logic_error>([&] { run(state, c, sweep(2)); }, "run");
+    check_throws<std::logic_error>([&] { state.read(GraphBlock::Z, 1, z); }, "read Z");
+    check_throws<std::logic_error>([&] { state.write(GraphBlock::U, 2, std::vector<double>(12)); }, "write U");
+    state.start(GraphDual::zero);
+    state.read(GraphBlock::Z, 1, z);
+  });
+
   fact("measuring the products changes no block", [] {
     for (const OutputWeights output : {OutputWeights::quadratic, OutputWeights::cholesky}) {
       const Case c = make_case({6, 5, 4, 3}, {}, output, true);

@@ -230,7 +230,7 @@ async function ensureAddon() {
 const typescriptStamp = inRoot('dist', '.dladmm-setup');
 
 function typescriptHash() {
-  const sources = ['src', 'bench', 'tsconfig.json', 'tsconfig.base.json'];
+  const sources = ['src', 'bench', 'test/golden', 'tsconfig.json', 'tsconfig.base.json'];
   return contentHash(root, sources, [installed('typescript'), installed('@types/node')]);
 }
 

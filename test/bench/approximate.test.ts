@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { slopeOf } from '../../dist/bench/approximate/kkt.js';
 import { frozen } from '../../dist/bench/approximate/methods.js';
-import { lineOf, summaryOf, type TaskResult, withTrial } from '../../dist/bench/approximate/result.js';
+import { tableOf as methodTable, summaryOf, type TaskResult } from '../../dist/bench/approximate/result.js';
 import { TASKS } from '../../dist/bench/approximate/tasks.js';
 import { isKept, runTrial, type Trial } from '../../dist/bench/approximate/trial.js';
 import { chosen } from '../../dist/bench/harness/program.js';
@@ -90,31 +90,22 @@ describe('a curve', () => {
 });
 
 describe('the summary of a method', () => {
+  const result = (...trials: readonly Trial[]) => ({
+    task: 'x2',
+    runs: trials.map((each) => ({ method: 'sgd' as const, layers: '1-5-1', ...each })),
+  });
+
   test('has mean, best and deviation of the smallest errors', () => {
-    const method = { method: 'sgd', layers: '1-5-1', trials: [trial(1, 1), trial(2, 3, { diverged: [0.1, 0.03] })] };
-    const summary = summaryOf('x2', method as Parameters<typeof summaryOf>[1], 4);
+    const summary = summaryOf(result(trial(1, 1), trial(2, 3, { diverged: [0.1, 0.03] })), 'sgd', 4);
     expect(summary).toMatchObject({ mean: 2, best: 1, deviation: 1, seconds: 2, trials: 2, failed: 0, published: 4 });
     expect(summary.diverged).toEqual({ 0.1: 1, 0.03: 1 });
-    expect(lineOf(summary)).toMatch(/2\.00e\+0 +1\.00e\+0 +1\.00e\+0 .*0\.1 \(1\)/);
+    expect(methodTable([summary])).toMatch(/2\.00e\+0 +1\.00e\+0 +1\.00e\+0 .*0\.1 \(1\)/);
   });
 
   test('says so where no trial was finite', () => {
-    const summary = summaryOf('x2', { method: 'sgd', layers: '1-5-1', trials: [trial(1, null)] });
+    const summary = summaryOf(result(trial(1, null)), 'sgd');
     expect(summary).toMatchObject({ mean: null, best: null, deviation: null, failed: 1 });
-    expect(lineOf(summary)).toContain('diverged');
-  });
-});
-
-describe('a result', () => {
-  const empty = { task: 'x2', methods: [] } as unknown as TaskResult;
-
-  test('takes trials in the order of their seeds, one a seed', () => {
-    const two = withTrial(withTrial(empty, 'admm', '1-5-1', trial(2, 1)), 'admm', '1-5-1', trial(1, 4));
-    expect(two.methods.map(({ trials }) => trials.map(({ seed }) => seed))).toEqual([[1, 2]]);
-    const again = withTrial(two, 'admm', '1-5-1', trial(2, 9));
-    expect(again.methods[0]?.trials.map(({ error }) => error)).toEqual([4, 9]);
-    const more = withTrial(withTrial(again, 'adam', '1-5-1', trial(1, 1)), 'sgd', '1-5-1', trial(1, 1));
-    expect(more.methods.map(({ method }) => method)).toEqual(['admm', 'sgd', 'adam']);
+    expect(methodTable([summary])).toContain('diverged');
   });
 });
 
@@ -195,7 +186,10 @@ describe('bench:approximate', () => {
     expect(second.stderr).not.toContain('seed 1');
     expect(second.stderr).toContain('seed 2');
     const kept = JSON.parse(await readFile(join(folder, 'approximate-x2.json'), 'utf8')) as TaskResult;
-    expect(kept.methods[0]?.trials.map(({ seed }) => seed)).toEqual([1, 2]);
+    expect(kept.runs.map(({ method, seed }) => [method, seed])).toEqual([
+      ['admm', 1],
+      ['admm', 2],
+    ]);
     expect(await readFile(join(folder, 'picture.svg'), 'utf8')).toMatch(/^<svg/);
   });
 });

@@ -2,9 +2,9 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { type DladmmHyper, type GoldenCase, loadCase, type SigmoidHyper } from '../../dist/bench/golden/case.js';
-import { compare } from '../../dist/bench/golden/compare.js';
-import { replay } from '../../dist/bench/golden/replay.js';
+import { type DladmmHyper, type GoldenCase, loadCase, type SigmoidHyper } from '../../dist/golden/case.js';
+import { compare } from '../../dist/golden/compare.js';
+import { replay } from '../../dist/golden/replay.js';
 import { missingShared, sharedFolder } from '../reference/shared.js';
 
 beforeEach((context) => {

@@ -1,8 +1,12 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { choice, count, file, flag, layers, maybe, some, text, valuesOf } from '../../dist/bench/harness/program.js';
 import { compact, machine, rounded } from '../../dist/bench/harness/results.js';
 import { follow } from '../../dist/bench/harness/samples.js';
 import { median, quantile } from '../../dist/bench/harness/statistics.js';
+import { studyIn } from '../../dist/bench/harness/study.js';
 import { table } from '../../dist/bench/harness/table.js';
 
 describe('the options of a benchmark', () => {
@@ -63,7 +67,7 @@ describe('a result file', () => {
     expect(JSON.parse(written)).toEqual(result);
     const lines = written.split('\n');
     expect(lines).toContain('  {"iteration":8,"accuracy":1},');
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(201);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(241);
     expect(lines.length).toBeLessThan(50);
   });
 
@@ -122,5 +126,32 @@ describe('a training that is followed', () => {
     const all: number[] = [];
     await follow(training(), (_, seconds) => (all.push(seconds) === 2 ? 'enough' : 'more'));
     expect(all).toEqual([1, 3]);
+  });
+});
+
+describe('a study', () => {
+  interface Run {
+    readonly method: string;
+    readonly seed: number;
+    readonly error?: number;
+  }
+  const begun = async (file: string, data = 'x', anew = false) =>
+    studyIn<{ readonly data: string }, Run>(file, { data }, 1, anew);
+
+  test('takes up what an earlier one has left, one run a key', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dladmm-study-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const file = join(folder, 'it.json');
+    const first = await begun(file);
+    await first.put({ method: 'a', seed: 1 }, { method: 'a', seed: 1, error: 3 });
+    await first.put({ method: 'a', seed: 2 }, { method: 'a', seed: 2, error: 4 });
+    await first.put({ method: 'a', seed: 1 }, { method: 'a', seed: 1, error: 5 });
+    const second = await begun(file);
+    expect(second.find({ method: 'a', seed: 1 })?.error).toBe(5);
+    expect(second.find({ seed: 3 })).toBeUndefined();
+    expect(second.now().runs.map(({ error }) => error)).toEqual([4, 5]);
+    expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ data: 'x', threads: 1 });
+    expect((await begun(file, 'y')).now().runs).toEqual([]);
+    expect((await begun(file, 'x', true)).now().runs).toEqual([]);
   });
 });

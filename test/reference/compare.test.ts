@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { GoldenCase, Recorded } from '../../dist/bench/golden/case.js';
-import { compare, type Replay, summarise } from '../../dist/bench/golden/compare.js';
+import type { GoldenCase, Recorded } from '../../dist/golden/case.js';
+import { compare, type Replay, summarise } from '../../dist/golden/compare.js';
 import { matrix } from './dense.js';
 
 const W = matrix(2, 3, (i, j) => 1 + i + j);

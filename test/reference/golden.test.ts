@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type GoldenCase, loadCase } from '../../dist/bench/golden/case.js';
-import { type Comparison, compare, type Replay } from '../../dist/bench/golden/compare.js';
+import { type GoldenCase, loadCase } from '../../dist/golden/case.js';
+import { type Comparison, compare, type Replay } from '../../dist/golden/compare.js';
 import { at, map } from './dense.js';
 import { applyUpdate, depth, dladmmSweep, fista, linear, updateA } from './layered.js';
 import { replayDladmm, type Variant } from './replay.js';

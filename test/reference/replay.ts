@@ -1,5 +1,5 @@
-import { type GoldenCase, transposed } from '../../dist/bench/golden/case.js';
-import { type Replay, summarise } from '../../dist/bench/golden/compare.js';
+import { type GoldenCase, transposed } from '../../dist/golden/case.js';
+import { type Replay, summarise } from '../../dist/golden/compare.js';
 import { DlAdmmError } from '../../src/core/errors.js';
 import { at, type Matrix64, row, squaredNorm } from './dense.js';
 import {

@@ -247,6 +247,11 @@ void GraphState<T>::step_back(MatrixView<T> target, double c, MatrixView<const T
 // --- start, look in, measure ---
 
 template <typename T>
+void GraphState<T>::need_start() const {
+  if (of_U_.number() == Version().number()) throw std::logic_error("the state has not been started");
+}
+
+template <typename T>
 void GraphState<T>::start(GraphDual dual) {
   const AtWork here;
   for (std::size_t l = 1; l <= depth(); ++l) {
@@ -279,6 +284,7 @@ void GraphState<T>::start(GraphDual dual) {
 
 template <typename T>
 void GraphState<T>::refresh() {
+  need_start();
   const AtWork here;
   output_measures_.forget();
   for (std::size_t l = 1; l <= depth(); ++l) {
@@ -289,6 +295,7 @@ void GraphState<T>::refresh() {
 
 template <typename T>
 void GraphState<T>::measure(const GraphPenalties& p, GraphMeasures& measures) {
+  need_start();
   const AtWork here;
   measures.residual.assign(depth(), 0);
   measures.regularisation = 0;
@@ -327,12 +334,14 @@ std::span<T> GraphState<T>::entries_of(GraphBlock block, std::size_t l) {
 
 template <typename T>
 void GraphState<T>::read(GraphBlock block, std::size_t l, std::span<T> out) {
+  if (block != GraphBlock::W) need_start();
   if (block == GraphBlock::Z) settle(due_on_Z(l));
   std::ranges::copy(entries_of(block, l), out.begin());
 }
 
 template <typename T>
 void GraphState<T>::write(GraphBlock block, std::size_t l, std::span<const T> values) {
+  if (block != GraphBlock::W) need_start();
   std::ranges::copy(values, entries_of(block, l).begin());
   if (block == GraphBlock::W) changed_W(l);
   if (block == GraphBlock::U) of_U_.advance();

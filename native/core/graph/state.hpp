@@ -68,7 +68,7 @@ class GraphState {
   [[nodiscard]] std::size_t node_count(std::size_t l) const { return nodes_[l].size(); }
 
   // Z by a forward pass from the present W, and U = 0 or −∇R(Z_L), for which the augmented Lagrangian descends from the
-  // first sweep on.
+  // first sweep on. What needs Z or U throws std::logic_error before this (or restored()).
   void start(GraphDual dual);
 
   // Runs the updates in order; stops between two of them when `stop` is set. After a value that is not finite, W is
@@ -138,6 +138,7 @@ class GraphState {
   [[nodiscard]] std::span<T> entries_of(GraphBlock block, std::size_t l);
   [[nodiscard]] static double penalty_on(const GraphPenalties& p, std::size_t l) { return p.l2[l - 1]; }
   void declare();
+  void need_start() const;
 
   // --- what is made of what ---
   [[nodiscard]] Stamp stamp_of_Z(std::size_t l) { return Stamp(l == 0 ? of_X_ : layer(l).of_Z); }

@@ -27,6 +27,7 @@ bool GraphState<T>::update(GraphUpdate update, const GraphPenalties& p, GraphUpd
 template <typename T>
 void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalties& p, const std::atomic<bool>& stop,
                         GraphSweepRecord& record) {
+  need_start();
   const AtWork here;
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   record.updates.assign(updates.size(), {none, none, none, -1, false, -1, none, none, 0});
@@ -45,6 +46,7 @@ void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalti
 
 template <typename T>
 double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int repeats) {
+  need_start();
   const AtWork here;
   for (std::size_t l = 1; l <= depth(); ++l) {
     settle(due_on_P(l));

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readNpy } from '../harness/internals.js';
+import { readNpy } from '../formats/npy.js';
 
 /** A dense row-major float64 matrix; data have one sample a row. */
 export interface Matrix64 {

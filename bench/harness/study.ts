@@ -1,0 +1,29 @@
+/** Runs that a result file keeps: what an earlier call has left is not made again. */
+import { earlier, keep, type Machine, machine } from './results.js';
+
+export type Study<Head, Run> = Head & Machine & { readonly runs: readonly Run[] };
+
+/** Whether the values that a key names are those of a run. */
+const matches = (run: object, key: object): boolean =>
+  Object.entries(key).every(([name, value]) => JSON.stringify(run[name as keyof object]) === JSON.stringify(value));
+
+/** The study of a file: that of an earlier call where its head was the same, unless it is to begin anew. */
+export async function studyIn<Head extends object, Run extends object>(
+  file: string,
+  head: Head,
+  threads: number,
+  anew = false,
+) {
+  const found = anew ? undefined : await earlier<Study<Head, Run>>(file);
+  let study: Study<Head, Run> =
+    found !== undefined && matches(found, head) ? found : { ...head, ...machine(threads), runs: [] };
+  return {
+    now: () => study,
+    find: (key: Partial<Run>): Run | undefined => study.runs.find((run) => matches(run, key)),
+    /** Keeps a run in place of those of its key. */
+    async put(key: Partial<Run>, run: Run): Promise<void> {
+      study = { ...study, runs: [...study.runs.filter((other) => !matches(other, key)), run] };
+      await keep(file, study);
+    },
+  };
+}
