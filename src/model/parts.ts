@@ -9,6 +9,7 @@ import {
   checkLayers,
   checkLoss,
   classCount,
+  type Loss,
   MOST_THREADS,
   type Network,
 } from '../network/network.js';
@@ -17,8 +18,8 @@ import { checkStandardisation, type Standardisation } from '../network/standardi
 import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
 
-interface CommonParts {
-  readonly network: Network;
+interface CommonParts<L extends Loss> {
+  readonly network: Network<L>;
   readonly dtype: Dtype;
   readonly classes?: readonly string[];
   /** What predictions are told in. Default `'number'`. */
@@ -31,14 +32,14 @@ interface CommonParts {
 }
 
 /** What a model is made of. */
-export interface ModelParts extends CommonParts {
+export interface ModelParts<L extends Loss = Loss> extends CommonParts<L> {
   /** `weights[l − 1]` is W_l, n_l × n_{l−1} row-major. */
   readonly weights: readonly Numbers[];
   readonly biases: readonly Numbers[];
 }
 
 /** What the model of a graph convolutional network is made of. */
-export interface GraphModelParts extends CommonParts {
+export interface GraphModelParts<L extends Loss = Loss> extends CommonParts<L> {
   /** `weights[l − 1]` is W_l, n_{l−1} × n_l row-major. */
   readonly weights: readonly Numbers[];
 }

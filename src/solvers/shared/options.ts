@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { expected } from '../../core/errors.js';
+import { availableThreads } from '../../core/info.js';
 import type { Dtype } from '../../core/native.js';
 import { checkPath } from '../../formats/atomic-file.js';
 import {
@@ -107,7 +107,7 @@ export const COMMON = {
   threads: whole(
     1,
     {
-      derive: () => availableParallelism(),
+      derive: () => availableThreads(),
       otherwise: 'the processors at hand',
       says: 'How many threads work; the result is the same, bit for bit, for any number.',
     },
