@@ -10,7 +10,6 @@ const NATIVE = fileURLToPath(new URL('../native', import.meta.url));
 const ROWS = [
   ['runtime'],
   ['linalg'],
-  ['parallel'],
   ['functions'],
   ['gradient', 'splitting'],
   ['layered', 'constraints', 'graph', 'minibatch', 'consensus', 'serving', 'storage', 'measure'],
