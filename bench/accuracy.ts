@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os';
 import { type DladmmOptions, type IterationRecord, train } from 'dladmm';
 import { count, file, layers as layersOption, program, text as textOption } from './harness/program.js';
-import { keep, type Machine, machine } from './harness/results.js';
+import { keep, machine } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
 
 const OPTIONS = {
@@ -20,62 +20,42 @@ const OPTIONS = {
   out: file,
 };
 
-/** One iteration. Norms are squared and summed over the samples. */
-interface CurvePoint {
-  readonly iteration: number;
-  readonly lagrangian: number;
-  readonly residuals: readonly number[];
-  readonly seconds: number;
-  readonly testAccuracy: number;
-}
-
-/** A whole run, as `bench/results` keeps it. */
-export interface Curve extends Machine {
+/** A whole run, as `bench/results` keeps it. Norms are squared and summed over the samples. */
+export interface Curve {
   readonly data: string;
-  readonly layers: string;
-  readonly samples: number;
-  readonly seed: number;
-  /** What differed from the defaults. */
-  readonly options: Partial<DladmmOptions>;
-  readonly best: Pick<CurvePoint, 'iteration' | 'testAccuracy'>;
-  readonly last: Pick<CurvePoint, 'iteration' | 'testAccuracy'>;
-  readonly points: readonly CurvePoint[];
+  readonly points: readonly ReturnType<typeof pointOf>[];
 }
 
-await program(OPTIONS, async ({ data, layers, iterations, seed, dataDir, options: own, out, json }) => {
-  const set = await classesOf(data, dataDir);
+await program(OPTIONS, async ({ data: name, layers, iterations, seed, dataDir, options: own, out, json }) => {
+  const set = await classesOf(name, dataDir);
   const options = JSON.parse(own) as Partial<DladmmOptions>;
   const samples = trainingSamples(set);
   const training = train({ ...samples, test: set.test }, { layers, iterations, seed, ...options });
-  const points: CurvePoint[] = [];
-  const curve = (): Curve => {
-    const ends = ({ iteration, testAccuracy }: CurvePoint) => ({ iteration, testAccuracy });
-    const best = points.reduce((top, point) => (point.testAccuracy > top.testAccuracy ? point : top));
-    return {
-      data: set.name,
-      layers: layers.join('-'),
-      samples: samples.x.rows,
-      seed,
-      options,
-      ...machine(options.threads ?? availableParallelism()),
-      best: ends(best),
-      last: ends(points.at(-1) ?? best),
-      points,
-    };
+  const head = {
+    data: set.name,
+    layers: layers.join('-'),
+    samples: samples.x.rows,
+    seed,
+    options,
+    ...machine(options.threads ?? availableParallelism()),
+  };
+  const points: ReturnType<typeof pointOf>[] = [];
+  const ends = () => {
+    const [best, last] = [points.toSorted((left, right) => right.testAccuracy - left.testAccuracy)[0], points.at(-1)];
+    const end = (point = last) => ({ iteration: point?.iteration, testAccuracy: point?.testAccuracy });
+    return { best: end(best), last: end() };
   };
   await follow(training, async (record) => {
     points.push(pointOf(record));
     if (!json) console.log(line(record));
-    if (out !== undefined) await keep(out, curve());
+    if (out !== undefined) await keep(out, { ...head, ...ends(), points } satisfies Curve);
   });
-  const { best, last } = curve();
-  return {
-    result: { ...curve(), points: undefined },
-    text: `best test accuracy ${best.testAccuracy} at iteration ${best.iteration}, last ${last.testAccuracy}`,
-  };
+  const { best, last } = ends();
+  const text = `best test accuracy ${best.testAccuracy} at iteration ${best.iteration}, last ${last.testAccuracy}`;
+  return { result: { ...head, best, last }, text };
 });
 
-function pointOf({ iteration, lagrangian, residuals, seconds, test }: IterationRecord): CurvePoint {
+function pointOf({ iteration, lagrangian, residuals, seconds, test }: IterationRecord) {
   return { iteration, lagrangian, residuals, seconds, testAccuracy: test?.accuracy ?? Number.NaN };
 }
 

@@ -59,9 +59,16 @@ await program(OPTIONS, async ({ data: name, methods, layers, iterations, select,
     const known = study.find({ ...key, status: 'completed' });
     if (known !== undefined) return known;
     const options = {
-      ...{ solver: method, layers, learningRate: LEARNING_RATES[method], initialisation: STARTS[start] },
-      ...{ batchSize: data.x.rows, shuffle: false, reduction: 'sum', epochs: iterations },
-      ...{ evaluateEvery: 5, trainMetrics: true },
+      solver: method,
+      layers,
+      learningRate: LEARNING_RATES[method],
+      initialisation: STARTS[start],
+      batchSize: data.x.rows,
+      shuffle: false,
+      reduction: 'sum',
+      epochs: iterations,
+      evaluateEvery: 5,
+      trainMetrics: true,
     } as GradientOptions;
     const points: Point[] = [];
     const { model, status } = await follow(train(data, options), async ({ iteration, test, train: own }, seconds) => {
@@ -89,7 +96,9 @@ await program(OPTIONS, async ({ data: name, methods, layers, iterations, select,
   const summary = summaryOf(study.now());
   const shown = (value: number | null): string => value?.toFixed(4) ?? '';
   const rows = Object.entries(summary).map(([method, { start, status, testAccuracy, paper, difference }]) => [
-    ...[method, start, status],
+    method,
+    start,
+    status,
     ...[testAccuracy, paper, difference].map(shown),
   ]);
   const head195 = ['method', 'start', 'status', 'test at 195', 'paper', 'difference'];

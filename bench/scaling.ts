@@ -10,20 +10,16 @@
  */
 import { type TrainOptions, train } from 'dladmm';
 import { native } from './harness/internals.js';
-import { count, DTYPE, file, program, real, say, text } from './harness/program.js';
+import { count, counts, DTYPE, file, program, real, say } from './harness/program.js';
 import { keep, machine, machineText } from './harness/results.js';
 import { randomSamples, secondsOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { table } from './harness/table.js';
 import { efficiency, type Overhead, roundsOf } from './scaling/schedule.js';
 
-const batch = count(1);
 const OPTIONS = {
   samples: count(60_000),
-  batches: {
-    ...text('128,512,4096'),
-    read: (given: string, flag: string) => given.split(',').map((each) => batch.read(each, flag) as number),
-  },
+  batches: counts('128,512,4096'),
   rounds: count(3),
   roundUs: real(5),
   claimUs: real(0.2),

@@ -13,13 +13,14 @@
 import { dirname, join } from 'node:path';
 import { draw } from './harness/figures.js';
 import { choice, count, file, flag, maybe, program, say, some, THREADS, text } from './harness/program.js';
-import { checkWritable, earlier, fromRoot, keep, machine, resultFile, write } from './harness/results.js';
+import { checkWritable, earlier, fromRoot, resultFile, write } from './harness/results.js';
+import { studyIn } from './harness/study.js';
 import { type Setting, settingText } from './race/settings.js';
 import { autoencoder, shown as shownImages } from './tasks/autoencoder.js';
 import { specificationOf } from './tasks/chart.js';
 import { language } from './tasks/language.js';
-import { type PictureRow, pictureOf, rowOf } from './tasks/picture.js';
-import { bestOf, type MethodResult, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
+import { reconstructions, rowOf } from './tasks/picture.js';
+import { bestOf, type Run, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
 import { type RunOptions, run, type TaskPoint } from './tasks/run.js';
 import { BEST, GRIDS, METHODS, TASKS } from './tasks/settings.js';
 import { firstOf, heldOut, type Task } from './tasks/task.js';
@@ -59,8 +60,8 @@ await program(
     for (const each of [out, svg, ...(name === 'autoencoder' ? [picture] : [])]) await checkWritable(each);
     const result = await measure(task, methods, seeds, { epochs, threads }, out);
     say(`wrote ${out}`);
-    if (result.pictures !== undefined) {
-      await write(picture, pictureOf(result.pictures));
+    if (result.originals !== undefined) {
+      await write(picture, reconstructions(result));
       say(`wrote ${picture}`);
     }
     await draw(svg, specificationOf(await beside(result, out)));
@@ -68,14 +69,10 @@ await program(
   },
 );
 
-async function measure(
-  task: Task,
-  methods: readonly string[],
-  seeds: number,
-  options: Common,
-  out: string,
-): Promise<TaskResult> {
+async function measure(task: Task, methods: readonly string[], seeds: number, options: Common, out: string) {
   const { name, title, data, layers, unit, reference, train, test } = task;
+  const { data: images, columns } = shownImages(test);
+  const side = Math.sqrt(columns);
   const head = {
     task: name,
     title,
@@ -86,29 +83,20 @@ async function measure(
     samples: train.x.rows,
     testSamples: test.x.rows,
     epochs: options.epochs,
-    ...machine(options.threads),
+    ...(name === 'autoencoder' && { originals: rowOf('test images', images, side) }),
   };
-  const originals = shownImages(test);
-  const side = Math.sqrt(originals.columns);
-  const pictures: PictureRow[] = [];
-  let done: readonly MethodResult[] = [];
+  const study = await studyIn<typeof head, Run>(out, head, options.threads, true);
   for (const method of methods) {
-    const before = done;
     const setting = BEST[name][method] as Setting;
-    let result: MethodResult = { method, setting: settingText(setting), runs: [] };
     for (let seed = 1; seed <= seeds; seed += 1) {
       const each = (point: TaskPoint): void => say(`${method} seed ${seed}  ${line(point)}`);
       const { run: its, shown } = await run(task, setting, { ...options, seed }, each, seed === 1);
-      result = { ...result, runs: [...result.runs, its], ...(shown.text !== undefined && { text: shown.text }) };
-      if (shown.images !== undefined) {
-        if (pictures.length === 0) pictures.push(rowOf('test images', originals.data, side));
-        pictures.push(rowOf(method, shown.images, side));
-      }
-      done = [...before, result];
-      await keep(out, { ...head, methods: done, ...(pictures.length > 0 && { pictures }) });
+      const picture = shown.images && rowOf(method, shown.images, side);
+      const made = { ...(shown.text !== undefined && { text: shown.text }), ...(picture && { picture }) };
+      await study.put({ method, seed }, { method, setting: settingText(setting), ...its, ...made });
     }
   }
-  return { ...head, methods: done, ...(pictures.length > 0 && { pictures }) };
+  return study.now();
 }
 
 /** A result and those of the other tasks in its folder, in the order of the tasks. */

@@ -15,9 +15,6 @@ export interface ComparePoint {
   readonly objective: number;
   /** Of the network on the training samples, where it was asked for. */
   readonly trainLoss?: number;
-  readonly trainAccuracy?: number;
-  /** ‖r_l‖² summed over the samples, of what has them. */
-  readonly residuals?: readonly number[];
 }
 
 export interface CompareCurve {

@@ -15,7 +15,7 @@ import { result } from '../harness/results.js';
 import type { KddResult } from '../kdd.js';
 import { type Tuning, specificationOf as tuning } from '../race/chart.js';
 import { specificationOf as tasks } from '../tasks/chart.js';
-import { pictureOf } from '../tasks/picture.js';
+import { reconstructions } from '../tasks/picture.js';
 import type { TaskResult } from '../tasks/result.js';
 import { TASKS } from '../tasks/settings.js';
 import { accuracyOf, peersOf, soonerOf } from './full-batch.js';
@@ -42,7 +42,7 @@ export const FIGURES = {
       await each<Comparison>(SETS, 'compare'),
       await each<KddResult>(SETS, 'kdd'),
     ),
-  reconstructions: async () => pictureOf((await result<TaskResult>('tasks-autoencoder')).pictures ?? []),
+  reconstructions: async () => reconstructions(await result<TaskResult>('tasks-autoencoder')),
   sooner: async () => soonerOf(await each<Curve>(SETS, 'accuracy'), await each<Tuning>(SETS, 'sooner')),
   tasks: async () => tasks(await each<TaskResult>(TASKS, 'tasks')),
 } satisfies Readonly<Record<string, () => Promise<TopLevelSpec | string>>>;

@@ -59,6 +59,17 @@ export function count(fallback?: number, low = 1, high = 1e10 - 1): Option<numbe
   };
 }
 
+/** Positive whole numbers such as `1,3`. */
+export const counts = (fallback: string): Option<readonly number[]> => listed(fallback, ',', 'numbers');
+
+/** Widths such as `784-1000-10`. */
+export const layers = (fallback: string): Option<readonly number[]> => listed(fallback, '-', 'widths');
+
+function listed(fallback: string, separator: string, value: string): Option<readonly number[]> {
+  const { read } = count(1);
+  return { value, fallback, read: (given, name) => given.split(separator).map((each) => read(each, name)) };
+}
+
 export function real(fallback: number): Option<number> {
   return {
     value: 'x',
@@ -89,16 +100,6 @@ function oneOf<T extends string>(known: readonly T[], given: string, name: strin
   const found = known.find((each) => each === given);
   if (found === undefined) throw refused(`${what} ${known.join(', ')}`, name, given);
   return found;
-}
-
-/** Widths such as `784-1000-10`. */
-export function layers(fallback: string): Option<readonly number[]> {
-  const width = count();
-  return {
-    value: 'widths',
-    fallback,
-    read: (given, name) => given.split('-').map((each) => width.read(each, name) as number),
-  };
 }
 
 /** The same option where nothing need be given. */

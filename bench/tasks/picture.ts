@@ -1,5 +1,6 @@
 /** Rows of small pictures with a name before each, as one SVG that needs nothing else. */
 import { PNG } from 'pngjs';
+import type { TaskResult } from './result.js';
 
 /** A row as a result file keeps it: its pictures side by side in one grey PNG file. */
 export interface PictureRow {
@@ -30,6 +31,10 @@ export function rowOf(name: string, images: ArrayLike<number>, side: number): Pi
   const png = PNG.sync.write(picture, { colorType: 0, inputColorType: 0, inputHasAlpha: false });
   return { name, width: picture.width, height: side, png: png.toString('base64') };
 }
+
+/** Test images, and what each method makes of them. */
+export const reconstructions = ({ originals, runs }: Pick<TaskResult, 'originals' | 'runs'>): string =>
+  pictureOf([originals, ...runs.map(({ picture }) => picture)].filter((row) => row !== undefined));
 
 export function pictureOf(rows: readonly PictureRow[]): string {
   const height = (rows[0]?.height ?? 0) * SCALE;

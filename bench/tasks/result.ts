@@ -1,82 +1,74 @@
-import type { Machine } from '../harness/results.js';
 import { median } from '../harness/statistics.js';
+import type { Study } from '../harness/study.js';
 import type { PictureRow } from './picture.js';
 import type { TaskPoint, TaskRun } from './run.js';
+import type { Task } from './task.js';
 
-export interface MethodResult {
+/** A training of a method; the first seed has what its model wrote or drew. */
+export interface Run extends TaskRun {
   readonly method: string;
   readonly setting: string;
-  readonly runs: readonly TaskRun[];
-  /** What the model of the first seed wrote. */
   readonly text?: string;
+  readonly picture?: PictureRow;
 }
 
 /** A task as `bench/results` keeps it. */
-export interface TaskResult extends Machine {
-  readonly task: string;
-  readonly title: string;
-  readonly data: string;
-  readonly layers: string;
-  readonly unit: string;
-  readonly reference?: { readonly name: string; readonly loss: number };
-  readonly samples: number;
-  readonly testSamples: number;
-  readonly epochs: number;
-  readonly methods: readonly MethodResult[];
-  /** What each method makes of some test images. */
-  readonly pictures?: readonly PictureRow[];
-}
+export type TaskResult = Study<
+  Pick<Task, 'title' | 'data' | 'unit' | 'reference'> & {
+    readonly task: string;
+    readonly layers: string;
+    readonly samples: number;
+    readonly testSamples: number;
+    readonly epochs: number;
+    /** Test images as they are. */
+    readonly originals?: PictureRow;
+  },
+  Run
+>;
 
 /** The middle of the seeds, for each epoch that all of them reached. */
 export function medianCurve(runs: readonly TaskRun[]): readonly TaskPoint[] {
-  const [first, ...others] = runs.map(({ points }) => points);
-  return (first ?? []).flatMap(({ epoch, testAccuracy }, i) => {
-    const rest = others.map((points) => points[i]);
-    const all = [first?.[i], ...rest].filter((point) => point !== undefined);
-    if (all.length < runs.length) return [];
-    const middle = (of: (point: TaskPoint) => number): number => median(all.map(of));
-    return [
-      {
-        epoch,
-        seconds: middle(({ seconds }) => seconds),
-        trainLoss: middle(({ trainLoss }) => trainLoss),
-        testLoss: middle(({ testLoss }) => testLoss),
-        ...(testAccuracy !== undefined && { testAccuracy: middle((point) => point.testAccuracy ?? Number.NaN) }),
-      },
-    ];
+  const reached = Math.min(...runs.map(({ points }) => points.length));
+  return (runs[0]?.points ?? []).slice(0, reached).map(({ epoch, testAccuracy }, i) => {
+    const middle = (of: (point: TaskPoint) => number): number =>
+      median(runs.flatMap(({ points: { [i]: point } }) => (point === undefined ? [] : of(point))));
+    return {
+      epoch,
+      seconds: middle(({ seconds }) => seconds),
+      trainLoss: middle(({ trainLoss }) => trainLoss),
+      testLoss: middle(({ testLoss }) => testLoss),
+      ...(testAccuracy !== undefined && { testAccuracy: middle((point) => point.testAccuracy ?? Number.NaN) }),
+    };
   });
 }
 
 /** The point of the lowest test loss, the earliest of equals. */
 export const bestOf = (points: readonly TaskPoint[]): TaskPoint | undefined =>
-  points.reduce<TaskPoint | undefined>(
-    (best, point) => (best === undefined || point.testLoss < best.testLoss ? point : best),
-    undefined,
-  );
+  points.toSorted((left, right) => left.testLoss - right.testLoss)[0];
+
+/** The runs of each method, in the order of the first ones. */
+export const byMethod = (runs: readonly Run[]): readonly (readonly Run[])[] =>
+  [...new Set(runs.map(({ method }) => method))].map((method) => runs.filter((run) => run.method === method));
 
 /** Medians over the seeds at the best and at the last epoch, method by method. */
-export function summaryOf({ methods, pictures: _, ...rest }: TaskResult) {
-  return {
-    ...rest,
-    methods: methods.map(({ method, setting, runs, text }) => {
-      const points = medianCurve(runs);
-      return {
-        method,
-        setting,
-        ended: runs.map(({ status }) => status),
-        best: bestOf(points) ?? null,
-        last: points.at(-1) ?? null,
-        ...(text !== undefined && { text }),
-      };
-    }),
-  };
-}
+export const summaryOf = ({ runs, originals: _, ...rest }: TaskResult) => ({
+  ...rest,
+  methods: byMethod(runs).map((own) => {
+    const points = medianCurve(own);
+    const [{ method, setting, text } = { method: '', setting: '' } as Run] = own;
+    const ended = own.map(({ status }) => status);
+    return { method, setting, ended, best: bestOf(points) ?? null, last: points.at(-1) ?? null, ...(text && { text }) };
+  }),
+});
 
 /** The summary for a person. */
 export function tableOf(result: TaskResult): string {
   const { task, data, layers, samples, epochs, unit, reference, methods } = summaryOf(result);
-  const at = (point: TaskPoint | null): string =>
-    point === null ? '-' : `${cell(point)} in epoch ${point.epoch}, ${point.seconds.toFixed(1)} s`;
+  const at = (point: TaskPoint | null): string => {
+    if (point === null) return '-';
+    const accuracy = point.testAccuracy === undefined ? '' : ` (accuracy ${point.testAccuracy.toFixed(4)})`;
+    return `${point.testLoss.toFixed(3)}${accuracy} in epoch ${point.epoch}, ${point.seconds.toFixed(1)} s`;
+  };
   return [
     `${task}: ${data}, ${layers}, ${samples} samples, ${epochs} epochs; test loss in ${unit}`,
     ...(reference ? [`${reference.name}: ${reference.loss.toFixed(3)}`] : []),
@@ -87,6 +79,3 @@ export function tableOf(result: TaskResult): string {
     ...methods.flatMap(({ method, text }) => (text === undefined ? [] : ['', `${method} writes: ${text}`])),
   ].join('\n');
 }
-
-const cell = ({ testLoss, testAccuracy }: TaskPoint): string =>
-  `${testLoss.toFixed(3)}${testAccuracy === undefined ? '' : ` (accuracy ${testAccuracy.toFixed(4)})`}`;
