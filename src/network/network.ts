@@ -39,10 +39,10 @@ export type Loss = 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-ho
 export const LOSSES: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
 
 /** A multilayer perceptron: widths n_0 … n_L, one activation for the hidden layers, a loss. */
-export interface Network {
+export interface Network<L extends Loss = Loss> {
   readonly layers: readonly number[];
   readonly activation: Activation;
-  readonly loss: Loss;
+  readonly loss: L;
 }
 
 /** Whether a loss goes with class labels (not with rows of target values). */
@@ -50,6 +50,9 @@ export const classifies = (loss: Loss): boolean => loss !== 'squared-error';
 
 /** How many classes a network with so many outputs tells apart. */
 export const classCount = (loss: Loss, outputs: number): number => (loss === 'hinge' && outputs === 1 ? 2 : outputs);
+
+/** As many threads as anybody may ask for: far more than the pool has. */
+export const MOST_THREADS: number = 2 ** 16;
 
 /** What BLAS can count to. */
 const LARGEST_DIMENSION = 2 ** 31 - 1;

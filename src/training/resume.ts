@@ -5,14 +5,16 @@ import type { Dtype } from '../core/native.js';
 import { packageVersion } from '../core/version.js';
 import type { Activation, Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
-import type { LearningRate } from '../solvers/gradient/algorithm.js';
+import type { DladmmOptions } from '../solvers/dladmm/solver.js';
+import type { TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
-import type { CheckpointOptions } from '../solvers/shared/checkpoint-options.js';
-import type { Schedule } from '../solvers/shared/schedule.js';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
+import type { LearningRate } from '../solvers/shared/learning-rate.js';
+import type { CheckpointOptions } from '../solvers/shared/options.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { isFunctionMark, kernelHere, type StoredTraining, storedOptionsOf, storedTrainingOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
-import { type GraphTrainOptions, graphPlanOf, type Plan, planOf, type TrainOptions } from './plan.js';
+import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { checkWatched, Training } from './training.js';
 
@@ -33,22 +35,23 @@ export interface ResumeOptions {
   /** Default: the same file, as often. */
   readonly checkpoint?: CheckpointOptions;
   /** Where it was a function: a checkpoint cannot keep one. What it remembers by itself is yours to bring back. */
-  readonly schedule?: Schedule;
+  readonly schedule?: NonNullable<DladmmOptions['schedule']>;
   readonly learningRate?: LearningRate;
   readonly sweep?: Sweep | ConstraintSweep;
   /**
-   * Go on although the version of the package, the kernels of the processor or the number of threads are others: the
-   * numbers are then the same up to rounding only. Default false.
+   * Go on although the version of the package or the kernels of the processor are others: the numbers are then the same up to
+   * rounding only. Default false.
    */
   readonly inexact?: boolean;
-  /** Another number only with `inexact`. */
+  /** Any number: the numbers are the same. */
   readonly threads?: number;
   /** Must be what they were; here for those who want to be sure. */
   readonly layers?: readonly number[];
   readonly activation?: Activation;
   readonly loss?: Loss;
   readonly dtype?: Dtype;
-  readonly solver?: TrainOptions['solver'];
+  /** One of one's own has to be given again. */
+  readonly solver?: TrainOptions['solver'] | AnySolver;
   readonly classes?: readonly string[];
   readonly standardise?: boolean;
 }
@@ -62,7 +65,7 @@ export interface CheckpointInfo {
   readonly version: string;
   /** The kernels that the numbers were computed with. */
   readonly kernel: string;
-  readonly solver: NonNullable<TrainOptions['solver']>;
+  readonly solver: string;
   readonly layers: readonly number[];
   readonly dtype: Dtype;
   readonly threads: number;
@@ -77,17 +80,31 @@ export interface CheckpointInfo {
   readonly functions: readonly string[];
 }
 
-const FREE = ['iterations', 'epochs', 'evaluateEvery', 'trainMetrics', 'signal', 'onIteration', 'checkpoint'];
+const FREE = [
+  'iterations',
+  'epochs',
+  'threads',
+  'evaluateEvery',
+  'trainMetrics',
+  'signal',
+  'onIteration',
+  'checkpoint',
+];
 
 /** Options of a checkpoint with those of the caller, which may not contradict. */
 function mergedOptions(path: string, stored: StoredTraining['options'], options: ResumeOptions): TrainOptions {
-  const { inexact = false, ...given } = options;
+  const { inexact: _, ...given } = options;
   // It goes on to be written where it was found.
   const merged: Record<string, unknown> = { ...stored, checkpoint: { ...(stored.checkpoint ?? {}), path } };
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const before = stored[key];
-    const free = FREE.includes(key) || (key === 'threads' && inexact);
+    // A solver of one's own is kept by its name.
+    if (key === 'solver' && typeof value === 'object' && (value as AnySolver).name === before) {
+      merged[key] = value;
+      continue;
+    }
+    const free = FREE.includes(key);
     if (!free && !(isFunctionMark(before) && typeof value === 'function') && toJson(value) !== toJson(before)) {
       const was = isFunctionMark(before)
         ? 'a function'
@@ -162,9 +179,7 @@ export async function resumeTraining(
       `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`,
     );
   }
-  const plan = (problem === 'graph'
-    ? graphPlanOf(merged as GraphTrainOptions)
-    : planOf(merged)) as unknown as Plan<AnyRecord>;
+  const plan = planOf<AnyRecord>(merged, problem);
   checkWatched(data, plan);
   const layers = plan.network.layers.length - 1;
   return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers });
@@ -200,14 +215,14 @@ export async function readCheckpoint(path: string): Promise<CheckpointInfo> {
   try {
     const { version, kernel, options, iteration, elapsed, samples } = storedTrainingOf(from);
     await checkValues(from);
-    const { solver = 'dladmm', layers, dtype, threads } = options as unknown as TrainOptions;
+    const { layers, dtype, threads } = options as unknown as TrainOptions;
     const entries = Object.entries(options);
     return {
       path,
       bytes: from.bytes,
       version,
       kernel,
-      solver,
+      solver: String(options.solver ?? 'dladmm'),
       layers,
       dtype: dtype ?? 'float32',
       threads: threads ?? 1,
