@@ -178,6 +178,7 @@ void batches(const GramSettings& gram, std::size_t batch, Activation activation)
         check(!record.diverged, "the run is a healthy one");
         Left left;
         append(left, record.loss);
+        append(left, state.evaluate_training().loss);
         append(left, state.sections());
         return left;
       });
@@ -197,6 +198,7 @@ void memory_does_not_grow_with_threads() {
 
 int main() {
   openblas_set_num_threads(1);
+  share_rounds_of(0);  // small rounds too
   const Activation tanh{0, ActivationKind::tanh};
   graph_splitting<float>(OutputWeights::quadratic, {}, true);
   graph_splitting<double>(OutputWeights::cholesky, tanh, false);

@@ -58,9 +58,11 @@ void Propagation<T>::forward(Team& team, MatrixView<const T> z, MatrixView<const
   if (order(Map::forward, w.rows, w.columns) == Order::nodes_first) {
     const MatrixView<T> h = room(scratch, rows(), w.rows);
     smooth(team, z, h);
+    // rows x n_in times n_in x n_out
     multiply<T>(team, Op::none, Op::none, 1, h, w, 0, out);
   } else {
     const MatrixView<T> y = room(scratch, columns(), w.columns);
+    // columns x n_in times n_in x n_out
     multiply<T>(team, Op::none, Op::none, 1, z, w, 0, y);
     smooth(team, y, out);
   }
@@ -72,9 +74,11 @@ void Propagation<T>::backward(Team& team, MatrixView<const T> g, MatrixView<cons
   if (order(Map::backward, w.rows, w.columns) == Order::nodes_first) {
     const MatrixView<T> h = room(scratch, columns(), w.columns);
     smooth_back(team, g, h);
+    // columns x n_out times n_out x n_in
     multiply<T>(team, Op::none, Op::transpose, 1, h, w, 0, out);
   } else {
     const MatrixView<T> y = room(scratch, rows(), w.rows);
+    // rows x n_out times n_out x n_in
     multiply<T>(team, Op::none, Op::transpose, 1, g, w, 0, y);
     smooth_back(team, y, out);
   }
@@ -117,6 +121,7 @@ template <typename T>
 void InputMap<T>::forward(Team& team, MatrixView<const T> w, std::span<T> scratch, MatrixView<T> out) const {
   switch (kind_) {
     case Kind::dense:
+      // rows x features times features x n_out
       return multiply<T>(team, Op::none, Op::none, 1, dense_.view(), w, 0, out);
     case Kind::product:
       return multiply<T>(team, x_.view(), w, out);
@@ -133,6 +138,7 @@ void InputMap<T>::gradient(Team& team, PieceSums<T>& sums, MatrixView<const T> g
                            MatrixView<T> out) const {
   switch (kind_) {
     case Kind::dense:
+      // features x rows times rows x n_out
       return sum_products<T>(team, sums, dense_.view(), g, out);
     case Kind::product:
       return multiply<T>(team, x_transposed_.view(), g, out);

@@ -4,30 +4,6 @@
 #include "core/graph/state.hpp"
 
 namespace dladmm {
-namespace {
-
-struct Solves : OutputSolves {
-  Solves& operator+=(const OutputSolves& more) {
-    steps = std::max(steps, more.steps);
-    stationarity = largest_of(stationarity, more.stationarity);
-    residual += more.residual;
-    return *this;
-  }
-};
-
-struct Measured : OutputMeasures {
-  Measured& operator+=(const OutputMeasures& more) {
-    loss += more.loss;
-    residual += more.residual;
-    dual_product += more.dual_product;
-    dual_norm += more.dual_norm;
-    dual_identity = largest_of(dual_identity, more.dual_identity);
-    return *this;
-  }
-};
-
-}  // namespace
-
 template <typename T>
 OutputRows<T> GraphState<T>::output_rows(Rows rows) {
   const auto of = [&](MatrixView<T> m) { return m.rows_from(rows.first, rows.count); };
@@ -40,12 +16,12 @@ template <typename T>
 bool GraphState<T>::update_output_Z(const GraphPenalties& p, GraphUpdateRecord& record) {
   Layer& it = layer(depth());
   const DueStep on_P = due_on_P(depth()), on_Z = due_on_Z(depth());
-  const Solves found = sum<Solves>(u_.view(), [&](Rows rows, unsigned member) {
+  const auto found = sum<OutputSolves>(u_.view(), [&](Rows rows, unsigned member) {
     on_P.on(rows);
     on_Z.on(rows);
-    return Solves{solve_output_rows(setup_.network.loss, output_rows(rows),
-                                    [&](std::size_t i, std::span<double>) { return target_of(rows.first + i); }, p.rho,
-                                    OutputWork(works_[member], u_.columns()), {})};
+    return solve_output_rows(setup_.network.loss, output_rows(rows),
+                             [&](std::size_t i, std::span<double>) { return target_of(rows.first + i); }, p.rho,
+                             OutputWork(works_[member], u_.columns()), {});
   });
   it.of_Z.advance();
   it.Z.made = stamp_of_Z(depth());
@@ -66,12 +42,12 @@ OutputMeasures GraphState<T>::measure_output(double dual_step) {
   const auto now = [&] { return Stamp(l == 1 ? of_X_ : layer(l - 1).of_Z, layer(l).of_W, layer(l).of_Z, of_U_); };
   if (dual_step == 0 && output_measures_.valid(now())) return output_measures_.value;
   const DueStep on_P = due_on_P(l), on_Z = due_on_Z(l);
-  const Measured found = sum<Measured>(u_.view(), [&](Rows rows, unsigned member) {
+  const auto found = sum<OutputMeasures>(u_.view(), [&](Rows rows, unsigned member) {
     on_P.on(rows);
     on_Z.on(rows);
-    return Measured{measure_output_rows(setup_.network.loss, output_rows(rows),
-                                        [&](std::size_t i, std::span<double>) { return target_of(rows.first + i); },
-                                        Multiplier::residual, dual_step, OutputWork(works_[member], u_.columns()), {})};
+    return measure_output_rows(setup_.network.loss, output_rows(rows),
+                               [&](std::size_t i, std::span<double>) { return target_of(rows.first + i); },
+                               Multiplier::residual, dual_step, OutputWork(works_[member], u_.columns()), {});
   });
   if (dual_step != 0) of_U_.advance();
   output_measures_.set(found, now());

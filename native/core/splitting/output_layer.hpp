@@ -58,6 +58,13 @@ struct OutputSolves {
   double steps = 0;         // Newton steps, the most of any row
   double stationarity = 0;  // largest |∇R(z) + u + ρ(z − m)|; NaN where there is one
   double residual = 0;      // ‖z − P − b‖²
+
+  OutputSolves& operator+=(const OutputSolves& more) {
+    steps = std::max(steps, more.steps);
+    stationarity = largest_of(stationarity, more.stationarity);
+    residual += more.residual;
+    return *this;
+  }
 };
 
 // z <- argmin of R(z) + ⟨u, z⟩ + (ρ/2)‖z − P − b‖², row by row. target_of(i, scratch) is what row i should become;
@@ -94,6 +101,15 @@ struct OutputMeasures {
   double dual_product = 0;  // ⟨u, r_L⟩, or ⟨u, z_L⟩
   double dual_norm = 0;     // ‖u‖²
   double dual_identity = 0;  // largest |∇R(z_L) + u|: zero after an exact z_L and the dual step; NaN where there is one
+
+  OutputMeasures& operator+=(const OutputMeasures& more) {
+    loss += more.loss;
+    residual += more.residual;
+    dual_product += more.dual_product;
+    dual_norm += more.dual_norm;
+    dual_identity = largest_of(dual_identity, more.dual_identity);
+    return *this;
+  }
 };
 
 // The same of some rows, once u <- u + dual_step (z − P − b) is done; adds u to the column sums, where there are any.
