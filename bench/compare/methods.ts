@@ -1,4 +1,4 @@
-import type { LayeredOptions, SigmoidOptions, TrainOptions } from 'dladmm';
+import type { TrainOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
@@ -39,9 +39,5 @@ export type MethodName = keyof typeof METHODS;
  * @param iterations sweeps, or epochs of a gradient method
  */
 export function optionsOf(own: Own<TrainOptions>, shared: SharedOptions, iterations: number): TrainOptions {
-  return isBySweeps(own) ? { ...shared, ...own, iterations } : { ...shared, ...own, epochs: iterations };
+  return { ...shared, ...own, iterations };
 }
-
-const SWEEPS: readonly unknown[] = [undefined, 'dladmm', 'inversion-admm', 'sigmoid-admm'];
-
-const isBySweeps = (own: Own<TrainOptions>): own is Own<LayeredOptions | SigmoidOptions> => SWEEPS.includes(own.solver);
