@@ -8,6 +8,7 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
+import { arrayKind, isNumbers } from '../../core/numbers.js';
 import { checkAttached } from '../../tensor/inputs.js';
 import { type GradientMethod, methodOf } from '../shared/methods.js';
 
@@ -113,10 +114,10 @@ export class BadmOptimizer {
     if (sizes !== undefined && list.length !== sizes.length) {
       throw expected(`${sizes.length} tensors`, name, list.length, 'ERR_DLADMM_SHAPE');
     }
-    const type = this.#dtype === 'float32' ? Float32Array : Float64Array;
+    const kind = this.#dtype === 'float32' ? 'Float32Array' : 'Float64Array';
     return list.map((tensor: unknown, k) => {
       const at = list === value ? `${name}[${k}]` : name;
-      if (!(tensor instanceof type)) throw expected(`a ${type.name}`, at, tensor);
+      if (!isNumbers(tensor) || arrayKind(tensor) !== kind) throw expected(`a ${kind}`, at, tensor);
       checkAttached(tensor, at);
       const size = sizes?.[k] ?? tensor.length;
       if (tensor.length !== size) throw expected(`${size} numbers`, at, tensor.length, 'ERR_DLADMM_SHAPE');
@@ -124,8 +125,6 @@ export class BadmOptimizer {
     });
   }
 }
-
-const isNumbers = (value: unknown): value is Numbers => value instanceof Float32Array || value instanceof Float64Array;
 
 const notFinite = (name: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_NON_FINITE', `Expected finite numbers for ${name} but found one that is not`);

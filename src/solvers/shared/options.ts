@@ -29,6 +29,10 @@ import {
   word,
 } from './schema.js';
 
+/** A signal of any realm. */
+const isAbortSignal = (value: unknown): value is AbortSignal =>
+  typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
+
 const layers: ValueType<readonly number[]> = {
   type: 'widths n_0 … n_L',
   typed: { as: 'layers' },
@@ -75,7 +79,7 @@ const path: ValueType<string> = {
 const signal: ValueType<AbortSignal> = {
   type: 'AbortSignal',
   check: (value, name) => {
-    if (value instanceof AbortSignal) return value;
+    if (isAbortSignal(value)) return value;
     throw expected('an AbortSignal', name, value);
   },
 };
