@@ -6,8 +6,6 @@ import {
   fit as fitModel,
   GraphModel,
   type GraphSamples,
-  importOnnx,
-  importStateDict,
   Model,
   type Numbers,
   type Prediction,
@@ -17,6 +15,7 @@ import {
   type TrainingData,
 } from '../../src/index.js';
 import { decodeModel, encodeModel } from '../../src/model/model-file.js';
+import { importOnnx, importStateDict } from '../../src/onnx.js';
 
 // Files that the version before wrote (test/fixtures/before-rooms/README.md) are read by this one, and mean the same.
 

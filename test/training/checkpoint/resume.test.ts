@@ -1,20 +1,22 @@
 import { describe, expect, it, test } from 'vitest';
 import {
-  a,
-  type DladmmOptions,
-  dladmmSweep,
   fit as fitModel,
-  type PenaltyRule,
-  type Progress,
   readCheckpoint,
   resume,
   resumeTraining,
-  type Sweep,
   type TrainOptions,
   train,
+} from '../../../src/index.js';
+import {
+  a,
+  type DladmmOptions,
+  dladmmSweep,
+  type PenaltyRule,
+  type Progress,
+  type Sweep,
   W,
   z,
-} from '../../../src/index.js';
+} from '../../../src/solvers.js';
 import { expectSameAfterPause, failure, samples, scratch, untimed } from './support.js';
 
 const file = scratch();
