@@ -112,13 +112,13 @@ async function inTurn<T, R>(list: readonly T[], work: (each: T) => Promise<R>): 
 }
 
 /** Each method's longest run: its test accuracy at 195 beside the paper's. */
-const summaryOf = ({ data, runs }: KddResult) =>
-  Object.fromEntries(
-    runs
-      .toSorted((left, right) => left.iterations - right.iterations)
-      .map(({ method, start, points, status }) => {
-        const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
-        const paper = PAPER[data]?.[method].test195 ?? null;
-        return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }];
-      }),
-  );
+function summaryOf({ data, runs }: KddResult) {
+  const entries = runs
+    .toSorted((left, right) => left.iterations - right.iterations)
+    .map(({ method, start, points, status }) => {
+      const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
+      const paper = PAPER[data]?.[method].test195 ?? null;
+      return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }] as const;
+    });
+  return Object.fromEntries(entries);
+}
