@@ -13,6 +13,8 @@
 #include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
 #include "core/measure/products.hpp"
+#include "core/runtime/processors.hpp"
+#include "core/runtime/team.hpp"
 #include "core/runtime/trace.hpp"
 
 namespace dladmm::addon {
@@ -23,6 +25,11 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   out.Set("config", blas::library());
   out.Set("core", blas::kernels());
   out.Set("simd", simd::name());
+  const Processors found = processors();
+  out.Set("bound", found.bound);
+  out.Set("quota", found.quota);
+  out.Set("available", found.available);
+  out.Set("poolThreads", pool_threads());
   return out;
 }
 

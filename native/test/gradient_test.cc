@@ -287,7 +287,33 @@ void memory_is_what_was_announced() {
   Problem full = large;
   full.batch = 8000;
   const double whole = Trainer<float>::required_bytes(setup_of(full));
-  check(whole - more < 1024.0 * 4 * (2 * 210 + 100) + 4 * 22210, "a full batch costs one block and one gradient more");
+  check(whole - more < 2048.0 * 4 * (2 * 210 + 100) + 4 * 22210, "a full batch costs one block and one gradient more");
+}
+
+template <typename T>
+void the_same_bits_for_any_number_of_threads() {
+  share_rounds_of(0);
+  const std::array<Optimiser, 4> methods{Sgd{0.9}, Adam{}, Badm{1, 1, 0, 3, true}, Sisa{1, 10, 0.9, 1e-8, 0, 3}};
+  for (const Optimiser& optimiser : methods) {
+    for (const std::size_t batch : {std::size_t{16}, std::size_t{300}, std::size_t{2600}}) {
+      const auto outcome = [&](unsigned threads) {
+        const Problem problem{{90, 140, 130, 5}, -0.1, LossKind::softmax_cross_entropy, 2600, batch, threads,
+                              optimiser,         true};
+        Trainer<T> trainer(setup_of(problem));
+        fill(trainer, problem);
+        const StepsRecord record = steps(trainer, 3, 1e-3);
+        check_equal(record.steps, std::size_t{3}, "steps");
+        std::vector<double> all = parameters_of(trainer);
+        all.push_back(record.loss);
+        return all;
+      };
+      const auto alone = outcome(1);
+      for (const unsigned threads : {2, 3, 5, 8}) {
+        check(outcome(threads) == alone, text("batches of ", batch, ", ", threads, " threads"));
+      }
+    }
+  }
+  share_rounds_of(1e6);
 }
 
 void stopping_and_diverging() {
@@ -340,6 +366,8 @@ int main() {
   fact("kernels tell what is not finite", kernels_tell_what_is_not_finite);
   fact("nothing is allocated by steps", nothing_is_allocated_by_steps);
   fact("memory is what was announced", memory_is_what_was_announced);
+  fact("float: the same bits for any number of threads", the_same_bits_for_any_number_of_threads<float>);
+  fact("double: the same bits for any number of threads", the_same_bits_for_any_number_of_threads<double>);
   fact("stopping and diverging", stopping_and_diverging);
   fact("orders are permutations", orders_are_permutations);
   return report();

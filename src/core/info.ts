@@ -13,10 +13,25 @@ export interface Info {
   readonly kernels: string;
   /** The instructions that dladmm's own loops take, picked at run time. */
   readonly simd: string;
+  /** How many processors the process may run on: `threads` for what the quota of its control groups leaves, rounded up. */
+  readonly processors: { readonly bound: number; readonly quota: number; readonly threads: number };
+  /** Threads of the one pool that all trainings and models of the process share, so far. */
+  readonly poolThreads: number;
 }
 
-/** Version, addon, BLAS and kernels. */
+/** The default of `threads`: processors that affinity and the quota of a container leave, and the BLAS can serve. */
+export const availableThreads = (): number => native.info().available;
+
+/** Version, addon, BLAS and kernels, processors and threads. */
 export function info(): Info {
-  const { config, core, simd } = native.info();
-  return { version: packageVersion(), addon: addonFile(), blas: config.trim(), kernels: core, simd };
+  const { config, core, simd, bound, quota, available, poolThreads } = native.info();
+  return {
+    version: packageVersion(),
+    addon: addonFile(),
+    blas: config.trim(),
+    kernels: core,
+    simd,
+    processors: { bound, quota, threads: available },
+    poolThreads,
+  };
 }

@@ -59,7 +59,16 @@ export interface NativeAddon {
   readonly Hash64: new () => NativeHash64;
   /** False where somebody else holds the lock of an open file. */
   lockFile(file: number): boolean;
-  info(): { readonly config: string; readonly core: string; readonly simd: string };
+  info(): {
+    readonly config: string;
+    readonly core: string;
+    readonly simd: string;
+    /** Processors that the process is bound to, what control groups leave of them (Infinity: all), and threads for both. */
+    readonly bound: number;
+    readonly quota: number;
+    readonly available: number;
+    readonly poolThreads: number;
+  };
   productSeconds(options: NativeProductOptions): number;
   /** Seconds of the fastest pass x ← c x over `count` numbers. */
   passSeconds(options: NativePassOptions): number;

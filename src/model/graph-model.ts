@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { DlAdmmError } from '../core/errors.js';
+import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeTrainedGraphNetwork, type Numbers, native } from '../core/native.js';
 import type { Metrics } from '../network/metrics.js';
 import { classCount, type Network, nativeActivation } from '../network/network.js';
@@ -41,7 +41,7 @@ export class GraphModel {
     this.dtype = parts.dtype;
     this.weights = parts.weights;
     if (parts.classes !== undefined) this.classes = parts.classes;
-    this.#threads = parts.threads ?? Math.min(availableParallelism(), 64);
+    this.#threads = parts.threads ?? availableThreads();
   }
 
   /**

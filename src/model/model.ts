@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from '../core/native.js';
 import type { Metrics } from '../network/metrics.js';
 import { classCount, classifies, type Network, nativeActivation } from '../network/network.js';
@@ -73,7 +73,7 @@ export class Model {
     this.labelKind = labelKind ?? 'number';
     if (standardisation !== undefined) this.standardisation = standardisation;
     if (columns !== undefined) this.columns = columns;
-    this.#threads = parts.threads ?? Math.min(availableParallelism(), 64);
+    this.#threads = parts.threads ?? availableThreads();
   }
 
   /**

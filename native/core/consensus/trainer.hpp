@@ -1,10 +1,12 @@
 // Training by gradients of batches: the plain gradient methods, and consensus ADMM over sub-batches.
 //
-// A step is two rounds of the team. In the first, each member takes a share of the batch's samples through the network
-// and back. In the second, each member owns a share of the rows of every W_l: it sums up their gradient over the whole
-// batch, a few rows at a time, and updates them while that gradient is in the cache. So no partial gradients are ever
-// added up, and no gradient is written to memory. A batch larger than a block goes through in blocks; its gradient is
-// then kept whole, and the update rides on the last block.
+//   z_l = W_l h_{l-1} + b_l,  h_l = f(z_l),  h_0 = x        δ_L = ∇R(z_L),  δ_l = (W_{l+1}ᵀ δ_{l+1}) ∘ f'(z_l)
+//   ∂/∂W_l = Σ δ_l h_{l-1}ᵀ,  ∂/∂b_l = Σ δ_l over the samples
+//
+// Every product is cut into tiles of its result by its sizes alone; bias and activation, or f', are applied to a tile
+// while it is in the cache. Then rows of W_l, a few at a time, have their gradient summed over the whole batch and are
+// updated while it is in the cache: no partial gradients are ever added up, and none is written to memory. A batch
+// larger than a block goes through in blocks; its gradient is then kept whole, and the update rides on the last block.
 #pragma once
 
 #include <atomic>
@@ -14,11 +16,13 @@
 #include <vector>
 
 #include "core/consensus/badm.hpp"
-#include "core/gradient/backward.hpp"
+#include "core/gradient/forward.hpp"
+#include "core/gradient/network.hpp"
 #include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
 #include "core/linalg/section.hpp"
-#include "core/parallel/team.hpp"
+#include "core/runtime/team.hpp"
+#include "core/splitting/storage_plan.hpp"
 #include "core/splitting/sweep.hpp"
 
 namespace dladmm {
@@ -78,55 +82,74 @@ class Trainer {
   ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
   ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
 
-  [[nodiscard]] std::size_t steps_an_epoch() const { return (setup_.samples + setup_.batch - 1) / setup_.batch; }
+  [[nodiscard]] std::size_t steps_an_epoch() const { return epochs_.batches(); }
 
  private:
+  struct Layer {
+    std::size_t first = 0;  // of W_l in a vector of all parameters; b_l follows it
+    // Of the block at work, block x n_l: h_l (the outputs, for l = L), δ_l, and z_l where f' cannot be told from h_l.
+    Matrix<T> h, delta, z;
+  };
+  // Rows of W_l and b_l that are updated at once.
+  struct Chunk {
+    std::size_t layer;
+    Rows rows;
+  };
   // What one member works with.
   struct alignas(64) Member {
-    Buffer<T> gradient;           // of a few rows of W and b, one after the other for each sub-batch
+    Buffer<T> gradient;           // of a chunk, one after the other for each sub-batch
     std::vector<const T*> parts;  // where the gradient of each sub-batch begins
     std::vector<double> work;     // for losses and column sums
-    double loss = 0;
-    bool finite = true;
   };
 
+  struct Unallocated {};
+  Trainer(const TrainerSetup& setup, Unallocated);
+  void declare(StoragePlan& plan);
+
+  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
+  [[nodiscard]] Layer& layer(std::size_t l) { return net_[l - 1]; }
+  [[nodiscard]] Activation activation_of(std::size_t l) const {
+    return l < depth() ? setup_.network.activation : Activation::identity();
+  }
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
   std::span<T> weights_in(const Buffer<T>& vector, std::size_t l, std::size_t offset = 0);
   std::span<T> biases_in(const Buffer<T>& vector, std::size_t l, std::size_t offset = 0);
 
   // Adds R of the batch to `loss`. False where something is no longer finite.
-  bool step(Rows batch, double rate, double& loss);
-  double forward_backward_block(Rows rows);
-  MatrixView<const T> block_input(Rows rows) const;
-  // rows: the block within the batch.
-  bool update_block(Rows batch, Rows rows, const Step& step);
-  void update_rows(Member& member, Rows batch, Rows rows, std::size_t l, Rows out, const Step& step);
+  bool step(std::span<const std::uint32_t> batch, double rate, double& loss);
+  // x of so many samples, in their order.
+  MatrixView<const T> gather(std::span<const std::uint32_t> samples);
+  // Fills h, z and δ for the block; returns R summed over it.
+  double forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> samples);
+  // `rows`: the block within a batch of so many samples.
+  bool update(MatrixView<const T> x, std::size_t batch, Rows rows, const Step& step);
+  bool update_chunk(Member& member, MatrixView<const T> x, std::size_t batch, Rows rows, const Chunk& chunk,
+                    const Step& step);
 
   TrainerSetup setup_;
   std::size_t gradients_;  // that a step takes
   std::size_t states_;     // vectors that the optimiser keeps
+  std::size_t block_;      // rows of h and δ
+  bool whole_gradient_;    // a batch may span several blocks
   std::size_t parameters_count_ = 0;
-  std::size_t block_;                      // rows of the tape
-  bool whole_gradient_;                    // a batch may span several blocks
-  std::vector<std::size_t> first_weight_;  // of layer l in a vector of all parameters
-  std::vector<std::size_t> chunk_rows_;    // rows of W_l that are updated at once
+  std::vector<Layer> net_;
+  std::vector<Chunk> chunks_;
 
   Team team_;
   Matrix<T> x_;
   std::vector<std::int32_t> labels_;
   Matrix<T> target_values_;
   Buffer<T> parameters_;  // W_1, b_1, W_2, …
-  Buffer<T> finite_;      // as the run began
+  FiniteCopy<T> finite_;  // as the run began
   Buffer<T> state_;       // states_ vectors
   Buffer<T> gradient_;    // gradients_ vectors, where whole_gradient_
   Matrix<T> batch_;       // rows of x in the order of the epoch, where it is shuffled
-  Tape<T> tape_;
   std::vector<Member> members_;
   std::vector<Workspace<T>> spaces_;  // for evaluation
   std::vector<LayerParameters<T>> layers_;
-  std::vector<double> shares_;  // α_s of the step at work
-  SampleOrder order_;
-  std::uint64_t next_batch_ = 0;
+  std::vector<double> shares_;          // α_s of the step at work
+  std::vector<std::uint8_t> finished_;  // chunk by chunk: whether its parameters are finite
+  Epochs epochs_;
   std::uint64_t step_number_ = 0;
 };
 

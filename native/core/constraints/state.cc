@@ -5,24 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/constraints/kernels.hpp"
 #include "core/constraints/pass.hpp"
 
 namespace dladmm::constraints {
 namespace {
-
-// Large enough that the products of a block run at full speed, small enough that its rows stay near the cores.
-constexpr std::size_t kBlock = 1024;
-
-std::size_t widest_output(const Network& network) {
-  return *std::max_element(network.widths.begin() + 1, network.widths.end());
-}
-
-std::size_t block_size(const Setup& setup) {
-  const std::size_t threads = std::max(setup.threads, 1U);
-  const std::size_t share = setup.samples / threads + (setup.samples % threads == 0 ? 0 : 1);
-  return std::clamp<std::size_t>(share, 1, kBlock);
-}
 
 struct Sizes {
   std::size_t product = 0;  // the largest W_l
@@ -30,6 +16,7 @@ struct Sizes {
   std::size_t step = 0;     // the largest [W_l b_l]
   std::size_t columns = 0;  // the widest layer, inputs included
   std::size_t matrix = 0;   // the largest matrix to be factored
+  std::size_t parameters = 0;
 
   explicit Sizes(const Network& net) {
     for (std::size_t l = 1; l <= net.layers(); ++l) {
@@ -39,6 +26,7 @@ struct Sizes {
       step = std::max(step, net.outputs(l) * (n + 1));
       columns = std::max({columns, n, net.outputs(l)});
       matrix = std::max(matrix, n + 1);
+      parameters += net.outputs(l) * (n + 1);
     }
   }
 };
@@ -46,62 +34,62 @@ struct Sizes {
 }  // namespace
 
 template <typename T>
-double State<T>::required_bytes(const Setup& setup) {
-  const Network& net = setup.network;
-  const auto number = [](std::size_t n) { return static_cast<double>(n); };
-  const double samples = number(setup.samples);
-  double sample_columns = number(net.widths.front() + net.widths.back());  // X, Y
-  double parameters = 0;
-  for (std::size_t l = 1; l <= net.layers(); ++l) {
-    const double n = number(net.inputs(l)) + 1;
-    const double m = number(net.outputs(l));
-    sample_columns += 3 * m;
-    parameters += 3 * m * n + n * n;
+State<T>::State(const Setup& setup, Unallocated) : setup_(setup), team_(setup.threads), layers_(depth()) {}
+
+template <typename T>
+State<T>::State(const Setup& setup) : State(setup, Unallocated()) {
+  StoragePlan plan;
+  declare(plan);
+  plan.allocate();
+  for (Layer& it : layers_) {
+    std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
+    finite_.watch(it.W.flat());
+    finite_.watch(it.b);
   }
-  const Sizes sizes(net);
-  const double per_member =
-      number(sizes.product) + number(sizes.gram) + 2 * number(block_size(setup)) * number(widest_output(net));
-  const double doubles = setup.threads * (2 * number(sizes.columns) + 12 * number(net.widths.back()));
-  const typename GramSolver<T>::Room room{.size = sizes.matrix};
-  return sizeof(T) * (samples * sample_columns + parameters + 2 * number(sizes.step) + setup.threads * per_member) +
-         GramSolver<T>::required_bytes(room) + sizeof(double) * doubles +
-         sizeof(std::int32_t) * (net.loss.classifies() ? samples : 0);
 }
 
 template <typename T>
-State<T>::State(const Setup& setup)
-    : setup_(setup), block_(block_size(setup)), team_(setup.threads), blocks_{setup.samples, block_} {
+double State<T>::required_bytes(const Setup& setup) {
+  StoragePlan plan;
+  State(setup, Unallocated()).declare(plan);
+  return plan.bytes();
+}
+
+template <typename T>
+void State<T>::declare(StoragePlan& plan) {
   const Network& net = setup_.network;
   const std::size_t samples = setup_.samples;
   const Sizes sizes(net);
-  x_ = Matrix<T>(samples, net.widths.front());
-  y_ = Matrix<T>(samples, net.widths.back());
-  if (net.loss.classifies()) labels_.resize(samples);
-  layers_.resize(depth());
+  plan.matrix(x_, samples, net.widths.front());
+  plan.matrix(y_, samples, net.widths.back());
+  if (net.loss.classifies()) plan.vector(labels_, samples);
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
     const std::size_t n = net.inputs(l);
     const std::size_t m = net.outputs(l);
-    it.W = Matrix<T>(m, n);
-    std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
-    it.finite_W = Matrix<T>(m, n);
-    it.b.resize(m);
-    it.finite_b.resize(m);
-    it.V = Matrix<T>(samples, m);
-    it.Lambda = Matrix<T>(samples, m);
-    it.S = Matrix<T>(samples, m);
-    it.gradient = Matrix<T>(m, n + 1);
-    it.gram = Matrix<T>(n + 1, n + 1);
+    plan.matrix(it.W, m, n);
+    plan.vector(it.b, m);
+    plan.matrix(it.V, samples, m);
+    plan.matrix(it.Lambda, samples, m);
+    plan.matrix(it.S, samples, m);
+    plan.matrix(it.gradient, m, n + 1);
+    plan.matrix(it.gram, n + 1, n + 1);
   }
-  solver_ = GramSolver<T>({.size = sizes.matrix});
-  step_ = Buffer<T>(sizes.step);
-  step_scratch_ = Buffer<T>(sizes.step);
-  // Last, because these are filled at once: where the memory does not suffice, the matrices above have said so.
-  sums_ = SampleSums<T>(team_.size(), sizes.columns, sizes.product, sizes.gram);
-  spaces_.reserve(team_.size());
-  for (unsigned member = 0; member < team_.size(); ++member) {
-    spaces_.emplace_back(block_, widest_output(net), net.widths.back());
-  }
+  plan.buffer(finite_.room, sizes.parameters);
+  plan.buffer(step_, sizes.step);
+  plan.buffer(step_scratch_, sizes.step);
+  plan.vector(columns_, sizes.columns);
+  const typename GramSolver<T>::Room room{.size = sizes.matrix};
+  plan.other(GramSolver<T>::required_bytes(room), [this, room] { solver_ = GramSolver<T>(room); });
+  const SampleCut cut(samples);
+  const typename PieceSums<T>::Room sums{sizes.columns, sizes.product, sizes.gram};
+  plan.other(PieceSums<T>::required_bytes(cut, sums), [this, cut, sums] { sums_ = PieceSums<T>(cut, sums); });
+  const std::size_t widest = *std::max_element(net.widths.begin() + 1, net.widths.end());
+  const std::size_t outputs = net.widths.back();
+  plan.other(team_.size() * Workspace<T>::required_bytes(cut.pieces.largest(), widest, outputs),
+             [this, rows = cut.pieces.largest(), widest, outputs] {
+               for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(rows, widest, outputs);
+             });
 }
 
 template <typename T>
@@ -115,144 +103,136 @@ void State<T>::write_targets() {
 
 template <typename T>
 void State<T>::start() {
+  const AtWork here;
   write_targets();
-  change_all();
-  layer(1).gram_known = false;
+  advance_all();
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
-    pass({l}, [&](unsigned, Rows rows, Partial&) {
-      const MatrixView<T> S = rows_of(it.S, rows);
-      std::copy_n(S.data, S.rows * S.columns, rows_of(it.V, rows).data);
-      std::fill_n(rows_of(it.Lambda, rows).data, S.rows * S.columns, T(0));
+    pass({l}, every_piece(), 0, [&](const Part& part) {
+      const MatrixView<T> S = rows_of(it.S, part.rows);
+      std::copy_n(S.data, S.rows * S.columns, rows_of(it.V, part.rows).data);
+      std::fill_n(rows_of(it.Lambda, part.rows).data, S.rows * S.columns, T(0));
     });
+    it.V_version.advance();
+    it.Lambda_version.advance();
   }
-  change_all();
 }
 
 template <typename T>
-void State<T>::count(std::size_t Work::*kind, double rows, double columns, double inner) {
+double State<T>::count(std::size_t Work::*kind, double rows, double columns, double inner) {
   work_.*kind += 1;
   work_.flops += 2 * rows * columns * inner;
+  return 2 * rows * columns * inner;
 }
 
 template <typename T>
-void State<T>::changed_W(std::size_t l) {
-  layer(l).product_due = true;
-  layer(l).gradient_known = false;
-}
-
-template <typename T>
-void State<T>::changed_V(std::size_t l) {
-  layer(l).gradient_known = false;
-  layer(l).largest_known = false;
-  if (is_output(l)) return;
-  changed_W(l + 1);
-  layer(l + 1).gram_known = false;
-}
-
-template <typename T>
-void State<T>::changed_Lambda(std::size_t l) {
-  layer(l).gradient_known = false;
-  layer(l).largest_known = false;
-}
-
-template <typename T>
-void State<T>::change_all() {
-  for (std::size_t l = 1; l <= depth(); ++l) {
-    changed_W(l);
-    changed_V(l);
+void State<T>::advance_all() {
+  x_version_.advance();
+  for (Layer& it : layers_) {
+    it.W_version.advance();
+    it.V_version.advance();
+    it.Lambda_version.advance();
   }
 }
 
-// D and the largest targets depend on β.
 template <typename T>
 void State<T>::note_beta(const Penalties& p) {
   if (p.beta == beta_) return;
   beta_ = p.beta;
-  for (std::size_t l = 1; l <= depth(); ++l) changed_Lambda(l);
+  beta_version_.advance();
+}
+
+template <typename T>
+entrywise::Pair State<T>::weighted_miss(std::size_t l, const Penalties& p, Rows rows, MatrixView<T> D) {
+  const Layer& it = layer(l);
+  return with_activation<T>(activation_of(l), [&](auto f) {
+    return entrywise::sums(
+        [f, beta = beta_of(l, p)](T s, T v, T dual, T& d) DLADMM_INLINE {
+          const T miss = s - v;
+          d = (dual + beta * miss) * f.derivative(s);
+          return entrywise::Pair{static_cast<double>(miss) * static_cast<double>(miss),
+                                 static_cast<double>(dual) * static_cast<double>(miss)};
+        },
+        rows_of(it.S, rows), rows_of(it.V, rows), rows_of(it.Lambda, rows), D);
+  });
+}
+
+template <typename T>
+double State<T>::largest_target(std::size_t l, const Penalties& p, Rows rows) {
+  return entrywise::largest<T>([inverse = T(1) / beta_of(l, p)](T v, T dual)
+                                   DLADMM_INLINE { return std::abs(v - inverse * dual); },
+                               rows_of(layer(l).V, rows), rows_of(layer(l).Lambda, rows));
 }
 
 template <typename T>
 void State<T>::know_slope(std::size_t l, const Penalties& p, Measures* measures) {
   Layer& it = layer(l);
-  const bool gradient = !it.gradient_known;
-  const bool gram = !it.gram_known;
+  const bool gradient = it.gradient_made != gradient_stamp(l);
+  const bool gram = it.gram_made != Stamp(input_version(l));
+  const bool largest = !it.largest.valid(target_stamp(l));
   if (!gradient && !gram && measures == nullptr) return;
   const MatrixView<T> in = input_of(l);
   const std::size_t n = in.columns;
   const std::size_t m = it.b.size();
-  const T beta = beta_of(l, p);
-  const Activation activation = activation_of(l);
-  const auto work = [&](unsigned member, Rows rows, Partial& partial) {
-    const MatrixView<T> input = in.rows_from(rows.first, rows.count);
-    const MatrixView<T> S = rows_of(it.S, rows);
-    const MatrixView<T> V = rows_of(it.V, rows);
-    const MatrixView<T> dual = rows_of(it.Lambda, rows);
-    const MatrixView<T> D = scratch(member, true, rows.count, m);
-    const auto sums = kernels::weighted_miss<T>(activation, S, V, dual, beta, D);
-    partial.scalars[kResidual] += sums.residual;
-    partial.scalars[kDualProduct] += sums.dual_product;
-    double& largest = partial.scalars[kLargest];
-    if (!(sums.largest <= largest) && !std::isnan(largest)) largest = sums.largest;
+  const auto samples = static_cast<double>(setup_.samples);
+  const auto wide = static_cast<double>(n);
+  const bool back = measures != nullptr && l > 1;
+  double flops = 0;
+  if (gradient) flops += count(&Work::gradient, samples, static_cast<double>(m), wide);
+  if (gram) flops += count(&Work::gram, samples, wide, wide / 2);
+  if (back) flops += count(&Work::back, samples, wide, static_cast<double>(m));
+  const auto work = [&](const Part& part) {
+    const MatrixView<T> input = in.rows_from(part.rows.first, part.rows.count);
+    const MatrixView<T> D = scratch(part, true, m);
+    const entrywise::Pair miss = weighted_miss(l, p, part.rows, D);
+    part.sums.scalars[kResidual] = miss.first;
+    part.sums.scalars[kDualProduct] = miss.second;
+    if (largest) part.sums.scalars[kLargest] = largest_target(l, p, part.rows);
     if (gradient) {
-      partial.product.add(D, input);
-      kernels::add_columns<T>(D, partial.columns[1]);
+      sums_.add_product(part.group, D, input, part.first);  // n_l x n_{l-1} += Dᵀ V_{l-1}
+      elementwise::add_columns<T>(D, std::span(part.sums.columns[1]).first(m));
     }
     if (gram) {
-      partial.gram.add_gram(input);
-      kernels::add_columns<T>(input, partial.columns[0]);
+      sums_.add_gram(part.group, input, part.first);  // n_{l-1} x n_{l-1} += V_{l-1}ᵀ V_{l-1}
+      elementwise::add_columns<T>(input, std::span(part.sums.columns[0]).first(n));
     }
-    if (measures == nullptr) return;
-    if (l > 1) {
-      Layer& below = layer(l - 1);
-      const MatrixView<T> back = scratch(member, false, rows.count, n);
-      blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), D, it.W.view(), T(0), back);
-      partial.scalars[kStationary] += kernels::stationarity<T>(back, rows_of(below.S, rows), rows_of(below.V, rows),
-                                                               rows_of(below.Lambda, rows), beta_of(l - 1, p));
+    if (back) {
+      const MatrixView<T> from_above = scratch(part, false, n);
+      // samples x n_{l-1} <- (samples x n_l) (n_l x n_{l-1})
+      blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), D, it.W.view(), T(0), from_above);
+      part.sums.scalars[kStationary] = stationarity(l - 1, p, part.rows, from_above);
     }
-    if (is_output(l)) {
-      const auto output = kernels::output_measures<T>(rows_of(y_, rows), S, V, dual, beta);
-      partial.scalars[kLoss] += output.loss;
-      partial.scalars[kOutputStationary] += output.stationarity;
-      double& off = partial.scalars[kIdentity];
-      if (!(output.identity <= off) && !std::isnan(off)) off = output.identity;
-    }
+    if (measures != nullptr && is_output(l)) measure_output(p, part);
   };
-  if (measures != nullptr && l > 1) {
-    pass({l - 1, l}, work);
+  const Pieces groups = gradient || gram ? sums_.cut().segments : every_piece();
+  if (back) {
+    pass({l - 1, l}, groups, flops, work);
   } else {
-    pass({l}, work);
+    pass({l}, groups, flops, work);
   }
 
-  const auto samples = static_cast<double>(setup_.samples);
   if (gradient) {
     const MatrixView<T> to = it.gradient.view();
     sums_.product(team_, MatrixView<T>(to.data, m, n, n + 1));
-    std::vector<double> columns(m);
+    const std::span<double> columns = std::span(columns_).first(m);
     sums_.columns(1, columns, 1, 0);
     for (std::size_t j = 0; j < m; ++j) to.row(j)[n] = static_cast<T>(columns[j]);
-    it.gradient_known = true;
-    count(&Work::gradient, samples, static_cast<double>(m), static_cast<double>(n));
+    it.gradient_made = gradient_stamp(l);
   }
   if (gram) {
     const MatrixView<T> to = it.gram.view();
     sums_.gram(team_, MatrixView<T>(to.data, n, n, n + 1));
-    std::vector<double> columns(n);
+    const std::span<double> columns = std::span(columns_).first(n);
     sums_.columns(0, columns, 1, 0);
     std::transform(columns.begin(), columns.end(), to.row(n), [](double x) { return static_cast<T>(x); });
     to.row(n)[n] = static_cast<T>(samples);
-    it.gram_known = true;
-    count(&Work::gram, samples, static_cast<double>(n), static_cast<double>(n) / 2);
+    it.gram_made = Stamp(input_version(l));
   }
-  it.largest = sums_.largest(kLargest);
-  it.largest_known = true;
+  if (largest) it.largest.set(sums_.largest(kLargest), target_stamp(l));
   if (measures == nullptr) return;
   measures->residual[l - 1] = sums_.scalar(kResidual);
   measures->dual_product += sums_.scalar(kDualProduct);
-  if (l > 1) {
-    measures->stationary_V[l - 2] = sums_.scalar(kStationary);
-    count(&Work::back, samples, static_cast<double>(n), static_cast<double>(m));
-  }
+  if (l > 1) measures->stationary_V[l - 2] = sums_.scalar(kStationary);
   if (is_output(l)) {
     measures->loss = sums_.scalar(kLoss);
     measures->stationary_V[l - 1] = sums_.scalar(kOutputStationary);
@@ -260,24 +240,58 @@ void State<T>::know_slope(std::size_t l, const Penalties& p, Measures* measures)
   }
 }
 
+// ‖back − Λ_l − β_l (S_l − V_l)‖²: what is left of ∂L/∂V_l, with `back` the share of layer l + 1.
+template <typename T>
+double State<T>::stationarity(std::size_t l, const Penalties& p, Rows rows, MatrixView<const T> back) {
+  const Layer& it = layer(l);
+  return entrywise::sum(
+      [beta = beta_of(l, p)](T g, T s, T v, T dual) DLADMM_INLINE {
+        const double rest = static_cast<double>(g - dual - beta * (s - v));
+        return rest * rest;
+      },
+      back, rows_of(it.S, rows), rows_of(it.V, rows), rows_of(it.Lambda, rows));
+}
+
+// ½‖V_N − Y‖², ‖V_N − Y − Λ_N − β_N (S_N − V_N)‖² and the largest |Λ_N − (V_N − Y)|.
+template <typename T>
+void State<T>::measure_output(const Penalties& p, const Part& part) {
+  const Layer& it = layer(depth());
+  const MatrixView<T> Y = rows_of(y_, part.rows);
+  const MatrixView<T> V = rows_of(it.V, part.rows);
+  const MatrixView<T> Lambda = rows_of(it.Lambda, part.rows);
+  const entrywise::Pair sums = entrywise::sums(
+      [beta = p.beta[depth() - 1]](T y, T s, T v, T dual) DLADMM_INLINE {
+        const double miss = static_cast<double>(v) - static_cast<double>(y);
+        const double rest = miss - static_cast<double>(dual) - beta * (static_cast<double>(s) - static_cast<double>(v));
+        return entrywise::Pair{miss * miss / 2, rest * rest};
+      },
+      Y, rows_of(it.S, part.rows), V, Lambda);
+  part.sums.scalars[kLoss] = sums.first;
+  part.sums.scalars[kOutputStationary] = sums.second;
+  part.sums.scalars[kIdentity] = entrywise::largest<double>(
+      [](T y, T v, T dual) DLADMM_INLINE {
+        return std::abs(static_cast<double>(dual) - (static_cast<double>(v) - static_cast<double>(y)));
+      },
+      Y, V, Lambda);
+}
+
 template <typename T>
 double State<T>::curvature(std::size_t l, const Penalties& p) {
   if (is_output(l)) return 2;
   Layer& it = layer(l);
-  if (!it.largest_known) {
-    pass({}, [&](unsigned, Rows rows, Partial& partial) {
-      const double found = kernels::largest_target<T>(rows_of(it.V, rows), rows_of(it.Lambda, rows), beta_of(l, p));
-      double& largest = partial.scalars[kLargest];
-      if (!(found <= largest) && !std::isnan(largest)) largest = found;
-    });
-    it.largest = sums_.largest(kLargest);
-    it.largest_known = true;
+  if (!it.largest.valid(target_stamp(l))) {
+    const double entries = static_cast<double>(setup_.samples) * static_cast<double>(it.b.size());
+    pass({}, every_piece(), kFlopsAnEntry * entries,
+         [&](const Part& part) { part.sums.scalars[kLargest] = largest_target(l, p, part.rows); });
+    it.largest.set(sums_.largest(kLargest), target_stamp(l));
   }
-  return p.majoriser == Majoriser::largest ? it.largest : curvature_bound(setup_.network.activation.kind, it.largest);
+  const double largest = it.largest.value;
+  return p.majoriser == Majoriser::largest ? largest : curvature_bound(setup_.network.activation.kind, largest);
 }
 
 template <typename T>
 void State<T>::measure(const Penalties& p, Measures& measures) {
+  const AtWork here;
   note_beta(p);
   measures = {};
   measures.residual.resize(depth());
@@ -312,23 +326,6 @@ void State<T>::measure(const Penalties& p, Measures& measures) {
 }
 
 template <typename T>
-void State<T>::keep_finite() {
-  for (Layer& it : layers_) {
-    std::copy_n(it.W.flat().data(), it.W.flat().size(), it.finite_W.flat().data());
-    std::copy(it.b.begin(), it.b.end(), it.finite_b.begin());
-  }
-}
-
-template <typename T>
-void State<T>::restore_finite() {
-  for (Layer& it : layers_) {
-    std::copy_n(it.finite_W.flat().data(), it.finite_W.flat().size(), it.W.flat().data());
-    std::copy(it.finite_b.begin(), it.finite_b.end(), it.b.begin());
-  }
-  change_all();
-}
-
-template <typename T>
 std::span<T> State<T>::entries_of(Block block, std::size_t l) {
   Layer& it = layer(l);
   switch (block) {
@@ -353,7 +350,8 @@ void State<T>::read(Block block, std::size_t l, std::span<T> out) {
 template <typename T>
 void State<T>::write(Block block, std::size_t l, std::span<const T> values) {
   std::copy(values.begin(), values.end(), entries_of(block, l).begin());
-  change_all();
+  Layer& it = layer(l);
+  (block == Block::V ? it.V_version : block == Block::Lambda ? it.Lambda_version : it.W_version).advance();
 }
 
 template <typename T>
@@ -372,16 +370,15 @@ std::vector<Section> State<T>::sections() {
 template <typename T>
 void State<T>::restored() {
   write_targets();
-  change_all();
-  layer(1).gram_known = false;
+  advance_all();
 }
 
 template <typename T>
 ForwardLoss State<T>::evaluate(MatrixView<const T> x, const Targets<T>& goals) {
   std::vector<LayerParameters<T>> parameters;
   for (const Layer& it : layers_) parameters.push_back({it.W.view(), it.b});
-  return dladmm::evaluate<T>(team_, spaces_, block_, parameters, setup_.network.activation, setup_.network.loss, x,
-                             goals);
+  return dladmm::evaluate<T>(team_, spaces_, sums_.cut().pieces.largest(), parameters, setup_.network.activation,
+                             setup_.network.loss, x, goals);
 }
 
 template class State<float>;

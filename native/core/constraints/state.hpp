@@ -4,8 +4,8 @@
 //
 // Notation (papers' columns are our rows): W_l  n_l x n_{l-1}; V_l, Λ_l, S_l  samples x n_l; V_0 = X.
 //   S_l = σ(V_{l-1} W_lᵀ + b_l) is kept (σ the identity for l = N), and multiplied afresh by the next pass that looks
-//   at it once W_l or V_{l-1} has changed. σ' follows from S. D_l = (Λ_l + β_l (S_l − V_l)) ∘ σ' is the gradient of the
-//   augmented Lagrangian with respect to V_{l-1} W_lᵀ + b_l.
+//   at it once W_l or V_{l-1} has another version. σ' follows from S. D_l = (Λ_l + β_l (S_l − V_l)) ∘ σ' is the
+//   gradient of the augmented Lagrangian with respect to V_{l-1} W_lᵀ + b_l.
 //
 // Every update is written as a step from where its block stands, by the gradient and the quadratic model of
 // the paper: the same minimiser as (50), (51), (56) and (57), with an error in proportion to the step. So is the fixed
@@ -22,11 +22,15 @@
 #include "core/constraints/types.hpp"
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
+#include "core/linalg/entrywise.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
-#include "core/parallel/samples.hpp"
-#include "core/parallel/team.hpp"
+#include "core/linalg/sums.hpp"
+#include "core/runtime/team.hpp"
+#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sweep.hpp"
+#include "core/splitting/version.hpp"
 
 namespace dladmm::constraints {
 
@@ -86,21 +90,32 @@ class State {
   struct Layer {
     Matrix<T> W;
     std::vector<T> b;
-    Matrix<T> V, Lambda, S;
-    bool product_due = true;  // S_l is to be multiplied afresh by the next pass that looks at it
-    double largest = 0;       // max |V_l − Λ_l/β_l|, while known
-    bool largest_known = false;
-    Matrix<T> gradient;  // [D_lᵀ V_{l-1}, D_lᵀ 1], n_l x (n_{l-1} + 1), while known
-    bool gradient_known = false;
-    Matrix<T> gram;  // lower triangle for V_{l-1} with its column of ones, while known
-    bool gram_known = false;
-    Matrix<T> finite_W;  // W and b as the last sweep began
-    std::vector<T> finite_b;
-  };
-  using Partial = typename SampleSums<T>::Partial;
+    Matrix<T> V, Lambda;
+    Version W_version, V_version, Lambda_version;  // b counts with W
 
-  // The scalars of a pass's SampleSums.
+    // What follows from them, and the versions that it was made of.
+    Matrix<T> S;
+    Stamp S_made;
+    Matrix<T> gradient;  // [D_lᵀ V_{l-1}, D_lᵀ 1], n_l x (n_{l-1} + 1)
+    Stamp gradient_made;
+    Matrix<T> gram;  // lower triangle for V_{l-1} with its column of ones, n_{l-1} + 1
+    Stamp gram_made;
+    Derived<double> largest;  // max |V_l − Λ_l/β_l|
+  };
+  // A piece of the samples in a pass: who has it, which group of pieces it is in, and the sums of its own.
+  struct Part {
+    Rows rows;
+    unsigned member;
+    std::size_t group;
+    bool first;  // of its group
+    typename PieceSums<T>::Partial& sums;
+  };
+  // The scalars of a pass's sums.
   enum Sum : std::size_t { kResidual, kDualProduct, kLargest, kStationary, kLoss, kOutputStationary, kIdentity, kStep };
+
+  struct Unallocated {};
+  State(const Setup& setup, Unallocated);
+  void declare(StoragePlan& plan);
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
@@ -113,28 +128,46 @@ class State {
   [[nodiscard]] static MatrixView<T> rows_of(const Matrix<T>& m, Rows rows) {
     return m.view().rows_from(rows.first, rows.count);
   }
-  [[nodiscard]] MatrixView<T> scratch(unsigned member, bool first, std::size_t rows, std::size_t columns) const {
-    return {(first ? spaces_[member].first : spaces_[member].second).flat().data(), rows, columns};
+  [[nodiscard]] MatrixView<T> scratch(const Part& part, bool first, std::size_t columns) const {
+    const Workspace<T>& space = spaces_[part.member];
+    return {(first ? space.first : space.second).flat().data(), part.rows.count, columns};
   }
   [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
 
-  // One pass over the samples, block by block; the S that it reads are multiplied on the way where they are due.
+  // What S_l, the targets V_l − Λ_l/β_l and the gradient in W_l are made of.
+  [[nodiscard]] const Version& input_version(std::size_t l) { return l == 1 ? x_version_ : layer(l - 1).V_version; }
+  [[nodiscard]] Stamp product_stamp(std::size_t l) { return Stamp(layer(l).W_version, input_version(l)); }
+  [[nodiscard]] Stamp target_stamp(std::size_t l) {
+    return Stamp(layer(l).V_version, layer(l).Lambda_version, beta_version_);
+  }
+  [[nodiscard]] Stamp gradient_stamp(std::size_t l) {
+    const Layer& it = layer(l);
+    return Stamp(it.W_version, input_version(l), it.V_version, it.Lambda_version, beta_version_);
+  }
+  void advance_all();
+  void note_beta(const Penalties& p);
+
+  // One pass over the samples, piece by piece; the S that it reads are multiplied on the way where they are not those
+  // of the present W and V.
   template <typename Body>
-  void pass(std::initializer_list<std::size_t> reads, Body&& body);
-  void count(std::size_t Work::*kind, double rows, double columns, double inner);
+  void pass(std::initializer_list<std::size_t> reads, const Pieces& groups, double flops, Body&& body);
+  [[nodiscard]] Pieces every_piece() const { return {sums_.cut().pieces.count, sums_.cut().pieces.count}; }
+  // Counts a product of rows x columns, `inner` long, and returns its flops.
+  double count(std::size_t Work::*kind, double rows, double columns, double inner);
 
   // Y, where it is made of labels.
   void write_targets();
 
-  // What follows from a change of a block.
-  void changed_W(std::size_t l);
-  void changed_V(std::size_t l);
-  void changed_Lambda(std::size_t l);
-  void change_all();
-  void note_beta(const Penalties& p);
+  // D <- (Λ_l + β_l (S_l − V_l)) ∘ σ' for a part; ‖S − V‖² and ⟨Λ, S − V⟩.
+  entrywise::Pair weighted_miss(std::size_t l, const Penalties& p, Rows rows, MatrixView<T> D);
+  // max |V_l − Λ_l/β_l| of a part; NaN where there is one.
+  [[nodiscard]] double largest_target(std::size_t l, const Penalties& p, Rows rows);
 
-  // [D_lᵀ V_{l-1}, D_lᵀ 1], the Gram matrix of V_{l-1} and max |V_l − Λ_l/β_l| where they are not known; with
-  // `measures` also what layer l adds to them, and what layer l + 1 gives to ∂L/∂V_l.
+  [[nodiscard]] double stationarity(std::size_t l, const Penalties& p, Rows rows, MatrixView<const T> back);
+  void measure_output(const Penalties& p, const Part& part);
+
+  // [D_lᵀ V_{l-1}, D_lᵀ 1], the Gram matrix of V_{l-1} and max |V_l − Λ_l/β_l| where they are not those of the present
+  // variables; with `measures` also what layer l adds to them, and what it gives to ∂L/∂V_{l-1}.
   void know_slope(std::size_t l, const Penalties& p, Measures* measures);
   // The curvature h of the quadratic model of layer l; 2 for the linear layer, whose model is exact.
   [[nodiscard]] double curvature(std::size_t l, const Penalties& p);
@@ -146,23 +179,22 @@ class State {
   bool update_output_V(const Penalties& p, UpdateRecord& record);
   bool update_Lambda(std::size_t l, const Penalties& p, UpdateRecord& record);
 
-  void keep_finite();
-  void restore_finite();
-
   Setup setup_;
-  std::size_t block_;  // samples a block
   Team team_;
-  SampleBlocks blocks_;
-  SampleSums<T> sums_;
+  PieceSums<T> sums_;
   std::vector<Workspace<T>> spaces_;  // one a member
 
   Matrix<T> x_;  // V_0
+  Version x_version_;
   Matrix<T> y_;
   std::vector<std::int32_t> labels_;
   std::vector<Layer> layers_;
-  std::vector<double> beta_;  // for which D and the largest targets are known
+  FiniteCopy<T> finite_;  // W and b as the last sweep began
+  std::vector<double> beta_;
+  Version beta_version_;
   GramSolver<T> solver_;
   Buffer<T> step_, step_scratch_;  // n_l x (n_{l-1} + 1)
+  std::vector<double> columns_;    // sums over the samples, on their way into a matrix
   Work work_;
 };
 

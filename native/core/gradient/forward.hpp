@@ -28,6 +28,10 @@ struct Workspace {
 
   Workspace(std::size_t block, std::size_t widest, std::size_t outputs)
       : first(block, widest), second(block, widest), work(12 * outputs) {}
+  [[nodiscard]] static double required_bytes(std::size_t block, std::size_t widest, std::size_t outputs) {
+    return 2 * sizeof(T) * static_cast<double>(block) * static_cast<double>(widest) +
+           12 * sizeof(double) * static_cast<double>(outputs);
+  }
 };
 
 // The labels (classification) or target rows (regression) that go with a set of samples.

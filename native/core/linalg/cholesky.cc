@@ -1,15 +1,15 @@
 #include "core/linalg/cholesky.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 #include "core/linalg/blas.hpp"
 #include "core/linalg/lapack.hpp"
+#include "core/runtime/pieces.hpp"
 
 namespace dladmm {
 namespace {
 
-// Columns eliminated at a time, and rows (columns) that a member takes at a time.
+// Columns eliminated at a time, and rows (columns) of a piece.
 constexpr std::size_t kPanel = 128;
 constexpr std::size_t kTile = 128;
 
@@ -18,17 +18,18 @@ MatrixView<T> window(MatrixView<T> m, std::size_t row, std::size_t column, std::
   return {m.data + row * m.stride + column, rows, columns, m.stride};
 }
 
-// Calls work(first, count) for pieces of 0 … size − 1, each on the member that is free next. What a piece computes
-// must not depend on the member.
+// Of one row of X (L Lᵀ)⁻¹.
+template <typename T>
+double solve_flops(MatrixView<T> lower) {
+  return 2 * static_cast<double>(lower.rows) * static_cast<double>(lower.rows);
+}
+
+// work(rows) for pieces of `size` rows, each of so many flops.
 template <typename Work>
-void share_out(Team& team, std::size_t size, std::size_t piece, Work&& work) {
-  const std::size_t pieces = (size + piece - 1) / piece;
-  std::atomic<std::size_t> next{0};
-  team.run([&](unsigned) {
-    for (std::size_t i = next.fetch_add(1); i < pieces; i = next.fetch_add(1)) {
-      work(i * piece, std::min(piece, size - i * piece));
-    }
-  });
+void share_out(Team& team, std::size_t size, double flops_a_row, Work&& work) {
+  const Pieces pieces = pieces_of(size, kTile);
+  team.run(pieces.count, flops_a_row * static_cast<double>(size),
+           [&](std::size_t piece, unsigned) { work(pieces[piece]); });
 }
 
 }  // namespace
@@ -44,18 +45,20 @@ bool cholesky_factor(Team& team, MatrixView<T> m) {
     const std::size_t rest = n - below;
     if (rest == 0) break;
     // L_ik = M_ik L_kk⁻ᵀ
-    share_out(team, rest, kTile, [&](std::size_t first, std::size_t count) {
-      blas::trsm<T>(blas::Side::right, blas::Op::transpose, corner, window(m, below + first, k, count, width));
+    const auto wide = static_cast<double>(width);
+    share_out(team, rest, wide * wide, [&](Rows rows) {
+      blas::trsm<T>(blas::Side::right, blas::Op::transpose, corner,
+                    window(m, below + rows.first, k, rows.count, width));
     });
     // M_ij −= L_ik L_jkᵀ for j ≤ i, the longest rows first.
-    const std::size_t tiles = (rest + kTile - 1) / kTile;
-    share_out(team, tiles, 1, [&](std::size_t turn, std::size_t) {
-      const std::size_t first = (tiles - 1 - turn) * kTile;
-      const std::size_t count = std::min(kTile, rest - first);
-      blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(-1), window(m, below + first, k, count, width),
-                    window(m, below, k, first + count, width), T(1),
-                    window(m, below + first, below, count, first + count));
-    });
+    const Pieces tiles = pieces_of(rest, kTile);
+    team.run(
+        tiles.count, wide * static_cast<double>(rest) * static_cast<double>(rest), [&](std::size_t turn, unsigned) {
+          const Rows rows = tiles[tiles.count - 1 - turn];
+          const std::size_t end = rows.first + rows.count;
+          blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(-1), window(m, below + rows.first, k, rows.count, width),
+                        window(m, below, k, end, width), T(1), window(m, below + rows.first, below, rows.count, end));
+        });
   }
   return true;
 }
@@ -68,16 +71,14 @@ void cholesky_solve_rows(MatrixView<const T> lower, MatrixView<T> x) {
 
 template <typename T>
 void cholesky_solve_rows(Team& team, MatrixView<const T> lower, MatrixView<T> x) {
-  const std::size_t piece = std::max<std::size_t>(1, (x.rows + team.size() - 1) / team.size());
-  share_out(team, x.rows, std::min(piece, 4 * kTile),
-            [&](std::size_t first, std::size_t count) { cholesky_solve_rows<T>(lower, x.rows_from(first, count)); });
+  share_out(team, x.rows, solve_flops(lower),
+            [&](Rows rows) { cholesky_solve_rows<T>(lower, x.rows_from(rows.first, rows.count)); });
 }
 
 template <typename T>
 void cholesky_solve_columns(Team& team, MatrixView<const T> lower, MatrixView<T> x) {
-  const std::size_t piece = std::max<std::size_t>(1, (x.columns + team.size() - 1) / team.size());
-  share_out(team, x.columns, std::min(piece, 4 * kTile), [&](std::size_t first, std::size_t count) {
-    const auto columns = window(x, 0, first, x.rows, count);
+  share_out(team, x.columns, solve_flops(lower), [&](Rows part) {
+    const auto columns = window(x, 0, part.first, x.rows, part.count);
     blas::trsm<T>(blas::Side::left, blas::Op::none, lower, columns);
     blas::trsm<T>(blas::Side::left, blas::Op::transpose, lower, columns);
   });
@@ -88,18 +89,19 @@ void cholesky_solve_columns(Team& team, MatrixView<const T> lower, MatrixView<T>
 template <typename T>
 void cholesky_invert(Team& team, MatrixView<const T> lower, MatrixView<T> out) {
   const std::size_t n = lower.rows;
-  share_out(team, n, kTile, [&](std::size_t first, std::size_t count) {
-    const auto trailing = window(lower, first, first, n - first, n - first);
-    const auto columns = window(out, first, first, n - first, count);
+  share_out(team, n, solve_flops(lower) / 3, [&](Rows part) {
+    const std::size_t rest = n - part.first;
+    const auto trailing = window(lower, part.first, part.first, rest, rest);
+    const auto columns = window(out, part.first, part.first, rest, part.count);
     for (std::size_t i = 0; i < columns.rows; ++i) {
-      std::fill_n(columns.row(i), count, T(0));
-      if (i < count) columns.row(i)[i] = T(1);
+      std::fill_n(columns.row(i), part.count, T(0));
+      if (i < part.count) columns.row(i)[i] = T(1);
     }
     blas::trsm<T>(blas::Side::left, blas::Op::none, trailing, columns);
     blas::trsm<T>(blas::Side::left, blas::Op::transpose, trailing, columns);
   });
-  share_out(team, n, kTile, [&](std::size_t first, std::size_t count) {
-    for (std::size_t i = first; i < first + count; ++i) {
+  share_out(team, n, kFlopsAnEntry / 2 * static_cast<double>(n), [&](Rows rows) {
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
       for (std::size_t j = i + 1; j < n; ++j) out.row(i)[j] = out.row(j)[i];
     }
   });

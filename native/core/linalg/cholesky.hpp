@@ -1,9 +1,9 @@
-// Cholesky factors by the team: M = L Lᵀ, solves with it, and the explicit inverse. Every member calls single-threaded
-// BLAS on tiles of its own, so the result does not depend on the number of threads.
+// Cholesky factors by the team: M = L Lᵀ, solves with it, and the explicit inverse. Every piece is a call of
+// single-threaded BLAS on a tile, cut by sizes alone, so the result does not depend on the number of threads.
 #pragma once
 
 #include "core/linalg/matrix.hpp"
-#include "core/parallel/team.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 
@@ -11,7 +11,7 @@ namespace dladmm {
 template <typename T>
 [[nodiscard]] bool cholesky_factor(Team& team, MatrixView<T> m);
 
-// X <- X (L Lᵀ)⁻¹, row by row: any member may take any rows. 2 rows n² flops.
+// X <- X (L Lᵀ)⁻¹ for some rows: 2 rows n² flops.
 template <typename T>
 void cholesky_solve_rows(MatrixView<const T> lower, MatrixView<T> x);
 
@@ -19,7 +19,7 @@ void cholesky_solve_rows(MatrixView<const T> lower, MatrixView<T> x);
 template <typename T>
 void cholesky_solve_rows(Team& team, MatrixView<const T> lower, MatrixView<T> x);
 
-// X <- (L Lᵀ)⁻¹ X by the team, each member on columns of its own.
+// X <- (L Lᵀ)⁻¹ X by the team.
 template <typename T>
 void cholesky_solve_columns(Team& team, MatrixView<const T> lower, MatrixView<T> x);
 

@@ -89,6 +89,32 @@ struct Sums {
   }
 };
 
+template <typename T, typename F, typename... Views>
+struct Largest {
+  [[gnu::always_inline]] static inline double run(F f, Views... views) {
+    const auto& shape = std::get<0>(std::tie(views...));
+    T largest = 0;
+    T doubt = 0;
+    for (std::size_t i = 0; i < shape.rows; ++i) {
+      row(f, shape.columns, largest, doubt, (views.data + i * views.stride)...);
+    }
+    return static_cast<double>(largest + doubt);
+  }
+  template <typename... Entries>
+  [[gnu::always_inline]] static inline void row(F f, std::size_t columns, T& most, T& doubts, Entries*... entries) {
+    T largest = most;
+    T doubt = doubts;  // NaN as soon as any entry is: no comparison sees it
+#pragma omp simd reduction(+ : doubt) reduction(max : largest)
+    for (std::size_t j = 0; j < columns; ++j) {
+      const T value = f(entries[j]...);
+      largest = largest > value ? largest : value;
+      doubt += value - value;
+    }
+    most = largest;
+    doubts = doubt;
+  }
+};
+
 // f(x_ij, y_ij, …) for every entry.
 template <typename F, typename... Views>
 void each(F f, Views... views) {
@@ -105,6 +131,12 @@ template <typename F, typename... Views>
 template <typename F, typename... Views>
 [[nodiscard]] Pair sums(F f, Views... views) {
   return simd::run<Sums<F, Views...>>(f, views...);
+}
+
+// The largest f(x_ij, y_ij, …) ≥ 0; NaN where one is not finite.
+template <typename T, typename F, typename... Views>
+[[nodiscard]] double largest(F f, Views... views) {
+  return simd::run<Largest<T, F, Views...>>(f, views...);
 }
 
 }  // namespace dladmm::entrywise

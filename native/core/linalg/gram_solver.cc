@@ -5,19 +5,20 @@
 #include "core/linalg/blas.hpp"
 #include "core/linalg/cholesky.hpp"
 #include "core/linalg/lapack.hpp"
-#include "core/parallel/samples.hpp"
+#include "core/runtime/pieces.hpp"
 
 namespace dladmm {
 namespace {
 
-// C <- A op(B) by the team, each member on rows of its own.
+// C <- A op(B) by the team.
 template <typename T>
 void multiply(Team& team, blas::Op op_b, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) {
-  team.run([&](unsigned member) {
-    SampleBlocks{c.rows, std::max<std::size_t>(c.rows, 1)}.each(member, team.size(), [&](Rows rows) {
-      blas::gemm<T>(blas::Op::none, op_b, T(1), a.rows_from(rows.first, rows.count), b, T(0),
-                    c.rows_from(rows.first, rows.count));
-    });
+  const Pieces pieces = pieces_of(c.rows, 128);
+  const double flops = 2 * static_cast<double>(a.rows) * static_cast<double>(a.columns);
+  team.run(pieces.count, flops * static_cast<double>(c.columns), [&](std::size_t piece, unsigned) {
+    const Rows rows = pieces[piece];
+    blas::gemm<T>(blas::Op::none, op_b, T(1), a.rows_from(rows.first, rows.count), b, T(0),
+                  c.rows_from(rows.first, rows.count));
   });
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/linalg/matrix.hpp"
-#include "core/parallel/team.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 

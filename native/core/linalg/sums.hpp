@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/linalg/blas.hpp"
+#include "core/linalg/entrywise.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
@@ -52,6 +53,18 @@ template <typename Value, typename Body>
       0, pieces.count, sum, [&](std::size_t i, Value& out) { out = found[i]; },
       [](Value& to, const Value& more) { to += more; });
   return sum;
+}
+
+// The same of Σ r alone: out <- factor Σ r + keep out. `work` is as long as `out`.
+template <typename T>
+void sum_columns(T factor, MatrixView<const T> r, T keep, std::span<T> out, std::span<double> work) {
+  const std::span<double> sums = work.first(out.size());
+  std::fill(sums.begin(), sums.end(), 0.0);
+  entrywise::each([](T value, double& sum) DLADMM_INLINE { sum += static_cast<double>(value); }, r,
+                  entrywise::repeated(sums, r.rows));
+  for (std::size_t j = 0; j < out.size(); ++j) {
+    out[j] = (keep == T(0) ? T(0) : keep * out[j]) + factor * static_cast<T>(sums[j]);
+  }
 }
 
 template <typename T>

@@ -9,7 +9,8 @@
 #include "core/linalg/blas.hpp"
 #include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
-#include "core/parallel/samples.hpp"
+#include "core/runtime/pieces.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 namespace {
@@ -53,6 +54,16 @@ void multiply_slice(Product product, MatrixView<T> input, MatrixView<T> output, 
   }
 }
 
+// body(share, rows) for as many equal shares of `total` as there are threads.
+template <typename Body>
+void each_share(Team& team, unsigned threads, std::size_t total, Body&& body) {
+  constexpr double worth_all = 1e15;
+  const Pieces shares{total, threads};
+  team.run(shares.count, worth_all, [&](std::size_t share, unsigned) {
+    if (shares[share].count > 0) body(share, shares[share]);
+  });
+}
+
 template <typename T>
 struct Scale {
   [[gnu::always_inline]] static inline void run(T* x, std::size_t n, T c) {
@@ -70,19 +81,13 @@ double product_seconds(Product product, Way way, std::size_t samples, std::size_
   Matrix<T> input(samples, inputs);
   Matrix<T> output(samples, outputs);
   std::vector<Matrix<T>> parameters;
-  for (unsigned member = 0; member < threads; ++member) parameters.emplace_back(outputs, inputs);
-  const std::size_t share = (samples + threads - 1) / threads;
-  const SampleBlocks blocks{samples, way == Way::team_blocks ? std::min<std::size_t>(1024, share) : share};
+  for (unsigned share = 0; share < threads; ++share) parameters.emplace_back(outputs, inputs);
   // Small numbers: a result fed back as an operand must not overflow.
-  team.run([&](unsigned member) {
-    blocks.each(member, threads, [&](Rows rows) {
-      const auto fill = [&](MatrixView<T> m) {
-        for (std::size_t i = 0; i < m.rows; ++i) std::fill_n(m.row(i), m.columns, static_cast<T>(1e-3));
-      };
-      fill(input.view().rows_from(rows.first, rows.count));
-      fill(output.view().rows_from(rows.first, rows.count));
-    });
-    std::fill_n(parameters[member].flat().data(), outputs * inputs, static_cast<T>(1e-3));
+  each_share(team, threads, samples, [&](std::size_t share, Rows rows) {
+    const auto fill = [](std::span<T> m) { std::ranges::fill(m, static_cast<T>(1e-3)); };
+    fill(input.view().rows_from(rows.first, rows.count).flat());
+    fill(output.view().rows_from(rows.first, rows.count).flat());
+    fill(parameters[share].flat());
   });
 
   double best = std::numeric_limits<double>::infinity();
@@ -93,20 +98,18 @@ double product_seconds(Product product, Way way, std::size_t samples, std::size_
       multiply<T>(product, input.view(), output.view(), parameters[0].view(), T(0));
     } else if (way == Way::team_slices) {
       const std::size_t results = product == Product::back ? inputs : outputs;
-      team.run([&](unsigned member) {
-        SampleBlocks{results, results}.each(member, threads, [&](Rows part) {
-          multiply_slice<T>(product, input.view(), output.view(), parameters[0].view(), part);
-        });
+      each_share(team, threads, results, [&](std::size_t, Rows part) {
+        multiply_slice<T>(product, input.view(), output.view(), parameters[0].view(), part);
       });
     } else {
-      team.run([&](unsigned member) {
-        T beta = 0;
-        const std::size_t own = product == Product::gradient ? member : 0;
-        blocks.each(member, threads, [&](Rows rows) {
-          multiply<T>(product, input.view().rows_from(rows.first, rows.count),
-                      output.view().rows_from(rows.first, rows.count), parameters[own].view(), beta);
-          beta = 1;
-        });
+      each_share(team, threads, samples, [&](std::size_t share, Rows rows) {
+        const Pieces blocks = pieces_of(rows.count, way == Way::team_blocks ? 1024 : rows.count);
+        for (std::size_t i = 0; i < blocks.count; ++i) {
+          const Rows block{rows.first + blocks[i].first, blocks[i].count};
+          multiply<T>(product, input.view().rows_from(block.first, block.count),
+                      output.view().rows_from(block.first, block.count),
+                      parameters[product == Product::gradient ? share : 0].view(), i == 0 ? T(0) : T(1));
+        }
       });
     }
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
@@ -118,19 +121,16 @@ template <typename T>
 double pass_seconds(std::size_t count, unsigned threads, int repeats) {
   Team team(threads);
   const Buffer<T> x(count);
-  const SampleBlocks shares{count, count};
   double best = std::numeric_limits<double>::infinity();
   // The first pass touches the memory.
   for (int repeat = -1; repeat < repeats; ++repeat) {
     const auto began = std::chrono::steady_clock::now();
-    team.run([&](unsigned member) {
-      shares.each(member, threads, [&](Rows part) {
-        if (repeat < 0) {
-          std::fill_n(x.data() + part.first, part.count, T(1));
-        } else {
-          simd::run<Scale<T>>(x.data() + part.first, part.count, repeat % 2 == 0 ? T(2) : T(0.5));
-        }
-      });
+    each_share(team, threads, count, [&](std::size_t, Rows part) {
+      if (repeat < 0) {
+        std::fill_n(x.data() + part.first, part.count, T(1));
+      } else {
+        simd::run<Scale<T>>(x.data() + part.first, part.count, repeat % 2 == 0 ? T(2) : T(0.5));
+      }
     });
     if (repeat < 0) continue;
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
@@ -144,12 +144,10 @@ SparseSeconds sparse_product_seconds(const CsrView<T>& a, std::size_t columns, u
   const Matrix<T> x(a.columns, columns);
   const Matrix<T> y(a.rows, columns);
   const Matrix<T> copy(a.columns, columns);
-  const SampleBlocks shares{x.flat().size(), x.flat().size()};
-  team.run([&](unsigned member) {
-    shares.each(member, threads, [&](Rows part) {
-      std::fill_n(x.flat().data() + part.first, part.count, T(1));
-      std::fill_n(copy.flat().data() + part.first, part.count, T(0));
-    });
+  const std::size_t entries = x.flat().size();
+  each_share(team, threads, entries, [&](std::size_t, Rows part) {
+    std::fill_n(x.flat().data() + part.first, part.count, T(1));
+    std::fill_n(copy.flat().data() + part.first, part.count, T(0));
   });
   SparseSeconds best{std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   const auto timed = [&](double& seconds, auto&& work) {
@@ -160,10 +158,8 @@ SparseSeconds sparse_product_seconds(const CsrView<T>& a, std::size_t columns, u
   for (int repeat = 0; repeat < repeats; ++repeat) {
     timed(best.product, [&] { dladmm::multiply<T>(team, a, x.view(), y.view()); });
     timed(best.copy, [&] {
-      team.run([&](unsigned member) {
-        shares.each(member, threads, [&](Rows part) {
-          std::memcpy(copy.flat().data() + part.first, x.flat().data() + part.first, part.count * sizeof(T));
-        });
+      each_share(team, threads, entries, [&](std::size_t, Rows part) {
+        std::memcpy(copy.flat().data() + part.first, x.flat().data() + part.first, part.count * sizeof(T));
       });
     });
   }

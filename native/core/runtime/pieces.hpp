@@ -51,7 +51,7 @@ struct SampleCut {
   SampleCut() = default;
   explicit SampleCut(std::size_t samples)
       : pieces(pieces_of(samples, std::clamp<std::size_t>((samples + 127) / 128, 256, 1024))),
-        segments{pieces.count, std::clamp<std::size_t>(samples / 1024, std::min<std::size_t>(pieces.count, 1), 32)} {}
+        segments{pieces.count, std::clamp<std::size_t>(samples / 512, std::min<std::size_t>(pieces.count, 1), 32)} {}
 };
 
 // Adds up leaf(0) … leaf(count − 1) over a tree that depends on `count` alone. Sum offers leaf(i) and add(sum, other).

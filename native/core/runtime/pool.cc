@@ -15,8 +15,8 @@ namespace {
 
 // Longer than most of what lies between two rounds of a training, and short enough to harm nobody.
 constexpr auto kAwake = std::chrono::microseconds(100);
-// Flops that are worth a thread: some 20 µs, ten times what it takes to hand them over.
-constexpr double kFlopsAThread = 1e6;
+// What is worth a thread: some 20 µs, ten times what it takes to hand them over.
+std::atomic<double> flops_a_thread{1e6};
 // A team that lost time by helpers works alone for so many times as long: it loses a ninth at most.
 constexpr int kRest = 8;
 
@@ -240,9 +240,12 @@ void Team::dispatch(Task task, std::size_t pieces, double flops, Sleepers sleepe
     Inside() { Pool::instance().enter(); }
     ~Inside() { Pool::instance().leave(); }
   } const inside;
-  const double worth = std::min(flops / kFlopsAThread, static_cast<double>(std::min<std::size_t>(pieces, size_)));
+  const double smallest = flops_a_thread.load(std::memory_order_relaxed);
+  const auto most = static_cast<double>(std::min<std::size_t>(pieces, size_));
+  const double worth = smallest > 0 ? std::min(flops / smallest, most) : most;
   const auto resting = [&] {
-    return Clock::now().time_since_epoch() < std::chrono::nanoseconds(alone_until_.load(std::memory_order_relaxed));
+    return smallest > 0 &&
+           Clock::now().time_since_epoch() < std::chrono::nanoseconds(alone_until_.load(std::memory_order_relaxed));
   };
   if (worth >= 2 && !resting()) {
     const auto saved = Pool::instance().share({task, pieces, static_cast<unsigned>(worth) - 1, sleepers});
@@ -259,6 +262,8 @@ void Team::dispatch(Task task, std::size_t pieces, double flops, Sleepers sleepe
     trace.piece_ended();
   }
 }
+
+void share_rounds_of(double flops) { flops_a_thread.store(flops, std::memory_order_relaxed); }
 
 unsigned pool_threads() { return Pool::instance().threads(); }
 

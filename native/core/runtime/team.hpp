@@ -34,6 +34,9 @@ enum class Sleepers { wake, leave };
 // What an entry of an elementwise pass counts for among `flops`: it is the memory that takes the time.
 constexpr double kFlopsAnEntry = 20;
 
+// Rounds of fewer flops a thread are given fewer threads. For tests, which share every round: 0.
+void share_rounds_of(double flops);
+
 // A handle on the pool that bounds how many threads take part in a round: nothing is started for it, nothing kept.
 class Team {
  public:
