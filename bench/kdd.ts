@@ -7,8 +7,8 @@
  *
  * Writes bench/results/kdd-DATA.json as it goes; what it already holds is not run again.
  */
-import { availableParallelism } from 'node:os';
 import { type GradientOptions, train } from 'dladmm';
+import { availableThreads } from './harness/internals.js';
 import { count, file, layers as layersOption, maybe, program, say, some, text } from './harness/program.js';
 import { resultFile } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
@@ -51,7 +51,7 @@ await program(OPTIONS, async ({ data: name, methods, layers, iterations, select,
   const data = { ...trainingSamples(set, samples), test: set.test };
   const head = { data: set.name, layers: layers.join('-'), samples: data.x.rows };
   const file = given.out ?? resultFile(`kdd-${name}`);
-  const study = await studyIn<typeof head, Run>(file, head, availableParallelism());
+  const study = await studyIn<typeof head, Run>(file, head, availableThreads());
 
   /** The run of a start for so many iterations; what it has reached is kept on the way. */
   const runOf = async (method: Method, start: Start, iterations: number): Promise<Run> => {
