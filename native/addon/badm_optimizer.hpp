@@ -6,7 +6,7 @@
 
 #include "addon/arguments.hpp"
 #include "addon/convert.hpp"
-#include "core/consensus/trainer.hpp"
+#include "core/gradient/method.hpp"
 
 namespace dladmm::addon {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "addon/arguments.hpp"
-#include "core/consensus/trainer.hpp"
+#include "core/gradient/method.hpp"
 
 namespace dladmm::addon {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "addon/arguments.hpp"
-#include "core/consensus/trainer.hpp"
+#include "core/splitting/sweep.hpp"
 
 namespace dladmm::addon {
 

@@ -80,14 +80,14 @@ template <typename T>
 void step_back() {
   each_shape<T>(10, [](Operands<T>& it, std::size_t, std::size_t, const std::string& what) {
     Strided<T> before = it.p;
-    kernels::step_back<T>(it.p.view(), it.weight, it.a.view());
+    elementwise::step_back<T>(it.p.view(), it.weight, it.a.view());
     const auto c = static_cast<double>(it.weight);
     check_entries(
         it.p, [&](std::size_t i, std::size_t j) { return at(before, i, j) - c * at(it.a, i, j); },
         8 * kLargest * it.eps, what);
     // A matrix may step back along itself.
     Strided<T> self = it.z;
-    kernels::step_back<T>(self.view(), T(0.25), self.view());
+    elementwise::step_back<T>(self.view(), T(0.25), self.view());
     check_entries(
         self, [&](std::size_t i, std::size_t j) { return 0.75 * at(it.z, i, j); }, kLargest * it.eps,
         what + " along itself");
@@ -133,8 +133,8 @@ void hidden_z() {
       }
     }
     const auto count = static_cast<double>(rows * n + 1);
-    check_close(sums.residual, residual, 8 * kLargest * it.eps * count, what + ": residual");
-    check_close(sums.activation, activation, 8 * kLargest * it.eps * count, what + ": activation");
+    check_close(sums.first, residual, 8 * kLargest * it.eps * count, what + ": residual");
+    check_close(sums.second, activation, 8 * kLargest * it.eps * count, what + ": activation");
     for (std::size_t j = 0; j < n; ++j) {
       check_close(columns[j], expected_columns[j], kLargest * it.eps * static_cast<double>(rows + 1), what + ": sums");
     }
@@ -157,9 +157,9 @@ void activation_kernels() {
         miss += one * one;
       }
     }
-    check_close(kernels::activation_miss<T>(it.activation(), it.a.view(), it.z.view()), miss,
+    check_close(elementwise::activation_miss<T>(it.activation(), it.a.view(), it.z.view()), miss,
                 8 * kLargest * it.eps * static_cast<double>(rows * n + 1), what + ": miss");
-    kernels::activate<T>(it.activation(), it.z.view(), it.out.view());
+    elementwise::activate<T>(it.activation(), it.z.view(), it.out.view());
     check_entries(
         it.out, [&](std::size_t i, std::size_t j) { return f(at(it.z, i, j), slope); }, kLargest * it.eps,
         what + ": activate");
@@ -172,8 +172,8 @@ void residuals_and_norms() {
     std::vector<double> differences(n, -1.0);
     std::vector<double> sums(n, 2.0);
     const double residual = kernels::residual<T>(it.p.view(), it.b, it.z.view(), differences);
-    const double norm = kernels::square_norm<T>(it.a.view());
-    const double norm_too = kernels::square_norm<T>(it.a.view(), sums);
+    const double norm = elementwise::square_norm<T>(it.a.view());
+    const double norm_too = elementwise::square_norm<T>(it.a.view(), sums);
     double expected_residual = 0;
     double expected_norm = 0;
     std::vector<double> expected_differences(n, -1.0);
@@ -197,7 +197,7 @@ void residuals_and_norms() {
                   what + ": differences");
       check_close(sums[j], expected_sums[j], 1e-13, what + ": sums");
     }
-    kernels::add_bias<T>(it.p.view(), it.b, it.out.view());
+    elementwise::add_bias<T>(it.p.view(), it.b, it.out.view());
     check_entries(
         it.out, [&](std::size_t i, std::size_t j) { return at(it.p, i, j) + static_cast<double>(it.b[j]); },
         2 * kLargest * it.eps, what + ": add bias");

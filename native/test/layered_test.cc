@@ -815,6 +815,80 @@ void runs_repeat_bit_for_bit() {
   }
 }
 
+// Every block, record and measure of some sweeps, by its bits.
+template <typename T>
+std::vector<double> numbers_of_a_run(const Shape& shape, const Variant& variant, std::uint64_t seed, bool fista) {
+  Random random(seed);
+  Pair<T> pair(shape, variant, random);
+  pair.state->start({.hidden = HiddenStart::forward, .output = OutputStart::forward, .dual = DualStart::stationary});
+  Penalties p = some_penalties(random);
+  p.output = fista ? OutputSolver::fista : OutputSolver::exact;
+  std::vector<double> numbers;
+  for (int sweep = 0; sweep < 2; ++sweep) {
+    const SweepRecord record = pair.run(standard_sweep(shape.widths.size() - 1), p);
+    const Measures& m = record.measures;
+    for (const UpdateRecord& it : record.updates) {
+      for (const double x : {it.size, it.kappa, it.step_norm, it.stationarity, it.ridge}) {
+        numbers.push_back(std::isnan(x) ? -1 : x);
+      }
+    }
+    numbers.insert(numbers.end(), m.residual.begin(), m.residual.end());
+    numbers.insert(numbers.end(), m.activation.begin(), m.activation.end());
+    numbers.insert(numbers.end(),
+                   {m.loss, m.regularisation, m.dual_product, m.dual_norm, m.dual_identity, m.lagrangian});
+    numbers.push_back(pair.state->evaluate_training().loss);
+  }
+  for (const Update& it : pair.blocks()) {
+    const auto values = pair.read(it.block, it.layer);
+    numbers.insert(numbers.end(), values.begin(), values.end());
+  }
+  return numbers;
+}
+
+// Fewer samples than a piece; few segments of samples, whose sums are shared out by rows; and many.
+template <typename T>
+void the_same_bits_whatever_the_threads() {
+  share_rounds_of(0);
+  using enum StepKind;
+  const Steps exact{{cholesky, pseudoinverse, inverse}, {cholesky, inverse}};
+  const std::vector<Variant> variants{
+      {.gram = true},
+      {.slope = 0.1, .fista = true},
+      {.kind = ActivationKind::tanh},
+      {.gram = true, .steps = exact, .multiplier = Multiplier::output, .joint_bias = true},
+      {.steps = exact}};
+  for (const Shape& shape :
+       {Shape{{12, 150, 9, 4}, 11, 1}, Shape{{12, 40, 9, 4}, 2900, 1}, Shape{{9, 11, 6, 3}, 17000, 1}}) {
+    for (const Variant& variant : variants) {
+      if (shape.samples > 10000 && variant.kind != ActivationKind::rectifier) continue;
+      std::vector<double> alone;
+      for (const unsigned threads : {1U, 2U, 3U, 5U, 8U}) {
+        Shape own = shape;
+        own.threads = threads;
+        const std::vector<double> numbers = numbers_of_a_run<T>(own, variant, 47, variant.fista);
+        if (threads == 1) alone = numbers;
+        check(numbers == alone, text(type_name<T>(), " ", name_of(own), " gram ", variant.gram, " exact steps ",
+                                     variant.steps.W.size(), " FISTA ", variant.fista));
+      }
+    }
+  }
+}
+
+// Before start() there is nothing that could be looked at or moved: memory that nobody has written.
+void nothing_runs_before_the_start() {
+  Random random(48);
+  Pair<double> pair({{3, 4, 2}, 6, 2}, {}, random);
+  SweepRecord record;
+  Measures measures;
+  std::vector<double> values(24);
+  check_throws<std::logic_error>([&] { pair.run({{{Block::W, 1}}}, {}); }, "run");
+  check_throws<std::logic_error>([&] { pair.state->measure({}, measures); }, "measure");
+  check_throws<std::logic_error>([&] { pair.state->refresh(); }, "refresh");
+  check_throws<std::logic_error>([&] { pair.state->read(Block::z, 1, values); }, "read");
+  check_throws<std::logic_error>([&] { pair.state->write(Block::a, 1, values); }, "write");
+  check_equal(pair.read(Block::W, 1).size(), std::size_t{12}, "W and b are there");
+}
+
 void evaluates_the_network_itself() {
   Random random(45);
   for (const Shape& shape : kShapes) {
@@ -921,6 +995,9 @@ int main() {
   fact("divergence names the update", divergence_names_the_update);
   fact("float runs repeat bit for bit", runs_repeat_bit_for_bit<float>);
   fact("double runs repeat bit for bit", runs_repeat_bit_for_bit<double>);
+  fact("float: the same bits whatever the threads", the_same_bits_whatever_the_threads<float>);
+  fact("double: the same bits whatever the threads", the_same_bits_whatever_the_threads<double>);
+  fact("nothing runs before the start", nothing_runs_before_the_start);
   fact("evaluates the network itself", evaluates_the_network_itself);
   fact("required_bytes is what it takes", required_bytes_is_what_it_takes);
   fact("odd setups", odd_setups);

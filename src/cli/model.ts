@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import { encodeNpy } from '../formats/npy.js';
-import { Model, type Prediction } from '../model/model.js';
+import type { Prediction } from '../model/answer.js';
+import { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
 import { checkKind } from './graph.js';
 import { interruptionOf } from './interruption.js';

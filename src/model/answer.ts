@@ -1,8 +1,41 @@
 import type { Dtype, Numbers } from '../core/native.js';
-import { classCount, classifies, type Network } from '../network/network.js';
-import { type ClassNames, labelsOf } from '../samples/classes.js';
+import { zeros } from '../core/numbers.js';
+import { classCount, classifies, type Loss, type Network } from '../network/network.js';
+import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
 import type { Matrix } from '../tensor/matrix.js';
-import type { Prediction } from './model.js';
+
+interface Outputs {
+  /** The network's outputs z_L, samples × n_L. */
+  readonly outputs: Matrix;
+}
+
+interface Labelled extends Outputs {
+  /** The class of the largest output, one a sample, as a number or as the training's labels were. */
+  readonly labels: Labels;
+  readonly probabilities?: undefined;
+}
+
+interface Probable extends Outputs {
+  /** The class of the largest output, one a sample, as a number or as the training's labels were. */
+  readonly labels: Labels;
+  /** The softmax of the outputs, samples × n_L. */
+  readonly probabilities: Matrix;
+}
+
+interface Valued extends Outputs {
+  readonly labels?: undefined;
+  readonly probabilities?: undefined;
+}
+
+interface Predictions {
+  readonly 'softmax-cross-entropy': Probable;
+  readonly hinge: Labelled;
+  readonly 'one-hot-squared-error': Labelled;
+  readonly 'squared-error': Valued;
+}
+
+/** What a model says of some samples, or of some nodes of a graph: labels and probabilities are there where its loss has them. */
+export type Prediction<L extends Loss = Loss> = Predictions[L];
 
 /** A prediction that is being put together. */
 export interface Answer {
@@ -15,7 +48,7 @@ export interface Answer {
 /** The prediction for so many samples, from the outputs of a network; labels as `names` has them. */
 export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, names: ClassNames): Answer {
   const columns = layers.at(-1) ?? 0;
-  const data = dtype === 'float32' ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
+  const data = zeros(dtype, rows * columns);
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
   // The other losses give scores, not probabilities.

@@ -1,9 +1,14 @@
 import { DlAdmmError, expected } from '../core/errors.js';
-import { availableThreads } from '../core/info.js';
-import { type Dtype, fromNative, type NativeTrainedNetwork, type Numbers, native } from '../core/native.js';
-import type { Metrics } from '../network/metrics.js';
-import { classCount, classifies, type Network, nativeActivation } from '../network/network.js';
-import type { Standardisation } from '../network/standardisation.js';
+import {
+  type Dtype,
+  fromNative,
+  type NativeNetworkOptions,
+  type NativeTrainedNetwork,
+  type Numbers,
+  native,
+} from '../core/native.js';
+import { type MetricsOf, metricsOf } from '../network/metrics.js';
+import { classifies, type Loss } from '../network/network.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -11,26 +16,15 @@ import {
   arrivingSamples,
   type RowsLike,
 } from '../samples/arriving.js';
-import { classNumbers, type LabelKind, type Labels } from '../samples/classes.js';
+import { classNumbers } from '../samples/classes.js';
 import type { Column } from '../samples/columns.js';
 import { standardised } from '../samples/standardise.js';
-
 import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
-import type { Matrix } from '../tensor/matrix.js';
-import { answerOf } from './answer.js';
-import { loadModelFile, type Note, saveModel } from './model-file.js';
+import { answerOf, type Prediction } from './answer.js';
+import { loadModelFile } from './model-file.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
-import { checkParts, type ModelParts } from './parts.js';
-
-/** What a model says of some samples. */
-export interface Prediction {
-  /** The network's outputs z_L, samples × n_L. */
-  readonly outputs: Matrix;
-  /** Classification: the class of the largest output, one a sample, as a number or as the training's labels were. */
-  readonly labels?: Labels;
-  /** Softmax cross-entropy: softmax of the outputs, samples × n_L. */
-  readonly probabilities?: Matrix;
-}
+import type { ModelParts } from './parts.js';
+import { TrainedNetwork } from './trained.js';
 
 /** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
 const CHUNK_ENTRIES = 2 ** 21;
@@ -42,38 +36,21 @@ const HELD_PRODUCTS = 2 ** 27;
 /** A softmax here takes about as long as so many numbers take to be copied. */
 const SOFTMAX_COST = 32;
 
-/** A trained network: predict, evaluate, save. Work runs off the event loop. */
-export class Model {
-  readonly network: Network;
-  readonly dtype: Dtype;
-  readonly weights: readonly Numbers[];
+/** A trained multilayer perceptron: predict, evaluate, save. Work runs off the event loop. */
+export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', NativeTrainedNetwork, L> {
   readonly biases: readonly Numbers[];
-  readonly classes?: readonly string[];
-  readonly labelKind: LabelKind;
-  readonly standardisation?: Standardisation;
   readonly columns?: readonly Column[];
-  readonly #threads: number;
-  #native: NativeTrainedNetwork | undefined;
   /** Products that were computed on this thread since the event loop last turned for them. */
   #held = 0;
-  #closed = false;
 
   /**
    * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
    * ERR_DLADMM_DETACHED
    */
-  constructor(parts: ModelParts) {
-    checkParts(parts, 'perceptron');
-    this.network = parts.network;
-    this.dtype = parts.dtype;
-    this.weights = parts.weights;
+  constructor(parts: ModelParts<L>) {
+    super('perceptron', parts);
     this.biases = parts.biases;
-    const { classes, labelKind, standardisation, columns } = parts;
-    if (classes !== undefined) this.classes = classes;
-    this.labelKind = labelKind ?? 'number';
-    if (standardisation !== undefined) this.standardisation = standardisation;
-    if (columns !== undefined) this.columns = columns;
-    this.#threads = parts.threads ?? availableThreads();
+    if (parts.columns !== undefined) this.columns = parts.columns;
   }
 
   /**
@@ -86,15 +63,6 @@ export class Model {
   }
 
   /**
-   * Writes the model as safetensors, atomically: a reader sees the old file or the new one.
-   *
-   * @throws DlAdmmError ERR_DLADMM_FILE
-   */
-  async save(path: string, note?: Note): Promise<void> {
-    await saveModel(path, { ...this, kind: 'perceptron', ...(note && { note }) });
-  }
-
-  /**
    * Outputs for samples x n_0; for classification also the labels and probabilities. One sample may be a plain array of
    * numbers. A few samples are answered at once, in less time than it takes to hand them to another thread; more of them off
    * the event loop. Any number of calls may be under way, and what is said of a sample has the same bits in all of them.
@@ -103,17 +71,14 @@ export class Model {
    * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED;
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
-  async predict(x: RowsLike | readonly number[]): Promise<Prediction> {
+  async predict(x: RowsLike | readonly number[]): Promise<Prediction<L>> {
     const source = this.#prepared(await arrivingRows(this.#rowsOf(x), this.#arrival, 'x'));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     await this.#eachChunk(source, async (first, chunk) => {
       const products = chunk.length * this.#weightsPerInput;
-      answer.put(
-        first,
-        products <= FEW_PRODUCTS ? await this.#now(chunk, products) : await this.#handle.predict(chunk),
-      );
+      answer.put(first, products <= FEW_PRODUCTS ? await this.#now(chunk, products) : await this.native.predict(chunk));
     });
-    return answer.prediction();
+    return answer.prediction() as Prediction<L>;
   }
 
   /**
@@ -121,17 +86,17 @@ export class Model {
    *
    * @throws DlAdmmError as {@link predict} rejects with
    */
-  predictSync(x: MatrixLike | readonly number[]): Prediction {
-    const source = this.#prepared(rowSource(this.#rowsOf(x), this.#inputs, 'x'));
+  predictSync(x: MatrixLike | readonly number[]): Prediction<L> {
+    const source = this.#prepared(rowSource(this.#rowsOf(x), this.inputs, 'x'));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     for (const [first, count] of this.#chunks(source)) {
       try {
-        answer.put(first, this.#handle.predictNow(source.chunk(first, count)));
+        answer.put(first, this.native.predictNow(source.chunk(first, count)));
       } catch (error) {
         throw locate(error, source, first);
       }
     }
-    return answer.prediction();
+    return answer.prediction() as Prediction<L>;
   }
 
   /**
@@ -149,12 +114,12 @@ export class Model {
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(samples: ArrivingSamples): Promise<Metrics> {
+  async evaluate(samples: ArrivingSamples): Promise<MetricsOf<L>> {
     const { x, labels: given, classes, y: values } = await arrivingSamples(samples, this.#arrival, '');
     const source = this.#prepared(x);
     const classification = classifies(this.network.loss);
     const labels = classification
-      ? classNumbers(given, classes, this, source.rows, this.#classes, 'labels')
+      ? classNumbers(given, classes, this, source.rows, this.classCount, 'labels')
       : undefined;
     if (values && values.rows !== source.rows) {
       throw expected(`${source.rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
@@ -164,33 +129,16 @@ export class Model {
     await this.#eachChunk(source, async (first, chunk, count) => {
       const targets =
         labels?.subarray(first, first + count) ?? finiteChunk(values as RowSource, first, count, this.dtype);
-      const part = await this.#handle.evaluate(chunk, targets);
+      const part = await this.native.evaluate(chunk, targets);
       loss += part.loss;
       correct += part.correct;
     });
-    const mean = loss / source.rows;
-    return classification ? { loss: mean, accuracy: correct / source.rows } : { loss: mean };
-  }
-
-  /** Gives the native memory and the thread back; the parameters stay readable. */
-  close(): void {
-    this.#closed = true;
-    this.#native?.close();
-    this.#native = undefined;
-  }
-
-  /** As `close`, at the end of a `using` block. */
-  [Symbol.dispose](): void {
-    this.close();
+    return metricsOf(this.network, { loss, correct }, source.rows) as MetricsOf<L>;
   }
 
   /** Weights in all over inputs. */
   get #weightsPerInput(): number {
-    return this.weights.reduce((sum, { length }) => sum + length, 0) / this.#inputs;
-  }
-
-  get #inputs(): number {
-    return this.network.layers[0] ?? 0;
+    return this.weights.reduce((sum, { length }) => sum + length, 0) / this.inputs;
   }
 
   /** What samples must be like. */
@@ -203,31 +151,8 @@ export class Model {
     return standardised(source, this.standardisation, this.dtype);
   }
 
-  get #classes(): number {
-    return classCount(this.network.loss, this.#outputs);
-  }
-
-  get #outputs(): number {
-    return this.network.layers.at(-1) ?? 0;
-  }
-
-  /** The native copy of the parameters, made when it is first needed. */
-  get #handle(): NativeTrainedNetwork {
-    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
-    this.#native ??= this.#open();
-    return this.#native;
-  }
-
-  #open(): NativeTrainedNetwork {
-    const { layers, activation, loss } = this.network;
-    const handle = new native.TrainedNetwork({
-      dtype: this.dtype,
-      widths: layers,
-      ...nativeActivation(activation),
-      loss,
-      softmax: 'stable',
-      threads: this.#threads,
-    });
+  protected open(options: NativeNetworkOptions): NativeTrainedNetwork {
+    const handle = new native.TrainedNetwork(options);
     for (const [i, weights] of this.weights.entries()) handle.setLayer(i + 1, weights, this.biases[i] as Numbers);
     return handle;
   }
@@ -254,18 +179,18 @@ export class Model {
       this.#held = 0;
       await breathe();
     }
-    return this.#handle.predictNow(chunk);
+    return this.native.predictNow(chunk);
   }
 
   /** First row and number of rows of each chunk. */
   *#chunks({ rows, columns }: RowSource): Generator<readonly [first: number, count: number], void, undefined> {
-    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (columns + SOFTMAX_COST * this.#outputs)));
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (columns + SOFTMAX_COST * this.outputs)));
     for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
   }
 
   /** A sample that is given as a plain array of numbers, as an array of one row. */
   #rowsOf<Rows>(x: Rows | readonly number[]): Rows | readonly (readonly number[])[] {
-    const bare = this.#inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
+    const bare = this.inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
     return bare ? [x as readonly number[]] : (x as Rows);
   }
 }

@@ -4,14 +4,22 @@ import { checkObject, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
-import { checkActivation, checkClasses, checkLayers, checkLoss, classCount, type Network } from '../network/network.js';
+import {
+  checkActivation,
+  checkClasses,
+  checkLayers,
+  checkLoss,
+  classCount,
+  type Loss,
+  type Network,
+} from '../network/network.js';
 import { checkParameters } from '../network/parameters.js';
 import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
 
-interface CommonParts {
-  readonly network: Network;
+interface CommonParts<L extends Loss> {
+  readonly network: Network<L>;
   readonly dtype: Dtype;
   readonly classes?: readonly string[];
   /** What predictions are told in. Default `'number'`. */
@@ -24,14 +32,14 @@ interface CommonParts {
 }
 
 /** What a model is made of. */
-export interface ModelParts extends CommonParts {
+export interface ModelParts<L extends Loss = Loss> extends CommonParts<L> {
   /** `weights[l − 1]` is W_l, n_l × n_{l−1} row-major. */
   readonly weights: readonly Numbers[];
   readonly biases: readonly Numbers[];
 }
 
 /** What the model of a graph convolutional network is made of. */
-export interface GraphModelParts extends CommonParts {
+export interface GraphModelParts<L extends Loss = Loss> extends CommonParts<L> {
   /** `weights[l − 1]` is W_l, n_{l−1} × n_l row-major. */
   readonly weights: readonly Numbers[];
 }
@@ -61,5 +69,5 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
   if (columns !== undefined) checkColumns(columns, inputs);
-  if (threads !== undefined) whole(threads, 1, 64, 'threads');
+  if (threads !== undefined) whole(threads, 1, 2 ** 16, 'threads');
 }

@@ -39,10 +39,10 @@ export type Loss = 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-ho
 export const LOSSES: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
 
 /** A multilayer perceptron: widths n_0 … n_L, one activation for the hidden layers, a loss. */
-export interface Network {
+export interface Network<L extends Loss = Loss> {
   readonly layers: readonly number[];
   readonly activation: Activation;
-  readonly loss: Loss;
+  readonly loss: L;
 }
 
 /** Whether a loss goes with class labels (not with rows of target values). */

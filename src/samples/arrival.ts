@@ -104,7 +104,7 @@ export async function trainingGraph(
   const inputs = network.layers[0] ?? 0;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const names = learnNodeClasses(data, given, count, `${name}.labels`);
-  const labels = nodeNumbers(data, names, count, `${name}.labels`);
+  const labels = nodeNumbers(data, names, count, undefined, `${name}.labels`);
   const features = `${name}.features`;
   const standardisation = standardise ? await learnFrom(featureRows(data.features, inputs, features)) : undefined;
   return {

@@ -187,12 +187,15 @@ export function nodeNumbers(
   { labels, classes: own }: Pick<GraphSamples, 'labels' | 'classes'>,
   names: ClassNames,
   count: number,
+  nodes: number | undefined,
   name: string,
 ): Int32Array {
   const plain = isNumericArray(labels) || (Array.isArray(labels) && typeof labels[0] === 'number');
-  if (plain && !(own && names.classes)) return nodeLabels(labels, labels.length, count, name);
+  if (plain && !(own && names.classes)) return nodeLabels(labels, nodes ?? labels.length, count, name);
   const { filled, isNone } = filledLabels(labels, name);
-  return classNumbers(filled, own, names, labels.length, count, name).map((number, i) => (isNone[i] ? -1 : number));
+  return classNumbers(filled, own, names, nodes ?? labels.length, count, name).map((number, i) =>
+    isNone[i] ? -1 : number,
+  );
 }
 
 /** The features of nodes, row by row. */

@@ -37,11 +37,11 @@ export interface ResumeOptions {
   readonly learningRate?: LearningRate;
   readonly sweep?: Sweep | ConstraintSweep;
   /**
-   * Go on although the version of the package, the kernels of the processor or the number of threads are others: the
-   * numbers are then the same up to rounding only. Default false.
+   * Go on although the version of the package or the kernels of the processor are others: the numbers are then the same up to
+   * rounding only. Default false.
    */
   readonly inexact?: boolean;
-  /** Another number only with `inexact`. */
+  /** Any number: the numbers are the same. */
   readonly threads?: number;
   /** Must be what they were; here for those who want to be sure. */
   readonly layers?: readonly number[];
@@ -77,17 +77,26 @@ export interface CheckpointInfo {
   readonly functions: readonly string[];
 }
 
-const FREE = ['iterations', 'epochs', 'evaluateEvery', 'trainMetrics', 'signal', 'onIteration', 'checkpoint'];
+const FREE = [
+  'iterations',
+  'epochs',
+  'threads',
+  'evaluateEvery',
+  'trainMetrics',
+  'signal',
+  'onIteration',
+  'checkpoint',
+];
 
 /** Options of a checkpoint with those of the caller, which may not contradict. */
 function mergedOptions(path: string, stored: StoredTraining['options'], options: ResumeOptions): TrainOptions {
-  const { inexact = false, ...given } = options;
+  const { inexact: _, ...given } = options;
   // It goes on to be written where it was found.
   const merged: Record<string, unknown> = { ...stored, checkpoint: { ...(stored.checkpoint ?? {}), path } };
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const before = stored[key];
-    const free = FREE.includes(key) || (key === 'threads' && inexact);
+    const free = FREE.includes(key);
     if (!free && !(isFunctionMark(before) && typeof value === 'function') && toJson(value) !== toJson(before)) {
       const was = isFunctionMark(before)
         ? 'a function'

@@ -899,7 +899,7 @@ describe('a model', () => {
       { threads: 0 },
       { classes: ['one'] },
     ]) {
-      const error = await failure(async () => new Model(untyped({ ...parts, ...wrong })).predict(X));
+      const error = await failure(async () => new Model(untyped<typeof parts>({ ...parts, ...wrong })).predict(X));
       expect(error.code, JSON.stringify(wrong)).toMatch(/^ERR_DLADMM_(ARGUMENT|RANGE|SHAPE|NON_FINITE)$/);
     }
   });

@@ -67,7 +67,8 @@ void Trainer<T>::declare(StoragePlan& plan) {
   const std::size_t widest = *std::max_element(net.widths.begin() + 1, net.widths.end());
   for (Member& member : members_) {
     if (!whole_gradient_) plan.buffer(member.gradient, gradients_, chunk);
-    plan.vector(member.parts, gradients_);
+    plan.other(sizeof(const T*) * static_cast<double>(gradients_),
+               [this, &member] { member.parts.resize(gradients_); });
     plan.vector(member.work, std::max(loss_work(net.widths.back()), widest));
     plan.other(Workspace<T>::required_bytes(kEvaluationBlock, widest, net.widths.back()),
                [this, widest] { spaces_.emplace_back(kEvaluationBlock, widest, setup_.network.widths.back()); });

@@ -12,13 +12,11 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
-#include <variant>
 #include <vector>
 
-#include "core/consensus/badm.hpp"
 #include "core/gradient/forward.hpp"
+#include "core/gradient/method.hpp"
 #include "core/gradient/network.hpp"
-#include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
 #include "core/linalg/section.hpp"
 #include "core/runtime/team.hpp"
@@ -26,12 +24,6 @@
 #include "core/splitting/sweep.hpp"
 
 namespace dladmm {
-
-using Optimiser = std::variant<Sgd, Adagrad, Adadelta, Adam, Badm, Sisa>;
-
-// F of a batch is the mean of R over its samples, or the sum. ∇F_s of a sub-batch with share α_s is scaled so that
-// Σ α_s ∇F_s = ∇F.
-enum class Reduction { mean, sum };
 
 struct TrainerSetup {
   Network network;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <type_traits>
 
 #include "core/functions/activation.hpp"
 #include "core/linalg/entrywise.hpp"
@@ -71,9 +72,9 @@ void add_columns(MatrixView<const T> x, std::span<double> columns) {
 }
 
 // ⟨x, y⟩
-template <typename T>
-[[nodiscard]] double inner_product(MatrixView<const T> x, MatrixView<const T> y) {
-  return entrywise::sum([](T xi, T yi) DLADMM_INLINE { return static_cast<double>(xi) * static_cast<double>(yi); }, x,
+template <typename T, typename U = T>
+[[nodiscard]] double inner_product(MatrixView<const T> x, MatrixView<const std::type_identity_t<U>> y) {
+  return entrywise::sum([](T xi, U yi) DLADMM_INLINE { return static_cast<double>(xi) * static_cast<double>(yi); }, x,
                         y);
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/functions/apply.hpp"
+#include "core/functions/elementwise.hpp"
 #include "core/linalg/blas.hpp"
 
 namespace dladmm {
@@ -16,51 +16,63 @@ MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Ac
     const Matrix<T>& storage = l % 2 == 0 ? space.first : space.second;
     const MatrixView<T> out(storage.flat().data(), x.rows, layer.W.rows);
     blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), h, layer.W, T(0), out);
-    add_bias_and_activate<T>(l + 1 < layers.size() ? activation : Activation::identity(), layer.b, out);
+    elementwise::add_bias_and_activate<T>(l + 1 < layers.size() ? activation : Activation::identity(), out, layer.b,
+                                          out);
     h = out;
   }
   return h;
 }
 
+namespace {
+
+// Flops of a forward pass of one sample.
+template <typename T>
+double flops_of(std::span<const LayerParameters<T>> layers) {
+  double flops = 0;
+  for (const auto& it : layers) flops += 2 * static_cast<double>(it.W.rows) * static_cast<double>(it.W.columns);
+  return flops;
+}
+
+// body(piece, rows, outputs, space) for pieces of the samples of x.
+template <typename T, typename Body>
+void forward_pieces(Team& team, std::span<Workspace<T>> spaces, Pieces pieces,
+                    std::span<const LayerParameters<T>> layers, Activation activation, MatrixView<const T> x,
+                    Body&& body) {
+  team.run(pieces.count, static_cast<double>(x.rows) * flops_of(layers), [&](std::size_t piece, unsigned member) {
+    const Rows rows = pieces[piece];
+    Workspace<T>& space = spaces[member];
+    body(piece, rows, forward_block<T>(layers, activation, x.rows_from(rows.first, rows.count), space), space);
+  });
+}
+
+Pieces pieces_for(std::size_t samples, std::size_t block) {
+  return pieces_of(samples, std::min(block, std::max<std::size_t>(1, SampleCut(samples).pieces.largest())));
+}
+
+}  // namespace
+
 template <typename T>
 void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
              Activation activation, MatrixView<const T> x, MatrixView<T> out) {
-  team.run([&](unsigned member) {
-    SampleBlocks{x.rows, block}.each(member, team.size(), [&](Rows rows) {
-      const auto y = forward_block<T>(layers, activation, x.rows_from(rows.first, rows.count), spaces[member]);
-      for (std::size_t i = 0; i < rows.count; ++i) std::copy_n(y.row(i), y.columns, out.row(rows.first + i));
-    });
-  });
+  forward_pieces<T>(team, spaces, pieces_for(x.rows, block), layers, activation, x,
+                    [&](std::size_t, Rows rows, MatrixView<const T> y, Workspace<T>&) {
+                      for (std::size_t i = 0; i < y.rows; ++i)
+                        std::copy_n(y.row(i), y.columns, out.row(rows.first + i));
+                    });
 }
 
 template <typename T>
 ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t block,
                      std::span<const LayerParameters<T>> layers, Activation activation, const Loss& loss,
                      MatrixView<const T> x, const Targets<T>& targets) {
-  std::vector<ForwardLoss> parts(team.size());
-  team.run([&](unsigned member) {
-    ForwardLoss part;
-    SampleBlocks{x.rows, block}.each(member, team.size(), [&](Rows rows) {
-      auto& space = spaces[member];
-      const auto outputs = forward_block<T>(layers, activation, x.rows_from(rows.first, rows.count), space);
-      const std::size_t n = outputs.columns;
-      const std::span<double> z = std::span(space.work).subspan(0, n);
-      const std::span<double> gradient = std::span(space.work).subspan(n, n);
-      const std::span<double> values = std::span(space.work).subspan(2 * n, n);
-      for (std::size_t i = 0; i < rows.count; ++i) {
-        std::copy_n(outputs.row(i), n, z.data());
-        const SampleTarget target = targets.of(rows.first + i, values);
-        part.loss += loss_and_gradient(loss, z, target, gradient);
-        if (loss.classifies()) part.correct += is_correct(loss, z, target.label) ? 1 : 0;
-      }
-    });
-    parts[member] = part;
-  });
+  const Pieces pieces = pieces_for(x.rows, block);
+  std::vector<ForwardLoss> parts(pieces.count);
+  forward_pieces<T>(team, spaces, pieces, layers, activation, x,
+                    [&](std::size_t piece, Rows rows, MatrixView<const T> y, Workspace<T>& space) {
+                      parts[piece] = loss_of_rows<T>(loss, y, targets, rows.first, space.work);
+                    });
   ForwardLoss total;
-  for (const auto& part : parts) {
-    total.loss += part.loss;
-    total.correct += part.correct;
-  }
+  for (const ForwardLoss& part : parts) total += part;
   return total;
 }
 

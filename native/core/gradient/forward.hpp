@@ -1,7 +1,6 @@
 // The forward pass of a multilayer perceptron: h_l = f(W_l h_{l-1} + b_l), the last layer linear.
 #pragma once
 
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -9,7 +8,8 @@
 #include "core/functions/loss.hpp"
 #include "core/gradient/loss_rows.hpp"
 #include "core/linalg/matrix.hpp"
-#include "core/parallel/samples.hpp"
+#include "core/runtime/pieces.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm {
 
@@ -54,10 +54,20 @@ template <typename T>
 MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation,
                                   MatrixView<const T> x, Workspace<T>& space);
 
-// One forward pass over all samples of x, by the team.
+// One forward pass over all samples of x, by the team, pieces of at most `block` samples at a time.
 template <typename T>
 void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
              Activation activation, MatrixView<const T> x, MatrixView<T> out);
+
+// The loss over the outputs of some samples, the first of which has target `first`. `work` holds loss_work numbers.
+template <typename T>
+ForwardLoss loss_of_rows(const Loss& loss, MatrixView<const T> outputs, const Targets<T>& targets, std::size_t first,
+                         std::span<double> work) {
+  return loss_over_rows(
+      loss, outputs.rows, outputs.columns, work, [&](std::size_t i) { return outputs.row(i); },
+      [&](std::size_t i, std::span<double> scratch) { return targets.of(first + i, scratch); },
+      [](std::size_t, std::span<const double>) {});
+}
 
 // R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class.
 template <typename T>

@@ -16,13 +16,6 @@
 
 namespace dladmm {
 
-// Sub-batch s of a batch: as even as can be, the first ones longer by one.
-inline Rows sub_batch(std::size_t batch, std::size_t parts, std::size_t s) {
-  const std::size_t whole = batch / parts;
-  const std::size_t rest = batch % parts;
-  return {whole * s + std::min(s, rest), whole + (s < rest ? 1 : 0)};
-}
-
 // Chris Doty-Humphrey's sfc32, seeded by SplitMix32: the stream of src/random.ts, number for number.
 class RandomStream {
  public:

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "core/consensus/trainer.hpp"
+#include "core/gradient/method.hpp"
 #include "core/graph/data.hpp"
 #include "core/graph/dropout.hpp"
 #include "core/graph/forward.hpp"
@@ -101,7 +101,7 @@ class GraphTrainer {
   // Where Z_l, or H_l in its place, goes: into the next layer's input where f' can be told from it.
   [[nodiscard]] MatrixView<T> target_of(std::size_t l) const;
   // Nodes of sub-batch s, as places in `training_`.
-  [[nodiscard]] Rows part(std::size_t s) const { return sub_batch(training_.size(), gradients_, s); }
+  [[nodiscard]] Rows part(std::size_t s) const { return Pieces{training_.size(), gradients_}[s]; }
 
   void declare();
   void forward(bool training);

@@ -1,6 +1,8 @@
-// One pass over the samples: settle what is pending, do the elementwise work while the rows are in the cache, then
-// the products of the block.
+// One pass over the samples: bring what it reads to the present, do the elementwise work while the rows are in the
+// cache, then the products of the piece.
 #pragma once
+
+#include <algorithm>
 
 #include "core/layered/kernels.hpp"
 #include "core/layered/state.hpp"
@@ -8,81 +10,176 @@
 
 namespace dladmm {
 
-// `reads` names the P_l and a_l that the pass looks at: steps pending on them are settled first. `claims` names the
-// slots that it writes, and the width of what it writes: steps waiting in those slots are settled before the slot is
-// overwritten. elementwise(member, block, rows, partial) sees a few rows of a block at a time; products(member,
-// block, partial) then sees the whole block.
+// `reads` names the P_l and a_l that the pass looks at. `claims` names the slots that it writes, and the width of what
+// it writes: a step that waits in such a slot is taken before it is overwritten.
+template <typename T>
+typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Quantity> reads,
+                                                        std::initializer_list<Claim> claims) {
+  Due due;
+  const auto take_step_of = [&](Quantity of) {
+    for (std::size_t s = 0; s < slots_.size(); ++s) {
+      if (slots_[s].of == of && waits(slots_[s])) return due.slots[s] = true;
+    }
+    return false;
+  };
+  for (const Quantity& read : reads) {
+    // a_0 = X is always of the present.
+    if (read.layer == 0 || held(read) == present(read) || take_step_of(read) || read.kind == Quantity::activation) {
+      continue;
+    }
+    if (read == product(1) && input_late_.applies(held(read), present(read))) {
+      due.input_step = true;
+      continue;
+    }
+    // Multiplied afresh, from activations that are of the present first.
+    if (std::find(due.products.begin(), due.products.end(), read.layer) == due.products.end()) {
+      due.products.push_back(read.layer);
+    }
+    if (read.layer > 1) take_step_of(activation(read.layer - 1));
+    due.whole_piece = true;
+  }
+  for (const Claim& claim : claims) {
+    const Slot& slot = slots_[claim.slot];
+    if (!waits(slot)) continue;
+    due.slots[claim.slot] = true;
+    // A row of the new direction may lie where other rows of the old one still are.
+    due.whole_piece = due.whole_piece || claim.width != slot.width;
+  }
+  return due;
+}
+
+// What was due is of the present now.
+template <typename T>
+void LayeredState<T>::note_done(const Due& due) {
+  if (due.input_step) held(product(1)) = present(product(1));
+  for (const std::size_t l : due.products) held(product(l)) = present(product(l));
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    if (!due.slots[s]) continue;
+    const Slot& slot = slots_[s];
+    held(slot.of) = slot.step.to;
+    if (slot.measure) layer(slot.of.layer).activation.set(sums_.scalar(kMeasured), activation_stamp(slot.of.layer));
+  }
+}
+
+// Of a round over all samples, with products of so many a sample and what is due.
+template <typename T>
+double LayeredState<T>::flops_of(const Due& due, double flops) const {
+  const Network& net = setup_.network;
+  const auto product_flops = [&](std::size_t l) { return 2 * static_cast<double>(net.inputs(l) * net.outputs(l)); };
+  if (due.input_step) flops += product_flops(1);
+  for (const std::size_t l : due.products) flops += product_flops(l);
+  return static_cast<double>(setup_.samples) * (flops + kFlopsAnEntry * static_cast<double>(widest_));
+}
+
+template <typename T>
+template <typename Body>
+double LayeredState<T>::over_parameters(std::size_t l, std::size_t rows, Body&& body) {
+  const Matrix<T>& w = layer(l).W;
+  const Pieces bands = pieces_for_many(w.rows(), rows);
+  std::array<double, 64> parts{};
+  team_.run(bands.count, kFlopsAnEntry * static_cast<double>(w.rows() * w.columns()),
+            [&](std::size_t band, unsigned) { parts[band] = body(bands[band]); });
+  return sum_pairwise(bands.count, [&](std::size_t band) { return parts[band]; });
+}
+
+template <typename T>
+template <typename Elementwise>
+void LayeredState<T>::work_on_piece(const Due& due, Rows piece, Partial& partial, Elementwise&& elementwise) {
+  const auto take_steps = [&](Rows rows) {
+    for (std::size_t s = 0; s < slots_.size(); ++s) {
+      if (due.slots[s]) take_step(s, piece, rows, partial);
+    }
+  };
+  if (due.input_step) {
+    // P_1 (samples x n_1) <- P_1 − X (samples x n_0) Dᵀ (n_0 x n_1)
+    blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(-1), rows_of(x_.view(), piece), input_step_.view(), T(1),
+                  rows_of(layer(1).P.view(), piece));
+  }
+  if (due.whole_piece) take_steps(piece);
+  for (const std::size_t l : due.products) multiply(l, piece);
+  for (std::size_t first = piece.first; first < piece.first + piece.count; first += sub_piece_) {
+    const Rows rows{first, std::min(sub_piece_, piece.first + piece.count - first)};
+    if (!due.whole_piece) take_steps(rows);
+    elementwise(rows);
+  }
+}
+
+// elementwise(member, piece, rows, partial) sees a few rows of a piece at a time; products(member, piece, partial) then
+// sees the whole piece. `flops` of the products, a sample.
 template <typename T>
 template <typename Elementwise, typename Products>
-void LayeredState<T>::pass(std::initializer_list<Held> reads, std::initializer_list<Claim> claims,
+void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims, double flops,
                            Elementwise&& elementwise, Products&& products) {
-  std::array<bool, 2> due{};
-  bool whole_block_first = false;
-  bool input_due = false;
-  for (std::size_t s = 0; s < slots_.size(); ++s) {
-    if (!slots_[s].pending) continue;
-    for (const Held& held : reads) due[s] = due[s] || held == slots_[s].held;
-    for (const Claim& claim : claims) {
-      if (claim.slot != s) continue;
-      due[s] = true;
-      // A row of the new direction may lie where other rows of the old one still are.
-      whole_block_first = whole_block_first || claim.width != slots_[s].width;
-    }
-  }
-  for (const Held& held : reads) input_due = input_due || (input_step_pending_ && held == product(1));
-  // Products that are due are multiplied here, from activations that are settled first.
-  const auto is_product_due = [&](const Held& held) { return held.block == Block::W && layer(held.layer).product_due; };
-  bool products_due = false;
-  for (const Held& held : reads) {
-    if (!is_product_due(held)) continue;
-    products_due = true;
-    for (std::size_t s = 0; s < slots_.size(); ++s) {
-      if (!slots_[s].pending || !(slots_[s].held == activation(held.layer - 1))) continue;
-      due[s] = true;
-      whole_block_first = true;
-    }
-  }
-
-  sums_.clear();
-  team_.run([&](unsigned member) {
-    Partial& partial = sums_.of(member);
-    const auto settle = [&](Rows block, Rows rows) {
-      for (std::size_t s = 0; s < slots_.size(); ++s) {
-        if (due[s]) settle_rows(s, block, rows, partial);
-      }
-    };
-    blocks_.each(member, team_.size(), [&](Rows block) {
-      if (input_due) {
-        blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(-1), rows_of(x_.view(), block), input_step_.view(), T(1),
-                      rows_of(layer(1).P.view(), block));
-      }
-      if (whole_block_first) settle(block, block);
-      if (products_due) {
-        for (const Held& held : reads) {
-          if (is_product_due(held)) multiply(held.layer, block);
-        }
-      }
-      for (std::size_t first = block.first; first < block.first + block.count; first += sub_block_) {
-        const Rows rows{first, std::min(sub_block_, block.first + block.count - first)};
-        if (!whole_block_first) settle(block, rows);
-        elementwise(member, block, rows, partial);
-      }
-      products(member, block, partial);
-    });
+  const Due due = find_due(reads, claims);
+  team_.run(cut_.pieces.count, flops_of(due, flops), [&](std::size_t index, unsigned member) {
+    const Rows piece = cut_.pieces[index];
+    Partial& partial = sums_.begin(index);
+    work_on_piece(due, piece, partial, [&](Rows rows) { elementwise(member, piece, rows, partial); });
+    products(member, piece, partial);
   });
+  note_done(due);
+}
 
-  if (input_due) input_step_pending_ = false;
-  for (const Held& held : reads) {
-    if (is_product_due(held)) layer(held.layer).product_due = false;
+// The same without products: elementwise(member, rows, partial).
+template <typename T>
+template <typename Elementwise>
+void LayeredState<T>::pass(std::initializer_list<Quantity> reads, Elementwise&& elementwise) {
+  pass(
+      reads, {}, 0, [&](unsigned member, Rows, Rows rows, Partial& partial) { elementwise(member, rows, partial); },
+      [](unsigned, Rows, Partial&) {});
+}
+
+// The sum of products Rᵀ a_{l-1}, with n columns of R that write_right(rows, partial, out) makes of a few samples; with
+// `gram` also that of a_{l-1}ᵀ a_{l-1}. Where there are few segments of samples, R is made of them all first, and the
+// threads share the rows of the sum too.
+template <typename T>
+template <typename WriteRight>
+void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::size_t l, std::size_t n, bool gram,
+                                   WriteRight&& write_right) {
+  const Due due = find_due(reads, {});
+  const MatrixView<T> in = input_of(l);
+  const double flops = 2 * static_cast<double>(n) * static_cast<double>(in.columns) +
+                       (gram ? static_cast<double>(in.columns) * static_cast<double>(in.columns) : 0);
+  const auto make_right = [&](Rows piece, std::size_t index, MatrixView<T> right) {
+    Partial& partial = sums_.begin(index);
+    work_on_piece(due, piece, partial, [&](Rows rows) {
+      write_right(rows, partial, right.rows_from(rows.first - piece.first, rows.count));
+    });
+  };
+  const auto each_piece = [&](std::size_t segment, auto&& body) {
+    const Rows own = cut_.segments[segment];
+    for (std::size_t i = 0; i < own.count; ++i) body(own.first + i, i == 0);
+  };
+  if (right_.size() == 0) {
+    team_.run(cut_.segments.count, flops_of(due, flops), [&](std::size_t segment, unsigned member) {
+      each_piece(segment, [&](std::size_t index, bool first) {
+        const Rows piece = cut_.pieces[index];
+        const MatrixView<T> right = room(member, piece.count, n);  // piece x n
+        make_right(piece, index, right);
+        if (n != 0) sums_.add_product(segment, right, rows_of(in, piece), first);
+        if (gram) sums_.add_gram(segment, rows_of(in, piece), first);
+      });
+    });
+  } else {
+    const MatrixView<T> right(right_.data(), setup_.samples, n);  // samples x n
+    team_.run(cut_.pieces.count, flops_of(due, 0), [&](std::size_t index, unsigned) {
+      const Rows piece = cut_.pieces[index];
+      make_right(piece, index, rows_of(right, piece));
+    });
+    const Pieces tiles = pieces_of(n, kTile);
+    const std::size_t tasks = tiles.count + (gram ? 1 : 0);
+    team_.run(cut_.segments.count * tasks, flops_of({}, flops), [&](std::size_t task, unsigned) {
+      const std::size_t segment = task / tasks;
+      each_piece(segment, [&](std::size_t index, bool first) {
+        const Rows piece = cut_.pieces[index];
+        if (task % tasks == tiles.count) return sums_.add_gram(segment, rows_of(in, piece), first);
+        const Rows tile = tiles[task % tasks];
+        const MatrixView<T> columns(right.row(piece.first) + tile.first, piece.count, tile.count, right.stride);
+        sums_.add_product(segment, tile, columns, rows_of(in, piece), first);
+      });
+    });
   }
-  for (std::size_t s = 0; s < slots_.size(); ++s) {
-    if (!due[s]) continue;
-    slots_[s].pending = false;
-    if (!slots_[s].measure) continue;
-    Layer& measured = layer(slots_[s].held.layer);
-    measured.activation = sums_.scalar(kMeasured);
-    measured.activation_known = true;
-  }
+  note_done(due);
 }
 
 }  // namespace dladmm

@@ -1,10 +1,10 @@
-// Storage of the layered splitting: allocation, start, looking in, measuring. The updates are in update_*.cc.
+// The layered splitting but for its updates: allocation, start, the sweep, measuring, looking in.
 #include "core/layered/state.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 
 #include "core/functions/normals.hpp"
@@ -13,28 +13,11 @@
 namespace dladmm {
 namespace {
 
-// Large enough that the products of a block run at full speed, small enough that its rows stay near the cores.
-constexpr std::size_t kBlock = 1024;
-// Elementwise work goes through its arrays by pieces of about this size.
-constexpr std::size_t kPieceBytes = std::size_t{1} << 16;
-
-std::size_t widest_output(const Network& network) {
-  return *std::max_element(network.widths.begin() + 1, network.widths.end());
-}
-
-std::size_t largest_parameter_matrix(const Network& network) {
-  std::size_t largest = 0;
-  for (std::size_t l = 1; l <= network.layers(); ++l) {
-    largest = std::max(largest, network.inputs(l) * network.outputs(l));
-  }
-  return largest;
-}
-
-std::size_t block_size(const LayeredSetup& setup) {
-  const std::size_t threads = std::max(setup.threads, 1U);
-  const std::size_t share = setup.samples / threads + (setup.samples % threads == 0 ? 0 : 1);
-  return std::clamp<std::size_t>(share, 1, kBlock);
-}
+// Elementwise work goes through its arrays by rows of about this size.
+constexpr std::size_t kCachedBytes = std::size_t{1} << 16;
+// With fewer segments of samples than this, a sum of products is shared out by its rows too.
+constexpr std::size_t kFewSegments = 16;
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // How many slots the updates need: two where there is an a, one for W_1 alone, none where C stands in for it.
 std::size_t slots_needed(const LayeredSetup& setup) {
@@ -47,7 +30,7 @@ template <typename T>
 struct InversionRooms {
   typename GramSolver<T>::Room shared, input;
   std::size_t right = 0;   // n_l x (n_{l-1} + 1)
-  std::size_t gram = 0;    // a member's share of a Gram matrix
+  std::size_t gram = 0;    // a segment's share of a Gram matrix
   std::size_t inputs = 0;  // widest input of an inverted W_l
 
   explicit InversionRooms(const LayeredSetup& setup) {
@@ -93,350 +76,359 @@ bool solves_by_outputs(const LayeredSetup& setup, std::size_t l) {
 
 template <typename T>
 double LayeredState<T>::required_bytes(const LayeredSetup& setup) {
-  const Network& net = setup.network;
-  const auto samples = static_cast<double>(setup.samples);
-  const auto width = [&](std::size_t l) { return static_cast<double>(net.widths[l]); };
-  const std::size_t depth = net.layers();
-  double sample_columns = width(0) + 2 * width(depth) + width(depth);  // X; z_L, P_L; u
-  if (setup.fista) sample_columns += width(depth);
-  if (!net.loss.classifies()) sample_columns += width(depth);
-  for (std::size_t l = 1; l < depth; ++l) sample_columns += 3 * width(l);
-  sample_columns += static_cast<double>(slots_needed(setup)) * static_cast<double>(widest_output(net));
-  double parameters = 0;
-  for (std::size_t l = 1; l <= depth; ++l) parameters += 2 * width(l) * (width(l - 1) + 1);
-  double largest = 0;
-  for (std::size_t l = 1; l <= depth; ++l) largest = std::max(largest, width(l) * width(l - 1));
-  if (setup.gram) parameters += width(0) * width(0) + 2 * width(0) * width(1);
-  const double partial = setup.gram ? std::max(largest, width(0) * width(0)) : largest;
-  const double per_member =
-      partial + 2 * static_cast<double>(block_size(setup)) * static_cast<double>(widest_output(net));
-  // Sums over the samples are double, whatever T.
-  double doubles = setup.threads * (2 * static_cast<double>(widest_output(net)) + 12 * width(depth));
-  for (std::size_t l = 0; l <= depth; ++l) doubles += width(l);
-  const InversionRooms<T> rooms(setup);
-  const double inversion =
-      GramSolver<T>::required_bytes(rooms.shared) + GramSolver<T>::required_bytes(rooms.input) +
-      sizeof(T) * (2 * static_cast<double>(rooms.right) + setup.threads * static_cast<double>(rooms.gram)) +
-      sizeof(double) * static_cast<double>((1 + 2 * setup.threads) * rooms.inputs);
-  return sizeof(T) * (samples * sample_columns + parameters + largest + setup.threads * per_member) +
-         sizeof(double) * doubles + inversion + sizeof(std::int32_t) * (net.loss.classifies() ? samples : 0);
+  StoragePlan plan;
+  LayeredState shell(setup, Shell{});
+  shell.declare(plan);
+  return plan.bytes();
 }
 
 template <typename T>
-LayeredState<T>::LayeredState(const LayeredSetup& setup)
+LayeredState<T>::LayeredState(const LayeredSetup& setup) : LayeredState(setup, Shell{}) {
+  StoragePlan plan;
+  declare(plan);
+  plan.allocate();
+}
+
+template <typename T>
+LayeredState<T>::LayeredState(const LayeredSetup& setup, Shell)
     : setup_(setup),
-      widest_(widest_output(setup.network)),
-      block_(block_size(setup)),
-      sub_block_(std::max<std::size_t>(1, kPieceBytes / (sizeof(T) * widest_))),
+      widest_(*std::max_element(setup.network.widths.begin() + 1, setup.network.widths.end())),
+      sub_piece_(std::max<std::size_t>(1, kCachedBytes / (sizeof(T) * widest_))),
       team_(setup.threads),
-      blocks_{setup.samples, block_} {
+      cut_(setup.samples) {}
+
+template <typename T>
+void LayeredState<T>::declare(StoragePlan& plan) {
   const Network& net = setup_.network;
   const std::size_t samples = setup_.samples;
-  const std::size_t largest = largest_parameter_matrix(net);
-  const std::size_t gram = setup_.gram ? net.widths[0] * net.widths[0] : 0;
-  x_ = Matrix<T>(samples, net.widths[0]);
+  const std::size_t inputs = net.widths.front();
+  const std::size_t outputs = net.widths.back();
+  const auto saved = [&](std::string name) { return StoragePlan::Name{&sections_, std::move(name)}; };
+  const auto kept = [&](std::string name) { return StoragePlan::Name{&kept_sections_, std::move(name)}; };
+
+  plan.matrix(x_, samples, inputs);
   if (net.loss.classifies()) {
-    labels_.resize(samples);
+    plan.vector(labels_, samples);
   } else {
-    target_values_ = Matrix<T>(samples, net.widths.back());
+    plan.matrix(target_values_, samples, outputs);
   }
+  std::size_t parameters = 0;
+  std::size_t largest = 0;
   layers_.resize(depth());
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
     const std::size_t n = net.outputs(l);
-    it.W = Matrix<T>(n, net.inputs(l));
-    std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
-    it.finite_W = Matrix<T>(n, net.inputs(l));
-    it.b.resize(n);
-    it.finite_b.resize(n);
-    it.z = Matrix<T>(samples, n);
-    it.P = Matrix<T>(samples, n);
-    if (!is_output(l)) it.a = Matrix<T>(samples, n);
-    it.difference_sums.resize(n);
+    plan.matrix(it.W, n, net.inputs(l), saved(section_name("W", l)));
+    plan.vector(it.b, n, saved(section_name("b", l)));
+    plan.matrix(it.z, samples, n, saved(section_name("z", l)));
+    if (!is_output(l)) plan.matrix(it.a, samples, n, saved(section_name("a", l)));
+    sections_.add(section_name("theta", l), it.last_theta);
+    sections_.add(section_name("tau", l), it.last_tau);
+    plan.matrix(it.P, samples, n, kept(section_name("P", l)));
+    plan.vector(it.differences, n, kept(section_name("P.sums", l)));
+    parameters += n * (net.inputs(l) + 1);
+    largest = std::max(largest, n * net.inputs(l));
   }
-  u_ = Matrix<T>(samples, net.widths.back());
-  dual_sums_.resize(net.widths.back());
-  for (std::size_t s = 0; s < slots_needed(setup_); ++s) slots_[s].storage = Buffer<T>(samples * widest_);
-  direction_ = Buffer<T>(largest);
+  plan.matrix(u_, samples, outputs, saved("u"));
+  plan.vector(dual_sums_, outputs, saved("u.sums"));
+  kept_sections_.add("notes", notes_);
+  for (std::size_t s = 0; s < slots_needed(setup_); ++s) plan.buffer(slots_[s].storage, samples, widest_);
+  plan.buffer(direction_, largest);
+  plan.buffer(finite_.room, parameters);
   if (setup_.gram) {
-    gram_ = Matrix<T>(net.widths[0], net.widths[0]);
-    image_ = Matrix<T>(net.widths[1], net.widths[0]);
-    input_step_ = Matrix<T>(net.widths[1], net.widths[0]);
-    input_sums_.resize(net.widths[0]);
+    plan.matrix(gram_, inputs, inputs);
+    plan.matrix(image_, net.widths[1], inputs);
+    plan.matrix(input_step_, net.widths[1], inputs);
+    plan.vector(input_sums_, inputs);
   }
-  if (setup_.fista) fista_y_ = Matrix<T>(samples, net.widths.back());
+  if (setup_.fista) plan.matrix(fista_y_, samples, outputs);
+  bool whole_right = cut_.segments.count < kFewSegments;
+  for (std::size_t l = 1; l <= setup_.steps.W.size(); ++l) whole_right = whole_right || solves_by_samples(setup_, l);
+  if (whole_right) plan.buffer(right_, samples, widest_);
+
   const InversionRooms<T> rooms(setup_);
-  solver_ = GramSolver<T>(rooms.shared);
-  input_solver_ = GramSolver<T>(rooms.input);
-  right_side_ = Buffer<T>(rooms.right);
-  right_scratch_ = Buffer<T>(rooms.right);
-  sums_of_input_.resize(rooms.inputs);
-  // Last, because these are filled at once: where the memory does not suffice, the matrices above have said so.
-  sums_ = SampleSums<T>(team_.size(), std::max(widest_, rooms.inputs), std::max(largest, gram), rooms.gram);
-  spaces_.reserve(team_.size());
-  for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(block_, widest_, net.widths.back());
+  plan.other(GramSolver<T>::required_bytes(rooms.shared), [this, rooms] { solver_ = GramSolver<T>(rooms.shared); });
+  plan.other(GramSolver<T>::required_bytes(rooms.input), [this, rooms] { input_solver_ = GramSolver<T>(rooms.input); });
+  plan.buffer(right_side_, rooms.right);
+  plan.buffer(right_scratch_, rooms.right);
+  plan.vector(sums_of_input_, rooms.inputs);
+  const typename PieceSums<T>::Room sums{.columns = std::max({widest_, rooms.inputs, setup_.gram ? inputs : 0}),
+                                         .product = largest,
+                                         .gram = std::max(rooms.gram, setup_.gram ? inputs * inputs : 0)};
+  plan.other(PieceSums<T>::required_bytes(cut_, sums), [this, sums] { sums_ = PieceSums<T>(cut_, sums); });
+  const std::size_t rows = cut_.pieces.largest();
+  plan.other(team_.size() * Workspace<T>::required_bytes(rows, widest_, outputs), [this, rows, outputs] {
+    spaces_.reserve(team_.size());
+    for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(rows, widest_, outputs);
+  });
+  plan.other(0, [this] {
+    for (Layer& it : layers_) {
+      std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
+      finite_.watch(it.W.flat());
+      finite_.watch(it.b);
+    }
+  });
+}
+
+// Whatever needs samples, or z, a and u, comes after start() or restored().
+template <typename T>
+void LayeredState<T>::need_start() const {
+  if (x_version_.number() == Version().number()) throw std::logic_error("the state has not been started");
 }
 
 template <typename T>
 void LayeredState<T>::start(const Start& start) {
+  const AtWork here;
   const std::size_t outputs = setup_.network.widths.back();
-  for (auto& slot : slots_) slot.pending = false;
-  input_step_pending_ = false;
+  x_version_.advance();
   const auto fill_at_random = [&](std::uint64_t stream, MatrixView<T> m) {
-    team_.run([&](unsigned member) {
-      blocks_.each(member, team_.size(), [&](Rows rows) {
-        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-          fill_normals<T>(start.seed, stream, i, {m.row(i), m.columns});
-        }
-      });
+    pass({}, [&](unsigned, Rows rows, Partial&) {
+      for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+        fill_normals<T>(start.seed, stream, i, {m.row(i), m.columns});
+      }
     });
   };
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
-    it.product_due = false;
-    if (!is_output(l) && start.hidden == HiddenStart::gaussian) {
+    const bool at_random = is_output(l) ? start.output == OutputStart::gaussian : start.hidden == HiddenStart::gaussian;
+    if (at_random) {
       fill_at_random(2 * l, it.z.view());
-      fill_at_random(2 * l + 1, it.a.view());
-      continue;
-    }
-    if (is_output(l) && start.output == OutputStart::gaussian) {
-      fill_at_random(2 * l, it.z.view());
-      continue;
-    }
-    team_.run([&](unsigned member) {
-      blocks_.each(member, team_.size(), [&](Rows rows) {
-        multiply(l, rows);
+      if (!is_output(l)) fill_at_random(2 * l + 1, it.a.view());
+    } else {
+      pass({product(l)}, [&](unsigned, Rows rows, Partial&) {
         const auto z = rows_of(it.z.view(), rows);
-        kernels::add_bias<T>(rows_of(it.P.view(), rows), it.b, z);
-        if (!is_output(l)) kernels::activate<T>(activation_function(), z, rows_of(it.a.view(), rows));
+        elementwise::add_bias<T>(rows_of(it.P.view(), rows), it.b, z);
+        if (!is_output(l)) elementwise::activate<T>(function(), z, rows_of(it.a.view(), rows));
       });
-    });
+    }
+    version(Block::z, l).advance();
+    if (!is_output(l)) overwrote_a(l);
   }
   const MatrixView<T> z = layer(depth()).z.view();
-  const Targets<T> goals = targets();
-  team_.run([&](unsigned member) {
-    auto& work = spaces_[member].work;
-    const std::span<double> value = std::span(work).subspan(0, outputs);
-    const std::span<double> gradient = std::span(work).subspan(outputs, outputs);
-    const std::span<double> scratch = std::span(work).subspan(2 * outputs, outputs);
-    blocks_.each(member, team_.size(), [&](Rows rows) {
-      for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-        if (start.output == OutputStart::signed_labels) {
-          for (std::size_t j = 0; j < outputs; ++j)
-            z.row(i)[j] = setup_.network.loss.is_on(labels_[i], j, outputs) ? T(1) : T(-1);
+  pass({}, [&](unsigned member, Rows rows, Partial&) {
+    const OutputWork work(spaces_[member].work, outputs);
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+      if (start.output == OutputStart::signed_labels) {
+        for (std::size_t j = 0; j < outputs; ++j) {
+          z.row(i)[j] = setup_.network.loss.is_on(labels_[i], j, outputs) ? T(1) : T(-1);
         }
-        std::fill_n(u_.view().row(i), outputs, T(0));
-        if (start.dual == DualStart::zero) continue;
-        std::copy_n(z.row(i), outputs, value.begin());
-        loss_and_gradient(setup_.network.loss, value, goals.of(i, scratch), gradient);
-        for (std::size_t j = 0; j < outputs; ++j) u_.view().row(i)[j] = static_cast<T>(-gradient[j]);
       }
-    });
+      std::fill_n(u_.view().row(i), outputs, T(0));
+      if (start.dual == DualStart::zero) continue;
+      std::copy_n(z.row(i), outputs, work.z.begin());
+      loss_and_gradient(setup_.network.loss, work.z, targets().of(i, work.target), work.gradient);
+      for (std::size_t j = 0; j < outputs; ++j) u_.view().row(i)[j] = static_cast<T>(-work.gradient[j]);
+    }
   });
-  know_gram();
-  stale_ = true;
-  refresh_if_stale();
+  u_version_.advance();
 }
 
-// C = XᵀX and Σ X; through the same seam as every other sum over samples.
+// C = XᵀX and Σ X.
 template <typename T>
-void LayeredState<T>::know_gram() {
-  input_solver_ready_ = false;
-  if (!setup_.gram) return;
-  sums_.clear();
-  team_.run([&](unsigned member) {
-    blocks_.each(member, team_.size(), [&](Rows rows) {
-      const auto x = rows_of(x_.view(), rows);
-      sums_.of(member).product.add(x, x);
-    });
+const Matrix<T>& LayeredState<T>::gram() {
+  if (gram_made_ == Stamp(x_version_)) return gram_;
+  const std::size_t n = gram_.rows();
+  summing_pass({}, 1, 0, true, [&](Rows rows, Partial& partial, MatrixView<T>) {
+    elementwise::add_columns<T>(rows_of(x_.view(), rows), std::span(partial.columns[0]).first(n));
   });
-  sums_.product(team_, gram_.view());
-  std::fill(input_sums_.begin(), input_sums_.end(), 0.0);
-  for (std::size_t i = 0; i < setup_.samples; ++i) {
-    const T* const row = x_.view().row(i);
-    for (std::size_t j = 0; j < input_sums_.size(); ++j) input_sums_[j] += static_cast<double>(row[j]);
+  sums_.columns(0, input_sums_, 1, 0);
+  sums_.gram(team_, gram_.view());
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < i; ++j) gram_.view().row(j)[i] = gram_.view().row(i)[j];
   }
+  gram_made_ = Stamp(x_version_);
+  return gram_;
 }
 
 template <typename T>
 void LayeredState<T>::refresh() {
-  for (std::size_t l = 1; l <= depth(); ++l) forget(product(l));
-  settle_all();
+  need_start();
+  const AtWork here;
+  bring_activations();
   for (std::size_t l = 1; l <= depth(); ++l) {
-    team_.run([&](unsigned member) { blocks_.each(member, team_.size(), [&](Rows rows) { multiply(l, rows); }); });
-    layer(l).difference_known = false;
-    // Measured afresh too: nothing but the variables themselves decides what comes after a refresh.
-    layer(l).activation_known = false;
-    changed_product(l);
+    Layer& it = layer(l);
+    // All afresh: nothing but the variables themselves decides what comes after a refresh.
+    it.P_holds = it.differences_made = {};
+    it.residual.forget();
+    it.activation.forget();
+    bring(product(l));
   }
-  direction_continues_ = false;
+  output_.forget();
+  direction_made_ = {};
 }
 
 template <typename T>
-void LayeredState<T>::refresh_if_stale() {
-  if (!stale_) return;
-  stale_ = false;
-  refresh();
-  sums_.clear();
-  const std::size_t outputs = setup_.network.widths.back();
-  team_.run([&](unsigned member) {
-    auto& columns = sums_.of(member).columns[0];
-    blocks_.each(member, team_.size(), [&](Rows rows) {
-      kernels::square_norm<T>(rows_of(u_.view(), rows), std::span(columns).first(outputs));
-    });
-  });
-  sums_.columns(0, dual_sums_, 1, 0);
-}
-
-template <typename T>
-MatrixView<T> LayeredState<T>::slot_block(std::size_t slot, Rows block, std::size_t width) const {
-  return {slots_[slot].storage.data() + block.first * widest_, block.count, width};
+MatrixView<T> LayeredState<T>::slot_piece(std::size_t slot, Rows piece, std::size_t width) const {
+  return {slots_[slot].storage.data() + piece.first * widest_, piece.count, width};
 }
 
 template <typename T>
 void LayeredState<T>::multiply(std::size_t l, Rows rows) {
+  // rows x n_l <- rows x n_{l-1}, n_{l-1} x n_l
   blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), rows_of(input_of(l), rows), layer(l).W.view(), T(0),
                 rows_of(layer(l).P.view(), rows));
 }
 
 template <typename T>
-void LayeredState<T>::settle_rows(std::size_t s, Rows block, Rows rows, Partial& partial) {
+void LayeredState<T>::take_step(std::size_t s, Rows piece, Rows rows, Partial& partial) {
   const Slot& slot = slots_[s];
-  Layer& it = layer(slot.held.layer);
-  const MatrixView<T> variable = rows_of(slot.held.block == Block::a ? it.a.view() : it.P.view(), rows);
-  const MatrixView<T> direction = slot_block(s, block, slot.width).rows_from(rows.first - block.first, rows.count);
-  kernels::step_back<T>(variable, slot.scale, direction);
+  Layer& it = layer(slot.of.layer);
+  const MatrixView<T> variable = rows_of(slot.of.kind == Quantity::activation ? it.a.view() : it.P.view(), rows);
+  const MatrixView<T> direction = slot_piece(s, piece, slot.width).rows_from(rows.first - piece.first, rows.count);
+  elementwise::step_back<T>(variable, slot.step.scale, direction);
   if (slot.measure) {
-    partial.scalars[kMeasured] +=
-        kernels::activation_miss<T>(activation_function(), variable, rows_of(it.z.view(), rows));
+    partial.scalars[kMeasured] += elementwise::activation_miss<T>(function(), variable, rows_of(it.z.view(), rows));
   }
 }
 
 template <typename T>
-void LayeredState<T>::settle_all() {
-  const auto settle = [&](Held held) {
-    pass(
-        {held, product(1)}, {}, [](unsigned, Rows, Rows, Partial&) {}, [](unsigned, Rows, Partial&) {});
-  };
-  while (slots_[0].pending || slots_[1].pending || input_step_pending_) {
-    settle(slots_[0].pending ? slots_[0].held : slots_[1].pending ? slots_[1].held : product(1));
-  }
-  for (std::size_t l = 1; l <= depth(); ++l) {
-    if (layer(l).product_due) settle(product(l));
-  }
+void LayeredState<T>::bring_activations() {
+  for (std::size_t l = 1; l < depth(); ++l) bring(activation(l));
 }
 
 template <typename T>
-std::size_t LayeredState<T>::free_slot() const {
-  return slots_[0].pending && !slots_[1].pending && slots_[1].storage.size() != 0 ? 1 : 0;
+std::size_t LayeredState<T>::free_slot() {
+  return waits(slots_[0]) && !waits(slots_[1]) && slots_[1].storage.size() != 0 ? 1 : 0;
 }
 
 template <typename T>
-void LayeredState<T>::hold(std::size_t s, Held held, std::size_t width, double scale, bool measure) {
+void LayeredState<T>::take_late(std::size_t s, Quantity of, std::size_t width, const Stamp& from, double scale,
+                                bool measure) {
   Slot& slot = slots_[s];
-  slot.pending = true;
-  slot.held = held;
+  slot.of = of;
   slot.width = width;
-  slot.scale = static_cast<T>(scale);
+  slot.step = {from, present(of), static_cast<T>(scale)};
   slot.measure = measure;
 }
 
-// Drops what is pending on a variable that is about to be overwritten.
 template <typename T>
-void LayeredState<T>::forget(Held held) {
-  for (auto& slot : slots_) {
-    if (slot.pending && slot.held == held) slot.pending = false;
-  }
-  if (held == product(1)) input_step_pending_ = false;
-  if (held.block == Block::W) layer(held.layer).product_due = false;
+void LayeredState<T>::set_differences(std::size_t l) {
+  sums_.columns(0, layer(l).differences, 1, 0);
+  layer(l).differences_made = differences_stamp(l);
 }
 
 template <typename T>
-void LayeredState<T>::changed_product(std::size_t l) {
-  layer(l).residual_known = false;
-  if (is_output(l)) output_.known = false;
-}
-
-template <typename T>
-void LayeredState<T>::know_difference_sums(std::size_t l) {
+void LayeredState<T>::find_residual(std::size_t l) {
   Layer& it = layer(l);
-  if (it.difference_known) return;
-  const std::size_t n = it.b.size();
-  pass(
-      {product(l)}, {},
-      [&](unsigned, Rows, Rows rows, Partial& partial) {
-        partial.scalars[kResidual] += kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
-                                                           std::span(partial.columns[0]).first(n));
-      },
-      [](unsigned, Rows, Partial&) {});
-  sums_.columns(0, it.difference_sums, 1, 0);
-  it.difference_known = true;
-  it.residual = sums_.scalar(kResidual);
-  it.residual_known = true;
+  pass({product(l)}, [&](unsigned, Rows rows, Partial& partial) {
+    partial.scalars[kResidual] += kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
+                                                       std::span(partial.columns[0]).first(it.b.size()));
+  });
+  set_differences(l);
+  it.residual.set(sums_.scalar(kResidual), residual_stamp(l));
 }
 
 template <typename T>
-void LayeredState<T>::keep_finite() {
-  for (auto& it : layers_) {
-    std::copy_n(it.W.flat().data(), it.W.flat().size(), it.finite_W.flat().data());
-    std::copy(it.b.begin(), it.b.end(), it.finite_b.begin());
+const std::vector<double>& LayeredState<T>::dual_sums() {
+  if (dual_sums_made_ == Stamp(u_version_)) return dual_sums_;
+  pass({}, [&](unsigned, Rows rows, Partial& partial) {
+    elementwise::add_columns<T>(rows_of(u_.view(), rows), std::span(partial.columns[0]).first(dual_sums_.size()));
+  });
+  sums_.columns(0, dual_sums_, 1, 0);
+  dual_sums_made_ = Stamp(u_version_);
+  return dual_sums_;
+}
+
+// Runs updates[i]; where the next one can ride on the same pass, it is run too and i advances past it.
+template <typename T>
+bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, const Penalties& p, SweepRecord& record) {
+  const auto [block, l] = updates[i];
+  const auto touched_later = [&](std::size_t from) {
+    return std::any_of(updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
+                       [l = l](const Update& later) {
+                         return later.layer == l && (later.block == Block::a || later.block == Block::z);
+                       });
+  };
+  UpdateRecord& own = record.updates[i];
+  switch (block) {
+    case Block::W:
+      if (step_of_W(l) != StepKind::quadratic) return update_W_exactly(l, p, own);
+      return update_W(l, p, own) && (!setup_.joint_bias || update_b(l, p));
+    case Block::b:
+      return update_b(l, p);
+    case Block::u:
+      return update_u(p);
+    case Block::a:
+      if (step_of_a(l) != StepKind::quadratic) return update_a_exactly(l, p, own);
+      return update_a(l, p, false, !touched_later(i + 1), own);
+    case Block::z:
+      break;
   }
+  if (is_output(l)) {
+    return p.output == OutputSolver::fista ? update_output_z_fista(p, own) : update_output_z(p, own);
+  }
+  const bool a_follows = i + 1 < updates.size() && updates[i + 1].block == Block::a && updates[i + 1].layer == l;
+  if (!a_follows || step_of_a(l) != StepKind::quadratic) return update_hidden_z(l, p);
+  const bool finite = update_a(l, p, true, !touched_later(i + 2), record.updates[i + 1]);
+  // Where not, which of the two met the value that is not finite?
+  if (finite || (std::isfinite(layer(l).residual.value) && std::isfinite(layer(l).activation.value))) ++i;
+  return finite;
 }
 
 template <typename T>
-void LayeredState<T>::restore_finite() {
-  for (auto& it : layers_) {
-    std::copy_n(it.finite_W.flat().data(), it.finite_W.flat().size(), it.W.flat().data());
-    std::copy(it.finite_b.begin(), it.finite_b.end(), it.b.begin());
+void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& stop,
+                          SweepRecord& record) {
+  need_start();
+  const AtWork here;
+  finite_.keep();
+  // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.
+  direction_made_ = {};
+  record.updates.assign(updates.size(), {kNone, kNone, kNone, -1, kNone, kNone, -1, kNone, 0});
+  const bool finite = run_sweep(
+      record, stop, [&](std::size_t& i) { return update(updates, i, p, record); },
+      [&] {
+        measure(p, record.measures);
+        return std::isfinite(record.measures.lagrangian);
+      });
+  if (finite) return;
+  finite_.restore();
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    version(Block::W, l).advance();
+    version(Block::b, l).advance();
   }
-  for (auto& slot : slots_) slot.pending = false;
-  input_step_pending_ = false;
-  for (auto& it : layers_) it.product_due = false;
-  stale_ = true;
 }
 
 template <typename T>
 void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
-  refresh_if_stale();
+  need_start();
+  const AtWork here;
   measures.residual.resize(depth());
   measures.activation.resize(depth() - 1);
   measures.regularisation = 0;
   double hidden = 0;
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
-    if (!it.residual_known) {
-      it.difference_known = false;
-      know_difference_sums(l);
+    if (p.l2 > 0) {
+      measures.regularisation += p.l2 / 2 * over_parameters(l, kBand, [&](Rows rows) {
+                                   return elementwise::square_norm<T>(rows_of(it.W.view(), rows));
+                                 });
     }
-    measures.residual[l - 1] = it.residual;
-    if (p.l2 > 0) measures.regularisation += p.l2 / 2 * kernels::square_norm<T>(it.W.view());
     if (p.l2 > 0 && setup_.joint_bias) {
-      for (const T b : it.b) measures.regularisation += p.l2 / 2 * static_cast<double>(b) * static_cast<double>(b);
+      measures.regularisation +=
+          p.l2 / 2 * elementwise::square_norm<T>(MatrixView<const T>(it.b.data(), 1, it.b.size()));
     }
     if (is_output(l)) continue;
-    if (!it.activation_known) {
-      pass(
-          {activation(l)}, {},
-          [&](unsigned, Rows, Rows rows, Partial& partial) {
-            partial.scalars[kActivation] += kernels::activation_miss<T>(
-                activation_function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows));
-          },
-          [](unsigned, Rows, Partial&) {});
-      it.activation = sums_.scalar(kActivation);
-      it.activation_known = true;
+    if (!it.residual.valid(residual_stamp(l))) find_residual(l);
+    if (!it.activation.valid(activation_stamp(l))) {
+      pass({activation(l)}, [&](unsigned, Rows rows, Partial& partial) {
+        partial.scalars[kActivation] +=
+            elementwise::activation_miss<T>(function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows));
+      });
+      it.activation.set(sums_.scalar(kActivation), activation_stamp(l));
     }
-    measures.activation[l - 1] = it.activation;
-    hidden += p.nu / 2 * it.residual + p.gamma / 2 * it.activation;
+    measures.residual[l - 1] = it.residual.value;
+    measures.activation[l - 1] = it.activation.value;
+    hidden += p.nu / 2 * it.residual.value + p.gamma / 2 * it.activation.value;
   }
-  if (!output_.known) output_pass(0);
-  const Layer& last = layer(depth());
-  measures.residual[depth() - 1] = last.residual;
-  measures.loss = output_.loss;
-  measures.dual_product = output_.dual_product;
-  measures.dual_norm = output_.dual_norm;
-  measures.dual_identity = output_.dual_identity;
+  if (!output_.valid(output_stamp())) output_pass(0);
+  const OutputMeasures& output = output_.value;
+  measures.residual[depth() - 1] = output.residual;
+  measures.loss = output.loss;
+  measures.dual_product = output.dual_product;
+  measures.dual_norm = output.dual_norm;
+  measures.dual_identity = output.dual_identity;
   measures.lagrangian =
-      measures.loss + measures.regularisation + hidden + measures.dual_product + p.rho / 2 * last.residual;
+      measures.loss + measures.regularisation + hidden + measures.dual_product + p.rho / 2 * output.residual;
 }
 
 template <typename T>
@@ -459,25 +451,124 @@ std::span<T> LayeredState<T>::entries_of(Block block, std::size_t l) {
 
 template <typename T>
 void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
-  settle_all();
+  if (block != Block::W && block != Block::b) need_start();
+  if (block == Block::a) bring(activation(l));
   const std::span<const T> entries = entries_of(block, l);
   std::copy(entries.begin(), entries.end(), out.begin());
 }
 
 template <typename T>
 void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> values) {
-  settle_all();
+  if (block != Block::W && block != Block::b) need_start();
+  bring_activations();
   std::copy(values.begin(), values.end(), entries_of(block, l).begin());
-  stale_ = true;
+  if (block == Block::a) {
+    overwrote_a(l);
+  } else {
+    version(block, l).advance();
+  }
+}
+
+template <typename T>
+std::vector<LayerParameters<T>> LayeredState<T>::parameters(std::size_t first) {
+  std::vector<LayerParameters<T>> out;
+  for (std::size_t l = first; l <= depth(); ++l) out.push_back({layer(l).W.view(), layer(l).b});
+  return out;
 }
 
 template <typename T>
 ForwardLoss LayeredState<T>::evaluate(MatrixView<const T> x, const Targets<T>& goals) {
-  std::vector<LayerParameters<T>> parameters;
-  for (const auto& it : layers_) parameters.push_back({it.W.view(), it.b});
-  const ForwardLoss result =
-      dladmm::evaluate<T>(team_, spaces_, block_, parameters, setup_.network.activation, setup_.network.loss, x, goals);
-  return {result.loss, result.correct};
+  return dladmm::evaluate<T>(team_, spaces_, cut_.pieces.largest(), parameters(1), function(), setup_.network.loss, x,
+                             goals);
+}
+
+template <typename T>
+ForwardLoss LayeredState<T>::evaluate_training() {
+  const AtWork here;
+  const auto rest = parameters(2);
+  const Activation& f = depth() == 1 ? Activation::identity() : function();
+  const std::size_t n = layer(1).b.size();
+  double flops = 0;
+  for (const auto& it : rest) flops += 2 * static_cast<double>(it.W.rows * it.W.columns);
+  const auto hidden = [&](unsigned member, Rows piece) {
+    return MatrixView<T>(spaces_[member].second.flat().data(), piece.count, n);
+  };
+  pass(
+      {product(1)}, {}, flops,
+      [&](unsigned member, Rows piece, Rows rows, Partial&) {
+        elementwise::add_bias_and_activate<T>(f, rows_of(layer(1).P.view(), rows), layer(1).b,
+                                              hidden(member, piece).rows_from(rows.first - piece.first, rows.count));
+      },
+      [&](unsigned member, Rows piece, Partial& partial) {
+        const auto outputs = forward_block<T>(rest, f, hidden(member, piece), spaces_[member]);
+        const ForwardLoss found =
+            loss_of_rows<T>(setup_.network.loss, outputs, targets(), piece.first, spaces_[member].work);
+        partial.scalars[kLoss] += found.loss;
+        partial.scalars[kCorrect] += static_cast<double>(found.correct);
+      });
+  return {sums_.scalar(kLoss), static_cast<std::size_t>(sums_.scalar(kCorrect))};
+}
+
+// --- writing it out and taking it up again ---
+
+template <typename T>
+std::vector<Section> LayeredState<T>::sections() {
+  if (x_version_.number() > 1) {
+    bring_activations();
+    dual_sums();
+  }
+  return sections_();
+}
+
+template <typename T>
+void LayeredState<T>::restored() {
+  x_version_.advance();
+  u_version_.advance();
+  dual_sums_made_ = Stamp(u_version_);
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    for (Version& it : layer(l).versions) it.advance();
+    if (!is_output(l)) overwrote_a(l);
+  }
+  refresh();
+}
+
+// What is known of each layer, two numbers a quantity, and of the output constraint.
+template <typename T>
+std::vector<Section> LayeredState<T>::kept_sections() {
+  notes_.clear();
+  const auto note = [&](bool known, std::initializer_list<double> values) {
+    notes_.push_back(known ? 1 : 0);
+    notes_.insert(notes_.end(), values);
+  };
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    Layer& it = layer(l);
+    if (x_version_.number() > 1) bring(product(l));
+    note(it.differences_made == differences_stamp(l), {0});
+    note(it.residual.valid(residual_stamp(l)), {it.residual.value});
+    note(it.activation.valid(activation_stamp(l)), {it.activation.value});
+  }
+  const OutputMeasures& output = output_.value;
+  note(output_.valid(output_stamp()), {output.loss, output.dual_product, output.dual_norm, output.dual_identity});
+  return kept_sections_();
+}
+
+template <typename T>
+void LayeredState<T>::kept_restored() {
+  const double* note = notes_.data();
+  const auto stamp_if_known = [&](const Stamp& now) { return *note++ != 0 ? now : Stamp(); };
+  for (std::size_t l = 1; l <= depth(); ++l) {
+    Layer& it = layer(l);
+    it.P_holds = product_stamp(l);
+    it.differences_made = stamp_if_known(differences_stamp(l));
+    ++note;
+    it.residual.made = stamp_if_known(residual_stamp(l));
+    it.residual.value = *note++;
+    it.activation.made = stamp_if_known(activation_stamp(l));
+    it.activation.value = *note++;
+  }
+  output_.made = stamp_if_known(output_stamp());
+  OutputMeasures& output = output_.value;
+  output = {note[0], layer(depth()).residual.value, note[1], note[2], note[3]};
 }
 
 template class LayeredState<float>;

@@ -6,9 +6,13 @@
 //   P_l − (a_{l-1} Sᵀ)/θ, a step of a_l by g turns P_{l+1} into P_{l+1} − (g W_{l+1}ᵀ)/τ.
 //
 // How a quadratic step is taken. Its size is known only after a sum over all samples, so the direction (a Sᵀ, or g and
-// g Wᵀ) is left in a *slot*, a scratch matrix, and the step stays *pending* until the next pass that reads the
-// variable or needs the slot: that pass settles it, block by block, while the rows are in the cache. No pass over the
-// samples exists only to add two matrices, and no order of updates is assumed.
+// g Wᵀ) is left in a *slot*, a scratch matrix, and the step is taken late: by the next pass that reads the variable or
+// needs the slot, piece by piece, while the rows are in the cache. No pass over the samples exists only to add two
+// matrices, and no order of updates is assumed.
+//
+// What is valid. Every block has a version; P_l, the sums and the measures carry the versions that they were made from
+// (version.hpp). A pass names what it reads, and brings it to the present on its way: by the step that waits for it, or
+// by a product afresh.
 #pragma once
 
 #include <array>
@@ -21,8 +25,12 @@
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
-#include "core/parallel/samples.hpp"
-#include "core/parallel/team.hpp"
+#include "core/linalg/sums.hpp"
+#include "core/runtime/team.hpp"
+#include "core/splitting/output_layer.hpp"
+#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sweep.hpp"
+#include "core/splitting/version.hpp"
 
 namespace dladmm {
 
@@ -76,7 +84,8 @@ class LayeredState {
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
 
-  // z and a from the present W and b, or at random, then z_L and u as asked.
+  // z and a from the present W and b, or at random, then z_L and u as asked. What needs them throws std::logic_error
+  // before this, or restored(), has been called.
   void start(const Start& start);
 
   // --- the algorithm ---
@@ -89,7 +98,7 @@ class LayeredState {
   // Residuals and the augmented Lagrangian of the state as it stands.
   void measure(const Penalties& penalties, Measures& measures);
 
-  // P_l = a_{l-1} W_lᵀ afresh for every layer: bounds the drift of the kept products.
+  // P_l = a_{l-1} W_lᵀ afresh for every layer, and what follows from it: bounds the drift of the kept products.
   void refresh();
 
   // --- looking in and changing by hand ---
@@ -110,7 +119,8 @@ class LayeredState {
 
   // Loss and accuracy of the network (not of the split variables) on given samples.
   ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
+  // The same on the training samples, from P_1 as it is kept.
+  ForwardLoss evaluate_training();
 
  private:
   struct Layer {
@@ -119,45 +129,49 @@ class LayeredState {
     Matrix<T> z;
     Matrix<T> a;  // empty for the output layer
     Matrix<T> P;
-    std::vector<double> difference_sums;  // Σ over samples of z_l − P_l, kept up to date through every step
-    bool difference_known = false;
-    double residual = 0;  // ‖r_l‖², while `residual_known`
-    bool residual_known = false;
-    bool product_due = false;  // P_l is to be multiplied afresh by the next pass that looks at it
-    double activation = 0;     // ‖a_l − f(z_l)‖², while `activation_known`
-    bool activation_known = false;
-    double last_theta = 0;  // what a zero direction reports under exact search
+    std::array<Version, 4> versions;  // of W, b, z, a
+    Stamp a_holds, P_holds;           // what is in memory, where a step is still to be taken
+
+    std::vector<double> differences;  // Σ over samples of z_l − P_l, moved along with every step
+    Stamp differences_made;
+    Derived<double> residual;    // ‖r_l‖²
+    Derived<double> activation;  // ‖a_l − f(z_l)‖²
+    double last_theta = 0;       // what a zero direction reports under exact search
     double last_tau = 0;
-    Matrix<T> finite_W;  // W and b as the last sweep began
-    std::vector<T> finite_b;
   };
 
-  // A variable that a step may be pending on: P_l, or a_l.
-  struct Held {
-    Block block = Block::a;  // Block::W stands for the product P_l
+  // What a pass may read and a step may be late for: P_l, or a_l.
+  struct Quantity {
+    enum Kind : std::uint8_t { product, activation } kind = product;
     std::size_t layer = 0;
-    bool operator==(const Held&) const = default;
+    bool operator==(const Quantity&) const = default;
   };
-  static constexpr Held product(std::size_t l) { return {Block::W, l}; }
-  static constexpr Held activation(std::size_t l) { return {Block::a, l}; }
+  static constexpr Quantity product(std::size_t l) { return {Quantity::product, l}; }
+  static constexpr Quantity activation(std::size_t l) { return {Quantity::activation, l}; }
 
-  // A scratch matrix for a direction, and the step that waits in it. A block of rows lies at rows.first * widest,
-  // whatever the width of the direction, so blocks of different directions never overlap.
+  // A scratch matrix for a direction, and the step that waits in it. A piece of rows lies at rows.first * widest,
+  // whatever the width of the direction, so pieces of different directions never overlap.
   struct Slot {
     Buffer<T> storage;
-    bool pending = false;
-    Held held;
+    Quantity of;
     std::size_t width = 0;
-    T scale = 0;           // variable <- variable − scale * direction
-    bool measure = false;  // settling leaves a_l final: measure ‖a_l − f(z_l)‖² on the way
+    LateStep<T> step;
+    bool measure = false;  // the step leaves a_l final: measure ‖a_l − f(z_l)‖² on the way
   };
   struct Claim {
     std::size_t slot;
     std::size_t width;
   };
-  using Partial = typename SampleSums<T>::Partial;
+  // What a pass does before its own work.
+  struct Due {
+    std::array<bool, 2> slots{};
+    bool input_step = false;
+    std::vector<std::size_t> products;
+    bool whole_piece = false;  // steps are taken for the whole piece at once, not a few rows at a time
+  };
+  using Partial = typename PieceSums<T>::Partial;
 
-  // The scalars of a pass's SampleSums.
+  // The scalars of a pass's sums.
   enum Sum : std::size_t {
     kMeasured,
     kResidual,
@@ -169,10 +183,17 @@ class LayeredState {
     kLargest,
     kSteps
   };
+  static constexpr Sum kCorrect = kSteps;
+  // Rows of a matrix of parameters that one thread multiplies, or goes through, at a time.
+  static constexpr std::size_t kTile = 128;
+  static constexpr std::size_t kBand = 16;
+
+  struct Shell {};
+  LayeredState(const LayeredSetup& setup, Shell);  // as declared, nothing allocated
+  void declare(StoragePlan& plan);
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
-  [[nodiscard]] const Layer& layer(std::size_t l) const { return layers_[l - 1]; }
   [[nodiscard]] bool is_output(std::size_t l) const { return l == depth(); }
   // a_{l-1}, the input of layer l; a_0 = X.
   [[nodiscard]] MatrixView<T> input_of(std::size_t l) { return l == 1 ? x_.view() : layer(l - 1).a.view(); }
@@ -187,32 +208,91 @@ class LayeredState {
     return setup_.steps.a.empty() ? StepKind::quadratic : setup_.steps.a[l - 1];
   }
   [[nodiscard]] double penalty_of(std::size_t l, const Penalties& p) const { return is_output(l) ? p.rho : p.nu; }
-  [[nodiscard]] const Activation& activation_function() const { return setup_.network.activation; }
+  [[nodiscard]] const Activation& function() const { return setup_.network.activation; }
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
   [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
-  [[nodiscard]] MatrixView<T> slot_block(std::size_t slot, Rows block, std::size_t width) const;
+  [[nodiscard]] MatrixView<T> slot_piece(std::size_t slot, Rows piece, std::size_t width) const;
+  // Room of a member for so many rows, n wide.
+  [[nodiscard]] MatrixView<T> room(unsigned member, std::size_t rows, std::size_t n) const {
+    return {spaces_[member].first.flat().data(), rows, n};
+  }
   [[nodiscard]] static MatrixView<T> rows_of(MatrixView<T> m, Rows rows) {
     return m.data == nullptr ? m : m.rows_from(rows.first, rows.count);
   }
-
+  [[nodiscard]] auto targets_of(Rows rows) const {
+    return [goals = targets(), rows](std::size_t i, std::span<double> scratch) {
+      return goals.of(rows.first + i, scratch);
+    };
+  }
+  [[nodiscard]] std::vector<LayerParameters<T>> parameters(std::size_t first);
   [[nodiscard]] OutputRows<T> output_rows(Rows rows) {
     const Layer& it = layer(depth());
     return {rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows), rows_of(u_.view(), rows)};
   }
 
-  // One pass over the samples (pass.hpp).
+  // --- versions, and what is made of them ---
+
+  [[nodiscard]] Version& version(Block block, std::size_t l) {
+    if (block == Block::u) return u_version_;
+    return l == 0 ? x_version_ : layer(l).versions[static_cast<std::size_t>(block)];
+  }
+  [[nodiscard]] Stamp product_stamp(std::size_t l) { return Stamp(version(Block::W, l), version(Block::a, l - 1)); }
+  [[nodiscard]] Stamp differences_stamp(std::size_t l) {
+    return Stamp(version(Block::z, l), version(Block::W, l), version(Block::a, l - 1));
+  }
+  [[nodiscard]] Stamp residual_stamp(std::size_t l) {
+    return Stamp(version(Block::z, l), version(Block::W, l), version(Block::a, l - 1), version(Block::b, l));
+  }
+  [[nodiscard]] Stamp activation_stamp(std::size_t l) { return Stamp(version(Block::a, l), version(Block::z, l)); }
+  [[nodiscard]] Stamp gradient_stamp(std::size_t l) {  // but for the penalties
+    return Stamp(version(Block::z, l), version(Block::W, l), version(Block::a, l - 1), version(Block::b, l),
+                 u_version_);
+  }
+  [[nodiscard]] Stamp output_stamp() { return gradient_stamp(depth()); }
+  [[nodiscard]] Stamp& held(Quantity of) {
+    return of.kind == Quantity::activation ? layer(of.layer).a_holds : layer(of.layer).P_holds;
+  }
+  [[nodiscard]] Stamp present(Quantity of) {
+    return of.kind == Quantity::activation ? Stamp(version(Block::a, of.layer)) : product_stamp(of.layer);
+  }
+  [[nodiscard]] bool waits(const Slot& slot) {
+    return slot.of.layer != 0 && slot.step.applies(held(slot.of), present(slot.of));
+  }
+  void need_start() const;
+  // All of a_l was written.
+  void overwrote_a(std::size_t l) {
+    version(Block::a, l).advance();
+    held(activation(l)) = present(activation(l));
+  }
+
+  // --- passes over the samples (pass.hpp) ---
+
   template <typename Elementwise, typename Products>
-  void pass(std::initializer_list<Held> reads, std::initializer_list<Claim> claims, Elementwise&& elementwise,
-            Products&& products);
+  void pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims, double flops,
+            Elementwise&& elementwise, Products&& products);
+  template <typename Elementwise>
+  void pass(std::initializer_list<Quantity> reads, Elementwise&& elementwise);
+  template <typename WriteRight>
+  void summing_pass(std::initializer_list<Quantity> reads, std::size_t l, std::size_t n, bool gram,
+                    WriteRight&& write_right);
+  [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims);
+  void note_done(const Due& due);
+  template <typename Elementwise>
+  void work_on_piece(const Due& due, Rows piece, Partial& partial, Elementwise&& elementwise);
+  [[nodiscard]] double flops_of(const Due& due, double flops) const;
   // P_l = a_{l-1} W_lᵀ for some samples.
   void multiply(std::size_t l, Rows rows);
-  void settle_rows(std::size_t slot, Rows block, Rows rows, Partial& partial);
-  void settle_all();
-  [[nodiscard]] std::size_t free_slot() const;
-  void hold(std::size_t slot, Held held, std::size_t width, double scale, bool measure);
-  void forget(Held held);
+  void take_step(std::size_t slot, Rows piece, Rows rows, Partial& partial);
+  void bring(Quantity of) {
+    if (held(of) != present(of)) pass({of}, [](unsigned, Rows, Partial&) {});
+  }
+  void bring_activations();
+  [[nodiscard]] std::size_t free_slot();
+  // The step waits in a slot; `of` has just been moved by its variable's new version.
+  void take_late(std::size_t slot, Quantity of, std::size_t width, const Stamp& from, double scale, bool measure);
 
-  // The updates. Each returns false when it met a value that is not finite.
+  // --- the updates; each returns false when it met a value that is not finite ---
+
   bool update(std::span<const Update> updates, std::size_t& i, const Penalties& p, SweepRecord& record);
   bool update_W(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_W_exactly(std::size_t l, const Penalties& p, UpdateRecord& record);
@@ -224,32 +304,41 @@ class LayeredState {
   bool update_output_z_fista(const Penalties& p, UpdateRecord& record);
   bool update_u(const Penalties& p);
 
+  // What the direction S of a step of W_l does to P_l.
+  struct Image {
+    double norm = 0;            // ‖a Sᵀ‖²
+    bool through_gram = false;  // the image of the parameters is at hand, not that of the samples
+    std::size_t slot = 0;       // where a Sᵀ lies, where it is at hand
+  };
   [[nodiscard]] MatrixView<T> direction_of_W(std::size_t l) const {
-    return {direction_.data(), layer(l).W.rows(), layer(l).W.columns()};
+    return {direction_.data(), setup_.network.outputs(l), setup_.network.inputs(l)};
   }
-  void find_direction_of_W(std::size_t l, const Penalties& p);
-  void take_W_step(std::size_t l, double scale);
-  void know_gram();
-  // What W_l a_{l-1} is to be near to, for samples `rows`: z_l − b_l + u/ρ, or z_l where b_l is a column of W_l.
-  void write_target(std::size_t l, const Penalties& p, Rows rows, MatrixView<T> out);
+  double find_direction_of_W(std::size_t l, const Penalties& p);
+  Image image_of_direction(std::size_t l);
+  void move_W(std::size_t l, const Image& image, double scale, const Penalties& p);
+  // One round over the rows of W_l, so many at a time: Σ of what body(rows) returns.
+  template <typename Body>
+  double over_parameters(std::size_t l, std::size_t rows, Body&& body);
+  const Matrix<T>& gram();
+
+  void write_target(std::size_t l, bool own_bias, const Penalties& p, Rows rows, MatrixView<T> out);
   bool solve_W_by_features(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool solve_W_by_samples(std::size_t l, const Penalties& p, UpdateRecord& record);
-  void know_difference_sums(std::size_t l);
-  void know_hidden_z(std::size_t l);
-  void changed_product(std::size_t l);
-  void refresh_if_stale();
-  void keep_finite();
-  void restore_finite();
-  // Measures the output constraint; takes the dual step u <- u + dual_step r_L on the way.
+  void renew_hidden_z(std::size_t l, const Penalties& p, Rows rows, Partial& partial);
+  bool know_hidden_z(std::size_t l);
+  // ‖r_l‖² and the differences.
+  void find_residual(std::size_t l);
+  void set_differences(std::size_t l);
+  const std::vector<double>& dual_sums();
+  // The output constraint's measures; takes the dual step u <- u + dual_step r_L on the way.
   void output_pass(double dual_step);
 
   LayeredSetup setup_;
   std::size_t widest_;     // widest layer that a slot or a workspace holds
-  std::size_t block_;      // samples a block
-  std::size_t sub_block_;  // rows that elementwise work takes at a time
+  std::size_t sub_piece_;  // rows that elementwise work takes at a time
   Team team_;
-  SampleBlocks blocks_;
-  SampleSums<T> sums_;
+  SampleCut cut_;
+  PieceSums<T> sums_;
   std::vector<Workspace<T>> spaces_;  // one a member
 
   Matrix<T> x_;  // a_0
@@ -257,37 +346,34 @@ class LayeredState {
   Matrix<T> target_values_;
   std::vector<Layer> layers_;
   Matrix<T> u_;
+  Version x_version_, u_version_;
   std::vector<double> dual_sums_;  // Σ over samples of u
+  Stamp dual_sums_made_;
   std::array<Slot, 2> slots_;
+  FiniteCopy<T> finite_;  // W and b as the last sweep began
+  SectionList sections_, kept_sections_;
 
-  Buffer<T> direction_;  // S = G + λW of the W update at hand
-  Matrix<T> image_;      // S C, for layer 1
-  Matrix<T> gram_;       // C = XᵀX
-  bool gram_known_ = false;
+  // S = G + λW of the W update at hand, or of the W_1 update that comes next.
+  Buffer<T> direction_;
+  Stamp direction_made_;
+  double direction_weight_ = 0, direction_l2_ = 0;
+  Matrix<T> image_;                 // S C, for layer 1
+  Matrix<T> gram_;                  // C = XᵀX
   std::vector<double> input_sums_;  // Σ over samples of X
-  Matrix<T> input_step_;            // D: P_1 still lacks − X Dᵀ
-  bool input_step_pending_ = false;
-  bool direction_continues_ = false;  // the last update was W_1 and direction_ holds S of the next one
-  bool stale_ = false;                // a block was written by hand: products and sums are to be found afresh
+  Stamp gram_made_;
+  Matrix<T> input_step_;  // D: P_1 still lacks − X Dᵀ
+  LateStep<T> input_late_;
 
   Matrix<T> fista_y_;
 
   // For inversion steps: of every layer, and of the first one where XᵀX, which never changes, is kept.
   GramSolver<T> solver_;
   GramSolver<T> input_solver_;
-  bool input_solver_ready_ = false;
-  double input_solver_shift_ = 0;
+  Derived<double> input_shift_;           // what was added to the diagonal of XᵀX when it was factored
+  Buffer<T> right_;                       // where the samples are few: R of a sum of products Rᵀ a
   Buffer<T> right_side_, right_scratch_;  // n_l x (n_{l-1} + 1)
   std::vector<double> sums_of_input_;     // Σ over samples of a_{l-1}
-  // The output constraint's share of the measures, while nothing changed since.
-  struct OutputMeasures {
-    bool known = false;
-    double loss = 0;
-    double dual_product = 0;
-    double dual_norm = 0;
-    double dual_identity = 0;
-  };
-  OutputMeasures output_;
+  Derived<OutputMeasures> output_;
   std::vector<double> notes_;  // what is known, as kept_sections() hands it out
 };
 

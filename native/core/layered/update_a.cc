@@ -6,39 +6,40 @@
 
 namespace dladmm {
 
-// z_l <- argmin of (ν/2)‖z − P_l − b_l‖² + (γ/2)‖a_l − f(z)‖², entry by entry.
+// z_l <- argmin of (ν/2)‖z − P_l − b_l‖² + (γ/2)‖a_l − f(z)‖², entry by entry, for some rows.
+template <typename T>
+void LayeredState<T>::renew_hidden_z(std::size_t l, const Penalties& p, Rows rows, Partial& partial) {
+  Layer& it = layer(l);
+  const auto sums = kernels::hidden_z<T>(function(), rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows),
+                                         static_cast<T>(p.gamma / p.nu), rows_of(it.z.view(), rows),
+                                         std::span(partial.columns[0]).first(it.b.size()));
+  partial.scalars[kResidual] += sums.first;
+  partial.scalars[kActivation] += sums.second;
+}
+
+// What a pass that renewed z_l found on its way; false where it is not finite.
+template <typename T>
+bool LayeredState<T>::know_hidden_z(std::size_t l) {
+  Layer& it = layer(l);
+  version(Block::z, l).advance();
+  set_differences(l);
+  it.residual.set(sums_.scalar(kResidual), residual_stamp(l));
+  it.activation.set(sums_.scalar(kActivation), activation_stamp(l));
+  return std::isfinite(it.residual.value) && std::isfinite(it.activation.value);
+}
+
 template <typename T>
 bool LayeredState<T>::update_hidden_z(std::size_t l, const Penalties& p) {
-  Layer& it = layer(l);
-  pass(
-      {product(l), activation(l)}, {},
-      [&](unsigned, Rows, Rows rows, Partial& partial) {
-        const auto sums =
-            kernels::hidden_z<T>(activation_function(), rows_of(it.P.view(), rows), it.b, rows_of(it.a.view(), rows),
-                                 static_cast<T>(p.gamma / p.nu), rows_of(it.z.view(), rows),
-                                 std::span(partial.columns[0]).first(it.b.size()));
-        partial.scalars[kResidual] += sums.residual;
-        partial.scalars[kActivation] += sums.activation;
-      },
-      [](unsigned, Rows, Partial&) {});
-  know_hidden_z(l);
-  return std::isfinite(it.residual) && std::isfinite(it.activation);
+  pass({product(l), activation(l)},
+       [&](unsigned, Rows rows, Partial& partial) { renew_hidden_z(l, p, rows, partial); });
+  return know_hidden_z(l);
 }
 
-// What a pass that renewed z_l found on its way.
-template <typename T>
-void LayeredState<T>::know_hidden_z(std::size_t l) {
-  Layer& it = layer(l);
-  sums_.columns(0, it.difference_sums, 1, 0);
-  it.difference_known = true;
-  it.residual = sums_.scalar(kResidual);
-  it.residual_known = true;
-  it.activation = sums_.scalar(kActivation);
-  it.activation_known = true;
-}
-
-// One pass gives everything that the step needs: with w the penalty of layer l + 1,
-//   g = (w (P_{l+1} + b_{l+1} − z_{l+1}) − u) W_{l+1} + γ (a_l − f(z_l)),   κ = (w‖g Wᵀ‖² + γ‖g‖²)/‖g‖².
+// Algorithm 2 (and 5). One pass gives everything that the step needs: with w the penalty of layer l + 1,
+//
+//     g = (w (P_{l+1} + b_{l+1} − z_{l+1}) − u) W_{l+1} + γ (a_l − f(z_l)),   κ = (w‖g Wᵀ‖² + γ‖g‖²)/‖g‖²,
+//     a <- a − g/τ,   τ the first of t, tη, tη², … that is not below κ.
+//
 // `with_z`: the z_l update that comes just before rides on the same pass. `last`: no later update of the sweep touches
 // a_l or z_l.
 template <typename T>
@@ -51,44 +52,32 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   const std::size_t m = next.b.size();
   constexpr std::size_t gradient_slot = 0;
   constexpr std::size_t image_slot = 1;
-  const auto residual_block = [&](unsigned member, std::size_t count) {
-    return MatrixView<T>(spaces_[member].first.flat().data(), count, m);
-  };
-  const Held also = with_z ? product(l) : product(l + 1);
 
   pass(
-      {activation(l), product(l + 1), also}, {{gradient_slot, n}, {image_slot, m}},
-      [&](unsigned member, Rows block, Rows rows, Partial& partial) {
-        const std::size_t first = rows.first - block.first;
-        const auto a = rows_of(it.a.view(), rows);
-        const auto z = rows_of(it.z.view(), rows);
-        if (with_z) {
-          const auto sums =
-              kernels::hidden_z<T>(activation_function(), rows_of(it.P.view(), rows), it.b, a,
-                                   static_cast<T>(p.gamma / p.nu), z, std::span(partial.columns[0]).first(n));
-          partial.scalars[kResidual] += sums.residual;
-          partial.scalars[kActivation] += sums.activation;
-        }
-        kernels::activation_pull<T>(activation_function(), a, z, static_cast<T>(p.gamma),
-                                    slot_block(gradient_slot, block, n).rows_from(first, rows.count));
+      {activation(l), product(l + 1), with_z ? product(l) : product(l + 1)}, {{gradient_slot, n}, {image_slot, m}},
+      4 * static_cast<double>(n * m),
+      [&](unsigned member, Rows piece, Rows rows, Partial& partial) {
+        const std::size_t first = rows.first - piece.first;
+        if (with_z) renew_hidden_z(l, p, rows, partial);
+        kernels::activation_pull<T>(function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows),
+                                    static_cast<T>(p.gamma),
+                                    slot_piece(gradient_slot, piece, n).rows_from(first, rows.count));
         kernels::weighted_residual<T>(rows_of(next.P.view(), rows), next.b, rows_of(next.z.view(), rows),
                                       rows_of(u, rows), static_cast<T>(weight),
-                                      residual_block(member, block.count).rows_from(first, rows.count));
+                                      room(member, piece.count, m).rows_from(first, rows.count));
       },
-      [&](unsigned member, Rows block, Partial& partial) {
-        const MatrixView<T> g = slot_block(gradient_slot, block, n);
-        const MatrixView<T> image = slot_block(image_slot, block, m);
-        blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), residual_block(member, block.count), next.W.view(), T(1),
-                      g);
+      [&](unsigned member, Rows piece, Partial& partial) {
+        const MatrixView<T> g = slot_piece(gradient_slot, piece, n);
+        const MatrixView<T> image = slot_piece(image_slot, piece, m);
+        // piece x n_l <- piece x n_{l+1}, n_{l+1} x n_l
+        blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), room(member, piece.count, m), next.W.view(), T(1), g);
+        // piece x n_{l+1} <- piece x n_l, n_l x n_{l+1}
         blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), g, next.W.view(), T(0), image);
-        partial.scalars[kDirection] += kernels::square_norm<T>(g);
-        partial.scalars[kImage] += kernels::square_norm<T>(image, std::span(partial.columns[1]).first(m));
+        partial.scalars[kDirection] += elementwise::square_norm<T>(g);
+        partial.scalars[kImage] += elementwise::square_norm<T>(image, std::span(partial.columns[1]).first(m));
       });
 
-  if (with_z) {
-    know_hidden_z(l);
-    if (!std::isfinite(it.residual) || !std::isfinite(it.activation)) return false;
-  }
+  if (with_z && !know_hidden_z(l)) return false;
   const double g_norm = sums_.scalar(kDirection);
   const double image_norm = sums_.scalar(kImage);
   if (!std::isfinite(g_norm) || !std::isfinite(image_norm)) return false;
@@ -103,19 +92,25 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   if (!std::isfinite(record.kappa) || !std::isfinite(scale)) return false;
   it.last_tau = record.size;
   record.step_norm = scale * scale * g_norm;
-  hold(gradient_slot, activation(l), n, scale, last);
-  hold(image_slot, product(l + 1), m, scale, false);
-  if (next.difference_known) sums_.columns(1, next.difference_sums, scale, 1);
-  it.activation_known = false;
-  changed_product(l + 1);
+
+  const Stamp a_before = present(activation(l));
+  const Stamp product_before = present(product(l + 1));
+  const bool differences_known = next.differences_made == differences_stamp(l + 1);
+  version(Block::a, l).advance();
+  take_late(gradient_slot, activation(l), n, a_before, scale, last);
+  take_late(image_slot, product(l + 1), m, product_before, scale, false);
+  if (differences_known) {
+    sums_.columns(1, next.differences, scale, 1);
+    next.differences_made = differences_stamp(l + 1);
+  }
   return true;
 }
 
-template bool LayeredState<float>::update_hidden_z(std::size_t, const Penalties&);
-template bool LayeredState<double>::update_hidden_z(std::size_t, const Penalties&);
-template void LayeredState<float>::know_hidden_z(std::size_t);
-template void LayeredState<double>::know_hidden_z(std::size_t);
-template bool LayeredState<float>::update_a(std::size_t, const Penalties&, bool, bool, UpdateRecord&);
-template bool LayeredState<double>::update_a(std::size_t, const Penalties&, bool, bool, UpdateRecord&);
+#define DLADMM_INSTANTIATE(T)                                                    \
+  template bool LayeredState<T>::update_hidden_z(std::size_t, const Penalties&); \
+  template bool LayeredState<T>::update_a(std::size_t, const Penalties&, bool, bool, UpdateRecord&);
+DLADMM_INSTANTIATE(float)
+DLADMM_INSTANTIATE(double)
+#undef DLADMM_INSTANTIATE
 
 }  // namespace dladmm

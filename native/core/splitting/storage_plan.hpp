@@ -1,32 +1,60 @@
-// What a state is to hold, declared once: the plan counts the bytes, and allocates.
+// What a state is to hold, declared once: the plan counts the bytes, allocates, and says what is written out.
 //
-//     State(setup, plan)   declares: plan.matrix(x_, samples, widths[0]); …
+//     State(setup, plan)   declares: plan.matrix(x_, samples, widths[0]); plan.matrix(z, samples, n, "z.1"); …
 //     State(setup)         : State(setup, plan) and plan.allocate()
 //     required_bytes       State shell(setup, plan) without allocating, plan.bytes()
+//     sections()           plan.saved() of what has a name, kept by the state
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <limits>
 #include <new>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/section.hpp"
 
 namespace dladmm {
 
+// The parts of a state that are written out, found when they are asked for.
+class SectionList {
+ public:
+  template <typename Part>
+  void add(std::string name, Part& part) {
+    parts_.emplace_back([name = std::move(name), &part] { return section(name, part); });
+  }
+  [[nodiscard]] std::vector<Section> operator()() const {
+    std::vector<Section> all;
+    all.reserve(parts_.size());
+    for (const auto& it : parts_) all.push_back(it());
+    return all;
+  }
+
+ private:
+  std::vector<std::function<Section()>> parts_;
+};
+
 class StoragePlan {
  public:
+  // What is given a name goes into a list of sections besides, under that name.
+  struct Name {
+    SectionList* list = nullptr;
+    std::string name;
+  };
+
   template <typename T>
-  void matrix(Matrix<T>& to, std::size_t rows, std::size_t columns) {
+  void matrix(Matrix<T>& to, std::size_t rows, std::size_t columns, Name name = {}) {
     add<T>(static_cast<double>(rows) * static_cast<double>(columns), [&to, rows, columns] { to = {rows, columns}; });
+    save(std::move(name), to);
   }
   template <typename T>
   void buffer(Buffer<T>& to, std::size_t count) {
     add<T>(static_cast<double>(count), [&to, count] { to = Buffer<T>(count); });
   }
-  // As large as rows · columns, which may be more than can be counted.
+  // rows · columns numbers, which may be more than can be counted.
   template <typename T>
   void buffer(Buffer<T>& to, std::size_t rows, std::size_t columns) {
     add<T>(static_cast<double>(rows) * static_cast<double>(columns), [&to, rows, columns] {
@@ -36,11 +64,12 @@ class StoragePlan {
   }
   // Filled with zeros at once: such are allocated last, when the larger ones have said whether the memory suffices.
   template <typename T>
-  void vector(std::vector<T>& to, std::size_t count) {
+  void vector(std::vector<T>& to, std::size_t count, Name name = {}) {
     bytes_ += sizeof(T) * static_cast<double>(count);
     filled_.emplace_back([&to, count] { to.resize(count); });
+    save(std::move(name), to);
   }
-  // Something that counts and allocates by itself.
+  // Something that counts by itself, and is made at the end.
   void other(double bytes, std::function<void()> allocate) {
     bytes_ += bytes;
     filled_.push_back(std::move(allocate));
@@ -60,6 +89,10 @@ class StoragePlan {
   void add(double count, std::function<void()> allocate) {
     bytes_ += sizeof(T) * count;
     plain_.push_back(std::move(allocate));
+  }
+  template <typename Part>
+  static void save(Name name, Part& part) {
+    if (name.list != nullptr) name.list->add(std::move(name.name), part);
   }
 
   double bytes_ = 0;

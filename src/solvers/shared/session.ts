@@ -77,7 +77,7 @@ export async function openNative<
   checkActivation(network.activation);
   checkLoss(network.loss);
   oneOf(dtype, ['float32', 'float64'], 'options.dtype');
-  whole(threads, 1, 64, 'options.threads');
+  whole(threads, 1, 2 ** 16, 'options.threads');
   check(options);
   const checked = problem.check(network, dtype, data, name);
   const common = {

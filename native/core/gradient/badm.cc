@@ -1,4 +1,4 @@
-#include "core/consensus/badm.hpp"
+#include "core/gradient/badm.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,0 +1,17 @@
+// The methods that train by gradients, each a set of constants and a rule for a stretch of the parameters.
+#pragma once
+
+#include <variant>
+
+#include "core/gradient/badm.hpp"
+#include "core/gradient/optimiser.hpp"
+
+namespace dladmm {
+
+using Optimiser = std::variant<Sgd, Adagrad, Adadelta, Adam, Badm, Sisa>;
+
+// F of a batch is the mean of R over its samples, or the sum. ∇F_s of a sub-batch with share α_s is scaled so that
+// Σ α_s ∇F_s = ∇F.
+enum class Reduction { mean, sum };
+
+}  // namespace dladmm

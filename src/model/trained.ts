@@ -1,0 +1,97 @@
+import { DlAdmmError } from '../core/errors.js';
+import { availableThreads } from '../core/info.js';
+import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
+import { classCount, type Loss, type Network, nativeActivation } from '../network/network.js';
+import type { Standardisation } from '../network/standardisation.js';
+import type { LabelKind } from '../samples/classes.js';
+import { type Note, type StoredModel, saveModel } from './model-file.js';
+import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind } from './parts.js';
+
+/** What trained networks of all kinds have in common: their parts, a native copy of them, files, an end. */
+export abstract class TrainedNetwork<K extends NetworkKind, N extends { close(): void }, L extends Loss> {
+  readonly kind: K;
+  readonly network: Network<L>;
+  readonly dtype: Dtype;
+  readonly weights: readonly Numbers[];
+  readonly classes?: readonly string[];
+  /** What predictions are told in. */
+  readonly labelKind: LabelKind;
+  readonly standardisation?: Standardisation;
+  readonly #threads: number;
+  #native: N | undefined;
+  #closed = false;
+
+  protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
+    checkParts(parts, kind);
+    const { network, dtype, weights, classes, labelKind = 'number', standardisation, threads } = parts;
+    this.kind = kind;
+    this.network = network;
+    this.dtype = dtype;
+    this.weights = weights;
+    if (classes !== undefined) this.classes = classes;
+    this.labelKind = labelKind;
+    if (standardisation !== undefined) this.standardisation = standardisation;
+    this.#threads = threads ?? availableThreads();
+  }
+
+  /**
+   * Writes the model as safetensors, atomically: a reader sees the old file or the new one.
+   *
+   * @throws DlAdmmError ERR_DLADMM_FILE
+   */
+  async save(path: string, note?: Note): Promise<void> {
+    await saveModel(path, { ...this, ...(note && { note }) } as unknown as StoredModel);
+  }
+
+  /** Gives the native memory back; the parameters stay readable. */
+  close(): void {
+    this.#closed = true;
+    this.#native?.close();
+    this.#native = undefined;
+  }
+
+  /** As `close`, at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Makes the native copy of the parameters. */
+  protected abstract open(options: NativeNetworkOptions): N;
+
+  /** The native copy of the parameters, made when it is first needed. */
+  protected get native(): N {
+    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
+    const { layers, activation, loss } = this.network;
+    this.#native ??= this.open({
+      dtype: this.dtype,
+      widths: layers,
+      ...nativeActivation(activation),
+      loss,
+      softmax: 'stable',
+      threads: this.#threads,
+    });
+    return this.#native;
+  }
+
+  protected get inputs(): number {
+    return this.network.layers[0] ?? 0;
+  }
+
+  protected get outputs(): number {
+    return this.network.layers.at(-1) ?? 0;
+  }
+
+  /** How many classes the network tells apart. */
+  protected get classCount(): number {
+    return classCount(this.network.loss, this.outputs);
+  }
+
+  /** Does the work; an error of the addon leaves as a DlAdmmError. */
+  protected async call<R>(work: () => Promise<R>): Promise<R> {
+    try {
+      return await work();
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
