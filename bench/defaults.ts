@@ -7,7 +7,7 @@
  * docs/minibatch-defaults.svg. With `--variants` η is the default and one other setting at a time is changed; writes
  * bench/results/minibatch-variants.json, and no picture.
  */
-import { defaultStep, type TrainOptions, train } from 'dladmm';
+import { defaultRate, type TrainOptions, train } from 'dladmm';
 import { type DefaultsPoint, specificationOf } from './defaults/chart.js';
 import { loadTask, TASKS, type Task } from './defaults/tasks.js';
 import { VARIANTS } from './defaults/variants.js';
@@ -31,7 +31,7 @@ interface Choice {
 const CHOICES = {
   'minibatch-admm': (factor: number, { loss }: Task): Partial<TrainOptions> => ({
     solver: 'minibatch-admm',
-    step: factor * defaultStep(loss),
+    learningRate: factor * defaultRate(loss),
   }),
   adam: (factor: number): Partial<TrainOptions> => ({ solver: 'adam', learningRate: factor * 1e-3 }),
 };

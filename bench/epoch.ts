@@ -7,7 +7,7 @@
  * floor is made of the fastest of many repeats; on a machine that others use too, `fastestRatio` compares it with the
  * fastest of many short runs of steps.
  */
-import { MINIBATCH_DEFAULTS } from 'dladmm';
+import { defaultsOf, minibatch } from 'dladmm';
 import {
   EPOCH_WAYS,
   gramProducts,
@@ -54,7 +54,7 @@ const methodOf = (optimizer: Optimizer, subBatches: number, gram: 'low-rank' | '
   })[optimizer] as Exclude<EpochRequest, string>['method'];
 
 await program(OPTIONS, async ({ layers, samples, batch, optimizer, subBatches, gram, dtype, threads, rounds }) => {
-  const { rank, gramEvery } = MINIBATCH_DEFAULTS;
+  const { rank, gramEvery } = defaultsOf(minibatch);
   const products = [
     ...stepProducts(layers, batch, optimizer === 'sisa' ? subBatches : 1),
     ...(optimizer === 'minibatch-admm'

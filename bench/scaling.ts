@@ -80,7 +80,7 @@ await program(OPTIONS, async ({ samples, batches, rounds, roundUs, claimUs, dtyp
 
 async function measure({ name, samples, options }: Case, rounds: number, overhead: Overhead) {
   const data = randomSamples(options.layers, samples, options.dtype);
-  const limit = options.solver === undefined ? { iterations: 1e6, refreshEvery: 1e6 } : { epochs: 1e6 };
+  const limit = { iterations: 1e6, ...(options.solver === undefined && { refreshEvery: 1e6 }) };
   const begun = (threads: number): AsyncIterator<unknown> =>
     train(data, { ...limit, ...options, threads } as TrainOptions)[Symbol.asyncIterator]();
   const [one, two] = [begun(1), begun(2)];

@@ -28,12 +28,12 @@ export type { Column } from './samples/columns.js';
 export type { GraphLike, GraphSamples, NodesLike } from './samples/graph-samples.js';
 export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
-export type { BadmOptions, SisaOptions } from './solvers/badm/algorithm.js';
+export { badm, badmOnGraph, sisa, sisaOnGraph } from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
-export { DEFAULTS, type DladmmOptions, type OutputSolver } from './solvers/dladmm/options.js';
+export { type DladmmOptions, dladmm } from './solvers/dladmm/solver.js';
 export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn/algorithm.js';
-export { DLADMM_GRAPH_DEFAULTS, type DladmmGraphOptions, type GraphSchedule } from './solvers/dladmm-gcn/options.js';
+export { type DladmmGraphOptions, dladmmOnGraph } from './solvers/dladmm-gcn/solver.js';
 export type { GraphMeasures, GraphRecord, GraphUpdateRecord } from './solvers/dladmm-gcn/splitting.js';
 export {
   type GraphSession,
@@ -42,42 +42,56 @@ export {
   type GraphSweepPenalties,
   graphLayered,
 } from './solvers/dladmm-gcn/splitting.js';
-export type {
-  AdadeltaOptions,
-  AdagradOptions,
-  AdamOptions,
-  GdOptions,
-  GradientMethod,
-  GradientSolver,
-  LearningRate,
-  Progress,
-  SgdOptions,
+export {
+  adadelta,
+  adadeltaOnGraph,
+  adagrad,
+  adagradOnGraph,
+  adam,
+  adamOnGraph,
+  gd,
+  gdOnGraph,
+  sgd,
+  sgdOnGraph,
 } from './solvers/gradient/algorithm.js';
-export { GRADIENT_DEFAULTS, type GradientOptions } from './solvers/gradient/options.js';
 export {
-  GRAPH_GRADIENT_DEFAULTS,
+  GRAPH_SOLVERS,
+  type GradientOptions,
   type GraphGradientOptions,
-  type WithoutDecay,
-} from './solvers/gradient-gcn/options.js';
+  type GraphTrainOptions,
+  SAMPLE_SOLVERS,
+  type TrainOptions,
+} from './solvers/index.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';
-export { INVERSION_DEFAULTS, type InversionOptions } from './solvers/inversion/options.js';
+export { type InversionOptions, inversion } from './solvers/inversion/solver.js';
 export { minibatchSweep } from './solvers/minibatch/algorithm.js';
-export type { MinibatchOptions } from './solvers/minibatch/options.js';
+export { defaultBatchSize, defaultRate } from './solvers/minibatch/gram-step.js';
+export { type MinibatchOptions, minibatch } from './solvers/minibatch/solver.js';
 export {
-  defaultBatchSize,
-  defaultStep,
-  MINIBATCH_DEFAULTS,
   type MinibatchMethod,
   type MinibatchSession,
   type MinibatchSessionOptions,
   minibatches,
 } from './solvers/minibatch/splitting.js';
 export type { AnyRecord } from './solvers/records.js';
-export type { CheckpointOptions } from './solvers/shared/checkpoint-options.js';
-export type { CommonOptions, EarlyStopping } from './solvers/shared/options.js';
+export {
+  type AnySolver,
+  type Begun,
+  completePlan,
+  defaultsOf,
+  defineSolver,
+  type RecordOf,
+  type Solver,
+  type SolverOptions,
+  schemaOf,
+} from './solvers/shared/descriptor.js';
+export type { LearningRate, Progress } from './solvers/shared/learning-rate.js';
+export { type GradientMethod, methodOf } from './solvers/shared/methods.js';
+export type { CheckpointOptions, CommonOptions, EarlyStopping } from './solvers/shared/options.js';
 export type { Penalties } from './solvers/shared/penalties.js';
 export type { CheckpointRecord, EpochRecord, ProgressRecord } from './solvers/shared/record.js';
-export type { PenaltyRule, Schedule } from './solvers/shared/schedule.js';
+export type { PenaltyRule } from './solvers/shared/schedule.js';
+export { flag, group, number, option, perLayer, whole, word } from './solvers/shared/schema.js';
 export type { Session, SessionOptions } from './solvers/shared/session.js';
 export type { Splitting } from './solvers/shared/splitting.js';
 export { type GradientSession, type GradientSessionOptions, gradients } from './solvers/shared/splittings/gradient.js';
@@ -86,13 +100,18 @@ export {
   type GraphGradientSessionOptions,
   graphGradients,
 } from './solvers/shared/splittings/graph-gradient.js';
-export type { IterationRecord, Measures, UpdateRecord } from './solvers/shared/splittings/layered.js';
 export {
+  EXACT,
+  type IterationRecord,
+  type LayeredPlan,
   type LayeredSession,
   type LayeredSessionOptions,
   layered,
+  layeredPlan,
+  type Measures,
   type StartOptions,
   type SweepPenalties,
+  type UpdateRecord,
 } from './solvers/shared/splittings/layered.js';
 export {
   cheaperStep,
@@ -127,7 +146,7 @@ export {
 } from './solvers/shared/sweep.js';
 export type { SweepResult, SweepSession } from './solvers/shared/sweep-session.js';
 export { sigmoidSweep } from './solvers/sigmoid/algorithm.js';
-export { SIGMOID_DEFAULTS, type SigmoidOptions } from './solvers/sigmoid/options.js';
+export { type SigmoidOptions, sigmoid } from './solvers/sigmoid/solver.js';
 export type {
   ConstraintMeasures,
   ConstraintUpdateRecord,
@@ -139,13 +158,6 @@ export type { Csr } from './tensor/csr.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
 export type { Matrix } from './tensor/matrix.js';
 export { type AnyTraining, fit, type GraphTraining, train } from './training/fit.js';
-export {
-  GRAPH_SOLVERS,
-  type GraphTrainOptions,
-  type LayeredOptions,
-  SOLVERS,
-  type TrainOptions,
-} from './training/plan.js';
 export type { FitResult, Status, TrainingData } from './training/result.js';
 export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './training/resume.js';
 export { Training } from './training/training.js';

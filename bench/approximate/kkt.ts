@@ -10,8 +10,8 @@ const COUNT = 200;
 
 /** x² on 200 points; the second as Theorem 4 asks for two layers: β_N = 3.5, β_{N−1} = 16 β_N, λ large. */
 const CASES: readonly { readonly name: string; readonly options: Partial<SigmoidOptions> }[] = [
-  { name: 'like B3: λ = 0.01, β = 1', options: { layers: [1, 20, 20, 20, 1], lambda: 1e-2 } },
-  { name: 'as the theorem asks: λ = 100, β = 56, 3.5', options: { layers: [1, 20, 1], lambda: 100, beta: [56, 3.5] } },
+  { name: 'like B3: λ = 0.01, β = 1', options: { layers: [1, 20, 20, 20, 1], l2: 1e-2 } },
+  { name: 'as the theorem asks: λ = 100, β = 56, 3.5', options: { layers: [1, 20, 1], l2: 100, beta: [56, 3.5] } },
 ];
 
 export interface KktPoint {

@@ -48,7 +48,7 @@ export async function outcomeOf(
           ...common,
           solver: 'sigmoid-admm',
           iterations,
-          lambda: setting.lambda,
+          l2: setting.lambda,
           initialisation: { scheme: 'msra', gain: setting.gain },
         };
   const training = train({ ...scaled(parts.train), validation: scaled(parts.test) }, options);

@@ -59,9 +59,5 @@ export async function ownSolver(file: string): Promise<Method> {
  *
  * @param iterations sweeps, or epochs of a gradient method
  */
-export function optionsOf(own: object, shared: SharedOptions, iterations: number): TrainOptions {
-  const byEpochs = 'solver' in own && typeof own.solver === 'string' && !SWEEPS.includes(own.solver);
-  return { ...shared, ...own, [byEpochs ? 'epochs' : 'iterations']: iterations } as TrainOptions;
-}
-
-const SWEEPS: readonly string[] = ['dladmm', 'inversion-admm', 'sigmoid-admm'];
+export const optionsOf = (own: object, shared: SharedOptions, iterations: number): TrainOptions =>
+  ({ ...shared, ...own, iterations }) as TrainOptions;

@@ -1,4 +1,4 @@
-import { a, type MinibatchMethod, type MinibatchOptions, type Update, W, z } from 'dladmm';
+import { a, type MinibatchOptions, type Update, W, z } from 'dladmm';
 
 /** dlADMM's own backward order: W_l as soon as its target stands, so that a_{l−1} meets the new W_l. */
 function* interleaved(L: number): Generator<Update> {
@@ -11,7 +11,7 @@ function* interleaved(L: number): Generator<Update> {
   }
 }
 
-type Own = MinibatchMethod & Pick<MinibatchOptions, 'step' | 'batchSize'>;
+type Own = Partial<Omit<MinibatchOptions, 'solver' | 'layers'>>;
 
 /** What was tried beside the defaults, one change at a time; δ and η move together where the damping changes. */
 export const VARIANTS: Readonly<Record<string, Own>> = {
@@ -21,13 +21,13 @@ export const VARIANTS: Readonly<Record<string, Own>> = {
   'rank 8': { rank: 8 },
   'rank 32': { rank: 32 },
   'rank 64': { rank: 64 },
-  'damping 1, step 0.12': { damping: 1, step: 0.12 },
-  'damping 16, step 1.4': { damping: 16, step: 1.4 },
+  'damping 1, step 0.12': { damping: 1, learningRate: 0.12 },
+  'damping 16, step 1.4': { damping: 16, learningRate: 1.4 },
   'Gram matrix every batch': { gramEvery: 1 },
   'Gram matrix every 40th batch': { gramEvery: 40 },
-  'this Gram matrix alone': { beta: 0, gramEvery: 1 },
+  'this Gram matrix alone': { gramMemory: 0, gramEvery: 1 },
   'no look ahead': { nesterov: false },
-  'momentum 0.8, step 0.8': { momentum: 0.8, step: 0.8 },
+  'momentum 0.8, step 0.8': { momentum: 0.8, learningRate: 0.8 },
   'batches of 256': { batchSize: 256 },
   'batches of 1024': { batchSize: 1024 },
 };

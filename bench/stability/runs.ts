@@ -43,7 +43,7 @@ const short = (value: number): string => (value < 1e-2 ? value.toExponential() :
 /** Every run of one seed. Inputs are standardised unless they are what varies. */
 export function runs(): readonly Run[] {
   const grid = BETAS.flatMap((beta) =>
-    LAMBDAS.map((lambda) => admm([`β = ${beta}`, `λ = ${short(lambda)}`], 'x2', 'standardised', { beta, lambda })),
+    LAMBDAS.map((lambda) => admm([`β = ${beta}`, `λ = ${short(lambda)}`], 'x2', 'standardised', { beta, l2: lambda })),
   );
   const starts = SCHEMES.flatMap((scheme) =>
     (['normal', 'uniform'] as const).map((distribution) =>

@@ -1,8 +1,10 @@
 import { DlAdmmError } from '../core/errors.js';
+import type { GraphModel } from '../model/graph-model.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
-import { train } from '../training/fit.js';
-import { type GraphTrainOptions, graphPlanOf } from '../training/plan.js';
-
+import type { GraphTrainOptions } from '../solvers/index.js';
+import type { AnyRecord } from '../solvers/records.js';
+import { begin } from '../training/fit.js';
+import { planOf } from '../training/plan.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { startProgress } from './progress.js';
@@ -47,7 +49,7 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   const { save, json, quiet, timeLimit } = job;
   checkKind(job);
   // Before anything is read: a slip should not cost the time of loading.
-  graphPlanOf({ ...options, layers: job.layers ?? [1, 1, 1] } as GraphTrainOptions);
+  planOf({ ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
   if (save !== undefined) await checkTarget(save, isGraphName(job.graph) ? [] : [job.graph]);
   const graph = withSplit(await graphOf(job, terminal.signal), job);
   const { name, classes, trainIndex, testIndex } = graph;
@@ -57,8 +59,8 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
     classes,
     signal: terminal.signal,
   } as GraphTrainOptions;
-  const { iterations } = graphPlanOf(trainOptions);
-  const training = train(graph as GraphSamples, trainOptions);
+  const { iterations } = planOf(trainOptions, 'graph');
+  const training = begin<AnyRecord, GraphModel>(graph as GraphSamples, trainOptions);
   const progress = startProgress(terminal, iterations, timeLimit);
   let outOfTime = false;
   const acknowledge = (): void => {

@@ -2,7 +2,7 @@ import { DlAdmmError } from '../core/errors.js';
 import { type GraphDataset, type GraphSplit, readGraph } from '../datasets/graph.js';
 import { splitGraph } from '../datasets/graph-split.js';
 import { describeGraph, graphNames, loadGraph } from '../datasets/graphs.js';
-import { COMMON_DEFAULTS } from '../solvers/shared/options.js';
+import { SEED } from '../solvers/shared/options.js';
 
 /** The options that say which graph is meant, and which of its nodes. */
 export interface GraphFlags {
@@ -94,7 +94,7 @@ function notAGraph(graph: string, cause: DlAdmmError): DlAdmmError {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
 export function withSplit(graph: GraphDataset, flags: GraphFlags): SplitGraph {
-  const { split, trainPerClass, validationPerClass, seed = COMMON_DEFAULTS.seed } = flags;
+  const { split, trainPerClass, validationPerClass, seed = SEED } = flags;
   const { trainIndex } = graph;
   if (split === 'random' || (split === undefined && trainIndex === undefined)) {
     return {

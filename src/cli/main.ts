@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { endOnSignals, interruptionOf } from './interruption.js';
+import { solversFor } from './own-solver.js';
 import { createProgram } from './program.js';
 import { openTerminal, type Terminal } from './terminal.js';
 
@@ -26,9 +27,14 @@ async function main(): Promise<number> {
   endOnSignals(process, controller, () => performance.now());
   let exitCode = 0;
   try {
-    await createProgram(terminal, (code) => {
-      exitCode = code;
-    }).parseAsync();
+    const solvers = await solversFor(process.argv.slice(2));
+    await createProgram(
+      terminal,
+      (code) => {
+        exitCode = code;
+      },
+      solvers,
+    ).parseAsync();
   } catch (error) {
     exitCode = tell(error, terminal);
   }

@@ -1,15 +1,8 @@
 import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
-import type { Loss } from '../network/network.js';
-import type { BadmOptions } from '../solvers/badm/algorithm.js';
-import type { DladmmOptions } from '../solvers/dladmm/options.js';
-import type { SgdOptions } from '../solvers/gradient/algorithm.js';
-import type { GradientOptions } from '../solvers/gradient/options.js';
-import type { InversionOptions } from '../solvers/inversion/options.js';
-import type { MinibatchOptions } from '../solvers/minibatch/options.js';
-import type { StepChoice } from '../solvers/shared/step.js';
-import type { SigmoidOptions } from '../solvers/sigmoid/options.js';
-import { planOf, type TrainOptions } from '../training/plan.js';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { SEED } from '../solvers/shared/options.js';
+import { planOf } from '../training/plan.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
@@ -18,49 +11,14 @@ import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './sample
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
 
-/** The options of `dladmm train`. */
-export interface TrainFlags
-  extends SplitFlags,
-    Pick<
-      DladmmOptions,
-      | 'activation'
-      | 'dtype'
-      | 'evaluateEvery'
-      | 'growth'
-      | 'iterations'
-      | 'nu'
-      | 'rho'
-      | 'softmax'
-      | 'stepSearch'
-      | 'tau0'
-      | 'theta0'
-      | 'threads'
-      | 'trainMetrics'
-    >,
-    Pick<InversionOptions, 'beta' | 'gamma' | 'warmStart'>,
-    Pick<SigmoidOptions, 'lambda' | 'majoriser'>,
-    Pick<GradientOptions, 'epochs' | 'batchSize' | 'reduction'>,
-    Partial<Omit<GraphFlags, 'seed'>>,
-    Pick<SgdOptions, 'momentum' | 'nesterov'>,
-    Pick<BadmOptions, 'sigma' | 'subBatches'>,
-    Pick<MinibatchOptions, 'damping' | 'gram' | 'rank' | 'gramEvery'> {
-  /** On a graph: one a layer, or one for all. */
-  readonly weightDecay?: number | readonly number[];
-  readonly l2?: number | readonly number[];
-  readonly schedule?: 'constant' | 'paper' | 'reference' | 'published';
-  /** On a graph. */
-  readonly dropout?: number;
-  readonly outputWeights?: 'quadratic' | 'cholesky';
-  readonly dual?: 'stationary' | 'zero';
-  readonly learningRate?: number;
-  readonly solver?: NonNullable<TrainOptions['solver']>;
-  readonly loss?: Exclude<Loss, 'squared-error'>;
-  readonly step?: number;
-  readonly stepW?: StepChoice;
-  readonly stepA?: StepChoice;
-  readonly init?: DladmmOptions['initialisation'];
-  readonly outputSolver?: 'exact' | 'fista';
+/** The flags of `dladmm train`. */
+export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>> {
+  /** What the solver is told. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** A name, or a file. */
+  readonly solver?: string;
   readonly layers?: readonly number[];
+  readonly init?: unknown;
   /** A model file. */
   readonly from?: string;
   readonly standardize?: boolean;
@@ -77,23 +35,12 @@ export interface TrainFlags
 const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
-function optionsOf(flags: TrainFlags): Job['options'] {
-  const { activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax } = flags;
-  const { stepSearch, tau0, theta0, threads, trainMetrics, init, outputSolver, earlyStopping } = flags;
-  const { solver, loss, beta, gamma, warmStart, stepW, stepA, lambda, majoriser } = flags;
-  const { epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate } = flags;
-  const { damping, gram, rank, gramEvery } = flags;
-  const { dropout, outputWeights, dual } = flags;
-  const step = given({ W: stepW, a: stepA });
+/** What a training is told, layers left out. */
+function optionsOf({ options, solver, earlyStopping }: TrainFlags, own: AnySolver | undefined): Job['options'] {
+  const { layers: _, ...rest } = options;
   return given({
-    ...{ solver, loss, beta, gamma, warmStart, lambda, majoriser },
-    ...{ epochs, batchSize, reduction, weightDecay, momentum, nesterov, sigma, subBatches, learningRate },
-    ...{ damping, gram, rank, gramEvery },
-    ...{ dropout, outputWeights, dual },
-    step: Object.keys(step).length === 0 ? flags.step : step,
-    ...{ activation, dtype, evaluateEvery, growth, iterations, l2, nu, rho, schedule, seed, softmax },
-    ...{ stepSearch, tau0, theta0, threads, trainMetrics, initialisation: init },
-    outputSolver: outputSolver && { solver: outputSolver },
+    ...rest,
+    solver: own ?? solver,
     earlyStopping: earlyStopping === undefined ? undefined : { patience: earlyStopping },
   }) as Job['options'];
 }
@@ -136,29 +83,31 @@ function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[]
 }
 
 /** `dladmm train` */
-export async function trainCommand(flags: TrainFlags, terminal: Terminal): Promise<number> {
+export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
   const { standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const { checkpoint: path, checkpointEvery: every } = flags;
   checkPairs(flags);
   checkKind(flags);
-  if (flags.graph !== undefined) return trainGraph(flags as GraphJob, optionsOf(flags) as GraphSolverOptions, terminal);
+  if (flags.graph !== undefined)
+    return trainGraph(flags as GraphJob, optionsOf(flags, own) as GraphSolverOptions, terminal);
   const { model: from, ...beginning } = await beginningOf(flags.from);
   checkSameLayers(flags, beginning.layers);
   const layers = flags.layers ?? beginning.layers;
-  const options = optionsOf({ ...beginning, ...flags });
+  const { layers: _, ...learnt } = beginning;
+  const options = { ...learnt, ...optionsOf(flags, own) } as Job['options'];
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
   const checkpoint = path === undefined ? undefined : given({ path, every });
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  if (!resume) planOf({ ...options, ...(checkpoint && { checkpoint }), layers: layers ?? [1, 1] } as TrainOptions);
+  if (!resume) planOf({ ...options, ...(checkpoint && { checkpoint }), layers: layers ?? [1, 1] });
   const inputs = filesOf(data, testData, labels, testLabels);
   if (save !== undefined) await checkTarget(save, inputs);
   if (path !== undefined) await checkTarget(path, inputs);
-  const { seed, earlyStopping } = resume?.options ?? {};
+  const { seed = SEED, earlyStopping } = resume?.options ?? {};
   const samples = await trainingSamples(
     {
       ...flags,
       // The samples have to be split as they were.
-      ...(flags.seed === undefined && seed !== undefined && { seed }),
+      seed: flags.seed ?? seed,
       ...(earlyStopping && { earlyStopping: earlyStopping.patience }),
     },
     terminal.signal,

@@ -3,10 +3,12 @@ import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
 import type { Loss } from '../network/network.js';
 import { liesInUnitInterval } from '../samples/standardise.js';
+import { SAMPLE_SOLVERS, type TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
-import type { CheckpointOptions, CheckpointPlan } from '../solvers/shared/checkpoint-options.js';
-import { train } from '../training/fit.js';
-import { planOf, type TrainOptions } from '../training/plan.js';
+import { type AnySolver, chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
+import type { CheckpointOptions, CheckpointPlan } from '../solvers/shared/options.js';
+import { begin } from '../training/fit.js';
+import { planOf } from '../training/plan.js';
 import type { FitResult, TrainingData } from '../training/result.js';
 import { type ResumeOptions, resumeTraining } from '../training/resume.js';
 import type { Training } from '../training/training.js';
@@ -16,20 +18,19 @@ import { percent, startProgress } from './progress.js';
 import type { Part, TrainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 
-/** Options without the parts that the samples decide, solver by solver. */
-type Unfinished<O> = O extends TrainOptions
-  ? Omit<O, 'layers' | 'loss' | 'classes' | 'standardise' | 'signal' | 'onIteration'> & {
-      readonly loss?: Exclude<Loss, 'squared-error'>;
-    }
-  : never;
+/** What a solver is told, without the parts that the samples decide. */
+type Unfinished = Readonly<Record<string, unknown>> & {
+  readonly solver?: string | AnySolver;
+  readonly loss?: Exclude<Loss, 'squared-error'>;
+};
 
 type AnyResult = FitResult<AnyRecord>;
-type AnyTraining = Training<AnyRecord> | ReturnType<typeof train>;
+type AnyTraining = Training<AnyRecord>;
 
 /** A training as the command line runs one. */
 export interface Job {
   readonly samples: TrainingSamples;
-  readonly options: Unfinished<TrainOptions>;
+  readonly options: Unfinished;
   readonly layers?: readonly number[];
   /** The model that training goes on from. */
   readonly from?: Model;
@@ -73,8 +74,8 @@ export function metricsJson(name: 'test' | 'train', { accuracy, loss }: Metrics)
 }
 
 /** The loss of classes that a solver goes with by itself. */
-const defaultLoss = ({ solver }: Job['options']): Loss =>
-  solver === 'sigmoid-admm' ? 'one-hot-squared-error' : 'softmax-cross-entropy';
+const defaultLoss = ({ solver }: Unfinished): Loss =>
+  schemaOf(chosenSolver(solver, SAMPLE_SOLVERS, 'samples')).loss?.default as Loss;
 
 /** Metrics in words. */
 export const metricsText = ({ accuracy, loss }: Metrics): string =>
@@ -121,8 +122,8 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
   } as TrainOptions;
 }
 
-async function begin(job: Job, options: TrainOptions, data: TrainingData): Promise<AnyTraining> {
-  if (!job.resume) return train(data, options);
+async function started(job: Job, options: TrainOptions, data: TrainingData): Promise<AnyTraining> {
+  if (!job.resume) return begin(data, options);
   const { path, again } = job.resume;
   const { classes } = job.samples;
   const { signal } = options;
@@ -149,7 +150,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const known = (part: Part) => ({ ...part, ...(classes && { classes }), ...(columns && { columns }) });
   const options = trainOptionsOf(job, terminal.signal);
   const { iterations, checkpoint } = planOf(options);
-  const training = await begin(job, options, {
+  const training = await started(job, options, {
     ...known(samples.train),
     ...(samples.validation && { validation: known(samples.validation) }),
     ...(samples.test && { test: known(samples.test) }),

@@ -48,10 +48,43 @@ export function checkObject(value: unknown, what: string, name: string): asserts
 export function checkKeys(object: object, known: readonly string[], name: string): void {
   const unknown = Object.keys(object).find((key) => !known.includes(key));
   if (unknown === undefined) return;
+  const value = describe((object as Record<string, unknown>)[unknown]);
   throw new DlAdmmError(
     'ERR_DLADMM_ARGUMENT',
-    `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${describe((object as Record<string, unknown>)[unknown])}`,
+    `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${value}${didYouMean(unknown, known)}`,
   );
+}
+
+/** The known word that a slip of a letter or two may have been meant for, as the end of a sentence; or nothing. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const [nearest] = known
+    .map((candidate) => ({ candidate, away: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .toSorted((a, b) => a.away - b.away);
+  const close = nearest !== undefined && nearest.away <= Math.max(1, Math.floor(word.length / 3));
+  return close ? `; did you mean ${nearest.candidate}?` : '';
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other. */
+function editDistance(from: string, to: string): number {
+  let before: readonly number[] = [];
+  let last: readonly number[] = Array.from({ length: to.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= from.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= to.length; j += 1) {
+      const same = from[i - 1] === to[j - 1] ? 0 : 1;
+      const swapped = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      row.push(
+        Math.min(
+          (last[j] ?? 0) + 1,
+          (row[j - 1] ?? 0) + 1,
+          (last[j - 1] ?? 0) + same,
+          swapped ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY,
+        ),
+      );
+    }
+    [before, last] = [last, row];
+  }
+  return last[to.length] ?? 0;
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where `value` is not a finite number above 0 */

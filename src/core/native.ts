@@ -116,7 +116,15 @@ function load(): NativeAddon {
   }
 }
 
-export const native: NativeAddon = load();
+let loaded: NativeAddon | undefined;
+
+/** Loaded when it is first asked for something: options and help need none. */
+export const native: NativeAddon = new Proxy({} as NativeAddon, {
+  get: (_, name) => {
+    loaded ??= load();
+    return loaded[name as keyof NativeAddon];
+  },
+});
 
 /** An error of the addon as a DlAdmmError; anything else unchanged. */
 export function fromNative(error: unknown): unknown {

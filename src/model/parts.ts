@@ -1,5 +1,4 @@
 /** What a trained network is made of, and whether it fits together. */
-
 import { checkObject, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
@@ -11,6 +10,7 @@ import {
   checkLoss,
   classCount,
   type Loss,
+  MOST_THREADS,
   type Network,
 } from '../network/network.js';
 import { checkParameters } from '../network/parameters.js';
@@ -69,5 +69,5 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
   if (columns !== undefined) checkColumns(columns, inputs);
-  if (threads !== undefined) whole(threads, 1, 2 ** 16, 'threads');
+  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }

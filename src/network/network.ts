@@ -51,6 +51,9 @@ export const classifies = (loss: Loss): boolean => loss !== 'squared-error';
 /** How many classes a network with so many outputs tells apart. */
 export const classCount = (loss: Loss, outputs: number): number => (loss === 'hinge' && outputs === 1 ? 2 : outputs);
 
+/** As many threads as anybody may ask for: far more than the pool has. */
+export const MOST_THREADS: number = 2 ** 16;
+
 /** What BLAS can count to. */
 const LARGEST_DIMENSION = 2 ** 31 - 1;
 

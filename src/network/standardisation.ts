@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { type DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import type { Parameters } from './parameters.js';
@@ -20,7 +21,7 @@ export function checkStandardisation(
   }
   const { mean, scale } = rule;
   for (const [field, values] of Object.entries({ mean, scale })) {
-    const isRight = values instanceof Float64Array && values.length === inputs;
+    const isRight = types.isFloat64Array(values) && values.length === inputs;
     if (!isRight) throw refuse(`a Float64Array of ${inputs} values`, `standardisation.${field}`, values);
     const bad = values.find((value) => !Number.isFinite(value) || (field === 'scale' && value < 0));
     if (bad !== undefined) {

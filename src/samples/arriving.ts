@@ -1,101 +1,32 @@
-/**
- * How samples arrive: arrays, tables and streams, each made into a source of rows that a state or a model loads from a
- * chunk at a time. What has a known number of rows is read where it lies; a stream is kept in blocks that are given back as
- * they are loaded.
- */
-import { Readable } from 'node:stream';
-import { checkKeys, checkObject, oneOf } from '../core/checks.js';
-import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import type { Dtype } from '../core/native.js';
-import { classifies, type Network } from '../network/network.js';
+import { checkObject, oneOf } from '../core/checks.js';
+import { expected } from '../core/errors.js';
+import { classifies } from '../network/network.js';
+import { isArray, type RowSource, rowSource } from '../tensor/inputs.js';
 import {
-  breathe,
-  CHUNK_ENTRIES,
-  isArray,
-  isMatrix,
-  isNumericArray,
-  type LabelsLike,
-  type MatrixLike,
-  type NumericArray,
-  type RowSource,
-  rowSource,
-} from '../tensor/inputs.js';
-import { type RowStore, rowStore } from '../tensor/row-store.js';
+  type ArrivalRules,
+  type Arrived,
+  type ArrivingSamples,
+  checkInputs,
+  isNames,
+  isRecord,
+  type Names,
+  type RowsLike,
+  type Targets,
+  targetColumns,
+} from './arrived.js';
 import { type Column, inputsOf } from './columns.js';
-import {
-  type ColumnOptions,
-  categoryCollector,
-  type Encoder,
-  encoderOf,
-  isTable,
-  labelOf,
-  noColumn,
-  oneHot,
-  openTable,
-  type RecordLike,
-  type TableLike,
-} from './table.js';
+import { fromStream } from './gathering.js';
+import { isTable, openTable, type TableLike } from './table.js';
 
-/** One sample with its label or its target values. */
-export interface LabelledRow {
-  readonly x: readonly number[] | NumericArray;
-  readonly label?: string | number | boolean;
-  readonly y?: readonly number[] | NumericArray | number;
-}
-
-/** Some samples with theirs. */
-export interface LabelledBlock {
-  readonly x: MatrixLike;
-  readonly labels?: LabelsLike;
-  readonly y?: MatrixLike;
-}
-
-/**
- * What a stream may bring at a time: a row; a block of rows, as a Matrix, an array of rows, or a typed array whose length is
- * a multiple of the number of features; either of them with labels or targets; or a record, a row by the names of its columns.
- */
-export type StreamItem = number | readonly number[] | MatrixLike | LabelledRow | LabelledBlock | RecordLike;
-
-/** Samples without labels, in any form. A Node `Readable` in object mode is an async iterable. */
-export type RowsLike = MatrixLike | TableLike | Iterable<StreamItem> | AsyncIterable<StreamItem>;
-
-/** Samples with what they should become, in any form. */
-export interface ArrivingSamples extends ColumnOptions {
-  readonly x: RowsLike;
-  /** Class numbers, names of classes, or true and false; of a table or of records also the name of their column. */
-  readonly labels?: LabelsLike | string;
-  /** Rows of target values; of a table or of records also the name of their column, or the names. */
-  readonly y?: MatrixLike | string | readonly string[];
-  /** The names of the classes, where `labels` are numbers. */
-  readonly classes?: readonly string[];
-  /** The names of the features of `x`, or what they were made of; kept in the model. */
-  readonly columns?: readonly (string | Column)[];
-}
-
-/** What samples must be like, and how they are kept. */
-export interface ArrivalRules {
-  readonly network: Network;
-  readonly dtype: Dtype;
-  /** Whether rows are kept in float64, as something is subtracted from them that may be large. */
-  readonly exact: boolean;
-  /** The columns that a table or records must have. Default: all but those of labels or targets. */
-  readonly columns?: readonly Column[];
-  readonly signal?: AbortSignal;
-}
-
-/** Samples that have arrived. */
-export interface Arrived {
-  readonly x: RowSource;
-  readonly labels?: LabelsLike;
-  readonly classes?: readonly string[];
-  readonly y?: RowSource;
-  readonly columns?: readonly Column[];
-}
-
-type Targets = 'labels' | 'y' | 'none';
-
-const isRecord = (value: unknown): value is RecordLike =>
-  typeof value === 'object' && value !== null && !isArray(value) && !ArrayBuffer.isView(value) && !isMatrix(value);
+export type {
+  ArrivalRules,
+  Arrived,
+  ArrivingSamples,
+  LabelledBlock,
+  LabelledRow,
+  RowsLike,
+  StreamItem,
+} from './arrived.js';
 
 function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
   try {
@@ -159,12 +90,6 @@ function namedColumns(columns: unknown, inputs: number, name: string): readonly 
   return named;
 }
 
-interface Names {
-  readonly x: string;
-  readonly labels: string;
-  readonly y: string;
-}
-
 async function arrive(samples: ArrivingSamples, rules: ArrivalRules, targets: Targets, names: Names): Promise<Arrived> {
   const { x, labels, y } = samples;
   const inputs = rules.network.layers[0] ?? 0;
@@ -178,25 +103,6 @@ async function arrive(samples: ArrivingSamples, rules: ArrivalRules, targets: Ta
     return { x: source, ...(labels !== undefined && { labels }) };
   }
   return { x: source, ...(targets === 'y' && { y: rowSource(y, outputs, names.y) }) };
-}
-
-// ------------------------------------------------------------------------------------------------------------------ tables
-
-const isNames = (y: unknown): y is readonly string[] => isArray(y) && y.length > 0 && typeof y[0] === 'string';
-
-/** The columns that are no features. */
-function targetColumns({ labels, y }: ArrivingSamples): readonly string[] {
-  const columns = typeof y === 'string' ? [y] : isNames(y) ? y : [];
-  return [...(typeof labels === 'string' ? [labels] : []), ...columns];
-}
-
-function checkInputs(columns: readonly Column[], inputs: number, name: string): void {
-  if (inputsOf(columns) === inputs) return;
-  const listed = columns.map(({ name, categories }) => (categories ? `${name} (${categories.length})` : name));
-  throw new DlAdmmError(
-    'ERR_DLADMM_SHAPE',
-    `Expected ${inputs} inputs for ${name} but its features make ${inputsOf(columns)}: ${[...listed.slice(0, 50), ...(listed.length > 50 ? ['…'] : [])].join(', ')}`,
-  );
 }
 
 async function fromTable(
@@ -218,309 +124,4 @@ async function fromTable(
   const outputs = rules.network.layers.at(-1) ?? 0;
   const which = typeof y === 'string' ? [y] : isNames(y) ? y : undefined;
   return { ...base, y: rowSource(which ? opened.rows(which, names.y) : y, outputs, names.y) };
-}
-
-// ----------------------------------------------------------------------------------------------------------------- streams
-
-/** Puts what a stream brings where it belongs; answers once there is no more. */
-interface Gathering {
-  readonly rows: number;
-  take(item: unknown): void;
-  finish(): Arrived;
-}
-
-async function fromStream(
-  stream: Iterable<unknown> | AsyncIterable<unknown>,
-  samples: ArrivingSamples,
-  rules: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Promise<Arrived> {
-  if (stream instanceof Readable && !stream.readableObjectMode) {
-    throw expected('a stream of rows (readCsv reads a stream of text)', names.x, stream);
-  }
-  let gathering: Gathering | undefined;
-  await drain(
-    stream,
-    (item) => {
-      gathering ??= gather(item, samples, rules, targets, names);
-      gathering.take(item);
-      return gathering.rows;
-    },
-    rules,
-    names.x,
-  );
-  if (gathering === undefined) {
-    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one sample in ${names.x} but received none`);
-  }
-  return gathering.finish();
-}
-
-/** Takes a stream to its end, item by item; it is not asked for the next one before this one has its place. */
-async function drain(
-  stream: Iterable<unknown> | AsyncIterable<unknown>,
-  take: (item: unknown) => number,
-  { network, signal }: ArrivalRules,
-  name: string,
-): Promise<void> {
-  const pause = Math.max(1, Math.floor(CHUNK_ENTRIES / (network.layers[0] ?? 1)));
-  let rows = 0;
-  let stopped = false;
-  const pump = async (): Promise<void> => {
-    let next = pause;
-    try {
-      for await (const item of stream) {
-        if (stopped) return;
-        rows = take(item);
-        if (rows < next) continue;
-        next = rows + pause;
-        await breathe();
-      }
-    } catch (error) {
-      if (error instanceof DlAdmmError) throw error;
-      const why = messageOf(error);
-      throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed where row ${rows} was to come: ${why}`, {
-        cause: error,
-      });
-    }
-  };
-  if (signal === undefined) return pump();
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => {
-      stopped = true;
-      reject(
-        new DlAdmmError('ERR_DLADMM_ABORTED', `The signal was aborted after ${rows} rows of ${name}`, {
-          cause: signal.reason,
-        }),
-      );
-      if (stream instanceof Readable) stream.destroy();
-    };
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    // A source that never answers must not keep a training that nobody wants any more.
-    await Promise.race([pump(), aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}
-
-const isLabelled = (item: unknown): item is RecordLike =>
-  isRecord(item) && typeof item.x === 'object' && item.x !== null;
-
-function gather(
-  first: unknown,
-  samples: ArrivingSamples,
-  rules: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Gathering {
-  const { network, exact } = rules;
-  const dtype: Dtype = exact ? 'float64' : rules.dtype;
-  const inputs = network.layers[0] ?? 0;
-  const outputs = network.layers.at(-1) ?? 0;
-  if (isRecord(first) && !isLabelled(first)) return gatherRecords(first, samples, rules, targets, names);
-  const x = rowStore(inputs, dtype, names.x);
-  const y = rowStore(outputs, rules.dtype, names.y);
-  const carried = isLabelled(first);
-  const labels: unknown[] = [];
-  if (!carried) checkGiven(samples, targets, names);
-  else if (targets !== 'none' && beside(samples, targets) !== undefined) {
-    throw expected('nothing beside a stream that carries them', names[targets], beside(samples, targets));
-  }
-
-  function target(item: RecordLike, count: number): void {
-    const where = `${names.x}[${x.rows - count}]`;
-    if (targets === 'y') {
-      y.add(rowsIn(item.y, outputs, `${where}.y`));
-      if (y.rows !== x.rows) throw expected(`${count} rows of targets`, `${where}.y`, item.y, 'ERR_DLADMM_SHAPE');
-    } else if (targets === 'labels') {
-      const block = 'labels' in item;
-      const some: unknown = block ? item.labels : [item.label];
-      if (!isArray(some) && !isNumericArray(some)) throw expected('an array of labels', `${where}.labels`, some);
-      const what = `${count} labels, one a sample,`;
-      if (some.length !== count) throw expected(what, `${where}.labels`, some.length, 'ERR_DLADMM_SHAPE');
-      if (!block && item.label === undefined) throw expected('a label', `${where}.label`, item.label);
-      for (const label of some) labels.push(label);
-    }
-  }
-
-  return {
-    get rows() {
-      return x.rows;
-    },
-    take(item) {
-      const before = x.rows;
-      if (!carried) {
-        x.add(rowsIn(item, inputs, `${names.x}[${before}]`));
-        checkRoom(samples, targets, x.rows, names);
-        return;
-      }
-      if (!isLabelled(item)) throw expected('{ x, label }, as before,', `${names.x}[${before}]`, item);
-      checkKeys(item, ['x', 'label', 'labels', 'y'], `${names.x}[${before}]`);
-      x.add(rowsIn(item.x, inputs, `${names.x}[${before}].x`));
-      target(item, x.rows - before);
-    },
-    finish() {
-      if (!carried) return withGiven({ x: x.source() }, samples, rules, targets, names);
-      return {
-        x: x.source(),
-        ...(targets === 'labels' && { labels: labels as readonly string[] }),
-        ...(targets === 'y' && { y: y.source() }),
-      };
-    },
-  };
-}
-
-/** Labels or targets that stand beside a stream, rather than in it. */
-const beside = ({ labels, y }: ArrivingSamples, targets: Targets): unknown => (targets === 'labels' ? labels : y);
-
-/** What is missing beside a stream is said before the stream is read. */
-function checkGiven(samples: ArrivingSamples, targets: Targets, names: Names): void {
-  if (targets === 'none') return;
-  const given = beside(samples, targets);
-  if (typeof given === 'object' && given !== null) return;
-  const what = targets === 'labels' ? 'labels, beside the stream or with each of its rows,' : 'rows of target values';
-  throw expected(what, names[targets], given);
-}
-
-/** How many samples there are labels or targets for, where they stand beside the stream. */
-function counted(samples: ArrivingSamples, targets: Targets, outputs: number): number | undefined {
-  const given = beside(samples, targets);
-  if (targets === 'labels' && (isArray(given) || isNumericArray(given))) return given.length;
-  if (targets === 'y' && isArray(given) && !isNames(given)) return given.length;
-  if (targets === 'y' && isNumericArray(given)) return given.length / outputs;
-  return undefined;
-}
-
-function checkRoom(samples: ArrivingSamples, targets: Targets, rows: number, names: Names): void {
-  const count = targets === 'labels' ? counted(samples, targets, 1) : undefined;
-  if (count === undefined || rows <= count) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_SHAPE',
-    `Expected ${count} rows of ${names.x}, as there are so many labels, but it brings row ${count}`,
-  );
-}
-
-function withGiven(
-  arrived: Arrived,
-  samples: ArrivingSamples,
-  { network }: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Arrived {
-  if (targets === 'none') return arrived;
-  const outputs = network.layers.at(-1) ?? 0;
-  const count = counted(samples, targets, outputs);
-  if (count !== undefined && arrived.x.rows < count) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_STREAM',
-      `${names.x} ended where row ${arrived.x.rows} was to come: ${names[targets]} is for ${count} rows`,
-    );
-  }
-  if (targets === 'y') return { ...arrived, y: rowSource(samples.y, outputs, names.y) };
-  return { ...arrived, labels: samples.labels as LabelsLike };
-}
-
-/** The numbers of a row, or of a block of rows in any of its forms, row-major. */
-function rowsIn(item: unknown, columns: number, name: string): ArrayLike<number> {
-  if (typeof item === 'number' && columns === 1) return [item];
-  if (isNumericArray(item)) {
-    const whole = item.length > 0 && item.length % columns === 0;
-    if (!whole) throw expected(`${columns} numbers a row`, name, item.length, 'ERR_DLADMM_SHAPE');
-    return item;
-  }
-  if (isMatrix(item) || (isArray(item) && (isArray(item[0]) || isNumericArray(item[0])))) {
-    const source = rowSource(item, columns, name);
-    return source.chunk(0, source.rows);
-  }
-  if (!isArray(item)) throw expected(`a row of ${columns} numbers, or a block of rows,`, name, item);
-  if (item.length !== columns) throw expected(`a row of ${columns} numbers`, name, item, 'ERR_DLADMM_SHAPE');
-  for (let j = 0; j < columns; j += 1) {
-    if (typeof item[j] !== 'number') throw expected('a number', `${name}[${j}]`, item[j]);
-  }
-  return item as readonly number[];
-}
-
-/** Rows by the names of their columns. Texts are numbered as they come, and become inputs once all of them are known. */
-function gatherRecords(
-  first: RecordLike,
-  samples: ArrivingSamples,
-  rules: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Gathering {
-  const inputs = rules.network.layers[0] ?? 0;
-  const outputs = rules.network.layers.at(-1) ?? 0;
-  const others = targetColumns(samples);
-  const fields = Object.keys(first);
-  for (const column of others) if (!fields.includes(column)) throw noColumn(column, fields, names.x);
-  const { labels: label, y: target } = samples;
-  const targetNames = typeof target === 'string' ? [target] : isNames(target) ? target : undefined;
-  if (targets === 'labels' ? typeof label !== 'string' : targetNames === undefined) checkGiven(samples, targets, names);
-  if (targets === 'y' && targetNames && targetNames.length !== outputs) {
-    throw expected(`${outputs} columns, one an output,`, names.y, targetNames, 'ERR_DLADMM_SHAPE');
-  }
-  const learning = samples.categories === 'one-hot' && rules.columns === undefined;
-  const features = rules.columns ?? fields.filter((field) => !others.includes(field)).map((name) => ({ name }));
-  const texts = features.map(({ name }) =>
-    learning && typeof first[name] === 'string' ? categoryCollector(name, names.x) : undefined,
-  );
-  if (texts.every((text) => text === undefined)) checkInputs(features, inputs, names.x);
-  const encoder = encoderOf(features, names.x);
-  const targetEncoder =
-    targetNames &&
-    encoderOf(
-      targetNames.map((name) => ({ name })),
-      names.x,
-    );
-  const numbers = texts.map(() => new Map<string, number>());
-  const width = encoder.inputs;
-  const x = rowStore(width, rules.exact ? 'float64' : rules.dtype, names.x);
-  const y = rowStore(outputs, rules.dtype, names.y);
-  const labels: unknown[] = [];
-
-  function put(record: RecordLike, by: Encoder, store: RowStore, row: number): void {
-    const values = new Float64Array(by.inputs);
-    for (const [c, { name }] of by.columns.entries()) {
-      const value = record[name];
-      const text = by === encoder ? texts[c] : undefined;
-      if (text) {
-        text.add(value, row);
-        const known = numbers[c] as Map<string, number>;
-        if (!known.has(value as string)) known.set(value as string, known.size);
-        values[c] = known.get(value as string) as number;
-      } else {
-        by.put(value, c, values, 0, row);
-      }
-    }
-    store.add(values);
-  }
-
-  return {
-    get rows() {
-      return x.rows;
-    },
-    take(item) {
-      const row = x.rows;
-      if (!isRecord(item)) throw expected('a record, as before,', `${names.x}[${row}]`, item);
-      put(item, encoder, x, row);
-      if (targets === 'labels' && typeof label === 'string') labels.push(labelOf(item[label], row, label, names.x));
-      if (targets === 'y' && targetEncoder) put(item, targetEncoder, y, row);
-      checkRoom(samples, targets, x.rows, names);
-    },
-    finish() {
-      const columns = features.map(({ name, ...rest }, c) => {
-        const categories = texts[c]?.sorted();
-        return { name, ...rest, ...(categories && { categories }) };
-      });
-      checkInputs(columns, inputs, names.x);
-      const source = learning ? oneHot(x.source(), columns, numbers) : x.source();
-      const base: Arrived = { x: source, columns };
-      if (targets === 'labels' && typeof label === 'string') return { ...base, labels: labels as readonly string[] };
-      if (targets === 'y' && targetEncoder) return { ...base, y: rowSource(y.source(), outputs, names.y) };
-      return withGiven(base, samples, rules, targets, names);
-    },
-  };
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype, NativeSamples } from '../core/native.js';
@@ -54,7 +55,7 @@ export async function loadSamples(
   targets: Int32Array | RowSource,
 ): Promise<void> {
   await loadRows(source, (first, chunk) => state.loadInput(set, first, chunk));
-  if (targets instanceof Int32Array) {
+  if (types.isInt32Array(targets)) {
     state.loadLabels(set, targets);
   } else {
     await loadRows(targets, (first, chunk) => state.loadTargets(set, first, chunk));

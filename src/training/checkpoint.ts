@@ -6,9 +6,10 @@ import { checkWritable } from '../formats/atomic-file.js';
 import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
 import { TRAINING_SET } from '../samples/samples.js';
-import type { CheckpointPlan } from '../solvers/shared/checkpoint-options.js';
 import type { Course } from '../solvers/shared/course.js';
-import type { CommonPlan } from '../solvers/shared/options.js';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { earlierOptions } from '../solvers/shared/earlier.js';
+import type { CheckpointPlan, CommonPlan } from '../solvers/shared/options.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
 import {
   checkReplaceable,
@@ -76,7 +77,13 @@ export const isFunctionMark = (value: unknown): boolean =>
 /** Options as a checkpoint keeps them: what is decided by the machine or by default is written down, too. */
 export function storedOptionsOf(
   options: object,
-  { network, dtype, threads, seed }: Pick<CommonPlan<ProgressRecord>, 'network' | 'dtype' | 'threads' | 'seed'>,
+  {
+    network,
+    dtype,
+    threads,
+    seed,
+    solver,
+  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed'> & { readonly solver: AnySolver },
 ): StoredTraining['options'] {
   const {
     signal: _,
@@ -96,6 +103,7 @@ export function storedOptionsOf(
     dtype,
     threads,
     seed,
+    solver: solver.name,
   };
   return Object.fromEntries(
     Object.entries(all)
@@ -330,7 +338,7 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
  *
  * @throws DlAdmmError ERR_DLADMM_FORMAT
  */
-export function storedTrainingOf({ path, training }: OpenCheckpoint): StoredTraining {
+export function storedTrainingOf({ path, training, format }: OpenCheckpoint): StoredTraining {
   const sound =
     isRecord(training) &&
     typeof training.version === 'string' &&
@@ -342,7 +350,8 @@ export function storedTrainingOf({ path, training }: OpenCheckpoint): StoredTrai
     isRecord(training.data) &&
     typeof training.data.train === 'string' &&
     (training.best === undefined || (isRecord(training.best) && typeof training.best.score === 'number'));
-  if (sound) return training as unknown as StoredTraining;
+  const stored = training as unknown as StoredTraining;
+  if (sound) return format > 1 ? stored : { ...stored, options: earlierOptions(stored.options) };
   throw new DlAdmmError(
     'ERR_DLADMM_FORMAT',
     `${path} is no checkpoint of a training: its metadata say ${describe(training)}`,

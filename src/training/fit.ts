@@ -2,30 +2,30 @@ import { checkObject } from '../core/checks.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
-import type { DladmmGraphOptions } from '../solvers/dladmm-gcn/options.js';
-import type { GraphRecord } from '../solvers/dladmm-gcn/splitting.js';
-import type { GradientOptions } from '../solvers/gradient/options.js';
-import type { GraphGradientOptions } from '../solvers/gradient-gcn/options.js';
-import type { MinibatchOptions } from '../solvers/minibatch/options.js';
-import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
-import type { SigmoidOptions } from '../solvers/sigmoid/options.js';
-import type { SigmoidRecord } from '../solvers/sigmoid/splitting.js';
+import type { GraphSolver, SampleSolver } from '../solvers/index.js';
+import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
+import type { ProgressRecord } from '../solvers/shared/record.js';
 import { storedOptionsOf } from './checkpoint.js';
-import {
-  type GraphTrainOptions,
-  graphPlanOf,
-  type LayeredOptions,
-  type Plan,
-  planOf,
-  type TrainOptions,
-} from './plan.js';
+import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { checkWatched, Training } from './training.js';
 
-/** A training on a graph by any solver. */
-export type GraphTraining = Training<GraphRecord, GraphModel> | Training<EpochRecord, GraphModel>;
 /** A training by any solver. */
-export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRecord>;
+export type AnyTraining = Training<RecordOf<SampleSolver>>;
+/** A training on a graph by any solver. */
+export type GraphTraining = Training<RecordOf<GraphSolver>, GraphModel>;
+
+type AnyModel = Model | GraphModel;
+type Named<Of extends { readonly name: string }> = Of['name'] | AnySolver;
+type ByName<Of extends { readonly name: string }, S> = S extends string ? Extract<Of, { readonly name: S }> : S;
+
+/** The options of a solver, which is named or given as it is; dlADMM where it is left out. */
+export type OptionsFor<S, Of extends { readonly name: string } = SampleSolver> = {
+  readonly solver?: S;
+} & OwnOptions<ByName<Of, S>>;
+
+/** The record of a solver that is named or given as it is. */
+export type RecordFor<S, Of extends { readonly name: string } = SampleSolver> = RecordOf<ByName<Of, S>>;
 
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
@@ -35,26 +35,27 @@ export type AnyTraining = Training | Training<SigmoidRecord> | Training<EpochRec
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
-export function train(data: GraphSamples, options: DladmmGraphOptions): Training<GraphRecord, GraphModel>;
-export function train(data: GraphSamples, options: GraphGradientOptions): Training<EpochRecord, GraphModel>;
-export function train(data: GraphSamples, options: GraphTrainOptions): GraphTraining;
-export function train(data: TrainingData, options: LayeredOptions): Training;
-export function train(data: TrainingData, options: SigmoidOptions): Training<SigmoidRecord>;
-export function train(data: TrainingData, options: GradientOptions | MinibatchOptions): Training<EpochRecord>;
-export function train(data: TrainingData, options: TrainOptions): AnyTraining;
-export function train(
+export function train<S extends Named<GraphSolver> = 'dladmm'>(
+  data: GraphSamples,
+  options: OptionsFor<S, GraphSolver>,
+): Training<RecordFor<S, GraphSolver>, GraphModel>;
+export function train<S extends Named<SampleSolver> = 'dladmm'>(
+  data: TrainingData,
+  options: OptionsFor<S>,
+): Training<RecordFor<S>>;
+export function train(data: TrainingData | GraphSamples, options: object): Training<ProgressRecord, AnyModel> {
+  return begin(data, options);
+}
+
+/** As {@link train}, where the compiler does not know which solver it is. */
+export function begin<R extends ProgressRecord, M extends AnyModel>(
   data: TrainingData | GraphSamples,
-  options: TrainOptions | GraphTrainOptions,
-): AnyTraining | GraphTraining {
-  const plan = isGraph(data) ? graphPlanOf(options as GraphTrainOptions) : planOf(options as TrainOptions);
+  options: object,
+): Training<R, M> {
+  const plan = planOf<R>(options, isGraph(data) ? 'graph' : 'samples');
   checkObject(data, '{ x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
   checkWatched(data, plan);
-  // One class for all; which record it tells of follows from the options.
-  return new Training<ProgressRecord, Model | GraphModel>(
-    data,
-    plan as unknown as Plan<ProgressRecord>,
-    storedOptionsOf(options, plan),
-  ) as unknown as AnyTraining | GraphTraining;
+  return new Training<R, M>(data, plan, storedOptionsOf(options, plan));
 }
 
 /**
@@ -62,24 +63,19 @@ export function train(
  *
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
-export async function fit(data: GraphSamples, options: DladmmGraphOptions): Promise<FitResult<GraphRecord, GraphModel>>;
-export async function fit(
+export async function fit<S extends Named<GraphSolver> = 'dladmm'>(
   data: GraphSamples,
-  options: GraphGradientOptions,
-): Promise<FitResult<EpochRecord, GraphModel>>;
-export async function fit(data: GraphSamples, options: GraphTrainOptions): Promise<GraphTraining['result']>;
-export async function fit(data: TrainingData, options: LayeredOptions): Promise<FitResult>;
-export async function fit(data: TrainingData, options: SigmoidOptions): Promise<FitResult<SigmoidRecord>>;
-export async function fit(
+  options: OptionsFor<S, GraphSolver>,
+): Promise<FitResult<RecordFor<S, GraphSolver>, GraphModel>>;
+export async function fit<S extends Named<SampleSolver> = 'dladmm'>(
   data: TrainingData,
-  options: GradientOptions | MinibatchOptions,
-): Promise<FitResult<EpochRecord>>;
-export async function fit(data: TrainingData, options: TrainOptions): Promise<AnyTraining['result']>;
+  options: OptionsFor<S>,
+): Promise<FitResult<RecordFor<S>>>;
 export async function fit(
   data: TrainingData | GraphSamples,
-  options: TrainOptions | GraphTrainOptions,
-): Promise<(AnyTraining | GraphTraining)['result']> {
-  const training = train(data as TrainingData, options as TrainOptions);
+  options: object,
+): Promise<FitResult<ProgressRecord, AnyModel>> {
+  const training = begin(data, options);
   for await (const _ of training);
   return training.result;
 }

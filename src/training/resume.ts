@@ -5,14 +5,16 @@ import type { Dtype } from '../core/native.js';
 import { packageVersion } from '../core/version.js';
 import type { Activation, Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
-import type { LearningRate } from '../solvers/gradient/algorithm.js';
+import type { DladmmOptions } from '../solvers/dladmm/solver.js';
+import type { TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
-import type { CheckpointOptions } from '../solvers/shared/checkpoint-options.js';
-import type { Schedule } from '../solvers/shared/schedule.js';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
+import type { LearningRate } from '../solvers/shared/learning-rate.js';
+import type { CheckpointOptions } from '../solvers/shared/options.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { isFunctionMark, kernelHere, type StoredTraining, storedOptionsOf, storedTrainingOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
-import { type GraphTrainOptions, graphPlanOf, type Plan, planOf, type TrainOptions } from './plan.js';
+import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { checkWatched, Training } from './training.js';
 
@@ -33,7 +35,7 @@ export interface ResumeOptions {
   /** Default: the same file, as often. */
   readonly checkpoint?: CheckpointOptions;
   /** Where it was a function: a checkpoint cannot keep one. What it remembers by itself is yours to bring back. */
-  readonly schedule?: Schedule;
+  readonly schedule?: NonNullable<DladmmOptions['schedule']>;
   readonly learningRate?: LearningRate;
   readonly sweep?: Sweep | ConstraintSweep;
   /**
@@ -48,7 +50,8 @@ export interface ResumeOptions {
   readonly activation?: Activation;
   readonly loss?: Loss;
   readonly dtype?: Dtype;
-  readonly solver?: TrainOptions['solver'];
+  /** One of one's own has to be given again. */
+  readonly solver?: TrainOptions['solver'] | AnySolver;
   readonly classes?: readonly string[];
   readonly standardise?: boolean;
 }
@@ -62,7 +65,7 @@ export interface CheckpointInfo {
   readonly version: string;
   /** The kernels that the numbers were computed with. */
   readonly kernel: string;
-  readonly solver: NonNullable<TrainOptions['solver']>;
+  readonly solver: string;
   readonly layers: readonly number[];
   readonly dtype: Dtype;
   readonly threads: number;
@@ -96,6 +99,11 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const before = stored[key];
+    // A solver of one's own is kept by its name.
+    if (key === 'solver' && typeof value === 'object' && (value as AnySolver).name === before) {
+      merged[key] = value;
+      continue;
+    }
     const free = FREE.includes(key);
     if (!free && !(isFunctionMark(before) && typeof value === 'function') && toJson(value) !== toJson(before)) {
       const was = isFunctionMark(before)
@@ -171,9 +179,7 @@ export async function resumeTraining(
       `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`,
     );
   }
-  const plan = (problem === 'graph'
-    ? graphPlanOf(merged as GraphTrainOptions)
-    : planOf(merged)) as unknown as Plan<AnyRecord>;
+  const plan = planOf<AnyRecord>(merged, problem);
   checkWatched(data, plan);
   const layers = plan.network.layers.length - 1;
   return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers });
@@ -209,14 +215,14 @@ export async function readCheckpoint(path: string): Promise<CheckpointInfo> {
   try {
     const { version, kernel, options, iteration, elapsed, samples } = storedTrainingOf(from);
     await checkValues(from);
-    const { solver = 'dladmm', layers, dtype, threads } = options as unknown as TrainOptions;
+    const { layers, dtype, threads } = options as unknown as TrainOptions;
     const entries = Object.entries(options);
     return {
       path,
       bytes: from.bytes,
       version,
       kernel,
-      solver,
+      solver: String(options.solver ?? 'dladmm'),
       layers,
       dtype: dtype ?? 'float32',
       threads: threads ?? 1,

@@ -122,7 +122,7 @@ describe('the sweep over settings', () => {
     for (const name of ['β = 0.01', 'β = 100', 'λ = 1e-6', 'λ = 0.1', 'start orthogonal', 'inputs raw']) {
       expect(rows).toContain(`sigmoid-admm ${name}`);
     }
-    const admm = runs().filter(({ options }: Run) => 'lambda' in options);
+    const admm = runs().filter(({ options }: Run) => 'l2' in options);
     expect(admm).toHaveLength(30);
   });
 

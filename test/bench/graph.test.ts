@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GraphResult, type Run, rowsOf, spread, tableOf } from '../../dist/bench/graph/result.js';
 import { METHODS, SETTINGS, settingText } from '../../dist/bench/graph/settings.js';
-import { graphGradientPlanOf } from '../../dist/solvers/gradient-gcn/options.js';
+import { planOf } from '../../dist/training/plan.js';
 import { shared } from '../formats/support.js';
 
 const run = (seed: number, testAccuracy: number, status: Run['status'] = 'completed'): Run => ({
@@ -53,7 +53,7 @@ describe('the settings', () => {
   test('of the gradient methods are options that a graph takes', () => {
     for (const method of METHODS.filter((name) => name !== 'dladmm')) {
       const { options } = SETTINGS[method];
-      expect(() => graphGradientPlanOf({ ...options, layers: [9, 16, 3] } as never)).not.toThrow();
+      expect(() => planOf({ ...options, layers: [9, 16, 3] }, 'graph')).not.toThrow();
     }
   });
 

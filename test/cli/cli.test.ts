@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../src/datasets/datasets.js';
 import { parseNpy } from '../../src/formats/npy.js';
 import { Model } from '../../src/model/model.js';
-import { DEFAULTS } from '../../src/solvers/dladmm/options.js';
+import { dladmm } from '../../src/solvers/dladmm/solver.js';
+import { defaultsOf } from '../../src/solvers/shared/descriptor.js';
 import { inFolder, jsonLines, MAIN, said } from './support.js';
 
 const { path, run, runWith, start } = inFolder();
@@ -32,7 +33,7 @@ describe('dladmm train', () => {
       expect(line).toMatchObject({
         lagrangian: expect.any(Number),
         residuals: expect.any(Array),
-        penalties: { nu: DEFAULTS.nu },
+        penalties: { nu: defaultsOf(dladmm).nu },
         elapsed: expect.any(Number),
         test: { accuracy: expect.any(Number), loss: expect.any(Number) },
       });
@@ -152,11 +153,23 @@ describe('dladmm train', () => {
   });
 
   it.each([
-    ['sgd', '--momentum', '0.9', '--nesterov', '--weight-decay', '1e-4', '--reduction', 'mean'],
+    ['sgd', '--momentum', '0.9', '--nesterov', '--l2', '1e-4', '--reduction', 'mean'],
     ['adam', '--learning-rate', '0.01'],
     ['badm', '--sigma', '5', '--rho', '50'],
     ['sisa', '--rho', '100', '--sub-batches', '2'],
-    ['minibatch-admm', '--step', '0.2', '--damping', '2', '--rank', '3', '--gram-every', '4', '--beta', '0.9'],
+    [
+      'minibatch-admm',
+      '--learning-rate',
+      '0.2',
+      '--damping',
+      '2',
+      '--rank',
+      '3',
+      '--gram-every',
+      '4',
+      '--gram-memory',
+      '0.9',
+    ],
     ['minibatch-admm', '--gram', 'full', '--momentum', '0.5', '--l2', '1e-3'],
   ])('trains by gradients: %s', async (solver, ...more) => {
     const flags = ['--epochs', '20', '--batch-size', '10', '--threads', '1', '--json', ...more];
@@ -572,7 +585,7 @@ describe('errors', () => {
     [2, "unknown option '--iteration'", ['train', '--data', 'iris', '--iteration', '3']],
     [2, "unknown command 'fit'", ['fit']],
     [2, 'Allowed choices are dladmm', ['train', '--data', 'iris', '--solver', 'lbfgs']],
-    [1, 'Expected only', ['train', '--data', 'iris', '--solver', 'adam', '--iterations', '3']],
+    [1, 'Expected only', ['train', '--data', 'iris', '--solver', 'adam', '--nu', '3']],
     [1, 'that divides the batch size 10', ['train', '--data', 'iris', '--solver', 'sisa', '--batch-size', '10']],
     [2, 'Expected a number', ['train', '--data', 'iris', '--rho', 'small']],
     [2, 'Expected a whole number', ['train', '--data', 'iris', '--iterations', '1.5']],
@@ -632,8 +645,8 @@ describe('help', () => {
   it('states the defaults of the library', async () => {
     const { out } = await run('train', '--help');
     const text = out.replaceAll(/\s+/g, ' ');
-    expect(text).toContain(`penalty of the hidden constraints (default: ${DEFAULTS.nu})`);
-    expect(text).toContain(`iterations at most (default: ${DEFAULTS.iterations})`);
+    expect(text).toContain(`Penalty of the hidden constraints (default: ${defaultsOf(dladmm).nu.toExponential()};`);
+    expect(text).toContain(`Sweeps at most (default: ${defaultsOf(dladmm).iterations};`);
   });
 
   it('comes without a command too, as a usage error', async () => {

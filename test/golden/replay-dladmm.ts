@@ -38,8 +38,8 @@ export async function replayDladmm(golden: GoldenCase, hyper: DladmmHyper): Prom
             ...(hyper.tauThetaFactor !== null && { stepFactor: hyper.tauThetaFactor }),
           },
     outputSolver: {
-      solver: 'fista',
-      step: hyper.fistaStep,
+      kind: 'fista',
+      curvature: hyper.fistaStep,
       tolerance: hyper.fistaTolerance,
       limit: hyper.fistaMaxIter,
     },

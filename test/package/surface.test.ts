@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { BuildOptions } from 'esbuild';
 import { expect, test } from 'vitest';
-import { describeInstalled, type Outcome } from './installation.js';
+import { describeInstalled, type Outcome, runProgram } from './installation.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -39,6 +40,15 @@ const CONSUMER = `
     return (await model.predict(x)).labels?.length ?? info().version.length;
   }
 `;
+
+/** The paths that the package is imported by. */
+const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly exports: object };
+const SUBPATHS = Object.keys(exports).flatMap((key) => (key.endsWith('.json') ? [] : [key.replace(/^\./, 'dladmm')]));
+/** Imports all of them, each by its own name. */
+const IMPORTS = SUBPATHS.map((path, i) => `import * as face${i} from '${path}';`).join('\n');
+const FACES = `{ ${SUBPATHS.map((path, i) => `'${path}': face${i}`).join(', ')} }`;
+const NAMED =
+  'Object.entries(faces).map(([path, face]) => [path, Object.keys(face).filter((key) => key !== "default" && key !== "module.exports" && key !== "__esModule").length])';
 
 describeInstalled('the tarball', ({ tarball, packed, plain }) => {
   const names = packed?.map(({ path }) => path) ?? [];
@@ -80,6 +90,17 @@ describeInstalled('the tarball', ({ tarball, packed, plain }) => {
     expect(names).toEqual(expect.arrayContaining(named));
   });
 
+  test('holds every picture and page that its README and the pages of docs/ show', () => {
+    const pages = names.filter((name) => name.endsWith('.md') && /^(?:[A-Z]+|docs\/\w+)\.md$/.test(name));
+    const shown = pages.flatMap((page) =>
+      [
+        ...readFileSync(join(plain, 'node_modules', 'dladmm', page), 'utf8').matchAll(/\]\(([\w./-]+\.(?:md|svg))/g),
+      ].map(([, target]) => posix.join(posix.dirname(page), target ?? '')),
+    );
+    expect(shown.length).toBeGreaterThan(10);
+    expect(shown.filter((target) => !names.includes(target))).toEqual([]);
+  });
+
   test('holds every module that one of its modules imports', () => {
     const modules = names.filter((name) => name.startsWith('dist/') && name.endsWith('.js'));
     const missing = modules.flatMap((name) => {
@@ -115,7 +136,8 @@ describeInstalled('the package', ({ tarball, plain }) => {
     ['ECMAScript and CommonJS modules', 'nodenext', ['consumer.mts', 'consumer.cts']],
     ['modules for a bundler', 'bundler', ['consumer.ts']],
   ] as const)('has types for %s', async (_, resolution, files) => {
-    for (const file of files) writeFileSync(join(plain, file), CONSUMER);
+    const every = `${IMPORTS}\nexport const faces: Readonly<Record<string, object>> = ${FACES};\n`;
+    for (const file of files) writeFileSync(join(plain, file), `${every}${CONSUMER}`);
     const { code, stdout } = await tool(
       programOf('typescript', 'tsc'),
       [
@@ -128,6 +150,59 @@ describeInstalled('the package', ({ tarball, plain }) => {
     expect(stdout).toBe('');
     expect(code).toBe(0);
   });
+});
+
+describeInstalled('each of the paths of the package', (installation) => {
+  const { plain } = installation;
+  const run = async (name: string, text: string): Promise<unknown> => {
+    const { code, stdout, stderr } = await runProgram(installation, plain, name, text);
+    expect({ code, stderr: stderr.replace(/^.*ExperimentalWarning: .*\n|^\(Use `node.*\n/gm, '') }).toEqual({
+      code: 0,
+      stderr: '',
+    });
+    return JSON.parse(stdout);
+  };
+
+  test('is imported, is required as the same module, and survives a bundler', async () => {
+    const imported = await run(
+      'faces.mjs',
+      `${IMPORTS} const faces = ${FACES}; console.log(JSON.stringify(${NAMED}));`,
+    );
+    expect((imported as [string, number][]).map(([path]) => path)).toEqual(SUBPATHS);
+    for (const [, count] of imported as [string, number][]) expect(count).toBeGreaterThan(0);
+
+    const required = `
+      const faces = Object.fromEntries(${JSON.stringify(SUBPATHS)}.map((path) => [path, require(path)]));
+      const same = async ([path, face]) => {
+        const other = await import(path);
+        return Object.keys(other).every((key) => key === 'module.exports' || other[key] === face[key]);
+      };
+      Promise.all(Object.entries(faces).map(same)).then((all) => console.log(JSON.stringify([all, ${NAMED}])));`;
+    expect(await run('faces.cjs', required)).toEqual([SUBPATHS.map(() => true), imported]);
+
+    const { build } = await import('esbuild');
+    const entry = join(plain, 'bundled.mjs');
+    writeFileSync(entry, `${IMPORTS} const faces = ${FACES}; console.log(JSON.stringify(${NAMED}));`);
+    const common = {
+      bundle: true,
+      platform: 'node' as const,
+      format: 'esm' as const,
+      entryPoints: [entry],
+      logLevel: 'silent',
+    } satisfies BuildOptions;
+    // The whole package is understood; what runs has it beside it, as a package with an addon is bundled.
+    const { errors, warnings } = await build({ ...common, write: false });
+    expect({ errors, warnings }).toEqual({ errors: [], warnings: [] });
+    const { outputFiles } = await build({ ...common, write: false, packages: 'external', outfile: 'out.mjs' });
+    expect(await run('out.mjs', outputFiles[0]?.text ?? '')).toEqual(imported);
+  });
+});
+
+test('the documentation covers each of the paths', () => {
+  const { entryPoints } = JSON.parse(readFileSync(join(ROOT, 'typedoc.json'), 'utf8')) as {
+    readonly entryPoints: object[];
+  };
+  expect(entryPoints).toHaveLength(SUBPATHS.length);
 });
 
 test('every name of the public interface is documented, and every link in the documentation leads somewhere', async () => {

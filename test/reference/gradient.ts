@@ -154,9 +154,9 @@ function entrywise(states: number, start: number, rule: Entry): UpdateRule {
 }
 
 /** torch.optim.SGD */
-export const sgd = ({ momentum = 0, dampening = 0, nesterov = false, weightDecay = 0 }): UpdateRule =>
+export const sgd = ({ momentum = 0, dampening = 0, nesterov = false, l2 = 0 }): UpdateRule =>
   entrywise(1, 0, (w, g0, state, t, rate) => {
-    const g = g0 + weightDecay * w;
+    const g = g0 + l2 * w;
     if (momentum === 0) return w - rate * g;
     const m = t === 1 ? g : momentum * at(state, 0, 'm') + (1 - dampening) * g;
     state[0] = m;
@@ -164,35 +164,30 @@ export const sgd = ({ momentum = 0, dampening = 0, nesterov = false, weightDecay
   });
 
 /** torch.optim.Adagrad */
-export const adagrad = ({
-  learningRateDecay = 0,
-  initialAccumulator = 0,
-  epsilon = 1e-10,
-  weightDecay = 0,
-}): UpdateRule =>
+export const adagrad = ({ learningRateDecay = 0, initialAccumulator = 0, epsilon = 1e-10, l2 = 0 }): UpdateRule =>
   entrywise(1, initialAccumulator, (w, g0, state, t, rate) => {
-    const g = g0 + weightDecay * w;
+    const g = g0 + l2 * w;
     state[0] = at(state, 0, 's') + g * g;
     return w - ((rate / (1 + (t - 1) * learningRateDecay)) * g) / (Math.sqrt(at(state, 0, 's')) + epsilon);
   });
 
 /** torch.optim.Adadelta */
-export const adadelta = ({ decay = 0.9, epsilon = 1e-6, weightDecay = 0 }): UpdateRule =>
+export const adadelta = ({ beta2 = 0.9, epsilon = 1e-6, l2 = 0 }): UpdateRule =>
   entrywise(2, 0, (w, g0, state, _t, rate) => {
-    const g = g0 + weightDecay * w;
+    const g = g0 + l2 * w;
     const [s = 0, u = 0] = state;
-    const squares = decay * s + (1 - decay) * g * g;
+    const squares = beta2 * s + (1 - beta2) * g * g;
     const delta = (Math.sqrt(u + epsilon) / Math.sqrt(squares + epsilon)) * g;
     state[0] = squares;
-    state[1] = decay * u + (1 - decay) * delta * delta;
+    state[1] = beta2 * u + (1 - beta2) * delta * delta;
     return w - rate * delta;
   });
 
 /** torch.optim.Adam, and AdamW where decoupled */
-export const adam = ({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, decoupled = false }): UpdateRule =>
+export const adam = ({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, l2 = 0, decoupled = false }): UpdateRule =>
   entrywise(2, 0, (w0, g0, state, t, rate) => {
-    const w = decoupled ? w0 - rate * weightDecay * w0 : w0;
-    const g = decoupled ? g0 : g0 + weightDecay * w0;
+    const w = decoupled ? w0 - rate * l2 * w0 : w0;
+    const g = decoupled ? g0 : g0 + l2 * w0;
     const m = beta1 * at(state, 0, 'm') + (1 - beta1) * g;
     const v = beta2 * at(state, 1, 'v') + (1 - beta2) * g * g;
     state[0] = m;
@@ -209,7 +204,7 @@ export interface Consensus {
 }
 
 /**
- * BADM, or SISA where beta is given, by the definition: copies w_s and multipliers π_s for every sub-batch. The
+ * BADM, or SISA where beta2 is given, by the definition: copies w_s and multipliers π_s for every sub-batch. The
  * parameters that a step leaves are the aggregate of the next.
  */
 export function consensus(
@@ -218,12 +213,12 @@ export function consensus(
   settings: {
     readonly sigma: number;
     readonly rho: number;
-    readonly weightDecay?: number;
-    readonly beta?: number;
+    readonly l2?: number;
+    readonly beta2?: number;
     readonly epsilon?: number;
   },
 ): Consensus {
-  const { sigma, rho, weightDecay = 0, beta, epsilon = 1e-8 } = settings;
+  const { sigma, rho, l2 = 0, beta2, epsilon = 1e-8 } = settings;
   const each = () => Array.from({ length: parts }, () => new Float64Array(size));
   const duals = each();
   const copies = each();
@@ -239,16 +234,16 @@ export function consensus(
         const v = at(second, s, 'second');
         const direction = number(at(gradients, s, 'gradients'), j) + number(dual, j);
         let scale = rho + sigma;
-        if (beta !== undefined) {
-          v[j] = beta * number(v, j) + (1 - beta) * direction * direction;
-          scale = sigma + rho * (Math.sqrt(number(v, j) / (1 - beta ** t)) + epsilon);
+        if (beta2 !== undefined) {
+          v[j] = beta2 * number(v, j) + (1 - beta2) * direction * direction;
+          scale = sigma + rho * (Math.sqrt(number(v, j) / (1 - beta2 ** t)) + epsilon);
         }
         const copy = at0 - direction / scale;
         dual[j] = number(dual, j) + sigma * (copy - at0);
         at(copies, s, 'copies')[j] = copy;
         next += share * (sigma * copy + number(dual, j));
       }
-      w[j] = next / (sigma + weightDecay);
+      w[j] = next / (sigma + l2);
     }
   };
   return { rule, duals, copies };

@@ -18,7 +18,7 @@ import { places } from './gradient-addon.js';
 /** The settings of src/solvers/minibatch/state.ts, all of them. */
 export interface PlainSettings {
   readonly batchSize: number;
-  readonly beta: number;
+  readonly gramMemory: number;
   readonly gramEvery: number;
   readonly damping: number;
   readonly momentum: number;
@@ -86,7 +86,7 @@ export function* minibatchPlainly(
   start: Vector,
   settings: PlainSettings,
 ): Generator<{ readonly w: Vector; readonly loss: number; readonly D: readonly Matrix64[] }, never> {
-  const { batchSize, beta, gramEvery, damping, momentum, nesterov, l2, interleaved } = settings;
+  const { batchSize, gramMemory, gramEvery, damping, momentum, nesterov, l2, interleaved } = settings;
   const { f, slope } = activationOf(network);
   const W = joined(network, start);
   const L = W.length;
@@ -119,7 +119,7 @@ export function* minibatchPlainly(
       since = due ? 1 : since + 1;
       if (due) {
         taken += 1;
-        const keep = Math.min(beta, 1 - 1 / taken);
+        const keep = Math.min(gramMemory, 1 - 1 / taken);
         for (const [l, input] of inputs.entries()) {
           const fresh = scaled((1 - keep) / B, transposedTimes(input, input));
           A[l] = taken === 1 ? fresh : plus(fresh, keep, at(A, l, 'A'));

@@ -15,7 +15,8 @@ import {
   train,
   u,
 } from '../../src/index.js';
-import { startSchedule } from '../../src/solvers/shared/schedule.js';
+import { dladmm } from '../../src/solvers/dladmm/solver.js';
+import { completePlan } from '../../src/solvers/shared/descriptor.js';
 import { numbers, random } from '../reference/addon.js';
 import { at, entry, type Matrix64, map, matrix, minus, row, squaredNorm, transposedTimes } from '../reference/dense.js';
 import { accuracyOf, forward, lossGradient, lossOf, softmaxRows, type Target } from '../reference/layered.js';
@@ -304,10 +305,10 @@ describe('the schedule', () => {
   /** The penalties after each of the costs. */
   function penaltiesAfter(
     costs: readonly number[],
-    schedule: Parameters<typeof startSchedule>[0],
+    schedule: DladmmOptions['schedule'] & {},
     layers: readonly number[],
   ) {
-    const running = startSchedule(schedule, layers);
+    const { schedule: running } = completePlan(dladmm, { layers, schedule });
     let penalties: Penalties = { nu: 1e-6, rho: 1e-6, theta0: 1, tau0: 1 };
     return costs.map((loss) => {
       penalties = running.next(penalties, { train: { loss } } as IterationRecord);

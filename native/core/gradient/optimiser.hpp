@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <span>
 
+#include "core/linalg/matrix.hpp"
+
 namespace dladmm {
 
 struct Sgd {
@@ -68,6 +70,11 @@ struct Slice {
   std::span<const T* const> g;
   T* state = nullptr;
   std::size_t state_stride = 0;
+
+  // Each as a matrix of one row.
+  [[nodiscard]] MatrixView<T> parameters() const { return {w, 1, count}; }
+  [[nodiscard]] MatrixView<const T> gradient(std::size_t s = 0) const { return {g[s], 1, count}; }
+  [[nodiscard]] MatrixView<T> kept(std::size_t k = 0) const { return {state + k * state_stride, 1, count}; }
 };
 
 struct Step {

@@ -90,6 +90,26 @@ struct Sums {
 };
 
 template <typename T, typename F, typename... Views>
+struct AllFinite {
+  [[gnu::always_inline]] static inline bool run(F f, Views... views) {
+    const auto& shape = std::get<0>(std::tie(views...));
+    T doubt = 0;  // x − x is 0 for a finite x and NaN otherwise
+    for (std::size_t i = 0; i < shape.rows; ++i) doubt += row(f, shape.columns, (views.data + i * views.stride)...);
+    return doubt == T(0);
+  }
+  template <typename... Entries>
+  [[gnu::always_inline]] static inline T row(F f, std::size_t columns, Entries*... entries) {
+    T doubt = 0;
+#pragma omp simd reduction(+ : doubt)
+    for (std::size_t j = 0; j < columns; ++j) {
+      const T value = f(entries[j]...);
+      doubt += value - value;
+    }
+    return doubt;
+  }
+};
+
+template <typename T, typename F, typename... Views>
 struct Largest {
   [[gnu::always_inline]] static inline double run(F f, Views... views) {
     const auto& shape = std::get<0>(std::tie(views...));
@@ -131,6 +151,12 @@ template <typename F, typename... Views>
 template <typename F, typename... Views>
 [[nodiscard]] Pair sums(F f, Views... views) {
   return simd::run<Sums<F, Views...>>(f, views...);
+}
+
+// Whether every f(x_ij, y_ij, …), a T, is finite.
+template <typename T, typename F, typename... Views>
+[[nodiscard]] bool all_finite(F f, Views... views) {
+  return simd::run<AllFinite<T, F, Views...>>(f, views...);
 }
 
 // The largest f(x_ij, y_ij, …) ≥ 0; NaN where one is not finite.

@@ -142,7 +142,9 @@ std::optional<Clock::duration> Pool::share(const Round& round) {
   const auto began = Clock::now();
   opened_.fetch_add(1);
   const unsigned asleep = asleep_.load();
-  if (asleep != 0 && round.sleepers == Sleepers::wake) wake(opened_, std::min(asleep, round.helpers));
+  const unsigned watching = std::min(watching_.load(std::memory_order_relaxed), round.helpers);
+  const unsigned missing = std::min(asleep, round.helpers - watching);
+  if (missing != 0 && round.sleepers == Sleepers::wake) wake(opened_, missing);
   const auto told = Clock::now();
 
   const std::uint32_t own = take_claims(*lane, number, 0);
@@ -185,7 +187,10 @@ void Pool::serve(unsigned thread) {
   for (;;) {
     const std::uint32_t seen = opened_.load(std::memory_order_acquire);
     if (help(last_lane)) continue;
-    if (watch(opened_, seen, patience())) continue;
+    watching_.fetch_add(1, std::memory_order_relaxed);
+    const bool changed = watch(opened_, seen, patience());
+    watching_.fetch_sub(1, std::memory_order_relaxed);
+    if (changed) continue;
     asleep_.fetch_add(1);
     sleep_while(opened_, seen);
     asleep_.fetch_sub(1);

@@ -84,6 +84,7 @@ class Pool {
   alignas(64) std::atomic<std::uint32_t> room_;       // for threads in BLAS
   std::atomic<std::uint32_t> queue_{0};               // callers that wait for it
   alignas(64) std::atomic<unsigned> asleep_{0};
+  std::atomic<unsigned> watching_{0};  // idle and awake: they need no waking
   std::atomic<unsigned> threads_{0};
   std::atomic<unsigned> at_work_{0};  // threads that call
   std::atomic<unsigned> wanted_{0};   // helpers of all open rounds

@@ -1,4 +1,4 @@
-import { checkKeys, checkObject, given, oneOf, positive, whole } from '../../core/checks.js';
+import { checkObject, given, oneOf, positive, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import {
   type Dtype,
@@ -8,16 +8,19 @@ import {
   type Numbers,
   native,
 } from '../../core/native.js';
+import { arrayKind, isNumbers } from '../../core/numbers.js';
 import { checkAttached } from '../../tensor/inputs.js';
-import { type BadmOptions, badmOptimiser, CONSENSUS_KEYS, type SisaOptions, sisaOptimiser } from './algorithm.js';
+import { type GradientMethod, methodOf } from '../shared/methods.js';
 
 /** One array of numbers, or one for each tensor of a model. */
 export type Tensors = Numbers | readonly Numbers[];
 
+type Consensus<M> = Extract<GradientMethod, { readonly solver: M }>;
+
 /** BADM or SISA (`solver`; 'badm' if absent) with its settings, and what the parameters are held in. */
 export type BadmOptimizerOptions = (
-  | (Omit<BadmOptions, 'solver'> & { readonly solver?: 'badm' })
-  | (Omit<SisaOptions, 'solver'> & { readonly solver: 'sisa' })
+  | (Omit<Consensus<'badm'>, 'solver'> & { readonly solver?: 'badm' })
+  | Consensus<'sisa'>
 ) & {
   /** α_s, the share of each sub-batch in its batch; positive, scaled to a sum of 1. Equal if absent. */
   readonly weights?: readonly number[];
@@ -44,14 +47,11 @@ export class BadmOptimizer {
   /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
   constructor(options: BadmOptimizerOptions = {}) {
     checkObject(options, '{ sigma, rho, subBatches }', 'options');
-    const solver = oneOf(given(options.solver, 'badm'), ['badm', 'sisa'], 'options.solver');
-    checkKeys(options, ['solver', ...CONSENSUS_KEYS[solver], 'weights', 'dtype'], 'options');
-    this.#dtype = oneOf(given(options.dtype, 'float32'), ['float32', 'float64'], 'options.dtype');
-    this.#optimiser =
-      options.solver === 'sisa'
-        ? sisaOptimiser(options, 'options.')
-        : badmOptimiser({ ...options, solver: 'badm' }, 'options.');
-    this.#weights = weightsOf(options.weights, this.#optimiser.subBatches);
+    const { weights, dtype, solver, ...settings } = options;
+    this.#dtype = oneOf(given(dtype, 'float32'), ['float32', 'float64'], 'options.dtype');
+    const method = { ...settings, solver: oneOf(given(solver, 'badm'), ['badm', 'sisa'], 'options.solver') };
+    this.#optimiser = methodOf(method as GradientMethod, 'options.').optimiser as NativeConsensus;
+    this.#weights = weightsOf(weights, this.#optimiser.subBatches);
   }
 
   /**
@@ -114,10 +114,10 @@ export class BadmOptimizer {
     if (sizes !== undefined && list.length !== sizes.length) {
       throw expected(`${sizes.length} tensors`, name, list.length, 'ERR_DLADMM_SHAPE');
     }
-    const type = this.#dtype === 'float32' ? Float32Array : Float64Array;
+    const kind = this.#dtype === 'float32' ? 'Float32Array' : 'Float64Array';
     return list.map((tensor: unknown, k) => {
       const at = list === value ? `${name}[${k}]` : name;
-      if (!(tensor instanceof type)) throw expected(`a ${type.name}`, at, tensor);
+      if (!isNumbers(tensor) || arrayKind(tensor) !== kind) throw expected(`a ${kind}`, at, tensor);
       checkAttached(tensor, at);
       const size = sizes?.[k] ?? tensor.length;
       if (tensor.length !== size) throw expected(`${size} numbers`, at, tensor.length, 'ERR_DLADMM_SHAPE');
@@ -125,8 +125,6 @@ export class BadmOptimizer {
     });
   }
 }
-
-const isNumbers = (value: unknown): value is Numbers => value instanceof Float32Array || value instanceof Float64Array;
 
 const notFinite = (name: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_NON_FINITE', `Expected finite numbers for ${name} but found one that is not`);

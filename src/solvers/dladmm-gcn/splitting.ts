@@ -133,7 +133,14 @@ function check({ network, outputWeights }: GraphSessionOptions): void {
 }
 
 /** dlADMM on graph convolutional networks: W, Z after the activation, and U on the output constraint. */
-export const graphLayered: Splitting<GraphSessionOptions, GraphSamples, GraphSession, GraphPlan, GraphRecord> = {
+export const graphLayered: Splitting<
+  GraphSessionOptions,
+  GraphSamples,
+  GraphSession,
+  GraphPlan,
+  GraphRecord,
+  typeof ON_GRAPHS
+> = {
   name: 'graph',
   ...ON_GRAPHS,
   async open(options, data, name = 'data') {
@@ -162,7 +169,7 @@ export const graphLayered: Splitting<GraphSessionOptions, GraphSamples, GraphSes
       measures: ({ residual, ...rest }: NativeGraphMeasures) => ({ ...rest, residuals: [...residual] }),
     });
   },
-  async course(plan, data) {
+  async course(plan, data: GraphSamples) {
     const { network, dtype, threads, outputWeights, updates, settings, penalties: first, schedule, dual } = plan;
     const session = await graphLayered.open({ network, dtype, threads, outputWeights }, data);
     return sweepCourse<GraphTypes, Penalties, GraphRecord>(session, {

@@ -5,7 +5,7 @@ import type { Parameters } from '../../network/parameters.js';
 import type { NodesLike } from '../../samples/graph-samples.js';
 import type { LabelledSamples } from '../../samples/samples.js';
 import type { Matrix } from '../../tensor/matrix.js';
-import type { LearningRate } from '../gradient/algorithm.js';
+import type { LearningRate } from './learning-rate.js';
 import type { RunningSchedule } from './penalties.js';
 import type { EpochRecord, ProgressRecord } from './record.js';
 import type { StepSession, StepTypes } from './step-session.js';

@@ -1,8 +1,9 @@
-import { availableParallelism } from 'node:os';
-import { checkKeys, checkObject, flag, given, oneOf, whole } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
+import { availableThreads } from '../../core/info.js';
 import type { Dtype } from '../../core/native.js';
+import { checkPath } from '../../formats/atomic-file.js';
 import {
+  ACTIVATION_NAMES,
   type Activation,
   checkActivation,
   checkClasses,
@@ -10,64 +11,180 @@ import {
   checkLoss,
   classCount,
   classifies,
+  LOSSES,
   type Loss,
+  MOST_THREADS,
   type Network,
 } from '../../network/network.js';
-import { type CheckpointOptions, type CheckpointPlan, checkpointPlanOf } from './checkpoint-options.js';
 import type { ProgressRecord } from './record.js';
+import {
+  type Complete,
+  flag,
+  group,
+  type OptionsOf,
+  option,
+  type Schema,
+  type ValueType,
+  whole,
+  word,
+} from './schema.js';
+
+/** A signal of any realm. */
+const isAbortSignal = (value: unknown): value is AbortSignal =>
+  typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
+
+const layers: ValueType<readonly number[]> = {
+  type: 'widths n_0 … n_L',
+  typed: { as: 'layers' },
+  check: (value) => {
+    checkLayers(value);
+    return [...value];
+  },
+};
+
+const activation: ValueType<Activation> = {
+  type: `${ACTIVATION_NAMES.map((name) => `'${name}'`).join(' | ')} | { leakyRelu: slope }`,
+  typed: { as: 'activation' },
+  check: (value) => {
+    checkActivation(value);
+    return value;
+  },
+};
+
+const loss: ValueType<Loss> = {
+  type: LOSSES.map((known) => `'${known}'`).join(' | '),
+  typed: { as: 'word', words: LOSSES.filter(classifies) },
+  check: (value) => {
+    checkLoss(value);
+    return value;
+  },
+};
+
+const classes: ValueType<readonly string[]> = {
+  type: 'array of names',
+  check: (value, _, { network }) => {
+    checkClasses(value, classCount(network.loss, network.layers.at(-1) ?? 0));
+    return value as readonly string[];
+  },
+};
+
+const path: ValueType<string> = {
+  type: 'path',
+  check: (value, name) => {
+    checkPath(value, name);
+    return value as string;
+  },
+};
+
+const signal: ValueType<AbortSignal> = {
+  type: 'AbortSignal',
+  check: (value, name) => {
+    if (isAbortSignal(value)) return value;
+    throw expected('an AbortSignal', name, value);
+  },
+};
+
+const onIteration: ValueType<(record: never) => void> = {
+  type: 'function of a record',
+  check: (value, name) => {
+    if (typeof value === 'function') return value as (record: never) => void;
+    throw expected('a function', name, value);
+  },
+};
+
+/** What randomness begins with where nobody says. */
+export const SEED = 1;
+
+/** The options that every solver takes, unless it says otherwise. */
+export const COMMON = {
+  layers: option(layers, {
+    required: true,
+    says: 'The widths of the layers, inputs first, for example [784, 1000, 1000, 10].',
+  }),
+  activation: option(activation, { default: 'relu', says: 'f_l of the hidden layers; the last layer is linear.' }),
+  loss: option(loss, { default: 'softmax-cross-entropy', says: 'R: what the outputs are judged by.' }),
+  dtype: word(['float32', 'float64'], {
+    default: 'float32',
+    says: "The type of every number; 'float64' for tests against theory.",
+  }),
+  seed: whole(0, { default: SEED, says: 'Of everything that is drawn at random.' }, 2 ** 32 - 1),
+  threads: whole(
+    1,
+    {
+      derive: () => availableThreads(),
+      otherwise: 'the processors at hand',
+      says: 'How many threads work; the result is the same, bit for bit, for any number.',
+    },
+    MOST_THREADS,
+  ),
+  evaluateEvery: whole(1, { default: 1, says: 'Iterations between evaluations of the validation and test sets.' }),
+  trainMetrics: flag({
+    default: false,
+    says: 'Also evaluate the network on the training set, which costs a forward pass.',
+  }),
+  earlyStopping: group(
+    {
+      patience: whole(1, { required: true, says: 'So many evaluations without gain end the training.' }),
+      metric: word(['accuracy', 'loss'], {
+        derive: ({ network }) => (classifies(network.loss) ? 'accuracy' : 'loss'),
+        otherwise: 'accuracy of classes, else loss',
+        says: 'What of the validation set has to improve.',
+      }),
+    },
+    { otherwise: 'none', says: 'Stop when the validation set no longer improves, and keep the best model.' },
+    ({ metric }, name, { network }) => {
+      if (metric !== 'accuracy' || classifies(network.loss)) return;
+      throw expected("'loss' for regression", `${name}.metric`, metric);
+    },
+  ),
+  classes: option(classes, {
+    otherwise: 'as the labels have them',
+    says: 'Names of the classes, kept in the model; of labels that are names, their order too.',
+  }),
+  standardise: flag({
+    default: false,
+    says: 'Learn mean and deviation of every feature, train on (x − mean) / deviation, and keep them in the model; a feature that never varies becomes 0.',
+  }),
+  checkpoint: group(
+    {
+      path: option(path, {
+        required: true,
+        says: 'The file; each checkpoint takes the place of the one before, as a whole.',
+      }),
+      every: whole(1, {
+        default: 25,
+        says: 'Iterations between two checkpoints; one more is written as the training ends, but for a divergence or an error. A multiple of refreshEvery makes the file smaller.',
+      }),
+    },
+    { otherwise: 'none', says: 'Write the whole training out as it goes, so that resume can go on from there.' },
+  ),
+  signal: option(signal, {
+    otherwise: 'none',
+    says: 'Ends the training as soon as an update ends (with checkpoints: an iteration, and writes one), and keeps the model.',
+  }),
+  onIteration: option(onIteration, {
+    otherwise: 'none',
+    says: 'Called with every record; what it throws ends the training.',
+  }),
+} as const satisfies Schema;
+
+/** A schema of options that every solver takes. */
+export type CommonSchema = typeof COMMON;
+
+/** Where and how often a training is written out as it goes. */
+export type CheckpointOptions = OptionsOf<CommonSchema>['checkpoint'] & {};
+
+/** The same, complete. */
+export type CheckpointPlan = Complete<CommonSchema>['checkpoint'] & {};
 
 /** Stops when `metric` of the validation set has not improved for `patience` evaluations, and keeps the best model. */
-export interface EarlyStopping {
-  readonly patience: number;
-  /** Default: `accuracy` for classification, `loss` for regression. */
-  readonly metric?: 'accuracy' | 'loss';
-}
+export type EarlyStopping = OptionsOf<CommonSchema>['earlyStopping'] & {};
 
-/** The options that every solver takes. Only `layers` must be given. */
-export interface CommonOptions<R extends ProgressRecord> {
-  /** n_0 … n_L, for example [784, 1000, 1000, 10]. */
-  readonly layers: readonly number[];
-  /** f_l of the hidden layers. Default `'relu'`. */
-  readonly activation?: Activation;
-  /** R. Default `'softmax-cross-entropy'`. */
-  readonly loss?: Loss;
-  /** The type of everything. Default `'float32'`; `'float64'` for tests against theory. */
-  readonly dtype?: Dtype;
-  /** Of everything that is drawn at random. Default 1. */
-  readonly seed?: number;
-  /** Threads of the team; results are the same, bit for bit, for the same number. Default: the processors at hand. */
-  readonly threads?: number;
-  /** Iterations between evaluations of the validation and test sets. Default 1. */
-  readonly evaluateEvery?: number;
-  /** Also evaluate the network on the training set (a forward pass over it). Default false. */
-  readonly trainMetrics?: boolean;
-  readonly earlyStopping?: EarlyStopping;
-  /** Names of the classes, kept in the model; of labels that are names, their order too (default: sorted). */
-  readonly classes?: readonly string[];
-  /**
-   * Learn mean and deviation of every feature on the training set, train on (x − mean) / deviation, and keep them in the
-   * model, which applies them to what it is given. A feature that never varies becomes 0. Default false.
-   */
-  readonly standardise?: boolean;
-  /** Write the whole training out as it goes, so that `resume` can go on from there. */
-  readonly checkpoint?: CheckpointOptions;
-  /**
-   * Ends the training as soon as an update ends, and keeps the model as it stands. With `checkpoint`: as soon as the
-   * iteration ends, and writes one.
-   */
-  readonly signal?: AbortSignal;
+/** The options that every solver takes; R is its record. */
+export type CommonOptions<R> = Omit<OptionsOf<CommonSchema>, 'onIteration'> & {
   /** Called with every record; what it throws ends the training. */
   readonly onIteration?: (record: R) => void;
-}
-
-/** The defaults of the options that every solver takes. */
-export const COMMON_DEFAULTS = {
-  activation: 'relu',
-  loss: 'softmax-cross-entropy',
-  dtype: 'float32',
-  seed: 1,
-  evaluateEvery: 1,
-} as const;
+};
 
 /** The common options, checked and completed, and the number of iterations. */
 export interface CommonPlan<R extends ProgressRecord> {
@@ -84,75 +201,4 @@ export interface CommonPlan<R extends ProgressRecord> {
   readonly standardise: boolean;
   readonly signal?: AbortSignal;
   readonly onIteration?: (record: R) => void;
-}
-
-const COMMON_KEYS: readonly (keyof CommonOptions<ProgressRecord> | 'solver')[] = [
-  'solver',
-  'layers',
-  'activation',
-  'loss',
-  'dtype',
-  'seed',
-  'threads',
-  'evaluateEvery',
-  'trainMetrics',
-  'earlyStopping',
-  'classes',
-  'checkpoint',
-  'standardise',
-  'signal',
-  'onIteration',
-];
-
-/**
- * Checks the common options, and that there is no option but those and `own`.
- *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
- */
-export function commonPlanOf<R extends ProgressRecord>(
-  options: CommonOptions<R>,
-  own: readonly string[],
-  iterations: number,
-): CommonPlan<R> {
-  checkObject(options, 'an object', 'options');
-  checkKeys(options, [...COMMON_KEYS, ...own], 'options');
-  const { layers, activation = COMMON_DEFAULTS.activation, loss = COMMON_DEFAULTS.loss } = options;
-  checkLayers(layers);
-  checkActivation(activation);
-  checkLoss(loss);
-  const { signal, onIteration, classes } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw expected('an AbortSignal', 'signal', signal);
-  if (onIteration !== undefined && typeof onIteration !== 'function')
-    throw expected('a function', 'onIteration', onIteration);
-  checkClasses(classes, classCount(loss, layers.at(-1) ?? 0));
-  const earlyStopping = earlyStoppingOf(options.earlyStopping, loss);
-  return {
-    network: { layers: [...layers], activation, loss },
-    dtype: oneOf(given(options.dtype, COMMON_DEFAULTS.dtype), ['float32', 'float64'], 'dtype'),
-    threads: whole(given(options.threads, Math.min(availableParallelism(), 64)), 1, 64, 'threads'),
-    seed: whole(given(options.seed, COMMON_DEFAULTS.seed), 0, 2 ** 32 - 1, 'seed'),
-    iterations: whole(iterations, 1, 1e9, 'iterations'),
-    evaluateEvery: whole(given(options.evaluateEvery, COMMON_DEFAULTS.evaluateEvery), 1, 1e9, 'evaluateEvery'),
-    trainMetrics: flag(given(options.trainMetrics, false), 'trainMetrics'),
-    standardise: flag(given(options.standardise, false), 'standardise'),
-    ...(earlyStopping && { earlyStopping }),
-    ...(classes && { classes }),
-    ...(options.checkpoint !== undefined && { checkpoint: checkpointPlanOf(options.checkpoint) }),
-    ...(signal && { signal }),
-    ...(onIteration && { onIteration }),
-  };
-}
-
-function earlyStoppingOf(early: EarlyStopping | undefined, loss: Loss): Required<EarlyStopping> | undefined {
-  if (early === undefined) return undefined;
-  checkObject(early, '{ patience }', 'earlyStopping');
-  checkKeys(early, ['patience', 'metric'], 'earlyStopping');
-  const classification = classifies(loss);
-  const metric = oneOf(
-    given(early.metric, classification ? 'accuracy' : 'loss'),
-    ['accuracy', 'loss'],
-    'earlyStopping.metric',
-  );
-  if (metric === 'accuracy' && !classification) throw expected("'loss' for regression", 'earlyStopping.metric', metric);
-  return { metric, patience: whole(early.patience, 1, 1e9, 'earlyStopping.patience') };
 }

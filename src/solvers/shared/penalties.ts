@@ -1,4 +1,4 @@
-import { positive } from '../../core/checks.js';
+import { checkKeys, positive } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
 
 /** The penalties and the first step sizes that the searches try; they may change from iteration to iteration. */
@@ -14,12 +14,21 @@ export interface Penalties {
 }
 
 /** Their names. */
-export const PENALTIES: readonly (keyof Penalties)[] = ['nu', 'rho', 'theta0', 'tau0'];
+const PENALTIES: readonly (keyof Penalties)[] = ['nu', 'rho', 'theta0', 'tau0'];
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
 export function checkPenalties(penalties: Penalties, prefix = ''): Penalties {
   for (const name of PENALTIES) positive(penalties[name], prefix + name);
   return penalties;
+}
+
+/** What a rule of one's own answers with, checked: it comes in the middle of a training. */
+export function renewed(penalties: Penalties, change: unknown): Penalties {
+  if (typeof change !== 'object' || change === null || 'then' in change) {
+    throw expected('{ nu, rho, theta0, tau0 } or some of them', 'what the schedule returns', change);
+  }
+  checkKeys(change, PENALTIES, 'what the schedule returns');
+  return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
 }
 
 /**

@@ -3,7 +3,14 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
 import { isNumbers } from '../../core/numbers.js';
 import { type Metrics, metricsOf } from '../../network/metrics.js';
-import { checkActivation, checkLayers, checkLoss, type Network, nativeActivation } from '../../network/network.js';
+import {
+  checkActivation,
+  checkLayers,
+  checkLoss,
+  MOST_THREADS,
+  type Network,
+  nativeActivation,
+} from '../../network/network.js';
 import { checkNumbers, type Parameters } from '../../network/parameters.js';
 import { TRAINING_SET } from '../../samples/samples.js';
 import type { Matrix } from '../../tensor/matrix.js';
@@ -77,7 +84,7 @@ export async function openNative<
   checkActivation(network.activation);
   checkLoss(network.loss);
   oneOf(dtype, ['float32', 'float64'], 'options.dtype');
-  whole(threads, 1, 2 ** 16, 'options.threads');
+  whole(threads, 1, MOST_THREADS, 'options.threads');
   check(options);
   const checked = problem.check(network, dtype, data, name);
   const common = {
@@ -223,6 +230,7 @@ export class Session<O extends SessionOptions, B extends string, S> {
     this.#ready = true;
   }
 
+  /** @throws DlAdmmError ERR_DLADMM_STATE before they are */
   protected needStart(): void {
     if (!this.#ready) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected start() before this call but it has not run');
   }

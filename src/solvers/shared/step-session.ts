@@ -2,7 +2,7 @@ import { atLeast, whole } from '../../core/checks.js';
 import { DlAdmmError } from '../../core/errors.js';
 import type { NativePersistent, Numbers } from '../../core/native.js';
 import type { Matrix } from '../../tensor/matrix.js';
-import { type LearningRate, ratesOf } from '../gradient/algorithm.js';
+import { type LearningRate, ratesOf } from './learning-rate.js';
 import { type Opened, Session, type SessionOptions } from './session.js';
 
 /** The types that make a splitting whose iterations are epochs. */

@@ -1,5 +1,6 @@
 import { oneOf } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
+import { group, option, type ValueType } from './schema.js';
 
 /**
  * How one block is minimised over.
@@ -32,21 +33,34 @@ export interface StepKinds {
 const W_KINDS = ['quadratic', 'pseudoinverse', 'inverse', 'cholesky'] as const satisfies readonly StepKind[];
 const A_KINDS = ['quadratic', 'inverse', 'cholesky'] as const satisfies readonly StepKind[];
 
-/**
- * Choices checked and spread over the layers.
- *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE
- */
-export function stepChoicesOf(
-  choices: StepChoices,
-  fallback: Required<StepChoices>,
-  L: number,
-): { readonly W: readonly StepChoice[]; readonly a: readonly StepChoice[] } {
+/** Kinds of step, spread over the layers. */
+const stepsType = (
+  kinds: readonly StepKind[],
+  layers: (L: number) => number,
+): ValueType<StepChoice | readonly StepChoice[], readonly StepChoice[]> => {
+  const allowed: readonly StepChoice[] = [...kinds, 'auto'];
   return {
-    W: spread(choices.W ?? fallback.W, L, [...W_KINDS, 'auto'], 'step.W'),
-    a: spread(choices.a ?? fallback.a, L - 1, [...A_KINDS, 'auto'], 'step.a'),
+    type: `${allowed.map((kind) => `'${kind}'`).join(' | ')}, or one a layer`,
+    typed: { as: 'word', words: allowed },
+    check: (value, name, { network }) => spread(value, layers(network.layers.length - 1), allowed, name),
   };
-}
+};
+
+/** The option that says how every W_l and a_l is minimised over. */
+export const stepsBy = (otherwise: { readonly W: StepChoice; readonly a: StepChoice }) =>
+  group(
+    {
+      W: option(
+        stepsType(W_KINDS, (L) => L),
+        { default: otherwise.W, says: 'How every W is minimised over.' },
+      ),
+      a: option(
+        stepsType(A_KINDS, (L) => L - 1),
+        { default: otherwise.a, says: 'How every a is minimised over.' },
+      ),
+    },
+    { default: {}, otherwise: `W: ${otherwise.W}, a: ${otherwise.a}`, says: 'How the blocks are minimised over.' },
+  );
 
 function spread(choice: unknown, layers: number, allowed: readonly StepChoice[], name: string): readonly StepChoice[] {
   if (!Array.isArray(choice)) return new Array<StepChoice>(layers).fill(oneOf(choice, allowed, name));

@@ -163,7 +163,8 @@ export const constraints: Splitting<
   LabelledSamples,
   ConstraintsSession,
   ConstraintsPlan,
-  SigmoidRecord
+  SigmoidRecord,
+  typeof ON_SAMPLES
 > = {
   name: 'constraints',
   ...ON_SAMPLES,
@@ -190,7 +191,7 @@ export const constraints: Splitting<
       }),
     });
   },
-  async course({ network, dtype, threads, updates, penalties }, data) {
+  async course({ network, dtype, threads, updates, penalties }, data: LabelledSamples) {
     return sweepCourse<ConstraintsTypes, never, SigmoidRecord>(
       await constraints.open({ network, dtype, threads }, data),
       { updatesOf: () => updates, start: undefined, penalties: () => penalties, refreshEvery: undefined },

@@ -41,7 +41,7 @@ const largestGap = (a: readonly Vector[], b: readonly Vector[]): number =>
   Math.max(...a.map((w, t) => relativeGap(w, b[t] as Vector)));
 
 describe('BADM', () => {
-  const settings = { sigma: 2, rho: 9, weightDecay: 0.03 } as const;
+  const settings = { sigma: 2, rho: 9, l2: 0.03 } as const;
 
   test('is the same for 1, 2, 4 and 8 sub-batches, by the definition and in the collapsed form', async () => {
     const collapsed = await byAddon({ solver: 'badm', ...settings }, 50);
@@ -149,7 +149,7 @@ describe('BADM', () => {
 });
 
 describe('SISA', () => {
-  const settings = { sigma: 0.5, rho: 30, beta: 0.9, epsilon: 1e-3, weightDecay: 0.02 } as const;
+  const settings = { sigma: 0.5, rho: 30, beta2: 0.9, epsilon: 1e-3, l2: 0.02 } as const;
 
   test.each([1, 2, 4, 8])('with %i sub-batches takes the 50 first updates of its definition', async (subBatches) => {
     for (const threads of [1, 2]) {
@@ -196,9 +196,9 @@ describe('BadmOptimizer', () => {
   const cases: readonly BadmOptimizerOptions[] = [
     { sigma: 1, rho: 5, subBatches: 4 },
     { sigma: 1, rho: 5, subBatches: 4, duals: true },
-    { sigma: 1, rho: 5, subBatches: 4, weights: [1, 2, 3, 4], weightDecay: 0.1 },
-    { sigma: 1, rho: 5, subBatches: 4, weights: [1, 2, 3, 4], weightDecay: 0.1, duals: true },
-    { solver: 'sisa', sigma: 1, rho: 5, subBatches: 4, beta: 0.8, epsilon: 0.1 },
+    { sigma: 1, rho: 5, subBatches: 4, weights: [1, 2, 3, 4], l2: 0.1 },
+    { sigma: 1, rho: 5, subBatches: 4, weights: [1, 2, 3, 4], l2: 0.1, duals: true },
+    { solver: 'sisa', sigma: 1, rho: 5, subBatches: 4, beta2: 0.8, epsilon: 0.1 },
   ];
 
   test.each(cases)('is the definition: %o', (options) => {
@@ -208,9 +208,9 @@ describe('BadmOptimizer', () => {
     const plain = start.slice();
     const weights = options.weights ?? [1, 1, 1, 1];
     const shares = weights.map((weight) => weight / weights.reduce((a, b) => a + b, 0));
-    const { sigma = 1, rho = 5, weightDecay = 0 } = options;
-    const sisa = options.solver === 'sisa' ? { beta: 0.8, epsilon: 0.1 } : {};
-    const reference = consensus(3000, 4, { sigma, rho, weightDecay, ...sisa });
+    const { sigma = 1, rho = 5, l2 = 0 } = options;
+    const sisa = options.solver === 'sisa' ? { beta2: 0.8, epsilon: 0.1 } : {};
+    const reference = consensus(3000, 4, { sigma, rho, l2, ...sisa });
     const optimizer = new BadmOptimizer({ ...options, dtype: 'float64' });
     for (let t = 1; t <= 40; t++) {
       optimizer.step(
@@ -263,9 +263,9 @@ describe('BadmOptimizer', () => {
     [{ subBatches: 0 }, 'ERR_DLADMM_RANGE', /subBatches/],
     [{ subBatches: 1.5 }, 'ERR_DLADMM_RANGE', /subBatches/],
     [{ subBatches: 1e9 }, 'ERR_DLADMM_RANGE', /subBatches/],
-    [{ weightDecay: -1 }, 'ERR_DLADMM_RANGE', /weightDecay/],
-    [{ solver: 'sisa', beta: 1 }, 'ERR_DLADMM_RANGE', /beta/],
-    [{ beta: 0.5 }, 'ERR_DLADMM_ARGUMENT', /beta/],
+    [{ l2: -1 }, 'ERR_DLADMM_RANGE', /l2/],
+    [{ solver: 'sisa', beta2: 1 }, 'ERR_DLADMM_RANGE', /beta2/],
+    [{ beta2: 0.5 }, 'ERR_DLADMM_ARGUMENT', /beta/],
     [{ solver: 'adam' }, 'ERR_DLADMM_ARGUMENT', /solver/],
     [{ duals: 1 }, 'ERR_DLADMM_ARGUMENT', /duals/],
     [{ dtype: 'float16' }, 'ERR_DLADMM_ARGUMENT', /dtype/],

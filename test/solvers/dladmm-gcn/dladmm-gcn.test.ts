@@ -236,7 +236,7 @@ describe('a training', () => {
   test.each(['cholesky', 'quadratic'] as const)(
     'L_ρ falls in every iteration from ρ = .79 on, and the dual identity holds: W_L %s',
     async (outputWeights) => {
-      const { history, status, model } = await learn(data, { ...options, outputWeights });
+      const { history, status, model } = await learn(data, { ...options, step: { W: outputWeights } });
       model.close();
       expect(status).toEqual({ kind: 'completed' });
       for (const [k, { lagrangian, dualIdentity }] of history.entries()) {
@@ -442,7 +442,7 @@ describe('bad graphs are refused, and the message names the place', () => {
     refuse({ l2: [1] }, 'ERR_DLADMM_SHAPE', 'l2');
     refuse({ l2: -1 }, 'ERR_DLADMM_RANGE', 'l2');
     refuse({ rho: 0 }, 'ERR_DLADMM_RANGE', 'rho');
-    refuse({ layers: [4, 3], outputWeights: 'cholesky' }, 'ERR_DLADMM_ARGUMENT', 'outputWeights');
+    refuse({ layers: [4, 3], step: { W: 'cholesky' } }, 'ERR_DLADMM_ARGUMENT', 'step.W');
     refuse({ loss: 'squared-error' }, 'ERR_DLADMM_ARGUMENT', 'loss');
     refuse({ solver: 'sigmoid-admm' }, 'ERR_DLADMM_ARGUMENT', 'solver');
     refuse({ gamma: 1 }, 'ERR_DLADMM_ARGUMENT', 'gamma');

@@ -6,7 +6,7 @@ import { loadGraph } from '../../../src/datasets/graphs.js';
 import { initialise } from '../../../src/network/initialisation.js';
 import type { Network } from '../../../src/network/network.js';
 import type { GraphSamples } from '../../../src/samples/graph-samples.js';
-import type { GradientMethod } from '../../../src/solvers/gradient/algorithm.js';
+import type { GradientMethod } from '../../../src/solvers/shared/methods.js';
 import {
   type GraphGradientSession,
   type GraphGradientSessionOptions,
@@ -235,7 +235,7 @@ describe('what it refuses', () => {
     await refuses({ batchSize: 2 }, 'ERR_DLADMM_ARGUMENT', 'batchSize');
     await refuses({ l2: [1] }, 'ERR_DLADMM_SHAPE', 'l2');
     await refuses({ l2: [1, -1] }, 'ERR_DLADMM_RANGE', 'l2[1]');
-    await refuses({ method: { solver: 'adam', weightDecay: 1 } }, 'ERR_DLADMM_ARGUMENT', 'weightDecay');
+    await refuses({ method: { solver: 'adam', l2: 1 } }, 'ERR_DLADMM_ARGUMENT', 'l2');
     await refuses({ method: { solver: 'newton' } }, 'ERR_DLADMM_ARGUMENT', 'solver');
     await refuses({ network: { ...NETWORK, loss: 'squared-error' } }, 'ERR_DLADMM_ARGUMENT', 'loss');
   });

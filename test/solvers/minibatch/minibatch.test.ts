@@ -35,7 +35,7 @@ const interleaved: Sweep = function* (L) {
 
 const PLAIN: PlainSettings = {
   batchSize: 8,
-  beta: 0.9,
+  gramMemory: 0.9,
   gramEvery: 3,
   damping: 0.7,
   momentum: 0.8,
@@ -74,7 +74,7 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['without momentum', { momentum: 0 }, NETWORK],
     ['with ℓ2', { l2: 0.05 }, NETWORK],
     ['W before the next a', { interleaved: true }, NETWORK],
-    ['without a memory', { beta: 0, gramEvery: 1 }, NETWORK],
+    ['without a memory', { gramMemory: 0, gramEvery: 1 }, NETWORK],
     ['an epoch that never changes', { shuffle: false }, NETWORK],
     ['a step that changes', { step: (t) => 0.2 / t }, NETWORK],
     ['tanh', {}, { ...NETWORK, activation: 'tanh' }],
@@ -169,7 +169,7 @@ describe('MinibatchSession', () => {
   test('refuses options that are none', async () => {
     const bad: readonly [object, RegExp][] = [
       [{ rank: 0 }, /rank/],
-      [{ beta: 1 }, /beta/],
+      [{ gramMemory: 1 }, /gramMemory/],
       [{ gramEvery: 0 }, /gramEvery/],
       [{ damping: -1 }, /damping/],
       [{ damping: Number.POSITIVE_INFINITY }, /damping/],
@@ -282,9 +282,13 @@ describe('fit with minibatch-admm', () => {
       return first;
     };
     const falling = ({ step }: { readonly step: number }) => 0.1 * (1 + Math.cos((Math.PI * (step - 1)) / 20));
-    expect(await weights({ step: 0.2 })).toEqual(await weights({ step: falling }));
-    expect(await weights({ step: 0.2, decay: 'constant' })).toEqual(await weights({ step: () => 0.2 }));
-    expect(await weights({ step: 0.2 })).not.toEqual(await weights({ step: 0.2, decay: 'constant' }));
+    expect(await weights({ learningRate: 0.2 })).toEqual(await weights({ learningRate: falling }));
+    expect(await weights({ learningRate: 0.2, learningRateSchedule: 'constant' })).toEqual(
+      await weights({ learningRate: () => 0.2 }),
+    );
+    expect(await weights({ learningRate: 0.2 })).not.toEqual(
+      await weights({ learningRate: 0.2, learningRateSchedule: 'constant' }),
+    );
   });
 
   test('learns the digits in five epochs', async () => {
@@ -302,7 +306,7 @@ describe('fit with minibatch-admm', () => {
     const { model, status, iterations } = await fitModel(DATA, {
       ...OPTIONS,
       epochs: 1e6,
-      step: 1e-3,
+      learningRate: 1e-3,
       signal: controller.signal,
       onIteration: ({ iteration }) => iteration === 3 && controller.abort(),
     });
@@ -312,7 +316,7 @@ describe('fit with minibatch-admm', () => {
   });
 
   test('tells that it diverged, with the last finite model', async () => {
-    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, step: 1e35 });
+    const { model, status, iterations } = await fitModel(DATA, { ...OPTIONS, learningRate: 1e35 });
     expect(status).toEqual({ kind: 'diverged', iteration: iterations + 1 });
     for (const value of model.weights[0] ?? []) expect(Number.isFinite(value)).toBe(true);
     model.close();
@@ -321,13 +325,17 @@ describe('fit with minibatch-admm', () => {
   test('refuses options that are none', async () => {
     const refuse = (options: object, code: Parameters<typeof expectFailure>[1], part: RegExp) =>
       expectFailure(() => fitModel(DATA, { ...OPTIONS, ...options } as MinibatchOptions), code, part);
-    await refuse({ step: -1 }, 'ERR_DLADMM_RANGE', /step/);
-    await refuse({ step: 'long' }, 'ERR_DLADMM_ARGUMENT', /step/);
-    await refuse({ step: () => 1, decay: 'cosine' }, 'ERR_DLADMM_ARGUMENT', /decay/);
-    await refuse({ decay: 'linear' }, 'ERR_DLADMM_ARGUMENT', /decay/);
+    await refuse({ learningRate: -1 }, 'ERR_DLADMM_RANGE', /learningRate/);
+    await refuse({ learningRate: 'long' }, 'ERR_DLADMM_ARGUMENT', /learningRate/);
+    await refuse(
+      { learningRate: () => 1, learningRateSchedule: 'cosine' },
+      'ERR_DLADMM_ARGUMENT',
+      /learningRateSchedule/,
+    );
+    await refuse({ learningRateSchedule: 'linear' }, 'ERR_DLADMM_ARGUMENT', /learningRateSchedule/);
     await refuse({ epochs: 0 }, 'ERR_DLADMM_RANGE', /epochs/);
-    await refuse({ iterations: 3 }, 'ERR_DLADMM_ARGUMENT', /iterations/);
-    await refuse({ learningRate: 1 }, 'ERR_DLADMM_ARGUMENT', /learningRate/);
+    await refuse({ iterations: 3, epochs: 3 }, 'ERR_DLADMM_ARGUMENT', /epochs/);
+    await refuse({ step: 1 }, 'ERR_DLADMM_ARGUMENT', /step/);
     await refuse({ rank: 0 }, 'ERR_DLADMM_RANGE', /rank/);
     await refuse({ sweep: () => [W(1)] }, 'ERR_DLADMM_ARGUMENT', /sweep/);
   });

@@ -91,9 +91,9 @@ describe('every iteration', () => {
   });
 
   test('takes one λ and one β for all layers, or one each', async () => {
-    const one = await fitModel(products(3, 40), { ...BASE, lambda: 0.1, beta: 2 });
-    const each = await fitModel(products(3, 40), { ...BASE, lambda: [0.1, 0.1, 0.1], beta: [2, 2, 2] });
-    const other = await fitModel(products(3, 40), { ...BASE, lambda: [0.1, 0.1, 0.2], beta: 2 });
+    const one = await fitModel(products(3, 40), { ...BASE, l2: 0.1, beta: 2 });
+    const each = await fitModel(products(3, 40), { ...BASE, l2: [0.1, 0.1, 0.1], beta: [2, 2, 2] });
+    const other = await fitModel(products(3, 40), { ...BASE, l2: [0.1, 0.1, 0.2], beta: 2 });
     expect(each.model.weights).toEqual(one.model.weights);
     expect(other.model.weights[2]).not.toEqual(one.model.weights[2]);
     const { regularisation } = other.history.at(-1) ?? {};
@@ -132,7 +132,7 @@ describe('the KKT residual', () => {
   test.each(['paper', 'code'] as const)(
     'has a running mean that falls at least as one over the number of iterations (%s)',
     async (majoriser) => {
-      const options = { ...BASE, layers: [1, 20, 20, 20, 1], lambda: 1e-2, iterations: 1000, majoriser, threads: 1 };
+      const options = { ...BASE, layers: [1, 20, 20, 20, 1], l2: 1e-2, iterations: 1000, majoriser, threads: 1 };
       const { history } = await fitModel({ x, y }, options);
       const mean = (K: number): number => history.slice(0, K).reduce((sum, { kkt }) => sum + kkt, 0) / K;
       for (const K of [10, 100]) expect(mean(10 * K)).toBeLessThan(1.01 * (mean(K) / 10));
@@ -144,7 +144,7 @@ describe('the KKT residual', () => {
   );
 
   test('goes to zero, and the augmented Lagrangian down in every iteration, with penalties as the theorem asks', async () => {
-    const options = { ...BASE, layers: [1, 20, 1], beta: [16 * 3.5, 3.5], lambda: 100, iterations: 1000, threads: 1 };
+    const options = { ...BASE, layers: [1, 20, 1], beta: [16 * 3.5, 3.5], l2: 100, iterations: 1000, threads: 1 };
     const { history } = await fitModel({ x, y }, options);
     expect(
       pick(
@@ -155,14 +155,14 @@ describe('the KKT residual', () => {
     expect(history.at(-1)?.kkt).toBeLessThan(1e-12);
     expect(rises(history.map(({ lagrangian }) => lagrangian))).toBe(0);
     // The penalties that the paper computes with are not such.
-    const usual = await fitModel({ x, y }, { ...options, beta: 1, lambda: 1e-6 });
+    const usual = await fitModel({ x, y }, { ...options, beta: 1, l2: 1e-6 });
     expect(rises(usual.history.map(({ lagrangian }) => lagrangian))).toBeGreaterThan(0);
     expect(usual.history.at(-1)?.kkt).toBeGreaterThan(1e-9);
   });
 
   test('is zero where and only where the conditions (24) hold at the multipliers', async () => {
     const layers = [1, 20, 1];
-    const options = { ...BASE, layers, beta: [16 * 3.5, 3.5], lambda: 100, iterations: 1000, threads: 1 };
+    const options = { ...BASE, layers, beta: [16 * 3.5, 3.5], l2: 100, iterations: 1000, threads: 1 };
     const training = train({ x, y }, options);
     // What (24) misses by: at Λ, not at Λ + β(σ(…) − V).
     const missOf = async (): Promise<number> => {
@@ -370,7 +370,7 @@ describe('classes', () => {
             labels: parts.train.labels,
             validation: { x: scaled(parts.test.x), labels: parts.test.labels },
           },
-          { solver: 'sigmoid-admm', layers, activation, lambda, iterations: 20, earlyStopping: { patience: 20 } },
+          { solver: 'sigmoid-admm', layers, activation, l2: lambda, iterations: 20, earlyStopping: { patience: 20 } },
         );
         const { accuracy = 0 } = await model.evaluate({ x: scaled(parts.test.x), labels: parts.test.labels });
         tried.push({ model, accuracy });
@@ -413,7 +413,7 @@ describe('a hard start', () => {
     ['one sample', BASE, products(1, 1)],
     ['widths of one', { ...BASE, layers: [2, 1, 1, 1] }, products(1, 30)],
     ['one layer', { ...BASE, layers: [2, 1] }, products(1, 30)],
-    ['no weight decay', { ...BASE, lambda: 0 }, products(1, 4)],
+    ['no weight decay', { ...BASE, l2: 0 }, products(1, 4)],
     ['features of zero', BASE, { ...products(1, 30), x: matrix(30, 2, () => 0) }],
   ];
   const all = cases.flatMap(([name, options, data]) =>
@@ -513,10 +513,10 @@ describe('what is refused', () => {
   const wrong: [string, Partial<Record<keyof SigmoidOptions, unknown>>, RegExp, RegExp][] = [
     ['a ReLU', { activation: 'relu' }, /ARGUMENT/, /activation.*relu/],
     ['cross-entropy', { loss: 'softmax-cross-entropy' }, /ARGUMENT/, /loss.*softmax/],
-    ['a negative λ', { lambda: -1 }, /RANGE/, /l2.*-1/],
-    ['too many λ', { lambda: [1, 1, 1, 1] }, /SHAPE/, /l2/],
-    ['a negative λ of one layer', { lambda: [1, -1, 1] }, /RANGE/, /l2\[1\].*-1/],
-    ['λ of another kind', { lambda: 'little' }, /ARGUMENT/, /l2.*little/],
+    ['a negative λ', { l2: -1 }, /RANGE/, /l2.*-1/],
+    ['too many λ', { l2: [1, 1, 1, 1] }, /SHAPE/, /l2/],
+    ['a negative λ of one layer', { l2: [1, -1, 1] }, /RANGE/, /l2\[1\].*-1/],
+    ['λ of another kind', { l2: 'little' }, /ARGUMENT/, /l2.*little/],
     ['a β of zero', { beta: 0 }, /RANGE/, /beta.*0/],
     ['too few β', { beta: [1, 1] }, /SHAPE/, /beta/],
     ['a β that is no number', { beta: [1, 1, 'x'] }, /ARGUMENT/, /beta\[2\]/],

@@ -20,7 +20,7 @@ const COMMON = { layers: [40, 60, 50, 10], threads: 2 } as const;
 const TRAININGS: readonly TrainOptions[] = [
   { ...COMMON, iterations: 24, nu: 1, rho: 1, theta0: 1e-3, tau0: 1e-3, refreshEvery: 4 },
   { ...COMMON, solver: 'inversion-admm', iterations: 16 },
-  { ...COMMON, solver: 'sigmoid-admm', iterations: 12, dtype: 'float32', lambda: 1e-2 },
+  { ...COMMON, solver: 'sigmoid-admm', iterations: 12, dtype: 'float32', l2: 1e-2 },
   { ...COMMON, solver: 'adam', epochs: 20 },
   { ...COMMON, solver: 'badm', epochs: 20, subBatches: 4, duals: true },
 ];

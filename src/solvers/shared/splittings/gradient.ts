@@ -1,14 +1,13 @@
 import { checkObject, flag, given, oneOf, whole } from '../../../core/checks.js';
-import { expected } from '../../../core/errors.js';
 import { native } from '../../../core/native.js';
 import type { Initialisation } from '../../../network/initialisation.js';
 import type { LabelledSamples } from '../../../samples/samples.js';
-import { type GradientMethod, type Method, methodOf } from '../../gradient/algorithm.js';
 import { stepCourse } from '../course.js';
+import { checkDivides, type GradientMethod, type Method, methodOf } from '../methods.js';
 import { samples } from '../problem.js';
 import type { EpochRecord } from '../record.js';
 import { openNative, type SessionOptions } from '../session.js';
-import { ON_SAMPLES, type Splitting } from '../splitting.js';
+import { BATCHES_OF_SAMPLES, type Splitting } from '../splitting.js';
 import { StepSession, type StepTypes } from '../step-session.js';
 import { type Blocks, biases, weights } from '../sweep.js';
 
@@ -72,12 +71,6 @@ function batchOf({ batchSize, method }: GradientSessionOptions, count: number): 
   return batch;
 }
 
-/** @throws DlAdmmError ERR_DLADMM_SHAPE where sub-batches do not divide a batch */
-export function checkDivides(subBatches: number, batch: number, name: string): void {
-  if (batch % subBatches === 0) return;
-  throw expected(`a number that divides the batch size ${batch}`, name, subBatches, 'ERR_DLADMM_SHAPE');
-}
-
 function setup(options: GradientSessionOptions, count: number) {
   const batch = batchOf(options, count);
   return {
@@ -90,31 +83,37 @@ function setup(options: GradientSessionOptions, count: number) {
 }
 
 /** Gradient methods, and ADMM over the gradients of batches, on multilayer perceptrons. */
-export const gradients: Splitting<GradientSessionOptions, LabelledSamples, GradientSession, GradientPlan, EpochRecord> =
-  {
-    name: 'gradient',
-    ...ON_SAMPLES,
-    async open(options, data, name = 'data') {
-      const keys = ['method', 'batchSize', 'reduction', 'shuffle', 'seed'];
-      const opening = {
-        problem: samples,
-        blocks: PARAMETER_BLOCKS,
-        State: () => native.GradientTrainer,
-        keys,
-        check,
-        setup,
-      };
-      return new StepSession<GradientTypes>(await openNative(opening, options, data, name), {
-        stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
-        learningRate: ({ method }) => checkedMethod(method).learningRate,
-        duals: ({ method }) => dualsOf(checkedMethod(method)),
-      });
-    },
-    async course({ network, dtype, threads, seed, method, batchSize, reduction, shuffle }, data) {
-      const common = { network, dtype, threads, seed, method, reduction, shuffle };
-      return stepCourse(await gradients.open({ ...common, ...(batchSize !== undefined && { batchSize }) }, data));
-    },
-  };
+export const gradients: Splitting<
+  GradientSessionOptions,
+  LabelledSamples,
+  GradientSession,
+  GradientPlan,
+  EpochRecord,
+  typeof BATCHES_OF_SAMPLES
+> = {
+  name: 'gradient',
+  ...BATCHES_OF_SAMPLES,
+  async open(options, data, name = 'data') {
+    const keys = ['method', 'batchSize', 'reduction', 'shuffle', 'seed'];
+    const opening = {
+      problem: samples,
+      blocks: PARAMETER_BLOCKS,
+      State: () => native.GradientTrainer,
+      keys,
+      check,
+      setup,
+    };
+    return new StepSession<GradientTypes>(await openNative(opening, options, data, name), {
+      stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
+      learningRate: ({ method }) => checkedMethod(method).learningRate,
+      duals: ({ method }) => dualsOf(checkedMethod(method)),
+    });
+  },
+  async course({ network, dtype, threads, seed, method, batchSize, reduction, shuffle }, data: LabelledSamples) {
+    const common = { network, dtype, threads, seed, method, reduction, shuffle };
+    return stepCourse(await gradients.open({ ...common, ...(batchSize !== undefined && { batchSize }) }, data));
+  },
+};
 
 /** How many sub-batches keep multipliers. */
 const dualsOf = ({ optimiser, subBatches }: Method): number =>

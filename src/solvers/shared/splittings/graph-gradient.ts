@@ -2,15 +2,14 @@ import { atLeast, checkObject, fraction, given, oneOf, whole } from '../../../co
 import { expected } from '../../../core/errors.js';
 import { native } from '../../../core/native.js';
 import type { GraphInitialisation } from '../../../network/graph-initialisation.js';
-import { checkLoss, classifies } from '../../../network/network.js';
 import type { GraphSamples, NodesLike } from '../../../samples/graph-samples.js';
-import { type GradientMethod, type Method, methodOf } from '../../gradient/algorithm.js';
 import { stepCourse } from '../course.js';
+import { type GradientMethod, type Method, methodOf } from '../methods.js';
 import { byLayer } from '../penalties.js';
 import { graph } from '../problem.js';
 import type { EpochRecord } from '../record.js';
 import { openNative, type SessionOptions } from '../session.js';
-import { ON_GRAPHS, type Splitting } from '../splitting.js';
+import { EPOCHS_ON_GRAPHS, type Splitting } from '../splitting.js';
 import { StepSession, type StepTypes } from '../step-session.js';
 import { type Blocks, graphWeights } from '../sweep.js';
 
@@ -54,20 +53,14 @@ export interface GraphGradientPlan {
 
 const BLOCKS: Blocks<'W'> = { W: { number: 0, shape: graphWeights } };
 
-/** A loss that nodes with class labels have. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function checkClassLoss(loss: unknown, name = 'loss'): void {
-  checkLoss(loss);
-  if (!classifies(loss)) throw expected('a loss of classes, as nodes have labels,', name, loss);
-}
-
 /**
  * A method that goes with a graph.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
 export function graphMethodOf(method: GradientMethod, prefix = ''): Method {
-  if (method.weightDecay !== undefined) {
-    throw expected('no weight decay of its own, as every layer has one,', `${prefix}weightDecay`, method.weightDecay);
+  if (method.l2 !== undefined) {
+    throw expected('no weight decay of its own, as every layer has one,', `${prefix}l2`, method.l2);
   }
   return methodOf(method, prefix);
 }
@@ -103,10 +96,11 @@ export const graphGradients: Splitting<
   GraphSamples,
   GraphGradientSession,
   GraphGradientPlan,
-  EpochRecord
+  EpochRecord,
+  typeof EPOCHS_ON_GRAPHS
 > = {
   name: 'graph-gradient',
-  ...ON_GRAPHS,
+  ...EPOCHS_ON_GRAPHS,
   async open(options, data, name = 'data') {
     const keys = ['method', 'dropout', 'l2', 'reduction', 'seed'];
     const opening = {
@@ -122,7 +116,7 @@ export const graphGradients: Splitting<
       learningRate: ({ method }) => checkedMethod(method).learningRate,
     });
   },
-  async course({ network, dtype, threads, seed, method, dropout, l2, reduction }, data) {
+  async course({ network, dtype, threads, seed, method, dropout, l2, reduction }, data: GraphSamples) {
     return stepCourse(
       await graphGradients.open({ network, dtype, threads, seed, method, dropout, l2, reduction }, data),
     );

@@ -9,6 +9,7 @@ import { sweepCourse } from '../course.js';
 import { checkPenalties, type Penalties, type RunningSchedule } from '../penalties.js';
 import { samples } from '../problem.js';
 import type { ProgressRecord, SweepMeasures } from '../record.js';
+import { CONSTANT } from '../schedule.js';
 import { openNative, type SessionOptions } from '../session.js';
 import { ON_SAMPLES, type Splitting } from '../splitting.js';
 import { checkStepKinds, decideSteps, type StepChoice, type StepKind, type StepKinds } from '../step.js';
@@ -133,6 +134,32 @@ export interface LayeredPlan {
   readonly refreshEvery: number;
 }
 
+/** Every subproblem exactly, without weight decay. */
+export const EXACT: LayeredPlan['settings'] = {
+  l2: 0,
+  search: 'exact',
+  growth: 2,
+  output: 'exact',
+  fistaStep: 4,
+  fistaTolerance: 1e-3,
+  fistaLimit: 500,
+};
+
+/** A plan of the layered splitting; what is left out is as dlADMM has it, with the smallest steps that pass. */
+export const layeredPlan = (
+  parts: Pick<LayeredPlan, 'updatesOf' | 'penaltiesFor' | 'initialisation' | 'steps'> & Partial<LayeredPlan>,
+): LayeredPlan => ({
+  softmax: 'stable',
+  firstUpdates: [],
+  multiplier: 'residual',
+  bias: 'separate',
+  schedule: CONSTANT,
+  settings: EXACT,
+  start: { output: 'forward', hidden: 'forward', dual: 'zero' },
+  refreshEvery: 25,
+  ...parts,
+});
+
 const BLOCKS: Blocks<Block> = {
   W: { number: 0, shape: weights },
   b: { number: 1, shape: biases },
@@ -198,48 +225,54 @@ function setup({ network, softmax, gram, fista, steps, multiplier, bias }: Layer
 const isFirstWeights = (update: Update | undefined): boolean => update?.block === 'W' && update.layer === 1;
 
 /** dlADMM and the matrix-inversion ADMM on multilayer perceptrons: W, b, z, a, and u on the output constraint. */
-export const layered: Splitting<LayeredSessionOptions, LabelledSamples, LayeredSession, LayeredPlan, IterationRecord> =
-  {
-    name: 'layered',
-    ...ON_SAMPLES,
-    async open(options, data, name = 'data') {
-      const keys = ['softmax', 'gram', 'fista', 'steps', 'multiplier', 'bias'];
-      const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup };
-      return new SweepSession<LayeredTypes>(await openNative(opening, options, data, name), {
-        blocks: BLOCKS,
-        fields: ['size', 'kappa', 'stepNorm', 'steps', 'stationarity', 'ridge', 'rank', 'factorSeconds', 'seconds'],
-        start({ seed = 1, ...how }, { network }) {
-          checkKeys(how, ['output', 'hidden', 'dual'], 'start');
-          return { ...checkStart(how, network.loss), seed: whole(seed, 0, 2 ** 32 - 1, 'seed') };
-        },
-        penaltyKeys: PENALTY_KEYS,
-        penalties: (penalties) => ({ ...penalties, gamma: penalties.gamma ?? penalties.nu }),
-        measures: ({ residual, activation, ...rest }: NativeMeasures) => ({
-          ...rest,
-          residuals: [...residual],
-          activationResiduals: [...activation],
-        }),
-      });
-    },
-    async course(plan, data) {
-      const { network, dtype, threads, softmax, settings, gamma, multiplier, bias, seed } = plan;
-      const inputs = network.layers[0] ?? 0;
-      const count = rowSource(data.x, inputs, 'data.x').rows;
-      const steps = decideSteps(plan.steps, network.layers, count);
-      const updates = plan.updatesOf(Number.MAX_SAFE_INTEGER);
-      const pairs = updates.some((update, i) => isFirstWeights(update) && isFirstWeights(updates[i + 1]));
-      // XᵀX never changes: it spares products where W_1 is updated twice in a row, and the Gram matrix of an exact W_1.
-      const gram = inputs < count && (pairs || steps.W[0] !== 'quadratic');
-      const fista = settings.output === 'fista';
-      const options = { network, dtype, threads, softmax, gram, fista, steps, multiplier, bias };
-      const first = plan.penaltiesFor(count);
-      return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await layered.open(options, data), {
-        updatesOf: plan.updatesOf,
-        firstUpdates: plan.firstUpdates,
-        start: { ...plan.start, seed },
-        varying: { first, check: checkPenalties, schedule: plan.schedule },
-        penalties: (now = first) => ({ ...settings, ...now, ...(gamma !== undefined && { gamma }) }),
-        refreshEvery: plan.refreshEvery,
-      });
-    },
-  };
+export const layered: Splitting<
+  LayeredSessionOptions,
+  LabelledSamples,
+  LayeredSession,
+  LayeredPlan,
+  IterationRecord,
+  typeof ON_SAMPLES
+> = {
+  name: 'layered',
+  ...ON_SAMPLES,
+  async open(options, data, name = 'data') {
+    const keys = ['softmax', 'gram', 'fista', 'steps', 'multiplier', 'bias'];
+    const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup };
+    return new SweepSession<LayeredTypes>(await openNative(opening, options, data, name), {
+      blocks: BLOCKS,
+      fields: ['size', 'kappa', 'stepNorm', 'steps', 'stationarity', 'ridge', 'rank', 'factorSeconds', 'seconds'],
+      start({ seed = 1, ...how }, { network }) {
+        checkKeys(how, ['output', 'hidden', 'dual'], 'start');
+        return { ...checkStart(how, network.loss), seed: whole(seed, 0, 2 ** 32 - 1, 'seed') };
+      },
+      penaltyKeys: PENALTY_KEYS,
+      penalties: (penalties) => ({ ...penalties, gamma: penalties.gamma ?? penalties.nu }),
+      measures: ({ residual, activation, ...rest }: NativeMeasures) => ({
+        ...rest,
+        residuals: [...residual],
+        activationResiduals: [...activation],
+      }),
+    });
+  },
+  async course(plan, data: LabelledSamples) {
+    const { network, dtype, threads, softmax, settings, gamma, multiplier, bias, seed } = plan;
+    const inputs = network.layers[0] ?? 0;
+    const count = rowSource(data.x, inputs, 'data.x').rows;
+    const steps = decideSteps(plan.steps, network.layers, count);
+    const updates = plan.updatesOf(Number.MAX_SAFE_INTEGER);
+    const pairs = updates.some((update, i) => isFirstWeights(update) && isFirstWeights(updates[i + 1]));
+    // XᵀX never changes: it spares products where W_1 is updated twice in a row, and the Gram matrix of an exact W_1.
+    const gram = inputs < count && (pairs || steps.W[0] !== 'quadratic');
+    const fista = settings.output === 'fista';
+    const options = { network, dtype, threads, softmax, gram, fista, steps, multiplier, bias };
+    const first = plan.penaltiesFor(count);
+    return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await layered.open(options, data), {
+      updatesOf: plan.updatesOf,
+      firstUpdates: plan.firstUpdates,
+      start: { ...plan.start, seed },
+      varying: { first, check: checkPenalties, schedule: plan.schedule },
+      penalties: (now = first) => ({ ...settings, ...now, ...(gamma !== undefined && { gamma }) }),
+      refreshEvery: plan.refreshEvery,
+    });
+  },
+};

@@ -1,0 +1,90 @@
+/** Flags that several commands have, and how they are put together. */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { graphNames } from '../datasets/graphs.js';
+import { datasetNames } from '../datasets/registry.js';
+import * as parse from './arguments.js';
+import type { Terminal } from './terminal.js';
+
+export const EXIT_CODES = `
+Exit codes: 0 done, 1 error, 2 usage, 130 after Ctrl-C (the model is saved first; a second Ctrl-C ends at once).`;
+
+/** What stands where nobody gives an option. */
+export const byDefault = (value: unknown): string => `(default: ${String(value)})`;
+
+export const version = (): string => {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { readonly version: unknown }).version);
+};
+
+export const option = (flags: string, description: string): Option => new Option(flags, description);
+export const wholeOption = (flags: string, description: string): Option =>
+  option(flags, description).argParser(parse.parseWhole);
+export const choice = (flags: string, description: string, choices: readonly string[]): Option =>
+  option(flags, description).choices(choices);
+
+/** Where samples come from; the same for every command that takes some. */
+export function withData(command: Command, what: string, labelByDefault = 'the last'): Command {
+  return command
+    .optionsGroup('Data:')
+    .addOption(option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, or a file`))
+    .option('--data-dir <folder>', 'look for named sets here first')
+    .option('--no-download', 'never fetch a named set')
+    .option(
+      '--target, --label <column>',
+      `CSV, Parquet, Arrow: the column of labels, by name or number (default: ${labelByDefault})`,
+      parse.parseColumn,
+    )
+    .option('--labels <file>', 'NPY, IDX: the file of labels');
+}
+
+/** The same for graphs; one of the two must be given. */
+export function withGraph(command: Command, what: string): Command {
+  return command
+    .optionsGroup('Graphs, in place of --data:')
+    .option('--graph <name|file>', `${what}: ${graphNames.join(', ')}, or an NPZ file`)
+    .addOption(
+      choice('--split <kind>', 'which nodes to train and to test on (default: that of the file where it has one)', [
+        'standard',
+        'random',
+      ]),
+    )
+    .addOption(wholeOption('--train-per-class <n>', 'random split: nodes of each class to train on (default: 20)'))
+    .addOption(wholeOption('--validation-per-class <n>', 'random split: nodes of each class to watch (default: 30)'))
+    .option(
+      '--no-row-normalise, --no-row-normalize',
+      'take features as they are (default: divided by their sum, node by node)',
+    );
+}
+
+export const threads = (): Option =>
+  wholeOption('--threads <n>', 'threads; any number gives the same result, bit for bit (default: all processors)');
+
+/**
+ * Flags from arguments without a name, which stand for those of `names` that were not given, in their order.
+ *
+ * @param args what Commander gives an action: the arguments, the flags, the command
+ */
+export function named<Flags>(names: readonly string[], args: readonly unknown[]): Flags {
+  const command = args.at(-1) as Command;
+  const flags = { ...(args.at(-2) as Record<string, unknown>) };
+  const values = args.slice(0, -2).filter((value) => value !== undefined);
+  // A graph stands in place of the data.
+  const needed = names.filter((name) => flags[name] === undefined && !(name === 'data' && flags.graph !== undefined));
+  for (const name of needed) {
+    if (values.length === 0) {
+      const long = command.options.find((known) => known.attributeName() === name)?.flags ?? name;
+      const other = name === 'data' && command.options.some(({ long }) => long === '--graph');
+      command.error(`error: required option '${long}' not specified${other ? ', nor --graph <name|file>' : ''}`, {
+        code: 'commander.missingMandatoryOptionValue',
+      });
+    }
+    flags[name] = values.shift();
+  }
+  if (values.length > 0)
+    command.error(`error: too many arguments: ${values.join(' ')}`, { code: 'commander.excessArguments' });
+  return flags as Flags;
+}
+
+/** Commands answer with their exit code. */
+export type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;

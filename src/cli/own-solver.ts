@@ -1,0 +1,43 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { DlAdmmError, messageOf } from '../core/errors.js';
+import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
+import { type AnySolver, checkSolver } from '../solvers/shared/descriptor.js';
+import { isSolverFile } from './solver-flags.js';
+
+/** The solvers that there are, and the one that came in a file. */
+export interface Solvers {
+  readonly known: readonly AnySolver[];
+  readonly own?: AnySolver;
+}
+
+/** What follows `--solver` among some arguments. */
+function solverIn(args: readonly string[]): string | undefined {
+  const at = args.findIndex((arg) => arg === '--solver' || arg.startsWith('--solver='));
+  if (at < 0) return undefined;
+  return args[at]?.startsWith('--solver=') ? args[at].slice('--solver='.length) : args[at + 1];
+}
+
+/**
+ * The solvers that some arguments can be about. A file that follows `--solver` has one of the user's own as its default
+ * export, which has to be known before the arguments are read: its options are flags, too. With a name and `--help` there
+ * is help for the solver of that name.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FILE where the file cannot be loaded, ERR_DLADMM_ARGUMENT where it exports no solver
+ */
+export async function solversFor(args: readonly string[]): Promise<Solvers> {
+  const known: readonly AnySolver[] = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS];
+  const asked = solverIn(args);
+  const alone = args.includes('--help') || args.includes('-h');
+  if (asked === undefined) return { known };
+  if (!isSolverFile(asked)) {
+    const named = known.filter(({ name }) => name === asked);
+    return { known: alone && named.length > 0 ? named : known };
+  }
+  const module = (await import(pathToFileURL(resolve(asked)).href).catch((cause: unknown) => {
+    throw new DlAdmmError('ERR_DLADMM_FILE', `Could not load the solver ${asked}: ${messageOf(cause)}`, { cause });
+  })) as { readonly default?: unknown };
+  const own: unknown = module.default;
+  checkSolver(own, `the default export of ${asked}`);
+  return { known: alone ? [own] : [...known, own], own };
+}

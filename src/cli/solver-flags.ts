@@ -1,0 +1,165 @@
+/** The options of all solvers as flags of the command line, derived from their declarations. */
+import { type Command, Option as Flag, InvalidArgumentError } from 'commander';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { schemaOf } from '../solvers/shared/descriptor.js';
+import type { Option, Schema, Typed } from '../solvers/shared/schema.js';
+import * as parse from './arguments.js';
+
+/** Options that the command line has other ways to say, or that the data decide. */
+const ELSEWHERE = ['classes', 'signal', 'onIteration', 'standardise', 'checkpoint', 'earlyStopping'];
+
+/** An option of a solver. */
+interface Declared {
+  readonly solver: AnySolver;
+  readonly option: Option<unknown>;
+}
+
+/** An option somewhere among those of some solvers. */
+interface Place {
+  /** Where it stands: ['step', 'W']. */
+  readonly path: readonly string[];
+  readonly long: string;
+  readonly declared: readonly [Declared, ...Declared[]];
+}
+
+const kebab = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+
+/** The name that a flag's value has among those of Commander. */
+const attribute = (long: string): string => new Flag(`--${long}`).attributeName();
+
+function* placesIn(
+  schema: Schema,
+  path: readonly string[],
+): Generator<{ readonly path: readonly string[]; readonly option: Option<unknown> }> {
+  for (const [name, option] of Object.entries(schema)) {
+    const here = [...path, name];
+    if (option.typed.as === 'group') yield* placesIn(option.typed.fields, here);
+    else if (option.typed.as !== 'code') yield { path: here, option };
+  }
+}
+
+/** Every option that can be typed, once, with the solvers that have it. */
+export function placesOf(solvers: readonly AnySolver[]): readonly Place[] {
+  const places = new Map<string, Place>();
+  for (const solver of solvers) {
+    const fields = Object.fromEntries(Object.entries(schemaOf(solver)).filter(([name]) => !ELSEWHERE.includes(name)));
+    for (const { path, option } of placesIn(fields, [])) {
+      const long = option.flag ?? path.map(kebab).join('-');
+      const here = { solver, option };
+      const before = places.get(long);
+      places.set(long, { path, long, declared: before ? [...before.declared, here] : [here] });
+    }
+  }
+  return [...places.values()];
+}
+
+const onGraph = ({ splitting }: AnySolver): boolean => splitting.data === 'graph';
+
+/** Some solvers in few words: those on graphs are left out where the same is said of the solver on samples. */
+function namesOf(solvers: readonly AnySolver[]): string {
+  const names = solvers.filter((solver) => !onGraph(solver)).map(({ name }) => name);
+  const rest = solvers.filter((solver) => onGraph(solver) && !names.includes(solver.name));
+  const graphs = rest.length > 2 ? ['graphs'] : rest.map(({ name }) => `${name} on graphs`);
+  return [...names, ...graphs].join(', ');
+}
+
+/** What help says of an option: a sentence, who takes it unless all do, and what stands where nobody gives it. */
+function descriptionOf({ declared }: Place, everywhere: boolean): string {
+  const says = declared[0].option.says.replace(/\.$/, '');
+  const standing = new Map<string, AnySolver[]>();
+  for (const { solver, option } of declared) {
+    if (option.otherwise === undefined || option.otherwise === 'none') continue;
+    standing.set(option.otherwise, [...(standing.get(option.otherwise) ?? []), solver]);
+  }
+  const defaults = [...standing].map(([value, solvers], i) => (i === 0 ? value : `${namesOf(solvers)} ${value}`));
+  return [
+    everywhere ? says : `${namesOf(declared.map(({ solver }) => solver))}: ${says}`,
+    ...(defaults.length === 0 ? [] : [`(default: ${defaults.join('; ')})`]),
+  ].join(' ');
+}
+
+const PARSERS: { readonly [K in Exclude<Typed['as'], 'word' | 'flag' | 'group' | 'code'>]: (text: string) => unknown } =
+  {
+    number: parse.parseNumber,
+    whole: parse.parseWhole,
+    numbers: parse.parseNumbers,
+    layers: parse.parseLayers,
+    activation: parse.parseActivation,
+    initialisation: parse.parseInitialisation,
+  };
+
+const PLACEHOLDERS: { readonly [K in keyof typeof PARSERS]: string } = {
+  number: '<number>',
+  whole: '<n>',
+  numbers: '<number>',
+  layers: '<widths>',
+  activation: '<name>',
+  initialisation: '<how>',
+};
+
+/** The flags of an option: two where it can be told to be true and to be false. */
+function flagsOf(place: Place, everywhere: boolean): readonly Flag[] {
+  const { long, declared } = place;
+  const description = descriptionOf(place, everywhere);
+  const typed = declared.map(({ option }) => option.typed);
+  if (typed.some(({ as }) => as === 'flag')) {
+    const standing = new Set(declared.map(({ option }) => option.default));
+    return [
+      ...(standing.has(false) ? [new Flag(`--${long}`, description)] : []),
+      ...(standing.has(true) ? [new Flag(`--no-${long}`, standing.has(false) ? 'not so' : `not: ${description}`)] : []),
+    ];
+  }
+  const words = [...new Set(typed.flatMap((each) => (each.as === 'word' ? each.words : [])))];
+  if (typed.every(({ as }) => as === 'word')) return [new Flag(`--${long} <word>`, description).choices(words)];
+  // One number for all where another solver takes one a layer is one number too.
+  const as = (typed.find(({ as }) => as === 'numbers') ?? typed.find(({ as }) => as !== 'word'))
+    ?.as as keyof typeof PARSERS;
+  return [new Flag(`--${long} ${PLACEHOLDERS[as]}`, description).argParser(PARSERS[as])];
+}
+
+/**
+ * Gives a command the flags of all options of some solvers: those that all have under `Training`, the others under the
+ * name of the first that has them.
+ */
+export function withSolverFlags(command: Command, solvers: readonly AnySolver[]): Command {
+  const places = placesOf(solvers);
+  const isCommon = ({ declared }: Place): boolean => declared.length === solvers.length;
+  const groups = new Map<string, Place[]>([['Training:', places.filter(isCommon)]]);
+  for (const place of places.filter((each) => !isCommon(each))) {
+    const { solver } = place.declared[0];
+    const group = onGraph(solver) ? 'On graphs:' : `${solver.name}:`;
+    groups.set(group, [...(groups.get(group) ?? []), place]);
+  }
+  for (const [group, members] of groups) {
+    command.optionsGroup(group);
+    for (const place of members) for (const each of flagsOf(place, isCommon(place))) command.addOption(each);
+  }
+  return command;
+}
+
+/** The options that were typed, as a training takes them. */
+export function typedOptions(
+  values: Readonly<Record<string, unknown>>,
+  solvers: readonly AnySolver[],
+): Readonly<Record<string, unknown>> {
+  const options: Record<string, unknown> = {};
+  for (const { path, long } of placesOf(solvers)) {
+    const value = values[attribute(long)];
+    if (value === undefined) continue;
+    const [outer = '', inner] = path;
+    options[outer] = inner === undefined ? value : { ...(options[outer] as object | undefined), [inner]: value };
+  }
+  return options;
+}
+
+/** The parser of `--solver`: a name, or the file of a solver of one's own, which has been read. */
+export const parseSolver =
+  (solvers: readonly AnySolver[]) =>
+  (text: string): string => {
+    if (isSolverFile(text) || solvers.some(({ name }) => name === text)) return text;
+    const names = [...new Set(solvers.map(({ name }) => name))];
+    throw new InvalidArgumentError(`Allowed choices are ${names.join(', ')}, or a file such as ./my-solver.mjs.`);
+  };
+
+/** Whether `--solver` names a file. */
+export const isSolverFile = (text: string): boolean => /[./\\]/.test(text);

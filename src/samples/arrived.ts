@@ -1,0 +1,97 @@
+import { DlAdmmError } from '../core/errors.js';
+import type { Dtype } from '../core/native.js';
+import type { Network } from '../network/network.js';
+import {
+  isArray,
+  isMatrix,
+  type LabelsLike,
+  type MatrixLike,
+  type NumericArray,
+  type RowSource,
+} from '../tensor/inputs.js';
+import { type Column, inputsOf } from './columns.js';
+import type { ColumnOptions, RecordLike, TableLike } from './table.js';
+
+/** One sample with its label or its target values. */
+export interface LabelledRow {
+  readonly x: readonly number[] | NumericArray;
+  readonly label?: string | number | boolean;
+  readonly y?: readonly number[] | NumericArray | number;
+}
+
+/** Some samples with theirs. */
+export interface LabelledBlock {
+  readonly x: MatrixLike;
+  readonly labels?: LabelsLike;
+  readonly y?: MatrixLike;
+}
+
+/**
+ * What a stream may bring at a time: a row; a block of rows, as a Matrix, an array of rows, or a typed array whose length is
+ * a multiple of the number of features; either of them with labels or targets; or a record, a row by the names of its columns.
+ */
+export type StreamItem = number | readonly number[] | MatrixLike | LabelledRow | LabelledBlock | RecordLike;
+
+/** Samples without labels, in any form. A Node `Readable` in object mode is an async iterable. */
+export type RowsLike = MatrixLike | TableLike | Iterable<StreamItem> | AsyncIterable<StreamItem>;
+
+/** Samples with what they should become, in any form. */
+export interface ArrivingSamples extends ColumnOptions {
+  readonly x: RowsLike;
+  /** Class numbers, names of classes, or true and false; of a table or of records also the name of their column. */
+  readonly labels?: LabelsLike | string;
+  /** Rows of target values; of a table or of records also the name of their column, or the names. */
+  readonly y?: MatrixLike | string | readonly string[];
+  /** The names of the classes, where `labels` are numbers. */
+  readonly classes?: readonly string[];
+  /** The names of the features of `x`, or what they were made of; kept in the model. */
+  readonly columns?: readonly (string | Column)[];
+}
+
+/** What samples must be like, and how they are kept. */
+export interface ArrivalRules {
+  readonly network: Network;
+  readonly dtype: Dtype;
+  /** Whether rows are kept in float64, as something is subtracted from them that may be large. */
+  readonly exact: boolean;
+  /** The columns that a table or records must have. Default: all but those of labels or targets. */
+  readonly columns?: readonly Column[];
+  readonly signal?: AbortSignal;
+}
+
+/** Samples that have arrived. */
+export interface Arrived {
+  readonly x: RowSource;
+  readonly labels?: LabelsLike;
+  readonly classes?: readonly string[];
+  readonly y?: RowSource;
+  readonly columns?: readonly Column[];
+}
+
+export type Targets = 'labels' | 'y' | 'none';
+
+export const isRecord = (value: unknown): value is RecordLike =>
+  typeof value === 'object' && value !== null && !isArray(value) && !ArrayBuffer.isView(value) && !isMatrix(value);
+
+export interface Names {
+  readonly x: string;
+  readonly labels: string;
+  readonly y: string;
+}
+
+export const isNames = (y: unknown): y is readonly string[] => isArray(y) && y.length > 0 && typeof y[0] === 'string';
+
+/** The columns that are no features. */
+export function targetColumns({ labels, y }: ArrivingSamples): readonly string[] {
+  const columns = typeof y === 'string' ? [y] : isNames(y) ? y : [];
+  return [...(typeof labels === 'string' ? [labels] : []), ...columns];
+}
+
+export function checkInputs(columns: readonly Column[], inputs: number, name: string): void {
+  if (inputsOf(columns) === inputs) return;
+  const listed = columns.map(({ name, categories }) => (categories ? `${name} (${categories.length})` : name));
+  throw new DlAdmmError(
+    'ERR_DLADMM_SHAPE',
+    `Expected ${inputs} inputs for ${name} but its features make ${inputsOf(columns)}: ${[...listed.slice(0, 50), ...(listed.length > 50 ? ['…'] : [])].join(', ')}`,
+  );
+}

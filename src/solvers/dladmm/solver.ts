@@ -1,0 +1,153 @@
+import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType } from '../shared/declared.js';
+import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
+import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
+import { group, kindsOf, number, option, type Schema, whole, word } from '../shared/schema.js';
+import { EXACT, type IterationRecord, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
+import { stepsBy } from '../shared/step.js';
+import type { Sweep, Update } from '../shared/sweep.js';
+import { dladmmSweep } from './algorithm.js';
+
+/** From this width of the first hidden layer on, the official code lets step sizes grow with ρ. */
+const REFERENCE_NEURONS = 100;
+
+const SCHEDULES = {
+  constant: {},
+  paper: growth(100),
+  reference: {
+    factor: number('positive', { default: 10, says: 'What ρ grows by.' }),
+    cap: number('positive', { default: 0.1, says: 'Where ρ stops to grow.' }),
+    stepFactor: number('positive', {
+      derive: ({ network: { layers } }) => ((layers[1] ?? 0) >= REFERENCE_NEURONS && layers.length > 2 ? 10 : 1),
+      otherwise: '10 where the first hidden layer has 100 neurons or more, else 1',
+      says: 'What θ0 and τ0 grow by.',
+    }),
+  },
+} as const;
+
+/**
+ * - `constant`: ν and ρ never change.
+ * - `paper`: ρ grows by `factor` every `every` iterations, ν stays (KDD 2019, section 5).
+ * - `reference`: the rule of the official code, which has one ρ for every constraint (so ν follows ρ): whenever the
+ *   training loss has risen three iterations running, ρ ← min(factor ρ, cap), and θ0, τ0 grow by `stepFactor`.
+ * - a function of the iteration record.
+ */
+const schedule = scheduleType<IterationRecord, typeof SCHEDULES>(SCHEDULES, (chosen) => {
+  if (chosen.kind === 'constant') return CONSTANT;
+  if (chosen.kind === 'paper') return growing(chosen.every, ({ rho }) => ({ rho: rho * chosen.factor }));
+  const { factor, cap, stepFactor } = chosen;
+  const costs: number[] = [];
+  return {
+    needsTrainLoss: true,
+    memory: costs,
+    next(penalties, { train }) {
+      costs.push(train?.loss ?? Number.NaN);
+      if (costs.length > 4) costs.shift();
+      const [first = 0, second = 0, third = 0, fourth = 0] = costs;
+      const rose = costs.length === 4 && fourth > third && third > second && second > first;
+      if (!rose) return penalties;
+      const rho = Math.min(factor * penalties.rho, cap);
+      return { nu: rho, rho, theta0: stepFactor * penalties.theta0, tau0: stepFactor * penalties.tau0 };
+    },
+  };
+});
+
+const outputSolver = kindsOf({
+  exact: {},
+  fista: {
+    curvature: number('positive', { default: 4, symbol: 'L', says: 'The inverse of the length of a step.' }),
+    tolerance: number({ min: 0 }, { default: 1e-3, says: 'Where it ends.' }),
+    limit: whole(0, { default: 500, says: 'Steps at most.' }, 1e6),
+  },
+} as const);
+
+/** κ grows with the number of samples, and so does the θ0 that nobody gave: 1 at the paper's 60,000. */
+const THETA0_PER_SAMPLE = 1.6666666666666667e-5;
+
+const OPTIONS = {
+  nu: number('positive', {
+    default: 1e-6,
+    symbol: 'ν',
+    equation: 'KDD 2019, Problem 2',
+    says: 'Penalty of the hidden constraints.',
+  }),
+  rho: number('positive', {
+    default: 1e-6,
+    symbol: 'ρ',
+    equation: 'KDD 2019, eq. 1',
+    says: 'Penalty of the output constraint.',
+  }),
+  schedule: option(schedule, { default: 'constant', says: 'How ν, ρ, θ0 and τ0 change.' }),
+  l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: Ω_l(W) = (λ/2)‖W‖².' }),
+  ...searchedBy({
+    stepSearch: word(['backtracking', 'exact'], {
+      default: 'backtracking',
+      equation: 'KDD 2019, Algorithms 2 to 5',
+      says: "'backtracking' tries θ0, θ0 γ, θ0 γ², … until φ(new) ≤ model; 'exact' takes the smallest that passes.",
+    }),
+    theta0: number('positive', {
+      otherwise: 'samples / 60,000',
+      symbol: 'θ0',
+      says: 'The first size tried for a W step.',
+    }),
+    tau0: number('positive', { default: 1, symbol: 'τ0', says: 'The first size tried for an a step.' }),
+  }),
+  outputSolver: option(outputSolver, {
+    default: 'exact',
+    equation: 'KDD 2019, eqs 5 and 15',
+    says: "How z_L is minimised over; 'fista' is the official code's solver and returns its extrapolated point.",
+  }),
+  softmax: word(['stable', 'reference'], {
+    default: 'stable',
+    says: "'reference' is the official code's: no maximum subtracted, 1e-10 in the denominator.",
+  }),
+  initialisation: initialisedBy({ gaussian: 0.1 }),
+  start: group(
+    {
+      output: word(OUTPUTS, {
+        default: 'forward',
+        symbol: 'z_L',
+        says: "The outputs: the network's own, +1 at the label and −1 elsewhere, or N(0, 1).",
+      }),
+      hidden: word(['forward', 'gaussian'], {
+        default: 'forward',
+        symbol: 'z_l, a_l',
+        says: 'The hidden layers: a forward pass, or N(0, 1).',
+      }),
+      dual: dualBegins('zero'),
+    },
+    { default: {}, otherwise: 'a forward pass, u = 0', says: 'Where the variables begin.' },
+    ({ output }, name, about) => checkOutput(output, name, about),
+  ),
+  sweep: option(sweepType<Sweep, Update>(listLayeredUpdates), {
+    default: dladmmSweep,
+    equation: 'KDD 2019, Algorithm 1',
+    says: 'The ordered updates of an iteration.',
+  }),
+  step: stepsBy({ W: 'quadratic', a: 'quadratic' }),
+} as const satisfies Schema;
+
+const fistaOf = (chosen: ReturnType<(typeof outputSolver)['check']>) =>
+  chosen.kind === 'exact'
+    ? {}
+    : { output: chosen.kind, fistaStep: chosen.curvature, fistaTolerance: chosen.tolerance, fistaLimit: chosen.limit };
+
+/** dlADMM: backward, then forward, with quadratic steps. */
+export const dladmm = defineSolver({
+  name: 'dladmm',
+  title: 'dlADMM: quadratic steps, backward then forward',
+  source: 'J. Wang, F. Yu, X. Chen, L. Zhao, ADMM for Efficient Deep Learning with Global Convergence, KDD 2019',
+  splitting: layered,
+  iterations: 200,
+  options: OPTIONS,
+  plan: ({ nu, rho, theta0, tau0, l2, stepSearch, growth, outputSolver, sweep, step, ...rest }) =>
+    layeredPlan({
+      ...rest,
+      updatesOf: () => sweep,
+      steps: step,
+      penaltiesFor: (samples) => ({ nu, rho, theta0: theta0 ?? samples * THETA0_PER_SAMPLE, tau0 }),
+      settings: { ...EXACT, l2, search: stepSearch, growth, ...fistaOf(outputSolver) },
+    }),
+});
+
+/** The options of dlADMM. Only `layers` must be given. */
+export type DladmmOptions = SolverOptions<typeof dladmm>;

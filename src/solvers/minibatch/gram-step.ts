@@ -1,0 +1,49 @@
+/** How the W subproblems of mini-batch dlADMM are solved (minibatch/algorithm.ts has the formulas). */
+import type { Loss } from '../../network/network.js';
+import { type Complete, flag, number, type OptionsOf, type Schema, whole, word } from '../shared/schema.js';
+
+const MOST = 2 ** 31 - 1;
+
+/** The settings of a W step. */
+export const GRAM_STEP = {
+  gram: word(['low-rank', 'full'], {
+    default: 'low-rank',
+    says: 'How (A_l + δ_l I)⁻¹ is had: on the directions in which A_l is largest, nearly free, or by Cholesky, cubic in the width.',
+  }),
+  rank: whole(1, { default: 16, says: "Directions that 'low-rank' keeps, all where the input has fewer." }, MOST),
+  gramMemory: number('fraction', {
+    default: 0.95,
+    symbol: 'β',
+    says: 'Memory of the Gram matrices: A_l ← β A_l + (1 − β) ãᵀã/B.',
+  }),
+  gramEvery: whole(
+    1,
+    {
+      default: 10,
+      symbol: 'k',
+      says: 'A_l takes in every k-th batch, the first ones sooner: the m-th at most m − 1 after the one before.',
+    },
+    MOST,
+  ),
+  damping: number({ min: 0 }, { default: 4, symbol: 'c', says: 'The damping δ_l = λ + c (trace(A_l)/n + λ).' }),
+  momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),
+  nesterov: flag({ default: true, says: 'Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l.' }),
+  l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: ½λ‖[W_l b_l]‖².' }),
+} as const satisfies Schema;
+
+/** The settings of a W step, as they are given. */
+export type GramStepOptions = OptionsOf<typeof GRAM_STEP>;
+
+/** The same, complete. */
+export type GramStep = Complete<typeof GRAM_STEP>;
+
+/** Samples a batch where nobody says: a hundredth of all, as a power of 2 from 64 to 512, and never more than there are. */
+export const defaultBatchSize = (samples: number): number =>
+  Math.min(samples, 2 ** Math.min(9, Math.max(6, Math.floor(Math.log2(Math.max(1, samples / 100))))));
+
+/**
+ * η where none is given: 0.2 over the largest curvature of R in z_L, which is ½ for softmax cross-entropy and 1 for the
+ * squared errors (the hinge loss, which has none, is taken as the former).
+ */
+export const defaultRate = (loss: Loss): number =>
+  loss === 'squared-error' || loss === 'one-hot-squared-error' ? 0.2 : 0.4;

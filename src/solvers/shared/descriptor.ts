@@ -1,0 +1,211 @@
+/** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
+import { checkKeys, checkObject, didYouMean } from '../../core/checks.js';
+import { DlAdmmError, expected } from '../../core/errors.js';
+import type { GraphInitialisation } from '../../network/graph-initialisation.js';
+import type { Initialisation } from '../../network/initialisation.js';
+import { COMMON, type CommonOptions, type CommonPlan } from './options.js';
+import type { ProgressRecord } from './record.js';
+import { type About, type Complete, completed, type Option, type OptionsOf, type Schema, whole } from './schema.js';
+import type { Courses, Traits } from './splitting.js';
+
+type Problem = Traits['data'];
+type Abilities = Traits['can'];
+
+/** Where every plan begins. */
+export interface Begun {
+  readonly initialisation: Initialisation | GraphInitialisation;
+}
+
+/** What a solver is: what it works on, its options, and what they come to. */
+export interface Solver<
+  N extends string = string,
+  S extends Schema = Schema,
+  P = Begun,
+  R extends ProgressRecord = ProgressRecord,
+  D extends Problem = Problem,
+  C extends Abilities = Abilities,
+> {
+  readonly name: N;
+  /** What it is, in a line. */
+  readonly title: string;
+  /** Where it was published. */
+  readonly source?: string;
+  readonly splitting: Courses<P, R, { readonly data: D; readonly can: C }>;
+  /** Iterations (sweeps, epochs) at most, where nobody says. */
+  readonly iterations: number;
+  /** Its own options, and common ones that are other here. */
+  readonly options: S;
+  /** What the options come to; nothing has been allocated yet. */
+  plan(own: Complete<S>, common: CommonPlan<R>): P;
+}
+
+/** A solver of any kind. */
+export type AnySolver = Solver<string, Schema, Begun, never, Problem, Abilities> | Solver;
+
+/**
+ * Declares a solver: give it to `fit` as `solver`, or export it as the default of a module for `dladmm train --solver`.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT
+ */
+export function defineSolver<
+  const N extends string,
+  S extends Schema,
+  P extends Begun,
+  R extends ProgressRecord,
+  D extends Problem,
+  const C extends Abilities,
+>(solver: Solver<N, S, P, R, D, C>): Solver<N, S, P, R, D, C> {
+  checkSolver(solver, 'the solver');
+  return solver;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless it has the form of a solver */
+export function checkSolver(solver: unknown, name: string): asserts solver is Solver {
+  checkObject(solver, 'a solver (see defineSolver)', name);
+  const { name: called, splitting, options, plan, iterations } = solver as Partial<Solver>;
+  if (typeof called !== 'string' || !/^[a-z][a-z0-9-]*$/.test(called)) {
+    throw expected('a name of lower-case letters, digits and hyphens', `${name}.name`, called);
+  }
+  checkObject(splitting, 'a splitting', `${name}.splitting`);
+  checkObject(options, 'a schema of options', `${name}.options`);
+  if (typeof plan !== 'function') throw expected('a function of the options', `${name}.plan`, plan);
+  if (typeof iterations !== 'number') throw expected('a number', `${name}.iterations`, iterations);
+}
+
+type Cannot<C extends Abilities> =
+  | (C['checkpoint'] extends false ? 'checkpoint' : never)
+  | (C['standardise'] extends false ? 'standardise' : never);
+
+type Flat<T> = { [K in keyof T]: T[K] };
+
+/** The limits of a training; a solver whose iterations are epochs takes the one word or the other. */
+type Limits<C extends Abilities> = { readonly iterations?: number } & (C['epochs'] extends true
+  ? { readonly epochs?: number }
+  : unknown);
+
+/** The options of a solver, `solver` left out. */
+export type OwnOptions<T> =
+  T extends Solver<infer _N, infer S, infer _P, infer R, infer _D, infer C>
+    ? Flat<Omit<CommonOptions<R>, keyof S | Cannot<C>> & Limits<C> & OptionsOf<S>>
+    : never;
+
+/** The options of a solver of the package, by its name. */
+export type SolverOptions<T> = T extends { readonly name: infer N }
+  ? Flat<(N extends 'dladmm' ? { readonly solver?: N } : { readonly solver: N }) & OwnOptions<T>>
+  : never;
+
+/** The record of an iteration of a solver. */
+export type RecordOf<T> =
+  T extends Solver<infer _N, infer _S, infer _P, infer R extends ProgressRecord, infer _D, infer _C> ? R : never;
+
+/** All options of a solver but `solver`. */
+export function schemaOf(solver: AnySolver): Schema {
+  const { can } = solver.splitting;
+  const { checkpoint, standardise, ...common } = COMMON;
+  const limit = can.epochs ? 'Epochs' : 'Sweeps';
+  return {
+    ...common,
+    ...(can.checkpoint && { checkpoint }),
+    ...(can.standardise && { standardise }),
+    iterations: whole(1, { default: solver.iterations, says: `${limit} at most.` }),
+    ...(can.epochs && {
+      epochs: whole(1, { otherwise: 'iterations', says: 'The same as iterations, in the word of the field.' }),
+    }),
+    ...solver.options,
+  };
+}
+
+type Defaults<S> = {
+  readonly [K in keyof S as S[K] extends { readonly presence: 'default' } ? K : never]: S[K] extends Option<infer In>
+    ? In
+    : never;
+};
+
+/** The defaults of a solver: of all options that have one whatever the others are. */
+export function defaultsOf<
+  N extends string,
+  S extends Schema,
+  P,
+  R extends ProgressRecord,
+  D extends Problem,
+  C extends Abilities,
+>(
+  solver: Solver<N, S, P, R, D, C>,
+): Flat<Omit<Defaults<typeof COMMON>, keyof S> & { readonly iterations: number } & Defaults<S>> {
+  const entries = Object.entries(schemaOf(solver as unknown as AnySolver));
+  return Object.fromEntries(
+    entries.flatMap(([name, { default: value }]) => (value === undefined ? [] : [[name, value]])),
+  ) as never;
+}
+
+/** A plan, complete. */
+export type SolverPlan<P, R extends ProgressRecord> = P & CommonPlan<R>;
+
+/**
+ * Checks every option once, before native code sees any.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE
+ */
+export function completePlan<S extends Schema, P, R extends ProgressRecord>(
+  solver: Pick<Solver<string, S, P, R, Problem, Abilities>, 'name' | 'splitting' | 'iterations' | 'options' | 'plan'>,
+  options: object,
+): SolverPlan<P, R> {
+  checkObject(options, 'an object', 'options');
+  const schema = schemaOf(solver as unknown as AnySolver);
+  const { solver: _, ...given } = options as Readonly<Record<string, unknown>>;
+  checkKeys(given, Object.keys(schema), `the options of ${solver.name}`);
+  const read = <T>(name: string, about: About): T =>
+    (schema[name] as Option<unknown, T>).read(given[name], name, about);
+  const nothing = { network: { layers: [0, 0] } } as unknown as About;
+  const network = {
+    layers: read<readonly number[]>('layers', nothing),
+    activation: read<About['network']['activation']>('activation', nothing),
+    loss: read<About['network']['loss']>('loss', nothing),
+  };
+  const about = { network, dtype: read<About['dtype']>('dtype', nothing) };
+  const all = completed(schema, given, '', about) as Complete<typeof COMMON> & { iterations: number; epochs?: number };
+  if (given.iterations !== undefined && given.epochs !== undefined) {
+    throw expected('one of iterations and epochs, which are the same,', 'epochs', given.epochs);
+  }
+  const { earlyStopping, classes, checkpoint, signal, onIteration } = all;
+  const common: CommonPlan<R> = {
+    ...about,
+    threads: all.threads,
+    seed: all.seed,
+    iterations: all.epochs ?? all.iterations,
+    evaluateEvery: all.evaluateEvery,
+    trainMetrics: all.trainMetrics,
+    standardise: all.standardise ?? false,
+    ...(earlyStopping && { earlyStopping }),
+    ...(classes && { classes }),
+    ...(checkpoint && { checkpoint }),
+    ...(signal && { signal }),
+    ...(onIteration && { onIteration: onIteration as unknown as (record: R) => void }),
+  };
+  const own = Object.fromEntries(
+    Object.keys(solver.options).map((name) => [name, (all as Readonly<Record<string, unknown>>)[name]]),
+  );
+  return { ...common, ...solver.plan(own as Complete<S>, common) };
+}
+
+/**
+ * The solver that options name, dlADMM where they name none.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT
+ */
+export function chosenSolver(solver: unknown, known: readonly AnySolver[], data: Problem): AnySolver {
+  if (typeof solver === 'object' && solver !== null) {
+    checkSolver(solver, 'solver');
+    if (solver.splitting.data === data) return solver;
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      `Expected a solver for ${data === 'graph' ? 'a graph' : data} but ${solver.name} is none`,
+    );
+  }
+  const here = known.filter(({ splitting }) => splitting.data === data);
+  const found = here.find(({ name }) => name === (solver ?? 'dladmm'));
+  if (found !== undefined) return found;
+  const names = here.map(({ name }) => name);
+  const error = expected(names.map((name) => `'${name}'`).join(' or '), 'solver', solver);
+  throw new DlAdmmError(error.code, error.message + (typeof solver === 'string' ? didYouMean(solver, names) : ''));
+}

@@ -1,0 +1,83 @@
+import { expected } from '../../core/errors.js';
+import { type Initialisation, initialisationOf, SCHEMES, type Scheme } from '../../network/initialisation.js';
+import { sweepType } from '../shared/declared.js';
+import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
+import { option, perLayer, type Schema, type ValueType, word } from '../shared/schema.js';
+import type { ConstraintSweep, ConstraintUpdate } from '../shared/sweep.js';
+import { sigmoidSweep } from './algorithm.js';
+import { constraints, listConstraintUpdates } from './splitting.js';
+
+/** The gain that a scheme alone stands for, as in the published code. */
+const GAIN = 8;
+
+const initialisation: ValueType<Scheme | Initialisation, Initialisation> = {
+  type: "'msra' | 'xavier' | 'lecun' | 'orthogonal' | 'he' | 'glorot' | { scheme, gain } | …",
+  typed: { as: 'initialisation' },
+  check: (value, _, { network, dtype }) => {
+    const scheme = SCHEMES.find((known) => known === value);
+    const how = scheme === undefined ? (value as Initialisation) : { scheme, gain: GAIN };
+    return initialisationOf(how, network.layers, dtype);
+  },
+};
+
+/** The paper's settings, with the gain of its published code. */
+const OPTIONS = {
+  activation: word(['sigmoid', 'tanh'], { default: 'sigmoid', symbol: 'σ', says: 'Of the hidden layers.' }),
+  loss: word(['one-hot-squared-error', 'squared-error'], {
+    default: 'one-hot-squared-error',
+    says: "'one-hot-squared-error' for class labels, 'squared-error' for rows of target values.",
+  }),
+  dtype: word(['float32', 'float64'], {
+    default: 'float64',
+    says: 'The Gram matrices of smooth features have condition numbers that float32 does not hold.',
+  }),
+  l2: perLayer(
+    { min: 0 },
+    {
+      default: 1e-6,
+      symbol: 'λ',
+      equation: 'JMLR 2021, eq. 5',
+      says: 'Weight decay: Σ (λ_i/2)‖[W_i b_i]‖²; biases too, as in the published code.',
+    },
+  ),
+  beta: perLayer('positive', { default: 1, symbol: 'β_i', says: 'Penalty of every constraint.' }),
+  majoriser: word(['paper', 'code'], {
+    default: 'paper',
+    symbol: 'h',
+    says: 'The curvature of the quadratic model that stands in for ½‖σ(·) − B‖²: 𝓛(‖B‖_max), with which it lies above the function, or ‖B‖_max, as the published code has it (sigmoid alone).',
+  }),
+  initialisation: option(initialisation, {
+    default: 'msra',
+    flag: 'init',
+    says: `Where the weights begin; a scheme stands for itself with gain ${GAIN}, which the published code has.`,
+  }),
+  sweep: option(sweepType<ConstraintSweep, ConstraintUpdate>(listConstraintUpdates), {
+    default: sigmoidSweep,
+    equation: 'JMLR 2021, Algorithm 1',
+    says: 'The ordered updates of an iteration.',
+  }),
+} as const satisfies Schema;
+
+/** sigmoid-ADMM. */
+export const sigmoid = defineSolver({
+  name: 'sigmoid-admm',
+  title: 'sigmoid-ADMM: all constraints kept, each with a multiplier',
+  source:
+    'J. Zeng, S.-B. Lin, Y. Yao, D.-X. Zhou, On ADMM in Deep Learning: Convergence and Saturation-Avoidance, JMLR 2021',
+  splitting: constraints,
+  iterations: 200,
+  options: OPTIONS,
+  plan: ({ l2, beta, majoriser, initialisation, sweep }, { network: { activation } }) => {
+    if (majoriser === 'code' && activation !== 'sigmoid') {
+      throw expected(
+        "'paper' (the published code's lies above the function for sigmoid alone)",
+        'majoriser',
+        majoriser,
+      );
+    }
+    return { updates: sweep, penalties: { l2, beta, majoriser }, initialisation };
+  },
+});
+
+/** The options of sigmoid-ADMM. */
+export type SigmoidOptions = SolverOptions<typeof sigmoid>;
