@@ -1,14 +1,8 @@
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { decodeSafetensors } from '../../../src/formats/safetensors.js';
-import {
-  type DladmmOptions,
-  fit as fitModel,
-  Model,
-  readCheckpoint,
-  resume,
-  type TrainOptions,
-} from '../../../src/index.js';
+import { fit as fitModel, Model, readCheckpoint, resume, type TrainOptions } from '../../../src/index.js';
+import type { DladmmOptions } from '../../../src/solvers.js';
 import { failure, rewriteHeader, samples, scratch } from './support.js';
 
 const file = scratch();
