@@ -4,7 +4,8 @@
  *
  * Writes the curve as JSON after every iteration, so that an interrupted run leaves what it had; bench:figures draws it.
  */
-import { type DladmmOptions, type IterationRecord, train } from 'dladmm';
+import { train } from 'dladmm';
+import type { DladmmOptions, IterationRecord } from 'dladmm/solvers';
 import { availableThreads } from './harness/internals.js';
 import { count, file, layers as layersOption, program, text as textOption } from './harness/program.js';
 import { keep, machine } from './harness/results.js';

@@ -7,7 +7,8 @@
  * docs/minibatch-defaults.svg. With `--variants` η is the default and one other setting at a time is changed; writes
  * bench/results/minibatch-variants.json, and no picture.
  */
-import { defaultRate, type TrainOptions, train } from 'dladmm';
+import { type TrainOptions, train } from 'dladmm';
+import { defaultRate } from 'dladmm/solvers';
 import { type DefaultsPoint, specificationOf } from './defaults/chart.js';
 import { loadTask, TASKS, type Task } from './defaults/tasks.js';
 import { VARIANTS } from './defaults/variants.js';

@@ -7,7 +7,8 @@
  *
  * Writes bench/results/kdd-DATA.json as it goes; what it already holds is not run again.
  */
-import { type GradientOptions, train } from 'dladmm';
+import { train } from 'dladmm';
+import type { GradientOptions } from 'dladmm/solvers';
 import { availableThreads } from './harness/internals.js';
 import { count, file, layers as layersOption, maybe, program, say, some, text } from './harness/program.js';
 import { resultFile } from './harness/results.js';

@@ -2,16 +2,8 @@
  * What each layer adds to the last one. By themselves the features of the start, drawn at random, carry a ridge regression;
  * each variant below lets more of the variables move.
  */
-import {
-  type ConstraintSweep,
-  constraints,
-  fit as fitModel,
-  Lambda,
-  type SigmoidOptions,
-  sigmoidSweep,
-  V,
-  W,
-} from 'dladmm';
+import { fit as fitModel } from 'dladmm';
+import { type ConstraintSweep, constraints, Lambda, type SigmoidOptions, sigmoidSweep, V, W } from 'dladmm/solvers';
 import { say } from '../harness/program.js';
 import { mean } from '../harness/statistics.js';
 import { table } from '../harness/table.js';

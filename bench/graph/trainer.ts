@@ -1,5 +1,6 @@
 /** Trains on one graph, in a process of its own, so that the memory it takes is that of the method. */
-import { type GraphDataset, type GraphSplit, splitGraph, train } from 'dladmm';
+import { train } from 'dladmm';
+import { type GraphDataset, type GraphSplit, splitGraph } from 'dladmm/graph';
 import { answer, peakRssBytes } from '../harness/child.js';
 import { follow, graphOf } from '../harness/samples.js';
 import { median } from '../harness/statistics.js';

@@ -1,4 +1,5 @@
-import { type GradientOptions, type MinibatchOptions, type TrainingData, train } from 'dladmm';
+import { type TrainingData, train } from 'dladmm';
+import type { GradientOptions, MinibatchOptions } from 'dladmm/solvers';
 import { follow } from '../harness/samples.js';
 import { optionsOf, type Setting } from './settings.js';
 
