@@ -1,12 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import {
-  fit as fitModel,
-  readCheckpoint,
-  resume,
-  resumeTraining,
-  type TrainOptions,
-  train,
-} from '../../../src/index.js';
+import { fit as fitModel, readCheckpoint, resume, resumeTraining, type TrainOptions, train } from '../../../src/index.js';
 import {
   a,
   type DladmmOptions,
