@@ -9,16 +9,17 @@
 import { type Matrix, type TrainingData, train } from 'dladmm';
 import { specificationOf } from './compare/chart.js';
 import { bestOf, type CompareCurve, type ComparePoint, type Comparison, pointOf } from './compare/curves.js';
-import { METHODS, type MethodName, optionsOf, type SharedOptions } from './compare/methods.js';
+import { METHODS, type Method, type MethodName, optionsOf, ownSolver, type SharedOptions } from './compare/methods.js';
 import { tableOf } from './compare/table.js';
 import { draw } from './harness/figures.js';
-import { count, DTYPE, file, flag, layers, maybe, program, say, some, THREADS, text } from './harness/program.js';
+import { count, DTYPE, file, flag, layers, maybe, program, say, some, THREADS, text, told } from './harness/program.js';
 import { checkWritable, fromRoot, keep, machine, resultFile } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
 
 const OPTIONS = {
   dataset: text('fashion-mnist'),
   methods: some(Object.keys(METHODS) as MethodName[]),
+  solver: told(file, 'a module whose default export is a solver made by defineSolver: compared too'),
   iterations: count(50),
   samples: maybe(count(1)),
   layers: layers('784-1000-1000-10'),
@@ -31,7 +32,7 @@ const OPTIONS = {
   svg: file,
 };
 
-await program(OPTIONS, async ({ dataset, methods, iterations, samples, dataDir, json: _, ...given }) => {
+await program(OPTIONS, async ({ dataset, methods, solver, iterations, samples, dataDir, json: _, ...given }) => {
   const { out = resultFile(`compare-${dataset}`), svg = fromRoot(`docs/compare-${dataset}.svg`), ...common } = given;
   for (const each of [out, svg]) await checkWritable(each);
   const set = await classesOf(dataset, dataDir);
@@ -46,7 +47,8 @@ await program(OPTIONS, async ({ dataset, methods, iterations, samples, dataDir, 
     curves,
   });
   let curves: readonly CompareCurve[] = [];
-  for (const method of methods) {
+  const own = solver === undefined ? [] : [await ownSolver(solver)];
+  for (const method of [...methods.map((name): Method => ({ name, options: METHODS[name] })), ...own]) {
     const done = curves;
     await run(method, data, { ...common, evaluateEvery: 1 }, iterations, async (curve) => {
       curves = [...done, curve];
@@ -60,13 +62,12 @@ await program(OPTIONS, async ({ dataset, methods, iterations, samples, dataDir, 
 
 /** The curve of one method as it grows, and once more when it has ended. */
 async function run(
-  method: MethodName,
+  { name: method, options }: Method,
   data: TrainingData & { readonly x: Matrix },
   common: SharedOptions,
   iterations: number,
   each: (curve: CompareCurve) => Promise<void>,
 ): Promise<void> {
-  const options = METHODS[method];
   const training = train(data, optionsOf(options, common, iterations));
   const points: ComparePoint[] = [];
   const { status, model } = await follow(training, async (record, seconds) => {

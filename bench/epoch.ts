@@ -7,7 +7,7 @@
  * floor is made of the fastest of many repeats; on a machine that others use too, `fastestRatio` compares it with the
  * fastest of many short runs of steps.
  */
-import { defaultsOf, minibatch } from 'dladmm';
+import { defaultsOf, minibatch } from 'dladmm/solvers';
 import {
   EPOCH_WAYS,
   gramProducts,

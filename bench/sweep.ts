@@ -2,7 +2,8 @@
  * One iteration of dlADMM on a graph, as a ratio to the floor: the sparse and dense products (and the solve) that its
  * updates cannot do without, on the rows that they touch.
  */
-import { graphLayered, graphSweep, splitGraph } from 'dladmm';
+import { splitGraph } from 'dladmm/graph';
+import { graphLayered, graphSweep } from 'dladmm/solvers';
 import { peakRssBytes } from './harness/child.js';
 import { count, DTYPE, file, layers as layersOption, program, THREADS, text as textOption } from './harness/program.js';
 import { machine, machineText } from './harness/results.js';

@@ -1,5 +1,6 @@
 /** How the KKT residual falls: on a run like the golden case B3, and with penalties as the convergence theorem asks. */
-import { type SigmoidOptions, train } from 'dladmm';
+import { train } from 'dladmm';
+import type { SigmoidOptions } from 'dladmm/solvers';
 import { coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
 import { follow } from '../harness/samples.js';
 import { linearRegression } from '../harness/statistics.js';

@@ -1,5 +1,6 @@
 /** The methods that approximate, each with the settings of the sigmoid-ADMM paper. */
-import { type ConstraintUpdate, Lambda, train, V, W } from 'dladmm';
+import { train } from 'dladmm';
+import { type ConstraintUpdate, Lambda, V, W } from 'dladmm/solvers';
 import type { Task } from './tasks.js';
 
 export const METHODS = ['admm', 'frozen', 'sgd', 'adam', 'sgd-sigmoid'] as const;

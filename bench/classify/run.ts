@@ -1,4 +1,5 @@
-import { type ClassificationDataset, type Matrix, splitDataset, type TrainOptions, train } from 'dladmm';
+import { type Matrix, type TrainOptions, train } from 'dladmm';
+import { type ClassificationDataset, splitDataset } from 'dladmm/data';
 import { follow } from '../harness/samples.js';
 import { scalerOf } from '../harness/scales.js';
 import type { Setting } from './settings.js';

@@ -1,4 +1,4 @@
-import type { EpochRecord, IterationRecord } from 'dladmm';
+import type { EpochRecord, IterationRecord } from 'dladmm/solvers';
 import type { Machine } from '../harness/results.js';
 
 /** One iteration of one method. */

@@ -1,4 +1,4 @@
-import type { StepKind } from 'dladmm';
+import type { StepKind } from 'dladmm/solvers';
 
 /** The kinds of step that are timed, by block; the quadratic one first, as the others are compared with it. */
 export const KINDS = {

@@ -1,4 +1,5 @@
-import { a, DlAdmmError, type LayeredSession, layered, type Numbers, type Update, type UpdateRecord, W } from 'dladmm';
+import { DlAdmmError, type Numbers } from 'dladmm';
+import { a, type LayeredSession, layered, type Update, type UpdateRecord, W } from 'dladmm/solvers';
 import { uniform } from '../harness/samples.js';
 import { median } from '../harness/statistics.js';
 import { BLOCKS, type Curve, KINDS, type Kind, type Point, type Setting, type TimedBlock } from './curves.js';

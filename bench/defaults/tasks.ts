@@ -1,12 +1,6 @@
 import { join } from 'node:path';
-import {
-  type Dataset,
-  type DatasetName,
-  type LabelledSamples,
-  loadDataset,
-  type Matrix,
-  type TrainingData,
-} from 'dladmm';
+import type { Matrix, TrainingData } from 'dladmm';
+import { type Dataset, type DatasetName, type LabelledSamples, loadDataset } from 'dladmm/data';
 import { learnStandardisation, standardise } from '../harness/internals.js';
 import { inFolder } from '../harness/samples.js';
 import { readAdult } from './adult.js';

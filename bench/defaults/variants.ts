@@ -1,4 +1,4 @@
-import { a, type MinibatchOptions, type Update, W, z } from 'dladmm';
+import { a, type MinibatchOptions, type Update, W, z } from 'dladmm/solvers';
 
 /** dlADMM's own backward order: W_l as soon as its target stands, so that a_{l−1} meets the new W_l. */
 function* interleaved(L: number): Generator<Update> {

@@ -1,13 +1,13 @@
 /** Trains on random numbers, an epoch at a time. */
+import type { Dtype } from 'dladmm';
 import {
-  type Dtype,
   type GradientMethod,
   type GradientSession,
   gradients,
   type MinibatchMethod,
   type MinibatchSession,
   minibatches,
-} from 'dladmm';
+} from 'dladmm/solvers';
 import { answer, peakRssBytes } from '../harness/child.js';
 import { randomSamples, uniform } from '../harness/samples.js';
 

@@ -1,5 +1,6 @@
 /** Trains on random numbers, an iteration at a time. */
-import { type Dtype, type IterationRecord, type SigmoidRecord, train } from 'dladmm';
+import { type Dtype, train } from 'dladmm';
+import type { IterationRecord, SigmoidRecord } from 'dladmm/solvers';
 import { answer, peakRssBytes } from '../harness/child.js';
 import { randomSamples } from '../harness/samples.js';
 import type { Solver } from './iteration.js';

@@ -1,13 +1,7 @@
 /** What is trained on: named sets, and random numbers where only the time matters. */
-import {
-  type ClassificationDataset,
-  DlAdmmError,
-  type Dtype,
-  type LabelledSamples,
-  loadDataset,
-  loadGraph,
-  type Numbers,
-} from 'dladmm';
+import { DlAdmmError, type Dtype, type Numbers } from 'dladmm';
+import { type ClassificationDataset, type LabelledSamples, loadDataset } from 'dladmm/data';
+import { loadGraph } from 'dladmm/graph';
 
 /** The KDD 2019 paper trains on the first 55,000 images of MNIST. */
 const PAPER_SAMPLES: Readonly<Record<string, number>> = { mnist: 55_000 };

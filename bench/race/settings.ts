@@ -1,4 +1,4 @@
-import type { GradientOptions, LearningRate, MinibatchOptions } from 'dladmm';
+import type { GradientOptions, LearningRate, MinibatchOptions } from 'dladmm/solvers';
 
 /** How one run of a race is set: a solver, its options as JSON can hold them, and how its learning rate falls. */
 export interface Setting {

@@ -1,4 +1,5 @@
-import { DlAdmmError, loadDataset, type Matrix } from 'dladmm';
+import { DlAdmmError, type Matrix } from 'dladmm';
+import { loadDataset } from 'dladmm/data';
 import { inFolder } from '../harness/samples.js';
 import { firstOf, type Task, type TaskSamples } from './task.js';
 

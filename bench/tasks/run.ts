@@ -1,4 +1,5 @@
-import { type EpochRecord, type GradientOptions, train } from 'dladmm';
+import { train } from 'dladmm';
+import type { EpochRecord, GradientOptions } from 'dladmm/solvers';
 import { follow } from '../harness/samples.js';
 import { optionsOf, type Setting } from '../race/settings.js';
 import type { Shown, Task } from './task.js';

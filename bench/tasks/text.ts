@@ -1,5 +1,5 @@
 /** A text as samples: windows of characters, one-hot, each with the character that follows. */
-import type { ClassificationSplit } from 'dladmm';
+import type { ClassificationSplit } from 'dladmm/data';
 import { seededRandom } from '../harness/random.js';
 
 /** The characters that a text is folded to. */

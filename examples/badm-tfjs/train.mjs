@@ -4,7 +4,8 @@
  *     npm install && npm start [-- EPOCHS]
  */
 import * as tf from '@tensorflow/tfjs';
-import { BadmOptimizer, loadDataset } from 'dladmm';
+import { loadDataset } from 'dladmm/data';
+import { BadmOptimizer } from 'dladmm/solvers';
 
 const EPOCHS = Number(process.argv[2] ?? 8);
 const BATCH = 64;

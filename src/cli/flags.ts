@@ -52,7 +52,7 @@ export function withGraph(command: Command, what: string): Command {
     .addOption(wholeOption('--train-per-class <n>', 'random split: nodes of each class to train on (default: 20)'))
     .addOption(wholeOption('--validation-per-class <n>', 'random split: nodes of each class to watch (default: 30)'))
     .option(
-      '--no-row-normalise, --no-row-normalize',
+      '--no-row-normalize, --no-row-normalise',
       'take features as they are (default: divided by their sum, node by node)',
     );
 }

@@ -8,7 +8,7 @@ import { SEED } from '../solvers/shared/options.js';
 export interface GraphFlags {
   readonly graph: string;
   readonly dataDir?: string;
-  readonly rowNormalize: boolean;
+  readonly rowNormalise: boolean;
   readonly split?: 'standard' | 'random';
   readonly trainPerClass?: number;
   readonly validationPerClass?: number;
@@ -35,7 +35,7 @@ const FOR_SAMPLES = {
   testShare: '--test-share',
   trainSamples: '--train-samples',
   validationShare: '--validation-share',
-  standardize: '--standardize',
+  standardise: '--standardise',
   checkpoint: '--checkpoint',
   checkpointEvery: '--checkpoint-every',
   resume: '--resume',
@@ -47,7 +47,7 @@ const FOR_GRAPHS = {
   split: '--split',
   trainPerClass: '--train-per-class',
   validationPerClass: '--validation-per-class',
-  rowNormalize: '--no-row-normalize',
+  rowNormalise: '--no-row-normalise',
 } as const;
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that belongs to the other kind of data */
@@ -66,10 +66,10 @@ export function checkKind(flags: object): void {
 
 /** @throws DlAdmmError whatever reading it can cause */
 export async function graphOf(flags: GraphFlags, signal: AbortSignal): Promise<GraphDataset> {
-  const { graph, dataDir, rowNormalize } = flags;
-  if (isGraphName(graph)) return loadGraph(graph, { signal, rowNormalize, ...(dataDir !== undefined && { dataDir }) });
+  const { graph, dataDir, rowNormalise } = flags;
+  if (isGraphName(graph)) return loadGraph(graph, { signal, rowNormalise, ...(dataDir !== undefined && { dataDir }) });
   try {
-    return await readGraph(graph, { signal, rowNormalize });
+    return await readGraph(graph, { signal, rowNormalise });
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(graph);
     if (!missing) throw error;

@@ -48,10 +48,10 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[]):
     )
     .option('--train-samples <n>', 'train on the first n samples only', parse.parseCount)
     .option(
-      '--standardise, --standardize',
+      '--standardize, --standardise',
       'z-score every feature, with mean and deviation of the training set\n(default: unless all lie in [0, 1], as pixels do)',
     )
-    .option('--no-standardise, --no-standardize', 'take features as they are')
+    .option('--no-standardize, --no-standardise', 'take features as they are')
     .addOption(
       choice('--categories <how>', 'CSV, Parquet, Arrow: one-hot makes an input of each text in a column of texts', [
         'one-hot',

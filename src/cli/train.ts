@@ -21,7 +21,7 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly init?: unknown;
   /** A model file. */
   readonly from?: string;
-  readonly standardize?: boolean;
+  readonly standardise?: boolean;
   readonly timeLimit?: number;
   readonly save?: string;
   readonly checkpoint?: string;
@@ -84,7 +84,7 @@ function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[]
 
 /** `dladmm train` */
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
-  const { standardize, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
+  const { standardise, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const { checkpoint: path, checkpointEvery: every } = flags;
   checkPairs(flags);
   checkKind(flags);
@@ -113,7 +113,7 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
     terminal.signal,
   );
   return runTraining(
-    given({ samples, options, checkpoint, resume, layers, from, standardize, timeLimit, save, json, quiet }) as Job,
+    given({ samples, options, checkpoint, resume, layers, from, standardise, timeLimit, save, json, quiet }) as Job,
     terminal,
   );
 }

@@ -38,7 +38,7 @@ export interface Job {
   /** The training to go on with: its file, what was given again, and the options that this comes to. */
   readonly resume?: { readonly path: string; readonly again: ResumeOptions; readonly options: TrainOptions };
   /** Default: unless every feature lies in [0, 1]. */
-  readonly standardize?: boolean;
+  readonly standardise?: boolean;
   /** Seconds after which no further iteration is begun. */
   readonly timeLimit?: number;
   /** The file for the model. */
@@ -115,7 +115,7 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
     layers: checkedLayers(job),
     loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
-    standardise: job.standardize ?? !liesInUnitInterval(samples.train.x),
+    standardise: job.standardise ?? !liesInUnitInterval(samples.train.x),
     ...(checkpoint && { checkpoint }),
     ...(job.from && { initialisation: job.from }),
     signal,
@@ -127,7 +127,7 @@ async function started(job: Job, options: TrainOptions, data: TrainingData): Pro
   const { path, again } = job.resume;
   const { classes } = job.samples;
   const { signal } = options;
-  const { standardize: standardise } = job;
+  const { standardise } = job;
   return resumeTraining(path, data, {
     ...again,
     ...(classes && { classes }),

@@ -38,7 +38,7 @@ export interface GraphDataset extends Partial<GraphSplit> {
 /** What `readGraph` accepts besides the path. */
 export interface ReadGraphOptions {
   /** Divide the features of each node by the sum of their sizes. Default true. */
-  readonly rowNormalize?: boolean;
+  readonly rowNormalise?: boolean;
   /** Take a graph that says itself that only some of its nodes have their features. Default false. */
   readonly partial?: boolean;
   readonly signal?: AbortSignal;
@@ -182,7 +182,7 @@ function checkPresent(array: Named): void {
 /**
  * A copy of node features in which the sizes of each row add up to 1; rows of zeros stay as they are.
  */
-export function rowNormalized<M extends SparseMatrix | Matrix>(features: M): M {
+export function rowNormalised<M extends SparseMatrix | Matrix>(features: M): M {
   const data = features.data.slice();
   const scale = (from: number, to: number): void => {
     let sum = 0;
@@ -229,7 +229,7 @@ export async function parseGraph(
   path: string,
   options: ReadGraphOptions = {},
 ): Promise<GraphDataset> {
-  const { rowNormalize = true, partial = false, signal } = options;
+  const { rowNormalise = true, partial = false, signal } = options;
   const { keys, isDense } = wantedKeys(npzKeys(archive, path), path);
   const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
   const arrays: Arrays = (key) => ({ ...(found.get(key) as NpyArray), name: `${path}, array "${key}"` });
@@ -252,7 +252,7 @@ export async function parseGraph(
     name: basename(path),
     classes: numberedClasses(labels),
     adjacency,
-    features: rowNormalize ? rowNormalized(features) : features,
+    features: rowNormalise ? rowNormalised(features) : features,
     labels,
     ...split,
   };
@@ -262,7 +262,7 @@ export async function parseGraph(
  * Reads a graph from an NPZ file with the arrays of gnn-benchmark (https://github.com/shchur/gnn-benchmark): the adjacency
  * matrix as `adj_data`, `adj_indices`, `adj_indptr`, `adj_shape`; the features of the nodes likewise as `attr_…`, or dense as
  * `attr_matrix`; `labels`, −1 for a node without a class; and, where there is a split, the nodes of its parts as `train_idx`,
- * `val_idx`, `test_idx`. Features are divided by the sum of their sizes, node by node, unless `rowNormalize` is false.
+ * `val_idx`, `test_idx`. Features are divided by the sum of their sizes, node by node, unless `rowNormalise` is false.
  *
  * The adjacency matrix is given as it is: what is directed, repeated or a loop is made even by whoever trains on it.
  *

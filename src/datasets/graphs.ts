@@ -118,7 +118,7 @@ export function describeGraph(name: string): GraphDescription {
 
 /**
  * Loads a graph by its name (`graphNames` lists them) from `graphs/NAME.npz`, or `NAME.npz`, in the first folder of the search
- * path of `loadDataset` that holds it. Features are row-normalised unless `rowNormalize` is false. Cora and Citeseer have the
+ * path of `loadDataset` that holds it. Features are row-normalised unless `rowNormalise` is false. Cora and Citeseer have the
  * split of Planetoid; `splitGraph` makes one for the others.
  *
  * @throws ERR_DLADMM_DATASET for an unknown name, or for a graph that is nowhere (the message lists where it looked);
@@ -131,7 +131,7 @@ export async function loadGraph(
 export async function loadGraph(name: string, options?: LoadGraphOptions): Promise<GraphDataset>;
 export async function loadGraph(name: string, options: LoadGraphOptions = {}): Promise<GraphDataset> {
   const { nodes, features, classes, split } = describeGraph(name);
-  const { signal, rowNormalize } = options;
+  const { signal, rowNormalise } = options;
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(fileOf(name), options);
   if (!location.found) {
@@ -143,7 +143,7 @@ export async function loadGraph(name: string, options: LoadGraphOptions = {}): P
   const path = location.paths[0] as string;
   const graph = await readGraph(path, {
     ...(signal && { signal }),
-    ...(rowNormalize !== undefined && { rowNormalize }),
+    ...(rowNormalise !== undefined && { rowNormalise }),
   });
   const found = [graph.adjacency.rows, graph.features.columns, graph.classes.length];
   if (found.join() !== [nodes, features, classes].join() || (split && graph.testIndex === undefined)) {

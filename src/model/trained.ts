@@ -73,10 +73,12 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     return this.#native;
   }
 
+  /** n_0. */
   protected get inputs(): number {
     return this.network.layers[0] ?? 0;
   }
 
+  /** n_L. */
   protected get outputs(): number {
     return this.network.layers.at(-1) ?? 0;
   }

@@ -14,7 +14,7 @@ import { chosen } from '../../dist/bench/harness/program.js';
 import { scalerOf } from '../../dist/bench/harness/scales.js';
 import { type Run, runs } from '../../dist/bench/stability/runs.js';
 import { rowsOf, tableOf } from '../../dist/bench/stability/table.js';
-import { Lambda, V, W } from '../../src/index.js';
+import { Lambda, V, W } from '../../src/solvers.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

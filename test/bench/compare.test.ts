@@ -9,7 +9,7 @@ import { bestOf, type ComparePoint, milestones, pointOf, type Watched } from '..
 import { METHODS, optionsOf } from '../../dist/bench/compare/methods.js';
 import { tableOf } from '../../dist/bench/compare/table.js';
 import { trainingSamples } from '../../dist/bench/harness/samples.js';
-import { SAMPLE_SOLVERS } from '../../dist/index.js';
+import { SAMPLE_SOLVERS } from '../../dist/solvers.js';
 
 const record = (iteration: number, accuracy: number): Watched => ({
   iteration,

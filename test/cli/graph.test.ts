@@ -155,9 +155,9 @@ describe('dladmm train --graph', () => {
   it.each([
     [1, 'Expected no --label with --graph: it is for --data', ['--graph', 'rings.npz', '--label', 'x']],
     [1, 'Expected no --data with --graph', ['--graph', 'rings.npz', '--data', 'iris']],
-    [1, 'Expected no --standardize with --graph', ['--graph', 'rings.npz', '--standardize']],
+    [1, 'Expected no --standardise with --graph', ['--graph', 'rings.npz', '--standardize']],
     [1, 'Expected --graph with --split', ['--data', 'iris', '--split', 'random']],
-    [1, 'Expected --graph with --no-row-normalize', ['--data', 'iris', '--no-row-normalize']],
+    [1, 'Expected --graph with --no-row-normalise', ['--data', 'iris', '--no-row-normalize']],
     [1, 'Expected --split random, as rings.npz has no split', ['--graph', 'rings.npz', '--split', 'standard']],
     [1, 'Expected --split random with --train-per-class', ['--graph', 'split.npz', '--train-per-class', '2']],
     [1, 'more than 50 nodes in every class', ['--graph', 'rings.npz']],

@@ -249,7 +249,8 @@ test('a BLAS that gives wrong numbers is refused, and the message names the vari
       process.execPath,
       '--input-type=module',
       '--eval',
-      `import { fit, loadDataset } from '${INDEX}';
+      `import { fit } from '${INDEX}';
+       import { loadDataset } from '${INDEX.replace('index.js', 'data.js')}';
        const { train } = await loadDataset('iris');
        const once = () => fit(train, { layers: [4, 5, 3], iterations: 1 }).catch((error) => console.log(error.code, error.message));
        await once();

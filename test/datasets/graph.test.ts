@@ -3,7 +3,7 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { parseGraph, readGraph, rowNormalized } from '../../src/datasets/graph.js';
+import { parseGraph, readGraph, rowNormalised } from '../../src/datasets/graph.js';
 import { splitGraph } from '../../src/datasets/graph-split.js';
 import { graphNames, listGraphs, loadGraph } from '../../src/datasets/graphs.js';
 import { encodeNpy, type NpyArray } from '../../src/formats/npy.js';
@@ -45,7 +45,7 @@ const refuses = (changes: Parameters<typeof archive>[0], ...parts: readonly (str
 
 describe('a graph file', () => {
   it('has an adjacency matrix, features, labels and the parts of its split', async () => {
-    const graph = await parseGraph(archive(), 'folder/small.npz', { rowNormalize: false });
+    const graph = await parseGraph(archive(), 'folder/small.npz', { rowNormalise: false });
     expect(graph).toEqual({
       name: 'small.npz',
       classes: ['0', '1'],
@@ -196,10 +196,10 @@ describe('a graph file', () => {
 describe('row normalisation', () => {
   it('leaves rows of zeros as they are, the matrix given untouched, and what is normalised as it is', () => {
     const matrix = { data: Float64Array.of(1, 3, 0, 0), rows: 2, columns: 2 };
-    const once = rowNormalized(matrix);
+    const once = rowNormalised(matrix);
     expect([...once.data]).toEqual([0.25, 0.75, 0, 0]);
     expect([...matrix.data]).toEqual([1, 3, 0, 0]);
-    expect(rowNormalized(once)).toEqual(once);
+    expect(rowNormalised(once)).toEqual(once);
   });
 });
 

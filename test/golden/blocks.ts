@@ -1,4 +1,5 @@
-import type { Block, Training, TrainingData, Update } from 'dladmm';
+import type { Training, TrainingData } from 'dladmm';
+import type { Block, Update } from 'dladmm/solvers';
 import { type GoldenCase, type GoldenSplit, type Matrix64, transposed } from './case.js';
 import type { Replay } from './compare.js';
 

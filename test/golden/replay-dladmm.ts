@@ -1,4 +1,5 @@
-import { dladmmSweep, type IterationRecord, layered, train, type Update } from 'dladmm';
+import { train } from 'dladmm';
+import { dladmmSweep, type IterationRecord, layered, type Update } from 'dladmm/solvers';
 import {
   type AllBlocks,
   asRecorded,

@@ -1,14 +1,14 @@
+import type { Metrics } from 'dladmm';
 import {
   firstWeights,
   inversionSweep,
   type LayeredSession,
   layered,
   type Measures,
-  type Metrics,
   type Update,
   type UpdateRecord,
   warmStartSweep,
-} from 'dladmm';
+} from 'dladmm/solvers';
 import {
   type AllBlocks,
   asRecorded,

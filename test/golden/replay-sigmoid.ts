@@ -1,4 +1,4 @@
-import { type ConstraintBlock, type ConstraintsSession, constraints, sigmoidSweep } from 'dladmm';
+import { type ConstraintBlock, type ConstraintsSession, constraints, sigmoidSweep } from 'dladmm/solvers';
 import { byName, frobenius, norms, type Records, type Substep, substepIterations } from './blocks.js';
 import { type GoldenCase, type Matrix64, type SigmoidHyper, transposed } from './case.js';
 import { type Replay, summarise } from './compare.js';

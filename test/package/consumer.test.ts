@@ -25,7 +25,8 @@ const WORK = `
 const IMPORTS = `
   import { readFileSync } from 'node:fs';
   import { relative } from 'node:path';
-  import { fit, info, loadDataset     } from 'dladmm';
+  import { fit, info } from 'dladmm';
+import { loadDataset } from 'dladmm/data';
 `;
 
 const EXPECTED = {
@@ -76,7 +77,8 @@ for (const [place, how] of [
         'cjs.cjs',
         `const { readFileSync } = require('node:fs');
          const { relative } = require('node:path');
-         const { fit, info, loadDataset, Model, DlAdmmError } = require('dladmm');
+         const { fit, info, Model, DlAdmmError } = require('dladmm');
+         const { loadDataset } = require('dladmm/data');
          (async () => {
            ${WORK}
            const imported = await import('dladmm');

@@ -20,7 +20,8 @@ const PRELUDE = `
 `;
 
 const PACKAGE = `
-  import { fit, info, loadDataset, Model, train     } from 'dladmm';
+  import { fit, info, Model, train } from 'dladmm';
+  import { loadDataset } from 'dladmm/data';
   const digits = await loadDataset('digits');
 `;
 
@@ -36,7 +37,10 @@ const ended = (stdout: string, code = 0): Outcome => ({ code, signal: null, stdo
 describeInstalled('two versions of the package in one process', (installation) => {
   const BOTH = `
     const places = ${JSON.stringify([installation.plain, installation.other].map(entryPoint))};
-    const [one, two] = await Promise.all(places.map((place) => import(place)));
+    const [one, two] = await Promise.all(places.map(async (place) => ({
+      ...(await import(place)),
+      ...(await import(new URL('data.js', place).href)),
+    })));
   `;
 
   test('are two packages, each with its own addon and its own classes', async () => {
@@ -78,7 +82,8 @@ describeInstalled('two versions of the package in one process', (installation) =
        const digits = await one.loadDataset('digits');
        const job = (place) => new Worker(new URL('data:text/javascript,' + encodeURIComponent(
          'import { parentPort } from "node:worker_threads";' +
-         'const { fit, loadDataset } = await import(' + JSON.stringify(place) + ');' +
+         'const { fit } = await import(' + JSON.stringify(place) + ');' +
+         'const { loadDataset } = await import(' + JSON.stringify(new URL('data.js', place).href) + ');' +
          'const { train } = await loadDataset("digits"); parentPort.postMessage("ready");' +
          'await fit(train, ' + JSON.stringify(ENDLESS) + ');')));
        const workers = [0, 1, 0, 1].map((i) => job(places[i]));

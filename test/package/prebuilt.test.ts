@@ -53,7 +53,8 @@ describeInstalled('the prebuilt addon', (installation) => {
         installation,
         installation.plain,
         'kernels.mjs',
-        `import { fit, info, loadDataset     } from 'dladmm';
+        `import { fit, info } from 'dladmm';
+         import { loadDataset } from 'dladmm/data';
          const { train } = await loadDataset('iris');
          const { status } = await fit(train, { layers: [4, 5, 3], iterations: 3 });
          console.log(info().kernels, info().blas.includes('DYNAMIC_ARCH'), status.kind);`,
@@ -66,7 +67,7 @@ describeInstalled('the prebuilt addon', (installation) => {
   });
 
   test('is asked for by no other name: without it the error says how to build one', async () => {
-    const { code, stderr } = await run(installation, installation.plain, 'node', ['-e', "require('dladmm')"], {
+    const { code, stderr } = await run(installation, installation.plain, 'node', ['-e', "require('dladmm').info()"], {
       PREBUILDS_ONLY: '1',
       LIBC: 'other',
     });

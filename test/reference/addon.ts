@@ -1,5 +1,8 @@
 /** The addon beside the plain reference: one problem opened in both, and the addon's variables read back as plain ones. */
-import { type LabelledSamples, type LayeredSession, layered, type Network, type Update } from '../../src/index.js';
+
+import type { LabelledSamples } from '../../src/data.js';
+import type { Network } from '../../src/index.js';
+import { type LayeredSession, layered, type Update } from '../../src/solvers.js';
 import { at, type Matrix64, matrix, NONE } from './dense.js';
 import { depth, type Penalties, type PlainState, startState, type Target } from './layered.js';
 

@@ -1,11 +1,8 @@
 /** A training of the addon beside the plain one: the same problem opened in both. */
-import {
-  type GradientSession,
-  type GradientSessionOptions,
-  gradients,
-  type LabelledSamples,
-  type Network,
-} from '../../src/index.js';
+
+import type { LabelledSamples } from '../../src/data.js';
+import type { Network } from '../../src/index.js';
+import { type GradientSession, type GradientSessionOptions, gradients } from '../../src/solvers.js';
 import { numbers } from './addon.js';
 import { at } from './dense.js';
 import { lengthOf, type Samples, type Vector } from './gradient.js';

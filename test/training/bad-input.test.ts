@@ -1,18 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  a,
-  DlAdmmError,
-  type DladmmOptions,
-  type ErrorCode,
-  fit as fitModel,
-  type LabelledSamples,
-  layered,
-  Model,
-  train,
-  W,
-  z,
-} from '../../src/index.js';
+import type { LabelledSamples } from '../../src/data.js';
+import { DlAdmmError, type ErrorCode, fit as fitModel, Model, train } from '../../src/index.js';
+import { a, type DladmmOptions, layered, W, z } from '../../src/solvers.js';
 import { run } from '../children/run.js';
 import { expectFailure, failure } from '../formats/support.js';
 import { nativeOf } from '../reference/addon.js';

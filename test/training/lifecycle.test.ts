@@ -1,15 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import {
-  type DladmmOptions,
-  type FitResult,
-  fit as fitModel,
-  layered,
-  train,
-  type Update,
-  W,
-} from '../../src/index.js';
+import { type FitResult, fit as fitModel, train } from '../../src/index.js';
+import { type DladmmOptions, layered, type Update, W } from '../../src/solvers.js';
 import { type Outcome, runProgram } from '../children/run.js';
 import { expectFailure } from '../formats/support.js';
 import { HOLDING, nativeOf } from '../reference/addon.js';

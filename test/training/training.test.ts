@@ -2,21 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import {
-  type DladmmOptions,
-  dladmmSweep,
-  type FitResult,
-  fit as fitModel,
-  type IterationRecord,
-  loadDataset,
-  type Matrix,
-  Model,
-  type Penalties,
-  train,
-  u,
-} from '../../src/index.js';
+import { loadDataset } from '../../src/data.js';
+import { type FitResult, fit as fitModel, type Matrix, Model, train } from '../../src/index.js';
 import { dladmm } from '../../src/solvers/dladmm/solver.js';
 import { completePlan } from '../../src/solvers/shared/descriptor.js';
+import { type DladmmOptions, dladmmSweep, type IterationRecord, type Penalties, u } from '../../src/solvers.js';
 import { numbers, random } from '../reference/addon.js';
 import { at, entry, type Matrix64, map, matrix, minus, row, squaredNorm, transposedTimes } from '../reference/dense.js';
 import { accuracyOf, forward, lossGradient, lossOf, softmaxRows, type Target } from '../reference/layered.js';

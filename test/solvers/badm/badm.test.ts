@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { BadmOptimizer, type BadmOptimizerOptions, type GradientMethod, type Network } from '../../../src/index.js';
+import type { Network } from '../../../src/index.js';
+import { BadmOptimizer, type BadmOptimizerOptions, type GradientMethod } from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
 import { consensus, cut, lossAndGradient, trainPlainly, type Vector } from '../../reference/gradient.js';
 import { openState, readVector, relativeGap, samplesFor, startFor } from '../../reference/gradient-addon.js';

@@ -4,22 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../../../src/core/errors.js';
+import type { Csr } from '../../../src/graph.js';
+import { GraphModel, type GraphSamples, fit as learn, Model, train } from '../../../src/index.js';
 import {
-  type Csr,
-  GraphModel,
-  type GraphSamples,
   type GraphSession,
   type GraphSweepPenalties,
   type GraphUpdate,
   graphLayered,
   graphSweep,
-  fit as learn,
-  Model,
-  train,
   U,
   W,
   Z,
-} from '../../../src/index.js';
+} from '../../../src/solvers.js';
 import { entry, largest, type Matrix64, map, matrix, minus, plus, squaredNorm, times } from '../../reference/dense.js';
 import {
   type DenseGraph,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { fit as fitModel, type IterationRecord } from '../../../src/index.js';
+import { fit as fitModel } from '../../../src/index.js';
+import type { IterationRecord } from '../../../src/solvers.js';
 import { random } from '../../reference/addon.js';
 import { entry, matrix } from '../../reference/dense.js';
 

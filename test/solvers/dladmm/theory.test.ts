@@ -1,12 +1,7 @@
 /** What the theory of dlADMM promises, on trainings and single updates of the addon. */
 import { describe, expect, test } from 'vitest';
-import {
-  type DladmmOptions,
-  type IterationRecord,
-  type LayeredSession,
-  train,
-  type Update,
-} from '../../../src/index.js';
+import { train } from '../../../src/index.js';
+import type { DladmmOptions, IterationRecord, LayeredSession, Update } from '../../../src/solvers.js';
 import {
   HOLDING,
   nativeOf,

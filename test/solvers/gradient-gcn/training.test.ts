@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type EpochRecord, type GraphGradientOptions, train } from '../../../src/index.js';
+import { train } from '../../../src/index.js';
+import type { EpochRecord, GraphGradientOptions } from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
 
 /** Two rings of ten nodes, told apart by their first feature. */

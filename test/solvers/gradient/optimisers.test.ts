@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Activation, GradientMethod, GradientSessionOptions, Loss, Network } from '../../../src/index.js';
+import type { Activation, Loss, Network } from '../../../src/index.js';
+import type { GradientMethod, GradientSessionOptions } from '../../../src/solvers.js';
 import {
   adadelta,
   adagrad,

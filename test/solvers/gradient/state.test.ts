@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type GradientMethod, type GradientSessionOptions, gradients, type Network } from '../../../src/index.js';
+import type { Network } from '../../../src/index.js';
+import { type GradientMethod, type GradientSessionOptions, gradients } from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
 import { lossAndGradient } from '../../reference/gradient.js';
 import { forAddon, openState, readVector, samplesFor, startFor } from '../../reference/gradient-addon.js';

@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type EpochRecord,
-  fit as fitModel,
-  type GradientOptions,
-  loadDataset,
-  type TrainingData,
-  train,
-} from '../../../src/index.js';
+import { loadDataset } from '../../../src/data.js';
+import { fit as fitModel, type TrainingData, train } from '../../../src/index.js';
+import type { EpochRecord, GradientOptions } from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
 import { sgd, trainPlainly } from '../../reference/gradient.js';
 import { forAddon, places, samplesFor } from '../../reference/gradient-addon.js';

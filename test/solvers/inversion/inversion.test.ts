@@ -1,27 +1,24 @@
 /** What the matrix-inversion ADMM and the inversion steps promise, on trainings and single updates of the addon. */
 import { describe, expect, test } from 'vitest';
+import type { LabelledSamples } from '../../../src/data.js';
+import { fit as fitModel, type Loss, Model, train } from '../../../src/index.js';
 import {
   a,
   b,
   cheaperStep,
   firstWeights,
-  fit as fitModel,
   type InversionOptions,
   inversionSweep,
-  type LabelledSamples,
   type LayeredSession,
-  type Loss,
   layered,
-  Model,
   type StepKind,
   type SweepPenalties,
   stepFlops,
-  train,
   u,
   W,
   warmStartSweep,
   z,
-} from '../../../src/index.js';
+} from '../../../src/solvers.js';
 import { random } from '../../reference/addon.js';
 import {
   at,

@@ -1,23 +1,20 @@
 import { describe, expect, test } from 'vitest';
+import { loadDataset } from '../../../src/data.js';
+import { fit as fitModel, type Network, type TrainingData, train } from '../../../src/index.js';
 import {
   a,
   b,
   defaultBatchSize,
   type EpochRecord,
-  fit as fitModel,
-  loadDataset,
   type MinibatchOptions,
   type MinibatchSession,
   type MinibatchSessionOptions,
   minibatches,
   minibatchSweep,
-  type Network,
   type Sweep,
-  type TrainingData,
-  train,
   W,
   z,
-} from '../../../src/index.js';
+} from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
 import { lossAndGradient, type Vector } from '../../reference/gradient.js';
 import { forAddon, places, relativeGap, samplesFor, startFor } from '../../reference/gradient-addon.js';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Activation, Update } from '../../../src/index.js';
+import type { Activation } from '../../../src/index.js';
+import type { Update } from '../../../src/solvers.js';
 import {
   type Holding,
   nativeOf,

@@ -3,22 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { seededRandom } from '../../../src/core/random.js';
+import { loadDataset, splitDataset } from '../../../src/data.js';
+import { fit as fitModel, Model, train } from '../../../src/index.js';
+import { initialise, type ScaledScheme } from '../../../src/network/initialisation.js';
 import {
   type ConstraintPenalties,
   type ConstraintUpdate,
   constraints,
-  fit as fitModel,
   Lambda,
-  loadDataset,
-  Model,
   type SigmoidOptions,
   sigmoidSweep,
-  splitDataset,
-  train,
   V,
   W,
-} from '../../../src/index.js';
-import { initialise, type ScaledScheme } from '../../../src/network/initialisation.js';
+} from '../../../src/solvers.js';
 import { random } from '../../reference/addon.js';
 import { at, entry, type Matrix64, matrix } from '../../reference/dense.js';
 

@@ -1,7 +1,8 @@
 import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, test, vi } from 'vitest';
-import { type DladmmOptions, fit as fitModel, layered, readCheckpoint, resume, train } from '../../../src/index.js';
+import { fit as fitModel, readCheckpoint, resume, train } from '../../../src/index.js';
+import { type DladmmOptions, layered } from '../../../src/solvers.js';
 import { run, runProgram } from '../../children/run.js';
 import { failure, samples, scratch } from './support.js';
 

@@ -1,20 +1,15 @@
 import { describe, expect, it, test } from 'vitest';
+import { fit as fitModel, readCheckpoint, resume, resumeTraining, type TrainOptions, train } from '../../../src/index.js';
 import {
   a,
   type DladmmOptions,
   dladmmSweep,
-  fit as fitModel,
   type PenaltyRule,
   type Progress,
-  readCheckpoint,
-  resume,
-  resumeTraining,
   type Sweep,
-  type TrainOptions,
-  train,
   W,
   z,
-} from '../../../src/index.js';
+} from '../../../src/solvers.js';
 import { expectSameAfterPause, failure, samples, scratch, untimed } from './support.js';
 
 const file = scratch();
