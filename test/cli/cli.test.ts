@@ -593,7 +593,7 @@ describe('errors', () => {
     [
       2,
       'Expected relu, identity, sigmoid, tanh or leaky-relu:SLOPE',
-      ['train', '--data', 'iris', '--activation', 'gelu'],
+      ['train', '--data', 'iris', '--activation', 'softsign'],
     ],
     [
       2,
