@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const DIST = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+const dist = (file: string): string => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
 
 export interface Outcome {
   readonly code: number | null;
@@ -42,7 +41,8 @@ const PRELUDE = `
   import { readFileSync } from 'node:fs';
   import { stat } from 'node:fs/promises';
   import { parentPort, Worker } from 'node:worker_threads';
-  import { layered, Model, W, fit, train } from ${JSON.stringify(pathToFileURL(DIST).href)};
+  import { Model, fit, train } from ${dist('index.js')};
+  import { layered, W } from ${dist('solvers.js')};
   ${LONG}
 `;
 

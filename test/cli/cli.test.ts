@@ -590,11 +590,7 @@ describe('errors', () => {
     [2, 'Expected a number', ['train', '--data', 'iris', '--rho', 'small']],
     [2, 'Expected a whole number', ['train', '--data', 'iris', '--iterations', '1.5']],
     [2, 'Expected widths with hyphens', ['train', '--data', 'iris', '--layers', '4,3']],
-    [
-      2,
-      'Expected relu, identity, sigmoid, tanh or leaky-relu:SLOPE',
-      ['train', '--data', 'iris', '--activation', 'gelu'],
-    ],
+    [2, 'softplus, leaky-relu:SLOPE or elu:ALPHA', ['train', '--data', 'iris', '--activation', 'softsign']],
     [
       2,
       'Expected he, glorot, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN',
