@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { DlAdmmError, type TrainOptions } from 'dladmm';
+import type { TrainOptions } from 'dladmm';
+import { refused } from '../harness/program.js';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
@@ -47,9 +49,11 @@ export interface Method {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where the module has none
  */
 export async function ownSolver(file: string): Promise<Method> {
-  const { default: solver } = (await import(pathToFileURL(resolve(file)).href)) as { readonly default?: object };
+  const path = resolve(file);
+  if (!existsSync(path)) throw refused('a module with a solver', '--solver', file);
+  const { default: solver } = (await import(pathToFileURL(path).href)) as { readonly default?: object };
   if (solver === undefined || !('name' in solver)) {
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${file} to export a solver by default (defineSolver)`);
+    throw refused('a module that exports a solver by default (defineSolver)', '--solver', file);
   }
   return { name: String(solver.name), options: { solver } };
 }

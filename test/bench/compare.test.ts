@@ -166,7 +166,18 @@ describe('bench:compare', () => {
       expect(svg).toContain(`>${title}</text>`);
   });
 
+  test('compares a solver that is defined outside of the package', async () => {
+    const own = fileURLToPath(new URL('own-solver.mjs', import.meta.url));
+    const args = ['--dataset', 'digits', '--layers', '64-16-10', '--samples', '200', '--iterations', '2'];
+    const { stdout } = await run(...args, '--methods', 'dladmm', '--solver', own, '--json');
+    const { methods } = JSON.parse(stdout);
+    expect(Object.keys(methods)).toEqual(['dladmm', 'forward-only']);
+    expect(methods['forward-only']).toMatchObject({ status: 'completed', last: { iteration: 2 } });
+    expect(methods['forward-only'].last.objective).not.toBe(methods.dladmm.last.objective);
+  });
+
   test.each([
+    ['--solver', fileURLToPath(import.meta.url.replace('compare.test.ts', 'nothing.mjs')), 1],
     ['--samples', '0', 2],
     ['--methods', 'none', 2],
     ['--dtype', 'float16', 2],
