@@ -6,9 +6,9 @@ import { GraphModel } from '../model/graph-model.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { bytesOf, predictionCsv } from './model.js';
+import { metricsText } from './run.js';
 import { checkTarget, type Which } from './samples.js';
 import type { Terminal } from './terminal.js';
-import { metricsText } from './training.js';
 
 /** What `evaluate` and `predict` have in common. */
 interface GraphModelFlags extends GraphFlags {

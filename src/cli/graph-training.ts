@@ -3,24 +3,23 @@ import type { GraphModel } from '../model/graph-model.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { GraphTrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
+import type { CheckpointOptions } from '../solvers/shared/options.js';
 import { begin } from '../training/fit.js';
 import { planOf } from '../training/plan.js';
-import { checkKind, type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
-import { interruptionOf } from './interruption.js';
-import { startProgress } from './progress.js';
+import { resumeTraining } from '../training/resume.js';
+import type { Training } from '../training/training.js';
+import { type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
+import { run, type Showing } from './run.js';
 import { checkTarget } from './samples.js';
 import type { Terminal } from './terminal.js';
-import { divergedText, ENDINGS, type Ending, iterationJson, metricsJson, metricsText } from './training.js';
+import type { Resume } from './training.js';
 
 /** What `dladmm train --graph` is told, the options of the solver apart. */
-export interface GraphJob extends GraphFlags {
+export interface GraphJob extends GraphFlags, Showing {
   readonly layers?: readonly number[];
-  /** Seconds after which no further iteration is begun. */
-  readonly timeLimit?: number;
-  /** The file for the model. */
-  readonly save?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
+  readonly standardise?: boolean;
+  readonly checkpoint?: CheckpointOptions;
+  readonly resume?: Resume;
 }
 
 /** The options of a solver that the graph does not decide. */
@@ -40,83 +39,32 @@ function layersOf({ layers }: GraphJob, graph: SplitGraph, solver: string): read
   );
 }
 
-/**
- * `dladmm train --graph`
- *
- * @param options of the solver, without layers
- */
+/** `dladmm train --graph` @param options of the solver, without layers */
 export async function trainGraph(job: GraphJob, options: GraphSolverOptions, terminal: Terminal): Promise<number> {
-  const { save, json, quiet, timeLimit } = job;
-  checkKind(job);
+  const { save, checkpoint: file, resume, standardise } = job;
+  const { signal } = terminal;
+  const told = { ...options, ...(file && { checkpoint: file }), ...(standardise !== undefined && { standardise }) };
   // Before anything is read: a slip should not cost the time of loading.
-  planOf({ ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
-  if (save !== undefined) await checkTarget(save, isGraphName(job.graph) ? [] : [job.graph]);
-  const graph = withSplit(await graphOf(job, terminal.signal), job);
+  if (!resume) planOf({ ...told, layers: job.layers ?? [1, 1, 1] }, 'graph');
+  const inputs = isGraphName(job.graph) ? [] : [job.graph];
+  if (save !== undefined) await checkTarget(save, inputs);
+  if (file !== undefined) await checkTarget(file.path, inputs);
+  // The nodes have to be split as they were.
+  const seed = job.seed ?? resume?.options.seed;
+  const graph = withSplit(await graphOf(job, signal), { ...job, ...(seed !== undefined && { seed }) });
   const { name, classes, trainIndex, testIndex } = graph;
-  const trainOptions = {
-    ...options,
-    layers: layersOf(job, graph, options.solver ?? 'dladmm'),
-    classes,
-    signal: terminal.signal,
-  } as GraphTrainOptions;
-  const { iterations } = planOf(trainOptions, 'graph');
-  const training = begin<AnyRecord, GraphModel>(graph as GraphSamples, trainOptions);
-  const progress = startProgress(terminal, iterations, timeLimit);
-  let outOfTime = false;
-  const acknowledge = (): void => {
-    progress.end();
-    if (interruptionOf(terminal.signal)?.why.startsWith('SIG')) {
-      terminal.err('dladmm: stopping at the end of the update at work; once more ends at once\n');
-    }
+  const all = resume
+    ? { ...resume.options, signal }
+    : { ...told, layers: layersOf(job, graph, String(options.solver ?? 'dladmm')), classes, signal };
+  const { iterations, checkpoint } = planOf(all, 'graph');
+  const data = graph as GraphSamples;
+  const start = async (): Promise<Training<AnyRecord, GraphModel>> => {
+    if (!resume) return begin(data, all);
+    const again = { ...resume.again, ...(standardise !== undefined && { standardise }), signal };
+    return (await resumeTraining(resume.path, data, again)) as unknown as Training<AnyRecord, GraphModel>;
   };
-  terminal.signal.addEventListener('abort', acknowledge, { once: true });
-  try {
-    for await (const record of training) {
-      if (!quiet && json) await terminal.out(iterationJson(record));
-      if (!quiet && !json) progress.show(record);
-      outOfTime = timeLimit !== undefined && record.elapsed >= timeLimit;
-      if (outOfTime) break;
-    }
-  } finally {
-    terminal.signal.removeEventListener('abort', acknowledge);
-    progress.end();
-  }
-  const { model, status, iterations: done, seconds } = training.result;
-  try {
-    // A model that has learnt nothing must not take the place of one that has.
-    const saved = done > 0 ? save : undefined;
-    if (saved !== undefined) await model.save(saved, { data: name, iterations: String(done) });
-    const judged = testIndex === undefined ? 'train' : 'test';
-    const metrics = await model.evaluate(graph, testIndex ?? trainIndex);
-    const ending: Ending = outOfTime && status.kind === 'aborted' ? 'time-limit' : status.kind;
-    const best = status.kind === 'early-stopped' ? status.bestIteration : undefined;
-    if (json) {
-      const outcome = {
-        status: ending,
-        ...(best !== undefined && { bestIteration: best }),
-        ...(status.kind === 'diverged' && { diverged: { iteration: status.iteration, ...status.update } }),
-        iterations: done,
-        seconds,
-        ...metricsJson(judged, metrics),
-        data: name,
-        layers: model.network.layers,
-        model: saved ?? null,
-      };
-      await terminal.out(`${JSON.stringify(outcome)}\n`);
-    } else {
-      const times = done === 1 ? '1 iteration' : `${done} iterations`;
-      const lines = [
-        `${judged} ${metricsText(metrics)} after ${times} in ${seconds.toFixed(1)} s${ENDINGS[ending]}${best === undefined ? '' : ` (the best was iteration ${best})`}`,
-        ...(saved === undefined ? [] : [`model saved to ${saved}`]),
-        ...(saved === undefined && save !== undefined
-          ? [`no iteration ran to its end, so ${save} was not written`]
-          : []),
-      ];
-      await terminal.out(`${lines.join('\n')}\n`);
-    }
-    if (status.kind === 'diverged') terminal.err(divergedText(status));
-    return status.kind === 'diverged' ? 1 : (interruptionOf(terminal.signal)?.exitCode ?? 0);
-  } finally {
-    model.close();
-  }
+  const judge = async (model: GraphModel) =>
+    [testIndex ? 'test' : 'train', await model.evaluate(data, testIndex ?? trainIndex)] as const;
+  const { checkpoint: _, ...shown } = job;
+  return run({ ...shown, name, iterations, ...(checkpoint && { checkpoint }), begin: start, judge }, terminal);
 }

@@ -35,11 +35,6 @@ const FOR_SAMPLES = {
   testShare: '--test-share',
   trainSamples: '--train-samples',
   validationShare: '--validation-share',
-  standardise: '--standardise',
-  checkpoint: '--checkpoint',
-  checkpointEvery: '--checkpoint-every',
-  resume: '--resume',
-  inexact: '--inexact',
 } as const;
 
 /** The options of graphs, which samples have no use for. */

@@ -6,6 +6,7 @@ import { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
 import { checkKind } from './graph.js';
 import { interruptionOf } from './interruption.js';
+import { metricsText } from './run.js';
 import {
   bareSamples,
   checkTarget,
@@ -16,7 +17,6 @@ import {
   type Which,
 } from './samples.js';
 import type { Terminal } from './terminal.js';
-import { metricsText } from './training.js';
 
 /** What `evaluate` and `predict` have in common. */
 interface ModelFlags extends DataFlags {

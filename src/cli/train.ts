@@ -88,15 +88,19 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const { checkpoint: path, checkpointEvery: every } = flags;
   checkPairs(flags);
   checkKind(flags);
-  if (flags.graph !== undefined)
-    return trainGraph(flags as GraphJob, optionsOf(flags, own) as GraphSolverOptions, terminal);
+  const checkpoint = path === undefined ? undefined : given({ path, every });
+  if (flags.graph !== undefined) {
+    const told = optionsOf(flags, own);
+    const going = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
+    const job = given({ ...flags, layers: flags.layers, checkpoint, resume: going }) as unknown as GraphJob;
+    return trainGraph(job, told as GraphSolverOptions, terminal);
+  }
   const { model: from, ...beginning } = await beginningOf(flags.from);
   checkSameLayers(flags, beginning.layers);
   const layers = flags.layers ?? beginning.layers;
   const { layers: _, ...learnt } = beginning;
   const options = { ...learnt, ...optionsOf(flags, own) } as Job['options'];
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
-  const checkpoint = path === undefined ? undefined : given({ path, every });
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
   if (!resume) planOf({ ...options, ...(checkpoint && { checkpoint }), layers: layers ?? [1, 1] });
   const inputs = filesOf(data, testData, labels, testLabels);

@@ -120,7 +120,6 @@ describe('what does not go together is refused', () => {
     };
     await refused(/options.layers/, ...READ, '--resume', 'mine', '--layers', '64-30-10');
     await refused(/options.solver/, ...READ, '--resume', 'mine', '--solver', 'adam');
-    await refused(/options.threads/, ...READ, '--resume', 'mine', '--threads', '1');
     await refused(/training samples/, ...READ, '--resume', 'mine', '--train-samples', '100');
     await refused(/options.classes/, 'train', '--data', 'iris', '--resume', 'mine');
     expect(readFileSync(path('mine'))).toEqual(before);

@@ -1,12 +1,12 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeNpy, type NpyArray, parseNpy } from '../../src/formats/npy.js';
 import { shared } from '../formats/support.js';
-import { inFolder, jsonLines } from './support.js';
+import { inFolder, jsonLines, said } from './support.js';
 
-const { path, run } = inFolder();
+const { path, run, start } = inFolder();
 
 /** Small and short: what is learnt does not matter here. */
 const QUICK = ['--threads', '1', '--quiet'];
@@ -42,6 +42,55 @@ beforeAll(() => {
   writeFileSync(path('rings.npz'), rings());
   const split = { train_idx: list(Int32Array.of(0, 1, 2, 30, 31, 32)), test_idx: list(Int32Array.of(9, 10, 40, 41)) };
   writeFileSync(path('split.npz'), rings(split));
+});
+
+const LONG = ['--layers', '3-16-2', '--threads', '2', '--standardise', '--json'];
+
+describe('a training on a graph that is interrupted', () => {
+  it('goes on from its checkpoint to what would have come out, the saved model byte for byte', async () => {
+    const given = ['train', '--graph', 'split.npz', ...LONG, '--iterations', '20000'];
+    const first = start(...given, '--checkpoint', 'c', '--save', 'part.safetensors');
+    await said(first.child.stdout, /"iteration":30,/);
+    first.child.kill('SIGINT');
+    const { code, out } = await first.ended;
+    expect(code).toBe(130);
+    const stopped = Number(jsonLines(out).at(-1)?.iterations);
+    expect(stopped).toBeGreaterThanOrEqual(30);
+    expect(existsSync(path('part.safetensors'))).toBe(true);
+
+    const end = String(stopped + 5);
+    const rest = await run(
+      'train',
+      '--graph',
+      'split.npz',
+      '--resume',
+      'c',
+      '--iterations',
+      end,
+      '--json',
+      '--save',
+      'rest.safetensors',
+    );
+    expect(rest.err).not.toMatch(/Expected/);
+    expect(jsonLines(rest.out)[0]?.iteration).toBe(stopped + 1);
+    const whole = [...given.slice(0, -1), end, '--save', 'whole.safetensors'];
+    expect((await run(...whole)).code).toBe(0);
+    expect(readFileSync(path('rest.safetensors'))).toEqual(readFileSync(path('whole.safetensors')));
+  });
+
+  it('by a checkpoint that cannot be written leaves its model all the same', async () => {
+    mkdirSync(path('going'));
+    const { child, ended } = start(
+      ...['train', '--graph', 'split.npz', ...LONG, '--iterations', '1000000', '--checkpoint-every', '50'],
+      ...['--checkpoint', join('going', 'c'), '--save', 'kept.safetensors'],
+    );
+    await said(child.stdout, /"iteration":60,/);
+    rmSync(path('going'), { recursive: true });
+    const { code, err } = await ended;
+    expect(code).toBe(1);
+    expect(err).toMatch(/the model of iteration \d+ is saved to kept\.safetensors all the same/);
+    expect((await run('evaluate', '--model', 'kept.safetensors', '--graph', 'split.npz')).code).toBe(0);
+  });
 });
 
 describe('dladmm train --graph', () => {
@@ -155,7 +204,6 @@ describe('dladmm train --graph', () => {
   it.each([
     [1, 'Expected no --label with --graph: it is for --data', ['--graph', 'rings.npz', '--label', 'x']],
     [1, 'Expected no --data with --graph', ['--graph', 'rings.npz', '--data', 'iris']],
-    [1, 'Expected no --standardise with --graph', ['--graph', 'rings.npz', '--standardize']],
     [1, 'Expected --graph with --split', ['--data', 'iris', '--split', 'random']],
     [1, 'Expected --graph with --no-row-normalise', ['--data', 'iris', '--no-row-normalize']],
     [1, 'Expected --split random, as rings.npz has no split', ['--graph', 'rings.npz', '--split', 'standard']],

@@ -1,5 +1,12 @@
 import { describe, expect, it, test } from 'vitest';
-import { fit as fitModel, readCheckpoint, resume, resumeTraining, type TrainOptions, train } from '../../../src/index.js';
+import {
+  fit as fitModel,
+  readCheckpoint,
+  resume,
+  resumeTraining,
+  type TrainOptions,
+  train,
+} from '../../../src/index.js';
 import {
   a,
   type DladmmOptions,
@@ -303,4 +310,15 @@ describe('what a function remembers', () => {
     await resume(path, classes, { iterations: 4, onIteration: ({ iteration }) => seen.push(iteration) });
     expect(seen).toEqual([3, 4]);
   });
+});
+
+test('a training that is aborted before its samples have come back has the model of its checkpoint', async () => {
+  const path = file();
+  const { model } = await fitModel(classes, { ...DLADMM, iterations: 3, standardise: true, checkpoint: { path } });
+  const again = await resume(path, classes, { signal: AbortSignal.abort(new Error('enough')) });
+  expect(again).toMatchObject({ status: { kind: 'aborted' }, iterations: 3, history: [] });
+  expect(again.model.weights).toEqual(model.weights);
+  expect(again.model.biases).toEqual(model.biases);
+  expect(again.model.standardisation).toEqual(model.standardisation);
+  expect((await readCheckpoint(path)).iteration).toBe(3);
 });

@@ -1,0 +1,191 @@
+import type { GraphModel } from '../model/graph-model.js';
+import type { Model } from '../model/model.js';
+import type { Metrics } from '../network/metrics.js';
+import type { AnyRecord } from '../solvers/records.js';
+import type { CheckpointPlan } from '../solvers/shared/options.js';
+import type { FitResult } from '../training/result.js';
+import type { Training } from '../training/training.js';
+import { interruptionOf } from './interruption.js';
+import { percent, startProgress } from './progress.js';
+import type { Terminal } from './terminal.js';
+
+/** How a training is to be shown and kept. */
+export interface Showing {
+  /** Seconds after which no further iteration is begun. */
+  readonly timeLimit?: number;
+  /** The file for the model. */
+  readonly save?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** A training as the command line runs one, on samples or on a graph. */
+export interface Run<M extends Model | GraphModel> extends Showing {
+  /** What the data are called. */
+  readonly name: string;
+  readonly iterations: number;
+  readonly checkpoint?: CheckpointPlan;
+  readonly begin: () => Promise<Training<AnyRecord, M>>;
+  /** What the model is told to be worth, and on which part of the data. */
+  readonly judge: (model: M) => Promise<readonly [part: 'test' | 'train', metrics: Metrics]>;
+}
+
+/** How a training ended, in the words of the JSON output. */
+type Ending = FitResult['status']['kind'] | 'time-limit';
+type AnyResult = FitResult<AnyRecord, Model | GraphModel>;
+
+/** One iteration as JSON; what each update did is left to the library. */
+function iterationJson(iteration: AnyRecord): string {
+  const { updates: _, ...record } = { updates: undefined, ...iteration };
+  return `${JSON.stringify(record)}\n`;
+}
+
+function metricsJson(name: 'test' | 'train', { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
+  return { ...(accuracy !== undefined && { [`${name}Accuracy`]: accuracy }), [`${name}Loss`]: loss };
+}
+
+/** Metrics in words. */
+export const metricsText = ({ accuracy, loss }: Metrics): string =>
+  accuracy === undefined ? `loss ${loss.toPrecision(6)}` : `accuracy ${percent(accuracy)}, loss ${loss.toPrecision(6)}`;
+
+const ENDINGS: Readonly<Record<Ending, string>> = {
+  completed: '',
+  'early-stopped': ', stopped early',
+  aborted: ', stopped on request',
+  'time-limit': ', stopped at the time limit',
+  diverged: ', diverged',
+};
+
+const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
+  `dladmm: a checkpoint of ${(bytes / 1e6).toFixed(1)} MB goes to ${path} every ${every === 1 ? 'iteration' : `${every} iterations`}\n`;
+
+/**
+ * Trains, shows how it goes, saves the model, tells the outcome, and answers with the exit code.
+ *
+ * @throws DlAdmmError whatever training and saving can cause
+ */
+export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: Terminal): Promise<number> {
+  const { name, save, json, quiet, timeLimit, iterations, checkpoint } = job;
+  const training = await job.begin();
+  const progress = startProgress(terminal, iterations, timeLimit);
+  let outOfTime = false;
+  const began = performance.now();
+  const acknowledge = (): void => {
+    progress.end();
+    if (interruptionOf(terminal.signal)?.why.startsWith('SIG')) {
+      terminal.err(
+        checkpoint
+          ? 'dladmm: stopping with a checkpoint at the end of the iteration at work; once more ends at once\n'
+          : 'dladmm: stopping at the end of the update at work; once more ends at once\n',
+      );
+    }
+  };
+  terminal.signal.addEventListener('abort', acknowledge, { once: true });
+  let announced = checkpoint === undefined || quiet === true;
+  try {
+    for await (const record of training) {
+      if (!announced) terminal.err(announcement(checkpoint as CheckpointPlan, training.checkpointBytes));
+      announced = true;
+      if (!quiet && json) await terminal.out(iterationJson(record));
+      // Since the command began: what a training took before it was interrupted is its own affair.
+      const elapsed = (performance.now() - began) / 1000;
+      if (!quiet && !json) progress.show({ ...record, elapsed });
+      outOfTime = timeLimit !== undefined && elapsed >= timeLimit;
+      if (outOfTime) break;
+    }
+  } catch (error) {
+    progress.end();
+    await rescue(training, job, terminal);
+    throw error;
+  } finally {
+    terminal.signal.removeEventListener('abort', acknowledge);
+    progress.end();
+  }
+  const { result } = training;
+  const { model } = result;
+  try {
+    // A model that has learnt nothing must not take the place of one that has.
+    const saved = result.iterations > 0 ? save : undefined;
+    if (saved !== undefined) await model.save(saved, { data: name, iterations: String(result.iterations) });
+    const [judged, metrics] = await job.judge(model);
+    const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
+    const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
+    if (json) await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), job));
+    else await terminal.out(resultText(result, ending, { saved, written }, `${judged} ${metricsText(metrics)}`, job));
+    if (result.status.kind === 'diverged') terminal.err(divergedText(result.status));
+    return result.status.kind === 'diverged' ? 1 : (interruptionOf(terminal.signal)?.exitCode ?? 0);
+  } finally {
+    model.close();
+  }
+}
+
+/** A checkpoint that could not be written (a full disk) ends a training, but the model need not be lost with it. */
+async function rescue<M extends Model | GraphModel>(
+  training: Training<AnyRecord, M>,
+  { name, save }: Run<M>,
+  terminal: Terminal,
+): Promise<void> {
+  if (save === undefined) return;
+  try {
+    const { model, iterations } = training.result;
+    if (iterations === 0) return;
+    await model.save(save, { data: name, iterations: String(iterations) });
+    model.close();
+    terminal.err(`dladmm: the model of iteration ${iterations} is saved to ${save} all the same\n`);
+  } catch {
+    // The error that ended the training is the one to tell.
+  }
+}
+
+/** What was written. */
+interface Files {
+  readonly saved: string | undefined;
+  readonly written: string | undefined;
+}
+
+function resultJson(
+  { status, seconds, iterations, model }: AnyResult,
+  ending: Ending,
+  { saved, written }: Files,
+  metrics: Readonly<Record<string, number>>,
+  { name }: Pick<Run<Model>, 'name'>,
+): string {
+  return `${JSON.stringify({
+    status: ending,
+    ...(status.kind === 'early-stopped' && { bestIteration: status.bestIteration }),
+    ...(status.kind === 'diverged' && { diverged: { iteration: status.iteration, ...status.update } }),
+    iterations,
+    seconds,
+    ...metrics,
+    data: name,
+    layers: model.network.layers,
+    model: saved ?? null,
+    ...(written !== undefined && { checkpoint: written }),
+  })}\n`;
+}
+
+function resultText(
+  { status, seconds, iterations }: AnyResult,
+  ending: Ending,
+  { saved, written }: Files,
+  metrics: string,
+  { save }: Showing,
+): string {
+  const best = status.kind === 'early-stopped' ? ` (the best was iteration ${status.bestIteration})` : '';
+  const times = iterations === 1 ? '1 iteration' : `${iterations} iterations`;
+  const unsaved = save === undefined ? [] : [`no iteration ran to its end, so ${save} was not written`];
+  return `${[
+    `${metrics} after ${times} in ${seconds.toFixed(1)} s${ENDINGS[ending]}${best}`,
+    ...(saved === undefined ? unsaved : [`model saved to ${saved}`]),
+    ...(written === undefined || ending === 'completed'
+      ? []
+      : [`it goes on from here with --resume ${written} and the same data`]),
+  ].join('\n')}\n`;
+}
+
+function divergedText({ iteration, update }: Extract<FitResult['status'], { kind: 'diverged' }>): string {
+  return (
+    `dladmm: diverged in iteration ${iteration}: ${update ? `the update of ${update.block}_${update.layer}` : 'it'} met a ` +
+    'value that is not finite; the model is the last finite one (standardised data, --dtype float64 or other penalties may help)\n'
+  );
+}

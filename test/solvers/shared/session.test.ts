@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import type { Network } from '../../../src/network/network.js';
+import { minibatches } from '../../../src/solvers/minibatch/splitting.js';
+import { gradients } from '../../../src/solvers/shared/splittings/gradient.js';
+import { layered, type SweepPenalties } from '../../../src/solvers/shared/splittings/layered.js';
+import { u, W, z } from '../../../src/solvers/shared/sweep.js';
+import { constraints } from '../../../src/solvers/sigmoid/splitting.js';
+import { expectFailure } from '../../formats/support.js';
+import { numbers } from '../../reference/addon.js';
+
+const next = numbers(3);
+const SAMPLES = 9;
+const DATA = {
+  x: Float64Array.from({ length: SAMPLES * 4 }, next),
+  labels: Int32Array.from({ length: SAMPLES }, (_, i) => i % 3),
+};
+const COMMON = { dtype: 'float64', threads: 1 } as const;
+const NETWORK: Network = { layers: [4, 5, 3], activation: 'relu', loss: 'softmax-cross-entropy' };
+const SMOOTH: Network = { layers: [4, 5, 3], activation: 'tanh', loss: 'one-hot-squared-error' };
+const LAYERED = { ...COMMON, network: NETWORK, softmax: 'stable', gram: false, fista: false } as const;
+const PENALTIES: SweepPenalties = {
+  ...{ nu: 1, rho: 1, theta0: 1, tau0: 1, growth: 2, l2: 0 },
+  ...{ search: 'exact', output: 'exact' },
+  ...{ fistaStep: 4, fistaTolerance: 1e-3, fistaLimit: 500 },
+};
+
+describe('a session', () => {
+  test('gives every block with its shape, and takes it back', async () => {
+    using session = await layered.open(LAYERED, DATA);
+    await session.write('W', 1, Float64Array.from({ length: 20 }, next));
+    await session.start({ output: 'forward', dual: 'stationary' });
+    for (const [block, layer, rows, columns] of [
+      ['W', 1, 5, 4],
+      ['W', 2, 3, 5],
+      ['b', 2, 1, 3],
+      ['z', 1, SAMPLES, 5],
+      ['a', 1, SAMPLES, 5],
+      ['u', 2, SAMPLES, 3],
+    ] as const) {
+      const matrix = await session.read(block, layer);
+      expect(matrix).toMatchObject({ rows, columns });
+      expect(matrix.data).toHaveLength(rows * columns);
+      await session.write(block, layer, { ...matrix, data: matrix.data.map((value: number) => value + 1) });
+      expect((await session.read(block, layer)).data[0]).toBe((matrix.data[0] ?? 0) + 1);
+    }
+  });
+
+  test('tells the loss as a mean, and as the sum that the augmented Lagrangian has', async () => {
+    using session = await layered.open(LAYERED, DATA);
+    await session.start({ output: 'forward', dual: 'stationary' });
+    const { loss, lossSum, lagrangian, dualProduct, residuals, activationResiduals } = await session.measure(PENALTIES);
+    expect(loss).toBeCloseTo(lossSum / SAMPLES, 14);
+    expect(loss).toBeCloseTo((await session.evaluate('train')).loss, 12);
+    const constraint = [...residuals, ...activationResiduals].reduce((sum, value) => sum + value / 2, 0);
+    expect(lagrangian).toBeCloseTo(lossSum + dualProduct + constraint, 12);
+  });
+
+  test('says what is too early by ERR_DLADMM_STATE, and what is over by ERR_DLADMM_CLOSED', async () => {
+    const session = await layered.open(LAYERED, DATA);
+    for (const early of [
+      () => session.run([W(1)], PENALTIES),
+      () => session.measure(PENALTIES),
+      () => session.read('z', 1),
+      () => session.write('u', 2, new Float64Array(27)),
+    ]) {
+      await expectFailure(early, 'ERR_DLADMM_STATE', /start/);
+    }
+    session.close();
+    for (const late of [
+      () => session.read('W', 1),
+      () => session.run([z(2), u(2)], PENALTIES),
+      () => session.start({ output: 'forward', dual: 'zero' }),
+      () => session.parameters(),
+    ]) {
+      await expectFailure(late, 'ERR_DLADMM_CLOSED');
+    }
+  });
+
+  test('refuses options and penalties that are misspelt, whatever the splitting', async () => {
+    const strange = { thread: 2 };
+    const untyped = <T>(value: unknown): T => value as T;
+    await expectFailure(() => layered.open(untyped({ ...LAYERED, ...strange }), DATA), 'ERR_DLADMM_ARGUMENT', /thread/);
+    for (const [splitting, options] of [
+      [constraints, { ...COMMON, network: SMOOTH }],
+      [gradients, { ...COMMON, network: NETWORK, method: { solver: 'sgd' } }],
+      [minibatches, { ...COMMON, network: NETWORK }],
+    ] as const) {
+      await expectFailure(
+        () => splitting.open(untyped({ ...options, ...strange }), DATA),
+        'ERR_DLADMM_ARGUMENT',
+        /thread/,
+      );
+    }
+    using session = await layered.open(LAYERED, DATA);
+    await session.start({ output: 'forward', dual: 'zero' });
+    await expectFailure(() => session.run([W(1)], untyped({ ...PENALTIES, Rho: 1 })), 'ERR_DLADMM_ARGUMENT', /Rho/);
+  });
+});
