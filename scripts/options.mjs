@@ -2,9 +2,9 @@
 // with --check it tells whether the file is as it should be.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { COMMON } from '../dist/solvers/shared/options.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../dist/solvers/index.js';
 import { schemaOf } from '../dist/solvers/shared/descriptor.js';
+import { COMMON } from '../dist/solvers/shared/options.js';
 
 const FILE = fileURLToPath(new URL('../docs/options.md', import.meta.url));
 
@@ -31,7 +31,7 @@ function section(solver) {
   const missing = Object.keys(COMMON).filter((name) => !(name in schema));
   return [
     `## \`${solver.name}\`${solver.splitting.data === 'graph' ? ' on a graph' : ''}`,
-    `${solver.title[0].toUpperCase()}${solver.title.slice(1)}.${solver.source ? ` ${solver.source}.` : ''}`,
+    `${solver.title}.${solver.source ? ` ${solver.source}.` : ''}`,
     table(own),
     ...(missing.length > 0 ? [`It has no ${missing.map((name) => `\`${name}\``).join(', ')}.`] : []),
   ].join('\n\n');
