@@ -1,4 +1,5 @@
 import type { TrainOptions } from 'dladmm';
+import type { AnySolver } from 'dladmm/solvers';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
@@ -38,6 +39,11 @@ export type MethodName = keyof typeof METHODS;
  *
  * @param iterations sweeps, or epochs of a gradient method
  */
-export function optionsOf(own: Own<TrainOptions>, shared: SharedOptions, iterations: number): TrainOptions {
-  return { ...shared, ...own, iterations };
+export function optionsOf(
+  own: Own<TrainOptions> | { readonly solver: AnySolver },
+  shared: SharedOptions,
+  iterations: number,
+): TrainOptions {
+  // A solver of one's own stands in the place of a name.
+  return { ...shared, ...own, iterations } as TrainOptions;
 }

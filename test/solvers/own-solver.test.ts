@@ -1,6 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadDataset } from '../../dist/data.js';
 import { fit as fitModel, resume } from '../../dist/index.js';
@@ -53,7 +56,7 @@ describe('a solver that is declared outside of the package', () => {
   });
 
   test('trains at the command line, its options being flags there', async () => {
-    const solver = ['--solver', FILE.pathname];
+    const solver = ['--solver', fileURLToPath(FILE)];
     const { code, out, err } = await run(
       ...['train', '--data', 'iris', ...solver, '--nu', '2', '--rest', '1', '--iterations', '5', '--json', '--quiet'],
     );
@@ -64,5 +67,17 @@ describe('a solver that is declared outside of the package', () => {
     expect(help.out).toMatch(/--rest <n> +Iterations after the first that leave u alone \(default: 0\)/);
     const wrong = await run('train', '--data', 'iris', ...solver, '--momentum', '0.9');
     expect(wrong.err).toMatch(/Expected only .* for the options of forward-admm but received momentum/);
+  });
+
+  test('is compared with the others by bench:compare', async () => {
+    const out = join(folder, 'compare.json');
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      fileURLToPath(new URL('../../dist/bench/compare.js', import.meta.url)),
+      ...['--dataset', 'digits', '--methods', 'dladmm', '--solver', fileURLToPath(FILE), '--layers', '64-8-10'],
+      ...['--iterations', '2', '--out', out, '--svg', join(folder, 'compare.svg')],
+    ]);
+    expect(stdout).toMatch(/dladmm +forward-admm/);
+    const { curves } = JSON.parse(readFileSync(out, 'utf8')) as { readonly curves: { readonly method: string }[] };
+    expect(curves.map(({ method }) => method)).toEqual(['dladmm', 'forward-admm']);
   });
 });
