@@ -4,9 +4,9 @@
  *
  * Writes the curve as JSON after every iteration, so that an interrupted run leaves what it had; bench:figures draws it.
  */
-import { availableParallelism } from 'node:os';
 import { train } from 'dladmm';
 import type { DladmmOptions, IterationRecord } from 'dladmm/solvers';
+import { availableThreads } from './harness/internals.js';
 import { count, file, layers as layersOption, program, text as textOption } from './harness/program.js';
 import { keep, machine } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
@@ -38,7 +38,7 @@ await program(OPTIONS, async ({ data: name, layers, iterations, seed, dataDir, o
     samples: samples.x.rows,
     seed,
     options,
-    ...machine(options.threads ?? availableParallelism()),
+    ...machine(options.threads ?? availableThreads()),
   };
   const points: ReturnType<typeof pointOf>[] = [];
   const ends = () => {

@@ -6,24 +6,20 @@
  * Writes bench/results/compare-DATASET.json after every iteration, so that an interrupted run leaves what it had, and
  * docs/compare-DATASET.svg at the end.
  */
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { type Matrix, type TrainingData, train } from 'dladmm';
-import type { AnySolver } from 'dladmm/solvers';
 import { specificationOf } from './compare/chart.js';
 import { bestOf, type CompareCurve, type ComparePoint, type Comparison, pointOf } from './compare/curves.js';
-import { METHODS, type MethodName, optionsOf, type SharedOptions } from './compare/methods.js';
+import { METHODS, type Method, type MethodName, optionsOf, ownSolver, type SharedOptions } from './compare/methods.js';
 import { tableOf } from './compare/table.js';
 import { draw } from './harness/figures.js';
-import { count, DTYPE, file, flag, layers, maybe, program, say, some, THREADS, text } from './harness/program.js';
+import { count, DTYPE, file, flag, layers, maybe, program, say, some, THREADS, text, told } from './harness/program.js';
 import { checkWritable, fromRoot, keep, machine, resultFile } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
 
 const OPTIONS = {
   dataset: text('fashion-mnist'),
   methods: some(Object.keys(METHODS) as MethodName[]),
-  /** A module that exports a solver of one's own, to be compared with these. */
-  solver: file,
+  solver: told(file, 'a module whose default export is a solver made by defineSolver: compared too'),
   iterations: count(50),
   samples: maybe(count(1)),
   layers: layers('784-1000-1000-10'),
@@ -36,7 +32,7 @@ const OPTIONS = {
   svg: file,
 };
 
-await program(OPTIONS, async ({ dataset, methods, solver: own, iterations, samples, dataDir, json: _, ...given }) => {
+await program(OPTIONS, async ({ dataset, methods, solver, iterations, samples, dataDir, json: _, ...given }) => {
   const { out = resultFile(`compare-${dataset}`), svg = fromRoot(`docs/compare-${dataset}.svg`), ...common } = given;
   for (const each of [out, svg]) await checkWritable(each);
   const set = await classesOf(dataset, dataDir);
@@ -51,7 +47,8 @@ await program(OPTIONS, async ({ dataset, methods, solver: own, iterations, sampl
     curves,
   });
   let curves: readonly CompareCurve[] = [];
-  for (const method of own === undefined ? methods : [...methods, await solverOf(own)]) {
+  const own = solver === undefined ? [] : [await ownSolver(solver)];
+  for (const method of [...methods.map((name): Method => ({ name, options: METHODS[name] })), ...own]) {
     const done = curves;
     await run(method, data, { ...common, evaluateEvery: 1 }, iterations, async (curve) => {
       curves = [...done, curve];
@@ -63,26 +60,15 @@ await program(OPTIONS, async ({ dataset, methods, solver: own, iterations, sampl
   return { result: summary(comparison(curves)), text: tableOf(curves) };
 });
 
-/** The solver that a module exports. */
-async function solverOf(path: string): Promise<AnySolver> {
-  const { default: solver } = (await import(pathToFileURL(resolve(path)).href)) as { readonly default: AnySolver };
-  return solver;
-}
-
 /** The curve of one method as it grows, and once more when it has ended. */
 async function run(
-  asked: MethodName | AnySolver,
+  { name: method, options }: Method,
   data: TrainingData & { readonly x: Matrix },
   common: SharedOptions,
   iterations: number,
   each: (curve: CompareCurve) => Promise<void>,
 ): Promise<void> {
-  const method = typeof asked === 'string' ? asked : asked.name;
-  const options = typeof asked === 'string' ? METHODS[asked] : { solver: method };
-  const training = train(
-    data,
-    optionsOf(typeof asked === 'string' ? METHODS[asked] : { solver: asked }, common, iterations),
-  );
+  const training = train(data, optionsOf(options, common, iterations));
   const points: ComparePoint[] = [];
   const { status, model } = await follow(training, async (record, seconds) => {
     const point = pointOf(record, seconds, data.x.rows);

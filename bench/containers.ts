@@ -6,11 +6,11 @@
  * and 2 are made where the machine lets us (usually as root); where it does not, that part says so and is left out.
  */
 import { spawn } from 'node:child_process';
-import { availableParallelism } from 'node:os';
 import { DlAdmmError } from 'dladmm';
 import { withQuota } from './containers/group.js';
 import type { ModelsReply, RunReply, Work, WorkerRequest } from './containers/worker.js';
 import { type Child, startChild } from './harness/child.js';
+import { availableThreads } from './harness/internals.js';
 import { count, file, program, real, say, some } from './harness/program.js';
 import { keep, machine, machineText } from './harness/results.js';
 import { median } from './harness/statistics.js';
@@ -32,7 +32,7 @@ interface Row {
 
 type Worker = Child<WorkerRequest, RunReply | ModelsReply | 'ready'>;
 
-const PROCESSORS = availableParallelism();
+const PROCESSORS = availableThreads();
 const PIXELS = [784, 256, 256, 10];
 const DIGITS = [64, 100, 100, 10];
 const TRAININGS: Readonly<Record<string, Work>> = {

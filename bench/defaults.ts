@@ -42,7 +42,7 @@ const OPTIONS = {
   methods: some(Object.keys(CHOICES) as (keyof typeof CHOICES)[]),
   seeds: count(1),
   variants: flag,
-  only: some(Object.keys(VARIANTS)),
+  only: maybe(some(Object.keys(VARIANTS))),
   epochs: maybe(count(1)),
   threads: THREADS,
   dataDir: file,
@@ -50,36 +50,39 @@ const OPTIONS = {
   svg: file,
 };
 
-await program(OPTIONS, async ({ methods, seeds, variants, only, epochs, threads, dataDir, ...given }) => {
-  const choices: readonly Choice[] = variants
-    ? only.map((method) => ({
-        method,
-        factor: 1,
-        options: () => ({ solver: 'minibatch-admm', ...VARIANTS[method] }),
-      }))
-    : methods.flatMap((method) =>
-        FACTORS.map((factor) => ({ method, factor, options: (task) => CHOICES[method](factor, task) })),
-      );
-  const { out = resultFile(`minibatch-${variants ? 'variants' : 'defaults'}`) } = given;
-  const points: DefaultsPoint[] = [];
-  for (const name of given.tasks ?? (variants ? (['mnist', 'fashion-mnist'] as const) : TASKS)) {
-    const task = await loadTask(name, dataDir);
-    if (task === undefined) {
-      say(`${name}: its files are not there; --data-dir FOLDER says where`);
-      continue;
-    }
-    for (const choice of choices) {
-      for (let seed = 1; seed <= seeds; seed += 1) {
-        const point = await run(task, choice, seed, epochs ?? task.epochs, threads);
-        points.push(point);
-        say(`${name} ${choice.method} x ${choice.factor}: ${point.status} ${point.scores.map((s) => s.toFixed(4))}`);
-        await keep(out, { ...machine(threads), points });
+await program(
+  OPTIONS,
+  async ({ methods, seeds, variants, only = Object.keys(VARIANTS), epochs, threads, dataDir, ...given }) => {
+    const choices: readonly Choice[] = variants
+      ? only.map((method) => ({
+          method,
+          factor: 1,
+          options: () => ({ solver: 'minibatch-admm', ...VARIANTS[method] }),
+        }))
+      : methods.flatMap((method) =>
+          FACTORS.map((factor) => ({ method, factor, options: (task) => CHOICES[method](factor, task) })),
+        );
+    const { out = resultFile(`minibatch-${variants ? 'variants' : 'defaults'}`) } = given;
+    const points: DefaultsPoint[] = [];
+    for (const name of given.tasks ?? (variants ? (['mnist', 'fashion-mnist'] as const) : TASKS)) {
+      const task = await loadTask(name, dataDir);
+      if (task === undefined) {
+        say(`${name}: its files are not there; --data-dir FOLDER says where`);
+        continue;
+      }
+      for (const choice of choices) {
+        for (let seed = 1; seed <= seeds; seed += 1) {
+          const point = await run(task, choice, seed, epochs ?? task.epochs, threads);
+          points.push(point);
+          say(`${name} ${choice.method} x ${choice.factor}: ${point.status} ${point.scores.map((s) => s.toFixed(4))}`);
+          await keep(out, { ...machine(threads), points });
+        }
       }
     }
-  }
-  if (!variants) await draw(given.svg ?? fromRoot('docs/minibatch-defaults.svg'), specificationOf(points));
-  return { result: { points }, text: tableOf(points, choices) };
-});
+    if (!variants) await draw(given.svg ?? fromRoot('docs/minibatch-defaults.svg'), specificationOf(points));
+    return { result: { points }, text: tableOf(points, choices) };
+  },
+);
 
 async function run(
   task: Task,

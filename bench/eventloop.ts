@@ -1,8 +1,8 @@
 /**
  * How late a 10 ms timer fires while a training runs, loading of the data included.
  */
-import { availableParallelism } from 'node:os';
 import { train } from 'dladmm';
+import { availableThreads } from './harness/internals.js';
 import { count, layers, program } from './harness/program.js';
 import { machine } from './harness/results.js';
 import { randomSamples } from './harness/samples.js';
@@ -37,7 +37,7 @@ await program(OPTIONS, async ({ layers, samples, seconds }) => {
     p99Ms: quantile(lateness, 0.99),
     p999Ms: quantile(lateness, 0.999),
     largestMs: Math.max(...lateness),
-    ...machine(availableParallelism()),
+    ...machine(availableThreads()),
   };
   const text = [
     `${result.timers} timers of ${PERIOD} ms beside ${iterations} iterations of ${result.layers}, ${samples} samples`,

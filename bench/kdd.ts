@@ -7,9 +7,9 @@
  *
  * Writes bench/results/kdd-DATA.json as it goes; what it already holds is not run again.
  */
-import { availableParallelism } from 'node:os';
 import { train } from 'dladmm';
 import type { GradientOptions } from 'dladmm/solvers';
+import { availableThreads } from './harness/internals.js';
 import { count, file, layers as layersOption, maybe, program, say, some, text } from './harness/program.js';
 import { resultFile } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
@@ -52,7 +52,7 @@ await program(OPTIONS, async ({ data: name, methods, layers, iterations, select,
   const data = { ...trainingSamples(set, samples), test: set.test };
   const head = { data: set.name, layers: layers.join('-'), samples: data.x.rows };
   const file = given.out ?? resultFile(`kdd-${name}`);
-  const study = await studyIn<typeof head, Run>(file, head, availableParallelism());
+  const study = await studyIn<typeof head, Run>(file, head, availableThreads());
 
   /** The run of a start for so many iterations; what it has reached is kept on the way. */
   const runOf = async (method: Method, start: Start, iterations: number): Promise<Run> => {
@@ -113,13 +113,13 @@ async function inTurn<T, R>(list: readonly T[], work: (each: T) => Promise<R>): 
 }
 
 /** Each method's longest run: its test accuracy at 195 beside the paper's. */
-const summaryOf = ({ data, runs }: KddResult) =>
-  Object.fromEntries(
-    runs
-      .toSorted((left, right) => left.iterations - right.iterations)
-      .map(({ method, start, points, status }) => {
-        const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
-        const paper = PAPER[data]?.[method].test195 ?? null;
-        return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }];
-      }),
-  );
+function summaryOf({ data, runs }: KddResult) {
+  const entries = runs
+    .toSorted((left, right) => left.iterations - right.iterations)
+    .map(({ method, start, points, status }) => {
+      const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
+      const paper = PAPER[data]?.[method].test195 ?? null;
+      return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }] as const;
+    });
+  return Object.fromEntries(entries);
+}

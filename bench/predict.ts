@@ -9,11 +9,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DlAdmmError, Model } from 'dladmm';
 import { jsonOf } from './harness/child.js';
+import { availableThreads } from './harness/internals.js';
 import { count, file, flag, layers as layersOption, maybe, program, say } from './harness/program.js';
 import { seededRandom } from './harness/random.js';
 import { fromRoot, keep, type Machine, machine, machineText } from './harness/results.js';
@@ -103,7 +103,7 @@ async function here(layers: readonly number[], batch: number, seconds: number) {
     layers: layers.join('-'),
     oneRow: await measured(1, 'one'),
     batch: await measured(batch, 'many'),
-    ...machine(availableParallelism()),
+    ...machine(availableThreads()),
   };
   model.close();
   return { result, text: textOf(result) };
@@ -122,7 +122,7 @@ async function inProcesses(processes: number, args: readonly string[]) {
     return Object.fromEntries(all.map(({ name }) => [name, Math.max(...of(name))]));
   };
   const result = {
-    ...machine(availableParallelism()),
+    ...machine(availableThreads()),
     layers: runs[0]?.layers ?? '',
     largest: { oneRow: largest('oneRow'), batch: largest('batch') },
     runs,

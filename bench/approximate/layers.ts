@@ -23,25 +23,10 @@ const SWEEPS: Readonly<Record<Exclude<Variant, 'ridge'>, ConstraintSweep>> = {
 /** Gains of the first weights: the published code's, and the one that the paper has. */
 const GAINS = [8, 1];
 
-export interface LayersResult {
-  readonly task: string;
-  readonly layers: string;
-  readonly gain: number;
-  readonly epochs: number;
-  readonly trials: number;
-  /** Mean over the trials of the smallest error of any epoch, and the smallest of all. */
-  readonly errors: readonly { readonly variant: Variant; readonly mean: number; readonly best: number }[];
-  /** ‖W_l − W_l⁰‖ / ‖W_l⁰‖ for l = 1 … N as all layers have moved, mean over the trials. */
-  readonly moved: readonly number[];
-  /**
-   * The same of what the network makes of the points in each hidden layer. λ takes from W_l at once what lies in
-   * directions that no point has, which moves W_l far and its features not at all.
-   */
-  readonly featuresMoved: readonly number[];
-}
+export type LayersResult = Awaited<ReturnType<typeof measureLayers>>[number];
 
-export async function measureLayers(task: Task, trials: number, settings: Settings): Promise<readonly LayersResult[]> {
-  const results: LayersResult[] = [];
+export async function measureLayers(task: Task, trials: number, settings: Settings) {
+  const results = [];
   for (const gain of GAINS) {
     const errors: { variant: Variant; each: number[] }[] = VARIANTS.map((variant) => ({ variant, each: [] }));
     const moved: (readonly number[])[] = [];
@@ -83,8 +68,14 @@ export async function measureLayers(task: Task, trials: number, settings: Settin
       gain,
       epochs: settings.epochs,
       trials,
+      /** Mean over the trials of the smallest error of any epoch, and the smallest of all. */
       errors: errors.map(({ variant, each }) => ({ variant, mean: mean(each), best: Math.min(...each) })),
+      /** ‖W_l − W_l⁰‖ / ‖W_l⁰‖ for l = 1 … N as all layers have moved, mean over the trials. */
       moved: byLayer(moved),
+      /**
+       * The same of what the network makes of the points in each hidden layer. λ takes from W_l at once what lies in
+       * directions that no point has, which moves W_l far and its features not at all.
+       */
       featuresMoved: byLayer(featuresMoved),
     });
   }

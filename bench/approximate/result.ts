@@ -11,31 +11,13 @@ export type TaskResult = Study<
   Trial & { readonly method: Method; readonly layers: string }
 >;
 
-export interface Summary {
-  readonly task: string;
-  readonly method: Method;
-  readonly layers: string;
-  readonly epochs: number;
-  readonly trials: number;
-  /** Of the smallest errors of the trials; `null` where none was finite. */
-  readonly mean: number | null;
-  readonly best: number | null;
-  readonly deviation: number | null;
-  /** Mean over the trials, evaluation included. */
-  readonly seconds: number;
-  /** By rate: how many trials it ended with what is not finite. */
-  readonly diverged: Readonly<Record<string, number>>;
-  /** Trials that ended so at every rate. */
-  readonly failed: number;
-  readonly published?: number;
-}
+export type Summary = ReturnType<typeof summaryOf>;
 
-/** Mean, best and standard deviation (1/N form) of the smallest errors. */
-export function summaryOf(
-  { task, runs }: Pick<TaskResult, 'task' | 'runs'>,
-  method: Method,
-  published?: number,
-): Summary {
+/**
+ * Mean, best and standard deviation (1/N form) of the smallest errors, `null` where none was finite; mean seconds, evaluation
+ * included; by rate how many trials it ended with what is not finite, and how many ended so at every rate.
+ */
+export function summaryOf({ task, runs }: Pick<TaskResult, 'task' | 'runs'>, method: Method, published?: number) {
   const trials = runs.filter((run) => run.method === method);
   const errors = trials.flatMap(({ error }) => error ?? []);
   const of = (statistic: (values: readonly number[]) => number): number | null =>

@@ -1,5 +1,6 @@
-import type { TrainOptions } from 'dladmm';
-import type { AnySolver } from 'dladmm/solvers';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { DlAdmmError, type TrainOptions } from 'dladmm';
 
 /** What of the options every method is given alike. */
 export type SharedOptions = Pick<
@@ -34,16 +35,29 @@ export const METHODS = {
 } as const satisfies Readonly<Record<string, Own<TrainOptions>>>;
 export type MethodName = keyof typeof METHODS;
 
+/** A method under a name. */
+export interface Method {
+  readonly name: string;
+  readonly options: object;
+}
+
+/**
+ * The solver that a module exports by default, with its defaults.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT where the module has none
+ */
+export async function ownSolver(file: string): Promise<Method> {
+  const { default: solver } = (await import(pathToFileURL(resolve(file)).href)) as { readonly default?: object };
+  if (solver === undefined || !('name' in solver)) {
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${file} to export a solver by default (defineSolver)`);
+  }
+  return { name: String(solver.name), options: { solver } };
+}
+
 /**
  * The whole options of a method.
  *
  * @param iterations sweeps, or epochs of a gradient method
  */
-export function optionsOf(
-  own: Own<TrainOptions> | { readonly solver: AnySolver },
-  shared: SharedOptions,
-  iterations: number,
-): TrainOptions {
-  // A solver of one's own stands in the place of a name.
-  return { ...shared, ...own, iterations } as TrainOptions;
-}
+export const optionsOf = (own: object, shared: SharedOptions, iterations: number): TrainOptions =>
+  ({ ...shared, ...own, iterations }) as TrainOptions;

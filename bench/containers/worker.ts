@@ -43,8 +43,7 @@ answer<WorkerRequest, RunReply | ModelsReply | 'ready'>(async (request) => {
 
 async function open(name: string, { data, options }: Work): Promise<void> {
   const samples = data === 'random' ? randomSamples(options.layers, SAMPLES) : (await classesOf(data)).train;
-  const limit = options.solver === undefined ? { iterations: 1e6 } : { epochs: 1e6 };
-  const training = train(samples, { ...limit, ...options } as TrainOptions)[Symbol.asyncIterator]();
+  const training = train(samples, { iterations: 1e6, ...options } as TrainOptions)[Symbol.asyncIterator]();
   trainings.set(name, training);
   await training.next(); // touches its memory
 }

@@ -10,38 +10,16 @@ export type RunRequest =
   | { readonly kind: 'load'; readonly graph: GraphName; readonly dataDir?: string }
   | { readonly kind: 'run'; readonly setting: Setting; readonly seed: number; readonly threads: number };
 
+export type LoadReply = Awaited<ReturnType<typeof load>>;
+export type RunReply = Awaited<ReturnType<typeof run>>;
 /** One training. Accuracies are shares of the nodes of a part. */
-export interface GraphRun {
-  /** Of the initialisation, and of the split where the graph has none of its own. */
-  readonly seed: number;
-  /** How the training ended. */
-  readonly status: string;
-  readonly iterations: number;
-  readonly testAccuracy: number;
-  readonly validationAccuracy: number;
-  readonly trainAccuracy: number;
-  /** The middle of the iterations' seconds, evaluation left out. */
-  readonly secondsPerIteration: number;
-}
-
-export interface LoadReply {
-  readonly nodes: number;
-  readonly edges: number;
-  readonly features: number;
-  readonly classes: number;
-}
-
-export interface RunReply {
-  readonly run: GraphRun;
-  /** Of the process so far, loading included. */
-  readonly peakRssBytes: number;
-}
+export type GraphRun = RunReply['run'];
 
 let graph: GraphDataset | undefined;
 
 answer<RunRequest, LoadReply | RunReply>((request) => (request.kind === 'load' ? load(request) : run(request)));
 
-async function load({ graph: name, dataDir }: Extract<RunRequest, { kind: 'load' }>): Promise<LoadReply> {
+async function load({ graph: name, dataDir }: Extract<RunRequest, { kind: 'load' }>) {
   graph = await graphOf(name, dataDir);
   const { adjacency, features, classes } = graph;
   return {
@@ -58,7 +36,7 @@ function partsOf(found: GraphDataset, seed: number): Required<GraphSplit> {
   return splitGraph(found, seed);
 }
 
-async function run({ setting, seed, threads }: Extract<RunRequest, { kind: 'run' }>): Promise<RunReply> {
+async function run({ setting, seed, threads }: Extract<RunRequest, { kind: 'run' }>) {
   if (graph === undefined) throw new Error('no graph is loaded');
   const data = { ...graph, ...partsOf(graph, seed) };
   const layers = [graph.features.columns, setting.hidden, graph.classes.length];
@@ -69,14 +47,17 @@ async function run({ setting, seed, threads }: Extract<RunRequest, { kind: 'run'
   model.close();
   return {
     run: {
+      /** Of the initialisation, and of the split where the graph has none of its own. */
       seed,
       status: status.kind,
       iterations,
       testAccuracy: last?.test?.accuracy ?? Number.NaN,
       validationAccuracy: last?.validation?.accuracy ?? Number.NaN,
       trainAccuracy: last?.train?.accuracy ?? Number.NaN,
+      /** The middle of the iterations' seconds, evaluation left out. */
       secondsPerIteration: median(history.map(({ seconds }) => seconds)),
     },
+    /** Of the process so far, loading included. */
     peakRssBytes: peakRssBytes(),
   };
 }

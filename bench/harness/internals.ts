@@ -1,5 +1,6 @@
 /** What of the package's inside the benchmarks need, by its place beside them in `dist`. */
 export { messageOf } from '../../core/errors.js';
+export { availableThreads } from '../../core/info.js';
 export { native } from '../../core/native.js';
 export { checkWritable, writeFileAtomic } from '../../formats/atomic-file.js';
 export { readNpy } from '../../formats/npy.js';

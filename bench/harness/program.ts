@@ -1,7 +1,7 @@
 /** The frame of every benchmark: options in, a table or one JSON object out, progress and errors on the standard error. */
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { DlAdmmError, type Dtype } from 'dladmm';
+import { availableThreads } from './internals.js';
 import { rounded } from './results.js';
 
 /** An option: `dataDir` is `--data-dir`. What it reads is its value; without a fallback it may be left out. */
@@ -108,7 +108,7 @@ export const maybe = <T>({ fallback: _, ...option }: Option<T>): Option<T | unde
 export const told = <T>(option: Option<T>, about: string): Option<T> => ({ ...option, about });
 
 /** Options that many programs share. */
-export const THREADS: Option<number> = count(availableParallelism());
+export const THREADS: Option<number> = count(availableThreads());
 export const DTYPE: Option<Dtype> = choice(['float32', 'float64'], 'float32');
 
 const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -4,17 +4,7 @@ import { follow } from '../harness/samples.js';
 import { optionsOf, type Setting } from './settings.js';
 
 /** How one run of a race went. */
-export interface Run {
-  readonly setting: Setting;
-  readonly seed: number;
-  /** Test accuracy after each epoch. */
-  readonly accuracies: readonly number[];
-  /** Seconds of training (evaluation left out) until the end of each epoch. */
-  readonly elapsed: readonly number[];
-  /** Seconds of training (evaluation left out) and epochs until the target; absent where it was not reached. */
-  readonly seconds?: number;
-  readonly epochs?: number;
-}
+export type Run = Awaited<ReturnType<typeof race>>;
 
 export interface RunLimits {
   readonly target: number;
@@ -32,7 +22,7 @@ export async function race(
   setting: Setting,
   seed: number,
   { target, epochs, toTheEnd = false, seconds: most = Number.POSITIVE_INFINITY }: RunLimits,
-): Promise<Run> {
+) {
   // Where the rate has fallen to 0 nothing moves any more.
   const limit = Math.min(epochs, setting.cosine ?? epochs);
   const options = { ...common, ...optionsOf(setting, data.x.rows), seed, epochs: limit };
@@ -47,6 +37,13 @@ export async function race(
     return (first !== undefined && !toTheEnd) || seconds > most ? 'enough' : 'more';
   });
   model.close();
-  const reached = first === undefined ? {} : { seconds: elapsed[first - 1] ?? Number.NaN, epochs: first };
-  return { setting, seed, accuracies, elapsed, ...reached };
+  return {
+    setting,
+    seed,
+    /** Test accuracy after each epoch, and seconds of training until its end. */
+    accuracies,
+    elapsed,
+    /** The same where the target was reached. */
+    ...(first !== undefined && { seconds: elapsed[first - 1] ?? Number.NaN, epochs: first }),
+  };
 }

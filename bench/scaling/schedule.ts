@@ -31,6 +31,20 @@ export function roundsOf(trace: ArrayLike<number>): readonly Round[] {
   return rounds.map((round, i) => (i === 0 ? { ...round, before: 0 } : round));
 }
 
+/** Every piece at the fastest of several traces of the same rounds; traces of other rounds than the first are left out. */
+export function fastest(traces: readonly (readonly Round[])[]): readonly Round[] {
+  const shape = (rounds: readonly Round[]): string => rounds.map(({ pieces }) => pieces.length).join();
+  const [first = [], ...others] = traces;
+  const same = [first, ...others.filter((trace) => shape(trace) === shape(first))];
+  const least = (of: (trace: readonly Round[]) => number | undefined): number =>
+    Math.min(...same.map((trace) => of(trace) ?? Number.POSITIVE_INFINITY));
+  return first.map(({ flops, pieces }, i) => ({
+    before: least((trace) => trace[i]?.before),
+    flops,
+    pieces: pieces.map((_, j) => least((trace) => trace[i]?.pieces[j])),
+  }));
+}
+
 /** Seconds of a round on so many threads. */
 export function roundSeconds({ flops, pieces }: Round, threads: number, { round, claim }: Overhead): number {
   const team = Math.floor(Math.min(flops / FLOPS_A_THREAD, pieces.length, threads));

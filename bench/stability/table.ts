@@ -6,25 +6,16 @@ export interface Result extends Pick<Run, 'task' | 'solver' | 'row'> {
   readonly outcomes: readonly Outcome[];
 }
 
-/** All runs that share a value of what varies. */
-export interface Row {
-  readonly task: Run['task'];
-  readonly solver: Run['solver'];
-  readonly varied: string;
-  readonly runs: number;
-  readonly finite: number;
-  /** Runs with an error of at most {@link REACHED}. */
-  readonly reached: number;
-  /** Of all runs; one that diverged counts as infinite, which is `null`. */
-  readonly best: number | null;
-  readonly median: number | null;
-  readonly worst: number | null;
-}
+type Key = Pick<Run, 'task' | 'solver'> & { readonly varied: string };
+export type Row = ReturnType<typeof rowsOf>[number];
 
-/** One row a task, solver and value; those of one kind (β, λ, start …) stand together, in the order of their first run. */
-export function rowsOf(results: readonly Result[]): readonly Row[] {
+/**
+ * All runs that share a value of what varies, with how many reached {@link REACHED} and the best, middle and worst error, where a
+ * divergence counts as infinite, which is `null`. One row a task, solver and value; those of one kind (β, λ, start …) stand together, in the order of their first run.
+ */
+export function rowsOf(results: readonly Result[]) {
   const kinds = new Map<string, Map<string, number[]>>();
-  const keys = new Map<string, Pick<Row, 'task' | 'solver' | 'varied'>>();
+  const keys = new Map<string, Key>();
   for (const { task, solver, row, outcomes } of results) {
     for (const varied of row) {
       const kind = [task, solver, varied.split(' ')[0]].join();
@@ -37,7 +28,7 @@ export function rowsOf(results: readonly Result[]): readonly Row[] {
   }
   return [...kinds.values()].flatMap((group) =>
     [...group].map(([name, errors]) => {
-      const key = keys.get(name) as Pick<Row, 'task' | 'solver' | 'varied'>;
+      const key = keys.get(name) as Key;
       return {
         ...key,
         runs: errors.length,

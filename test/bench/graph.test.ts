@@ -11,7 +11,7 @@ import { METHODS, SETTINGS, settingText } from '../../dist/bench/graph/settings.
 import { planOf } from '../../dist/training/plan.js';
 import { shared } from '../formats/support.js';
 
-const run = (seed: number, testAccuracy: number, status = 'completed'): Run => ({
+const run = (seed: number, testAccuracy: number, status: Run['status'] = 'completed'): Run => ({
   method: 'adam',
   setting: '16 hidden',
   peakRssBytes: 1e8 * (4 - seed),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { efficiency, type Round, roundSeconds, roundsOf } from '../../dist/bench/scaling/schedule.js';
+import { efficiency, fastest, type Round, roundSeconds, roundsOf } from '../../dist/bench/scaling/schedule.js';
 import { native } from '../../dist/core/native.js';
 import { train } from '../../dist/index.js';
 
@@ -39,6 +39,11 @@ describe('a trace', () => {
       { before: 0, flops: 1e6, pieces: [0.1, 0.2] },
       { before: 3, flops: 2e6, pieces: [0.4] },
     ]);
+  });
+
+  test('gives every piece at the fastest of those that have the same rounds', () => {
+    const traces = [[round([3, 1], 2)], [round([1, 2], 5)], [round([0.1], 0)]];
+    expect(fastest(traces)).toEqual([{ before: 2, flops: 1e12, pieces: [1, 1] }]);
   });
 
   test('has the rounds of a training of one thread, and none when it is off', async () => {
