@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, expectTypeOf, it, test } from 'vitest';
 import { placesOf } from '../../src/cli/solver-flags.js';
-import { type FitResult, fit as fitModel, type TrainingData, train } from '../../src/index.js';
+import { type FitResult, fit as fitModel, type GraphSamples, type TrainingData, train } from '../../src/index.js';
 import {
   type AnySolver,
   adam,
@@ -126,6 +126,17 @@ test('the compiler knows which options a solver has, and what its records are', 
       FitResult<SigmoidRecord>
     >();
     for await (const record of train(data, { solver: 'badm', layers: [4, 3] })) expectTypeOf(record.steps).toBeNumber();
+    const { model } = await fitModel(data, { layers: [4, 3] });
+    const { labels, probabilities } = await model.predict([]);
+    expectTypeOf(labels.length + probabilities.rows).toBeNumber();
+    const regression = await fitModel(data, { layers: [4, 3], loss: 'squared-error' });
+    expectTypeOf((await regression.model.predict([])).labels).toBeUndefined();
+    const { model: scores } = await fitModel(data, { solver: 'sigmoid-admm', layers: [4, 3] });
+    const scored = await scores.predict([]);
+    expectTypeOf(scored.labels.length).toBeNumber();
+    expectTypeOf(scored.probabilities).toBeUndefined();
+    const onGraph = await fitModel({} as GraphSamples, { solver: 'adam', layers: [4, 3] });
+    expectTypeOf((await onGraph.model.predict({} as GraphSamples)).probabilities.rows).toBeNumber();
     // @ts-expect-error a slip
     await fitModel(data, { layers: [4, 3], nuu: 1 });
     // @ts-expect-error an option of another solver
