@@ -1,10 +1,12 @@
 import { checkObject } from '../core/checks.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
+import type { Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
+import type { Option } from '../solvers/shared/schema.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
@@ -24,6 +26,12 @@ export type OptionsFor<S, Of extends { readonly name: string } = SampleSolver> =
   readonly solver?: S;
 } & OwnOptions<ByName<Of, S>>;
 
+/** The loss of a solver where nobody says which. */
+type LossFor<S, Of extends { readonly name: string } = SampleSolver> =
+  ByName<Of, S> extends { readonly options: { readonly loss: Option<infer _, infer __, infer ___, infer Std> } }
+    ? Std & Loss
+    : 'softmax-cross-entropy';
+
 /** The record of a solver that is named or given as it is. */
 export type RecordFor<S, Of extends { readonly name: string } = SampleSolver> = RecordOf<ByName<Of, S>>;
 
@@ -35,14 +43,14 @@ export type RecordFor<S, Of extends { readonly name: string } = SampleSolver> = 
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
-export function train<S extends Named<GraphSolver> = 'dladmm'>(
+export function train<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
   data: GraphSamples,
-  options: OptionsFor<S, GraphSolver>,
-): Training<RecordFor<S, GraphSolver>, GraphModel>;
-export function train<S extends Named<SampleSolver> = 'dladmm'>(
+  options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
+): Training<RecordFor<S, GraphSolver>, GraphModel<L>>;
+export function train<S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
   data: TrainingData,
-  options: OptionsFor<S>,
-): Training<RecordFor<S>>;
+  options: OptionsFor<S> & { readonly loss?: L },
+): Training<RecordFor<S>, Model<L>>;
 export function train(data: TrainingData | GraphSamples, options: object): Training<ProgressRecord, AnyModel> {
   return begin(data, options);
 }
@@ -63,14 +71,14 @@ export function begin<R extends ProgressRecord, M extends AnyModel>(
  *
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
-export async function fit<S extends Named<GraphSolver> = 'dladmm'>(
+export async function fit<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
   data: GraphSamples,
-  options: OptionsFor<S, GraphSolver>,
-): Promise<FitResult<RecordFor<S, GraphSolver>, GraphModel>>;
-export async function fit<S extends Named<SampleSolver> = 'dladmm'>(
+  options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
+): Promise<FitResult<RecordFor<S, GraphSolver>, GraphModel<L>>>;
+export async function fit<S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
   data: TrainingData,
-  options: OptionsFor<S>,
-): Promise<FitResult<RecordFor<S>>>;
+  options: OptionsFor<S> & { readonly loss?: L },
+): Promise<FitResult<RecordFor<S>, Model<L>>>;
 export async function fit(
   data: TrainingData | GraphSamples,
   options: object,

@@ -64,14 +64,16 @@ export interface ValueType<In, Out = In> {
 /** Whether an option must be given, has a default, or is absent where nobody gives it. */
 export type Presence = 'required' | 'default' | 'optional';
 
-/** A declared option. */
-export interface Option<In, Out = In, P extends Presence = Presence> extends Told {
+/** A declared option; `Std` is what stands where nobody gives it. */
+export interface Option<In, Out = In, P extends Presence = Presence, Std = In> extends Told {
   readonly presence: P;
   readonly type: string;
   readonly typed: Typed;
   /** What stands where nobody gives it, for readers. */
   readonly otherwise?: string;
-  readonly default?: In;
+  readonly default?: Std;
+  /** Of the types alone. @internal */
+  readonly accepts?: In;
   /**
    * The value checked and completed; what stands for it, where it is undefined.
    *
@@ -103,8 +105,8 @@ export type Declared<In> = Told & Otherwise<In>;
 /** The option of a declaration: where nothing may stand for it, a solver has to expect that. */
 export type OptionFor<In, Out, D> = D extends { readonly required: true }
   ? Option<In, Out, 'required'>
-  : D extends { readonly default: unknown }
-    ? Option<In, Out, 'default'>
+  : D extends { readonly default: infer Std }
+    ? Option<In, Out, 'default', Std>
     : Option<In, D extends { readonly derive: unknown } ? Out : Out | undefined, 'optional'>;
 
 /** Declares an option. */

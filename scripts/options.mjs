@@ -1,0 +1,55 @@
+// node scripts/options.mjs [--check]: writes docs/options.md, the tables of all options, from the declarations of the solvers;
+// with --check it tells whether the file is as it should be.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../dist/solvers/index.js';
+import { schemaOf } from '../dist/solvers/shared/descriptor.js';
+import { COMMON } from '../dist/solvers/shared/options.js';
+
+const FILE = fileURLToPath(new URL('../docs/options.md', import.meta.url));
+
+const cell = (text) => text.replaceAll('|', '\\|');
+
+function* rows(schema, prefix = '') {
+  for (const [name, option] of Object.entries(schema)) {
+    const { type, says, symbol, equation, unit, otherwise, presence, typed } = option;
+    const told = [says, ...(equation ? [`(${equation})`] : [])].join(' ');
+    const standing = presence === 'required' ? 'required' : (otherwise ?? '');
+    const symbols = [symbol, unit].filter(Boolean).join(', ');
+    yield `| \`${prefix}${name}\` | ${symbols} | \`${cell(type)}\` | ${cell(standing)} | ${cell(told)} |`;
+    if (typed.as === 'group') yield* rows(typed.fields, `${prefix}${name}.`);
+  }
+}
+
+const table = (schema) =>
+  ['| option | symbol | type | default | |', '| --- | --- | --- | --- | --- |', ...rows(schema)].join('\n');
+
+function section(solver) {
+  const schema = schemaOf(solver);
+  // What a solver has in common with all others stands in the first table.
+  const own = Object.fromEntries(Object.entries(schema).filter(([name, option]) => COMMON[name] !== option));
+  const missing = Object.keys(COMMON).filter((name) => !(name in schema));
+  return [
+    `## \`${solver.name}\`${solver.splitting.data === 'graph' ? ' on a graph' : ''}`,
+    `${solver.title}.${solver.source ? ` ${solver.source}.` : ''}`,
+    table(own),
+    ...(missing.length > 0 ? [`It has no ${missing.map((name) => `\`${name}\``).join(', ')}.`] : []),
+  ].join('\n\n');
+}
+
+const text = `${[
+  '# Options',
+  'Written by `npm run docs:options` from the declarations of the solvers (`src/solvers/*/solver.ts`); do not edit it by hand.',
+  '## Every solver',
+  table(COMMON),
+  ...[...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].map(section),
+].join('\n\n')}\n`;
+
+if (process.argv.includes('--check')) {
+  if (readFileSync(FILE, 'utf8') !== text) {
+    console.error('docs/options.md is stale: npm run docs:options');
+    process.exitCode = 1;
+  }
+} else {
+  writeFileSync(FILE, text);
+}

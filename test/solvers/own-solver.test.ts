@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, test } from 'vitest';
+import { loadDataset } from '../../dist/data.js';
+import { fit as fitModel, resume } from '../../dist/index.js';
+import { defaultsOf, type Solver } from '../../dist/solvers.js';
+import { start } from '../cli/support.js';
+
+const FILE = new URL('../fixtures/own-solver/forward-admm.mjs', import.meta.url);
+const { default: mine } = (await import(FILE.href)) as { readonly default: Solver };
+const folder = mkdtempSync(join(tmpdir(), 'dladmm-own-solver-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const iris = await loadDataset('iris');
+const run = (...args: readonly string[]) => start(folder, args).ended;
+
+const OPTIONS = { solver: mine, layers: [4, 10, 3], standardise: true, iterations: 12 } as const;
+
+describe('a solver that is declared outside of the package', () => {
+  test('has its own defaults, those of all solvers, and nothing else', () => {
+    expect(defaultsOf(mine)).toMatchObject({ iterations: 30, nu: 1, rest: 0, seed: 1, dtype: 'float32' });
+  });
+
+  test('trains by its own sweep', async () => {
+    const { history, model } = await fitModel(iris.train, { ...OPTIONS, iterations: 60 });
+    const [first] = history as unknown as { readonly updates: { readonly block: string; readonly layer: number }[] }[];
+    expect(first?.updates.map(({ block, layer }) => `${block}${layer}`).join(' ')).toBe('W1 b1 z1 a1 W2 b2 z2 u2');
+    expect((await model.evaluate(iris.train)).accuracy).toBeGreaterThan(0.85);
+    model.close();
+  });
+
+  test('is checked by its declaration, before anything is allocated', async () => {
+    await expect(fitModel(iris.train, { ...OPTIONS, nu: -1 } as never)).rejects.toMatchObject({
+      code: 'ERR_DLADMM_RANGE',
+      message: 'Expected a positive finite number for nu but received -1 (number)',
+    });
+    await expect(fitModel(iris.train, { ...OPTIONS, nuu: 1 } as never)).rejects.toMatchObject({
+      code: 'ERR_DLADMM_ARGUMENT',
+      message: expect.stringMatching(/nuu: 1 \(number\); did you mean nu\?$/),
+    });
+  });
+
+  test('goes on from a checkpoint to the same numbers, bit for bit', async () => {
+    const path = join(folder, 'run.checkpoint');
+    const whole = await fitModel(iris.train, { ...OPTIONS, rest: 3 } as never);
+    const half = await fitModel(iris.train, { ...OPTIONS, rest: 3, iterations: 5, checkpoint: { path } } as never);
+    expect(half.iterations).toBe(5);
+    const rest = await resume(path, iris.train, { solver: mine, iterations: 12 });
+    expect(rest.iterations).toBe(12);
+    expect(rest.model.weights).toEqual(whole.model.weights);
+    await expect(resume(path, iris.train, { iterations: 12 })).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+  });
+
+  test('trains at the command line, its options being flags there', async () => {
+    const solver = ['--solver', fileURLToPath(FILE)];
+    const { code, out, err } = await run(
+      ...['train', '--data', 'iris', ...solver, '--nu', '2', '--rest', '1', '--iterations', '5', '--json', '--quiet'],
+    );
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ status: 'completed', iterations: 5 });
+    const help = await run('train', ...solver, '--help');
+    expect(help.out).toMatch(/--rest <n> +Iterations after the first that leave u alone \(default: 0\)/);
+    const wrong = await run('train', '--data', 'iris', ...solver, '--momentum', '0.9');
+    expect(wrong.err).toMatch(/Expected only .* for the options of forward-admm but received momentum/);
+  });
+
+  test('is compared with the others by bench:compare', async () => {
+    const out = join(folder, 'compare.json');
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      fileURLToPath(new URL('../../dist/bench/compare.js', import.meta.url)),
+      ...['--dataset', 'digits', '--methods', 'dladmm', '--solver', fileURLToPath(FILE), '--layers', '64-8-10'],
+      ...['--iterations', '2', '--out', out, '--svg', join(folder, 'compare.svg')],
+    ]);
+    expect(stdout).toMatch(/dladmm +forward-admm/);
+    const { curves } = JSON.parse(readFileSync(out, 'utf8')) as { readonly curves: { readonly method: string }[] };
+    expect(curves.map(({ method }) => method)).toEqual(['dladmm', 'forward-admm']);
+  });
+});
