@@ -2,7 +2,18 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, test } from 'vitest';
-import { fit as fitModel, GraphModel, type GraphSamples, Model, type Numbers, type Prediction, type ResumeOptions, readCheckpoint, resume, type TrainingData } from '../../src/index.js';
+import {
+  fit as fitModel,
+  GraphModel,
+  type GraphSamples,
+  Model,
+  type Numbers,
+  type Prediction,
+  type ResumeOptions,
+  readCheckpoint,
+  resume,
+  type TrainingData,
+} from '../../src/index.js';
 import { decodeModel, encodeModel } from '../../src/model/model-file.js';
 import { importOnnx, importStateDict } from '../../src/onnx.js';
 

@@ -1,5 +1,12 @@
 import { describe, expect, it, test } from 'vitest';
-import { fit as fitModel, readCheckpoint, resume, resumeTraining, type TrainOptions, train } from '../../../src/index.js';
+import {
+  fit as fitModel,
+  readCheckpoint,
+  resume,
+  resumeTraining,
+  type TrainOptions,
+  train,
+} from '../../../src/index.js';
 import {
   a,
   type DladmmOptions,
