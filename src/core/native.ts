@@ -30,15 +30,6 @@ import type {
 export type * from './native-faces.js';
 export type * from './native-graph-faces.js';
 
-/** Numbers that name the blocks on the way to the addon. */
-export const BLOCK_NUMBER = { W: 0, b: 1, z: 2, a: 3, u: 4 } as const;
-
-/** The same for graph convolutional networks. */
-export const GRAPH_BLOCK_NUMBER = { W: 0, Z: 1, U: 2 } as const;
-
-/** The same for the splitting that keeps all constraints. */
-export const CONSTRAINT_BLOCK_NUMBER = { W: 0, V: 1, Lambda: 2, b: 3 } as const;
-
 /** A class of states on samples. */
 interface NativeClass<Options, State> {
   new (options: Options): State;

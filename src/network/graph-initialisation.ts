@@ -1,8 +1,7 @@
 import { checkKeys, checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
-import type { Random } from '../core/random.js';
-import { initialisationOf, initialise } from './initialisation.js';
+import { initialisationOf } from './initialisation.js';
 import { checkNumbers } from './parameters.js';
 
 /**
@@ -54,15 +53,4 @@ export function checkGraphWeights(
     checkNumbers(values, (layers[i] ?? 0) * (layers[i + 1] ?? 0), dtype, `${name}[${i}]`);
     return values;
   });
-}
-
-/** The weights of a network, drawn in the order W_1, W_2, …; the event loop runs in between. */
-export async function drawGraphWeights(
-  how: GraphInitialisation,
-  layers: readonly number[],
-  dtype: Dtype,
-  random: Random,
-): Promise<readonly Numbers[]> {
-  if (typeof how === 'object' && 'weights' in how) return how.weights;
-  return (await initialise(how, layers, dtype, random)).weights;
 }

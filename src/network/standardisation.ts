@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { type DlAdmmError, expected } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import type { Parameters } from './parameters.js';
 
@@ -10,22 +10,18 @@ export interface Standardisation {
   readonly scale: Float64Array;
 }
 
-/** @throws what `refuse` makes of it, unless `rule` has finite means and scales, no scale negative, for so many inputs */
-export function checkStandardisation(
-  rule: unknown,
-  inputs: number,
-  refuse: (what: string, name: string, received: unknown) => DlAdmmError = expected,
-): Standardisation {
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless `rule` has finite means and scales, no scale negative, for so many inputs */
+export function checkStandardisation(rule: unknown, inputs: number): Standardisation {
   if (typeof rule !== 'object' || rule === null || !('mean' in rule) || !('scale' in rule)) {
-    throw refuse('{ mean, scale }', 'standardisation', rule);
+    throw expected('{ mean, scale }', 'standardisation', rule);
   }
   const { mean, scale } = rule;
   for (const [field, values] of Object.entries({ mean, scale })) {
     const isRight = types.isFloat64Array(values) && values.length === inputs;
-    if (!isRight) throw refuse(`a Float64Array of ${inputs} values`, `standardisation.${field}`, values);
+    if (!isRight) throw expected(`a Float64Array of ${inputs} values`, `standardisation.${field}`, values);
     const bad = values.find((value) => !Number.isFinite(value) || (field === 'scale' && value < 0));
     if (bad !== undefined) {
-      throw refuse(`finite values${field === 'scale' ? ' from 0' : ''}`, `standardisation.${field}`, bad);
+      throw expected(`finite values${field === 'scale' ? ' from 0' : ''}`, `standardisation.${field}`, bad);
     }
   }
   return { mean, scale } as Standardisation;
