@@ -59,12 +59,6 @@ class Team {
              pieces, flops, sleepers);
   }
 
-  // Until nobody calls it any more: work(member) once for each of size() members, by whoever is free.
-  template <typename Work>
-  void run(Work&& work) {
-    run(size_, 1e12, [&](std::size_t member, unsigned) { work(static_cast<unsigned>(member)); });
-  }
-
   struct Task {
     void (*call)(void*, std::size_t, unsigned) = nullptr;
     void* work = nullptr;
