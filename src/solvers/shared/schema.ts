@@ -106,7 +106,7 @@ export type Declared<In> = Told & Otherwise<In>;
 export type OptionFor<In, Out, D> = D extends { readonly required: true }
   ? Option<In, Out, 'required'>
   : D extends { readonly default: infer Std }
-    ? Option<In, Out, 'default', Std>
+    ? Option<In, Out, 'default', Std extends string ? Std : In>
     : Option<In, D extends { readonly derive: unknown } ? Out : Out | undefined, 'optional'>;
 
 /** Declares an option. */
