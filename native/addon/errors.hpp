@@ -7,7 +7,7 @@
 #include <string>
 
 #include "addon/napi_setup.hpp"
-#include "core/linalg/self_test.hpp"
+#include "core/linalg/self_check.hpp"
 #include "core/storage/tensor_file.hpp"
 
 namespace dladmm::addon {

@@ -1,4 +1,4 @@
-#include "core/linalg/self_test.hpp"
+#include "core/linalg/self_check.hpp"
 
 #include <cmath>
 #include <limits>

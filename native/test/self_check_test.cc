@@ -1,5 +1,5 @@
 // The self-test of BLAS passes the one at work, and finds each wrong routine by its name.
-#include "core/linalg/self_test.hpp"
+#include "core/linalg/self_check.hpp"
 
 #include <cmath>
 #include <utility>
