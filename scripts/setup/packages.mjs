@@ -13,6 +13,7 @@ const PACKAGES = {
   ninja: { apt: 'ninja-build', dnf: 'ninja-build', apk: 'samurai', brew: 'ninja' },
   clangFormat: { apt: 'clang-format', dnf: 'clang-tools-extra', apk: 'clang-extra-tools', brew: 'clang-format' },
   fashionMnist: { apt: 'dataset-fashion-mnist' },
+  postgres: { apt: 'postgresql', dnf: 'postgresql-server', apk: 'postgresql', brew: 'postgresql' },
 };
 
 const INSTALL = {

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Postgres, startPostgres } from './postgres.js';
+
+const postgres: Postgres | undefined = startPostgres();
+const folder = mkdtempSync(join(tmpdir(), 'dladmm-service-'));
+const ROWS = 3000;
+
+beforeAll(async () => {
+  if (postgres === undefined) return;
+  const client = new pg.Client({ connectionString: postgres.connectionString });
+  await client.connect();
+  await client.query(`
+    create table customers as
+    select (array['basic', 'plus', 'business'])[1 + i % 3] as plan,
+           nullif('country ' || (i % 7), 'country 6') as country,
+           timestamptz '2024-01-01' + (i % 500) * interval '1 day' as signed_up_at,
+           (9.99 + (i % 3) * 10)::numeric(8, 2) as monthly_fee,
+           (i * 7919) % 5 as support_calls,
+           i % 2 = 0 as autopay,
+           ((i * 7919) % 5 > 2 or (i % 3 = 0 and i % 2 = 1)) as churned
+    from generate_series(1, ${ROWS}) as i`);
+  await client.end();
+}, 120_000);
+
+afterAll(() => {
+  postgres?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe.skipIf(postgres === undefined)(
+  'a service over PostgreSQL (needs its server: apt-get install postgresql)',
+  () => {
+    const customer = { plan: 'plus', country: 'country 1', monthly_fee: '19.99', support_calls: 4, autopay: true };
+
+    test('trains through a cursor, answers, and takes a new model while requests are under way', async () => {
+      const { serve } = (await import('../../examples/postgres-service/server.mjs' as string)) as {
+        serve(options: object): Promise<{ server: { address(): { port: number } }; close(): Promise<void> }>;
+      };
+      const app = await serve({
+        connectionString: postgres?.connectionString,
+        path: join(folder, 'churn.safetensors'),
+        port: 0,
+      });
+      try {
+        const url = `http://127.0.0.1:${app.server.address().port}`;
+        const post = async (path: string, body: unknown = {}) => {
+          const response = await fetch(url + path, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify(body),
+          });
+          return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+        };
+        expect((await post('/predict', customer)).status).toBe(503);
+
+        const { status, body } = await post('/train');
+        expect({ status, told: String(body.report).includes('churned') }).toEqual({ status: 200, told: true });
+        const { body: answer } = await post('/predict', customer);
+        expect(answer.label).toBe(true);
+        expect(answer.probability).toBeGreaterThan(0.8);
+
+        // What is asked while the next model is trained and takes over is answered all the same.
+        let renewed = false;
+        const renewal = post('/train').then((outcome) => {
+          renewed = true;
+          return outcome;
+        });
+        const statuses = new Set<number>();
+        let asked = 0;
+        while (!renewed || asked < 50) {
+          statuses.add((await post('/predict', customer)).status);
+          asked += 1;
+        }
+        expect((await renewal).status).toBe(200);
+        expect([...statuses]).toEqual([200]);
+      } finally {
+        await app.close();
+      }
+    }, 240_000);
+  },
+);
