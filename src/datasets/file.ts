@@ -11,6 +11,8 @@ import { type CsvTable, checkTableOptions, classesOf, MAX_CLASSES } from '../for
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isParquet, parseParquet } from '../formats/parquet.js';
+import { STANDARD_INPUT } from '../formats/pipes.js';
+import { reader } from '../formats/reader.js';
 import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -18,8 +20,8 @@ import type { ClassificationSplit, RegressionSplit } from './dataset.js';
 import { scaledImages } from './registry.js';
 
 /**
- * How to read a file of samples. `delimiter` and `header` are for CSV alone, `label`, `columns` and `categories` for it and for
- * Parquet and Arrow.
+ * How to read a file of samples. `delimiter`, `header`, `decimal` and `encoding` are for CSV alone, `label`, `columns`, `ignore`
+ * and `categories` for it and for Parquet and Arrow.
  */
 export interface TableFileOptions extends CsvOptions {
   /** For NPY and IDX: the file that holds the labels or targets, of either format. */
@@ -243,7 +245,8 @@ function fromTable(table: CsvTable, name: string): TableFile {
 }
 
 /**
- * Reads samples from a user's file. Its content, not its name, decides what it is; it may be gzipped.
+ * Reads samples from a user's file, from a pipe, or from the standard input (`-`). Its content, not its name, decides what it is;
+ * it may be gzipped.
  *
  * - CSV: as `readCsv`.
  * - Parquet: as `readParquet`. Arrow and Feather: as `readArrow`.
@@ -259,13 +262,29 @@ function fromTable(table: CsvTable, name: string): TableFile {
  * @throws ERR_DLADMM_FORMAT for a damaged file or one of another format, ERR_DLADMM_LABEL for labels that cannot be
  *   classes, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readTable(path: string, options: TableFileOptions = {}): Promise<TableFile> {
-  const { labels } = options;
+export const readTable = reader(async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
   checkTableOptions(options);
-  const bytes = await readBytes(path, options.signal);
-  if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
-  if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
-  if (isZip(bytes)) return fromNpz(bytes, path, options);
-  const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
-  return fromTable(await parse(bytes, path, options), basename(path));
-}
+  return parseTable(await readBytes(path, options.signal), path, options);
+});
+
+const CSV_ALONE = ['delimiter', 'header', 'decimal', 'encoding'] as const;
+
+/** As {@link readTable}, for a file's content; `path` is how errors call it, and where files that belong to it are looked for. */
+export const parseTable = reader(
+  async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
+    const { labels } = options;
+    checkTableOptions(options);
+    const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
+    const array = isNpy(bytes) || isIdx(bytes);
+    const csv = CSV_ALONE.find((option) => options[option] !== undefined);
+    if (csv !== undefined && (array || isZip(bytes) || parse !== parseCsv))
+      throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
+    if (array) return fromArray(bytes, path, options);
+    if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
+    if (isZip(bytes)) return fromNpz(bytes, path, options);
+    return fromTable(
+      await parse(bytes, path, options),
+      path === STANDARD_INPUT ? 'the standard input' : basename(path),
+    );
+  },
+);

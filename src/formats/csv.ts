@@ -19,6 +19,7 @@ import {
   labelledTable,
   type TableOptions,
 } from './labels.js';
+import { reader } from './reader.js';
 import { isStream, piecesOf, type TextStream } from './stream.js';
 
 export type { TextStream } from './stream.js';
@@ -58,7 +59,9 @@ function layoutOf(
   name: string,
 ): Layout | undefined {
   const { header, decimal, rows } = dialect;
-  const [first] = rows;
+  // A delimiter at the end of every line has no column behind it.
+  const trailing = rows.every((cells) => cells.length > 1 && cells.at(-1) === '');
+  const first = trailing ? rows[0]?.slice(0, -1) : rows[0];
   if (first === undefined) return undefined;
   const names = first.map((cell, column) => (header && cell !== '' ? cell : `column ${column + 1}`));
   const label = labelColumn(names, header, options, name);
@@ -102,7 +105,8 @@ function collector(name: string, layout: Layout, { categories, columns: chosen }
         headers -= 1;
         return;
       }
-      if (cells.length !== width)
+      const trailing = cells.length === width + 1 && cells[width] === '';
+      if (cells.length !== width && !trailing)
         throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells.length}`);
       if (label >= 0) {
         const cell = cells[label] as string;
@@ -165,24 +169,23 @@ async function sampled(
   };
 }
 
-/**
- * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
- * start at.
- */
-export async function parseCsv(
+async function csvTable(
   content: Uint8Array | TextStream,
   name: string,
   options: CsvOptions & { readonly fromLine?: number } = {},
 ): Promise<CsvTable> {
   checkOptions(options);
-  const { encoding, signal, task, fromLine = 1 } = options;
+  const { encoding, signal, task } = options;
   const texts = textOf(
     piecesOf(content, name, signal),
     encoding === undefined ? undefined : checkEncoding(encoding),
     name,
   );
   const { sample, all } = await sampled(texts);
-  const dialect = dialectOf(sample, options, isTsv(name) ? '\t' : undefined, fromLine);
+  // Excel writes and reads a first line that names the delimiter.
+  const excel = /^sep=([^\r\n])\r?\n/i.exec(sample)?.[1];
+  const fromLine = (options.fromLine ?? 1) + (excel === undefined ? 0 : 1);
+  const dialect = dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
   if (dialect.ambiguous !== undefined) {
     throw formatError(
       name,
@@ -221,6 +224,12 @@ export async function parseCsv(
 }
 
 /**
+ * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
+ * start at.
+ */
+export const parseCsv = reader(csvTable);
+
+/**
  * Reads a table of numbers from a CSV file, gzipped or plain, from the standard input (`-`), or from a stream of text, as features
  * and a label for each row. How it is written is found by itself: encoding, delimiter, decimal sign, and whether the first line names
  * the columns; a column without a name is called by its place. Labels become classes in their sorted order, texts and whole numbers
@@ -232,8 +241,8 @@ export async function parseCsv(
  *   ERR_DLADMM_RANGE for a bad option; ERR_DLADMM_STREAM for a stream that fails; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
  *   ERR_DLADMM_ABORTED
  */
-export async function readCsv(source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> {
+export const readCsv = reader(async (source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> => {
   checkOptions(options);
   if (isStream(source)) return parseCsv(source, 'the CSV stream', options);
   return parseCsv(await readBytes(source, options.signal), source, options);
-}
+});

@@ -93,11 +93,11 @@ function scoreOf(rows: readonly Row[], delimiter: string): number {
   return 4 * (times / rows.length) ** 2 + typed / Math.max(1, cells) + Math.min(width, 20) / 40;
 }
 
-function delimiterOf(text: string, likely: string | undefined, fromLine: number): string {
+function delimiterOf(text: string, decimal: Decimal | undefined, likely: string | undefined, fromLine: number): string {
   let best: string | undefined;
   let most = 0;
   for (const delimiter of likely ? [likely, ...DELIMITERS] : DELIMITERS) {
-    if (!text.includes(delimiter)) continue;
+    if (!text.includes(delimiter) || delimiter === decimal) continue;
     const score = scoreOf(sampleRows(text, delimiter, fromLine).slice(0, 200), delimiter);
     // A blank stands in many texts that are no table of blanks.
     const needed = delimiter === ' ' ? most + 0.5 : most;
@@ -106,7 +106,7 @@ function delimiterOf(text: string, likely: string | undefined, fromLine: number)
       most = score;
     }
   }
-  return best ?? likely ?? ',';
+  return best ?? likely ?? (decimal === ',' ? ';' : ',');
 }
 
 // ------------------------------------------------------------------------------------------------------------------- header
@@ -223,7 +223,7 @@ export function dialectOf(
   likely?: string,
   fromLine = 1,
 ): Dialect & { readonly rows: readonly Row[]; readonly ambiguous?: string | undefined } {
-  const delimiter = given.delimiter ?? delimiterOf(text, likely, fromLine);
+  const delimiter = given.delimiter ?? delimiterOf(text, given.decimal, likely, fromLine);
   const rows = sampleRows(text, delimiter, fromLine);
   const { decimal, ambiguous } = given.decimal ? { decimal: given.decimal } : decimalOf(rows, delimiter);
   return { delimiter, decimal, header: given.header ?? headerIn(rows, decimal), rows, ambiguous };

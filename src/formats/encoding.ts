@@ -18,7 +18,7 @@ function unmarkedUtf16(head: Uint8Array): string | undefined {
   const zeros = [0, 0] as [number, number];
   for (const [i, byte] of head.entries()) if (byte === 0) zeros[(i % 2) as 0 | 1] += 1;
   const [even, odd] = zeros;
-  if (Math.max(even, odd) * 10 < head.length / 2 || Math.min(even, odd) * 20 > Math.max(even, odd)) return undefined;
+  if (Math.max(even, odd) * 5 < head.length / 2 || Math.min(even, odd) * 20 > Math.max(even, odd)) return undefined;
   return even > odd ? 'utf-16be' : 'utf-16le';
 }
 
@@ -138,7 +138,7 @@ export async function* textOf(
   const decoder = decoderOf(found);
   let offset = 0;
   let lines = 0;
-  // The last bytes that came, from the beginning of a character on: an error is found in them and what follows.
+  // The beginning of a character, of which the rest is to come.
   let tail = Buffer.alloc(0);
 
   const refuse = (bytes: Uint8Array): never => {
@@ -183,11 +183,12 @@ export async function* textOf(
   }
 }
 
-/** The last few of some bytes, of which `offset` have come, from the beginning of a character on. */
+/** The bytes of a character that has not come whole; `offset` bytes have come in all. */
 function tailOf(bytes: Uint8Array, encoding: string, offset: number): Buffer<ArrayBuffer> {
   if (encoding.startsWith('utf-16')) return Buffer.from(bytes.subarray(bytes.length - (offset % 2)));
   if (encoding !== 'utf-8') return Buffer.alloc(0);
-  let from = Math.max(0, bytes.length - 4);
-  while (from < bytes.length && ((bytes[from] ?? 0) & 0xc0) === 0x80) from += 1;
-  return Buffer.from(bytes.subarray(from));
+  const from = bytes.findLastIndex((byte) => (byte & 0xc0) !== 0x80);
+  const first = bytes[from] ?? 0;
+  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+  return Buffer.from(bytes.length - from < length ? bytes.subarray(Math.max(0, from)) : []);
 }

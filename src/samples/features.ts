@@ -69,7 +69,7 @@ export function placeOf(which: ColumnPlace, names: readonly string[], option: st
   if (typeof which === 'number') {
     const place = which < 0 ? names.length + which : which;
     if (Number.isInteger(place) && place >= 0 && place < names.length) return place;
-    const what = `a column number from ${-names.length} to ${names.length - 1} of ${name}`;
+    const what = `a column number from ${-names.length} to ${names.length - 1} (#1 to #${names.length}) of ${name}`;
     throw expected(what, option, which, 'ERR_DLADMM_RANGE');
   }
   const place = names.indexOf(which);
