@@ -36,7 +36,7 @@ export function withData(command: Command, what: string, labelByDefault = 'the l
       parse.parseColumn,
     )
     .option(
-      '--ignore, --drop <columns>',
+      '--drop, --ignore <columns>',
       'the same: columns to leave out, with commas between them',
       parse.parseColumns,
     )

@@ -30,7 +30,7 @@ async function readWhole(path: string, signal: AbortSignal | undefined): Promise
   try {
     const info = path === STANDARD_INPUT ? undefined : await stat(path);
     if (info === undefined || isPipe(info)) return await readPipe(path, info, unpackLimit(), signal);
-    if (!info.isFile()) throw new DlAdmmError('ERR_DLADMM_FILE', `Expected a file or a pipe at ${path}`);
+    if (!info.isFile()) throw new DlAdmmError('ERR_DLADMM_FILE', `Expected a regular file or a pipe at ${path}`);
     return await readFile(path, { signal });
   } catch (error) {
     throwIfAborted(signal, `Reading ${path}`);

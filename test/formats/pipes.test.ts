@@ -53,6 +53,6 @@ describe('the standard input', () => {
 });
 
 it('a folder is refused, and an empty device', async () => {
-  await expectFailure(async () => readTable(await temporaryFolder()), 'ERR_DLADMM_FILE', 'a file or a pipe');
+  await expectFailure(async () => readTable(await temporaryFolder()), 'ERR_DLADMM_FILE', 'regular file');
   await expectFailure(() => readTable('/dev/null'), 'ERR_DLADMM_FORMAT', 'empty');
 });
