@@ -4,7 +4,7 @@ import { makeVector, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, it } from 'vitest';
 import { readTable } from '../../src/datasets/file.js';
-import { fit } from '../../src/training/fit.js';
+import { fit as train } from '../../src/training/fit.js';
 import type { TrainingData } from '../../src/training/result.js';
 import { temporaryFolder } from '../formats/support.js';
 
@@ -52,7 +52,7 @@ it('a table trains the same model in all its five forms: nothing is rounded befo
   };
   const models = [];
   for (const data of forms) {
-    const { model } = await fit(data, options);
+    const { model } = await train(data, options);
     expect((await model.evaluate(data)).accuracy).toBeGreaterThan(0.9);
     models.push({ ...model });
   }
