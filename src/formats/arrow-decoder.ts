@@ -4,9 +4,17 @@ import { decompress } from 'lz4js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { type ColumnLike, isTable, type TableLike } from '../samples/table.js';
 import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
-import { decimal, KINDS, PER_SECOND, pandasIndex, refusedKind, signedInteger } from './column-kinds.js';
+import {
+  type Decoder,
+  decimal,
+  KINDS,
+  PER_SECOND,
+  pandasIndex,
+  refusedKind,
+  type StoredColumn,
+  signedInteger,
+} from './column-kinds.js';
 import type { FileColumn } from './columnar.js';
-import type { Decoder, StoredColumn } from './decoders.js';
 
 /** What is used of the package apache-arrow. */
 interface Arrow {
@@ -101,8 +109,7 @@ function open({ tableFromIPC }: Arrow, bytes: Uint8Array, name: string): ReturnT
   if (!isTable(table)) throw new Error('it holds no table');
   const { numRows: rows, schema } = table as ArrowTable;
   // A value takes a bit at least, and may be packed.
-  if (!(rows <= 8 * DEFLATE_LIMIT * bytes.length))
-    throw new Error(`it promises ${rows} rows in ${bytes.length} bytes`);
+  if (!(rows <= 8 * DEFLATE_LIMIT * bytes.length)) throw new Error(`it promises ${rows} rows in ${bytes.length} bytes`);
   const isIndex = pandasIndex(schema.metadata?.get('pandas'));
   const columns = schema.fields.map(({ name: column, type }, place): StoredColumn => {
     const { convert, ...reading } = readingOf(type);

@@ -2,16 +2,19 @@ import { withColumnarFile } from './apart.js';
 import { readBytes } from './bytes.js';
 import { readColumnar } from './columnar.js';
 import { type CsvTable, checkTableOptions, type TableOptions } from './labels.js';
+import { reader } from './reader.js';
 
 /** Arrow's file format, its stream format (which begins with a continuation mark), and Feather, which is one of them. */
 export const isArrow = (bytes: Uint8Array): boolean =>
   /^(?:ARROW1|FEA1|\xff\xff\xff\xff)/.test(Buffer.from(bytes.subarray(0, 6)).toString('latin1'));
 
 /** As `readArrow`, for a file's content; `name` is how errors call it. */
-export async function parseArrow(bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> {
-  checkTableOptions(options);
-  return withColumnarFile('Arrow', bytes, name, options.signal, (file) => readColumnar(file, name, options));
-}
+export const parseArrow = reader(
+  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
+    checkTableOptions(options);
+    return withColumnarFile('Arrow', bytes, name, options.signal, (file) => readColumnar(file, name, options));
+  },
+);
 
 /**
  * Reads a table from an Arrow file or stream, or from Feather version 2, as `readParquet` does; its buffers may be compressed
@@ -21,6 +24,6 @@ export async function parseArrow(bytes: Uint8Array, name: string, options: Table
  *   ERR_DLADMM_FILE also where apache-arrow is not installed; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
  *   ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readArrow(path: string, options: TableOptions = {}): Promise<CsvTable> {
+export const readArrow = reader(async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
   return parseArrow(await readBytes(path, options.signal), path, options);
-}
+});

@@ -1,6 +1,17 @@
 /** What values of columnar files mean, however a format stores them. */
 import type { FileColumn } from './columnar.js';
 
+/** A column as a format has it. */
+export interface StoredColumn extends FileColumn {
+  /** Its values are lists of numbers, all of one length. */
+  readonly list?: true;
+  /** All its values in order, some at a time. */
+  values(): Iterable<ArrayLike<unknown>>;
+}
+
+/** Opens a file's content; what it throws that is no DlAdmmError says that the file is damaged. */
+export type Decoder = (bytes: Uint8Array, name: string) => { readonly rows: number; readonly columns: StoredColumn[] };
+
 type Kind = Pick<FileColumn, 'kind' | 'wide' | 'refused'>;
 
 /** Columns by what they hold; `narrow` numbers are exact in float32. */

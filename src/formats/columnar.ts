@@ -79,7 +79,7 @@ export async function readColumnar(file: ColumnarFile, name: string, options: Ta
   const where = (row: number, column: number): string => `${name}, row ${row}, column ${JSON.stringify(names[column])}`;
   const wanted = [...new Set([...features.map(({ column }) => column), ...(target < 0 ? [] : [target])])];
   for (const column of wanted) {
-    const { refused } = shown[column] as FileColumn;
+    const { kind, refused = kind === 'date' ? 'dates' : undefined } = shown[column] as FileColumn;
     if (refused !== undefined) {
       const what = `column ${JSON.stringify(names[column])} holds ${refused}; expected numbers or texts`;
       throw formatError(name, `${what}: leave it out, or write it as columns of numbers`);

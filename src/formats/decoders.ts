@@ -5,18 +5,11 @@
 import { createContext, Script } from 'node:vm';
 import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
 import { formatError } from './bytes.js';
+import type { Decoder, StoredColumn } from './column-kinds.js';
 import type { ColumnPart, FileColumn } from './columnar.js';
 
 /** The formats by their names. */
 export type ColumnarFormat = 'Parquet' | 'Arrow';
-
-/** A column as a format has it. */
-export interface StoredColumn extends FileColumn {
-  /** Its values are lists of numbers, all of one length. */
-  readonly list?: true;
-  /** All its values in order, some at a time. */
-  values(): Iterable<ArrayLike<unknown>>;
-}
 
 /** A file that has been opened. */
 export interface DecodedFile {
@@ -24,9 +17,6 @@ export interface DecodedFile {
   readonly columns: readonly FileColumn[];
   parts(columns: readonly number[]): Iterator<ColumnPart>;
 }
-
-/** Opens a file's content; what it throws that is no DlAdmmError says that the file is damaged. */
-export type Decoder = (bytes: Uint8Array, name: string) => { readonly rows: number; readonly columns: StoredColumn[] };
 
 /** So many rows are handed over at once. */
 const PART = 2 ** 14;
@@ -103,15 +93,12 @@ function* shown(stored: StoredColumn): Generator<Shown> {
   }
 }
 
-function itemsAt(lists: ArrayLike<unknown>, place: number, width: number, first: number, name: string): unknown[] {
+function itemsAt(lists: ArrayLike<unknown>, place: number, width: number, where: (row: number) => string): unknown[] {
   return Array.from(lists, (list, i) => {
     if (list === null || list === undefined) return null;
     const { length } = list as ArrayLike<unknown>;
     if (length === width) return (list as ArrayLike<unknown>)[place];
-    throw formatError(
-      name,
-      `row ${first + i}: expected a list of ${width} numbers, as in the first row, but found ${length}`,
-    );
+    throw formatError(where(i), `expected a list of ${width} numbers, as in the first row, but found ${length}`);
   });
 }
 
@@ -128,8 +115,9 @@ function* partsOf(columns: readonly Shown[], wanted: readonly number[], name: st
         for (const column of wanted) {
           const { stored: its, place } = columns[column] as Shown;
           if (its !== source) continue;
-          const where = `${name}, column ${JSON.stringify(source.name)}`;
-          const own = place === undefined ? part : itemsAt(part, place, width, first, where);
+          const start = first;
+          const where = (row: number): string => `${name}, row ${start + row}, column ${JSON.stringify(source.name)}`;
+          const own = place === undefined ? part : itemsAt(part, place, width, where);
           yield { column, first, values: tidy(own) };
         }
         first += part.length;

@@ -7,9 +7,17 @@ import { isListLike } from 'hyparquet/src/schema.js';
 import { decompressLz4, decompressLz4Raw, decompressZstd } from 'hyparquet-compressors';
 import { DlAdmmError } from '../core/errors.js';
 import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
-import { decimal, KINDS, PER_SECOND, pandasIndex, refusedKind, signedInteger } from './column-kinds.js';
+import {
+  type Decoder,
+  decimal,
+  KINDS,
+  PER_SECOND,
+  pandasIndex,
+  refusedKind,
+  type StoredColumn,
+  signedInteger,
+} from './column-kinds.js';
 import type { FileColumn } from './columnar.js';
-import type { Decoder, StoredColumn } from './decoders.js';
 
 type Values = ArrayLike<unknown>;
 type Unpack = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array;
@@ -24,9 +32,7 @@ const COMPRESSORS: Compressors = {
   GZIP: by(zlib.gunzipSync),
   BROTLI: by(zlib.brotliDecompressSync),
   ZSTD:
-    typeof zstd === 'function'
-      ? by(zstd as Unpack)
-      : (input, length) => decompressZstd(input, new Uint8Array(length)),
+    typeof zstd === 'function' ? by(zstd as Unpack) : (input, length) => decompressZstd(input, new Uint8Array(length)),
   LZ4: decompressLz4,
   LZ4_RAW: decompressLz4Raw,
 };
@@ -171,7 +177,8 @@ export const openParquet: Decoder = (bytes, name) => {
         { groupStart: 0, selectStart: 0, selectEnd: count, groupRows: count },
         { type, codec, pathInSchema, element, schemaPath, parsers: PARSERS, compressors: COMPRESSORS, utf8: !convert },
       );
-      for (const part of data) yield convert ? converted(assembled(part, path, top), convert) : assembled(part, path, top);
+      for (const part of data)
+        yield convert ? converted(assembled(part, path, top), convert) : assembled(part, path, top);
     }
   }
 

@@ -2,16 +2,19 @@ import { withColumnarFile } from './apart.js';
 import { readBytes } from './bytes.js';
 import { readColumnar } from './columnar.js';
 import { type CsvTable, checkTableOptions, type TableOptions } from './labels.js';
+import { reader } from './reader.js';
 
 /** Files begin so, those with an encrypted footer by `PARE`. */
 export const isParquet = (bytes: Uint8Array): boolean =>
   /^PAR[1E]$/.test(Buffer.from(bytes.subarray(0, 4)).toString('latin1'));
 
 /** As `readParquet`, for a file's content; `name` is how errors call it. */
-export async function parseParquet(bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> {
-  checkTableOptions(options);
-  return withColumnarFile('Parquet', bytes, name, options.signal, (file) => readColumnar(file, name, options));
-}
+export const parseParquet = reader(
+  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
+    checkTableOptions(options);
+    return withColumnarFile('Parquet', bytes, name, options.signal, (file) => readColumnar(file, name, options));
+  },
+);
 
 /**
  * Reads a table from a Parquet file, a part of a column at a time, in a process of its own: columns of numbers or booleans as
@@ -24,6 +27,6 @@ export async function parseParquet(bytes: Uint8Array, name: string, options: Tab
  *   another compression; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
  *   ERR_DLADMM_ABORTED
  */
-export async function readParquet(path: string, options: TableOptions = {}): Promise<CsvTable> {
+export const readParquet = reader(async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
   return parseParquet(await readBytes(path, options.signal), path, options);
-}
+});
