@@ -1,4 +1,5 @@
 import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
+import { DISPOSE } from '../../core/dispose.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
 import { isNumbers } from '../../core/numbers.js';
@@ -216,7 +217,7 @@ export class Session<O extends SessionOptions, B extends string, S> {
   }
 
   /** As `close`, at the end of a `using` block. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 
