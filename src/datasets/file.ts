@@ -11,6 +11,7 @@ import { type CsvTable, checkTableOptions, numberedClasses } from '../formats/la
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isParquet, parseParquet } from '../formats/parquet.js';
+import { reader } from '../formats/reader.js';
 import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -256,7 +257,7 @@ function fromTable(table: CsvTable, name: string): TableFile {
  * @throws ERR_DLADMM_FORMAT for a damaged file or one of another format, ERR_DLADMM_LABEL for labels that cannot be
  *   classes, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readTable(path: string, options: TableFileOptions = {}): Promise<TableFile> {
+export const readTable = reader(async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
   const { labels } = options;
   checkTableOptions(options);
   const bytes = await readBytes(path, options.signal);
@@ -265,4 +266,4 @@ export async function readTable(path: string, options: TableFileOptions = {}): P
   if (isZip(bytes)) return fromNpz(bytes, path, options);
   const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
   return fromTable(await parse(bytes, path, options), basename(path));
-}
+});

@@ -5,6 +5,7 @@ import { columnReader, isTable, type TableLike } from '../samples/table.js';
 import { DEFLATE_LIMIT, formatError, readBytes } from './bytes.js';
 import { type ColumnarFile, type ColumnPart, readColumnar } from './columnar.js';
 import type { CsvTable, TableOptions } from './labels.js';
+import { reader } from './reader.js';
 
 const PART = 2 ** 16;
 /** How long it may take to open a file. */
@@ -81,9 +82,11 @@ function columnarOf(table: TableLike, name: string): ColumnarFile {
 }
 
 /** As `readArrow`, for a file's content; `name` is how errors call it. */
-export async function parseArrow(bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> {
-  return readColumnar(columnarOf(await tableFrom(bytes, name), name), name, options);
-}
+export const parseArrow = reader(
+  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
+    return readColumnar(columnarOf(await tableFrom(bytes, name), name), name, options);
+  },
+);
 
 /**
  * Reads a table from an Arrow file or stream, or from Feather version 2, as `readParquet` does. It takes the package
@@ -93,6 +96,6 @@ export async function parseArrow(bytes: Uint8Array, name: string, options: Table
  *   ERR_DLADMM_FILE also where apache-arrow is not installed; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
  *   ERR_DLADMM_ABORTED
  */
-export async function readArrow(path: string, options: TableOptions = {}): Promise<CsvTable> {
+export const readArrow = reader(async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
   return parseArrow(await readBytes(path, options.signal), path, options);
-}
+});

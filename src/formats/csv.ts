@@ -17,6 +17,7 @@ import {
   parseNumber,
   type TableOptions,
 } from './labels.js';
+import { reader } from './reader.js';
 
 /** How to read a CSV file. */
 export interface CsvOptions extends TableOptions {
@@ -167,11 +168,7 @@ function checkOptions(options: CsvOptions, name: string): string {
   return delimiter;
 }
 
-/**
- * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
- * start at.
- */
-export async function parseCsv(
+async function csvTable(
   content: Uint8Array | TextStream,
   name: string,
   options: CsvOptions & { readonly fromLine?: number } = {},
@@ -213,6 +210,12 @@ export async function parseCsv(
 }
 
 /**
+ * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
+ * start at.
+ */
+export const parseCsv = reader(csvTable);
+
+/**
  * Reads a table of numbers from a CSV file, gzipped or plain, or from a stream of text, with or without a header line, as
  * float32 features and a label for each row. Labels that are texts become class numbers in their sorted order (by code unit)
  * and name the classes; labels that are whole numbers stay what they are. The table may be given to `fit` as it is.
@@ -222,10 +225,10 @@ export async function parseCsv(
  *   text that `columns` do not know; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for a bad option; ERR_DLADMM_STREAM for a stream
  *   that fails; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readCsv(source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> {
+export const readCsv = reader(async (source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> => {
   checkOptions(options, String(source));
   if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source) {
     return parseCsv(source, 'the CSV stream', options);
   }
   return parseCsv(await readBytes(source, options.signal), source, options);
-}
+});

@@ -6,6 +6,7 @@ import { DlAdmmError, messageOf } from '../core/errors.js';
 import { DEFLATE_LIMIT, formatError, readBytes, unpackLimit } from './bytes.js';
 import { type ColumnarFile, type ColumnPart, readColumnar } from './columnar.js';
 import type { CsvTable, TableOptions } from './labels.js';
+import { reader } from './reader.js';
 
 const MAGIC = 'PAR1';
 
@@ -183,9 +184,11 @@ function openParquet(bytes: Uint8Array, name: string): ColumnarFile {
 }
 
 /** As `readParquet`, for a file's content; `name` is how errors call it. */
-export async function parseParquet(bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> {
-  return readColumnar(openParquet(bytes, name), name, options);
-}
+export const parseParquet = reader(
+  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
+    return readColumnar(openParquet(bytes, name), name, options);
+  },
+);
 
 /**
  * Reads a table from a Parquet file, a group of rows at a time: columns of numbers or booleans as features, in float32 where
@@ -196,6 +199,6 @@ export async function parseParquet(bytes: Uint8Array, name: string, options: Tab
  *   another compression; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
  *   ERR_DLADMM_ABORTED
  */
-export async function readParquet(path: string, options: TableOptions = {}): Promise<CsvTable> {
+export const readParquet = reader(async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
   return parseParquet(await readBytes(path, options.signal), path, options);
-}
+});

@@ -8,6 +8,7 @@ import { DlAdmmError, describe, expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
+import { reader } from '../formats/reader.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
 import { type Activation, checkLayers } from '../network/network.js';
 import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind } from './parts.js';
@@ -172,7 +173,7 @@ function notesIn(metadata: Safetensors['metadata'], refuse: Refuse): Note | unde
  * @param name what the errors call the file.
  * @throws DlAdmmError as `loadModelFile` does, but for the file.
  */
-export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
+export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel => {
   const { tensors, metadata } = decodeSafetensors(bytes, name);
   const refuse: Refuse = (what) => new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is not a dladmm model: ${what}`);
   const note = notesIn(metadata, refuse);
@@ -209,7 +210,7 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
   } as ModelParts;
   checked(refuse, name, () => checkParts(parts, kind));
   return { kind, ...parts, ...(note && { note }) };
-}
+});
 
 /**
  * Reads a model that `saveModel` wrote.

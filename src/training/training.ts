@@ -12,19 +12,18 @@ import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
 import type { AnyBlock } from '../solvers/shared/sweep.js';
 import type { Matrix } from '../tensor/matrix.js';
 import {
-  type BestModel,
   checkLearnt,
   checkValidation,
   type Keeper,
   openKeeper,
   type Resumption,
-  type StoredTraining,
   storedModel,
   takeUp,
 } from './checkpoint.js';
 import type { Plan } from './plan.js';
 import type { FitResult, Status, TrainingData } from './result.js';
 import { firstParameters } from './start.js';
+import type { BestModel, StoredTraining } from './stored-training.js';
 
 /**
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
