@@ -19,3 +19,7 @@ export function inDtype(values: ArrayLike<number>, dtype: Dtype): Numbers {
   if (isNumbers(values) && dtypeOf(values) === dtype) return values;
   return dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
 }
+
+/** The same numbers as an array of the realm that this is: what the addon makes is of the first realm of the process. */
+export const ofThisRealm = ({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: Numbers): Numbers =>
+  BYTES_PER_ELEMENT === 4 ? new Float32Array(buffer, byteOffset, length) : new Float64Array(buffer, byteOffset, length);
