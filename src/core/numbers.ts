@@ -23,3 +23,27 @@ export function inDtype(values: ArrayLike<number>, dtype: Dtype): Numbers {
 /** The same numbers as an array of the realm that this is: what the addon makes is of the first realm of the process. */
 export const ofThisRealm = ({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: Numbers): Numbers =>
   BYTES_PER_ELEMENT === 4 ? new Float32Array(buffer, byteOffset, length) : new Float64Array(buffer, byteOffset, length);
+
+/** `values` in float32 where that holds every one of them exactly. */
+export const narrowed = (values: Float64Array): Numbers =>
+  values.every((value) => Object.is(Math.fround(value), value)) ? Float32Array.from(values) : values;
+
+/** Numbers that come one after the other, in float32 for as long as that holds them exactly. */
+export function growingNumbers() {
+  let values: Numbers = new Float32Array(1024);
+  let length = 0;
+  return {
+    push(value: number): void {
+      if (length === values.length) {
+        const longer = zeros(dtypeOf(values), 2 * length);
+        longer.set(values);
+        values = longer;
+      }
+      if (types.isFloat32Array(values) && !Object.is(Math.fround(value), value)) values = Float64Array.from(values);
+      values[length] = value;
+      length += 1;
+    },
+    /** A copy of all that came. */
+    taken: (): Numbers => values.slice(0, length),
+  };
+}
