@@ -140,7 +140,8 @@ function parametersOf(
  * A multilayer perceptron from a state dict that `safetensors.torch.save_file(model.state_dict(), path)` wrote: tensors
  * `NAME.weight`, outputs × inputs, and `NAME.bias`, which may be missing. Float16, bfloat16, float32 and float64.
  *
- * @param source a path, or the bytes of the file
+ * `source` is a path, or the bytes of the file.
+ *
  * @throws DlAdmmError ERR_DLADMM_FORMAT for what is no chain of linear layers, naming the tensor; ERR_DLADMM_ARGUMENT,
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
  */

@@ -168,7 +168,8 @@ function secondOfTwo(values: Numbers): Numbers {
  * before the first layer are kept as the model's standardisation. Nodes that leave every sample one row are passed over:
  * Flatten, Reshape to a shape that the graph computes, Dropout, Cast, Identity.
  *
- * @param source a path, or the bytes of the file
+ * `source` is a path, or the bytes of the file.
+ *
  * @throws DlAdmmError ERR_DLADMM_FORMAT for anything else, naming the node; ERR_DLADMM_ARGUMENT where `loss` is needed;
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
  */
