@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { DlAdmmError, type ErrorCode, messageOf, systemCode } from './errors.js';
+import { withRoom } from './loading.js';
 import type {
   NativeBadmOptimizer,
   NativeBadmOptions,
@@ -50,6 +51,8 @@ export interface NativeAddon {
   readonly Hash64: new () => NativeHash64;
   /** False where somebody else holds the lock of an open file. */
   lockFile(file: number): boolean;
+  /** Bytes that control groups and the limits of the process leave; Infinity without any. */
+  availableMemory(): number;
   info(): {
     readonly config: string;
     readonly core: string;
@@ -88,8 +91,9 @@ export const addonFile = (): string => nodeGypBuild().path(ROOT);
 
 function load(): NativeAddon {
   try {
-    return nodeGypBuild()(ROOT);
+    return withRoom(() => nodeGypBuild()(ROOT));
   } catch (cause) {
+    if (cause instanceof DlAdmmError) throw cause;
     const reason = messageOf(cause).split('\n')[0];
     throw new DlAdmmError(
       'ERR_DLADMM_NATIVE',
