@@ -17,7 +17,7 @@ const { values } = parseArgs({
   },
 });
 const NAMES = [
-  ...['csv', 'npy', 'npz', 'zip', 'idx', 'tar', 'gzip', 'table'],
+  ...['csv', 'npy', 'npz', 'zip', 'idx', 'tar', 'gzip', 'table', 'parquet', 'arrow'],
   ...['safetensors', 'state-dict', 'onnx', 'graph', 'model', 'checkpoint', 'resume'],
 ];
 const names = values.only?.split(',') ?? NAMES;
