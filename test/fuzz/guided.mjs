@@ -1,7 +1,7 @@
 /**
  * fast-check guided by coverage. Whatever fast-check draws is drawn from a list of choices; a list that reaches edges of the addon
  * which none before has reached is kept, and later lists are made of those that were kept, by a few edits. The addon has to be
- * built with counters (native/fuzz/coverage.cc); without them every list is random.
+ * built with counters (native/test/fuzz/coverage.cc); without them every list is random.
  */
 import { openSync, readSync, writeSync } from 'node:fs';
 import { random } from './random.mjs';

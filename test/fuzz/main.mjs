@@ -22,8 +22,8 @@ const NAMES = [
 ];
 const names = values.only?.split(',') ?? NAMES;
 const jobs = Math.min(names.length, Math.max(1, availableParallelism()));
-/** What one process gets, in seconds: half of the time goes round once, the other half to those that are behind. */
-const SLICE = Math.min(20, Math.max(1, (Number(values.seconds) * jobs) / names.length / 2));
+/** What one process gets, in seconds: at most half of the time goes round once, the rest to the readers that are behind. */
+const SLICE = Math.min(5, Math.max(1, (Number(values.seconds) * jobs) / names.length / 2));
 const MOST_BYTES = 2 ** 30;
 const HANGS_AFTER = 5;
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-fuzz-main-'));
