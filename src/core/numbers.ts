@@ -19,3 +19,7 @@ export function inDtype(values: ArrayLike<number>, dtype: Dtype): Numbers {
   if (isNumbers(values) && dtypeOf(values) === dtype) return values;
   return dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
 }
+
+/** Why a whole number of 64 bits is refused. */
+export const TOO_WIDE =
+  'beyond 2^53, where no double holds every whole number: write the column as doubles if its last digits do not matter, as texts if it names something';

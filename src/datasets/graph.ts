@@ -323,7 +323,7 @@ async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOpti
 }
 
 /** As {@link readGraph}, for an archive in memory; `path` is how errors call it. */
-export const parseGraph = reader(graphOf);
+export const parseGraph = reader(graphOf, 'npz');
 
 /**
  * Reads a graph from an NPZ file with the arrays of gnn-benchmark (https://github.com/shchur/gnn-benchmark): the adjacency
@@ -338,6 +338,10 @@ export const parseGraph = reader(graphOf);
  *   the array and the entry), and for a graph that says by `feat_present` that some nodes lack their features, unless `partial`
  *   is set; ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readGraph = reader(async (path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> => {
-  return parseGraph(await readBytes(path, options.signal), path, options);
-});
+export const readGraph = reader(
+  async (path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> => {
+    return parseGraph(await readBytes(path, options.signal), path, options);
+  },
+  'npz',
+  'gzip',
+);

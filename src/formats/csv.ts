@@ -231,4 +231,4 @@ export const readCsv = reader(async (source: string | TextStream, options: CsvOp
     return parseCsv(source, 'the CSV stream', options);
   }
   return parseCsv(await readBytes(source, options.signal), source, options);
-});
+}, 'gzip');

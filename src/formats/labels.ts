@@ -1,6 +1,7 @@
 /** What labels a table has: which column they stand in, and whether they are classes or targets. */
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { TOO_WIDE } from '../core/numbers.js';
 import type { Column } from '../samples/columns.js';
 import { checkFeatureOptions, type FeatureOptions } from '../samples/features.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -88,7 +89,7 @@ const shown = (value: unknown): string =>
     ? JSON.stringify(value.slice(0, 40))
     : typeof value === 'object'
       ? 'another type'
-      : `${value}`;
+      : `${value}${typeof value === 'bigint' ? ` (${TOO_WIDE})` : ''}`;
 
 /** A cell that is no number, or no text where texts are, or no label. */
 export function badCell(where: string, value: unknown, what: string): DlAdmmError {
@@ -164,6 +165,24 @@ function classify(labels: readonly Label[], numbers: readonly (number | undefine
   return { labels: classed, classes: numberedClasses(classed) };
 }
 
+/** So many rows tell an identifier from classes. */
+const TELLING_ROWS = 20;
+
+/**
+ * Labels that were taken for classes: where most rows are a class of their own, they name the rows.
+ *
+ * @throws DlAdmmError ERR_DLADMM_LABEL
+ */
+export function checkShared(labels: ArrayLike<string | number>, where: string): void {
+  const rows = labels.length;
+  const classes = new Set(Array.from(labels)).size;
+  if (rows < TELLING_ROWS || classes <= rows / 2) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_LABEL',
+    `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by label, or say by task that these are classes or targets`,
+  );
+}
+
 /** The classes '0', '1', … up to the largest of `labels`. */
 export function numberedClasses(...labels: readonly Int32Array[]): readonly string[] {
   const largest = labels.reduce((max, part) => part.reduce((m, label) => Math.max(m, label), max), -1);
@@ -178,8 +197,14 @@ export function labelledTable(
   where: (label: Label) => string,
 ): ClassificationTable | RegressionTable {
   const numbers = labels.map(({ cell }) => parseNumber(cell));
-  if ((task ?? inferTask(labels, numbers, where)) === 'classification')
+  if ((task ?? inferTask(labels, numbers, where)) === 'classification') {
+    if (task === undefined)
+      checkShared(
+        labels.map(({ cell }) => cell),
+        where(labels[0] as Label),
+      );
     return { task: 'classification', ...features, ...classify(labels, numbers, where) };
+  }
   const odd = numbers.indexOf(undefined);
   if (odd >= 0) throw badCell(where(labels[odd] as Label), (labels[odd] as Label).cell, 'a number (of float32 size)');
   const y = { data: Float32Array.from(numbers as readonly number[]), rows: labels.length, columns: 1 };

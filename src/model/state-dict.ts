@@ -123,6 +123,7 @@ export const importStateDict = reader(
     const { bytes, file } = await bytesOf(source, 'the state dict');
     return stateDictModel(bytes, file, options);
   },
+  'safetensors',
 );
 
 /** The same from bytes, at once. */
@@ -140,4 +141,4 @@ export const stateDictModel = reader((bytes: Uint8Array, file: string, options: 
     ...typedParameters(parameters, options.dtype),
     ...(classes && { classes }),
   });
-});
+}, 'safetensors');
