@@ -23,3 +23,27 @@ export function inDtype(values: ArrayLike<number>, dtype: Dtype): Numbers {
 /** Why a whole number of 64 bits is refused. */
 export const TOO_WIDE =
   'beyond 2^53, where no double holds every whole number: write the column as doubles if its last digits do not matter, as texts if it names something';
+
+/** `values` in float32 where that holds every one of them exactly. */
+export const narrowed = (values: Float64Array): Numbers =>
+  values.every((value) => Object.is(Math.fround(value), value)) ? Float32Array.from(values) : values;
+
+/** Numbers that come one after the other, in float32 for as long as that holds them exactly. */
+export function growingNumbers() {
+  let values: Numbers = new Float32Array(1024);
+  let length = 0;
+  return {
+    push(value: number): void {
+      if (length === values.length) {
+        const longer = zeros(dtypeOf(values), 2 * length);
+        longer.set(values);
+        values = longer;
+      }
+      if (types.isFloat32Array(values) && !Object.is(Math.fround(value), value)) values = Float64Array.from(values);
+      values[length] = value;
+      length += 1;
+    },
+    /** A copy of all that came. */
+    taken: (): Numbers => values.slice(0, length),
+  };
+}

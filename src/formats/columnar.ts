@@ -42,7 +42,10 @@ export interface ColumnarFile {
 
 /** Rows that a data frame has names for keep them to themselves, unless they are asked for. */
 function visible({ columns }: ColumnarFile, options: TableOptions): readonly number[] {
-  const asked = [options.label, ...(options.columns ?? []).map((column) => column.name)];
+  const asked = [
+    options.label,
+    ...(options.columns ?? []).map((column) => (typeof column === 'object' ? column.name : column)),
+  ];
   return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
 }
 
