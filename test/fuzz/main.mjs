@@ -155,6 +155,10 @@ for (const name of names) {
       `FINDING ${name} ${index}: ${what}\n  again: node test/fuzz/child.mjs ${name} ${values.seed} ${index} 0.001 /dev/null${path ? `\n  file:  ${path}` : ''}`,
     );
   }
-  for (const line of state[name].caught) console.log(`caught by the net: ${name} ${line}`);
+  // One line for each place in the code.
+  const caught = new Map(
+    state[name].caught.map((line) => [line.replaceAll(/[-\d]+/g, '#').replace(/^.*(?=\sat )/, ''), line]),
+  );
+  for (const line of caught.values()) console.log(`caught by the net: ${name} ${line}`);
 }
 process.exitCode = findings > 0 ? 1 : 0;
