@@ -152,7 +152,8 @@ function toCOrder(data: NpyData, shape: readonly number[]): NpyData {
  * Reads NumPy's NPY format, versions 1.0 to 3.0, of either byte order. Booleans become bytes of 0 and 1; a
  * `fortran_order` array is transposed into C order. Where byte order and alignment allow it `data` is a view on `bytes`.
  *
- * @param name how errors call the file
+ * `name` is how errors call the file.
+ *
  * @throws ERR_DLADMM_FORMAT if the file is damaged, is shorter or longer than its header says, or holds objects,
  *   strings, complex or half-precision numbers, or a structured type
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
@@ -176,16 +177,20 @@ export const parseNpy = reader((bytes: Uint8Array, name: string): NpyArray => {
   // Where at most one dimension is longer than 1 both orders are the same.
   const transpose = fortranOrder && shape.filter((length) => length > 1).length > 1;
   return { data: transpose ? toCOrder(data, shape) : data, shape };
-});
+}, 'npy');
 
 /**
  * Reads an NPY file, gzipped or plain.
  *
  * @throws ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readNpy = reader(async (path: string, signal?: AbortSignal): Promise<NpyArray> => {
-  return parseNpy(await readBytes(path, signal), path);
-});
+export const readNpy = reader(
+  async (path: string, signal?: AbortSignal): Promise<NpyArray> => {
+    return parseNpy(await readBytes(path, signal), path);
+  },
+  'npy',
+  'gzip',
+);
 
 function kindOf(data: NpyData): string {
   const size = data.BYTES_PER_ELEMENT;
