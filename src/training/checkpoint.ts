@@ -4,6 +4,7 @@ import { type Dtype, fromNative, type NativeExtra, type Numbers, native } from '
 import { packageVersion } from '../core/version.js';
 import { checkWritable, removeLeftovers } from '../formats/atomic-file.js';
 import { readingError } from '../formats/reader.js';
+import { classifies } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
 import { TRAINING_SET } from '../samples/samples.js';
@@ -47,8 +48,11 @@ export function storedOptionsOf(
     dtype,
     threads,
     seed,
+    standardiseTargets,
     solver,
-  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed'> & { readonly solver: AnySolver },
+  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed' | 'standardiseTargets'> & {
+    readonly solver: AnySolver;
+  },
 ): StoredTraining['options'] {
   const {
     signal: _,
@@ -68,6 +72,7 @@ export function storedOptionsOf(
     dtype,
     threads,
     seed,
+    ...(!classifies(network.loss) && { standardiseTargets }),
     solver: solver.name,
   };
   return Object.fromEntries(

@@ -56,6 +56,7 @@ export interface ResumeOptions {
   readonly solver?: TrainOptions['solver'] | AnySolver;
   readonly classes?: readonly string[];
   readonly standardise?: boolean;
+  readonly standardiseTargets?: boolean;
 }
 
 /** What a checkpoint is of. */

@@ -1,7 +1,6 @@
 /** What a checkpoint says of its training, as JSON: written by openKeeper, and believed in nothing when it is read. */
 import { DlAdmmError, describe } from '../core/errors.js';
 import type { Parameters } from '../network/parameters.js';
-import type { Standardisation } from '../network/standardisation.js';
 import type { Learnt } from '../samples/arrival.js';
 import { earlierOptions } from '../solvers/shared/earlier.js';
 import type { OpenCheckpoint } from './checkpoint-file.js';
@@ -69,7 +68,13 @@ const optional =
     value === undefined || (typeof check === 'function' ? check(value) : unsoundIn(value, check) === undefined);
 
 const SCALE: Fields = { mean: areNumbers, scale: areNumbers };
-const LEARNT: Fields = { standardisation: optional(SCALE) };
+const areColumns: Check = (value) =>
+  Array.isArray(value) && value.every((column: unknown) => isRecord(column) && isText(column.name));
+const LEARNT: Fields = {
+  standardisation: optional(SCALE),
+  targetStandardisation: optional(SCALE),
+  columns: optional(areColumns),
+};
 const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   version: isText,
   kernel: isText,
@@ -117,21 +122,28 @@ export function storedTrainingOf({ path, training, format }: OpenCheckpoint): St
     );
   }
   const stored = training as StoredTraining;
-  return format > 1 ? stored : { ...stored, options: earlierOptions(stored.options) };
+  return { ...stored, options: earlierOptions(stored.options, format) };
 }
 
+/** The parts of what was learnt that are arrays of numbers. */
+const RULES = ['standardisation', 'targetStandardisation'] as const;
+
 /** As JSON can say it. */
-export const storedLearnt = ({ standardisation, ...names }: Learnt): unknown => ({
-  ...names,
-  ...(standardisation && {
-    standardisation: { mean: [...standardisation.mean], scale: [...standardisation.scale] },
-  }),
-});
+export const storedLearnt = (learnt: Learnt): unknown =>
+  withRules(learnt, ({ mean, scale }) => ({ mean: [...mean], scale: [...scale] }));
 
 export function learntOf(stored: unknown): Learnt | undefined {
   if (!isRecord(stored)) return undefined;
-  const { standardisation, ...names } = stored as { readonly standardisation?: Standardisation };
-  if (standardisation === undefined) return names;
-  const { mean, scale } = standardisation;
-  return { ...names, standardisation: { mean: Float64Array.from(mean), scale: Float64Array.from(scale) } };
+  const typed = (rule: StoredRule) => ({ mean: Float64Array.from(rule.mean), scale: Float64Array.from(rule.scale) });
+  return withRules(stored, typed);
 }
+
+interface StoredRule {
+  readonly mean: Iterable<number>;
+  readonly scale: Iterable<number>;
+}
+
+const withRules = (learnt: Learnt, as: (rule: StoredRule) => StoredRule): object => ({
+  ...learnt,
+  ...Object.fromEntries(RULES.flatMap((name) => (learnt[name] ? [[name, as(learnt[name])]] : []))),
+});

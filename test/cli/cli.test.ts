@@ -458,7 +458,7 @@ describe('dladmm evaluate and dladmm predict', () => {
     const table = parseNpy(readFileSync(path('t.npy')), 't.npy');
     expect(header).toBe('output 1');
     expect(table.shape).toEqual([lines.length, 1]);
-    expect(Float32Array.from(lines, Number)).toEqual(table.data);
+    expect(Float64Array.from(lines, Number)).toEqual(table.data);
     expect(parseNpy(readFileSync(path('d.npy')), 'd.npy').shape).toEqual([442 - lines.length, 1]);
   });
 
