@@ -66,7 +66,7 @@ describe('a Parquet file of DuckDB', () => {
     ['ll', /nested/],
     ['lt', /lists of what is no number/],
     ['iv', /interval/],
-    ['u', /row 0, column "u".*one-hot/],
+    ['u', /row 0, column "u"/],
   ])('is refused for column %s, unless it is not asked for', async (name, message) => {
     await expectFailure(() => parseParquet(fixture('nested.parquet'), 't', alone(name)), 'ERR_DLADMM_FORMAT', message);
     expect((await parseParquet(fixture('nested.parquet'), 't', alone('hu'))).x.data).toHaveLength(8);

@@ -129,7 +129,7 @@ describe('a column', () => {
       await expectFailure(
         () => parse(bytes, 't', { columns: fewer, label: null }),
         'ERR_DLADMM_LABEL',
-        /row 3, column "kind": expected one of oak, elm but found "ash"/,
+        /one of oak, elm for row 3 of column "kind" of t but received "ash"/,
       );
     }
   });
