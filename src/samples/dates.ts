@@ -15,8 +15,8 @@ export const DATE_PARTS: readonly DatePart[] = [
 
 const DAY = 86_400_000;
 const YEAR = 365.2425 * DAY;
-/** 1970 began with a Thursday: the week, which turns on Monday, three days before. */
-const THURSDAY = 3 * DAY;
+/** 1970 began with a Thursday: its week had begun three days before. */
+const MONDAY = -3 * DAY;
 
 const ISO =
   /^(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[T ](\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?$/;
@@ -56,16 +56,18 @@ export function parseDate(text: string): number | undefined {
   return moment === undefined ? undefined : moment + Number(`0.${fraction}`) * 1000 - offset;
 }
 
-const turn = (part: number): number => 2 * Math.PI * part;
+/** The angle of a moment on a circle that takes so long, and has turned once at `start`. */
+const angle = (moment: number, period: number, start = 0): number => (2 * Math.PI * (moment - start)) / period;
+
+const PARTS: Readonly<Record<DatePart, (moment: number) => number>> = {
+  time: (moment) => moment / DAY,
+  'year-sin': (moment) => Math.sin(angle(moment, YEAR)),
+  'year-cos': (moment) => Math.cos(angle(moment, YEAR)),
+  'week-sin': (moment) => Math.sin(angle(moment, 7 * DAY, MONDAY)),
+  'week-cos': (moment) => Math.cos(angle(moment, 7 * DAY, MONDAY)),
+  'day-sin': (moment) => Math.sin(angle(moment, DAY)),
+  'day-cos': (moment) => Math.cos(angle(moment, DAY)),
+};
 
 /** A part of a moment, in milliseconds since 1970. */
-export function datePart(moment: number, part: DatePart): number {
-  if (part === 'time') return moment / DAY;
-  const [circle, coordinate] = part.split('-') as ['year' | 'week' | 'day', 'sin' | 'cos'];
-  const angle = {
-    year: () => turn(moment / YEAR),
-    week: () => turn((moment + THURSDAY) / (7 * DAY)),
-    day: () => turn(moment / DAY),
-  }[circle]();
-  return coordinate === 'sin' ? Math.sin(angle) : Math.cos(angle);
-}
+export const datePart = (moment: number, part: DatePart): number => PARTS[part](moment);

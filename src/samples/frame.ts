@@ -108,6 +108,7 @@ function kindOf(value: unknown): Kind | undefined {
   if (typeof value === 'boolean') return 'boolean';
   if (typeof value === 'bigint') return numberOf(value) === undefined ? 'text' : 'number';
   if (typeof value === 'string') {
+    if (!/^[\s\d+\-.tf]/i.test(value)) return 'text';
     const number = numberSaid(value);
     if (number !== undefined) return /^\s*[tf]/i.test(value) ? 'boolean' : 'number';
     return momentOf(value) === undefined ? 'text' : 'date';
