@@ -18,6 +18,8 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly labelKind: LabelKind;
   readonly standardisation?: Standardisation;
   readonly targetStandardisation?: Standardisation;
+  /** The column that is predicted, where samples came by the names of their columns. */
+  readonly target?: string;
   readonly #threads: number;
   #native: N | undefined;
   #closed = false;
@@ -25,7 +27,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
     const { network, dtype, weights, classes, labelKind = 'number', threads } = parts;
-    const { standardisation, targetStandardisation } = parts;
+    const { standardisation, targetStandardisation, target } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -34,6 +36,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     this.labelKind = labelKind;
     if (standardisation !== undefined) this.standardisation = standardisation;
     if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
+    if (target !== undefined) this.target = target;
     this.#threads = threads ?? availableThreads();
   }
 
