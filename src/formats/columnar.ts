@@ -1,5 +1,5 @@
+import { numberOf } from '../samples/encoder.js';
 import { encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
-import { numberOf } from '../samples/table.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError, throwIfAborted } from './bytes.js';
 import {

@@ -4,10 +4,10 @@ import { CsvError, type Parser, parse } from 'csv-parse';
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
+import { type Decimal, kindOfCell, numberHint, parseNumber } from '../samples/cells.js';
 import { encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError, readBytes } from './bytes.js';
-import { type Decimal, kindOfCell, numberHint, parseNumber } from './cells.js';
 import { cellsOf, type Dialect, dialectOf, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
 import {

@@ -2,11 +2,11 @@
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { narrowed } from '../core/numbers.js';
+import { type Decimal, parseNumber } from '../samples/cells.js';
 import type { Column } from '../samples/columns.js';
 import { type ColumnPlace, checkFeatureOptions, type FeatureOptions, placeOf } from '../samples/features.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
-import { type Decimal, parseNumber } from './cells.js';
 
 /** How to read a table. */
 export interface TableOptions extends FeatureOptions {
