@@ -20,11 +20,11 @@ import {
   type RowsLike,
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
-import { encoded } from '../samples/learning.js';
-import type { Frame } from '../samples/frame.js';
-import { targetValues } from '../samples/targets.js';
 import type { Column } from '../samples/columns.js';
+import type { Frame } from '../samples/frame.js';
+import { encoded } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
+import { targetValues } from '../samples/targets.js';
 import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import { answerOf, type Prediction } from './answer.js';
 import { loadModelFile } from './model-file.js';
@@ -122,7 +122,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
   async evaluate(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
-    const { x, labels: given, classes, y: values } = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
+    const {
+      x,
+      labels: given,
+      classes,
+      y: values,
+    } = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
     const source = this.#prepared(x);
     const classification = classifies(this.network.loss);
     const labels = classification

@@ -53,7 +53,14 @@ export const lacks = (value: unknown): boolean =>
   (typeof value === 'string' ? isMissing(value.trim()) : Number.isNaN(value)) ||
   (isDate(value) && Number.isNaN(value.getTime()));
 
-export function badValue(what: string, value: unknown, row: number, column: string, name: string): DlAdmmError {
+export function badValue(
+  what: string,
+  value: unknown,
+  row: number | string,
+  column: string,
+  name: string,
+): DlAdmmError {
+  const where = typeof row === 'number' ? `row ${row}` : row;
   const empty = value === null || value === undefined || value === '';
   const found = empty ? `a missing value (${describe(value)})` : describe(value);
   const hint =
@@ -63,7 +70,7 @@ export function badValue(what: string, value: unknown, row: number, column: stri
   const large = typeof value === 'bigint' ? '; whole numbers beyond 2^53 are not exact' : '';
   return new DlAdmmError(
     'ERR_DLADMM_ARGUMENT',
-    `Expected ${what} in row ${row} of ${columnOf(name, column)} but received ${found}${hint}${large}`,
+    `Expected ${what} in ${where} of ${columnOf(name, column)} but received ${found}${hint}${large}`,
   );
 }
 
@@ -78,6 +85,8 @@ export function hashOf(text: string): number {
 type Row = { [i: number]: number };
 /** Writes what a value means into a row, from `at` on, where zeros stand. */
 type Put = (value: unknown, out: Row, at: number, row: number) => void;
+/** How errors call a row. */
+type RowName = (row: number) => string;
 
 /** Turns the values of some columns into inputs of a network. */
 export interface Encoder {
@@ -87,43 +96,44 @@ export interface Encoder {
   put(value: unknown, c: number, out: Row, at: number, row: number): void;
 }
 
-function putText(column: Column, name: string): Put {
+function putText(column: Column, name: string, rowName: RowName): Put {
   const { categories, buckets, other, fill } = column;
   const strict = fill === undefined;
   const places = categories && new Map(categories.map((text, i) => [text, i]));
   return (value, out, at, row) => {
     const text = strict ? value : textOf(value);
-    if (typeof text !== 'string' || text === '') throw badValue('a text', value, row, column.name, name);
+    if (typeof text !== 'string' || text === '') throw badValue('a text', value, rowName(row), column.name, name);
     const place = buckets ? hashOf(text) % buckets : (places?.get(text) ?? (other ? places?.size : undefined));
     if (place === undefined) {
       const listed = categories ?? [];
       const known = `one of ${listed.slice(0, 20).join(', ')}${listed.length > 20 ? ', …' : ''}`;
-      throw expected(known, `row ${row} of ${columnOf(name, column.name)}`, value, 'ERR_DLADMM_LABEL');
+      throw expected(known, `${rowName(row)} of ${columnOf(name, column.name)}`, value, 'ERR_DLADMM_LABEL');
     }
     out[at + place] = 1;
   };
 }
 
-function putDate({ name: column, date = [] }: Column, name: string): Put {
+function putDate({ name: column, date = [] }: Column, name: string, rowName: RowName): Put {
   return (value, out, at, row) => {
     const moment = momentOf(value);
-    if (moment === undefined) throw badValue('a date', value, row, column, name);
+    if (moment === undefined) throw badValue('a date', value, rowName(row), column, name);
     for (const [i, part] of date.entries()) out[at + i] = datePart(moment, part);
   };
 }
 
-function putNumber({ name: column, fill }: Column, name: string): Put {
+function putNumber({ name: column, fill }: Column, name: string, rowName: RowName): Put {
   const read = fill === undefined ? numberOf : numberSaid;
   return (value, out, at, row) => {
     const number = read(value);
-    if (number === undefined) throw badValue('a number', value, row, column, name);
+    if (number === undefined) throw badValue('a number', value, rowName(row), column, name);
     out[at] = number;
   };
 }
 
-function putColumn(column: Column, name: string): Put {
+function putColumn(column: Column, name: string, rowName: RowName): Put {
   const { categories, buckets, date, fill, indicator } = column;
-  const put = categories || buckets ? putText(column, name) : date ? putDate(column, name) : putNumber(column, name);
+  const kind = categories || buckets ? putText : date ? putDate : putNumber;
+  const put = kind(column, name, rowName);
   if (fill === undefined) return put;
   const last = inputsOfColumn(column) - 1;
   return (value, out, at, row) => {
@@ -134,14 +144,14 @@ function putColumn(column: Column, name: string): Put {
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL from `put`, naming row and column */
-export function encoderOf(columns: readonly Column[], name: string): Encoder {
+export function encoderOf(columns: readonly Column[], name: string, rowName: RowName = (row) => `row ${row}`): Encoder {
   const offsets: number[] = [];
   let inputs = 0;
   for (const column of columns) {
     offsets.push(inputs);
     inputs += inputsOfColumn(column);
   }
-  const puts = columns.map((column) => putColumn(column, name));
+  const puts = columns.map((column) => putColumn(column, name, rowName));
   return {
     columns,
     inputs: inputsOf(columns),

@@ -5,6 +5,7 @@ import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
 import { breathe } from '../tensor/inputs.js';
 import { isRecord } from './arrived.js';
 import { lacks, momentOf, numberOf, numberSaid, textOf } from './encoder.js';
+import { type ColumnPlace, placeOf } from './features.js';
 import { columnReader, fieldsOf, isTable, type RecordLike, type TableLike } from './table.js';
 
 /** The first value of another kind than those before it, and how many there are of each. */
@@ -42,9 +43,14 @@ export interface Frame {
   readonly lines?: Numbers;
 }
 
-/** The column of that name; undefined where there is none. */
-export const columnIn = ({ columns }: Frame, name: string): FrameColumn | undefined =>
-  columns.find((column) => column.name === name);
+/** The column that somebody names. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
+export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option: string): FrameColumn {
+  const names = columns.map((column) => column.name);
+  return columns[placeOf(which, names, option, name)] as FrameColumn;
+}
+
+/** How errors call a row. */
+export const placeText = ({ lines }: Frame, row: number): string => (lines ? `line ${lines[row]}` : `row ${row}`);
 
 /** The value of a row: a number, true or false, a text, or null where it is missing. */
 export function valueAt(column: FrameColumn, row: number): number | string | boolean | null {
@@ -115,8 +121,16 @@ const READ: Readonly<Record<Exclude<Kind, 'text'>, (value: unknown) => number | 
   date: momentOf,
 };
 
-/** Gathers the values of a column, of whatever kind they turn out to be. */
-export function columnBuilder(name: string, where: string) {
+/** Python writes so what is missing, which among texts may be a value like others. */
+const isNone = (value: unknown): boolean => typeof value === 'string' && /^\s*none\s*$/i.test(value);
+
+/**
+ * Gathers the values of a column, of whatever kind they turn out to be.
+ *
+ * @param where how errors call the table
+ * @param asText whether texts are texts, whatever they say
+ */
+export function columnBuilder(name: string, where: string, asText = false) {
   let kind: Kind | undefined;
   let numbers = growingNumbers();
   let texts: ReturnType<typeof textValues> | undefined;
@@ -139,15 +153,20 @@ export function columnBuilder(name: string, where: string) {
   }
 
   return {
+    /** Whether texts have come. */
+    get texts(): boolean {
+      return texts !== undefined;
+    },
     push(value: unknown): void {
-      if (lacks(value)) {
+      if (lacks(value) || (kind !== undefined && kind !== 'text' && isNone(value))) {
         missing += 1;
         if (texts) texts.push(null);
         else numbers.push(Number.NaN);
         rows += 1;
         return;
       }
-      const found = kind === 'number' && typeof value === 'number' ? 'number' : kindOf(value);
+      const plain = asText && typeof value === 'string';
+      const found = typeof value === 'number' ? 'number' : plain ? 'text' : kindOf(value);
       if (found === undefined) {
         throw expected(
           'a number, a text, true or false, a Date or null',
@@ -250,7 +269,8 @@ async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): P
   const columns: FrameColumn[] = [];
   for (const field of fieldsOf(table, name)) {
     const read = columnReader(table, field, name);
-    const builder = columnBuilder(field, name);
+    const type = table.schema.fields.find((each) => each.name === field)?.type;
+    const builder = columnBuilder(field, name, /utf8/i.test(String(type)));
     for (let first = 0; first < rows; first += VALUES) {
       throwIfAborted(signal, name);
       const count = Math.min(VALUES, rows - first);

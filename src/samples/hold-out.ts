@@ -1,6 +1,7 @@
 /** Samples that are held out of a training, at random and so that every class keeps its share. */
-import { seededRandom } from '../core/random.js';
+
 import { dtypeOf, zeros } from '../core/numbers.js';
+import { seededRandom } from '../core/random.js';
 import { type RowSource, trusted } from '../tensor/inputs.js';
 
 /** The numbers of the samples of each part, in their order. */

@@ -1,11 +1,12 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
-import { checkObject, didYouMean, oneOf, whole } from '../core/checks.js';
+import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type RowSource, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { encoderOf } from './encoder.js';
-import { columnIn, type Frame, type FrameColumn, valueAt } from './frame.js';
+import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, valueAt } from './frame.js';
 
 /** What is to be known of a column, or of several. */
 export interface ColumnNote {
@@ -19,11 +20,11 @@ export interface ColumnNote {
 /** How columns are chosen and encoded. */
 export interface LearningOptions {
   /** The columns that are to be predicted, and others that are no features. */
-  readonly target?: string | readonly string[];
+  readonly target?: ColumnPlace | readonly ColumnPlace[];
   /** The columns that are features. Default: all others that have something to teach. */
-  readonly columns?: readonly string[];
+  readonly columns?: readonly ColumnPlace[];
   /** Columns that are no features. */
-  readonly ignore?: readonly string[];
+  readonly ignore?: readonly ColumnPlace[];
   /** `'impute'` (default) fills in medians and the most frequent texts, and adds an input that says so; `'error'` refuses. */
   readonly missing?: 'impute' | 'error';
   /** The most different texts of a column that get an input each. Default 100. */
@@ -43,24 +44,20 @@ const MEDIAN_ROWS = 2001;
 
 const quoted = (name: string): string => JSON.stringify(name);
 
-/** The column that somebody names. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function namedColumn(frame: Frame, name: unknown, option: string): FrameColumn {
-  const found = typeof name === 'string' ? columnIn(frame, name) : undefined;
-  if (found) return found;
-  const names = frame.columns.map((column) => column.name);
-  const listed = names.length > 50 ? [...names.slice(0, 50), '…'] : names;
-  const hint = typeof name === 'string' ? didYouMean(name, names) : '';
-  throw expected(`a column of ${frame.name} (${listed.join(', ')}${hint})`, option, name);
-}
+const list = <T>(given: T | readonly T[]): readonly T[] => (Array.isArray(given) ? given : [given as T]);
 
 function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOptions): readonly FrameColumn[] {
-  const targets = typeof target === 'string' ? [target] : target;
-  for (const name of targets) namedColumn(frame, name, 'target');
-  for (const name of ignore) namedColumn(frame, name, 'ignore');
-  const twice = columns?.find((name) => targets.includes(name));
-  if (twice !== undefined) throw expected('features other than the target', 'columns', twice);
-  if (columns) return columns.map((name) => namedColumn(frame, name, 'columns'));
-  return frame.columns.filter(({ name }) => !targets.includes(name) && !ignore.includes(name));
+  const names = frame.columns.map(({ name }) => name);
+  const places = (which: readonly ColumnPlace[], option: string): readonly number[] =>
+    which.map((each) => placeOf(each, names, option, frame.name));
+  const targets = places(list(target), 'target');
+  const left = places(ignore, 'ignore');
+  const wanted = columns && places(columns, 'columns');
+  const twice = wanted?.find((place) => targets.includes(place));
+  if (twice !== undefined) throw expected('features other than the target', 'columns', names[twice]);
+  const found = wanted ?? names.flatMap((_, place) => (targets.includes(place) || left.includes(place) ? [] : [place]));
+  checkDifferent([...found, ...targets], names, frame.name);
+  return found.map((place) => frame.columns[place] as FrameColumn);
 }
 
 function median(column: FrameColumn): number {
@@ -209,9 +206,9 @@ export function learnColumns(
     }
     if (missing > 0 && options.missing === 'error') {
       const row = Array.from({ length: rows }, (_, i) => i).find((i) => valueAt(column, i) === null) as number;
-      throw expected('a value', `row ${row} of column ${quoted(name)} of ${called}`, null);
+      throw expected('a value', `${placeText(frame, row)} of column ${quoted(name)} of ${called}`, null);
     }
-    if (mixture) mixed(mixture, name, called, note);
+    if (mixture) mixed(mixture, frame, name, note);
     if (variety(column, rows).constant && missing === 0) {
       constant.push(name);
       continue;
@@ -246,15 +243,15 @@ export function learnColumns(
 /** A column of numbers in which some are texts: a code where there are many of them, a damage where there are few. */
 function mixed(
   { numbers, texts, row, text }: NonNullable<FrameColumn['mixture']>,
+  frame: Frame,
   name: string,
-  called: string,
   note: (kind: 'mixed', text: string) => void,
 ): void {
-  const found = `${numbers} numbers and ${texts} texts (${quoted(text.slice(0, 40))} in row ${row})`;
+  const found = `${numbers} numbers and ${texts} texts (${quoted(text.slice(0, 40))} in ${placeText(frame, row)})`;
   if (texts < DAMAGE * (numbers + texts)) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
-      `Expected values of one kind in column ${quoted(name)} of ${called} but found ${found}: null, an empty text, NA and ? say that a value is missing; ignore leaves a column out`,
+      `Expected values of one kind in column ${quoted(name)} of ${frame.name} but found ${found}: null, an empty text, NA and ? say that a value is missing; ignore leaves a column out`,
     );
   }
   note('mixed', `column ${quoted(name)} holds ${found}: all of them are taken for texts`);
@@ -271,7 +268,7 @@ export function encoded(
 ): { readonly x: RowSource; readonly notes: readonly ColumnNote[] } {
   const { name, rows } = frame;
   const found = columns.map((column) => namedColumn(frame, column.name, 'columns'));
-  const encoder = encoderOf(columns, name);
+  const encoder = encoderOf(columns, name, (row) => placeText(frame, row));
   const { inputs } = encoder;
   const notes = columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows));
   let offset = 0;

@@ -1,7 +1,7 @@
 /** What a column that is to be predicted holds: classes, or values. */
 import { DlAdmmError } from '../core/errors.js';
-import { type Frame, valueAt } from './frame.js';
-import { namedColumn } from './learning.js';
+import type { ColumnPlace } from './features.js';
+import { type Frame, namedColumn, placeText, valueAt } from './frame.js';
 
 export type Target = string | number | boolean;
 
@@ -54,20 +54,20 @@ export function inferTask(
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where there is no such column; ERR_DLADMM_LABEL, naming the row, where a value is missing
  */
-export function targetValues(frame: Frame, target: string): readonly Target[] {
+export function targetValues(frame: Frame, target: ColumnPlace): readonly Target[] {
   const column = namedColumn(frame, target, 'target');
-  const called = `column ${JSON.stringify(target)} of ${frame.name}`;
+  const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
   const { mixture } = column;
   if (mixture && mixture.texts < mixture.numbers / 20) {
     throw new DlAdmmError(
       'ERR_DLADMM_LABEL',
-      `Expected numbers, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in row ${mixture.row}`,
+      `Expected numbers, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${placeText(frame, mixture.row)}`,
     );
   }
   return Array.from({ length: frame.rows }, (_, row) => {
     const value = valueAt(column, row);
     if (value !== null) return value;
-    const where = frame.lines ? `line ${frame.lines[row]}` : `row ${row}`;
-    throw new DlAdmmError('ERR_DLADMM_LABEL', `Expected a value to predict in ${called} but it is missing in ${where}`);
+    const what = `Expected a value to predict in ${called} but it is missing in ${placeText(frame, row)}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', what);
   });
 }

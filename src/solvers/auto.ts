@@ -61,7 +61,11 @@ export function automatic(facts: Facts): Choice {
     return { ...common, solver: 'adam', because: `mini-batch dlADMM has no step of its own for ${loss}` };
   }
   const task = classifies(loss) ? 'classes' : 'values';
-  return { ...common, solver: 'minibatch-admm', because: `mini-batch dlADMM is as good as any here for ${task}, in less time` };
+  return {
+    ...common,
+    solver: 'minibatch-admm',
+    because: `mini-batch dlADMM is as good as any here for ${task}, in less time`,
+  };
 }
 
 /** The share held out where nobody says: a tenth, a fifth of fewer than 2,000 samples, nothing of fewer than 20. */

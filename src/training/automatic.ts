@@ -45,13 +45,22 @@ interface Stage {
   readonly options: object;
 }
 
-function stagesOf(ready: Ready, options: Readonly<Record<string, unknown>>): { readonly stages: readonly Stage[]; readonly choice: Choice } {
+function stagesOf(
+  ready: Ready,
+  options: Readonly<Record<string, unknown>>,
+): { readonly stages: readonly Stage[]; readonly choice: Choice } {
   const { samples, inputs, outputs, loss, data } = ready;
   const choice = automatic({ samples, inputs, outputs, loss });
-  const { hidden, layers, earlyStopping, ...rest } = options as { readonly hidden?: readonly number[]; readonly layers?: readonly number[]; readonly earlyStopping?: object };
+  const { hidden, layers, earlyStopping, ...rest } = options as {
+    readonly hidden?: readonly number[];
+    readonly layers?: readonly number[];
+    readonly earlyStopping?: object;
+  };
   const automaticOnes = isAutomatic(options);
   const own = Object.fromEntries(
-    Object.entries(rest).filter(([key, value]) => value !== undefined && !(FRONT_KEYS as readonly string[]).includes(key)),
+    Object.entries(rest).filter(
+      ([key, value]) => value !== undefined && !(FRONT_KEYS as readonly string[]).includes(key),
+    ),
   );
   const limited = own.epochs !== undefined || own.iterations !== undefined;
   const stopping = earlyStopping ?? (automaticOnes && data.validation && { patience: choice.patience, metric: 'loss' });
@@ -67,14 +76,22 @@ function stagesOf(ready: Ready, options: Readonly<Record<string, unknown>>): { r
     },
   });
   const network = stage('network', layers ?? [inputs, ...(hidden ?? choice.hidden), outputs]);
-  const free = layers === undefined && hidden === undefined && data.validation !== undefined && own.initialisation === undefined && own.checkpoint === undefined;
+  const free =
+    layers === undefined &&
+    hidden === undefined &&
+    data.validation !== undefined &&
+    own.initialisation === undefined &&
+    own.checkpoint === undefined;
   const linear = automaticOnes && choice.linearToo && free;
   return { choice, stages: linear ? [stage('linear', [inputs, outputs]), network] : [network] };
 }
 
 /** The best that a training had to show on what was held out. */
 const best = ({ history }: FitResult<ProgressRecord, unknown>): number =>
-  history.reduce((least, { validation }) => Math.min(least, validation?.loss ?? Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+  history.reduce(
+    (least, { validation }) => Math.min(least, validation?.loss ?? Number.POSITIVE_INFINITY),
+    Number.POSITIVE_INFINITY,
+  );
 
 /**
  * A training of which some is still to be decided: its samples are made ready, then it trains one network, or a linear model and a
@@ -128,7 +145,13 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         const chosen = others.reduce((kept, each) => (best(each.result) < best(kept.result) ? each : kept), first);
         for (const { result } of ended) if (result !== chosen.result) (result.model as unknown as Model).close();
         const seconds = (performance.now() - began) / 1000;
-        const report = await reportOf({ ready, choice: isAutomatic(this.#options) ? choice : undefined, chosen: chosen.stage.name, tried: ended.length, result: { ...chosen.result, seconds } as never });
+        const report = await reportOf({
+          ready,
+          choice: isAutomatic(this.#options) ? choice : undefined,
+          chosen: chosen.stage.name,
+          tried: ended.length,
+          result: { ...chosen.result, seconds } as never,
+        });
         this.#result = { ...chosen.result, seconds, report };
       }
     }
@@ -147,11 +170,26 @@ function givenOf(options: Readonly<Record<string, unknown>>): Given {
 function checkOptions(options: object): void {
   checkFront(options, given(options, 'layers'));
   if (given(options, 'target') !== undefined && given(options, 'checkpoint') !== undefined) {
-    throw expected('none with a target: dladmm train has --checkpoint for files,', 'checkpoint', given(options, 'checkpoint'));
+    throw expected(
+      'none with a target: dladmm train has --checkpoint for files,',
+      'checkpoint',
+      given(options, 'checkpoint'),
+    );
   }
   if (isAutomatic(options)) checkKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'the options');
-  const { earlyStopping, classes, loss = given(options, 'task') === 'regression' ? 'squared-error' : undefined, ...rest } = options as Readonly<Record<string, unknown>>;
+  const {
+    earlyStopping,
+    classes,
+    loss = given(options, 'task') === 'regression' ? 'squared-error' : undefined,
+    ...rest
+  } = options as Readonly<Record<string, unknown>>;
   const own = Object.entries(rest).filter(([key]) => !(FRONT_KEYS as readonly string[]).includes(key));
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
-  planOf({ layers: [1, 1], ...Object.fromEntries(own), solver, ...(loss !== undefined && { loss }), initialisation: undefined });
+  planOf({
+    layers: [1, 1],
+    ...Object.fromEntries(own),
+    solver,
+    ...(loss !== undefined && { loss }),
+    initialisation: undefined,
+  });
 }

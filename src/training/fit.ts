@@ -6,9 +6,9 @@ import type { Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
+import type { LearningRate } from '../solvers/shared/learning-rate.js';
 import type { CommonOptions } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
-import type { LearningRate } from '../solvers/shared/learning-rate.js';
 import type { Option } from '../solvers/shared/schema.js';
 import { type AutoResult, AutoTraining, isFront } from './automatic.js';
 import { storedOptionsOf } from './checkpoint.js';
@@ -80,8 +80,14 @@ export function train<L extends Loss = Classes>(
   options: AutoOptions<L> & { readonly target: string; readonly task: 'classification' },
 ): AutoTraining<EpochRecord, Model<L>>;
 export function train(rows: Rows, options: AutoOptions & { readonly target: string }): AutoTraining<EpochRecord, Model>;
-export function train<L extends Loss = Classes>(data: Labelled, options?: AutoOptions<L>): AutoTraining<EpochRecord, Model<L>>;
-export function train<L extends Loss = 'squared-error'>(data: Valued, options?: AutoOptions<L>): AutoTraining<EpochRecord, Model<L>>;
+export function train<L extends Loss = Classes>(
+  data: Labelled,
+  options?: AutoOptions<L>,
+): AutoTraining<EpochRecord, Model<L>>;
+export function train<L extends Loss = 'squared-error'>(
+  data: Valued,
+  options?: AutoOptions<L>,
+): AutoTraining<EpochRecord, Model<L>>;
 export function train<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
   data: GraphSamples,
   options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
@@ -94,7 +100,7 @@ export function train<S extends Named<SampleSolver>, L extends Loss = Loss>(
   rows: Rows,
   options: RowOptions<S> & { readonly target: string; readonly solver: S; readonly loss?: L },
 ): AutoTraining<RecordFor<S>, Model<L>>;
-export function train(data: AnyData, options: object = {}): BegunTraining {
+export function train(data: AnyData, options: object = {}): unknown {
   return begun(data, options);
 }
 

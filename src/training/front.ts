@@ -7,10 +7,20 @@ import { type ArrivingSamples, areSamples, arrivingSamples, type RowsLike } from
 import { type Frame, frameOf, takeRows } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
 import { encoded, type LearningOptions, learnColumns } from '../samples/learning.js';
-import { inferTask, type Target, targetValues } from '../samples/targets.js';
 import { liesInUnitInterval } from '../samples/standardise.js';
+import { inferTask, type Target, targetValues } from '../samples/targets.js';
 import { heldOutShare } from '../solvers/auto.js';
-import { asSamples, breathe, CHUNK_ENTRIES, isArray, isMatrix, isNumericArray, type LabelsLike, type RowSource } from '../tensor/inputs.js';
+import {
+  asSamples,
+  breathe,
+  CHUNK_ENTRIES,
+  isArray,
+  isMatrix,
+  isNumericArray,
+  type LabelsLike,
+  type RowSource,
+  rowSource,
+} from '../tensor/inputs.js';
 import type { TrainingData } from './result.js';
 
 /** What says how rows become samples, and how much of them is held out. */
@@ -92,7 +102,11 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
   checkKeys(rest, ['x', 'validation', 'test'], 'data');
   const task = typeof labels === 'string' ? 'classification' : 'regression';
   const { validation, test } = data;
-  return fromRows(data.x, { ...given, task, target: named }, { ...(validation && { validation }), ...(test && { test }) });
+  return fromRows(
+    data.x,
+    { ...given, task, target: named },
+    { ...(validation && { validation }), ...(test && { test }) },
+  );
 }
 
 /** What is to be predicted: classes, as labels, or values. */
@@ -153,7 +167,9 @@ async function fromRows(
   const { target, signal } = given;
   const read = signal ? { signal } : {};
   if (typeof rows !== 'string') checkObject(rows, 'records, a table, a stream, or the path of a file', 'data');
-  const frame = await (typeof rows === 'string' ? readFrame(rows, read) : frameOf(rows as never, { name: 'data', ...read }));
+  const frame = await (typeof rows === 'string'
+    ? readFrame(rows, read)
+    : frameOf(rows as never, { name: 'data', ...read }));
   if (target === undefined) {
     const names = frame.columns.map(({ name }) => name).slice(0, 50);
     throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', target);
@@ -171,15 +187,16 @@ async function fromRows(
   );
   const rest = parts ? takeRows(frame, parts.train) : frame;
   const { columns, notes } = learnColumns(rest, { ...learning, target });
-  const part = (of: Frame, which: Int32Array | undefined) => {
-    const { x, notes: more } = encoded(of, columns);
+  const part = async (of: Frame, which: Int32Array | undefined) => {
+    const { x: made, notes: more } = encoded(of, columns);
+    const x = await laidOut(made);
     const wanted = goal.labels
       ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
       : { y: some(goal.values, which) };
     return { x, more, data: { x: asSamples(x), columns, ...wanted } as ArrivingSamples };
   };
-  const train = part(rest, parts?.train);
-  const held = parts && part(takeRows(frame, parts.held), parts.held);
+  const train = await part(rest, parts?.train);
+  const held = parts && (await part(takeRows(frame, parts.held), parts.held));
   return {
     data: { ...train.data, target, ...(held && { validation: held.data }), ...beside },
     samples: rest.rows,
@@ -203,7 +220,11 @@ function widthOf(rows: unknown, name: string): number {
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) return first.length;
-  throw expected('layers, as how many numbers a row has is not known before it comes,', `options, with ${name}`, undefined);
+  throw expected(
+    'layers, as how many numbers a row has is not known before it comes,',
+    `options, with ${name}`,
+    undefined,
+  );
 }
 
 /** The classes that labels without names tell apart. */
@@ -220,7 +241,10 @@ function countOf(labels: LabelsLike | undefined, named: readonly string[] | unde
 /** Samples with labels or targets beside them. */
 async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const { validation, test, target: _, ...samples } = data;
-  const { layers, loss = samples.labels === undefined && samples.y !== undefined ? 'squared-error' : 'softmax-cross-entropy' } = given;
+  const {
+    layers,
+    loss = samples.labels === undefined && samples.y !== undefined ? 'squared-error' : 'softmax-cross-entropy',
+  } = given;
   const task = classifies(loss) ? 'classification' : 'regression';
   const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');
   const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? widthOf(samples.y, 'data.y'));
@@ -262,3 +286,22 @@ async function liesInUnit(source: RowSource): Promise<boolean> {
   }
   return true;
 }
+
+/** Entries that are worth keeping, as they are asked for more than once: a gigabyte. */
+const KEPT = 2 ** 27;
+
+/** The rows of a source found once, where there are not too many of them; the event loop runs in between. */
+async function laidOut(source: RowSource): Promise<RowSource> {
+  const { rows, columns, name } = source;
+  if (rows * columns > KEPT) return source;
+  const data = new Float64Array(rows * columns);
+  const step = Math.max(1, Math.floor(PIECE / columns));
+  for (let first = 0; first < rows; first += step) {
+    data.set(source.chunk(first, Math.min(step, rows - first)), first * columns);
+    await breathe();
+  }
+  return rowSource(data, columns, name);
+}
+
+/** Entries that are made between two turns of the event loop. */
+const PIECE = 2 ** 16;

@@ -39,7 +39,10 @@ export async function reportOf({ ready, choice, chosen, tried, result }: Made): 
   const { task, target, loss, because, heldOut, warnings, samples, data } = ready;
   const { model, seconds, status } = result;
   const scores = data.validation && (await model.evaluate(data.validation as never));
-  const kept = tried < 2 ? '' : `; a linear model was tried too, and ${chosen === 'linear' ? 'is kept, as the network was no better' : 'was worse'} on what is held out`;
+  const kept =
+    tried < 2
+      ? ''
+      : `; a linear model was tried too, and ${chosen === 'linear' ? 'is kept, as the network was no better' : 'was worse'} on what is held out`;
   const parts = {
     task: { kind: task, ...(target !== undefined && { target }), loss, because },
     ...(choice && { solver: { name: choice.solver, because: `${choice.because}${kept}` } }),
@@ -60,7 +63,9 @@ function textOf(report: Omit<Report, 'toString'>): string {
   const lines = [
     `${what} by ${task.loss}: ${task.because}`,
     `network ${layers.join('-')} on ${samples} samples in ${seconds.toFixed(1)} s${solver ? ` by ${solver.name}: ${solver.because}` : ''}`,
-    ...(heldOut ? [`held out ${heldOut.samples} of ${heldOut.of} samples, ${heldOut.how}; they said when to stop`] : []),
+    ...(heldOut
+      ? [`held out ${heldOut.samples} of ${heldOut.of} samples, ${heldOut.how}; they said when to stop`]
+      : []),
     ...(scores ? [String(scores) === '[object Object]' ? scoresText(scores) : String(scores)] : []),
     ...warnings.map((text) => `note: ${text}`),
   ];
