@@ -3,7 +3,6 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import type { Model } from '../model/model.js';
 import { automatic, type Choice } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
-import { SAMPLE_SOLVERS } from '../solvers/index.js';
 import { COMMON, SEED } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { storedOptionsOf } from './checkpoint.js';
@@ -117,6 +116,12 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
       throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has no result yet: iterate over it to its end first');
     }
     return this.#result;
+  }
+
+  /** As of {@link Training}. */
+  get checkpointBytes(): number {
+    if (this.#current === undefined) throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has not begun yet');
+    return this.#current.checkpointBytes;
   }
 
   /** Trains, and yields the records of one network after the other; once. */
