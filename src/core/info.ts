@@ -1,5 +1,5 @@
 import { addonFile, native } from './native.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from './package.js';
 
 /** What is at work here: for a bug report, and to tell why two machines differ in the last bits. */
 export interface Info {
@@ -21,6 +21,9 @@ export interface Info {
 
 /** The default of `threads`: processors that affinity and the quota of a container leave, and the BLAS can serve. */
 export const availableThreads = (): number => native.info().available;
+
+/** Bytes that the process may still take: of the machine, of its control groups (v1 and v2), and of its own limits (`ulimit -v`). */
+export const availableMemory = (): number => Math.min(process.availableMemory(), native.availableMemory());
 
 /** Version, addon, BLAS and kernels, processors and threads. */
 export function info(): Info {

@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.js';
 import { featuresOf } from '../samples/features.js';
 import { columnBuilder, type Frame } from '../samples/frame.js';
 import { formatError, throwIfAborted } from './bytes.js';
@@ -41,6 +42,14 @@ function visible({ columns }: ColumnarFile, options: TableOptions): readonly num
   return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
 }
 
+function pushAll(builder: ReturnType<typeof columnBuilder>, values: ArrayLike<unknown>, name: string): void {
+  try {
+    for (let i = 0; i < values.length; i += 1) builder.push(values[i]);
+  } catch (error) {
+    throw formatError(name, messageOf(error), error);
+  }
+}
+
 /** Some columns of a file by their places, whole. */
 async function framed(
   file: ColumnarFile,
@@ -69,7 +78,7 @@ async function framed(
     column.waiting.push(part);
     for (let next = part as ColumnPart | undefined; next; ) {
       if (next.first !== column.rows) break;
-      for (let i = 0; i < next.values.length; i += 1) column.builder.push(next.values[i]);
+      pushAll(column.builder, next.values, name);
       column.rows += next.values.length;
       column.waiting.splice(column.waiting.indexOf(next), 1);
       next = column.waiting.find(({ first }) => first === column.rows);

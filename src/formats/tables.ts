@@ -31,9 +31,14 @@ const firstMissing = (column: FrameColumn, rows: number): number => {
 };
 
 /** A column as it is read where nobody has learnt anything of it. */
-function plainColumn(column: FrameColumn, rows: number, { where, options, decimal = '.' }: Reading): Column {
+function plainColumn(
+  column: FrameColumn,
+  rows: number,
+  { where, options, decimal = '.' }: Reading,
+  texts: TableOptions['categories'],
+): Column {
   const { name, kind, missing, mixture } = column;
-  const oneHot = options.categories === 'one-hot' && kind === 'text';
+  const oneHot = texts === 'one-hot' && kind === 'text';
   const hint = options.categories || options.columns ? '' : "; categories: 'one-hot' takes columns of texts";
   const odd = (row: number, found: unknown): Error =>
     badCell(where(name, row), found, 'a number', (typeof found === 'string' && numberHint(found, decimal)) || hint);
@@ -95,7 +100,13 @@ export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTabl
   const features = frame.columns.filter((column) => column.name !== label);
   if (features.length === 0) throw formatError(name, 'expected a column of features beside the label but found none');
   const learnt = learntColumns(options);
-  const columns = learnt.length > 0 ? learnt : features.map((column) => plainColumn(column, frame.rows, reading));
+  const columns = features.map((column, i) => {
+    const known = learnt[i];
+    if (known?.fill !== undefined) return known;
+    if (known?.categories && column.missing === 0) return known;
+    const plain = plainColumn(column, frame.rows, reading, known?.categories ? 'one-hot' : options.categories);
+    return known ?? plain;
+  });
   const x = await matrixOf(frame, columns);
   const told = { x, columns: columns.map((column) => (Object.keys(column).length > 1 ? column : column.name)) };
   if (label === undefined) return { task: 'unlabelled', ...told };

@@ -151,11 +151,8 @@ describe('texts', () => {
     expect(used.size).toBeGreaterThan(5);
     expect(x.indexOf(1)).toBe(hashOf('town 0') % 8);
     expect(hashOf('town 0')).toBe(3_336_429_290);
-    expect(
-      encoded(await tableOf({ t: ['nowhere'] }), learnt)
-        .x.chunk(0, 1)
-        .reduce((a, b) => a + b, 0),
-    ).toBe(1);
+    const nowhere = encoded(await tableOf({ t: ['nowhere'] }), learnt).x.chunk(0, 1);
+    expect([...nowhere].filter(Boolean)).toEqual([1]);
   });
 
   it('beside numbers are codes where there are many, and a damage where there are few', async () => {
