@@ -15,6 +15,7 @@ export const parseArrow = reader(
     checkTableOptions(options);
     return withColumnarFile('Arrow', bytes, name, options.signal, (file) => readColumnar(file, name, options));
   },
+  'arrow',
 );
 
 /** All columns of a file's content, as they are. */
@@ -31,6 +32,10 @@ export const parseArrowFrame = reader(
  *   ERR_DLADMM_FILE also where apache-arrow is not installed; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
  *   ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readArrow = reader(async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
-  return parseArrow(await readBytes(path, options.signal), path, options);
-});
+export const readArrow = reader(
+  async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
+    return parseArrow(await readBytes(path, options.signal), path, options);
+  },
+  'arrow',
+  'gzip',
+);

@@ -230,7 +230,7 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
   } as ModelParts;
   checked(refuse, name, () => checkParts(parts, kind));
   return { kind, ...parts, ...(note && { note }) };
-});
+}, 'safetensors');
 
 /**
  * Reads a model that `saveModel` wrote.

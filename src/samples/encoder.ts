@@ -1,5 +1,6 @@
 /** Values of columns as inputs of a network. */
 import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { TOO_WIDE } from '../core/numbers.js';
 import { isMissing, parseNumber } from './cells.js';
 import { type Column, inputsOf, inputsOfColumn } from './columns.js';
 import { datePart, parseDate } from './dates.js';
@@ -62,7 +63,8 @@ export function badValue(
 ): DlAdmmError {
   const where = typeof row === 'number' ? `row ${row}` : row;
   const empty = value === null || value === undefined || value === '';
-  const found = empty ? `a missing value (${describe(value)})` : describe(value);
+  const why = typeof value === 'bigint' ? `, ${TOO_WIDE}` : '';
+  const found = empty ? `a missing value (${describe(value)})` : `${describe(value)}${why}`;
   const hint =
     typeof value === 'string' && !empty && what === 'a number'
       ? "; categories: 'one-hot' takes texts as categories"

@@ -327,12 +327,12 @@ const std::vector<double>& LayeredState<T>::dual_sums() {
 // Runs updates[i]; where the next one can ride on the same pass, it is run too and i advances past it.
 template <typename T>
 bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, const Penalties& p, SweepRecord& record) {
-  const auto [block, l] = updates[i];
+  const Block block = updates[i].block;
+  const std::size_t l = updates[i].layer;
   const auto touched_later = [&](std::size_t from) {
-    return std::any_of(updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
-                       [l = l](const Update& later) {
-                         return later.layer == l && (later.block == Block::a || later.block == Block::z);
-                       });
+    return std::any_of(
+        updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
+        [l](const Update& later) { return later.layer == l && (later.block == Block::a || later.block == Block::z); });
   };
   UpdateRecord& own = record.updates[i];
   switch (block) {
