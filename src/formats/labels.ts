@@ -193,7 +193,11 @@ export function labelledTable(
 ): ClassificationTable | RegressionTable {
   const numbers = labels.map(({ cell }) => parseNumber(cell));
   if ((task ?? taskOf(labels, numbers, where, features.label)) === 'classification') {
-    if (task === undefined) checkShared(labels.map(({ cell }) => cell), where(labels[0] as Label));
+    if (task === undefined)
+      checkShared(
+        labels.map(({ cell }) => cell),
+        where(labels[0] as Label),
+      );
     return { task: 'classification', ...features, ...classify(labels, numbers, where) };
   }
   const odd = numbers.indexOf(undefined);

@@ -140,7 +140,8 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         try {
           yield* this.#current;
         } finally {
-          ended.push({ stage, result: this.#current.result });
+const result = this.#current.outcome;
+          if (result) ended.push({ stage, result });
         }
         if (ended.at(-1)?.result.status.kind === 'aborted') break;
       }
