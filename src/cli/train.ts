@@ -94,6 +94,12 @@ const ELSEWHERE = [
   'trainSamples',
   'labels',
   'layers',
+  'delimiter',
+  'header',
+  'decimal',
+  'encoding',
+  'columns',
+  'ignore',
 ] as const;
 const NO_TABLE = /\.(?:np[yz]|idx\d?|safetensors)(?:\.gz)?$|-ubyte(?:\.gz)?$/i;
 

@@ -132,6 +132,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     const ready = await readyOf(this.#data, givenOf(this.#options));
     const { stages, choice } = stagesOf(ready, this.#options);
     const ended: { readonly stage: Stage; readonly result: FitResult<R, M> }[] = [];
+    let failed = false;
     try {
       for (const stage of stages) {
         const plan = planOf<R>(stage.options);
@@ -140,14 +141,17 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         try {
           yield* this.#current;
         } finally {
-const result = this.#current.outcome;
+          const result = this.#current.outcome;
           if (result) ended.push({ stage, result });
         }
         if (ended.at(-1)?.result.status.kind === 'aborted') break;
       }
+    } catch (error) {
+      failed = true;
+      throw error;
     } finally {
       const [first, ...others] = ended;
-      if (first) {
+      if (first && !failed) {
         const chosen = others.reduce((kept, each) => (best(each.result) < best(kept.result) ? each : kept), first);
         for (const { result } of ended) if (result !== chosen.result) (result.model as unknown as Model).close();
         const seconds = (performance.now() - began) / 1000;

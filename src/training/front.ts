@@ -240,7 +240,7 @@ function countOf(labels: LabelsLike | undefined, named: readonly string[] | unde
 
 /** Samples with labels or targets beside them. */
 async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
-  const { validation, test, target: _, ...samples } = data;
+  const { validation, test, ...samples } = data;
   const {
     layers,
     loss = samples.labels === undefined && samples.y !== undefined ? 'squared-error' : 'softmax-cross-entropy',
@@ -253,7 +253,7 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
     ...(given.signal && { signal: given.signal }),
   } as const;
-  const { x, y, ...rest } = await arrivingSamples(samples, rules, 'data');
+  const { x, y, ...rest } = await arrivingSamples(data, rules, 'data', ['validation', 'test']);
   const parts = validation ? undefined : partsOf(x.rows, rest.labels, given);
   const part = (which: Int32Array | undefined): ArrivingSamples => ({
     ...rest,
