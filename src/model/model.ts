@@ -7,20 +7,25 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
+import { readFrame } from '../datasets/frame-file.js';
 import { type MetricsOf, metricsOf } from '../network/metrics.js';
 import { classifies, type Loss } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
+  areSamples,
   arrivingRows,
   arrivingSamples,
   type RowsLike,
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import type { Column } from '../samples/columns.js';
+import type { Frame } from '../samples/frame.js';
+import { encoded } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
-import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
+import { targetValues } from '../samples/targets.js';
+import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import { answerOf, type Prediction } from './answer.js';
 import { loadModelFile } from './model-file.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
@@ -72,8 +77,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED;
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
-  async predict(x: RowsLike | readonly number[]): Promise<Prediction<L>> {
-    const source = this.#prepared(await arrivingRows(this.#rowsOf(x), this.#arrival, 'x'));
+  async predict(x: RowsLike | readonly number[] | string): Promise<Prediction<L>> {
+    const rows = typeof x === 'string' ? this.#encoded(await readFrame(x, {})) : this.#rowsOf(x);
+    const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     await this.#eachChunk(source, async (first, chunk) => {
       const products = chunk.length * this.#weightsPerInput;
@@ -115,8 +121,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(samples: ArrivingSamples): Promise<MetricsOf<L>> {
-    const { x, labels: given, classes, y: values } = await arrivingSamples(samples, this.#arrival, '');
+  async evaluate(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
+    const {
+      x,
+      labels: given,
+      classes,
+      y: values,
+    } = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
     const source = this.#prepared(x);
     const classification = classifies(this.network.loss);
     const labels = classification
@@ -140,6 +151,28 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       correct += part.correct;
     });
     return metricsOf(this.network, { loss, correct }, source.rows) as MetricsOf<L>;
+  }
+
+  /** Rows with the column that this model predicts among them, as samples. */
+  async #labelled(rows: ArrivingSamples | RowsLike | string): Promise<ArrivingSamples> {
+    const { target } = this;
+    if (areSamples(rows)) return rows;
+    if (target === undefined) {
+      throw expected('{ x, labels } or { x, y }, as the model does not know its target,', 'samples', rows);
+    }
+    const classification = classifies(this.network.loss);
+    if (typeof rows !== 'string') return { x: rows, ...(classification ? { labels: target } : { y: target }) };
+    const frame = await readFrame(rows, {});
+    const values = targetValues(frame, target);
+    return { x: this.#encoded(frame), ...(classification ? { labels: values } : { y: values as readonly number[] }) };
+  }
+
+  /** The rows of a table as the columns of this model take them in. */
+  #encoded(frame: Frame): MatrixLike {
+    if (this.columns === undefined) {
+      throw expected('numbers, as the model was trained on columns without names,', frame.name, frame);
+    }
+    return asSamples(encoded(frame, this.columns).x);
   }
 
   /** Weights in all over inputs. */

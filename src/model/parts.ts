@@ -31,6 +31,8 @@ interface CommonParts<L extends Loss> {
   readonly targetStandardisation?: Standardisation;
   /** The columns that a table must have, in the order of the inputs. */
   readonly columns?: readonly Column[];
+  /** The column that is predicted, where samples came by the names of their columns. */
+  readonly target?: string;
   /** That the training met a value that is not finite, and when: the parameters are the last finite ones. */
   readonly diverged?: Divergence;
   readonly threads?: number;
@@ -50,6 +52,7 @@ const TAUGHT = [
   'standardisation',
   'targetStandardisation',
   'columns',
+  'target',
 ] as const;
 /** What a model may be made of; a file has a note beside. */
 const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note', 'diverged'];
@@ -94,7 +97,7 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
  */
 export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): void {
-  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns } = parts;
+  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns, target } = parts;
   checkObject(network, '{ layers, activation, loss }', 'network');
   checkKeys(network, ['layers', 'activation', 'loss'], 'network');
   const { layers, activation, loss } = network;
@@ -113,4 +116,5 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
     checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
   }
   if (columns !== undefined) checkColumns(columns, inputs);
+  if (target !== undefined && typeof target !== 'string') throw expected('the name of a column', 'target', target);
 }

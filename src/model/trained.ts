@@ -20,6 +20,8 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly labelKind: LabelKind;
   readonly standardisation?: Standardisation;
   readonly targetStandardisation?: Standardisation;
+  /** The column that is predicted, where samples came by the names of their columns. */
+  readonly target?: string;
   /** Of a training that diverged, whose last finite parameters these are. */
   readonly diverged?: Divergence;
   readonly #threads: number;
@@ -29,7 +31,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
     const { network, dtype, weights, classes, labelKind = 'number', diverged, threads } = parts;
-    const { standardisation, targetStandardisation } = parts;
+    const { standardisation, targetStandardisation, target } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -38,6 +40,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     this.labelKind = labelKind;
     if (standardisation !== undefined) this.standardisation = standardisation;
     if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
+    if (target !== undefined) this.target = target;
     if (diverged !== undefined) this.diverged = diverged;
     this.#threads = threads ?? availableThreads();
   }
