@@ -19,6 +19,9 @@ import { checkStandardisation, type Standardisation } from '../network/standardi
 import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
 
+/** What is saved with a model besides. */
+export type Note = Readonly<Record<string, string>>;
+
 interface CommonParts<L extends Loss> {
   readonly network: Network<L>;
   readonly dtype: Dtype;
@@ -32,6 +35,7 @@ interface CommonParts<L extends Loss> {
   /** The columns that a table must have, in the order of the inputs. */
   readonly columns?: readonly Column[];
   readonly threads?: number;
+  readonly note?: Note;
 }
 
 /** What was learnt of samples before a training began, and is told by its model. */
@@ -71,10 +75,18 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   checkObject(parts, '{ network, dtype, weights, … }', 'parts');
   checkKeys(parts, PARTS, 'the parts of a model');
   checkTaught(parts);
+  checkNote(parts.note);
   const { network, dtype, weights, threads } = parts;
   if (kind === 'gcn') checkGraphWeights(weights, network.layers, dtype, 'weights');
   else checkParameters(parts as ModelParts, network.layers, dtype, '');
   if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
+}
+
+function checkNote(note: unknown = {}): void {
+  checkObject(note, 'an object of strings', 'note');
+  for (const [name, text] of Object.entries(note)) {
+    if (typeof text !== 'string') throw expected('a string', `note[${JSON.stringify(name)}]`, text);
+  }
 }
 
 /**
