@@ -934,7 +934,7 @@ describe.skipIf(process.platform === 'win32')('the raw addon', () => {
   test('refuses or does what it is asked, whatever that is, and does not crash', async () => {
     // The limit keeps a state of 2^40 samples from being had on a machine that promises memory it does not have.
     const limited = 'ulimit -v 8388608 && exec "$0" "$@"';
-    const script = fileURLToPath(new URL('../children/fuzz-addon.mjs', import.meta.url));
+    const script = fileURLToPath(new URL('../fuzz/addon.mjs', import.meta.url));
     const outcome = await run('/bin/sh', ['-c', limited, process.execPath, '--expose-gc', script, '7', '1200']);
     expect(outcome).toMatchObject({ code: 0, signal: null, stderr: '' });
     const { made, refusedMade, fine, refused } = JSON.parse(outcome.stdout);
