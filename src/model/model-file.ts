@@ -4,7 +4,7 @@
  * network has the tensors `0.weight`, `1.weight`, …, W_l being n_{l−1} × n_l, and the kind `gcn` in that JSON.
  * `note`s are metadata of their own, called `note.` and their name.
  */
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, describe } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
