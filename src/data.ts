@@ -41,9 +41,11 @@ export type { ScaledScheme, Scheme, TrainedParameters } from './network/initiali
 export type { Parameters } from './network/parameters.js';
 export type { Standardisation } from './network/standardisation.js';
 export type { LabelledBlock, LabelledRow, RowsLike, StreamItem } from './samples/arriving.js';
+export type { Decimal } from './samples/cells.js';
 export type { LabelKind, Labels } from './samples/classes.js';
 export type { Column } from './samples/columns.js';
-export type { FeatureOptions } from './samples/features.js';
+export type { DatePart } from './samples/dates.js';
+export type { ColumnPlace, FeatureOptions } from './samples/features.js';
 export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
 export type { NumericArray } from './tensor/inputs.js';

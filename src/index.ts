@@ -21,7 +21,10 @@ export type { CheckpointOptions, EarlyStopping } from './solvers/shared/options.
 export type { ProgressRecord } from './solvers/shared/record.js';
 export type { LabelsLike, MatrixLike } from './tensor/inputs.js';
 export type { Matrix } from './tensor/matrix.js';
-export { type AnyTraining, fit, type GraphTraining, type OptionsFor, train } from './training/fit.js';
+export { type AutoResult, AutoTraining } from './training/automatic.js';
+export { type AnyTraining, type AutoOptions, fit, type GraphTraining, type OptionsFor, train } from './training/fit.js';
+export type { FrontOptions, Rows } from './training/front.js';
+export type { Report } from './training/report.js';
 export type { FitResult, Status, TrainingData } from './training/result.js';
 export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './training/resume.js';
 export { Training } from './training/training.js';

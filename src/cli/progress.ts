@@ -55,19 +55,21 @@ function residualOf(record: IterationRecord | SigmoidRecord | GraphRecord): numb
 }
 
 /** One iteration in one line. */
-export function progressLine(record: AnyRecord, iterations: number, left: number): string {
+export function progressLine(record: AnyRecord, iterations: number | undefined, left: number): string {
   const metrics = (['train', 'validation', 'test'] as const).flatMap((name) => {
     const { accuracy, loss } = record[name] ?? {};
     if (accuracy !== undefined) return [`${name} ${percent(accuracy)}`];
     return loss === undefined ? [] : [`${name} loss ${number(loss)}`];
   });
   return [
-    `${String(record.iteration).padStart(String(iterations).length)}/${iterations}`,
+    iterations === undefined
+      ? String(record.iteration).padStart(3)
+      : `${String(record.iteration).padStart(String(iterations).length)}/${iterations}`,
     ...('lagrangian' in record
       ? [`objective ${number(record.lagrangian)}`, `residual ${number(residualOf(record))}`]
       : [`loss ${number(record.loss)}`]),
     ...metrics,
-    ...(Number.isFinite(left) && record.iteration < iterations ? [`${duration(left)} left`] : []),
+    ...(Number.isFinite(left) && record.iteration < (iterations ?? 0) ? [`${duration(left)} left`] : []),
   ].join('  ');
 }
 
@@ -78,7 +80,7 @@ export interface Progress {
   end(): void;
 }
 
-export function startProgress(terminal: Terminal, iterations: number, limit?: number): Progress {
+export function startProgress(terminal: Terminal, iterations: number | undefined, limit?: number): Progress {
   const elapsed: number[] = [];
   let before: number | undefined;
   let shown = '';
@@ -95,7 +97,7 @@ export function startProgress(terminal: Terminal, iterations: number, limit?: nu
       elapsed.push(record.elapsed);
       // Of a training that goes on, earlier iterations are done.
       before ??= record.iteration - 1;
-      latest = progressLine(record, iterations, secondsLeft(elapsed, iterations - before, limit));
+      latest = progressLine(record, iterations, secondsLeft(elapsed, (iterations ?? 0) - before, limit));
       if (!terminal.live) {
         terminal.err(`${latest}\n`);
       } else if (record.elapsed - shownAt >= PAUSE) {

@@ -3,6 +3,7 @@ import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointPlan } from '../solvers/shared/options.js';
+import type { AutoResult } from '../training/automatic.js';
 import type { FitResult } from '../training/result.js';
 import type { Training } from '../training/training.js';
 import { interruptionOf } from './interruption.js';
@@ -19,16 +20,25 @@ export interface Showing {
   readonly quiet?: boolean;
 }
 
+/** A training under way, of any kind. */
+export type Running<M> = AsyncIterable<AnyRecord> &
+  Pick<Training<AnyRecord, M>, 'checkpointBytes'> & {
+    readonly result: FitResult<AnyRecord, M> & Partial<Pick<AutoResult, 'report'>>;
+  };
+
 /** A training as the command line runs one, on samples or on a graph. */
 export interface Run<M extends Model | GraphModel> extends Showing {
   /** What the data are called. */
   readonly name: string;
-  readonly iterations: number;
+  /** How many there will be, where it is known. */
+  readonly iterations?: number;
   readonly checkpoint?: CheckpointPlan;
-  readonly begin: () => Promise<Training<AnyRecord, M>>;
+  readonly begin: () => Promise<Running<M>>;
   /** What the model is told to be worth, and on which part of the data. */
-  readonly judge: (model: M) => Promise<readonly [part: 'test' | 'train', metrics: Metrics]>;
+  readonly judge?: (model: M) => Promise<readonly [part: Part, metrics: Metrics]>;
 }
+
+type Part = 'test' | 'train' | 'validation';
 
 /** How a training ended, in the words of the JSON output. */
 type Ending = FitResult['status']['kind'] | 'time-limit';
@@ -40,7 +50,7 @@ function iterationJson(iteration: AnyRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-function metricsJson(name: 'test' | 'train', { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
+function metricsJson(name: Part, { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
   return { ...(accuracy !== undefined && { [`${name}Accuracy`]: accuracy }), [`${name}Loss`]: loss };
 }
 
@@ -107,11 +117,18 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     // A model that has learnt nothing must not take the place of one that has.
     const saved = result.iterations > 0 ? save : undefined;
     if (saved !== undefined) await model.save(saved, { data: name, iterations: String(result.iterations) });
-    const [judged, metrics] = await job.judge(model);
+    const { report } = result;
+    const scores = report?.scores;
+    const [judged, metrics] = job.judge
+      ? await job.judge(model)
+      : (['validation', scores ?? { loss: Number.NaN }] as const);
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     if (json) await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), job));
-    else await terminal.out(resultText(result, ending, { saved, written }, `${judged} ${metricsText(metrics)}`, job));
+    else {
+      if (report && !quiet) await terminal.out(`${report}\n`);
+      await terminal.out(resultText(result, ending, { saved, written }, `${judged} ${metricsText(metrics)}`, job));
+    }
     if (result.status.kind === 'diverged') terminal.err(divergedText(result.status));
     return result.status.kind === 'diverged' ? 1 : (interruptionOf(terminal.signal)?.exitCode ?? 0);
   } finally {
@@ -121,7 +138,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
 
 /** A checkpoint that could not be written (a full disk) ends a training, but the model need not be lost with it. */
 async function rescue<M extends Model | GraphModel>(
-  training: Training<AnyRecord, M>,
+  training: Running<M>,
   { name, save }: Run<M>,
   terminal: Terminal,
 ): Promise<void> {

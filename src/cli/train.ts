@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
+import { AutoTraining, isAutomatic } from '../training/automatic.js';
 import { planOf } from '../training/plan.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
@@ -9,7 +10,7 @@ import { checkKind, type GraphFlags } from './graph.js';
 import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
-import { type Job, runTraining } from './training.js';
+import { type Job, runOnRows, runTraining, type TableJob } from './training.js';
 
 /** The flags of `dladmm train`. */
 export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>> {
@@ -18,6 +19,7 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   /** A name, or a file. */
   readonly solver?: string;
   readonly layers?: readonly number[];
+  readonly hidden?: readonly number[];
   readonly init?: unknown;
   /** A model file. */
   readonly from?: string;
@@ -82,6 +84,38 @@ function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[]
   throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }
 
+/** Flags that a table is not trained on with, as rows whose columns are to be learnt. */
+const ELSEWHERE = [
+  'from',
+  'resume',
+  'checkpoint',
+  'testData',
+  'testShare',
+  'trainSamples',
+  'labels',
+  'layers',
+] as const;
+const NO_TABLE = /\.(?:np[yz]|idx\d?|safetensors)(?:\.gz)?$|-ubyte(?:\.gz)?$/i;
+
+/** A file of rows to train on where everything is inferred; undefined where samples are split and encoded as flags say. */
+function rowsOf(flags: TrainFlags, own: AnySolver | undefined) {
+  const { data, label, task, hidden, validationShare, standardise } = flags;
+  const options = optionsOf(flags, own);
+  const elsewhere = ELSEWHERE.some((name) => flags[name] !== undefined) || flags.categories !== undefined;
+  if (
+    !isAutomatic(options) ||
+    elsewhere ||
+    typeof label !== 'string' ||
+    NO_TABLE.test(data) ||
+    filesOf(data).length === 0
+  )
+    return undefined;
+  const all = given({ ...options, target: label, task, hidden, validationShare, standardise });
+  // A slip should not cost the time of reading.
+  new AutoTraining(data, all);
+  return { path: data, options: all };
+}
+
 /** `dladmm train` */
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
   const { standardise, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
@@ -95,6 +129,11 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
     const job = given({ ...flags, layers: flags.layers, checkpoint, resume: going }) as unknown as GraphJob;
     return trainGraph(job, told as GraphSolverOptions, terminal);
   }
+  const rows = rowsOf(flags, own);
+  if (rows) {
+    if (save !== undefined) await checkTarget(save, [rows.path]);
+    return runOnRows(given({ ...rows, timeLimit, save, json, quiet }) as TableJob, terminal);
+  }
   const { model: from, ...beginning } = await beginningOf(flags.from);
   checkSameLayers(flags, beginning.layers);
   const layers = flags.layers ?? beginning.layers;
@@ -102,7 +141,8 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const options = { ...learnt, ...optionsOf(flags, own) } as Job['options'];
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  if (!resume) planOf({ ...options, ...(checkpoint && { checkpoint }), layers: layers ?? [1, 1] });
+  if (!resume && !isAutomatic(options))
+    planOf({ ...options, ...(checkpoint && { checkpoint }), layers: layers ?? [1, 1] });
   const inputs = filesOf(data, testData, labels, testLabels);
   if (save !== undefined) await checkTarget(save, inputs);
   if (path !== undefined) await checkTarget(path, inputs);

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import type { Model } from '../model/model.js';
 import type { Loss } from '../network/network.js';
@@ -6,13 +7,13 @@ import { SAMPLE_SOLVERS, type TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import { type AnySolver, chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import type { CheckpointOptions } from '../solvers/shared/options.js';
+import { AutoTraining, isAutomatic } from '../training/automatic.js';
 import { begin } from '../training/fit.js';
 import { planOf } from '../training/plan.js';
 import type { TrainingData } from '../training/result.js';
 import { type ResumeOptions, resumeTraining } from '../training/resume.js';
-import type { Training } from '../training/training.js';
 import { defaultLayers } from './defaults.js';
-import { run, type Showing } from './run.js';
+import { type Running, run, type Showing } from './run.js';
 import type { Part, TrainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 
@@ -21,8 +22,6 @@ type Unfinished = Readonly<Record<string, unknown>> & {
   readonly solver?: string | AnySolver;
   readonly loss?: Exclude<Loss, 'squared-error'>;
 };
-
-type AnyTraining = Training<AnyRecord>;
 
 /** A training to go on with: its file, what was given again, and the options that this comes to. */
 export interface Resume {
@@ -44,9 +43,10 @@ export interface Job extends Showing {
   readonly standardise?: boolean;
 }
 
-function checkedLayers({ layers, samples }: Job): readonly number[] {
+function checkedLayers({ layers, samples, options }: Job): readonly number[] | undefined {
   const inputs = samples.train.x.columns;
   const { outputs, classes, name } = samples;
+  if (layers === undefined && isAutomatic(options)) return undefined;
   if (layers === undefined) return defaultLayers(inputs, outputs, samples.train.x.rows);
   if (layers[0] !== inputs || layers.at(-1) !== outputs) {
     throw new DlAdmmError(
@@ -59,7 +59,9 @@ function checkedLayers({ layers, samples }: Job): readonly number[] {
 
 /** The loss of classes that a solver goes with by itself. */
 const defaultLoss = ({ solver }: Unfinished): Loss =>
-  schemaOf(chosenSolver(solver, SAMPLE_SOLVERS, 'samples')).loss?.default as Loss;
+  (solver === undefined
+    ? 'softmax-cross-entropy'
+    : schemaOf(chosenSolver(solver, SAMPLE_SOLVERS, 'samples')).loss?.default) as Loss;
 
 /** A model that goes on learning must be told of the same classes by the same numbers. */
 function checkSameClasses({ from, samples: { classes, name } }: Job): void {
@@ -82,9 +84,10 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
       `Expected classes for --loss ${options.loss}, but ${name} has targets`,
     );
   }
+  const layers = checkedLayers(job);
   return {
     ...options,
-    layers: checkedLayers(job),
+    ...(layers && { layers }),
     loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
     ...(classes && { classes }),
     standardise: job.standardise ?? !liesInUnitInterval(samples.train.x),
@@ -94,8 +97,8 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
   } as TrainOptions;
 }
 
-async function started(job: Job, options: TrainOptions, data: TrainingData): Promise<AnyTraining> {
-  if (!job.resume) return begin(data, options);
+async function started(job: Job, options: TrainOptions, data: TrainingData): Promise<Running<Model>> {
+  if (!job.resume) return isAutomatic(options) ? new AutoTraining<AnyRecord>(data, options) : begin(data, options);
   const { path, again } = job.resume;
   const { classes } = job.samples;
   const { signal } = options;
@@ -114,7 +117,9 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const { classes, columns, name, train, validation, test } = samples;
   const known = (part: Part) => ({ ...part, ...(classes && { classes }), ...(columns && { columns }) });
   const options = trainOptionsOf(job, terminal.signal);
-  const { iterations, checkpoint } = planOf(options);
+  const { iterations, checkpoint } = isAutomatic(options)
+    ? { iterations: options.iterations, checkpoint: undefined }
+    : planOf(options);
   const data = {
     ...known(train),
     ...(validation && { validation: known(validation) }),
@@ -123,5 +128,28 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const begin = () => started(job, options, data);
   const judge = async (model: Model) => [test ? 'test' : 'train', await model.evaluate(known(test ?? train))] as const;
   const { checkpoint: _, ...shown } = job;
-  return run({ ...shown, name, iterations, ...(checkpoint && { checkpoint }), begin, judge }, terminal);
+  return run(
+    {
+      ...shown,
+      name,
+      ...(iterations !== undefined && { iterations }),
+      ...(checkpoint && { checkpoint }),
+      begin,
+      judge,
+    },
+    terminal,
+  );
+}
+
+/** A training on the rows of a table, of which everything that is not said is inferred. */
+export interface TableJob extends Showing {
+  readonly path: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** `dladmm train FILE` on rows of named columns. @throws DlAdmmError whatever training and saving can cause */
+export async function runOnRows({ path, options, ...shown }: TableJob, terminal: Terminal): Promise<number> {
+  const begin = async (): Promise<Running<Model>> =>
+    new AutoTraining<AnyRecord>(path, { ...options, signal: terminal.signal });
+  return run({ ...shown, name: basename(path), begin }, terminal);
 }

@@ -1,16 +1,9 @@
-import { encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
-import { numberOf } from '../samples/table.js';
-import type { Matrix } from '../tensor/matrix.js';
+import { messageOf } from '../core/errors.js';
+import { featuresOf } from '../samples/features.js';
+import { columnBuilder, type Frame } from '../samples/frame.js';
 import { formatError, throwIfAborted } from './bytes.js';
-import {
-  badCell,
-  type CsvTable,
-  checkTableOptions,
-  type Label,
-  labelColumn,
-  labelledTable,
-  type TableOptions,
-} from './labels.js';
+import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
+import { tableFrom } from './tables.js';
 
 /** Some values of one column. */
 export interface ColumnPart {
@@ -49,12 +42,70 @@ function visible({ columns }: ColumnarFile, options: TableOptions): readonly num
   return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
 }
 
-function labelText(value: unknown, where: string): string {
-  if (typeof value === 'string' && value !== '') return value;
-  if (typeof value === 'boolean') return String(value);
-  const number = numberOf(value);
-  if (number === undefined) throw badCell(where, value, 'a label');
-  return String(number);
+function pushAll(builder: ReturnType<typeof columnBuilder>, values: ArrayLike<unknown>, name: string): void {
+  try {
+    for (let i = 0; i < values.length; i += 1) builder.push(values[i]);
+  } catch (error) {
+    throw formatError(name, messageOf(error), error);
+  }
+}
+
+/** Some columns of a file by their places, whole. */
+async function framed(
+  file: ColumnarFile,
+  places: readonly number[],
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Frame> {
+  const { rows } = file;
+  const nameOf = (place: number): string => (file.columns[place] as FileColumn).name;
+  const gathered = new Map(
+    places.map((place) => [
+      place,
+      {
+        builder: columnBuilder(nameOf(place), name, file.columns[place]?.kind === 'text'),
+        rows: 0,
+        waiting: [] as ColumnPart[],
+      },
+    ]),
+  );
+  for await (const part of file.parts([...gathered.keys()])) {
+    throwIfAborted(signal, `Reading ${name}`);
+    const column = gathered.get(part.column);
+    if (column === undefined) continue;
+    if (!(part.first >= column.rows && part.first + part.values.length <= rows))
+      throw formatError(name, `damaged: column ${nameOf(part.column)} has too many values`);
+    column.waiting.push(part);
+    for (let next = part as ColumnPart | undefined; next; ) {
+      if (next.first !== column.rows) break;
+      pushAll(column.builder, next.values, name);
+      column.rows += next.values.length;
+      column.waiting.splice(column.waiting.indexOf(next), 1);
+      next = column.waiting.find(({ first }) => first === column.rows);
+    }
+  }
+  const columns = places.map((place) => {
+    const column = gathered.get(place);
+    if (column?.rows !== rows)
+      throw formatError(name, `damaged: expected ${rows} values in column ${nameOf(place)} but found ${column?.rows}`);
+    return column.builder.finish();
+  });
+  return { name, rows, named: true, columns };
+}
+
+function checkReadable(columns: readonly FileColumn[], name: string): void {
+  const odd = columns.find(({ refused }) => refused !== undefined);
+  if (odd === undefined) return;
+  const what = `column ${JSON.stringify(odd.name)} holds ${odd.refused}; expected numbers, texts or dates`;
+  throw formatError(name, `${what}: leave it out, or write it as columns of numbers`);
+}
+
+/** All columns of a file that can be read, but for the names of rows. */
+export async function frameFrom(file: ColumnarFile, name: string, options: TableOptions): Promise<Frame> {
+  checkTableOptions(options);
+  const places = visible(file, options).filter((place) => file.columns[place]?.refused === undefined);
+  if (file.rows === 0 || places.length === 0) throw formatError(name, 'expected at least one row but found none');
+  return framed(file, places, name, options.signal);
 }
 
 /**
@@ -63,74 +114,25 @@ function labelText(value: unknown, where: string): string {
  * @throws ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_ABORTED
  */
 export async function readColumnar(file: ColumnarFile, name: string, options: TableOptions): Promise<CsvTable> {
-  const { task, signal } = options;
   checkTableOptions(options);
-  const { rows } = file;
   const places = visible(file, options);
   const shown = places.map((place) => file.columns[place] as FileColumn);
   const names = shown.map((column) => column.name);
-  if (rows === 0 || names.length === 0) throw formatError(name, 'expected at least one row of numbers but found none');
-  const target = labelColumn(names, true, options, name);
-  const isText = (column: number): boolean => shown[column]?.kind === 'text';
-  const features = featuresOf({ names, named: true, label: target, isText }, options, name);
-  if (features.length === 0) throw formatError(name, 'expected a column of features beside the label but found none');
-  const width = features.length;
-  const wide = features.some((feature) => !feature.texts && shown[feature.column]?.wide);
-  const data = wide ? new Float64Array(rows * width) : new Float32Array(rows * width);
-  const labels: Label[] = [];
-  const filled = names.map(() => 0);
-  const where = (row: number, column: number): string => `${name}, row ${row}, column ${JSON.stringify(names[column])}`;
-  const wanted = [...new Set([...features.map(({ column }) => column), ...(target < 0 ? [] : [target])])];
-  for (const column of wanted) {
-    const { kind, refused = kind === 'date' ? 'dates' : undefined } = shown[column] as FileColumn;
-    if (refused !== undefined) {
-      const what = `column ${JSON.stringify(names[column])} holds ${refused}; expected numbers or texts`;
-      throw formatError(name, `${what}: leave it out, or write it as columns of numbers`);
-    }
-  }
-  for await (const { column: place, first, values } of file.parts(wanted.map((column) => places[column] as number))) {
-    throwIfAborted(signal, `Reading ${name}`);
-    const column = places.indexOf(place);
-    const count = values.length;
-    if (!(first >= 0 && first + count <= rows))
-      throw formatError(name, `damaged: column ${names[column]} has too many values`);
-    filled[column] = (filled[column] ?? 0) + count;
-    for (const [c, feature] of features.entries()) {
-      if (feature.column === column) put(feature, c, first, values);
-    }
-    if (column !== target) continue;
-    for (let i = 0; i < count; i += 1) {
-      const line = first + i;
-      labels[line] = { cell: labelText(values[i], where(line, column)), line };
-    }
-  }
-  const short = wanted.find((column) => filled[column] !== rows);
-  if (short !== undefined)
-    throw formatError(name, `damaged: expected ${rows} values in column ${names[short]} but found ${filled[short]}`);
-
-  function put(feature: Feature, c: number, first: number, values: ArrayLike<unknown>): void {
-    for (let i = 0; i < values.length; i += 1) {
-      const value = values[i];
-      const at = (): string => where(first + i, feature.column);
-      if (feature.texts) {
-        if (typeof value !== 'string' || value === '') throw badCell(at(), value, 'a text');
-        data[(first + i) * width + c] = numberOfText(feature, value, at);
-        continue;
-      }
-      const number = numberOf(value);
-      if (number === undefined || !Number.isFinite(wide ? number : Math.fround(number))) {
-        const hint =
-          typeof value === 'string' && !options.categories ? " (categories: 'one-hot' takes columns of texts)" : '';
-        throw badCell(at(), value, `a finite number${hint}`);
-      }
-      data[(first + i) * width + c] = number;
-    }
-  }
-
-  const raw: Matrix = { data, rows, columns: width };
-  const encoded = encodeTexts(raw, features);
-  const columns = encoded.columns.map((column) => (column.categories ? column : column.name));
-  if (target < 0) return { task: 'unlabelled', x: encoded.x, columns };
-  const table = { x: encoded.x, columns, label: names[target] as string };
-  return labelledTable(table, labels, task, ({ line }) => where(line, target));
+  if (file.rows === 0 || names.length === 0)
+    throw formatError(name, 'expected at least one row of numbers but found none');
+  const label = labelColumn(names, true, options, name);
+  const features = featuresOf({ names, named: true, label }, options, name);
+  const wanted = label < 0 ? features : [...features, label];
+  checkReadable(
+    wanted.map((place) => shown[place] as FileColumn),
+    name,
+  );
+  const frame = await framed(
+    file,
+    wanted.map((place) => places[place] as number),
+    name,
+    options.signal,
+  );
+  const where = (column: string, row: number): string => `${name}, row ${row}, column ${JSON.stringify(column)}`;
+  return tableFrom(frame, { name, label: label < 0 ? undefined : names[label], options, where });
 }

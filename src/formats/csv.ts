@@ -4,23 +4,16 @@ import { CsvError, type Parser, parse } from 'csv-parse';
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
-import { encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
-import type { Matrix } from '../tensor/matrix.js';
+import { type Decimal, parseNumber } from '../samples/cells.js';
+import { featuresOf, learntColumns } from '../samples/features.js';
+import { columnBuilder, type Frame } from '../samples/frame.js';
 import { formatError, readBytes } from './bytes.js';
-import { type Decimal, kindOfCell, numberHint, parseNumber } from './cells.js';
 import { cellsOf, type Dialect, dialectOf, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
-import {
-  badCell,
-  type CsvTable,
-  checkTableOptions,
-  type Label,
-  labelColumn,
-  labelledTable,
-  type TableOptions,
-} from './labels.js';
+import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
 import { reader } from './reader.js';
 import { isStream, piecesOf, type TextStream } from './stream.js';
+import { tableFrom } from './tables.js';
 
 export type { TextStream } from './stream.js';
 
@@ -42,63 +35,33 @@ export interface CsvOptions extends TableOptions {
 /** So much text shows how a table is written. */
 const SAMPLE = 2 ** 16;
 
-/** The layout of the table, known once its first rows are. */
+/** What the first rows of a table show. */
 interface Layout {
   readonly width: number;
   readonly header: boolean;
   readonly decimal: Decimal;
   readonly names: readonly string[];
-  /** The label's column, or −1 where there is none. */
-  readonly label: number;
-  readonly features: readonly Feature[];
 }
 
-function layoutOf(
-  dialect: Dialect & { readonly rows: readonly (readonly string[])[] },
-  options: CsvOptions,
-  name: string,
-): Layout | undefined {
-  const { header, decimal, rows } = dialect;
+function layoutOf({
+  header,
+  decimal,
+  rows,
+}: Dialect & { readonly rows: readonly (readonly string[])[] }): Layout | undefined {
   // A delimiter at the end of every line has no column behind it.
   const trailing = rows.every((cells) => cells.length > 1 && cells.at(-1) === '');
   const first = trailing ? rows[0]?.slice(0, -1) : rows[0];
   if (first === undefined) return undefined;
   const names = first.map((cell, column) => (header && cell !== '' ? cell : `column ${column + 1}`));
-  const label = labelColumn(names, header, options, name);
-  const isText = (column: number): boolean => {
-    const kinds = rows.slice(header ? 1 : 0).map((row) => kindOfCell(row[column] ?? '', decimal));
-    const told = kinds.filter((kind) => kind !== 'missing');
-    return 2 * told.filter((kind) => kind !== 'number').length > told.length;
-  };
-  const features = featuresOf({ names, named: header, label, isText }, options, name);
-  return { width: first.length, header, decimal, names, label, features };
+  return { width: first.length, header, decimal, names };
 }
 
-function place(name: string, layout: Layout, line: number, column: number): string {
-  const heading = layout.header ? ` (${JSON.stringify(layout.names[column])})` : '';
-  return `${name}, line ${line}, column ${column + 1}${heading}`;
-}
-
-/** Gathers numbers, texts as numbers in the order they came, and the labels as text until all of them are known. */
-function collector(name: string, layout: Layout, { categories, columns: chosen }: CsvOptions) {
-  const { width, decimal, label, features } = layout;
-  const values = growingNumbers();
-  const labels: Label[] = [];
+/** Gathers some columns of a table, by their places. */
+function collector(name: string, { width, decimal, header, names }: Layout, places: readonly number[]) {
+  const builders = places.map((place) => columnBuilder(names[place] as string, name));
+  const lines = growingNumbers();
   let rows = 0;
-  let headers = layout.header ? 1 : 0;
-
-  function featureValue(cell: string, feature: Feature, line: number): number {
-    const where = (): string => place(name, layout, line, feature.column);
-    if (feature.texts) {
-      if (cell === '') throw badCell(where(), cell, 'a text');
-      return numberOfText(feature, cell, where);
-    }
-    const value = parseNumber(cell, decimal);
-    if (value !== undefined) return value;
-    const advice = cell === '' || categories || chosen ? '' : "; categories: 'one-hot' takes columns of texts";
-    throw badCell(where(), cell, 'a number', numberHint(cell, decimal) || advice);
-  }
-
+  let headers = header ? 1 : 0;
   return {
     row(cells: readonly string[], line: number): void {
       if (headers > 0) {
@@ -108,25 +71,23 @@ function collector(name: string, layout: Layout, { categories, columns: chosen }
       const trailing = cells.length === width + 1 && cells[width] === '';
       if (cells.length !== width && !trailing)
         throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells.length}`);
-      if (label >= 0) {
-        const cell = cells[label] as string;
-        if (cell === '') throw badCell(place(name, layout, line, label), cell, 'a label');
-        labels.push({ cell, line });
+      for (const [i, builder] of builders.entries()) {
+        const cell = cells[places[i] as number] as string;
+        builder.push(builder.texts ? cell : (parseNumber(cell, decimal) ?? cell));
       }
-      for (const feature of features) values.push(featureValue(cells[feature.column] as string, feature, line));
+      lines.push(line);
       rows += 1;
     },
-    finish(): { raw: Matrix; labels: readonly Label[] } {
+    finish(): Frame {
       if (rows === 0) {
-        const only = `its only line is taken for the names of the columns (${layout.names.slice(0, 20).join(', ')})`;
+        const only = `its only line is taken for the names of the columns (${names.slice(0, 20).join(', ')})`;
         throw formatError(
           name,
           `expected at least one row of values but found none: ${only}; header: false (--no-header) reads it`,
         );
       }
-      if (features.length === 0)
-        throw formatError(name, 'expected a column of features beside the label but found none');
-      return { raw: { data: values.taken(), rows, columns: features.length }, labels };
+      const columns = builders.map((builder) => builder.finish());
+      return { name, rows, named: header, columns, lines: lines.taken() };
     },
   };
 }
@@ -169,13 +130,18 @@ async function sampled(
   };
 }
 
-async function csvTable(
-  content: Uint8Array | TextStream,
+type Content = Uint8Array | TextStream;
+type ParseOptions = CsvOptions & { readonly fromLine?: number };
+
+/** Reads those columns of a table that `choose` names, by their places, in that order. */
+async function readColumns(
+  content: Content,
   name: string,
-  options: CsvOptions & { readonly fromLine?: number } = {},
-): Promise<CsvTable> {
+  options: ParseOptions,
+  choose: (layout: Layout) => readonly number[],
+): Promise<{ readonly frame: Frame; readonly layout: Layout }> {
   checkOptions(options);
-  const { encoding, signal, task } = options;
+  const { encoding, signal } = options;
   const texts = textOf(
     piecesOf(content, name, signal),
     encoding === undefined ? undefined : checkEncoding(encoding),
@@ -192,9 +158,9 @@ async function csvTable(
       `${JSON.stringify(dialect.ambiguous)} may be a fraction or a thousand: say which by decimal: ',' or '.' (--decimal)`,
     );
   }
-  const layout = layoutOf(dialect, options, name);
+  const layout = layoutOf(dialect);
   if (layout === undefined) throw formatError(name, 'expected at least one row of values but it is empty');
-  const table = collector(name, layout, options);
+  const table = collector(name, layout, choose(layout));
   const { delimiter } = dialect;
   const parser: Parser = parse({
     ...parserOptions(delimiter),
@@ -212,15 +178,36 @@ async function csvTable(
     const line = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
     throw formatError(`${name}${line}`, `not CSV: ${messageOf(error)}`, error);
   }
+  return { frame: table.finish(), layout };
+}
 
-  const { raw, labels } = table.finish();
-  const encoded = encodeTexts(raw, layout.features);
-  const { x } = encoded;
-  const columns = encoded.columns.map((column) => (column.categories ? column : column.name));
-  if (layout.label < 0) return { task: 'unlabelled', x, columns };
-  const where = (l: Label) => place(name, layout, l.line, layout.label);
-  const features = { x, columns, label: layout.names[layout.label] as string };
-  return labelledTable(features, labels, task, where, layout.decimal);
+/** All columns of a table, as they are. */
+export const parseCsvFrame = reader(
+  async (content: Content, name: string, options: ParseOptions = {}): Promise<Frame> =>
+    (await readColumns(content, name, options, ({ names }) => names.map((_, place) => place))).frame,
+);
+
+async function csvTable(content: Content, name: string, options: ParseOptions = {}): Promise<CsvTable> {
+  let label = -1;
+  let features: readonly number[] = [];
+  const { frame, layout } = await readColumns(content, name, options, ({ names, header: named }) => {
+    label = labelColumn(names, named, options, name);
+    features = featuresOf({ names, named, label }, options, name);
+    return label < 0 ? features : [...features, label];
+  });
+  const { names, header, decimal } = layout;
+  const learnt = learntColumns(options);
+  // In a file without a header line, a model's columns are found by their order.
+  const called = [...features.map((place, i) => learnt[i]?.name ?? (names[place] as string))];
+  const columns = frame.columns.map((column, i) => ({ ...column, name: called[i] ?? column.name }));
+  const where = (column: string, row: number): string => {
+    const i = columns.findIndex((each) => each.name === column);
+    const place = features[i] ?? label;
+    const heading = header ? ` (${JSON.stringify(names[place])})` : '';
+    return `${name}, line ${frame.lines?.[row]}, column ${place + 1}${heading}`;
+  };
+  const reading = { name, label: label < 0 ? undefined : names[label], options, where, decimal };
+  return tableFrom({ ...frame, columns }, reading);
 }
 
 /**

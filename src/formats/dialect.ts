@@ -1,6 +1,6 @@
 /** How a table of texts is written: its delimiter, its decimal sign, and whether its first row names the columns. */
 import { parse } from 'csv-parse/sync';
-import { type Decimal, kindOfCell, parseNumber } from './cells.js';
+import { type Decimal, kindOfCell, parseNumber } from '../samples/cells.js';
 
 export interface Dialect {
   readonly delimiter: string;

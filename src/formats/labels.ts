@@ -2,11 +2,12 @@
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { narrowed, TOO_WIDE } from '../core/numbers.js';
+import { parseNumber } from '../samples/cells.js';
 import type { Column } from '../samples/columns.js';
 import { type ColumnPlace, checkFeatureOptions, type FeatureOptions, placeOf } from '../samples/features.js';
+import { inferTask } from '../samples/targets.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
-import { type Decimal, parseNumber } from './cells.js';
 
 /** How to read a table. */
 export interface TableOptions extends FeatureOptions {
@@ -16,8 +17,8 @@ export interface TableOptions extends FeatureOptions {
    */
   readonly label?: string | number | null;
   /**
-   * What the label column means. By default: classes if no label is a number, or if all are whole numbers from −1 to 99,
-   * otherwise regression targets.
+   * What the label column means. By default: classes if no label is a number, or if all are whole numbers from −1 to 99 of which there
+   * are at most 20 or all up to the largest; otherwise regression targets.
    */
   readonly task?: 'classification' | 'regression';
   readonly signal?: AbortSignal;
@@ -57,8 +58,6 @@ export interface UnlabelledTable extends Features {
 /** What a table turned out to hold. */
 export type CsvTable = ClassificationTable | RegressionTable | UnlabelledTable;
 
-/** Whole numbers from −1 to this are taken for classes when the task is not told. */
-const INFERRED_CLASSES = 99;
 /** More classes than any network here could have outputs: such labels are targets or identifiers. */
 export const MAX_CLASSES = 65_536;
 
@@ -116,13 +115,15 @@ export function labelColumn(
   return placeOf(label, names, 'label', named ? name : `${name}, which has no header line,`);
 }
 
-function inferTask(labels: readonly Label[], numbers: readonly (number | undefined)[], where: (l: Label) => string) {
+function taskOf(
+  labels: readonly Label[],
+  numbers: readonly (number | undefined)[],
+  where: (l: Label) => string,
+  column: string,
+) {
   const odd = numbers.indexOf(undefined);
-  if (odd < 0) {
-    const classes = numbers.every((n) => Number.isInteger(n) && Number(n) >= -1 && Number(n) <= INFERRED_CLASSES);
-    return classes ? 'classification' : 'regression';
-  }
-  if (numbers.every((n) => n === undefined)) return 'classification';
+  const all = odd < 0 ? (numbers as readonly number[]) : labels.map(({ cell }) => cell);
+  if (odd < 0 || numbers.every((n) => n === undefined)) return inferTask(all, `column ${JSON.stringify(column)}`).task;
   const label = labels[odd] as Label;
   throw badCell(where(label), label.cell, 'a number, as other labels are (or the task to be classification)');
 }
@@ -189,12 +190,14 @@ export function labelledTable(
   labels: readonly Label[],
   task: TableOptions['task'],
   where: (label: Label) => string,
-  decimal: Decimal = '.',
 ): ClassificationTable | RegressionTable {
-  const numbers = labels.map(({ cell }) => parseNumber(cell, decimal));
-  if ((task ?? inferTask(labels, numbers, where)) === 'classification') {
-    const cells = labels.map(({ cell }) => cell);
-    if (task === undefined) checkShared(cells, where(labels[0] as Label));
+  const numbers = labels.map(({ cell }) => parseNumber(cell));
+  if ((task ?? taskOf(labels, numbers, where, features.label)) === 'classification') {
+    if (task === undefined)
+      checkShared(
+        labels.map(({ cell }) => cell),
+        where(labels[0] as Label),
+      );
     return { task: 'classification', ...features, ...classify(labels, numbers, where) };
   }
   const odd = numbers.indexOf(undefined);

@@ -1,6 +1,7 @@
+import type { Frame } from '../samples/frame.js';
 import { withColumnarFile } from './apart.js';
 import { readBytes } from './bytes.js';
-import { readColumnar } from './columnar.js';
+import { frameFrom, readColumnar } from './columnar.js';
 import { type CsvTable, checkTableOptions, type TableOptions } from './labels.js';
 import { reader } from './reader.js';
 
@@ -15,6 +16,12 @@ export const parseParquet = reader(
     return withColumnarFile('Parquet', bytes, name, options.signal, (file) => readColumnar(file, name, options));
   },
   'parquet',
+);
+
+/** All columns of a file's content, as they are. */
+export const parseParquetFrame = reader(
+  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<Frame> =>
+    withColumnarFile('Parquet', bytes, name, options.signal, (file) => frameFrom(file, name, options)),
 );
 
 /**

@@ -19,7 +19,8 @@ export type StoredModel = (ModelParts & { readonly kind: 'perceptron' }) | (Grap
 
 /**
  * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
- * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation and diverged.
+ * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation, diverged and
+ * target.
  */
 const FORMAT = 3;
 const FORMATS: readonly number[] = [1, 2, FORMAT];
@@ -28,7 +29,7 @@ const NOTE = 'note.';
 const FIELDS = {
   1: ['classes'],
   2: ['classes', 'labelKind', 'columns'],
-  3: ['classes', 'labelKind', 'columns', 'diverged'],
+  3: ['classes', 'labelKind', 'columns', 'diverged', 'target'],
 } as const;
 /** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
 const RULES = [
@@ -79,13 +80,13 @@ const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
  * @throws DlAdmmError as `saveModel` does, but for the file.
  */
 export function encodeModel(model: StoredModel): Uint8Array {
-  const { kind, network, dtype, classes, labelKind = 'number', columns, diverged, note } = model;
+  const { kind, network, dtype, classes, labelKind = 'number', columns, diverged, target, note } = model;
   checkParts(model, kind);
   const { layers, activation, loss } = network;
   const rules = RULES.filter(({ name }) => model[name] !== undefined);
   const extended = labelKind !== 'number' || columns !== undefined;
   const header = {
-    format: Math.max(diverged ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
+    format: Math.max(diverged || target !== undefined ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
     ...(kind === 'gcn' && { kind }),
     layers,
     activation: written(activation),
@@ -95,6 +96,7 @@ export function encodeModel(model: StoredModel): Uint8Array {
     ...(labelKind !== 'number' && { labelKind }),
     ...(columns && { columns }),
     ...(diverged && { diverged }),
+    ...(target !== undefined && { target }),
   };
   const tensors = new Map<string, Tensor>();
   for (const { name, shape, of, index } of placesOf(kind, layers)) {

@@ -7,6 +7,7 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
+import { readFrame } from '../datasets/frame-file.js';
 import { type MetricsOf, metricsOf } from '../network/metrics.js';
 import { classifies, type Loss } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
@@ -14,15 +15,20 @@ import { isRecord } from '../samples/arrived.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
+  areSamples,
   arrivingRows,
   arrivingSamples,
   type RowsLike,
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import type { Column } from '../samples/columns.js';
+import { encoderOf } from '../samples/encoder.js';
+import type { Frame } from '../samples/frame.js';
+import { encoded } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
-import { encoderOf, noColumn, type RecordLike } from '../samples/table.js';
-import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
+import { noColumn, type RecordLike } from '../samples/table.js';
+import { targetValues } from '../samples/targets.js';
+import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { answerOf, type Prediction } from './answer.js';
 import { loadModelFile } from './model-file.js';
@@ -78,12 +84,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
   async predict(x: readonly number[]): Promise<OnePrediction<L>>;
-  async predict(x: RowsLike): Promise<Prediction<L>>;
+  async predict(x: RowsLike | string): Promise<Prediction<L>>;
   async predict(x: RecordLike): Promise<OnePrediction<L>>;
-  async predict(x: RowsLike | RecordLike): Promise<Prediction<L> | OnePrediction<L>> {
+  async predict(x: RowsLike | RecordLike | string): Promise<Prediction<L> | OnePrediction<L>> {
     const one = isOne(x);
     const prediction = await this.call(async () => {
-      const rows = one ? this.#rowsOf(x) : (x as RowsLike);
+      const rows =
+        typeof x === 'string' ? this.#encoded(await readFrame(x, {})) : one ? this.#rowsOf(x) : (x as RowsLike);
       const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
@@ -136,12 +143,17 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(samples: ArrivingSamples): Promise<MetricsOf<L>> {
+  async evaluate(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
     return this.call(() => this.#evaluated(samples));
   }
 
-  async #evaluated(samples: ArrivingSamples): Promise<MetricsOf<L>> {
-    const { x, labels: given, classes, y: values } = await arrivingSamples(samples, this.#arrival, '');
+  async #evaluated(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
+    const {
+      x,
+      labels: given,
+      classes,
+      y: values,
+    } = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
     const source = this.#prepared(x);
     const classification = classifies(this.network.loss);
     const labels = classification
@@ -165,6 +177,28 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       correct += part.correct;
     });
     return metricsOf(this.network, { loss, correct }, source.rows) as MetricsOf<L>;
+  }
+
+  /** Rows with the column that this model predicts among them, as samples. */
+  async #labelled(rows: ArrivingSamples | RowsLike | string): Promise<ArrivingSamples> {
+    const { target } = this;
+    if (areSamples(rows)) return rows;
+    if (target === undefined) {
+      throw expected('{ x, labels } or { x, y }, as the model does not know its target,', 'samples', rows);
+    }
+    const classification = classifies(this.network.loss);
+    if (typeof rows !== 'string') return { x: rows, ...(classification ? { labels: target } : { y: target }) };
+    const frame = await readFrame(rows, {});
+    const values = targetValues(frame, target);
+    return { x: this.#encoded(frame), ...(classification ? { labels: values } : { y: values as readonly number[] }) };
+  }
+
+  /** The rows of a table as the columns of this model take them in. */
+  #encoded(frame: Frame): MatrixLike {
+    if (this.columns === undefined) {
+      throw expected('numbers, as the model was trained on columns without names,', frame.name, frame);
+    }
+    return asSamples(encoded(frame, this.columns).x);
   }
 
   /** Weights in all over inputs. */
@@ -227,11 +261,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
   #rowsOf(x: unknown): MatrixLike {
-    if (isOne(x)) return Array.isArray(x) ? [x] : this.#encoded([x as RecordLike]);
-    return Array.isArray(x) && isRecord(x[0]) ? this.#encoded(x) : (x as MatrixLike);
+    if (isOne(x)) return Array.isArray(x) ? [x] : this.#recordRows([x as RecordLike]);
+    return Array.isArray(x) && isRecord(x[0]) ? this.#recordRows(x) : (x as MatrixLike);
   }
 
-  #encoded(records: readonly RecordLike[]): Matrix {
+  #recordRows(records: readonly RecordLike[]): Matrix {
     const { columns } = this;
     if (columns === undefined)
       throw expected('numbers, as the model was trained on columns without names,', 'x', records[0]);

@@ -36,6 +36,8 @@ interface CommonParts<L extends Loss> {
   readonly columns?: readonly Column[];
   /** That the training met a value that is not finite, and when: the parameters are the last finite ones. */
   readonly diverged?: Divergence;
+  /** The column that is predicted, where samples came by the names of their columns. */
+  readonly target?: string;
   readonly threads?: number;
   readonly note?: Note;
 }
@@ -54,6 +56,7 @@ const TAUGHT = [
   'standardisation',
   'targetStandardisation',
   'columns',
+  'target',
 ] as const;
 /** What a model may be made of; a file has a note beside. */
 const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note', 'diverged'];
@@ -106,7 +109,7 @@ function checkNote(note: unknown = {}): void {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
  */
 export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): void {
-  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns } = parts;
+  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns, target } = parts;
   checkObject(network, '{ layers, activation, loss }', 'network');
   checkKeys(network, ['layers', 'activation', 'loss'], 'network');
   const { layers, activation, loss } = network;
@@ -125,4 +128,5 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
     checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
   }
   if (columns !== undefined) checkColumns(columns, inputs);
+  if (target !== undefined && typeof target !== 'string') throw expected('the name of a column', 'target', target);
 }

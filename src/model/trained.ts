@@ -31,6 +31,8 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly note?: Note;
   /** Of a training that diverged, whose last finite parameters these are. */
   readonly diverged?: Divergence;
+  /** The column that is predicted, where samples came by the names of their columns. */
+  readonly target?: string;
   readonly #threads: number;
   #native: N | undefined;
   /** No work is begun any more; what is under way goes on until the model is closed. */
@@ -42,7 +44,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
     const { network, dtype, weights, classes, labelKind = 'number', diverged, threads } = parts;
-    const { standardisation, targetStandardisation, note } = parts;
+    const { standardisation, targetStandardisation, target, note } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -53,6 +55,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
     if (note !== undefined) this.note = note;
     if (diverged !== undefined) this.diverged = diverged;
+    if (target !== undefined) this.target = target;
     this.#threads = threads ?? availableThreads();
   }
 

@@ -23,6 +23,8 @@ export interface Learnt extends ClassNames {
   /** Of regression: what was done to target values, and is undone in answers. */
   readonly targetStandardisation?: Standardisation;
   readonly columns?: readonly Column[];
+  /** The column that is predicted. */
+  readonly target?: string;
 }
 
 /** What a training decides of its samples. */
@@ -104,6 +106,7 @@ export async function trainingSet(
   const name = 'data';
   const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes } = facts;
   const rules = rulesOf(facts, before);
+  const target = data.target ?? [data.labels, data.y].find((column) => typeof column === 'string');
   const { x, y, labels, classes: own, columns } = await arrivingSamples(data, rules, name, ['validation', 'test']);
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const called = `${name}.labels`;
@@ -120,6 +123,7 @@ export async function trainingSet(
       ...(standardisation && { standardisation }),
       ...(targetStandardisation && { targetStandardisation }),
       ...(columns && { columns }),
+      ...(target !== undefined && { target }),
     },
   };
 }

@@ -42,6 +42,8 @@ export interface ArrivingSamples extends ColumnOptions {
   readonly labels?: LabelsLike | string;
   /** Rows of target values; of a table or of records also the name of their column, or the names. */
   readonly y?: MatrixLike | readonly number[] | string | readonly string[];
+  /** The column that labels or targets were; kept in the model. Default: the one that `labels` or `y` names. */
+  readonly target?: string;
   /** The names of the classes, where `labels` are numbers. */
   readonly classes?: readonly string[];
   /** The names of the features of `x`, or what they were made of; kept in the model. */

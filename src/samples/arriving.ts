@@ -2,7 +2,7 @@ import { checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { checkDistinct, classifies } from '../network/network.js';
-import { isArray, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
+import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
   type ArrivalRules,
   type Arrived,
@@ -29,6 +29,10 @@ export type {
   StreamItem,
 } from './arrived.js';
 
+/** Whether data are samples with their labels or targets beside, rather than rows of columns. */
+export const areSamples = (data: unknown): data is ArrivingSamples =>
+  typeof data === 'object' && data !== null && !isArray(data) && !isMatrix(data) && !isTable(data) && 'x' in data;
+
 function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
   try {
     if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
@@ -53,7 +57,7 @@ export async function arrivingRows(x: unknown, rules: ArrivalRules, name: string
 }
 
 /** What samples may have. */
-const SAMPLE_KEYS: readonly string[] = ['x', 'labels', 'y', 'classes', 'columns', 'categories'];
+const SAMPLE_KEYS: readonly string[] = ['x', 'labels', 'y', 'classes', 'columns', 'categories', 'target'];
 
 /**
  * Samples with their labels or targets.

@@ -1,34 +1,69 @@
 import { DlAdmmError, expected } from '../core/errors.js';
+import { DATE_PARTS, type DatePart } from './dates.js';
 
-/** A column of a table that a network takes in: one number, or one of some categories, with an input for each of them. */
+/**
+ * A column of a table that a network takes in, and how its values become inputs: a number as it is, a text as one of some
+ * categories or by its hash, a moment in time by its parts. What it has beyond its name has been learnt from a training set.
+ */
 export interface Column {
   readonly name: string;
   /** The category that is present gives 1 to its input, the others are 0 (one-hot). */
   readonly categories?: readonly string[];
+  /** Texts that are none of the categories have one more input, after theirs. Without it they are refused. */
+  readonly other?: true;
+  /** So many inputs, of which the hash of a text chooses the one that is 1. */
+  readonly buckets?: number;
+  /** An input for each of these parts of a moment in time. */
+  readonly date?: readonly DatePart[];
+  /** What stands for a missing value: a number, milliseconds since 1970, or a text. Without it they are refused. */
+  readonly fill?: number | string;
+  /** The last input is 1 where the value was missing. */
+  readonly indicator?: true;
 }
 
 /** More categories than this are an identifier or free text. */
 export const MAX_CATEGORIES = 1000;
+
+/** How many inputs a column takes. */
+export const inputsOfColumn = ({ categories, other, buckets, date, indicator }: Column): number =>
+  (categories ? categories.length + (other ? 1 : 0) : (buckets ?? date?.length ?? 1)) + (indicator ? 1 : 0);
 
 /** So many columns are listed in an error. */
 const LISTED = 50;
 
 /** How many inputs some columns take. */
 export const inputsOf = (columns: readonly Column[]): number =>
-  columns.reduce((sum, { categories }) => sum + (categories?.length ?? 1), 0);
+  columns.reduce((sum, column) => sum + inputsOfColumn(column), 0);
 
 const isText = (value: unknown): value is string => typeof value === 'string';
+const isArrayOf = (value: unknown, test: (item: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every(test) && new Set(value).size === value.length;
+
+/** What each field may be. */
+const FIELDS: Readonly<Record<keyof Column, (value: unknown) => boolean>> = {
+  name: isText,
+  categories: (value) => isArrayOf(value, isText),
+  other: (value) => value === true,
+  buckets: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 2 ** 20,
+  date: (value) => isArrayOf(value, (part) => DATE_PARTS.some((known) => known === part)),
+  fill: (value) => isText(value) || Number.isFinite(value),
+  indicator: (value) => value === true,
+};
 
 function isColumn(value: unknown): value is Column {
-  if (typeof value !== 'object' || value === null || !('name' in value) || !isText(value.name)) return false;
-  if (Object.keys(value).some((key) => key !== 'name' && key !== 'categories')) return false;
-  const categories: unknown = 'categories' in value ? value.categories : undefined;
-  if (categories === undefined) return true;
+  if (typeof value !== 'object' || value === null || !('name' in value)) return false;
+  const right = Object.entries(value).every(
+    ([key, field]) => field === undefined || (key in FIELDS && FIELDS[key as keyof Column](field)),
+  );
+  const { categories, other, buckets, date, fill, indicator } = value as Column;
+  const texts = categories !== undefined || buckets !== undefined;
+  const kinds = [categories, buckets, date].filter((kind) => kind !== undefined).length;
   return (
-    Array.isArray(categories) &&
-    categories.length > 0 &&
-    categories.every(isText) &&
-    new Set(categories).size === categories.length
+    right &&
+    kinds < 2 &&
+    (!other || !!categories) &&
+    (!indicator || fill !== undefined) &&
+    (fill === undefined || isText(fill) === texts)
   );
 }
 
@@ -46,6 +81,29 @@ export function checkColumns(columns: unknown, inputs: number, called = 'columns
   return columns;
 }
 
+/** The columns in words, a line each: what becomes of their values. */
+export function columnsText(columns: readonly Column[]): readonly string[] {
+  return columns.map((column) => {
+    const { name, categories, other, buckets, date, fill, indicator } = column;
+    const what = categories
+      ? `a text, one of ${categories.length}${other ? ' or another' : ''}`
+      : buckets
+        ? `a text, by its hash in ${buckets}`
+        : date
+          ? `a moment in time, by ${date.join(', ')}`
+          : 'a number';
+    const shown = date && typeof fill === 'number' ? new Date(fill).toISOString() : fill;
+    const missing = fill === undefined ? '' : `; missing: ${shown}${indicator ? ', and an input that says so' : ''}`;
+    return `${name}: ${what} (${inputsOfColumn(column)} ${inputsOfColumn(column) === 1 ? 'input' : 'inputs'})${missing}`;
+  });
+}
+
+/** What each input of a column stands for: a category, a part of a date, …; undefined for the value itself. */
+function inputNames({ categories, other, buckets, date, indicator }: Column): readonly (string | undefined)[] {
+  const own = categories ?? date ?? (buckets ? Array.from({ length: buckets }, (_, i) => `hash ${i}`) : [undefined]);
+  return [...own, ...(other ? ['(other)'] : []), ...(indicator ? ['(missing)'] : [])];
+}
+
 /**
  * Where the inputs of `wanted` stand among those of `columns`: both are columns by their names, and a category is one input.
  *
@@ -53,9 +111,10 @@ export function checkColumns(columns: unknown, inputs: number, called = 'columns
  */
 export function placesOf(columns: readonly Column[], wanted: readonly Column[], called: string): Int32Array {
   const inputs = (column: Column): readonly (readonly [key: string, says: string])[] =>
-    column.categories?.map((text) => [JSON.stringify([column.name, text]), `${column.name} = ${text}`] as const) ?? [
-      [JSON.stringify([column.name]), column.name],
-    ];
+    inputNames(column).map((part) => [
+      JSON.stringify([column.name, ...(part === undefined ? [] : [part])]),
+      part === undefined ? column.name : `${column.name} = ${part}`,
+    ]);
   const places = new Map(columns.flatMap(inputs).map(([key], place) => [key, place]));
   return Int32Array.from(wanted.flatMap(inputs), ([key, says]) => {
     const place = places.get(key);

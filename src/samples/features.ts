@@ -1,8 +1,6 @@
 import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { dtypeOf, zeros } from '../core/numbers.js';
-import type { Matrix } from '../tensor/matrix.js';
-import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
+import type { Column } from './columns.js';
 
 /** A column of a file: its name, or its place from 0, or from −1 counted from the end. */
 export type ColumnPlace = string | number;
@@ -18,27 +16,6 @@ export interface FeatureOptions {
   readonly columns?: readonly (ColumnPlace | Column)[];
   /** Columns that are no features. */
   readonly ignore?: readonly ColumnPlace[];
-}
-
-/** A column of a file that is a feature. */
-export interface Feature {
-  /** Its place in the file. */
-  readonly column: number;
-  readonly name: string;
-  /** The number of each text in a column of texts, in the order they came. */
-  readonly texts?: Map<string, number>;
-  /** The texts that there may be. */
-  readonly known?: readonly string[];
-}
-
-/** What a file says of its columns. */
-export interface FileColumns {
-  readonly names: readonly string[];
-  /** Whether the names are the file's own. */
-  readonly named: boolean;
-  /** The place of the column of labels, or −1. */
-  readonly label: number;
-  readonly isText: (column: number) => boolean;
 }
 
 const isPlace = (value: unknown): value is ColumnPlace => typeof value === 'string' || typeof value === 'number';
@@ -88,8 +65,8 @@ const sameName = (names: readonly string[], first: number, second: number, name:
     `${name}: columns ${first + 1} and ${second + 1} are both called ${JSON.stringify(names[first])}: give them different names, or leave one of them out by its place, ignore: [${second}] (--drop '#${second + 1}')`,
   );
 
-/** Refuses two columns of one name among those that are used. */
-function checkNames(places: readonly number[], names: readonly string[], name: string): void {
+/** @throws DlAdmmError ERR_DLADMM_FORMAT where two of some columns have one name */
+export function checkDifferent(places: readonly number[], names: readonly string[], name: string): void {
   const seen = new Map<string, number>();
   for (const place of places) {
     const before = seen.get(names[place] as string);
@@ -98,31 +75,41 @@ function checkNames(places: readonly number[], names: readonly string[], name: s
   }
 }
 
+/** What a file says of its columns. */
+export interface FileColumns {
+  readonly names: readonly string[];
+  /** Whether the names are the file's own. */
+  readonly named: boolean;
+  /** The place of the column of labels, or −1. */
+  readonly label: number;
+}
+
+/** The columns that a model was trained on, where they are those that are asked for. */
+export const learntColumns = ({ columns = [] }: FeatureOptions): readonly Column[] =>
+  columns.filter((column): column is Column => !isPlace(column));
+
 /**
- * The features of a file in the order of a network's inputs.
+ * The places of the features of a file in the order of a network's inputs.
  *
  * @param name how errors call the file
  * @throws DlAdmmError ERR_DLADMM_FORMAT where a column is missing or there are two of its name; ERR_DLADMM_ARGUMENT,
  *   ERR_DLADMM_RANGE for one that is not there
  */
 export function featuresOf(
-  { names, named, label, isText }: FileColumns,
-  { categories, columns, ignore = [] }: FeatureOptions,
+  { names, named, label }: FileColumns,
+  options: FeatureOptions,
   name: string,
-): readonly Feature[] {
+): readonly number[] {
+  const { columns, ignore = [] } = options;
   const left = ignore.map((which) => placeOf(which, names, 'ignore', name));
   const rest = names.flatMap((_, column) => (column === label || left.includes(column) ? [] : [column]));
-  const learnt = (columns ?? []).filter((column): column is Column => !isPlace(column));
-  if (columns === undefined || learnt.length === 0) {
+  const learnt = learntColumns(options);
+  if (learnt.length === 0) {
     const chosen = columns?.map((which) => placeOf(which as ColumnPlace, names, 'columns', name)) ?? rest;
     if (label >= 0 && chosen.includes(label))
       throw expected("features other than the label's column", 'columns', names[label]);
-    checkNames(label < 0 ? chosen : [...chosen, label], names, name);
-    return chosen.map((column) => ({
-      column,
-      name: names[column] as string,
-      ...(categories === 'one-hot' && isText(column) && { texts: new Map<string, number>() }),
-    }));
+    checkDifferent(label < 0 ? chosen : [...chosen, label], names, name);
+    return chosen;
   }
   if (!named && rest.length !== learnt.length) {
     throw new DlAdmmError(
@@ -131,65 +118,11 @@ export function featuresOf(
     );
   }
   return learnt.map((column, i) => {
-    if (named && !names.includes(column.name)) {
-      throw new DlAdmmError(
-        'ERR_DLADMM_FORMAT',
-        `${name}: expected a column ${JSON.stringify(column.name)}, as the model was trained on, but its columns are ${listed(names)}`,
-      );
-    }
-    const at = named ? placeOf(column.name, names, 'columns', name) : (rest[i] as number);
-    const known = column.categories;
-    return {
-      column: at,
-      name: column.name,
-      ...(known && { known, texts: new Map(known.map((text, number) => [text, number])) }),
-    };
-  });
-}
-
-/**
- * The number of a text in its column.
- *
- * @param where how errors call the cell
- * @throws DlAdmmError ERR_DLADMM_LABEL, ERR_DLADMM_FORMAT
- */
-export function numberOfText({ texts, known }: Feature, text: string, where: () => string): number {
-  const number = texts?.get(text);
-  if (number !== undefined) return number;
-  const count = texts?.size ?? 0;
-  if (known !== undefined) {
-    const listed = known.length > 20 ? [...known.slice(0, 20), '…'] : known;
+    if (!named) return rest[i] as number;
+    if (names.includes(column.name)) return placeOf(column.name, names, 'columns', name);
     throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `${where()}: expected one of ${listed.join(', ')} but found ${JSON.stringify(text.slice(0, 40))}`,
+      'ERR_DLADMM_FORMAT',
+      `${name}: expected a column ${JSON.stringify(column.name)}, as the model was trained on, but its columns are ${listed(names)}`,
     );
-  }
-  if (count === MAX_CATEGORIES) {
-    const what = `expected at most ${MAX_CATEGORIES} categories but this is one more: the column may be an identifier`;
-    throw new DlAdmmError('ERR_DLADMM_FORMAT', `${where()}: ${what}`);
-  }
-  texts?.set(text, count);
-  return count;
-}
-
-/** Rows in which a text stands as its number, as rows with a column for each text; categories are sorted by code unit. */
-export function encodeTexts(raw: Matrix, features: readonly Feature[]): { x: Matrix; columns: readonly Column[] } {
-  const columns = features.map(({ name, texts, known }): Column => {
-    const categories = known ?? (texts && [...texts.keys()].sort());
-    return { name, ...(categories && { categories }) };
   });
-  if (features.every(({ texts }) => texts === undefined)) return { x: raw, columns };
-  const width = inputsOf(columns);
-  const data = zeros(dtypeOf(raw.data), raw.rows * width);
-  let offset = 0;
-  for (const [c, { texts }] of features.entries()) {
-    const categories = columns[c]?.categories;
-    const place = categories && Int32Array.from([...(texts ?? [])], ([text]) => categories.indexOf(text));
-    for (let i = 0; i < raw.rows; i += 1) {
-      const value = raw.data[i * raw.columns + c] as number;
-      data[i * width + offset + (place ? (place[value] as number) : 0)] = place ? 1 : value;
-    }
-    offset += categories?.length ?? 1;
-  }
-  return { x: { data, rows: raw.rows, columns: width }, columns };
 }

@@ -26,7 +26,8 @@ import {
   type Targets,
   targetColumns,
 } from './arrived.js';
-import { categoryCollector, type Encoder, encoderOf, labelOf, noColumn, oneHot, type RecordLike } from './table.js';
+import { type Encoder, encoderOf } from './encoder.js';
+import { categoryCollector, labelOf, noColumn, oneHot, type RecordLike } from './table.js';
 
 /** Puts what a stream brings where it belongs; answers once there is no more. */
 interface Gathering {

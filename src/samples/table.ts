@@ -3,10 +3,11 @@
  * numbers is one input of a network; a column of texts is an input for each text that occurs in it, where that is asked for.
  */
 
-import { DlAdmmError, describe, expected, messageOf } from '../core/errors.js';
-import { dtypeOf, TOO_WIDE, zeros } from '../core/numbers.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { dtypeOf, zeros } from '../core/numbers.js';
 import { type LabelsLike, type RowSource, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
+import { badValue, columnOf, encoderOf, numberOf } from './encoder.js';
 
 /** A column of a table, as Arrow's vectors are. */
 export interface ColumnLike {
@@ -47,67 +48,6 @@ export function isTable(value: unknown): value is TableLike {
   }
 }
 
-/** How errors call the columns of a table. */
-const columnOf = (name: string, column: string): string => `column ${JSON.stringify(column)} of ${name}`;
-
-/** A value as a number; null where it is none. Integers of 64 bits must be exact. */
-export function numberOf(value: unknown): number | undefined {
-  if (typeof value === 'number') return value;
-  if (typeof value === 'boolean') return value ? 1 : 0;
-  if (typeof value === 'bigint' && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) {
-    return Number(value);
-  }
-  return undefined;
-}
-
-const missing = (value: unknown): boolean => value === null || value === undefined || value === '';
-
-function badValue(what: string, value: unknown, row: number, column: string, name: string): DlAdmmError {
-  const why = typeof value === 'bigint' ? `, ${TOO_WIDE}` : '';
-  const found = missing(value) ? `a missing value (${describe(value)})` : `${describe(value)}${why}`;
-  const hint =
-    typeof value === 'string' && what === 'a number' ? "; categories: 'one-hot' takes texts as categories" : '';
-  return new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected ${what} in row ${row} of ${columnOf(name, column)} but received ${found}${hint}`,
-  );
-}
-
-/** Turns the values of some columns into inputs of a network. */
-export interface Encoder {
-  readonly columns: readonly Column[];
-  readonly inputs: number;
-  /** Writes what `value` of column `c` (by its place among `columns`) means into a row that begins at `at`; zeros stand there. */
-  put(value: unknown, c: number, out: { [i: number]: number }, at: number, row: number): void;
-}
-
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL from `put`, naming row and column */
-export function encoderOf(columns: readonly Column[], name: string): Encoder {
-  const places = columns.map(({ categories }) => categories && new Map(categories.map((text, i) => [text, i])));
-  const offsets = columns.map((_, c) => inputsOf(columns.slice(0, c)));
-  return {
-    columns,
-    inputs: inputsOf(columns),
-    put(value, c, out, at, row) {
-      const { name: column, categories } = columns[c] as Column;
-      const place = at + (offsets[c] as number);
-      if (categories === undefined) {
-        const number = numberOf(value);
-        if (number === undefined) throw badValue('a number', value, row, column, name);
-        out[place] = number;
-        return;
-      }
-      if (typeof value !== 'string' || value === '') throw badValue('a text', value, row, column, name);
-      const category = places[c]?.get(value);
-      if (category === undefined) {
-        const known = `one of ${categories.slice(0, 20).join(', ')}${categories.length > 20 ? ', …' : ''}`;
-        throw expected(known, `row ${row} of ${columnOf(name, column)}`, value, 'ERR_DLADMM_LABEL');
-      }
-      out[place + category] = 1;
-    },
-  };
-}
-
 /** The categories of a column, gathered value by value. */
 export function categoryCollector(column: string, name: string) {
   const seen = new Set<string>();
@@ -127,7 +67,7 @@ export function categoryCollector(column: string, name: string) {
 }
 
 /** The names of a table's columns; each must be there once. */
-function fieldsOf(table: TableLike, name: string): readonly string[] {
+export function fieldsOf(table: TableLike, name: string): readonly string[] {
   const fields: unknown = asked(name, () => table.schema?.fields);
   if (!Array.isArray(fields)) throw expected('an array', `${name}.schema.fields`, fields);
   return fields.map((field: unknown, i) => {

@@ -265,7 +265,8 @@ export async function storedModel(
 
 function checksumOf(learnt: object): string {
   const hash = new native.Hash64();
-  hash.update(new TextEncoder().encode(toJson(learnt)));
+  // The name of the target decides nothing.
+  hash.update(new TextEncoder().encode(toJson({ ...learnt, target: undefined })));
   return hash.digest();
 }
 

@@ -1,13 +1,18 @@
 import { checkObject } from '../core/checks.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
+import type { Initialisation } from '../network/initialisation.js';
 import type { Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
-import type { ProgressRecord } from '../solvers/shared/record.js';
+import type { LearningRate } from '../solvers/shared/learning-rate.js';
+import type { CommonOptions } from '../solvers/shared/options.js';
+import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import type { Option } from '../solvers/shared/schema.js';
+import { type AutoResult, AutoTraining, isFront } from './automatic.js';
 import { storedOptionsOf } from './checkpoint.js';
+import type { FrontOptions, Rows } from './front.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { checkWatched, Training } from './training.js';
@@ -35,14 +40,54 @@ type LossFor<S, Of extends { readonly name: string } = SampleSolver> =
 /** The record of a solver that is named or given as it is. */
 export type RecordFor<S, Of extends { readonly name: string } = SampleSolver> = RecordOf<ByName<Of, S>>;
 
+/** The keys that only trainings with a named solver take. */
+type NamedKey = Exclude<keyof OptionsFor<'dladmm'>, keyof Unnamed<Loss>>;
+
+interface Unnamed<L extends Loss> extends FrontOptions, Omit<CommonOptions<EpochRecord>, 'layers' | 'loss'> {
+  /** Which system trains is decided by the rule of solvers/auto.ts. */
+  readonly solver?: 'auto';
+  readonly layers?: readonly number[];
+  readonly loss?: L;
+  /** Default: by the number of samples. */
+  readonly epochs?: number;
+  readonly iterations?: number;
+  readonly batchSize?: number;
+  readonly learningRate?: LearningRate;
+  readonly l2?: number;
+  readonly initialisation?: Initialisation;
+}
+
+/** The options of a training that names no solver; what is not said is inferred. */
+export type AutoOptions<L extends Loss = Loss> = Unnamed<L> & { readonly [K in NamedKey]?: never };
+
+/** The options of a training of rows by a named solver. */
+type RowOptions<S> = FrontOptions & Omit<OptionsFor<S>, 'layers'> & { readonly layers?: readonly number[] };
+
+type Labelled = TrainingData & { readonly labels: NonNullable<TrainingData['labels']> };
+type Valued = TrainingData & { readonly y: NonNullable<TrainingData['y']>; readonly labels?: undefined };
+type Classes = 'softmax-cross-entropy';
+
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
  *
- *     for await (const record of training) console.log(record.iteration, record.lagrangian, record.test?.accuracy);
+ *     for await (const record of training) console.log(record.iteration, record.loss, record.validation?.accuracy);
  *     const { model } = training.result;
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
+export function train<L extends Loss = Classes>(
+  rows: Rows,
+  options: AutoOptions<L> & { readonly target: string; readonly task: 'classification' },
+): AutoTraining<EpochRecord, Model<L>>;
+export function train(rows: Rows, options: AutoOptions & { readonly target: string }): AutoTraining<EpochRecord, Model>;
+export function train<L extends Loss = Classes>(
+  data: Labelled,
+  options?: AutoOptions<L>,
+): AutoTraining<EpochRecord, Model<L>>;
+export function train<L extends Loss = 'squared-error'>(
+  data: Valued,
+  options?: AutoOptions<L>,
+): AutoTraining<EpochRecord, Model<L>>;
 export function train<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
   data: GraphSamples,
   options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
@@ -51,11 +96,24 @@ export function train<S extends Named<SampleSolver> = 'dladmm', L extends Loss =
   data: TrainingData,
   options: OptionsFor<S> & { readonly loss?: L },
 ): Training<RecordFor<S>, Model<L>>;
-export function train(data: TrainingData | GraphSamples, options: object): Training<ProgressRecord, AnyModel> {
-  return begin(data, options);
+export function train<S extends Named<SampleSolver>, L extends Loss = Loss>(
+  rows: Rows,
+  options: RowOptions<S> & { readonly target: string; readonly solver: S; readonly loss?: L },
+): AutoTraining<RecordFor<S>, Model<L>>;
+export function train(data: AnyData, options: object = {}): unknown {
+  return begun(data, options);
 }
 
-/** As {@link train}, where the compiler does not know which solver it is. */
+type AnyData = TrainingData | GraphSamples | Rows;
+type BegunTraining = Training<ProgressRecord, AnyModel> | AutoTraining<ProgressRecord, AnyModel>;
+
+function begun(data: AnyData, options: object): BegunTraining {
+  checkObject(options, 'an object', 'options');
+  if (!isGraph(data) && isFront(data, options)) return new AutoTraining(data as Rows, options);
+  return begin(data as TrainingData, options);
+}
+
+/** As {@link train} with a named solver, where the compiler does not know which it is. */
 export function begin<R extends ProgressRecord, M extends AnyModel>(
   data: TrainingData | GraphSamples,
   options: object,
@@ -67,10 +125,30 @@ export function begin<R extends ProgressRecord, M extends AnyModel>(
 }
 
 /**
- * Trains to the end and resolves to the model, its history and how the training ended.
+ * Trains to the end and resolves to the model, its history and how the training ended; of a training that names no solver, and of
+ * one of rows, to a report too.
  *
+ *     const { model, report } = await fit(rows, { target: 'churned' });
+ *
+ * @param rows the path of a CSV, Parquet or Arrow file, records, a table, or a stream of records
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
+export async function fit<L extends Loss = Classes>(
+  rows: Rows,
+  options: AutoOptions<L> & { readonly target: string; readonly task: 'classification' },
+): Promise<AutoResult<EpochRecord, Model<L>>>;
+export async function fit(
+  rows: Rows,
+  options: AutoOptions & { readonly target: string },
+): Promise<AutoResult<EpochRecord, Model>>;
+export async function fit<L extends Loss = Classes>(
+  data: Labelled,
+  options?: AutoOptions<L>,
+): Promise<AutoResult<EpochRecord, Model<L>>>;
+export async function fit<L extends Loss = 'squared-error'>(
+  data: Valued,
+  options?: AutoOptions<L>,
+): Promise<AutoResult<EpochRecord, Model<L>>>;
 export async function fit<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
   data: GraphSamples,
   options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
@@ -79,11 +157,12 @@ export async function fit<S extends Named<SampleSolver> = 'dladmm', L extends Lo
   data: TrainingData,
   options: OptionsFor<S> & { readonly loss?: L },
 ): Promise<FitResult<RecordFor<S>, Model<L>>>;
-export async function fit(
-  data: TrainingData | GraphSamples,
-  options: object,
-): Promise<FitResult<ProgressRecord, AnyModel>> {
-  const training = begin(data, options);
+export async function fit<S extends Named<SampleSolver>, L extends Loss = Loss>(
+  rows: Rows,
+  options: RowOptions<S> & { readonly target: string; readonly solver: S; readonly loss?: L },
+): Promise<AutoResult<RecordFor<S>, Model<L>>>;
+export async function fit(data: AnyData, options: object = {}): Promise<FitResult<ProgressRecord, AnyModel>> {
+  const training = begun(data, options);
   for await (const _ of training);
   return training.result;
 }

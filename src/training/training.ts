@@ -65,6 +65,11 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     this.#saved = this.#done;
   }
 
+  /** The result, where there is one. @internal */
+  get outcome(): FitResult<R, M> | undefined {
+    return this.#result;
+  }
+
   /** @throws DlAdmmError ERR_DLADMM_STATE while the training has not ended, or where it failed */
   get result(): FitResult<R, M> {
     if (this.#result === undefined) {

@@ -160,12 +160,13 @@ describe('a table is refused, naming line and column,', () => {
   it.each([
     ['a row that is too short', 'a,b,c\n1,2,0\n\n1,0\n', /line 4: expected 3 cells.*found 2/],
     ['a row that is too long', '1,2,0\n1,2,3,0\n', /line 2: expected 3 cells.*found 4/],
-    ['an empty cell', 'a,b,c\n1,,0\n1,2,0\n', /line 2, column 2 \("b"\): expected a number.*cell is empty/],
-    ['an empty label', '1,2,\n1,2,1\n', /line 1, column 3: expected a label.*empty/],
-    ['a text in the first row beside numbers', '1,?,0\n1,2,1\n', /line 1, column 2.*"\?"/],
-    ['a text', 'a,b,c\n1,2,0\n?,2,1\n', /line 3, column 1 \("a"\).*"\?"/],
+    ['an empty cell', 'a,b,c\n1,,0\n1,2,0\n', /line 2, column 2 \("b"\): expected a number.*missing/],
+    ['an empty label', '1,2,\n1,2,1\n', /line 1, column 3: expected a label.*missing/],
+    ['a text in the first row beside numbers', '1,?,0\n1,2,1\n', /line 1, column 2.*missing/],
+    ['a text', 'a,b,c\n1,2,0\noops,2,1\n', /line 3, column 1 \("a"\).*"oops"/],
+    ['a mark of a missing value', 'a,b,c\n1,2,0\n?,2,1\n', /line 3, column 1 \("a"\).*missing/],
     ['an infinity', '1,2,0\n1,Infinity,1\n', /line 2, column 2.*"Infinity"/],
-    ['a NaN', '1,2,0\n1,nan,1\n', /line 2, column 2.*"nan"/],
+    ['a NaN', '1,2,0\n1,nan,1\n', /line 2, column 2.*missing/],
     ['a hexadecimal number', '1,2,0\n0x10,2,1\n', /line 2, column 1.*"0x10"/],
     ['a number beyond all doubles', '1,2,0\n1e309,2,1\n', /line 2, column 1.*"1e309"/],
     ['a whole number that no double is', '1,2,0\n9007199254740993,2,1\n', /line 2, column 1.*beyond 2\^53.*ignore/],
@@ -283,7 +284,7 @@ describe('columns of texts', () => {
     await expectFailure(
       () => read('age,job\n30,smith\n', { columns, label: null }),
       'ERR_DLADMM_LABEL',
-      /line 2, column 2 \("job"\): expected one of cook, baker but found "smith"/,
+      /one of cook, baker for line 2 of column "job" of file\.csv but received "smith"/,
     );
     await expectFailure(
       () => read('age\n30\n', { columns, label: null }),

@@ -39,8 +39,8 @@ describe('in a vm context', () => {
     async (solver) => {
       const loss = solver === 'sigmoid-admm' ? 'squared-error' : 'softmax-cross-entropy';
       const targets = loss === 'squared-error' ? { x, y: labels.map((label) => [label, 1 - label]) } : data;
-      const own = { layers: [2, 8, 2], threads: 1, dtype: 'float32', solver, loss } as Parameters<typeof learn>[1];
-      const { model, status } = await learn(targets as typeof data, own);
+      const own = { layers: [2, 8, 2], threads: 1, dtype: 'float32', solver, loss };
+      const { model, status } = await learn(targets as typeof data, own as never);
       expect(status.kind).toBe('completed');
       expect(model.weights[0]).toBeInstanceOf(Float32Array);
       const before = await model.predict(x);
@@ -83,7 +83,7 @@ describe('what comes from yet another realm is taken as it is:', () => {
       ),
     ],
   ])('%s', async (_, foreign) => {
-    expect((await learn(foreign, options)).status.kind).toBe('completed');
+    expect((await learn(foreign as never, options as never)).status.kind).toBe('completed');
   });
 
   test('parameters, standardisation, initialisation', async () => {

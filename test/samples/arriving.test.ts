@@ -12,7 +12,7 @@ import { fit as fitModel } from '../../src/training/fit.js';
 import type { FitResult, TrainingData } from '../../src/training/result.js';
 import { expectFailure, failure } from '../formats/support.js';
 
-const OPTIONS = { layers: [3, 5, 3], iterations: 4, seed: 7, threads: 1 } as const;
+const OPTIONS = { solver: 'dladmm', layers: [3, 5, 3], iterations: 4, seed: 7, threads: 1 } as const;
 const SPECIES = ['elm', 'ash', 'oak'] as const;
 const ROWS = Array.from({ length: 48 }, (_, i) => [
   (i % 3) + (i % 7) / 8,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { native } from '../../../src/core/native.js';
-import type { AnyRecord, TrainOptions } from '../../../src/index.js';
+import type { AnyRecord, FitResult, GraphSamples, TrainingData, TrainOptions } from '../../../src/index.js';
 import { fit as fitModel, resume, train } from '../../../src/index.js';
 import { numbers } from '../../reference/addon.js';
 
@@ -35,7 +35,7 @@ export const untimed = (records: readonly AnyRecord[]): unknown =>
     }),
   }));
 
-type Data = Parameters<typeof fitModel>[0];
+type Data = TrainingData | GraphSamples;
 
 /** Trains to iteration `k`, leaves, goes on from the checkpoint; expects the same as without the pause. */
 export async function expectSameAfterPause(
@@ -45,8 +45,9 @@ export async function expectSameAfterPause(
   k: number,
   again: Parameters<typeof resume>[2] = {},
 ): Promise<void> {
-  const whole = await fitModel(data, options);
-  const before = train(data, { ...options, checkpoint: { path, every: 2 } });
+  const solver = options.solver ?? 'dladmm';
+  const whole: FitResult<AnyRecord> = await fitModel(data as TrainingData, { ...options, solver } as never);
+  const before = train(data as TrainingData, { ...options, solver, checkpoint: { path, every: 2 } } as never);
   for await (const { iteration } of before) if (iteration === k) break;
   const after = await resume(path, data, again);
   expect(after.status).toEqual(whole.status);

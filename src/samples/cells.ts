@@ -36,7 +36,7 @@ export function numberHint(cell: string, decimal: Decimal): string {
   return '';
 }
 
-const MISSING: ReadonlySet<string> = new Set(['', '?', 'na', 'n/a', '#n/a', 'nan', 'null', 'none', '\\n']);
+const MISSING: ReadonlySet<string> = new Set(['', '?', 'na', 'n/a', '#n/a', 'nan', 'null', '\\n']);
 
 /** Whether a cell says that there is no value. */
 export const isMissing = (cell: string): boolean => cell.length <= 4 && MISSING.has(cell.toLowerCase());

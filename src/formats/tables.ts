@@ -1,0 +1,120 @@
+/** A file's table as features and labels: every value must be there, and be a number, or a text where texts are asked for. */
+import { types } from 'node:util';
+import { zeros } from '../core/numbers.js';
+import { type Decimal, numberHint } from '../samples/cells.js';
+import { type Column, MAX_CATEGORIES } from '../samples/columns.js';
+import { learntColumns } from '../samples/features.js';
+import { type Frame, type FrameColumn, namedColumn, valueAt } from '../samples/frame.js';
+import { encoded } from '../samples/learning.js';
+import { breathe, CHUNK_ENTRIES } from '../tensor/inputs.js';
+import type { Matrix } from '../tensor/matrix.js';
+import { formatError } from './bytes.js';
+import { badCell, type CsvTable, labelledTable, type TableOptions } from './labels.js';
+
+/** How errors call a value of a file, by its row in the frame. */
+export type Where = (column: string, row: number) => string;
+
+/** What is to be made of a frame. */
+export interface Reading {
+  readonly name: string;
+  /** The column of labels. */
+  readonly label: string | undefined;
+  readonly options: TableOptions;
+  readonly where: Where;
+  readonly decimal?: Decimal;
+}
+
+const firstMissing = (column: FrameColumn, rows: number): number => {
+  let row = 0;
+  while (row < rows && valueAt(column, row) !== null) row += 1;
+  return row;
+};
+
+/** A column as it is read where nobody has learnt anything of it. */
+function plainColumn(
+  column: FrameColumn,
+  rows: number,
+  { where, options, decimal = '.' }: Reading,
+  texts: TableOptions['categories'],
+): Column {
+  const { name, kind, missing, mixture } = column;
+  const oneHot = texts === 'one-hot' && kind === 'text';
+  const hint = options.categories || options.columns ? '' : "; categories: 'one-hot' takes columns of texts";
+  const odd = (row: number, found: unknown): Error =>
+    badCell(where(name, row), found, 'a number', (typeof found === 'string' && numberHint(found, decimal)) || hint);
+  if (mixture && (!oneHot || mixture.texts <= mixture.numbers)) throw odd(mixture.row, mixture.text);
+  if (kind === 'text' && !oneHot) {
+    const row = column.codes.findIndex((code) => code >= 0);
+    throw odd(row, valueAt(column, row));
+  }
+  if (kind === 'date')
+    throw badCell(
+      where(name, 0),
+      new Date(column.values[0] as number).toISOString(),
+      'a number',
+      '; fit(path, { target }) takes dates',
+    );
+  if (missing > 0) {
+    const what = oneHot ? 'a text' : 'a number';
+    throw badCell(
+      where(name, firstMissing(column, rows)),
+      null,
+      what,
+      '; fit(path, { target }) fills in what is missing',
+    );
+  }
+  if (!oneHot) return { name };
+  const categories = column.texts.toSorted((a, b) => (a < b ? -1 : 1));
+  if (categories.length > MAX_CATEGORIES) {
+    const row = column.codes.indexOf(MAX_CATEGORIES);
+    const what = `expected at most ${MAX_CATEGORIES} categories but this is one more: the column may be an identifier`;
+    throw formatError(where(name, row), what);
+  }
+  return { name, categories };
+}
+
+/** Rows of inputs, in float32 where that holds the values of all their columns. */
+async function matrixOf(frame: Frame, columns: readonly Column[]): Promise<Matrix> {
+  const { x } = encoded(frame, columns);
+  const narrow = columns.every((column) => {
+    const found = namedColumn(frame, column.name, 'columns');
+    const filled = typeof column.fill !== 'number' || Math.fround(column.fill) === column.fill;
+    return !column.date && filled && (found.kind === 'text' || types.isFloat32Array(found.values));
+  });
+  const data = zeros(narrow ? 'float32' : 'float64', x.rows * x.columns);
+  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / 8 / x.columns));
+  for (let first = 0; first < x.rows; first += step) {
+    data.set(x.chunk(first, Math.min(step, x.rows - first)), first * x.columns);
+    await breathe();
+  }
+  return { data, rows: x.rows, columns: x.columns };
+}
+
+/**
+ * The table of a frame that holds the features in their order, and the labels.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL
+ */
+export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTable> {
+  const { name, label, options, where } = reading;
+  const features = frame.columns.filter((column) => column.name !== label);
+  if (features.length === 0) throw formatError(name, 'expected a column of features beside the label but found none');
+  const learnt = learntColumns(options);
+  const columns = features.map((column, i) => {
+    const known = learnt[i];
+    if (known?.fill !== undefined) return known;
+    if (known?.categories && column.missing === 0) return known;
+    const plain = plainColumn(column, frame.rows, reading, known?.categories ? 'one-hot' : options.categories);
+    return known ?? plain;
+  });
+  const x = await matrixOf(frame, columns);
+  const told = { x, columns: columns.map((column) => (Object.keys(column).length > 1 ? column : column.name)) };
+  if (label === undefined) return { task: 'unlabelled', ...told };
+  const column = namedColumn(frame, label, 'label');
+  const cells = Array.from({ length: frame.rows }, (_, row) => {
+    const value = valueAt(column, row);
+    if (value === null) throw badCell(where(label, row), value, 'a label');
+    return { cell: String(value), line: row };
+  });
+  return labelledTable({ ...told, label }, cells, options.task, ({ line }) => where(label, line));
+}

@@ -1,0 +1,71 @@
+/** Moments in time, and the parts of them that a network can use. */
+
+/** The time in days since 1970, or one of two coordinates on the circle of the year, of the week, or of the day (UTC). */
+export type DatePart = 'time' | 'year-sin' | 'year-cos' | 'week-sin' | 'week-cos' | 'day-sin' | 'day-cos';
+
+export const DATE_PARTS: readonly DatePart[] = [
+  'time',
+  'year-sin',
+  'year-cos',
+  'week-sin',
+  'week-cos',
+  'day-sin',
+  'day-cos',
+];
+
+const DAY = 86_400_000;
+const YEAR = 365.2425 * DAY;
+/** 1970 began with a Thursday: the week, which turns on Monday, three days before. */
+const THURSDAY = 3 * DAY;
+
+const ISO =
+  /^(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[T ](\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?$/;
+const GERMAN = /^(\d\d?)\.(\d\d?)\.(\d{4})(?:,? (\d\d?):(\d\d)(?::(\d\d))?)?$/;
+
+function utc(year: number, month: number, day: number, time: readonly (string | undefined)[]): number | undefined {
+  const [hours = 0, minutes = 0, seconds = 0] = time.map(Number);
+  const midnight = Date.UTC(2000, month - 1, day);
+  const found = new Date(midnight);
+  found.setUTCFullYear(year, month - 1, day);
+  // 30 February would be taken for a day of March.
+  const right = found.getUTCMonth() === month - 1 && found.getUTCDate() === day;
+  return right && hours < 25 && minutes < 60 && seconds < 61
+    ? found.getTime() + ((hours * 60 + minutes) * 60 + seconds) * 1000
+    : undefined;
+}
+
+/** The moment that a text names, in milliseconds since 1970: `2024-01-31`, with a time and a zone or without (UTC), `31.1.2024`. */
+export function parseDate(text: string): number | undefined {
+  if (text.length < 8 || text.length > 40) return undefined;
+  const german = GERMAN.exec(text);
+  if (german) {
+    const [, day, month, year, ...time] = german;
+    return utc(
+      Number(year),
+      Number(month),
+      Number(day),
+      time.map((part) => part ?? '0'),
+    );
+  }
+  const iso = ISO.exec(text);
+  if (!iso) return undefined;
+  const [, year, month, day, hours = '0', minutes = '0', seconds = '0', fraction = '0', zone = 'Z'] = iso;
+  const moment = utc(Number(year), Number(month), Number(day), [hours, minutes, seconds]);
+  const [, sign, off = '0', more = '0'] = /^([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
+  const offset = (sign === '-' ? -1 : 1) * (Number(off) * 60 + Number(more)) * 60_000;
+  return moment === undefined ? undefined : moment + Number(`0.${fraction}`) * 1000 - offset;
+}
+
+const turn = (part: number): number => 2 * Math.PI * part;
+
+/** A part of a moment, in milliseconds since 1970. */
+export function datePart(moment: number, part: DatePart): number {
+  if (part === 'time') return moment / DAY;
+  const [circle, coordinate] = part.split('-') as ['year' | 'week' | 'day', 'sin' | 'cos'];
+  const angle = {
+    year: () => turn(moment / YEAR),
+    week: () => turn((moment + THURSDAY) / (7 * DAY)),
+    day: () => turn(moment / DAY),
+  }[circle]();
+  return coordinate === 'sin' ? Math.sin(angle) : Math.cos(angle);
+}

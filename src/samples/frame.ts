@@ -1,0 +1,284 @@
+/** A table by column, whole and as it came: what records, tables, streams and files are before anything is learnt of them. */
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import type { Numbers } from '../core/native.js';
+import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
+import { breathe } from '../tensor/inputs.js';
+import { isRecord } from './arrived.js';
+import { lacks, momentOf, numberOf, numberSaid, textOf } from './encoder.js';
+import { type ColumnPlace, placeOf } from './features.js';
+import { columnReader, fieldsOf, isTable, type RecordLike, type TableLike } from './table.js';
+
+/** The first value of another kind than those before it, and how many there are of each. */
+export interface Mixture {
+  readonly numbers: number;
+  readonly texts: number;
+  /** Row and value of the first text. */
+  readonly row: number;
+  readonly text: string;
+}
+
+interface Common {
+  readonly name: string;
+  /** How many values are missing. */
+  readonly missing: number;
+  readonly mixture?: Mixture;
+}
+
+/** The values of a column: NaN, or −1 among codes, is a missing one; moments are milliseconds since 1970. */
+export type FrameColumn = Common &
+  (
+    | { readonly kind: 'number' | 'boolean' | 'date'; readonly values: Numbers }
+    /** `codes` say which of the texts a row has. */
+    | { readonly kind: 'text'; readonly codes: Int32Array; readonly texts: readonly string[] }
+  );
+
+export interface Frame {
+  /** How errors call it. */
+  readonly name: string;
+  readonly rows: number;
+  /** Whether the columns have names of their own, rather than their places. */
+  readonly named: boolean;
+  readonly columns: readonly FrameColumn[];
+  /** The line of a file that each row stood in, from 1. */
+  readonly lines?: Numbers;
+}
+
+/** The column that somebody names. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
+export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option: string): FrameColumn {
+  const names = columns.map((column) => column.name);
+  return columns[placeOf(which, names, option, name)] as FrameColumn;
+}
+
+/** How errors call a row. */
+export const placeText = ({ lines }: Frame, row: number): string => (lines ? `line ${lines[row]}` : `row ${row}`);
+
+/** The value of a row: a number, true or false, a text, or null where it is missing. */
+export function valueAt(column: FrameColumn, row: number): number | string | boolean | null {
+  if (column.kind === 'text') return column.texts[column.codes[row] as number] ?? null;
+  const value = column.values[row] as number;
+  if (Number.isNaN(value)) return null;
+  return column.kind === 'boolean' ? value === 1 : value;
+}
+
+/** Some rows of a table, in that order. */
+export function takeRows(frame: Frame, rows: Int32Array): Frame {
+  const taken = (values: Numbers): Numbers => {
+    const out = zeros(dtypeOf(values), rows.length);
+    for (let i = 0; i < rows.length; i += 1) out[i] = values[rows[i] as number] as number;
+    return out;
+  };
+  return {
+    ...frame,
+    rows: rows.length,
+    columns: frame.columns.map((column) => {
+      if (column.kind === 'text') {
+        const codes = Int32Array.from(rows, (row) => column.codes[row] as number);
+        return { ...column, codes, missing: codes.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0) };
+      }
+      const values = taken(column.values);
+      let missing = 0;
+      if (column.missing > 0) for (const value of values) missing += Number.isNaN(value) ? 1 : 0;
+      return { ...column, values, missing };
+    }),
+    ...(frame.lines && { lines: taken(frame.lines) }),
+  };
+}
+
+/** Texts by their number, in the order they came. */
+function textValues(first: readonly (string | null)[]) {
+  const places = new Map<string, number>();
+  const codes = growingNumbers();
+  const push = (text: string | null): void => {
+    let code = text === null ? -1 : places.get(text);
+    if (code === undefined) {
+      code = places.size;
+      places.set(text as string, code);
+    }
+    codes.push(code);
+  };
+  for (const text of first) push(text);
+  return { push, taken: () => ({ codes: Int32Array.from(codes.taken()), texts: [...places.keys()] }) };
+}
+
+/** What a value is; a text that says a number or a date is one. */
+type Kind = 'number' | 'boolean' | 'date' | 'text';
+
+function kindOf(value: unknown): Kind | undefined {
+  if (typeof value === 'number') return 'number';
+  if (typeof value === 'boolean') return 'boolean';
+  if (typeof value === 'bigint') return numberOf(value) === undefined ? 'text' : 'number';
+  if (typeof value === 'string') {
+    const number = numberSaid(value);
+    if (number !== undefined) return /^\s*[tf]/i.test(value) ? 'boolean' : 'number';
+    return momentOf(value) === undefined ? 'text' : 'date';
+  }
+  return momentOf(value) === undefined ? undefined : 'date';
+}
+
+const READ: Readonly<Record<Exclude<Kind, 'text'>, (value: unknown) => number | undefined>> = {
+  number: numberSaid,
+  boolean: numberSaid,
+  date: momentOf,
+};
+
+/** Python writes so what is missing, which among texts may be a value like others. */
+const isNone = (value: unknown): boolean => typeof value === 'string' && /^\s*none\s*$/i.test(value);
+
+/**
+ * Gathers the values of a column, of whatever kind they turn out to be.
+ *
+ * @param where how errors call the table
+ * @param asText whether texts are texts, whatever they say
+ */
+export function columnBuilder(name: string, where: string, asText = false) {
+  let kind: Kind | undefined;
+  let numbers = growingNumbers();
+  let texts: ReturnType<typeof textValues> | undefined;
+  let rows = 0;
+  let missing = 0;
+  let told = 0;
+  let firstText: { readonly row: number; readonly text: string } | undefined;
+  let numbersSeen = 0;
+
+  /** What stands in the column so far, as texts. */
+  function becomeText(): void {
+    const before = [...numbers.taken()].map((value) => {
+      if (Number.isNaN(value)) return null;
+      if (kind === 'boolean') return String(value === 1);
+      return kind === 'date' ? new Date(value).toISOString() : String(value);
+    });
+    texts = textValues(before);
+    numbers = growingNumbers();
+    kind = 'text';
+  }
+
+  return {
+    /** Whether texts have come. */
+    get texts(): boolean {
+      return texts !== undefined;
+    },
+    push(value: unknown): void {
+      if (lacks(value) || (kind !== undefined && kind !== 'text' && isNone(value))) {
+        missing += 1;
+        if (texts) texts.push(null);
+        else numbers.push(Number.NaN);
+        rows += 1;
+        return;
+      }
+      const plain = asText && typeof value === 'string';
+      const found = typeof value === 'number' ? 'number' : plain ? 'text' : kindOf(value);
+      if (found === undefined) {
+        throw expected(
+          'a number, a text, true or false, a Date or null',
+          `row ${rows} of column ${JSON.stringify(name)} of ${where}`,
+          value,
+        );
+      }
+      if (found === 'number') numbersSeen += 1;
+      if (found === 'text' && firstText === undefined) firstText = { row: rows, text: textOf(value) as string };
+      kind ??= found;
+      // True and false among numbers are 1 and 0; everything else that is mixed is told by its text.
+      if (kind === 'boolean' && found === 'number') kind = 'number';
+      const fits = found === kind || (kind === 'number' && found === 'boolean');
+      if (texts === undefined && (!fits || found === 'text')) becomeText();
+      if (texts) texts.push(textOf(value) as string);
+      else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
+      told += 1;
+      rows += 1;
+    },
+    finish(): FrameColumn {
+      const mixture =
+        texts && firstText && numbersSeen > 0
+          ? { numbers: numbersSeen, texts: told - numbersSeen, ...firstText }
+          : undefined;
+      const common = { name, missing, ...(mixture && { mixture }) };
+      if (texts) return { ...common, kind: 'text', ...texts.taken() };
+      return { ...common, kind: kind === 'text' || kind === undefined ? 'number' : kind, values: numbers.taken() };
+    },
+  };
+}
+
+/** How a table is to be taken in. */
+export interface FrameOptions {
+  /** How errors call it. */
+  readonly name: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Values that are taken in between two turns of the event loop. */
+const VALUES = 20_000;
+
+function throwIfAborted(signal: AbortSignal | undefined, name: string): void {
+  if (signal?.aborted) {
+    throw new DlAdmmError('ERR_DLADMM_ABORTED', `The signal was aborted while ${name} was read`, {
+      cause: signal.reason,
+    });
+  }
+}
+
+const empty = (name: string): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one row in ${name} but received none`);
+
+/**
+ * Records, one after the other or all at once, or a table, as a Frame. A record may lack some columns, and have some that those
+ * before it lack: such values are missing.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_STREAM, ERR_DLADMM_ABORTED
+ */
+export async function frameOf(
+  x: TableLike | Iterable<unknown> | AsyncIterable<unknown>,
+  { name, signal }: FrameOptions,
+): Promise<Frame> {
+  if (isTable(x)) return frameOfTable(x, { name, ...(signal && { signal }) });
+  const builders = new Map<string, ReturnType<typeof columnBuilder>>();
+  let rows = 0;
+  const take = (record: RecordLike): void => {
+    for (const key of Object.keys(record)) {
+      if (builders.has(key)) continue;
+      const builder = columnBuilder(key, name);
+      for (let i = 0; i < rows; i += 1) builder.push(null);
+      builders.set(key, builder);
+    }
+    for (const [key, builder] of builders) builder.push(record[key]);
+    rows += 1;
+  };
+  let values = 0;
+  try {
+    for await (const item of x as AsyncIterable<unknown>) {
+      throwIfAborted(signal, name);
+      if (!isRecord(item)) throw expected('a record, as { column: value, … },', `${name}[${rows}]`, item);
+      take(item);
+      values += builders.size;
+      if (values < VALUES) continue;
+      values = 0;
+      await breathe();
+    }
+  } catch (error) {
+    if (error instanceof DlAdmmError) throw error;
+    throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed where row ${rows} was to come: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (rows === 0) throw empty(name);
+  return { name, rows, named: true, columns: [...builders.values()].map((builder) => builder.finish()) };
+}
+
+async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): Promise<Frame> {
+  const { numRows: rows } = table;
+  if (!Number.isInteger(rows) || rows < 1) throw empty(name);
+  const columns: FrameColumn[] = [];
+  for (const field of fieldsOf(table, name)) {
+    const read = columnReader(table, field, name);
+    const type = table.schema.fields.find((each) => each.name === field)?.type;
+    const builder = columnBuilder(field, name, /utf8/i.test(String(type)));
+    for (let first = 0; first < rows; first += VALUES) {
+      throwIfAborted(signal, name);
+      const count = Math.min(VALUES, rows - first);
+      const part = read(first, count);
+      for (let i = 0; i < count; i += 1) builder.push(part[i]);
+      await breathe();
+    }
+    columns.push(builder.finish());
+  }
+  return { name, rows, named: true, columns };
+}

@@ -1,0 +1,62 @@
+/** Samples that are held out of a training, at random and so that every class keeps its share. */
+
+import { dtypeOf, zeros } from '../core/numbers.js';
+import { seededRandom } from '../core/random.js';
+import { type RowSource, trusted } from '../tensor/inputs.js';
+
+/** The numbers of the samples of each part, in their order. */
+export interface Parts {
+  readonly train: Int32Array;
+  readonly held: Int32Array;
+}
+
+/**
+ * `share` of every class (of all samples, where there are no classes), drawn by `seed`. Of a class of one sample nothing is held
+ * out.
+ *
+ * @param labels a class for each sample
+ */
+export function heldOut(samples: number, labels: ArrayLike<unknown> | undefined, share: number, seed: number): Parts {
+  const random = seededRandom(seed);
+  const members = new Map<unknown, number[]>();
+  for (let i = 0; i < samples; i += 1) {
+    const label = labels?.[i];
+    const of = members.get(label);
+    if (of) of.push(i);
+    else members.set(label, [i]);
+  }
+  const held = new Uint8Array(samples);
+  for (const rows of members.values()) {
+    const count = Math.min(rows.length - 1, Math.round(share * rows.length));
+    // The first `count` of a shuffle.
+    for (let i = 0; i < count; i += 1) {
+      const j = i + Math.floor(random.uniform() * (rows.length - i));
+      const [a, b] = [rows[i] as number, rows[j] as number];
+      rows[i] = b;
+      rows[j] = a;
+      held[b] = 1;
+    }
+  }
+  const all = Int32Array.from({ length: samples }, (_, i) => i);
+  return { train: all.filter((i) => held[i] === 0), held: all.filter((i) => held[i] === 1) };
+}
+
+/** Some rows of a source, whose numbers rise. */
+export function someRows(source: RowSource, rows: Int32Array): RowSource {
+  const { columns, name } = source;
+  return trusted({
+    name,
+    rows: rows.length,
+    columns,
+    chunk(first, count) {
+      const low = rows[first] ?? 0;
+      const from = source.chunk(low, (rows[first + count - 1] ?? low) - low + 1);
+      const out = zeros(dtypeOf(from), count * columns);
+      for (let i = 0; i < count; i += 1) {
+        const at = ((rows[first + i] as number) - low) * columns;
+        out.set(from.subarray(at, at + columns), i * columns);
+      }
+      return out;
+    },
+  });
+}

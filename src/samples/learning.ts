@@ -1,0 +1,323 @@
+/** What a training set teaches about its columns: how the values of each become inputs of a network. */
+import { checkObject, oneOf, whole } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import { type RowSource, trusted } from '../tensor/inputs.js';
+import { type Column, inputsOfColumn } from './columns.js';
+import { DATE_PARTS, type DatePart, datePart } from './dates.js';
+import { encoderOf } from './encoder.js';
+import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, valueAt } from './frame.js';
+
+/** What is to be known of a column, or of several. */
+export interface ColumnNote {
+  /** The name, or the names with commas between them. */
+  readonly column: string;
+  readonly kind: 'missing' | 'all-missing' | 'constant' | 'identifier' | 'hashed' | 'mixed' | 'unseen';
+  /** A line that names the column. */
+  readonly text: string;
+}
+
+/** How columns are chosen and encoded. */
+export interface LearningOptions {
+  /** The columns that are to be predicted, and others that are no features. */
+  readonly target?: ColumnPlace | readonly ColumnPlace[];
+  /** The columns that are features. Default: all others that have something to teach. */
+  readonly columns?: readonly ColumnPlace[];
+  /** Columns that are no features. */
+  readonly ignore?: readonly ColumnPlace[];
+  /** `'impute'` (default) fills in medians and the most frequent texts, and adds an input that says so; `'error'` refuses. */
+  readonly missing?: 'impute' | 'error';
+  /** The most different texts of a column that get an input each. Default 100. */
+  readonly categories?: number;
+  /** The inputs of a column with more texts, of which a text's hash chooses one. Default 64. */
+  readonly buckets?: number;
+}
+
+const CATEGORIES = 100;
+const BUCKETS = 64;
+/** A share of texts in a column of numbers below which they are a damage rather than a code. */
+const DAMAGE = 0.05;
+/** So few rows say nothing about whether a column is an identifier, or a text rare. */
+const FEW = 20;
+/** As many values as give the median of a column of which none is missing. */
+const MEDIAN_ROWS = 2001;
+
+const quoted = (name: string): string => JSON.stringify(name);
+
+const list = <T>(given: T | readonly T[]): readonly T[] => (Array.isArray(given) ? given : [given as T]);
+
+function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOptions): readonly FrameColumn[] {
+  const names = frame.columns.map(({ name }) => name);
+  const places = (which: readonly ColumnPlace[], option: string): readonly number[] =>
+    which.map((each) => placeOf(each, names, option, frame.name));
+  const targets = places(list(target), 'target');
+  const left = places(ignore, 'ignore');
+  const wanted = columns && places(columns, 'columns');
+  const twice = wanted?.find((place) => targets.includes(place));
+  if (twice !== undefined) throw expected('features other than the target', 'columns', names[twice]);
+  const found = wanted ?? names.flatMap((_, place) => (targets.includes(place) || left.includes(place) ? [] : [place]));
+  checkDifferent([...found, ...targets], names, frame.name);
+  return found.map((place) => frame.columns[place] as FrameColumn);
+}
+
+function median(column: FrameColumn): number {
+  if (column.kind === 'text') return 0;
+  const { values, missing } = column;
+  const step = missing === 0 ? Math.max(1, Math.floor(values.length / MEDIAN_ROWS)) : 1;
+  const told: number[] = [];
+  for (let i = 0; i < values.length; i += step) if (!Number.isNaN(values[i])) told.push(values[i] as number);
+  const sorted = Float64Array.from(told).sort();
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  // Of true and false there is no middle.
+  return sorted.length % 2 || column.kind === 'boolean' ? upper : (upper + (sorted[middle - 1] as number)) / 2;
+}
+
+/** How often each text occurs, the most frequent first; of equals, the first by code unit. */
+function counted(column: FrameColumn): readonly (readonly [text: string, count: number])[] {
+  const counts = new Map<string, number>();
+  if (column.kind === 'text') {
+    const byCode = new Float64Array(column.texts.length);
+    for (const code of column.codes) if (code >= 0) byCode[code] = (byCode[code] as number) + 1;
+    for (const [code, text] of column.texts.entries()) if (byCode[code]) counts.set(text, byCode[code] as number);
+  }
+  return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+}
+
+/** Whether a column varies; whether all its values differ; whether they count up by one. */
+function variety(column: FrameColumn, rows: number) {
+  if (column.kind === 'text') {
+    const used = new Set(column.codes);
+    used.delete(-1);
+    return { constant: used.size < 2, distinct: used.size, counts: false };
+  }
+  const { values } = column;
+  const first = values.find((value) => !Number.isNaN(value));
+  const constant = values.every((value: number) => Number.isNaN(value) || value === first);
+  const step = (values[1] ?? 0) - (values[0] ?? 0);
+  const counts =
+    column.kind === 'number' &&
+    rows >= FEW &&
+    Math.abs(step) === 1 &&
+    values.every((value: number, i: number) => i === 0 || value - (values[i - 1] as number) === step);
+  return { constant, distinct: constant ? 1 : Number.NaN, counts };
+}
+
+const ID_NAME = /(?:^|[_\s.-])(?:id|uuid|guid|key|index|nr|no)$|[a-z]I[dD]$/i;
+
+function isIdentifier(column: FrameColumn, rows: number): boolean {
+  if (rows < FEW || column.kind === 'boolean' || column.kind === 'date') return false;
+  const { distinct, counts } = variety(column, rows);
+  const told = rows - column.missing;
+  if (column.kind === 'text') {
+    // Sentences differ too, and say something.
+    const words = column.texts.slice(0, 200).filter((text) => /\s\S+\s/.test(text)).length;
+    return distinct >= 0.95 * told && words < 100 && words < column.texts.length / 2;
+  }
+  const whole = column.values.every((value: number) => Number.isNaN(value) || Number.isInteger(value));
+  return whole && (counts || (ID_NAME.test(column.name) && new Set(column.values).size >= 0.95 * told));
+}
+
+/** The parts of a date that vary in the training set. */
+function partsOf(column: Extract<FrameColumn, { values: unknown }>): readonly DatePart[] {
+  const varies = (part: DatePart): boolean => {
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
+    for (const moment of column.values) {
+      if (Number.isNaN(moment)) continue;
+      const value = datePart(moment, part);
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+    return high - low > 1e-9;
+  };
+  const parts = DATE_PARTS.filter(varies);
+  return parts.length > 0 ? parts : ['time'];
+}
+
+/** How a column that has something to teach becomes inputs. */
+function learnColumn(
+  column: FrameColumn,
+  rows: number,
+  options: LearningOptions,
+  note: (kind: ColumnNote['kind'], text: string) => void,
+): Column {
+  const { name, missing } = column;
+  const { categories: most = CATEGORIES, buckets = BUCKETS } = options;
+  const impute = options.missing !== 'error';
+  const indicator = impute && missing > 0 ? ({ indicator: true } as const) : {};
+  const share = `${((100 * missing) / rows).toPrecision(2)} %`;
+  const told = (fill: number | string): void => {
+    if (missing > 0)
+      note(
+        'missing',
+        `column ${quoted(name)}: ${missing} of ${rows} values are missing (${share}); ${fill} stands for them, and an input says so`,
+      );
+  };
+  if (column.kind !== 'text') {
+    const fill = median(column);
+    told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
+    const known = { ...(impute && { fill }), ...indicator };
+    return column.kind === 'date' ? { name, date: partsOf(column), ...known } : { name, ...known };
+  }
+  const counts = counted(column);
+  const [[fill] = ['']] = counts;
+  told(quoted(fill));
+  const known = { ...(impute && { fill }), ...indicator };
+  if (counts.length > most) {
+    note(
+      'hashed',
+      `column ${quoted(name)}: ${counts.length} different texts, more than ${most}, enter ${buckets} inputs by their hash; categories: ${counts.length} gives each its own`,
+    );
+    return { name, buckets, ...known };
+  }
+  // Texts that came but once teach the network about those that never came.
+  const common = counts.filter(([, count]) => count > 1);
+  const kept = rows >= FEW && common.length > 0 ? common : counts;
+  return { name, categories: kept.map(([text]) => text).sort(), other: true, ...known };
+}
+
+/**
+ * Learns from a training set which of its columns are features, and how their values become inputs. `notes` tell what a person
+ * should know of it.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column that is not there, for a missing value with `missing: 'error'`, and for a column
+ *   of numbers in which some values are texts; ERR_DLADMM_SHAPE where no column has anything to teach
+ */
+export function learnColumns(
+  frame: Frame,
+  options: LearningOptions = {},
+): { readonly columns: readonly Column[]; readonly notes: readonly ColumnNote[] } {
+  checkObject(options, 'an object', 'options');
+  oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
+  whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
+  whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
+  const { rows, name: called } = frame;
+  const notes: ColumnNote[] = [];
+  const constant: string[] = [];
+  const columns: Column[] = [];
+  const asked = options.columns !== undefined;
+  for (const column of chosen(frame, options)) {
+    const { name, missing, mixture } = column;
+    const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
+    if (missing === rows) {
+      note('all-missing', `column ${quoted(name)} is left out: all its values are missing`);
+      continue;
+    }
+    if (missing > 0 && options.missing === 'error') {
+      const row = Array.from({ length: rows }, (_, i) => i).find((i) => valueAt(column, i) === null) as number;
+      throw expected('a value', `${placeText(frame, row)} of column ${quoted(name)} of ${called}`, null);
+    }
+    if (mixture) mixed(mixture, frame, name, note);
+    if (variety(column, rows).constant && missing === 0) {
+      constant.push(name);
+      continue;
+    }
+    if (isIdentifier(column, rows)) {
+      const left = asked ? 'it is taken, as columns names it' : 'it is left out; columns takes it';
+      note('identifier', `column ${quoted(name)} seems to be an identifier, different in every row: ${left}`);
+      if (!asked) continue;
+    }
+    columns.push(learnColumn(column, rows, options, note));
+  }
+  if (constant.length > 0) {
+    const listed = constant.length > 10 ? [...constant.slice(0, 10), `${constant.length - 10} more`] : constant;
+    const [what, left] =
+      constant.length === 1 ? ['column', 'is left out: it never varies'] : ['columns', 'are left out: they never vary'];
+    notes.push({
+      column: constant.join(', '),
+      kind: 'constant',
+      text: `${what} ${listed.map((name) => (constant.includes(name) ? quoted(name) : name)).join(', ')} ${left}`,
+    });
+  }
+  if (columns.length === 0) {
+    const why = notes.map(({ text }) => text).join('; ');
+    throw new DlAdmmError(
+      'ERR_DLADMM_SHAPE',
+      `Expected a column of ${called} that can be learnt from but found none${why ? `: ${why}` : ''}`,
+    );
+  }
+  return { columns, notes };
+}
+
+/** A column of numbers in which some are texts: a code where there are many of them, a damage where there are few. */
+function mixed(
+  { numbers, texts, row, text }: NonNullable<FrameColumn['mixture']>,
+  frame: Frame,
+  name: string,
+  note: (kind: 'mixed', text: string) => void,
+): void {
+  const found = `${numbers} numbers and ${texts} texts (${quoted(text.slice(0, 40))} in ${placeText(frame, row)})`;
+  if (texts < DAMAGE * (numbers + texts)) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      `Expected values of one kind in column ${quoted(name)} of ${frame.name} but found ${found}: null, an empty text, NA and ? say that a value is missing; ignore leaves a column out`,
+    );
+  }
+  note('mixed', `column ${quoted(name)} holds ${found}: all of them are taken for texts`);
+}
+
+/**
+ * The rows of a table as inputs of a network, in float64, made a chunk at a time; `notes` tell what is not as the columns were learnt.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT where a column is not there; from a chunk, ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, naming row and column
+ */
+export function encoded(
+  frame: Frame,
+  columns: readonly Column[],
+): { readonly x: RowSource; readonly notes: readonly ColumnNote[] } {
+  const { name, rows } = frame;
+  const found = columns.map((column) => namedColumn(frame, column.name, 'columns'));
+  const encoder = encoderOf(columns, name, (row) => placeText(frame, row));
+  const { inputs } = encoder;
+  const notes = columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows));
+  let offset = 0;
+  const offsets = columns.map((column) => {
+    offset += inputsOfColumn(column);
+    return offset - inputsOfColumn(column);
+  });
+  const x = trusted({
+    name,
+    rows,
+    columns: inputs,
+    chunk(first: number, count: number) {
+      const out = new Float64Array(count * inputs);
+      for (const [c, values] of found.entries()) {
+        const column = columns[c] as Column;
+        const plain =
+          values.kind !== 'text' &&
+          values.missing === 0 &&
+          inputsOfColumn(column) === 1 &&
+          !column.date &&
+          !column.categories &&
+          !column.buckets;
+        if (plain) {
+          const at = offsets[c] as number;
+          for (let i = 0; i < count; i += 1) out[i * inputs + at] = values.values[first + i] as number;
+        } else {
+          for (let i = 0; i < count; i += 1) encoder.put(valueAt(values, first + i), c, out, i * inputs, first + i);
+        }
+      }
+      return out;
+    },
+  });
+  return { x, notes };
+}
+
+/** Texts that the training set did not have. */
+function unseen({ name, categories, other }: Column, column: FrameColumn, rows: number): readonly ColumnNote[] {
+  if (!categories || !other || column.kind !== 'text') return [];
+  const known = new Set(categories);
+  const strange = column.texts.map((text) => !known.has(text));
+  let count = 0;
+  for (const code of column.codes) if (code >= 0 && strange[code]) count += 1;
+  if (count === 0) return [];
+  const all = count === rows - column.missing ? 'none of its texts is' : `${count} of ${rows} values are none`;
+  return [
+    {
+      column: name,
+      kind: 'unseen',
+      text: `column ${quoted(name)}: ${all} of the ${categories.length} that the training set made inputs of`,
+    },
+  ];
+}

@@ -1,0 +1,73 @@
+/** What a column that is to be predicted holds: classes, or values. */
+import { DlAdmmError } from '../core/errors.js';
+import type { ColumnPlace } from './features.js';
+import { type Frame, namedColumn, placeText, valueAt } from './frame.js';
+
+export type Target = string | number | boolean;
+
+/** So many different whole numbers are classes, wherever they lie. */
+const FEW_CLASSES = 20;
+/** Whole numbers are classes only within these. */
+const LEAST = -1;
+const MOST = 99;
+/** In so few rows nothing is said by each of them being another class. */
+const FEW_ROWS = 20;
+
+/**
+ * Whether values are classes or numbers to come close to, and why.
+ *
+ * @param name how errors call them
+ * @throws DlAdmmError ERR_DLADMM_LABEL for texts of which nearly every one is its own class
+ */
+export function inferTask(
+  values: readonly Target[],
+  name: string,
+): { readonly task: 'classification' | 'regression'; readonly because: string } {
+  const distinct = new Set(values);
+  if (typeof values[0] === 'boolean') return { task: 'classification', because: `${name} holds true and false` };
+  if (typeof values[0] === 'string') {
+    if (values.length >= FEW_ROWS && distinct.size > values.length / 2) {
+      throw new DlAdmmError(
+        'ERR_DLADMM_LABEL',
+        `Expected several rows of each class in ${name} but found ${distinct.size} different texts in ${values.length} rows: it may be an identifier`,
+      );
+    }
+    return { task: 'classification', because: `${name} holds texts` };
+  }
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of distinct) {
+    if (!Number.isInteger(value)) return { task: 'regression', because: `${name} holds numbers that are not whole` };
+    low = Math.min(low, value as number);
+    high = Math.max(high, value as number);
+  }
+  const span = `whole numbers from ${low} to ${high}`;
+  const complete = low <= 1 && distinct.size === high - low + 1;
+  if (low >= LEAST && high <= MOST && (distinct.size <= FEW_CLASSES || complete)) {
+    return { task: 'classification', because: `${name} holds ${distinct.size} different ${span}` };
+  }
+  return { task: 'regression', because: `${name} holds many different ${span}` };
+}
+
+/**
+ * The values of the column that is to be predicted.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT where there is no such column; ERR_DLADMM_LABEL, naming the row, where a value is missing
+ */
+export function targetValues(frame: Frame, target: ColumnPlace): readonly Target[] {
+  const column = namedColumn(frame, target, 'target');
+  const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
+  const { mixture } = column;
+  if (mixture && mixture.texts < mixture.numbers / 20) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_LABEL',
+      `Expected numbers, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${placeText(frame, mixture.row)}`,
+    );
+  }
+  return Array.from({ length: frame.rows }, (_, row) => {
+    const value = valueAt(column, row);
+    if (value !== null) return value;
+    const what = `Expected a value to predict in ${called} but it is missing in ${placeText(frame, row)}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', what);
+  });
+}

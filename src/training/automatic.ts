@@ -1,0 +1,201 @@
+import { checkKeys } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Model } from '../model/model.js';
+import { automatic, type Choice } from '../solvers/auto.js';
+import { dladmm } from '../solvers/dladmm/solver.js';
+import { COMMON, SEED } from '../solvers/shared/options.js';
+import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
+import { storedOptionsOf } from './checkpoint.js';
+import { checkFront, FRONT_KEYS, type Given, type Ready, type Rows, readyOf } from './front.js';
+import { planOf } from './plan.js';
+import { type Report, reportOf } from './report.js';
+import type { FitResult, TrainingData } from './result.js';
+import { checkWatched, Training } from './training.js';
+
+/** What a training of rows gives, or one without a named solver: also what it is worth, and what was decided. */
+export interface AutoResult<R extends ProgressRecord = EpochRecord, M = Model> extends FitResult<R, M> {
+  readonly report: Report;
+}
+
+/** The options that a training takes without a solver, beside those of the front door. */
+const AUTO_KEYS: readonly string[] = [
+  ...Object.keys(COMMON),
+  ...['solver', 'iterations', 'epochs', 'batchSize', 'learningRate', 'l2', 'initialisation'],
+];
+
+/** The options that dlADMM has and others have not: who gives one of them means it. */
+const RESEARCH_KEYS: readonly string[] = Object.keys(dladmm.options).filter((key) => !AUTO_KEYS.includes(key));
+
+const given = (options: object, key: string): unknown => (options as Readonly<Record<string, unknown>>)[key];
+
+/** Whether nobody has said which solver trains. */
+export function isAutomatic(options: object): boolean {
+  const solver = given(options, 'solver');
+  return solver === 'auto' || (solver === undefined && !RESEARCH_KEYS.some((key) => given(options, key) !== undefined));
+}
+
+/** Whether data or options are of the front door: rows rather than samples, or options that say how they become samples. */
+export const isFront = (data: unknown, options: object): boolean =>
+  typeof data === 'string' || FRONT_KEYS.some((key) => given(options, key) !== undefined) || isAutomatic(options);
+
+/** A network that is trained: what it is called, and the options of its training. */
+interface Stage {
+  readonly name: 'linear' | 'network';
+  readonly options: object;
+}
+
+function stagesOf(
+  ready: Ready,
+  options: Readonly<Record<string, unknown>>,
+): { readonly stages: readonly Stage[]; readonly choice: Choice } {
+  const { samples, inputs, outputs, loss, data } = ready;
+  const choice = automatic({ samples, inputs, outputs, loss });
+  const { hidden, layers, earlyStopping, ...rest } = options as {
+    readonly hidden?: readonly number[];
+    readonly layers?: readonly number[];
+    readonly earlyStopping?: object;
+  };
+  const automaticOnes = isAutomatic(options);
+  const own = Object.fromEntries(
+    Object.entries(rest).filter(
+      ([key, value]) => value !== undefined && !(FRONT_KEYS as readonly string[]).includes(key),
+    ),
+  );
+  const limited = own.epochs !== undefined || own.iterations !== undefined;
+  const stopping = earlyStopping ?? (automaticOnes && data.validation && { patience: choice.patience, metric: 'loss' });
+  const stage = (name: Stage['name'], widths: readonly number[]): Stage => ({
+    name,
+    options: {
+      ...own,
+      ...(automaticOnes && { solver: choice.solver, ...(!limited && { epochs: choice.epochs }) }),
+      layers: widths,
+      loss,
+      standardise: ready.standardise,
+      ...(stopping && { earlyStopping: stopping }),
+    },
+  });
+  const network = stage('network', layers ?? [inputs, ...(hidden ?? choice.hidden), outputs]);
+  const free =
+    layers === undefined &&
+    hidden === undefined &&
+    data.validation !== undefined &&
+    own.initialisation === undefined &&
+    own.checkpoint === undefined;
+  const linear = automaticOnes && choice.linearToo && free;
+  return { choice, stages: linear ? [stage('linear', [inputs, outputs]), network] : [network] };
+}
+
+/** The best that a training had to show on what was held out. */
+const best = ({ history }: FitResult<ProgressRecord, unknown>): number =>
+  history.reduce(
+    (least, { validation }) => Math.min(least, validation?.loss ?? Number.POSITIVE_INFINITY),
+    Number.POSITIVE_INFINITY,
+  );
+
+/**
+ * A training of which some is still to be decided: its samples are made ready, then it trains one network, or a linear model and a
+ * network, of which the one that is better on what was held out is kept. An async iterable of records, as {@link Training} is.
+ */
+export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> implements AsyncIterable<R> {
+  readonly #data: Rows | TrainingData;
+  readonly #options: Readonly<Record<string, unknown>>;
+  #current: Training<R, M> | undefined;
+  #result: AutoResult<R, M> | undefined;
+  #started = false;
+
+  /** Use `train`. @internal */
+  constructor(data: Rows | TrainingData, options: object) {
+    this.#data = data;
+    this.#options = options as Readonly<Record<string, unknown>>;
+    checkOptions(options);
+  }
+
+  /** @throws DlAdmmError ERR_DLADMM_STATE while the training has not ended, or where it failed */
+  get result(): AutoResult<R, M> {
+    if (this.#result === undefined) {
+      throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has no result yet: iterate over it to its end first');
+    }
+    return this.#result;
+  }
+
+  /** As of {@link Training}. */
+  get checkpointBytes(): number {
+    if (this.#current === undefined) throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has not begun yet');
+    return this.#current.checkpointBytes;
+  }
+
+  /** Trains, and yields the records of one network after the other; once. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
+    if (this.#started) throw new DlAdmmError('ERR_DLADMM_STATE', 'A training can be iterated over only once');
+    this.#started = true;
+    const began = performance.now();
+    const ready = await readyOf(this.#data, givenOf(this.#options));
+    const { stages, choice } = stagesOf(ready, this.#options);
+    const ended: { readonly stage: Stage; readonly result: FitResult<R, M> }[] = [];
+    try {
+      for (const stage of stages) {
+        const plan = planOf<R>(stage.options);
+        checkWatched(ready.data, plan);
+        this.#current = new Training<R, M>(ready.data, plan, storedOptionsOf(stage.options, plan));
+        try {
+          yield* this.#current;
+        } finally {
+const result = this.#current.outcome;
+          if (result) ended.push({ stage, result });
+        }
+        if (ended.at(-1)?.result.status.kind === 'aborted') break;
+      }
+    } finally {
+      const [first, ...others] = ended;
+      if (first) {
+        const chosen = others.reduce((kept, each) => (best(each.result) < best(kept.result) ? each : kept), first);
+        for (const { result } of ended) if (result !== chosen.result) (result.model as unknown as Model).close();
+        const seconds = (performance.now() - began) / 1000;
+        const report = await reportOf({
+          ready,
+          choice: isAutomatic(this.#options) ? choice : undefined,
+          chosen: chosen.stage.name,
+          tried: ended.length,
+          result: { ...chosen.result, seconds } as never,
+        });
+        this.#result = { ...chosen.result, seconds, report };
+      }
+    }
+  }
+}
+
+function givenOf(options: Readonly<Record<string, unknown>>): Given {
+  const { epochs, iterations, earlyStopping } = options;
+  // What goes on from a checkpoint is given all its samples again.
+  const fixed = epochs !== undefined || iterations !== undefined || options.checkpoint !== undefined;
+  const limited = fixed && earlyStopping === undefined;
+  return { seed: SEED, ...options, holdsOut: !limited || options.target !== undefined } as Given;
+}
+
+/** What can be said of options before any sample is seen. */
+function checkOptions(options: object): void {
+  checkFront(options, given(options, 'layers'));
+  if (given(options, 'target') !== undefined && given(options, 'checkpoint') !== undefined) {
+    throw expected(
+      'none with a target: dladmm train has --checkpoint for files,',
+      'checkpoint',
+      given(options, 'checkpoint'),
+    );
+  }
+  if (isAutomatic(options)) checkKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'the options');
+  const {
+    earlyStopping,
+    classes,
+    loss = given(options, 'task') === 'regression' ? 'squared-error' : undefined,
+    ...rest
+  } = options as Readonly<Record<string, unknown>>;
+  const own = Object.entries(rest).filter(([key]) => !(FRONT_KEYS as readonly string[]).includes(key));
+  const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
+  planOf({
+    layers: [1, 1],
+    ...Object.fromEntries(own),
+    solver,
+    ...(loss !== undefined && { loss }),
+    initialisation: undefined,
+  });
+}

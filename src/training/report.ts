@@ -1,0 +1,76 @@
+/** What a training was, and what it is worth: plain data that prints itself. */
+import type { Model } from '../model/model.js';
+import type { Metrics } from '../network/metrics.js';
+import type { Choice } from '../solvers/auto.js';
+import type { Ready } from './front.js';
+import type { FitResult } from './result.js';
+
+/** What was decided, why, and what came of it. */
+export interface Report {
+  readonly task: {
+    readonly kind: 'classification' | 'regression';
+    readonly target?: string;
+    readonly loss: string;
+    readonly because: string;
+  };
+  readonly solver?: { readonly name: string; readonly because: string };
+  /** The widths of the network that was kept; without hidden ones it is a linear model. */
+  readonly layers: readonly number[];
+  /** Samples that it was trained on. */
+  readonly samples: number;
+  readonly seconds: number;
+  readonly status: FitResult['status'];
+  readonly heldOut?: { readonly samples: number; readonly of: number; readonly how: string };
+  /** Of what was held out, or of the validation set. */
+  readonly scores?: Metrics;
+  readonly warnings: readonly string[];
+  toString(): string;
+}
+
+interface Made {
+  readonly ready: Ready;
+  readonly choice: Choice | undefined;
+  readonly chosen: 'linear' | 'network';
+  readonly tried: number;
+  readonly result: FitResult<never, Model>;
+}
+
+export async function reportOf({ ready, choice, chosen, tried, result }: Made): Promise<Report> {
+  const { task, target, loss, because, heldOut, warnings, samples, data } = ready;
+  const { model, seconds, status } = result;
+  const scores = data.validation && (await model.evaluate(data.validation as never));
+  const kept =
+    tried < 2
+      ? ''
+      : `; a linear model was tried too, and ${chosen === 'linear' ? 'is kept, as the network was no better' : 'was worse'} on what is held out`;
+  const parts = {
+    task: { kind: task, ...(target !== undefined && { target }), loss, because },
+    ...(choice && { solver: { name: choice.solver, because: `${choice.because}${kept}` } }),
+    layers: model.network.layers,
+    samples,
+    seconds,
+    status,
+    ...(heldOut && { heldOut }),
+    ...(scores && { scores }),
+    warnings,
+  };
+  return Object.defineProperty(parts, 'toString', { value: () => textOf(parts) });
+}
+
+function textOf(report: Omit<Report, 'toString'>): string {
+  const { task, solver, layers, samples, seconds, heldOut, scores, warnings } = report;
+  const what = task.target === undefined ? task.kind : `${task.kind} of ${JSON.stringify(task.target)}`;
+  const lines = [
+    `${what} by ${task.loss}: ${task.because}`,
+    `network ${layers.join('-')} on ${samples} samples in ${seconds.toFixed(1)} s${solver ? ` by ${solver.name}: ${solver.because}` : ''}`,
+    ...(heldOut
+      ? [`held out ${heldOut.samples} of ${heldOut.of} samples, ${heldOut.how}; they said when to stop`]
+      : []),
+    ...(scores ? [String(scores) === '[object Object]' ? scoresText(scores) : String(scores)] : []),
+    ...warnings.map((text) => `note: ${text}`),
+  ];
+  return lines.join('\n');
+}
+
+const scoresText = ({ accuracy, loss }: Metrics): string =>
+  `${accuracy === undefined ? '' : `accuracy ${(100 * accuracy).toFixed(2)} %, `}loss ${loss.toPrecision(6)} on what was held out`;

@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, expectTypeOf, test } from 'vitest';
+import { fit as fitModel, loadModel, type Model, train } from '../../src/index.js';
+import { heldOut } from '../../src/samples/hold-out.js';
+import { automatic, heldOutShare, hiddenFor } from '../../src/solvers/auto.js';
+import { slowly } from '../samples/support.js';
+
+// From rows to a judged model: what nobody says is inferred.
+
+const folder = mkdtempSync(join(tmpdir(), 'dladmm-front-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const COUNT = 400;
+const customers = Array.from({ length: COUNT }, (_, i) => {
+  const [age, spend] = [20 + ((i * 37) % 60), 50 + 40 * Math.sin(i)];
+  const plan = ['basic', 'pro', 'team'][i % 3] as string;
+  return {
+    age,
+    spend,
+    plan,
+    member: i % 2 === 0,
+    churned: age + spend / 4 + (plan === 'pro' ? 20 : 0) > 70 ? 'yes' : 'no',
+  };
+});
+const houses = customers.map(({ age, spend, plan }) => ({ age, spend, plan, price: 1e5 + 3000 * age - 500 * spend }));
+const csv = (records: readonly object[]): string =>
+  `${[Object.keys(records[0] ?? {}), ...records.map(Object.values)].map((row) => row.join(',')).join('\n')}\n`;
+const path = (name: string): string => join(folder, name);
+writeFileSync(path('customers.csv'), csv(customers));
+
+const target = { target: 'churned', threads: 1 } as const;
+
+describe('rows with a column to predict become a judged model', () => {
+  test.each([
+    ['records', () => customers],
+    ['a stream of them', () => slowly(customers)],
+    ['a CSV file by its path', () => path('customers.csv')],
+  ])('%s', async (_, rows) => {
+    const { model, report } = await fitModel(rows(), target);
+    expect(model.classes).toEqual(['no', 'yes']);
+    expect(model.target).toBe('churned');
+    expect(report.task).toMatchObject({ kind: 'classification', target: 'churned', loss: 'softmax-cross-entropy' });
+    expect(report.task.because).toMatch(/holds texts/);
+    expect(report.heldOut).toMatchObject({ samples: 80, of: COUNT });
+    expect(report.scores?.accuracy).toBeGreaterThan(0.9);
+    expect(String(report)).toMatch(/churned.*holds texts[\s\S]*held out 80 of 400 samples/);
+    // The model takes rows as they are, wherever they come from, and finds its target among them.
+    const before = await model.evaluate(customers);
+    expect(await model.evaluate(path('customers.csv'))).toEqual(before);
+    await model.save(path('m.safetensors'));
+    const loaded = (await loadModel(path('m.safetensors'))) as Model;
+    expect(loaded.target).toBe('churned');
+    expect((await loaded.evaluate(customers)).accuracy).toBe(before.accuracy);
+    expect((await loaded.predict(path('customers.csv'))).labels).toHaveLength(COUNT);
+  });
+
+  test('numbers are values, and a linear model is kept where a network is no better', async () => {
+    const { model, report } = await fitModel(houses, { target: 'price', threads: 1 });
+    expect(report.task).toMatchObject({ kind: 'regression', loss: 'squared-error' });
+    expect(report.layers).toHaveLength(2);
+    const mean = houses.reduce((sum, { price }) => sum + price, 0) / COUNT;
+    const spread = houses.reduce((sum, { price }) => sum + (price - mean) ** 2 / 2, 0) / COUNT;
+    expect((await model.evaluate(houses)).loss).toBeLessThan(0.001 * spread);
+  });
+
+  test('hidden sets the widths, epochs and a solver of a name are taken', async () => {
+    const { model, history } = await fitModel(customers, { ...target, hidden: [7], epochs: 4 });
+    expect(model.network.layers.slice(1)).toEqual([7, 2]);
+    expect(history).toHaveLength(4);
+    const named = await fitModel(customers, { ...target, solver: 'adam', epochs: 3 });
+    expect(named.history).toHaveLength(3);
+    expect(named.report.solver).toBeUndefined();
+  });
+
+  test('a training of it is an async iterable of records', async () => {
+    const training = train(customers, { ...target, hidden: [4], epochs: 3 });
+    const seen: number[] = [];
+    for await (const { iteration } of training) seen.push(iteration);
+    expect(seen).toEqual([1, 2, 3]);
+    expect(training.result.report.task.kind).toBe('classification');
+  });
+
+  test('is the same for the same seed', async () => {
+    const [one, other] = [await fitModel(customers, target), await fitModel(customers, target)];
+    expect(one.model.weights).toEqual(other.model.weights);
+  });
+});
+
+describe('samples without a named solver', () => {
+  const x = customers.map(({ age, spend }) => [age, spend]);
+  const labels = customers.map(({ churned }) => churned);
+
+  test('are trained on by the rule, and judged', async () => {
+    const { model, report } = await fitModel({ x, labels }, { threads: 1 });
+    expectTypeOf((await model.predict(x)).labels).not.toBeUndefined();
+    expect(report.solver?.name).toBe('minibatch-admm');
+    expect(report.scores?.accuracy).toBeGreaterThan(0.8);
+    expect((await model.predict(x)).labels).toHaveLength(COUNT);
+  });
+
+  test('have a validation set of their own', async () => {
+    const validation = { x: x.slice(0, 100), labels: labels.slice(0, 100) };
+    const { report } = await fitModel({ x, labels, validation }, { threads: 1 });
+    expect(report.heldOut).toBeUndefined();
+    expect(report.scores?.accuracy).toBeGreaterThan(0.8);
+  });
+});
+
+describe('what cannot be learnt from is refused, by name', () => {
+  test.each([
+    ['no target', customers, {}, /column to predict.*age, spend/],
+    ['a target that is not there', customers, { target: 'churn' }, /churn.*did you mean churned/],
+    ['one class', customers.map((row) => ({ ...row, churned: 'no' })), target, /two classes.*"churned"/],
+    [
+      'a constant value',
+      houses.map((row) => ({ ...row, price: 1 })),
+      { target: 'price', task: 'regression' },
+      /vary.*"price"/,
+    ],
+    ['no rows', [], target, /at least one/],
+    ['an option that is none', customers, { ...target, n_estimators: 3 }, /n_estimators/],
+    ['two words for one thing', customers, { ...target, hidden: [3], layers: [4, 3, 2] }, /hidden and layers/],
+  ])('%s', async (_, rows, options, message) => {
+    await expect(fitModel(rows as never, options as never)).rejects.toMatchObject({
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('the rule', () => {
+  test('widens the network with the samples', () => {
+    expect(hiddenFor({ samples: 100, inputs: 4 })).toEqual([32]);
+    expect(hiddenFor({ samples: 5000, inputs: 4 })).toEqual([64, 64]);
+    expect(hiddenFor({ samples: 60_000, inputs: 784 })).toEqual([256, 128]);
+    const facts = { samples: 1e6, inputs: 28, outputs: 2, loss: 'softmax-cross-entropy' } as const;
+    expect(automatic(facts)).toMatchObject({ solver: 'minibatch-admm', epochs: 4 });
+    expect(automatic({ ...facts, inputs: 5000 }).solver).toBe('adam');
+    expect(automatic({ ...facts, loss: 'hinge' }).solver).toBe('adam');
+    expect([10, 1000, 50_000].map(heldOutShare)).toEqual([0, 0.2, 0.1]);
+  });
+
+  test('holds out the same share of every class, and never all of one', () => {
+    const labels = Array.from({ length: 1000 }, (_, i) => (i === 7 ? 'once' : i % 50 === 0 ? 'rare' : 'often'));
+    const { train: rest, held } = heldOut(1000, labels, 0.1, 3);
+    expect([...rest, ...held].toSorted((a, b) => a - b)).toEqual(labels.map((_, i) => i));
+    expect([...held].filter((i) => labels[i] === 'rare')).toHaveLength(2);
+    expect([...held].map((i) => labels[i])).not.toContain('once');
+    expect(heldOut(1000, labels, 0.1, 3)).toEqual({ train: rest, held });
+    expect(heldOut(1000, labels, 0.1, 4).held).not.toEqual(held);
+  });
+});
