@@ -4,7 +4,7 @@
  * network has the tensors `0.weight`, `1.weight`, …, W_l being n_{l−1} × n_l, and the kind `gcn` in that JSON.
  * `note`s are metadata of their own, called `note.` and their name.
  */
-import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { DlAdmmError, describe } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
@@ -12,16 +12,10 @@ import { reader } from '../formats/reader.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
 import { type Activation, checkLayers } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind } from './parts.js';
-
-/** Anything worth keeping: the data set, the date, the accuracy. */
-export type Note = Readonly<Record<string, string>>;
+import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind, type Note } from './parts.js';
 
 /** A trained network as a file has it. */
-export type StoredModel = { readonly note?: Note } & (
-  | (ModelParts & { readonly kind: 'perceptron' })
-  | (GraphModelParts & { readonly kind: 'gcn' })
-);
+export type StoredModel = (ModelParts & { readonly kind: 'perceptron' }) | (GraphModelParts & { readonly kind: 'gcn' });
 
 /**
  * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
@@ -77,13 +71,8 @@ function written(activation: Activation): { readonly name: string; readonly slop
     : { name: 'leaky-relu', slope: activation.leakyRelu };
 }
 
-function notesOf(note: unknown = {}): readonly (readonly [string, string])[] {
-  if (!isObject(note)) throw expected('an object of strings', 'note', note);
-  return Object.entries(note).map(([name, text]): readonly [string, string] => {
-    if (typeof text !== 'string') throw expected('a string', `note[${JSON.stringify(name)}]`, text);
-    return [`${NOTE}${name}`, text];
-  });
-}
+const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
+  Object.entries(note).map(([name, text]) => [`${NOTE}${name}`, text]);
 
 /**
  * The bytes of the file that `saveModel` writes. The values are copied.

@@ -11,6 +11,7 @@ import { readFrame } from '../datasets/frame-file.js';
 import { type MetricsOf, metricsOf } from '../network/metrics.js';
 import { classifies, type Loss } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
+import { isRecord } from '../samples/arrived.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -21,13 +22,17 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import type { Column } from '../samples/columns.js';
+import { encoderOf } from '../samples/encoder.js';
 import type { Frame } from '../samples/frame.js';
 import { encoded } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
+import { noColumn, type RecordLike } from '../samples/table.js';
 import { targetValues } from '../samples/targets.js';
 import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
+import type { Matrix } from '../tensor/matrix.js';
 import { answerOf, type Prediction } from './answer.js';
 import { loadModelFile } from './model-file.js';
+import { isOne, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
 import type { ModelParts } from './parts.js';
 import { TrainedNetwork } from './trained.js';
@@ -69,23 +74,33 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /**
-   * Outputs for samples x n_0; for classification also the labels and probabilities. One sample may be a plain array of
-   * numbers. A few samples are answered at once, in less time than it takes to hand them to another thread; more of them off
-   * the event loop. Any number of calls may be under way, and what is said of a sample has the same bits in all of them.
-   * Features are taken as they were given to the training: what was learnt there to standardise them is applied here.
+   * What the model says of one sample (a record, or a plain array of n_0 numbers): its label with its probability, or its value;
+   * or of many (records, rows, a matrix, a table, a stream): their outputs, labels and probabilities. A few samples are answered
+   * at once, in less time than it takes to hand them to another thread; more of them off the event loop. Any number of calls may
+   * be under way, and what is said of a sample has the same bits in all of them. Features are taken as they were given to the
+   * training: what was learnt there to standardise them is applied here.
    *
    * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_NON_FINITE, ERR_DLADMM_DETACHED, ERR_DLADMM_CLOSED;
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
-  async predict(x: RowsLike | readonly number[] | string): Promise<Prediction<L>> {
-    const rows = typeof x === 'string' ? this.#encoded(await readFrame(x, {})) : this.#rowsOf(x);
-    const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
-    const answer = answerOf(this.network, this.dtype, source.rows, this);
-    await this.#eachChunk(source, async (first, chunk) => {
-      const products = chunk.length * this.#weightsPerInput;
-      answer.put(first, products <= FEW_PRODUCTS ? await this.#now(chunk, products) : await this.native.predict(chunk));
+  async predict(x: readonly number[]): Promise<OnePrediction<L>>;
+  async predict(x: RowsLike | string): Promise<Prediction<L>>;
+  async predict(x: RecordLike): Promise<OnePrediction<L>>;
+  async predict(x: RowsLike | RecordLike | string): Promise<Prediction<L> | OnePrediction<L>> {
+    const one = isOne(x);
+    const prediction = await this.call(async () => {
+      const rows =
+        typeof x === 'string' ? this.#encoded(await readFrame(x, {})) : one ? this.#rowsOf(x) : (x as RowsLike);
+      const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
+      const answer = answerOf(this.network, this.dtype, source.rows, this);
+      await this.#eachChunk(source, async (first, chunk) => {
+        const products = chunk.length * this.#weightsPerInput;
+        const few = products <= FEW_PRODUCTS;
+        answer.put(first, few ? await this.#now(chunk, products) : await this.native.predict(chunk));
+      });
+      return answer.prediction() as Prediction<L>;
     });
-    return answer.prediction() as Prediction<L>;
+    return one ? (onlyOf(prediction) as OnePrediction<L>) : prediction;
   }
 
   /**
@@ -93,7 +108,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link predict} rejects with
    */
-  predictSync(x: MatrixLike | readonly number[]): Prediction<L> {
+  predictSync(x: readonly number[]): OnePrediction<L>;
+  predictSync(x: MatrixLike | readonly RecordLike[]): Prediction<L>;
+  predictSync(x: RecordLike): OnePrediction<L>;
+  predictSync(
+    x: MatrixLike | readonly RecordLike[] | RecordLike | readonly number[],
+  ): Prediction<L> | OnePrediction<L> {
+    this.checkOpen();
     const source = this.#prepared(rowSource(this.#rowsOf(x), this.inputs, 'x'));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     for (const [first, count] of this.#chunks(source)) {
@@ -103,7 +124,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
         throw locate(error, source, first);
       }
     }
-    return answer.prediction() as Prediction<L>;
+    const prediction = answer.prediction() as Prediction<L>;
+    return isOne(x) ? (onlyOf(prediction) as OnePrediction<L>) : prediction;
   }
 
   /**
@@ -122,6 +144,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
   async evaluate(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
+    return this.call(() => this.#evaluated(samples));
+  }
+
+  async #evaluated(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
     const {
       x,
       labels: given,
@@ -233,10 +259,26 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     for (let first = 0; first < rows; first += step) yield [first, Math.min(step, rows - first)];
   }
 
-  /** A sample that is given as a plain array of numbers, as an array of one row. */
-  #rowsOf<Rows>(x: Rows | readonly number[]): Rows | readonly (readonly number[])[] {
-    const bare = this.inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
-    return bare ? [x as readonly number[]] : (x as Rows);
+  /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
+  #rowsOf(x: unknown): MatrixLike {
+    if (isOne(x)) return Array.isArray(x) ? [x] : this.#recordRows([x as RecordLike]);
+    return Array.isArray(x) && isRecord(x[0]) ? this.#recordRows(x) : (x as MatrixLike);
+  }
+
+  #recordRows(records: readonly RecordLike[]): Matrix {
+    const { columns } = this;
+    if (columns === undefined)
+      throw expected('numbers, as the model was trained on columns without names,', 'x', records[0]);
+    const encoder = encoderOf(columns, 'x');
+    const data = new Float64Array(records.length * encoder.inputs);
+    for (const [row, record] of records.entries()) {
+      if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
+      for (const [c, { name }] of columns.entries()) {
+        if (!Object.hasOwn(record, name)) throw noColumn(name, Object.keys(record), 'x');
+        encoder.put(record[name], c, data, row * encoder.inputs, row);
+      }
+    }
+    return { data, rows: records.length, columns: encoder.inputs };
   }
 }
 

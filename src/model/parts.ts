@@ -19,6 +19,9 @@ import { checkStandardisation, type Standardisation } from '../network/standardi
 import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
 
+/** What is saved with a model besides. */
+export type Note = Readonly<Record<string, string>>;
+
 interface CommonParts<L extends Loss> {
   readonly network: Network<L>;
   readonly dtype: Dtype;
@@ -36,6 +39,7 @@ interface CommonParts<L extends Loss> {
   /** That the training met a value that is not finite, and when: the parameters are the last finite ones. */
   readonly diverged?: Divergence;
   readonly threads?: number;
+  readonly note?: Note;
 }
 
 /** Where a training went astray. */
@@ -81,6 +85,7 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   checkObject(parts, '{ network, dtype, weights, … }', 'parts');
   checkKeys(parts, PARTS, 'the parts of a model');
   checkTaught(parts);
+  checkNote(parts.note);
   const { network, dtype, weights, diverged, threads } = parts;
   if (kind === 'gcn') checkGraphWeights(weights, network.layers, dtype, 'weights');
   else checkParameters(parts as ModelParts, network.layers, dtype, '');
@@ -89,6 +94,13 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
     whole(diverged.iteration, 1, Number.MAX_SAFE_INTEGER, 'diverged.iteration');
   }
   if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
+}
+
+function checkNote(note: unknown = {}): void {
+  checkObject(note, 'an object of strings', 'note');
+  for (const [name, text] of Object.entries(note)) {
+    if (typeof text !== 'string') throw expected('a string', `note[${JSON.stringify(name)}]`, text);
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { DISPOSE } from '../core/dispose.js';
+import { ASYNC_DISPOSE, DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
@@ -6,8 +6,15 @@ import { classCount, type Loss, type Network, nativeActivation } from '../networ
 import type { Standardisation } from '../network/standardisation.js';
 import type { LabelKind } from '../samples/classes.js';
 import { divergedText } from './answer.js';
-import { type Note, type StoredModel, saveModel } from './model-file.js';
-import { checkParts, type Divergence, type GraphModelParts, type ModelParts, type NetworkKind } from './parts.js';
+import { type StoredModel, saveModel } from './model-file.js';
+import {
+  checkParts,
+  type Divergence,
+  type GraphModelParts,
+  type ModelParts,
+  type NetworkKind,
+  type Note,
+} from './parts.js';
 
 /** What trained networks of all kinds have in common: their parts, a native copy of them, files, an end. */
 export abstract class TrainedNetwork<K extends NetworkKind, N extends { close(): void }, L extends Loss> {
@@ -20,18 +27,24 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly labelKind: LabelKind;
   readonly standardisation?: Standardisation;
   readonly targetStandardisation?: Standardisation;
-  /** The column that is predicted, where samples came by the names of their columns. */
-  readonly target?: string;
+  /** What was saved with the model. */
+  readonly note?: Note;
   /** Of a training that diverged, whose last finite parameters these are. */
   readonly diverged?: Divergence;
+  /** The column that is predicted, where samples came by the names of their columns. */
+  readonly target?: string;
   readonly #threads: number;
   #native: N | undefined;
+  /** No work is begun any more; what is under way goes on until the model is closed. */
+  #closing = false;
   #closed = false;
+  #underWay = 0;
+  #drained: (() => void)[] = [];
 
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
     const { network, dtype, weights, classes, labelKind = 'number', diverged, threads } = parts;
-    const { standardisation, targetStandardisation, target } = parts;
+    const { standardisation, targetStandardisation, target, note } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -40,18 +53,20 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     this.labelKind = labelKind;
     if (standardisation !== undefined) this.standardisation = standardisation;
     if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
-    if (target !== undefined) this.target = target;
+    if (note !== undefined) this.note = note;
     if (diverged !== undefined) this.diverged = diverged;
+    if (target !== undefined) this.target = target;
     this.#threads = threads ?? availableThreads();
   }
 
   /**
-   * Writes the model as safetensors, atomically: a reader sees the old file or the new one. That of a training that diverged is
-   * written with a warning of the process (`DLADMM_DIVERGED`), and the file says so too.
+   * Writes the model as safetensors, atomically: a reader sees the old file or the new one. `note` is kept with it, and is there
+   * as `model.note` where it is loaded. The model of a training that diverged is written with a warning of the process
+   * (`DLADMM_DIVERGED`), and the file says so too.
    *
    * @throws DlAdmmError ERR_DLADMM_FILE
    */
-  async save(path: string, note?: Note): Promise<void> {
+  async save(path: string, note: Note | undefined = this.note): Promise<void> {
     await saveModel(path, { ...this, ...(note && { note }) } as unknown as StoredModel);
     if (this.diverged === undefined) return;
     process.emitWarning(`${path} holds a model that ${divergedText(this.diverged)}`, {
@@ -60,8 +75,13 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     });
   }
 
-  /** Gives the native memory back; the parameters stay readable. */
-  close(): void {
+  /**
+   * Gives the native memory back; the parameters stay readable. With `drain` predictions that are under way end first, and no
+   * other is begun; without it they are rejected with ERR_DLADMM_CLOSED.
+   */
+  async close({ drain = false }: { readonly drain?: boolean } = {}): Promise<void> {
+    this.#closing = true;
+    if (drain && this.#underWay > 0) await new Promise<void>((resolve) => void this.#drained.push(resolve));
     this.#closed = true;
     this.#native?.close();
     this.#native = undefined;
@@ -69,7 +89,31 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
 
   /** As `close`, at the end of a `using` block. */
   [DISPOSE](): void {
-    this.close();
+    void this.close();
+  }
+
+  /** As `close({ drain: true })`, at the end of an `await using` block. */
+  [ASYNC_DISPOSE](): Promise<void> {
+    return this.close({ drain: true });
+  }
+
+  /** @throws DlAdmmError ERR_DLADMM_CLOSED */
+  protected checkOpen(): void {
+    if (this.#closing) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
+  }
+
+  /** Does work that `close({ drain: true })` waits for; an error of the addon leaves as a DlAdmmError. */
+  protected async call<R>(work: () => Promise<R>): Promise<R> {
+    this.checkOpen();
+    this.#underWay += 1;
+    try {
+      return await work();
+    } catch (error) {
+      throw fromNative(error);
+    } finally {
+      this.#underWay -= 1;
+      if (this.#underWay === 0) for (const resolve of this.#drained.splice(0)) resolve();
+    }
   }
 
   /** Makes the native copy of the parameters. */
@@ -103,14 +147,5 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   /** How many classes the network tells apart. */
   protected get classCount(): number {
     return classCount(this.network.loss, this.outputs);
-  }
-
-  /** Does the work; an error of the addon leaves as a DlAdmmError. */
-  protected async call<R>(work: () => Promise<R>): Promise<R> {
-    try {
-      return await work();
-    } catch (error) {
-      throw fromNative(error);
-    }
   }
 }

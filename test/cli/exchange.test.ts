@@ -104,8 +104,8 @@ describe('dladmm train --from', () => {
       using after = await Model.load(path('b.safetensors'));
       expect(after.network).toEqual(before.network);
       const x = [5.1, 3.5, 1.4, 0.2];
-      const wanted = before.predictSync(x).outputs.data;
-      after.predictSync(x).outputs.data.forEach((value, i) => {
+      const wanted = before.predictSync(x).outputs;
+      after.predictSync(x).outputs.forEach((value, i) => {
         expect(value, flag).toBeCloseTo(Number(wanted[i]), 3);
       });
     }

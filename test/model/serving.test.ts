@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Model } from '../../src/model/model.js';
 import type { Loss } from '../../src/network/network.js';
+import { temporaryFolder } from '../formats/support.js';
 import { numbers } from './onnx/support.js';
 
 const made: Model[] = [];
@@ -49,11 +51,10 @@ describe('a prediction', () => {
     }
   }
 
-  it('takes a sample as an array of numbers, an array of rows, any typed array, or a matrix', async () => {
+  it('takes many samples as an array of rows, any typed array, or a matrix', async () => {
     const model = modelOf([3, 5, 2]);
     const wanted = model.predictSync(Float32Array.of(1, 2, 3));
     for (const x of [
-      [1, 2, 3],
       [[1, 2, 3]],
       Float64Array.of(1, 2, 3),
       Uint8Array.of(1, 2, 3),
@@ -65,9 +66,52 @@ describe('a prediction', () => {
     }
   });
 
-  it('of a network with one input takes an array of numbers as so many samples', () => {
-    const model = modelOf([1, 4, 2]);
-    expect(model.predictSync([1, 2, 3]).outputs.rows).toBe(3);
+  it('of one sample, an array of numbers, is one answer', async () => {
+    const model = modelOf([3, 5, 2]);
+    const { outputs, labels, probabilities } = model.predictSync([[1, 2, 3]]);
+    const one = await model.predict([1, 2, 3]);
+    expect(model.predictSync([1, 2, 3])).toEqual(one);
+    expect(one).toEqual({
+      label: labels?.[0],
+      probability: Math.max(...(probabilities?.data ?? [])),
+      probabilities: probabilities?.data,
+      outputs: outputs.data,
+    });
+    const value = modelOf([1, 4, 1], 'squared-error');
+    expect(await value.predict([2])).toEqual({
+      value: value.predictSync([[2]]).outputs.data[0],
+      outputs: value.predictSync([[2]]).outputs.data,
+    });
+    await expect(value.predict([1, 2])).rejects.toThrow(error('ERR_DLADMM_SHAPE', /a row of 1 number/));
+  });
+
+  it('of a record is one answer, of records as many, by the names of the columns', async () => {
+    const columns = [{ name: 'size' }, { name: 'kind', categories: ['ash', 'oak'] }];
+    const parts = modelOf([3, 5, 2]);
+    const model = new Model({ ...parts, classes: ['no', 'yes'], labelKind: 'string', columns });
+    made.push(model);
+    const records = [
+      { kind: 'oak', size: 2 },
+      { size: 1, kind: 'ash', other: 'passed over' },
+    ];
+    const rows = [
+      [2, 0, 1],
+      [1, 1, 0],
+    ];
+    expect(model.predictSync(records)).toEqual(model.predictSync(rows));
+    expect(await model.predict(records)).toEqual(model.predictSync(rows));
+    for (const [i, record] of records.entries()) {
+      const one = await model.predict(record);
+      expect(model.predictSync(record)).toEqual(one);
+      expect(one).toEqual(model.predictSync(rows[i] as number[]));
+      expect(['no', 'yes']).toContain(one.label);
+    }
+    expect(() => model.predictSync({ size: 1 })).toThrow(error('ERR_DLADMM_ARGUMENT', /kind/));
+    expect(() => model.predictSync({ size: 'x', kind: 'oak' })).toThrow(
+      error('ERR_DLADMM_ARGUMENT', /row 0 of column "size"/),
+    );
+    expect(() => parts.predictSync({ size: 1 })).toThrow(error('ERR_DLADMM_ARGUMENT', /without names/));
+    await expect(parts.predict({ size: 1 })).rejects.toThrow(error('ERR_DLADMM_ARGUMENT', /without names/));
   });
 
   it('is right when hundreds are asked for at once, large and small', async () => {
@@ -134,6 +178,42 @@ describe('a prediction', () => {
     model.close();
     expect(() => model.predictSync([1, 2, 3])).toThrow(error('ERR_DLADMM_CLOSED'));
     await expect(model.predict([1, 2, 3])).rejects.toThrow(error('ERR_DLADMM_CLOSED'));
+  });
+
+  it('that is under way ends before a model is closed by drain, and none is begun', async () => {
+    const model = modelOf([50, 400, 400, 5]);
+    const many = model.predict(numbers(20_000 * 50));
+    const few = model.evaluate({ x: numbers(50), labels: [0] });
+    const closed = model.close({ drain: true });
+    expect(() => model.predictSync(numbers(50))).toThrow(error('ERR_DLADMM_CLOSED'));
+    await expect(model.predict(numbers(50))).rejects.toThrow(error('ERR_DLADMM_CLOSED'));
+    expect((await many).outputs.rows).toBe(20_000);
+    expect((await few).accuracy).toBeDefined();
+    await closed;
+    expect(model.weights).toHaveLength(3);
+    await model.close({ drain: true });
+  });
+
+  it('is closed by using and by await using', async () => {
+    const [first, second] = [modelOf([3, 5, 2]), modelOf([3, 5, 2])];
+    const under = second.predict(numbers(3000));
+    first[Symbol.dispose]();
+    await second[Symbol.asyncDispose]();
+    expect((await under).outputs.rows).toBe(1000);
+    for (const model of [first, second]) expect(() => model.predictSync([1, 2, 3])).toThrow(error('ERR_DLADMM_CLOSED'));
+  });
+
+  it('may be told by whom: what was saved with a model is there when it is loaded, and is saved again', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'model.safetensors');
+    await modelOf([3, 5, 2]).save(path, { trained: '2026-11-26', rows: '1200' });
+    const model = await Model.load(path);
+    expect(model.note).toEqual({ trained: '2026-11-26', rows: '1200' });
+    await model.save(path);
+    expect((await Model.load(path)).note).toEqual(model.note);
+    expect(() => new Model({ ...model, note: { rows: 1200 } as never })).toThrow(
+      error('ERR_DLADMM_ARGUMENT', /note\["rows"\]/),
+    );
   });
 
   it('goes with the evaluation', async () => {

@@ -36,7 +36,7 @@ describe('a state dict of PyTorch', () => {
     expect(model.weights).toEqual([Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(9, 10)]);
     expect(model.biases).toEqual([Float32Array.of(7, 8), Float32Array.of(11)]);
     const h = [Math.tanh(1 + 2 + 3 + 7), Math.tanh(4 + 5 + 6 + 8)] as const;
-    expect(model.predictSync([1, 1, 1]).outputs.data[0]).toBeCloseTo(9 * h[0] + 10 * h[1] + 11, 4);
+    expect(model.predictSync([1, 1, 1]).outputs[0]).toBeCloseTo(9 * h[0] + 10 * h[1] + 11, 4);
   });
 
   it('has its layers in the order of their numbers, whatever the order in the file', async () => {

@@ -127,12 +127,15 @@ test('the compiler knows which options a solver has, and what its records are', 
     >();
     for await (const record of train(data, { solver: 'badm', layers: [4, 3] })) expectTypeOf(record.steps).toBeNumber();
     const { model } = await fitModel(data, { layers: [4, 3] });
-    const { labels, probabilities } = await model.predict([]);
+    const { labels, probabilities } = await model.predict([[]]);
     expectTypeOf(labels.length + probabilities.rows).toBeNumber();
     const regression = await fitModel(data, { layers: [4, 3], loss: 'squared-error' });
-    expectTypeOf((await regression.model.predict([])).labels).toBeUndefined();
+    expectTypeOf((await regression.model.predict([[]])).labels).toBeUndefined();
     const { model: scores } = await fitModel(data, { solver: 'sigmoid-admm', layers: [4, 3] });
-    const scored = await scores.predict([]);
+    const scored = await scores.predict([[]]);
+    const one = await model.predict({});
+    expectTypeOf(one.probability + (one.probabilities[0] ?? 0)).toBeNumber();
+    expectTypeOf((await regression.model.predict([1])).value).toBeNumber();
     expectTypeOf(scored.labels.length).toBeNumber();
     expectTypeOf(scored.probabilities).toBeUndefined();
     const onGraph = await fitModel({} as GraphSamples, { solver: 'adam', layers: [4, 3] });

@@ -1,0 +1,59 @@
+/** One sample, and what a model says of it alone. */
+import type { Numbers } from '../core/native.js';
+import type { Loss } from '../network/network.js';
+import { isRecord } from '../samples/arrived.js';
+import { isTable, type RecordLike } from '../samples/table.js';
+import type { Prediction } from './answer.js';
+
+/** A class, as the training's labels were. */
+type Label = number | string | boolean;
+
+interface Labelled {
+  /** The class of the largest output. */
+  readonly label: Label;
+  /** The network's outputs z_L, in the order of the classes. */
+  readonly outputs: Numbers;
+  readonly probability?: undefined;
+  readonly probabilities?: undefined;
+}
+
+interface Probable {
+  /** The class of the largest output. */
+  readonly label: Label;
+  /** How probable that class is. */
+  readonly probability: number;
+  /** The same of every class, in their order. */
+  readonly probabilities: Numbers;
+  readonly outputs: Numbers;
+}
+
+interface Valued {
+  /** The first of the outputs: of a network with one, what it predicts. */
+  readonly value: number;
+  readonly outputs: Numbers;
+  readonly label?: undefined;
+  readonly probability?: undefined;
+  readonly probabilities?: undefined;
+}
+
+/** What a model says of one sample. */
+export type OnePrediction<L extends Loss = Loss> = L extends 'squared-error'
+  ? Valued
+  : L extends 'softmax-cross-entropy'
+    ? Probable
+    : Labelled;
+
+/** Whether one sample is given and not many: a plain array of numbers, or a record. */
+export function isOne(x: unknown): x is readonly number[] | RecordLike {
+  if (Array.isArray(x)) return typeof x[0] === 'number';
+  return isRecord(x) && !isTable(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);
+}
+
+/** What was said of the only sample. */
+export function onlyOf({ outputs: { data: outputs }, labels, probabilities }: Prediction): OnePrediction {
+  if (labels === undefined) return { value: outputs[0] as number, outputs };
+  const label = labels[0] as Label;
+  if (probabilities === undefined) return { label, outputs };
+  const { data } = probabilities as { readonly data: Numbers };
+  return { label, probability: Math.max(...data), probabilities: data, outputs };
+}
