@@ -29,6 +29,8 @@ interface CommonParts<L extends Loss> {
   readonly standardisation?: Standardisation;
   /** Of regression: what was done to target values, and is undone in answers: outputs are z / scale + mean. */
   readonly targetStandardisation?: Standardisation;
+  /** Of two classes that have probabilities: the second is told from this probability on; ½ if absent. */
+  readonly threshold?: number;
   /** The columns that a table must have, in the order of the inputs. */
   readonly columns?: readonly Column[];
   readonly threads?: number;
@@ -42,6 +44,7 @@ const TAUGHT = [
   'labelKind',
   'standardisation',
   'targetStandardisation',
+  'threshold',
   'columns',
 ] as const;
 /** What a model may be made of; a file has a note beside. */
@@ -83,7 +86,7 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
  */
 export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): void {
-  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns } = parts;
+  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, threshold, columns } = parts;
   checkObject(network, '{ layers, activation, loss }', 'network');
   checkKeys(network, ['layers', 'activation', 'loss'], 'network');
   const { layers, activation, loss } = network;
@@ -100,6 +103,14 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
   if (targetStandardisation !== undefined) {
     if (classifies(loss)) throw expected('none for classes', 'targetStandardisation', targetStandardisation);
     checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
+  }
+  if (threshold !== undefined) {
+    if (loss !== 'softmax-cross-entropy' || outputs !== 2) {
+      throw expected('none but for two classes with probabilities', 'threshold', threshold);
+    }
+    if (!(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)) {
+      throw expected('a probability from 0 to 1', 'threshold', threshold, 'ERR_DLADMM_RANGE');
+    }
   }
   if (columns !== undefined) checkColumns(columns, inputs);
 }

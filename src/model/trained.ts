@@ -19,6 +19,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly labelKind: LabelKind;
   readonly standardisation?: Standardisation;
   readonly targetStandardisation?: Standardisation;
+  readonly threshold?: number;
   readonly #threads: number;
   #native: N | undefined;
   #closed = false;
@@ -26,7 +27,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
     const { network, dtype, weights, classes, labelKind = 'number', threads } = parts;
-    const { standardisation, targetStandardisation } = parts;
+    const { standardisation, targetStandardisation, threshold } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -35,6 +36,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     this.labelKind = labelKind;
     if (standardisation !== undefined) this.standardisation = standardisation;
     if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
+    if (threshold !== undefined) this.threshold = threshold;
     this.#threads = threads ?? availableThreads();
   }
 

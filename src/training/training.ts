@@ -299,7 +299,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       const parameters = await session.parameters();
       const { network, dtype, threads } = this.#plan;
       using model = new Model({ network, dtype, threads, targetStandardisation, ...parameters });
-      return await model.evaluate(judged);
+      const { loss } = await model.evaluate(judged);
+      return { loss };
     }
     const { loss, ...metrics } = await session.evaluate(set);
     return { ...metrics, loss: loss / (targetStandardisation?.scale[0] ?? 1) ** 2 };
