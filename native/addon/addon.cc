@@ -13,6 +13,7 @@
 #include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
 #include "core/measure/products.hpp"
+#include "core/runtime/memory.hpp"
 #include "core/runtime/processors.hpp"
 #include "core/runtime/team.hpp"
 #include "core/runtime/trace.hpp"
@@ -101,11 +102,11 @@ Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
 
 // traceRounds(go on) → what was written down since it was called last (Trace::take); for benchmarks.
 Napi::Value trace_rounds(const Napi::CallbackInfo& call) {
-  const std::vector<double> numbers = Trace::take(call[0].ToBoolean());
-  auto out = Napi::Float64Array::New(call.Env(), numbers.size());
-  std::ranges::copy(numbers, out.Data());
-  return out;
+  return typed_array<double>(call.Env(), Trace::take(call[0].ToBoolean()));
 }
+
+// availableMemory() → bytes that control groups and the limits of the process leave, Infinity without any
+Napi::Value memory_left(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), available_memory()); }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
@@ -121,6 +122,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("TrainedNetwork", TrainedNetwork::define(env));
   exports.Set("Hash64", HashHandle::define(env));
   exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
+  exports.Set("availableMemory", Napi::Function::New(env, memory_left, "availableMemory"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
   exports.Set("passSeconds", Napi::Function::New(env, measure_pass, "passSeconds"));

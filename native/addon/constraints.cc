@@ -7,7 +7,7 @@ namespace dladmm::addon {
 namespace {
 
 Napi::Float64Array numbers(Napi::Env env, const std::vector<double>& values) {
-  auto out = Napi::Float64Array::New(env, values.size());
+  auto out = new_array<double>(env, values.size());
   std::copy(values.begin(), values.end(), out.Data());
   return out;
 }
@@ -142,7 +142,7 @@ Napi::Value Constraints::run(const Napi::CallbackInfo& info) {
     if (updates.back().block == constraints::Block::b) reject(info.Env(), "b is updated with W");
   }
   const constraints::Penalties penalties = penalties_from(object_argument(info, 1, "penalties"));
-  return answer_later<constraints::SweepRecord>(
+  return run_later<constraints::SweepRecord>(
       info.Env(),
       [this, updates = std::move(updates), penalties](auto& typed, constraints::SweepRecord& record) {
         typed.state->run(updates, penalties, stop(), record);

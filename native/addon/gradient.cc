@@ -52,7 +52,7 @@ Napi::Value GradientTrainer::run(const Napi::CallbackInfo& info) {
   need_open(info.Env());
   const std::size_t count = size_argument(info, 0, "count");
   auto rates = rates_argument(info, 1, count);
-  return answer_later<StepsRecord>(
+  return run_later<StepsRecord>(
       info.Env(),
       [this, count, rates = std::move(rates)](auto& typed, StepsRecord& record) {
         typed.state->run(count, rates, stop(), record);

@@ -21,7 +21,7 @@ namespace {
 
 template <typename Values>
 Napi::Float64Array numbers(Napi::Env env, const Values& values) {
-  auto out = Napi::Float64Array::New(env, values.size());
+  auto out = new_array<double>(env, values.size());
   std::copy(values.begin(), values.end(), out.Data());
   return out;
 }
@@ -146,7 +146,7 @@ Napi::Value Graph::run(const Napi::CallbackInfo& info) {
   need_ready(info.Env());
   auto updates = updates_argument(info);
   auto penalties = penalties_argument(info, 1);
-  return answer_later<GraphSweepRecord>(
+  return run_later<GraphSweepRecord>(
       info.Env(),
       [this, updates = std::move(updates), penalties = std::move(penalties)](auto& typed, GraphSweepRecord& record) {
         typed.state->run(updates, penalties, stop(), record);

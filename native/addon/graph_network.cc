@@ -1,5 +1,6 @@
 #include "addon/graph_network.hpp"
 
+#include <array>
 #include <utility>
 
 #include "addon/graph_data.hpp"
@@ -37,6 +38,7 @@ TrainedGraphNetwork::TrainedGraphNetwork(const Napi::CallbackInfo& info) : Handl
       allocate(Typed<double>{});
     }
     start_jobs(env, JobQueue::Kind::serving);
+    static const std::array<BlasBuffer, JobQueue::kServing> of_those_that_serve;
   } catch (const std::exception&) {
     throw to_error(env, std::current_exception());
   }

@@ -50,7 +50,7 @@ Penalties penalties_from(const Napi::Object& options) {
 
 template <typename Values>
 Napi::Float64Array numbers(Napi::Env env, const Values& values) {
-  auto out = Napi::Float64Array::New(env, values.size());
+  auto out = new_array<double>(env, values.size());
   std::copy(values.begin(), values.end(), out.Data());
   return out;
 }
@@ -163,7 +163,7 @@ Napi::Value Layered::run(const Napi::CallbackInfo& info) {
   const Penalties penalties = penalties_from(object_argument(info, 1, "penalties"));
   if (penalties.output == OutputSolver::fista && !setup().fista)
     reject(info.Env(), "this state was made without fista");
-  return answer_later<SweepRecord>(
+  return run_later<SweepRecord>(
       info.Env(),
       [this, updates = std::move(updates), penalties](auto& typed, SweepRecord& record) {
         typed.state->run(updates, penalties, stop(), record);

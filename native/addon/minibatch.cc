@@ -98,7 +98,7 @@ Napi::Value Minibatch::run(const Napi::CallbackInfo& info) {
   const std::size_t count = size_argument(info, 0, "count");
   std::vector<double> steps = doubles_argument(info, 1, "steps");
   if (steps.size() != 1 && steps.size() != count) reject(info.Env(), "one step size is needed, or one a batch");
-  return answer_later<StepsRecord>(
+  return run_later<StepsRecord>(
       info.Env(),
       [this, count, steps = std::move(steps)](auto& typed, StepsRecord& record) {
         typed.state->run(count, steps, stop(), record);

@@ -1,5 +1,6 @@
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { availableMemory } from '../core/info.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { arrayKind } from '../core/numbers.js';
 import { classCount, classifies, type Network } from '../network/network.js';
@@ -69,8 +70,6 @@ export interface CheckedGraph {
 export interface CheckedGraphSamples extends CheckedGraph {
   readonly labels: Int32Array;
   readonly train: Int32Array;
-  readonly validation?: Int32Array;
-  readonly test?: Int32Array;
 }
 
 /** Whether data to train on are a graph. */
@@ -109,13 +108,37 @@ export function graphSamplesOf(network: Network, dtype: Dtype, samples: unknown,
   const { labels: given, trainIndex, validationIndex, testIndex } = samples as GraphSamples;
   const labels = nodeLabels(given, nodes, classCount(network.loss, network.layers.at(-1) ?? 0), `${name}.labels`);
   const set = (index: unknown, key: string): Int32Array => labelledNodes(index, labels, `${name}.${key}`);
-  return {
-    ...graph,
-    labels,
-    train: set(trainIndex, 'trainIndex'),
-    ...(validationIndex !== undefined && { validation: set(validationIndex, 'validationIndex') }),
-    ...(testIndex !== undefined && { test: set(testIndex, 'testIndex') }),
-  };
+  const train = set(trainIndex, 'trainIndex');
+  const shared = sharedNode({
+    trainIndex: train,
+    validationIndex: validationIndex && set(validationIndex, 'validationIndex'),
+    testIndex: testIndex && set(testIndex, 'testIndex'),
+  });
+  if (shared) {
+    const { node, first, second } = shared;
+    throw expected(`nodes that are in no other part (${node} is in ${first} too)`, `${name}.${second}`, node);
+  }
+  return { ...graph, labels, train };
+}
+
+/** The parts of a graph's nodes. */
+export interface GraphParts {
+  readonly trainIndex?: Int32Array | undefined;
+  readonly validationIndex?: Int32Array | undefined;
+  readonly testIndex?: Int32Array | undefined;
+}
+
+/** A node that is in two parts: what was learnt of it would be told of as if it had not been. */
+export function sharedNode(parts: GraphParts) {
+  const seen = new Map<number, keyof GraphParts>();
+  for (const second of ['trainIndex', 'validationIndex', 'testIndex'] as const) {
+    for (const node of parts[second] ?? []) {
+      const first = seen.get(node);
+      if (first !== undefined) return { node, first, second };
+      seen.set(node, second);
+    }
+  }
+  return undefined;
 }
 
 function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: string): NativeCsr | DenseFeatures {
@@ -137,7 +160,7 @@ function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: strin
 
 /** @throws DlAdmmError ERR_DLADMM_MEMORY */
 function checkRoom(bytes: number, name: string): void {
-  if (bytes <= process.availableMemory()) return;
+  if (bytes <= availableMemory()) return;
   throw new DlAdmmError(
     'ERR_DLADMM_MEMORY',
     `${name} would take ${(bytes / 2 ** 30).toFixed(2)} GiB, more than there is`,

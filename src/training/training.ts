@@ -1,3 +1,4 @@
+import { onAbort } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
@@ -106,7 +107,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const stop = (): void => {
       if (this.#plan.checkpoint === undefined) this.#course?.session.stop();
     };
-    signal?.addEventListener('abort', stop, { once: true });
+    const forget = onAbort(signal, stop);
     let status: Status = { kind: 'aborted' };
     let parametersReady = false;
     // Whether the state is that of the end of iteration `done`, and no other.
@@ -149,12 +150,12 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         yield told;
       }
     } finally {
-      signal?.removeEventListener('abort', stop);
+      forget();
       const course = this.#course as Course<R> | undefined;
       try {
         if (course && parametersReady) {
           const parameters = this.#best?.parameters ?? (await course.session.parameters());
-          this.#result = this.#resultOf(this.#modelOf(parameters, this.#learnt), status);
+          this.#result = this.#resultOf(this.#modelOf(parameters, this.#learnt, status), status);
         }
         // Left by the loop, the signal, or an error of the caller's.
         if (between && this.#done > this.#saved) await this.#save();
@@ -210,9 +211,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#resultOf(this.#modelOf(parameters, learnt), { kind: 'aborted' });
   }
 
-  #modelOf(parameters: Parameters, learnt: Learnt): M {
+  #modelOf(parameters: Parameters, learnt: Learnt, status?: Status): M {
     const { network, dtype, threads } = this.#plan;
-    const parts = { network, dtype, threads, ...learnt, ...parameters };
+    const diverged = status?.kind === 'diverged' && { diverged: { iteration: status.iteration } };
+    const parts = { network, dtype, threads, ...learnt, ...parameters, ...diverged };
     // What the data are says which model it is.
     return (isGraph(this.#data) ? new GraphModel(parts) : new Model(parts)) as M;
   }
@@ -299,8 +301,14 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       const parameters = await session.parameters();
       const { network, dtype, threads } = this.#plan;
       using model = new Model({ network, dtype, threads, targetStandardisation, ...parameters });
-      const { loss } = await model.evaluate(judged);
-      return { loss };
+      try {
+        const { loss } = await model.evaluate(judged);
+        return { loss };
+      } catch (error) {
+        // Outputs that overflow: the training goes on until its own objective does.
+        if (error instanceof DlAdmmError && error.code === 'ERR_DLADMM_NON_FINITE') return { loss: Number.NaN };
+        throw error;
+      }
     }
     const { loss, ...metrics } = await session.evaluate(set);
     return { ...metrics, loss: loss / (targetStandardisation?.scale[0] ?? 1) ** 2 };

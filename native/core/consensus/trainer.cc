@@ -168,7 +168,7 @@ ForwardLoss Trainer<T>::evaluate(MatrixView<const T> x, const Targets<T>& target
 template <typename T>
 void Trainer<T>::run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop,
                      StepsRecord& record) {
-  const AtWork here;
+  const AtWork here(stop);
   finite_.keep();
   const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
     const std::span<const std::uint32_t> batch = epochs_.begin();

@@ -325,7 +325,7 @@ bool GraphTrainer<T>::step(double rate, double& loss) {
 template <typename T>
 void GraphTrainer<T>::run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop,
                           StepsRecord& record) {
-  const AtWork here;
+  const AtWork here(stop);
   finite_.keep();
   const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) {
     return step(step_size(rates, i), loss) ? training_.size() : 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <span>
 
 #include "core/graph/state.hpp"
@@ -45,9 +46,8 @@ template <typename T>
 
 template <typename T>
 template <typename Scale, typename Accepts>
-bool GraphState<T>::search(std::size_t l, MatrixView<const T> d, double start, double growth, Scale&& scale,
-                           Accepts&& accepts, GraphUpdateRecord& record) {
-  constexpr int growths = 60;
+bool GraphState<T>::search(std::size_t l, MatrixView<const T> d, double direction, double weight, double start,
+                           double growth, Scale&& scale, Accepts&& accepts, GraphUpdateRecord& record) {
   Layer& it = layer(l);
   settle(due_on_P(l));
   settle(due_on_Z(l));
@@ -60,7 +60,16 @@ bool GraphState<T>::search(std::size_t l, MatrixView<const T> d, double start, d
     });
     std::ranges::copy(found, changes.begin());
   };
-  const Trials trials = first_accepted(start, growth, growths, measure, accepts);
+  const auto from = [&](double first) {
+    return first_accepted(first, growth, growths_tried(growth), measure, accepts);
+  };
+  Trials trials = from(start);
+  if (!trials.accepted) {
+    // Either the subproblem is at a kink, or the start is so far below the curvature that there is where f is the
+    // identity that the search did not come near it: then it goes on from where sizes can pass.
+    const double near = std::ldexp(weight * square_norm(d) / direction, static_cast<int>(-kPowersTried / 2));
+    if (trials.size < near) trials = from(accepted_size(StepSearch::backtracking, start, growth, near));
+  }
   record.trials = trials.tried;
   record.size = trials.size;
   return trials.accepted;

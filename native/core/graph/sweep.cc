@@ -28,7 +28,7 @@ template <typename T>
 void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalties& p, const std::atomic<bool>& stop,
                         GraphSweepRecord& record) {
   need_start();
-  const AtWork here;
+  const AtWork here(stop);
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   record.updates.assign(updates.size(), {none, none, none, -1, false, -1, none, none, 0});
   finite_.keep();

@@ -78,7 +78,8 @@ bool GraphState<T>::update_hidden_W(std::size_t l, const GraphPenalties& p, Grap
     const double c = scale(theta);
     return p.nu / 2 * change <= c * (theta / 2 * c * s_norm - descent);
   };
-  record.kept = !search(l, d, goes_on ? it.last_theta / p.growth : p.theta0, p.growth, scale, accepts, record);
+  record.kept =
+      !search(l, d, s_norm, p.nu, goes_on ? it.last_theta / p.growth : p.theta0, p.growth, scale, accepts, record);
   if (record.kept) return true;
   const double c = scale(record.size);
   if (!std::isfinite(static_cast<T>(c))) return false;

@@ -61,8 +61,8 @@ bool GraphState<T>::update_hidden_Z(std::size_t l, const GraphPenalties& p, Grap
       return own + p.nu / 2 * change <= -c / 2 * g_norm;
     };
     record.kept = !search(
-        l + 1, d, goes_on ? it.last_tau / p.growth : p.tau0, p.growth, [](double tau) { return 1 / tau; }, accepts,
-        record);
+        l + 1, d, g_norm, p.nu, goes_on ? it.last_tau / p.growth : p.tau0, p.growth, [](double tau) { return 1 / tau; },
+        accepts, record);
     if (record.kept) return true;
   }
   const double c = 1 / record.size;

@@ -14,7 +14,7 @@ namespace dladmm {
 namespace {
 
 // Elementwise work goes through its arrays by rows of about this size.
-constexpr std::size_t kCachedBytes = std::size_t{1} << 16;
+constexpr std::size_t kCachedBytes = std::size_t{1} << 14;
 // With fewer segments of samples than this, a sum of products is shared out by its rows too.
 constexpr std::size_t kFewSegments = 16;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
@@ -264,7 +264,8 @@ void LayeredState<T>::refresh() {
 
 template <typename T>
 MatrixView<T> LayeredState<T>::slot_rows(std::size_t slot, Rows rows, std::size_t width) const {
-  return {slots_[slot].storage.data() + rows.first * widest_, rows.count, width, widest_};
+  const std::size_t first = cut_.pieces.around(rows.first).first;
+  return {slots_[slot].storage.data() + first * widest_ + (rows.first - first) * width, rows.count, width};
 }
 
 template <typename T>
@@ -292,6 +293,7 @@ template <typename T>
 void LayeredState<T>::take_late(std::size_t s, Quantity of, const Stamp& from, double scale, bool measure) {
   Slot& slot = slots_[s];
   slot.of = of;
+  slot.width = of.kind == Quantity::activation ? layer(of.layer).a.columns() : layer(of.layer).P.columns();
   slot.step = {from, present(of), static_cast<T>(scale)};
   slot.measure = measure;
 }
@@ -327,12 +329,12 @@ const std::vector<double>& LayeredState<T>::dual_sums() {
 // Runs updates[i]; where the next one can ride on the same pass, it is run too and i advances past it.
 template <typename T>
 bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, const Penalties& p, SweepRecord& record) {
-  const auto [block, l] = updates[i];
+  const Block block = updates[i].block;
+  const std::size_t l = updates[i].layer;
   const auto touched_later = [&](std::size_t from) {
-    return std::any_of(updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
-                       [l = l](const Update& later) {
-                         return later.layer == l && (later.block == Block::a || later.block == Block::z);
-                       });
+    return std::any_of(
+        updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
+        [l](const Update& later) { return later.layer == l && (later.block == Block::a || later.block == Block::z); });
   };
   UpdateRecord& own = record.updates[i];
   switch (block) {
@@ -364,7 +366,7 @@ template <typename T>
 void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& stop,
                           SweepRecord& record) {
   need_start();
-  const AtWork here;
+  const AtWork here(stop);
   finite_.keep();
   // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.
   direction_made_ = {};

@@ -213,7 +213,7 @@ void MinibatchState<T>::write_biases(std::size_t l, std::span<const T> values) {
 template <typename T>
 void MinibatchState<T>::run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop,
                             StepsRecord& record) {
-  const AtWork here;
+  const AtWork here(stop);
   finite_.keep();
   const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
     const std::span<const std::uint32_t> samples = epochs_.begin();

@@ -37,13 +37,15 @@ class SectionList {
   std::vector<std::function<Section()>> parts_;
 };
 
+// What is given a name goes into a list of sections besides, under that name.
+struct StorageName {
+  SectionList* list = nullptr;
+  std::string name;
+};
+
 class StoragePlan {
  public:
-  // What is given a name goes into a list of sections besides, under that name.
-  struct Name {
-    SectionList* list = nullptr;
-    std::string name;
-  };
+  using Name = StorageName;
 
   template <typename T>
   void matrix(Matrix<T>& to, std::size_t rows, std::size_t columns, Name name = {}) {
