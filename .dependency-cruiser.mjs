@@ -6,6 +6,7 @@
 export const ROOMS = [
   'core',
   'tensor',
+  'judging',
   'network',
   'samples',
   'formats',

@@ -61,7 +61,7 @@ export async function evaluateGraph(flags: EvaluateGraphFlags, terminal: Termina
   await terminal.out(
     flags.json
       ? `${JSON.stringify({ ...metrics, samples: nodes.length, data: graph.name, model: flags.model })}\n`
-      : `${metricsText(metrics)} on ${nodes.length} nodes of ${graph.name}\n`,
+      : `${metricsText(metrics)} on ${nodes.length} nodes of ${graph.name}\n\n${String(metrics)}\n`,
   );
   return interruptionOf(terminal.signal)?.exitCode ?? 0;
 }

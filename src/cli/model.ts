@@ -54,7 +54,7 @@ export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal):
   await terminal.out(
     flags.json
       ? `${JSON.stringify({ ...metrics, samples, data: name, model: flags.model })}\n`
-      : `${metricsText(metrics)} on ${samples} samples of ${name}\n`,
+      : `${metricsText(metrics)} on ${samples} samples of ${name}\n\n${String(metrics)}\n`,
   );
   return interruptionOf(terminal.signal)?.exitCode ?? 0;
 }

@@ -1,6 +1,14 @@
+import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
+import {
+  type ClassEvaluation,
+  type Evaluation,
+  judgeClasses,
+  judgeValues,
+  type ValueEvaluation,
+} from '../judging/evaluation.js';
 import { classCount, classifies, type Loss, type Network } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
@@ -40,16 +48,22 @@ interface Predictions {
 /** What a model says of some samples, or of some nodes of a graph: labels and probabilities are there where its loss has them. */
 export type Prediction<L extends Loss = Loss> = Predictions[L];
 
+/** How good a model is, by what its loss is for. */
+export type EvaluationOf<L extends Loss> = L extends 'squared-error' ? ValueEvaluation : ClassEvaluation;
+
 /** A prediction that is being put together. */
 export interface Answer {
   /** Takes the outputs of the samples from `first` on. */
   put(first: number, outputs: Numbers): void;
   /** All that was put. */
   prediction(): Prediction;
+  /** How good it is, where the class numbers or the values are `truth` and the loss is known. */
+  evaluation(truth: Int32Array | Matrix, loss: number): Evaluation;
 }
 
 /** What a model says of its answers, beside its network. */
 interface Told extends ClassNames {
+  readonly threshold?: number;
   readonly targetStandardisation?: Standardisation;
   readonly diverged?: Divergence;
 }
@@ -63,9 +77,10 @@ export const divergedText = ({ iteration }: Divergence): string =>
  *
  * @throws DlAdmmError ERR_DLADMM_NON_FINITE, by `put`, for an output that is not finite
  */
-export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, names: Told): Answer {
+export function answerOf(network: Network, dtype: Dtype, rows: number, names: Told): Answer {
+  const { loss, layers } = network;
   const columns = layers.at(-1) ?? 0;
-  const { targetStandardisation: targets } = names;
+  const { targetStandardisation: targets, threshold } = names;
   const data = zeros(targets ? 'float64' : dtype, rows * columns);
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
@@ -85,6 +100,13 @@ export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, 
       else data.set(part, first * columns);
       if (classification) classOf(part, columns, labels, first);
       if (probable) softmax(part, columns, probabilities, first * columns);
+      if (threshold !== undefined) fromThreshold(probabilities, threshold, labels, first, part.length / columns);
+    },
+    evaluation(truth, loss) {
+      if (!types.isTypedArray(truth)) return judgeValues(truth, { data, rows, columns }, loss);
+      const classes = names.classes ?? Array.from({ length: classCount(network.loss, columns) }, (_, c) => String(c));
+      const told = { labels: truth, predicted: labels, names: classes, loss };
+      return judgeClasses(probable ? { ...told, probabilities: { data: probabilities, rows, columns } } : told);
     },
     prediction() {
       const outputs: Matrix = { data, rows, columns };
@@ -105,6 +127,17 @@ function largest(outputs: Numbers, columns: number, labels: Int32Array, first: n
     }
     labels[first + i] = best;
   }
+}
+
+/** The second of two classes from a probability on. */
+function fromThreshold(
+  probabilities: Numbers,
+  threshold: number,
+  labels: Int32Array,
+  first: number,
+  rows: number,
+): void {
+  for (let i = first; i < first + rows; i += 1) labels[i] = (probabilities[2 * i + 1] ?? 0) >= threshold ? 1 : 0;
 }
 
 /** The same of a network with one output for two classes, whose targets are 1 and 0. */

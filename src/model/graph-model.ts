@@ -1,6 +1,5 @@
 import { type NativeNetworkOptions, type NativeTrainedGraphNetwork, native } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
-import { type MetricsOf, metricsOf } from '../network/metrics.js';
 import type { Loss } from '../network/network.js';
 import {
   checkedGraph,
@@ -12,7 +11,7 @@ import {
   nodeNumbers,
   standardisedFeatures,
 } from '../samples/graph-samples.js';
-import { answerOf, type Prediction } from './answer.js';
+import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { loadModelFile } from './model-file.js';
 import type { GraphModelParts } from './parts.js';
 import { TrainedNetwork } from './trained.js';
@@ -49,28 +48,40 @@ export class GraphModel<L extends Loss = Loss> extends TrainedNetwork<'gcn', Nat
   async predict(graph: GraphLike, nodes?: NodesLike): Promise<Prediction<L>> {
     const checked = this.#prepared(graph);
     const chosen = nodes === undefined ? undefined : nodeIndex(nodes, checked.adjacency.rows, 'nodes');
+    return (await this.#answer(checked, chosen)).prediction() as Prediction<L>;
+  }
+
+  /** What the network says of the chosen nodes, or of all. */
+  async #answer(checked: ReturnType<typeof checkedGraph>, chosen: ArrayLike<number> | undefined): Promise<Answer> {
     const all = await this.call(() => this.native.predict(checked));
     const { outputs: columns, dtype } = this;
     const answer = answerOf(this.network, dtype, chosen?.length ?? checked.adjacency.rows, this);
     const some = zeros(dtype, (chosen?.length ?? 0) * columns);
-    for (const [i, node] of chosen?.entries() ?? []) {
+    for (const [i, node] of Array.from(chosen ?? []).entries()) {
       some.set(all.subarray(node * columns, (node + 1) * columns), i * columns);
     }
     answer.put(0, chosen ? some : all);
-    return answer.prediction() as Prediction<L>;
+    return answer;
   }
 
   /**
-   * Loss (averaged over the nodes) and accuracy on nodes of a graph, which have labels.
+   * How good the model is on nodes of a graph, which have labels: as {@link Model.evaluate}.
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(graph: GraphLike & Pick<GraphSamples, 'labels' | 'classes'>, nodes: NodesLike): Promise<MetricsOf<L>> {
+  async evaluate(
+    graph: GraphLike & Pick<GraphSamples, 'labels' | 'classes'>,
+    nodes: NodesLike,
+  ): Promise<EvaluationOf<L>> {
     const checked = this.#prepared(graph);
     const labels = nodeNumbers(graph, this, this.classCount, checked.adjacency.rows, 'graph.labels');
     const index = labelledNodes(nodes, labels, 'nodes');
-    const found = await this.call(() => this.native.evaluate(checked, labels, index));
-    return metricsOf(this.network, found, index.length) as MetricsOf<L>;
+    const { loss } = await this.call(() => this.native.evaluate(checked, labels, index));
+    const answer = await this.#answer(checked, index);
+    return answer.evaluation(
+      Int32Array.from(index, (node) => labels[node] as number),
+      loss / index.length,
+    ) as EvaluationOf<L>;
   }
 
   /** A graph as the network meets it. */

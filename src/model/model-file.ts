@@ -20,7 +20,7 @@ export type StoredModel = (ModelParts & { readonly kind: 'perceptron' }) | (Grap
 /**
  * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
  * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation, target, diverged,
- * and what columns have beside name and categories.
+ * threshold, and what columns have beside name and categories.
  */
 const FORMAT = 3;
 const FORMATS: readonly number[] = [1, 2, FORMAT];
@@ -29,7 +29,7 @@ const NOTE = 'note.';
 const FIELDS = {
   1: ['classes'],
   2: ['classes', 'labelKind', 'columns'],
-  3: ['classes', 'labelKind', 'columns', 'target', 'diverged'],
+  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold'],
 } as const;
 /** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
 const RULES = [
@@ -80,13 +80,14 @@ const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
  * @throws DlAdmmError as `saveModel` does, but for the file.
  */
 export function encodeModel(model: StoredModel): Uint8Array {
-  const { kind, network, dtype, classes, labelKind = 'number', columns, target, diverged, note } = model;
+  const { kind, network, dtype, classes, labelKind = 'number', columns, target, diverged, threshold, note } = model;
   checkParts(model, kind);
   const { layers, activation, loss } = network;
   const rules = RULES.filter(({ name }) => model[name] !== undefined);
   const extended = labelKind !== 'number' || columns !== undefined;
   const learnt = columns?.some(({ name: _, categories: __, ...more }) => Object.keys(more).length > 0);
-  const newer = target !== undefined || diverged !== undefined || labelKind === 'value' || learnt === true;
+  const newer =
+    [target, diverged, threshold].some((part) => part !== undefined) || labelKind === 'value' || learnt === true;
   const header = {
     format: Math.max(newer ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
     ...(kind === 'gcn' && { kind }),
@@ -98,6 +99,7 @@ export function encodeModel(model: StoredModel): Uint8Array {
     ...(labelKind !== 'number' && { labelKind }),
     ...(columns && { columns }),
     ...(target !== undefined && { target }),
+    ...(threshold !== undefined && { threshold }),
     ...(diverged && { diverged }),
   };
   const tensors = new Map<string, Tensor>();

@@ -8,7 +8,7 @@ import {
   native,
 } from '../core/native.js';
 import { readFrame } from '../datasets/frame-file.js';
-import { type MetricsOf, metricsOf } from '../network/metrics.js';
+import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, type Loss } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { isRecord } from '../samples/arrived.js';
@@ -30,7 +30,7 @@ import { noColumn, type RecordLike } from '../samples/table.js';
 import { targetValues } from '../samples/targets.js';
 import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
-import { answerOf, type Prediction } from './answer.js';
+import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
@@ -139,44 +139,62 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /**
-   * Loss (averaged over the samples) and, for classification, accuracy.
+   * How good the model is on samples whose classes or values are known: the loss, and what else the task asks for. Plain data;
+   * `String(await model.evaluate(…))` is a table.
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
-    return this.call(() => this.#evaluated(samples));
+  async evaluate(samples: ArrivingSamples | RowsLike | string): Promise<EvaluationOf<L>> {
+    return this.call(async () => {
+      const { answer, truth, loss } = await this.#judged(samples);
+      return answer.evaluation(truth, loss) as EvaluationOf<L>;
+    });
   }
 
-  async #evaluated(samples: ArrivingSamples | RowsLike | string): Promise<MetricsOf<L>> {
-    const {
-      x,
-      labels: given,
-      classes,
-      y: values,
-    } = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
-    const source = this.#prepared(x);
-    const classification = classifies(this.network.loss);
-    const labels = classification
-      ? classNumbers(given, classes, this, source.rows, this.classCount, 'labels')
-      : undefined;
-    if (values && values.rows !== source.rows) {
-      throw expected(`${source.rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
+  /**
+   * The same model with the threshold between its two classes that is best for these samples, which should not be those it was
+   * trained on: by F1, by what either mistake costs, or by recall at a precision. It is kept in the model's file.
+   *
+   * @throws DlAdmmError as {@link evaluate}, and ERR_DLADMM_ARGUMENT where there are no two classes with probabilities, or no
+   *   threshold keeps the rule
+   */
+  async tuneThreshold(samples: ArrivingSamples | RowsLike | string, by: ThresholdRule = 'f1'): Promise<Model<L>> {
+    const { answer, truth } = await this.call(() => this.#judged(samples));
+    const { probabilities } = answer.prediction();
+    if (!probabilities || probabilities.columns !== 2) {
+      throw expected('a model of two classes with probabilities', 'tuneThreshold', this.network.loss);
     }
-    const { targetStandardisation: targets } = this;
+    const second = probabilities.data.filter((_: number, i: number) => i % 2 === 1);
+    return new Model({ ...partsOf(this), threshold: chooseThreshold(truth as Int32Array, second, by) });
+  }
+
+  /** What the model says of samples, what is true, and the mean loss. */
+  async #judged(
+    samples: ArrivingSamples | RowsLike | string,
+  ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number }> {
+    const arrived = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
+    const { x, labels: given, classes, y: values } = arrived;
+    const source = this.#prepared(x);
+    const { rows } = source;
+    const labels = classifies(this.network.loss)
+      ? classNumbers(given, classes, this, rows, this.classCount, 'labels')
+      : undefined;
+    if (values && values.rows !== rows) {
+      throw expected(`${rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
+    }
+    const { targetStandardisation: targets, outputs: columns } = this;
+    const y = new Float64Array(labels ? 0 : rows * columns);
+    const answer = answerOf(this.network, this.dtype, rows, this);
     let loss = 0;
-    let correct = 0;
     await this.#eachChunk(source, async (first, chunk, count) => {
       const wanted =
         labels?.subarray(first, first + count) ?? finiteChunk(values as RowSource, first, count, this.dtype);
-      if (targets) {
-        loss += squaredError(await this.native.predict(chunk), wanted, targets);
-        return;
-      }
-      const part = await this.native.evaluate(chunk, wanted);
-      loss += part.loss;
-      correct += part.correct;
+      if (!labels) y.set(wanted as Numbers, first * columns);
+      const outputs = await this.native.predict(chunk);
+      answer.put(first, outputs);
+      loss += targets ? squaredError(outputs, wanted, targets) : (await this.native.evaluate(chunk, wanted)).loss;
     });
-    return metricsOf(this.network, { loss, correct }, source.rows) as MetricsOf<L>;
+    return { answer, truth: labels ?? { data: y, rows, columns }, loss: loss / rows };
   }
 
   /** Rows with the column that this model predicts among them, as samples. */
@@ -288,6 +306,9 @@ function squaredError(outputs: Numbers, values: ArrayLike<number>, targets: Stan
   restoreTargets(outputs, targets, restored, 0);
   return restored.reduce((sum, value, i) => sum + (value - (values[i] as number)) ** 2 / 2, 0);
 }
+
+/** What a model is made of, without what it is not told of. */
+const partsOf = <L extends Loss>({ kind: _, ...parts }: Model<L>): ModelParts<L> => parts;
 
 /** Rows of target values, which must be finite in the type of the model. */
 function finiteChunk(source: RowSource, first: number, count: number, dtype: Dtype): Numbers {

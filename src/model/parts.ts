@@ -32,6 +32,8 @@ interface CommonParts<L extends Loss> {
   readonly standardisation?: Standardisation;
   /** Of regression: what was done to target values, and is undone in answers: outputs are z / scale + mean. */
   readonly targetStandardisation?: Standardisation;
+  /** Of two classes that have probabilities: the second is told from this probability on; ½ if absent. */
+  readonly threshold?: number;
   /** The columns that a table must have, in the order of the inputs. */
   readonly columns?: readonly Column[];
   /** The column that is predicted, where samples came by the names of their columns. */
@@ -55,6 +57,7 @@ const TAUGHT = [
   'labelKind',
   'standardisation',
   'targetStandardisation',
+  'threshold',
   'columns',
   'target',
 ] as const;
@@ -109,7 +112,8 @@ function checkNote(note: unknown = {}): void {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
  */
 export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): void {
-  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns, target } = parts;
+  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, threshold, columns, target } =
+    parts;
   checkObject(network, '{ layers, activation, loss }', 'network');
   checkKeys(network, ['layers', 'activation', 'loss'], 'network');
   const { layers, activation, loss } = network;
@@ -126,6 +130,14 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
   if (targetStandardisation !== undefined) {
     if (classifies(loss)) throw expected('none for classes', 'targetStandardisation', targetStandardisation);
     checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
+  }
+  if (threshold !== undefined) {
+    if (loss !== 'softmax-cross-entropy' || outputs !== 2) {
+      throw expected('none but for two classes with probabilities', 'threshold', threshold);
+    }
+    if (!(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)) {
+      throw expected('a probability from 0 to 1', 'threshold', threshold, 'ERR_DLADMM_RANGE');
+    }
   }
   if (columns !== undefined) checkColumns(columns, inputs);
   if (target !== undefined && typeof target !== 'string') throw expected('the name of a column', 'target', target);

@@ -27,6 +27,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly labelKind: LabelKind;
   readonly standardisation?: Standardisation;
   readonly targetStandardisation?: Standardisation;
+  readonly threshold?: number;
   /** What was saved with the model. */
   readonly note?: Note;
   /** Of a training that diverged, whose last finite parameters these are. */
@@ -44,7 +45,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
     const { network, dtype, weights, classes, labelKind = 'number', diverged, threads } = parts;
-    const { standardisation, targetStandardisation, target, note } = parts;
+    const { standardisation, targetStandardisation, threshold, target, note } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -53,6 +54,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     this.labelKind = labelKind;
     if (standardisation !== undefined) this.standardisation = standardisation;
     if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
+    if (threshold !== undefined) this.threshold = threshold;
     if (note !== undefined) this.note = note;
     if (diverged !== undefined) this.diverged = diverged;
     if (target !== undefined) this.target = target;

@@ -1,16 +1,13 @@
 import type { NativeEvaluation } from '../core/native.js';
-import { classifies, type Loss, type Network } from './network.js';
+import { classifies, type Network } from './network.js';
 
 /** Loss and accuracy of the network (not of the split variables) on a set of samples. */
 export interface Metrics {
   /** R of the network's outputs, averaged over the samples. */
   readonly loss: number;
   /** Share of samples whose largest output is the label's; classification only. */
-  readonly accuracy?: number;
+  readonly accuracy?: number | undefined;
 }
-
-/** The same, for a loss that says whether there are classes. */
-export type MetricsOf<L extends Loss> = L extends 'squared-error' ? Metrics : Metrics & { readonly accuracy: number };
 
 /** What a native evaluation over `count` samples found, as means. */
 export function metricsOf(network: Network, { loss, correct }: NativeEvaluation, count: number): Metrics {

@@ -306,7 +306,14 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       const parameters = await session.parameters();
       const { network, dtype, threads } = this.#plan;
       using model = new Model({ network, dtype, threads, targetStandardisation, ...parameters });
-      return await model.evaluate(judged);
+      try {
+        const { loss } = await model.evaluate(judged);
+        return { loss };
+      } catch (error) {
+        // Outputs that overflow: the training goes on until its own objective does.
+        if (error instanceof DlAdmmError && error.code === 'ERR_DLADMM_NON_FINITE') return { loss: Number.NaN };
+        throw error;
+      }
     }
     const { loss, ...metrics } = await session.evaluate(set);
     return { ...metrics, loss: loss / (targetStandardisation?.scale[0] ?? 1) ** 2 };

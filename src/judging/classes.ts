@@ -1,0 +1,97 @@
+/** How well classes were told: functions of the true and the predicted class numbers. All take a weight for every sample. */
+import { DlAdmmError } from '../core/errors.js';
+
+/** A list of numbers: class numbers, scores, weights. */
+export type List = ArrayLike<number>;
+
+/** @throws DlAdmmError ERR_DLADMM_SHAPE */
+export function checkLengths(samples: number, ...lists: readonly (List | undefined)[]): void {
+  const odd = lists.find((list) => list !== undefined && list.length !== samples);
+  if (odd)
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${samples} numbers, one a sample, but received ${odd.length}`);
+}
+
+export const weightOf = (weights: List | undefined, i: number): number => weights?.[i] ?? 1;
+
+export const sum = (values: List): number =>
+  Array.prototype.reduce.call(values, (a, b) => (a as number) + (b as number), 0) as number;
+
+/** a / b, or undefined where b is 0. */
+export const ratio = (a: number, b: number): number | undefined => (b === 0 ? undefined : a / b);
+
+/** The mean of what is defined. */
+export function meanOf(values: readonly (number | undefined)[]): number | undefined {
+  const defined = values.filter((value) => value !== undefined);
+  return ratio(sum(defined), defined.length);
+}
+
+/** `matrix[true][predicted]`: how many samples, or how much weight. */
+export function confusionMatrix(labels: List, predicted: List, classes: number, weights?: List): number[][] {
+  checkLengths(labels.length, predicted, weights);
+  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (let i = 0; i < labels.length; i += 1) {
+    const row = matrix[labels[i] as number] as number[];
+    const column = predicted[i] as number;
+    row[column] = (row[column] ?? 0) + weightOf(weights, i);
+  }
+  return matrix;
+}
+
+const columnOf = (matrix: readonly (readonly number[])[], j: number): readonly number[] =>
+  matrix.map((row) => row[j] as number);
+
+/** What is told of one class. */
+export interface ClassScore {
+  /** Of those that were told to be of the class, how many are; 0 where none was. */
+  readonly precision: number;
+  /** Of those that are of the class, how many were told; 0 where none is. */
+  readonly recall: number;
+  /** The harmonic mean of both. */
+  readonly f1: number;
+  /** How many samples are of the class. */
+  readonly support: number;
+}
+
+/** Precision, recall and F1 of every class. */
+export function classScores(labels: List, predicted: List, classes: number, weights?: List): readonly ClassScore[] {
+  return scoresIn(confusionMatrix(labels, predicted, classes, weights));
+}
+
+/** The same, from a confusion matrix. */
+export const scoresIn = (matrix: readonly (readonly number[])[]): readonly ClassScore[] =>
+  matrix.map((row, c) => {
+    const hits = row[c] as number;
+    const support = sum(row);
+    const told = sum(columnOf(matrix, c));
+    return {
+      precision: ratio(hits, told) ?? 0,
+      recall: ratio(hits, support) ?? 0,
+      f1: ratio(2 * hits, told + support) ?? 0,
+      support,
+    };
+  });
+
+/** The share of samples that are told right. */
+export function accuracy(labels: List, predicted: List, weights?: List): number {
+  checkLengths(labels.length, predicted, weights);
+  let [right, all] = [0, 0];
+  for (let i = 0; i < labels.length; i += 1) {
+    all += weightOf(weights, i);
+    if (labels[i] === predicted[i]) right += weightOf(weights, i);
+  }
+  return right / all;
+}
+
+/** The mean recall of the classes that there are samples of. */
+export function balancedAccuracy(labels: List, predicted: List, classes: number, weights?: List): number {
+  return balancedIn(confusionMatrix(labels, predicted, classes, weights));
+}
+
+/** The same, from a confusion matrix. */
+export const balancedIn = (matrix: readonly (readonly number[])[]): number =>
+  meanOf(matrix.map((row, c) => ratio(row[c] as number, sum(row)))) ?? 0;
+
+/** The mean F1 of the classes that are there, or were told. */
+export const macroF1In = (matrix: readonly (readonly number[])[]): number =>
+  meanOf(scoresIn(matrix).map(({ f1 }, c) => (sum(matrix[c] ?? []) + sum(columnOf(matrix, c)) > 0 ? f1 : undefined))) ??
+  0;

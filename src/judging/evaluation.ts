@@ -1,0 +1,181 @@
+/** All that is told of a set of samples that a model has answered for: plain data, and a table for people. */
+import type { Matrix } from '../tensor/matrix.js';
+import { accuracy, balancedIn, type ClassScore, confusionMatrix, type List, macroF1In, scoresIn } from './classes.js';
+import { brier, calibrationError, logLoss, prAuc, rocAuc } from './probabilities.js';
+import { aligned, numberText, printable } from './text.js';
+import { meanAbsoluteError, meanAbsolutePercentageError, r2, rootMeanSquaredError } from './values.js';
+
+interface Judged {
+  readonly samples: number;
+  /** R of the network's outputs, averaged over the samples: what the training makes small. */
+  readonly loss: number;
+}
+
+/** How well classes are told. What one class alone cannot tell, and what needs probabilities, may be missing. */
+export interface ClassEvaluation extends Judged {
+  readonly accuracy: number;
+  /** The mean recall of the classes that there are samples of. */
+  readonly balancedAccuracy: number;
+  /** The mean F1 of the classes. */
+  readonly macroF1: number;
+  readonly logLoss?: number;
+  readonly brier?: number;
+  /** The area under the ROC curve: of the second of two classes, else the mean of each class against the rest. */
+  readonly rocAuc?: number;
+  /** The same of precision over recall. */
+  readonly prAuc?: number;
+  readonly calibrationError?: number;
+  readonly classes: readonly ({ readonly name: string } & ClassScore)[];
+  /** `confusion[true][predicted]`. */
+  readonly confusion: readonly (readonly number[])[];
+  toString(): string;
+}
+
+/** How well values are told. */
+export interface ValueEvaluation extends Judged {
+  readonly mae: number;
+  readonly rmse: number;
+  /** Undefined for a single sample. */
+  readonly r2?: number;
+  readonly mape: number;
+  readonly accuracy?: undefined;
+  toString(): string;
+}
+
+export type Evaluation = ClassEvaluation | ValueEvaluation;
+
+/** What early stopping may watch, and whether more of it is better. */
+export const METRICS = {
+  loss: 'less',
+  accuracy: 'more',
+  balancedAccuracy: 'more',
+  macroF1: 'more',
+  logLoss: 'less',
+  brier: 'less',
+  rocAuc: 'more',
+  prAuc: 'more',
+  calibrationError: 'less',
+  mae: 'less',
+  rmse: 'less',
+  r2: 'more',
+  mape: 'less',
+} as const;
+
+export type MetricName = keyof typeof METRICS;
+
+/** Those of them that values have, and not classes. */
+export const VALUE_METRICS: readonly MetricName[] = ['loss', 'mae', 'rmse', 'r2', 'mape'];
+
+/** A metric as a number of which more is better; −∞ where it is not defined. */
+export function scoreOf(
+  evaluation: Readonly<Partial<Record<MetricName, number | undefined>>>,
+  metric: MetricName,
+): number {
+  const value = evaluation[metric];
+  if (value === undefined || Number.isNaN(value)) return Number.NEGATIVE_INFINITY;
+  return METRICS[metric] === 'more' ? value : -value;
+}
+
+/** What a model said of samples whose classes are known. */
+export interface ToldClasses {
+  readonly labels: List;
+  readonly predicted: List;
+  readonly names: readonly string[];
+  readonly loss: number;
+  readonly probabilities?: Matrix | undefined;
+  readonly weights?: List | undefined;
+}
+
+/** Judges classes, by probabilities too where there are some. */
+export function judgeClasses({ labels, predicted, names, loss, probabilities, weights }: ToldClasses): ClassEvaluation {
+  const confusion = confusionMatrix(labels, predicted, names.length, weights);
+  const areas = probabilities && {
+    rocAuc: rocAuc(labels, probabilities, weights),
+    prAuc: prAuc(labels, probabilities, weights),
+  };
+  const scores = scoresIn(confusion);
+  return printable(
+    {
+      samples: labels.length,
+      loss,
+      accuracy: accuracy(labels, predicted, weights),
+      balancedAccuracy: balancedIn(confusion),
+      macroF1: macroF1In(confusion),
+      ...(probabilities && {
+        logLoss: logLoss(labels, probabilities, weights),
+        brier: brier(labels, probabilities, weights),
+        ...(areas?.rocAuc !== undefined && { rocAuc: areas.rocAuc }),
+        ...(areas?.prAuc !== undefined && { prAuc: areas.prAuc }),
+        calibrationError: calibrationError(labels, probabilities, weights),
+      }),
+      classes: names.map((name, c) => ({ name, ...(scores[c] as ClassScore) })),
+      confusion,
+    },
+    classText,
+  );
+}
+
+/** Judges values. */
+export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: List): ValueEvaluation {
+  const explained = r2(y, outputs, weights);
+  return printable(
+    {
+      samples: y.rows,
+      loss,
+      mae: meanAbsoluteError(y, outputs, weights),
+      rmse: rootMeanSquaredError(y, outputs, weights),
+      ...(explained !== undefined && { r2: explained }),
+      mape: meanAbsolutePercentageError(y, outputs, weights),
+    },
+    (evaluation) => metricLines(evaluation).join('\n'),
+  );
+}
+
+const TITLES: Readonly<Record<MetricName, string>> = {
+  ...{ accuracy: 'accuracy', balancedAccuracy: 'balanced accuracy', macroF1: 'F1, mean of classes' },
+  ...{
+    rocAuc: 'ROC AUC',
+    prAuc: 'PR AUC',
+    logLoss: 'log loss',
+    brier: 'Brier score',
+    calibrationError: 'calibration error',
+  },
+  ...{ r2: 'R²', mae: 'mean absolute error', rmse: 'root mean squared error', mape: 'mean absolute percentage error' },
+  loss: 'loss',
+};
+
+function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation): readonly string[] {
+  const of = evaluation as Readonly<Partial<Record<MetricName | 'samples', number>>>;
+  const rows = (Object.keys(TITLES) as MetricName[]).flatMap((name) => {
+    const value = of[name];
+    return value === undefined ? [] : [[TITLES[name], numberText(value)]];
+  });
+  return [`${of.samples} samples`, ...aligned(rows)];
+}
+
+/** So many classes have a table of what was taken for what. */
+const MOST_CONFUSED = 20;
+const MOST_CLASSES = 50;
+
+function classText(evaluation: Omit<ClassEvaluation, 'toString'>): string {
+  const { classes, confusion } = evaluation;
+  const shown = classes.slice(0, MOST_CLASSES);
+  const table = [
+    ['class', 'precision', 'recall', 'F1', 'samples'],
+    ...shown.map(({ name, precision, recall, f1, support }) => [
+      name,
+      ...[precision, recall, f1, support].map(numberText),
+    ]),
+  ];
+  const matrix = [
+    ['true \\ told', ...classes.map(({ name }) => name)],
+    ...classes.map(({ name }, c) => [name, ...(confusion[c] ?? []).map(numberText)]),
+  ];
+  return [
+    ...metricLines(evaluation as ClassEvaluation),
+    '',
+    ...aligned(table),
+    ...(classes.length > shown.length ? [`… ${classes.length - shown.length} more classes`] : []),
+    ...(classes.length <= MOST_CONFUSED ? ['', ...aligned(matrix)] : []),
+  ].join('\n');
+}

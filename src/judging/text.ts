@@ -1,0 +1,23 @@
+/** Tables for people. */
+
+/** Plain data with a text of its own, which neither JSON nor a comparison sees. */
+export function printable<T extends object>(data: T, text: (data: T) => string): T & { toString(): string } {
+  return Object.defineProperty(data, 'toString', { value: () => text(data) }) as T & { toString(): string };
+}
+
+export const numberText = (value: number): string =>
+  Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
+
+const shortened = (text: string): string => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
+
+/** Lines whose columns stand under each other: the first to the left, numbers to the right. */
+export function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const cells = rows.map((row) => row.map(shortened));
+  const widths = (cells[0] ?? []).map((_, j) => Math.max(...cells.map((row) => row[j]?.length ?? 0)));
+  return cells.map((row) =>
+    row
+      .map((cell, j) => (j === 0 ? cell.padEnd(widths[j] ?? 0) : cell.padStart(widths[j] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,204 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { accuracy, balancedAccuracy, classScores, confusionMatrix } from '../../src/judging/classes.js';
+import { type ClassEvaluation, judgeClasses, judgeValues, scoreOf } from '../../src/judging/evaluation.js';
+import { logLoss } from '../../src/judging/probabilities.js';
+import { reportOf } from '../../src/judging/report.js';
+import { chooseThreshold } from '../../src/judging/threshold.js';
+import { pinballLoss, quantileCoverage } from '../../src/judging/values.js';
+import { Model } from '../../src/model/model.js';
+import type { Matrix } from '../../src/tensor/matrix.js';
+
+interface Recorded {
+  readonly name: string;
+  readonly weights: readonly number[] | null;
+  readonly scores: Readonly<Record<string, number | null>>;
+}
+interface RecordedClasses extends Recorded {
+  readonly labels: readonly number[];
+  readonly probabilities: readonly (readonly number[])[];
+  readonly classes: readonly Readonly<Record<'precision' | 'recall' | 'f1' | 'support', number>>[];
+  readonly confusion: readonly (readonly number[])[];
+}
+interface RecordedValues extends Recorded {
+  readonly y: readonly (readonly number[])[];
+  readonly outputs: readonly (readonly number[])[];
+  readonly pinball: Readonly<Record<string, number>>;
+  readonly coverage: number;
+}
+const cases = JSON.parse(readFileSync(new URL('../fixtures/judging/cases.json', import.meta.url), 'utf8')) as {
+  readonly classes: readonly RecordedClasses[];
+  readonly values: readonly RecordedValues[];
+};
+
+const matrix = (rows: readonly (readonly number[])[]): Matrix => ({
+  data: Float64Array.from(rows.flat()),
+  rows: rows.length,
+  columns: rows[0]?.length ?? 0,
+});
+
+/** To 1e-9, or as far as 16 digits go. */
+function near(value: number | undefined, wanted: number): void {
+  expect(Math.abs((value ?? Number.NaN) - wanted)).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(wanted)));
+}
+
+const largest = (row: readonly number[]): number => row.indexOf(Math.max(...row));
+
+describe('of classes scikit-learn says the same, to 1e-9:', () => {
+  test.each(cases.classes.map((each) => [each.name, each] as const))('%s', (_, recorded) => {
+    const { labels, scores, classes, confusion } = recorded;
+    const weights = recorded.weights ?? undefined;
+    const probabilities = matrix(recorded.probabilities);
+    const predicted = recorded.probabilities.map(largest);
+    const names = classes.map((_, c) => `class ${c}`);
+    const told = judgeClasses({ labels, predicted, names, loss: 1, probabilities, weights });
+    for (const [name, wanted] of Object.entries(scores)) {
+      const value = told[name as 'accuracy'];
+      if (wanted !== null) near(value, wanted);
+      else if (name !== 'calibrationError') expect(value).toBeUndefined();
+    }
+    for (const [c, wanted] of classes.entries()) {
+      for (const part of ['precision', 'recall', 'f1', 'support'] as const) near(told.classes[c]?.[part], wanted[part]);
+    }
+    confusion.forEach((row, i) => {
+      row.forEach((wanted, j) => {
+        near(told.confusion[i]?.[j], wanted);
+      });
+    });
+    near(accuracy(labels, predicted, weights), scores.accuracy as number);
+    near(balancedAccuracy(labels, predicted, names.length, weights), scores.balancedAccuracy as number);
+    expect(classScores(labels, predicted, names.length, weights)).toEqual(
+      told.classes.map(({ name, ...rest }) => rest),
+    );
+    expect(confusionMatrix(labels, predicted, names.length, weights)).toEqual(told.confusion);
+  });
+});
+
+describe('of values scikit-learn says the same, to 1e-9:', () => {
+  test.each(cases.values.map((each) => [each.name, each] as const))('%s', (_, recorded) => {
+    const weights = recorded.weights ?? undefined;
+    const [y, outputs] = [matrix(recorded.y), matrix(recorded.outputs)];
+    const told = judgeValues(y, outputs, 1, weights);
+    for (const [name, wanted] of Object.entries(recorded.scores)) {
+      if (wanted === null) expect(told[name as 'r2']).toBeUndefined();
+      else near(told[name as 'mae'], wanted);
+    }
+    for (const [quantile, wanted] of Object.entries(recorded.pinball)) {
+      near(pinballLoss(y, outputs, Number(quantile), weights), wanted);
+    }
+    near(quantileCoverage(y, outputs, weights), recorded.coverage);
+  });
+});
+
+describe('an evaluation', () => {
+  const told = judgeClasses({
+    ...{ labels: [0, 1, 1, 0], predicted: [0, 1, 0, 0], names: ['no', 'yes'], loss: 0.5 },
+    probabilities: matrix([
+      [0.9, 0.1],
+      [0.2, 0.8],
+      [0.6, 0.4],
+      [0.7, 0.3],
+    ]),
+  });
+
+  test('is plain data, with a table for people', () => {
+    expect(JSON.parse(JSON.stringify(told))).toMatchObject({
+      samples: 4,
+      accuracy: 0.75,
+      confusion: [
+        [2, 0],
+        [1, 1],
+      ],
+    });
+    expect(Object.keys(told)).not.toContain('toString');
+    const lines = String(told).split('\n');
+    for (const line of [/^ROC AUC +1$/, /^no +0\.6667 +1 +0\.8 +2$/, /^yes +1 +1$/]) {
+      expect(lines).toContainEqual(expect.stringMatching(line));
+    }
+  });
+
+  test('has a score for every metric, of which more is better', () => {
+    expect(scoreOf(told, 'accuracy')).toBe(0.75);
+    expect(scoreOf(told, 'loss')).toBe(-0.5);
+    expect(scoreOf(told, 'mae')).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  test('of lists that do not fit is refused', () => {
+    const refused = expect.objectContaining({ code: 'ERR_DLADMM_SHAPE' });
+    expect(() => accuracy([0, 1], [0])).toThrow(refused);
+    expect(() => logLoss([0, 1], matrix([[1, 0]]))).toThrow(refused);
+    expect(() => accuracy([0, 1], [0, 1], [1])).toThrow(refused);
+  });
+
+  test('stands in a report, with what was held out and why which loss', () => {
+    const report = reportOf({
+      task: {
+        kind: 'classification',
+        target: 'churned',
+        loss: 'softmax-cross-entropy',
+        because: 'churned has 2 texts',
+      },
+      heldOut: { samples: 4, of: 40, how: 'every class its share, seed 1' },
+      warnings: ['id: every row has its own'],
+      scores: told,
+    });
+    expect(report.task.target).toBe('churned');
+    expect(String(report)).toMatch(
+      /^classification of churned by softmax-cross-entropy: churned has 2 texts\nheld out 4 of 40 samples: every class its share, seed 1\n! id: every row has its own\n\n4 samples\naccuracy/,
+    );
+  });
+});
+
+describe('a threshold', () => {
+  const labels = [0, 0, 1, 0, 1, 1];
+  const probabilities = [0.1, 0.2, 0.3, 0.4, 0.6, 0.9];
+
+  test('is the best by F1, by cost, and by recall at a precision', () => {
+    expect(chooseThreshold(labels, probabilities, 'f1')).toBe(0.3);
+    expect(chooseThreshold(labels, probabilities, { falsePositive: 10, falseNegative: 1 })).toBe(0.6);
+    expect(chooseThreshold(labels, probabilities, { falsePositive: 1, falseNegative: 10 })).toBe(0.3);
+    expect(chooseThreshold(labels, probabilities, { falsePositive: 1, falseNegative: 0 })).toBeCloseTo(0.95, 12);
+    expect(chooseThreshold(labels, probabilities, { precision: 1 })).toBe(0.6);
+    expect(chooseThreshold(labels, probabilities, { precision: 0.7 })).toBe(0.3);
+  });
+
+  test('is refused where the rule is none, cannot be kept, or there is one class', () => {
+    const refused = (message: RegExp) =>
+      expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT', message: expect.stringMatching(message) });
+    expect(() => chooseThreshold(labels, probabilities, { precision: 2 })).toThrow(refused(/rule of a threshold/));
+    expect(() => chooseThreshold([1, 0], [0.1, 0.9], { precision: 0.9 })).toThrow(refused(/the highest .* is 0\.5/));
+    expect(() => chooseThreshold([1, 1], [0.1, 0.9], 'f1')).toThrow(refused(/both classes/));
+  });
+
+  test('is kept by the model: what it says, its file, its evaluation', async () => {
+    const model = new Model({
+      network: { layers: [1, 2], activation: 'relu', loss: 'softmax-cross-entropy' },
+      dtype: 'float64',
+      weights: [Float64Array.of(0, 1)],
+      biases: [Float64Array.of(0, 0)],
+    });
+    const x = probabilities.map((p) => [Math.log(p / (1 - p))]);
+    expect([...(model.predictSync(x).labels ?? [])]).toEqual([0, 0, 0, 0, 1, 1]);
+    const tuned = await model.tuneThreshold({ x, labels });
+    expect(tuned.threshold).toBeCloseTo(0.3, 12);
+    const folder = mkdtempSync(join(tmpdir(), 'dladmm-threshold-'));
+    await tuned.save(join(folder, 'm'));
+    const back = await Model.load(join(folder, 'm'));
+    rmSync(folder, { recursive: true });
+    expect(back.threshold).toBe(tuned.threshold);
+    expect([...(back.predictSync(x).labels ?? [])]).toEqual([0, 0, 1, 1, 1, 1]);
+    const told = await back.evaluate({ x, labels });
+    expect(told).toMatchObject({
+      samples: 6,
+      accuracy: 5 / 6,
+      rocAuc: 8 / 9,
+      confusion: [
+        [2, 1],
+        [0, 3],
+      ],
+    });
+    near(told.loss, (told as ClassEvaluation).logLoss as number);
+  });
+});
