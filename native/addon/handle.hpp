@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "addon/arguments.hpp"
+#include "addon/convert.hpp"
 #include "addon/errors.hpp"
 #include "addon/jobs.hpp"
 #include "addon/napi_setup.hpp"
@@ -33,11 +33,7 @@ class Handle : public Napi::ObjectWrap<Derived> {
       }
       this->Unref();
     };
-    try {
-      jobs_->post(env, {std::move(work), finish});
-    } catch (...) {
-      throw to_error(env, std::current_exception());
-    }
+    coded(env, [&] { jobs_->post(env, {std::move(work), finish}); });
     this->Ref();
     return deferred.Promise();
   }
@@ -54,8 +50,10 @@ class Handle : public Napi::ObjectWrap<Derived> {
 
   // Throws where the BLAS gives wrong numbers.
   void start_jobs(Napi::Env env, JobQueue::Kind kind) {
-    blas::require_right_kernels();
-    jobs_ = JobQueue::open(env, kind);
+    jobs_ = coded(env, [&] {
+      blas::require_right_kernels();
+      return JobQueue::open(env, kind);
+    });
   }
   [[nodiscard]] const std::atomic<bool>& stop() const { return jobs_->stop(); }
   [[nodiscard]] const std::atomic<bool>& called_off() const { return jobs_->called_off(); }
