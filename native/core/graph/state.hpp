@@ -284,7 +284,10 @@ class GraphState {
     MatrixView<T> target;
     MatrixView<const T> direction;
 
-    void on(Rows rows) const;
+    void on(Rows rows) const {
+      if (scale == T(0)) return;
+      elementwise::step_back<T>(target.rows_from(rows), scale, direction.rows_from(rows));
+    }
   };
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
