@@ -73,8 +73,27 @@ export function parseInitialisation(text: string): Initialisation {
   return name === 'gaussian' ? { gaussian: parseNumber(size) } : { scheme: name as Scheme, gain: parseNumber(size) };
 }
 
-/** A column of a CSV file: a name, or a number from 0, or from −1 counted from the end. */
-export const parseColumn = (text: string): string | number => (/^-?\d+$/.test(text) ? Number(text) : text);
+/** A column of a table: its name, or its place from #1, or from #-1 counted from the end. */
+export function parseColumn(text: string): string | number {
+  const [, place] = /^#(-?\d+)$/.exec(text) ?? [];
+  if (place === undefined) return text;
+  if (Number(place) === 0)
+    throw new InvalidArgumentError('Expected a place from #1, or from #-1 counted from the end.');
+  return Number(place) > 0 ? Number(place) - 1 : Number(place);
+}
+
+/** Columns with commas between them; a name with a comma in it stands in quotation marks, as in CSV. */
+export function parseColumns(text: string): readonly (string | number)[] {
+  const names = text.match(/"(?:[^"]|"")*"|[^,]+/g) ?? [];
+  const columns = names.map((name) =>
+    name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : parseColumn(name.trim()),
+  );
+  if (columns.length === 0 || columns.includes(''))
+    throw new InvalidArgumentError('Expected columns with commas between them.');
+  return columns;
+}
+
+export const parseDelimiter = (text: string): string => (/^(?:tab|\\t)$/i.test(text) ? '\t' : text);
 
 /** The kinds of file that predictions can be written to, by the end of the name; `-` is the standard output. */
 export function parseOutput(text: string): string {

@@ -27,14 +27,28 @@ export const choice = (flags: string, description: string, choices: readonly str
 export function withData(command: Command, what: string, labelByDefault = 'the last'): Command {
   return command
     .optionsGroup('Data:')
-    .addOption(option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, or a file`))
+    .addOption(option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, a file, or - for the standard input`))
     .option('--data-dir <folder>', 'look for named sets here first')
     .option('--no-download', 'never fetch a named set')
     .option(
       '--target, --label <column>',
-      `CSV, Parquet, Arrow: the column of labels, by name or number (default: ${labelByDefault})`,
+      `CSV, Parquet, Arrow: the column of labels, by its name, or by its place as #3 or #-1 (default: ${labelByDefault})`,
       parse.parseColumn,
     )
+    .option(
+      '--drop, --ignore <columns>',
+      'the same: columns to leave out, with commas between them',
+      parse.parseColumns,
+    )
+    .option('--header', 'CSV: the first line names the columns (default: judged by the other lines)')
+    .option('--no-header', 'CSV: it does not')
+    .option(
+      '--delimiter <text>',
+      'CSV: what stands between cells; tab for a tab (default: found)',
+      parse.parseDelimiter,
+    )
+    .addOption(choice('--decimal <sign>', 'CSV: the decimal sign (default: found)', ['.', ',']))
+    .option('--encoding <name>', 'CSV: such as windows-1252 (default: UTF-8, or UTF-16 where it shows)')
     .option('--labels <file>', 'NPY, IDX: the file of labels');
 }
 

@@ -2,10 +2,13 @@ import { stat } from 'node:fs/promises';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
-import { readTable, type TableFile } from '../datasets/file.js';
+import { parseTable, type TableFile, type TableFileOptions } from '../datasets/file.js';
 import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable } from '../formats/atomic-file.js';
+import { readBytes } from '../formats/bytes.js';
+import type { Decimal } from '../formats/cells.js';
+import { STANDARD_INPUT } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -20,8 +23,15 @@ export interface DataFlags {
   readonly label?: string | number | null;
   /** For tables: what becomes of texts among the features. */
   readonly categories?: 'one-hot';
-  /** For tables: the columns that a model was trained on. */
-  readonly columns?: readonly Column[];
+  /** For tables: the columns that are features, or those that a model was trained on. */
+  readonly columns?: TableFileOptions['columns'];
+  /** For tables: the columns that are none. */
+  readonly ignore?: TableFileOptions['ignore'];
+  /** For CSV: how it is written, where it is not found by itself. */
+  readonly delimiter?: string;
+  readonly header?: boolean;
+  readonly decimal?: Decimal;
+  readonly encoding?: string;
   /** For NPY and IDX files. */
   readonly labels?: string;
   readonly task?: 'classification' | 'regression';
@@ -55,11 +65,18 @@ export interface TrainingSamples {
 
 type Labelled = Exclude<TableFile, { task: 'unlabelled' }>;
 
+/** How a file is to be read, as the flags say. */
+function tableOptions({ label, labels, task, categories, columns, ignore, ...flags }: DataFlags): TableFileOptions {
+  const { delimiter, header, decimal, encoding } = flags;
+  const told = { label, labels, task, categories, columns, ignore, delimiter, header, decimal, encoding };
+  return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
+}
+
 const isName = (data: string): boolean => (datasetNames as readonly string[]).includes(data);
 
 /** The files behind some options, none of which an output may take the place of. */
 export const filesOf = (...paths: readonly (string | undefined)[]): readonly string[] =>
-  paths.filter((path) => path !== undefined && !isName(path)) as readonly string[];
+  paths.filter((path) => path !== undefined && path !== STANDARD_INPUT && !isName(path)) as readonly string[];
 
 /**
  * Finds out before a long work whether `target` can be written, and that it is none of the files that are read.
@@ -81,20 +98,13 @@ export async function checkTarget(target: string, inputs: readonly string[]): Pr
   }
 }
 
-async function readFileOf(flags: DataFlags, signal: AbortSignal): Promise<TableFile> {
-  const { data, label, labels, task, categories, columns } = flags;
+/** The content of the file that is meant. */
+async function bytesOf({ data }: DataFlags, signal: AbortSignal): Promise<Uint8Array> {
   try {
-    return await readTable(data, {
-      signal,
-      ...(label !== undefined && { label }),
-      ...(labels !== undefined && { labels }),
-      ...(task && { task }),
-      ...(categories && { categories }),
-      ...(columns && { columns }),
-    });
+    return await readBytes(data, signal);
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
-    if (!missing) throw error;
+    if (!missing || data === STANDARD_INPUT) throw error;
     throw new DlAdmmError(
       error.code,
       `${error.message}; nor is it the name of a data set (those are ${datasetNames.join(', ')})`,
@@ -105,13 +115,11 @@ async function readFileOf(flags: DataFlags, signal: AbortSignal): Promise<TableF
 
 /** Labelled or unlabelled samples, by name or from a file. */
 async function readSamples(flags: DataFlags, signal: AbortSignal): Promise<TableFile> {
-  const { data, dataDir, download, label, labels, task } = flags;
-  if (!isName(data)) return readFileOf(flags, signal);
-  const given = { label, labels, task, categories: flags.categories };
-  const odd = Object.entries(given).find(([, value]) => value !== undefined);
-  if (odd) {
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd[0]} with the data set ${data}: it is for files`);
-  }
+  const { data, dataDir, download } = flags;
+  if (!isName(data)) return parseTable(await bytesOf(flags, signal), data, { ...tableOptions(flags), signal });
+  const [odd] = Object.keys(tableOptions(flags));
+  if (odd)
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd} with the data set ${data}: it is for files`);
   return loadDataset(data, { signal, download, ...(dataDir !== undefined && { dataDir }) });
 }
 
@@ -187,7 +195,7 @@ export async function labelledSamples(
 }
 
 async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal): Promise<Part | undefined> {
-  const { testData, testLabels, label, dataDir, download } = flags;
+  const { data, testData, testLabels, label, dataDir, download, delimiter, header, decimal, encoding, ignore } = flags;
   if (testData === undefined) return file.test;
   const demands: Demands = {
     by: flags.data,
@@ -198,13 +206,19 @@ async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal):
       ? { outputs: file.classes.length, classes: file.classes }
       : { outputs: file.outputs }),
   };
+  if (testData === STANDARD_INPUT && data === STANDARD_INPUT) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      'Expected one of --data and --test-data from the standard input, which is read once',
+    );
+  }
   const source: DataFlags = {
+    ...(!isName(testData) && { delimiter, header, decimal, encoding, ignore, label }),
     data: testData,
     download,
     ...(dataDir !== undefined && { dataDir }),
     ...(testLabels !== undefined && { labels: testLabels }),
-    ...(label !== undefined && !isName(testData) && { label }),
-  };
+  } as DataFlags;
   return (await labelledSamples(source, undefined, demands, signal)).part;
 }
 
@@ -269,8 +283,13 @@ export async function bareSamples(
   demands: Demands,
   signal: AbortSignal,
 ): Promise<Matrix> {
+  // A pipe gives its content once.
+  const bytes = isName(flags.data) ? undefined : await bytesOf(flags, signal);
   const read = async (how: Partial<DataFlags>): Promise<Matrix> => {
-    const file = await readSamples({ ...flags, ...columnsOf(demands), ...how }, signal);
+    const told = { ...flags, ...columnsOf(demands), ...how };
+    const file = bytes
+      ? await parseTable(bytes, flags.data, { ...tableOptions(told), signal })
+      : await readSamples(told, signal);
     return file.task === 'unlabelled' ? file.x : pick(file, which).x;
   };
   const suits = (x: Matrix): boolean => x.columns === demands.inputs;

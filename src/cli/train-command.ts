@@ -52,6 +52,11 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[]):
       'z-score every feature, with mean and deviation of the training set\n(default: unless all lie in [0, 1], as pixels do)',
     )
     .option('--no-standardize, --no-standardise', 'take features as they are')
+    .option(
+      '--columns <columns>',
+      'CSV, Parquet, Arrow: the columns that are features (default: all others)',
+      parse.parseColumns,
+    )
     .addOption(
       choice('--categories <how>', 'CSV, Parquet, Arrow: one-hot makes an input of each text in a column of texts', [
         'one-hot',

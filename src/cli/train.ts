@@ -110,6 +110,7 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const samples = await trainingSamples(
     {
       ...flags,
+      ...(from?.columns && { columns: from.columns }),
       // The samples have to be split as they were.
       seed: flags.seed ?? seed,
       ...(earlyStopping && { earlyStopping: earlyStopping.patience }),

@@ -55,8 +55,10 @@ export function checkKeys(object: object, known: readonly string[], name: string
   );
 }
 
-/** The known word that a slip of a letter or two may have been meant for, as the end of a sentence; or nothing. */
+/** The known word that a slip of a letter or two, or a word cut short, may have been meant for, as the end of a sentence; or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {
+  const whole = known.find((candidate) => word.length > 3 && candidate.toLowerCase().startsWith(word.toLowerCase()));
+  if (whole !== undefined) return `; did you mean ${whole}?`;
   const [nearest] = known
     .map((candidate) => ({ candidate, away: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .toSorted((a, b) => a.away - b.away);

@@ -19,3 +19,27 @@ export function inDtype(values: ArrayLike<number>, dtype: Dtype): Numbers {
   if (isNumbers(values) && dtypeOf(values) === dtype) return values;
   return dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
 }
+
+/** `values` in float32 where that holds every one of them exactly. */
+export const narrowed = (values: Float64Array): Numbers =>
+  values.every((value) => Object.is(Math.fround(value), value)) ? Float32Array.from(values) : values;
+
+/** Numbers that come one after the other, in float32 for as long as that holds them exactly. */
+export function growingNumbers() {
+  let values: Numbers = new Float32Array(1024);
+  let length = 0;
+  return {
+    push(value: number): void {
+      if (length === values.length) {
+        const longer = zeros(dtypeOf(values), 2 * length);
+        longer.set(values);
+        values = longer;
+      }
+      if (types.isFloat32Array(values) && !Object.is(Math.fround(value), value)) values = Float64Array.from(values);
+      values[length] = value;
+      length += 1;
+    },
+    /** A copy of all that came. */
+    taken: (): Numbers => values.slice(0, length),
+  };
+}

@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { fileError, replaceFile, writePiece } from '../formats/atomic-file.js';
 import { throwIfAborted } from '../formats/bytes.js';
 
 /** What `download` accepts besides what to fetch, where to, and its checksum. */
@@ -51,22 +52,11 @@ function promisedLength(response: Response): number | undefined {
   return length === null || (coded !== null && coded !== 'identity') ? undefined : Number(length);
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
-  try {
-    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
-  } catch (error) {
-    throw fileError(path, error);
-  }
-}
-
-const fileError = (path: string, error: unknown): DlAdmmError =>
-  new DlAdmmError('ERR_DLADMM_FILE', `Could not write ${path}: ${reason(error)}`, { cause: error });
-
 async function receive(
   url: string,
   sha256: string,
   file: FileHandle,
-  path: string,
+  target: string,
   options: DownloadOptions,
 ): Promise<void> {
   const { signal, alive, end } = watchdog(options.signal, options.timeout ?? 60_000);
@@ -86,7 +76,7 @@ async function receive(
       if (length !== undefined && received > length)
         throw failed(url, `expected ${length} bytes but received more than that`);
       hash.update(chunk);
-      await writeAll(file, chunk, path);
+      await writePiece(file, chunk, target);
     }
     if (length !== undefined && received !== length)
       throw failed(url, `expected ${length} bytes but received ${received}`);
@@ -129,22 +119,8 @@ export async function download(
 ): Promise<void> {
   checkArguments(url, sha256, options);
   throwIfAborted(options.signal, `Downloading ${url}`);
-  const temporary = `${target}.${process.pid}-${randomBytes(6).toString('hex')}.part`;
-  const file = await mkdir(dirname(target), { recursive: true })
-    .then(() => open(temporary, 'wx'))
-    .catch((error: unknown) => {
-      throw fileError(temporary, error);
-    });
-  try {
-    try {
-      await receive(url, sha256, file, temporary, options);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error instanceof DlAdmmError ? error : fileError(target, error);
-  }
+  await mkdir(dirname(target), { recursive: true }).catch((error: unknown) => {
+    throw fileError('write', target, error);
+  });
+  await replaceFile(target, (file) => receive(url, sha256, file, target, options));
 }

@@ -7,10 +7,12 @@ import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { type CsvOptions, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
-import { type CsvTable, checkTableOptions, numberedClasses } from '../formats/labels.js';
+import { type CsvTable, checkTableOptions, classesOf, MAX_CLASSES } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isParquet, parseParquet } from '../formats/parquet.js';
+import { STANDARD_INPUT } from '../formats/pipes.js';
+import { reader } from '../formats/reader.js';
 import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -18,8 +20,8 @@ import type { ClassificationSplit, RegressionSplit } from './dataset.js';
 import { scaledImages } from './registry.js';
 
 /**
- * How to read a file of samples. `delimiter` and `header` are for CSV alone, `label`, `columns` and `categories` for it and for
- * Parquet and Arrow.
+ * How to read a file of samples. `delimiter`, `header`, `decimal` and `encoding` are for CSV alone, `label`, `columns`, `ignore`
+ * and `categories` for it and for Parquet and Arrow.
  */
 export interface TableFileOptions extends CsvOptions {
   /** For NPY and IDX: the file that holds the labels or targets, of either format. */
@@ -57,8 +59,6 @@ interface Named extends NpyArray {
   readonly name: string;
 }
 
-const MAX_CLASSES = 65_536;
-
 const isIdx = ([zero0, zero1, type = 0]: Uint8Array): boolean => zero0 === 0 && zero1 === 0 && type >= 8 && type <= 14;
 
 /** Integers of up to 16 bits are exact in float32, the wider ones (nearly) in float64. */
@@ -77,19 +77,22 @@ function toMatrix({ data, shape, name }: Named): Matrix {
   return { data: toFloats(data), rows, columns };
 }
 
-function toLabels({ data, shape, name }: Named): Int32Array {
+function toLabels({ data, shape, name }: Named): readonly number[] {
   if (shape.length === 0 || shape.slice(1).some((length) => length !== 1))
     throw formatError(name, `expected one class a sample but the shape is (${shape.join(', ')})`);
-  return Int32Array.from({ length: data.length }, (_, i) => {
+  return Array.from({ length: data.length }, (_, i) => {
     const label = Number(data[i]);
-    if (Number.isInteger(label) && label >= 0 && label < MAX_CLASSES) return label;
+    if (Number.isSafeInteger(label)) return label;
     throw new DlAdmmError(
       'ERR_DLADMM_LABEL',
-      `${name}: expected a class, a whole number from 0 to ${MAX_CLASSES - 1}, but label ${i} is ${data[i]} ` +
+      `${name}: expected a class, a whole number, but label ${i} is ${data[i]} ` +
         '(for targets that are no classes, choose regression)',
     );
   });
 }
+
+/** Whether classes have names that say more than their numbers. */
+const named = (classes: readonly string[]): boolean => classes.some((text, i) => text !== String(i));
 
 const isFloat = ({ data }: NpyArray): boolean => isNumbers(data);
 
@@ -110,15 +113,18 @@ function assemble(name: string, task: TableFileOptions['task'], train: Part, tes
   if (test !== undefined && test.x.columns !== train.x.columns)
     throw formatError(name, `expected ${train.x.columns} features in the test part too but found ${test.x.columns}`);
   if ((task ?? inferTask(train.y)) === 'classification') {
-    const part = ({ x, y }: Part): ClassificationSplit => {
-      const labels = toLabels(y);
-      checkRows(x, labels.length, y.name);
-      return { x, labels };
-    };
-    const trainPart = part(train);
-    const testPart = test && part(test);
-    const classes = numberedClasses(trainPart.labels, ...(testPart ? [testPart.labels] : []));
-    return { task: 'classification', name, classes, train: trainPart, ...(testPart && { test: testPart }) };
+    const found = [train, ...(test ? [test] : [])].map(({ x, y }) => ({ x, labels: toLabels(y), name: y.name }));
+    for (const { x, labels, name: called } of found) checkRows(x, labels.length, called);
+    const { classes, labels } = classesOf(found.flatMap((part) => part.labels));
+    if (classes.length > MAX_CLASSES)
+      throw new DlAdmmError(
+        'ERR_DLADMM_LABEL',
+        `${train.y.name}: expected at most ${MAX_CLASSES} classes but found ${classes.length}`,
+      );
+    const own = named(classes) && { classes };
+    const trained = { x: train.x, labels: labels.slice(0, train.x.rows), ...own };
+    const tested = test && { x: test.x, labels: labels.slice(train.x.rows), ...own };
+    return { task: 'classification', name, classes, train: trained, ...(tested && { test: tested }) };
   }
   const part = ({ x, y }: Part): RegressionSplit => {
     const targets = toMatrix(y);
@@ -225,13 +231,12 @@ function fromTable(table: CsvTable, name: string): TableFile {
   const known = columns && { columns };
   if (table.task === 'classification') {
     const { classes, labels } = table;
-    const named = classes.some((text, i) => text !== String(i));
     return {
       task: 'classification',
       name,
       classes,
       ...known,
-      train: { x, labels, ...(named && { classes }), ...known },
+      train: { x, labels, ...(named(classes) && { classes }), ...known },
     };
   }
   if (table.task === 'regression')
@@ -240,7 +245,8 @@ function fromTable(table: CsvTable, name: string): TableFile {
 }
 
 /**
- * Reads samples from a user's file. Its content, not its name, decides what it is; it may be gzipped.
+ * Reads samples from a user's file, from a pipe, or from the standard input (`-`). Its content, not its name, decides what it is;
+ * it may be gzipped.
  *
  * - CSV: as `readCsv`.
  * - Parquet: as `readParquet`. Arrow and Feather: as `readArrow`.
@@ -256,13 +262,29 @@ function fromTable(table: CsvTable, name: string): TableFile {
  * @throws ERR_DLADMM_FORMAT for a damaged file or one of another format, ERR_DLADMM_LABEL for labels that cannot be
  *   classes, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readTable(path: string, options: TableFileOptions = {}): Promise<TableFile> {
-  const { labels } = options;
+export const readTable = reader(async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
   checkTableOptions(options);
-  const bytes = await readBytes(path, options.signal);
-  if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
-  if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
-  if (isZip(bytes)) return fromNpz(bytes, path, options);
-  const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
-  return fromTable(await parse(bytes, path, options), basename(path));
-}
+  return parseTable(await readBytes(path, options.signal), path, options);
+});
+
+const CSV_ALONE = ['delimiter', 'header', 'decimal', 'encoding'] as const;
+
+/** As {@link readTable}, for a file's content; `path` is how errors call it, and where files that belong to it are looked for. */
+export const parseTable = reader(
+  async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
+    const { labels } = options;
+    checkTableOptions(options);
+    const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
+    const array = isNpy(bytes) || isIdx(bytes);
+    const csv = CSV_ALONE.find((option) => options[option] !== undefined);
+    if (csv !== undefined && (array || isZip(bytes) || parse !== parseCsv))
+      throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
+    if (array) return fromArray(bytes, path, options);
+    if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
+    if (isZip(bytes)) return fromNpz(bytes, path, options);
+    return fromTable(
+      await parse(bytes, path, options),
+      path === STANDARD_INPUT ? 'the standard input' : basename(path),
+    );
+  },
+);

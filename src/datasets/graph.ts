@@ -5,6 +5,7 @@ import { formatError, readBytes } from '../formats/bytes.js';
 import { numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
+import { reader } from '../formats/reader.js';
 import { type Csr, isCsr } from '../tensor/csr.js';
 import type { Matrix } from '../tensor/matrix.js';
 
@@ -223,12 +224,7 @@ function wantedKeys(
   return { keys: [...needed, ...optional], isDense };
 }
 
-/** As {@link readGraph}, for an archive in memory; `path` is how errors call it. */
-export async function parseGraph(
-  archive: Uint8Array,
-  path: string,
-  options: ReadGraphOptions = {},
-): Promise<GraphDataset> {
+async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> {
   const { rowNormalise = true, partial = false, signal } = options;
   const { keys, isDense } = wantedKeys(npzKeys(archive, path), path);
   const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
@@ -258,6 +254,9 @@ export async function parseGraph(
   };
 }
 
+/** As {@link readGraph}, for an archive in memory; `path` is how errors call it. */
+export const parseGraph = reader(graphOf);
+
 /**
  * Reads a graph from an NPZ file with the arrays of gnn-benchmark (https://github.com/shchur/gnn-benchmark): the adjacency
  * matrix as `adj_data`, `adj_indices`, `adj_indptr`, `adj_shape`; the features of the nodes likewise as `attr_…`, or dense as
@@ -270,6 +269,6 @@ export async function parseGraph(
  *   the array and the entry), and for a graph that says by `feat_present` that some nodes lack their features, unless `partial`
  *   is set; ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readGraph(path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> {
+export const readGraph = reader(async (path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> => {
   return parseGraph(await readBytes(path, options.signal), path, options);
-}
+});

@@ -1,9 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import type { Stats } from 'node:fs';
-import { access, constants, type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import type { Dirent, Stats } from 'node:fs';
+import {
+  access,
+  constants,
+  type FileHandle,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { types } from 'node:util';
 import { DlAdmmError, expected, messageOf, systemCode } from '../core/errors.js';
+import { native } from '../core/native.js';
 
 /** What a file can be written from: its bytes at once, or in pieces. */
 export type FileContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -51,13 +63,6 @@ function absent(error: unknown): undefined {
   return undefined;
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, at, Math.min(bytes.length - at, MAX_TRANSFER));
-    at += bytesWritten;
-  }
-}
-
 /** Makes a rename in `folder` last through a power cut, on the file systems that can. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
@@ -80,10 +85,75 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Appends `bytes` to the temporary file of {@link replaceFile}; errors name `path`. */
+export function writePiece(file: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
+  return guarded(path, async () => {
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await file.write(bytes, at, Math.min(bytes.length - at, MAX_TRANSFER));
+      at += bytesWritten;
+    }
+  });
+}
+
+/**
+ * Where a file of that name lies, or will lie: symbolic links are followed, one to a file that is not there yet as well.
+ */
+export async function targetOf(path: string): Promise<string> {
+  const found = await realpath(path).catch(absent);
+  if (found !== undefined) return found;
+  const link = await readlink(path).catch((error: unknown) =>
+    systemCode(error) === 'EINVAL' ? undefined : absent(error),
+  );
+  return link === undefined ? path : targetOf(resolve(await realpath(dirname(path)), link));
+}
+
+const TEMPORARY = /^\.dladmm-.*\.tmp$/;
+
+/**
+ * Takes the lock of an open file: false where somebody else has it. Whoever writes a temporary file holds its lock, so what is
+ * found without one was left by a process that was killed. Undefined without the addon, or before it can be loaded.
+ */
+function locked(file: FileHandle): boolean | undefined {
+  try {
+    return native.lockFile(file.fd);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A new file beside `target`, which is ours: between its making and its lock somebody may have taken it for a leftover. */
+async function openTemporary(target: string): Promise<{ readonly file: FileHandle; readonly temporary: string }> {
+  for (;;) {
+    const temporary = join(dirname(target), `.dladmm-${randomBytes(8).toString('hex')}.tmp`);
+    const file = await open(temporary, 'wx');
+    if (locked(file) !== false && (await file.stat()).nlink > 0) return { file, temporary };
+    await file.close();
+  }
+}
+
+/** Removes what killed processes have left in the folder of `path` of any file of ours; what others are writing stays. */
+export async function removeLeftovers(path: string): Promise<void> {
+  const folder = dirname(await targetOf(path).catch(() => path));
+  const entries: readonly Dirent[] = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isFile() || !TEMPORARY.test(entry.name)) continue;
+    const leftover = join(folder, entry.name);
+    const file = await open(leftover, 'r+').catch(() => undefined);
+    try {
+      if (file && locked(file)) await unlink(leftover);
+    } catch {
+      // Somebody else was faster, or may and we may not.
+    } finally {
+      await file?.close();
+    }
+  }
+}
+
 /**
  * Writes a file so that at every moment, a crash or a full disk included, `path` holds either what it held before or all of
  * the new bytes: they go to a temporary file in the same folder, which then takes the place of the old file. When anything
- * fails the temporary file is removed. A symbolic link is followed, the permissions of an existing file are kept.
+ * fails the temporary file is removed; one that a killed process has left is removed by the next that writes into the folder.
+ * A symbolic link is followed, also to a file that is not there yet; the permissions of an existing file are kept.
  *
  * The bytes must not change until the promise is settled.
  *
@@ -94,38 +164,30 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
 export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
   checkPath(path);
   if (!isContent(content)) throw expected('a Uint8Array or an iterable of them', 'content', content);
-  await replaceFile(path, '.dladmm-', async (file) => {
+  await replaceFile(path, async (file) => {
     for await (const piece of types.isUint8Array(content) ? [content] : content) {
       if (!types.isUint8Array(piece)) throw expected('Uint8Arrays', 'the pieces of content', piece);
-      await guarded(path, () => writeAll(file, piece));
+      await writePiece(file, piece, path);
     }
   });
 }
 
 /**
- * {@link writeFileAtomic} for content that `write` puts into the temporary file, whose name begins with `prefix`.
+ * {@link writeFileAtomic} for content that `write` puts into the temporary file.
  *
  * @throws DlAdmmError as {@link writeFileAtomic}; what `write` throws is passed on as it is
  */
-export async function replaceFile(
-  path: string,
-  prefix: string,
-  write: (file: FileHandle) => Promise<void>,
-): Promise<void> {
-  checkPath(path);
-  const target = await guarded(path, () => realpath(path).catch(absent)).then((found) => found ?? path);
-  const earlier = await guarded(path, () => stat(target).catch(absent));
-  if (earlier) checkRegular('write', path, earlier);
-
-  const folder = dirname(target);
-  const temporary = join(folder, `${prefix}${randomBytes(8).toString('hex')}.tmp`);
-  const file = await guarded(path, () => open(temporary, 'wx'));
+export async function replaceFile<T>(path: string, write: (file: FileHandle) => Promise<T>): Promise<T> {
+  const { target, earlier } = await writable(path);
+  await removeLeftovers(target);
+  const { file, temporary } = await guarded(path, () => openTemporary(target));
+  let written: T;
   try {
     try {
       if (earlier) await guarded(path, () => file.chmod(earlier.mode & 0o7777));
-      await write(file);
+      written = await write(file);
       await guarded(path, () => file.sync());
-      // Still open, so that a lock on it lasts until it has its name.
+      // Still open, so that the lock on it lasts until it has its name.
       await guarded(path, () => rename(temporary, target));
     } finally {
       await guarded(path, () => file.close());
@@ -134,7 +196,19 @@ export async function replaceFile(
     await unlink(temporary).catch(() => undefined);
     throw error;
   }
-  await syncFolder(folder);
+  await syncFolder(dirname(target));
+  return written;
+}
+
+/** Where `path` leads to, and what is there already; refused where it is no file. */
+async function writable(path: string): Promise<{ readonly target: string; readonly earlier: Stats | undefined }> {
+  checkPath(path);
+  return guarded(path, async () => {
+    const target = await targetOf(path);
+    const earlier = await stat(target).catch(absent);
+    if (earlier) checkRegular('write', path, earlier);
+    return { target, earlier };
+  });
 }
 
 /**
@@ -144,13 +218,8 @@ export async function replaceFile(
  * @throws DlAdmmError `ERR_DLADMM_ARGUMENT`, `ERR_DLADMM_FILE` as `writeFileAtomic`
  */
 export async function checkWritable(path: string): Promise<void> {
-  checkPath(path);
-  await guarded(path, async () => {
-    const target = (await realpath(path).catch(absent)) ?? path;
-    const earlier = await stat(target).catch(absent);
-    if (earlier) checkRegular('write', path, earlier);
-    await access(dirname(target), constants.W_OK);
-  });
+  const { target } = await writable(path);
+  await guarded(path, () => access(dirname(target), constants.W_OK));
 }
 
 function isContent(content: unknown): content is FileContent {

@@ -3,6 +3,7 @@ import { endianness, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DlAdmmError, expected, messageOf, systemCode } from '../core/errors.js';
+import { isPipe, readPipe, STANDARD_INPUT } from './pipes.js';
 
 const gunzipAsync = promisify(gunzip);
 
@@ -23,12 +24,13 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
   if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }
 
-const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
-async function readRegularFile(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
+async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
   try {
-    // A pipe without a writer would wait for ever, and a device may never end.
-    if (!(await stat(path)).isFile()) throw new DlAdmmError('ERR_DLADMM_FILE', `Expected a regular file at ${path}`);
+    const info = path === STANDARD_INPUT ? undefined : await stat(path);
+    if (info === undefined || isPipe(info)) return await readPipe(path, info, unpackLimit(), signal);
+    if (!info.isFile()) throw new DlAdmmError('ERR_DLADMM_FILE', `Expected a regular file or a pipe at ${path}`);
     return await readFile(path, { signal });
   } catch (error) {
     throwIfAborted(signal, `Reading ${path}`);
@@ -57,7 +59,8 @@ async function unpack(packed: Buffer, name: string): Promise<Buffer> {
 }
 
 /**
- * The content of a file, unpacked if it is gzipped: the first two bytes decide, not the name.
+ * The content of a file, of a pipe, or of the standard input (`-`), unpacked if it is gzipped: the first two bytes decide, not the
+ * name.
  *
  * @throws ERR_DLADMM_FILE if the file cannot be read, ERR_DLADMM_FORMAT if its gzip data are damaged,
  *   ERR_DLADMM_MEMORY if it unpacks to more than half of the memory, ERR_DLADMM_ABORTED
@@ -65,7 +68,7 @@ async function unpack(packed: Buffer, name: string): Promise<Buffer> {
 export async function readBytes(path: string, signal?: AbortSignal): Promise<Uint8Array> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw expected('a file path', 'path', path);
   throwIfAborted(signal, `Reading ${path}`);
-  const bytes = await readRegularFile(path, signal);
+  const bytes = await readWhole(path, signal);
   const content = isGzip(bytes) ? await unpack(bytes, path) : bytes;
   throwIfAborted(signal, `Reading ${path}`);
   return content;

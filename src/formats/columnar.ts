@@ -19,15 +19,34 @@ export interface ColumnPart {
   readonly values: ArrayLike<unknown>;
 }
 
+/** What a file says of a column. */
+export interface FileColumn {
+  readonly name: string;
+  /** Its values: numbers (a bigint where no double holds one), true and false, texts, or Dates; null is a missing one. */
+  readonly kind: 'number' | 'boolean' | 'text' | 'date';
+  /** Whether it may hold numbers that float32 does not. */
+  readonly wide: boolean;
+  /** What it holds, where that cannot be read. */
+  readonly refused?: string;
+  /** It names the rows, as the index of a data frame does. */
+  readonly index?: true;
+}
+
 /** A file that is stored by column. */
 export interface ColumnarFile {
-  readonly names: readonly string[];
   readonly rows: number;
-  /** Whether a column holds numbers that float32 does not. */
-  readonly isWide: (column: number) => boolean;
-  readonly isText: (column: number) => boolean;
+  readonly columns: readonly FileColumn[];
   /** All values of some columns, in parts of any order. */
   readonly parts: (columns: readonly number[]) => AsyncIterable<ColumnPart>;
+}
+
+/** Rows that a data frame has names for keep them to themselves, unless they are asked for. */
+function visible({ columns }: ColumnarFile, options: TableOptions): readonly number[] {
+  const asked = [
+    options.label,
+    ...(options.columns ?? []).map((column) => (typeof column === 'object' ? column.name : column)),
+  ];
+  return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
 }
 
 function labelText(value: unknown, where: string): string {
@@ -46,20 +65,32 @@ function labelText(value: unknown, where: string): string {
 export async function readColumnar(file: ColumnarFile, name: string, options: TableOptions): Promise<CsvTable> {
   const { task, signal } = options;
   checkTableOptions(options);
-  const { names, rows } = file;
+  const { rows } = file;
+  const places = visible(file, options);
+  const shown = places.map((place) => file.columns[place] as FileColumn);
+  const names = shown.map((column) => column.name);
   if (rows === 0 || names.length === 0) throw formatError(name, 'expected at least one row of numbers but found none');
   const target = labelColumn(names, true, options, name);
-  const features = featuresOf({ names, named: true, label: target, isText: file.isText }, options, name);
+  const isText = (column: number): boolean => shown[column]?.kind === 'text';
+  const features = featuresOf({ names, named: true, label: target, isText }, options, name);
   if (features.length === 0) throw formatError(name, 'expected a column of features beside the label but found none');
   const width = features.length;
-  const wide = features.some((feature) => !feature.texts && file.isWide(feature.column));
+  const wide = features.some((feature) => !feature.texts && shown[feature.column]?.wide);
   const data = wide ? new Float64Array(rows * width) : new Float32Array(rows * width);
   const labels: Label[] = [];
   const filled = names.map(() => 0);
   const where = (row: number, column: number): string => `${name}, row ${row}, column ${JSON.stringify(names[column])}`;
   const wanted = [...new Set([...features.map(({ column }) => column), ...(target < 0 ? [] : [target])])];
-  for await (const { column, first, values } of file.parts(wanted)) {
+  for (const column of wanted) {
+    const { kind, refused = kind === 'date' ? 'dates' : undefined } = shown[column] as FileColumn;
+    if (refused !== undefined) {
+      const what = `column ${JSON.stringify(names[column])} holds ${refused}; expected numbers or texts`;
+      throw formatError(name, `${what}: leave it out, or write it as columns of numbers`);
+    }
+  }
+  for await (const { column: place, first, values } of file.parts(wanted.map((column) => places[column] as number))) {
     throwIfAborted(signal, `Reading ${name}`);
+    const column = places.indexOf(place);
     const count = values.length;
     if (!(first >= 0 && first + count <= rows))
       throw formatError(name, `damaged: column ${names[column]} has too many values`);

@@ -1,12 +1,15 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { types } from 'node:util';
 import { CsvError, type Parser, parse } from 'csv-parse';
+import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import { encodeTexts, type Feature, type FeatureOptions, featuresOf, numberOfText } from '../samples/features.js';
+import { growingNumbers } from '../core/numbers.js';
+import { encodeTexts, type Feature, featuresOf, numberOfText } from '../samples/features.js';
 import type { Matrix } from '../tensor/matrix.js';
-import { formatError, readBytes, throwIfAborted } from './bytes.js';
+import { formatError, readBytes } from './bytes.js';
+import { type Decimal, kindOfCell, numberHint, parseNumber } from './cells.js';
+import { cellsOf, type Dialect, dialectOf, parserOptions } from './dialect.js';
+import { checkEncoding, textOf } from './encoding.js';
 import {
   badCell,
   type CsvTable,
@@ -14,218 +17,232 @@ import {
   type Label,
   labelColumn,
   labelledTable,
-  parseNumber,
   type TableOptions,
 } from './labels.js';
+import { reader } from './reader.js';
+import { isStream, piecesOf, type TextStream } from './stream.js';
 
-/** How to read a CSV file. */
+export type { TextStream } from './stream.js';
+
+/** How to read a CSV file. What is not told is found by the file itself. */
 export interface CsvOptions extends TableOptions {
-  /** Default `','`, or a tab for a file whose name ends in `.tsv` or `.tsv.gz`. */
+  /** Default: that of `,`, `;`, tab, `|` and blanks by which the rows are the most alike. */
   readonly delimiter?: string;
-  /** Whether the first row names the columns. Default: it does if it has no number in it and the second row has one. */
+  /** Whether the first row names the columns. Default: judged by what differs between it and the other rows. */
   readonly header?: boolean;
+  /** Default: a comma where numbers are written with one and the delimiter is another. */
+  readonly decimal?: Decimal;
+  /**
+   * The encoding of the text, by its name in the Encoding Standard (`windows-1252`, `utf-16le`, `shift_jis`). Default: UTF-8, or
+   * UTF-16 where its mark or its zero bytes show it. What is not text in it is refused.
+   */
+  readonly encoding?: string;
 }
 
-/** A row longer than this is a quotation mark that is never closed. */
-const MAX_ROW_LENGTH = 2 ** 26;
-const CHUNK = 2 ** 18;
+/** So much text shows how a table is written. */
+const SAMPLE = 2 ** 16;
 
-/** The layout of the table, known once its first two rows are. */
+/** The layout of the table, known once its first rows are. */
 interface Layout {
   readonly width: number;
-  readonly header: readonly string[] | undefined;
+  readonly header: boolean;
+  readonly decimal: Decimal;
+  readonly names: readonly string[];
   /** The label's column, or −1 where there is none. */
   readonly label: number;
   readonly features: readonly Feature[];
 }
 
-const columnName = ({ header }: Pick<Layout, 'header'>, column: number): string =>
-  header?.[column] ?? `column ${column + 1}`;
-
-function place(name: string, layout: Layout, line: number, column: number): string {
-  const heading = layout.header?.[column];
-  return `${name}, line ${line}, column ${column + 1}${heading === undefined ? '' : ` (${JSON.stringify(heading)})`}`;
+function layoutOf(
+  dialect: Dialect & { readonly rows: readonly (readonly string[])[] },
+  options: CsvOptions,
+  name: string,
+): Layout | undefined {
+  const { header, decimal, rows } = dialect;
+  // A delimiter at the end of every line has no column behind it.
+  const trailing = rows.every((cells) => cells.length > 1 && cells.at(-1) === '');
+  const first = trailing ? rows[0]?.slice(0, -1) : rows[0];
+  if (first === undefined) return undefined;
+  const names = first.map((cell, column) => (header && cell !== '' ? cell : `column ${column + 1}`));
+  const label = labelColumn(names, header, options, name);
+  const isText = (column: number): boolean => {
+    const kinds = rows.slice(header ? 1 : 0).map((row) => kindOfCell(row[column] ?? '', decimal));
+    const told = kinds.filter((kind) => kind !== 'missing');
+    return 2 * told.filter((kind) => kind !== 'number').length > told.length;
+  };
+  const features = featuresOf({ names, named: header, label, isText }, options, name);
+  return { width: first.length, header, decimal, names, label, features };
 }
 
-/** A row with any number in it is data, if perhaps damaged: to take it for names would lose it in silence. */
-const isHeader = (first: readonly string[], second: readonly string[]): boolean =>
-  first.every((cell) => parseNumber(cell) === undefined) && second.some((cell) => parseNumber(cell) !== undefined);
+function place(name: string, layout: Layout, line: number, column: number): string {
+  const heading = layout.header ? ` (${JSON.stringify(layout.names[column])})` : '';
+  return `${name}, line ${line}, column ${column + 1}${heading}`;
+}
 
-/** Gathers rows into a growing float32 array and keeps the labels as text until all of them are known. */
-function collector(name: string, options: CsvOptions) {
-  let layout: Layout | undefined;
-  let first: { readonly cells: readonly string[]; readonly line: number } | undefined;
-  let values = new Float32Array(4096);
-  let rows = 0;
+/** Gathers numbers, texts as numbers in the order they came, and the labels as text until all of them are known. */
+function collector(name: string, layout: Layout, { categories, columns: chosen }: CsvOptions) {
+  const { width, decimal, label, features } = layout;
+  const values = growingNumbers();
   const labels: Label[] = [];
+  let rows = 0;
+  let headers = layout.header ? 1 : 0;
 
-  function lay(cells: readonly string[], header: readonly string[] | undefined, firstRow: readonly string[]): Layout {
-    const width = cells.length;
-    const names = Array.from({ length: width }, (_, c) => columnName({ header }, c));
-    const label = labelColumn(names, header !== undefined, options, name);
-    const isText = (column: number): boolean => parseNumber(firstRow[column] ?? '') === undefined;
-    const features = featuresOf({ names, named: header !== undefined, label, isText }, options, name);
-    return { width, header, label, features };
-  }
-
-  function add(cells: readonly string[], line: number, table: Layout): void {
-    const { width, label, features } = table;
-    if (cells.length !== width)
-      throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells.length}`);
-    if ((rows + 1) * features.length > values.length) {
-      const wider = new Float32Array(Math.max(2 * values.length, features.length));
-      wider.set(values);
-      values = wider;
-    }
-    const labelCell = label < 0 ? undefined : (cells[label] as string);
-    if (labelCell === '') throw badCell(place(name, table, line, label), labelCell, 'a label');
-    if (labelCell !== undefined) labels.push({ cell: labelCell, line });
-    let at = rows * features.length;
-    for (const feature of features) values[at++] = featureValue(cells[feature.column] as string, feature, line, table);
-    rows++;
-  }
-
-  function featureValue(cell: string, feature: Feature, line: number, table: Layout): number {
-    const where = (): string => place(name, table, line, feature.column);
+  function featureValue(cell: string, feature: Feature, line: number): number {
+    const where = (): string => place(name, layout, line, feature.column);
     if (feature.texts) {
       if (cell === '') throw badCell(where(), cell, 'a text');
       return numberOfText(feature, cell, where);
     }
-    const value = parseNumber(cell);
-    if (value === undefined) throw badCell(where(), cell, `a number (of float32 size${textHint(cell, options)})`);
-    return value;
-  }
-
-  /** Nothing but the second row can tell whether the first one is a header. */
-  function start(second: { readonly cells: readonly string[]; readonly line: number } | undefined): Layout | undefined {
-    if (first === undefined) return undefined;
-    const header = options.header ?? (second !== undefined && isHeader(first.cells, second.cells));
-    const table = lay(first.cells, header ? first.cells : undefined, header && second ? second.cells : first.cells);
-    if (!header) add(first.cells, first.line, table);
-    return table;
+    const value = parseNumber(cell, decimal);
+    if (value !== undefined) return value;
+    const advice = cell === '' || categories || chosen ? '' : "; categories: 'one-hot' takes columns of texts";
+    throw badCell(where(), cell, 'a number', numberHint(cell, decimal) || advice);
   }
 
   return {
     row(cells: readonly string[], line: number): void {
-      if (layout === undefined && first === undefined) {
-        first = { cells, line };
+      if (headers > 0) {
+        headers -= 1;
         return;
       }
-      layout ??= start({ cells, line });
-      if (layout !== undefined) add(cells, line, layout);
+      const trailing = cells.length === width + 1 && cells[width] === '';
+      if (cells.length !== width && !trailing)
+        throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells.length}`);
+      if (label >= 0) {
+        const cell = cells[label] as string;
+        if (cell === '') throw badCell(place(name, layout, line, label), cell, 'a label');
+        labels.push({ cell, line });
+      }
+      for (const feature of features) values.push(featureValue(cells[feature.column] as string, feature, line));
+      rows += 1;
     },
-    finish(): { layout: Layout; raw: Matrix; labels: readonly Label[] } {
-      layout ??= start(undefined);
-      if (layout === undefined || rows === 0)
-        throw formatError(name, 'expected at least one row of numbers but found none');
-      const columns = layout.features.length;
-      if (columns === 0) throw formatError(name, 'expected a column of features beside the label but found none');
-      return { layout, raw: { data: values.slice(0, rows * columns), rows, columns }, labels };
+    finish(): { raw: Matrix; labels: readonly Label[] } {
+      if (rows === 0) {
+        const only = `its only line is taken for the names of the columns (${layout.names.slice(0, 20).join(', ')})`;
+        throw formatError(
+          name,
+          `expected at least one row of values but found none: ${only}; header: false (--no-header) reads it`,
+        );
+      }
+      if (features.length === 0)
+        throw formatError(name, 'expected a column of features beside the label but found none');
+      return { raw: { data: values.taken(), rows, columns: features.length }, labels };
     },
   };
 }
 
-/** What may help where a text stands among numbers. */
-const textHint = (cell: string, { categories, columns }: FeatureOptions): string =>
-  cell === '' || categories !== undefined || columns !== undefined
-    ? ''
-    : "; categories: 'one-hot' takes columns of texts";
-
-/** A stream of text, as a request's body or `createReadStream` is. */
-export type TextStream = AsyncIterable<Uint8Array | string>;
-
-async function* piecesOf(stream: TextStream, name: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
-  try {
-    for await (const piece of stream) {
-      throwIfAborted(signal, `Reading ${name}`);
-      if (typeof piece !== 'string' && !types.isUint8Array(piece)) throw expected('text or bytes', name, piece);
-      yield Buffer.from(piece as Uint8Array);
-    }
-  } catch (error) {
-    if (error instanceof DlAdmmError) throw error;
-    const why = messageOf(error);
-    throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed: ${why}`, { cause: error });
-  }
-}
-
-/** Feeds the parser a piece a turn, so that the event loop lives on while a large file is read. */
-async function* pieces(bytes: Uint8Array, name: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
-  for (let at = 0; at < bytes.length; at += CHUNK) {
-    throwIfAborted(signal, `Reading ${name}`);
-    yield Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(CHUNK, bytes.length - at));
-    await nextTurn();
-  }
-}
-
 const isTsv = (name: string): boolean => /\.tsv(\.gz)?$/i.test(name);
 
-function checkOptions(options: CsvOptions, name: string): string {
-  const { delimiter = isTsv(name) ? '\t' : ',' } = options;
-  if (typeof delimiter !== 'string' || delimiter === '' || /["\r\n]/.test(delimiter))
+function checkOptions(options: CsvOptions): void {
+  const { delimiter, header, decimal, encoding } = options;
+  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter === '' || /["\r\n]/.test(delimiter)))
     throw expected('a text without quotation marks and line ends', 'delimiter', delimiter);
+  if (header !== undefined && typeof header !== 'boolean') throw expected('true or false', 'header', header);
+  if (decimal !== undefined) oneOf(decimal, ['.', ','], 'decimal');
+  if (decimal === ',' && delimiter === ',')
+    throw expected("another decimal sign than the delimiter's", 'decimal', decimal);
+  if (encoding !== undefined) checkEncoding(encoding);
   checkTableOptions(options);
-  return delimiter;
 }
 
-/**
- * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
- * start at.
- */
-export async function parseCsv(
+/** The beginning of a text, and all of it. */
+async function sampled(
+  texts: AsyncGenerator<string>,
+): Promise<{ readonly sample: string; readonly all: AsyncIterable<string> }> {
+  let sample = '';
+  let ended = false;
+  while (sample.length < SAMPLE && !ended) {
+    const next = await texts.next();
+    if (next.done) ended = true;
+    else sample += next.value;
+  }
+  async function* all(): AsyncGenerator<string> {
+    // Parsed a part at a time, as what follows is.
+    for (let at = 0; at < sample.length; at += SAMPLE / 2) yield sample.slice(at, at + SAMPLE / 2);
+    yield* texts;
+  }
+  return {
+    sample: ended
+      ? sample
+      : sample.slice(0, Math.max(sample.lastIndexOf('\n'), sample.lastIndexOf('\r')) + 1) || sample,
+    all: all(),
+  };
+}
+
+async function csvTable(
   content: Uint8Array | TextStream,
   name: string,
   options: CsvOptions & { readonly fromLine?: number } = {},
 ): Promise<CsvTable> {
-  const delimiter = checkOptions(options, name);
-  const table = collector(name, options);
+  checkOptions(options);
+  const { encoding, signal, task } = options;
+  const texts = textOf(
+    piecesOf(content, name, signal),
+    encoding === undefined ? undefined : checkEncoding(encoding),
+    name,
+  );
+  const { sample, all } = await sampled(texts);
+  // Excel writes and reads a first line that names the delimiter.
+  const excel = /^sep=([^\r\n])\r?\n/i.exec(sample)?.[1];
+  const fromLine = (options.fromLine ?? 1) + (excel === undefined ? 0 : 1);
+  const dialect = dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
+  if (dialect.ambiguous !== undefined) {
+    throw formatError(
+      name,
+      `${JSON.stringify(dialect.ambiguous)} may be a fraction or a thousand: say which by decimal: ',' or '.' (--decimal)`,
+    );
+  }
+  const layout = layoutOf(dialect, options, name);
+  if (layout === undefined) throw formatError(name, 'expected at least one row of values but it is empty');
+  const table = collector(name, layout, options);
+  const { delimiter } = dialect;
   const parser: Parser = parse({
-    bom: true,
-    delimiter,
-    from_line: options.fromLine ?? 1,
-    max_record_size: MAX_ROW_LENGTH,
-    record_delimiter: ['\r\n', '\n', '\r'],
-    // Rows of another length are refused with the line they stand in.
-    relax_column_count: true,
-    skip_empty_lines: true,
-    trim: !/\s/.test(delimiter),
+    ...parserOptions(delimiter),
+    from_line: fromLine,
     on_record: (cells: string[], { lines }) => {
-      table.row(cells, lines);
+      table.row(cellsOf(cells, delimiter), lines);
       return null;
     },
   });
   parser.resume();
   try {
-    const source = types.isUint8Array(content) ? pieces : piecesOf;
-    await pipeline(Readable.from(source(content as Uint8Array & TextStream, name, options.signal)), parser);
+    await pipeline(Readable.from(all), parser);
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     const line = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
     throw formatError(`${name}${line}`, `not CSV: ${messageOf(error)}`, error);
   }
 
-  const { layout, raw, labels } = table.finish();
+  const { raw, labels } = table.finish();
   const encoded = encodeTexts(raw, layout.features);
   const { x } = encoded;
   const columns = encoded.columns.map((column) => (column.categories ? column : column.name));
   if (layout.label < 0) return { task: 'unlabelled', x, columns };
   const where = (l: Label) => place(name, layout, l.line, layout.label);
-  return labelledTable({ x, columns, label: columnName(layout, layout.label) }, labels, options.task, where);
+  const features = { x, columns, label: layout.names[layout.label] as string };
+  return labelledTable(features, labels, task, where, layout.decimal);
 }
 
 /**
- * Reads a table of numbers from a CSV file, gzipped or plain, or from a stream of text, with or without a header line, as
- * float32 features and a label for each row. Labels that are texts become class numbers in their sorted order (by code unit)
- * and name the classes; labels that are whole numbers stay what they are. The table may be given to `fit` as it is.
+ * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
+ * start at.
+ */
+export const parseCsv = reader(csvTable);
+
+/**
+ * Reads a table of numbers from a CSV file, gzipped or plain, from the standard input (`-`), or from a stream of text, as features
+ * and a label for each row. How it is written is found by itself: encoding, delimiter, decimal sign, and whether the first line names
+ * the columns; a column without a name is called by its place. Labels become classes in their sorted order, texts and whole numbers
+ * alike. The table may be given to `fit` as it is.
  *
  * @throws ERR_DLADMM_FORMAT naming line and column (from 1) for a row of another length than the first, an empty cell or
- *   something that is no number; ERR_DLADMM_LABEL for class numbers that are fractional, negative or above 65535, and for a
- *   text that `columns` do not know; ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for a bad option; ERR_DLADMM_STREAM for a stream
- *   that fails; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
+ *   something that is no number, for bytes that are no text in the encoding, and for two columns of one name; ERR_DLADMM_LABEL for
+ *   classes that are fractional or more than 65536, and for a text that `columns` do not know; ERR_DLADMM_ARGUMENT,
+ *   ERR_DLADMM_RANGE for a bad option; ERR_DLADMM_STREAM for a stream that fails; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
+ *   ERR_DLADMM_ABORTED
  */
-export async function readCsv(source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> {
-  checkOptions(options, String(source));
-  if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source) {
-    return parseCsv(source, 'the CSV stream', options);
-  }
+export const readCsv = reader(async (source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> => {
+  checkOptions(options);
+  if (isStream(source)) return parseCsv(source, 'the CSV stream', options);
   return parseCsv(await readBytes(source, options.signal), source, options);
-}
+});

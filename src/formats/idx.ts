@@ -1,4 +1,5 @@
 import { elementCount, formatError, numbersAt, readBytes } from './bytes.js';
+import { reader } from './reader.js';
 
 /** An array as MNIST's files hold it; `data` is row-major and its length is the product of `shape`. */
 export interface IdxArray {
@@ -27,7 +28,7 @@ const isTypeCode = (code: number): code is keyof typeof TYPES => code in TYPES;
  * @throws ERR_DLADMM_FORMAT if the header is not IDX, or does not fit the number of bytes
  * @see http://yann.lecun.com/exdb/mnist/ (the format's own description)
  */
-export function parseIdx(bytes: Uint8Array, name: string): IdxArray {
+export const parseIdx = reader((bytes: Uint8Array, name: string): IdxArray => {
   const [zero0, zero1, code, dimensions] = bytes;
   if (zero0 === undefined || zero1 === undefined || code === undefined || dimensions === undefined)
     throw formatError(name, `expected an IDX header of at least 4 bytes but the file has ${bytes.length}`);
@@ -58,13 +59,13 @@ export function parseIdx(bytes: Uint8Array, name: string): IdxArray {
         `${type.BYTES_PER_ELEMENT} bytes, ${want} bytes in all, but the file has ${bytes.length}`,
     );
   return { shape, data: numbersAt<IdxArray['data']>(type, bytes, start, count, false) };
-}
+});
 
 /**
  * Reads an IDX file, gzipped or plain.
  *
  * @throws ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readIdx(path: string, signal?: AbortSignal): Promise<IdxArray> {
+export const readIdx = reader(async (path: string, signal?: AbortSignal): Promise<IdxArray> => {
   return parseIdx(await readBytes(path, signal), path);
-}
+});

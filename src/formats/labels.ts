@@ -1,10 +1,12 @@
 /** What labels a table has: which column they stand in, and whether they are classes or targets. */
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { narrowed } from '../core/numbers.js';
 import type { Column } from '../samples/columns.js';
-import { checkFeatureOptions, type FeatureOptions } from '../samples/features.js';
+import { type ColumnPlace, checkFeatureOptions, type FeatureOptions, placeOf } from '../samples/features.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
+import { type Decimal, parseNumber } from './cells.js';
 
 /** How to read a table. */
 export interface TableOptions extends FeatureOptions {
@@ -14,7 +16,7 @@ export interface TableOptions extends FeatureOptions {
    */
   readonly label?: string | number | null;
   /**
-   * What the label column means. By default: classes if no label is a number, or if all are whole numbers from 0 to 99,
+   * What the label column means. By default: classes if no label is a number, or if all are whole numbers from −1 to 99,
    * otherwise regression targets.
    */
   readonly task?: 'classification' | 'regression';
@@ -23,7 +25,7 @@ export interface TableOptions extends FeatureOptions {
 
 /** What every table has. */
 export interface Features {
-  /** Rows of the file x feature columns, float32. */
+  /** Rows of the file x feature columns: float32 where that holds every number exactly, else float64. */
   readonly x: Matrix;
   /**
    * The names of the feature columns: from the header, or `column 1`, `column 2`, … by their place in the file. For a column
@@ -55,18 +57,10 @@ export interface UnlabelledTable extends Features {
 /** What a table turned out to hold. */
 export type CsvTable = ClassificationTable | RegressionTable | UnlabelledTable;
 
-/** Whole numbers below this are taken for classes when the task is not told. */
-const INFERRED_CLASSES = 100;
-/** More classes than any network here could have outputs: a label this large is a target or an identifier. */
-const MAX_CLASSES = 65_536;
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-
-/** The number a cell holds, or undefined: Number() alone would take blanks, hexadecimals and infinities. */
-export function parseNumber(cell: string): number | undefined {
-  if (!NUMBER.test(cell)) return undefined;
-  const value = Number(cell);
-  return Number.isFinite(Math.fround(value)) ? value : undefined;
-}
+/** Whole numbers from −1 to this are taken for classes when the task is not told. */
+const INFERRED_CLASSES = 99;
+/** More classes than any network here could have outputs: such labels are targets or identifiers. */
+export const MAX_CLASSES = 65_536;
 
 /** A label as text, and where it stands. */
 export interface Label {
@@ -90,12 +84,12 @@ const shown = (value: unknown): string =>
       ? 'another type'
       : `${value}`;
 
-/** A cell that is no number, or no text where texts are, or no label. */
-export function badCell(where: string, value: unknown, what: string): DlAdmmError {
+/** A cell that is no number, or no text where texts are, or no label; `hint` ends the sentence. */
+export function badCell(where: string, value: unknown, what: string, hint = ''): DlAdmmError {
   const missing = value === null || value === undefined ? 'the value is missing' : 'the cell is empty';
   return formatError(
     where,
-    `expected ${what} but ${value === '' || value == null ? missing : `found ${shown(value)}`}`,
+    `expected ${what} but ${value === '' || value == null ? missing : `found ${shown(value)}`}${hint}`,
   );
 }
 
@@ -107,32 +101,25 @@ export function badCell(where: string, value: unknown, what: string): DlAdmmErro
 export function labelColumn(
   names: readonly string[],
   named: boolean,
-  { label, columns }: TableOptions,
+  { label, columns = [], ignore = [] }: TableOptions,
   name: string,
 ): number {
   if (label === null) return -1;
   if (label === undefined) {
-    const taken = (named && columns?.map((column) => column.name)) || [];
-    const column = names.findLastIndex((text) => !taken.includes(text));
+    const own = columns.filter((column): column is ColumnPlace => typeof column !== 'object');
+    const learnt = columns.flatMap((column) => (named && typeof column === 'object' ? [column.name] : []));
+    const taken = [...own, ...ignore].map((which) => placeOf(which, names, 'columns', name));
+    const column = names.findLastIndex((text, place) => !taken.includes(place) && !learnt.includes(text));
     if (column < 0) throw formatError(name, 'expected a column of labels beside the features but found none');
     return column;
   }
-  if (typeof label === 'string') {
-    const column = named ? names.indexOf(label) : -1;
-    if (column >= 0) return column;
-    const known = named ? `its columns are ${names.slice(0, 50).join(', ')}` : 'it has no header line';
-    throw expected(`a column of ${name} (${known})`, 'label', label);
-  }
-  const column = label < 0 ? names.length + label : label;
-  if (Number.isInteger(column) && column >= 0 && column < names.length) return column;
-  const what = `a column number from ${-names.length} to ${names.length - 1} of ${name}`;
-  throw expected(what, 'label', label, 'ERR_DLADMM_RANGE');
+  return placeOf(label, names, 'label', named ? name : `${name}, which has no header line,`);
 }
 
 function inferTask(labels: readonly Label[], numbers: readonly (number | undefined)[], where: (l: Label) => string) {
   const odd = numbers.indexOf(undefined);
   if (odd < 0) {
-    const classes = numbers.every((n) => Number.isInteger(n) && Number(n) >= 0 && Number(n) < INFERRED_CLASSES);
+    const classes = numbers.every((n) => Number.isInteger(n) && Number(n) >= -1 && Number(n) <= INFERRED_CLASSES);
     return classes ? 'classification' : 'regression';
   }
   if (numbers.every((n) => n === undefined)) return 'classification';
@@ -140,33 +127,41 @@ function inferTask(labels: readonly Label[], numbers: readonly (number | undefin
   throw badCell(where(label), label.cell, 'a number, as other labels are (or the task to be classification)');
 }
 
-/** Texts become numbers in sorted order; whole numbers stay what they are. */
+/** A class for each of the labels that there are: texts in sorted order, whole numbers by their size. */
 function classify(labels: readonly Label[], numbers: readonly (number | undefined)[], where: (l: Label) => string) {
-  if (numbers.includes(undefined)) {
-    const classes = [...new Set(labels.map(({ cell }) => cell))].sort();
-    if (classes.length > MAX_CLASSES)
-      throw new DlAdmmError(
-        'ERR_DLADMM_LABEL',
-        `${where(labels[0] as Label)}: expected at most ${MAX_CLASSES} classes but found ${classes.length}`,
-      );
-    const index = new Map(classes.map((text, i) => [text, i]));
-    return { labels: Int32Array.from(labels, ({ cell }) => index.get(cell) as number), classes };
-  }
-  const bad = numbers.findIndex((n) => !(Number.isInteger(n) && Number(n) >= 0 && Number(n) < MAX_CLASSES));
+  const texts = numbers.includes(undefined);
+  const bad = texts ? -1 : numbers.findIndex((n) => !Number.isInteger(n));
   if (bad >= 0) {
     const label = labels[bad] as Label;
     throw new DlAdmmError(
       'ERR_DLADMM_LABEL',
-      `${where(label)}: expected a class, a whole number from 0 to ${MAX_CLASSES - 1}, but found ${label.cell}`,
+      `${where(label)}: expected a class, a whole number, but found ${label.cell}`,
     );
   }
-  const classed = Int32Array.from(numbers as readonly number[]);
-  return { labels: classed, classes: numberedClasses(classed) };
+  const names = texts ? labels.map(({ cell }) => cell) : (numbers as readonly number[]);
+  const { classes, labels: classed } = classesOf<string | number>(names);
+  if (classes.length > MAX_CLASSES)
+    throw new DlAdmmError(
+      'ERR_DLADMM_LABEL',
+      `${where(labels[0] as Label)}: expected at most ${MAX_CLASSES} classes but found ${classes.length}`,
+    );
+  return { labels: classed, classes };
+}
+
+/** The classes that occur, in sorted order (texts by code unit), and which of them each of the labels is. */
+export function classesOf<T extends string | number>(labels: ArrayLike<T>) {
+  const found = [...new Set(Array.from(labels))];
+  found.sort((a, b) => (typeof a === 'number' ? a - Number(b) : a < b ? -1 : 1));
+  const index = new Map(found.map((label, i) => [label, i]));
+  return {
+    classes: found.map((label) => String(label)) as readonly string[],
+    labels: Int32Array.from(labels as ArrayLike<never>, (label) => index.get(label) as number),
+  };
 }
 
 /** The classes '0', '1', … up to the largest of `labels`. */
-export function numberedClasses(...labels: readonly Int32Array[]): readonly string[] {
-  const largest = labels.reduce((max, part) => part.reduce((m, label) => Math.max(m, label), max), -1);
+export function numberedClasses(labels: Int32Array): readonly string[] {
+  const largest = labels.reduce((max, label) => Math.max(max, label), -1);
   return Array.from({ length: largest + 1 }, (_, i) => String(i));
 }
 
@@ -176,12 +171,13 @@ export function labelledTable(
   labels: readonly Label[],
   task: TableOptions['task'],
   where: (label: Label) => string,
+  decimal: Decimal = '.',
 ): ClassificationTable | RegressionTable {
-  const numbers = labels.map(({ cell }) => parseNumber(cell));
+  const numbers = labels.map(({ cell }) => parseNumber(cell, decimal));
   if ((task ?? inferTask(labels, numbers, where)) === 'classification')
     return { task: 'classification', ...features, ...classify(labels, numbers, where) };
   const odd = numbers.indexOf(undefined);
-  if (odd >= 0) throw badCell(where(labels[odd] as Label), (labels[odd] as Label).cell, 'a number (of float32 size)');
-  const y = { data: Float32Array.from(numbers as readonly number[]), rows: labels.length, columns: 1 };
+  if (odd >= 0) throw badCell(where(labels[odd] as Label), (labels[odd] as Label).cell, 'a number');
+  const y = { data: narrowed(Float64Array.from(numbers as readonly number[])), rows: labels.length, columns: 1 };
   return { task: 'regression', ...features, y };
 }

@@ -2,6 +2,7 @@ import { endianness } from 'node:os';
 import { DlAdmmError } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { elementCount, formatError, numbersAt, readBytes, type TypedArrayConstructor } from './bytes.js';
+import { reader } from './reader.js';
 
 /** An array in C order: the last index runs fastest, and `data.length` is the product of `shape` (1 for `[]`). */
 export interface NpyArray {
@@ -156,7 +157,7 @@ function toCOrder(data: NpyData, shape: readonly number[]): NpyData {
  *   strings, complex or half-precision numbers, or a structured type
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
-export function parseNpy(bytes: Uint8Array, name: string): NpyArray {
+export const parseNpy = reader((bytes: Uint8Array, name: string): NpyArray => {
   const { start, end, encoding } = headerBounds(bytes, name);
   const { descr, fortranOrder, shape } = parseHeader(
     new TextDecoder(encoding).decode(bytes.subarray(start, end)),
@@ -175,16 +176,16 @@ export function parseNpy(bytes: Uint8Array, name: string): NpyArray {
   // Where at most one dimension is longer than 1 both orders are the same.
   const transpose = fortranOrder && shape.filter((length) => length > 1).length > 1;
   return { data: transpose ? toCOrder(data, shape) : data, shape };
-}
+});
 
 /**
  * Reads an NPY file, gzipped or plain.
  *
  * @throws ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readNpy(path: string, signal?: AbortSignal): Promise<NpyArray> {
+export const readNpy = reader(async (path: string, signal?: AbortSignal): Promise<NpyArray> => {
   return parseNpy(await readBytes(path, signal), path);
-}
+});
 
 function kindOf(data: NpyData): string {
   const size = data.BYTES_PER_ELEMENT;

@@ -1,5 +1,6 @@
 import { formatError, readBytes, throwIfAborted } from './bytes.js';
 import { type NpyArray, parseNpy } from './npy.js';
+import { reader } from './reader.js';
 import { unzipEntry, zipEntries } from './zip.js';
 
 const SUFFIX = '.npy';
@@ -12,18 +13,13 @@ export interface NpzOptions {
 }
 
 /** The names of the arrays in an NPZ archive, in the archive's order. */
-export function npzKeys(archive: Uint8Array, name: string): readonly string[] {
+export const npzKeys = reader((archive: Uint8Array, name: string): readonly string[] => {
   return zipEntries(archive, name)
     .filter((entry) => entry.name.endsWith(SUFFIX))
     .map((entry) => entry.name.slice(0, -SUFFIX.length));
-}
+});
 
-/** As `readNpz`, for an archive in memory; `name` is how errors call it. */
-export async function parseNpz(
-  archive: Uint8Array,
-  name: string,
-  options: NpzOptions = {},
-): Promise<Map<string, NpyArray>> {
+async function npzArrays(archive: Uint8Array, name: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> {
   const { keys, signal } = options;
   const arrays = new Map<string, NpyArray>();
   for (const entry of zipEntries(archive, name)) {
@@ -42,6 +38,9 @@ export async function parseNpz(
   return arrays;
 }
 
+/** As `readNpz`, for an archive in memory; `name` is how errors call it. */
+export const parseNpz = reader(npzArrays);
+
 /**
  * Reads the arrays of a NumPy NPZ archive (a zip of NPY files), packed or not, by name. Entries that are not NPY files
  * are passed over. Unpacking runs on libuv's threads.
@@ -49,6 +48,6 @@ export async function parseNpz(
  * @throws ERR_DLADMM_FORMAT if the archive or an array is damaged (every CRC-32 is checked), holds objects or strings,
  *   or lacks one of `keys`; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export async function readNpz(path: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> {
+export const readNpz = reader(async (path: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> => {
   return parseNpz(await readBytes(path, options.signal), path, options);
-}
+});

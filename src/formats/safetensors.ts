@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { DlAdmmError, describe, expected, messageOf } from '../core/errors.js';
 import { arrayKind } from '../core/numbers.js';
+import { reader } from './reader.js';
 
 /** The typed array of each type of values that JavaScript has an array for. */
 interface Arrays {
@@ -70,7 +71,7 @@ const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 100_000_000;
 
 /** One line of the header: where a tensor's values lie, in bytes from the end of the header. */
-interface Entry {
+export interface Entry {
   readonly name: string;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -202,22 +203,37 @@ function allocate(size: number): Uint8Array<ArrayBuffer> {
  * @param name what the errors call the file.
  * @throws DlAdmmError `ERR_DLADMM_FORMAT`, saying what is wrong and where.
  */
-export function decodeSafetensors(bytes: Uint8Array, name: string): Safetensors {
+export const decodeSafetensors = reader((bytes: Uint8Array, name: string): Safetensors => {
   const headerEnd = LENGTH_BYTES + readHeaderLength(bytes, name);
-  const header = parseHeader(readText(bytes.subarray(LENGTH_BYTES, headerEnd), name), name);
   const values = bytes.subarray(headerEnd);
-  const metadata = readMetadata(header[METADATA], name);
-  const entries = Object.entries(header)
-    .filter(([key]) => key !== METADATA)
-    .map(([key, value]) => readEntry(key, value, name))
-    .sort((a, b) => a.begin - b.begin || a.end - b.end);
-  checkCoverage(entries, values.length, name);
+  const { entries, metadata } = decodeHeader(bytes.subarray(LENGTH_BYTES, headerEnd), values.length, name);
   checkChecksum('the header', HEADER_CHECKSUM, metadata, () => headerChecksum(entries, metadata), name);
   checkChecksum('the values', DATA_CHECKSUM, metadata, () => sha256(values), name);
   return {
     tensors: new Map(entries.map((entry) => [entry.name, readTensor(entry, values)])),
     metadata: Object.fromEntries([...metadata].filter(([key]) => key !== HEADER_CHECKSUM && key !== DATA_CHECKSUM)),
   };
+});
+
+/**
+ * What the header of a safetensors file says: the tensors by where they lie, which is without a gap in `size` bytes, and the
+ * metadata.
+ *
+ * @throws DlAdmmError `ERR_DLADMM_FORMAT`
+ */
+export function decodeHeader(
+  bytes: Uint8Array,
+  size: number,
+  name: string,
+): { readonly entries: readonly Entry[]; readonly metadata: ReadonlyMap<string, string> } {
+  const header = parseHeader(readText(bytes, name), name);
+  const metadata = readMetadata(header[METADATA], name);
+  const entries = Object.entries(header)
+    .filter(([key]) => key !== METADATA)
+    .map(([key, value]) => readEntry(key, value, name))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkCoverage(entries, size, name);
+  return { entries, metadata };
 }
 
 function damaged(name: string, what: string): DlAdmmError {

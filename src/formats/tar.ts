@@ -1,4 +1,5 @@
 import { formatError } from './bytes.js';
+import { reader } from './reader.js';
 
 const BLOCK = 512;
 
@@ -21,7 +22,7 @@ const octal = (bytes: Uint8Array): number => {
  *
  * @throws ERR_DLADMM_FORMAT if the archive is damaged or truncated, or does not hold the file
  */
-export function tarMember(archive: Uint8Array, member: string, name: string): Uint8Array {
+export const tarMember = reader((archive: Uint8Array, member: string, name: string): Uint8Array => {
   for (let at = 0; at + BLOCK <= archive.length; ) {
     const header = archive.subarray(at, at + BLOCK);
     if (header.every((byte) => byte === 0)) break;
@@ -40,4 +41,4 @@ export function tarMember(archive: Uint8Array, member: string, name: string): Ui
     at = start + Math.ceil(size / BLOCK) * BLOCK;
   }
   throw formatError(name, `expected ${member} in the tar archive but found no such file`);
-}
+});

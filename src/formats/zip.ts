@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
+import { reader } from './reader.js';
 
 const inflateRawAsync = promisify(inflateRaw);
 
@@ -77,7 +78,7 @@ function wideValues(bytes: Buffer, from: number, to: number, narrow: readonly nu
  *   has, or more unpacked bytes than deflate can make of them; ERR_DLADMM_MEMORY if all entries together would unpack
  *   to more than half of the memory
  */
-export function zipEntries(archive: Uint8Array, name: string): readonly ZipEntry[] {
+export const zipEntries = reader((archive: Uint8Array, name: string): readonly ZipEntry[] => {
   const bytes = asBuffer(archive);
   const { start, count, end } = directory(bytes, name);
   const entries = new Map<string, ZipEntry>();
@@ -114,7 +115,7 @@ export function zipEntries(archive: Uint8Array, name: string): readonly ZipEntry
       `${name}: the archive unpacks to ${total('size')} bytes, more than the ${unpackLimit()} allowed on this machine`,
     );
   return list;
-}
+});
 
 /**
  * The bytes of one entry. Unpacked on a thread of libuv's pool, never to more than the size it claims, and checked
@@ -122,7 +123,7 @@ export function zipEntries(archive: Uint8Array, name: string): readonly ZipEntry
  *
  * @throws ERR_DLADMM_FORMAT if the entry is damaged or packed in another way than stored or deflated
  */
-export async function unzipEntry(archive: Uint8Array, entry: ZipEntry, name: string): Promise<Uint8Array> {
+export const unzipEntry = reader(async (archive: Uint8Array, entry: ZipEntry, name: string): Promise<Uint8Array> => {
   const bytes = asBuffer(archive);
   const where = `${name}, entry ${JSON.stringify(entry.name)}`;
   const { offset, packedSize, size } = entry;
@@ -141,7 +142,7 @@ export async function unzipEntry(archive: Uint8Array, entry: ZipEntry, name: str
   if (crc !== entry.crc)
     throw formatError(where, `damaged: expected the CRC-32 ${entry.crc.toString(16)} but found ${crc.toString(16)}`);
   return content;
-}
+});
 
 async function inflate(packed: Uint8Array, size: number, where: string): Promise<Uint8Array> {
   try {

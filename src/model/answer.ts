@@ -1,11 +1,12 @@
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { classCount, classifies, type Loss, type Network } from '../network/network.js';
+import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
 import type { Matrix } from '../tensor/matrix.js';
 
 interface Outputs {
-  /** The network's outputs z_L, samples × n_L. */
+  /** The network's outputs z_L, samples × n_L; of regression the values themselves, in float64 where targets were standardised. */
   readonly outputs: Matrix;
 }
 
@@ -45,10 +46,16 @@ export interface Answer {
   prediction(): Prediction;
 }
 
-/** The prediction for so many samples, from the outputs of a network; labels as `names` has them. */
-export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, names: ClassNames): Answer {
+/** What a model says of its answers, beside its network. */
+interface Told extends ClassNames {
+  readonly targetStandardisation?: Standardisation;
+}
+
+/** The prediction for so many samples, from the outputs of a network; labels as `names` has them, values as targets were. */
+export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, names: Told): Answer {
   const columns = layers.at(-1) ?? 0;
-  const data = zeros(dtype, rows * columns);
+  const { targetStandardisation: targets } = names;
+  const data = zeros(targets ? 'float64' : dtype, rows * columns);
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
   // The other losses give scores, not probabilities.
@@ -57,7 +64,8 @@ export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, 
   const classOf = classCount(loss, columns) === columns ? largest : aboveHalf;
   return {
     put(first, part) {
-      data.set(part, first * columns);
+      if (targets) restoreTargets(part, targets, data as Float64Array, first * columns);
+      else data.set(part, first * columns);
       if (classification) classOf(part, columns, labels, first);
       if (probable) softmax(part, columns, probabilities, first * columns);
     },

@@ -8,8 +8,10 @@ import { DlAdmmError, describe, expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
+import { reader } from '../formats/reader.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
 import { type Activation, checkLayers } from '../network/network.js';
+import type { Standardisation } from '../network/standardisation.js';
 import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind } from './parts.js';
 
 /** Anything worth keeping: the data set, the date, the accuracy. */
@@ -22,14 +24,23 @@ export type StoredModel = { readonly note?: Note } & (
 );
 
 /**
- * Raised when a field is added or changes its meaning: an older version then refuses the file. A model without the fields
- * of format 2 (labelKind, standardisation, columns) is written in format 1.
+ * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
+ * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation.
  */
-const FORMAT = 2;
+const FORMAT = 3;
+const FORMATS: readonly number[] = [1, 2, FORMAT];
 const NETWORK = 'network';
 const NOTE = 'note.';
-const FIELDS = { 1: ['classes'], 2: ['classes', 'labelKind', 'columns'] } as const;
-const STANDARDISATION = { mean: 'standardisation.mean', scale: 'standardisation.scale' } as const;
+const FIELDS = {
+  1: ['classes'],
+  2: ['classes', 'labelKind', 'columns'],
+  3: ['classes', 'labelKind', 'columns'],
+} as const;
+/** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
+const RULES = [
+  { name: 'standardisation', since: 2, width: (layers: readonly number[]) => layers[0] ?? 0 },
+  { name: 'targetStandardisation', since: 3, width: (layers: readonly number[]) => layers.at(-1) ?? 0 },
+] as const;
 const DTYPES = { float32: 'F32', float64: 'F64' } as const;
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -79,12 +90,13 @@ function notesOf(note: unknown = {}): readonly (readonly [string, string])[] {
  * @throws DlAdmmError as `saveModel` does, but for the file.
  */
 export function encodeModel(model: StoredModel): Uint8Array {
-  const { kind, network, dtype, classes, labelKind = 'number', standardisation, columns, note } = model;
+  const { kind, network, dtype, classes, labelKind = 'number', columns, note } = model;
   checkParts(model, kind);
   const { layers, activation, loss } = network;
-  const extended = labelKind !== 'number' || standardisation !== undefined || columns !== undefined;
+  const rules = RULES.filter(({ name }) => model[name] !== undefined);
+  const extended = labelKind !== 'number' || columns !== undefined;
   const header = {
-    format: extended ? FORMAT : 1,
+    format: Math.max(extended ? 2 : 1, ...rules.map(({ since }) => since)),
     ...(kind === 'gcn' && { kind }),
     layers,
     activation: written(activation),
@@ -99,8 +111,10 @@ export function encodeModel(model: StoredModel): Uint8Array {
     const values = (model as ModelParts)[of][index] as Numbers;
     tensors.set(name, tensor(shape, inDtype(values, dtype)));
   }
-  for (const part of standardisation ? (['mean', 'scale'] as const) : []) {
-    tensors.set(STANDARDISATION[part], tensor([layers[0] ?? 0], standardisation?.[part] as Float64Array));
+  for (const { name, width } of rules) {
+    for (const part of ['mean', 'scale'] as const) {
+      tensors.set(`${name}.${part}`, tensor([width(layers)], (model[name] as Standardisation)[part]));
+    }
   }
   return encodeSafetensors(tensors, Object.fromEntries([[NETWORK, JSON.stringify(header)], ...notesOf(note)]));
 }
@@ -141,9 +155,9 @@ function networkIn(text: string | undefined, refuse: Refuse): Readonly<Record<st
   }
   if (!isObject(network)) throw refuse(`the metadata "${NETWORK}" is not an object`);
   const { format } = network;
-  if (format === 1 || format === FORMAT) return network;
+  if (FORMATS.includes(format as number)) return network;
   const newer = typeof format === 'number' && format > FORMAT ? ' (a newer dladmm wrote it)' : '';
-  throw refuse(`format is ${describe(format)}, expected 1 or ${FORMAT}${newer}`);
+  throw refuse(`format is ${describe(format)}, expected one of ${FORMATS.join(', ')}${newer}`);
 }
 
 function activationIn(value: unknown, refuse: Refuse): Activation {
@@ -172,20 +186,20 @@ function notesIn(metadata: Safetensors['metadata'], refuse: Refuse): Note | unde
  * @param name what the errors call the file.
  * @throws DlAdmmError as `loadModelFile` does, but for the file.
  */
-export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
+export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel => {
   const { tensors, metadata } = decodeSafetensors(bytes, name);
   const refuse: Refuse = (what) => new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is not a dladmm model: ${what}`);
   const note = notesIn(metadata, refuse);
   const { format, kind = 'perceptron', ...network } = networkIn(metadata[NETWORK], refuse);
   const { layers, activation, loss, dtype, ...fields } = network;
   if (kind !== 'perceptron' && kind !== 'gcn') throw refuse(`kind is ${describe(kind)}, expected gcn or none`);
-  const known: readonly string[] = FIELDS[format as 1 | 2];
+  const known: readonly string[] = FIELDS[format as keyof typeof FIELDS];
   const extra = Object.keys(fields).find((field) => !known.includes(field));
   if (extra !== undefined) throw refuse(`a field of the network is ${extra}, expected ${known.join(', ')}`);
   checked<void>(refuse, name, () => checkLayers(layers));
   const places = placesOf(kind, layers as readonly number[]);
-  const standardises = format !== 1 && tensors.has(STANDARDISATION.mean);
-  const count = places.length + (standardises ? 2 : 0);
+  const rules = RULES.filter(({ name, since }) => (format as number) >= since && tensors.has(`${name}.mean`));
+  const count = places.length + 2 * rules.length;
   if (tensors.size !== count) throw refuse(`the number of tensors is ${tensors.size}, expected ${count}`);
 
   const numbersIn = (tensorName: string, type: unknown, shape: readonly number[]): Numbers => {
@@ -197,19 +211,24 @@ export function decodeModel(bytes: Uint8Array, name: string): StoredModel {
   };
   const arrays = (part: Place['of']): readonly Numbers[] =>
     places.flatMap(({ of, name: tensorName, shape }) => (of === part ? [numbersIn(tensorName, dtype, shape)] : []));
-  const ofInputs = (part: 'mean' | 'scale') =>
-    numbersIn(STANDARDISATION[part], 'float64', [(layers as readonly number[])[0] ?? 0]);
+  const ruleIn = ({ name: rule, width }: (typeof RULES)[number]) => {
+    const shape = [width(layers as readonly number[])];
+    return [
+      rule,
+      { mean: numbersIn(`${rule}.mean`, 'float64', shape), scale: numbersIn(`${rule}.scale`, 'float64', shape) },
+    ];
+  };
   const parts = {
     network: { layers, activation: activationIn(activation, refuse), loss },
     dtype,
     weights: arrays('weights'),
     ...(kind === 'perceptron' && { biases: arrays('biases') }),
     ...fields,
-    ...(standardises && { standardisation: { mean: ofInputs('mean'), scale: ofInputs('scale') } }),
+    ...Object.fromEntries(rules.map(ruleIn)),
   } as ModelParts;
   checked(refuse, name, () => checkParts(parts, kind));
   return { kind, ...parts, ...(note && { note }) };
-}
+});
 
 /**
  * Reads a model that `saveModel` wrote.

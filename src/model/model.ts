@@ -9,6 +9,7 @@ import {
 } from '../core/native.js';
 import { type MetricsOf, metricsOf } from '../network/metrics.js';
 import { classifies, type Loss } from '../network/network.js';
+import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -124,12 +125,17 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     if (values && values.rows !== source.rows) {
       throw expected(`${source.rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
     }
+    const { targetStandardisation: targets } = this;
     let loss = 0;
     let correct = 0;
     await this.#eachChunk(source, async (first, chunk, count) => {
-      const targets =
+      const wanted =
         labels?.subarray(first, first + count) ?? finiteChunk(values as RowSource, first, count, this.dtype);
-      const part = await this.native.evaluate(chunk, targets);
+      if (targets) {
+        loss += squaredError(await this.native.predict(chunk), wanted, targets);
+        return;
+      }
+      const part = await this.native.evaluate(chunk, wanted);
       loss += part.loss;
       correct += part.correct;
     });
@@ -143,8 +149,14 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** What samples must be like. */
   get #arrival(): ArrivalRules {
-    const { network, dtype, columns, standardisation } = this;
-    return { network, dtype, exact: standardisation !== undefined, ...(columns && { columns }) };
+    const { network, dtype, columns, standardisation, targetStandardisation } = this;
+    return {
+      network,
+      dtype,
+      exact: standardisation !== undefined,
+      exactTargets: targetStandardisation !== undefined,
+      ...(columns ? { columns } : { nameless: 'the model' }),
+    };
   }
 
   #prepared(source: RowSource): RowSource {
@@ -193,6 +205,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const bare = this.inputs !== 1 && Array.isArray(x) && typeof x[0] === 'number';
     return bare ? [x as readonly number[]] : (x as Rows);
   }
+}
+
+/** Σ ½(ẑ − y)² over the entries, ẑ being an output as the targets were. */
+function squaredError(outputs: Numbers, values: ArrayLike<number>, targets: Standardisation): number {
+  const restored = new Float64Array(outputs.length);
+  restoreTargets(outputs, targets, restored, 0);
+  return restored.reduce((sum, value, i) => sum + (value - (values[i] as number)) ** 2 / 2, 0);
 }
 
 /** Rows of target values, which must be finite in the type of the model. */

@@ -1,5 +1,5 @@
 /** What a trained network is made of, and whether it fits together. */
-import { checkObject, oneOf, whole } from '../core/checks.js';
+import { checkKeys, checkObject, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
@@ -9,6 +9,7 @@ import {
   checkLayers,
   checkLoss,
   classCount,
+  classifies,
   type Loss,
   MOST_THREADS,
   type Network,
@@ -26,10 +27,25 @@ interface CommonParts<L extends Loss> {
   readonly labelKind?: LabelKind;
   /** What is done to features before they enter the network. */
   readonly standardisation?: Standardisation;
+  /** Of regression: what was done to target values, and is undone in answers: outputs are z / scale + mean. */
+  readonly targetStandardisation?: Standardisation;
   /** The columns that a table must have, in the order of the inputs. */
   readonly columns?: readonly Column[];
   readonly threads?: number;
 }
+
+/** What was learnt of samples before a training began, and is told by its model. */
+const TAUGHT = [
+  'network',
+  'dtype',
+  'classes',
+  'labelKind',
+  'standardisation',
+  'targetStandardisation',
+  'columns',
+] as const;
+/** What a model may be made of; a file has a note beside. */
+const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note'];
 
 /** What a model is made of. */
 export interface ModelParts<L extends Loss = Loss> extends CommonParts<L> {
@@ -53,21 +69,37 @@ export type NetworkKind = 'perceptron' | 'gcn';
  */
 export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKind): void {
   checkObject(parts, '{ network, dtype, weights, … }', 'parts');
-  const { network, dtype, weights, classes, labelKind, standardisation, columns, threads } = parts;
+  checkKeys(parts, PARTS, 'the parts of a model');
+  checkTaught(parts);
+  const { network, dtype, weights, threads } = parts;
+  if (kind === 'gcn') checkGraphWeights(weights, network.layers, dtype, 'weights');
+  else checkParameters(parts as ModelParts, network.layers, dtype, '');
+  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
+}
+
+/**
+ * As {@link checkParts}, of what is known before a training begins: what would be refused at its end is refused here.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
+ */
+export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): void {
+  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns } = parts;
   checkObject(network, '{ layers, activation, loss }', 'network');
+  checkKeys(network, ['layers', 'activation', 'loss'], 'network');
   const { layers, activation, loss } = network;
   checkLayers(layers);
   checkActivation(activation);
   checkLoss(loss);
   oneOf(dtype, ['float32', 'float64'], 'dtype');
-  if (kind === 'gcn') checkGraphWeights(weights, layers, dtype, 'weights');
-  else checkParameters(parts as ModelParts, layers, dtype, '');
-  checkClasses(classes, classCount(loss, layers.at(-1) ?? 0));
-  const inputs = layers[0] ?? 0;
+  const [inputs, outputs] = [layers[0] ?? 0, layers.at(-1) ?? 0];
+  checkClasses(classes, classCount(loss, outputs));
   if (labelKind !== undefined && oneOf(labelKind, LABEL_KINDS, 'labelKind') !== 'number' && classes === undefined) {
     throw expected('the names of the classes, as labelKind is not number,', 'classes', classes);
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
+  if (targetStandardisation !== undefined) {
+    if (classifies(loss)) throw expected('none for classes', 'targetStandardisation', targetStandardisation);
+    checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
+  }
   if (columns !== undefined) checkColumns(columns, inputs);
-  if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }

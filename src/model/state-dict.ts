@@ -4,6 +4,7 @@ import { given } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
+import { reader } from '../formats/reader.js';
 import { decodeSafetensors, type Tensor } from '../formats/safetensors.js';
 import { type Activation, checkActivation, checkClasses, classCount } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
@@ -116,14 +117,16 @@ function parametersOf(
  * @throws DlAdmmError ERR_DLADMM_FORMAT for what is no chain of linear layers, naming the tensor; ERR_DLADMM_ARGUMENT,
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
  */
-export async function importStateDict(source: string | Uint8Array, options: StateDictOptions = {}): Promise<Model> {
-  checkImportOptions(options, ['activation', 'order']);
-  const { bytes, file } = await bytesOf(source, 'the state dict');
-  return stateDictModel(bytes, file, options);
-}
+export const importStateDict = reader(
+  async (source: string | Uint8Array, options: StateDictOptions = {}): Promise<Model> => {
+    checkImportOptions(options, ['activation', 'order']);
+    const { bytes, file } = await bytesOf(source, 'the state dict');
+    return stateDictModel(bytes, file, options);
+  },
+);
 
 /** The same from bytes, at once. */
-export function stateDictModel(bytes: Uint8Array, file: string, options: StateDictOptions): Model {
+export const stateDictModel = reader((bytes: Uint8Array, file: string, options: StateDictOptions): Model => {
   const activation = given(options.activation, 'relu');
   checkActivation(activation);
   const loss = given(options.loss, 'softmax-cross-entropy');
@@ -137,4 +140,4 @@ export function stateDictModel(bytes: Uint8Array, file: string, options: StateDi
     ...typedParameters(parameters, options.dtype),
     ...(classes && { classes }),
   });
-}
+});

@@ -17,13 +17,15 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   /** What predictions are told in. */
   readonly labelKind: LabelKind;
   readonly standardisation?: Standardisation;
+  readonly targetStandardisation?: Standardisation;
   readonly #threads: number;
   #native: N | undefined;
   #closed = false;
 
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
-    const { network, dtype, weights, classes, labelKind = 'number', standardisation, threads } = parts;
+    const { network, dtype, weights, classes, labelKind = 'number', threads } = parts;
+    const { standardisation, targetStandardisation } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -31,6 +33,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     if (classes !== undefined) this.classes = classes;
     this.labelKind = labelKind;
     if (standardisation !== undefined) this.standardisation = standardisation;
+    if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
     this.#threads = threads ?? availableThreads();
   }
 

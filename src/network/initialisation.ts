@@ -32,6 +32,9 @@ export interface TrainedParameters extends Parameters {
   readonly network: unknown;
   readonly classes?: readonly string[];
   readonly standardisation?: Standardisation;
+  readonly targetStandardisation?: Standardisation;
+  /** Data with named columns are taken by these. */
+  readonly columns?: readonly { readonly name: string; readonly categories?: readonly string[] }[];
 }
 
 /**
@@ -83,8 +86,15 @@ export function initialisationOf(how: Initialisation, layers: readonly number[],
   checkParameters(how, layers, dtype, 'initialisation.');
   const copy = { weights: how.weights.map((v) => v.slice()), biases: how.biases.map((v) => v.slice()) };
   if (!('network' in how)) return copy;
-  const { network, classes, standardisation } = how;
-  return { ...copy, network, ...(classes && { classes }), ...(standardisation && { standardisation }) };
+  const { network, classes, standardisation, targetStandardisation, columns } = how;
+  return {
+    ...copy,
+    network,
+    ...(classes && { classes }),
+    ...(standardisation && { standardisation }),
+    ...(targetStandardisation && { targetStandardisation }),
+    ...(columns && { columns }),
+  };
 }
 
 /** The parameters of a network, drawn in the order W_1, b_1, W_2, …; the event loop runs in between. */

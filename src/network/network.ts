@@ -115,4 +115,11 @@ export function checkClasses(classes: unknown, count: number): void {
     throw expected('an array of class names', 'classes', classes);
   }
   if (classes.length !== count) throw expected(`${count} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');
+  checkDistinct(classes, 'classes');
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where two classes have one name: predictions could not tell them apart */
+export function checkDistinct(classes: readonly string[], name: string): void {
+  const twice = classes.find((text, i) => classes.indexOf(text) !== i);
+  if (twice !== undefined) throw expected('a name of its own for every class', name, twice);
 }

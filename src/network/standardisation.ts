@@ -1,30 +1,74 @@
 import { types } from 'node:util';
+import { checkKeys, checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import type { Parameters } from './parameters.js';
 
-/** How each feature x is made comparable: (x − mean) · scale. */
+/** How each feature x, or each target, is made comparable: (x − mean) · scale. */
 export interface Standardisation {
   readonly mean: Float64Array;
   /** 1/σ with the population's σ; 0 for a feature that never varies, as nothing can be learnt from it. */
   readonly scale: Float64Array;
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless `rule` has finite means and scales, no scale negative, for so many inputs */
-export function checkStandardisation(rule: unknown, inputs: number): Standardisation {
-  if (typeof rule !== 'object' || rule === null || !('mean' in rule) || !('scale' in rule)) {
-    throw expected('{ mean, scale }', 'standardisation', rule);
-  }
-  const { mean, scale } = rule;
+/**
+ * @param least of the scales; targets need one above 0, as answers are divided by it
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT unless `rule` has finite means and scales, one each for `width` numbers
+ */
+export function checkStandardisation(
+  rule: unknown,
+  width: number,
+  name = 'standardisation',
+  least: 0 | 'positive' = 0,
+): Standardisation {
+  checkObject(rule, '{ mean, scale }', name);
+  checkKeys(rule, ['mean', 'scale'], name);
+  const { mean, scale } = rule as Partial<Standardisation>;
+  const tooSmall = (value: number): boolean => value < 0 || (value === 0 && least === 'positive');
   for (const [field, values] of Object.entries({ mean, scale })) {
-    const isRight = types.isFloat64Array(values) && values.length === inputs;
-    if (!isRight) throw expected(`a Float64Array of ${inputs} values`, `standardisation.${field}`, values);
-    const bad = values.find((value) => !Number.isFinite(value) || (field === 'scale' && value < 0));
+    const isRight = types.isFloat64Array(values) && values.length === width;
+    if (!isRight) throw expected(`a Float64Array of ${width} values`, `${name}.${field}`, values);
+    const bad = values.find((value) => !Number.isFinite(value) || (field === 'scale' && tooSmall(value)));
     if (bad !== undefined) {
-      throw expected(`finite values${field === 'scale' ? ' from 0' : ''}`, `standardisation.${field}`, bad);
+      const range = field === 'mean' ? '' : least === 0 ? ' from 0' : ' above 0';
+      throw expected(`finite values${range}`, `${name}.${field}`, bad);
     }
   }
   return { mean, scale } as Standardisation;
+}
+
+/** Outputs of a network as values of the targets: z / scale + mean, in float64, from `at` on in `out`. */
+export function restoreTargets(
+  outputs: Numbers,
+  { mean, scale }: Standardisation,
+  out: Float64Array,
+  at: number,
+): void {
+  const width = mean.length;
+  for (let i = 0; i < outputs.length; i += 1) {
+    const j = i % width;
+    out[at + i] = (outputs[i] as number) / (scale[j] as number) + (mean[j] as number);
+  }
+}
+
+/**
+ * Parameters whose outputs say the same of targets that are standardised by `to`, from parameters for targets standardised by
+ * `from`; undefined is for targets as they are. Found in float64 and rounded once.
+ */
+export function retarget(
+  { weights, biases }: Parameters,
+  from: Standardisation | undefined,
+  to: Standardisation | undefined,
+): Parameters {
+  const last = weights.length - 1;
+  const [W, b] = [weights[last] as Numbers, biases[last] as Numbers];
+  const inputs = W.length / b.length;
+  const ratio = (j: number): number => (to?.scale[j] ?? 1) / (from?.scale[j] ?? 1);
+  const shift = (j: number): number => ((from?.mean[j] ?? 0) - (to?.mean[j] ?? 0)) * (to?.scale[j] ?? 1);
+  return {
+    weights: weights.with(last, W.map((w: number, i: number) => w * ratio(Math.floor(i / inputs))) as Numbers),
+    biases: biases.with(last, b.map((value: number, j: number) => value * ratio(j) + shift(j)) as Numbers),
+  };
 }
 
 /**

@@ -1,7 +1,9 @@
+import { checkKeys } from '../core/checks.js';
+import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { asSamples } from '../tensor/inputs.js';
+import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
 import { type ArrivalRules, type ArrivingSamples, arrivingSamples, checkNames } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import type { Column } from './columns.js';
@@ -13,11 +15,13 @@ import {
   standardisedFeatures,
 } from './graph-samples.js';
 import type { LabelledSamples } from './samples.js';
-import { learnFrom, standardised } from './standardise.js';
+import { learnFrom, learnTargets, standardised } from './standardise.js';
 
 /** What a training set teaches about samples: the model keeps it, and whatever it is given goes through it. */
 export interface Learnt extends ClassNames {
   readonly standardisation?: Standardisation;
+  /** Of regression: what was done to target values, and is undone in answers. */
+  readonly targetStandardisation?: Standardisation;
   readonly columns?: readonly Column[];
 }
 
@@ -26,43 +30,97 @@ interface Facts {
   readonly network: Network;
   readonly dtype: Dtype;
   readonly standardise: boolean;
+  readonly standardiseTargets: boolean;
   readonly classes?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
-const rulesOf = ({ network, dtype, standardise, signal }: Facts, columns?: readonly Column[]): ArrivalRules => ({
+/** What a training goes on from knows: columns are taken by its names. */
+export interface Before {
+  /** How errors call it. */
+  readonly called: string;
+  readonly classes?: readonly string[];
+  readonly columns?: readonly Column[];
+}
+
+const rulesOf = (
+  { network, dtype, standardise, standardiseTargets, signal }: Facts,
+  before?: Before,
+): ArrivalRules => ({
   network,
   dtype,
   exact: standardise,
-  ...(columns && { columns }),
+  exactTargets: standardiseTargets,
+  ...(before?.columns && { columns: before.columns }),
+  ...(before && !before.columns && { nameless: before.called }),
   ...(signal && { signal }),
 });
+
+/** Samples taken in. */
+interface Taken {
+  readonly samples: LabelledSamples;
+  /**
+   * Of several targets that were standardised each by its own deviation: rows as the network meets them, with the values as they
+   * came. What the network misses by can be told in their units from these alone.
+   */
+  readonly judged?: LabelledSamples;
+}
+
+function taken(
+  { x, y }: { readonly x: RowSource; readonly y?: RowSource },
+  labels: Int32Array | undefined,
+  targets: Standardisation | undefined,
+  dtype: Dtype,
+): Taken {
+  const several = y && targets && y.columns > 1;
+  const rows = several ? { x: kept(x), y: kept(y) } : { x, ...(y && { y }) };
+  return {
+    samples: {
+      x: asSamples(rows.x),
+      ...(labels && { labels }),
+      ...(rows.y && { y: asSamples(standardised(rows.y, targets, dtype)) }),
+    },
+    ...(several && { judged: { x: asSamples(rows.x), y: asSamples(rows.y as RowSource) } }),
+  };
+}
+
+/** A source that keeps its rows, however often they have been asked for. */
+function kept(source: RowSource): RowSource {
+  const { name, rows, columns } = source;
+  return trusted({ name, rows, columns, chunk: (first, count) => source.chunk(first, count) });
+}
 
 /**
  * Takes in a training set, and learns from it what the classes are called, what its columns are, and how to standardise.
  *
+ * @param before what the training goes on from, where it goes on
  * @throws DlAdmmError as `arrivingSamples`, and ERR_DLADMM_LABEL, ERR_DLADMM_NON_FINITE, ERR_DLADMM_RANGE
  */
 export async function trainingSet(
   data: ArrivingSamples,
   facts: Facts,
-  name = 'data',
-): Promise<{ readonly samples: LabelledSamples; readonly learnt: Learnt }> {
-  const { network, dtype, standardise, classes: given } = facts;
-  const { x, y, labels, classes: own, columns } = await arrivingSamples(data, rulesOf(facts), name);
+  before?: Before,
+): Promise<Taken & { readonly learnt: Learnt }> {
+  const name = 'data';
+  const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes } = facts;
+  const rules = rulesOf(facts, before);
+  const { x, y, labels, classes: own, columns } = await arrivingSamples(data, rules, name, ['validation', 'test']);
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const called = `${name}.labels`;
   const names = classifies(network.loss) ? learnClasses(labels, own, given, count, called) : {};
   // Before a pass over the samples: a slip in the labels should not cost its time.
   const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
+  if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
   const standardisation = standardise ? await learnFrom(x) : undefined;
+  const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
   return {
-    samples: {
-      x: asSamples(standardised(x, standardisation, dtype)),
-      ...(numbers && { labels: numbers }),
-      ...(y && { y: asSamples(y) }),
+    ...taken({ x: standardised(x, standardisation, dtype), ...(y && { y }) }, numbers, targetStandardisation, dtype),
+    learnt: {
+      ...names,
+      ...(standardisation && { standardisation }),
+      ...(targetStandardisation && { targetStandardisation }),
+      ...(columns && { columns }),
     },
-    learnt: { ...names, ...(standardisation && { standardisation }), ...(columns && { columns }) },
   };
 }
 
@@ -71,23 +129,20 @@ export async function trainingSet(
  *
  * @throws DlAdmmError as `arrivingSamples`, and ERR_DLADMM_LABEL for a class that the training set did not have
  */
-export async function evaluationSet(
-  data: ArrivingSamples,
-  facts: Facts,
-  learnt: Learnt,
-  name: string,
-): Promise<LabelledSamples> {
+export async function evaluationSet(data: ArrivingSamples, facts: Facts, learnt: Learnt, name: string): Promise<Taken> {
   const { network, dtype } = facts;
-  const { x, y, labels, classes: own } = await arrivingSamples(data, rulesOf(facts, learnt.columns), name);
+  const { columns } = learnt;
+  const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }) });
+  const { x, y, labels, classes: own } = await arrivingSamples(data, rules, name);
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
-  return {
-    x: asSamples(standardised(x, learnt.standardisation, dtype)),
-    ...(classifies(network.loss) && {
-      labels: classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`),
-    }),
-    ...(y && { y: asSamples(y) }),
-  };
+  const labelled = classifies(network.loss);
+  const numbers = labelled ? classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`) : undefined;
+  const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
+  return taken(rows, numbers, learnt.targetStandardisation, dtype);
 }
+
+/** What a graph to train on may have; one that was read from a file has a name too. */
+const GRAPH_KEYS = 'adjacency features labels classes trainIndex validationIndex testIndex name'.split(' ');
 
 /**
  * Takes in a graph to train on, and learns from it what the classes are called, and how to standardise: over the features of
@@ -100,6 +155,7 @@ export async function trainingGraph(
   { network, dtype, standardise, classes: given }: Facts,
   name = 'data',
 ): Promise<{ readonly samples: GraphSamples; readonly learnt: Learnt }> {
+  checkKeys(data, GRAPH_KEYS, name);
   checkNames(data.classes, `${name}.classes`);
   const inputs = network.layers[0] ?? 0;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);

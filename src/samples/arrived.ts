@@ -41,7 +41,7 @@ export interface ArrivingSamples extends ColumnOptions {
   /** Class numbers, names of classes, or true and false; of a table or of records also the name of their column. */
   readonly labels?: LabelsLike | string;
   /** Rows of target values; of a table or of records also the name of their column, or the names. */
-  readonly y?: MatrixLike | string | readonly string[];
+  readonly y?: MatrixLike | readonly number[] | string | readonly string[];
   /** The names of the classes, where `labels` are numbers. */
   readonly classes?: readonly string[];
   /** The names of the features of `x`, or what they were made of; kept in the model. */
@@ -54,8 +54,12 @@ export interface ArrivalRules {
   readonly dtype: Dtype;
   /** Whether rows are kept in float64, as something is subtracted from them that may be large. */
   readonly exact: boolean;
-  /** The columns that a table or records must have. Default: all but those of labels or targets. */
+  /** The same of rows of target values. */
+  readonly exactTargets: boolean;
+  /** The columns that samples with named columns must have. Default: all but those of labels or targets. */
   readonly columns?: readonly Column[];
+  /** Who has been trained on columns without names: records, whose order is nobody's, cannot be meant for it. */
+  readonly nameless?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -85,6 +89,15 @@ export const isNames = (y: unknown): y is readonly string[] => isArray(y) && y.l
 export function targetColumns({ labels, y }: ArrivingSamples): readonly string[] {
   const columns = typeof y === 'string' ? [y] : isNames(y) ? y : [];
   return [...(typeof labels === 'string' ? [labels] : []), ...columns];
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the order of a record's keys would decide which of them is which input */
+export function checkOrdered({ nameless, columns }: ArrivalRules, features: readonly unknown[], name: string): void {
+  if (nameless === undefined || columns !== undefined || features.length === 1) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_ARGUMENT',
+    `Expected rows as arrays of numbers for ${name}, as ${nameless} was trained on columns without names, but received records, whose keys have no order: a model knows names that it was trained with, as records or by columns: ['…', …] beside x`,
+  );
 }
 
 export function checkInputs(columns: readonly Column[], inputs: number, name: string): void {

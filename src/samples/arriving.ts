@@ -1,7 +1,8 @@
-import { checkObject, oneOf } from '../core/checks.js';
+import { checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { classifies } from '../network/network.js';
-import { isArray, type RowSource, rowSource } from '../tensor/inputs.js';
+import { dtypeOf, zeros } from '../core/numbers.js';
+import { checkDistinct, classifies } from '../network/network.js';
+import { isArray, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
   type ArrivalRules,
   type Arrived,
@@ -14,7 +15,7 @@ import {
   type Targets,
   targetColumns,
 } from './arrived.js';
-import { type Column, inputsOf } from './columns.js';
+import { type Column, checkColumns, placesOf } from './columns.js';
 import { fromStream } from './gathering.js';
 import { isTable, openTable, type TableLike } from './table.js';
 
@@ -51,43 +52,76 @@ export async function arrivingRows(x: unknown, rules: ArrivalRules, name: string
   return (await arrive({ x: x as RowsLike }, rules, 'none', { x: name, labels: 'labels', y: 'y' })).x;
 }
 
+/** What samples may have. */
+const SAMPLE_KEYS: readonly string[] = ['x', 'labels', 'y', 'classes', 'columns', 'categories'];
+
 /**
  * Samples with their labels or targets.
  *
  * @param name how errors call them; their parts are called after it
+ * @param more keys that they may have beside
  * @throws DlAdmmError as {@link arrivingRows}, ERR_DLADMM_ABORTED
  */
-export async function arrivingSamples(samples: unknown, rules: ArrivalRules, name: string): Promise<Arrived> {
+export async function arrivingSamples(
+  samples: unknown,
+  rules: ArrivalRules,
+  name: string,
+  more: readonly string[] = [],
+): Promise<Arrived> {
   checkObject(samples, '{ x, labels } or { x, y }', name || 'samples');
+  checkKeys(samples, [...SAMPLE_KEYS, ...more], name || 'samples');
   const part = (field: string): string => (name === '' ? field : `${name}.${field}`);
   const names = { x: part('x'), labels: part('labels'), y: part('y') };
   const given = samples as ArrivingSamples;
   if (given.categories !== undefined) oneOf(given.categories, ['one-hot'], part('categories'));
   checkNames(given.classes, part('classes'));
   const arrived = await arrive(given, rules, classifies(rules.network.loss) ? 'labels' : 'y', names);
-  const columns = arrived.columns ?? namedColumns(given.columns, arrived.x.columns, part('columns'));
+  const named = given.columns && namedColumns(given.columns, part('columns'));
+  // What came by name is told of by its names.
+  const columns = arrived.columns ?? named;
+  if (columns)
+    checkColumns(columns, arrived.x.columns, arrived.columns ? `the columns of ${names.x}` : part('columns'));
+  const ordered = named && !arrived.columns && rules.columns;
   return {
     ...arrived,
+    ...(ordered && { x: inOrder(arrived.x, placesOf(named, ordered, part('columns'))) }),
     ...(given.classes && { classes: given.classes }),
-    ...(columns && { columns }),
+    ...(columns && { columns: ordered || columns }),
   };
 }
 
-export function checkNames(classes: unknown, name: string): void {
-  if (classes === undefined || (isArray(classes) && classes.every((text) => typeof text === 'string'))) return;
-  throw expected('an array of class names', name, classes);
+/** Rows whose input j is that at places[j]. */
+function inOrder(source: RowSource, places: Int32Array): RowSource {
+  if (places.length === source.columns && places.every((place, j) => place === j)) return source;
+  const { name, rows, columns } = source;
+  const width = places.length;
+  return trusted({
+    name,
+    rows,
+    columns: width,
+    chunk(first, count) {
+      const from = source.chunk(first, count);
+      const out = zeros(dtypeOf(from), count * width);
+      for (let i = 0; i < count; i += 1) {
+        for (let j = 0; j < width; j += 1) out[i * width + j] = from[i * columns + (places[j] as number)] as number;
+      }
+      return out;
+    },
+    ...(source.release && { release: (row: number) => source.release?.(row) }),
+  });
 }
 
-/** Columns that came by name. */
-function namedColumns(columns: unknown, inputs: number, name: string): readonly Column[] | undefined {
-  if (columns === undefined) return undefined;
+export function checkNames(classes: unknown, name: string): void {
+  if (classes === undefined) return;
+  const isNames = isArray(classes) && classes.every((text) => typeof text === 'string');
+  if (!isNames) throw expected('an array of class names', name, classes);
+  checkDistinct(classes as readonly string[], name);
+}
+
+/** Columns as their names were given. */
+function namedColumns(columns: unknown, name: string): readonly Column[] {
   if (!isArray(columns)) throw expected('an array of names of columns', name, columns);
-  const named = columns.map((column) => (typeof column === 'string' ? { name: column } : (column as Column)));
-  if (named.some((column) => typeof column !== 'object' || column === null)) {
-    throw expected('an array of names of columns', name, columns);
-  }
-  if (inputsOf(named) !== inputs) throw expected(`columns of ${inputs} inputs`, name, columns, 'ERR_DLADMM_SHAPE');
-  return named;
+  return columns.map((column) => (typeof column === 'string' ? { name: column } : (column as Column)));
 }
 
 async function arrive(samples: ArrivingSamples, rules: ArrivalRules, targets: Targets, names: Names): Promise<Arrived> {

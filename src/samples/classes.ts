@@ -2,8 +2,11 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumericArray, type LabelsLike, labelArray } from '../tensor/inputs.js';
 import { alignLabels } from './align.js';
 
-/** What the labels of a training set were: numbers of classes from 0, or their names, or true and false. */
-export type LabelKind = 'number' | 'string' | 'boolean';
+/**
+ * What the labels of a training set were: numbers of classes from 0, other whole numbers (−1 and 1; 10, 20 and 30), names of
+ * classes, or true and false.
+ */
+export type LabelKind = 'number' | 'value' | 'string' | 'boolean';
 
 /** A class for each sample, as the training set had them. */
 export type Labels = Int32Array | readonly string[] | readonly boolean[];
@@ -17,7 +20,7 @@ export interface ClassNames {
 }
 
 /** The kinds by name. */
-export const LABEL_KINDS: readonly LabelKind[] = ['number', 'string', 'boolean'];
+export const LABEL_KINDS: readonly LabelKind[] = ['number', 'value', 'string', 'boolean'];
 
 const BOOLEANS: readonly string[] = ['false', 'true'];
 /** So many classes are listed in an error. */
@@ -26,10 +29,23 @@ const LISTED = 20;
 const listed = (names: readonly string[]): string =>
   (names.length > LISTED ? [...names.slice(0, LISTED), '…'] : names).join(', ');
 
+/** Whether all classes are called by whole numbers, as labels can tell them. */
+const areValues = (classes: readonly string[]): boolean =>
+  classes.every((text) => /^-?\d+$/.test(text) && Math.abs(Number(text)) < 2 ** 31);
+
+/** The classes that numbers stand for where they do not count from 0: as many different ones as the network tells apart. */
+function valuesIn(labels: LabelsLike | undefined, count: number): readonly string[] | undefined {
+  const found = new Set<unknown>();
+  for (let i = 0; i < (labels?.length ?? 0) && found.size <= count; i += 1) found.add(labels?.[i]);
+  const values = [...found] as readonly number[];
+  if (found.size !== count || (found.has(0) && !found.has(-1)) || !areValues(values.map(String))) return undefined;
+  return values.toSorted((a, b) => a - b).map(String);
+}
+
 /** What labels are by the first of them; numbers where there is none. */
-function kindOf(labels: unknown): LabelKind {
+function kindOf(labels: unknown): Exclude<LabelKind, 'value'> {
   const first: unknown = Array.isArray(labels) ? labels[0] : undefined;
-  return typeof first === 'string' || typeof first === 'boolean' ? (typeof first as LabelKind) : 'number';
+  return typeof first === 'string' || typeof first === 'boolean' ? (typeof first as 'string' | 'boolean') : 'number';
 }
 
 const nameOf = (label: unknown, kind: LabelKind, name: string): string => {
@@ -65,8 +81,10 @@ export function learnClasses(
     // Classes that are called 0, 1, 2, … are numbers.
     const named = own?.some((text, i) => text !== String(i)) ?? false;
     if (given === undefined && own !== undefined && named) checkCount(own, count, `the classes of ${name}`);
+    const values = (given ?? own) ? undefined : valuesIn(labels, count);
+    if (values) return { classes: values, labelKind: 'value' };
     const classes = given ?? (own?.length === count ? own : undefined);
-    return { ...(classes && { classes }), ...(named && { labelKind: 'string' }) };
+    return { ...(classes && { classes }), ...(named && { labelKind: areValues(classes ?? []) ? 'value' : 'string' }) };
   }
   if (kind === 'boolean') {
     if (count !== 2) throw expected('2 outputs for labels that are true or false', 'layers', count, 'ERR_DLADMM_SHAPE');
@@ -94,9 +112,12 @@ export function classNumbers(
   name: string,
 ): Int32Array {
   const kind = kindOf(labels);
-  if (kind === 'number' || isNumericArray(labels) || labels === undefined) {
-    const numbers = labelArray(labels, samples, own && classes ? own.length : count, name);
-    return own && classes ? alignLabels(numbers, own, classes, name) : numbers;
+  const numbered = kind === 'number' || isNumericArray(labels) || labels === undefined;
+  if (numbered && !(labelKind === 'value' && own === undefined && labels !== undefined)) {
+    // A model without names has the classes 0, 1, 2, …, of which there may be some.
+    const known = classes ?? (own && areValues(own) ? Array.from({ length: count }, (_, i) => String(i)) : undefined);
+    const numbers = labelArray(labels, samples, own && known ? own.length : count, name);
+    return own && known ? alignLabels(numbers, own, known, name) : numbers;
   }
   if (labels.length !== samples) {
     throw expected(`${samples} labels, one a sample,`, name, labels.length, 'ERR_DLADMM_SHAPE');
@@ -107,7 +128,7 @@ export function classNumbers(
   const names = kind === 'boolean' && labelKind === kind ? BOOLEANS : classes;
   const numbers = new Map(names.map((text, i) => [text, i]));
   return Int32Array.from({ length: samples }, (_, i) => {
-    const number = numbers.get(nameOf(labels[i], kind, `${name}[${i}]`));
+    const number = numbers.get(numbered ? String(labels[i]) : nameOf(labels[i], kind, `${name}[${i}]`));
     if (number !== undefined) return number;
     throw expected(`one of the classes ${listed(classes)}`, `${name}[${i}]`, labels[i], 'ERR_DLADMM_LABEL');
   });
@@ -116,6 +137,7 @@ export function classNumbers(
 /** Class numbers as the training set had its labels. */
 export function labelsOf(numbers: Int32Array, { classes, labelKind }: ClassNames): Labels {
   if (labelKind === 'boolean') return Array.from(numbers, (number) => number === 1);
+  if (labelKind === 'value' && classes) return Int32Array.from(numbers, (number) => Number(classes[number]));
   if (labelKind === 'string' && classes) return Array.from(numbers, (number) => classes[number] as string);
   return numbers;
 }

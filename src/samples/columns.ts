@@ -1,4 +1,4 @@
-import { expected } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 
 /** A column of a table that a network takes in: one number, or one of some categories, with an input for each of them. */
 export interface Column {
@@ -9,6 +9,9 @@ export interface Column {
 
 /** More categories than this are an identifier or free text. */
 export const MAX_CATEGORIES = 1000;
+
+/** So many columns are listed in an error. */
+const LISTED = 50;
 
 /** How many inputs some columns take. */
 export const inputsOf = (columns: readonly Column[]): number =>
@@ -29,14 +32,37 @@ function isColumn(value: unknown): value is Column {
   );
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where `columns` do not describe `inputs` inputs, each by a name of its own */
-export function checkColumns(columns: unknown, inputs: number): readonly Column[] {
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE where `columns` do not describe `inputs` inputs, each by a name of its own */
+export function checkColumns(columns: unknown, inputs: number, called = 'columns'): readonly Column[] {
   if (!Array.isArray(columns) || !columns.every(isColumn)) {
-    throw expected('an array of { name, categories? }, one a column,', 'columns', columns);
+    throw expected('an array of { name, categories? }, one a column,', called, columns);
   }
-  if (new Set(columns.map(({ name }) => name)).size !== columns.length) {
-    throw expected('columns with different names', 'columns', columns);
+  const names = columns.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw expected('columns with different names', called, twice);
+  if (inputsOf(columns) !== inputs) {
+    throw expected(`columns of ${inputs} inputs`, called, inputsOf(columns), 'ERR_DLADMM_SHAPE');
   }
-  if (inputsOf(columns) !== inputs) throw expected(`columns of ${inputs} inputs`, 'columns', inputsOf(columns));
   return columns;
+}
+
+/**
+ * Where the inputs of `wanted` stand among those of `columns`: both are columns by their names, and a category is one input.
+ *
+ * @throws DlAdmmError ERR_DLADMM_SHAPE where one is missing
+ */
+export function placesOf(columns: readonly Column[], wanted: readonly Column[], called: string): Int32Array {
+  const inputs = (column: Column): readonly (readonly [key: string, says: string])[] =>
+    column.categories?.map((text) => [JSON.stringify([column.name, text]), `${column.name} = ${text}`] as const) ?? [
+      [JSON.stringify([column.name]), column.name],
+    ];
+  const places = new Map(columns.flatMap(inputs).map(([key], place) => [key, place]));
+  return Int32Array.from(wanted.flatMap(inputs), ([key, says]) => {
+    const place = places.get(key);
+    if (place !== undefined) return place;
+    const found = columns.flatMap(inputs).map(([, each]) => each);
+    const listed = found.length > LISTED ? [...found.slice(0, LISTED), '…'] : found;
+    const what = `a column ${JSON.stringify(says)}, as the model was trained on,`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${what} among ${called} but received ${listed.join(', ')}`);
+  });
 }

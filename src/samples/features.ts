@@ -1,17 +1,23 @@
+import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
+
+/** A column of a file: its name, or its place from 0, or from −1 counted from the end. */
+export type ColumnPlace = string | number;
 
 /** Which columns of a file are features, and what becomes of texts among them. */
 export interface FeatureOptions {
   /** A column of texts becomes a column for each text that occurs in it, 1 where it stands and 0 elsewhere. Default: texts are refused. */
   readonly categories?: 'one-hot';
   /**
-   * The columns that a model was trained on (`model.columns`). They are found by name, in a file without a header line by
-   * their order; all others are passed over.
+   * The columns that are features, in this order; or those that a model was trained on (`model.columns`), which are found by
+   * name, in a file without a header line by their order. All others are passed over. Default: all but the label's.
    */
-  readonly columns?: readonly Column[];
+  readonly columns?: readonly (ColumnPlace | Column)[];
+  /** Columns that are no features. */
+  readonly ignore?: readonly ColumnPlace[];
 }
 
 /** A column of a file that is a feature. */
@@ -35,11 +41,60 @@ export interface FileColumns {
   readonly isText: (column: number) => boolean;
 }
 
+const isPlace = (value: unknown): value is ColumnPlace => typeof value === 'string' || typeof value === 'number';
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function checkFeatureOptions({ categories, columns }: FeatureOptions): void {
+export function checkFeatureOptions({ categories, columns, ignore }: FeatureOptions): void {
   if (categories !== undefined && categories !== 'one-hot') throw expected("'one-hot'", 'categories', categories);
-  if (columns !== undefined && !(Array.isArray(columns) && columns.every((c) => typeof c?.name === 'string'))) {
-    throw expected('an array of { name, categories? }', 'columns', columns);
+  const isChosen = (c: unknown): boolean => isPlace(c) || typeof (c as Column | null)?.name === 'string';
+  if (columns !== undefined && !(Array.isArray(columns) && columns.length > 0 && columns.every(isChosen))) {
+    throw expected("an array of columns' names or numbers, or of { name, categories? },", 'columns', columns);
+  }
+  if (ignore !== undefined && !(Array.isArray(ignore) && ignore.every(isPlace))) {
+    throw expected("an array of columns' names or numbers", 'ignore', ignore);
+  }
+}
+
+const listed = (names: readonly string[]): string =>
+  (names.length > 50 ? [...names.slice(0, 50), '…'] : names).join(', ');
+
+/**
+ * Where the column stands that somebody names.
+ *
+ * @param option who names it
+ * @param name how errors call the file
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE; ERR_DLADMM_FORMAT where several columns have that name
+ */
+export function placeOf(which: ColumnPlace, names: readonly string[], option: string, name: string): number {
+  if (typeof which === 'number') {
+    const place = which < 0 ? names.length + which : which;
+    if (Number.isInteger(place) && place >= 0 && place < names.length) return place;
+    const what = `a column number from ${-names.length} to ${names.length - 1} (#1 to #${names.length}) of ${name}`;
+    throw expected(what, option, which, 'ERR_DLADMM_RANGE');
+  }
+  const place = names.indexOf(which);
+  if (place < 0) {
+    const hint = didYouMean(which, names);
+    throw expected(`a column of ${name} (its columns are ${listed(names)}${hint})`, option, which);
+  }
+  const second = names.indexOf(which, place + 1);
+  if (second >= 0) throw sameName(names, place, second, name);
+  return place;
+}
+
+const sameName = (names: readonly string[], first: number, second: number, name: string): DlAdmmError =>
+  new DlAdmmError(
+    'ERR_DLADMM_FORMAT',
+    `${name}: columns ${first + 1} and ${second + 1} are both called ${JSON.stringify(names[first])}: give them different names, or leave one of them out by its place, ignore: [${second}] (--drop '#${second + 1}')`,
+  );
+
+/** Refuses two columns of one name among those that are used. */
+function checkNames(places: readonly number[], names: readonly string[], name: string): void {
+  const seen = new Map<string, number>();
+  for (const place of places) {
+    const before = seen.get(names[place] as string);
+    if (before !== undefined) throw sameName(names, before, place, name);
+    seen.set(names[place] as string, place);
   }
 }
 
@@ -47,35 +102,42 @@ export function checkFeatureOptions({ categories, columns }: FeatureOptions): vo
  * The features of a file in the order of a network's inputs.
  *
  * @param name how errors call the file
- * @throws DlAdmmError ERR_DLADMM_FORMAT where a column is missing
+ * @throws DlAdmmError ERR_DLADMM_FORMAT where a column is missing or there are two of its name; ERR_DLADMM_ARGUMENT,
+ *   ERR_DLADMM_RANGE for one that is not there
  */
 export function featuresOf(
   { names, named, label, isText }: FileColumns,
-  { categories, columns }: FeatureOptions,
+  { categories, columns, ignore = [] }: FeatureOptions,
   name: string,
 ): readonly Feature[] {
-  const places = names.flatMap((_, column) => (column === label ? [] : [column]));
-  if (columns === undefined) {
-    return places.map((column) => ({
+  const left = ignore.map((which) => placeOf(which, names, 'ignore', name));
+  const rest = names.flatMap((_, column) => (column === label || left.includes(column) ? [] : [column]));
+  const learnt = (columns ?? []).filter((column): column is Column => !isPlace(column));
+  if (columns === undefined || learnt.length === 0) {
+    const chosen = columns?.map((which) => placeOf(which as ColumnPlace, names, 'columns', name)) ?? rest;
+    if (label >= 0 && chosen.includes(label))
+      throw expected("features other than the label's column", 'columns', names[label]);
+    checkNames(label < 0 ? chosen : [...chosen, label], names, name);
+    return chosen.map((column) => ({
       column,
       name: names[column] as string,
       ...(categories === 'one-hot' && isText(column) && { texts: new Map<string, number>() }),
     }));
   }
-  if (!named && places.length !== columns.length) {
+  if (!named && rest.length !== learnt.length) {
     throw new DlAdmmError(
       'ERR_DLADMM_FORMAT',
-      `${name}: expected ${columns.length} columns of features, as the model was trained on, but found ${places.length}`,
+      `${name}: expected ${learnt.length} columns of features, as the model was trained on, but found ${rest.length}`,
     );
   }
-  return columns.map((column, i) => {
-    const at = named ? names.indexOf(column.name) : (places[i] as number);
-    if (at < 0) {
+  return learnt.map((column, i) => {
+    if (named && !names.includes(column.name)) {
       throw new DlAdmmError(
         'ERR_DLADMM_FORMAT',
-        `${name}: expected a column ${JSON.stringify(column.name)}, as the model was trained on, but its columns are ${names.slice(0, 50).join(', ')}`,
+        `${name}: expected a column ${JSON.stringify(column.name)}, as the model was trained on, but its columns are ${listed(names)}`,
       );
     }
+    const at = named ? placeOf(column.name, names, 'columns', name) : (rest[i] as number);
     const known = column.categories;
     return {
       column: at,

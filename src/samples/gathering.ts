@@ -18,6 +18,7 @@ import {
   type Arrived,
   type ArrivingSamples,
   checkInputs,
+  checkOrdered,
   isNames,
   isRecord,
   type Names,
@@ -126,7 +127,7 @@ function gather(
   const outputs = network.layers.at(-1) ?? 0;
   if (isRecord(first) && !isLabelled(first)) return gatherRecords(first, samples, rules, targets, names);
   const x = rowStore(inputs, dtype, names.x);
-  const y = rowStore(outputs, rules.dtype, names.y);
+  const y = rowStore(outputs, rules.exactTargets ? 'float64' : rules.dtype, names.y);
   const carried = isLabelled(first);
   const labels: unknown[] = [];
   if (!carried) checkGiven(samples, targets, names);
@@ -268,6 +269,7 @@ function gatherRecords(
   }
   const learning = samples.categories === 'one-hot' && rules.columns === undefined;
   const features = rules.columns ?? fields.filter((field) => !others.includes(field)).map((name) => ({ name }));
+  checkOrdered(rules, features, names.x);
   const texts = features.map(({ name }) =>
     learning && typeof first[name] === 'string' ? categoryCollector(name, names.x) : undefined,
   );
@@ -282,7 +284,7 @@ function gatherRecords(
   const numbers = texts.map(() => new Map<string, number>());
   const width = encoder.inputs;
   const x = rowStore(width, rules.exact ? 'float64' : rules.dtype, names.x);
-  const y = rowStore(outputs, rules.dtype, names.y);
+  const y = rowStore(outputs, rules.exactTargets ? 'float64' : rules.dtype, names.y);
   const labels: unknown[] = [];
 
   function put(record: RecordLike, by: Encoder, store: RowStore, row: number): void {

@@ -93,6 +93,16 @@ export async function learnFrom(source: RowSource): Promise<Standardisation> {
   return learn.rule(name);
 }
 
+/**
+ * As {@link learnFrom}, of target values: those that never vary keep their unit, as answers are divided by the scale.
+ *
+ * @throws DlAdmmError as {@link learnFrom}
+ */
+export async function learnTargets(source: RowSource): Promise<Standardisation> {
+  const { mean, scale } = await learnFrom(source);
+  return { mean, scale: scale.map((s) => (s === 0 ? 1 : s)) };
+}
+
 /** `source` with every feature standardised, in type `dtype`; a chunk is made when it is asked for. */
 export function standardised(source: RowSource, rule: Standardisation | undefined, dtype: Dtype): RowSource {
   if (rule === undefined) return source;

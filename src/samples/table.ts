@@ -232,6 +232,10 @@ export function openTable(
     return columnReader(table, column, name);
   };
   for (const column of others) need(column);
+  const second = fields.find((field, place) => fields.indexOf(field) < place);
+  if (second !== undefined && (wanted?.some((column) => column.name === second) ?? true)) {
+    throw expected('columns with different names', name, second);
+  }
   const columns = wanted ?? fields.filter((field) => !others.includes(field)).map((field) => learnColumn(field, need));
 
   function learnColumn(column: string, reader: (column: string) => Read): Column {

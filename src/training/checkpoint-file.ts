@@ -3,11 +3,10 @@
  * tools can look into them. `__metadata__` has `checksum` (XXH64 of the header), `sections` (of the values), `format`, and
  * what the training is in `training`, as JSON.
  */
-import type { Dirent } from 'node:fs';
-import { type FileHandle, open, readdir, realpath, statfs, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { getSystemErrorName } from 'node:util';
-import { DlAdmmError, describe, systemCode } from '../core/errors.js';
+import { constants, type FileHandle, open, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
+import { DlAdmmError, describe, messageOf, systemCode } from '../core/errors.js';
 import { fromJson, toJson } from '../core/json.js';
 import {
   type Dtype,
@@ -18,7 +17,9 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import { checkPath, fileError, replaceFile } from '../formats/atomic-file.js';
+import { checkPath, fileError, replaceFile, targetOf } from '../formats/atomic-file.js';
+import { reader, readingError } from '../formats/reader.js';
+import { decodeHeader, type Entry } from '../formats/safetensors.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
 const FORMATS = ['dladmm-checkpoint-1', 'dladmm-checkpoint-2'];
@@ -28,7 +29,6 @@ const LENGTH_BYTES = 8;
 /** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const PIECE_BYTES = 1 << 20;
-const TEMPORARY = '.dladmm-checkpoint-';
 
 /** A checkpoint opened for reading; its header has been checked, its values have not. */
 export interface OpenCheckpoint {
@@ -44,16 +44,12 @@ export interface OpenCheckpoint {
   readonly training: unknown;
 }
 
-/** An error of native code, where the system said no: as Node's own errors are. */
-function asSystemError(error: unknown): unknown {
-  const number = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined;
-  if (typeof number !== 'number') return fromNative(error);
-  return Object.assign(new Error((error as Error).message, { cause: error }), { code: getSystemErrorName(-number) });
-}
-
+/** An error of native code, which has the number of a system's error as it is, or of Node, which has it negated. */
 function failedFile(action: 'read' | 'write', path: string, error: unknown): unknown {
-  const own = asSystemError(error);
-  return own instanceof DlAdmmError || systemCode(own) === undefined ? own : fileError(action, path, own);
+  const number = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined;
+  const code = typeof number === 'number' ? getSystemErrorMap().get(-Math.abs(number))?.[0] : undefined;
+  if (code === undefined) return action === 'read' ? readingError(path, error) : fromNative(error);
+  return fileError(action, path, Object.assign(new Error(messageOf(error), { cause: error }), { code }));
 }
 
 /**
@@ -68,48 +64,13 @@ export async function writeCheckpoint(
   content: { readonly training: unknown; readonly kept: boolean; readonly extras: readonly NativeExtra[] },
 ): Promise<number> {
   const metadata = JSON.stringify({ format: FORMATS.at(-1), training: toJson(content.training) }).slice(1, -1);
-  await removeLeftovers(path);
-  for (;;) {
-    let bytes: number | undefined;
-    await replaceFile(path, TEMPORARY, async (file) => {
-      if (!(await claim(file))) throw TAKEN_AWAY;
-      try {
-        bytes = await state.saveSections(file.fd, metadata, content.kept, content.extras);
-      } catch (error) {
-        throw failedFile('write', path, error);
-      }
-    }).catch((error: unknown) => {
-      if (error !== TAKEN_AWAY) throw error;
-    });
-    if (bytes !== undefined) return bytes;
-  }
-}
-
-/** Somebody took a file that had just been made for the leftover of a killed process. */
-const TAKEN_AWAY = Symbol('taken away');
-
-/**
- * Makes a new file ours: whoever finds it unlocked takes it for a leftover. Between its making and the lock somebody may
- * have done so already.
- */
-const claim = async (file: FileHandle): Promise<boolean> => native.lockFile(file.fd) && (await file.stat()).nlink > 0;
-
-/** Removes what killed processes have left of checkpoints in the folder of `path`; what others are writing stays. */
-export async function removeLeftovers(path: string): Promise<void> {
-  const folder = dirname(await realpath(path).catch(() => path));
-  const entries: readonly Dirent[] = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  for (const entry of entries) {
-    if (!entry.isFile() || !entry.name.startsWith(TEMPORARY) || !entry.name.endsWith('.tmp')) continue;
-    const leftover = join(folder, entry.name);
-    const file = await open(leftover, 'r+').catch(() => undefined);
+  return replaceFile(path, async (file) => {
     try {
-      if (file && native.lockFile(file.fd)) await unlink(leftover);
-    } catch {
-      // Somebody else was faster, or may and we may not.
-    } finally {
-      await file?.close();
+      return await state.saveSections(file.fd, metadata, content.kept, content.extras);
+    } catch (error) {
+      throw failedFile('write', path, error);
     }
-  }
+  });
 }
 
 /** Refuses to take the place of a file that is no checkpoint. */
@@ -131,7 +92,7 @@ export async function checkReplaceable(path: string): Promise<void> {
 
 /** Free bytes where `path` is to be; Infinity where the system does not tell. */
 export async function freeBytes(path: string): Promise<number> {
-  const found = await statfs(dirname(await realpath(path).catch(() => path))).catch(() => undefined);
+  const found = await statfs(dirname(await targetOf(path).catch(() => path))).catch(() => undefined);
   return found === undefined || found.blocks === 0 ? Number.POSITIVE_INFINITY : found.bavail * found.bsize;
 }
 
@@ -151,18 +112,17 @@ async function readAt(file: FileHandle, at: number, length: number): Promise<Uin
  *
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
  */
-export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
+export const openCheckpoint = reader(async (path: string): Promise<OpenCheckpoint> => {
   checkPath(path);
-  const file = await open(path, 'r').catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
+  // A pipe without a writer would be waited for.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return await readHeader(path, file);
   } catch (error) {
     await file.close();
     throw failedFile('read', path, error);
   }
-}
+});
 
 const damaged = (path: string, what: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no whole checkpoint: ${what}`);
@@ -178,12 +138,10 @@ async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoin
     throw damaged(path, `its header should have ${length} bytes, but ${size - LENGTH_BYTES} follow`);
   }
   const bytes = await readAt(file, LENGTH_BYTES, Number(length));
-  const { header, identity } = checkedHeader(path, lengthBytes, bytes);
+  const identity = checkedHeader(path, lengthBytes, bytes);
   const begin = LENGTH_BYTES + bytes.length;
-  const sections = sectionsOf(path, header, begin);
-  const end = sections.reduce((most, section) => Math.max(most, section.offset + section.bytes), begin);
-  if (end !== size) throw damaged(path, `it has ${size} bytes where ${end} belong`);
-  const { format, training } = header.__metadata__;
+  const { entries, metadata } = decodeHeader(bytes, size - begin, path);
+  const format = metadata.get('format');
   const known = FORMATS.indexOf(format ?? '') + 1;
   if (known === 0) {
     throw new DlAdmmError(
@@ -191,19 +149,12 @@ async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoin
       `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMATS.join(' and ')}`,
     );
   }
-  return { path, file, bytes: size, format: known, identity, sections, training: fromJson(training ?? 'null') };
+  const sections = sectionsOf(path, entries, metadata.get('sections') ?? '', begin);
+  return { path, file, bytes: size, format: known, identity, sections, training: trainingIn(path, metadata) };
 }
 
-interface Header {
-  readonly __metadata__: Readonly<Record<string, string>>;
-  readonly [tensor: string]: unknown;
-}
-
-function checkedHeader(
-  path: string,
-  length: Uint8Array,
-  bytes: Uint8Array,
-): { readonly header: Header; readonly identity: string } {
+/** The checksum that stands in a header, and is right. */
+function checkedHeader(path: string, length: Uint8Array, bytes: Uint8Array): string {
   const start = new TextDecoder().decode(bytes.subarray(0, HEAD.length + DIGITS));
   if (!start.startsWith(HEAD)) throw damaged(path, 'its header does not begin as that of a checkpoint does');
   const hash = new native.Hash64();
@@ -212,28 +163,32 @@ function checkedHeader(
   hash.update(bytes.subarray(HEAD.length + DIGITS));
   const recorded = start.slice(HEAD.length);
   const computed = hash.digest();
-  if (computed !== recorded) {
-    throw damaged(path, `the checksum of its header is ${computed}, but ${describe(recorded)} is recorded`);
+  if (computed === recorded) return recorded;
+  throw damaged(path, `the checksum of its header is ${computed}, but ${describe(recorded)} is recorded`);
+}
+
+function sectionsOf(
+  path: string,
+  entries: readonly Entry[],
+  checksums: string,
+  begin: number,
+): readonly NativeStoredSection[] {
+  if (checksums.length !== entries.length * DIGITS || !/^[0-9a-f]*$/.test(checksums)) {
+    throw damaged(path, `it has no checksums of its ${entries.length} arrays`);
   }
-  // From here on every byte is as it was written.
-  return { header: JSON.parse(new TextDecoder().decode(bytes)) as Header, identity: recorded };
+  return entries.map(({ name, begin: from, end }, i) => {
+    const checksum = checksums.slice(i * DIGITS, (i + 1) * DIGITS);
+    return { name, offset: begin + from, bytes: end - from, checksum };
+  });
 }
 
-function sectionsOf(path: string, header: Header, begin: number): readonly NativeStoredSection[] {
-  const checksums = header.__metadata__.sections ?? '';
-  return Object.entries(header)
-    .filter(([name]) => name !== '__metadata__')
-    .map(([name, entry], i) => {
-      const [from, to] = (entry as { readonly data_offsets?: readonly number[] }).data_offsets ?? [];
-      const checksum = checksums.slice(i * DIGITS, (i + 1) * DIGITS);
-      if (!isSize(from) || !isSize(to) || to < from || !/^[0-9a-f]{16}$/.test(checksum)) {
-        throw damaged(path, `what its header says of ${JSON.stringify(name)} makes no sense`);
-      }
-      return { name, offset: begin + from, bytes: to - from, checksum };
-    });
+function trainingIn(path: string, metadata: ReadonlyMap<string, string>): unknown {
+  try {
+    return fromJson(metadata.get('training') ?? 'null');
+  } catch (error) {
+    throw damaged(path, `what it says of its training is not JSON (${messageOf(error)})`);
+  }
 }
-
-const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /**
  * Fills a state from a checkpoint, checking every byte; answers with the extras asked for.

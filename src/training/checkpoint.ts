@@ -1,35 +1,33 @@
-import { DlAdmmError, describe } from '../core/errors.js';
+import { DlAdmmError } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { type Dtype, fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
 import { packageVersion } from '../core/version.js';
-import { checkWritable } from '../formats/atomic-file.js';
+import { checkWritable, removeLeftovers } from '../formats/atomic-file.js';
+import { readingError } from '../formats/reader.js';
+import { classifies } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
 import { TRAINING_SET } from '../samples/samples.js';
 import type { Course } from '../solvers/shared/course.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
-import { earlierOptions } from '../solvers/shared/earlier.js';
 import type { CheckpointPlan, CommonPlan } from '../solvers/shared/options.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
 import {
   checkReplaceable,
   fillState,
   freeBytes,
-  type OpenCheckpoint,
   openCheckpoint,
   readValues,
-  removeLeftovers,
   writeCheckpoint,
 } from './checkpoint-file.js';
-
-/** The model that early stopping keeps. */
-export interface BestModel {
-  readonly score: number;
-  readonly iteration: number;
-  /** Evaluations since. */
-  readonly age: number;
-  readonly parameters: Parameters;
-}
+import {
+  type BestModel,
+  type Fingerprints,
+  isRecord,
+  learntOf,
+  type StoredTraining,
+  storedLearnt,
+} from './stored-training.js';
 
 /** How far a training has come. */
 export interface Standing {
@@ -37,38 +35,6 @@ export interface Standing {
   /** Seconds since it began, those before an interruption included. */
   readonly elapsed: number;
   readonly best?: BestModel;
-}
-
-/** Checksums of the samples, as they were loaded. */
-interface Fingerprints {
-  readonly train: string;
-  /** Where early stopping decides by it. */
-  readonly validation?: string;
-  /** Of what the samples say beside their numbers: the names of classes, how features were standardised. */
-  readonly learnt?: string;
-}
-
-/** What a checkpoint says of a training, beside the variables. */
-export interface StoredTraining {
-  /** Of the package. */
-  readonly version: string;
-  /** What decides how sums are rounded. */
-  readonly kernel: string;
-  /** Those of the training; a function is `{ $function: true }`. */
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly iteration: number;
-  readonly elapsed: number;
-  readonly samples: number;
-  /** What it learns from; samples where it is left out. */
-  readonly problem?: 'graph';
-  readonly data: Fingerprints;
-  /** What the samples say beside their numbers. */
-  readonly learnt?: unknown;
-  /** Whether what is kept up to date step by step is in the file too. */
-  readonly kept: boolean;
-  readonly best?: Omit<BestModel, 'parameters'>;
-  /** What the solver remembers. */
-  readonly memory: unknown;
 }
 
 export const isFunctionMark = (value: unknown): boolean =>
@@ -82,8 +48,11 @@ export function storedOptionsOf(
     dtype,
     threads,
     seed,
+    standardiseTargets,
     solver,
-  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed'> & { readonly solver: AnySolver },
+  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed' | 'standardiseTargets'> & {
+    readonly solver: AnySolver;
+  },
 ): StoredTraining['options'] {
   const {
     signal: _,
@@ -103,6 +72,7 @@ export function storedOptionsOf(
     dtype,
     threads,
     seed,
+    ...(!classifies(network.loss) && { standardiseTargets }),
     solver: solver.name,
   };
   return Object.fromEntries(
@@ -261,7 +231,11 @@ export async function takeUp(
   } finally {
     await from.file.close();
   }
-  await course.recall(training.memory);
+  try {
+    await course.recall(training.memory);
+  } catch (error) {
+    throw readingError(path, error);
+  }
   return best && { ...best, parameters: parametersOf(extras, biases) };
 }
 
@@ -289,22 +263,6 @@ export async function storedModel(
   }
 }
 
-/** As JSON can say it. */
-const storedLearnt = ({ standardisation, ...names }: Learnt): unknown => ({
-  ...names,
-  ...(standardisation && {
-    standardisation: { mean: [...standardisation.mean], scale: [...standardisation.scale] },
-  }),
-});
-
-function learntOf(stored: unknown): Learnt | undefined {
-  if (!isRecord(stored)) return undefined;
-  const { standardisation, ...names } = stored as { readonly standardisation?: unknown };
-  if (!isRecord(standardisation)) return names;
-  const { mean, scale } = standardisation as { readonly mean: number[]; readonly scale: number[] };
-  return { ...names, standardisation: { mean: Float64Array.from(mean), scale: Float64Array.from(scale) } };
-}
-
 function checksumOf(learnt: object): string {
   const hash = new native.Hash64();
   hash.update(new TextEncoder().encode(toJson(learnt)));
@@ -327,33 +285,4 @@ export async function checkValidation(
   if (stored === undefined) return;
   const found = validation === undefined ? undefined : (await fingerprints(course, validation)).validation;
   if (found !== stored) throw otherData(path, 'the validation samples', 'these are others');
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-
-/**
- * What a checkpoint says, believed in parts only: checksums are no signature.
- *
- * @throws DlAdmmError ERR_DLADMM_FORMAT
- */
-export function storedTrainingOf({ path, training, format }: OpenCheckpoint): StoredTraining {
-  const sound =
-    isRecord(training) &&
-    typeof training.version === 'string' &&
-    typeof training.kernel === 'string' &&
-    isRecord(training.options) &&
-    isCount(training.iteration) &&
-    typeof training.elapsed === 'number' &&
-    isCount(training.samples) &&
-    isRecord(training.data) &&
-    typeof training.data.train === 'string' &&
-    (training.best === undefined || (isRecord(training.best) && typeof training.best.score === 'number'));
-  const stored = training as unknown as StoredTraining;
-  if (sound) return format > 1 ? stored : { ...stored, options: earlierOptions(stored.options) };
-  throw new DlAdmmError(
-    'ERR_DLADMM_FORMAT',
-    `${path} is no checkpoint of a training: its metadata say ${describe(training)}`,
-  );
 }

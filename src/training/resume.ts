@@ -3,6 +3,7 @@ import { DlAdmmError, describe } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
 import { packageVersion } from '../core/version.js';
+import { reader } from '../formats/reader.js';
 import type { Activation, Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { DladmmOptions } from '../solvers/dladmm/solver.js';
@@ -12,10 +13,11 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { LearningRate } from '../solvers/shared/learning-rate.js';
 import type { CheckpointOptions } from '../solvers/shared/options.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
-import { isFunctionMark, kernelHere, type StoredTraining, storedOptionsOf, storedTrainingOf } from './checkpoint.js';
+import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
+import { type StoredTraining, storedTrainingOf } from './stored-training.js';
 import { checkWatched, Training } from './training.js';
 
 /**
@@ -54,6 +56,7 @@ export interface ResumeOptions {
   readonly solver?: TrainOptions['solver'] | AnySolver;
   readonly classes?: readonly string[];
   readonly standardise?: boolean;
+  readonly standardiseTargets?: boolean;
 }
 
 /** What a checkpoint is of. */
@@ -210,7 +213,7 @@ export async function resume(
  *
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT for another format
  */
-export async function readCheckpoint(path: string): Promise<CheckpointInfo> {
+export const readCheckpoint = reader(async (path: string): Promise<CheckpointInfo> => {
   const from: OpenCheckpoint = await openCheckpoint(path);
   try {
     const { version, kernel, options, iteration, elapsed, samples } = storedTrainingOf(from);
@@ -235,4 +238,4 @@ export async function readCheckpoint(path: string): Promise<CheckpointInfo> {
   } finally {
     await from.file.close();
   }
-}
+});

@@ -5,8 +5,24 @@ import type { GraphInitialisation } from '../network/graph-initialisation.js';
 import { type Initialisation, initialise } from '../network/initialisation.js';
 import type { Network } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
-import { foldStandardisation, unfoldStandardisation } from '../network/standardisation.js';
-import type { Learnt } from '../samples/arrival.js';
+import { foldStandardisation, retarget, unfoldStandardisation } from '../network/standardisation.js';
+import type { Before, Learnt } from '../samples/arrival.js';
+import { learntOf, type StoredTraining } from './stored-training.js';
+
+/** What a training that goes on knows of its samples: from a checkpoint, or from a model. */
+export function beforeOf(
+  how: Beginning['initialisation'],
+  from: { readonly path: string; readonly training: StoredTraining } | undefined,
+): Before | undefined {
+  const called = from ? `the training that wrote ${from.path}` : 'the model in initialisation';
+  if (from) {
+    const learnt = learntOf(from.training.learnt);
+    return learnt?.columns && { called, columns: learnt.columns };
+  }
+  if (typeof how !== 'object' || !('network' in how)) return undefined;
+  const { classes, columns } = how;
+  return { called, ...(classes && { classes }), ...(columns && { columns }) };
+}
 
 /** What decides where a training begins. */
 interface Beginning {
@@ -31,7 +47,8 @@ export async function firstParameters(
   return initialise(how, network.layers, dtype, seededRandom(seed));
 }
 
-function startOn(how: Beginning['initialisation'], { classes, standardisation }: Learnt): Beginning['initialisation'] {
+function startOn(how: Beginning['initialisation'], learnt: Learnt): Beginning['initialisation'] {
+  const { classes, standardisation, targetStandardisation } = learnt;
   if (typeof how !== 'object' || !('network' in how)) return how;
   if (how.classes && classes && how.classes.join('\n') !== classes.join('\n')) {
     throw new DlAdmmError(
@@ -39,6 +56,7 @@ function startOn(how: Beginning['initialisation'], { classes, standardisation }:
       `Expected the classes ${how.classes.join(', ')} of the model in initialisation but the samples have ${classes.join(', ')}`,
     );
   }
-  const raw = how.standardisation ? foldStandardisation(how, how.standardisation) : how;
+  const aimed = retarget(how, how.targetStandardisation, targetStandardisation);
+  const raw = how.standardisation ? foldStandardisation(aimed, how.standardisation) : aimed;
   return standardisation ? unfoldStandardisation(raw, standardisation) : raw;
 }

@@ -1,30 +1,31 @@
 import { DlAdmmError } from '../core/errors.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
+import { checkTaught } from '../model/parts.js';
 import type { Metrics } from '../network/metrics.js';
 import type { Parameters } from '../network/parameters.js';
 import { evaluationSet, type Learnt, trainingGraph, trainingSet } from '../samples/arrival.js';
 import type { ArrivingSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
+import type { LabelledSamples } from '../samples/samples.js';
 import type { AnySession, Course, Watched } from '../solvers/shared/course.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
 import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
 import type { AnyBlock } from '../solvers/shared/sweep.js';
 import type { Matrix } from '../tensor/matrix.js';
 import {
-  type BestModel,
   checkLearnt,
   checkValidation,
   type Keeper,
   openKeeper,
   type Resumption,
-  type StoredTraining,
   storedModel,
   takeUp,
 } from './checkpoint.js';
 import type { Plan } from './plan.js';
 import type { FitResult, Status, TrainingData } from './result.js';
-import { firstParameters } from './start.js';
+import { beforeOf, firstParameters } from './start.js';
+import type { BestModel, StoredTraining } from './stored-training.js';
 
 /**
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
@@ -41,6 +42,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   #result: FitResult<R, M> | undefined;
   #best: BestModel | undefined;
   #learnt: Learnt = {};
+  /** What several targets are judged by, each in its own units. */
+  readonly #judged = new Map<number | 'train', LabelledSamples>();
   #started = false;
   /** Iterations that have run to their end, and the last of them that was written out. */
   #done: number;
@@ -170,7 +173,13 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   /** Takes in what is to be learnt from. */
   async #arrive() {
     const data = this.#data;
-    const { samples, learnt } = await (isGraph(data) ? trainingGraph(data, this.#plan) : trainingSet(data, this.#plan));
+    const plan = this.#plan;
+    const { samples, learnt, judged } = isGraph(data)
+      ? { ...(await trainingGraph(data, plan)), judged: undefined }
+      : await trainingSet(data, plan, beforeOf(plan.initialisation, this.#from));
+    if (judged) this.#judged.set('train', judged);
+    // Nothing is left to be refused when there is a trained model to lose.
+    checkTaught({ network: plan.network, dtype: plan.dtype, ...learnt });
     this.#learnt = learnt;
     return samples;
   }
@@ -202,7 +211,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   }
 
   #modelOf(parameters: Parameters, learnt: Learnt): M {
-    const parts = { ...this.#plan, ...learnt, ...parameters };
+    const { network, dtype, threads } = this.#plan;
+    const parts = { network, dtype, threads, ...learnt, ...parameters };
     // What the data are says which model it is.
     return (isGraph(this.#data) ? new GraphModel(parts) : new Model(parts)) as M;
   }
@@ -245,10 +255,13 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   async #evaluationSets(session: AnySession): Promise<EvaluationSets> {
     const data = this.#data;
     const { validation, test } = watchedOf(data);
-    const add = async (set: NonNullable<typeof test>, name: 'validation' | 'test'): Promise<number> =>
-      isGraph(data)
-        ? session.addEvaluationSet(data[`${name}Index`] ?? [], `data.${name}Index`)
-        : session.addEvaluationSet(await evaluationSet(set as ArrivingSamples, this.#plan, this.#learnt, name), name);
+    const add = async (set: NonNullable<typeof test>, name: 'validation' | 'test'): Promise<number> => {
+      if (isGraph(data)) return session.addEvaluationSet(data[`${name}Index`] ?? [], `data.${name}Index`);
+      const { samples, judged } = await evaluationSet(set as ArrivingSamples, this.#plan, this.#learnt, name);
+      const number = await session.addEvaluationSet(samples, name);
+      if (judged) this.#judged.set(number, judged);
+      return number;
+    };
     return {
       ...(validation !== undefined && { validation: await add(validation, 'validation') }),
       ...(test !== undefined && { test: await add(test, 'test') }),
@@ -264,7 +277,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const { evaluateEvery, iterations, trainMetrics, needsTrainLoss } = this.#plan;
     const due = iteration % evaluateEvery === 0 || iteration === iterations;
     const metrics = async (name: 'train' | 'validation' | 'test', set: number | 'train' | undefined) =>
-      set === undefined ? {} : { [name]: await session.evaluate(set) };
+      set === undefined ? {} : { [name]: await this.#evaluate(session, set) };
     // Progress is R without what is added here.
     const record = {
       ...progress,
@@ -276,6 +289,20 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     } as unknown as R;
     await this.#keepBest(session, record);
     return record;
+  }
+
+  /** Loss and accuracy of the network; of values in their units. */
+  async #evaluate(session: AnySession, set: number | 'train'): Promise<Metrics> {
+    const { targetStandardisation } = this.#learnt;
+    const judged = this.#judged.get(set);
+    if (judged && targetStandardisation) {
+      const parameters = await session.parameters();
+      const { network, dtype, threads } = this.#plan;
+      using model = new Model({ network, dtype, threads, targetStandardisation, ...parameters });
+      return await model.evaluate(judged);
+    }
+    const { loss, ...metrics } = await session.evaluate(set);
+    return { ...metrics, loss: loss / (targetStandardisation?.scale[0] ?? 1) ** 2 };
   }
 
   async #keepBest(session: AnySession, { validation, iteration }: R): Promise<void> {

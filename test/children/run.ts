@@ -13,9 +13,9 @@ export interface Outcome {
 const HANGS_AFTER = 50_000;
 
 /** Runs a command to its end; a process that hangs is killed, and has a signal in place of a code. */
-export function run(command: string, args: readonly string[]): Promise<Outcome> {
+export function run(command: string, args: readonly string[], timeout = HANGS_AFTER): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = execFile(command, args, { timeout: HANGS_AFTER, killSignal: 'SIGKILL' }, (_, stdout, stderr) =>
+    const child = execFile(command, args, { timeout, killSignal: 'SIGKILL' }, (_, stdout, stderr) =>
       resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
     );
   });

@@ -311,7 +311,7 @@ describe('a training on a file', () => {
       '--data',
       'three.csv',
       '--label',
-      '0',
+      '#1',
       ...QUICK,
       '--json',
       '--quiet',
@@ -348,7 +348,7 @@ describe('a training on a file', () => {
       '--data',
       'untested.csv',
       '--label',
-      '0',
+      '#1',
       ...QUICK,
       '--json',
       '--quiet',
@@ -368,7 +368,7 @@ describe('a training on a file', () => {
         '--data',
         'raw.csv',
         '--label',
-        '0',
+        '#1',
         ...QUICK,
         '--quiet',
         '--save',
@@ -391,7 +391,7 @@ describe('a training on a file', () => {
       '--data',
       'precious.csv',
       '--label',
-      '0',
+      '#1',
       ...QUICK,
       '--save',
       './precious.csv',
@@ -458,7 +458,7 @@ describe('dladmm evaluate and dladmm predict', () => {
     const table = parseNpy(readFileSync(path('t.npy')), 't.npy');
     expect(header).toBe('output 1');
     expect(table.shape).toEqual([lines.length, 1]);
-    expect(Float32Array.from(lines, Number)).toEqual(table.data);
+    expect(Float64Array.from(lines, Number)).toEqual(table.data);
     expect(parseNpy(readFileSync(path('d.npy')), 'd.npy').shape).toEqual([442 - lines.length, 1]);
   });
 
@@ -502,8 +502,8 @@ describe('dladmm evaluate and dladmm predict', () => {
 
   it('put quotation marks around class names that need them', async () => {
     writeClouds('odd.csv', 20, ['"a, b"', 'c']);
-    await run('train', '--data', 'odd.csv', '--label', '0', ...QUICK, '--quiet', '--save', 'odd.safetensors');
-    const { out } = await run('predict', '--model', 'odd.safetensors', '--data', 'odd.csv', '--label', '0');
+    await run('train', '--data', 'odd.csv', '--label', '#1', ...QUICK, '--quiet', '--save', 'odd.safetensors');
+    const { out } = await run('predict', '--model', 'odd.safetensors', '--data', 'odd.csv', '--label', '#1');
     expect(out).toMatch(/^class,"a, b",c\n/);
   });
 });

@@ -68,6 +68,23 @@ describe('dladmm export and import', () => {
 });
 
 describe('dladmm train --from', () => {
+  it('takes the columns of a file by the names that the model knows', async () => {
+    const table = (order: readonly ('u' | 'v')[]) => {
+      const row = (i: number) => ({ u: Math.sin(i), v: Math.cos(3 * i) });
+      const lines = Array.from({ length: 200 }, (_, i) => [...order.map((name) => row(i)[name].toFixed(3)), row(i).u > 0 ? 'cat' : 'dog']); // biome-ignore format: one line
+      return `${[[...order, 'label'], ...lines].map((line) => line.join(',')).join('\n')}\n`;
+    };
+    await writeFile(path('uv.csv'), table(['u', 'v']));
+    await writeFile(path('vu.csv'), table(['v', 'u']));
+    const still = ['--solver', 'adam', '--quiet', '--test-share', '0'];
+    await run('train', 'uv.csv', '--epochs', '40', '--learning-rate', '0.02', '--save', 'uv.safetensors', ...still);
+    const judged = async (model: string) => JSON.parse((await run('evaluate', model, 'vu.csv', '--json')).out).accuracy;
+    expect(await judged('uv.safetensors')).toBeGreaterThan(0.95);
+    const going = ['--from', 'uv.safetensors', '--epochs', '1', '--learning-rate', '1e-9', '--save', 'on.safetensors'];
+    expect(await run('train', 'vu.csv', ...going, ...still)).toMatchObject({ code: 0 });
+    expect(await judged('on.safetensors')).toBe(await judged('uv.safetensors'));
+  });
+
   it('goes on where the model is, on standardised features too', async () => {
     await train('--epochs', '40', '--save', 'a.safetensors');
     using before = await Model.load(path('a.safetensors'));

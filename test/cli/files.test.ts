@@ -90,3 +90,54 @@ describe('plain arguments', () => {
     expect(code).toBe(2);
   });
 });
+
+describe('a table of texts', () => {
+  const semicolons = CSV.replaceAll(',', ';').replaceAll('.', ',');
+
+  it('is read as it is written, or as the flags say', async () => {
+    const outcome = async (content: string | Uint8Array, ...more: readonly string[]): Promise<string> => {
+      writeFileSync(path('table.csv'), content);
+      const { code, out, err } = await train('table.csv', '--json', ...more);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      const { testAccuracy, testLoss } = JSON.parse(out) as Record<string, unknown>;
+      return `${testAccuracy} ${testLoss}`;
+    };
+    const want = await outcome(CSV);
+    expect(await outcome(semicolons)).toBe(want);
+    expect(await outcome(semicolons, '--delimiter', ';', '--decimal', ',', '--header')).toBe(want);
+    expect(await outcome(CSV.replaceAll(',', '\t'), '--delimiter', 'tab')).toBe(want);
+    expect(await outcome(Buffer.from(CSV, 'utf16le'))).toBe(want);
+    expect(await outcome(Buffer.from(CSV.replace('width', 'größe'), 'latin1'), '--encoding', 'latin1')).toBe(want);
+    const wide = CSV.split('\n').map((line, i) => (line ? `${i},${line},${i * 7}` : ''));
+    const text = ['id,width,height,kind,note', ...wide.slice(1)].join('\n');
+    expect(await outcome(text, '--drop', 'id,#-1')).toBe(want);
+    expect(await outcome(text, '--columns', 'width,#3')).toBe(want);
+    expect(await outcome(text.replace(/.*\n/, ''), '--no-header', '--target', '#4', '--drop', '#1,#5')).toBe(want);
+  });
+
+  it('has its label by name or by place, and a number is a name', async () => {
+    writeFileSync(path('years.csv'), 'city,pop,2019,2020\n1,2.5,3.5,4.5\n2,3.5,4.5,5.5\n3,4.5,5.5,6.5\n');
+    const quick = ['--iterations', '1', '--threads', '1', '--quiet', '--save'] as const;
+    for (const label of ['2020', '#4', '#-1']) {
+      const { code, err } = await run('train', 'years.csv', '--label', label, ...quick, 'years.safetensors');
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      using model = await Model.load(path('years.safetensors'));
+      expect(model.columns?.map(({ name }) => name)).toEqual(['city', 'pop', '2019']);
+    }
+    const { err } = await run('train', 'years.csv', '--label', '3');
+    expect(err).toMatch(/its columns are city, pop, 2019, 2020\) for label but received "3"/);
+    expect((await run('train', 'years.csv', '--label', '#0')).code).toBe(2);
+  });
+
+  it('of two columns of one name, or in another encoding, is refused before any iteration', async () => {
+    writeFileSync(path('twice.csv'), CSV.replace('height', 'width'));
+    const twice = await train('twice.csv');
+    expect(twice).toMatchObject({ code: 1, out: '' });
+    expect(twice.err).toMatch(/twice\.csv: columns 1 and 2 are both called "width".*--drop '#2'/);
+    expect(await train('twice.csv', '--drop', '#2')).toMatchObject({ code: 0, err: '' });
+    writeFileSync(path('old.csv'), CSV.replace('height', 'höhe'), 'latin1');
+    expect((await train('old.csv')).err).toMatch(
+      /old\.csv, line 1: byte 8 \(0xF6\) is not UTF-8: .*--encoding windows-1252/,
+    );
+  });
+});

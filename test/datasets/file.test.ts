@@ -58,8 +58,8 @@ describe('readTable, on NPZ,', () => {
     expect(await readNpz({ [xKey]: x, [yKey]: classes })).toEqual({
       task: 'classification',
       name: 'file.npz',
-      classes: ['0', '1', '2'],
-      train: { x: matrix, labels: Int32Array.of(0, 2) },
+      classes: ['0', '2'],
+      train: { x: matrix, labels: Int32Array.of(0, 1), classes: ['0', '2'] },
     });
   });
 
@@ -67,7 +67,7 @@ describe('readTable, on NPZ,', () => {
     const y_test = { shape: [1, 1], data: Uint8Array.of(3) };
     const x_test = { shape: [1, 3], data: Float32Array.of(7, 8, 9) };
     const table = await readNpz({ x_train: x, y_train: classes, x_test, y_test });
-    expect(table).toMatchObject({ classes: ['0', '1', '2', '3'], test: { labels: Int32Array.of(3), x: { rows: 1 } } });
+    expect(table).toMatchObject({ classes: ['0', '2', '3'], test: { labels: Int32Array.of(2), x: { rows: 1 } } });
   });
 
   it('takes floating-point labels for targets, and one or two columns of them', async () => {
@@ -111,7 +111,13 @@ describe('readTable, on NPZ,', () => {
     await expectFailure(() => readNpz({ x, y: oneHot }, { task: 'classification' }), 'ERR_DLADMM_FORMAT', '2, 2');
   });
 
-  it.each([-1, 0.5, 65_536, Number.NaN])('refuses the class %d', async (label) => {
+  it('takes −1 and 1 for two classes', async () => {
+    const y = { shape: [2], data: Float64Array.of(1, -1) };
+    const table = await readNpz({ x, y }, { task: 'classification' });
+    expect(table).toMatchObject({ classes: ['-1', '1'], train: { labels: Int32Array.of(1, 0) } });
+  });
+
+  it.each([0.5, 2 ** 60, Number.NaN])('refuses the class %d', async (label) => {
     const y = { shape: [2], data: Float64Array.of(0, label) };
     await expectFailure(() => readNpz({ x, y }, { task: 'classification' }), 'ERR_DLADMM_LABEL', 'label 1', `${label}`);
   });
@@ -135,7 +141,7 @@ describe('readTable, on NPY and IDX,', () => {
   it('reads the labels of another file, of either format', async () => {
     const path = await file('x.npy', encodeNpy(x));
     for (const labels of [await file('y.npy', encodeNpy(classes)), await file('y.idx.gz', gzipSync(idx([2], [0, 2])))])
-      expect(await readTable(path, { labels })).toMatchObject({ classes: ['0', '1', '2'], train: { x: matrix } });
+      expect(await readTable(path, { labels })).toMatchObject({ classes: ['0', '2'], train: { x: matrix } });
   });
 
   it("finds labels and test part by MNIST's names, and scales pixels to [0, 1]", async () => {

@@ -1,5 +1,5 @@
 import { constants, mkdtempSync, rmSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fc, test as property } from '@fast-check/vitest';
@@ -96,7 +96,7 @@ const models: fc.Arbitrary<StoredModel> = fc
         ),
         weights: fc.tuple(...layers.slice(1).map((width, i) => arrays(dtype, width * (layers[i] ?? 0)))),
         biases: fc.tuple(...layers.slice(1).map((width) => arrays(dtype, width))),
-        classes: fc.array(fc.string(), { minLength: layers.at(-1) ?? 0, maxLength: layers.at(-1) ?? 0 }),
+        classes: fc.uniqueArray(fc.string(), { minLength: layers.at(-1) ?? 0, maxLength: layers.at(-1) ?? 0 }),
         note: fc.dictionary(fc.string(), fc.string(), { minKeys: 1, noNullPrototype: true }),
       },
       { requiredKeys: ['kind', 'network', 'dtype', 'weights', 'biases'], noNullPrototype: true },
@@ -227,7 +227,7 @@ describe('loading refuses', () => {
     ],
     ['a network that is not JSON', load({}, {}, { network: '{' }), /JSON/],
     ['a network that is no object', load({}, {}, { network: '[1]' }), /object/],
-    ['a newer format', load({ format: 3 }), /format is 3 .*newer dladmm/],
+    ['a newer format', load({ format: 4 }), /format is 4 .*newer dladmm/],
     ['no format', load({ format: undefined }), /format is undefined/],
     ['an unknown field', load({ momentum: 1 }), /momentum/],
     ['foreign metadata', load({}, {}, { author: 'x' }), /"author"/],
@@ -451,6 +451,36 @@ describe('writing a file', () => {
     expect(await readFile(join(folder, 'target'), 'utf8')).toBe('new');
     expect((await stat(join(folder, 'target'))).mode & 0o777).toBe(0o640);
     expect((await readdir(folder)).sort()).toEqual(['link', 'target']);
+  });
+
+  it('follows a symbolic link to a file that is not there yet, and says which folder is missing', async () => {
+    const folder = await freshFolder();
+    await mkdir(join(folder, 'deep'));
+    await symlink('deep', join(folder, 'way'));
+    await symlink('../first', join(folder, 'deep', 'second'));
+    await symlink('way/second', join(folder, 'first link'));
+    await symlink('none/f', join(folder, 'lost'));
+    await symlink('circle', join(folder, 'circle'));
+    await writeFileAtomic(join(folder, 'first link'), bytes('new'));
+    expect(await readFile(join(folder, 'first'), 'utf8')).toBe('new');
+    expect((await lstat(join(folder, 'first link'))).isSymbolicLink()).toBe(true);
+    expect((await lstat(join(folder, 'deep', 'second'))).isSymbolicLink()).toBe(true);
+    await expect(writeFileAtomic(join(folder, 'lost'), bytes('new'))).rejects.toEqual(
+      error('ERR_DLADMM_FILE', /lost.*does not exist/),
+    );
+    await expect(writeFileAtomic(join(folder, 'circle'), bytes('new'))).rejects.toEqual(
+      error('ERR_DLADMM_FILE', /circle/),
+    );
+  });
+
+  it('removes what a killed process has left of a file of any kind, and nothing else', async () => {
+    const folder = await freshFolder();
+    const others = ['.dladmm-notes.txt', '.other-0123456789abcdef.tmp', 'dladmm-0123456789abcdef.tmp'];
+    for (const name of [...others, '.dladmm-0123456789abcdef.tmp', '.dladmm-checkpoint-0123456789abcdef.tmp']) {
+      await writeFile(join(folder, name), 'half');
+    }
+    await writeFileAtomic(join(folder, 'f'), bytes('new'));
+    expect((await readdir(folder)).sort()).toEqual([...others, 'f'].sort());
   });
 
   it('refuses a missing folder, a folder, a device, and what is no path', async () => {

@@ -132,7 +132,7 @@ describe('a state dict of PyTorch', () => {
     };
     const { layers, activation, loss } = model.network;
     const { model: same } = await train(data, {
-      ...{ layers, activation, loss, solver: 'sgd', epochs: 1, learningRate: 0 },
+      ...{ layers, activation, loss, solver: 'sgd', epochs: 1, learningRate: 0, standardiseTargets: false },
       initialisation: model,
     });
     expect(same.weights).toEqual(model.weights);
@@ -171,7 +171,7 @@ describe('a state dict of PyTorch', () => {
     const still = { layers: [1, 2], solver: 'sgd', epochs: 1, learningRate: 0 } as const;
     using first = (await train({ x: [[1], [2]], labels: ['cat', 'dog'] }, still)).model;
     await expect(train({ x: [[1], [2]], labels: ['dog', 'emu'] }, { ...still, initialisation: first })).rejects.toThrow(
-      error('ERR_DLADMM_LABEL', /cat, dog .* dog, emu/),
+      error('ERR_DLADMM_LABEL', /cat, dog .*emu/),
     );
   });
 

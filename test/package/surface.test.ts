@@ -91,7 +91,7 @@ describeInstalled('the tarball', ({ tarball, packed, plain }) => {
   });
 
   test('holds every picture and page that its README and the pages of docs/ show', () => {
-    const pages = names.filter((name) => name.endsWith('.md') && /^(?:[A-Z]+|docs\/\w+)\.md$/.test(name));
+    const pages = names.filter((name) => name.endsWith('.md') && /^(?:[A-Z]+|docs\/[\w-]+)\.md$/.test(name));
     const shown = pages.flatMap((page) =>
       [
         ...readFileSync(join(plain, 'node_modules', 'dladmm', page), 'utf8').matchAll(/\]\(([\w./-]+\.(?:md|svg))/g),
@@ -204,9 +204,3 @@ test('the documentation covers each of the paths', () => {
   };
   expect(entryPoints).toHaveLength(SUBPATHS.length);
 });
-
-test('every name of the public interface is documented, and every link in the documentation leads somewhere', async () => {
-  const { code, stdout, stderr } = await tool(programOf('typedoc', 'typedoc'), ['--emit', 'none'], ROOT);
-  expect(`${stdout}${stderr}`.trim()).toBe('');
-  expect(code).toBe(0);
-}, 120_000);

@@ -103,6 +103,7 @@ const rulesOf = (inputs: number, rest: Partial<ArrivalRules> = {}): ArrivalRules
   network: { layers: [inputs, 2], activation: 'relu', loss: 'softmax-cross-entropy' },
   dtype: 'float64',
   exact: false,
+  exactTargets: false,
   ...rest,
 });
 const numbersOf = (source: RowSource): number[] => [...source.chunk(0, source.rows)];

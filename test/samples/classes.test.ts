@@ -131,3 +131,33 @@ describe('class numbers that came with names', () => {
     );
   });
 });
+
+describe('class numbers that do not count from 0', () => {
+  const SIGNS = X.map((_, i) => (i % 3 === 0 ? 1 : -1));
+
+  it('are classes all the same, and come back as they were', async () => {
+    const { model } = await train(SIGNS, { layers: [3, 8, 2] });
+    expect(model.classes).toEqual(['-1', '1']);
+    const path = join(await temporaryFolder(), 'signs.safetensors');
+    await model.save(path);
+    using loaded = await Model.load(path);
+    const said = (await loaded.predict(X)).labels as Int32Array;
+    expect(new Set(said)).toEqual(new Set([-1, 1]));
+    const right = said.filter((label, i) => label === SIGNS[i]).length;
+    expect((await loaded.evaluate({ x: X, labels: SIGNS })).accuracy).toBe(right / X.length);
+    await expectFailure(() => loaded.evaluate({ x: X, labels: X.map(() => 0) }), 'ERR_DLADMM_LABEL', /-1, 1.*0/);
+  });
+
+  it('are no slip among numbers that do', async () => {
+    await expectFailure(() => train(X.map((_, i) => [0, 1, 5][i % 3] as number)), 'ERR_DLADMM_LABEL', /0 to 2.*5/);
+  });
+
+  it('mean the same to a model whose classes have no names', async () => {
+    const { model } = await train(X.map((_, i) => i % 3));
+    const some = X.filter((_, i) => i % 3 !== 1);
+    const numbers = some.map((_, i) => (i % 2) * 2);
+    const { accuracy } = await model.evaluate({ x: some, labels: numbers });
+    const gaps = { x: some, labels: numbers.map((n) => n / 2), classes: ['0', '2'] };
+    expect((await model.evaluate(gaps)).accuracy).toBe(accuracy);
+  });
+});

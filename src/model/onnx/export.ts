@@ -11,6 +11,7 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
 import { inDtype } from '../../core/numbers.js';
 import type { Activation, Network } from '../../network/network.js';
+import { retarget, type Standardisation } from '../../network/standardisation.js';
 import type { LabelKind } from '../../samples/classes.js';
 import { OPERATORS } from './activations.js';
 import { ATTRIBUTE_TYPE, type Attribute, DATA_TYPE, MODEL, type OnnxNode, type OnnxValue, TENSOR } from './schema.js';
@@ -26,7 +27,9 @@ export interface OnnxParts {
   /** What predictions tell classes by; `'number'` if absent. */
   readonly labelKind?: LabelKind;
   /** What is done to every feature before the first layer: (x − mean) · scale. */
-  readonly standardisation?: { readonly mean: ArrayLike<number>; readonly scale: ArrayLike<number> };
+  readonly standardisation?: Standardisation;
+  /** What was done to target values: undone in the last layer. */
+  readonly targetStandardisation?: Standardisation;
 }
 
 /** How a model is written. */
@@ -178,7 +181,7 @@ function layerPart({ network, weights, biases }: OnnxParts, l: number, input: st
  * not fit into float32; ERR_DLADMM_MEMORY where the file would be larger than protocol buffers may be
  */
 export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Array {
-  const { network, weights, classes, labelKind = 'number' } = model;
+  const { network, weights, biases, targetStandardisation: targets, classes, labelKind = 'number' } = model;
   checkObject(options, 'an object', 'options');
   checkKeys(options, ['output', 'opset'], 'options');
   const opset = whole(options.opset ?? OPSETS.high, OPSETS.low, OPSETS.high, 'options.opset');
@@ -194,10 +197,12 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
   const last = softmax ? `z${depth}` : output;
   const first = model.standardisation ? 'standardised' : 'x';
   const value = (l: number): string => (l === 0 ? first : l === depth ? last : `a${l}`);
-  const layers = Array.from({ length: depth }, (_, i) => layerPart(model, i + 1, value(i), value(i + 1)));
+  // In float32 the last layer says no less of values as they are than a scaling behind it would.
+  const written = { ...model, ...(targets && retarget({ weights, biases }, targets, undefined)) };
+  const layers = Array.from({ length: depth }, (_, i) => layerPart(written, i + 1, value(i), value(i + 1)));
   const parts = [standardisationPart(model), ...layers];
   const end = softmax ? [node('Softmax', 'softmax', [last], output, [wholeAttribute('axis', 1)])] : [];
-  const written = { activation: network.activation, loss: network.loss, labelKind };
+  const told = { activation: network.activation, loss: network.loss, labelKind };
   return encode(MODEL, {
     irVersion: IR_VERSION,
     producer: 'dladmm',
@@ -212,7 +217,7 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
       },
     ],
     metadata: [
-      { key: NETWORK_KEY, value: JSON.stringify(written) },
+      { key: NETWORK_KEY, value: JSON.stringify(told) },
       ...(classes ? [{ key: CLASSES_KEY, value: JSON.stringify(classes) }] : []),
     ],
   });

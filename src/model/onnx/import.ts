@@ -4,6 +4,7 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Dtype, Numbers } from '../../core/native.js';
 import { dtypeOf, inDtype, zeros } from '../../core/numbers.js';
 import { readWholeFile } from '../../formats/atomic-file.js';
+import { reader } from '../../formats/reader.js';
 import {
   type Activation,
   checkActivation,
@@ -16,7 +17,6 @@ import {
 import type { Parameters } from '../../network/parameters.js';
 import { foldStandardisation, type Standardisation } from '../../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
-
 import { Model } from '../model.js';
 import { CLASSES_KEY, NETWORK_KEY } from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';
@@ -171,14 +171,14 @@ function secondOfTwo(values: Numbers): Numbers {
  * @throws DlAdmmError ERR_DLADMM_FORMAT for anything else, naming the node; ERR_DLADMM_ARGUMENT where `loss` is needed;
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
  */
-export async function importOnnx(source: string | Uint8Array, options: ImportOptions = {}): Promise<Model> {
+export const importOnnx = reader(async (source: string | Uint8Array, options: ImportOptions = {}): Promise<Model> => {
   checkImportOptions(options);
   const { bytes, file } = await bytesOf(source, 'the ONNX file');
   return onnxModel(bytes, file, options);
-}
+});
 
 /** The same from bytes, at once. */
-export function onnxModel(bytes: Uint8Array, file: string, options: ImportOptions): Model {
+export const onnxModel = reader((bytes: Uint8Array, file: string, options: ImportOptions): Model => {
   const decoded = decodeOnnx(bytes, file);
   const perceptron = perceptronOf(decoded, file);
   const written = writtenIn(decoded.metadata, file);
@@ -196,4 +196,4 @@ export function onnxModel(bytes: Uint8Array, file: string, options: ImportOption
     ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),
   });
-}
+});

@@ -1,4 +1,5 @@
 import { checkObject, whole } from '../../core/checks.js';
+import { expected } from '../../core/errors.js';
 import type { NativePersistent, Numbers } from '../../core/native.js';
 import type { Metrics } from '../../network/metrics.js';
 import type { Parameters } from '../../network/parameters.js';
@@ -117,7 +118,11 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
       if (varying === undefined) return;
       checkObject(memory, '{ penalties, schedule }', 'the memory of the checkpoint');
       const kept = memory as { readonly penalties: V; readonly schedule: readonly number[] };
+      checkObject(kept.penalties, 'an object', 'the penalties of the checkpoint');
       changing = varying.check(kept.penalties, 'penalties.');
+      if (!Array.isArray(kept.schedule) || !kept.schedule.every((value: unknown) => typeof value === 'number')) {
+        throw expected('an array of numbers', 'the schedule of the checkpoint', kept.schedule);
+      }
       const { memory: before } = varying.schedule;
       before?.splice(0, before.length, ...kept.schedule);
     },

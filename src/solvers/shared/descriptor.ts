@@ -3,6 +3,7 @@ import { checkKeys, checkObject, didYouMean } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import type { Initialisation } from '../../network/initialisation.js';
+import { classifies } from '../../network/network.js';
 import { COMMON, type CommonOptions, type CommonPlan } from './options.js';
 import type { ProgressRecord } from './record.js';
 import { type About, type Complete, completed, type Option, type OptionsOf, type Schema, whole } from './schema.js';
@@ -72,9 +73,10 @@ export function checkSolver(solver: unknown, name: string): asserts solver is So
   if (typeof iterations !== 'number') throw expected('a number', `${name}.iterations`, iterations);
 }
 
-type Cannot<C extends Abilities> =
+type Cannot<D extends Problem, C extends Abilities> =
   | (C['checkpoint'] extends false ? 'checkpoint' : never)
-  | (C['standardise'] extends false ? 'standardise' : never);
+  | (C['standardise'] extends false ? 'standardise' | 'standardiseTargets' : never)
+  | (D extends 'graph' ? 'standardiseTargets' : never);
 
 type Flat<T> = { [K in keyof T]: T[K] };
 
@@ -93,8 +95,8 @@ type Limits<C extends Abilities> = C['epochs'] extends true
 
 /** The options of a solver, `solver` left out. */
 export type OwnOptions<T> =
-  T extends Solver<infer _N, infer S, infer _P, infer R, infer _D, infer C>
-    ? Flat<Omit<CommonOptions<R>, keyof S | Cannot<C>> & Limits<C> & OptionsOf<S>>
+  T extends Solver<infer _N, infer S, infer _P, infer R, infer D, infer C>
+    ? Flat<Omit<CommonOptions<R>, keyof S | Cannot<D, C>> & Limits<C> & OptionsOf<S>>
     : never;
 
 /** The options of a solver of the package, by its name. */
@@ -108,13 +110,15 @@ export type RecordOf<T> =
 
 /** All options of a solver but `solver`. */
 export function schemaOf(solver: AnySolver): Schema {
-  const { can } = solver.splitting;
-  const { checkpoint, standardise, ...common } = COMMON;
+  const { can, data } = solver.splitting;
+  const { checkpoint, standardise, standardiseTargets, ...common } = COMMON;
   const limit = can.epochs ? 'Epochs' : 'Sweeps';
   return {
     ...common,
     ...(can.checkpoint && { checkpoint }),
     ...(can.standardise && { standardise }),
+    // Nodes of a graph have classes.
+    ...(can.standardise && data !== 'graph' && { standardiseTargets }),
     iterations: whole(1, { default: solver.iterations, says: `${limit} at most.` }),
     ...(can.epochs && {
       epochs: whole(1, { otherwise: 'iterations', says: 'The same as iterations, in the word of the field.' }),
@@ -184,6 +188,7 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     evaluateEvery: all.evaluateEvery,
     trainMetrics: all.trainMetrics,
     standardise: all.standardise ?? false,
+    standardiseTargets: (all.standardiseTargets ?? false) && !classifies(network.loss),
     ...(earlyStopping && { earlyStopping }),
     ...(classes && { classes }),
     ...(checkpoint && { checkpoint }),

@@ -13,8 +13,17 @@ const EARLIER_NAMES: { readonly [solver: string]: { readonly [before: string]: s
   sisa: { ...GRADIENT, beta: 'beta2' },
 };
 
-/** The options of a checkpoint of the first format, in the words of today. */
-export function earlierOptions(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+type Stored = Readonly<Record<string, unknown>>;
+
+/** The options of a checkpoint, in the words of today and with what has become a default since. */
+export function earlierOptions(options: Stored, format: number): Stored {
+  // Targets were taken as they are.
+  const targets = options.loss === 'squared-error' ? { standardiseTargets: false } : {};
+  return { ...targets, ...(format > 1 ? options : renamed(options)) };
+}
+
+/** Those of the first format. */
+function renamed(options: Stored): Stored {
   const names = EARLIER_NAMES[String(options.solver)] ?? {};
   return Object.fromEntries(
     Object.entries(options).map(([name, value]) => [

@@ -145,6 +145,10 @@ export const COMMON = {
     default: false,
     says: 'Learn mean and deviation of every feature, train on (x − mean) / deviation, and keep them in the model; a feature that never varies becomes 0.',
   }),
+  standardiseTargets: flag({
+    default: true,
+    says: 'Of regression: train on (y − mean) / deviation of every target, and undo it in whatever the model answers.',
+  }),
   checkpoint: group(
     {
       path: option(path, {
@@ -199,6 +203,8 @@ export interface CommonPlan<R extends ProgressRecord> {
   readonly classes?: readonly string[];
   readonly checkpoint?: CheckpointPlan;
   readonly standardise: boolean;
+  /** False where there are classes. */
+  readonly standardiseTargets: boolean;
   readonly signal?: AbortSignal;
   readonly onIteration?: (record: R) => void;
 }

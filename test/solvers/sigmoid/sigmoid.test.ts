@@ -23,6 +23,7 @@ const BASE: SigmoidOptions = {
   solver: 'sigmoid-admm',
   layers: [2, 6, 5, 1],
   loss: 'squared-error',
+  standardiseTargets: false,
   iterations: 12,
   threads: 2,
 };

@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, test, vi } from 'vitest';
+import { native } from '../../../src/core/native.js';
 import { fit as fitModel, readCheckpoint, resume, train } from '../../../src/index.js';
 import { type DladmmOptions, layered } from '../../../src/solvers.js';
 import { run, runProgram } from '../../children/run.js';
@@ -57,7 +58,7 @@ const classes = { x: data.x, labels: data.labels };
 const OPTIONS: DladmmOptions = { layers: [4, 6, 3], iterations: 6, nu: 1, rho: 1, threads: 1, refreshEvery: 2 };
 
 const temporaries = async (path: string) =>
-  (await readdir(dirname(path))).filter((name) => name.startsWith('.dladmm-checkpoint-'));
+  (await readdir(dirname(path))).filter((name) => name.startsWith('.dladmm-'));
 
 test('the bytes are on the disk before the file has its name, and the name before it is told of', async () => {
   const path = file();
@@ -150,16 +151,18 @@ describe('files', () => {
   it('of killed processes are removed, those that are being written are not', async () => {
     const path = join(file('folder'), 'c');
     await mkdir(dirname(path));
-    const leftover = join(dirname(path), '.dladmm-checkpoint-0123456789abcdef.tmp');
-    await writeFile(leftover, 'half a checkpoint');
-    const foreign = join(dirname(path), '.dladmm-0123456789abcdef.tmp');
-    await writeFile(foreign, 'half a model, which somebody may be writing');
+    const leftovers = ['.dladmm-checkpoint-0123456789abcdef.tmp', '.dladmm-0123456789abcdef.tmp'];
+    for (const name of leftovers) await writeFile(join(dirname(path), name), 'half a file');
+    const held = join(dirname(path), '.dladmm-fedcba9876543210.tmp');
+    const writing = await open(held, 'wx');
+    expect(native.lockFile(writing.fd)).toBe(true);
     await Promise.all(
       Array.from({ length: 4 }, (_, i) =>
         fitModel(classes, { ...OPTIONS, iterations: 30, checkpoint: { path: `${path}${i}`, every: 1 } }),
       ),
     );
-    expect((await readdir(dirname(path))).sort()).toEqual([basename(foreign), 'c0', 'c1', 'c2', 'c3'].sort());
+    expect((await readdir(dirname(path))).sort()).toEqual([basename(held), 'c0', 'c1', 'c2', 'c3'].sort());
+    await writing.close();
   });
 
   it('of trainings at the same time do not disturb each other, nor does one file that two write', async () => {

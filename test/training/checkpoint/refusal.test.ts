@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, it, test } from 'vitest';
 import { decodeSafetensors } from '../../../src/formats/safetensors.js';
 import { fit as fitModel, Model, readCheckpoint, resume, type TrainOptions } from '../../../src/index.js';
 import type { DladmmOptions } from '../../../src/solvers.js';
+import { checkValues, openCheckpoint } from '../../../src/training/checkpoint-file.js';
+import { run } from '../../children/run.js';
 import { failure, rewriteHeader, samples, scratch } from './support.js';
 
 const file = scratch();
@@ -68,7 +70,7 @@ describe('a checkpoint', () => {
       await expect(readCheckpoint(path), `${size} bytes`).rejects.toEqual(failure('ERR_DLADMM_FORMAT'));
     }
     await writeFile(path, Buffer.concat([whole, Buffer.of(0)]));
-    await expect(resume(path, classes)).rejects.toEqual(failure('ERR_DLADMM_FORMAT', /bytes where/));
+    await expect(resume(path, classes)).rejects.toEqual(failure('ERR_DLADMM_FORMAT', /bytes, but \d+ follow/));
   });
 
   it('that is none is refused: a folder, nothing, a model, a text', async () => {
@@ -98,6 +100,62 @@ describe('a checkpoint', () => {
     await rewriteHeader(unknown, String.raw`\"nu\":1`, String.raw`\"xx\":1`);
     await expect(resume(unknown, classes)).rejects.toEqual(failure('ERR_DLADMM_ARGUMENT', /xx/));
   });
+});
+
+describe('a checkpoint whose checksum is right and whose header is nonsense is refused by a DlAdmmError', () => {
+  test.each([
+    ['metadata that are no texts', '"sections":', '"sections":3,"s":', /"sections" is 3/],
+    ['a tensor that is null', '"u":{', '"zz":null,"u":{', /"zz" is null/],
+    ['a tensor that is a text', '"u":{', '"zz":"text","u":{', /"zz" is "text"/],
+    ['text that is no JSON', String.raw`{\"version`, String.raw`{{\"version`, /not JSON/],
+    ['nothing at all', String.raw`{\"version`, String.raw`null,{\"version`, /not JSON/],
+    ['options that are none', String.raw`\"options\":{`, String.raw`\"options\":null,\"o\":{`, /options is null/],
+    ['data that are none', String.raw`\"data\":{`, String.raw`\"data\":[],\"d\":{`, /data is an array/],
+    [
+      'a scale of texts',
+      String.raw`\"learnt\":{}`,
+      String.raw`\"learnt\":{\"standardisation\":{\"mean\":\"x\"}}`,
+      /learnt is/,
+    ],
+    ['a sign that is a number', String.raw`\"kept\":`, String.raw`\"kept\":3,\"k\":`, /kept is 3/],
+    ['a time that is below 0', String.raw`\"elapsed\":`, String.raw`\"elapsed\":-1,\"e\":`, /elapsed is -1/],
+    ['a best model that is a list', String.raw`\"kept\":`, String.raw`\"best\":[],\"kept\":`, /best is an array/],
+    ['checksums of other arrays', '"sections":"', '"sections":"00', /no checksums/],
+  ])('%s', async (_, from, to, message) => {
+    const path = await copy();
+    await rewriteHeader(path, from, to);
+    await expect(readCheckpoint(path)).rejects.toEqual(failure('ERR_DLADMM_FORMAT', message));
+    await expect(resume(path, classes)).rejects.toEqual(failure('ERR_DLADMM_FORMAT', message));
+  });
+
+  test('a memory that the solver cannot take up', async () => {
+    for (const memory of ['null', '{}', String.raw`{\"penalties\":3}`, '[]']) {
+      const path = await copy();
+      await rewriteHeader(path, String.raw`\"memory\":`, String.raw`\"memory\":${memory},\"m\":`);
+      await expect(resume(path, classes, { iterations: 3 })).rejects.toEqual(failure('ERR_DLADMM_ARGUMENT'));
+    }
+  });
+});
+
+test.skipIf(process.platform === 'win32')(
+  'a pipe in the place of a checkpoint is refused, and not waited for',
+  async () => {
+    const path = file('pipe');
+    expect((await run('mkfifo', [path])).code).toBe(0);
+    await expect(readCheckpoint(path)).rejects.toEqual(failure('ERR_DLADMM_FILE', /not a regular file/));
+    await expect(resume(path, classes)).rejects.toEqual(failure('ERR_DLADMM_FILE', /not a regular file/));
+  },
+);
+
+test('a disk that fails as a checkpoint is read is an ERR_DLADMM_FILE that says so', async () => {
+  // Node gives such an error the number -5, the addon 5.
+  for (const errno of [-5, 5, -99999]) {
+    const error = Object.assign(new Error('EIO: i/o error, read'), { errno, code: 'EIO' });
+    const from = await openCheckpoint(good);
+    await from.file.close();
+    const file = { read: () => Promise.reject(error) } as unknown as typeof from.file;
+    await expect(checkValues({ ...from, file })).rejects.toEqual(failure('ERR_DLADMM_FILE', /EIO/));
+  }
 });
 
 describe('a checkpoint that does not fit is refused', () => {

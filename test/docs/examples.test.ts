@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { encodeNpy, type NpyArray } from '../../src/formats/npy.js';
 import { fit as fitModel } from '../../src/index.js';
 import { numbers } from '../reference/addon.js';
 
-// Every example of the README is run as it stands, with what it takes for granted around it, on little data and for a few
+// Every example of the README and of the pages of docs/ is run as it stands, with what it takes for granted around it, on little data and for a few
 // iterations. A name that it imports must be there to import.
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -35,17 +35,22 @@ const FACES: Readonly<Record<string, object>> = Object.fromEntries(
 );
 
 interface Example {
-  readonly line: number;
+  readonly place: string;
   readonly code: string;
 }
 
-const examples: readonly Example[] = (() => {
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const PAGES = [
+  'README.md',
+  ...readdirSync(join(ROOT, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+];
+
+const examples: readonly Example[] = PAGES.flatMap((page) => {
+  const text = readFileSync(join(ROOT, page), 'utf8');
   return [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(({ index, 1: code = '' }) => ({
-    line: text.slice(0, index).split('\n').length,
+    place: `${page}:${text.slice(0, index).split('\n').length}`,
     code,
   }));
-})();
+});
 
 const next = numbers(3);
 const floats = (count: number): Float32Array => Float32Array.from({ length: count }, next);
@@ -152,7 +157,7 @@ test('there are examples, and each that imports names what there is', () => {
   }
 });
 
-test.each(examples)('the example of line $line runs', async ({ code }) => {
+test.each(examples)('the example at $place runs', async ({ code }) => {
   const body = code
     .replace(/^import (\{ .* \}) from '(.*)';$/gm, "const $1 = faces['$2'];")
     .replace(/, …/g, '')

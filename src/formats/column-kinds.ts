@@ -1,0 +1,63 @@
+/** What values of columnar files mean, however a format stores them. */
+import type { FileColumn } from './columnar.js';
+
+/** A column as a format has it. */
+export interface StoredColumn extends FileColumn {
+  /** Its values are lists of numbers, all of one length. */
+  readonly list?: true;
+  /** All its values in order, some at a time. */
+  values(): Iterable<ArrayLike<unknown>>;
+}
+
+/** Opens a file's content; what it throws that is no DlAdmmError says that the file is damaged. */
+export type Decoder = (bytes: Uint8Array, name: string) => { readonly rows: number; readonly columns: StoredColumn[] };
+
+type Kind = Pick<FileColumn, 'kind' | 'wide' | 'refused'>;
+
+/** Columns by what they hold; `narrow` numbers are exact in float32. */
+export const KINDS = {
+  boolean: { kind: 'boolean', wide: false },
+  narrow: { kind: 'number', wide: false },
+  wide: { kind: 'number', wide: true },
+  text: { kind: 'text', wide: false },
+  date: { kind: 'date', wide: true },
+} as const satisfies Readonly<Record<string, Kind>>;
+
+/** A column that cannot be read, by what it holds. */
+export const refusedKind = (what: string): Kind => ({ kind: 'text', wide: false, refused: what });
+
+/** So many of a unit are a second. */
+export const PER_SECOND: Readonly<Record<string, number>> = {
+  SECOND: 1,
+  MILLIS: 1e3,
+  MILLISECOND: 1e3,
+  MICROS: 1e6,
+  MICROSECOND: 1e6,
+  NANOS: 1e9,
+  NANOSECOND: 1e9,
+};
+
+/** A whole number of units of 10^−scale, as the double nearest to it. */
+export function decimal(units: number | bigint, scale: number): number {
+  const number = Number(units);
+  // Both are exact and a quotient is rounded once; beyond that only the decimal digits say which double is nearest.
+  return Number.isSafeInteger(number) && scale <= 22 ? number / 10 ** scale : Number(`${units}e-${scale}`);
+}
+
+/** A whole number in two's complement. */
+export function signedInteger(bytes: Uint8Array, littleEndian: boolean): bigint {
+  const digits = littleEndian ? Uint8Array.from(bytes).reverse() : bytes;
+  const hex = Buffer.from(digits).toString('hex');
+  return hex === '' ? 0n : BigInt.asIntN(8 * bytes.length, BigInt(`0x${hex}`));
+}
+
+/** Whether a column holds the labels of a data frame's rows: by what pandas says of the file, else by the name it gives them. */
+export function pandasIndex(metadata: string | undefined): (name: string) => boolean {
+  let named: unknown;
+  try {
+    named = (JSON.parse(metadata ?? '{}') as { readonly index_columns?: unknown } | null)?.index_columns;
+  } catch {
+    // What pandas did not write says nothing of an index.
+  }
+  return (name) => (Array.isArray(named) && named.includes(name)) || /^__index_level_\d+__$/.test(name);
+}

@@ -1,0 +1,83 @@
+/** A stream of text or bytes as bytes, a piece at a time: unpacked where it is gzipped, as a file is. */
+import { pipeline, Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { types } from 'node:util';
+import { createGunzip } from 'node:zlib';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { formatError, isGzip, throwIfAborted, unpackLimit } from './bytes.js';
+
+/** A stream of text or bytes, as a request's body or `createReadStream` is. */
+export type TextStream = AsyncIterable<Uint8Array | string>;
+
+/** So much is parsed between two turns of the event loop. */
+const PIECE = 2 ** 15;
+
+export const isStream = (source: unknown): source is TextStream =>
+  typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+
+async function* bytesOf(stream: TextStream, name: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for await (const piece of stream) {
+      if (typeof piece !== 'string' && !types.isUint8Array(piece)) throw expected('text or bytes', name, piece);
+      yield Buffer.from(piece as Uint8Array);
+    }
+  } catch (error) {
+    if (error instanceof DlAdmmError) throw error;
+    throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function* unpacked(packed: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer, void, undefined> {
+  const limit = unpackLimit();
+  let length = 0;
+  const gunzip = pipeline(Readable.from(packed), createGunzip(), () => undefined);
+  try {
+    for await (const piece of gunzip as AsyncIterable<Buffer>) {
+      length += piece.length;
+      if (length > limit)
+        throw new DlAdmmError('ERR_DLADMM_MEMORY', `${name}: the gzip data unpack to more than ${limit} bytes`);
+      yield piece;
+    }
+  } catch (error) {
+    if (error instanceof DlAdmmError) throw error;
+    throw formatError(name, `damaged or truncated gzip data (${messageOf(error)})`, error);
+  }
+}
+
+/** The content of a stream, which may be gzipped: its first two bytes decide. */
+async function* content(stream: TextStream, name: string): AsyncGenerator<Buffer, void, undefined> {
+  const pieces = bytesOf(stream, name);
+  const first: Buffer[] = [];
+  for (let length = 0; length < 2; ) {
+    const next = await pieces.next();
+    if (next.done) break;
+    first.push(next.value);
+    length += next.value.length;
+  }
+  const head = Buffer.concat(first);
+  async function* all(): AsyncGenerator<Buffer, void, undefined> {
+    yield head;
+    yield* pieces;
+  }
+  yield* isGzip(head) ? unpacked(all(), name) : all();
+}
+
+/**
+ * The bytes of a file's content or of a stream, in pieces between which the event loop has its turn.
+ *
+ * @throws DlAdmmError ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_MEMORY, ERR_DLADMM_ARGUMENT, ERR_DLADMM_ABORTED
+ */
+export async function* piecesOf(
+  source: Uint8Array | TextStream,
+  name: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const parts = types.isUint8Array(source) ? [source] : content(source as TextStream, name);
+  for await (const part of parts) {
+    for (let at = 0; at < part.length; at += PIECE) {
+      throwIfAborted(signal, `Reading ${name}`);
+      yield part.subarray(at, at + PIECE);
+      await nextTurn();
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/** What a checkpoint says of its training, as JSON: written by openKeeper, and believed in nothing when it is read. */
+import { DlAdmmError, describe } from '../core/errors.js';
+import type { Parameters } from '../network/parameters.js';
+import type { Learnt } from '../samples/arrival.js';
+import { earlierOptions } from '../solvers/shared/earlier.js';
+import type { OpenCheckpoint } from './checkpoint-file.js';
+
+/** The model that early stopping keeps. */
+export interface BestModel {
+  readonly score: number;
+  readonly iteration: number;
+  /** Evaluations since. */
+  readonly age: number;
+  readonly parameters: Parameters;
+}
+
+/** Checksums of the samples, as they were loaded. */
+export interface Fingerprints {
+  readonly train: string;
+  /** Where early stopping decides by it. */
+  readonly validation?: string;
+  /** Of what the samples say beside their numbers: the names of classes, how features were standardised. */
+  readonly learnt?: string;
+}
+
+/** What a checkpoint says of a training, beside the variables. */
+export interface StoredTraining {
+  /** Of the package. */
+  readonly version: string;
+  /** What decides how sums are rounded. */
+  readonly kernel: string;
+  /** Those of the training; a function is `{ $function: true }`. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly iteration: number;
+  readonly elapsed: number;
+  readonly samples: number;
+  /** What it learns from; samples where it is left out. */
+  readonly problem?: 'graph';
+  readonly data: Fingerprints;
+  /** What the samples say beside their numbers. */
+  readonly learnt?: unknown;
+  /** Whether what is kept up to date step by step is in the file too. */
+  readonly kept: boolean;
+  readonly best?: Omit<BestModel, 'parameters'>;
+  /** What the solver remembers. */
+  readonly memory: unknown;
+}
+
+type Check = (value: unknown) => boolean;
+interface Fields {
+  readonly [name: string]: Check | Fields;
+}
+
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isText: Check = (value) => typeof value === 'string';
+const isNumber: Check = (value) => typeof value === 'number';
+const isFlag: Check = (value) => typeof value === 'boolean';
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isSeconds: Check = (value) => Number.isFinite(value) && (value as number) >= 0;
+const areNumbers: Check = (value) => Array.isArray(value) && value.every(isNumber);
+/** What is checked where it is used, as what users give is. */
+const isAnything: Check = () => true;
+const optional =
+  (check: Check | Fields): Check =>
+  (value) =>
+    value === undefined || (typeof check === 'function' ? check(value) : unsoundIn(value, check) === undefined);
+
+const SCALE: Fields = { mean: areNumbers, scale: areNumbers };
+const areColumns: Check = (value) =>
+  Array.isArray(value) && value.every((column: unknown) => isRecord(column) && isText(column.name));
+const LEARNT: Fields = {
+  standardisation: optional(SCALE),
+  targetStandardisation: optional(SCALE),
+  columns: optional(areColumns),
+};
+const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
+  version: isText,
+  kernel: isText,
+  options: isRecord,
+  iteration: isCount,
+  elapsed: isSeconds,
+  samples: isCount,
+  problem: optional((value) => value === 'graph'),
+  data: { train: isText, validation: optional(isText), learnt: optional(isText) },
+  learnt: optional(LEARNT),
+  kept: isFlag,
+  best: optional({ score: isNumber, iteration: isCount, age: isCount }),
+  memory: isAnything,
+};
+
+/** The first member that is not what it should be, and what it is. */
+function unsoundIn(value: unknown, fields: Fields, at = ''): string | undefined {
+  if (!isRecord(value)) return `${at || 'it'} is ${describe(value)}`;
+  for (const [name, check] of Object.entries(fields)) {
+    const member = Object.hasOwn(value, name) ? value[name] : undefined;
+    const where = at ? `${at}.${name}` : name;
+    const bad =
+      typeof check !== 'function'
+        ? unsoundIn(member, check, where)
+        : check(member)
+          ? undefined
+          : `${where} is ${describe(member)}`;
+    if (bad !== undefined) return bad;
+  }
+  return undefined;
+}
+
+/**
+ * What a checkpoint says, believed in nothing: checksums are no signature. Options are checked as those of a user are, by
+ * whoever trains with them.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FORMAT, naming the member
+ */
+export function storedTrainingOf({ path, training, format }: OpenCheckpoint): StoredTraining {
+  const bad = unsoundIn(training, FIELDS);
+  if (bad !== undefined) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_FORMAT',
+      `${path} is no checkpoint of a training: of what its metadata say, ${bad}`,
+    );
+  }
+  const stored = training as StoredTraining;
+  return { ...stored, options: earlierOptions(stored.options, format) };
+}
+
+/** The parts of what was learnt that are arrays of numbers. */
+const RULES = ['standardisation', 'targetStandardisation'] as const;
+
+/** As JSON can say it. */
+export const storedLearnt = (learnt: Learnt): unknown =>
+  withRules(learnt, ({ mean, scale }) => ({ mean: [...mean], scale: [...scale] }));
+
+export function learntOf(stored: unknown): Learnt | undefined {
+  if (!isRecord(stored)) return undefined;
+  const typed = (rule: StoredRule) => ({ mean: Float64Array.from(rule.mean), scale: Float64Array.from(rule.scale) });
+  return withRules(stored, typed);
+}
+
+interface StoredRule {
+  readonly mean: Iterable<number>;
+  readonly scale: Iterable<number>;
+}
+
+const withRules = (learnt: Learnt, as: (rule: StoredRule) => StoredRule): object => ({
+  ...learnt,
+  ...Object.fromEntries(RULES.flatMap((name) => (learnt[name] ? [[name, as(learnt[name])]] : []))),
+});

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { type Dialect, dialectOf } from '../../src/formats/dialect.js';
+
+const folder = fileURLToPath(new URL('../fixtures/dialects/', import.meta.url));
+const contentOf = (name: string): string => readFileSync(`${folder}${name}`, 'utf8');
+const jsonOf = <T>(name: string): T => JSON.parse(contentOf(name)) as T;
+
+const cases = Object.entries(jsonOf<Record<string, Omit<Dialect, 'decimal'> & Partial<Dialect>>>('expected.json'));
+
+/** What scripts/compare-sniffers.mjs has recorded. */
+interface Sniffer {
+  readonly answers: Readonly<Record<string, { readonly delimiter: string | null; readonly header: boolean | null }>>;
+}
+
+describe('how a table is written is found by itself', () => {
+  it.each(cases)('%s', (name, wanted) => {
+    const { delimiter, decimal, header } = dialectOf(contentOf(name), {}, /\.tsv$/.test(name) ? '\t' : undefined);
+    expect({ delimiter, decimal, header }).toEqual({ decimal: '.', ...wanted });
+  });
+
+  it.each(Object.entries(jsonOf<Record<string, Sniffer>>('others.json')))('more often than by %s', (_, { answers }) => {
+    expect(Object.keys(answers)).toEqual(cases.map(([name]) => name));
+    const right = cases.filter(([name, { delimiter, header }]) => {
+      const said = answers[name];
+      // One column has no delimiter.
+      const same = said?.delimiter === delimiter || /^one-column/.test(name);
+      return same && said?.header === header;
+    });
+    expect(right.length).toBeLessThan(0.85 * cases.length);
+  });
+
+  it('but not against what is told', () => {
+    const text = 'a;b\n1,5;2\n';
+    expect(dialectOf(text, { delimiter: ',' })).toMatchObject({ delimiter: ',', decimal: '.' });
+    expect(dialectOf(text, { header: false, decimal: '.' })).toMatchObject({
+      delimiter: ';',
+      header: false,
+      decimal: '.',
+    });
+    expect(dialectOf('1,5\n2,5\n', { decimal: ',' })).toMatchObject({ delimiter: ';', decimal: ',' });
+  });
+});
