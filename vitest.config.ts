@@ -9,7 +9,16 @@ const common = { pool: 'forks', testTimeout: 60_000 * patience } as const;
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: 'checkout', include: ['test/**/*.test.ts'], exclude: ['test/package/**'] } },
+      {
+        test: {
+          ...common,
+          name: 'checkout',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/package/**', 'test/realm/**'],
+        },
+      },
+      // In vm contexts, as jest runs tests: their arrays, errors and symbols are not those of the addon.
+      { test: { ...common, name: 'realm', include: ['test/realm/**/*.test.ts'], pool: 'vmForks' } },
       // What users install: packed and installed once for all of its tests, and only where one of them is to run.
       {
         test: {

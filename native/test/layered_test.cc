@@ -930,7 +930,7 @@ void required_bytes_is_what_it_takes() {
       // Samples weigh most, then parameters, then what each thread has. No matrix is large enough for huge pages, whose
       // alignment takes more.
       for (const Shape& shape : {Shape{{30, 50, 40, 10}, 15000, 2}, Shape{{900, 700, 20}, 300, 2},
-                                 Shape{{900, 3}, 64, 4}, Shape{{1, 40000, 1}, 7, 3}}) {
+                                 Shape{{900, 3}, 64, 4}, Shape{{1, 20000, 1}, 7, 3}}) {
         LayeredSetup setup;
         setup.network = {shape.widths, {0}, {loss, Softmax::stable}};
         setup.samples = shape.samples;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/linalg/library.hpp"
+#include "core/linalg/row_product.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -59,6 +60,67 @@ void products() {
         if (samples == 0) continue;
         empty.multiply(x.view(), out.view());
         check(out.view().row(0)[0] == T(0), "zero until it is assigned");
+      }
+    }
+  }
+}
+
+// X M and Rᵀ A, laid out by ourselves and by BLAS, onto nothing and onto what is there; the rest of a row stays.
+template <typename T>
+void products_in_training() {
+  Random random(91);
+  Team team(2);
+  const auto expect = [&](MatrixView<const T> left, bool transposed, MatrixView<const T> right, Strided<T>& out,
+                          const std::vector<T>& before, const std::string& which) {
+    check(out.gap_intact(), which + " writes only its columns");
+    for (std::size_t i = 0; i < out.view().rows; ++i) {
+      for (std::size_t j = 0; j < out.view().columns; ++j) {
+        double sum = before.empty() ? 0 : static_cast<double>(before[i * out.view().columns + j]);
+        double size = 1;
+        for (std::size_t k = 0; k < right.rows; ++k) {
+          const T x = transposed ? left.row(k)[i] : left.row(i)[k];
+          const double term = static_cast<double>(x) * static_cast<double>(right.row(k)[j]);
+          sum += term;
+          size += std::abs(term);
+        }
+        check_close(static_cast<double>(out.view().row(i)[j]), sum, kTolerance<T> * size, which);
+      }
+    }
+  };
+  const auto entries = [](MatrixView<const T> m) {
+    std::vector<T> out;
+    for (std::size_t i = 0; i < m.rows; ++i) out.insert(out.end(), m.row(i), m.row(i) + m.columns);
+    return out;
+  };
+  for (const std::size_t outputs : {1, 10, 32, 100, 300}) {
+    for (const std::size_t inputs : {1, 10, 33, 301}) {
+      for (const std::size_t samples : {1, 13, 14, 27, 140, 301}) {
+        const std::string which = text(type_name<T>(), " ", samples, " x ", inputs, " x ", outputs);
+        Strided<T> x(samples, inputs, 3);
+        Strided<T> m(inputs, outputs, 2);
+        fill_normal(x.view(), random);
+        fill_normal(m.view(), random);
+        Ahead ahead;
+        ahead.add(x.view());
+        for (const bool packs : {true, false}) {
+          RowProduct<T> product(outputs, inputs, packs);
+          product.set(team, blas::Op::none, T(1), m.view());
+          Strided<T> out(samples, outputs, 1);
+          product.apply(x.view(), Onto::nothing, out.view(), ahead);
+          expect(x.view(), false, m.view(), out, {}, which);
+          const auto before = entries(out.view());
+          product.apply(x.view(), Onto::result, out.view(), ahead);
+          expect(x.view(), false, m.view(), out, before, which + " twice");
+          check(product.rows_at_once(samples) > 0, "some rows at a time");
+        }
+        Strided<T> a(samples, outputs, 2);
+        fill_normal(a.view(), random);
+        Strided<T> sum(inputs, outputs, 1);
+        multiply_transposed<T>(x.view(), a.view(), Onto::nothing, sum.view());
+        expect(x.view(), true, a.view(), sum, {}, which + " transposed");
+        const auto before = entries(sum.view());
+        multiply_transposed<T>(x.view(), a.view(), Onto::result, sum.view());
+        expect(x.view(), true, a.view(), sum, before, which + " transposed, twice");
       }
     }
   }
@@ -192,6 +254,8 @@ int main() {
   blas::set_own_threads(1);
   fact("float products", products<float>);
   fact("double products", products<double>);
+  fact("float products in training", products_in_training<float>);
+  fact("double products in training", products_in_training<double>);
   fact("float answers", answers<float>);
   fact("double answers", answers<double>);
   fact("two passes at once", two_at_once);

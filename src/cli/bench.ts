@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
+import { packageFolder } from '../core/package.js';
 import { interruptionOf } from './interruption.js';
 import type { Terminal } from './terminal.js';
 
@@ -21,7 +22,7 @@ export async function benchCommand(
   args: readonly string[],
   { signal }: Terminal,
 ): Promise<number> {
-  const program = fileURLToPath(new URL(`../bench/${benchmark}.js`, import.meta.url));
+  const program = join(packageFolder(), 'dist', 'bench', `${benchmark}.js`);
   const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'inherit', 'inherit'] });
   const end = (): void => void child.kill('SIGKILL');
   signal.addEventListener('abort', end, { once: true });

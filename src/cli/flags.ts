@@ -1,5 +1,4 @@
 /** Flags that several commands have, and how they are put together. */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { graphNames } from '../datasets/graphs.js';
 import { datasetNames } from '../datasets/registry.js';
@@ -11,11 +10,6 @@ Exit codes: 0 done, 1 error, 2 usage, 130 after Ctrl-C (the model is saved first
 
 /** What stands where nobody gives an option. */
 export const byDefault = (value: unknown): string => `(default: ${String(value)})`;
-
-export const version = (): string => {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { readonly version: unknown }).version);
-};
 
 export const option = (flags: string, description: string): Option => new Option(flags, description);
 export const wholeOption = (flags: string, description: string): Option =>

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
+import { packageVersion } from '../core/package.js';
 import { SEED } from '../solvers/shared/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START } from './defaults.js';
 import type { ExportFlags, ImportFlags } from './exchange.js';
-import { choice, EXIT_CODES, named, type Run, threads, version, wholeOption, withData, withGraph } from './flags.js';
+import { choice, EXIT_CODES, named, type Run, threads, wholeOption, withData, withGraph } from './flags.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
 import type { StartFlags } from './start.js';
@@ -48,7 +49,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
 
   const program = new Command('dladmm')
     .description('Trains neural networks by ADMM (dlADMM), without back-propagation.')
-    .version(version())
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dladmm: ')) })
     .showHelpAfterError('(--help shows what there is)')

@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+
 /**
  * Every error that dladmm throws or rejects with carries one of these codes. They are part of the interface and stable.
  *
@@ -92,4 +94,23 @@ export function messageOf(error: unknown): string {
 export function systemCode(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** Which flag of Node would have allowed what its permission model denied, by the `permission` of the error. */
+const ALLOWING: Readonly<Record<string, (resource: string) => string>> = {
+  FileSystemRead: (file) => `--allow-fs-read=${file}`,
+  // A file is written under another name in the same folder.
+  FileSystemWrite: (file) => `--allow-fs-write=${dirname(file)}/`,
+  ChildProcess: () => '--allow-child-process',
+  WorkerThreads: () => '--allow-worker',
+};
+
+/** What Node's permission model has against it, and the flag that helps; undefined for any other error. */
+export function deniedBecause(error: unknown): string | undefined {
+  const code = systemCode(error);
+  if (code === 'ERR_DLOPEN_DISABLED') return 'the permission model of Node denies it; start node with --allow-addons';
+  if (code !== 'ERR_ACCESS_DENIED') return undefined;
+  const { permission = '', resource = '' } = error as { readonly permission?: string; readonly resource?: string };
+  const flag = ALLOWING[permission]?.(resource);
+  return `the permission model of Node denies it${flag ? `; start node with ${flag}` : ''}`;
 }

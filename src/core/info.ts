@@ -1,5 +1,5 @@
 import { addonFile, native } from './native.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from './package.js';
 
 /** What is at work here: for a bug report, and to tell why two machines differ in the last bits. */
 export interface Info {

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { DlAdmmError, type ErrorCode, messageOf, systemCode } from './errors.js';
+import { DlAdmmError, deniedBecause, type ErrorCode, messageOf, systemCode } from './errors.js';
 import type {
   NativeBadmOptimizer,
   NativeBadmOptions,
@@ -26,6 +25,7 @@ import type {
   NativeSparseProductOptions,
   NativeTrainedGraphNetwork,
 } from './native-graph-faces.js';
+import { packageFolder, packageRequire } from './package.js';
 
 export type * from './native-faces.js';
 export type * from './native-graph-faces.js';
@@ -79,37 +79,45 @@ export interface NativeAddon {
   traceRounds(goOn: boolean): Float64Array;
 }
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
 interface NodeGypBuild {
-  (folder: string): NativeAddon;
   path(folder: string): string;
 }
 
-const nodeGypBuild = (): NodeGypBuild => createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
-
 /** The file that the addon was loaded from. */
-export const addonFile = (): string => nodeGypBuild().path(ROOT);
+export const addonFile = (): string => (packageRequire()('node-gyp-build') as NodeGypBuild).path(packageFolder());
+
+/** By a path that tracers of files can read in the text of this file. In a bundle it leads nowhere. */
+function loadFromHere(): NativeAddon {
+  const require = createRequire(import.meta.url);
+  return require('../../native/load.cjs');
+}
 
 function load(): NativeAddon {
   try {
-    return nodeGypBuild()(ROOT);
+    return loadFromHere();
   } catch (cause) {
-    const reason = messageOf(cause).split('\n')[0];
-    throw new DlAdmmError(
-      'ERR_DLADMM_NATIVE',
-      [
-        `The native addon of dladmm could not be loaded (${process.platform}-${process.arch}, Node ${process.version}): ${reason}`,
-        'Possible solutions:',
-        '- in a checkout: npm run setup',
-        '- in an application: npm rebuild dladmm --foreground-scripts',
-        '  Where the package carries no addon for the system, it builds one. That needs a C++20 compiler, make, python3 and OpenBLAS with its headers:',
-        '  apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
-        '- where install scripts are not run, allow this one: npm install-scripts approve dladmm, pnpm approve-builds',
-      ].join('\n'),
-      { cause },
-    );
+    try {
+      return packageRequire()('./native/load.cjs') as NativeAddon;
+    } catch (error) {
+      throw error instanceof DlAdmmError ? error : new DlAdmmError('ERR_DLADMM_NATIVE', whyNot(cause), { cause });
+    }
   }
+}
+
+/** What stands in the way of the addon, and what helps: one line where it is Node's permission model. */
+function whyNot(cause: unknown): string {
+  const denied = deniedBecause(cause);
+  if (denied) return `The native addon of dladmm could not be loaded: ${denied}`;
+  return [
+    `The native addon of dladmm could not be loaded (${process.platform}-${process.arch}, Node ${process.version}): ${messageOf(cause).split('\n')[0]}`,
+    'Possible solutions:',
+    '- in a checkout: npm run setup',
+    '- in an application: npm rebuild dladmm --foreground-scripts',
+    '  Where the package carries no addon for the system, it builds one. That needs a C++20 compiler, make, python3 and OpenBLAS with its headers:',
+    '  apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
+    '- where install scripts are not run, allow this one: npm install-scripts approve dladmm, pnpm approve-builds',
+    '- in a bundle, or deployed from a trace of files: leave dladmm external, so that node_modules/dladmm/prebuilds goes along',
+  ].join('\n');
 }
 
 let loaded: NativeAddon | undefined;

@@ -20,6 +20,10 @@ export function inDtype(values: ArrayLike<number>, dtype: Dtype): Numbers {
   return dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
 }
 
+/** The same numbers as an array of the realm that this is: what the addon makes is of the first realm of the process. */
+export const ofThisRealm = ({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: Numbers): Numbers =>
+  BYTES_PER_ELEMENT === 4 ? new Float32Array(buffer, byteOffset, length) : new Float64Array(buffer, byteOffset, length);
+
 /** `values` in float32 where that holds every one of them exactly. */
 export const narrowed = (values: Float64Array): Numbers =>
   values.every((value) => Object.is(Math.fround(value), value)) ? Float32Array.from(values) : values;

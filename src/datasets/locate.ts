@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import envPaths from 'env-paths';
 import { expected } from '../core/errors.js';
+import { packageFolder } from '../core/package.js';
 import { readBytes } from '../formats/bytes.js';
 import { type DatasetDescription, type DatasetFile, registry } from './registry.js';
 
@@ -34,9 +34,6 @@ export type Location =
 
 const SYSTEM_FOLDERS = ['/usr/share/datasets', '/usr/local/share/datasets'];
 
-/** The same two levels up from `src/datasets` and from `dist/datasets`. */
-const BUNDLED = fileURLToPath(new URL('../../data/', import.meta.url));
-
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `$XDG_CACHE_HOME/dladmm`, else `~/.cache/dladmm`: where downloads were kept on every system once. */
@@ -61,7 +58,7 @@ export function searchPath(options: LocateOptions = {}): readonly SearchFolder[]
   return [
     ...given('dataDir', dataDir),
     ...given('DLADMM_DATA', env.DLADMM_DATA),
-    { origin: 'bundled', folder: BUNDLED },
+    { origin: 'bundled', folder: join(packageFolder(), 'data') },
     ...system.map((folder) => ({ origin: 'system', folder })),
     ...[...new Set([cacheFolder(env), xdgCache(env)])].map((folder) => ({ origin: 'cache', folder })),
   ];

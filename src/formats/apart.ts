@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DlAdmmError, type ErrorCode } from '../core/errors.js';
-import { packageVersion } from '../core/version.js';
+import { packageVersion } from '../core/package.js';
 import { throwIfAborted } from './bytes.js';
 import type { ColumnarFile, ColumnPart } from './columnar.js';
 import { type ColumnarFormat, type DecodedFile, loadDecoder, openDecoded } from './decoders.js';

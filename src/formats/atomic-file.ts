@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { types } from 'node:util';
-import { DlAdmmError, expected, messageOf, systemCode } from '../core/errors.js';
+import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
 import { native } from '../core/native.js';
 
 /** What a file can be written from: its bytes at once, or in pieces. */
@@ -39,7 +39,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 /** An error of the system as one of ours, which says what could not be done to which file, and why. */
 export function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAdmmError {
   const code = systemCode(cause);
-  const reason = (code && REASONS.get(code)) ?? messageOf(cause);
+  const reason = deniedBecause(cause) ?? (code && REASONS.get(code)) ?? messageOf(cause);
   return new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: ${reason}${code ? ` (${code})` : ''}`, {
     cause,
   });

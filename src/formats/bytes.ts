@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { endianness, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { DlAdmmError, expected, messageOf, systemCode } from '../core/errors.js';
+import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
 import { isPipe, readPipe, STANDARD_INPUT } from './pipes.js';
 
 const gunzipAsync = promisify(gunzip);
@@ -36,7 +36,7 @@ async function readWhole(path: string, signal: AbortSignal | undefined): Promise
     throwIfAborted(signal, `Reading ${path}`);
     if (error instanceof DlAdmmError) throw error;
     const code = systemCode(error);
-    const why = code === 'ENOENT' ? 'there is no such file' : messageOf(error);
+    const why = deniedBecause(error) ?? (code === 'ENOENT' ? 'there is no such file' : messageOf(error));
     throw new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: ${why}`, { cause: error });
   }
 }

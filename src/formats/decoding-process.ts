@@ -1,6 +1,6 @@
 /** The program of a process that takes files apart; see apart.ts. */
 import { DlAdmmError, messageOf } from '../core/errors.js';
-import { packageVersion } from '../core/version.js';
+import { packageVersion } from '../core/package.js';
 import type { Reply, Request } from './apart.js';
 import type { ColumnPart } from './columnar.js';
 import { type DecodedFile, loadDecoder, openDecoded } from './decoders.js';

@@ -24,7 +24,8 @@ const isTypeCode = (code: number): code is keyof typeof TYPES => code in TYPES;
  * Reads the IDX format: two zero bytes, a type code, the number of dimensions, the dimensions as big-endian 32-bit
  * numbers, then the values, big-endian. Arrays of bytes are views on `bytes`, not copies.
  *
- * @param name how errors call the file
+ * `name` is how errors call the file.
+ *
  * @throws ERR_DLADMM_FORMAT if the header is not IDX, or does not fit the number of bytes
  * @see http://yann.lecun.com/exdb/mnist/ (the format's own description)
  */

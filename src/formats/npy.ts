@@ -152,7 +152,8 @@ function toCOrder(data: NpyData, shape: readonly number[]): NpyData {
  * Reads NumPy's NPY format, versions 1.0 to 3.0, of either byte order. Booleans become bytes of 0 and 1; a
  * `fortran_order` array is transposed into C order. Where byte order and alignment allow it `data` is a view on `bytes`.
  *
- * @param name how errors call the file
+ * `name` is how errors call the file.
+ *
  * @throws ERR_DLADMM_FORMAT if the file is damaged, is shorter or longer than its header says, or holds objects,
  *   strings, complex or half-precision numbers, or a structured type
  * @see https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html

@@ -9,6 +9,7 @@ import { decodeSafetensors, type Tensor } from '../formats/safetensors.js';
 import { type Activation, checkActivation, checkClasses, classCount } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import { fromBfloat16, fromFloat16 } from '../tensor/half.js';
+import { chainsOf, isSorted, type NamedLayer, naturally } from './layer-order.js';
 import { Model } from './model.js';
 import { bytesOf, checkImportOptions, type ImportOptions, typedParameters } from './onnx/import.js';
 
@@ -16,7 +17,10 @@ import { bytesOf, checkImportOptions, type ImportOptions, typedParameters } from
 export interface StateDictOptions extends ImportOptions {
   /** f_l of the hidden layers; `'relu'` if absent. */
   readonly activation?: Activation;
-  /** The names of the layers, such as `['fc1', 'fc2']`, inputs first. If absent they are sorted, numbers by their value. */
+  /**
+   * The names of the layers, such as `['fc1', 'fc2']`, inputs first. If absent, the numbers in their names and their widths decide,
+   * and where these leave a choice the order of the file, unless it is that of the alphabet.
+   */
   readonly order?: readonly string[];
 }
 
@@ -24,10 +28,6 @@ type Tensors = ReadonlyMap<string, Tensor>;
 
 const WEIGHT = '.weight';
 const BIAS = '.bias';
-
-/** `fc2` before `fc10`. */
-const collator = new Intl.Collator('en', { numeric: true });
-const naturally = (a: string, b: string): number => collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 
 const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
 
@@ -55,8 +55,8 @@ function valuesOf(tensors: Tensors, name: string, dimensions: number, file: stri
   throw refusal(file, `tensor ${quoted(name)} has shape ${shapeText(tensor)}, expected ${what}`);
 }
 
-/** The layers by name, in their order; nothing but layers may be there. */
-function layerNames(tensors: Tensors, order: readonly string[] | undefined, file: string): readonly string[] {
+/** The names of the layers as the file has them; nothing but layers may be there. */
+function layerNames(tensors: Tensors, file: string): readonly string[] {
   const names = [...tensors.keys()].flatMap((name) => (name.endsWith(WEIGHT) ? [name.slice(0, -WEIGHT.length)] : []));
   const known = new Set(names.flatMap((name) => [name + WEIGHT, name + BIAS]));
   const stranger = [...tensors.keys()].find((name) => !known.has(name));
@@ -64,56 +64,84 @@ function layerNames(tensors: Tensors, order: readonly string[] | undefined, file
     throw refusal(file, `tensor ${quoted(stranger)} is neither the weight nor the bias of a linear layer`);
   }
   if (names.length === 0) throw refusal(file, 'it has no tensor whose name ends in .weight');
-  if (order === undefined) return names.sort(naturally);
+  return names;
+}
+
+/** A layer with its numbers. */
+interface Layer extends NamedLayer {
+  readonly W: Numbers;
+  readonly b: Numbers;
+}
+
+function layerOf(tensors: Tensors, name: string, file: string): Layer {
+  const W = valuesOf(tensors, name + WEIGHT, 2, file);
+  const [outputs = 0, inputs = 0] = tensors.get(name + WEIGHT)?.shape ?? [];
+  const b = tensors.has(name + BIAS) ? valuesOf(tensors, name + BIAS, 1, file) : new Float32Array(outputs);
+  if (b.length !== outputs) throw refusal(file, `${quoted(name + BIAS)} has ${b.length} values for ${outputs} outputs`);
+  return { name, inputs, outputs, W, b };
+}
+
+/** The order that the caller gives. */
+function givenOrder(order: unknown, names: readonly string[]): readonly string[] {
   if (!Array.isArray(order) || !order.every((name) => typeof name === 'string')) {
     throw expected('an array of the names of layers', 'options.order', order);
   }
-  if (
-    order.length === names.length &&
-    order.every((name) => names.includes(name)) &&
-    new Set(order).size === order.length
-  ) {
-    return order;
-  }
-  const text = `Expected each of ${names.sort(naturally).map(quoted).join(', ')} once for options.order but received ${order.map(quoted).join(', ')}`;
+  if (order.length === names.length && names.every((name) => order.includes(name))) return order;
+  const text = `Expected each of ${names.toSorted(naturally).map(quoted).join(', ')} once for options.order but received ${order.map(quoted).join(', ')}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
+/** The order that names, widths and file make. */
+function foundOrder(tensors: Tensors, layers: readonly Layer[], file: string): readonly string[] {
+  const { chains, complete } = chainsOf(layers);
+  const [chain, other] = chains;
+  if (chain && !other && complete) return chain;
+  const names = layers.map(({ name }) => name);
+  // No chain, or none that was looked for: what is wrong is told of the order that people read.
+  if (!chain && complete) return names.toSorted(naturally);
+  const sorted = isSorted([...tensors].map(([name, { dtype }]) => [name, dtype]));
+  const isFile = (one: readonly string[]): boolean => one.every((name, i) => name === names[i]);
+  const written = sorted ? undefined : chains.find(isFile);
+  if (written) return written;
+  const said = chains.map((one) => {
+    const widths = one.map((name) => layers.find((layer) => layer.name === name)?.outputs);
+    const inputs = layers.find(({ name }) => name === one[0])?.inputs;
+    return `order: [${one.map(quoted).join(', ')}] (${[inputs, ...widths].join('-')})`;
+  });
+  throw refusal(
+    file,
+    `its layers fit together in more than one order, and ${sorted ? 'a file that is sorted by name' : 'their names'} cannot tell which is meant; give it: ${[...said, ...(complete ? [] : ['or another order: [names, inputs first]'])].join(', ')}`,
+  );
+}
+
 function parametersOf(
-  tensors: Tensors,
-  names: readonly string[],
+  layers: readonly Layer[],
+  order: readonly string[],
   file: string,
 ): Parameters & { readonly layers: readonly number[] } {
-  const weights: Numbers[] = [];
-  const biases: Numbers[] = [];
-  const layers: number[] = [];
-  for (const name of names) {
-    const W = valuesOf(tensors, name + WEIGHT, 2, file);
-    const [outputs = 0, inputs = 0] = tensors.get(name + WEIGHT)?.shape ?? [];
-    const b = tensors.has(name + BIAS) ? valuesOf(tensors, name + BIAS, 1, file) : new Float32Array(outputs);
-    if (b.length !== outputs)
-      throw refusal(file, `${quoted(name + BIAS)} has ${b.length} values for ${outputs} outputs`);
-    const before = layers.at(-1);
-    if (before !== undefined && before !== inputs) {
-      const others = names.map(quoted).join(', ');
-      throw refusal(
-        file,
-        `${quoted(name)} takes ${inputs} values where ${before} come, in the order ${others}; another order can be given`,
-      );
-    }
-    if (before === undefined) layers.push(inputs);
-    layers.push(outputs);
-    weights.push(W);
-    biases.push(b);
+  const chain = order.map((name) => layers.find((layer) => layer.name === name) as Layer);
+  for (const [i, { name, inputs }] of chain.entries()) {
+    const before = chain[i - 1]?.outputs ?? inputs;
+    if (before === inputs) continue;
+    const others = order.map(quoted).join(', ');
+    throw refusal(
+      file,
+      `${quoted(name)} takes ${inputs} values where ${before} come, in the order ${others}; another can be given as order: […]`,
+    );
   }
-  return { weights, biases, layers };
+  return {
+    weights: chain.map(({ W }) => W),
+    biases: chain.map(({ b }) => b),
+    layers: [chain[0]?.inputs ?? 0, ...chain.map(({ outputs }) => outputs)],
+  };
 }
 
 /**
  * A multilayer perceptron from a state dict that `safetensors.torch.save_file(model.state_dict(), path)` wrote: tensors
  * `NAME.weight`, outputs × inputs, and `NAME.bias`, which may be missing. Float16, bfloat16, float32 and float64.
  *
- * @param source a path, or the bytes of the file
+ * `source` is a path, or the bytes of the file.
+ *
  * @throws DlAdmmError ERR_DLADMM_FORMAT for what is no chain of linear layers, naming the tensor; ERR_DLADMM_ARGUMENT,
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
  */
@@ -132,8 +160,14 @@ export const stateDictModel = reader((bytes: Uint8Array, file: string, options: 
   const loss = given(options.loss, 'softmax-cross-entropy');
   const { tensors, metadata } = decodeSafetensors(bytes, file);
   if (metadata.network !== undefined) throw refusal(file, 'it is a model of dladmm, which is loaded as it is');
-  const { layers, ...parameters } = parametersOf(tensors, layerNames(tensors, options.order, file), file);
-  const { classes } = options;
+  const names = layerNames(tensors, file);
+  const found = names.map((name) => layerOf(tensors, name, file));
+  const { order, classes } = options;
+  const { layers, ...parameters } = parametersOf(
+    found,
+    order === undefined ? foundOrder(tensors, found, file) : givenOrder(order, names),
+    file,
+  );
   checkClasses(classes, classCount(loss, layers.at(-1) ?? 0));
   return new Model({
     network: { layers, activation, loss },

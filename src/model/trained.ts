@@ -1,3 +1,4 @@
+import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
@@ -54,7 +55,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   }
 
   /** As `close`, at the end of a `using` block. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 

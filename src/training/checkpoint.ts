@@ -1,7 +1,7 @@
 import { DlAdmmError } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { type Dtype, fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
-import { packageVersion } from '../core/version.js';
+import { packageVersion } from '../core/package.js';
 import { checkWritable, removeLeftovers } from '../formats/atomic-file.js';
 import { readingError } from '../formats/reader.js';
 import { classifies } from '../network/network.js';

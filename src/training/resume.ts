@@ -2,7 +2,7 @@ import { checkObject, flag } from '../core/checks.js';
 import { DlAdmmError, describe } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
-import { packageVersion } from '../core/version.js';
+import { packageVersion } from '../core/package.js';
 import { reader } from '../formats/reader.js';
 import type { Activation, Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';

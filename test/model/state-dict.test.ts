@@ -61,14 +61,72 @@ describe('a state dict of PyTorch', () => {
       'hidden.weight': f32([3, 2], 1, 2, 3, 4, 5, 6),
       'out.weight': f32([1, 3], 1, 2, 3),
     };
-    await expect(load(layers)).rejects.toThrow(
-      error('ERR_DLADMM_FORMAT', /"input" takes 1 values where 3 come, in the order "hidden", "input", "out"/),
-    );
+    const both =
+      /more than one order.*order: \["hidden", "out", "input"\] \(2-3-1-2\), order: \["input", "hidden", "out"\] \(1-2-3-1\), order: \["out", "input", "hidden"\] \(3-1-2-3\)/;
+    await expect(load(byName(layers))).rejects.toThrow(error('ERR_DLADMM_FORMAT', both));
     const model = await load(layers, { order: ['input', 'hidden', 'out'] });
     expect(model.network.layers).toEqual([1, 2, 3, 1]);
+    await expect(load(layers, { order: ['input', 'out', 'hidden'] })).rejects.toThrow(
+      error('ERR_DLADMM_FORMAT', /"out" takes 3 values where 2 come, in the order "input", "out", "hidden"/),
+    );
     for (const order of [['input'], ['input', 'input', 'out'], ['input', 'hidden', 'head']]) {
       await expect(load(layers, { order })).rejects.toThrow(error('ERR_DLADMM_ARGUMENT', /once for options\.order/));
     }
+  });
+
+  const linear = (name: string, inputs: number, outputs: number): Readonly<Record<string, Tensor>> => ({
+    [`${name}.weight`]: f32([outputs, inputs], ...new Array(inputs * outputs).fill(1)),
+    [`${name}.bias`]: f32([outputs], ...new Array(outputs).fill(0)),
+  });
+  const byName = (tensors: Readonly<Record<string, Tensor>>) =>
+    Object.fromEntries(Object.entries(tensors).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const autoencoder = {
+    ...{ ...linear('encoder.0', 6, 4), ...linear('encoder.2', 4, 2) },
+    ...{ ...linear('decoder.0', 2, 4), ...linear('decoder.2', 4, 6) },
+  };
+
+  it('of an autoencoder is read in the order of its file, where that is not the alphabet’s', async () => {
+    expect((await load(autoencoder)).network.layers).toEqual([6, 4, 2, 4, 6]);
+  });
+
+  it('of an autoencoder that is sorted by name, as safetensors sorts it, is asked about', async () => {
+    const both =
+      /order: \["decoder\.0", "decoder\.2", "encoder\.0", "encoder\.2"\] \(2-4-6-4-2\), order: \["encoder\.0", "encoder\.2", "decoder\.0", "decoder\.2"\] \(6-4-2-4-6\)$/;
+    await expect(load(byName(autoencoder))).rejects.toThrow(error('ERR_DLADMM_FORMAT', both));
+    const order = ['encoder.0', 'encoder.2', 'decoder.0', 'decoder.2'];
+    expect((await load(byName(autoencoder), { order })).network.layers).toEqual([6, 4, 2, 4, 6]);
+  });
+
+  it.each<[string, Readonly<Record<string, Tensor>>, readonly number[]]>([
+    ['widths alone', { ...linear('a', 3, 1), ...linear('b', 5, 4), ...linear('c', 4, 3) }, [5, 4, 3, 1]],
+    [
+      'numbers, then widths',
+      { ...linear('head', 4, 2), ...linear('net.0', 5, 4), ...linear('net.10', 4, 4), ...linear('net.9', 4, 4) },
+      [5, 4, 4, 4, 2],
+    ],
+    [
+      'numbers of blocks, then widths',
+      { ...linear('block1.down', 8, 4), ...linear('block1.up', 6, 8), ...linear('block2.only', 4, 6) },
+      [6, 8, 4, 6],
+    ],
+  ])('sorted by name has the one order that %s allow', async (_, tensors, layers) => {
+    expect((await load(byName(tensors))).network.layers).toEqual(layers);
+  });
+
+  it('of square layers without numbers is asked about, however many there are', async () => {
+    const square = (count: number, prefix = 'layer') =>
+      byName(
+        Object.assign(
+          {},
+          ...Array.from({ length: count }, (_, i) => linear(`${prefix}${'abcdefghij'[i % 10]}${'x'.repeat(i)}`, 3, 3)),
+        ),
+      );
+    await expect(load(square(2))).rejects.toThrow(error('ERR_DLADMM_FORMAT', /more than one order/));
+    for (const more of [{}, linear('odd', 7, 8)]) {
+      const many = { ...square(30), ...more };
+      await expect(load(many)).rejects.toThrow(error('ERR_DLADMM_FORMAT', /another order: \[|takes 7 values where/));
+    }
+    await expect(load(square(70))).rejects.toThrow(error('ERR_DLADMM_FORMAT', /another order: \[/));
   });
 
   it('may be in float16, bfloat16 or float64', async () => {

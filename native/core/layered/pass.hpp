@@ -6,15 +6,14 @@
 
 #include "core/layered/kernels.hpp"
 #include "core/layered/state.hpp"
-#include "core/linalg/blas.hpp"
 
 namespace dladmm {
 
-// `reads` names the P_l and a_l that the pass looks at. `claims` names the slots that it writes, and the width of what
-// it writes: a step that waits in such a slot is taken before it is overwritten.
+// `reads` names the P_l and a_l that the pass looks at, `claims` the slots that it writes: a step that waits in such a
+// slot is taken before it is overwritten.
 template <typename T>
 typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Quantity> reads,
-                                                        std::initializer_list<Claim> claims) {
+                                                        std::initializer_list<std::size_t> claims) {
   Due due;
   const auto take_step_of = [&](Quantity of) {
     for (std::size_t s = 0; s < slots_.size(); ++s) {
@@ -23,6 +22,10 @@ typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Qu
     return false;
   };
   for (const Quantity& read : reads) {
+    const auto memory = memory_of(read);
+    const auto is_same = [&](const auto& other) { return other.data == memory.data; };
+    if (std::none_of(due.reads.begin(), due.reads.end(), is_same)) due.reads.push_back(memory);
+    if (read.kind == Quantity::pre_activation) continue;
     // a_0 = X is always of the present.
     if (read.layer == 0 || held(read) == present(read) || take_step_of(read) || read.kind == Quantity::activation) {
       continue;
@@ -36,15 +39,14 @@ typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Qu
       due.products.push_back(read.layer);
     }
     if (read.layer > 1) take_step_of(activation(read.layer - 1));
-    due.whole_piece = true;
   }
-  for (const Claim& claim : claims) {
-    const Slot& slot = slots_[claim.slot];
-    if (!waits(slot)) continue;
-    due.slots[claim.slot] = true;
-    // A row of the new direction may lie where other rows of the old one still are.
-    due.whole_piece = due.whole_piece || claim.width != slot.width;
+  for (const std::size_t s : claims) due.slots[s] = due.slots[s] || waits(slots_[s]);
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    if (due.slots[s]) due.reads.push_back({slots_[s].storage.data(), setup_.samples, widest_});
   }
+  if (due.input_step) due.reads.push_back(x_.view());
+  if (due.input_step) layer(1).forward.set(team_, blas::Op::transpose, T(-1), input_step_.view());
+  for (const std::size_t l : due.products) layer(l).forward.set(team_, blas::Op::transpose, T(1), layer(l).W.view());
   return due;
 }
 
@@ -83,39 +85,53 @@ double LayeredState<T>::over_parameters(std::size_t l, std::size_t rows, Body&& 
 }
 
 template <typename T>
-template <typename Elementwise>
-void LayeredState<T>::work_on_piece(const Due& due, Rows piece, Partial& partial, Elementwise&& elementwise) {
+template <typename Elementwise, typename Products>
+void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size_t at_once, Partial& partial,
+                                    Elementwise&& elementwise, Products&& products) {
   const auto take_steps = [&](Rows rows) {
     for (std::size_t s = 0; s < slots_.size(); ++s) {
-      if (due.slots[s]) take_step(s, piece, rows, partial);
+      if (due.slots[s]) take_step(s, rows, partial);
     }
   };
-  if (due.input_step) {
+  const Rows piece = cut_.pieces[index];
+  each_part(piece, at_once, [&](Rows block) {
+    // What the block after this one reads; after the last one, that of the piece which probably is the next.
+    Ahead ahead;
+    const std::size_t end = block.first + block.count;
+    const std::size_t next = index + team_.size();
+    Rows later{end, std::min(at_once, piece.first + piece.count - end)};
+    if (later.count == 0 && next < cut_.pieces.count) {
+      later = {cut_.pieces[next].first, std::min(at_once, cut_.pieces[next].count)};
+    }
+    for (const MatrixView<const T>& read : due.reads) ahead.add(read.rows_from(later.first, later.count));
+    if (!due.products.empty()) take_steps(block);
     // P_1 (samples x n_1) <- P_1 − X (samples x n_0) Dᵀ (n_0 x n_1)
-    blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(-1), rows_of(x_.view(), piece), input_step_.view(), T(1),
-                  rows_of(layer(1).P.view(), piece));
-  }
-  if (due.whole_piece) take_steps(piece);
-  for (const std::size_t l : due.products) multiply(l, piece);
-  for (std::size_t first = piece.first; first < piece.first + piece.count; first += sub_piece_) {
-    const Rows rows{first, std::min(sub_piece_, piece.first + piece.count - first)};
-    if (!due.whole_piece) take_steps(rows);
-    elementwise(rows);
-  }
+    if (due.input_step)
+      layer(1).forward.apply(rows_of(x_.view(), block), Onto::result, rows_of(layer(1).P.view(), block), ahead);
+    // P_l (samples x n_l) <- a_{l-1} (samples x n_{l-1}) W_lᵀ (n_{l-1} x n_l)
+    for (const std::size_t l : due.products) {
+      layer(l).forward.apply(rows_of(input_of(l), block), Onto::nothing, rows_of(layer(l).P.view(), block), ahead);
+    }
+    each_part(block, sub_piece_, [&](Rows rows) {
+      if (due.products.empty()) take_steps(rows);
+      elementwise(block, rows);
+    });
+    products(block, ahead);
+  });
 }
 
-// elementwise(member, piece, rows, partial) sees a few rows of a piece at a time; products(member, piece, partial) then
-// sees the whole piece. `flops` of the products, a sample.
+// elementwise(member, block, rows, partial) sees a few rows of a block at a time; products(member, block, partial,
+// ahead) then sees the whole block, `at_once` rows or what is left of a piece. `flops` of the products, a sample.
 template <typename T>
 template <typename Elementwise, typename Products>
-void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims, double flops,
-                           Elementwise&& elementwise, Products&& products) {
+void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<std::size_t> claims,
+                           std::size_t at_once, double flops, Elementwise&& elementwise, Products&& products) {
   const Due due = find_due(reads, claims);
   team_.run(cut_.pieces.count, flops_of(due, flops), [&](std::size_t index, unsigned member) {
-    const Rows piece = cut_.pieces[index];
     Partial& partial = sums_.begin(index);
-    work_on_piece(due, piece, partial, [&](Rows rows) { elementwise(member, piece, rows, partial); });
-    products(member, piece, partial);
+    work_on_piece(
+        due, index, at_once, partial, [&](Rows block, Rows rows) { elementwise(member, block, rows, partial); },
+        [&](Rows block, Ahead& ahead) { products(member, block, partial, ahead); });
   });
   note_done(due);
 }
@@ -125,8 +141,9 @@ template <typename T>
 template <typename Elementwise>
 void LayeredState<T>::pass(std::initializer_list<Quantity> reads, Elementwise&& elementwise) {
   pass(
-      reads, {}, 0, [&](unsigned member, Rows, Rows rows, Partial& partial) { elementwise(member, rows, partial); },
-      [](unsigned, Rows, Partial&) {});
+      reads, {}, at_once(), 0,
+      [&](unsigned member, Rows, Rows rows, Partial& partial) { elementwise(member, rows, partial); },
+      [](unsigned, Rows, Partial&, Ahead&) {});
 }
 
 // The sum of products Rᵀ a_{l-1}, with n columns of R that write_right(rows, partial, out) makes of a few samples; with
@@ -142,9 +159,10 @@ void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::s
                        (gram ? static_cast<double>(in.columns) * static_cast<double>(in.columns) : 0);
   const auto make_right = [&](Rows piece, std::size_t index, MatrixView<T> right) {
     Partial& partial = sums_.begin(index);
-    work_on_piece(due, piece, partial, [&](Rows rows) {
-      write_right(rows, partial, right.rows_from(rows.first - piece.first, rows.count));
-    });
+    work_on_piece(
+        due, index, at_once(), partial,
+        [&](Rows, Rows rows) { write_right(rows, partial, right.rows_from(rows.first - piece.first, rows.count)); },
+        [](Rows, Ahead&) {});
   };
   const auto each_piece = [&](std::size_t segment, auto&& body) {
     const Rows own = cut_.segments[segment];

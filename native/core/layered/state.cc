@@ -124,6 +124,11 @@ void LayeredState<T>::declare(StoragePlan& plan) {
     sections_.add(section_name("tau", l), it.last_tau);
     plan.matrix(it.P, samples, n, kept(section_name("P", l)));
     plan.vector(it.differences, n, kept(section_name("P.sums", l)));
+    const auto packed = [&](RowProduct<T>& to, std::size_t from, std::size_t width) {
+      plan.other(RowProduct<T>::required_bytes(width, from), [&to, from, width] { to = {width, from}; });
+    };
+    packed(it.forward, net.inputs(l), n);
+    if (l > 1) packed(it.back, n, net.inputs(l));
     parameters += n * (net.inputs(l) + 1);
     largest = std::max(largest, n * net.inputs(l));
   }
@@ -256,24 +261,16 @@ void LayeredState<T>::refresh() {
 }
 
 template <typename T>
-MatrixView<T> LayeredState<T>::slot_piece(std::size_t slot, Rows piece, std::size_t width) const {
-  return {slots_[slot].storage.data() + piece.first * widest_, piece.count, width};
+MatrixView<T> LayeredState<T>::slot_rows(std::size_t slot, Rows rows, std::size_t width) const {
+  return {slots_[slot].storage.data() + rows.first * widest_, rows.count, width, widest_};
 }
 
 template <typename T>
-void LayeredState<T>::multiply(std::size_t l, Rows rows) {
-  // rows x n_l <- rows x n_{l-1}, n_{l-1} x n_l
-  blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), rows_of(input_of(l), rows), layer(l).W.view(), T(0),
-                rows_of(layer(l).P.view(), rows));
-}
-
-template <typename T>
-void LayeredState<T>::take_step(std::size_t s, Rows piece, Rows rows, Partial& partial) {
+void LayeredState<T>::take_step(std::size_t s, Rows rows, Partial& partial) {
   const Slot& slot = slots_[s];
   Layer& it = layer(slot.of.layer);
   const MatrixView<T> variable = rows_of(slot.of.kind == Quantity::activation ? it.a.view() : it.P.view(), rows);
-  const MatrixView<T> direction = slot_piece(s, piece, slot.width).rows_from(rows.first - piece.first, rows.count);
-  elementwise::step_back<T>(variable, slot.step.scale, direction);
+  elementwise::step_back<T>(variable, slot.step.scale, slot_rows(s, rows, variable.columns));
   if (slot.measure) {
     partial.scalars[kMeasured] += elementwise::activation_miss<T>(function(), variable, rows_of(it.z.view(), rows));
   }
@@ -290,11 +287,9 @@ std::size_t LayeredState<T>::free_slot() {
 }
 
 template <typename T>
-void LayeredState<T>::take_late(std::size_t s, Quantity of, std::size_t width, const Stamp& from, double scale,
-                                bool measure) {
+void LayeredState<T>::take_late(std::size_t s, Quantity of, const Stamp& from, double scale, bool measure) {
   Slot& slot = slots_[s];
   slot.of = of;
-  slot.width = width;
   slot.step = {from, present(of), static_cast<T>(scale)};
   slot.measure = measure;
 }
@@ -330,10 +325,11 @@ const std::vector<double>& LayeredState<T>::dual_sums() {
 // Runs updates[i]; where the next one can ride on the same pass, it is run too and i advances past it.
 template <typename T>
 bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, const Penalties& p, SweepRecord& record) {
-  const auto [block, l] = updates[i];
+  const Block block = updates[i].block;
+  const std::size_t l = updates[i].layer;
   const auto touched_later = [&](std::size_t from) {
     return std::any_of(updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
-                       [l = l](const Update& later) {
+                       [l](const Update& later) {
                          return later.layer == l && (later.block == Block::a || later.block == Block::z);
                        });
   };
@@ -491,12 +487,12 @@ ForwardLoss LayeredState<T>::evaluate_training() {
     return MatrixView<T>(spaces_[member].second.flat().data(), piece.count, n);
   };
   pass(
-      {product(1)}, {}, flops,
+      {product(1)}, {}, cut_.pieces.largest(), flops,
       [&](unsigned member, Rows piece, Rows rows, Partial&) {
         elementwise::add_bias_and_activate<T>(f, rows_of(layer(1).P.view(), rows), layer(1).b,
                                               hidden(member, piece).rows_from(rows.first - piece.first, rows.count));
       },
-      [&](unsigned member, Rows piece, Partial& partial) {
+      [&](unsigned member, Rows piece, Partial& partial, Ahead&) {
         const auto outputs = forward_block<T>(rest, f, hidden(member, piece), spaces_[member]);
         const ForwardLoss found =
             loss_of_rows<T>(setup_.network.loss, outputs, targets(), piece.first, spaces_[member].work);

@@ -24,6 +24,7 @@
 #include "core/layered/types.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/row_product.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/runtime/team.hpp"
@@ -138,36 +139,35 @@ class LayeredState {
     Derived<double> activation;  // ‖a_l − f(z_l)‖²
     double last_theta = 0;       // what a zero direction reports under exact search
     double last_tau = 0;
+
+    // Of the pass at hand: W_lᵀ, or the transposed direction of a step of W_l, and W_l (not of the first layer).
+    RowProduct<T> forward, back;
   };
 
-  // What a pass may read and a step may be late for: P_l, or a_l.
+  // What a pass may read: P_l, or a_l, which a step may be late for, or z_l.
   struct Quantity {
-    enum Kind : std::uint8_t { product, activation } kind = product;
+    enum Kind : std::uint8_t { product, activation, pre_activation } kind = product;
     std::size_t layer = 0;
     bool operator==(const Quantity&) const = default;
   };
   static constexpr Quantity product(std::size_t l) { return {Quantity::product, l}; }
   static constexpr Quantity activation(std::size_t l) { return {Quantity::activation, l}; }
+  static constexpr Quantity pre_activation(std::size_t l) { return {Quantity::pre_activation, l}; }
 
-  // A scratch matrix for a direction, and the step that waits in it. A piece of rows lies at rows.first * widest,
-  // whatever the width of the direction, so pieces of different directions never overlap.
+  // A scratch matrix for a direction, and the step that waits in it. Row i lies at i * widest, whatever the width of
+  // the direction, so that a new direction can be written row by row where an old one is taken.
   struct Slot {
     Buffer<T> storage;
     Quantity of;
-    std::size_t width = 0;
     LateStep<T> step;
     bool measure = false;  // the step leaves a_l final: measure ‖a_l − f(z_l)‖² on the way
-  };
-  struct Claim {
-    std::size_t slot;
-    std::size_t width;
   };
   // What a pass does before its own work.
   struct Due {
     std::array<bool, 2> slots{};
     bool input_step = false;
     std::vector<std::size_t> products;
-    bool whole_piece = false;  // steps are taken for the whole piece at once, not a few rows at a time
+    std::vector<MatrixView<const T>> reads;  // all that the pass reads, to be fetched ahead
   };
   using Partial = typename PieceSums<T>::Partial;
 
@@ -211,7 +211,7 @@ class LayeredState {
   [[nodiscard]] const Activation& function() const { return setup_.network.activation; }
   [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
   [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
-  [[nodiscard]] MatrixView<T> slot_piece(std::size_t slot, Rows piece, std::size_t width) const;
+  [[nodiscard]] MatrixView<T> slot_rows(std::size_t slot, Rows rows, std::size_t width) const;
   // Room of a member for so many rows, n wide.
   [[nodiscard]] MatrixView<T> room(unsigned member, std::size_t rows, std::size_t n) const {
     return {spaces_[member].first.flat().data(), rows, n};
@@ -249,6 +249,10 @@ class LayeredState {
                  u_version_);
   }
   [[nodiscard]] Stamp output_stamp() { return gradient_stamp(depth()); }
+  [[nodiscard]] MatrixView<const T> memory_of(Quantity of) {
+    if (of.kind == Quantity::activation) return input_of(of.layer + 1);
+    return of.kind == Quantity::product ? layer(of.layer).P.view() : layer(of.layer).z.view();
+  }
   [[nodiscard]] Stamp& held(Quantity of) {
     return of.kind == Quantity::activation ? layer(of.layer).a_holds : layer(of.layer).P_holds;
   }
@@ -268,28 +272,36 @@ class LayeredState {
   // --- passes over the samples (pass.hpp) ---
 
   template <typename Elementwise, typename Products>
-  void pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims, double flops,
-            Elementwise&& elementwise, Products&& products);
+  void pass(std::initializer_list<Quantity> reads, std::initializer_list<std::size_t> claims, std::size_t at_once,
+            double flops, Elementwise&& elementwise, Products&& products);
   template <typename Elementwise>
   void pass(std::initializer_list<Quantity> reads, Elementwise&& elementwise);
   template <typename WriteRight>
   void summing_pass(std::initializer_list<Quantity> reads, std::size_t l, std::size_t n, bool gram,
                     WriteRight&& write_right);
-  [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims);
+  [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<std::size_t> claims);
   void note_done(const Due& due);
-  template <typename Elementwise>
-  void work_on_piece(const Due& due, Rows piece, Partial& partial, Elementwise&& elementwise);
+  template <typename Elementwise, typename Products>
+  void work_on_piece(const Due& due, std::size_t index, std::size_t at_once, Partial& partial,
+                     Elementwise&& elementwise, Products&& products);
+  // body(part) for the rows, at most so many at a time.
+  template <typename Body>
+  static void each_part(Rows rows, std::size_t at_once, Body&& body) {
+    for (std::size_t done = 0; done < rows.count; done += std::min(at_once, rows.count - done)) {
+      body(Rows{rows.first + done, std::min(at_once, rows.count - done)});
+    }
+  }
+  // Rows of a piece that a pass multiplies at a time.
+  [[nodiscard]] std::size_t at_once() const { return layers_.front().forward.rows_at_once(cut_.pieces.largest()); }
   [[nodiscard]] double flops_of(const Due& due, double flops) const;
-  // P_l = a_{l-1} W_lᵀ for some samples.
-  void multiply(std::size_t l, Rows rows);
-  void take_step(std::size_t slot, Rows piece, Rows rows, Partial& partial);
+  void take_step(std::size_t slot, Rows rows, Partial& partial);
   void bring(Quantity of) {
     if (held(of) != present(of)) pass({of}, [](unsigned, Rows, Partial&) {});
   }
   void bring_activations();
   [[nodiscard]] std::size_t free_slot();
   // The step waits in a slot; `of` has just been moved by its variable's new version.
-  void take_late(std::size_t slot, Quantity of, std::size_t width, const Stamp& from, double scale, bool measure);
+  void take_late(std::size_t slot, Quantity of, const Stamp& from, double scale, bool measure);
 
   // --- the updates; each returns false when it met a value that is not finite ---
 

@@ -66,10 +66,11 @@ double LayeredState<T>::find_direction_of_W(std::size_t l, const Penalties& p) {
     direction_made_ = {};
     const MatrixView<T> u = multiplier_of(l);
     // n_l x n_{l-1} <- (samples x n_l)ᵀ, samples x n_{l-1}
-    summing_pass({product(l), activation(l - 1)}, l, it.b.size(), false, [&](Rows rows, Partial&, MatrixView<T> right) {
-      kernels::weighted_residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows), rows_of(u, rows),
-                                    static_cast<T>(weight), right);
-    });
+    summing_pass({product(l), activation(l - 1), pre_activation(l)}, l, it.b.size(), false,
+                 [&](Rows rows, Partial&, MatrixView<T> right) {
+                   kernels::weighted_residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
+                                                 rows_of(u, rows), static_cast<T>(weight), right);
+                 });
     sums_.product(team_, s);
   }
   return over_parameters(l, kBand, [&](Rows rows) {
@@ -98,12 +99,15 @@ typename LayeredState<T>::Image LayeredState<T>::image_of_direction(std::size_t 
   }
   const std::size_t slot = free_slot();
   const MatrixView<T> in = input_of(l);
+  RowProduct<T>& times_s = layer(l).forward;
+  times_s.set(team_, blas::Op::transpose, T(1), s);
   pass(
-      {activation(l - 1)}, {{slot, n}}, 2 * static_cast<double>(n * s.columns), [](unsigned, Rows, Rows, Partial&) {},
-      [&](unsigned, Rows piece, Partial& partial) {
-        const MatrixView<T> image = slot_piece(slot, piece, n);
-        // piece x n_l <- piece x n_{l-1}, n_{l-1} x n_l
-        blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), rows_of(in, piece), s, T(0), image);
+      {activation(l - 1)}, {slot}, at_once(), 2 * static_cast<double>(n * s.columns),
+      [](unsigned, Rows, Rows, Partial&) {},
+      [&](unsigned, Rows rows, Partial& partial, Ahead& ahead) {
+        const MatrixView<T> image = slot_rows(slot, rows, n);
+        // rows x n_l <- rows x n_{l-1}, n_{l-1} x n_l
+        times_s.apply(rows_of(in, rows), Onto::nothing, image, ahead);
         partial.scalars[kImage] += elementwise::square_norm<T>(image, std::span(partial.columns[0]).first(n));
       });
   return {sums_.scalar(kImage), false, slot};
@@ -142,7 +146,7 @@ void LayeredState<T>::move_W(std::size_t l, const Image& image, double scale, co
     direction_weight_ = penalty_of(l, p);
     direction_l2_ = p.l2;
   } else {
-    take_late(image.slot, product(l), it.b.size(), before, scale, false);
+    take_late(image.slot, product(l), before, scale, false);
     sums_.columns(0, it.differences, scale, 1);
   }
   it.differences_made = differences_known ? differences_stamp(l) : Stamp();

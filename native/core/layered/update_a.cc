@@ -30,7 +30,7 @@ bool LayeredState<T>::know_hidden_z(std::size_t l) {
 
 template <typename T>
 bool LayeredState<T>::update_hidden_z(std::size_t l, const Penalties& p) {
-  pass({product(l), activation(l)},
+  pass({product(l), activation(l), pre_activation(l)},
        [&](unsigned, Rows rows, Partial& partial) { renew_hidden_z(l, p, rows, partial); });
   return know_hidden_z(l);
 }
@@ -53,26 +53,26 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   constexpr std::size_t gradient_slot = 0;
   constexpr std::size_t image_slot = 1;
 
+  next.back.set(team_, blas::Op::none, T(1), next.W.view());
+  next.forward.set(team_, blas::Op::transpose, T(1), next.W.view());
   pass(
-      {activation(l), product(l + 1), with_z ? product(l) : product(l + 1)}, {{gradient_slot, n}, {image_slot, m}},
-      4 * static_cast<double>(n * m),
-      [&](unsigned member, Rows piece, Rows rows, Partial& partial) {
-        const std::size_t first = rows.first - piece.first;
+      {activation(l), pre_activation(l), product(l + 1), pre_activation(l + 1), with_z ? product(l) : product(l + 1)},
+      {gradient_slot, image_slot}, at_once(), 4 * static_cast<double>(n * m),
+      [&](unsigned member, Rows block, Rows rows, Partial& partial) {
         if (with_z) renew_hidden_z(l, p, rows, partial);
         kernels::activation_pull<T>(function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows),
-                                    static_cast<T>(p.gamma),
-                                    slot_piece(gradient_slot, piece, n).rows_from(first, rows.count));
+                                    static_cast<T>(p.gamma), slot_rows(gradient_slot, rows, n));
         kernels::weighted_residual<T>(rows_of(next.P.view(), rows), next.b, rows_of(next.z.view(), rows),
                                       rows_of(u, rows), static_cast<T>(weight),
-                                      room(member, piece.count, m).rows_from(first, rows.count));
+                                      room(member, block.count, m).rows_from(rows.first - block.first, rows.count));
       },
-      [&](unsigned member, Rows piece, Partial& partial) {
-        const MatrixView<T> g = slot_piece(gradient_slot, piece, n);
-        const MatrixView<T> image = slot_piece(image_slot, piece, m);
-        // piece x n_l <- piece x n_{l+1}, n_{l+1} x n_l
-        blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), room(member, piece.count, m), next.W.view(), T(1), g);
-        // piece x n_{l+1} <- piece x n_l, n_l x n_{l+1}
-        blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), g, next.W.view(), T(0), image);
+      [&](unsigned member, Rows rows, Partial& partial, Ahead& ahead) {
+        const MatrixView<T> g = slot_rows(gradient_slot, rows, n);
+        const MatrixView<T> image = slot_rows(image_slot, rows, m);
+        // rows x n_l <- rows x n_{l+1}, n_{l+1} x n_l
+        next.back.apply(room(member, rows.count, m), Onto::result, g, ahead);
+        // rows x n_{l+1} <- rows x n_l, n_l x n_{l+1}
+        next.forward.apply(g, Onto::nothing, image, ahead);
         partial.scalars[kDirection] += elementwise::square_norm<T>(g);
         partial.scalars[kImage] += elementwise::square_norm<T>(image, std::span(partial.columns[1]).first(m));
       });
@@ -97,8 +97,8 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   const Stamp product_before = present(product(l + 1));
   const bool differences_known = next.differences_made == differences_stamp(l + 1);
   version(Block::a, l).advance();
-  take_late(gradient_slot, activation(l), n, a_before, scale, last);
-  take_late(image_slot, product(l + 1), m, product_before, scale, false);
+  take_late(gradient_slot, activation(l), a_before, scale, last);
+  take_late(image_slot, product(l + 1), product_before, scale, false);
   if (differences_known) {
     sums_.columns(1, next.differences, scale, 1);
     next.differences_made = differences_stamp(l + 1);

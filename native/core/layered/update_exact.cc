@@ -181,13 +181,14 @@ bool LayeredState<T>::update_a_exactly(std::size_t l, const Penalties& p, Update
   record.ridge = solver_.ridge();
 
   pass(
-      {}, {}, 4 * static_cast<double>(n * m) + 2 * std::pow(static_cast<double>(by_outputs ? m : n), 2),
+      {}, {}, cut_.pieces.largest(),
+      4 * static_cast<double>(n * m) + 2 * std::pow(static_cast<double>(by_outputs ? m : n), 2),
       [&](unsigned member, Rows piece, Rows rows, Partial&) {
         write_target(l + 1, true, p, rows,
                      room(member, piece.count, m).rows_from(rows.first - piece.first, rows.count));
         elementwise::activate<T>(function(), rows_of(it.z.view(), rows), rows_of(it.a.view(), rows));
       },
-      [&](unsigned member, Rows piece, Partial& partial) {
+      [&](unsigned member, Rows piece, Partial& partial, Ahead&) {
         using blas::Op;
         const MatrixView<T> target = room(member, piece.count, m);
         const MatrixView<T> a = rows_of(it.a.view(), piece);

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "core/linalg/simd.hpp"
+#include "core/runtime/pieces.hpp"
 
 namespace dladmm {
 namespace {
@@ -18,15 +19,24 @@ struct Tile {
   static constexpr std::size_t kLanes = kBytes / sizeof(T);
   static constexpr std::size_t kPanel = 2 * kLanes;
 
-  // kCount samples x kPanels panels. x: row i at x + i * stride; b: panels of `inputs` x kPanel.
-  template <std::size_t kCount, std::size_t kPanels>
-  [[gnu::always_inline]] static inline void sums(const T* x, std::size_t stride, std::size_t inputs, const T* b, T* out,
-                                                 std::size_t out_stride) {
+  // What is to be asked for while a tile is computed, a place for every input.
+  struct Fetch {
+    const char* at = nullptr;
+    std::size_t step = 0;
+  };
+
+  // kCount samples x kPanels panels, onto nothing or onto `out`. x: value k of sample i at x + i * row + k * step; b:
+  // panels of `inputs` x kPanel.
+  template <std::size_t kCount, std::size_t kPanels, bool kFetches = false>
+  [[gnu::always_inline]] static inline void sums(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
+                                                 const T* b, T* out, std::size_t out_stride, Onto onto = Onto::nothing,
+                                                 Fetch fetch = {}) {
     Vector sum[kCount][kPanels][2];
     for (auto& sample : sum) {
       for (auto& panel : sample) panel[0] = panel[1] = Vector{};
     }
     for (std::size_t k = 0; k < inputs; ++k) {
+      if constexpr (kFetches) __builtin_prefetch(fetch.at + k * fetch.step, 0, 2);
 #pragma GCC unroll 4
       for (std::size_t p = 0; p < kPanels; ++p) {
         const T* const weights = b + (p * inputs + k) * kPanel;
@@ -36,7 +46,7 @@ struct Tile {
         std::memcpy(&second, weights + kLanes, kBytes);
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < kCount; ++i) {
-          const T value = x[i * stride + k];
+          const T value = x[i * row + k * step];
           sum[i][p][0] += value * first;
           sum[i][p][1] += value * second;
         }
@@ -44,8 +54,15 @@ struct Tile {
     }
     for (std::size_t i = 0; i < kCount; ++i) {
       for (std::size_t p = 0; p < kPanels; ++p) {
-        std::memcpy(out + i * out_stride + p * kPanel, &sum[i][p][0], kBytes);
-        std::memcpy(out + i * out_stride + p * kPanel + kLanes, &sum[i][p][1], kBytes);
+        T* const to = out + i * out_stride + p * kPanel;
+        if (onto == Onto::result) {
+          Vector before[2];
+          std::memcpy(&before, to, 2 * kBytes);
+          sum[i][p][0] += before[0];
+          sum[i][p][1] += before[1];
+        }
+        std::memcpy(to, &sum[i][p][0], kBytes);
+        std::memcpy(to + kLanes, &sum[i][p][1], kBytes);
       }
     }
   }
@@ -55,7 +72,7 @@ struct Tile {
   [[gnu::always_inline]] static inline void samples(std::size_t& done, MatrixView<const T> x, const T* b,
                                                     MatrixView<T> out, std::size_t column) {
     for (; done + kCount <= x.rows; done += kCount) {
-      sums<kCount, 1>(x.data + done * x.stride, x.stride, x.columns, b, out.data + done * out.stride + column,
+      sums<kCount, 1>(x.data + done * x.stride, x.stride, 1, x.columns, b, out.data + done * out.stride + column,
                       out.stride);
     }
   }
@@ -66,8 +83,8 @@ struct Tile {
     if (x.rows == 1) {
       // One sample has too few sums in a panel to hide how long an addition takes.
       std::size_t p = 0;
-      for (; p + 4 <= panels; p += 4) sums<1, 4>(x.data, 0, x.columns, values + p * step, out.data + p * kPanel, 0);
-      for (; p < panels; ++p) sums<1, 1>(x.data, 0, x.columns, values + p * step, out.data + p * kPanel, 0);
+      for (; p + 4 <= panels; p += 4) sums<1, 4>(x.data, 0, 1, x.columns, values + p * step, out.data + p * kPanel, 0);
+      for (; p < panels; ++p) sums<1, 1>(x.data, 0, 1, x.columns, values + p * step, out.data + p * kPanel, 0);
       return;
     }
     for (std::size_t p = 0; p < panels; ++p) {
@@ -77,6 +94,133 @@ struct Tile {
       samples<4>(done, x, values + p * step, out, p * kPanel);
       samples<2>(done, x, values + p * step, out, p * kPanel);
       samples<1>(done, x, values + p * step, out, p * kPanel);
+    }
+  }
+
+  // The same where only `columns` of the panel count.
+  template <std::size_t kCount>
+  [[gnu::always_inline]] static inline void tile(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
+                                                 const T* b, T* out, std::size_t out_stride, std::size_t columns,
+                                                 Onto onto, Fetch fetch) {
+    if (columns == kPanel) {
+      for (std::size_t i = 0; i < kCount; ++i) {
+        for (std::size_t j = 0; j < kPanel; j += Ahead::kLine / sizeof(T)) {
+          __builtin_prefetch(out + i * out_stride + j, 1);
+        }
+      }
+      return sums<kCount, 1, true>(x, row, step, inputs, b, out, out_stride, onto, fetch);
+    }
+    T found[kCount * kPanel];
+    sums<kCount, 1, true>(x, row, step, inputs, b, found, kPanel, Onto::nothing, fetch);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      for (std::size_t j = 0; j < columns; ++j) {
+        T& entry = out[i * out_stride + j];
+        entry = (onto == Onto::result ? entry : T(0)) + found[i * kPanel + j];
+      }
+    }
+  }
+
+  // body<count>(first) for `rows` rows, kSamples at a time and then fewer.
+  template <typename Body>
+  [[gnu::always_inline]] static inline void each_strip(std::size_t first, std::size_t end, Body&& body) {
+    for (; first + kSamples <= end; first += kSamples) body.template operator()<kSamples>(first);
+    if constexpr (kSamples > 8) {
+      for (; first + 8 <= end; first += 8) body.template operator()<8>(first);
+    }
+    for (; first + 4 <= end; first += 4) body.template operator()<4>(first);
+    for (; first + 2 <= end; first += 2) body.template operator()<2>(first);
+    for (; first < end; ++first) body.template operator()<1>(first);
+  }
+};
+
+// out <- x M (+ out), in blocks of samples whose values stay in a core's own cache while the panels pass by.
+template <typename T, std::size_t kBytes, std::size_t kSamples>
+struct Blocks {
+  using Own = Tile<T, kBytes, kSamples>;
+
+  [[gnu::always_inline]] static inline void run(MatrixView<const T> x, const T* values, Onto onto, MatrixView<T> out,
+                                                Ahead* ahead) {
+    constexpr std::size_t block = 9 * kSamples;
+    for (std::size_t begin = 0; begin < x.rows; begin += block) {
+      for (std::size_t column = 0; column < out.columns; column += Own::kPanel) {
+        const std::size_t columns = std::min(Own::kPanel, out.columns - column);
+        const T* const panel = values + column * x.columns;
+        Own::each_strip(
+            begin,
+            std::min(begin + block, x.rows), [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
+              const char* const next = ahead->take(x.columns / 2, panel);
+              Own::template tile<kCount>(x.data + first * x.stride, x.stride, 1, x.columns, panel,
+                                         out.data + first * out.stride + column, out.stride, columns, onto,
+                                         {next, Ahead::kLine / 2});
+            });
+      }
+    }
+  }
+};
+
+// out <- Rᵀ A (+ out). Of both, kRun samples are laid out at a time: A a panel of columns at a time, R in strips of
+// kSamples columns, as many as stay in a core's own cache.
+template <typename T, std::size_t kBytes, std::size_t kSamples>
+struct Transposed {
+  using Own = Tile<T, kBytes, kSamples>;
+  static constexpr std::size_t kRun = 256;
+  static constexpr std::size_t kColumns = (256 / kSamples) * kSamples;
+  static constexpr std::size_t kRoom = kRun * (kColumns + Own::kPanel);
+
+  [[gnu::always_inline]] static inline void run(MatrixView<const T> r, MatrixView<const T> a, Onto onto,
+                                                MatrixView<T> out, T* room) {
+    T* const panel = room;
+    T* const strips = room + kRun * Own::kPanel;
+    const Pieces runs = pieces_of(r.rows, kRun);
+    for (std::size_t run = 0; run < runs.count; ++run) {
+      const std::size_t first = runs[run].first;
+      const std::size_t count = runs[run].count;
+      // While these are multiplied, as many that come after them are fetched; after the last ones, most often, what
+      // comes next lies there.
+      Ahead ahead;
+      ahead.add(MatrixView<const T>(a.data + (first + count) * a.stride, count, a.columns, a.stride));
+      const std::size_t tiles = (out.rows / kSamples + 1) * (out.columns / Own::kPanel + 1);
+      const std::size_t lines = count * a.stride * sizeof(T) / Ahead::kLine / tiles + 1;
+      for (std::size_t begin = 0; begin < out.rows; begin += kColumns) {
+        const std::size_t rows = std::min(kColumns, out.rows - begin);
+        pack_strips(r, first, count, begin, rows, strips);
+        for (std::size_t column = 0; column < out.columns; column += Own::kPanel) {
+          const std::size_t columns = std::min(Own::kPanel, out.columns - column);
+          pack_panel(a.data + first * a.stride + column, a.stride, count, columns, panel);
+          Own::each_strip(
+              0, rows, [&]<std::size_t kCount>(std::size_t i) __attribute__((always_inline)) {
+                const T* const strip = strips + i / kSamples * kSamples * count + i % kSamples;
+                T* const to = out.data + (begin + i) * out.stride + column;
+                Own::template tile<kCount>(strip, 1, kSamples, count, panel, to, out.stride, columns,
+                                           run == 0 ? onto : Onto::result,
+                                           {ahead.take(lines, panel), lines * Ahead::kLine / count});
+              });
+        }
+      }
+    }
+  }
+
+  [[gnu::always_inline]] static inline void pack_strips(MatrixView<const T> r, std::size_t first, std::size_t count,
+                                                        std::size_t begin, std::size_t rows, T* strips) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const T* const from = r.data + (first + k) * r.stride + begin;
+      T* to = strips + k * kSamples;
+      std::size_t i = 0;
+      for (; i + kSamples <= rows; i += kSamples, to += kSamples * count)
+        std::memcpy(to, from + i, kSamples * sizeof(T));
+      if (i < rows) std::memcpy(to, from + i, (rows - i) * sizeof(T));
+    }
+  }
+
+  [[gnu::always_inline]] static inline void pack_panel(const T* a, std::size_t stride, std::size_t count,
+                                                       std::size_t columns, T* panel) {
+    if (columns == Own::kPanel) {
+      for (std::size_t k = 0; k < count; ++k) std::memcpy(panel + k * Own::kPanel, a + k * stride, 2 * kBytes);
+      return;
+    }
+    for (std::size_t k = 0; k < count; ++k) {
+      std::memcpy(panel + k * Own::kPanel, a + k * stride, columns * sizeof(T));
+      std::fill(panel + k * Own::kPanel + columns, panel + (k + 1) * Own::kPanel, T(0));
     }
   }
 };
@@ -89,6 +233,15 @@ std::size_t entries(std::size_t rows, std::size_t columns) {
 // 2 kSamples vectors hold the sums; two more the weights, and one the sample's value.
 template <typename T>
 using Tiles = simd::Choice<Tile<T, 64, 14>, Tile<T, 32, 6>, Tile<T, 16, 6>>;
+template <typename T>
+using BlockTiles = simd::Choice<Blocks<T, 64, 14>, Blocks<T, 32, 6>, Blocks<T, 16, 6>>;
+template <typename T>
+using TransposedTiles = simd::Choice<Transposed<T, 64, 14>, Transposed<T, 32, 6>, Transposed<T, 16, 6>>;
+
+template <typename T>
+std::size_t panel_width() {
+  return Tiles<T>::pick(Tile<T, 64, 14>::kPanel, Tile<T, 32, 6>::kPanel, Tile<T, 16, 6>::kPanel);
+}
 
 }  // namespace
 
@@ -96,19 +249,44 @@ template <typename T>
 PackedMatrix<T>::PackedMatrix(std::size_t outputs, std::size_t inputs)
     : outputs_(outputs),
       inputs_(inputs),
-      panel_(Tiles<T>::pick(Tile<T, 64, 14>::kPanel, Tile<T, 32, 6>::kPanel, Tile<T, 16, 6>::kPanel)),
+      panel_(panel_width<T>()),
       panels_((outputs + panel_ - 1) / panel_),
       values_(entries(panels_ * panel_, inputs)) {
   std::fill(values_.span().begin(), values_.span().end(), T(0));
 }
 
 template <typename T>
-void PackedMatrix<T>::assign(MatrixView<const T> W) {
-  assert(W.rows == outputs_ && W.columns == inputs_);
-  for (std::size_t j = 0; j < outputs_; ++j) {
-    const T* const from = W.row(j);
-    T* const to = values_.data() + (j / panel_) * inputs_ * panel_ + j % panel_;
-    for (std::size_t k = 0; k < inputs_; ++k) to[k * panel_] = from[k];
+double PackedMatrix<T>::required_bytes(std::size_t outputs, std::size_t inputs) {
+  const std::size_t panel = panel_width<T>();
+  return static_cast<double>(sizeof(T) * panel) * static_cast<double>((outputs + panel - 1) / panel) *
+         static_cast<double>(inputs);
+}
+
+template <typename T>
+void PackedMatrix<T>::assign(blas::Op op, T factor, MatrixView<const T> w, std::size_t first, std::size_t count) {
+  assert((op == blas::Op::none ? w.columns : w.rows) == outputs_);
+  assert((op == blas::Op::none ? w.rows : w.columns) == inputs_);
+  constexpr std::size_t run = 64;  // inputs at a time: what is written stays in the innermost cache
+  for (std::size_t p = first; p < first + count; ++p) {
+    T* const panel = values_.data() + p * inputs_ * panel_;
+    const std::size_t begin = p * panel_;
+    const std::size_t columns = std::min(panel_, outputs_ - begin);
+    for (std::size_t from = 0; from < inputs_; from += run) {
+      const std::size_t end = std::min(from + run, inputs_);
+      if (op == blas::Op::none) {
+        for (std::size_t k = from; k < end; ++k) {
+          const T* const row = w.row(k) + begin;
+          for (std::size_t j = 0; j < columns; ++j) panel[k * panel_ + j] = factor * row[j];
+        }
+      } else {
+        for (std::size_t j = 0; j < columns; ++j) {
+          const T* const row = w.row(begin + j);
+          for (std::size_t k = from; k < end; ++k) panel[k * panel_ + j] = factor * row[k];
+        }
+      }
+      if (columns == panel_) continue;
+      for (std::size_t k = from; k < end; ++k) std::fill(panel + k * panel_ + columns, panel + (k + 1) * panel_, T(0));
+    }
   }
 }
 
@@ -117,6 +295,23 @@ void PackedMatrix<T>::multiply(MatrixView<const T> x, std::size_t first, std::si
   assert(x.columns == inputs_ && first + count <= panels_ && out.rows == x.rows && out.columns == count * panel_);
   Tiles<T>::run(x, static_cast<const T*>(values_.data() + first * panel_ * inputs_), count, out);
 }
+
+template <typename T>
+void PackedMatrix<T>::multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const {
+  assert(x.columns == inputs_ && out.columns == outputs_ && out.rows == x.rows);
+  BlockTiles<T>::run(x, static_cast<const T*>(values_.data()), onto, out, &ahead);
+}
+
+template <typename T>
+void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out) {
+  assert(r.rows == a.rows && r.columns == out.rows && a.columns == out.columns);
+  thread_local const Buffer<T> room(
+      TransposedTiles<T>::pick(Transposed<T, 64, 14>::kRoom, Transposed<T, 32, 6>::kRoom, Transposed<T, 16, 6>::kRoom));
+  TransposedTiles<T>::run(r, a, onto, out, room.data());
+}
+
+template void multiply_transposed<float>(MatrixView<const float>, MatrixView<const float>, Onto, MatrixView<float>);
+template void multiply_transposed<double>(MatrixView<const double>, MatrixView<const double>, Onto, MatrixView<double>);
 
 template class PackedMatrix<float>;
 template class PackedMatrix<double>;

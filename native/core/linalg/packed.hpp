@@ -3,11 +3,47 @@
 // at the speed of the multiplier; OpenBLAS lays them out anew in every call.
 #pragma once
 
+#include <array>
 #include <cstddef>
 
+#include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
 
 namespace dladmm {
+
+// Whether a product comes in the place of what stood in the result, or is added to it.
+enum class Onto { nothing, result };
+
+// Memory that will be wanted soon. Products ask the processor for it a line at a time while they compute, so that the
+// memory works while the multiplier does.
+class Ahead {
+ public:
+  template <typename T>
+  void add(MatrixView<T> rows) {
+    if (count_ == spans_.size() || rows.data == nullptr || rows.rows == 0) return;
+    const auto* const begin = reinterpret_cast<const char*>(rows.data);
+    spans_[count_++] = {begin, begin + rows.rows * rows.stride * sizeof(T)};
+  }
+  // Where the next so many lines begin; `none` where nothing is left.
+  [[nodiscard]] const char* take(std::size_t lines, const void* none) {
+    if (at_ == count_) return static_cast<const char*>(none);
+    auto& [begin, end] = spans_[at_];
+    const char* const from = begin;
+    begin += lines * kLine;
+    if (begin >= end) ++at_;
+    return from;
+  }
+  static constexpr std::size_t kLine = 64;
+
+ private:
+  struct Span {
+    const char* begin;
+    const char* end;
+  };
+  std::array<Span, 8> spans_;
+  std::size_t count_ = 0;
+  std::size_t at_ = 0;
+};
 
 // W, outputs x inputs, in panels of as many outputs as the processor multiplies at once: of a panel, the weights of
 // input 0 for each of its outputs, then those of input 1, … The last panel is filled up with zeros.
@@ -16,8 +52,13 @@ class PackedMatrix {
  public:
   PackedMatrix() = default;
   PackedMatrix(std::size_t outputs, std::size_t inputs);  // zero
+  [[nodiscard]] static double required_bytes(std::size_t outputs, std::size_t inputs);
 
-  void assign(MatrixView<const T> W);  // outputs x inputs
+  void assign(MatrixView<const T> W) {  // outputs x inputs
+    assign(blas::Op::transpose, T(1), W, 0, panels_);
+  }
+  // Of M, inputs x outputs, `count` panels from the first on: M <- factor op(w).
+  void assign(blas::Op op, T factor, MatrixView<const T> w, std::size_t first, std::size_t count);
 
   [[nodiscard]] std::size_t outputs() const { return outputs_; }
   [[nodiscard]] std::size_t inputs() const { return inputs_; }
@@ -32,6 +73,8 @@ class PackedMatrix {
   void multiply(MatrixView<const T> x, MatrixView<T> out) const { multiply(x, 0, panels_, out); }
   // The same for `count` panels from the first on; out: samples x count · panel.
   void multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const;
+  // out <- x M, or out + x M; out: samples x outputs.
+  void multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const;
 
  private:
   std::size_t outputs_ = 0;
@@ -40,5 +83,10 @@ class PackedMatrix {
   std::size_t panels_ = 0;
   Buffer<T> values_;  // panels x inputs x panel
 };
+
+// out <- Rᵀ A, or out + Rᵀ A; R: samples x out.rows, A: samples x out.columns. Packs both in a room of the thread's
+// own.
+template <typename T>
+void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out);
 
 }  // namespace dladmm

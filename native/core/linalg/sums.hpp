@@ -15,6 +15,8 @@
 #include "core/linalg/blas.hpp"
 #include "core/linalg/entrywise.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/packed.hpp"
+#include "core/linalg/simd.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
 
@@ -113,8 +115,12 @@ class PieceSums {
   // Rows `tile` of the segment's sum of products += Rᵀ A over the rows of a piece, R piece x tile.count. `first`: of
   // the segment.
   void add_product(std::size_t segment, Rows tile, MatrixView<const T> r, MatrixView<const T> a, bool first) {
-    sum_products<T>(1, r, a, first ? T(0) : T(1),
-                    {products_.data() + segment * room_.product + tile.first * a.columns, tile.count, a.columns});
+    const MatrixView<T> out(products_.data() + segment * room_.product + tile.first * a.columns, tile.count, a.columns);
+    if (simd::has_many_registers() && tile.count >= 64) {
+      multiply_transposed<T>(r, a, first ? Onto::nothing : Onto::result, out);
+    } else {
+      sum_products<T>(1, r, a, first ? T(0) : T(1), out);
+    }
   }
   void add_product(std::size_t segment, MatrixView<const T> r, MatrixView<const T> a, bool first) {
     add_product(segment, {0, r.columns}, r, a, first);

@@ -37,13 +37,16 @@ class SectionList {
   std::vector<std::function<Section()>> parts_;
 };
 
+// What is given a name goes into a list of sections besides, under that name. Outside of the class: Clang takes no default
+// argument of a type with initialisers while the class around it is incomplete.
+struct StorageName {
+  SectionList* list = nullptr;
+  std::string name;
+};
+
 class StoragePlan {
  public:
-  // What is given a name goes into a list of sections besides, under that name.
-  struct Name {
-    SectionList* list = nullptr;
-    std::string name;
-  };
+  using Name = StorageName;
 
   template <typename T>
   void matrix(Matrix<T>& to, std::size_t rows, std::size_t columns, Name name = {}) {

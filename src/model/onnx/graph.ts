@@ -1,39 +1,38 @@
-/** What of an ONNX graph can be looked up: the tensors that do not depend on its input, and who takes which value. */
+/** What of an ONNX graph can be looked up: what does not depend on its input, and who makes and takes which value. */
 import { DlAdmmError } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
-import { attributeOf, numbersOf, type OnnxModel, type OnnxTensor, tensorIn } from './proto.js';
+import { type Constant, constantsOf, valuesOf, wholesOf } from './constants.js';
+import { attributeOf, type OnnxModel, sizeOf } from './proto.js';
 import type { OnnxNode } from './schema.js';
 
-/** A tensor that does not depend on the input. */
-export interface Constant {
-  /** The initializer or node that it comes from. */
-  readonly origin: string;
-  readonly shape: readonly number[];
-  readonly tensor: OnnxTensor;
-  /** Whether rows and columns are to be swapped; `shape` is the shape after that. */
-  readonly transposed: boolean;
-}
-
 export const nameOf = ({ name, op }: OnnxNode): string => `node ${JSON.stringify(name.slice(0, 60) || op)} (${op})`;
+
+/** What helps in general. */
+const SIMPLIFY =
+  'export it with model.eval() and torch.onnx.export(…, do_constant_folding=True), or simplify it with onnxsim';
 
 /** What a walk over the graph looks things up in. */
 export class Graph {
   readonly file: string;
   readonly constants: ReadonlyMap<string, Constant>;
   readonly #consumers: ReadonlyMap<string, readonly OnnxNode[]>;
+  readonly #makers: ReadonlyMap<string, OnnxNode>;
   readonly #taken = new Set<string>();
 
   constructor(model: OnnxModel, file: string) {
     this.file = file;
     this.constants = constantsOf(model, file);
     const consumers = new Map<string, OnnxNode[]>();
+    const makers = new Map<string, OnnxNode>();
     for (const node of model.nodes) {
+      for (const output of node.outputs) makers.set(output, node);
       for (const input of new Set(node.inputs)) {
         const known = consumers.get(input);
         if (known) known.push(node);
         else consumers.set(input, [node]);
       }
     }
+    this.#makers = makers;
     this.#consumers = consumers;
   }
 
@@ -41,8 +40,26 @@ export class Graph {
     return this.#consumers.get(value) ?? [];
   }
 
-  refusal(what: string): DlAdmmError {
-    return new DlAdmmError('ERR_DLADMM_FORMAT', `${this.file} cannot be read as an ONNX network: ${what}`);
+  /** Who takes the values themselves, and not only their shape. */
+  takersOf(value: string): readonly OnnxNode[] {
+    return this.consumersOf(value).filter((node) => !this.#asksForShape(node));
+  }
+
+  #asksForShape(node: OnnxNode, depth = 0): boolean {
+    if (node.op === 'Shape' || node.op === 'Size') return true;
+    if (!['Gather', 'Slice', 'Identity'].includes(node.op) || depth > 4) return false;
+    const next = this.consumersOf(node.outputs[0] ?? '');
+    return next.length > 0 && next.every((consumer) => this.#asksForShape(consumer, depth + 1));
+  }
+
+  makerOf(value: string): OnnxNode | undefined {
+    return this.#makers.get(value);
+  }
+
+  /** An error that says what stands in the way, and what helps. */
+  refusal(what: string, remedy = SIMPLIFY): DlAdmmError {
+    const text = `${this.file} cannot be read as an ONNX network: ${what}; ${remedy}`;
+    return new DlAdmmError('ERR_DLADMM_FORMAT', text);
   }
 
   /** The input of a node that is a tensor of numbers, or undefined where it is left out. */
@@ -56,50 +73,38 @@ export class Graph {
 
   /** The values, which nothing else may take: a small file could make a large network of one tensor. */
   take(constant: Constant, node: OnnxNode): Numbers {
-    if (this.#taken.has(constant.origin)) throw this.refusal(`${nameOf(node)} shares its numbers with another node`);
-    this.#taken.add(constant.origin);
+    if (sizeOf(constant.shape) > 1) {
+      if (this.#taken.has(constant.origin)) {
+        throw this.refusal(
+          `${nameOf(node)} shares its numbers with another node`,
+          'layers here have weights of their own: import the layers from a state dict',
+        );
+      }
+      this.#taken.add(constant.origin);
+    }
     return this.numbers(constant);
   }
 
-  numbers({ tensor, transposed }: Constant): Numbers {
-    const values = numbersOf(tensor, this.file);
-    const [rows = 1, columns = 1] = tensor.dims;
-    return transposed ? swapped(values, rows, columns) : values;
+  numbers(constant: Constant): Numbers {
+    return valuesOf(constant, this.file);
   }
-}
 
-/** columns × rows, from rows × columns. */
-export function swapped(values: Numbers, rows: number, columns: number): Numbers {
-  const out = values.slice();
-  for (let i = 0; i < rows; i += 1) {
-    for (let j = 0; j < columns; j += 1) out[j * rows + i] = values[i * columns + j] as number;
+  /** The one number of a constant that has one. */
+  scalar(name: string): number | undefined {
+    const constant = this.constants.get(name);
+    if (!constant || sizeOf(constant.shape) !== 1) return undefined;
+    return wholesOf(constant, this.file)?.[0] ?? this.numbers(constant)[0];
   }
-  return out;
-}
 
-/** Initializers, constants, and what is only a form of one. */
-function constantsOf({ initializers, nodes }: OnnxModel, file: string): ReadonlyMap<string, Constant> {
-  const constants = new Map<string, Constant>();
-  const add = (name: string, tensor: OnnxTensor): void =>
-    void constants.set(name, { origin: name, shape: tensor.dims, tensor, transposed: false });
-  for (const [name, tensor] of initializers) add(name, tensor);
-  for (const node of nodes) {
-    const [output] = node.outputs;
-    const from = constants.get(node.inputs[0] ?? '');
-    if (output === undefined) continue;
-    if (node.op === 'Constant') {
-      const tensor = tensorIn(node, 'value', file);
-      if (tensor) add(output, tensor);
-    } else if (from && (node.op === 'Identity' || node.op === 'Cast')) {
-      constants.set(output, from);
-    } else if (from && node.op === 'Transpose' && from.shape.length === 2) {
-      const order = attributeOf(node, 'perm')?.wholes ?? [];
-      const swaps = order.length === 0 || order.join() === '1,0';
-      const shape = swaps ? [from.shape[1] as number, from.shape[0] as number] : from.shape;
-      constants.set(output, { ...from, shape, transposed: swaps !== from.transposed });
-    }
+  /** Whole numbers that do not depend on the input, such as a shape. */
+  wholes(name: string): readonly number[] | undefined {
+    const constant = this.constants.get(name);
+    if (constant) return wholesOf(constant, this.file);
+    const maker = this.makerOf(name);
+    if (maker?.op !== 'Constant') return undefined;
+    const one = attributeOf(maker, 'value_int')?.whole;
+    return one === undefined ? attributeOf(maker, 'value_ints')?.wholes : [one];
   }
-  return constants;
 }
 
 /** The float attribute, as the shortest decimal that rounds to it: 0.01 stands for 0.009999999776… */

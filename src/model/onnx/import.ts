@@ -119,7 +119,7 @@ function activationOf({ layers }: OnnxPerceptron, written: Written | undefined, 
   if (!first) return written?.activation ?? 'relu';
   const other = others.find(({ activation }) => !isNear(activation, first.activation));
   if (other) {
-    const text = `${file} cannot be read as an ONNX network: ${other.node} makes another activation than ${first.node}, but all hidden layers have the same here`;
+    const text = `${file} cannot be read as an ONNX network: ${other.node} makes another activation than ${first.node}, but all hidden layers have the same here; train it with one for all, and join linear layers that follow one another`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
   }
   return written && isNear(written.activation, first.activation) ? written.activation : first.activation;
@@ -162,12 +162,14 @@ function secondOfTwo(values: Numbers): Numbers {
 }
 
 /**
- * A multilayer perceptron from an ONNX file, to predict with or to go on training from: Gemm (or MatMul and Add), Relu,
- * LeakyRelu, Sigmoid or Tanh between the layers, and at the end a softmax, a sigmoid over one value (read as two classes), or
- * nothing. What stands before the first layer (Sub, Div, Mul, Add or a Scaler by constants) is kept as the model's
- * standardisation, or folded into it.
+ * A multilayer perceptron from an ONNX file, to predict with or to go on training from: Gemm (or MatMul and Add), one of the
+ * activations between the layers, in whatever nodes it is written, and at the end a softmax, a sigmoid over one value (read as
+ * two classes), or nothing. Factors and shifts by constants, batch normalisations among them, are folded into the layers; those
+ * before the first layer are kept as the model's standardisation. Nodes that leave every sample one row are passed over:
+ * Flatten, Reshape to a shape that the graph computes, Dropout, Cast, Identity.
  *
- * @param source a path, or the bytes of the file
+ * `source` is a path, or the bytes of the file.
+ *
  * @throws DlAdmmError ERR_DLADMM_FORMAT for anything else, naming the node; ERR_DLADMM_ARGUMENT where `loss` is needed;
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
  */

@@ -1,36 +1,22 @@
 /**
  * An ONNX graph as a multilayer perceptron: from its one input along the chain of nodes to its output. Whatever is not part of
- * such a chain is refused with the name of the node.
+ * such a chain is refused with the name of the node, the reason, and what helps.
  */
-
-import type { Numbers } from '../../core/native.js';
-import { dtypeOf, zeros } from '../../core/numbers.js';
-import type { Activation } from '../../network/network.js';
-import { activationOf, gatedOf, OPERATORS } from './activations.js';
-import { floatAttribute, Graph, inRange, nameOf, swapped, wholeAttribute } from './graph.js';
-import { attributeOf, floatsIn, type OnnxModel, sizeOf, textsIn, wholesIn } from './proto.js';
+import { isAside, readAside } from './aside.js';
+import { castsToFloats, foreignActivation, recognised } from './elementwise.js';
+import { type Batch, type Extent, extentsOf, product, reshaped } from './extents.js';
+import { Graph, nameOf, wholeAttribute } from './graph.js';
+import { layerOf, type OnnxLayer, scaledAfter, scaledBefore } from './layers.js';
+import { attributeOf, type OnnxModel } from './proto.js';
 import type { OnnxNode, OnnxValue } from './schema.js';
+import { type OnnxScaling, type Step, scalingOf, stepOf } from './steps.js';
 
-/** A layer as the graph has it: z = x · Wᵀ + b, then the activation. */
-export interface OnnxLayer {
-  /** Where errors look. */
-  readonly node: string;
-  readonly inputs: number;
-  readonly outputs: number;
-  /** outputs × inputs, row-major. */
-  readonly weights: Numbers;
-  readonly bias: Numbers;
-  readonly activation: Activation;
-}
-
-/** What is done to every feature before the first layer: factor · x + shift. */
-export interface OnnxScaling {
-  readonly factor: Float64Array;
-  readonly shift: Float64Array;
-}
+export type { OnnxLayer } from './layers.js';
+export type { OnnxScaling } from './steps.js';
 
 export interface OnnxPerceptron {
   readonly layers: readonly [OnnxLayer, ...OnnxLayer[]];
+  /** What is done to every feature before the first layer. */
   readonly scaling: OnnxScaling | undefined;
   /** What turns the last layer's values into probabilities. */
   readonly end: 'softmax' | 'sigmoid' | 'none';
@@ -38,225 +24,206 @@ export interface OnnxPerceptron {
   readonly classes: readonly string[] | undefined;
 }
 
-/** What happened to the features before the first layer, in order. */
-interface Step {
-  readonly node: OnnxNode;
-  readonly kind: 'multiply' | 'add';
-  readonly values: Numbers;
-}
-
 /** The chain as far as it has been followed. */
 interface Chain {
-  readonly steps: readonly Step[];
   readonly layers: readonly OnnxLayer[];
-  /** What the last layer may still be given. */
-  readonly open: 'bias' | 'activation' | 'layer';
+  readonly scaling: OnnxScaling | undefined;
+  /** What is still to go into the next layer. */
+  readonly steps: readonly Step[];
+  /** Whether the last layer has its activation. */
+  readonly activated: boolean;
   readonly end: OnnxPerceptron['end'];
+}
+
+/** What the values of the chain look like. */
+interface Shapes {
+  readonly of: Map<string, readonly Extent[]>;
+  readonly batch: Batch;
+}
+
+const ROWS = 'every sample must stay one row: flatten with nn.Flatten(), or x.view(x.size(0), -1)';
+
+/** The shape behind a node that hands on what it is given; undefined where that is not known. */
+function passed(graph: Graph, node: OnnxNode, value: string, { of, batch }: Shapes, last: OnnxLayer | undefined) {
+  const shape = of.get(value);
+  const size = last?.outputs ?? (shape && product(shape.slice(1)));
+  const width = typeof size === 'number' ? size : undefined;
+  const refuse = () => graph.refusal(`${nameOf(node)} does not keep samples as rows`, ROWS);
+  const axes = (): readonly number[] | undefined =>
+    node.inputs[1] === undefined ? attributeOf(node, 'axes')?.wholes : graph.wholes(node.inputs[1]);
+  switch (node.op) {
+    case 'Flatten': {
+      const axis = wholeAttribute(node, 'axis', 1);
+      if (axis !== 1 && !(axis === -1 && (shape?.length ?? 2) === 2)) throw refuse();
+      return ['n', width] as const;
+    }
+    case 'Reshape': {
+      const asked =
+        node.inputs[1] === undefined ? attributeOf(node, 'shape')?.wholes : extentsOf(graph, node.inputs[1], of);
+      if (!asked) {
+        throw graph.refusal(`the shape that ${nameOf(node)} makes is not known before there are samples`, ROWS);
+      }
+      const made = reshaped(asked, shape, width, batch, wholeAttribute(node, 'allowzero', 0) === 0);
+      if (!made) throw refuse();
+      return made;
+    }
+    case 'Squeeze': {
+      const gone = axes()?.map((axis) => (axis < 0 && shape ? axis + shape.length : axis));
+      if (gone?.includes(0)) throw refuse();
+      return shape?.filter((extent, i) => i === 0 || (gone ? !gone.includes(i) : extent !== 1));
+    }
+    case 'Unsqueeze': {
+      const rank = shape && shape.length + (axes()?.length ?? 0);
+      const made = axes()?.map((axis) => (axis < 0 && rank ? axis + rank : axis));
+      if (made?.includes(0)) throw refuse();
+      const rest = [...(shape ?? [])];
+      return rank && made && rank < 16
+        ? Array.from({ length: rank }, (_, i) => (made.includes(i) ? 1 : rest.shift()))
+        : undefined;
+    }
+    case 'Cast':
+      if (!castsToFloats(node)) {
+        throw graph.refusal(
+          `${nameOf(node)} turns numbers into others than floating-point ones`,
+          'leave it out of the export',
+        );
+      }
+      return shape;
+    case 'Dropout':
+      if (graph.wholes(node.inputs[2] ?? '')?.[0]) {
+        throw graph.refusal(
+          `${nameOf(node)} drops values at random, as in training`,
+          'export it with model.eval() and without training=…',
+        );
+      }
+      return shape;
+    default:
+      return shape;
+  }
 }
 
 /** Nodes that hand on what they are given. */
 const PASSING = ['Identity', 'Dropout', 'Cast', 'Flatten', 'Reshape', 'Squeeze', 'Unsqueeze'];
-/** Nodes that make class names of the answer, and what may follow them. */
-const NAMING = ['ArgMax', 'ArrayFeatureExtractor', 'ZipMap', 'LabelEncoder'];
-const AFTER_NAMING = [...NAMING, 'Cast', 'Reshape', 'Identity', 'Squeeze', 'Unsqueeze', 'Flatten'];
-/** How the two probabilities are made of the one behind a sigmoid. */
-const PAIRING = ['Sub', 'Concat'];
 
-/** The weights of a node, outputs × inputs. `input` × `output` is their order in the graph where `turned` is false. */
-function weightsOf(graph: Graph, node: OnnxNode, turned: boolean, factor: number): Omit<OnnxLayer, 'bias'> {
-  const constant = graph.constant(node, 1);
-  const [rows, columns] = constant?.shape ?? [];
-  if (constant?.shape.length !== 2 || rows === undefined || columns === undefined || rows * columns === 0) {
-    const shape = constant ? `[${constant.shape.slice(0, 8).join(', ')}]` : 'left out';
-    throw graph.refusal(`the weights of ${nameOf(node)} should be a matrix, but their shape is ${shape}`);
-  }
-  const numbers = graph.take(constant, node);
-  const values = turned ? numbers : swapped(numbers, rows, columns);
-  const [outputs, inputs] = turned ? [rows, columns] : [columns, rows];
-  const weights = factor === 1 ? values : values.map((value: number) => factor * value);
-  return { node: nameOf(node), inputs, outputs, weights: weights as Numbers, activation: 'identity' };
+/** Operators that people have tried, why they have no place here, and what helps. */
+const FOREIGN: readonly (readonly [ops: RegExp, why: string, remedy: string])[] = [
+  [
+    /Conv|Pool|Pad$|Resize/,
+    'works on images',
+    'export the fully connected part alone, and give it what the part before makes',
+  ],
+  [
+    /^(?:RNN|LSTM|GRU|Attention|.*Attention|Scan|Loop|If)$/,
+    'works on sequences or steers',
+    'export the fully connected part alone',
+  ],
+  [
+    /^(?:Layer|Instance|Group|RMS|Lp|MeanVariance)Normalization$/,
+    'normalises every sample by itself, which fixed weights cannot',
+    'use BatchNorm1d, or none',
+  ],
+  [/Linear$|Quant|Integer$/, 'works on quantised numbers', 'export the network before it is quantised'],
+  [
+    /^(?:Gather|OneHot|Embedding\w*|LabelEncoder|StringNormalizer|TfIdf\w*)$/,
+    'looks values up',
+    'give the network numbers: one-hot columns and the like',
+  ],
+  [/^Tree|^SVM|^Linear(?:Classifier|Regressor)/, 'is another kind of model', 'only multilayer perceptrons can be read'],
+];
+
+function noPlace(graph: Graph, node: OnnxNode): Error {
+  const [, why, remedy = 'leave it out, or import the layers alone, from a state dict'] =
+    FOREIGN.find(([ops]) => ops.test(node.op)) ?? [];
+  const known =
+    'linear layers (Gemm, MatMul) with one activation (relu, leakyRelu, elu, gelu, silu, sigmoid, tanh, softplus), batch normalisation, factors and shifts between them, and a softmax or a sigmoid at the end';
+  return graph.refusal(
+    `${nameOf(node)} has no place in a multilayer perceptron${why ? `: it ${why}` : ` here, which is made of ${known}`}`,
+    remedy,
+  );
 }
 
-/** `bias` + factor · values, which may be one number for all outputs. */
-function biasOf(graph: Graph, node: OnnxNode, bias: Numbers, index: number, factor: number): Numbers {
-  const constant = graph.constant(node, index);
-  if (!constant) return bias;
-  const { shape } = constant;
-  const size = sizeOf(shape);
-  // Leading extents of 1 are the batch.
-  if ((size !== 1 && size !== bias.length) || shape.slice(0, -1).some((extent) => extent !== 1)) {
-    throw graph.refusal(
-      `the bias of ${nameOf(node)} has shape [${shape.slice(0, 8).join(', ')}], expected [${bias.length}]`,
-    );
-  }
-  const values = graph.numbers(constant);
-  const wide = dtypeOf(values) === 'float64' ? Float64Array.from(bias) : bias.slice();
-  return wide.map((value: number, j: number) => value + factor * (values[size === 1 ? 0 : j] as number)) as Numbers;
-}
-
-function gemm(graph: Graph, node: OnnxNode): OnnxLayer {
-  if (graph.constants.has(node.inputs[0] ?? '') || wholeAttribute(node, 'transA', 0) !== 0) {
-    throw graph.refusal(`${nameOf(node)} takes samples as columns; only samples as rows can be read`);
-  }
-  const alpha = inRange(graph, node, 'alpha', floatAttribute(node, 'alpha', 1));
-  const beta = inRange(graph, node, 'beta', floatAttribute(node, 'beta', 1));
-  const layer = weightsOf(graph, node, wholeAttribute(node, 'transB', 0) !== 0, alpha);
-  return { ...layer, bias: biasOf(graph, node, zeros(dtypeOf(layer.weights), layer.outputs), 2, beta) };
-}
-
-function matMul(graph: Graph, node: OnnxNode): OnnxLayer {
-  if (graph.constants.has(node.inputs[0] ?? '')) {
-    throw graph.refusal(`${nameOf(node)} takes samples as columns; only samples as rows can be read`);
-  }
-  const layer = weightsOf(graph, node, false, 1);
-  return { ...layer, bias: zeros(dtypeOf(layer.weights), layer.outputs) };
-}
-
-// ------------------------------------------------------------------------------------------------------------------ chain
-
-/** What a node between the input and the first layer does to the features. */
-function stepsOf(graph: Graph, node: OnnxNode, value: string): readonly Step[] | undefined {
-  if (node.op === 'Scaler') {
-    const offset = floatsIn(node, 'offset');
-    const scale = floatsIn(node, 'scale');
-    return [
-      { node, kind: 'add', values: Float64Array.from(offset, (number) => -number) },
-      { node, kind: 'multiply', values: Float64Array.from(scale) },
-    ];
-  }
-  if (!['Add', 'Sub', 'Mul', 'Div'].includes(node.op)) return undefined;
-  const first = node.inputs[0] === value;
-  if (!first && (node.op === 'Sub' || node.op === 'Div')) return undefined;
-  const constant = graph.constant(node, first ? 1 : 0);
-  if (!constant || constant.shape.slice(0, -1).some((extent) => extent !== 1)) {
-    throw graph.refusal(`${nameOf(node)} should have one number for every feature`);
-  }
-  const values = graph.take(constant, node);
-  if (node.op === 'Add') return [{ node, kind: 'add', values }];
-  if (node.op === 'Mul') return [{ node, kind: 'multiply', values }];
-  if (node.op === 'Sub') return [{ node, kind: 'add', values: Float64Array.from(values, (number) => -number) }];
-  return [{ node, kind: 'multiply', values: Float64Array.from(values, (number) => 1 / number) }];
-}
-
-/** Reshapes and the like are nothing where every sample stays one row. */
-function checkPassing(graph: Graph, node: OnnxNode, columns: number | undefined): void {
-  if (node.op === 'Flatten' && ![1, -1].includes(wholeAttribute(node, 'axis', 1))) {
-    throw graph.refusal(`${nameOf(node)} does not keep samples as rows`);
-  }
-  if (node.op !== 'Reshape') return;
-  const constant = graph.constant(node, 1);
-  const shape = constant ? wholesIn(constant.tensor, graph.file) : attributeOf(node, 'shape')?.wholes;
-  const [, width = -1] = shape ?? [];
-  // [−1] at the end: one number a sample.
-  const line = columns === 1 && shape?.length === 1;
-  if (!line && (shape?.length !== 2 || (columns !== undefined && width > 0 && width !== columns))) {
-    throw graph.refusal(`${nameOf(node)} does not keep samples as rows`);
-  }
-}
-
-/** The chain with an activation behind its last layer, where one may stand there. */
-function activate(chain: Chain, activation: Activation | undefined, node: OnnxNode): Chain | undefined {
-  const { layers, open, end } = chain;
+/** The chain with the layer that a Gemm or MatMul is; what was done to the values before it is folded in, or is the scaling. */
+function withLayer(graph: Graph, node: OnnxNode, chain: Chain): Chain {
+  const { layers, steps } = chain;
+  const layer = layerOf(graph, node);
   const last = layers.at(-1);
-  if (!last || !activation || open === 'layer' || end !== 'none') return undefined;
-  return { ...chain, layers: [...layers.slice(0, -1), { ...last, activation, node: nameOf(node) }], open: 'layer' };
+  if (last && last.outputs !== layer.inputs) {
+    throw graph.refusal(`${layer.node} takes ${layer.inputs} values, but ${last.node} gives ${last.outputs}`, ROWS);
+  }
+  const scaling = steps.length > 0 ? scalingOf(graph, steps, layer.inputs) : undefined;
+  const next = { ...chain, steps: [], activated: false };
+  if (last) return { ...next, layers: [...layers, scaling ? scaledBefore(layer, scaling) : layer] };
+  return { ...next, layers: [layer], scaling };
 }
 
-function follow(graph: Graph, node: OnnxNode, value: string, chain: Chain): Chain {
-  const { layers, open, end } = chain;
+/** The chain with what is done to every value by itself: into the layer that awaits its activation, or for the next. */
+function withStep(graph: Graph, step: Step, chain: Chain): Chain {
+  const { layers, steps, activated } = chain;
   const last = layers.at(-1);
+  if (!last || activated) return { ...chain, steps: [...steps, step] };
+  return { ...chain, layers: [...layers.slice(0, -1), scaledAfter(last, scalingOf(graph, [step], last.outputs))] };
+}
+
+function follow(graph: Graph, node: OnnxNode, value: string, chain: Chain, shapes: Shapes): Chain {
+  const { layers, activated, end } = chain;
+  const last = layers.at(-1);
+  const [output = ''] = node.outputs;
   if (node.domain !== '' && node.domain !== 'ai.onnx' && node.domain !== 'ai.onnx.ml') {
     throw graph.refusal(
       `${nameOf(node)} is of the domain ${JSON.stringify(node.domain.slice(0, 60))}, which is not known`,
+      'export it without operators of one runtime or one’s own',
     );
   }
+  const become = (shape: readonly Extent[] | undefined): void => void (shape && shapes.of.set(output, shape));
   if (PASSING.includes(node.op)) {
-    checkPassing(graph, node, last?.outputs);
+    become(passed(graph, node, value, shapes, last));
     return chain;
   }
   if (end === 'none' && (node.op === 'Gemm' || node.op === 'MatMul')) {
-    const layer = node.op === 'Gemm' ? gemm(graph, node) : matMul(graph, node);
-    if (last && last.outputs !== layer.inputs) {
-      throw graph.refusal(`${layer.node} takes ${layer.inputs} values, but ${last.node} gives ${last.outputs}`);
-    }
-    return { ...chain, layers: [...layers, layer], open: 'bias' };
+    const next = withLayer(graph, node, chain);
+    become([...(shapes.of.get(value)?.slice(0, -1) ?? ['n' as const]), next.layers.at(-1)?.outputs]);
+    return next;
   }
-  if (last && open === 'bias' && (node.op === 'Add' || (node.op === 'Sub' && node.inputs[0] === value))) {
-    const index = node.inputs[0] === value ? 1 : 0;
-    const bias = biasOf(graph, node, last.bias, index, node.op === 'Add' ? 1 : -1);
-    return { ...chain, layers: [...layers.slice(0, -1), { ...last, bias }] };
-  }
-  const activated = activate(chain, activationOf(graph, node), node);
-  if (activated) return activated;
-  if (last && open !== 'layer' && end === 'none' && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
+  if (last && !activated && end === 'none' && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
     if (![1, -1].includes(wholeAttribute(node, 'axis', -1))) {
-      throw graph.refusal(`${nameOf(node)} is over samples and not over classes`);
+      throw graph.refusal(`${nameOf(node)} is over samples and not over classes`, 'take the softmax over dim=1');
     }
     return { ...chain, end: 'softmax' };
   }
-  const steps = last ? undefined : stepsOf(graph, node, value);
-  if (steps) return { ...chain, steps: [...chain.steps, ...steps] };
-  const known = `Gemm, MatMul and Add, LeakyRelu, ${Object.values(OPERATORS).join(', ')}, Softmax at the end`;
-  throw graph.refusal(`${nameOf(node)} has no place in a multilayer perceptron here, which is made of ${known}`);
-}
-
-/** Whether a node stands behind the network: it, and all that depends on it, make names or pairs of the answer. */
-function isAside(graph: Graph, node: OnnxNode, value: string): boolean {
-  if (NAMING.includes(node.op)) return true;
-  if (node.op === 'Concat') return true;
-  return node.op === 'Sub' && node.inputs[1] === value && graph.constants.has(node.inputs[0] ?? '');
-}
-
-/** Nothing behind the network may compute; classes that a node names are what is looked for. */
-function readAside(graph: Graph, nodes: readonly OnnxNode[], pairs: boolean): readonly string[] | undefined {
-  const seen = new Set<OnnxNode>(nodes);
-  const allowed = pairs ? [...AFTER_NAMING, ...PAIRING] : AFTER_NAMING;
-  let classes: readonly string[] | undefined;
-  for (const node of seen) {
-    if (!allowed.includes(node.op)) {
-      throw graph.refusal(`${nameOf(node)} has no place behind a multilayer perceptron`);
-    }
-    classes ??= classesIn(graph, node);
-    for (const output of node.outputs) for (const next of graph.consumersOf(output)) seen.add(next);
+  const step = end === 'none' ? stepOf(graph, node, value, shapes.of.get(value)) : undefined;
+  if (step) {
+    become(shapes.of.get(value));
+    return withStep(graph, step, chain);
   }
-  return classes;
+  throw last && !activated && end === 'none' ? notAnActivation(graph, value, node) : noPlace(graph, node);
 }
 
-function classesIn(graph: Graph, node: OnnxNode): readonly string[] | undefined {
-  const { op, inputs } = node;
-  if (op === 'ZipMap') {
-    const texts = attributeOf(node, 'classlabels_strings')?.texts ?? [];
-    return texts.length > 0 ? texts : (attributeOf(node, 'classlabels_int64s')?.wholes.map(String) ?? []);
-  }
-  const constant = op === 'ArrayFeatureExtractor' ? graph.constants.get(inputs[0] ?? '') : undefined;
-  if (!constant) return undefined;
-  const texts = textsIn(constant.tensor, graph.file);
-  return texts.length > 0 ? texts : wholesIn(constant.tensor, graph.file).map(String);
+/** Why what follows a layer is not one of the activations. */
+function notAnActivation(graph: Graph, value: string, node: OnnxNode): Error {
+  const why = foreignActivation(graph, value);
+  if (why === undefined) return noPlace(graph, node);
+  return graph.refusal(`${nameOf(node)} and what follows it ${why}`, 'train the network with one that both have');
 }
 
-/** The steps as one, over `inputs` features. */
-function scalingOf(graph: Graph, steps: readonly Step[], inputs: number): OnnxScaling | undefined {
-  if (steps.length === 0) return undefined;
-  const factor = new Float64Array(inputs).fill(1);
-  const shift = new Float64Array(inputs);
-  for (const { node, kind, values } of steps) {
-    if (values.length !== 1 && values.length !== inputs) {
-      throw graph.refusal(`${nameOf(node)} has ${values.length} numbers for ${inputs} features`);
-    }
-    for (let j = 0; j < inputs; j += 1) {
-      const value = values[values.length === 1 ? 0 : j] as number;
-      if (!Number.isFinite(value)) throw graph.refusal(`${nameOf(node)} has numbers that are not finite`);
-      if (kind === 'multiply') factor[j] = (factor[j] as number) * value;
-      shift[j] = kind === 'multiply' ? (shift[j] as number) * value : (shift[j] as number) + value;
-    }
-  }
-  return { factor, shift };
+/** The chain with the activation behind `value`, and the value after it; undefined where none stands there. */
+function activate(graph: Graph, value: string, chain: Chain): readonly [Chain, string] | undefined {
+  const { layers, activated, end, steps } = chain;
+  const last = layers.at(-1);
+  const found = last && !activated && end === 'none' ? recognised(graph, value) : undefined;
+  const [node] = found?.nodes ?? [];
+  if (!last || !found || !node) return undefined;
+  const { activation, factor, output } = found;
+  const layer: OnnxLayer = { ...last, activation, node: nameOf(graph.makerOf(output) ?? node) };
+  const scaled: readonly Step[] =
+    factor === 1 ? [] : [{ node, of: undefined, factor: { shape: [], values: [factor] } }];
+  return [{ ...chain, layers: [...layers.slice(0, -1), layer], activated: true, steps: [...steps, ...scaled] }, output];
 }
 
-/** How many values a sample has, NaN where an input does not say. */
-function widthOf({ type }: OnnxValue): number {
-  const [, ...extents] = type?.tensor?.shape?.dimensions ?? [];
-  return extents.length === 0 ? NaN : extents.reduce((product, { size = Number.NaN }) => product * size, 1);
+/** The shape of an input, samples first, and how many of them it is for. */
+function shapesOf({ name, type }: OnnxValue): Shapes {
+  const extents = type?.tensor?.shape?.dimensions.map(({ size }): Extent => size);
+  const of = new Map<string, readonly Extent[]>(extents ? [[name, ['n', ...extents.slice(1)]]] : []);
+  return { of, batch: typeof extents?.[0] === 'number' ? extents[0] : undefined };
 }
 
 /**
@@ -269,50 +236,60 @@ export function perceptronOf(model: OnnxModel, file: string): OnnxPerceptron {
   const graph = new Graph(model, file);
   const inputs = model.inputs.filter(({ name }) => !model.initializers.has(name));
   const [input] = inputs;
-  if (!input || inputs.length > 1) throw graph.refusal(`it has ${inputs.length} inputs where one belongs`);
-
-  let chain: Chain = { steps: [], layers: [], open: 'layer', end: 'none' };
+  if (!input || inputs.length > 1) {
+    throw graph.refusal(`it has ${inputs.length} inputs where one belongs`, 'join them to one before the first layer');
+  }
+  const shapes = shapesOf(input);
+  let chain: Chain = { layers: [], scaling: undefined, steps: [], activated: false, end: 'none' };
   let value = input.name;
   const aside: OnnxNode[] = [];
   // Every node is met once at most: more steps than nodes would be a circle.
   for (let left = model.nodes.length; ; left -= 1) {
-    const gated = gatedOf(graph, value);
-    const activated = gated && activate(chain, gated.activation, gated.node);
-    if (activated && left > 0) {
-      chain = activated;
-      value = gated.output;
+    const activated = left > 0 ? activate(graph, value, chain) : undefined;
+    if (activated) {
+      const shape = shapes.of.get(value);
+      [chain, value] = activated;
+      if (shape) shapes.of.set(value, shape);
       continue;
     }
+    const mayPair = chain.layers.at(-1)?.activation === 'sigmoid';
     const next: OnnxNode[] = [];
-    for (const node of graph.consumersOf(value)) (isAside(graph, node, value) ? aside : next).push(node);
+    for (const node of graph.takersOf(value)) (isAside(graph, node, value, mayPair) ? aside : next).push(node);
     const [node, other] = next;
     if (!node) break;
-    if (other) throw graph.refusal(`${nameOf(node)} and ${nameOf(other)} branch off the same value`);
+    if (other) throw branching(graph, value, chain, node, other);
     if (left === 0) throw graph.refusal(`${nameOf(node)} is part of a circle`);
-    chain = follow(graph, node, value, chain);
+    chain = follow(graph, node, value, chain, shapes);
     value = node.outputs[0] ?? '';
   }
-
   const [first, ...rest] = chain.layers;
   const last = chain.layers.at(-1);
   if (!first || !last) throw graph.refusal('no layer follows its input');
   const end = chain.end === 'none' && last.activation === 'sigmoid' && last.outputs === 1 ? 'sigmoid' : chain.end;
-  if (last.activation !== 'identity' && end !== 'sigmoid') {
-    throw graph.refusal(`${last.node} follows the last layer, which is linear in networks here`);
+  if ((last.activation !== 'identity' && end !== 'sigmoid') || chain.steps.length > 0) {
+    throw graph.refusal(
+      `${last.node} follows the last layer, which is linear in networks here`,
+      'cut it off, and do to the outputs what it does',
+    );
   }
   const named = readAside(graph, aside, end === 'sigmoid');
   const reached = new Set([value, ...aside.flatMap(({ outputs }) => outputs)]);
   if (aside.length === 0 && !model.outputs.some(({ name }) => reached.has(name))) {
     throw graph.refusal('its output does not follow from its last layer');
   }
-  const size = widthOf(input);
-  if (Number.isFinite(size) && size !== first.inputs) {
-    throw graph.refusal(`${first.node} takes ${first.inputs} values, but the input has ${size}`);
+  const size = product(shapes.of.get(input.name)?.slice(1) ?? [undefined]);
+  if (typeof size === 'number' && (shapes.of.get(input.name)?.length ?? 0) > 1 && size !== first.inputs) {
+    throw graph.refusal(`${first.node} takes ${first.inputs} values, but the input has ${size}`, ROWS);
   }
-  return {
-    layers: [first, ...rest],
-    scaling: scalingOf(graph, chain.steps, first.inputs),
-    end,
-    classes: named && named.length > 0 ? named : undefined,
-  };
+  const { scaling } = chain;
+  return { layers: [first, ...rest], scaling, end, classes: named && named.length > 0 ? named : undefined };
+}
+
+function branching(graph: Graph, value: string, chain: Chain, node: OnnxNode, other: OnnxNode): Error {
+  const why = chain.layers.length > 0 && !chain.activated ? foreignActivation(graph, value) : undefined;
+  if (why !== undefined) return notAnActivation(graph, value, node);
+  return graph.refusal(
+    `${nameOf(node)} and ${nameOf(other)} branch off the same value`,
+    'only chains of layers can be read, without skip connections or heads beside each other',
+  );
 }

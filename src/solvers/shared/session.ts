@@ -1,7 +1,8 @@
 import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
+import { DISPOSE } from '../../core/dispose.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
-import { isNumbers } from '../../core/numbers.js';
+import { isNumbers, ofThisRealm } from '../../core/numbers.js';
 import { type Metrics, metricsOf } from '../../network/metrics.js';
 import {
   checkActivation,
@@ -166,7 +167,7 @@ export class Session<O extends SessionOptions, B extends string, S> {
   read(block: B, layer: number): Promise<Matrix> {
     return this.call(async () => {
       const { number, rows, columns } = this.place(block, layer);
-      return { rows, columns, data: await this.native.read(number, layer) };
+      return { rows, columns, data: ofThisRealm(await this.native.read(number, layer)) };
     });
   }
 
@@ -216,7 +217,7 @@ export class Session<O extends SessionOptions, B extends string, S> {
   }
 
   /** As `close`, at the end of a `using` block. */
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.close();
   }
 

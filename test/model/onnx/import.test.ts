@@ -85,6 +85,140 @@ describe('an ONNX network becomes a model that says what onnxruntime says', () =
     expect(model.network.activation).toEqual(activation);
   });
 
+  const scalars = { zero: 0, half: 0.5, one: 1, two: 2, tenth: 0.1, root: Math.SQRT2, scale: 1.0507 };
+  const numbered = Object.entries(scalars).map(([name, value]) => tensor(name, [], Float32Array.of(value)));
+
+  it.each<[string, unknown, readonly TestNode[]]>([
+    ['Clip from 0 on', 'relu', [node('Clip', ['z1', 'zero'], 'a1')]],
+    ['Max with 0', 'relu', [node('Max', ['zero', 'z1'], 'a1')]],
+    ['PRelu with one slope', { leakyRelu: 0.1 }, [node('PRelu', ['z1', 'tenth'], 'a1')]],
+    [
+      'Where',
+      { leakyRelu: 0.1 },
+      [node('Less', ['z1', 'zero'], 'c'), node('Mul', ['z1', 'tenth'], 'm'), node('Where', ['c', 'm', 'z1'], 'a1')],
+    ],
+    [
+      '1 / (1 + e⁻ˣ)',
+      'sigmoid',
+      [
+        node('Neg', ['z1'], 'n'),
+        node('Exp', ['n'], 'e'),
+        node('Add', ['e', 'one'], 's'),
+        node('Div', ['one', 's'], 'a1'),
+      ],
+    ],
+    ['log(1 + eˣ)', 'softplus', [node('Exp', ['z1'], 'e'), node('Add', ['one', 'e'], 's'), node('Log', ['s'], 'a1')]],
+    [
+      'the half before',
+      'gelu',
+      [
+        node('Mul', ['half', 'z1'], 'h'),
+        node('Div', ['z1', 'root'], 't'),
+        node('Erf', ['t'], 'e'),
+        node('Add', ['e', 'one'], 'g'),
+        node('Mul', ['h', 'g'], 'a1'),
+      ],
+    ],
+    ['Selu, whose factor goes into the next layer', { elu: 1.673263 }, [node('Selu', ['z1'], 'a1')]],
+    ['Celu', 'elu', [node('Celu', ['z1'], 'a1')]],
+    [
+      'softplus(2x) / 2, whose factors go into the layers',
+      'softplus',
+      [node('Mul', ['z1', 'two'], 'm'), node('Softplus', ['m'], 's'), node('Div', ['s', 'two'], 'a1')],
+    ],
+  ])('with an activation written as %s', async (_, activation, nodes) => {
+    const [first, last] = [torch[0], torch[2]] as [TestNode, TestNode];
+    using model = await agrees(onnx([first, ...nodes, last], [...all, ...numbered]), logits);
+    expect(model.network.activation).toEqual(activation);
+  });
+
+  const positive = (count: number, seed: number) => numbers(count, seed).map((value) => 1 + value / 2);
+  const norm = (input: string, name: string, output: string) =>
+    node('BatchNormalization', [input, ...['g', 'b', 'm', 'v'].map((part) => name + part)], output, {
+      epsilon: { float: 0.1 },
+    });
+  const normal = (name: string, width: number) =>
+    ['g', 'b', 'm', 'v'].map((part, i) => tensor(name + part, [width], positive(width, 20 + i)));
+
+  it('with batch normalisation before, between and behind the layers', async () => {
+    const nodes = [
+      norm('x', 'first', 'x1'),
+      node('Gemm', ['x1', 'W1', 'b1'], 'z1', gemm),
+      norm('z1', 'second', 'n1'),
+      node('Relu', ['n1'], 'a1'),
+      norm('a1', 'third', 'n2'),
+      node('Dropout', ['n2'], 'd2'),
+      node('Gemm', ['d2', 'W2', 'b2'], 'z2', gemm),
+      norm('z2', 'fourth', 'y'),
+    ];
+    const norms = [...normal('first', 3), ...normal('second', 4), ...normal('third', 4), ...normal('fourth', 2)];
+    using model = await agrees(onnx(nodes, [...all, ...norms]), logits);
+    expect(model.network.layers).toEqual([3, 4, 2]);
+  });
+
+  it('with constants that are computed, subtracted from, and spread over a channel', async () => {
+    const nodes = [
+      node('Sqrt', ['var'], 'root3'),
+      node('Add', ['root3', 'one'], 'std'),
+      node('Unsqueeze', ['std', 'axes'], 'std2'),
+      node('Sub', ['one', 'x'], 'x0'),
+      node('Div', ['x0', 'std2'], 'x1'),
+      torch[0] as TestNode,
+    ].map((each) => ({ ...each, inputs: each.op === 'Gemm' ? ['x1', 'W1', 'b1'] : each.inputs }));
+    const axes = tensorOf('axes', [1], DATA_TYPE.int64, { raw: raw(BigInt64Array.of(0n)) });
+    const rest = [...torch.slice(1, 2), node('Gemm', ['a1', 'W2', 'b2'], 'y', gemm)];
+    await agrees(onnx([...nodes, ...rest], [...all, ...numbered, axes, tensor('var', [3], positive(3, 5))]), logits);
+  });
+
+  const int64 = (name: string, dims: readonly number[], ...values: bigint[]) =>
+    tensorOf(name, dims, DATA_TYPE.int64, { raw: raw(BigInt64Array.from(values)) });
+  const [at0, at1, minus, ax, three] = [
+    int64('at0', [], 0n),
+    int64('at1', [], 1n),
+    int64('minus', [1], -1n),
+    int64('ax', [1], 0n),
+    int64('three', [1], 3n),
+  ];
+  const shaped = [...all, at0, at1, minus, ax, three];
+  const size = (axis: string) => [
+    node('Shape', ['x'], `s${axis}`),
+    node('Gather', [`s${axis}`, axis], `g${axis}`, { axis: 0 }),
+    node('Unsqueeze', [`g${axis}`, 'ax'], `u${axis}`),
+  ];
+  const [, relu, second] = torch as [TestNode, TestNode, TestNode];
+  const flat = [node('Gemm', ['f', 'W1', 'b1'], 'z1', gemm), relu, second];
+
+  it.each<[string, readonly TestNode[]]>([
+    [
+      'x.view(x.size(0), -1)',
+      [...size('at0'), node('Concat', ['uat0', 'minus'], 'to', { axis: 0 }), node('Reshape', ['x', 'to'], 'f')],
+    ],
+    [
+      'x.view(-1, x.size(1))',
+      [...size('at1'), node('Concat', ['minus', 'uat1'], 'to', { axis: 0 }), node('Reshape', ['x', 'to'], 'f')],
+    ],
+    [
+      'x.view(x.size(0), x.size(1))',
+      [
+        ...size('at0'),
+        ...size('at1'),
+        node('Concat', ['uat0', 'uat1'], 'to', { axis: 0 }),
+        node('Reshape', ['x', 'to'], 'f'),
+      ],
+    ],
+    [
+      'a slice of the shape',
+      [
+        node('Shape', ['x'], 's'),
+        node('Slice', ['s', 'ax', 'at1'], 'n'),
+        node('Concat', ['n', 'three'], 'to', { axis: 0 }),
+        node('Reshape', ['x', 'to'], 'f'),
+      ].map((each) => ({ ...each, inputs: each.inputs.map((name) => (name === 'at1' ? 'until' : name)) })),
+    ],
+  ])('flattened by a shape that the graph computes: %s', async (_, nodes) => {
+    await agrees(onnx([...nodes, ...flat], [...shaped, int64('until', [1], 1n)]), logits);
+  });
+
   it('as Keras has it: MatMul, Add, a softmax', async () => {
     const nodes = [
       node('MatMul', ['x', 'W1'], 'm1'),
@@ -212,7 +346,72 @@ describe('what is no multilayer perceptron is refused by the name of its node', 
   const first = torch[0] as TestNode;
 
   it.each<[string, TestNode[], TestTensor[], RegExp]>([
-    ['an operator that is not known', [first, node('Erf', ['z1'], 'y')], all, /"\/y\/Erf" \(Erf\) has no place/],
+    [
+      'an activation that is not known',
+      [first, node('Erf', ['z1'], 'y')],
+      all,
+      /"\/y\/Erf" \(Erf\) .* activation that networks here do not have; train the network with/,
+    ],
+    [
+      'the tanh approximation of GELU',
+      [first, node('Gelu', ['z1'], 'y', { approximate: { text: 'tanh' } })],
+      all,
+      /\(Gelu\) .* the tanh approximation of GELU; networks here have the exact one/,
+    ],
+    [
+      'ReLU6',
+      [first, node('Clip', ['z1', 'zero', 'six'], 'y')],
+      [...all, tensor('zero', [], [0]), tensor('six', [], [6])],
+      /\(Clip\) .* limit values to 0 … 6/,
+    ],
+    [
+      'a convolution',
+      [node('Conv', ['x', 'W1'], 'y')],
+      all,
+      /\(Conv\) has no place.* works on images; export the fully/,
+    ],
+    [
+      'a layer normalisation',
+      [first, node('LayerNormalization', ['z1', 'b1'], 'y')],
+      all,
+      /every sample by itself.*; use/,
+    ],
+    [
+      'whole numbers',
+      [node('Cast', ['x'], 'c', { to: 7 }), node('Gemm', ['c', 'W1'], 'y', gemm)],
+      all,
+      /\(Cast\) turns/,
+    ],
+    [
+      'dropout as in training',
+      [first, node('Dropout', ['z1', '', 'yes'], 'd'), node('Gemm', ['d', 'W2'], 'y', gemm)],
+      [...all, tensorOf('yes', [], DATA_TYPE.bool, { raw: Uint8Array.of(1) })],
+      /\(Dropout\) drops values at random.*model\.eval\(\)/,
+    ],
+    [
+      'a batch normalisation as in training',
+      [first, node('BatchNormalization', ['z1', 'b1', 'b1', 'b1', 'b1'], 'y', { training_mode: 1 })],
+      all,
+      /\(BatchNormalization\) normalises by the samples at hand.*model\.eval\(\)/,
+    ],
+    [
+      'a shape of one sample for all',
+      [node('Reshape', ['x', 'one'], 'r'), node('Gemm', ['r', 'W1'], 'y', gemm)],
+      [...all, tensorOf('one', [2], DATA_TYPE.int64, { raw: raw(BigInt64Array.of(1n, -1n)) })],
+      /\(Reshape\) does not keep samples as rows; .*nn\.Flatten/,
+    ],
+    [
+      'a scale for every sample',
+      [first, node('Mul', ['z1', 'S'], 'y')],
+      [...all, tensor('S', [3, 4], numbers(12))],
+      /\(Mul\) has 12 numbers for 4 features/,
+    ],
+    [
+      'a scale at the end',
+      [...torch.slice(0, 2), node('Mul', ['a1', 'b1'], 'y')],
+      all,
+      /follows the last layer.*; cut it off/,
+    ],
     ['samples as columns', [node('Gemm', ['x', 'W1'], 'y', { transA: 1 })], all, /\(Gemm\) takes samples as columns/],
     ['a matrix on the left', [node('MatMul', ['W1', 'x'], 'y')], all, /\(MatMul\) takes samples as columns/],
     [
@@ -321,6 +520,21 @@ describe('what is no multilayer perceptron is refused by the name of its node', 
     await refused(bad, /metadata dladmm\.network is damaged/);
     const foreign = onnx(torch, all, { metadata: { classes: '{0: "cat"}' } });
     expect((await importOnnx(foreign, logits)).classes).toBeUndefined();
+  });
+
+  it('a graph that doubles what it computes at every node, in no time', async () => {
+    const doubled = (op: string, from: string) =>
+      Array.from({ length: 60 }, (_, i) =>
+        node(op, [i === 0 ? from : `${op}${i}`, i === 0 ? from : `${op}${i}`], `${op}${i + 1}`, { axis: 0 }),
+      );
+    await refused(onnx([first, ...doubled('Add', 'z1')], all), /\(Add\)/);
+    const shape = [node('Shape', ['x'], 's'), ...doubled('Concat', 's'), node('Reshape', ['x', 'Concat60'], 'r')];
+    await refused(
+      onnx([...shape, node('Gemm', ['r', 'W1'], 'y', gemm)], all),
+      /the shape that .* \(Reshape\) makes is not known/,
+    );
+    const constants = [node('Identity', ['b1'], 'c'), ...doubled('Mul', 'c'), first, node('Add', ['z1', 'Mul60'], 'y')];
+    await refused(onnx(constants, [W1, tensor('b1', [4], [2, 2, 2, 2])]), /not finite/);
   });
 
   it('more fields than any network has', async () => {

@@ -46,11 +46,18 @@ export const tensorOf = (
   values: Omit<TestTensor, 'name' | 'dims' | 'type'>,
 ): TestTensor => ({ name, dims, type, ...values });
 
-type Attribute = number | { readonly float: number } | readonly number[] | TestTensor | { readonly texts: string[] };
+type Attribute =
+  | number
+  | { readonly float: number }
+  | { readonly text: string }
+  | readonly number[]
+  | TestTensor
+  | { readonly texts: string[] };
 
 function attributeOf(value: Attribute): Draft<AttributeMessage> {
   if (typeof value === 'number') return { whole: value, type: 2 };
   if ('float' in value) return { float: value.float, type: 1 };
+  if ('text' in value) return { text: value.text, type: 3 };
   if ('texts' in value) return { texts: value.texts, type: 8 };
   if ('dims' in value) return { tensor: encode(TENSOR, value), type: 4 };
   return { wholes: value as readonly number[], type: 7 };
