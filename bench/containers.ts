@@ -45,6 +45,10 @@ const SMALL: Readonly<Record<string, Work>> = {
     data: 'digits',
     options: { layers: DIGITS, solver: 'minibatch-admm', batchSize: 16 },
   },
+  'minibatch-admm iris, batch 32': {
+    data: 'iris',
+    options: { layers: [4, 16, 3], solver: 'minibatch-admm', batchSize: 32 },
+  },
 };
 const TINY: Readonly<Record<string, Work>> = {
   ...SMALL,

@@ -6,6 +6,7 @@
 #include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
 #include "core/measure/products.hpp"
+#include "core/runtime/memory.hpp"
 #include "core/runtime/processors.hpp"
 #include "core/runtime/team.hpp"
 #include "core/runtime/trace.hpp"
@@ -85,11 +86,11 @@ Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
 
 // traceRounds(go on) → what was written down since it was called last (Trace::take); for benchmarks.
 Napi::Value trace_rounds(const Napi::CallbackInfo& call) {
-  const std::vector<double> numbers = Trace::take(call[0].ToBoolean());
-  auto out = Napi::Float64Array::New(call.Env(), numbers.size());
-  std::ranges::copy(numbers, out.Data());
-  return out;
+  return typed_array<double>(call.Env(), Trace::take(call[0].ToBoolean()));
 }
+
+// availableMemory() → bytes that control groups and the limits of the process leave, Infinity without any
+Napi::Value memory_left(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), available_memory()); }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
@@ -99,6 +100,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
   set("lockFile", lock_file);
+  set("availableMemory", memory_left);
   set("info", info);
   set("productSeconds", measure_product);
   set("passSeconds", measure_pass);

@@ -5,9 +5,11 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "addon/napi_setup.hpp"
 #include "core/linalg/self_check.hpp"
+#include "core/runtime/team.hpp"
 #include "core/storage/tensor_file.hpp"
 
 namespace dladmm::addon {
@@ -31,6 +33,8 @@ inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
     return error;
   } catch (const blas::WrongKernels& error) {
     return coded_error(env, "ERR_DLADMM_BLAS", error.what());
+  } catch (const NoBlasBuffer& error) {
+    return coded_error(env, "ERR_DLADMM_MEMORY", error.what());
   } catch (const std::bad_alloc&) {
     return coded_error(env, "ERR_DLADMM_MEMORY", "out of memory");
   } catch (const Closed& error) {
@@ -45,6 +49,8 @@ inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
     Napi::Error out = coded_error(env, "ERR_DLADMM_FILE", error.what());
     out.Set("errno", Napi::Number::New(env, error.code().value()));
     return out;
+  } catch (const std::system_error& error) {  // a thread that could not be started
+    return coded_error(env, "ERR_DLADMM_MEMORY", std::string("no thread could be started: ") + error.what());
   } catch (const std::length_error& error) {
     return coded_error(env, "ERR_DLADMM_RANGE", error.what());
   } catch (const std::logic_error& error) {  // a call that another one should have come before

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "addon/convert.hpp"
 #include "addon/errors.hpp"
 #include "addon/jobs.hpp"
 #include "addon/napi_setup.hpp"
+#include "core/runtime/team.hpp"
 
 namespace dladmm::addon {
 
@@ -20,7 +22,8 @@ class Handle : public Napi::ObjectWrap<Derived> {
  protected:
   // Runs work() off this thread and resolves to result(env), made on this one; rejects where either throws. The object
   // lives until then, but may have been closed: result() must look at nothing that close() frees.
-  Napi::Value later(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result) {
+  Napi::Value later(Napi::Env env, std::function<void()> work, std::function<Napi::Value(Napi::Env)> result,
+                    bool stoppable = false) {
     need_open(env);
     const auto deferred = Napi::Promise::Deferred::New(env);
     const auto finish = [this, deferred, result = std::move(result)](Napi::Env there,
@@ -33,7 +36,7 @@ class Handle : public Napi::ObjectWrap<Derived> {
       }
       this->Unref();
     };
-    coded(env, [&] { jobs_->post(env, {std::move(work), finish}); });
+    coded(env, [&] { jobs_->post(env, {std::move(work), finish, stoppable}); });
     this->Ref();
     return deferred.Promise();
   }
@@ -48,10 +51,14 @@ class Handle : public Napi::ObjectWrap<Derived> {
     if (!jobs_->idle()) reject(env, "a call is still at work on this object");
   }
 
-  // Throws where the BLAS gives wrong numbers.
+  // Throws where the BLAS gives wrong numbers, and where there is no memory for what a training's thread asks of it.
   void start_jobs(Napi::Env env, JobQueue::Kind kind) {
     jobs_ = coded(env, [&] {
-      blas::require_right_kernels();
+      {
+        const BlasBuffer here;
+        blas::require_right_kernels();
+      }
+      if (kind == JobQueue::Kind::training) blas_buffer_.emplace();
       return JobQueue::open(env, kind);
     });
   }
@@ -71,12 +78,14 @@ class Handle : public Napi::ObjectWrap<Derived> {
   bool end(Napi::Env env) {
     if (!jobs_ || jobs_->closed()) return false;
     jobs_->close(env);
+    blas_buffer_.reset();
     Napi::MemoryManagement::AdjustExternalMemory(env, -held_bytes_);
     return true;
   }
 
  private:
   std::shared_ptr<JobQueue> jobs_;
+  std::optional<BlasBuffer> blas_buffer_;
   std::int64_t held_bytes_ = 0;
 };
 

@@ -103,7 +103,7 @@ class Threads {
 
  private:
   using Thread = std::list<std::thread>::iterator;
-  static constexpr unsigned kServing = 2;
+  static constexpr unsigned kServing = JobQueue::kServing;
   static constexpr std::size_t kKept = 2;
   // Whoever has just been answered often asks again at once, and to wake a thread takes about as long as a small
   // answer.
@@ -217,7 +217,6 @@ void JobQueue::post(Napi::Env env, Job job) {
   const bool needs_thread = [&] {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
-    ++posted_;
     return !std::exchange(lent_, true);
   }();
   if (needs_thread) {
@@ -226,7 +225,6 @@ void JobQueue::post(Napi::Env env, Job job) {
     } catch (...) {
       const std::lock_guard lock(mutex_);
       jobs_.pop_back();
-      --posted_;
       lent_ = false;
       throw;
     }
@@ -237,8 +235,11 @@ void JobQueue::post(Napi::Env env, Job job) {
 
 void JobQueue::request_stop() {
   const std::lock_guard lock(mutex_);
-  stopped_ = posted_;
-  if (at_work_) stop_ = true;
+  if (run_at_work_) {
+    stop_ = true;
+  } else {
+    stop_next_ = std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) { return job.stoppable; });
+  }
 }
 
 void JobQueue::deliver(Napi::Env env, Job& job, const std::exception_ptr& failure) {
@@ -256,7 +257,8 @@ bool JobQueue::run_next() {
     job = std::move(jobs_.front());
     jobs_.pop_front();
     at_work_ = true;
-    stop_ = begun_++ < stopped_;
+    run_at_work_ = job.stoppable;
+    stop_ = job.stoppable && std::exchange(stop_next_, false);
   }
   std::exception_ptr failure;
   try {
@@ -277,6 +279,7 @@ bool JobQueue::run_next() {
   }
   const std::lock_guard lock(mutex_);
   at_work_ = false;
+  run_at_work_ = false;
   rests_.notify_all();
   lent_ = !ending_ && !jobs_.empty();
   return lent_;

@@ -28,9 +28,11 @@ class JobQueue : public std::enable_shared_from_this<JobQueue> {
   struct Job {
     std::function<void()> work;                                        // on a thread of ours
     std::function<void(Napi::Env, const std::exception_ptr&)> finish;  // on the JavaScript thread; must not throw
+    bool stoppable = false;                                            // a run, which looks at stop()
   };
   // A training takes a thread for as long as it likes; all that serve share a few, in turn.
   enum class Kind : std::uint8_t { training, serving };
+  static constexpr unsigned kServing = 2;
 
   static std::shared_ptr<JobQueue> open(Napi::Env env, Kind kind);
   ~JobQueue();
@@ -43,7 +45,7 @@ class JobQueue : public std::enable_shared_from_this<JobQueue> {
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] bool idle() const { return pending_ == 0; }
 
-  // Asks everything posted so far to stop between two updates, what waits behind the job at work too.
+  // Asks the run at work, or else the first that waits, to stop between two updates; no other job hears of it.
   void request_stop();
   [[nodiscard]] const std::atomic<bool>& stop() const { return stop_; }
   // Set when the queue is to end: what is at work is of no use to anybody any more.
@@ -66,11 +68,10 @@ class JobQueue : public std::enable_shared_from_this<JobQueue> {
   std::mutex mutex_;
   std::condition_variable rests_;
   std::deque<Job> jobs_;
-  std::uint64_t begun_ = 0;    // jobs taken out
-  std::uint64_t posted_ = 0;   // jobs put in
-  std::uint64_t stopped_ = 0;  // the first so many of them are to stop
-  bool lent_ = false;          // a thread has this queue, or it waits for one
+  bool lent_ = false;  // a thread has this queue, or it waits for one
   bool at_work_ = false;
+  bool run_at_work_ = false;
+  bool stop_next_ = false;  // the run that begins next
   bool ending_ = false;
   std::atomic<bool> stop_{false};
   std::atomic<bool> called_off_{false};

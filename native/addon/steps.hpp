@@ -53,7 +53,7 @@ class Steps : public On {
     const std::size_t count = size_argument(info, 0, "count");
     std::vector<double> rates = doubles_argument(info, 1, "rates");
     if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one step size is needed, or one a step");
-    return this->template answer_later<StepsRecord>(
+    return this->template run_later<StepsRecord>(
         info.Env(),
         [this, count, rates = std::move(rates)](auto& typed, StepsRecord& record) {
           typed.state->run(count, rates, this->stop(), record);

@@ -71,7 +71,7 @@ class Sweeps : public On {
     if constexpr (requires { this->self().check_run(info.Env(), updates, penalties); }) {
       this->self().check_run(info.Env(), updates, penalties);
     }
-    return this->template answer_later<Record>(
+    return this->template run_later<Record>(
         info.Env(),
         [this, updates = std::move(updates), penalties = std::move(penalties)](auto& typed, Record& record) {
           typed.state->run(updates, penalties, this->stop(), record);

@@ -88,12 +88,18 @@ class TypedHandle : public Handle<Derived> {
 
   // A Promise of what work(typed, result) finds on the training thread, as to_object makes it for JavaScript.
   template <typename Result, typename Work, typename ToObject>
-  Napi::Value answer_later(Napi::Env env, Work work, ToObject to_object) {
+  Napi::Value answer_later(Napi::Env env, Work work, ToObject to_object, bool stoppable = false) {
     const auto result = std::make_shared<Result>();
     need_ready(env);
     return this->later(
         env, [this, work = std::move(work), result] { std::visit([&](auto& typed) { work(typed, *result); }, typed_); },
-        [to_object, result](Napi::Env there) -> Napi::Value { return to_object(there, *result); });
+        [to_object, result](Napi::Env there) -> Napi::Value { return to_object(there, *result); }, stoppable);
+  }
+
+  // The same of a run: stop() ends it.
+  template <typename Result, typename Work, typename ToObject>
+  Napi::Value run_later(Napi::Env env, Work work, ToObject to_object) {
+    return answer_later<Result>(env, std::move(work), std::move(to_object), true);
   }
 
   // A Promise of a typed array of `size` numbers, which fill(span) has filled on the training thread.

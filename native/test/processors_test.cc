@@ -5,6 +5,7 @@
 #include <map>
 #include <thread>
 
+#include "core/runtime/memory.hpp"
 #include "test/check.hpp"
 
 namespace {
@@ -14,11 +15,17 @@ using namespace dladmm::test;
 
 constexpr double kNone = std::numeric_limits<double>::infinity();
 
-double quota(std::string_view cgroup, std::string_view mountinfo, std::map<std::string, std::string> files) {
-  return cgroup_quota(cgroup, mountinfo, [files = std::move(files)](const std::string& path) {
-    const auto found = files.find(path);
-    return found == files.end() ? std::nullopt : std::optional(found->second);
-  });
+using Files = std::map<std::string, std::string>;
+
+ControlGroups groups(std::string cgroup, std::string mountinfo, Files files) {
+  return {std::move(cgroup), std::move(mountinfo), [files = std::move(files)](const std::string& path) {
+            const auto found = files.find(path);
+            return found == files.end() ? std::nullopt : std::optional(found->second);
+          }};
+}
+
+double quota(std::string cgroup, std::string mountinfo, Files files) {
+  return cgroup_quota(groups(std::move(cgroup), std::move(mountinfo), std::move(files)));
 }
 
 void version_1() {
@@ -64,6 +71,37 @@ void version_2() {
   check_equal(quota("0::/x\nrubbish\n:\n", "1 2 3\n- - -\n41 31 0:38 / /cg rw - cgroup2\n", {}), kNone, "rubbish");
 }
 
+void memory() {
+  const char* const v1 = "34 31 0:31 / /cg/memory rw,relatime - cgroup cgroup rw,memory\n";
+  const auto of_v1 = [&](std::string own, std::string above) {
+    return cgroup_memory(groups("4:memory:/a/b\n", v1,
+                                {{"/cg/memory/a/b/memory.limit_in_bytes", std::move(own)},
+                                 {"/cg/memory/a/b/memory.usage_in_bytes", "300\n"},
+                                 {"/cg/memory/a/b/memory.stat", "cache 9\ninactive_file 7\ntotal_inactive_file 100\n"},
+                                 {"/cg/memory/a/memory.limit_in_bytes", std::move(above)},
+                                 {"/cg/memory/a/memory.usage_in_bytes", "400\n"}}));
+  };
+  check_equal(of_v1("1000\n", "9223372036854771712\n"), 800.0, "what is used is gone, but for cached files");
+  check_equal(of_v1("1000\n", "500\n"), 100.0, "a group has no more than the one it lies in");
+  check_equal(of_v1("250\n", "500\n"), 50.0, "cached files can be given up");
+  check_equal(of_v1("150\n", "500\n"), 0.0, "never less than nothing");
+  check_equal(of_v1("", ""), kNone, "nothing to read");
+
+  const char* const v2 = "41 31 0:38 / /cg rw,relatime - cgroup2 cgroup2 rw\n";
+  const auto of_v2 = [&](std::string own, std::string above) {
+    return cgroup_memory(groups("0::/a/b\n", v2,
+                                {{"/cg/a/b/memory.max", std::move(own)},
+                                 {"/cg/a/b/memory.current", "300\n"},
+                                 {"/cg/a/b/memory.stat", "anon 9\ninactive_file 100\n"},
+                                 {"/cg/a/memory.max", std::move(above)},
+                                 {"/cg/a/memory.current", "400\n"}}));
+  };
+  check_equal(of_v2("max\n", "max\n"), kNone, "no limit");
+  check_equal(of_v2("1000\n", "max\n"), 800.0, "a limit");
+  check_equal(of_v2("max\n", "500\n"), 100.0, "of the group above");
+  check(available_memory() > 0, "this process has some");
+}
+
 void this_machine() {
   const Processors found = processors();
   check(found.bound >= 1 && found.bound <= std::thread::hardware_concurrency(), "bound to what there is");
@@ -76,6 +114,7 @@ void this_machine() {
 int main() {
   fact("cgroups, version 1", version_1);
   fact("cgroups, version 2", version_2);
+  fact("memory of control groups", memory);
   fact("this machine", this_machine);
   return report();
 }

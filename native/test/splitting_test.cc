@@ -49,6 +49,16 @@ void sizes_grow_until_the_model_is_an_upper_bound() {
   check_equal(accepted_size(StepSearch::backtracking, 9, 2, 5), 9.0, "the start already passes");
   check_equal(accepted_size(StepSearch::exact, 1, 2, 5), 5.0, "the smallest");
 
+  for (const double growth : {1.001, 1.01, 1.4, 2.0, 1e300}) {
+    for (const double start : {5e-324, 1e-310, 1e-300, 1e300}) {
+      const FlushSubnormals as_at_work;
+      for (const double kappa : {0.0, 1e-320, 1e-3, 1e308}) {
+        const double size = accepted_size(StepSearch::backtracking, start, growth, kappa);
+        check(size >= kappa && std::isfinite(size), text("a size from ", start, " by ", growth, " for ", kappa));
+      }
+    }
+  }
+
   const auto changes = [](std::span<const double> sizes, std::span<double> out) {
     for (std::size_t k = 0; k < sizes.size(); ++k) out[k] = 6 - sizes[k];
   };
@@ -57,6 +67,16 @@ void sizes_grow_until_the_model_is_an_upper_bound() {
   check(found.accepted && found.size == 8 && found.tried == 4, "the fourth of 1, 2, 4, 8");
   const Trials never = first_accepted(1, 2, 5, changes, [](double, double) { return false; });
   check(!never.accepted && never.tried == 6 && never.size == 32, "the first and five growths");
+  check_equal(growths_tried(2), 60, "of factor two");
+  check(std::pow(1.01, growths_tried(1.01)) >= std::exp2(60), "as far by any other");
+
+  std::atomic<bool> stop{false};
+  const AtWork here(stop);
+  const Trials stopped = first_accepted(1, 2, 60, changes, [&](double, double) {
+    stop = true;
+    return false;
+  });
+  check(!stopped.accepted && stopped.tried == 4, "a stop ends the search");
 }
 
 struct One {

@@ -22,6 +22,9 @@ export interface Info {
 /** The default of `threads`: processors that affinity and the quota of a container leave, and the BLAS can serve. */
 export const availableThreads = (): number => native.info().available;
 
+/** Bytes that the process may still take: of the machine, of its control groups (v1 and v2), and of its own limits (`ulimit -v`). */
+export const availableMemory = (): number => Math.min(process.availableMemory(), native.availableMemory());
+
 /** Version, addon, BLAS and kernels, processors and threads. */
 export function info(): Info {
   const { config, core, simd, bound, quota, available, poolThreads } = native.info();

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { DlAdmmError, deniedBecause, type ErrorCode, messageOf, systemCode } from './errors.js';
+import { withRoom } from './loading.js';
 import type {
   NativeBadmOptimizer,
   NativeBadmOptions,
@@ -55,6 +56,8 @@ export interface NativeAddon {
   readonly Hash64: new () => NativeHash64;
   /** False where somebody else holds the lock of an open file. */
   lockFile(file: number): boolean;
+  /** Bytes that control groups and the limits of the process leave; Infinity without any. */
+  availableMemory(): number;
   info(): {
     readonly config: string;
     readonly core: string;
@@ -125,7 +128,7 @@ let loaded: NativeAddon | undefined;
 /** Loaded when it is first asked for something: options and help need none. */
 export const native: NativeAddon = new Proxy({} as NativeAddon, {
   get: (_, name) => {
-    loaded ??= load();
+    loaded ??= withRoom(load);
     return loaded[name as keyof NativeAddon];
   },
 });

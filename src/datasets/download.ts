@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { onAbort } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { fileError, replaceFile, writePiece } from '../formats/atomic-file.js';
 import { throwIfAborted } from '../formats/bytes.js';
@@ -32,15 +33,14 @@ function reason(error: unknown): string {
 /** An AbortSignal that fires when `outer` does, or after `timeout` ms in which `alive` was not called. */
 function watchdog(outer: AbortSignal | undefined, timeout: number) {
   const controller = new AbortController();
-  const forward = () => controller.abort(outer?.reason);
-  outer?.addEventListener('abort', forward, { once: true });
+  const forget = onAbort(outer, () => controller.abort(outer?.reason));
   const timer = setTimeout(() => controller.abort(new Error(`not a byte came for ${timeout} ms`)), timeout);
   return {
     signal: controller.signal,
     alive: () => void timer.refresh(),
     end: () => {
       clearTimeout(timer);
-      outer?.removeEventListener('abort', forward);
+      forget();
     },
   };
 }

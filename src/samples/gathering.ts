@@ -1,5 +1,6 @@
 /** Samples that come one after the other: a stream is kept in blocks that are given back as they are loaded. */
 import { Readable } from 'node:stream';
+import { onAbort } from '../core/abort.js';
 import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
@@ -101,13 +102,13 @@ async function drain(
       );
       if (stream instanceof Readable) stream.destroy();
     };
-    signal.addEventListener('abort', stop, { once: true });
   });
+  const forget = onAbort(signal, () => stop());
   try {
     // A source that never answers must not keep a training that nobody wants any more.
     await Promise.race([pump(), aborted]);
   } finally {
-    signal.removeEventListener('abort', stop);
+    forget();
   }
 }
 

@@ -1,5 +1,6 @@
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { availableMemory } from '../core/info.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { arrayKind } from '../core/numbers.js';
 import { classCount, classifies, type Network } from '../network/network.js';
@@ -137,7 +138,7 @@ function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: strin
 
 /** @throws DlAdmmError ERR_DLADMM_MEMORY */
 function checkRoom(bytes: number, name: string): void {
-  if (bytes <= process.availableMemory()) return;
+  if (bytes <= availableMemory()) return;
   throw new DlAdmmError(
     'ERR_DLADMM_MEMORY',
     `${name} would take ${(bytes / 2 ** 30).toFixed(2)} GiB, more than there is`,

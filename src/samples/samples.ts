@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { availableMemory } from '../core/info.js';
 import type { Dtype, NativeSamples } from '../core/native.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import {
@@ -64,7 +65,7 @@ export async function loadSamples(
 
 /** @throws DlAdmmError ERR_DLADMM_MEMORY where a state of so many bytes would not fit */
 export function checkMemory(bytes: number, samples: number, network: Network, dtype: Dtype): void {
-  const available = process.availableMemory();
+  const available = availableMemory();
   if (bytes <= available) return;
   const size = (count: number): string => `${(count / 2 ** 30).toFixed(2)} GiB`;
   throw new DlAdmmError(

@@ -1,3 +1,4 @@
+import { onAbort } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
@@ -106,7 +107,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const stop = (): void => {
       if (this.#plan.checkpoint === undefined) this.#course?.session.stop();
     };
-    signal?.addEventListener('abort', stop, { once: true });
+    const forget = onAbort(signal, stop);
     let status: Status = { kind: 'aborted' };
     let parametersReady = false;
     // Whether the state is that of the end of iteration `done`, and no other.
@@ -149,7 +150,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         yield told;
       }
     } finally {
-      signal?.removeEventListener('abort', stop);
+      forget();
       const course = this.#course as Course<R> | undefined;
       try {
         if (course && parametersReady) {

@@ -74,14 +74,14 @@ async function started() {
 }
 
 describe('a stop', () => {
-  test('ends what was posted before it, at work or waiting, and nothing that comes after', async () => {
+  test('ends the run at work, or else the first that waits, and none behind it', async () => {
     const state = await started();
     const atWork = state.run(updates(200_000), PENALTIES);
     const waiting = state.run(updates(10), PENALTIES);
     state.stop();
     const after = state.run(updates(3), PENALTIES);
     expect(await atWork).toMatchObject({ stopped: true });
-    expect(await waiting).toMatchObject({ stopped: true, completed: 0 });
+    expect(await waiting).toMatchObject({ stopped: false, completed: 10 });
     expect(await after).toMatchObject({ stopped: false, completed: 3 });
     state.close();
   });

@@ -122,6 +122,38 @@ describe('an abort', () => {
     expect(ended.status.kind).toBe('aborted');
     expect(other.status.kind).toBe('completed');
   });
+
+  test('is heard by any number of trainings through one listener', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): number => warnings.push(warning);
+    process.on('warning', note);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const running = Array.from({ length: 15 }, () => fitModel(DATA, { ...ENDLESS, threads: 1, signal }));
+    for (let i = 0; i < 20; i += 1) await turn();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    controller.abort();
+    for (const { status } of await Promise.all(running)) expect(status.kind).toBe('aborted');
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
+  test('is followed by an answer to a read at once: the sweep does not go to its end', async () => {
+    const controller = new AbortController();
+    const training = train(DATA, { ...SLOW, iterations: 1, signal: controller.signal });
+    const ended = (async () => {
+      for await (const _ of training);
+    })();
+    while (getEventListeners(controller.signal, 'abort').length === 0) await turn();
+    const read = async () => (await training.read('W', 1)).data;
+    while ((await read().catch(() => undefined)) === undefined) await turn();
+    controller.abort();
+    const answer = await read().catch(({ code }) => code);
+    await ended;
+    expect(training.result.status.kind).toBe('aborted');
+    expect(answer === 'ERR_DLADMM_STATE' || answer.length === 12 * 30).toBe(true);
+  });
 });
 
 describe('leaving the loop', () => {

@@ -98,7 +98,7 @@ class Trainer {
   // or one a step; stops between two steps when `stop` is set. A step whose loss is not finite changes nothing; one
   // that makes a parameter so puts back the parameters that the run began with. After either the optimiser is as new.
   void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record) {
-    const AtWork here;
+    const AtWork here(stop);
     finite_.keep();
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
       const std::span<const std::uint32_t> batch = epochs_.begin();

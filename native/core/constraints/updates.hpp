@@ -199,7 +199,7 @@ bool State<T>::update(const Update& update, const Penalties& p, UpdateRecord& re
 template <typename T>
 void State<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& stop,
                    SweepRecord& record) {
-  const AtWork here;
+  const AtWork here(stop);
   note_beta(p);
   finite_.keep();
   work_ = {};

@@ -113,7 +113,7 @@ class GraphTrainer {
   // `stop` is set. After a loss or a parameter that is not finite the parameters are those that the run began with, or
   // that the step did, and the optimiser is as new.
   void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record) {
-    const AtWork here;
+    const AtWork here(stop);
     finite_.keep();
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) {
       return step(step_size(rates, i), loss) ? training_.size() : 0;

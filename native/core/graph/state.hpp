@@ -501,10 +501,11 @@ class GraphState {
   }
 
   // The first of start, start · growth, … that `accepts` likes, given what a step does to ‖Z_l − f(P_l)‖² when P_l
-  // moves by −scale(size) D. No product is multiplied in here. False where no size passed.
+  // moves by −scale(size) D. `direction` is the squared norm of what D is the image of, `weight` the penalty. No
+  // product is multiplied in here. False where no size passed.
   template <typename Scale, typename Accepts>
-  bool search(std::size_t l, MatrixView<const T> d, double start, double growth, Scale&& scale, Accepts&& accepts,
-              GraphUpdateRecord& record);
+  bool search(std::size_t l, MatrixView<const T> d, double direction, double weight, double start, double growth,
+              Scale&& scale, Accepts&& accepts, GraphUpdateRecord& record);
 
   // The updates. Each returns false when it met a value that is not finite.
   bool update(GraphUpdate update, const GraphPenalties& p, GraphUpdateRecord& record);

@@ -53,9 +53,8 @@ template <typename T>
 
 template <typename T>
 template <typename Scale, typename Accepts>
-bool GraphState<T>::search(std::size_t l, MatrixView<const T> d, double start, double growth, Scale&& scale,
-                           Accepts&& accepts, GraphUpdateRecord& record) {
-  constexpr int growths = 60;
+bool GraphState<T>::search(std::size_t l, MatrixView<const T> d, double direction, double weight, double start,
+                           double growth, Scale&& scale, Accepts&& accepts, GraphUpdateRecord& record) {
   Layer& it = layer(l);
   settle(due_on_P(l));
   settle(due_on_Z(l));
@@ -68,7 +67,16 @@ bool GraphState<T>::search(std::size_t l, MatrixView<const T> d, double start, d
     });
     std::ranges::copy(found, changes.begin());
   };
-  const Trials trials = first_accepted(start, growth, growths, measure, accepts);
+  const auto from = [&](double first) {
+    return first_accepted(first, growth, growths_tried(growth), measure, accepts);
+  };
+  Trials trials = from(start);
+  if (!trials.accepted) {
+    // Either the subproblem is at a kink, or the start is so far below the curvature that there is where f is the
+    // identity that the search did not come near it: then it goes on from where sizes can pass.
+    const double near = std::ldexp(weight * square_norm(d) / direction, static_cast<int>(-kPowersTried / 2));
+    if (trials.size < near) trials = from(accepted_size(StepSearch::backtracking, start, growth, near));
+  }
   record.trials = trials.tried;
   record.size = trials.size;
   return trials.accepted;
@@ -145,7 +153,8 @@ bool GraphState<T>::update_hidden_W(std::size_t l, const GraphPenalties& p, Grap
     const double c = scale(theta);
     return p.nu / 2 * change <= c * (theta / 2 * c * s_norm - descent);
   };
-  record.kept = !search(l, d, goes_on ? it.last_theta / p.growth : p.theta0, p.growth, scale, accepts, record);
+  record.kept =
+      !search(l, d, s_norm, p.nu, goes_on ? it.last_theta / p.growth : p.theta0, p.growth, scale, accepts, record);
   if (record.kept) return true;
   const double c = scale(record.size);
   if (!std::isfinite(static_cast<T>(c))) return false;
@@ -307,8 +316,8 @@ bool GraphState<T>::update_hidden_Z(std::size_t l, const GraphPenalties& p, Grap
       return own + p.nu / 2 * change <= -c / 2 * g_norm;
     };
     record.kept = !search(
-        l + 1, d, goes_on ? it.last_tau / p.growth : p.tau0, p.growth, [](double tau) { return 1 / tau; }, accepts,
-        record);
+        l + 1, d, g_norm, p.nu, goes_on ? it.last_tau / p.growth : p.tau0, p.growth, [](double tau) { return 1 / tau; },
+        accepts, record);
     if (record.kept) return true;
   }
   const double c = 1 / record.size;
@@ -393,7 +402,7 @@ template <typename T>
 void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalties& p, const std::atomic<bool>& stop,
                         GraphSweepRecord& record) {
   need_start();
-  const AtWork here;
+  const AtWork here(stop);
   finite_.keep();
   const bool finite = run_sweep(
       record, updates.size(), stop, [&](std::size_t i) { return update(updates[i], p, record.updates[i]); },

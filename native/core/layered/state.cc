@@ -363,7 +363,7 @@ template <typename T>
 void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& stop,
                           SweepRecord& record) {
   need_start();
-  const AtWork here;
+  const AtWork here(stop);
   finite_.keep();
   // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.
   direction_made_ = {};

@@ -79,7 +79,7 @@ bool LayeredState<T>::update_output_z_fista(const Penalties& p, UpdateRecord& re
   double value_before = 1e11;
   double value = sweep_samples(true, 0);
   record.steps = 0;
-  while (record.steps < p.fista.limit && !(std::abs(value - value_before) < p.fista.tolerance)) {
+  while (record.steps < p.fista.limit && !(std::abs(value - value_before) < p.fista.tolerance) && !stop_asked()) {
     value_before = value;
     const double t_next = (1 + std::sqrt(1 + 4 * t * t)) / 2;
     value = sweep_samples(false, (t - 1) / t_next);

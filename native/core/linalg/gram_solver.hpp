@@ -2,6 +2,7 @@
 // steps' one seam to linear algebra. Everything is allocated once; a singular M never gives NaN.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -67,8 +68,8 @@ class GramSolver {
       ridge_ = trace > 0 ? share * trace : share > 0 ? 1 : 0;
       add_ridge(factor());
       if (try_factor(team)) break;
-      if (share > 1) return false;  // no symmetric M whose entries are finite needs so much
-      share = share > 0 ? 10 * share : kRounding;
+      if (share > 1) return false;              // no symmetric M whose entries are finite needs so much
+      share = std::max(10 * share, kRounding);  // less than rounding changes nothing
     }
     if (how == Inversion::inverse) invert(team);
     return true;

@@ -5,14 +5,58 @@
 #include <cstdlib>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "core/runtime/processors.hpp"
 
 #ifdef DLADMM_ANY_CBLAS
 #include <dlfcn.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#ifndef DLADMM_ANY_CBLAS
+// What its own calls take their buffers from.
+extern "C" {
+void* blas_memory_alloc(int);
+void blas_memory_free(void*);
+}
+#endif
+
+namespace dladmm::blas {
+namespace {
+
+struct Buffers {
+  void* (*take)(int) = nullptr;
+  void (*give_back)(void*) = nullptr;
+};
+Buffers buffers();
+
+}  // namespace
+}  // namespace dladmm::blas
+
+namespace {
+
+// Of an OpenBLAS for many processors; others have less.
+constexpr std::size_t kBufferBytes = std::size_t{1} << 27;
+// What is left for those who cannot say no: V8 ends the process where it gets no memory.
+constexpr std::size_t kRoomForOthers = std::size_t{1} << 26;
+
+bool is_room_for([[maybe_unused]] std::size_t bytes) {
+#if defined(__linux__)
+  void* const probe = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (probe == MAP_FAILED) return false;
+  munmap(probe, bytes);
+#endif
+  return true;
+}
+
+}  // namespace
 
 // OpenBLAS lends every call one of max(50, 2 MAX_THREADS) buffers, of which its own threads keep MAX_THREADS; where
 // more are wanted at once, it crashes the process.
@@ -26,6 +70,27 @@ unsigned dladmm::concurrent_blas_calls() {
     std::from_chars(digits, config.data() + config.size(), own);
   }
   return std::max(50U, 2 * own) - own;
+}
+
+// OpenBLAS maps a buffer when a call first finds none that is free, keeps it for good, and where the system has no
+// memory asks again for ever. So they are mapped here, as many as there will be calls at once, after the system has
+// been asked whether it has as much.
+bool dladmm::reserve_blas_buffers(unsigned count) {
+  static std::atomic<unsigned> reserved{0};
+  if (count <= reserved.load(std::memory_order_acquire)) return true;
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  if (count <= reserved.load(std::memory_order_relaxed)) return true;
+  const blas::Buffers buffers = blas::buffers();
+  std::vector<void*> taken;
+  // The lowest that are free are taken. Which of them are mapped already is not known, as calls may be under way.
+  while (buffers.take != nullptr && taken.size() < count && is_room_for(kBufferBytes + kRoomForOthers)) {
+    taken.push_back(buffers.take(0));
+  }
+  for (void* const buffer : taken) buffers.give_back(buffer);
+  if (buffers.take != nullptr && taken.size() < count) return false;
+  reserved.store(count, std::memory_order_release);
+  return true;
 }
 
 #ifdef DLADMM_STATIC_OPENBLAS
@@ -45,6 +110,12 @@ template <typename Function>
 Function* find(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
 }
+
+}  // namespace
+
+namespace {
+
+Buffers buffers() { return {find<void*(int)>("blas_memory_alloc"), find<void(void*)>("blas_memory_free")}; }
 
 }  // namespace
 
@@ -76,6 +147,12 @@ std::string kernels() {
 }
 
 #else
+
+namespace {
+
+Buffers buffers() { return {blas_memory_alloc, blas_memory_free}; }
+
+}  // namespace
 
 void set_own_threads(int count) { openblas_set_num_threads(count); }
 

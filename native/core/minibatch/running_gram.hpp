@@ -274,8 +274,9 @@ class RunningGram {
       std::copy(h_.flat().begin(), h_.flat().end(), lower.data);
       for (std::size_t i = 0; i < rank_; ++i) lower.row(i)[i] += delta_;
       if (delta_ > 0 && lapack::potrf<double>(lower)) break;
-      if (!(trace_ > 0)) return false;
-      delta_ = delta_ > 0 ? 10 * delta_ : GramSolver<T>::kRounding * trace_;
+      // No symmetric H whose entries are finite needs more than its trace.
+      if (!(trace_ > 0) || delta_ > 10 * trace_) return false;
+      delta_ = std::max(10 * delta_, GramSolver<T>::kRounding * trace_);
     }
     for (std::size_t i = 0; i < rank_; ++i) {
       for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = i == j ? 1 : 0;

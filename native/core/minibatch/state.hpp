@@ -144,7 +144,7 @@ class MinibatchState {
   // for all, or one a batch; stops between two batches when `stop` is set. After something that is not finite the
   // parameters are those that the run began with, and the rest is as new.
   void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, StepsRecord& record) {
-    const AtWork here;
+    const AtWork here(stop);
     finite_.keep();
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
       const std::span<const std::uint32_t> samples = epochs_.begin();

@@ -27,6 +27,7 @@ constexpr std::uint64_t next_of(std::uint64_t word) { return word & kMostClaims;
 
 thread_local unsigned depth_at_work = 0;
 thread_local bool within_piece = false;
+thread_local const std::atomic<bool>* asked_to_stop = nullptr;
 
 class WithinPiece {
  public:
@@ -106,6 +107,22 @@ void Pool::enter() {
 void Pool::leave() {
   room_.fetch_add(1);
   if (queue_.load() != 0) wake(room_, 1);
+}
+
+bool Pool::admit_caller() {
+  const unsigned callers = callers_.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (reserve_blas_buffers(std::min(callers + helping_.load(std::memory_order_relaxed), limit_))) return true;
+  dismiss_caller();
+  return false;
+}
+
+// A helper that would have to ask the system for a buffer, and gets none, is of no help: BLAS would ask for ever.
+bool Pool::try_help() {
+  const unsigned helping = helping_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const unsigned callers = std::max(callers_.load(std::memory_order_relaxed), at_work_.load(std::memory_order_relaxed));
+  if (reserve_blas_buffers(std::min(callers + helping, limit_)) && try_enter()) return true;
+  helping_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
 }
 
 Lane* Pool::take_lane() {
@@ -214,7 +231,7 @@ bool Pool::help_in(Lane& lane) {
   if (next_of(word) >= claims_of(word)) return false;
   std::uint64_t seats = lane.seats.load(std::memory_order_relaxed);
   const auto seat_free = [&] { return round_of(seats) == round_of(word) && (seats & 0xFFFFFFFF) != 0; };
-  if (!seat_free() || !try_enter()) return false;
+  if (!seat_free() || !try_help()) return false;
   bool helped = false;
   while (seat_free()) {
     // The number of seats that were free names the member: from `helpers` down to 1.
@@ -223,15 +240,25 @@ bool Pool::help_in(Lane& lane) {
     break;
   }
   leave();
+  helping_.fetch_sub(1, std::memory_order_relaxed);
   return helped;
 }
 
-AtWork::AtWork() {
+AtWork::AtWork(const std::atomic<bool>* stop) : before_(asked_to_stop) {
+  if (stop != nullptr) asked_to_stop = stop;
   if (depth_at_work++ == 0) Pool::instance().came_to_work();
 }
 AtWork::~AtWork() {
+  asked_to_stop = before_;
   if (--depth_at_work == 0) Pool::instance().left_work();
 }
+
+bool stop_asked() { return asked_to_stop != nullptr && asked_to_stop->load(std::memory_order_relaxed); }
+
+BlasBuffer::BlasBuffer() {
+  if (!Pool::instance().admit_caller()) throw NoBlasBuffer();
+}
+BlasBuffer::~BlasBuffer() { Pool::instance().dismiss_caller(); }
 
 Team::Team(unsigned threads) : size_(std::clamp(threads, 1U, std::max(concurrent_blas_calls(), 1U))) {
   if (size_ > 1) Pool::instance().measure_processors();

@@ -56,6 +56,10 @@ class Pool {
   void enter();
   void leave();
 
+  // Threads that may call, each with a buffer of the BLAS.
+  [[nodiscard]] bool admit_caller();
+  void dismiss_caller() { callers_.fetch_sub(1, std::memory_order_relaxed); }
+
   void came_to_work() { at_work_.fetch_add(1, std::memory_order_relaxed); }
   void left_work() { at_work_.fetch_sub(1, std::memory_order_relaxed); }
 
@@ -73,6 +77,7 @@ class Pool {
   bool help(unsigned& last_lane);
   bool help_in(Lane& lane);
   [[nodiscard]] bool try_enter();
+  [[nodiscard]] bool try_help();
   [[nodiscard]] Clock::duration patience() const;
 
   const unsigned limit_;
@@ -87,6 +92,8 @@ class Pool {
   std::atomic<unsigned> watching_{0};  // idle and awake: they need no waking
   std::atomic<unsigned> threads_{0};
   std::atomic<unsigned> at_work_{0};  // threads that call
+  std::atomic<unsigned> callers_{0};  // and those that may
+  std::atomic<unsigned> helping_{0};  // threads of the pool within pieces
   std::atomic<unsigned> wanted_{0};   // helpers of all open rounds
   std::atomic<unsigned> processors_{1};
 };

@@ -1,11 +1,9 @@
 // How many processors this process may use: what it is bound to, and what the control groups it lives in leave of them.
 #pragma once
 
-#include <functional>
 #include <limits>
-#include <optional>
-#include <string>
-#include <string_view>
+
+#include "core/runtime/control_groups.hpp"
 
 namespace dladmm {
 
@@ -22,9 +20,11 @@ struct Processors {
 // keeps to it and knows nothing else of BLAS.
 [[nodiscard]] unsigned concurrent_blas_calls();
 
-// The least quota of the control groups of a process, v1 and v2, infinite without one: from /proc/self/cgroup and
-// /proc/self/mountinfo as they stand, and a reader of files that answers nothing where there is none.
-using FileReader = std::function<std::optional<std::string>(const std::string& path)>;
-[[nodiscard]] double cgroup_quota(std::string_view cgroup, std::string_view mountinfo, const FileReader& read);
+// Sees to it that so many threads find a buffer inside the BLAS without asking the system for memory; false where there
+// is no room for them. Defined there too.
+[[nodiscard]] bool reserve_blas_buffers(unsigned count);
+
+// The least quota of the control groups of a process, v1 and v2, infinite without one.
+[[nodiscard]] double cgroup_quota(const ControlGroups& groups);
 
 }  // namespace dladmm

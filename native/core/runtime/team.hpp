@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <type_traits>
 
 #include "core/runtime/subnormals.hpp"
@@ -16,16 +17,41 @@
 namespace dladmm {
 
 // The calling thread is at work for a while (a sweep, a batch): until its end it flushes subnormals, between rounds
-// too, and the pool counts it as taking a processor. Rounds that begin outside of one make their own.
+// too, and the pool counts it as taking a processor. Rounds that begin outside of one make their own. `stop` is what
+// asks it to end early.
 class AtWork {
  public:
-  AtWork();
+  AtWork() : AtWork(nullptr) {}
+  explicit AtWork(const std::atomic<bool>& stop) : AtWork(&stop) {}
   ~AtWork();
   AtWork(const AtWork&) = delete;
   AtWork& operator=(const AtWork&) = delete;
 
  private:
+  explicit AtWork(const std::atomic<bool>* stop);
+
   const FlushSubnormals flush_;
+  const std::atomic<bool>* const before_;
+};
+
+// Whether the work of the calling thread is to end: every loop that goes on until something is reached asks.
+[[nodiscard]] bool stop_asked();
+
+struct NoBlasBuffer : std::bad_alloc {
+  [[nodiscard]] const char* what() const noexcept override {
+    return "there is no room for another buffer of the BLAS, which takes 128 MiB of addresses: raise the limit of the "
+           "process (ulimit -v), or close trainings that have ended";
+  }
+};
+
+// What may call rounds, on any thread of its own, keeps a buffer of the BLAS for it: none is sought for when there may
+// be no memory left. Throws NoBlasBuffer.
+class BlasBuffer {
+ public:
+  BlasBuffer();
+  ~BlasBuffer();
+  BlasBuffer(const BlasBuffer&) = delete;
+  BlasBuffer& operator=(const BlasBuffer&) = delete;
 };
 
 // Whether pool threads that sleep are worth waking for a round, which takes longer than a short piece of work.

@@ -92,6 +92,8 @@ template <typename Record, typename Update, typename Measure>
     record.completed = i + (record.diverged ? 0 : 1);
     if (record.diverged) break;
   }
+  // It may have cut the last update short.
+  record.stopped = record.stopped || stop.load(std::memory_order_relaxed);
   if (!record.diverged && !measure()) {
     record.diverged = true;
     record.completed -= std::min<std::size_t>(record.completed, 1);

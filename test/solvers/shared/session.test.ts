@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Network } from '../../../src/network/network.js';
 import { minibatches } from '../../../src/solvers/minibatch/splitting.js';
 import { gradients } from '../../../src/solvers/shared/splittings/gradient.js';
-import { layered, type SweepPenalties } from '../../../src/solvers/shared/splittings/layered.js';
+import { type LayeredSession, layered, type SweepPenalties } from '../../../src/solvers/shared/splittings/layered.js';
 import { u, W, z } from '../../../src/solvers/shared/sweep.js';
 import { constraints } from '../../../src/solvers/sigmoid/splitting.js';
 import { expectFailure } from '../../formats/support.js';
@@ -53,6 +53,67 @@ describe('a session', () => {
     expect(loss).toBeCloseTo((await session.evaluate('train')).loss, 12);
     const constraint = [...residuals, ...activationResiduals].reduce((sum, value) => sum + value / 2, 0);
     expect(lagrangian).toBeCloseTo(lossSum + dualProduct + constraint, 12);
+  });
+
+  describe('that is asked to stop', () => {
+    const long = new Array(100_000).fill(W(2));
+    const started = async () => {
+      const session = await layered.open(LAYERED, DATA);
+      await session.write('W', 1, Float64Array.from({ length: 20 }, next));
+      await session.start({ output: 'forward', dual: 'stationary' });
+      return session;
+    };
+
+    test.each([
+      ['alone', () => undefined],
+      ['with an evaluation behind it', (session) => session.evaluate('train')],
+      ['with a read behind it', (session) => session.read('W', 1)],
+      ['with a measure behind it', (session) => session.measure(PENALTIES)],
+    ] as const satisfies readonly (readonly [string, (session: LayeredSession) => unknown])[])(
+      'ends its run, %s',
+      async (_, then) => {
+        using session = await started();
+        const running = session.run(long, PENALTIES);
+        session.stop();
+        const after = then(session);
+        expect((await running).stopped).toBe(true);
+        await after;
+      },
+    );
+
+    test('ends the run that waits behind a call, and no call', async () => {
+      using session = await started();
+      const read = session.read('W', 1);
+      const running = session.run(long, PENALTIES);
+      session.stop();
+      expect((await read).data).toHaveLength(20);
+      expect((await running).stopped).toBe(true);
+    });
+
+    test('ends one run: the next goes to its end, however often it was asked', async () => {
+      using session = await started();
+      const running = [session.run(long, PENALTIES), session.run([W(2), W(1)], PENALTIES)];
+      session.stop();
+      session.stop();
+      const [first, second] = await Promise.all(running);
+      expect(first).toMatchObject({ stopped: true });
+      expect(second).toMatchObject({ stopped: false, completed: 2 });
+    });
+
+    test('without a run at work ends none that comes later', async () => {
+      using session = await started();
+      session.stop();
+      expect(await session.run([W(2)], PENALTIES)).toMatchObject({ stopped: false, completed: 1 });
+    });
+
+    test('ends a search for z_L that would go on for hours', async () => {
+      using session = await layered.open({ ...LAYERED, fista: true }, DATA);
+      await session.start({ output: 'forward', dual: 'stationary' });
+      const endless = { ...PENALTIES, output: 'fista', fistaTolerance: 0, fistaLimit: 1e6 } as const;
+      const running = session.run(new Array(100_000).fill(z(2)), endless);
+      session.stop();
+      expect((await running).stopped).toBe(true);
+    });
   });
 
   test('says what is too early by ERR_DLADMM_STATE, and what is over by ERR_DLADMM_CLOSED', async () => {

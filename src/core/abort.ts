@@ -1,0 +1,28 @@
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `then` once the signal is aborted, until the function that is returned has been called. However many wait on a signal,
+ * it has one listener of ours: Node takes more than ten for a leak.
+ */
+export function onAbort(signal: AbortSignal | undefined, then: () => void): () => void {
+  if (signal === undefined) return () => undefined;
+  const those = waiting.get(signal) ?? new Set();
+  if (those.size === 0) {
+    waiting.set(signal, those);
+    signal.addEventListener('abort', tell, { once: true });
+  }
+  // A function of its own, as somebody may ask twice with the same one.
+  const one = (): void => then();
+  those.add(one);
+  return () => {
+    if (!those.delete(one) || those.size > 0) return;
+    waiting.delete(signal);
+    signal.removeEventListener('abort', tell);
+  };
+}
+
+function tell(this: AbortSignal): void {
+  const those = waiting.get(this);
+  waiting.delete(this);
+  for (const one of those ?? []) one();
+}
