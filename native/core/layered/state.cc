@@ -328,10 +328,9 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
   const Block block = updates[i].block;
   const std::size_t l = updates[i].layer;
   const auto touched_later = [&](std::size_t from) {
-    return std::any_of(updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
-                       [l](const Update& later) {
-                         return later.layer == l && (later.block == Block::a || later.block == Block::z);
-                       });
+    return std::any_of(
+        updates.begin() + static_cast<std::ptrdiff_t>(std::min(from, updates.size())), updates.end(),
+        [l](const Update& later) { return later.layer == l && (later.block == Block::a || later.block == Block::z); });
   };
   UpdateRecord& own = record.updates[i];
   switch (block) {
