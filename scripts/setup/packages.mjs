@@ -12,6 +12,7 @@ const PACKAGES = {
   cmake: { apt: 'cmake', dnf: 'cmake', apk: 'cmake', brew: 'cmake' },
   ninja: { apt: 'ninja-build', dnf: 'ninja-build', apk: 'samurai', brew: 'ninja' },
   clangFormat: { apt: 'clang-format', dnf: 'clang-tools-extra', apk: 'clang-extra-tools', brew: 'clang-format' },
+  clang: { apt: 'clang libclang-rt-dev', dnf: 'clang compiler-rt', apk: 'clang compiler-rt', brew: 'llvm' },
   fashionMnist: { apt: 'dataset-fashion-mnist' },
 };
 
@@ -32,7 +33,7 @@ export const manager =
 
 /** The packages of `needs` that this system has. */
 export function packagesOf(needs) {
-  return needs.map((need) => PACKAGES[need][manager]).filter(Boolean);
+  return needs.flatMap((need) => PACKAGES[need][manager]?.split(' ') ?? []);
 }
 
 /** The one command that installs `needs`, to be typed by the user; undefined when this system has none of them. */

@@ -20,6 +20,10 @@ export function inDtype(values: ArrayLike<number>, dtype: Dtype): Numbers {
   return dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
 }
 
+/** Why a whole number of 64 bits is refused. */
+export const TOO_WIDE =
+  'beyond 2^53, where no double holds every whole number: write the column as doubles if its last digits do not matter, as texts if it names something';
+
 /** The same numbers as an array of the realm that this is: what the addon makes is of the first realm of the process. */
 export const ofThisRealm = ({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: Numbers): Numbers =>
   BYTES_PER_ELEMENT === 4 ? new Float32Array(buffer, byteOffset, length) : new Float64Array(buffer, byteOffset, length);

@@ -2,12 +2,12 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { isNumbers } from '../core/numbers.js';
+import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { type CsvOptions, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
-import { type CsvTable, checkTableOptions, classesOf, MAX_CLASSES } from '../formats/labels.js';
+import { type CsvTable, checkShared, checkTableOptions, classesOf, MAX_CLASSES } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isParquet, parseParquet } from '../formats/parquet.js';
@@ -59,22 +59,32 @@ interface Named extends NpyArray {
   readonly name: string;
 }
 
+/** The kinds of files that a table may be. */
+const OWN = ['npz', 'npy', 'parquet', 'arrow', 'gzip'] as const;
+
 const isIdx = ([zero0, zero1, type = 0]: Uint8Array): boolean => zero0 === 0 && zero1 === 0 && type >= 8 && type <= 14;
 
-/** Integers of up to 16 bits are exact in float32, the wider ones (nearly) in float64. */
-function toFloats(data: NpyArray['data']): Float32Array | Float64Array {
+/** Integers of up to 16 bits are exact in float32, the wider ones in float64, or they are refused. */
+function toFloats({ data, name }: Named): Float32Array | Float64Array {
   if (isNumbers(data)) return data;
-  if (types.isBigInt64Array(data) || types.isBigUint64Array(data)) return Float64Array.from(data, Number);
+  if (types.isBigInt64Array(data) || types.isBigUint64Array(data)) {
+    return Float64Array.from({ length: data.length }, (_, i) => {
+      const number = Number(data[i]);
+      if (Number.isSafeInteger(number)) return number;
+      throw formatError(name, `entry ${i} is ${data[i]}, ${TOO_WIDE}`);
+    });
+  }
   return data.BYTES_PER_ELEMENT > 2 ? Float64Array.from(data) : Float32Array.from(data);
 }
 
 /** Samples along the first dimension, everything else of a sample in one row. */
-function toMatrix({ data, shape, name }: Named): Matrix {
+function toMatrix(array: Named): Matrix {
+  const { shape, name } = array;
   const [rows = 0, ...rest] = shape;
   const columns = rest.reduce((product, length) => product * length, 1);
   if (rows === 0 || columns === 0)
     throw formatError(name, `expected at least one sample of one feature but the shape is (${shape.join(', ')})`);
-  return { data: toFloats(data), rows, columns };
+  return { data: toFloats(array), rows, columns };
 }
 
 function toLabels({ data, shape, name }: Named): readonly number[] {
@@ -115,6 +125,7 @@ function assemble(name: string, task: TableFileOptions['task'], train: Part, tes
   if ((task ?? inferTask(train.y)) === 'classification') {
     const found = [train, ...(test ? [test] : [])].map(({ x, y }) => ({ x, labels: toLabels(y), name: y.name }));
     for (const { x, labels, name: called } of found) checkRows(x, labels.length, called);
+    if (task === undefined) checkShared(found[0]?.labels ?? [], train.y.name);
     const { classes, labels } = classesOf(found.flatMap((part) => part.labels));
     if (classes.length > MAX_CLASSES)
       throw new DlAdmmError(
@@ -262,10 +273,13 @@ function fromTable(table: CsvTable, name: string): TableFile {
  * @throws ERR_DLADMM_FORMAT for a damaged file or one of another format, ERR_DLADMM_LABEL for labels that cannot be
  *   classes, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readTable = reader(async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
-  checkTableOptions(options);
-  return parseTable(await readBytes(path, options.signal), path, options);
-});
+export const readTable = reader(
+  async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
+    checkTableOptions(options);
+    return parseTable(await readBytes(path, options.signal), path, options);
+  },
+  ...OWN,
+);
 
 const CSV_ALONE = ['delimiter', 'header', 'decimal', 'encoding'] as const;
 
@@ -287,4 +301,5 @@ export const parseTable = reader(
       path === STANDARD_INPUT ? 'the standard input' : basename(path),
     );
   },
+  ...OWN,
 );

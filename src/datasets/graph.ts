@@ -6,6 +6,7 @@ import { numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { reader } from '../formats/reader.js';
+import { sharedNode } from '../samples/graph-samples.js';
 import { type Csr, isCsr } from '../tensor/csr.js';
 import type { Matrix } from '../tensor/matrix.js';
 
@@ -169,6 +170,36 @@ function indexOf(array: Named, labels: Int32Array): Int32Array {
   return index;
 }
 
+/** The nodes whose flag is set; none where none is. */
+function maskedNodes(array: Named, labels: Int32Array): Int32Array | undefined {
+  const { shape, name } = array;
+  if (shape.length === 2 && (shape[1] ?? 0) > 1)
+    throw formatError(name, `expected a flag for each node but found ${shape[1]} splits: keep one of them`);
+  const flags = wholeNumbers({ ...array, shape: [array.data.length] }, 0, 1, 'flags');
+  if (flags.length !== labels.length)
+    throw formatError(name, `expected ${labels.length} flags, one a node, but found ${flags.length}`);
+  const nodes = Int32Array.from([...flags.keys()].filter((node) => flags[node] === 1));
+  const bare = nodes.find((node) => (labels[node] as number) < 0);
+  if (bare !== undefined) throw formatError(name, `expected nodes with a class but node ${bare} has the label -1`);
+  return nodes.length > 0 ? nodes : undefined;
+}
+
+/** The parts of a file's split, no node in two of them. */
+function splitOf(keys: readonly PartKey[], arrays: Arrays, labels: Int32Array, path: string): Partial<GraphSplit> {
+  const found = keys.flatMap(({ key, part, form }) => {
+    const nodes = form === 'mask' ? maskedNodes(arrays(key), labels) : indexOf(arrays(key), labels);
+    return nodes ? [[part, nodes] as const] : [];
+  });
+  const split: Partial<GraphSplit> = Object.fromEntries(found);
+  if (split.trainIndex === undefined && keys.length > 0)
+    throw formatError(path, `expected training nodes beside ${keys.map(({ key }) => key).join(', ')} but found none`);
+  const shared = sharedNode(split);
+  if (shared === undefined) return split;
+  const keyOf = (which: keyof GraphSplit): string => keys.find(({ part }) => part === which)?.key ?? which;
+  const both = `${keyOf(shared.first)} and ${keyOf(shared.second)}`;
+  throw formatError(path, `expected no node in two parts but node ${shared.node} is in ${both}`);
+}
+
 /** A file may say itself that it has the features of some nodes only. */
 function checkPresent(array: Named): void {
   const { length } = array.data;
@@ -200,13 +231,53 @@ export function rowNormalised<M extends SparseMatrix | Matrix>(features: M): M {
 }
 
 const CSR_PARTS: readonly string[] = ['data', 'indices', 'indptr', 'shape'];
-const SPLIT_KEYS = { trainIndex: 'train_idx', validationIndex: 'val_idx', testIndex: 'test_idx' } as const;
+
+/** How files call the parts of a split, and how they say which nodes are in one: by their numbers, or by a flag for each node. */
+const PARTS: Readonly<Record<string, keyof GraphSplit>> = {
+  ...{ train: 'trainIndex', training: 'trainIndex', test: 'testIndex', testing: 'testIndex' },
+  ...{ val: 'validationIndex', valid: 'validationIndex', validation: 'validationIndex', dev: 'validationIndex' },
+};
+const FORMS: Readonly<Record<string, 'index' | 'mask'>> = {
+  ...{ idx: 'index', index: 'index', indices: 'index', ids: 'index', nodes: 'index', mask: 'mask' },
+};
+
+/** An array that says which nodes are in a part. */
+interface PartKey {
+  readonly key: string;
+  readonly part: keyof GraphSplit;
+  readonly form: 'index' | 'mask';
+}
+
+/**
+ * `train_idx`, `val_mask`, `idx_test` and their kin.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FORMAT for one that is called after a part and says nothing that is known, and for two of a part
+ */
+function partKeys(present: readonly string[], path: string): readonly PartKey[] {
+  const found = new Map<keyof GraphSplit, PartKey>();
+  for (const key of present) {
+    const words = key
+      .replace(/([a-z])(?=[A-Z])/g, '$1_')
+      .toLowerCase()
+      .split('_');
+    const part = words.map((word) => PARTS[word]).find((name) => name !== undefined);
+    if (part === undefined) continue;
+    const form = words.length === 2 ? words.map((word) => FORMS[word]).find((name) => name !== undefined) : undefined;
+    const what = `an array ${JSON.stringify(key)}, which seems to say which nodes are to be in a part`;
+    const names = 'train_idx, val_idx, test_idx or train_mask, val_mask, test_mask';
+    if (form === undefined) throw formatError(path, `found ${what}; expected ${names}`);
+    const other = found.get(part);
+    if (other) throw formatError(path, `expected one array for each part but found both ${other.key} and ${key}`);
+    found.set(part, { key, part, form });
+  }
+  return [...found.values()];
+}
 
 /** The arrays that are wanted of those that are there. */
 function wantedKeys(
   present: readonly string[],
   path: string,
-): { readonly keys: readonly string[]; readonly isDense: boolean } {
+): { readonly keys: readonly string[]; readonly isDense: boolean; readonly parts: readonly PartKey[] } {
   const isDense = !present.includes('attr_data') && present.includes('attr_matrix');
   const needed = [
     ...CSR_PARTS.map((part) => `adj_${part}`),
@@ -220,13 +291,14 @@ function wantedKeys(
       `expected a graph, with the arrays adj_… and attr_… (data, indices, indptr, shape) and labels, but there is no ${missing}; it holds ${present.join(', ') || 'none'}`,
     );
   }
-  const optional = [...Object.values(SPLIT_KEYS), 'feat_present'].filter((key) => present.includes(key));
-  return { keys: [...needed, ...optional], isDense };
+  const parts = partKeys(present, path);
+  const optional = [...parts.map(({ key }) => key), ...(present.includes('feat_present') ? ['feat_present'] : [])];
+  return { keys: [...needed, ...optional], isDense, parts };
 }
 
 async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> {
   const { rowNormalise = true, partial = false, signal } = options;
-  const { keys, isDense } = wantedKeys(npzKeys(archive, path), path);
+  const { keys, isDense, parts } = wantedKeys(npzKeys(archive, path), path);
   const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
   const arrays: Arrays = (key) => ({ ...(found.get(key) as NpyArray), name: `${path}, array "${key}"` });
 
@@ -239,11 +311,7 @@ async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOpti
   }
   const labels = labelsOf(arrays('labels'), nodes);
   if (found.has('feat_present') && !partial) checkPresent(arrays('feat_present'));
-  const split = Object.fromEntries(
-    Object.entries(SPLIT_KEYS).flatMap(([part, key]) => (found.has(key) ? [[part, indexOf(arrays(key), labels)]] : [])),
-  ) as Partial<GraphSplit>;
-  if (split.trainIndex === undefined && Object.keys(split).length > 0)
-    throw formatError(path, `expected train_idx beside ${split.testIndex ? 'test_idx' : 'val_idx'}`);
+  const split = splitOf(parts, arrays, labels, path);
   return {
     name: basename(path),
     classes: numberedClasses(labels),
@@ -255,13 +323,14 @@ async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOpti
 }
 
 /** As {@link readGraph}, for an archive in memory; `path` is how errors call it. */
-export const parseGraph = reader(graphOf);
+export const parseGraph = reader(graphOf, 'npz');
 
 /**
  * Reads a graph from an NPZ file with the arrays of gnn-benchmark (https://github.com/shchur/gnn-benchmark): the adjacency
  * matrix as `adj_data`, `adj_indices`, `adj_indptr`, `adj_shape`; the features of the nodes likewise as `attr_…`, or dense as
- * `attr_matrix`; `labels`, −1 for a node without a class; and, where there is a split, the nodes of its parts as `train_idx`,
- * `val_idx`, `test_idx`. Features are divided by the sum of their sizes, node by node, unless `rowNormalise` is false.
+ * `attr_matrix`; `labels`, −1 for a node without a class; and, where there is a split, the nodes of its parts as `train_idx`, `val_idx`,
+ * `test_idx`, or a flag for each node as `train_mask`, `val_mask`, `test_mask` (and names like these: `idx_train`,
+ * `valid_mask`, …), no node in two of them. Features are divided by the sum of their sizes, node by node, unless `rowNormalise` is false.
  *
  * The adjacency matrix is given as it is: what is directed, repeated or a loop is made even by whoever trains on it.
  *
@@ -269,6 +338,10 @@ export const parseGraph = reader(graphOf);
  *   the array and the entry), and for a graph that says by `feat_present` that some nodes lack their features, unless `partial`
  *   is set; ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readGraph = reader(async (path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> => {
-  return parseGraph(await readBytes(path, options.signal), path, options);
-});
+export const readGraph = reader(
+  async (path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> => {
+    return parseGraph(await readBytes(path, options.signal), path, options);
+  },
+  'npz',
+  'gzip',
+);

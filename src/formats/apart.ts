@@ -37,9 +37,9 @@ const PIECE = 2 * MIB;
 const LEAST_HEAP = 512 * MIB;
 const HEAP_PER_BYTE = 16;
 const MOST_HEAP = 4096 * MIB;
-const START_MS = 10_000;
+const START_MS = 30_000;
 /** So long a process without work is kept. */
-const IDLE_MS = 3000;
+const IDLE_MS = 10_000;
 
 const heapFor = (bytes: number): number => Math.min(MOST_HEAP, Math.max(LEAST_HEAP, HEAP_PER_BYTE * bytes));
 

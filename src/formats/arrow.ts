@@ -14,6 +14,7 @@ export const parseArrow = reader(
     checkTableOptions(options);
     return withColumnarFile('Arrow', bytes, name, options.signal, (file) => readColumnar(file, name, options));
   },
+  'arrow',
 );
 
 /**
@@ -24,6 +25,10 @@ export const parseArrow = reader(
  *   ERR_DLADMM_FILE also where apache-arrow is not installed; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
  *   ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readArrow = reader(async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
-  return parseArrow(await readBytes(path, options.signal), path, options);
-});
+export const readArrow = reader(
+  async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
+    return parseArrow(await readBytes(path, options.signal), path, options);
+  },
+  'arrow',
+  'gzip',
+);

@@ -9,8 +9,11 @@ const GROUPED = /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$/;
 const DIGITS = /^[+-]?\d{16,}$/;
 
 /** Whether a text of digits is a whole number that no double is, nor how one is written. */
-const isInexact = (cell: string): boolean =>
-  DIGITS.test(cell) && String(Number(cell)) !== cell && BigInt(cell) !== BigInt(Number(cell));
+function isInexact(cell: string): boolean {
+  if (!DIGITS.test(cell)) return false;
+  const value = Number(cell);
+  return String(value) !== cell && !(Number.isFinite(value) && BigInt(cell) === BigInt(value));
+}
 
 /** The number a cell holds, or undefined: Number() alone would take blanks, hexadecimals, infinities, and whole numbers beyond 2^53. */
 export function parseNumber(cell: string, decimal: Decimal = '.'): number | undefined {

@@ -245,4 +245,4 @@ export const readCsv = reader(async (source: string | TextStream, options: CsvOp
   checkOptions(options);
   if (isStream(source)) return parseCsv(source, 'the CSV stream', options);
   return parseCsv(await readBytes(source, options.signal), source, options);
-});
+}, 'gzip');

@@ -2,6 +2,7 @@
  * How files that are stored by column are taken apart: by packages of others, in this thread, a step at a time, each step within
  * a limit of time. The columns come out alike, whatever the format.
  */
+import { availableParallelism, loadavg } from 'node:os';
 import { createContext, Script } from 'node:vm';
 import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
 import { formatError } from './bytes.js';
@@ -34,7 +35,9 @@ const context: { work?: () => void } = createContext({});
 const script = new Script('work()');
 
 /** Runs `work`, which is ended where it takes too long: a damaged count would be counted to. */
-function within<T>(limit: number, name: string, format: ColumnarFormat, work: () => T): T {
+function within<T>(ms: number, name: string, format: ColumnarFormat, work: () => T): T {
+  // Where others want the processors too, work takes as much longer.
+  const limit = Math.ceil(ms * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism()));
   let result: { readonly value: T } | undefined;
   context.work = () => {
     result = { value: work() };

@@ -69,4 +69,4 @@ export const parseIdx = reader((bytes: Uint8Array, name: string): IdxArray => {
  */
 export const readIdx = reader(async (path: string, signal?: AbortSignal): Promise<IdxArray> => {
   return parseIdx(await readBytes(path, signal), path);
-});
+}, 'gzip');

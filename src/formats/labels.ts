@@ -1,7 +1,7 @@
 /** What labels a table has: which column they stand in, and whether they are classes or targets. */
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { narrowed } from '../core/numbers.js';
+import { narrowed, TOO_WIDE } from '../core/numbers.js';
 import type { Column } from '../samples/columns.js';
 import { type ColumnPlace, checkFeatureOptions, type FeatureOptions, placeOf } from '../samples/features.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -82,7 +82,7 @@ const shown = (value: unknown): string =>
     ? JSON.stringify(value.slice(0, 40))
     : typeof value === 'object'
       ? 'another type'
-      : `${value}`;
+      : `${value}${typeof value === 'bigint' ? ` (${TOO_WIDE})` : ''}`;
 
 /** A cell that is no number, or no text where texts are, or no label; `hint` ends the sentence. */
 export function badCell(where: string, value: unknown, what: string, hint = ''): DlAdmmError {
@@ -159,6 +159,24 @@ export function classesOf<T extends string | number>(labels: ArrayLike<T>) {
   };
 }
 
+/** So many rows tell an identifier from classes. */
+const TELLING_ROWS = 20;
+
+/**
+ * Labels that were taken for classes: where most rows are a class of their own, they name the rows.
+ *
+ * @throws DlAdmmError ERR_DLADMM_LABEL
+ */
+export function checkShared(labels: ArrayLike<string | number>, where: string): void {
+  const rows = labels.length;
+  const classes = new Set(Array.from(labels)).size;
+  if (rows < TELLING_ROWS || classes <= rows / 2) return;
+  throw new DlAdmmError(
+    'ERR_DLADMM_LABEL',
+    `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by label, or say by task that these are classes or targets`,
+  );
+}
+
 /** The classes '0', '1', … up to the largest of `labels`. */
 export function numberedClasses(labels: Int32Array): readonly string[] {
   const largest = labels.reduce((max, label) => Math.max(max, label), -1);
@@ -174,8 +192,11 @@ export function labelledTable(
   decimal: Decimal = '.',
 ): ClassificationTable | RegressionTable {
   const numbers = labels.map(({ cell }) => parseNumber(cell, decimal));
-  if ((task ?? inferTask(labels, numbers, where)) === 'classification')
+  if ((task ?? inferTask(labels, numbers, where)) === 'classification') {
+    const cells = labels.map(({ cell }) => cell);
+    if (task === undefined) checkShared(cells, where(labels[0] as Label));
     return { task: 'classification', ...features, ...classify(labels, numbers, where) };
+  }
   const odd = numbers.indexOf(undefined);
   if (odd >= 0) throw badCell(where(labels[odd] as Label), (labels[odd] as Label).cell, 'a number');
   const y = { data: narrowed(Float64Array.from(numbers as readonly number[])), rows: labels.length, columns: 1 };

@@ -177,16 +177,20 @@ export const parseNpy = reader((bytes: Uint8Array, name: string): NpyArray => {
   // Where at most one dimension is longer than 1 both orders are the same.
   const transpose = fortranOrder && shape.filter((length) => length > 1).length > 1;
   return { data: transpose ? toCOrder(data, shape) : data, shape };
-});
+}, 'npy');
 
 /**
  * Reads an NPY file, gzipped or plain.
  *
  * @throws ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readNpy = reader(async (path: string, signal?: AbortSignal): Promise<NpyArray> => {
-  return parseNpy(await readBytes(path, signal), path);
-});
+export const readNpy = reader(
+  async (path: string, signal?: AbortSignal): Promise<NpyArray> => {
+    return parseNpy(await readBytes(path, signal), path);
+  },
+  'npy',
+  'gzip',
+);
 
 function kindOf(data: NpyData): string {
   const size = data.BYTES_PER_ELEMENT;

@@ -17,12 +17,21 @@ export const npzKeys = reader((archive: Uint8Array, name: string): readonly stri
   return zipEntries(archive, name)
     .filter((entry) => entry.name.endsWith(SUFFIX))
     .map((entry) => entry.name.slice(0, -SUFFIX.length));
-});
+}, 'npz');
 
 async function npzArrays(archive: Uint8Array, name: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> {
   const { keys, signal } = options;
   const arrays = new Map<string, NpyArray>();
-  for (const entry of zipEntries(archive, name)) {
+  const entries = zipEntries(archive, name);
+  if (entries.length > 0 && !entries.some((entry) => entry.name.endsWith(SUFFIX)))
+    throw formatError(
+      name,
+      `expected arrays (.npy) in the archive; it holds ${entries
+        .map((entry) => entry.name)
+        .slice(0, 20)
+        .join(', ')}`,
+    );
+  for (const entry of entries) {
     if (!entry.name.endsWith(SUFFIX)) continue;
     const key = entry.name.slice(0, -SUFFIX.length);
     if (keys !== undefined && !keys.includes(key)) continue;
@@ -39,7 +48,7 @@ async function npzArrays(archive: Uint8Array, name: string, options: NpzOptions 
 }
 
 /** As `readNpz`, for an archive in memory; `name` is how errors call it. */
-export const parseNpz = reader(npzArrays);
+export const parseNpz = reader(npzArrays, 'npz');
 
 /**
  * Reads the arrays of a NumPy NPZ archive (a zip of NPY files), packed or not, by name. Entries that are not NPY files
@@ -48,6 +57,10 @@ export const parseNpz = reader(npzArrays);
  * @throws ERR_DLADMM_FORMAT if the archive or an array is damaged (every CRC-32 is checked), holds objects or strings,
  *   or lacks one of `keys`; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readNpz = reader(async (path: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> => {
-  return parseNpz(await readBytes(path, options.signal), path, options);
-});
+export const readNpz = reader(
+  async (path: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> => {
+    return parseNpz(await readBytes(path, options.signal), path, options);
+  },
+  'npz',
+  'gzip',
+);

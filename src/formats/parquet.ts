@@ -14,6 +14,7 @@ export const parseParquet = reader(
     checkTableOptions(options);
     return withColumnarFile('Parquet', bytes, name, options.signal, (file) => readColumnar(file, name, options));
   },
+  'parquet',
 );
 
 /**
@@ -27,6 +28,10 @@ export const parseParquet = reader(
  *   another compression; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
  *   ERR_DLADMM_ABORTED
  */
-export const readParquet = reader(async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
-  return parseParquet(await readBytes(path, options.signal), path, options);
-});
+export const readParquet = reader(
+  async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
+    return parseParquet(await readBytes(path, options.signal), path, options);
+  },
+  'parquet',
+  'gzip',
+);

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
 import { fromNative } from '../core/native.js';
 import { fileError } from './atomic-file.js';
+import { edgesOf, kindOf, type Own } from './kinds.js';
 
 /** What went wrong while `name` was read, as an error of ours: all that is not one yet comes of what the file says. */
 export function readingError(name: string, error: unknown): DlAdmmError {
@@ -23,23 +24,48 @@ const made = new WeakSet<object>();
 /** Whether a function was made by {@link reader}. */
 export const isReader = (value: object): boolean => made.has(value);
 
+/** Errors that say already what their file is, or of whose file it has been seen that it is of the right kind. */
+const told = new WeakSet<DlAdmmError>();
+
+/** The same error, or one that says that the file is of another kind, where its content does. */
+function ofKind(error: DlAdmmError, bytes: Uint8Array, own: readonly Own[], name: string): DlAdmmError {
+  const kind = kindOf(bytes, own);
+  const answer = kind ? new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is ${kind}`, { cause: error }) : error;
+  told.add(answer);
+  return answer;
+}
+
 /**
  * A reader of what comes from outside, which throws (or rejects with) DlAdmmErrors only, whatever `read` makes of a file that
  * nobody foresaw. Every face that takes a file or its bytes is made by it; the first text among its arguments is what errors
- * call the file.
+ * call the file. Where the file is of another kind than `own`, by its first bytes, the error says so.
  */
-export function reader<A extends readonly unknown[], R>(read: (...args: A) => R): (...args: A) => R {
-  const failed = (args: A, error: unknown): never => {
-    throw readingError((args.find((given) => typeof given === 'string') as string | undefined) ?? 'the file', error);
+export function reader<A extends readonly unknown[], R>(
+  read: (...args: A) => R,
+  ...own: readonly Own[]
+): (...args: A) => R {
+  const nameOf = (args: A): string | undefined => args.find((given) => typeof given === 'string') as string | undefined;
+  const failed = (args: A, error: unknown): DlAdmmError => {
+    const name = nameOf(args) ?? 'the file';
+    const found = readingError(name, error);
+    const bytes = args.find((given) => types.isUint8Array(given)) as Uint8Array | undefined;
+    return bytes && isOdd(found) ? ofKind(found, bytes, own, name) : found;
+  };
+  const rejected = async (args: A, error: unknown): Promise<never> => {
+    const found = failed(args, error);
+    const path = nameOf(args);
+    throw path !== undefined && isOdd(found) ? ofKind(found, await edgesOf(path), own, path) : found;
   };
   const face = (...args: A): R => {
     try {
       const found = read(...args);
-      return types.isPromise(found) ? (found.catch((error: unknown) => failed(args, error)) as R) : found;
+      return types.isPromise(found) ? (found.catch((error: unknown) => rejected(args, error)) as R) : found;
     } catch (error) {
-      return failed(args, error);
+      throw failed(args, error);
     }
   };
   made.add(face);
   return face;
 }
+
+const isOdd = (error: DlAdmmError): boolean => error.code === 'ERR_DLADMM_FORMAT' && !told.has(error);

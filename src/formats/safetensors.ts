@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { DlAdmmError, describe, expected, messageOf } from '../core/errors.js';
 import { arrayKind } from '../core/numbers.js';
+import { formatError } from './bytes.js';
 import { reader } from './reader.js';
 
 /** The typed array of each type of values that JavaScript has an array for. */
@@ -213,7 +214,7 @@ export const decodeSafetensors = reader((bytes: Uint8Array, name: string): Safet
     tensors: new Map(entries.map((entry) => [entry.name, readTensor(entry, values)])),
     metadata: Object.fromEntries([...metadata].filter(([key]) => key !== HEADER_CHECKSUM && key !== DATA_CHECKSUM)),
   };
-});
+}, 'safetensors');
 
 /**
  * What the header of a safetensors file says: the tensors by where they lie, which is without a gap in `size` bytes, and the
@@ -325,10 +326,11 @@ function readEntry(tensor: string, value: unknown, name: string): Entry {
   const [extra] = Object.keys(unknown);
   if (extra !== undefined) throw damaged(name, `${at} has an unknown field ${quoted(extra)}`);
   if (!isDtype(dtype)) {
-    throw damaged(
-      name,
-      `${at} has dtype ${describe(dtype)}; those that can be read are ${Object.keys(ARRAYS).join(', ')}`,
-    );
+    const known = `those that can be read are ${Object.keys(ARRAYS).join(', ')}`;
+    // Other types of the format, of booleans and of eight bits, are no damage.
+    if (typeof dtype === 'string' && /^(?:BOOL|C64|[FIU]\d+\w*)$/.test(dtype))
+      throw formatError(name, `${at} has dtype ${quoted(dtype)}, but ${known}: leave it out, or convert it`);
+    throw damaged(name, `${at} has dtype ${describe(dtype)}; ${known}`);
   }
   if (!Array.isArray(shape) || !shape.every(isSize))
     throw damaged(name, `the shape of ${at} is not an array of non-negative integers`);

@@ -41,4 +41,4 @@ export const tarMember = reader((archive: Uint8Array, member: string, name: stri
     at = start + Math.ceil(size / BLOCK) * BLOCK;
   }
   throw formatError(name, `expected ${member} in the tar archive but found no such file`);
-});
+}, 'tar');

@@ -78,44 +78,50 @@ function wideValues(bytes: Buffer, from: number, to: number, narrow: readonly nu
  *   has, or more unpacked bytes than deflate can make of them; ERR_DLADMM_MEMORY if all entries together would unpack
  *   to more than half of the memory
  */
-export const zipEntries = reader((archive: Uint8Array, name: string): readonly ZipEntry[] => {
-  const bytes = asBuffer(archive);
-  const { start, count, end } = directory(bytes, name);
-  const entries = new Map<string, ZipEntry>();
-  let at = start;
-  for (let i = 0; i < count; i++) {
-    if (at + ENTRY_LENGTH > end || bytes.readUInt32LE(at) !== ENTRY)
-      throw formatError(name, `damaged zip archive: the directory promises ${count} entries but holds ${i}`);
-    const nameEnd = at + ENTRY_LENGTH + bytes.readUInt16LE(at + 28);
-    const extraEnd = nameEnd + bytes.readUInt16LE(at + 30);
-    const next = extraEnd + bytes.readUInt16LE(at + 32);
-    if (next > end) throw formatError(name, `damaged zip archive: entry ${i + 1} runs past the end of the directory`);
-    const entry = bytes.toString('utf8', at + ENTRY_LENGTH, nameEnd);
-    if (entries.has(entry)) throw formatError(name, `damaged zip archive: ${JSON.stringify(entry)} stands in it twice`);
-    if (bytes.readUInt16LE(at + 8) & 1) throw formatError(name, `${JSON.stringify(entry)} in the archive is encrypted`);
-    const narrow = [bytes.readUInt32LE(at + 24), bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 42)];
-    const [size = 0, packedSize = 0, offset = 0] = wideValues(bytes, nameEnd, extraEnd, narrow, name);
-    const method = bytes.readUInt16LE(at + 10);
-    if (size > packedSize * DEFLATE_LIMIT + 64)
-      throw formatError(
-        name,
-        `damaged zip archive: ${JSON.stringify(entry)} claims to unpack ${packedSize} bytes to ${size}`,
+export const zipEntries = reader(
+  (archive: Uint8Array, name: string): readonly ZipEntry[] => {
+    const bytes = asBuffer(archive);
+    const { start, count, end } = directory(bytes, name);
+    const entries = new Map<string, ZipEntry>();
+    let at = start;
+    for (let i = 0; i < count; i++) {
+      if (at + ENTRY_LENGTH > end || bytes.readUInt32LE(at) !== ENTRY)
+        throw formatError(name, `damaged zip archive: the directory promises ${count} entries but holds ${i}`);
+      const nameEnd = at + ENTRY_LENGTH + bytes.readUInt16LE(at + 28);
+      const extraEnd = nameEnd + bytes.readUInt16LE(at + 30);
+      const next = extraEnd + bytes.readUInt16LE(at + 32);
+      if (next > end) throw formatError(name, `damaged zip archive: entry ${i + 1} runs past the end of the directory`);
+      const entry = bytes.toString('utf8', at + ENTRY_LENGTH, nameEnd);
+      if (entries.has(entry))
+        throw formatError(name, `damaged zip archive: ${JSON.stringify(entry)} stands in it twice`);
+      if (bytes.readUInt16LE(at + 8) & 1)
+        throw formatError(name, `${JSON.stringify(entry)} in the archive is encrypted`);
+      const narrow = [bytes.readUInt32LE(at + 24), bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 42)];
+      const [size = 0, packedSize = 0, offset = 0] = wideValues(bytes, nameEnd, extraEnd, narrow, name);
+      const method = bytes.readUInt16LE(at + 10);
+      if (size > packedSize * DEFLATE_LIMIT + 64)
+        throw formatError(
+          name,
+          `damaged zip archive: ${JSON.stringify(entry)} claims to unpack ${packedSize} bytes to ${size}`,
+        );
+      entries.set(entry, { name: entry, method, crc: bytes.readUInt32LE(at + 16), packedSize, size, offset });
+      at = next;
+    }
+    const list = [...entries.values()];
+    const total = (key: 'packedSize' | 'size') => list.reduce((sum, entry) => sum + entry[key], 0);
+    // Entries that share their packed bytes are how a small archive unpacks to a huge one.
+    if (total('packedSize') > bytes.length)
+      throw formatError(name, `damaged zip archive: its entries claim more packed bytes than its ${bytes.length}`);
+    if (total('size') > unpackLimit())
+      throw new DlAdmmError(
+        'ERR_DLADMM_MEMORY',
+        `${name}: the archive unpacks to ${total('size')} bytes, more than the ${unpackLimit()} allowed on this machine`,
       );
-    entries.set(entry, { name: entry, method, crc: bytes.readUInt32LE(at + 16), packedSize, size, offset });
-    at = next;
-  }
-  const list = [...entries.values()];
-  const total = (key: 'packedSize' | 'size') => list.reduce((sum, entry) => sum + entry[key], 0);
-  // Entries that share their packed bytes are how a small archive unpacks to a huge one.
-  if (total('packedSize') > bytes.length)
-    throw formatError(name, `damaged zip archive: its entries claim more packed bytes than its ${bytes.length}`);
-  if (total('size') > unpackLimit())
-    throw new DlAdmmError(
-      'ERR_DLADMM_MEMORY',
-      `${name}: the archive unpacks to ${total('size')} bytes, more than the ${unpackLimit()} allowed on this machine`,
-    );
-  return list;
-});
+    return list;
+  },
+  'zip',
+  'npz',
+);
 
 /**
  * The bytes of one entry. Unpacked on a thread of libuv's pool, never to more than the size it claims, and checked
@@ -123,26 +129,30 @@ export const zipEntries = reader((archive: Uint8Array, name: string): readonly Z
  *
  * @throws ERR_DLADMM_FORMAT if the entry is damaged or packed in another way than stored or deflated
  */
-export const unzipEntry = reader(async (archive: Uint8Array, entry: ZipEntry, name: string): Promise<Uint8Array> => {
-  const bytes = asBuffer(archive);
-  const where = `${name}, entry ${JSON.stringify(entry.name)}`;
-  const { offset, packedSize, size } = entry;
-  if (offset + LOCAL_LENGTH > bytes.length || bytes.readUInt32LE(offset) !== LOCAL)
-    throw formatError(where, 'damaged zip archive: the directory points at no entry');
-  const start = offset + LOCAL_LENGTH + bytes.readUInt16LE(offset + 26) + bytes.readUInt16LE(offset + 28);
-  if (start + packedSize > bytes.length)
-    throw formatError(where, `truncated: expected ${packedSize} packed bytes, ${bytes.length - start} are left`);
-  if (entry.method !== 0 && entry.method !== 8)
-    throw formatError(where, `expected a stored or deflated entry but found compression method ${entry.method}`);
-  const packed = bytes.subarray(start, start + packedSize);
-  const content = entry.method === 0 ? packed : await inflate(packed, size, where);
-  if (content.length !== size)
-    throw formatError(where, `damaged: expected ${size} bytes but it unpacks to ${content.length}`);
-  const crc = crc32(content);
-  if (crc !== entry.crc)
-    throw formatError(where, `damaged: expected the CRC-32 ${entry.crc.toString(16)} but found ${crc.toString(16)}`);
-  return content;
-});
+export const unzipEntry = reader(
+  async (archive: Uint8Array, entry: ZipEntry, name: string): Promise<Uint8Array> => {
+    const bytes = asBuffer(archive);
+    const where = `${name}, entry ${JSON.stringify(entry.name)}`;
+    const { offset, packedSize, size } = entry;
+    if (offset + LOCAL_LENGTH > bytes.length || bytes.readUInt32LE(offset) !== LOCAL)
+      throw formatError(where, 'damaged zip archive: the directory points at no entry');
+    const start = offset + LOCAL_LENGTH + bytes.readUInt16LE(offset + 26) + bytes.readUInt16LE(offset + 28);
+    if (start + packedSize > bytes.length)
+      throw formatError(where, `truncated: expected ${packedSize} packed bytes, ${bytes.length - start} are left`);
+    if (entry.method !== 0 && entry.method !== 8)
+      throw formatError(where, `expected a stored or deflated entry but found compression method ${entry.method}`);
+    const packed = bytes.subarray(start, start + packedSize);
+    const content = entry.method === 0 ? packed : await inflate(packed, size, where);
+    if (content.length !== size)
+      throw formatError(where, `damaged: expected ${size} bytes but it unpacks to ${content.length}`);
+    const crc = crc32(content);
+    if (crc !== entry.crc)
+      throw formatError(where, `damaged: expected the CRC-32 ${entry.crc.toString(16)} but found ${crc.toString(16)}`);
+    return content;
+  },
+  'zip',
+  'npz',
+);
 
 async function inflate(packed: Uint8Array, size: number, where: string): Promise<Uint8Array> {
   try {

@@ -12,4 +12,4 @@ import { decodeModel } from './model-file.js';
 export const loadModel = reader(async (path: string): Promise<Model | GraphModel> => {
   const parts = decodeModel(await readWholeFile(path), path);
   return parts.kind === 'gcn' ? new GraphModel(parts) : new Model(parts);
-});
+}, 'safetensors');

@@ -31,7 +31,14 @@ interface CommonParts<L extends Loss> {
   readonly targetStandardisation?: Standardisation;
   /** The columns that a table must have, in the order of the inputs. */
   readonly columns?: readonly Column[];
+  /** That the training met a value that is not finite, and when: the parameters are the last finite ones. */
+  readonly diverged?: Divergence;
   readonly threads?: number;
+}
+
+/** Where a training went astray. */
+export interface Divergence {
+  readonly iteration: number;
 }
 
 /** What was learnt of samples before a training began, and is told by its model. */
@@ -45,7 +52,7 @@ const TAUGHT = [
   'columns',
 ] as const;
 /** What a model may be made of; a file has a note beside. */
-const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note'];
+const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note', 'diverged'];
 
 /** What a model is made of. */
 export interface ModelParts<L extends Loss = Loss> extends CommonParts<L> {
@@ -71,9 +78,13 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   checkObject(parts, '{ network, dtype, weights, … }', 'parts');
   checkKeys(parts, PARTS, 'the parts of a model');
   checkTaught(parts);
-  const { network, dtype, weights, threads } = parts;
+  const { network, dtype, weights, diverged, threads } = parts;
   if (kind === 'gcn') checkGraphWeights(weights, network.layers, dtype, 'weights');
   else checkParameters(parts as ModelParts, network.layers, dtype, '');
+  if (diverged !== undefined) {
+    checkObject(diverged, '{ iteration }', 'diverged');
+    whole(diverged.iteration, 1, Number.MAX_SAFE_INTEGER, 'diverged.iteration');
+  }
   if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }
 

@@ -151,6 +151,7 @@ export const importStateDict = reader(
     const { bytes, file } = await bytesOf(source, 'the state dict');
     return stateDictModel(bytes, file, options);
   },
+  'safetensors',
 );
 
 /** The same from bytes, at once. */
@@ -174,4 +175,4 @@ export const stateDictModel = reader((bytes: Uint8Array, file: string, options: 
     ...typedParameters(parameters, options.dtype),
     ...(classes && { classes }),
   });
-});
+}, 'safetensors');

@@ -70,8 +70,6 @@ export interface CheckedGraph {
 export interface CheckedGraphSamples extends CheckedGraph {
   readonly labels: Int32Array;
   readonly train: Int32Array;
-  readonly validation?: Int32Array;
-  readonly test?: Int32Array;
 }
 
 /** Whether data to train on are a graph. */
@@ -110,13 +108,37 @@ export function graphSamplesOf(network: Network, dtype: Dtype, samples: unknown,
   const { labels: given, trainIndex, validationIndex, testIndex } = samples as GraphSamples;
   const labels = nodeLabels(given, nodes, classCount(network.loss, network.layers.at(-1) ?? 0), `${name}.labels`);
   const set = (index: unknown, key: string): Int32Array => labelledNodes(index, labels, `${name}.${key}`);
-  return {
-    ...graph,
-    labels,
-    train: set(trainIndex, 'trainIndex'),
-    ...(validationIndex !== undefined && { validation: set(validationIndex, 'validationIndex') }),
-    ...(testIndex !== undefined && { test: set(testIndex, 'testIndex') }),
-  };
+  const train = set(trainIndex, 'trainIndex');
+  const shared = sharedNode({
+    trainIndex: train,
+    validationIndex: validationIndex && set(validationIndex, 'validationIndex'),
+    testIndex: testIndex && set(testIndex, 'testIndex'),
+  });
+  if (shared) {
+    const { node, first, second } = shared;
+    throw expected(`nodes that are in no other part (${node} is in ${first} too)`, `${name}.${second}`, node);
+  }
+  return { ...graph, labels, train };
+}
+
+/** The parts of a graph's nodes. */
+export interface GraphParts {
+  readonly trainIndex?: Int32Array | undefined;
+  readonly validationIndex?: Int32Array | undefined;
+  readonly testIndex?: Int32Array | undefined;
+}
+
+/** A node that is in two parts: what was learnt of it would be told of as if it had not been. */
+export function sharedNode(parts: GraphParts) {
+  const seen = new Map<number, keyof GraphParts>();
+  for (const second of ['trainIndex', 'validationIndex', 'testIndex'] as const) {
+    for (const node of parts[second] ?? []) {
+      const first = seen.get(node);
+      if (first !== undefined) return { node, first, second };
+      seen.set(node, second);
+    }
+  }
+  return undefined;
 }
 
 function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: string): NativeCsr | DenseFeatures {

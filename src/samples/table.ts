@@ -4,7 +4,7 @@
  */
 
 import { DlAdmmError, describe, expected, messageOf } from '../core/errors.js';
-import { dtypeOf, zeros } from '../core/numbers.js';
+import { dtypeOf, TOO_WIDE, zeros } from '../core/numbers.js';
 import { type LabelsLike, type RowSource, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
 
@@ -63,7 +63,8 @@ export function numberOf(value: unknown): number | undefined {
 const missing = (value: unknown): boolean => value === null || value === undefined || value === '';
 
 function badValue(what: string, value: unknown, row: number, column: string, name: string): DlAdmmError {
-  const found = missing(value) ? `a missing value (${describe(value)})` : describe(value);
+  const why = typeof value === 'bigint' ? `, ${TOO_WIDE}` : '';
+  const found = missing(value) ? `a missing value (${describe(value)})` : `${describe(value)}${why}`;
   const hint =
     typeof value === 'string' && what === 'a number' ? "; categories: 'one-hot' takes texts as categories" : '';
   return new DlAdmmError(

@@ -122,7 +122,7 @@ export const openCheckpoint = reader(async (path: string): Promise<OpenCheckpoin
     await file.close();
     throw failedFile('read', path, error);
   }
-});
+}, 'safetensors');
 
 const damaged = (path: string, what: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no whole checkpoint: ${what}`);

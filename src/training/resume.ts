@@ -238,4 +238,4 @@ export const readCheckpoint = reader(async (path: string): Promise<CheckpointInf
   } finally {
     await from.file.close();
   }
-});
+}, 'safetensors');

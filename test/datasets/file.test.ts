@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { Table, tableToIPC, vectorFromArray } from 'apache-arrow';
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readTable, type TableFileOptions } from '../../src/datasets/file.js';
 import { encodeNpy, type NpyArray } from '../../src/formats/npy.js';
@@ -194,5 +196,76 @@ describe('readTable', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('labels that nobody called classes, of which nearly every row has its own,', () => {
+  const rows = 60;
+  const ids = Array.from({ length: rows }, (_, i) => (i * 37) % rows);
+  const values = Float32Array.from({ length: rows }, (_, i) => i / 7);
+  const refusal = /60 rows nearly every one is a class of its own \(60 classes\).*identifier.*label.*task/;
+
+  it.each([
+    ['CSV, as numbers', 't.csv', Buffer.from(`a,id\n${ids.map((id, i) => `${values[i]},${id}`).join('\n')}\n`)],
+    ['CSV, as texts', 't.csv', Buffer.from(`a,id\n${ids.map((id, i) => `${values[i]},n${id}`).join('\n')}\n`)],
+    [
+      'Parquet',
+      't.parquet',
+      new Uint8Array(
+        parquetWriteBuffer({
+          columnData: [
+            { name: 'a', data: [...values], type: 'DOUBLE' },
+            { name: 'id', data: ids, type: 'INT32' },
+          ],
+        }),
+      ),
+    ],
+    ['Arrow', 't.arrow', tableToIPC(new Table({ a: vectorFromArray(values), id: vectorFromArray(ids) }))],
+    ['NPZ', 't.npz', npz({ x: { data: values, shape: [rows, 1] }, y: { data: Int32Array.from(ids), shape: [rows] } })],
+  ])('are refused with the reason: %s', async (_, name, bytes) => {
+    const path = await file(name, bytes);
+    await expectFailure(() => readTable(path), 'ERR_DLADMM_LABEL', refusal);
+    expect(await readTable(path, { task: 'classification' })).toMatchObject({ task: 'classification' });
+    if (!String(bytes).includes('n37'))
+      expect(await readTable(path, { task: 'regression' })).toMatchObject({ task: 'regression' });
+  });
+
+  it('are taken where they are few, or shared', async () => {
+    const table = (labels: readonly number[]) => `${labels.map((label, i) => `${i / 7},c${label}`).join('\n')}\n`;
+    expect(await readTable(await file('few.csv', table(ids.slice(0, 8))))).toMatchObject({ task: 'classification' });
+    const shared = await readTable(await file('shared.csv', table(ids.map((id) => id % 30))));
+    expect(shared).toMatchObject({ task: 'classification' });
+  });
+});
+
+describe('whole numbers beyond 2^53', () => {
+  const big = 2n ** 60n + 1n;
+  const why = /beyond 2\^53, where no double holds every whole number.*doubles.*texts/;
+
+  it('are refused with the reason, in every format that has them', async () => {
+    const y = { data: Int32Array.of(0, 1), shape: [2] };
+    await expectFailure(
+      () => readNpz({ x: { data: BigInt64Array.of(1n, big), shape: [2, 1] }, y }),
+      'ERR_DLADMM_FORMAT',
+      /array "x": entry 1 is 1152921504606846977/,
+      why,
+    );
+    await expectFailure(
+      () => readNpz({ x: { data: BigUint64Array.of(2n ** 64n - 1n, 1n), shape: [2, 1] }, y }),
+      'ERR_DLADMM_FORMAT',
+      why,
+    );
+    const columns = { id: vectorFromArray([1n, big]), y: vectorFromArray(['a', 'b']) };
+    const arrow = await file('t.arrow', tableToIPC(new Table(columns)));
+    await expectFailure(() => readTable(arrow), 'ERR_DLADMM_FORMAT', /row 1, column "id".*1152921504606846977/, why);
+    const columnData = [
+      { name: 'id', data: [1n, big], type: 'INT64' },
+      { name: 'y', data: ['a', 'b'], type: 'STRING' },
+    ] as const;
+    const parquet = await file(
+      't.parquet',
+      new Uint8Array(parquetWriteBuffer({ columnData: [...columnData] as never })),
+    );
+    await expectFailure(() => readTable(parquet), 'ERR_DLADMM_FORMAT', /row 1, column "id".*1152921504606846977/, why);
   });
 });

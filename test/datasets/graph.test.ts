@@ -29,10 +29,8 @@ const small = {
   test_idx: list(BigInt64Array.of(2n)),
 } satisfies Readonly<Record<string, NpyArray>>;
 
-type Key = keyof typeof small | 'attr_matrix' | 'val_idx' | 'feat_present';
-
 /** The archive with some arrays in place of its own; null takes one away. */
-function archive(changes: Partial<Record<Key, NpyArray | null>> = {}): Uint8Array {
+function archive(changes: Readonly<Record<string, NpyArray | null>> = {}): Uint8Array {
   const entries = Object.entries({ ...small, ...changes });
   return zipSync(
     Object.fromEntries(entries.flatMap(([key, array]) => (array === null ? [] : [[`${key}.npy`, encodeNpy(array)]]))),
@@ -99,7 +97,7 @@ describe('a graph file', () => {
     await refuses({ adj_indptr: null }, 'no adj_indptr', 'it holds adj_data, adj_indices');
     await refuses({ attr_data: null }, 'no attr_data');
     await refuses({ labels: null }, 'no labels');
-    await refuses({ train_idx: null }, 'expected train_idx beside test_idx');
+    await refuses({ train_idx: null }, 'expected training nodes beside test_idx');
   });
 
   it('is refused where rows do not lie one after the other', async () => {
@@ -174,6 +172,60 @@ describe('a graph file', () => {
     await refuses({ train_idx: list(Int32Array.of(0, 3)) }, 'array "train_idx"', 'node 3, entry 1, has the label -1');
     await refuses({ test_idx: list(Int32Array.of(4)) }, 'array "test_idx"', '0 to 3', 'entry 0 is 4');
     await refuses({ train_idx: list(new Int32Array(0)) }, 'array "train_idx"', 'at least one node');
+  });
+
+  it.each([
+    ['train_mask', 'val_mask', 'test_mask'],
+    ['training_mask', 'valid_mask', 'testing_mask'],
+    ['mask_train', 'mask_validation', 'mask_test'],
+    ['trainMask', 'valMask', 'testMask'],
+  ])('may have flags for its split, called %s, %s, %s', async (train, validation, test) => {
+    const without = { train_idx: null, test_idx: null };
+    const flags = {
+      [train]: list(Uint8Array.of(1, 0, 0, 0)),
+      [validation]: list(Int32Array.of(0, 1, 0, 0)),
+      [test]: { data: Uint8Array.of(0, 0, 1, 0), shape: [4, 1] },
+    };
+    const { trainIndex, validationIndex, testIndex } = await parse({ ...without, ...flags });
+    expect([trainIndex, validationIndex, testIndex]).toEqual([Int32Array.of(0), Int32Array.of(1), Int32Array.of(2)]);
+    const none = await parse({ ...without, ...flags, [validation]: list(new Uint8Array(4)) });
+    expect(none).not.toHaveProperty('validationIndex');
+  });
+
+  it('may call the nodes of its parts by other names', async () => {
+    const nodes = {
+      idx_train: list(Int32Array.of(1)),
+      valid_indices: list(Int32Array.of(0)),
+      testIndex: list(Int32Array.of(2)),
+    };
+    const { trainIndex, validationIndex } = await parse({ train_idx: null, test_idx: null, ...nodes });
+    expect([trainIndex, validationIndex]).toEqual([Int32Array.of(1), Int32Array.of(0)]);
+  });
+
+  it('is refused where flags are not one a node, are for many splits, or where a part is told twice or by another name', async () => {
+    const without = { train_idx: null, test_idx: null };
+    const flags = list(Uint8Array.of(1, 1, 0, 0));
+    await refuses({ ...without, train_mask: list(Uint8Array.of(1, 1)) }, '"train_mask"', 'expected 4 flags', 'found 2');
+    await refuses(
+      { ...without, train_mask: { data: new Uint8Array(40), shape: [4, 10] } },
+      '"train_mask"',
+      '10 splits',
+    );
+    await refuses({ ...without, train_mask: list(Float32Array.of(1, 1, 0, 0)) }, '"train_mask"', 'whole numbers');
+    await refuses({ ...without, train_mask: list(Uint8Array.of(1, 2, 0, 0)) }, '"train_mask"', 'entry 1 is 2');
+    await refuses({ ...without, train_mask: list(new Uint8Array(4)) }, 'expected training nodes beside train_mask');
+    await refuses(
+      { ...without, train_mask: list(Uint8Array.of(1, 0, 0, 1)) },
+      '"train_mask"',
+      'node 3 has the label -1',
+    );
+    await refuses({ train_mask: flags }, 'both train_idx and train_mask');
+    await refuses({ train_split: flags }, '"train_split"', 'train_mask');
+  });
+
+  it('is refused where a node is in two parts of its split', async () => {
+    await refuses({ test_idx: list(Int32Array.of(2, 1)) }, 'node 1 is in train_idx and test_idx');
+    await refuses({ val_mask: list(Uint8Array.of(0, 0, 1, 0)) }, 'node 2 is in val_mask and test_idx');
   });
 
   it('is refused where it says that it has the features of some nodes only, unless that is wanted', async () => {

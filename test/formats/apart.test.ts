@@ -54,7 +54,7 @@ describe('what does not come back', () => {
     const { code, message } = await refusal(parseParquet(fixture('endless.parquet'), 't'));
     clearInterval(turning);
     expect(code).toBe('ERR_DLADMM_FORMAT');
-    expect(message).toMatch(/^t: damaged Parquet file: it takes more than 1\.\d+ s/);
+    expect(message).toMatch(/^t: damaged Parquet file: it takes more than [\d.]+ s/);
     expect(turns).toBeGreaterThan(20);
     expect(
       (await parseParquet(fixture('duckdb-zstd.parquet'), 't', { label: 'kind', columns: [{ name: 'f' }] })).x.rows,
@@ -65,7 +65,7 @@ describe('what does not come back', () => {
     const { code, message } = await refusal(parseParquetHere(fixture('endless.parquet'), 't'));
     expect({ code, message }).toMatchObject({
       code: 'ERR_DLADMM_FORMAT',
-      message: expect.stringMatching(/more than 1\.\d+ s/),
+      message: expect.stringMatching(/more than [\d.]+ s/),
     });
   });
 
@@ -77,10 +77,11 @@ describe('what does not come back', () => {
   });
 
   it('is told where the process is killed, as it is by a system without memory', async () => {
+    await parseArrow(fixture('zstd.arrow'), 't');
+    const [pid = 0] = helpers();
     const work = refusal(parseParquet(fixture('endless.parquet'), 't'));
-    while (helpers().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     await new Promise((resolve) => setTimeout(resolve, 200));
-    for (const pid of helpers()) process.kill(pid, 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
     expect(await work).toMatchObject({
       code: 'ERR_DLADMM_MEMORY',
       message: expect.stringMatching(/^t: the process that read it ended \(SIGKILL\): it took more than 512 MiB/),

@@ -169,6 +169,7 @@ describe('a table is refused, naming line and column,', () => {
     ['a hexadecimal number', '1,2,0\n0x10,2,1\n', /line 2, column 1.*"0x10"/],
     ['a number beyond all doubles', '1,2,0\n1e309,2,1\n', /line 2, column 1.*"1e309"/],
     ['a whole number that no double is', '1,2,0\n9007199254740993,2,1\n', /line 2, column 1.*beyond 2\^53.*ignore/],
+    ['a whole number of 400 digits', `1,2,0\n${'9'.repeat(400)},2,1\n`, /line 2, column 1.*beyond 2\^53/],
     ['an unclosed quotation mark', '1,2,0\n1,"2,1\n', /line \d+.*not CSV/],
   ])('for %s', async (_, text, message) => {
     await expectFailure(() => read(text), 'ERR_DLADMM_FORMAT', message, /^file\.csv, /);

@@ -22,8 +22,8 @@ const NAMES = [
 ];
 const names = values.only?.split(',') ?? NAMES;
 const jobs = Math.min(names.length, Math.max(1, availableParallelism()));
-/** What one process gets, in seconds: half of the time goes round once, the other half to those that are behind. */
-const SLICE = Math.min(20, Math.max(1, (Number(values.seconds) * jobs) / names.length / 2));
+/** What one process gets, in seconds: at most half of the time goes round once, the rest to the readers that are behind. */
+const SLICE = Math.min(5, Math.max(1, (Number(values.seconds) * jobs) / names.length / 2));
 const MOST_BYTES = 2 ** 30;
 const HANGS_AFTER = 5;
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-fuzz-main-'));
@@ -155,6 +155,10 @@ for (const name of names) {
       `FINDING ${name} ${index}: ${what}\n  again: node test/fuzz/child.mjs ${name} ${values.seed} ${index} 0.001 /dev/null${path ? `\n  file:  ${path}` : ''}`,
     );
   }
-  for (const line of state[name].caught) console.log(`caught by the net: ${name} ${line}`);
+  // One line for each place in the code.
+  const caught = new Map(
+    state[name].caught.map((line) => [line.replaceAll(/[-\d]+/g, '#').replace(/^.*(?=\sat )/, ''), line]),
+  );
+  for (const line of caught.values()) console.log(`caught by the net: ${name} ${line}`);
 }
 process.exitCode = findings > 0 ? 1 : 0;

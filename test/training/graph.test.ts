@@ -129,3 +129,17 @@ describe('a model of a graph', () => {
     });
   });
 });
+
+test('a graph in which a node is trained on and tested on too is refused before any work', async () => {
+  const options = { layers: [4, 5, 2], iterations: 1 } as const;
+  for (const [parts, message] of [
+    [{ testIndex: [18, 3] }, /\(3 is in trainIndex too\) for data\.testIndex/],
+    [{ validationIndex: [12, 0] }, /\(0 is in trainIndex too\) for data\.validationIndex/],
+    [{ validationIndex: [12], testIndex: [13, 12] }, /\(12 is in validationIndex too\) for data\.testIndex/],
+  ] as const) {
+    await expect(learn({ ...GRAPH, ...parts }, options)).rejects.toMatchObject({
+      code: 'ERR_DLADMM_ARGUMENT',
+      message: expect.stringMatching(message),
+    });
+  }
+});

@@ -9,11 +9,11 @@
 
 namespace dladmm {
 
-// `reads` names the P_l and a_l that the pass looks at, `claims` the slots that it writes: a step that waits in such a
-// slot is taken before it is overwritten.
+// `reads` names the P_l and a_l that the pass looks at. `claims` names the slots that it writes, and the width of what
+// it writes: a step that waits in such a slot is taken before it is overwritten.
 template <typename T>
 typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Quantity> reads,
-                                                        std::initializer_list<std::size_t> claims) {
+                                                        std::initializer_list<Claim> claims) {
   Due due;
   const auto take_step_of = [&](Quantity of) {
     for (std::size_t s = 0; s < slots_.size(); ++s) {
@@ -40,14 +40,25 @@ typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Qu
     }
     if (read.layer > 1) take_step_of(activation(read.layer - 1));
   }
-  for (const std::size_t s : claims) due.slots[s] = due.slots[s] || waits(slots_[s]);
-  for (std::size_t s = 0; s < slots_.size(); ++s) {
-    if (due.slots[s]) due.reads.push_back({slots_[s].storage.data(), setup_.samples, widest_});
+  for (const auto [s, width] : claims) {
+    if (!waits(slots_[s])) continue;
+    due.slots[s] = true;
+    // A row of the new direction may lie where other rows of the old one still are.
+    due.whole_piece = due.whole_piece || width != slots_[s].width;
   }
   if (due.input_step) due.reads.push_back(x_.view());
   if (due.input_step) layer(1).forward.set(team_, blas::Op::transpose, T(-1), input_step_.view());
   for (const std::size_t l : due.products) layer(l).forward.set(team_, blas::Op::transpose, T(1), layer(l).W.view());
   return due;
+}
+
+// Some rows of a piece that the pass will come to.
+template <typename T>
+void LayeredState<T>::fetch(const Due& due, Rows rows, Ahead& ahead) const {
+  for (const MatrixView<const T>& read : due.reads) ahead.add(read.rows_from(rows.first, rows.count));
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    if (due.slots[s]) ahead.add(slot_rows(s, rows, slots_[s].width));
+  }
 }
 
 // What was due is of the present now.
@@ -94,6 +105,7 @@ void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size
     }
   };
   const Rows piece = cut_.pieces[index];
+  if (due.whole_piece) take_steps(piece);
   each_part(piece, at_once, [&](Rows block) {
     // What the block after this one reads; after the last one, that of the piece which probably is the next.
     Ahead ahead;
@@ -103,8 +115,8 @@ void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size
     if (later.count == 0 && next < cut_.pieces.count) {
       later = {cut_.pieces[next].first, std::min(at_once, cut_.pieces[next].count)};
     }
-    for (const MatrixView<const T>& read : due.reads) ahead.add(read.rows_from(later.first, later.count));
-    if (!due.products.empty()) take_steps(block);
+    if (later.count != 0) fetch(due, later, ahead);
+    if (!due.whole_piece && !due.products.empty()) take_steps(block);
     // P_1 (samples x n_1) <- P_1 − X (samples x n_0) Dᵀ (n_0 x n_1)
     if (due.input_step)
       layer(1).forward.apply(rows_of(x_.view(), block), Onto::result, rows_of(layer(1).P.view(), block), ahead);
@@ -113,7 +125,7 @@ void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size
       layer(l).forward.apply(rows_of(input_of(l), block), Onto::nothing, rows_of(layer(l).P.view(), block), ahead);
     }
     each_part(block, sub_piece_, [&](Rows rows) {
-      if (due.products.empty()) take_steps(rows);
+      if (!due.whole_piece && due.products.empty()) take_steps(rows);
       elementwise(block, rows);
     });
     products(block, ahead);
@@ -124,7 +136,7 @@ void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size
 // ahead) then sees the whole block, `at_once` rows or what is left of a piece. `flops` of the products, a sample.
 template <typename T>
 template <typename Elementwise, typename Products>
-void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<std::size_t> claims,
+void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims,
                            std::size_t at_once, double flops, Elementwise&& elementwise, Products&& products) {
   const Due due = find_due(reads, claims);
   team_.run(cut_.pieces.count, flops_of(due, flops), [&](std::size_t index, unsigned member) {
@@ -174,7 +186,13 @@ void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::s
         const Rows piece = cut_.pieces[index];
         const MatrixView<T> right = room(member, piece.count, n);  // piece x n
         make_right(piece, index, right);
-        if (n != 0) sums_.add_product(segment, right, rows_of(in, piece), first);
+        // The next piece is this thread's too, most often.
+        Ahead ahead;
+        if (index + 1 < cut_.pieces.count) {
+          const Rows next = cut_.pieces[index + 1];
+          fetch(due, {next.first, next.count / 2}, ahead);
+        }
+        if (n != 0) sums_.add_product(segment, right, rows_of(in, piece), first, ahead);
         if (gram) sums_.add_gram(segment, rows_of(in, piece), first);
       });
     });

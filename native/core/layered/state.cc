@@ -13,7 +13,7 @@ namespace dladmm {
 namespace {
 
 // Elementwise work goes through its arrays by rows of about this size.
-constexpr std::size_t kCachedBytes = std::size_t{1} << 16;
+constexpr std::size_t kCachedBytes = std::size_t{1} << 14;
 // With fewer segments of samples than this, a sum of products is shared out by its rows too.
 constexpr std::size_t kFewSegments = 16;
 
@@ -262,7 +262,8 @@ void LayeredState<T>::refresh() {
 
 template <typename T>
 MatrixView<T> LayeredState<T>::slot_rows(std::size_t slot, Rows rows, std::size_t width) const {
-  return {slots_[slot].storage.data() + rows.first * widest_, rows.count, width, widest_};
+  const std::size_t first = cut_.pieces.around(rows.first).first;
+  return {slots_[slot].storage.data() + first * widest_ + (rows.first - first) * width, rows.count, width};
 }
 
 template <typename T>
@@ -290,6 +291,7 @@ template <typename T>
 void LayeredState<T>::take_late(std::size_t s, Quantity of, const Stamp& from, double scale, bool measure) {
   Slot& slot = slots_[s];
   slot.of = of;
+  slot.width = of.kind == Quantity::activation ? layer(of.layer).a.columns() : layer(of.layer).P.columns();
   slot.step = {from, present(of), static_cast<T>(scale)};
   slot.measure = measure;
 }

@@ -154,18 +154,24 @@ class LayeredState {
   static constexpr Quantity activation(std::size_t l) { return {Quantity::activation, l}; }
   static constexpr Quantity pre_activation(std::size_t l) { return {Quantity::pre_activation, l}; }
 
-  // A scratch matrix for a direction, and the step that waits in it. Row i lies at i * widest, whatever the width of
-  // the direction, so that a new direction can be written row by row where an old one is taken.
+  // A scratch matrix for a direction, and the step that waits in it. A piece of rows lies at rows.first * widest,
+  // whatever the width of the direction, so pieces of different directions never overlap.
   struct Slot {
     Buffer<T> storage;
     Quantity of;
+    std::size_t width = 0;
     LateStep<T> step;
     bool measure = false;  // the step leaves a_l final: measure ‖a_l − f(z_l)‖² on the way
+  };
+  struct Claim {
+    std::size_t slot;
+    std::size_t width;
   };
   // What a pass does before its own work.
   struct Due {
     std::array<bool, 2> slots{};
     bool input_step = false;
+    bool whole_piece = false;  // steps are taken for the whole piece at once, not a few rows at a time
     std::vector<std::size_t> products;
     std::vector<MatrixView<const T>> reads;  // all that the pass reads, to be fetched ahead
   };
@@ -272,15 +278,16 @@ class LayeredState {
   // --- passes over the samples (pass.hpp) ---
 
   template <typename Elementwise, typename Products>
-  void pass(std::initializer_list<Quantity> reads, std::initializer_list<std::size_t> claims, std::size_t at_once,
+  void pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims, std::size_t at_once,
             double flops, Elementwise&& elementwise, Products&& products);
   template <typename Elementwise>
   void pass(std::initializer_list<Quantity> reads, Elementwise&& elementwise);
   template <typename WriteRight>
   void summing_pass(std::initializer_list<Quantity> reads, std::size_t l, std::size_t n, bool gram,
                     WriteRight&& write_right);
-  [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<std::size_t> claims);
+  [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims);
   void note_done(const Due& due);
+  void fetch(const Due& due, Rows rows, Ahead& ahead) const;
   template <typename Elementwise, typename Products>
   void work_on_piece(const Due& due, std::size_t index, std::size_t at_once, Partial& partial,
                      Elementwise&& elementwise, Products&& products);

@@ -57,7 +57,7 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   next.forward.set(team_, blas::Op::transpose, T(1), next.W.view());
   pass(
       {activation(l), pre_activation(l), product(l + 1), pre_activation(l + 1), with_z ? product(l) : product(l + 1)},
-      {gradient_slot, image_slot}, at_once(), 4 * static_cast<double>(n * m),
+      {{gradient_slot, n}, {image_slot, m}}, at_once(), 4 * static_cast<double>(n * m),
       [&](unsigned member, Rows block, Rows rows, Partial& partial) {
         if (with_z) renew_hidden_z(l, p, rows, partial);
         kernels::activation_pull<T>(function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows),

@@ -145,14 +145,13 @@ struct Blocks {
       for (std::size_t column = 0; column < out.columns; column += Own::kPanel) {
         const std::size_t columns = std::min(Own::kPanel, out.columns - column);
         const T* const panel = values + column * x.columns;
-        Own::each_strip(
-            begin,
-            std::min(begin + block, x.rows), [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
-              const char* const next = ahead->take(x.columns / 2, panel);
-              Own::template tile<kCount>(x.data + first * x.stride, x.stride, 1, x.columns, panel,
-                                         out.data + first * out.stride + column, out.stride, columns, onto,
-                                         {next, Ahead::kLine / 2});
-            });
+        const auto strip = [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
+          const char* const next = ahead->take(x.columns / 2, panel);
+          Own::template tile<kCount>(x.data + first * x.stride, x.stride, 1, x.columns, panel,
+                                     out.data + first * out.stride + column, out.stride, columns, onto,
+                                     {next, Ahead::kLine / 2});
+        };
+        Own::each_strip(begin, std::min(begin + block, x.rows), strip);
       }
     }
   }
@@ -168,19 +167,21 @@ struct Transposed {
   static constexpr std::size_t kRoom = kRun * (kColumns + Own::kPanel);
 
   [[gnu::always_inline]] static inline void run(MatrixView<const T> r, MatrixView<const T> a, Onto onto,
-                                                MatrixView<T> out, T* room) {
+                                                MatrixView<T> out, T* room, Ahead later) {
     T* const panel = room;
     T* const strips = room + kRun * Own::kPanel;
     const Pieces runs = pieces_of(r.rows, kRun);
     for (std::size_t run = 0; run < runs.count; ++run) {
       const std::size_t first = runs[run].first;
       const std::size_t count = runs[run].count;
-      // While these are multiplied, as many that come after them are fetched; after the last ones, most often, what
-      // comes next lies there.
-      Ahead ahead;
-      ahead.add(MatrixView<const T>(a.data + (first + count) * a.stride, count, a.columns, a.stride));
+      // While these are multiplied, those after them are fetched.
+      Ahead ahead = later;
+      if (run + 1 < runs.count) {
+        ahead = {};
+        ahead.add(a.rows_from(runs[run + 1].first, runs[run + 1].count));
+      }
       const std::size_t tiles = (out.rows / kSamples + 1) * (out.columns / Own::kPanel + 1);
-      const std::size_t lines = count * a.stride * sizeof(T) / Ahead::kLine / tiles + 1;
+      const std::size_t lines = ahead.bytes() / Ahead::kLine / tiles + 1;
       for (std::size_t begin = 0; begin < out.rows; begin += kColumns) {
         const std::size_t rows = std::min(kColumns, out.rows - begin);
         pack_strips(r, first, count, begin, rows, strips);
@@ -303,15 +304,17 @@ void PackedMatrix<T>::multiply(MatrixView<const T> x, Onto onto, MatrixView<T> o
 }
 
 template <typename T>
-void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out) {
+void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out, Ahead ahead) {
   assert(r.rows == a.rows && r.columns == out.rows && a.columns == out.columns);
   thread_local const Buffer<T> room(
       TransposedTiles<T>::pick(Transposed<T, 64, 14>::kRoom, Transposed<T, 32, 6>::kRoom, Transposed<T, 16, 6>::kRoom));
-  TransposedTiles<T>::run(r, a, onto, out, room.data());
+  TransposedTiles<T>::run(r, a, onto, out, room.data(), ahead);
 }
 
-template void multiply_transposed<float>(MatrixView<const float>, MatrixView<const float>, Onto, MatrixView<float>);
-template void multiply_transposed<double>(MatrixView<const double>, MatrixView<const double>, Onto, MatrixView<double>);
+template void multiply_transposed<float>(MatrixView<const float>, MatrixView<const float>, Onto, MatrixView<float>,
+                                         Ahead);
+template void multiply_transposed<double>(MatrixView<const double>, MatrixView<const double>, Onto, MatrixView<double>,
+                                          Ahead);
 
 template class PackedMatrix<float>;
 template class PackedMatrix<double>;

@@ -33,6 +33,11 @@ class Ahead {
     if (begin >= end) ++at_;
     return from;
   }
+  [[nodiscard]] std::size_t bytes() const {
+    std::size_t bytes = 0;
+    for (std::size_t i = at_; i < count_; ++i) bytes += static_cast<std::size_t>(spans_[i].end - spans_[i].begin);
+    return bytes;
+  }
   static constexpr std::size_t kLine = 64;
 
  private:
@@ -85,8 +90,8 @@ class PackedMatrix {
 };
 
 // out <- Rᵀ A, or out + Rᵀ A; R: samples x out.rows, A: samples x out.columns. Packs both in a room of the thread's
-// own.
+// own. Fetches the rows of A in time, and what is `ahead` with the last of them.
 template <typename T>
-void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out);
+void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out, Ahead ahead = {});
 
 }  // namespace dladmm

@@ -114,16 +114,20 @@ class PieceSums {
 
   // Rows `tile` of the segment's sum of products += Rᵀ A over the rows of a piece, R piece x tile.count. `first`: of
   // the segment.
-  void add_product(std::size_t segment, Rows tile, MatrixView<const T> r, MatrixView<const T> a, bool first) {
+  void add_product(std::size_t segment, Rows tile, MatrixView<const T> r, MatrixView<const T> a, bool first,
+                   const Ahead& ahead = {}) {
     const MatrixView<T> out(products_.data() + segment * room_.product + tile.first * a.columns, tile.count, a.columns);
-    if (simd::has_many_registers() && tile.count >= 64) {
-      multiply_transposed<T>(r, a, first ? Onto::nothing : Onto::result, out);
+    // Our own loops are the faster where the sum stays in a core's own cache.
+    constexpr std::size_t cached = std::size_t{1} << 18;
+    if (simd::has_many_registers() && tile.count >= 64 && tile.count * a.columns <= cached) {
+      multiply_transposed<T>(r, a, first ? Onto::nothing : Onto::result, out, ahead);
     } else {
       sum_products<T>(1, r, a, first ? T(0) : T(1), out);
     }
   }
-  void add_product(std::size_t segment, MatrixView<const T> r, MatrixView<const T> a, bool first) {
-    add_product(segment, {0, r.columns}, r, a, first);
+  void add_product(std::size_t segment, MatrixView<const T> r, MatrixView<const T> a, bool first,
+                   const Ahead& ahead = {}) {
+    add_product(segment, {0, r.columns}, r, a, first, ahead);
   }
   // Lower triangle of the segment's Gram matrix += Aᵀ A over the rows of a piece.
   void add_gram(std::size_t segment, MatrixView<const T> a, bool first) {

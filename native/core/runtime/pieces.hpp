@@ -24,6 +24,12 @@ struct Pieces {
     const std::size_t rest = total % count;
     return {whole * piece + std::min(piece, rest), whole + (piece < rest ? 1 : 0)};
   }
+  // The piece that a row is in.
+  [[nodiscard]] Rows around(std::size_t row) const {
+    const std::size_t whole = total / count;
+    const std::size_t longer = total % count * (whole + 1);
+    return (*this)[row < longer ? row / (whole + 1) : total % count + (row - longer) / whole];
+  }
   // The most rows of a piece.
   [[nodiscard]] std::size_t largest() const { return count == 0 ? 0 : (total + count - 1) / count; }
 };

@@ -37,8 +37,7 @@ class SectionList {
   std::vector<std::function<Section()>> parts_;
 };
 
-// What is given a name goes into a list of sections besides, under that name. Outside of the class: Clang takes no
-// default argument of a type with initialisers while the class around it is incomplete.
+// What is given a name goes into a list of sections besides, under that name.
 struct StorageName {
   SectionList* list = nullptr;
   std::string name;

@@ -177,7 +177,7 @@ export const importOnnx = reader(async (source: string | Uint8Array, options: Im
   checkImportOptions(options);
   const { bytes, file } = await bytesOf(source, 'the ONNX file');
   return onnxModel(bytes, file, options);
-});
+}, 'onnx');
 
 /** The same from bytes, at once. */
 export const onnxModel = reader((bytes: Uint8Array, file: string, options: ImportOptions): Model => {
@@ -198,4 +198,4 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
     ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),
   });
-});
+}, 'onnx');

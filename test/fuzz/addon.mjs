@@ -1,12 +1,18 @@
 // Calls every method of the raw addon with arguments of every kind, in every order. Whatever is refused must be refused
-// with an error; nothing may end the process. Run with --expose-gc; arguments: the seed, and the number of rounds.
+// with an error; nothing may end the process. Run with --expose-gc; arguments: the seed, the number of rounds, and
+// the most seconds. Guided by coverage where the addon counts its edges (npm run test:fuzz:native).
 import { mkdtempSync, openSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { native } from '../../dist/core/native.js';
+import { guided } from './guided.mjs';
 
-const [seed = 1, numRuns = 300] = process.argv.slice(2).map(Number);
+/** The addon of DLADMM_ADDON, or that of the package. */
+const { native } = process.env.DLADMM_ADDON
+  ? { native: createRequire(import.meta.url)(process.env.DLADMM_ADDON) }
+  : await import('../../dist/core/native.js');
+const [seed = 1, numRuns = 300, seconds = 86_400] = process.argv.slice(2).map(Number);
 let rounds = 0;
 
 const number = fc.oneof(
@@ -357,6 +363,14 @@ const onNetwork = fc.oneof(
   call('predictNow', args(values)),
   call('evaluate', args(values, fc.oneof(values, labels))),
 );
+const graphLike = members({ adjacency: csr(3), features: fc.oneof(csr(2, 3), denseFeatures) }, meddle);
+const onGraphNetwork = fc.oneof(
+  call('setLayer', args(layer, values)),
+  call('predict', args(graphLike)),
+  call('evaluate', args(graphLike, labels, labels)),
+);
+const bytes = fc.oneof(fc.uint8Array({ maxLength: 40 }), rubbish);
+const onHash = fc.oneof(call('update', args(bytes)), call('update', args(bytes)), call('digest', args()));
 /** As many weights as there are sub-batches, where that can be told without waking a getter. */
 const weighted = (drawn) => {
   const count = Object.getOwnPropertyDescriptor(drawn.optimiser ?? {}, 'subBatches')?.value;
@@ -484,6 +498,38 @@ const onBadm = fc.oneof(
   call('dual', args(fc.constantFrom(0, 1, 2, 3))),
   call('reset', args()),
 );
+/** What is measured: never for long. */
+const measured = {
+  dtype: network.dtype,
+  threads: network.threads,
+  repeats: mostly(fc.constantFrom(1, 2), 0, -1, 1.5, NaN),
+};
+const count = mostly(fc.constantFrom(1, 3, 17), 0, -1, 2 ** 40, 2 ** 53, NaN);
+const way = oneOf('openblas', 'team-blocks', 'team-shares', 'team-slices');
+/** The functions of the addon itself. */
+const onAddon = fc.oneof(
+  call('lockFile', args(descriptor)),
+  call('info', args()),
+  call('traceRounds', args(fc.boolean())),
+  call('passSeconds', args(members({ ...measured, count }, meddle))),
+  call(
+    'productSeconds',
+    args(
+      members(
+        {
+          ...measured,
+          product: oneOf('gradient', 'image', 'back'),
+          way,
+          samples: count,
+          inputs: count,
+          outputs: count,
+        },
+        meddle,
+      ),
+    ),
+  ),
+  call('sparseProductSeconds', args(members({ ...measured, adjacency: csr(3), columns: count }, meddle))),
+);
 const script = fc.record({
   gradient: members(gradient, meddle),
   minibatch: members(minibatch, meddle),
@@ -498,6 +544,9 @@ const script = fc.record({
       { weight: 9, arbitrary: onLayered.map((one) => ({ on: 'layered', ...one })) },
       { weight: 6, arbitrary: onConstraints.map((one) => ({ on: 'constraints', ...one })) },
       { weight: 4, arbitrary: onNetwork.map((one) => ({ on: 'network', ...one })) },
+      { weight: 4, arbitrary: onGraphNetwork.map((one) => ({ on: 'graphNetwork', ...one })) },
+      { weight: 1, arbitrary: onHash.map((one) => ({ on: 'hash', ...one })) },
+      { weight: 1, arbitrary: onAddon.map((one) => ({ on: 'addon', ...one })) },
       { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
       { weight: 9, arbitrary: onMinibatch.map((one) => ({ on: 'minibatch', ...one })) },
       {
@@ -529,8 +578,10 @@ const script = fc.record({
 });
 
 const counts = { made: 0, refusedMade: 0, fine: 0, refused: 0 };
-/** Errors are objects with a message; ours have a code. */
-const isError = (error) => error instanceof Error && typeof error.message === 'string';
+/** Ours have a code; the others come from what was passed in: a getter that throws, a symbol that is no text. */
+const isError = (error) =>
+  error instanceof Error &&
+  (/^ERR_DLADMM_/.test(error.code) || /^mine$|Symbol|proxy|null|undefined/.test(error.message));
 const make = (of, options) => {
   try {
     const made = new of(options);
@@ -543,6 +594,7 @@ const make = (of, options) => {
   }
 };
 
+const guide = guided();
 await fc.assert(
   fc.asyncProperty(script, async (drawn) => {
     const { layered: first, constraints: other, network: second, gradient: third, badm: fourth, calls, wait } = drawn;
@@ -560,6 +612,9 @@ await fc.assert(
       layered: make(native.Layered, first),
       constraints: make(native.Constraints, other),
       network: make(native.TrainedNetwork, second),
+      graphNetwork: make(native.TrainedGraphNetwork, second),
+      hash: new native.Hash64(),
+      addon: native,
       gradient: make(native.GradientTrainer, third),
       minibatch: make(native.Minibatch, fifth),
       badm: make(native.BadmOptimizer, fourth),
@@ -604,7 +659,16 @@ await fc.assert(
     // Half of them are closed here, the others are left to the garbage collector.
     if (rounds++ % 20 === 0) globalThis.gc();
     if (wait) for (const object of Object.values(objects)) object?.close?.();
+    guide.learn();
   }),
-  { seed, numRuns, endOnFailure: true },
+  {
+    seed,
+    numRuns,
+    endOnFailure: true,
+    randomType: guide.randomType,
+    interruptAfterTimeLimit: seconds * 1000,
+  },
 );
-console.log(JSON.stringify(counts));
+console.log(JSON.stringify({ ...counts, rounds, ...guide.report() }));
+// A round that the time has cut short may still be at work.
+process.exit(0);
