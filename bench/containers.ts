@@ -131,7 +131,7 @@ async function* quota(rounds: number, seconds: number): AsyncGenerator<Row> {
           const [own = Number.NaN, ...others] = speeds.map(median);
           return own / Math.max(...others);
         } finally {
-          for (const worker of workers) worker.end();
+          for (const worker of workers) worker[Symbol.dispose]();
         }
       });
       yield atLeast(
@@ -146,27 +146,23 @@ async function* quota(rounds: number, seconds: number): AsyncGenerator<Row> {
 
 /** Speed of several trainings at once over that of the same one after the other. */
 async function* together(rounds: number, seconds: number): AsyncGenerator<Row> {
-  const worker: Worker = startChild('containers/worker');
-  try {
-    for (const [name, work] of Object.entries(TRAININGS)) {
-      const names = Array.from({ length: 4 }, (_, i) => `${name} ${i}`);
-      for (const each of names) await worker.ask({ kind: 'open', name: each, work });
-      const speed = await run(worker, { names: names.slice(0, 1), seconds });
-      for (const count of [2, 4]) {
-        const some = names.slice(0, count);
-        const iterations = Math.max(1, Math.round((speed * seconds) / count));
-        const ratios: number[] = [];
-        for (let round = 0; round < rounds; round += 1) {
-          const atOnce = await run(worker, { names: some, iterations });
-          let one = 0;
-          for (const each of some) one += iterations / (await run(worker, { names: [each], iterations }));
-          ratios.push((atOnce * one) / (iterations * count));
-        }
-        yield atLeast('together', `${count} at once over one after the other, ${name}`, median(ratios), 0.95);
+  using worker: Worker = startChild('containers/worker');
+  for (const [name, work] of Object.entries(TRAININGS)) {
+    const names = Array.from({ length: 4 }, (_, i) => `${name} ${i}`);
+    for (const each of names) await worker.ask({ kind: 'open', name: each, work });
+    const speed = await run(worker, { names: names.slice(0, 1), seconds });
+    for (const count of [2, 4]) {
+      const some = names.slice(0, count);
+      const iterations = Math.max(1, Math.round((speed * seconds) / count));
+      const ratios: number[] = [];
+      for (let round = 0; round < rounds; round += 1) {
+        const atOnce = await run(worker, { names: some, iterations });
+        let one = 0;
+        for (const each of some) one += iterations / (await run(worker, { names: [each], iterations }));
+        ratios.push((atOnce * one) / (iterations * count));
       }
+      yield atLeast('together', `${count} at once over one after the other, ${name}`, median(ratios), 0.95);
     }
-  } finally {
-    worker.end();
   }
 }
 
@@ -189,39 +185,31 @@ async function* defaultOverOne(
   limit: number,
 ): AsyncGenerator<Row> {
   for (const [name, work] of Object.entries(works)) {
-    const worker: Worker = startChild('containers/worker');
-    try {
-      await worker.ask({ kind: 'open', name: 'default', work });
-      await worker.ask({ kind: 'open', name: 'one', work: withThreads(work, 1) });
-      const ratios: number[] = [];
-      for (let round = 0; round < rounds; round += 1) {
-        // Nobody always comes first.
-        const order = round % 2 === 0 ? ['default', 'one'] : ['one', 'default'];
-        const speeds = new Map<string, number>();
-        for (const each of order) speeds.set(each, await run(worker, { names: [each], seconds }));
-        ratios.push((speeds.get('one') ?? Number.NaN) / (speeds.get('default') ?? Number.NaN));
-      }
-      yield atMost(
-        part,
-        `${name}: time of the default over that of one thread`,
-        median(ratios),
-        limit,
-        limit === 1 ? 0.03 : 0,
-      );
-    } finally {
-      worker.end();
+    using worker: Worker = startChild('containers/worker');
+    await worker.ask({ kind: 'open', name: 'default', work });
+    await worker.ask({ kind: 'open', name: 'one', work: withThreads(work, 1) });
+    const ratios: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      // Nobody always comes first.
+      const order = round % 2 === 0 ? ['default', 'one'] : ['one', 'default'];
+      const speeds = new Map<string, number>();
+      for (const each of order) speeds.set(each, await run(worker, { names: [each], seconds }));
+      ratios.push((speeds.get('one') ?? Number.NaN) / (speeds.get('default') ?? Number.NaN));
     }
+    yield atMost(
+      part,
+      `${name}: time of the default over that of one thread`,
+      median(ratios),
+      limit,
+      limit === 1 ? 0.03 : 0,
+    );
   }
 }
 
 /** Threads and memory of many models that have all answered. */
 async function* models(): AsyncGenerator<Row> {
-  const worker: Worker = startChild('containers/worker');
-  try {
-    const reply = (await worker.ask({ kind: 'models', count: MODELS, layers: PIXELS })) as ModelsReply;
-    yield atMost('models', `threads of ${MODELS} live models over processors`, reply.threads / PROCESSORS, 1);
-    yield atMost('models', 'memory grown over that of their weights', reply.grownBytes / reply.weightBytes, 1.1);
-  } finally {
-    worker.end();
-  }
+  using worker: Worker = startChild('containers/worker');
+  const reply = (await worker.ask({ kind: 'models', count: MODELS, layers: PIXELS })) as ModelsReply;
+  yield atMost('models', `threads of ${MODELS} live models over processors`, reply.threads / PROCESSORS, 1);
+  yield atMost('models', 'memory grown over that of their weights', reply.grownBytes / reply.weightBytes, 1.1);
 }

@@ -63,19 +63,14 @@ await program(OPTIONS, async ({ layers, samples, batch, optimizer, subBatches, g
   ];
   const parameters = parameterCount(layers);
   const vectors = vectorsHeld(optimizer, subBatches) * parameters;
-  const trainer = startChild<EpochRequest, EpochReply>('floor/epoch-trainer');
-  const multiplier = startChild<FloorRequest, FloorReply>('floor/multiplier');
+  using trainer = startChild<EpochRequest, EpochReply>('floor/epoch-trainer');
+  using multiplier = startChild<FloorRequest, FloorReply>('floor/multiplier');
   const replies: EpochReply[] = [];
   const floors: FloorReply[] = [];
-  try {
-    await trainer.ask({ layers, samples, batch, method: methodOf(optimizer, subBatches, gram), dtype, threads });
-    for (let round = 0; round < rounds; round += 1) {
-      replies.push(await trainer.ask('epoch'));
-      floors.push(await multiplier.ask({ products, ways: EPOCH_WAYS, repeats: REPEATS, vectors, dtype, threads }));
-    }
-  } finally {
-    trainer.end();
-    multiplier.end();
+  await trainer.ask({ layers, samples, batch, method: methodOf(optimizer, subBatches, gram), dtype, threads });
+  for (let round = 0; round < rounds; round += 1) {
+    replies.push(await trainer.ask('epoch'));
+    floors.push(await multiplier.ask({ products, ways: EPOCH_WAYS, repeats: REPEATS, vectors, dtype, threads }));
   }
 
   const steps = samples / batch;

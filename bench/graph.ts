@@ -76,20 +76,16 @@ async function measure(
     !again && (known?.runs ?? []).some((run) => run.method === method && run.setting === setting && run.seed === seed);
   const seeds = Array.from({ length: count }, (_, i) => i + 1).filter((seed) => !has(seed));
   if (seeds.length === 0) return;
-  const trainer = startChild<RunRequest, LoadReply | RunReply>('graph/trainer');
-  try {
-    const load: RunRequest = { kind: 'load', graph, ...(dataDir !== undefined && { dataDir }) };
-    const split = STANDARD_SPLIT.includes(graph) ? ('standard' as const) : ('random' as const);
-    const head = { graph, ...((await trainer.ask(load)) as LoadReply), split };
-    const study = await studyIn<typeof head, Run>(file, head, threads);
-    for (const seed of seeds) {
-      const request: RunRequest = { kind: 'run', setting: SETTINGS[method], seed, threads };
-      const { run, peakRssBytes } = (await trainer.ask(request)) as RunReply;
-      const accuracy = `test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`;
-      say(`${graph} ${method} ${seed}: ${accuracy}`);
-      await study.put({ method, seed }, { method, setting, ...run, peakRssBytes });
-    }
-  } finally {
-    trainer.end();
+  using trainer = startChild<RunRequest, LoadReply | RunReply>('graph/trainer');
+  const load: RunRequest = { kind: 'load', graph, ...(dataDir !== undefined && { dataDir }) };
+  const split = STANDARD_SPLIT.includes(graph) ? ('standard' as const) : ('random' as const);
+  const head = { graph, ...((await trainer.ask(load)) as LoadReply), split };
+  const study = await studyIn<typeof head, Run>(file, head, threads);
+  for (const seed of seeds) {
+    const request: RunRequest = { kind: 'run', setting: SETTINGS[method], seed, threads };
+    const { run, peakRssBytes } = (await trainer.ask(request)) as RunReply;
+    const accuracy = `test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`;
+    say(`${graph} ${method} ${seed}: ${accuracy}`);
+    await study.put({ method, seed }, { method, setting, ...run, peakRssBytes });
   }
 }

@@ -30,19 +30,14 @@ const OPTIONS = {
 await program(OPTIONS, async ({ solver, layers, samples, dtype, threads, rounds }) => {
   const products = floorProducts(layers, samples, solver);
   const distinct = [...new Map(products.map((product) => [keyOf(product), product])).values()];
-  const trainer = startChild<IterationRequest, IterationReply>('floor/iteration-trainer');
-  const multiplier = startChild<FloorRequest, FloorReply>('floor/multiplier');
+  using trainer = startChild<IterationRequest, IterationReply>('floor/iteration-trainer');
+  using multiplier = startChild<FloorRequest, FloorReply>('floor/multiplier');
   const replies: IterationReply[] = [];
   const floors: FloorReply[] = [];
-  try {
-    await trainer.ask({ solver, layers, samples, dtype, threads });
-    for (let round = 0; round < rounds; round += 1) {
-      replies.push(await trainer.ask('iterate'));
-      floors.push(await multiplier.ask({ products: distinct, ways: ITERATION_WAYS, repeats: REPEATS, dtype, threads }));
-    }
-  } finally {
-    trainer.end();
-    multiplier.end();
+  await trainer.ask({ solver, layers, samples, dtype, threads });
+  for (let round = 0; round < rounds; round += 1) {
+    replies.push(await trainer.ask('iterate'));
+    floors.push(await multiplier.ask({ products: distinct, ways: ITERATION_WAYS, repeats: REPEATS, dtype, threads }));
   }
 
   const best = bestSeconds(floors);

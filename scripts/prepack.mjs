@@ -12,9 +12,13 @@ const tell = (text) => console.error(text);
 
 function compile() {
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  const { status, error } = spawnSync(process.execPath, [tsc, '-b', 'bench'], { cwd: root, stdio: ['ignore', 2, 2] });
-  if (error) throw error;
-  if (status !== 0) throw new Error('the TypeScript does not compile');
+  const run = (...args) => {
+    const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
+    if (error) throw error;
+    if (status !== 0) throw new Error('the TypeScript does not compile');
+  };
+  run(tsc, '-b', 'bench');
+  run(path.join(root, 'scripts/hover.mjs'));
 }
 
 /** Where what is not of src comes from, by its place in dist. */

@@ -4,10 +4,9 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { fromRoot } from './results.js';
 
-/** A child process that answers one message with another. */
-export interface Child<Request, Reply> {
+/** A child process that answers one message with another, until it is disposed of. */
+export interface Child<Request, Reply> extends Disposable {
   ask(request: Request): Promise<Reply>;
-  end(): void;
 }
 
 /**
@@ -33,7 +32,7 @@ export function startChild<Request, Reply>(
       child.send(request as object);
       return Promise.race([reply, failed]);
     },
-    end: () => child.disconnect(),
+    [Symbol.dispose]: () => child.disconnect(),
   };
 }
 

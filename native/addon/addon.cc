@@ -1,13 +1,6 @@
 // The addon's face: its classes, and what it knows of the machine.
-#include "addon/badm_optimizer.hpp"
-#include "addon/constraints.hpp"
-#include "addon/gradient.hpp"
-#include "addon/graph.hpp"
-#include "addon/graph_gradient.hpp"
-#include "addon/graph_network.hpp"
-#include "addon/layered.hpp"
-#include "addon/minibatch.hpp"
-#include "addon/network.hpp"
+#include "addon/convert.hpp"
+#include "addon/registry.hpp"
 #include "addon/sparse.hpp"
 #include "addon/storage.hpp"
 #include "core/linalg/library.hpp"
@@ -34,6 +27,10 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   return out;
 }
 
+int repeats_from(const Napi::Object& options) {
+  return static_cast<int>(std::clamp<std::size_t>(member_size(options, "repeats"), 1, 1000));
+}
+
 // productSeconds({ dtype, product, way, samples, inputs, outputs, threads, repeats }): blocks; for benchmarks.
 Napi::Value measure_product(const Napi::CallbackInfo& call) {
   const Napi::Object options = object_argument(call, 0, "options");
@@ -48,16 +45,11 @@ Napi::Value measure_product(const Napi::CallbackInfo& call) {
   const std::size_t inputs = member_size(options, "inputs");
   const std::size_t outputs = member_size(options, "outputs");
   const unsigned threads = threads_from(options);
-  const int repeats = static_cast<int>(std::clamp<std::size_t>(member_size(options, "repeats"), 1, 1000));
+  const int repeats = repeats_from(options);
   if (samples == 0 || inputs == 0 || outputs == 0) reject(call.Env(), "sizes must be positive");
-  try {
-    const double seconds = wants_float32(options)
-                               ? product_seconds<float>(product, way, samples, inputs, outputs, threads, repeats)
-                               : product_seconds<double>(product, way, samples, inputs, outputs, threads, repeats);
-    return Napi::Number::New(call.Env(), seconds);
-  } catch (const std::exception&) {
-    throw to_error(call.Env(), std::current_exception());
-  }
+  return in_type_of(options, [&]<typename T>(T) -> Napi::Value {
+    return Napi::Number::New(call.Env(), product_seconds<T>(product, way, samples, inputs, outputs, threads, repeats));
+  });
 }
 
 // passSeconds({ dtype, count, threads, repeats }): blocks; for benchmarks.
@@ -65,13 +57,10 @@ Napi::Value measure_pass(const Napi::CallbackInfo& call) {
   const Napi::Object options = object_argument(call, 0, "options");
   const std::size_t count = member_size(options, "count");
   const unsigned threads = threads_from(options);
-  const int repeats = static_cast<int>(std::clamp<std::size_t>(member_size(options, "repeats"), 1, 1000));
-  try {
-    return Napi::Number::New(call.Env(), wants_float32(options) ? pass_seconds<float>(count, threads, repeats)
-                                                                : pass_seconds<double>(count, threads, repeats));
-  } catch (const std::exception&) {
-    throw to_error(call.Env(), std::current_exception());
-  }
+  const int repeats = repeats_from(options);
+  return in_type_of(options, [&]<typename T>(T) -> Napi::Value {
+    return Napi::Number::New(call.Env(), pass_seconds<T>(count, threads, repeats));
+  });
 }
 
 // sparseProductSeconds({ dtype, adjacency, columns, threads, repeats }): of the normalised adjacency times a dense
@@ -80,8 +69,8 @@ Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
   const Napi::Object options = object_argument(call, 0, "options");
   const std::size_t columns = member_size(options, "columns");
   const unsigned threads = threads_from(options);
-  const int repeats = static_cast<int>(std::clamp<std::size_t>(member_size(options, "repeats"), 1, 1000));
-  const auto measure = [&]<typename T>(T) {
+  const int repeats = repeats_from(options);
+  return in_type_of(options, [&]<typename T>(T) -> Napi::Value {
     const Csr<T> given = csr_member<T>(options, "adjacency");
     if (given.rows != given.columns || given.rows == 0 || columns == 0) reject(call.Env(), "sizes must be positive");
     const Csr<T> a = normalised_adjacency(given.view());
@@ -92,12 +81,7 @@ Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
     out.Set("entries", static_cast<double>(a.entries()));
     out.Set("bytes", product_bytes(a.entries(), a.rows, columns, sizeof(T)));
     return out;
-  };
-  try {
-    return wants_float32(options) ? measure(float{}) : measure(double{});
-  } catch (const std::exception&) {
-    throw to_error(call.Env(), std::current_exception());
-  }
+  });
 }
 
 // traceRounds(go on) → what was written down since it was called last (Trace::take); for benchmarks.
@@ -111,23 +95,17 @@ Napi::Value memory_left(const Napi::CallbackInfo& call) { return Napi::Number::N
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Our team is the one source of parallelism (DESIGN: never both at once).
   blas::set_own_threads(1);
-  exports.Set("Layered", Layered::define(env));
-  exports.Set("Constraints", Constraints::define(env));
-  exports.Set("GradientTrainer", GradientTrainer::define(env));
-  exports.Set("Minibatch", Minibatch::define(env));
-  exports.Set("Graph", Graph::define(env));
-  exports.Set("TrainedGraphNetwork", TrainedGraphNetwork::define(env));
-  exports.Set("GraphGradientTrainer", GraphGradientTrainer::define(env));
-  exports.Set("BadmOptimizer", BadmOptimizer::define(env));
-  exports.Set("TrainedNetwork", TrainedNetwork::define(env));
-  exports.Set("Hash64", HashHandle::define(env));
-  exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
-  exports.Set("availableMemory", Napi::Function::New(env, memory_left, "availableMemory"));
-  exports.Set("info", Napi::Function::New(env, info, "info"));
-  exports.Set("productSeconds", Napi::Function::New(env, measure_product, "productSeconds"));
-  exports.Set("passSeconds", Napi::Function::New(env, measure_pass, "passSeconds"));
-  exports.Set("sparseProductSeconds", Napi::Function::New(env, measure_sparse_product, "sparseProductSeconds"));
-  exports.Set("traceRounds", Napi::Function::New(env, trace_rounds, "traceRounds"));
+  for (const auto& [name, define] : exported_classes()) exports.Set(name, define(env, name));
+  const auto set = [&](const char* name, auto function) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  set("lockFile", lock_file);
+  set("availableMemory", memory_left);
+  set("info", info);
+  set("productSeconds", measure_product);
+  set("passSeconds", measure_pass);
+  set("sparseProductSeconds", measure_sparse_product);
+  set("traceRounds", trace_rounds);
   return exports;
 }
 

@@ -5,12 +5,28 @@
 #include <span>
 
 #include "addon/arguments.hpp"
-#include "core/layered/types.hpp"
+#include "core/gradient/network.hpp"
 
 namespace dladmm::addon {
 
 inline bool wants_float32(const Napi::Object& options) {
   return choice<bool>(options, "dtype", {{"float32", true}, {"float64", false}});
+}
+
+// What make() gives; what it throws, as a JavaScript error.
+template <typename Make>
+auto coded(Napi::Env env, Make&& make) {
+  try {
+    return make();
+  } catch (const std::exception&) {
+    throw to_error(env, std::current_exception());
+  }
+}
+
+// make(T{}) in the type that the options ask for, float or double.
+template <typename Make>
+auto in_type_of(const Napi::Object& options, Make&& make) {
+  return coded(options.Env(), [&] { return wants_float32(options) ? make(float{}) : make(double{}); });
 }
 
 // { widths, activation, slope, loss, softmax }

@@ -42,14 +42,12 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
       this->hold(Typed<T>{std::move(data), nullptr});
       return bytes;
     };
-    try {
-      const double bytes = wants_float32(options) ? take(float{}) : take(double{});
-      this->start_jobs(env, JobQueue::Kind::training);
-      this->account(env, bytes);
-    } catch (const std::exception&) {
-      throw to_error(env, std::current_exception());
-    }
+    const double bytes = in_type_of(options, take);
+    this->start_jobs(env, JobQueue::Kind::training);
+    this->account(env, bytes);
   }
+
+  [[nodiscard]] const Setup& setup() const { return setup_; }
 
  protected:
   template <typename T>
@@ -68,8 +66,6 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-
-  [[nodiscard]] const Setup& setup() const { return setup_; }
 
  private:
   struct Needs {
@@ -145,7 +141,7 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
         [nodes](auto& typed, ForwardLoss& found) {
           found = nodes ? typed.state->evaluate(*nodes) : typed.state->evaluate_training();
         },
-        [](Napi::Env env, const ForwardLoss& found) { return evaluation_object(env, found); });
+        to_object<ForwardLoss>);
   }
 
   template <typename T>

@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 
-#include "addon/arguments.hpp"
+#include "addon/convert.hpp"
 #include "addon/errors.hpp"
 #include "addon/jobs.hpp"
 #include "addon/napi_setup.hpp"
@@ -36,11 +36,7 @@ class Handle : public Napi::ObjectWrap<Derived> {
       }
       this->Unref();
     };
-    try {
-      jobs_->post(env, {std::move(work), finish, stoppable});
-    } catch (...) {
-      throw to_error(env, std::current_exception());
-    }
+    coded(env, [&] { jobs_->post(env, {std::move(work), finish, stoppable}); });
     this->Ref();
     return deferred.Promise();
   }
@@ -57,12 +53,14 @@ class Handle : public Napi::ObjectWrap<Derived> {
 
   // Throws where the BLAS gives wrong numbers, and where there is no memory for what a training's thread asks of it.
   void start_jobs(Napi::Env env, JobQueue::Kind kind) {
-    {
-      const BlasBuffer here;
-      blas::require_right_kernels();
-    }
-    if (kind == JobQueue::Kind::training) blas_buffer_.emplace();
-    jobs_ = JobQueue::open(env, kind);
+    jobs_ = coded(env, [&] {
+      {
+        const BlasBuffer here;
+        blas::require_right_kernels();
+      }
+      if (kind == JobQueue::Kind::training) blas_buffer_.emplace();
+      return JobQueue::open(env, kind);
+    });
   }
   [[nodiscard]] const std::atomic<bool>& stop() const { return jobs_->stop(); }
   [[nodiscard]] const std::atomic<bool>& called_off() const { return jobs_->called_off(); }

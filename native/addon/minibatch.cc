@@ -1,20 +1,14 @@
-#include "addon/minibatch.hpp"
-
+// Mini-batch dlADMM as a JavaScript object.
 #include <cmath>
+#include <limits>
+
+#include "addon/registry.hpp"
+#include "addon/state_handle.hpp"
+#include "addon/steps.hpp"
+#include "core/minibatch/state.hpp"
 
 namespace dladmm::addon {
 namespace {
-
-Napi::Object to_object(Napi::Env env, const StepsRecord& record) {
-  auto out = Napi::Object::New(env);
-  out.Set("batches", static_cast<double>(record.steps));
-  out.Set("samples", static_cast<double>(record.samples));
-  out.Set("loss", record.loss);
-  out.Set("stopped", record.stopped);
-  out.Set("diverged", record.diverged);
-  out.Set("seconds", record.seconds);
-  return out;
-}
 
 // Pairs of block (0 W, 2 z, 3 a) and layer.
 std::vector<BatchUpdate> sweep_from(const Napi::Object& options, std::size_t layers) {
@@ -47,89 +41,31 @@ GramSettings gram_from(const Napi::Object& options) {
   return gram;
 }
 
-}  // namespace
+class Minibatch : public Steps<Minibatch, StateHandle<Minibatch, MinibatchState, MinibatchSetup>> {
+ public:
+  using Steps::Steps;
+  ~Minibatch() override { release(this->Env()); }
+  Minibatch(const Minibatch&) = delete;
+  Minibatch& operator=(const Minibatch&) = delete;
 
-MinibatchSetup Minibatch::setup_from(const Napi::Object& options) {
-  const Napi::Env env = options.Env();
-  MinibatchSetup setup;
-  setup.network = network_from(options);
-  setup.samples = member_size(options, "samples");
-  if (setup.samples < 1 || setup.samples > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-    reject(env, "samples must be from 1 to 2^31 - 1");
+  static std::vector<Property> properties() { return Steps::properties({}); }
+
+  static MinibatchSetup setup_from(const Napi::Object& options) {
+    const Napi::Env env = options.Env();
+    MinibatchSetup setup;
+    take_batches(options, setup);
+    setup.gram = gram_from(options);
+    setup.gram_every = member_size(options, "gramEvery");
+    if (setup.gram_every < 1) reject(env, "gramEvery must be at least 1");
+    setup.momentum = member_number(options, "momentum");
+    if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
+    setup.nesterov = member_flag(options, "nesterov");
+    setup.sweep = sweep_from(options, setup.network.layers());
+    return setup;
   }
-  setup.batch = member_size(options, "batch");
-  if (setup.batch < 1 || setup.batch > setup.samples) reject(env, "batch must be from 1 to the number of samples");
-  setup.threads = threads_from(options);
-  setup.shuffle = member_flag(options, "shuffle");
-  setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));
-  setup.gram = gram_from(options);
-  setup.gram_every = member_size(options, "gramEvery");
-  if (setup.gram_every < 1) reject(env, "gramEvery must be at least 1");
-  setup.momentum = member_number(options, "momentum");
-  if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
-  setup.nesterov = member_flag(options, "nesterov");
-  setup.sweep = sweep_from(options, setup.network.layers());
-  return setup;
-}
+};
 
-Napi::Function Minibatch::define(Napi::Env env) {
-  return DefineClass(env, "Minibatch",
-                     properties({
-                         InstanceMethod<&Minibatch::run>("run"),
-                         InstanceMethod<&Minibatch::reset>("reset"),
-                         InstanceMethod<&Minibatch::read>("read"),
-                         InstanceMethod<&Minibatch::write>("write"),
-                     }));
-}
+const Exported<Minibatch> exported("Minibatch");
 
-// (block, layer): block 0 is W, 1 is b.
-Minibatch::Place Minibatch::place_argument(const Napi::CallbackInfo& info) const {
-  const double block = number(info, 0, "block");
-  if (block != 0 && block != 1) reject(info.Env(), "block must be 0 (W) or 1 (b)");
-  const std::size_t layer = size_argument(info, 1, "layer");
-  const Network& net = setup().network;
-  if (layer < 1 || layer > net.layers()) reject(info.Env(), "no such layer");
-  return {block == 0, layer, block == 0 ? net.outputs(layer) * net.inputs(layer) : net.outputs(layer)};
-}
-
-// run(count, steps: Float64Array of one η, or one a batch) → Promise of a record of the batches
-Napi::Value Minibatch::run(const Napi::CallbackInfo& info) {
-  need_open(info.Env());
-  const std::size_t count = size_argument(info, 0, "count");
-  std::vector<double> steps = doubles_argument(info, 1, "steps");
-  if (steps.size() != 1 && steps.size() != count) reject(info.Env(), "one step size is needed, or one a batch");
-  return run_later<StepsRecord>(
-      info.Env(),
-      [this, count, steps = std::move(steps)](auto& typed, StepsRecord& record) {
-        typed.state->run(count, steps, stop(), record);
-      },
-      [](Napi::Env env, const StepsRecord& record) { return to_object(env, record); });
-}
-
-Napi::Value Minibatch::reset(const Napi::CallbackInfo& info) {
-  return later_with_state(info.Env(), [](auto& typed) { typed.state->reset(); });
-}
-
-// read(block, layer) → Promise of a typed array, row-major
-Napi::Value Minibatch::read(const Napi::CallbackInfo& info) {
-  need_open(info.Env());
-  const Place place = place_argument(info);
-  return with_state([&]<typename T>(Typed<T>& typed) {
-    return values_later<T>(info.Env(), place.size, [&typed, place](std::span<T> to) {
-      place.weights ? typed.state->read_weights(place.layer, to) : typed.state->read_biases(place.layer, to);
-    });
-  });
-}
-
-// write(block, layer, values) → Promise
-Napi::Value Minibatch::write(const Napi::CallbackInfo& info) {
-  need_open(info.Env());
-  const Place place = place_argument(info);
-  return with_state([&]<typename T>(Typed<T>& typed) {
-    return take_later<T>(info, 2, place.size, [&typed, place](std::span<const T> from) {
-      place.weights ? typed.state->write_weights(place.layer, from) : typed.state->write_biases(place.layer, from);
-    });
-  });
-}
-
+}  // namespace
 }  // namespace dladmm::addon

@@ -1,8 +1,13 @@
-#include "addon/network.hpp"
-
+// A trained network as a JavaScript object: forward passes, on the event loop for a few samples and off it for many.
+#include <memory>
+#include <variant>
 #include <vector>
 
+#include "addon/convert.hpp"
+#include "addon/handle.hpp"
+#include "addon/registry.hpp"
 #include "addon/samples.hpp"
+#include "core/serving/served_network.hpp"
 
 namespace dladmm::addon {
 namespace {
@@ -10,152 +15,158 @@ namespace {
 // Of a size that came from JavaScript: too large a one is an error with a code.
 template <typename T>
 Matrix<T> matrix(Napi::Env env, std::size_t rows, std::size_t columns) {
-  try {
-    return Matrix<T>(rows, columns);
-  } catch (const std::bad_alloc&) {
-    throw to_error(env, std::current_exception());
-  }
+  return coded(env, [&] { return Matrix<T>(rows, columns); });
 }
+
+class TrainedNetwork : public Handle<TrainedNetwork> {
+ public:
+  static std::vector<PropertyDescriptor> properties() {
+    return {
+        InstanceMethod<&TrainedNetwork::set_layer>("setLayer"),
+        InstanceMethod<&TrainedNetwork::predict>("predict"),
+        InstanceMethod<&TrainedNetwork::predict_now>("predictNow"),
+        InstanceMethod<&TrainedNetwork::evaluate>("evaluate"),
+        InstanceMethod<&TrainedNetwork::close>("close"),
+    };
+  }
+
+  explicit TrainedNetwork(const Napi::CallbackInfo& info) : Handle<TrainedNetwork>(info) {
+    const Napi::Env env = info.Env();
+    const Napi::Object options = object_argument(info, 0, "options");
+    network_ = network_from(options);
+    const unsigned threads = threads_from(options);
+    const double bytes = in_type_of(options, [&]<typename T>(T) {
+      auto served = std::make_unique<ServedNetwork<T>>(network_, threads);
+      const double taken = served->bytes();
+      served_ = std::move(served);
+      return taken;
+    });
+    start_jobs(env, JobQueue::Kind::serving);
+    account(env, bytes);
+  }
+
+  ~TrainedNetwork() override { release(this->Env()); }
+  TrainedNetwork(const TrainedNetwork&) = delete;
+  TrainedNetwork& operator=(const TrainedNetwork&) = delete;
+
+ private:
+  // setLayer(l, W, b): W row-major n_l x n_{l-1}
+  Napi::Value set_layer(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    need_idle(env);
+    const std::size_t l = size_argument(info, 0, "layer");
+    if (l < 1 || l > network_.layers()) reject(env, "no such layer");
+    return std::visit(
+        [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
+          const auto W = matrix<T>(env, network_.outputs(l), network_.inputs(l));
+          const auto b = matrix<T>(env, 1, network_.outputs(l));
+          if (copy_numbers<T>(info, 1, "W", W.flat()) >= 0) reject(env, "W must be finite");
+          if (copy_numbers<T>(info, 2, "b", b.flat()) >= 0) reject(env, "b must be finite");
+          served->set_layer(l, W.view(), b.flat());
+          return env.Undefined();
+        },
+        served_);
+  }
+
+  // predict(x) → Promise of the outputs, rows x n_L
+  Napi::Value predict(const Napi::CallbackInfo& info) {
+    need_open(info.Env());
+    return std::visit(
+        [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
+          struct Call {
+            Matrix<T> x, out;
+          };
+          const auto call = std::make_shared<Call>();
+          call->x = input_argument<T>(info);
+          call->out = matrix<T>(info.Env(), call->x.rows(), network_.widths.back());
+          return later(
+              info.Env(), [&network = *served, call] { network.predict(call->x.view(), call->out.view()); },
+              [call](Napi::Env env) { return typed_array<T>(env, call->out.flat()); });
+        },
+        served_);
+  }
+
+  // predictNow(x) → the outputs, rows x n_L
+  Napi::Value predict_now(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    need_open(env);
+    return std::visit(
+        [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
+          const Matrix<T> x = input_argument<T>(info);
+          auto out = new_array<T>(env, x.rows() * network_.widths.back());
+          const MatrixView<T> outputs(out.Data(), x.rows(), network_.widths.back());
+          served->predict(x.view(), outputs);
+          return out;
+        },
+        served_);
+  }
+
+  // evaluate(x, labels or target values) → Promise of { loss, correct }: summed over the rows
+  Napi::Value evaluate(const Napi::CallbackInfo& info) {
+    need_open(info.Env());
+    return std::visit(
+        [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
+          struct Call {
+            Matrix<T> x, values;
+            std::vector<std::int32_t> labels;
+            ForwardLoss result;
+          };
+          const auto call = std::make_shared<Call>();
+          call->x = input_argument<T>(info);
+          const std::size_t rows = call->x.rows();
+          if (network_.loss.classifies()) {
+            const auto labels = int32_argument(info, 1, "labels");
+            if (labels.size() != rows) reject(info.Env(), "one label a row is needed");
+            const auto classes = static_cast<std::int32_t>(network_.loss.classes(network_.widths.back()));
+            for (const std::int32_t label : labels) {
+              if (label < 0 || label >= classes) reject(info.Env(), "a label names no class");
+            }
+            call->labels = labels;
+          } else {
+            call->values = matrix<T>(info.Env(), rows, network_.widths.back());
+            if (copy_numbers<T>(info, 1, "y", call->values.flat()) >= 0) reject(info.Env(), "y must be finite");
+          }
+          return later(
+              info.Env(),
+              [&network = *served, call] {
+                call->result = network.evaluate(call->x.view(), {call->labels, call->values.view()});
+              },
+              [call](Napi::Env env) { return to_object(env, call->result); });
+        },
+        served_);
+  }
+
+  void close(const Napi::CallbackInfo& info) { release(info.Env()); }
+
+  // Ends the jobs, then frees the weights.
+  void release(Napi::Env env) {
+    if (end(env)) std::visit([](auto& served) { served.reset(); }, served_);
+  }
+
+  // x as samples x n_0, copied.
+  template <typename T>
+  Matrix<T> input_argument(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (!info[0].IsTypedArray()) reject(env, "x must be a typed array");
+    const std::size_t length = info[0].As<Napi::TypedArray>().ElementLength();
+    const std::size_t columns = network_.widths.front();
+    if (length % columns != 0) reject(env, "x must hold whole rows");
+    Matrix<T> x = matrix<T>(env, length / columns, columns);
+    const double bad = copy_numbers<T>(info, 0, "x", x.flat());
+    if (bad >= 0) {
+      auto error = coded_error(env, "ERR_DLADMM_NON_FINITE", "x must be finite");
+      error.Set("index", bad);
+      throw error;
+    }
+    return x;
+  }
+
+  Network network_;
+  // One of the two, by the type; made once, as both have large storage of their own.
+  std::variant<std::unique_ptr<ServedNetwork<float>>, std::unique_ptr<ServedNetwork<double>>> served_;
+};
+
+const Exported<TrainedNetwork> exported("TrainedNetwork");
 
 }  // namespace
-
-Napi::Function TrainedNetwork::define(Napi::Env env) {
-  return DefineClass(env, "TrainedNetwork",
-                     {
-                         InstanceMethod<&TrainedNetwork::set_layer>("setLayer"),
-                         InstanceMethod<&TrainedNetwork::predict>("predict"),
-                         InstanceMethod<&TrainedNetwork::predict_now>("predictNow"),
-                         InstanceMethod<&TrainedNetwork::evaluate>("evaluate"),
-                         InstanceMethod<&TrainedNetwork::close>("close"),
-                     });
-}
-
-TrainedNetwork::TrainedNetwork(const Napi::CallbackInfo& info) : Handle<TrainedNetwork>(info) {
-  const Napi::Env env = info.Env();
-  const Napi::Object options = object_argument(info, 0, "options");
-  network_ = network_from(options);
-  const unsigned threads = threads_from(options);
-  try {
-    if (wants_float32(options)) {
-      served_ = std::make_unique<ServedNetwork<float>>(network_, threads);
-    } else {
-      served_ = std::make_unique<ServedNetwork<double>>(network_, threads);
-    }
-    start_jobs(env, JobQueue::Kind::serving);
-  } catch (const std::exception&) {
-    throw to_error(env, std::current_exception());
-  }
-  account(env, std::visit([](const auto& served) { return served->bytes(); }, served_));
-}
-
-// setLayer(l, W, b): W row-major n_l x n_{l-1}
-Napi::Value TrainedNetwork::set_layer(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  need_idle(env);
-  const std::size_t l = size_argument(info, 0, "layer");
-  if (l < 1 || l > network_.layers()) reject(env, "no such layer");
-  return std::visit(
-      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-        const auto W = matrix<T>(env, network_.outputs(l), network_.inputs(l));
-        const auto b = matrix<T>(env, 1, network_.outputs(l));
-        if (copy_numbers<T>(info, 1, "W", W.flat()) >= 0) reject(env, "W must be finite");
-        if (copy_numbers<T>(info, 2, "b", b.flat()) >= 0) reject(env, "b must be finite");
-        served->set_layer(l, W.view(), b.flat());
-        return env.Undefined();
-      },
-      served_);
-}
-
-// x as samples x n_0, copied.
-template <typename T>
-Matrix<T> TrainedNetwork::input_argument(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (!info[0].IsTypedArray()) reject(env, "x must be a typed array");
-  const std::size_t length = info[0].As<Napi::TypedArray>().ElementLength();
-  const std::size_t columns = network_.widths.front();
-  if (length % columns != 0) reject(env, "x must hold whole rows");
-  Matrix<T> x = matrix<T>(env, length / columns, columns);
-  const double bad = copy_numbers<T>(info, 0, "x", x.flat());
-  if (bad >= 0) {
-    auto error = coded_error(env, "ERR_DLADMM_NON_FINITE", "x must be finite");
-    error.Set("index", bad);
-    throw error;
-  }
-  return x;
-}
-
-// predict(x) → Promise of the outputs, rows x n_L
-Napi::Value TrainedNetwork::predict(const Napi::CallbackInfo& info) {
-  need_open(info.Env());
-  return std::visit(
-      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-        struct Call {
-          Matrix<T> x, out;
-        };
-        const auto call = std::make_shared<Call>();
-        call->x = input_argument<T>(info);
-        call->out = matrix<T>(info.Env(), call->x.rows(), network_.widths.back());
-        return later(
-            info.Env(), [&network = *served, call] { network.predict(call->x.view(), call->out.view()); },
-            [call](Napi::Env env) { return typed_array<T>(env, call->out.flat()); });
-      },
-      served_);
-}
-
-// predictNow(x) → the outputs, rows x n_L
-Napi::Value TrainedNetwork::predict_now(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  need_open(env);
-  return std::visit(
-      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-        const Matrix<T> x = input_argument<T>(info);
-        auto out = new_array<T>(env, x.rows() * network_.widths.back());
-        const MatrixView<T> outputs(out.Data(), x.rows(), network_.widths.back());
-        served->predict(x.view(), outputs);
-        return out;
-      },
-      served_);
-}
-
-// evaluate(x, labels or target values) → Promise of { loss, correct }: summed over the rows
-Napi::Value TrainedNetwork::evaluate(const Napi::CallbackInfo& info) {
-  need_open(info.Env());
-  return std::visit(
-      [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-        struct Call {
-          Matrix<T> x, values;
-          std::vector<std::int32_t> labels;
-          ForwardLoss result;
-        };
-        const auto call = std::make_shared<Call>();
-        call->x = input_argument<T>(info);
-        const std::size_t rows = call->x.rows();
-        if (network_.loss.classifies()) {
-          const auto labels = int32_argument(info, 1, "labels");
-          if (labels.size() != rows) reject(info.Env(), "one label a row is needed");
-          const auto classes = static_cast<std::int32_t>(network_.loss.classes(network_.widths.back()));
-          for (const std::int32_t label : labels) {
-            if (label < 0 || label >= classes) reject(info.Env(), "a label names no class");
-          }
-          call->labels = labels;
-        } else {
-          call->values = matrix<T>(info.Env(), rows, network_.widths.back());
-          if (copy_numbers<T>(info, 1, "y", call->values.flat()) >= 0) reject(info.Env(), "y must be finite");
-        }
-        return later(
-            info.Env(),
-            [&network = *served, call] {
-              call->result = network.evaluate(call->x.view(), {call->labels, call->values.view()});
-            },
-            [call](Napi::Env env) { return evaluation_object(env, call->result); });
-      },
-      served_);
-}
-
-void TrainedNetwork::close(const Napi::CallbackInfo& info) { release(info.Env()); }
-
-void TrainedNetwork::release(Napi::Env env) {
-  if (end(env)) std::visit([](auto& served) { served.reset(); }, served_);
-}
-
 }  // namespace dladmm::addon

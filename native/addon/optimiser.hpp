@@ -33,4 +33,10 @@ inline Optimiser optimiser_from(const Napi::Object& options) {
   reject(options.Env(), "unknown method");
 }
 
+inline Optimiser optimiser_member(const Napi::Object& options) {
+  const Napi::Value optimiser = options.Get("optimiser");
+  if (!optimiser.IsObject()) reject(options.Env(), "optimiser must be an object");
+  return optimiser_from(optimiser.As<Napi::Object>());
+}
+
 }  // namespace dladmm::addon

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "addon/convert.hpp"
+#include "addon/records.hpp"
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/matrix.hpp"
@@ -88,21 +88,8 @@ inline Napi::Value load_labels_into(const Napi::CallbackInfo& info, std::span<st
 // Makes room for a set; returns its number.
 template <typename Holder>
 Napi::Value add_set(Napi::Env env, Holder& holder, const Network& network, std::size_t samples) {
-  try {
-    holder.sets.emplace_back(network, samples);
-    return Napi::Number::New(env, static_cast<double>(holder.sets.size() - 1));
-  } catch (const std::exception&) {
-    throw to_error(env, std::current_exception());
-  }
-}
-
-// { loss, correct }: summed over the samples
-template <typename Result>
-Napi::Object evaluation_object(Napi::Env env, const Result& result) {
-  auto out = Napi::Object::New(env);
-  out.Set("loss", result.loss);
-  out.Set("correct", static_cast<double>(result.correct));
-  return out;
+  coded(env, [&] { holder.sets.emplace_back(network, samples); });
+  return Napi::Number::New(env, static_cast<double>(holder.sets.size() - 1));
 }
 
 }  // namespace dladmm::addon

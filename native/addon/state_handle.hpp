@@ -27,15 +27,13 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
       this->hold(Typed<T>{std::make_unique<State<T>>(setup_), {}});
       return State<T>::required_bytes(setup_);
     };
-    try {
-      const double bytes = wants_float32(options) ? allocate(float{}) : allocate(double{});
-      this->start_jobs(env, JobQueue::Kind::training);
-      this->account(env, bytes);
-    } catch (const std::exception&) {
-      throw to_error(env, std::current_exception());
-    }
+    const double bytes = in_type_of(options, allocate);
+    this->start_jobs(env, JobQueue::Kind::training);
+    this->account(env, bytes);
     this->set_ready();
   }
+
+  [[nodiscard]] const Setup& setup() const { return setup_; }
 
  protected:
   template <typename T>
@@ -56,8 +54,6 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-
-  [[nodiscard]] const Setup& setup() const { return setup_; }
 
  private:
   double set_argument(const Napi::CallbackInfo& info) {
@@ -99,19 +95,15 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     this->need_open(info.Env());
     const double set = set_argument(info);
     return this->template answer_later<ForwardLoss>(
-        info.Env(), [set](auto& typed, ForwardLoss& found) { found = typed.evaluate(set); },
-        [](Napi::Env env, const ForwardLoss& found) { return evaluation_object(env, found); });
+        info.Env(), [set](auto& typed, ForwardLoss& found) { found = typed.evaluate(set); }, to_object<ForwardLoss>);
   }
 
   static Napi::Value required_bytes(const Napi::CallbackInfo& info) {
     const Napi::Object options = object_argument(info, 0, "options");
     const Setup setup = Derived::setup_from(options);
-    try {
-      return Napi::Number::New(info.Env(), wants_float32(options) ? State<float>::required_bytes(setup)
-                                                                  : State<double>::required_bytes(setup));
-    } catch (const std::exception&) {
-      throw to_error(info.Env(), std::current_exception());
-    }
+    return in_type_of(options, [&]<typename T>(T) -> Napi::Value {
+      return Napi::Number::New(info.Env(), State<T>::required_bytes(setup));
+    });
   }
 
   // fingerprint(set) → Promise of a checksum, 16 digits, of the samples of a set as they were loaded

@@ -1,29 +1,69 @@
-// Steps of a training by gradients, on their way from and to JavaScript.
+// What a splitting offers to JavaScript whose iterations are steps on batches.
 #pragma once
 
+#include <initializer_list>
+#include <limits>
+#include <utility>
 #include <vector>
 
-#include "addon/arguments.hpp"
-#include "core/splitting/sweep.hpp"
+#include "addon/records.hpp"
+#include "core/gradient/network.hpp"
 
 namespace dladmm::addon {
 
-// A Float64Array of one learning rate, or of one for each of `count` steps.
-inline std::vector<double> rates_argument(const Napi::CallbackInfo& info, std::size_t i, std::size_t count) {
-  std::vector<double> rates = doubles_argument(info, i, "rates");
-  if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one learning rate is needed, or one a step");
-  return rates;
+// What the set-ups of all splittings have in common that visit samples in batches.
+template <typename Setup>
+void take_batches(const Napi::Object& options, Setup& setup) {
+  const Napi::Env env = options.Env();
+  setup.network = network_from(options);
+  setup.samples = member_size(options, "samples");
+  if (setup.samples < 1 || setup.samples > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+    reject(env, "samples must be from 1 to 2^31 - 1");
+  }
+  setup.batch = member_size(options, "batch");
+  if (setup.batch < 1 || setup.batch > setup.samples) reject(env, "batch must be from 1 to the number of samples");
+  setup.threads = threads_from(options);
+  setup.shuffle = member_flag(options, "shuffle");
+  setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));
 }
 
-inline Napi::Object steps_object(Napi::Env env, const StepsRecord& record) {
-  auto out = Napi::Object::New(env);
-  out.Set("steps", static_cast<double>(record.steps));
-  out.Set("samples", static_cast<double>(record.samples));
-  out.Set("loss", record.loss);
-  out.Set("stopped", record.stopped);
-  out.Set("diverged", record.diverged);
-  out.Set("seconds", record.seconds);
-  return out;
-}
+// On: the handle on samples, or on a graph.
+template <typename Derived, typename On>
+class Steps : public On {
+ public:
+  using Place = Parameter;
+  using On::On;
+
+  static bool exists(Parameter place, std::size_t depth) {
+    return place.block <= ParameterBlock::b && place.layer >= 1 && place.layer <= depth;
+  }
+
+ protected:
+  static std::vector<typename On::Property> properties(std::initializer_list<typename On::Property> more) {
+    auto all = On::properties(more);
+    all.push_back(On::method("run", &Steps::run));
+    all.push_back(On::method("reset", &Steps::reset));
+    return all;
+  }
+
+ private:
+  // run(count, rates: Float64Array of one step size, or one a step) → Promise of a record of the steps
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    this->need_ready(info.Env());
+    const std::size_t count = size_argument(info, 0, "count");
+    std::vector<double> rates = doubles_argument(info, 1, "rates");
+    if (rates.size() != 1 && rates.size() != count) reject(info.Env(), "one step size is needed, or one a step");
+    return this->template run_later<StepsRecord>(
+        info.Env(),
+        [this, count, rates = std::move(rates)](auto& typed, StepsRecord& record) {
+          typed.state->run(count, rates, this->stop(), record);
+        },
+        to_object<StepsRecord>);
+  }
+
+  Napi::Value reset(const Napi::CallbackInfo& info) {
+    return this->later_with_state(info.Env(), [](auto& typed) { typed.state->reset(); });
+  }
+};
 
 }  // namespace dladmm::addon

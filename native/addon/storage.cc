@@ -9,7 +9,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "addon/errors.hpp"
+#include "addon/convert.hpp"
+#include "addon/registry.hpp"
 
 namespace dladmm::addon {
 namespace {
@@ -41,11 +42,7 @@ OpenFile::~OpenFile() { ::close(descriptor_); }
 
 std::shared_ptr<OpenFile> open_file_argument(const Napi::CallbackInfo& info, std::size_t i) {
   const int descriptor = descriptor_argument(info, i);
-  try {
-    return std::make_shared<OpenFile>(descriptor);
-  } catch (const std::exception&) {
-    throw to_error(info.Env(), std::current_exception());
-  }
+  return coded(info.Env(), [&] { return std::make_shared<OpenFile>(descriptor); });
 }
 
 std::vector<Extra> extras_argument(const Napi::CallbackInfo& info, std::size_t i) {
@@ -103,22 +100,29 @@ Napi::Value lock_file(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), !held_by_another);
 }
 
-Napi::Function HashHandle::define(Napi::Env env) {
-  return DefineClass(env, "Hash64",
-                     {
-                         InstanceMethod<&HashHandle::update>("update"),
-                         InstanceMethod<&HashHandle::digest>("digest"),
-                     });
-}
+namespace {
 
-void HashHandle::update(const Napi::CallbackInfo& info) {
-  if (!info[0].IsTypedArray()) reject(info.Env(), "bytes must be a typed array");
-  auto bytes = info[0].As<Napi::TypedArray>();
-  hash_.update({static_cast<const std::byte*>(bytes.ArrayBuffer().Data()) + bytes.ByteOffset(), bytes.ByteLength()});
-}
+// Hash64: update(bytes: Uint8Array), digest() → 16 digits.
+class HashHandle : public Napi::ObjectWrap<HashHandle> {
+ public:
+  static std::vector<PropertyDescriptor> properties() {
+    return {InstanceMethod<&HashHandle::update>("update"), InstanceMethod<&HashHandle::digest>("digest")};
+  }
+  explicit HashHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<HashHandle>(info) {}
 
-Napi::Value HashHandle::digest(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), digits(hash_.digest()));
-}
+ private:
+  void update(const Napi::CallbackInfo& info) {
+    if (!info[0].IsTypedArray()) reject(info.Env(), "bytes must be a typed array");
+    auto bytes = info[0].As<Napi::TypedArray>();
+    hash_.update({static_cast<const std::byte*>(bytes.ArrayBuffer().Data()) + bytes.ByteOffset(), bytes.ByteLength()});
+  }
 
+  Napi::Value digest(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), digits(hash_.digest())); }
+
+  Hash64 hash_;
+};
+
+const Exported<HashHandle> exported("Hash64");
+
+}  // namespace
 }  // namespace dladmm::addon

@@ -49,17 +49,4 @@ std::string digits(std::uint64_t value);
 // file is closed. True as well where the file system knows no locks.
 Napi::Value lock_file(const Napi::CallbackInfo& info);
 
-// Hash64: update(bytes: Uint8Array), digest() → 16 digits.
-class HashHandle : public Napi::ObjectWrap<HashHandle> {
- public:
-  static Napi::Function define(Napi::Env env);
-  explicit HashHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<HashHandle>(info) {}
-
- private:
-  void update(const Napi::CallbackInfo& info);
-  Napi::Value digest(const Napi::CallbackInfo& info);
-
-  Hash64 hash_;
-};
-
 }  // namespace dladmm::addon

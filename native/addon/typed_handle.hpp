@@ -1,6 +1,7 @@
 // A state of a splitting as a JavaScript object: work on the training thread, its persistence, its end.
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -16,8 +17,9 @@
 
 namespace dladmm::addon {
 
-// Float, Double: what is held in either precision, with a `state`, a std::unique_ptr, and its type `Number`. Derived:
-// its destructor calls release().
+// Float, Double: what is held in either precision, with a `state`, a std::unique_ptr, and its type `Number`. State:
+// size_of(block, layer), read(block, layer, out), write(block, layer, values). Derived: a type Place { block, layer }
+// and static bool exists(Place, depth); setup(); its destructor calls release().
 template <typename Derived, typename Float, typename Double>
 class TypedHandle : public Handle<Derived> {
  public:
@@ -34,8 +36,12 @@ class TypedHandle : public Handle<Derived> {
   static std::vector<Property> properties(std::initializer_list<Property> more) {
     const auto void_method = [](const char* name, VoidCall call) { return Derived::InstanceMethod(name, call); };
     std::vector<Property> all{
-        method("sectionBytes", &TypedHandle::section_bytes), method("saveSections", &TypedHandle::save_sections),
-        method("loadSections", &TypedHandle::load_sections), void_method("stop", &TypedHandle::stop_work),
+        method("read", &TypedHandle::read),
+        method("write", &TypedHandle::write),
+        method("sectionBytes", &TypedHandle::section_bytes),
+        method("saveSections", &TypedHandle::save_sections),
+        method("loadSections", &TypedHandle::load_sections),
+        void_method("stop", &TypedHandle::stop_work),
         void_method("close", &TypedHandle::close),
     };
     all.insert(all.end(), more.begin(), more.end());
@@ -48,7 +54,22 @@ class TypedHandle : public Handle<Derived> {
     if (!ready_) throw coded_error(env, "ERR_DLADMM_STATE", "the state has not been allocated");
   }
   void set_ready() { ready_ = true; }
+  [[nodiscard]] const Derived& self() const { return static_cast<const Derived&>(*this); }
   void hold(std::variant<Float, Double> typed) { typed_ = std::move(typed); }
+
+  // A block of a layer, where there is such a one.
+  [[nodiscard]] auto checked_place(Napi::Env env, double block, double layer) const {
+    using Place = typename Derived::Place;
+    constexpr std::size_t none = 255;
+    const auto number = static_cast<std::uint8_t>(std::min(to_size(env, block, "block"), none));
+    const Place place{static_cast<decltype(Place::block)>(number), to_size(env, layer, "layer")};
+    if (!Derived::exists(place, self().setup().network.layers()))
+      reject(env, "that block does not exist in this layer");
+    return place;
+  }
+  [[nodiscard]] auto place_argument(const Napi::CallbackInfo& info, std::size_t i) const {
+    return checked_place(info.Env(), number(info, i, "block"), number(info, i + 1, "layer"));
+  }
 
   // Calls f with the Float or Double that is held.
   template <typename F>
@@ -111,6 +132,29 @@ class TypedHandle : public Handle<Derived> {
   }
 
  private:
+  // read(block, layer) → Promise of a typed array, row-major
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    need_ready(info.Env());
+    const auto place = place_argument(info, 0);
+    return with_state([&](auto& typed) {
+      using T = typename std::remove_reference_t<decltype(typed)>::Number;
+      return values_later<T>(info.Env(), typed.state->size_of(place.block, place.layer),
+                             [&typed, place](std::span<T> to) { typed.state->read(place.block, place.layer, to); });
+    });
+  }
+
+  // write(block, layer, values) → Promise
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    need_ready(info.Env());
+    const auto place = place_argument(info, 0);
+    return with_state([&](auto& typed) {
+      using T = typename std::remove_reference_t<decltype(typed)>::Number;
+      return take_later<T>(
+          info, 2, typed.state->size_of(place.block, place.layer),
+          [&typed, place](std::span<const T> from) { typed.state->write(place.block, place.layer, from); });
+    });
+  }
+
   // The sections of a state; with `kept` those too that let a run go on in between (section.hpp).
   template <typename Held>
   static std::vector<Section> sections_of(Held& state, bool kept) {

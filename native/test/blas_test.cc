@@ -98,41 +98,6 @@ void gemm_equals_a_plain_loop() {
   }
 }
 
-template <typename T>
-void gemv_equals_a_plain_loop() {
-  Random random(3);
-  constexpr std::array<std::array<std::size_t, 2>, 9> shapes{
-      {{1, 1}, {2, 5}, {7, 1}, {1, 9}, {64, 33}, {301, 3}, {0, 4}, {4, 0}, {0, 0}}};
-  for (const auto& [rows, columns] : shapes) {
-    for (const Op op : {Op::none, Op::transpose}) {
-      for (const std::size_t gap : {0, 3}) {
-        for (const T beta : {T(0), T(1), T(-0.5)}) {
-          auto a = operand<T>(op, rows, columns, gap, random);
-          const std::vector<T> x = normals<T>(columns, random);
-          std::vector<T> y(rows, std::numeric_limits<T>::quiet_NaN());
-          if (beta != 0) y = normals<T>(rows, random);
-          const std::vector<T> before = y;
-          blas::gemv<T>(op, T(1.5), a.view(), x, beta, y);
-          const auto what =
-              text(type_name<T>(), " gemv ", rows, "x", columns, op == Op::none ? " n" : " t", " beta ", beta);
-          check(a.gap_intact(), what + ": reads only its rows");
-          for (std::size_t i = 0; i < rows; ++i) {
-            double expected = beta == 0 ? 0 : static_cast<double>(beta) * static_cast<double>(before[i]);
-            double magnitude = std::abs(expected) + 1e-30;
-            for (std::size_t j = 0; j < columns; ++j) {
-              const double term = 1.5 * entry<T>(op, a.view(), i, j) * static_cast<double>(x[j]);
-              expected += term;
-              magnitude += std::abs(term);
-            }
-            check_close(static_cast<double>(y[i]), expected,
-                        static_cast<double>(columns + 8) * std::numeric_limits<T>::epsilon() * magnitude, what);
-          }
-        }
-      }
-    }
-  }
-}
-
 void dimensions_beyond_blas_are_refused() {
   check_equal(blas::dimension((std::size_t{1} << 31) - 1), 2147483647, "the largest");
   check_throws<std::length_error>([] { static_cast<void>(blas::dimension(std::size_t{1} << 31)); }, "2^31");
@@ -163,8 +128,6 @@ int main() {
   blas::set_own_threads(1);
   fact("float gemm equals a plain loop", gemm_equals_a_plain_loop<float>);
   fact("double gemm equals a plain loop", gemm_equals_a_plain_loop<double>);
-  fact("float gemv equals a plain loop", gemv_equals_a_plain_loop<float>);
-  fact("double gemv equals a plain loop", gemv_equals_a_plain_loop<double>);
   fact("dimensions beyond BLAS are refused", dimensions_beyond_blas_are_refused);
   fact("storage is aligned and its size checked", storage_is_aligned_and_its_size_checked);
   return report();

@@ -154,7 +154,7 @@ void set_weights(GraphTrainer<T>& trainer, const std::vector<double>& weights) {
   for (std::size_t l = 1; l < trainer.setup().network.widths.size(); ++l) {
     std::vector<T> values(trainer.weights(l).size());
     for (T& value : values) value = static_cast<T>(weights[first++]);
-    trainer.write_weights(l, values);
+    trainer.write(ParameterBlock::W, l, values);
   }
 }
 

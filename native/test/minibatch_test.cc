@@ -78,8 +78,8 @@ void fill(MinibatchState<T>& state, double scale = 0.5) {
   for (auto& label : state.labels()) label = static_cast<std::int32_t>(random.below(net.widths.back()));
   if (!net.loss.classifies()) fill_normal(state.target_values(), random);
   for (std::size_t l = 1; l <= net.layers(); ++l) {
-    state.write_weights(l, normals<T>(net.outputs(l) * net.inputs(l), random, scale));
-    state.write_biases(l, normals<T>(net.outputs(l), random, scale));
+    state.write(ParameterBlock::W, l, normals<T>(net.outputs(l) * net.inputs(l), random, scale));
+    state.write(ParameterBlock::b, l, normals<T>(net.outputs(l), random, scale));
   }
 }
 
@@ -89,8 +89,8 @@ Table table_of(const MinibatchState<T>& state, std::size_t l) {
   const Network& net = state.setup().network;
   std::vector<T> w(net.outputs(l) * net.inputs(l));
   std::vector<T> b(net.outputs(l));
-  state.read_weights(l, w);
-  state.read_biases(l, b);
+  state.read(ParameterBlock::W, l, w);
+  state.read(ParameterBlock::b, l, b);
   Table out(b.size());
   for (std::size_t i = 0; i < b.size(); ++i) {
     for (std::size_t j = 0; j < net.inputs(l); ++j) out[i].push_back(static_cast<double>(w[i * net.inputs(l) + j]));
@@ -332,8 +332,8 @@ void drowned_in_damping_it_is_gradient_descent() {
     std::ranges::copy(state.input().flat(), trainer.input().flat().begin());
     std::ranges::copy(state.labels(), trainer.labels().begin());
     for (std::size_t l = 1; l <= 3; ++l) {
-      state.read_weights(l, trainer.weights(l));
-      state.read_biases(l, trainer.biases(l));
+      state.read(ParameterBlock::W, l, trainer.weights(l));
+      state.read(ParameterBlock::b, l, trainer.biases(l));
     }
     const std::vector<Table> before = tables_of(state);
     StepsRecord record;
@@ -381,8 +381,8 @@ void undamped_on_all_samples_it_is_the_inversion_step() {
     for (std::size_t l = 1; l <= 2; ++l) {
       std::vector<double> w(setup.network.outputs(l) * setup.network.inputs(l));
       std::vector<double> b(setup.network.outputs(l));
-      state.read_weights(l, w);
-      state.read_biases(l, b);
+      state.read(ParameterBlock::W, l, w);
+      state.read(ParameterBlock::b, l, b);
       other.write(Block::W, l, w);
       other.write(Block::b, l, b);
     }
@@ -482,7 +482,7 @@ void hard_cases_stay_finite() {
         MinibatchState<T> state(setup);
         fill(state, it.widths[1] > 4000 ? 0.02 : 0.5);
         if (it.constant) std::ranges::fill(state.input().flat(), T(0.5));
-        if (it.dead) state.write_biases(1, std::vector<T>(it.widths[1], T(-1e4)));
+        if (it.dead) state.write(ParameterBlock::b, 1, std::vector<T>(it.widths[1], T(-1e4)));
         const StepsRecord record = run(state, it.widths[1] > 4000 ? 3 : 12, damping == 0 ? 1e-3 : 0.1);
         check(!record.diverged && std::isfinite(record.loss),
               text(type_name<T>(), form == GramForm::full ? " full, " : " low rank, ", it.name, ", c = ", damping));

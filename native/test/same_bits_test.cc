@@ -125,26 +125,27 @@ void graph_splitting(OutputWeights output, Activation activation, bool sparse_fe
 
 template <typename T>
 void graph_gradients(const std::string& method, const Optimiser& optimiser, bool sparse_features) {
-  same_for_any_team(text(method, " on a graph in ", type_name<T>(), sparse_features ? ", sparse features" : ""),
-                    [&](unsigned threads) {
-                      GraphTrainerSetup setup;
-                      setup.network = {kWidths, {0.0, ActivationKind::tanh}, {}};
-                      setup.threads = threads;
-                      setup.dropout = .3;
-                      setup.optimiser = optimiser;
-                      setup.weight_decay = {1e-3, 0, 0};
-                      GraphTrainer<T> trainer(setup, graph<T>(sparse_features));
-                      trainer.allocate();
-                      write_weights<T>([&](std::size_t l, std::span<const T> w) { trainer.write_weights(l, w); });
-                      StepsRecord record;
-                      trainer.run(4, std::array{.05}, kGo, record);
-                      check(!record.diverged, "the run is a healthy one");
-                      Left left;
-                      append(left, record.loss);
-                      append(left, trainer.evaluate_training().loss);
-                      append(left, trainer.sections());
-                      return left;
-                    });
+  same_for_any_team(
+      text(method, " on a graph in ", type_name<T>(), sparse_features ? ", sparse features" : ""),
+      [&](unsigned threads) {
+        GraphTrainerSetup setup;
+        setup.network = {kWidths, {0.0, ActivationKind::tanh}, {}};
+        setup.threads = threads;
+        setup.dropout = .3;
+        setup.optimiser = optimiser;
+        setup.weight_decay = {1e-3, 0, 0};
+        GraphTrainer<T> trainer(setup, graph<T>(sparse_features));
+        trainer.allocate();
+        write_weights<T>([&](std::size_t l, std::span<const T> w) { trainer.write(ParameterBlock::W, l, w); });
+        StepsRecord record;
+        trainer.run(4, std::array{.05}, kGo, record);
+        check(!record.diverged, "the run is a healthy one");
+        Left left;
+        append(left, record.loss);
+        append(left, trainer.evaluate_training().loss);
+        append(left, trainer.sections());
+        return left;
+      });
 }
 
 // --- batches ---
@@ -152,36 +153,37 @@ void graph_gradients(const std::string& method, const Optimiser& optimiser, bool
 template <typename T>
 void batches(const GramSettings& gram, std::size_t batch, Activation activation) {
   const bool full = gram.form == GramForm::full;
-  same_for_any_team(
-      text("batches of ", batch, full ? ", full Gram matrices, " : ", ", type_name<T>()), [&](unsigned threads) {
-        MinibatchSetup setup;
-        setup.network = {{200, 300, 290, 5}, activation, {}};
-        setup.samples = 2 * batch + 7;
-        setup.batch = batch;
-        setup.threads = threads;
-        setup.gram = gram;
-        setup.gram_every = 2;
-        for (std::size_t l = 3; l >= 1; --l) {
-          if (l < 3) setup.sweep.push_back({BatchBlock::a, l});
-          setup.sweep.push_back({BatchBlock::z, l});
-        }
-        for (std::size_t l = 3; l >= 1; --l) setup.sweep.push_back({BatchBlock::W, l});
-        MinibatchState<T> state(setup);
-        Random random(3);
-        fill_normal(state.input(), random);
-        for (auto& label : state.labels()) label = static_cast<std::int32_t>(random.below(5));
-        for (std::size_t l = 1; l <= 3; ++l) {
-          state.write_weights(l, normals<T>(setup.network.outputs(l) * setup.network.inputs(l), random, .06));
-        }
-        StepsRecord record;
-        state.run(5, std::array{.05}, kGo, record);
-        check(!record.diverged, "the run is a healthy one");
-        Left left;
-        append(left, record.loss);
-        append(left, state.evaluate_training().loss);
-        append(left, state.sections());
-        return left;
-      });
+  same_for_any_team(text("batches of ", batch, full ? ", full Gram matrices, " : ", ", type_name<T>()),
+                    [&](unsigned threads) {
+                      MinibatchSetup setup;
+                      setup.network = {{200, 300, 290, 5}, activation, {}};
+                      setup.samples = 2 * batch + 7;
+                      setup.batch = batch;
+                      setup.threads = threads;
+                      setup.gram = gram;
+                      setup.gram_every = 2;
+                      for (std::size_t l = 3; l >= 1; --l) {
+                        if (l < 3) setup.sweep.push_back({BatchBlock::a, l});
+                        setup.sweep.push_back({BatchBlock::z, l});
+                      }
+                      for (std::size_t l = 3; l >= 1; --l) setup.sweep.push_back({BatchBlock::W, l});
+                      MinibatchState<T> state(setup);
+                      Random random(3);
+                      fill_normal(state.input(), random);
+                      for (auto& label : state.labels()) label = static_cast<std::int32_t>(random.below(5));
+                      for (std::size_t l = 1; l <= 3; ++l) {
+                        state.write(ParameterBlock::W, l,
+                                    normals<T>(setup.network.outputs(l) * setup.network.inputs(l), random, .06));
+                      }
+                      StepsRecord record;
+                      state.run(5, std::array{.05}, kGo, record);
+                      check(!record.diverged, "the run is a healthy one");
+                      Left left;
+                      append(left, record.loss);
+                      append(left, state.evaluate_training().loss);
+                      append(left, state.sections());
+                      return left;
+                    });
 }
 
 void memory_does_not_grow_with_threads() {

@@ -79,44 +79,34 @@ void sizes_grow_until_the_model_is_an_upper_bound() {
   check(!stopped.accepted && stopped.tried == 4, "a stop ends the search");
 }
 
-struct Record {
-  struct One {
-    double seconds = -1;
-  };
-  std::vector<One> updates;
-  std::size_t completed = 9;
-  bool stopped = true;
-  bool diverged = true;
+struct One {
   double seconds = -1;
 };
 
 void a_sweep_runs_its_updates_and_says_where_it_ended() {
   std::atomic<bool> stop{false};
   const auto finite = [] { return true; };
-  Record record{.updates = std::vector<Record::One>(4)};
+  SweepRecordOf<One, int> record;
   check(run_sweep(
-            record, stop, [](std::size_t&) { return true; }, finite),
+            record, 4, stop, [](std::size_t&) { return true; }, finite),
         "all finite");
   check(record.completed == 4 && !record.stopped && !record.diverged && record.seconds >= 0, "all ran");
   check(record.updates[3].seconds >= 0, "and were timed");
 
-  record = {.updates = std::vector<Record::One>(4)};
   const auto two_at_once = [](std::size_t& i) { return ++i < 3; };
-  check(!run_sweep(record, stop, two_at_once, finite), "the last two met a value that is not finite");
+  check(!run_sweep(record, 4, stop, two_at_once, finite), "the last two met a value that is not finite");
   check(record.completed == 3 && record.diverged && record.updates[3].seconds < 0, "the update that did is named");
 
-  record = {.updates = std::vector<Record::One>(4)};
   check(!run_sweep(
-            record, stop, [](std::size_t&) { return true; }, [] { return false; }),
+            record, 4, stop, [](std::size_t&) { return true; }, [] { return false; }),
         "the measures notice");
   check(record.completed == 3 && record.diverged, "one update or the other before the end");
 
-  record = {.updates = std::vector<Record::One>(4)};
   const auto stopping = [&](std::size_t& i) {
     stop = i == 1;
     return true;
   };
-  check(run_sweep(record, stop, stopping, finite), "a stop is not a divergence");
+  check(run_sweep(record, 4, stop, stopping, finite), "a stop is not a divergence");
   check(record.completed == 2 && record.stopped, "it comes between two updates");
 }
 

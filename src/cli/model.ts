@@ -1,10 +1,13 @@
 import { types } from 'node:util';
+import { DlAdmmError } from '../core/errors.js';
+import type { GraphDataset } from '../datasets/graph.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import { encodeNpy } from '../formats/npy.js';
 import type { Prediction } from '../model/answer.js';
+import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
-import { checkKind } from './graph.js';
+import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { metricsText } from './run.js';
 import {
@@ -19,19 +22,19 @@ import {
 import type { Terminal } from './terminal.js';
 
 /** What `evaluate` and `predict` have in common. */
-interface ModelFlags extends DataFlags {
+interface Asking {
   readonly model: string;
   readonly part?: Which;
 }
+type OnSamples = DataFlags & Asking;
+type OnGraph = GraphFlags & Asking;
 
-export interface EvaluateFlags extends ModelFlags {
-  readonly json?: boolean;
-}
+export type EvaluateFlags = (OnSamples | OnGraph) & { readonly json?: boolean };
 
-export interface PredictFlags extends ModelFlags {
-  /** A CSV or NPY file, or `-`. */
-  readonly out: string;
-}
+/** `out` is a CSV or NPY file, or `-`. */
+export type PredictFlags = (OnSamples | OnGraph) & { readonly out: string };
+
+const isOnGraph = (flags: OnSamples | OnGraph): flags is OnGraph => 'graph' in flags && flags.graph !== undefined;
 
 function demandsOf({ network, classes, columns }: Model, file: string): Demands {
   return {
@@ -44,17 +47,65 @@ function demandsOf({ network, classes, columns }: Model, file: string): Demands 
   };
 }
 
+/** The nodes of a part. */
+function nodesOf(graph: GraphDataset, part: Which, flags: GraphFlags): Int32Array {
+  const { trainIndex, testIndex, name } = withSplit(graph, flags);
+  if (part === 'train') return trainIndex;
+  if (testIndex !== undefined) return testIndex;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${name} has no test part: --part train, or --split random`);
+}
+
+function checkFits({ network }: GraphModel, graph: GraphDataset, file: string): void {
+  const [inputs, outputs] = [network.layers[0], network.layers.at(-1) ?? 0];
+  const { columns } = graph.features;
+  if (columns !== inputs) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_SHAPE',
+      `Expected ${inputs} features in ${graph.name}, to suit ${file}, but found ${columns}`,
+    );
+  }
+  if (graph.classes.length > outputs) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_SHAPE',
+      `Expected at most ${outputs} classes in ${graph.name}, to suit ${file}, but found ${graph.classes.length}`,
+    );
+  }
+}
+
+/** A model and its graph, which fits it. */
+async function withGraph(flags: OnGraph, signal: AbortSignal): Promise<readonly [GraphModel, GraphDataset]> {
+  const model = await GraphModel.load(flags.model);
+  try {
+    const graph = await graphOf(flags, signal);
+    checkFits(model, graph, flags.model);
+    return [model, graph];
+  } catch (error) {
+    model.close();
+    throw error;
+  }
+}
+
+/** How good a model is on samples, or on nodes. */
+async function judge(flags: OnSamples | OnGraph, signal: AbortSignal) {
+  if (isOnGraph(flags)) {
+    const [own, graph] = await withGraph(flags, signal);
+    using model = own;
+    const nodes = nodesOf(graph, flags.part ?? 'test', flags);
+    return { metrics: await model.evaluate(graph, nodes), samples: nodes.length, unit: 'nodes', name: graph.name };
+  }
+  using model = await Model.load(flags.model);
+  const { name, part } = await labelledSamples(flags, flags.part, demandsOf(model, flags.model), signal);
+  return { metrics: await model.evaluate(part), samples: part.x.rows, unit: 'samples', name };
+}
+
 /** `dladmm evaluate` */
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
   checkKind(flags);
-  using model = await Model.load(flags.model);
-  const { name, part } = await labelledSamples(flags, flags.part, demandsOf(model, flags.model), terminal.signal);
-  const metrics = await model.evaluate(part);
-  const samples = part.x.rows;
+  const { metrics, samples, unit, name } = await judge(flags, terminal.signal);
   await terminal.out(
     flags.json
       ? `${JSON.stringify({ ...metrics, samples, data: name, model: flags.model })}\n`
-      : `${metricsText(metrics)} on ${samples} samples of ${name}\n\n${String(metrics)}\n`,
+      : `${metricsText(metrics)} on ${samples} ${unit} of ${name}\n\n${String(metrics)}\n`,
   );
   return interruptionOf(terminal.signal)?.exitCode ?? 0;
 }
@@ -75,7 +126,7 @@ interface RowNumbers {
 }
 
 /** Predictions as CSV: the class and the probability of each class, or the outputs. */
-export function* predictionCsv(
+function* predictionCsv(
   prediction: Prediction,
   classes: readonly string[] | undefined,
   rowNumbers?: RowNumbers,
@@ -99,30 +150,48 @@ export function* predictionCsv(
   }
 }
 
-export async function* bytesOf(texts: Iterable<string>): AsyncGenerator<Uint8Array> {
+async function* bytesOf(texts: Iterable<string>): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
 }
 
+/** What a model says of samples; of a graph: of all nodes, or those of a part. */
+async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
+  if (isOnGraph(flags)) {
+    const [own, graph] = await withGraph(flags, signal);
+    using model = own;
+    const nodes = flags.part && nodesOf(graph, flags.part, flags);
+    const rowNumbers: RowNumbers = { header: 'node', of: (i) => nodes?.[i] ?? i };
+    return { prediction: await model.predict(graph, nodes), classes: model.classes, rowNumbers };
+  }
+  using model = await Model.load(flags.model);
+  const x = await bareSamples(flags, flags.part, demandsOf(model, flags.model), signal);
+  return { prediction: await model.predict(x), classes: model.classes };
+}
+
+const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>
+  isOnGraph(flags)
+    ? [flags.model, ...(isGraphName(flags.graph) ? [] : [flags.graph])]
+    : filesOf(flags.data, flags.labels, flags.model);
+
 /** `dladmm predict` */
 export async function predictCommand(flags: PredictFlags, terminal: Terminal): Promise<number> {
-  const { out, data, labels } = flags;
+  const { out } = flags;
   checkKind(flags);
-  if (out !== '-') await checkTarget(out, filesOf(data, labels, flags.model));
-  using model = await Model.load(flags.model);
-  const x = await bareSamples(flags, flags.part, demandsOf(model, flags.model), terminal.signal);
-  const prediction = await model.predict(x);
+  if (out !== '-') await checkTarget(out, inputsOf(flags));
+  const { prediction, classes, rowNumbers } = await answer(flags, terminal.signal);
   const stopped = interruptionOf(terminal.signal);
   if (stopped) return stopped.exitCode;
+  const lines = predictionCsv(prediction, classes, rowNumbers);
   if (out === '-') {
-    for (const text of predictionCsv(prediction, model.classes)) {
+    for (const text of lines) {
       if (terminal.signal.aborted) break;
       await terminal.out(text);
     }
   } else if (/\.npy$/i.test(out)) {
-    const table = prediction.probabilities ?? prediction.outputs;
-    await writeFileAtomic(out, encodeNpy({ data: table.data, shape: [table.rows, table.columns] }));
+    const { data, rows, columns } = prediction.probabilities ?? prediction.outputs;
+    await writeFileAtomic(out, encodeNpy({ data, shape: [rows, columns] }));
   } else {
-    await writeFileAtomic(out, bytesOf(predictionCsv(prediction, model.classes)));
+    await writeFileAtomic(out, bytesOf(lines));
   }
   return interruptionOf(terminal.signal)?.exitCode ?? 0;
 }

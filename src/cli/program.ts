@@ -6,7 +6,6 @@ import type { DatasetsFlags } from './datasets.js';
 import { START } from './defaults.js';
 import type { ExportFlags, ImportFlags } from './exchange.js';
 import { choice, EXIT_CODES, named, type Run, threads, wholeOption, withData, withGraph } from './flags.js';
-import type { EvaluateGraphFlags, PredictGraphFlags } from './graph-model.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
 import type { StartFlags } from './start.js';
@@ -68,13 +67,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .option('--model <file>', 'the model')
     .option('--out <file>', 'a file that ends in .csv or .npy, or - for the standard output', parse.parseOutput, '-')
     .addHelpText('after', PREDICT_HELP)
-    .action(
-      runningOn<PredictFlags & PredictGraphFlags>(['model', 'data'], async ({ graph }) =>
-        graph === undefined
-          ? (await import('./model.js')).predictCommand
-          : (await import('./graph-model.js')).predictGraph,
-      ),
-    );
+    .action(runningOn<PredictFlags>(['model', 'data'], async () => (await import('./model.js')).predictCommand));
 
   const evaluate = program.command('evaluate [model] [data]').description('how good a saved model is');
   withData(evaluate, 'what to judge it by')
@@ -83,13 +76,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .option('--model <file>', 'the model')
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
-    .action(
-      runningOn<EvaluateFlags & EvaluateGraphFlags>(['model', 'data'], async ({ graph }) =>
-        graph === undefined
-          ? (await import('./model.js')).evaluateCommand
-          : (await import('./graph-model.js')).evaluateGraph,
-      ),
-    );
+    .action(runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./model.js')).evaluateCommand));
 
   for (const command of [predict, evaluate]) {
     withGraph(command, 'a graph for a model of one').addOption(

@@ -75,14 +75,14 @@ interface NativeOutcome {
   readonly seconds: number;
 }
 
-/** What a sweep did, with so many numbers an update. */
+/** What a sweep did. */
 export interface NativeSwept<Measures> extends NativeOutcome {
-  readonly updates: Float64Array;
+  /** Of each update that ran, what applies to its block. */
+  readonly updates: readonly object[];
   readonly completed: number;
   readonly measures?: Measures;
 }
 
-/** Nine numbers an update: size, kappa, step norm, steps, stationarity, ridge, rank, factor seconds, seconds. */
 export type NativeSweep = NativeSwept<NativeMeasures>;
 
 export interface NativeEvaluation {
@@ -135,7 +135,6 @@ export interface NativeWork {
   readonly flops: number;
 }
 
-/** Five numbers an update: curvature, step norm, ridge, factor seconds, seconds. */
 export interface NativeConstraintsSweep extends NativeSwept<NativeConstraintsMeasures> {
   readonly work: NativeWork;
 }
@@ -252,7 +251,7 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
 }
 
 export interface NativeMinibatch extends NativeState {
-  run(count: number, steps: Float64Array): Promise<Omit<NativeSteps, 'steps'> & { readonly batches: number }>;
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
   reset(): Promise<void>;
 }
 

@@ -61,7 +61,6 @@ export interface NativeGraphPenalties extends NativeSearch {
   readonly l2: Float64Array;
 }
 
-/** Nine numbers an update: size, kappa, step norm, trials, kept, steps, stationarity, ridge, seconds. */
 export type NativeGraphSweep = NativeSwept<NativeGraphMeasures>;
 
 export interface NativeGraph extends NativeGraphState {

@@ -37,13 +37,18 @@ interface NativeClass<Options, State> {
   requiredBytes(options: Options): number;
 }
 
+/** Of a splitting whose iterations are sweeps: the names in its records, from the tables that these are made by. */
+interface NativeRecords {
+  recordNames(): { readonly update: readonly string[]; readonly measures: readonly string[] };
+}
+
 /** What the C++ addon exports. Not public. */
 export interface NativeAddon {
-  readonly Layered: NativeClass<NativeLayeredOptions, NativeLayered>;
-  readonly Constraints: NativeClass<NativeConstraintsOptions, NativeConstraints>;
+  readonly Layered: NativeClass<NativeLayeredOptions, NativeLayered> & NativeRecords;
+  readonly Constraints: NativeClass<NativeConstraintsOptions, NativeConstraints> & NativeRecords;
   readonly GradientTrainer: NativeClass<NativeGradientOptions, NativeGradientTrainer>;
   readonly Minibatch: NativeClass<NativeMinibatchOptions, NativeMinibatch>;
-  readonly Graph: new (options: NativeGraphOptions) => NativeGraph;
+  readonly Graph: (new (options: NativeGraphOptions) => NativeGraph) & NativeRecords;
   readonly TrainedGraphNetwork: new (options: NativeNetworkOptions) => NativeTrainedGraphNetwork;
   readonly GraphGradientTrainer: new (options: NativeGraphGradientOptions) => NativeGraphGradientTrainer;
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;

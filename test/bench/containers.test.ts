@@ -11,14 +11,10 @@ describe('a group with a quota', () => {
     'takes in a program before its first instruction (skipped where no group may be made)',
     async () => {
       const places = await withQuota(0.5, async (group) => {
-        const child = startChild<object, unknown>('containers/worker', { group });
-        try {
-          const work = { data: 'iris', options: { layers: [4, 3], threads: 1 } };
-          expect(await child.ask({ kind: 'open', name: 'it', work })).toBe('ready');
-          return { group, inside: (await readFile(group, 'utf8')).trim().split('\n') };
-        } finally {
-          child.end();
-        }
+        using child = startChild<object, unknown>('containers/worker', { group });
+        const work = { data: 'iris', options: { layers: [4, 3], threads: 1 } };
+        expect(await child.ask({ kind: 'open', name: 'it', work })).toBe('ready');
+        return { group, inside: (await readFile(group, 'utf8')).trim().split('\n') };
       });
       expect(places.inside).toHaveLength(1);
       await expect(readFile(places.group)).rejects.toMatchObject({ code: 'ENOENT' });

@@ -94,6 +94,59 @@ describe('a stop', () => {
   });
 });
 
+describe('a record has the names of its table', () => {
+  const keysOf = (records: readonly object[]): readonly string[] => [...new Set(records.flatMap(Object.keys))].sort();
+  const pairsOf = (sweep: readonly (readonly [block: number, layer: number])[]) => Int32Array.from(sweep.flat());
+
+  test('of the layered splitting', async () => {
+    const { update, measures } = native.Layered.recordNames();
+    const state = new native.Layered({ ...OPTIONS, stepsW: ['pseudoinverse', 'cholesky'], stepsA: ['quadratic'] });
+    state.loadInput(-1, 0, wave(300 * 12));
+    await state.start({ hidden: 'gaussian', output: 'gaussian', dual: 'zero', seed: 1 });
+    // W, b, z, a of both layers, and u.
+    const sweep = pairsOf([
+      [0, 1],
+      [1, 1],
+      [2, 1],
+      [3, 1],
+      [0, 2],
+      [1, 2],
+      [2, 2],
+      [4, 2],
+    ]);
+    const record = await state.run(sweep, PENALTIES);
+    expect(keysOf(record.updates)).toEqual([...update].sort());
+    expect(Object.keys(record.measures ?? {})).toEqual(measures);
+    state.close();
+  });
+
+  test('of the splitting that keeps all constraints', async () => {
+    const { update, measures } = native.Constraints.recordNames();
+    const network = { ...NETWORK, activation: 'sigmoid', loss: 'one-hot-squared-error' } as const;
+    const state = new native.Constraints({ ...network, samples: 30 });
+    state.loadInput(-1, 0, wave(30 * 12));
+    state.loadLabels(-1, new Int32Array(30));
+    await state.write(0, 2, wave(90));
+    await state.start();
+    const penalties = { lambda: [1e-3, 1e-3], beta: [1, 1], majoriser: 'paper' } as const;
+    // W and V of both layers, and Λ.
+    const record = await state.run(
+      pairsOf([
+        [0, 1],
+        [1, 1],
+        [0, 2],
+        [1, 2],
+        [2, 2],
+      ]),
+      penalties,
+    );
+    expect(keysOf(record.updates)).toEqual([...update].sort());
+    expect(Object.keys(record.measures ?? {})).toEqual(measures);
+    expect(await state.measure(penalties)).toEqual(record.measures);
+    state.close();
+  });
+});
+
 test('a result that cannot be handed over rejects its promise', async () => {
   const state = await started();
   Object.defineProperty(Object.prototype, 'completed', {

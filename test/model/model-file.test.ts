@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { readWholeFile, writeFileAtomic } from '../../src/formats/atomic-file.js';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '../../src/formats/safetensors.js';
 import { decodeModel, encodeModel, loadModelFile, type StoredModel, saveModel } from '../../src/model/model-file.js';
+import { ACTIVATION_NAMES } from '../../src/network/network.js';
 
 // What the disk answers to the next writes, by turns; empty for the real disk.
 const disk = vi.hoisted(() => ({ failures: [] as { on: 'write' | 'sync' | 'rename'; code: string }[] }));
@@ -82,7 +83,8 @@ const models: fc.Arbitrary<StoredModel> = fc
           {
             layers: fc.constant(layers),
             activation: fc.oneof(
-              fc.constantFrom('relu' as const, 'identity' as const),
+              fc.constantFrom(...ACTIVATION_NAMES),
+              fc.record({ elu: fc.double({ min: 1e-3, max: 10, noNaN: true }) }, { noNullPrototype: true }),
               fc.record(
                 { leakyRelu: fc.double({ noNaN: true, noDefaultInfinity: true }).map((slope) => slope + 0) },
                 { noNullPrototype: true },

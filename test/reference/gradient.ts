@@ -2,6 +2,7 @@
 
 import { seededRandom } from '../../src/core/random.js';
 import type { Network } from '../../src/index.js';
+import type { NamedActivation } from '../../src/network/network.js';
 import { at } from './dense.js';
 
 /** What to train on: rows of inputs, and a label or a row of values for each. */
@@ -17,22 +18,45 @@ export type Vector = Float64Array;
 export const lengthOf = ({ layers }: Network): number =>
   layers.slice(1).reduce((sum, width, i) => sum + width * (at(layers, i, 'layers') + 1), 0);
 
+/** An activation and its derivative. */
+interface Function {
+  f(x: number): number;
+  slope(x: number): number;
+}
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const density = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+
+/** Φ(x) = ½ + ∫₀ˣ φ, by Simpson's rule. */
+function normal(x: number): number {
+  const half = 200;
+  const h = x / (2 * half);
+  let sum = density(0) + density(x);
+  for (let i = 1; i < 2 * half; i += 1) sum += (i % 2 === 1 ? 4 : 2) * density(i * h);
+  return 0.5 + (sum * h) / 3;
+}
+
+const leaky = (below: number): Function => ({ f: (x) => (x > 0 ? x : below * x), slope: (x) => (x > 0 ? 1 : below) });
+const elu = (alpha: number): Function => ({
+  f: (x) => (x > 0 ? x : alpha * Math.expm1(x)),
+  slope: (x) => (x > 0 ? 1 : alpha * Math.exp(x)),
+});
+
+const NAMED: Readonly<Record<NamedActivation, Function>> = {
+  relu: leaky(0),
+  identity: leaky(1),
+  tanh: { f: Math.tanh, slope: (x) => 1 - Math.tanh(x) ** 2 },
+  sigmoid: { f: sigmoid, slope: (x) => sigmoid(x) * (1 - sigmoid(x)) },
+  elu: elu(1),
+  silu: { f: (x) => x * sigmoid(x), slope: (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) },
+  gelu: { f: (x) => x * normal(x), slope: (x) => normal(x) + x * density(x) },
+  softplus: { f: (x) => Math.log1p(Math.exp(x)), slope: sigmoid },
+};
+
 /** f and f' of the hidden layers. */
-export function activationOf({ activation }: Network): { f(x: number): number; slope(x: number): number } {
-  if (activation === 'tanh') return { f: Math.tanh, slope: (x) => 1 - Math.tanh(x) ** 2 };
-  if (activation === 'sigmoid') {
-    const f = (x: number): number => 1 / (1 + Math.exp(-x));
-    return { f, slope: (x) => f(x) * (1 - f(x)) };
-  }
-  const below =
-    typeof activation === 'object'
-      ? 'leakyRelu' in activation
-        ? activation.leakyRelu
-        : Number.NaN
-      : activation === 'identity'
-        ? 1
-        : 0;
-  return { f: (x) => (x > 0 ? x : below * x), slope: (x) => (x > 0 ? 1 : below) };
+export function activationOf({ activation }: Network): Function {
+  if (typeof activation === 'string') return NAMED[activation];
+  return 'elu' in activation ? elu(activation.elu) : leaky(activation.leakyRelu);
 }
 
 const number = (list: ArrayLike<number>, i: number): number => {

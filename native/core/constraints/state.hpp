@@ -15,13 +15,17 @@
 // an update takes what is known of its layer, and a measure that comes before it costs nothing more.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <span>
 #include <vector>
 
 #include "core/constraints/types.hpp"
+#include "core/functions/elementwise.hpp"
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
+#include "core/linalg/blas.hpp"
 #include "core/linalg/entrywise.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
@@ -40,14 +44,49 @@ struct Setup {
   unsigned threads = 1;
 };
 
+// What the largest rooms of a state hold.
+struct Sizes {
+  std::size_t product = 0;  // the largest W_l
+  std::size_t gram = 0;     // the largest V_{l-1}ᵀ V_{l-1}
+  std::size_t step = 0;     // the largest [W_l b_l]
+  std::size_t columns = 0;  // the widest layer, inputs included
+  std::size_t matrix = 0;   // the largest matrix to be factored
+  std::size_t parameters = 0;
+
+  explicit Sizes(const Network& net) {
+    for (std::size_t l = 1; l <= net.layers(); ++l) {
+      const std::size_t n = net.inputs(l);
+      product = std::max(product, net.outputs(l) * n);
+      gram = std::max(gram, n * n);
+      step = std::max(step, net.outputs(l) * (n + 1));
+      columns = std::max({columns, n, net.outputs(l)});
+      matrix = std::max(matrix, n + 1);
+      parameters += net.outputs(l) * (n + 1);
+    }
+  }
+};
+
 template <typename T>
 class State {
  public:
   // Allocates everything that sweeps need. Throws std::bad_alloc, std::length_error.
-  explicit State(const Setup& setup);
+  explicit State(const Setup& setup) : State(setup, Unallocated()) {
+    StoragePlan plan;
+    declare(plan);
+    plan.allocate();
+    for (Layer& it : layers_) {
+      std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
+      finite_.watch(it.W.flat());
+      finite_.watch(it.b);
+    }
+  }
 
   // Bytes that the constructor will allocate.
-  [[nodiscard]] static double required_bytes(const Setup& setup);
+  [[nodiscard]] static double required_bytes(const Setup& setup) {
+    StoragePlan plan;
+    State(setup, Unallocated()).declare(plan);
+    return plan.bytes();
+  }
 
   [[nodiscard]] const Setup& setup() const { return setup_; }
 
@@ -57,7 +96,21 @@ class State {
   [[nodiscard]] MatrixView<T> target_values() { return y_.view(); }
 
   // V by a forward pass from the present W and b, Λ = 0.
-  void start();
+  void start() {
+    const AtWork here;
+    write_targets();
+    advance_all();
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      Layer& it = layer(l);
+      pass({l}, every_piece(), 0, [&](const Part& part) {
+        const MatrixView<T> S = rows_of(it.S, part.rows);
+        std::copy_n(S.data, S.rows * S.columns, rows_of(it.V, part.rows).data);
+        std::fill_n(rows_of(it.Lambda, part.rows).data, S.rows * S.columns, T(0));
+      });
+      it.V_version.advance();
+      it.Lambda_version.advance();
+    }
+  }
 
   // --- the algorithm ---
 
@@ -67,23 +120,85 @@ class State {
            SweepRecord& record);
 
   // Constraints, gradient and augmented Lagrangian of the state as it stands.
-  void measure(const Penalties& penalties, Measures& measures);
+  void measure(const Penalties& p, Measures& measures) {
+    const AtWork here;
+    note_beta(p);
+    measures = {};
+    measures.residual.resize(depth());
+    measures.stationary_W.resize(depth());
+    measures.stationary_V.resize(depth());
+    double penalties = 0;
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      know_slope(l, p, &measures);
+      Layer& it = layer(l);
+      const std::size_t n = it.W.columns();
+      const double lambda = p.lambda[l - 1];
+      double squares = 0;
+      double slope = 0;
+      for (std::size_t j = 0; j < it.b.size(); ++j) {
+        const T* const gradient = it.gradient.view().row(j);
+        const T* const w = it.W.view().row(j);
+        for (std::size_t k = 0; k <= n; ++k) {
+          const auto value = static_cast<double>(k < n ? w[k] : it.b[j]);
+          const double g = static_cast<double>(gradient[k]) + lambda * value;
+          squares += value * value;
+          slope += g * g;
+        }
+      }
+      measures.regularisation += lambda / 2 * squares;
+      measures.stationary_W[l - 1] = slope;
+      penalties += p.beta[l - 1] / 2 * measures.residual[l - 1];
+    }
+    for (std::size_t l = 0; l < depth(); ++l) {
+      measures.kkt += measures.residual[l] + measures.stationary_W[l] + measures.stationary_V[l];
+    }
+    measures.lagrangian = measures.loss + measures.regularisation + measures.dual_product + penalties;
+  }
 
   // --- looking in and changing by hand ---
 
   // Number of entries of a block, and a copy of them (row-major).
   [[nodiscard]] std::size_t size_of(Block block, std::size_t layer) { return entries_of(block, layer).size(); }
-  void read(Block block, std::size_t layer, std::span<T> out);
-  void write(Block block, std::size_t layer, std::span<const T> values);
+
+  void read(Block block, std::size_t l, std::span<T> out) {
+    const std::span<const T> entries = entries_of(block, l);
+    std::copy(entries.begin(), entries.end(), out.begin());
+  }
+
+  void write(Block block, std::size_t l, std::span<const T> values) {
+    std::copy(values.begin(), values.end(), entries_of(block, l).begin());
+    Layer& it = layer(l);
+    (block == Block::V ? it.V_version : block == Block::Lambda ? it.Lambda_version : it.W_version).advance();
+  }
 
   // --- writing it out and taking it up again (section.hpp) ---
 
   // W, b, V, Λ: everything else follows from them.
-  [[nodiscard]] std::vector<Section> sections();
-  void restored();
+  [[nodiscard]] std::vector<Section> sections() {
+    std::vector<Section> out;
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      Layer& it = layer(l);
+      out.push_back(section(section_name("W", l), it.W));
+      out.push_back(section(section_name("b", l), it.b));
+      out.push_back(section(section_name("V", l), it.V));
+      out.push_back(section(section_name("Lambda", l), it.Lambda));
+    }
+    return out;
+  }
+
+  void restored() {
+    write_targets();
+    advance_all();
+  }
 
   // Loss and accuracy of the network (not of the split variables) on given samples.
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
+  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& goals) {
+    std::vector<LayerParameters<T>> parameters;
+    for (const Layer& it : layers_) parameters.push_back({it.W.view(), it.b});
+    return dladmm::evaluate<T>(team_, spaces_, sums_.cut().pieces.largest(), parameters, setup_.network.activation,
+                               setup_.network.loss, x, goals);
+  }
+
   ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, y_.view()}); }
 
  private:
@@ -114,8 +229,44 @@ class State {
   enum Sum : std::size_t { kResidual, kDualProduct, kLargest, kStationary, kLoss, kOutputStationary, kIdentity, kStep };
 
   struct Unallocated {};
-  State(const Setup& setup, Unallocated);
-  void declare(StoragePlan& plan);
+
+  State(const Setup& setup, Unallocated) : setup_(setup), team_(setup.threads), layers_(depth()) {}
+
+  void declare(StoragePlan& plan) {
+    const Network& net = setup_.network;
+    const std::size_t samples = setup_.samples;
+    const Sizes sizes(net);
+    plan.matrix(x_, samples, net.widths.front());
+    plan.matrix(y_, samples, net.widths.back());
+    if (net.loss.classifies()) plan.vector(labels_, samples);
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      Layer& it = layer(l);
+      const std::size_t n = net.inputs(l);
+      const std::size_t m = net.outputs(l);
+      plan.matrix(it.W, m, n);
+      plan.vector(it.b, m);
+      plan.matrix(it.V, samples, m);
+      plan.matrix(it.Lambda, samples, m);
+      plan.matrix(it.S, samples, m);
+      plan.matrix(it.gradient, m, n + 1);
+      plan.matrix(it.gram, n + 1, n + 1);
+    }
+    plan.buffer(finite_.room, sizes.parameters);
+    plan.buffer(step_, sizes.step);
+    plan.buffer(step_scratch_, sizes.step);
+    plan.vector(columns_, sizes.columns);
+    const typename GramSolver<T>::Room room{.size = sizes.matrix};
+    plan.other(GramSolver<T>::required_bytes(room), [this, room] { solver_ = GramSolver<T>(room); });
+    const SampleCut cut(samples);
+    const typename PieceSums<T>::Room sums{sizes.columns, sizes.product, sizes.gram};
+    plan.other(PieceSums<T>::required_bytes(cut, sums), [this, cut, sums] { sums_ = PieceSums<T>(cut, sums); });
+    const std::size_t widest = net.widest();
+    const std::size_t outputs = net.widths.back();
+    plan.other(team_.size() * Workspace<T>::required_bytes(cut.pieces.largest(), widest, outputs),
+               [this, rows = cut.pieces.largest(), widest, outputs] {
+                 for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(rows, widest, outputs);
+               });
+  }
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
@@ -125,14 +276,26 @@ class State {
     return is_output(l) ? Activation::identity() : setup_.network.activation;
   }
   [[nodiscard]] static T beta_of(std::size_t l, const Penalties& p) { return static_cast<T>(p.beta[l - 1]); }
-  [[nodiscard]] static MatrixView<T> rows_of(const Matrix<T>& m, Rows rows) {
-    return m.view().rows_from(rows.first, rows.count);
-  }
+  [[nodiscard]] static MatrixView<T> rows_of(const Matrix<T>& m, Rows rows) { return m.view().rows_from(rows); }
   [[nodiscard]] MatrixView<T> scratch(const Part& part, bool first, std::size_t columns) const {
     const Workspace<T>& space = spaces_[part.member];
     return {(first ? space.first : space.second).flat().data(), part.rows.count, columns};
   }
-  [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
+
+  [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l) {
+    Layer& it = layer(l);
+    switch (block) {
+      case Block::W:
+        return it.W.flat();
+      case Block::b:
+        return it.b;
+      case Block::V:
+        return it.V.flat();
+      case Block::Lambda:
+        return it.Lambda.flat();
+    }
+    return {};
+  }
 
   // What S_l, the targets V_l − Λ_l/β_l and the gradient in W_l are made of.
   [[nodiscard]] const Version& input_version(std::size_t l) { return l == 1 ? x_version_ : layer(l - 1).V_version; }
@@ -144,33 +307,218 @@ class State {
     const Layer& it = layer(l);
     return Stamp(it.W_version, input_version(l), it.V_version, it.Lambda_version, beta_version_);
   }
-  void advance_all();
-  void note_beta(const Penalties& p);
+
+  void advance_all() {
+    x_version_.advance();
+    for (Layer& it : layers_) {
+      it.W_version.advance();
+      it.V_version.advance();
+      it.Lambda_version.advance();
+    }
+  }
+
+  void note_beta(const Penalties& p) {
+    if (p.beta == beta_) return;
+    beta_ = p.beta;
+    beta_version_.advance();
+  }
 
   // One pass over the samples, piece by piece; the S that it reads are multiplied on the way where they are not those
   // of the present W and V.
+  // body(part) sees a piece of the samples at a time, with S_l of the layers in `reads` as it should be: a layer comes
+  // before those that its V feeds. `groups` are the pieces themselves, or segments of them where matrices are added up;
+  // `flops` the products that the body makes.
   template <typename Body>
-  void pass(std::initializer_list<std::size_t> reads, const Pieces& groups, double flops, Body&& body);
+  void pass(std::initializer_list<std::size_t> reads, const Pieces& groups, double flops, Body&& body) {
+    const auto samples = static_cast<double>(setup_.samples);
+    for (const std::size_t l : reads) {
+      const auto inputs = static_cast<double>(layer(l).W.columns());
+      const auto outputs = static_cast<double>(layer(l).W.rows());
+      flops += kFlopsAnEntry * samples * outputs;
+      if (layer(l).S_made != product_stamp(l)) flops += count(&Work::image, samples, outputs, inputs);
+    }
+    const Pieces& pieces = sums_.cut().pieces;
+    team_.run(groups.count, flops, [&](std::size_t group, unsigned member) {
+      const Rows own = groups[group];
+      for (std::size_t piece = own.first; piece < own.first + own.count; ++piece) {
+        const Rows rows = pieces[piece];
+        for (const std::size_t l : reads) {
+          Layer& it = layer(l);
+          if (it.S_made == product_stamp(l)) continue;
+          const MatrixView<T> S = rows_of(it.S, rows);
+          // rows x n_l <- (rows x n_{l-1}) (n_l x n_{l-1})ᵀ
+          blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), input_of(l).rows_from(rows), it.W.view(), T(0), S);
+          elementwise::add_bias_and_activate<T>(activation_of(l), S, it.b, S);
+        }
+        body(Part{rows, member, group, piece == own.first, sums_.begin(piece)});
+      }
+    });
+    for (const std::size_t l : reads) layer(l).S_made = product_stamp(l);
+  }
+
   [[nodiscard]] Pieces every_piece() const { return {sums_.cut().pieces.count, sums_.cut().pieces.count}; }
   // Counts a product of rows x columns, `inner` long, and returns its flops.
-  double count(std::size_t Work::*kind, double rows, double columns, double inner);
+  double count(std::size_t Work::*kind, double rows, double columns, double inner) {
+    work_.*kind += 1;
+    work_.flops += 2 * rows * columns * inner;
+    return 2 * rows * columns * inner;
+  }
 
   // Y, where it is made of labels.
-  void write_targets();
+  void write_targets() {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      for (std::size_t j = 0; j < y_.columns(); ++j) {
+        y_.view().row(i)[j] = setup_.network.loss.is_on(labels_[i], j, y_.columns()) ? T(1) : T(0);
+      }
+    }
+  }
 
   // D <- (Λ_l + β_l (S_l − V_l)) ∘ σ' for a part; ‖S − V‖² and ⟨Λ, S − V⟩.
-  entrywise::Pair weighted_miss(std::size_t l, const Penalties& p, Rows rows, MatrixView<T> D);
-  // max |V_l − Λ_l/β_l| of a part; NaN where there is one.
-  [[nodiscard]] double largest_target(std::size_t l, const Penalties& p, Rows rows);
+  entrywise::Pair weighted_miss(std::size_t l, const Penalties& p, Rows rows, MatrixView<T> D) {
+    const Layer& it = layer(l);
+    return with_activation<T>(activation_of(l), [&](auto f) {
+      return entrywise::sums(
+          [f, beta = beta_of(l, p)](T s, T v, T dual, T& d) DLADMM_INLINE {
+            const T miss = s - v;
+            d = (dual + beta * miss) * f.derivative(s);
+            return entrywise::Pair{static_cast<double>(miss) * static_cast<double>(miss),
+                                   static_cast<double>(dual) * static_cast<double>(miss)};
+          },
+          rows_of(it.S, rows), rows_of(it.V, rows), rows_of(it.Lambda, rows), D);
+    });
+  }
 
-  [[nodiscard]] double stationarity(std::size_t l, const Penalties& p, Rows rows, MatrixView<const T> back);
-  void measure_output(const Penalties& p, const Part& part);
+  // max |V_l − Λ_l/β_l| of a part; NaN where there is one.
+  [[nodiscard]] double largest_target(std::size_t l, const Penalties& p, Rows rows) {
+    return entrywise::largest<T>([inverse = T(1) / beta_of(l, p)](T v, T dual)
+                                     DLADMM_INLINE { return std::abs(v - inverse * dual); },
+                                 rows_of(layer(l).V, rows), rows_of(layer(l).Lambda, rows));
+  }
+
+  // ‖back − Λ_l − β_l (S_l − V_l)‖²: what is left of ∂L/∂V_l, with `back` the share of layer l + 1.
+  [[nodiscard]] double stationarity(std::size_t l, const Penalties& p, Rows rows, MatrixView<const T> back) {
+    const Layer& it = layer(l);
+    return entrywise::sum(
+        [beta = beta_of(l, p)](T g, T s, T v, T dual) DLADMM_INLINE {
+          const double rest = static_cast<double>(g - dual - beta * (s - v));
+          return rest * rest;
+        },
+        back, rows_of(it.S, rows), rows_of(it.V, rows), rows_of(it.Lambda, rows));
+  }
+
+  // ½‖V_N − Y‖², ‖V_N − Y − Λ_N − β_N (S_N − V_N)‖² and the largest |Λ_N − (V_N − Y)|.
+  void measure_output(const Penalties& p, const Part& part) {
+    const Layer& it = layer(depth());
+    const MatrixView<T> Y = rows_of(y_, part.rows);
+    const MatrixView<T> V = rows_of(it.V, part.rows);
+    const MatrixView<T> Lambda = rows_of(it.Lambda, part.rows);
+    const entrywise::Pair sums = entrywise::sums(
+        [beta = p.beta[depth() - 1]](T y, T s, T v, T dual) DLADMM_INLINE {
+          const double miss = static_cast<double>(v) - static_cast<double>(y);
+          const double rest =
+              miss - static_cast<double>(dual) - beta * (static_cast<double>(s) - static_cast<double>(v));
+          return entrywise::Pair{miss * miss / 2, rest * rest};
+        },
+        Y, rows_of(it.S, part.rows), V, Lambda);
+    part.sums.scalars[kLoss] = sums.first;
+    part.sums.scalars[kOutputStationary] = sums.second;
+    part.sums.scalars[kIdentity] = entrywise::largest<double>(
+        [](T y, T v, T dual) DLADMM_INLINE {
+          return std::abs(static_cast<double>(dual) - (static_cast<double>(v) - static_cast<double>(y)));
+        },
+        Y, V, Lambda);
+  }
 
   // [D_lᵀ V_{l-1}, D_lᵀ 1], the Gram matrix of V_{l-1} and max |V_l − Λ_l/β_l| where they are not those of the present
   // variables; with `measures` also what layer l adds to them, and what it gives to ∂L/∂V_{l-1}.
-  void know_slope(std::size_t l, const Penalties& p, Measures* measures);
+  void know_slope(std::size_t l, const Penalties& p, Measures* measures) {
+    Layer& it = layer(l);
+    const bool gradient = it.gradient_made != gradient_stamp(l);
+    const bool gram = it.gram_made != Stamp(input_version(l));
+    const bool largest = !it.largest.valid(target_stamp(l));
+    if (!gradient && !gram && measures == nullptr) return;
+    const MatrixView<T> in = input_of(l);
+    const std::size_t n = in.columns;
+    const std::size_t m = it.b.size();
+    const auto samples = static_cast<double>(setup_.samples);
+    const auto wide = static_cast<double>(n);
+    const bool back = measures != nullptr && l > 1;
+    double flops = 0;
+    if (gradient) flops += count(&Work::gradient, samples, static_cast<double>(m), wide);
+    if (gram) flops += count(&Work::gram, samples, wide, wide / 2);
+    if (back) flops += count(&Work::back, samples, wide, static_cast<double>(m));
+    const auto work = [&](const Part& part) {
+      const MatrixView<T> input = in.rows_from(part.rows);
+      const MatrixView<T> D = scratch(part, true, m);
+      const entrywise::Pair miss = weighted_miss(l, p, part.rows, D);
+      part.sums.scalars[kResidual] = miss.first;
+      part.sums.scalars[kDualProduct] = miss.second;
+      if (largest) part.sums.scalars[kLargest] = largest_target(l, p, part.rows);
+      if (gradient) {
+        sums_.add_product(part.group, D, input, part.first);  // n_l x n_{l-1} += Dᵀ V_{l-1}
+        elementwise::add_columns<T>(D, std::span(part.sums.columns[1]).first(m));
+      }
+      if (gram) {
+        sums_.add_gram(part.group, input, part.first);  // n_{l-1} x n_{l-1} += V_{l-1}ᵀ V_{l-1}
+        elementwise::add_columns<T>(input, std::span(part.sums.columns[0]).first(n));
+      }
+      if (back) {
+        const MatrixView<T> from_above = scratch(part, false, n);
+        // samples x n_{l-1} <- (samples x n_l) (n_l x n_{l-1})
+        blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), D, it.W.view(), T(0), from_above);
+        part.sums.scalars[kStationary] = stationarity(l - 1, p, part.rows, from_above);
+      }
+      if (measures != nullptr && is_output(l)) measure_output(p, part);
+    };
+    const Pieces groups = gradient || gram ? sums_.cut().segments : every_piece();
+    if (back) {
+      pass({l - 1, l}, groups, flops, work);
+    } else {
+      pass({l}, groups, flops, work);
+    }
+
+    if (gradient) {
+      const MatrixView<T> to = it.gradient.view();
+      sums_.product(team_, MatrixView<T>(to.data, m, n, n + 1));
+      const std::span<double> columns = std::span(columns_).first(m);
+      sums_.columns(1, columns, 1, 0);
+      for (std::size_t j = 0; j < m; ++j) to.row(j)[n] = static_cast<T>(columns[j]);
+      it.gradient_made = gradient_stamp(l);
+    }
+    if (gram) {
+      const MatrixView<T> to = it.gram.view();
+      sums_.gram(team_, MatrixView<T>(to.data, n, n, n + 1));
+      const std::span<double> columns = std::span(columns_).first(n);
+      sums_.columns(0, columns, 1, 0);
+      std::transform(columns.begin(), columns.end(), to.row(n), [](double x) { return static_cast<T>(x); });
+      to.row(n)[n] = static_cast<T>(samples);
+      it.gram_made = Stamp(input_version(l));
+    }
+    if (largest) it.largest.set(sums_.largest(kLargest), target_stamp(l));
+    if (measures == nullptr) return;
+    measures->residual[l - 1] = sums_.scalar(kResidual);
+    measures->dual_product += sums_.scalar(kDualProduct);
+    if (l > 1) measures->stationary_V[l - 2] = sums_.scalar(kStationary);
+    if (is_output(l)) {
+      measures->loss = sums_.scalar(kLoss);
+      measures->stationary_V[l - 1] = sums_.scalar(kOutputStationary);
+      measures->dual_identity = sums_.largest(kIdentity);
+    }
+  }
+
   // The curvature h of the quadratic model of layer l; 2 for the linear layer, whose model is exact.
-  [[nodiscard]] double curvature(std::size_t l, const Penalties& p);
+  [[nodiscard]] double curvature(std::size_t l, const Penalties& p) {
+    if (is_output(l)) return 2;
+    Layer& it = layer(l);
+    if (!it.largest.valid(target_stamp(l))) {
+      const double entries = static_cast<double>(setup_.samples) * static_cast<double>(it.b.size());
+      pass({}, every_piece(), kFlopsAnEntry * entries,
+           [&](const Part& part) { part.sums.scalars[kLargest] = largest_target(l, p, part.rows); });
+      it.largest.set(sums_.largest(kLargest), target_stamp(l));
+    }
+    const double largest = it.largest.value;
+    return p.majoriser == Majoriser::largest ? largest : curvature_bound(setup_.network.activation.kind, largest);
+  }
 
   // The updates. Each returns false when it met a value that is not finite.
   bool update(const Update& update, const Penalties& p, UpdateRecord& record);
@@ -199,3 +547,5 @@ class State {
 };
 
 }  // namespace dladmm::constraints
+
+#include "core/constraints/updates.hpp"  // IWYU pragma: export: its updates

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/functions/activation.hpp"
+#include "core/splitting/sweep.hpp"
 
 namespace dladmm::constraints {
 
@@ -37,13 +38,13 @@ struct Penalties {
   Majoriser majoriser = Majoriser::bound;
 };
 
-// What one update did. Entries that do not apply are NaN.
+// What one update did.
 struct UpdateRecord {
-  double curvature;       // h of a hidden W_l, μ of V_l below a hidden layer
-  double step_norm;       // ‖Δ‖² of the block
-  double ridge;           // ε that was added to the diagonal so that the matrix could be factored
-  double factor_seconds;  // spent on the matrix, once the products over the samples were done
-  double seconds;
+  double curvature = kNone;       // h of a hidden W_l, μ of V_l below a hidden layer
+  double step_norm = kNone;       // ‖Δ‖² of the block
+  double ridge = kNone;           // ε that was added to the diagonal so that the matrix could be factored
+  double factor_seconds = kNone;  // spent on the matrix, once the products over the samples were done
+  double seconds = 0;
 };
 
 // The products over the samples that a sweep took, its measures included.
@@ -70,14 +71,8 @@ struct Measures {
   double lagrangian = 0;
 };
 
-struct SweepRecord {
-  std::vector<UpdateRecord> updates;
-  std::size_t completed = 0;  // how many updates ran
-  bool stopped = false;       // the stop request came between two updates
-  bool diverged = false;      // the update after `completed`, or one before it unnoticed, met what is not finite
-  Measures measures;
+struct SweepRecord : SweepRecordOf<UpdateRecord, Measures> {
   Work work;
-  double seconds = 0;
 };
 
 }  // namespace dladmm::constraints

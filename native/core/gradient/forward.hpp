@@ -1,12 +1,14 @@
 // The forward pass of a multilayer perceptron: h_l = f(W_l h_{l-1} + b_l), the last layer linear.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
-#include "core/functions/activation.hpp"
+#include "core/functions/elementwise.hpp"
 #include "core/functions/loss.hpp"
 #include "core/gradient/loss_rows.hpp"
+#include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
@@ -52,12 +54,19 @@ struct Targets {
 // Outputs of the network for a block of samples, in one of the two matrices of `space`. x: block rows x n_0.
 template <typename T>
 MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation,
-                                  MatrixView<const T> x, Workspace<T>& space);
-
-// One forward pass over all samples of x, by the team, pieces of at most `block` samples at a time.
-template <typename T>
-void predict(Team& team, std::span<Workspace<T>> spaces, std::size_t block, std::span<const LayerParameters<T>> layers,
-             Activation activation, MatrixView<const T> x, MatrixView<T> out);
+                                  MatrixView<const T> x, Workspace<T>& space) {
+  MatrixView<const T> h = x;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const auto& layer = layers[l];
+    const Matrix<T>& storage = l % 2 == 0 ? space.first : space.second;
+    const MatrixView<T> out(storage.flat().data(), x.rows, layer.W.rows);
+    blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), h, layer.W, T(0), out);
+    elementwise::add_bias_and_activate<T>(l + 1 < layers.size() ? activation : Activation::identity(), out, layer.b,
+                                          out);
+    h = out;
+  }
+  return h;
+}
 
 // The loss over the outputs of some samples, the first of which has target `first`. `work` holds loss_work numbers.
 template <typename T>
@@ -69,10 +78,25 @@ ForwardLoss loss_of_rows(const Loss& loss, MatrixView<const T> outputs, const Ta
       [](std::size_t, std::span<const double>) {});
 }
 
-// R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class.
+// R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class: one
+// forward pass over x by the team, pieces of at most `block` samples at a time.
 template <typename T>
 ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t block,
                      std::span<const LayerParameters<T>> layers, Activation activation, const Loss& loss,
-                     MatrixView<const T> x, const Targets<T>& targets);
+                     MatrixView<const T> x, const Targets<T>& targets) {
+  const std::size_t largest = std::max<std::size_t>(1, SampleCut(x.rows).pieces.largest());
+  const Pieces pieces = pieces_of(x.rows, std::min(block, largest));
+  std::vector<ForwardLoss> parts(pieces.count);
+  double flops = 0;
+  for (const auto& it : layers) flops += 2 * static_cast<double>(it.W.rows) * static_cast<double>(it.W.columns);
+  team.run(pieces.count, static_cast<double>(x.rows) * flops, [&](std::size_t piece, unsigned member) {
+    const Rows rows = pieces[piece];
+    const auto outputs = forward_block<T>(layers, activation, x.rows_from(rows), spaces[member]);
+    parts[piece] = loss_of_rows<T>(loss, outputs, targets, rows.first, spaces[member].work);
+  });
+  ForwardLoss total;
+  for (const ForwardLoss& part : parts) total += part;
+  return total;
+}
 
 }  // namespace dladmm

@@ -1,8 +1,10 @@
 // A graph with features and labels, as a training takes it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/linalg/matrix.hpp"
@@ -20,6 +22,22 @@ struct Features {
   [[nodiscard]] std::size_t rows() const { return is_sparse ? sparse.rows : dense.rows(); }
   [[nodiscard]] std::size_t columns() const { return is_sparse ? sparse.columns : dense.columns(); }
 };
+
+// The features of some nodes.
+template <typename T>
+[[nodiscard]] Features<T> with_rows(const Features<T>& x, std::span<const std::int32_t> nodes) {
+  Features<T> out;
+  out.is_sparse = x.is_sparse;
+  if (x.is_sparse) {
+    out.sparse = with_rows<T>(x.sparse.view(), nodes);
+    return out;
+  }
+  out.dense = Matrix<T>(nodes.size(), x.columns());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    std::copy_n(x.dense.view().row(static_cast<std::size_t>(nodes[i])), x.columns(), out.dense.view().row(i));
+  }
+  return out;
+}
 
 // What it says is checked by whoever fills it in.
 template <typename T>

@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+
+#include "core/linalg/simd.hpp"
 
 namespace dladmm {
 
@@ -22,7 +25,22 @@ class Dropout {
     return (mixed(start_ + i * kGolden) >> 32) < limit_ ? T(0) : static_cast<T>(scale_);
   }
 
+  // out <- D(x), entry by entry from number `first` on
+  template <typename T>
+  void apply(std::span<const T> x, std::span<T> out, std::size_t first) const {
+    simd::run<Apply<T>>(x.data(), x.size(), out.data(), *this, first);
+  }
+
  private:
+  template <typename T>
+  struct Apply {
+    [[gnu::always_inline]] static inline void run(const T* x, std::size_t count, T* out, Dropout dropout,
+                                                  std::size_t first) {
+#pragma omp simd
+      for (std::size_t k = 0; k < count; ++k) out[k] = dropout.factor<T>(first + k) * x[k];
+    }
+  };
+
   static constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
 
   [[nodiscard, gnu::always_inline]] static std::uint64_t mixed(std::uint64_t x) {

@@ -1,10 +1,13 @@
 // The forward pass of a graph convolutional network over all nodes: Z_l = f(Ã Z_{l-1} W_l), the last layer linear.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "core/functions/elementwise.hpp"
 #include "core/gradient/loss_rows.hpp"
 #include "core/gradient/network.hpp"
 #include "core/graph/propagation.hpp"
@@ -17,15 +20,41 @@ class GraphForward {
  public:
   GraphForward() = default;
   // Ã: nodes x nodes, X: nodes x n_0.
-  GraphForward(Team& team, const Network& network, const Csr<T>& a, Features<T> x);
+  GraphForward(Team& team, const Network& network, const Csr<T>& a, Features<T> x)
+      : network_(network), input_(team, a, std::move(x), Adjoints::without), propagation_(a, Adjoints::without) {
+    std::size_t scratch = input_.scratch_entries(network.outputs(1));
+    for (std::size_t l = 2; l <= network.layers(); ++l) {
+      scratch = std::max(scratch, propagation_.scratch_entries(network.inputs(l), network.outputs(l)));
+    }
+    scratch_ = Buffer<T>(scratch);
+    first_ = Buffer<T>(a.rows * network.widest());
+    if (network.layers() > 1) second_ = Buffer<T>(a.rows * network.widest());
+  }
 
   // Bytes that outputs() works in, for so many nodes.
-  [[nodiscard]] static double working_bytes(const Network& network, std::size_t nodes);
+  [[nodiscard]] static double working_bytes(const Network& network, std::size_t nodes) {
+    return 3 * sizeof(T) * static_cast<double>(nodes) * static_cast<double>(network.widest());
+  }
 
   [[nodiscard]] std::size_t nodes() const { return propagation_.rows(); }
 
   // Z_L of all nodes, nodes x n_L, until the next call. W_l: n_{l-1} x n_l.
-  MatrixView<const T> outputs(Team& team, std::span<const MatrixView<const T>> weights);
+  MatrixView<const T> outputs(Team& team, std::span<const MatrixView<const T>> weights) {
+    const std::size_t n = nodes();
+    MatrixView<T> z(first_.data(), n, network_.outputs(1));
+    input_.forward(team, weights[0], scratch_.span(), z);
+    for (std::size_t l = 2; l <= network_.layers(); ++l) {
+      each_piece(team, n, z.columns, [&](Rows rows, unsigned) {
+        const MatrixView<T> part = z.rows_from(rows);
+        elementwise::activate<T>(network_.activation, part, part);
+      });
+      T* const other = z.data == first_.data() ? second_.data() : first_.data();
+      const MatrixView<T> next(other, n, network_.outputs(l));
+      propagation_.forward(team, z, weights[l - 1], scratch_.span(), next);
+      z = next;
+    }
+    return z;
+  }
 
  private:
   Network network_;

@@ -8,6 +8,7 @@
 #include "core/gradient/network.hpp"
 #include "core/splitting/output_layer.hpp"
 #include "core/splitting/search.hpp"
+#include "core/splitting/sweep.hpp"
 
 namespace dladmm {
 
@@ -36,17 +37,17 @@ struct GraphPenalties {
   double growth = 2;
 };
 
-// What one update did. Entries that do not apply are NaN (or −1 for whole numbers).
+// What one update did.
 struct GraphUpdateRecord {
-  double size;          // accepted θ (W) or τ (Z); where none was, the last one tried
-  double kappa;         // the smallest size that passes, where the subproblem is quadratic
-  double step_norm;     // ‖Δ‖² of the block, for W and Z_l, l < L
-  int trials;           // sizes tried
-  bool kept;            // no size passed: the block is what it was
-  int steps;            // Newton steps (the most of any node), for Z_L
-  double stationarity;  // Z_L: largest |∇R(Z) + U + ρ(Z − P)|
-  double ridge;         // ε that the exact W_L added to the diagonal
-  double seconds;
+  double size = kNone;          // accepted θ (W) or τ (Z); where none was, the last one tried
+  double kappa = kNone;         // the smallest size that passes, where the subproblem is quadratic
+  double step_norm = kNone;     // ‖Δ‖² of the block, for W and Z_l, l < L
+  int trials = kNoCount;        // sizes tried
+  bool kept = false;            // no size passed: the block is what it was
+  int steps = kNoCount;         // Newton steps (the most of any node), for Z_L
+  double stationarity = kNone;  // Z_L: largest |∇R(Z) + U + ρ(Z − P)|
+  double ridge = kNone;         // ε that the exact W_L added to the diagonal
+  double seconds = 0;
 };
 
 // What the variables miss by, and the augmented Lagrangian.
@@ -57,13 +58,6 @@ struct GraphMeasures {
   double lagrangian = 0;
 };
 
-struct GraphSweepRecord {
-  std::vector<GraphUpdateRecord> updates;
-  std::size_t completed = 0;  // how many updates ran
-  bool stopped = false;       // the stop request came between two updates
-  bool diverged = false;      // the update after `completed` met a value that is not finite
-  GraphMeasures measures;
-  double seconds = 0;
-};
+using GraphSweepRecord = SweepRecordOf<GraphUpdateRecord, GraphMeasures>;
 
 }  // namespace dladmm

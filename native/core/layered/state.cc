@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <stdexcept>
 
@@ -17,7 +16,6 @@ namespace {
 constexpr std::size_t kCachedBytes = std::size_t{1} << 14;
 // With fewer segments of samples than this, a sum of products is shared out by its rows too.
 constexpr std::size_t kFewSegments = 16;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // How many slots the updates need: two where there is an a, one for W_1 alone, none where C stands in for it.
 std::size_t slots_needed(const LayeredSetup& setup) {
@@ -370,9 +368,8 @@ void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, c
   finite_.keep();
   // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.
   direction_made_ = {};
-  record.updates.assign(updates.size(), {kNone, kNone, kNone, -1, kNone, kNone, -1, kNone, 0});
   const bool finite = run_sweep(
-      record, stop, [&](std::size_t& i) { return update(updates, i, p, record); },
+      record, updates.size(), stop, [&](std::size_t& i) { return update(updates, i, p, record); },
       [&] {
         measure(p, record.measures);
         return std::isfinite(record.measures.lagrangian);

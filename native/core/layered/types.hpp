@@ -9,6 +9,7 @@
 #include "core/gradient/network.hpp"
 #include "core/splitting/output_layer.hpp"
 #include "core/splitting/search.hpp"
+#include "core/splitting/sweep.hpp"
 
 namespace dladmm {
 
@@ -55,17 +56,18 @@ struct Penalties {
   Fista fista;
 };
 
-// What one update did. Entries that do not apply are NaN (or −1 for `steps`).
+// What one update did.
 struct UpdateRecord {
-  double size;            // accepted θ (W) or τ (a)
-  double kappa;           // the smallest size that the acceptance test passes
-  double step_norm;       // ‖Δ‖² of the block, for W and a
-  int steps;              // Newton steps (the most of any sample) or FISTA steps, for z_L
-  double stationarity;    // z_L: largest |∇R(z) + u + ρ(z − m)|
-  double ridge;           // ε that an inversion step added to the diagonal
-  int rank;               // eigenvalues that a pseudo-inverse kept
-  double factor_seconds;  // what an inversion step spent on its matrix, once the products over the samples were done
-  double seconds;
+  double size = kNone;            // accepted θ (W) or τ (a)
+  double kappa = kNone;           // the smallest size that the acceptance test passes
+  double step_norm = kNone;       // ‖Δ‖² of the block, for W and a
+  int steps = kNoCount;           // Newton steps (the most of any sample) or FISTA steps, for z_L
+  double stationarity = kNone;    // z_L: largest |∇R(z) + u + ρ(z − m)|
+  double ridge = kNone;           // ε that an inversion step added to the diagonal
+  int rank = kNoCount;            // eigenvalues that a pseudo-inverse kept
+  double factor_seconds = kNone;  // what an inversion step spent on its matrix, once the products over the samples were
+                                  // done
+  double seconds = 0;
 };
 
 // What the variables miss by, and the augmented Lagrangian they give (eq. 1, with the penalties passed in).
@@ -80,13 +82,6 @@ struct Measures {
   double lagrangian = 0;
 };
 
-struct SweepRecord {
-  std::vector<UpdateRecord> updates;
-  std::size_t completed = 0;  // how many updates ran
-  bool stopped = false;       // the stop request came between two updates
-  bool diverged = false;  // the update after `completed`, or one before it unnoticed, met a value that is not finite
-  Measures measures;
-  double seconds = 0;
-};
+using SweepRecord = SweepRecordOf<UpdateRecord, Measures>;
 
 }  // namespace dladmm

@@ -7,7 +7,6 @@
 #include <cassert>
 #include <cstddef>
 #include <limits>
-#include <span>
 #include <stdexcept>
 #include <type_traits>
 
@@ -33,6 +32,19 @@ enum class Op { none, transpose };
 // The distance between two rows; at least 1 is asked for, even where there are no columns.
 [[nodiscard]] inline int leading_dimension(std::size_t stride) { return dimension(stride == 0 ? 1 : stride); }
 
+// The one of two routines that is written for T.
+template <typename T, typename Single, typename Double>
+constexpr auto routine(Single single, Double twice) {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
+  if constexpr (std::is_same_v<T, float>) {
+    return single;
+  } else {
+    return twice;
+  }
+}
+
+[[nodiscard]] inline CBLAS_TRANSPOSE word_for(Op op) { return op == Op::none ? CblasNoTrans : CblasTrans; }
+
 // C <- alpha op(A) op(B) + beta C
 template <typename T>
 void gemm(Op op_a, Op op_b, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta, MatrixView<T> c) {
@@ -41,43 +53,14 @@ void gemm(Op op_a, Op op_b, T alpha, MatrixView<const T> a, MatrixView<const T> 
   assert((op_b == Op::none ? b.columns : b.rows) == c.columns);
   assert((op_b == Op::none ? b.rows : b.columns) == inner);
   if (c.rows == 0 || c.columns == 0) return;
-  const auto transpose = [](Op op) { return op == Op::none ? CblasNoTrans : CblasTrans; };
   const int m = dimension(c.rows);
   const int n = dimension(c.columns);
   const int k = dimension(inner);
   const int lda = leading_dimension(a.stride);
   const int ldb = leading_dimension(b.stride);
   const int ldc = leading_dimension(c.stride);
-  if constexpr (std::is_same_v<T, float>) {
-    cblas_sgemm(CblasRowMajor, transpose(op_a), transpose(op_b), m, n, k, alpha, a.data, lda, b.data, ldb, beta, c.data,
-                ldc);
-  } else {
-    static_assert(std::is_same_v<T, double>);
-    cblas_dgemm(CblasRowMajor, transpose(op_a), transpose(op_b), m, n, k, alpha, a.data, lda, b.data, ldb, beta, c.data,
-                ldc);
-  }
-}
-
-// y <- alpha op(A) x + beta y
-template <typename T>
-void gemv(Op op_a, T alpha, MatrixView<const T> a, std::span<const T> x, T beta, std::span<T> y) {
-  assert(x.size() == (op_a == Op::none ? a.columns : a.rows));
-  assert(y.size() == (op_a == Op::none ? a.rows : a.columns));
-  if (y.empty()) return;
-  if (x.empty()) {  // BLAS returns at once and would leave y as it was
-    for (T& value : y) value = beta == T(0) ? T(0) : beta * value;
-    return;
-  }
-  const auto op = op_a == Op::none ? CblasNoTrans : CblasTrans;
-  const int m = dimension(a.rows);
-  const int n = dimension(a.columns);
-  const int lda = leading_dimension(a.stride);
-  if constexpr (std::is_same_v<T, float>) {
-    cblas_sgemv(CblasRowMajor, op, m, n, alpha, a.data, lda, x.data(), 1, beta, y.data(), 1);
-  } else {
-    static_assert(std::is_same_v<T, double>);
-    cblas_dgemv(CblasRowMajor, op, m, n, alpha, a.data, lda, x.data(), 1, beta, y.data(), 1);
-  }
+  routine<T>(cblas_sgemm, cblas_dgemm)(CblasRowMajor, word_for(op_a), word_for(op_b), m, n, k, alpha, a.data, lda,
+                                       b.data, ldb, beta, c.data, ldc);
 }
 
 // Lower triangle of C <- Aᵀ A + beta C (Op::transpose) or A Aᵀ + beta C (Op::none)
@@ -86,17 +69,12 @@ void syrk(Op op_a, MatrixView<const T> a, T beta, MatrixView<T> c) {
   const std::size_t inner = op_a == Op::none ? a.columns : a.rows;
   assert(c.rows == c.columns && c.rows == (op_a == Op::none ? a.rows : a.columns));
   if (c.rows == 0) return;
-  const auto op = op_a == Op::none ? CblasNoTrans : CblasTrans;
   const int n = dimension(c.rows);
   const int k = dimension(inner);
   const int lda = leading_dimension(a.stride);
   const int ldc = leading_dimension(c.stride);
-  if constexpr (std::is_same_v<T, float>) {
-    cblas_ssyrk(CblasRowMajor, CblasLower, op, n, k, 1, a.data, lda, beta, c.data, ldc);
-  } else {
-    static_assert(std::is_same_v<T, double>);
-    cblas_dsyrk(CblasRowMajor, CblasLower, op, n, k, 1, a.data, lda, beta, c.data, ldc);
-  }
+  routine<T>(cblas_ssyrk, cblas_dsyrk)(CblasRowMajor, CblasLower, word_for(op_a), n, k, 1, a.data, lda, beta, c.data,
+                                       ldc);
 }
 
 enum class Side { left, right };
@@ -107,17 +85,12 @@ void trsm(Side side, Op op_l, MatrixView<const T> lower, MatrixView<T> x) {
   assert(lower.rows == lower.columns && lower.rows == (side == Side::left ? x.rows : x.columns));
   if (x.rows == 0 || x.columns == 0) return;
   const auto at = side == Side::left ? CblasLeft : CblasRight;
-  const auto op = op_l == Op::none ? CblasNoTrans : CblasTrans;
   const int m = dimension(x.rows);
   const int n = dimension(x.columns);
   const int ldl = leading_dimension(lower.stride);
   const int ldx = leading_dimension(x.stride);
-  if constexpr (std::is_same_v<T, float>) {
-    cblas_strsm(CblasRowMajor, at, CblasLower, op, CblasNonUnit, m, n, 1, lower.data, ldl, x.data, ldx);
-  } else {
-    static_assert(std::is_same_v<T, double>);
-    cblas_dtrsm(CblasRowMajor, at, CblasLower, op, CblasNonUnit, m, n, 1, lower.data, ldl, x.data, ldx);
-  }
+  routine<T>(cblas_strsm, cblas_dtrsm)(CblasRowMajor, at, CblasLower, word_for(op_l), CblasNonUnit, m, n, 1, lower.data,
+                                       ldl, x.data, ldx);
 }
 
 }  // namespace dladmm::blas

@@ -71,8 +71,7 @@ void cholesky_solve_rows(MatrixView<const T> lower, MatrixView<T> x) {
 
 template <typename T>
 void cholesky_solve_rows(Team& team, MatrixView<const T> lower, MatrixView<T> x) {
-  share_out(team, x.rows, solve_flops(lower),
-            [&](Rows rows) { cholesky_solve_rows<T>(lower, x.rows_from(rows.first, rows.count)); });
+  share_out(team, x.rows, solve_flops(lower), [&](Rows rows) { cholesky_solve_rows<T>(lower, x.rows_from(rows)); });
 }
 
 template <typename T>

@@ -17,8 +17,7 @@ void multiply(Team& team, blas::Op op_b, MatrixView<const T> a, MatrixView<const
   const double flops = 2 * static_cast<double>(a.rows) * static_cast<double>(a.columns);
   team.run(pieces.count, flops * static_cast<double>(c.columns), [&](std::size_t piece, unsigned) {
     const Rows rows = pieces[piece];
-    blas::gemm<T>(blas::Op::none, op_b, T(1), a.rows_from(rows.first, rows.count), b, T(0),
-                  c.rows_from(rows.first, rows.count));
+    blas::gemm<T>(blas::Op::none, op_b, T(1), a.rows_from(rows), b, T(0), c.rows_from(rows));
   });
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <span>
-#include <type_traits>
 
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
@@ -27,12 +26,7 @@ template <typename T>
   const int n = blas::dimension(m.rows);
   const int ld = blas::leading_dimension(m.stride);
   int info = 0;
-  if constexpr (std::is_same_v<T, float>) {
-    spotrf_("U", &n, m.data, &ld, &info, 1);
-  } else {
-    static_assert(std::is_same_v<T, double>);
-    dpotrf_("U", &n, m.data, &ld, &info, 1);
-  }
+  blas::routine<T>(spotrf_, dpotrf_)("U", &n, m.data, &ld, &info, 1);
   return info == 0;
 }
 

@@ -10,6 +10,8 @@
 #include <span>
 #include <type_traits>
 
+#include "core/runtime/pieces.hpp"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -41,6 +43,7 @@ struct MatrixView {
     assert(first + count <= rows);
     return {data + first * stride, count, columns, stride};
   }
+  [[nodiscard]] constexpr MatrixView rows_from(Rows part) const { return rows_from(part.first, part.count); }
   // The entries as one span; only where no gap lies between the rows.
   [[nodiscard]] constexpr std::span<T> flat() const {
     assert(stride == columns || rows <= 1);

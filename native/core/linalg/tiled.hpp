@@ -68,8 +68,8 @@ template <typename T>
 void multiply_tile(blas::Op op_a, blas::Op op_b, T alpha, MatrixView<const T> a, MatrixView<const T> b, T beta,
                    MatrixView<T> c, Rows rows, Rows columns) {
   using blas::Op;
-  const auto part_a = op_a == Op::none ? a.rows_from(rows.first, rows.count) : window(a, {0, a.rows}, rows);
-  const auto part_b = op_b == Op::none ? window(b, {0, b.rows}, columns) : b.rows_from(columns.first, columns.count);
+  const auto part_a = op_a == Op::none ? a.rows_from(rows) : window(a, {0, a.rows}, rows);
+  const auto part_b = op_b == Op::none ? window(b, {0, b.rows}, columns) : b.rows_from(columns);
   blas::gemm<T>(op_a, op_b, alpha, part_a, part_b, beta, window(c, rows, columns));
 }
 
@@ -123,7 +123,7 @@ void sum_products(Team& team, PieceSums<T>& sums, MatrixView<const T> r, MatrixV
     const Rows own = cut.segments[segment];
     for (std::size_t i = 0; i < own.count; ++i) {
       const Rows rows = cut.pieces[own.first + i];
-      sums.add_product(segment, r.rows_from(rows.first, rows.count), a.rows_from(rows.first, rows.count), i == 0);
+      sums.add_product(segment, r.rows_from(rows), a.rows_from(rows), i == 0);
     }
   });
   sums.product(team, out);

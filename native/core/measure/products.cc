@@ -43,8 +43,7 @@ void multiply_slice(Product product, MatrixView<T> input, MatrixView<T> output, 
   const auto columns = [&](MatrixView<T> m) {
     return MatrixView<T>(m.data + part.first, m.rows, part.count, m.stride);
   };
-  const MatrixView<T> rows =
-      product == Product::back ? columns(parameters) : parameters.rows_from(part.first, part.count);
+  const MatrixView<T> rows = product == Product::back ? columns(parameters) : parameters.rows_from(part);
   switch (product) {
     case Product::gradient:
     case Product::image:
@@ -85,8 +84,8 @@ double product_seconds(Product product, Way way, std::size_t samples, std::size_
   // Small numbers: a result fed back as an operand must not overflow.
   each_share(team, threads, samples, [&](std::size_t share, Rows rows) {
     const auto fill = [](std::span<T> m) { std::ranges::fill(m, static_cast<T>(1e-3)); };
-    fill(input.view().rows_from(rows.first, rows.count).flat());
-    fill(output.view().rows_from(rows.first, rows.count).flat());
+    fill(input.view().rows_from(rows).flat());
+    fill(output.view().rows_from(rows).flat());
     fill(parameters[share].flat());
   });
 
@@ -106,8 +105,7 @@ double product_seconds(Product product, Way way, std::size_t samples, std::size_
         const Pieces blocks = pieces_of(rows.count, way == Way::team_blocks ? 1024 : rows.count);
         for (std::size_t i = 0; i < blocks.count; ++i) {
           const Rows block{rows.first + blocks[i].first, blocks[i].count};
-          multiply<T>(product, input.view().rows_from(block.first, block.count),
-                      output.view().rows_from(block.first, block.count),
+          multiply<T>(product, input.view().rows_from(block), output.view().rows_from(block),
                       parameters[product == Product::gradient ? share : 0].view(), i == 0 ? T(0) : T(1));
         }
       });

@@ -13,14 +13,20 @@
 //             is n x n. Exact where r = n.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "core/functions/elementwise.hpp"
+#include "core/gradient/order.hpp"
 #include "core/linalg/gram_solver.hpp"
+#include "core/linalg/lapack.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
+#include "core/linalg/tiled.hpp"
 #include "core/runtime/team.hpp"
 
 namespace dladmm {
@@ -41,8 +47,34 @@ struct GramSettings {
 template <typename T>
 class RunningGram {
  public:
-  RunningGram(std::size_t size, const GramSettings& settings, std::uint32_t seed);
-  [[nodiscard]] static double required_bytes(std::size_t size, const GramSettings& settings);
+  RunningGram(std::size_t size, const GramSettings& settings, std::uint32_t seed)
+      : size_(size), rank_(settings.rank_of(size)), settings_(settings), seed_(seed) {
+    if (settings.form == GramForm::full) {
+      a_ = Matrix<T>(size_, size_);
+      solver_ = GramSolver<T>({.size = size, .inverse = true, .eigen_size = 0, .eigen_rows = 0});
+    } else {
+      basis_ = Matrix<double>(size_, rank_);
+      other_basis_ = Matrix<double>(size_, rank_);
+      h_ = Matrix<double>(rank_, rank_);
+      small_ = Matrix<double>(rank_, rank_);
+      turned_ = Matrix<double>(rank_, rank_);
+      u_ = Matrix<T>(size_, rank_);
+      m_ = Matrix<T>(rank_, size_);
+      image_ = Matrix<T>(size_, rank_);
+      projected_ = Matrix<T>(rank_, rank_);
+    }
+    reset();
+  }
+
+  [[nodiscard]] static double required_bytes(std::size_t size, const GramSettings& settings) {
+    const auto n = static_cast<double>(size);
+    if (settings.form == GramForm::full) {
+      return n * n * sizeof(T) +
+             GramSolver<T>::required_bytes({.size = size, .inverse = true, .eigen_size = 0, .eigen_rows = 0});
+    }
+    const auto r = static_cast<double>(settings.rank_of(size));
+    return (3 * n * r + r * r) * sizeof(T) + (2 * n * r + 3 * r * r) * sizeof(double);
+  }
 
   // r, 0 for `full`: how many columns the scratch of the calls below has.
   [[nodiscard]] std::size_t rank() const { return rank_; }
@@ -51,34 +83,215 @@ class RunningGram {
 
   // Takes in the inputs of a batch, B x n, and finds afresh what `apply` multiplies by. False where A is not finite.
   // `scratch` is B x r; `sums` has room for products of sums_room(n, settings) entries over a whole batch.
-  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch);
-  [[nodiscard]] static std::size_t sums_room(std::size_t batch, std::size_t size, const GramSettings& settings);
+  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch) {
+    ++taken_;
+    const double keep = std::min(settings_.beta, 1 - 1 / static_cast<double>(taken_));
+    if (settings_.form == GramForm::full) {
+      absorb(team, sums, input, keep);
+      return factor(team);
+    }
+    const double square = sum_pieces<double>(team, input.rows, input.columns, [&](Rows rows, unsigned) {
+      return elementwise::square_norm<T>(input.rows_from(rows));
+    });
+    trace_ = keep * trace_ + (1 - keep) * square / static_cast<double>(input.rows);
+    if (!std::isfinite(trace_)) return false;
+    for (int turn = taken_ == 1 ? kFirstTurns : 1; turn > 0; --turn) turn_basis(team, sums, input, scratch, keep);
+    project(team, sums, input, scratch, keep);
+    return invert_in_subspace(team);
+  }
+
+  [[nodiscard]] static std::size_t sums_room(std::size_t batch, std::size_t size, const GramSettings& settings) {
+    const std::size_t columns = settings.form == GramForm::full ? size : settings.rank_of(size);
+    return summed_by_segments(batch, size, columns) ? size * columns : 0;
+  }
 
   // out <- x (A + δI)⁻¹ for rows that one member has; `out` lies apart from x, `scratch` has as many rows and r
   // columns.
-  void apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<T> scratch) const;
+  void apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<T> scratch) const {
+    if (settings_.form == GramForm::full) return solver_.multiply_rows(x, out);
+    const T factor = static_cast<T>(1 / delta_);
+    blas::gemm<T>(Op::none, Op::none, T(1), x, u_.view(), T(0), scratch);
+    entrywise::each([factor](T xi, T& to) DLADMM_INLINE { to = factor * xi; }, x, out);
+    blas::gemm<T>(Op::none, Op::none, -factor, scratch, m_.view(), T(1), out);
+  }
 
   // The two factors of low_rank, (A + δI)⁻¹ ≈ (I − U M) / δ, for who can put them into a product of its own:
   // U, n x r, and M = (H + δI)⁻¹ H Uᵀ, r x n.
   [[nodiscard]] MatrixView<const T> basis() const { return u_.view(); }
   [[nodiscard]] MatrixView<const T> correction() const { return m_.view(); }
 
-  void reset();
+  void reset() {
+    taken_ = 0;
+    trace_ = 0;
+    delta_ = 0;
+    std::fill(a_.flat().begin(), a_.flat().end(), T(0));
+    std::fill(h_.flat().begin(), h_.flat().end(), 0.0);
+    begin_basis();
+  }
 
   // What has been learnt of A; once that is put back, restored() finds the rest.
-  void add_sections(const std::string& name, std::vector<Section>& sections);
-  [[nodiscard]] bool restored(Team& team);
+  void add_sections(const std::string& name, std::vector<Section>& sections) {
+    sections.push_back(section(name + ".taken", std::span(&taken_, 1)));
+    sections.push_back(section(name + ".trace", std::span(&trace_, 1)));
+    if (settings_.form == GramForm::full) {
+      sections.push_back(section(name + ".A", a_.flat()));
+    } else {
+      sections.push_back(section(name + ".U", basis_.flat()));
+      sections.push_back(section(name + ".H", h_.flat()));
+    }
+  }
+
+  [[nodiscard]] bool restored(Team& team) {
+    if (rank_ > 0) round_basis();
+    if (taken_ == 0) return true;
+    return settings_.form == GramForm::full ? factor(team) : invert_in_subspace(team);
+  }
 
  private:
-  void absorb(Team& team, PieceSums<T>& sums, MatrixView<const T> input, double keep);
-  [[nodiscard]] bool factor(Team& team);
+  using Op = blas::Op;
 
-  void begin_basis();
-  void round_basis();
-  void turn_basis(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep);
-  void project(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep);
-  [[nodiscard]] bool orthonormalise(Team& team, MatrixView<double> q);
-  [[nodiscard]] bool invert_in_subspace(Team& team);
+  // A share of A's mean eigenvalue that is added to A for the subspace iteration: AU has full rank even where A has
+  // not, and the eigenvectors are the same.
+  static constexpr double kShift = 1e-3;
+  // Steps of subspace iteration with the first batch, as U begins anywhere.
+  static constexpr int kFirstTurns = 3;
+
+  template <typename To, typename From>
+  static void convert(MatrixView<const From> from, MatrixView<To> to) {
+    entrywise::each([](From x, To& out) DLADMM_INLINE { out = static_cast<To>(x); }, from, to);
+  }
+
+  // A <- keep A + (1 − keep) ãᵀã/B
+  void absorb(Team& team, PieceSums<T>& sums, MatrixView<const T> input, double keep) {
+    // The factor is found afresh: its room holds the sum meanwhile.
+    const MatrixView<T> fresh = solver_.room(size_);
+    // n x B times B x n
+    sum_products<T>(team, sums, input, input, fresh, Part::lower);
+    const T take = static_cast<T>((1 - keep) / static_cast<double>(input.rows));
+    const T old = static_cast<T>(keep);
+    each_piece(team, size_, size_, [&](Rows rows, unsigned) {
+      // Of the upper triangle nothing is ever read.
+      const auto lower = [&](MatrixView<T> m) { return window(m, rows, {0, rows.first + rows.count}); };
+      entrywise::each([take, old](T& a, T more) DLADMM_INLINE { a = old * a + take * more; }, lower(a_.view()),
+                      lower(fresh));
+    });
+    trace_ = 0;
+    for (std::size_t i = 0; i < size_; ++i) trace_ += static_cast<double>(a_.view().row(i)[i]);
+  }
+
+  [[nodiscard]] bool factor(Team& team) {
+    const auto fill = [&](MatrixView<T> out) {
+      each_piece(team, size_, size_, [&](Rows rows, unsigned) {
+        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+          std::copy_n(a_.view().row(i), i + 1, out.row(i));
+          out.row(i)[i] += static_cast<T>(settings_.l2);
+        }
+      });
+    };
+    const double share = settings_.damping / static_cast<double>(size_);
+    if (!solver_.prepare(team, Inversion::inverse, size_, share, fill)) return false;
+    delta_ = settings_.l2 + solver_.ridge();
+    return true;
+  }
+
+  // U <- numbers from [−1, 1), which the first batch makes orthonormal.
+  void begin_basis() {
+    RandomStream random(seed_);
+    for (double& entry : basis_.flat()) entry = 2 * random.uniform() - 1;
+    round_basis();
+  }
+
+  void round_basis() { convert<T, double>(basis_.view(), u_.view()); }
+
+  // U <- orth((A + εI) U) for A = keep U H Uᵀ + (1 − keep) ãᵀã/B.
+  void turn_basis(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep) {
+    // B x n times n x r, then n x B times B x r
+    multiply<T>(team, Op::none, Op::none, 1, input, u_.view(), 0, scratch);
+    sum_products<T>(team, sums, input, scratch, image_.view());
+    const double take = (1 - keep) / static_cast<double>(input.rows);
+    const double shift = kShift * trace_ / static_cast<double>(size_);
+    const MatrixView<double> next = other_basis_.view();
+    entrywise::each([take, shift](double& to, T image, double u)
+                        DLADMM_INLINE { to = take * static_cast<double>(image) + shift * u; },
+                    next, image_.view(), basis_.view());
+    // n x r times r x r
+    multiply<double>(team, Op::none, Op::none, keep, basis_.view(), h_.view(), 1, next);
+    // Twice is enough: the first pass leaves what rounding made of the condition of AU, the second leaves nothing.
+    // Columns that are not independent leave U as it was, which is as good a subspace as any.
+    if (!orthonormalise(team, next) || !orthonormalise(team, next)) return;
+    // H in the new basis, of what the old one knew.
+    blas::gemm<double>(Op::transpose, Op::none, 1.0, basis_.view(), next, 0.0, small_.view());
+    blas::gemm<double>(Op::none, Op::none, 1.0, h_.view(), small_.view(), 0.0, turned_.view());
+    blas::gemm<double>(Op::transpose, Op::none, 1.0, small_.view(), turned_.view(), 0.0, h_.view());
+    std::copy_n(next.data, next.rows * next.columns, basis_.flat().data());
+    round_basis();
+  }
+
+  // H <- Uᵀ A U
+  void project(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep) {
+    // B x n times n x r, then r x B times B x r
+    multiply<T>(team, Op::none, Op::none, 1, input, u_.view(), 0, scratch);
+    sum_products<T>(team, sums, scratch, scratch, projected_.view(), Part::lower);
+    const double take = (1 - keep) / static_cast<double>(input.rows);
+    const MatrixView<double> h = h_.view();
+    for (std::size_t i = 0; i < rank_; ++i) {
+      for (std::size_t j = 0; j <= i; ++j) {
+        const double old = (h.row(i)[j] + h.row(j)[i]) / 2;
+        h.row(i)[j] = keep * old + take * static_cast<double>(projected_.view().row(i)[j]);
+        h.row(j)[i] = h.row(i)[j];
+      }
+    }
+  }
+
+  // Q <- Q L⁻ᵀ with QᵀQ = L Lᵀ, columns scaled to length 1 first. False where the columns are not independent.
+  [[nodiscard]] bool orthonormalise(Team& team, MatrixView<double> q) {
+    const MatrixView<double> gram = small_.view();
+    const std::span<double> scale = turned_.flat().first(rank_);
+    blas::syrk<double>(Op::transpose, q, 0.0, gram);
+    for (std::size_t i = 0; i < rank_; ++i) {
+      scale[i] = 1 / std::sqrt(gram.row(i)[i]);
+      if (!std::isfinite(scale[i])) return false;
+      for (std::size_t j = 0; j <= i; ++j) gram.row(i)[j] *= scale[i] * scale[j];
+    }
+    if (!lapack::potrf<double>(gram)) return false;
+    each_piece(team, q.rows, rank_, [&](Rows rows, unsigned) {
+      const MatrixView<double> part = q.rows_from(rows);
+      entrywise::each([](double& x, double factor) DLADMM_INLINE { x *= factor; }, part,
+                      entrywise::repeated(scale, rows.count));
+      blas::trsm<double>(blas::Side::right, Op::transpose, gram, part);
+    });
+    return true;
+  }
+
+  // M <- (H + δI)⁻¹ H Uᵀ = (I − δ (H + δI)⁻¹) Uᵀ. Where H + δI is not positive definite, δ grows until it is.
+  [[nodiscard]] bool invert_in_subspace(Team& team) {
+    const double mean = trace_ / static_cast<double>(size_) + settings_.l2;
+    delta_ = settings_.l2 + settings_.damping * mean;
+    const MatrixView<double> lower = small_.view();
+    const MatrixView<double> inverse = turned_.view();
+    while (true) {
+      if (!std::isfinite(delta_)) return false;
+      std::copy(h_.flat().begin(), h_.flat().end(), lower.data);
+      for (std::size_t i = 0; i < rank_; ++i) lower.row(i)[i] += delta_;
+      if (delta_ > 0 && lapack::potrf<double>(lower)) break;
+      // No symmetric H whose entries are finite needs more than its trace.
+      if (!(trace_ > 0) || delta_ > 10 * trace_) return false;
+      delta_ = std::max(10 * delta_, GramSolver<T>::kRounding * trace_);
+    }
+    for (std::size_t i = 0; i < rank_; ++i) {
+      for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = i == j ? 1 : 0;
+    }
+    blas::trsm<double>(blas::Side::left, Op::none, lower, inverse);
+    blas::trsm<double>(blas::Side::left, Op::transpose, lower, inverse);
+    for (std::size_t i = 0; i < rank_; ++i) {
+      for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = (i == j ? 1 : 0) - delta_ * inverse.row(i)[j];
+    }
+    const MatrixView<double> m(other_basis_.flat().data(), rank_, size_);
+    // r x r times r x n
+    multiply<double>(team, Op::none, Op::transpose, 1, inverse, basis_.view(), 0, m);
+    convert<T, double>(m, m_.view());
+    return true;
+  }
 
   std::size_t size_, rank_;
   GramSettings settings_;

@@ -23,12 +23,18 @@
 // is one product, of D_l with −YᵀD_l below it and of ã with M below it: r rows more than the batch has.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
+#include <limits>
+#include <new>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
+#include "core/functions/elementwise.hpp"
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/gradient/optimiser.hpp"
@@ -66,27 +72,69 @@ struct MinibatchSetup {
 };
 
 // Whether a sweep is one that can run in a network of `layers` layers.
-[[nodiscard]] bool is_batch_sweep(std::span<const BatchUpdate> sweep, std::size_t layers);
+[[nodiscard]] inline bool is_batch_sweep(std::span<const BatchUpdate> sweep, std::size_t layers) {
+  if (sweep.empty() || sweep[0].block != BatchBlock::z || sweep[0].layer != layers) return false;
+  std::vector<bool> z(layers + 2, false);
+  std::vector<bool> a(layers + 2, false);
+  std::vector<bool> W(layers + 2, false);
+  for (const BatchUpdate& update : sweep) {
+    const std::size_t l = update.layer;
+    if (l < 1 || l > layers) return false;
+    const bool is_z = update.block == BatchBlock::z;
+    std::vector<bool>& done = is_z ? z : update.block == BatchBlock::a ? a : W;
+    const bool ready = is_z ? l == layers || a[l] : update.block == BatchBlock::a ? l < layers && z[l + 1] : z[l];
+    if (done[l] || !ready) return false;
+    done[l] = true;
+  }
+  return true;
+}
 
 template <typename T>
 class MinibatchState {
  public:
   // Allocates everything that a run needs. Throws std::bad_alloc, std::length_error, std::invalid_argument (the sweep).
-  explicit MinibatchState(const MinibatchSetup& setup);
+  explicit MinibatchState(const MinibatchSetup& setup) : MinibatchState(setup, Shell{}) {
+    const Network& net = setup_.network;
+    if (!is_batch_sweep(setup_.sweep, net.layers())) throw std::invalid_argument("no sweep over batches");
+    for (const std::size_t width : net.widths) static_cast<void>(blas::dimension(width + 1));
+    static_cast<void>(blas::dimension(setup_.batch));
+    plan_.allocate();
+    std::ranges::fill(parameters_.span(), T(0));
+    finite_.watch(parameters_.span());
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      std::ranges::fill(of(l).distance.flat(), T(0));
+      views_.push_back({MatrixView<const T>(weights(l)), of(l).b});
+    }
+    reset();
+  }
+
   MinibatchState(const MinibatchState&) = delete;
   MinibatchState& operator=(const MinibatchState&) = delete;
-  [[nodiscard]] static double required_bytes(const MinibatchSetup& setup);
+
+  [[nodiscard]] static double required_bytes(const MinibatchSetup& setup) {
+    return MinibatchState(setup, Shell{}).plan_.bytes();
+  }
 
   [[nodiscard]] const MinibatchSetup& setup() const { return setup_; }
   [[nodiscard]] MatrixView<T> input() { return x_.view(); }
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
 
-  // Row-major copies of W_l and b_l, l = 1 … L, and their replacement. Sizes are those of the blocks.
-  void read_weights(std::size_t l, std::span<T> out) const;
-  void read_biases(std::size_t l, std::span<T> out) const;
-  void write_weights(std::size_t l, std::span<const T> values);
-  void write_biases(std::size_t l, std::span<const T> values);
+  // Row-major copies of W_l and b_l, l = 1 … L, and their replacement.
+  [[nodiscard]] std::size_t size_of(ParameterBlock block, std::size_t l) const {
+    return setup_.network.outputs(l) * (block == ParameterBlock::W ? setup_.network.inputs(l) : 1);
+  }
+
+  void read(ParameterBlock block, std::size_t l, std::span<T> out) const {
+    const MatrixView<T> w = block == ParameterBlock::W ? weights(l) : biases(l);
+    for (std::size_t i = 0; i < w.rows; ++i) std::copy_n(w.row(i), w.columns, out.data() + i * w.columns);
+  }
+
+  void write(ParameterBlock block, std::size_t l, std::span<const T> values) {
+    const MatrixView<T> w = block == ParameterBlock::W ? weights(l) : biases(l);
+    for (std::size_t i = 0; i < w.rows; ++i) std::copy_n(values.data() + i * w.columns, w.columns, w.row(i));
+    copy_biases(l, {0, w.rows});
+  }
 
   // D_l of the last batch, in the first of its rows.
   [[nodiscard]] MatrixView<const T> target_distance(std::size_t l) const { return of(l).distance.view(); }
@@ -95,24 +143,138 @@ class MinibatchState {
   // `count` batches (the record's steps) from where the last run ended, an epoch beginning with a shuffle. steps: one η
   // for all, or one a batch; stops between two batches when `stop` is set. After something that is not finite the
   // parameters are those that the run began with, and the rest is as new.
-  void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, StepsRecord& record);
+  void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, StepsRecord& record) {
+    const AtWork here(stop);
+    finite_.keep();
+    const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
+      const std::span<const std::uint32_t> samples = epochs_.begin();
+      if (!run_batch(samples, step_size(steps, i), loss)) return 0;
+      epochs_.end();
+      return samples.size();
+    });
+    if (finite) return;
+    finite_.restore();
+    for (std::size_t l = 1; l <= depth(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
+    reset();
+  }
 
   // As new but for the parameters.
-  void reset();
+  void reset() {
+    std::ranges::fill(velocity_.span(), T(0));
+    for (Layer& it : layers_) it.gram->reset();
+    epochs_.reset();
+    step_number_ = 0;
+    taken_in_ = 0;
+    since_taken_ = 0;
+  }
 
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
+  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets) {
+    return dladmm::evaluate<T>(team_, spaces_, kEvaluationBlock, views_, setup_.network.activation, setup_.network.loss,
+                               x, targets);
+  }
+
   ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
 
   [[nodiscard]] std::size_t batches_an_epoch() const { return epochs_.batches(); }
 
   // Parameters, V_l, what is known of A_l, and the place in the epoch (section.hpp).
-  [[nodiscard]] std::vector<Section> sections();
-  void restored();
+  [[nodiscard]] std::vector<Section> sections() {
+    std::vector<Section> out;
+    out.push_back(section("parameters", parameters_.span()));
+    if (velocity_.size() > 0) out.push_back(section("velocity", velocity_.span()));
+    for (std::size_t l = 1; l <= depth(); ++l) of(l).gram->add_sections("gram." + std::to_string(l), out);
+    out.push_back(section("step", step_number_));
+    out.push_back(section("gram.taken", taken_in_));
+    out.push_back(section("gram.since", since_taken_));
+    for (Section& it : epochs_.sections()) out.push_back(std::move(it));
+    return out;
+  }
+
+  void restored() {
+    bool legal = true;
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      legal = of(l).gram->restored(team_) && legal;
+      copy_biases(l, {0, setup_.network.outputs(l)});
+    }
+    if (!legal) {
+      reset();
+      throw std::domain_error("a Gram matrix is none");
+    }
+    epochs_.restored();
+  }
 
  private:
+  using Op = blas::Op;
+
+  static constexpr std::size_t kEvaluationBlock = 256;
+  // What a member works on at once, a gradient and a direction, stays in its second-level cache.
+  static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+
   struct Shell {};
   // Declares what is to be held, and holds nothing.
-  MinibatchState(const MinibatchSetup& setup, Shell);
+  MinibatchState(const MinibatchSetup& setup, Shell) : setup_(setup), team_(setup.threads) {
+    const Network& net = setup_.network;
+    const std::size_t batch = setup_.batch;
+    std::size_t parameters = 0, chunk = 0, product = 0, prepared = 0, rank = 0, summed = 0;
+    layers_.resize(depth());
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      Layer& it = of(l);
+      const std::size_t columns = net.inputs(l) + 1, out = net.outputs(l), r = setup_.gram.rank_of(columns);
+      if (out > (std::numeric_limits<std::size_t>::max() / sizeof(T) - parameters) / columns) throw std::bad_alloc();
+      it.first = parameters;
+      parameters += out * columns;
+      // (A + δI)⁻¹ meets ã_{l-1} where that has fewer rows than D_lᵀ ã_{l-1}, and λ[W_l b_l] does not have to meet it
+      // too.
+      const bool by_input = setup_.gram.l2 == 0 && batch < out;
+      it.side = !by_input ? Side::gradient : r == 0 ? Side::input : Side::below;
+      it.below = it.side == Side::below ? r : 0;
+      it.chunks =
+          Strips::of_about(out, std::max<std::size_t>(kChunkBytes / ((by_input ? 1 : 2) * sizeof(T) * columns), 48));
+      if (it.chunks.count() == 1 && product_flops(out, batch, columns) > 6e6)
+        it.chunks = Strips::of_about(out, (out + 1) / 2);
+      chunk = std::max(chunk, it.chunks.width * columns);
+      if (it.side == Side::gradient) product = std::max(product, it.chunks.width * r);
+      if (it.side == Side::input) prepared = std::max(prepared, batch * columns);
+      rank = std::max(rank, r);
+      summed = std::max(summed, RunningGram<T>::sums_room(batch, columns, setup_.gram));
+      plan_.vector(it.b, out);
+      plan_.matrix(it.input, batch + it.below, columns);
+      plan_.matrix(it.distance, batch + it.below, out);
+      if (l == depth() || !net.activation.value_tells_derivative()) plan_.matrix(it.z, batch, out);
+      // Every layer a basis of its own.
+      plan_.other(RunningGram<T>::required_bytes(columns, setup_.gram), [this, &it, columns, l] {
+        it.gram.emplace(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l));
+      });
+    }
+    plan_.matrix(x_, setup_.samples, net.widths.front());
+    if (net.loss.classifies()) {
+      plan_.vector(labels_, setup_.samples);
+    } else {
+      plan_.matrix(target_values_, setup_.samples, net.widths.back());
+    }
+    plan_.buffer(parameters_, parameters);
+    plan_.buffer(finite_.room, parameters);
+    if (setup_.momentum != 0) plan_.buffer(velocity_, parameters);
+    plan_.buffer(prepared_, prepared);
+    plan_.buffer(y_, batch, rank);
+    plan_.other(4 * static_cast<double>(setup_.samples),
+                [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
+    const typename PieceSums<T>::Room room{0, summed, 0};
+    plan_.other(summed == 0 ? 0 : PieceSums<T>::required_bytes(SampleCut(batch), room), [this, batch, summed, room] {
+      if (summed != 0) sums_ = PieceSums<T>(SampleCut(batch), room);
+    });
+    const std::size_t widest = net.widest();
+    scratch_.resize(team_.size());
+    for (Scratch& it : scratch_) {
+      plan_.buffer(it.gradient, chunk);
+      plan_.buffer(it.direction, chunk);
+      plan_.buffer(it.product, product);
+      plan_.vector(it.work, loss_work(net.widths.back()));
+      plan_.other(
+          2 * sizeof(T) * kEvaluationBlock * static_cast<double>(widest) + 96 * static_cast<double>(net.widths.back()),
+          [this, widest] { spaces_.emplace_back(kEvaluationBlock, widest, setup_.network.widths.back()); });
+    }
+  }
 
   // How (A_l + δ_l I)⁻¹ meets its product: with the gradient, or with ã_{l-1}, by a product of its own or by rows
   // below.
@@ -138,22 +300,199 @@ class MinibatchState {
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& of(std::size_t l) { return layers_[l - 1]; }
   [[nodiscard]] const Layer& of(std::size_t l) const { return layers_[l - 1]; }
-  [[nodiscard]] MatrixView<T> parameters(std::size_t l) const;  // [W_l b_l]
-  [[nodiscard]] MatrixView<T> weights(std::size_t l) const;
-  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
-  [[nodiscard]] MatrixView<T> activations(std::size_t l, std::size_t count) const;      // a_l
-  [[nodiscard]] MatrixView<T> pre_activations(std::size_t l, std::size_t count) const;  // z_l, or a_l in its place
-  void copy_biases(std::size_t l, Rows rows);
 
-  [[nodiscard]] bool run_batch(std::span<const std::uint32_t> samples, double step, double& loss);
-  [[nodiscard]] bool take_in_inputs(std::size_t count);
-  void forward(std::span<const std::uint32_t> samples);
-  double update_output_z(std::span<const std::uint32_t> samples);
-  void update_a(std::size_t l, std::size_t count, bool and_z);
-  void update_z(std::size_t l, std::size_t count);
-  [[nodiscard]] bool update_W(std::size_t l, std::size_t count, const Step& step);
+  [[nodiscard]] MatrixView<T> parameters(std::size_t l) const {
+    return {parameters_.data() + of(l).first, setup_.network.outputs(l), setup_.network.inputs(l) + 1};
+  }
+
+  [[nodiscard]] MatrixView<T> weights(std::size_t l) const {
+    const MatrixView<T> both = parameters(l);
+    return {both.data, both.rows, both.columns - 1, both.stride};
+  }
+
+  [[nodiscard]] MatrixView<T> biases(std::size_t l) const {
+    const MatrixView<T> both = parameters(l);
+    return {both.data + both.columns - 1, both.rows, 1, both.stride};
+  }
+
+  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
+
+  [[nodiscard]] MatrixView<T> activations(std::size_t l, std::size_t count) const {
+    return window(of(l + 1).input.view(), {0, count}, {0, setup_.network.outputs(l)});
+  }
+
+  [[nodiscard]] MatrixView<T> pre_activations(std::size_t l, std::size_t count) const {
+    return of(l).z.empty() ? activations(l, count) : of(l).z.view().rows_from(0, count);
+  }
+
+  void copy_biases(std::size_t l, Rows rows) {
+    const MatrixView<T> both = parameters(l);
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) of(l).b[i] = both.row(i)[both.columns - 1];
+  }
+
+  [[nodiscard]] bool run_batch(std::span<const std::uint32_t> samples, double step, double& loss) {
+    const Step now{step, step_number_ + 1, {}};
+    const std::size_t count = samples.size();
+    forward(samples);
+    loss += update_output_z(samples);
+    if (!std::isfinite(loss) || !take_in_inputs(count)) return false;
+    const std::span<const BatchUpdate> rest = std::span(setup_.sweep).subspan(1);
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      const auto [block, l] = rest[i];
+      if (block == BatchBlock::W) {
+        if (!update_W(l, count, now)) return false;
+      } else if (block == BatchBlock::z) {
+        update_z(l, count);
+      } else {
+        // z_l rides on the product that makes a_l, where it comes next.
+        const bool and_z = i + 1 < rest.size() && rest[i + 1].block == BatchBlock::z && rest[i + 1].layer == l;
+        update_a(l, count, and_z);
+        if (and_z) ++i;
+      }
+    }
+    ++step_number_;
+    return true;
+  }
+
+  // A_l of every layer, where it is due.
+  [[nodiscard]] bool take_in_inputs(std::size_t count) {
+    if (since_taken_ < std::min(setup_.gram_every, taken_in_)) {
+      ++since_taken_;
+      return true;
+    }
+    ++taken_in_;
+    since_taken_ = 1;
+    for (const BatchUpdate& update : setup_.sweep) {
+      if (update.block != BatchBlock::W) continue;
+      RunningGram<T>& gram = *of(update.layer).gram;
+      const MatrixView<const T> input = of(update.layer).input.view().rows_from(0, count);
+      if (!gram.take_in(team_, sums_, input, {y_.data(), count, gram.rank()})) return false;
+    }
+    return true;
+  }
+
+  // z_l = W_l a_{l-1} + b_l, a_l = f(z_l)
+  void forward(std::span<const std::uint32_t> samples) {
+    const Network& net = setup_.network;
+    const std::size_t count = samples.size();
+    each_piece(team_, count, net.widths.front(), [&](Rows rows, unsigned) {
+      for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+        std::copy_n(x_.view().row(samples[i]), net.widths.front(), of(1).input.view().row(i));
+        // Where a batch was short, something else stands in the rows after it.
+        for (const Layer& it : layers_) it.input.view().row(i)[it.input.columns() - 1] = T(1);
+      }
+    });
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      const MatrixView<const T> input = window(of(l).input.view(), {0, count}, {0, net.inputs(l)});
+      const MatrixView<T> z = pre_activations(l, count);
+      // batch x n_{l-1} times n_{l-1} x n_l
+      multiply_and<T>(team_, Op::none, Op::transpose, 1, input, weights(l), 0, z, [&](Rows rows, Rows columns) {
+        const MatrixView<T> own = window(z, rows, columns);
+        const std::span<const T> b = std::span(of(l).b).subspan(columns.first, columns.count);
+        if (of(l).z.empty()) return elementwise::add_bias_and_activate<T>(net.activation, own, b, own);
+        elementwise::add_bias<T>(own, b, own);
+        if (l == depth()) return;
+        elementwise::activate<T>(net.activation, own, window(activations(l, count), rows, columns));
+      });
+    }
+  }
+
+  // D_L = ∇R(z_L); returns R summed over the batch.
+  double update_output_z(std::span<const std::uint32_t> samples) {
+    const std::size_t n = setup_.network.widths.back();
+    const MatrixView<const T> z = of(depth()).z.view();
+    const MatrixView<T> distance = of(depth()).distance.view();
+    const auto found = sum_pieces<ForwardLoss>(team_, samples.size(), n, [&](Rows rows, unsigned member) {
+      return loss_over_rows(
+          setup_.network.loss, rows.count, n, scratch_[member].work,
+          [&](std::size_t i) { return z.row(rows.first + i); },
+          [&](std::size_t i, std::span<double> values) { return targets().of(samples[rows.first + i], values); },
+          [&](std::size_t i, std::span<const double> gradient) {
+            std::ranges::transform(gradient, distance.row(rows.first + i), [](double g) { return static_cast<T>(g); });
+          });
+    });
+    return found.loss;
+  }
+
+  // a_l: D = D_{l+1} W_{l+1}; and with it z_l.
+  void update_a(std::size_t l, std::size_t count, bool and_z) {
+    const MatrixView<T> distance = of(l).distance.view().rows_from(0, count);
+    // batch x n_{l+1} times n_{l+1} x n_l
+    multiply_and<T>(team_, Op::none, Op::none, 1, of(l + 1).distance.view().rows_from(0, count), weights(l + 1), 0,
+                    distance, [&](Rows rows, Rows columns) {
+                      if (!and_z) return;
+                      elementwise::times_derivative<T>(setup_.network.activation, window(distance, rows, columns),
+                                                       window(pre_activations(l, count), rows, columns));
+                    });
+  }
+
+  // z_l: D = D ∘ f'(z_l)
+  void update_z(std::size_t l, std::size_t count) {
+    each_piece(team_, count, setup_.network.outputs(l), [&](Rows rows, unsigned) {
+      elementwise::times_derivative<T>(setup_.network.activation, of(l).distance.view().rows_from(rows),
+                                       pre_activations(l, count).rows_from(rows));
+    });
+  }
+
+  [[nodiscard]] bool update_W(std::size_t l, std::size_t count, const Step& step) {
+    const Layer& it = of(l);
+    MatrixView<T> input = it.input.view().rows_from(0, count);
+    if (it.side == Side::input) {
+      const MatrixView<T> prepared(prepared_.data(), count, input.columns);
+      const Strips strips = Strips::of_about(count, 64);
+      team_.run(strips.count(), product_flops(count, input.columns, input.columns), [&](std::size_t strip, unsigned) {
+        const Rows rows = strips[strip];
+        it.gram->apply(input.rows_from(rows), prepared.rows_from(rows), {});
+      });
+      input = prepared;
+    } else if (it.side == Side::below) {
+      // batch x (n_{l-1} + 1) times (n_{l-1} + 1) x r
+      multiply<T>(team_, Op::none, Op::none, 1, input, it.gram->basis(), 0, {y_.data(), count, it.below});
+      std::ranges::copy(it.gram->correction().flat(), it.input.view().row(count));
+      input = it.input.view().rows_from(0, count + it.below);
+    }
+    std::atomic<bool> finite{true};
+    const double flops = product_flops(setup_.network.outputs(l), input.rows, input.columns);
+    team_.run(it.chunks.count(), flops, [&](std::size_t chunk, unsigned member) {
+      if (!update_rows(scratch_[member], l, input, it.chunks[chunk], count, step)) {
+        finite.store(false, std::memory_order_relaxed);
+      }
+    });
+    return finite;
+  }
+
+  // Rows `out` of [W_l b_l]: their gradient over `count` samples, S_l and V_l, while they are in the cache. `input` is
+  // ã_{l-1}, or what (A_l + δ_l I)⁻¹ has made of it, or ã_{l-1} with M below it.
   [[nodiscard]] bool update_rows(Scratch& scratch, std::size_t l, MatrixView<T> input, Rows out, std::size_t count,
-                                 const Step& step);
+                                 const Step& step) {
+    const Layer& it = of(l);
+    const std::size_t r = it.gram->rank();
+    const MatrixView<T> distance = it.distance.view();
+    T scale = T(1) / static_cast<T>(count);
+    if (it.side == Side::below) {
+      // r x batch times batch x rows of W_l
+      sum_products<T>(-1, {y_.data(), count, r}, window(distance, {0, count}, out), 0,
+                      window(distance, {count, r}, out));
+      scale = static_cast<T>(1 / (static_cast<double>(count) * it.gram->damping()));
+    }
+    const MatrixView<T> gradient(scratch.gradient.data(), out.count, input.columns);
+    // rows of W_l x (batch + below) times (batch + below) x (n_{l-1} + 1)
+    sum_products<T>(scale, window(distance, {0, input.rows}, out), input, 0, gradient);
+    MatrixView<T> direction = gradient;
+    const MatrixView<T> own = parameters(l).rows_from(out);
+    if (it.side == Side::gradient) {
+      const T l2 = static_cast<T>(setup_.gram.l2);
+      if (l2 != T(0)) elementwise::step_back<T>(gradient, -l2, own);
+      direction = {scratch.direction.data(), out.count, input.columns};
+      it.gram->apply(gradient, direction, {scratch.product.data(), out.count, r});
+    }
+    const T* const parts[] = {direction.data};
+    T* const velocity = velocity_.size() == 0 ? nullptr : velocity_.data() + (own.data - parameters_.data());
+    const Slice<T> all{own.data, out.count * own.columns, parts, velocity, 0};
+    const bool finite = dladmm::apply<T>(Sgd{setup_.momentum, 0, 0, setup_.nesterov}, step, all);
+    copy_biases(l, out);
+    return finite;
+  }
 
   MinibatchSetup setup_;
   Team team_;

@@ -25,8 +25,7 @@ void fill_gram(Team& team, blas::Op op, T factor, MatrixView<const T> a, T shift
     const MatrixView<T> to(out.row(rows.first), rows.count, end, out.stride);
     if (op == blas::Op::none) {
       // rows x end <- rows x inner, inner x end
-      blas::gemm<T>(blas::Op::none, blas::Op::transpose, factor, a.rows_from(rows.first, rows.count),
-                    a.rows_from(0, end), T(0), to);
+      blas::gemm<T>(blas::Op::none, blas::Op::transpose, factor, a.rows_from(rows), a.rows_from(0, end), T(0), to);
     } else {
       // rows x end <- (inner x rows)ᵀ, inner x end
       blas::gemm<T>(blas::Op::transpose, blas::Op::none, factor,

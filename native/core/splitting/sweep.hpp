@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -55,15 +56,31 @@ class FiniteCopy {
   std::vector<std::span<T>> watched_;
 };
 
-// A sweep of record.updates.size() updates. update(i) runs the i-th and, where others ride on its pass, moves i to the
+// What an entry of an update's record holds that does not apply to it.
+inline constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+inline constexpr int kNoCount = -1;
+
+// What a sweep did.
+template <typename Update, typename Measures>
+struct SweepRecordOf {
+  std::vector<Update> updates;
+  std::size_t completed = 0;  // how many updates ran
+  bool stopped = false;       // the stop request came between two updates
+  bool diverged = false;  // the update after `completed`, or one before it unnoticed, met a value that is not finite
+  Measures measures;
+  double seconds = 0;
+};
+
+// A sweep of `count` updates. update(i) runs the i-th and, where others ride on its pass, moves i to the
 // last that ran; false where that met a value that is not finite. measure() finds record.measures and says whether they
-// are finite: every variable is in them, so they notice what no update looked at. Record: updates (each with seconds),
-// completed, stopped, diverged, seconds. Returns whether all stayed finite; where not, the caller puts its parameters
-// back.
+// are finite: every variable is in them, so they notice what no update looked at. Returns whether all stayed finite;
+// where not, the caller puts its parameters back.
 template <typename Record, typename Update, typename Measure>
-[[nodiscard]] bool run_sweep(Record& record, const std::atomic<bool>& stop, Update&& update, Measure&& measure) {
+[[nodiscard]] bool run_sweep(Record& record, std::size_t count, const std::atomic<bool>& stop, Update&& update,
+                             Measure&& measure) {
   const Clock whole;
   Clock lap;
+  record.updates.assign(count, {});
   record.completed = 0;
   record.stopped = false;
   record.diverged = false;

@@ -154,8 +154,6 @@ export const graphLayered: Splitting<
     };
     return new SweepSession<GraphTypes>(await openNative(opening, options, data, name), {
       blocks: BLOCKS,
-      fields: ['size', 'kappa', 'stepNorm', 'trials', 'kept', 'steps', 'stationarity', 'ridge', 'seconds'],
-      flags: ['kept'],
       start(how) {
         checkObject(how, '{ dual }', 'start');
         checkKeys(how, ['dual'], 'start');

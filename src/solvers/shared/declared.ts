@@ -18,14 +18,16 @@ const graphInitialisation: ValueType<GraphInitialisation> = {
   check: (value, _, { network, dtype }) => graphInitialisationOf(value, network.layers, dtype),
 };
 
-const BEGIN = { flag: 'init', says: 'Where the weights and biases begin.' } as const;
+const SUITS = "'he' suits relu, elu, silu, gelu and softplus, 'glorot' sigmoid and tanh.";
+
+const BEGIN = { flag: 'init', says: `Where the weights and biases begin; ${SUITS}` } as const;
 
 /** Where the parameters begin. */
 export const initialisedBy = (otherwise: Initialisation) => option(initialisation, { ...BEGIN, default: otherwise });
 
 /** Where the weights of a graph convolutional network begin. */
 export const graphInitialisedBy = (otherwise: GraphInitialisation) =>
-  option(graphInitialisation, { ...BEGIN, says: 'Where the weights begin.', default: otherwise });
+  option(graphInitialisation, { ...BEGIN, says: `Where the weights begin; ${SUITS}`, default: otherwise });
 
 /** The ordered updates of an iteration, by a function of the number of layers. */
 export function sweepType<Sweep extends (L: number) => Iterable<unknown>, U>(

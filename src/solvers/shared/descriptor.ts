@@ -81,9 +81,17 @@ type Cannot<D extends Problem, C extends Abilities> =
 type Flat<T> = { [K in keyof T]: T[K] };
 
 /** The limits of a training; a solver whose iterations are epochs takes the one word or the other. */
-type Limits<C extends Abilities> = { readonly iterations?: number } & (C['epochs'] extends true
-  ? { readonly epochs?: number }
-  : unknown);
+type Limits<C extends Abilities> = C['epochs'] extends true
+  ? {
+      /** Epochs at most. */
+      readonly iterations?: number;
+      /** The same as iterations, in the word of the field. */
+      readonly epochs?: number;
+    }
+  : {
+      /** Sweeps at most. */
+      readonly iterations?: number;
+    };
 
 /** The options of a solver, `solver` left out. */
 export type OwnOptions<T> =

@@ -89,9 +89,11 @@ type Flat<T> = { [K in keyof T]: T[K] };
 type InOf<O> = O extends Option<infer In, unknown> ? In : never;
 type RequiredIn<S> = { [K in keyof S]: S[K] extends { readonly presence: 'required' } ? K : never }[keyof S];
 
-/** What a caller may give. */
+/** What a caller may give. Mapped over `keyof` alone, so that a property's comment (scripts/hover.mjs) comes along. */
 export type OptionsOf<S extends Schema> = Flat<
-  { readonly [K in RequiredIn<S>]: InOf<S[K]> } & { readonly [K in Exclude<keyof S, RequiredIn<S>>]?: InOf<S[K]> }
+  { readonly [K in keyof Pick<S, RequiredIn<S>>]: InOf<S[K]> } & {
+    readonly [K in keyof Omit<S, RequiredIn<S>>]?: InOf<S[K]>;
+  }
 >;
 
 /** What a solver is given. */

@@ -32,10 +32,7 @@ export interface StepsResult {
 
 /** What the states of all such splittings offer. */
 interface NativeSteps extends NativePersistent {
-  run(
-    count: number,
-    rates: Float64Array,
-  ): Promise<Omit<StepsResult, 'steps'> & ({ readonly steps: number } | { readonly batches: number })>;
+  run(count: number, rates: Float64Array): Promise<StepsResult>;
   reset(): Promise<void>;
   readDual?(subBatch: number, block: number, layer: number): Promise<Numbers>;
 }
@@ -87,10 +84,8 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
       this.#running = true;
       try {
         const { loss, ...ran } = await this.#native.run(count, rates);
-        const { samples, stopped, diverged, seconds } = ran;
-        const steps = 'steps' in ran ? ran.steps : ran.batches;
-        this.#done = diverged ? 0 : this.#done + steps;
-        return { steps, samples, loss: loss / samples, stopped, diverged, seconds };
+        this.#done = ran.diverged ? 0 : this.#done + ran.steps;
+        return { ...ran, loss: loss / ran.samples };
       } finally {
         this.#running = false;
       }

@@ -44,7 +44,7 @@ interface NativeSweeps extends NativePersistent {
     updates: Int32Array,
     penalties: unknown,
   ): Promise<{
-    readonly updates: Float64Array;
+    readonly updates: readonly object[];
     readonly completed: number;
     readonly stopped: boolean;
     readonly diverged: boolean;
@@ -60,10 +60,6 @@ interface NativeSweeps extends NativePersistent {
 /** What such a splitting says of itself. */
 export interface SweepRules<T extends SweepTypes> {
   readonly blocks: Blocks<T['block']>;
-  /** The numbers of an update's record, in the order of the addon. What does not apply is NaN or −1, and left out. */
-  readonly fields: readonly string[];
-  /** Those of them that are true or left out. */
-  readonly flags?: readonly string[];
   /** How variables begin, checked, as the addon takes it. */
   start(how: T['start'], options: T['options']): unknown;
   readonly penaltyKeys: readonly string[];
@@ -72,8 +68,6 @@ export interface SweepRules<T extends SweepTypes> {
   /** Measures of the addon under their names; the loss is seen to. */
   measures(native: never): object;
 }
-
-const isNone = (value = Number.NaN): boolean => Number.isNaN(value) || value === -1;
 
 /** A session of a splitting whose iterations are sweeps: start, then run updates in any order. */
 export class SweepSession<T extends SweepTypes> extends Session<T['options'], T['block'], T['set']> {
@@ -101,7 +95,7 @@ export class SweepSession<T extends SweepTypes> extends Session<T['options'], T[
       const checked = this.#updates(updates);
       const ran = await this.#native.run(this.#pairs(checked), this.#penalties(penalties));
       const { completed, measures, ...rest } = ran;
-      const records = checked.slice(0, completed).map((update, i) => this.#record(update, ran.updates, i));
+      const records = ran.updates.map((record, i): T['update'] => ({ ...checked[i], ...record }));
       return { ...rest, completed, updates: records, ...(measures && { measures: this.#measures(measures) }) };
     });
   }
@@ -148,16 +142,6 @@ export class SweepSession<T extends SweepTypes> extends Session<T['options'], T[
     checkObject(penalties, `{ ${penaltyKeys.join(', ')} }`, 'penalties');
     checkKeys(penalties, penaltyKeys, 'penalties');
     return this.#rules.penalties(penalties, this.options);
-  }
-
-  #record(update: Update<T['block']>, numbers: Float64Array, i: number): T['update'] {
-    const { fields, flags = [] } = this.#rules;
-    const own = numbers.subarray(i * fields.length, (i + 1) * fields.length);
-    const present = fields.flatMap((field, k): (readonly [string, unknown])[] => {
-      if (flags.includes(field)) return own[k] === 1 ? [[field, true]] : [];
-      return isNone(own[k]) ? [] : [[field, own[k]]];
-    });
-    return { ...update, ...Object.fromEntries(present) };
   }
 
   #measures(native: NativeMeasured): T['measures'] {

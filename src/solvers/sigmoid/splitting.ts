@@ -179,7 +179,6 @@ export const constraints: Splitting<
     };
     return new SweepSession<ConstraintsTypes>(await openNative(opening, options, data, name), {
       blocks: BLOCKS,
-      fields: ['curvature', 'stepNorm', 'ridge', 'factorSeconds', 'seconds'],
       start: () => undefined,
       penaltyKeys: ['l2', 'beta', 'majoriser'],
       penalties: (penalties, { network }) => checkConstraintPenalties(penalties, network),

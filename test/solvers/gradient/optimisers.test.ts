@@ -61,6 +61,11 @@ describe('the gradient', () => {
     { leakyRelu: -0.5 },
     'sigmoid',
     'tanh',
+    'elu',
+    { elu: 0.4 },
+    'silu',
+    'gelu',
+    'softplus',
   ];
   const losses: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
   const cases = activations.flatMap((activation) => losses.map((loss) => ({ activation, loss })));

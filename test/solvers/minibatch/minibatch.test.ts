@@ -78,6 +78,13 @@ describe('mini-batch dlADMM is what its file says', () => {
     ['sigmoid', {}, { ...NETWORK, activation: 'sigmoid' }],
     ['identity', {}, { ...NETWORK, activation: 'identity' }],
     ['leaky ReLU', {}, { ...NETWORK, activation: { leakyRelu: 0.2 } }],
+    ...(['elu', 'silu', 'gelu', 'softplus', { elu: 0.4 }] as const).map(
+      (activation): [string, Partial<PlainSettings>, Network] => [
+        JSON.stringify(activation),
+        {},
+        { ...NETWORK, activation },
+      ],
+    ),
     ['a slope that turns signs', {}, { ...NETWORK, activation: { leakyRelu: -0.3 } }],
     ['squared error', { step: () => 0.05 }, { ...NETWORK, loss: 'squared-error' }],
     ['one-hot squared error', {}, { ...NETWORK, loss: 'one-hot-squared-error' }],

@@ -148,6 +148,21 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+test('a record has the names of its table', async () => {
+  const { update, measures } = native.Graph.recordNames();
+  const seen = new Set<string>(['kept']); // of an update that no size was accepted for
+  for (const outputWeights of ['quadratic', 'cholesky'] as const) {
+    const state = await allocated(new native.Graph({ ...graph('float64'), outputWeights }));
+    await writeWeights(state);
+    await state.start('stationary');
+    const record = await state.run(SWEEP, PENALTIES);
+    for (const name of record.updates.flatMap(Object.keys)) seen.add(name);
+    expect(Object.keys(record.measures ?? {})).toEqual(measures);
+    state.close();
+  }
+  expect([...seen].sort()).toEqual([...update].sort());
+});
+
 describe.each(CASES)('$name', ({ make, start, advance }) => {
   test('a run that is taken up from a file goes on with the same bits', async () => {
     const path = join(folder, `${Math.random()}.checkpoint`);

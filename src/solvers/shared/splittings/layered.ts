@@ -240,7 +240,6 @@ export const layered: Splitting<
     const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup };
     return new SweepSession<LayeredTypes>(await openNative(opening, options, data, name), {
       blocks: BLOCKS,
-      fields: ['size', 'kappa', 'stepNorm', 'steps', 'stationarity', 'ridge', 'rank', 'factorSeconds', 'seconds'],
       start({ seed = 1, ...how }, { network }) {
         checkKeys(how, ['output', 'hidden', 'dual'], 'start');
         return { ...checkStart(how, network.loss), seed: whole(seed, 0, 2 ** 32 - 1, 'seed') };

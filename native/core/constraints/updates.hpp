@@ -1,21 +1,19 @@
 // The updates of sigmoid-ADMM, and a sweep of them.
-#include <cmath>
-#include <limits>
+#pragma once
 
-#include "core/constraints/pass.hpp"
+#include <cmath>
+
 #include "core/constraints/state.hpp"
 #include "core/splitting/gram.hpp"
 
 namespace dladmm::constraints {
-namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+// The updates of sigmoid-ADMM, and a sweep of them.
+
 // Rows of a matrix that a thread takes at a time.
 constexpr std::size_t kBand = 128;
 // Below it, 1/r would drown M Mᵀ.
 constexpr double kSmallestRatio = 1e-6;
-
-}  // namespace
 
 // With A = [V_{l-1} 1], the gradient G = [D_lᵀ V_{l-1}, D_lᵀ 1] + λ_l [W_l b_l] and the curvature h of the model (2
 // where the layer is linear and the model exact),
@@ -205,9 +203,8 @@ void State<T>::run(std::span<const Update> updates, const Penalties& p, const st
   note_beta(p);
   finite_.keep();
   work_ = {};
-  record.updates.assign(updates.size(), {kNone, kNone, kNone, kNone, 0});
   const bool finite = run_sweep(
-      record, stop, [&](std::size_t& i) { return update(updates[i], p, record.updates[i]); },
+      record, updates.size(), stop, [&](std::size_t& i) { return update(updates[i], p, record.updates[i]); },
       [&] {
         measure(p, record.measures);
         return std::isfinite(record.measures.lagrangian) && std::isfinite(record.measures.kkt);
@@ -218,16 +215,5 @@ void State<T>::run(std::span<const Update> updates, const Penalties& p, const st
   }
   record.work = work_;
 }
-
-#define DLADMM_INSTANTIATE(T)                                                            \
-  template bool State<T>::update_W(std::size_t, const Penalties&, UpdateRecord&);        \
-  template bool State<T>::update_hidden_V(std::size_t, const Penalties&, UpdateRecord&); \
-  template bool State<T>::update_output_V(const Penalties&, UpdateRecord&);              \
-  template bool State<T>::update_Lambda(std::size_t, const Penalties&, UpdateRecord&);   \
-  template bool State<T>::update(const Update&, const Penalties&, UpdateRecord&);        \
-  template void State<T>::run(std::span<const Update>, const Penalties&, const std::atomic<bool>&, SweepRecord&);
-DLADMM_INSTANTIATE(float)
-DLADMM_INSTANTIATE(double)
-#undef DLADMM_INSTANTIATE
 
 }  // namespace dladmm::constraints
