@@ -43,12 +43,8 @@ async function peers(python: string, files: Files, models: readonly string[]): P
 }
 
 async function ours(files: Files): Promise<Ours> {
-  const child = startChild<Files, Ours>('tabular/ours');
-  try {
-    return await child.ask(files);
-  } finally {
-    child.end();
-  }
+  using child = startChild<Files, Ours>('tabular/ours');
+  return await child.ask(files);
 }
 
 const SCORES = ['accuracy', 'rocAuc', 'logLoss', 'r2', 'rmse'] as const;
