@@ -1,4 +1,5 @@
 /** What the cells of a table of texts say. */
+import { TOO_WIDE } from '../core/numbers.js';
 
 /** The sign between a number's whole part and its fraction. */
 export type Decimal = '.' | ',';
@@ -30,7 +31,7 @@ const pointed = (cell: string): string => {
 
 /** What may help where a cell is no number, as the end of a sentence. */
 export function numberHint(cell: string, decimal: Decimal): string {
-  if (DIGITS.test(cell)) return '; whole numbers beyond 2^53 are not exact: leave an identifier out by ignore (--drop)';
+  if (DIGITS.test(cell)) return `, ${TOO_WIDE}; ignore (--drop) leaves an identifier out`;
   if (decimal === '.' && /^[+-]?\d*,\d+$/.test(cell)) return "; decimal: ',' (--decimal ,) reads decimal commas";
   if (decimal === ',' && /^[+-]?\d*\.\d+$/.test(cell)) return "; decimal: '.' (--decimal .) reads decimal points";
   return '';

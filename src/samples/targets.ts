@@ -29,7 +29,7 @@ export function inferTask(
     if (values.length >= FEW_ROWS && distinct.size > values.length / 2) {
       throw new DlAdmmError(
         'ERR_DLADMM_LABEL',
-        `Expected several rows of each class in ${name} but found ${distinct.size} different texts in ${values.length} rows: it may be an identifier`,
+        `Expected several rows of each class in ${name} but of its ${values.length} rows nearly every one is a class of its own (${distinct.size} classes): it may be an identifier; name another column as label, or say the task`,
       );
     }
     return { task: 'classification', because: `${name} holds texts` };

@@ -33,7 +33,20 @@ const FILES = {
 } as const;
 
 const train = (data: string, ...more: string[]) =>
-  run('train', data, '--target', 'kind', '--iterations', '10', '--threads', '1', '--quiet', ...more);
+  run(
+    'train',
+    data,
+    '--target',
+    'kind',
+    '--test-share',
+    '0.2',
+    '--iterations',
+    '10',
+    '--threads',
+    '1',
+    '--quiet',
+    ...more,
+  );
 
 describe('a table', () => {
   it('trains the same model from CSV, Parquet and Arrow', async () => {
@@ -75,7 +88,7 @@ describe('a table', () => {
     expect((await run('predict', 'sides.safetensors', 'new.csv', '--out', 'said.csv')).code).toBe(0);
     expect(readFileSync(path('said.csv'), 'utf8').split('\n')).toHaveLength(4);
     writeFileSync(path('new.csv'), 'side,width\neast,1\n');
-    expect((await run('predict', 'sides.safetensors', 'new.csv')).err).toContain('expected one of north, south');
+    expect((await run('predict', 'sides.safetensors', 'new.csv')).err).toContain('Expected one of north, south');
   });
 });
 
@@ -117,7 +130,7 @@ describe('a table of texts', () => {
 
   it('has its label by name or by place, and a number is a name', async () => {
     writeFileSync(path('years.csv'), 'city,pop,2019,2020\n1,2.5,3.5,4.5\n2,3.5,4.5,5.5\n3,4.5,5.5,6.5\n');
-    const quick = ['--iterations', '1', '--threads', '1', '--quiet', '--save'] as const;
+    const quick = ['--test-share', '0.2', '--iterations', '1', '--threads', '1', '--quiet', '--save'] as const;
     for (const label of ['2020', '#4', '#-1']) {
       const { code, err } = await run('train', 'years.csv', '--label', label, ...quick, 'years.safetensors');
       expect({ code, err }).toEqual({ code: 0, err: '' });

@@ -54,7 +54,8 @@ it('a table trains the same model in all its five forms: nothing is rounded befo
   for (const data of forms) {
     const { model } = await train(data, options);
     expect((await model.evaluate(data)).accuracy).toBeGreaterThan(0.9);
-    models.push({ ...model });
+    // A file says which column it took for the labels, and tables are told.
+    models.push({ ...model, target: undefined });
   }
   const [first, ...others] = models;
   for (const other of others) expect(other).toEqual(first);
