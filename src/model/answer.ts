@@ -1,9 +1,11 @@
+import { DlAdmmError } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { classCount, classifies, type Loss, type Network } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
 import type { Matrix } from '../tensor/matrix.js';
+import type { Divergence } from './parts.js';
 
 interface Outputs {
   /** The network's outputs z_L, samples × n_L; of regression the values themselves, in float64 where targets were standardised. */
@@ -49,9 +51,18 @@ export interface Answer {
 /** What a model says of its answers, beside its network. */
 interface Told extends ClassNames {
   readonly targetStandardisation?: Standardisation;
+  readonly diverged?: Divergence;
 }
 
-/** The prediction for so many samples, from the outputs of a network; labels as `names` has them, values as targets were. */
+/** What there is to say of a model whose training diverged. */
+export const divergedText = ({ iteration }: Divergence): string =>
+  `diverged in iteration ${iteration}: its parameters are the last finite ones`;
+
+/**
+ * The prediction for so many samples, from the outputs of a network; labels as `names` has them, values as targets were.
+ *
+ * @throws DlAdmmError ERR_DLADMM_NON_FINITE, by `put`, for an output that is not finite
+ */
 export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, names: Told): Answer {
   const columns = layers.at(-1) ?? 0;
   const { targetStandardisation: targets } = names;
@@ -64,6 +75,12 @@ export function answerOf({ loss, layers }: Network, dtype: Dtype, rows: number, 
   const classOf = classCount(loss, columns) === columns ? largest : aboveHalf;
   return {
     put(first, part) {
+      const bad = part.findIndex((value) => !Number.isFinite(value));
+      if (bad >= 0) {
+        const why = names.diverged ? `the training ${divergedText(names.diverged)}` : `they are too large for ${dtype}`;
+        const text = `The outputs of the model for row ${first + Math.floor(bad / columns)} are not finite: ${why}`;
+        throw new DlAdmmError('ERR_DLADMM_NON_FINITE', text);
+      }
       if (targets) restoreTargets(part, targets, data as Float64Array, first * columns);
       else data.set(part, first * columns);
       if (classification) classOf(part, columns, labels, first);

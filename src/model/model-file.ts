@@ -25,8 +25,8 @@ export type StoredModel = { readonly note?: Note } & (
 
 /**
  * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
- * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation
- * and target.
+ * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation, target and
+ * diverged.
  */
 const FORMAT = 3;
 const FORMATS: readonly number[] = [1, 2, FORMAT];
@@ -35,7 +35,7 @@ const NOTE = 'note.';
 const FIELDS = {
   1: ['classes'],
   2: ['classes', 'labelKind', 'columns'],
-  3: ['classes', 'labelKind', 'columns', 'target'],
+  3: ['classes', 'labelKind', 'columns', 'target', 'diverged'],
 } as const;
 /** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
 const RULES = [
@@ -91,13 +91,13 @@ function notesOf(note: unknown = {}): readonly (readonly [string, string])[] {
  * @throws DlAdmmError as `saveModel` does, but for the file.
  */
 export function encodeModel(model: StoredModel): Uint8Array {
-  const { kind, network, dtype, classes, labelKind = 'number', columns, target, note } = model;
+  const { kind, network, dtype, classes, labelKind = 'number', columns, target, diverged, note } = model;
   checkParts(model, kind);
   const { layers, activation, loss } = network;
   const rules = RULES.filter(({ name }) => model[name] !== undefined);
   const extended = labelKind !== 'number' || columns !== undefined;
   const header = {
-    format: Math.max(target !== undefined ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
+    format: Math.max(target !== undefined || diverged ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
     ...(kind === 'gcn' && { kind }),
     layers,
     activation: written(activation),
@@ -107,6 +107,7 @@ export function encodeModel(model: StoredModel): Uint8Array {
     ...(labelKind !== 'number' && { labelKind }),
     ...(columns && { columns }),
     ...(target !== undefined && { target }),
+    ...(diverged && { diverged }),
   };
   const tensors = new Map<string, Tensor>();
   for (const { name, shape, of, index } of placesOf(kind, layers)) {

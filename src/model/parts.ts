@@ -33,7 +33,14 @@ interface CommonParts<L extends Loss> {
   readonly columns?: readonly Column[];
   /** The column that is predicted, where samples came by the names of their columns. */
   readonly target?: string;
+  /** That the training met a value that is not finite, and when: the parameters are the last finite ones. */
+  readonly diverged?: Divergence;
   readonly threads?: number;
+}
+
+/** Where a training went astray. */
+export interface Divergence {
+  readonly iteration: number;
 }
 
 /** What was learnt of samples before a training began, and is told by its model. */
@@ -48,7 +55,7 @@ const TAUGHT = [
   'target',
 ] as const;
 /** What a model may be made of; a file has a note beside. */
-const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note'];
+const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note', 'diverged'];
 
 /** What a model is made of. */
 export interface ModelParts<L extends Loss = Loss> extends CommonParts<L> {
@@ -74,9 +81,13 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   checkObject(parts, '{ network, dtype, weights, … }', 'parts');
   checkKeys(parts, PARTS, 'the parts of a model');
   checkTaught(parts);
-  const { network, dtype, weights, threads } = parts;
+  const { network, dtype, weights, diverged, threads } = parts;
   if (kind === 'gcn') checkGraphWeights(weights, network.layers, dtype, 'weights');
   else checkParameters(parts as ModelParts, network.layers, dtype, '');
+  if (diverged !== undefined) {
+    checkObject(diverged, '{ iteration }', 'diverged');
+    whole(diverged.iteration, 1, Number.MAX_SAFE_INTEGER, 'diverged.iteration');
+  }
   if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }
 

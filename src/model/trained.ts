@@ -5,8 +5,9 @@ import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from 
 import { classCount, type Loss, type Network, nativeActivation } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import type { LabelKind } from '../samples/classes.js';
+import { divergedText } from './answer.js';
 import { type Note, type StoredModel, saveModel } from './model-file.js';
-import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind } from './parts.js';
+import { checkParts, type Divergence, type GraphModelParts, type ModelParts, type NetworkKind } from './parts.js';
 
 /** What trained networks of all kinds have in common: their parts, a native copy of them, files, an end. */
 export abstract class TrainedNetwork<K extends NetworkKind, N extends { close(): void }, L extends Loss> {
@@ -21,13 +22,15 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly targetStandardisation?: Standardisation;
   /** The column that is predicted, where samples came by the names of their columns. */
   readonly target?: string;
+  /** Of a training that diverged, whose last finite parameters these are. */
+  readonly diverged?: Divergence;
   readonly #threads: number;
   #native: N | undefined;
   #closed = false;
 
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
-    const { network, dtype, weights, classes, labelKind = 'number', threads } = parts;
+    const { network, dtype, weights, classes, labelKind = 'number', diverged, threads } = parts;
     const { standardisation, targetStandardisation, target } = parts;
     this.kind = kind;
     this.network = network;
@@ -38,16 +41,23 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     if (standardisation !== undefined) this.standardisation = standardisation;
     if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
     if (target !== undefined) this.target = target;
+    if (diverged !== undefined) this.diverged = diverged;
     this.#threads = threads ?? availableThreads();
   }
 
   /**
-   * Writes the model as safetensors, atomically: a reader sees the old file or the new one.
+   * Writes the model as safetensors, atomically: a reader sees the old file or the new one. That of a training that diverged is
+   * written with a warning of the process (`DLADMM_DIVERGED`), and the file says so too.
    *
    * @throws DlAdmmError ERR_DLADMM_FILE
    */
   async save(path: string, note?: Note): Promise<void> {
     await saveModel(path, { ...this, ...(note && { note }) } as unknown as StoredModel);
+    if (this.diverged === undefined) return;
+    process.emitWarning(`${path} holds a model that ${divergedText(this.diverged)}`, {
+      type: 'DlAdmmWarning',
+      code: 'DLADMM_DIVERGED',
+    });
   }
 
   /** Gives the native memory back; the parameters stay readable. */

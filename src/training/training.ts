@@ -160,7 +160,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       try {
         if (course && parametersReady) {
           const parameters = this.#best?.parameters ?? (await course.session.parameters());
-          this.#result = this.#resultOf(this.#modelOf(parameters, this.#learnt), status);
+          this.#result = this.#resultOf(this.#modelOf(parameters, this.#learnt, status), status);
         }
         // Left by the loop, the signal, or an error of the caller's.
         if (between && this.#done > this.#saved) await this.#save();
@@ -216,9 +216,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#resultOf(this.#modelOf(parameters, learnt), { kind: 'aborted' });
   }
 
-  #modelOf(parameters: Parameters, learnt: Learnt): M {
+  #modelOf(parameters: Parameters, learnt: Learnt, status?: Status): M {
     const { network, dtype, threads } = this.#plan;
-    const parts = { network, dtype, threads, ...learnt, ...parameters };
+    const diverged = status?.kind === 'diverged' && { diverged: { iteration: status.iteration } };
+    const parts = { network, dtype, threads, ...learnt, ...parameters, ...diverged };
     // What the data are says which model it is.
     return (isGraph(this.#data) ? new GraphModel(parts) : new Model(parts)) as M;
   }

@@ -1,3 +1,6 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { LabelledSamples } from '../../src/data.js';
@@ -651,6 +654,38 @@ describe('a training that diverges', () => {
     for (const block of [...model.weights, ...model.biases]) expect(block.every(Number.isFinite)).toBe(true);
     for (const record of history) expect(Number.isFinite(record.lagrangian)).toBe(true);
     expect((await model.predict(X)).labels).toHaveLength(6);
+    expect(model.diverged).toEqual({ iteration: status.iteration });
+  });
+
+  test('says so as its model is saved, in the file, and when an output is not finite', async () => {
+    const { model } = await fitModel(DATA, { ...OPTIONS, dtype: 'float32', iterations: 30, nu: 1e39 });
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    const path = join(await mkdtemp(join(tmpdir(), 'dladmm-')), 'model.safetensors');
+    await model.save(path);
+    expect(await warned).toMatchObject({
+      name: 'DlAdmmWarning',
+      code: 'DLADMM_DIVERGED',
+      message: `${path} holds a model that diverged in iteration 1: its parameters are the last finite ones`,
+    });
+    const { network, dtype, weights, biases, diverged } = await Model.load(path);
+    expect(diverged).toEqual({ iteration: 1 });
+    const large = weights.map((block) => block.map(() => 3e38));
+    const rows = [
+      [0, 0, 0],
+      [3e38, 3e38, 3e38],
+    ];
+    for (const [more, why] of [
+      [{ diverged: { iteration: 7 } }, 'the training diverged in iteration 7'],
+      [{}, 'too large for float32'],
+    ] as const) {
+      const bad = new Model({ network, dtype, weights: large, biases, ...more });
+      for (const answer of [() => bad.predict(rows), async () => bad.predictSync(rows)]) {
+        const { message } = await expectFailure(answer, 'ERR_DLADMM_NON_FINITE');
+        expect(message).toContain('for row 1 are not finite');
+        expect(message).toContain(why);
+      }
+      bad.close();
+    }
   });
 });
 
