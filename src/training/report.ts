@@ -1,6 +1,7 @@
 /** What a training was, and what it is worth: plain data that prints itself. */
+import type { Evaluation } from '../judging/evaluation.js';
+import { printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
-import type { Metrics } from '../network/metrics.js';
 import type { Choice } from '../solvers/auto.js';
 import type { Ready } from './front.js';
 import type { FitResult } from './result.js';
@@ -22,7 +23,7 @@ export interface Report {
   readonly status: FitResult['status'];
   readonly heldOut?: { readonly samples: number; readonly of: number; readonly how: string };
   /** Of what was held out, or of the validation set. */
-  readonly scores?: Metrics;
+  readonly scores?: Evaluation;
   readonly warnings: readonly string[];
   toString(): string;
 }
@@ -54,7 +55,7 @@ export async function reportOf({ ready, choice, chosen, tried, result }: Made): 
     ...(scores && { scores }),
     warnings,
   };
-  return Object.defineProperty(parts, 'toString', { value: () => textOf(parts) });
+  return printable(parts, textOf);
 }
 
 function textOf(report: Omit<Report, 'toString'>): string {
@@ -66,11 +67,8 @@ function textOf(report: Omit<Report, 'toString'>): string {
     ...(heldOut
       ? [`held out ${heldOut.samples} of ${heldOut.of} samples, ${heldOut.how}; they said when to stop`]
       : []),
-    ...(scores ? [String(scores) === '[object Object]' ? scoresText(scores) : String(scores)] : []),
     ...warnings.map((text) => `note: ${text}`),
+    ...(scores ? ['', String(scores)] : []),
   ];
   return lines.join('\n');
 }
-
-const scoresText = ({ accuracy, loss }: Metrics): string =>
-  `${accuracy === undefined ? '' : `accuracy ${(100 * accuracy).toFixed(2)} %, `}loss ${loss.toPrecision(6)} on what was held out`;

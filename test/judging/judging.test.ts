@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest';
 import { accuracy, balancedAccuracy, classScores, confusionMatrix } from '../../src/judging/classes.js';
 import { type ClassEvaluation, judgeClasses, judgeValues, scoreOf } from '../../src/judging/evaluation.js';
 import { logLoss } from '../../src/judging/probabilities.js';
-import { reportOf } from '../../src/judging/report.js';
 import { chooseThreshold } from '../../src/judging/threshold.js';
 import { pinballLoss, quantileCoverage } from '../../src/judging/values.js';
 import { Model } from '../../src/model/model.js';
@@ -131,24 +130,6 @@ describe('an evaluation', () => {
     expect(() => logLoss([0, 1], matrix([[1, 0]]))).toThrow(refused);
     expect(() => accuracy([0, 1], [0, 1], [1])).toThrow(refused);
   });
-
-  test('stands in a report, with what was held out and why which loss', () => {
-    const report = reportOf({
-      task: {
-        kind: 'classification',
-        target: 'churned',
-        loss: 'softmax-cross-entropy',
-        because: 'churned has 2 texts',
-      },
-      heldOut: { samples: 4, of: 40, how: 'every class its share, seed 1' },
-      warnings: ['id: every row has its own'],
-      scores: told,
-    });
-    expect(report.task.target).toBe('churned');
-    expect(String(report)).toMatch(
-      /^classification of churned by softmax-cross-entropy: churned has 2 texts\nheld out 4 of 40 samples: every class its share, seed 1\n! id: every row has its own\n\n4 samples\naccuracy/,
-    );
-  });
 });
 
 describe('a threshold', () => {
@@ -189,6 +170,8 @@ describe('a threshold', () => {
     rmSync(folder, { recursive: true });
     expect(back.threshold).toBe(tuned.threshold);
     expect([...(back.predictSync(x).labels ?? [])]).toEqual([0, 0, 1, 1, 1, 1]);
+    const one = back.predictSync([[Math.log(0.4 / 0.6)]]);
+    expect(one.labels?.[0]).toBe(1);
     const told = await back.evaluate({ x, labels });
     expect(told).toMatchObject({
       samples: 6,
