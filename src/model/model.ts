@@ -100,7 +100,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       });
       return answer.prediction() as Prediction<L>;
     });
-    return one ? (onlyOf(prediction) as OnePrediction<L>) : prediction;
+    return one ? (onlyOf(prediction, this.threshold) as OnePrediction<L>) : prediction;
   }
 
   /**
@@ -125,7 +125,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       }
     }
     const prediction = answer.prediction() as Prediction<L>;
-    return isOne(x) ? (onlyOf(prediction) as OnePrediction<L>) : prediction;
+    return isOne(x) ? (onlyOf(prediction, this.threshold) as OnePrediction<L>) : prediction;
   }
 
   /**

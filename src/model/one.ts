@@ -49,11 +49,16 @@ export function isOne(x: unknown): x is readonly number[] | RecordLike {
   return isRecord(x) && !isTable(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);
 }
 
-/** What was said of the only sample. */
-export function onlyOf({ outputs: { data: outputs }, labels, probabilities }: Prediction): OnePrediction {
+/** What was said of the only sample; of two classes the second from the threshold on, where the model has one. */
+export function onlyOf(
+  { outputs: { data: outputs }, labels, probabilities }: Prediction,
+  threshold?: number,
+): OnePrediction {
   if (labels === undefined) return { value: outputs[0] as number, outputs };
   const label = labels[0] as Label;
   if (probabilities === undefined) return { label, outputs };
   const { data } = probabilities as { readonly data: Numbers };
-  return { label, probability: Math.max(...data), probabilities: data, outputs };
+  const second = data[1] ?? 0;
+  const probability = threshold === undefined ? Math.max(...data) : second >= threshold ? second : (data[0] ?? 0);
+  return { label, probability, probabilities: data, outputs };
 }

@@ -170,6 +170,8 @@ describe('a threshold', () => {
     rmSync(folder, { recursive: true });
     expect(back.threshold).toBe(tuned.threshold);
     expect([...(back.predictSync(x).labels ?? [])]).toEqual([0, 0, 1, 1, 1, 1]);
+    const one = back.predictSync([[Math.log(0.4 / 0.6)]]);
+    expect(one.labels?.[0]).toBe(1);
     const told = await back.evaluate({ x, labels });
     expect(told).toMatchObject({
       samples: 6,
