@@ -97,7 +97,8 @@ type Options = Readonly<Record<string, unknown>>;
 
 /** The package with trainings of at most three iterations, labels for the rows there are, and graphs that need no file. */
 function small(face: Options): Options {
-  const begun = (how: unknown) => (data: Options, options: Options) => {
+  const begun = (how: unknown) => (data: Options | string, options: Options) => {
+    if (typeof data === 'string') return (how as (data: unknown, options: Options) => unknown)(data, options);
     const limit =
       'epochs' in options || /^(?:adam|minibatch-admm)$/.test(String(options.solver)) ? 'epochs' : 'iterations';
     const labels = Array.isArray(data.labels) ? kinds : data.labels;
@@ -125,6 +126,10 @@ beforeAll(async () => {
   const columns = ['a', 'b', 'c', 'd'].map((name, j) => ({ name, data: rows.map((row) => row[j] as number) }));
   const table = parquetWriteBuffer({ columnData: [...columns, { name: 'species', data: kinds }] });
   await writeFile('flowers.parquet', new Uint8Array(table));
+  const customers = rows.map((_, i) => [
+    ...[['basic', 'plus'][i % 2], ['Norway', 'Chile', ''][i % 3], i % 7, i % 5 === 0 ? 'yes' : 'no'],
+  ]);
+  await writeFile('customers.csv', ['plan,country,calls,churned', ...customers].join('\n'));
   const { adjacency, features, labels } = graph(500, 3);
   const shape = (array: NpyArray['data']): NpyArray => ({ data: array, shape: [array.length] });
   const arrays: Readonly<Record<string, NpyArray>> = {
