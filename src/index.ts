@@ -6,7 +6,7 @@
 export { DlAdmmError, type ErrorCode } from './core/errors.js';
 export { type Info, info } from './core/info.js';
 export type { Dtype, Numbers } from './core/native.js';
-export type { ClassEvaluation, Evaluation, MetricName, ValueEvaluation } from './judging/evaluation.js';
+export type { ClassEvaluation, Evaluation, ValueEvaluation } from './judging/evaluation.js';
 export type { Prediction } from './model/answer.js';
 export { GraphModel } from './model/graph-model.js';
 export { loadModel } from './model/load.js';

@@ -42,39 +42,8 @@ export interface ValueEvaluation extends Judged {
   toString(): string;
 }
 
+/** What a model is worth: of classes, or of values. */
 export type Evaluation = ClassEvaluation | ValueEvaluation;
-
-/** What early stopping may watch, and whether more of it is better. */
-export const METRICS = {
-  loss: 'less',
-  accuracy: 'more',
-  balancedAccuracy: 'more',
-  macroF1: 'more',
-  logLoss: 'less',
-  brier: 'less',
-  rocAuc: 'more',
-  prAuc: 'more',
-  calibrationError: 'less',
-  mae: 'less',
-  rmse: 'less',
-  r2: 'more',
-  mape: 'less',
-} as const;
-
-export type MetricName = keyof typeof METRICS;
-
-/** Those of them that values have, and not classes. */
-export const VALUE_METRICS: readonly MetricName[] = ['loss', 'mae', 'rmse', 'r2', 'mape'];
-
-/** A metric as a number of which more is better; −∞ where it is not defined. */
-export function scoreOf(
-  evaluation: Readonly<Partial<Record<MetricName, number | undefined>>>,
-  metric: MetricName,
-): number {
-  const value = evaluation[metric];
-  if (value === undefined || Number.isNaN(value)) return Number.NEGATIVE_INFINITY;
-  return METRICS[metric] === 'more' ? value : -value;
-}
 
 /** What a model said of samples whose classes are known. */
 export interface ToldClasses {
@@ -131,7 +100,7 @@ export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: 
   );
 }
 
-const TITLES: Readonly<Record<MetricName, string>> = {
+const TITLES = {
   ...{ accuracy: 'accuracy', balancedAccuracy: 'balanced accuracy', macroF1: 'F1, mean of classes' },
   ...{
     rocAuc: 'ROC AUC',
@@ -142,7 +111,8 @@ const TITLES: Readonly<Record<MetricName, string>> = {
   },
   ...{ r2: 'R²', mae: 'mean absolute error', rmse: 'root mean squared error', mape: 'mean absolute percentage error' },
   loss: 'loss',
-};
+} as const;
+type MetricName = keyof typeof TITLES;
 
 function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation): readonly string[] {
   const of = evaluation as Readonly<Partial<Record<MetricName | 'samples', number>>>;

@@ -161,7 +161,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   async tuneThreshold(samples: ArrivingSamples | RowsLike | string, by: ThresholdRule = 'f1'): Promise<Model<L>> {
     const { answer, truth } = await this.call(() => this.#judged(samples));
     const { probabilities } = answer.prediction();
-    if (!probabilities || probabilities.columns !== 2) {
+    if (probabilities?.columns !== 2) {
       throw expected('a model of two classes with probabilities', 'tuneThreshold', this.network.loss);
     }
     const second = probabilities.data.filter((_: number, i: number) => i % 2 === 1);

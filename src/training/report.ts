@@ -25,6 +25,7 @@ export interface Report {
   /** Of what was held out, or of the validation set. */
   readonly scores?: Evaluation;
   readonly warnings: readonly string[];
+  /** A page for people. */
   toString(): string;
 }
 

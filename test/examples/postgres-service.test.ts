@@ -34,7 +34,14 @@ afterAll(() => {
 describe.skipIf(postgres === undefined)(
   'a service over PostgreSQL (needs its server: apt-get install postgresql)',
   () => {
-    const customer = { plan: 'plus', country: 'country 1', monthly_fee: '19.99', support_calls: 4, autopay: true };
+    const customer = {
+      plan: 'plus',
+      country: 'country 1',
+      signed_up_at: null,
+      monthly_fee: '19.99',
+      support_calls: 4,
+      autopay: true,
+    };
 
     test('trains through a cursor, answers, and takes a new model while requests are under way', async () => {
       const { serve } = (await import('../../examples/postgres-service/server.mjs' as string)) as {
