@@ -40,7 +40,9 @@ interface Made {
 export async function reportOf({ ready, choice, chosen, tried, result }: Made): Promise<Report> {
   const { task, target, loss, because, heldOut, warnings, samples, data } = ready;
   const { model, seconds, status } = result;
-  const scores = data.validation && (await model.evaluate(data.validation as never));
+  // The last finite parameters of a training that diverged may say what is not finite.
+  const judged = status.kind === 'diverged' ? undefined : data.validation;
+  const scores = judged && (await model.evaluate(judged as never));
   const kept =
     tried < 2
       ? ''

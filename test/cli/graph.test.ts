@@ -275,7 +275,7 @@ describe('a saved graph model', () => {
     const { code, out } = await run('evaluate', ...MODEL, '--json');
     expect(code).toBe(0);
     expect(jsonLines(out)).toEqual([
-      { loss: expect.any(Number), accuracy: 1, samples: 4, data: 'split.npz', model: 'model.safetensors' },
+      expect.objectContaining({ accuracy: 1, samples: 4, data: 'split.npz', model: 'model.safetensors' }),
     ]);
     expect(jsonLines((await run('evaluate', ...MODEL, '--part', 'train', '--json')).out)[0]).toMatchObject({
       samples: 6,

@@ -122,7 +122,7 @@ describe('the search path', () => {
     expect(searchPath({ dataDir: '/given', env })).toEqual([
       { origin: 'dataDir', folder: '/given' },
       { origin: 'DLADMM_DATA', folder: '/from/env' },
-      { origin: 'bundled', folder: fileURLToPath(new URL('../../data/', import.meta.url)) },
+      { origin: 'bundled', folder: fileURLToPath(new URL('../../data', import.meta.url)) },
       { origin: 'system', folder: '/usr/share/datasets' },
       { origin: 'system', folder: '/usr/local/share/datasets' },
       { origin: 'cache', folder: '/cache/dladmm' },

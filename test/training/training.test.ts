@@ -535,7 +535,7 @@ describe('a model', () => {
     expect(Object.keys(prediction)).toEqual(['outputs']);
     expectClose(prediction.outputs.data, wanted.data, 1e-12);
     const metrics = await model.evaluate({ x, y });
-    expect(Object.keys(metrics)).toEqual(['loss']);
+    expect(Object.keys(metrics)).toEqual(['samples', 'loss', 'mae', 'rmse', 'r2', 'mape']);
     expect(metrics.loss).toBeCloseTo(squaredNorm(minus(wanted, y)) / 60, 12);
   });
 
