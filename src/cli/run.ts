@@ -119,9 +119,13 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     if (saved !== undefined) await model.save(saved, { data: name, iterations: String(result.iterations) });
     const { report } = result;
     const scores = report?.scores;
-    const [judged, metrics] = job.judge
-      ? await job.judge(model)
-      : (['validation', scores ?? { loss: Number.NaN }] as const);
+    const unknown = ['validation', scores ?? { loss: Number.NaN }] as const;
+    // The last finite parameters of a training that diverged may say what is not finite.
+    const judging = job.judge?.(model).catch((error: unknown) => {
+      if (result.status.kind === 'diverged') return unknown;
+      throw error;
+    });
+    const [judged, metrics] = (await judging) ?? unknown;
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     if (json) await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), job));

@@ -105,7 +105,7 @@ describe('a training that standardises', () => {
   const rows = Array.from({ length: 60 }, (_, i) => [1e6 + (i % 7) * 3, (i % 11) / 1e4 - 5, 7, (i % 3) - 1]);
   const labels = rows.map((_, i) => (i % 3 === 0 ? 1 : 0));
   const x: Matrix = { data: Float64Array.from(rows.flat()), rows: 60, columns: 4 };
-  const options = { layers: [4, 6, 2], iterations: 5, threads: 1 } as const;
+  const options = { solver: 'dladmm', layers: [4, 6, 2], iterations: 5, threads: 1 } as const;
 
   it('sees what standardised samples are, and takes raw ones afterwards', async () => {
     const rule = learnStandardisation(x);

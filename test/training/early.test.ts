@@ -105,6 +105,10 @@ test('a key that no part of a model has is refused, by its name', async () => {
   refuses({ classes: ['a', 'a'] }, /name of its own/);
   refuses({ labelKind: 'string' }, /labelKind/);
   refuses({ columns: ['a', 'b'] }, /columns/);
+  refuses({ threshold: 2 }, /a probability from 0 to 1.*threshold/);
+  refuses({ network: { ...network, loss: 'hinge' }, threshold: 0.5 }, /threshold/);
+  refuses({ note: { run: 7 } }, /a string for note/);
+  refuses({ target: 7 }, /the name of a column for target/);
 });
 
 /**
@@ -112,7 +116,7 @@ test('a key that no part of a model has is refused, by its name', async () => {
  * how it is refused at the start, or a line in the test of what is left.
  */
 const PLACES: Readonly<Record<string, number>> = {
-  'model/parts.ts': 2,
+  'model/parts.ts': 6,
   'model/onnx/export.ts': 3,
   'samples/columns.ts': 4,
   'network/standardisation.ts': 2,
