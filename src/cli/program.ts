@@ -141,7 +141,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .description('a first look: train on Fashion-MNIST in about a minute')
     .option('--data-dir <folder>', 'look for the data here first')
     .option('--no-download', 'never fetch the data')
-    .addOption(wholeOption('--iterations <n>', 'iterations at most').default(START.iterations))
+    .addOption(wholeOption('--epochs, --iterations <n>', 'epochs at most (default: by the number of images)'))
     .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds, START.timeLimit)
     .addOption(threads())
     .option('--save <file>', "write the model here (default: the data set's name, in this folder)")

@@ -1,8 +1,6 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
-import { START } from './defaults.js';
-import { duration } from './progress.js';
 import { checkTarget, type TrainingSamples } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -11,7 +9,7 @@ import { type Job, runTraining } from './training.js';
 export interface StartFlags {
   readonly dataDir?: string;
   readonly download: boolean;
-  readonly iterations: number;
+  readonly iterations?: number;
   readonly timeLimit: number;
   readonly threads?: number;
   readonly save?: string;
@@ -60,18 +58,15 @@ export async function startCommand(flags: StartFlags, terminal: Terminal): Promi
   const samples = samplesOf(set);
   const save = flags.save ?? `${set.name}.safetensors`;
   await checkTarget(save, []);
-  const layers = [samples.train.x.columns, ...START.hidden, samples.outputs];
   terminal.err(
-    `Training a ${layers.join('-')} network on ${set.name} by ADMM, without back-propagation: ` +
-      `${samples.train.x.rows.toLocaleString('en-US')} images,\n` +
-      `for ${iterations} iterations or ${duration(timeLimit)} at most. Ctrl-C stops it and keeps the model.\n`,
+    `Training a network on ${set.name} by mini-batch ADMM: ${samples.train.x.rows.toLocaleString('en-US')} images.\n` +
+      'Ctrl-C stops it and keeps the model.\n',
   );
   const job: Job = {
     samples,
-    layers,
     save,
     timeLimit,
-    options: { iterations, ...(threads !== undefined && { threads }) },
+    options: { ...(iterations !== undefined && { epochs: iterations }), ...(threads !== undefined && { threads }) },
   };
   const code = await runTraining(job, terminal);
   if (code === 0) await terminal.out(nextSteps(set.name, save));
@@ -85,7 +80,7 @@ function nextSteps(name: string, model: string): string {
     '',
     'Try next:',
     `  ${dladmm} predict --model ${model} --data ${name} | head`,
-    `  ${dladmm} train --data ${name} --iterations 200 --save better.safetensors`,
+    `  ${dladmm} train --data ${name} --solver dladmm --iterations 200 --save full-batch.safetensors`,
     `  ${dladmm} train --data your-own.csv --save your-own.safetensors`,
     `  ${dladmm} --help`,
     '',

@@ -101,11 +101,25 @@ export function checkActivation(activation: unknown): asserts activation is Acti
   throw expected(`${names} or { leakyRelu: slope } or { elu: alpha }`, 'activation', activation);
 }
 
+/** What other libraries call the losses, without capitals and what stands between words. */
+const LOSSES_ELSEWHERE: Readonly<Record<string, Loss>> = {
+  mse: 'squared-error',
+  meansquarederror: 'squared-error',
+  l2: 'squared-error',
+  crossentropy: 'softmax-cross-entropy',
+  categoricalcrossentropy: 'softmax-cross-entropy',
+  sparsecategoricalcrossentropy: 'softmax-cross-entropy',
+  binarycrossentropy: 'softmax-cross-entropy',
+  logloss: 'softmax-cross-entropy',
+};
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
 export function checkLoss(loss: unknown): asserts loss is Loss {
-  if (!LOSSES.some((known) => known === loss)) {
-    throw expected(LOSSES.map((known) => `'${known}'`).join(' or '), 'loss', loss);
-  }
+  if (LOSSES.some((known) => known === loss)) return;
+  const error = expected(LOSSES.map((known) => `'${known}'`).join(' or '), 'loss', loss);
+  const meant = typeof loss === 'string' ? LOSSES_ELSEWHERE[loss.replaceAll(/[_\s-]/g, '').toLowerCase()] : undefined;
+  if (meant === undefined) throw error;
+  throw new DlAdmmError(error.code, `${error.message}; did you mean '${meant}'?`);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */

@@ -1,8 +1,8 @@
-import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Model } from '../model/model.js';
 import { automatic, type Choice } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
+import { checkOptionKeys } from '../solvers/shared/hints.js';
 import { COMMON, SEED } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { storedOptionsOf } from './checkpoint.js';
@@ -186,7 +186,7 @@ function checkOptions(options: object): void {
       given(options, 'checkpoint'),
     );
   }
-  if (isAutomatic(options)) checkKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'the options');
+  if (isAutomatic(options)) checkOptionKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'fit');
   const {
     earlyStopping,
     classes,

@@ -1,9 +1,10 @@
 /** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
-import { checkKeys, checkObject, didYouMean } from '../../core/checks.js';
+import { checkObject, didYouMean } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import { classifies } from '../../network/network.js';
+import { checkOptionKeys } from './hints.js';
 import { COMMON, type CommonOptions, type CommonPlan } from './options.js';
 import type { ProgressRecord } from './record.js';
 import { type About, type Complete, completed, type Option, type OptionsOf, type Schema, whole } from './schema.js';
@@ -165,7 +166,7 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
   checkObject(options, 'an object', 'options');
   const schema = schemaOf(solver as unknown as AnySolver);
   const { solver: _, ...given } = options as Readonly<Record<string, unknown>>;
-  checkKeys(given, Object.keys(schema), `the options of ${solver.name}`);
+  checkOptionKeys(given, Object.keys(schema), solver.name);
   const read = <T>(name: string, about: About): T =>
     (schema[name] as Option<unknown, T>).read(given[name], name, about);
   const nothing = { network: { layers: [0, 0] } } as unknown as About;
