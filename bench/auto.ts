@@ -12,7 +12,16 @@ import { keep, machine, machineText, resultFile } from './harness/results.js';
 import { inFolder } from './harness/samples.js';
 import { table } from './harness/table.js';
 
-const NAMED = ['iris', 'wine', 'breast-cancer', 'digits', 'diabetes', 'mnist', 'fashion-mnist', 'california-housing'] as const;
+const NAMED = [
+  'iris',
+  'wine',
+  'breast-cancer',
+  'digits',
+  'diabetes',
+  'mnist',
+  'fashion-mnist',
+  'california-housing',
+] as const;
 /** Tables as CSV, and the column that each predicts. */
 const TABLES = { adult: 'income', churn: 'churned', rare: 'bought' } as const;
 const SETS = [...NAMED, ...(Object.keys(TABLES) as (keyof typeof TABLES)[]), 'higgs-like'] as const;
@@ -57,7 +66,10 @@ interface Loaded {
   readonly target?: string;
 }
 
-async function load(name: (typeof SETS)[number], { tables, dataDir }: { tables?: string | undefined; dataDir?: string | undefined }): Promise<Loaded> {
+async function load(
+  name: (typeof SETS)[number],
+  { tables, dataDir }: { tables?: string | undefined; dataDir?: string | undefined },
+): Promise<Loaded> {
   if (name === 'higgs-like') return { train: higgsLike(1e6, 1), test: higgsLike(1e5, 2) };
   if (name in TABLES) {
     const at = (part: string): string => join(tables ?? 'tables', `${name}-${part}.csv`);
@@ -108,7 +120,16 @@ await program(OPTIONS, async ({ sets, rivals, threads, out = resultFile('auto'),
     const [auto, ...others] = of;
     const best = others.toSorted((a, b) => b.score - a.score)[0];
     if (!auto || !best) return [];
-    return [[set, auto.score.toFixed(4), auto.seconds.toFixed(2), best.method, best.score.toFixed(4), best.seconds.toFixed(2)]];
+    return [
+      [
+        set,
+        auto.score.toFixed(4),
+        auto.seconds.toFixed(2),
+        best.method,
+        best.score.toFixed(4),
+        best.seconds.toFixed(2),
+      ],
+    ];
   });
   const found = { ...machine(threads), results };
   await keep(out, found);

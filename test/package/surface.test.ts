@@ -32,7 +32,7 @@ function programOf(packageName: string, name: string): string {
 const CONSUMER = `
   import { fit, type FitResult, info, Model, train } from 'dladmm';
   export async function work(x: Float32Array, labels: Int32Array): Promise<number> {
-    const result: FitResult = await fit({ x, labels }, { layers: [4, 3, 2], iterations: 3 });
+    const result: FitResult = await fit({ x, labels }, { solver: 'dladmm', layers: [4, 3, 2], iterations: 3 });
     for await (const record of train({ x, labels }, { layers: [4, 3, 2] })) if (record.iteration === 2) break;
     // @ts-expect-error a width is a number
     void fit({ x, labels }, { layers: [4, 'three', 2] });

@@ -107,7 +107,7 @@ async function limitedGroup(bytes: number): Promise<{ readonly procs: string; en
 const GROUP = await limitedGroup(600 * 2 ** 20);
 
 test.skipIf(GROUP === undefined)('the limit of a control group refuses a state that does not fit', async () => {
-  const options = JSON.stringify({ layers: [60, 4000, 4000, 3], iterations: 1 });
+  const options = JSON.stringify({ solver: 'dladmm', layers: [60, 4000, 4000, 3], iterations: 1 });
   const outcome = await run('sh', [
     ...['-c', `echo $$ > "$0" && exec "$@"`, GROUP?.procs ?? ''],
     ...[process.execPath, '--input-type=module', '--eval', TRAINING, options],
