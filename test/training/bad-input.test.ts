@@ -98,7 +98,14 @@ describe('an option', () => {
   });
 
   test('that does not exist is refused, and what helps is named', async () => {
-    await expectRefusal(DATA, { ...OPTIONS, epochs: 5 }, 'ERR_DLADMM_ARGUMENT', 'epochs', 'iterations', 'dladmm counts iterations');
+    await expectRefusal(
+      DATA,
+      { ...OPTIONS, epochs: 5 },
+      'ERR_DLADMM_ARGUMENT',
+      'epochs',
+      'iterations',
+      'dladmm counts iterations',
+    );
     await expectRefusal(
       DATA,
       { ...OPTIONS, outputSolver: { kind: 'fista', curvture: 1 } },
