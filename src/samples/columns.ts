@@ -73,7 +73,8 @@ export function checkColumns(columns: unknown, inputs: number, called = 'columns
     throw expected('an array of { name, categories? }, one a column,', called, columns);
   }
   const names = columns.map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined) throw expected('columns with different names', called, twice);
   if (inputsOf(columns) !== inputs) {
     throw expected(`columns of ${inputs} inputs`, called, inputsOf(columns), 'ERR_DLADMM_SHAPE');
