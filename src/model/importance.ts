@@ -11,6 +11,7 @@ import { inputsOfColumn } from '../samples/columns.js';
 import { allRows, asSamples, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import type { Model } from './model.js';
 
+/** How importance is found. */
 export interface ImportanceOptions {
   /** What the model is judged by. Default `'loss'`. */
   readonly metric?: Metric;
@@ -30,6 +31,7 @@ export interface ColumnImportance {
   readonly values: readonly number[];
 }
 
+/** What every column is worth: plain data. */
 export interface Importance {
   readonly metric: Metric;
   /** What the model is worth with all its columns. */
