@@ -135,11 +135,11 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
       return scores ? [[part, scores] as const] : [];
     })[0];
     // The last finite parameters of a training that diverged may say what is not finite.
-    const judging = job.judge?.(model).catch((error: unknown) => {
+    const judging = told ? undefined : job.judge?.(model).catch((error: unknown) => {
       if (result.status.kind === 'diverged') return unknown;
       throw error;
     });
-    const [judged, metrics] = (await judging) ?? told ?? unknown;
+    const [judged, metrics] = told ?? (await judging) ?? unknown;
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     if (json) await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), job));

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { METRIC_NAMES } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import * as parse from './arguments.js';
 import { TEST_SHARE } from './defaults.js';
@@ -99,6 +100,7 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
       'stop after so many tests without gain on what is held out, and keep the best (default with auto: by the samples)',
       parse.parseCount,
     )
+    .addOption(choice('--metric <name>', 'what has to improve for that (default: loss)', METRIC_NAMES))
     .option(
       '--validation-share <share>',
       'share of the training samples that is held out (default: 0.1; of fewer than 2,000 0.2)',

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
+import type { Metric } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
 import { AutoTraining } from '../training/automatic.js';
@@ -26,6 +27,8 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly earlyStopping?: number;
   readonly validationShare?: number;
   readonly timeLimit?: number;
+  /** What early stopping watches. */
+  readonly metric?: Metric;
   readonly save?: string;
   readonly checkpoint?: string;
   readonly checkpointEvery?: number;
@@ -39,12 +42,12 @@ const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
 /** What a training is told, layers left out. */
-function optionsOf({ options, solver, earlyStopping }: TrainFlags, own: AnySolver | undefined): Job['options'] {
+function optionsOf({ options, solver, earlyStopping: patience, metric }: TrainFlags, own?: AnySolver): Job['options'] {
   const { layers: _, ...rest } = options;
   return given({
     ...rest,
     solver: own ?? solver,
-    earlyStopping: earlyStopping === undefined ? undefined : { patience: earlyStopping },
+    earlyStopping: patience === undefined && metric === undefined ? undefined : given({ patience, metric }),
   }) as Job['options'];
 }
 

@@ -58,10 +58,11 @@ function arraysOptions({ source, options }: Job): object {
 
 async function resumed(
   { path, again }: Resume,
-  { data, front }: TrainingSource,
+  { data, front, classes }: TrainingSource,
   signal: AbortSignal,
 ): Promise<[TrainingData, Running<Model>]> {
-  const options = { ...again, ...(front.test && { test: front.test }), signal };
+  const known = { ...(classes && { classes }), ...(front.test && { test: front.test }) };
+  const options = { ...again, ...known, signal };
   const before = (await resumedData(path, data, options)) as TrainingData;
   return [before, await resumeTraining(path, before, options)];
 }
@@ -92,5 +93,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   };
   const writing = checkpoint && planOf({ layers: [1, 1], checkpoint }).checkpoint;
   const begin = async (): Promise<Running<Model>> => new AutoTraining<AnyRecord>(source.data, all);
-  return run({ ...shown, name, ...(writing && { checkpoint: writing }), begin }, terminal);
+  const { test: _, ...train } = source.data as TrainingData;
+  const judge = async (model: Model) => ['train', await model.evaluate(train)] as const;
+  return run({ ...shown, name, ...(writing && { checkpoint: writing }), begin, judge }, terminal);
 }

@@ -4,9 +4,9 @@ import { expected } from '../core/errors.js';
 import { DIALECT_KEYS, type ReadingOptions, readFrame } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { classifies, type Loss } from '../network/network.js';
-import { type ArrivingSamples, areSamples, arrivingSamples, type RowsLike } from '../samples/arriving.js';
+import { type ArrivingSamples, areSamples, arrivingSamples, isStream, type RowsLike } from '../samples/arriving.js';
 import type { Column } from '../samples/columns.js';
-import type { ColumnPlace } from '../samples/features.js';
+import { type ColumnPlace, learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, frameOf, isFrame, namedColumn, takeRows } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
 import { encoded, encodedFor, type LearningOptions, learnColumns } from '../samples/learning.js';
@@ -14,6 +14,7 @@ import { liesInUnitInterval } from '../samples/standardise.js';
 import { checkKnown, inferTask, type Target, targetValues } from '../samples/targets.js';
 import { heldOutShare } from '../solvers/auto.js';
 import {
+  allRows,
   asSamples,
   breathe,
   CHUNK_ENTRIES,
@@ -190,9 +191,8 @@ type Learnt = Partial<ReturnType<typeof learnColumns>> & Omit<ReturnType<typeof 
 
 /** The columns as a model knows them, or as these rows teach. */
 function learnt(frame: Frame, given: Given, target: ColumnPlace): Learnt {
-  const { columns } = given;
-  const known = columns?.filter((column) => typeof column === 'object');
-  if (known && known.length > 0) return { columns: known, notes: [] };
+  const known = learntColumns(given.columns ? { columns: given.columns } : {});
+  if (known.length > 0) return { columns: known, notes: [] };
   return learnColumns(frame, { ...only(given, LEARNING_KEYS), target });
 }
 
@@ -270,12 +270,13 @@ async function fromRows(
 
 const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets'];
 
-/** Entries of a row, where they can be told before the rows are taken in. */
+/** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
   if (isMatrix(rows) && typeof rows.columns === 'number') return rows.columns;
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) return first.length;
+  if (isStream(rows)) return 0;
   throw expected(
     'layers, as how many numbers a row has is not known before it comes,',
     `options, with ${name}`,
@@ -299,13 +300,15 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const { validation, test, ...samples } = data;
   const {
     layers,
-    loss = samples.labels === undefined && samples.y !== undefined
+    loss = given.task === 'regression' ||
+    (given.task === undefined && samples.labels === undefined && samples.y !== undefined)
       ? DEFAULT_LOSS.regression
       : (given.classLoss ?? DEFAULT_LOSS.classification),
   } = given;
   const task = classifies(loss) ? 'classification' : 'regression';
   const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');
-  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? widthOf(samples.y, 'data.y'));
+  const carried = samples.y === undefined && isStream(samples.x);
+  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? (carried ? 0 : widthOf(samples.y, 'data.y')));
   const rules = {
     network: { layers: [inputs, wide], activation: 'relu', loss },
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
@@ -323,8 +326,10 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   return {
     data: { ...part(parts?.train), ...(held && { validation: held }), ...(test && { test }) },
     samples: parts?.train.length ?? x.rows,
-    inputs,
-    outputs: layers?.at(-1) ?? (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : wide),
+    inputs: x.columns,
+    outputs:
+      layers?.at(-1) ??
+      (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : (y?.columns ?? wide)),
     loss,
     standardise: given.standardise ?? !(await liesInUnit(x)),
     task,
@@ -348,18 +353,6 @@ async function liesInUnit(source: RowSource): Promise<boolean> {
 /** Entries that are worth keeping, as they are asked for more than once: a gigabyte. */
 const KEPT = 2 ** 27;
 
-/** The rows of a source found once, where there are not too many of them; the event loop runs in between. */
-async function laidOut(source: RowSource): Promise<RowSource> {
-  const { rows, columns, name } = source;
-  if (rows * columns > KEPT) return source;
-  const data = new Float64Array(rows * columns);
-  const step = Math.max(1, Math.floor(PIECE / columns));
-  for (let first = 0; first < rows; first += step) {
-    data.set(source.chunk(first, Math.min(step, rows - first)), first * columns);
-    await breathe();
-  }
-  return rowSource(data, columns, name);
-}
-
-/** Entries that are made between two turns of the event loop. */
-const PIECE = 2 ** 16;
+/** The rows of a source found once, where there are not too many of them. */
+const laidOut = async (source: RowSource): Promise<RowSource> =>
+  source.rows * source.columns > KEPT ? source : rowSource(await allRows(source), source.columns, source.name);

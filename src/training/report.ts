@@ -49,7 +49,8 @@ export async function reportOf({ ready, choice, chosen, tried, watched, result }
   // The last finite parameters of a training that diverged may say what is not finite.
   const finite = status.kind !== 'diverged';
   const { validation, test: tested, ...trained } = data;
-  const alone = validation === undefined && tested === undefined;
+  // Rows of a stream have been given back by now.
+  const alone = validation === undefined && tested === undefined && target !== undefined;
   const [scores, test, train] = await Promise.all(
     [validation, tested, alone ? trained : undefined].map(
       async (set) => set && finite && (await model.evaluate(set as never)),
