@@ -1,4 +1,5 @@
 import { DlAdmmError, expected } from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import {
   type Dtype,
   fromNative,
@@ -21,7 +22,7 @@ import {
   type RowsLike,
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
-import type { Column } from '../samples/columns.js';
+import { type Column, columnsText } from '../samples/columns.js';
 import { encoderOf } from '../samples/encoder.js';
 import type { Frame } from '../samples/frame.js';
 import { encoded } from '../samples/learning.js';
@@ -166,6 +167,18 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     }
     const second = probabilities.data.filter((_: number, i: number) => i % 2 === 1);
     return new Model({ ...partsOf(this), threshold: chooseThreshold(truth as Int32Array, second, by) });
+  }
+
+  /** What the model is and what it takes in, in words: its network, what it tells, and what becomes of each column. */
+  describe(): string {
+    const { network, classes, classCount: count, columns, inputs, target = 'the target', threshold } = this;
+    const { layers, activation, loss } = network;
+    const told = classifies(loss) ? (classes?.join(', ') ?? `${count} classes`) : 'values';
+    return [
+      `network ${layers.join('-')}, ${typeof activation === 'string' ? activation : toJson(activation)}, ${loss}`,
+      `${target}: ${told}${threshold === undefined ? '' : `; the second from a probability of ${threshold} on`}`,
+      ...(columns ? columnsText(columns) : [`${inputs} numbers`]),
+    ].join('\n');
   }
 
   /** What the model says of samples, what is true, and the mean loss. */

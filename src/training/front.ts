@@ -3,7 +3,7 @@ import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { readFrame } from '../datasets/frame-file.js';
 import { classifies, type Loss } from '../network/network.js';
-import { type ArrivingSamples, areSamples, arrivingSamples, type RowsLike } from '../samples/arriving.js';
+import { type ArrivingSamples, areSamples, arrivingSamples, isStream, type RowsLike } from '../samples/arriving.js';
 import { type Frame, frameOf, takeRows } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
 import { encoded, type LearningOptions, learnColumns } from '../samples/learning.js';
@@ -214,12 +214,13 @@ async function fromRows(
 
 const LEARNING_KEYS = ['columns', 'ignore', 'missing', 'categories', 'buckets'] as const;
 
-/** Entries of a row, where they can be told before the rows are taken in. */
+/** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
   if (isMatrix(rows) && typeof rows.columns === 'number') return rows.columns;
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) return first.length;
+  if (isStream(rows)) return 0;
   throw expected(
     'layers, as how many numbers a row has is not known before it comes,',
     `options, with ${name}`,
@@ -243,11 +244,14 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const { validation, test, ...samples } = data;
   const {
     layers,
-    loss = samples.labels === undefined && samples.y !== undefined ? 'squared-error' : 'softmax-cross-entropy',
+    loss = DEFAULT_LOSS[
+      given.task ?? (samples.labels === undefined && samples.y !== undefined ? 'regression' : 'classification')
+    ],
   } = given;
   const task = classifies(loss) ? 'classification' : 'regression';
   const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');
-  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? widthOf(samples.y, 'data.y'));
+  const carried = samples.y === undefined && isStream(samples.x);
+  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? (carried ? 0 : widthOf(samples.y, 'data.y')));
   const rules = {
     network: { layers: [inputs, wide], activation: 'relu', loss },
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
@@ -265,8 +269,10 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   return {
     data: { ...part(parts?.train), ...(held && { validation: held }), ...(test && { test }) },
     samples: parts?.train.length ?? x.rows,
-    inputs,
-    outputs: layers?.at(-1) ?? (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : wide),
+    inputs: x.columns,
+    outputs:
+      layers?.at(-1) ??
+      (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : (y?.columns ?? wide)),
     loss,
     standardise: given.standardise ?? !(await liesInUnit(x)),
     task,
