@@ -90,7 +90,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     if (interruptionOf(terminal.signal)?.why.startsWith('SIG')) {
       terminal.err(
         checkpoint
-          ? 'dladmm: stopping with a checkpoint at the end of the iteration at work; once more ends at once\n'
+          ? 'dladmm: stopping, with the last iteration in the checkpoint; once more ends at once\n'
           : 'dladmm: stopping at the end of the update at work; once more ends at once\n',
       );
     }
@@ -135,10 +135,12 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
       return scores ? [[part, scores] as const] : [];
     })[0];
     // The last finite parameters of a training that diverged may say what is not finite.
-    const judging = told ? undefined : job.judge?.(model).catch((error: unknown) => {
-      if (result.status.kind === 'diverged') return unknown;
-      throw error;
-    });
+    const judging = told
+      ? undefined
+      : job.judge?.(model).catch((error: unknown) => {
+          if (result.status.kind === 'diverged') return unknown;
+          throw error;
+        });
     const [judged, metrics] = told ?? (await judging) ?? unknown;
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;

@@ -10,7 +10,7 @@ import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
 import type { CsvDialect } from '../formats/csv.js';
-import { STANDARD_INPUT } from '../formats/pipes.js';
+import { isStandardInput } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type Frame, namedColumn, takeRows } from '../samples/frame.js';
@@ -61,7 +61,7 @@ const refuse = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARG
 
 /** The files behind some options, none of which an output may take the place of. */
 export const filesOf = (...paths: readonly (string | undefined)[]): readonly string[] =>
-  paths.filter((path) => path !== undefined && path !== STANDARD_INPUT && !isName(path)) as readonly string[];
+  paths.filter((path) => path !== undefined && !isStandardInput(path) && !isName(path)) as readonly string[];
 
 /**
  * Finds out before a long work whether `target` can be written, and that it is none of the files that are read.
@@ -89,7 +89,7 @@ async function bytesOf(data: string, signal: AbortSignal): Promise<Uint8Array> {
     return await readBytes(data, signal);
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
-    if (!missing || data === STANDARD_INPUT) throw error;
+    if (!missing || isStandardInput(data)) throw error;
     throw new DlAdmmError(
       error.code,
       `${error.message}; nor is it the name of a data set (those are ${datasetNames.join(', ')})`,
@@ -131,7 +131,7 @@ export async function sourceOf(flags: DataFlags & Partial<SplitFlags>, signal: A
   );
   const reading = { ...dialect, ...(columns && { columns }), ...(label !== undefined && { label }), signal };
   const frame = await parseFrame(bytes, data, reading);
-  return { kind: 'table', name: data === STANDARD_INPUT ? 'the standard input' : basename(data), frame };
+  return { kind: 'table', name: isStandardInput(data) ? 'the standard input' : basename(data), frame };
 }
 
 function labelled(file: TableFile, data: string): Labelled {
@@ -195,7 +195,7 @@ export function labelledPart(file: TableFile, which: Which | undefined, demands:
 async function testSource(flags: SplitFlags, signal: AbortSignal): Promise<Source | undefined> {
   const { data, testData, testLabels, dataDir, download, label, delimiter, header, decimal, encoding } = flags;
   if (testData === undefined) return undefined;
-  if (testData === STANDARD_INPUT && data === STANDARD_INPUT) {
+  if (isStandardInput(testData) && isStandardInput(data)) {
     throw refuse('Expected one of --data and --test-data from the standard input, which is read once');
   }
   const table = { label, delimiter, header, decimal, encoding };
