@@ -12,7 +12,7 @@ import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
-import { trainCommandOf, trainFlagsOf } from './train-command.js';
+import { crossValidateCommandOf, searchCommandOf, trainCommandOf, trainFlagsOf } from './train-command.js';
 
 const PREDICT_HELP = `
 Examples:
@@ -80,6 +80,16 @@ export function createProgram(
   trainCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
     const { trainCommand } = await import('./train.js');
     end(await trainCommand(trainFlagsOf(args, known), own, terminal));
+  });
+
+  crossValidateCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
+    const { crossValidateCommand } = await import('./choosing.js');
+    end(await crossValidateCommand(trainFlagsOf(args, known), own, terminal));
+  });
+
+  searchCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
+    const { searchCommand } = await import('./choosing.js');
+    end(await searchCommand(trainFlagsOf(args, known), own, terminal));
   });
 
   const predict = program.command('predict [model] [data]').description('what a saved model says of samples');
