@@ -203,7 +203,7 @@ export interface Resumption {
 const otherData = (path: string, expected: string, found: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_CHECKPOINT', `Expected ${expected} that ${path} was written with, but ${found}`);
 
-const replaced = (path: string): DlAdmmError =>
+export const replaced = (path: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_CHECKPOINT', `${path} has been replaced since it was looked into`);
 
 /**

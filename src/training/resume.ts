@@ -141,7 +141,7 @@ function checkMachine(path: string, { version, kernel }: StoredTraining, format:
 }
 
 /** What a checkpoint says, and the options that its training would go on with. */
-async function lookInto(path: string, options: ResumeOptions) {
+export async function lookInto(path: string, options: ResumeOptions) {
   checkObject(options, 'an object', 'options');
   flag(options.inexact ?? false, 'options.inexact');
   const from = await openCheckpoint(path);
@@ -176,6 +176,12 @@ export async function resumeTraining(
   checkObject(data, '{ x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
   const { identity, training, merged } = await lookInto(path, options);
   const problem = training.problem ?? 'samples';
+  if (problem === 'stream') {
+    throw new DlAdmmError(
+      'ERR_DLADMM_CHECKPOINT',
+      `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`,
+    );
+  }
   if (isGraph(data) !== (problem === 'graph')) {
     throw new DlAdmmError(
       'ERR_DLADMM_CHECKPOINT',

@@ -35,7 +35,7 @@ export interface StoredTraining {
   readonly elapsed: number;
   readonly samples: number;
   /** What it learns from; samples where it is left out. */
-  readonly problem?: 'graph';
+  readonly problem?: 'graph' | 'stream';
   readonly data: Fingerprints;
   /** What the samples say beside their numbers. */
   readonly learnt?: unknown;
@@ -82,7 +82,7 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   iteration: isCount,
   elapsed: isSeconds,
   samples: isCount,
-  problem: optional((value) => value === 'graph'),
+  problem: optional((value) => value === 'graph' || value === 'stream'),
   data: { train: isText, validation: optional(isText), learnt: optional(isText) },
   learnt: optional(LEARNT),
   kept: isFlag,
