@@ -112,11 +112,9 @@ export class Learner<L extends Loss = Loss> {
    */
   partialFit(data: Rows | TrainingData): Promise<LearnerRecord> {
     return this.#next(async () => {
-      const ready = await readyFor(this.#model as Model, data, { validationShare: 0 });
+      const ready = await readyFor(this.#model as Model, data, { holdsOut: false });
       const { validation: _, test: __, target: ___, ...samples } = ready.data;
-      const { network, dtype } = this.#plan;
-      const facts = { network, dtype, standardise: false, standardiseTargets: false };
-      const taken = await evaluationSet(samples, facts, this.#learnt, 'data');
+      const taken = await evaluationSet(samples, this.#plan, this.#learnt, 'data');
       const course = await this.#courseOn(taken.samples);
       this.#calls += 1;
       const began = performance.now();

@@ -18,7 +18,7 @@ import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
-import { type StoredTraining, storedTrainingOf } from './stored-training.js';
+import { learntOf, type StoredTraining, storedTrainingOf } from './stored-training.js';
 import { checkWatched, Training } from './training.js';
 
 /**
@@ -196,7 +196,8 @@ export async function resumeTraining(
   const plan = planOf<AnyRecord>(merged, problem);
   checkWatched(data, plan);
   const layers = plan.network.layers.length - 1;
-  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers });
+  const taught = training.taught ? learntOf(training.learnt) : undefined;
+  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers }, taught);
 }
 
 /**

@@ -39,6 +39,8 @@ export interface StoredTraining {
   readonly data: Fingerprints;
   /** What the samples say beside their numbers. */
   readonly learnt?: unknown;
+  /** A model that went on had taught that, rather than the samples. */
+  readonly taught?: true;
   /** Whether what is kept up to date step by step is in the file too. */
   readonly kept: boolean;
   readonly best?: Omit<BestModel, 'parameters'>;
@@ -85,6 +87,7 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   problem: optional((value) => value === 'graph' || value === 'stream'),
   data: { train: isText, validation: optional(isText), learnt: optional(isText) },
   learnt: optional(LEARNT),
+  taught: optional((value) => value === true),
   kept: isFlag,
   best: optional({ score: isNumber, iteration: isCount, age: isCount }),
   memory: isAnything,

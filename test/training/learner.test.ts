@@ -73,7 +73,8 @@ describe.each(SOLVERS)('%s', (name, options, more) => {
     await before.partialFit(part(0, 120));
     const file = path(`${name}.checkpoint`);
     await before.save(file);
-    const functions = typeof options.learningRate === 'function' && { learningRate: options.learningRate };
+    const { learningRate } = options as { readonly learningRate?: unknown };
+    const functions = typeof learningRate === 'function' && { learningRate };
     using after = await loadLearner(file, { ...functions } as ResumeOptions);
     expect([after.steps, parametersOf(await after.model())]).toEqual([6, parametersOf(await before.model())]);
     await after.partialFit(part(120, 230));
@@ -91,7 +92,12 @@ describe('a learner', () => {
     expect(after.classes).toEqual(['no', 'yes']);
     expect(parametersOf(model)).toEqual(before);
     expect(parametersOf(after)).not.toEqual(before);
-    expect((await after.evaluate(part(80, 230))).accuracy).toBeGreaterThan(0.5);
+    for (let i = 0; i < 5; i += 1) await learner.partialFit(part(0, 230));
+    const [{ loss: was }, { loss: is }] = [
+      await model.evaluate(part(0, 230)),
+      await (await learner.model()).evaluate(part(0, 230)),
+    ];
+    expect(is).toBeLessThan(was / 2);
   });
 
   test('takes fewer rows than a batch has, and rows of one class', async () => {
@@ -112,7 +118,7 @@ describe('a learner', () => {
       /row 30, column 1/,
     );
     await expectFailure(
-      () => learner.partialFit({ ...bad, labels: bad.labels.with(3, 'maybe') }),
+      () => learner.partialFit({ ...bad, labels: [...bad.labels, 'maybe'].slice(1) }),
       'ERR_DLADMM_LABEL',
       /maybe/,
     );
