@@ -121,7 +121,7 @@ export async function readyFor(
     layers: network.layers,
     standardise: false,
     ...(target !== undefined && { target }),
-    ...(columns && { columns: columns as never }),
+    ...(columns && { columns }),
   });
 }
 
@@ -237,6 +237,7 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
     choice: automaticOnes ? choice : undefined,
     chosen: 'network',
     tried: 1,
+    watched: 'earlyStopping' in all,
     before: from,
     result: result as never,
   });
