@@ -23,6 +23,7 @@ declare module '../model/model.js' {
       data: Rows | TrainingData,
       options?: GoingOn & Omit<AutoOptions, Settled>,
     ): Promise<AutoResult<EpochRecord, Model<L>>>;
+    /** The same by a solver that is named, with its options. */
     fit<S extends SampleSolver['name'] | AnySolver>(
       data: Rows | TrainingData,
       options: GoingOn & Omit<OptionsFor<S>, Settled> & { readonly solver: S },
