@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { packageVersion } from '../core/package.js';
+import { METRIC_NAMES } from '../judging/metrics.js';
 import { activationMeant, lossMeant } from '../network/network.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
 import { SEED } from '../solvers/shared/options.js';
@@ -106,6 +107,11 @@ export function createProgram(
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .option('--model <file>', 'the model')
+    .option(
+      '--importance',
+      'also what each column is worth: by how much the model is worse where its values are shuffled',
+    )
+    .addOption(choice('--metric <name>', 'what that is told by (default: loss)', METRIC_NAMES))
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
     .action(runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./model.js')).evaluateCommand));

@@ -88,6 +88,21 @@ describe('dladmm search', () => {
   });
 });
 
+describe('dladmm evaluate --importance', () => {
+  it('tells what each column of the table is worth, by the metric that is named', async () => {
+    const model = 'worth.safetensors';
+    await run('train', ...TABLE, '--epochs', '10', '--save', model, '--quiet');
+    const { code, out } = await run('evaluate', model, 'table.csv', '--importance', '--metric', 'rocAuc');
+    expect(code).toBe(0);
+    expect(out).toMatch(/\nROC AUC .*; by how much it is worse where a column is shuffled:\n\ncolumn +importance +±\n/);
+    const { importance } = JSON.parse((await run('evaluate', model, 'table.csv', '--importance', '--json')).out) as {
+      readonly importance: { readonly metric: string; readonly columns: readonly { readonly column: string }[] };
+    };
+    expect(importance.metric).toBe('loss');
+    expect(importance.columns.map(({ column }) => column).sort()).toEqual(['a', 'b', 'side']);
+  });
+});
+
 interface Found {
   readonly trials: readonly { readonly seconds: number }[];
 }
