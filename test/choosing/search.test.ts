@@ -206,3 +206,21 @@ describe('a search is refused before the first trial:', () => {
     await refused(space, { seconds: -1 }, /seconds/);
   });
 });
+
+test('wrong options are compile errors', () => {
+  // Compiled, and never run.
+  const compiled = (): unknown => [
+    search(rows, { ...space, earlyStopping: [{ metric: 'rocAuc' }, { metric: 'prAuc', patience: 3 }] }),
+    // @ts-expect-error an option that no solver has
+    search(rows, { target: 'near', learningRte: [1] }),
+    // @ts-expect-error widths are numbers
+    search(rows, { target: 'near', hidden: [['wide']] }),
+    // @ts-expect-error a metric that is none
+    search(rows, space, { metric: 'auc' }),
+    // @ts-expect-error a rule that is none
+    crossValidate(rows, { target: 'near' }, { fold: 3 }),
+    // @ts-expect-error a metric that is none
+    fit(rows, { target: 'near', earlyStopping: { metric: 'auc' } }),
+  ];
+  expect(compiled).toBeTypeOf('function');
+});
