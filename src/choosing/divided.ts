@@ -101,7 +101,7 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
     samples: x.rows,
     labels,
     told: {},
-    whole: data,
+    whole: ready.data,
     column(name) {
       throw new DlAdmmError(
         'ERR_DLADMM_ARGUMENT',

@@ -65,6 +65,15 @@ describe('a search', () => {
     expect((await search(rows, space, { trials: 1, folds: 2 })) as object).not.toHaveProperty('model');
   });
 
+  test('refits on a stream too, which comes but once', async () => {
+    async function* stream() {
+      for (const { a, b, near } of rows) yield { x: [a, b], label: near };
+    }
+    const few = { hidden: [[], [4]], epochs: 2 } as const;
+    const { model } = await search({ x: stream() }, few, { folds: 2, refit: true });
+    expect(model.predictSync([0, 0]).label).toMatch(/in|out/);
+  });
+
   test('of a space of few options tries each once', async () => {
     const few = { target: 'near', solver: 'adam', epochs: integer(1, 2), hidden: [[], [4]] } as const;
     expect((await search(rows, few, { trials: 50, folds: 2 })).trials).toHaveLength(4);
