@@ -200,9 +200,9 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
 
 }  // namespace
 
-double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
-                         std::span<double> gradient) {
-  assert(gradient.size() == z.size());
+namespace {
+
+double unweighted(const Loss& loss, std::span<const double> z, const SampleTarget& target, std::span<double> gradient) {
   if (loss.kind == LossKind::squared_error) {
     double sum = 0;
     for (std::size_t i = 0; i < z.size(); ++i) {
@@ -234,6 +234,17 @@ double loss_and_gradient(const Loss& loss, std::span<const double> z, const Samp
   return value;
 }
 
+}  // namespace
+
+double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
+                         std::span<double> gradient) {
+  assert(gradient.size() == z.size());
+  const double value = unweighted(loss, z, target, gradient);
+  if (target.weight == 1) return value;
+  for (double& g : gradient) g *= target.weight;
+  return target.weight * value;
+}
+
 double subgradient_distance(const Loss& loss, std::span<const double> z, const SampleTarget& target,
                             std::span<const double> gradient, std::span<const double> u) {
   double largest = 0;
@@ -242,8 +253,8 @@ double subgradient_distance(const Loss& loss, std::span<const double> z, const S
     double high = gradient[i];
     if (loss.kind == LossKind::hinge) {
       const bool on = loss.is_on(target.label, i, z.size());
-      if (on && z[i] == 1) low = -1;
-      if (!on && z[i] == 0) high = 1;
+      if (on && z[i] == 1) low = -target.weight;
+      if (!on && z[i] == 0) high = target.weight;
     }
     const double distance = std::max({low + u[i], -u[i] - high, 0.0});
     if (std::isnan(low + u[i])) return low + u[i];
@@ -266,10 +277,11 @@ double loss_value(const Loss& loss, std::span<const double> z, const SampleTarge
   return loss_and_gradient(loss, z, target, work.first(z.size()));
 }
 
-OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::span<const double> u,
-                            const SampleTarget& target, double rho, double tolerance, std::span<double> z,
-                            std::span<double> work) {
-  assert(m.size() == z.size() && u.size() == z.size() && work.size() >= 6 * z.size());
+namespace {
+
+OutputSolution solve_unweighted(const Loss& loss, std::span<const double> m, std::span<const double> u,
+                                const SampleTarget& target, double rho, double tolerance, std::span<double> z,
+                                std::span<double> work) {
   if (loss.kind == LossKind::softmax_cross_entropy) return newton(m, u, target.label, rho, tolerance, z, work);
   if (loss.kind == LossKind::hinge) {
     // One kink an entry: move from c by the slope 1/ρ of the loss, but not past the kink.
@@ -289,6 +301,27 @@ OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::sp
     z[i] = (y - u[i] + rho * m[i]) / (1 + rho);
   }
   return {};
+}
+
+}  // namespace
+
+// With a weight s the objective is s times that of R alone with u/s and ρ/s.
+OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::span<const double> u,
+                            const SampleTarget& target, double rho, double tolerance, std::span<double> z,
+                            std::span<double> work) {
+  const std::size_t n = z.size();
+  const double s = target.weight;
+  assert(m.size() == n && u.size() == n && work.size() >= 6 * n);
+  if (s == 1) return solve_unweighted(loss, m, u, target, rho, tolerance, z, work);
+  if (s == 0) {
+    for (std::size_t i = 0; i < n; ++i) z[i] = m[i] - u[i] / rho;
+    return {};
+  }
+  const std::span<double> scaled = work.subspan(5 * n, n);
+  for (std::size_t i = 0; i < n; ++i) scaled[i] = u[i] / s;
+  OutputSolution found = solve_unweighted(loss, m, scaled, target, rho / s, tolerance / s, z, work);
+  found.stationarity *= s;
+  return found;
 }
 
 }  // namespace dladmm

@@ -30,10 +30,12 @@ struct Loss {
   }
 };
 
-// What one sample should become: a row of values for the squared error, a class for the other losses.
+// What one sample should become: a row of values for the squared error, a class for the other losses; and what it
+// counts for. With a weight s the loss of the sample is s R(z; y), in all that follows.
 struct SampleTarget {
   std::int32_t label = 0;
   std::span<const double> values;
+  double weight = 1;
 };
 
 // R(z; y), with ∇R(z; y) written to `gradient` (as long as z). Softmax cross-entropy is −log p_label, the squared
