@@ -4,12 +4,7 @@ import type { Dtype } from '../core/native.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
-import {
-  type ArrivalRules,
-  arrivingSamples,
-  checkNames,
-  type WeightedSamples,
-} from './arriving.js';
+import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import type { Column } from './columns.js';
 import {
