@@ -138,8 +138,8 @@ export async function judgeFold(
     signal,
   }: { readonly rows: Int32Array; readonly trained: Int32Array; readonly signal?: AbortSignal | undefined },
 ): Promise<Fold> {
-  const all = { ...complete(options), ...(signal && { signal }) };
-  const { model: made, status, iterations, seconds } = await fit(data.part(trained) as never, all as never);
+  const all = { ...data.optionsOn(trained, complete(options)), ...(signal && { signal }) };
+  const { model: made, status, iterations, seconds } = await fit(data.part(trained, true) as never, all as never);
   using model = made as Model;
   throwIfAborted(signal, 'Cross-validation');
   const scores = status.kind === 'diverged' ? undefined : await model.evaluate(data.part(rows) as never);

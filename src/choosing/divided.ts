@@ -28,7 +28,10 @@ export interface Divided {
   readonly told: AnyOptions;
   /** All of them, as they came. */
   readonly whole: Data;
-  part(rows: Int32Array): Data;
+  /** To judge by, all counting alike, or to train on, by their weights. */
+  part(rows: Int32Array, trains?: boolean): Data;
+  /** The options of a training on some of them. */
+  optionsOn(rows: Int32Array, options: AnyOptions): AnyOptions;
   /** The values of a column. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
   column(name: string): readonly unknown[];
   /** A checksum of everything that is learnt from. */
@@ -40,11 +43,12 @@ export async function divided(data: Data, options: AnyOptions): Promise<Divided>
   if (typeof data !== 'string') checkObject(data, 'rows, { x, labels } or { x, y }', 'data');
   if (isGraph(data)) throw expected('samples, not a graph, whose nodes cannot be parted', 'data', data);
   if (!areSamples(data)) return ofRows(data, options);
-  const { labels, y, x, ...rest } = data as TrainingData;
+  const { labels, y, x, weights, ...rest } = data as TrainingData;
   const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
   if (named !== undefined) {
     checkKeys(rest, [], 'data beside x and its target');
-    return ofRows(x, { ...options, target: named, task: typeof labels === 'string' ? 'classification' : 'regression' });
+    const task = typeof labels === 'string' ? 'classification' : 'regression';
+    return ofRows(x, { ...options, ...(weights !== undefined && { weights }), target: named, task });
   }
   for (const name of ['validation', 'test'] as const) {
     if (data[name] !== undefined)
@@ -61,8 +65,15 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
   const values = targetValues(whole, target);
   const { name } = namedColumn(whole, target, 'target');
   const { task } = taskOf(values, given, name);
-  const told = { target, task } as const;
-  const beside = { samples: whole.rows, whole, checksum: async () => checksumOf(whole.columns.map(bytesOfColumn)) };
+  const told = { target, task, ...(typeof options.weights === 'string' && { weights: options.weights }) } as const;
+  const weights = typeof options.weights === 'object' ? options.weights : undefined;
+  const optionsOn = (of: Int32Array, own: AnyOptions) => (weights ? { ...own, weights: someOf(weights, of) } : own);
+  const beside = {
+    samples: whole.rows,
+    whole,
+    optionsOn,
+    checksum: async () => checksumOf(whole.columns.map(bytesOfColumn)),
+  };
   const column = (which: string) => {
     const found = namedColumn(whole, which, 'groups');
     return Array.from({ length: whole.rows }, (_, row) => valueAt(found, row));
@@ -91,7 +102,7 @@ function withTexts(frame: Frame, name: string, values: readonly Target[], texts:
 
 async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divided> {
   const ready = await readyOf(data, { seed: SEED, holdsOut: false, ...options, validationShare: 0 });
-  const { x: rows, y: values, labels: given, classes: own, ...rest } = ready.data;
+  const { x: rows, y: values, labels: given, classes: own, weights, ...rest } = ready.data;
   const [x, y] = [rows, values] as unknown as readonly [RowSource, RowSource | undefined];
   const { loss, outputs } = ready;
   const names = classifies(loss) ? namesOf(given as never, own, options.classes, classCount(loss, outputs)) : undefined;
@@ -108,11 +119,14 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
         `Expected a group for each sample, as x has no column ${name} to group by`,
       );
     },
-    part: (of) => ({
+    // Weights go with the samples.
+    optionsOn: (_, { weights: __, ...own }) => own,
+    part: (of, trains) => ({
       ...rest,
       x: asSamples(someRows(x, of)),
       ...(labels && classes && { labels: Int32Array.from(of, (row) => labels[row] as number), classes }),
       ...(y && { y: asSamples(someRows(y, of)) }),
+      ...(trains && weights && { weights: someOf(weights as ArrayLike<number>, of) }),
     }),
     async checksum() {
       const [features, targets] = [await allRows(x), labels ?? (y && (await allRows(y)))];
@@ -137,6 +151,9 @@ function namesOf(
   );
   return { classes, ...kind };
 }
+
+const someOf = (weights: ArrayLike<number>, rows: Int32Array): Float64Array =>
+  Float64Array.from(rows, (row) => weights[row] as number);
 
 const encoder = new TextEncoder();
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>

@@ -110,6 +110,30 @@ describe('cross-validation', () => {
     expect((await crossValidate(records, { ...OLD, task: 'classification' })).scores.accuracy?.folds).toBe(5);
   });
 
+  test('weighs the samples that are trained on, and judges by all alike', async () => {
+    const heavy = trees.map((tree, i) => ({ ...tree, heavy: (i % 3) + 1 }));
+    const weights = heavy.map((tree) => tree.heavy);
+    const plain = await crossValidate(trees, OLD, { folds: 3 });
+    const named = await crossValidate(heavy, { ...OLD, weights: 'heavy' }, { folds: 3 });
+    expect(named.scores).not.toEqual(plain.scores);
+    expect((await crossValidate(trees, { ...OLD, weights }, { folds: 3 })).scores).toEqual(named.scores);
+    const { target: _, ...rest } = OLD;
+    const beside = await crossValidate({ x: heavy, labels: 'old', weights: 'heavy' }, rest, { folds: 3 });
+    expect(beside.scores).toEqual(named.scores);
+    const x = trees.map(({ height }, i) => [height ?? 10, i % 7]);
+    const labels = trees.map(({ old }) => old);
+    const options = { solver: 'adam', layers: [2, 4, 2], epochs: 3 } as const;
+    const { scores, folds } = await crossValidate({ x, labels, weights }, options, { folds: 3 });
+    const [first] = folds;
+    const held = first?.rows as number[];
+    const part = { x: without(x, held), labels: without(labels, held), weights: without(weights, held) };
+    const { model } = await fit(part, options);
+    expect(await model.evaluate({ x: of(x, held), labels: of(labels, held) })).toEqual(first?.scores);
+    expect(
+      (await crossValidate({ x, labels }, { ...options, classWeights: 'balanced' }, { folds: 3 })).scores,
+    ).not.toEqual(scores);
+  });
+
   test('prints as a table', async () => {
     const text = String(await crossValidate(trees, OLD, { folds: 3 }));
     expect(text).toMatch(/^3 folds\n +mean +sd +se\naccuracy +0\.\d+/);
