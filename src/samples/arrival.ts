@@ -6,7 +6,7 @@ import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
 import { type ArrivalRules, type ArrivingSamples, arrivingSamples, checkNames } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
-import type { Column } from './columns.js';
+import { areShares, type Column } from './columns.js';
 import {
   featureRows,
   type GraphSamples,
@@ -15,7 +15,7 @@ import {
   standardisedFeatures,
 } from './graph-samples.js';
 import type { LabelledSamples } from './samples.js';
-import { learnFrom, learnTargets, standardised } from './standardise.js';
+import { asItCame, learnFrom, learnTargets, standardised } from './standardise.js';
 
 /** What a training set teaches about samples: the model keeps it, and whatever it is given goes through it. */
 export interface Learnt extends ClassNames {
@@ -43,6 +43,8 @@ export interface Before {
   readonly called: string;
   readonly classes?: readonly string[];
   readonly columns?: readonly Column[];
+  /** Of a training that goes on as it was: how it standardised. */
+  readonly standardisation?: Standardisation;
 }
 
 const rulesOf = (
@@ -114,7 +116,9 @@ export async function trainingSet(
   // Before a pass over the samples: a slip in the labels should not cost its time.
   const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
-  const standardisation = standardise ? await learnFrom(x) : undefined;
+  const standardisation = standardise
+    ? (before?.standardisation ?? asItCame(await learnFrom(x), columns?.flatMap(areShares) ?? []))
+    : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
   return {
     ...taken({ x: standardised(x, standardisation, dtype), ...(y && { y }) }, numbers, targetStandardisation, dtype),

@@ -2,6 +2,7 @@
 import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type RowSource, trusted } from '../tensor/inputs.js';
+import { learnBins } from './bins.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { encoderOf } from './encoder.js';
@@ -31,6 +32,8 @@ export interface LearningOptions {
   readonly categories?: number;
   /** The inputs of a column with more texts, of which a text's hash chooses one. Default 64. */
   readonly buckets?: number;
+  /** The most bins of a column of numbers (bins.ts); 0 for none. Default 48, fewer of few rows or many columns. */
+  readonly bins?: number;
 }
 
 const CATEGORIES = 100;
@@ -41,6 +44,8 @@ const DAMAGE = 0.05;
 const FEW = 20;
 /** As many values as give the median of a column of which none is missing. */
 const MEDIAN_ROWS = 2001;
+/** Bins of a column, if each has so many rows, and all columns together have no more bins than that. */
+const BINS = { most: 48, rows: 200, all: 512, least: 4 } as const;
 
 const quoted = (name: string): string => JSON.stringify(name);
 
@@ -135,6 +140,18 @@ function partsOf(column: Extract<FrameColumn, { values: unknown }>): readonly Da
   return parts.length > 0 ? parts : ['time'];
 }
 
+/** The most bins of a column where nobody says. */
+function binsFor({ rows, columns }: Frame): number {
+  const numbers = columns.filter(({ kind }) => kind === 'number').length;
+  const most = Math.floor(Math.min(BINS.most, rows / BINS.rows, BINS.all / Math.max(1, numbers)));
+  return most < BINS.least ? 0 : most;
+}
+
+function binsOf({ kind, values }: Extract<FrameColumn, { values: unknown }>, { bins: most = 0 }: LearningOptions): Pick<Column, 'bins'> {
+  const bins = kind === 'number' && most > 1 ? learnBins(values, most) : [];
+  return bins.length > 0 ? { bins } : {};
+}
+
 /** How a column that has something to teach becomes inputs. */
 function learnColumn(
   column: FrameColumn,
@@ -158,7 +175,7 @@ function learnColumn(
     const fill = median(column);
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
-    return column.kind === 'date' ? { name, date: partsOf(column), ...known } : { name, ...known };
+    return column.kind === 'date' ? { name, date: partsOf(column), ...known } : { name, ...binsOf(column, options), ...known };
   }
   const counts = counted(column);
   const [[fill] = ['']] = counts;
@@ -192,7 +209,9 @@ export function learnColumns(
   oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
   whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
   whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
+  whole(options.bins ?? 0, 0, 1024, 'bins');
   const { rows, name: called } = frame;
+  const { bins = binsFor(frame) } = options;
   const notes: ColumnNote[] = [];
   const constant: string[] = [];
   const columns: Column[] = [];
@@ -218,7 +237,7 @@ export function learnColumns(
       note('identifier', `column ${quoted(name)} seems to be an identifier, different in every row: ${left}`);
       if (!asked) continue;
     }
-    columns.push(learnColumn(column, rows, options, note));
+    columns.push(learnColumn(column, rows, { ...options, bins }, note));
   }
   if (constant.length > 0) {
     const listed = constant.length > 10 ? [...constant.slice(0, 10), `${constant.length - 10} more`] : constant;

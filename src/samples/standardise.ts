@@ -93,6 +93,12 @@ export async function learnFrom(source: RowSource): Promise<Standardisation> {
   return learn.rule(name);
 }
 
+/** The same but for the features that `as` names by true: those stay as they are, or 0 where they never vary. */
+export const asItCame = ({ mean, scale }: Standardisation, as: readonly boolean[]): Standardisation => ({
+  mean: mean.map((value, j) => (as[j] && scale[j] !== 0 ? 0 : value)),
+  scale: scale.map((value, j) => (as[j] && value !== 0 ? 1 : value)),
+});
+
 /**
  * As {@link learnFrom}, of target values: those that never vary keep their unit, as answers are divided by the scale.
  *

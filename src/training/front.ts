@@ -46,6 +46,7 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'missing',
   'categories',
   'buckets',
+  'bins',
 ];
 
 /** Rows: a file of them by its path, records, a table, a stream of records. */
@@ -212,7 +213,7 @@ async function fromRows(
   };
 }
 
-const LEARNING_KEYS = ['columns', 'ignore', 'missing', 'categories', 'buckets'] as const;
+const LEARNING_KEYS = ['columns', 'ignore', 'missing', 'categories', 'buckets', 'bins'] as const;
 
 /** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
