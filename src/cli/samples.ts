@@ -45,6 +45,8 @@ export interface SplitFlags extends DataFlags {
   readonly testShare?: number;
   readonly validationShare?: number;
   readonly earlyStopping?: number;
+  /** Whether a share is held out for early stopping. */
+  readonly watched?: boolean;
   readonly seed: number;
 }
 
@@ -228,7 +230,7 @@ async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal):
  * @throws DlAdmmError whatever reading and splitting them can cause
  */
 export async function trainingSamples(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSamples> {
-  const { data, testData, testShare, trainSamples, validationShare, earlyStopping, seed } = flags;
+  const { data, testData, testShare, trainSamples, validationShare, watched, seed } = flags;
   // With a named set the column of labels can only be meant for the file to test on.
   const { label: _, ...unlabelled } = flags;
   const file = await readLabelled(isName(data) && testData !== undefined ? unlabelled : flags, signal);
@@ -254,7 +256,7 @@ export async function trainingSamples(flags: SplitFlags, signal: AbortSignal): P
     train = firstSamples(train, trainSamples);
   }
   let validation: Part | undefined;
-  if (earlyStopping !== undefined) {
+  if (watched) {
     const { rest, taken } = split(train, validationShare ?? VALIDATION_SHARE, seed);
     train = rest;
     validation = taken;

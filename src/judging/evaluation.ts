@@ -1,9 +1,16 @@
 /** All that is told of a set of samples that a model has answered for: plain data, and a table for people. */
 import type { Matrix } from '../tensor/matrix.js';
 import { accuracy, balancedIn, type ClassScore, confusionMatrix, type List, macroF1In, scoresIn } from './classes.js';
+import { METRIC_NAMES, METRICS, type Metric } from './metrics.js';
 import { brier, calibrationError, logLoss, prAuc, rocAuc } from './probabilities.js';
 import { aligned, numberText, printable } from './text.js';
-import { meanAbsoluteError, meanAbsolutePercentageError, r2, rootMeanSquaredError } from './values.js';
+import {
+  meanAbsoluteError,
+  meanAbsolutePercentageError,
+  quantileCoverage,
+  r2,
+  rootMeanSquaredError,
+} from './values.js';
 
 interface Judged {
   readonly samples: number;
@@ -38,6 +45,8 @@ export interface ValueEvaluation extends Judged {
   /** Undefined for a single sample. */
   readonly r2?: number;
   readonly mape: number;
+  /** The share of values that are not above the output: of a quantile's outputs the quantile, if they are right. */
+  readonly coverage: number;
   readonly accuracy?: undefined;
   toString(): string;
 }
@@ -95,31 +104,19 @@ export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: 
       rmse: rootMeanSquaredError(y, outputs, weights),
       ...(explained !== undefined && { r2: explained }),
       mape: meanAbsolutePercentageError(y, outputs, weights),
+      coverage: quantileCoverage(y, outputs, weights),
     },
     (evaluation) => metricLines(evaluation).join('\n'),
   );
 }
 
-const TITLES = {
-  ...{ accuracy: 'accuracy', balancedAccuracy: 'balanced accuracy', macroF1: 'F1, mean of classes' },
-  ...{
-    rocAuc: 'ROC AUC',
-    prAuc: 'PR AUC',
-    logLoss: 'log loss',
-    brier: 'Brier score',
-    calibrationError: 'calibration error',
-  },
-  ...{ r2: 'R²', mae: 'mean absolute error', rmse: 'root mean squared error', mape: 'mean absolute percentage error' },
-  loss: 'loss',
-} as const;
-type MetricName = keyof typeof TITLES;
-
 function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation): readonly string[] {
-  const of = evaluation as Readonly<Partial<Record<MetricName | 'samples', number>>>;
-  const rows = (Object.keys(TITLES) as MetricName[]).flatMap((name) => {
+  const of = evaluation as Readonly<Partial<Record<Metric | 'coverage' | 'samples', number>>>;
+  const rows = METRIC_NAMES.flatMap((name) => {
     const value = of[name];
-    return value === undefined ? [] : [[TITLES[name], numberText(value)]];
+    return value === undefined ? [] : [[METRICS[name].title, numberText(value)]];
   });
+  if (of.coverage !== undefined) rows.push(['values not above the output', numberText(of.coverage)]);
   return [`${of.samples} samples`, ...aligned(rows)];
 }
 

@@ -9,7 +9,7 @@ import {
   judgeValues,
   type ValueEvaluation,
 } from '../judging/evaluation.js';
-import { classCount, classifies, type Loss, type Network } from '../network/network.js';
+import { classCount, classifies, hasProbabilities, type Loss, type Network } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -84,8 +84,7 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
   const data = zeros(targets ? 'float64' : dtype, rows * columns);
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
-  // The other losses give scores, not probabilities.
-  const probable = loss === 'softmax-cross-entropy';
+  const probable = hasProbabilities(loss);
   const probabilities = data.slice(0, probable ? data.length : 0);
   const classOf = classCount(loss, columns) === columns ? largest : aboveHalf;
   return {

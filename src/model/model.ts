@@ -12,7 +12,7 @@ import { readFrame } from '../datasets/frame-file.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, type Loss } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
-import { isRecord } from '../samples/arrived.js';
+import { type Arrived, isRecord } from '../samples/arrived.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -185,8 +185,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   async #judged(
     samples: ArrivingSamples | RowsLike | string,
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number }> {
-    const arrived = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
-    const { x, labels: given, classes, y: values } = arrived;
+    const { x, labels: given, classes, y: values } = await this.arrived(samples);
     const source = this.#prepared(x);
     const { rows } = source;
     const labels = classifies(this.network.loss)
@@ -208,6 +207,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       loss += targets ? squaredError(outputs, wanted, targets) : (await this.native.evaluate(chunk, wanted)).loss;
     });
     return { answer, truth: labels ?? { data: y, rows, columns }, loss: loss / rows };
+  }
+
+  /** Samples as the columns of this model take them in, before they are standardised. @internal */
+  async arrived(samples: ArrivingSamples | RowsLike | string): Promise<Arrived> {
+    return arrivingSamples(await this.#labelled(samples), this.#arrival, '');
   }
 
   /** Rows with the column that this model predicts among them, as samples. */

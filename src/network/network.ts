@@ -55,6 +55,9 @@ export interface Network<L extends Loss = Loss> {
 /** Whether a loss goes with class labels (not with rows of target values). */
 export const classifies = (loss: Loss): boolean => loss !== 'squared-error';
 
+/** Whether a loss makes probabilities of the outputs; the other losses of classes make scores. */
+export const hasProbabilities = (loss: Loss): boolean => loss === 'softmax-cross-entropy';
+
 /** How many classes a network with so many outputs tells apart. */
 export const classCount = (loss: Loss, outputs: number): number => (loss === 'hinge' && outputs === 1 ? 2 : outputs);
 

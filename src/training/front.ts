@@ -11,6 +11,7 @@ import { liesInUnitInterval } from '../samples/standardise.js';
 import { inferTask, type Target, targetValues } from '../samples/targets.js';
 import { heldOutShare } from '../solvers/auto.js';
 import {
+  allRows,
   asSamples,
   breathe,
   CHUNK_ENTRIES,
@@ -297,18 +298,6 @@ async function liesInUnit(source: RowSource): Promise<boolean> {
 /** Entries that are worth keeping, as they are asked for more than once: a gigabyte. */
 const KEPT = 2 ** 27;
 
-/** The rows of a source found once, where there are not too many of them; the event loop runs in between. */
-async function laidOut(source: RowSource): Promise<RowSource> {
-  const { rows, columns, name } = source;
-  if (rows * columns > KEPT) return source;
-  const data = new Float64Array(rows * columns);
-  const step = Math.max(1, Math.floor(PIECE / columns));
-  for (let first = 0; first < rows; first += step) {
-    data.set(source.chunk(first, Math.min(step, rows - first)), first * columns);
-    await breathe();
-  }
-  return rowSource(data, columns, name);
-}
-
-/** Entries that are made between two turns of the event loop. */
-const PIECE = 2 ** 16;
+/** The rows of a source found once, where there are not too many of them. */
+const laidOut = async (source: RowSource): Promise<RowSource> =>
+  source.rows * source.columns > KEPT ? source : rowSource(await allRows(source), source.columns, source.name);
