@@ -15,7 +15,7 @@ import {
   standardisedFeatures,
 } from './graph-samples.js';
 import type { LabelledSamples } from './samples.js';
-import { asItCame, learnFrom, learnTargets, standardised } from './standardise.js';
+import { learnFrom, learnTargets, standardised } from './standardise.js';
 
 /** What a training set teaches about samples: the model keeps it, and whatever it is given goes through it. */
 export interface Learnt extends ClassNames {
@@ -120,7 +120,7 @@ export async function trainingSet(
   const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
   const standardisation = standardise
-    ? (before?.standardisation ?? asItCame(await learnFrom(x), columns?.flatMap(areShares) ?? []))
+    ? (before?.standardisation ?? (await learnFrom(x, columns?.flatMap(areShares))))
     : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
   return {

@@ -61,7 +61,8 @@ const FIELDS: Readonly<Record<keyof Column, (value: unknown) => boolean>> = {
   buckets: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 2 ** 20,
   date: (value) => isArrayOf(value, (part) => DATE_PARTS.some((known) => known === part)),
   bins: (value) =>
-    isArrayOf(value, Number.isFinite) && (value as number[]).every((edge, i, all) => i === 0 || edge > (all[i - 1] as number)),
+    isArrayOf(value, Number.isFinite) &&
+    (value as number[]).every((edge, i, all) => i === 0 || edge > (all[i - 1] as number)),
   fill: (value) => isText(value) || Number.isFinite(value),
   indicator: (value) => value === true,
 };
@@ -115,7 +116,14 @@ export function columnsText(columns: readonly Column[]): readonly string[] {
 }
 
 /** What each input of a column stands for: a category, a part of a date, …; undefined for the value itself. */
-function inputNames({ categories, other, buckets, date, bins = [], indicator }: Column): readonly (string | undefined)[] {
+function inputNames({
+  categories,
+  other,
+  buckets,
+  date,
+  bins = [],
+  indicator,
+}: Column): readonly (string | undefined)[] {
   const number = [undefined, ...bins.slice(1).map((edge, t) => `${bins[t]} to ${edge}`)];
   const own = categories ?? date ?? (buckets ? Array.from({ length: buckets }, (_, i) => `hash ${i}`) : number);
   return [...own, ...(other ? ['(other)'] : []), ...(indicator ? ['(missing)'] : [])];

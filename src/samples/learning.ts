@@ -147,7 +147,10 @@ function binsFor({ rows, columns }: Frame): number {
   return most < BINS.least ? 0 : most;
 }
 
-function binsOf({ kind, values }: Extract<FrameColumn, { values: unknown }>, { bins: most = 0 }: LearningOptions): Pick<Column, 'bins'> {
+function binsOf(
+  { kind, values }: Extract<FrameColumn, { values: unknown }>,
+  { bins: most = 0 }: LearningOptions,
+): Pick<Column, 'bins'> {
   const bins = kind === 'number' && most > 1 ? learnBins(values, most) : [];
   return bins.length > 0 ? { bins } : {};
 }
@@ -175,7 +178,9 @@ function learnColumn(
     const fill = median(column);
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
-    return column.kind === 'date' ? { name, date: partsOf(column), ...known } : { name, ...binsOf(column, options), ...known };
+    return column.kind === 'date'
+      ? { name, date: partsOf(column), ...known }
+      : { name, ...binsOf(column, options), ...known };
   }
   const counts = counted(column);
   const [[fill] = ['']] = counts;

@@ -70,6 +70,7 @@ export interface Ready {
   readonly data: TrainingData;
   readonly samples: number;
   readonly inputs: number;
+  readonly features: number;
   readonly outputs: number;
   readonly loss: Loss;
   readonly standardise: boolean;
@@ -203,6 +204,7 @@ async function fromRows(
     data: { ...train.data, target, ...(held && { validation: held.data }), ...beside },
     samples: rest.rows,
     inputs: train.x.columns,
+    features: columns.length,
     outputs: goal.labels ? goal.count : 1,
     loss: given.loss ?? DEFAULT_LOSS[task],
     standardise: given.standardise ?? !(await liesInUnit(train.x)),
@@ -271,6 +273,7 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   return {
     data: { ...part(parts?.train), ...(held && { validation: held }), ...(test && { test }) },
     samples: parts?.train.length ?? x.rows,
+    features: inputs,
     inputs: x.columns,
     outputs:
       layers?.at(-1) ??
