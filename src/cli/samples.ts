@@ -7,7 +7,7 @@ import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
-import { STANDARD_INPUT } from '../formats/pipes.js';
+import { isStandardInput } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
 import type { Decimal } from '../samples/cells.js';
 import type { Column } from '../samples/columns.js';
@@ -78,7 +78,7 @@ const isName = (data: string): boolean => (datasetNames as readonly string[]).in
 
 /** The files behind some options, none of which an output may take the place of. */
 export const filesOf = (...paths: readonly (string | undefined)[]): readonly string[] =>
-  paths.filter((path) => path !== undefined && path !== STANDARD_INPUT && !isName(path)) as readonly string[];
+  paths.filter((path) => path !== undefined && !isStandardInput(path) && !isName(path)) as readonly string[];
 
 /**
  * Finds out before a long work whether `target` can be written, and that it is none of the files that are read.
@@ -106,7 +106,7 @@ async function bytesOf({ data }: DataFlags, signal: AbortSignal): Promise<Uint8A
     return await readBytes(data, signal);
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
-    if (!missing || data === STANDARD_INPUT) throw error;
+    if (!missing || isStandardInput(data)) throw error;
     throw new DlAdmmError(
       error.code,
       `${error.message}; nor is it the name of a data set (those are ${datasetNames.join(', ')})`,
@@ -208,7 +208,7 @@ async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal):
       ? { outputs: file.classes.length, classes: file.classes }
       : { outputs: file.outputs }),
   };
-  if (testData === STANDARD_INPUT && data === STANDARD_INPUT) {
+  if (testData !== undefined && isStandardInput(testData) && isStandardInput(data)) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       'Expected one of --data and --test-data from the standard input, which is read once',

@@ -1,3 +1,4 @@
+import { checkKeys, checkObject, repeated } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { NativeNetworkOptions } from '../core/native.js';
 
@@ -104,6 +105,16 @@ export function checkActivation(activation: unknown): asserts activation is Acti
   throw expected(`${names} or { leakyRelu: slope } or { elu: alpha }`, 'activation', activation);
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
+export function checkNetwork(network: unknown, name: string): asserts network is Network {
+  checkObject(network, '{ layers, activation, loss }', name);
+  checkKeys(network, ['layers', 'activation', 'loss'], name);
+  const { layers, activation, loss } = network as Partial<Network>;
+  checkLayers(layers);
+  checkActivation(activation);
+  checkLoss(loss);
+}
+
 /** What other libraries call the losses, without capitals and what stands between words. */
 const LOSSES_ELSEWHERE: Readonly<Record<string, Loss>> = {
   mse: 'squared-error',
@@ -137,6 +148,6 @@ export function checkClasses(classes: unknown, count: number): void {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where two classes have one name: predictions could not tell them apart */
 export function checkDistinct(classes: readonly string[], name: string): void {
-  const twice = classes.find((text, i) => classes.indexOf(text) !== i);
+  const twice = repeated(classes);
   if (twice !== undefined) throw expected('a name of its own for every class', name, twice);
 }

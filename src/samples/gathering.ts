@@ -1,5 +1,5 @@
 /** Samples that come one after the other: a stream is kept in blocks that are given back as they are loaded. */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { onAbort } from '../core/abort.js';
 import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
@@ -37,7 +37,7 @@ export async function fromStream(
   targets: Targets,
   names: Names,
 ): Promise<Arrived> {
-  if (stream instanceof Readable && !stream.readableObjectMode) {
+  if ((stream as Partial<Readable>).readableObjectMode === false) {
     throw expected('a stream of rows (readCsv reads a stream of text)', names.x, stream);
   }
   let gathering: Gathering | undefined;
@@ -98,7 +98,7 @@ async function drain(
           cause: signal.reason,
         }),
       );
-      if (stream instanceof Readable) stream.destroy();
+      (stream as Partial<Readable>).destroy?.();
     };
   });
   const forget = onAbort(signal, () => stop());

@@ -110,9 +110,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     this.#started = true;
     const { signal } = this.#plan;
     this.#began = performance.now() - 1000 * (this.#from?.training.elapsed ?? 0);
-    // Only between two iterations is there something that a checkpoint can hold.
+    // Only between two iterations is there something that a checkpoint can hold: where one is missing, the one at work is awaited.
     const stop = (): void => {
-      if (this.#plan.checkpoint === undefined) this.#course?.session.stop();
+      if (this.#plan.checkpoint === undefined || this.#saved === this.#done) this.#course?.session.stop();
     };
     const forget = onAbort(signal, stop);
     let status: Status = { kind: 'aborted' };

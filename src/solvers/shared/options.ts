@@ -165,7 +165,7 @@ export const COMMON = {
   ),
   signal: option(signal, {
     otherwise: 'none',
-    says: 'Ends the training as soon as an update ends (with checkpoints: an iteration, and writes one), and keeps the model.',
+    says: 'Ends the training as soon as an update ends (where the last iteration is not in the checkpoint yet: as this one ends, and writes it), and keeps the model.',
   }),
   onIteration: option(onIteration, {
     otherwise: 'none',
