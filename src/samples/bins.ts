@@ -8,6 +8,15 @@ import type { Numbers } from '../core/native.js';
 /** As many values as say where the quantiles lie. */
 const SAMPLE = 50_000;
 
+/** The most bins of a column where nobody says: each has so many rows, and all columns together have no more than `all`. */
+const BINS = { most: 48, rows: 200, all: 512, least: 4 } as const;
+
+/** So many bins may each of some columns have; 0 where that are too few to tell anything. */
+export function mostBins(rows: number, columns: number): number {
+  const most = Math.floor(Math.min(BINS.most, rows / BINS.rows, BINS.all / Math.max(1, columns)));
+  return most < BINS.least ? 0 : most;
+}
+
 /**
  * Edges of at most `most` bins that hold about the same share of the values each: a value that is more frequent than a share has an edge to
  * itself, and the others have the bins that are left. Empty where fewer than three values differ.
