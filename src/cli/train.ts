@@ -20,6 +20,8 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly solver?: string;
   readonly layers?: readonly number[];
   readonly hidden?: readonly number[];
+  /** A column. */
+  readonly weights?: string;
   readonly init?: unknown;
   /** A model file. */
   readonly from?: string;
@@ -101,6 +103,7 @@ function frontOf({
   buckets,
   bins,
   standardise,
+  weights,
 }: TrainFlags) {
   return given({
     task,
@@ -114,6 +117,7 @@ function frontOf({
     buckets,
     bins,
     standardise,
+    weights,
   });
 }
 
