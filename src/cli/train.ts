@@ -104,6 +104,7 @@ export function frontOf({
   missing,
   categories,
   buckets,
+  bins,
   standardise,
   weights,
 }: TrainFlags) {
@@ -117,6 +118,7 @@ export function frontOf({
     missing,
     categories,
     buckets,
+    bins,
     standardise,
     weights,
   });
