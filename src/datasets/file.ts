@@ -5,7 +5,7 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { type CsvOptions, parseCsv } from '../formats/csv.js';
+import { CSV_ALONE, type CsvOptions, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
 import { type CsvTable, checkShared, checkTableOptions, classesOf, MAX_CLASSES } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
@@ -275,19 +275,17 @@ function fromTable(table: CsvTable, name: string): TableFile {
  */
 export const readTable = reader(
   async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
-    checkTableOptions(options);
+    checkTableOptions(options, [...CSV_ALONE, 'labels']);
     return parseTable(await readBytes(path, options.signal), path, options);
   },
   ...OWN,
 );
 
-const CSV_ALONE = ['delimiter', 'header', 'decimal', 'encoding'] as const;
-
 /** As {@link readTable}, for a file's content; `path` is how errors call it, and where files that belong to it are looked for. */
 export const parseTable = reader(
   async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
     const { labels } = options;
-    checkTableOptions(options);
+    checkTableOptions(options, [...CSV_ALONE, 'labels']);
     const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
     const array = isNpy(bytes) || isIdx(bytes);
     const csv = CSV_ALONE.find((option) => options[option] !== undefined);

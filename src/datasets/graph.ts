@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { checkOptions } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { formatError, readBytes } from '../formats/bytes.js';
@@ -296,7 +297,10 @@ function wantedKeys(
   return { keys: [...needed, ...optional], isDense, parts };
 }
 
+const READ_KEYS = ['rowNormalise', 'partial', 'signal'] as const satisfies (keyof ReadGraphOptions)[];
+
 async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> {
+  checkOptions(options, READ_KEYS);
   const { rowNormalise = true, partial = false, signal } = options;
   const { keys, isDense, parts } = wantedKeys(npzKeys(archive, path), path);
   const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
@@ -340,6 +344,7 @@ export const parseGraph = reader(graphOf, 'npz');
  */
 export const readGraph = reader(
   async (path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> => {
+    checkOptions(options, READ_KEYS);
     return parseGraph(await readBytes(path, options.signal), path, options);
   },
   'npz',

@@ -34,6 +34,7 @@ export const parseArrowFrame = reader(
  */
 export const readArrow = reader(
   async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
+    checkTableOptions(options);
     return parseArrow(await readBytes(path, options.signal), path, options);
   },
   'arrow',

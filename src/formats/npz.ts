@@ -1,3 +1,5 @@
+import { checkOptions } from '../core/checks.js';
+import { expected } from '../core/errors.js';
 import { formatError, readBytes, throwIfAborted } from './bytes.js';
 import { type NpyArray, parseNpy } from './npy.js';
 import { reader } from './reader.js';
@@ -19,7 +21,14 @@ export const npzKeys = reader((archive: Uint8Array, name: string): readonly stri
     .map((entry) => entry.name.slice(0, -SUFFIX.length));
 }, 'npz');
 
+function checkNpzOptions(options: NpzOptions): void {
+  checkOptions(options, ['keys', 'signal']);
+  const { keys } = options;
+  if (keys !== undefined && !Array.isArray(keys)) throw expected('an array of names', 'options.keys', keys);
+}
+
 async function npzArrays(archive: Uint8Array, name: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> {
+  checkNpzOptions(options);
   const { keys, signal } = options;
   const arrays = new Map<string, NpyArray>();
   const entries = zipEntries(archive, name);
@@ -59,6 +68,7 @@ export const parseNpz = reader(npzArrays, 'npz');
  */
 export const readNpz = reader(
   async (path: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> => {
+    checkNpzOptions(options);
     return parseNpz(await readBytes(path, options.signal), path, options);
   },
   'npz',

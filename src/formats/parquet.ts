@@ -37,6 +37,7 @@ export const parseParquetFrame = reader(
  */
 export const readParquet = reader(
   async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
+    checkTableOptions(options);
     return parseParquet(await readBytes(path, options.signal), path, options);
   },
   'parquet',

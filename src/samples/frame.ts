@@ -43,9 +43,12 @@ export interface Frame {
   readonly lines?: Numbers;
 }
 
+const named = new WeakMap<Frame['columns'], readonly string[]>();
+
 /** The column that somebody names. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
 export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option: string): FrameColumn {
-  const names = columns.map((column) => column.name);
+  const names = named.get(columns) ?? columns.map((column) => column.name);
+  named.set(columns, names);
   return columns[placeOf(which, names, option, name)] as FrameColumn;
 }
 

@@ -17,6 +17,37 @@ test('every face of the package that takes a file or its bytes is made by reader
   expect(faces.filter(([, face]) => !isReader(face)).map(([name]) => name)).toEqual([]);
 });
 
+test('every face that takes options refuses a slip in them, and what are none, before it reads', async () => {
+  const bytes = new Uint8Array();
+  const faces: readonly (readonly [string, (options: never) => unknown])[] = [
+    ...(['readTable', 'readCsv', 'readParquet', 'readArrow', 'readNpz'] as const).map(
+      (name) => [name, (options: never) => data[name]('nowhere', options)] as const,
+    ),
+    ...(['parseCsv', 'parseParquet', 'parseArrow', 'parseNpz'] as const).map(
+      (name) => [name, (options: never) => data[name](bytes, 'x', options)] as const,
+    ),
+    ['readGraph', (options) => graph.readGraph('nowhere', options)],
+    ['parseGraph', (options) => graph.parseGraph(bytes, 'x', options)],
+    ['loadGraph', (options) => graph.loadGraph('cora', options)],
+    ['listGraphs', (options) => graph.listGraphs(options)],
+    ['splitGraph', async (options) => graph.splitGraph({ labels: Int32Array.of(0, 1) }, 1, options)],
+    ['loadDataset', (options) => data.loadDataset('iris', options)],
+    ['listDatasets', (options) => data.listDatasets(options)],
+    ['download', (options) => data.download('http://127.0.0.1:9/x', '/nowhere/x', '0'.repeat(64), options)],
+    ['importOnnx', (options) => onnx.importOnnx('nowhere', options)],
+    ['importStateDict', (options) => onnx.importStateDict('nowhere', options)],
+  ];
+  for (const [name, face] of faces) {
+    for (const options of [{ lable: 1 }, null, 5, 'x']) {
+      const refused = expect.objectContaining({
+        code: 'ERR_DLADMM_ARGUMENT',
+        message: expect.stringMatching(/options/),
+      });
+      await expect(face(options as never), `${name} ${JSON.stringify(options)}`).rejects.toEqual(refused);
+    }
+  }
+});
+
 describe('what a reader throws that is no error of ours becomes one', () => {
   const own = new DlAdmmError('ERR_DLADMM_LABEL', 'mine');
   test.each([
