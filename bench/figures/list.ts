@@ -4,7 +4,7 @@ import { type KktResult, kktSpecification } from '../approximate/kkt.js';
 import type { TaskResult as Approximation } from '../approximate/result.js';
 import type { Comparison } from '../compare/curves.js';
 import { specificationOf as complexity } from '../complexity/chart.js';
-import { type ReportJson, reportsOf } from '../complexity/json.js';
+import { type ReportJson, reportsOf } from '../complexity/report.js';
 import { type DefaultsPoint, specificationOf as defaults } from '../defaults/chart.js';
 import { specificationOf as graph } from '../graph/chart.js';
 import type { GraphResult } from '../graph/result.js';

@@ -5,7 +5,7 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { CSV_ALONE, type CsvOptions, parseCsv } from '../formats/csv.js';
+import { type CsvOptions, DIALECT_KEYS, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
 import { type CsvTable, checkShared, checkTableOptions, classesOf, MAX_CLASSES } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
@@ -275,20 +275,23 @@ function fromTable(table: CsvTable, name: string): TableFile {
  */
 export const readTable = reader(
   async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
-    checkTableOptions(options, [...CSV_ALONE, 'labels']);
+    checkTableOptions(options, [...DIALECT_KEYS, 'labels']);
     return parseTable(await readBytes(path, options.signal), path, options);
   },
   ...OWN,
 );
 
+/** Whether a file's content is arrays rather than a table of named columns. */
+export const areArrays = (bytes: Uint8Array): boolean => isNpy(bytes) || isIdx(bytes) || isZip(bytes);
+
 /** As {@link readTable}, for a file's content; `path` is how errors call it, and where files that belong to it are looked for. */
 export const parseTable = reader(
   async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
     const { labels } = options;
-    checkTableOptions(options, [...CSV_ALONE, 'labels']);
+    checkTableOptions(options, [...DIALECT_KEYS, 'labels']);
     const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
     const array = isNpy(bytes) || isIdx(bytes);
-    const csv = CSV_ALONE.find((option) => options[option] !== undefined);
+    const csv = DIALECT_KEYS.find((option) => options[option] !== undefined);
     if (csv !== undefined && (array || isZip(bytes) || parse !== parseCsv))
       throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
     if (array) return fromArray(bytes, path, options);

@@ -17,8 +17,8 @@ import { tableFrom } from './tables.js';
 
 export type { TextStream } from './stream.js';
 
-/** How to read a CSV file. What is not told is found by the file itself. */
-export interface CsvOptions extends TableOptions {
+/** How a CSV file is written. What is not told is found by the file itself. */
+export interface CsvDialect {
   /** Default: that of `,`, `;`, tab, `|` and blanks by which the rows are the most alike. */
   readonly delimiter?: string;
   /** Whether the first row names the columns. Default: judged by what differs between it and the other rows. */
@@ -31,6 +31,9 @@ export interface CsvOptions extends TableOptions {
    */
   readonly encoding?: string;
 }
+
+/** How to read a CSV file. */
+export interface CsvOptions extends TableOptions, CsvDialect {}
 
 /** So much text shows how a table is written, and more where it has fewer lines. */
 const SAMPLE = 2 ** 16;
@@ -97,10 +100,10 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
 const isTsv = (name: string): boolean => /\.tsv(\.gz)?$/i.test(name);
 
 /** Options that are for CSV alone. */
-export const CSV_ALONE = ['delimiter', 'header', 'decimal', 'encoding'] as const satisfies (keyof CsvOptions)[];
+export const DIALECT_KEYS = ['delimiter', 'header', 'decimal', 'encoding'] as const satisfies (keyof CsvOptions)[];
 
 function checkCsvOptions(options: CsvOptions): void {
-  checkTableOptions(options, [...CSV_ALONE, 'fromLine']);
+  checkTableOptions(options, [...DIALECT_KEYS, 'fromLine']);
   const { delimiter, header, decimal, encoding } = options;
   if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter === '' || /["\r\n]/.test(delimiter)))
     throw expected('a text without quotation marks and line ends', 'delimiter', delimiter);
