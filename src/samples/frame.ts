@@ -188,6 +188,10 @@ export function columnBuilder(name: string, where: string, asText = false) {
           value,
         );
       }
+      if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
+        const place = `row ${rows} of column ${JSON.stringify(name)} of ${where}`;
+        throw expected('a finite number', place, value, 'ERR_DLADMM_NON_FINITE');
+      }
       if (found === 'number') numbersSeen += 1;
       if (found === 'text' && firstText === undefined) firstText = { row: rows, text: textOf(value) as string };
       kind ??= found;
