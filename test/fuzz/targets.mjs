@@ -193,10 +193,10 @@ const decoded = (format, parse) => {
 const learnt = reader(async (bytes, r) => {
   const frame = await parseFrame(bytes, 'm.csv', r.chance(0.2) ? { header: r.chance(0.5) } : {});
   const target = r.pick(frame.columns).name;
-  const values = targetValues(frame, target);
+  const values = await targetValues(frame, target);
   inferTask(values, target);
   const missing = r.pick(['impute', 'impute', 'error']);
-  const { columns } = learnColumns(frame, { target, missing, categories: r.pick([2, 100]) });
+  const { columns } = await learnColumns(frame, { target, missing, categories: r.pick([2, 100]) });
   return encoded(frame, columns);
 });
 
