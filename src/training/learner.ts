@@ -7,6 +7,7 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { type Dtype, type NativeState, type Numbers, native } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { packageVersion } from '../core/package.js';
+import { reader } from '../formats/reader.js';
 import { Model } from '../model/model.js';
 import { classifies, type Loss, type Network } from '../network/network.js';
 import { evaluationSet, type Learnt } from '../samples/arrival.js';
@@ -273,16 +274,15 @@ async function inOrder(from: OpenCheckpoint, rows: number): Promise<OpenCheckpoi
   return { ...from, sections: from.sections.map((section) => (section.name === 'order' ? order : section)) };
 }
 
+type LoadOptions = Pick<ResumeOptions, 'learningRate' | 'sweep' | 'solver' | 'threads' | 'inexact'>;
+
 /**
  * Goes on from where {@link Learner.save} was called, bit for bit.
  *
  * @param options a learning rate that was a function, a solver of one's own, `threads`, `inexact`: as of `resume`
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT
  */
-export async function loadLearner(
-  path: string,
-  options: Pick<ResumeOptions, 'learningRate' | 'sweep' | 'solver' | 'threads' | 'inexact'> = {},
-): Promise<Learner> {
+export const loadLearner = reader(async (path: string, options: LoadOptions = {}): Promise<Learner> => {
   const { identity, training, merged } = await lookInto(path, options);
   if (training.problem !== 'stream') {
     throw new DlAdmmError(
@@ -315,7 +315,7 @@ export async function loadLearner(
     await from.file.close();
   }
   return learner;
-}
+});
 
 interface StoredOptions extends Network {
   readonly dtype: Dtype;

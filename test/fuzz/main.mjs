@@ -18,7 +18,7 @@ const { values } = parseArgs({
 });
 const NAMES = [
   ...['csv', 'frame', 'npy', 'npz', 'zip', 'idx', 'tar', 'gzip', 'table', 'parquet', 'arrow'],
-  ...['safetensors', 'state-dict', 'onnx', 'graph', 'model', 'checkpoint', 'resume'],
+  ...['safetensors', 'state-dict', 'onnx', 'graph', 'model', 'checkpoint', 'learner', 'resume'],
 ];
 const names = values.only?.split(',') ?? NAMES;
 const jobs = Math.min(names.length, Math.max(1, availableParallelism()));

@@ -15,7 +15,7 @@ import { decodeSafetensors, encodeSafetensors } from '../../dist/formats/safeten
 import { tarMember } from '../../dist/formats/tar.js';
 import { unzipEntry, zipEntries } from '../../dist/formats/zip.js';
 import { parseGraph } from '../../dist/graph.js';
-import { fit as fitModel, loadModel, readCheckpoint, resumeTraining } from '../../dist/index.js';
+import { fit as fitModel, loadLearner, loadModel, readCheckpoint, resumeTraining } from '../../dist/index.js';
 import { importOnnx, importStateDict } from '../../dist/onnx.js';
 import { encoded, learnColumns } from '../../dist/samples/learning.js';
 import { inferTask, targetValues } from '../../dist/samples/targets.js';
@@ -251,6 +251,19 @@ export const TARGETS = {
     mutant: checkpointOf,
     read: viaFile(readCheckpoint),
   }),
+  learner: async () => {
+    const { model } = await fitModel(labelled, { ...common, solver: 'adam', epochs: 1 });
+    const seeds = [];
+    for (const solver of ['adam', 'minibatch-admm', 'badm']) {
+      const learner = model.learner({ solver, batchSize: 8 });
+      await learner.partialFit(labelled);
+      const path = join(scratch, solver);
+      await learner.save(path);
+      learner.close();
+      seeds.push(new Uint8Array(readFileSync(path)));
+    }
+    return { seeds, mutant: checkpointOf, read: viaFile((path) => loadLearner(path)) };
+  },
   resume: async () => {
     const made = await trained();
     return {
