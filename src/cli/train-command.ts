@@ -58,6 +58,7 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[]):
       'CSV, Parquet, Arrow: the columns that are features (default: all others)',
       parse.parseColumns,
     )
+    .option('--weights <column>', 'tables, with --target: the column that says what a row counts for')
     .addOption(
       choice('--categories <how>', 'CSV, Parquet, Arrow: one-hot makes an input of each text in a column of texts', [
         'one-hot',

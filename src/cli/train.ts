@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import type { Metric } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
@@ -21,6 +21,8 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly solver?: string;
   readonly layers?: readonly number[];
   readonly hidden?: readonly number[];
+  /** A column. */
+  readonly weights?: string;
   readonly init?: unknown;
   /** A model file. */
   readonly from?: string;
@@ -108,18 +110,18 @@ const NO_TABLE = /\.(?:np[yz]|idx\d?|safetensors)(?:\.gz)?$|-ubyte(?:\.gz)?$/i;
 
 /** A file of rows to train on where everything is inferred; undefined where samples are split and encoded as flags say. */
 function rowsOf(flags: TrainFlags, own: AnySolver | undefined) {
-  const { data, label, task, hidden, validationShare, standardise } = flags;
+  const { data, label, task, hidden, validationShare, standardise, weights } = flags;
   const options = optionsOf(flags, own);
   const elsewhere = ELSEWHERE.some((name) => flags[name] !== undefined) || flags.categories !== undefined;
   if (
-    !isAutomatic(options) ||
+    (!isAutomatic(options) && weights === undefined) ||
     elsewhere ||
     typeof label !== 'string' ||
     NO_TABLE.test(data) ||
     filesOf(data).length === 0
   )
     return undefined;
-  const all = given({ ...options, target: label, task, hidden, validationShare, standardise });
+  const all = given({ ...options, target: label, task, hidden, validationShare, standardise, weights });
   // A slip should not cost the time of reading.
   new AutoTraining(data, all);
   return { path: data, options: all };
@@ -142,6 +144,10 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   if (rows) {
     if (save !== undefined) await checkTarget(save, [rows.path]);
     return runOnRows(given({ ...rows, timeLimit, save, json, quiet }) as TableJob, terminal);
+  }
+  if (flags.weights !== undefined) {
+    const what = 'a table and --target with --weights, and none of --from, --resume, --checkpoint, --layers, --test-…,';
+    throw expected(what, '--weights', flags.weights);
   }
   const { model: from, ...beginning } = await beginningOf(flags.from);
   checkSameLayers(flags, beginning.layers);

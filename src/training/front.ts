@@ -3,12 +3,13 @@ import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { readFrame } from '../datasets/frame-file.js';
 import { classifies, type Loss } from '../network/network.js';
-import { type ArrivingSamples, areSamples, arrivingSamples, isStream, type RowsLike } from '../samples/arriving.js';
-import { type Frame, frameOf, takeRows } from '../samples/frame.js';
+import { areSamples, arrivingSamples, isStream, type RowsLike, type WeightedSamples } from '../samples/arriving.js';
+import { type Frame, frameOf, namedColumn, placeText, takeRows, valueAt } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
 import { encoded, type LearningOptions, learnColumns } from '../samples/learning.js';
 import { liesInUnitInterval } from '../samples/standardise.js';
 import { inferTask, type Target, targetValues } from '../samples/targets.js';
+import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import { heldOutShare } from '../solvers/auto.js';
 import {
   allRows,
@@ -32,6 +33,8 @@ export interface FrontOptions extends Omit<LearningOptions, 'target'> {
   readonly task?: 'classification' | 'regression';
   /** The widths of the hidden layers; `[]` is a linear model. Default: by the number of samples (solvers/auto.ts). */
   readonly hidden?: readonly number[];
+  /** What rows count for in the training, from 0: the column that says it, or one number a row. Measures count all rows alike. */
+  readonly weights?: string | WeightsLike;
   /** The share of rows to hold out, which says when to stop and what the model is worth. Default 0.1; 0.2 of fewer than 2,000. */
   readonly validationShare?: number;
 }
@@ -42,6 +45,7 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'task',
   'hidden',
   'validationShare',
+  'weights',
   'columns',
   'ignore',
   'missing',
@@ -97,15 +101,17 @@ export function checkFront({ target, task, hidden, validationShare }: FrontOptio
  */
 export async function readyOf(data: Rows | TrainingData, given: Given): Promise<Ready> {
   if (!areSamples(data)) return fromRows(data, given);
-  const { labels, y, ...rest } = data as TrainingData;
+  const { labels, y, weights = given.weights, ...rest } = data as TrainingData;
   const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
-  if (named === undefined || given.layers !== undefined) return fromSamples(data, given);
+  if (named === undefined || given.layers !== undefined) {
+    return fromSamples({ ...(data as TrainingData), ...(weights !== undefined && { weights }) }, given);
+  }
   checkKeys(rest, ['x', 'validation', 'test'], 'data');
   const task = typeof labels === 'string' ? 'classification' : 'regression';
   const { validation, test } = data;
   return fromRows(
     data.x,
-    { ...given, task, target: named },
+    { ...given, task, target: named, ...(weights !== undefined && { weights }) },
     { ...(validation && { validation }), ...(test && { test }) },
   );
 }
@@ -139,6 +145,17 @@ function valued(values: readonly Target[], called: string): Goal {
     throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
   }
   return { values: values as readonly number[] };
+}
+
+/** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
+function weightsIn(frame: Frame, weights: string | WeightsLike): Float64Array {
+  if (typeof weights !== 'string') return weightsOf(weights, frame.rows, 'weights');
+  const column = namedColumn(frame, weights, 'weights');
+  const called = `column ${JSON.stringify(weights)} of ${frame.name}`;
+  const values = Array.from({ length: frame.rows }, (_, row) => valueAt(column, row));
+  const bad = values.findIndex((value) => typeof value !== 'number');
+  if (bad >= 0) throw expected('a number from 0', `${placeText(frame, bad)} of ${called}`, values[bad]);
+  return weightsOf(values, frame.rows, called);
 }
 
 /** The samples of each part; undefined where nothing is held out. */
@@ -176,6 +193,7 @@ async function fromRows(
     throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', target);
   }
   const values = targetValues(frame, target);
+  const weights = given.weights === undefined ? undefined : weightsIn(frame, given.weights);
   const called = `column ${JSON.stringify(target)} of ${frame.name}`;
   const asked = given.task ?? (given.loss && (classifies(given.loss) ? 'classification' : 'regression'));
   const { task, because } = asked
@@ -187,19 +205,26 @@ async function fromRows(
     LEARNING_KEYS.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])),
   );
   const rest = parts ? takeRows(frame, parts.train) : frame;
-  const { columns, notes } = learnColumns(rest, { ...learning, target });
+  const noFeatures = typeof given.weights === 'string' ? [target, given.weights] : target;
+  const { columns, notes } = learnColumns(rest, { ...learning, target: noFeatures });
   const part = async (of: Frame, which: Int32Array | undefined) => {
     const { x: made, notes: more } = encoded(of, columns);
     const x = await laidOut(made);
     const wanted = goal.labels
       ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
       : { y: some(goal.values, which) };
-    return { x, more, data: { x: asSamples(x), columns, ...wanted } as ArrivingSamples };
+    return { x, more, data: { x: asSamples(x), columns, ...wanted } as WeightedSamples };
   };
   const train = await part(rest, parts?.train);
   const held = parts && (await part(takeRows(frame, parts.held), parts.held));
   return {
-    data: { ...train.data, target, ...(held && { validation: held.data }), ...beside },
+    data: {
+      ...train.data,
+      target,
+      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(held && { validation: held.data }),
+      ...beside,
+    },
     samples: rest.rows,
     inputs: train.x.columns,
     outputs: goal.labels ? goal.count : 1,
@@ -258,9 +283,9 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
     ...(given.signal && { signal: given.signal }),
   } as const;
-  const { x, y, ...rest } = await arrivingSamples(data, rules, 'data', ['validation', 'test']);
+  const { x, y, weights, ...rest } = await arrivingSamples(data, rules, 'data', ['validation', 'test', 'weights']);
   const parts = validation ? undefined : partsOf(x.rows, rest.labels, given);
-  const part = (which: Int32Array | undefined): ArrivingSamples => ({
+  const part = (which: Int32Array | undefined): WeightedSamples => ({
     ...rest,
     x: asSamples(which ? someRows(x, which) : x),
     ...(rest.labels && which && { labels: some<string | number | boolean>(rest.labels, which) }),
@@ -268,7 +293,12 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   });
   const held = parts ? part(parts.held) : validation;
   return {
-    data: { ...part(parts?.train), ...(held && { validation: held }), ...(test && { test }) },
+    data: {
+      ...part(parts?.train),
+      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(held && { validation: held }),
+      ...(test && { test }),
+    },
     samples: parts?.train.length ?? x.rows,
     inputs: x.columns,
     outputs:
