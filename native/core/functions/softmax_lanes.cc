@@ -21,7 +21,15 @@ template <typename Body>
   for (std::size_t l = 0; l < kLanes; ++l) body(l);
 }
 
-// See newton() in loss.cc for the mathematics: z = m + shift + d with Σd = 0, and the step of d.
+// The argmin over z of −log softmax(z)_label + uᵀz + (ρ/2)‖z − m‖².
+//
+// The gradient is p(z) − y + u + ρ(z − m). Its entries sum to Σu + ρΣ(z − m), so the minimiser has mean(z − m) =
+// −mean(u)/ρ exactly; with z = m + shift + d and u centred, what is left is a problem in Σd = 0, free of the large
+// common shift that a small ρ would bring. With D = ρI + diag(p), the Hessian D − ppᵀ is inverted by its rank-one
+// form; because Σg = 0 it becomes Δ = −D⁻¹(g − λp) with λ = Σ(g/D) / Σ(p/D): no cancellation however small ρ is. A step
+// keeps Σd as it is, also what rounding left of it, and ρ may be large: d is centred afresh.
+//
+// From one sweep to the next the solution moves little, so Newton's method from the given z is there in a few steps.
 struct Newton {
   using Lanes = SoftmaxLanes::Lanes;
 
