@@ -34,14 +34,15 @@ export interface RunOptions {
 
 /** Trains, until `each` answers `enough`; `show` is asked for what the model makes. */
 export async function run(
-  { train: samples, test, unitsPerLoss = 1, show, ...task }: Trained,
+  { layers, loss, initialisation, train: samples, test, unitsPerLoss = 1, show }: Trained,
   setting: Setting,
   options: RunOptions,
   each: (point: EpochPoint) => unknown,
   shows = false,
 ): Promise<{ readonly run: EpochRun; readonly shown: Shown }> {
   const points: EpochPoint[] = [];
-  const all = { ...task, ...optionsOf(setting, samples.x.rows), ...options } as GradientOptions;
+  const network = { layers, ...(loss && { loss }), ...(initialisation && { initialisation }) };
+  const all = { ...network, ...optionsOf(setting, samples.x.rows), ...options } as GradientOptions;
   const { model, status } = await follow(train({ ...samples, test }, all), (record, seconds) => {
     const point = pointOf(record, seconds, unitsPerLoss);
     points.push(point);
