@@ -25,6 +25,8 @@ export interface Learnt extends ClassNames {
   readonly columns?: readonly Column[];
   /** The column that is predicted. */
   readonly target?: string;
+  /** Of two classes: the one that a model which goes on was tuned to. */
+  readonly threshold?: number;
 }
 
 /** What a training decides of its samples. */

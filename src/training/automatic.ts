@@ -22,7 +22,7 @@ export interface AutoResult<R extends ProgressRecord = EpochRecord, M = Model> e
 }
 
 /** The options that a training takes without a solver, beside those of the front door. */
-const AUTO_KEYS: readonly string[] = [
+export const AUTO_KEYS: readonly string[] = [
   ...Object.keys(COMMON),
   ...['solver', 'iterations', 'epochs', 'batchSize', 'learningRate', 'l2', 'initialisation'],
 ];

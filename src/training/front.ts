@@ -75,6 +75,8 @@ export interface Given extends FrontOptions {
   readonly classLoss?: Loss;
   /** Whether something is to be held out where nobody says. */
   readonly holdsOut: boolean;
+  /** A model is there that knows the classes, and the columns, so that a few rows of one class are something to learn from. */
+  readonly goesOn?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -135,8 +137,14 @@ const ordered = (a: Target, b: Target): number =>
   typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1;
 
 /** Classes in their order; whole numbers that do not count from 0 are classes by name. */
-function classed(values: readonly Target[], called: string, given: readonly string[] | undefined): Goal {
+function classed(
+  values: readonly Target[],
+  called: string,
+  given: readonly string[] | undefined,
+  goesOn = false,
+): Goal {
   const distinct = [...new Set(values)].toSorted(ordered);
+  if (goesOn) return { labels: values, count: distinct.length };
   if (distinct.length < 2) {
     throw expected('at least two classes', called, distinct[0], 'ERR_DLADMM_LABEL');
   }
@@ -148,10 +156,10 @@ function classed(values: readonly Target[], called: string, given: readonly stri
   return { labels, classes: distinct.map(String), count: distinct.length };
 }
 
-function valued(values: readonly Target[], called: string): Goal {
+function valued(values: readonly Target[], called: string, goesOn = false): Goal {
   const bad = values.findIndex((value) => typeof value !== 'number');
   if (bad >= 0) throw expected('a number', `row ${bad} of ${called}`, values[bad], 'ERR_DLADMM_LABEL');
-  if (values.every((value) => value === values[0])) {
+  if (!goesOn && values.every((value) => value === values[0])) {
     throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
   }
   return { values: values as readonly number[] };
@@ -219,7 +227,10 @@ async function fromRows(
   const { task, because } = asked
     ? { task: asked, because: 'the options say so' }
     : inferTask(values, `column ${JSON.stringify(target)}`);
-  const goal = task === 'classification' ? classed(values, called, given.classes) : valued(values, called);
+  const goal =
+    task === 'classification'
+      ? classed(values, called, given.classes, given.goesOn)
+      : valued(values, called, given.goesOn);
   const parts = validation ? undefined : partsOf(frame.rows, goal.labels, given);
   const rest = parts ? takeRows(frame, parts.train) : frame;
   const { columns, notes, places } = learnt(rest, given, place);

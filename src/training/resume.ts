@@ -155,7 +155,7 @@ function checkMachine(path: string, { version, kernel }: StoredTraining, format:
 }
 
 /** What a checkpoint says, and the options that its training would go on with. */
-async function lookInto(path: string, options: ResumeOptions) {
+export async function lookInto(path: string, options: ResumeOptions) {
   checkObject(options, 'an object', 'options');
   flag(options.inexact ?? false, 'options.inexact');
   const from = await openCheckpoint(path);
@@ -228,6 +228,12 @@ export async function resumeTraining(
   const { identity, training, merged } = await lookInto(path, options);
   const data = await asBefore(path, rows, training, options);
   const problem = training.problem ?? 'samples';
+  if (problem === 'stream') {
+    throw new DlAdmmError(
+      'ERR_DLADMM_CHECKPOINT',
+      `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`,
+    );
+  }
   if (isGraph(data) !== (problem === 'graph')) {
     throw new DlAdmmError(
       'ERR_DLADMM_CHECKPOINT',
@@ -237,7 +243,8 @@ export async function resumeTraining(
   const plan = planOf<AnyRecord>(merged, problem);
   checkWatched(data, plan);
   const layers = plan.network.layers.length - 1;
-  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers });
+  const taught = training.taught ? learntOf(training.learnt) : undefined;
+  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers }, taught);
 }
 
 /**
