@@ -202,7 +202,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     samples: ArrivingSamples | RowsLike | Frame | string,
     options: TableReading,
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number; notes: readonly ColumnNote[] }> {
-    const { x, labels: given, classes, y: values, notes } = await this.arrived(samples, options);
+    const { arrived, notes } = await this.#arrived(samples, options);
+    const { x, labels: given, classes, y: values } = arrived;
     const source = this.#prepared(x);
     const { rows } = source;
     const labels = classifies(this.network.loss)
@@ -227,12 +228,16 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /** Samples as the columns of this model take them in, before they are standardised. @internal */
-  async arrived(
+  async arrived(samples: ArrivingSamples | RowsLike | Frame | string): Promise<Arrived> {
+    return (await this.#arrived(samples, {})).arrived;
+  }
+
+  async #arrived(
     samples: ArrivingSamples | RowsLike | Frame | string,
-    options: TableReading = {},
-  ): Promise<Arrived & { readonly notes: readonly ColumnNote[] }> {
+    options: TableReading,
+  ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
     const { data, notes = [] } = areSamples(samples) ? { data: samples } : await this.#labelled(samples, options);
-    return { ...(await arrivingSamples(data, this.#arrival, '')), notes };
+    return { arrived: await arrivingSamples(data, this.#arrival, ''), notes };
   }
 
   /** Rows with the column that this model predicts among them, as samples. */
