@@ -2,6 +2,7 @@
 import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { TOO_WIDE } from '../core/numbers.js';
+import { putBins } from './bins.js';
 import { isMissing, parseNumber } from './cells.js';
 import { type Column, inputsOf, inputsOfColumn } from './columns.js';
 import { datePart, parseDate } from './dates.js';
@@ -146,7 +147,7 @@ function putDate({ name: column, date = [] }: Column, name: string, rowName: Row
   };
 }
 
-function putNumber({ name: column, fill }: Column, name: string, rowName: RowName): Put {
+function putNumber({ name: column, fill, bins = [] }: Column, name: string, rowName: RowName): Put {
   const read = fill === undefined ? numberOf : numberSaid;
   return (value, out, at, row) => {
     const number = read(value);
@@ -159,6 +160,7 @@ function putNumber({ name: column, fill }: Column, name: string, rowName: RowNam
       throw expected('a finite number', where, value, 'ERR_DLADMM_NON_FINITE');
     }
     out[at] = number;
+    putBins(number, bins, out, at + 1);
   };
 }
 
