@@ -226,7 +226,6 @@ export function learnColumns(
     if (mixture) mixed(mixture, frame, name, note);
     if (column.flags)
       note('mixed', `column ${quoted(name)} holds numbers and true and false: these are taken for 1 and 0`);
-    checkFinite(column, frame);
     if (variety(column, rows).constant && missing === 0) {
       constant.push(name);
       continue;
@@ -262,18 +261,6 @@ export function learnColumns(
     );
   }
   return { columns, notes, places };
-}
-
-/** @throws DlAdmmError ERR_DLADMM_NON_FINITE, naming the row, for an infinite value */
-function checkFinite(column: FrameColumn, frame: Frame, first = 0, rows = frame.rows): void {
-  if (column.kind === 'text') return;
-  for (let row = first; row < first + rows; row += 1) {
-    const value = column.values[row] as number;
-    if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
-      const where = `${placeText(frame, row)} of column ${quoted(column.name)} of ${frame.name}`;
-      throw expected('a finite number', where, value, 'ERR_DLADMM_NON_FINITE');
-    }
-  }
 }
 
 /** A column of numbers in which some are texts: a code where there are many of them, a damage where there are few. */
@@ -322,7 +309,6 @@ export function encoded(
       const out = new Float64Array(count * inputs);
       for (const [c, values] of found.entries()) {
         const column = columns[c] as Column;
-        checkFinite(values, frame, first, count);
         const plain =
           values.kind !== 'text' &&
           values.missing === 0 &&

@@ -73,9 +73,6 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
   }
   return Array.from({ length: frame.rows }, (_, row) => {
     const value = valueAt(column, row);
-    if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
-      throw expected('a finite number', `${placeText(frame, row)} of ${called}`, value, 'ERR_DLADMM_NON_FINITE');
-    }
     if (value !== null) return value;
     const of = missing === frame.rows ? `all ${missing}` : `${missing} of ${frame.rows}`;
     const what = `Expected a value to predict in every row of ${called} but ${of} are missing, the first in ${placeText(frame, row)}: leave such rows out`;
