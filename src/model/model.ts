@@ -228,8 +228,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /** Samples as the columns of this model take them in, before they are standardised. @internal */
-  async arrived(samples: ArrivingSamples | RowsLike | Frame | string): Promise<Arrived> {
-    return (await this.#arrived(samples, {})).arrived;
+  async arrived(samples: ArrivingSamples | RowsLike | Frame | string, options: TableReading = {}): Promise<Arrived> {
+    return (await this.#arrived(samples, options)).arrived;
   }
 
   async #arrived(
