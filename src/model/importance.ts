@@ -1,5 +1,5 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
-import { checkKeys, checkObject, oneOf, whole } from '../core/checks.js';
+import { checkObject, checkOptions, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { shuffledIndices } from '../datasets/split.js';
 import { throwIfAborted } from '../formats/bytes.js';
@@ -72,8 +72,7 @@ export async function importance(
   rows: ArrivingSamples | RowsLike | string,
   options: ImportanceOptions = {},
 ): Promise<Importance> {
-  checkObject(options, 'an object', 'options');
-  checkKeys(options, ['metric', 'repeats', 'seed', 'signal'], 'options');
+  checkOptions(options, ['metric', 'repeats', 'seed', 'signal']);
   const { repeats = 5, seed = 1, signal } = options;
   const metric = oneOf(options.metric ?? 'loss', metricsOfLoss(model.network.loss), 'metric');
   whole(repeats, 1, 1e6, 'repeats');
