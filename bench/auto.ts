@@ -148,7 +148,7 @@ async function scoreOf(model: Model, on: unknown): Promise<number> {
 async function run(parts: Parts, method: Method, seed: number, threads: number): Promise<Omit<Run, 'set'>> {
   const { train, validation, test, target, rows } = parts;
   const asked = { threads, seed, ...(target !== undefined && { target }) };
-  const epochs = Math.min(200, Math.max(4, Math.round(600_000 / rows)));
+  const epochs = Math.min(200, Math.max(4, Math.round(450_000 / rows)));
   const stopped = { validationShare: 0.1, earlyStopping: { patience: 5 } };
   const own = method === 'auto' ? {} : { ...(method !== 'dladmm' && { epochs }), ...RIVALS[method], ...stopped };
   const began = performance.now();

@@ -65,7 +65,7 @@ const withSamples = (command: Command): Command =>
       ),
     )
     .addOption(wholeOption('--buckets <n>', 'of a table: inputs of a column that is hashed (default: 64)'))
-    .addOption(wholeOption('--bins <n>', 'of a table: the most bins of a column of numbers, 0 for none (default: 48)'))
+    .addOption(wholeOption('--bins <n>', 'of a table: the most bins of a column of numbers, 0 for none (default: 32)'))
     .option('--weights <column>', 'of a table: the column that says what a row counts for')
     .option('--test-data <name|file>', 'what to test on')
     .option('--test-labels <file>', 'NPY, IDX: the file of its labels')

@@ -9,7 +9,7 @@ import type { Numbers } from '../core/native.js';
 const SAMPLE = 50_000;
 
 /** The most bins of a column where nobody says: each has so many rows, and all columns together have no more than `all`. */
-const BINS = { most: 48, rows: 200, all: 512, least: 4 } as const;
+const BINS = { most: 32, rows: 200, all: 512, least: 4 } as const;
 
 /** So many bins may each of some columns have; 0 where that are too few to tell anything. */
 export function mostBins(rows: number, columns: number): number {

@@ -8,6 +8,7 @@ import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { encoderOf, numberSaid } from './encoder.js';
 import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
 import { type Frame, type FrameColumn, type Mixture, namedColumn, placeText, valueAt } from './frame.js';
+import { tellingRows } from './targets.js';
 
 /** What is to be known of a column, or of several. */
 export interface ColumnNote {
@@ -32,7 +33,7 @@ export interface LearningOptions {
   readonly categories?: number;
   /** The inputs of a column with more texts, of which a text's hash chooses one. Default 64. */
   readonly buckets?: number;
-  /** The most bins of a column of numbers (bins.ts); 0 for none. Default 48, fewer of few rows or many columns. */
+  /** The most bins of a column of numbers (bins.ts); 0 for none. Default 32, fewer of few rows or many columns. */
   readonly bins?: number;
 }
 
@@ -205,7 +206,7 @@ export function learnColumns(
   whole(options.bins ?? 0, 0, 1024, 'bins');
   const { rows, name: called } = frame;
   const numbers = frame.columns.filter(({ kind }) => kind === 'number').length;
-  const { bins = mostBins(rows, numbers) } = options;
+  const { bins = mostBins(tellingRows(frame, list(options.target ?? [])[0]), numbers) } = options;
   const notes: ColumnNote[] = [];
   const constant: string[] = [];
   const columns: Column[] = [];

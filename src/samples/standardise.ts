@@ -119,11 +119,11 @@ export function standardised(source: RowSource, rule: Standardisation | undefine
 
 /** `x` with every feature standardised, as a copy of type `dtype`. */
 export function standardise(x: Matrix, { mean, scale }: Standardisation, dtype: Dtype): Matrix {
-  const { rows, columns } = x;
+  const { rows, columns, data: from } = x;
   const data = zeros(dtype, rows * columns);
   for (let k = 0; k < data.length; ) {
     for (let j = 0; j < columns; j += 1, k += 1) {
-      data[k] = ((x.data[k] as number) - (mean[j] as number)) * (scale[j] as number);
+      data[k] = ((from[k] as number) - (mean[j] as number)) * (scale[j] as number);
     }
   }
   return { data, rows, columns };

@@ -94,3 +94,19 @@ export function checkKnown(
   const where = `${placeText(frame, row)} of column ${JSON.stringify(namedColumn(frame, target, 'target').name)} of ${frame.name}`;
   throw expected(`one of the classes ${listed.join(', ')}`, where, values[row], 'ERR_DLADMM_LABEL');
 }
+
+/** As many rows as say how frequent a target is. */
+const TOLD = 10_000;
+
+/** Rows whose target is not the most frequent one, by a sample: where they are few, few things can be told apart. */
+export function tellingRows(frame: Frame, target: ColumnPlace | undefined): number {
+  const { rows } = frame;
+  if (target === undefined) return rows;
+  const column = namedColumn(frame, target, 'target');
+  const values = column.kind === 'text' ? column.codes : column.values;
+  const counts = new Map<number, number>();
+  // Odd, as what alternates is not to be missed.
+  const step = Math.ceil(rows / TOLD) | 1;
+  for (let i = 0; i < rows; i += step) counts.set(values[i] as number, (counts.get(values[i] as number) ?? 0) + step);
+  return rows - Math.min(rows, Math.max(...counts.values()));
+}

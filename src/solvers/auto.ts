@@ -30,8 +30,8 @@ export interface Choice {
   readonly linearToo: boolean;
 }
 
-/** Visits to samples in all: what ten epochs of 60,000 make. */
-const VISITS = 600_000;
+/** Visits to samples in all. */
+const VISITS = 450_000;
 const EPOCHS = { least: 4, most: 200 } as const;
 const L2 = 1e-3;
 /** Below so many samples a network of one small layer is all that they bear. */

@@ -2,6 +2,7 @@ import { DlAdmmError } from '../core/errors.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
 import { classCount, type Loss } from '../network/network.js';
+import type { Learnt } from '../samples/arrival.js';
 import { automatic, type Choice } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
 import { SAMPLE_SOLVERS } from '../solvers/index.js';
@@ -156,16 +157,19 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     const { stages, choice } = stagesOf(ready, this.#options);
     const ended: { readonly stage: Stage; readonly result: FitResult<R, M> }[] = [];
     let failed = false;
+    let taught: Learnt | undefined;
     try {
       for (const stage of stages) {
         const plan = planOf<R>(stage.options);
         this.#phase = { name: stage.name, of: stages.length, iterations: plan.iterations };
         checkWatched(ready.data, plan);
-        this.#current = new Training<R, M>(ready.data, plan, storedOptionsOf(stage.options, plan));
+        this.#current = new Training<R, M>(ready.data, plan, storedOptionsOf(stage.options, plan), undefined, taught);
         try {
           yield* this.#current;
         } finally {
           const result = this.#current.outcome;
+          // Of the same samples the next network has nothing new to learn.
+          taught = this.#current.learnt;
           if (result) ended.push({ stage, result });
         }
         if (ended.at(-1)?.result.status.kind === 'aborted') break;

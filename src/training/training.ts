@@ -81,6 +81,11 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#result;
   }
 
+  /** What the samples taught, once they have arrived. @internal */
+  get learnt(): Learnt {
+    return this.#learnt;
+  }
+
   /** @throws DlAdmmError ERR_DLADMM_STATE while the training has not ended, or where it failed */
   get result(): FitResult<R, M> {
     if (this.#result === undefined) {

@@ -120,6 +120,12 @@ describe('a column with bins', () => {
     expect((await learnt(500)).columns.every(({ bins }) => bins === undefined)).toBe(true);
   });
 
+  it('has few bins where few rows are of another class', async () => {
+    const rows = rowsOf(20_000).map((row, i) => ({ ...row, rare: i % 20 === 0 ? 'yes' : 'no' }));
+    const { columns } = learnColumns(await frameOf(rows, { name: 'rows' }), { target: 'rare' });
+    expect(columns[0]?.bins).toHaveLength(6);
+  });
+
   it('is not learnt where nobody wants it', async () => {
     expect((await learnt(2000, 0)).columns.every(({ bins }) => bins === undefined)).toBe(true);
     expect((await learnt(500, 3)).columns[0]?.bins).toHaveLength(4);

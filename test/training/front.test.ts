@@ -175,7 +175,7 @@ describe('what cannot be learnt from is refused, by name', () => {
 });
 
 test('numbers enter by bins where rows bear them, in the model and its file, and categories stay 0 and 1', async () => {
-  const many = Array.from({ length: 1500 }, (_, i) => ({
+  const many = Array.from({ length: 1600 }, (_, i) => ({
     n: (i * 37) % 1009,
     t: i % 3 === 0 ? 'a' : 'b',
     y: i % 1009,
