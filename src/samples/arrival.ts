@@ -3,7 +3,7 @@ import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
+import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { type ArrivalRules, type ArrivingSamples, arrivingSamples, checkNames } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import type { Column } from './columns.js';
@@ -115,9 +115,11 @@ export async function trainingSet(
   const { x, y, labels, classes: own, columns } = await arrivingSamples(data, rules, name, ['validation', 'test']);
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const called = `${name}.labels`;
-  const names = classifies(network.loss) ? learnClasses(labels, own, given, count, called) : {};
+  const names = classifies(network.loss) ? await turn(learnClasses(labels, own, given, count, called)) : {};
   // Before a pass over the samples: a slip in the labels should not cost its time.
-  const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
+  const numbers = classifies(network.loss)
+    ? await turn(classNumbers(labels, own, names, x.rows, count, called))
+    : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
   const standardisation = standardise ? await learnFrom(x) : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
@@ -152,7 +154,7 @@ export async function evaluationSet(
   const { x, y, labels, classes: own } = await arrivingSamples(data, rules, name);
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const labelled = classifies(network.loss);
-  const numbers = labelled ? classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`) : undefined;
+  const numbers = labelled ? await turn(classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`)) : undefined;
   const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
   return taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
 }

@@ -2,7 +2,7 @@
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
-import { breathe } from '../tensor/inputs.js';
+import { breathe, inTurns } from '../tensor/inputs.js';
 import { isRecord } from './arrived.js';
 import { lacks, momentOf, numberOf, numberSaid, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
@@ -70,28 +70,29 @@ export function valueAt(column: FrameColumn, row: number): number | string | boo
   return column.kind === 'boolean' ? value === 1 : value;
 }
 
-/** Some rows of a table, in that order. */
-export function takeRows(frame: Frame, rows: Int32Array): Frame {
-  const taken = (values: Numbers): Numbers => {
-    const out = zeros(dtypeOf(values), rows.length);
-    for (let i = 0; i < rows.length; i += 1) out[i] = values[rows[i] as number] as number;
+/** Some rows of a table, in that order; the event loop runs in between. */
+export async function takeRows(frame: Frame, rows: Int32Array): Promise<Frame> {
+  const taken = async <T extends Numbers | Int32Array>(values: T, out: T): Promise<T> => {
+    await inTurns(rows.length, (i) => {
+      out[i] = values[rows[i] as number] as number;
+    });
     return out;
   };
-  return {
-    ...frame,
-    rows: rows.length,
-    columns: frame.columns.map((column) => {
-      if (column.kind === 'text') {
-        const codes = Int32Array.from(rows, (row) => column.codes[row] as number);
-        return { ...column, codes, missing: codes.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0) };
-      }
-      const values = taken(column.values);
-      let missing = 0;
-      if (column.missing > 0) for (const value of values) missing += Number.isNaN(value) ? 1 : 0;
-      return { ...column, values, missing };
-    }),
-    ...(frame.lines && { lines: taken(frame.lines) }),
-  };
+  const numbers = (values: Numbers): Promise<Numbers> => taken(values, zeros(dtypeOf(values), rows.length));
+  const columns: FrameColumn[] = [];
+  for (const column of frame.columns) {
+    let missing = 0;
+    if (column.kind === 'text') {
+      const codes = await taken(column.codes, new Int32Array(rows.length));
+      for (let i = 0; i < codes.length; i += 1) missing += (codes[i] as number) < 0 ? 1 : 0;
+      columns.push({ ...column, codes, missing });
+    } else {
+      const values = await numbers(column.values);
+      for (let i = 0; column.missing > 0 && i < values.length; i += 1) missing += Number.isNaN(values[i]) ? 1 : 0;
+      columns.push({ ...column, values, missing });
+    }
+  }
+  return { ...frame, rows: rows.length, columns, ...(frame.lines && { lines: await numbers(frame.lines) }) };
 }
 
 /** Texts by their number, in the order they came. */
@@ -107,7 +108,7 @@ function textValues(first: readonly (string | null)[]) {
     codes.push(code);
   };
   for (const text of first) push(text);
-  return { push, taken: () => ({ codes: Int32Array.from(codes.taken()), texts: [...places.keys()] }) };
+  return { push, taken: () => ({ codes: new Int32Array(codes.taken()), texts: [...places.keys()] }) };
 }
 
 /** What a value is; a text that says a number or a date is one. */
@@ -217,7 +218,7 @@ export interface FrameOptions {
 }
 
 /** Values that are taken in between two turns of the event loop. */
-const VALUES = 20_000;
+const VALUES = 8000;
 
 function throwIfAborted(signal: AbortSignal | undefined, name: string): void {
   if (signal?.aborted) {
@@ -271,7 +272,17 @@ export async function frameOf(
     });
   }
   if (rows === 0) throw empty(name);
-  return { name, rows, named: true, columns: [...builders.values()].map((builder) => builder.finish()) };
+  return { name, rows, named: true, columns: await finished([...builders.values()]) };
+}
+
+/** The columns that have been gathered; the event loop runs in between. */
+export async function finished(builders: readonly { finish(): FrameColumn }[]): Promise<readonly FrameColumn[]> {
+  const columns: FrameColumn[] = [];
+  for (const builder of builders) {
+    columns.push(builder.finish());
+    await breathe();
+  }
+  return columns;
 }
 
 async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): Promise<Frame> {

@@ -24,6 +24,7 @@ import {
   type LabelsLike,
   type RowSource,
   rowSource,
+  turn,
 } from '../tensor/inputs.js';
 import type { TrainingData } from './result.js';
 
@@ -114,6 +115,7 @@ export function checkFront({ target, task, hidden, validationShare }: FrontOptio
  *   target that is constant
  */
 export async function readyOf(data: Rows | TrainingData, given: Given): Promise<Ready> {
+  await breathe();
   if (!areSamples(data)) return fromRows(data, given);
   const { labels, y, ...rest } = data as TrainingData;
   const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
@@ -166,9 +168,9 @@ function valued(values: readonly Target[], called: string, goesOn = false): Goal
 }
 
 /** The samples of each part; undefined where nothing is held out. */
-function partsOf(rows: number, labels: ArrayLike<unknown> | undefined, given: Given): Parts | undefined {
+async function partsOf(rows: number, labels: ArrayLike<unknown> | undefined, given: Given): Promise<Parts | undefined> {
   const share = given.validationShare ?? (given.holdsOut ? heldOutShare(rows) : 0);
-  const parts = share > 0 ? heldOut(rows, labels, share, given.seed) : undefined;
+  const parts = share > 0 ? await heldOut(rows, labels, share, given.seed) : undefined;
   return parts && parts.held.length > 0 ? parts : undefined;
 }
 
@@ -179,8 +181,11 @@ const toldOf = (parts: Parts | undefined, { seed }: Given, labels: unknown): Pic
   return { heldOut: { samples: held, of: held + rest, how } };
 };
 
-const some = <T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[] =>
-  rows ? Array.from(rows, (row) => list[row] as T) : Array.from(list);
+function some<T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[] {
+  const found: T[] = [];
+  for (let i = 0; i < (rows ?? list).length; i += 1) found.push(list[rows ? (rows[i] as number) : i] as T);
+  return found;
+}
 
 const DEFAULT_LOSS = { classification: 'softmax-cross-entropy', regression: 'squared-error' } as const;
 
@@ -195,10 +200,11 @@ async function framed(rows: Rows, options: ReadingOptions, name: string): Promis
 const only = (given: object, keys: readonly string[]): object =>
   Object.fromEntries(Object.entries(given).filter(([key, value]) => keys.includes(key) && value !== undefined));
 
-type Learnt = Partial<ReturnType<typeof learnColumns>> & Omit<ReturnType<typeof learnColumns>, 'places'>;
+type Learnt = Partial<Columns> & Omit<Columns, 'places'>;
+type Columns = Awaited<ReturnType<typeof learnColumns>>;
 
 /** The columns as a model knows them, or as these rows teach. */
-function learnt(frame: Frame, given: Given, target: ColumnPlace): Learnt {
+async function learnt(frame: Frame, given: Given, target: ColumnPlace): Promise<Learnt> {
   const known = learntColumns(given.columns ? { columns: given.columns } : {});
   if (known.length > 0) return { columns: known, notes: [] };
   return learnColumns(frame, { ...only(given, LEARNING_KEYS), target });
@@ -221,19 +227,19 @@ async function fromRows(
   }
   const { name: target } =
     typeof place === 'number' ? (frame.columns.at(place) ?? namedColumn(frame, place, 'target')) : { name: place };
-  const values = targetValues(frame, place);
+  const values = await turn(targetValues(frame, place));
   const called = `column ${JSON.stringify(target)} of ${frame.name}`;
   const asked = given.task ?? (given.loss && (classifies(given.loss) ? 'classification' : 'regression'));
   const { task, because } = asked
     ? { task: asked, because: 'the options say so' }
-    : inferTask(values, `column ${JSON.stringify(target)}`);
+    : await turn(inferTask(values, `column ${JSON.stringify(target)}`));
   const goal =
     task === 'classification'
-      ? classed(values, called, given.classes, given.goesOn)
+      ? await turn(classed(values, called, given.classes, given.goesOn))
       : valued(values, called, given.goesOn);
-  const parts = validation ? undefined : partsOf(frame.rows, goal.labels, given);
-  const rest = parts ? takeRows(frame, parts.train) : frame;
-  const { columns, notes, places } = learnt(rest, given, place);
+  const parts = validation ? undefined : await partsOf(frame.rows, goal.labels, given);
+  const rest = parts ? await takeRows(frame, parts.train) : frame;
+  const { columns, notes, places } = await learnt(rest, given, place);
   /** The features of a table that is laid out as this one, in which others may have their names. */
   const featuresOf = (of: Frame): Frame =>
     places?.every((at, c) => of.columns[at]?.name === columns[c]?.name)
@@ -241,11 +247,11 @@ async function fromRows(
       : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
     const { x: made, notes: more } = encoded(featuresOf(of), columns);
-    const x = await laidOut(made);
+    const x = await laidOut(await turn(made));
     const wanted = goal.labels
       ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
       : { y: some(goal.values, which) };
-    return { x, more, data: { x: asSamples(x), columns, ...wanted } as ArrivingSamples };
+    return turn({ x, more, data: { x: asSamples(x), columns, ...wanted } as ArrivingSamples });
   };
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
@@ -259,7 +265,7 @@ async function fromRows(
   };
   const train = await part(rest, parts?.train);
   const held = parts
-    ? await part(takeRows(frame, parts.held), parts.held)
+    ? await part(await takeRows(frame, parts.held), parts.held)
     : validation === undefined
       ? undefined
       : await other(validation, 'validation');
@@ -326,16 +332,16 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...(given.signal && { signal: given.signal }),
   } as const;
   const { x, y, ...rest } = await arrivingSamples(data, rules, 'data', ['validation', 'test']);
-  const parts = validation ? undefined : partsOf(x.rows, rest.labels, given);
+  const parts = validation ? undefined : await partsOf(x.rows, rest.labels, given);
   const part = (which: Int32Array | undefined): ArrivingSamples => ({
     ...rest,
     x: asSamples(which ? someRows(x, which) : x),
     ...(rest.labels && which && { labels: some<string | number | boolean>(rest.labels, which) }),
     ...(y && { y: asSamples(which ? someRows(y, which) : y) }),
   });
-  const held = parts ? part(parts.held) : validation;
+  const held = parts ? await turn(part(parts.held)) : validation;
   return {
-    data: { ...part(parts?.train), ...(held && { validation: held }), ...(test && { test }) },
+    data: { ...(await turn(part(parts?.train))), ...(held && { validation: held }), ...(test && { test }) },
     samples: parts?.train.length ?? x.rows,
     inputs: x.columns,
     outputs:
