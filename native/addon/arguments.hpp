@@ -118,6 +118,14 @@ inline std::vector<double> doubles_member(const Napi::Object& options, const cha
   return copied<double>(options.Env(), options.Get(name), name);
 }
 
+// What samples count for, one number each.
+inline void check_weights(Napi::Env env, std::span<const double> weights, std::size_t samples) {
+  if (weights.size() != samples) reject(env, "one weight a sample is needed");
+  for (const double weight : weights) {
+    if (!(weight >= 0) || !std::isfinite(weight)) reject(env, "weights must be finite and at least 0");
+  }
+}
+
 // Copies a Float32Array or Float64Array into `to`, whose length it must have. Returns the index of the first value that
 // is not finite (in the type of `to`), or −1.
 template <typename T>

@@ -29,7 +29,7 @@ auto in_type_of(const Napi::Object& options, Make&& make) {
   return coded(options.Env(), [&] { return wants_float32(options) ? make(float{}) : make(double{}); });
 }
 
-// { widths, activation, slope, loss, softmax }
+// { widths, activation, slope, loss, lossParameter, softmax }; 1 where lossParameter is absent
 inline Network network_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
   Network network;
@@ -52,13 +52,23 @@ inline Network network_from(const Napi::Object& options) {
   if (network.activation.kind == ActivationKind::elu && !(network.activation.slope > 0)) {
     reject(env, "the slope of elu must be above 0");
   }
-  network.loss = {
-      choice<LossKind>(options, "loss",
-                       {{"softmax-cross-entropy", LossKind::softmax_cross_entropy},
-                        {"squared-error", LossKind::squared_error},
-                        {"one-hot-squared-error", LossKind::one_hot_squared_error},
-                        {"hinge", LossKind::hinge}}),
-      choice<Softmax>(options, "softmax", {{"stable", Softmax::stable}, {"reference", Softmax::reference}})};
+  network.loss = {choice<LossKind>(options, "loss",
+                                   {{"softmax-cross-entropy", LossKind::softmax_cross_entropy},
+                                    {"squared-error", LossKind::squared_error},
+                                    {"one-hot-squared-error", LossKind::one_hot_squared_error},
+                                    {"hinge", LossKind::hinge},
+                                    {"sigmoid-cross-entropy", LossKind::sigmoid_cross_entropy},
+                                    {"huber", LossKind::huber},
+                                    {"absolute", LossKind::absolute},
+                                    {"quantile", LossKind::quantile},
+                                    {"poisson", LossKind::poisson}}),
+                  choice<Softmax>(options, "softmax", {{"stable", Softmax::stable}, {"reference", Softmax::reference}}),
+                  options.Has("lossParameter") ? member_number(options, "lossParameter") : 1};
+  const auto [kind, softmax, parameter] = network.loss;
+  if (kind == LossKind::huber && !(parameter > 0)) reject(env, "lossParameter of huber must be above 0");
+  if (kind == LossKind::quantile && !(parameter > 0 && parameter < 1)) {
+    reject(env, "lossParameter of quantile must lie between 0 and 1");
+  }
   return network;
 }
 

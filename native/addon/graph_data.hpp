@@ -71,6 +71,10 @@ GraphData<T> graph_data(const Napi::Object& options, const Network& network) {
   out.training = int32_member(options, "training");
   if (out.training.empty()) reject(env, "training must not be empty");
   check_nodes(env, out.training, out.labels, network.loss.classes(network.widths.back()));
+  if (options.Has("weights")) {
+    out.weights = doubles_member(options, "weights");
+    check_weights(env, out.weights, out.labels.size());
+  }
   std::vector<bool> seen(out.labels.size());
   for (const std::int32_t node : out.training) {
     if (seen[static_cast<std::size_t>(node)]) reject(env, "a training node is named twice");

@@ -158,6 +158,7 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
     take(data.features.dense.flat());
     take(data.labels);
     take(data.training);
+    take(data.weights);
     return hash.digest();
   }
 

@@ -46,6 +46,7 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
         Base::method("loadInput", &StateHandle::load_input),
         Base::method("loadTargets", &StateHandle::load_targets),
         Base::method("loadLabels", &StateHandle::load_labels),
+        Base::method("loadWeights", &StateHandle::load_weights),
         Base::method("addEvaluationSet", &StateHandle::add_evaluation_set),
         Base::method("evaluate", &StateHandle::evaluate),
         Base::method("fingerprint", &StateHandle::fingerprint),
@@ -82,6 +83,17 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     const double set = set_argument(info);
     const std::size_t classes = setup_.network.loss.classes(setup_.network.widths.back());
     return this->with_state([&](auto& typed) { return load_labels_into(info, typed.labels(set), classes); });
+  }
+
+  // loadWeights(weights): what the samples of the training set count for.
+  Napi::Value load_weights(const Napi::CallbackInfo& info) {
+    this->need_idle(info.Env());
+    auto weights = doubles_argument(info, 0, "weights");
+    this->with_state([&](auto& typed) {
+      check_weights(info.Env(), weights, typed.state->input().rows);
+      typed.state->weights() = std::move(weights);
+    });
+    return info.Env().Undefined();
   }
 
   Napi::Value add_evaluation_set(const Napi::CallbackInfo& info) {
@@ -122,6 +134,7 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
           } else {
             take(typed.values(set).flat());
           }
+          if (set < 0) take(std::span(typed.state->weights()));
           result = hash.digest();
         },
         [](Napi::Env env, std::uint64_t result) { return Napi::String::New(env, digits(result)); });

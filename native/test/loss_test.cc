@@ -20,6 +20,26 @@ constexpr Loss kReference{LossKind::softmax_cross_entropy, Softmax::reference};
 constexpr Loss kSquared{LossKind::squared_error, Softmax::stable};
 constexpr Loss kHinge{LossKind::hinge, Softmax::stable};
 
+// The losses that are sums over the outputs.
+const std::vector<Loss> kOfValues{{LossKind::sigmoid_cross_entropy},
+                                  {LossKind::poisson},
+                                  {LossKind::absolute},
+                                  {LossKind::huber, Softmax::stable, 1},
+                                  {LossKind::huber, Softmax::stable, 1e-6},
+                                  {LossKind::huber, Softmax::stable, 1e6},
+                                  {LossKind::quantile, Softmax::stable, 0.5},
+                                  {LossKind::quantile, Softmax::stable, 0.01},
+                                  {LossKind::quantile, Softmax::stable, 0.999}};
+
+std::string name_of(const Loss& loss) { return text("loss ", static_cast<int>(loss.kind), " of ", loss.parameter); }
+
+// A target that goes with a loss.
+double target_for(const Loss& loss, Random& random) {
+  if (loss.kind == LossKind::sigmoid_cross_entropy) return static_cast<double>(random.below(3)) / 2;
+  if (loss.kind == LossKind::poisson) return static_cast<double>(random.below(5));
+  return random.normal();
+}
+
 // --- values and gradients ---
 
 void check_gradient(const Loss& loss, std::vector<double> z, const SampleTarget& target, const std::string& what) {
@@ -35,7 +55,7 @@ void check_gradient(const Loss& loss, std::vector<double> z, const SampleTarget&
     z[i] = at - h;
     const double below = loss_value(loss, z, target, work);
     z[i] = at;
-    check_close(gradient[i], (above - below) / (2 * h), 2e-8, what + ": gradient");
+    check_close(gradient[i], (above - below) / (2 * h), 2e-8 + 1e-9 * std::abs(value), what + ": gradient");
   }
 }
 
@@ -50,6 +70,13 @@ void gradients_are_central_differences() {
       check_gradient(kReference, z, {label, {}}, text("reference cross-entropy of ", n));
       check_gradient(kSquared, z, {0, y}, text("squared error of ", n));
       check_gradient(kHinge, z, {label, {}}, text("hinge of ", n));
+      check_gradient(kCrossEntropy, z, {label, {}, 2.5}, text("weighted cross-entropy of ", n));
+      for (const Loss& loss : kOfValues) {
+        std::vector<double> values(n);
+        for (double& value : values) value = target_for(loss, random);
+        check_gradient(loss, z, {0, values}, name_of(loss));
+        check_gradient(loss, z, {0, values, 0.3}, "weighted " + name_of(loss));
+      }
     }
   }
 }
@@ -63,6 +90,31 @@ void values_by_hand() {
   const std::vector<double> y{4, 5, 7};
   check_equal(loss_and_gradient(kSquared, even, {0, y}, g), (1.0 + 0 + 4) / 2, "½‖z − y‖²");
   check(g[0] == 1 && g[1] == 0 && g[2] == -2, "z − y");
+}
+
+void values_of_the_losses_of_values() {
+  std::vector<double> g(1);
+  const auto at = [&](Loss loss, double z, double y) {
+    return loss_and_gradient(loss, std::vector<double>{z}, {0, std::vector<double>{y}}, g);
+  };
+  const Loss sigmoid{LossKind::sigmoid_cross_entropy};
+  check_close(at(sigmoid, 0, 1), std::log(2.0), 1e-16, "undecided");
+  check_equal(at(sigmoid, 1e4, 1), 0.0, "sure and right");
+  check_equal(at(sigmoid, -1e4, 1), 1e4, "sure and wrong");
+  check_equal(g[0], -1.0, "sure and wrong: slope");
+  const Loss huber{LossKind::huber, Softmax::stable, 2};
+  check_equal(at(huber, 3, 1), 2.0, "d = δ");
+  check_equal(at(huber, -9, 1), 2.0 * (10 - 1), "d beyond −δ");
+  check_equal(g[0], -2.0, "slope −δ");
+  check_equal(at({LossKind::absolute}, -9, 1), 10.0, "|d|");
+  const Loss quantile{LossKind::quantile, Softmax::stable, 0.9};
+  check_close(at(quantile, 0, 10), 9, 1e-15, "below the ninth decile");
+  check_close(at(quantile, 20, 10), 1, 1e-14, "above it");
+  check_close(at({LossKind::poisson}, 1, 3), std::exp(1) - 3, 1e-15, "eᶻ − y z");
+  for (const Loss& loss : kOfValues) {
+    at(loss, std::nan(""), 1);
+    check(std::isnan(at(loss, std::nan(""), 1)), name_of(loss) + " of NaN is NaN");
+  }
 }
 
 void stable_at_any_size() {
@@ -328,6 +380,118 @@ void hinge_is_minimised() {
   }
 }
 
+// The slope of s R(z; y) + u z + (ρ/2)(z − m)² just under and just over z.
+struct Slopes {
+  long double under, over;
+};
+
+Slopes slopes_of(const Loss& loss, long double z, long double y, long double s, long double u, long double m,
+                 long double rho) {
+  const long double d = z - y;
+  const long double p = loss.parameter;
+  const long double rest = u + rho * (z - m);
+  if (s == 0) return {rest, rest};
+  switch (loss.kind) {
+    case LossKind::sigmoid_cross_entropy: {
+      const long double slope = 1 / (1 + std::exp(-z)) - y;
+      return {s * slope + rest, s * slope + rest};
+    }
+    case LossKind::poisson: {
+      const long double slope = std::exp(z) - y;
+      return {s * slope + rest, s * slope + rest};
+    }
+    case LossKind::huber: {
+      const long double slope = std::clamp(d, -p, p);
+      return {s * slope + rest, s * slope + rest};
+    }
+    case LossKind::absolute:
+      return {(d > 0 ? s : -s) + rest, (d >= 0 ? s : -s) + rest};
+    default:
+      return {s * (d > 0 ? 1 - p : -p) + rest, s * (d >= 0 ? 1 - p : -p) + rest};
+  }
+}
+
+// By halving: where the slope, which rises, changes its sign.
+long double brute_force(const Loss& loss, long double y, long double s, long double u, long double m, long double rho) {
+  long double reach = 1;
+  while (slopes_of(loss, m - reach, y, s, u, m, rho).under > 0 ||
+         slopes_of(loss, m + reach, y, s, u, m, rho).over < 0) {
+    reach *= 2;
+  }
+  long double low = m - reach;
+  long double high = m + reach;
+  for (int step = 0; step < 20000; ++step) {
+    const long double middle = low + (high - low) / 2;
+    if (!(middle > low && middle < high)) break;
+    (slopes_of(loss, middle, y, s, u, m, rho).over < 0 ? low : high) = middle;
+  }
+  return high;
+}
+
+void losses_of_values_are_minimised() {
+  Random random(30);
+  int steps = 0;
+  for (const Loss& loss : kOfValues) {
+    for (const double rho : {1e-12, 1e-4, 0.1, 1.0, 100.0, 1e9}) {
+      for (const double size : {0.0, 1.0, 30.0, 1e6}) {
+        for (const double weight : {1.0, 0.25, 40.0, 1e-60, 0.0}) {
+          const double y = target_for(loss, random);
+          const double m = size * random.normal();
+          // As after a dual step, and anything.
+          const double u = random.below(2) == 0 ? -weight * random.uniform() : size * random.normal();
+          const std::string what = text(name_of(loss), " rho ", rho, " weight ", weight, " y ", y, " m ", m, " u ", u);
+          std::vector<double> z{3};
+          std::vector<double> work(6);
+          const std::vector<double> ms{m}, us{u}, ys{y};
+          const SampleTarget target{0, ys, weight};
+          const auto found = solve_output(loss, ms, us, target, rho, 2e-14, z, work);
+          steps = std::max(steps, found.steps);
+          const long double exact = brute_force(loss, y, weight, u, m, rho);
+          // What rounding of the operands moves the solution by.
+          const double eps = std::numeric_limits<double>::epsilon();
+          const double slope = std::abs(u) + rho * (std::abs(m) + static_cast<double>(std::abs(exact))) +
+                               weight * (1 + std::abs(y) + (loss.kind == LossKind::huber ? 0 : 1));
+          const double tolerance = 8 * eps * (slope / rho + static_cast<double>(std::abs(exact)));
+          check_close(z[0], static_cast<double>(exact), tolerance, what);
+          // No point of a fine grid is better.
+          const auto cost = [&](double at) {
+            return loss_value(loss, std::vector<double>{at}, target, work) + u * at + rho / 2 * (at - m) * (at - m);
+          };
+          const double best = cost(z[0]);
+          for (int k = -60; k <= 60; ++k) {
+            const double at = z[0] + std::copysign(std::pow(10.0, std::abs(k) / 5.0 - 9), k);
+            const double other = cost(at);
+            check(!(other < best - 1e-9 * (1 + std::abs(best) + std::abs(other) + std::abs(u * at))),
+                  what + ": a better point");
+          }
+        }
+      }
+    }
+  }
+  std::printf("losses of values: %d steps at most\n", steps);
+  check_at_most(steps, 12, "steps");
+}
+
+// With a weight the argmin is that of the loss times the weight: by a stationary point, and at the corners.
+void weights_scale_the_loss() {
+  Random random(31);
+  for (const double rho : {1e-4, 1.0, 100.0}) {
+    for (const double weight : {0.0, 1e-50, 0.5, 2.0, 1000.0}) {
+      const std::size_t n = 5;
+      const std::vector<double> m = normals<double>(n, random, 2);
+      std::vector<double> u = normals<double>(n, random, weight);
+      std::vector<double> z(n), g(n), work(6 * n);
+      const SampleTarget target{2, {}, weight};
+      solve_output(kCrossEntropy, m, u, target, rho, 2e-14, z, work);
+      loss_and_gradient(kCrossEntropy, z, target, g);
+      for (std::size_t i = 0; i < n; ++i) {
+        check_close(g[i] + u[i] + rho * (z[i] - m[i]), 0, 1e-12 * (1 + rho + weight),
+                    text("rho ", rho, " weight ", weight));
+      }
+    }
+  }
+}
+
 void one_output_tells_two_classes() {
   check_equal(kHinge.classes(1), std::size_t{2}, "hinge");
   check_equal(kHinge.classes(3), std::size_t{3}, "hinge of three");
@@ -345,6 +509,7 @@ void one_output_tells_two_classes() {
 int main() {
   fact("gradients are central differences", gradients_are_central_differences);
   fact("values by hand", values_by_hand);
+  fact("values of the losses of values", values_of_the_losses_of_values);
   fact("the stable softmax is stable at any size", stable_at_any_size);
   fact("corner cases of the reference softmax", reference_softmax_corner_cases);
   fact("z_L with u in the simplex", solutions_with_u_in_the_simplex);
@@ -354,6 +519,8 @@ int main() {
   fact("solved problems stay solved", solved_problems_stay_solved);
   fact("NaN comes out as NaN", nan_comes_out_as_nan);
   fact("z_L of the hinge loss is its minimiser", hinge_is_minimised);
+  fact("z_L of the losses of values is their minimiser", losses_of_values_are_minimised);
+  fact("weights scale the loss", weights_scale_the_loss);
   fact("one output tells two classes under the hinge loss", one_output_tells_two_classes);
   fact("z_L of the squared error is its closed form", squared_error_closed_form);
   return report();

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Initialisation, Scheme } from '../network/initialisation.js';
 import { ACTIVATION_NAMES, type Activation } from '../network/network.js';
+import type { ClassWeights } from '../samples/weights.js';
 
 /** Texts of the command line as values. What is not of the right form is a usage error; ranges are the library's. */
 
@@ -80,6 +81,17 @@ export function parseInitialisation(text: string): Initialisation {
     );
   }
   return name === 'gaussian' ? { gaussian: parseNumber(size) } : { scheme: name as Scheme, gain: parseNumber(size) };
+}
+
+/** `balanced`, or NAME=WEIGHT with commas between them. */
+export function parseClassWeights(text: string): ClassWeights {
+  if (text === 'balanced') return text;
+  const pairs = text.split(',').map((pair): [string, number] => {
+    const [, name = '', weight = ''] = /^(.+)=([^=]+)$/.exec(pair.trim()) ?? [];
+    if (name === '') throw new InvalidArgumentError('Expected balanced, or NAME=WEIGHT with commas between them.');
+    return [name, parseNumber(weight)];
+  });
+  return Object.fromEntries(pairs);
 }
 
 /** A column of a table: its name, or its place from #1, or from #-1 counted from the end. */

@@ -86,6 +86,7 @@ const PARSERS: { readonly [K in Exclude<Typed['as'], 'word' | 'flag' | 'group' |
     layers: parse.parseLayers,
     activation: parse.parseActivation,
     initialisation: parse.parseInitialisation,
+    classWeights: parse.parseClassWeights,
   };
 
 const PLACEHOLDERS: { readonly [K in keyof typeof PARSERS]: string } = {
@@ -95,6 +96,7 @@ const PLACEHOLDERS: { readonly [K in keyof typeof PARSERS]: string } = {
   layers: '<widths>',
   activation: '<name>',
   initialisation: '<how>',
+  classWeights: '<how>',
 };
 
 /** The flags of an option: two where it can be told to be true and to be false. */

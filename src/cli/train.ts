@@ -20,6 +20,8 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly solver?: string;
   readonly layers?: readonly number[];
   readonly hidden?: readonly number[];
+  /** A column. */
+  readonly weights?: string;
   readonly init?: unknown;
   /** A model file. */
   readonly from?: string;
@@ -100,8 +102,21 @@ function frontOf({
   categories,
   buckets,
   standardise,
+  weights,
 }: TrainFlags) {
-  return given({ task, hidden, layers, validationShare, columns, ignore, missing, categories, buckets, standardise });
+  return given({
+    task,
+    hidden,
+    layers,
+    validationShare,
+    columns,
+    ignore,
+    missing,
+    categories,
+    buckets,
+    standardise,
+    weights,
+  });
 }
 
 /** `dladmm train` */

@@ -191,6 +191,8 @@ export interface NativeSamples {
   loadInput(set: number, firstRow: number, chunk: Numbers): number;
   loadTargets(set: number, firstRow: number, chunk: Numbers): number;
   loadLabels(set: number, labels: Int32Array): number;
+  /** What the samples of the training set count for: finite, from 0. */
+  loadWeights(weights: Float64Array): void;
 }
 
 /** What every native state offers, whatever it learns from. */

@@ -4,18 +4,20 @@ import type { Dtype } from '../core/native.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
-import { type ArrivalRules, type ArrivingSamples, arrivingSamples, checkNames } from './arriving.js';
+import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import type { Column } from './columns.js';
 import {
   featureRows,
   type GraphSamples,
   learnNodeClasses,
+  nodeIndex,
   nodeNumbers,
   standardisedFeatures,
 } from './graph-samples.js';
 import type { LabelledSamples } from './samples.js';
 import { learnFrom, learnTargets, standardised } from './standardise.js';
+import { type ClassWeights, type WeightsLike, weightedByClass, weightsOf } from './weights.js';
 
 /** What a training set teaches about samples: the model keeps it, and whatever it is given goes through it. */
 export interface Learnt extends ClassNames {
@@ -36,6 +38,7 @@ interface Facts {
   readonly standardise: boolean;
   readonly standardiseTargets: boolean;
   readonly classes?: readonly string[];
+  readonly classWeights?: ClassWeights;
   readonly signal?: AbortSignal;
 }
 
@@ -104,15 +107,16 @@ function kept(source: RowSource): RowSource {
  * @throws DlAdmmError as `arrivingSamples`, and ERR_DLADMM_LABEL, ERR_DLADMM_NON_FINITE, ERR_DLADMM_RANGE
  */
 export async function trainingSet(
-  data: ArrivingSamples,
+  data: WeightedSamples,
   facts: Facts,
   before?: Before,
 ): Promise<Taken & { readonly learnt: Learnt }> {
   const name = 'data';
-  const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes } = facts;
+  const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes, classWeights } = facts;
   const rules = rulesOf(facts, before);
   const target = data.target ?? [data.labels, data.y].find((column) => typeof column === 'string');
-  const { x, y, labels, classes: own, columns } = await arrivingSamples(data, rules, name, ['validation', 'test']);
+  const arrived = await arrivingSamples(data, rules, name, ['validation', 'test', 'weights']);
+  const { x, y, labels, classes: own, columns } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const called = `${name}.labels`;
   const names = classifies(network.loss) ? await turn(learnClasses(labels, own, given, count, called)) : {};
@@ -121,10 +125,14 @@ export async function trainingSet(
     ? await turn(classNumbers(labels, own, names, x.rows, count, called))
     : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
+  const weights = weighed(arrived, numbers, count, names.classes, classWeights);
   const standardisation = standardise ? await learnFrom(x) : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
+  const rows = { x: standardised(x, standardisation, dtype), ...(y && { y }) };
+  const { samples, ...rest } = taken(rows, numbers, targetStandardisation, dtype);
   return {
-    ...taken({ x: standardised(x, standardisation, dtype), ...(y && { y }) }, numbers, targetStandardisation, dtype),
+    ...rest,
+    samples: { ...samples, ...(weights && { weights }) },
     learnt: {
       ...names,
       ...(standardisation && { standardisation }),
@@ -135,32 +143,47 @@ export async function trainingSet(
   };
 }
 
+/** What samples count for by themselves and by their classes; undefined where all count alike. */
+function weighed(
+  { weights }: { readonly weights?: WeightsLike },
+  labels: Int32Array | undefined,
+  count: number,
+  names: readonly string[] | undefined,
+  rule: ClassWeights | undefined,
+): WeightsLike | undefined {
+  return rule && labels ? weightedByClass(rule, labels, count, names, weights as Float64Array | undefined) : weights;
+}
+
 /**
  * Takes in samples to evaluate a network on, as the training set has taught.
  *
  * @param keeps whether `judged` is asked for
+ * @param weighs whether they are learnt from, and may count for more or less
  * @throws DlAdmmError as `arrivingSamples`, and ERR_DLADMM_LABEL for a class that the training set did not have
  */
 export async function evaluationSet(
-  data: ArrivingSamples,
+  data: WeightedSamples,
   facts: Facts,
   learnt: Learnt,
   name: string,
-  keeps = false,
+  { keeps = false, weighs = false } = {},
 ): Promise<Taken> {
   const { network, dtype } = facts;
   const { columns } = learnt;
   const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }) });
-  const { x, y, labels, classes: own } = await arrivingSamples(data, rules, name);
+  const arrived = await arrivingSamples(data, rules, name, weighs ? ['weights'] : []);
+  const { x, y, labels, classes: own } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const labelled = classifies(network.loss);
   const numbers = labelled ? await turn(classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`)) : undefined;
   const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
-  return taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
+  const { samples, ...rest } = taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
+  const weights = weighs ? weighed(arrived, numbers, count, learnt.classes, facts.classWeights) : undefined;
+  return { ...rest, samples: { ...samples, ...(weights && { weights }) } };
 }
 
 /** What a graph to train on may have; one that was read from a file has a name too. */
-const GRAPH_KEYS = 'adjacency features labels classes trainIndex validationIndex testIndex name'.split(' ');
+const GRAPH_KEYS = 'adjacency features labels classes trainIndex validationIndex testIndex weights name'.split(' ');
 
 /**
  * Takes in a graph to train on, and learns from it what the classes are called, and how to standardise: over the features of
@@ -170,7 +193,7 @@ const GRAPH_KEYS = 'adjacency features labels classes trainIndex validationIndex
  */
 export async function trainingGraph(
   data: GraphSamples,
-  { network, dtype, standardise, classes: given }: Facts,
+  { network, dtype, standardise, classes: given, classWeights }: Facts,
   name = 'data',
 ): Promise<{ readonly samples: GraphSamples; readonly learnt: Learnt }> {
   checkKeys(data, GRAPH_KEYS, name);
@@ -179,12 +202,19 @@ export async function trainingGraph(
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const names = learnNodeClasses(data, given, count, `${name}.labels`);
   const labels = nodeNumbers(data, names, count, undefined, `${name}.labels`);
+  const { weights: own } = data;
+  const counted = own === undefined ? undefined : weightsOf(own, labels.length, `${name}.weights`);
+  const trained = new Int32Array(labels.length).fill(-1);
+  for (const node of nodeIndex(data.trainIndex, labels.length, `${name}.trainIndex`))
+    trained[node] = labels[node] ?? -1;
+  const weights = classWeights ? weightedByClass(classWeights, trained, count, names.classes, counted) : counted;
   const features = `${name}.features`;
   const standardisation = standardise ? await learnFrom(featureRows(data.features, inputs, features)) : undefined;
   return {
     samples: {
       ...data,
       labels,
+      ...(weights && { weights }),
       features: standardisedFeatures(data.features, standardisation, inputs, dtype, features),
     },
     learnt: { ...names, ...(standardisation && { standardisation }) },

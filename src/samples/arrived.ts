@@ -11,12 +11,15 @@ import {
 } from '../tensor/inputs.js';
 import { type Column, inputsOf } from './columns.js';
 import type { ColumnOptions, RecordLike, TableLike } from './table.js';
+import type { WeightsLike } from './weights.js';
 
 /** One sample with its label or its target values. */
 export interface LabelledRow {
   readonly x: readonly number[] | NumericArray;
   readonly label?: string | number | boolean;
   readonly y?: readonly number[] | NumericArray | number;
+  /** What it counts for. */
+  readonly weight?: number;
 }
 
 /** Some samples with theirs. */
@@ -24,6 +27,7 @@ export interface LabelledBlock {
   readonly x: MatrixLike;
   readonly labels?: LabelsLike;
   readonly y?: MatrixLike;
+  readonly weights?: WeightsLike;
 }
 
 /**
@@ -50,6 +54,12 @@ export interface ArrivingSamples extends ColumnOptions {
   readonly columns?: readonly (string | Column)[];
 }
 
+/** Samples to train on. */
+export interface WeightedSamples extends ArrivingSamples {
+  /** What each sample counts for beside the others, from 0; of a table or of records also the name of their column. */
+  readonly weights?: WeightsLike | string;
+}
+
 /** What samples must be like, and how they are kept. */
 export interface ArrivalRules {
   readonly network: Network;
@@ -71,6 +81,7 @@ export interface Arrived {
   readonly labels?: LabelsLike;
   readonly classes?: readonly string[];
   readonly y?: RowSource;
+  readonly weights?: WeightsLike;
   readonly columns?: readonly Column[];
 }
 
@@ -88,9 +99,9 @@ export interface Names {
 export const isNames = (y: unknown): y is readonly string[] => isArray(y) && y.length > 0 && typeof y[0] === 'string';
 
 /** The columns that are no features. */
-export function targetColumns({ labels, y }: ArrivingSamples): readonly string[] {
+export function targetColumns({ labels, y, weights }: WeightedSamples): readonly string[] {
   const columns = typeof y === 'string' ? [y] : isNames(y) ? y : [];
-  return [...(typeof labels === 'string' ? [labels] : []), ...columns];
+  return [...[labels, weights].filter((name) => typeof name === 'string'), ...columns];
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the order of a record's keys would decide which of them is which input */

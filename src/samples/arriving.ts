@@ -14,10 +14,12 @@ import {
   type RowsLike,
   type Targets,
   targetColumns,
+  type WeightedSamples,
 } from './arrived.js';
 import { type Column, checkColumns, placesOf } from './columns.js';
 import { fromStream } from './gathering.js';
 import { isTable, openTable, type TableLike } from './table.js';
+import { weightsOf } from './weights.js';
 
 export type {
   ArrivalRules,
@@ -27,6 +29,7 @@ export type {
   LabelledRow,
   RowsLike,
   StreamItem,
+  WeightedSamples,
 } from './arrived.js';
 
 /** Whether data are samples with their labels or targets beside, rather than rows of columns. */
@@ -76,7 +79,7 @@ export async function arrivingSamples(
   checkKeys(samples, [...SAMPLE_KEYS, ...more], name || 'samples');
   const part = (field: string): string => (name === '' ? field : `${name}.${field}`);
   const names = { x: part('x'), labels: part('labels'), y: part('y') };
-  const given = samples as ArrivingSamples;
+  const given = samples as WeightedSamples;
   if (given.categories !== undefined) oneOf(given.categories, ['one-hot'], part('categories'));
   checkNames(given.classes, part('classes'));
   const arrived = await arrive(given, rules, classifies(rules.network.loss) ? 'labels' : 'y', names);
@@ -86,9 +89,17 @@ export async function arrivingSamples(
   if (columns)
     checkColumns(columns, arrived.x.columns, arrived.columns ? `the columns of ${names.x}` : part('columns'));
   const ordered = named && !arrived.columns && rules.columns;
+  const weights = typeof given.weights === 'string' ? arrived.weights : (given.weights ?? arrived.weights);
+  if (given.weights !== undefined && weights === undefined) {
+    throw expected('weights themselves, as x has no named columns,', part('weights'), given.weights);
+  }
+  if (weights !== undefined && !more.includes('weights')) {
+    throw expected('no weights, as measures count all samples alike,', part('weights'), weights);
+  }
   return {
     ...arrived,
     ...(ordered && { x: inOrder(arrived.x, placesOf(named, ordered, part('columns'))) }),
+    ...(weights !== undefined && { weights: weightsOf(weights, arrived.x.rows, part('weights')) }),
     ...(given.classes && { classes: given.classes }),
     ...(columns && { columns: ordered || columns }),
   };
@@ -128,7 +139,7 @@ function namedColumns(columns: unknown, name: string): readonly Column[] {
   return columns.map((column) => (typeof column === 'string' ? { name: column } : (column as Column)));
 }
 
-async function arrive(samples: ArrivingSamples, rules: ArrivalRules, targets: Targets, names: Names): Promise<Arrived> {
+async function arrive(samples: WeightedSamples, rules: ArrivalRules, targets: Targets, names: Names): Promise<Arrived> {
   const { x, labels, y } = samples;
   const inputs = rules.network.layers[0] ?? 0;
   const outputs = rules.network.layers.at(-1) ?? 0;
@@ -145,15 +156,19 @@ async function arrive(samples: ArrivingSamples, rules: ArrivalRules, targets: Ta
 
 async function fromTable(
   table: TableLike,
-  samples: ArrivingSamples,
+  samples: WeightedSamples,
   rules: ArrivalRules,
   targets: Targets,
   names: Names,
 ): Promise<Arrived> {
-  const { labels, y } = samples;
+  const { labels, y, weights } = samples;
   const opened = openTable(table, rules.columns, targetColumns(samples), samples, names.x);
   checkInputs(opened.columns, rules.network.layers[0] ?? 0, names.x);
-  const base = { x: opened.source, columns: opened.columns };
+  const base = {
+    x: opened.source,
+    columns: opened.columns,
+    ...(typeof weights === 'string' && { weights: opened.rows([weights], names.x).chunk(0, table.numRows) }),
+  };
   if (targets === 'labels') {
     const found = typeof labels === 'string' ? opened.values(labels) : labels;
     return { ...base, ...(found !== undefined && { labels: found }) };

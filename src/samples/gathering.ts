@@ -9,7 +9,6 @@ import { type RowStore, rowStore } from '../tensor/row-store.js';
 import {
   type ArrivalRules,
   type Arrived,
-  type ArrivingSamples,
   checkInputs,
   checkOrdered,
   isNames,
@@ -17,8 +16,9 @@ import {
   type Names,
   type Targets,
   targetColumns,
+  type WeightedSamples,
 } from './arrived.js';
-import { type Encoder, encoderOf } from './encoder.js';
+import { type Encoder, encoderOf, numberOf } from './encoder.js';
 import { categoryCollector, labelOf, noColumn, oneHot, type RecordLike } from './table.js';
 
 /** Puts what a stream brings where it belongs; answers once there is no more. */
@@ -32,7 +32,7 @@ interface Gathering {
 
 export async function fromStream(
   stream: Iterable<unknown> | AsyncIterable<unknown>,
-  samples: ArrivingSamples,
+  samples: WeightedSamples,
   rules: ArrivalRules,
   targets: Targets,
   names: Names,
@@ -115,7 +115,7 @@ const isLabelled = (item: unknown): item is RecordLike =>
 
 function gather(
   first: unknown,
-  samples: ArrivingSamples,
+  samples: WeightedSamples,
   rules: ArrivalRules,
   targets: Targets,
   names: Names,
@@ -130,6 +130,7 @@ function gather(
   const x = rowStore(inputs, dtype, names.x);
   const y = rowStore(outputs, rules.exactTargets ? 'float64' : rules.dtype, names.y);
   const labels: unknown[] = [];
+  const weights: unknown[] = [];
   if (!carried) checkGiven(samples, targets, names);
   else if (targets !== 'none' && beside(samples, targets) !== undefined) {
     throw expected('nothing beside a stream that carries them', names[targets], beside(samples, targets));
@@ -149,6 +150,18 @@ function gather(
       if (!block && item.label === undefined) throw expected('a label', `${where}.label`, item.label);
       for (const label of some) labels.push(label);
     }
+    const counted: unknown = item.weights ?? (item.weight === undefined ? [] : [item.weight]);
+    if (!isArray(counted) && !isNumericArray(counted))
+      throw expected('an array of weights', `${where}.weights`, counted);
+    for (const weight of counted) weights.push(weight);
+    if (weights.length > 0 && weights.length !== x.rows) {
+      throw expected(
+        `${count} weights, one a sample as before,`,
+        `${where}.weights`,
+        counted.length,
+        'ERR_DLADMM_SHAPE',
+      );
+    }
   }
 
   return {
@@ -164,7 +177,7 @@ function gather(
         return;
       }
       if (!isLabelled(item)) throw expected('{ x, label }, as before,', `${names.x}[${before}]`, item);
-      checkKeys(item, ['x', 'label', 'labels', 'y'], `${names.x}[${before}]`);
+      checkKeys(item, ['x', 'label', 'labels', 'y', 'weight', 'weights'], `${names.x}[${before}]`);
       x.add(rowsIn(item.x, inputs, `${names.x}[${before}].x`));
       target(item, x.rows - before);
     },
@@ -174,16 +187,17 @@ function gather(
         x: x.source(),
         ...(targets === 'labels' && { labels: labels as readonly string[] }),
         ...(targets === 'y' && { y: y.source() }),
+        ...(weights.length > 0 && { weights: weights as readonly number[] }),
       };
     },
   };
 }
 
 /** Labels or targets that stand beside a stream, rather than in it. */
-const beside = ({ labels, y }: ArrivingSamples, targets: Targets): unknown => (targets === 'labels' ? labels : y);
+const beside = ({ labels, y }: WeightedSamples, targets: Targets): unknown => (targets === 'labels' ? labels : y);
 
 /** What is missing beside a stream is said before the stream is read. */
-function checkGiven(samples: ArrivingSamples, targets: Targets, names: Names): void {
+function checkGiven(samples: WeightedSamples, targets: Targets, names: Names): void {
   if (targets === 'none') return;
   const given = beside(samples, targets);
   if (typeof given === 'object' && given !== null) return;
@@ -192,7 +206,7 @@ function checkGiven(samples: ArrivingSamples, targets: Targets, names: Names): v
 }
 
 /** How many samples there are labels or targets for, where they stand beside the stream. */
-function counted(samples: ArrivingSamples, targets: Targets, outputs: number): number | undefined {
+function counted(samples: WeightedSamples, targets: Targets, outputs: number): number | undefined {
   const given = beside(samples, targets);
   if (targets === 'labels' && (isArray(given) || isNumericArray(given))) return given.length;
   if (targets === 'y' && isArray(given) && !isNames(given)) return given.length;
@@ -200,7 +214,7 @@ function counted(samples: ArrivingSamples, targets: Targets, outputs: number): n
   return undefined;
 }
 
-function checkRoom(samples: ArrivingSamples, targets: Targets, rows: number, names: Names): void {
+function checkRoom(samples: WeightedSamples, targets: Targets, rows: number, names: Names): void {
   const count = targets === 'labels' ? counted(samples, targets, 1) : undefined;
   if (count === undefined || rows <= count) return;
   throw new DlAdmmError(
@@ -211,7 +225,7 @@ function checkRoom(samples: ArrivingSamples, targets: Targets, rows: number, nam
 
 function withGiven(
   arrived: Arrived,
-  samples: ArrivingSamples,
+  samples: WeightedSamples,
   { network }: ArrivalRules,
   targets: Targets,
   names: Names,
@@ -259,7 +273,7 @@ function rowsIn(item: unknown, columns: number, name: string): ArrayLike<number>
 /** Rows by the names of their columns. Texts are numbered as they come, and become inputs once all of them are known. */
 function gatherRecords(
   first: RecordLike,
-  samples: ArrivingSamples,
+  samples: WeightedSamples,
   rules: ArrivalRules,
   targets: Targets,
   names: Names,
@@ -294,6 +308,8 @@ function gatherRecords(
   const x = rowStore(width, rules.exact ? 'float64' : rules.dtype, names.x);
   const y = rowStore(outputs, rules.exactTargets ? 'float64' : rules.dtype, names.y);
   const labels: unknown[] = [];
+  const { weights: weight } = samples;
+  const weights: number[] = [];
 
   function put(record: RecordLike, by: Encoder, store: RowStore, row: number): void {
     const values = new Float64Array(by.inputs);
@@ -323,6 +339,7 @@ function gatherRecords(
       put(item, encoder, x, row);
       if (targets === 'labels' && typeof label === 'string') labels.push(labelOf(item[label], row, label, names.x));
       if (targets === 'y' && targetEncoder) put(item, targetEncoder, y, row);
+      if (typeof weight === 'string') weights.push(numberOf(item[weight]) ?? Number.NaN);
       checkRoom(samples, targets, x.rows, names);
     },
     finish() {
@@ -332,7 +349,7 @@ function gatherRecords(
       });
       checkInputs(columns, inputs, names.x);
       const source = learning ? oneHot(x.source(), columns, numbers) : x.source();
-      const base: Arrived = { x: source, columns };
+      const base: Arrived = { x: source, columns, ...(typeof weight === 'string' && { weights }) };
       if (targets === 'labels' && typeof label === 'string') return { ...base, labels: labels as readonly string[] };
       if (targets === 'y' && targetEncoder) return { ...base, y: rowSource(y.source(), outputs, names.y) };
       return withGiven(base, samples, rules, targets, names);

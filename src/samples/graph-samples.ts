@@ -20,6 +20,7 @@ import {
 
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import { standardised } from './standardise.js';
+import { relative, type WeightsLike, weightsOf } from './weights.js';
 
 /** Node numbers from 0. */
 export type NodesLike = NumericArray | readonly number[];
@@ -47,6 +48,8 @@ export interface GraphSamples extends GraphLike {
   readonly classes?: readonly string[];
   /** The training nodes, each once, all of them with a label. */
   readonly trainIndex: NodesLike;
+  /** What each node counts for among the training nodes, from 0; one for every node of the graph. Default: all the same. */
+  readonly weights?: WeightsLike;
   /** Watched by early stopping. */
   readonly validationIndex?: NodesLike;
   /** Only reported. */
@@ -70,6 +73,8 @@ export interface CheckedGraph {
 export interface CheckedGraphSamples extends CheckedGraph {
   readonly labels: Int32Array;
   readonly train: Int32Array;
+  /** One a node; their mean over the training nodes is 1. */
+  readonly weights?: Float64Array;
 }
 
 /** Whether data to train on are a graph. */
@@ -105,7 +110,7 @@ export function graphSamplesOf(network: Network, dtype: Dtype, samples: unknown,
   }
   const graph = checkedGraph(samples, network.layers[0] ?? 0, dtype, name);
   const nodes = graph.adjacency.rows;
-  const { labels: given, trainIndex, validationIndex, testIndex } = samples as GraphSamples;
+  const { labels: given, trainIndex, validationIndex, testIndex, weights } = samples as GraphSamples;
   const labels = nodeLabels(given, nodes, classCount(network.loss, network.layers.at(-1) ?? 0), `${name}.labels`);
   const set = (index: unknown, key: string): Int32Array => labelledNodes(index, labels, `${name}.${key}`);
   const train = set(trainIndex, 'trainIndex');
@@ -118,7 +123,12 @@ export function graphSamplesOf(network: Network, dtype: Dtype, samples: unknown,
     const { node, first, second } = shared;
     throw expected(`nodes that are in no other part (${node} is in ${first} too)`, `${name}.${second}`, node);
   }
-  return { ...graph, labels, train };
+  return {
+    ...graph,
+    labels,
+    train,
+    ...(weights !== undefined && { weights: relative(weightsOf(weights, nodes, `${name}.weights`), train) }),
+  };
 }
 
 /** The parts of a graph's nodes. */

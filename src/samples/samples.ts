@@ -12,12 +12,15 @@ import {
   type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
+import { relative, type WeightsLike, weightsOf } from './weights.js';
 
 /** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
 export interface LabelledSamples {
   readonly x: MatrixLike;
   readonly labels?: NumericArray | readonly number[];
   readonly y?: MatrixLike;
+  /** What each sample counts for beside the others, from 0; of a training set alone. Default: all the same. */
+  readonly weights?: WeightsLike;
 }
 
 /** The number of the training set among the sets of a native state; evaluation sets count from 0. */
@@ -27,6 +30,8 @@ export const TRAINING_SET = -1;
 export interface SampleSource {
   readonly source: RowSource;
   readonly targets: Int32Array | RowSource;
+  /** Their mean is 1. */
+  readonly weights?: Float64Array;
 }
 
 /**
@@ -35,7 +40,13 @@ export interface SampleSource {
 export function samplesOf(network: Network, samples: LabelledSamples, name: string): SampleSource {
   checkObject(samples, '{ x, labels } or { x, y }', name);
   const source = rowSource(samples.x, network.layers[0] ?? 0, `${name}.x`);
-  return { source, targets: targetsOf(network, samples, source.rows, name) };
+  const { rows } = source;
+  const { weights } = samples;
+  return {
+    source,
+    targets: targetsOf(network, samples, rows, name),
+    ...(weights !== undefined && { weights: relative(weightsOf(weights, rows, `${name}.weights`)) }),
+  };
 }
 
 function targetsOf(network: Network, samples: LabelledSamples, rows: number, name: string): Int32Array | RowSource {
@@ -52,8 +63,7 @@ function targetsOf(network: Network, samples: LabelledSamples, rows: number, nam
 export async function loadSamples(
   state: NativeSamples,
   set: number,
-  source: RowSource,
-  targets: Int32Array | RowSource,
+  { source, targets, weights }: SampleSource,
 ): Promise<void> {
   await loadRows(source, (first, chunk) => state.loadInput(set, first, chunk));
   if (types.isInt32Array(targets)) {
@@ -61,6 +71,7 @@ export async function loadSamples(
   } else {
     await loadRows(targets, (first, chunk) => state.loadTargets(set, first, chunk));
   }
+  if (weights) state.loadWeights(weights);
 }
 
 /** @throws DlAdmmError ERR_DLADMM_MEMORY where a state of so many bytes would not fit */

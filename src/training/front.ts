@@ -4,14 +4,31 @@ import { expected } from '../core/errors.js';
 import { DIALECT_KEYS, type ReadingOptions, readFrame } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { classifies, type Loss } from '../network/network.js';
-import { type ArrivingSamples, areSamples, arrivingSamples, isStream, type RowsLike } from '../samples/arriving.js';
+import {
+  type ArrivingSamples,
+  areSamples,
+  arrivingSamples,
+  isStream,
+  type RowsLike,
+  type WeightedSamples,
+} from '../samples/arriving.js';
 import type { Column } from '../samples/columns.js';
 import { type ColumnPlace, learntColumns } from '../samples/features.js';
-import { type Frame, type FrameColumn, frameOf, isFrame, namedColumn, takeRows } from '../samples/frame.js';
+import {
+  type Frame,
+  type FrameColumn,
+  frameOf,
+  isFrame,
+  namedColumn,
+  placeText,
+  takeRows,
+  valueAt,
+} from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
 import { encoded, encodedFor, type LearningOptions, learnColumns } from '../samples/learning.js';
 import { liesInUnitInterval } from '../samples/standardise.js';
 import { checkKnown, inferTask, type Target, targetValues } from '../samples/targets.js';
+import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import { heldOutShare } from '../solvers/auto.js';
 import {
   allRows,
@@ -42,6 +59,8 @@ export interface FrontOptions extends Omit<LearningOptions, 'target' | 'columns'
   readonly task?: 'classification' | 'regression';
   /** The widths of the hidden layers; `[]` is a linear model. Default: by the number of samples (solvers/auto.ts). */
   readonly hidden?: readonly number[];
+  /** What rows count for in the training, from 0: the column that says it, or one number a row. Measures count all rows alike. */
+  readonly weights?: string | WeightsLike;
   /** The share of rows to hold out, which says when to stop and what the model is worth. Default 0.1; 0.2 of fewer than 2,000. */
   readonly validationShare?: number;
 }
@@ -52,6 +71,7 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'task',
   'hidden',
   'validationShare',
+  'weights',
   'validation',
   'test',
   ...DIALECT_KEYS,
@@ -117,15 +137,17 @@ export function checkFront({ target, task, hidden, validationShare }: FrontOptio
 export async function readyOf(data: Rows | TrainingData, given: Given): Promise<Ready> {
   await breathe();
   if (!areSamples(data)) return fromRows(data, given);
-  const { labels, y, ...rest } = data as TrainingData;
+  const { labels, y, weights = given.weights, ...rest } = data as TrainingData;
   const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
-  if (named === undefined || given.layers !== undefined) return fromSamples(data, given);
+  if (named === undefined || given.layers !== undefined) {
+    return fromSamples({ ...(data as TrainingData), ...(weights !== undefined && { weights }) }, given);
+  }
   checkKeys(rest, ['x', 'validation', 'test'], 'data');
   const task = typeof labels === 'string' ? 'classification' : 'regression';
   const { validation, test } = data;
   return fromRows(
     data.x,
-    { ...given, task, target: named },
+    { ...given, task, target: named, ...(weights !== undefined && { weights }) },
     { ...(validation && { validation }), ...(test && { test }) },
   );
 }
@@ -165,6 +187,17 @@ function valued(values: readonly Target[], called: string, goesOn = false): Goal
     throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
   }
   return { values: values as readonly number[] };
+}
+
+/** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
+function weightsIn(frame: Frame, weights: string | WeightsLike): Float64Array {
+  if (typeof weights !== 'string') return weightsOf(weights, frame.rows, 'weights');
+  const column = namedColumn(frame, weights, 'weights');
+  const called = `column ${JSON.stringify(weights)} of ${frame.name}`;
+  const values = Array.from({ length: frame.rows }, (_, row) => valueAt(column, row));
+  const bad = values.findIndex((value) => typeof value !== 'number');
+  if (bad >= 0) throw expected('a number from 0', `${placeText(frame, bad)} of ${called}`, values[bad]);
+  return weightsOf(values, frame.rows, called);
 }
 
 /** The samples of each part; undefined where nothing is held out. */
@@ -207,7 +240,8 @@ type Columns = Awaited<ReturnType<typeof learnColumns>>;
 async function learnt(frame: Frame, given: Given, target: ColumnPlace): Promise<Learnt> {
   const known = learntColumns(given.columns ? { columns: given.columns } : {});
   if (known.length > 0) return { columns: known, notes: [] };
-  return learnColumns(frame, { ...only(given, LEARNING_KEYS), target });
+  const noFeatures = typeof given.weights === 'string' ? [target, given.weights] : target;
+  return learnColumns(frame, { ...only(given, LEARNING_KEYS), target: noFeatures });
 }
 
 async function fromRows(
@@ -228,6 +262,7 @@ async function fromRows(
   const { name: target } =
     typeof place === 'number' ? (frame.columns.at(place) ?? namedColumn(frame, place, 'target')) : { name: place };
   const values = await turn(targetValues(frame, place));
+  const weights = given.weights === undefined ? undefined : weightsIn(frame, given.weights);
   const called = `column ${JSON.stringify(target)} of ${frame.name}`;
   const asked = given.task ?? (given.loss && (classifies(given.loss) ? 'classification' : 'regression'));
   const { task, because } = asked
@@ -251,7 +286,7 @@ async function fromRows(
     const wanted = goal.labels
       ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
       : { y: some(goal.values, which) };
-    return turn({ x, more, data: { x: asSamples(x), columns, ...wanted } as ArrivingSamples });
+    return turn({ x, more, data: { x: asSamples(x), columns, ...wanted } as WeightedSamples });
   };
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
@@ -271,7 +306,13 @@ async function fromRows(
       : await other(validation, 'validation');
   const tested = test === undefined ? undefined : await other(test, 'test');
   return {
-    data: { ...train.data, target, ...(held && { validation: held.data }), ...(tested && { test: tested.data }) },
+    data: {
+      ...train.data,
+      target,
+      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(held && { validation: held.data }),
+      ...(tested && { test: tested.data }),
+    },
     samples: rest.rows,
     inputs: train.x.columns,
     outputs: goal.labels ? goal.count : 1,
@@ -331,9 +372,9 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
     ...(given.signal && { signal: given.signal }),
   } as const;
-  const { x, y, ...rest } = await arrivingSamples(data, rules, 'data', ['validation', 'test']);
+  const { x, y, weights, ...rest } = await arrivingSamples(data, rules, 'data', ['validation', 'test', 'weights']);
   const parts = validation ? undefined : await partsOf(x.rows, rest.labels, given);
-  const part = (which: Int32Array | undefined): ArrivingSamples => ({
+  const part = (which: Int32Array | undefined): WeightedSamples => ({
     ...rest,
     x: asSamples(which ? someRows(x, which) : x),
     ...(rest.labels && which && { labels: some<string | number | boolean>(rest.labels, which) }),
@@ -341,7 +382,12 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   });
   const held = parts ? await turn(part(parts.held)) : validation;
   return {
-    data: { ...(await turn(part(parts?.train))), ...(held && { validation: held }), ...(test && { test }) },
+    data: {
+      ...(await turn(part(parts?.train))),
+      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(held && { validation: held }),
+      ...(test && { test }),
+    },
     samples: parts?.train.length ?? x.rows,
     inputs: x.columns,
     outputs:

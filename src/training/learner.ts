@@ -114,7 +114,7 @@ export class Learner<L extends Loss = Loss> {
     return this.#next(async () => {
       const ready = await readyFor(this.#model as Model, data, { holdsOut: false });
       const { validation: _, test: __, target: ___, ...samples } = ready.data;
-      const taken = await evaluationSet(samples, this.#plan, this.#learnt, 'data');
+      const taken = await evaluationSet(samples, this.#plan, this.#learnt, 'data', { weighs: true });
       const course = await this.#courseOn(taken.samples);
       this.#calls += 1;
       const began = performance.now();
@@ -220,9 +220,11 @@ export class Learner<L extends Loss = Loss> {
   /** The state with other samples in it. Where there are as many as before they take their place. */
   async #courseOn(samples: LabelledSamples): Promise<Course<EpochRecord>> {
     const before = this.#course;
-    const { source, targets } = samplesOf(this.#plan.network, samples, 'data');
-    if (before?.session.samples === source.rows) {
-      await loadSamples(before.session.native as NativeState, TRAINING_SET, source, targets);
+    const own = samplesOf(this.#plan.network, samples, 'data');
+    const { rows } = own.source;
+    if (before?.session.samples === rows) {
+      const { weights = new Float64Array(rows).fill(1) } = own;
+      await loadSamples(before.session.native as NativeState, TRAINING_SET, { ...own, weights });
       return before;
     }
     const course = await this.#plan.open(samples);

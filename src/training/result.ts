@@ -1,11 +1,11 @@
 import type { Model } from '../model/model.js';
-import type { ArrivingSamples } from '../samples/arriving.js';
+import type { ArrivingSamples, WeightedSamples } from '../samples/arriving.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
 import type { AnyBlock, Update } from '../solvers/shared/sweep.js';
 
 /** What to train on, and what to watch meanwhile. */
-export interface TrainingData extends ArrivingSamples {
+export interface TrainingData extends WeightedSamples {
   /** Watched by early stopping. */
   readonly validation?: ArrivingSamples;
   /** Only reported. */

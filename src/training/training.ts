@@ -195,7 +195,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const { samples, learnt, judged } = isGraph(data)
       ? { ...(await trainingGraph(data, plan)), judged: undefined }
       : this.#taught
-        ? { ...(await evaluationSet(onlyTrain(data), plan, this.#taught, 'data')), learnt: this.#taught }
+        ? {
+            ...(await evaluationSet(onlyTrain(data), plan, this.#taught, 'data', { weighs: true })),
+            learnt: this.#taught,
+          }
         : await trainingSet(data, plan, beforeOf(plan.initialisation, this.#from));
     // Nothing is left to be refused when there is a trained model to lose.
     checkTaught({ network: plan.network, dtype: plan.dtype, ...learnt });
@@ -285,7 +288,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         if (byModel) this.#judges.set(number, judgeOfNodes(plan, taken as GraphSamples, set as NodesLike));
         return number;
       }
-      const { samples, judged } = await evaluationSet(set as ArrivingSamples, plan, this.#learnt, name, byModel);
+      const { samples, judged } = await evaluationSet(set as ArrivingSamples, plan, this.#learnt, name, {
+        keeps: byModel,
+      });
       const number = await session.addEvaluationSet(samples, name);
       if (judged) this.#judges.set(number, judgeOfSamples(plan, this.#learnt, judged));
       return number;

@@ -70,6 +70,8 @@ class Trainer {
   [[nodiscard]] MatrixView<T> input() { return x_.view(); }
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
+  // What each sample counts for in training; empty where all count alike.
+  [[nodiscard]] std::vector<double>& weights() { return weights_; }
 
   // Parameters of layer l = 1 … L, row-major; and the dual of sub-batch s for them (state s of Badm with duals, Sisa).
   [[nodiscard]] std::span<T> weights(std::size_t l) { return part_of(parameters_, ParameterBlock::W, l); }
@@ -142,7 +144,7 @@ class Trainer {
                                setup_.network.loss, x, targets);
   }
 
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
+  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, target_values_.view()}); }
 
   [[nodiscard]] std::size_t steps_an_epoch() const { return epochs_.batches(); }
 
@@ -237,7 +239,7 @@ class Trainer {
   [[nodiscard]] Activation activation_of(std::size_t l) const {
     return l < depth() ? setup_.network.activation : Activation::identity();
   }
-  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
+  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view(), weights_}; }
   // W_l, or b_l behind it, in a vector of all parameters that begins at `offset`.
   std::span<T> part_of(const Buffer<T>& vector, ParameterBlock block, std::size_t l, std::size_t offset = 0) {
     const std::size_t before = block == ParameterBlock::W ? 0 : size_of(ParameterBlock::W, l);
@@ -389,6 +391,7 @@ class Trainer {
   Matrix<T> x_;
   std::vector<std::int32_t> labels_;
   Matrix<T> target_values_;
+  std::vector<double> weights_;
   Buffer<T> parameters_;  // W_1, b_1, W_2, …
   FiniteCopy<T> finite_;  // as the run began
   Buffer<T> state_;       // states_ vectors

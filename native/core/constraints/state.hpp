@@ -94,6 +94,8 @@ class State {
   [[nodiscard]] MatrixView<T> input() { return x_.view(); }
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return y_.view(); }
+  // What each sample counts for in training; empty where all count alike.
+  [[nodiscard]] std::vector<double>& weights() { return weights_; }
 
   // V by a forward pass from the present W and b, Λ = 0.
   void start() {
@@ -406,27 +408,40 @@ class State {
         back, rows_of(it.S, rows), rows_of(it.V, rows), rows_of(it.Lambda, rows));
   }
 
-  // ½‖V_N − Y‖², ‖V_N − Y − Λ_N − β_N (S_N − V_N)‖² and the largest |Λ_N − (V_N − Y)|.
+  // body(weight, rows) for rows that count alike, which are all of a piece where no sample has a weight of its own.
+  template <typename Body>
+  void by_weight(Rows rows, Body&& body) const {
+    if (weights_.empty()) return body(T(1), rows);
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) body(static_cast<T>(weights_[i]), Rows{i, 1});
+  }
+
+  // (s/2)‖V_N − Y‖², ‖s (V_N − Y) − Λ_N − β_N (S_N − V_N)‖² and the largest |Λ_N − s (V_N − Y)|, with s the weight of
+  // the sample.
   void measure_output(const Penalties& p, const Part& part) {
     const Layer& it = layer(depth());
-    const MatrixView<T> Y = rows_of(y_, part.rows);
-    const MatrixView<T> V = rows_of(it.V, part.rows);
-    const MatrixView<T> Lambda = rows_of(it.Lambda, part.rows);
-    const entrywise::Pair sums = entrywise::sums(
-        [beta = p.beta[depth() - 1]](T y, T s, T v, T dual) DLADMM_INLINE {
-          const double miss = static_cast<double>(v) - static_cast<double>(y);
-          const double rest =
-              miss - static_cast<double>(dual) - beta * (static_cast<double>(s) - static_cast<double>(v));
-          return entrywise::Pair{miss * miss / 2, rest * rest};
-        },
-        Y, rows_of(it.S, part.rows), V, Lambda);
-    part.sums.scalars[kLoss] = sums.first;
-    part.sums.scalars[kOutputStationary] = sums.second;
-    part.sums.scalars[kIdentity] = entrywise::largest<double>(
-        [](T y, T v, T dual) DLADMM_INLINE {
-          return std::abs(static_cast<double>(dual) - (static_cast<double>(v) - static_cast<double>(y)));
-        },
-        Y, V, Lambda);
+    auto& scalars = part.sums.scalars;
+    scalars[kLoss] = scalars[kOutputStationary] = scalars[kIdentity] = 0;
+    by_weight(part.rows, [&](double weight, Rows rows) {
+      const MatrixView<T> Y = rows_of(y_, rows);
+      const MatrixView<T> V = rows_of(it.V, rows);
+      const MatrixView<T> Lambda = rows_of(it.Lambda, rows);
+      const entrywise::Pair sums = entrywise::sums(
+          [beta = p.beta[depth() - 1], weight](T y, T s, T v, T dual) DLADMM_INLINE {
+            const double miss = static_cast<double>(v) - static_cast<double>(y);
+            const double gap = static_cast<double>(s) - static_cast<double>(v);
+            const double rest = weight * miss - static_cast<double>(dual) - beta * gap;
+            return entrywise::Pair{weight * (miss * miss / 2), rest * rest};
+          },
+          Y, rows_of(it.S, rows), V, Lambda);
+      scalars[kLoss] += sums.first;
+      scalars[kOutputStationary] += sums.second;
+      const double largest = entrywise::largest<double>(
+          [weight](T y, T v, T dual) DLADMM_INLINE {
+            return std::abs(static_cast<double>(dual) - weight * (static_cast<double>(v) - static_cast<double>(y)));
+          },
+          Y, V, Lambda);
+      scalars[kIdentity] = std::isnan(largest) ? largest : std::max(scalars[kIdentity], largest);
+    });
   }
 
   // [D_lᵀ V_{l-1}, D_lᵀ 1], the Gram matrix of V_{l-1} and max |V_l − Λ_l/β_l| where they are not those of the present
@@ -536,6 +551,7 @@ class State {
   Version x_version_;
   Matrix<T> y_;
   std::vector<std::int32_t> labels_;
+  std::vector<double> weights_;
   std::vector<Layer> layers_;
   FiniteCopy<T> finite_;  // W and b as the last sweep began
   std::vector<double> beta_;

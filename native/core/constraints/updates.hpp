@@ -143,20 +143,23 @@ bool State<T>::update_hidden_V(std::size_t l, const Penalties& p, UpdateRecord& 
   return std::isfinite(record.step_norm);
 }
 
-// V_N <- (Y + Λ_N + β_N (V_{N-1} W_Nᵀ + b_N)) / (1 + β_N)
+// V_N <- (s Y + Λ_N + β_N (V_{N-1} W_Nᵀ + b_N)) / (s + β_N), with s the weight of the sample
 template <typename T>
 bool State<T>::update_output_V(const Penalties& p, UpdateRecord& record) {
   Layer& it = layer(depth());
   const T beta = beta_of(depth(), p);
   pass({depth()}, every_piece(), 0, [&](const Part& part) {
-    part.sums.scalars[kStep] = entrywise::sum(
-        [beta](T y, T s, T dual, T& v) DLADMM_INLINE {
-          const T next = (y + dual + beta * s) / (T(1) + beta);
-          const double change = static_cast<double>(next - v);
-          v = next;
-          return change * change;
-        },
-        rows_of(y_, part.rows), rows_of(it.S, part.rows), rows_of(it.Lambda, part.rows), rows_of(it.V, part.rows));
+    part.sums.scalars[kStep] = 0;
+    by_weight(part.rows, [&](T weight, Rows rows) {
+      part.sums.scalars[kStep] += entrywise::sum(
+          [beta, weight](T y, T s, T dual, T& v) DLADMM_INLINE {
+            const T next = (weight * y + dual + beta * s) / (weight + beta);
+            const double change = static_cast<double>(next - v);
+            v = next;
+            return change * change;
+          },
+          rows_of(y_, rows), rows_of(it.S, rows), rows_of(it.Lambda, rows), rows_of(it.V, rows));
+    });
   });
   record.step_norm = sums_.scalar(kStep);
   it.V_version.advance();

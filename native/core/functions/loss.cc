@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "core/functions/elementary.hpp"
 #include "core/linalg/simd.hpp"
@@ -200,9 +201,46 @@ OutputSolution newton(std::span<const double> m, std::span<const double> u, std:
 
 }  // namespace
 
-double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
-                         std::span<double> gradient) {
-  assert(gradient.size() == z.size());
+namespace {
+
+// A loss of one output that has a kink: slope −below under it and `above` over it.
+struct Kink {
+  double at, below, above;
+};
+
+bool has_kinks(LossKind kind) {
+  return kind == LossKind::hinge || kind == LossKind::absolute || kind == LossKind::quantile;
+}
+
+Kink kink_of(const Loss& loss, const SampleTarget& target, std::size_t j, std::size_t outputs) {
+  if (loss.kind == LossKind::hinge) {
+    return loss.is_on(target.label, j, outputs) ? Kink{1, 1, 0} : Kink{0, 0, 1};
+  }
+  const double tau = loss.parameter;
+  return loss.kind == LossKind::absolute ? Kink{target.values[j], 1, 1} : Kink{target.values[j], tau, 1 - tau};
+}
+
+// The value and the slope of a smooth loss of one output.
+struct Slope {
+  double value, slope;
+};
+
+Slope slope_of(const Loss& loss, double z, double y) {
+  if (loss.kind == LossKind::sigmoid_cross_entropy) {
+    const double e = std::exp(-std::abs(z));
+    return {std::max(z, 0.0) - y * z + std::log1p(e), (z < 0 ? e : 1) / (1 + e) - y};
+  }
+  if (loss.kind == LossKind::poisson) {
+    const double e = std::exp(z);
+    return {e - y * z, e - y};
+  }
+  const double delta = loss.parameter;
+  const double d = z - y;
+  if (std::abs(d) <= delta || std::isnan(d)) return {d * d / 2, d};
+  return {delta * (std::abs(d) - delta / 2), std::copysign(delta, d)};
+}
+
+double unweighted(const Loss& loss, std::span<const double> z, const SampleTarget& target, std::span<double> gradient) {
   if (loss.kind == LossKind::squared_error) {
     double sum = 0;
     for (std::size_t i = 0; i < z.size(); ++i) {
@@ -219,13 +257,22 @@ double loss_and_gradient(const Loss& loss, std::span<const double> z, const Samp
     }
     return sum / 2;
   }
-  if (loss.kind == LossKind::hinge) {
+  if (has_kinks(loss.kind)) {
     double sum = 0;
     for (std::size_t i = 0; i < z.size(); ++i) {
-      const bool on = loss.is_on(target.label, i, z.size());
-      const double miss = on ? 1 - z[i] : z[i];
-      sum += miss > 0 ? miss : std::isnan(miss) ? miss : 0;
-      gradient[i] = miss > 0 ? (on ? -1 : 1) : 0;
+      const auto [at, below, above] = kink_of(loss, target, i, z.size());
+      const double d = z[i] - at;
+      sum += d > 0 ? above * d : below * -d;
+      gradient[i] = d > 0 ? above : d < 0 ? 0 - below : 0;
+    }
+    return sum;
+  }
+  if (loss.kind != LossKind::softmax_cross_entropy) {
+    double sum = 0;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const Slope at = slope_of(loss, z[i], target.values[i]);
+      sum += at.value;
+      gradient[i] = at.slope;
     }
     return sum;
   }
@@ -234,16 +281,29 @@ double loss_and_gradient(const Loss& loss, std::span<const double> z, const Samp
   return value;
 }
 
+}  // namespace
+
+double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
+                         std::span<double> gradient) {
+  assert(gradient.size() == z.size());
+  const double value = unweighted(loss, z, target, gradient);
+  if (target.weight == 1) return value;
+  for (double& g : gradient) g *= target.weight;
+  return target.weight * value;
+}
+
 double subgradient_distance(const Loss& loss, std::span<const double> z, const SampleTarget& target,
                             std::span<const double> gradient, std::span<const double> u) {
   double largest = 0;
   for (std::size_t i = 0; i < z.size(); ++i) {
     double low = gradient[i];
     double high = gradient[i];
-    if (loss.kind == LossKind::hinge) {
-      const bool on = loss.is_on(target.label, i, z.size());
-      if (on && z[i] == 1) low = -1;
-      if (!on && z[i] == 0) high = 1;
+    if (has_kinks(loss.kind)) {
+      const auto [at, below, above] = kink_of(loss, target, i, z.size());
+      if (z[i] == at) {
+        low = -below * target.weight;
+        high = above * target.weight;
+      }
     }
     const double distance = std::max({low + u[i], -u[i] - high, 0.0});
     if (std::isnan(low + u[i])) return low + u[i];
@@ -266,29 +326,98 @@ double loss_value(const Loss& loss, std::span<const double> z, const SampleTarge
   return loss_and_gradient(loss, z, target, work.first(z.size()));
 }
 
-OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::span<const double> u,
-                            const SampleTarget& target, double rho, double tolerance, std::span<double> z,
-                            std::span<double> work) {
-  assert(m.size() == z.size() && u.size() == z.size() && work.size() >= 6 * z.size());
+namespace {
+
+// Newton's method for an increasing, convex function from a point at which it is not negative: it comes down to the
+// zero and never past it, but for rounding, which ends it. value_at(z) gives the function and its slope.
+template <typename ValueAt>
+double newton_from_above(double z, int& steps, ValueAt&& value_at) {
+  constexpr int limit = 30;
+  int step = 0;
+  for (double change = std::numeric_limits<double>::infinity(); step < limit && change > 1e-16 * std::abs(z); ++step) {
+    const Slope at = value_at(z);
+    change = at.value / at.slope;
+    z -= change;
+  }
+  steps = std::max(steps, step);
+  return z;
+}
+
+// The z with eᶻ + ρ z = t. What log_probability() leaves is below 1e-9: one step over the zero, the others down to it.
+double solve_exponential(double t, double rho, double log_rho, int& steps) {
+  const double near = log_probability(t, rho, log_rho);
+  return newton_from_above(near + 1e-8 * (1 + std::abs(near)), steps, [&](double z) {
+    const double e = std::exp(z);
+    return Slope{e + rho * z - t, e + rho};
+  });
+}
+
+// The z with σ(z) + ρ z = t. As σ(−z) = 1 − σ(z) it may be sought below 0, where σ is convex and ½eᶻ ≤ σ(z) ≤ eᶻ: it
+// lies within log 2 over the zero of eᶻ + ρ z − t.
+double solve_sigmoid(double t, double rho, double log_rho, int& steps) {
+  if (t > 0.5) return -solve_sigmoid(1 - t, rho, log_rho, steps);
+  const double start = log_probability(t, rho, log_rho) + std::numbers::ln2;
+  return newton_from_above(std::min(start, 0.0), steps, [&](double z) {
+    const double e = std::exp(z);
+    const double p = e / (1 + e);
+    return Slope{p + rho * z - t, p / (1 + e) + rho};
+  });
+}
+
+OutputSolution solve_unweighted(const Loss& loss, std::span<const double> m, std::span<const double> u,
+                                const SampleTarget& target, double rho, double tolerance, std::span<double> z,
+                                std::span<double> work) {
   if (loss.kind == LossKind::softmax_cross_entropy) return newton(m, u, target.label, rho, tolerance, z, work);
-  if (loss.kind == LossKind::hinge) {
-    // One kink an entry: move from c by the slope 1/ρ of the loss, but not past the kink.
+  if (has_kinks(loss.kind)) {
+    // Move from c by the slope over ρ, but not past the kink.
     for (std::size_t i = 0; i < z.size(); ++i) {
       const double c = m[i] - u[i] / rho;
-      if (loss.is_on(target.label, i, z.size())) {
-        z[i] = c >= 1 ? c : std::min(c + 1 / rho, 1.0);
-      } else {
-        z[i] = c <= 0 ? c : std::max(c - 1 / rho, 0.0);
-      }
+      const auto [at, below, above] = kink_of(loss, target, i, z.size());
+      z[i] = c > at ? std::max(c - above / rho, at) : c < at ? std::min(c + below / rho, at) : c;
     }
     return {};
+  }
+  if (loss.kind == LossKind::sigmoid_cross_entropy || loss.kind == LossKind::poisson) {
+    const double log_rho = std::log(rho);
+    OutputSolution found;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const double t = rho * m[i] - u[i] + target.values[i];
+      z[i] = loss.kind == LossKind::poisson ? solve_exponential(t, rho, log_rho, found.steps)
+                                            : solve_sigmoid(t, rho, log_rho, found.steps);
+      const double g = slope_of(loss, z[i], target.values[i]).slope + u[i] + rho * (z[i] - m[i]);
+      found.stationarity = std::abs(g) <= found.stationarity ? found.stationarity : std::abs(g);
+    }
+    return found;
   }
   for (std::size_t i = 0; i < z.size(); ++i) {
     const bool one_hot = loss.kind == LossKind::one_hot_squared_error;
     const double y = one_hot ? (loss.is_on(target.label, i, z.size()) ? 1 : 0) : target.values[i];
     z[i] = (y - u[i] + rho * m[i]) / (1 + rho);
+    if (loss.kind != LossKind::huber || std::abs(z[i] - y) <= loss.parameter) continue;
+    z[i] = m[i] - (u[i] + std::copysign(loss.parameter, z[i] - y)) / rho;
   }
   return {};
+}
+
+}  // namespace
+
+// With a weight s the objective is s times that of R alone with u/s and ρ/s.
+OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::span<const double> u,
+                            const SampleTarget& target, double rho, double tolerance, std::span<double> z,
+                            std::span<double> work) {
+  const std::size_t n = z.size();
+  const double s = target.weight;
+  assert(m.size() == n && u.size() == n && work.size() >= 6 * n);
+  if (s == 1) return solve_unweighted(loss, m, u, target, rho, tolerance, z, work);
+  if (s == 0) {
+    for (std::size_t i = 0; i < n; ++i) z[i] = m[i] - u[i] / rho;
+    return {};
+  }
+  const std::span<double> scaled = work.subspan(5 * n, n);
+  for (std::size_t i = 0; i < n; ++i) scaled[i] = u[i] / s;
+  OutputSolution found = solve_unweighted(loss, m, scaled, target, rho / s, tolerance / s, z, work);
+  found.stationarity *= s;
+  return found;
 }
 
 }  // namespace dladmm

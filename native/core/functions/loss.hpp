@@ -8,7 +8,17 @@
 
 namespace dladmm {
 
-enum class LossKind { softmax_cross_entropy, squared_error, hinge, one_hot_squared_error };
+enum class LossKind {
+  softmax_cross_entropy,
+  squared_error,
+  hinge,
+  one_hot_squared_error,
+  sigmoid_cross_entropy,
+  huber,
+  absolute,
+  quantile,
+  poisson
+};
 
 // `reference` is the formula of the official dlADMM code: no maximum subtracted, exp = inf replaced by exp(88.6),
 // 1e-10 added to the denominator, and a probability of zero counted as 1e-10 in the loss.
@@ -17,9 +27,13 @@ enum class Softmax { stable, reference };
 struct Loss {
   LossKind kind = LossKind::softmax_cross_entropy;
   Softmax softmax = Softmax::stable;
+  double parameter = 1;  // δ > 0 of huber, 0 < τ < 1 of quantile
 
   // Whether targets are class labels.
-  [[nodiscard]] bool classifies() const { return kind != LossKind::squared_error; }
+  [[nodiscard]] bool classifies() const {
+    return kind == LossKind::softmax_cross_entropy || kind == LossKind::hinge ||
+           kind == LossKind::one_hot_squared_error;
+  }
   // How many classes a network with so many outputs tells apart. One output tells two under the hinge loss.
   [[nodiscard]] std::size_t classes(std::size_t outputs) const {
     return kind == LossKind::hinge && outputs == 1 ? 2 : outputs;
@@ -30,15 +44,24 @@ struct Loss {
   }
 };
 
-// What one sample should become: a row of values for the squared error, a class for the other losses.
+// What one sample should become: a class for the losses that classify, a row of values for the others; and what it
+// counts for. With a weight s the loss of the sample is s R(z; y), in all that follows.
 struct SampleTarget {
   std::int32_t label = 0;
   std::span<const double> values;
+  double weight = 1;
 };
 
 // R(z; y), with ∇R(z; y) written to `gradient` (as long as z). Softmax cross-entropy is −log p_label, the squared
 // error is ½‖z − y‖² (with y the unit vector of the label where it is one-hot), the hinge loss (Taylor et al., 2016)
-// adds max(1 − z, 0) for the output that is to be on and max(z, 0) for the others (at its kinks the subgradient is 0).
+// adds max(1 − z, 0) for the output that is to be on and max(z, 0) for the others. The other losses of values are sums
+// over the outputs, of d = z − y:
+//   sigmoid cross-entropy  log(1 + eᶻ) − y z, with y from 0 to 1
+//   huber                  d²/2 where |d| ≤ δ, else δ(|d| − δ/2)
+//   absolute               |d|
+//   quantile               max(−τ d, (1 − τ) d)
+//   poisson                eᶻ − y z, with y from 0
+// At a kink the subgradient is 0.
 double loss_and_gradient(const Loss& loss, std::span<const double> z, const SampleTarget& target,
                          std::span<double> gradient);
 
@@ -59,8 +82,9 @@ struct OutputSolution {
 };
 
 // z <- argmin of R(z; y) + uᵀz + (ρ/2)‖z − m‖²  (dlADMM, eq. 5 and 15), exactly: a closed form for the squared errors
-// and the hinge loss; for softmax cross-entropy Newton's method from the given z until no entry of the gradient exceeds
-// `tolerance`. `work` holds at least 6 z.size() numbers.
+// and the losses with kinks; for softmax cross-entropy Newton's method from the given z until no entry of the gradient
+// exceeds `tolerance`; for sigmoid cross-entropy and poisson Newton's method from beside the solution. `work` holds at
+// least 6 z.size() numbers.
 OutputSolution solve_output(const Loss& loss, std::span<const double> m, std::span<const double> u,
                             const SampleTarget& target, double rho, double tolerance, std::span<double> z,
                             std::span<double> work);

@@ -41,13 +41,15 @@ template <typename T>
 struct Targets {
   std::span<const std::int32_t> labels;
   MatrixView<const T> values;
+  std::span<const double> weights = {};  // of the samples; none where all count alike
 
   // Target i; values are converted into `scratch`.
   [[nodiscard]] SampleTarget of(std::size_t i, std::span<double> scratch) const {
-    if (!labels.empty()) return {labels[i], {}};
+    const double weight = weights.empty() ? 1 : weights[i];
+    if (!labels.empty()) return {labels[i], {}, weight};
     const T* const row = values.row(i);
     for (std::size_t j = 0; j < values.columns; ++j) scratch[j] = static_cast<double>(row[j]);
-    return {0, scratch.first(values.columns)};
+    return {0, scratch.first(values.columns), weight};
   }
 };
 

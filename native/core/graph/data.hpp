@@ -46,13 +46,14 @@ struct GraphData {
   Features<T> features;                // nodes x n_0
   std::vector<std::int32_t> labels;    // one a node; −1 for none
   std::vector<std::int32_t> training;  // nodes that have a label, none twice
+  std::vector<double> weights;         // what a node counts for in training, one a node; empty where all count alike
 
   [[nodiscard]] double bytes() const {
     const auto of = [](const Csr<T>& m) {
       return 8 * static_cast<double>(m.indptr.size()) + (4 + sizeof(T)) * static_cast<double>(m.indices.size());
     };
     return of(adjacency) + of(features.sparse) + sizeof(T) * static_cast<double>(features.dense.flat().size()) +
-           4 * static_cast<double>(labels.size() + training.size());
+           4 * static_cast<double>(labels.size() + training.size()) + 8 * static_cast<double>(weights.size());
   }
 };
 

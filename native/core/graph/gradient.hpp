@@ -53,6 +53,7 @@ class GraphTrainer {
         a_(normalised_adjacency(data.adjacency.view())),
         x_(std::move(data.features)),
         labels_(std::move(data.labels)),
+        weights_(std::move(data.weights)),
         training_(std::move(data.training)),
         gradients_(std::visit([](const auto& method) { return method.gradients(); }, setup.optimiser)),
         team_(setup.threads),
@@ -307,7 +308,8 @@ class GraphTrainer {
           setup_.network.loss, rows.count, n, works_[member],
           [&](std::size_t i) { return outputs_.view().row(node_of(first + i)); },
           [&](std::size_t i, std::span<double>) {
-            return SampleTarget{labels_[node_of(first + i)], {}};
+            const std::size_t node = node_of(first + i);
+            return SampleTarget{labels_[node], {}, weights_.empty() ? 1 : weights_[node]};
           },
           [&](std::size_t i, std::span<const double> gradient) {
             std::ranges::transform(gradient, delta.row(node_of(first + i)),
@@ -398,6 +400,7 @@ class GraphTrainer {
   Csr<T> a_;  // Ã
   Features<T> x_;
   std::vector<std::int32_t> labels_;
+  std::vector<double> weights_;
   std::vector<std::int32_t> training_;
   std::size_t gradients_;
   std::size_t parameters_count_ = 0;

@@ -60,7 +60,11 @@ class GraphState {
   // Normalises the adjacency, finds the nodes of every layer and what is linear in its variables. Throws
   // std::bad_alloc, std::length_error.
   GraphState(const GraphSetup& setup, GraphData<T> data)
-      : setup_(setup), team_(setup.threads), labels_(std::move(data.labels)), nodes_(setup.network.layers() + 1) {
+      : setup_(setup),
+        team_(setup.threads),
+        labels_(std::move(data.labels)),
+        weights_(std::move(data.weights)),
+        nodes_(setup.network.layers() + 1) {
     const Csr<T> a = normalised_adjacency(data.adjacency.view());
     data.adjacency = {};
     nodes_[depth()] = std::move(data.training);
@@ -497,7 +501,8 @@ class GraphState {
 
   [[nodiscard]] OutputRows<T> output_rows(Rows rows);
   [[nodiscard]] SampleTarget target_of(std::size_t i) const {
-    return {labels_[static_cast<std::size_t>(nodes_.back()[i])], {}};
+    const auto node = static_cast<std::size_t>(nodes_.back()[i]);
+    return {labels_[node], {}, weights_.empty() ? 1 : weights_[node]};
   }
 
   // The first of start, start · growth, … that `accepts` likes, given what a step does to ‖Z_l − f(P_l)‖² when P_l
@@ -523,6 +528,7 @@ class GraphState {
   GraphSetup setup_;
   Team team_;
   std::vector<std::int32_t> labels_;
+  std::vector<double> weights_;
   std::vector<std::vector<std::int32_t>> nodes_;  // N_0 … N_L
   InputMap<T> input_;                             // of layer 1
   std::vector<Propagation<T>> propagations_;      // of layers 2 … L

@@ -495,8 +495,8 @@ ForwardLoss LayeredState<T>::evaluate_training() {
       },
       [&](unsigned member, Rows piece, Partial& partial, Ahead&) {
         const auto outputs = forward_block<T>(rest, f, hidden(member, piece), spaces_[member]);
-        const ForwardLoss found =
-            loss_of_rows<T>(setup_.network.loss, outputs, targets(), piece.first, spaces_[member].work);
+        const ForwardLoss found = loss_of_rows<T>(setup_.network.loss, outputs, {labels_, target_values_.view()},
+                                                  piece.first, spaces_[member].work);
         partial.scalars[kLoss] += found.loss;
         partial.scalars[kCorrect] += static_cast<double>(found.correct);
       });

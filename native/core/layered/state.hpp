@@ -84,6 +84,8 @@ class LayeredState {
   [[nodiscard]] MatrixView<T> input() { return x_.view(); }
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
+  // What each sample counts for in training; empty where all count alike.
+  [[nodiscard]] std::vector<double>& weights() { return weights_; }
 
   // z and a from the present W and b, or at random, then z_L and u as asked. What needs them throws std::logic_error
   // before this, or restored(), has been called.
@@ -215,7 +217,7 @@ class LayeredState {
   }
   [[nodiscard]] double penalty_of(std::size_t l, const Penalties& p) const { return is_output(l) ? p.rho : p.nu; }
   [[nodiscard]] const Activation& function() const { return setup_.network.activation; }
-  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
+  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view(), weights_}; }
   [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
   [[nodiscard]] MatrixView<T> slot_rows(std::size_t slot, Rows rows, std::size_t width) const;
   // Room of a member for so many rows, n wide.
@@ -363,6 +365,7 @@ class LayeredState {
   Matrix<T> x_;  // a_0
   std::vector<std::int32_t> labels_;
   Matrix<T> target_values_;
+  std::vector<double> weights_;
   std::vector<Layer> layers_;
   Matrix<T> u_;
   Version x_version_, u_version_;

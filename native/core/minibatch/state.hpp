@@ -119,6 +119,8 @@ class MinibatchState {
   [[nodiscard]] MatrixView<T> input() { return x_.view(); }
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
+  // What each sample counts for in training; empty where all count alike.
+  [[nodiscard]] std::vector<double>& weights() { return weights_; }
 
   // Row-major copies of W_l and b_l, l = 1 … L, and their replacement.
   [[nodiscard]] std::size_t size_of(ParameterBlock block, std::size_t l) const {
@@ -173,7 +175,7 @@ class MinibatchState {
                                x, targets);
   }
 
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), targets()); }
+  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, target_values_.view()}); }
 
   [[nodiscard]] std::size_t batches_an_epoch() const { return epochs_.batches(); }
 
@@ -315,7 +317,7 @@ class MinibatchState {
     return {both.data + both.columns - 1, both.rows, 1, both.stride};
   }
 
-  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view()}; }
+  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view(), weights_}; }
 
   [[nodiscard]] MatrixView<T> activations(std::size_t l, std::size_t count) const {
     return window(of(l + 1).input.view(), {0, count}, {0, setup_.network.outputs(l)});
@@ -500,6 +502,7 @@ class MinibatchState {
   Matrix<T> x_;
   std::vector<std::int32_t> labels_;
   Matrix<T> target_values_;
+  std::vector<double> weights_;
   Buffer<T> parameters_;  // [W_1 b_1], [W_2 b_2], …
   FiniteCopy<T> finite_;  // as the run began
   Buffer<T> velocity_;    // V_1, V_2, …

@@ -180,7 +180,7 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
   if (given.iterations !== undefined && given.epochs !== undefined) {
     throw expected('one of iterations and epochs, which are the same,', 'epochs', given.epochs);
   }
-  const { earlyStopping, classes, checkpoint, signal, onIteration } = all;
+  const { earlyStopping, classes, classWeights, checkpoint, signal, onIteration } = all;
   const common: CommonPlan<R> = {
     ...about,
     threads: all.threads,
@@ -192,6 +192,7 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     standardiseTargets: (all.standardiseTargets ?? false) && !classifies(network.loss),
     ...(earlyStopping && { earlyStopping }),
     ...(classes && { classes }),
+    ...(classWeights && { classWeights }),
     ...(checkpoint && { checkpoint }),
     ...(signal && { signal }),
     ...(onIteration && { onIteration: onIteration as unknown as (record: R) => void }),

@@ -87,9 +87,11 @@ const HINTS: Readonly<Record<string, Hint>> = {
     says('belongs to trees; dladmm trains neural networks (docs/choosing-a-solver.md)'),
     'nestimators maxdepth numleaves numboostround minchildsamples mindatainleaf maxbin maxleafnodes minsamplesleaf maxfeatures numtrees ntrees',
   ),
-  classweight: says('classes have no weights yet; threshold the probabilities instead (docs/quick-start.md)'),
-  classweights: says('classes have no weights yet; threshold the probabilities instead (docs/quick-start.md)'),
-  sampleweight: says('samples have no weights yet'),
+  ...all(
+    is('classWeights', "'balanced', or weights by the names of classes"),
+    'classweight scaleposweight isunbalance autoclassweights',
+  ),
+  ...all(is('weights', 'a column of them, or one number a sample'), 'sampleweight sampleweights weight weightcolumn'),
 };
 
 /** Solvers of other libraries. */

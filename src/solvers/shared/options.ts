@@ -18,6 +18,7 @@ import {
   MOST_THREADS,
   type Network,
 } from '../../network/network.js';
+import { type ClassWeights, checkClassWeights } from '../../samples/weights.js';
 import type { ProgressRecord } from './record.js';
 import {
   type Complete,
@@ -67,6 +68,15 @@ const classes: ValueType<readonly string[]> = {
   check: (value, _, { network }) => {
     checkClasses(value, classCount(network.loss, network.layers.at(-1) ?? 0));
     return value as readonly string[];
+  },
+};
+
+const classWeights: ValueType<ClassWeights> = {
+  type: "'balanced' | { class: weight }",
+  typed: { as: 'classWeights' },
+  check: (value, name, { network }) => {
+    if (classifies(network.loss)) return checkClassWeights(value, name);
+    throw expected('none, as a regression has no classes,', name, value);
   },
 };
 
@@ -142,6 +152,10 @@ export const COMMON = {
     otherwise: 'as the labels have them',
     says: 'Names of the classes, kept in the model; of labels that are names, their order too.',
   }),
+  classWeights: option(classWeights, {
+    otherwise: 'all samples count alike',
+    says: "What samples of each class count for: 'balanced' (all classes alike), or weights by the names of classes, 1 for those left out.",
+  }),
   standardise: flag({
     default: false,
     says: 'Learn mean and deviation of every feature, train on (x − mean) / deviation, and keep them in the model; a feature that never varies becomes 0.',
@@ -202,6 +216,7 @@ export interface CommonPlan<R extends ProgressRecord> {
   readonly trainMetrics: boolean;
   readonly earlyStopping?: Required<EarlyStopping>;
   readonly classes?: readonly string[];
+  readonly classWeights?: ClassWeights;
   readonly checkpoint?: CheckpointPlan;
   readonly standardise: boolean;
   /** False where there are classes. */

@@ -1,3 +1,4 @@
+import { expected } from '../../core/errors.js';
 import type { Dtype, NativeGraphState, NativePersistent, NativeState } from '../../core/native.js';
 import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
@@ -37,8 +38,8 @@ export interface Problem<D, S, N extends NativePersistent> {
 export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
   kind: 'samples',
   check(network, dtype, data, name) {
-    const { source, targets } = samplesOf(network, data, name);
-    const { rows } = source;
+    const own = samplesOf(network, data, name);
+    const { rows } = own.source;
     return {
       samples: rows,
       setup: { samples: rows },
@@ -46,13 +47,15 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
         checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);
         const native = new State(options);
         made(native);
-        await loadSamples(native, TRAINING_SET, source, targets);
+        await loadSamples(native, TRAINING_SET, own);
         return network.layers.map(() => rows);
       },
       async add(native, set, called) {
         const more = samplesOf(network, set, called);
+        if (more.weights)
+          throw expected('no weights (measures count all samples alike)', `${called}.weights`, set.weights);
         const number = native.addEvaluationSet(more.source.rows);
-        await loadSamples(native, number, more.source, more.targets);
+        await loadSamples(native, number, more);
         return [number, more.source.rows];
       },
     };
@@ -63,10 +66,10 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
 export const graph: Problem<GraphSamples, NodesLike, NativeGraphState> = {
   kind: 'graph',
   check(network, dtype, data, name) {
-    const { adjacency, features, labels, train } = graphSamplesOf(network, dtype, data, name);
+    const { adjacency, features, labels, train, weights } = graphSamplesOf(network, dtype, data, name);
     return {
       samples: train.length,
-      setup: { adjacency, features, labels, training: train },
+      setup: { adjacency, features, labels, training: train, ...(weights && { weights }) },
       async open(State, options, made) {
         const native = new State(options);
         made(native);

@@ -44,7 +44,17 @@ export type Otherwise<In> =
 
 /** How the command line takes a value. */
 export type Typed =
-  | { readonly as: 'number' | 'whole' | 'numbers' | 'flag' | 'layers' | 'activation' | 'initialisation' }
+  | {
+      readonly as:
+        | 'number'
+        | 'whole'
+        | 'numbers'
+        | 'flag'
+        | 'layers'
+        | 'activation'
+        | 'initialisation'
+        | 'classWeights';
+    }
   | { readonly as: 'word'; readonly words: readonly string[] }
   | { readonly as: 'group'; readonly fields: Schema }
   | { readonly as: 'code' };
