@@ -44,7 +44,7 @@ export interface SplitFlags extends DataFlags, Omit<LearningOptions, 'target'> {
 }
 
 /** The options that tables alone have. */
-const TABLE_KEYS = ['label', 'columns', 'ignore', 'missing', 'categories', 'buckets', ...DIALECT_KEYS] as const;
+const TABLE_KEYS = ['label', 'columns', 'ignore', 'missing', 'categories', 'buckets', 'bins', ...DIALECT_KEYS] as const;
 
 export type Part = ClassificationSplit | RegressionSplit;
 

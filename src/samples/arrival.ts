@@ -6,7 +6,7 @@ import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
-import type { Column } from './columns.js';
+import { areShares, type Column } from './columns.js';
 import {
   featureRows,
   type GraphSamples,
@@ -48,6 +48,8 @@ export interface Before {
   readonly called: string;
   readonly classes?: readonly string[];
   readonly columns?: readonly Column[];
+  /** Of a training that goes on as it was: how it standardised. */
+  readonly standardisation?: Standardisation;
 }
 
 const rulesOf = (
@@ -126,7 +128,9 @@ export async function trainingSet(
     : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
   const weights = weighed(arrived, numbers, count, names.classes, classWeights);
-  const standardisation = standardise ? await learnFrom(x) : undefined;
+  const standardisation = standardise
+    ? (before?.standardisation ?? (await learnFrom(x, columns?.flatMap(areShares))))
+    : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
   const rows = { x: standardised(x, standardisation, dtype), ...(y && { y }) };
   const { samples, ...rest } = taken(rows, numbers, targetStandardisation, dtype);

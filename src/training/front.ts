@@ -80,6 +80,7 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'missing',
   'categories',
   'buckets',
+  'bins',
 ];
 
 /** Rows: a file of them by its path, records, a table, a stream of records. */
@@ -106,6 +107,7 @@ export interface Ready {
   readonly data: TrainingData;
   readonly samples: number;
   readonly inputs: number;
+  readonly features: number;
   readonly outputs: number;
   readonly loss: Loss;
   readonly standardise: boolean;
@@ -315,6 +317,7 @@ async function fromRows(
     },
     samples: rest.rows,
     inputs: train.x.columns,
+    features: columns.length,
     outputs: goal.labels ? goal.count : 1,
     loss: given.loss ?? (goal.labels && given.classLoss) ?? DEFAULT_LOSS[task],
     standardise: given.standardise ?? !(await liesInUnit(train.x)),
@@ -326,7 +329,7 @@ async function fromRows(
   };
 }
 
-const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets'];
+const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets', 'bins'];
 
 /** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
@@ -389,6 +392,7 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
       ...(test && { test }),
     },
     samples: parts?.train.length ?? x.rows,
+    features: inputs,
     inputs: x.columns,
     outputs:
       layers?.at(-1) ??

@@ -142,12 +142,30 @@ describe('what cannot be learnt from is refused, by name', () => {
   });
 });
 
+test('numbers enter by bins where rows bear them, in the model and its file, and categories stay 0 and 1', async () => {
+  const many = Array.from({ length: 1500 }, (_, i) => ({
+    n: (i * 37) % 1009,
+    t: i % 3 === 0 ? 'a' : 'b',
+    y: i % 1009,
+  }));
+  const { model } = await fitModel(many, { target: 'y', task: 'regression', epochs: 1, threads: 1, standardise: true });
+  const [n, t] = model.columns ?? [];
+  expect([n?.bins?.length, t?.bins]).toEqual([7, undefined]);
+  expect([...(model.standardisation?.mean ?? [])].slice(1)).toEqual(Array.from({ length: 9 }, () => 0));
+  await model.save(path('bins.safetensors'));
+  const loaded = (await loadModel(path('bins.safetensors'))) as Model;
+  expect(loaded.columns).toEqual(model.columns);
+  const { outputs } = await model.predict(many.slice(0, 5));
+  expect((await loaded.predict(many.slice(0, 5))).outputs).toEqual(outputs);
+  expect(loaded.predictSync(many.slice(0, 5)).outputs).toEqual(outputs);
+});
+
 describe('the rule', () => {
   test('widens the network with the samples', () => {
-    expect(hiddenFor({ samples: 100, inputs: 4 })).toEqual([32]);
-    expect(hiddenFor({ samples: 5000, inputs: 4 })).toEqual([64, 64]);
-    expect(hiddenFor({ samples: 60_000, inputs: 784 })).toEqual([256, 128]);
-    const facts = { samples: 1e6, inputs: 28, outputs: 2, loss: 'softmax-cross-entropy' } as const;
+    expect(hiddenFor({ samples: 100, features: 4 })).toEqual([32]);
+    expect(hiddenFor({ samples: 5000, features: 4 })).toEqual([64, 64]);
+    expect(hiddenFor({ samples: 60_000, features: 784 })).toEqual([256, 128]);
+    const facts = { samples: 1e6, inputs: 28, features: 28, outputs: 2, loss: 'softmax-cross-entropy' } as const;
     expect(automatic(facts)).toMatchObject({ solver: 'minibatch-admm', epochs: 4 });
     expect(automatic({ ...facts, inputs: 5000 }).solver).toBe('adam');
     expect(automatic({ ...facts, loss: 'hinge' }).solver).toBe('adam');
