@@ -86,9 +86,14 @@ export async function takeRows(frame: Frame, rows: Int32Array): Promise<Frame> {
   for (const column of frame.columns) {
     let missing = 0;
     if (column.kind === 'text') {
-      const codes = await taken(column.codes, new Int32Array(rows.length));
-      for (let i = 0; i < codes.length; i += 1) missing += (codes[i] as number) < 0 ? 1 : 0;
-      columns.push({ ...column, codes, missing });
+      // Only their own texts: what other rows say is not theirs to know.
+      const own = textValues([]);
+      await inTurns(rows.length, (i) => {
+        const text = column.texts[column.codes[rows[i] as number] as number] ?? null;
+        if (text === null) missing += 1;
+        own.push(text);
+      });
+      columns.push({ ...column, ...own.taken(), missing });
     } else {
       const values = await numbers(column.values);
       for (let i = 0; column.missing > 0 && i < values.length; i += 1) missing += Number.isNaN(values[i]) ? 1 : 0;
