@@ -110,7 +110,7 @@ describe('a column with bins', () => {
   const rowsOf = (rows: number) => Array.from({ length: rows }, (_, i) => ({ n: i * i, b: i % 2 === 0 }));
   const learnt = async (rows: number, bins?: number) => {
     const frame = await frameOf(rowsOf(rows), { name: 'rows' });
-    const { columns } = learnColumns(frame, bins === undefined ? {} : { bins });
+    const { columns } = await learnColumns(frame, bins === undefined ? {} : { bins });
     return { columns, x: encoded(frame, columns).x };
   };
 
