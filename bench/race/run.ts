@@ -25,8 +25,9 @@ export async function race(
 ) {
   // Where the rate has fallen to 0 nothing moves any more.
   const limit = Math.min(epochs, setting.cosine ?? epochs);
-  const options = { ...common, ...optionsOf(setting, data.x.rows), seed, epochs: limit };
-  const training = train(data, options as GradientOptions | MinibatchOptions);
+  const { threads } = common;
+  const told = setting.auto ? { threads } : { ...common, ...optionsOf(setting, data.x.rows), epochs: limit };
+  const training = train(data, { ...told, seed } as GradientOptions | MinibatchOptions);
   const accuracies: number[] = [];
   const elapsed: number[] = [];
   let first: number | undefined;
