@@ -181,7 +181,9 @@ await program(OPTIONS, async ({ sets, methods, threads, dataDir, folder, anew, o
   return { result: found, text: `${tableOf(found)}\n${machineText(found)}` };
 });
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value / values.length, 0);
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value / values.length, 0);
+}
 
 /** The default beside the best of the rivals, which validation says. */
 function tableOf({ runs }: Study<object, Run>): string {

@@ -13,6 +13,7 @@ const datasets = join(root, '../shared/datasets');
 /** The least that each can be asked for; FOLDER is one that goes away. */
 const LEAST: Readonly<Record<string, string>> = {
   accuracy: '--data digits --layers 64-8-10 --iterations 2 --out FOLDER/accuracy.json',
+  auto: '--sets iris --methods auto,adam --folder FOLDER --out FOLDER/auto.json',
   classify: '--data digits --depths 1 --seeds 1 --tune-seeds 1 --iterations 1 --out FOLDER/classify.json',
   complexity: '--quick --max 128 --samples 32 --dtype float32 --no-svg',
   defaults: '--tasks digits --epochs 1 --out FOLDER/defaults.json --svg FOLDER/defaults.svg',
@@ -24,6 +25,7 @@ const LEAST: Readonly<Record<string, string>> = {
   race: '--dataset digits --layers 64-8-10 --methods adam --epochs 1 --seeds 1 --target .1 --tune --out FOLDER/race.json',
   scaling: '--samples 100 --batches 64 --rounds 1',
   stability: '--epochs 1 --points 50 --seeds 1 --out FOLDER/stability.json',
+  tabular: '--tables iris --models dladmm --folder FOLDER --out FOLDER/tabular.json',
 };
 
 /** On a graph of the research data, where they are. */
@@ -34,12 +36,10 @@ const ON_GRAPHS: Readonly<Record<string, string>> = {
 
 const ELSEWHERE: Readonly<Record<string, string>> = {
   approximate: 'approximate.test.ts',
-  auto: 'takes minutes, whatever it is asked for',
   compare: 'compare.test.ts',
   containers: 'containers.test.ts',
   golden: 'golden.test.ts',
   predict: 'takes packages that it installs itself (--install)',
-  tabular: 'takes scikit-learn',
   tasks: 'tasks.test.ts',
 };
 
