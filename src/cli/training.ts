@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import type { Model } from '../model/model.js';
-import type { Loss } from '../network/network.js';
+import { classifies, type Loss } from '../network/network.js';
 import { liesInUnitInterval } from '../samples/standardise.js';
 import { SAMPLE_SOLVERS, type TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
@@ -20,7 +20,7 @@ import type { Terminal } from './terminal.js';
 /** What a solver is told, without the parts that the samples decide. */
 type Unfinished = Readonly<Record<string, unknown>> & {
   readonly solver?: string | AnySolver;
-  readonly loss?: Exclude<Loss, 'squared-error'>;
+  readonly loss?: Loss;
 };
 
 /** A training to go on with: its file, what was given again, and the options that this comes to. */
@@ -78,17 +78,18 @@ function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
   const { samples, options, checkpoint, resume } = job;
   const { classes, name } = samples;
   if (resume) return { ...resume.options, signal };
-  if (!classes && options.loss !== undefined) {
+  if (options.loss !== undefined && classifies(options.loss) !== (classes !== undefined)) {
+    const [wanted, has] = classes ? ['targets', 'classes'] : ['classes', 'targets'];
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
-      `Expected classes for --loss ${options.loss}, but ${name} has targets`,
+      `Expected ${wanted} for --loss ${options.loss}, but ${name} has ${has}`,
     );
   }
   const layers = checkedLayers(job);
   return {
     ...options,
     ...(layers && { layers }),
-    loss: classes ? (options.loss ?? defaultLoss(options)) : 'squared-error',
+    loss: options.loss ?? (classes ? defaultLoss(options) : 'squared-error'),
     ...(classes && { classes }),
     standardise: job.standardise ?? !liesInUnitInterval(samples.train.x),
     ...(checkpoint && { checkpoint }),

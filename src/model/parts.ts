@@ -9,10 +9,11 @@ import {
   checkLayers,
   checkLoss,
   classCount,
-  classifies,
   type Loss,
+  lossParameters,
   MOST_THREADS,
   type Network,
+  powerOf,
 } from '../network/network.js';
 import { checkParameters } from '../network/parameters.js';
 import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
@@ -115,11 +116,12 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
   const { network, dtype, classes, labelKind, standardisation, targetStandardisation, threshold, columns, target } =
     parts;
   checkObject(network, '{ layers, activation, loss }', 'network');
-  checkKeys(network, ['layers', 'activation', 'loss'], 'network');
+  checkKeys(network, ['layers', 'activation', 'loss', 'delta', 'quantile'], 'network');
   const { layers, activation, loss } = network;
   checkLayers(layers);
   checkActivation(activation);
   checkLoss(loss);
+  lossParameters(loss, network);
   oneOf(dtype, ['float32', 'float64'], 'dtype');
   const [inputs, outputs] = [layers[0] ?? 0, layers.at(-1) ?? 0];
   checkClasses(classes, classCount(loss, outputs));
@@ -128,7 +130,7 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
   if (targetStandardisation !== undefined) {
-    if (classifies(loss)) throw expected('none for classes', 'targetStandardisation', targetStandardisation);
+    if (powerOf(loss) === undefined) throw expected(`none for ${loss}`, 'targetStandardisation', targetStandardisation);
     checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
   }
   if (threshold !== undefined) {

@@ -4,6 +4,7 @@ import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
 import { checkTaught } from '../model/parts.js';
 import type { Metrics } from '../network/metrics.js';
+import { powerOf } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import { evaluationSet, type Learnt, trainingGraph, trainingSet } from '../samples/arrival.js';
 import type { ArrivingSamples } from '../samples/arriving.js';
@@ -316,7 +317,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       }
     }
     const { loss, ...metrics } = await session.evaluate(set);
-    return { ...metrics, loss: loss / (targetStandardisation?.scale[0] ?? 1) ** 2 };
+    return {
+      ...metrics,
+      loss: loss / (targetStandardisation?.scale[0] ?? 1) ** (powerOf(this.#plan.network.loss) ?? 0),
+    };
   }
 
   async #keepBest(session: AnySession, { validation, iteration }: R): Promise<void> {

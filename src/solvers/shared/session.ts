@@ -8,9 +8,11 @@ import {
   checkActivation,
   checkLayers,
   checkLoss,
+  lossParameters,
   MOST_THREADS,
   type Network,
   nativeActivation,
+  nativeLoss,
 } from '../../network/network.js';
 import { checkNumbers, type Parameters } from '../../network/parameters.js';
 import { TRAINING_SET } from '../../samples/samples.js';
@@ -84,6 +86,7 @@ export async function openNative<
   checkLayers(network.layers);
   checkActivation(network.activation);
   checkLoss(network.loss);
+  lossParameters(network.loss, network);
   oneOf(dtype, ['float32', 'float64'], 'options.dtype');
   whole(threads, 1, MOST_THREADS, 'options.threads');
   check(options);
@@ -92,7 +95,7 @@ export async function openNative<
     dtype,
     widths: network.layers,
     ...nativeActivation(network.activation),
-    loss: network.loss,
+    ...nativeLoss(network),
     threads,
   };
   const nativeOptions = { softmax: 'stable', ...common, ...checked.setup, ...setup(options, checked.samples) } as NO;
