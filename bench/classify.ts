@@ -6,12 +6,12 @@
  * best validation accuracy. The test samples have no part in any choice. Writes bench/results/classify.json.
  */
 import { type Limits, type Outcome, outcomeOf } from './classify/run.js';
-import { GRIDS, METHODS, type Setting, settingText } from './classify/settings.js';
+import { GRIDS, METHODS, type Setting } from './classify/settings.js';
 import { count, counts, file, program, say, some, THREADS, text as textOption } from './harness/program.js';
 import { checkWritable, keep, machine, resultFile } from './harness/results.js';
 import { classesOf } from './harness/samples.js';
 import { mean, standardDeviation } from './harness/statistics.js';
-import { table } from './harness/table.js';
+import { inWords, table } from './harness/table.js';
 
 const OPTIONS = {
   data: textOption('digits,breast-cancer'),
@@ -38,14 +38,15 @@ await program(
         for (const method of methods) {
           const outcomes = async (setting: Setting, first: number, count: number): Promise<readonly Outcome[]> => {
             const all: Outcome[] = [];
-            for (let i = 0; i < count; i += 1) all.push(await outcomeOf(dataset, depth, setting, first + i, limits));
+            for (let i = 0; i < count; i += 1)
+              all.push(await outcomeOf(dataset, depth, method, setting, first + i, limits));
             return all;
           };
           const tried: { readonly setting: Setting; readonly validation: number }[] = [];
           for (const setting of GRIDS[method]) {
             const validation = mean((await outcomes(setting, 101, tuneSeeds)).map((one) => one.validation));
             tried.push({ setting, validation });
-            say(`${data} ${depth} ${method} ${settingText(setting)}: ${validation.toFixed(4)}`);
+            say(`${data} ${depth} ${method} ${inWords(setting)}: ${validation.toFixed(4)}`);
           }
           const { setting } = tried.reduce((best, other) => (other.validation > best.validation ? other : best));
           const runs = await outcomes(setting, 1, seeds);
@@ -62,7 +63,7 @@ await program(
     }
     const rows = results.map(({ data, depth, method, mean, deviation, seconds, setting }) => [
       ...[data, `${depth}`, method, `${mean.toFixed(4)} ± ${deviation.toFixed(4)}`],
-      ...[seconds.toFixed(2), settingText(setting)],
+      ...[seconds.toFixed(2), inWords(setting)],
     ]);
     const text = table(['data', 'hidden', 'method', 'test accuracy', 'seconds', 'setting'], rows);
     return { result: results, text };

@@ -7,9 +7,8 @@
 import type { Dtype } from 'dladmm';
 import { specificationOf } from './complexity/chart.js';
 import { type Setting, widths } from './complexity/curves.js';
-import { reportJson } from './complexity/json.js';
 import { measure } from './complexity/measure.js';
-import { type SettingReport, settingReport } from './complexity/report.js';
+import { reportJson, type SettingReport, settingReport } from './complexity/report.js';
 import { tableOf } from './complexity/table.js';
 import { HOW_TO_HAVE_CHARTS, loadCharts } from './harness/figures.js';
 import { choice, count, file, flag, maybe, program, say, THREADS, told } from './harness/program.js';

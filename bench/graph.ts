@@ -22,7 +22,7 @@ import {
   STANDARD_SPLIT,
   settingText,
 } from './graph/settings.js';
-import type { LoadReply, RunReply, RunRequest } from './graph/trainer.js';
+import type { RunReply, RunRequest } from './graph/trainer.js';
 import { startChild } from './harness/child.js';
 import { draw } from './harness/figures.js';
 import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
@@ -71,21 +71,14 @@ async function measure(
   { threads, dataDir, again }: Measuring,
 ): Promise<void> {
   const setting = settingText(SETTINGS[method]);
-  const known = await earlier<GraphResult>(file);
-  const has = (seed: number): boolean =>
-    !again && (known?.runs ?? []).some((run) => run.method === method && run.setting === setting && run.seed === seed);
-  const seeds = Array.from({ length: count }, (_, i) => i + 1).filter((seed) => !has(seed));
-  if (seeds.length === 0) return;
-  using trainer = startChild<RunRequest, LoadReply | RunReply>('graph/trainer');
-  const load: RunRequest = { kind: 'load', graph, ...(dataDir !== undefined && { dataDir }) };
-  const split = STANDARD_SPLIT.includes(graph) ? ('standard' as const) : ('random' as const);
-  const head = { graph, ...((await trainer.ask(load)) as LoadReply), split };
+  const head = { graph, split: STANDARD_SPLIT.includes(graph) ? ('standard' as const) : ('random' as const) };
   const study = await studyIn<typeof head, Run>(file, head, threads);
-  for (const seed of seeds) {
-    const request: RunRequest = { kind: 'run', setting: SETTINGS[method], seed, threads };
-    const { run, peakRssBytes } = (await trainer.ask(request)) as RunReply;
+  using trainer = startChild<RunRequest, RunReply>('graph/trainer');
+  for (let seed = 1; seed <= count; seed += 1) {
+    if (!again && study.find({ method, setting, seed }) !== undefined) continue;
+    const run = await trainer.ask({ graph, dataDir, setting: SETTINGS[method], seed, threads });
     const accuracy = `test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`;
     say(`${graph} ${method} ${seed}: ${accuracy}`);
-    await study.put({ method, seed }, { method, setting, ...run, peakRssBytes });
+    await study.put({ method, seed }, { method, setting, ...run });
   }
 }

@@ -7,13 +7,11 @@
  *
  * Writes bench/results/kdd-DATA.json as it goes; what it already holds is not run again.
  */
-import { train } from 'dladmm';
-import type { GradientOptions } from 'dladmm/solvers';
-import { availableThreads } from './harness/internals.js';
-import { count, file, layers as layersOption, maybe, program, say, some, text } from './harness/program.js';
+import type { CompareCurve } from './compare/curves.js';
+import { comparisonIn } from './compare/run.js';
+import { count, file, layers as layersOption, maybe, program, some, text } from './harness/program.js';
 import { resultFile } from './harness/results.js';
-import { classesOf, follow, trainingSamples } from './harness/samples.js';
-import { type Study, studyIn } from './harness/study.js';
+import { classesOf } from './harness/samples.js';
 import { table } from './harness/table.js';
 import { LEARNING_RATES, METHODS, type Method, PAPER, STARTS, type Start } from './kdd/paper.js';
 
@@ -29,97 +27,34 @@ const OPTIONS = {
   out: file,
 };
 
-interface Run {
-  readonly method: Method;
-  readonly start: Start;
-  readonly iterations: number;
-  readonly status: string;
-  /** Every fifth iteration, as the paper draws its curves. */
-  readonly points: readonly Point[];
-}
-
-interface Point {
-  readonly iteration: number;
-  readonly seconds: number;
-  readonly testAccuracy: number;
-  readonly trainAccuracy: number;
-}
-
-export type KddResult = Study<{ readonly data: string; readonly layers: string; readonly samples: number }, Run>;
-
-await program(OPTIONS, async ({ data: name, methods, layers, iterations, select, starts, samples, ...given }) => {
-  const set = await classesOf(name, given.dataDir);
-  const data = { ...trainingSamples(set, samples), test: set.test };
-  const head = { data: set.name, layers: layers.join('-'), samples: data.x.rows };
-  const file = given.out ?? resultFile(`kdd-${name}`);
-  const study = await studyIn<typeof head, Run>(file, head, availableThreads());
-
-  /** The run of a start for so many iterations; what it has reached is kept on the way. */
-  const runOf = async (method: Method, start: Start, iterations: number): Promise<Run> => {
-    const key = { method, start, iterations };
-    const known = study.find({ ...key, status: 'completed' });
-    if (known !== undefined) return known;
-    const options = {
-      solver: method,
-      layers,
-      learningRate: LEARNING_RATES[method],
-      initialisation: STARTS[start],
-      batchSize: data.x.rows,
-      shuffle: false,
-      reduction: 'sum',
-      epochs: iterations,
-      evaluateEvery: 5,
-      trainMetrics: true,
-    } as GradientOptions;
-    const points: Point[] = [];
-    const { model, status } = await follow(train(data, options), async ({ iteration, test, train: own }, seconds) => {
-      if (test === undefined) return;
-      const [testAccuracy, trainAccuracy] = [test.accuracy ?? Number.NaN, own?.accuracy ?? Number.NaN];
-      points.push({ iteration, seconds, testAccuracy, trainAccuracy });
-      say(`${method} from ${start} ${iteration}  train ${trainAccuracy}  test ${testAccuracy}`);
-      await study.put(key, { ...key, status: 'running', points });
-    });
-    model.close();
-    const run = { ...key, status: status.kind, points };
-    await study.put(key, run);
-    return run;
+await program(OPTIONS, async ({ data, methods, layers, iterations, select, starts, samples, dataDir, out }) => {
+  const set = await classesOf(data, dataDir);
+  const shared = { layers, evaluateEvery: 5, trainMetrics: true };
+  const comparison = await comparisonIn(out ?? resultFile(`kdd-${data}`), set, samples, shared, false);
+  const batches = { batchSize: comparison.samples, shuffle: false, reduction: 'sum' };
+  const runOf = (solver: Method, start: Start, iterations: number): Promise<CompareCurve> => {
+    const own = { solver, learningRate: LEARNING_RATES[solver], initialisation: STARTS[start] };
+    return comparison.run({ name: `${solver} from ${start}`, options: { ...own, ...batches } }, iterations);
   };
 
+  const rows: string[][] = [];
+  const summary: Record<string, object> = {};
   for (const method of methods) {
-    const [only] = starts;
-    const selected = starts.length === 1 ? [] : await inTurn(starts, (start) => runOf(method, start, select));
-    const paper = PAPER[set.name]?.[method].train10 ?? 1;
-    const miss = ({ points }: Run): number =>
-      Math.abs((points.find(({ iteration }) => iteration === 10)?.trainAccuracy ?? 0) - paper);
-    const nearest = selected.toSorted((left, right) => miss(left) - miss(right))[0]?.start ?? only;
-    if (nearest !== undefined) await runOf(method, nearest, iterations);
+    const paper = PAPER[set.name]?.[method];
+    let [nearest, miss] = [starts[0] as Start, Number.POSITIVE_INFINITY];
+    for (const start of starts.length === 1 ? [] : starts) {
+      const { points } = await runOf(method, start, select);
+      const { trainAccuracy = 0 } = points.find(({ iteration }) => iteration === 10) ?? {};
+      const its = Math.abs(trainAccuracy - (paper?.train10 ?? 1));
+      if (its < miss) [nearest, miss] = [start, its];
+    }
+    const { status, points } = await runOf(method, nearest, iterations);
+    const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
+    const difference = (testAccuracy ?? 0) - (paper?.test195 ?? 0);
+    summary[method] = { start: nearest, status, testAccuracy, paper: paper?.test195 ?? null, difference };
+    const figures = [testAccuracy, paper?.test195, difference].map((value) => value?.toFixed(4) ?? '');
+    rows.push([method, nearest, status, ...figures]);
   }
-  const summary = summaryOf(study.now());
-  const shown = (value: number | null): string => value?.toFixed(4) ?? '';
-  const rows = Object.entries(summary).map(([method, { start, status, testAccuracy, paper, difference }]) => [
-    method,
-    start,
-    status,
-    ...[testAccuracy, paper, difference].map(shown),
-  ]);
-  const head195 = ['method', 'start', 'status', 'test at 195', 'paper', 'difference'];
-  return { result: summary, text: table(head195, rows) };
+  const head = ['method', 'start', 'status', 'test at 195', 'paper', 'difference'];
+  return { result: summary, text: table(head, rows) };
 });
-
-async function inTurn<T, R>(list: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const each of list) results.push(await work(each));
-  return results;
-}
-
-/** Each method's longest run: its test accuracy at 195 beside the paper's. */
-function summaryOf({ data, runs }: KddResult) {
-  const entries = runs
-    .toSorted((left, right) => left.iterations - right.iterations)
-    .map(({ method, start, points, status }) => {
-      const testAccuracy = points.find(({ iteration }) => iteration === 195)?.testAccuracy ?? null;
-      const paper = PAPER[data]?.[method].test195 ?? null;
-      return [method, { start, status, testAccuracy, paper, difference: (testAccuracy ?? 0) - (paper ?? 0) }] as const;
-    });
-  return Object.fromEntries(entries);
-}

@@ -3,17 +3,16 @@
  *
  * Every method has the best setting that `--tune` found for it on that data set: the fastest to the target of all in its
  * grid on MNIST (bench/race/settings.ts), one seed each. A run that takes longer than the best so far is given up.
- * `--settings FILE` takes the settings from what `--tune --out FILE` wrote, and `--draw FILE … --svg FILE` draws what was
- * tried. bench:figures draws docs/sooner.svg from runs to the
- * end: --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
+ * `--settings FILE` takes the settings from what `--tune --out FILE` wrote. bench:figures draws what was tried, and
+ * docs/sooner.svg from runs to the end:
+ * --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError } from 'dladmm';
-import { draw } from './harness/figures.js';
-import { count, file, files, flag, layers, program, real, say, some, THREADS, text } from './harness/program.js';
+import { count, file, flag, layers, program, real, say, some, THREADS, text } from './harness/program.js';
 import { earlier, keep, machine } from './harness/results.js';
 import { classesOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
-import { specificationOf, type Tuning } from './race/chart.js';
+import type { Tuning } from './race/chart.js';
 import { type Run, type RunLimits, race } from './race/run.js';
 import { BEST, GRIDS, type Setting, settingText } from './race/settings.js';
 
@@ -29,8 +28,6 @@ const OPTIONS = {
   tune: flag,
   toTheEnd: flag,
   settings: file,
-  draw: files,
-  svg: text('race.svg'),
   out: file,
 };
 
@@ -45,10 +42,6 @@ interface Median {
 }
 
 await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir, out, toTheEnd, ...options }) => {
-  if (options.draw !== undefined) {
-    await drawTried(options.draw.split('\n'), options.svg);
-    return undefined;
-  }
   const set = await classesOf(dataset, dataDir);
   const data = { x: set.train.x, labels: set.train.labels, test: set.test };
   const common = { layers: options.layers, threads: options.threads };
@@ -111,12 +104,6 @@ function withRatios(raced: Readonly<Record<string, Median>>): Readonly<Record<st
   return Object.fromEntries(
     Object.entries(raced).map(([method, its]) => [method, { ...its, ratio: its.seconds / adam.seconds }]),
   );
-}
-
-/** Draws the runs that some tunings tried. */
-async function drawTried(names: readonly string[], target: string): Promise<void> {
-  const found = await Promise.all(names.map((name) => earlier<Tuning>(name)));
-  await draw(target, specificationOf(found.filter((tuning) => tuning !== undefined)));
 }
 
 function line({ accuracies, seconds, epochs: needed }: Run): string {

@@ -8,7 +8,8 @@
  * bench/results/stability.json after every setting, and takes up what it finds there, unless `--fresh`.
  */
 import { count, file, flag, program, say, THREADS } from './harness/program.js';
-import { checkWritable, earlier, keep, type Machine, machine, resultFile } from './harness/results.js';
+import { checkWritable, resultFile } from './harness/results.js';
+import { studyIn } from './harness/study.js';
 import { type Outcome, outcomeOf, runs } from './stability/runs.js';
 import { type Result, rowsOf, tableOf } from './stability/table.js';
 
@@ -21,27 +22,18 @@ const OPTIONS = {
   fresh: flag,
 };
 
-interface Kept extends Machine {
-  readonly epochs: number;
-  readonly points: number;
-  readonly seeds: number;
-  readonly results: readonly Result[];
-}
-
 await program(OPTIONS, async ({ epochs, points, seeds, threads, out = resultFile('stability'), fresh }) => {
   await checkWritable(out);
-  const kept = fresh ? undefined : await earlier<Kept>(out);
-  const same = kept?.epochs === epochs && kept.points === points && kept.seeds === seeds;
-  const results: Result[] = same ? [...kept.results] : [];
-  // The list of runs is always the same, so what is kept is its beginning.
-  for (const run of runs().slice(results.length)) {
+  const head = { epochs, points, seeds };
+  const study = await studyIn<typeof head, Result>(out, head, threads, fresh);
+  for (const [number, run] of runs().entries()) {
+    if (study.find({ number }) !== undefined) continue;
+    const { task, solver, row } = run;
     const outcomes: Outcome[] = [];
     for (let seed = 1; seed <= seeds; seed += 1) outcomes.push(await outcomeOf(run, seed, { epochs, points, threads }));
-    const { task, solver, row } = run;
-    results.push({ task, solver, row, outcomes });
     say(`${task} ${solver} ${row.join(' ')}: ${outcomes.map(({ error }) => error?.toExponential(1) ?? 'diverged')}`);
-    await keep(out, { epochs, points, seeds, ...machine(threads), results } satisfies Kept);
+    await study.put({ number }, { number, task, solver, row, outcomes });
   }
-  const rows = rowsOf(results);
-  return { result: { epochs, points, seeds, rows }, text: tableOf(rows) };
+  const rows = rowsOf(study.now().runs);
+  return { result: { ...head, rows }, text: tableOf(rows) };
 });

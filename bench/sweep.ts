@@ -1,10 +1,14 @@
 /**
  * One iteration of dlADMM on a graph, as a ratio to the floor: the sparse and dense products (and the solve) that its
- * updates cannot do without, on the rows that they touch.
+ * updates cannot do without, on the rows that they touch. Then the sparse product Ã Z on all nodes by itself, as a share of
+ * what a copy of Z reaches: counted are, for every entry of Ã, its index, its value and a row of Z, and every row of the
+ * result; for the copy, twice the bytes of Z.
  */
-import { splitGraph } from 'dladmm/graph';
+import type { Dtype } from 'dladmm';
+import { type SparseMatrix, splitGraph } from 'dladmm/graph';
 import { graphLayered, graphSweep } from 'dladmm/solvers';
 import { peakRssBytes } from './harness/child.js';
+import { native } from './harness/internals.js';
 import { count, DTYPE, file, layers as layersOption, program, THREADS, text as textOption } from './harness/program.js';
 import { machine, machineText } from './harness/results.js';
 import { graphOf, uniform } from './harness/samples.js';
@@ -44,6 +48,8 @@ await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threa
     seconds.push((await state.run(updates, penalties)).seconds);
     floors.push(await state.productSeconds(updates, 1));
   }
+  const [columns = 1] = hidden;
+  const sparse = sparseRates(graph.adjacency, columns, { dtype, threads, repeats: rounds });
   const result = {
     graph: name,
     layers,
@@ -53,6 +59,7 @@ await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threa
     floorSeconds: median(floors),
     ratio: median(seconds) / median(floors),
     peakRssBytes: peakRssBytes(),
+    sparse,
     ...machine(threads),
   };
   state.close();
@@ -64,8 +71,29 @@ await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threa
       floor: `${(result.floorSeconds * 1e3).toFixed(2)} ms`,
       ratio: result.ratio.toFixed(3),
       'peak memory': gigabytes(result.peakRssBytes),
+      'sparse product': `${gigabytes(sparse.productBytesPerSecond)}/s with ${columns} columns`,
+      copy: `${gigabytes(sparse.copyBytesPerSecond)}/s, ratio ${sparse.ratio.toFixed(2)}`,
     }),
     machineText(result),
   ].join('\n');
   return { result, text };
 });
+
+/** Bytes a second of Ã Z for a Z of so many columns, and of a copy of Z. */
+function sparseRates(
+  { rows, columns: width, indptr, indices, data }: SparseMatrix,
+  columns: number,
+  options: { readonly dtype: Dtype; readonly threads: number; readonly repeats: number },
+) {
+  const adjacency = {
+    rows,
+    columns: width,
+    indptr: Float64Array.from(indptr),
+    indices: Int32Array.from(indices),
+    values: Float64Array.from(data),
+  };
+  const { product, copy, bytes } = native.sparseProductSeconds({ ...options, adjacency, columns });
+  const operandBytes = rows * columns * (options.dtype === 'float32' ? 4 : 8);
+  const [productBytesPerSecond, copyBytesPerSecond] = [bytes / product, (2 * operandBytes) / copy];
+  return { columns, productBytesPerSecond, copyBytesPerSecond, ratio: productBytesPerSecond / copyBytesPerSecond };
+}

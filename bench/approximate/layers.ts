@@ -3,7 +3,16 @@
  * each variant below lets more of the variables move.
  */
 import { fit as fitModel } from 'dladmm';
-import { type ConstraintSweep, constraints, Lambda, type SigmoidOptions, sigmoidSweep, V, W } from 'dladmm/solvers';
+import {
+  type ConstraintSweep,
+  type ConstraintsSession,
+  constraints,
+  Lambda,
+  type SigmoidOptions,
+  sigmoidSweep,
+  V,
+  W,
+} from 'dladmm/solvers';
 import { say } from '../harness/program.js';
 import { mean } from '../harness/statistics.js';
 import { table } from '../harness/table.js';
@@ -52,9 +61,10 @@ export async function measureLayers(task: Task, trials: number, settings: Settin
         const { model, history } = await fitModel(data, { ...options, sweep: SWEEPS[variant] });
         each.push(Math.min(...history.map(({ train }) => 2 * (train?.loss ?? Number.NaN))));
         if (variant === 'all') {
-          const before = features(data, start);
+          const before = await features(data, options, start);
+          const after = await features(data, options, model);
           moved.push(model.weights.map((weights, l) => change(weights, start.weights[l])));
-          featuresMoved.push(features(data, model).map((now, l) => change(now, before[l])));
+          featuresMoved.push(after.map((now, l) => change(now, before[l])));
         }
         model.close();
       }
@@ -105,47 +115,45 @@ async function weightsAtStart(data: Data, options: SigmoidOptions): Promise<Star
   return { weights, biases };
 }
 
-/** min over W_N of ½‖V_{N−1} W_Nᵀ + b_N − Y‖² + (λ/2)‖[W_N b_N]‖²: the W_N update of a state whose V_N is Y. */
-async function ridge(data: Data, { layers, threads = 1 }: SigmoidOptions, start: Start): Promise<number> {
-  const N = layers.length - 1;
+/** What a state says whose weights are those, and whose constraints all hold. */
+async function ofState<T>(
+  data: Data,
+  { layers, threads = 1 }: SigmoidOptions,
+  { weights, biases }: Start,
+  ask: (state: ConstraintsSession, N: number) => Promise<T>,
+): Promise<T> {
   const network = { layers, activation: 'sigmoid', loss: 'squared-error' } as const;
   const state = await constraints.open({ network, dtype: 'float64', threads }, data);
   try {
-    for (let l = 1; l <= N; l += 1) {
-      await state.write('W', l, Float64Array.from(start.weights[l - 1] ?? []));
-      await state.write('b', l, Float64Array.from(start.biases[l - 1] ?? []));
+    for (const [i, W] of weights.entries()) {
+      await state.write('W', i + 1, Float64Array.from(W));
+      await state.write('b', i + 1, Float64Array.from(biases[i] ?? []));
     }
     await state.start();
-    await state.write('V', N, data.y.data);
-    await state.run([W(N)], { l2: 1e-6, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
-    return 2 * (await state.evaluate('train')).loss;
+    return await ask(state, weights.length);
   } finally {
     state.close();
   }
 }
 
+/** min over W_N of ½‖V_{N−1} W_Nᵀ + b_N − Y‖² + (λ/2)‖[W_N b_N]‖²: the W_N update of a state whose V_N is Y. */
+const ridge = (data: Data, options: SigmoidOptions, start: Start): Promise<number> =>
+  ofState(data, options, start, async (state, N) => {
+    await state.write('V', N, data.y.data);
+    await state.run([W(N)], { l2: 1e-6, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
+    return 2 * (await state.evaluate('train')).loss;
+  });
+
+/** V_l = σ(V_{l−1} W_lᵀ + b_l) of the hidden layers. */
+const features = (data: Data, options: SigmoidOptions, start: Start): Promise<readonly ArrayLike<number>[]> =>
+  ofState(data, options, start, async (state, N) => {
+    const all: ArrayLike<number>[] = [];
+    for (let l = 1; l < N; l += 1) all.push((await state.read('V', l)).data);
+    return all;
+  });
+
 const byLayer = (lists: readonly (readonly number[])[]): readonly number[] =>
   (lists[0] ?? []).map((_, l) => mean(lists.map((list) => list[l] ?? Number.NaN)));
-
-/** σ(V_{l−1} W_lᵀ + b_l) of the hidden layers, by plain loops. */
-function features({ x }: Data, { weights, biases }: Start): readonly Float64Array[] {
-  const all: Float64Array[] = [];
-  let input = x.data;
-  let width = x.columns;
-  for (const [l, bias] of biases.slice(0, -1).entries()) {
-    const matrix = weights[l] ?? [];
-    const output = new Float64Array(x.rows * bias.length);
-    for (let at = 0; at < output.length; at += 1) {
-      const [i, j] = [Math.floor(at / bias.length), at % bias.length];
-      let sum = bias[j] ?? Number.NaN;
-      for (let k = 0; k < width; k += 1) sum += (input[i * width + k] ?? 0) * (matrix[j * width + k] ?? 0);
-      output[at] = 1 / (1 + Math.exp(-sum));
-    }
-    all.push(output);
-    [input, width] = [output, bias.length];
-  }
-  return all;
-}
 
 function change(now: ArrayLike<number>, before: ArrayLike<number> | undefined): number {
   const old = Array.from(before ?? []);

@@ -1,8 +1,7 @@
-import { type Matrix, type TrainOptions, train } from 'dladmm';
+import { type TrainOptions, train } from 'dladmm';
 import { type ClassificationDataset, splitDataset } from 'dladmm/data';
 import { follow } from '../harness/samples.js';
-import { scalerOf } from '../harness/scales.js';
-import type { Setting } from './settings.js';
+import type { Method, Setting } from './settings.js';
 
 export interface Limits {
   readonly iterations: number;
@@ -29,30 +28,22 @@ export interface Outcome {
 export async function outcomeOf(
   { train: all, test, classes }: ClassificationDataset,
   depth: number,
-  setting: Setting,
+  method: Method,
+  { width, ...options }: Setting,
   seed: number,
   { iterations, patience, threads }: Limits,
 ): Promise<Outcome> {
   const parts = splitDataset(all.x, all.labels, 0.2, seed);
-  const scale = scalerOf(parts.train.x, 'standardised');
-  const scaled = ({ x, labels }: { readonly x: Matrix; readonly labels: Int32Array }) => ({ x: scale(x), labels });
-  const common = {
-    layers: [all.x.columns, ...new Array<number>(depth).fill(setting.width), classes.length],
+  const training = train({ ...parts.train, validation: parts.test }, {
+    layers: [all.x.columns, ...new Array<number>(depth).fill(width), classes.length],
+    solver: method,
+    iterations,
     seed,
     threads,
     earlyStopping: { patience },
-  };
-  const options: TrainOptions =
-    setting.method === 'adam'
-      ? { ...common, solver: 'adam', epochs: iterations, batchSize: setting.batchSize, learningRate: setting.rate }
-      : {
-          ...common,
-          solver: 'sigmoid-admm',
-          iterations,
-          l2: setting.lambda,
-          initialisation: { scheme: 'msra', gain: setting.gain },
-        };
-  const training = train({ ...scaled(parts.train), validation: scaled(parts.test) }, options);
+    standardise: true,
+    ...options,
+  } as TrainOptions);
   let validation = 0;
   let iteration = 0;
   const { model, status, seconds } = await follow(training, (record) => {
@@ -61,7 +52,7 @@ export async function outcomeOf(
     validation = accuracy;
     iteration = record.iteration;
   });
-  const { accuracy = 0 } = await model.evaluate(scaled(test));
+  const { accuracy = 0 } = await model.evaluate(test);
   model.close();
   return { seed, validation, test: accuracy, iteration, seconds, status: status.kind };
 }

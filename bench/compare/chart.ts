@@ -2,7 +2,7 @@ import { along, coloured, figure, lines, type TopLevelSpec } from '../harness/fi
 import type { Comparison } from './curves.js';
 
 /** Test accuracy and objective, each against iteration and against seconds. */
-export function specificationOf({ data, layers, samples, curves }: Comparison): TopLevelSpec {
+export function specificationOf({ data, layers, samples, runs: curves }: Comparison): TopLevelSpec {
   const values = curves.flatMap(({ method, points }) => points.map((point) => ({ method, ...point })));
   const sort = curves.map(({ method }) => method);
   const color = coloured('method', { sort, scale: { scheme: curves.length > 10 ? 'tableau20' : 'tableau10' } });

@@ -1,5 +1,5 @@
 import type { EpochRecord, IterationRecord } from 'dladmm/solvers';
-import type { Machine } from '../harness/results.js';
+import type { Study } from '../harness/study.js';
 
 /** One iteration of one method. */
 export interface ComparePoint {
@@ -13,32 +13,41 @@ export interface ComparePoint {
    * each as its epoch met it.
    */
   readonly objective: number;
+  /** ‖r_l‖², summed over the samples, where the method has constraints. */
+  readonly residuals?: readonly number[];
   /** Of the network on the training samples, where it was asked for. */
   readonly trainLoss?: number;
+  readonly trainAccuracy?: number;
 }
 
 export interface CompareCurve {
   readonly method: string;
   /** What set it apart from the defaults. */
   readonly options: object;
+  /** That it was to run for. */
+  readonly iterations: number;
   /** How the training ended. */
   readonly status: string;
   readonly points: readonly ComparePoint[];
 }
 
 /** A whole comparison, as `bench/results` keeps it. */
-export interface Comparison extends Machine {
-  readonly data: string;
-  readonly layers: string;
-  readonly samples: number;
-  readonly seed: number;
-  readonly dtype: string;
-  readonly curves: readonly CompareCurve[];
-}
+export type Comparison = Study<
+  {
+    readonly data: string;
+    readonly layers: string;
+    readonly samples: number;
+    readonly seed: number;
+    readonly dtype: string;
+  },
+  CompareCurve
+>;
 
 /** What of a record is kept. */
 type Always = 'iteration' | 'test' | 'train';
-export type Watched = Pick<IterationRecord, Always | 'lagrangian'> | Pick<EpochRecord, Always | 'loss'>;
+export type Watched =
+  | (Pick<IterationRecord, Always | 'lagrangian'> & Partial<Pick<IterationRecord, 'residuals'>>)
+  | Pick<EpochRecord, Always | 'loss'>;
 
 /**
  * @param seconds of this iteration and all before it
@@ -52,7 +61,9 @@ export function pointOf(record: Watched, seconds: number, samples: number): Comp
     testAccuracy: test?.accuracy ?? Number.NaN,
     testLoss: test?.loss ?? Number.NaN,
     objective: 'lagrangian' in record ? record.lagrangian : record.loss * samples,
+    ...('residuals' in record && record.residuals && { residuals: record.residuals }),
     ...(train && { trainLoss: train.loss }),
+    ...(train?.accuracy !== undefined && { trainAccuracy: train.accuracy }),
   };
 }
 
@@ -60,10 +71,7 @@ export function pointOf(record: Watched, seconds: number, samples: number): Comp
 export const bestOf = (points: readonly ComparePoint[]): ComparePoint | undefined =>
   points
     .filter(({ testAccuracy }) => Number.isFinite(testAccuracy))
-    .reduce<ComparePoint | undefined>(
-      (best, point) => (best === undefined || point.testAccuracy > best.testAccuracy ? point : best),
-      undefined,
-    );
+    .toSorted((left, right) => right.testAccuracy - left.testAccuracy)[0];
 
 /** 1, 2, 5, 10, 20, 50, … up to a largest one. */
 export function milestones(largest: number): readonly number[] {

@@ -1,6 +1,7 @@
 import { coloured, figure, logAlong, type TopLevelSpec } from '../harness/figures.js';
-import { BLOCKS, type Setting } from './curves.js';
-import type { SettingReport } from './report.js';
+import { mean } from '../harness/statistics.js';
+import { BLOCKS, KINDS, type Setting } from './curves.js';
+import type { CurveReport, SettingReport } from './report.js';
 
 interface Panel {
   readonly panel: string;
@@ -18,25 +19,32 @@ interface Mark extends Panel {
 export const titleOf = ({ dtype, samples }: Setting): string =>
   `${dtype}, ${samples === 'n' ? 'samples = n' : `${samples} samples`}`;
 
+/** The seconds of the least-squares line at a width: it goes through the middle of what it was laid through. */
+function lineOf({ exponent, fittedOver, points }: CurveReport): ((n: number) => number) | undefined {
+  if (exponent === null || fittedOver === null) return undefined;
+  const used = points.filter(({ n }) => n >= fittedOver[0] && n <= fittedOver[1]);
+  const intercept = mean(used.map(({ n, seconds }) => Math.log(seconds) - exponent * Math.log(n)));
+  return (n) => Math.exp(intercept) * n ** exponent;
+}
+
 /** Every mark of the picture: the medians, both ends of each fitted line, the crossovers. */
 export function marksOf(reports: readonly SettingReport[]): readonly Mark[] {
   return reports.flatMap((report) =>
     BLOCKS.flatMap((block) => {
       const panel = { panel: titleOf(report), block: `${block} update` };
-      const curves = Object.entries(report.kinds).flatMap(([kind, blocks]): readonly Mark[] => {
-        const curve = blocks[block];
+      const curves = KINDS[block].flatMap((kind): readonly Mark[] => {
+        const curve = report[kind]?.[block];
         if (curve === undefined) return [];
+        const line = lineOf(curve);
         const measured = curve.points.map(({ n, seconds }): Mark => ({ ...panel, kind, part: 'measured', n, seconds }));
-        const { fit } = curve;
-        if (fit === null) return measured;
-        const ends = fit.range.map((n, i): Mark => {
-          const seconds = Math.exp(fit.intercept) * n ** fit.exponent;
-          return { ...panel, kind, part: 'fit', n, seconds, ...(i === 1 && { label: fit.exponent.toFixed(2) }) };
+        const ends = (line ? (curve.fittedOver ?? []) : []).map((n, i): Mark => {
+          const label = i === 1 && { label: curve.exponent?.toFixed(2) ?? '' };
+          return { ...panel, kind, part: 'fit', n, seconds: line?.(n) ?? Number.NaN, ...label };
         });
         return [...measured, ...ends];
       });
-      const crossings = Object.entries(report.crossovers[block]).flatMap(([kind, { n }]): readonly Mark[] =>
-        n === null ? [] : [{ ...panel, kind, part: 'crossover', n, label: `n = ${Math.round(n)}` }],
+      const crossings = Object.entries(report.crossover[block]).flatMap(([kind, n]): readonly Mark[] =>
+        n === null ? [] : [{ ...panel, kind, part: 'crossover', n, label: `n = ${n}` }],
       );
       return [...curves, ...crossings];
     }),

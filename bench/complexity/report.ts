@@ -3,14 +3,14 @@ import { BLOCKS, type Curve, curveOf, KINDS, type Kind, type Point, type Setting
 import { cubicShare, fitPowerLaw, type PowerLaw } from './fit.js';
 
 /** The kinds that the quadratic step is compared with. */
-export type Inversion = Exclude<Kind, 'quadratic'>;
+type Inversion = Exclude<Kind, 'quadratic'>;
 
 /** What the curve of one kind of step for one block says. */
 export interface CurveReport {
   /** Slope of log time on log n, or null where there are too few widths. */
   readonly exponent: number | null;
   readonly ci: PowerLaw['ci'];
-  readonly fit: PowerLaw | null;
+  readonly fittedOver: PowerLaw['range'] | null;
   /** Share of n³ in the time at the largest width, by a fit of α n² + β n³; absent where the samples grow with n. */
   readonly cubicShare?: number | null;
   /** Measured share of the factorisation in the time at the largest width. */
@@ -18,15 +18,16 @@ export interface CurveReport {
   readonly points: readonly Point[];
 }
 
-type ByBlock<Value> = Partial<Record<TimedBlock, Value>>;
+type ByBlock<Value> = Record<TimedBlock, Partial<Record<Inversion, Value>>>;
 
-export interface SettingReport {
-  readonly dtype: Setting['dtype'];
-  readonly samples: Setting['samples'];
-  readonly kinds: Partial<Record<Kind, ByBlock<CurveReport>>>;
-  readonly crossovers: Record<TimedBlock, Partial<Record<Inversion, Crossover>>>;
+/** What the curves of one setting say: of each kind of step and block, and of the inversions beside the quadratic step. */
+export interface SettingReport extends Setting, Partial<Record<Kind, Partial<Record<TimedBlock, CurveReport>>>> {
+  readonly crossover: ByBlock<number | null>;
+  readonly notSlowerAt: ByBlock<readonly number[]>;
   /** Time of the inversion step over that of the quadratic step at the largest width both have. */
-  readonly speedups: Record<TimedBlock, Partial<Record<Inversion, { readonly n: number; readonly ratio: number }>>>;
+  readonly speedup: ByBlock<{ readonly n: number; readonly ratio: number }>;
+  /** Plain sentences on where inversion is slower, and where it is not. */
+  readonly notes: readonly string[];
 }
 
 /** From where on a power law is laid through a curve: the factorisations need larger matrices to show their order. */
@@ -44,64 +45,69 @@ function fitted(kind: Kind, points: readonly Point[]): readonly Point[] {
   return large.length < FEWEST ? points : large;
 }
 
-function curveReport({ kind, points }: Curve, samples: Setting['samples']): CurveReport {
+function curveReport(kind: Kind, points: readonly Point[], samples: Setting['samples']): CurveReport {
   const used = fitted(kind, points);
   const fit = fitPowerLaw(used);
   return {
     exponent: fit?.exponent ?? null,
     ci: fit?.ci ?? null,
-    fit,
+    fittedOver: fit?.range ?? null,
     ...(samples !== 'n' && { cubicShare: cubicShare(used) }),
     factorShare: points.at(-1)?.factorShare ?? 0,
     points,
   };
 }
 
-function speedup(quadratic: readonly Point[], inversion: readonly Point[]) {
-  const last = inversion.at(-1);
-  const other = quadratic.find(({ n }) => n === last?.n);
-  return last && other ? { n: last.n, ratio: last.seconds / other.seconds } : undefined;
-}
-
 /** What the curves of one setting say. */
-export function settingReport({ dtype, samples }: Setting, curves: readonly Curve[]): SettingReport {
-  const kinds: SettingReport['kinds'] = {};
-  const crossovers: SettingReport['crossovers'] = { W: {}, a: {} };
-  const speedups: SettingReport['speedups'] = { W: {}, a: {} };
+export function settingReport(setting: Setting, curves: readonly Curve[]): SettingReport {
+  const kinds: Partial<Record<Kind, Partial<Record<TimedBlock, CurveReport>>>> = {};
+  const crossings: SettingReport['crossover'] = { W: {}, a: {} };
+  const notSlowerAt: SettingReport['notSlowerAt'] = { W: {}, a: {} };
+  const speedup: SettingReport['speedup'] = { W: {}, a: {} };
+  const notes: string[] = [];
   for (const block of BLOCKS) {
     const quadratic = curveOf(curves, block, 'quadratic');
     for (const kind of KINDS[block]) {
       const points = curveOf(curves, block, kind);
       if (points.length === 0) continue;
-      kinds[kind] = { ...kinds[kind], [block]: curveReport({ block, kind, points }, samples) };
+      kinds[kind] = { ...kinds[kind], [block]: curveReport(kind, points, setting.samples) };
       if (kind === 'quadratic') continue;
-      crossovers[block][kind] = crossover(quadratic, points);
-      const ratio = speedup(quadratic, points);
-      if (ratio) speedups[block][kind] = ratio;
+      const found = crossover(quadratic, points);
+      crossings[block][kind] = found.n === null ? null : Math.round(found.n);
+      notSlowerAt[block][kind] = found.notSlowerAt;
+      const ratios = points.flatMap(({ n, seconds }) => {
+        const other = quadratic.find((at) => at.n === n);
+        return other === undefined ? [] : [{ n, ratio: seconds / other.seconds }];
+      });
+      const last = ratios.at(-1);
+      if (last) speedup[block][kind] = last;
+      notes.push(`${block} by ${kind}: ${sentence(found, Math.min(...ratios.map(({ ratio }) => ratio)))}`);
     }
   }
-  return { dtype, samples, kinds, crossovers, speedups };
+  return { ...setting, ...kinds, crossover: crossings, notSlowerAt, speedup, notes };
 }
 
-/** Plain sentences on where inversion is slower, and where it is not. */
-export function sentences({ crossovers, kinds }: SettingReport): readonly string[] {
-  return BLOCKS.flatMap((block) =>
-    Object.entries(crossovers[block]).map(([kind, { n, reason, notSlowerAt }]) => {
-      const who = `${block} by ${kind}`;
-      if (n === null && notSlowerAt.length === 0) return `${who}: ${reason}`;
-      const best = bestRatio(kinds, block, kind as Inversion);
-      const where = `not slower than the quadratic step at n = ${notSlowerAt.join(', ')} (at best ${best.toFixed(2)} of its time)`;
-      return n === null
-        ? `${who}: no crossover, ${reason}; ${where}`
-        : `${who}: slower from n = ${Math.round(n)} on; ${where}`;
-    }),
-  );
+function sentence({ n, reason = '', notSlowerAt }: Crossover, best: number): string {
+  if (n === null && notSlowerAt.length === 0) return reason;
+  const where = `not slower than the quadratic step at n = ${notSlowerAt.join(', ')} (at best ${best.toFixed(2)} of its time)`;
+  return n === null ? `no crossover, ${reason}; ${where}` : `slower from n = ${Math.round(n)} on; ${where}`;
 }
 
-function bestRatio(kinds: SettingReport['kinds'], block: TimedBlock, kind: Inversion): number {
-  const quadratic = new Map(kinds.quadratic?.[block]?.points.map(({ n, seconds }) => [n, seconds]));
-  const ratios = (kinds[kind]?.[block]?.points ?? []).map(
-    ({ n, seconds }) => seconds / (quadratic.get(n) ?? Number.NaN),
-  );
-  return Math.min(...ratios.filter(Number.isFinite));
+/** All settings as one object: the first type on a fixed number of samples at its top, the others under what differs. */
+export type ReportJson = Nested & { readonly samplesEqualN: Nested };
+type Nested = Partial<SettingReport> & { readonly [K in Setting['dtype']]?: SettingReport };
+
+export function reportJson(reports: readonly SettingReport[]): ReportJson {
+  const nested = (of: readonly SettingReport[]): Nested =>
+    Object.assign({}, ...of.map((report, i) => (i === 0 ? report : { [report.dtype]: report })));
+  return {
+    ...nested(reports.filter(({ samples }) => samples !== 'n')),
+    samplesEqualN: nested(reports.filter(({ samples }) => samples === 'n')),
+  };
 }
+
+/** The reverse. */
+export const reportsOf = ({ samplesEqualN, ...fixed }: ReportJson): readonly SettingReport[] =>
+  [fixed, samplesEqualN]
+    .flatMap((nested) => [nested, nested.float32, nested.float64])
+    .filter((report): report is SettingReport => report?.dtype !== undefined);

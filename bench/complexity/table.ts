@@ -1,7 +1,7 @@
 import { table } from '../harness/table.js';
 import { titleOf } from './chart.js';
 import { BLOCKS, KINDS, type Kind, type TimedBlock } from './curves.js';
-import { type CurveReport, type SettingReport, sentences } from './report.js';
+import type { CurveReport, SettingReport } from './report.js';
 
 interface Column {
   readonly block: TimedBlock;
@@ -21,7 +21,7 @@ function exponentText({ exponent, ci }: CurveReport): string {
 export function tableOf(report: SettingReport): string {
   const columns: readonly Column[] = BLOCKS.flatMap((block) =>
     KINDS[block].flatMap((kind) => {
-      const curve = report.kinds[kind]?.[block];
+      const curve = report[kind]?.[block];
       return curve ? [{ block, kind, curve }] : [];
     }),
   );
@@ -36,17 +36,17 @@ export function tableOf(report: SettingReport): string {
       }),
     ),
     row('exponent, 95 %', ({ curve }) => exponentText(curve)),
-    row('  fitted over n =', ({ curve: { fit } }) => fit?.range.join(' to ') ?? '-'),
+    row('  fitted over n =', ({ curve }) => curve.fittedOver?.join(' to ') ?? '-'),
     row('share of n³ (fitted)', ({ curve }) => shareText(curve.cubicShare)),
     row('share of factorisation', ({ kind, curve }) => (kind === 'quadratic' ? '-' : percent(curve.factorShare))),
     row('times the quadratic', ({ block, kind }) =>
-      kind === 'quadratic' ? '-' : (report.speedups[block][kind]?.ratio.toFixed(1) ?? '-'),
+      kind === 'quadratic' ? '-' : (report.speedup[block][kind]?.ratio.toFixed(1) ?? '-'),
     ),
   ];
   return [
     `${titleOf(report)}: milliseconds an update, medians`,
     table(['n', ...columns.map(({ block, kind }) => `${block} ${kind}`)], rows),
     '',
-    ...sentences(report),
+    ...report.notes,
   ].join('\n');
 }

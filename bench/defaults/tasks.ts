@@ -1,9 +1,16 @@
-import { join } from 'node:path';
 import type { Matrix, TrainingData } from 'dladmm';
-import { type Dataset, type DatasetName, type LabelledSamples, loadDataset } from 'dladmm/data';
+import {
+  type ClassificationTable,
+  type Dataset,
+  type DatasetName,
+  type LabelledSamples,
+  loadDataset,
+  parseCsv,
+  type TableOptions,
+} from 'dladmm/data';
 import { learnStandardisation, standardise } from '../harness/internals.js';
 import { inFolder } from '../harness/samples.js';
-import { readAdult } from './adult.js';
+import { TABLES } from '../tabular/tables.js';
 
 /** A data set as the study trains on it, and the network that learns it. */
 export interface Task {
@@ -62,9 +69,20 @@ export async function loadTask(name: TaskName, folder: string | undefined): Prom
   };
 }
 
-async function adult(folder: string | undefined) {
-  const read = folder === undefined ? undefined : await readAdult(join(folder, 'tabular', 'adult'));
-  return read && standardised(read.train, read.test);
+/** The Adult census set (UCI), eight of its columns as one column a category, of which what is missing is one. */
+async function adult(folder = '') {
+  const table = await TABLES.adult(folder).catch(() => undefined);
+  if (table === undefined) return undefined;
+  const samplesOf = async (rows: readonly (readonly string[])[], options: TableOptions = {}) => {
+    const lines = [table.header, ...rows].map((row) => row.join().replaceAll('?', 'unknown'));
+    const bytes = new TextEncoder().encode(lines.join('\n'));
+    const read = await parseCsv(bytes, 'adult', { categories: 'one-hot', ...options });
+    const { x, labels, columns } = read as ClassificationTable;
+    return { x, labels, columns };
+  };
+  const { columns, ...train } = await samplesOf(table.train);
+  const { columns: _, ...test } = await samplesOf(table.test, { columns });
+  return standardised(train, test);
 }
 
 async function named(name: DatasetName, folder: string | undefined) {

@@ -1,23 +1,19 @@
 /** dlADMM with its defaults by iteration, beside its peers, and against the clock. */
-import type { Curve } from '../accuracy.js';
-import type { Comparison } from '../compare/curves.js';
+import type { CompareCurve, Comparison } from '../compare/curves.js';
 import { along, coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
-import type { KddResult } from '../kdd.js';
 import type { Tuning } from '../race/chart.js';
 import type { Run } from '../race/run.js';
 
 /** Test accuracy, augmented Lagrangian and residuals; ‖r_l‖ is the root of the sum over the samples. */
-export function accuracyOf(curves: readonly Curve[]): TopLevelSpec {
-  const values = curves.flatMap(({ data, points }) =>
-    points.flatMap(({ iteration, testAccuracy, lagrangian, residuals }) =>
-      residuals.map((square, i) => ({
-        data,
-        iteration,
-        accuracy: testAccuracy,
-        objective: lagrangian,
-        residual: Math.sqrt(square),
-        constraint: i === residuals.length - 1 ? 'output' : `hidden ${i + 1}`,
-      })),
+export function accuracyOf(dladmm: readonly Comparison[]): TopLevelSpec {
+  const values = dladmm.flatMap(({ data, runs }) =>
+    runs.flatMap(({ points }) =>
+      points.flatMap(({ iteration, testAccuracy: accuracy, objective, residuals = [] }) =>
+        residuals.map((square, i) => {
+          const constraint = i === residuals.length - 1 ? 'output' : `hidden ${i + 1}`;
+          return { data, iteration, accuracy, objective, residual: Math.sqrt(square), constraint };
+        }),
+      ),
     ),
   );
   const panel = (title: string, y: object, more: object = {}) =>
@@ -37,40 +33,27 @@ export function accuracyOf(curves: readonly Curve[]): TopLevelSpec {
 /** Shorter runs of bench:kdd only chose a start. */
 const SELECTION = 50;
 
-const INVERSIONS: Readonly<Record<string, string>> = {
-  'inversion-forward-1': 'inversion ADMM, forward start',
-  'inversion-gaussian-1': 'inversion ADMM, N(0, 1) start',
-};
-
-interface Reached {
-  readonly iteration: number;
-  readonly testAccuracy: number;
+/** What the picture calls a method; undefined where it has no place in it. */
+function peerName({ method, options, iterations }: CompareCurve): string | undefined {
+  if (method === 'dladmm') return 'dlADMM';
+  if (method === 'inversion-forward-1') return 'inversion ADMM, forward start';
+  if (method === 'inversion-gaussian-1') return 'inversion ADMM, N(0, 1) start';
+  return 'batchSize' in options && 'solver' in options && iterations >= SELECTION
+    ? `${options.solver}, full batch`
+    : undefined;
 }
 
 const byData = { column: { field: 'data', type: 'nominal', title: null, sort: ['mnist', 'fashion-mnist'] } };
 
 /** Test accuracy by iteration of dlADMM, of the inversion ADMM from its two starts, and of the full-batch gradient methods. */
-export function peersOf(
-  dladmm: readonly Curve[],
-  inversion: readonly Comparison[],
-  gradients: readonly KddResult[],
-): TopLevelSpec {
-  const rows = (data: string, method: string, points: readonly Reached[] = []) =>
-    points.map(({ iteration, testAccuracy }) => ({ data, method, iteration, accuracy: testAccuracy }));
-  const values = [
-    ...dladmm.flatMap(({ data, points }) => rows(data, 'dlADMM', points)),
-    ...inversion.flatMap(({ data, curves }) =>
-      curves.flatMap(({ method, points }) => {
-        const name = INVERSIONS[method];
-        return name === undefined ? [] : rows(data, name, points);
-      }),
-    ),
-    ...gradients.flatMap(({ data, runs }) =>
-      runs.flatMap(({ method, iterations, points }) =>
-        iterations < SELECTION ? [] : rows(data, `${method}, full batch`, points),
-      ),
-    ),
-  ];
+export function peersOf(comparisons: readonly Comparison[]): TopLevelSpec {
+  const values = comparisons.flatMap(({ data, runs }) =>
+    runs.flatMap((run) => {
+      const method = peerName(run);
+      const points = method === undefined ? [] : run.points;
+      return points.map(({ iteration, testAccuracy: accuracy }) => ({ data, method, iteration, accuracy }));
+    }),
+  );
   return figure({
     data: { values },
     facet: byData,
@@ -90,7 +73,7 @@ const runsIn = (entry: unknown): readonly Run[] =>
   typeof entry === 'object' && entry !== null && 'runs' in entry ? (entry.runs as readonly Run[]) : [];
 
 /** Test accuracy against seconds of training: a race that ran to the end, and full-batch dlADMM. */
-export function soonerOf(sweeps: readonly Curve[], races: readonly Tuning[]): TopLevelSpec {
+export function soonerOf(dladmm: readonly Comparison[], races: readonly Tuning[]): TopLevelSpec {
   const raced = races.flatMap((race) =>
     Object.entries(race).flatMap(([method, entry]) =>
       (runsIn(entry)[0]?.accuracies ?? []).map((accuracy, i) => ({
@@ -101,13 +84,11 @@ export function soonerOf(sweeps: readonly Curve[], races: readonly Tuning[]): To
       })),
     ),
   );
-  const swept = sweeps.flatMap(({ data, points }) => {
-    let seconds = 0;
-    return points.map((point) => {
-      seconds += point.seconds;
-      return { data, method: 'dlADMM, full batch', seconds, accuracy: point.testAccuracy };
-    });
-  });
+  const swept = dladmm.flatMap(({ data, runs }) =>
+    runs.flatMap(({ points }) =>
+      points.map(({ seconds, testAccuracy: accuracy }) => ({ data, method: 'dlADMM, full batch', seconds, accuracy })),
+    ),
+  );
   return figure({
     data: { values: [...raced, ...swept].filter(({ data, accuracy }) => accuracy >= (FROM[data] ?? 0)) },
     facet: byData,

@@ -1,18 +1,16 @@
 /** The pictures of the documentation by the names of their files, each from committed results alone. */
-import type { Curve } from '../accuracy.js';
 import { specificationOf as approximate } from '../approximate/chart.js';
 import { type KktResult, kktSpecification } from '../approximate/kkt.js';
 import type { TaskResult as Approximation } from '../approximate/result.js';
 import type { Comparison } from '../compare/curves.js';
 import { specificationOf as complexity } from '../complexity/chart.js';
-import { type ReportJson, reportsOf } from '../complexity/json.js';
+import { type ReportJson, reportsOf } from '../complexity/report.js';
 import { type DefaultsPoint, specificationOf as defaults } from '../defaults/chart.js';
 import { specificationOf as graph } from '../graph/chart.js';
 import type { GraphResult } from '../graph/result.js';
 import { GRAPHS } from '../graph/settings.js';
 import type { TopLevelSpec } from '../harness/figures.js';
 import { result } from '../harness/results.js';
-import type { KddResult } from '../kdd.js';
 import { type Tuning, specificationOf as tuning } from '../race/chart.js';
 import { specificationOf as tasks } from '../tasks/chart.js';
 import { reconstructions } from '../tasks/picture.js';
@@ -26,7 +24,7 @@ const each = <T>(names: readonly string[], prefix: string): Promise<readonly T[]
   Promise.all(names.map((name) => result<T>(`${prefix}-${name}`)));
 
 export const FIGURES = {
-  accuracy: async () => accuracyOf(await each<Curve>(SETS, 'accuracy')),
+  accuracy: async () => accuracyOf(await each<Comparison>(SETS, 'accuracy')),
   approximate: async () =>
     approximate(await each<Approximation>(['x2', 'uv', 'l1-radial', 'l2-radial'], 'approximate')),
   'badm-settings': async () => tuning(await each<Tuning>(['badm', 'sisa'], 'tune-mnist')),
@@ -37,13 +35,9 @@ export const FIGURES = {
   'minibatch-defaults': async () =>
     defaults((await result<{ readonly points: readonly DefaultsPoint[] }>('minibatch-defaults')).points),
   peers: async () =>
-    peersOf(
-      await each<Curve>(SETS, 'accuracy'),
-      await each<Comparison>(SETS, 'compare'),
-      await each<KddResult>(SETS, 'kdd'),
-    ),
+    peersOf((await Promise.all(['accuracy', 'compare', 'kdd'].map((name) => each<Comparison>(SETS, name)))).flat()),
   reconstructions: async () => reconstructions(await result<TaskResult>('tasks-autoencoder')),
-  sooner: async () => soonerOf(await each<Curve>(SETS, 'accuracy'), await each<Tuning>(SETS, 'sooner')),
+  sooner: async () => soonerOf(await each<Comparison>(SETS, 'accuracy'), await each<Tuning>(SETS, 'sooner')),
   tasks: async () => tasks(await each<TaskResult>(TASKS, 'tasks')),
 } satisfies Readonly<Record<string, () => Promise<TopLevelSpec | string>>>;
 export type FigureName = keyof typeof FIGURES;

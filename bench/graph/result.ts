@@ -2,13 +2,13 @@ import { mean, median, sampleStandardDeviation } from '../harness/statistics.js'
 import type { Study } from '../harness/study.js';
 import { gigabytes, table } from '../harness/table.js';
 import { METHODS } from './settings.js';
-import type { GraphRun, LoadReply } from './trainer.js';
+import type { RunReply } from './trainer.js';
 
 /** What was measured of a method on a graph with a seed. */
-export type Run = GraphRun & { readonly method: string; readonly setting: string; readonly peakRssBytes: number };
+export type Run = RunReply & { readonly method: string; readonly setting: string };
 
 /** The content of bench/results/graph-NAME.json. */
-export type GraphResult = Study<LoadReply & { readonly graph: string; readonly split: 'standard' | 'random' }, Run>;
+export type GraphResult = Study<{ readonly graph: string; readonly split: 'standard' | 'random' }, Run>;
 
 /** Mean and sample standard deviation; NaN deviation for a single value. */
 export const spread = (values: readonly number[]): { readonly mean: number; readonly deviation: number } => ({

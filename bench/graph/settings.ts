@@ -1,4 +1,6 @@
 /** Which graphs, which methods, and with which settings. */
+import { inWords } from '../harness/table.js';
+
 export const GRAPHS = ['cora', 'citeseer', 'coauthor-cs', 'coauthor-physics', 'dblp'] as const;
 export type GraphName = (typeof GRAPHS)[number];
 
@@ -31,6 +33,4 @@ export const methodsFor = (graph: GraphName): readonly Method[] =>
   STANDARD_SPLIT.includes(graph) ? METHODS : ['dladmm', 'adam'];
 
 export const settingText = ({ hidden, options }: Setting): string =>
-  [`${hidden} hidden`, ...Object.entries(options).map(([name, value]) => `${name} ${JSON.stringify(value)}`)].join(
-    ', ',
-  );
+  [`${hidden} hidden`, inWords(options)].filter((part) => part !== '').join(', ');

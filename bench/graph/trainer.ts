@@ -6,29 +6,20 @@ import { follow, graphOf } from '../harness/samples.js';
 import { median } from '../harness/statistics.js';
 import type { GraphName, Setting } from './settings.js';
 
-export type RunRequest =
-  | { readonly kind: 'load'; readonly graph: GraphName; readonly dataDir?: string }
-  | { readonly kind: 'run'; readonly setting: Setting; readonly seed: number; readonly threads: number };
-
-export type LoadReply = Awaited<ReturnType<typeof load>>;
-export type RunReply = Awaited<ReturnType<typeof run>>;
-/** One training. Accuracies are shares of the nodes of a part. */
-export type GraphRun = RunReply['run'];
-
-let graph: GraphDataset | undefined;
-
-answer<RunRequest, LoadReply | RunReply>((request) => (request.kind === 'load' ? load(request) : run(request)));
-
-async function load({ graph: name, dataDir }: Extract<RunRequest, { kind: 'load' }>) {
-  graph = await graphOf(name, dataDir);
-  const { adjacency, features, classes } = graph;
-  return {
-    nodes: adjacency.rows,
-    edges: adjacency.indices.length / 2,
-    features: features.columns,
-    classes: classes.length,
-  };
+export interface RunRequest {
+  readonly graph: GraphName;
+  readonly dataDir: string | undefined;
+  readonly setting: Setting;
+  readonly seed: number;
+  readonly threads: number;
 }
+
+/** One training. Accuracies are shares of the nodes of a part. */
+export type RunReply = Awaited<ReturnType<typeof run>>;
+
+let loaded: GraphDataset | undefined;
+
+answer(run);
 
 function partsOf(found: GraphDataset, seed: number): Required<GraphSplit> {
   const { trainIndex, validationIndex, testIndex } = found;
@@ -36,27 +27,25 @@ function partsOf(found: GraphDataset, seed: number): Required<GraphSplit> {
   return splitGraph(found, seed);
 }
 
-async function run({ setting, seed, threads }: Extract<RunRequest, { kind: 'run' }>) {
-  if (graph === undefined) throw new Error('no graph is loaded');
-  const data = { ...graph, ...partsOf(graph, seed) };
-  const layers = [graph.features.columns, setting.hidden, graph.classes.length];
+async function run({ graph: name, dataDir, setting, seed, threads }: RunRequest) {
+  loaded ??= await graphOf(name, dataDir);
+  const data = { ...loaded, ...partsOf(loaded, seed) };
+  const layers = [loaded.features.columns, setting.hidden, loaded.classes.length];
   // Nothing is evaluated on the way: it would cost more than an iteration.
   const options = { ...setting.options, layers, seed, threads, evaluateEvery: 1e9, trainMetrics: true };
   const { model, status, iterations, history } = await follow(train(data, options), () => undefined);
   const last = history.at(-1);
   model.close();
   return {
-    run: {
-      /** Of the initialisation, and of the split where the graph has none of its own. */
-      seed,
-      status: status.kind,
-      iterations,
-      testAccuracy: last?.test?.accuracy ?? Number.NaN,
-      validationAccuracy: last?.validation?.accuracy ?? Number.NaN,
-      trainAccuracy: last?.train?.accuracy ?? Number.NaN,
-      /** The middle of the iterations' seconds, evaluation left out. */
-      secondsPerIteration: median(history.map(({ seconds }) => seconds)),
-    },
+    /** Of the initialisation, and of the split where the graph has none of its own. */
+    seed,
+    status: status.kind,
+    iterations,
+    testAccuracy: last?.test?.accuracy ?? Number.NaN,
+    validationAccuracy: last?.validation?.accuracy ?? Number.NaN,
+    trainAccuracy: last?.train?.accuracy ?? Number.NaN,
+    /** The middle of the iterations' seconds, evaluation left out. */
+    secondsPerIteration: median(history.map(({ seconds }) => seconds)),
     /** Of the process so far, loading included. */
     peakRssBytes: peakRssBytes(),
   };

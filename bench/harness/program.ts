@@ -8,7 +8,6 @@ import { rounded } from './results.js';
 export interface Option<T> {
   /** What stands for the value in the help; a switch has none. */
   readonly value?: string;
-  readonly several?: boolean;
   readonly fallback?: string;
   /** @throws DlAdmmError for a text that is no value */
   readonly read: (text: string, flag: string) => T;
@@ -38,7 +37,6 @@ export function text(fallback: string): Option<string> {
 
 /** A file or a folder. */
 export const file: Option<string | undefined> = { value: 'path', read: (given) => given };
-export const files: Option<string | undefined> = { ...file, several: true };
 
 /** Given or not. */
 export const flag: Option<boolean> = { read: (given) => given === 'true' };
@@ -124,16 +122,12 @@ export function valuesOf<O extends Options>(
     args: [...args],
     allowPositionals,
     options: Object.fromEntries(
-      names.map(([key, name]) => {
-        const { value, several = false } = options[key] ?? {};
-        return [name, { type: value === undefined ? 'boolean' : 'string', multiple: several }] as const;
-      }),
+      names.map(([key, name]) => [name, { type: options[key]?.value === undefined ? 'boolean' : 'string' }] as const),
     ),
   });
   const read = ([key, name]: readonly [string, string]): readonly [string, unknown] => {
     const { value, fallback, read: reader } = options[key] as Option<unknown>;
     const given = values[name] ?? fallback;
-    if (Array.isArray(given)) return [key, given.join('\n')];
     if (value === undefined) return [key, given === true];
     return [key, given === undefined ? undefined : reader(String(given), `--${name}`)];
   };

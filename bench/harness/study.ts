@@ -7,14 +7,14 @@ export type Study<Head, Run> = Head & Machine & { readonly runs: readonly Run[] 
 const matches = (run: object, key: object): boolean =>
   Object.entries(key).every(([name, value]) => JSON.stringify(run[name as keyof object]) === JSON.stringify(value));
 
-/** The study of a file: that of an earlier call where its head was the same, unless it is to begin anew. */
+/** The study of a file: that of an earlier call where its head was the same, unless it is to begin anew. Without a file it is kept nowhere. */
 export async function studyIn<Head extends object, Run extends object>(
-  file: string,
+  file: string | undefined,
   head: Head,
   threads: number,
   anew = false,
 ) {
-  const found = anew ? undefined : await earlier<Study<Head, Run>>(file);
+  const found = anew || file === undefined ? undefined : await earlier<Study<Head, Run>>(file);
   let study: Study<Head, Run> =
     found !== undefined && matches(found, head) ? found : { ...head, ...machine(threads), runs: [] };
   return {
@@ -23,7 +23,7 @@ export async function studyIn<Head extends object, Run extends object>(
     /** Keeps a run in place of those of its key. */
     async put(key: Partial<Run>, run: Run): Promise<void> {
       study = { ...study, runs: [...study.runs.filter((other) => !matches(other, key)), run] };
-      await keep(file, study);
+      if (file !== undefined) await keep(file, study);
     },
   };
 }

@@ -18,6 +18,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 const isNumber = (cell: string): boolean => NUMBER.test(cell);
 
+/** A setting in a line. */
+export const inWords = (setting: object): string =>
+  Object.entries(setting)
+    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+    .join(', ');
+
 /** Names beside what they are. */
 export const pairs = (entries: Readonly<Record<string, string>>): string => {
   const width = Math.max(...Object.keys(entries).map((name) => name.length));

@@ -28,7 +28,7 @@ export function optionsOf(setting: Setting, samples: number) {
     solver,
     batchSize,
     ...more,
-    ...(rate !== undefined && { [solver === 'minibatch-admm' ? 'step' : 'learningRate']: rate }),
+    ...(rate !== undefined && { learningRate: rate }),
   };
 }
 

@@ -3,6 +3,8 @@ import { table } from '../harness/table.js';
 import { type Outcome, REACHED, type Run } from './runs.js';
 
 export interface Result extends Pick<Run, 'task' | 'solver' | 'row'> {
+  /** In the list of runs, from 0. */
+  readonly number: number;
   readonly outcomes: readonly Outcome[];
 }
 
@@ -13,7 +15,7 @@ export type Row = ReturnType<typeof rowsOf>[number];
  * All runs that share a value of what varies, with how many reached {@link REACHED} and the best, middle and worst error, where a
  * divergence counts as infinite, which is `null`. One row a task, solver and value; those of one kind (β, λ, start …) stand together, in the order of their first run.
  */
-export function rowsOf(results: readonly Result[]) {
+export function rowsOf(results: readonly Omit<Result, 'number'>[]) {
   const kinds = new Map<string, Map<string, number[]>>();
   const keys = new Map<string, Key>();
   for (const { task, solver, row, outcomes } of results) {

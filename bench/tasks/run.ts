@@ -30,31 +30,23 @@ export interface RunOptions {
 
 /** Trains to the end; `show` is asked for what the model makes. */
 export async function run(
-  task: Task,
+  { layers, loss, initialisation, train: samples, test, unitsPerLoss, show }: Task,
   setting: Setting,
-  { epochs, seed, threads }: RunOptions,
+  options: RunOptions,
   each: (point: TaskPoint) => void,
-  show = false,
+  shows = false,
 ): Promise<{ readonly run: TaskRun; readonly shown: Shown }> {
-  const options = {
-    layers: task.layers,
-    loss: task.loss,
-    initialisation: task.initialisation,
-    ...optionsOf(setting, task.train.x.rows),
-    epochs,
-    seed,
-    threads,
-  } as GradientOptions;
   const points: TaskPoint[] = [];
-  const training = train({ ...task.train, test: task.test }, options);
-  const { model, status } = await follow(training, (record, seconds) => {
-    const point = pointOf(record, seconds, task.unitsPerLoss);
+  const network = { layers, loss, initialisation };
+  const all = { ...network, ...optionsOf(setting, samples.x.rows), ...options } as GradientOptions;
+  const { model, status } = await follow(train({ ...samples, test }, all), (record, seconds) => {
+    const point = pointOf(record, seconds, unitsPerLoss);
     points.push(point);
     each(point);
   });
-  const shown = show ? await task.show(model) : {};
+  const shown = shows ? await show(model) : {};
   model.close();
-  return { run: { seed, status: status.kind, points }, shown };
+  return { run: { seed: options.seed, status: status.kind, points }, shown };
 }
 
 /** @param seconds of this epoch and all before it */

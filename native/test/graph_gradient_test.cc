@@ -112,7 +112,7 @@ struct Nodes {
 
   template <typename T>
   [[nodiscard]] GraphData<T> data(bool sparse) const {
-    GraphData<T> out{csr_of<T>(adjacency), {}, labels, training};
+    GraphData<T> out{csr_of<T>(adjacency), {}, labels, training, {}};
     out.features.is_sparse = sparse;
     if (sparse) {
       out.features.sparse = csr_of<T>(features);

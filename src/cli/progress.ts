@@ -57,9 +57,10 @@ function residualOf(record: IterationRecord | SigmoidRecord | GraphRecord): numb
 /** One iteration in one line. */
 export function progressLine(record: AnyRecord, iterations: number | undefined, left: number): string {
   const metrics = (['train', 'validation', 'test'] as const).flatMap((name) => {
-    const { accuracy, loss } = record[name] ?? {};
-    if (accuracy !== undefined) return [`${name} ${percent(accuracy)}`];
-    return loss === undefined ? [] : [`${name} loss ${number(loss)}`];
+    const { accuracy, loss, ...watched } = record[name] ?? {};
+    const more = Object.entries(watched).map(([metric, value]) => `${metric} ${value?.toPrecision(4)}`);
+    if (accuracy !== undefined) return [`${name} ${percent(accuracy)}`, ...more];
+    return loss === undefined ? [] : [`${name} loss ${number(loss)}`, ...more];
   });
   return [
     iterations === undefined

@@ -85,7 +85,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     if (interruptionOf(terminal.signal)?.why.startsWith('SIG')) {
       terminal.err(
         checkpoint
-          ? 'dladmm: stopping with a checkpoint at the end of the iteration at work; once more ends at once\n'
+          ? 'dladmm: stopping, with the last iteration in the checkpoint; once more ends at once\n'
           : 'dladmm: stopping at the end of the update at work; once more ends at once\n',
       );
     }

@@ -7,7 +7,7 @@ import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
-import { STANDARD_INPUT } from '../formats/pipes.js';
+import { isStandardInput } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
 import type { Decimal } from '../samples/cells.js';
 import type { Column } from '../samples/columns.js';
@@ -45,6 +45,8 @@ export interface SplitFlags extends DataFlags {
   readonly testShare?: number;
   readonly validationShare?: number;
   readonly earlyStopping?: number;
+  /** Whether a share is held out for early stopping. */
+  readonly watched?: boolean;
   readonly seed: number;
 }
 
@@ -76,7 +78,7 @@ const isName = (data: string): boolean => (datasetNames as readonly string[]).in
 
 /** The files behind some options, none of which an output may take the place of. */
 export const filesOf = (...paths: readonly (string | undefined)[]): readonly string[] =>
-  paths.filter((path) => path !== undefined && path !== STANDARD_INPUT && !isName(path)) as readonly string[];
+  paths.filter((path) => path !== undefined && !isStandardInput(path) && !isName(path)) as readonly string[];
 
 /**
  * Finds out before a long work whether `target` can be written, and that it is none of the files that are read.
@@ -104,7 +106,7 @@ async function bytesOf({ data }: DataFlags, signal: AbortSignal): Promise<Uint8A
     return await readBytes(data, signal);
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
-    if (!missing || data === STANDARD_INPUT) throw error;
+    if (!missing || isStandardInput(data)) throw error;
     throw new DlAdmmError(
       error.code,
       `${error.message}; nor is it the name of a data set (those are ${datasetNames.join(', ')})`,
@@ -206,7 +208,7 @@ async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal):
       ? { outputs: file.classes.length, classes: file.classes }
       : { outputs: file.outputs }),
   };
-  if (testData === STANDARD_INPUT && data === STANDARD_INPUT) {
+  if (testData !== undefined && isStandardInput(testData) && isStandardInput(data)) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       'Expected one of --data and --test-data from the standard input, which is read once',
@@ -228,7 +230,7 @@ async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal):
  * @throws DlAdmmError whatever reading and splitting them can cause
  */
 export async function trainingSamples(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSamples> {
-  const { data, testData, testShare, trainSamples, validationShare, earlyStopping, seed } = flags;
+  const { data, testData, testShare, trainSamples, validationShare, watched, seed } = flags;
   // With a named set the column of labels can only be meant for the file to test on.
   const { label: _, ...unlabelled } = flags;
   const file = await readLabelled(isName(data) && testData !== undefined ? unlabelled : flags, signal);
@@ -254,7 +256,7 @@ export async function trainingSamples(flags: SplitFlags, signal: AbortSignal): P
     train = firstSamples(train, trainSamples);
   }
   let validation: Part | undefined;
-  if (earlyStopping !== undefined) {
+  if (watched) {
     const { rest, taken } = split(train, validationShare ?? VALIDATION_SHARE, seed);
     train = rest;
     validation = taken;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { METRIC_NAMES } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import * as parse from './arguments.js';
 import { TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
@@ -79,6 +80,7 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[]):
       'stop after so many tests without gain on a validation set, and keep the best',
       parse.parseCount,
     )
+    .addOption(choice('--metric <name>', 'what has to improve for that (default: loss)', METRIC_NAMES))
     .option(
       '--validation-share <share>',
       `share of the training set for that ${byDefault(VALIDATION_SHARE)}`,

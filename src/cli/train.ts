@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { DlAdmmError, expected } from '../core/errors.js';
+import type { Metric } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
 import { AutoTraining, isAutomatic } from '../training/automatic.js';
@@ -27,6 +28,8 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly from?: string;
   readonly standardise?: boolean;
   readonly timeLimit?: number;
+  /** What early stopping watches. */
+  readonly metric?: Metric;
   readonly save?: string;
   readonly checkpoint?: string;
   readonly checkpointEvery?: number;
@@ -40,12 +43,12 @@ const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
 /** What a training is told, layers left out. */
-function optionsOf({ options, solver, earlyStopping }: TrainFlags, own: AnySolver | undefined): Job['options'] {
+function optionsOf({ options, solver, earlyStopping: patience, metric }: TrainFlags, own?: AnySolver): Job['options'] {
   const { layers: _, ...rest } = options;
   return given({
     ...rest,
     solver: own ?? solver,
-    earlyStopping: earlyStopping === undefined ? undefined : { patience: earlyStopping },
+    earlyStopping: patience === undefined && metric === undefined ? undefined : given({ patience, metric }),
   }) as Job['options'];
 }
 
@@ -158,14 +161,14 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const inputs = filesOf(data, testData, labels, testLabels);
   if (save !== undefined) await checkTarget(save, inputs);
   if (path !== undefined) await checkTarget(path, inputs);
-  const { seed = SEED, earlyStopping } = resume?.options ?? {};
+  const { seed = SEED, earlyStopping = options.earlyStopping } = resume?.options ?? {};
   const samples = await trainingSamples(
     {
       ...flags,
       ...(from?.columns && { columns: from.columns }),
       // The samples have to be split as they were.
       seed: flags.seed ?? seed,
-      ...(earlyStopping && { earlyStopping: earlyStopping.patience }),
+      watched: earlyStopping !== undefined,
     },
     terminal.signal,
   );

@@ -89,6 +89,12 @@ function editDistance(from: string, to: string): number {
   return last[to.length] ?? 0;
 }
 
+/** The first that stands in a list for the second time. */
+export function repeated<T>(list: readonly T[]): T | undefined {
+  const seen = new Set<T>();
+  return list.find((item) => seen.size === seen.add(item).size);
+}
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE where `value` is not a finite number above 0 */
 export const positive = (value: unknown, name: string): number => atLeast(value, Number.MIN_VALUE, name);
 

@@ -61,8 +61,8 @@ export interface NativePenalties extends NativeSearch {
   readonly fistaLimit: number;
 }
 
-/** What all splittings measure. */
-interface NativeMeasured {
+/** What all splittings measure; R is summed over the samples. */
+export interface NativeMeasured {
   readonly residual: Float64Array;
   readonly loss: number;
   readonly regularisation: number;
@@ -87,14 +87,32 @@ interface NativeOutcome {
 }
 
 /** What a sweep did. */
-export interface NativeSwept<Measures> extends NativeOutcome {
+interface NativeSwept<Measures> extends NativeOutcome {
   /** Of each update that ran, what applies to its block. */
   readonly updates: readonly object[];
   readonly completed: number;
+  /** Of the splitting that counts its products. */
+  readonly work?: NativeWork;
   readonly measures?: Measures;
 }
 
-export type NativeSweep = NativeSwept<NativeMeasures>;
+/** What the states of all splittings offer whose iterations are sweeps. */
+export interface NativeSweeps<Start = unknown, Penalties = unknown, Measures = NativeMeasured>
+  extends NativePersistent {
+  start(how?: Start): Promise<void>;
+  run(updates: Int32Array, penalties: Penalties): Promise<NativeSwept<Measures>>;
+  measure(penalties: Penalties): Promise<Measures>;
+  refresh?(): Promise<void>;
+  /** Seconds that the products of these updates take, each the fastest of `repeats`. */
+  productSeconds?(updates: Int32Array, repeats: number): Promise<number>;
+}
+
+/** What the states of all splittings offer whose iterations are epochs. */
+export interface NativeStepping extends NativePersistent {
+  run(count: number, rates: Float64Array): Promise<NativeSteps>;
+  reset(): Promise<void>;
+  readDual?(subBatch: number, block: number, layer: number): Promise<Numbers>;
+}
 
 export interface NativeEvaluation {
   readonly loss: number;
@@ -104,12 +122,7 @@ export interface NativeEvaluation {
 /** Numbers of either type. */
 export type Numbers = Float32Array | Float64Array;
 
-export interface NativeLayered extends NativeState {
-  start(options: NativeStart): Promise<void>;
-  run(updates: Int32Array, penalties: NativePenalties): Promise<NativeSweep>;
-  measure(penalties: NativePenalties): Promise<NativeMeasures>;
-  refresh(): Promise<void>;
-}
+export type NativeLayered = NativeState & Required<NativeSweeps<NativeStart, NativePenalties, NativeMeasures>>;
 
 /** Of the states on samples. */
 export interface NativeConstraintsOptions extends NativeNetworkOptions {
@@ -135,26 +148,26 @@ export interface NativeConstraintsMeasures extends NativeMeasured {
   readonly kkt: number;
 }
 
-/** Products over the samples by kind, Cholesky factors, and the floating-point operations of all of them. */
+/** The products over the samples that a sweep took, its measures included, by kind. */
 export interface NativeWork {
+  /** Gᵀ V, summed over the samples. */
   readonly gradient: number;
+  /** V Wᵀ. */
   readonly image: number;
+  /** G W. */
   readonly back: number;
+  /** Vᵀ V, half a product. */
   readonly gram: number;
+  /** Rows times the inverse of a matrix as wide as a layer. */
   readonly solve: number;
+  /** Cholesky factors. */
   readonly factor: number;
+  /** Floating-point operations of all of these. */
   readonly flops: number;
 }
 
-export interface NativeConstraintsSweep extends NativeSwept<NativeConstraintsMeasures> {
-  readonly work: NativeWork;
-}
-
-export interface NativeConstraints extends NativeState {
-  start(): Promise<void>;
-  run(updates: Int32Array, penalties: NativeConstraintsPenalties): Promise<NativeConstraintsSweep>;
-  measure(penalties: NativeConstraintsPenalties): Promise<NativeConstraintsMeasures>;
-}
+export type NativeConstraints = NativeState &
+  NativeSweeps<undefined, NativeConstraintsPenalties, NativeConstraintsMeasures>;
 
 /** A method of that name with so many settings that are numbers, and so many that are true or false. */
 type NativeMethod<M extends string, Settings extends string, Flags extends string = never> = {
@@ -244,11 +257,7 @@ export interface NativeHash64 {
   digest(): string;
 }
 
-export interface NativeGradientTrainer extends NativeState {
-  run(count: number, rates: Float64Array): Promise<NativeSteps>;
-  reset(): Promise<void>;
-  readDual(subBatch: number, block: number, layer: number): Promise<Numbers>;
-}
+export type NativeGradientTrainer = NativeState & Required<NativeStepping>;
 
 export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly gram: 'low-rank' | 'full';
@@ -263,10 +272,7 @@ export interface NativeMinibatchOptions extends NativeBatchOptions {
   readonly sweep: readonly number[];
 }
 
-export interface NativeMinibatch extends NativeState {
-  run(count: number, rates: Float64Array): Promise<NativeSteps>;
-  reset(): Promise<void>;
-}
+export type NativeMinibatch = NativeState & NativeStepping;
 
 export interface NativeBadmOptions {
   readonly dtype: Dtype;

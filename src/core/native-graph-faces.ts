@@ -7,8 +7,8 @@ import type {
   NativeOptimiser,
   NativePersistent,
   NativeSearch,
-  NativeSteps,
-  NativeSwept,
+  NativeStepping,
+  NativeSweeps,
   Numbers,
 } from './native-faces.js';
 
@@ -61,16 +61,8 @@ export interface NativeGraphPenalties extends NativeSearch {
   readonly l2: Float64Array;
 }
 
-export type NativeGraphSweep = NativeSwept<NativeGraphMeasures>;
-
-export interface NativeGraph extends NativeGraphState {
-  start(dual: 'zero' | 'stationary'): Promise<void>;
-  run(updates: Int32Array, penalties: NativeGraphPenalties): Promise<NativeGraphSweep>;
-  measure(penalties: NativeGraphPenalties): Promise<NativeGraphMeasures>;
-  refresh(): Promise<void>;
-  /** Seconds that the products of these updates take, each the fastest of `repeats`. */
-  productSeconds(updates: Int32Array, repeats: number): Promise<number>;
-}
+export type NativeGraph = NativeGraphState &
+  Required<NativeSweeps<'zero' | 'stationary', NativeGraphPenalties, NativeGraphMeasures>>;
 
 export interface NativeTrainedGraphNetwork {
   setLayer(layer: number, weights: Numbers): void;
@@ -80,10 +72,7 @@ export interface NativeTrainedGraphNetwork {
 }
 
 /** Its one block is W. */
-export interface NativeGraphGradientTrainer extends NativeGraphState {
-  run(count: number, rates: Float64Array): Promise<NativeSteps>;
-  reset(): Promise<void>;
-}
+export type NativeGraphGradientTrainer = NativeGraphState & NativeStepping;
 
 export interface NativeSparseProductOptions extends NativeMeasureOptions {
   readonly adjacency: Required<NativeFeatures>;

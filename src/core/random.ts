@@ -6,8 +6,8 @@ export interface Random {
   normal(): number;
 }
 
-/** Spreads one 32-bit seed over as many words as are asked for (SplitMix32). */
-function* spread(seed: number): Generator<number, never> {
+/** Spreads one 32-bit seed over as many words as are asked for, whole numbers in [0, 2³²) (SplitMix32). */
+export function* spread(seed: number): Generator<number, never> {
   let state = seed >>> 0;
   for (;;) {
     state = (state + 0x9e3779b9) >>> 0;

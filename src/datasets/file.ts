@@ -11,7 +11,7 @@ import { type CsvTable, checkShared, checkTableOptions, classesOf, MAX_CLASSES }
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isParquet, parseParquet } from '../formats/parquet.js';
-import { STANDARD_INPUT } from '../formats/pipes.js';
+import { isStandardInput } from '../formats/pipes.js';
 import { reader } from '../formats/reader.js';
 import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
@@ -296,10 +296,7 @@ export const parseTable = reader(
     if (array) return fromArray(bytes, path, options);
     if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
     if (isZip(bytes)) return fromNpz(bytes, path, options);
-    return fromTable(
-      await parse(bytes, path, options),
-      path === STANDARD_INPUT ? 'the standard input' : basename(path),
-    );
+    return fromTable(await parse(bytes, path, options), isStandardInput(path) ? 'the standard input' : basename(path));
   },
   ...OWN,
 );

@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
-import { formatError, readBytes } from '../formats/bytes.js';
+import { formatError } from '../formats/bytes.js';
 import { numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
-import { reader } from '../formats/reader.js';
+import { fileReader, reader } from '../formats/reader.js';
 import { sharedNode } from '../samples/graph-samples.js';
 import { type Csr, isCsr } from '../tensor/csr.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -338,10 +338,4 @@ export const parseGraph = reader(graphOf, 'npz');
  *   the array and the entry), and for a graph that says by `feat_present` that some nodes lack their features, unless `partial`
  *   is set; ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readGraph = reader(
-  async (path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> => {
-    return parseGraph(await readBytes(path, options.signal), path, options);
-  },
-  'npz',
-  'gzip',
-);
+export const readGraph = fileReader(parseGraph, 'npz', 'gzip');

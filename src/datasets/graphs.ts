@@ -36,57 +36,28 @@ export type LoadGraphOptions = LocateOptions & Omit<ReadGraphOptions, 'partial'>
 
 const GNN_BENCHMARK = 'MIT (shchur/gnn-benchmark; Microsoft Academic Graph)';
 
+const PLANETOID = 'MIT (kimiyoung/planetoid; LINQS)';
+
+/** `counts`: nodes, edges, features, classes. */
+function graph(
+  name: GraphName,
+  title: string,
+  counts: readonly [number, number, number, number],
+  licence: string,
+): GraphDescription {
+  const [nodes, edges, features, classes] = counts;
+  return { name, title, nodes, edges, features, classes, split: licence === PLANETOID, licence };
+}
+
+const CITATIONS = 'papers and their citations, words of each paper, its field';
+const AUTHORS = 'authors, who wrote together, keywords of their papers, their field';
+
 const graphs: readonly GraphDescription[] = [
-  {
-    name: 'cora',
-    title: 'Cora: papers and their citations, words of each paper, its field (Planetoid split)',
-    nodes: 2708,
-    edges: 5278,
-    features: 1433,
-    classes: 7,
-    split: true,
-    licence: 'MIT (kimiyoung/planetoid; LINQS)',
-  },
-  {
-    name: 'citeseer',
-    title: 'Citeseer: papers and their citations, words of each paper, its field (Planetoid split)',
-    nodes: 3327,
-    edges: 4552,
-    features: 3703,
-    classes: 6,
-    split: true,
-    licence: 'MIT (kimiyoung/planetoid; LINQS)',
-  },
-  {
-    name: 'coauthor-cs',
-    title: 'Coauthor CS: authors, who wrote together, keywords of their papers, their field',
-    nodes: 18_333,
-    edges: 81_894,
-    features: 6805,
-    classes: 15,
-    split: false,
-    licence: GNN_BENCHMARK,
-  },
-  {
-    name: 'coauthor-physics',
-    title: 'Coauthor Physics: authors, who wrote together, keywords of their papers, their field',
-    nodes: 34_493,
-    edges: 247_962,
-    features: 8415,
-    classes: 5,
-    split: false,
-    licence: GNN_BENCHMARK,
-  },
-  {
-    name: 'dblp',
-    title: 'DBLP: papers and their citations, words of each paper, its field',
-    nodes: 17_716,
-    edges: 52_867,
-    features: 1639,
-    classes: 4,
-    split: false,
-    licence: 'MIT (EdisonLeeeee/GraphData)',
-  },
+  graph('cora', `Cora: ${CITATIONS} (Planetoid split)`, [2708, 5278, 1433, 7], PLANETOID),
+  graph('citeseer', `Citeseer: ${CITATIONS} (Planetoid split)`, [3327, 4552, 3703, 6], PLANETOID),
+  graph('coauthor-cs', `Coauthor CS: ${AUTHORS}`, [18_333, 81_894, 6805, 15], GNN_BENCHMARK),
+  graph('coauthor-physics', `Coauthor Physics: ${AUTHORS}`, [34_493, 247_962, 8415, 5], GNN_BENCHMARK),
+  graph('dblp', `DBLP: ${CITATIONS}`, [17_716, 52_867, 1639, 4], 'MIT (EdisonLeeeee/GraphData)'),
 ];
 
 const fileOf = (name: string) => ({ folders: ['graphs', '.'], files: [{ names: [`${name}.npz`] }] });

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
+import { spread } from '../core/random.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
 
@@ -29,24 +30,12 @@ export function firstSamples<T extends ClassificationSplit | RegressionSplit>(pa
     : { ...part, x, y: first((part as RegressionSplit).y) };
 }
 
-/** A stream of whole numbers in [0, 2³²) from a seed: a Weyl sequence through MurmurHash3's finaliser. */
-function randomWords(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let word = state;
-    word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
-    word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
-    return (word ^ (word >>> 16)) >>> 0;
-  };
-}
-
 /** The numbers 0 … n − 1 in an order that `seed` alone decides, the same on every machine. */
 export function shuffledIndices(n: number, seed: number): Int32Array {
-  const next = randomWords(seed);
+  const words = spread(seed);
   const order = Int32Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
-    const j = Math.floor((next() / 2 ** 32) * (i + 1));
+    const j = Math.floor((words.next().value / 2 ** 32) * (i + 1));
     const kept = order[i] as number;
     order[i] = order[j] as number;
     order[j] = kept;

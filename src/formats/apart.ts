@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { onAbort } from '../core/abort.js';
 import { DlAdmmError, type ErrorCode } from '../core/errors.js';
 import { packageVersion } from '../core/package.js';
 import { throwIfAborted } from './bytes.js';
@@ -203,11 +204,10 @@ export async function withColumnarFile<T>(
   use: (file: ColumnarFile) => Promise<T>,
 ): Promise<T> {
   const helper = await acquire(heapFor(bytes.length));
-  const abort = (): void => void helper?.child.kill('SIGKILL');
+  const forget = onAbort(signal, () => helper?.child.kill('SIGKILL'));
   try {
     throwIfAborted(signal, `Reading ${name}`);
     if (helper === undefined) return await use(await openHere(format, bytes, name));
-    signal?.addEventListener('abort', abort);
     const ask = async (request: Request): Promise<Reply> => {
       const answer = await helper.ask(request);
       throwIfAborted(signal, `Reading ${name}`);
@@ -217,7 +217,7 @@ export async function withColumnarFile<T>(
     };
     return await use(await openThere(ask, format, bytes, name));
   } finally {
-    signal?.removeEventListener('abort', abort);
+    forget();
     const answer = await helper?.ask({ do: 'close' });
     release(helper, answer?.is === 'done');
   }

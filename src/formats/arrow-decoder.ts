@@ -1,4 +1,3 @@
-import * as zlib from 'node:zlib';
 import { decompressZstd } from 'hyparquet-compressors';
 import { decompress } from 'lz4js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
@@ -8,6 +7,7 @@ import {
   type Decoder,
   decimal,
   KINDS,
+  nodeZstd,
   PER_SECOND,
   pandasIndex,
   refusedKind,
@@ -33,15 +33,10 @@ interface ArrowType {
   readonly children?: readonly { readonly type: unknown }[] | null;
 }
 
-type Unpack = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array;
-const zstd: unknown = 'zstdDecompressSync' in zlib ? zlib.zstdDecompressSync : undefined;
-
 /** LZ4 frames and Zstandard, by their numbers in the format. */
 const CODECS = [
   (packed: Uint8Array) => decompress(packed),
-  typeof zstd === 'function'
-    ? (packed: Uint8Array) => (zstd as Unpack)(packed, { maxOutputLength: unpackLimit() })
-    : (packed: Uint8Array) => decompressZstd(packed),
+  (packed: Uint8Array) => (nodeZstd ? nodeZstd(packed, { maxOutputLength: unpackLimit() }) : decompressZstd(packed)),
 ] as const;
 
 const PART = 2 ** 14;

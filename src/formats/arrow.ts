@@ -1,28 +1,16 @@
-import type { Frame } from '../samples/frame.js';
-import { withColumnarFile } from './apart.js';
-import { readBytes } from './bytes.js';
-import { frameFrom, readColumnar } from './columnar.js';
-import { type CsvTable, checkTableOptions, type TableOptions } from './labels.js';
-import { reader } from './reader.js';
+import { columnarReaders } from './columnar-reader.js';
 
 /** Arrow's file format, its stream format (which begins with a continuation mark), and Feather, which is one of them. */
 export const isArrow = (bytes: Uint8Array): boolean =>
   /^(?:ARROW1|FEA1|\xff\xff\xff\xff)/.test(Buffer.from(bytes.subarray(0, 6)).toString('latin1'));
 
+const { parse, parseFrame, read } = columnarReaders('Arrow', 'arrow');
+
 /** As `readArrow`, for a file's content; `name` is how errors call it. */
-export const parseArrow = reader(
-  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
-    checkTableOptions(options);
-    return withColumnarFile('Arrow', bytes, name, options.signal, (file) => readColumnar(file, name, options));
-  },
-  'arrow',
-);
+export const parseArrow = parse;
 
 /** All columns of a file's content, as they are. */
-export const parseArrowFrame = reader(
-  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<Frame> =>
-    withColumnarFile('Arrow', bytes, name, options.signal, (file) => frameFrom(file, name, options)),
-);
+export const parseArrowFrame = parseFrame;
 
 /**
  * Reads a table from an Arrow file or stream, or from Feather version 2, as `readParquet` does; its buffers may be compressed
@@ -32,10 +20,4 @@ export const parseArrowFrame = reader(
  *   ERR_DLADMM_FILE also where apache-arrow is not installed; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE,
  *   ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readArrow = reader(
-  async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
-    return parseArrow(await readBytes(path, options.signal), path, options);
-  },
-  'arrow',
-  'gzip',
-);
+export const readArrow = read;

@@ -241,7 +241,8 @@ export async function readWholeFile(path: string): Promise<Uint8Array> {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
-      const bytes = allocate(size, path);
+      checkRoom(size, path);
+      const bytes = new Uint8Array(size);
       for (let at = 0; at < size; ) {
         const { bytesRead } = await file.read(bytes, at, Math.min(size - at, MAX_TRANSFER), at);
         if (bytesRead === 0)
@@ -257,12 +258,8 @@ export async function readWholeFile(path: string): Promise<Uint8Array> {
   }
 }
 
-function allocate(size: number, path: string): Uint8Array {
-  try {
-    return new Uint8Array(size);
-  } catch (cause) {
-    throw new DlAdmmError('ERR_DLADMM_MEMORY', `Could not read ${path}: its ${size} bytes do not fit into memory`, {
-      cause,
-    });
-  }
+/** A system may promise memory that it does not have. @throws DlAdmmError ERR_DLADMM_MEMORY */
+export function checkRoom(size: number, path: string): void {
+  if (size <= process.availableMemory()) return;
+  throw new DlAdmmError('ERR_DLADMM_MEMORY', `Could not read ${path}: its ${size} bytes do not fit into memory`);
 }

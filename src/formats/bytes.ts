@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
-import { endianness, totalmem } from 'node:os';
+import { endianness } from 'node:os';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
-import { isPipe, readPipe, STANDARD_INPUT } from './pipes.js';
+import { checkRoom } from './atomic-file.js';
+import { isStandardInput, readPipe } from './pipes.js';
 
 const gunzipAsync = promisify(gunzip);
 
@@ -12,8 +13,8 @@ const HOST_IS_LITTLE_ENDIAN = endianness() === 'LE';
 /** Deflate never packs more than 1032 bytes into one: a file that claims more is lying. */
 export const DEFLATE_LIMIT = 1032;
 
-/** The most bytes a packed file may unpack to: half of the machine's memory, and never more than 4 GiB − 1. */
-export const unpackLimit = (): number => Math.min(2 ** 32 - 1, Math.floor(totalmem() / 2));
+/** The most bytes a packed file may unpack to: half of the memory that is left, and never more than 4 GiB − 1. */
+export const unpackLimit = (): number => Math.min(2 ** 32 - 1, Math.floor(process.availableMemory() / 2));
 
 /** A file that is truncated, damaged, or not of the format it claims. */
 export function formatError(name: string, message: string, cause?: unknown): DlAdmmError {
@@ -28,9 +29,10 @@ export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes
 
 async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
   try {
-    const info = path === STANDARD_INPUT ? undefined : await stat(path);
-    if (info === undefined || isPipe(info)) return await readPipe(path, info, unpackLimit(), signal);
-    if (!info.isFile()) throw new DlAdmmError('ERR_DLADMM_FILE', `Expected a regular file or a pipe at ${path}`);
+    const info = isStandardInput(path) ? undefined : await stat(path);
+    // Its parts are joined in the end.
+    if (!info?.isFile()) return await readPipe(path, info, Math.floor(unpackLimit() / 2), signal);
+    checkRoom(info.size, path);
     return await readFile(path, { signal });
   } catch (error) {
     throwIfAborted(signal, `Reading ${path}`);
@@ -63,7 +65,7 @@ async function unpack(packed: Buffer, name: string): Promise<Buffer> {
  * name.
  *
  * @throws ERR_DLADMM_FILE if the file cannot be read, ERR_DLADMM_FORMAT if its gzip data are damaged,
- *   ERR_DLADMM_MEMORY if it unpacks to more than half of the memory, ERR_DLADMM_ABORTED
+ *   ERR_DLADMM_MEMORY if it unpacks to more than half of the memory that is left, ERR_DLADMM_ABORTED
  */
 export async function readBytes(path: string, signal?: AbortSignal): Promise<Uint8Array> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw expected('a file path', 'path', path);

@@ -1,5 +1,12 @@
 /** What values of columnar files mean, however a format stores them. */
+import * as zlib from 'node:zlib';
 import type { FileColumn } from './columnar.js';
+
+/** Unpacks to so many bytes at most. */
+export type Unpack = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array;
+
+/** Node's own Zstandard, which it has since 22.15. */
+export const nodeZstd = (zlib as { readonly zstdDecompressSync?: Unpack }).zstdDecompressSync;
 
 /** A column as a format has it. */
 export interface StoredColumn extends FileColumn {

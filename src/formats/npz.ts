@@ -1,6 +1,6 @@
-import { formatError, readBytes, throwIfAborted } from './bytes.js';
+import { formatError, throwIfAborted } from './bytes.js';
 import { type NpyArray, parseNpy } from './npy.js';
-import { reader } from './reader.js';
+import { fileReader, reader } from './reader.js';
 import { unzipEntry, zipEntries } from './zip.js';
 
 const SUFFIX = '.npy';
@@ -57,10 +57,4 @@ export const parseNpz = reader(npzArrays, 'npz');
  * @throws ERR_DLADMM_FORMAT if the archive or an array is damaged (every CRC-32 is checked), holds objects or strings,
  *   or lacks one of `keys`; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readNpz = reader(
-  async (path: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> => {
-    return parseNpz(await readBytes(path, options.signal), path, options);
-  },
-  'npz',
-  'gzip',
-);
+export const readNpz = fileReader(parseNpz, 'npz', 'gzip');

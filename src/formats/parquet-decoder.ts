@@ -11,28 +11,26 @@ import {
   type Decoder,
   decimal,
   KINDS,
+  nodeZstd,
   PER_SECOND,
   pandasIndex,
   refusedKind,
   type StoredColumn,
   signedInteger,
+  type Unpack,
 } from './column-kinds.js';
 import type { FileColumn } from './columnar.js';
 
 type Values = ArrayLike<unknown>;
-type Unpack = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array;
 type ColumnChunk = FileMetaData['row_groups'][number]['columns'][number];
 
 const by = (unpack: Unpack) => (input: Uint8Array, length: number) =>
   unpack(input, { maxOutputLength: Math.max(1, length) });
-const zstd: unknown = 'zstdDecompressSync' in zlib ? zlib.zstdDecompressSync : undefined;
 
-/** By Node where it can: Zstandard since 22.15. */
 const COMPRESSORS: Compressors = {
   GZIP: by(zlib.gunzipSync),
   BROTLI: by(zlib.brotliDecompressSync),
-  ZSTD:
-    typeof zstd === 'function' ? by(zstd as Unpack) : (input, length) => decompressZstd(input, new Uint8Array(length)),
+  ZSTD: nodeZstd ? by(nodeZstd) : (input, length) => decompressZstd(input, new Uint8Array(length)),
   LZ4: decompressLz4,
   LZ4_RAW: decompressLz4Raw,
 };

@@ -1,28 +1,16 @@
-import type { Frame } from '../samples/frame.js';
-import { withColumnarFile } from './apart.js';
-import { readBytes } from './bytes.js';
-import { frameFrom, readColumnar } from './columnar.js';
-import { type CsvTable, checkTableOptions, type TableOptions } from './labels.js';
-import { reader } from './reader.js';
+import { columnarReaders } from './columnar-reader.js';
 
 /** Files begin so, those with an encrypted footer by `PARE`. */
 export const isParquet = (bytes: Uint8Array): boolean =>
   /^PAR[1E]$/.test(Buffer.from(bytes.subarray(0, 4)).toString('latin1'));
 
+const { parse, parseFrame, read } = columnarReaders('Parquet', 'parquet');
+
 /** As `readParquet`, for a file's content; `name` is how errors call it. */
-export const parseParquet = reader(
-  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
-    checkTableOptions(options);
-    return withColumnarFile('Parquet', bytes, name, options.signal, (file) => readColumnar(file, name, options));
-  },
-  'parquet',
-);
+export const parseParquet = parse;
 
 /** All columns of a file's content, as they are. */
-export const parseParquetFrame = reader(
-  async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<Frame> =>
-    withColumnarFile('Parquet', bytes, name, options.signal, (file) => frameFrom(file, name, options)),
-);
+export const parseParquetFrame = parseFrame;
 
 /**
  * Reads a table from a Parquet file, a part of a column at a time, in a process of its own: columns of numbers or booleans as
@@ -35,10 +23,4 @@ export const parseParquetFrame = reader(
  *   another compression; ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
  *   ERR_DLADMM_ABORTED
  */
-export const readParquet = reader(
-  async (path: string, options: TableOptions = {}): Promise<CsvTable> => {
-    return parseParquet(await readBytes(path, options.signal), path, options);
-  },
-  'parquet',
-  'gzip',
-);
+export const readParquet = read;

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
 import { fromNative } from '../core/native.js';
 import { fileError } from './atomic-file.js';
+import { readBytes } from './bytes.js';
 import { edgesOf, kindOf, type Own } from './kinds.js';
 
 /** What went wrong while `name` was read, as an error of ours: all that is not one yet comes of what the file says. */
@@ -67,5 +68,12 @@ export function reader<A extends readonly unknown[], R>(
   made.add(face);
   return face;
 }
+
+/** The reader of a file, or of a pipe, by that of its content. */
+export const fileReader = <O extends { readonly signal?: AbortSignal }, R>(
+  parse: (bytes: Uint8Array, path: string, options?: O) => Promise<R>,
+  ...own: readonly Own[]
+): ((path: string, options?: O) => Promise<R>) =>
+  reader(async (path: string, options?: O) => parse(await readBytes(path, options?.signal), path, options), ...own);
 
 const isOdd = (error: DlAdmmError): boolean => error.code === 'ERR_DLADMM_FORMAT' && !told.has(error);

@@ -59,10 +59,10 @@ export function classScores(labels: List, predicted: List, classes: number, weig
 
 /** The same, from a confusion matrix. */
 export const scoresIn = (matrix: readonly (readonly number[])[]): readonly ClassScore[] =>
-  matrix.map((row, c) => scoreOf(row[c] as number, sum(columnOf(matrix, c)), sum(row)));
+  matrix.map((row, c) => classScore(row[c] as number, sum(columnOf(matrix, c)), sum(row)));
 
 /** The same of one class, from how many are told right, are told, and are there. */
-export const scoreOf = (right: number, told: number, support: number): ClassScore => ({
+export const classScore = (right: number, told: number, support: number): ClassScore => ({
   precision: ratio(right, told) ?? 0,
   recall: ratio(right, support) ?? 0,
   f1: ratio(2 * right, told + support) ?? 0,

@@ -7,10 +7,11 @@ import {
   confusionMatrix,
   type List,
   macroF1In,
-  scoreOf,
+  classScore,
   scoresIn,
   sum,
 } from './classes.js';
+import { METRIC_NAMES, METRICS, type Metric } from './metrics.js';
 import { brier, calibrationError, logLoss, prAuc, rocAuc } from './probabilities.js';
 import { aligned, numberText, printable } from './text.js';
 import {
@@ -55,10 +56,10 @@ export interface ValueEvaluation extends Judged {
   /** Undefined for a single sample. */
   readonly r2?: number;
   readonly mape: number;
-  /** Of a quantile: the share of targets that are not above the output. */
-  readonly quantileCoverage?: number;
   /** Of counts: the mean of 2 (y log(y/ŷ) − y + ŷ). */
   readonly poissonDeviance?: number;
+  /** The share of values that are not above the output: of a quantile's outputs the quantile, if they are right. */
+  readonly coverage: number;
   readonly accuracy?: undefined;
   toString(): string;
 }
@@ -134,8 +135,8 @@ export function judgeValues(
       rmse: rootMeanSquaredError(y, outputs, weights),
       ...(explained !== undefined && { r2: explained }),
       mape: meanAbsolutePercentageError(y, outputs, weights),
-      ...(by === 'quantile' && { quantileCoverage: quantileCoverage(y, outputs, weights) }),
       ...(by === 'poisson' && { poissonDeviance: poissonDeviance(y, outputs, weights) }),
+      coverage: quantileCoverage(y, outputs, weights),
     },
     (evaluation) => metricLines(evaluation).join('\n'),
   );
@@ -168,13 +169,13 @@ export function judgeLabels(
     }
     exact += Number(missed === 0);
   }
-  const labels = names.map((name, j) => ({ name, ...scoreOf(right[j] ?? 0, told[j] ?? 0, on[j] ?? 0) }));
+  const labels = names.map((name, j) => ({ name, ...classScore(right[j] ?? 0, told[j] ?? 0, on[j] ?? 0) }));
   return printable(
     {
       samples: rows,
       loss,
       exactMatch: exact / rows,
-      microF1: scoreOf(sum(right), sum(told), sum(on)).f1,
+      microF1: classScore(sum(right), sum(told), sum(on)).f1,
       macroF1: sum(labels.map(({ f1 }) => f1)) / columns,
       labels,
     },
@@ -182,28 +183,13 @@ export function judgeLabels(
   );
 }
 
-const TITLES = {
-  ...{ accuracy: 'accuracy', balancedAccuracy: 'balanced accuracy', macroF1: 'F1, mean of classes' },
-  ...{
-    rocAuc: 'ROC AUC',
-    prAuc: 'PR AUC',
-    logLoss: 'log loss',
-    brier: 'Brier score',
-    calibrationError: 'calibration error',
-  },
-  ...{ r2: 'R²', mae: 'mean absolute error', rmse: 'root mean squared error', mape: 'mean absolute percentage error' },
-  ...{ exactMatch: 'all labels right', microF1: 'F1 of all labels' },
-  ...{ quantileCoverage: 'share not above the output', poissonDeviance: 'Poisson deviance' },
-  loss: 'loss',
-} as const;
-type MetricName = keyof typeof TITLES;
-
 function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation): readonly string[] {
-  const of = evaluation as Readonly<Partial<Record<MetricName | 'samples', number>>>;
-  const rows = (Object.keys(TITLES) as MetricName[]).flatMap((name) => {
+  const of = evaluation as Readonly<Partial<Record<Metric | 'coverage' | 'samples', number>>>;
+  const rows = METRIC_NAMES.flatMap((name) => {
     const value = of[name];
-    return value === undefined ? [] : [[TITLES[name], numberText(value)]];
+    return value === undefined ? [] : [[METRICS[name].title, numberText(value)]];
   });
+  if (of.coverage !== undefined) rows.push(['values not above the output', numberText(of.coverage)]);
   return [`${of.samples} samples`, ...aligned(rows)];
 }
 

@@ -11,7 +11,15 @@ import {
   type LabelEvaluation,
   type ValueEvaluation,
 } from '../judging/evaluation.js';
-import { type ClassLoss, classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
+import {
+  type ClassLoss,
+  classCount,
+  classifies,
+  goalOf,
+  hasProbabilities,
+  type Loss,
+  type Network,
+} from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -102,9 +110,8 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
   const data = zeros(targets ? 'float64' : dtype, rows * columns);
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
-  // The other losses give scores, not probabilities.
   const several = goalOf(loss) === 'labels';
-  const probable = loss === 'softmax-cross-entropy' || several;
+  const probable = hasProbabilities(loss);
   const probabilities = data.slice(0, probable ? data.length : 0);
   const classOf = classCount(loss, columns) === columns ? largest : aboveHalf;
   return {

@@ -197,10 +197,11 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
   const extra = Object.keys(fields).find((field) => !known.includes(field));
   if (extra !== undefined) throw refuse(`a field of the network is ${extra}, expected ${known.join(', ')}`);
   checked<void>(refuse, name, () => checkLayers(layers));
-  const places = placesOf(kind, layers as readonly number[]);
   const rules = RULES.filter(({ name, since }) => (format as number) >= since && tensors.has(`${name}.mean`));
-  const count = places.length + 2 * rules.length;
+  // Before their places are listed: a file may speak of millions.
+  const count = ((layers as readonly number[]).length - 1) * (kind === 'gcn' ? 1 : 2) + 2 * rules.length;
   if (tensors.size !== count) throw refuse(`the number of tensors is ${tensors.size}, expected ${count}`);
+  const places = placesOf(kind, layers as readonly number[]);
 
   const numbersIn = (tensorName: string, type: unknown, shape: readonly number[]): Numbers => {
     const found = tensors.get(tensorName);

@@ -1,4 +1,5 @@
 import { DlAdmmError, expected } from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import {
   type Dtype,
   fromNative,
@@ -11,7 +12,7 @@ import { readFrame } from '../datasets/frame-file.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, errorLoss, type Loss, type Network } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
-import { isRecord } from '../samples/arrived.js';
+import { type Arrived, isRecord } from '../samples/arrived.js';
 import {
   type ArrivalRules,
   type ArrivingSamples,
@@ -21,7 +22,7 @@ import {
   type RowsLike,
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
-import type { Column } from '../samples/columns.js';
+import { type Column, columnsText } from '../samples/columns.js';
 import { encoderOf } from '../samples/encoder.js';
 import type { Frame } from '../samples/frame.js';
 import { encoded } from '../samples/learning.js';
@@ -168,12 +169,23 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     return new Model({ ...partsOf(this), threshold: chooseThreshold(truth as Int32Array, second, by) });
   }
 
+  /** What the model is and what it takes in, in words: its network, what it tells, and what becomes of each column. */
+  describe(): string {
+    const { network, classes, classCount: count, columns, inputs, target = 'the target', threshold } = this;
+    const { layers, activation, loss } = network;
+    const told = classifies(loss) ? (classes?.join(', ') ?? `${count} classes`) : 'values';
+    return [
+      `network ${layers.join('-')}, ${typeof activation === 'string' ? activation : toJson(activation)}, ${loss}`,
+      `${target}: ${told}${threshold === undefined ? '' : `; the second from a probability of ${threshold} on`}`,
+      ...(columns ? columnsText(columns) : [`${inputs} numbers`]),
+    ].join('\n');
+  }
+
   /** What the model says of samples, what is true, and the mean loss. */
   async #judged(
     samples: ArrivingSamples | RowsLike | string,
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number }> {
-    const arrived = await arrivingSamples(await this.#labelled(samples), this.#arrival, '');
-    const { x, labels: given, classes, y: values } = arrived;
+    const { x, labels: given, classes, y: values } = await this.arrived(samples);
     const source = this.#prepared(x);
     const { rows } = source;
     const labels = classifies(this.network.loss)
@@ -197,6 +209,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
         : (await this.native.evaluate(chunk, wanted)).loss;
     });
     return { answer, truth: labels ?? { data: y, rows, columns }, loss: loss / rows };
+  }
+
+  /** Samples as the columns of this model take them in, before they are standardised. @internal */
+  async arrived(samples: ArrivingSamples | RowsLike | string): Promise<Arrived> {
+    return arrivingSamples(await this.#labelled(samples), this.#arrival, '');
   }
 
   /** Rows with the column that this model predicts among them, as samples. */

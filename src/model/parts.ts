@@ -4,13 +4,10 @@ import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
 import {
-  checkActivation,
   checkClasses,
-  checkLayers,
-  checkLoss,
+  checkNetwork,
   classCount,
   type Loss,
-  lossParameters,
   MOST_THREADS,
   type Network,
   powerOf,
@@ -115,13 +112,8 @@ function checkNote(note: unknown = {}): void {
 export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): void {
   const { network, dtype, classes, labelKind, standardisation, targetStandardisation, threshold, columns, target } =
     parts;
-  checkObject(network, '{ layers, activation, loss }', 'network');
-  checkKeys(network, ['layers', 'activation', 'loss', 'delta', 'quantile'], 'network');
-  const { layers, activation, loss } = network;
-  checkLayers(layers);
-  checkActivation(activation);
-  checkLoss(loss);
-  lossParameters(loss, network);
+  checkNetwork(network, 'network');
+  const { layers, loss } = network;
   oneOf(dtype, ['float32', 'float64'], 'dtype');
   const [inputs, outputs] = [layers[0] ?? 0, layers.at(-1) ?? 0];
   checkClasses(classes, classCount(loss, outputs));

@@ -86,7 +86,7 @@ function givenOrder(order: unknown, names: readonly string[]): readonly string[]
   if (!Array.isArray(order) || !order.every((name) => typeof name === 'string')) {
     throw expected('an array of the names of layers', 'options.order', order);
   }
-  if (order.length === names.length && names.every((name) => order.includes(name))) return order;
+  if (order.length === names.length && new Set([...order, ...names]).size === new Set(order).size) return order;
   const text = `Expected each of ${names.toSorted(naturally).map(quoted).join(', ')} once for options.order but received ${order.map(quoted).join(', ')}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
@@ -119,7 +119,8 @@ function parametersOf(
   order: readonly string[],
   file: string,
 ): Parameters & { readonly layers: readonly number[] } {
-  const chain = order.map((name) => layers.find((layer) => layer.name === name) as Layer);
+  const named = new Map(layers.map((layer) => [layer.name, layer]));
+  const chain = order.map((name) => named.get(name) as Layer);
   for (const [i, { name, inputs }] of chain.entries()) {
     const before = chain[i - 1]?.outputs ?? inputs;
     if (before === inputs) continue;

@@ -1,8 +1,9 @@
 import type { NativeEvaluation } from '../core/native.js';
-import { classifies, type Network } from './network.js';
+import { type Metric, metricsFor } from '../judging/metrics.js';
+import { classifies, goalOf, hasProbabilities, type Loss, type Network } from './network.js';
 
-/** Loss and accuracy of the network (not of the split variables) on a set of samples. */
-export interface Metrics {
+/** Loss and accuracy of the network (not of the split variables) on a set of samples, and what else is watched. */
+export interface Metrics extends Readonly<Partial<Record<Metric, number | undefined>>> {
   /** R of the network's outputs, averaged over the samples. */
   readonly loss: number;
   /** Share of samples whose largest output is the label's; classification only. */
@@ -14,3 +15,9 @@ export function metricsOf(network: Network, { loss, correct }: NativeEvaluation,
   const mean = loss / count;
   return classifies(network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
 }
+
+/** The metrics that a model of a loss has. */
+export const metricsOfLoss = (loss: Loss): readonly Metric[] => {
+  if (loss === 'poisson') return metricsFor('counts');
+  return metricsFor(classifies(loss) && hasProbabilities(loss) ? 'probabilities' : goalOf(loss));
+};

@@ -1,3 +1,4 @@
+import { checkKeys, checkObject, repeated } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { NativeNetworkOptions } from '../core/native.js';
 
@@ -99,6 +100,9 @@ export const powerOf = (loss: Loss): 1 | 2 | undefined => kindOf(loss).power;
 /** What targets of a loss may be; undefined for any. */
 export const domainOf = (loss: Loss): LossKind['domain'] => kindOf(loss).domain;
 
+/** Whether a loss makes probabilities of the outputs; the other losses of classes make scores. */
+export const hasProbabilities = (loss: Loss): boolean => loss.endsWith('cross-entropy');
+
 /** How many classes a network with so many outputs tells apart. */
 export const classCount = (loss: Loss, outputs: number): number => (loss === 'hinge' && outputs === 1 ? 2 : outputs);
 
@@ -187,6 +191,17 @@ export function checkActivation(activation: unknown): asserts activation is Acti
   throw expected(`${names} or { leakyRelu: slope } or { elu: alpha }`, 'activation', activation);
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
+export function checkNetwork(network: unknown, name: string): asserts network is Network {
+  checkObject(network, '{ layers, activation, loss }', name);
+  checkKeys(network, ['layers', 'activation', 'loss', 'delta', 'quantile'], name);
+  const { layers, activation, loss } = network as Partial<Network>;
+  checkLayers(layers);
+  checkActivation(activation);
+  checkLoss(loss);
+  lossParameters(loss, network);
+}
+
 /** What other libraries call the losses, without capitals and what stands between words. */
 const LOSSES_ELSEWHERE: Readonly<Record<string, Loss>> = {
   mse: 'squared-error',
@@ -228,6 +243,6 @@ export function checkClasses(classes: unknown, count: number): void {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where two classes have one name: predictions could not tell them apart */
 export function checkDistinct(classes: readonly string[], name: string): void {
-  const twice = classes.find((text, i) => classes.indexOf(text) !== i);
+  const twice = repeated(classes);
   if (twice !== undefined) throw expected('a name of its own for every class', name, twice);
 }

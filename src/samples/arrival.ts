@@ -76,8 +76,8 @@ const rulesOf = (
 interface Taken {
   readonly samples: LabelledSamples;
   /**
-   * Of several targets that were standardised each by its own deviation: rows as the network meets them, with the values as they
-   * came. What the network misses by can be told in their units from these alone.
+   * Rows as the network meets them, with labels or the values as they came: where asked for, and of several targets that were
+   * standardised each by its own deviation. What the network misses by can be told in their units from these alone.
    */
   readonly judged?: LabelledSamples;
 }
@@ -87,16 +87,19 @@ function taken(
   labels: Int32Array | undefined,
   targets: Standardisation | undefined,
   dtype: Dtype,
+  asked = false,
 ): Taken {
-  const several = y && targets && y.columns > 1;
-  const rows = several ? { x: kept(x), y: kept(y) } : { x, ...(y && { y }) };
+  const keeps = asked || (y && targets && y.columns > 1);
+  const rows = keeps ? { x: kept(x), ...(y && { y: kept(y) }) } : { x, ...(y && { y }) };
   return {
     samples: {
       x: asSamples(rows.x),
       ...(labels && { labels }),
       ...(rows.y && { y: asSamples(standardised(rows.y, targets, dtype)) }),
     },
-    ...(several && { judged: { x: asSamples(rows.x), y: asSamples(rows.y as RowSource) } }),
+    ...(keeps && {
+      judged: { x: asSamples(rows.x), ...(labels && { labels }), ...(rows.y && { y: asSamples(rows.y) }) },
+    }),
   };
 }
 
@@ -154,9 +157,16 @@ export async function trainingSet(
 /**
  * Takes in samples to evaluate a network on, as the training set has taught.
  *
+ * @param keeps whether `judged` is asked for
  * @throws DlAdmmError as `arrivingSamples`, and ERR_DLADMM_LABEL for a class that the training set did not have
  */
-export async function evaluationSet(data: ArrivingSamples, facts: Facts, learnt: Learnt, name: string): Promise<Taken> {
+export async function evaluationSet(
+  data: ArrivingSamples,
+  facts: Facts,
+  learnt: Learnt,
+  name: string,
+  keeps = false,
+): Promise<Taken> {
   const { network, dtype } = facts;
   const { columns } = learnt;
   const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }) });
@@ -165,7 +175,7 @@ export async function evaluationSet(data: ArrivingSamples, facts: Facts, learnt:
   const labelled = classifies(network.loss);
   const numbers = labelled ? classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`) : undefined;
   const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
-  return taken(rows, numbers, learnt.targetStandardisation, dtype);
+  return taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
 }
 
 /** What a graph to train on may have; one that was read from a file has a name too. */

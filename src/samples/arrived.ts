@@ -113,8 +113,9 @@ export function checkOrdered({ nameless, columns }: ArrivalRules, features: read
   );
 }
 
+/** @param inputs what the network takes; 0 where it will follow from the columns */
 export function checkInputs(columns: readonly Column[], inputs: number, name: string): void {
-  if (inputsOf(columns) === inputs) return;
+  if (inputs === 0 || inputsOf(columns) === inputs) return;
   const listed = columns.map(({ name, categories }) => (categories ? `${name} (${categories.length})` : name));
   throw new DlAdmmError(
     'ERR_DLADMM_SHAPE',

@@ -46,7 +46,7 @@ function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<
 }
 
 /** Whether rows must be gathered: a stream, or an array of something richer than rows. */
-const isStream = (x: unknown): x is Iterable<unknown> | AsyncIterable<unknown> =>
+export const isStream = (x: unknown): x is Iterable<unknown> | AsyncIterable<unknown> =>
   isArray(x) ? x.length > 0 && isRecord(x[0]) : isIterable(x);
 
 /**

@@ -1,3 +1,4 @@
+import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { DATE_PARTS, type DatePart } from './dates.js';
 
@@ -72,8 +73,7 @@ export function checkColumns(columns: unknown, inputs: number, called = 'columns
   if (!Array.isArray(columns) || !columns.every(isColumn)) {
     throw expected('an array of { name, categories? }, one a column,', called, columns);
   }
-  const names = columns.map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = repeated(columns.map(({ name }) => name));
   if (twice !== undefined) throw expected('columns with different names', called, twice);
   if (inputsOf(columns) !== inputs) {
     throw expected(`columns of ${inputs} inputs`, called, inputsOf(columns), 'ERR_DLADMM_SHAPE');

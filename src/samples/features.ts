@@ -84,9 +84,9 @@ export interface FileColumns {
   readonly label: number;
 }
 
-/** The columns that a model was trained on, where they are those that are asked for. */
+/** The columns that were learnt, where some of those that are asked for are: names beside them are of numeric columns. */
 export const learntColumns = ({ columns = [] }: FeatureOptions): readonly Column[] =>
-  columns.filter((column): column is Column => !isPlace(column));
+  columns.every(isPlace) ? [] : columns.map((column) => (isPlace(column) ? { name: String(column) } : column));
 
 /**
  * The places of the features of a file in the order of a network's inputs.

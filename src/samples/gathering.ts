@@ -1,18 +1,10 @@
 /** Samples that come one after the other: a stream is kept in blocks that are given back as they are loaded. */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { onAbort } from '../core/abort.js';
 import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
-import {
-  breathe,
-  CHUNK_ENTRIES,
-  isArray,
-  isMatrix,
-  isNumericArray,
-  type LabelsLike,
-  rowSource,
-} from '../tensor/inputs.js';
+import { breathe, isArray, isMatrix, isNumericArray, type LabelsLike, rowSource } from '../tensor/inputs.js';
 import { type RowStore, rowStore } from '../tensor/row-store.js';
 import {
   type ArrivalRules,
@@ -32,6 +24,8 @@ import { categoryCollector, labelOf, noColumn, oneHot, type RecordLike } from '.
 /** Puts what a stream brings where it belongs; answers once there is no more. */
 interface Gathering {
   readonly rows: number;
+  /** Entries that a row has. */
+  readonly width: number;
   take(item: unknown): void;
   finish(): Arrived;
 }
@@ -43,7 +37,7 @@ export async function fromStream(
   targets: Targets,
   names: Names,
 ): Promise<Arrived> {
-  if (stream instanceof Readable && !stream.readableObjectMode) {
+  if ((stream as Partial<Readable>).readableObjectMode === false) {
     throw expected('a stream of rows (readCsv reads a stream of text)', names.x, stream);
   }
   let gathering: Gathering | undefined;
@@ -52,7 +46,7 @@ export async function fromStream(
     (item) => {
       gathering ??= gather(item, samples, rules, targets, names);
       gathering.take(item);
-      return gathering.rows;
+      return gathering;
     },
     rules,
     names.x,
@@ -63,24 +57,27 @@ export async function fromStream(
   return gathering.finish();
 }
 
+/** Entries that are taken in between two turns of the event loop. */
+const ENTRIES = 2 ** 15;
+
 /** Takes a stream to its end, item by item; it is not asked for the next one before this one has its place. */
 async function drain(
   stream: Iterable<unknown> | AsyncIterable<unknown>,
-  take: (item: unknown) => number,
-  { network, signal }: ArrivalRules,
+  take: (item: unknown) => Gathering,
+  { signal }: ArrivalRules,
   name: string,
 ): Promise<void> {
-  const pause = Math.max(1, Math.floor(CHUNK_ENTRIES / (network.layers[0] ?? 1)));
   let rows = 0;
   let stopped = false;
   const pump = async (): Promise<void> => {
-    let next = pause;
+    let next = ENTRIES;
     try {
       for await (const item of stream) {
         if (stopped) return;
-        rows = take(item);
-        if (rows < next) continue;
-        next = rows + pause;
+        const gathering = take(item);
+        rows = gathering.rows;
+        if (rows * gathering.width < next) continue;
+        next = rows * gathering.width + ENTRIES;
         await breathe();
       }
     } catch (error) {
@@ -101,7 +98,7 @@ async function drain(
           cause: signal.reason,
         }),
       );
-      if (stream instanceof Readable) stream.destroy();
+      (stream as Partial<Readable>).destroy?.();
     };
   });
   const forget = onAbort(signal, () => stop());
@@ -125,12 +122,13 @@ function gather(
 ): Gathering {
   const { network, exact } = rules;
   const dtype: Dtype = exact ? 'float64' : rules.dtype;
-  const inputs = network.layers[0] ?? 0;
-  const outputs = network.layers.at(-1) ?? 0;
   if (isRecord(first) && !isLabelled(first)) return gatherRecords(first, samples, rules, targets, names);
+  const carried = isLabelled(first);
+  // Where nobody says how wide rows are the first of them does.
+  const inputs = network.layers[0] || widthIn(carried ? first.x : first);
+  const outputs = network.layers.at(-1) || widthIn(carried ? first.y : undefined);
   const x = rowStore(inputs, dtype, names.x);
   const y = rowStore(outputs, rules.exactTargets ? 'float64' : rules.dtype, names.y);
-  const carried = isLabelled(first);
   const labels: unknown[] = [];
   const weights: unknown[] = [];
   if (!carried) checkGiven(samples, targets, names);
@@ -167,6 +165,7 @@ function gather(
   }
 
   return {
+    width: inputs,
     get rows() {
       return x.rows;
     },
@@ -242,6 +241,13 @@ function withGiven(
   }
   if (targets === 'y') return { ...arrived, y: rowSource(samples.y, outputs, names.y) };
   return { ...arrived, labels: samples.labels as LabelsLike };
+}
+
+/** Entries of a row, of which an item of a stream is one, or has some. */
+function widthIn(item: unknown): number {
+  if (isMatrix(item)) return Number(item.columns);
+  const row = isArray(item) && typeof item[0] !== 'number' ? item[0] : item;
+  return isArray(row) || isNumericArray(row) ? row.length : 1;
 }
 
 /** The numbers of a row, or of a block of rows in any of its forms, row-major. */
@@ -323,6 +329,7 @@ function gatherRecords(
   }
 
   return {
+    width,
     get rows() {
       return x.rows;
     },

@@ -3,6 +3,7 @@
  * numbers is one input of a network; a column of texts is an input for each text that occurs in it, where that is asked for.
  */
 
+import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { type LabelsLike, type RowSource, trusted } from '../tensor/inputs.js';
@@ -173,10 +174,9 @@ export function openTable(
     return columnReader(table, column, name);
   };
   for (const column of others) need(column);
-  const second = fields.find((field, place) => fields.indexOf(field) < place);
-  if (second !== undefined && (wanted?.some((column) => column.name === second) ?? true)) {
-    throw expected('columns with different names', name, second);
-  }
+  const chosen = new Set(wanted?.map((column) => column.name) ?? fields);
+  const twice = repeated(fields.filter((field) => chosen.has(field)));
+  if (twice !== undefined) throw expected('columns with different names', name, twice);
   const columns = wanted ?? fields.filter((field) => !others.includes(field)).map((field) => learnColumn(field, need));
 
   function learnColumn(column: string, reader: (column: string) => Read): Column {

@@ -234,3 +234,18 @@ export function nonFinite(
     `Expected finite numbers for ${source.name} but received ${what} in row ${row}, column ${column}`,
   );
 }
+
+/** Entries that are made between two turns of the event loop. */
+const PIECE = 2 ** 16;
+
+/** All rows of a source, in float64; the event loop runs in between. */
+export async function allRows(source: RowSource): Promise<Float64Array> {
+  const { rows, columns } = source;
+  const data = new Float64Array(rows * columns);
+  const step = Math.max(1, Math.floor(PIECE / columns));
+  for (let first = 0; first < rows; first += step) {
+    data.set(source.chunk(first, Math.min(step, rows - first)), first * columns);
+    await breathe();
+  }
+  return data;
+}

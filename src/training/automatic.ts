@@ -1,9 +1,10 @@
 import { DlAdmmError, expected } from '../core/errors.js';
+import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
 import { automatic, type Choice } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
-import { COMMON, SEED } from '../solvers/shared/options.js';
+import { COMMON, type EarlyStopping, SEED } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { checkFront, FRONT_KEYS, type Given, type Ready, type Rows, readyOf } from './front.js';
@@ -53,7 +54,7 @@ function stagesOf(
   const { hidden, layers, earlyStopping, ...rest } = options as {
     readonly hidden?: readonly number[];
     readonly layers?: readonly number[];
-    readonly earlyStopping?: object;
+    readonly earlyStopping?: EarlyStopping;
   };
   const automaticOnes = isAutomatic(options);
   const own = Object.fromEntries(
@@ -62,7 +63,7 @@ function stagesOf(
     ),
   );
   const limited = own.epochs !== undefined || own.iterations !== undefined;
-  const stopping = earlyStopping ?? (automaticOnes && data.validation && { patience: choice.patience, metric: 'loss' });
+  const stopping = automaticOnes && data.validation ? { patience: choice.patience, ...earlyStopping } : earlyStopping;
   const stage = (name: Stage['name'], widths: readonly number[]): Stage => ({
     name,
     options: {
@@ -85,12 +86,12 @@ function stagesOf(
   return { choice, stages: linear ? [stage('linear', [inputs, outputs]), network] : [network] };
 }
 
-/** The best that a training had to show on what was held out. */
-const best = ({ history }: FitResult<ProgressRecord, unknown>): number =>
-  history.reduce(
-    (least, { validation }) => Math.min(least, validation?.loss ?? Number.POSITIVE_INFINITY),
-    Number.POSITIVE_INFINITY,
-  );
+/** The best that a training had to show on what was held out: more is better. */
+const best = ({ history }: FitResult<ProgressRecord, unknown>, metric: Metric): number =>
+  history.reduce((most, { validation }) => {
+    const score = scoreOf(metric, validation?.[metric] ?? Number.NaN);
+    return score > most ? score : most;
+  }, Number.NEGATIVE_INFINITY);
 
 /**
  * A training of which some is still to be decided: its samples are made ready, then it trains one network, or a linear model and a
@@ -152,7 +153,9 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     } finally {
       const [first, ...others] = ended;
       if (first && !failed) {
-        const chosen = others.reduce((kept, each) => (best(each.result) < best(kept.result) ? each : kept), first);
+        const { metric = 'loss' } = (this.#options.earlyStopping ?? {}) as EarlyStopping;
+        const gain = ({ result }: typeof first): number => best(result, metric);
+        const chosen = others.reduce((kept, each) => (gain(each) > gain(kept) ? each : kept), first);
         for (const { result } of ended) if (result !== chosen.result) (result.model as unknown as Model).close();
         const seconds = (performance.now() - began) / 1000;
         const report = await reportOf({
@@ -187,13 +190,14 @@ function checkOptions(options: object): void {
     );
   }
   if (isAutomatic(options)) checkOptionKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'fit');
-  const {
-    earlyStopping,
-    classes,
-    loss = given(options, 'task') === 'regression' ? 'squared-error' : undefined,
-    ...rest
-  } = options as Readonly<Record<string, unknown>>;
-  const own = Object.entries(rest).filter(([key]) => !(FRONT_KEYS as readonly string[]).includes(key));
+  const { classes, ...rest } = options as Readonly<Record<string, unknown>>;
+  const { metric } = (rest.earlyStopping ?? {}) as EarlyStopping;
+  const regression =
+    rest.task === 'regression' || (rest.task === undefined && metric && METRICS[metric]?.of === 'values');
+  const { loss = regression ? 'squared-error' : undefined } = rest;
+  const own = Object.entries(rest).filter(
+    ([key, value]) => value !== undefined && !(FRONT_KEYS as readonly string[]).includes(key),
+  );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
   planOf({
     layers: [1, 1],

@@ -49,8 +49,9 @@ export function storedOptionsOf(
     threads,
     seed,
     standardiseTargets,
+    earlyStopping,
     solver,
-  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed' | 'standardiseTargets'> & {
+  }: Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads' | 'seed' | 'standardiseTargets' | 'earlyStopping'> & {
     readonly solver: AnySolver;
   },
 ): StoredTraining['options'] {
@@ -72,6 +73,7 @@ export function storedOptionsOf(
     dtype,
     threads,
     seed,
+    ...(earlyStopping && { earlyStopping }),
     ...(!classifies(network.loss) && { standardiseTargets }),
     solver: solver.name,
   };

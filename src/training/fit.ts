@@ -3,6 +3,7 @@ import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import type { Initialisation } from '../network/initialisation.js';
 import type { Loss } from '../network/network.js';
+import type { LabelledBlock, LabelledRow } from '../samples/arriving.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
@@ -65,6 +66,10 @@ type RowOptions<S> = FrontOptions & Omit<OptionsFor<S>, 'layers'> & { readonly l
 
 type Labelled = TrainingData & { readonly labels: NonNullable<TrainingData['labels']> };
 type Valued = TrainingData & { readonly y: NonNullable<TrainingData['y']>; readonly labels?: undefined };
+/** A stream whose rows bring their labels or targets. */
+type Carried = TrainingData & {
+  readonly x: Iterable<LabelledRow | LabelledBlock> | AsyncIterable<LabelledRow | LabelledBlock>;
+};
 type Classes = 'softmax-cross-entropy';
 
 /**
@@ -86,6 +91,10 @@ export function train<L extends Loss = Classes>(
 ): AutoTraining<EpochRecord, Model<L>>;
 export function train<L extends Loss = 'squared-error'>(
   data: Valued,
+  options?: AutoOptions<L>,
+): AutoTraining<EpochRecord, Model<L>>;
+export function train<L extends Loss = Loss>(
+  data: Carried,
   options?: AutoOptions<L>,
 ): AutoTraining<EpochRecord, Model<L>>;
 export function train<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
@@ -147,6 +156,10 @@ export async function fit<L extends Loss = Classes>(
 ): Promise<AutoResult<EpochRecord, Model<L>>>;
 export async function fit<L extends Loss = 'squared-error'>(
   data: Valued,
+  options?: AutoOptions<L>,
+): Promise<AutoResult<EpochRecord, Model<L>>>;
+export async function fit<L extends Loss = Loss>(
+  data: Carried,
   options?: AutoOptions<L>,
 ): Promise<AutoResult<EpochRecord, Model<L>>>;
 export async function fit<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(

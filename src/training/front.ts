@@ -3,7 +3,7 @@ import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { readFrame } from '../datasets/frame-file.js';
 import { classifies, type Loss } from '../network/network.js';
-import { areSamples, arrivingSamples, type RowsLike, type WeightedSamples } from '../samples/arriving.js';
+import { areSamples, arrivingSamples, isStream, type RowsLike, type WeightedSamples } from '../samples/arriving.js';
 import { type Frame, frameOf, namedColumn, placeText, takeRows, valueAt } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
 import { encoded, type LearningOptions, learnColumns } from '../samples/learning.js';
@@ -12,6 +12,7 @@ import { inferTask, type Target, targetValues } from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import { heldOutShare } from '../solvers/auto.js';
 import {
+  allRows,
   asSamples,
   breathe,
   CHUNK_ENTRIES,
@@ -239,12 +240,13 @@ async function fromRows(
 
 const LEARNING_KEYS = ['columns', 'ignore', 'missing', 'categories', 'buckets'] as const;
 
-/** Entries of a row, where they can be told before the rows are taken in. */
+/** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
   if (isMatrix(rows) && typeof rows.columns === 'number') return rows.columns;
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) return first.length;
+  if (isStream(rows)) return 0;
   throw expected(
     'layers, as how many numbers a row has is not known before it comes,',
     `options, with ${name}`,
@@ -268,11 +270,14 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const { validation, test, ...samples } = data;
   const {
     layers,
-    loss = samples.labels === undefined && samples.y !== undefined ? 'squared-error' : 'softmax-cross-entropy',
+    loss = DEFAULT_LOSS[
+      given.task ?? (samples.labels === undefined && samples.y !== undefined ? 'regression' : 'classification')
+    ],
   } = given;
   const task = classifies(loss) ? 'classification' : 'regression';
   const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');
-  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? widthOf(samples.y, 'data.y'));
+  const carried = samples.y === undefined && isStream(samples.x);
+  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? (carried ? 0 : widthOf(samples.y, 'data.y')));
   const rules = {
     network: { layers: [inputs, wide], activation: 'relu', loss },
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
@@ -295,8 +300,10 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
       ...(test && { test }),
     },
     samples: parts?.train.length ?? x.rows,
-    inputs,
-    outputs: layers?.at(-1) ?? (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : wide),
+    inputs: x.columns,
+    outputs:
+      layers?.at(-1) ??
+      (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : (y?.columns ?? wide)),
     loss,
     standardise: given.standardise ?? !(await liesInUnit(x)),
     task,
@@ -320,18 +327,6 @@ async function liesInUnit(source: RowSource): Promise<boolean> {
 /** Entries that are worth keeping, as they are asked for more than once: a gigabyte. */
 const KEPT = 2 ** 27;
 
-/** The rows of a source found once, where there are not too many of them; the event loop runs in between. */
-async function laidOut(source: RowSource): Promise<RowSource> {
-  const { rows, columns, name } = source;
-  if (rows * columns > KEPT) return source;
-  const data = new Float64Array(rows * columns);
-  const step = Math.max(1, Math.floor(PIECE / columns));
-  for (let first = 0; first < rows; first += step) {
-    data.set(source.chunk(first, Math.min(step, rows - first)), first * columns);
-    await breathe();
-  }
-  return rowSource(data, columns, name);
-}
-
-/** Entries that are made between two turns of the event loop. */
-const PIECE = 2 ** 16;
+/** The rows of a source found once, where there are not too many of them. */
+const laidOut = async (source: RowSource): Promise<RowSource> =>
+  source.rows * source.columns > KEPT ? source : rowSource(await allRows(source), source.columns, source.name);

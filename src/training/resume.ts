@@ -4,6 +4,7 @@ import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
 import { packageVersion } from '../core/package.js';
 import { reader } from '../formats/reader.js';
+import { type Metric, scoreOf } from '../judging/metrics.js';
 import type { Activation, Loss } from '../network/network.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { DladmmOptions } from '../solvers/dladmm/solver.js';
@@ -77,6 +78,8 @@ export interface CheckpointInfo {
   readonly elapsed: number;
   /** Training samples. */
   readonly samples: number;
+  /** The best model so far, where early stopping keeps one: the value of the metric that it watches. */
+  readonly best?: { readonly iteration: number; readonly metric: Metric; readonly value: number };
   /** All options that were given or follow, but functions. */
   readonly options: Readonly<Record<string, unknown>>;
   /** The options that were functions and have to be given to {@link resume}. */
@@ -99,9 +102,11 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
   const { inexact: _, ...given } = options;
   // It goes on to be written where it was found.
   const merged: Record<string, unknown> = { ...stored, checkpoint: { ...(stored.checkpoint ?? {}), path } };
-  for (const [key, value] of Object.entries(given)) {
-    if (value === undefined) continue;
+  for (const [key, asked] of Object.entries(given)) {
+    if (asked === undefined) continue;
     const before = stored[key];
+    // What was completed by defaults need not be given whole.
+    const value = key === 'earlyStopping' ? { ...(before as object | undefined), ...(asked as object) } : asked;
     // A solver of one's own is kept by its name.
     if (key === 'solver' && typeof value === 'object' && (value as AnySolver).name === before) {
       merged[key] = value;
@@ -216,9 +221,10 @@ export async function resume(
 export const readCheckpoint = reader(async (path: string): Promise<CheckpointInfo> => {
   const from: OpenCheckpoint = await openCheckpoint(path);
   try {
-    const { version, kernel, options, iteration, elapsed, samples } = storedTrainingOf(from);
+    const { version, kernel, options, iteration, elapsed, samples, best } = storedTrainingOf(from);
     await checkValues(from);
-    const { layers, dtype, threads } = options as unknown as TrainOptions;
+    const { layers, dtype, threads, earlyStopping } = options as unknown as TrainOptions;
+    const metric = earlyStopping?.metric ?? 'loss';
     const entries = Object.entries(options);
     return {
       path,
@@ -232,6 +238,7 @@ export const readCheckpoint = reader(async (path: string): Promise<CheckpointInf
       iteration,
       elapsed,
       samples,
+      ...(best && { best: { iteration: best.iteration, metric, value: scoreOf(metric, best.score) } }),
       options: Object.fromEntries(entries.filter(([, value]) => !isFunctionMark(value))),
       functions: entries.filter(([, value]) => isFunctionMark(value)).map(([key]) => key),
     };

@@ -1,5 +1,6 @@
 import { onAbort } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
+import { type Metric, scoreOf } from '../judging/metrics.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
 import { checkTaught } from '../model/parts.js';
@@ -8,7 +9,7 @@ import { powerOf } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import { evaluationSet, type Learnt, trainingGraph, trainingSet } from '../samples/arrival.js';
 import type { ArrivingSamples } from '../samples/arriving.js';
-import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
+import { type GraphSamples, isGraph, type NodesLike } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
 import type { AnySession, Course, Watched } from '../solvers/shared/course.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
@@ -28,6 +29,7 @@ import type { Plan } from './plan.js';
 import type { FitResult, Status, TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
 import type { BestModel, StoredTraining } from './stored-training.js';
+import { checkTold, type Judge, judgeOfNodes, judgeOfSamples, metricsBy } from './watching.js';
 
 /**
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
@@ -44,8 +46,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   #result: FitResult<R, M> | undefined;
   #best: BestModel | undefined;
   #learnt: Learnt = {};
-  /** What several targets are judged by, each in its own units. */
-  readonly #judged = new Map<number | 'train', LabelledSamples>();
+  /** Who judges what native code cannot: several targets, each in its own units, and most metrics. */
+  readonly #judges = new Map<number | 'train', Judge>();
   #started = false;
   /** Iterations that have run to their end, and the last of them that was written out. */
   #done: number;
@@ -109,9 +111,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     this.#started = true;
     const { signal } = this.#plan;
     this.#began = performance.now() - 1000 * (this.#from?.training.elapsed ?? 0);
-    // Only between two iterations is there something that a checkpoint can hold.
+    // Only between two iterations is there something that a checkpoint can hold: where one is missing, the one at work is awaited.
     const stop = (): void => {
-      if (this.#plan.checkpoint === undefined) this.#course?.session.stop();
+      if (this.#plan.checkpoint === undefined || this.#saved === this.#done) this.#course?.session.stop();
     };
     const forget = onAbort(signal, stop);
     let status: Status = { kind: 'aborted' };
@@ -128,8 +130,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       this.#course = course;
       await this.#start(course);
       parametersReady = true;
-      const sets = await unlessAborted(signal, () => this.#evaluationSets(course.session));
+      const sets = await unlessAborted(signal, () => this.#evaluationSets(course.session, samples));
       if (sets === undefined) return;
+      await this.#checkTold(course.session, sets);
       await this.#openKeeper(course, sets);
       status = this.#ending() ?? status;
       between = true;
@@ -184,10 +187,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const { samples, learnt, judged } = isGraph(data)
       ? { ...(await trainingGraph(data, plan)), judged: undefined }
       : await trainingSet(data, plan, beforeOf(plan.initialisation, this.#from));
-    if (judged) this.#judged.set('train', judged);
     // Nothing is left to be refused when there is a trained model to lose.
     checkTaught({ network: plan.network, dtype: plan.dtype, ...learnt });
     this.#learnt = learnt;
+    if (judged) this.#judges.set('train', judgeOfSamples(plan, learnt, judged));
     return samples;
   }
 
@@ -260,20 +263,38 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     this.#keeper = await openKeeper({ ...kept, ...(decisive !== undefined && { validation: decisive }) });
   }
 
-  async #evaluationSets(session: AnySession): Promise<EvaluationSets> {
+  async #evaluationSets(session: AnySession, taken: LabelledSamples | GraphSamples): Promise<EvaluationSets> {
     const data = this.#data;
+    const plan = this.#plan;
     const { validation, test } = watchedOf(data);
     const add = async (set: NonNullable<typeof test>, name: 'validation' | 'test'): Promise<number> => {
-      if (isGraph(data)) return session.addEvaluationSet(data[`${name}Index`] ?? [], `data.${name}Index`);
-      const { samples, judged } = await evaluationSet(set as ArrivingSamples, this.#plan, this.#learnt, name);
+      const byModel = name === 'validation' && this.#metric !== undefined;
+      if (isGraph(data)) {
+        const number = await session.addEvaluationSet(set as NodesLike, `data.${name}Index`);
+        if (byModel) this.#judges.set(number, judgeOfNodes(plan, taken as GraphSamples, set as NodesLike));
+        return number;
+      }
+      const { samples, judged } = await evaluationSet(set as ArrivingSamples, plan, this.#learnt, name, byModel);
       const number = await session.addEvaluationSet(samples, name);
-      if (judged) this.#judged.set(number, judged);
+      if (judged) this.#judges.set(number, judgeOfSamples(plan, this.#learnt, judged));
       return number;
     };
     return {
       ...(validation !== undefined && { validation: await add(validation, 'validation') }),
       ...(test !== undefined && { test: await add(test, 'test') }),
     };
+  }
+
+  /** What is watched of the validation set beside loss and accuracy. */
+  get #metric(): Metric | undefined {
+    const metric = this.#plan.earlyStopping?.metric;
+    return metric === 'loss' || metric === 'accuracy' ? undefined : metric;
+  }
+
+  /** Before any work: a metric that cannot be told of the validation set would never improve. */
+  async #checkTold(session: AnySession, { validation }: EvaluationSets): Promise<void> {
+    const metric = this.#metric;
+    if (metric && validation !== undefined) checkTold(await this.#evaluate(session, validation, metric), metric);
   }
 
   async #record(
@@ -284,8 +305,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   ): Promise<R> {
     const { evaluateEvery, iterations, trainMetrics, needsTrainLoss } = this.#plan;
     const due = iteration % evaluateEvery === 0 || iteration === iterations;
-    const metrics = async (name: 'train' | 'validation' | 'test', set: number | 'train' | undefined) =>
-      set === undefined ? {} : { [name]: await this.#evaluate(session, set) };
+    const metrics = async (name: 'train' | 'validation' | 'test', set: number | 'train' | undefined) => {
+      const watched = name === 'validation' ? this.#metric : undefined;
+      return set === undefined ? {} : { [name]: await this.#evaluate(session, set, watched) };
+    };
     // Progress is R without what is added here.
     const record = {
       ...progress,
@@ -299,39 +322,25 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return record;
   }
 
-  /** Loss and accuracy of the network; of values in their units. */
-  async #evaluate(session: AnySession, set: number | 'train'): Promise<Metrics> {
-    const { targetStandardisation } = this.#learnt;
-    const judged = this.#judged.get(set);
-    if (judged && targetStandardisation) {
-      const parameters = await session.parameters();
-      const { network, dtype, threads } = this.#plan;
-      using model = new Model({ network, dtype, threads, targetStandardisation, ...parameters });
-      try {
-        const { loss } = await model.evaluate(judged);
-        return { loss };
-      } catch (error) {
-        // Outputs that overflow: the training goes on until its own objective does.
-        if (error instanceof DlAdmmError && error.code === 'ERR_DLADMM_NON_FINITE') return { loss: Number.NaN };
-        throw error;
-      }
-    }
+  /** Loss and accuracy of the network, and what is watched; of values in their units. */
+  async #evaluate(session: AnySession, set: number | 'train', watched?: Metric): Promise<Metrics> {
+    const judge = this.#judges.get(set);
+    if (judge) return metricsBy(judge, await session.parameters(), watched);
     const { loss, ...metrics } = await session.evaluate(set);
-    return {
-      ...metrics,
-      loss: loss / (targetStandardisation?.scale[0] ?? 1) ** (powerOf(this.#plan.network.loss) ?? 0),
-    };
+    const { scale: [scale = 1] = [] } = this.#learnt.targetStandardisation ?? {};
+    return { ...metrics, loss: loss / scale ** (powerOf(this.#plan.network.loss) ?? 0) };
   }
 
   async #keepBest(session: AnySession, { validation, iteration }: R): Promise<void> {
     const early = this.#plan.earlyStopping;
     if (early === undefined || validation === undefined) return;
-    const score = scoreOf(validation, early.metric);
+    const score = scoreOf(early.metric, validation[early.metric] ?? Number.NaN);
     const best = this.#best;
-    this.#best =
-      best !== undefined && !(score > best.score)
-        ? { ...best, age: best.age + 1 }
-        : { score, iteration, age: 0, parameters: await session.parameters() };
+    // Anything is better than what is no number.
+    const better = best === undefined || score > best.score || (Number.isNaN(best.score) && !Number.isNaN(score));
+    this.#best = better
+      ? { score, iteration, age: 0, parameters: await session.parameters() }
+      : { ...best, age: best.age + 1 };
   }
 }
 
@@ -366,6 +375,3 @@ async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Pro
     throw error;
   }
 }
-
-const scoreOf = (metrics: Metrics, metric: 'accuracy' | 'loss'): number =>
-  metric === 'accuracy' ? (metrics.accuracy ?? Number.NaN) : -metrics.loss;

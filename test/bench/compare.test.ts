@@ -56,8 +56,8 @@ describe('the table', () => {
 
   test('has a column for each method, however long it ran', () => {
     const lines = tableOf([
-      { method: 'one', options: {}, status: 'completed', points },
-      { method: 'two', options: {}, status: 'diverged', points: points.slice(0, 1) },
+      { method: 'one', status: 'completed', points },
+      { method: 'two', status: 'diverged', points: points.slice(0, 1) },
     ]).split('\n');
     expect(lines.map((line) => line.trim().split(/ +/).join(' '))).toEqual([
       'iteration one two',
@@ -72,7 +72,6 @@ describe('the table', () => {
   test('puts at most five methods beside each other', () => {
     const curves = ['a', 'b', 'c', 'd', 'e', 'f'].map((method, i) => ({
       method,
-      options: {},
       status: 'completed',
       points: points.slice(0, i === 0 ? 4 : 1),
     }));
@@ -89,8 +88,8 @@ describe('the table', () => {
   test('has a dash where an accuracy or all points are missing', () => {
     const blind = pointOf({ iteration: 1, lagrangian: 1 }, 2, 100);
     const lines = tableOf([
-      { method: 'one', options: {}, status: 'completed', points: [blind] },
-      { method: 'two', options: {}, status: 'diverged', points: [] },
+      { method: 'one', status: 'completed', points: [blind] },
+      { method: 'two', status: 'diverged', points: [] },
     ]).split('\n');
     expect(lines.map((line) => line.trim().split(/ +/).join(' ')).slice(1)).toEqual([
       '1 - 2.00 s -',
@@ -152,10 +151,10 @@ describe('bench:compare', () => {
     const file = JSON.parse(await readFile(join(place.folder, 'it.json'), 'utf8'));
     const summary = JSON.parse(stdout);
     expect(file).toMatchObject({ data: 'digits', samples: 200, layers: '64-16-10' });
-    expect(file.curves.map(({ method, status }: { method: string; status: string }) => [method, status])).toEqual(
+    expect(file.runs.map(({ method, status }: { method: string; status: string }) => [method, status])).toEqual(
       Object.keys(METHODS).map((method) => [method, 'completed']),
     );
-    for (const { method, points: curve } of file.curves) {
+    for (const { method, points: curve } of file.runs) {
       expect(curve.map(({ iteration }: ComparePoint) => iteration)).toEqual([1, 2, 3]);
       expect(summary.methods[method].last).toEqual(curve.at(-1));
       expect(curve[0]).toMatchObject({ objective: expect.any(Number), trainLoss: expect.any(Number) });

@@ -3,8 +3,7 @@ import { marksOf, specificationOf } from '../../dist/bench/complexity/chart.js';
 import { crossover } from '../../dist/bench/complexity/crossover.js';
 import { type Curve, type Kind, type TimedBlock, widths } from '../../dist/bench/complexity/curves.js';
 import { cubicShare, fitPowerLaw, studentQuantile, type Timing } from '../../dist/bench/complexity/fit.js';
-import { reportJson } from '../../dist/bench/complexity/json.js';
-import { type SettingReport, sentences, settingReport } from '../../dist/bench/complexity/report.js';
+import { reportJson, reportsOf, type SettingReport, settingReport } from '../../dist/bench/complexity/report.js';
 import { tableOf } from '../../dist/bench/complexity/table.js';
 import { HOW_TO_HAVE_CHARTS, loadCharts } from '../../dist/bench/harness/figures.js';
 
@@ -137,10 +136,10 @@ const report = (dtype: 'float32' | 'float64', samples: number | 'n'): SettingRep
 
 describe('the report', () => {
   test('fits the quadratic step from 512 on and the inversions from 1024 on', () => {
-    const { kinds } = report('float32', 256);
-    expect(kinds.quadratic?.W?.fit?.range).toEqual([512, 4096]);
-    expect(kinds.inverse?.W?.fit?.range).toEqual([1024, 4096]);
-    expect(kinds.cholesky).toBeUndefined();
+    const { quadratic, inverse, cholesky } = report('float32', 256);
+    expect(quadratic?.W?.fittedOver).toEqual([512, 4096]);
+    expect(inverse?.W?.fittedOver).toEqual([1024, 4096]);
+    expect(cholesky).toBeUndefined();
   });
 
   test('as JSON has the exponents at its top, the other type and the other number of samples below', () => {
@@ -154,6 +153,9 @@ describe('the report', () => {
       float64: { dtype: 'float64', samples: 256 },
       samplesEqualN: { dtype: 'float32', samples: 'n', float64: { dtype: 'float64', samples: 'n' } },
     });
+    expect(reportsOf(json).map(({ dtype, samples }) => [dtype, samples])).toEqual(
+      reports.map(({ dtype, samples }) => [dtype, samples]),
+    );
     expect(json.quadratic.W.exponent).toBeCloseTo(2, 10);
     expect(json.inverse.W.exponent).toBeCloseTo(3, 10);
     expect(json.inverse.W.ci).toHaveLength(2);
@@ -164,7 +166,7 @@ describe('the report', () => {
   });
 
   test('says where inversion is slower, and where it is not', () => {
-    expect(sentences(report('float32', 256))).toEqual([
+    expect(report('float32', 256).notes).toEqual([
       'W by inverse: slower from n = 500 on; not slower than the quadratic step at n = 64, 91, 128, 181, 256, 362 (at best 0.13 of its time)',
       'a by inverse: slower at every width measured',
     ]);

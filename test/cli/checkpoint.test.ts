@@ -40,7 +40,7 @@ describe('dladmm train --checkpoint', () => {
     first.child.kill('SIGINT');
     const stopped = await first.ended;
     expect(stopped.code).toBe(130);
-    expect(stopped.err).toMatch(/stopping with a checkpoint at the end of the iteration at work/);
+    expect(stopped.err).toMatch(/stopping, with the last iteration in the checkpoint/);
     const outcome = jsonLines(stopped.out).at(-1);
     expect(outcome).toMatchObject({ status: 'aborted', checkpoint: 'c' });
     expect((await readCheckpoint(path('c'))).iteration).toBe(outcome?.iterations);

@@ -294,6 +294,12 @@ describe('columns of texts', () => {
     await expectFailure(() => read('1,2,3\n', { columns, label: null }), 'ERR_DLADMM_FORMAT', /2 columns .* found 3/);
   });
 
+  it('are read as another table had them, its columns of numbers too', async () => {
+    const { columns } = await read(text, { categories: 'one-hot' });
+    const other = await read('pay,job,age\nlow,baker,60\n', { columns, label: 'pay' });
+    expect(other).toMatchObject({ x: { data: Float32Array.of(60, 1, 0), columns: 3 }, columns });
+  });
+
   it('take the last column that is no feature for the labels', async () => {
     const table = await read('pay,age\nlow,30\nhigh,40\n', { columns: [{ name: 'age' }] });
     expect(table).toMatchObject({ label: 'pay', classes: ['high', 'low'] });

@@ -1,5 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -7,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { readTable } from '../../src/datasets/file.js';
 import { expectFailure, temporaryFolder } from './support.js';
 
+const module = fileURLToPath(new URL('../../dist/data.js', import.meta.url));
 const TEXT = 'a,b,label\n1,2,x\n3,4,y\n';
 const WANT = { columns: [{ name: 'a' }, { name: 'b' }], classes: ['x', 'y'], train: { x: { rows: 2 } } };
 
@@ -38,7 +41,6 @@ describe('the standard input', () => {
     ['plain', Buffer.from(TEXT)],
     ['gzipped', gzipSync(TEXT)],
   ])('is read as -, %s', async (_, bytes) => {
-    const module = fileURLToPath(new URL('../../dist/data.js', import.meta.url));
     const program = `import { readTable } from ${JSON.stringify(module)};
       const { columns, classes, train, name } = await readTable('-');
       console.log(JSON.stringify({ columns, classes, train: { x: { rows: train.x.rows } }, name }));`;
@@ -52,7 +54,23 @@ describe('the standard input', () => {
   });
 });
 
-it('a folder is refused, and an empty device', async () => {
+it('a folder is refused, a socket, what has no end, and an empty device', async () => {
   await expectFailure(async () => readTable(await temporaryFolder()), 'ERR_DLADMM_FILE', 'regular file');
+  const socket = join(await temporaryFolder(), 'socket');
+  const server = createServer().listen(socket);
+  await once(server, 'listening');
+  await expectFailure(() => readTable(socket), 'ERR_DLADMM_FILE', `a pipe or a terminal at ${socket}`);
+  server.close();
+  await expectFailure(() => readTable('/dev/zero'), 'ERR_DLADMM_FILE', '/dev/zero');
+  const program = `import { readTable } from ${JSON.stringify(module)}; await readTable('-').catch((e) => console.log(e.code, e.message));`;
+  const told = execFileSync('sh', ['-c', '"$0" --input-type=module -e "$1" < /dev/zero', process.execPath, program]);
+  expect(told.toString()).toBe('ERR_DLADMM_FILE Expected a regular file, a pipe or a terminal at the standard input\n');
   await expectFailure(() => readTable('/dev/null'), 'ERR_DLADMM_FORMAT', 'empty');
+});
+
+it('a file of more bytes than there is memory is refused before it is read', async () => {
+  const path = join(await temporaryFolder(), 'sparse.csv');
+  await writeFile(path, '');
+  await truncate(path, 2 ** 43);
+  await expectFailure(() => readTable(path), 'ERR_DLADMM_MEMORY', path, String(2 ** 43));
 });

@@ -305,6 +305,22 @@ describe('loading refuses', () => {
     expect(act).toThrow(/^m\.st /);
   });
 
+  it('nothing of many classes and columns, which take time by their number, not its square', () => {
+    const many = 200_000;
+    const names = Array.from({ length: many }, (_, i) => `name ${i}`);
+    const tensors: Record<string, Tensor> = {
+      '0.weight': { dtype: 'F32', shape: [1, many], data: new Float32Array(many) },
+    };
+    const columns = names.map((name) => ({ name }));
+    expect(load({ format: 2, layers: [many, 1], columns }, tensors)()).toMatchObject({ columns });
+    const outputs: Record<string, Tensor> = {
+      '0.weight': { dtype: 'F32', shape: [many, 1], data: new Float32Array(many) },
+      '0.bias': { dtype: 'F32', shape: [many], data: new Float32Array(many) },
+    };
+    const loss = 'softmax-cross-entropy';
+    expect(load({ layers: [1, many], loss, classes: names }, outputs)()).toMatchObject({ classes: names });
+  });
+
   it('a weight that is not finite, with its place', () => {
     const act = load({}, { '0.weight': { ...w, data: Float32Array.of(1, Number.NaN) } as Tensor });
     expect(act).toThrow(error('ERR_DLADMM_NON_FINITE', /m\.st: .*weights\[0\]\[1\] but received NaN/));

@@ -77,7 +77,7 @@ describe('a solver that is declared outside of the package', () => {
       ...['--iterations', '2', '--out', out, '--svg', join(folder, 'compare.svg')],
     ]);
     expect(stdout).toMatch(/dladmm +forward-admm/);
-    const { curves } = JSON.parse(readFileSync(out, 'utf8')) as { readonly curves: { readonly method: string }[] };
-    expect(curves.map(({ method }) => method)).toEqual(['dladmm', 'forward-admm']);
+    const { runs } = JSON.parse(readFileSync(out, 'utf8')) as { readonly runs: { readonly method: string }[] };
+    expect(runs.map(({ method }) => method)).toEqual(['dladmm', 'forward-admm']);
   });
 });

@@ -81,7 +81,7 @@ describe('an option', () => {
     refreshEvery: (value) => value === 5,
     evaluateEvery: (value) => value === 5,
     trainMetrics: (value) => value === true,
-    earlyStopping: () => false,
+    earlyStopping: (value) => typeof value === 'object' && value !== null && Object.keys(value).length === 0,
     classes: () => false,
     signal: () => false,
     onIteration: (value) => value === some,

@@ -46,6 +46,9 @@ describe('rows with a column to predict become a judged model', () => {
     expect(report.heldOut).toMatchObject({ samples: 80, of: COUNT });
     expect(report.scores?.accuracy).toBeGreaterThan(0.9);
     expect(String(report)).toMatch(/churned.*holds texts[\s\S]*held out 80 of 400 samples/);
+    expect(model.describe()).toMatch(
+      /^network 7[\s\S]*churned: no, yes[\s\S]*plan: a text, one of 3 or another \(4 inputs\)/,
+    );
     // The model takes rows as they are, wherever they come from, and finds its target among them.
     const before = await model.evaluate(customers);
     expect(await model.evaluate(path('customers.csv'))).toEqual(before);
@@ -98,6 +101,16 @@ describe('samples without a named solver', () => {
     expect(report.solver?.name).toBe('minibatch-admm');
     expect(report.scores?.accuracy).toBeGreaterThan(0.8);
     expect((await model.predict(x)).labels).toHaveLength(COUNT);
+  });
+
+  test('bring their labels or values along in a stream, whose first row says how wide they are', async () => {
+    const labelled = await fitModel({ x: slowly(x.map((row, i) => ({ x: row, label: labels[i] as string }))) });
+    expect(labelled.model.network.layers.at(0)).toBe(2);
+    expect(labelled.model.classes).toEqual(['no', 'yes']);
+    const blocks = [{ x, y: x.map(([age = 0, spend = 0]) => [age + spend]) }];
+    const valued = await fitModel({ x: slowly(blocks) }, { task: 'regression' });
+    expect([valued.model.network.layers.at(0), valued.model.network.layers.at(-1)]).toEqual([2, 1]);
+    expect(valued.report.scores).toHaveProperty('r2');
   });
 
   test('have a validation set of their own', async () => {

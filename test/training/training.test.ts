@@ -220,7 +220,7 @@ describe('early stopping', () => {
   );
 
   test('counts evaluations, not iterations', async () => {
-    const early = { earlyStopping: { patience: 2 }, evaluateEvery: 5 };
+    const early = { earlyStopping: { patience: 2, metric: 'accuracy' }, evaluateEvery: 5 } as const;
     const { status, iterations } = await fitModel(noisy, { ...options, ...early });
     if (status.kind !== 'early-stopped') throw new Error(`the training ${status.kind}`);
     expect(status.bestIteration % 5).toBe(0);
@@ -234,8 +234,8 @@ describe('early stopping', () => {
       earlyStopping: { patience: 100 },
     });
     expect(status).toEqual({ kind: 'completed' });
-    const best = Math.max(...history.map(({ validation }) => validation?.accuracy ?? Number.NaN));
-    expect((await model.evaluate(validation)).accuracy).toBe(best);
+    const best = Math.min(...history.map(({ validation }) => validation?.loss ?? Number.NaN));
+    expect((await model.evaluate(validation)).loss).toBeCloseTo(best, 12);
   });
 });
 
@@ -535,7 +535,7 @@ describe('a model', () => {
     expect(Object.keys(prediction)).toEqual(['outputs']);
     expectClose(prediction.outputs.data, wanted.data, 1e-12);
     const metrics = await model.evaluate({ x, y });
-    expect(Object.keys(metrics)).toEqual(['samples', 'loss', 'mae', 'rmse', 'r2', 'mape']);
+    expect(Object.keys(metrics)).toEqual(['samples', 'loss', 'mae', 'rmse', 'r2', 'mape', 'coverage']);
     expect(metrics.loss).toBeCloseTo(squaredNorm(minus(wanted, y)) / 60, 12);
   });
 

@@ -17,9 +17,15 @@ type Stored = Readonly<Record<string, unknown>>;
 
 /** The options of a checkpoint, in the words of today and with what has become a default since. */
 export function earlierOptions(options: Stored, format: number): Stored {
+  const values = options.loss === 'squared-error';
   // Targets were taken as they are.
-  const targets = options.loss === 'squared-error' ? { standardiseTargets: false } : {};
-  return { ...targets, ...(format > 1 ? options : renamed(options)) };
+  const targets = values ? { standardiseTargets: false } : {};
+  const { earlyStopping } = options;
+  // What is watched is written down since the loss stands where nobody says.
+  const watched = typeof earlyStopping === 'object' && {
+    earlyStopping: { metric: values ? 'loss' : 'accuracy', ...earlyStopping },
+  };
+  return { ...targets, ...(format > 1 ? options : renamed(options)), ...watched };
 }
 
 /** Those of the first format. */

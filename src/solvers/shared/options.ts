@@ -2,6 +2,8 @@ import { expected } from '../../core/errors.js';
 import { availableThreads } from '../../core/info.js';
 import type { Dtype } from '../../core/native.js';
 import { checkPath } from '../../formats/atomic-file.js';
+import { METRIC_NAMES } from '../../judging/metrics.js';
+import { metricsOfLoss } from '../../network/metrics.js';
 import {
   ACTIVATION_NAMES,
   type Activation,
@@ -145,17 +147,16 @@ export const COMMON = {
   }),
   earlyStopping: group(
     {
-      patience: whole(1, { required: true, says: 'So many evaluations without gain end the training.' }),
-      metric: word(['accuracy', 'loss'], {
-        derive: ({ network }) => (classifies(network.loss) ? 'accuracy' : 'loss'),
-        otherwise: 'accuracy of classes, else loss',
-        says: 'What of the validation set has to improve.',
+      patience: whole(1, { default: 10, says: 'So many evaluations without gain end the training.' }),
+      metric: word(METRIC_NAMES, {
+        default: 'loss',
+        says: 'What of the validation set has to improve: any metric that the task has (docs/judging.md).',
       }),
     },
     { otherwise: 'none', says: 'Stop when the validation set no longer improves, and keep the best model.' },
-    ({ metric }, name, { network }) => {
-      if (metric !== 'accuracy' || classifies(network.loss)) return;
-      throw expected("'loss' for regression", `${name}.metric`, metric);
+    ({ metric }, name, { network: { loss } }) => {
+      const known = metricsOfLoss(loss);
+      if (!known.includes(metric)) throw expected(`${known.join(', ')}, as ${loss} has it,`, `${name}.metric`, metric);
     },
   ),
   classes: option(classes, {
@@ -189,7 +190,7 @@ export const COMMON = {
   ),
   signal: option(signal, {
     otherwise: 'none',
-    says: 'Ends the training as soon as an update ends (with checkpoints: an iteration, and writes one), and keeps the model.',
+    says: 'Ends the training as soon as an update ends (where the last iteration is not in the checkpoint yet: as this one ends, and writes it), and keeps the model.',
   }),
   onIteration: option(onIteration, {
     otherwise: 'none',

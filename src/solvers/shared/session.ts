@@ -4,16 +4,7 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
 import { isNumbers, ofThisRealm } from '../../core/numbers.js';
 import { type Metrics, metricsOf } from '../../network/metrics.js';
-import {
-  checkActivation,
-  checkLayers,
-  checkLoss,
-  lossParameters,
-  MOST_THREADS,
-  type Network,
-  nativeActivation,
-  nativeLoss,
-} from '../../network/network.js';
+import { checkNetwork, MOST_THREADS, type Network, nativeActivation, nativeLoss } from '../../network/network.js';
 import { checkNumbers, type Parameters } from '../../network/parameters.js';
 import { TRAINING_SET } from '../../samples/samples.js';
 import type { Matrix } from '../../tensor/matrix.js';
@@ -82,11 +73,7 @@ export async function openNative<
   checkObject(options, '{ network, dtype, threads, … }', 'options');
   checkKeys(options, ['network', 'dtype', 'threads', ...keys], 'options');
   const { network, dtype, threads } = options;
-  checkObject(network, '{ layers, activation, loss }', 'options.network');
-  checkLayers(network.layers);
-  checkActivation(network.activation);
-  checkLoss(network.loss);
-  lossParameters(network.loss, network);
+  checkNetwork(network, 'options.network');
   oneOf(dtype, ['float32', 'float64'], 'options.dtype');
   whole(threads, 1, MOST_THREADS, 'options.threads');
   check(options);

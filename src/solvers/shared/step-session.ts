@@ -1,6 +1,6 @@
 import { atLeast, whole } from '../../core/checks.js';
 import { DlAdmmError } from '../../core/errors.js';
-import type { NativePersistent, Numbers } from '../../core/native.js';
+import type { NativeStepping } from '../../core/native.js';
 import type { Matrix } from '../../tensor/matrix.js';
 import { type LearningRate, ratesOf } from './learning-rate.js';
 import { type Opened, Session, type SessionOptions } from './session.js';
@@ -30,13 +30,6 @@ export interface StepsResult {
   readonly seconds: number;
 }
 
-/** What the states of all such splittings offer. */
-interface NativeSteps extends NativePersistent {
-  run(count: number, rates: Float64Array): Promise<StepsResult>;
-  reset(): Promise<void>;
-  readDual?(subBatch: number, block: number, layer: number): Promise<Numbers>;
-}
-
 /** What such a splitting says of itself. */
 export interface StepRules<T extends StepTypes> {
   readonly stepsPerEpoch: (options: T['options'], samples: number) => number;
@@ -54,12 +47,12 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
   /** Steps an epoch has. */
   readonly stepsPerEpoch: number;
   readonly #rules: StepRules<T>;
-  readonly #native: NativeSteps;
+  readonly #native: NativeStepping;
   #done = 0;
   #running = false;
 
   /** @internal */
-  constructor(opened: Opened<T['options'], T['block'], T['set'], NativeSteps>, rules: StepRules<T>) {
+  constructor(opened: Opened<T['options'], T['block'], T['set'], NativeStepping>, rules: StepRules<T>) {
     super(opened);
     this.#native = opened.native;
     this.#rules = rules;

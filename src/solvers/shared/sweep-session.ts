@@ -1,6 +1,6 @@
 import { checkKeys, checkObject } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
-import type { NativePersistent, NativeWork } from '../../core/native.js';
+import type { NativeMeasured, NativeSweeps, NativeWork } from '../../core/native.js';
 import { type Opened, Session, type SessionOptions } from './session.js';
 import { type Blocks, checkedUpdate, type Update } from './sweep.js';
 
@@ -29,32 +29,6 @@ export interface SweepResult<T extends SweepTypes> {
   readonly work?: NativeWork;
   /** Absent after a divergence. */
   readonly measures?: T['measures'];
-}
-
-/** What the measures of all splittings have in common. */
-interface NativeMeasured {
-  /** R summed over the samples. */
-  readonly loss: number;
-}
-
-/** What the states of all such splittings offer. */
-interface NativeSweeps extends NativePersistent {
-  start(how: unknown): Promise<void>;
-  run(
-    updates: Int32Array,
-    penalties: unknown,
-  ): Promise<{
-    readonly updates: readonly object[];
-    readonly completed: number;
-    readonly stopped: boolean;
-    readonly diverged: boolean;
-    readonly seconds: number;
-    readonly work?: NativeWork;
-    readonly measures?: NativeMeasured;
-  }>;
-  measure(penalties: unknown): Promise<NativeMeasured>;
-  refresh?(): Promise<void>;
-  productSeconds?(updates: Int32Array, repeats: number): Promise<number>;
 }
 
 /** What such a splitting says of itself. */

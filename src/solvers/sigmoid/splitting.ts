@@ -1,6 +1,11 @@
 import { atLeast, oneOf, positive } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
-import { type NativeConstraintsMeasures, type NativeConstraintsPenalties, native } from '../../core/native.js';
+import {
+  type NativeConstraintsMeasures,
+  type NativeConstraintsPenalties,
+  type NativeWork,
+  native,
+} from '../../core/native.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import type { Network } from '../../network/network.js';
 import type { LabelledSamples } from '../../samples/samples.js';
@@ -67,28 +72,12 @@ export interface ConstraintUpdateRecord extends Update<ConstraintBlock> {
   readonly seconds: number;
 }
 
-/** The products over the samples that a sweep took, its measures included, by kind. */
-export interface SweepWork {
-  /** Gᵀ V, summed over the samples. */
-  readonly gradient: number;
-  /** V Wᵀ. */
-  readonly image: number;
-  /** G W. */
-  readonly back: number;
-  /** Vᵀ V, half a product. */
-  readonly gram: number;
-  /** Rows times the inverse of a matrix as wide as a layer. */
-  readonly solve: number;
-  /** Cholesky factors. */
-  readonly factor: number;
-  /** Floating-point operations of all of these. */
-  readonly flops: number;
-}
+export type { NativeWork as SweepWork } from '../../core/native.js';
 
 /** What one sweep of sigmoid-ADMM did. */
 export interface SigmoidRecord extends ConstraintMeasures, ProgressRecord {
   readonly updates: readonly ConstraintUpdateRecord[];
-  readonly work: SweepWork;
+  readonly work: NativeWork;
 }
 
 /** The types of the splitting that keeps all constraints. */

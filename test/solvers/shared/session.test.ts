@@ -152,6 +152,8 @@ describe('a session', () => {
         /thread/,
       );
     }
+    const named = untyped<typeof LAYERED>({ ...LAYERED, network: { ...LAYERED.network, activaton: 'tanh' } });
+    await expectFailure(() => layered.open(named, DATA), 'ERR_DLADMM_ARGUMENT', /activaton.*did you mean activation/);
     using session = await layered.open(LAYERED, DATA);
     await session.start({ output: 'forward', dual: 'zero' });
     await expectFailure(() => session.run([W(1)], untyped({ ...PENALTIES, Rho: 1 })), 'ERR_DLADMM_ARGUMENT', /Rho/);

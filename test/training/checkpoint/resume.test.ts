@@ -271,6 +271,20 @@ describe('an abort', () => {
     expect(after.model.weights).toEqual((await fitModel(classes, { ...DLADMM, iterations: k + 3 })).model.weights);
   });
 
+  it('ends the iteration at work at once where the one before is on the disk already', async () => {
+    const path = file();
+    const controller = new AbortController();
+    const stopped = await fitModel(classes, {
+      ...DLADMM,
+      sweep: () => new Array(1e5).fill(W(2)),
+      checkpoint: { path, every: 1 },
+      signal: controller.signal,
+      onIteration: () => setTimeout(() => controller.abort(), 20),
+    });
+    expect(stopped).toMatchObject({ status: { kind: 'aborted' }, iterations: 1 });
+    expect((await readCheckpoint(path)).iteration).toBe(1);
+  });
+
   it('in the loop does so after the iteration just seen', async () => {
     const path = file();
     const controller = new AbortController();

@@ -1,0 +1,131 @@
+/** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
+import { checkKeys, checkObject, oneOf, whole } from '../core/checks.js';
+import { expected } from '../core/errors.js';
+import { shuffledIndices } from '../datasets/split.js';
+import { throwIfAborted } from '../formats/bytes.js';
+import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
+import { aligned, numberText, printable } from '../judging/text.js';
+import { type Metrics, metricsOfLoss } from '../network/metrics.js';
+import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
+import { inputsOfColumn } from '../samples/columns.js';
+import { allRows, asSamples, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
+import type { Model } from './model.js';
+
+/** How importance is found. */
+export interface ImportanceOptions {
+  /** What the model is judged by. Default `'loss'`. */
+  readonly metric?: Metric;
+  /** How often each column is shuffled. Default 5. */
+  readonly repeats?: number;
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What one column is worth. */
+export interface ColumnImportance {
+  readonly column: string;
+  /** By how much the metric is worse without what the column says, on average; about 0, or below it, where it says nothing. */
+  readonly mean: number;
+  /** The standard deviation over the repeats (divided by their number). */
+  readonly sd: number;
+  readonly values: readonly number[];
+}
+
+/** What every column is worth: plain data. */
+export interface Importance {
+  readonly metric: Metric;
+  /** What the model is worth with all its columns. */
+  readonly value: number;
+  /** The most important column first. */
+  readonly columns: readonly ColumnImportance[];
+  /** A table for people. */
+  toString(): string;
+}
+
+/** Rows of which the inputs from `at` on, as many as `width`, are those of other rows. */
+const shuffled = (source: RowSource, data: Float64Array, at: number, width: number, order: Int32Array): RowSource =>
+  trusted({
+    ...source,
+    chunk(first, count) {
+      const { columns } = source;
+      const out = data.slice(first * columns, (first + count) * columns);
+      for (let i = 0; i < count; i += 1) {
+        const from = (order[first + i] as number) * columns + at;
+        out.set(data.subarray(from, from + width), i * columns + at);
+      }
+      return out;
+    },
+  });
+
+/**
+ * The permutation importance of the columns that a model was trained on (Breiman, 2001; the definition of scikit-learn's
+ * `permutation_importance`): all the inputs that a column became are shuffled together. Of columns that say the same each seems to
+ * be worth little, as the other stands in for it.
+ *
+ *     console.log(String(await importance(model, 'held-out.csv', { metric: 'rocAuc' })));
+ *
+ * @param rows samples that the model was not trained on, as `model.evaluate` takes them
+ * @throws DlAdmmError as `model.evaluate`, and ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for the options, ERR_DLADMM_ABORTED
+ */
+export async function importance(
+  model: Model,
+  rows: ArrivingSamples | RowsLike | string,
+  options: ImportanceOptions = {},
+): Promise<Importance> {
+  checkObject(options, 'an object', 'options');
+  checkKeys(options, ['metric', 'repeats', 'seed', 'signal'], 'options');
+  const { repeats = 5, seed = 1, signal } = options;
+  const metric = oneOf(options.metric ?? 'loss', metricsOfLoss(model.network.loss), 'metric');
+  whole(repeats, 1, 1e6, 'repeats');
+  whole(seed, 0, 2 ** 32 - 1, 'seed');
+  const { x, y, columns: _, ...rest } = await model.arrived(rows);
+  const data = await allRows(x);
+  const judged = async (source: RowSource): Promise<number> => {
+    throwIfAborted(signal, 'Finding what columns are worth');
+    const samples = { ...rest, x: asSamples(source), ...(y && { y: asSamples(y) }) };
+    const value = ((await model.evaluate(samples)) as Metrics)[metric];
+    if (value !== undefined) return value;
+    throw expected(`samples that ${metric} can be told of (of at least two classes)`, 'rows', undefined);
+  };
+  const all = rowSource(data, x.columns, x.name);
+  const value = await judged(all);
+  const orders = Array.from({ length: repeats }, (_, i) => shuffledIndices(x.rows, (seed + i) % 2 ** 32));
+  const found: ColumnImportance[] = [];
+  let at = 0;
+  for (const { column, width } of groupsOf(model, x.columns)) {
+    const values: number[] = [];
+    for (const order of orders) {
+      const worse = await judged(shuffled(all, data, at, width, order));
+      values.push(scoreOf(metric, value) - scoreOf(metric, worse));
+    }
+    found.push({ column, ...spreadOf(values), values });
+    at += width;
+  }
+  return printable({ metric, value, columns: found.toSorted((a, b) => b.mean - a.mean) }, textOf);
+}
+
+/** The columns as the user has them, and how many inputs each became. */
+const groupsOf = (
+  { columns }: Model,
+  inputs: number,
+): readonly { readonly column: string; readonly width: number }[] =>
+  columns
+    ? columns.map((column) => ({ column: column.name, width: inputsOfColumn(column) }))
+    : Array.from({ length: inputs }, (_, j) => ({ column: `x[${j}]`, width: 1 }));
+
+function spreadOf(values: readonly number[]): { readonly mean: number; readonly sd: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { mean, sd: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) };
+}
+
+function textOf({ metric, value, columns }: Omit<Importance, 'toString'>): string {
+  const table = [
+    ['column', 'importance', '±'],
+    ...columns.map(({ column, mean, sd }) => [column, numberText(mean), numberText(sd)]),
+  ];
+  return [
+    `${METRICS[metric].title} ${numberText(value)}; by how much it is worse where a column is shuffled:`,
+    '',
+    ...aligned(table),
+  ].join('\n');
+}

@@ -1,0 +1,61 @@
+/** What is told of a network while it trains beyond what native code tells of its state: by a model of the present parameters. */
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Evaluation } from '../judging/evaluation.js';
+import type { Metric } from '../judging/metrics.js';
+import { GraphModel } from '../model/graph-model.js';
+import { Model } from '../model/model.js';
+import type { Metrics } from '../network/metrics.js';
+import type { Parameters } from '../network/parameters.js';
+import type { Learnt } from '../samples/arrival.js';
+import type { GraphSamples, NodesLike } from '../samples/graph-samples.js';
+import type { LabelledSamples } from '../samples/samples.js';
+import type { CommonPlan } from '../solvers/shared/options.js';
+
+/** Judges the network of some parameters. */
+export type Judge = (parameters: Parameters) => Promise<Evaluation>;
+
+type Facts = Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads'>;
+
+/** On samples as the network meets them, with the values as they came. */
+export const judgeOfSamples =
+  ({ network, dtype, threads }: Facts, { targetStandardisation }: Learnt, samples: LabelledSamples): Judge =>
+  async (parameters) => {
+    using model = new Model({
+      ...{ network, dtype, threads, ...parameters },
+      ...(targetStandardisation && { targetStandardisation }),
+    });
+    return await model.evaluate(samples);
+  };
+
+/** On nodes of a graph as the network meets it. */
+export const judgeOfNodes =
+  ({ network, dtype, threads }: Facts, graph: GraphSamples, nodes: NodesLike): Judge =>
+  async ({ weights }) => {
+    using model = new GraphModel({ network, dtype, threads, weights });
+    return await model.evaluate(graph, nodes);
+  };
+
+/** Loss and accuracy as a judge has them, and the metric that is watched. */
+export async function metricsBy(judge: Judge, parameters: Parameters, metric: Metric | undefined): Promise<Metrics> {
+  try {
+    const scores: Metrics = await judge(parameters);
+    const watched = [...new Set(['loss', 'accuracy', ...(metric ? [metric] : [])] as const)];
+    return Object.fromEntries(
+      watched.flatMap((name) => (scores[name] === undefined ? [] : [[name, scores[name]]])),
+    ) as unknown as Metrics;
+  } catch (error) {
+    // Outputs that overflow: the training goes on until its own objective does.
+    if (error instanceof DlAdmmError && error.code === 'ERR_DLADMM_NON_FINITE') return { loss: Number.NaN };
+    throw error;
+  }
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the validation set cannot tell the metric: of one class there is no curve */
+export function checkTold({ loss, ...metrics }: Metrics, metric: Metric): void {
+  if (metric === 'loss' || metrics[metric] !== undefined || Number.isNaN(loss)) return;
+  throw expected(
+    `a validation set that ${metric} can be told of, with samples of at least two classes (for r2 two samples),`,
+    'earlyStopping.metric',
+    metric,
+  );
+}
