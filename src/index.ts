@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+import './training/methods.js';
+
 export { DlAdmmError, type ErrorCode } from './core/errors.js';
 export { type Info, info } from './core/info.js';
 export type { Dtype, Numbers } from './core/native.js';
@@ -27,6 +29,8 @@ export type { Matrix } from './tensor/matrix.js';
 export { type AutoResult, AutoTraining } from './training/automatic.js';
 export { type AnyTraining, type AutoOptions, fit, type GraphTraining, type OptionsFor, train } from './training/fit.js';
 export type { FrontOptions, Rows } from './training/front.js';
+export type { GoingOn } from './training/going-on.js';
+export { Learner, type LearnerOptions, type LearnerRecord, loadLearner } from './training/learner.js';
 export type { Report } from './training/report.js';
 export type { FitResult, Status, TrainingData } from './training/result.js';
 export { type CheckpointInfo, type ResumeOptions, readCheckpoint, resume, resumeTraining } from './training/resume.js';

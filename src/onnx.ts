@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+import './training/methods.js';
+
 export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './model/onnx/export.js';
 export { type ImportOptions, importOnnx } from './model/onnx/import.js';
 export { importStateDict, type StateDictOptions } from './model/state-dict.js';

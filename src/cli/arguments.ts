@@ -54,6 +54,15 @@ export function parseLayers(text: string): readonly number[] {
   return text.split('-').map(Number);
 }
 
+/** Widths of hidden layers; `none` is a linear model. */
+export function parseHidden(text: string): readonly number[] {
+  if (text === 'none') return [];
+  if (!/^\d+([-,]\d+)*$/.test(text)) {
+    throw new InvalidArgumentError('Expected widths with hyphens between them, such as 100-100, or none.');
+  }
+  return text.split(/[-,]/).map(Number);
+}
+
 export function parseActivation(text: string): Activation {
   const named = ACTIVATION_NAMES.find((name) => name === text);
   if (named) return named;

@@ -18,20 +18,20 @@ export const choice = (flags: string, description: string, choices: readonly str
   option(flags, description).choices(choices);
 
 /** Where samples come from; the same for every command that takes some. */
-export function withData(command: Command, what: string, labelByDefault = 'the last'): Command {
+export function withData(command: Command, what: string, targetByDefault: string): Command {
   return command
     .optionsGroup('Data:')
-    .addOption(option('--data <name|file>', `${what}: ${datasetNames.join(', ')}, a file, or - for the standard input`))
+    .addOption(option('--data <name|file>', `${what}: a file, - for the standard input, or ${datasetNames.join(', ')}`))
     .option('--data-dir <folder>', 'look for named sets here first')
     .option('--no-download', 'never fetch a named set')
     .option(
       '--target, --label <column>',
-      `CSV, Parquet, Arrow: the column of labels, by its name, or by its place as #3 or #-1 (default: ${labelByDefault})`,
+      `of a table: the column to predict, by its name, or by its place as #3 or #-1 (default: ${targetByDefault})`,
       parse.parseColumn,
     )
     .option(
       '--drop, --ignore <columns>',
-      'the same: columns to leave out, with commas between them',
+      'of a table: columns to leave out, with commas between them',
       parse.parseColumns,
     )
     .option('--header', 'CSV: the first line names the columns (default: judged by the other lines)')
@@ -96,3 +96,10 @@ export function named<Flags>(names: readonly string[], args: readonly unknown[])
 
 /** Commands answer with their exit code. */
 export type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;
+
+/** Shows all options, or those that matter and how to see the others. */
+export function showing(command: Command, everything: boolean, matter: readonly string[]): Command {
+  if (everything) return command;
+  for (const each of command.options) if (!matter.includes(each.long ?? '')) each.hideHelp();
+  return command.addHelpText('after', `\nAll options: dladmm ${command.name()} --help all`);
+}

@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { endOnSignals, interruptionOf } from './interruption.js';
-import { solversFor } from './own-solver.js';
+import { plainHelp, solversFor } from './own-solver.js';
 import { createProgram } from './program.js';
 import { openTerminal, type Terminal } from './terminal.js';
 
@@ -27,14 +27,15 @@ async function main(): Promise<number> {
   endOnSignals(process, controller, () => performance.now());
   let exitCode = 0;
   try {
-    const solvers = await solversFor(process.argv.slice(2));
+    const { args, everything } = plainHelp(process.argv.slice(2));
+    const solvers = await solversFor(args, everything);
     await createProgram(
       terminal,
       (code) => {
         exitCode = code;
       },
       solvers,
-    ).parseAsync();
+    ).parseAsync(args, { from: 'user' });
   } catch (error) {
     exitCode = tell(error, terminal);
   }

@@ -11,12 +11,14 @@ import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './g
 import { interruptionOf } from './interruption.js';
 import { metricsText } from './run.js';
 import {
-  bareSamples,
+  barePart,
   checkTarget,
   type DataFlags,
   type Demands,
   filesOf,
-  labelledSamples,
+  LAST,
+  labelledPart,
+  sourceOf,
   type Which,
 } from './samples.js';
 import type { Terminal } from './terminal.js';
@@ -36,14 +38,13 @@ export type PredictFlags = (OnSamples | OnGraph) & { readonly out: string };
 
 const isOnGraph = (flags: OnSamples | OnGraph): flags is OnGraph => 'graph' in flags && flags.graph !== undefined;
 
-function demandsOf({ network, classes, columns }: Model, file: string): Demands {
+function demandsOf({ network, classes }: Model, file: string): Demands {
   return {
     by: file,
     task: classifies(network.loss) ? 'classification' : 'regression',
     inputs: network.layers[0] ?? 0,
     outputs: network.layers.at(-1) ?? 0,
     ...(classes && { classes }),
-    ...(columns && { columns }),
   };
 }
 
@@ -85,6 +86,12 @@ async function withGraph(flags: OnGraph, signal: AbortSignal): Promise<readonly 
   }
 }
 
+const ignored = ({ ignore }: OnSamples): object => (ignore ? { ignore } : {});
+
+function checkNoPart({ part, data }: OnSamples): void {
+  if (part !== undefined) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${data} has no parts: leave --part out`);
+}
+
 /** How good a model is on samples, or on nodes. */
 async function judge(flags: OnSamples | OnGraph, signal: AbortSignal) {
   if (isOnGraph(flags)) {
@@ -94,7 +101,19 @@ async function judge(flags: OnSamples | OnGraph, signal: AbortSignal) {
     return { metrics: await model.evaluate(graph, nodes), samples: nodes.length, unit: 'nodes', name: graph.name };
   }
   using model = await Model.load(flags.model);
-  const { name, part } = await labelledSamples(flags, flags.part, demandsOf(model, flags.model), signal);
+  const source = await sourceOf(flags, signal);
+  const { name } = source;
+  if (source.kind === 'table') {
+    checkNoPart(flags);
+    const target = flags.label ?? model.target ?? LAST;
+    return {
+      metrics: await model.evaluate(source.frame, { target, ...ignored(flags) }),
+      samples: source.frame.rows,
+      unit: 'samples',
+      name,
+    };
+  }
+  const part = labelledPart(source.file, flags.part, demandsOf(model, flags.model));
   return { metrics: await model.evaluate(part), samples: part.x.rows, unit: 'samples', name };
 }
 
@@ -164,8 +183,15 @@ async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
     return { prediction: await model.predict(graph, nodes), classes: model.classes, rowNumbers };
   }
   using model = await Model.load(flags.model);
-  const x = await bareSamples(flags, flags.part, demandsOf(model, flags.model), signal);
-  return { prediction: await model.predict(x), classes: model.classes };
+  const source = await sourceOf(flags, signal);
+  if (source.kind === 'arrays') {
+    const x = barePart(source.file, flags.part, demandsOf(model, flags.model));
+    return { prediction: await model.predict(x), classes: model.classes };
+  }
+  checkNoPart(flags);
+  const { label } = flags;
+  const told = { ...(label !== undefined && { target: label }), ...ignored(flags) };
+  return { prediction: await model.predict(source.frame, told), classes: model.classes };
 }
 
 const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>

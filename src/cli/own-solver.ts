@@ -9,6 +9,19 @@ import { isSolverFile } from './solver-flags.js';
 export interface Solvers {
   readonly known: readonly AnySolver[];
   readonly own?: AnySolver;
+  /** Whether help shows all options: where it is asked for, and of one solver. */
+  readonly everything: boolean;
+}
+
+/** Arguments that ask for help, in the one form that there is: `help train` and `train --help all`. */
+export function plainHelp(args: readonly string[]): { readonly args: readonly string[]; readonly everything: boolean } {
+  const [first, command, topic] = args;
+  const plain =
+    first === 'help' && command !== undefined && args.length < 4
+      ? [command, '--help', ...(topic ? [topic] : [])]
+      : args;
+  const at = plain.findIndex((arg, i) => plain[i - 1] === '--help' && arg === 'all');
+  return at < 0 ? { args: plain, everything: false } : { args: plain.toSpliced(at, 1), everything: true };
 }
 
 /** What follows `--solver` among some arguments. */
@@ -25,19 +38,20 @@ function solverIn(args: readonly string[]): string | undefined {
  *
  * @throws DlAdmmError ERR_DLADMM_FILE where the file cannot be loaded, ERR_DLADMM_ARGUMENT where it exports no solver
  */
-export async function solversFor(args: readonly string[]): Promise<Solvers> {
+export async function solversFor(args: readonly string[], all: boolean): Promise<Solvers> {
   const known: readonly AnySolver[] = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS];
   const asked = solverIn(args);
   const alone = args.includes('--help') || args.includes('-h');
-  if (asked === undefined) return { known };
+  const everything = all || asked !== undefined;
+  if (asked === undefined) return { known, everything };
   if (!isSolverFile(asked)) {
     const named = known.filter(({ name }) => name === asked);
-    return { known: alone && named.length > 0 ? named : known };
+    return { known: alone && named.length > 0 ? named : known, everything };
   }
   const module = (await import(pathToFileURL(resolve(asked)).href).catch((cause: unknown) => {
     throw new DlAdmmError('ERR_DLADMM_FILE', `Could not load the solver ${asked}: ${messageOf(cause)}`, { cause });
   })) as { readonly default?: unknown };
   const own: unknown = module.default;
   checkSolver(own, `the default export of ${asked}`);
-  return { known: alone ? [own] : [...known, own], own };
+  return { known: alone ? [own] : [...known, own], own, everything };
 }

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { packageVersion } from '../core/package.js';
+import { activationMeant, LOSSES, lossMeant } from '../network/network.js';
+import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
 import { SEED } from '../solvers/shared/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START } from './defaults.js';
 import type { ExportFlags, ImportFlags } from './exchange.js';
-import { choice, EXIT_CODES, named, type Run, threads, wholeOption, withData, withGraph } from './flags.js';
+import { choice, EXIT_CODES, named, type Run, showing, threads, wholeOption, withData, withGraph } from './flags.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
 import type { StartFlags } from './start.js';
@@ -28,13 +30,27 @@ Examples:
   dladmm evaluate --model digits.safetensors --data digits
   dladmm evaluate --model houses.safetensors --data more-houses.csv --label price --json`;
 
+/** What helps where a flag, or a word behind one, is of another library. */
+function hintOf(error: string): string {
+  const [, flag] = /unknown option '--([\w-]+)/.exec(error) ?? [];
+  if (flag !== undefined) return optionMeant(flag, true);
+  const [, name, word = ''] = /option '(?:.*, )?--([\w-]+) .*' argument '(.*)' is invalid/.exec(error) ?? [];
+  if (name === 'loss') return lossMeant(word);
+  if (name === 'activation') return activationMeant(word);
+  return name === 'solver' ? solverMeant(word) : '';
+}
+
 /**
  * The command line. What a command does is loaded when it runs, so that help needs no native code.
  *
  * @param end told the exit code of the command that ran
  * @param solvers those that can be trained by
  */
-export function createProgram(terminal: Terminal, end: (exitCode: number) => void, { known, own }: Solvers): Command {
+export function createProgram(
+  terminal: Terminal,
+  end: (exitCode: number) => void,
+  { known, own, everything }: Solvers,
+): Command {
   const running =
     <Flags>(load: (flags: Flags) => Promise<Run<Flags>>) =>
     async (flags: Flags): Promise<void> =>
@@ -51,17 +67,23 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .description('Trains neural networks by ADMM (dlADMM), without back-propagation.')
     .version(packageVersion())
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'dladmm: ')) })
+    .configureOutput({
+      outputError: (text, write) =>
+        write(text.replace(/^error: .*/, (line) => `dladmm: ${line.slice(7)}${hintOf(line)}`)),
+    })
     .showHelpAfterError('(--help shows what there is)')
-    .addHelpText('after', `\nExample:\n  dladmm train --data digits --save digits.safetensors\n${EXIT_CODES}`);
+    .addHelpText(
+      'after',
+      `\nExample:\n  dladmm train customers.csv --target churned --save churn.safetensors\n${EXIT_CODES}`,
+    );
 
-  trainCommandOf(program, known).action(async (...args: readonly unknown[]) => {
+  trainCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
     const { trainCommand } = await import('./train.js');
     end(await trainCommand(trainFlagsOf(args, known), own, terminal));
   });
 
   const predict = program.command('predict [model] [data]').description('what a saved model says of samples');
-  withData(predict, 'what to predict from', 'the last where there is one too many')
+  withData(predict, 'what to predict from', "the model's, if it is there")
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .option('--model <file>', 'the model')
@@ -70,7 +92,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .action(runningOn<PredictFlags>(['model', 'data'], async () => (await import('./model.js')).predictCommand));
 
   const evaluate = program.command('evaluate [model] [data]').description('how good a saved model is');
-  withData(evaluate, 'what to judge it by')
+  withData(evaluate, 'what to judge it by', "the model's")
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .option('--model <file>', 'the model')
@@ -82,6 +104,18 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     withGraph(command, 'a graph for a model of one').addOption(
       wholeOption('--seed <n>', 'of a random split').default(SEED),
     );
+    showing(command, everything, [
+      '--data',
+      '--model',
+      '--label',
+      '--part',
+      '--out',
+      '--json',
+      '--header',
+      '--delimiter',
+      '--decimal',
+      '--graph',
+    ]);
   }
 
   program
@@ -108,10 +142,7 @@ export function createProgram(terminal: Terminal, end: (exitCode: number) => voi
     .requiredOption('--to <model>', 'the model file')
     .addOption(
       choice('--loss <name>', 'what training goes on with (default: what the file says; softmax-cross-entropy)', [
-        'softmax-cross-entropy',
-        'squared-error',
-        'hinge',
-        'one-hot-squared-error',
+        ...LOSSES,
       ]),
     )
     .addOption(choice('--dtype <type>', '(default: by the file)', ['float32', 'float64']))

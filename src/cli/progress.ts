@@ -81,7 +81,13 @@ export interface Progress {
   end(): void;
 }
 
-export function startProgress(terminal: Terminal, iterations: number | undefined, limit?: number): Progress {
+/** @param whose begins every line */
+export function startProgress(
+  terminal: Terminal,
+  iterations: number | undefined,
+  limit?: number,
+  whose = '',
+): Progress {
   const elapsed: number[] = [];
   let before: number | undefined;
   let shown = '';
@@ -98,7 +104,7 @@ export function startProgress(terminal: Terminal, iterations: number | undefined
       elapsed.push(record.elapsed);
       // Of a training that goes on, earlier iterations are done.
       before ??= record.iteration - 1;
-      latest = progressLine(record, iterations, secondsLeft(elapsed, (iterations ?? 0) - before, limit));
+      latest = whose + progressLine(record, iterations, secondsLeft(elapsed, (iterations ?? 0) - before, limit));
       if (!terminal.live) {
         terminal.err(`${latest}\n`);
       } else if (record.elapsed - shownAt >= PAUSE) {

@@ -3,7 +3,7 @@ import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointPlan } from '../solvers/shared/options.js';
-import type { AutoResult } from '../training/automatic.js';
+import type { AutoResult, AutoTraining } from '../training/automatic.js';
 import type { FitResult } from '../training/result.js';
 import type { Training } from '../training/training.js';
 import { interruptionOf } from './interruption.js';
@@ -22,6 +22,7 @@ export interface Showing {
 
 /** A training under way, of any kind. */
 export type Running<M> = AsyncIterable<AnyRecord> &
+  Partial<Pick<AutoTraining, 'phase'>> &
   Pick<Training<AnyRecord, M>, 'checkpointBytes'> & {
     readonly result: FitResult<AnyRecord, M> & Partial<Pick<AutoResult, 'report'>>;
   };
@@ -45,10 +46,13 @@ type Ending = FitResult['status']['kind'] | 'time-limit';
 type AnyResult = FitResult<AnyRecord, Model | GraphModel>;
 
 /** One iteration as JSON; what each update did is left to the library. */
-function iterationJson(iteration: AnyRecord): string {
+function iterationJson(iteration: AnyRecord, phase: AutoTraining['phase']): string {
   const { updates: _, ...record } = { updates: undefined, ...iteration };
-  return `${JSON.stringify(record)}\n`;
+  return `${JSON.stringify({ ...(phase && phase.of > 1 && { network: phase.name }), ...record })}\n`;
 }
+
+/** Whose iterations follow, where several networks are trained. */
+const CALLED = { linear: 'linear model  ', network: 'network  ' } as const;
 
 function metricsJson(name: Part, { accuracy, loss }: Metrics): Readonly<Record<string, number>> {
   return { ...(accuracy !== undefined && { [`${name}Accuracy`]: accuracy }), [`${name}Loss`]: loss };
@@ -77,7 +81,8 @@ const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
 export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: Terminal): Promise<number> {
   const { name, save, json, quiet, timeLimit, iterations, checkpoint } = job;
   const training = await job.begin();
-  const progress = startProgress(terminal, iterations, timeLimit);
+  let progress = startProgress(terminal, iterations, timeLimit);
+  let shown: AutoTraining['phase'];
   let outOfTime = false;
   const began = performance.now();
   const acknowledge = (): void => {
@@ -96,7 +101,13 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     for await (const record of training) {
       if (!announced) terminal.err(announcement(checkpoint as CheckpointPlan, training.checkpointBytes));
       announced = true;
-      if (!quiet && json) await terminal.out(iterationJson(record));
+      const { phase } = training;
+      if (phase !== shown && phase) {
+        progress.end();
+        progress = startProgress(terminal, phase.iterations, timeLimit, phase.of > 1 ? CALLED[phase.name] : '');
+        shown = phase;
+      }
+      if (!quiet && json) await terminal.out(iterationJson(record, phase));
       // Since the command began: what a training took before it was interrupted is its own affair.
       const elapsed = (performance.now() - began) / 1000;
       if (!quiet && !json) progress.show({ ...record, elapsed });
@@ -118,14 +129,19 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     const saved = result.iterations > 0 ? save : undefined;
     if (saved !== undefined) await model.save(saved, { data: name, iterations: String(result.iterations) });
     const { report } = result;
-    const scores = report?.scores;
-    const unknown = ['validation', scores ?? { loss: Number.NaN }] as const;
+    const unknown = ['validation', report?.scores ?? { loss: Number.NaN }] as const;
+    const told = (['test', 'validation', 'train'] as const).flatMap((part) => {
+      const scores = report?.[part === 'validation' ? 'scores' : part];
+      return scores ? [[part, scores] as const] : [];
+    })[0];
     // The last finite parameters of a training that diverged may say what is not finite.
-    const judging = job.judge?.(model).catch((error: unknown) => {
-      if (result.status.kind === 'diverged') return unknown;
-      throw error;
-    });
-    const [judged, metrics] = (await judging) ?? unknown;
+    const judging = told
+      ? undefined
+      : job.judge?.(model).catch((error: unknown) => {
+          if (result.status.kind === 'diverged') return unknown;
+          throw error;
+        });
+    const [judged, metrics] = told ?? (await judging) ?? unknown;
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     if (json) await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), job));

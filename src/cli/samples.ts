@@ -1,80 +1,63 @@
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
-import { parseTable, type TableFile, type TableFileOptions } from '../datasets/file.js';
+import { areArrays, parseTable, type TableFile } from '../datasets/file.js';
+import { DIALECT_KEYS, parseFrame } from '../datasets/frame-file.js';
 import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
+import type { CsvDialect } from '../formats/csv.js';
 import { isStandardInput } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
-import type { Decimal } from '../samples/cells.js';
-import type { Column } from '../samples/columns.js';
-import type { Matrix } from '../tensor/matrix.js';
-import { TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
+import type { ColumnPlace } from '../samples/features.js';
+import { type Frame, namedColumn, takeRows } from '../samples/frame.js';
+import { heldOut } from '../samples/hold-out.js';
+import { encodedFor, type LearningOptions } from '../samples/learning.js';
+import { inferTask, targetValues } from '../samples/targets.js';
+import { asSamples } from '../tensor/inputs.js';
+import type { TrainingData } from '../training/result.js';
+import { TEST_SHARE } from './defaults.js';
 
 /** The options that say which samples are meant. */
-export interface DataFlags {
+export interface DataFlags extends CsvDialect {
   readonly data: string;
   readonly dataDir?: string;
   readonly download: boolean;
-  /** For tables: CSV, Parquet, Arrow. */
-  readonly label?: string | number | null;
-  /** For tables: what becomes of texts among the features. */
-  readonly categories?: 'one-hot';
-  /** For tables: the columns that are features, or those that a model was trained on. */
-  readonly columns?: TableFileOptions['columns'];
-  /** For tables: the columns that are none. */
-  readonly ignore?: TableFileOptions['ignore'];
-  /** For CSV: how it is written, where it is not found by itself. */
-  readonly delimiter?: string;
-  readonly header?: boolean;
-  readonly decimal?: Decimal;
-  readonly encoding?: string;
+  /** Of a table: the column to predict. */
+  readonly label?: ColumnPlace;
+  readonly ignore?: readonly ColumnPlace[];
   /** For NPY and IDX files. */
   readonly labels?: string;
   readonly task?: 'classification' | 'regression';
 }
 
 /** The options that say what a training makes of them. */
-export interface SplitFlags extends DataFlags {
+export interface SplitFlags extends DataFlags, Omit<LearningOptions, 'target'> {
   readonly testData?: string;
   readonly testLabels?: string;
   readonly trainSamples?: number;
   readonly testShare?: number;
-  readonly validationShare?: number;
-  readonly earlyStopping?: number;
-  /** Whether a share is held out for early stopping. */
-  readonly watched?: boolean;
   readonly seed: number;
 }
 
-export type Part = ClassificationSplit | RegressionSplit;
+/** The options that tables alone have. */
+const TABLE_KEYS = ['label', 'columns', 'ignore', 'missing', 'categories', 'buckets', ...DIALECT_KEYS] as const;
 
-/** Everything a training needs to know of its samples. */
-export interface TrainingSamples {
-  readonly name: string;
-  /** The names of the outputs; absent for regression. */
-  readonly classes?: readonly string[];
-  /** What the features are called, where the file says so. */
-  readonly columns?: readonly Column[];
-  readonly outputs: number;
-  readonly train: Part;
-  readonly validation?: Part;
-  readonly test?: Part;
-}
+export type Part = ClassificationSplit | RegressionSplit;
 
 type Labelled = Exclude<TableFile, { task: 'unlabelled' }>;
 
-/** How a file is to be read, as the flags say. */
-function tableOptions({ label, labels, task, categories, columns, ignore, ...flags }: DataFlags): TableFileOptions {
-  const { delimiter, header, decimal, encoding } = flags;
-  const told = { label, labels, task, categories, columns, ignore, delimiter, header, decimal, encoding };
-  return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
-}
+/** What a name or a file turned out to hold. */
+export type Source =
+  | { readonly kind: 'table'; readonly name: string; readonly frame: Frame }
+  | { readonly kind: 'arrays'; readonly name: string; readonly file: TableFile };
 
 const isName = (data: string): boolean => (datasetNames as readonly string[]).includes(data);
+
+const refuse = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', message);
 
 /** The files behind some options, none of which an output may take the place of. */
 export const filesOf = (...paths: readonly (string | undefined)[]): readonly string[] =>
@@ -95,13 +78,13 @@ export async function checkTarget(target: string, inputs: readonly string[]): Pr
   if (present === undefined) return;
   for (const input of inputs) {
     if ((await identity(input)) === present) {
-      throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Refused to write to ${target}: that is the file to read from`);
+      throw refuse(`Refused to write to ${target}: that is the file to read from`);
     }
   }
 }
 
 /** The content of the file that is meant. */
-async function bytesOf({ data }: DataFlags, signal: AbortSignal): Promise<Uint8Array> {
+async function bytesOf(data: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
     return await readBytes(data, signal);
   } catch (error) {
@@ -115,35 +98,48 @@ async function bytesOf({ data }: DataFlags, signal: AbortSignal): Promise<Uint8A
   }
 }
 
-/** Labelled or unlabelled samples, by name or from a file. */
-async function readSamples(flags: DataFlags, signal: AbortSignal): Promise<TableFile> {
-  const { data, dataDir, download } = flags;
-  if (!isName(data)) return parseTable(await bytesOf(flags, signal), data, { ...tableOptions(flags), signal });
-  const [odd] = Object.keys(tableOptions(flags));
-  if (odd)
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd} with the data set ${data}: it is for files`);
-  return loadDataset(data, { signal, download, ...(dataDir !== undefined && { dataDir }) });
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that is for tables */
+function checkNoTable(flags: Partial<SplitFlags>, what: string): void {
+  const odd = TABLE_KEYS.find((key) => flags[key] !== undefined);
+  if (odd !== undefined) throw refuse(`Expected no --${odd} with ${what}: it is for tables (CSV, Parquet, Arrow)`);
 }
 
-async function readLabelled(flags: DataFlags, signal: AbortSignal): Promise<Labelled> {
-  const file = await readSamples(flags, signal);
+/**
+ * What a name or a file holds; its content, not its name, says what it is.
+ *
+ * @throws DlAdmmError whatever reading it can cause
+ */
+export async function sourceOf(flags: DataFlags & Partial<SplitFlags>, signal: AbortSignal): Promise<Source> {
+  const { data, dataDir, download, label, labels, task, columns } = flags;
+  if (isName(data)) {
+    checkNoTable(flags, `the data set ${data}`);
+    if (labels !== undefined) throw refuse(`Expected no --labels with the data set ${data}: it is for files`);
+    if (task !== undefined) throw refuse(`Expected no --task with the data set ${data}: it is for files`);
+    const file = await loadDataset(data, { signal, download, ...(dataDir !== undefined && { dataDir }) });
+    return { kind: 'arrays', name: file.name, file };
+  }
+  const bytes = await bytesOf(data, signal);
+  if (areArrays(bytes)) {
+    checkNoTable(flags, data);
+    const told = { ...(labels !== undefined && { labels }), ...(task && { task }) };
+    const file = await parseTable(bytes, data, { ...told, signal });
+    return { kind: 'arrays', name: file.name, file };
+  }
+  if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
+  const dialect = Object.fromEntries(
+    DIALECT_KEYS.flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
+  );
+  const reading = { ...dialect, ...(columns && { columns }), ...(label !== undefined && { label }), signal };
+  const frame = await parseFrame(bytes, data, reading);
+  return { kind: 'table', name: isStandardInput(data) ? 'the standard input' : basename(data), frame };
+}
+
+function labelled(file: TableFile, data: string): Labelled {
   if (file.task !== 'unlabelled') return file;
   throw new DlAdmmError(
     'ERR_DLADMM_FORMAT',
-    `${flags.data} has no labels: an NPZ file needs an array y, for an NPY or IDX file --labels names the file that has them`,
+    `${data} has no labels: an NPZ file needs an array y, for an NPY or IDX file --labels names the file that has them`,
   );
-}
-
-/** `part` with its labels numbering `classes`, where both have classes. */
-function aligned(file: Labelled, part: Part, classes: readonly string[] | undefined): Part {
-  if (file.task !== 'classification' || classes === undefined || !('labels' in part)) return part;
-  return { ...part, labels: alignLabels(part.labels, file.classes, classes, file.name), classes };
-}
-
-function split(part: Part, share: number, seed: number): { readonly rest: Part; readonly taken: Part } {
-  const { train, test } =
-    'labels' in part ? splitDataset(part.x, part.labels, share, seed) : splitDataset(part.x, part.y, share, seed);
-  return { rest: train, taken: test };
 }
 
 /** Which part of a set is meant. */
@@ -153,7 +149,7 @@ export type Which = 'train' | 'test';
 function pick(file: Labelled, which: Which | undefined): Part {
   if (which === 'train') return file.train;
   if (file.test !== undefined) return file.test;
-  if (which === 'test') throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${file.name} has no test part: leave --part out`);
+  if (which === 'test') throw refuse(`${file.name} has no test part: leave --part out`);
   return file.train;
 }
 
@@ -165,155 +161,143 @@ export interface Demands {
   readonly inputs: number;
   readonly outputs: number;
   readonly classes?: readonly string[];
-  readonly columns?: readonly Column[];
 }
-
-const columnsOf = ({ columns }: Demands): Pick<DataFlags, 'columns'> => (columns ? { columns } : {});
 
 const unsuited = (wanted: string, { by }: Demands, data: string, found: string | number): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${wanted} in ${data}, to suit ${by}, but found ${found}`);
 
+/** Features of arrays that suit. */
+export function barePart(file: TableFile, which: Which | undefined, demands: Demands): Part['x'] {
+  const { x } = file.task === 'unlabelled' ? file : pick(file, which);
+  if (x.columns !== demands.inputs) throw unsuited(`${demands.inputs} features`, demands, file.name, x.columns);
+  return x;
+}
+
 /**
- * Labelled samples that suit a model or other samples, their labels numbering its classes.
+ * Labelled samples of arrays that suit a model or other samples, their labels numbering its classes.
  *
- * @throws DlAdmmError whatever reading them can cause, and where they do not suit
+ * @throws DlAdmmError where they do not suit
  */
-export async function labelledSamples(
-  flags: DataFlags,
-  which: Which | undefined,
-  demands: Demands,
-  signal: AbortSignal,
-): Promise<{ readonly name: string; readonly part: Part }> {
-  const { data } = flags;
+export function labelledPart(file: TableFile, which: Which | undefined, demands: Demands): Part {
+  const found = labelled(file, file.name);
   const { task, inputs, outputs, classes } = demands;
-  const file = await readLabelled(isName(data) ? flags : { ...flags, ...columnsOf(demands), task }, signal);
-  const part = pick(file, which);
-  if (file.task !== task) throw unsuited(task, demands, data, file.task);
-  if (part.x.columns !== inputs) throw unsuited(`${inputs} features`, demands, data, part.x.columns);
-  if (file.task === 'regression' && file.outputs !== outputs) {
-    throw unsuited(`${outputs} targets`, demands, data, file.outputs);
+  const part = pick(found, which);
+  if (found.task !== task) throw unsuited(task, demands, file.name, found.task);
+  if (part.x.columns !== inputs) throw unsuited(`${inputs} features`, demands, file.name, part.x.columns);
+  if (found.task === 'regression' && found.outputs !== outputs) {
+    throw unsuited(`${outputs} targets`, demands, file.name, found.outputs);
   }
-  return { name: file.name, part: aligned(file, part, classes) };
+  if (found.task !== 'classification' || classes === undefined || !('labels' in part)) return part;
+  return { ...part, labels: alignLabels(part.labels, found.classes, classes, file.name), classes };
 }
 
-async function testPart(flags: SplitFlags, file: Labelled, signal: AbortSignal): Promise<Part | undefined> {
-  const { data, testData, testLabels, label, dataDir, download, delimiter, header, decimal, encoding, ignore } = flags;
-  if (testData === undefined) return file.test;
-  const demands: Demands = {
-    by: flags.data,
-    task: file.task,
-    inputs: file.train.x.columns,
-    ...(file.columns && { columns: file.columns }),
-    ...(file.task === 'classification'
-      ? { outputs: file.classes.length, classes: file.classes }
-      : { outputs: file.outputs }),
-  };
-  if (testData !== undefined && isStandardInput(testData) && isStandardInput(data)) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_ARGUMENT',
-      'Expected one of --data and --test-data from the standard input, which is read once',
-    );
+/** The source of `--test-data`; none where it is not given. */
+async function testSource(flags: SplitFlags, signal: AbortSignal): Promise<Source | undefined> {
+  const { data, testData, testLabels, dataDir, download, label, delimiter, header, decimal, encoding } = flags;
+  if (testData === undefined) return undefined;
+  if (isStandardInput(testData) && isStandardInput(data)) {
+    throw refuse('Expected one of --data and --test-data from the standard input, which is read once');
   }
-  const source: DataFlags = {
-    ...(!isName(testData) && { delimiter, header, decimal, encoding, ignore, label }),
-    data: testData,
-    download,
-    ...(dataDir !== undefined && { dataDir }),
-    ...(testLabels !== undefined && { labels: testLabels }),
-  } as DataFlags;
-  return (await labelledSamples(source, undefined, demands, signal)).part;
+  const table = { label, delimiter, header, decimal, encoding };
+  const told = { dataDir, ...(!isName(testData) && { ...table, labels: testLabels }) };
+  const given = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
+  return sourceOf({ ...given, data: testData, download }, signal);
 }
 
-/**
- * The samples to train on and to watch.
- *
- * @throws DlAdmmError whatever reading and splitting them can cause
- */
-export async function trainingSamples(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSamples> {
-  const { data, testData, testShare, trainSamples, validationShare, watched, seed } = flags;
-  // With a named set the column of labels can only be meant for the file to test on.
-  const { label: _, ...unlabelled } = flags;
-  const file = await readLabelled(isName(data) && testData !== undefined ? unlabelled : flags, signal);
-  let test = await testPart(flags, file, signal);
-  if (test !== undefined && testShare !== undefined) {
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected no --test-share as there is a test set already');
-  }
-  let train: Part = file.train;
-  const share = testShare ?? TEST_SHARE;
-  if (test === undefined && share > 0) {
-    const { rest, taken } = split(train, share, seed);
-    train = rest;
-    test = taken;
+/** What there is to train on and to test on. */
+export interface TrainingSource {
+  readonly name: string;
+  readonly data: Frame | TrainingData;
+  /** Of a table: the column to predict, and the rows to test on. */
+  readonly front: { readonly target?: ColumnPlace; readonly test?: Frame };
+  /** Of samples without names: what they are, and their classes. */
+  readonly task?: 'classification' | 'regression';
+  readonly classes?: readonly string[];
+}
+
+const tooFew = (rows: number, data: string, wanted: number): DlAdmmError =>
+  expected(`at most ${rows} (${data} has no more)`, '--train-samples', wanted, 'ERR_DLADMM_RANGE');
+
+/** The last column of a table is taken for its target where nobody says. */
+export const LAST = -1;
+
+function fromTable(flags: SplitFlags, source: Extract<Source, { kind: 'table' }>, test?: Source): TrainingSource {
+  const { data, testShare = 0, trainSamples, seed, label: target = LAST, task } = flags;
+  const { name, frame } = source;
+  if (test?.kind === 'arrays') throw refuse(`Expected a table for --test-data, as ${data} is one`);
+  let rest = frame;
+  let taken = test?.frame;
+  if (testShare > 0) {
+    const values = targetValues(frame, target);
+    const called = `column ${JSON.stringify(namedColumn(frame, target, 'target').name)}`;
+    const classes = (task ?? inferTask(values, called).task) === 'classification' ? values : undefined;
+    const parts = heldOut(frame.rows, classes, testShare, seed);
+    if (parts.held.length > 0) taken = takeRows(frame, parts.held);
+    rest = takeRows(frame, parts.train);
   }
   if (trainSamples !== undefined) {
-    if (trainSamples > train.x.rows)
-      throw expected(
-        `at most ${train.x.rows} (${data} has no more)`,
-        '--train-samples',
-        trainSamples,
-        'ERR_DLADMM_RANGE',
-      );
+    if (trainSamples > rest.rows) throw tooFew(rest.rows, data, trainSamples);
+    rest = takeRows(
+      rest,
+      Int32Array.from({ length: trainSamples }, (_, i) => i),
+    );
+  }
+  return { name, data: rest, front: { target, ...(taken && { test: taken }) } };
+}
+
+/** A part of a table as samples for a network without names for its columns. */
+function tablePart(frame: Frame, { label = LAST }: SplitFlags, { inputs, task, classes }: Demands): TrainingData {
+  const values = targetValues(frame, label);
+  const x = asSamples(encodedFor(frame, { inputs }, label).x);
+  if (task === 'regression') return { x, y: values as readonly number[] };
+  // Classes may be told by their numbers.
+  const numbered = values.every((value) => typeof value === 'number') && !classes?.includes(String(values[0]));
+  return { x, labels: numbered ? Int32Array.from(values as readonly number[]) : values.map(String) };
+}
+
+function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): TrainingSource {
+  const { data, testShare = TEST_SHARE, trainSamples, seed } = flags;
+  const { name, task } = file;
+  const outputs = file.task === 'classification' ? file.classes.length : file.outputs;
+  const classes = file.task === 'classification' ? { classes: file.classes } : {};
+  const demands: Demands = { by: data, task, inputs: file.train.x.columns, outputs, ...classes };
+  let train: Part = file.train;
+  let tested: TrainingData | undefined = file.test;
+  if (test?.kind === 'table') tested = tablePart(test.frame, flags, demands);
+  else if (test) tested = labelledPart(test.file, undefined, demands);
+  else if (tested === undefined && testShare > 0) {
+    const { x } = train;
+    const parts =
+      'labels' in train ? splitDataset(x, train.labels, testShare, seed) : splitDataset(x, train.y, testShare, seed);
+    train = parts.train;
+    tested = parts.test;
+  }
+  if (trainSamples !== undefined) {
+    if (trainSamples > train.x.rows) throw tooFew(train.x.rows, data, trainSamples);
     train = firstSamples(train, trainSamples);
   }
-  let validation: Part | undefined;
-  if (watched) {
-    const { rest, taken } = split(train, validationShare ?? VALIDATION_SHARE, seed);
-    train = rest;
-    validation = taken;
-  }
   return {
-    name: file.name,
-    ...(file.task === 'classification'
-      ? { classes: file.classes, outputs: file.classes.length }
-      : { outputs: file.outputs }),
-    ...('columns' in file && file.columns && { columns: file.columns }),
-    train,
-    ...(validation && { validation }),
-    ...(test && { test }),
+    ...{ name, task, ...classes, front: {} },
+    data: { ...train, ...classes, ...(tested && { test: { ...classes, ...tested } }) },
   };
 }
 
 /**
- * Samples for a model to predict from. A CSV file may have a column of labels or not: unless `label` says which, the last
- * column is taken for one if that is what makes the file suit the model.
+ * What to train on and to test on.
  *
- * @throws DlAdmmError whatever reading them can cause, and where they do not suit
+ * @throws DlAdmmError whatever reading and splitting can cause
  */
-export async function bareSamples(
-  flags: DataFlags,
-  which: Which | undefined,
-  demands: Demands,
-  signal: AbortSignal,
-): Promise<Matrix> {
-  // A pipe gives its content once.
-  const bytes = isName(flags.data) ? undefined : await bytesOf(flags, signal);
-  const read = async (how: Partial<DataFlags>): Promise<Matrix> => {
-    const told = { ...flags, ...columnsOf(demands), ...how };
-    const file = bytes
-      ? await parseTable(bytes, flags.data, { ...tableOptions(told), signal })
-      : await readSamples(told, signal);
-    return file.task === 'unlabelled' ? file.x : pick(file, which).x;
-  };
-  const suits = (x: Matrix): boolean => x.columns === demands.inputs;
-  const wanted = `${demands.inputs} features`;
-  if (isName(flags.data) || flags.label !== undefined) {
-    const x = await read({});
-    if (!suits(x)) throw unsuited(wanted, demands, flags.data, x.columns);
-    return x;
+export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSource> {
+  const { data, testData, testShare } = flags;
+  // With a named set the column of labels can only be meant for the file to test on.
+  const { label: _, ...unlabelled } = flags;
+  const source = await sourceOf(isName(data) && testData !== undefined ? unlabelled : flags, signal);
+  const test = await testSource(flags, signal);
+  const own = source.kind === 'arrays' && source.file.task !== 'unlabelled' ? source.file.test : undefined;
+  if ((test ?? own) !== undefined && testShare !== undefined) {
+    throw refuse('Expected no --test-share as there is a test set already');
   }
-  let refusal: unknown;
-  try {
-    const x = await read({ label: null });
-    if (suits(x)) return x;
-    refusal = unsuited(wanted, demands, flags.data, x.columns);
-  } catch (error) {
-    if (!(error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FORMAT')) throw error;
-    refusal = error;
-  }
-  // Classes may be texts, which are no features. If this does not help either, the first refusal tells the truth.
-  for (const task of ['regression', 'classification'] as const) {
-    const x = await read({ task }).catch(() => undefined);
-    if (x && suits(x)) return x;
-  }
-  throw refusal;
+  return source.kind === 'table'
+    ? fromTable(flags, source, test)
+    : fromArrays(flags, labelled(source.file, data), test);
 }

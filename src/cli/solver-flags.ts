@@ -158,8 +158,8 @@ export function typedOptions(
 export const parseSolver =
   (solvers: readonly AnySolver[]) =>
   (text: string): string => {
-    if (isSolverFile(text) || solvers.some(({ name }) => name === text)) return text;
-    const names = [...new Set(solvers.map(({ name }) => name))];
+    const names = ['auto', ...new Set(solvers.map(({ name }) => name))];
+    if (isSolverFile(text) || names.includes(text)) return text;
     throw new InvalidArgumentError(`Allowed choices are ${names.join(', ')}, or a file such as ./my-solver.mjs.`);
   };
 

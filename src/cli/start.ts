@@ -1,7 +1,7 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
-import { checkTarget, type TrainingSamples } from './samples.js';
+import { checkTarget, type TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
 
@@ -36,12 +36,10 @@ async function fashionMnist({ dataDir, download }: StartFlags, terminal: Termina
   });
 }
 
-const samplesOf = (set: Dataset): TrainingSamples => ({
-  name: set.name,
-  train: set.train,
-  test: set.test,
-  ...(set.task === 'classification' ? { classes: set.classes, outputs: set.classes.length } : { outputs: set.outputs }),
-});
+const sourceOf = (set: Dataset): TrainingSource => {
+  const classes = set.task === 'classification' ? { classes: set.classes } : {};
+  return { name: set.name, task: set.task, front: {}, ...classes, data: { ...set.train, ...classes, test: set.test } };
+};
 
 /** `dladmm start`: a first look in about a minute. */
 export async function startCommand(flags: StartFlags, terminal: Terminal): Promise<number> {
@@ -55,15 +53,15 @@ export async function startCommand(flags: StartFlags, terminal: Terminal): Promi
         'dladmm datasets tells where it was looked for and how to have it.\n',
     );
   }
-  const samples = samplesOf(set);
+  const source = sourceOf(set);
   const save = flags.save ?? `${set.name}.safetensors`;
   await checkTarget(save, []);
   terminal.err(
-    `Training a network on ${set.name} by mini-batch ADMM: ${samples.train.x.rows.toLocaleString('en-US')} images.\n` +
+    `Training a network on ${set.name} by mini-batch ADMM: ${set.train.x.rows.toLocaleString('en-US')} images.\n` +
       'Ctrl-C stops it and keeps the model.\n',
   );
   const job: Job = {
-    samples,
+    source,
     save,
     timeLimit,
     options: { ...(iterations !== undefined && { epochs: iterations }), ...(threads !== undefined && { threads }) },

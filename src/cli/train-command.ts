@@ -2,49 +2,76 @@ import type { Command } from 'commander';
 import { METRIC_NAMES } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import * as parse from './arguments.js';
-import { TEST_SHARE, VALIDATION_SHARE } from './defaults.js';
-import { byDefault, choice, EXIT_CODES, named, option, withData, withGraph } from './flags.js';
+import { TEST_SHARE } from './defaults.js';
+import { choice, EXIT_CODES, named, option, showing, wholeOption, withData, withGraph } from './flags.js';
 import { parseSolver, typedOptions, withSolverFlags } from './solver-flags.js';
 import type { TrainFlags } from './train.js';
 
-const TRAIN_HELP = `
+const FIRST_EXAMPLES = `
 Examples:
-  dladmm train --data digits --nu 1 --rho 1 --theta0 1e-12 --tau0 1e-12 --save digits.safetensors
-  dladmm train --data fashion-mnist --layers 784-1000-1000-10 --iterations 200 --save fashion.safetensors
-  dladmm train flowers.csv --target species --save flowers.safetensors
-  dladmm train --data houses.csv --label price --test-share 0.1 --early-stopping 20 --save houses.safetensors
-  dladmm train --data digits --solver inversion-admm --iterations 40
+  dladmm train customers.csv --target churned --save churn.safetensors
+  dladmm train houses.parquet --target price --ignore id,agent --hidden 64-64
+  dladmm train digits --solver dladmm --iterations 100
+${EXIT_CODES}`;
+
+const EXAMPLES = `
+Examples:
+  dladmm train customers.csv --target churned --save churn.safetensors
+  dladmm train houses.csv --target price --test-share 0.1 --early-stopping 20 --save houses.safetensors
+  dladmm train --data digits --solver dladmm --nu 1 --rho 1 --theta0 1e-12 --tau0 1e-12 --save digits.safetensors
+  dladmm train --data fashion-mnist --solver dladmm --layers 784-1000-1000-10 --iterations 200
   dladmm train --data digits --solver adam --epochs 20 --batch-size 32
-  dladmm train --data digits --solver minibatch-admm --layers 64-100-100-10
   dladmm train --data fashion-mnist --checkpoint run.checkpoint --checkpoint-every 25 --save fashion.safetensors
   dladmm train --data fashion-mnist --resume run.checkpoint --save fashion.safetensors
-  dladmm train --data iris --json --quiet
   dladmm train --graph cora --layers 1433-128-7 --save cora.safetensors
   dladmm train --graph papers.npz --split random --seed 2 --solver adam
 
-Files: CSV, Parquet, Arrow (with the package apache-arrow), NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX
-(with --labels), each gzipped or not.
+Tables: CSV, Parquet, Arrow (with the package apache-arrow). Arrays: NPZ (x, y or x_train, y_train, x_test, y_test), NPY or IDX
+(with --labels). Each may be gzipped.
 Graphs: NPZ with the arrays of gnn-benchmark (adj_data …, attr_data … or attr_matrix, labels, train_idx, val_idx, test_idx).
 The help of one solver alone: dladmm train --solver NAME --help.
-With --json the last line has status, iterations, seconds, testAccuracy or testLoss (train… where nothing is tested),
-and model. Standardisation and the names of classes and columns are kept in the model: it takes features as they are.
+With --json the last line has status, iterations, seconds, testAccuracy or testLoss (validation… or train… where nothing is
+tested), and model. Encodings, standardisation and the names of classes and columns are kept in the model: it takes rows as they are.
 ${EXIT_CODES}`;
 
+/** The options that matter on the first day. */
+const MATTER = [
+  ...['--label', '--ignore', '--hidden', '--solver', '--epochs'],
+  ...['--test-data', '--time-limit', '--seed', '--save', '--json'],
+];
+
 /** The flags of `dladmm train`. */
-export function trainCommandOf(program: Command, solvers: readonly AnySolver[]): Command {
+export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const train = program.command('train [data]').description('train a network');
-  withData(train, 'what to train on')
-    .addOption(
-      choice('--task <task>', 'what the labels of a file are (default: judged by them)', [
-        'classification',
-        'regression',
-      ]),
+  withData(train, 'what to train on', 'the last')
+    .option(
+      '--columns <columns>',
+      'of a table: the columns that are features (default: all others)',
+      parse.parseColumns,
     )
+    .addOption(
+      choice('--task <task>', 'what the target is (default: judged by its values)', ['classification', 'regression']),
+    )
+    .addOption(
+      choice(
+        '--missing <how>',
+        'of a table: what becomes of missing values (default: impute, with an input that says so)',
+        ['impute', 'error'],
+      ),
+    )
+    .addOption(
+      wholeOption(
+        '--categories <n>',
+        'of a table: texts of a column that get an input each, before it is hashed (default: 100)',
+      ),
+    )
+    .addOption(wholeOption('--buckets <n>', 'of a table: inputs of a column that is hashed (default: 64)'))
+    .option('--weights <column>', 'of a table: the column that says what a row counts for')
     .option('--test-data <name|file>', 'what to test on')
     .option('--test-labels <file>', 'NPY, IDX: the file of its labels')
     .option(
       '--test-share <share>',
-      `share of a file without a test part to test on; 0 for none ${byDefault(TEST_SHARE)}`,
+      `share of the samples to test on, where there is no test set (default: of a table 0, of arrays ${TEST_SHARE})`,
       parse.parseShare(true),
     )
     .option('--train-samples <n>', 'train on the first n samples only', parse.parseCount)
@@ -52,42 +79,36 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[]):
       '--standardize, --standardise',
       'z-score every feature, with mean and deviation of the training set\n(default: unless all lie in [0, 1], as pixels do)',
     )
-    .option('--no-standardize, --no-standardise', 'take features as they are')
-    .option(
-      '--columns <columns>',
-      'CSV, Parquet, Arrow: the columns that are features (default: all others)',
-      parse.parseColumns,
-    )
-    .option('--weights <column>', 'tables, with --target: the column that says what a row counts for')
-    .addOption(
-      choice('--categories <how>', 'CSV, Parquet, Arrow: one-hot makes an input of each text in a column of texts', [
-        'one-hot',
-      ]),
-    );
+    .option('--no-standardize, --no-standardise', 'take features as they are');
   withGraph(train, 'what to train a graph convolutional network on');
   train
     .optionsGroup('Solver:')
     .addOption(
       option(
         '--solver <name|file>',
-        'the system that trains, or a module that exports one (default: dladmm)',
+        'the system that trains, or a module that exports one (default: auto, which goes by the samples)',
       ).argParser(parseSolver(solvers)),
+    )
+    .option(
+      '--hidden <widths>',
+      'of the hidden layers, as 100-100; none is a linear model (default: by the samples)',
+      parse.parseHidden,
     )
     .option('--from <model>', 'go on from a saved model: its layers, activation, loss, weights and biases')
     .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds)
     .option(
       '--early-stopping <patience>',
-      'stop after so many tests without gain on a validation set, and keep the best',
+      'stop after so many tests without gain on what is held out, and keep the best (default with auto: by the samples)',
       parse.parseCount,
     )
     .addOption(choice('--metric <name>', 'what has to improve for that (default: loss)', METRIC_NAMES))
     .option(
       '--validation-share <share>',
-      `share of the training set for that ${byDefault(VALIDATION_SHARE)}`,
-      parse.parseShare(false),
+      'share of the training samples that is held out (default: 0.1; of fewer than 2,000 0.2)',
+      parse.parseShare(true),
     );
   withSolverFlags(train, solvers);
-  return train
+  train
     .optionsGroup('Output:')
     .option('--save <file>', 'write the model here (safetensors)')
     .option(
@@ -98,8 +119,8 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[]):
     .option('--resume <file>', 'go on from a checkpoint, to the same numbers as if nothing had happened')
     .option('--inexact', '--resume: with another version or processor, the same up to rounding')
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')
-    .option('--quiet', 'the outcome only')
-    .addHelpText('after', TRAIN_HELP);
+    .option('--quiet', 'the outcome only');
+  return showing(train, everything, MATTER).addHelpText('after', everything ? EXAMPLES : FIRST_EXAMPLES);
 }
 
 /** What was typed, the options of the solver by themselves. */

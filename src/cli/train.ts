@@ -1,17 +1,16 @@
 import { resolve } from 'node:path';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError } from '../core/errors.js';
 import type { Metric } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
-import { AutoTraining, isAutomatic } from '../training/automatic.js';
-import { planOf } from '../training/plan.js';
+import { AutoTraining } from '../training/automatic.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
 import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
-import { checkTarget, filesOf, type SplitFlags, trainingSamples } from './samples.js';
+import { checkTarget, filesOf, type SplitFlags, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
-import { type Job, runOnRows, runTraining, type TableJob } from './training.js';
+import { type Job, runTraining } from './training.js';
 
 /** The flags of `dladmm train`. */
 export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>> {
@@ -27,6 +26,8 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   /** A model file. */
   readonly from?: string;
   readonly standardise?: boolean;
+  readonly earlyStopping?: number;
+  readonly validationShare?: number;
   readonly timeLimit?: number;
   /** What early stopping watches. */
   readonly metric?: Metric;
@@ -57,7 +58,7 @@ async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise
   const { resume: path = '', inexact, checkpoint, checkpointEvery: every } = flags;
   const again = given({
     ...options,
-    layers: flags.layers,
+    ...frontOf(flags),
     inexact,
     checkpoint:
       checkpoint === undefined && every === undefined ? undefined : given({ path: checkpoint ?? path, every }),
@@ -89,91 +90,62 @@ function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[]
   throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }
 
-/** Flags that a table is not trained on with, as rows whose columns are to be learnt. */
-const ELSEWHERE = [
-  'from',
-  'resume',
-  'checkpoint',
-  'testData',
-  'testShare',
-  'trainSamples',
-  'labels',
-  'layers',
-  'delimiter',
-  'header',
-  'decimal',
-  'encoding',
-  'columns',
-  'ignore',
-] as const;
-const NO_TABLE = /\.(?:np[yz]|idx\d?|safetensors)(?:\.gz)?$|-ubyte(?:\.gz)?$/i;
-
-/** A file of rows to train on where everything is inferred; undefined where samples are split and encoded as flags say. */
-function rowsOf(flags: TrainFlags, own: AnySolver | undefined) {
-  const { data, label, task, hidden, validationShare, standardise, weights } = flags;
-  const options = optionsOf(flags, own);
-  const elsewhere = ELSEWHERE.some((name) => flags[name] !== undefined) || flags.categories !== undefined;
-  if (
-    (!isAutomatic(options) && weights === undefined) ||
-    elsewhere ||
-    typeof label !== 'string' ||
-    NO_TABLE.test(data) ||
-    filesOf(data).length === 0
-  )
-    return undefined;
-  const all = given({ ...options, target: label, task, hidden, validationShare, standardise, weights });
-  // A slip should not cost the time of reading.
-  new AutoTraining(data, all);
-  return { path: data, options: all };
+/** The options of columns and of what is held out, as they are typed. */
+function frontOf({
+  task,
+  hidden,
+  layers,
+  validationShare,
+  columns,
+  ignore,
+  missing,
+  categories,
+  buckets,
+  standardise,
+  weights,
+}: TrainFlags) {
+  return given({
+    task,
+    hidden,
+    layers,
+    validationShare,
+    columns,
+    ignore,
+    missing,
+    categories,
+    buckets,
+    standardise,
+    weights,
+  });
 }
 
 /** `dladmm train` */
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
-  const { standardise, timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
+  const { timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const { checkpoint: path, checkpointEvery: every } = flags;
   checkPairs(flags);
   checkKind(flags);
   const checkpoint = path === undefined ? undefined : given({ path, every });
+  const told = optionsOf(flags, own);
   if (flags.graph !== undefined) {
-    const told = optionsOf(flags, own);
     const going = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
     const job = given({ ...flags, layers: flags.layers, checkpoint, resume: going }) as unknown as GraphJob;
     return trainGraph(job, told as GraphSolverOptions, terminal);
   }
-  const rows = rowsOf(flags, own);
-  if (rows) {
-    if (save !== undefined) await checkTarget(save, [rows.path]);
-    return runOnRows(given({ ...rows, timeLimit, save, json, quiet }) as TableJob, terminal);
-  }
-  if (flags.weights !== undefined) {
-    const what = 'a table and --target with --weights, and none of --from, --resume, --checkpoint, --layers, --test-…,';
-    throw expected(what, '--weights', flags.weights);
-  }
   const { model: from, ...beginning } = await beginningOf(flags.from);
   checkSameLayers(flags, beginning.layers);
-  const layers = flags.layers ?? beginning.layers;
-  const { layers: _, ...learnt } = beginning;
-  const options = { ...learnt, ...optionsOf(flags, own) } as Job['options'];
-  const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, options);
+  const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
+  const options = { ...beginning, ...told, ...frontOf(flags) };
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  if (!resume && !isAutomatic(options))
-    planOf({ ...options, ...(checkpoint && { checkpoint }), layers: layers ?? [1, 1] });
+  if (!resume) new AutoTraining('', { ...options, ...(checkpoint && { checkpoint }) });
   const inputs = filesOf(data, testData, labels, testLabels);
   if (save !== undefined) await checkTarget(save, inputs);
   if (path !== undefined) await checkTarget(path, inputs);
-  const { seed = SEED, earlyStopping = options.earlyStopping } = resume?.options ?? {};
-  const samples = await trainingSamples(
-    {
-      ...flags,
-      ...(from?.columns && { columns: from.columns }),
-      // The samples have to be split as they were.
-      seed: flags.seed ?? seed,
-      watched: earlyStopping !== undefined,
-    },
-    terminal.signal,
-  );
+  // The samples have to be split as they were.
+  const seed = flags.seed ?? resume?.options.seed ?? SEED;
+  const source = await trainingSource({ ...flags, seed }, terminal.signal);
   return runTraining(
-    given({ samples, options, checkpoint, resume, layers, from, standardise, timeLimit, save, json, quiet }) as Job,
+    given({ source, options, checkpoint, resume, from, timeLimit, save, json, quiet }) as Job,
     terminal,
   );
 }

@@ -1,27 +1,17 @@
-import { basename } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import type { Model } from '../model/model.js';
 import { classifies, type Loss } from '../network/network.js';
-import { liesInUnitInterval } from '../samples/standardise.js';
-import { SAMPLE_SOLVERS, type TrainOptions } from '../solvers/index.js';
+import type { TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
-import { type AnySolver, chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import type { CheckpointOptions } from '../solvers/shared/options.js';
+import type { Matrix } from '../tensor/matrix.js';
 import { AutoTraining, isAutomatic } from '../training/automatic.js';
-import { begin } from '../training/fit.js';
 import { planOf } from '../training/plan.js';
 import type { TrainingData } from '../training/result.js';
-import { type ResumeOptions, resumeTraining } from '../training/resume.js';
-import { defaultLayers } from './defaults.js';
+import { type ResumeOptions, resumedData, resumeTraining } from '../training/resume.js';
 import { type Running, run, type Showing } from './run.js';
-import type { Part, TrainingSamples } from './samples.js';
+import type { TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
-
-/** What a solver is told, without the parts that the samples decide. */
-type Unfinished = Readonly<Record<string, unknown>> & {
-  readonly solver?: string | AnySolver;
-  readonly loss?: Loss;
-};
 
 /** A training to go on with: its file, what was given again, and the options that this comes to. */
 export interface Resume {
@@ -32,125 +22,81 @@ export interface Resume {
 
 /** A training on samples. */
 export interface Job extends Showing {
-  readonly samples: TrainingSamples;
-  readonly options: Unfinished;
-  readonly layers?: readonly number[];
+  readonly source: TrainingSource;
+  /** What a training is told, without the parts that the samples decide. */
+  readonly options: Readonly<Record<string, unknown>>;
   /** The model that training goes on from. */
   readonly from?: Model;
   readonly checkpoint?: CheckpointOptions;
   readonly resume?: Resume;
-  /** Default: unless every feature lies in [0, 1]. */
-  readonly standardise?: boolean;
 }
 
-function checkedLayers({ layers, samples, options }: Job): readonly number[] | undefined {
-  const inputs = samples.train.x.columns;
-  const { outputs, classes, name } = samples;
-  if (layers === undefined && isAutomatic(options)) return undefined;
-  if (layers === undefined) return defaultLayers(inputs, outputs, samples.train.x.rows);
-  if (layers[0] !== inputs || layers.at(-1) !== outputs) {
+/** The options of a training on samples without columns to be learnt. */
+function arraysOptions({ source, options }: Job): object {
+  const { name, data, task, classes } = source;
+  const { layers, loss, solver, earlyStopping, validationShare } = options as {
+    readonly layers?: readonly number[];
+    readonly loss?: Loss;
+  } & Record<string, unknown>;
+  if (loss !== undefined && classifies(loss) !== (classes !== undefined)) {
+    const [wanted, has] = classes ? ['targets', 'classes'] : ['classes', 'targets'];
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${wanted} for --loss ${loss}, but ${name} has ${has}`);
+  }
+  const { x, y } = data as { readonly x: Matrix; readonly y?: Matrix };
+  const [inputs, outputs] = [x.columns, classes?.length ?? y?.columns];
+  if (layers && (layers[0] !== inputs || layers.at(-1) !== outputs)) {
     throw new DlAdmmError(
       'ERR_DLADMM_SHAPE',
       `Expected ${inputs}-…-${outputs} for --layers, as ${name} has ${inputs} features and ${outputs} ${classes ? 'classes' : 'targets'}, but received ${layers.join('-')}`,
     );
   }
-  return layers;
-}
-
-/** The loss of classes that a solver goes with by itself. */
-const defaultLoss = ({ solver }: Unfinished): Loss =>
-  (solver === undefined
-    ? 'softmax-cross-entropy'
-    : schemaOf(chosenSolver(solver, SAMPLE_SOLVERS, 'samples')).loss?.default) as Loss;
-
-/** A model that goes on learning must be told of the same classes by the same numbers. */
-function checkSameClasses({ from, samples: { classes, name } }: Job): void {
-  if (!from?.classes || !classes || from.classes.join('\n') === classes.join('\n')) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_LABEL',
-    `Expected the classes ${from.classes.join(', ')} of the model of --from in ${name} but received ${classes.join(', ')}`,
-  );
-}
-
-/** The options of a training, with what the samples decide; as they were, where it goes on. */
-function trainOptionsOf(job: Job, signal: AbortSignal): TrainOptions {
-  checkSameClasses(job);
-  const { samples, options, checkpoint, resume } = job;
-  const { classes, name } = samples;
-  if (resume) return { ...resume.options, signal };
-  if (options.loss !== undefined && classifies(options.loss) !== (classes !== undefined)) {
-    const [wanted, has] = classes ? ['targets', 'classes'] : ['classes', 'targets'];
-    throw new DlAdmmError(
-      'ERR_DLADMM_ARGUMENT',
-      `Expected ${wanted} for --loss ${options.loss}, but ${name} has ${has}`,
-    );
-  }
-  const layers = checkedLayers(job);
+  // Who names a solver of all samples means all of them.
+  const all = !isAutomatic({ solver, ...options }) && earlyStopping === undefined && validationShare === undefined;
   return {
-    ...options,
-    ...(layers && { layers }),
-    loss: options.loss ?? (classes ? defaultLoss(options) : 'squared-error'),
+    ...(task === 'regression' && { loss: loss ?? 'squared-error' }),
     ...(classes && { classes }),
-    standardise: job.standardise ?? !liesInUnitInterval(samples.train.x),
-    ...(checkpoint && { checkpoint }),
-    ...(job.from && { initialisation: job.from }),
-    signal,
-  } as TrainOptions;
+    ...(all && { validationShare: 0 }),
+  };
 }
 
-async function started(job: Job, options: TrainOptions, data: TrainingData): Promise<Running<Model>> {
-  if (!job.resume) return isAutomatic(options) ? new AutoTraining<AnyRecord>(data, options) : begin(data, options);
-  const { path, again } = job.resume;
-  const { classes } = job.samples;
-  const { signal } = options;
-  const { standardise } = job;
-  return resumeTraining(path, data, {
-    ...again,
-    ...(classes && { classes }),
-    ...(standardise !== undefined && { standardise }),
-    ...(signal && { signal }),
-  });
+async function resumed(
+  { path, again }: Resume,
+  { data, front, classes }: TrainingSource,
+  signal: AbortSignal,
+): Promise<[TrainingData, Running<Model>]> {
+  const known = { ...(classes && { classes }), ...(front.test && { test: front.test }) };
+  const options = { ...again, ...known, signal };
+  const before = (await resumedData(path, data, options)) as TrainingData;
+  return [before, await resumeTraining(path, before, options)];
 }
 
 /** `dladmm train` on samples. @throws DlAdmmError whatever training and saving can cause */
 export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
-  const { samples } = job;
-  const { classes, columns, name, train, validation, test } = samples;
-  const known = (part: Part) => ({ ...part, ...(classes && { classes }), ...(columns && { columns }) });
-  const options = trainOptionsOf(job, terminal.signal);
-  const { iterations, checkpoint } = isAutomatic(options)
-    ? { iterations: options.iterations, checkpoint: undefined }
-    : planOf(options);
-  const data = {
-    ...known(train),
-    ...(validation && { validation: known(validation) }),
-    ...(test && { test: known(test) }),
+  const { source, options, checkpoint, resume, from, ...shown } = job;
+  const { signal } = terminal;
+  const { name } = source;
+  if (resume) {
+    const plan = planOf({ ...resume.options, signal });
+    const [{ test, validation, ...train }, training] = await resumed(resume, source, signal);
+    const judge = async (model: Model) =>
+      [test ? 'test' : validation ? 'validation' : 'train', await model.evaluate(test ?? validation ?? train)] as const;
+    const { iterations, checkpoint: writing } = plan;
+    return run(
+      { ...shown, name, iterations, ...(writing && { checkpoint: writing }), begin: async () => training, judge },
+      terminal,
+    );
+  }
+  const all = {
+    ...options,
+    ...source.front,
+    ...(source.task && arraysOptions(job)),
+    ...(from && { initialisation: from, ...(from.columns && !source.task && { columns: from.columns }) }),
+    ...(checkpoint && { checkpoint }),
+    signal,
   };
-  const begin = () => started(job, options, data);
-  const judge = async (model: Model) => [test ? 'test' : 'train', await model.evaluate(known(test ?? train))] as const;
-  const { checkpoint: _, ...shown } = job;
-  return run(
-    {
-      ...shown,
-      name,
-      ...(iterations !== undefined && { iterations }),
-      ...(checkpoint && { checkpoint }),
-      begin,
-      judge,
-    },
-    terminal,
-  );
-}
-
-/** A training on the rows of a table, of which everything that is not said is inferred. */
-export interface TableJob extends Showing {
-  readonly path: string;
-  readonly options: Readonly<Record<string, unknown>>;
-}
-
-/** `dladmm train FILE` on rows of named columns. @throws DlAdmmError whatever training and saving can cause */
-export async function runOnRows({ path, options, ...shown }: TableJob, terminal: Terminal): Promise<number> {
-  const begin = async (): Promise<Running<Model>> =>
-    new AutoTraining<AnyRecord>(path, { ...options, signal: terminal.signal });
-  return run({ ...shown, name: basename(path), begin }, terminal);
+  const writing = checkpoint && planOf({ layers: [1, 1], checkpoint }).checkpoint;
+  const begin = async (): Promise<Running<Model>> => new AutoTraining<AnyRecord>(source.data, all);
+  const { test: _, ...train } = source.data as TrainingData;
+  const judge = async (model: Model) => ['train', await model.evaluate(train)] as const;
+  return run({ ...shown, name, ...(writing && { checkpoint: writing }), begin, judge }, terminal);
 }

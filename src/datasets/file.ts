@@ -17,6 +17,7 @@ import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
+import { DIALECT_KEYS } from './frame-file.js';
 import { scaledImages } from './registry.js';
 
 /**
@@ -281,7 +282,8 @@ export const readTable = reader(
   ...OWN,
 );
 
-const CSV_ALONE = ['delimiter', 'header', 'decimal', 'encoding'] as const;
+/** Whether a file's content is arrays rather than a table of named columns. */
+export const areArrays = (bytes: Uint8Array): boolean => isNpy(bytes) || isIdx(bytes) || isZip(bytes);
 
 /** As {@link readTable}, for a file's content; `path` is how errors call it, and where files that belong to it are looked for. */
 export const parseTable = reader(
@@ -290,7 +292,7 @@ export const parseTable = reader(
     checkTableOptions(options);
     const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
     const array = isNpy(bytes) || isIdx(bytes);
-    const csv = CSV_ALONE.find((option) => options[option] !== undefined);
+    const csv = DIALECT_KEYS.find((option) => options[option] !== undefined);
     if (csv !== undefined && (array || isZip(bytes) || parse !== parseCsv))
       throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
     if (array) return fromArray(bytes, path, options);

@@ -1,25 +1,56 @@
+import { checkKeys, checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { isArrow, parseArrowFrame } from '../formats/arrow.js';
 import { readBytes } from '../formats/bytes.js';
-import { type CsvOptions, parseCsvFrame, type TextStream } from '../formats/csv.js';
+import { type CsvDialect, parseCsvFrame, type TextStream } from '../formats/csv.js';
+import type { TableOptions } from '../formats/labels.js';
 import { isParquet, parseParquetFrame } from '../formats/parquet.js';
 import { reader } from '../formats/reader.js';
 import { isStream } from '../formats/stream.js';
-import type { Frame } from '../samples/frame.js';
+import type { ColumnPlace } from '../samples/features.js';
+import { type Frame, isFrame } from '../samples/frame.js';
+
+/** How a table is read; the names of rows, which a data frame keeps beside its columns, are read where they are asked for. */
+export interface ReadingOptions extends CsvDialect, Pick<TableOptions, 'label' | 'columns' | 'signal'> {}
+
+/** How a model takes a table: how it is read, and the column that holds what is predicted. Default: the model's own target. */
+export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> {
+  readonly target?: ColumnPlace;
+  /** Columns that are passed over: of two of one name, the one that is not meant. */
+  readonly ignore?: readonly ColumnPlace[];
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that is none */
+export function checkedReading(options: TableReading): ReadingOptions {
+  const { target: label, ignore: _, ...reading } = options;
+  checkObject(options, 'an object', 'options');
+  checkKeys(options, [...DIALECT_KEYS, 'signal', 'target', 'ignore'], 'options');
+  return { ...reading, ...(label !== undefined && { label }) };
+}
+
+/** Of reading, what is for CSV alone. */
+export const DIALECT_KEYS = ['delimiter', 'header', 'decimal', 'encoding'] as const;
 
 /**
  * All columns of a table as they are: of a file (CSV, Parquet, Arrow), of a pipe, of the standard input (`-`), or of a stream of CSV.
  *
  * @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_ARGUMENT, ERR_DLADMM_FILE, ERR_DLADMM_STREAM, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readFrame = reader(async (source: string | TextStream, options: CsvOptions = {}): Promise<Frame> => {
-  if (isStream(source)) return parseCsvFrame(source, 'the CSV stream', options);
-  if (typeof source !== 'string') throw expected('a path, or a stream of CSV', 'source', source);
-  return parseFrame(await readBytes(source, options.signal), source, options);
-});
+export const readFrame = reader(
+  async (source: string | TextStream | Frame, options: ReadingOptions = {}): Promise<Frame> => {
+    if (isFrame(source)) return source;
+    if (isStream(source)) return parseCsvFrame(source, 'the CSV stream', options);
+    if (typeof source !== 'string') throw expected('a path, or a stream of CSV', 'source', source);
+    return parseFrame(await readBytes(source, options.signal), source, options);
+  },
+);
 
 /** As {@link readFrame}, for a file's content; `name` is how errors call it. */
-export const parseFrame = reader(async (bytes: Uint8Array, name: string, options: CsvOptions = {}): Promise<Frame> => {
-  const parse = isParquet(bytes) ? parseParquetFrame : isArrow(bytes) ? parseArrowFrame : parseCsvFrame;
-  return parse(bytes, name, options);
-});
+export const parseFrame = reader(
+  async (bytes: Uint8Array, name: string, options: ReadingOptions = {}): Promise<Frame> => {
+    const parse = isParquet(bytes) ? parseParquetFrame : isArrow(bytes) ? parseArrowFrame : parseCsvFrame;
+    const csv = DIALECT_KEYS.find((option) => options[option] !== undefined);
+    if (csv !== undefined && parse !== parseCsvFrame) throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
+    return parse(bytes, name, options);
+  },
+);

@@ -17,8 +17,8 @@ import { tableFrom } from './tables.js';
 
 export type { TextStream } from './stream.js';
 
-/** How to read a CSV file. What is not told is found by the file itself. */
-export interface CsvOptions extends TableOptions {
+/** How a CSV file is written. What is not told is found by the file itself. */
+export interface CsvDialect {
   /** Default: that of `,`, `;`, tab, `|` and blanks by which the rows are the most alike. */
   readonly delimiter?: string;
   /** Whether the first row names the columns. Default: judged by what differs between it and the other rows. */
@@ -31,6 +31,9 @@ export interface CsvOptions extends TableOptions {
    */
   readonly encoding?: string;
 }
+
+/** How to read a CSV file. */
+export interface CsvOptions extends TableOptions, CsvDialect {}
 
 /** So much text shows how a table is written. */
 const SAMPLE = 2 ** 16;

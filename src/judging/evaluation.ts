@@ -4,10 +4,10 @@ import {
   accuracy,
   balancedIn,
   type ClassScore,
+  classScore,
   confusionMatrix,
   type List,
   macroF1In,
-  classScore,
   scoresIn,
   sum,
 } from './classes.js';
@@ -119,13 +119,7 @@ export function judgeClasses({ labels, predicted, names, loss, probabilities, we
 }
 
 /** Judges values; `by` is the loss, of which some have a measure of their own. */
-export function judgeValues(
-  y: Matrix,
-  outputs: Matrix,
-  loss: number,
-  weights?: List,
-  by?: string,
-): ValueEvaluation {
+export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: List, by?: string): ValueEvaluation {
   const explained = r2(y, outputs, weights);
   return printable(
     {

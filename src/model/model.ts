@@ -8,7 +8,7 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import { readFrame } from '../datasets/frame-file.js';
+import { checkedReading, readFrame, type TableReading } from '../datasets/frame-file.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, errorLoss, type Loss, type Network } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
@@ -24,11 +24,11 @@ import {
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
 import { encoderOf } from '../samples/encoder.js';
-import type { Frame } from '../samples/frame.js';
-import { encoded } from '../samples/learning.js';
+import { type Frame, isFrame, without } from '../samples/frame.js';
+import { encodedFor } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import { noColumn, type RecordLike } from '../samples/table.js';
-import { targetValues } from '../samples/targets.js';
+import { checkKnown, targetValues } from '../samples/targets.js';
 import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
@@ -85,13 +85,21 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
   async predict(x: readonly number[]): Promise<OnePrediction<L>>;
-  async predict(x: RowsLike | string): Promise<Prediction<L>>;
+  async predict(x: Frame | string, options: TableReading): Promise<Prediction<L>>;
+  async predict(x: RowsLike | Frame | string): Promise<Prediction<L>>;
   async predict(x: RecordLike): Promise<OnePrediction<L>>;
-  async predict(x: RowsLike | RecordLike | string): Promise<Prediction<L> | OnePrediction<L>> {
-    const one = isOne(x);
+  async predict(
+    x: RowsLike | Frame | RecordLike | string,
+    options: TableReading = {},
+  ): Promise<Prediction<L> | OnePrediction<L>> {
+    const one = !isFrame(x) && isOne(x);
     const prediction = await this.call(async () => {
       const rows =
-        typeof x === 'string' ? this.#encoded(await readFrame(x, {})) : one ? this.#rowsOf(x) : (x as RowsLike);
+        typeof x === 'string' || isFrame(x)
+          ? this.#encoded(await readFrame(x, checkedReading(options)), options)
+          : one
+            ? this.#rowsOf(x)
+            : (x as RowsLike);
       const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
@@ -145,9 +153,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(samples: ArrivingSamples | RowsLike | string): Promise<EvaluationOf<L>> {
+  async evaluate(
+    samples: ArrivingSamples | RowsLike | Frame | string,
+    options: TableReading = {},
+  ): Promise<EvaluationOf<L>> {
     return this.call(async () => {
-      const { answer, truth, loss } = await this.#judged(samples);
+      const { answer, truth, loss } = await this.#judged(samples, options);
       return answer.evaluation(truth, loss) as EvaluationOf<L>;
     });
   }
@@ -159,8 +170,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link evaluate}, and ERR_DLADMM_ARGUMENT where there are no two classes with probabilities, or no
    *   threshold keeps the rule
    */
-  async tuneThreshold(samples: ArrivingSamples | RowsLike | string, by: ThresholdRule = 'f1'): Promise<Model<L>> {
-    const { answer, truth } = await this.call(() => this.#judged(samples));
+  async tuneThreshold(
+    samples: ArrivingSamples | RowsLike | Frame | string,
+    by: ThresholdRule = 'f1',
+    options: TableReading = {},
+  ): Promise<Model<L>> {
+    const { answer, truth } = await this.call(() => this.#judged(samples, options));
     const { probabilities } = answer.prediction();
     if (probabilities?.columns !== 2) {
       throw expected('a model of two classes with probabilities', 'tuneThreshold', this.network.loss);
@@ -183,9 +198,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** What the model says of samples, what is true, and the mean loss. */
   async #judged(
-    samples: ArrivingSamples | RowsLike | string,
+    samples: ArrivingSamples | RowsLike | Frame | string,
+    options: TableReading,
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number }> {
-    const { x, labels: given, classes, y: values } = await this.arrived(samples);
+    const { x, labels: given, classes, y: values } = await this.arrived(samples, options);
     const source = this.#prepared(x);
     const { rows } = source;
     const labels = classifies(this.network.loss)
@@ -212,30 +228,35 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /** Samples as the columns of this model take them in, before they are standardised. @internal */
-  async arrived(samples: ArrivingSamples | RowsLike | string): Promise<Arrived> {
-    return arrivingSamples(await this.#labelled(samples), this.#arrival, '');
+  async arrived(samples: ArrivingSamples | RowsLike | Frame | string, options: TableReading = {}): Promise<Arrived> {
+    return arrivingSamples(await this.#labelled(samples, options), this.#arrival, '');
   }
 
   /** Rows with the column that this model predicts among them, as samples. */
-  async #labelled(rows: ArrivingSamples | RowsLike | string): Promise<ArrivingSamples> {
-    const { target } = this;
+  async #labelled(rows: ArrivingSamples | RowsLike | Frame | string, options: TableReading): Promise<ArrivingSamples> {
+    const { target = this.target } = options;
     if (areSamples(rows)) return rows;
     if (target === undefined) {
-      throw expected('{ x, labels } or { x, y }, as the model does not know its target,', 'samples', rows);
+      throw expected('{ x, labels } or { x, y }, or a target, as the model does not know its own,', 'samples', rows);
     }
     const classification = classifies(this.network.loss);
-    if (typeof rows !== 'string') return { x: rows, ...(classification ? { labels: target } : { y: target }) };
-    const frame = await readFrame(rows, {});
+    if (typeof rows !== 'string' && !isFrame(rows)) {
+      return { x: rows, ...(classification ? { labels: String(target) } : { y: String(target) }) };
+    }
+    const frame = await readFrame(rows, checkedReading(options));
     const values = targetValues(frame, target);
-    return { x: this.#encoded(frame), ...(classification ? { labels: values } : { y: values as readonly number[] }) };
+    // Classes that are called by names may also be told by their numbers.
+    if (classification && this.classes && typeof values[0] !== 'number')
+      checkKnown(values, this.classes, frame, target);
+    const x = this.#encoded(frame, options);
+    return { x, ...(classification ? { labels: values } : { y: values as readonly number[] }) };
   }
 
   /** The rows of a table as the columns of this model take them in. */
-  #encoded(frame: Frame): MatrixLike {
-    if (this.columns === undefined) {
-      throw expected('numbers, as the model was trained on columns without names,', frame.name, frame);
-    }
-    return asSamples(encoded(frame, this.columns).x);
+  #encoded(frame: Frame, { target, ignore = [] }: TableReading): MatrixLike {
+    const { columns, inputs, target: own } = this;
+    const known = { ...(columns && { columns }), inputs, ...(own !== undefined && { target: own }) };
+    return asSamples(encodedFor(without(frame, ignore), known, target).x);
   }
 
   /** Weights in all over inputs. */

@@ -188,7 +188,8 @@ export function checkActivation(activation: unknown): asserts activation is Acti
     throw expected('a finite number above 0 (1 is usual)', 'activation.elu', activation.elu, 'ERR_DLADMM_RANGE');
   }
   const names = ACTIVATION_NAMES.map((name) => `'${name}'`).join(', ');
-  throw expected(`${names} or { leakyRelu: slope } or { elu: alpha }`, 'activation', activation);
+  const { code, message } = expected(`${names} or { leakyRelu: slope } or { elu: alpha }`, 'activation', activation);
+  throw new DlAdmmError(code, message + meant(ACTIVATIONS_ELSEWHERE, activation));
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
@@ -202,33 +203,70 @@ export function checkNetwork(network: unknown, name: string): asserts network is
   lossParameters(loss, network);
 }
 
-/** What other libraries call the losses, without capitals and what stands between words. */
-const LOSSES_ELSEWHERE: Readonly<Record<string, Loss>> = {
-  mse: 'squared-error',
-  mae: 'absolute',
-  meanabsoluteerror: 'absolute',
-  l1: 'absolute',
-  pinball: 'quantile',
-  smoothl1: 'huber',
-  poissonnll: 'poisson',
-  bcewithlogits: 'sigmoid-cross-entropy',
-  multilabel: 'sigmoid-cross-entropy',
-  meansquarederror: 'squared-error',
-  l2: 'squared-error',
-  crossentropy: 'softmax-cross-entropy',
-  categoricalcrossentropy: 'softmax-cross-entropy',
-  sparsecategoricalcrossentropy: 'softmax-cross-entropy',
-  binarycrossentropy: 'softmax-cross-entropy',
-  logloss: 'softmax-cross-entropy',
+/** A name of another library without capitals and what stands between words. */
+const plain = (name: string): string => name.replaceAll(/[_\s-]/g, '').toLowerCase();
+
+/** What a name of another library is called here, as the end of a sentence. */
+const meant = (names: Readonly<Record<string, string>>, given: unknown): string => {
+  const found = typeof given === 'string' && Object.hasOwn(names, plain(given)) ? names[plain(given)] : undefined;
+  return found === undefined ? '' : `; did you mean ${found}?`;
+};
+
+const LEAKY = '{ leakyRelu: 0.01 } (--activation leaky-relu:0.01)';
+const ACTIVATIONS_ELSEWHERE: Readonly<Record<string, string>> = {
+  ...{
+    leakyrelu: LEAKY,
+    prelu: LEAKY,
+    logistic: "'sigmoid'",
+    swish: "'silu'",
+    linear: "'identity'",
+    none: "'identity'",
+  },
+  ...{ rectifier: "'relu'", geluerf: "'gelu'", selu: "'elu'", softsign: "'tanh'", hardtanh: "'tanh'" },
+};
+
+/** What an activation of another library is called here, as the end of a sentence. */
+export const activationMeant = (name: string): string => meant(ACTIVATIONS_ELSEWHERE, name);
+/** The same of a loss. */
+export const lossMeant = (name: string): string => meant(LOSSES_ELSEWHERE, name);
+
+/** What other libraries call the losses, as {@link plain} has it. */
+const SOFTMAX = "'softmax-cross-entropy'";
+const LOSSES_ELSEWHERE: Readonly<Record<string, string>> = {
+  ...{ mse: "'squared-error'", meansquarederror: "'squared-error'", mseloss: "'squared-error'", l2: "'squared-error'" },
+  ...{
+    rmse: "'squared-error'",
+    squarederror: "'squared-error'",
+    squaredloss: "'squared-error'",
+    regression: "'squared-error'",
+  },
+  ...{ crossentropy: SOFTMAX, crossentropyloss: SOFTMAX, categoricalcrossentropy: SOFTMAX, logloss: SOFTMAX },
+  ...{ sparsecategoricalcrossentropy: SOFTMAX, binarycrossentropy: SOFTMAX, bceloss: SOFTMAX, bce: SOFTMAX },
+  ...{ bcewithlogitsloss: SOFTMAX, nllloss: SOFTMAX, softmax: SOFTMAX, binary: SOFTMAX, multiclass: SOFTMAX },
+  ...{ logistic: SOFTMAX, svm: "'hinge'", hingeloss: "'hinge'" },
+  ...{
+    mae: "'absolute'",
+    meanabsoluteerror: "'absolute'",
+    l1: "'absolute'",
+    l1loss: "'absolute'",
+    absoluteerror: "'absolute'",
+  },
+  ...{
+    pinball: "'quantile'",
+    quantileloss: "'quantile'",
+    smoothl1: "'huber'",
+    smoothl1loss: "'huber'",
+    huberloss: "'huber'",
+  },
+  ...{ poissonnll: "'poisson'", poissonnllloss: "'poisson'", poissonloss: "'poisson'" },
+  ...{ multilabel: "'sigmoid-cross-entropy'", multilabelsoftmarginloss: "'sigmoid-cross-entropy'" },
 };
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
 export function checkLoss(loss: unknown): asserts loss is Loss {
   if (LOSSES.some((known) => known === loss)) return;
   const error = expected(LOSSES.map((known) => `'${known}'`).join(' or '), 'loss', loss);
-  const meant = typeof loss === 'string' ? LOSSES_ELSEWHERE[loss.replaceAll(/[_\s-]/g, '').toLowerCase()] : undefined;
-  if (meant === undefined) throw error;
-  throw new DlAdmmError(error.code, `${error.message}; did you mean '${meant}'?`);
+  throw new DlAdmmError(error.code, error.message + meant(LOSSES_ELSEWHERE, loss));
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */

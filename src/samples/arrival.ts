@@ -5,13 +5,7 @@ import { classCount, classifies, goalOf, type Loss, type Network } from '../netw
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
 import { isNames } from './arrived.js';
-import {
-  type ArrivalRules,
-  type ArrivingSamples,
-  arrivingSamples,
-  checkNames,
-  type WeightedSamples,
-} from './arriving.js';
+import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import type { Column } from './columns.js';
 import {
@@ -24,7 +18,7 @@ import {
 } from './graph-samples.js';
 import type { LabelledSamples } from './samples.js';
 import { learnFrom, learnTargets, standardised } from './standardise.js';
-import { type ClassWeights, weightedByClass, weightsOf } from './weights.js';
+import { type ClassWeights, type WeightsLike, weightedByClass, weightsOf } from './weights.js';
 
 /** The names of the outputs that are labels of their own. */
 const labelNames = (loss: Loss, classes: readonly string[] | undefined): ClassNames =>
@@ -38,6 +32,8 @@ export interface Learnt extends ClassNames {
   readonly columns?: readonly Column[];
   /** The column that is predicted. */
   readonly target?: string;
+  /** Of two classes: the one that a model which goes on was tuned to. */
+  readonly threshold?: number;
 }
 
 /** What a training decides of its samples. */
@@ -134,9 +130,7 @@ export async function trainingSet(
   // Before a pass over the samples: a slip in the labels should not cost its time.
   const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
-  const counted = arrived.weights as Float64Array | undefined;
-  const weights =
-    classWeights && numbers ? weightedByClass(classWeights, numbers, count, names.classes, counted) : counted;
+  const weights = weighed(arrived, numbers, count, names.classes, classWeights);
   const standardisation = standardise ? await learnFrom(x) : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
   const rows = { x: standardised(x, standardisation, dtype), ...(y && { y }) };
@@ -154,28 +148,43 @@ export async function trainingSet(
   };
 }
 
+/** What samples count for by themselves and by their classes; undefined where all count alike. */
+function weighed(
+  { weights }: { readonly weights?: WeightsLike },
+  labels: Int32Array | undefined,
+  count: number,
+  names: readonly string[] | undefined,
+  rule: ClassWeights | undefined,
+): WeightsLike | undefined {
+  return rule && labels ? weightedByClass(rule, labels, count, names, weights as Float64Array | undefined) : weights;
+}
+
 /**
  * Takes in samples to evaluate a network on, as the training set has taught.
  *
  * @param keeps whether `judged` is asked for
+ * @param weighs whether they are learnt from, and may count for more or less
  * @throws DlAdmmError as `arrivingSamples`, and ERR_DLADMM_LABEL for a class that the training set did not have
  */
 export async function evaluationSet(
-  data: ArrivingSamples,
+  data: WeightedSamples,
   facts: Facts,
   learnt: Learnt,
   name: string,
-  keeps = false,
+  { keeps = false, weighs = false } = {},
 ): Promise<Taken> {
   const { network, dtype } = facts;
   const { columns } = learnt;
   const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }) });
-  const { x, y, labels, classes: own } = await arrivingSamples(data, rules, name);
+  const arrived = await arrivingSamples(data, rules, name, weighs ? ['weights'] : []);
+  const { x, y, labels, classes: own } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const labelled = classifies(network.loss);
   const numbers = labelled ? classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`) : undefined;
   const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
-  return taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
+  const { samples, ...rest } = taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
+  const weights = weighs ? weighed(arrived, numbers, count, learnt.classes, facts.classWeights) : undefined;
+  return { ...rest, samples: { ...samples, ...(weights && { weights }) } };
 }
 
 /** What a graph to train on may have; one that was read from a file has a name too. */

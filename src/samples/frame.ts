@@ -43,10 +43,20 @@ export interface Frame {
   readonly lines?: Numbers;
 }
 
+/** Whether a value is a table that has been taken in. */
+export const isFrame = (value: unknown): value is Frame =>
+  typeof value === 'object' && value !== null && 'named' in value && 'columns' in value && 'rows' in value;
+
 /** The column that somebody names. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
 export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option: string): FrameColumn {
   const names = columns.map((column) => column.name);
   return columns[placeOf(which, names, option, name)] as FrameColumn;
+}
+
+/** A table without some of its columns. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
+export function without(frame: Frame, ignore: readonly ColumnPlace[]): Frame {
+  const left = new Set(ignore.map((which) => namedColumn(frame, which, 'ignore')));
+  return left.size === 0 ? frame : { ...frame, columns: frame.columns.filter((column) => !left.has(column)) };
 }
 
 /** How errors call a row. */

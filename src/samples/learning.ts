@@ -1,10 +1,10 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
-import { checkObject, oneOf, whole } from '../core/checks.js';
+import { checkObject, didYouMean, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type RowSource, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
-import { encoderOf } from './encoder.js';
+import { encoderOf, numberSaid } from './encoder.js';
 import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, valueAt } from './frame.js';
 
@@ -46,7 +46,7 @@ const quoted = (name: string): string => JSON.stringify(name);
 
 const list = <T>(given: T | readonly T[]): readonly T[] => (Array.isArray(given) ? given : [given as T]);
 
-function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOptions): readonly FrameColumn[] {
+function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOptions): readonly number[] {
   const names = frame.columns.map(({ name }) => name);
   const places = (which: readonly ColumnPlace[], option: string): readonly number[] =>
     which.map((each) => placeOf(each, names, option, frame.name));
@@ -57,7 +57,7 @@ function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOpt
   if (twice !== undefined) throw expected('features other than the target', 'columns', names[twice]);
   const found = wanted ?? names.flatMap((_, place) => (targets.includes(place) || left.includes(place) ? [] : [place]));
   checkDifferent([...found, ...targets], names, frame.name);
-  return found.map((place) => frame.columns[place] as FrameColumn);
+  return found;
 }
 
 function median(column: FrameColumn): number {
@@ -179,7 +179,7 @@ function learnColumn(
 
 /**
  * Learns from a training set which of its columns are features, and how their values become inputs. `notes` tell what a person
- * should know of it.
+ * should know of it, `places` where the columns stand.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column that is not there, for a missing value with `missing: 'error'`, and for a column
  *   of numbers in which some values are texts; ERR_DLADMM_SHAPE where no column has anything to teach
@@ -187,7 +187,7 @@ function learnColumn(
 export function learnColumns(
   frame: Frame,
   options: LearningOptions = {},
-): { readonly columns: readonly Column[]; readonly notes: readonly ColumnNote[] } {
+): { readonly columns: readonly Column[]; readonly notes: readonly ColumnNote[]; readonly places: readonly number[] } {
   checkObject(options, 'an object', 'options');
   oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
   whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
@@ -197,7 +197,9 @@ export function learnColumns(
   const constant: string[] = [];
   const columns: Column[] = [];
   const asked = options.columns !== undefined;
-  for (const column of chosen(frame, options)) {
+  const places: number[] = [];
+  for (const place of chosen(frame, options)) {
+    const column = frame.columns[place] as FrameColumn;
     const { name, missing, mixture } = column;
     const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
     if (missing === rows) {
@@ -219,6 +221,7 @@ export function learnColumns(
       if (!asked) continue;
     }
     columns.push(learnColumn(column, rows, options, note));
+    places.push(place);
   }
   if (constant.length > 0) {
     const listed = constant.length > 10 ? [...constant.slice(0, 10), `${constant.length - 10} more`] : constant;
@@ -237,7 +240,7 @@ export function learnColumns(
       `Expected a column of ${called} that can be learnt from but found none${why ? `: ${why}` : ''}`,
     );
   }
-  return { columns, notes };
+  return { columns, notes, places };
 }
 
 /** A column of numbers in which some are texts: a code where there are many of them, a damage where there are few. */
@@ -267,7 +270,7 @@ export function encoded(
   columns: readonly Column[],
 ): { readonly x: RowSource; readonly notes: readonly ColumnNote[] } {
   const { name, rows } = frame;
-  const found = columns.map((column) => namedColumn(frame, column.name, 'columns'));
+  const found = byName(frame, columns);
   const encoder = encoderOf(columns, name, (row) => placeText(frame, row));
   const { inputs } = encoder;
   const notes = columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows));
@@ -295,13 +298,66 @@ export function encoded(
           const at = offsets[c] as number;
           for (let i = 0; i < count; i += 1) out[i * inputs + at] = values.values[first + i] as number;
         } else {
-          for (let i = 0; i < count; i += 1) encoder.put(valueAt(values, first + i), c, out, i * inputs, first + i);
+          const numbers = values.kind === 'text' && !column.categories && !column.buckets && !column.date;
+          for (let i = 0; i < count; i += 1) {
+            const value = valueAt(values, first + i);
+            encoder.put(numbers ? (numberSaid(value) ?? value) : value, c, out, i * inputs, first + i);
+          }
         }
       }
       return out;
     },
   });
   return { x, notes };
+}
+
+/** The columns of a table in the order of others of their names. */
+function byName(frame: Frame, columns: readonly Column[]): readonly FrameColumn[] {
+  const places = new Map<string, FrameColumn | undefined>();
+  for (const column of frame.columns) places.set(column.name, places.has(column.name) ? undefined : column);
+  const names = frame.columns.map(({ name }) => name);
+  return columns.map(({ name }) => {
+    const found = places.get(name);
+    if (found) return found;
+    if (places.has(name)) return namedColumn(frame, name, 'columns');
+    const listed = `${names.slice(0, 50).join(', ')}${names.length > 50 ? ', …' : ''}`;
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      `Expected a column ${quoted(name)} in ${frame.name}, as the model was trained on, but its columns are ${listed}${didYouMean(name, names)}`,
+    );
+  });
+}
+
+/**
+ * The rows of a table for a model, whose columns are found by name; in a file without a header line, and by a model without names, by
+ * their order, the target's left out where there is one column too many.
+ *
+ * @param told the column that is none of them
+ * @throws DlAdmmError as {@link encoded}, and ERR_DLADMM_SHAPE where there are too few or too many
+ */
+export function encodedFor(
+  frame: Frame,
+  {
+    columns,
+    inputs,
+    target,
+  }: { readonly columns?: readonly Column[]; readonly inputs: number; readonly target?: string },
+  told?: ColumnPlace,
+): ReturnType<typeof encoded> {
+  const names = new Set(frame.columns.map(({ name }) => name));
+  if (columns && (frame.named || columns.every(({ name }) => names.has(name)))) return encoded(frame, columns);
+  const wanted = columns?.length ?? inputs;
+  const likely = target !== undefined && names.has(target) ? target : -1;
+  const spare = told ?? (frame.columns.length === wanted + 1 ? likely : undefined);
+  const left = spare === undefined ? undefined : namedColumn(frame, spare, 'target');
+  const found = frame.columns.filter((column) => column !== left);
+  if (found.length !== wanted) {
+    const what = `Expected ${wanted} columns of features in ${frame.name}, as the model was trained on columns without names,`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `${what} but found ${found.length}`);
+  }
+  const called = columns ?? found.map(({ name }) => ({ name }));
+  const inOrder = found.map((column, i) => ({ ...column, name: (called[i] as Column).name }));
+  return encoded({ ...frame, columns: inOrder }, called);
 }
 
 /** Texts that the training set did not have. */

@@ -1,5 +1,5 @@
 /** What a column that is to be predicted holds: classes, or values. */
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import type { ColumnPlace } from './features.js';
 import { type Frame, namedColumn, placeText, valueAt } from './frame.js';
 
@@ -70,4 +70,19 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
     const what = `Expected a value to predict in ${called} but it is missing in ${placeText(frame, row)}`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', what);
   });
+}
+
+/** @throws DlAdmmError ERR_DLADMM_LABEL, naming the row, for a class that is none of those that are known by name */
+export function checkKnown(
+  values: readonly Target[],
+  classes: readonly string[],
+  frame: Frame,
+  target: ColumnPlace,
+): void {
+  const known = new Set(classes);
+  const row = values.findIndex((value) => !known.has(String(value)));
+  if (row < 0) return;
+  const listed = classes.length > 20 ? [...classes.slice(0, 20), '…'] : classes;
+  const where = `${placeText(frame, row)} of column ${JSON.stringify(namedColumn(frame, target, 'target').name)} of ${frame.name}`;
+  throw expected(`one of the classes ${listed.join(', ')}`, where, values[row], 'ERR_DLADMM_LABEL');
 }

@@ -1,8 +1,11 @@
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError } from '../core/errors.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
+import { classCount, type Loss } from '../network/network.js';
 import { automatic, type Choice } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
+import { SAMPLE_SOLVERS } from '../solvers/index.js';
+import { chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
 import { COMMON, type EarlyStopping, SEED } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
@@ -19,7 +22,7 @@ export interface AutoResult<R extends ProgressRecord = EpochRecord, M = Model> e
 }
 
 /** The options that a training takes without a solver, beside those of the front door. */
-const AUTO_KEYS: readonly string[] = [
+export const AUTO_KEYS: readonly string[] = [
   ...Object.keys(COMMON),
   ...['solver', 'iterations', 'epochs', 'batchSize', 'learningRate', 'l2', 'initialisation'],
 ];
@@ -39,6 +42,13 @@ export function isAutomatic(options: object): boolean {
 export const isFront = (data: unknown, options: object): boolean =>
   typeof data === 'string' || FRONT_KEYS.some((key) => given(options, key) !== undefined) || isAutomatic(options);
 
+/** What is being trained, of how many networks, and for how many iterations at most. */
+export interface Phase {
+  readonly name: 'linear' | 'network';
+  readonly of: number;
+  readonly iterations: number;
+}
+
 /** A network that is trained: what it is called, and the options of its training. */
 interface Stage {
   readonly name: 'linear' | 'network';
@@ -49,13 +59,18 @@ function stagesOf(
   ready: Ready,
   options: Readonly<Record<string, unknown>>,
 ): { readonly stages: readonly Stage[]; readonly choice: Choice } {
-  const { samples, inputs, outputs, loss, data } = ready;
+  const { samples, inputs, outputs, loss, data, task } = ready;
   const choice = automatic({ samples, inputs, outputs, loss });
   const { hidden, layers, earlyStopping, ...rest } = options as {
     readonly hidden?: readonly number[];
     readonly layers?: readonly number[];
     readonly earlyStopping?: EarlyStopping;
   };
+  const last = layers?.at(-1) ?? outputs;
+  if (layers && (layers[0] !== inputs || (last !== outputs && classCount(loss, last) !== outputs))) {
+    const what = `${inputs}-…-${outputs}, as there are ${inputs} inputs and ${outputs} ${task === 'classification' ? 'classes' : 'targets'} (hidden sets the widths between),`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${what} for layers but received ${layers.join('-')}`);
+  }
   const automaticOnes = isAutomatic(options);
   const own = Object.fromEntries(
     Object.entries(rest).filter(
@@ -102,6 +117,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
   readonly #options: Readonly<Record<string, unknown>>;
   #current: Training<R, M> | undefined;
   #result: AutoResult<R, M> | undefined;
+  #phase: Phase | undefined;
   #started = false;
 
   /** Use `train`. @internal */
@@ -117,6 +133,11 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
       throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has no result yet: iterate over it to its end first');
     }
     return this.#result;
+  }
+
+  /** What is being trained, once it is known. */
+  get phase(): Phase | undefined {
+    return this.#phase;
   }
 
   /** As of {@link Training}. */
@@ -137,6 +158,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     try {
       for (const stage of stages) {
         const plan = planOf<R>(stage.options);
+        this.#phase = { name: stage.name, of: stages.length, iterations: plan.iterations };
         checkWatched(ready.data, plan);
         this.#current = new Training<R, M>(ready.data, plan, storedOptionsOf(stage.options, plan));
         try {
@@ -163,6 +185,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
           choice: isAutomatic(this.#options) ? choice : undefined,
           chosen: chosen.stage.name,
           tried: ended.length,
+          watched: 'earlyStopping' in chosen.stage.options,
           result: { ...chosen.result, seconds } as never,
         });
         this.#result = { ...chosen.result, seconds, report };
@@ -172,23 +195,24 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
 }
 
 function givenOf(options: Readonly<Record<string, unknown>>): Given {
-  const { epochs, iterations, earlyStopping } = options;
+  const { epochs, iterations, earlyStopping, solver } = options;
+  const classLoss = isAutomatic(options)
+    ? undefined
+    : (schemaOf(chosenSolver(solver, SAMPLE_SOLVERS, 'samples')).loss?.default as Loss | undefined);
   // What goes on from a checkpoint is given all its samples again.
   const fixed = epochs !== undefined || iterations !== undefined || options.checkpoint !== undefined;
   const limited = fixed && earlyStopping === undefined;
-  return { seed: SEED, ...options, holdsOut: !limited || options.target !== undefined } as Given;
+  return {
+    seed: SEED,
+    ...(classLoss && { classLoss }),
+    ...options,
+    holdsOut: !limited || options.target !== undefined,
+  } as Given;
 }
 
 /** What can be said of options before any sample is seen. */
 function checkOptions(options: object): void {
   checkFront(options, given(options, 'layers'));
-  if (given(options, 'target') !== undefined && given(options, 'checkpoint') !== undefined) {
-    throw expected(
-      'none with a target: dladmm train has --checkpoint for files,',
-      'checkpoint',
-      given(options, 'checkpoint'),
-    );
-  }
   if (isAutomatic(options)) checkOptionKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'fit');
   const { classes, ...rest } = options as Readonly<Record<string, unknown>>;
   const { metric } = (rest.earlyStopping ?? {}) as EarlyStopping;

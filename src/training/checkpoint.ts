@@ -124,6 +124,8 @@ export interface Kept {
   readonly validation?: number;
   /** What was learnt of the samples before they were loaded. */
   readonly learnt: Learnt;
+  /** Whether a model that went on had taught it, rather than the samples. */
+  readonly taught: boolean;
 }
 
 const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -133,7 +135,15 @@ const sizeText = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
  *
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT
  */
-export async function openKeeper({ plan, options, course, problem, validation, learnt }: Kept): Promise<Keeper> {
+export async function openKeeper({
+  plan,
+  options,
+  course,
+  problem,
+  validation,
+  learnt,
+  taught,
+}: Kept): Promise<Keeper> {
   const { path, every } = plan;
   const { native: state, samples } = course.session;
   await checkWritable(path);
@@ -165,6 +175,7 @@ export async function openKeeper({ plan, options, course, problem, validation, l
         ...(problem === 'graph' && { problem }),
         data,
         learnt: storedLearnt(learnt),
+        ...(taught && { taught }),
         kept,
         ...(best && { best: standing }),
         memory: course.memory(),
@@ -205,7 +216,7 @@ export interface Resumption {
 const otherData = (path: string, expected: string, found: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_CHECKPOINT', `Expected ${expected} that ${path} was written with, but ${found}`);
 
-const replaced = (path: string): DlAdmmError =>
+export const replaced = (path: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_CHECKPOINT', `${path} has been replaced since it was looked into`);
 
 /**

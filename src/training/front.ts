@@ -1,14 +1,33 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
 import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { readFrame } from '../datasets/frame-file.js';
+import { DIALECT_KEYS, type ReadingOptions, readFrame } from '../datasets/frame-file.js';
+import type { CsvDialect } from '../formats/csv.js';
 import { classifies, type Loss } from '../network/network.js';
-import { areSamples, arrivingSamples, isStream, type RowsLike, type WeightedSamples } from '../samples/arriving.js';
-import { type Frame, frameOf, namedColumn, placeText, takeRows, valueAt } from '../samples/frame.js';
+import {
+  type ArrivingSamples,
+  areSamples,
+  arrivingSamples,
+  isStream,
+  type RowsLike,
+  type WeightedSamples,
+} from '../samples/arriving.js';
+import type { Column } from '../samples/columns.js';
+import { type ColumnPlace, learntColumns } from '../samples/features.js';
+import {
+  type Frame,
+  type FrameColumn,
+  frameOf,
+  isFrame,
+  namedColumn,
+  placeText,
+  takeRows,
+  valueAt,
+} from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
-import { encoded, type LearningOptions, learnColumns } from '../samples/learning.js';
+import { encoded, encodedFor, type LearningOptions, learnColumns } from '../samples/learning.js';
 import { liesInUnitInterval } from '../samples/standardise.js';
-import { inferTask, type Target, targetValues } from '../samples/targets.js';
+import { checkKnown, inferTask, type Target, targetValues } from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import { heldOutShare } from '../solvers/auto.js';
 import {
@@ -26,9 +45,15 @@ import {
 import type { TrainingData } from './result.js';
 
 /** What says how rows become samples, and how much of them is held out. */
-export interface FrontOptions extends Omit<LearningOptions, 'target'> {
-  /** The column to predict. */
-  readonly target?: string;
+export interface FrontOptions extends Omit<LearningOptions, 'target' | 'columns'>, CsvDialect {
+  /** The column to predict: its name, or its place from 0, or from −1 counted from the end. */
+  readonly target?: ColumnPlace;
+  /** The columns that are features; or those of a model (`model.columns`), whose encodings are then taken. Default: all others. */
+  readonly columns?: readonly (ColumnPlace | Column)[];
+  /** Rows that say when to stop, in place of some that are held out. */
+  readonly validation?: Rows;
+  /** Rows that are judged and nothing else. */
+  readonly test?: Rows;
   /** Default: classes where the target holds texts, true and false, or few whole numbers. */
   readonly task?: 'classification' | 'regression';
   /** The widths of the hidden layers; `[]` is a linear model. Default: by the number of samples (solvers/auto.ts). */
@@ -46,6 +71,9 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'hidden',
   'validationShare',
   'weights',
+  'validation',
+  'test',
+  ...DIALECT_KEYS,
   'columns',
   'ignore',
   'missing',
@@ -54,7 +82,7 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
 ];
 
 /** Rows: a file of them by its path, records, a table, a stream of records. */
-export type Rows = string | RowsLike;
+export type Rows = string | RowsLike | Frame;
 
 /** What is decided before samples are seen. */
 export interface Given extends FrontOptions {
@@ -63,8 +91,12 @@ export interface Given extends FrontOptions {
   readonly classes?: readonly string[];
   readonly seed: number;
   readonly standardise?: boolean;
+  /** The loss of classes where nobody says. Default: softmax cross-entropy. */
+  readonly classLoss?: Loss;
   /** Whether something is to be held out where nobody says. */
   readonly holdsOut: boolean;
+  /** A model is there that knows the classes, and the columns, so that a few rows of one class are something to learn from. */
+  readonly goesOn?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -86,7 +118,9 @@ export interface Ready {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkFront({ target, task, hidden, validationShare }: FrontOptions, layers: unknown): void {
-  if (target !== undefined && typeof target !== 'string') throw expected('the name of a column', 'target', target);
+  if (target !== undefined && typeof target !== 'string' && typeof target !== 'number') {
+    throw expected('the name of a column', 'target', target);
+  }
   if (task !== undefined) oneOf(task, ['classification', 'regression'], 'task');
   if (validationShare !== undefined) fraction(validationShare, 'validationShare');
   if (hidden === undefined) return;
@@ -125,8 +159,14 @@ const ordered = (a: Target, b: Target): number =>
   typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1;
 
 /** Classes in their order; whole numbers that do not count from 0 are classes by name. */
-function classed(values: readonly Target[], called: string, given: readonly string[] | undefined): Goal {
+function classed(
+  values: readonly Target[],
+  called: string,
+  given: readonly string[] | undefined,
+  goesOn = false,
+): Goal {
   const distinct = [...new Set(values)].toSorted(ordered);
+  if (goesOn) return { labels: values, count: distinct.length };
   if (distinct.length < 2) {
     throw expected('at least two classes', called, distinct[0], 'ERR_DLADMM_LABEL');
   }
@@ -138,10 +178,10 @@ function classed(values: readonly Target[], called: string, given: readonly stri
   return { labels, classes: distinct.map(String), count: distinct.length };
 }
 
-function valued(values: readonly Target[], called: string): Goal {
+function valued(values: readonly Target[], called: string, goesOn = false): Goal {
   const bad = values.findIndex((value) => typeof value !== 'number');
   if (bad >= 0) throw expected('a number', `row ${bad} of ${called}`, values[bad], 'ERR_DLADMM_LABEL');
-  if (values.every((value) => value === values[0])) {
+  if (!goesOn && values.every((value) => value === values[0])) {
     throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
   }
   return { values: values as readonly number[] };
@@ -177,68 +217,110 @@ const some = <T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[]
 
 const DEFAULT_LOSS = { classification: 'softmax-cross-entropy', regression: 'squared-error' } as const;
 
+/** Rows in any of their forms, by column. */
+async function framed(rows: Rows, options: ReadingOptions, name: string): Promise<Frame> {
+  if (typeof rows === 'string' || isFrame(rows)) return readFrame(rows, options);
+  checkObject(rows, 'records, a table, a stream, or the path of a file', name);
+  const { signal } = options;
+  return frameOf(rows as never, { name, ...(signal && { signal }) });
+}
+
+const only = (given: object, keys: readonly string[]): object =>
+  Object.fromEntries(Object.entries(given).filter(([key, value]) => keys.includes(key) && value !== undefined));
+
+type Learnt = Partial<ReturnType<typeof learnColumns>> & Omit<ReturnType<typeof learnColumns>, 'places'>;
+
+/** The columns as a model knows them, or as these rows teach. */
+function learnt(frame: Frame, given: Given, target: ColumnPlace): Learnt {
+  const known = learntColumns(given.columns ? { columns: given.columns } : {});
+  if (known.length > 0) return { columns: known, notes: [] };
+  const noFeatures = typeof given.weights === 'string' ? [target, given.weights] : target;
+  return learnColumns(frame, { ...only(given, LEARNING_KEYS), target: noFeatures });
+}
+
 async function fromRows(
   rows: Rows,
   given: Given,
   beside: Pick<TrainingData, 'validation' | 'test'> = {},
 ): Promise<Ready> {
-  const { target, signal } = given;
-  const read = signal ? { signal } : {};
-  if (typeof rows !== 'string') checkObject(rows, 'records, a table, a stream, or the path of a file', 'data');
-  const frame = await (typeof rows === 'string'
-    ? readFrame(rows, read)
-    : frameOf(rows as never, { name: 'data', ...read }));
-  if (target === undefined) {
+  const { target: place, validation = beside.validation, test = beside.test } = given;
+  const reading = {
+    ...only(given, [...DIALECT_KEYS, 'columns', 'signal']),
+    ...(place !== undefined && { label: place }),
+  };
+  const frame = await framed(rows, reading, 'data');
+  if (place === undefined) {
     const names = frame.columns.map(({ name }) => name).slice(0, 50);
-    throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', target);
+    throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', place);
   }
-  const values = targetValues(frame, target);
+  const { name: target } =
+    typeof place === 'number' ? (frame.columns.at(place) ?? namedColumn(frame, place, 'target')) : { name: place };
+  const values = targetValues(frame, place);
   const weights = given.weights === undefined ? undefined : weightsIn(frame, given.weights);
   const called = `column ${JSON.stringify(target)} of ${frame.name}`;
   const asked = given.task ?? (given.loss && (classifies(given.loss) ? 'classification' : 'regression'));
   const { task, because } = asked
     ? { task: asked, because: 'the options say so' }
     : inferTask(values, `column ${JSON.stringify(target)}`);
-  const goal = task === 'classification' ? classed(values, called, given.classes) : valued(values, called);
-  const parts = beside.validation ? undefined : partsOf(frame.rows, goal.labels, given);
-  const learning = Object.fromEntries(
-    LEARNING_KEYS.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])),
-  );
+  const goal =
+    task === 'classification'
+      ? classed(values, called, given.classes, given.goesOn)
+      : valued(values, called, given.goesOn);
+  const parts = validation ? undefined : partsOf(frame.rows, goal.labels, given);
   const rest = parts ? takeRows(frame, parts.train) : frame;
-  const noFeatures = typeof given.weights === 'string' ? [target, given.weights] : target;
-  const { columns, notes } = learnColumns(rest, { ...learning, target: noFeatures });
+  const { columns, notes, places } = learnt(rest, given, place);
+  /** The features of a table that is laid out as this one, in which others may have their names. */
+  const featuresOf = (of: Frame): Frame =>
+    places?.every((at, c) => of.columns[at]?.name === columns[c]?.name)
+      ? { ...of, columns: places.map((at) => of.columns[at] as FrameColumn) }
+      : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
-    const { x: made, notes: more } = encoded(of, columns);
+    const { x: made, notes: more } = encoded(featuresOf(of), columns);
     const x = await laidOut(made);
     const wanted = goal.labels
       ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
       : { y: some(goal.values, which) };
     return { x, more, data: { x: asSamples(x), columns, ...wanted } as WeightedSamples };
   };
+  /** Rows of another table, whose labels are those that these have. */
+  const other = async (set: Rows | ArrivingSamples, name: string) => {
+    if (areSamples(set)) return { data: set, more: [] };
+    const found = await framed(set, reading, name);
+    const { x: made, notes: more } = encodedFor(featuresOf(found), { columns, inputs: 0, target });
+    const labels = targetValues(found, target);
+    if (goal.labels) checkKnown(labels, given.classes ?? [...new Set(values.map(String))], found, target);
+    const x = asSamples(await laidOut(made));
+    return { more, data: { x, columns, ...(goal.labels ? { labels } : { y: labels }) } as ArrivingSamples };
+  };
   const train = await part(rest, parts?.train);
-  const held = parts && (await part(takeRows(frame, parts.held), parts.held));
+  const held = parts
+    ? await part(takeRows(frame, parts.held), parts.held)
+    : validation === undefined
+      ? undefined
+      : await other(validation, 'validation');
+  const tested = test === undefined ? undefined : await other(test, 'test');
   return {
     data: {
       ...train.data,
       target,
       ...(weights && { weights: some(weights, parts?.train) }),
       ...(held && { validation: held.data }),
-      ...beside,
+      ...(tested && { test: tested.data }),
     },
     samples: rest.rows,
     inputs: train.x.columns,
     outputs: goal.labels ? goal.count : 1,
-    loss: given.loss ?? DEFAULT_LOSS[task],
+    loss: given.loss ?? (goal.labels && given.classLoss) ?? DEFAULT_LOSS[task],
     standardise: given.standardise ?? !(await liesInUnit(train.x)),
     task,
     because,
     target,
     ...toldOf(parts, given, goal.labels),
-    warnings: [...notes, ...(held?.more ?? [])].map(({ text }) => text),
+    warnings: [...notes, ...(held?.more ?? []), ...(tested?.more ?? [])].map(({ text }) => text),
   };
 }
 
-const LEARNING_KEYS = ['columns', 'ignore', 'missing', 'categories', 'buckets'] as const;
+const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets'];
 
 /** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
@@ -270,9 +352,10 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const { validation, test, ...samples } = data;
   const {
     layers,
-    loss = DEFAULT_LOSS[
-      given.task ?? (samples.labels === undefined && samples.y !== undefined ? 'regression' : 'classification')
-    ],
+    loss = given.task === 'regression' ||
+    (given.task === undefined && samples.labels === undefined && samples.y !== undefined)
+      ? DEFAULT_LOSS.regression
+      : (given.classLoss ?? DEFAULT_LOSS.classification),
   } = given;
   const task = classifies(loss) ? 'classification' : 'regression';
   const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');

@@ -24,6 +24,12 @@ export interface Report {
   readonly heldOut?: { readonly samples: number; readonly of: number; readonly how: string };
   /** Of what was held out, or of the validation set. */
   readonly scores?: Evaluation;
+  /** Of a model that went on: the scores on the same samples before it did. */
+  readonly before?: Evaluation;
+  /** Of the test set. */
+  readonly test?: Evaluation;
+  /** Of the training samples, where there is nothing else to judge by. */
+  readonly train?: Evaluation;
   readonly warnings: readonly string[];
   /** A page for people. */
   toString(): string;
@@ -34,15 +40,27 @@ interface Made {
   readonly choice: Choice | undefined;
   readonly chosen: 'linear' | 'network';
   readonly tried: number;
+  /** Whether what was held out decided when to stop. */
+  readonly watched: boolean;
+  /** The model that went on. */
+  readonly before?: Model;
   readonly result: FitResult<never, Model>;
 }
 
-export async function reportOf({ ready, choice, chosen, tried, result }: Made): Promise<Report> {
+export async function reportOf({ ready, choice, chosen, tried, watched, before: from, result }: Made): Promise<Report> {
   const { task, target, loss, because, heldOut, warnings, samples, data } = ready;
   const { model, seconds, status } = result;
   // The last finite parameters of a training that diverged may say what is not finite.
-  const judged = status.kind === 'diverged' ? undefined : data.validation;
-  const scores = judged && (await model.evaluate(judged as never));
+  const finite = status.kind !== 'diverged';
+  const { validation, test: tested, ...trained } = data;
+  // Rows of a stream have been given back by now.
+  const alone = validation === undefined && tested === undefined && target !== undefined;
+  const [scores, test, train] = await Promise.all(
+    [validation, tested, alone ? trained : undefined].map(
+      async (set) => set && finite && (await model.evaluate(set as never)),
+    ),
+  );
+  const before = validation && finite && (await from?.evaluate(validation as never));
   const kept =
     tried < 2
       ? ''
@@ -54,24 +72,33 @@ export async function reportOf({ ready, choice, chosen, tried, result }: Made): 
     samples,
     seconds,
     status,
-    ...(heldOut && { heldOut }),
+    ...(heldOut && { heldOut: watched ? { ...heldOut, how: `${heldOut.how}; they said when to stop` } : heldOut }),
     ...(scores && { scores }),
-    warnings,
+    ...(test && { test }),
+    ...(train && { train }),
+    ...(before && { before }),
+    warnings:
+      scores && before && scores.loss > before.loss
+        ? [...warnings, 'on what is held out the model was better before it went on']
+        : warnings,
   };
   return printable(parts, textOf);
 }
 
 function textOf(report: Omit<Report, 'toString'>): string {
-  const { task, solver, layers, samples, seconds, heldOut, scores, warnings } = report;
+  const { task, solver, layers, samples, seconds, heldOut, scores, before, test, train, warnings } = report;
   const what = task.target === undefined ? task.kind : `${task.kind} of ${JSON.stringify(task.target)}`;
   const lines = [
     `${what} by ${task.loss}: ${task.because}`,
     `network ${layers.join('-')} on ${samples} samples in ${seconds.toFixed(1)} s${solver ? ` by ${solver.name}: ${solver.because}` : ''}`,
-    ...(heldOut
-      ? [`held out ${heldOut.samples} of ${heldOut.of} samples, ${heldOut.how}; they said when to stop`]
+    ...(heldOut ? [`held out ${heldOut.samples} of ${heldOut.of} samples, ${heldOut.how}`] : []),
+    ...(scores && before
+      ? [`loss on them ${before.loss.toPrecision(4)} before, ${scores.loss.toPrecision(4)} now`]
       : []),
     ...warnings.map((text) => `note: ${text}`),
     ...(scores ? ['', String(scores)] : []),
+    ...(test ? ['', 'test set:', String(test)] : []),
+    ...(train ? ['', 'training samples, as nothing was held out:', String(train)] : []),
   ];
   return lines.join('\n');
 }

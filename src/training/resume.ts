@@ -1,31 +1,36 @@
 import { checkObject, flag } from '../core/checks.js';
-import { DlAdmmError, describe } from '../core/errors.js';
+import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
 import { packageVersion } from '../core/package.js';
+import type { CsvDialect } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
 import { type Metric, scoreOf } from '../judging/metrics.js';
 import type { Activation, Loss } from '../network/network.js';
+import { areSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { DladmmOptions } from '../solvers/dladmm/solver.js';
 import type { TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { LearningRate } from '../solvers/shared/learning-rate.js';
-import type { CheckpointOptions } from '../solvers/shared/options.js';
+import { type CheckpointOptions, SEED } from '../solvers/shared/options.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
+import { FRONT_KEYS, type FrontOptions, type Rows, readyOf } from './front.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
-import { type StoredTraining, storedTrainingOf } from './stored-training.js';
+import { learntOf, type StoredTraining, storedTrainingOf } from './stored-training.js';
 import { checkWatched, Training } from './training.js';
 
 /**
  * What may change, or has to be given again, when a training goes on. Any other option is taken from the checkpoint; one
  * that is given all the same must be what it was.
  */
-export interface ResumeOptions {
+export interface ResumeOptions
+  extends Pick<FrontOptions, 'ignore' | 'validation' | 'test' | 'validationShare'>,
+    CsvDialect {
   /** Go further, or less far, than was planned. */
   readonly iterations?: number;
   /** The same for the solvers whose iteration is an epoch. */
@@ -99,7 +104,11 @@ const FREE = [
 
 /** Options of a checkpoint with those of the caller, which may not contradict. */
 function mergedOptions(path: string, stored: StoredTraining['options'], options: ResumeOptions): TrainOptions {
-  const { inexact: _, ...given } = options;
+  const given = Object.fromEntries(
+    Object.entries(options).filter(
+      ([key]) => key !== 'inexact' && (key === 'hidden' || !(FRONT_KEYS as readonly string[]).includes(key)),
+    ),
+  );
   // It goes on to be written where it was found.
   const merged: Record<string, unknown> = { ...stored, checkpoint: { ...(stored.checkpoint ?? {}), path } };
   for (const [key, asked] of Object.entries(given)) {
@@ -146,7 +155,7 @@ function checkMachine(path: string, { version, kernel }: StoredTraining, format:
 }
 
 /** What a checkpoint says, and the options that its training would go on with. */
-async function lookInto(path: string, options: ResumeOptions) {
+export async function lookInto(path: string, options: ResumeOptions) {
   checkObject(options, 'an object', 'options');
   flag(options.inexact ?? false, 'options.inexact');
   const from = await openCheckpoint(path);
@@ -154,6 +163,44 @@ async function lookInto(path: string, options: ResumeOptions) {
   const training = storedTrainingOf(from);
   if (!options.inexact) checkMachine(path, training, from.format);
   return { identity: from.identity, training, merged: mergedOptions(path, training.options, options) };
+}
+
+/**
+ * Samples as a training had them that was given them so: rows encoded by its columns, and what it held out held out.
+ *
+ * @throws DlAdmmError as {@link resume}
+ */
+export async function resumedData(
+  path: string,
+  data: TrainingData | GraphSamples | Rows,
+  options: ResumeOptions = {},
+): Promise<TrainingData | GraphSamples> {
+  return asBefore(path, data, (await lookInto(path, options)).training, options);
+}
+
+async function asBefore(
+  path: string,
+  rows: TrainingData | GraphSamples | Rows,
+  { learnt, options: stored, samples }: StoredTraining,
+  options: ResumeOptions,
+): Promise<TrainingData | GraphSamples> {
+  const { loss, layers, seed = SEED, earlyStopping } = stored as unknown as TrainOptions & { readonly loss: Loss };
+  const known = { ...options, loss, seed, holdsOut: true };
+  if (typeof rows !== 'string') {
+    checkObject(rows, 'rows, { x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
+    if (isGraph(rows)) return rows;
+    if (areSamples(rows)) {
+      if (earlyStopping === undefined || (rows as TrainingData).validation !== undefined) return rows;
+      const { data, heldOut } = await readyOf(rows as TrainingData, { ...known, layers });
+      // As many as the training had are not to be divided: it had a validation set beside.
+      return heldOut?.of === samples ? rows : data;
+    }
+  }
+  const { target, columns, classes } = learntOf(learnt) ?? {};
+  if (target === undefined || columns === undefined) {
+    throw expected(`{ x, labels } or { x, y }, as the training that wrote ${path} had,`, 'data', rows);
+  }
+  return (await readyOf(rows as Rows, { ...known, target, columns, ...(classes && { classes }) })).data;
 }
 
 /**
@@ -175,12 +222,18 @@ export async function resumedOptions(path: string, options: ResumeOptions = {}):
  */
 export async function resumeTraining(
   path: string,
-  data: TrainingData | GraphSamples,
+  rows: TrainingData | GraphSamples | Rows,
   options: ResumeOptions = {},
 ): Promise<Training<AnyRecord>> {
-  checkObject(data, '{ x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
   const { identity, training, merged } = await lookInto(path, options);
+  const data = await asBefore(path, rows, training, options);
   const problem = training.problem ?? 'samples';
+  if (problem === 'stream') {
+    throw new DlAdmmError(
+      'ERR_DLADMM_CHECKPOINT',
+      `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`,
+    );
+  }
   if (isGraph(data) !== (problem === 'graph')) {
     throw new DlAdmmError(
       'ERR_DLADMM_CHECKPOINT',
@@ -190,12 +243,13 @@ export async function resumeTraining(
   const plan = planOf<AnyRecord>(merged, problem);
   checkWatched(data, plan);
   const layers = plan.network.layers.length - 1;
-  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers });
+  const taught = training.taught ? learntOf(training.learnt) : undefined;
+  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers }, taught);
 }
 
 /**
  * Goes on with a training from its last checkpoint, to the same numbers, bit for bit, as if it had never been interrupted.
- * `history` has the records since then. With `iterations` a training that was complete goes further.
+ * Rows of a table are read, encoded and held out as they were. `history` has the records since then. With `iterations` a training that was complete goes further.
  *
  *     const result = await resume('run.checkpoint', data);
  *
@@ -205,7 +259,7 @@ export async function resumeTraining(
  */
 export async function resume(
   path: string,
-  data: TrainingData | GraphSamples,
+  data: TrainingData | GraphSamples | Rows,
   options: ResumeOptions = {},
 ): Promise<FitResult<AnyRecord>> {
   const training = await resumeTraining(path, data, options);

@@ -35,10 +35,12 @@ export interface StoredTraining {
   readonly elapsed: number;
   readonly samples: number;
   /** What it learns from; samples where it is left out. */
-  readonly problem?: 'graph';
+  readonly problem?: 'graph' | 'stream';
   readonly data: Fingerprints;
   /** What the samples say beside their numbers. */
   readonly learnt?: unknown;
+  /** A model that went on had taught that, rather than the samples. */
+  readonly taught?: true;
   /** Whether what is kept up to date step by step is in the file too. */
   readonly kept: boolean;
   readonly best?: Omit<BestModel, 'parameters'>;
@@ -82,9 +84,10 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   iteration: isCount,
   elapsed: isSeconds,
   samples: isCount,
-  problem: optional((value) => value === 'graph'),
+  problem: optional((value) => value === 'graph' || value === 'stream'),
   data: { train: isText, validation: optional(isText), learnt: optional(isText) },
   learnt: optional(LEARNT),
+  taught: optional((value) => value === true),
   kept: isFlag,
   best: optional({ score: isNumber, iteration: isCount, age: isCount }),
   memory: isAnything,

@@ -45,6 +45,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   #keeper: Keeper | undefined;
   #result: FitResult<R, M> | undefined;
   #best: BestModel | undefined;
+  /** What a model that goes on knows of samples already. */
+  readonly #taught: Learnt | undefined;
   #learnt: Learnt = {};
   /** Who judges what native code cannot: several targets, each in its own units, and most metrics. */
   readonly #judges = new Map<number | 'train', Judge>();
@@ -59,8 +61,15 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
    *
    * @internal
    */
-  constructor(data: TrainingData | GraphSamples, plan: Plan<R>, options: StoredTraining['options'], from?: Resumption) {
+  constructor(
+    data: TrainingData | GraphSamples,
+    plan: Plan<R>,
+    options: StoredTraining['options'],
+    from?: Resumption,
+    taught?: Learnt,
+  ) {
     this.#data = data;
+    this.#taught = taught;
     this.#plan = plan;
     this.#options = options;
     this.#from = from;
@@ -186,7 +195,12 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const plan = this.#plan;
     const { samples, learnt, judged } = isGraph(data)
       ? { ...(await trainingGraph(data, plan)), judged: undefined }
-      : await trainingSet(data, plan, beforeOf(plan.initialisation, this.#from));
+      : this.#taught
+        ? {
+            ...(await evaluationSet(onlyTrain(data), plan, this.#taught, 'data', { weighs: true })),
+            learnt: this.#taught,
+          }
+        : await trainingSet(data, plan, beforeOf(plan.initialisation, this.#from));
     // Nothing is left to be refused when there is a trained model to lose.
     checkTaught({ network: plan.network, dtype: plan.dtype, ...learnt });
     this.#learnt = learnt;
@@ -207,7 +221,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   /** What there is before samples have arrived: the model that the training begins with. */
   async #begun(): Promise<FitResult<R, M>> {
     const { classes, dtype } = this.#plan;
-    const known: Learnt = classes ? { classes } : {};
+    const known: Learnt = this.#taught ?? (classes ? { classes } : {});
     const stored = this.#from && (await storedModel(this.#from, dtype));
     if (this.#from && stored === undefined) {
       throw new DlAdmmError(
@@ -259,7 +273,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     }
     if (plan === undefined) return;
     const problem = isGraph(this.#data) ? 'graph' : 'samples';
-    const kept = { plan, options: this.#options, course, problem, learnt } as const;
+    const taught = this.#taught !== undefined;
+    const kept = { plan, options: this.#options, course, problem, learnt, taught } as const;
     this.#keeper = await openKeeper({ ...kept, ...(decisive !== undefined && { validation: decisive }) });
   }
 
@@ -274,7 +289,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         if (byModel) this.#judges.set(number, judgeOfNodes(plan, taken as GraphSamples, set as NodesLike));
         return number;
       }
-      const { samples, judged } = await evaluationSet(set as ArrivingSamples, plan, this.#learnt, name, byModel);
+      const { samples, judged } = await evaluationSet(set as ArrivingSamples, plan, this.#learnt, name, {
+        keeps: byModel,
+      });
       const number = await session.addEvaluationSet(samples, name);
       if (judged) this.#judges.set(number, judgeOfSamples(plan, this.#learnt, judged));
       return number;
@@ -348,6 +365,8 @@ interface EvaluationSets {
   readonly validation?: number;
   readonly test?: number;
 }
+
+const onlyTrain = ({ validation: _, test: __, ...train }: TrainingData): ArrivingSamples => train;
 
 /** What is evaluated as the training goes on. */
 const watchedOf = (data: TrainingData | GraphSamples) =>

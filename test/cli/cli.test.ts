@@ -71,7 +71,7 @@ describe('dladmm train', () => {
     const { code, out, err } = await run('train', '--data', 'iris', ...QUICK, '--save', 'plain.safetensors');
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^classification by softmax-cross-entropy: .*\nnetwork 4-32-3 on .*\ntest accuracy [\d.]+ %, loss \S+ after 3 iterations in [\d.]+ s\nmodel saved to plain.safetensors\n$/,
+      /^classification by softmax-cross-entropy: .*\nnetwork 4-32-3 on .*\n\ntest set:\n50 samples\naccuracy [\s\S]*\ntest accuracy [\d.]+ %, loss \S+ after 3 iterations in [\d.]+ s\nmodel saved to plain.safetensors\n$/,
     );
     expect(err).toMatch(/^1\/3 {2}loss .*\n2\/3 .*\n3\/3 .* test [\d.]+ %\n$/);
     expect(out + err).not.toContain('\u001b');
@@ -297,12 +297,11 @@ describe('a training on a file', () => {
     );
     expect(err).toBe('');
     expect(code).toBe(0);
-    expect(jsonLines(out)[0]).toMatchObject({ layers: expect.arrayContaining([3, 2]), data: 'clouds.csv' });
+    expect(jsonLines(out)[0]).toMatchObject({ layers: [2, 32, 2], data: 'clouds.csv' });
     using model = await Model.load(path('clouds.safetensors'));
     expect(model.classes).toEqual(['blue', 'red']);
-    expect(model.columns?.map(({ name }) => name)).toEqual(['height', 'width', 'constant']);
     // The constant column has nothing to teach.
-    expect(Array.from(model.standardisation?.scale ?? [], (scale) => scale === 0)).toEqual([false, false, true]);
+    expect(model.columns?.map(({ name }) => name)).toEqual(['height', 'width']);
   });
 
   it('matches the classes of a test file by name', async () => {
@@ -340,26 +339,20 @@ describe('a training on a file', () => {
     writeClouds('purple.csv', 20, ['purple', 'red']);
     const refused = await run(...common, '--test-data', 'purple.csv');
     expect(refused.code).toBe(1);
-    expect(refused.err).toContain('"purple"; expected one of blue, green, red');
+    expect(refused.err).toMatch(
+      /Expected one of the classes blue, green, red for line 2 of column "kind" of purple.csv but received "purple"/,
+    );
   });
 
-  it('tests nothing with a share of 0, and then tells of the training set', async () => {
+  it('tells of what is held out where nothing is tested, and without it of the training set', async () => {
     writeClouds('untested.csv', 20, ['a', 'b']);
-    const args = [
-      'train',
-      '--data',
-      'untested.csv',
-      '--label',
-      '#1',
-      ...QUICK,
-      '--json',
-      '--quiet',
-      '--test-share',
-      '0',
-    ];
+    const args = ['train', '--data', 'untested.csv', '--label', '#1', ...QUICK, '--json', '--quiet'];
     const outcome = jsonLines((await run(...args)).out)[0];
-    expect(outcome).toHaveProperty('trainAccuracy');
+    expect(outcome).toHaveProperty('validationAccuracy');
     expect(outcome).not.toHaveProperty('testAccuracy');
+    const alone = jsonLines((await run(...args, '--validation-share', '0')).out)[0];
+    expect(alone).toHaveProperty('trainAccuracy');
+    expect(alone).not.toHaveProperty('validationAccuracy');
   });
 
   it('standardises unless told not to', async () => {
@@ -480,10 +473,10 @@ describe('dladmm evaluate and dladmm predict', () => {
     expect((await predict('first.csv', '--label', 'label')).out).toBe(bare.out);
 
     writeFileSync(path('broken.csv'), 'a,b,c,d\n5.1,3.5,1.4,0.2\n6.2,2.9,4.3,oops\n');
-    expect((await predict('broken.csv')).err).toMatch(/broken\.csv, line 3, column 4 .*"oops"/);
+    expect((await predict('broken.csv')).err).toMatch(/line 3 of column "d" of broken\.csv .*"oops"/);
     writeFileSync(path('narrow.csv'), 'a,b\n1,2\n3,4\n');
     expect((await predict('narrow.csv')).err).toContain(
-      'Expected 4 features in narrow.csv, to suit i.safetensors, but found 2',
+      'Expected 4 columns of features in narrow.csv, as the model was trained on columns without names, but found 2',
     );
     const refused = await predict('bare.csv', '--out', 'bare.csv');
     expect(refused.err).toContain('Refused to write to bare.csv');
@@ -586,7 +579,13 @@ describe('errors', () => {
     [2, "option '--data <name|file>' not specified", ['train']],
     [2, "unknown option '--iteration'", ['train', '--data', 'iris', '--iteration', '3']],
     [2, "unknown command 'fit'", ['fit']],
-    [2, 'Allowed choices are dladmm', ['train', '--data', 'iris', '--solver', 'lbfgs']],
+    [2, 'no quasi-Newton method', ['train', '--data', 'iris', '--solver', 'lbfgs']],
+    [2, 'dladmm says --validation-share', ['train', '--data', 'iris', '--validation-split', '0.2']],
+    [2, 'dladmm says --hidden', ['train', '--data', 'iris', '--hidden-layer-sizes', '100']],
+    [2, 'belongs to trees', ['train', '--data', 'iris', '--n-estimators', '100']],
+    [2, "'squared-error'", ['train', '--data', 'iris', '--loss', 'mse']],
+    [2, 'leaky-relu:0.01', ['train', '--data', 'iris', '--activation', 'leaky-relu']],
+    [1, '--iterations 3', ['train', '--data', 'iris', '--solver', 'dladmm', '--epochs', '3']],
     [1, 'Expected only', ['train', '--data', 'iris', '--solver', 'adam', '--nu', '3']],
     [1, 'that divides the batch size 10', ['train', '--data', 'iris', '--solver', 'sisa', '--batch-size', '10']],
     [2, 'Expected a number', ['train', '--data', 'iris', '--rho', 'small']],
@@ -640,8 +639,22 @@ describe('help', () => {
     },
   );
 
+  it('of a training has ten options, and with all every one; help train is the same', async () => {
+    const first = await run('train', '--help');
+    expect(first.out.match(/^ {2}--/gm)).toHaveLength(10);
+    expect(first.out).toMatch(/--solver <name\|file> .*[\s\S]*default: auto/);
+    expect(first.out).toContain('dladmm train --help all');
+    expect((await run('help', 'train')).out).toBe(first.out);
+    const all = await run('train', '--help', 'all');
+    expect(all.out.match(/^ {2}--/gm)?.length).toBeGreaterThan(60);
+    expect((await run('help', 'train', 'all')).out).toBe(all.out);
+    for (const command of ['predict', 'evaluate']) {
+      expect((await run(command, '--help')).out.match(/^ {2}--/gm)?.length).toBeLessThanOrEqual(10);
+    }
+  });
+
   it('states the defaults of the library', async () => {
-    const { out } = await run('train', '--help');
+    const { out } = await run('train', '--help', 'all');
     const text = out.replaceAll(/\s+/g, ' ');
     expect(text).toContain(`Penalty of the hidden constraints (default: ${defaultsOf(dladmm).nu.toExponential()};`);
     expect(text).toContain(`Sweeps at most (default: ${defaultsOf(dladmm).iterations};`);

@@ -13,7 +13,7 @@ describe('dladmm export and import', () => {
   it('write ONNX that other tools read, and read it back', async () => {
     expect(await train('--epochs', '20', '--save', 'iris.safetensors')).toMatchObject({ code: 0 });
     const exported = await run('export', 'iris.safetensors', '--to', 'iris.onnx');
-    expect(exported).toMatchObject({ code: 0, out: '4-32-32-3, relu, softmax-cross-entropy written to iris.onnx\n' });
+    expect(exported).toMatchObject({ code: 0, out: '4-32-3, relu, softmax-cross-entropy written to iris.onnx\n' });
     using model = await Model.load(path('iris.safetensors'));
     const x = Float32Array.of(5.1, 3.5, 1.4, 0.2, 6, 3, 4.8, 1.8);
     const got = await runtime(await readFile(path('iris.onnx')), x, 4);
@@ -114,7 +114,7 @@ describe('dladmm train --from', () => {
   it('refuses a start of its own, other widths, and other classes', async () => {
     const refusals: readonly [string[], RegExp][] = [
       [['--init', 'he'], /no --init with --from/],
-      [['--layers', '4-8-3'], /4-32-32-3 for --layers, as in a\.safetensors/],
+      [['--layers', '4-8-3'], /4-32-3 for --layers, as in a\.safetensors/],
     ];
     for (const [args, message] of refusals) {
       expect(await train('--from', 'a.safetensors', ...args)).toMatchObject({

@@ -58,7 +58,7 @@ describe('a table', () => {
     }
     const [first] = models;
     expect(first?.classes).toEqual(['ash', 'elm', 'oak']);
-    expect(first?.columns).toEqual([{ name: 'width' }, { name: 'height' }]);
+    expect(first?.columns?.map(({ name }) => name)).toEqual(['width', 'height']);
     for (const model of models) expect({ ...model, note: undefined }).toEqual({ ...first, note: undefined });
   });
 
@@ -76,19 +76,60 @@ describe('a table', () => {
     expect((await run('predict', 'trees.safetensors', 'turned.csv')).out).toBe(out);
     expect((await run('evaluate', 'trees.safetensors', 'turned.csv', '--target', 'kind')).out).toMatch(/on 60 samples/);
     writeFileSync(path('other.csv'), 'width,depth\n1,2\n');
-    expect((await run('predict', 'trees.safetensors', 'other.csv')).err).toContain('expected a column "height"');
+    expect((await run('predict', 'trees.safetensors', 'other.csv')).err).toContain('Expected a column "height"');
   });
 
-  it('with a column of texts takes --categories, and the model knows them', async () => {
-    const text = ROWS.map(([w], i) => `${w},${i % 2 ? 'north' : 'south'},${KINDS[i]}\n`).join('');
-    writeFileSync(path('sides.csv'), `width,side,kind\n${text}`);
-    expect((await train('sides.csv')).err).toMatch(/line 2, column 2 \("side"\).*one-hot/);
-    await train('sides.csv', '--categories', 'one-hot', '--save', 'sides.safetensors');
-    writeFileSync(path('new.csv'), 'side,width\nnorth,1\nsouth,4\n');
-    expect((await run('predict', 'sides.safetensors', 'new.csv', '--out', 'said.csv')).code).toBe(0);
+  it('has texts, dates, holes and numbers of its own country, and the model takes what it has not seen', async () => {
+    const text = ROWS.map(
+      ([w], i) =>
+        `2024-01-${String(1 + (i % 28)).padStart(2, '0')};${i % 9 ? String(w).replace('.', ',') : ''};${i % 2 ? 'north' : 'south'};${KINDS[i]}\n`,
+    ).join('');
+    writeFileSync(path('sides.csv'), `day;width;side;kind\n${text}`);
+    const told = ['--delimiter', ';', '--decimal', ',', '--header', '--categories', '5', '--hidden', '7'];
+    const trained = await train('sides.csv', ...told, '--save', 'sides.safetensors');
+    expect(trained).toMatchObject({ code: 0, err: '' });
+    using model = await Model.load(path('sides.safetensors'));
+    expect(model.columns?.map(({ name }) => name)).toEqual(['day', 'width', 'side']);
+    expect(model.columns?.[1]).toMatchObject({ indicator: true });
+    expect(model.network.layers[1]).toBe(7);
+    writeFileSync(path('new.csv'), 'side;width;day\nnorth;1,5;2024-02-01\neast;?;\n');
+    const said = await run('predict', 'sides.safetensors', 'new.csv', '--out', 'said.csv');
+    expect(said).toMatchObject({ code: 0, err: '' });
     expect(readFileSync(path('said.csv'), 'utf8').split('\n')).toHaveLength(4);
-    writeFileSync(path('new.csv'), 'side,width\neast,1\n');
-    expect((await run('predict', 'sides.safetensors', 'new.csv')).err).toContain('Expected one of north, south');
+    expect((await train('sides.csv', '--missing', 'error')).err).toMatch(/a value for line 2 of column "width"/);
+  });
+
+  it('is trained on with a checkpoint, from a model, and goes on', async () => {
+    writeFileSync(path('trees.csv'), CSV);
+    const args = ['trees.csv', '--solver', 'adam', '--epochs', '8', '--threads', '1', '--json', '--hidden', '5'];
+    const learnt = (out: string) => ({
+      ...JSON.parse(out.trimEnd().split('\n').at(-1) ?? ''),
+      seconds: 0,
+      checkpoint: 0,
+      model: 0,
+    });
+    const whole = await run('train', ...args, '--early-stopping', '50', '--save', 'whole.safetensors');
+    await run('train', ...args, '--early-stopping', '50', '--checkpoint', 'c', '--time-limit', '1e-9');
+    const rest = await run('train', 'trees.csv', '--resume', 'c', '--json', '--save', 'rest.safetensors');
+    expect(rest.code).toBe(0);
+    expect(learnt(rest.out)).toEqual(learnt(whole.out));
+    expect(readFileSync(path('rest.safetensors'))).toEqual(readFileSync(path('whole.safetensors')));
+    const more = await run(
+      'train',
+      'trees.csv',
+      '--from',
+      'whole.safetensors',
+      '--iterations',
+      '2',
+      '--quiet',
+      '--threads',
+      '1',
+      '--save',
+      'more.safetensors',
+    );
+    expect(more).toMatchObject({ code: 0, err: '' });
+    using model = await Model.load(path('more.safetensors'));
+    expect(model.network.layers).toEqual([2, 5, 3]);
   });
 });
 

@@ -78,7 +78,7 @@ describe('dladmm start', () => {
     expect(await startCommand(flags(), terminal())).toBe(0);
     expect(names()).toEqual(['fashion-mnist', 'fashion-mnist', 'digits']);
     expect(words.err).toContain('Fashion-MNIST could not be had');
-    expect(words.err).toMatch(/^ *2 {2}loss .* test /m);
+    expect(words.err).toMatch(/^2\/2 {2}loss .* test /m);
     expect(words.out).toMatch(/^test accuracy .* after 2 iterations/m);
     expect(words.out).toContain('Try next:');
     expect(existsSync(join(place.folder, 'model.safetensors'))).toBe(true);

@@ -85,6 +85,7 @@ const given = (code: string): Readonly<Record<string, unknown>> => ({
     ...(/\b784\b/.test(code) ? samples(784, 10) : samples(64, 10)),
     test: samples(/\b784\b/.test(code) ? 784 : 64, 10),
   },
+  batches: [samples(64, 10), samples(64, 10)],
   rows,
   row: Array.from(floats(64)),
   cursor: rows.map(([a, b, c, d], i) => ({ a, b, c, d, species: kinds[i] })),

@@ -257,3 +257,20 @@ test('a checkpoint goes on with the weights that it was begun with, and with no 
     }
   }
 });
+
+test('a model that goes on takes them as the training did, and a learner forgets those of the batch before', async () => {
+  const { model } = await fit({ x, labels }, { ...COMMON, solver: 'adam', layers: [3, 4, 3], epochs: 2 });
+  const further = async (more: object, options: object = {}) =>
+    parametersOf((await model.fit({ x, labels, ...more } as never, { epochs: 2, ...options } as never)).model as Model);
+  const plain = await further({});
+  expect(gap(await further({ weights }), plain)).toBeGreaterThan(1e-6);
+  expect(gap(await further({}, { classWeights: { 1: 5 } }), plain)).toBeGreaterThan(1e-6);
+  const learned = async (...batches: readonly object[]) => {
+    using learner = model.learner();
+    for (const more of batches) await learner.partialFit({ x, labels, ...more } as never);
+    return parametersOf((await learner.model()) as unknown as Model);
+  };
+  expect(gap(await learned({ weights }), await learned({}))).toBeGreaterThan(1e-6);
+  const ones = Array.from(labels, () => 1);
+  expect(await learned({ weights }, {})).toEqual(await learned({ weights }, { weights: ones }));
+});

@@ -23,7 +23,7 @@ const OPTIONS = {
     1,
     {
       otherwise: 'a hundredth of the samples, as a power of 2 from 64 to 512',
-      says: 'Samples a batch; the last of an epoch has what is left.',
+      says: 'Samples a batch, all where there are fewer; the last of an epoch has what is left.',
     },
     2 ** 31 - 1,
   ),

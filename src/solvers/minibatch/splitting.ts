@@ -24,7 +24,7 @@ export type MinibatchMethod = GramStepOptions & {
 
 /** What a session of mini-batch dlADMM is made of. */
 export interface MinibatchSessionOptions extends SessionOptions, GramStepOptions, Pick<MinibatchMethod, 'sweep'> {
-  /** Samples a batch; the last of an epoch has what is left. {@link defaultBatchSize} of the samples if absent. */
+  /** Samples a batch, all where there are fewer; the last of an epoch has what is left. {@link defaultBatchSize} of the samples if absent. */
   readonly batchSize?: number;
   /** Visit the samples in a new order every epoch; true if absent, and never for batches of all samples. */
   readonly shuffle?: boolean;
@@ -64,7 +64,7 @@ function check(options: MinibatchSessionOptions): void {
 }
 
 const batchOf = ({ batchSize }: MinibatchSessionOptions, count: number): number =>
-  whole(given(batchSize, defaultBatchSize(count)), 1, count, 'options.batchSize');
+  Math.min(count, whole(given(batchSize, defaultBatchSize(count)), 1, 2 ** 31 - 1, 'options.batchSize'));
 
 function setup(options: MinibatchSessionOptions, count: number) {
   const batch = batchOf(options, count);

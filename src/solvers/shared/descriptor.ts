@@ -4,7 +4,7 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import { lossParameters, powerOf } from '../../network/network.js';
-import { checkOptionKeys } from './hints.js';
+import { checkOptionKeys, solverMeant } from './hints.js';
 import { COMMON, type CommonOptions, type CommonPlan } from './options.js';
 import type { ProgressRecord } from './record.js';
 import { type About, type Complete, completed, type Option, type OptionsOf, type Schema, whole } from './schema.js';
@@ -224,5 +224,8 @@ export function chosenSolver(solver: unknown, known: readonly AnySolver[], data:
   if (found !== undefined) return found;
   const names = here.map(({ name }) => name);
   const error = expected(names.map((name) => `'${name}'`).join(' or '), 'solver', solver);
-  throw new DlAdmmError(error.code, error.message + (typeof solver === 'string' ? didYouMean(solver, names) : ''));
+  throw new DlAdmmError(
+    error.code,
+    error.message + (typeof solver === 'string' ? solverMeant(solver) || didYouMean(solver, names) : ''),
+  );
 }

@@ -127,7 +127,6 @@ describe('train', () => {
     [{ epochs: 0 }, 'ERR_DLADMM_RANGE', /epochs/],
     [{ iterations: 3 }, 'ERR_DLADMM_ARGUMENT', /iterations/],
     [{ batchSize: 0 }, 'ERR_DLADMM_RANGE', /batchSize/],
-    [{ batchSize: 91 }, 'ERR_DLADMM_RANGE', /batchSize/],
     [{ solver: 'badm', subBatches: 3 }, 'ERR_DLADMM_SHAPE', /subBatches/],
     [{ solver: 'badm', sigma: 0 }, 'ERR_DLADMM_RANGE', /for sigma/],
     [{ solver: 'sisa', rho: -1 }, 'ERR_DLADMM_RANGE', /for rho/],

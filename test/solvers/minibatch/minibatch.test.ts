@@ -179,7 +179,6 @@ describe('MinibatchSession', () => {
       [{ damping: Number.POSITIVE_INFINITY }, /damping/],
       [{ momentum: 1 }, /momentum/],
       [{ l2: Number.NaN }, /l2/],
-      [{ batchSize: 35 }, /batchSize/],
       [{ batchSize: 0 }, /batchSize/],
       [{ seed: -1 }, /seed/],
       [{ threads: 0 }, /threads/],

@@ -14,7 +14,7 @@ import { type Blocks, biases, weights } from '../sweep.js';
 /** What a training by gradients is made of. */
 export interface GradientSessionOptions extends SessionOptions {
   readonly method: GradientMethod;
-  /** Samples a batch; the last of an epoch has what is left. All for 'gd'; else 128, or all where there are fewer. */
+  /** Samples a batch, all where there are fewer; the last of an epoch has what is left. All for 'gd', else 128. */
   readonly batchSize?: number;
   /** F is the mean of the loss over the samples of a batch, or the sum; 'mean' if absent. */
   readonly reduction?: 'mean' | 'sum';
@@ -44,6 +44,7 @@ export interface GradientPlan {
 }
 
 const DEFAULT_BATCH = 128;
+const MOST = 2 ** 31 - 1;
 
 /** W and b of a perceptron. */
 export const PARAMETER_BLOCKS: Blocks<'W' | 'b'> = {
@@ -65,10 +66,15 @@ function checkedMethod(method: GradientMethod): Method {
 
 function batchOf({ batchSize, method }: GradientSessionOptions, count: number): number {
   const { subBatches, fullBatch } = checkedMethod(method);
-  const size = given(batchSize, fullBatch ? count : Math.min(DEFAULT_BATCH, count));
-  const batch = whole(size, fullBatch ? count : 1, count, 'options.batchSize');
-  checkDivides(subBatches, batch, 'options.method.subBatches');
-  return batch;
+  const size = whole(
+    given(batchSize, fullBatch ? count : DEFAULT_BATCH),
+    fullBatch ? count : 1,
+    MOST,
+    'options.batchSize',
+  );
+  if (size > count) return count;
+  checkDivides(subBatches, size, 'options.method.subBatches');
+  return size;
 }
 
 function setup(options: GradientSessionOptions, count: number) {

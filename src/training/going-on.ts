@@ -1,0 +1,245 @@
+/** What a model that goes on learning keeps, and samples as it takes them in. */
+import { checkObject, oneOf } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import type { Numbers } from '../core/native.js';
+import { dtypeOf, zeros } from '../core/numbers.js';
+import { Model } from '../model/model.js';
+import { classCount, classifies, type Loss } from '../network/network.js';
+import type { Learnt } from '../samples/arrival.js';
+import type { ArrivingSamples } from '../samples/arriving.js';
+import { automatic } from '../solvers/auto.js';
+import { checkOptionKeys } from '../solvers/shared/hints.js';
+import { SEED } from '../solvers/shared/options.js';
+import type { ProgressRecord } from '../solvers/shared/record.js';
+import { AUTO_KEYS, type AutoResult, isAutomatic } from './automatic.js';
+import { storedOptionsOf } from './checkpoint.js';
+import { checkFront, type FrontOptions, type Ready, type Rows, readyOf } from './front.js';
+import { planOf } from './plan.js';
+import { reportOf } from './report.js';
+import type { TrainingData } from './result.js';
+import { checkWatched, Training } from './training.js';
+
+/** The options that follow from the model. */
+export type Settled =
+  | 'layers'
+  | 'hidden'
+  | 'activation'
+  | 'loss'
+  | 'task'
+  | 'target'
+  | 'dtype'
+  | 'classes'
+  | 'standardise'
+  | 'standardiseTargets'
+  | 'initialisation'
+  | 'columns'
+  | 'ignore'
+  | 'missing'
+  | 'categories'
+  | 'buckets';
+const SETTLED: readonly Settled[] = [
+  'layers',
+  'hidden',
+  'activation',
+  'loss',
+  'task',
+  'target',
+  'dtype',
+  'classes',
+  'standardise',
+  'standardiseTargets',
+  'initialisation',
+  'columns',
+  'ignore',
+  'missing',
+  'categories',
+  'buckets',
+];
+
+export const isSettled = (option: string): boolean => (SETTLED as readonly string[]).includes(option);
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that the model has settled */
+export function checkSettled(options: object): void {
+  for (const key of SETTLED) {
+    const value = (options as Readonly<Record<string, unknown>>)[key];
+    if (value !== undefined) throw expected('none, as the model that goes on has its own,', key, value);
+  }
+}
+
+/** What a model knows of samples. */
+export function taughtTo({
+  classes,
+  labelKind,
+  standardisation,
+  targetStandardisation,
+  columns,
+  target,
+  threshold,
+}: Model): Learnt {
+  return {
+    ...(classes && { classes }),
+    labelKind,
+    ...(standardisation && { standardisation }),
+    ...(targetStandardisation && { targetStandardisation }),
+    ...(columns && { columns }),
+    ...(target !== undefined && { target }),
+    ...(threshold !== undefined && { threshold }),
+  };
+}
+
+/** What a training of a model has to be told of it: its parameters are where it begins. */
+export const settledBy = ({ network, dtype, weights, biases, classes, ...model }: Model) => ({
+  ...network,
+  dtype,
+  ...(classes && { classes }),
+  initialisation: { weights, biases },
+  standardise: model.standardisation !== undefined,
+  ...(!classifies(network.loss) && { standardiseTargets: model.targetStandardisation !== undefined }),
+});
+
+/**
+ * Rows, or samples, as a model takes them in; some of them held out, where the options say so.
+ *
+ * @throws DlAdmmError as `readyOf`, and ERR_DLADMM_ARGUMENT for rows where the model does not know which column it predicts
+ */
+export async function readyFor(
+  model: Model,
+  data: Rows | TrainingData,
+  options: Pick<FrontOptions, 'validationShare'> & {
+    readonly holdsOut: boolean;
+    readonly seed?: number;
+    readonly signal?: AbortSignal;
+  },
+): Promise<Ready> {
+  const { network, target, columns } = model;
+  return readyOf(data, {
+    seed: SEED,
+    ...options,
+    goesOn: true,
+    task: classifies(network.loss) ? 'classification' : 'regression',
+    loss: network.loss,
+    layers: network.layers,
+    standardise: false,
+    ...(target !== undefined && { target }),
+    ...(columns && { columns }),
+  });
+}
+
+/** The classes of a model by their names, or by their numbers. */
+const namesOf = ({ classes, network: { loss, layers } }: Model): readonly string[] =>
+  classes ?? Array.from({ length: classCount(loss, layers.at(-1) ?? 0) }, (_, i) => String(i));
+
+/** The classes of some samples that a model does not know, in their order. */
+function strangers(model: Model, { labels, classes: own }: ArrivingSamples): readonly string[] {
+  const names = namesOf(model);
+  // Numbers stand for names where the training had them so.
+  const numbered = model.labelKind === 'number' || own !== undefined;
+  const nameOf = (label: unknown): string =>
+    typeof label === 'number' && numbered ? ((own ?? names)[label] ?? String(label)) : String(label);
+  const seen = new Set(Array.from((labels ?? []) as ArrayLike<unknown>, nameOf));
+  return [...seen].filter((name) => !names.includes(name)).sort();
+}
+
+const longer = (values: Numbers, count: number, value: number): Numbers => {
+  const out = zeros(dtypeOf(values), values.length + count);
+  out.set(values);
+  return out.fill(value, values.length);
+};
+
+/**
+ * A model that knows the classes of some samples. A class that it did not know has weights of 0 and the least of the biases: it is hardly
+ * told before it is learnt.
+ *
+ * @throws DlAdmmError ERR_DLADMM_LABEL for a class that it does not know and that is not to be added
+ */
+function knowing(model: Model, data: TrainingData, newClasses: 'refuse' | 'add'): Model {
+  const { network, dtype, weights, biases, classes, labelKind } = model;
+  if (!classifies(network.loss)) return model;
+  const sets = [data, data.validation, data.test].filter((set) => set !== undefined);
+  const found = [...new Set(sets.flatMap((set) => strangers(model, set)))];
+  if (found.length === 0) return model;
+  const names = namesOf(model);
+  const [inputs = 0, outputs = 0] = network.layers.slice(-2);
+  // Classes without names are numbers without a gap.
+  const more = classes ? found.length : Math.max(...found.map(Number)) + 1 - outputs;
+  const possible = outputs === names.length && labelKind !== 'boolean' && Number.isInteger(more) && more > 0;
+  if (newClasses !== 'add' || !possible) {
+    const help = newClasses === 'add' ? 'which cannot be added to it' : "newClasses: 'add' gives each an output";
+    throw new DlAdmmError(
+      'ERR_DLADMM_LABEL',
+      `Expected the classes of the model (${names.slice(0, 20).join(', ')}) but the samples have ${found.slice(0, 20).join(', ')} too; ${help}`,
+    );
+  }
+  const [lastWeights, lastBiases] = [weights.at(-1) as Numbers, biases.at(-1) as Numbers];
+  const least = Math.min(...lastBiases);
+  const { threshold: _, ...taught } = taughtTo(model);
+  return new Model({
+    network: { ...network, layers: network.layers.with(-1, outputs + more) },
+    dtype,
+    ...taught,
+    ...(classes && { classes: [...names, ...found] }),
+    weights: weights.with(-1, longer(lastWeights, more * inputs, 0)),
+    biases: biases.with(-1, longer(lastBiases, more, least)),
+  });
+}
+
+/** How a model goes on. */
+export interface GoingOn extends Pick<FrontOptions, 'validationShare'> {
+  /** What becomes of classes that the model does not know: an error that names them (default), or an output each. */
+  readonly newClasses?: 'refuse' | 'add';
+}
+
+/** Epochs on more rows where nobody says: what it knew already is not among them. */
+const EPOCHS = 10;
+
+/**
+ * Trains a model further, on other rows, to another model: this one stays as it is, whatever comes of it. Encodings, scaler and classes are
+ * those of the model; a part of the rows is held out, and says when to stop.
+ *
+ * @throws DlAdmmError as `fit`, and ERR_DLADMM_LABEL for classes that the model does not know
+ */
+export async function goOn<R extends ProgressRecord, L extends Loss>(
+  model: Model<L>,
+  data: Rows | TrainingData,
+  options: GoingOn & object = {},
+): Promise<AutoResult<R, Model<L>>> {
+  checkObject(options, 'an object', 'options');
+  checkSettled(options);
+  const { newClasses = 'refuse', validationShare, ...own } = options;
+  oneOf(newClasses, ['refuse', 'add'], 'newClasses');
+  const share = validationShare === undefined ? {} : { validationShare };
+  checkFront(share, undefined);
+  const { earlyStopping, epochs, iterations } = own as Readonly<Record<string, unknown>>;
+  const automaticOnes = isAutomatic(own);
+  if (automaticOnes) checkOptionKeys(own, [...AUTO_KEYS, 'newClasses', 'validationShare'], 'model.fit');
+  const began = performance.now();
+  const { signal, seed } = planOf({ ...own, ...(automaticOnes && { solver: 'adam' }), ...settledBy(model as Model) });
+  const ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...share });
+  const from = knowing(model as Model, ready.data, newClasses);
+  const { layers, loss } = from.network;
+  const choice = automatic({ samples: ready.samples, inputs: layers[0] ?? 0, outputs: layers.at(-1) ?? 0, loss });
+  const all = {
+    ...own,
+    ...(automaticOnes && {
+      solver: choice.solver,
+      ...(epochs === undefined && iterations === undefined && { epochs: Math.min(EPOCHS, choice.epochs) }),
+      ...(ready.data.validation && { earlyStopping: { patience: choice.patience, ...(earlyStopping as object) } }),
+    }),
+    ...settledBy(from),
+  };
+  const plan = planOf<R>(all);
+  checkWatched(ready.data, plan);
+  const training = new Training<R, Model<L>>(ready.data, plan, storedOptionsOf(all, plan), undefined, taughtTo(from));
+  for await (const _ of training);
+  const { result } = training;
+  const report = await reportOf({
+    ready,
+    choice: automaticOnes ? choice : undefined,
+    chosen: 'network',
+    tried: 1,
+    watched: 'earlyStopping' in all,
+    before: from,
+    result: result as never,
+  });
+  return { ...result, seconds: (performance.now() - began) / 1000, report };
+}

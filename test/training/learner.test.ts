@@ -1,0 +1,171 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { fit, loadLearner, type Model, type ResumeOptions, resume } from '../../src/index.js';
+import { expectFailure } from '../formats/support.js';
+
+// A stream of batches: the optimiser's memory and its count of steps go on from call to call.
+
+const folder = mkdtempSync(join(tmpdir(), 'dladmm-learner-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const path = (name: string): string => join(folder, name);
+
+const ROWS = 230;
+const x = Array.from({ length: ROWS }, (_, i) => [Math.sin(i), Math.cos(1.7 * i), 10 * Math.sin(2.3 * i) + 4]);
+const labels = x.map(([a = 0, b = 0]) => (a + b > 0.2 ? 'yes' : 'no'));
+const part = (from: number, to: number) => ({ x: x.slice(from, to), labels: labels.slice(from, to) });
+
+const model: Model = (
+  await fit(part(0, 60), { layers: [3, 8, 2], solver: 'sgd', epochs: 2, standardise: true, threads: 1 })
+).model as Model;
+const parametersOf = ({ weights, biases }: Model) => [...weights, ...biases].map((block) => [...block]);
+
+/** One training over all rows in their order, which begins as the model ends. */
+async function atOnce(options: object): Promise<Model> {
+  const { standardisation, weights, biases } = model;
+  const scaled = x.map((row) =>
+    row.map((value, j) => (value - (standardisation?.mean[j] as number)) * (standardisation?.scale[j] as number)),
+  );
+  const training = { layers: [3, 8, 2], shuffle: false, epochs: 1, threads: 1, initialisation: { weights, biases } };
+  return (await fit({ x: scaled, labels }, { ...training, ...options } as never)).model as Model;
+}
+
+const SOLVERS = [
+  ['adam', { solver: 'adam', batchSize: 20, learningRate: 0.01 }, {}],
+  ['sgd with momentum', { solver: 'sgd', batchSize: 20, momentum: 0.9, learningRate: 0.1 }, {}],
+  [
+    'mini-batch dlADMM',
+    { solver: 'minibatch-admm', batchSize: 20, gramEvery: 3 },
+    { learningRateSchedule: 'constant' },
+  ],
+  [
+    'mini-batch dlADMM, full Gram',
+    { solver: 'minibatch-admm', batchSize: 20, gram: 'full' },
+    { learningRateSchedule: 'constant' },
+  ],
+  [
+    'a rate that falls',
+    { solver: 'adam', batchSize: 20, learningRate: ({ step }: { step: number }) => 0.1 / step },
+    {},
+  ],
+  ['sisa', { solver: 'sisa', batchSize: 20, subBatches: 4 }, {}],
+] as const;
+
+describe.each(SOLVERS)('%s', (name, options, more) => {
+  const whole = atOnce({ ...options, ...more });
+
+  test.each([
+    ['a batch at a time', [20, 40, 60, 80, 100, 120, 140, 160, 180, 200, 220, 230]],
+    ['several batches at a time, as many as there are', [40, 100, 120, 220, 230]],
+  ])('learns bit for bit what one training learns from the same batches, %s', async (_, ends) => {
+    using learner = model.learner({ ...options, threads: 1 } as never);
+    for (const [i, end] of ends.entries()) {
+      const record = await learner.partialFit(part(ends[i - 1] ?? 0, end));
+      expect(record).toMatchObject({ step: Math.ceil(end / 20), diverged: false });
+    }
+    expect(learner.steps).toBe(12);
+    expect(parametersOf(await learner.model())).toEqual(parametersOf(await whole));
+  });
+
+  test('goes on from a file as if nothing had been in between', async () => {
+    using before = model.learner({ ...options, threads: 1 } as never);
+    await before.partialFit(part(0, 120));
+    const file = path(`${name}.checkpoint`);
+    await before.save(file);
+    const { learningRate } = options as { readonly learningRate?: unknown };
+    const functions = typeof learningRate === 'function' && { learningRate };
+    using after = await loadLearner(file, { ...functions } as ResumeOptions);
+    expect([after.steps, parametersOf(await after.model())]).toEqual([6, parametersOf(await before.model())]);
+    await after.partialFit(part(120, 230));
+    expect(parametersOf(await after.model())).toEqual(parametersOf(await whole));
+  });
+});
+
+describe('a learner', () => {
+  test('keeps scaler, classes and columns, and leaves its model alone', async () => {
+    const before = parametersOf(model);
+    using learner = model.learner();
+    await learner.partialFit(part(60, 80));
+    const after = await learner.model();
+    expect(after.standardisation).toEqual(model.standardisation);
+    expect(after.classes).toEqual(['no', 'yes']);
+    expect(parametersOf(model)).toEqual(before);
+    expect(parametersOf(after)).not.toEqual(before);
+    for (let i = 0; i < 5; i += 1) await learner.partialFit(part(0, 230));
+    const [{ loss: was }, { loss: is }] = [
+      await model.evaluate(part(0, 230)),
+      await (await learner.model()).evaluate(part(0, 230)),
+    ];
+    expect(is).toBeLessThan(was / 2);
+  });
+
+  test('takes fewer rows than a batch has, and rows of one class', async () => {
+    using learner = model.learner({ solver: 'adam', batchSize: 32 });
+    const rows = part(0, 230);
+    const yes = rows.x.filter((_, i) => rows.labels[i] === 'yes').slice(0, 20);
+    expect(await learner.partialFit({ x: yes, labels: yes.map(() => 'yes') })).toMatchObject({ steps: 1, step: 1 });
+  });
+
+  test('is not harmed by rows that are refused', async () => {
+    using learner = model.learner({ solver: 'adam', batchSize: 20 });
+    using other = model.learner({ solver: 'adam', batchSize: 20 });
+    for (const each of [learner, other]) await each.partialFit(part(0, 40));
+    const bad = part(40, 80);
+    await expectFailure(
+      () => learner.partialFit({ ...bad, x: bad.x.with(30, [1, Number.NaN, 3]) }),
+      'ERR_DLADMM_NON_FINITE',
+      /row 30, column 1/,
+    );
+    await expectFailure(
+      () => learner.partialFit({ ...bad, labels: [...bad.labels, 'maybe'].slice(1) }),
+      'ERR_DLADMM_LABEL',
+      /maybe/,
+    );
+    await expectFailure(() => learner.partialFit({ x: [[1, 2]], labels: ['no'] }), 'ERR_DLADMM_SHAPE');
+    for (const each of [learner, other]) await each.partialFit(bad);
+    expect(parametersOf(await learner.model())).toEqual(parametersOf(await other.model()));
+  });
+
+  test('takes calls one after the other, and none after it was closed', async () => {
+    const learner = model.learner({ solver: 'adam', batchSize: 20 });
+    const steps = await Promise.all([part(0, 40), part(40, 60), part(60, 120)].map((rows) => learner.partialFit(rows)));
+    expect(steps.map(({ step }) => step)).toEqual([2, 3, 6]);
+    learner.close();
+    await expectFailure(() => learner.partialFit(part(0, 20)), 'ERR_DLADMM_CLOSED');
+  });
+
+  test('tells that it diverged, and has the last finite parameters', async () => {
+    using learner = model.learner({ solver: 'sgd', learningRate: 1e30, batchSize: 20 });
+    const record = await learner.partialFit(part(0, 230));
+    expect(record.diverged).toBe(true);
+    const after = await learner.model();
+    expect(parametersOf(after).flat().every(Number.isFinite)).toBe(true);
+    expect(after.diverged).toEqual({ iteration: 1 });
+  });
+
+  test.each([
+    [{ layers: [3, 4, 2] }, /layers/],
+    [{ epochs: 3 }, /epochs/],
+    [{ solver: 'dladmm' }, /batches/],
+    [{ standardise: true }, /standardise/],
+    [{ batchsize: 3 }, /batchSize/],
+  ])('refuses %o', (options, message) => {
+    expect(() => model.learner(options as never)).toThrow(message);
+  });
+
+  test('has nothing to save before the first rows, and its file is no training', async () => {
+    using learner = model.learner();
+    await expectFailure(() => learner.save(path('none.checkpoint')), 'ERR_DLADMM_STATE');
+    await learner.partialFit(part(0, 100));
+    await learner.save(path('learner.checkpoint'));
+    await expectFailure(() => resume(path('learner.checkpoint'), part(0, 100)), 'ERR_DLADMM_CHECKPOINT', /loadLearner/);
+    await fit(part(0, 100), {
+      layers: [3, 4, 2],
+      solver: 'adam',
+      epochs: 1,
+      checkpoint: { path: path('run.checkpoint') },
+    });
+    await expectFailure(() => loadLearner(path('run.checkpoint')), 'ERR_DLADMM_CHECKPOINT', /resume/);
+  });
+});
