@@ -1,25 +1,28 @@
 /**
  * Tables as people have them, by the defaults alone: `fit(path, { target })`, beside scikit-learn's default models after the usual
  * ColumnTransformer. Both read the same files, both are judged on the same rows, which nothing was chosen on; seconds hold
- * reading, preparation and training. Takes Debian's python3-sklearn and python3-pandas. Writes bench/results/tabular.json.
+ * reading, preparation and training. Takes Debian's python3-sklearn and python3-pandas. Every run is kept in bench/results/tabular.json at
+ * once: a later call makes ours again, and of the others what is not there, unless `--anew`.
  */
 import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startChild } from './harness/child.js';
-import { file, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
-import { checkWritable, fromRoot, keep, machine, machineText, resultFile } from './harness/results.js';
+import { file, flag, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
+import { checkWritable, fromRoot, machineText, resultFile } from './harness/results.js';
+import { studyIn } from './harness/study.js';
 import { table } from './harness/table.js';
 import type { Ours } from './tabular/ours.js';
 import { type Files, TABLES, type TableName, writeTable } from './tabular/tables.js';
 
-const MODELS = ['mlp', 'hist', 'linear'] as const;
+const MODELS = ['dladmm', 'mlp', 'hist', 'linear'] as const;
 
 const OPTIONS = {
   tables: some(Object.keys(TABLES) as TableName[]),
-  models: told(some(MODELS), 'of scikit-learn: a perceptron, boosted trees, a linear model'),
+  models: told(some(MODELS), 'ours, and of scikit-learn a perceptron, boosted trees and a linear model'),
   dataDir: told(textOption('../shared/datasets'), 'holds tabular/ and mnist/'),
+  anew: flag,
   folder: told(textOption(join(tmpdir(), 'dladmm-tables')), 'where the tables are written'),
   python: textOption('/usr/bin/python3'),
   out: file,
@@ -32,14 +35,10 @@ interface Row {
   readonly [score: string]: string | number;
 }
 
-async function peers(python: string, files: Files, models: readonly string[]): Promise<readonly Omit<Row, 'table'>[]> {
-  const program = fromRoot('bench/tabular/peers.py');
-  const args = [program, files.train, files.test, files.target, files.task, models.join()];
+async function peer(python: string, files: Files, model: string): Promise<Omit<Row, 'table'>> {
+  const args = [fromRoot('bench/tabular/peers.py'), files.train, files.test, files.target, files.task, model];
   const { stdout } = await promisify(execFile)(python, args, { maxBuffer: 2 ** 24 });
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Omit<Row, 'table'>);
+  return JSON.parse(stdout) as Omit<Row, 'table'>;
 }
 
 async function ours(files: Files): Promise<Ours> {
@@ -51,26 +50,31 @@ const SCORES = ['accuracy', 'rocAuc', 'logLoss', 'r2', 'rmse'] as const;
 const shown = (score: string | number | undefined): string =>
   typeof score !== 'number' ? '' : Math.abs(score) >= 100 ? score.toFixed(0) : score.toFixed(4);
 
-await program(OPTIONS, async ({ tables, models, dataDir, folder, python, ...given }) => {
+await program(OPTIONS, async ({ tables, models, dataDir, folder, python, anew, ...given }) => {
   const out = given.out ?? resultFile('tabular');
   await checkWritable(out);
   const threads = THREADS.read(THREADS.fallback ?? '1', '--threads');
-  const rows: Row[] = [];
+  const study = await studyIn<object, Row>(out, {}, threads, anew);
   for (const name of tables) {
     const files = await writeTable(name, dataDir, folder);
-    const { seconds, scores, report, peakBytes } = await ours(files);
-    say(`${name}\n${report}\n`);
-    rows.push({ table: name, model: 'dladmm', seconds, peakBytes, ...scores });
-    if (models.length > 0)
-      rows.push(...(await peers(python, files, models)).map((row) => ({ table: name, ...row }) as Row));
-    await keep(out, { ...machine(threads), rows });
+    for (const model of models) {
+      const key = { table: name, model };
+      if (model !== 'dladmm') {
+        if (!study.find(key)) await study.put(key, { table: name, ...(await peer(python, files, model)) } as Row);
+        continue;
+      }
+      const { seconds, scores, report, peakBytes } = await ours(files);
+      say(`${name}\n${report}\n`);
+      await study.put(key, { ...key, seconds, peakBytes, ...scores });
+    }
   }
+  const found = study.now();
+  const rows = (Object.keys(TABLES) as TableName[]).flatMap((name) => found.runs.filter((each) => each.table === name));
   const lines = rows.map((row) => [
     row.table,
     row.model,
     row.seconds.toFixed(2),
-    ...SCORES.map((name) => shown(row[name])),
+    ...SCORES.map((score) => shown(row[score])),
   ]);
-  const text = `${table(['table', 'model', 'seconds', ...SCORES], lines)}\n${machineText(machine(threads))}`;
-  return { result: rows, text };
+  return { result: found, text: `${table(['table', 'model', 'seconds', ...SCORES], lines)}\n${machineText(found)}` };
 });

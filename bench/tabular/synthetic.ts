@@ -100,3 +100,37 @@ export const rare: Drawn = {
     });
   },
 };
+
+/** Claims whose sizes are spread over five orders of magnitude, one in two hundred a hundredfold: what squared errors are least right for. */
+export const skewed: Drawn = {
+  header: 'age,vehicle,region,power,years,prior_claims,claim'.split(','),
+  rows(count) {
+    const { uniform, normal } = seededRandom(13);
+    const vehicles = ['small', 'family', 'sports', 'van'];
+    return Array.from({ length: count }, () => {
+      const age = 18 + 60 * uniform();
+      const vehicle = Math.floor(4 * uniform());
+      const region = Math.floor(20 * uniform() ** 2);
+      const power = Math.exp(4.5 + 0.5 * normal());
+      const years = Math.floor(20 * uniform());
+      const prior = Math.floor(-Math.log(1 - uniform()));
+      const size =
+        6 +
+        0.8 * Math.log(power / 90) +
+        0.4 * prior +
+        ([0, 0.1, 0.9, 0.4][vehicle] as number) +
+        0.03 * Math.abs(age - 45) -
+        0.04 * years;
+      const claim = Math.exp(size + 0.1 * (region % 5) + 0.6 * normal()) * (uniform() < 0.005 ? 100 : 1);
+      return [
+        age.toFixed(0),
+        vehicles[vehicle] as string,
+        `region ${region}`,
+        power.toFixed(0),
+        String(years),
+        String(prior),
+        claim.toFixed(2),
+      ];
+    });
+  },
+};

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { loadDataset } from 'dladmm/data';
 import { seededRandom } from '../harness/random.js';
 import { classesOf } from '../harness/samples.js';
-import { churn, rare } from './synthetic.js';
+import { churn, rare, skewed } from './synthetic.js';
 
 export interface Table {
   readonly target: string;
@@ -86,6 +86,7 @@ export const TABLES = {
   churn: async () =>
     parted({ target: 'churned', task: 'classification', header: churn.header }, churn.rows(200_000), 0.25),
   rare: async () => parted({ target: 'bought', task: 'classification', header: rare.header }, rare.rows(140_000), 0.25),
+  skewed: async () => parted({ target: 'claim', task: 'regression', header: skewed.header }, skewed.rows(40_000), 0.25),
   mnist: (folder) => digits('mnist', folder),
 } satisfies Readonly<Record<string, (folder: string) => Promise<Table>>>;
 export type TableName = keyof typeof TABLES;

@@ -176,9 +176,13 @@ export function createProgram(
     .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds, START.timeLimit)
     .addOption(threads())
     .option('--save <file>', "write the model here (default: the data set's name, in this folder)")
+    .option(
+      '--compare [file]',
+      'measure mini-batch dlADMM, Adam and full-batch dlADMM beside each other; file keeps that',
+    )
     .addHelpText(
       'after',
-      `\nExamples:\n  dladmm start\n  dladmm start --iterations 20 --save look.safetensors\n${EXIT_CODES}`,
+      `\nExamples:\n  dladmm start\n  dladmm start --compare\n  dladmm start --iterations 20 --save look.safetensors\n${EXIT_CODES}`,
     )
     .action(running<StartFlags>(async () => (await import('./start.js')).startCommand));
 

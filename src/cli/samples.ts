@@ -4,12 +4,13 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
 import { areArrays, parseTable, type TableFile } from '../datasets/file.js';
-import { DIALECT_KEYS, parseFrame } from '../datasets/frame-file.js';
+import { parseFrame } from '../datasets/frame-file.js';
 import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
 import type { CsvDialect } from '../formats/csv.js';
+import { DIALECT_KEYS } from '../formats/csv.js';
 import { isStandardInput } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
 import type { ColumnPlace } from '../samples/features.js';
@@ -44,7 +45,7 @@ export interface SplitFlags extends DataFlags, Omit<LearningOptions, 'target'> {
 }
 
 /** The options that tables alone have. */
-const TABLE_KEYS = ['label', 'columns', 'ignore', 'missing', 'categories', 'buckets', ...DIALECT_KEYS] as const;
+const TABLE_KEYS = ['label', 'columns', 'ignore', 'missing', 'categories', 'buckets', 'bins', ...DIALECT_KEYS] as const;
 
 export type Part = ClassificationSplit | RegressionSplit;
 

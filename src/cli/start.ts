@@ -1,6 +1,8 @@
 import { DlAdmmError } from '../core/errors.js';
+import { availableThreads } from '../core/info.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
+import { comparisonOn, comparisonText, storedComparison, writeComparison } from './compare.js';
 import { checkTarget, type TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -13,6 +15,8 @@ export interface StartFlags {
   readonly timeLimit: number;
   readonly threads?: number;
   readonly save?: string;
+  /** Whether the solvers beside are measured anew, and the file to keep that in. */
+  readonly compare?: string | true;
 }
 
 /** A first look should begin at once: what is not fetched by then is left for another time. */
@@ -53,6 +57,12 @@ export async function startCommand(flags: StartFlags, terminal: Terminal): Promi
         'dladmm datasets tells where it was looked for and how to have it.\n',
     );
   }
+  if (flags.compare !== undefined) {
+    const comparison = await comparisonOn(set, threads ?? availableThreads(), terminal);
+    if (flags.compare !== true) await writeComparison(flags.compare, comparison);
+    await terminal.out(comparisonText(comparison, 'measured now'));
+    return 0;
+  }
   const source = sourceOf(set);
   const save = flags.save ?? `${set.name}.safetensors`;
   await checkTarget(save, []);
@@ -67,7 +77,10 @@ export async function startCommand(flags: StartFlags, terminal: Terminal): Promi
     options: { ...(iterations !== undefined && { epochs: iterations }), ...(threads !== undefined && { threads }) },
   };
   const code = await runTraining(job, terminal);
-  if (code === 0) await terminal.out(nextSteps(set.name, save));
+  if (code !== 0) return code;
+  const stored = await storedComparison(set.name);
+  if (stored) await terminal.out(`\n${comparisonText(stored, 'a stored run; --compare measures it here')}`);
+  await terminal.out(nextSteps(set.name, save));
   return code;
 }
 

@@ -66,6 +66,7 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
       ),
     )
     .addOption(wholeOption('--buckets <n>', 'of a table: inputs of a column that is hashed (default: 64)'))
+    .addOption(wholeOption('--bins <n>', 'of a table: the most bins of a column of numbers, 0 for none (default: 48)'))
     .option('--weights <column>', 'of a table: the column that says what a row counts for')
     .option('--test-data <name|file>', 'what to test on')
     .option('--test-labels <file>', 'NPY, IDX: the file of its labels')

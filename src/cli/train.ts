@@ -101,6 +101,7 @@ function frontOf({
   missing,
   categories,
   buckets,
+  bins,
   standardise,
   weights,
 }: TrainFlags) {
@@ -114,6 +115,7 @@ function frontOf({
     missing,
     categories,
     buckets,
+    bins,
     standardise,
     weights,
   });

@@ -55,6 +55,16 @@ export function checkKeys(object: object, known: readonly string[], name: string
   );
 }
 
+/**
+ * As {@link checkKeys}, of options: what is undefined was left out.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT
+ */
+export function checkOptions(options: unknown, known: readonly string[], name = 'options'): void {
+  checkObject(options, 'an object', name);
+  checkKeys(Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)), known, name);
+}
+
 /** The known word that a slip of a letter or two, or a word cut short, may have been meant for, as the end of a sentence; or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {
   const whole = known.find((candidate) => word.length > 3 && candidate.toLowerCase().startsWith(word.toLowerCase()));

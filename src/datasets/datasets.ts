@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkOptions } from '../core/checks.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { throwIfAborted } from '../formats/bytes.js';
 import type { Dataset } from './dataset.js';
 import { download } from './download.js';
-import { cacheFolder, type LocateOptions, locate } from './locate.js';
+import { cacheFolder, LOCATE_KEYS, type LocateOptions, locate } from './locate.js';
 import { type DatasetDescription, type DatasetFile, describeDataset, registry } from './registry.js';
 
 /** What `loadDataset` accepts besides the name. */
@@ -77,6 +78,7 @@ function notFound(
  */
 export async function loadDataset(name: string, options: LoadOptions = {}): Promise<Dataset> {
   const description = describeDataset(name);
+  checkOptions(options, [...LOCATE_KEYS, 'download', 'signal']);
   const { signal } = options;
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(description, options);
@@ -92,6 +94,7 @@ export async function loadDataset(name: string, options: LoadOptions = {}): Prom
 
 /** All named data sets in a fixed order, with the folder that holds each. Nothing is downloaded. */
 export async function listDatasets(options: LocateOptions = {}): Promise<readonly DatasetListing[]> {
+  checkOptions(options, LOCATE_KEYS);
   return Promise.all(
     registry.map(async (description) => {
       const { files: _, folders: __, identity: ___, read: ____, ...facts } = description;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { onAbort } from '../core/abort.js';
+import { checkOptions } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { fileError, replaceFile, writePiece } from '../formats/atomic-file.js';
 import { throwIfAborted } from '../formats/bytes.js';
@@ -96,6 +97,7 @@ async function receive(
 function checkArguments(url: string, sha256: string, options: DownloadOptions): void {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw expected('an http(s) address', 'url', url);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw expected('64 lowercase hexadecimal digits', 'sha256', sha256);
+  checkOptions(options, ['length', 'timeout', 'fetch', 'signal']);
   const { timeout } = options;
   // Timers count in 32 bits: anything longer would fire at once.
   if (timeout !== undefined && !(timeout > 0 && timeout < 2 ** 31))

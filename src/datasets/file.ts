@@ -5,7 +5,7 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { type CsvOptions, parseCsv } from '../formats/csv.js';
+import { type CsvOptions, DIALECT_KEYS, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
 import { type CsvTable, checkShared, checkTableOptions, classesOf, MAX_CLASSES } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
@@ -17,7 +17,6 @@ import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
-import { DIALECT_KEYS } from './frame-file.js';
 import { scaledImages } from './registry.js';
 
 /**
@@ -276,7 +275,7 @@ function fromTable(table: CsvTable, name: string): TableFile {
  */
 export const readTable = reader(
   async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
-    checkTableOptions(options);
+    checkTableOptions(options, [...DIALECT_KEYS, 'labels']);
     return parseTable(await readBytes(path, options.signal), path, options);
   },
   ...OWN,
@@ -289,7 +288,7 @@ export const areArrays = (bytes: Uint8Array): boolean => isNpy(bytes) || isIdx(b
 export const parseTable = reader(
   async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
     const { labels } = options;
-    checkTableOptions(options);
+    checkTableOptions(options, [...DIALECT_KEYS, 'labels']);
     const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
     const array = isNpy(bytes) || isIdx(bytes);
     const csv = DIALECT_KEYS.find((option) => options[option] !== undefined);

@@ -1,8 +1,8 @@
-import { checkKeys, checkObject } from '../core/checks.js';
+import { checkOptions } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { isArrow, parseArrowFrame } from '../formats/arrow.js';
 import { readBytes } from '../formats/bytes.js';
-import { type CsvDialect, parseCsvFrame, type TextStream } from '../formats/csv.js';
+import { type CsvDialect, DIALECT_KEYS, parseCsvFrame, type TextStream } from '../formats/csv.js';
 import type { TableOptions } from '../formats/labels.js';
 import { isParquet, parseParquetFrame } from '../formats/parquet.js';
 import { reader } from '../formats/reader.js';
@@ -22,14 +22,10 @@ export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> 
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that is none */
 export function checkedReading(options: TableReading): ReadingOptions {
+  checkOptions(options, [...DIALECT_KEYS, 'signal', 'target', 'ignore']);
   const { target: label, ignore: _, ...reading } = options;
-  checkObject(options, 'an object', 'options');
-  checkKeys(options, [...DIALECT_KEYS, 'signal', 'target', 'ignore'], 'options');
   return { ...reading, ...(label !== undefined && { label }) };
 }
-
-/** Of reading, what is for CSV alone. */
-export const DIALECT_KEYS = ['delimiter', 'header', 'decimal', 'encoding'] as const;
 
 /**
  * All columns of a table as they are: of a file (CSV, Parquet, Arrow), of a pipe, of the standard input (`-`), or of a stream of CSV.

@@ -1,4 +1,4 @@
-import { whole } from '../core/checks.js';
+import { checkOptions, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { GraphDataset, GraphSplit } from './graph.js';
 import { shuffledIndices } from './split.js';
@@ -24,6 +24,7 @@ export function splitGraph(
   options: GraphSplitOptions = {},
 ): Required<GraphSplit> {
   whole(seed, 0, 2 ** 32 - 1, 'seed');
+  checkOptions(options, ['trainPerClass', 'validationPerClass']);
   const train = whole(options.trainPerClass ?? 20, 1, labels.length, 'trainPerClass');
   const validation = whole(options.validationPerClass ?? 30, 0, labels.length, 'validationPerClass');
   const classes = 1 + labels.reduce((largest, label) => Math.max(largest, label), -1);

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { checkOptions } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { formatError } from '../formats/bytes.js';
@@ -296,7 +297,11 @@ function wantedKeys(
   return { keys: [...needed, ...optional], isDense, parts };
 }
 
+const checkReadOptions = (options: ReadGraphOptions): void =>
+  checkOptions(options, ['rowNormalise', 'partial', 'signal'] satisfies (keyof ReadGraphOptions)[]);
+
 async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> {
+  checkReadOptions(options);
   const { rowNormalise = true, partial = false, signal } = options;
   const { keys, isDense, parts } = wantedKeys(npzKeys(archive, path), path);
   const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
@@ -338,4 +343,4 @@ export const parseGraph = reader(graphOf, 'npz');
  *   the array and the entry), and for a graph that says by `feat_present` that some nodes lack their features, unless `partial`
  *   is set; ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readGraph = fileReader(parseGraph, 'npz', 'gzip');
+export const readGraph = fileReader(parseGraph, checkReadOptions, 'npz', 'gzip');

@@ -1,7 +1,8 @@
+import { checkOptions } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
 import { throwIfAborted } from '../formats/bytes.js';
 import { type GraphDataset, type GraphSplit, type ReadGraphOptions, readGraph } from './graph.js';
-import { type LocateOptions, locate } from './locate.js';
+import { LOCATE_KEYS, type LocateOptions, locate } from './locate.js';
 
 /** The names that `loadGraph` knows. */
 export const graphNames = ['cora', 'citeseer', 'coauthor-cs', 'coauthor-physics', 'dblp'] as const;
@@ -102,6 +103,7 @@ export async function loadGraph(
 export async function loadGraph(name: string, options?: LoadGraphOptions): Promise<GraphDataset>;
 export async function loadGraph(name: string, options: LoadGraphOptions = {}): Promise<GraphDataset> {
   const { nodes, features, classes, split } = describeGraph(name);
+  checkOptions(options, [...LOCATE_KEYS, 'rowNormalise', 'signal']);
   const { signal, rowNormalise } = options;
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(fileOf(name), options);
@@ -128,6 +130,7 @@ export async function loadGraph(name: string, options: LoadGraphOptions = {}): P
 
 /** All named graphs in a fixed order, with the folder that holds each. */
 export async function listGraphs(options: LocateOptions = {}): Promise<readonly GraphListing[]> {
+  checkOptions(options, LOCATE_KEYS);
   return Promise.all(
     graphs.map(async (description) => {
       const location = await locate(fileOf(description.name), options);

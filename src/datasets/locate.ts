@@ -18,6 +18,9 @@ export interface LocateOptions {
   readonly system?: readonly string[];
 }
 
+/** Their names. */
+export const LOCATE_KEYS = ['dataDir', 'env', 'system'] as const satisfies (keyof LocateOptions)[];
+
 /** A folder of the search path, and whose word it is that data sets may lie there. */
 export interface SearchFolder {
   readonly origin: string;

@@ -62,8 +62,12 @@ function program(): string | undefined {
 }
 
 const died = (signal: string | null, code: number | null, heap: number): Reply => {
-  const memory = signal !== null || code === 134;
-  const why = `it took more than ${heap / MIB} MiB of memory; a whole file of that kind is written in smaller groups of rows`;
+  const killed = signal === 'SIGKILL';
+  const memory = killed || signal === 'SIGABRT' || code === 134;
+  const limit = killed
+    ? 'as a system ends what takes too much memory'
+    : `it took more than ${heap / MIB} MiB of memory`;
+  const why = `${limit}; a whole file of that kind is written in smaller groups of rows`;
   return {
     is: 'ended',
     code: memory ? 'ERR_DLADMM_MEMORY' : 'ERR_DLADMM_NATIVE',

@@ -16,5 +16,5 @@ export function columnarReaders(format: ColumnarFormat, kind: Own) {
     async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<Frame> =>
       withColumnarFile(format, bytes, name, options.signal, (file) => frameFrom(file, name, options)),
   );
-  return { parse, parseFrame, read: fileReader(parse, kind, 'gzip') };
+  return { parse, parseFrame, read: fileReader(parse, checkTableOptions, kind, 'gzip') };
 }

@@ -35,8 +35,10 @@ export interface CsvDialect {
 /** How to read a CSV file. */
 export interface CsvOptions extends TableOptions, CsvDialect {}
 
-/** So much text shows how a table is written. */
+/** So much text shows how a table is written, and more where it has fewer lines. */
 const SAMPLE = 2 ** 16;
+const LINES = 4;
+const MOST = 2 ** 23;
 
 /** What the first rows of a table show. */
 interface Layout {
@@ -97,7 +99,11 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
 
 const isTsv = (name: string): boolean => /\.tsv(\.gz)?$/i.test(name);
 
-function checkOptions(options: CsvOptions): void {
+/** Options that are for CSV alone. */
+export const DIALECT_KEYS = ['delimiter', 'header', 'decimal', 'encoding'] as const satisfies (keyof CsvOptions)[];
+
+function checkCsvOptions(options: CsvOptions): void {
+  checkTableOptions(options, [...DIALECT_KEYS, 'fromLine']);
   const { delimiter, header, decimal, encoding } = options;
   if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter === '' || /["\r\n]/.test(delimiter)))
     throw expected('a text without quotation marks and line ends', 'delimiter', delimiter);
@@ -106,7 +112,6 @@ function checkOptions(options: CsvOptions): void {
   if (decimal === ',' && delimiter === ',')
     throw expected("another decimal sign than the delimiter's", 'decimal', decimal);
   if (encoding !== undefined) checkEncoding(encoding);
-  checkTableOptions(options);
 }
 
 /** The beginning of a text, and all of it. */
@@ -115,10 +120,14 @@ async function sampled(
 ): Promise<{ readonly sample: string; readonly all: AsyncIterable<string> }> {
   let sample = '';
   let ended = false;
-  while (sample.length < SAMPLE && !ended) {
+  let lines = 0;
+  while (!ended && (sample.length < SAMPLE || (lines < LINES && sample.length < MOST))) {
     const next = await texts.next();
     if (next.done) ended = true;
-    else sample += next.value;
+    else {
+      sample += next.value;
+      lines += next.value.match(/\r?\n|\r/g)?.length ?? 0;
+    }
   }
   async function* all(): AsyncGenerator<string> {
     // Parsed a part at a time, as what follows is.
@@ -143,7 +152,7 @@ async function readColumns(
   options: ParseOptions,
   choose: (layout: Layout) => readonly number[],
 ): Promise<{ readonly frame: Frame; readonly layout: Layout }> {
-  checkOptions(options);
+  checkCsvOptions(options);
   const { encoding, signal } = options;
   const texts = textOf(
     piecesOf(content, name, signal),
@@ -232,7 +241,7 @@ export const parseCsv = reader(csvTable);
  *   ERR_DLADMM_ABORTED
  */
 export const readCsv = reader(async (source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> => {
-  checkOptions(options);
+  checkCsvOptions(options);
   if (isStream(source)) return parseCsv(source, 'the CSV stream', options);
   return parseCsv(await readBytes(source, options.signal), source, options);
 }, 'gzip');

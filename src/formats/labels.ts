@@ -1,5 +1,5 @@
 /** What labels a table has: which column they stand in, and whether they are classes or targets. */
-import { oneOf } from '../core/checks.js';
+import { checkOptions, oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { narrowed, TOO_WIDE } from '../core/numbers.js';
 import { parseNumber } from '../samples/cells.js';
@@ -67,8 +67,18 @@ export interface Label {
   readonly line: number;
 }
 
+const TABLE_KEYS = [
+  'label',
+  'task',
+  'columns',
+  'categories',
+  'ignore',
+  'signal',
+] as const satisfies (keyof TableOptions)[];
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function checkTableOptions(options: TableOptions): void {
+export function checkTableOptions(options: TableOptions, more: readonly string[] = []): void {
+  checkOptions(options, [...TABLE_KEYS, ...more]);
   const { label, task } = options;
   if (label !== undefined && label !== null && typeof label !== 'string' && typeof label !== 'number')
     throw expected("a column's name or number, or null", 'label', label);

@@ -1,3 +1,5 @@
+import { checkOptions } from '../core/checks.js';
+import { expected } from '../core/errors.js';
 import { formatError, throwIfAborted } from './bytes.js';
 import { type NpyArray, parseNpy } from './npy.js';
 import { fileReader, reader } from './reader.js';
@@ -19,7 +21,14 @@ export const npzKeys = reader((archive: Uint8Array, name: string): readonly stri
     .map((entry) => entry.name.slice(0, -SUFFIX.length));
 }, 'npz');
 
+function checkNpzOptions(options: NpzOptions): void {
+  checkOptions(options, ['keys', 'signal']);
+  const { keys } = options;
+  if (keys !== undefined && !Array.isArray(keys)) throw expected('an array of names', 'options.keys', keys);
+}
+
 async function npzArrays(archive: Uint8Array, name: string, options: NpzOptions = {}): Promise<Map<string, NpyArray>> {
+  checkNpzOptions(options);
   const { keys, signal } = options;
   const arrays = new Map<string, NpyArray>();
   const entries = zipEntries(archive, name);
@@ -57,4 +66,4 @@ export const parseNpz = reader(npzArrays, 'npz');
  * @throws ERR_DLADMM_FORMAT if the archive or an array is damaged (every CRC-32 is checked), holds objects or strings,
  *   or lacks one of `keys`; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readNpz = fileReader(parseNpz, 'npz', 'gzip');
+export const readNpz = fileReader(parseNpz, checkNpzOptions, 'npz', 'gzip');

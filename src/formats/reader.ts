@@ -69,11 +69,18 @@ export function reader<A extends readonly unknown[], R>(
   return face;
 }
 
-/** The reader of a file, or of a pipe, by that of its content. */
+/** The reader of a file, or of a pipe, by that of its content; `check` refuses options before anything is read. */
 export const fileReader = <O extends { readonly signal?: AbortSignal }, R>(
   parse: (bytes: Uint8Array, path: string, options?: O) => Promise<R>,
+  check: (options: O) => void,
   ...own: readonly Own[]
 ): ((path: string, options?: O) => Promise<R>) =>
-  reader(async (path: string, options?: O) => parse(await readBytes(path, options?.signal), path, options), ...own);
+  reader(
+    async (path: string, options?: O) => {
+      if (options !== undefined) check(options);
+      return parse(await readBytes(path, options?.signal), path, options);
+    },
+    ...own,
+  );
 
 const isOdd = (error: DlAdmmError): boolean => error.code === 'ERR_DLADMM_FORMAT' && !told.has(error);

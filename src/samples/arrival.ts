@@ -7,7 +7,7 @@ import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
 import { isNames } from './arrived.js';
 import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
-import type { Column } from './columns.js';
+import { areShares, type Column } from './columns.js';
 import {
   featureRows,
   type GraphSamples,
@@ -53,6 +53,8 @@ export interface Before {
   readonly called: string;
   readonly classes?: readonly string[];
   readonly columns?: readonly Column[];
+  /** Of a training that goes on as it was: how it standardised. */
+  readonly standardisation?: Standardisation;
 }
 
 const rulesOf = (
@@ -131,7 +133,9 @@ export async function trainingSet(
   const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
   const weights = weighed(arrived, numbers, count, names.classes, classWeights);
-  const standardisation = standardise ? await learnFrom(x) : undefined;
+  const standardisation = standardise
+    ? (before?.standardisation ?? (await learnFrom(x, columns?.flatMap(areShares))))
+    : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
   const rows = { x: standardised(x, standardisation, dtype), ...(y && { y }) };
   const { samples, ...rest } = taken(rows, numbers, targetStandardisation, dtype);

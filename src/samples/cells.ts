@@ -7,6 +7,8 @@ export type Decimal = '.' | ',';
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 /** With decimal commas, points may stand between thousands. */
 const GROUPED = /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$/;
+/** No number is written by more characters. */
+const LONGEST = 1000;
 const DIGITS = /^[+-]?\d{16,}$/;
 
 /** Whether a text of digits is a whole number that no double is, nor how one is written. */
@@ -19,18 +21,20 @@ function isInexact(cell: string): boolean {
 /** The number a cell holds, or undefined: Number() alone would take blanks, hexadecimals, infinities, and whole numbers beyond 2^53. */
 export function parseNumber(cell: string, decimal: Decimal = '.'): number | undefined {
   const plain = decimal === '.' ? cell : pointed(cell);
-  if (!NUMBER.test(plain) || isInexact(plain)) return undefined;
+  if (plain.length > LONGEST || !NUMBER.test(plain) || isInexact(plain)) return undefined;
   const value = Number(plain);
   return Number.isFinite(value) ? value : undefined;
 }
 
 const pointed = (cell: string): string => {
+  if (cell.length > LONGEST) return cell;
   if (GROUPED.test(cell)) return cell.replaceAll('.', '').replace(',', '.');
   return cell.includes('.') ? 'no number' : cell.replace(',', '.');
 };
 
 /** What may help where a cell is no number, as the end of a sentence. */
 export function numberHint(cell: string, decimal: Decimal): string {
+  if (cell.length > LONGEST) return '';
   if (DIGITS.test(cell)) return `, ${TOO_WIDE}; ignore (--drop) leaves an identifier out`;
   if (decimal === '.' && /^[+-]?\d*,\d+$/.test(cell)) return "; decimal: ',' (--decimal ,) reads decimal commas";
   if (decimal === ',' && /^[+-]?\d*\.\d+$/.test(cell)) return "; decimal: '.' (--decimal .) reads decimal points";

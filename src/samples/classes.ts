@@ -1,5 +1,5 @@
 import { DlAdmmError, expected } from '../core/errors.js';
-import { isNumericArray, type LabelsLike, labelArray } from '../tensor/inputs.js';
+import { isArray, isNumericArray, type LabelsLike, labelArray } from '../tensor/inputs.js';
 import { alignLabels } from './align.js';
 
 /**
@@ -35,8 +35,9 @@ const areValues = (classes: readonly string[]): boolean =>
 
 /** The classes that numbers stand for where they do not count from 0: as many different ones as the network tells apart. */
 function valuesIn(labels: LabelsLike | undefined, count: number): readonly string[] | undefined {
+  if (!isArray(labels) && !isNumericArray(labels)) return undefined;
   const found = new Set<unknown>();
-  for (let i = 0; i < (labels?.length ?? 0) && found.size <= count; i += 1) found.add(labels?.[i]);
+  for (let i = 0; i < labels.length && found.size <= count; i += 1) found.add(labels[i]);
   const values = [...found] as readonly number[];
   if (found.size !== count || (found.has(0) && !found.has(-1)) || !areValues(values.map(String))) return undefined;
   return values.toSorted((a, b) => a - b).map(String);

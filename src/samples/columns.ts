@@ -14,6 +14,8 @@ export interface Column {
   readonly other?: true;
   /** So many inputs, of which the hash of a text chooses the one that is 1. */
   readonly buckets?: number;
+  /** Edges of bins of a number, rising: an input for each bin follows that of the number itself (bins.ts). */
+  readonly bins?: readonly number[];
   /** An input for each of these parts of a moment in time. */
   readonly date?: readonly DatePart[];
   /** What stands for a missing value: a number, milliseconds since 1970, or a text. Without it they are refused. */
@@ -26,8 +28,20 @@ export interface Column {
 export const MAX_CATEGORIES = 1000;
 
 /** How many inputs a column takes. */
-export const inputsOfColumn = ({ categories, other, buckets, date, indicator }: Column): number =>
-  (categories ? categories.length + (other ? 1 : 0) : (buckets ?? date?.length ?? 1)) + (indicator ? 1 : 0);
+export const inputsOfColumn = ({ categories, other, buckets, date, bins, indicator }: Column): number =>
+  (categories ? categories.length + (other ? 1 : 0) : (buckets ?? date?.length ?? bins?.length ?? 1)) +
+  (indicator ? 1 : 0);
+
+/**
+ * Which inputs of a column lie in [0, 1] by what they mean: categories, hashes, bins and what says that a value was missing. They stay as
+ * they are where others are standardised, as deviation 1 would make rare ones loud.
+ */
+export function areShares(column: Column): readonly boolean[] {
+  const { categories, buckets, date, indicator } = column;
+  const inputs = inputsOfColumn(column);
+  const plain = categories || buckets ? 0 : (date?.length ?? 1);
+  return Array.from({ length: inputs }, (_, i) => i >= plain || (indicator === true && i === inputs - 1));
+}
 
 /** So many columns are listed in an error. */
 const LISTED = 50;
@@ -47,6 +61,9 @@ const FIELDS: Readonly<Record<keyof Column, (value: unknown) => boolean>> = {
   other: (value) => value === true,
   buckets: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 2 ** 20,
   date: (value) => isArrayOf(value, (part) => DATE_PARTS.some((known) => known === part)),
+  bins: (value) =>
+    isArrayOf(value, Number.isFinite) &&
+    (value as number[]).every((edge, i, all) => i === 0 || edge > (all[i - 1] as number)),
   fill: (value) => isText(value) || Number.isFinite(value),
   indicator: (value) => value === true,
 };
@@ -56,9 +73,9 @@ function isColumn(value: unknown): value is Column {
   const right = Object.entries(value).every(
     ([key, field]) => field === undefined || (key in FIELDS && FIELDS[key as keyof Column](field)),
   );
-  const { categories, other, buckets, date, fill, indicator } = value as Column;
+  const { categories, other, buckets, date, bins, fill, indicator } = value as Column;
   const texts = categories !== undefined || buckets !== undefined;
-  const kinds = [categories, buckets, date].filter((kind) => kind !== undefined).length;
+  const kinds = [categories, buckets, date, bins].filter((kind) => kind !== undefined).length;
   return (
     right &&
     kinds < 2 &&
@@ -84,14 +101,14 @@ export function checkColumns(columns: unknown, inputs: number, called = 'columns
 /** The columns in words, a line each: what becomes of their values. */
 export function columnsText(columns: readonly Column[]): readonly string[] {
   return columns.map((column) => {
-    const { name, categories, other, buckets, date, fill, indicator } = column;
+    const { name, categories, other, buckets, date, bins, fill, indicator } = column;
     const what = categories
       ? `a text, one of ${categories.length}${other ? ' or another' : ''}`
       : buckets
         ? `a text, by its hash in ${buckets}`
         : date
           ? `a moment in time, by ${date.join(', ')}`
-          : 'a number';
+          : `a number${bins ? `, and where it lies in ${bins.length - 1} bins from ${bins[0]} to ${bins.at(-1)}` : ''}`;
     const shown = date && typeof fill === 'number' ? new Date(fill).toISOString() : fill;
     const missing = fill === undefined ? '' : `; missing: ${shown}${indicator ? ', and an input that says so' : ''}`;
     return `${name}: ${what} (${inputsOfColumn(column)} ${inputsOfColumn(column) === 1 ? 'input' : 'inputs'})${missing}`;
@@ -99,8 +116,16 @@ export function columnsText(columns: readonly Column[]): readonly string[] {
 }
 
 /** What each input of a column stands for: a category, a part of a date, …; undefined for the value itself. */
-function inputNames({ categories, other, buckets, date, indicator }: Column): readonly (string | undefined)[] {
-  const own = categories ?? date ?? (buckets ? Array.from({ length: buckets }, (_, i) => `hash ${i}`) : [undefined]);
+function inputNames({
+  categories,
+  other,
+  buckets,
+  date,
+  bins = [],
+  indicator,
+}: Column): readonly (string | undefined)[] {
+  const number = [undefined, ...bins.slice(1).map((edge, t) => `${bins[t]} to ${edge}`)];
+  const own = categories ?? date ?? (buckets ? Array.from({ length: buckets }, (_, i) => `hash ${i}`) : number);
   return [...own, ...(other ? ['(other)'] : []), ...(indicator ? ['(missing)'] : [])];
 }
 

@@ -1,6 +1,7 @@
 /** Values of columns as inputs of a network. */
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { TOO_WIDE } from '../core/numbers.js';
+import { putBins } from './bins.js';
 import { isMissing, parseNumber } from './cells.js';
 import { type Column, inputsOf, inputsOfColumn } from './columns.js';
 import { datePart, parseDate } from './dates.js';
@@ -123,12 +124,13 @@ function putDate({ name: column, date = [] }: Column, name: string, rowName: Row
   };
 }
 
-function putNumber({ name: column, fill }: Column, name: string, rowName: RowName): Put {
+function putNumber({ name: column, fill, bins = [] }: Column, name: string, rowName: RowName): Put {
   const read = fill === undefined ? numberOf : numberSaid;
   return (value, out, at, row) => {
     const number = read(value);
     if (number === undefined) throw badValue('a number', value, rowName(row), column, name);
     out[at] = number;
+    putBins(number, bins, out, at + 1);
   };
 }
 

@@ -35,6 +35,22 @@ export function checkFeatureOptions({ categories, columns, ignore }: FeatureOpti
 const listed = (names: readonly string[]): string =>
   (names.length > 50 ? [...names.slice(0, 50), '…'] : names).join(', ');
 
+const indices = new WeakMap<readonly string[], ReadonlyMap<string, readonly number[]>>();
+
+/** Where each name stands for the first and the second time, found once for all names of a table. */
+function indexOf(names: readonly string[]): ReadonlyMap<string, readonly number[]> {
+  const known = indices.get(names);
+  if (known) return known;
+  const index = new Map<string, number[]>();
+  for (const [place, name] of names.entries()) {
+    const places = index.get(name);
+    if (places === undefined) index.set(name, [place]);
+    else if (places.length === 1) places.push(place);
+  }
+  indices.set(names, index);
+  return index;
+}
+
 /**
  * Where the column stands that somebody names.
  *
@@ -49,13 +65,12 @@ export function placeOf(which: ColumnPlace, names: readonly string[], option: st
     const what = `a column number from ${-names.length} to ${names.length - 1} (#1 to #${names.length}) of ${name}`;
     throw expected(what, option, which, 'ERR_DLADMM_RANGE');
   }
-  const place = names.indexOf(which);
-  if (place < 0) {
+  const [place, second] = indexOf(names).get(which) ?? [];
+  if (place === undefined) {
     const hint = didYouMean(which, names);
     throw expected(`a column of ${name} (its columns are ${listed(names)}${hint})`, option, which);
   }
-  const second = names.indexOf(which, place + 1);
-  if (second >= 0) throw sameName(names, place, second, name);
+  if (second !== undefined) throw sameName(names, place, second, name);
   return place;
 }
 
@@ -70,6 +85,7 @@ export function checkDifferent(places: readonly number[], names: readonly string
   const seen = new Map<string, number>();
   for (const place of places) {
     const before = seen.get(names[place] as string);
+    if (before === place) throw expected('every column once', 'columns', names[place]);
     if (before !== undefined) throw sameName(names, before, place, name);
     seen.set(names[place] as string, place);
   }
@@ -119,7 +135,7 @@ export function featuresOf(
   }
   return learnt.map((column, i) => {
     if (!named) return rest[i] as number;
-    if (names.includes(column.name)) return placeOf(column.name, names, 'columns', name);
+    if (indexOf(names).has(column.name)) return placeOf(column.name, names, 'columns', name);
     throw new DlAdmmError(
       'ERR_DLADMM_FORMAT',
       `${name}: expected a column ${JSON.stringify(column.name)}, as the model was trained on, but its columns are ${listed(names)}`,

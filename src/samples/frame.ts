@@ -47,9 +47,12 @@ export interface Frame {
 export const isFrame = (value: unknown): value is Frame =>
   typeof value === 'object' && value !== null && 'named' in value && 'columns' in value && 'rows' in value;
 
+const named = new WeakMap<Frame['columns'], readonly string[]>();
+
 /** The column that somebody names. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
 export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option: string): FrameColumn {
-  const names = columns.map((column) => column.name);
+  const names = named.get(columns) ?? columns.map((column) => column.name);
+  named.set(columns, names);
   return columns[placeOf(which, names, option, name)] as FrameColumn;
 }
 
@@ -184,6 +187,10 @@ export function columnBuilder(name: string, where: string, asText = false) {
           `row ${rows} of column ${JSON.stringify(name)} of ${where}`,
           value,
         );
+      }
+      if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
+        const place = `row ${rows} of column ${JSON.stringify(name)} of ${where}`;
+        throw expected('a finite number', place, value, 'ERR_DLADMM_NON_FINITE');
       }
       if (found === 'number') numbersSeen += 1;
       if (found === 'text' && firstText === undefined) firstText = { row: rows, text: textOf(value) as string };

@@ -2,6 +2,7 @@
 import { checkObject, didYouMean, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type RowSource, trusted } from '../tensor/inputs.js';
+import { learnBins, mostBins } from './bins.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { encoderOf, numberSaid } from './encoder.js';
@@ -31,6 +32,8 @@ export interface LearningOptions {
   readonly categories?: number;
   /** The inputs of a column with more texts, of which a text's hash chooses one. Default 64. */
   readonly buckets?: number;
+  /** The most bins of a column of numbers (bins.ts); 0 for none. Default 48, fewer of few rows or many columns. */
+  readonly bins?: number;
 }
 
 const CATEGORIES = 100;
@@ -135,6 +138,11 @@ function partsOf(column: Extract<FrameColumn, { values: unknown }>): readonly Da
   return parts.length > 0 ? parts : ['time'];
 }
 
+const binsOf = ({ kind, values }: Extract<FrameColumn, { values: unknown }>, most = 0): Pick<Column, 'bins'> => {
+  const bins = kind === 'number' && most > 1 ? learnBins(values, most) : [];
+  return bins.length > 0 ? { bins } : {};
+};
+
 /** How a column that has something to teach becomes inputs. */
 function learnColumn(
   column: FrameColumn,
@@ -158,7 +166,9 @@ function learnColumn(
     const fill = median(column);
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
-    return column.kind === 'date' ? { name, date: partsOf(column), ...known } : { name, ...known };
+    return column.kind === 'date'
+      ? { name, date: partsOf(column), ...known }
+      : { name, ...binsOf(column, options.bins), ...known };
   }
   const counts = counted(column);
   const [[fill] = ['']] = counts;
@@ -192,7 +202,10 @@ export function learnColumns(
   oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
   whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
   whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
+  whole(options.bins ?? 0, 0, 1024, 'bins');
   const { rows, name: called } = frame;
+  const numbers = frame.columns.filter(({ kind }) => kind === 'number').length;
+  const { bins = mostBins(rows, numbers) } = options;
   const notes: ColumnNote[] = [];
   const constant: string[] = [];
   const columns: Column[] = [];
@@ -220,7 +233,7 @@ export function learnColumns(
       note('identifier', `column ${quoted(name)} seems to be an identifier, different in every row: ${left}`);
       if (!asked) continue;
     }
-    columns.push(learnColumn(column, rows, options, note));
+    columns.push(learnColumn(column, rows, { ...options, bins }, note));
     places.push(place);
   }
   if (constant.length > 0) {

@@ -7,14 +7,9 @@ import type { Matrix } from '../tensor/matrix.js';
 const zeros = (dtype: Dtype, length: number): Numbers =>
   dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
 
-function eachRow({ data, rows, columns }: Matrix, visit: (value: number, column: number, row: number) => void): void {
-  for (let i = 0; i < rows; i += 1) {
-    for (let j = 0; j < columns; j += 1) visit(data[i * columns + j] as number, j, i);
-  }
-}
-
 /** The two passes over the samples that a standardisation is learnt in; each takes all rows, a part at a time. */
-function learner(rows: number, columns: number) {
+function learner(rows: number, columns: number, kept: readonly boolean[] = []) {
+  const scaled = Int32Array.from({ length: columns }, (_, j) => j).filter((j) => !kept[j]);
   const mean = new Float64Array(columns);
   const low = new Float64Array(columns).fill(Number.POSITIVE_INFINITY);
   const high = new Float64Array(columns).fill(Number.NEGATIVE_INFINITY);
@@ -23,24 +18,29 @@ function learner(rows: number, columns: number) {
   const spread = (j: number): number => (high[j] as number) - (low[j] as number);
   return {
     /** Answers with the index of an entry that is not finite, or −1. */
-    first(part: Matrix): number {
-      let bad = -1;
-      eachRow(part, (value, j, i) => {
-        if (!Number.isFinite(value) && bad < 0) bad = i * columns + j;
-        mean[j] = (mean[j] as number) + value / rows;
-        low[j] = Math.min(low[j] as number, value);
-        high[j] = Math.max(high[j] as number, value);
-      });
-      return bad;
+    first({ data }: Matrix): number {
+      for (let k = 0; k < data.length; ) {
+        for (let j = 0; j < columns; j += 1, k += 1) {
+          const value = data[k] as number;
+          if (!Number.isFinite(value)) return k;
+          mean[j] = (mean[j] as number) + value / rows;
+          if (value < (low[j] as number)) low[j] = value;
+          if (value > (high[j] as number)) high[j] = value;
+        }
+      }
+      return -1;
     },
-    second(part: Matrix): void {
-      eachRow(part, (value, j) => {
-        variance[j] = (variance[j] as number) + ((value - (mean[j] as number)) / spread(j)) ** 2 / rows;
-      });
+    second({ data }: Matrix): void {
+      for (let at = 0; at < data.length; at += columns) {
+        for (const j of scaled) {
+          const off = ((data[at + j] as number) - (mean[j] as number)) / spread(j);
+          variance[j] = (variance[j] as number) + off ** 2 / rows;
+        }
+      }
     },
     // Rounding leaves a constant column a tiny variance: its extremes say for certain that it is one.
     rule(name: string): Standardisation {
-      const scale = variance.map((v, j) => (low[j] === high[j] ? 0 : 1 / (Math.sqrt(v) * spread(j))));
+      const scale = variance.map((v, j) => (low[j] === high[j] ? 0 : kept[j] ? 1 : 1 / (Math.sqrt(v) * spread(j))));
       const bad = scale.findIndex((s) => !Number.isFinite(s));
       if (bad >= 0) {
         throw new DlAdmmError(
@@ -48,7 +48,7 @@ function learner(rows: number, columns: number) {
           `Expected values that can be scaled to deviation 1 in column ${bad} of ${name} but they lie from ${low[bad]} to ${high[bad]}`,
         );
       }
-      return { mean, scale };
+      return { mean: mean.map((value, j) => (kept[j] && scale[j] !== 0 ? 0 : value)), scale };
     },
   };
 }
@@ -73,13 +73,14 @@ export function learnStandardisation(x: Matrix): Standardisation {
 }
 
 /**
- * As {@link learnStandardisation}, a chunk at a time; the event loop runs in between.
+ * As {@link learnStandardisation}, a chunk at a time; the event loop runs in between. Features that `kept` names by true stay as
+ * they are, or 0 where they never vary.
  *
  * @throws DlAdmmError ERR_DLADMM_NON_FINITE with row and column, ERR_DLADMM_RANGE
  */
-export async function learnFrom(source: RowSource): Promise<Standardisation> {
+export async function learnFrom(source: RowSource, kept?: readonly boolean[]): Promise<Standardisation> {
   const { rows, columns, name } = source;
-  const learn = learner(rows, columns);
+  const learn = learner(rows, columns, kept);
   const step = Math.max(1, Math.floor(CHUNK_ENTRIES / columns));
   for (const pass of ['first', 'second'] as const) {
     for (let first = 0; first < rows; first += step) {
@@ -120,9 +121,11 @@ export function standardised(source: RowSource, rule: Standardisation | undefine
 export function standardise(x: Matrix, { mean, scale }: Standardisation, dtype: Dtype): Matrix {
   const { rows, columns } = x;
   const data = zeros(dtype, rows * columns);
-  eachRow(x, (value, j, i) => {
-    data[i * columns + j] = (value - (mean[j] as number)) * (scale[j] as number);
-  });
+  for (let k = 0; k < data.length; ) {
+    for (let j = 0; j < columns; j += 1, k += 1) {
+      data[k] = ((x.data[k] as number) - (mean[j] as number)) * (scale[j] as number);
+    }
+  }
   return { data, rows, columns };
 }
 

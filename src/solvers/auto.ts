@@ -9,6 +9,8 @@ export interface Facts {
   /** Training samples, those held out left out. */
   readonly samples: number;
   readonly inputs: number;
+  /** Columns of a table, which may be several inputs each; else the inputs. */
+  readonly features: number;
   readonly outputs: number;
   readonly loss: Loss;
 }
@@ -22,6 +24,8 @@ export interface Choice {
   readonly epochs: number;
   /** Epochs without gain on what is held out. */
   readonly patience: number;
+  /** Weight decay, which tells most where bins of numbers make many inputs. */
+  readonly l2: number;
   /** Whether a linear model is tried first, and kept where the network is no better on what is held out. */
   readonly linearToo: boolean;
 }
@@ -29,10 +33,11 @@ export interface Choice {
 /** Visits to samples in all: what ten epochs of 60,000 make. */
 const VISITS = 600_000;
 const EPOCHS = { least: 4, most: 200 } as const;
+const L2 = 1e-3;
 /** Below so many samples a network of one small layer is all that they bear. */
 const FEW = 1000;
 const MANY = 10_000;
-/** So many inputs are pixels, or texts by hashing: they bear wider layers. */
+/** So many features are pixels: they bear wider layers. */
 const WIDE = 200;
 /** The Gram matrices of mini-batch dlADMM are inputs × inputs. */
 const MOST_GRAM = 4096;
@@ -41,18 +46,24 @@ const CURVED: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'one-
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, Math.round(value)));
 
-/** Hidden widths: 32 below 1,000 samples, 64-64 below 10,000, then 100-100, or 256-128 for 200 inputs and more. */
-export function hiddenFor({ samples, inputs }: Pick<Facts, 'samples' | 'inputs'>): readonly number[] {
+/** Hidden widths: 32 below 1,000 samples, 64-64 below 10,000, then 100-100, or 256-128 for 200 features and more. */
+export function hiddenFor({ samples, features }: Pick<Facts, 'samples' | 'features'>): readonly number[] {
   if (samples < FEW) return [32];
   if (samples < MANY) return [64, 64];
-  return inputs < WIDE ? [100, 100] : [256, 128];
+  return features < WIDE ? [100, 100] : [256, 128];
 }
 
 /** The rule. */
 export function automatic(facts: Facts): Choice {
   const { samples, inputs, loss } = facts;
   const epochs = clamp(VISITS / samples, EPOCHS.least, EPOCHS.most);
-  const common = { hidden: hiddenFor(facts), epochs, patience: Math.max(3, Math.ceil(epochs / 5)), linearToo: true };
+  const common = {
+    hidden: hiddenFor(facts),
+    epochs,
+    patience: Math.max(3, Math.ceil(epochs / 2)),
+    l2: L2,
+    linearToo: true,
+  };
   if (inputs > MOST_GRAM) {
     const because = `${inputs} inputs make Gram matrices too large for mini-batch dlADMM`;
     return { ...common, solver: 'adam', because };

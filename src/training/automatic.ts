@@ -59,8 +59,8 @@ function stagesOf(
   ready: Ready,
   options: Readonly<Record<string, unknown>>,
 ): { readonly stages: readonly Stage[]; readonly choice: Choice } {
-  const { samples, inputs, outputs, loss, data, task } = ready;
-  const choice = automatic({ samples, inputs, outputs, loss });
+  const { samples, inputs, features, outputs, loss, data, task } = ready;
+  const choice = automatic({ samples, inputs, features, outputs, loss });
   const { hidden, layers, earlyStopping, ...rest } = options as {
     readonly hidden?: readonly number[];
     readonly layers?: readonly number[];
@@ -82,6 +82,7 @@ function stagesOf(
   const stage = (name: Stage['name'], widths: readonly number[]): Stage => ({
     name,
     options: {
+      ...(automaticOnes && { l2: choice.l2 }),
       ...own,
       ...(automaticOnes && { solver: choice.solver, ...(!limited && { epochs: choice.epochs }) }),
       layers: widths,

@@ -1,8 +1,9 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
 import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { DIALECT_KEYS, type ReadingOptions, readFrame } from '../datasets/frame-file.js';
+import { type ReadingOptions, readFrame } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
+import { DIALECT_KEYS } from '../formats/csv.js';
 import { classifies, type Loss } from '../network/network.js';
 import {
   type ArrivingSamples,
@@ -39,6 +40,7 @@ import {
   isMatrix,
   isNumericArray,
   type LabelsLike,
+  nonFinite,
   type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
@@ -79,6 +81,7 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'missing',
   'categories',
   'buckets',
+  'bins',
 ];
 
 /** Rows: a file of them by its path, records, a table, a stream of records. */
@@ -105,6 +108,7 @@ export interface Ready {
   readonly data: TrainingData;
   readonly samples: number;
   readonly inputs: number;
+  readonly features: number;
   readonly outputs: number;
   readonly loss: Loss;
   readonly standardise: boolean;
@@ -309,6 +313,7 @@ async function fromRows(
     },
     samples: rest.rows,
     inputs: train.x.columns,
+    features: columns.length,
     outputs: goal.labels ? goal.count : 1,
     loss: given.loss ?? (goal.labels && given.classLoss) ?? DEFAULT_LOSS[task],
     standardise: given.standardise ?? !(await liesInUnit(train.x)),
@@ -320,7 +325,7 @@ async function fromRows(
   };
 }
 
-const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets'];
+const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets', 'bins'];
 
 /** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
@@ -337,14 +342,26 @@ function widthOf(rows: unknown, name: string): number {
 }
 
 /** The classes that labels without names tell apart. */
-function countOf(labels: LabelsLike | undefined, named: readonly string[] | undefined): number {
-  if (named) return named.length;
-  if (isNumericArray(labels) || typeof labels?.[0] === 'number') {
-    let most = 0;
-    for (let i = 0; i < labels.length; i += 1) most = Math.max(most, Number(labels[i]));
-    return most + 1;
+const countOf = (labels: LabelsLike | undefined, named: readonly string[] | undefined): number =>
+  named?.length ?? new Set<unknown>(labels).size;
+
+/** Labels that are whole numbers, as classes: those that occur. */
+function numberedGoal(labels: LabelsLike | undefined, { layers, classes }: Given): Goal | undefined {
+  if (layers !== undefined || labels === undefined) return undefined;
+  const values = Array.from<unknown>(labels) as readonly Target[];
+  const whole = values.every((value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31);
+  return whole ? classed(values, 'data.labels', classes) : undefined;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_NON_FINITE by the row, before some are held out */
+async function checkFinite(source: RowSource): Promise<void> {
+  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
+  for (let first = 0; first < source.rows; first += step) {
+    const chunk = source.chunk(first, Math.min(step, source.rows - first));
+    const bad = chunk.findIndex((value: number) => !Number.isFinite(value));
+    if (bad >= 0) throw nonFinite(source, first, bad, chunk[bad]);
+    await breathe();
   }
-  return new Set(labels).size;
 }
 
 /** Samples with labels or targets beside them. */
@@ -366,7 +383,12 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
     ...(given.signal && { signal: given.signal }),
   } as const;
-  const { x, y, weights, ...rest } = await arrivingSamples(data, rules, 'data', ['validation', 'test', 'weights']);
+  const { x, y, weights, ...arrived } = await arrivingSamples(data, rules, 'data', ['validation', 'test', 'weights']);
+  await checkFinite(x);
+  const goal = task === 'classification' && !arrived.classes ? numberedGoal(arrived.labels, given) : undefined;
+  const rest = goal?.labels
+    ? { ...arrived, labels: goal.labels as LabelsLike, ...(goal.classes && { classes: goal.classes }) }
+    : arrived;
   const parts = validation ? undefined : partsOf(x.rows, rest.labels, given);
   const part = (which: Int32Array | undefined): WeightedSamples => ({
     ...rest,
@@ -383,6 +405,7 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
       ...(test && { test }),
     },
     samples: parts?.train.length ?? x.rows,
+    features: inputs,
     inputs: x.columns,
     outputs:
       layers?.at(-1) ??

@@ -217,8 +217,11 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   const ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...share });
   const from = knowing(model as Model, ready.data, newClasses);
   const { layers, loss } = from.network;
-  const choice = automatic({ samples: ready.samples, inputs: layers[0] ?? 0, outputs: layers.at(-1) ?? 0, loss });
+  const [inputs = 0, outputs = 0] = [layers[0], layers.at(-1)];
+  const features = from.columns?.length ?? inputs;
+  const choice = automatic({ samples: ready.samples, inputs, features, outputs, loss });
   const all = {
+    ...(automaticOnes && { l2: choice.l2 }),
     ...own,
     ...(automaticOnes && {
       solver: choice.solver,

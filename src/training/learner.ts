@@ -7,6 +7,7 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { type Dtype, type NativeState, type Numbers, native } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { packageVersion } from '../core/package.js';
+import { reader } from '../formats/reader.js';
 import { Model } from '../model/model.js';
 import { classifies, type Loss, type Network } from '../network/network.js';
 import { evaluationSet, type Learnt } from '../samples/arrival.js';
@@ -279,43 +280,46 @@ async function inOrder(from: OpenCheckpoint, rows: number): Promise<OpenCheckpoi
  * @param options a learning rate that was a function, a solver of one's own, `threads`, `inexact`: as of `resume`
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT
  */
-export async function loadLearner(
-  path: string,
-  options: Pick<ResumeOptions, 'learningRate' | 'sweep' | 'solver' | 'threads' | 'inexact'> = {},
-): Promise<Learner> {
-  const { identity, training, merged } = await lookInto(path, options);
-  if (training.problem !== 'stream') {
-    throw new DlAdmmError(
-      'ERR_DLADMM_CHECKPOINT',
-      `Expected the checkpoint of a learner but ${path} is a training's: resume goes on from it`,
+export const loadLearner = reader(
+  async (
+    path: string,
+    options: Pick<ResumeOptions, 'learningRate' | 'sweep' | 'solver' | 'threads' | 'inexact'> = {},
+  ): Promise<Learner> => {
+    const { identity, training, merged } = await lookInto(path, options);
+    if (training.problem !== 'stream') {
+      throw new DlAdmmError(
+        'ERR_DLADMM_CHECKPOINT',
+        `Expected the checkpoint of a learner but ${path} is a training's: resume goes on from it`,
+      );
+    }
+    const { layers, activation, loss, dtype, checkpoint: _, ...rest } = merged as unknown as StoredOptions;
+    const own = Object.fromEntries(
+      Object.entries(rest).filter(([key]) => !isSettled(key) && !(UNBOUNDED as readonly string[]).includes(key)),
     );
-  }
-  const { layers, activation, loss, dtype, checkpoint: _, ...rest } = merged as unknown as StoredOptions;
-  const own = Object.fromEntries(
-    Object.entries(rest).filter(([key]) => !isSettled(key) && !(UNBOUNDED as readonly string[]).includes(key)),
-  );
-  const zero = (count: number): Numbers => zeros(dtype, count);
-  const widths = layers.slice(1);
-  const model = new Model({
-    network: { layers, activation, loss },
-    dtype,
-    weights: widths.map((out, l) => zero(out * (layers[l] as number))),
-    biases: widths.map(zero),
-    ...learntOf(training.learnt),
-  });
-  const learner = new Learner(model, own);
-  const from = await openCheckpoint(path);
-  try {
-    if (from.identity !== identity) throw replaced(path);
-    await learner.takeUp(from, training);
-  } catch (error) {
-    learner.close();
-    throw error;
-  } finally {
-    await from.file.close();
-  }
-  return learner;
-}
+    const zero = (count: number): Numbers => zeros(dtype, count);
+    const widths = layers.slice(1);
+    const model = new Model({
+      network: { layers, activation, loss },
+      dtype,
+      weights: widths.map((out, l) => zero(out * (layers[l] as number))),
+      biases: widths.map(zero),
+      ...learntOf(training.learnt),
+    });
+    const learner = new Learner(model, own);
+    const from = await openCheckpoint(path);
+    try {
+      if (from.identity !== identity) throw replaced(path);
+      await learner.takeUp(from, training);
+    } catch (error) {
+      learner.close();
+      throw error;
+    } finally {
+      await from.file.close();
+    }
+    return learner;
+  },
+  'safetensors',
+);
 
 interface StoredOptions extends Network {
   readonly dtype: Dtype;

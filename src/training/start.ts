@@ -17,7 +17,13 @@ export function beforeOf(
   const called = from ? `the training that wrote ${from.path}` : 'the model in initialisation';
   if (from) {
     const learnt = learntOf(from.training.learnt);
-    return learnt?.columns && { called, columns: learnt.columns };
+    return (
+      learnt?.columns && {
+        called,
+        columns: learnt.columns,
+        ...(learnt.standardisation && { standardisation: learnt.standardisation }),
+      }
+    );
   }
   if (typeof how !== 'object' || !('network' in how)) return undefined;
   const { classes, columns } = how;

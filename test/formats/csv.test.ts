@@ -64,6 +64,15 @@ describe('a table', () => {
     });
   });
 
+  it('may be so wide that its names alone are longer than what shows how it is written', async () => {
+    const names = Array.from({ length: 20_000 }, (_, i) => `c${i}`);
+    const row = (k: number): string => names.map((_, i) => (i * 7 + k) % 10).join(';');
+    const text = `${names.join(';')};label\n${[0, 1, 2].map((k) => `${row(k)};${'xyx'[k]}\n`).join('')}`;
+    const table = await read(text);
+    expect(table).toMatchObject({ columns: names, label: 'label', classes: ['x', 'y'], x: { rows: 3 } });
+    expect((await read(text, { columns: table.columns.map((name) => ({ name: String(name) })) })).x).toEqual(table.x);
+  });
+
   it('may have one row', async () => {
     expect(await read('1,2,0')).toMatchObject({ x: { rows: 1, columns: 2 }, labels: Int32Array.of(0) });
   });

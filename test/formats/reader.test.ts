@@ -17,6 +17,40 @@ test('every face of the package that takes a file or its bytes is made by reader
   expect(faces.filter(([, face]) => !isReader(face)).map(([name]) => name)).toEqual([]);
 });
 
+test('every face that takes options refuses a slip in them, and what are none, before it reads', async () => {
+  const bytes = new Uint8Array();
+  const faces: readonly (readonly [string, (options: never) => unknown])[] = [
+    ['readTable', (options) => data.readTable('nowhere', options)],
+    ['readCsv', (options) => data.readCsv('nowhere', options)],
+    ['readParquet', (options) => data.readParquet('nowhere', options)],
+    ['readArrow', (options) => data.readArrow('nowhere', options)],
+    ['readNpz', (options) => data.readNpz('nowhere', options)],
+    ['parseCsv', (options) => data.parseCsv(bytes, 'x', options)],
+    ['parseParquet', (options) => data.parseParquet(bytes, 'x', options)],
+    ['parseArrow', (options) => data.parseArrow(bytes, 'x', options)],
+    ['parseNpz', (options) => data.parseNpz(bytes, 'x', options)],
+    ['readGraph', (options) => graph.readGraph('nowhere', options)],
+    ['parseGraph', (options) => graph.parseGraph(bytes, 'x', options)],
+    ['loadGraph', (options) => graph.loadGraph('cora', options)],
+    ['listGraphs', (options) => graph.listGraphs(options)],
+    ['splitGraph', async (options) => graph.splitGraph({ labels: Int32Array.of(0, 1) }, 1, options)],
+    ['loadDataset', (options) => data.loadDataset('iris', options)],
+    ['listDatasets', (options) => data.listDatasets(options)],
+    ['download', (options) => data.download('http://127.0.0.1:9/x', '/nowhere/x', '0'.repeat(64), options)],
+    ['importOnnx', (options) => onnx.importOnnx('nowhere', options)],
+    ['importStateDict', (options) => onnx.importStateDict('nowhere', options)],
+  ];
+  for (const [name, face] of faces) {
+    for (const options of [{ lable: 1 }, null, 5, 'x']) {
+      const refused = expect.objectContaining({
+        code: 'ERR_DLADMM_ARGUMENT',
+        message: expect.stringMatching(/options/),
+      });
+      await expect(face(options as never), `${name} ${JSON.stringify(options)}`).rejects.toEqual(refused);
+    }
+  }
+});
+
 describe('what a reader throws that is no error of ours becomes one', () => {
   const own = new DlAdmmError('ERR_DLADMM_LABEL', 'mine');
   test.each([

@@ -113,6 +113,19 @@ describe('samples without a named solver', () => {
     expect(valued.report.scores).toHaveProperty('r2');
   });
 
+  test.each([
+    ['numbers that skip', [10, 20]],
+    ['numbers below 0', [-1, 1]],
+    ['numbers far apart', [0, 2 ** 31 - 1]],
+  ])('labels that are %s are the classes that occur', async (_, [low = 0, high = 0]) => {
+    const told = labels.map((label) => (label === labels[0] ? low : high));
+    const { model } = await fitModel({ x, labels: told, validation: { x, labels: told } }, { threads: 1, epochs: 3 });
+    expect(model).toMatchObject({ classes: [String(low), String(high)], labelKind: 'value' });
+    expect(model.network.layers.at(-1)).toBe(2);
+    const { labels: predicted } = await model.predict(x);
+    expect([...(predicted as Int32Array)].every((label) => label === low || label === high)).toBe(true);
+  });
+
   test('have a validation set of their own', async () => {
     const validation = { x: x.slice(0, 100), labels: labels.slice(0, 100) };
     const { report } = await fitModel({ x, labels, validation }, { threads: 1 });
@@ -133,6 +146,25 @@ describe('what cannot be learnt from is refused, by name', () => {
       /vary.*"price"/,
     ],
     ['no rows', [], target, /at least one/],
+    ['one class of numbers', { x: [[1], [2]], labels: [3, 3] }, {}, /at least two classes for data.labels/],
+    [
+      'labels that are no array',
+      { x: [[1], [2]], labels: { length: 2 ** 50 } },
+      { layers: [1, 2] },
+      /array of class numbers/,
+    ],
+    [
+      'an infinity in a record',
+      customers.map((row, i) => (i === 317 ? { ...row, age: Number.POSITIVE_INFINITY } : row)),
+      target,
+      /row 317 of column "age"/,
+    ],
+    [
+      'an infinity in an array, by its row before some are held out',
+      { x: customers.map(({ age }, i) => [i === 317 ? Number.NaN : age, 1]), labels: customers.map((_, i) => i % 2) },
+      { threads: 1 },
+      /NaN in row 317, column 0/,
+    ],
     ['an option that is none', customers, { ...target, n_estimators: 3 }, /n_estimators/],
     ['two words for one thing', customers, { ...target, hidden: [3], layers: [4, 3, 2] }, /hidden and layers/],
   ])('%s', async (_, rows, options, message) => {
@@ -142,12 +174,30 @@ describe('what cannot be learnt from is refused, by name', () => {
   });
 });
 
+test('numbers enter by bins where rows bear them, in the model and its file, and categories stay 0 and 1', async () => {
+  const many = Array.from({ length: 1500 }, (_, i) => ({
+    n: (i * 37) % 1009,
+    t: i % 3 === 0 ? 'a' : 'b',
+    y: i % 1009,
+  }));
+  const { model } = await fitModel(many, { target: 'y', task: 'regression', epochs: 1, threads: 1, standardise: true });
+  const [n, t] = model.columns ?? [];
+  expect([n?.bins?.length, t?.bins]).toEqual([7, undefined]);
+  expect([...(model.standardisation?.mean ?? [])].slice(1)).toEqual(Array.from({ length: 9 }, () => 0));
+  await model.save(path('bins.safetensors'));
+  const loaded = (await loadModel(path('bins.safetensors'))) as Model;
+  expect(loaded.columns).toEqual(model.columns);
+  const { outputs } = await model.predict(many.slice(0, 5));
+  expect((await loaded.predict(many.slice(0, 5))).outputs).toEqual(outputs);
+  expect(loaded.predictSync(many.slice(0, 5)).outputs).toEqual(outputs);
+});
+
 describe('the rule', () => {
   test('widens the network with the samples', () => {
-    expect(hiddenFor({ samples: 100, inputs: 4 })).toEqual([32]);
-    expect(hiddenFor({ samples: 5000, inputs: 4 })).toEqual([64, 64]);
-    expect(hiddenFor({ samples: 60_000, inputs: 784 })).toEqual([256, 128]);
-    const facts = { samples: 1e6, inputs: 28, outputs: 2, loss: 'softmax-cross-entropy' } as const;
+    expect(hiddenFor({ samples: 100, features: 4 })).toEqual([32]);
+    expect(hiddenFor({ samples: 5000, features: 4 })).toEqual([64, 64]);
+    expect(hiddenFor({ samples: 60_000, features: 784 })).toEqual([256, 128]);
+    const facts = { samples: 1e6, inputs: 28, features: 28, outputs: 2, loss: 'softmax-cross-entropy' } as const;
     expect(automatic(facts)).toMatchObject({ solver: 'minibatch-admm', epochs: 4 });
     expect(automatic({ ...facts, inputs: 5000 }).solver).toBe('adam');
     expect(automatic({ ...facts, loss: 'hinge' }).solver).toBe('adam');
