@@ -36,7 +36,7 @@ const PROCESSORS = availableThreads();
 const PIXELS = [784, 256, 256, 10];
 const DIGITS = [64, 100, 100, 10];
 const TRAININGS: Readonly<Record<string, Work>> = {
-  'dladmm 784-256-256-10': { data: 'random', options: { layers: PIXELS } },
+  'dladmm 784-256-256-10': { data: 'random', options: { solver: 'dladmm', layers: PIXELS } },
   'adam 784-256-256-10, batch 128': { data: 'random', options: { layers: PIXELS, solver: 'adam' } },
 };
 const SMALL: Readonly<Record<string, Work>> = {
@@ -52,8 +52,8 @@ const SMALL: Readonly<Record<string, Work>> = {
 };
 const TINY: Readonly<Record<string, Work>> = {
   ...SMALL,
-  'dladmm digits': { data: 'digits', options: { layers: DIGITS } },
-  'dladmm iris': { data: 'iris', options: { layers: [4, 16, 3] } },
+  'dladmm digits': { data: 'digits', options: { solver: 'dladmm', layers: DIGITS } },
+  'dladmm iris': { data: 'iris', options: { solver: 'dladmm', layers: [4, 16, 3] } },
   'adam iris, batch 16': { data: 'iris', options: { layers: [4, 16, 3], solver: 'adam', batchSize: 16 } },
 };
 const MODELS = 200;

@@ -25,7 +25,7 @@ await program(OPTIONS, async ({ layers, samples, seconds }) => {
   let timer = setTimeout(tick, PERIOD);
   const end = AbortSignal.timeout(seconds * 1000);
   let iterations = 0;
-  for await (const _ of train(data, { layers, iterations: 1e6, signal: end })) iterations += 1;
+  for await (const _ of train(data, { solver: 'dladmm', layers, iterations: 1e6, signal: end })) iterations += 1;
   clearTimeout(timer);
 
   const result = {

@@ -28,11 +28,10 @@ const OPTIONS = {
 await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threads, rounds, dataDir }) => {
   const graph = await graphOf(name, dataDir);
   const layers = [graph.features.columns, ...hidden, graph.classes.length];
-  const { trainIndex } = splitGraph(graph, 1, { trainPerClass });
   const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
   const state = await graphLayered.open(
     { network, dtype, threads, outputWeights: 'cholesky' },
-    { ...graph, trainIndex },
+    { ...graph, ...splitGraph(graph, 1, { trainPerClass }) },
   );
   for (const [i, outputs] of layers.slice(1).entries()) {
     const inputs = layers[i] ?? 0;

@@ -5,6 +5,19 @@
  */
 import './training/methods.js';
 
+export {
+  type CrossValidation,
+  crossValidate,
+  type Fold,
+  type FoldOptions,
+  type Spread,
+  type Spreads,
+} from './choosing/cross-validate.js';
+export type { Data } from './choosing/divided.js';
+export type { AnyOptions } from './choosing/options.js';
+export { type RefittedSearch, type SearchOptions, type SearchResult, search } from './choosing/search.js';
+export { choice, type Distribution, integer, logUniform, type SearchSpace, uniform } from './choosing/space.js';
+export type { Trial } from './choosing/trial.js';
 export { DlAdmmError, type ErrorCode } from './core/errors.js';
 export { type Info, info } from './core/info.js';
 export type { Dtype, Numbers } from './core/native.js';

@@ -59,9 +59,9 @@ export async function ownSolver(file: string): Promise<Method> {
 }
 
 /**
- * The whole options of a method.
+ * The whole options of a method, dlADMM where it names no solver.
  *
  * @param iterations sweeps, or epochs of a gradient method
  */
 export const optionsOf = (own: object, shared: SharedOptions, iterations: number): TrainOptions =>
-  ({ ...shared, ...own, iterations }) as TrainOptions;
+  ({ solver: 'dladmm', ...shared, ...own, iterations }) as TrainOptions;

@@ -44,7 +44,7 @@ function begin({ solver, layers, samples, dtype, threads }: Exclude<IterationReq
   const options = { layers, dtype, threads, iterations: 1e6 };
   refreshes = solver === 'dladmm';
   return solver === 'dladmm'
-    ? train(data, { ...options, refreshEvery: REFRESH_EVERY })[Symbol.asyncIterator]()
+    ? train(data, { ...options, solver, refreshEvery: REFRESH_EVERY })[Symbol.asyncIterator]()
     : train(data, { ...options, solver })[Symbol.asyncIterator]();
 }
 

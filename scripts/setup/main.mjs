@@ -117,6 +117,12 @@ const EXTRAS = {
     has: () => has('initdb') || existsSync('/usr/lib/postgresql'),
     without: 'the example over PostgreSQL is not tested',
   },
+  clang: {
+    name: 'Clang',
+    wanted: 'test',
+    has: () => has('clang++'),
+    without: 'npm run test:fuzz:native cannot run',
+  },
 };
 const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -3,8 +3,10 @@ import { DlAdmmError } from '../core/errors.js';
 import type { GraphDataset } from '../datasets/graph.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import { encodeNpy } from '../formats/npy.js';
+import type { Metric } from '../judging/metrics.js';
 import type { Prediction } from '../model/answer.js';
 import { GraphModel } from '../model/graph-model.js';
+import { type Importance, type ImportanceOptions, importance } from '../model/importance.js';
 import { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
@@ -31,7 +33,12 @@ interface Asking {
 type OnSamples = DataFlags & Asking;
 type OnGraph = GraphFlags & Asking;
 
-export type EvaluateFlags = (OnSamples | OnGraph) & { readonly json?: boolean };
+export type EvaluateFlags = (OnSamples | OnGraph) & {
+  readonly json?: boolean;
+  /** Whether to tell what each column is worth, by which metric. */
+  readonly importance?: boolean;
+  readonly metric?: Metric;
+};
 
 /** `out` is a CSV or NPY file, or `-`. */
 export type PredictFlags = (OnSamples | OnGraph) & { readonly out: string };
@@ -92,8 +99,17 @@ function checkNoPart({ part, data }: OnSamples): void {
   if (part !== undefined) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${data} has no parts: leave --part out`);
 }
 
+/** What each column is worth, where that is asked for. */
+const worth = async (
+  model: Model,
+  rows: Parameters<typeof importance>[1],
+  { importance: asked, metric }: EvaluateFlags,
+  reading: ImportanceOptions,
+): Promise<{ readonly columns?: Importance }> =>
+  asked ? { columns: await importance(model, rows, { ...reading, ...(metric && { metric }) }) } : {};
+
 /** How good a model is on samples, or on nodes. */
-async function judge(flags: OnSamples | OnGraph, signal: AbortSignal) {
+async function judge(flags: EvaluateFlags, signal: AbortSignal) {
   if (isOnGraph(flags)) {
     const [own, graph] = await withGraph(flags, signal);
     using model = own;
@@ -105,26 +121,29 @@ async function judge(flags: OnSamples | OnGraph, signal: AbortSignal) {
   const { name } = source;
   if (source.kind === 'table') {
     checkNoPart(flags);
-    const target = flags.label ?? model.target ?? LAST;
+    const reading = { target: flags.label ?? model.target ?? LAST, ...ignored(flags) };
     return {
-      metrics: await model.evaluate(source.frame, { target, ...ignored(flags) }),
-      samples: source.frame.rows,
-      unit: 'samples',
-      name,
+      metrics: await model.evaluate(source.frame, reading),
+      ...(await worth(model, source.frame, flags, { ...reading, signal })),
+      ...{ samples: source.frame.rows, unit: 'samples', name },
     };
   }
   const part = labelledPart(source.file, flags.part, demandsOf(model, flags.model));
-  return { metrics: await model.evaluate(part), samples: part.x.rows, unit: 'samples', name };
+  return {
+    metrics: await model.evaluate(part),
+    ...(await worth(model, part, flags, { signal })),
+    ...{ samples: part.x.rows, unit: 'samples', name },
+  };
 }
 
 /** `dladmm evaluate` */
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
   checkKind(flags);
-  const { metrics, samples, unit, name } = await judge(flags, terminal.signal);
+  const { metrics, samples, unit, name, columns } = { columns: undefined, ...(await judge(flags, terminal.signal)) };
   await terminal.out(
     flags.json
-      ? `${JSON.stringify({ ...metrics, samples, data: name, model: flags.model })}\n`
-      : `${metricsText(metrics)} on ${samples} ${unit} of ${name}\n\n${String(metrics)}\n`,
+      ? `${JSON.stringify({ ...metrics, samples, data: name, model: flags.model, ...(columns && { importance: columns }) })}\n`
+      : `${metricsText(metrics)} on ${samples} ${unit} of ${name}\n\n${metrics}\n${columns ? `\n${columns}\n` : ''}`,
   );
   return interruptionOf(terminal.signal)?.exitCode ?? 0;
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { packageVersion } from '../core/package.js';
+import { METRIC_NAMES } from '../judging/metrics.js';
 import { activationMeant, LOSSES, lossMeant } from '../network/network.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
 import { SEED } from '../solvers/shared/options.js';
@@ -12,7 +13,7 @@ import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
-import { trainCommandOf, trainFlagsOf } from './train-command.js';
+import { crossValidateCommandOf, searchCommandOf, trainCommandOf, trainFlagsOf } from './train-command.js';
 
 const PREDICT_HELP = `
 Examples:
@@ -82,6 +83,16 @@ export function createProgram(
     end(await trainCommand(trainFlagsOf(args, known), own, terminal));
   });
 
+  crossValidateCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
+    const { crossValidateCommand } = await import('./choosing.js');
+    end(await crossValidateCommand(trainFlagsOf(args, known), own, terminal));
+  });
+
+  searchCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
+    const { searchCommand } = await import('./choosing.js');
+    end(await searchCommand(trainFlagsOf(args, known), own, terminal));
+  });
+
   const predict = program.command('predict [model] [data]').description('what a saved model says of samples');
   withData(predict, 'what to predict from', "the model's, if it is there")
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
@@ -96,6 +107,11 @@ export function createProgram(
     .addOption(choice('--part <part>', 'which part of a set that has two (default: test)', ['train', 'test']))
     .optionsGroup('Model and output:')
     .option('--model <file>', 'the model')
+    .option(
+      '--importance',
+      'also what each column is worth: by how much the model is worse where its values are shuffled',
+    )
+    .addOption(choice('--metric <name>', 'what that is told by (default: loss)', METRIC_NAMES))
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
     .action(runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./model.js')).evaluateCommand));

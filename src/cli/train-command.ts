@@ -40,10 +40,9 @@ const MATTER = [
   ...['--test-data', '--time-limit', '--seed', '--save', '--json'],
 ];
 
-/** The flags of `dladmm train`. */
-export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
-  const train = program.command('train [data]').description('train a network');
-  withData(train, 'what to train on', 'the last')
+/** What to train on, and what becomes of its columns. */
+const withSamples = (command: Command): Command =>
+  withData(command, 'what to train on', 'the last')
     .option(
       '--columns <columns>',
       'of a table: the columns that are features (default: all others)',
@@ -81,8 +80,10 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
       'z-score every feature, with mean and deviation of the training set\n(default: unless all lie in [0, 1], as pixels do)',
     )
     .option('--no-standardize, --no-standardise', 'take features as they are');
-  withGraph(train, 'what to train a graph convolutional network on');
-  train
+
+/** How to train. */
+function withTraining(command: Command, solvers: readonly AnySolver[]): Command {
+  command
     .optionsGroup('Solver:')
     .addOption(
       option(
@@ -102,14 +103,27 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
       'stop after so many tests without gain on what is held out, and keep the best (default with auto: by the samples)',
       parse.parseCount,
     )
-    .addOption(choice('--metric <name>', 'what has to improve for that (default: loss)', METRIC_NAMES))
+    .addOption(
+      choice(
+        '--metric <name>',
+        'what has to improve for that, and of a search what is best (default: loss)',
+        METRIC_NAMES,
+      ),
+    )
     .option(
       '--validation-share <share>',
       'share of the training samples that is held out (default: 0.1; of fewer than 2,000 0.2)',
       parse.parseShare(true),
     );
-  withSolverFlags(train, solvers);
-  train
+  return withSolverFlags(command, solvers);
+}
+
+/** The flags of `dladmm train`. */
+export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
+  const train = program.command('train [data]').description('train a network');
+  withSamples(train);
+  withGraph(train, 'what to train a graph convolutional network on');
+  withTraining(train, solvers)
     .optionsGroup('Output:')
     .option('--save <file>', 'write the model here (safetensors)')
     .option(
@@ -122,6 +136,75 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')
     .option('--quiet', 'the outcome only');
   return showing(train, everything, MATTER).addHelpText('after', everything ? EXAMPLES : FIRST_EXAMPLES);
+}
+
+const FOLDS_MATTER = [
+  '--label',
+  '--ignore',
+  '--hidden',
+  '--solver',
+  '--epochs',
+  '--folds',
+  '--groups',
+  '--seed',
+  '--json',
+];
+
+const withFolds = (command: Command): Command =>
+  command
+    .optionsGroup('Folds:')
+    .addOption(wholeOption('--folds <n>', 'how often to train, each time without another part (default: 5)'))
+    .option('--groups <column>', 'of a table: rows of one value are held out together; no feature')
+    .option('--no-stratified', 'do not keep the shares of the classes')
+    .addOption(wholeOption('--parallel <n>', 'trainings at work at once (default: the processors at hand, at most 4)'));
+
+/** The flags of `dladmm cross-validate`. */
+export function crossValidateCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
+  const command = program.command('cross-validate [data]').description('how good a way of training is');
+  withTraining(withFolds(withSamples(command)), solvers)
+    .optionsGroup('Output:')
+    .option('--json', 'the answer as JSON');
+  return showing(command, everything, FOLDS_MATTER).addHelpText(
+    'after',
+    '\nExample:\n  dladmm cross-validate customers.csv --target churned --folds 10',
+  );
+}
+
+/** The flags of `dladmm search`. */
+export function searchCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
+  const command = program.command('search [data]').description('which settings are best');
+  withSamples(command)
+    .optionsGroup('Search:')
+    .addOption(
+      wholeOption('--trials <n>', 'settings to try (default: 20; with --seconds, as many as there is time for)'),
+    )
+    .option('--seconds <seconds>', 'end after this time', parse.parseSeconds)
+    .addOption(
+      choice('--method <name>', 'all trials on all samples, or halving (default: random)', ['random', 'halving']),
+    )
+    .option(
+      '--space <file>',
+      'JSON: options, each a value, an array to choose from, or { "draw": "log-uniform", "low": 1e-4, "high": 0.1 } (also uniform, integer)\n(default: hidden widths, activation and l2; options that are given as flags are fixed)',
+    )
+    .option('--resume <file>', 'keep every trial here, and go on from it');
+  withTraining(withFolds(command), solvers)
+    .optionsGroup('Output:')
+    .option('--save <file>', 'train with the best settings on all samples, and write the model here')
+    .option('--json', 'the answer as JSON')
+    .option('--quiet', 'the outcome only');
+  return showing(command, everything, [
+    '--trials',
+    '--seconds',
+    '--method',
+    '--space',
+    '--metric',
+    '--resume',
+    '--save',
+    ...FOLDS_MATTER,
+  ]).addHelpText(
+    'after',
+    '\nExample:\n  dladmm search customers.csv --target churned --seconds 60 --metric rocAuc --save churn.safetensors',
+  );
 }
 
 /** What was typed, the options of the solver by themselves. */

@@ -40,11 +40,14 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly quiet?: boolean;
 }
 
-const given = <T extends object>(options: T): T =>
+export const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
 /** What a training is told, layers left out. */
-function optionsOf({ options, solver, earlyStopping: patience, metric }: TrainFlags, own?: AnySolver): Job['options'] {
+export function optionsOf(
+  { options, solver, earlyStopping: patience, metric }: TrainFlags,
+  own?: AnySolver,
+): Job['options'] {
   const { layers: _, ...rest } = options;
   return given({
     ...rest,
@@ -91,7 +94,7 @@ function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[]
 }
 
 /** The options of columns and of what is held out, as they are typed. */
-function frontOf({
+export function frontOf({
   task,
   hidden,
   layers,

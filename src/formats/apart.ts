@@ -157,9 +157,14 @@ function release(helper: Helper | undefined, fit: boolean): void {
   resting.push(helper);
 }
 
-/** A file that is decoded in this thread. */
-async function openHere(format: ColumnarFormat, bytes: Uint8Array, name: string): Promise<ColumnarFile> {
-  const { parts, ...file } = openDecoded(format, await loadDecoder(format, name), bytes, name);
+/** A file that is decoded in this thread; `least`, as for `openDecoded`. */
+export async function openHere(
+  format: ColumnarFormat,
+  bytes: Uint8Array,
+  name: string,
+  least?: number,
+): Promise<ColumnarFile> {
+  const { parts, ...file } = openDecoded(format, await loadDecoder(format, name), bytes, name, least);
   return {
     ...file,
     async *parts(columns) {

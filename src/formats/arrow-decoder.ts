@@ -96,6 +96,24 @@ function* valuesOf(vector: ColumnLike, type: unknown, convert: Reading['convert'
   }
 }
 
+/** A part of a column, as apache-arrow has it. */
+interface Chunk {
+  readonly length: number;
+  readonly stride: number;
+  readonly values?: ArrayLike<unknown>;
+  readonly valueOffsets?: ArrayLike<unknown>;
+  readonly type: unknown;
+  readonly children: readonly Chunk[];
+}
+
+/** Whether there are as many values as a part says that it has: those that are not there would be taken for missing. */
+function isWhole({ length, stride, values, valueOffsets, type, children }: Chunk): boolean {
+  const held = valueOffsets
+    ? valueOffsets.length - 1
+    : ((values?.length ?? length * stride) / stride) * (String(type) === 'Bool' ? 8 : 1);
+  return length === 0 || (held >= length && children.every(isWhole));
+}
+
 function open({ tableFromIPC }: Arrow, bytes: Uint8Array, name: string): ReturnType<Decoder> {
   if (startsWith(bytes, 'FEA1')) {
     throw formatError(name, 'Feather version 1; expected version 2, which is an Arrow file');
@@ -109,7 +127,8 @@ function open({ tableFromIPC }: Arrow, bytes: Uint8Array, name: string): ReturnT
   const columns = schema.fields.map(({ name: column, type }, place): StoredColumn => {
     const { convert, ...reading } = readingOf(type);
     const vector = (table as ArrowTable).getChildAt(place);
-    if (vector?.length !== rows) throw new Error(`column ${column} has not ${rows} values`);
+    const chunks = (vector as { readonly data?: readonly Chunk[] } | null)?.data ?? [];
+    if (vector?.length !== rows || !chunks.every(isWhole)) throw new Error(`column ${column} has not ${rows} values`);
     return {
       name: column,
       ...reading,

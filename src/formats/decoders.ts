@@ -129,9 +129,15 @@ function* partsOf(columns: readonly Shown[], wanted: readonly number[], name: st
   }
 }
 
-/** Opens a file by a decoder, within limits of time. @throws DlAdmmError */
-export function openDecoded(format: ColumnarFormat, decoder: Decoder, bytes: Uint8Array, name: string): DecodedFile {
-  const limit = LEAST_MS + Math.ceil(bytes.length / BYTES_PER_MS);
+/** Opens a file by a decoder, within limits of time, each `least` milliseconds and more. @throws DlAdmmError */
+export function openDecoded(
+  format: ColumnarFormat,
+  decoder: Decoder,
+  bytes: Uint8Array,
+  name: string,
+  least = LEAST_MS,
+): DecodedFile {
+  const limit = least + Math.ceil(bytes.length / BYTES_PER_MS);
   const { rows, columns } = within(limit, name, format, () => {
     const opened = decoder(bytes, name);
     return { rows: opened.rows, columns: opened.columns.flatMap((column) => [...shown(column)]) };

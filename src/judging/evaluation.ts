@@ -183,7 +183,7 @@ function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation)
     const value = of[name];
     return value === undefined ? [] : [[METRICS[name].title, numberText(value)]];
   });
-  if (of.coverage !== undefined) rows.push(['values not above the output', numberText(of.coverage)]);
+  if (of.coverage !== undefined) rows.push(['quantile coverage', numberText(of.coverage)]);
   return [`${of.samples} samples`, ...aligned(rows)];
 }
 

@@ -85,8 +85,11 @@ export function takeRows(frame: Frame, rows: Int32Array): Frame {
     rows: rows.length,
     columns: frame.columns.map((column) => {
       if (column.kind === 'text') {
-        const codes = Int32Array.from(rows, (row) => column.codes[row] as number);
-        return { ...column, codes, missing: codes.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0) };
+        // Only their own texts: what other rows say is not theirs to know.
+        const { push, taken } = textValues([]);
+        for (const row of rows) push(column.texts[column.codes[row] as number] ?? null);
+        const { codes, texts } = taken();
+        return { ...column, codes, texts, missing: codes.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0) };
       }
       const values = taken(column.values);
       let missing = 0;

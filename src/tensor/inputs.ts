@@ -45,7 +45,7 @@ export function trusted<T extends RowSource>(source: T): T {
 /** A source where samples are asked for: `rowSource` gives it back as it is. */
 export const asSamples = (source: RowSource): MatrixLike => source as unknown as MatrixLike;
 
-const isRowSource = (value: unknown): value is RowSource =>
+export const isRowSource = (value: unknown): value is RowSource =>
   typeof value === 'object' && value !== null && sources.has(value);
 
 /** Entries that are moved or checked between two turns of the event loop. */

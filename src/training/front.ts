@@ -1,7 +1,7 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
 import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { type ReadingOptions, readFrame } from '../datasets/frame-file.js';
+import { readFrame } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
 import { classifies, type Loss } from '../network/network.js';
@@ -39,6 +39,7 @@ import {
   isArray,
   isMatrix,
   isNumericArray,
+  isRowSource,
   type LabelsLike,
   nonFinite,
   type RowSource,
@@ -159,7 +160,8 @@ type Goal =
   | { readonly labels: readonly Target[]; readonly classes?: readonly string[]; readonly count: number }
   | { readonly labels?: undefined; readonly values: readonly number[] };
 
-const ordered = (a: Target, b: Target): number =>
+/** Numbers by their size, texts by code unit. */
+export const ordered = (a: Target, b: Target): number =>
   typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1;
 
 /** Classes in their order; whole numbers that do not count from 0 are classes by name. */
@@ -221,16 +223,27 @@ const some = <T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[]
 
 const DEFAULT_LOSS = { classification: 'softmax-cross-entropy', regression: 'squared-error' } as const;
 
-/** Rows in any of their forms, by column. */
-async function framed(rows: Rows, options: ReadingOptions, name: string): Promise<Frame> {
-  if (typeof rows === 'string' || isFrame(rows)) return readFrame(rows, options);
+const only = (given: object, keys: readonly string[]): object =>
+  Object.fromEntries(Object.entries(given).filter(([key, value]) => keys.includes(key) && value !== undefined));
+
+/** Rows in any of their forms, by column, read as the options say. */
+export async function frameFor(rows: Rows, given: Given, name: string): Promise<Frame> {
+  const { target, signal } = given;
+  const reading = {
+    ...only(given, [...DIALECT_KEYS, 'columns', 'signal']),
+    ...(target !== undefined && { label: target }),
+  };
+  if (typeof rows === 'string' || isFrame(rows)) return readFrame(rows, reading);
   checkObject(rows, 'records, a table, a stream, or the path of a file', name);
-  const { signal } = options;
   return frameOf(rows as never, { name, ...(signal && { signal }) });
 }
 
-const only = (given: object, keys: readonly string[]): object =>
-  Object.fromEntries(Object.entries(given).filter(([key, value]) => keys.includes(key) && value !== undefined));
+/** What values are, by the options or by themselves. */
+export function taskOf(values: readonly Target[], { task, loss }: Given, target: string): ReturnType<typeof inferTask> {
+  const asked = task ?? (loss && (classifies(loss) ? 'classification' : 'regression'));
+  if (asked) return { task: asked, because: 'the options say so' };
+  return inferTask(values, `column ${JSON.stringify(target)}`);
+}
 
 type Learnt = Partial<ReturnType<typeof learnColumns>> & Omit<ReturnType<typeof learnColumns>, 'places'>;
 
@@ -248,11 +261,7 @@ async function fromRows(
   beside: Pick<TrainingData, 'validation' | 'test'> = {},
 ): Promise<Ready> {
   const { target: place, validation = beside.validation, test = beside.test } = given;
-  const reading = {
-    ...only(given, [...DIALECT_KEYS, 'columns', 'signal']),
-    ...(place !== undefined && { label: place }),
-  };
-  const frame = await framed(rows, reading, 'data');
+  const frame = await frameFor(rows, given, 'data');
   if (place === undefined) {
     const names = frame.columns.map(({ name }) => name).slice(0, 50);
     throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', place);
@@ -262,10 +271,7 @@ async function fromRows(
   const values = targetValues(frame, place);
   const weights = given.weights === undefined ? undefined : weightsIn(frame, given.weights);
   const called = `column ${JSON.stringify(target)} of ${frame.name}`;
-  const asked = given.task ?? (given.loss && (classifies(given.loss) ? 'classification' : 'regression'));
-  const { task, because } = asked
-    ? { task: asked, because: 'the options say so' }
-    : inferTask(values, `column ${JSON.stringify(target)}`);
+  const { task, because } = taskOf(values, given, target);
   const goal =
     task === 'classification'
       ? classed(values, called, given.classes, given.goesOn)
@@ -289,7 +295,7 @@ async function fromRows(
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
     if (areSamples(set)) return { data: set, more: [] };
-    const found = await framed(set, reading, name);
+    const found = await frameFor(set, given, name);
     const { x: made, notes: more } = encodedFor(featuresOf(found), { columns, inputs: 0, target });
     const labels = targetValues(found, target);
     if (goal.labels) checkKnown(labels, given.classes ?? [...new Set(values.map(String))], found, target);
@@ -329,7 +335,7 @@ const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categ
 
 /** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
-  if (isMatrix(rows) && typeof rows.columns === 'number') return rows.columns;
+  if ((isMatrix(rows) || isRowSource(rows)) && typeof rows.columns === 'number') return rows.columns;
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) return first.length;

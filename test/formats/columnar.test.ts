@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
 import { makeVector, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
@@ -182,6 +182,11 @@ describe('whatever becomes of a file', () => {
       }),
       { numRuns },
     );
+  });
+
+  it('a count of rows that its values do not bear out is damage, and not millions of missing values', async () => {
+    const bytes = await readFile(new URL('../fuzz/seeds/found/arrow-rows.bin', import.meta.url));
+    await expectFailure(() => parseArrow(bytes, 't.arrow'), 'ERR_DLADMM_FORMAT', /column x has not 4194316 values/);
   });
 
   it('bytes that only begin like one are refused', async () => {

@@ -17,8 +17,8 @@ const { values } = parseArgs({
   },
 });
 const NAMES = [
-  ...['csv', 'npy', 'npz', 'zip', 'idx', 'tar', 'gzip', 'table', 'parquet', 'arrow'],
-  ...['safetensors', 'state-dict', 'onnx', 'graph', 'model', 'checkpoint', 'resume'],
+  ...['csv', 'frame', 'npy', 'npz', 'zip', 'idx', 'tar', 'gzip', 'table', 'parquet', 'arrow'],
+  ...['safetensors', 'state-dict', 'onnx', 'graph', 'model', 'checkpoint', 'learner', 'resume'],
 ];
 const names = values.only?.split(',') ?? NAMES;
 const jobs = Math.min(names.length, Math.max(1, availableParallelism()));
@@ -87,13 +87,26 @@ const state = values.state && existsSync(values.state) ? JSON.parse(readFileSync
 const keep = () => values.state && writeFileSync(values.state, JSON.stringify(state, undefined, 1));
 
 for (const name of names) {
-  state[name] ??= { next: 0, tried: 0, taken: 0, refused: 0, slowest: 0, peak: 0, codes: {}, findings: [], caught: [] };
+  state[name] ??= {
+    next: 0,
+    seconds: 0,
+    tried: 0,
+    taken: 0,
+    refused: 0,
+    slowest: 0,
+    peak: 0,
+    codes: {},
+    findings: [],
+    caught: [],
+  };
 }
 
 /** A process on one target, and what came of it. */
 async function fuzz(name) {
   const all = state[name];
+  const started = performance.now();
   const { report, peak, ended, index = all.next } = await run(name, all.next, SLICE);
+  all.seconds += (performance.now() - started) / 1000;
   all.peak = Math.max(all.peak, peak);
   all.next = report?.next ?? index + 1;
   if (report) {
@@ -114,11 +127,12 @@ const began = performance.now();
 const seconds = () => (performance.now() - began) / 1000;
 const busy = new Set();
 const DEATHS = 20;
-/** The target with the fewest mutants that nobody is at work on; one that has died often has said what it had to say. */
+/** What every reader gets first; then all get the same time. */
+const MUTANTS = 20_000;
+const last = (name) => (state[name].tried < MUTANTS ? state[name].tried - MUTANTS : state[name].seconds);
+/** The target that is the most behind and that nobody is at work on; one that has died often has said what it had to say. */
 const next = () =>
-  names
-    .filter((name) => !busy.has(name) && state[name].findings.length < DEATHS)
-    .sort((a, b) => state[a].tried - state[b].tried)[0];
+  names.filter((name) => !busy.has(name) && state[name].findings.length < DEATHS).sort((a, b) => last(a) - last(b))[0];
 async function work() {
   for (let name = next(); name !== undefined && seconds() < Number(values.seconds); name = next()) {
     busy.add(name);

@@ -1,0 +1,223 @@
+/** How good a way of training is: trained several times, each time judged by samples that were held out of that training. */
+import { checkObject, checkOptions, flag, whole } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import { availableThreads } from '../core/info.js';
+import { throwIfAborted } from '../formats/bytes.js';
+import type { Evaluation } from '../judging/evaluation.js';
+import { METRIC_NAMES, METRICS, type Metric } from '../judging/metrics.js';
+import { aligned, numberText, printable } from '../judging/text.js';
+import type { Model } from '../model/model.js';
+import type { Metrics } from '../network/metrics.js';
+import { SEED } from '../solvers/shared/options.js';
+import { fit, train } from '../training/fit.js';
+import type { Status } from '../training/result.js';
+import { type Data, type Divided, divided } from './divided.js';
+import { foldsOf } from './folds.js';
+import type { AnyOptions } from './options.js';
+import { inParallel } from './parallel.js';
+
+/** How samples are parted. */
+export interface FoldOptions {
+  /** Default 5. */
+  readonly folds?: number;
+  /** Whether every fold has its share of each class. Default: where there are classes. */
+  readonly stratified?: boolean;
+  /** The name of a column, or a value for each sample: those of one group are held out together. Such a column is no feature. */
+  readonly groups?: string | ArrayLike<unknown>;
+  /** Decides which sample is in which fold. Default 1. */
+  readonly seed?: number;
+  /** Ends the trainings, and rejects with ERR_DLADMM_ABORTED. */
+  readonly signal?: AbortSignal;
+  /** Trainings at work at once. The results are the same for any number. Default: the processors at hand, at most 4. */
+  readonly parallel?: number;
+}
+
+/** One training of a cross-validation. */
+export interface Fold {
+  /** The samples that were held out, by their numbers from 0. */
+  readonly rows: readonly number[];
+  /** What the model is worth on them; undefined where the training diverged. */
+  readonly scores?: Evaluation;
+  readonly status: Status;
+  readonly iterations: number;
+  readonly seconds: number;
+}
+
+/** A metric over several folds. */
+export interface Spread {
+  readonly mean: number;
+  /** The standard deviation between folds (divided by their number less one). */
+  readonly sd: number;
+  /** The standard error of the mean: sd / √folds. Folds share training samples, so it is a little too small. */
+  readonly se: number;
+  /** The folds that have the metric. */
+  readonly folds: number;
+}
+
+/** The metrics that there are. */
+export type Spreads = { readonly [M in Metric]?: Spread };
+
+/** What a cross-validation found: plain data. */
+export interface CrossValidation {
+  readonly scores: Spreads;
+  readonly folds: readonly Fold[];
+  /** A table for people. */
+  toString(): string;
+}
+
+export const FOLD_KEYS: readonly (keyof FoldOptions)[] = [
+  'folds',
+  'stratified',
+  'groups',
+  'seed',
+  'signal',
+  'parallel',
+];
+
+/** What is fixed before any training: who is held out when, and how many work at once. */
+export interface Setting {
+  readonly data: Divided;
+  readonly folds: readonly Int32Array[];
+  readonly parallel: number;
+  /** The options of a training, with what the samples and the rules decide. */
+  readonly complete: (options: AnyOptions) => AnyOptions;
+}
+
+/** Options that belong to a training of one's own. */
+const OWN = ['validation', 'test', 'checkpoint', 'signal'] as const;
+
+/**
+ * Takes the samples in, and parts them.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, and whatever taking in samples can cause
+ */
+export async function settingOf(data: Data, options: AnyOptions, rules: FoldOptions): Promise<Setting> {
+  const { folds: count = 5, seed = SEED, groups, signal } = rules;
+  whole(count, 2, 1000, 'folds');
+  whole(seed, 0, 2 ** 32 - 1, 'seed');
+  const parallel = whole(rules.parallel ?? Math.min(4, availableThreads()), 1, 1000, 'parallel');
+  for (const name of OWN) {
+    if (options[name] !== undefined) throw expected('none, as there are several trainings', name, options[name]);
+  }
+  throwIfAborted(signal, 'Cross-validation');
+  const parted = await divided(data, { ...options, ...(signal && { signal }) });
+  const stratified = flag(rules.stratified ?? parted.labels !== undefined, 'stratified');
+  if (stratified && !parted.labels) throw expected('false, as values have no classes', 'stratified', stratified);
+  const of = typeof groups === 'string' ? parted.column(groups) : groups;
+  if (of !== undefined && !(typeof of === 'object' && of.length === parted.samples)) {
+    throw expected(
+      `the name of a column, or a value for each of ${parted.samples} samples`,
+      'groups',
+      groups,
+      'ERR_DLADMM_SHAPE',
+    );
+  }
+  const threads = Math.max(1, Math.floor(availableThreads() / parallel));
+  return {
+    data: parted,
+    folds: foldsOf(parted.samples, { folds: count, seed, groups: of, labels: stratified ? parted.labels : undefined }),
+    parallel,
+    complete: (own) => ({
+      ...{ threads, seed, ...own, ...parted.told },
+      ...(typeof groups === 'string' && { ignore: [...(own.ignore ?? []), groups] }),
+    }),
+  };
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for options that no training takes */
+export const checkTraining = ({ data, complete }: Setting, options: AnyOptions): void =>
+  void train(data.whole as never, complete(options) as never);
+
+/** Trains on all samples but those of a fold (or on some of these), and judges by those. */
+export async function judgeFold(
+  { data, complete }: Setting,
+  options: AnyOptions,
+  {
+    rows,
+    trained,
+    signal,
+  }: { readonly rows: Int32Array; readonly trained: Int32Array; readonly signal?: AbortSignal | undefined },
+): Promise<Fold> {
+  const all = { ...data.optionsOn(trained, complete(options)), ...(signal && { signal }) };
+  const { model: made, status, iterations, seconds } = await fit(data.part(trained, true) as never, all as never);
+  using model = made as Model;
+  throwIfAborted(signal, 'Cross-validation');
+  const scores = status.kind === 'diverged' ? undefined : await model.evaluate(data.part(rows) as never);
+  return { rows: Array.from(rows), ...(scores && { scores: scores as Evaluation }), status, iterations, seconds };
+}
+
+/** The samples that are not in a fold. */
+export function othersOf(samples: number, rows: Int32Array): Int32Array {
+  const held = new Uint8Array(samples);
+  for (const row of rows) held[row] = 1;
+  return Int32Array.from({ length: samples }, (_, i) => i).filter((i) => held[i] === 0);
+}
+
+/** The metrics over folds. */
+export function spreadsOf(folds: readonly Fold[]): Spreads {
+  const spread = (metric: Metric): readonly (readonly [Metric, Spread])[] => {
+    const values = folds.flatMap(({ scores }) => (scores as Metrics | undefined)?.[metric] ?? []);
+    if (values.length === 0) return [];
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    const sd = values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0;
+    return [[metric, { mean, sd, se: sd / Math.sqrt(values.length), folds: values.length }]];
+  };
+  return Object.fromEntries(METRIC_NAMES.flatMap(spread));
+}
+
+/** mean ± sd of the metrics, a line each. */
+export const spreadLines = (scores: Spreads): readonly string[] =>
+  aligned([
+    ['', 'mean', 'sd', 'se'],
+    ...METRIC_NAMES.flatMap((name) => {
+      const found = scores[name];
+      return found ? [[METRICS[name].title, ...[found.mean, found.sd, found.se].map(numberText)]] : [];
+    }),
+  ]);
+
+function textOf({ folds, scores }: Omit<CrossValidation, 'toString'>): string {
+  const diverged = folds.filter(({ status }) => status.kind === 'diverged').length;
+  return [
+    `${folds.length} folds${diverged > 0 ? `, of which ${diverged} diverged and are left out` : ''}`,
+    ...spreadLines(scores),
+  ].join('\n');
+}
+
+/**
+ * Trains once a fold on all samples but those of the fold, and judges by those: what a model by these options is worth, and by how
+ * much that varies. Whatever is learnt of samples (encodings, scales, when to stop) is learnt of those that are trained on.
+ *
+ *     const { scores } = await crossValidate('customers.csv', { target: 'churned' }, { folds: 10 });
+ *     console.log(scores.rocAuc); // { mean, sd, se, folds }
+ *
+ * @param data as `fit` takes it, graphs left out
+ * @param options as `fit` takes them
+ * @throws DlAdmmError rejects with any code that `fit` can reject with, and ERR_DLADMM_ABORTED
+ */
+export async function crossValidate(
+  data: Data,
+  options: AnyOptions = {},
+  rules: FoldOptions = {},
+): Promise<CrossValidation> {
+  checkObject(options, 'an object', 'options');
+  checkOptions(rules, FOLD_KEYS, 'rules');
+  const setting = await settingOf(data, options, rules);
+  checkTraining(setting, options);
+  const found: Fold[] = [];
+  const { folds, data: all } = setting;
+  await inParallel(setting.parallel, rules.signal, function* (signal) {
+    for (const [i, rows] of folds.entries()) {
+      yield async () => {
+        found[i] = await judgeFold(setting, options, { rows, trained: othersOf(all.samples, rows), signal });
+      };
+    }
+  });
+  if (found.every(({ scores }) => scores === undefined)) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_NON_FINITE',
+      'Expected a training that converges but every fold diverged: a smaller learningRate may help',
+    );
+  }
+  return printable({ scores: spreadsOf(found), folds: found }, textOf);
+}

@@ -1,0 +1,176 @@
+/** Samples in any of their forms, taken in once, of which parts are trained on and judged by. */
+import { checkKeys, checkObject } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import { toJson } from '../core/json.js';
+import { native } from '../core/native.js';
+import { classCount, classifies } from '../network/network.js';
+import { areSamples } from '../samples/arriving.js';
+import { classNumbers, learnClasses } from '../samples/classes.js';
+import { type Frame, type FrameColumn, namedColumn, takeRows, valueAt } from '../samples/frame.js';
+import { isGraph } from '../samples/graph-samples.js';
+import { someRows } from '../samples/hold-out.js';
+import { type Target, targetValues } from '../samples/targets.js';
+import { SEED } from '../solvers/shared/options.js';
+import { allRows, asSamples, type RowSource } from '../tensor/inputs.js';
+import { frameFor, ordered, type Rows, readyOf, taskOf } from '../training/front.js';
+import type { TrainingData } from '../training/result.js';
+import type { AnyOptions } from './options.js';
+
+/** What trainings take. */
+export type Data = Rows | TrainingData;
+
+/** Samples of which parts can be had. */
+export interface Divided {
+  readonly samples: number;
+  /** The class of each sample; of values nothing. */
+  readonly labels: ArrayLike<unknown> | undefined;
+  /** What a training of a part is told, so that it has the classes of the whole. */
+  readonly told: AnyOptions;
+  /** All of them, as they came. */
+  readonly whole: Data;
+  /** To judge by, all counting alike, or to train on, by their weights. */
+  part(rows: Int32Array, trains?: boolean): Data;
+  /** The options of a training on some of them. */
+  optionsOn(rows: Int32Array, options: AnyOptions): AnyOptions;
+  /** The values of a column. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+  column(name: string): readonly unknown[];
+  /** A checksum of everything that is learnt from. */
+  checksum(): Promise<string>;
+}
+
+/** @throws DlAdmmError whatever taking the samples in can cause */
+export async function divided(data: Data, options: AnyOptions): Promise<Divided> {
+  if (typeof data !== 'string') checkObject(data, 'rows, { x, labels } or { x, y }', 'data');
+  if (isGraph(data)) throw expected('samples, not a graph, whose nodes cannot be parted', 'data', data);
+  if (!areSamples(data)) return ofRows(data, options);
+  const { labels, y, x, weights, ...rest } = data as TrainingData;
+  const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
+  if (named !== undefined) {
+    checkKeys(rest, [], 'data beside x and its target');
+    const task = typeof labels === 'string' ? 'classification' : 'regression';
+    return ofRows(x, { ...options, ...(weights !== undefined && { weights }), target: named, task });
+  }
+  for (const name of ['validation', 'test'] as const) {
+    if (data[name] !== undefined)
+      throw expected('none, as folds are held out of the samples,', `data.${name}`, data[name]);
+  }
+  return ofSamples(data as TrainingData, options);
+}
+
+async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
+  const given = { seed: SEED, holdsOut: false, ...options };
+  const whole = await frameFor(rows, given, 'data');
+  const { target } = options;
+  if (target === undefined) throw expected('the column to predict', 'target', target);
+  const values = targetValues(whole, target);
+  const { name } = namedColumn(whole, target, 'target');
+  const { task } = taskOf(values, given, name);
+  const told = { target, task, ...(typeof options.weights === 'string' && { weights: options.weights }) } as const;
+  const weights = typeof options.weights === 'object' ? options.weights : undefined;
+  const optionsOn = (of: Int32Array, own: AnyOptions) => (weights ? { ...own, weights: someOf(weights, of) } : own);
+  const beside = {
+    samples: whole.rows,
+    whole,
+    optionsOn,
+    checksum: async () => checksumOf(whole.columns.map(bytesOfColumn)),
+  };
+  const column = (which: string) => {
+    const found = namedColumn(whole, which, 'groups');
+    return Array.from({ length: whole.rows }, (_, row) => valueAt(found, row));
+  };
+  if (task === 'regression') {
+    return { ...beside, column, labels: undefined, told, part: (of) => takeRows(whole, of) };
+  }
+  // A part may lack a class, or the numbers that come before it: classes are told by their names.
+  const classes = options.classes ?? [...new Set(values)].toSorted(ordered).map(String);
+  const named = withTexts(whole, name, values, classes);
+  return { ...beside, column, labels: values, told: { ...told, classes }, part: (of) => takeRows(named, of) };
+}
+
+/** A table in which a column holds the names of classes. */
+function withTexts(frame: Frame, name: string, values: readonly Target[], texts: readonly string[]): Frame {
+  const places = new Map(texts.map((text, i) => [text, i]));
+  const codes = Int32Array.from(values, (value) => {
+    // Numbers may count the classes that the options name.
+    const code = places.get(String(value)) ?? (typeof value === 'number' && value in texts ? value : undefined);
+    if (code === undefined) throw expected(`one of ${texts.join(', ')}`, `column ${name}`, value, 'ERR_DLADMM_LABEL');
+    return code;
+  });
+  const column: FrameColumn = { name, missing: 0, kind: 'text', codes, texts };
+  return { ...frame, columns: frame.columns.map((each) => (each.name === name ? column : each)) };
+}
+
+async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divided> {
+  const ready = await readyOf(data, { seed: SEED, holdsOut: false, ...options, validationShare: 0 });
+  const { x: rows, y: values, labels: given, classes: own, weights, ...rest } = ready.data;
+  const [x, y] = [rows, values] as unknown as readonly [RowSource, RowSource | undefined];
+  const { loss, outputs } = ready;
+  const names = classifies(loss) ? namesOf(given as never, own, options.classes, classCount(loss, outputs)) : undefined;
+  const labels = names && classNumbers(given as never, own, names, x.rows, names.classes.length, 'data.labels');
+  const classes = names?.classes;
+  return {
+    samples: x.rows,
+    labels,
+    told: {},
+    whole: ready.data,
+    column(name) {
+      throw new DlAdmmError(
+        'ERR_DLADMM_ARGUMENT',
+        `Expected a group for each sample, as x has no column ${name} to group by`,
+      );
+    },
+    // Weights go with the samples.
+    optionsOn: (_, { weights: __, ...own }) => own,
+    part: (of, trains) => ({
+      ...rest,
+      x: asSamples(someRows(x, of)),
+      ...(labels && classes && { labels: Int32Array.from(of, (row) => labels[row] as number), classes }),
+      ...(y && { y: asSamples(someRows(y, of)) }),
+      ...(trains && weights && { weights: someOf(weights as ArrayLike<number>, of) }),
+    }),
+    async checksum() {
+      const [features, targets] = [await allRows(x), labels ?? (y && (await allRows(y)))];
+      return checksumOf([bytesOf(features), bytesOf(targets as Float64Array), encoder.encode(toJson(classes))]);
+    },
+  };
+}
+
+/** The classes of the whole by name; they count from 0 where they have none. */
+function namesOf(
+  labels: never,
+  own: readonly string[] | undefined,
+  given: readonly string[] | undefined,
+  count: number,
+) {
+  const { classes = Array.from({ length: count }, (_, i) => String(i)), ...kind } = learnClasses(
+    labels,
+    own,
+    given,
+    count,
+    'data.labels',
+  );
+  return { classes, ...kind };
+}
+
+const someOf = (weights: ArrayLike<number>, rows: Int32Array): Float64Array =>
+  Float64Array.from(rows, (row) => weights[row] as number);
+
+const encoder = new TextEncoder();
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+function bytesOfColumn(column: FrameColumn): Uint8Array {
+  const { name, kind } = column;
+  const head = encoder.encode(toJson([name, kind, column.kind === 'text' ? column.texts : 0]));
+  const body = bytesOf(column.kind === 'text' ? column.codes : column.values);
+  const all = new Uint8Array(head.length + body.length);
+  all.set(head);
+  all.set(body, head.length);
+  return all;
+}
+
+export function checksumOf(parts: readonly Uint8Array[]): string {
+  const hash = new native.Hash64();
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}

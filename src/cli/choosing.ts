@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { crossValidate, type FoldOptions } from '../choosing/cross-validate.js';
+import type { AnyOptions } from '../choosing/options.js';
+import { type RefittedSearch, type SearchOptions, type SearchResult, search } from '../choosing/search.js';
+import type { SearchSpace } from '../choosing/space.js';
+import type { Trial } from '../choosing/trial.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
+import { fileError } from '../formats/atomic-file.js';
+import { METRICS, type Metric } from '../judging/metrics.js';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
+import type { TrainingData } from '../training/result.js';
+import { interruptionOf } from './interruption.js';
+import { checkTarget, filesOf, trainingSource } from './samples.js';
+import type { Terminal } from './terminal.js';
+import { frontOf, given, optionsOf, type TrainFlags } from './train.js';
+
+/** The flags of `dladmm cross-validate`. */
+export interface CrossValidateFlags extends TrainFlags, Pick<FoldOptions, 'folds' | 'stratified' | 'parallel'> {
+  readonly groups?: string;
+}
+
+/** The flags of `dladmm search`. */
+export interface SearchFlags extends CrossValidateFlags, Pick<SearchOptions, 'trials' | 'seconds' | 'method'> {
+  /** A JSON file. */
+  readonly space?: string;
+}
+
+/** What is tried where nobody says: what decides most about a network of a table. */
+const SPACE = {
+  hidden: [[], [32], [64, 64], [100, 100], [256, 128]],
+  activation: ['relu', 'tanh'],
+  l2: { draw: 'log-uniform', low: 1e-6, high: 1e-2 },
+} as const satisfies SearchSpace;
+
+/** The samples, and what every training of them is told. */
+async function trained(flags: TrainFlags, own: AnySolver | undefined, signal: AbortSignal) {
+  const { data, front, classes, task } = await trainingSource({ ...flags, seed: flags.seed ?? 1 }, signal);
+  const { test: _, ...train } = data as TrainingData;
+  const loss = task === 'regression' ? { loss: 'squared-error' } : {};
+  const { test: __, ...place } = front;
+  const options = { ...loss, ...(classes && { classes }), ...optionsOf(flags, own), ...frontOf(flags), ...place };
+  return { data: train, options: options as AnyOptions };
+}
+
+const foldsOf = ({ folds, stratified, parallel, groups, seed }: CrossValidateFlags, signal: AbortSignal): FoldOptions =>
+  given({ folds, stratified, parallel, groups, seed, signal }) as FoldOptions;
+
+/** `dladmm cross-validate` */
+export async function crossValidateCommand(
+  flags: CrossValidateFlags,
+  own: AnySolver | undefined,
+  terminal: Terminal,
+): Promise<number> {
+  const { data, options } = await trained(flags, own, terminal.signal);
+  const found = await crossValidate(data, options, foldsOf(flags, terminal.signal));
+  await terminal.out(flags.json ? `${JSON.stringify(found)}\n` : `${found}\n`);
+  return 0;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT */
+async function spaceIn(path: string): Promise<SearchSpace> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
+  try {
+    return JSON.parse(text) as SearchSpace;
+  } catch (cause) {
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no JSON: ${messageOf(cause)}`, { cause });
+  }
+}
+
+const trialText = (metric: Metric, { number, value, samples, options }: Trial): string =>
+  `trial ${number}: ${value === undefined ? 'diverged' : `${METRICS[metric].title} ${value.toPrecision(4)}`} on ${samples} samples, ${JSON.stringify(options)}\n`;
+
+/** `dladmm search` */
+export async function searchCommand(
+  flags: SearchFlags,
+  own: AnySolver | undefined,
+  terminal: Terminal,
+): Promise<number> {
+  const { metric = 'loss', trials, seconds, method, resume, save, json, quiet } = flags;
+  const { metric: _, ...rest } = flags;
+  const space = flags.space === undefined ? SPACE : await spaceIn(flags.space);
+  if (save !== undefined) await checkTarget(save, filesOf(flags.data));
+  const { data, options } = await trained(rest as SearchFlags, own, terminal.signal);
+  const onTrial = (trial: Trial): void => void (quiet || terminal.err(trialText(metric, trial)));
+  const told = given({ trials, seconds, method, resume }) as SearchOptions;
+  const rules = { ...foldsOf(flags, terminal.signal), ...told, metric, onTrial };
+  const tried = { ...space, ...options } as SearchSpace;
+  const found = await search(data, tried, { ...rules, refit: save !== undefined });
+  const { model, best, trials: all, status } = found as Partial<RefittedSearch> & SearchResult;
+  if (save !== undefined) await model?.save(save);
+  await model?.close();
+  await terminal.out(json ? `${JSON.stringify({ metric, best, trials: all, status })}\n` : `${found}\n`);
+  return interruptionOf(terminal.signal)?.exitCode ?? 0;
+}

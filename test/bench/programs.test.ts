@@ -1,0 +1,75 @@
+/** Every program of bench/ runs on today's API. What it measures takes another machine, and hours. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { jsonOf } from '../../dist/bench/harness/child.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const datasets = join(root, '../shared/datasets');
+
+/** The least that each can be asked for; FOLDER is one that goes away. */
+const LEAST: Readonly<Record<string, string>> = {
+  accuracy: '--data digits --layers 64-8-10 --iterations 2 --out FOLDER/accuracy.json',
+  classify: '--data digits --depths 1 --seeds 1 --tune-seeds 1 --iterations 1 --out FOLDER/classify.json',
+  complexity: '--quick --max 128 --samples 32 --dtype float32 --no-svg',
+  defaults: '--tasks digits --epochs 1 --out FOLDER/defaults.json --svg FOLDER/defaults.svg',
+  epoch: '--layers 8-6-3 --samples 300 --batch 64 --rounds 1',
+  eventloop: '--layers 8-6-3 --samples 300 --seconds 1',
+  figures: '--out FOLDER',
+  iteration: '--layers 8-6-3 --samples 300 --rounds 1',
+  kdd: '--data digits --layers 64-8-10 --iterations 2 --samples 300 --select 1 --starts he --out FOLDER/kdd.json',
+  race: '--dataset digits --layers 64-8-10 --methods adam --epochs 1 --seeds 1 --target .1 --tune --out FOLDER/race.json',
+  scaling: '--samples 100 --batches 64 --rounds 1',
+  stability: '--epochs 1 --points 50 --seeds 1 --out FOLDER/stability.json',
+};
+
+/** On a graph of the research data, where they are. */
+const ON_GRAPHS: Readonly<Record<string, string>> = {
+  graph: `--graphs cora --methods adam --seeds 1 --splits 1 --data-dir ${datasets} --out FOLDER --svg FOLDER/graph.svg`,
+  sweep: `--graph cora --rounds 1 --data-dir ${datasets}`,
+};
+
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  approximate: 'approximate.test.ts',
+  auto: 'takes minutes, whatever it is asked for',
+  compare: 'compare.test.ts',
+  containers: 'containers.test.ts',
+  golden: 'golden.test.ts',
+  predict: 'takes packages that it installs itself (--install)',
+  tabular: 'takes scikit-learn',
+  tasks: 'tasks.test.ts',
+};
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dladmm-bench-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const resultOf = (name: string, args: string): Promise<object> =>
+  jsonOf(name, args.replaceAll('FOLDER', folder).split(' '));
+
+test('every program is here or tested elsewhere', async () => {
+  const programs = (await readdir(join(root, 'bench'))).filter((name) => name.endsWith('.ts'));
+  const known = [LEAST, ON_GRAPHS, ELSEWHERE].flatMap(Object.keys);
+  expect(programs.map((name) => name.slice(0, -3)).sort()).toEqual(known.sort());
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { readonly scripts: object };
+  const named = Object.values(scripts).flatMap((script: string) => /dist\/bench\/(\w+)\.js/.exec(script)?.[1] ?? []);
+  expect([...new Set(named)].sort()).toEqual(known.sort());
+});
+
+describe('a program answers with an object', () => {
+  test.each(Object.entries(LEAST))('bench:%s %s', async (name, args) => {
+    expect(Object.keys(await resultOf(name, args)).length).toBeGreaterThan(0);
+  });
+
+  test.skipIf(!existsSync(join(datasets, 'graphs'))).each(Object.entries(ON_GRAPHS))(
+    'bench:%s %s',
+    async (name, args) => {
+      expect(Object.keys(await resultOf(name, args)).length).toBeGreaterThan(0);
+    },
+  );
+});
