@@ -13,7 +13,7 @@ import { earlier, keep, machine } from './harness/results.js';
 import { classesOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import type { Tuning } from './race/chart.js';
-import { type Run, type RunLimits, race } from './race/run.js';
+import { type EpochPoint, run as train } from './race/run.js';
 import { BEST, GRIDS, type Setting, settingText } from './race/settings.js';
 
 const OPTIONS = {
@@ -31,6 +31,18 @@ const OPTIONS = {
   out: file,
 };
 
+/** How one run of a race went. */
+export interface Run {
+  readonly setting: Setting;
+  readonly seed: number;
+  /** Test accuracy after each epoch, and seconds of training until its end. */
+  readonly accuracies: readonly number[];
+  readonly elapsed?: readonly number[];
+  /** The same where the target was reached. */
+  readonly seconds?: number;
+  readonly epochs?: number;
+}
+
 interface Median {
   readonly setting: string;
   readonly runs: readonly Run[];
@@ -43,11 +55,30 @@ interface Median {
 
 await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir, out, toTheEnd, ...options }) => {
   const set = await classesOf(dataset, dataDir);
-  const data = { x: set.train.x, labels: set.train.labels, test: set.test };
-  const common = { layers: options.layers, threads: options.threads };
   const tuned = options.settings === undefined ? undefined : await earlier<Tuning>(options.settings);
-  const run = (setting: Setting, seed: number, limits: Partial<RunLimits>): Promise<Run> =>
-    race(data, common, setting, seed, { target, epochs, ...limits });
+  const task = { layers: options.layers, train: set.train, test: set.test };
+  /** Until the target is reached, or to the end, for so many seconds of training at most. */
+  const run = async (
+    setting: Setting,
+    seed: number,
+    toTheEnd: boolean,
+    most = Number.POSITIVE_INFINITY,
+  ): Promise<Run> => {
+    // Where the rate has fallen to 0 nothing moves any more.
+    const limit = Math.min(epochs, setting.cosine ?? epochs);
+    const reached = (accuracy = 0): boolean => accuracy >= target;
+    const each = ({ testAccuracy, seconds }: EpochPoint): string =>
+      (reached(testAccuracy) && !toTheEnd) || seconds > most ? 'enough' : 'more';
+    const { points } = (await train(task, setting, { epochs: limit, seed, threads: options.threads }, each)).run;
+    const first = points.find(({ testAccuracy }) => reached(testAccuracy));
+    return {
+      setting,
+      seed,
+      accuracies: points.map(({ testAccuracy = Number.NaN }) => testAccuracy),
+      elapsed: points.map(({ seconds }) => seconds),
+      ...(first && { seconds: first.seconds, epochs: first.epoch }),
+    };
+  };
 
   const measure = async (method: string): Promise<Median> => {
     const setting = (tuned?.[method] as Tuned | undefined)?.best ?? BEST[dataset]?.[method];
@@ -56,7 +87,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     }
     const runs: Run[] = [];
     for (let seed = 1; seed <= seeds; seed += 1) {
-      runs.push(await run(setting, seed, { toTheEnd }));
+      runs.push(await run(setting, seed, toTheEnd));
       say(`${method} seed ${seed}: ${line(runs.at(-1) as Run)}`);
     }
     const reached = (what: 'seconds' | 'epochs'): number =>
@@ -68,7 +99,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     const tried: Run[] = [];
     let best: Run | undefined;
     for (const setting of GRIDS[method] ?? []) {
-      const its = await run(setting, 1, best?.seconds === undefined ? {} : { seconds: 1.1 * best.seconds });
+      const its = await run(setting, 1, false, best?.seconds && 1.1 * best.seconds);
       tried.push(its);
       say(`${method} ${settingText(setting)}: ${line(its)}`);
       if ((its.seconds ?? Number.POSITIVE_INFINITY) < (best?.seconds ?? Number.POSITIVE_INFINITY)) best = its;

@@ -15,13 +15,13 @@ import { draw } from './harness/figures.js';
 import { choice, count, file, flag, maybe, program, say, some, THREADS, text } from './harness/program.js';
 import { checkWritable, earlier, fromRoot, resultFile, write } from './harness/results.js';
 import { studyIn } from './harness/study.js';
+import { type EpochPoint, type RunOptions, run } from './race/run.js';
 import { type Setting, settingText } from './race/settings.js';
 import { autoencoder, shown as shownImages } from './tasks/autoencoder.js';
 import { specificationOf } from './tasks/chart.js';
 import { language } from './tasks/language.js';
 import { reconstructions, rowOf } from './tasks/picture.js';
 import { bestOf, type Run, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
-import { type RunOptions, run, type TaskPoint } from './tasks/run.js';
 import { BEST, GRIDS, METHODS, TASKS } from './tasks/settings.js';
 import { firstOf, heldOut, type Task } from './tasks/task.js';
 
@@ -89,7 +89,7 @@ async function measure(task: Task, methods: readonly string[], seeds: number, op
   for (const method of methods) {
     const setting = BEST[name][method] as Setting;
     for (let seed = 1; seed <= seeds; seed += 1) {
-      const each = (point: TaskPoint): void => say(`${method} seed ${seed}  ${line(point)}`);
+      const each = (point: EpochPoint): void => say(`${method} seed ${seed}  ${line(point)}`);
       const { run: its, shown } = await run(task, setting, { ...options, seed }, each, seed === 1);
       const picture = shown.images && rowOf(method, shown.images, side);
       const made = { ...(shown.text !== undefined && { text: shown.text }), ...(picture && { picture }) };
@@ -126,7 +126,7 @@ async function tune(task: Task, method: string, options: Common, json: boolean):
   );
 }
 
-function line({ epoch, testLoss, testAccuracy, seconds }: TaskPoint): string {
+function line({ epoch, testLoss, testAccuracy, seconds }: EpochPoint): string {
   const accuracy = testAccuracy === undefined ? '' : `  ${testAccuracy.toFixed(4)}`;
   return `${epoch}  ${testLoss.toFixed(4)}${accuracy}  ${seconds.toFixed(1)} s`;
 }

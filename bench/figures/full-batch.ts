@@ -2,7 +2,7 @@
 import type { CompareCurve, Comparison } from '../compare/curves.js';
 import { along, coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
 import type { Tuning } from '../race/chart.js';
-import type { Run } from '../race/run.js';
+import type { Run } from '../race.js';
 
 /** Test accuracy, augmented Lagrangian and residuals; ‖r_l‖ is the root of the sum over the samples. */
 export function accuracyOf(dladmm: readonly Comparison[]): TopLevelSpec {

@@ -1,5 +1,5 @@
 import { along, coloured, figure, lines, type TopLevelSpec } from '../harness/figures.js';
-import type { Run } from './run.js';
+import type { Run } from '../race.js';
 
 /** What `--tune --out` wrote: its head, and by method what was tried. */
 export type Tuning = Readonly<Record<string, unknown>> & { readonly dataset: string };

@@ -1,50 +1,71 @@
-import { type TrainingData, train } from 'dladmm';
-import type { GradientOptions, MinibatchOptions } from 'dladmm/solvers';
+import { train } from 'dladmm';
+import type { EpochRecord, GradientOptions } from 'dladmm/solvers';
 import { follow } from '../harness/samples.js';
+import type { Shown, Task } from '../tasks/task.js';
 import { optionsOf, type Setting } from './settings.js';
 
-/** How one run of a race went. */
-export type Run = Awaited<ReturnType<typeof race>>;
-
-export interface RunLimits {
-  readonly target: number;
-  readonly epochs: number;
-  /** Whether the run goes on after the target. */
-  readonly toTheEnd?: boolean;
-  /** Given up after so many seconds of training. */
-  readonly seconds?: number;
+/** After one epoch; losses in the unit of the task. */
+export interface EpochPoint {
+  readonly epoch: number;
+  /** Seconds of all epochs so far, evaluation left out. */
+  readonly seconds: number;
+  /** As the epoch met the samples, each at the parameters of its step. */
+  readonly trainLoss: number;
+  readonly testLoss: number;
+  readonly testAccuracy?: number;
 }
 
-/** Trains until the target is reached, or a limit. */
-export async function race(
-  data: TrainingData & { readonly x: { readonly rows: number } },
-  common: { readonly layers: readonly number[]; readonly threads: number },
+export interface EpochRun {
+  readonly seed: number;
+  /** How the training ended. */
+  readonly status: string;
+  readonly points: readonly EpochPoint[];
+}
+
+/** What is trained. */
+type Trained = Pick<Task, 'layers' | 'train' | 'test'> &
+  Partial<Pick<Task, 'loss' | 'initialisation' | 'unitsPerLoss' | 'show'>>;
+
+export interface RunOptions {
+  readonly epochs: number;
+  readonly seed: number;
+  readonly threads: number;
+}
+
+/** Trains, until `each` answers `enough`; `show` is asked for what the model makes. */
+export async function run(
+  { layers, loss, initialisation, train: samples, test, unitsPerLoss = 1, show }: Trained,
   setting: Setting,
-  seed: number,
-  { target, epochs, toTheEnd = false, seconds: most = Number.POSITIVE_INFINITY }: RunLimits,
-) {
-  // Where the rate has fallen to 0 nothing moves any more.
-  const limit = Math.min(epochs, setting.cosine ?? epochs);
-  const { threads } = common;
-  const told = setting.auto ? { threads } : { ...common, ...optionsOf(setting, data.x.rows), epochs: limit };
-  const training = train(data, { ...told, seed } as GradientOptions | MinibatchOptions);
-  const accuracies: number[] = [];
-  const elapsed: number[] = [];
-  let first: number | undefined;
-  const { model } = await follow(training, ({ test }, seconds) => {
-    accuracies.push(test?.accuracy ?? Number.NaN);
-    elapsed.push(seconds);
-    if (first === undefined && (test?.accuracy ?? 0) >= target) first = accuracies.length;
-    return (first !== undefined && !toTheEnd) || seconds > most ? 'enough' : 'more';
+  options: RunOptions,
+  each: (point: EpochPoint) => unknown,
+  shows = false,
+): Promise<{ readonly run: EpochRun; readonly shown: Shown }> {
+  const points: EpochPoint[] = [];
+  const network = { layers, ...(loss && { loss }), ...(initialisation && { initialisation }) };
+  const { threads, seed } = options;
+  const told = setting.auto ? { threads, seed } : { ...network, ...optionsOf(setting, samples.x.rows), ...options };
+  const all = told as GradientOptions;
+  const { model, status } = await follow(train({ ...samples, test }, all), (record, seconds) => {
+    const point = pointOf(record, seconds, unitsPerLoss);
+    points.push(point);
+    return each(point);
   });
+  const shown = (shows && (await show?.(model))) || {};
   model.close();
+  return { run: { seed: options.seed, status: status.kind, points }, shown };
+}
+
+/** @param seconds of this epoch and all before it */
+export function pointOf(
+  { iteration, loss, test }: Pick<EpochRecord, 'iteration' | 'loss' | 'test'>,
+  seconds: number,
+  unitsPerLoss: number,
+): EpochPoint {
   return {
-    setting,
-    seed,
-    /** Test accuracy after each epoch, and seconds of training until its end. */
-    accuracies,
-    elapsed,
-    /** The same where the target was reached. */
-    ...(first !== undefined && { seconds: elapsed[first - 1] ?? Number.NaN, epochs: first }),
+    epoch: iteration,
+    seconds,
+    trainLoss: loss * unitsPerLoss,
+    testLoss: (test?.loss ?? Number.NaN) * unitsPerLoss,
+    ...(test?.accuracy !== undefined && { testAccuracy: test.accuracy }),
   };
 }

@@ -1,11 +1,11 @@
 import { median } from '../harness/statistics.js';
 import type { Study } from '../harness/study.js';
+import type { EpochPoint, EpochRun } from '../race/run.js';
 import type { PictureRow } from './picture.js';
-import type { TaskPoint, TaskRun } from './run.js';
 import type { Task } from './task.js';
 
 /** A training of a method; the first seed has what its model wrote or drew. */
-export interface Run extends TaskRun {
+export interface Run extends EpochRun {
   readonly method: string;
   readonly setting: string;
   readonly text?: string;
@@ -27,10 +27,10 @@ export type TaskResult = Study<
 >;
 
 /** The middle of the seeds, for each epoch that all of them reached. */
-export function medianCurve(runs: readonly TaskRun[]): readonly TaskPoint[] {
+export function medianCurve(runs: readonly EpochRun[]): readonly EpochPoint[] {
   const reached = Math.min(...runs.map(({ points }) => points.length));
   return (runs[0]?.points ?? []).slice(0, reached).map(({ epoch, testAccuracy }, i) => {
-    const middle = (of: (point: TaskPoint) => number): number =>
+    const middle = (of: (point: EpochPoint) => number): number =>
       median(runs.flatMap(({ points: { [i]: point } }) => (point === undefined ? [] : of(point))));
     return {
       epoch,
@@ -43,7 +43,7 @@ export function medianCurve(runs: readonly TaskRun[]): readonly TaskPoint[] {
 }
 
 /** The point of the lowest test loss, the earliest of equals. */
-export const bestOf = (points: readonly TaskPoint[]): TaskPoint | undefined =>
+export const bestOf = (points: readonly EpochPoint[]): EpochPoint | undefined =>
   points.toSorted((left, right) => left.testLoss - right.testLoss)[0];
 
 /** The runs of each method, in the order of the first ones. */
@@ -64,7 +64,7 @@ export const summaryOf = ({ runs, originals: _, ...rest }: TaskResult) => ({
 /** The summary for a person. */
 export function tableOf(result: TaskResult): string {
   const { task, data, layers, samples, epochs, unit, reference, methods } = summaryOf(result);
-  const at = (point: TaskPoint | null): string => {
+  const at = (point: EpochPoint | null): string => {
     if (point === null) return '-';
     const accuracy = point.testAccuracy === undefined ? '' : ` (accuracy ${point.testAccuracy.toFixed(4)})`;
     return `${point.testLoss.toFixed(3)}${accuracy} in epoch ${point.epoch}, ${point.seconds.toFixed(1)} s`;

@@ -1,6 +1,7 @@
 // What all splittings share: versions, the search for a size, the loop of a sweep, the storage plan.
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "core/functions/elementwise.hpp"
 #include "core/splitting/output_layer.hpp"
@@ -9,6 +10,7 @@
 #include "core/splitting/sweep.hpp"
 #include "core/splitting/version.hpp"
 #include "test/check.hpp"
+#include "test/numbers.hpp"
 
 namespace {
 
@@ -188,6 +190,43 @@ void a_row_with_nan_shows_in_the_diagnostics_of_the_output() {
         "of the dual identity");
 }
 
+// Some rows solve their subproblem together: what each finds is what it finds alone, wherever it stands, also where the
+// solution is far from its start, which no lane gets to.
+void rows_find_together_what_each_finds_alone() {
+  const std::size_t n = 10, count = 21;
+  Random random(9);
+  Matrix<double> p(count, n), z(count, n), u(count, n);
+  std::ranges::copy(normals<double>(count * n, random), p.flat().begin());
+  std::ranges::copy(normals<double>(count * n, random), z.flat().begin());
+  std::ranges::copy(normals<double>(count * n, random, 0.1), u.flat().begin());
+  for (std::size_t j = 0; j < n; ++j) u.view().row(3)[j] = j == 0 ? 40 : -40;
+  const auto target = [](std::size_t i, std::span<double>) {
+    return SampleTarget{static_cast<std::int32_t>(i % n), {}};
+  };
+  std::vector<double> room(OutputWork::size(n));
+  const OutputWork work(room, n);
+  for (const double rho : {1e-3, 1.0}) {
+    const auto solved = [&](std::size_t first, std::size_t rows) {
+      Matrix<double> found(rows, n);
+      std::ranges::copy(z.view().rows_from(first, rows).flat(), found.flat().begin());
+      solve_output_rows<double>(
+          Loss{}, {p.view().rows_from(first, rows), {}, found.view(), u.view().rows_from(first, rows)},
+          [&](std::size_t i, std::span<double> to) { return target(first + i, to); }, rho, work, {});
+      return std::vector<double>(found.flat().begin(), found.flat().end());
+    };
+    const std::vector<double> together = solved(0, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::vector<double> alone = solved(i, 1);
+      std::vector<double> one(z.view().row(i), z.view().row(i) + n), scratch(6 * n);
+      solve_output(Loss{}, {p.view().row(i), n}, {u.view().row(i), n}, target(i, {}), rho, 2e-14, one, scratch);
+      for (std::size_t j = 0; j < n; ++j) {
+        check_equal(together[i * n + j], alone[j], text("row ", i, " with others, rho ", rho));
+        check_close(alone[j], one[j], 1e-9 * (1 + std::abs(one[j])), text("row ", i, ", rho ", rho));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -199,6 +238,7 @@ int main() {
   fact("parameters", parameters_come_back_as_they_were);
   fact("storage", one_declaration_counts_and_allocates);
   fact("NaN", nan_is_the_largest);
+  fact("lanes", rows_find_together_what_each_finds_alone);
   fact("diagnostics", a_row_with_nan_shows_in_the_diagnostics_of_the_output);
   return report();
 }

@@ -1,5 +1,5 @@
 /** How good a way of training is: trained several times, each time judged by samples that were held out of that training. */
-import { checkKeys, checkObject, flag, whole } from '../core/checks.js';
+import { checkObject, checkOptions, flag, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { throwIfAborted } from '../formats/bytes.js';
@@ -201,8 +201,7 @@ export async function crossValidate(
   rules: FoldOptions = {},
 ): Promise<CrossValidation> {
   checkObject(options, 'an object', 'options');
-  checkObject(rules, 'an object', 'rules');
-  checkKeys(rules, FOLD_KEYS, 'rules');
+  checkOptions(rules, FOLD_KEYS, 'rules');
   const setting = await settingOf(data, options, rules);
   checkTraining(setting, options);
   const found: Fold[] = [];

@@ -1,6 +1,6 @@
 /** Which options of a training are best: random search, and successive halving of what it draws. */
 import { onAbort } from '../core/abort.js';
-import { checkKeys, checkObject, flag, oneOf, positive, whole } from '../core/checks.js';
+import { checkOptions, flag, oneOf, positive, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { checkPath } from '../formats/atomic-file.js';
@@ -86,8 +86,7 @@ const LISTED = 10;
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 function checked(space: SearchSpace, options: SearchOptions) {
   checkSpace(space);
-  checkObject(options, 'an object', 'options');
-  checkKeys(options, SEARCH_KEYS, 'options');
+  checkOptions(options, SEARCH_KEYS);
   const { seconds, resume, onTrial, seed = SEED } = options;
   const metric = oneOf(options.metric ?? 'loss', METRIC_NAMES, 'metric');
   const method = oneOf(options.method ?? 'random', ['random', 'halving'], 'method');

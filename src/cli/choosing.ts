@@ -8,11 +8,13 @@ import { DlAdmmError, messageOf } from '../core/errors.js';
 import { fileError } from '../formats/atomic-file.js';
 import { METRICS, type Metric } from '../judging/metrics.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { SEED } from '../solvers/shared/options.js';
 import type { TrainingData } from '../training/result.js';
 import { interruptionOf } from './interruption.js';
 import { checkTarget, filesOf, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { frontOf, given, optionsOf, type TrainFlags } from './train.js';
+import { arraysOptions } from './training.js';
 
 /** The flags of `dladmm cross-validate`. */
 export interface CrossValidateFlags extends TrainFlags, Pick<FoldOptions, 'folds' | 'stratified' | 'parallel'> {
@@ -34,12 +36,12 @@ const SPACE = {
 
 /** The samples, and what every training of them is told. */
 async function trained(flags: TrainFlags, own: AnySolver | undefined, signal: AbortSignal) {
-  const { data, front, classes, task } = await trainingSource({ ...flags, seed: flags.seed ?? 1 }, signal);
-  const { test: _, ...train } = data as TrainingData;
-  const loss = task === 'regression' ? { loss: 'squared-error' } : {};
-  const { test: __, ...place } = front;
-  const options = { ...loss, ...(classes && { classes }), ...optionsOf(flags, own), ...frontOf(flags), ...place };
-  return { data: train, options: options as AnyOptions };
+  const source = await trainingSource({ ...flags, seed: flags.seed ?? SEED, whole: true }, signal);
+  const { test: _, ...data } = source.data as TrainingData;
+  const { test: __, ...place } = source.front;
+  const told = { ...optionsOf(flags, own), ...frontOf(flags) };
+  const options = { ...told, ...(source.task && arraysOptions({ source, options: told })), ...place };
+  return { data, options: options as AnyOptions };
 }
 
 const foldsOf = ({ folds, stratified, parallel, groups, seed }: CrossValidateFlags, signal: AbortSignal): FoldOptions =>

@@ -41,6 +41,8 @@ export interface SplitFlags extends DataFlags, Omit<LearningOptions, 'target'> {
   readonly testLabels?: string;
   readonly trainSamples?: number;
   readonly testShare?: number;
+  /** Whether nothing is to be tested on where nobody says. */
+  readonly whole?: boolean;
   readonly seed: number;
 }
 
@@ -257,7 +259,7 @@ function tablePart(frame: Frame, { label = LAST }: SplitFlags, { inputs, task, c
 }
 
 function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): TrainingSource {
-  const { data, testShare = TEST_SHARE, trainSamples, seed } = flags;
+  const { data, testShare = flags.whole ? 0 : TEST_SHARE, trainSamples, seed } = flags;
   const { name, task } = file;
   const outputs = file.task === 'classification' ? file.classes.length : file.outputs;
   const classes = file.task === 'classification' ? { classes: file.classes } : {};

@@ -31,7 +31,7 @@ export interface Job extends Showing {
 }
 
 /** The options of a training on samples without columns to be learnt. */
-function arraysOptions({ source, options }: Job): object {
+export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options'>): object {
   const { name, data, task, classes } = source;
   const { layers, loss, solver, earlyStopping, validationShare } = options as {
     readonly layers?: readonly number[];

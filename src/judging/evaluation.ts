@@ -16,6 +16,8 @@ interface Judged {
   readonly samples: number;
   /** R of the network's outputs, averaged over the samples: what the training makes small. */
   readonly loss: number;
+  /** What is to be known of the columns: texts that the training set did not have, say. */
+  readonly warnings?: readonly string[];
 }
 
 /** How well classes are told. What one class alone cannot tell, and what needs probabilities, may be missing. */
@@ -145,4 +147,13 @@ function classText(evaluation: Omit<ClassEvaluation, 'toString'>): string {
     ...(classes.length > shown.length ? [`… ${classes.length - shown.length} more classes`] : []),
     ...(classes.length <= MOST_CONFUSED ? ['', ...aligned(matrix)] : []),
   ].join('\n');
+}
+
+/** A judgement with what is to be known of its columns; none where there is nothing. */
+export function warned<E extends Evaluation>(evaluation: E, notes: readonly { readonly text: string }[]): E {
+  if (notes.length === 0) return evaluation;
+  const warnings = notes.map(({ text }) => text);
+  return printable({ ...evaluation, warnings }, () =>
+    [...warnings.map((text) => `note: ${text}`), String(evaluation)].join('\n'),
+  );
 }

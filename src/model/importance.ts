@@ -1,5 +1,5 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
-import { checkKeys, checkObject, oneOf, whole } from '../core/checks.js';
+import { checkOptions, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { TableReading } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
@@ -74,9 +74,8 @@ export async function importance(
   rows: ArrivingSamples | RowsLike | Frame | string,
   options: ImportanceOptions = {},
 ): Promise<Importance> {
-  checkObject(options, 'an object', 'options');
+  checkOptions(options, ['metric', 'repeats', 'seed', 'signal', 'target', 'ignore', ...DIALECT_KEYS]);
   const { metric: asked = 'loss', repeats = 5, seed = 1, ...reading } = options;
-  checkKeys(options, ['metric', 'repeats', 'seed', 'signal', 'target', 'ignore', ...DIALECT_KEYS], 'options');
   const { signal } = reading;
   const metric = oneOf(asked, metricsOfLoss(model.network.loss), 'metric');
   whole(repeats, 1, 1e6, 'repeats');

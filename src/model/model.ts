@@ -9,6 +9,7 @@ import {
   native,
 } from '../core/native.js';
 import { checkedReading, readFrame, type TableReading } from '../datasets/frame-file.js';
+import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, type Loss } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
@@ -23,11 +24,11 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
-import { encoderOf } from '../samples/encoder.js';
-import { type Frame, isFrame, without } from '../samples/frame.js';
-import { encodedFor } from '../samples/learning.js';
+import { checkRecord, encoderOf } from '../samples/encoder.js';
+import { type Frame, frameOf, isFrame, without } from '../samples/frame.js';
+import { type ColumnNote, encodedFor } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
-import { noColumn, type RecordLike } from '../samples/table.js';
+import type { RecordLike } from '../samples/table.js';
 import { checkKnown, targetValues } from '../samples/targets.js';
 import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -96,7 +97,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const prediction = await this.call(async () => {
       const rows =
         typeof x === 'string' || isFrame(x)
-          ? this.#encoded(await readFrame(x, checkedReading(options)), options)
+          ? this.#told(this.#encoded(await readFrame(x, checkedReading(options)), options))
           : one
             ? this.#rowsOf(x)
             : (x as RowsLike);
@@ -158,8 +159,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     options: TableReading = {},
   ): Promise<EvaluationOf<L>> {
     return this.call(async () => {
-      const { answer, truth, loss } = await this.#judged(samples, options);
-      return answer.evaluation(truth, loss) as EvaluationOf<L>;
+      const { answer, truth, loss, notes } = await this.#judged(samples, options);
+      return warned(answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
     });
   }
 
@@ -200,8 +201,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   async #judged(
     samples: ArrivingSamples | RowsLike | Frame | string,
     options: TableReading,
-  ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number }> {
-    const { x, labels: given, classes, y: values } = await this.arrived(samples, options);
+  ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number; notes: readonly ColumnNote[] }> {
+    const { arrived, notes } = await this.#arrived(samples, options);
+    const { x, labels: given, classes, y: values } = arrived;
     const source = this.#prepared(x);
     const { rows } = source;
     const labels = classifies(this.network.loss)
@@ -222,39 +224,60 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       answer.put(first, outputs);
       loss += targets ? squaredError(outputs, wanted, targets) : (await this.native.evaluate(chunk, wanted)).loss;
     });
-    return { answer, truth: labels ?? { data: y, rows, columns }, loss: loss / rows };
+    return { answer, truth: labels ?? { data: y, rows, columns }, loss: loss / rows, notes };
   }
 
   /** Samples as the columns of this model take them in, before they are standardised. @internal */
   async arrived(samples: ArrivingSamples | RowsLike | Frame | string, options: TableReading = {}): Promise<Arrived> {
-    return arrivingSamples(await this.#labelled(samples, options), this.#arrival, '');
+    return (await this.#arrived(samples, options)).arrived;
+  }
+
+  async #arrived(
+    samples: ArrivingSamples | RowsLike | Frame | string,
+    options: TableReading,
+  ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
+    const { data, notes = [] } = areSamples(samples) ? { data: samples } : await this.#labelled(samples, options);
+    return { arrived: await arrivingSamples(data, this.#arrival, ''), notes };
   }
 
   /** Rows with the column that this model predicts among them, as samples. */
-  async #labelled(rows: ArrivingSamples | RowsLike | Frame | string, options: TableReading): Promise<ArrivingSamples> {
+  async #labelled(
+    rows: RowsLike | Frame | string,
+    options: TableReading,
+  ): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
     const { target = this.target } = options;
-    if (areSamples(rows)) return rows;
     if (target === undefined) {
       throw expected('{ x, labels } or { x, y }, or a target, as the model does not know its own,', 'samples', rows);
     }
     const classification = classifies(this.network.loss);
-    if (typeof rows !== 'string' && !isFrame(rows)) {
-      return { x: rows, ...(classification ? { labels: String(target) } : { y: String(target) }) };
+    const file = typeof rows === 'string' || isFrame(rows);
+    if (!file && !this.columns?.every(({ fill }) => fill !== undefined)) {
+      return { data: { x: rows, ...(classification ? { labels: String(target) } : { y: String(target) }) } };
     }
-    const frame = await readFrame(rows, checkedReading(options));
+    const reading = checkedReading(options);
+    const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
     const values = targetValues(frame, target);
     // Classes that are called by names may also be told by their numbers.
-    if (classification && this.classes && typeof values[0] !== 'number')
-      checkKnown(values, this.classes, frame, target);
-    const x = this.#encoded(frame, options);
-    return { x, ...(classification ? { labels: values } : { y: values as readonly number[] }) };
+    const named = classification && this.classes && typeof values[0] !== 'number';
+    if (named) checkKnown(values, this.classes ?? [], frame, target);
+    const { x, notes } = this.#encoded(frame, options);
+    return { data: { x, ...(classification ? { labels: values } : { y: values as readonly number[] }) }, notes };
+  }
+
+  /** Tells the process of columns of which the training set has seen nothing. */
+  #told({ x, notes }: { readonly x: MatrixLike; readonly notes: readonly ColumnNote[] }): MatrixLike {
+    for (const { kind, text } of notes) {
+      if (kind === 'all-unseen') process.emitWarning(text, { type: 'DlAdmmWarning', code: 'DLADMM_UNSEEN' });
+    }
+    return x;
   }
 
   /** The rows of a table as the columns of this model take them in. */
-  #encoded(frame: Frame, { target, ignore = [] }: TableReading): MatrixLike {
+  #encoded(frame: Frame, { target, ignore = [] }: TableReading) {
     const { columns, inputs, target: own } = this;
     const known = { ...(columns && { columns }), inputs, ...(own !== undefined && { target: own }) };
-    return asSamples(encodedFor(without(frame, ignore), known, target).x);
+    const { x, notes } = encodedFor(without(frame, ignore), known, target);
+    return { x: asSamples(x), notes };
   }
 
   /** Weights in all over inputs. */
@@ -329,8 +352,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const data = new Float64Array(records.length * encoder.inputs);
     for (const [row, record] of records.entries()) {
       if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
+      checkRecord(record, columns, 'x');
       for (const [c, { name }] of columns.entries()) {
-        if (!Object.hasOwn(record, name)) throw noColumn(name, Object.keys(record), 'x');
         encoder.put(record[name], c, data, row * encoder.inputs, row);
       }
     }

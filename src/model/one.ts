@@ -15,6 +15,7 @@ interface Labelled {
   readonly outputs: Numbers;
   readonly probability?: undefined;
   readonly probabilities?: undefined;
+  readonly value?: undefined;
 }
 
 interface Probable {
@@ -25,6 +26,7 @@ interface Probable {
   /** The same of every class, in their order. */
   readonly probabilities: Numbers;
   readonly outputs: Numbers;
+  readonly value?: undefined;
 }
 
 interface Valued {

@@ -1,4 +1,5 @@
 /** Values of columns as inputs of a network. */
+import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { TOO_WIDE } from '../core/numbers.js';
 import { putBins } from './bins.js';
@@ -85,6 +86,28 @@ export function hashOf(text: string): number {
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
+/**
+ * A key that a record lacks stands for a missing value, unless the record seems to have it by another name, or has none of them.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT
+ */
+export function checkRecord(record: Readonly<Record<string, unknown>>, columns: readonly Column[], name: string): void {
+  if (columns.every((column) => Object.hasOwn(record, column.name))) return;
+  const lacked = columns.filter((column) => !Object.hasOwn(record, column.name));
+  const keys = Object.keys(record);
+  const known = new Set(columns.map((column) => column.name));
+  const others = keys.filter((key) => !known.has(key));
+  for (const { name: column, fill } of lacked) {
+    const hint = didYouMean(column, others);
+    if (fill !== undefined && hint === '' && lacked.length < columns.length) continue;
+    const listed = `${keys.slice(0, 50).join(', ')}${keys.length > 50 ? ', …' : ''}`;
+    throw new DlAdmmError(
+      'ERR_DLADMM_ARGUMENT',
+      `Expected a column ${JSON.stringify(column)} in ${name}, as the model was trained on, but its columns are ${listed}${hint}`,
+    );
+  }
+}
+
 type Row = { [i: number]: number };
 /** Writes what a value means into a row, from `at` on, where zeros stand. */
 type Put = (value: unknown, out: Row, at: number, row: number) => void;
@@ -128,7 +151,14 @@ function putNumber({ name: column, fill, bins = [] }: Column, name: string, rowN
   const read = fill === undefined ? numberOf : numberSaid;
   return (value, out, at, row) => {
     const number = read(value);
-    if (number === undefined) throw badValue('a number', value, rowName(row), column, name);
+    if (number === undefined) {
+      const what = fill === undefined ? 'a number' : 'a number, as the training set has there,';
+      throw badValue(what, value, rowName(row), column, name);
+    }
+    if (fill !== undefined && !Number.isFinite(number)) {
+      const where = `${rowName(row)} of ${columnOf(name, column)}`;
+      throw expected('a finite number', where, value, 'ERR_DLADMM_NON_FINITE');
+    }
     out[at] = number;
     putBins(number, bins, out, at + 1);
   };

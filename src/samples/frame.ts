@@ -8,13 +8,18 @@ import { lacks, momentOf, numberOf, numberSaid, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
 import { columnReader, fieldsOf, isTable, type RecordLike, type TableLike } from './table.js';
 
-/** The first value of another kind than those before it, and how many there are of each. */
+/** Values of several kinds in a column that is told by its texts. */
 export interface Mixture {
+  /** What most are that are no texts. */
+  readonly most: 'numbers' | 'dates' | 'booleans';
+  /** How many, and how many others. */
   readonly numbers: number;
   readonly texts: number;
-  /** Row and value of the first text. */
+  /** Row and value of the first of the others. */
   readonly row: number;
   readonly text: string;
+  /** How errors call that row, where the table is some rows of another. */
+  readonly place?: string;
 }
 
 interface Common {
@@ -22,6 +27,8 @@ interface Common {
   /** How many values are missing. */
   readonly missing: number;
   readonly mixture?: Mixture;
+  /** Numbers among which true and false stand, as 1 and 0. */
+  readonly flags?: true;
 }
 
 /** The values of a column: NaN, or −1 among codes, is a missing one; moments are milliseconds since 1970. */
@@ -41,6 +48,10 @@ export interface Frame {
   readonly columns: readonly FrameColumn[];
   /** The line of a file that each row stood in, from 1. */
   readonly lines?: Numbers;
+  /** The row that each was before some were taken. */
+  readonly origin?: Int32Array;
+  /** It comes from records, of which some may lack what others have. */
+  readonly records?: true;
 }
 
 /** Whether a value is a table that has been taken in. */
@@ -63,7 +74,8 @@ export function without(frame: Frame, ignore: readonly ColumnPlace[]): Frame {
 }
 
 /** How errors call a row. */
-export const placeText = ({ lines }: Frame, row: number): string => (lines ? `line ${lines[row]}` : `row ${row}`);
+export const placeText = ({ lines, origin }: Frame, row: number): string =>
+  lines ? `line ${lines[row]}` : `row ${origin?.[row] ?? row}`;
 
 /** The value of a row: a number, true or false, a text, or null where it is missing. */
 export function valueAt(column: FrameColumn, row: number): number | string | boolean | null {
@@ -83,7 +95,11 @@ export function takeRows(frame: Frame, rows: Int32Array): Frame {
   return {
     ...frame,
     rows: rows.length,
-    columns: frame.columns.map((column) => {
+    columns: frame.columns.map((whole) => {
+      const { mixture } = whole;
+      const place = mixture && (mixture.place ?? placeText(frame, mixture.row));
+      const column: FrameColumn =
+        place === undefined ? whole : { ...whole, mixture: { ...(mixture as Mixture), place } };
       if (column.kind === 'text') {
         // Only their own texts: what other rows say is not theirs to know.
         const { push, taken } = textValues([]);
@@ -96,7 +112,7 @@ export function takeRows(frame: Frame, rows: Int32Array): Frame {
       if (column.missing > 0) for (const value of values) missing += Number.isNaN(value) ? 1 : 0;
       return { ...column, values, missing };
     }),
-    ...(frame.lines && { lines: taken(frame.lines) }),
+    ...(frame.lines ? { lines: taken(frame.lines) } : { origin: rows.map((row) => frame.origin?.[row] ?? row) }),
   };
 }
 
@@ -141,6 +157,22 @@ const READ: Readonly<Record<Exclude<Kind, 'text'>, (value: unknown) => number | 
 /** Python writes so what is missing, which among texts may be a value like others. */
 const isNone = (value: unknown): boolean => typeof value === 'string' && /^\s*none\s*$/i.test(value);
 
+const CALLED = { number: 'numbers', date: 'dates', boolean: 'booleans' } as const;
+
+/** What a column of texts was made of, where not all of its values were texts. */
+function mixtureOf(
+  seen: ReadonlyMap<Kind, { readonly count: number; readonly row: number; readonly text: string }>,
+  told: number,
+): Mixture | undefined {
+  const [most, ...rest] = [...seen]
+    .flatMap(([kind, each]) => (kind === 'text' ? [] : [{ kind, ...each }]))
+    .toSorted((a, b) => b.count - a.count);
+  const [first] = [...(seen.get('text') ? [seen.get('text')] : []), ...rest].flatMap((each) => each ?? []);
+  if (most === undefined || first === undefined) return undefined;
+  const { row, text } = first;
+  return { most: CALLED[most.kind], numbers: most.count, texts: told - most.count, row, text };
+}
+
 /**
  * Gathers the values of a column, of whatever kind they turn out to be.
  *
@@ -154,8 +186,7 @@ export function columnBuilder(name: string, where: string, asText = false) {
   let rows = 0;
   let missing = 0;
   let told = 0;
-  let firstText: { readonly row: number; readonly text: string } | undefined;
-  let numbersSeen = 0;
+  const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
 
   /** What stands in the column so far, as texts. */
   function becomeText(): void {
@@ -195,8 +226,9 @@ export function columnBuilder(name: string, where: string, asText = false) {
         const place = `row ${rows} of column ${JSON.stringify(name)} of ${where}`;
         throw expected('a finite number', place, value, 'ERR_DLADMM_NON_FINITE');
       }
-      if (found === 'number') numbersSeen += 1;
-      if (found === 'text' && firstText === undefined) firstText = { row: rows, text: textOf(value) as string };
+      const before = seen.get(found);
+      if (before) before.count += 1;
+      else seen.set(found, { count: 1, row: rows, text: textOf(value) as string });
       kind ??= found;
       // True and false among numbers are 1 and 0; everything else that is mixed is told by its text.
       if (kind === 'boolean' && found === 'number') kind = 'number';
@@ -208,11 +240,9 @@ export function columnBuilder(name: string, where: string, asText = false) {
       rows += 1;
     },
     finish(): FrameColumn {
-      const mixture =
-        texts && firstText && numbersSeen > 0
-          ? { numbers: numbersSeen, texts: told - numbersSeen, ...firstText }
-          : undefined;
-      const common = { name, missing, ...(mixture && { mixture }) };
+      const mixture = texts && mixtureOf(seen, told);
+      const flags = texts === undefined && seen.has('boolean') && seen.has('number');
+      const common = { name, missing, ...(mixture && { mixture }), ...(flags && { flags: true as const }) };
       if (texts) return { ...common, kind: 'text', ...texts.taken() };
       return { ...common, kind: kind === 'text' || kind === undefined ? 'number' : kind, values: numbers.taken() };
     },
@@ -251,6 +281,9 @@ export async function frameOf(
   { name, signal }: FrameOptions,
 ): Promise<Frame> {
   if (isTable(x)) return frameOfTable(x, { name, ...(signal && { signal }) });
+  if (typeof x !== 'object' || x === null || !(Symbol.asyncIterator in x || Symbol.iterator in x)) {
+    throw expected('records, a table, a stream of records, or the path of a file', name, x);
+  }
   const builders = new Map<string, ReturnType<typeof columnBuilder>>();
   let rows = 0;
   const take = (record: RecordLike): void => {
@@ -281,7 +314,8 @@ export async function frameOf(
     });
   }
   if (rows === 0) throw empty(name);
-  return { name, rows, named: true, columns: [...builders.values()].map((builder) => builder.finish()) };
+  if (builders.size === 0) throw expected('records with keys', name, {});
+  return { name, rows, named: true, records: true, columns: [...builders.values()].map((builder) => builder.finish()) };
 }
 
 async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): Promise<Frame> {

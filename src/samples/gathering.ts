@@ -18,7 +18,7 @@ import {
   targetColumns,
   type WeightedSamples,
 } from './arrived.js';
-import { type Encoder, encoderOf, numberOf } from './encoder.js';
+import { checkRecord, type Encoder, encoderOf, numberOf } from './encoder.js';
 import { categoryCollector, labelOf, noColumn, oneHot, type RecordLike } from './table.js';
 
 /** Puts what a stream brings where it belongs; answers once there is no more. */
@@ -336,6 +336,7 @@ function gatherRecords(
     take(item) {
       const row = x.rows;
       if (!isRecord(item)) throw expected('a record, as before,', `${names.x}[${row}]`, item);
+      if (rules.columns) checkRecord(item, rules.columns, `${names.x}[${row}]`);
       put(item, encoder, x, row);
       if (targets === 'labels' && typeof label === 'string') labels.push(labelOf(item[label], row, label, names.x));
       if (targets === 'y' && targetEncoder) put(item, targetEncoder, y, row);

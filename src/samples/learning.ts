@@ -7,14 +7,14 @@ import { type Column, inputsOfColumn } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { encoderOf, numberSaid } from './encoder.js';
 import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
-import { type Frame, type FrameColumn, namedColumn, placeText, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, type Mixture, namedColumn, placeText, valueAt } from './frame.js';
 import { tellingRows } from './targets.js';
 
 /** What is to be known of a column, or of several. */
 export interface ColumnNote {
   /** The name, or the names with commas between them. */
   readonly column: string;
-  readonly kind: 'missing' | 'all-missing' | 'constant' | 'identifier' | 'hashed' | 'mixed' | 'unseen';
+  readonly kind: 'missing' | 'all-missing' | 'constant' | 'identifier' | 'hashed' | 'mixed' | 'unseen' | 'all-unseen';
   /** A line that names the column. */
   readonly text: string;
 }
@@ -225,6 +225,8 @@ export function learnColumns(
       throw expected('a value', `${placeText(frame, row)} of column ${quoted(name)} of ${called}`, null);
     }
     if (mixture) mixed(mixture, frame, name, note);
+    if (column.flags)
+      note('mixed', `column ${quoted(name)} holds numbers and true and false: these are taken for 1 and 0`);
     if (variety(column, rows).constant && missing === 0) {
       constant.push(name);
       continue;
@@ -248,10 +250,15 @@ export function learnColumns(
     });
   }
   if (columns.length === 0) {
-    const why = notes.map(({ text }) => text).join('; ');
+    const chosen = asked
+      ? 'columns names none'
+      : options.ignore?.length
+        ? 'ignore leaves none'
+        : 'there is none beside the target';
+    const why = notes.map(({ text }) => text).join('; ') || chosen;
     throw new DlAdmmError(
       'ERR_DLADMM_SHAPE',
-      `Expected a column of ${called} that can be learnt from but found none${why ? `: ${why}` : ''}`,
+      `Expected a column of ${called} that can be learnt from but found none: ${why}`,
     );
   }
   return { columns, notes, places };
@@ -259,13 +266,14 @@ export function learnColumns(
 
 /** A column of numbers in which some are texts: a code where there are many of them, a damage where there are few. */
 function mixed(
-  { numbers, texts, row, text }: NonNullable<FrameColumn['mixture']>,
+  { most, numbers, texts, row, text, place }: Mixture,
   frame: Frame,
   name: string,
   note: (kind: 'mixed', text: string) => void,
 ): void {
-  const found = `${numbers} numbers and ${texts} texts (${quoted(text.slice(0, 40))} in ${placeText(frame, row)})`;
-  if (texts < DAMAGE * (numbers + texts)) {
+  const others = `${texts} ${texts === 1 ? 'other value' : 'others'}`;
+  const found = `${numbers} ${most} and ${others} (${quoted(text.slice(0, 40))} in ${place ?? placeText(frame, row)})`;
+  if (most !== 'booleans' && texts < DAMAGE * (numbers + texts)) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       `Expected values of one kind in column ${quoted(name)} of ${frame.name} but found ${found}: null, an empty text, NA and ? say that a value is missing; ignore leaves a column out`,
@@ -284,10 +292,11 @@ export function encoded(
   columns: readonly Column[],
 ): { readonly x: RowSource; readonly notes: readonly ColumnNote[] } {
   const { name, rows } = frame;
-  const found = byName(frame, columns);
+  const notes: ColumnNote[] = [];
+  const found = byName(frame, columns, notes);
   const encoder = encoderOf(columns, name, (row) => placeText(frame, row));
   const { inputs } = encoder;
-  const notes = columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows));
+  notes.push(...columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows)));
   let offset = 0;
   const offsets = columns.map((column) => {
     offset += inputsOfColumn(column);
@@ -326,14 +335,28 @@ export function encoded(
 }
 
 /** The columns of a table in the order of others of their names. */
-function byName(frame: Frame, columns: readonly Column[]): readonly FrameColumn[] {
+function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): readonly FrameColumn[] {
   const places = new Map<string, FrameColumn | undefined>();
   for (const column of frame.columns) places.set(column.name, places.has(column.name) ? undefined : column);
   const names = frame.columns.map(({ name }) => name);
-  return columns.map(({ name }) => {
+  return columns.map(({ name, fill }) => {
     const found = places.get(name);
     if (found) return found;
     if (places.has(name)) return namedColumn(frame, name, 'columns');
+    // What all of some records lack is missing in all of them, unless it stands there by another name.
+    if (
+      frame.records &&
+      fill !== undefined &&
+      didYouMean(name, names) === '' &&
+      columns.some((each) => places.has(each.name))
+    ) {
+      notes.push({
+        column: name,
+        kind: 'all-missing',
+        text: `column ${quoted(name)} is not there: ${fill} stands for it`,
+      });
+      return { name, kind: 'number', missing: frame.rows, values: new Float64Array(frame.rows).fill(Number.NaN) };
+    }
     const listed = `${names.slice(0, 50).join(', ')}${names.length > 50 ? ', …' : ''}`;
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
@@ -382,11 +405,12 @@ function unseen({ name, categories, other }: Column, column: FrameColumn, rows: 
   let count = 0;
   for (const code of column.codes) if (code >= 0 && strange[code]) count += 1;
   if (count === 0) return [];
-  const all = count === rows - column.missing ? 'none of its texts is' : `${count} of ${rows} values are none`;
+  const none = count === rows - column.missing;
+  const all = none ? 'none of its texts is' : `${count} of ${rows} values are none`;
   return [
     {
       column: name,
-      kind: 'unseen',
+      kind: none ? 'all-unseen' : 'unseen',
       text: `column ${quoted(name)}: ${all} of the ${categories.length} that the training set made inputs of`,
     },
   ];

@@ -58,16 +58,24 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
   const column = namedColumn(frame, target, 'target');
   const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
   const { mixture } = column;
-  if (mixture && mixture.texts < mixture.numbers / 20) {
+  if (mixture && mixture.most !== 'booleans' && mixture.texts < mixture.numbers / 20) {
     throw new DlAdmmError(
       'ERR_DLADMM_LABEL',
-      `Expected numbers, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${placeText(frame, mixture.row)}`,
+      `Expected ${mixture.most}, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${mixture.place ?? placeText(frame, mixture.row)}`,
+    );
+  }
+  const { missing } = column;
+  if (column.kind === 'date' && missing < frame.rows) {
+    throw new DlAdmmError(
+      'ERR_DLADMM_LABEL',
+      `Expected classes or numbers in ${called} but found dates: days since one of them are numbers`,
     );
   }
   return Array.from({ length: frame.rows }, (_, row) => {
     const value = valueAt(column, row);
     if (value !== null) return value;
-    const what = `Expected a value to predict in ${called} but it is missing in ${placeText(frame, row)}`;
+    const of = missing === frame.rows ? `all ${missing}` : `${missing} of ${frame.rows}`;
+    const what = `Expected a value to predict in every row of ${called} but ${of} are missing, the first in ${placeText(frame, row)}: leave such rows out`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', what);
   });
 }

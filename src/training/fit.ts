@@ -4,6 +4,7 @@ import type { Model } from '../model/model.js';
 import type { Initialisation } from '../network/initialisation.js';
 import type { Loss } from '../network/network.js';
 import type { LabelledBlock, LabelledRow } from '../samples/arriving.js';
+import type { ColumnPlace } from '../samples/features.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
@@ -71,6 +72,15 @@ type Carried = TrainingData & {
   readonly x: Iterable<LabelledRow | LabelledBlock> | AsyncIterable<LabelledRow | LabelledBlock>;
 };
 type Classes = 'softmax-cross-entropy';
+type Task = 'classification' | 'regression';
+/** The loss of rows: the one that is named, else that of the task, where it is told. */
+type RowsLoss<L extends Loss, T extends Task, C extends Loss> = [L] extends [never]
+  ? [T] extends ['classification']
+    ? C
+    : [T] extends ['regression']
+      ? 'squared-error'
+      : Loss
+  : L;
 
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
@@ -80,11 +90,10 @@ type Classes = 'softmax-cross-entropy';
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
-export function train<L extends Loss = Classes>(
+export function train<L extends Loss = never, T extends Task = Task>(
   rows: Rows,
-  options: AutoOptions<L> & { readonly target: string; readonly task: 'classification' },
-): AutoTraining<EpochRecord, Model<L>>;
-export function train(rows: Rows, options: AutoOptions & { readonly target: string }): AutoTraining<EpochRecord, Model>;
+  options: AutoOptions<L> & { readonly target: ColumnPlace; readonly task?: T },
+): AutoTraining<EpochRecord, Model<RowsLoss<L, T, Classes>>>;
 export function train<L extends Loss = Classes>(
   data: Labelled,
   options?: AutoOptions<L>,
@@ -105,10 +114,15 @@ export function train<S extends Named<SampleSolver> = 'dladmm', L extends Loss =
   data: TrainingData,
   options: OptionsFor<S> & { readonly loss?: L },
 ): Training<RecordFor<S>, Model<L>>;
-export function train<S extends Named<SampleSolver>, L extends Loss = Loss>(
+export function train<S extends Named<SampleSolver>, L extends Loss = never, T extends Task = Task>(
   rows: Rows,
-  options: RowOptions<S> & { readonly target: string; readonly solver: S; readonly loss?: L },
-): AutoTraining<RecordFor<S>, Model<L>>;
+  options: RowOptions<S> & {
+    readonly target: ColumnPlace;
+    readonly solver: S;
+    readonly task?: T;
+    readonly loss?: L;
+  },
+): AutoTraining<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>>>>;
 export function train(data: AnyData, options: object = {}): unknown {
   return begun(data, options);
 }
@@ -142,14 +156,10 @@ export function begin<R extends ProgressRecord, M extends AnyModel>(
  * @param rows the path of a CSV, Parquet or Arrow file, records, a table, or a stream of records
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
-export async function fit<L extends Loss = Classes>(
+export async function fit<L extends Loss = never, T extends Task = Task>(
   rows: Rows,
-  options: AutoOptions<L> & { readonly target: string; readonly task: 'classification' },
-): Promise<AutoResult<EpochRecord, Model<L>>>;
-export async function fit(
-  rows: Rows,
-  options: AutoOptions & { readonly target: string },
-): Promise<AutoResult<EpochRecord, Model>>;
+  options: AutoOptions<L> & { readonly target: ColumnPlace; readonly task?: T },
+): Promise<AutoResult<EpochRecord, Model<RowsLoss<L, T, Classes>>>>;
 export async function fit<L extends Loss = Classes>(
   data: Labelled,
   options?: AutoOptions<L>,
@@ -170,10 +180,15 @@ export async function fit<S extends Named<SampleSolver> = 'dladmm', L extends Lo
   data: TrainingData,
   options: OptionsFor<S> & { readonly loss?: L },
 ): Promise<FitResult<RecordFor<S>, Model<L>>>;
-export async function fit<S extends Named<SampleSolver>, L extends Loss = Loss>(
+export async function fit<S extends Named<SampleSolver>, L extends Loss = never, T extends Task = Task>(
   rows: Rows,
-  options: RowOptions<S> & { readonly target: string; readonly solver: S; readonly loss?: L },
-): Promise<AutoResult<RecordFor<S>, Model<L>>>;
+  options: RowOptions<S> & {
+    readonly target: ColumnPlace;
+    readonly solver: S;
+    readonly task?: T;
+    readonly loss?: L;
+  },
+): Promise<AutoResult<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>>>>>;
 export async function fit(data: AnyData, options: object = {}): Promise<FitResult<ProgressRecord, AnyModel>> {
   const training = begun(data, options);
   for await (const _ of training);

@@ -327,8 +327,26 @@ async function fromRows(
     because,
     target,
     ...toldOf(parts, given, goal.labels),
-    warnings: [...notes, ...(held?.more ?? []), ...(tested?.more ?? [])].map(({ text }) => text),
+    warnings: [
+      ...alone(goal, parts, target),
+      ...[...notes, ...(held?.more ?? []), ...(tested?.more ?? [])].map(({ text }) => text),
+    ],
   };
+}
+
+/** Classes of which nothing is held out, as they have too few rows. */
+function alone(goal: Goal, parts: Parts | undefined, target: string): readonly string[] {
+  if (goal.labels === undefined || parts === undefined) return [];
+  const { labels, classes } = goal;
+  const held = new Set(Array.from(parts.held, (row) => labels[row]));
+  const rare = new Map<Target, number>();
+  for (const label of labels) if (!held.has(label)) rare.set(label, (rare.get(label) ?? 0) + 1);
+  return [...rare]
+    .slice(0, 10)
+    .map(
+      ([label, rows]) =>
+        `column ${JSON.stringify(target)}: the class ${JSON.stringify(classes?.[Number(label)] ?? label)} has ${rows === 1 ? '1 row' : `${rows} rows`}, none of which is held out: the scores say nothing of it`,
+    );
 }
 
 const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets', 'bins'];

@@ -275,9 +275,9 @@ async function inOrder(from: OpenCheckpoint, rows: number): Promise<OpenCheckpoi
 }
 
 /**
- * Goes on from where {@link Learner.save} was called, bit for bit.
+ * Goes on from where {@link Learner.save} was called, bit for bit. `options` are as of `resume`: a learning rate that was a function, a solver
+ * of one's own, `threads`, `inexact`.
  *
- * @param options a learning rate that was a function, a solver of one's own, `threads`, `inexact`: as of `resume`
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT
  */
 export const loadLearner = reader(

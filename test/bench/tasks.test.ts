@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { machine } from '../../dist/bench/harness/results.js';
+import { type EpochRun, pointOf } from '../../dist/bench/race/run.js';
 import { pictureOf, rowOf, strip } from '../../dist/bench/tasks/picture.js';
 import { bestOf, byMethod, medianCurve, summaryOf, type TaskResult, tableOf } from '../../dist/bench/tasks/result.js';
-import { pointOf, type TaskRun } from '../../dist/bench/tasks/run.js';
 import { BEST, GRIDS, TASKS } from '../../dist/bench/tasks/settings.js';
 import { firstOf, heldOut } from '../../dist/bench/tasks/task.js';
 import { ALPHABET, decode, drawn, encode, fold, frequencyBits, windows, written } from '../../dist/bench/tasks/text.js';
@@ -125,7 +125,7 @@ describe('the settings', () => {
 
 describe('a result', () => {
   const point = (epoch: number, seconds: number, testLoss: number) => ({ epoch, seconds, trainLoss: 1, testLoss });
-  const runs: readonly TaskRun[] = [
+  const runs: readonly EpochRun[] = [
     { seed: 1, status: 'completed', points: [point(1, 2, 9), point(2, 4, 5), point(3, 6, 6)] },
     { seed: 2, status: 'completed', points: [point(1, 3, 7), point(2, 5, 4), point(3, 9, 8)] },
     { seed: 3, status: 'diverged', points: [point(1, 1, 8), point(2, 9, 3)] },

@@ -163,7 +163,7 @@ describe('texts', () => {
     await expectFailure(
       () => learn({ n: damaged }),
       'ERR_DLADMM_ARGUMENT',
-      /"n" of rows.*49 numbers and 1 texts \("oops" in row 7\)/,
+      /"n" of rows.*49 numbers and 1 other value \("oops" in row 7\)/,
     );
   });
 });

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <vector>
 
 #include "core/functions/elementary.hpp"
+#include "core/functions/softmax_lanes.hpp"
 #include "core/linalg/simd.hpp"
 
 namespace dladmm {
@@ -53,16 +55,6 @@ double cross_entropy(Softmax kind, std::span<const double> z, std::int32_t label
   if (kind == Softmax::stable) return softmax(z, p) - z[y];
   reference_softmax(z, p);
   return -std::log(p[y] == 0 ? kReferenceTiny : p[y]);
-}
-
-double largest_magnitude(std::span<const double> g) {
-  double largest = 0;
-  for (const double value : g) {
-    // A NaN must not hide behind a comparison that is false.
-    if (std::isnan(value)) return value;
-    largest = std::max(largest, std::abs(value));
-  }
-  return largest;
 }
 
 // log p for the p with p + ρ log p = t. With p = ρ eʸ this reads eʸ + y = t/ρ − log ρ: Wright's omega function, found
@@ -113,89 +105,37 @@ void solve_by_sum(std::span<const double> m, std::span<const double> u, std::siz
   }
 }
 
-constexpr int kNewtonLimit = 60;
-
-// The argmin over z of −log softmax(z)_label + uᵀz + (ρ/2)‖z − m‖².
-//
-// The gradient is p(z) − y + u + ρ(z − m). Its entries sum to Σu + ρΣ(z − m), so the minimiser has mean(z − m) =
-// −mean(u)/ρ exactly; with z = m + shift + d and u centred, what is left is a problem in Σd = 0, free of the large
-// common shift that a small ρ would bring. With D = ρI + diag(p), the Hessian D − ppᵀ is inverted by its rank-one
-// form; because Σg = 0 it becomes Δ = −D⁻¹(g − λp) with λ = Σ(g/D) / Σ(p/D): no cancellation however small ρ is.
-//
-// From one sweep to the next the solution moves little, so Newton's method from the given z is there in a few steps.
-// Where a step does not halve the gradient the solution is far, as it may be when ρ is small and u − y lies outside the
-// simplex (then it is saturated, at a distance of 1/ρ): the equation in one unknown finds it, and Newton's method ends.
+// Newton's method from z, in a lane alone (softmax_lanes.cc); where it does not halve the gradient the solution is far,
+// as it may be when ρ is small and u − y lies outside the simplex (then it is saturated, at a distance of 1/ρ): the
+// equation in one unknown finds it, and Newton's method ends.
 OutputSolution newton(std::span<const double> m, std::span<const double> u, std::int32_t label, double rho,
                       double tolerance, std::span<double> z, std::span<double> work) {
+  constexpr std::size_t lanes = SoftmaxLanes::kLanes;
   const std::size_t n = z.size();
-  const auto y = static_cast<std::size_t>(label);
-  const std::span<double> d = work.subspan(0, n);
-  const std::span<double> p = work.subspan(n, n);
-  const std::span<double> g = work.subspan(2 * n, n);
-  const std::span<double> trial = work.subspan(3 * n, n);
-  const std::span<double> logits = work.subspan(4 * n, n);
-
-  const auto mean_of = [&](auto&& term) {
-    double sum = 0;
-    for (std::size_t i = 0; i < n; ++i) sum += term(i);
-    return sum / static_cast<double>(n);
-  };
-  const double mean_u = mean_of([&](std::size_t i) { return u[i]; });
-  const double mean_d = mean_of([&](std::size_t i) { return z[i] - m[i]; });
-  for (std::size_t i = 0; i < n; ++i) d[i] = z[i] - m[i] - mean_d;
-  // A step keeps Σd as it is, also what rounding left of it, and ρ may be large: centre afresh.
-  const auto centre = [&](std::span<double> at) {
-    const double mean = mean_of([&](std::size_t i) { return at[i]; });
-    for (double& value : at) value -= mean;
-  };
-
-  // What rounding alone may leave of the gradient at `at`.
-  double floor = 0;
-  const auto gradient_at = [&](std::span<const double> at) {
-    double largest = 1;
-    for (std::size_t i = 0; i < n; ++i) {
-      logits[i] = m[i] + at[i];
-      largest = std::max({largest, std::abs(logits[i]), rho * std::abs(at[i]), std::abs(u[i])});
-    }
-    floor = 8 * std::numeric_limits<double>::epsilon() * largest;
-    softmax(logits, p);
-    for (std::size_t i = 0; i < n; ++i) g[i] = p[i] + (u[i] - mean_u) + rho * at[i];
-    g[y] -= 1;
-    return largest_magnitude(g);
-  };
-
+  thread_local std::vector<double> room;
+  room.resize(3 * n * lanes + SoftmaxLanes::work_size(n));
+  const auto piece = [&](std::size_t k) { return std::span(room).subspan(k * n * lanes, n * lanes); };
+  SoftmaxLanes its{piece(0), piece(1), piece(2)};
+  its.label.fill(label);
+  its.rho.fill(rho);
+  its.tolerance.fill(tolerance);
   OutputSolution found;
-  found.stationarity = gradient_at(d);
-  bool near = false;
-  while (found.stationarity > tolerance && found.steps < kNewtonLimit) {
-    const double before = found.stationarity;
-    ++found.steps;
-    double sum_g = 0;
-    double sum_p = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      sum_g += g[i] / (rho + p[i]);
-      sum_p += p[i] / (rho + p[i]);
+  const auto solve = [&] {
+    for (std::size_t k = 0; k < n * lanes; ++k) {
+      its.m[k] = m[k / lanes];
+      its.u[k] = u[k / lanes];
+      its.z[k] = z[k / lanes];
     }
-    const double lambda = sum_g / sum_p;
-    for (std::size_t i = 0; i < n; ++i) trial[i] = d[i] - (g[i] - lambda * p[i]) / (rho + p[i]);
-    centre(trial);
-    const double after = gradient_at(trial);
-    if (after < before) {
-      std::copy(trial.begin(), trial.end(), d.begin());
-      found.stationarity = after;
-    }
-    if (after <= before / 2) continue;
-    if (near || found.stationarity <= floor) break;  // rounding has the last word
-    near = true;
-    solve_by_sum(m, u, y, rho, trial);
-    const double mean_q = mean_of([&](std::size_t i) { return trial[i]; });
-    const double mean_m = mean_of([&](std::size_t i) { return m[i]; });
-    for (std::size_t i = 0; i < n; ++i) d[i] = (trial[i] - mean_q) - (m[i] - mean_m);
-    centre(d);
-    found.stationarity = gradient_at(d);
-  }
-  const double shift = -mean_u / rho;
-  for (std::size_t i = 0; i < n; ++i) z[i] = (m[i] + shift) + d[i];
+    solve_softmax_lanes(its, n, std::span(room).subspan(3 * n * lanes));
+    for (std::size_t i = 0; i < n; ++i) z[i] = its.z[i * lanes];
+    found = {found.steps + static_cast<int>(its.steps[0]), its.stationarity[0]};
+    return its.solved[0] != 0 || std::isnan(found.stationarity);
+  };
+  if (solve()) return found;
+  const std::span<double> q = work.first(n);
+  solve_by_sum(m, u, static_cast<std::size_t>(label), rho, q);
+  std::copy(q.begin(), q.end(), z.begin());  // up to a shift, which the solution has of its own
+  solve();
   return found;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/functions/elementwise.hpp"
 #include "core/functions/loss.hpp"
+#include "core/functions/softmax_lanes.hpp"
 #include "core/gradient/loss_rows.hpp"
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
@@ -26,13 +27,13 @@ template <typename T>
 struct Workspace {
   Matrix<T> first;           // block x widest layer
   Matrix<T> second;          // block x widest layer
-  std::vector<double> work;  // 12 x widest output, for losses
+  std::vector<double> work;  // for losses
 
   Workspace(std::size_t block, std::size_t widest, std::size_t outputs)
-      : first(block, widest), second(block, widest), work(12 * outputs) {}
+      : first(block, widest), second(block, widest), work(kLossWork * outputs) {}
   [[nodiscard]] static double required_bytes(std::size_t block, std::size_t widest, std::size_t outputs) {
     return 2 * sizeof(T) * static_cast<double>(block) * static_cast<double>(widest) +
-           12 * sizeof(double) * static_cast<double>(outputs);
+           kLossWork * sizeof(double) * static_cast<double>(outputs);
   }
 };
 

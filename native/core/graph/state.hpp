@@ -514,8 +514,7 @@ class GraphState {
 
   // The updates. Each returns false when it met a value that is not finite.
   bool update(GraphUpdate update, const GraphPenalties& p, GraphUpdateRecord& record);
-  bool update_hidden_W(std::size_t l, const GraphPenalties& p, GraphUpdateRecord& record);
-  bool update_output_W(const GraphPenalties& p, GraphUpdateRecord& record);
+  bool update_W(std::size_t l, const GraphPenalties& p, GraphUpdateRecord& record);
   bool update_output_W_exactly(const GraphPenalties& p, GraphUpdateRecord& record);
   // w <- argmin ‖target − H W‖² + shift ‖W‖²; spoils the target. False where a value is not finite.
   bool solve_output_W(double shift, MatrixView<const T> h, MatrixView<T> target, MatrixView<T> w);

@@ -126,71 +126,53 @@ MatrixView<T> GraphState<T>::weight_direction(std::size_t l, const GraphPenaltie
 
 // S = G + λW with G = (Ã Z_{l-1})ᵀ(−ν (Z_l − f(P_l)) ∘ f'(P_l)), and W⁺ = W − S/(θ + λ), the minimiser of the model
 // φ + ⟨G, ΔW⟩ + (θ/2)‖ΔW‖² + Ω(W + ΔW). The step moves P_l by −D/(θ + λ) with D = Ã Z_{l-1} S, one map: every θ is then
-// tried entry by entry. It is accepted where φ has fallen to the model or below.
+// tried entry by entry. It is accepted where φ has fallen to the model or below. For W_L φ is quadratic: θ passes
+// exactly when θ ≥ κ = ρ‖D‖²/‖S‖².
 template <typename T>
-bool GraphState<T>::update_hidden_W(std::size_t l, const GraphPenalties& p, GraphUpdateRecord& record) {
+bool GraphState<T>::update_W(std::size_t l, const GraphPenalties& p, GraphUpdateRecord& record) {
   Layer& it = layer(l);
   const double l2 = penalty_on(p, l);
   const MatrixView<T> s = weight_direction(l, p);
   const entrywise::Pair sums = sum<entrywise::Pair>(s, [&](Rows rows, unsigned) {
     const MatrixView<const T> part = s.rows_from(rows);
     const MatrixView<const T> w = it.W.view().rows_from(rows);
-    return entrywise::Pair{elementwise::square_norm<T>(part), l2 > 0 ? elementwise::inner_product<T>(part, w) : 0};
+    const bool inner = l2 > 0 && !is_output(l);
+    return entrywise::Pair{elementwise::square_norm<T>(part), inner ? elementwise::inner_product<T>(part, w) : 0};
   });
   const double s_norm = sums.first;
   const double descent = s_norm - l2 * sums.second;  // ⟨G, S⟩
   if (!std::isfinite(s_norm) || !std::isfinite(descent)) return false;
+  const bool goes_on = p.search == StepSearch::exact && it.last_theta > 0;
   record.step_norm = 0;
   record.trials = 0;
-  record.size = it.last_theta > 0 ? it.last_theta : p.theta0;
+  record.size = goes_on ? it.last_theta : p.theta0;
+  if (is_output(l)) record.kappa = 0;
   if (s_norm == 0) return true;
 
   const MatrixView<T> d = room_for_image(l);
   propagate(l, s, d);
-  const bool goes_on = p.search == StepSearch::exact && it.last_theta > 0;
   const auto scale = [&](double theta) { return 1 / (theta + l2); };
-  const auto accepts = [&](double theta, double change) {
-    const double c = scale(theta);
-    return p.nu / 2 * change <= c * (theta / 2 * c * s_norm - descent);
-  };
-  record.kept =
-      !search(l, d, s_norm, p.nu, goes_on ? it.last_theta / p.growth : p.theta0, p.growth, scale, accepts, record);
-  if (record.kept) return true;
+  if (is_output(l)) {
+    const double kappa = p.rho * square_norm(d) / s_norm;
+    if (!std::isfinite(kappa)) return false;
+    const double size = accepted_size(p.search, p.theta0, p.growth, kappa);
+    // The exact size of a direction that no product sees is 0.
+    if (!std::isfinite(static_cast<T>(scale(size)))) return true;
+    record.kappa = kappa;
+    record.size = size;
+    record.trials = 1;
+  } else {
+    const auto accepts = [&](double theta, double change) {
+      const double c = scale(theta);
+      return p.nu / 2 * change <= c * (theta / 2 * c * s_norm - descent);
+    };
+    const double start = goes_on ? it.last_theta / p.growth : p.theta0;
+    record.kept = !search(l, d, s_norm, p.nu, start, p.growth, scale, accepts, record);
+    if (record.kept) return true;
+  }
   const double c = scale(record.size);
   if (!std::isfinite(static_cast<T>(c))) return false;
   it.last_theta = record.size;
-  record.step_norm = c * c * s_norm;
-  step_on_W(l, c, s, d);
-  return true;
-}
-
-// The same for W_L, where φ is quadratic: θ passes exactly when θ ≥ κ = ρ‖D‖²/‖S‖².
-template <typename T>
-bool GraphState<T>::update_output_W(const GraphPenalties& p, GraphUpdateRecord& record) {
-  const std::size_t l = depth();
-  Layer& it = layer(l);
-  const double l2 = penalty_on(p, l);
-  const MatrixView<T> s = weight_direction(l, p);
-  const double s_norm = square_norm(s);
-  if (!std::isfinite(s_norm)) return false;
-  record.step_norm = 0;
-  record.kappa = 0;
-  record.trials = 0;
-  record.size = p.search == StepSearch::exact && it.last_theta > 0 ? it.last_theta : p.theta0;
-  if (s_norm == 0) return true;
-
-  const MatrixView<T> d = room_for_image(l);
-  propagate(l, s, d);
-  const double kappa = p.rho * square_norm(d) / s_norm;
-  if (!std::isfinite(kappa)) return false;
-  const double size = accepted_size(p.search, p.theta0, p.growth, kappa);
-  const double c = 1 / (size + l2);
-  // The exact size of a direction that no product sees is 0.
-  if (!std::isfinite(static_cast<T>(c))) return true;
-  record.kappa = kappa;
-  record.size = size;
-  record.trials = 1;
-  it.last_theta = size;
   record.step_norm = c * c * s_norm;
   step_on_W(l, c, s, d);
   return true;
@@ -387,9 +369,8 @@ bool GraphState<T>::update(GraphUpdate update, const GraphPenalties& p, GraphUpd
   const auto [block, l] = update;
   switch (block) {
     case GraphBlock::W:
-      if (!is_output(l)) return update_hidden_W(l, p, record);
-      return setup_.output_weights == OutputWeights::cholesky ? update_output_W_exactly(p, record)
-                                                              : update_output_W(p, record);
+      return is_output(l) && setup_.output_weights == OutputWeights::cholesky ? update_output_W_exactly(p, record)
+                                                                              : update_W(l, p, record);
     case GraphBlock::Z:
       return is_output(l) ? update_output_Z(p, record) : update_hidden_Z(l, p, record);
     case GraphBlock::U:

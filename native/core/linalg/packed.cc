@@ -67,16 +67,6 @@ struct Tile {
     }
   }
 
-  // As many samples at a time as are left of kCount.
-  template <std::size_t kCount>
-  [[gnu::always_inline]] static inline void samples(std::size_t& done, MatrixView<const T> x, const T* b,
-                                                    MatrixView<T> out, std::size_t column) {
-    for (; done + kCount <= x.rows; done += kCount) {
-      sums<kCount, 1>(x.data + done * x.stride, x.stride, 1, x.columns, b, out.data + done * out.stride + column,
-                      out.stride);
-    }
-  }
-
   [[gnu::always_inline]] static inline void run(MatrixView<const T> x, const T* values, std::size_t panels,
                                                 MatrixView<T> out) {
     const std::size_t step = x.columns * kPanel;
@@ -88,12 +78,11 @@ struct Tile {
       return;
     }
     for (std::size_t p = 0; p < panels; ++p) {
-      std::size_t done = 0;
-      samples<kSamples>(done, x, values + p * step, out, p * kPanel);
-      if constexpr (kSamples > 8) samples<8>(done, x, values + p * step, out, p * kPanel);
-      samples<4>(done, x, values + p * step, out, p * kPanel);
-      samples<2>(done, x, values + p * step, out, p * kPanel);
-      samples<1>(done, x, values + p * step, out, p * kPanel);
+      each_strip(
+          0, x.rows, [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
+            sums<kCount, 1>(x.data + first * x.stride, x.stride, 1, x.columns, values + p * step,
+                            out.data + first * out.stride + p * kPanel, out.stride);
+          });
     }
   }
 

@@ -76,11 +76,6 @@ void sum_while_wide(const CsrView<T>& a, MatrixView<const T> x, Rows rows, Matri
   for (; first + width <= x.columns; first += width) simd::run<Kernel>(&a, x, rows, y, first);
 }
 
-template <typename T>
-void sort_rows(Csr<T>& a) {
-  a = transposed(transposed(a.view()).view());
-}
-
 }  // namespace
 
 template <typename T>
@@ -286,8 +281,7 @@ Csr<T> product(const CsrView<T>& a, const CsrView<T>& b) {
     }
     out.indptr[i + 1] = static_cast<std::int64_t>(out.indices.size());
   }
-  sort_rows(out);
-  return out;
+  return transposed(transposed(out.view()).view());  // which sorts its rows
 }
 
 template <typename T>

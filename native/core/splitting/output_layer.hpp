@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "core/functions/loss.hpp"
+#include "core/functions/softmax_lanes.hpp"
 #include "core/linalg/matrix.hpp"
 
 namespace dladmm {
@@ -36,9 +37,9 @@ struct OutputRows {
   }
 };
 
-// Pieces of a member's work array, each as long as the layer is wide: 12 of them.
+// Pieces of a member's work array, each as long as the layer is wide, and room for the lanes.
 struct OutputWork {
-  std::span<double> m, u, z, target, gradient, rest;
+  std::span<double> m, u, z, target, gradient, rest, lanes;
 
   OutputWork(std::span<double> work, std::size_t n)
       : m(work.subspan(0, n)),
@@ -46,8 +47,9 @@ struct OutputWork {
         z(work.subspan(2 * n, n)),
         target(work.subspan(3 * n, n)),
         gradient(work.subspan(4 * n, n)),
-        rest(work.subspan(5 * n)) {}
-  [[nodiscard]] static constexpr std::size_t size(std::size_t n) { return 12 * n; }
+        rest(work.subspan(5 * n, 7 * n)),
+        lanes(work.subspan(12 * n)) {}
+  [[nodiscard]] static constexpr std::size_t size(std::size_t n) { return kLossWork * n; }
 };
 
 // Entries of the gradient below this are rounding in the type that holds z.
@@ -67,21 +69,58 @@ struct OutputSolves {
   }
 };
 
+// The same for softmax cross-entropy, of up to kLanes rows from `first` on at once, as far as the lanes go. Lanes that
+// are left over do what the last one does.
+template <typename T, typename TargetOf>
+SoftmaxLanes solve_output_lanes(const OutputRows<T>& rows, std::size_t first, TargetOf&& target_of, double rho,
+                                const OutputWork& work) {
+  constexpr std::size_t lanes = SoftmaxLanes::kLanes;
+  const std::size_t n = rows.z.columns;
+  const auto piece = [&](std::size_t k) { return work.lanes.subspan(k * n * lanes, n * lanes); };
+  SoftmaxLanes out{piece(0), piece(1), piece(2)};
+  for (std::size_t l = 0; l < lanes; ++l) {
+    const std::size_t i = std::min(first + l, rows.z.rows - 1);
+    const SampleTarget target = target_of(i, work.target);
+    const double s = target.weight;
+    rows.write_product(i, work.m);
+    for (std::size_t j = 0; j < n; ++j) {
+      out.m[j * lanes + l] = work.m[j];
+      out.u[j * lanes + l] = static_cast<double>(rows.u.row(i)[j]) / s;
+      out.z[j * lanes + l] = static_cast<double>(rows.z.row(i)[j]);
+    }
+    out.label[l] = target.label;
+    out.rho[l] = rho / s;
+    out.tolerance[l] = kOutputTolerance<T> / s;
+  }
+  solve_softmax_lanes(out, n, work.lanes.subspan(3 * n * lanes));
+  return out;
+}
+
 // z <- argmin of R(z) + ⟨u, z⟩ + (ρ/2)‖z − P − b‖², row by row. target_of(i, scratch) is what row i should become;
 // z − P is added to the column sums, where there are any.
 template <typename T, typename TargetOf>
 OutputSolves solve_output_rows(const Loss& loss, const OutputRows<T>& rows, TargetOf&& target_of, double rho,
                                const OutputWork& work, std::span<double> columns) {
+  constexpr std::size_t lanes = SoftmaxLanes::kLanes;
+  const bool by_lanes = loss.kind == LossKind::softmax_cross_entropy;
   OutputSolves found;
+  SoftmaxLanes its;
   const std::size_t n = rows.z.columns;
   for (std::size_t i = 0; i < rows.z.rows; ++i) {
+    const std::size_t l = i % lanes;
+    if (by_lanes && l == 0) its = solve_output_lanes(rows, i, target_of, rho, work);
     T* const z = rows.z.row(i);
     const T* const p = rows.P.row(i);
+    const SampleTarget target = target_of(i, work.target);
     rows.write_product(i, work.m);
-    std::copy_n(rows.u.row(i), n, work.u.begin());
-    std::copy_n(z, n, work.z.begin());
-    const OutputSolution one =
-        solve_output(loss, work.m, work.u, target_of(i, work.target), rho, kOutputTolerance<T>, work.z, work.rest);
+    OutputSolution one{static_cast<int>(its.steps[l]), its.stationarity[l] * target.weight};
+    if (by_lanes && its.solved[l] != 0) {
+      for (std::size_t j = 0; j < n; ++j) work.z[j] = its.z[j * lanes + l];
+    } else {
+      std::copy_n(rows.u.row(i), n, work.u.begin());
+      std::copy_n(z, n, work.z.begin());
+      one = solve_output(loss, work.m, work.u, target, rho, kOutputTolerance<T>, work.z, work.rest);
+    }
     found.steps = std::max(found.steps, static_cast<double>(one.steps));
     found.stationarity = largest_of(found.stationarity, one.stationarity);
     for (std::size_t j = 0; j < n; ++j) {

@@ -82,29 +82,13 @@ export const dladmmOnGraph = defineSolver({
   splitting: graphLayered,
   iterations: 100,
   options: OPTIONS,
-  plan: ({
-    nu,
-    rho,
-    theta0,
-    tau0,
-    l2,
-    stepSearch,
-    growth,
-    schedule,
-    step,
-    start,
-    sweep,
-    initialisation,
-    refreshEvery,
-  }) => ({
+  plan: ({ loss: _, nu, rho, theta0, tau0, l2, stepSearch, growth, step, start, sweep, ...rest }) => ({
+    ...rest,
     updates: sweep,
     outputWeights: step.W,
     penalties: { nu, rho, theta0, tau0 },
-    schedule,
     settings: { l2, search: stepSearch, growth },
-    initialisation,
     dual: start.dual,
-    refreshEvery,
   }),
 });
 

@@ -1,11 +1,10 @@
-import { expected } from '../../core/errors.js';
 import { type Initialisation, initialisationOf, SCHEMES, type Scheme } from '../../network/initialisation.js';
 import { sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { option, perLayer, type Schema, type ValueType, word } from '../shared/schema.js';
 import type { ConstraintSweep, ConstraintUpdate } from '../shared/sweep.js';
 import { sigmoidSweep } from './algorithm.js';
-import { constraints, listConstraintUpdates } from './splitting.js';
+import { checkConstraintPenalties, constraints, listConstraintUpdates } from './splitting.js';
 
 /** The gain that a scheme alone stands for, as in the published code. */
 const GAIN = 8;
@@ -67,15 +66,10 @@ export const sigmoid = defineSolver({
   splitting: constraints,
   iterations: 200,
   options: OPTIONS,
-  plan: ({ l2, beta, majoriser, initialisation, sweep }, { network: { activation } }) => {
-    if (majoriser === 'code' && activation !== 'sigmoid') {
-      throw expected(
-        "'paper' (the published code's lies above the function for sigmoid alone)",
-        'majoriser',
-        majoriser,
-      );
-    }
-    return { updates: sweep, penalties: { l2, beta, majoriser }, initialisation };
+  plan: ({ l2, beta, majoriser, initialisation, sweep }, { network }) => {
+    const penalties = { l2, beta, majoriser };
+    checkConstraintPenalties(penalties, network);
+    return { updates: sweep, penalties, initialisation };
   },
 });
 

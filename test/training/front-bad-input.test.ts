@@ -1,0 +1,252 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { RecordLike } from '../../src/data.js';
+import { type ErrorCode, fit } from '../../src/index.js';
+
+// Whatever the rows are, there is an error of a code, or a word in the report, that names the column.
+
+const folder = mkdtempSync(join(tmpdir(), 'dladmm-front-bad-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const file = (name: string, content: string): string => {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+};
+
+const COUNT = 100;
+const ROWS = Array.from({ length: COUNT }, (_, i) => {
+  const [age, plan] = [20 + ((i * 37) % 60), ['basic', 'pro', 'team'][i % 3] as string];
+  return { age, spend: 50 + 40 * Math.sin(i), plan, churned: age > 45 ? 'yes' : 'no' };
+});
+const QUICK = { target: 'churned', threads: 1, epochs: 2, hidden: [3] } as const;
+const each = (more: (row: (typeof ROWS)[number], i: number) => object): readonly RecordLike[] =>
+  ROWS.map((row, i) => ({ ...row, ...more(row, i) }));
+
+const train = (rows: unknown, options: object = {}) => fit(rows as never, { ...QUICK, ...options } as never);
+
+async function* broken(): AsyncGenerator<object> {
+  yield* ROWS.slice(0, 5);
+  throw new Error('hung up');
+}
+async function* nothing(): AsyncGenerator<object> {}
+
+describe('refused by name', () => {
+  test.each<[string, unknown, object, ErrorCode, RegExp]>([
+    ['a constant target', each(() => ({ churned: 'no' })), {}, 'ERR_DLADMM_LABEL', /two classes.*"churned"/],
+    ['a constant value', each(() => ({ churned: 2.5 })), {}, 'ERR_DLADMM_LABEL', /vary.*"churned"/],
+    ['one row', ROWS.slice(0, 1), {}, 'ERR_DLADMM_LABEL', /two classes.*"churned"/],
+    ['a target all missing', each(() => ({ churned: null })), {}, 'ERR_DLADMM_LABEL', /"churned".*all 100 are missing/],
+    [
+      'a target missing in some rows',
+      each((r, i) => ({ churned: i % 10 === 4 ? '' : r.churned })),
+      {},
+      'ERR_DLADMM_LABEL',
+      /"churned".*10 of 100 .* row 4/,
+    ],
+    [
+      'an infinite target',
+      each((_, i) => ({ churned: i === 5 ? Infinity : i / 7 })),
+      {},
+      'ERR_DLADMM_NON_FINITE',
+      /row 5 of column "churned"/,
+    ],
+    ['a target of dates', each((_, i) => ({ churned: new Date(i * 1e9) })), {}, 'ERR_DLADMM_LABEL', /"churned".*dates/],
+    [
+      'a target that names rows',
+      each((_, i) => ({ churned: `u${i}` })),
+      {},
+      'ERR_DLADMM_LABEL',
+      /"churned".*identifier/,
+    ],
+    ['a target that is not there', ROWS, { target: 'chruned' }, 'ERR_DLADMM_ARGUMENT', /did you mean churned\?/],
+    ['no target', ROWS, { target: undefined }, 'ERR_DLADMM_ARGUMENT', /column to predict .*age, spend/],
+    [
+      'a few texts among numbers',
+      each((_, i) => ({ age: i === 5 ? 'oops' : i * 1.5 })),
+      {},
+      'ERR_DLADMM_ARGUMENT',
+      /"age".*99 numbers.*"oops" in row 5/,
+    ],
+    [
+      'a few texts among dates',
+      each((_, i) => ({ day: i === 7 ? '2024-02-31' : `2024-03-${10 + (i % 20)}` })),
+      {},
+      'ERR_DLADMM_ARGUMENT',
+      /"day".*99 dates.*"2024-02-31" in row 7/,
+    ],
+    [
+      'an infinite cell',
+      each((r, i) => ({ age: i === 5 ? -Infinity : r.age })),
+      {},
+      'ERR_DLADMM_NON_FINITE',
+      /row 5 of column "age"/,
+    ],
+    ['an object in a cell', each(() => ({ more: {} })), {}, 'ERR_DLADMM_ARGUMENT', /row 0 of column "more"/],
+    ['a symbol in a cell', each(() => ({ more: Symbol('s') })), {}, 'ERR_DLADMM_ARGUMENT', /row 0 of column "more"/],
+    ['all columns ignored', ROWS, { ignore: ['age', 'spend', 'plan'] }, 'ERR_DLADMM_SHAPE', /ignore leaves none/],
+    [
+      'nothing but the target',
+      ROWS.map(({ churned }) => ({ churned })),
+      {},
+      'ERR_DLADMM_SHAPE',
+      /none beside the target/,
+    ],
+    [
+      'an ignored column that is not there',
+      ROWS,
+      { ignore: ['agee'] },
+      'ERR_DLADMM_ARGUMENT',
+      /did you mean age\?.* ignore/,
+    ],
+    [
+      'a column that is not there',
+      ROWS,
+      { columns: ['spent'] },
+      'ERR_DLADMM_ARGUMENT',
+      /did you mean spend\?.* columns/,
+    ],
+    ['the target among the features', ROWS, { columns: ['age', 'churned'] }, 'ERR_DLADMM_ARGUMENT', /"churned"/],
+    [
+      'nothing but identifiers',
+      ROWS.map(({ churned }, i) => ({ id: i, key: `k${(i * 7919) % 997}`, churned })),
+      {},
+      'ERR_DLADMM_SHAPE',
+      /"id" seems.*"key" seems/,
+    ],
+    [
+      'missing values where they are refused',
+      each((r, i) => ({ age: i === 9 ? null : r.age })),
+      { missing: 'error' },
+      'ERR_DLADMM_ARGUMENT',
+      /row 9 of column "age"/,
+    ],
+    ['no rows', [], {}, 'ERR_DLADMM_SHAPE', /at least one row/],
+    ['records without keys', [{}, {}], {}, 'ERR_DLADMM_ARGUMENT', /records with keys/],
+    ['a stream of nothing', nothing(), {}, 'ERR_DLADMM_SHAPE', /at least one row/],
+    ['a stream that ends early', broken(), {}, 'ERR_DLADMM_STREAM', /row 5 was to come: hung up/],
+    ['a record that is none', [...ROWS, null], {}, 'ERR_DLADMM_ARGUMENT', /data\[100\]/],
+    ['rows without names', [[1, 2]], {}, 'ERR_DLADMM_ARGUMENT', /a record.*data\[0\]/],
+    ['a promise', Promise.resolve(ROWS), {}, 'ERR_DLADMM_ARGUMENT', /Promise/],
+    ['nothing at all', null, {}, 'ERR_DLADMM_ARGUMENT', /records, a table/],
+    [
+      'layers of other widths',
+      ROWS,
+      { hidden: undefined, layers: [9, 3, 2] },
+      'ERR_DLADMM_SHAPE',
+      /Expected 6-…-2.*hidden/,
+    ],
+    [
+      'validation rows of other columns',
+      ROWS,
+      { validation: file('other.csv', 'age,churned\n1,no\n') },
+      'ERR_DLADMM_ARGUMENT',
+      /"spend" in .*other\.csv/,
+    ],
+    [
+      'test rows of another class',
+      ROWS,
+      { test: [{ ...ROWS[0], churned: 'maybe' }] },
+      'ERR_DLADMM_LABEL',
+      /row 0 of column "churned" of test.*"maybe"/,
+    ],
+    ['an empty file', file('empty.csv', ''), {}, 'ERR_DLADMM_FORMAT', /empty/],
+    ['a file of names alone', file('names.csv', 'age,churned\n'), {}, 'ERR_DLADMM_FORMAT', /no-header/],
+    ['a file cut short', file('cut.csv', 'age,churned\n1,no\n2\n'), {}, 'ERR_DLADMM_FORMAT', /line 3.*2 cells/],
+  ])('%s', async (_, rows, options, code, message) => {
+    await expect(train(rows, options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+});
+
+describe('told in the report', () => {
+  test.each<[string, unknown, RegExp]>([
+    ['a column all missing', each(() => ({ note: null })), /"note".*all its values are missing/],
+    [
+      'numbers and texts',
+      each((_, i) => ({ mix: i % 2 ? i % 7 : `x${i % 5}` })),
+      /"mix" holds 50 numbers and 50 others/,
+    ],
+    [
+      'dates and texts',
+      each((_, i) => ({ mix: i % 2 ? '2024-01-01' : 'later' })),
+      /"mix" holds 50 dates and 50 others/,
+    ],
+    ['dates and numbers', each((_, i) => ({ mix: i % 2 ? new Date(0) : i % 3 })), /"mix" holds 50 /],
+    ['booleans and texts', each((_, i) => ({ mix: i % 2 ? true : 'maybe' })), /"mix" holds 50 booleans/],
+    ['booleans and numbers', each((_, i) => ({ mix: i % 2 ? true : i % 5 })), /"mix" holds numbers and true and false/],
+    ['NaN', each((r, i) => ({ age: i % 5 ? r.age : Number.NaN })), /"age": 16 of 80 values are missing/],
+    [
+      'dates that are none',
+      each((_, i) => ({ day: new Date(i % 2 ? i * 1e9 : Number.NaN) })),
+      /"day": \d+ of 80 values are missing/,
+    ],
+    [
+      'records of other keys',
+      ROWS.map((row, i) => (i % 2 ? row : { age: row.age, churned: row.churned })),
+      /"plan": \d+ of 80 values/,
+    ],
+    ['a class of one row', each((r, i) => ({ churned: i === 7 ? 'rare' : r.churned })), /"churned".*"rare" has 1 row/],
+    ['a column that never varies', each(() => ({ same: 1 })), /"same".*never varies/],
+    ['an identifier', each((_, i) => ({ id: i })), /"id" seems to be an identifier/],
+  ])('%s', async (_, rows, message) => {
+    const { report } = await train(rows);
+    expect(report.warnings.join('\n')).toMatch(message);
+    expect(String(report)).toMatch(message);
+  });
+
+  test('texts of test rows that the training set did not have', async () => {
+    const { report } = await train(ROWS, { test: each(() => ({ plan: 'new' })).slice(0, 30) });
+    expect(report.warnings.join('\n')).toMatch(/"plan": none of its texts/);
+    expect(report.test).toMatchObject({ samples: 30 });
+  });
+
+  test('100,000 columns are taken', async () => {
+    const wide = ROWS.slice(0, 20).map(({ churned }, i) => {
+      const record: Record<string, unknown> = { churned };
+      for (let j = 0; j < 1e5; j += 1) record[`c${j}`] = (i * j) % 7;
+      return record;
+    });
+    expect((await train(wide, { epochs: 1 })).report.layers[0]).toBeGreaterThan(80_000);
+  }, 60_000);
+});
+
+describe('a model, told something odd,', () => {
+  const model = train(ROWS).then((result) => result.model);
+
+  test('takes a key that is not there for a missing value, and passes over what it does not know', async () => {
+    const own = await model;
+    const full = { age: null, spend: 50, plan: 'pro' };
+    const { age: _, ...less } = full;
+    expect(await own.predict({ ...less, other: {} })).toEqual(await own.predict(full));
+    expect(own.predictSync(less)).toEqual(own.predictSync(full));
+    expect(await own.predict([less])).toEqual(await own.predict([full]));
+    expect((await own.evaluate(each(() => ({ age: undefined })))).warnings).toBeUndefined();
+    const evaluation = await own.evaluate(ROWS.map(({ age, ...row }) => row));
+    expect(String(evaluation)).toMatch(/note: column "age" is not there/);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['a misspelt key', { agee: 1, spend: 2, plan: 'pro' }, /"age" in x.*did you mean agee\?/],
+    ['no key of its own', { foo: 1 }, /"age" in x/],
+    ['a text for a number', { age: 'old', spend: 1, plan: 'pro' }, /number.*column "age".*"old"/],
+    ['an infinite number', { age: Infinity, spend: 1, plan: 'pro' }, /finite.*column "age"/],
+    ['an object', { age: {}, spend: 1, plan: 'pro' }, /number.*column "age"/],
+  ])('refuses %s', async (_, record, message) => {
+    const own = await model;
+    const refusal = { message: expect.stringMatching(message), name: 'DlAdmmError' };
+    await expect(own.predict(record as never)).rejects.toMatchObject(refusal);
+    await expect(own.predict([ROWS[0], record] as never)).rejects.toMatchObject(refusal);
+    expect(() => own.predictSync(record as never)).toThrow(message);
+  });
+
+  test('refuses files without a column of its own, and tells of one whose texts are all new', async () => {
+    const own = await model;
+    await expect(own.predict(file('lacks.csv', 'age,spend\n1,2\n'))).rejects.toThrow(/"plan" in .*lacks\.csv/);
+    const strange = each(() => ({ plan: 'new' }));
+    expect((await own.evaluate(strange as never)).warnings?.join()).toMatch(/"plan": none of its texts/);
+    const warned = new Promise<Error>((resolve) => void process.once('warning', resolve));
+    await own.predict(file('strange.csv', 'age,spend,plan\n1,2,new\n'));
+    expect((await warned).message).toMatch(/"plan": none of its texts/);
+    await expect(own.evaluate(null as never)).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+  });
+});

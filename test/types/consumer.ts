@@ -1,0 +1,87 @@
+/** What a compiler says of the published declarations: compiled by published.test.ts, never run. */
+import { fit, type Model, train } from 'dladmm';
+
+const rows = [{ age: 3, plan: 'pro', churned: 'no' }];
+const labels = ['a', 'b'];
+declare function takes<T>(value: T): void;
+
+export async function classification(): Promise<void> {
+  const { model, report } = await fit(rows, { target: 'churned', task: 'classification' });
+  const { label, probability, probabilities } = await model.predict({ age: 4, plan: 'basic' });
+  takes<string | number | boolean>(label);
+  takes<number>(probability + (probabilities[0] as number));
+  const many = await model.predict(rows);
+  takes<number>(many.labels.length + many.probabilities.rows);
+  takes<number>((await model.evaluate(rows)).accuracy);
+  takes<number>(model.predictSync({ age: 4 }).probability);
+  takes<string>(String(report) + report.warnings.join());
+  // @ts-expect-error a class is no value
+  takes<number>((await model.predict({ age: 4 })).value);
+}
+
+export async function regression(): Promise<void> {
+  const { model } = await fit('houses.csv', {
+    target: -1,
+    task: 'regression',
+    delimiter: ';',
+    decimal: ',',
+    header: true,
+  });
+  takes<number>((await model.predict({ rooms: 3 })).value);
+  takes<undefined>((await model.predict('new.csv', { delimiter: ';' })).labels);
+  takes<number>((await model.evaluate('new.csv', { target: 'price' })).rmse);
+  const hinge = await fit(rows, { target: 'churned', loss: 'hinge' });
+  takes<undefined>((await hinge.model.predict({ age: 3 })).probability);
+  takes<string | number | boolean>((await hinge.model.predict({ age: 3 })).label);
+}
+
+export async function unknownTask(): Promise<void> {
+  const { model } = await fit(rows, { target: 'churned', test: rows, validation: 'held.csv', ignore: ['age', 0] });
+  takes<Model>(model);
+  const { label, probability, value } = await model.predict({ age: 4 });
+  takes<string | number | boolean | undefined>(label);
+  takes<number | undefined>(probability ?? value);
+  // @ts-expect-error it may be a regression
+  takes<number>(probability);
+}
+
+export async function samples(): Promise<void> {
+  const x = [[1], [2]];
+  const { model } = await fit({ x, labels });
+  takes<number>((await model.predict(x)).labels.length);
+  takes<number>((await model.predict([1])).probability);
+  const values = await fit({ x, y: [1, 2] });
+  takes<number>((await values.model.predict([1])).value);
+  for await (const record of train(rows, { target: 'churned', solver: 'adam' })) takes<number>(record.loss);
+  const named = await fit(rows, { target: 'churned', task: 'classification', solver: 'adam', beta1: 0.8 });
+  takes<number>((await named.model.predict({ age: 3 })).probability);
+}
+
+export async function mistakes(): Promise<void> {
+  // @ts-expect-error a slip
+  await fit(rows, { target: 'churned', hiden: [3] });
+  // @ts-expect-error widths are numbers
+  await fit(rows, { target: 'churned', hidden: ['100'] });
+  // @ts-expect-error no such task
+  await fit(rows, { target: 'churned', task: 'clustering' });
+  // @ts-expect-error the name of another library
+  await fit(rows, { target: 'churned', loss: 'mse' });
+  // @ts-expect-error the name of another library
+  await fit(rows, { target: 'churned', solver: 'lbfgs' });
+  // @ts-expect-error an option of Keras
+  await fit(rows, { target: 'churned', validationSplit: 0.2 });
+  // @ts-expect-error an option of another solver
+  await fit(rows, { target: 'churned', solver: 'adam', nu: 1 });
+  // @ts-expect-error without the target
+  await fit(rows, {});
+  // @ts-expect-error a target is a column
+  await fit(rows, { target: true });
+  // @ts-expect-error patience is a number
+  await fit(rows, { target: 'churned', earlyStopping: { patience: 'long' } });
+  // @ts-expect-error no such way
+  await fit(rows, { target: 'churned', missing: 'drop' });
+  // @ts-expect-error no decimal sign
+  await fit('a.csv', { target: 'churned', decimal: ';' });
+  // @ts-expect-error no such option of reading
+  await ({} as Model).predict('a.csv', { delimeter: ';' });
+}
