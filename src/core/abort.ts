@@ -1,3 +1,7 @@
+/** A signal of any realm. */
+export const isAbortSignal = (value: unknown): value is AbortSignal =>
+  Object.prototype.toString.call(value) === '[object AbortSignal]';
+
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**

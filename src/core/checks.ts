@@ -1,3 +1,4 @@
+import { isAbortSignal } from './abort.js';
 import { DlAdmmError, describe, expected } from './errors.js';
 
 /** `value`, or `otherwise` where none was given. Null is not nothing: it is refused like any other wrong type. */
@@ -56,13 +57,15 @@ export function checkKeys(object: object, known: readonly string[], name: string
 }
 
 /**
- * As {@link checkKeys}, of options: what is undefined was left out.
+ * As {@link checkKeys}, of options: what is undefined was left out, and a signal is one.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT
  */
 export function checkOptions(options: unknown, known: readonly string[], name = 'options'): void {
   checkObject(options, 'an object', name);
   checkKeys(Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)), known, name);
+  const { signal } = options as { readonly signal?: unknown };
+  if (signal !== undefined && !isAbortSignal(signal)) throw expected('an AbortSignal', 'signal', signal);
 }
 
 /** The known word that a slip of a letter or two, or a word cut short, may have been meant for, as the end of a sentence; or nothing. */

@@ -41,7 +41,7 @@ test('every face that takes options refuses a slip in them, and what are none, b
     ['importStateDict', (options) => onnx.importStateDict('nowhere', options)],
   ];
   for (const [name, face] of faces) {
-    for (const options of [{ lable: 1 }, null, 5, 'x']) {
+    for (const options of [{ lable: 1 }, { signal: 5, lable: 1 }, null, 5, 'x']) {
       const refused = expect.objectContaining({
         code: 'ERR_DLADMM_ARGUMENT',
         message: expect.stringMatching(/options/),

@@ -1,3 +1,4 @@
+import { isAbortSignal } from '../../core/abort.js';
 import { expected } from '../../core/errors.js';
 import { availableThreads } from '../../core/info.js';
 import type { Dtype } from '../../core/native.js';
@@ -32,10 +33,6 @@ import {
   whole,
   word,
 } from './schema.js';
-
-/** A signal of any realm. */
-const isAbortSignal = (value: unknown): value is AbortSignal =>
-  typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
 
 const layers: ValueType<readonly number[]> = {
   type: 'widths n_0 … n_L',
