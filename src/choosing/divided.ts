@@ -12,7 +12,8 @@ import { someRows } from '../samples/hold-out.js';
 import { type Target, targetValues } from '../samples/targets.js';
 import { SEED } from '../solvers/shared/options.js';
 import { allRows, asSamples, type RowSource } from '../tensor/inputs.js';
-import { frameFor, ordered, type Rows, readyOf, taskOf } from '../training/front.js';
+import { frameFor, type Rows, readyOf, taskOf } from '../training/front.js';
+import { ordered } from '../training/goal.js';
 import type { TrainingData } from '../training/result.js';
 import type { AnyOptions } from './options.js';
 

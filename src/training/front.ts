@@ -27,25 +27,21 @@ import {
 } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
 import { encoded, encodedFor, type LearningOptions, learnColumns } from '../samples/learning.js';
-import { liesInUnitInterval } from '../samples/standardise.js';
 import { checkKnown, inferTask, type Target, targetValues } from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import { heldOutShare } from '../solvers/auto.js';
 import {
-  allRows,
   asSamples,
   breathe,
-  CHUNK_ENTRIES,
   isArray,
   isMatrix,
   isNumericArray,
   isRowSource,
   type LabelsLike,
-  nonFinite,
-  type RowSource,
-  rowSource,
   turn,
 } from '../tensor/inputs.js';
+import { alone, classed, numberedGoal, valued } from './goal.js';
+import { checkFinite, laidOut, liesInUnit } from './passes.js';
 import type { TrainingData } from './result.js';
 
 /** What says how rows become samples, and how much of them is held out. */
@@ -155,44 +151,6 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
     { ...given, task, target: named, ...(weights !== undefined && { weights }) },
     { ...(validation && { validation }), ...(test && { test }) },
   );
-}
-
-/** What is to be predicted: classes, as labels, or values. */
-type Goal =
-  | { readonly labels: readonly Target[]; readonly classes?: readonly string[]; readonly count: number }
-  | { readonly labels?: undefined; readonly values: readonly number[] };
-
-/** Numbers by their size, texts by code unit. */
-export const ordered = (a: Target, b: Target): number =>
-  typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1;
-
-/** Classes in their order; whole numbers that do not count from 0 are classes by name. */
-function classed(
-  values: readonly Target[],
-  called: string,
-  given: readonly string[] | undefined,
-  goesOn = false,
-): Goal {
-  const distinct = [...new Set(values)].toSorted(ordered);
-  if (goesOn) return { labels: values, count: distinct.length };
-  if (distinct.length < 2) {
-    throw expected('at least two classes', called, distinct[0], 'ERR_DLADMM_LABEL');
-  }
-  if (typeof distinct[0] !== 'number') return { labels: values, count: given?.length ?? distinct.length };
-  const counts = distinct.every((value, i) => value === i);
-  if (counts || given) return { labels: values, count: given?.length ?? distinct.length };
-  const places = new Map(distinct.map((value, i) => [value, i]));
-  const labels = values.map((value) => places.get(value) as number);
-  return { labels, classes: distinct.map(String), count: distinct.length };
-}
-
-function valued(values: readonly Target[], called: string, goesOn = false): Goal {
-  const bad = values.findIndex((value) => typeof value !== 'number');
-  if (bad >= 0) throw expected('a number', `row ${bad} of ${called}`, values[bad], 'ERR_DLADMM_LABEL');
-  if (!goesOn && values.every((value) => value === values[0])) {
-    throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
-  }
-  return { values: values as readonly number[] };
 }
 
 /** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
@@ -335,24 +293,12 @@ async function fromRows(
     ...toldOf(parts, given, goal.labels),
     warnings: [
       ...alone(goal, parts, target),
-      ...[...notes, ...(held?.more ?? []), ...(tested?.more ?? [])].map(({ text }) => text),
+      // Of columns that are learnt here nothing is unseen in the rows that they are learnt from.
+      ...[...notes, ...(places ? [] : train.more), ...(held?.more ?? []), ...(tested?.more ?? [])].map(
+        ({ text }) => text,
+      ),
     ],
   };
-}
-
-/** Classes of which nothing is held out, as they have too few rows. */
-function alone(goal: Goal, parts: Parts | undefined, target: string): readonly string[] {
-  if (goal.labels === undefined || parts === undefined) return [];
-  const { labels, classes } = goal;
-  const held = new Set(Array.from(parts.held, (row) => labels[row]));
-  const rare = new Map<Target, number>();
-  for (const label of labels) if (!held.has(label)) rare.set(label, (rare.get(label) ?? 0) + 1);
-  return [...rare]
-    .slice(0, 10)
-    .map(
-      ([label, rows]) =>
-        `column ${JSON.stringify(target)}: the class ${JSON.stringify(classes?.[Number(label)] ?? label)} has ${rows === 1 ? '1 row' : `${rows} rows`}, none of which is held out: the scores say nothing of it`,
-    );
 }
 
 const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets', 'bins'];
@@ -375,25 +321,6 @@ function widthOf(rows: unknown, name: string): number {
 const countOf = (labels: LabelsLike | undefined, named: readonly string[] | undefined): number =>
   named?.length ?? new Set<unknown>(labels).size;
 
-/** Labels that are whole numbers, as classes: those that occur. */
-function numberedGoal(labels: LabelsLike | undefined, { layers, classes }: Given): Goal | undefined {
-  if (layers !== undefined || labels === undefined) return undefined;
-  const values = Array.from<unknown>(labels) as readonly Target[];
-  const whole = values.every((value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31);
-  return whole ? classed(values, 'data.labels', classes) : undefined;
-}
-
-/** @throws DlAdmmError ERR_DLADMM_NON_FINITE by the row, before some are held out */
-async function checkFinite(source: RowSource): Promise<void> {
-  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
-  for (let first = 0; first < source.rows; first += step) {
-    const chunk = source.chunk(first, Math.min(step, source.rows - first));
-    const bad = chunk.findIndex((value: number) => !Number.isFinite(value));
-    if (bad >= 0) throw nonFinite(source, first, bad, chunk[bad]);
-    await breathe();
-  }
-}
-
 /** Samples with labels or targets beside them. */
 async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const { validation, test, ...samples } = data;
@@ -415,7 +342,8 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   } as const;
   const { x, y, weights, ...arrived } = await arrivingSamples(data, rules, 'data', ['validation', 'test', 'weights']);
   await checkFinite(x);
-  const goal = task === 'classification' && !arrived.classes ? numberedGoal(arrived.labels, given) : undefined;
+  const told = task === 'classification' && layers === undefined && !arrived.classes ? arrived.labels : undefined;
+  const goal = told && numberedGoal(told, given.classes);
   const rest = goal?.labels
     ? { ...arrived, labels: goal.labels as LabelsLike, ...(goal.classes && { classes: goal.classes }) }
     : arrived;
@@ -448,21 +376,3 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     warnings: [],
   };
 }
-
-/** Whether every value lies in [0, 1], as pixels do that have been scaled: such features are comparable as they are. */
-async function liesInUnit(source: RowSource): Promise<boolean> {
-  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
-  for (let first = 0; first < source.rows; first += step) {
-    const count = Math.min(step, source.rows - first);
-    if (!liesInUnitInterval({ data: source.chunk(first, count), rows: count, columns: source.columns })) return false;
-    await breathe();
-  }
-  return true;
-}
-
-/** Entries that are worth keeping, as they are asked for more than once: a gigabyte. */
-const KEPT = 2 ** 27;
-
-/** The rows of a source found once, where there are not too many of them. */
-const laidOut = async (source: RowSource): Promise<RowSource> =>
-  source.rows * source.columns > KEPT ? source : rowSource(await allRows(source), source.columns, source.name);

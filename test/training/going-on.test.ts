@@ -128,7 +128,11 @@ test('options that the model has settled are refused, and so are those that nobo
     'ERR_DLADMM_ARGUMENT',
     /newClasses/,
   );
-  await expectFailure(() => model.fit(customers(20).map(({ plan: _, ...row }) => row)), 'ERR_DLADMM_ARGUMENT', /plan/);
+});
+
+test('a column that all of the records lack is filled, and the report says so', async () => {
+  const { report } = await model.fit(customers(20).map(({ plan: _, ...row }) => row));
+  expect(report.warnings).toContainEqual(expect.stringMatching(/column "plan" is not there/));
 });
 
 test('a training that goes on can be interrupted, and goes on from its checkpoint', async () => {
