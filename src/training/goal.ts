@@ -1,0 +1,65 @@
+/** What is to be predicted: classes or values, and what classes there are. */
+import { expected } from '../core/errors.js';
+import type { Parts } from '../samples/hold-out.js';
+import type { Target } from '../samples/targets.js';
+import type { LabelsLike } from '../tensor/inputs.js';
+
+/** What is to be predicted: classes, as labels, or values. */
+export type Goal =
+  | { readonly labels: readonly Target[]; readonly classes?: readonly string[]; readonly count: number }
+  | { readonly labels?: undefined; readonly values: readonly number[] };
+
+/** Numbers by their size, texts by code unit. */
+export const ordered = (a: Target, b: Target): number =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1;
+
+/** Classes in their order; whole numbers that do not count from 0 are classes by name. */
+export function classed(
+  values: readonly Target[],
+  called: string,
+  given: readonly string[] | undefined,
+  goesOn = false,
+): Goal {
+  const distinct = [...new Set(values)].toSorted(ordered);
+  if (goesOn) return { labels: values, count: distinct.length };
+  if (distinct.length < 2) {
+    throw expected('at least two classes', called, distinct[0], 'ERR_DLADMM_LABEL');
+  }
+  if (typeof distinct[0] !== 'number') return { labels: values, count: given?.length ?? distinct.length };
+  const counts = distinct.every((value, i) => value === i);
+  if (counts || given) return { labels: values, count: given?.length ?? distinct.length };
+  const places = new Map(distinct.map((value, i) => [value, i]));
+  const labels = values.map((value) => places.get(value) as number);
+  return { labels, classes: distinct.map(String), count: distinct.length };
+}
+
+export function valued(values: readonly Target[], called: string, goesOn = false): Goal {
+  const bad = values.findIndex((value) => typeof value !== 'number');
+  if (bad >= 0) throw expected('a number', `row ${bad} of ${called}`, values[bad], 'ERR_DLADMM_LABEL');
+  if (!goesOn && values.every((value) => value === values[0])) {
+    throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
+  }
+  return { values: values as readonly number[] };
+}
+
+/** Labels that are whole numbers, as classes: those that occur. */
+export function numberedGoal(labels: LabelsLike, classes: readonly string[] | undefined): Goal | undefined {
+  const values = Array.from<unknown>(labels) as readonly Target[];
+  const whole = values.every((value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31);
+  return whole ? classed(values, 'data.labels', classes) : undefined;
+}
+
+/** Classes of which nothing is held out, as they have too few rows. */
+export function alone(goal: Goal, parts: Parts | undefined, target: string): readonly string[] {
+  if (goal.labels === undefined || parts === undefined) return [];
+  const { labels, classes } = goal;
+  const held = new Set(Array.from(parts.held, (row) => labels[row]));
+  const rare = new Map<Target, number>();
+  for (const label of labels) if (!held.has(label)) rare.set(label, (rare.get(label) ?? 0) + 1);
+  return [...rare]
+    .slice(0, 10)
+    .map(
+      ([label, rows]) =>
+        `column ${JSON.stringify(target)}: the class ${JSON.stringify(classes?.[Number(label)] ?? label)} has ${rows === 1 ? '1 row' : `${rows} rows`}, none of which is held out: the scores say nothing of it`,
+    );
+}
