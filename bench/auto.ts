@@ -141,7 +141,7 @@ async function load(name: Name, dataDir: string, folder: string): Promise<Parts>
 
 async function scoreOf(model: Model, on: unknown): Promise<number> {
   const its = await model.evaluate(on as never);
-  if (its.accuracy === undefined) return its.r2 ?? Number.NaN;
+  if (its.accuracy === undefined) return ('r2' in its ? its.r2 : undefined) ?? Number.NaN;
   return (model.network.layers.at(-1) === 2 ? its.rocAuc : its.accuracy) ?? Number.NaN;
 }
 

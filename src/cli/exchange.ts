@@ -78,7 +78,7 @@ export interface Beginning {
   readonly model: Model;
   readonly layers: readonly number[];
   readonly activation: Activation;
-  readonly loss?: Exclude<Loss, 'squared-error'>;
+  readonly loss?: Loss;
 }
 
 /** The network that a training goes on from; nothing without a file. */
@@ -86,5 +86,5 @@ export async function beginningOf(file: string | undefined): Promise<Partial<Beg
   if (file === undefined) return {};
   const model = await Model.load(file);
   const { layers, activation, loss } = model.network;
-  return { model, layers, activation, ...(loss !== 'squared-error' && { loss }) };
+  return { model, layers, activation, loss };
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { packageVersion } from '../core/package.js';
 import { METRIC_NAMES } from '../judging/metrics.js';
-import { activationMeant, lossMeant } from '../network/network.js';
+import { activationMeant, LOSSES, lossMeant } from '../network/network.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
 import { SEED } from '../solvers/shared/options.js';
 import * as parse from './arguments.js';
@@ -158,10 +158,7 @@ export function createProgram(
     .requiredOption('--to <model>', 'the model file')
     .addOption(
       choice('--loss <name>', 'what training goes on with (default: what the file says; softmax-cross-entropy)', [
-        'softmax-cross-entropy',
-        'squared-error',
-        'hinge',
-        'one-hot-squared-error',
+        ...LOSSES,
       ]),
     )
     .addOption(choice('--dtype <type>', '(default: by the file)', ['float32', 'float64']))

@@ -1,5 +1,6 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Model } from '../model/model.js';
+import { classifies, type Loss } from '../network/network.js';
 import type { TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointOptions } from '../solvers/shared/options.js';
@@ -35,9 +36,11 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
   const { name, data, task, classes } = source;
   const { layers, loss, solver, earlyStopping, validationShare } = options as {
     readonly layers?: readonly number[];
+    readonly loss?: Loss;
   } & Record<string, unknown>;
-  if (!classes && loss !== undefined && loss !== 'squared-error') {
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected classes for --loss ${loss}, but ${name} has targets`);
+  if (loss !== undefined && classifies(loss) !== (classes !== undefined)) {
+    const [wanted, has] = classes ? ['targets', 'classes'] : ['classes', 'targets'];
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${wanted} for --loss ${loss}, but ${name} has ${has}`);
   }
   const { x, y } = data as { readonly x: Matrix; readonly y?: Matrix };
   const [inputs, outputs] = [x.columns, classes?.length ?? y?.columns];
@@ -50,7 +53,7 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
   // Who names a solver of all samples means all of them.
   const all = !isAutomatic({ solver, ...options }) && earlyStopping === undefined && validationShare === undefined;
   return {
-    ...(task === 'regression' && { loss: 'squared-error' }),
+    ...(task === 'regression' && { loss: loss ?? 'squared-error' }),
     ...(classes && { classes }),
     ...(all && { validationShare: 0 }),
   };

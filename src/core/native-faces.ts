@@ -8,7 +8,18 @@ export interface NativeNetworkOptions {
   readonly activation: 'rectifier' | 'sigmoid' | 'tanh' | 'elu' | 'silu' | 'gelu' | 'softplus';
   /** Of a rectifier below 0; the α of elu. */
   readonly slope: number;
-  readonly loss: 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-hot-squared-error';
+  readonly loss:
+    | 'softmax-cross-entropy'
+    | 'squared-error'
+    | 'hinge'
+    | 'one-hot-squared-error'
+    | 'sigmoid-cross-entropy'
+    | 'huber'
+    | 'absolute'
+    | 'quantile'
+    | 'poisson';
+  /** δ of huber, τ of quantile; 1 if absent. */
+  readonly lossParameter?: number;
   readonly softmax: 'stable' | 'reference';
   readonly threads: number;
 }

@@ -59,17 +59,15 @@ export function classScores(labels: List, predicted: List, classes: number, weig
 
 /** The same, from a confusion matrix. */
 export const scoresIn = (matrix: readonly (readonly number[])[]): readonly ClassScore[] =>
-  matrix.map((row, c) => {
-    const hits = row[c] as number;
-    const support = sum(row);
-    const told = sum(columnOf(matrix, c));
-    return {
-      precision: ratio(hits, told) ?? 0,
-      recall: ratio(hits, support) ?? 0,
-      f1: ratio(2 * hits, told + support) ?? 0,
-      support,
-    };
-  });
+  matrix.map((row, c) => classScore(row[c] as number, sum(columnOf(matrix, c)), sum(row)));
+
+/** The same of one class, from how many are told right, are told, and are there. */
+export const classScore = (right: number, told: number, support: number): ClassScore => ({
+  precision: ratio(right, told) ?? 0,
+  recall: ratio(right, support) ?? 0,
+  f1: ratio(2 * right, told + support) ?? 0,
+  support,
+});
 
 /** The share of samples that are told right. */
 export function accuracy(labels: List, predicted: List, weights?: List): number {

@@ -1,12 +1,23 @@
 /** All that is told of a set of samples that a model has answered for: plain data, and a table for people. */
 import type { Matrix } from '../tensor/matrix.js';
-import { accuracy, balancedIn, type ClassScore, confusionMatrix, type List, macroF1In, scoresIn } from './classes.js';
+import {
+  accuracy,
+  balancedIn,
+  type ClassScore,
+  classScore,
+  confusionMatrix,
+  type List,
+  macroF1In,
+  scoresIn,
+  sum,
+} from './classes.js';
 import { METRIC_NAMES, METRICS, type Metric } from './metrics.js';
 import { brier, calibrationError, logLoss, prAuc, rocAuc } from './probabilities.js';
 import { aligned, numberText, printable } from './text.js';
 import {
   meanAbsoluteError,
   meanAbsolutePercentageError,
+  poissonDeviance,
   quantileCoverage,
   r2,
   rootMeanSquaredError,
@@ -47,14 +58,28 @@ export interface ValueEvaluation extends Judged {
   /** Undefined for a single sample. */
   readonly r2?: number;
   readonly mape: number;
+  /** Of counts: the mean of 2 (y log(y/ŷ) − y + ŷ). */
+  readonly poissonDeviance?: number;
   /** The share of values that are not above the output: of a quantile's outputs the quantile, if they are right. */
   readonly coverage: number;
   readonly accuracy?: undefined;
   toString(): string;
 }
 
-/** What a model is worth: of classes, or of values. */
-export type Evaluation = ClassEvaluation | ValueEvaluation;
+/** How well labels are told of which a sample may have any number. */
+export interface LabelEvaluation extends Judged {
+  /** The share of samples all of whose labels are told right. */
+  readonly exactMatch: number;
+  /** F1 of all labels of all samples taken together, and the mean F1 of the labels. */
+  readonly microF1: number;
+  readonly macroF1: number;
+  readonly labels: readonly ({ readonly name: string } & ClassScore)[];
+  readonly accuracy?: undefined;
+  toString(): string;
+}
+
+/** What a model is worth: of classes, of labels, or of values. */
+export type Evaluation = ClassEvaluation | LabelEvaluation | ValueEvaluation;
 
 /** What a model said of samples whose classes are known. */
 export interface ToldClasses {
@@ -95,8 +120,8 @@ export function judgeClasses({ labels, predicted, names, loss, probabilities, we
   );
 }
 
-/** Judges values. */
-export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: List): ValueEvaluation {
+/** Judges values; `by` is the loss, of which some have a measure of their own. */
+export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: List, by?: string): ValueEvaluation {
   const explained = r2(y, outputs, weights);
   return printable(
     {
@@ -106,9 +131,51 @@ export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: 
       rmse: rootMeanSquaredError(y, outputs, weights),
       ...(explained !== undefined && { r2: explained }),
       mape: meanAbsolutePercentageError(y, outputs, weights),
+      ...(by === 'poisson' && { poissonDeviance: poissonDeviance(y, outputs, weights) }),
       coverage: quantileCoverage(y, outputs, weights),
     },
     (evaluation) => metricLines(evaluation).join('\n'),
+  );
+}
+
+/** Judges labels, each by itself: told are those of probability ½ and more, true those of ½ and more. */
+export function judgeLabels(
+  { data, rows, columns }: Matrix,
+  probabilities: ArrayLike<number>,
+  names: readonly string[],
+  loss: number,
+): LabelEvaluation {
+  const [right, told, on] = [0, 0, 0].map(() => new Float64Array(columns)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  let exact = 0;
+  for (let i = 0; i < rows; i += 1) {
+    let missed = 0;
+    for (let j = 0; j < columns; j += 1) {
+      const [is, said] = [
+        Number((data[i * columns + j] ?? 0) >= 0.5),
+        Number((probabilities[i * columns + j] ?? 0) >= 0.5),
+      ];
+      on[j] = (on[j] ?? 0) + is;
+      told[j] = (told[j] ?? 0) + said;
+      right[j] = (right[j] ?? 0) + is * said;
+      missed += Number(is !== said);
+    }
+    exact += Number(missed === 0);
+  }
+  const labels = names.map((name, j) => ({ name, ...classScore(right[j] ?? 0, told[j] ?? 0, on[j] ?? 0) }));
+  return printable(
+    {
+      samples: rows,
+      loss,
+      exactMatch: exact / rows,
+      microF1: classScore(sum(right), sum(told), sum(on)).f1,
+      macroF1: sum(labels.map(({ f1 }) => f1)) / columns,
+      labels,
+    },
+    (evaluation) => [...metricLines(evaluation), '', ...scoreTable('label', labels)].join('\n'),
   );
 }
 
@@ -126,16 +193,21 @@ function metricLines(evaluation: Readonly<Record<string, unknown>> | Evaluation)
 const MOST_CONFUSED = 20;
 const MOST_CLASSES = 50;
 
-function classText(evaluation: Omit<ClassEvaluation, 'toString'>): string {
-  const { classes, confusion } = evaluation;
-  const shown = classes.slice(0, MOST_CLASSES);
+function scoreTable(what: string, scores: ClassEvaluation['classes']): readonly string[] {
+  const shown = scores.slice(0, MOST_CLASSES);
   const table = [
-    ['class', 'precision', 'recall', 'F1', 'samples'],
+    [what, 'precision', 'recall', 'F1', 'samples'],
     ...shown.map(({ name, precision, recall, f1, support }) => [
       name,
       ...[precision, recall, f1, support].map(numberText),
     ]),
   ];
+  const rest = scores.length - shown.length;
+  return [...aligned(table), ...(rest > 0 ? [`… ${rest} more`] : [])];
+}
+
+function classText(evaluation: Omit<ClassEvaluation, 'toString'>): string {
+  const { classes, confusion } = evaluation;
   const matrix = [
     ['true \\ told', ...classes.map(({ name }) => name)],
     ...classes.map(({ name }, c) => [name, ...(confusion[c] ?? []).map(numberText)]),
@@ -143,8 +215,7 @@ function classText(evaluation: Omit<ClassEvaluation, 'toString'>): string {
   return [
     ...metricLines(evaluation as ClassEvaluation),
     '',
-    ...aligned(table),
-    ...(classes.length > shown.length ? [`… ${classes.length - shown.length} more classes`] : []),
+    ...scoreTable('class', classes),
     ...(classes.length <= MOST_CONFUSED ? ['', ...aligned(matrix)] : []),
   ].join('\n');
 }

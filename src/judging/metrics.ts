@@ -1,10 +1,13 @@
 /** The metrics by which a model may be judged, watched as it trains, and chosen. */
 
+/** What is told: classes, their probabilities, any number of labels, values, or counts. */
+export type Task = 'classes' | 'probabilities' | 'labels' | 'values' | 'counts';
+
 interface Told {
   readonly title: string;
   readonly better: 'more' | 'less';
-  /** What there must be for it: told classes, their probabilities, or told values. */
-  readonly of: 'anything' | 'classes' | 'probabilities' | 'values';
+  /** What there must be for it. */
+  readonly of: 'anything' | Task;
 }
 
 /** In the order in which they are told. */
@@ -17,10 +20,13 @@ const TABLE = {
   logLoss: { title: 'log loss', better: 'less', of: 'probabilities' },
   brier: { title: 'Brier score', better: 'less', of: 'probabilities' },
   calibrationError: { title: 'calibration error', better: 'less', of: 'probabilities' },
+  exactMatch: { title: 'all labels right', better: 'more', of: 'labels' },
+  microF1: { title: 'F1 of all labels', better: 'more', of: 'labels' },
   r2: { title: 'R²', better: 'more', of: 'values' },
   mae: { title: 'mean absolute error', better: 'less', of: 'values' },
   rmse: { title: 'root mean squared error', better: 'less', of: 'values' },
   mape: { title: 'mean absolute percentage error', better: 'less', of: 'values' },
+  poissonDeviance: { title: 'Poisson deviance', better: 'less', of: 'counts' },
   loss: { title: 'loss', better: 'less', of: 'anything' },
 } as const satisfies Readonly<Record<string, Told>>;
 
@@ -35,8 +41,9 @@ export const METRIC_NAMES = Object.keys(TABLE) as readonly Metric[];
 export const scoreOf = (metric: Metric, value: number): number => (METRICS[metric].better === 'more' ? value : -value);
 
 /** The metrics of a task. */
-export const metricsFor = (task: 'classes' | 'probabilities' | 'values'): readonly Metric[] =>
+export const metricsFor = (task: Task): readonly Metric[] =>
   METRIC_NAMES.filter((name) => {
     const { of } = METRICS[name];
-    return of === 'anything' || of === task || (of === 'classes' && task === 'probabilities');
+    const also = (of === 'classes' && task === 'probabilities') || (of === 'values' && task === 'counts');
+    return of === 'anything' || of === task || also;
   });

@@ -57,6 +57,17 @@ export function r2(y: Matrix, outputs: Matrix, weights?: List): number | undefin
 export const quantileCoverage = (y: Matrix, outputs: Matrix, weights?: List): number =>
   mean(means(y, outputs, weights, (value, output) => Number(value <= output)));
 
+/** The mean of 2 (y log(y/ŷ) − y + ŷ), for counts. */
+export const poissonDeviance = (y: Matrix, outputs: Matrix, weights?: List): number =>
+  mean(
+    means(
+      y,
+      outputs,
+      weights,
+      (value, output) => 2 * ((value > 0 ? value * Math.log(value / output) : 0) - value + output),
+    ),
+  );
+
 /** The mean of max(q (y − output), (q − 1) (y − output)), which the quantile q minimises. */
 export const pinballLoss = (y: Matrix, outputs: Matrix, quantile: number, weights?: List): number =>
   mean(

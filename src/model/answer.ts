@@ -6,17 +6,27 @@ import {
   type ClassEvaluation,
   type Evaluation,
   judgeClasses,
+  judgeLabels,
   judgeValues,
+  type LabelEvaluation,
   type ValueEvaluation,
 } from '../judging/evaluation.js';
-import { classCount, classifies, hasProbabilities, type Loss, type Network } from '../network/network.js';
+import {
+  type ClassLoss,
+  classCount,
+  classifies,
+  goalOf,
+  hasProbabilities,
+  type Loss,
+  type Network,
+} from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { Divergence } from './parts.js';
 
 interface Outputs {
-  /** The network's outputs z_L, samples × n_L; of regression the values themselves, in float64 where targets were standardised. */
+  /** The network's outputs z_L, samples × n_L; of regression the values themselves (eᶻ for poisson), in float64 where targets were standardised. */
   readonly outputs: Matrix;
 }
 
@@ -33,6 +43,13 @@ interface Probable extends Outputs {
   readonly probabilities: Matrix;
 }
 
+interface MultiLabelled extends Outputs {
+  /** The labels of probability ½ and more, one list a sample, by name where they have names. */
+  readonly labels: readonly (readonly (string | number)[])[];
+  /** The sigmoid of the outputs, samples × n_L. */
+  readonly probabilities: Matrix;
+}
+
 interface Valued extends Outputs {
   readonly labels?: undefined;
   readonly probabilities?: undefined;
@@ -43,13 +60,22 @@ interface Predictions {
   readonly hinge: Labelled;
   readonly 'one-hot-squared-error': Labelled;
   readonly 'squared-error': Valued;
+  readonly 'sigmoid-cross-entropy': MultiLabelled;
+  readonly huber: Valued;
+  readonly absolute: Valued;
+  readonly quantile: Valued;
+  readonly poisson: Valued;
 }
 
 /** What a model says of some samples, or of some nodes of a graph: labels and probabilities are there where its loss has them. */
 export type Prediction<L extends Loss = Loss> = Predictions[L];
 
 /** How good a model is, by what its loss is for. */
-export type EvaluationOf<L extends Loss> = L extends 'squared-error' ? ValueEvaluation : ClassEvaluation;
+export type EvaluationOf<L extends Loss> = L extends ClassLoss
+  ? ClassEvaluation
+  : L extends 'sigmoid-cross-entropy'
+    ? LabelEvaluation
+    : ValueEvaluation;
 
 /** A prediction that is being put together. */
 export interface Answer {
@@ -84,6 +110,7 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
   const data = zeros(targets ? 'float64' : dtype, rows * columns);
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
+  const several = goalOf(loss) === 'labels';
   const probable = hasProbabilities(loss);
   const probabilities = data.slice(0, probable ? data.length : 0);
   const classOf = classCount(loss, columns) === columns ? largest : aboveHalf;
@@ -96,19 +123,27 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
         throw new DlAdmmError('ERR_DLADMM_NON_FINITE', text);
       }
       if (targets) restoreTargets(part, targets, data as Float64Array, first * columns);
-      else data.set(part, first * columns);
+      else data.set(loss === 'poisson' ? part.map(Math.exp) : part, first * columns);
       if (classification) classOf(part, columns, labels, first);
-      if (probable) softmax(part, columns, probabilities, first * columns);
+      if (several) probabilities.set(part.map(sigmoid), first * columns);
+      else if (probable) softmax(part, columns, probabilities, first * columns);
       if (threshold !== undefined) fromThreshold(probabilities, threshold, labels, first, part.length / columns);
     },
     evaluation(truth, loss) {
-      if (!types.isTypedArray(truth)) return judgeValues(truth, { data, rows, columns }, loss);
       const classes = names.classes ?? Array.from({ length: classCount(network.loss, columns) }, (_, c) => String(c));
+      if (!types.isTypedArray(truth)) {
+        if (several) return judgeLabels(truth, probabilities, classes, loss);
+        return judgeValues(truth, { data, rows, columns }, loss, undefined, network.loss);
+      }
       const told = { labels: truth, predicted: labels, names: classes, loss };
       return judgeClasses(probable ? { ...told, probabilities: { data: probabilities, rows, columns } } : told);
     },
     prediction() {
       const outputs: Matrix = { data, rows, columns };
+      if (several) {
+        const found = { data: probabilities, rows, columns };
+        return { outputs, labels: labelLists(found, names.classes), probabilities: found };
+      }
       if (!classification) return { outputs };
       const told = labelsOf(labels, names);
       if (!probable) return { outputs, labels: told };
@@ -116,6 +151,15 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
     },
   };
 }
+
+/** 1 / (1 + e⁻ᶻ) */
+const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
+
+/** The labels of every row that are more probable than not. */
+const labelLists = ({ data, rows, columns }: Matrix, names: readonly string[] | undefined) =>
+  Array.from({ length: rows }, (_, i) =>
+    Array.from({ length: columns }, (_, j) => names?.[j] ?? j).filter((_, j) => (data[i * columns + j] ?? 0) >= 0.5),
+  );
 
 /** labels[first + i] becomes the class of the largest output of row i. */
 function largest(outputs: Numbers, columns: number, labels: Int32Array, first: number): void {

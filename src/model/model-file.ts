@@ -29,7 +29,7 @@ const NOTE = 'note.';
 const FIELDS = {
   1: ['classes'],
   2: ['classes', 'labelKind', 'columns'],
-  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold'],
+  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold', 'delta', 'quantile'],
 } as const;
 /** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
 const RULES = [
@@ -82,18 +82,22 @@ const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
 export function encodeModel(model: StoredModel): Uint8Array {
   const { kind, network, dtype, classes, labelKind = 'number', columns, target, diverged, threshold, note } = model;
   checkParts(model, kind);
-  const { layers, activation, loss } = network;
+  const { layers, activation, loss, delta, quantile } = network;
   const rules = RULES.filter(({ name }) => model[name] !== undefined);
   const extended = labelKind !== 'number' || columns !== undefined;
   const learnt = columns?.some(({ name: _, categories: __, ...more }) => Object.keys(more).length > 0);
   const newer =
-    [target, diverged, threshold].some((part) => part !== undefined) || labelKind === 'value' || learnt === true;
+    [target, diverged, threshold, delta, quantile].some((part) => part !== undefined) ||
+    labelKind === 'value' ||
+    learnt === true;
   const header = {
     format: Math.max(newer ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
     ...(kind === 'gcn' && { kind }),
     layers,
     activation: written(activation),
     loss,
+    ...(delta !== undefined && { delta }),
+    ...(quantile !== undefined && { quantile }),
     dtype,
     ...(classes && { classes }),
     ...(labelKind !== 'number' && { labelKind }),
@@ -215,12 +219,14 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
       { mean: numbersIn(`${rule}.mean`, 'float64', shape), scale: numbersIn(`${rule}.scale`, 'float64', shape) },
     ];
   };
+  const { delta, quantile, ...more } = fields;
+  const beside = { ...(delta !== undefined && { delta }), ...(quantile !== undefined && { quantile }) };
   const parts = {
-    network: { layers, activation: activationIn(activation, refuse), loss },
+    network: { layers, activation: activationIn(activation, refuse), loss, ...beside },
     dtype,
     weights: arrays('weights'),
     ...(kind === 'perceptron' && { biases: arrays('biases') }),
-    ...fields,
+    ...more,
     ...Object.fromEntries(rules.map(ruleIn)),
   } as ModelParts;
   checked(refuse, name, () => checkParts(parts, kind));

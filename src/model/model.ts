@@ -11,7 +11,7 @@ import {
 import { checkedReading, readFrame, type TableReading } from '../datasets/frame-file.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
-import { classifies, type Loss } from '../network/network.js';
+import { classifies, errorLoss, type Loss, type Network } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type Arrived, isRecord } from '../samples/arrived.js';
 import {
@@ -139,8 +139,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /**
-   * The model as ONNX: input `x`, samples × n_0, in float32; output `probabilities` for softmax cross-entropy, `outputs`
-   * for the other losses. See {@link OnnxOptions}.
+   * The model as ONNX: input `x`, samples × n_0, in float32; output `probabilities` for the cross-entropies, `outputs` for the other
+   * losses. See {@link OnnxOptions}.
    *
    * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_MEMORY
    */
@@ -222,7 +222,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       if (!labels) y.set(wanted as Numbers, first * columns);
       const outputs = await this.native.predict(chunk);
       answer.put(first, outputs);
-      loss += targets ? squaredError(outputs, wanted, targets) : (await this.native.evaluate(chunk, wanted)).loss;
+      loss += targets
+        ? lossInUnits(this.network, outputs, wanted, targets)
+        : (await this.native.evaluate(chunk, wanted)).loss;
     });
     return { answer, truth: labels ?? { data: y, rows, columns }, loss: loss / rows, notes };
   }
@@ -361,11 +363,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 }
 
-/** Σ ½(ẑ − y)² over the entries, ẑ being an output as the targets were. */
-function squaredError(outputs: Numbers, values: ArrayLike<number>, targets: Standardisation): number {
+/** R summed over the entries, of outputs as the targets were. */
+function lossInUnits(network: Network, outputs: Numbers, values: ArrayLike<number>, targets: Standardisation): number {
   const restored = new Float64Array(outputs.length);
   restoreTargets(outputs, targets, restored, 0);
-  return restored.reduce((sum, value, i) => sum + (value - (values[i] as number)) ** 2 / 2, 0);
+  const { scale } = targets;
+  const of = errorLoss(network);
+  return restored.reduce((sum, z, i) => sum + of(z - (values[i] as number), scale[i % scale.length] as number), 0);
 }
 
 /** What a model is made of, without what it is not told of. */

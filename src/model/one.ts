@@ -1,8 +1,9 @@
 /** One sample, and what a model says of it alone. */
 import type { Numbers } from '../core/native.js';
-import type { Loss } from '../network/network.js';
+import type { ClassLoss, Loss } from '../network/network.js';
 import { isRecord } from '../samples/arrived.js';
 import { isTable, type RecordLike } from '../samples/table.js';
+import { isArray } from '../tensor/inputs.js';
 import type { Prediction } from './answer.js';
 
 /** A class, as the training's labels were. */
@@ -29,6 +30,16 @@ interface Probable {
   readonly value?: undefined;
 }
 
+interface MultiLabelled {
+  /** The labels of probability ½ and more. */
+  readonly labels: readonly (string | number)[];
+  /** How probable each label is. */
+  readonly probabilities: Numbers;
+  readonly outputs: Numbers;
+  readonly label?: undefined;
+  readonly probability?: undefined;
+}
+
 interface Valued {
   /** The first of the outputs: of a network with one, what it predicts. */
   readonly value: number;
@@ -39,11 +50,13 @@ interface Valued {
 }
 
 /** What a model says of one sample. */
-export type OnePrediction<L extends Loss = Loss> = L extends 'squared-error'
-  ? Valued
-  : L extends 'softmax-cross-entropy'
-    ? Probable
-    : Labelled;
+export type OnePrediction<L extends Loss = Loss> = L extends 'softmax-cross-entropy'
+  ? Probable
+  : L extends ClassLoss
+    ? Labelled
+    : L extends 'sigmoid-cross-entropy'
+      ? MultiLabelled
+      : Valued;
 
 /** Whether one sample is given and not many: a plain array of numbers, or a record. */
 export function isOne(x: unknown): x is readonly number[] | RecordLike {
@@ -57,9 +70,11 @@ export function onlyOf(
   threshold?: number,
 ): OnePrediction {
   if (labels === undefined) return { value: outputs[0] as number, outputs };
-  const label = labels[0] as Label;
-  if (probabilities === undefined) return { label, outputs };
-  const { data } = probabilities as { readonly data: Numbers };
+  const [said] = labels;
+  const data = probabilities?.data as Numbers | undefined;
+  if (isArray(said) && data) return { labels: said, probabilities: data, outputs };
+  const label = said as Label;
+  if (data === undefined) return { label, outputs };
   const second = data[1] ?? 0;
   const probability = threshold === undefined ? Math.max(...data) : second >= threshold ? second : (data[0] ?? 0);
   return { label, probability, probabilities: data, outputs };

@@ -7,10 +7,10 @@ import {
   checkClasses,
   checkNetwork,
   classCount,
-  classifies,
   type Loss,
   MOST_THREADS,
   type Network,
+  powerOf,
 } from '../network/network.js';
 import { checkParameters } from '../network/parameters.js';
 import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
@@ -122,7 +122,7 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
   if (targetStandardisation !== undefined) {
-    if (classifies(loss)) throw expected('none for classes', 'targetStandardisation', targetStandardisation);
+    if (powerOf(loss) === undefined) throw expected(`none for ${loss}`, 'targetStandardisation', targetStandardisation);
     checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
   }
   if (threshold !== undefined) {

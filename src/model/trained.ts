@@ -2,7 +2,7 @@ import { ASYNC_DISPOSE, DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
-import { classCount, type Loss, type Network, nativeActivation } from '../network/network.js';
+import { classCount, type Loss, type Network, nativeActivation, nativeLoss } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import type { LabelKind } from '../samples/classes.js';
 import { divergedText } from './answer.js';
@@ -124,12 +124,12 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   /** The native copy of the parameters, made when it is first needed. */
   protected get native(): N {
     if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
-    const { layers, activation, loss } = this.network;
+    const { layers, activation } = this.network;
     this.#native ??= this.open({
       dtype: this.dtype,
       widths: layers,
       ...nativeActivation(activation),
-      loss,
+      ...nativeLoss(this.network),
       softmax: 'stable',
       threads: this.#threads,
     });

@@ -1,6 +1,6 @@
 import type { NativeEvaluation } from '../core/native.js';
 import { type Metric, metricsFor } from '../judging/metrics.js';
-import { classifies, hasProbabilities, type Loss, type Network } from './network.js';
+import { classifies, goalOf, hasProbabilities, type Loss, type Network } from './network.js';
 
 /** Loss and accuracy of the network (not of the split variables) on a set of samples, and what else is watched. */
 export interface Metrics extends Readonly<Partial<Record<Metric, number | undefined>>> {
@@ -17,5 +17,7 @@ export function metricsOf(network: Network, { loss, correct }: NativeEvaluation,
 }
 
 /** The metrics that a model of a loss has. */
-export const metricsOfLoss = (loss: Loss): readonly Metric[] =>
-  metricsFor(hasProbabilities(loss) ? 'probabilities' : classifies(loss) ? 'classes' : 'values');
+export const metricsOfLoss = (loss: Loss): readonly Metric[] => {
+  if (loss === 'poisson') return metricsFor('counts');
+  return metricsFor(classifies(loss) && hasProbabilities(loss) ? 'probabilities' : goalOf(loss));
+};

@@ -35,32 +35,118 @@ export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly NamedActiva
 const isNamed = (activation: unknown): activation is NamedActivation =>
   typeof activation === 'string' && Object.hasOwn(ACTIVATIONS, activation);
 
+/** What a loss is for: class labels, 0/1 rows in which any number of labels is on, or rows of values. */
+interface LossKind {
+  readonly goal: 'classes' | 'labels' | 'values';
+  /** How R grows with the unit of the targets, where it is the same loss in any: R(c z; c y) = cᵖ R(z; y). */
+  readonly power?: 1 | 2;
+  /** What targets may be. */
+  readonly domain?: readonly [least: number, most: number];
+  /** The option that the loss has beside, and its value where nobody says. */
+  readonly parameter?: { readonly name: LossParameter; readonly otherwise: number };
+}
+
+/** δ of the Huber loss, τ of the quantile loss. */
+type LossParameter = 'delta' | 'quantile';
+
+const LOSS_KINDS = {
+  'softmax-cross-entropy': { goal: 'classes' },
+  'squared-error': { goal: 'values', power: 2 },
+  hinge: { goal: 'classes' },
+  'one-hot-squared-error': { goal: 'classes' },
+  'sigmoid-cross-entropy': { goal: 'labels', domain: [0, 1] },
+  huber: { goal: 'values', power: 2, parameter: { name: 'delta', otherwise: 1 } },
+  absolute: { goal: 'values', power: 1 },
+  quantile: { goal: 'values', power: 1, parameter: { name: 'quantile', otherwise: 0.5 } },
+  poisson: { goal: 'values', domain: [0, Number.POSITIVE_INFINITY] },
+} as const satisfies Readonly<Record<string, LossKind>>;
+
 /**
- * R, summed over samples: softmax cross-entropy over class labels, ½‖z − y‖² over rows of target values or (one-hot)
- * over class labels, y being 1 at the label and 0 elsewhere, or the hinge loss over class labels (Taylor et al., 2016):
- * max(1 − z, 0) for the label's output, max(z, 0) for the others. With a single output the hinge loss tells class 1 from
- * class 0.
+ * R, summed over samples (docs/losses.md has the equations). Over class labels: softmax cross-entropy; ½‖z − y‖², y being 1 at the label and
+ * 0 elsewhere (one-hot-squared-error); the hinge loss (Taylor et al., 2016), max(1 − z, 0) for the label's output, max(z, 0) for the
+ * others, which tells two classes by a single output too. Over rows of 0 and 1, one output a label: sigmoid cross-entropy. Over rows of
+ * values: ½‖z − y‖² (squared-error), Huber's loss, the absolute error, the quantile loss, and Poisson's for counts with mean eᶻ.
  */
-export type Loss = 'softmax-cross-entropy' | 'squared-error' | 'hinge' | 'one-hot-squared-error';
+export type Loss = keyof typeof LOSS_KINDS;
+
+/** The losses over class labels. */
+export type ClassLoss = { [L in Loss]: (typeof LOSS_KINDS)[L]['goal'] extends 'classes' ? L : never }[Loss];
 
 /** The losses by name. */
-export const LOSSES: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'];
+export const LOSSES = Object.keys(LOSS_KINDS) as readonly Loss[];
+
+const kindOf = (loss: Loss): LossKind => LOSS_KINDS[loss];
 
 /** A multilayer perceptron: widths n_0 … n_L, one activation for the hidden layers, a loss. */
 export interface Network<L extends Loss = Loss> {
   readonly layers: readonly number[];
   readonly activation: Activation;
   readonly loss: L;
+  /** Of `huber`: where |z − y| turns from the square to the line. Default 1. */
+  readonly delta?: number;
+  /** Of `quantile`: the share of targets that is to lie below the output. Default ½. */
+  readonly quantile?: number;
 }
 
+/** What a loss is for. */
+export const goalOf = (loss: Loss): LossKind['goal'] => kindOf(loss).goal;
+
 /** Whether a loss goes with class labels (not with rows of target values). */
-export const classifies = (loss: Loss): boolean => loss !== 'squared-error';
+export const classifies = (loss: Loss): boolean => goalOf(loss) === 'classes';
+
+/** How R grows with the unit of the targets; undefined where their unit is fixed, and they cannot be standardised. */
+export const powerOf = (loss: Loss): 1 | 2 | undefined => kindOf(loss).power;
+
+/** What targets of a loss may be; undefined for any. */
+export const domainOf = (loss: Loss): LossKind['domain'] => kindOf(loss).domain;
 
 /** Whether a loss makes probabilities of the outputs; the other losses of classes make scores. */
-export const hasProbabilities = (loss: Loss): boolean => loss === 'softmax-cross-entropy';
+export const hasProbabilities = (loss: Loss): boolean => loss.endsWith('cross-entropy');
 
 /** How many classes a network with so many outputs tells apart. */
 export const classCount = (loss: Loss, outputs: number): number => (loss === 'hinge' && outputs === 1 ? 2 : outputs);
+
+/**
+ * What a loss has beside: δ or τ.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
+ */
+export function lossParameters(
+  loss: Loss,
+  given: Readonly<Partial<Record<LossParameter, unknown>>>,
+): Pick<Network, LossParameter> {
+  const { parameter } = kindOf(loss);
+  for (const name of ['delta', 'quantile'] as const) {
+    const value = given[name];
+    if (value === undefined) continue;
+    const owner = name === 'delta' ? 'huber' : name;
+    if (name !== parameter?.name) throw expected(`none but with loss: '${owner}'`, name, value);
+    const right =
+      typeof value === 'number' && value > 0 && value < (name === 'quantile' ? 1 : Number.POSITIVE_INFINITY);
+    const what = name === 'quantile' ? 'a number between 0 and 1' : 'a finite number above 0';
+    if (!right) throw expected(what, name, value, 'ERR_DLADMM_RANGE');
+    return { [name]: value };
+  }
+  return {};
+}
+
+/** R of one output of a loss of values, from z − y in the unit of which 1/scale is the one that the network is trained in. */
+export function errorLoss({ loss, delta = 1, quantile = 0.5 }: Network): (error: number, scale: number) => number {
+  if (loss === 'absolute') return Math.abs;
+  if (loss === 'quantile') return (error) => Math.max(-quantile * error, (1 - quantile) * error);
+  if (loss === 'squared-error') return (error) => error ** 2 / 2;
+  return (error, scale) => {
+    const [size, turn] = [Math.abs(error), delta / scale];
+    return size <= turn ? error ** 2 / 2 : turn * (size - turn / 2);
+  };
+}
+
+/** How native code takes a loss. */
+export function nativeLoss(network: Network): Pick<NativeNetworkOptions, 'loss' | 'lossParameter'> {
+  const { parameter } = kindOf(network.loss);
+  if (parameter === undefined) return { loss: network.loss };
+  return { loss: network.loss, lossParameter: network[parameter.name] ?? parameter.otherwise };
+}
 
 /** As many threads as anybody may ask for: far more than the pool has. */
 export const MOST_THREADS: number = 2 ** 16;
@@ -109,11 +195,12 @@ export function checkActivation(activation: unknown): asserts activation is Acti
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
 export function checkNetwork(network: unknown, name: string): asserts network is Network {
   checkObject(network, '{ layers, activation, loss }', name);
-  checkKeys(network, ['layers', 'activation', 'loss'], name);
+  checkKeys(network, ['layers', 'activation', 'loss', 'delta', 'quantile'], name);
   const { layers, activation, loss } = network as Partial<Network>;
   checkLayers(layers);
   checkActivation(activation);
   checkLoss(loss);
+  lossParameters(loss, network);
 }
 
 /** A name of another library without capitals and what stands between words. */
@@ -157,6 +244,22 @@ const LOSSES_ELSEWHERE: Readonly<Record<string, string>> = {
   ...{ sparsecategoricalcrossentropy: SOFTMAX, binarycrossentropy: SOFTMAX, bceloss: SOFTMAX, bce: SOFTMAX },
   ...{ bcewithlogitsloss: SOFTMAX, nllloss: SOFTMAX, softmax: SOFTMAX, binary: SOFTMAX, multiclass: SOFTMAX },
   ...{ logistic: SOFTMAX, svm: "'hinge'", hingeloss: "'hinge'" },
+  ...{
+    mae: "'absolute'",
+    meanabsoluteerror: "'absolute'",
+    l1: "'absolute'",
+    l1loss: "'absolute'",
+    absoluteerror: "'absolute'",
+  },
+  ...{
+    pinball: "'quantile'",
+    quantileloss: "'quantile'",
+    smoothl1: "'huber'",
+    smoothl1loss: "'huber'",
+    huberloss: "'huber'",
+  },
+  ...{ poissonnll: "'poisson'", poissonnllloss: "'poisson'", poissonloss: "'poisson'" },
+  ...{ multilabel: "'sigmoid-cross-entropy'", multilabelsoftmarginloss: "'sigmoid-cross-entropy'" },
 };
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */

@@ -1,9 +1,10 @@
 import { checkKeys } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
-import { classCount, classifies, type Network } from '../network/network.js';
+import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
+import { isNames } from './arrived.js';
 import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import { areShares, type Column } from './columns.js';
@@ -18,6 +19,10 @@ import {
 import type { LabelledSamples } from './samples.js';
 import { learnFrom, learnTargets, standardised } from './standardise.js';
 import { type ClassWeights, type WeightsLike, weightedByClass, weightsOf } from './weights.js';
+
+/** The names of the outputs that are labels of their own. */
+const labelNames = (loss: Loss, classes: readonly string[] | undefined): ClassNames =>
+  classes && goalOf(loss) === 'labels' ? { classes } : {};
 
 /** What a training set teaches about samples: the model keeps it, and whatever it is given goes through it. */
 export interface Learnt extends ClassNames {
@@ -121,7 +126,9 @@ export async function trainingSet(
   const { x, y, labels, classes: own, columns } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const called = `${name}.labels`;
-  const names = classifies(network.loss) ? learnClasses(labels, own, given, count, called) : {};
+  const names = classifies(network.loss)
+    ? learnClasses(labels, own, given, count, called)
+    : labelNames(network.loss, given ?? own ?? (isNames(data.y) ? data.y : undefined));
   // Before a pass over the samples: a slip in the labels should not cost its time.
   const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');

@@ -1,7 +1,7 @@
 import { checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
-import { checkDistinct, classifies } from '../network/network.js';
+import { checkDistinct, classifies, domainOf, type Loss } from '../network/network.js';
 import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
   type ArrivalRules,
@@ -96,13 +96,32 @@ export async function arrivingSamples(
   if (weights !== undefined && !more.includes('weights')) {
     throw expected('no weights, as measures count all samples alike,', part('weights'), weights);
   }
+  const { y } = arrived;
   return {
     ...arrived,
+    ...(y && { y: inDomain(y, rules.network.loss) }),
     ...(ordered && { x: inOrder(arrived.x, placesOf(named, ordered, part('columns'))) }),
     ...(weights !== undefined && { weights: weightsOf(weights, arrived.x.rows, part('weights')) }),
     ...(given.classes && { classes: given.classes }),
     ...(columns && { columns: ordered || columns }),
   };
+}
+
+/** Target values, each of which is refused that the loss does not take. */
+function inDomain(source: RowSource, loss: Loss): RowSource {
+  const [least, most] = domainOf(loss) ?? [];
+  if (least === undefined || most === undefined) return source;
+  return trusted({
+    ...source,
+    chunk(first, count) {
+      const values = source.chunk(first, count);
+      const bad = values.findIndex((value) => value < least || value > most);
+      if (bad < 0) return values;
+      const what = `a value from 0${most === 1 ? ' to 1' : ''}, as the loss is ${loss},`;
+      const [row, column] = [first + Math.floor(bad / source.columns), bad % source.columns];
+      throw expected(what, `row ${row}, column ${column} of ${source.name}`, values[bad], 'ERR_DLADMM_RANGE');
+    },
+  });
 }
 
 /** Rows whose input j is that at places[j]. */

@@ -5,6 +5,7 @@ import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
 import { checkTaught } from '../model/parts.js';
 import type { Metrics } from '../network/metrics.js';
+import { powerOf } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import { evaluationSet, type Learnt, trainingGraph, trainingSet } from '../samples/arrival.js';
 import type { ArrivingSamples } from '../samples/arriving.js';
@@ -348,7 +349,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const judge = this.#judges.get(set);
     if (judge) return metricsBy(judge, await session.parameters(), watched);
     const { loss, ...metrics } = await session.evaluate(set);
-    return { ...metrics, loss: loss / (this.#learnt.targetStandardisation?.scale[0] ?? 1) ** 2 };
+    const { scale: [scale = 1] = [] } = this.#learnt.targetStandardisation ?? {};
+    return { ...metrics, loss: loss / scale ** (powerOf(this.#plan.network.loss) ?? 0) };
   }
 
   async #keepBest(session: AnySession, { validation, iteration }: R): Promise<void> {

@@ -10,7 +10,7 @@ import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
 import { inDtype } from '../../core/numbers.js';
-import type { Activation, Network } from '../../network/network.js';
+import type { Activation, Loss, Network } from '../../network/network.js';
 import { retarget, type Standardisation } from '../../network/standardisation.js';
 import type { LabelKind } from '../../samples/classes.js';
 import { OPERATORS } from './activations.js';
@@ -174,6 +174,13 @@ function layerPart({ network, weights, biases }: OnnxParts, l: number, input: st
   };
 }
 
+/** What stands behind the last layer, as a prediction has it. */
+const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output: 'probabilities' | 'outputs' }>>> = {
+  'softmax-cross-entropy': { op: 'Softmax', output: 'probabilities' },
+  'sigmoid-cross-entropy': { op: 'Sigmoid', output: 'probabilities' },
+  poisson: { op: 'Exp', output: 'outputs' },
+};
+
 /**
  * The bytes of an ONNX file with this network.
  *
@@ -191,18 +198,20 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
     const text = `An ONNX file has at most ${MAX_BYTES} bytes, and the weights of this one alone would have ${bytes}`;
     throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
   }
-  const softmax = network.loss === 'softmax-cross-entropy' && wanted === 'probabilities';
-  const output = softmax ? 'probabilities' : 'outputs';
+  const ended = ENDS[network.loss];
+  const end = ended?.output === 'probabilities' && wanted === 'outputs' ? undefined : ended;
+  const output = end?.output ?? 'outputs';
   const depth = network.layers.length - 1;
-  const last = softmax ? `z${depth}` : output;
+  const last = end ? `z${depth}` : output;
   const first = model.standardisation ? 'standardised' : 'x';
   const value = (l: number): string => (l === 0 ? first : l === depth ? last : `a${l}`);
   // In float32 the last layer says no less of values as they are than a scaling behind it would.
   const written = { ...model, ...(targets && retarget({ weights, biases }, targets, undefined)) };
   const layers = Array.from({ length: depth }, (_, i) => layerPart(written, i + 1, value(i), value(i + 1)));
   const parts = [standardisationPart(model), ...layers];
-  const end = softmax ? [node('Softmax', 'softmax', [last], output, [wholeAttribute('axis', 1)])] : [];
-  const told = { activation: network.activation, loss: network.loss, labelKind };
+  const axis = end?.op === 'Softmax' ? [wholeAttribute('axis', 1)] : [];
+  const { layers: _, ...about } = network;
+  const told = { ...about, labelKind };
   return encode(MODEL, {
     irVersion: IR_VERSION,
     producer: 'dladmm',
@@ -210,7 +219,10 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
     graphs: [
       {
         name: 'dladmm',
-        nodes: [...parts.flatMap(({ nodes }) => nodes), ...end],
+        nodes: [
+          ...parts.flatMap(({ nodes }) => nodes),
+          ...(end ? [node(end.op, end.op.toLowerCase(), [last], output, axis)] : []),
+        ],
         initializers: parts.flatMap(({ initializers }) => initializers),
         inputs: [matrix('x', network.layers[0] as number)],
         outputs: [matrix(output, network.layers[depth] as number)],

@@ -11,7 +11,10 @@ import {
   checkClasses,
   checkLoss,
   classCount,
+  goalOf,
   type Loss,
+  lossParameters,
+  type Network,
   nativeActivation,
 } from '../../network/network.js';
 import type { Parameters } from '../../network/parameters.js';
@@ -62,8 +65,7 @@ export function typedParameters(
 }
 
 /** What dladmm itself has written down, or undefined. */
-interface Written {
-  readonly loss: Loss;
+interface Written extends Pick<Network, 'loss' | 'delta' | 'quantile'> {
   readonly activation: Activation;
   readonly labelKind: LabelKind;
 }
@@ -74,10 +76,15 @@ function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written
   try {
     const network: unknown = JSON.parse(text);
     checkObject(network, 'an object', NETWORK_KEY);
-    const { loss, activation, labelKind } = network as Partial<Record<string, unknown>>;
+    const { loss, activation, labelKind, ...more } = network as Partial<Record<string, unknown>>;
     checkLoss(loss);
     checkActivation(activation);
-    return { loss, activation, labelKind: oneOf(labelKind ?? 'number', LABEL_KINDS, 'labelKind') };
+    return {
+      loss,
+      ...lossParameters(loss, more),
+      activation,
+      labelKind: oneOf(labelKind ?? 'number', LABEL_KINDS, 'labelKind'),
+    };
   } catch (cause) {
     const text = `${file} cannot be read as an ONNX network: its metadata ${NETWORK_KEY} is damaged`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', text, { cause });
@@ -94,16 +101,26 @@ function namesIn(metadata: ReadonlyMap<string, string>): readonly string[] | und
   }
 }
 
-function lossOf({ end }: OnnxPerceptron, given: Loss | undefined, written: Written | undefined, file: string): Loss {
-  const loss = given ?? written?.loss ?? (end === 'none' ? undefined : 'softmax-cross-entropy');
+/** The losses whose answers end so: a sigmoid over one value tells two classes, over more each is a label. */
+function lossesOf({ end, layers }: OnnxPerceptron): readonly Loss[] {
+  if (end === 'softmax') return ['softmax-cross-entropy'];
+  if (end === 'exponential') return ['poisson'];
+  if (end === 'none') return [];
+  return layers.at(-1)?.outputs === 1 ? ['softmax-cross-entropy', 'sigmoid-cross-entropy'] : ['sigmoid-cross-entropy'];
+}
+
+function lossOf(perceptron: OnnxPerceptron, given: Loss | undefined, written: Written | undefined, file: string): Loss {
+  const losses = lossesOf(perceptron);
+  const loss = given ?? written?.loss ?? losses[0];
   if (loss === undefined) {
     throw new DlAdmmError(
       'ERR_DLADMM_ARGUMENT',
       `Expected options.loss, as ${file} ends in a linear layer and does not say what its outputs are: 'softmax-cross-entropy' for logits of classes, 'squared-error' for values`,
     );
   }
-  if (end !== 'none' && loss !== 'softmax-cross-entropy') {
-    throw expected(`'softmax-cross-entropy', as ${file} ends in a ${end},`, 'options.loss', loss);
+  if (losses.length > 0 && !losses.includes(loss)) {
+    const named = losses.map((name) => `'${name}'`).join(' or ');
+    throw expected(`${named}, as ${file} ends in a ${perceptron.end},`, 'options.loss', loss);
   }
   return loss;
 }
@@ -135,10 +152,10 @@ function standardisationOf(scaling: OnnxScaling | undefined): Standardisation | 
 }
 
 /** Weights and biases, the scaling folded in; a sigmoid over one value becomes the softmax over 0 and that value, which is the same. */
-function parametersOf({ layers, end }: OnnxPerceptron, scaling: OnnxScaling | undefined): Parameters {
+function parametersOf({ layers, end }: OnnxPerceptron, loss: Loss, scaling: OnnxScaling | undefined): Parameters {
   const weights = layers.map((layer) => layer.weights);
   const biases = layers.map(({ bias }) => bias);
-  if (end === 'sigmoid') {
+  if (end === 'sigmoid' && loss === 'softmax-cross-entropy') {
     const last = weights.length - 1;
     weights[last] = secondOfTwo(weights[last] as Numbers);
     biases[last] = secondOfTwo(biases[last] as Numbers);
@@ -186,14 +203,19 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
   const written = writtenIn(decoded.metadata, file);
   const loss = lossOf(perceptron, options.loss, written, file);
   const standardisation = standardisationOf(perceptron.scaling);
-  const parameters = parametersOf(perceptron, standardisation ? undefined : perceptron.scaling);
+  const parameters = parametersOf(perceptron, loss, standardisation ? undefined : perceptron.scaling);
   const widths = [perceptron.layers[0].inputs, ...parameters.biases.map(({ length }) => length)];
   const count = classCount(loss, widths.at(-1) as number);
   const found = namesIn(decoded.metadata) ?? perceptron.classes;
-  const classes = options.classes ?? (found?.length === count && loss !== 'squared-error' ? found : undefined);
+  const classes = options.classes ?? (found?.length === count && goalOf(loss) !== 'values' ? found : undefined);
   checkClasses(classes, count);
   return new Model({
-    network: { layers: widths, activation: activationOf(perceptron, written, file), loss },
+    network: {
+      layers: widths,
+      activation: activationOf(perceptron, written, file),
+      loss,
+      ...(written?.loss === loss && lossParameters(loss, written)),
+    },
     ...typedParameters(parameters, options.dtype),
     ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),

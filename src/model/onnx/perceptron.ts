@@ -19,7 +19,7 @@ export interface OnnxPerceptron {
   /** What is done to every feature before the first layer. */
   readonly scaling: OnnxScaling | undefined;
   /** What turns the last layer's values into probabilities. */
-  readonly end: 'softmax' | 'sigmoid' | 'none';
+  readonly end: 'softmax' | 'sigmoid' | 'exponential' | 'none';
   /** Names of the classes, where nodes behind the network know some. */
   readonly classes: readonly string[] | undefined;
 }
@@ -135,7 +135,7 @@ function noPlace(graph: Graph, node: OnnxNode): Error {
   const [, why, remedy = 'leave it out, or import the layers alone, from a state dict'] =
     FOREIGN.find(([ops]) => ops.test(node.op)) ?? [];
   const known =
-    'linear layers (Gemm, MatMul) with one activation (relu, leakyRelu, elu, gelu, silu, sigmoid, tanh, softplus), batch normalisation, factors and shifts between them, and a softmax or a sigmoid at the end';
+    'linear layers (Gemm, MatMul) with one activation (relu, leakyRelu, elu, gelu, silu, sigmoid, tanh, softplus), batch normalisation, factors and shifts between them, and a softmax, a sigmoid or an exponential at the end';
   return graph.refusal(
     `${nameOf(node)} has no place in a multilayer perceptron${why ? `: it ${why}` : ` here, which is made of ${known}`}`,
     remedy,
@@ -189,6 +189,9 @@ function follow(graph: Graph, node: OnnxNode, value: string, chain: Chain, shape
       throw graph.refusal(`${nameOf(node)} is over samples and not over classes`, 'take the softmax over dim=1');
     }
     return { ...chain, end: 'softmax' };
+  }
+  if (last && !activated && end === 'none' && node.op === 'Exp' && graph.consumersOf(output).length === 0) {
+    return { ...chain, end: 'exponential' };
   }
   const step = end === 'none' ? stepOf(graph, node, value, shapes.of.get(value)) : undefined;
   if (step) {
@@ -265,14 +268,14 @@ export function perceptronOf(model: OnnxModel, file: string): OnnxPerceptron {
   const [first, ...rest] = chain.layers;
   const last = chain.layers.at(-1);
   if (!first || !last) throw graph.refusal('no layer follows its input');
-  const end = chain.end === 'none' && last.activation === 'sigmoid' && last.outputs === 1 ? 'sigmoid' : chain.end;
+  const end = chain.end === 'none' && last.activation === 'sigmoid' ? 'sigmoid' : chain.end;
   if ((last.activation !== 'identity' && end !== 'sigmoid') || chain.steps.length > 0) {
     throw graph.refusal(
       `${last.node} follows the last layer, which is linear in networks here`,
       'cut it off, and do to the outputs what it does',
     );
   }
-  const named = readAside(graph, aside, end === 'sigmoid');
+  const named = readAside(graph, aside, end === 'sigmoid' && last.outputs === 1);
   const reached = new Set([value, ...aside.flatMap(({ outputs }) => outputs)]);
   if (aside.length === 0 && !model.outputs.some(({ name }) => reached.has(name))) {
     throw graph.refusal('its output does not follow from its last layer');

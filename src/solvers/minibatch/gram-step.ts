@@ -46,4 +46,4 @@ export const defaultBatchSize = (samples: number): number =>
  * squared errors (the hinge loss, which has none, is taken as the former).
  */
 export const defaultRate = (loss: Loss): number =>
-  loss === 'squared-error' || loss === 'one-hot-squared-error' ? 0.2 : 0.4;
+  ['squared-error', 'one-hot-squared-error', 'huber'].includes(loss) ? 0.2 : 0.4;

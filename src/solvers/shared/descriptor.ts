@@ -3,7 +3,7 @@ import { checkObject, didYouMean } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import type { Initialisation } from '../../network/initialisation.js';
-import { classifies } from '../../network/network.js';
+import { lossParameters, powerOf } from '../../network/network.js';
 import { checkOptionKeys, solverMeant } from './hints.js';
 import { COMMON, type CommonOptions, type CommonPlan } from './options.js';
 import type { ProgressRecord } from './record.js';
@@ -170,10 +170,12 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
   const read = <T>(name: string, about: About): T =>
     (schema[name] as Option<unknown, T>).read(given[name], name, about);
   const nothing = { network: { layers: [0, 0] } } as unknown as About;
+  const loss = read<About['network']['loss']>('loss', nothing);
   const network = {
     layers: read<readonly number[]>('layers', nothing),
     activation: read<About['network']['activation']>('activation', nothing),
-    loss: read<About['network']['loss']>('loss', nothing),
+    loss,
+    ...lossParameters(loss, given),
   };
   const about = { network, dtype: read<About['dtype']>('dtype', nothing) };
   const all = completed(schema, given, '', about) as Complete<typeof COMMON> & { iterations: number; epochs?: number };
@@ -189,7 +191,7 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     evaluateEvery: all.evaluateEvery,
     trainMetrics: all.trainMetrics,
     standardise: all.standardise ?? false,
-    standardiseTargets: (all.standardiseTargets ?? false) && !classifies(network.loss),
+    standardiseTargets: (all.standardiseTargets ?? false) && powerOf(network.loss) !== undefined,
     ...(earlyStopping && { earlyStopping }),
     ...(classes && { classes }),
     ...(classWeights && { classWeights }),

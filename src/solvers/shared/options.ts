@@ -25,6 +25,7 @@ import {
   type Complete,
   flag,
   group,
+  number,
   type OptionsOf,
   option,
   type Schema,
@@ -53,7 +54,7 @@ const activation: ValueType<Activation> = {
 
 const loss: ValueType<Loss> = {
   type: LOSSES.map((known) => `'${known}'`).join(' | '),
-  typed: { as: 'word', words: LOSSES.filter(classifies) },
+  typed: { as: 'word', words: LOSSES },
   check: (value) => {
     checkLoss(value);
     return value;
@@ -111,7 +112,17 @@ export const COMMON = {
     says: 'The widths of the layers, inputs first, for example [784, 1000, 1000, 10].',
   }),
   activation: option(activation, { default: 'relu', says: 'f_l of the hidden layers; the last layer is linear.' }),
-  loss: option(loss, { default: 'softmax-cross-entropy', says: 'R: what the outputs are judged by.' }),
+  loss: option(loss, { default: 'softmax-cross-entropy', says: 'R: what the outputs are judged by (docs/losses.md).' }),
+  delta: number('positive', {
+    symbol: 'δ',
+    otherwise: "1 with 'huber', else none",
+    says: 'Of Huber’s loss: the error from which on it grows in proportion; with standardiseTargets in deviations of the target.',
+  }),
+  quantile: number('fraction', {
+    symbol: 'τ',
+    otherwise: "0.5 with 'quantile', else none",
+    says: 'Of the quantile loss: the share of targets that is to lie below the output.',
+  }),
   dtype: word(['float32', 'float64'], {
     default: 'float32',
     says: "The type of every number; 'float64' for tests against theory.",

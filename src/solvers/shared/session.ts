@@ -4,7 +4,7 @@ import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
 import { isNumbers, ofThisRealm } from '../../core/numbers.js';
 import { type Metrics, metricsOf } from '../../network/metrics.js';
-import { checkNetwork, MOST_THREADS, type Network, nativeActivation } from '../../network/network.js';
+import { checkNetwork, MOST_THREADS, type Network, nativeActivation, nativeLoss } from '../../network/network.js';
 import { checkNumbers, type Parameters } from '../../network/parameters.js';
 import { TRAINING_SET } from '../../samples/samples.js';
 import type { Matrix } from '../../tensor/matrix.js';
@@ -82,7 +82,7 @@ export async function openNative<
     dtype,
     widths: network.layers,
     ...nativeActivation(network.activation),
-    loss: network.loss,
+    ...nativeLoss(network),
     threads,
   };
   const nativeOptions = { softmax: 'stable', ...common, ...checked.setup, ...setup(options, checked.samples) } as NO;
