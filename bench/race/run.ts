@@ -42,9 +42,9 @@ export async function run(
 ): Promise<{ readonly run: EpochRun; readonly shown: Shown }> {
   const points: EpochPoint[] = [];
   const network = { layers, ...(loss && { loss }), ...(initialisation && { initialisation }) };
-  const { threads, seed } = options;
-  const told = setting.auto ? { threads, seed } : { ...network, ...optionsOf(setting, samples.x.rows), ...options };
-  const all = told as GradientOptions;
+  const { seed, threads } = options;
+  const told = { ...network, ...optionsOf(setting, samples.x.rows), ...options };
+  const all = (setting.auto ? { seed, threads } : told) as GradientOptions;
   const { model, status } = await follow(train({ ...samples, test }, all), (record, seconds) => {
     const point = pointOf(record, seconds, unitsPerLoss);
     points.push(point);
@@ -52,7 +52,7 @@ export async function run(
   });
   const shown = (shows && (await show?.(model))) || {};
   model.close();
-  return { run: { seed: options.seed, status: status.kind, points }, shown };
+  return { run: { seed, status: status.kind, points }, shown };
 }
 
 /** @param seconds of this epoch and all before it */

@@ -139,10 +139,15 @@ export async function judgeFold(
   }: { readonly rows: Int32Array; readonly trained: Int32Array; readonly signal?: AbortSignal | undefined },
 ): Promise<Fold> {
   const all = { ...data.optionsOn(trained, complete(options)), ...(signal && { signal }) };
-  const { model: made, status, iterations, seconds } = await fit(data.part(trained, true) as never, all as never);
+  const {
+    model: made,
+    status,
+    iterations,
+    seconds,
+  } = await fit((await data.part(trained, true)) as never, all as never);
   using model = made as Model;
   throwIfAborted(signal, 'Cross-validation');
-  const scores = status.kind === 'diverged' ? undefined : await model.evaluate(data.part(rows) as never);
+  const scores = status.kind === 'diverged' ? undefined : await model.evaluate((await data.part(rows)) as never);
   return { rows: Array.from(rows), ...(scores && { scores: scores as Evaluation }), status, iterations, seconds };
 }
 

@@ -29,7 +29,7 @@ export interface Divided {
   /** All of them, as they came. */
   readonly whole: Data;
   /** To judge by, all counting alike, or to train on, by their weights. */
-  part(rows: Int32Array, trains?: boolean): Data;
+  part(rows: Int32Array, trains?: boolean): Data | Promise<Data>;
   /** The options of a training on some of them. */
   optionsOn(rows: Int32Array, options: AnyOptions): AnyOptions;
   /** The values of a column. @throws DlAdmmError ERR_DLADMM_ARGUMENT */

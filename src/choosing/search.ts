@@ -115,10 +115,10 @@ function roundsOf(method: 'random' | 'halving', trials: number, samples: number)
 }
 
 /** A share of some samples, the same of every class. */
-function shareOf({ data }: Setting, rows: Int32Array, share: number, seed: number): Int32Array {
+async function shareOf({ data }: Setting, rows: Int32Array, share: number, seed: number): Promise<Int32Array> {
   if (share === 1) return rows;
   const labels = data.labels && Array.from(rows, (row) => data.labels?.[row]);
-  return heldOut(rows.length, labels, share, seed).held.map((i) => rows[i] as number);
+  return (await heldOut(rows.length, labels, share, seed)).held.map((i) => rows[i] as number);
 }
 
 function* numbersTo(trials: number): Generator<number> {
@@ -215,8 +215,10 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
   };
 
   /** The trials of a round, folds side by side. */
-  const tasksOf = (numbers: Iterable<number>, share: number) => {
-    const parts = setting.folds.map((rows) => shareOf(setting, othersOf(setting.data.samples, rows), share, seed));
+  const tasksOf = async (numbers: Iterable<number>, share: number) => {
+    const parts = await Promise.all(
+      setting.folds.map((rows) => shareOf(setting, othersOf(setting.data.samples, rows), share, seed)),
+    );
     const samples = Math.max(...parts.map(({ length }) => length));
     return function* (signal: AbortSignal): Generator<() => Promise<void>> {
       for (const number of numbers) {
@@ -241,7 +243,7 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
     let numbers: Iterable<number> = numbersTo(trials);
     let most = Number.POSITIVE_INFINITY;
     for (const share of roundsOf(method, trials, setting.data.samples - (setting.folds[0]?.length ?? 0))) {
-      await inParallel(setting.parallel, stop.signal, tasksOf(numbers, share));
+      await inParallel(setting.parallel, stop.signal, await tasksOf(numbers, share));
       most = Math.ceil(Math.min(most, ended.size) / FACTOR);
       const best = [...ended.values()].toSorted(byWorth(metric)).slice(0, most);
       numbers = best.map(({ number }) => number).toSorted((a, b) => a - b);

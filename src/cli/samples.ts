@@ -224,7 +224,11 @@ const tooFew = (rows: number, data: string, wanted: number): DlAdmmError =>
 /** The last column of a table is taken for its target where nobody says. */
 export const LAST = -1;
 
-function fromTable(flags: SplitFlags, source: Extract<Source, { kind: 'table' }>, test?: Source): TrainingSource {
+async function fromTable(
+  flags: SplitFlags,
+  source: Extract<Source, { kind: 'table' }>,
+  test?: Source,
+): Promise<TrainingSource> {
   const { data, testShare = 0, trainSamples, seed, label: target = LAST, task } = flags;
   const { name, frame } = source;
   if (test?.kind === 'arrays') throw refuse(`Expected a table for --test-data, as ${data} is one`);
@@ -234,13 +238,13 @@ function fromTable(flags: SplitFlags, source: Extract<Source, { kind: 'table' }>
     const values = targetValues(frame, target);
     const called = `column ${JSON.stringify(namedColumn(frame, target, 'target').name)}`;
     const classes = (task ?? inferTask(values, called).task) === 'classification' ? values : undefined;
-    const parts = heldOut(frame.rows, classes, testShare, seed);
-    if (parts.held.length > 0) taken = takeRows(frame, parts.held);
-    rest = takeRows(frame, parts.train);
+    const parts = await heldOut(frame.rows, classes, testShare, seed);
+    if (parts.held.length > 0) taken = await takeRows(frame, parts.held);
+    rest = await takeRows(frame, parts.train);
   }
   if (trainSamples !== undefined) {
     if (trainSamples > rest.rows) throw tooFew(rest.rows, data, trainSamples);
-    rest = takeRows(
+    rest = await takeRows(
       rest,
       Int32Array.from({ length: trainSamples }, (_, i) => i),
     );

@@ -43,7 +43,7 @@ export function growingNumbers() {
         longer.set(values);
         values = longer;
       }
-      if (types.isFloat32Array(values) && !Object.is(Math.fround(value), value)) values = Float64Array.from(values);
+      if (types.isFloat32Array(values) && !Object.is(Math.fround(value), value)) values = new Float64Array(values);
       values[length] = value;
       length += 1;
     },

@@ -1,6 +1,6 @@
 import { messageOf } from '../core/errors.js';
 import { featuresOf } from '../samples/features.js';
-import { columnBuilder, type Frame } from '../samples/frame.js';
+import { columnBuilder, type Frame, finished } from '../samples/frame.js';
 import { formatError, throwIfAborted } from './bytes.js';
 import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
 import { tableFrom } from './tables.js';
@@ -84,13 +84,13 @@ async function framed(
       next = column.waiting.find(({ first }) => first === column.rows);
     }
   }
-  const columns = places.map((place) => {
+  const builders = places.map((place) => {
     const column = gathered.get(place);
     if (column?.rows !== rows)
       throw formatError(name, `damaged: expected ${rows} values in column ${nameOf(place)} but found ${column?.rows}`);
-    return column.builder.finish();
+    return column.builder;
   });
-  return { name, rows, named: true, columns };
+  return { name, rows, named: true, columns: await finished(builders) };
 }
 
 function checkReadable(columns: readonly FileColumn[], name: string): void {

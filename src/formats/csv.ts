@@ -6,7 +6,7 @@ import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
 import { type Decimal, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
-import { columnBuilder, type Frame } from '../samples/frame.js';
+import { columnBuilder, type Frame, finished } from '../samples/frame.js';
 import { formatError, readBytes } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
@@ -83,7 +83,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
       lines.push(line);
       rows += 1;
     },
-    finish(): Frame {
+    async finish(): Promise<Frame> {
       if (rows === 0) {
         const only = `its only line is taken for the names of the columns (${names.slice(0, 20).join(', ')})`;
         throw formatError(
@@ -91,7 +91,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
           `expected at least one row of values but found none: ${only}; header: false (--no-header) reads it`,
         );
       }
-      const columns = builders.map((builder) => builder.finish());
+      const columns = await finished(builders);
       return { name, rows, named: header, columns, lines: lines.taken() };
     },
   };
@@ -131,7 +131,7 @@ async function sampled(
   }
   async function* all(): AsyncGenerator<string> {
     // Parsed a part at a time, as what follows is.
-    for (let at = 0; at < sample.length; at += SAMPLE / 2) yield sample.slice(at, at + SAMPLE / 2);
+    for (let at = 0; at < sample.length; at += SAMPLE / 8) yield sample.slice(at, at + SAMPLE / 8);
     yield* texts;
   }
   return {
@@ -163,7 +163,7 @@ async function readColumns(
   // Excel writes and reads a first line that names the delimiter.
   const excel = /^sep=([^\r\n])\r?\n/i.exec(sample)?.[1];
   const fromLine = (options.fromLine ?? 1) + (excel === undefined ? 0 : 1);
-  const dialect = dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
+  const dialect = await dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
   if (dialect.ambiguous !== undefined) {
     throw formatError(
       name,
@@ -190,7 +190,7 @@ async function readColumns(
     const line = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
     throw formatError(`${name}${line}`, `not CSV: ${messageOf(error)}`, error);
   }
-  return { frame: table.finish(), layout };
+  return { frame: await table.finish(), layout };
 }
 
 /** All columns of a table, as they are. */

@@ -1,6 +1,7 @@
 /** How a table of texts is written: its delimiter, its decimal sign, and whether its first row names the columns. */
 import { parse } from 'csv-parse/sync';
 import { type Decimal, kindOfCell, parseNumber } from '../samples/cells.js';
+import { turn } from '../tensor/inputs.js';
 
 export interface Dialect {
   readonly delimiter: string;
@@ -33,14 +34,14 @@ export const cellsOf = (cells: readonly string[], delimiter: string): readonly s
   delimiter === ' ' ? cells.filter((cell) => cell !== '') : cells;
 
 /** The first rows of a text, as far as they can be read. */
-export function sampleRows(text: string, delimiter: string, fromLine: number): readonly Row[] {
+export function sampleRows(text: string, delimiter: string, fromLine: number, most = SAMPLE_ROWS): readonly Row[] {
   const rows: Row[] = [];
   const on_record = (cells: string[]): null => {
     rows.push(cellsOf(cells, delimiter));
     return null;
   };
   try {
-    parse(text, { ...parserOptions(delimiter), from_line: fromLine, to: SAMPLE_ROWS, on_record });
+    parse(text, { ...parserOptions(delimiter), from_line: fromLine, to: most, on_record });
   } catch {
     // The end of a sample may cut a quotation, and what is wrong in a file is told when all of it is read.
   }
@@ -93,12 +94,17 @@ function scoreOf(rows: readonly Row[], delimiter: string): number {
   return 4 * (times / rows.length) ** 2 + typed / Math.max(1, cells) + Math.min(width, 20) / 40;
 }
 
-function delimiterOf(text: string, decimal: Decimal | undefined, likely: string | undefined, fromLine: number): string {
+async function delimiterOf(
+  text: string,
+  decimal: Decimal | undefined,
+  likely: string | undefined,
+  fromLine: number,
+): Promise<string> {
   let best: string | undefined;
   let most = 0;
   for (const delimiter of likely ? [likely, ...DELIMITERS] : DELIMITERS) {
     if (!text.includes(delimiter) || delimiter === decimal) continue;
-    const score = scoreOf(sampleRows(text, delimiter, fromLine).slice(0, 200), delimiter);
+    const score = await turn(scoreOf(await turn(sampleRows(text, delimiter, fromLine, 200)), delimiter));
     // A blank stands in many texts that are no table of blanks.
     const needed = delimiter === ' ' ? most + 0.5 : most;
     if (score > needed) {
@@ -191,7 +197,7 @@ function sequenceOf(row: Row, decimal: Decimal): readonly number[] {
  * Whether the first of some rows names the columns: told by what differs between it and the others, column by column. A row on
  * its own does where none of its cells is a number.
  */
-export function headerIn(rows: readonly Row[], decimal: Decimal): boolean {
+export async function headerIn(rows: readonly Row[], decimal: Decimal): Promise<boolean> {
   const [first, ...others] = rows;
   if (first === undefined) return false;
   if (others.length === 0) {
@@ -200,12 +206,11 @@ export function headerIn(rows: readonly Row[], decimal: Decimal): boolean {
   }
   const sequence = sequenceOf(first, decimal);
   const alone = sequence.length > 1 && !others.some((row) => sequenceOf(row, decimal).length > 1);
-  const votes = first.map((cell, column) =>
-    voteOf(cell, below(rows, column), alone && sequence.includes(column), decimal),
-  );
   const names = first.filter((cell) => cell !== '');
-  const repeated = new Set(names).size < names.length ? -2 : 0;
-  const sum = votes.reduce((total, vote) => total + vote, repeated);
+  let sum = new Set(names).size < names.length ? -2 : 0;
+  for (const [column, cell] of first.entries()) {
+    sum += await turn(voteOf(cell, below(rows, column), alone && sequence.includes(column), decimal));
+  }
   // Nothing but numbers that count up: names only where there are many, and what is below is no such row.
   if (sequence.length === names.length && names.length < 3) return false;
   return sum > 0;
@@ -217,14 +222,14 @@ export function headerIn(rows: readonly Row[], decimal: Decimal): boolean {
  * @param text the beginning of the table
  * @param likely the delimiter that the file's name speaks for
  */
-export function dialectOf(
+export async function dialectOf(
   text: string,
   given: { readonly [K in keyof Dialect]?: Dialect[K] | undefined },
   likely?: string,
   fromLine = 1,
-): Dialect & { readonly rows: readonly Row[]; readonly ambiguous?: string | undefined } {
-  const delimiter = given.delimiter ?? delimiterOf(text, given.decimal, likely, fromLine);
-  const rows = sampleRows(text, delimiter, fromLine);
+): Promise<Dialect & { readonly rows: readonly Row[]; readonly ambiguous?: string | undefined }> {
+  const delimiter = given.delimiter ?? (await delimiterOf(text, given.decimal, likely, fromLine));
+  const rows = await turn(sampleRows(text, delimiter, fromLine));
   const { decimal, ambiguous } = given.decimal ? { decimal: given.decimal } : decimalOf(rows, delimiter);
-  return { delimiter, decimal, header: given.header ?? headerIn(rows, decimal), rows, ambiguous };
+  return { delimiter, decimal, header: given.header ?? (await headerIn(rows, decimal)), rows, ambiguous };
 }

@@ -82,7 +82,7 @@ async function matrixOf(frame: Frame, columns: readonly Column[]): Promise<Matri
     return !column.date && filled && (found.kind === 'text' || types.isFloat32Array(found.values));
   });
   const data = zeros(narrow ? 'float32' : 'float64', x.rows * x.columns);
-  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / 8 / x.columns));
+  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / x.columns));
   for (let first = 0; first < x.rows; first += step) {
     data.set(x.chunk(first, Math.min(step, x.rows - first)), first * x.columns);
     await breathe();

@@ -1,4 +1,5 @@
 /** All that is told of a set of samples that a model has answered for: plain data, and a table for people. */
+import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import {
   accuracy,
@@ -12,7 +13,7 @@ import {
   sum,
 } from './classes.js';
 import { METRIC_NAMES, METRICS, type Metric } from './metrics.js';
-import { brier, calibrationError, logLoss, prAuc, rocAuc } from './probabilities.js';
+import { brier, calibrationError, logLoss, ordersOf, prAuc, rocAuc } from './probabilities.js';
 import { aligned, numberText, printable } from './text.js';
 import {
   meanAbsoluteError,
@@ -91,28 +92,19 @@ export interface ToldClasses {
   readonly weights?: List | undefined;
 }
 
-/** Judges classes, by probabilities too where there are some. */
-export function judgeClasses({ labels, predicted, names, loss, probabilities, weights }: ToldClasses): ClassEvaluation {
-  const confusion = confusionMatrix(labels, predicted, names.length, weights);
-  const areas = probabilities && {
-    rocAuc: rocAuc(labels, probabilities, weights),
-    prAuc: prAuc(labels, probabilities, weights),
-  };
+/** Judges classes, by probabilities too where there are some; the event loop runs in between. */
+export async function judgeClasses(told: ToldClasses): Promise<ClassEvaluation> {
+  const { labels, predicted, names, loss, probabilities, weights } = told;
+  const confusion = await turn(confusionMatrix(labels, predicted, names.length, weights));
   const scores = scoresIn(confusion);
   return printable(
     {
       samples: labels.length,
       loss,
-      accuracy: accuracy(labels, predicted, weights),
+      accuracy: await turn(accuracy(labels, predicted, weights)),
       balancedAccuracy: balancedIn(confusion),
       macroF1: macroF1In(confusion),
-      ...(probabilities && {
-        logLoss: logLoss(labels, probabilities, weights),
-        brier: brier(labels, probabilities, weights),
-        ...(areas?.rocAuc !== undefined && { rocAuc: areas.rocAuc }),
-        ...(areas?.prAuc !== undefined && { prAuc: areas.prAuc }),
-        calibrationError: calibrationError(labels, probabilities, weights),
-      }),
+      ...(probabilities && (await judgeProbabilities(labels, probabilities, weights))),
       classes: names.map((name, c) => ({ name, ...(scores[c] as ClassScore) })),
       confusion,
     },
@@ -120,17 +112,36 @@ export function judgeClasses({ labels, predicted, names, loss, probabilities, we
   );
 }
 
-/** Judges values; `by` is the loss, of which some have a measure of their own. */
-export function judgeValues(y: Matrix, outputs: Matrix, loss: number, weights?: List, by?: string): ValueEvaluation {
-  const explained = r2(y, outputs, weights);
+async function judgeProbabilities(labels: List, probabilities: Matrix, weights: List | undefined) {
+  const orders = await ordersOf(probabilities);
+  const roc = await turn(rocAuc(labels, probabilities, weights, orders));
+  const pr = await turn(prAuc(labels, probabilities, weights, orders));
+  return {
+    logLoss: await turn(logLoss(labels, probabilities, weights)),
+    brier: await turn(brier(labels, probabilities, weights)),
+    ...(roc !== undefined && { rocAuc: roc }),
+    ...(pr !== undefined && { prAuc: pr }),
+    calibrationError: await turn(calibrationError(labels, probabilities, weights)),
+  };
+}
+
+/** Judges values; `by` is the loss, of which some have a measure of their own. The event loop runs in between. */
+export async function judgeValues(
+  y: Matrix,
+  outputs: Matrix,
+  loss: number,
+  weights?: List,
+  by?: string,
+): Promise<ValueEvaluation> {
+  const explained = await turn(r2(y, outputs, weights));
   return printable(
     {
       samples: y.rows,
       loss,
-      mae: meanAbsoluteError(y, outputs, weights),
-      rmse: rootMeanSquaredError(y, outputs, weights),
+      mae: await turn(meanAbsoluteError(y, outputs, weights)),
+      rmse: await turn(rootMeanSquaredError(y, outputs, weights)),
       ...(explained !== undefined && { r2: explained }),
-      mape: meanAbsolutePercentageError(y, outputs, weights),
+      mape: await turn(meanAbsolutePercentageError(y, outputs, weights)),
       ...(by === 'poisson' && { poissonDeviance: poissonDeviance(y, outputs, weights) }),
       coverage: quantileCoverage(y, outputs, weights),
     },

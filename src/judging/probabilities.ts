@@ -1,9 +1,10 @@
 /** How good probabilities of classes are, one row a sample. What one class alone cannot tell is undefined. */
+import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { checkLengths, type List, meanOf, ratio, weightOf } from './classes.js';
 
 const column = ({ data, rows, columns }: Matrix, j: number): Float64Array =>
-  Float64Array.from({ length: rows }, (_, i) => data[i * columns + j] as number);
+  new Float64Array(rows).map((_, i) => data[i * columns + j] as number);
 
 /** The mean of −log of the probability that the true class was given; a probability of 0 counts as the smallest there is. */
 export function logLoss(labels: List, probabilities: Matrix, weights?: List): number {
@@ -36,73 +37,144 @@ export function brier(labels: List, probabilities: Matrix, weights?: List): numb
   return loss / all;
 }
 
-/** Positives and negatives, or their weights, at every score, highest first. */
-function* steps(positive: (i: number) => boolean, scores: List, weights: List | undefined) {
-  const order = Uint32Array.from({ length: scores.length }, (_, i) => i);
+/** Places in the order of falling scores. */
+type Order = Uint32Array<ArrayBuffer>;
+/** The orders of the classes, as far as they are known. */
+type Orders = readonly (Order | undefined)[];
+
+const places = (count: number): Order => new Uint32Array(count).map((_, i) => i);
+/** So many scores are sorted between two turns of the event loop. */
+const PART = 2 ** 14;
+
+const sorted = (order: Order, scores: List): Order =>
   order.sort((a, b) => (scores[b] as number) - (scores[a] as number));
-  for (let first = 0; first < order.length; ) {
-    const score = scores[order[first] as number];
+
+/** Merges two ends of `from` that are in order, [first, middle) and [middle, end). */
+function merge(from: Order, to: Order, first: number, middle: number, end: number, scores: List): void {
+  let [i, j] = [first, middle];
+  for (let at = first; at < end; at += 1) {
+    const left =
+      i < middle && (j >= end || (scores[from[i] as number] as number) >= (scores[from[j] as number] as number));
+    to[at] = from[left ? i : j] as number;
+    if (left) i += 1;
+    else j += 1;
+  }
+}
+
+/** The order of some scores; the event loop runs in between. */
+async function orderOf(scores: List): Promise<Order> {
+  const { length } = scores;
+  let [from, to] = [places(length), new Uint32Array(length)];
+  for (let first = 0; first < length; first += PART) await turn(sorted(from.subarray(first, first + PART), scores));
+  for (let width = PART; width < length; width *= 2) {
+    for (let first = 0; first < length; first += 2 * width) {
+      const [middle, end] = [Math.min(length, first + width), Math.min(length, first + 2 * width)];
+      await turn(merge(from, to, first, middle, end, scores));
+    }
+    [from, to] = [to, from];
+  }
+  return from;
+}
+
+/** The order of the probabilities of each class; of two classes, of the second. */
+export async function ordersOf(probabilities: Matrix): Promise<Orders> {
+  const orders: (Order | undefined)[] = [];
+  for (let c = probabilities.columns === 2 ? 1 : 0; c < probabilities.columns; c += 1) {
+    orders[c] = await orderOf(await turn(column(probabilities, c)));
+  }
+  return orders;
+}
+
+/** Calls `visit` with positives and negatives, or their weights, at every score, highest first. */
+function eachStep(
+  positive: (i: number) => boolean,
+  scores: List,
+  weights: List | undefined,
+  order: Order | undefined,
+  visit: (score: number, hits: number, misses: number) => void,
+): void {
+  const falling = order ?? sorted(places(scores.length), scores);
+  for (let first = 0; first < falling.length; ) {
+    const score = scores[falling[first] as number] as number;
     let [hits, misses] = [0, 0];
-    for (; first < order.length && scores[order[first] as number] === score; first += 1) {
-      const i = order[first] as number;
+    for (; first < falling.length && scores[falling[first] as number] === score; first += 1) {
+      const i = falling[first] as number;
       if (positive(i)) hits += weightOf(weights, i);
       else misses += weightOf(weights, i);
     }
-    yield { score: score as number, hits, misses };
+    visit(score, hits, misses);
   }
+}
+
+/** What is told positive from a score on. */
+interface Step {
+  readonly threshold: number;
+  readonly hits: number;
+  readonly misses: number;
 }
 
 /** Counts of what is told positive from a score on, highest first: to choose a threshold by. */
-export function* thresholds(positive: (i: number) => boolean, scores: List, weights?: List) {
+export function thresholds(positive: (i: number) => boolean, scores: List, weights?: List): readonly Step[] {
+  const found: Step[] = [];
   let [hits, misses] = [0, 0];
-  for (const step of steps(positive, scores, weights)) {
-    hits += step.hits;
-    misses += step.misses;
-    yield { threshold: step.score, hits, misses };
-  }
+  eachStep(positive, scores, weights, undefined, (threshold, more, wrong) => {
+    hits += more;
+    misses += wrong;
+    found.push({ threshold, hits, misses });
+  });
+  return found;
 }
+
+type Score = (
+  positive: (i: number) => boolean,
+  scores: List,
+  weights: List | undefined,
+  order: Order | undefined,
+) => number | undefined;
 
 /** The area under the curve of hits over false alarms. */
-function areaOf(positive: (i: number) => boolean, scores: List, weights: List | undefined): number | undefined {
+const areaOf: Score = (...of) => {
   let [area, hits, misses] = [0, 0, 0];
-  for (const step of steps(positive, scores, weights)) {
-    area += step.misses * (hits + step.hits / 2);
-    hits += step.hits;
-    misses += step.misses;
-  }
+  eachStep(...of, (_, more, wrong) => {
+    area += wrong * (hits + more / 2);
+    hits += more;
+    misses += wrong;
+  });
   return ratio(area, hits * misses);
-}
+};
 
 /** The mean precision, each weighted by the recall that it gains. */
-function precisionOf(positive: (i: number) => boolean, scores: List, weights: List | undefined): number | undefined {
+const precisionOf: Score = (...of) => {
   let [area, hits, misses] = [0, 0, 0];
-  for (const step of steps(positive, scores, weights)) {
-    hits += step.hits;
-    misses += step.misses;
-    if (step.hits > 0) area += (step.hits * hits) / (hits + misses);
-  }
+  eachStep(...of, (_, more, wrong) => {
+    hits += more;
+    misses += wrong;
+    if (more > 0) area += (more * hits) / (hits + misses);
+  });
   return ratio(area, hits);
-}
+};
 
 /** A score of the second of two classes; of more classes its mean over each against the rest, where that is defined. */
 function perClass(
-  score: (positive: (i: number) => boolean, scores: List, weights: List | undefined) => number | undefined,
+  score: Score,
   labels: List,
   probabilities: Matrix,
   weights: List | undefined,
+  orders: Orders,
 ): number | undefined {
   checkLengths(probabilities.rows, labels, weights);
-  const of = (c: number): number | undefined => score((i) => labels[i] === c, column(probabilities, c), weights);
+  const of = (c: number): number | undefined =>
+    score((i) => labels[i] === c, column(probabilities, c), weights, orders[c]);
   return probabilities.columns === 2 ? of(1) : meanOf(Array.from({ length: probabilities.columns }, (_, c) => of(c)));
 }
 
 /** The area under the ROC curve, ties counting a half; undefined where all samples are of one class. */
-export const rocAuc = (labels: List, probabilities: Matrix, weights?: List): number | undefined =>
-  perClass(areaOf, labels, probabilities, weights);
+export const rocAuc = (labels: List, probabilities: Matrix, weights?: List, orders: Orders = []): number | undefined =>
+  perClass(areaOf, labels, probabilities, weights, orders);
 
 /** The area under the curve of precision over recall, as the average precision; undefined where no class has a sample. */
-export const prAuc = (labels: List, probabilities: Matrix, weights?: List): number | undefined =>
-  perClass(precisionOf, labels, probabilities, weights);
+export const prAuc = (labels: List, probabilities: Matrix, weights?: List, orders: Orders = []): number | undefined =>
+  perClass(precisionOf, labels, probabilities, weights, orders);
 
 /**
  * By how much probabilities are off on average, over ten bins of them: of the second of two classes, and of more classes of the

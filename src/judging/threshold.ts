@@ -40,7 +40,7 @@ function gainOf(rule: ThresholdRule): Gain {
 export function chooseThreshold(labels: List, probabilities: List, rule: ThresholdRule, weights?: List): number {
   const gain = gainOf(rule);
   const positive = (i: number): boolean => labels[i] === 1;
-  const steps = [...thresholds(positive, probabilities, weights)];
+  const steps = thresholds(positive, probabilities, weights);
   const { hits: positives = 0, misses: negatives = 0 } = steps.at(-1) ?? {};
   if (positives === 0 || negatives === 0) {
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected samples of both classes to choose a threshold by');
@@ -57,7 +57,7 @@ export function chooseThreshold(labels: List, probabilities: List, rule: Thresho
     if (gained !== undefined && !(best.gain !== undefined && best.gain >= gained)) best = { threshold, gain: gained };
   }
   if (best.gain !== undefined) return best.threshold;
-  const highest = Math.max(...steps.map(({ hits, misses }) => hits / (hits + misses)));
+  const highest = steps.reduce((most, { hits, misses }) => Math.max(most, hits / (hits + misses)), 0);
   throw new DlAdmmError(
     'ERR_DLADMM_ARGUMENT',
     `Expected a precision that some threshold reaches; the highest on these samples is ${highest.toPrecision(4)}`,

@@ -84,7 +84,7 @@ export interface Answer {
   /** All that was put. */
   prediction(): Prediction;
   /** How good it is, where the class numbers or the values are `truth` and the loss is known. */
-  evaluation(truth: Int32Array | Matrix, loss: number): Evaluation;
+  evaluation(truth: Int32Array | Matrix, loss: number): Promise<Evaluation>;
 }
 
 /** What a model says of its answers, beside its network. */
@@ -129,7 +129,7 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
       else if (probable) softmax(part, columns, probabilities, first * columns);
       if (threshold !== undefined) fromThreshold(probabilities, threshold, labels, first, part.length / columns);
     },
-    evaluation(truth, loss) {
+    async evaluation(truth, loss) {
       const classes = names.classes ?? Array.from({ length: classCount(network.loss, columns) }, (_, c) => String(c));
       if (!types.isTypedArray(truth)) {
         if (several) return judgeLabels(truth, probabilities, classes, loss);

@@ -81,7 +81,7 @@ export class GraphModel<L extends Loss = Loss> extends TrainedNetwork<'gcn', Nat
     return answer.evaluation(
       Int32Array.from(index, (node) => labels[node] as number),
       loss / index.length,
-    ) as EvaluationOf<L>;
+    ) as Promise<EvaluationOf<L>>;
   }
 
   /** A graph as the network meets it. */

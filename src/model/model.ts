@@ -30,7 +30,16 @@ import { type ColumnNote, encodedFor } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import type { RecordLike } from '../samples/table.js';
 import { checkKnown, targetValues } from '../samples/targets.js';
-import { asSamples, breathe, type MatrixLike, nonFinite, type RowSource, rowSource } from '../tensor/inputs.js';
+import {
+  asSamples,
+  breathe,
+  type MatrixLike,
+  nonFinite,
+  type RowSource,
+  rowSource,
+  rowsOf,
+  turn,
+} from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { loadModelFile } from './model-file.js';
@@ -40,7 +49,7 @@ import type { ModelParts } from './parts.js';
 import { TrainedNetwork } from './trained.js';
 
 /** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
-const CHUNK_ENTRIES = 2 ** 21;
+const CHUNK_ENTRIES = 2 ** 19;
 /** Products of a weight and a value that take as long as handing samples to another thread and back, or less. */
 const FEW_PRODUCTS = 2 ** 22;
 /** As many as take about as long as a call does besides, and as many as the event loop may be held up for. */
@@ -160,7 +169,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   ): Promise<EvaluationOf<L>> {
     return this.call(async () => {
       const { answer, truth, loss, notes } = await this.#judged(samples, options);
-      return warned(answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
+      return warned(await answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
     });
   }
 
@@ -207,7 +216,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const source = this.#prepared(x);
     const { rows } = source;
     const labels = classifies(this.network.loss)
-      ? classNumbers(given, classes, this, rows, this.classCount, 'labels')
+      ? await turn(classNumbers(given, classes, this, rows, this.classCount, 'labels'))
       : undefined;
     if (values && values.rows !== rows) {
       throw expected(`${rows} rows, one a sample,`, 'y', values.rows, 'ERR_DLADMM_SHAPE');
@@ -258,7 +267,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     }
     const reading = checkedReading(options);
     const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
-    const values = targetValues(frame, target);
+    const values = await turn(targetValues(frame, target));
     // Classes that are called by names may also be told by their numbers.
     const named = classification && this.classes && typeof values[0] !== 'number';
     if (named) checkKnown(values, this.classes ?? [], frame, target);
@@ -315,7 +324,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   ): Promise<void> {
     for (const [first, count] of this.#chunks(source)) {
       try {
-        await work(first, source.chunk(first, count), count);
+        await work(first, await rowsOf(source, first, count), count);
       } catch (error) {
         throw locate(error, source, first);
       }

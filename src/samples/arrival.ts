@@ -3,7 +3,7 @@ import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { asSamples, type RowSource, trusted } from '../tensor/inputs.js';
+import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { isNames } from './arrived.js';
 import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
@@ -127,10 +127,12 @@ export async function trainingSet(
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const called = `${name}.labels`;
   const names = classifies(network.loss)
-    ? learnClasses(labels, own, given, count, called)
+    ? await turn(learnClasses(labels, own, given, count, called))
     : labelNames(network.loss, given ?? own ?? (isNames(data.y) ? data.y : undefined));
   // Before a pass over the samples: a slip in the labels should not cost its time.
-  const numbers = classifies(network.loss) ? classNumbers(labels, own, names, x.rows, count, called) : undefined;
+  const numbers = classifies(network.loss)
+    ? await turn(classNumbers(labels, own, names, x.rows, count, called))
+    : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
   const weights = weighed(arrived, numbers, count, names.classes, classWeights);
   const standardisation = standardise
@@ -184,7 +186,7 @@ export async function evaluationSet(
   const { x, y, labels, classes: own } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const labelled = classifies(network.loss);
-  const numbers = labelled ? classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`) : undefined;
+  const numbers = labelled ? await turn(classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`)) : undefined;
   const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
   const { samples, ...rest } = taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
   const weights = weighs ? weighed(arrived, numbers, count, learnt.classes, facts.classWeights) : undefined;

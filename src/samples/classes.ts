@@ -49,9 +49,9 @@ function kindOf(labels: unknown): Exclude<LabelKind, 'value'> {
   return typeof first === 'string' || typeof first === 'boolean' ? (typeof first as 'string' | 'boolean') : 'number';
 }
 
-const nameOf = (label: unknown, kind: LabelKind, name: string): string => {
+const nameOf = (label: unknown, kind: LabelKind, name: string, i: number): string => {
   if (typeof label === kind && label !== '') return String(label);
-  throw expected(`a ${kind}, as the first label is one,`, name, label, 'ERR_DLADMM_LABEL');
+  throw expected(`a ${kind}, as the first label is one,`, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
 };
 
 function checkCount(classes: readonly string[], count: number, name: string): void {
@@ -92,8 +92,9 @@ export function learnClasses(
     return { classes: given ?? BOOLEANS, labelKind: kind };
   }
   if (given) return { classes: given, labelKind: kind };
-  const classes = [...new Set(Array.from(labels as readonly unknown[], (l, i) => nameOf(l, kind, `${name}[${i}]`)))];
-  classes.sort();
+  const distinct = new Set<string>();
+  for (let i = 0; i < (labels?.length ?? 0); i += 1) distinct.add(nameOf(labels?.[i], kind, name, i));
+  const classes = [...distinct].sort();
   checkCount(classes, count, name);
   return { classes, labelKind: kind };
 }
@@ -128,11 +129,15 @@ export function classNumbers(
   }
   const names = kind === 'boolean' && labelKind === kind ? BOOLEANS : classes;
   const numbers = new Map(names.map((text, i) => [text, i]));
-  return Int32Array.from({ length: samples }, (_, i) => {
-    const number = numbers.get(numbered ? String(labels[i]) : nameOf(labels[i], kind, `${name}[${i}]`));
-    if (number !== undefined) return number;
-    throw expected(`one of the classes ${listed(classes)}`, `${name}[${i}]`, labels[i], 'ERR_DLADMM_LABEL');
-  });
+  const found = new Int32Array(samples);
+  for (let i = 0; i < samples; i += 1) {
+    const number = numbers.get(numbered ? String(labels[i]) : nameOf(labels[i], kind, name, i));
+    if (number === undefined) {
+      throw expected(`one of the classes ${listed(classes)}`, `${name}[${i}]`, labels[i], 'ERR_DLADMM_LABEL');
+    }
+    found[i] = number;
+  }
+  return found;
 }
 
 /** Class numbers as the training set had its labels. */

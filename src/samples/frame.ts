@@ -2,7 +2,7 @@
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
-import { breathe } from '../tensor/inputs.js';
+import { breathe, inTurns } from '../tensor/inputs.js';
 import { isRecord } from './arrived.js';
 import { lacks, momentOf, numberOf, numberSaid, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
@@ -85,35 +85,40 @@ export function valueAt(column: FrameColumn, row: number): number | string | boo
   return column.kind === 'boolean' ? value === 1 : value;
 }
 
-/** Some rows of a table, in that order. */
-export function takeRows(frame: Frame, rows: Int32Array): Frame {
-  const taken = (values: Numbers): Numbers => {
-    const out = zeros(dtypeOf(values), rows.length);
-    for (let i = 0; i < rows.length; i += 1) out[i] = values[rows[i] as number] as number;
+/** Some rows of a table, in that order; the event loop runs in between. */
+export async function takeRows(frame: Frame, rows: Int32Array): Promise<Frame> {
+  const taken = async <T extends Numbers | Int32Array>(values: T, out: T): Promise<T> => {
+    await inTurns(rows.length, (i) => {
+      out[i] = values[rows[i] as number] as number;
+    });
     return out;
   };
-  return {
-    ...frame,
-    rows: rows.length,
-    columns: frame.columns.map((whole) => {
-      const { mixture } = whole;
-      const place = mixture && (mixture.place ?? placeText(frame, mixture.row));
-      const column: FrameColumn =
-        place === undefined ? whole : { ...whole, mixture: { ...(mixture as Mixture), place } };
-      if (column.kind === 'text') {
-        // Only their own texts: what other rows say is not theirs to know.
-        const { push, taken } = textValues([]);
-        for (const row of rows) push(column.texts[column.codes[row] as number] ?? null);
-        const { codes, texts } = taken();
-        return { ...column, codes, texts, missing: codes.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0) };
-      }
-      const values = taken(column.values);
-      let missing = 0;
-      if (column.missing > 0) for (const value of values) missing += Number.isNaN(value) ? 1 : 0;
-      return { ...column, values, missing };
-    }),
-    ...(frame.lines ? { lines: taken(frame.lines) } : { origin: rows.map((row) => frame.origin?.[row] ?? row) }),
-  };
+  const numbers = (values: Numbers): Promise<Numbers> => taken(values, zeros(dtypeOf(values), rows.length));
+  const columns: FrameColumn[] = [];
+  for (const whole of frame.columns) {
+    const { mixture } = whole;
+    const place = mixture && (mixture.place ?? placeText(frame, mixture.row));
+    const column: FrameColumn = place === undefined ? whole : { ...whole, mixture: { ...(mixture as Mixture), place } };
+    let missing = 0;
+    if (column.kind === 'text') {
+      // Only their own texts: what other rows say is not theirs to know.
+      const own = textValues([]);
+      await inTurns(rows.length, (i) => {
+        const text = column.texts[column.codes[rows[i] as number] as number] ?? null;
+        if (text === null) missing += 1;
+        own.push(text);
+      });
+      columns.push({ ...column, ...own.taken(), missing });
+    } else {
+      const values = await numbers(column.values);
+      for (let i = 0; column.missing > 0 && i < values.length; i += 1) missing += Number.isNaN(values[i]) ? 1 : 0;
+      columns.push({ ...column, values, missing });
+    }
+  }
+  const place = frame.lines
+    ? { lines: await numbers(frame.lines) }
+    : { origin: rows.map((row) => frame.origin?.[row] ?? row) };
+  return { ...frame, rows: rows.length, columns, ...place };
 }
 
 /** Texts by their number, in the order they came. */
@@ -129,7 +134,7 @@ function textValues(first: readonly (string | null)[]) {
     codes.push(code);
   };
   for (const text of first) push(text);
-  return { push, taken: () => ({ codes: Int32Array.from(codes.taken()), texts: [...places.keys()] }) };
+  return { push, taken: () => ({ codes: new Int32Array(codes.taken()), texts: [...places.keys()] }) };
 }
 
 /** What a value is; a text that says a number or a date is one. */
@@ -257,7 +262,7 @@ export interface FrameOptions {
 }
 
 /** Values that are taken in between two turns of the event loop. */
-const VALUES = 20_000;
+const VALUES = 8000;
 
 function throwIfAborted(signal: AbortSignal | undefined, name: string): void {
   if (signal?.aborted) {
@@ -315,7 +320,17 @@ export async function frameOf(
   }
   if (rows === 0) throw empty(name);
   if (builders.size === 0) throw expected('records with keys', name, {});
-  return { name, rows, named: true, records: true, columns: [...builders.values()].map((builder) => builder.finish()) };
+  return { name, rows, named: true, records: true, columns: await finished([...builders.values()]) };
+}
+
+/** The columns that have been gathered; the event loop runs in between. */
+export async function finished(builders: readonly { finish(): FrameColumn }[]): Promise<readonly FrameColumn[]> {
+  const columns: FrameColumn[] = [];
+  for (const builder of builders) {
+    columns.push(builder.finish());
+    await breathe();
+  }
+  return columns;
 }
 
 async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): Promise<Frame> {

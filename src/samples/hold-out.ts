@@ -2,7 +2,7 @@
 
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { seededRandom } from '../core/random.js';
-import { type RowSource, trusted } from '../tensor/inputs.js';
+import { breathe, type RowSource, trusted, turn } from '../tensor/inputs.js';
 
 /** The numbers of the samples of each part, in their order. */
 export interface Parts {
@@ -16,7 +16,12 @@ export interface Parts {
  *
  * @param labels a class for each sample
  */
-export function heldOut(samples: number, labels: ArrayLike<unknown> | undefined, share: number, seed: number): Parts {
+export async function heldOut(
+  samples: number,
+  labels: ArrayLike<unknown> | undefined,
+  share: number,
+  seed: number,
+): Promise<Parts> {
   const random = seededRandom(seed);
   const members = new Map<unknown, number[]>();
   for (let i = 0; i < samples; i += 1) {
@@ -25,7 +30,7 @@ export function heldOut(samples: number, labels: ArrayLike<unknown> | undefined,
     if (of) of.push(i);
     else members.set(label, [i]);
   }
-  const held = new Uint8Array(samples);
+  const held = await turn(new Uint8Array(samples));
   for (const rows of members.values()) {
     const count = Math.min(rows.length - 1, Math.round(share * rows.length));
     // The first `count` of a shuffle.
@@ -36,9 +41,15 @@ export function heldOut(samples: number, labels: ArrayLike<unknown> | undefined,
       rows[j] = a;
       held[b] = 1;
     }
+    await breathe();
   }
-  const all = Int32Array.from({ length: samples }, (_, i) => i);
-  return { train: all.filter((i) => held[i] === 0), held: all.filter((i) => held[i] === 1) };
+  const part = (which: number): Int32Array => {
+    const rows = new Int32Array(samples);
+    let count = 0;
+    for (let i = 0; i < samples; i += 1) if (held[i] === which) rows[count++] = i;
+    return rows.slice(0, count);
+  };
+  return { train: part(0), held: part(1) };
 }
 
 /** Some rows of a source, whose numbers rise. */

@@ -1,7 +1,7 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
 import { checkObject, didYouMean, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { type RowSource, trusted } from '../tensor/inputs.js';
+import { breathe, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { learnBins, mostBins } from './bins.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
@@ -91,9 +91,11 @@ function counted(column: FrameColumn): readonly (readonly [text: string, count: 
 /** Whether a column varies; whether all its values differ; whether they count up by one. */
 function variety(column: FrameColumn, rows: number) {
   if (column.kind === 'text') {
-    const used = new Set(column.codes);
-    used.delete(-1);
-    return { constant: used.size < 2, distinct: used.size, counts: false };
+    const used = new Uint8Array(column.texts.length);
+    const { codes } = column;
+    for (let i = 0; i < codes.length; i += 1) if ((codes[i] as number) >= 0) used[codes[i] as number] = 1;
+    const distinct = used.reduce((sum, is) => sum + is, 0);
+    return { constant: distinct < 2, distinct, counts: false };
   }
   const { values } = column;
   const first = values.find((value) => !Number.isNaN(value));
@@ -109,9 +111,8 @@ function variety(column: FrameColumn, rows: number) {
 
 const ID_NAME = /(?:^|[_\s.-])(?:id|uuid|guid|key|index|nr|no)$|[a-z]I[dD]$/i;
 
-function isIdentifier(column: FrameColumn, rows: number): boolean {
+function isIdentifier(column: FrameColumn, rows: number, { distinct, counts }: ReturnType<typeof variety>): boolean {
   if (rows < FEW || column.kind === 'boolean' || column.kind === 'date') return false;
-  const { distinct, counts } = variety(column, rows);
   const told = rows - column.missing;
   if (column.kind === 'text') {
     // Sentences differ too, and say something.
@@ -123,7 +124,7 @@ function isIdentifier(column: FrameColumn, rows: number): boolean {
 }
 
 /** The parts of a date that vary in the training set. */
-function partsOf(column: Extract<FrameColumn, { values: unknown }>): readonly DatePart[] {
+async function partsOf(column: Extract<FrameColumn, { values: unknown }>): Promise<readonly DatePart[]> {
   const varies = (part: DatePart): boolean => {
     let low = Number.POSITIVE_INFINITY;
     let high = Number.NEGATIVE_INFINITY;
@@ -135,7 +136,8 @@ function partsOf(column: Extract<FrameColumn, { values: unknown }>): readonly Da
     }
     return high - low > 1e-9;
   };
-  const parts = DATE_PARTS.filter(varies);
+  const parts: DatePart[] = [];
+  for (const part of DATE_PARTS) if (await turn(varies(part))) parts.push(part);
   return parts.length > 0 ? parts : ['time'];
 }
 
@@ -145,12 +147,12 @@ const binsOf = ({ kind, values }: Extract<FrameColumn, { values: unknown }>, mos
 };
 
 /** How a column that has something to teach becomes inputs. */
-function learnColumn(
+async function learnColumn(
   column: FrameColumn,
   rows: number,
   options: LearningOptions,
   note: (kind: ColumnNote['kind'], text: string) => void,
-): Column {
+): Promise<Column> {
   const { name, missing } = column;
   const { categories: most = CATEGORIES, buckets = BUCKETS } = options;
   const impute = options.missing !== 'error';
@@ -168,8 +170,8 @@ function learnColumn(
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
     return column.kind === 'date'
-      ? { name, date: partsOf(column), ...known }
-      : { name, ...binsOf(column, options.bins), ...known };
+      ? { name, date: await partsOf(column), ...known }
+      : { name, ...(await turn(binsOf(column, options.bins))), ...known };
   }
   const counts = counted(column);
   const [[fill] = ['']] = counts;
@@ -195,10 +197,14 @@ function learnColumn(
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column that is not there, for a missing value with `missing: 'error'`, and for a column
  *   of numbers in which some values are texts; ERR_DLADMM_SHAPE where no column has anything to teach
  */
-export function learnColumns(
+export async function learnColumns(
   frame: Frame,
   options: LearningOptions = {},
-): { readonly columns: readonly Column[]; readonly notes: readonly ColumnNote[]; readonly places: readonly number[] } {
+): Promise<{
+  readonly columns: readonly Column[];
+  readonly notes: readonly ColumnNote[];
+  readonly places: readonly number[];
+}> {
   checkObject(options, 'an object', 'options');
   oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
   whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
@@ -216,6 +222,7 @@ export function learnColumns(
     const column = frame.columns[place] as FrameColumn;
     const { name, missing, mixture } = column;
     const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
+    await breathe();
     if (missing === rows) {
       note('all-missing', `column ${quoted(name)} is left out: all its values are missing`);
       continue;
@@ -225,18 +232,20 @@ export function learnColumns(
       throw expected('a value', `${placeText(frame, row)} of column ${quoted(name)} of ${called}`, null);
     }
     if (mixture) mixed(mixture, frame, name, note);
-    if (column.flags)
+    if (column.flags) {
       note('mixed', `column ${quoted(name)} holds numbers and true and false: these are taken for 1 and 0`);
-    if (variety(column, rows).constant && missing === 0) {
+    }
+    const various = await turn(variety(column, rows));
+    if (various.constant && missing === 0) {
       constant.push(name);
       continue;
     }
-    if (isIdentifier(column, rows)) {
+    if (await turn(isIdentifier(column, rows, various))) {
       const left = asked ? 'it is taken, as columns names it' : 'it is left out; columns takes it';
       note('identifier', `column ${quoted(name)} seems to be an identifier, different in every row: ${left}`);
       if (!asked) continue;
     }
-    columns.push(learnColumn(column, rows, { ...options, bins }, note));
+    columns.push(await learnColumn(column, rows, { ...options, bins }, note));
     places.push(place);
   }
   if (constant.length > 0) {
@@ -403,7 +412,8 @@ function unseen({ name, categories, other }: Column, column: FrameColumn, rows: 
   const known = new Set(categories);
   const strange = column.texts.map((text) => !known.has(text));
   let count = 0;
-  for (const code of column.codes) if (code >= 0 && strange[code]) count += 1;
+  const { codes } = column;
+  for (let i = 0; i < codes.length; i += 1) if (strange[codes[i] as number]) count += 1;
   if (count === 0) return [];
   const none = count === rows - column.missing;
   const all = none ? 'none of its texts is' : `${count} of ${rows} values are none`;

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
-import { isNumbers } from '../core/numbers.js';
+import { dtypeOf, isNumbers, zeros } from '../core/numbers.js';
 import type { Matrix } from './matrix.js';
 
 /** Any array of numbers that JavaScript has, BigInt ones left out. */
@@ -49,7 +49,7 @@ export const isRowSource = (value: unknown): value is RowSource =>
   typeof value === 'object' && value !== null && sources.has(value);
 
 /** Entries that are moved or checked between two turns of the event loop. */
-export const CHUNK_ENTRIES: number = 2 ** 20;
+export const CHUNK_ENTRIES: number = 2 ** 16;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {
@@ -202,6 +202,24 @@ export function labelArray(labels: unknown, samples: number, classes: number, na
 /** A pause in which the event loop may do other things. */
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** So many rows are visited between two turns of the event loop, where each takes a few nanoseconds. */
+const ROWS = 2 ** 16;
+
+/** Visits rows 0, 1, …; the event loop runs in between. */
+export async function inTurns(rows: number, visit: (row: number) => void): Promise<void> {
+  for (let first = 0; first < rows; first += ROWS) {
+    const end = Math.min(rows, first + ROWS);
+    for (let row = first; row < end; row += 1) visit(row);
+    await breathe();
+  }
+}
+
+/** What has just been found, after such a pause. */
+export async function turn<T>(found: T): Promise<T> {
+  await breathe();
+  return found;
+}
+
 /**
  * Hands every chunk of rows to `load`, which answers with the index of an entry that is not finite, or −1; the event
  * loop runs in between.
@@ -235,16 +253,22 @@ export function nonFinite(
   );
 }
 
-/** Entries that are made between two turns of the event loop. */
-const PIECE = 2 ** 16;
-
 /** All rows of a source, in float64; the event loop runs in between. */
-export async function allRows(source: RowSource): Promise<Float64Array> {
-  const { rows, columns } = source;
-  const data = new Float64Array(rows * columns);
-  const step = Math.max(1, Math.floor(PIECE / columns));
+export const allRows = async (source: RowSource): Promise<Float64Array> =>
+  fill(new Float64Array(source.rows * source.columns), source, 0, source.rows);
+
+/** Rows of a source, as many as one likes; the event loop runs in between. */
+export async function rowsOf(source: RowSource, first: number, count: number): Promise<Numbers> {
+  const { columns } = source;
+  if (count * columns <= CHUNK_ENTRIES) return source.chunk(first, count);
+  return fill(zeros(dtypeOf(source.chunk(first, 1)), count * columns), source, first, count);
+}
+
+async function fill<T extends Numbers>(data: T, source: RowSource, start: number, rows: number): Promise<T> {
+  const { columns } = source;
+  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / columns));
   for (let first = 0; first < rows; first += step) {
-    data.set(source.chunk(first, Math.min(step, rows - first)), first * columns);
+    data.set(source.chunk(start + first, Math.min(step, rows - first)), first * columns);
     await breathe();
   }
   return data;

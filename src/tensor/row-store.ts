@@ -1,7 +1,7 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
-import { CHUNK_ENTRIES, checkRows, nonFinite, type RowSource, trusted } from './inputs.js';
+import { checkRows, nonFinite, type RowSource, trusted } from './inputs.js';
 
 /** Rows that arrive in unknown number, in one type; nothing is ever moved to make room. */
 export interface RowStore {
@@ -19,6 +19,7 @@ interface Block {
 }
 
 const FIRST_ROWS = 64;
+const BLOCK_ENTRIES = 2 ** 20;
 
 /**
  * Rows of `columns` entries each, kept in blocks that grow with their number up to a few megabytes.
@@ -26,7 +27,7 @@ const FIRST_ROWS = 64;
  * @param name how errors call the rows
  */
 export function rowStore(columns: number, dtype: Dtype, name: string): RowStore {
-  const largest = Math.max(1, Math.floor(CHUNK_ENTRIES / columns));
+  const largest = Math.max(1, Math.floor(BLOCK_ENTRIES / columns));
   const blocks: (Block | undefined)[] = [];
   let rows = 0;
   let current: Block | undefined;

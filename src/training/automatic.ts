@@ -225,7 +225,8 @@ function checkOptions(options: object): void {
     rest.task === 'regression' || (rest.task === undefined && metric && METRICS[metric]?.of === 'values');
   const { loss = regression ? 'squared-error' : undefined } = rest;
   const own = Object.entries(rest).filter(
-    ([key, value]) => value !== undefined && !(FRONT_KEYS as readonly string[]).includes(key),
+    ([key, value]) =>
+      value !== undefined && key !== 'initialisation' && !(FRONT_KEYS as readonly string[]).includes(key),
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
   planOf({
@@ -233,6 +234,5 @@ function checkOptions(options: object): void {
     ...Object.fromEntries(own),
     solver,
     ...(loss !== undefined && { loss }),
-    initialisation: undefined,
   });
 }

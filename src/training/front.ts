@@ -44,6 +44,7 @@ import {
   nonFinite,
   type RowSource,
   rowSource,
+  turn,
 } from '../tensor/inputs.js';
 import type { TrainingData } from './result.js';
 
@@ -139,6 +140,7 @@ export function checkFront({ target, task, hidden, validationShare }: FrontOptio
  *   target that is constant
  */
 export async function readyOf(data: Rows | TrainingData, given: Given): Promise<Ready> {
+  await breathe();
   if (!areSamples(data)) return fromRows(data, given);
   const { labels, y, weights = given.weights, ...rest } = data as TrainingData;
   const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
@@ -205,9 +207,9 @@ function weightsIn(frame: Frame, weights: string | WeightsLike): Float64Array {
 }
 
 /** The samples of each part; undefined where nothing is held out. */
-function partsOf(rows: number, labels: ArrayLike<unknown> | undefined, given: Given): Parts | undefined {
+async function partsOf(rows: number, labels: ArrayLike<unknown> | undefined, given: Given): Promise<Parts | undefined> {
   const share = given.validationShare ?? (given.holdsOut ? heldOutShare(rows) : 0);
-  const parts = share > 0 ? heldOut(rows, labels, share, given.seed) : undefined;
+  const parts = share > 0 ? await heldOut(rows, labels, share, given.seed) : undefined;
   return parts && parts.held.length > 0 ? parts : undefined;
 }
 
@@ -218,8 +220,11 @@ const toldOf = (parts: Parts | undefined, { seed }: Given, labels: unknown): Pic
   return { heldOut: { samples: held, of: held + rest, how } };
 };
 
-const some = <T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[] =>
-  rows ? Array.from(rows, (row) => list[row] as T) : Array.from(list);
+function some<T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[] {
+  const found: T[] = [];
+  for (let i = 0; i < (rows ?? list).length; i += 1) found.push(list[rows ? (rows[i] as number) : i] as T);
+  return found;
+}
 
 const DEFAULT_LOSS = { classification: 'softmax-cross-entropy', regression: 'squared-error' } as const;
 
@@ -245,10 +250,11 @@ export function taskOf(values: readonly Target[], { task, loss }: Given, target:
   return inferTask(values, `column ${JSON.stringify(target)}`);
 }
 
-type Learnt = Partial<ReturnType<typeof learnColumns>> & Omit<ReturnType<typeof learnColumns>, 'places'>;
+type Learnt = Partial<Columns> & Omit<Columns, 'places'>;
+type Columns = Awaited<ReturnType<typeof learnColumns>>;
 
 /** The columns as a model knows them, or as these rows teach. */
-function learnt(frame: Frame, given: Given, target: ColumnPlace): Learnt {
+async function learnt(frame: Frame, given: Given, target: ColumnPlace): Promise<Learnt> {
   const known = learntColumns(given.columns ? { columns: given.columns } : {});
   if (known.length > 0) return { columns: known, notes: [] };
   const noFeatures = typeof given.weights === 'string' ? [target, given.weights] : target;
@@ -268,17 +274,17 @@ async function fromRows(
   }
   const { name: target } =
     typeof place === 'number' ? (frame.columns.at(place) ?? namedColumn(frame, place, 'target')) : { name: place };
-  const values = targetValues(frame, place);
+  const values = await turn(targetValues(frame, place));
   const weights = given.weights === undefined ? undefined : weightsIn(frame, given.weights);
   const called = `column ${JSON.stringify(target)} of ${frame.name}`;
-  const { task, because } = taskOf(values, given, target);
+  const { task, because } = await turn(taskOf(values, given, target));
   const goal =
     task === 'classification'
-      ? classed(values, called, given.classes, given.goesOn)
+      ? await turn(classed(values, called, given.classes, given.goesOn))
       : valued(values, called, given.goesOn);
-  const parts = validation ? undefined : partsOf(frame.rows, goal.labels, given);
-  const rest = parts ? takeRows(frame, parts.train) : frame;
-  const { columns, notes, places } = learnt(rest, given, place);
+  const parts = validation ? undefined : await partsOf(frame.rows, goal.labels, given);
+  const rest = parts ? await takeRows(frame, parts.train) : frame;
+  const { columns, notes, places } = await learnt(rest, given, place);
   /** The features of a table that is laid out as this one, in which others may have their names. */
   const featuresOf = (of: Frame): Frame =>
     places?.every((at, c) => of.columns[at]?.name === columns[c]?.name)
@@ -286,11 +292,11 @@ async function fromRows(
       : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
     const { x: made, notes: more } = encoded(featuresOf(of), columns);
-    const x = await laidOut(made);
+    const x = await laidOut(await turn(made));
     const wanted = goal.labels
       ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
       : { y: some(goal.values, which) };
-    return { x, more, data: { x: asSamples(x), columns, ...wanted } as WeightedSamples };
+    return turn({ x, more, data: { x: asSamples(x), columns, ...wanted } as WeightedSamples });
   };
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
@@ -304,7 +310,7 @@ async function fromRows(
   };
   const train = await part(rest, parts?.train);
   const held = parts
-    ? await part(takeRows(frame, parts.held), parts.held)
+    ? await part(await takeRows(frame, parts.held), parts.held)
     : validation === undefined
       ? undefined
       : await other(validation, 'validation');
@@ -413,17 +419,17 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const rest = goal?.labels
     ? { ...arrived, labels: goal.labels as LabelsLike, ...(goal.classes && { classes: goal.classes }) }
     : arrived;
-  const parts = validation ? undefined : partsOf(x.rows, rest.labels, given);
+  const parts = validation ? undefined : await partsOf(x.rows, rest.labels, given);
   const part = (which: Int32Array | undefined): WeightedSamples => ({
     ...rest,
     x: asSamples(which ? someRows(x, which) : x),
     ...(rest.labels && which && { labels: some<string | number | boolean>(rest.labels, which) }),
     ...(y && { y: asSamples(which ? someRows(y, which) : y) }),
   });
-  const held = parts ? part(parts.held) : validation;
+  const held = parts ? await turn(part(parts.held)) : validation;
   return {
     data: {
-      ...part(parts?.train),
+      ...(await turn(part(parts?.train))),
       ...(weights && { weights: some(weights, parts?.train) }),
       ...(held && { validation: held }),
       ...(test && { test }),

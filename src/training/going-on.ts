@@ -105,7 +105,7 @@ export const settledBy = ({ network, dtype, weights, biases, classes, ...model }
 export async function readyFor(
   model: Model,
   data: Rows | TrainingData,
-  options: Pick<FrontOptions, 'validationShare'> & {
+  options: Pick<FrontOptions, 'validationShare' | 'weights'> & {
     readonly holdsOut: boolean;
     readonly seed?: number;
     readonly signal?: AbortSignal;
@@ -184,7 +184,7 @@ function knowing(model: Model, data: TrainingData, newClasses: 'refuse' | 'add')
 }
 
 /** How a model goes on. */
-export interface GoingOn extends Pick<FrontOptions, 'validationShare'> {
+export interface GoingOn extends Pick<FrontOptions, 'validationShare' | 'weights'> {
   /** What becomes of classes that the model does not know: an error that names them (default), or an output each. */
   readonly newClasses?: 'refuse' | 'add';
 }
@@ -205,16 +205,19 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
 ): Promise<AutoResult<R, Model<L>>> {
   checkObject(options, 'an object', 'options');
   checkSettled(options);
-  const { newClasses = 'refuse', validationShare, ...own } = options;
+  const { newClasses = 'refuse', validationShare, weights, ...own } = options;
   oneOf(newClasses, ['refuse', 'add'], 'newClasses');
-  const share = validationShare === undefined ? {} : { validationShare };
-  checkFront(share, undefined);
+  const front = {
+    ...(validationShare !== undefined && { validationShare }),
+    ...(weights !== undefined && { weights }),
+  };
+  checkFront(front, undefined);
   const { earlyStopping, epochs, iterations } = own as Readonly<Record<string, unknown>>;
   const automaticOnes = isAutomatic(own);
   if (automaticOnes) checkOptionKeys(own, [...AUTO_KEYS, 'newClasses', 'validationShare'], 'model.fit');
   const began = performance.now();
   const { signal, seed } = planOf({ ...own, ...(automaticOnes && { solver: 'adam' }), ...settledBy(model as Model) });
-  const ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...share });
+  const ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...front });
   const from = knowing(model as Model, ready.data, newClasses);
   const { layers, loss } = from.network;
   const [inputs = 0, outputs = 0] = [layers[0], layers.at(-1)];

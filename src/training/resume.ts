@@ -5,7 +5,7 @@ import type { Dtype } from '../core/native.js';
 import { packageVersion } from '../core/package.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
-import { type Metric, scoreOf } from '../judging/metrics.js';
+import { METRIC_NAMES, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Activation, Loss } from '../network/network.js';
 import { areSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
@@ -279,6 +279,12 @@ export const readCheckpoint = reader(async (path: string): Promise<CheckpointInf
     await checkValues(from);
     const { layers, dtype, threads, earlyStopping } = options as unknown as TrainOptions;
     const metric = earlyStopping?.metric ?? 'loss';
+    if (!METRIC_NAMES.includes(metric)) {
+      throw new DlAdmmError(
+        'ERR_DLADMM_FORMAT',
+        `${path} is no checkpoint of a training: it watches ${String(metric)}`,
+      );
+    }
     const entries = Object.entries(options);
     return {
       path,

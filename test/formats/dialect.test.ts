@@ -15,8 +15,8 @@ interface Sniffer {
 }
 
 describe('how a table is written is found by itself', () => {
-  it.each(cases)('%s', (name, wanted) => {
-    const { delimiter, decimal, header } = dialectOf(contentOf(name), {}, /\.tsv$/.test(name) ? '\t' : undefined);
+  it.each(cases)('%s', async (name, wanted) => {
+    const { delimiter, decimal, header } = await dialectOf(contentOf(name), {}, /\.tsv$/.test(name) ? '\t' : undefined);
     expect({ delimiter, decimal, header }).toEqual({ decimal: '.', ...wanted });
   });
 
@@ -31,14 +31,14 @@ describe('how a table is written is found by itself', () => {
     expect(right.length).toBeLessThan(0.85 * cases.length);
   });
 
-  it('but not against what is told', () => {
+  it('but not against what is told', async () => {
     const text = 'a;b\n1,5;2\n';
-    expect(dialectOf(text, { delimiter: ',' })).toMatchObject({ delimiter: ',', decimal: '.' });
-    expect(dialectOf(text, { header: false, decimal: '.' })).toMatchObject({
+    expect(await dialectOf(text, { delimiter: ',' })).toMatchObject({ delimiter: ',', decimal: '.' });
+    expect(await dialectOf(text, { header: false, decimal: '.' })).toMatchObject({
       delimiter: ';',
       header: false,
       decimal: '.',
     });
-    expect(dialectOf('1,5\n2,5\n', { decimal: ',' })).toMatchObject({ delimiter: ';', decimal: ',' });
+    expect(await dialectOf('1,5\n2,5\n', { decimal: ',' })).toMatchObject({ delimiter: ';', decimal: ',' });
   });
 });

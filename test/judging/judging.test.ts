@@ -46,13 +46,13 @@ function near(value: number | undefined, wanted: number): void {
 const largest = (row: readonly number[]): number => row.indexOf(Math.max(...row));
 
 describe('of classes scikit-learn says the same, to 1e-9:', () => {
-  test.each(cases.classes.map((each) => [each.name, each] as const))('%s', (_, recorded) => {
+  test.each(cases.classes.map((each) => [each.name, each] as const))('%s', async (_, recorded) => {
     const { labels, scores, classes, confusion } = recorded;
     const weights = recorded.weights ?? undefined;
     const probabilities = matrix(recorded.probabilities);
     const predicted = recorded.probabilities.map(largest);
     const names = classes.map((_, c) => `class ${c}`);
-    const told = judgeClasses({ labels, predicted, names, loss: 1, probabilities, weights });
+    const told = await judgeClasses({ labels, predicted, names, loss: 1, probabilities, weights });
     for (const [name, wanted] of Object.entries(scores)) {
       const value = told[name as 'accuracy'];
       if (wanted !== null) near(value, wanted);
@@ -76,10 +76,10 @@ describe('of classes scikit-learn says the same, to 1e-9:', () => {
 });
 
 describe('of values scikit-learn says the same, to 1e-9:', () => {
-  test.each(cases.values.map((each) => [each.name, each] as const))('%s', (_, recorded) => {
+  test.each(cases.values.map((each) => [each.name, each] as const))('%s', async (_, recorded) => {
     const weights = recorded.weights ?? undefined;
     const [y, outputs] = [matrix(recorded.y), matrix(recorded.outputs)];
-    const told = judgeValues(y, outputs, 1, weights);
+    const told = await judgeValues(y, outputs, 1, weights);
     for (const [name, wanted] of Object.entries(recorded.scores)) {
       if (wanted === null) expect(told[name as 'r2']).toBeUndefined();
       else near(told[name as 'mae'], wanted);
@@ -91,8 +91,8 @@ describe('of values scikit-learn says the same, to 1e-9:', () => {
   });
 });
 
-describe('an evaluation', () => {
-  const told = judgeClasses({
+describe('an evaluation', async () => {
+  const told = await judgeClasses({
     ...{ labels: [0, 1, 1, 0], predicted: [0, 1, 0, 0], names: ['no', 'yes'], loss: 0.5 },
     probabilities: matrix([
       [0.9, 0.1],

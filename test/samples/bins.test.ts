@@ -110,7 +110,7 @@ describe('a column with bins', () => {
   const rowsOf = (rows: number) => Array.from({ length: rows }, (_, i) => ({ n: i * i, b: i % 2 === 0 }));
   const learnt = async (rows: number, bins?: number) => {
     const frame = await frameOf(rowsOf(rows), { name: 'rows' });
-    const { columns } = learnColumns(frame, bins === undefined ? {} : { bins });
+    const { columns } = await learnColumns(frame, bins === undefined ? {} : { bins });
     return { columns, x: encoded(frame, columns).x };
   };
 
@@ -122,7 +122,7 @@ describe('a column with bins', () => {
 
   it('has few bins where few rows are of another class', async () => {
     const rows = rowsOf(20_000).map((row, i) => ({ ...row, rare: i % 20 === 0 ? 'yes' : 'no' }));
-    const { columns } = learnColumns(await frameOf(rows, { name: 'rows' }), { target: 'rare' });
+    const { columns } = await learnColumns(await frameOf(rows, { name: 'rows' }), { target: 'rare' });
     expect(columns[0]?.bins).toHaveLength(6);
   });
 

@@ -20,7 +20,7 @@ const tableOf = (columns: Readonly<Record<string, Values>>): Promise<Frame> => {
 
 const learn = async (columns: Readonly<Record<string, Values>>, options?: LearningOptions) => {
   const frame = await tableOf(columns);
-  const { columns: learnt, notes } = learnColumns(frame, options);
+  const { columns: learnt, notes } = await learnColumns(frame, options);
   const { x } = encoded(frame, learnt);
   return { learnt, notes, x: [...x.chunk(0, frame.rows)], inputs: x.columns, frame };
 };
@@ -208,9 +208,9 @@ describe('columns', () => {
 
   it('are learnt from the rows that are given, and no others', async () => {
     const frame = await tableOf({ t: ['a', 'b', 'c'], n: [1, null, 9] });
-    const { columns } = learnColumns(takeRows(frame, Int32Array.of(0, 1)));
+    const { columns } = await learnColumns(await takeRows(frame, Int32Array.of(0, 1)));
     expect(columns).toMatchObject([{ categories: ['a', 'b'] }, { fill: 1, indicator: true }]);
-    const rest = takeRows(frame, Int32Array.of(2, 0));
+    const rest = await takeRows(frame, Int32Array.of(2, 0));
     expect([...encoded(rest, columns).x.chunk(0, 2)]).toEqual([0, 0, 1, 9, 0, 1, 0, 0, 1, 0]);
   });
 

@@ -204,13 +204,13 @@ describe('the rule', () => {
     expect([10, 1000, 50_000].map(heldOutShare)).toEqual([0, 0.2, 0.1]);
   });
 
-  test('holds out the same share of every class, and never all of one', () => {
+  test('holds out the same share of every class, and never all of one', async () => {
     const labels = Array.from({ length: 1000 }, (_, i) => (i === 7 ? 'once' : i % 50 === 0 ? 'rare' : 'often'));
-    const { train: rest, held } = heldOut(1000, labels, 0.1, 3);
+    const { train: rest, held } = await heldOut(1000, labels, 0.1, 3);
     expect([...rest, ...held].toSorted((a, b) => a - b)).toEqual(labels.map((_, i) => i));
     expect([...held].filter((i) => labels[i] === 'rare')).toHaveLength(2);
     expect([...held].map((i) => labels[i])).not.toContain('once');
-    expect(heldOut(1000, labels, 0.1, 3)).toEqual({ train: rest, held });
-    expect(heldOut(1000, labels, 0.1, 4).held).not.toEqual(held);
+    expect(await heldOut(1000, labels, 0.1, 3)).toEqual({ train: rest, held });
+    expect((await heldOut(1000, labels, 0.1, 4)).held).not.toEqual(held);
   });
 });

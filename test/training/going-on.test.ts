@@ -144,3 +144,19 @@ test('a training that goes on can be interrupted, and goes on from its checkpoin
   expect(parametersOf(resumed)).toEqual(parametersOf(whole as Model));
   expect(resumed.standardisation).toEqual(first.standardisation);
 });
+
+test('rows count for what their weights say, and classes too', async () => {
+  const x = customers(80).map(({ age }, i) => [age, Math.sin(i)]);
+  const samples = { x, labels: x.map(([a = 0]) => (a > 45 ? 'b' : 'a')) };
+  const first = (await fit(samples, { layers: [2, 4, 2], solver: 'adam', epochs: 1, threads: 1 })).model;
+  const options = { solver: 'adam', validationShare: 0, epochs: 2, threads: 1 } as const;
+  const weights = samples.labels.map((label) => (label === 'b' ? 3 : 1));
+  const { model: by } = await first.fit({ ...samples, weights } as never, options);
+  const { model: plain } = await first.fit(samples, options);
+  expect(parametersOf(by as Model)).not.toEqual(parametersOf(plain as Model));
+  using learner = first.learner({ solver: 'adam', threads: 1 });
+  await learner.partialFit({ ...samples, weights } as never);
+  using other = first.learner({ solver: 'adam', threads: 1 });
+  await other.partialFit(samples);
+  expect(parametersOf((await learner.model()) as Model)).not.toEqual(parametersOf((await other.model()) as Model));
+});

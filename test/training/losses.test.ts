@@ -198,7 +198,7 @@ describe('what does not go together is refused', () => {
   });
 });
 
-test('labels and counts are judged as scikit-learn judges them', () => {
+test('labels and counts are judged as scikit-learn judges them', async () => {
   // f1_score(average='micro' and 'macro'), accuracy_score, of y_true and y_pred = p >= 0.5.
   const y = matrix(4, 3, (i, j) =>
     Number(
@@ -215,7 +215,7 @@ test('labels and counts are judged as scikit-learn judges them', () => {
   expect(scores).toMatchObject({ samples: 4, loss: 0.25, exactMatch: 0.5, microF1: 0.8, macroF1: 2 / 3 });
   expect(scores.labels[2]).toEqual({ name: 'c', precision: 0, recall: 0, f1: 0, support: 1 });
   // mean_poisson_deviance([0, 1, 4], [0.5, 2, 3])
-  const deviance = judgeValues(
+  const deviance = await judgeValues(
     matrix(3, 1, (i) => [0, 1, 4][i] ?? 0),
     matrix(3, 1, (i) => [0.5, 2, 3][i] ?? 0),
     0,

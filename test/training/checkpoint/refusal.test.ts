@@ -220,6 +220,14 @@ describe('a checkpoint that does not fit is refused', () => {
     expect((await resume(path, { ...watched, test: samples(5) }, { iterations: 3 })).iterations).toBe(3);
   });
 
+  test('whose early stopping watches what is no metric', async () => {
+    const path = file();
+    const options: DladmmOptions = { ...OPTIONS, earlyStopping: { patience: 5, metric: 'accuracy' } };
+    await fitModel({ ...classes, validation: samples(9) }, { ...options, iterations: 2, checkpoint: { path } });
+    await rewriteHeader(path, String.raw`\"metric\":\"accuracy`, String.raw`\"metric\":\"accurate`);
+    await expect(readCheckpoint(path)).rejects.toEqual(failure('ERR_DLADMM_FORMAT', /it watches accurate/));
+  });
+
   test.each([
     ['layers', [4, 5, 3]],
     ['activation', 'tanh'],

@@ -1,0 +1,35 @@
+// npm run test:asan:addon -- [ROUNDS [VITEST'S ARGUMENTS]]: the addon under the address and undefined-behaviour sanitizers of GCC: first
+// called with anything (test/fuzz/addon.mjs), then by the tests of the addon and the solvers. Builds in build-asan.
+import { copyFileSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { addonDefinitions, build, root, run, sanitizerEnv, stop } from './native-build.mjs';
+import { capture } from './setup/run.mjs';
+
+const [rounds = '2000', ...given] = process.argv.slice(2);
+const folder = path.join(root, 'build-asan');
+const headers = addonDefinitions();
+if (headers.length === 0) stop('✗ The headers of this Node were not found: set npm_config_nodedir');
+build(folder, ['-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DSANITIZE=address,undefined', ...headers], ['dladmm']);
+
+// Where node-gyp-build looks for it.
+const release = path.join(folder, 'node', 'build', 'Release');
+mkdirSync(release, { recursive: true });
+copyFileSync(path.join(folder, 'dladmm.node'), path.join(release, 'dladmm.node'));
+
+/** The run-time has to be the first library of the process, and Node is not built with it. */
+const runtime = ['libasan.so', 'libubsan.so'].map((name) =>
+  capture(process.env.CXX ?? 'g++', [`-print-file-name=${name}`]),
+);
+const env = {
+  ...sanitizerEnv,
+  // What V8 leaves at its end is not ours.
+  ASAN_OPTIONS: `${sanitizerEnv.ASAN_OPTIONS}:detect_leaks=0:allocator_may_return_null=1`,
+  LD_PRELOAD: runtime.join(':'),
+  DLADMM_PREBUILD: path.join(folder, 'node'),
+};
+const fuzzer = path.join(root, 'test', 'fuzz', 'addon.mjs');
+run(process.execPath, ['--expose-gc', fuzzer, '1', rounds], {
+  env: { ...env, DLADMM_ADDON: path.join(release, 'dladmm.node') },
+});
+const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
+run(process.execPath, [vitest, 'run', ...(given.length > 0 ? given : ['test/core', 'test/solvers'])], { env });

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import { fit, type Model } from '../../src/index.js';
+import { judgeClasses } from '../../src/judging/evaluation.js';
+import { type Frame, frameOf, takeRows } from '../../src/samples/frame.js';
+import { learnColumns } from '../../src/samples/learning.js';
+
+// Nothing that is done with many rows holds up the event loop: counted by its turns, not by a clock.
+
+const ROWS = 40_000;
+/** So many values are read in between two turns at most: a few milliseconds. */
+const MOST = 16_000;
+
+/** Rows that tell how often they were asked for a value. */
+function asked(read: () => void): readonly Readonly<Record<string, unknown>>[] {
+  return Array.from({ length: ROWS }, (_, i) => ({
+    get age() {
+      read();
+      return i % 70;
+    },
+    get plan() {
+      read();
+      return ['basic', 'pro', 'team'][i % 3];
+    },
+    get since() {
+      read();
+      return i % 9 === 0 ? null : new Date(1.6e12 + i * 3.6e6);
+    },
+    get churned() {
+      read();
+      return i % 70 > 40 ? 'yes' : 'no';
+    },
+  }));
+}
+
+/** The most values that were read between two turns of the event loop while `work` went on, and how many turns there were. */
+async function watched(work: (rows: readonly Readonly<Record<string, unknown>>[]) => Promise<unknown>) {
+  let [since, most, turns] = [0, 0, 0];
+  const rows = asked(() => {
+    since += 1;
+    most = Math.max(most, since);
+  });
+  let goesOn = true;
+  const turn = (): void => {
+    since = 0;
+    turns += 1;
+    if (goesOn) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await work(rows);
+  goesOn = false;
+  return { most, turns };
+}
+
+async function* streamOf(rows: readonly object[]) {
+  yield* rows;
+}
+
+const options = { target: 'churned', hidden: [], epochs: 1, threads: 1 } as const;
+const model = (await fit(asked(() => undefined).slice(0, 500) as never, options)).model as Model;
+
+describe('the event loop turns while many rows', () => {
+  test.each([
+    ['are read', (rows: object) => frameOf(rows as never, { name: 'rows' })],
+    ['come as a stream', (rows: object) => frameOf(streamOf(rows as never), { name: 'rows' })],
+    ['are trained on', (rows: object) => fit(rows as never, options)],
+    ['are gone on with', (rows: object) => model.fit(rows as never, { epochs: 1, threads: 1 })],
+    ['are predicted', (rows: object) => model.predict(rows as never)],
+    ['are predicted as a stream', (rows: object) => model.predict(streamOf(rows as never) as never)],
+    ['are evaluated', (rows: object) => model.evaluate(rows as never)],
+  ])('%s', async (_, work) => {
+    const { most } = await watched(work);
+    expect(most).toBeLessThan(MOST);
+  });
+
+  const frame: Promise<Frame> = frameOf(asked(() => undefined) as never, { name: 'rows' });
+
+  test.each([
+    [
+      'are taken from a table',
+      async () =>
+        takeRows(
+          await frame,
+          Int32Array.from({ length: 3e4 }, (_, i) => i),
+        ),
+      4,
+    ],
+    ['are learnt from', async () => learnColumns(await frame, { target: 'churned' }), 9],
+    [
+      'are judged',
+      async () => {
+        const labels = Int32Array.from({ length: ROWS }, (_, i) => i % 2);
+        const data = Float32Array.from({ length: 2 * ROWS }, (_, i) => ((i * 7919) % 997) / 997);
+        const told = { labels, predicted: labels, names: ['no', 'yes'], loss: 0 };
+        await judgeClasses({ ...told, probabilities: { data, rows: ROWS, columns: 2 } });
+      },
+      9,
+    ],
+  ])('%s', async (_, work, least) => {
+    await frame;
+    const { turns } = await watched(work);
+    expect(turns).toBeGreaterThanOrEqual(least);
+  });
+});
