@@ -19,20 +19,20 @@ test('models change places while predictions are under way, and none is lost', a
   const path = join(await temporaryFolder(), 'model.safetensors');
   let current = says(0);
   let ended = false;
-  const [one, many] = [Array.from(numbers(20, 3)), numbers(20 * 30_000, 4)];
+  const [one, many] = [Array.from(numbers(20, 3)), numbers(20 * 5000, 4)];
   /** What one of those who ask is told, one answer after the other. */
   const asks = async (x: number[] | Float32Array): Promise<readonly number[]> => {
     const told: number[] = [];
     while (!ended) {
       const answer = await current.predict(x as number[]);
-      const labels = 'labels' in answer ? new Set(answer.labels as Int32Array) : new Set([answer.label]);
+      const labels = 'labels' in answer ? new Set<unknown>(answer.labels) : new Set<unknown>([answer.label]);
       expect(labels.size).toBe(1);
-      told.push(...(labels as Set<number>));
+      told.push(...([...labels] as number[]));
     }
     return told;
   };
   const asked = Promise.all([one, one, many, many].map(asks));
-  for (let swap = 1; swap <= 12; swap += 1) {
+  for (let swap = 1; swap <= 6; swap += 1) {
     await says(swap % 3).save(path);
     const previous = current;
     current = await Model.load(path);
