@@ -2,6 +2,8 @@
 export { messageOf } from '../../core/errors.js';
 export { availableThreads } from '../../core/info.js';
 export { native } from '../../core/native.js';
+export { readFrame } from '../../datasets/frame-file.js';
 export { checkWritable, writeFileAtomic } from '../../formats/atomic-file.js';
 export { readNpy } from '../../formats/npy.js';
+export { frameOf } from '../../samples/frame.js';
 export { learnStandardisation, standardise } from '../../samples/standardise.js';

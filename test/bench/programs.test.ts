@@ -18,7 +18,7 @@ const LEAST: Readonly<Record<string, string>> = {
   complexity: '--quick --max 128 --samples 32 --dtype float32 --no-svg',
   defaults: '--tasks digits --epochs 1 --out FOLDER/defaults.json --svg FOLDER/defaults.svg',
   epoch: '--layers 8-6-3 --samples 300 --batch 64 --rounds 1',
-  eventloop: '--layers 8-6-3 --samples 300 --seconds 1',
+  eventloop: '--layers 8-6-3 --samples 300 --seconds 1 --rows 300',
   figures: '--out FOLDER',
   iteration: '--layers 8-6-3 --samples 300 --rounds 1',
   kdd: '--data digits --layers 64-8-10 --iterations 2 --samples 300 --select 1 --starts he --out FOLDER/kdd.json',
