@@ -34,12 +34,15 @@ const networkText = ({ network: { layers, activation, loss } }: Model): string =
 
 /** `dladmm export` */
 export async function exportCommand(
-  { model: file, to, output, opset }: ExportFlags,
+  { model: file, to, output, opset, encoders }: ExportFlags,
   terminal: Terminal,
 ): Promise<number> {
   await checkTarget(to, [file]);
   using model = await Model.load(file);
-  const options = { ...(output && { output }), ...(opset !== undefined && { opset }) };
+  const options = {
+    ...{ ...(output && { output }), ...(opset !== undefined && { opset }) },
+    ...(encoders !== undefined && { encoders }),
+  };
   await writeFileAtomic(to, model.toOnnx(options));
   await terminal.out(`${networkText(model)} written to ${to}\n`);
   return 0;

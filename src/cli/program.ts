@@ -146,6 +146,8 @@ export function createProgram(
       ]),
     )
     .addOption(wholeOption('--opset <version>', 'of the ONNX operator set (default: 26; 13 is the lowest)'))
+    .option('--encoders', 'begin with the encoders of columns, or say why that cannot be (default: where they can be)')
+    .option('--no-encoders', 'write the network alone, whose input is the encoded row')
     .addHelpText('after', '\nExample:\n  dladmm export digits.safetensors --to digits.onnx')
     .action(async (model: string, flags: Omit<ExportFlags, 'model'>) =>
       running<ExportFlags>(async () => (await import('./exchange.js')).exportCommand)({ ...flags, model }),

@@ -43,6 +43,16 @@ export function numberHint(cell: string, decimal: Decimal): string {
 
 const MISSING: ReadonlySet<string> = new Set(['', '?', 'na', 'n/a', '#n/a', 'nan', 'null', '\\n']);
 
+/** Every spelling of them. */
+export const missingCells = (): readonly string[] =>
+  [...MISSING].flatMap((word) =>
+    Array.from(word).reduce<readonly string[]>(
+      (begun, letter) =>
+        begun.flatMap((text) => [...new Set([letter, letter.toUpperCase()])].map((next) => text + next)),
+      [''],
+    ),
+  );
+
 /** Whether a cell says that there is no value. */
 export const isMissing = (cell: string): boolean => cell.length <= 4 && MISSING.has(cell.toLowerCase());
 

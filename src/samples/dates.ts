@@ -71,3 +71,16 @@ const PARTS: Readonly<Record<DatePart, (moment: number) => number>> = {
 
 /** A part of a moment, in milliseconds since 1970. */
 export const datePart = (moment: number, part: DatePart): number => PARTS[part](moment);
+
+/** How a part is made of a moment: (moment − start) / period turns, and of those of a circle the sine, `phase` further on. */
+export function dateTurns(part: DatePart): {
+  readonly start: number;
+  readonly period: number;
+  readonly phase?: number;
+} {
+  if (part === 'time') return { start: 0, period: DAY };
+  const [of, coordinate] = part.split('-');
+  const phase = coordinate === 'cos' ? Math.PI / 2 : 0;
+  if (of === 'week') return { start: MONDAY, period: 7 * DAY, phase };
+  return { start: 0, period: of === 'year' ? YEAR : DAY, phase };
+}

@@ -1,7 +1,7 @@
 /**
  * Networks as ONNX (https://onnx.ai): a Gemm a layer with its activation behind it, in float32, for batches of any size.
  *
- * Input `x`, samples × n_0. Output `probabilities`, samples × n_L, for softmax cross-entropy; `outputs`, samples × n_L, for the
+ * Input `x`, samples × n_0, or an input for each column (encoders.ts). Output `probabilities`, samples × n_L, for softmax cross-entropy; `outputs`, samples × n_L, for the
  * other losses, which have no probabilities: the values themselves (squared error), or a score for every class, of which the
  * largest names the class (hinge, one-hot squared error; a hinge network with one output says class 1 above ½).
  */
@@ -9,13 +9,15 @@
 import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
-import { inDtype } from '../../core/numbers.js';
 import type { Activation, Loss, Network } from '../../network/network.js';
 import { retarget, type Standardisation } from '../../network/standardisation.js';
 import type { LabelKind } from '../../samples/classes.js';
+import type { Column } from '../../samples/columns.js';
 import { OPERATORS } from './activations.js';
-import { ATTRIBUTE_TYPE, type Attribute, DATA_TYPE, MODEL, type OnnxNode, type OnnxValue, TENSOR } from './schema.js';
-import { type Draft, encode } from './wire.js';
+import { initializer, matrix, node, type Part, wholeAttribute } from './draft.js';
+import { COLUMN, COLUMNS_KEY, encodersFor } from './encoders.js';
+import { ATTRIBUTE_TYPE, MODEL, TENSOR } from './schema.js';
+import { encode } from './wire.js';
 
 /** What is written of a model. */
 export interface OnnxParts {
@@ -30,6 +32,8 @@ export interface OnnxParts {
   readonly standardisation?: Standardisation;
   /** What was done to target values: undone in the last layer. */
   readonly targetStandardisation?: Standardisation;
+  /** The columns of a table that the inputs are made of. */
+  readonly columns?: readonly Column[];
 }
 
 /** How a model is written. */
@@ -41,6 +45,12 @@ export interface OnnxOptions {
    * a lower one lets older readers in.
    */
   readonly opset?: number;
+  /**
+   * Of a model with columns: `true` begins the graph with their encoders, an input for each column, by its name; `false` writes the
+   * network alone, whose input `x` is the encoded row. If absent the encoders are written where a column is more than one number; where
+   * they cannot be, as a column enters by its hash, the process is warned (`DLADMM_ENCODERS`) and the network is written alone.
+   */
+  readonly encoders?: boolean;
 }
 
 const OPSETS = { low: 13, high: 26 } as const;
@@ -53,40 +63,6 @@ const MAX_BYTES = 2 ** 31 - 1;
 export const NETWORK_KEY = 'dladmm.network';
 export const CLASSES_KEY = 'classes';
 
-const wholeAttribute = (name: string, whole: number): Draft<Attribute> => ({ name, whole, type: ATTRIBUTE_TYPE.int });
-
-function node(
-  op: string,
-  name: string,
-  inputs: readonly string[],
-  output: string,
-  attributes: readonly Draft<Attribute>[] = [],
-): Draft<OnnxNode> {
-  return { op, name, inputs, outputs: [output], attributes };
-}
-
-/** Values as float32, refused where that makes an infinity of them. */
-function floats(values: ArrayLike<number>, name: string): Uint8Array {
-  const data = inDtype(values, 'float32');
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_NON_FINITE',
-      `Expected numbers finite in float32, which ONNX is written in, for ${name} but received ${values[at]} at ${at}`,
-    );
-  }
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
-
-const initializer = (name: string, dims: readonly number[], values: ArrayLike<number>): Uint8Array =>
-  encode(TENSOR, { dims, type: DATA_TYPE.float, name, raw: floats(values, name) });
-
-/** A float32 matrix of any number of rows. */
-const matrix = (name: string, columns: number): Draft<OnnxValue> => ({
-  name,
-  type: { tensor: { element: DATA_TYPE.float, shape: { dimensions: [{ name: 'batch' }, { size: columns }] } } },
-});
-
 function slopeOf(slope: number): number {
   if (Number.isFinite(Math.fround(slope))) return slope;
   throw expected(
@@ -95,12 +71,6 @@ function slopeOf(slope: number): number {
     slope,
     'ERR_DLADMM_NON_FINITE',
   );
-}
-
-/** A part of the graph, with the numbers that its nodes take. */
-interface Part {
-  readonly nodes: readonly Draft<OnnxNode>[];
-  readonly initializers: readonly Uint8Array[];
 }
 
 /** f from the value `input` to `output`; `name` begins the names of its nodes and values. */
@@ -174,6 +144,18 @@ function layerPart({ network, weights, biases }: OnnxParts, l: number, input: st
   };
 }
 
+/** Names of a finished graph: columns have theirs, and a value that would have the same gets underscores behind it. */
+function namesBeside(inputs: readonly { readonly name?: string }[]): (name: string) => string {
+  const columns = inputs.flatMap(({ name = '' }) => (name.startsWith(COLUMN) ? [name.slice(COLUMN.length)] : []));
+  const taken = new Set(columns);
+  return (name) => {
+    if (name.startsWith(COLUMN)) return name.slice(COLUMN.length);
+    let free = name;
+    while (taken.has(free)) free += '_';
+    return free;
+  };
+}
+
 /** What stands behind the last layer, as a prediction has it. */
 const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output: 'probabilities' | 'outputs' }>>> = {
   'softmax-cross-entropy': { op: 'Softmax', output: 'probabilities' },
@@ -188,9 +170,9 @@ const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output
  * not fit into float32; ERR_DLADMM_MEMORY where the file would be larger than protocol buffers may be
  */
 export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Array {
-  const { network, weights, biases, targetStandardisation: targets, classes, labelKind = 'number' } = model;
+  const { network, weights, biases, targetStandardisation: targets, classes, labelKind = 'number', columns } = model;
   checkObject(options, 'an object', 'options');
-  checkKeys(options, ['output', 'opset'], 'options');
+  checkKeys(options, ['output', 'opset', 'encoders'], 'options');
   const opset = whole(options.opset ?? OPSETS.high, OPSETS.low, OPSETS.high, 'options.opset');
   const wanted = oneOf(options.output ?? 'probabilities', ['probabilities', 'outputs'], 'options.output');
   const bytes = weights.reduce((total, { length }) => total + 4 * length, 0);
@@ -208,29 +190,37 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
   // In float32 the last layer says no less of values as they are than a scaling behind it would.
   const written = { ...model, ...(targets && retarget({ weights, biases }, targets, undefined)) };
   const layers = Array.from({ length: depth }, (_, i) => layerPart(written, i + 1, value(i), value(i + 1)));
-  const parts = [standardisationPart(model), ...layers];
+  const encoders = encodersFor(columns, options.encoders);
+  const parts = [...(encoders ? [encoders] : []), standardisationPart(model), ...layers];
   const axis = end?.op === 'Softmax' ? [wholeAttribute('axis', 1)] : [];
   const { layers: _, ...about } = network;
   const told = { ...about, labelKind };
+  const ending = end ? [node(end.op, end.op.toLowerCase(), [last], output, axis)] : [];
+  const inputs = encoders?.inputs ?? [matrix('x', network.layers[0] as number)];
+  const beside = namesBeside(inputs);
   return encode(MODEL, {
     irVersion: IR_VERSION,
     producer: 'dladmm',
-    opsets: [{ version: opset }],
+    opsets: [{ version: opset }, ...(encoders?.opsets ?? [])],
     graphs: [
       {
         name: 'dladmm',
-        nodes: [
-          ...parts.flatMap(({ nodes }) => nodes),
-          ...(end ? [node(end.op, end.op.toLowerCase(), [last], output, axis)] : []),
-        ],
-        initializers: parts.flatMap(({ initializers }) => initializers),
-        inputs: [matrix('x', network.layers[0] as number)],
-        outputs: [matrix(output, network.layers[depth] as number)],
+        nodes: [...parts.flatMap(({ nodes }) => nodes), ...ending].map((each) => ({
+          ...each,
+          inputs: each.inputs?.map(beside) ?? [],
+          outputs: each.outputs?.map(beside) ?? [],
+        })),
+        initializers: parts.flatMap(({ initializers }) =>
+          initializers.map((each) => encode(TENSOR, { ...each, name: beside(each.name) })),
+        ),
+        inputs: inputs.map((each) => ({ ...each, name: beside(each.name ?? '') })),
+        outputs: [matrix(beside(output), network.layers[depth] as number)],
       },
     ],
     metadata: [
       { key: NETWORK_KEY, value: JSON.stringify(told) },
       ...(classes ? [{ key: CLASSES_KEY, value: JSON.stringify(classes) }] : []),
+      ...(columns ? [{ key: COLUMNS_KEY, value: JSON.stringify(columns) }] : []),
     ],
   });
 }

@@ -20,10 +20,12 @@ import {
 import type { Parameters } from '../../network/parameters.js';
 import { foldStandardisation, type Standardisation } from '../../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
+import { type Column, checkColumns } from '../../samples/columns.js';
 import { Model } from '../model.js';
+import { COLUMNS_KEY, ENCODERS_NODE } from './encoders.js';
 import { CLASSES_KEY, NETWORK_KEY } from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';
-import { decodeOnnx } from './proto.js';
+import { decodeOnnx, type OnnxModel } from './proto.js';
 
 /** What a file that comes from elsewhere does not say. */
 export interface ImportOptions {
@@ -89,6 +91,26 @@ function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written
     const text = `${file} cannot be read as an ONNX network: its metadata ${NETWORK_KEY} is damaged`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', text, { cause });
   }
+}
+
+/** The columns that dladmm has written down: encoders are made of these, and not of the nodes that stand for them. */
+function columnsIn(metadata: ReadonlyMap<string, string>, inputs: number, file: string): readonly Column[] | undefined {
+  const text = metadata.get(COLUMNS_KEY);
+  if (text === undefined) return undefined;
+  try {
+    return checkColumns(JSON.parse(text), inputs, COLUMNS_KEY);
+  } catch (cause) {
+    const message = `${file} cannot be read as an ONNX network: its metadata ${COLUMNS_KEY} is damaged`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', message, { cause });
+  }
+}
+
+/** The graph behind the encoders that dladmm wrote. */
+function behindEncoders(model: OnnxModel): OnnxModel {
+  const { nodes, metadata } = model;
+  const at = metadata.has(COLUMNS_KEY) ? nodes.findIndex(({ name }) => name === ENCODERS_NODE) : -1;
+  const [x] = nodes[at]?.outputs ?? [];
+  return x === undefined ? model : { ...model, nodes: nodes.slice(at + 1), inputs: [{ name: x, type: undefined }] };
 }
 
 /** The names of the classes as the metadata have them; anything else under that name is not ours. */
@@ -198,7 +220,7 @@ export const importOnnx = reader(async (source: string | Uint8Array, options: Im
 
 /** The same from bytes, at once. */
 export const onnxModel = reader((bytes: Uint8Array, file: string, options: ImportOptions): Model => {
-  const decoded = decodeOnnx(bytes, file);
+  const decoded = behindEncoders(decodeOnnx(bytes, file));
   const perceptron = perceptronOf(decoded, file);
   const written = writtenIn(decoded.metadata, file);
   const loss = lossOf(perceptron, options.loss, written, file);
@@ -209,6 +231,7 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
   const found = namesIn(decoded.metadata) ?? perceptron.classes;
   const classes = options.classes ?? (found?.length === count && goalOf(loss) !== 'values' ? found : undefined);
   checkClasses(classes, count);
+  const columns = columnsIn(decoded.metadata, widths[0] as number, file);
   return new Model({
     network: {
       layers: widths,
@@ -219,5 +242,6 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
     ...typedParameters(parameters, options.dtype),
     ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),
+    ...(columns && { columns }),
   });
 }, 'onnx');

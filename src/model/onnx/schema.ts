@@ -63,7 +63,7 @@ export const MODEL = {
   irVersion: [1, whole],
   producer: [2, text],
   graphs: [7, each(message(GRAPH))],
-  opsets: [8, each(message({ version: [2, whole] }))],
+  opsets: [8, each(message({ domain: [1, text], version: [2, whole] }))],
   metadata: [14, each(message({ key: [1, text], value: [2, text] }))],
 } as const;
 
@@ -74,7 +74,7 @@ export type OnnxNode = Message<typeof NODE>;
 /** An input or output of the graph. */
 export type OnnxValue = Message<typeof VALUE>;
 
-export const ATTRIBUTE_TYPE = { float: 1, int: 2 } as const;
+export const ATTRIBUTE_TYPE = { float: 1, int: 2, wholes: 7, texts: 8 } as const;
 
 export const DATA_TYPE = {
   ...{ float: 1, int32: 6, int64: 7, string: 8, bool: 9 },
