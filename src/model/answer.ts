@@ -44,6 +44,7 @@ interface Probable extends Outputs {
 }
 
 interface MultiLabelled extends Outputs {
+  readonly value?: undefined;
   /** The labels of probability ½ and more, one list a sample, by name where they have names. */
   readonly labels: readonly (readonly (string | number)[])[];
   /** The sigmoid of the outputs, samples × n_L. */

@@ -31,6 +31,7 @@ interface Probable {
 }
 
 interface MultiLabelled {
+  readonly value?: undefined;
   /** The labels of probability ½ and more. */
   readonly labels: readonly (string | number)[];
   /** How probable each label is. */
