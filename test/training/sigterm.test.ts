@@ -39,7 +39,7 @@ test.skipIf(process.platform === 'win32')(
     const kept = await Model.load(join(folder, 'digits.safetensors'));
     expect(kept.note).toEqual({ status: 'aborted' });
     const data = new Function(`return ${DATA}`)();
-    expect((await kept.predict(data.x)).outputs.rows).toBe(500);
+    expect((await kept.evaluate(data)).loss).toBeGreaterThan(0);
 
     const checkpoint = join(folder, 'digits.checkpoint');
     const before = await resume(checkpoint, data, { signal: AbortSignal.abort() });
