@@ -68,7 +68,7 @@ describe.skipIf(!works('prlimit', '--version'))('a limit of addresses', () => {
       const state = await layered.open(options, { x: new Float32Array(2 * width), labels: [0, 1] });
       const status = readFileSync('/proc/self/status', 'latin1');
       const limit = (bytes) => execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + bytes + ':']);
-      limit(1024 * Number(/VmSize:\\s+(\\d+)/.exec(status)[1]) + Math.round(1.6 * 8 * width * width));
+      limit(1024 * Number(/VmSize:\\s+(\\d+)/.exec(status)[1]) + Math.round(1.9 * 8 * width * width));
       const end = (promise) => promise.then(({ data }) => data.length, ({ name, code }) => name + ' ' + code);
       console.log(await end(state.read('W', 1)));
       limit('unlimited');

@@ -131,7 +131,7 @@ bool LayeredState<T>::solve_W_by_samples(std::size_t l, const Penalties& p, Upda
   const MatrixView<T> in = input_of(l);
   const std::size_t m = it.b.size();
   const T ones = setup_.joint_bias ? T(1) : T(0);
-  bring(activation(l - 1));
+  if (l > 1) bring(activation(l - 1));  // the input of layer 1 is x
 
   // samples x samples <- samples x n_{l-1}, n_{l-1} x samples
   const auto fill = [&](MatrixView<T> matrix) {
