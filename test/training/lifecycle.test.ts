@@ -141,7 +141,7 @@ describe('an abort', () => {
 
   test('is followed by an answer to a read at once: the sweep does not go to its end', async () => {
     const controller = new AbortController();
-    const training = train(DATA, { ...SLOW, iterations: 1, signal: controller.signal });
+    const training = train(DATA, { ...SLOW, iterations: 4, signal: controller.signal });
     const ended = (async () => {
       for await (const _ of training);
     })();
