@@ -121,6 +121,9 @@ function open({ tableFromIPC }: Arrow, bytes: Uint8Array, name: string): ReturnT
   const table: unknown = tableFromIPC(bytes);
   if (!isTable(table)) throw new Error('it holds no table');
   const { numRows: rows, schema } = table as ArrowTable;
+  // Columns of nulls take no bytes: of such alone nothing says that there are as many rows as a damaged file claims.
+  if (rows > 0 && schema.fields.every(({ type }) => String(type) === 'Null'))
+    throw new Error('it holds nothing but nulls');
   // A value takes a bit at least, and may be packed.
   if (!(rows <= 8 * DEFLATE_LIMIT * bytes.length)) throw new Error(`it promises ${rows} rows in ${bytes.length} bytes`);
   const isIndex = pandasIndex(schema.metadata?.get('pandas'));
