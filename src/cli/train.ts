@@ -93,36 +93,29 @@ function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[]
   throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }
 
+const FRONT_FLAGS = [
+  'task',
+  'hidden',
+  'layers',
+  'validationShare',
+  'columns',
+  'ignore',
+  'missing',
+  'categories',
+  'buckets',
+  'bins',
+  'standardise',
+  'weights',
+] as const satisfies readonly (keyof TrainFlags)[];
+
 /** The options of columns and of what is held out, as they are typed. */
-export function frontOf({
-  task,
-  hidden,
-  layers,
-  validationShare,
-  columns,
-  ignore,
-  missing,
-  categories,
-  buckets,
-  bins,
-  standardise,
-  weights,
-}: TrainFlags) {
-  return given({
-    task,
-    hidden,
-    layers,
-    validationShare,
-    columns,
-    ignore,
-    missing,
-    categories,
-    buckets,
-    bins,
-    standardise,
-    weights,
-  });
-}
+export const frontOf = (flags: TrainFlags) =>
+  given(
+    Object.fromEntries(FRONT_FLAGS.map((flag) => [flag, flags[flag]])) as Pick<
+      TrainFlags,
+      (typeof FRONT_FLAGS)[number]
+    >,
+  );
 
 /** `dladmm train` */
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
