@@ -18,7 +18,6 @@ export interface LocateOptions {
   readonly system?: readonly string[];
 }
 
-/** Their names. */
 export const LOCATE_KEYS = ['dataDir', 'env', 'system'] as const satisfies (keyof LocateOptions)[];
 
 /** A folder of the search path, and whose word it is that data sets may lie there. */
@@ -27,7 +26,6 @@ export interface SearchFolder {
   readonly folder: string;
 }
 
-/** What is looked for. */
 export type Sought = Pick<DatasetDescription, 'folders' | 'files' | 'identity'>;
 
 /** A data set's files, or the places where they are not. */
@@ -67,7 +65,7 @@ export function searchPath(options: LocateOptions = {}): readonly SearchFolder[]
   ];
 }
 
-const isFile = (path: string): Promise<boolean> =>
+export const isFile = (path: string): Promise<boolean> =>
   stat(path).then(
     (info) => info.isFile(),
     () => false,

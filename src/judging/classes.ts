@@ -40,7 +40,6 @@ export function confusionMatrix(labels: List, predicted: List, classes: number, 
 const columnOf = (matrix: readonly (readonly number[])[], j: number): readonly number[] =>
   matrix.map((row) => row[j] as number);
 
-/** What is told of one class. */
 export interface ClassScore {
   /** Of those that were told to be of the class, how many are; 0 where none was. */
   readonly precision: number;
@@ -52,7 +51,6 @@ export interface ClassScore {
   readonly support: number;
 }
 
-/** Precision, recall and F1 of every class. */
 export function classScores(labels: List, predicted: List, classes: number, weights?: List): readonly ClassScore[] {
   return scoresIn(confusionMatrix(labels, predicted, classes, weights));
 }

@@ -24,9 +24,10 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
+import { encodedFor } from '../samples/encoded.js';
 import { checkRecord, encoderOf } from '../samples/encoder.js';
 import { type Frame, frameOf, isFrame, without } from '../samples/frame.js';
-import { type ColumnNote, encodedFor } from '../samples/learning.js';
+import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import type { RecordLike } from '../samples/table.js';
 import { checkKnown, targetValues } from '../samples/targets.js';
@@ -400,9 +401,6 @@ function locate(error: unknown, source: RowSource, first: number): unknown {
   if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE' || ours === error) return ours;
   const index = Number((error as { index?: unknown }).index);
   const row = first + Math.floor(index / source.columns);
-  return new DlAdmmError(
-    'ERR_DLADMM_NON_FINITE',
-    `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`,
-    { cause: error },
-  );
+  const text = `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`;
+  return new DlAdmmError('ERR_DLADMM_NON_FINITE', text, { cause: error });
 }

@@ -4,7 +4,6 @@ import { type Complete, flag, number, type OptionsOf, type Schema, whole, word }
 
 const MOST = 2 ** 31 - 1;
 
-/** The settings of a W step. */
 export const GRAM_STEP = {
   gram: word(['low-rank', 'full'], {
     default: 'low-rank',
@@ -31,7 +30,6 @@ export const GRAM_STEP = {
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: ½λ‖[W_l b_l]‖².' }),
 } as const satisfies Schema;
 
-/** The settings of a W step, as they are given. */
 export type GramStepOptions = OptionsOf<typeof GRAM_STEP>;
 
 /** The same, complete. */
