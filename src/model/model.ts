@@ -8,7 +8,7 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import { checkedReading, readFrame, type TableReading } from '../datasets/frame-file.js';
+import { checkedReading, type ReadingOptions, readFrame, type TableReading } from '../datasets/frame-file.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, errorLoss, type Loss, type Network } from '../network/network.js';
@@ -105,9 +105,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   ): Promise<Prediction<L> | OnePrediction<L>> {
     const one = !isFrame(x) && isOne(x);
     const prediction = await this.call(async () => {
+      const reading = checkedReading(options);
       const rows =
         typeof x === 'string' || isFrame(x)
-          ? this.#told(this.#encoded(await readFrame(x, checkedReading(options)), options))
+          ? this.#told(this.#encoded(await readFrame(x, reading), options))
           : one
             ? this.#rowsOf(x)
             : (x as RowsLike);
@@ -248,7 +249,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     samples: ArrivingSamples | RowsLike | Frame | string,
     options: TableReading,
   ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
-    const { data, notes = [] } = areSamples(samples) ? { data: samples } : await this.#labelled(samples, options);
+    const reading = checkedReading(options);
+    const { data, notes = [] } = areSamples(samples)
+      ? { data: samples }
+      : await this.#labelled(samples, options, reading);
     return { arrived: await arrivingSamples(data, this.#arrival, ''), notes };
   }
 
@@ -256,6 +260,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   async #labelled(
     rows: RowsLike | Frame | string,
     options: TableReading,
+    reading: ReadingOptions,
   ): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
     const { target = this.target } = options;
     if (target === undefined) {
@@ -266,7 +271,6 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     if (!file && !this.columns?.every(({ fill }) => fill !== undefined)) {
       return { data: { x: rows, ...(classification ? { labels: String(target) } : { y: String(target) }) } };
     }
-    const reading = checkedReading(options);
     const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
     const values = await turn(targetValues(frame, target));
     // Classes that are called by names may also be told by their numbers.

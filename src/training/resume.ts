@@ -1,4 +1,4 @@
-import { checkObject, flag } from '../core/checks.js';
+import { checkObject, didYouMean, flag } from '../core/checks.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
@@ -128,7 +128,7 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
         : before === undefined
           ? 'nothing (its default)'
           : toJson(before);
-      const text = `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}`;
+      const text = `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}${before === undefined ? didYouMean(key, [...FREE, ...Object.keys(stored)]) : ''}`;
       throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
     }
     merged[key] = value;
