@@ -51,11 +51,7 @@ export interface ClassScore {
   readonly support: number;
 }
 
-export function classScores(labels: List, predicted: List, classes: number, weights?: List): readonly ClassScore[] {
-  return scoresIn(confusionMatrix(labels, predicted, classes, weights));
-}
-
-/** The same, from a confusion matrix. */
+/** Precision, recall and F1 of every class, from a confusion matrix. */
 export const scoresIn = (matrix: readonly (readonly number[])[]): readonly ClassScore[] =>
   matrix.map((row, c) => classScore(row[c] as number, sum(columnOf(matrix, c)), sum(row)));
 

@@ -1,6 +1,6 @@
 /** How the W subproblems of mini-batch dlADMM are solved (minibatch/algorithm.ts has the formulas). */
 import type { Loss } from '../../network/network.js';
-import { type Complete, flag, number, type OptionsOf, type Schema, whole, word } from '../shared/schema.js';
+import { flag, number, type OptionsOf, type Schema, whole, word } from '../shared/schema.js';
 
 const MOST = 2 ** 31 - 1;
 
@@ -31,9 +31,6 @@ export const GRAM_STEP = {
 } as const satisfies Schema;
 
 export type GramStepOptions = OptionsOf<typeof GRAM_STEP>;
-
-/** The same, complete. */
-export type GramStep = Complete<typeof GRAM_STEP>;
 
 /** Samples a batch where nobody says: a hundredth of all, as a power of 2 from 64 to 512, and never more than there are. */
 export const defaultBatchSize = (samples: number): number =>
