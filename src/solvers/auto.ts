@@ -23,7 +23,7 @@ export interface Pace {
   readonly learningRate?: number;
 }
 
-/** What the rule says. */
+
 export interface Choice extends Pace {
   readonly solver: 'minibatch-admm' | 'adam';
   /** Why, as the end of a sentence. */
@@ -70,7 +70,7 @@ export function hiddenFor({ samples, features }: Pick<Facts, 'samples' | 'featur
 const DECAY = { all: 3, most: 0.01 } as const;
 const decayFor = (samples: number, least: number): number => Math.min(DECAY.most, Math.max(least, DECAY.all / samples));
 
-/** The rule. */
+
 export function automatic(facts: Facts): Choice {
   const { samples, inputs, features, loss } = facts;
   const visits = features < WIDE ? VISITS.table : VISITS.pixels;
