@@ -165,11 +165,9 @@ async function run({ train, validation, test, target, rows }: Parts, method: Met
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value / values.length, 0);
 
-async function runs(set: Name, splits: readonly Parts[], method: Method, threads: number): Promise<Run> {
-  const [first] = splits;
-  if (first && splits.length > 1) await run(first, method, 0, threads);
-  const found: Awaited<ReturnType<typeof run>>[] = [];
-  for (const [i, parts] of splits.entries()) found.push(await run(parts, method, i + 1, threads));
+type Found = Awaited<ReturnType<typeof run>>;
+
+function summary(set: Name, method: Method, found: readonly Found[]): Run {
   const of = (what: 'score' | 'test' | 'seconds'): number[] => found.map((each) => each[what]);
   const layers = found[0]?.layers ?? '';
   return { set, method, layers, scores: of('score'), test: mean(of('test')), seconds: median(of('seconds')) };
@@ -179,15 +177,22 @@ await program(OPTIONS, async ({ sets, methods, threads, dataDir, folder, anew, o
   await checkWritable(out);
   const study = await studyIn<object, Run>(out, {}, threads, anew);
   for (const set of sets) {
-    let splits: readonly Parts[] | undefined;
-    for (const method of methods) {
-      const key = { set, method };
-      if (study.find(key)) continue;
-      splits ??= await load(set, dataDir, folder);
-      if (splits.length < 2 && method === 'dladmm') continue;
-      const done = await runs(set, splits, method, threads);
-      await study.put(key, done);
-      say(`${set} ${method}: ${mean(done.scores).toFixed(4)} in ${done.seconds.toFixed(3)} s`);
+    const missing = methods.filter((method) => !study.find({ set, method }));
+    if (missing.length === 0) continue;
+    const splits = await load(set, dataDir, folder);
+    // Of small sets the first split goes once around before it counts, and all methods take their turns on a split.
+    const rounds = splits.length > 1 ? [...splits.slice(0, 1), ...splits] : splits;
+    const found = new Map<Method, readonly Found[]>();
+    for (const [seed, parts] of rounds.entries()) {
+      for (const method of missing) {
+        if (splits.length === 1 && method === 'dladmm') continue;
+        const its = [...(found.get(method) ?? []), await run(parts, method, seed + 1, threads)];
+        found.set(method, its);
+        if (its.length < rounds.length) continue;
+        const done = summary(set, method, its.slice(-splits.length));
+        await study.put({ set, method }, done);
+        say(`${set} ${method}: ${mean(done.scores).toFixed(4)} in ${done.seconds.toFixed(3)} s`);
+      }
     }
   }
   const found = study.now();

@@ -82,6 +82,7 @@ function stagesOf(
     name,
     options: {
       ...(automaticOnes && { l2, ...(learningRate !== undefined && { learningRate }) }),
+      ...(automaticOnes && limit === undefined && { evaluateEvery: Math.ceil(epochs / 8) }),
       ...own,
       ...(automaticOnes && { solver: choice.solver, ...(limit === undefined && { epochs }) }),
       layers: widths,
