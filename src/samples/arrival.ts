@@ -1,6 +1,7 @@
 import { checkKeys } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
+import type { Calibration } from '../judging/calibration.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
@@ -30,10 +31,12 @@ export interface Learnt extends ClassNames {
   /** Of regression: what was done to target values, and is undone in answers. */
   readonly targetStandardisation?: Standardisation;
   readonly columns?: readonly Column[];
-  /** The column that is predicted. */
-  readonly target?: string;
+  /** The columns that are predicted. */
+  readonly target?: string | readonly string[];
   /** Of two classes: the one that a model which goes on was tuned to. */
   readonly threshold?: number;
+  /** The same of probabilities. */
+  readonly calibration?: Calibration;
 }
 
 /** What a training decides of its samples. */
@@ -58,8 +61,9 @@ export interface Before {
 }
 
 const rulesOf = (
-  { network, dtype, standardise, standardiseTargets, signal }: Facts,
+  { network, dtype, standardise, standardiseTargets, classes, signal }: Facts,
   before?: Before,
+  labels = classes ?? before?.classes,
 ): ArrivalRules => ({
   network,
   dtype,
@@ -67,6 +71,7 @@ const rulesOf = (
   exactTargets: standardiseTargets,
   ...(before?.columns && { columns: before.columns }),
   ...(before && !before.columns && { nameless: before.called }),
+  ...(labels && { labels }),
   ...(signal && { signal }),
 });
 
@@ -121,7 +126,10 @@ export async function trainingSet(
   const name = 'data';
   const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes, classWeights } = facts;
   const rules = rulesOf(facts, before);
-  const target = data.target ?? [data.labels, data.y].find((column) => typeof column === 'string');
+  const target =
+    data.target ??
+    [data.labels, data.y].find((told) => typeof told === 'string') ??
+    (isNames(data.y) ? data.y : undefined);
   const arrived = await arrivingSamples(data, rules, name, ['validation', 'test', 'weights']);
   const { x, y, labels, classes: own, columns } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
@@ -181,7 +189,8 @@ export async function evaluationSet(
 ): Promise<Taken> {
   const { network, dtype } = facts;
   const { columns } = learnt;
-  const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }) });
+  const { classes } = learnt;
+  const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }), ...(classes && { classes }) });
   const arrived = await arrivingSamples(data, rules, name, weighs ? ['weights'] : []);
   const { x, y, labels, classes: own } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);

@@ -2,7 +2,7 @@ import { checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { checkDistinct, classifies, domainOf, type Loss } from '../network/network.js';
-import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
+import { isArray, isMatrix, type LabelsLike, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
   type ArrivalRules,
   type Arrived,
@@ -18,6 +18,7 @@ import {
 } from './arrived.js';
 import { type Column, checkColumns, placesOf } from './columns.js';
 import { fromStream } from './gathering.js';
+import { areLists, listedRows } from './label-lists.js';
 import { isTable, openTable, type TableLike } from './table.js';
 import { weightsOf } from './weights.js';
 
@@ -79,7 +80,7 @@ export async function arrivingSamples(
   checkKeys(samples, [...SAMPLE_KEYS, ...more], name || 'samples');
   const part = (field: string): string => (name === '' ? field : `${name}.${field}`);
   const names = { x: part('x'), labels: part('labels'), y: part('y') };
-  const given = samples as WeightedSamples;
+  const given = await withRows(samples as WeightedSamples, rules, names.labels);
   if (given.categories !== undefined) oneOf(given.categories, ['one-hot'], part('categories'));
   checkNames(given.classes, part('classes'));
   const arrived = await arrive(given, rules, classifies(rules.network.loss) ? 'labels' : 'y', names);
@@ -105,6 +106,26 @@ export async function arrivingSamples(
     ...(given.classes && { classes: given.classes }),
     ...(columns && { columns: ordered || columns }),
   };
+}
+
+/** Samples whose labels are no lists. */
+type Told = Omit<WeightedSamples, 'labels'> & { readonly labels?: LabelsLike | string };
+
+/** Samples whose lists of labels have become rows. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL */
+async function withRows(
+  samples: WeightedSamples,
+  { network, labels: known }: ArrivalRules,
+  name: string,
+): Promise<Told> {
+  const { labels, ...rest } = samples;
+  if (!areLists(labels)) return samples as Told;
+  const { loss, layers } = network;
+  const { names, y } = await listedRows(labels, loss, known ?? samples.classes, name);
+  const outputs = layers.at(-1) ?? 0;
+  if (outputs > 0 && names.length !== outputs) {
+    throw expected(`${outputs} different labels, one an output,`, name, names, 'ERR_DLADMM_SHAPE');
+  }
+  return { ...rest, y, classes: names };
 }
 
 /** Target values, each of which is refused that the loss does not take. */
@@ -158,7 +179,7 @@ function namedColumns(columns: unknown, name: string): readonly Column[] {
   return columns.map((column) => (typeof column === 'string' ? { name: column } : (column as Column)));
 }
 
-async function arrive(samples: WeightedSamples, rules: ArrivalRules, targets: Targets, names: Names): Promise<Arrived> {
+async function arrive(samples: Told, rules: ArrivalRules, targets: Targets, names: Names): Promise<Arrived> {
   const { x, labels, y } = samples;
   const inputs = rules.network.layers[0] ?? 0;
   const outputs = rules.network.layers.at(-1) ?? 0;
@@ -175,7 +196,7 @@ async function arrive(samples: WeightedSamples, rules: ArrivalRules, targets: Ta
 
 async function fromTable(
   table: TableLike,
-  samples: WeightedSamples,
+  samples: Told,
   rules: ArrivalRules,
   targets: Targets,
   names: Names,

@@ -223,6 +223,7 @@ export async function learnColumns(
     const { name, missing, mixture } = column;
     const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
     await breathe();
+    single(column, called);
     if (missing === rows) {
       note('all-missing', `column ${quoted(name)} is left out: all its values are missing`);
       continue;
@@ -343,6 +344,16 @@ export function encoded(
   return { x, notes };
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column of lists, which no input can hold */
+function single(column: FrameColumn, called: string): FrameColumn {
+  if (!column.lists) return column;
+  const what = `a value a row in column ${quoted(column.name)} of ${called}`;
+  throw new DlAdmmError(
+    'ERR_DLADMM_ARGUMENT',
+    `Expected ${what} but found lists, which only a target may hold: ignore (--drop) leaves the column out`,
+  );
+}
+
 /** The columns of a table in the order of others of their names. */
 function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): readonly FrameColumn[] {
   const places = new Map<string, FrameColumn | undefined>();
@@ -350,7 +361,7 @@ function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): 
   const names = frame.columns.map(({ name }) => name);
   return columns.map(({ name, fill }) => {
     const found = places.get(name);
-    if (found) return found;
+    if (found) return single(found, frame.name);
     if (places.has(name)) return namedColumn(frame, name, 'columns');
     // What all of some records lack is missing in all of them, unless it stands there by another name.
     if (
@@ -378,7 +389,7 @@ function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): 
  * The rows of a table for a model, whose columns are found by name; in a file without a header line, and by a model without names, by
  * their order, the target's left out where there is one column too many.
  *
- * @param told the column that is none of them
+ * @param told the columns that are none of them
  * @throws DlAdmmError as {@link encoded}, and ERR_DLADMM_SHAPE where there are too few or too many
  */
 export function encodedFor(
@@ -387,16 +398,19 @@ export function encodedFor(
     columns,
     inputs,
     target,
-  }: { readonly columns?: readonly Column[]; readonly inputs: number; readonly target?: string },
-  told?: ColumnPlace,
+  }: { readonly columns?: readonly Column[]; readonly inputs: number; readonly target?: string | readonly string[] },
+  told?: ColumnPlace | readonly ColumnPlace[],
 ): ReturnType<typeof encoded> {
   const names = new Set(frame.columns.map(({ name }) => name));
   if (columns && (frame.named || columns.every(({ name }) => names.has(name)))) return encoded(frame, columns);
   const wanted = columns?.length ?? inputs;
-  const likely = target !== undefined && names.has(target) ? target : -1;
-  const spare = told ?? (frame.columns.length === wanted + 1 ? likely : undefined);
-  const left = spare === undefined ? undefined : namedColumn(frame, spare, 'target');
-  const found = frame.columns.filter((column) => column !== left);
+  const own = list<ColumnPlace>(target ?? []);
+  const count = Math.max(1, own.length);
+  const last = Array.from({ length: count }, (_, i) => i - count);
+  const likely = own.length > 0 && own.every((name) => names.has(String(name))) ? own : last;
+  const spare = told ?? (frame.columns.length === wanted + count ? likely : []);
+  const left = new Set(list(spare).map((place) => namedColumn(frame, place, 'target')));
+  const found = frame.columns.filter((column) => !left.has(column));
   if (found.length !== wanted) {
     const what = `Expected ${wanted} columns of features in ${frame.name}, as the model was trained on columns without names,`;
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `${what} but found ${found.length}`);
