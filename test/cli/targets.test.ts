@@ -78,7 +78,6 @@ describe('dladmm train with what a row has several of', () => {
     for (const [flags, inputs] of [
       [['--encoders'], ['a', 'b']],
       [['--no-encoders'], ['x']],
-      [[], ['a', 'b']],
     ] as const) {
       expect(await run('export', 'hinge.model', '--to', 'hinge.onnx', ...flags)).toMatchObject({ code: 0 });
       const text = (await readFile(path('hinge.onnx'))).toString('latin1');

@@ -17,6 +17,7 @@ import {
   schemaOf,
   sigmoid,
 } from '../../src/solvers.js';
+import type { Matrix } from '../../src/tensor/matrix.js';
 import { expectFailure } from '../formats/support.js';
 
 const SOLVERS: readonly AnySolver[] = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS];
