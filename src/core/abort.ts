@@ -33,6 +33,11 @@ function tell(this: AbortSignal): void {
   for (const one of those ?? []) one();
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ABORTED, with the signal's reason as its cause */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
+}
+
 /** What `work` gives; undefined where the signal was aborted before, or while it waited. */
 export async function unlessAborted<T>(
   signal: AbortSignal | undefined,

@@ -1,9 +1,10 @@
 /** Rows of a table as a model takes them in: its columns encoded, and with them what it predicts, where it is to be judged. */
 import { expected } from '../core/errors.js';
-import { checkedReading, readFrame, type TableReading } from '../datasets/frame-file.js';
+import { type ReadingOptions, readFrame, type TableReading } from '../datasets/frame-file.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
+import { encodedFor } from '../samples/encoded.js';
 import { type Frame, frameOf, isFrame, without } from '../samples/frame.js';
-import { type ColumnNote, encodedFor } from '../samples/learning.js';
+import type { ColumnNote } from '../samples/learning.js';
 import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
 import { asSamples, type MatrixLike } from '../tensor/inputs.js';
 import type { ModelParts } from './parts.js';
@@ -43,6 +44,7 @@ export async function labelledRows(
   rows: RowsLike | Frame | string,
   model: Knowing,
   options: TableReading,
+  reading: ReadingOptions,
 ): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
   const { network, classes, columns } = model;
   const { target = model.target } = options;
@@ -55,7 +57,6 @@ export async function labelledRows(
     const told = typeof target === 'object' ? target.map(String) : String(target);
     return { data: { x: rows, ...(task === 'classification' ? { labels: String(target) } : { y: told }) } };
   }
-  const reading = checkedReading(options);
   const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
   const wanted = await wantedOf(frame, target, task, classes);
   if (wanted.task !== 'classification') {

@@ -96,9 +96,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   ): Promise<Prediction<L> | OnePrediction<L>> {
     const one = !isFrame(x) && isOne(x);
     const prediction = await this.call(async () => {
+      const reading = checkedReading(options);
       const rows =
         typeof x === 'string' || isFrame(x)
-          ? toldRows(await readFrame(x, checkedReading(options)), this, options)
+          ? toldRows(await readFrame(x, reading), this, options)
           : one
             ? this.#rowsOf(x)
             : (x as RowsLike);
@@ -270,7 +271,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     samples: ArrivingSamples | RowsLike | Frame | string,
     options: TableReading,
   ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
-    const { data, notes = [] } = areSamples(samples) ? { data: samples } : await labelledRows(samples, this, options);
+    const reading = checkedReading(options);
+    const { data, notes = [] } = areSamples(samples)
+      ? { data: samples }
+      : await labelledRows(samples, this, options, reading);
     return { arrived: await arrivingSamples(data, this.#arrival, ''), notes };
   }
 
@@ -384,9 +388,6 @@ function locate(error: unknown, source: RowSource, first: number): unknown {
   if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE' || ours === error) return ours;
   const index = Number((error as { index?: unknown }).index);
   const row = first + Math.floor(index / source.columns);
-  return new DlAdmmError(
-    'ERR_DLADMM_NON_FINITE',
-    `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`,
-    { cause: error },
-  );
+  const text = `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`;
+  return new DlAdmmError('ERR_DLADMM_NON_FINITE', text, { cause: error });
 }

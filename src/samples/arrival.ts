@@ -1,6 +1,7 @@
 import { checkKeys } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
+import { present } from '../core/objects.js';
 import type { Calibration } from '../judging/calibration.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
@@ -39,7 +40,6 @@ export interface Learnt extends ClassNames {
   readonly calibration?: Calibration;
 }
 
-/** What a training decides of its samples. */
 interface Facts {
   readonly network: Network;
   readonly dtype: Dtype;
@@ -69,13 +69,9 @@ const rulesOf = (
   dtype,
   exact: standardise,
   exactTargets: standardiseTargets,
-  ...(before?.columns && { columns: before.columns }),
-  ...(before && !before.columns && { nameless: before.called }),
-  ...(labels && { labels }),
-  ...(signal && { signal }),
+  ...present({ columns: before?.columns, nameless: before?.columns ? undefined : before?.called, labels, signal }),
 });
 
-/** Samples taken in. */
 interface Taken {
   readonly samples: LabelledSamples;
   /**
@@ -93,17 +89,12 @@ function taken(
   asked = false,
 ): Taken {
   const keeps = asked || (y && targets && y.columns > 1);
-  const rows = keeps ? { x: kept(x), ...(y && { y: kept(y) }) } : { x, ...(y && { y }) };
-  return {
-    samples: {
-      x: asSamples(rows.x),
-      ...(labels && { labels }),
-      ...(rows.y && { y: asSamples(standardised(rows.y, targets, dtype)) }),
-    },
-    ...(keeps && {
-      judged: { x: asSamples(rows.x), ...(labels && { labels }), ...(rows.y && { y: asSamples(rows.y) }) },
-    }),
-  };
+  const [rows, values] = keeps ? [kept(x), y && kept(y)] : [x, y];
+  const of = (wanted: RowSource | undefined): LabelledSamples => ({
+    x: asSamples(rows),
+    ...present({ labels, y: wanted && asSamples(wanted) }),
+  });
+  return { samples: of(values && standardised(values, targets, dtype)), ...(keeps && { judged: of(values) }) };
 }
 
 /** A source that keeps its rows, however often they have been asked for. */
@@ -152,13 +143,7 @@ export async function trainingSet(
   return {
     ...rest,
     samples: { ...samples, ...(weights && { weights }) },
-    learnt: {
-      ...names,
-      ...(standardisation && { standardisation }),
-      ...(targetStandardisation && { targetStandardisation }),
-      ...(columns && { columns }),
-      ...(target !== undefined && { target }),
-    },
+    learnt: { ...names, ...present({ standardisation, targetStandardisation, columns, target }) },
   };
 }
 

@@ -1,5 +1,6 @@
 /** A table by column, whole and as it came: what records, tables, streams and files are before anything is learnt of them. */
-import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { throwIfAborted } from '../core/abort.js';
+import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
 import { breathe, inTurns } from '../tensor/inputs.js';
@@ -57,7 +58,6 @@ export interface Frame {
   readonly records?: true;
 }
 
-/** Whether a value is a table that has been taken in. */
 export const isFrame = (value: unknown): value is Frame =>
   typeof value === 'object' && value !== null && 'named' in value && 'columns' in value && 'rows' in value;
 
@@ -74,6 +74,14 @@ export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option
 export function without(frame: Frame, ignore: readonly ColumnPlace[]): Frame {
   const left = new Set(ignore.map((which) => namedColumn(frame, which, 'ignore')));
   return left.size === 0 ? frame : { ...frame, columns: frame.columns.filter((column) => !left.has(column)) };
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column of lists, which no input can hold */
+export function single(column: FrameColumn, called: string): FrameColumn {
+  if (!column.lists) return column;
+  const what = `a value a row in column ${quoted(column.name)} of ${called}`;
+  const text = `Expected ${what} but found lists, which only a target may hold: ignore (--drop) leaves the column out`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /** How errors call a row. */
@@ -267,7 +275,6 @@ export function columnBuilder(name: string, where: string, asText = false) {
   };
 }
 
-/** How a table is to be taken in. */
 export interface FrameOptions {
   /** How errors call it. */
   readonly name: string;
@@ -276,14 +283,6 @@ export interface FrameOptions {
 
 /** Values that are taken in between two turns of the event loop. */
 const VALUES = 8000;
-
-function throwIfAborted(signal: AbortSignal | undefined, name: string): void {
-  if (signal?.aborted) {
-    throw new DlAdmmError('ERR_DLADMM_ABORTED', `The signal was aborted while ${name} was read`, {
-      cause: signal.reason,
-    });
-  }
-}
 
 const empty = (name: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one row in ${name} but received none`);
@@ -317,7 +316,7 @@ export async function frameOf(
   let values = 0;
   try {
     for await (const item of x as AsyncIterable<unknown>) {
-      throwIfAborted(signal, name);
+      throwIfAborted(signal, `Reading ${name}`);
       if (!isRecord(item)) throw expected('a record, as { column: value, … },', `${name}[${rows}]`, item);
       take(item);
       values += builders.size;
@@ -355,7 +354,7 @@ async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): P
     const type = table.schema.fields.find((each) => each.name === field)?.type;
     const builder = columnBuilder(field, name, /utf8/i.test(String(type)));
     for (let first = 0; first < rows; first += VALUES) {
-      throwIfAborted(signal, name);
+      throwIfAborted(signal, `Reading ${name}`);
       const count = Math.min(VALUES, rows - first);
       const part = read(first, count);
       for (let i = 0; i < count; i += 1) builder.push(part[i]);

@@ -1,6 +1,6 @@
 /** What the columns that are to be predicted hold: classes, values, or any number of labels a row. */
 import { repeated } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, listed } from '../core/errors.js';
 import { goalOf, type Loss } from '../network/network.js';
 import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -153,10 +153,8 @@ export function inferTask(
   if (typeof values[0] === 'boolean') return { task: 'classification', because: `${name} holds true and false` };
   if (typeof values[0] === 'string') {
     if (values.length >= FEW_ROWS && distinct.size > values.length / 2) {
-      throw new DlAdmmError(
-        'ERR_DLADMM_LABEL',
-        `Expected several rows of each class in ${name} but of its ${values.length} rows nearly every one is a class of its own (${distinct.size} classes): it may be an identifier; name another column as label, or say the task`,
-      );
+      const text = `Expected several rows of each class in ${name} but of its ${values.length} rows nearly every one is a class of its own (${distinct.size} classes): it may be an identifier; name another column as label, or say the task`;
+      throw new DlAdmmError('ERR_DLADMM_LABEL', text);
     }
     return { task: 'classification', because: `${name} holds texts` };
   }
@@ -185,17 +183,13 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
   const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
   const { mixture } = column;
   if (mixture && mixture.most !== 'booleans' && mixture.texts < mixture.numbers / 20) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `Expected ${mixture.most}, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${mixture.place ?? placeText(frame, mixture.row)}`,
-    );
+    const why = `Expected ${mixture.most}, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${mixture.place ?? placeText(frame, mixture.row)}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', why);
   }
   const { missing } = column;
   if (column.kind === 'date' && missing < frame.rows) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `Expected classes or numbers in ${called} but found dates: days since one of them are numbers`,
-    );
+    const why = `Expected classes or numbers in ${called} but found dates: days since one of them are numbers`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', why);
   }
   return Array.from({ length: frame.rows }, (_, row) => {
     const value = valueAt(column, row);
@@ -216,9 +210,8 @@ export function checkKnown(
   const known = new Set(classes);
   const row = values.findIndex((value) => !known.has(String(value)));
   if (row < 0) return;
-  const listed = classes.length > 20 ? [...classes.slice(0, 20), '…'] : classes;
   const where = `${placeText(frame, row)} of column ${JSON.stringify(targetsOf(frame, target)[0].name)} of ${frame.name}`;
-  throw expected(`one of the classes ${listed.join(', ')}`, where, values[row], 'ERR_DLADMM_LABEL');
+  throw expected(`one of the classes ${listed(classes, 20)}`, where, values[row], 'ERR_DLADMM_LABEL');
 }
 
 /** As many rows as say how frequent a target is. */

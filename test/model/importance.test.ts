@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { importance } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
 import { shuffledIndices } from '../../src/datasets/split.js';
-import { fit, importance, type Metric, Model } from '../../src/index.js';
+import { fit, type Metric, Model } from '../../src/index.js';
 import { importanceBy } from '../../src/model/importance.js';
 
 const { importances: recorded } = JSON.parse(

@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { crossValidate } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
-import { crossValidate, fit, Model } from '../../src/index.js';
+import { fit, Model } from '../../src/index.js';
 
 const { uniform } = seededRandom(4);
 const rows = Array.from({ length: 300 }, (_, i) => {
