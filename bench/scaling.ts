@@ -4,7 +4,7 @@
  * schedule of more threads is simulated with those times, and beside it stands what one and two threads take here.
  *
  * The model: what lies between rounds is done by one thread; a round takes as many threads as it has pieces and flops for
- * (one for each million); whoever is free takes the next piece in order; a round costs so many microseconds to begin and to end
+ * (one for each three million); whoever is free takes the next piece in order; a round costs so many microseconds to begin and to end
  * (--round-us) and each piece so many to be claimed, by one thread at a time (--claim-us). Sums over the tree of pieces are rounds as
  * all others, cut by sizes alone. Pieces take on many threads what they take on one, at the fastest of the rounds: what memory
  * they share is left out.
@@ -12,9 +12,10 @@
 import { type TrainOptions, train } from 'dladmm';
 import { native } from './harness/internals.js';
 import { count, counts, DTYPE, file, program, real, say } from './harness/program.js';
-import { keep, machine, machineText } from './harness/results.js';
+import { keep, measured } from './harness/results.js';
 import { randomSamples, secondsOf } from './harness/samples.js';
-import { median } from './harness/statistics.js';
+import { median, sum } from './harness/statistics.js';
+import { combinations } from './harness/study.js';
 import { table } from './harness/table.js';
 import { efficiency, fastest, type Overhead, type Round, roundsOf } from './scaling/schedule.js';
 
@@ -40,42 +41,34 @@ interface Case {
 
 await program(OPTIONS, async ({ samples, batches, rounds, roundUs, claimUs, dtype, out }) => {
   const overhead: Overhead = { round: roundUs / 1e6, claim: claimUs / 1e6 };
-  const full = [
-    [784, 1000, 1000, 10],
-    [784, 256, 256, 10],
-  ].map((layers): Case => ({ name: `dladmm ${layers.join('-')}, full batch`, samples, options: { layers } }));
-  const small = batches.flatMap((batchSize) =>
-    (['adam', 'minibatch-admm'] as const).map(
-      (solver): Case => ({
-        name: `${solver} 784-1000-1000-10, batch ${batchSize}`,
-        samples: STEPS * batchSize,
-        options: { layers: [784, 1000, 1000, 10], solver, batchSize },
-      }),
-    ),
-  );
+  const full = [1000, 256].map((width): Case => {
+    const layers = [784, width, width, 10];
+    return { name: `dladmm ${layers.join('-')}, full batch`, samples, options: { layers } };
+  });
+  const small = combinations({ batchSize: batches, solver: ['adam', 'minibatch-admm'] as const }).map((own): Case => {
+    const options = { layers: [784, 1000, 1000, 10], ...own };
+    const name = `${own.solver} 784-1000-1000-10, batch ${own.batchSize}`;
+    return { name, samples: STEPS * own.batchSize, options };
+  });
   const rows = [];
   for (const each of [...full, ...small]) {
     rows.push(await measure({ ...each, options: { dtype, ...each.options } }, rounds, overhead));
     say(`${rows.at(-1)?.name}: ${JSON.stringify(rows.at(-1)?.efficiency)}`);
   }
-  const result = { samples, overhead, rows, ...machine(2) };
-  if (out !== undefined) await keep(out, result);
-  const text = [
-    table(
-      ['training', 'rounds', 'pieces', 'alone', '1 thread, s', '2 threads, s', ...THREADS.map((n) => `${n} simulated`)],
-      rows.map((row) => [
-        row.name,
-        String(row.rounds),
-        String(row.pieces),
-        `${(100 * row.aloneShare).toFixed(1)} %`,
-        ...row.measured.map((seconds) => seconds.toFixed(4)),
-        ...THREADS.map((n) => row.efficiency[n].toFixed(3)),
-      ]),
-    ),
+  const head = ['training', 'rounds', 'pieces', 'alone', '1 thread, s', '2 threads, s'];
+  const cells = rows.map(({ name, rounds, pieces, aloneShare, measured, efficiency }) => [
+    ...[name, `${rounds}`, `${pieces}`, `${(100 * aloneShare).toFixed(1)} %`],
+    ...measured.map((seconds) => seconds.toFixed(4)),
+    ...THREADS.map((n) => efficiency[n].toFixed(3)),
+  ]);
+  const outcome = measured(
+    2,
+    { samples, overhead, rows },
+    table([...head, ...THREADS.map((n) => `${n} simulated`)], cells),
     `efficiency = time of one thread / (threads × their time); a round costs ${roundUs} µs, a claim ${claimUs} µs`,
-    machineText(result),
-  ].join('\n');
-  return { result, text };
+  );
+  if (out !== undefined) await keep(out, outcome.result);
+  return outcome;
 });
 
 async function measure({ name, samples, options }: Case, rounds: number, overhead: Overhead) {
@@ -102,7 +95,7 @@ async function measure({ name, samples, options }: Case, rounds: number, overhea
   return {
     name,
     rounds: traced.length,
-    pieces: traced.reduce((sum, { pieces }) => sum + pieces.length, 0),
+    pieces: sum(traced.map(({ pieces }) => pieces.length)),
     /** Share of the time in what one thread does. */
     aloneShare: alone.serialShare,
     measured: seconds.map(median),
