@@ -1,7 +1,8 @@
 /** What is learnt: the next character of a text, and images through a bottleneck. */
 import { readFile } from 'node:fs/promises';
-import { DlAdmmError, type Initialisation, type Loss, type Matrix, type Model } from 'dladmm';
+import { DlAdmmError, type Loss, type Matrix, type Model } from 'dladmm';
 import { loadDataset } from 'dladmm/data';
+import type { Initialisation } from 'dladmm/solvers';
 import { fromRoot } from '../harness/results.js';
 import { inFolder } from '../harness/samples.js';
 import type { TaskName } from './settings.js';
