@@ -4,13 +4,14 @@
  * Our own step was chosen as Adam's settings were: `--tune` tries as many settings of each (bench/race/settings.ts) on the same training images
  * but HELD_OUT, one seed each, and takes that which is at the target on those held out in the fewest epochs, of equals the most accurate. No
  * test image has a say. `auto`, the default of the package, which nobody tuned, runs beside them, its linear model included.
- * `--settings FILE` takes the settings from what `--tune --out FILE` wrote. bench:figures draws docs/sooner.svg from runs to the end:
+ * The settings are those that `--tune --out FILE` wrote, in `--settings FILE` or bench/results/tune-DATASET.json; of what is not there, those of
+ * bench/race/settings.ts, chosen by test images. bench:figures draws docs/sooner.svg from runs to the end:
  * --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError } from 'dladmm';
 import type { ClassificationDataset } from 'dladmm/data';
 import { count, file, flag, layers, program, real, say, some, THREADS, text } from './harness/program.js';
-import { earlier, keep, machine } from './harness/results.js';
+import { earlier, keep, machine, resultFile } from './harness/results.js';
 import { classesOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import type { Tuning } from './race/chart.js';
@@ -59,7 +60,7 @@ interface Median {
 
 await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir, out, toTheEnd, ...options }) => {
   const set = await classesOf(dataset, dataDir);
-  const tuned = options.settings === undefined ? undefined : await earlier<Tuning>(options.settings);
+  const tuned = await earlier<Tuning>(options.settings ?? resultFile(`tune-${dataset}`));
   const task = {
     layers: options.layers,
     ...(options.tune ? heldOutOf(set.train) : { train: set.train, test: set.test }),
@@ -82,7 +83,8 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
   };
 
   const measure = async (method: string): Promise<Median> => {
-    const setting = (tuned?.[method] as Tuned | undefined)?.best ?? BEST[dataset]?.[method];
+    const found = tuned?.[method] as Tuned | undefined;
+    const setting = found?.best ?? BEST[dataset]?.[method];
     if (!setting) {
       throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${method} has no setting for ${dataset}: find one by --tune`);
     }
@@ -93,7 +95,12 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     }
     const reached = (what: 'seconds' | 'epochs'): number =>
       median(runs.map((each) => each[what] ?? Number.POSITIVE_INFINITY));
-    return { setting: settingText(setting), runs, seconds: reached('seconds'), epochs: reached('epochs') };
+    const how = found
+      ? `, the best of ${found.tried.length} by held-out images`
+      : setting.auto
+        ? ''
+        : ', by test images';
+    return { setting: settingText(setting) + how, runs, seconds: reached('seconds'), epochs: reached('epochs') };
   };
 
   const tune = async (method: string): Promise<Tuned> => {
@@ -121,7 +128,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
   if (out !== undefined) await keep(out, result);
   return {
     result,
-    text: [`${dataset}, ${head.layers}, target ${target}`, ...Object.entries(raced).map(row), HOW].join('\n'),
+    text: [`${dataset}, ${head.layers}, target ${target}`, ...Object.entries(raced).map(row)].join('\n'),
   };
 });
 
@@ -129,8 +136,6 @@ interface Tuned {
   readonly best: Setting | null;
   readonly tried: readonly Run[];
 }
-
-const HOW = `settings of minibatch-admm and adam: for each the best of ${GRIDS.adam?.length} by training images that were held out (--tune); of auto: nobody's`;
 
 /** All but the last images of a training set, and those. */
 function heldOutOf({ x, labels }: ClassificationDataset['train']) {

@@ -80,7 +80,7 @@ export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   sisa: consensus('sisa', [0.1, 0.3, 1, 3], [500, 1000, 2000], { subBatches: 4 }),
 };
 
-/** The best of each on MNIST by images that were held out of the training, but badm and sisa by test images; and what nobody chose. */
+/** What an earlier search found on MNIST by test images, and what nobody chose. */
 const MNIST: Readonly<Record<string, Setting>> = {
   auto: { solver: 'minibatch-admm', batchSize: 512, auto: true },
   'minibatch-admm': { solver: 'minibatch-admm', batchSize: 512, learningRate: 0.8, cosine: 2 },
