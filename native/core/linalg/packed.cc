@@ -18,6 +18,8 @@ struct Tile {
   typedef T Vector __attribute__((vector_size(kBytes)));
   static constexpr std::size_t kLanes = kBytes / sizeof(T);
   static constexpr std::size_t kPanel = 2 * kLanes;
+  // Of a panel, what many samples multiply before they go on: it stays in a core's innermost cache.
+  static constexpr std::size_t kRunBytes = std::size_t{1} << 15;
 
   // What is to be asked for while a tile is computed, a place for every input.
   struct Fetch {
@@ -30,10 +32,13 @@ struct Tile {
   template <std::size_t kCount, std::size_t kPanels, bool kFetches = false>
   [[gnu::always_inline]] static inline void sums(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
                                                  const T* b, T* out, std::size_t out_stride, Onto onto = Onto::nothing,
-                                                 Fetch fetch = {}) {
+                                                 Fetch fetch = {}, bool begun = false) {
     Vector sum[kCount][kPanels][2];
-    for (auto& sample : sum) {
-      for (auto& panel : sample) panel[0] = panel[1] = Vector{};
+    for (std::size_t i = 0; i < kCount; ++i) {
+      for (std::size_t p = 0; p < kPanels; ++p) {
+        sum[i][p][0] = sum[i][p][1] = Vector{};
+        if (begun) std::memcpy(&sum[i][p], out + i * out_stride + p * kPanel, 2 * kBytes);
+      }
     }
     for (std::size_t k = 0; k < inputs; ++k) {
       if constexpr (kFetches) __builtin_prefetch(fetch.at + k * fetch.step, 0, 2);
@@ -77,12 +82,16 @@ struct Tile {
       for (; p < panels; ++p) sums<1, 1>(x.data, 0, 1, x.columns, values + p * step, out.data + p * kPanel, 0);
       return;
     }
+    constexpr std::size_t run = kRunBytes / (2 * kBytes);
     for (std::size_t p = 0; p < panels; ++p) {
-      each_strip(
-          0, x.rows, [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
-            sums<kCount, 1>(x.data + first * x.stride, x.stride, 1, x.columns, values + p * step,
-                            out.data + first * out.stride + p * kPanel, out.stride);
-          });
+      for (std::size_t k = 0; k < x.columns; k += run) {
+        const std::size_t inputs = std::min(run, x.columns - k);
+        each_strip(
+            0, x.rows, [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
+              sums<kCount, 1>(x.data + first * x.stride + k, x.stride, 1, inputs, values + p * step + k * kPanel,
+                              out.data + first * out.stride + p * kPanel, out.stride, Onto::nothing, {}, k > 0);
+            });
+      }
     }
   }
 
