@@ -184,7 +184,10 @@ await program(OPTIONS, async ({ sets, methods, threads, dataDir, folder, anew, o
     // reads and encodes them runs once before, so that the first to come does not pay for its compilation.
     const rounds = splits.length > 1 ? [...splits.slice(0, 1), ...splits] : splits;
     for (const { validation, target } of splits.slice(0, 1)) {
-      const warm = await fit(validation as TrainingData, { hidden: [4], epochs: 1, threads, ...(target && { target }) } as never);
+      const warm = await fit(
+        validation as TrainingData,
+        { hidden: [4], epochs: 1, threads, ...(target && { target }) } as never,
+      );
       (warm.model as unknown as Model).close();
     }
     const found = new Map<Method, readonly Found[]>();
