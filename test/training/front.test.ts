@@ -201,7 +201,7 @@ describe('the rule', () => {
     expect(automatic(facts)).toMatchObject({ solver: 'minibatch-admm', epochs: 3, learningRate: 0.8 });
     // Fewer samples, more epochs and more weight decay, both up to a limit.
     expect([100, 1000, 20_000].map((samples) => automatic({ ...facts, samples }))).toMatchObject([
-      { epochs: 30, l2: 0.01, linear: { epochs: 10, l2: 0.01 } },
+      { epochs: 30, l2: 0.01, linear: { epochs: 15, l2: 0.01 } },
       { epochs: 30, l2: 0.003 },
       { epochs: 8, l2: 0.001 },
     ]);
