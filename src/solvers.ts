@@ -103,7 +103,12 @@ export {
   type GraphBlock,
   type GraphSweep,
   type GraphUpdate,
+  G,
   Lambda,
+  type MetricBlock,
+  type MetricReading,
+  type MetricUpdate,
+  P,
   type Sweep,
   U,
   type Update,
@@ -125,3 +130,14 @@ export {
   type SigmoidRecord,
   type SweepWork,
 } from './solvers/sigmoid/splitting.js';
+export { type Damping, metricSweep } from './solvers/variable-metric/algorithm.js';
+export { type VariableMetricOptions, variableMetric } from './solvers/variable-metric/solver.js';
+export {
+  type MetricMeasures,
+  type MetricPenalties,
+  type MetricRecord,
+  type MetricSession,
+  type MetricSessionOptions,
+  type MetricUpdateRecord,
+  metric,
+} from './solvers/variable-metric/splitting.js';
