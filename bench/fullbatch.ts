@@ -102,7 +102,8 @@ await program(OPTIONS, async ({ data: name, samples, heldOut, layers: widths, me
   for (const solver of methods) {
     const own = { solver, iterations: solver === 'adam' ? adamIterations : iterations };
     const trials: Run[] = [];
-    for (const settings of TRIALS[solver]) trials.push(await run({ ...own, settings, seed: 1, judgedOn: 'validation' }));
+    for (const settings of TRIALS[solver])
+      trials.push(await run({ ...own, settings, seed: 1, judgedOn: 'validation' }));
     const { settings } = trials.reduce((best, other) => (other.accuracy > best.accuracy ? other : best));
     const runs: Run[] = [];
     for (let seed = 1; seed <= seeds; seed += 1) runs.push(await run({ ...own, settings, seed, judgedOn: 'test' }));

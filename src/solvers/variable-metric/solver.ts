@@ -12,15 +12,22 @@ const OPTIONS = {
   }),
   momentum: number('fraction', { default: 0.8, symbol: 'm', says: 'What is kept of the step before.' }),
   damping: number({ min: 0 }, { default: 100, symbol: 'μ', says: 'G_l has μ times its mean eigenvalue added.' }),
-  outputDamping: number({ min: 0 }, { default: 0.1, symbol: 'μ_P', says: 'P_l has μ_P times its mean eigenvalue added.' }),
-  l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: (λ/2) Σ ‖[W_l b_l]‖², beside the mean of R.' }),
+  outputDamping: number(
+    { min: 0 },
+    { default: 0.1, symbol: 'μ_P', says: 'P_l has μ_P times its mean eigenvalue added.' },
+  ),
+  l2: number(
+    { min: 0 },
+    { default: 0, symbol: 'λ', says: 'Weight decay: (λ/2) Σ ‖[W_l b_l]‖², beside the mean of R.' },
+  ),
   initialisation: initialisedBy('he'),
 } as const satisfies Schema;
 
 /** Variable-metric ADMM. */
 export const variableMetric = defineSolver({
   name: 'variable-metric-admm',
-  title: 'variable-metric ADMM: multipliers in closed form, matrices for penalties (after elimination, full-batch K-FAC)',
+  title:
+    'variable-metric ADMM: multipliers in closed form, matrices for penalties (after elimination, full-batch K-FAC)',
   splitting: metric,
   iterations: 50,
   options: OPTIONS,

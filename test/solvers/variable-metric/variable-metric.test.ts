@@ -3,6 +3,7 @@ import { seededRandom } from '../../../src/core/random.js';
 import { loadDataset } from '../../../src/data.js';
 import { fit, train } from '../../../src/index.js';
 import type { Network } from '../../../src/network/network.js';
+import { nextDamping } from '../../../src/solvers/variable-metric/algorithm.js';
 import {
   a,
   defaultsOf,
@@ -18,7 +19,6 @@ import {
   W,
   z,
 } from '../../../src/solvers.js';
-import { nextDamping } from '../../../src/solvers/variable-metric/algorithm.js';
 import { random } from '../../reference/addon.js';
 import {
   at,
@@ -156,7 +156,8 @@ class Plain {
         loss -= weight(i) * Math.log(p[label] ?? 0);
       }
       for (let j = 0; j < n; j += 1) {
-        const miss = label === undefined ? (row[j] ?? 0) - entry(this.#y as Matrix64, i, j) : (p[j] ?? 0) - Number(j === label);
+        const miss =
+          label === undefined ? (row[j] ?? 0) - entry(this.#y as Matrix64, i, j) : (p[j] ?? 0) - Number(j === label);
         if (label === undefined) loss += (weight(i) * miss * miss) / 2;
         const own = label === undefined ? (stream.uniform() < 0.5 ? -1 : 1) : (p[j] ?? 0) - Number(j === picked);
         duals.data[i * n + j] = weight(i) * miss;
@@ -182,9 +183,7 @@ class Plain {
       u,
       P: v.map((each) => damped(over(transposedTimes(each, each)), outputDamping)),
       G: inputs.map((each) => damped(over(transposedTimes(scaledRows(each), scaledRows(each))), damping)),
-      gradient: u.map((each, l) =>
-        plus(over(transposedTimes(each, at(inputs, l, 'a'))), l2, at(w, l, 'W')),
-      ),
+      gradient: u.map((each, l) => plus(over(transposedTimes(each, at(inputs, l, 'a'))), l2, at(w, l, 'W'))),
     };
   }
 
@@ -193,7 +192,11 @@ class Plain {
     const { P, G, gradient, objective } = this.point;
     const step = gradient.map((each, l) => times(times(inverse(at(P, l, 'P')), each), inverse(at(G, l, 'G'))));
     const velocity = this.V.map((each, l) =>
-      plus(map(each, (x) => this.#momentum * x), -this.#rate, at(step, l, 'Δ')),
+      plus(
+        map(each, (x) => this.#momentum * x),
+        -this.#rate,
+        at(step, l, 'Δ'),
+      ),
     );
     const next = this.W.map((each, l) => plus(each, 1, at(velocity, l, 'V')));
     this.#draws += 1;
@@ -253,7 +256,13 @@ describe('twenty sweeps are those of a plain transcription', () => {
     const loss = 'y' in goal ? 'squared-error' : 'softmax-cross-entropy';
     const options = { ...BASE, activation, loss, ...own } as VariableMetricOptions;
     const { learningRate: rate, momentum, damping, outputDamping, l2, seed } = { ...DEFAULTS, seed: 1, ...own };
-    const plain = new Plain({ x, ...goal } as never, activation, start, { rate, momentum, damping, outputDamping, l2, seed }, told);
+    const plain = new Plain(
+      { x, ...goal } as never,
+      activation,
+      start,
+      { rate, momentum, damping, outputDamping, l2, seed },
+      told,
+    );
     const training = train({ x, ...goal } as never, options);
     const close = (found: number, expected: number): void => {
       expect(Math.abs(found - expected)).toBeLessThanOrEqual(1e-10 * Math.max(1, Math.abs(expected)));
@@ -271,7 +280,10 @@ describe('twenty sweeps are those of a plain transcription', () => {
       for (const name of ['tried', 'slope', 'expected'] as const) close(record[name], of[name]);
       close(record.penalties.rate, of.penalties.rate);
       close(record.objective, plain.point.objective);
-      close(record.kkt, plain.point.gradient.reduce((sum, each) => sum + squaredNorm(each), 0));
+      close(
+        record.kkt,
+        plain.point.gradient.reduce((sum, each) => sum + squaredNorm(each), 0),
+      );
       for (let l = 1; l <= 3; l += 1) {
         await same('W', l, withoutLast(at(plain.W, l - 1, 'W')));
         await same('velocity', l, at(plain.V, l - 1, 'V'));
@@ -290,7 +302,12 @@ describe('twenty sweeps are those of a plain transcription', () => {
 describe('the certificate', () => {
   test('holds in every record of a training in float32', async () => {
     const digits = await loadDataset('digits');
-    const training = train(digits.train, { solver: 'variable-metric-admm', layers: [64, 40, 30, 10], iterations: 40, threads: 2 });
+    const training = train(digits.train, {
+      solver: 'variable-metric-admm',
+      layers: [64, 40, 30, 10],
+      iterations: 40,
+      threads: 2,
+    });
     let before = Number.POSITIVE_INFINITY;
     let least = Number.POSITIVE_INFINITY;
     let first = Number.NaN;
@@ -316,7 +333,14 @@ describe('the certificate', () => {
         expect(largest(minus(image, outputs))).toBeLessThan(1e-4 * largest(outputs));
         if (l < 3) {
           const activations = as64(await training.read('a', l));
-          expect(activations).toEqual(map(outputs, (value) => Math.max(value, 0)));
+          expect(
+            largest(
+              minus(
+                activations,
+                map(outputs, (value) => Math.max(value, 0)),
+              ),
+            ),
+          ).toBe(0);
         }
       }
     }
@@ -403,16 +427,17 @@ describe('a hard start', () => {
     ['all damping', { damping: 1e30, outputDamping: 1e30 }, { x, labels }],
     ['targets met at once', { loss: 'squared-error' }, { x, y: map(y, () => 0) }],
   ];
-  test.each(cases.flatMap(([name, own, data]) => (['float32', 'float64'] as const).map((dtype) => [name, { ...own, dtype }, data] as const)))(
-    'stays finite: %s (%o)',
-    async (_, own, data) => {
-      const options = { ...BASE, initialisation: 'he', ...own } as VariableMetricOptions;
-      const { history, model, status } = await fit(data as never, options);
-      expect(status.kind).toBe('completed');
-      for (const { objective, kkt } of history) expect(Number.isFinite(objective) && Number.isFinite(kkt)).toBe(true);
-      for (const values of [...model.weights, ...model.biases]) expect(values.every(Number.isFinite)).toBe(true);
-    },
-  );
+  test.each(
+    cases.flatMap(([name, own, data]) =>
+      (['float32', 'float64'] as const).map((dtype) => [name, { ...own, dtype }, data] as const),
+    ),
+  )('stays finite: %s (%o)', async (_, own, data) => {
+    const options = { ...BASE, initialisation: 'he', ...own } as VariableMetricOptions;
+    const { history, model, status } = await fit(data as never, options);
+    expect(status.kind).toBe('completed');
+    for (const { objective, kkt } of history) expect(Number.isFinite(objective) && Number.isFinite(kkt)).toBe(true);
+    for (const values of [...model.weights, ...model.biases]) expect(values.every(Number.isFinite)).toBe(true);
+  });
 
   test('that is no number ends the training, with the model that it had', async () => {
     const far = { initialisation: { gaussian: 1e300 }, loss: 'squared-error' } as const;
