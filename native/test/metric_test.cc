@@ -57,9 +57,8 @@ void what_the_model_draws_has_the_curvature_of_the_loss() {
   constexpr std::size_t draws = 200'000;
   const std::vector<double> z{0.4, -0.7, 1.1};
   const std::vector<double> y{1, 0, 1};
-  for (const LossKind kind : {LossKind::softmax_cross_entropy, LossKind::squared_error,
-                              LossKind::one_hot_squared_error, LossKind::sigmoid_cross_entropy, LossKind::poisson,
-                              LossKind::huber}) {
+  for (const LossKind kind : {LossKind::softmax_cross_entropy, LossKind::squared_error, LossKind::one_hot_squared_error,
+                              LossKind::sigmoid_cross_entropy, LossKind::poisson, LossKind::huber}) {
     const Loss loss{kind, Softmax::stable, 5};
     const SampleTarget target{1, y, 3};
     std::vector<double> moment(n * n), v(n), mean(n);
@@ -155,7 +154,8 @@ void a_step_that_is_stopped_or_taken_back_changes_nothing() {
   check(record.measures.kept, "the first step is kept");
   const auto all = [&] {
     std::vector<double> out;
-    for (const Block block : {Block::W, Block::b, Block::velocity, Block::z, Block::u, Block::P, Block::G, Block::target}) {
+    for (const Block block :
+         {Block::W, Block::b, Block::velocity, Block::z, Block::u, Block::P, Block::G, Block::target}) {
       for (const double x : read(state, block, 1)) out.push_back(x);
     }
     return out;

@@ -12,8 +12,8 @@
 
 namespace dladmm::metric {
 
-// The random numbers of a sample in the draw-th pass: they depend on nothing else, neither on threads nor on a pass that
-// came before.
+// The random numbers of a sample in the draw-th pass: they depend on nothing else, neither on threads nor on a pass
+// that came before.
 [[nodiscard]] inline RandomStream stream_of(std::uint32_t seed, std::uint64_t draw, std::size_t sample) {
   return RandomStream(seed + 0x9e3779b9U * static_cast<std::uint32_t>(draw) +
                       0x85ebca6bU * static_cast<std::uint32_t>(sample + 1));

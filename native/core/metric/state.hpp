@@ -11,12 +11,13 @@
 //     Δ_l = P_l⁻¹ ∂F/∂[W_l b_l] G_l⁻¹
 //     V_l <- m V_l − s Δ_l,  [W_l b_l] <- [W_l b_l] + V_l
 //
-// and the step counts where F did not rise; else everything is as it was. (Samples of weight w: R, u and the summands of
-// both second moments times w.)
+// and the step counts where F did not rise; else everything is as it was. (Samples of weight w: R, u and the summands
+// of both second moments times w.)
 //
 // Nothing is kept a sample but the samples themselves: one pass over them, a block at a time, finds F, ∇F, P and G of a
 // point, and what is read of z, a, u is found when it is read. Besides X and y that is, in numbers: for each of two
-// points 3 n_l (n_{l-1} + 1) + n_l² + (n_{l-1} + 1)² a layer, and for a block of B ≤ 2048 samples B (n_{l-1} + 1 + 3 n_l).
+// points 3 n_l (n_{l-1} + 1) + n_l² + (n_{l-1} + 1)² a layer, and for a block of B ≤ 2048 samples B (n_{l-1} + 1 + 3
+// n_l).
 //
 // A pass costs the products of a gradient, 2N(3 Σ n_l n_{l-1} − n_0 n_1) flops, and for the metrics
 // N (Σ n_l² + Σ_{l>1} n_{l-1}²) and 2N Σ_{l>1} n_l n_{l-1} to carry v back.
@@ -291,10 +292,9 @@ class State {
     if (net.loss.classifies()) plan.vector(labels_, setup_.samples);
     const std::size_t widest = net.widest();
     const std::size_t outputs = net.widths.back();
-    plan.other(team_.size() * Workspace<T>::required_bytes(kEvaluationBlock, widest, outputs),
-               [this, widest, outputs] {
-                 for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(kEvaluationBlock, widest, outputs);
-               });
+    plan.other(team_.size() * Workspace<T>::required_bytes(kEvaluationBlock, widest, outputs), [this, widest, outputs] {
+      for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(kEvaluationBlock, widest, outputs);
+    });
   }
 
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
@@ -355,8 +355,8 @@ class State {
     for (std::size_t l = 1; l <= depth(); ++l) {
       const MatrixView<T> z = part(block_[l - 1].z, rows.count);
       // B x n_l <- (B x (n_{l-1} + 1)) (n_l x (n_{l-1} + 1))ᵀ
-      multiply_and<T>(team_, Op::none, Op::transpose, 1, part(block_[l - 1].input, rows.count), layer(point, l).W.view(),
-                      0, z, [&](Rows tile, Rows columns) {
+      multiply_and<T>(team_, Op::none, Op::transpose, 1, part(block_[l - 1].input, rows.count),
+                      layer(point, l).W.view(), 0, z, [&](Rows tile, Rows columns) {
                         if (l == depth()) return;
                         elementwise::activate<T>(net.activation, window(z, tile, columns),
                                                  window(activations(l, rows.count), tile, columns));
@@ -398,8 +398,7 @@ class State {
     const Activation& f = setup_.network.activation;
     for (std::size_t l = depth() - 1; l >= 1; --l) {
       const MatrixView<T> to = part(block_[l - 1].duals, 2 * count);
-      const MatrixView<const T> y =
-          f.value_tells_derivative() ? activations(l, count) : part(block_[l - 1].z, count);
+      const MatrixView<const T> y = f.value_tells_derivative() ? activations(l, count) : part(block_[l - 1].z, count);
       // 2B x n_l <- (2B x n_{l+1}) (n_{l+1} x n_l)
       multiply_and<T>(team_, Op::none, Op::none, 1, part(block_[l].duals, 2 * count), weights(layer(point, l + 1)), 0,
                       to, [&](Rows rows, Rows columns) {
@@ -445,7 +444,8 @@ class State {
       each_piece(team_, rows.count, input.columns, [&](Rows own, unsigned) {
         for (std::size_t i = own.first; i < own.first + own.count; ++i) {
           const T root = static_cast<T>(std::sqrt(weights_[rows.first + i]));
-          std::ranges::transform(std::span(input.row(i), input.columns), input.row(i), [root](T x) { return root * x; });
+          std::ranges::transform(std::span(input.row(i), input.columns), input.row(i),
+                                 [root](T x) { return root * x; });
         }
       });
     }

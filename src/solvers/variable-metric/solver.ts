@@ -2,7 +2,7 @@ import { initialisedBy } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { number, type Schema } from '../shared/schema.js';
 import { nextDamping } from './algorithm.js';
-import { metric } from './splitting.js';
+import { type MetricPlan, metric } from './splitting.js';
 
 const OPTIONS = {
   learningRate: number('positive', {
@@ -14,7 +14,7 @@ const OPTIONS = {
   damping: number({ min: 0 }, { default: 100, symbol: 'μ', says: 'G_l has μ times its mean eigenvalue added.' }),
   outputDamping: number(
     { min: 0 },
-    { default: 0.1, symbol: 'μ_P', says: 'P_l has μ_P times its mean eigenvalue added.' },
+    { default: 0.3, symbol: 'μ_P', says: 'P_l has μ_P times its mean eigenvalue added.' },
   ),
   l2: number(
     { min: 0 },
@@ -31,7 +31,7 @@ export const variableMetric = defineSolver({
   splitting: metric,
   iterations: 50,
   options: OPTIONS,
-  plan: ({ learningRate: rate, momentum, damping, outputDamping, l2, initialisation }) => ({
+  plan: ({ learningRate: rate, momentum, damping, outputDamping, l2, initialisation }): MetricPlan => ({
     penalties: { rate, momentum, damping, outputDamping, l2 },
     schedule: { needsTrainLoss: false, next: (now, record) => nextDamping(now, momentum, record) },
     initialisation,
