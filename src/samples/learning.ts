@@ -6,7 +6,7 @@ import { learnBins, mostBins } from './bins.js';
 import type { Column } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
-import { type Frame, type FrameColumn, type Mixture, placeText, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, type Mixture, placeText, single, valueAt } from './frame.js';
 import { tellingRows } from './targets.js';
 
 /** What is to be known of a column, or of several. */
@@ -219,6 +219,7 @@ export async function learnColumns(
     const { name, missing, mixture } = column;
     const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
     await breathe();
+    single(column, called);
     if (missing === rows) {
       note('all-missing', `column ${quoted(name)} is left out: all its values are missing`);
       continue;
