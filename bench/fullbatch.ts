@@ -10,23 +10,15 @@ import { count, file, layers, program, say, some, THREADS, text } from './harnes
 import { checkWritable, resultFile } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
 import { median } from './harness/statistics.js';
-import { studyIn } from './harness/study.js';
+import { combinations, studyIn, upTo } from './harness/study.js';
 
 /** As JSON holds it. */
 type Settings = Readonly<Record<string, number | boolean>>;
 
-const grid = (...axes: readonly Readonly<Record<string, readonly (number | boolean)[]>>[]): readonly Settings[] =>
-  axes.flatMap((axis) =>
-    Object.entries(axis).reduce<readonly Settings[]>(
-      (found, [name, values]) => found.flatMap((each) => values.map((value) => ({ ...each, [name]: value }))),
-      [{}],
-    ),
-  );
-
 /** What is tried, the likeliest first. */
 const TRIALS = {
-  'variable-metric-admm': grid({ damping: [100, 300, 30], outputDamping: [0.3, 0.1] }),
-  adam: grid({ learningRate: [3e-3, 1e-3, 1e-2], cosine: [true, false] }),
+  'variable-metric-admm': combinations<Settings>({ damping: [100, 30, 300], outputDamping: [0.3, 0.1] }),
+  adam: combinations<Settings>({ learningRate: [3e-3, 1e-3, 1e-2], cosine: [true, false] }),
 } as const;
 type Solver = keyof typeof TRIALS;
 
@@ -109,7 +101,7 @@ await program(
         tried.push(await run({ ...own, settings, seed: 1, judgedOn: 'validation' }));
       const { settings } = tried.reduce((best, other) => (other.accuracy > best.accuracy ? other : best));
       const runs: Run[] = [];
-      for (let seed = 1; seed <= seeds; seed += 1) runs.push(await run({ ...own, settings, seed, judgedOn: 'test' }));
+      for (const seed of upTo(seeds)) runs.push(await run({ ...own, settings, seed, judgedOn: 'test' }));
       const scores = runs.map(({ accuracy }) => accuracy);
       found.push({
         ...{ solver, settings, trials: tried.length, seeds, iterations: own.iterations },
