@@ -73,11 +73,14 @@ export function didYouMean(word: string, known: readonly string[]): string {
   const whole = known.find((candidate) => word.length > 3 && candidate.toLowerCase().startsWith(word.toLowerCase()));
   if (whole !== undefined) return `; did you mean ${whole}?`;
   const [nearest] = known
-    .map((candidate) => ({ candidate, away: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, away: editDistance(plain(word), plain(candidate)) }))
     .toSorted((a, b) => a.away - b.away);
   const close = nearest !== undefined && nearest.away <= Math.max(1, Math.floor(word.length / 3));
   return close ? `; did you mean ${nearest.candidate}?` : '';
 }
+
+/** Letters as they are compared: é may be one sign or two. */
+const plain = (word: string): string => word.normalize('NFC').toLowerCase();
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other. */
 function editDistance(from: string, to: string): number {
