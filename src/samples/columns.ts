@@ -50,6 +50,19 @@ const LISTED = 50;
 export const inputsOf = (columns: readonly Column[]): number =>
   columns.reduce((sum, column) => sum + inputsOfColumn(column), 0);
 
+/** Where the inputs of each of them begin, and how many they take. */
+export function offsetsOf(columns: readonly Column[]): {
+  readonly offsets: readonly number[];
+  readonly inputs: number;
+} {
+  let inputs = 0;
+  const offsets = columns.map((column) => {
+    inputs += inputsOfColumn(column);
+    return inputs - inputsOfColumn(column);
+  });
+  return { offsets, inputs };
+}
+
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isArrayOf = (value: unknown, test: (item: unknown) => boolean): boolean =>
   Array.isArray(value) && value.length > 0 && value.every(test) && new Set(value).size === value.length;
@@ -81,7 +94,8 @@ function isColumn(value: unknown): value is Column {
     kinds < 2 &&
     (!other || !!categories) &&
     (!indicator || fill !== undefined) &&
-    (fill === undefined || isText(fill) === texts)
+    (fill === undefined || isText(fill) === texts) &&
+    (!isText(fill) || !categories || other === true || categories.includes(fill))
   );
 }
 

@@ -4,7 +4,7 @@ import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { TOO_WIDE } from '../core/numbers.js';
 import { putBins } from './bins.js';
 import { isMissing, parseNumber } from './cells.js';
-import { type Column, inputsOf, inputsOfColumn } from './columns.js';
+import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
 import { datePart, parseDate } from './dates.js';
 
 /** How errors call the columns of a table. */
@@ -179,16 +179,11 @@ function putColumn(column: Column, name: string, rowName: RowName): Put {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL from `put`, naming row and column */
 export function encoderOf(columns: readonly Column[], name: string, rowName: RowName = (row) => `row ${row}`): Encoder {
-  const offsets: number[] = [];
-  let inputs = 0;
-  for (const column of columns) {
-    offsets.push(inputs);
-    inputs += inputsOfColumn(column);
-  }
+  const { offsets, inputs } = offsetsOf(columns);
   const puts = columns.map((column) => putColumn(column, name, rowName));
   return {
     columns,
-    inputs: inputsOf(columns),
+    inputs,
     put: (value, c, out, at, row) => (puts[c] as Put)(value, out, at + (offsets[c] as number), row),
   };
 }

@@ -7,7 +7,7 @@ import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { type LabelsLike, type RowSource, trusted } from '../tensor/inputs.js';
-import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
+import { type Column, MAX_CATEGORIES, offsetsOf } from './columns.js';
 import { badValue, columnOf, encoderOf, numberOf } from './encoder.js';
 
 /** A column of a table, as Arrow's vectors are. */
@@ -244,8 +244,7 @@ export function oneHot(
   numbers: readonly ReadonlyMap<string, number>[],
 ): RowSource {
   const { name, rows } = source;
-  const inputs = inputsOf(columns);
-  const offsets = columns.map((_, c) => inputsOf(columns.slice(0, c)));
+  const { offsets, inputs } = offsetsOf(columns);
   const places = columns.map(({ categories }, c) => {
     const place = new Int32Array(categories?.length ?? 0);
     for (const [i, text] of (categories ?? []).entries()) place[numbers[c]?.get(text) ?? 0] = i;
