@@ -1,5 +1,6 @@
 /** What is trained on: named sets, and random numbers where only the time matters. */
-import { DlAdmmError, type Dtype, type Numbers } from 'dladmm';
+import { DlAdmmError, type Dtype } from 'dladmm';
+import type { Numbers } from 'dladmm/data';
 import { type ClassificationDataset, type LabelledSamples, loadDataset } from 'dladmm/data';
 import { loadGraph } from 'dladmm/graph';
 
@@ -30,12 +31,9 @@ export async function classesOf(name: string, dataDir?: string): Promise<Classif
 
 export const graphOf = (name: string, dataDir: string | undefined) => loadGraph(name, inFolder(dataDir));
 
-export const zeros = (length: number, dtype: Dtype): Numbers =>
-  dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
-
 /** `length` numbers uniform on [−reach, reach]. */
 export const uniform = (length: number, dtype: Dtype, reach = 1): Numbers =>
-  zeros(length, dtype).map(() => reach * (2 * Math.random() - 1));
+  new (dtype === 'float32' ? Float32Array : Float64Array)(length).map(() => reach * (2 * Math.random() - 1));
 
 /** Random samples for a network, half of their features zero, as pixels are, and labels that have nothing to do with them. */
 export function randomSamples(layers: readonly number[], samples: number, dtype: Dtype = 'float32') {

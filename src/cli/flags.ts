@@ -8,9 +8,6 @@ import type { Terminal } from './terminal.js';
 export const EXIT_CODES = `
 Exit codes: 0 done, 1 error, 2 usage, 130 after Ctrl-C (the model is saved first; a second Ctrl-C ends at once).`;
 
-/** What stands where nobody gives an option. */
-export const byDefault = (value: unknown): string => `(default: ${String(value)})`;
-
 export const option = (flags: string, description: string): Option => new Option(flags, description);
 export const wholeOption = (flags: string, description: string): Option =>
   option(flags, description).argParser(parse.parseWhole);
@@ -25,9 +22,9 @@ export function withData(command: Command, what: string, targetByDefault: string
     .option('--data-dir <folder>', 'look for named sets here first')
     .option('--no-download', 'never fetch a named set')
     .option(
-      '--target, --label <column>',
-      `of a table: the column to predict, by its name, or by its place as #3 or #-1 (default: ${targetByDefault})`,
-      parse.parseColumn,
+      '--target, --label <columns>',
+      `of a table: the column to predict, by its name, or by its place as #3 or #-1; or several, with commas (default: ${targetByDefault})`,
+      parse.parseTarget,
     )
     .option(
       '--drop, --ignore <columns>',

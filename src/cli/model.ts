@@ -55,7 +55,6 @@ function demandsOf({ network, classes }: Model, file: string): Demands {
   };
 }
 
-/** The nodes of a part. */
 function nodesOf(graph: GraphDataset, part: Which, flags: GraphFlags): Int32Array {
   const { trainIndex, testIndex, name } = withSplit(graph, flags);
   if (part === 'train') return trainIndex;
@@ -67,16 +66,12 @@ function checkFits({ network }: GraphModel, graph: GraphDataset, file: string): 
   const [inputs, outputs] = [network.layers[0], network.layers.at(-1) ?? 0];
   const { columns } = graph.features;
   if (columns !== inputs) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected ${inputs} features in ${graph.name}, to suit ${file}, but found ${columns}`,
-    );
+    const text = `Expected ${inputs} features in ${graph.name}, to suit ${file}, but found ${columns}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   if (graph.classes.length > outputs) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected at most ${outputs} classes in ${graph.name}, to suit ${file}, but found ${graph.classes.length}`,
-    );
+    const text = `Expected at most ${outputs} classes in ${graph.name}, to suit ${file}, but found ${graph.classes.length}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
 }
 
@@ -136,7 +131,6 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
   };
 }
 
-/** `dladmm evaluate` */
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
   checkKind(flags);
   const { metrics, samples, unit, name, columns } = { columns: undefined, ...(await judge(flags, terminal.signal)) };
@@ -163,17 +157,22 @@ interface RowNumbers {
   readonly of: (row: number) => number;
 }
 
-/** Predictions as CSV: the class and the probability of each class, or the outputs. */
+/** What a model calls its outputs. */
+type Called = Pick<Model, 'classes' | 'target'>;
+
+/** Predictions as CSV: the class (or the labels) and the probability of each class, or the outputs. */
 function* predictionCsv(
   prediction: Prediction,
-  classes: readonly string[] | undefined,
+  { classes, target }: Called,
   rowNumbers?: RowNumbers,
 ): Generator<string> {
   const { outputs, labels, probabilities } = prediction;
   const { data, rows, columns } = probabilities ?? outputs;
   const numbers = Array.from({ length: columns }, (_, j) => j);
   const names = classes ?? numbers.map(String);
-  const header = labels ? ['class', ...names.map(quoted)] : numbers.map((j) => `output ${j + 1}`);
+  const several = labels && typeof labels[0] === 'object';
+  const values = typeof target === 'object' ? target : numbers.map((j) => `output ${j + 1}`);
+  const header = (labels ? [several ? 'labels' : 'class', ...names] : values).map(quoted);
   yield `${[...(rowNumbers ? [rowNumbers.header] : []), ...header].join(',')}\n`;
   for (let first = 0; first < rows; first += ROWS) {
     const lines: string[] = [];
@@ -181,7 +180,7 @@ function* predictionCsv(
       const values = numbers.map((j) => digits(data[i * columns + j] as number, data)).join(',');
       const label = labels?.[i];
       const which = rowNumbers ? `${rowNumbers.of(i)},` : '';
-      const name = typeof label === 'number' ? names[label] : label;
+      const name = typeof label === 'number' ? names[label] : typeof label === 'object' ? label.join('|') : label;
       lines.push(which + (label === undefined ? values : `${quoted(String(name ?? label))},${values}`));
     }
     yield `${lines.join('\n')}\n`;
@@ -199,18 +198,18 @@ async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
     using model = own;
     const nodes = flags.part && nodesOf(graph, flags.part, flags);
     const rowNumbers: RowNumbers = { header: 'node', of: (i) => nodes?.[i] ?? i };
-    return { prediction: await model.predict(graph, nodes), classes: model.classes, rowNumbers };
+    return { prediction: await model.predict(graph, nodes), model, rowNumbers };
   }
   using model = await Model.load(flags.model);
   const source = await sourceOf(flags, signal);
   if (source.kind === 'arrays') {
     const x = barePart(source.file, flags.part, demandsOf(model, flags.model));
-    return { prediction: await model.predict(x), classes: model.classes };
+    return { prediction: await model.predict(x), model };
   }
   checkNoPart(flags);
   const { label } = flags;
   const told = { ...(label !== undefined && { target: label }), ...ignored(flags) };
-  return { prediction: await model.predict(source.frame, told), classes: model.classes };
+  return { prediction: await model.predict(source.frame, told), model };
 }
 
 const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>
@@ -218,15 +217,14 @@ const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>
     ? [flags.model, ...(isGraphName(flags.graph) ? [] : [flags.graph])]
     : filesOf(flags.data, flags.labels, flags.model);
 
-/** `dladmm predict` */
 export async function predictCommand(flags: PredictFlags, terminal: Terminal): Promise<number> {
   const { out } = flags;
   checkKind(flags);
   if (out !== '-') await checkTarget(out, inputsOf(flags));
-  const { prediction, classes, rowNumbers } = await answer(flags, terminal.signal);
+  const { prediction, model, rowNumbers } = await answer(flags, terminal.signal);
   const stopped = interruptionOf(terminal.signal);
   if (stopped) return stopped.exitCode;
-  const lines = predictionCsv(prediction, classes, rowNumbers);
+  const lines = predictionCsv(prediction, model, rowNumbers);
   if (out === '-') {
     for (const text of lines) {
       if (terminal.signal.aborted) break;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { METRIC_NAMES } from '../judging/metrics.js';
+import { TASKS } from '../samples/targets.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import * as parse from './arguments.js';
 import { TEST_SHARE } from './defaults.js';
@@ -49,7 +50,11 @@ const withSamples = (command: Command): Command =>
       parse.parseColumns,
     )
     .addOption(
-      choice('--task <task>', 'what the target is (default: judged by its values)', ['classification', 'regression']),
+      choice(
+        '--task <task>',
+        'what the target is (default: judged by its values); labels stand in texts as a|b',
+        TASKS,
+      ),
     )
     .addOption(
       choice(
@@ -81,7 +86,6 @@ const withSamples = (command: Command): Command =>
     )
     .option('--no-standardize, --no-standardise', 'take features as they are');
 
-/** How to train. */
 function withTraining(command: Command, solvers: readonly AnySolver[]): Command {
   command
     .optionsGroup('Solver:')
@@ -115,10 +119,10 @@ function withTraining(command: Command, solvers: readonly AnySolver[]): Command 
       'share of the training samples that is held out (default: 0.1; of fewer than 2,000 0.2)',
       parse.parseShare(true),
     );
+  command.option('--calibrate', 'of hinge and one-hot-squared-error: probabilities, by what is held out');
   return withSolverFlags(command, solvers);
 }
 
-/** The flags of `dladmm train`. */
 export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const train = program.command('train [data]').description('train a network');
   withSamples(train);
@@ -158,7 +162,6 @@ const withFolds = (command: Command): Command =>
     .option('--no-stratified', 'do not keep the shares of the classes')
     .addOption(wholeOption('--parallel <n>', 'trainings at work at once (default: the processors at hand, at most 4)'));
 
-/** The flags of `dladmm cross-validate`. */
 export function crossValidateCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const command = program.command('cross-validate [data]').description('how good a way of training is');
   withTraining(withFolds(withSamples(command)), solvers)
@@ -170,7 +173,6 @@ export function crossValidateCommandOf(program: Command, solvers: readonly AnySo
   );
 }
 
-/** The flags of `dladmm search`. */
 export function searchCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const command = program.command('search [data]').description('which settings are best');
   withSamples(command)

@@ -20,7 +20,6 @@ export interface Resume {
   readonly options: TrainOptions;
 }
 
-/** A training on samples. */
 export interface Job extends Showing {
   readonly source: TrainingSource;
   /** What a training is told, without the parts that the samples decide. */
@@ -34,7 +33,7 @@ export interface Job extends Showing {
 /** The options of a training on samples without columns to be learnt. */
 export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options'>): object {
   const { name, data, task, classes } = source;
-  const { layers, loss, solver, earlyStopping, validationShare } = options as {
+  const { layers, loss, solver, earlyStopping, validationShare, calibrate } = options as {
     readonly layers?: readonly number[];
     readonly loss?: Loss;
   } & Record<string, unknown>;
@@ -45,13 +44,12 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
   const { x, y } = data as { readonly x: Matrix; readonly y?: Matrix };
   const [inputs, outputs] = [x.columns, classes?.length ?? y?.columns];
   if (layers && (layers[0] !== inputs || layers.at(-1) !== outputs)) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected ${inputs}-…-${outputs} for --layers, as ${name} has ${inputs} features and ${outputs} ${classes ? 'classes' : 'targets'}, but received ${layers.join('-')}`,
-    );
+    const text = `Expected ${inputs}-…-${outputs} for --layers, as ${name} has ${inputs} features and ${outputs} ${classes ? 'classes' : 'targets'}, but received ${layers.join('-')}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   // Who names a solver of all samples means all of them.
-  const all = !isAutomatic({ solver, ...options }) && earlyStopping === undefined && validationShare === undefined;
+  const held = earlyStopping ?? validationShare ?? calibrate;
+  const all = !isAutomatic({ solver, ...options }) && held === undefined;
   return {
     ...(task === 'regression' && { loss: loss ?? 'squared-error' }),
     ...(classes && { classes }),

@@ -1,3 +1,5 @@
+import { DlAdmmError } from './errors.js';
+
 /** A signal of any realm. */
 export const isAbortSignal = (value: unknown): value is AbortSignal =>
   Object.prototype.toString.call(value) === '[object AbortSignal]';
@@ -29,4 +31,24 @@ function tell(this: AbortSignal): void {
   const those = waiting.get(this);
   waiting.delete(this);
   for (const one of those ?? []) one();
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ABORTED, with the signal's reason as its cause */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
+}
+
+/** What `work` gives; undefined where the signal was aborted before, or while it waited. */
+export async function unlessAborted<T>(
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  if (signal?.aborted) return undefined;
+  try {
+    const found = await work();
+    return signal?.aborted ? undefined : found;
+  } catch (error) {
+    if (signal?.aborted && error instanceof DlAdmmError && error.code === 'ERR_DLADMM_ABORTED') return undefined;
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { DlAdmmError, deniedBecause, type ErrorCode, messageOf, systemCode } from './errors.js';
+import { slowKernels } from './kernels.js';
 import { withRoom } from './loading.js';
 import type {
   NativeBadmOptimizer,
@@ -86,7 +87,6 @@ interface NodeGypBuild {
   path(folder: string): string;
 }
 
-/** The file that the addon was loaded from. */
 export const addonFile = (): string => (packageRequire()('node-gyp-build') as NodeGypBuild).path(packageFolder());
 
 /** By a path that tracers of files can read in the text of this file. In a bundle it leads nowhere. */
@@ -123,12 +123,19 @@ function whyNot(cause: unknown): string {
   ].join('\n');
 }
 
+function checked(addon: NativeAddon): NativeAddon {
+  const { core, simd } = addon.info();
+  const slow = slowKernels(core, simd);
+  if (slow !== undefined) process.emitWarning(slow, { type: 'DlAdmmWarning', code: 'DLADMM_KERNELS' });
+  return addon;
+}
+
 let loaded: NativeAddon | undefined;
 
 /** Loaded when it is first asked for something: options and help need none. */
 export const native: NativeAddon = new Proxy({} as NativeAddon, {
   get: (_, name) => {
-    loaded ??= withRoom(load);
+    loaded ??= checked(withRoom(load));
     return loaded[name as keyof NativeAddon];
   },
 });

@@ -9,13 +9,14 @@ import { reader } from '../formats/reader.js';
 import { isStream } from '../formats/stream.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type Frame, isFrame } from '../samples/frame.js';
+import type { TargetPlaces } from '../samples/targets.js';
 
 /** How a table is read; the names of rows, which a data frame keeps beside its columns, are read where they are asked for. */
 export interface ReadingOptions extends CsvDialect, Pick<TableOptions, 'label' | 'columns' | 'signal'> {}
 
 /** How a model takes a table: how it is read, and the column that holds what is predicted. Default: the model's own target. */
 export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> {
-  readonly target?: ColumnPlace;
+  readonly target?: TargetPlaces;
   /** Columns that are passed over: of two of one name, the one that is not meant. */
   readonly ignore?: readonly ColumnPlace[];
 }
@@ -24,7 +25,7 @@ export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> 
 export function checkedReading(options: TableReading): ReadingOptions {
   checkOptions(options, [...DIALECT_KEYS, 'signal', 'target', 'ignore']);
   const { target: label, ignore: _, ...reading } = options;
-  return { ...reading, ...(label !== undefined && { label }) };
+  return { ...reading, ...(label !== undefined && typeof label !== 'object' && { label }) };
 }
 
 /**

@@ -33,11 +33,8 @@ export function checkEncoding(encoding: unknown): string {
   } catch {
     // Told below.
   }
-  throw expected(
-    "the name of an encoding ('utf-8', 'windows-1252', 'utf-16le', 'shift_jis' and the like)",
-    'encoding',
-    encoding,
-  );
+  const text = "the name of an encoding ('utf-8', 'windows-1252', 'utf-16le', 'shift_jis' and the like)";
+  throw expected(text, 'encoding', encoding);
 }
 
 /** So many bytes of lines that are not ASCII tell an encoding. */
@@ -197,10 +194,8 @@ export async function* textOf(
     const byte = `0x${(all[at] ?? 0).toString(16).toUpperCase().padStart(2, '0')}`;
     const remedy = marked || encoding ? 'the file is damaged, or in another encoding' : await remedyFor(all);
     const place = `${name}, line ${lines + further + 1}`;
-    throw formatError(
-      place,
-      `byte ${offset - tail.length + at + 1} (${byte}) is not ${found.toUpperCase()}: ${remedy}`,
-    );
+    const why = `byte ${offset - tail.length + at + 1} (${byte}) is not ${found.toUpperCase()}: ${remedy}`;
+    throw formatError(place, why);
   };
 
   async function take(bytes: Uint8Array, last: boolean): Promise<string> {

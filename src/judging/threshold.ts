@@ -26,10 +26,9 @@ function gainOf(rule: ThresholdRule): Gain {
   } else if (typeof rule === 'object' && rule !== null && rule.precision > 0 && rule.precision <= 1) {
     return (hits, misses) => (hits >= rule.precision * (hits + misses) ? hits : undefined);
   }
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    "Expected 'f1', { falsePositive, falseNegative } (costs from 0) or { precision } (above 0 to 1) for the rule of a threshold",
-  );
+  const text =
+    "Expected 'f1', { falsePositive, falseNegative } (costs from 0) or { precision } (above 0 to 1) for the rule of a threshold";
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /**
@@ -58,8 +57,6 @@ export function chooseThreshold(labels: List, probabilities: List, rule: Thresho
   }
   if (best.gain !== undefined) return best.threshold;
   const highest = steps.reduce((most, { hits, misses }) => Math.max(most, hits / (hits + misses)), 0);
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected a precision that some threshold reaches; the highest on these samples is ${highest.toPrecision(4)}`,
-  );
+  const text = `Expected a precision that some threshold reaches; the highest on these samples is ${highest.toPrecision(4)}`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }

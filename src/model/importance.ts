@@ -1,9 +1,9 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
+import { throwIfAborted } from '../core/abort.js';
 import { checkOptions, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { TableReading } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
-import { throwIfAborted } from '../formats/bytes.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
@@ -75,12 +75,25 @@ export async function importance(
   options: ImportanceOptions = {},
 ): Promise<Importance> {
   checkOptions(options, ['metric', 'repeats', 'seed', 'signal', 'target', 'ignore', ...DIALECT_KEYS]);
-  const { metric: asked = 'loss', repeats = 5, seed = 1, ...reading } = options;
-  const { signal } = reading;
-  const metric = oneOf(asked, metricsOfLoss(model.network.loss), 'metric');
+  const { repeats = 5, seed = 1 } = options;
   whole(repeats, 1, 1e6, 'repeats');
   whole(seed, 0, 2 ** 32 - 1, 'seed');
-  const { x, y, columns: _, ...rest } = await model.arrived(rows, reading);
+  return importanceBy(model, rows, options, (count) =>
+    Array.from({ length: repeats }, (_, i) => shuffledIndices(count, (seed + i) % 2 ** 32)),
+  );
+}
+
+/** The same by orders of the rows, which each column is put into one after the other. @internal */
+export async function importanceBy(
+  model: Model,
+  rows: ArrivingSamples | RowsLike | Frame | string,
+  options: ImportanceOptions,
+  ordersOf: (rows: number) => readonly Int32Array[],
+): Promise<Importance> {
+  const { metric: asked = 'loss', repeats: _, seed: __, ...reading } = options;
+  const { signal } = reading;
+  const metric = oneOf(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');
+  const { x, y, columns: ___, ...rest } = await model.arrived(rows, reading);
   const data = await allRows(x);
   const judged = async (source: RowSource): Promise<number> => {
     throwIfAborted(signal, 'Finding what columns are worth');
@@ -91,7 +104,7 @@ export async function importance(
   };
   const all = rowSource(data, x.columns, x.name);
   const value = await judged(all);
-  const orders = Array.from({ length: repeats }, (_, i) => shuffledIndices(x.rows, (seed + i) % 2 ** 32));
+  const orders = ordersOf(x.rows);
   const found: ColumnImportance[] = [];
   let at = 0;
   for (const { column, width } of groupsOf(model, x.columns)) {

@@ -7,6 +7,7 @@
 import { DlAdmmError, describe } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
+import { isObject, present } from '../core/objects.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { reader } from '../formats/reader.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
@@ -14,13 +15,12 @@ import { type Activation, checkLayers } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind, type Note } from './parts.js';
 
-/** A trained network as a file has it. */
 export type StoredModel = (ModelParts & { readonly kind: 'perceptron' }) | (GraphModelParts & { readonly kind: 'gcn' });
 
 /**
  * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
  * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation, target, diverged,
- * threshold, and what columns have beside name and categories.
+ * threshold, calibration, and what columns have beside name and categories.
  */
 const FORMAT = 3;
 const FORMATS: readonly number[] = [1, 2, FORMAT];
@@ -29,7 +29,7 @@ const NOTE = 'note.';
 const FIELDS = {
   1: ['classes'],
   2: ['classes', 'labelKind', 'columns'],
-  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold', 'delta', 'quantile'],
+  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold', 'calibration', 'delta', 'quantile'],
 } as const;
 /** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
 const RULES = [
@@ -37,9 +37,6 @@ const RULES = [
   { name: 'targetStandardisation', since: 3, width: (layers: readonly number[]) => layers.at(-1) ?? 0 },
 ] as const;
 const DTYPES = { float32: 'F32', float64: 'F64' } as const;
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A tensor of a network, and where its values stand among the parts. */
 interface Place {
@@ -80,31 +77,24 @@ const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
  * @throws DlAdmmError as `saveModel` does, but for the file.
  */
 export function encodeModel(model: StoredModel): Uint8Array {
-  const { kind, network, dtype, classes, labelKind = 'number', columns, target, diverged, threshold, note } = model;
+  const { kind, network, dtype, classes, labelKind = 'number', columns, target, note } = model;
+  const { diverged, threshold, calibration } = model;
   checkParts(model, kind);
   const { layers, activation, loss, delta, quantile } = network;
   const rules = RULES.filter(({ name }) => model[name] !== undefined);
   const extended = labelKind !== 'number' || columns !== undefined;
   const learnt = columns?.some(({ name: _, categories: __, ...more }) => Object.keys(more).length > 0);
   const newer =
-    [target, diverged, threshold, delta, quantile].some((part) => part !== undefined) ||
+    [target, diverged, threshold, calibration, delta, quantile].some((part) => part !== undefined) ||
     labelKind === 'value' ||
     learnt === true;
   const header = {
     format: Math.max(newer ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
-    ...(kind === 'gcn' && { kind }),
-    layers,
-    activation: written(activation),
-    loss,
-    ...(delta !== undefined && { delta }),
-    ...(quantile !== undefined && { quantile }),
-    dtype,
-    ...(classes && { classes }),
-    ...(labelKind !== 'number' && { labelKind }),
-    ...(columns && { columns }),
-    ...(target !== undefined && { target }),
-    ...(threshold !== undefined && { threshold }),
-    ...(diverged && { diverged }),
+    // What is undefined is no part of the JSON.
+    kind: kind === 'gcn' ? kind : undefined,
+    ...{ layers, activation: written(activation), loss, delta, quantile, dtype, classes },
+    labelKind: labelKind === 'number' ? undefined : labelKind,
+    ...{ columns, target, threshold, calibration, diverged },
   };
   const tensors = new Map<string, Tensor>();
   for (const { name, shape, of, index } of placesOf(kind, layers)) {
@@ -220,9 +210,8 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
     ];
   };
   const { delta, quantile, ...more } = fields;
-  const beside = { ...(delta !== undefined && { delta }), ...(quantile !== undefined && { quantile }) };
   const parts = {
-    network: { layers, activation: activationIn(activation, refuse), loss, ...beside },
+    network: { layers, activation: activationIn(activation, refuse), loss, ...present({ delta, quantile }) },
     dtype,
     weights: arrays('weights'),
     ...(kind === 'perceptron' && { biases: arrays('biases') }),

@@ -1,6 +1,8 @@
 import { checkKeys } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
+import { present } from '../core/objects.js';
+import type { Calibration } from '../judging/calibration.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
@@ -30,13 +32,14 @@ export interface Learnt extends ClassNames {
   /** Of regression: what was done to target values, and is undone in answers. */
   readonly targetStandardisation?: Standardisation;
   readonly columns?: readonly Column[];
-  /** The column that is predicted. */
-  readonly target?: string;
+  /** The columns that are predicted. */
+  readonly target?: string | readonly string[];
   /** Of two classes: the one that a model which goes on was tuned to. */
   readonly threshold?: number;
+  /** The same of probabilities. */
+  readonly calibration?: Calibration;
 }
 
-/** What a training decides of its samples. */
 interface Facts {
   readonly network: Network;
   readonly dtype: Dtype;
@@ -58,19 +61,17 @@ export interface Before {
 }
 
 const rulesOf = (
-  { network, dtype, standardise, standardiseTargets, signal }: Facts,
+  { network, dtype, standardise, standardiseTargets, classes, signal }: Facts,
   before?: Before,
+  labels = classes ?? before?.classes,
 ): ArrivalRules => ({
   network,
   dtype,
   exact: standardise,
   exactTargets: standardiseTargets,
-  ...(before?.columns && { columns: before.columns }),
-  ...(before && !before.columns && { nameless: before.called }),
-  ...(signal && { signal }),
+  ...present({ columns: before?.columns, nameless: before?.columns ? undefined : before?.called, labels, signal }),
 });
 
-/** Samples taken in. */
 interface Taken {
   readonly samples: LabelledSamples;
   /**
@@ -88,17 +89,12 @@ function taken(
   asked = false,
 ): Taken {
   const keeps = asked || (y && targets && y.columns > 1);
-  const rows = keeps ? { x: kept(x), ...(y && { y: kept(y) }) } : { x, ...(y && { y }) };
-  return {
-    samples: {
-      x: asSamples(rows.x),
-      ...(labels && { labels }),
-      ...(rows.y && { y: asSamples(standardised(rows.y, targets, dtype)) }),
-    },
-    ...(keeps && {
-      judged: { x: asSamples(rows.x), ...(labels && { labels }), ...(rows.y && { y: asSamples(rows.y) }) },
-    }),
-  };
+  const [rows, values] = keeps ? [kept(x), y && kept(y)] : [x, y];
+  const of = (wanted: RowSource | undefined): LabelledSamples => ({
+    x: asSamples(rows),
+    ...present({ labels, y: wanted && asSamples(wanted) }),
+  });
+  return { samples: of(values && standardised(values, targets, dtype)), ...(keeps && { judged: of(values) }) };
 }
 
 /** A source that keeps its rows, however often they have been asked for. */
@@ -121,7 +117,10 @@ export async function trainingSet(
   const name = 'data';
   const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes, classWeights } = facts;
   const rules = rulesOf(facts, before);
-  const target = data.target ?? [data.labels, data.y].find((column) => typeof column === 'string');
+  const target =
+    data.target ??
+    [data.labels, data.y].find((told) => typeof told === 'string') ??
+    (isNames(data.y) ? data.y : undefined);
   const arrived = await arrivingSamples(data, rules, name, ['validation', 'test', 'weights']);
   const { x, y, labels, classes: own, columns } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
@@ -144,13 +143,7 @@ export async function trainingSet(
   return {
     ...rest,
     samples: { ...samples, ...(weights && { weights }) },
-    learnt: {
-      ...names,
-      ...(standardisation && { standardisation }),
-      ...(targetStandardisation && { targetStandardisation }),
-      ...(columns && { columns }),
-      ...(target !== undefined && { target }),
-    },
+    learnt: { ...names, ...present({ standardisation, targetStandardisation, columns, target }) },
   };
 }
 
@@ -181,7 +174,8 @@ export async function evaluationSet(
 ): Promise<Taken> {
   const { network, dtype } = facts;
   const { columns } = learnt;
-  const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }) });
+  const { classes } = learnt;
+  const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }), ...(classes && { classes }) });
   const arrived = await arrivingSamples(data, rules, name, weighs ? ['weights'] : []);
   const { x, y, labels, classes: own } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);

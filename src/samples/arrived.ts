@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, listed } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import type { Network } from '../network/network.js';
 import {
@@ -10,6 +10,7 @@ import {
   type RowSource,
 } from '../tensor/inputs.js';
 import { type Column, inputsOf } from './columns.js';
+import type { LabelLists } from './label-lists.js';
 import type { ColumnOptions, RecordLike, TableLike } from './table.js';
 import type { WeightsLike } from './weights.js';
 
@@ -42,23 +43,28 @@ export type RowsLike = MatrixLike | TableLike | Iterable<StreamItem> | AsyncIter
 /** Samples with what they should become, in any form. */
 export interface ArrivingSamples extends ColumnOptions {
   readonly x: RowsLike;
-  /** Class numbers, names of classes, or true and false; of a table or of records also the name of their column. */
-  readonly labels?: LabelsLike | string;
+  /**
+   * Class numbers, names of classes, or true and false; of a table or of records also the name of their column. Or a list of names for each
+   * sample, for the loss sigmoid-cross-entropy.
+   */
+  readonly labels?: LabelsLike | LabelLists | string;
   /** Rows of target values; of a table or of records also the name of their column, or the names. */
   readonly y?: MatrixLike | readonly number[] | string | readonly string[];
-  /** The column that labels or targets were; kept in the model. Default: the one that `labels` or `y` names. */
-  readonly target?: string;
+  /** The columns that labels or targets were; kept in the model. Default: those that `labels` or `y` names. */
+  readonly target?: string | readonly string[];
   /** The names of the classes, where `labels` are numbers. */
   readonly classes?: readonly string[];
   /** The names of the features of `x`, or what they were made of; kept in the model. */
   readonly columns?: readonly (string | Column)[];
 }
 
-/** Samples to train on. */
 export interface WeightedSamples extends ArrivingSamples {
   /** What each sample counts for beside the others, from 0; of a table or of records also the name of their column. */
   readonly weights?: WeightsLike | string;
 }
+
+/** The same, whose lists of labels have become rows. */
+export type RowSamples = Omit<WeightedSamples, 'labels'> & { readonly labels?: LabelsLike | string };
 
 /** What samples must be like, and how they are kept. */
 export interface ArrivalRules {
@@ -70,12 +76,13 @@ export interface ArrivalRules {
   readonly exactTargets: boolean;
   /** The columns that samples with named columns must have. Default: all but those of labels or targets. */
   readonly columns?: readonly Column[];
+  /** The names of the labels that there may be. */
+  readonly labels?: readonly string[];
   /** Who has been trained on columns without names: records, whose order is nobody's, cannot be meant for it. */
   readonly nameless?: string;
   readonly signal?: AbortSignal;
 }
 
-/** Samples that have arrived. */
 export interface Arrived {
   readonly x: RowSource;
   readonly labels?: LabelsLike;
@@ -96,9 +103,16 @@ export interface Names {
   readonly y: string;
 }
 
+/** What is to arrive, what it must be like, and how errors call its parts. */
+export interface Arriving {
+  readonly samples: RowSamples;
+  readonly rules: ArrivalRules;
+  readonly targets: Targets;
+  readonly names: Names;
+}
+
 export const isNames = (y: unknown): y is readonly string[] => isArray(y) && y.length > 0 && typeof y[0] === 'string';
 
-/** The columns that are no features. */
 export function targetColumns({ labels, y, weights }: WeightedSamples): readonly string[] {
   const columns = typeof y === 'string' ? [y] : isNames(y) ? y : [];
   return [...[labels, weights].filter((name) => typeof name === 'string'), ...columns];
@@ -107,18 +121,14 @@ export function targetColumns({ labels, y, weights }: WeightedSamples): readonly
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the order of a record's keys would decide which of them is which input */
 export function checkOrdered({ nameless, columns }: ArrivalRules, features: readonly unknown[], name: string): void {
   if (nameless === undefined || columns !== undefined || features.length === 1) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected rows as arrays of numbers for ${name}, as ${nameless} was trained on columns without names, but received records, whose keys have no order: a model knows names that it was trained with, as records or by columns: ['…', …] beside x`,
-  );
+  const text = `Expected rows as arrays of numbers for ${name}, as ${nameless} was trained on columns without names, but received records, whose keys have no order: a model knows names that it was trained with, as records or by columns: ['…', …] beside x`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /** @param inputs what the network takes; 0 where it will follow from the columns */
 export function checkInputs(columns: readonly Column[], inputs: number, name: string): void {
   if (inputs === 0 || inputsOf(columns) === inputs) return;
-  const listed = columns.map(({ name, categories }) => (categories ? `${name} (${categories.length})` : name));
-  throw new DlAdmmError(
-    'ERR_DLADMM_SHAPE',
-    `Expected ${inputs} inputs for ${name} but its features make ${inputsOf(columns)}: ${[...listed.slice(0, 50), ...(listed.length > 50 ? ['…'] : [])].join(', ')}`,
-  );
+  const found = columns.map(({ name, categories }) => (categories ? `${name} (${categories.length})` : name));
+  const text = `Expected ${inputs} inputs for ${name} but its features make ${inputsOf(columns)}: ${listed(found)}`;
+  throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }

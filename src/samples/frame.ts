@@ -1,11 +1,13 @@
 /** A table by column, whole and as it came: what records, tables, streams and files are before anything is learnt of them. */
-import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { throwIfAborted } from '../core/abort.js';
+import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
 import { breathe, inTurns } from '../tensor/inputs.js';
 import { isRecord } from './arrived.js';
 import { lacks, momentOf, numberOf, numberSaid, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
+import { listText } from './label-lists.js';
 import { columnReader, fieldsOf, isTable, type RecordLike, type TableLike } from './table.js';
 
 /** Values of several kinds in a column that is told by its texts. */
@@ -29,6 +31,8 @@ interface Common {
   readonly mixture?: Mixture;
   /** Numbers among which true and false stand, as 1 and 0. */
   readonly flags?: true;
+  /** Its texts are lists of labels, as JSON. */
+  readonly lists?: true;
 }
 
 /** The values of a column: NaN, or −1 among codes, is a missing one; moments are milliseconds since 1970. */
@@ -54,7 +58,6 @@ export interface Frame {
   readonly records?: true;
 }
 
-/** Whether a value is a table that has been taken in. */
 export const isFrame = (value: unknown): value is Frame =>
   typeof value === 'object' && value !== null && 'named' in value && 'columns' in value && 'rows' in value;
 
@@ -71,6 +74,14 @@ export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option
 export function without(frame: Frame, ignore: readonly ColumnPlace[]): Frame {
   const left = new Set(ignore.map((which) => namedColumn(frame, which, 'ignore')));
   return left.size === 0 ? frame : { ...frame, columns: frame.columns.filter((column) => !left.has(column)) };
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column of lists, which no input can hold */
+export function single(column: FrameColumn, called: string): FrameColumn {
+  if (!column.lists) return column;
+  const what = `a value a row in column ${quoted(column.name)} of ${called}`;
+  const text = `Expected ${what} but found lists, which only a target may hold: ignore (--drop) leaves the column out`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /** How errors call a row. */
@@ -191,7 +202,9 @@ export function columnBuilder(name: string, where: string, asText = false) {
   let rows = 0;
   let missing = 0;
   let told = 0;
+  let lists = 0;
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
+  const place = (row: number): string => `row ${row} of column ${JSON.stringify(name)} of ${where}`;
 
   /** What stands in the column so far, as texts. */
   function becomeText(): void {
@@ -221,15 +234,20 @@ export function columnBuilder(name: string, where: string, asText = false) {
       const plain = asText && typeof value === 'string';
       const found = typeof value === 'number' ? 'number' : plain ? 'text' : kindOf(value);
       if (found === undefined) {
-        throw expected(
-          'a number, a text, true or false, a Date or null',
-          `row ${rows} of column ${JSON.stringify(name)} of ${where}`,
-          value,
-        );
+        const list = listText(value);
+        if (list === undefined || told !== lists) {
+          throw expected('a number, a text, true or false, a Date, a list of labels or null', place(rows), value);
+        }
+        if (texts === undefined) becomeText();
+        texts?.push(list);
+        lists += 1;
+        told += 1;
+        rows += 1;
+        return;
       }
+      if (lists > 0) throw expected('a list, as before,', place(rows), value);
       if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
-        const place = `row ${rows} of column ${JSON.stringify(name)} of ${where}`;
-        throw expected('a finite number', place, value, 'ERR_DLADMM_NON_FINITE');
+        throw expected('a finite number', place(rows), value, 'ERR_DLADMM_NON_FINITE');
       }
       const before = seen.get(found);
       if (before) before.count += 1;
@@ -247,14 +265,16 @@ export function columnBuilder(name: string, where: string, asText = false) {
     finish(): FrameColumn {
       const mixture = texts && mixtureOf(seen, told);
       const flags = texts === undefined && seen.has('boolean') && seen.has('number');
-      const common = { name, missing, ...(mixture && { mixture }), ...(flags && { flags: true as const }) };
+      const common = {
+        ...{ name, missing, ...(mixture && { mixture }), ...(flags && { flags: true as const }) },
+        ...(lists > 0 && { lists: true as const }),
+      };
       if (texts) return { ...common, kind: 'text', ...texts.taken() };
       return { ...common, kind: kind === 'text' || kind === undefined ? 'number' : kind, values: numbers.taken() };
     },
   };
 }
 
-/** How a table is to be taken in. */
 export interface FrameOptions {
   /** How errors call it. */
   readonly name: string;
@@ -263,14 +283,6 @@ export interface FrameOptions {
 
 /** Values that are taken in between two turns of the event loop. */
 const VALUES = 8000;
-
-function throwIfAborted(signal: AbortSignal | undefined, name: string): void {
-  if (signal?.aborted) {
-    throw new DlAdmmError('ERR_DLADMM_ABORTED', `The signal was aborted while ${name} was read`, {
-      cause: signal.reason,
-    });
-  }
-}
 
 const empty = (name: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one row in ${name} but received none`);
@@ -304,7 +316,7 @@ export async function frameOf(
   let values = 0;
   try {
     for await (const item of x as AsyncIterable<unknown>) {
-      throwIfAborted(signal, name);
+      throwIfAborted(signal, `Reading ${name}`);
       if (!isRecord(item)) throw expected('a record, as { column: value, … },', `${name}[${rows}]`, item);
       take(item);
       values += builders.size;
@@ -342,7 +354,7 @@ async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): P
     const type = table.schema.fields.find((each) => each.name === field)?.type;
     const builder = columnBuilder(field, name, /utf8/i.test(String(type)));
     for (let first = 0; first < rows; first += VALUES) {
-      throwIfAborted(signal, name);
+      throwIfAborted(signal, `Reading ${name}`);
       const count = Math.min(VALUES, rows - first);
       const part = read(first, count);
       for (let i = 0; i < count; i += 1) builder.push(part[i]);

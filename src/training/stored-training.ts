@@ -1,5 +1,6 @@
 /** What a checkpoint says of its training, as JSON: written by openKeeper, and believed in nothing when it is read. */
 import { DlAdmmError, describe, type ErrorCode, messageOf } from '../core/errors.js';
+import { isObject } from '../core/objects.js';
 import { readingError } from '../formats/reader.js';
 import { checkNetwork, type Network } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
@@ -7,7 +8,6 @@ import type { Learnt } from '../samples/arrival.js';
 import { earlierOptions } from '../solvers/shared/earlier.js';
 import type { OpenCheckpoint } from './checkpoint-file.js';
 
-/** The model that early stopping keeps. */
 export interface BestModel {
   readonly score: number;
   readonly iteration: number;
@@ -70,9 +70,6 @@ interface Fields {
   readonly [name: string]: Check | Fields;
 }
 
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isText: Check = (value) => typeof value === 'string';
 const isNumber: Check = (value) => typeof value === 'number';
 const isFlag: Check = (value) => typeof value === 'boolean';
@@ -88,7 +85,7 @@ const optional =
 
 const SCALE: Fields = { mean: areNumbers, scale: areNumbers };
 const areColumns: Check = (value) =>
-  Array.isArray(value) && value.every((column: unknown) => isRecord(column) && isText(column.name));
+  Array.isArray(value) && value.every((column: unknown) => isObject(column) && isText(column.name));
 const LEARNT: Fields = {
   standardisation: optional(SCALE),
   targetStandardisation: optional(SCALE),
@@ -97,7 +94,7 @@ const LEARNT: Fields = {
 const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   version: isText,
   kernel: isText,
-  options: isRecord,
+  options: isObject,
   iteration: isCount,
   elapsed: isSeconds,
   samples: isCount,
@@ -112,7 +109,7 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
 
 /** The first member that is not what it should be, and what it is. */
 function unsoundIn(value: unknown, fields: Fields, at = ''): string | undefined {
-  if (!isRecord(value)) return `${at || 'it'} is ${describe(value)}`;
+  if (!isObject(value)) return `${at || 'it'} is ${describe(value)}`;
   for (const [name, check] of Object.entries(fields)) {
     const member = Object.hasOwn(value, name) ? value[name] : undefined;
     const where = at ? `${at}.${name}` : name;
@@ -162,7 +159,7 @@ export const storedLearnt = (learnt: Learnt): unknown =>
   withRules(learnt, ({ mean, scale }) => ({ mean: [...mean], scale: [...scale] }));
 
 export function learntOf(stored: unknown): Learnt | undefined {
-  if (!isRecord(stored)) return undefined;
+  if (!isObject(stored)) return undefined;
   const typed = (rule: StoredRule) => ({ mean: Float64Array.from(rule.mean), scale: Float64Array.from(rule.scale) });
   return withRules(stored, typed);
 }
