@@ -35,7 +35,8 @@ class Tally {
   void begin(std::string_view name) {
     name_ = name;
     thread_ = std::this_thread::get_id();
-    if (limit_ > 0) ends_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit_ * std::chrono::seconds(1));
+    if (limit_ > 0)
+      ends_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit_ * std::chrono::seconds(1));
   }
   // Throws Enough.
   void passed() {
