@@ -1,16 +1,14 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
-import { checkOptions, oneOf, whole } from '../core/checks.js';
+import { checkOptions, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import type { TableReading } from '../datasets/frame-file.js';
+import type { SamplesLike, TableReading } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
 import { throwIfAborted } from '../formats/bytes.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
-import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
+import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import { type Metrics, metricsOfLoss } from '../network/metrics.js';
-import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import { inputsOfColumn } from '../samples/columns.js';
-import type { Frame } from '../samples/frame.js';
 import { allRows, asSamples, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import type { Model } from './model.js';
 
@@ -71,13 +69,13 @@ const shuffled = (source: RowSource, data: Float64Array, at: number, width: numb
  */
 export async function importance(
   model: Model,
-  rows: ArrivingSamples | RowsLike | Frame | string,
+  rows: SamplesLike,
   options: ImportanceOptions = {},
 ): Promise<Importance> {
   checkOptions(options, ['metric', 'repeats', 'seed', 'signal', 'target', 'ignore', ...DIALECT_KEYS]);
   const { metric: asked = 'loss', repeats = 5, seed = 1, ...reading } = options;
   const { signal } = reading;
-  const metric = oneOf(asked, metricsOfLoss(model.network.loss), 'metric');
+  const metric = checkMetric(asked, metricsOfLoss(model.network.loss), 'metric');
   whole(repeats, 1, 1e6, 'repeats');
   whole(seed, 0, 2 ** 32 - 1, 'seed');
   const { x, y, columns: _, ...rest } = await model.arrived(rows, reading);

@@ -8,7 +8,7 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import { checkedReading, readFrame, type TableReading } from '../datasets/frame-file.js';
+import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, errorLoss, type Loss, type Network } from '../network/network.js';
@@ -24,7 +24,7 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
-import { checkRecord, encoderOf } from '../samples/encoder.js';
+import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
 import { type Frame, frameOf, isFrame, without } from '../samples/frame.js';
 import { type ColumnNote, encodedFor } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
@@ -96,20 +96,19 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   async predict(x: readonly number[]): Promise<OnePrediction<L>>;
   async predict(x: Frame | string, options: TableReading): Promise<Prediction<L>>;
-  async predict(x: RowsLike | Frame | string): Promise<Prediction<L>>;
+  async predict(x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | string): Promise<Prediction<L>>;
   async predict(x: RecordLike): Promise<OnePrediction<L>>;
   async predict(
-    x: RowsLike | Frame | RecordLike | string,
+    x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | RecordLike | string,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
     const one = !isFrame(x) && isOne(x);
     const prediction = await this.call(async () => {
-      const rows =
-        typeof x === 'string' || isFrame(x)
-          ? this.#told(this.#encoded(await readFrame(x, checkedReading(options)), options))
-          : one
-            ? this.#rowsOf(x)
-            : (x as RowsLike);
+      const rows = isFile(x)
+        ? this.#told(this.#encoded(await readFrame(x, checkedReading(options)), options))
+        : one
+          ? this.#rowsOf(x)
+          : (x as RowsLike);
       const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
@@ -163,10 +162,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(
-    samples: ArrivingSamples | RowsLike | Frame | string,
-    options: TableReading = {},
-  ): Promise<EvaluationOf<L>> {
+  async evaluate(samples: SamplesLike, options: TableReading = {}): Promise<EvaluationOf<L>> {
     return this.call(async () => {
       const { answer, truth, loss, notes } = await this.#judged(samples, options);
       return warned(await answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
@@ -180,11 +176,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link evaluate}, and ERR_DLADMM_ARGUMENT where there are no two classes with probabilities, or no
    *   threshold keeps the rule
    */
-  async tuneThreshold(
-    samples: ArrivingSamples | RowsLike | Frame | string,
-    by: ThresholdRule = 'f1',
-    options: TableReading = {},
-  ): Promise<Model<L>> {
+  async tuneThreshold(samples: SamplesLike, by: ThresholdRule = 'f1', options: TableReading = {}): Promise<Model<L>> {
     const { answer, truth } = await this.call(() => this.#judged(samples, options));
     const { probabilities } = answer.prediction();
     if (probabilities?.columns !== 2) {
@@ -208,7 +200,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** What the model says of samples, what is true, and the mean loss. */
   async #judged(
-    samples: ArrivingSamples | RowsLike | Frame | string,
+    samples: SamplesLike,
     options: TableReading,
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number; notes: readonly ColumnNote[] }> {
     const { arrived, notes } = await this.#arrived(samples, options);
@@ -239,12 +231,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /** Samples as the columns of this model take them in, before they are standardised. @internal */
-  async arrived(samples: ArrivingSamples | RowsLike | Frame | string, options: TableReading = {}): Promise<Arrived> {
+  async arrived(samples: SamplesLike, options: TableReading = {}): Promise<Arrived> {
     return (await this.#arrived(samples, options)).arrived;
   }
 
   async #arrived(
-    samples: ArrivingSamples | RowsLike | Frame | string,
+    samples: SamplesLike,
     options: TableReading,
   ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
     const { data, notes = [] } = areSamples(samples) ? { data: samples } : await this.#labelled(samples, options);
@@ -253,7 +245,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** Rows with the column that this model predicts among them, as samples. */
   async #labelled(
-    rows: RowsLike | Frame | string,
+    rows: Exclude<SamplesLike, ArrivingSamples>,
     options: TableReading,
   ): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
     const { target = this.target } = options;
@@ -261,9 +253,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       throw expected('{ x, labels } or { x, y }, or a target, as the model does not know its own,', 'samples', rows);
     }
     const classification = classifies(this.network.loss);
-    const file = typeof rows === 'string' || isFrame(rows);
+    const file = isFile(rows);
     if (!file && !this.columns?.every(({ fill }) => fill !== undefined)) {
-      return { data: { x: rows, ...(classification ? { labels: String(target) } : { y: String(target) }) } };
+      return {
+        data: { x: rows as RowsLike, ...(classification ? { labels: String(target) } : { y: String(target) }) },
+      };
     }
     const reading = checkedReading(options);
     const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
@@ -351,7 +345,15 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
   #rowsOf(x: unknown): MatrixLike {
-    if (isOne(x)) return Array.isArray(x) ? [x] : this.#recordRows([x as RecordLike]);
+    if (isOne(x)) {
+      if (!Array.isArray(x)) return this.#recordRows([x as RecordLike]);
+      const { columns, inputs } = this;
+      if (columns && x.length !== inputs) {
+        const names = columns.slice(0, 20).map(({ name }) => name);
+        throw expected(`a record { ${names.join(', ')} }, or its ${inputs} inputs,`, 'x', x, 'ERR_DLADMM_SHAPE');
+      }
+      return [x];
+    }
     return Array.isArray(x) && isRecord(x[0]) ? this.#recordRows(x) : (x as MatrixLike);
   }
 
@@ -365,7 +367,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
       checkRecord(record, columns, 'x');
       for (const [c, { name }] of columns.entries()) {
-        encoder.put(record[name], c, data, row * encoder.inputs, row);
+        encoder.put(readOf(name)(record), c, data, row * encoder.inputs, row);
       }
     }
     return { data, rows: records.length, columns: encoder.inputs };

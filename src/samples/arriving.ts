@@ -18,7 +18,7 @@ import {
 } from './arrived.js';
 import { type Column, checkColumns, placesOf } from './columns.js';
 import { fromStream } from './gathering.js';
-import { isTable, openTable, type TableLike } from './table.js';
+import { isTable, openTable, type TableLike, tableOf } from './table.js';
 import { weightsOf } from './weights.js';
 
 export type {
@@ -162,7 +162,8 @@ async function arrive(samples: WeightedSamples, rules: ArrivalRules, targets: Ta
   const { x, labels, y } = samples;
   const inputs = rules.network.layers[0] ?? 0;
   const outputs = rules.network.layers.at(-1) ?? 0;
-  if (isTable(x)) return fromTable(x, samples, rules, targets, names);
+  const table = tableOf(x, names.x);
+  if (table) return fromTable(table, samples, rules, targets, names);
   if (isStream(x)) return fromStream(x, samples, rules, targets, names);
   const source = rowSource(x, inputs, names.x);
   if (targets === 'labels') {

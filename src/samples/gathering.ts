@@ -18,7 +18,7 @@ import {
   targetColumns,
   type WeightedSamples,
 } from './arrived.js';
-import { checkRecord, type Encoder, encoderOf, numberOf } from './encoder.js';
+import { checkRecord, type Encoder, encoderOf, numberOf, readOf } from './encoder.js';
 import { categoryCollector, labelOf, noColumn, oneHot, type RecordLike } from './table.js';
 
 /** Puts what a stream brings where it belongs; answers once there is no more. */
@@ -314,7 +314,7 @@ function gatherRecords(
   function put(record: RecordLike, by: Encoder, store: RowStore, row: number): void {
     const values = new Float64Array(by.inputs);
     for (const [c, { name }] of by.columns.entries()) {
-      const value = record[name];
+      const value = readOf(name)(record);
       const text = by === encoder ? texts[c] : undefined;
       if (text) {
         text.add(value, row);
@@ -338,9 +338,10 @@ function gatherRecords(
       if (!isRecord(item)) throw expected('a record, as before,', `${names.x}[${row}]`, item);
       if (rules.columns) checkRecord(item, rules.columns, `${names.x}[${row}]`);
       put(item, encoder, x, row);
-      if (targets === 'labels' && typeof label === 'string') labels.push(labelOf(item[label], row, label, names.x));
+      if (targets === 'labels' && typeof label === 'string')
+        labels.push(labelOf(readOf(label)(item), row, label, names.x));
       if (targets === 'y' && targetEncoder) put(item, targetEncoder, y, row);
-      if (typeof weight === 'string') weights.push(numberOf(item[weight]) ?? Number.NaN);
+      if (typeof weight === 'string') weights.push(numberOf(readOf(weight)(item)) ?? Number.NaN);
       checkRoom(samples, targets, x.rows, names);
     },
     finish() {

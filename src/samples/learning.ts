@@ -1,20 +1,31 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
 import { checkObject, didYouMean, oneOf, whole } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { breathe, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { learnBins, mostBins } from './bins.js';
+import { isCode } from './cells.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { encoderOf, numberSaid } from './encoder.js';
 import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
-import { type Frame, type FrameColumn, type Mixture, namedColumn, placeText, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, type Mixture, namedColumn, placeText, readable, valueAt } from './frame.js';
 import { tellingRows } from './targets.js';
 
 /** What is to be known of a column, or of several. */
 export interface ColumnNote {
   /** The name, or the names with commas between them. */
   readonly column: string;
-  readonly kind: 'missing' | 'all-missing' | 'constant' | 'identifier' | 'hashed' | 'mixed' | 'unseen' | 'all-unseen';
+  readonly kind:
+    | 'missing'
+    | 'all-missing'
+    | 'constant'
+    | 'identifier'
+    | 'hashed'
+    | 'mixed'
+    | 'code'
+    | 'looks'
+    | 'unseen'
+    | 'all-unseen';
   /** A line that names the column. */
   readonly text: string;
 }
@@ -46,7 +57,7 @@ const FEW = 20;
 /** As many values as give the median of a column of which none is missing. */
 const MEDIAN_ROWS = 2001;
 
-const quoted = (name: string): string => JSON.stringify(name);
+const quoted = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 
 const list = <T>(given: T | readonly T[]): readonly T[] => (Array.isArray(given) ? given : [given as T]);
 
@@ -98,6 +109,15 @@ function variety(column: FrameColumn, rows: number) {
     return { constant: distinct < 2, distinct, counts: false };
   }
   const { values } = column;
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as number;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (high - low === Number.POSITIVE_INFINITY) {
+    throw expected('numbers nearer to each other', `column ${quoted(column.name)}`, high, 'ERR_DLADMM_RANGE');
+  }
   const first = values.find((value) => !Number.isNaN(value));
   const constant = values.every((value: number) => Number.isNaN(value) || value === first);
   const step = (values[1] ?? 0) - (values[0] ?? 0);
@@ -190,6 +210,15 @@ async function learnColumn(
   return { name, categories: kept.map(([text]) => text).sort(), other: true, ...known };
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function checkLearning(options: Omit<LearningOptions, 'target' | 'columns'>): void {
+  checkObject(options, 'an object', 'options');
+  oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
+  whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
+  whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
+  whole(options.bins ?? 0, 0, 1024, 'bins');
+}
+
 /**
  * Learns from a training set which of its columns are features, and how their values become inputs. `notes` tell what a person
  * should know of it, `places` where the columns stand.
@@ -205,11 +234,7 @@ export async function learnColumns(
   readonly notes: readonly ColumnNote[];
   readonly places: readonly number[];
 }> {
-  checkObject(options, 'an object', 'options');
-  oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
-  whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
-  whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
-  whole(options.bins ?? 0, 0, 1024, 'bins');
+  checkLearning(options);
   const { rows, name: called } = frame;
   const numbers = frame.columns.filter(({ kind }) => kind === 'number').length;
   const { bins = mostBins(tellingRows(frame, list(options.target ?? [])[0]), numbers) } = options;
@@ -223,18 +248,29 @@ export async function learnColumns(
     const { name, missing, mixture } = column;
     const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
     await breathe();
+    if (column.refused && (asked || missing < rows)) {
+      const help = 'null says that a value is missing, ignore leaves a column out';
+      throw new DlAdmmError(column.refused.code, `${column.refused.message}; ${help}`, { cause: column.refused });
+    }
     if (missing === rows) {
-      note('all-missing', `column ${quoted(name)} is left out: all its values are missing`);
+      const why = column.refused ? messageOf(column.refused) : 'all its values are missing';
+      note('all-missing', `column ${quoted(name)} is left out: ${why}`);
       continue;
     }
     if (missing > 0 && options.missing === 'error') {
       const row = Array.from({ length: rows }, (_, i) => i).find((i) => valueAt(column, i) === null) as number;
       throw expected('a value', `${placeText(frame, row)} of column ${quoted(name)} of ${called}`, null);
     }
-    if (mixture) mixed(mixture, frame, name, note);
+    if (mixture && column.code === undefined) mixed(mixture, frame, name, note);
+    if (column.code !== undefined) {
+      const why = 'begin with zeros, as codes do: all of them are taken for texts';
+      note('code', `column ${quoted(name)}: some of its numbers (${quoted(column.code)}) ${why}`);
+    }
     if (column.flags) {
       note('mixed', `column ${quoted(name)} holds numbers and true and false: these are taken for 1 and 0`);
     }
+    const look = column.kind === 'text' && !mixture && column.code === undefined ? looks(column) : undefined;
+    if (look !== undefined) note('looks', look);
     const various = await turn(variety(column, rows));
     if (various.constant && missing === 0) {
       constant.push(name);
@@ -271,6 +307,36 @@ export async function learnColumns(
     );
   }
   return { columns, notes, places };
+}
+
+/** Numbers and dates in a form in which they may mean several things, or are no plain ones. */
+const LOOKS: readonly (readonly [what: string, form: RegExp, help: string])[] = [
+  [
+    'numbers',
+    /^[+-]?[$€£¥]? ?[+-]?(?:\d+|\d{1,3}(?:[.,'’\s]\d{3})+)(?:[.,]\d+)? ?(?:[%$€£¥]|[kKmM])?$/,
+    'plain numbers (1234.5) say how large they are',
+  ],
+  [
+    'dates',
+    /^(?:\d\d?[/.-]\d\d?[/.-](?:\d\d){1,2}|\d\d? ?[A-Za-z]{3,9}\.? ?\d{2,4})(?:[ T].*)?$/,
+    '2024-01-31 says when it was',
+  ],
+  ['times of day', /^\d\d?:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[ap]m)?$/i, 'hours as a number say when it was'],
+];
+/** So many different texts say what a column looks like, and such a share of them. */
+const LOOKED_AT = 200;
+const LOOK_ALIKE = 0.9;
+
+/** Texts that look as if they were something else. */
+function looks({ name, texts }: Extract<FrameColumn, { texts: unknown }>): string | undefined {
+  const some = texts.slice(0, LOOKED_AT);
+  if (some.some(isCode)) return undefined;
+  const found = LOOKS.find(
+    ([, form]) => some.filter((text) => text.length < 40 && form.test(text)).length > LOOK_ALIKE * some.length,
+  );
+  if (found === undefined) return undefined;
+  const [what, , help] = found;
+  return `column ${quoted(name)} is taken for texts, though they look like ${what} (${quoted(some[0] ?? '')}): ${help}`;
 }
 
 /** A column of numbers in which some are texts: a code where there are many of them, a damage where there are few. */
@@ -350,7 +416,7 @@ function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): 
   const names = frame.columns.map(({ name }) => name);
   return columns.map(({ name, fill }) => {
     const found = places.get(name);
-    if (found) return found;
+    if (found) return readable(found);
     if (places.has(name)) return namedColumn(frame, name, 'columns');
     // What all of some records lack is missing in all of them, unless it stands there by another name.
     if (

@@ -3,10 +3,11 @@
  * numbers is one input of a network; a column of texts is an input for each text that occurs in it, where that is asked for.
  */
 
+import { types } from 'node:util';
 import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
-import { type LabelsLike, type RowSource, trusted } from '../tensor/inputs.js';
+import { isArray, type LabelsLike, type NumericArray, type RowSource, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
 import { badValue, columnOf, encoderOf, numberOf } from './encoder.js';
 
@@ -31,6 +32,10 @@ export interface TableLike {
   getChild(name: string): ColumnLike | null;
 }
 
+/** Columns by their names, each with all its values: `{ age: [34, 51], plan: ['pro', 'basic'] }`, or a Map of them. */
+export type ColumnsLike = Readonly<Record<string, ValuesLike>> | ReadonlyMap<string, ValuesLike>;
+type ValuesLike = readonly unknown[] | NumericArray | BigInt64Array | BigUint64Array;
+
 /** A sample by the names of its columns. */
 export type RecordLike = Readonly<Record<string, unknown>>;
 
@@ -47,6 +52,32 @@ export function isTable(value: unknown): value is TableLike {
   } catch {
     return false;
   }
+}
+
+const isValues = (value: unknown): value is ValuesLike => isArray(value) || types.isTypedArray(value);
+
+/** What is a table, or columns by their names, as a table; undefined for anything else. @throws DlAdmmError ERR_DLADMM_SHAPE */
+export function tableOf(x: unknown, name: string): TableLike | undefined {
+  if (isTable(x)) return x;
+  const plain =
+    typeof x === 'object' && x !== null && !isArray(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);
+  const entries = types.isMap(x) ? [...x] : plain ? Object.entries(x) : [];
+  if (entries.length === 0 || !entries.every(([key, values]) => typeof key === 'string' && isValues(values)))
+    return undefined;
+  const columns = new Map(entries as readonly (readonly [string, ValuesLike])[]);
+  const numRows = columns.values().next().value?.length ?? 0;
+  for (const [column, { length }] of columns) {
+    if (length !== numRows)
+      throw expected(`${numRows} values, as before,`, columnOf(name, column), length, 'ERR_DLADMM_SHAPE');
+  }
+  return {
+    numRows,
+    schema: { fields: Array.from(columns.keys(), (column) => ({ name: column })) },
+    getChild(column) {
+      const values = columns.get(column);
+      return values ? { length: numRows, toArray: () => values } : null;
+    },
+  };
 }
 
 /** The categories of a column, gathered value by value. */

@@ -1,7 +1,7 @@
 /** What a column that is to be predicted holds: classes, or values. */
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { ColumnPlace } from './features.js';
-import { type Frame, namedColumn, placeText, valueAt } from './frame.js';
+import { type Frame, namedColumn, placeText, readable, valueAt } from './frame.js';
 
 export type Target = string | number | boolean;
 
@@ -55,7 +55,7 @@ export function inferTask(
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where there is no such column; ERR_DLADMM_LABEL, naming the row, where a value is missing
  */
 export function targetValues(frame: Frame, target: ColumnPlace): readonly Target[] {
-  const column = namedColumn(frame, target, 'target');
+  const column = readable(namedColumn(frame, target, 'target'));
   const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
   const { mixture } = column;
   if (mixture && mixture.most !== 'booleans' && mixture.texts < mixture.numbers / 20) {

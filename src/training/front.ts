@@ -1,7 +1,7 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
 import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { readFrame } from '../datasets/frame-file.js';
+import { isFile, readFrame } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
 import { classifies, type Loss } from '../network/network.js';
@@ -14,19 +14,20 @@ import {
   type WeightedSamples,
 } from '../samples/arriving.js';
 import type { Column } from '../samples/columns.js';
-import { type ColumnPlace, learntColumns } from '../samples/features.js';
+import { type ColumnPlace, checkFeatureOptions, learntColumns } from '../samples/features.js';
 import {
   type Frame,
   type FrameColumn,
   frameOf,
-  isFrame,
   namedColumn,
   placeText,
+  readable,
   takeRows,
   valueAt,
 } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
-import { encoded, encodedFor, type LearningOptions, learnColumns } from '../samples/learning.js';
+import { checkLearning, encoded, encodedFor, type LearningOptions, learnColumns } from '../samples/learning.js';
+import type { ColumnsLike } from '../samples/table.js';
 import { checkKnown, inferTask, type Target, targetValues } from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import { heldOutShare } from '../solvers/auto.js';
@@ -82,8 +83,8 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'bins',
 ];
 
-/** Rows: a file of them by its path, records, a table, a stream of records. */
-export type Rows = string | RowsLike | Frame;
+/** Rows: a file of them by its path, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
+export type Rows = string | RowsLike | Frame | ColumnsLike;
 
 /** What is decided before samples are seen. */
 export interface Given extends FrontOptions {
@@ -119,7 +120,10 @@ export interface Ready {
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function checkFront({ target, task, hidden, validationShare }: FrontOptions, layers: unknown): void {
+export function checkFront(options: FrontOptions, layers: unknown): void {
+  const { target, task, hidden, validationShare, columns, ignore } = options;
+  checkLearning(options);
+  checkFeatureOptions({ ...(columns && { columns }), ...(ignore && { ignore }) });
   if (target !== undefined && typeof target !== 'string' && typeof target !== 'number') {
     throw expected('the name of a column', 'target', target);
   }
@@ -156,7 +160,7 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
 /** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
 function weightsIn(frame: Frame, weights: string | WeightsLike): Float64Array {
   if (typeof weights !== 'string') return weightsOf(weights, frame.rows, 'weights');
-  const column = namedColumn(frame, weights, 'weights');
+  const column = readable(namedColumn(frame, weights, 'weights'));
   const called = `column ${JSON.stringify(weights)} of ${frame.name}`;
   const values = Array.from({ length: frame.rows }, (_, row) => valueAt(column, row));
   const bad = values.findIndex((value) => typeof value !== 'number');
@@ -196,15 +200,19 @@ export async function frameFor(rows: Rows, given: Given, name: string): Promise<
     ...only(given, [...DIALECT_KEYS, 'columns', 'signal']),
     ...(target !== undefined && { label: target }),
   };
-  if (typeof rows === 'string' || isFrame(rows)) return readFrame(rows, reading);
+  if (isFile(rows)) return readFrame(rows, reading);
   checkObject(rows, 'records, a table, a stream, or the path of a file', name);
   return frameOf(rows as never, { name, ...(signal && { signal }) });
 }
 
 /** What values are, by the options or by themselves. */
-export function taskOf(values: readonly Target[], { task, loss }: Given, target: string): ReturnType<typeof inferTask> {
+export function taskOf(
+  values: readonly Target[],
+  { task, loss, goesOn }: Given,
+  target: string,
+): ReturnType<typeof inferTask> {
   const asked = task ?? (loss && (classifies(loss) ? 'classification' : 'regression'));
-  if (asked) return { task: asked, because: 'the options say so' };
+  if (asked) return { task: asked, because: goesOn ? 'so was the model trained' : 'the options say so' };
   return inferTask(values, `column ${JSON.stringify(target)}`);
 }
 

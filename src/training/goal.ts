@@ -36,6 +36,10 @@ export function classed(
 export function valued(values: readonly Target[], called: string, goesOn = false): Goal {
   const bad = values.findIndex((value) => typeof value !== 'number');
   if (bad >= 0) throw expected('a number', `row ${bad} of ${called}`, values[bad], 'ERR_DLADMM_LABEL');
+  const large = values.findIndex((value) => !Number.isFinite(Math.fround(value as number)));
+  if (large >= 0) {
+    throw expected('a number that float32 holds', `row ${large} of ${called}`, values[large], 'ERR_DLADMM_NON_FINITE');
+  }
   if (!goesOn && values.every((value) => value === values[0])) {
     throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
   }
