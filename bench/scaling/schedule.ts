@@ -17,7 +17,7 @@ export interface Overhead {
 }
 
 /** A thread more is called in for so many flops. */
-const FLOPS_A_THREAD = 1e6;
+const FLOPS_A_THREAD = 3e6;
 
 /** The rounds in a trace: of each the seconds before, its flops, the number of its pieces, and the seconds of each. */
 export function roundsOf(trace: ArrayLike<number>): readonly Round[] {

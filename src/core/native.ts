@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { DlAdmmError, deniedBecause, type ErrorCode, messageOf, systemCode } from './errors.js';
+import { slowKernels } from './kernels.js';
 import { withRoom } from './loading.js';
 import type {
   NativeBadmOptimizer,
@@ -123,12 +124,19 @@ function whyNot(cause: unknown): string {
   ].join('\n');
 }
 
+function checked(addon: NativeAddon): NativeAddon {
+  const { core, simd } = addon.info();
+  const slow = slowKernels(core, simd);
+  if (slow !== undefined) process.emitWarning(slow, { type: 'DlAdmmWarning', code: 'DLADMM_KERNELS' });
+  return addon;
+}
+
 let loaded: NativeAddon | undefined;
 
 /** Loaded when it is first asked for something: options and help need none. */
 export const native: NativeAddon = new Proxy({} as NativeAddon, {
   get: (_, name) => {
-    loaded ??= withRoom(load);
+    loaded ??= checked(withRoom(load));
     return loaded[name as keyof NativeAddon];
   },
 });

@@ -15,8 +15,8 @@ describe('a round on several threads', () => {
   });
 
   test('takes no more threads than it has flops for', () => {
-    expect(roundSeconds(round([1, 1, 1, 1], 0, 2e6), 4, FREE)).toBe(2);
-    expect(roundSeconds(round([1, 1, 1, 1], 0, 1.9e6), 4, FREE)).toBe(4);
+    expect(roundSeconds(round([1, 1, 1, 1], 0, 6e6), 4, FREE)).toBe(2);
+    expect(roundSeconds(round([1, 1, 1, 1], 0, 5.9e6), 4, FREE)).toBe(4);
   });
 
   test('costs something, and claims are made one at a time', () => {

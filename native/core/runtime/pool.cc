@@ -15,8 +15,8 @@ namespace {
 
 // Longer than most of what lies between two rounds of a training, and short enough to harm nobody.
 constexpr auto kAwake = std::chrono::microseconds(100);
-// What is worth a thread: some 20 µs, ten times what it takes to hand them over.
-std::atomic<double> flops_a_thread{1e6};
+// What is worth a thread: some 20 µs of AVX-512 products, ten times what it takes to hand them over.
+std::atomic<double> flops_a_thread{3e6};
 // A team that lost time by helpers works alone for so many times as long: it loses a ninth at most.
 constexpr int kRest = 8;
 
