@@ -76,7 +76,7 @@ export function metricMeant(name: string, known: readonly string[] = METRIC_NAME
 export function checkMetric(value: unknown, known: readonly Metric[], name: string): Metric {
   const found = known.find((metric) => metric === value);
   if (found !== undefined) return found;
-  const { code, message } = expected(known.join(', '), name, value);
+  const { code, message } = expected(known.map((word) => `'${word}'`).join(' or '), name, value);
   throw new DlAdmmError(code, `${message}${typeof value === 'string' ? metricMeant(value, known) : ''}`);
 }
 
