@@ -15,7 +15,6 @@ export const ROOMS = [
   'solvers',
   'training',
   'choosing',
-  'report',
   'cli',
 ];
 

@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+
+export type { Numbers } from './core/native.js';
 export type {
   ClassificationDataset,
   ClassificationSplit,
@@ -40,7 +42,7 @@ export type { ModelParts } from './model/parts.js';
 export type { ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
 export type { Parameters } from './network/parameters.js';
 export type { Standardisation } from './network/standardisation.js';
-export type { LabelledBlock, LabelledRow, RowsLike, StreamItem } from './samples/arriving.js';
+export type { ArrivingSamples, LabelledBlock, LabelledRow, RowsLike, StreamItem } from './samples/arriving.js';
 export type { Decimal } from './samples/cells.js';
 export type { LabelKind, Labels } from './samples/classes.js';
 export type { Column } from './samples/columns.js';
@@ -48,4 +50,4 @@ export type { DatePart } from './samples/dates.js';
 export type { ColumnPlace, FeatureOptions } from './samples/features.js';
 export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, ColumnsLike, RecordLike, TableLike } from './samples/table.js';
-export type { NumericArray } from './tensor/inputs.js';
+export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';

@@ -26,5 +26,7 @@ export {
 } from './datasets/graphs.js';
 export type { GraphModelParts } from './model/parts.js';
 export type { GraphInitialisation } from './network/graph-initialisation.js';
-export type { GraphLike, NodesLike } from './samples/graph-samples.js';
+export type { GraphLike, GraphSamples, NodesLike } from './samples/graph-samples.js';
+export type { GraphTrainOptions } from './solvers/index.js';
 export type { Csr } from './tensor/csr.js';
+export type { GraphTraining } from './training/fit.js';

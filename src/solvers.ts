@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+export type { Initialisation } from './network/initialisation.js';
+export type { Metrics } from './network/metrics.js';
 export { badm, badmOnGraph, sisa, sisaOnGraph } from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
@@ -43,6 +45,7 @@ export {
   type MinibatchSessionOptions,
   minibatches,
 } from './solvers/minibatch/splitting.js';
+export type { AnyRecord } from './solvers/records.js';
 export {
   type AnySolver,
   type Begun,
@@ -56,9 +59,9 @@ export {
 } from './solvers/shared/descriptor.js';
 export type { LearningRate, Progress } from './solvers/shared/learning-rate.js';
 export { type GradientMethod, methodOf } from './solvers/shared/methods.js';
-export type { CommonOptions } from './solvers/shared/options.js';
+export type { CheckpointOptions, CommonOptions, EarlyStopping } from './solvers/shared/options.js';
 export type { Penalties } from './solvers/shared/penalties.js';
-export type { CheckpointRecord, EpochRecord } from './solvers/shared/record.js';
+export type { CheckpointRecord, EpochRecord, ProgressRecord } from './solvers/shared/record.js';
 export type { PenaltyRule } from './solvers/shared/schedule.js';
 export { flag, group, number, option, perLayer, whole, word } from './solvers/shared/schema.js';
 export type { Session, SessionOptions } from './solvers/shared/session.js';
@@ -125,3 +128,4 @@ export {
   type SigmoidRecord,
   type SweepWork,
 } from './solvers/sigmoid/splitting.js';
+export type { AnyTraining, OptionsFor } from './training/fit.js';

@@ -1,4 +1,5 @@
-import { DlAdmmError, type Numbers } from 'dladmm';
+import { DlAdmmError } from 'dladmm';
+import type { Numbers } from 'dladmm/data';
 import { a, type LayeredSession, layered, type Update, type UpdateRecord, W } from 'dladmm/solvers';
 import { uniform } from '../harness/samples.js';
 import { median } from '../harness/statistics.js';

@@ -1,5 +1,6 @@
 /** What is trained on: named sets, and random numbers where only the time matters. */
-import { DlAdmmError, type Dtype, type Numbers } from 'dladmm';
+import { DlAdmmError, type Dtype } from 'dladmm';
+import type { Numbers } from 'dladmm/data';
 import { type ClassificationDataset, type LabelledSamples, loadDataset } from 'dladmm/data';
 import { loadGraph } from 'dladmm/graph';
 

@@ -1,6 +1,7 @@
 /** What is swept, one run after the other: the settings of sigmoid-ADMM, and those of SGD on networks of the same shape. */
-import { type Initialisation, type TrainingData, type TrainOptions, train } from 'dladmm';
+import { type TrainingData, type TrainOptions, train } from 'dladmm';
 import type { Scheme } from 'dladmm/data';
+import type { Initialisation } from 'dladmm/solvers';
 import { seededRandom } from '../harness/random.js';
 import { classesOf, follow } from '../harness/samples.js';
 import { SCALINGS, type Scaling, scalerOf } from '../harness/scales.js';

@@ -1,4 +1,5 @@
-import type { Initialisation, Loss, Matrix, Model } from 'dladmm';
+import type { Loss, Matrix, Model } from 'dladmm';
+import type { Initialisation } from 'dladmm/solvers';
 import type { TaskName } from './settings.js';
 
 /** Samples with labels, or with what is to come out of the network. */

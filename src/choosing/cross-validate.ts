@@ -1,8 +1,8 @@
 /** How good a way of training is: trained several times, each time judged by samples that were held out of that training. */
+import { throwIfAborted } from '../core/abort.js';
 import { checkObject, flag, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
-import { throwIfAborted } from '../formats/bytes.js';
 import type { Evaluation } from '../judging/evaluation.js';
 import { METRIC_NAMES, METRICS, type Metric } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
@@ -83,7 +83,6 @@ export interface Setting {
   readonly complete: (options: AnyOptions) => AnyOptions;
 }
 
-/** Options that belong to a training of one's own. */
 const OWN = ['validation', 'test', 'checkpoint', 'signal'] as const;
 
 /**
@@ -105,12 +104,8 @@ export async function settingOf(data: Data, options: AnyOptions, rules: FoldOpti
   if (stratified && !parted.labels) throw expected('false, as values have no classes', 'stratified', stratified);
   const of = typeof groups === 'string' ? parted.column(groups) : groups;
   if (of !== undefined && !(typeof of === 'object' && of.length === parted.samples)) {
-    throw expected(
-      `the name of a column, or a value for each of ${parted.samples} samples`,
-      'groups',
-      groups,
-      'ERR_DLADMM_SHAPE',
-    );
+    const text = `the name of a column, or a value for each of ${parted.samples} samples`;
+    throw expected(text, 'groups', groups, 'ERR_DLADMM_SHAPE');
   }
   const threads = Math.max(1, Math.floor(availableThreads() / parallel));
   return {
@@ -151,14 +146,12 @@ export async function judgeFold(
   return { rows: Array.from(rows), ...(scores && { scores: scores as Evaluation }), status, iterations, seconds };
 }
 
-/** The samples that are not in a fold. */
 export function othersOf(samples: number, rows: Int32Array): Int32Array {
   const held = new Uint8Array(samples);
   for (const row of rows) held[row] = 1;
   return Int32Array.from({ length: samples }, (_, i) => i).filter((i) => held[i] === 0);
 }
 
-/** The metrics over folds. */
 export function spreadsOf(folds: readonly Fold[]): Spreads {
   const spread = (metric: Metric): readonly (readonly [Metric, Spread])[] => {
     const values = folds.flatMap(({ scores }) => (scores as Metrics | undefined)?.[metric] ?? []);
@@ -220,10 +213,8 @@ export async function crossValidate(
     }
   });
   if (found.every(({ scores }) => scores === undefined)) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_NON_FINITE',
-      'Expected a training that converges but every fold diverged: a smaller learningRate may help',
-    );
+    const text = 'Expected a training that converges but every fold diverged: a smaller learningRate may help';
+    throw new DlAdmmError('ERR_DLADMM_NON_FINITE', text);
   }
   return printable({ scores: spreadsOf(found), folds: found }, textOf);
 }

@@ -115,10 +115,8 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
     told: {},
     whole: ready.data,
     column(name) {
-      throw new DlAdmmError(
-        'ERR_DLADMM_ARGUMENT',
-        `Expected a group for each sample, as x has no column ${name} to group by`,
-      );
+      const text = `Expected a group for each sample, as x has no column ${name} to group by`;
+      throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
     },
     // Weights go with the samples.
     optionsOn: (_, { weights: __, ...own }) => own,

@@ -2,7 +2,6 @@
 import { expected } from '../core/errors.js';
 import { shuffledIndices } from '../datasets/split.js';
 
-/** What decides about folds. */
 export interface FoldRules {
   readonly folds: number;
   readonly seed: number;

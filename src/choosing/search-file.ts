@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { DlAdmmError, describe, systemCode } from '../core/errors.js';
 import { fromJson, toJson } from '../core/json.js';
+import { isObject } from '../core/objects.js';
 import { checkWritable, fileError, writeFileAtomic } from '../formats/atomic-file.js';
 import type { Trial } from './trial.js';
 
@@ -10,22 +11,18 @@ const FORMAT = 'dladmm search 1';
 /** What has to be the same where a search goes on, by how errors call it. */
 export type Identity = Readonly<Record<string, unknown>>;
 
-/** The trials of a file, and how one more is added. */
 export interface Kept {
   readonly trials: readonly Trial[];
   /** Resolves when it is safe on the disk. */
   add(trial: Trial): Promise<void>;
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isTrial = (value: unknown): value is Trial =>
-  isRecord(value) &&
+  isObject(value) &&
   Number.isInteger(value.number) &&
   Number.isInteger(value.samples) &&
-  isRecord(value.options) &&
-  isRecord(value.scores);
+  isObject(value.options) &&
+  isObject(value.scores);
 
 /** @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT where the file is of another search, ERR_DLADMM_FILE */
 async function trialsIn(path: string, identity: Identity): Promise<readonly Trial[]> {
@@ -41,25 +38,21 @@ async function trialsIn(path: string, identity: Identity): Promise<readonly Tria
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no file of a search: it is not JSON`, { cause });
   }
   if (
-    !isRecord(found) ||
+    !isObject(found) ||
     found.format !== FORMAT ||
-    !isRecord(found.identity) ||
+    !isObject(found.identity) ||
     !Array.isArray(found.trials) ||
     !found.trials.every(isTrial)
   ) {
-    const what = isRecord(found) && 'format' in found ? describe(found.format) : describe(found);
-    throw new DlAdmmError(
-      'ERR_DLADMM_FORMAT',
-      `Expected a file of a search (${FORMAT}) for resume but ${path} is ${what}`,
-    );
+    const what = isObject(found) && 'format' in found ? describe(found.format) : describe(found);
+    const why = `Expected a file of a search (${FORMAT}) for resume but ${path} is ${what}`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', why);
   }
   const stored = found.identity;
   const odd = Object.keys(identity).find((name) => toJson(stored[name]) !== toJson(identity[name]));
   if (odd === undefined) return found.trials;
-  throw new DlAdmmError(
-    'ERR_DLADMM_CHECKPOINT',
-    `Expected the ${odd} that the search of ${path} had, but this one has another: name another file`,
-  );
+  const why = `Expected the ${odd} that the search of ${path} had, but this one has another: name another file`;
+  throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', why);
 }
 
 /**

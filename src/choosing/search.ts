@@ -99,11 +99,8 @@ function checked(space: SearchSpace, options: SearchOptions) {
   if (onTrial !== undefined && typeof onTrial !== 'function') throw expected('a function', 'onTrial', onTrial);
   flag(options.refit ?? false, 'refit');
   if (metric === 'loss' && varying(space).includes('loss')) {
-    throw expected(
-      'a metric that says the same of every loss, such as accuracy or mae, as space.loss varies,',
-      'metric',
-      metric,
-    );
+    const text = 'a metric that says the same of every loss, such as accuracy or mae, as space.loss varies,';
+    throw expected(text, 'metric', metric);
   }
   return { metric, method, trials, seed, seconds };
 }

@@ -39,7 +39,6 @@ const asDistribution = (name: string, value: unknown): Distribution<unknown> | u
   return choice(value);
 };
 
-/** The names of the options that vary. */
 export const varying = (space: SearchSpace): readonly string[] =>
   Object.entries(space).flatMap(([name, value]) => (asDistribution(name, value) ? [name] : []));
 
@@ -64,10 +63,9 @@ export function checkSpace(space: unknown): asserts space is SearchSpace {
     }
   }
   if (varying(space).length > 0) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    'Expected an option in space that varies, as an array of values or by choice, uniform, logUniform or integer, but received none',
-  );
+  const text =
+    'Expected an option in space that varies, as an array of values or by choice, uniform, logUniform or integer, but received none';
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 function drawn(from: Distribution<unknown>, random: Random): unknown {

@@ -122,7 +122,6 @@ export function parseOutput(text: string): string {
   throw new InvalidArgumentError('Expected a name that ends in .csv or .npy, or - for the standard output.');
 }
 
-/** Names with commas between them. */
 export function parseNames(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => name === '')) throw new InvalidArgumentError('Expected names with commas between them.');

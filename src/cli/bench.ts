@@ -6,7 +6,6 @@ import { packageFolder } from '../core/package.js';
 import { interruptionOf } from './interruption.js';
 import type { Terminal } from './terminal.js';
 
-/** The benchmarks that the command line offers. */
 export type Benchmark = 'complexity';
 
 /**

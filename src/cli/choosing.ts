@@ -16,12 +16,10 @@ import type { Terminal } from './terminal.js';
 import { frontOf, given, optionsOf, type TrainFlags } from './train.js';
 import { arraysOptions } from './training.js';
 
-/** The flags of `dladmm cross-validate`. */
 export interface CrossValidateFlags extends TrainFlags, Pick<FoldOptions, 'folds' | 'stratified' | 'parallel'> {
   readonly groups?: string;
 }
 
-/** The flags of `dladmm search`. */
 export interface SearchFlags extends CrossValidateFlags, Pick<SearchOptions, 'trials' | 'seconds' | 'method'> {
   /** A JSON file. */
   readonly space?: string;
@@ -47,7 +45,6 @@ async function trained(flags: TrainFlags, own: AnySolver | undefined, signal: Ab
 const foldsOf = ({ folds, stratified, parallel, groups, seed }: CrossValidateFlags, signal: AbortSignal): FoldOptions =>
   given({ folds, stratified, parallel, groups, seed, signal }) as FoldOptions;
 
-/** `dladmm cross-validate` */
 export async function crossValidateCommand(
   flags: CrossValidateFlags,
   own: AnySolver | undefined,
@@ -74,7 +71,6 @@ async function spaceIn(path: string): Promise<SearchSpace> {
 const trialText = (metric: Metric, { number, value, samples, options }: Trial): string =>
   `trial ${number}: ${value === undefined ? 'diverged' : `${METRICS[metric].title} ${value.toPrecision(4)}`} on ${samples} samples, ${JSON.stringify(options)}\n`;
 
-/** `dladmm search` */
 export async function searchCommand(
   flags: SearchFlags,
   own: AnySolver | undefined,

@@ -2,7 +2,6 @@ import { type DatasetListing, listDatasets } from '../datasets/datasets.js';
 import { type GraphListing, listGraphs } from '../datasets/graphs.js';
 import type { Terminal } from './terminal.js';
 
-/** The options of `dladmm datasets`. */
 export interface DatasetsFlags {
   readonly dataDir?: string;
   readonly json?: boolean;
@@ -38,7 +37,6 @@ function describeGraph({ name, title, nodes, edges, features, classes, folder, o
   ].join('\n');
 }
 
-/** `dladmm datasets` */
 export async function datasetsCommand({ dataDir, json }: DatasetsFlags, terminal: Terminal): Promise<number> {
   const where = dataDir === undefined ? {} : { dataDir };
   const sets = await listDatasets(where);

@@ -32,7 +32,6 @@ const activationText = (activation: Activation): string =>
 const networkText = ({ network: { layers, activation, loss } }: Model): string =>
   `${layers.join('-')}, ${activationText(activation)}, ${loss}`;
 
-/** `dladmm export` */
 export async function exportCommand(
   { model: file, to, output, opset, encoders }: ExportFlags,
   terminal: Terminal,
@@ -66,7 +65,6 @@ function imported(bytes: Uint8Array, { file, loss, dtype, activation, order }: I
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd} with ${file}: it is for state dicts`);
 }
 
-/** `dladmm import` */
 export async function importCommand(flags: ImportFlags, terminal: Terminal): Promise<number> {
   const { file, to } = flags;
   await checkTarget(to, [file]);

@@ -8,9 +8,6 @@ import type { Terminal } from './terminal.js';
 export const EXIT_CODES = `
 Exit codes: 0 done, 1 error, 2 usage, 130 after Ctrl-C (the model is saved first; a second Ctrl-C ends at once).`;
 
-/** What stands where nobody gives an option. */
-export const byDefault = (value: unknown): string => `(default: ${String(value)})`;
-
 export const option = (flags: string, description: string): Option => new Option(flags, description);
 export const wholeOption = (flags: string, description: string): Option =>
   option(flags, description).argParser(parse.parseWhole);

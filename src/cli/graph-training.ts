@@ -35,10 +35,8 @@ function layersOf({ layers, hidden }: GraphJob, graph: SplitGraph, solver: strin
   if (layers === undefined)
     return [inputs, ...(hidden ?? [solver === 'dladmm' ? HIDDEN.dladmm : HIDDEN.gradient]), outputs];
   if (layers[0] === inputs && layers.at(-1) === outputs) return layers;
-  throw new DlAdmmError(
-    'ERR_DLADMM_SHAPE',
-    `Expected ${inputs}-…-${outputs} for --layers, as ${graph.name} has ${inputs} features and ${outputs} classes, but received ${layers.join('-')}`,
-  );
+  const text = `Expected ${inputs}-…-${outputs} for --layers, as ${graph.name} has ${inputs} features and ${outputs} classes, but received ${layers.join('-')}`;
+  throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }
 
 /** `dladmm train --graph` @param options of the solver, without layers */

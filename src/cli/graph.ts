@@ -15,7 +15,6 @@ export interface GraphFlags {
   readonly seed?: number;
 }
 
-/** A graph with the parts of its nodes. */
 export type SplitGraph = GraphDataset & GraphSplit;
 
 const refuse = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', message);
@@ -76,7 +75,6 @@ export async function graphOf(flags: GraphFlags, signal: AbortSignal): Promise<G
   }
 }
 
-/** Neither a file nor the name of a graph. */
 function notAGraph(graph: string, cause: DlAdmmError): DlAdmmError {
   try {
     describeGraph(graph);

@@ -42,6 +42,5 @@ export function endOnSignals(source: SignalSource, controller: AbortController, 
   }
 }
 
-/** The interruption behind an aborted signal. */
 export const interruptionOf = (signal: AbortSignal): Interruption | undefined =>
   signal.aborted ? (signal.reason as Interruption) : undefined;

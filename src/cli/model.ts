@@ -55,7 +55,6 @@ function demandsOf({ network, classes }: Model, file: string): Demands {
   };
 }
 
-/** The nodes of a part. */
 function nodesOf(graph: GraphDataset, part: Which, flags: GraphFlags): Int32Array {
   const { trainIndex, testIndex, name } = withSplit(graph, flags);
   if (part === 'train') return trainIndex;
@@ -67,16 +66,12 @@ function checkFits({ network }: GraphModel, graph: GraphDataset, file: string): 
   const [inputs, outputs] = [network.layers[0], network.layers.at(-1) ?? 0];
   const { columns } = graph.features;
   if (columns !== inputs) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected ${inputs} features in ${graph.name}, to suit ${file}, but found ${columns}`,
-    );
+    const text = `Expected ${inputs} features in ${graph.name}, to suit ${file}, but found ${columns}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   if (graph.classes.length > outputs) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected at most ${outputs} classes in ${graph.name}, to suit ${file}, but found ${graph.classes.length}`,
-    );
+    const text = `Expected at most ${outputs} classes in ${graph.name}, to suit ${file}, but found ${graph.classes.length}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
 }
 
@@ -136,7 +131,6 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
   };
 }
 
-/** `dladmm evaluate` */
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
   checkKind(flags);
   const { metrics, samples, unit, name, columns } = { columns: undefined, ...(await judge(flags, terminal.signal)) };
@@ -218,7 +212,6 @@ const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>
     ? [flags.model, ...(isGraphName(flags.graph) ? [] : [flags.graph])]
     : filesOf(flags.data, flags.labels, flags.model);
 
-/** `dladmm predict` */
 export async function predictCommand(flags: PredictFlags, terminal: Terminal): Promise<number> {
   const { out } = flags;
   checkKind(flags);

@@ -24,7 +24,6 @@ export function plainHelp(args: readonly string[]): { readonly args: readonly st
   return at < 0 ? { args: plain, everything: false } : { args: plain.toSpliced(at, 1), everything: true };
 }
 
-/** What follows `--solver` among some arguments. */
 function solverIn(args: readonly string[]): string | undefined {
   const at = args.findIndex((arg) => arg === '--solver' || arg.startsWith('--solver='));
   if (at < 0) return undefined;

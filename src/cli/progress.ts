@@ -9,7 +9,6 @@ const WINDOW = 15;
 /** A live line changes this often at most, in seconds. */
 const PAUSE = 0.1;
 
-/** The middle one of some numbers. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -43,7 +42,6 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** A share of one as a percentage. */
 export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 const number = (value: number): string => value.toExponential(3);
@@ -54,7 +52,6 @@ function residualOf(record: IterationRecord | SigmoidRecord | GraphRecord): numb
   return Math.sqrt([...record.residuals, ...activations].reduce((sum, squared) => sum + squared, 0));
 }
 
-/** One iteration in one line. */
 export function progressLine(record: AnyRecord, iterations: number | undefined, left: number): string {
   const metrics = (['train', 'validation', 'test'] as const).flatMap((name) => {
     const { accuracy, loss, ...watched } = record[name] ?? {};

@@ -20,7 +20,6 @@ export interface Showing {
   readonly quiet?: boolean;
 }
 
-/** A training under way, of any kind. */
 export type Running<M> = AsyncIterable<AnyRecord> &
   Partial<Pick<AutoTraining, 'phase'>> &
   Pick<Training<AnyRecord, M>, 'checkpointBytes'> & {
@@ -58,7 +57,6 @@ function metricsJson(name: Part, { accuracy, loss }: Metrics): Readonly<Record<s
   return { ...(accuracy !== undefined && { [`${name}Accuracy`]: accuracy }), [`${name}Loss`]: loss };
 }
 
-/** Metrics in words. */
 export const metricsText = ({ accuracy, loss }: Metrics): string =>
   accuracy === undefined ? `loss ${loss.toPrecision(6)}` : `accuracy ${percent(accuracy)}, loss ${loss.toPrecision(6)}`;
 
@@ -174,7 +172,6 @@ async function rescue<M extends Model | GraphModel>(
   }
 }
 
-/** What was written. */
 interface Files {
   readonly saved: string | undefined;
   readonly written: string | undefined;

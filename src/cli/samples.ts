@@ -13,10 +13,11 @@ import type { CsvDialect } from '../formats/csv.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
 import { isStandardInput } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
+import { encodedFor } from '../samples/encoded.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type Frame, namedColumn, takeRows } from '../samples/frame.js';
 import { heldOut } from '../samples/hold-out.js';
-import { encodedFor, type LearningOptions } from '../samples/learning.js';
+import type { LearningOptions } from '../samples/learning.js';
 import { inferTask, targetValues } from '../samples/targets.js';
 import { asSamples } from '../tensor/inputs.js';
 import type { TrainingData } from '../training/result.js';
@@ -46,7 +47,6 @@ export interface SplitFlags extends DataFlags, Omit<LearningOptions, 'target'> {
   readonly seed: number;
 }
 
-/** The options that tables alone have. */
 const TABLE_KEYS = ['label', 'columns', 'ignore', 'missing', 'categories', 'buckets', 'bins', ...DIALECT_KEYS] as const;
 
 export type Part = ClassificationSplit | RegressionSplit;
@@ -86,18 +86,14 @@ export async function checkTarget(target: string, inputs: readonly string[]): Pr
   }
 }
 
-/** The content of the file that is meant. */
 async function bytesOf(data: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
     return await readBytes(data, signal);
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
     if (!missing || isStandardInput(data)) throw error;
-    throw new DlAdmmError(
-      error.code,
-      `${error.message}; nor is it the name of a data set (those are ${datasetNames.join(', ')})`,
-      { cause: error },
-    );
+    const text = `${error.message}; nor is it the name of a data set (those are ${datasetNames.join(', ')})`;
+    throw new DlAdmmError(error.code, text, { cause: error });
   }
 }
 
@@ -139,13 +135,10 @@ export async function sourceOf(flags: DataFlags & Partial<SplitFlags>, signal: A
 
 function labelled(file: TableFile, data: string): Labelled {
   if (file.task !== 'unlabelled') return file;
-  throw new DlAdmmError(
-    'ERR_DLADMM_FORMAT',
-    `${data} has no labels: an NPZ file needs an array y, for an NPY or IDX file --labels names the file that has them`,
-  );
+  const text = `${data} has no labels: an NPZ file needs an array y, for an NPY or IDX file --labels names the file that has them`;
+  throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
 }
 
-/** Which part of a set is meant. */
 export type Which = 'train' | 'test';
 
 /** The named part, or without a name the test part where there is one, else all there is. */

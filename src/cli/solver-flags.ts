@@ -8,7 +8,6 @@ import * as parse from './arguments.js';
 /** Options that the command line has other ways to say, or that the data decide. */
 const ELSEWHERE = ['classes', 'signal', 'onIteration', 'standardise', 'checkpoint', 'earlyStopping'];
 
-/** An option of a solver. */
 interface Declared {
   readonly solver: AnySolver;
   readonly option: Option<unknown>;

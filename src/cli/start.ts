@@ -7,7 +7,6 @@ import { checkTarget, type TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
 
-/** The options of `dladmm start`. */
 export interface StartFlags {
   readonly dataDir?: string;
   readonly download: boolean;

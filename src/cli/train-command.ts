@@ -81,7 +81,6 @@ const withSamples = (command: Command): Command =>
     )
     .option('--no-standardize, --no-standardise', 'take features as they are');
 
-/** How to train. */
 function withTraining(command: Command, solvers: readonly AnySolver[]): Command {
   command
     .optionsGroup('Solver:')
@@ -118,7 +117,6 @@ function withTraining(command: Command, solvers: readonly AnySolver[]): Command 
   return withSolverFlags(command, solvers);
 }
 
-/** The flags of `dladmm train`. */
 export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const train = program.command('train [data]').description('train a network');
   withSamples(train);
@@ -158,7 +156,6 @@ const withFolds = (command: Command): Command =>
     .option('--no-stratified', 'do not keep the shares of the classes')
     .addOption(wholeOption('--parallel <n>', 'trainings at work at once (default: the processors at hand, at most 4)'));
 
-/** The flags of `dladmm cross-validate`. */
 export function crossValidateCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const command = program.command('cross-validate [data]').description('how good a way of training is');
   withTraining(withFolds(withSamples(command)), solvers)
@@ -170,7 +167,6 @@ export function crossValidateCommandOf(program: Command, solvers: readonly AnySo
   );
 }
 
-/** The flags of `dladmm search`. */
 export function searchCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const command = program.command('search [data]').description('which settings are best');
   withSamples(command)

@@ -12,7 +12,6 @@ import { checkTarget, filesOf, type SplitFlags, trainingSource } from './samples
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
 
-/** The flags of `dladmm train`. */
 export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>> {
   /** What the solver is told. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -117,7 +116,6 @@ export const frontOf = (flags: TrainFlags) =>
     >,
   );
 
-/** `dladmm train` */
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
   const { timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
   const { checkpoint: path, checkpointEvery: every } = flags;

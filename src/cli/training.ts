@@ -20,7 +20,6 @@ export interface Resume {
   readonly options: TrainOptions;
 }
 
-/** A training on samples. */
 export interface Job extends Showing {
   readonly source: TrainingSource;
   /** What a training is told, without the parts that the samples decide. */
@@ -45,10 +44,8 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
   const { x, y } = data as { readonly x: Matrix; readonly y?: Matrix };
   const [inputs, outputs] = [x.columns, classes?.length ?? y?.columns];
   if (layers && (layers[0] !== inputs || layers.at(-1) !== outputs)) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected ${inputs}-…-${outputs} for --layers, as ${name} has ${inputs} features and ${outputs} ${classes ? 'classes' : 'targets'}, but received ${layers.join('-')}`,
-    );
+    const text = `Expected ${inputs}-…-${outputs} for --layers, as ${name} has ${inputs} features and ${outputs} ${classes ? 'classes' : 'targets'}, but received ${layers.join('-')}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   // Who names a solver of all samples means all of them.
   const all = !isAutomatic({ solver, ...options }) && earlyStopping === undefined && validationShare === undefined;

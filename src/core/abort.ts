@@ -1,3 +1,5 @@
+import { DlAdmmError } from './errors.js';
+
 /** A signal of any realm. */
 export const isAbortSignal = (value: unknown): value is AbortSignal =>
   Object.prototype.toString.call(value) === '[object AbortSignal]';
@@ -29,4 +31,9 @@ function tell(this: AbortSignal): void {
   const those = waiting.get(this);
   waiting.delete(this);
   for (const one of those ?? []) one();
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ABORTED, with the signal's reason as its cause */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }

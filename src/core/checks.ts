@@ -51,10 +51,8 @@ export function checkKeys(object: object, known: readonly string[], name: string
   const unknown = Object.keys(object).find((key) => !known.includes(key));
   if (unknown === undefined) return;
   const value = describe((object as Record<string, unknown>)[unknown]);
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${value}${didYouMean(unknown, known)}`,
-  );
+  const text = `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${value}${didYouMean(unknown, known)}`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /**

@@ -65,14 +65,20 @@ export function describe(value: unknown): string {
 }
 
 function describeOpenly(value: unknown): string {
-  if (typeof value === 'string')
-    return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`;
+  if (typeof value === 'string') return `${quoted(value)} (string)`;
   if (typeof value === 'function') return 'a function';
   if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
   if (Array.isArray(value)) return `an array of length ${value.length}`;
   if (value !== null && typeof value === 'object') return `an object (${value.constructor?.name ?? 'no prototype'})`;
   return `${String(value)} (${value === null ? 'null' : typeof value})`;
 }
+
+/** A name as errors show it, where it may have any length. */
+export const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
+
+/** Names as errors list them, the first of many. */
+export const listed = (names: readonly string[], most = 50): string =>
+  (names.length > most ? [...names.slice(0, most), '…'] : names).join(', ');
 
 /** The one voice of argument errors: `Expected EXPECTED for NAME but received ACTUAL`. */
 export function expected(
@@ -90,7 +96,6 @@ export function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : describe(error);
 }
 
-/** The `code` of a system error, or undefined. */
 export function systemCode(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;

@@ -27,10 +27,8 @@ export function withRoom<T>(load: () => T): T {
   const left = addressSpace();
   if (left < NEEDED_BYTES) {
     const mebibytes = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)} MiB`;
-    throw new DlAdmmError(
-      'ERR_DLADMM_MEMORY',
-      `The native addon takes ${mebibytes(NEEDED_BYTES)} of addresses, but a limit of the process (ulimit -v) leaves ${mebibytes(left)}`,
-    );
+    const text = `The native addon takes ${mebibytes(NEEDED_BYTES)} of addresses, but a limit of the process (ulimit -v) leaves ${mebibytes(left)}`;
+    throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
   }
   if (process.env[OWN_THREADS] !== undefined) return load();
   process.env[OWN_THREADS] = '1';

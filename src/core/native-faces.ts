@@ -86,7 +86,6 @@ interface NativeOutcome {
   readonly seconds: number;
 }
 
-/** What a sweep did. */
 interface NativeSwept<Measures> extends NativeOutcome {
   /** Of each update that ran, what applies to its block. */
   readonly updates: readonly object[];
@@ -124,7 +123,6 @@ export type Numbers = Float32Array | Float64Array;
 
 export type NativeLayered = NativeState & Required<NativeSweeps<NativeStart, NativePenalties, NativeMeasures>>;
 
-/** Of the states on samples. */
 export interface NativeConstraintsOptions extends NativeNetworkOptions {
   readonly samples: number;
 }
@@ -251,7 +249,6 @@ export interface NativeStoredSection {
   readonly checksum: string;
 }
 
-/** XXH64 of a stream. */
 export interface NativeHash64 {
   update(bytes: Uint8Array): void;
   digest(): string;

@@ -87,7 +87,6 @@ interface NodeGypBuild {
   path(folder: string): string;
 }
 
-/** The file that the addon was loaded from. */
 export const addonFile = (): string => (packageRequire()('node-gyp-build') as NodeGypBuild).path(packageFolder());
 
 /** By a path that tracers of files can read in the text of this file. In a bundle it leads nowhere. */

@@ -45,10 +45,9 @@ function found(): typeof known & {} {
     break;
   }
   if (known) return known;
-  throw new DlAdmmError(
-    'ERR_DLADMM_NATIVE',
-    "The folder of dladmm, with its addon and its data, is not to be found from here: has it been bundled? Leave it external, and install it where the program runs: esbuild --external:dladmm; Rollup and Vite external: ['dladmm']; webpack externals: { dladmm: 'module dladmm' }; Next.js serverExternalPackages: ['dladmm']",
-  );
+  const text =
+    "The folder of dladmm, with its addon and its data, is not to be found from here: has it been bundled? Leave it external, and install it where the program runs: esbuild --external:dladmm; Rollup and Vite external: ['dladmm']; webpack externals: { dladmm: 'module dladmm' }; Next.js serverExternalPackages: ['dladmm']";
+  throw new DlAdmmError('ERR_DLADMM_NATIVE', text);
 }
 
 /**
@@ -61,5 +60,4 @@ export const packageFolder = (): string => found().folder;
 /** Requires as a file in that folder does. */
 export const packageRequire = (): NodeJS.Require => requireFrom(join(packageFolder(), 'package.json'));
 
-/** The version of this package. */
 export const packageVersion = (): string => found().version;

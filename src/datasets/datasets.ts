@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { throwIfAborted } from '../core/abort.js';
 import { checkOptions } from '../core/checks.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
-import { throwIfAborted } from '../formats/bytes.js';
 import type { Dataset } from './dataset.js';
 import { download } from './download.js';
 import { cacheFolder, LOCATE_KEYS, type LocateOptions, locate } from './locate.js';
@@ -56,11 +56,8 @@ function notFound(
   why: string,
   cause?: unknown,
 ): DlAdmmError {
-  return new DlAdmmError(
-    'ERR_DLADMM_DATASET',
-    `Found the data set ${description.name} nowhere; looked in ${looked.join(', ')}; ${why}`,
-    cause === undefined ? undefined : { cause },
-  );
+  const text = `Found the data set ${description.name} nowhere; looked in ${looked.join(', ')}; ${why}`;
+  return new DlAdmmError('ERR_DLADMM_DATASET', text, cause === undefined ? undefined : { cause });
 }
 
 /**

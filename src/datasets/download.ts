@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { onAbort } from '../core/abort.js';
+import { onAbort, throwIfAborted } from '../core/abort.js';
 import { checkOptions } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { fileError, replaceFile, writePiece } from '../formats/atomic-file.js';
-import { throwIfAborted } from '../formats/bytes.js';
 
 /** What `download` accepts besides what to fetch, where to, and its checksum. */
 export interface DownloadOptions {

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
@@ -7,7 +6,7 @@ import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { type CsvOptions, DIALECT_KEYS, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
-import { type CsvTable, checkShared, checkTableOptions, classesOf, MAX_CLASSES } from '../formats/labels.js';
+import { type CsvTable, checkShared, checkTableOptions, classesOf } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isParquet, parseParquet } from '../formats/parquet.js';
@@ -17,6 +16,7 @@ import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
+import { isFile } from './locate.js';
 import { scaledImages } from './registry.js';
 
 /**
@@ -126,12 +126,8 @@ function assemble(name: string, task: TableFileOptions['task'], train: Part, tes
     const found = [train, ...(test ? [test] : [])].map(({ x, y }) => ({ x, labels: toLabels(y), name: y.name }));
     for (const { x, labels, name: called } of found) checkRows(x, labels.length, called);
     if (task === undefined) checkShared(found[0]?.labels ?? [], train.y.name);
-    const { classes, labels } = classesOf(found.flatMap((part) => part.labels));
-    if (classes.length > MAX_CLASSES)
-      throw new DlAdmmError(
-        'ERR_DLADMM_LABEL',
-        `${train.y.name}: expected at most ${MAX_CLASSES} classes but found ${classes.length}`,
-      );
+    const all = found.flatMap((part) => part.labels);
+    const { classes, labels } = classesOf(all, train.y.name);
     const own = named(classes) && { classes };
     const trained = { x: train.x, labels: labels.slice(0, train.x.rows), ...own };
     const tested = test && { x: test.x, labels: labels.slice(train.x.rows), ...own };
@@ -195,18 +191,12 @@ async function toSamples(array: Named, isImage: boolean): Promise<Matrix> {
     : toMatrix(array);
 }
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (info) => info.isFile(),
-    () => false,
-  );
-
 /** The file beside `path` whose name has `from` replaced by `to`, gzipped or not, if it is there. */
 async function sibling(path: string, from: string, to: string): Promise<string | undefined> {
   const file = basename(path);
   if (!file.includes(from)) return undefined;
   const plain = path.slice(0, path.length - file.length) + file.replace(from, to).replace(/\.gz$/, '');
-  for (const candidate of [plain, `${plain}.gz`]) if (await exists(candidate)) return candidate;
+  for (const candidate of [plain, `${plain}.gz`]) if (await isFile(candidate)) return candidate;
   return undefined;
 }
 

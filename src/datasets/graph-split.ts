@@ -47,10 +47,8 @@ export function splitGraph(
   }
   const few = taken.findIndex((count) => count > 0 && count <= train + validation);
   if (few >= 0) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_RANGE',
-      `Expected more than ${train + validation} nodes in every class, to train on ${train} and watch ${validation} of each, but class ${few} has ${taken[few]}`,
-    );
+    const text = `Expected more than ${train + validation} nodes in every class, to train on ${train} and watch ${validation} of each, but class ${few} has ${taken[few]}`;
+    throw new DlAdmmError('ERR_DLADMM_RANGE', text);
   }
   const ascending = (nodes: readonly number[]): Int32Array => Int32Array.from(nodes).sort();
   return {

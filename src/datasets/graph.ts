@@ -3,7 +3,7 @@ import { checkOptions } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { formatError } from '../formats/bytes.js';
-import { numberedClasses } from '../formats/labels.js';
+import { MAX_CLASSES, numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { fileReader, reader } from '../formats/reader.js';
@@ -47,7 +47,6 @@ export interface ReadGraphOptions {
   readonly signal?: AbortSignal;
 }
 
-const MAX_CLASSES = 65_536;
 const LARGEST = 2 ** 31 - 1;
 
 /** An array of the file, and how errors call it. */
@@ -55,7 +54,6 @@ interface Named extends NpyArray {
   readonly name: string;
 }
 
-/** The arrays of a file by their keys. */
 type Arrays = (key: string) => Named;
 
 const isFloat = ({ data }: NpyArray): boolean => isNumbers(data);
@@ -206,10 +204,8 @@ function checkPresent(array: Named): void {
   const { length } = array.data;
   const present = Array.from({ length }, (_, i) => Number(array.data[i])).filter((flag) => flag !== 0).length;
   if (present === length) return;
-  throw formatError(
-    array.name,
-    `only ${present} of the ${length} nodes have their features, so no accuracy on this graph would mean anything`,
-  );
+  const text = `only ${present} of the ${length} nodes have their features, so no accuracy on this graph would mean anything`;
+  throw formatError(array.name, text);
 }
 
 /**
@@ -242,7 +238,6 @@ const FORMS: Readonly<Record<string, 'index' | 'mask'>> = {
   ...{ idx: 'index', index: 'index', indices: 'index', ids: 'index', nodes: 'index', mask: 'mask' },
 };
 
-/** An array that says which nodes are in a part. */
 interface PartKey {
   readonly key: string;
   readonly part: keyof GraphSplit;
@@ -287,10 +282,8 @@ function wantedKeys(
   ];
   const missing = needed.find((key) => !present.includes(key));
   if (missing !== undefined) {
-    throw formatError(
-      path,
-      `expected a graph, with the arrays adj_… and attr_… (data, indices, indptr, shape) and labels, but there is no ${missing}; it holds ${present.join(', ') || 'none'}`,
-    );
+    const text = `expected a graph, with the arrays adj_… and attr_… (data, indices, indptr, shape) and labels, but there is no ${missing}; it holds ${present.join(', ') || 'none'}`;
+    throw formatError(path, text);
   }
   const parts = partKeys(present, path);
   const optional = [...parts.map(({ key }) => key), ...(present.includes('feat_present') ? ['feat_present'] : [])];

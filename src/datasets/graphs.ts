@@ -1,6 +1,6 @@
+import { throwIfAborted } from '../core/abort.js';
 import { checkOptions } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
-import { throwIfAborted } from '../formats/bytes.js';
 import { type GraphDataset, type GraphSplit, type ReadGraphOptions, readGraph } from './graph.js';
 import { LOCATE_KEYS, type LocateOptions, locate } from './locate.js';
 
@@ -108,10 +108,8 @@ export async function loadGraph(name: string, options: LoadGraphOptions = {}): P
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(fileOf(name), options);
   if (!location.found) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_DATASET',
-      `Found the graph ${name} nowhere; looked in ${location.looked.join(', ')}; its file is graphs/${name}.npz`,
-    );
+    const text = `Found the graph ${name} nowhere; looked in ${location.looked.join(', ')}; its file is graphs/${name}.npz`;
+    throw new DlAdmmError('ERR_DLADMM_DATASET', text);
   }
   const path = location.paths[0] as string;
   const graph = await readGraph(path, {
@@ -120,10 +118,8 @@ export async function loadGraph(name: string, options: LoadGraphOptions = {}): P
   });
   const found = [graph.adjacency.rows, graph.features.columns, graph.classes.length];
   if (found.join() !== [nodes, features, classes].join() || (split && graph.testIndex === undefined)) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_FORMAT',
-      `${path}: expected ${nodes} nodes, ${features} features, ${classes} classes${split ? ' and a split' : ''} but found ${found.join(', ')}`,
-    );
+    const text = `${path}: expected ${nodes} nodes, ${features} features, ${classes} classes${split ? ' and a split' : ''} but found ${found.join(', ')}`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
   }
   return { ...graph, name };
 }

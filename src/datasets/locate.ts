@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
+import { checkOptions } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { packageFolder } from '../core/package.js';
 import { readBytes } from '../formats/bytes.js';
@@ -18,7 +19,6 @@ export interface LocateOptions {
   readonly system?: readonly string[];
 }
 
-/** Their names. */
 export const LOCATE_KEYS = ['dataDir', 'env', 'system'] as const satisfies (keyof LocateOptions)[];
 
 /** A folder of the search path, and whose word it is that data sets may lie there. */
@@ -27,7 +27,6 @@ export interface SearchFolder {
   readonly folder: string;
 }
 
-/** What is looked for. */
 export type Sought = Pick<DatasetDescription, 'folders' | 'files' | 'identity'>;
 
 /** A data set's files, or the places where they are not. */
@@ -53,6 +52,11 @@ export function cacheFolder(env: Environment = process.env): string {
 
 /** The folders that may hold data sets, in the order they are asked. */
 export function searchPath(options: LocateOptions = {}): readonly SearchFolder[] {
+  checkOptions(options, LOCATE_KEYS);
+  return foldersOf(options);
+}
+
+function foldersOf(options: LocateOptions): readonly SearchFolder[] {
   const { dataDir, env = process.env, system = SYSTEM_FOLDERS } = options;
   if (dataDir !== undefined && (typeof dataDir !== 'string' || dataDir === ''))
     throw expected('a folder', 'dataDir', dataDir);
@@ -67,7 +71,7 @@ export function searchPath(options: LocateOptions = {}): readonly SearchFolder[]
   ];
 }
 
-const isFile = (path: string): Promise<boolean> =>
+export const isFile = (path: string): Promise<boolean> =>
   stat(path).then(
     (info) => info.isFile(),
     () => false,
@@ -95,7 +99,7 @@ async function mistakenFor(description: Sought, paths: readonly string[]): Promi
 /** Looks for the files of a data set through the search path; all of them must lie in one folder. */
 export async function locate(description: Sought, options: LocateOptions = {}): Promise<Location> {
   const looked: string[] = [];
-  for (const { origin, folder: root } of searchPath(options)) {
+  for (const { origin, folder: root } of foldersOf(options)) {
     for (const place of description.folders) {
       const folder = join(root, place);
       const paths = await Promise.all(description.files.map((file) => findFile(folder, file)));

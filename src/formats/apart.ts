@@ -9,10 +9,9 @@ import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onAbort } from '../core/abort.js';
+import { onAbort, throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, type ErrorCode } from '../core/errors.js';
 import { packageVersion } from '../core/package.js';
-import { throwIfAborted } from './bytes.js';
 import type { ColumnarFile, ColumnPart } from './columnar.js';
 import { type ColumnarFormat, type DecodedFile, loadDecoder, openDecoded } from './decoders.js';
 
@@ -24,7 +23,6 @@ export type Request =
   | { readonly do: 'next' }
   | { readonly do: 'close' };
 
-/** What it answers. */
 export type Reply =
   | { readonly is: 'ready'; readonly version: string }
   | { readonly is: 'done' }
@@ -177,7 +175,6 @@ export async function openHere(
   };
 }
 
-/** A file that is decoded by a process. */
 async function openThere(
   ask: (request: Request) => Promise<Reply>,
   format: ColumnarFormat,

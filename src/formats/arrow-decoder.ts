@@ -16,7 +16,6 @@ import {
 } from './column-kinds.js';
 import type { FileColumn } from './columnar.js';
 
-/** What is used of the package apache-arrow. */
 interface Arrow {
   readonly tableFromIPC: (bytes: Uint8Array) => unknown;
   readonly compressionRegistry?: { get(type: number): unknown; set(type: number, codec: object): void };

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
 import { checkRoom } from './atomic-file.js';
 import { isStandardInput, readPipe } from './pipes.js';
@@ -19,10 +20,6 @@ export const unpackLimit = (): number => Math.min(2 ** 32 - 1, Math.floor(proces
 /** A file that is truncated, damaged, or not of the format it claims. */
 export function formatError(name: string, message: string, cause?: unknown): DlAdmmError {
   return new DlAdmmError('ERR_DLADMM_FORMAT', `${name}: ${message}`, cause === undefined ? undefined : { cause });
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
-  if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }
 
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;

@@ -8,7 +8,6 @@ export type Unpack = (bytes: Uint8Array, options: { readonly maxOutputLength: nu
 /** Node's own Zstandard, which it has since 22.15. */
 export const nodeZstd = (zlib as { readonly zstdDecompressSync?: Unpack }).zstdDecompressSync;
 
-/** A column as a format has it. */
 export interface StoredColumn extends FileColumn {
   /** Its values are lists of numbers, all of one length. */
   readonly list?: true;

@@ -1,18 +1,17 @@
+import { throwIfAborted } from '../core/abort.js';
 import { type DlAdmmError, messageOf } from '../core/errors.js';
 import { featuresOf } from '../samples/features.js';
 import { columnBuilder, type Frame, type FrameColumn, finished } from '../samples/frame.js';
-import { formatError, throwIfAborted } from './bytes.js';
+import { formatError } from './bytes.js';
 import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
 import { tableFrom } from './tables.js';
 
-/** Some values of one column. */
 export interface ColumnPart {
   readonly column: number;
   readonly first: number;
   readonly values: ArrayLike<unknown>;
 }
 
-/** What a file says of a column. */
 export interface FileColumn {
   readonly name: string;
   /** Its values: numbers (a bigint where no double holds one), true and false, texts, or Dates; null is a missing one. */

@@ -40,7 +40,6 @@ const SAMPLE = 2 ** 16;
 const LINES = 4;
 const MOST = 2 ** 23;
 
-/** What the first rows of a table show. */
 interface Layout {
   readonly width: number;
   readonly header: boolean;
@@ -86,10 +85,8 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
     async finish(): Promise<Frame> {
       if (rows === 0) {
         const only = `its only line is taken for the names of the columns (${names.slice(0, 20).join(', ')})`;
-        throw formatError(
-          name,
-          `expected at least one row of values but found none: ${only}; header: false (--no-header) reads it`,
-        );
+        const text = `expected at least one row of values but found none: ${only}; header: false (--no-header) reads it`;
+        throw formatError(name, text);
       }
       const columns = await finished(builders);
       return { name, rows, named: header, columns, lines: lines.taken() };
@@ -99,7 +96,6 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
 
 const isTsv = (name: string): boolean => /\.tsv(\.gz)?$/i.test(name);
 
-/** Options that are for CSV alone. */
 export const DIALECT_KEYS = ['delimiter', 'header', 'decimal', 'encoding'] as const satisfies (keyof CsvOptions)[];
 
 function checkCsvOptions(options: CsvOptions): void {
@@ -167,10 +163,8 @@ async function readColumns(
   const fromLine = (options.fromLine ?? 1) + (excel === undefined ? 0 : 1);
   const dialect = await dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
   if (dialect.ambiguous !== undefined) {
-    throw formatError(
-      name,
-      `${JSON.stringify(dialect.ambiguous)} may be a fraction or a thousand: say which by decimal: ',' or '.' (--decimal)`,
-    );
+    const text = `${JSON.stringify(dialect.ambiguous)} may be a fraction or a thousand: say which by decimal: ',' or '.' (--decimal)`;
+    throw formatError(name, text);
   }
   const layout = layoutOf(dialect);
   if (layout === undefined) throw formatError(name, 'expected at least one row of values but it is empty');

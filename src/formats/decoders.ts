@@ -9,10 +9,8 @@ import { formatError } from './bytes.js';
 import type { Decoder, StoredColumn } from './column-kinds.js';
 import type { ColumnPart, FileColumn } from './columnar.js';
 
-/** The formats by their names. */
 export type ColumnarFormat = 'Parquet' | 'Arrow';
 
-/** A file that has been opened. */
 export interface DecodedFile {
   readonly rows: number;
   readonly columns: readonly FileColumn[];

@@ -33,11 +33,8 @@ export function checkEncoding(encoding: unknown): string {
   } catch {
     // Told below.
   }
-  throw expected(
-    "the name of an encoding ('utf-8', 'windows-1252', 'utf-16le', 'shift_jis' and the like)",
-    'encoding',
-    encoding,
-  );
+  const text = "the name of an encoding ('utf-8', 'windows-1252', 'utf-16le', 'shift_jis' and the like)";
+  throw expected(text, 'encoding', encoding);
 }
 
 interface Decoder {
@@ -150,10 +147,8 @@ export async function* textOf(
         ? 'the file is damaged, or in another encoding'
         : "name the encoding, as encoding: 'windows-1252' (--encoding windows-1252), which Excel and older programs write";
     const place = `${name}, line ${lines + further + 1}`;
-    throw formatError(
-      place,
-      `byte ${offset - tail.length + at + 1} (${byte}) is not ${found.toUpperCase()}: ${remedy}`,
-    );
+    const why = `byte ${offset - tail.length + at + 1} (${byte}) is not ${found.toUpperCase()}: ${remedy}`;
+    throw formatError(place, why);
   };
 
   function take(bytes: Uint8Array, last: boolean): string {

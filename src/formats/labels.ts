@@ -24,7 +24,6 @@ export interface TableOptions extends FeatureOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What every table has. */
 export interface Features {
   /** Rows of the file x feature columns: float32 where that holds every number exactly, else float64. */
   readonly x: Matrix;
@@ -61,12 +60,6 @@ export type CsvTable = ClassificationTable | RegressionTable | UnlabelledTable;
 /** More classes than any network here could have outputs: such labels are targets or identifiers. */
 export const MAX_CLASSES = 65_536;
 
-/** A label as text, and where it stands. */
-export interface Label {
-  readonly cell: string;
-  readonly line: number;
-}
-
 const TABLE_KEYS = [
   'label',
   'task',
@@ -96,10 +89,8 @@ const shown = (value: unknown): string =>
 /** A cell that is no number, or no text where texts are, or no label; `hint` ends the sentence. */
 export function badCell(where: string, value: unknown, what: string, hint = ''): DlAdmmError {
   const missing = value === null || value === undefined ? 'the value is missing' : 'the cell is empty';
-  return formatError(
-    where,
-    `expected ${what} but ${value === '' || value == null ? missing : `found ${shown(value)}`}${hint}`,
-  );
+  const why = `expected ${what} but ${value === '' || value == null ? missing : `found ${shown(value)}`}${hint}`;
+  return formatError(where, why);
 }
 
 /**
@@ -125,48 +116,45 @@ export function labelColumn(
   return placeOf(label, names, 'label', named ? name : `${name}, which has no header line,`);
 }
 
-function taskOf(
-  labels: readonly Label[],
-  numbers: readonly (number | undefined)[],
-  where: (l: Label) => string,
-  column: string,
-) {
+/** How errors call a row of the column of labels. */
+type Where = (row: number) => string;
+
+type Numbers = readonly (number | undefined)[];
+
+function taskOf(cells: readonly string[], numbers: Numbers, where: Where, column: string) {
   const odd = numbers.indexOf(undefined);
-  const all = odd < 0 ? (numbers as readonly number[]) : labels.map(({ cell }) => cell);
+  const all = odd < 0 ? (numbers as readonly number[]) : cells;
   if (odd < 0 || numbers.every((n) => n === undefined)) return inferTask(all, `column ${JSON.stringify(column)}`).task;
-  const label = labels[odd] as Label;
-  throw badCell(where(label), label.cell, 'a number, as other labels are (or the task to be classification)');
+  throw badCell(where(odd), cells[odd], 'a number, as other labels are (or the task to be classification)');
 }
 
 /** A class for each of the labels that there are: texts in sorted order, whole numbers by their size. */
-function classify(labels: readonly Label[], numbers: readonly (number | undefined)[], where: (l: Label) => string) {
+function classify(cells: readonly string[], numbers: Numbers, where: Where) {
   const texts = numbers.includes(undefined);
   const bad = texts ? -1 : numbers.findIndex((n) => !Number.isInteger(n));
   if (bad >= 0) {
-    const label = labels[bad] as Label;
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `${where(label)}: expected a class, a whole number, but found ${label.cell}`,
-    );
+    const text = `${where(bad)}: expected a class, a whole number, but found ${cells[bad]}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
-  const names = texts ? labels.map(({ cell }) => cell) : (numbers as readonly number[]);
-  const { classes, labels: classed } = classesOf<string | number>(names);
-  if (classes.length > MAX_CLASSES)
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `${where(labels[0] as Label)}: expected at most ${MAX_CLASSES} classes but found ${classes.length}`,
-    );
-  return { labels: classed, classes };
+  return classesOf<string | number>(texts ? cells : (numbers as readonly number[]), where(0));
 }
 
-/** The classes that occur, in sorted order (texts by code unit), and which of them each of the labels is. */
-export function classesOf<T extends string | number>(labels: ArrayLike<T>) {
-  const found = [...new Set(Array.from(labels))];
+/**
+ * The classes that occur, in sorted order (texts by code unit), and which of them each of the labels is.
+ *
+ * @throws DlAdmmError ERR_DLADMM_LABEL for more classes than any network has outputs
+ */
+export function classesOf<T extends string | number>(labels: readonly T[], where: string) {
+  const found = [...new Set(labels)];
   found.sort((a, b) => (typeof a === 'number' ? a - Number(b) : a < b ? -1 : 1));
+  if (found.length > MAX_CLASSES) {
+    const text = `${where}: expected at most ${MAX_CLASSES} classes but found ${found.length}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', text);
+  }
   const index = new Map(found.map((label, i) => [label, i]));
   return {
-    classes: found.map((label) => String(label)) as readonly string[],
-    labels: Int32Array.from(labels as ArrayLike<never>, (label) => index.get(label) as number),
+    classes: found.map(String) as readonly string[],
+    labels: Int32Array.from(labels, (label) => index.get(label) as number),
   };
 }
 
@@ -178,14 +166,12 @@ const TELLING_ROWS = 20;
  *
  * @throws DlAdmmError ERR_DLADMM_LABEL
  */
-export function checkShared(labels: ArrayLike<string | number>, where: string): void {
+export function checkShared(labels: readonly (string | number)[], where: string): void {
   const rows = labels.length;
-  const classes = new Set(Array.from(labels)).size;
+  const classes = new Set(labels).size;
   if (rows < TELLING_ROWS || classes <= rows / 2) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_LABEL',
-    `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by label, or say by task that these are classes or targets`,
-  );
+  const text = `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by label, or say by task that these are classes or targets`;
+  throw new DlAdmmError('ERR_DLADMM_LABEL', text);
 }
 
 /** The classes '0', '1', … up to the largest of `labels`. */
@@ -197,21 +183,17 @@ export function numberedClasses(labels: Int32Array): readonly string[] {
 /** Features with labels or targets, by what the labels are. */
 export function labelledTable(
   features: Features & { readonly label: string },
-  labels: readonly Label[],
+  cells: readonly string[],
   task: TableOptions['task'],
-  where: (label: Label) => string,
+  where: Where,
 ): ClassificationTable | RegressionTable {
-  const numbers = labels.map(({ cell }) => parseNumber(cell));
-  if ((task ?? taskOf(labels, numbers, where, features.label)) === 'classification') {
-    if (task === undefined)
-      checkShared(
-        labels.map(({ cell }) => cell),
-        where(labels[0] as Label),
-      );
-    return { task: 'classification', ...features, ...classify(labels, numbers, where) };
+  const numbers = cells.map((cell) => parseNumber(cell));
+  if ((task ?? taskOf(cells, numbers, where, features.label)) === 'classification') {
+    if (task === undefined) checkShared(cells, where(0));
+    return { task: 'classification', ...features, ...classify(cells, numbers, where) };
   }
   const odd = numbers.indexOf(undefined);
-  if (odd >= 0) throw badCell(where(labels[odd] as Label), (labels[odd] as Label).cell, 'a number');
-  const y = { data: narrowed(Float64Array.from(numbers as readonly number[])), rows: labels.length, columns: 1 };
+  if (odd >= 0) throw badCell(where(odd), cells[odd], 'a number');
+  const y = { data: narrowed(Float64Array.from(numbers as readonly number[])), rows: cells.length, columns: 1 };
   return { task: 'regression', ...features, y };
 }

@@ -1,6 +1,7 @@
+import { throwIfAborted } from '../core/abort.js';
 import { checkOptions } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { formatError, throwIfAborted } from './bytes.js';
+import { formatError } from './bytes.js';
 import { type NpyArray, parseNpy } from './npy.js';
 import { fileReader, reader } from './reader.js';
 import { unzipEntry, zipEntries } from './zip.js';

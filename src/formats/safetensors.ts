@@ -6,8 +6,9 @@
  * `header_sha256` covers what the header says. They are verified when present and not handed out.
  */
 import { createHash } from 'node:crypto';
-import { DlAdmmError, describe, expected, messageOf } from '../core/errors.js';
+import { DlAdmmError, describe, expected, messageOf, quoted } from '../core/errors.js';
 import { arrayKind } from '../core/numbers.js';
+import { isObject } from '../core/objects.js';
 import { formatError } from './bytes.js';
 import { reader } from './reader.js';
 
@@ -68,7 +69,6 @@ const METADATA = '__metadata__';
 const DATA_CHECKSUM = 'sha256';
 const HEADER_CHECKSUM = 'header_sha256';
 const LENGTH_BYTES = 8;
-/** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 /** One line of the header: where a tensor's values lie, in bytes from the end of the header. */
@@ -83,11 +83,7 @@ export interface Entry {
 const isDtype = (value: unknown): value is Dtype => typeof value === 'string' && Object.hasOwn(ARRAYS, value);
 const isSize = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0 && !Object.is(value, -0);
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const product = (shape: readonly number[]): number => shape.reduce((total, extent) => total * extent, 1);
-/** A name from a file as errors show it, where it may have any length. */
-const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
 const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
   a < b ? -1 : a > b ? 1 : 0;
 
@@ -341,10 +337,8 @@ function readEntry(tensor: string, value: unknown, name: string): Entry {
   if (begin === undefined || end === undefined) throw damaged(name, `the data_offsets of ${at} are missing`);
   const size = product(shape) * ARRAYS[dtype].BYTES_PER_ELEMENT;
   if (size !== end - begin) {
-    throw damaged(
-      name,
-      `${at} of shape [${shape.join(', ')}] and dtype ${dtype} takes ${size} bytes, but its data_offsets span ${end - begin}`,
-    );
+    const text = `${at} of shape [${shape.join(', ')}] and dtype ${dtype} takes ${size} bytes, but its data_offsets span ${end - begin}`;
+    throw damaged(name, text);
   }
   return { name: tensor, dtype, shape, begin, end };
 }

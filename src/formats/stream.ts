@@ -3,8 +3,9 @@ import { pipeline, Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
+import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import { formatError, isGzip, throwIfAborted, unpackLimit } from './bytes.js';
+import { formatError, isGzip, unpackLimit } from './bytes.js';
 
 /** A stream of text or bytes, as a request's body or `createReadStream` is. */
 export type TextStream = AsyncIterable<Uint8Array | string>;

@@ -3,9 +3,9 @@ import { types } from 'node:util';
 import { zeros } from '../core/numbers.js';
 import { type Decimal, numberHint } from '../samples/cells.js';
 import { type Column, MAX_CATEGORIES } from '../samples/columns.js';
+import { encoded } from '../samples/encoded.js';
 import { learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, namedColumn, valueAt } from '../samples/frame.js';
-import { encoded } from '../samples/learning.js';
 import { breathe, CHUNK_ENTRIES } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
@@ -14,7 +14,6 @@ import { badCell, type CsvTable, labelledTable, type TableOptions } from './labe
 /** How errors call a value of a file, by its row in the frame. */
 export type Where = (column: string, row: number) => string;
 
-/** What is to be made of a frame. */
 export interface Reading {
   readonly name: string;
   /** The column of labels. */
@@ -53,12 +52,8 @@ function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts:
     );
   if (missing > 0) {
     const what = oneHot ? 'a text' : 'a number';
-    throw badCell(
-      where(name, firstMissing(column, rows)),
-      null,
-      what,
-      '; fit(path, { target }) fills in what is missing',
-    );
+    const why = '; fit(path, { target }) fills in what is missing';
+    throw badCell(where(name, firstMissing(column, rows)), null, what, why);
   }
   if (!oneHot) return { name };
   const categories = column.texts.toSorted((a, b) => (a < b ? -1 : 1));
@@ -111,7 +106,7 @@ export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTabl
   const cells = Array.from({ length: frame.rows }, (_, row) => {
     const value = valueAt(column, row);
     if (value === null) throw badCell(where(label, row), value, 'a label');
-    return { cell: String(value), line: row };
+    return String(value);
   });
-  return labelledTable({ ...told, label }, cells, options.task, ({ line }) => where(label, line));
+  return labelledTable({ ...told, label }, cells, options.task, (row) => where(label, row));
 }

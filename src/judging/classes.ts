@@ -40,7 +40,6 @@ export function confusionMatrix(labels: List, predicted: List, classes: number, 
 const columnOf = (matrix: readonly (readonly number[])[], j: number): readonly number[] =>
   matrix.map((row) => row[j] as number);
 
-/** What is told of one class. */
 export interface ClassScore {
   /** Of those that were told to be of the class, how many are; 0 where none was. */
   readonly precision: number;
@@ -52,12 +51,7 @@ export interface ClassScore {
   readonly support: number;
 }
 
-/** Precision, recall and F1 of every class. */
-export function classScores(labels: List, predicted: List, classes: number, weights?: List): readonly ClassScore[] {
-  return scoresIn(confusionMatrix(labels, predicted, classes, weights));
-}
-
-/** The same, from a confusion matrix. */
+/** Precision, recall and F1 of every class, from a confusion matrix. */
 export const scoresIn = (matrix: readonly (readonly number[])[]): readonly ClassScore[] =>
   matrix.map((row, c) => classScore(row[c] as number, sum(columnOf(matrix, c)), sum(row)));
 

@@ -12,7 +12,6 @@ interface Told {
   readonly of: 'anything' | Task;
 }
 
-/** In the order in which they are told. */
 const TABLE = {
   accuracy: { title: 'accuracy', better: 'more', of: 'classes' },
   balancedAccuracy: { title: 'balanced accuracy', better: 'more', of: 'classes' },
@@ -36,7 +35,6 @@ const TABLE = {
 export type Metric = keyof typeof TABLE;
 
 export const METRICS: Readonly<Record<Metric, Told>> = TABLE;
-/** Their names. */
 export const METRIC_NAMES = Object.keys(TABLE) as readonly Metric[];
 
 /** What other libraries call them, without capitals and what stands between words. */
@@ -83,7 +81,6 @@ export function checkMetric(value: unknown, known: readonly Metric[], name: stri
 /** A number of which more is better, whatever the metric. */
 export const scoreOf = (metric: Metric, value: number): number => (METRICS[metric].better === 'more' ? value : -value);
 
-/** The metrics of a task. */
 export const metricsFor = (task: Task): readonly Metric[] =>
   METRIC_NAMES.filter((name) => {
     const { of } = METRICS[name];

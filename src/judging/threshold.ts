@@ -57,8 +57,6 @@ export function chooseThreshold(labels: List, probabilities: List, rule: Thresho
   }
   if (best.gain !== undefined) return best.threshold;
   const highest = steps.reduce((most, { hits, misses }) => Math.max(most, hits / (hits + misses)), 0);
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected a precision that some threshold reaches; the highest on these samples is ${highest.toPrecision(4)}`,
-  );
+  const text = `Expected a precision that some threshold reaches; the highest on these samples is ${highest.toPrecision(4)}`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }

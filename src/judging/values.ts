@@ -67,11 +67,3 @@ export const poissonDeviance = (y: Matrix, outputs: Matrix, weights?: List): num
       (value, output) => 2 * ((value > 0 ? value * Math.log(value / output) : 0) - value + output),
     ),
   );
-
-/** The mean of max(q (y − output), (q − 1) (y − output)), which the quantile q minimises. */
-export const pinballLoss = (y: Matrix, outputs: Matrix, quantile: number, weights?: List): number =>
-  mean(
-    means(y, outputs, weights, (value, output) =>
-      Math.max(quantile * (value - output), (quantile - 1) * (value - output)),
-    ),
-  );

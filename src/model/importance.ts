@@ -1,9 +1,9 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
+import { throwIfAborted } from '../core/abort.js';
 import { checkOptions, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { SamplesLike, TableReading } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
-import { throwIfAborted } from '../formats/bytes.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
 import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';

@@ -1,6 +1,5 @@
 /** In which order the layers of a state dict follow one another: by the numbers in their names, their widths, and their file. */
 
-/** A layer as its file has it. */
 export interface NamedLayer {
   readonly name: string;
   readonly inputs: number;

@@ -7,6 +7,7 @@
 import { DlAdmmError, describe } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
+import { isObject, present } from '../core/objects.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { reader } from '../formats/reader.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
@@ -14,7 +15,6 @@ import { type Activation, checkLayers } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind, type Note } from './parts.js';
 
-/** A trained network as a file has it. */
 export type StoredModel = (ModelParts & { readonly kind: 'perceptron' }) | (GraphModelParts & { readonly kind: 'gcn' });
 
 /**
@@ -37,9 +37,6 @@ const RULES = [
   { name: 'targetStandardisation', since: 3, width: (layers: readonly number[]) => layers.at(-1) ?? 0 },
 ] as const;
 const DTYPES = { float32: 'F32', float64: 'F64' } as const;
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A tensor of a network, and where its values stand among the parts. */
 interface Place {
@@ -92,19 +89,11 @@ export function encodeModel(model: StoredModel): Uint8Array {
     learnt === true;
   const header = {
     format: Math.max(newer ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
-    ...(kind === 'gcn' && { kind }),
-    layers,
-    activation: written(activation),
-    loss,
-    ...(delta !== undefined && { delta }),
-    ...(quantile !== undefined && { quantile }),
-    dtype,
-    ...(classes && { classes }),
-    ...(labelKind !== 'number' && { labelKind }),
-    ...(columns && { columns }),
-    ...(target !== undefined && { target }),
-    ...(threshold !== undefined && { threshold }),
-    ...(diverged && { diverged }),
+    // What is undefined is no part of the JSON.
+    kind: kind === 'gcn' ? kind : undefined,
+    ...{ layers, activation: written(activation), loss, delta, quantile, dtype, classes },
+    labelKind: labelKind === 'number' ? undefined : labelKind,
+    ...{ columns, target, threshold, diverged },
   };
   const tensors = new Map<string, Tensor>();
   for (const { name, shape, of, index } of placesOf(kind, layers)) {
@@ -220,9 +209,8 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
     ];
   };
   const { delta, quantile, ...more } = fields;
-  const beside = { ...(delta !== undefined && { delta }), ...(quantile !== undefined && { quantile }) };
   const parts = {
-    network: { layers, activation: activationIn(activation, refuse), loss, ...beside },
+    network: { layers, activation: activationIn(activation, refuse), loss, ...present({ delta, quantile }) },
     dtype,
     weights: arrays('weights'),
     ...(kind === 'perceptron' && { biases: arrays('biases') }),

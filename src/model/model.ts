@@ -8,7 +8,14 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
+import {
+  checkedReading,
+  isFile,
+  type ReadingOptions,
+  readFrame,
+  type SamplesLike,
+  type TableReading,
+} from '../datasets/frame-file.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
 import { classifies, errorLoss, type Loss, type Network } from '../network/network.js';
@@ -24,9 +31,10 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
+import { encodedFor } from '../samples/encoded.js';
 import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
 import { type Frame, frameOf, isFrame, without } from '../samples/frame.js';
-import { type ColumnNote, encodedFor } from '../samples/learning.js';
+import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import type { RecordLike } from '../samples/table.js';
 import { checkKnown, targetValues } from '../samples/targets.js';
@@ -104,8 +112,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   ): Promise<Prediction<L> | OnePrediction<L>> {
     const one = !isFrame(x) && isOne(x);
     const prediction = await this.call(async () => {
+      const reading = checkedReading(options);
       const rows = isFile(x)
-        ? this.#told(this.#encoded(await readFrame(x, checkedReading(options)), options))
+        ? this.#told(this.#encoded(await readFrame(x, reading), options))
         : one
           ? this.#rowsOf(x)
           : (x as RowsLike);
@@ -239,7 +248,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     samples: SamplesLike,
     options: TableReading,
   ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
-    const { data, notes = [] } = areSamples(samples) ? { data: samples } : await this.#labelled(samples, options);
+    const reading = checkedReading(options);
+    const { data, notes = [] } = areSamples(samples)
+      ? { data: samples }
+      : await this.#labelled(samples, options, reading);
     return { arrived: await arrivingSamples(data, this.#arrival, ''), notes };
   }
 
@@ -247,6 +259,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   async #labelled(
     rows: Exclude<SamplesLike, ArrivingSamples>,
     options: TableReading,
+    reading: ReadingOptions,
   ): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
     const { target = this.target } = options;
     if (target === undefined) {
@@ -259,7 +272,6 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
         data: { x: rows as RowsLike, ...(classification ? { labels: String(target) } : { y: String(target) }) },
       };
     }
-    const reading = checkedReading(options);
     const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
     const values = await turn(targetValues(frame, target));
     // Classes that are called by names may also be told by their numbers.
@@ -402,9 +414,6 @@ function locate(error: unknown, source: RowSource, first: number): unknown {
   if (!(ours instanceof DlAdmmError) || ours.code !== 'ERR_DLADMM_NON_FINITE' || ours === error) return ours;
   const index = Number((error as { index?: unknown }).index);
   const row = first + Math.floor(index / source.columns);
-  return new DlAdmmError(
-    'ERR_DLADMM_NON_FINITE',
-    `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`,
-    { cause: error },
-  );
+  const text = `Expected finite numbers for ${source.name} but found one that is not in row ${row}, column ${index % source.columns}`;
+  return new DlAdmmError('ERR_DLADMM_NON_FINITE', text, { cause: error });
 }

@@ -50,7 +50,6 @@ interface Valued {
   readonly probabilities?: undefined;
 }
 
-/** What a model says of one sample. */
 export type OnePrediction<L extends Loss = Loss> = L extends 'softmax-cross-entropy'
   ? Probable
   : L extends ClassLoss

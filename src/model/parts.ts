@@ -42,7 +42,6 @@ interface CommonParts<L extends Loss> {
   readonly note?: Note;
 }
 
-/** Where a training went astray. */
 export interface Divergence {
   readonly iteration: number;
 }

@@ -1,7 +1,7 @@
 /** State dicts of PyTorch as safetensors: the weights and biases of linear layers, whatever their names. */
 
 import { given } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
 import { reader } from '../formats/reader.js';
@@ -28,8 +28,6 @@ type Tensors = ReadonlyMap<string, Tensor>;
 
 const WEIGHT = '.weight';
 const BIAS = '.bias';
-
-const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
 
 const refusal = (file: string, what: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_FORMAT', `${file} cannot be read as the state dict of a multilayer perceptron: ${what}`);
@@ -67,7 +65,6 @@ function layerNames(tensors: Tensors, file: string): readonly string[] {
   return names;
 }
 
-/** A layer with its numbers. */
 interface Layer extends NamedLayer {
   readonly W: Numbers;
   readonly b: Numbers;
@@ -81,7 +78,6 @@ function layerOf(tensors: Tensors, name: string, file: string): Layer {
   return { name, inputs, outputs, W, b };
 }
 
-/** The order that the caller gives. */
 function givenOrder(order: unknown, names: readonly string[]): readonly string[] {
   if (!Array.isArray(order) || !order.every((name) => typeof name === 'string')) {
     throw expected('an array of the names of layers', 'options.order', order);
@@ -108,10 +104,8 @@ function foundOrder(tensors: Tensors, layers: readonly Layer[], file: string): r
     const inputs = layers.find(({ name }) => name === one[0])?.inputs;
     return `order: [${one.map(quoted).join(', ')}] (${[inputs, ...widths].join('-')})`;
   });
-  throw refusal(
-    file,
-    `its layers fit together in more than one order, and ${sorted ? 'a file that is sorted by name' : 'their names'} cannot tell which is meant; give it: ${[...said, ...(complete ? [] : ['or another order: [names, inputs first]'])].join(', ')}`,
-  );
+  const text = `its layers fit together in more than one order, and ${sorted ? 'a file that is sorted by name' : 'their names'} cannot tell which is meant; give it: ${[...said, ...(complete ? [] : ['or another order: [names, inputs first]'])].join(', ')}`;
+  throw refusal(file, text);
 }
 
 function parametersOf(
@@ -125,10 +119,8 @@ function parametersOf(
     const before = chain[i - 1]?.outputs ?? inputs;
     if (before === inputs) continue;
     const others = order.map(quoted).join(', ');
-    throw refusal(
-      file,
-      `${quoted(name)} takes ${inputs} values where ${before} come, in the order ${others}; another can be given as order: […]`,
-    );
+    const text = `${quoted(name)} takes ${inputs} values where ${before} come, in the order ${others}; another can be given as order: […]`;
+    throw refusal(file, text);
   }
   return {
     weights: chain.map(({ W }) => W),

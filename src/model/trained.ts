@@ -2,6 +2,7 @@ import { ASYNC_DISPOSE, DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
+import { present } from '../core/objects.js';
 import { classCount, type Loss, type Network, nativeActivation, nativeLoss } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import type { LabelKind } from '../samples/classes.js';
@@ -44,20 +45,17 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
 
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
-    const { network, dtype, weights, classes, labelKind = 'number', diverged, threads } = parts;
-    const { standardisation, targetStandardisation, threshold, target, note } = parts;
+    const { network, dtype, weights, labelKind = 'number', threads } = parts;
+    const { classes, standardisation, targetStandardisation, threshold, note, diverged, target } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
     this.weights = weights;
-    if (classes !== undefined) this.classes = classes;
     this.labelKind = labelKind;
-    if (standardisation !== undefined) this.standardisation = standardisation;
-    if (targetStandardisation !== undefined) this.targetStandardisation = targetStandardisation;
-    if (threshold !== undefined) this.threshold = threshold;
-    if (note !== undefined) this.note = note;
-    if (diverged !== undefined) this.diverged = diverged;
-    if (target !== undefined) this.target = target;
+    Object.assign(
+      this,
+      present({ classes, standardisation, targetStandardisation, threshold, note, diverged, target }),
+    );
     this.#threads = threads ?? availableThreads();
   }
 

@@ -1,6 +1,8 @@
 import { atLeast, checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { zeros } from '../core/numbers.js';
+import { present } from '../core/objects.js';
 import type { Random } from '../core/random.js';
 import { breathe } from '../tensor/inputs.js';
 import { checkParameters, type Parameters } from './parameters.js';
@@ -16,7 +18,6 @@ import type { Standardisation } from './standardisation.js';
  */
 export type Scheme = 'msra' | 'xavier' | 'lecun' | 'orthogonal';
 
-/** The schemes by name. */
 export const SCHEMES: readonly Scheme[] = ['msra', 'xavier', 'lecun', 'orthogonal'];
 
 /** A scheme, everything multiplied by `gain`. */
@@ -101,14 +102,7 @@ export function initialisationOf(how: Initialisation, layers: readonly number[],
   const copy = { weights: how.weights.map((v) => v.slice()), biases: how.biases.map((v) => v.slice()) };
   if (!('network' in how)) return copy;
   const { network, classes, standardisation, targetStandardisation, columns } = how;
-  return {
-    ...copy,
-    network,
-    ...(classes && { classes }),
-    ...(standardisation && { standardisation }),
-    ...(targetStandardisation && { targetStandardisation }),
-    ...(columns && { columns }),
-  };
+  return { ...copy, network, ...present({ classes, standardisation, targetStandardisation, columns }) };
 }
 
 /** The parameters of a network, drawn in the order W_1, b_1, W_2, …; the event loop runs in between. */
@@ -153,7 +147,7 @@ function weightsOf(
 
 /** `count` numbers from a source, zeros without one; the event loop runs in between. */
 async function draw(count: number, next: Source, dtype: Dtype): Promise<Numbers> {
-  const out = dtype === 'float32' ? new Float32Array(count) : new Float64Array(count);
+  const out = zeros(dtype, count);
   if (next === undefined) return out;
   for (let i = 0; i < count; i += 1) {
     if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();

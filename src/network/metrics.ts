@@ -16,7 +16,6 @@ export function metricsOf(network: Network, { loss, correct }: NativeEvaluation,
   return classifies(network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
 }
 
-/** The metrics that a model of a loss has. */
 export const metricsOfLoss = (loss: Loss): readonly Metric[] => {
   if (loss === 'poisson') return metricsFor('counts');
   return metricsFor(classifies(loss) && hasProbabilities(loss) ? 'probabilities' : goalOf(loss));

@@ -8,7 +8,6 @@ interface NativeActivation {
   readonly slope: number;
 }
 
-/** The activations that have a name. */
 const ACTIVATIONS = {
   relu: { activation: 'rectifier', slope: 0 },
   identity: { activation: 'rectifier', slope: 1 },
@@ -20,7 +19,6 @@ const ACTIVATIONS = {
   softplus: { activation: 'softplus', slope: 0 },
 } as const satisfies Readonly<Record<string, NativeActivation>>;
 
-/** An activation by its name. */
 export type NamedActivation = keyof typeof ACTIVATIONS;
 
 /**
@@ -29,7 +27,6 @@ export type NamedActivation = keyof typeof ACTIVATIONS;
  */
 export type Activation = NamedActivation | { readonly leakyRelu: number } | { readonly elu: number };
 
-/** Their names. */
 export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly NamedActivation[];
 
 const isNamed = (activation: unknown): activation is NamedActivation =>
@@ -69,10 +66,8 @@ const LOSS_KINDS = {
  */
 export type Loss = keyof typeof LOSS_KINDS;
 
-/** The losses over class labels. */
 export type ClassLoss = { [L in Loss]: (typeof LOSS_KINDS)[L]['goal'] extends 'classes' ? L : never }[Loss];
 
-/** The losses by name. */
 export const LOSSES = Object.keys(LOSS_KINDS) as readonly Loss[];
 
 const kindOf = (loss: Loss): LossKind => LOSS_KINDS[loss];
@@ -88,7 +83,6 @@ export interface Network<L extends Loss = Loss> {
   readonly quantile?: number;
 }
 
-/** What a loss is for. */
 export const goalOf = (loss: Loss): LossKind['goal'] => kindOf(loss).goal;
 
 /** Whether a loss goes with class labels (not with rows of target values). */
@@ -141,7 +135,6 @@ export function errorLoss({ loss, delta = 1, quantile = 0.5 }: Network): (error:
   };
 }
 
-/** How native code takes a loss. */
 export function nativeLoss(network: Network): Pick<NativeNetworkOptions, 'loss' | 'lossParameter'> {
   const { parameter } = kindOf(network.loss);
   if (parameter === undefined) return { loss: network.loss };
@@ -164,10 +157,8 @@ export function nativeActivation(activation: Activation): NativeActivation {
 export function checkLayers(layers: unknown): asserts layers is readonly number[] {
   if (!Array.isArray(layers)) throw expected('an array of layer widths such as [784, 256, 10]', 'layers', layers);
   if (layers.length < 2) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected at least an input and an output width in layers but received ${layers.length}`,
-    );
+    const text = `Expected at least an input and an output width in layers but received ${layers.length}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   for (const [i, width] of layers.entries()) {
     if (!Number.isInteger(width) || width < 1 || width > LARGEST_DIMENSION) {

@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, listed } from '../core/errors.js';
 
 const isNumbered = (classes: readonly string[]): boolean => classes.every((name, i) => name === String(i));
 
@@ -25,9 +25,6 @@ export function alignLabels(
   }
   const largest = labels.reduce((max, label) => Math.max(max, label), 0);
   if (isNumbered(from) && !isNumbered(to) && largest < to.length) return labels;
-  const known = to.length > 20 ? [...to.slice(0, 20), '…'] : to;
-  throw new DlAdmmError(
-    'ERR_DLADMM_LABEL',
-    `${name} has the class ${JSON.stringify(unknown)}; expected one of ${known.join(', ')}`,
-  );
+  const what = `${name} has the class ${JSON.stringify(unknown)}; expected one of ${listed(to, 20)}`;
+  throw new DlAdmmError('ERR_DLADMM_LABEL', what);
 }

@@ -1,6 +1,7 @@
 import { checkKeys } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
+import { present } from '../core/objects.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
@@ -36,7 +37,6 @@ export interface Learnt extends ClassNames {
   readonly threshold?: number;
 }
 
-/** What a training decides of its samples. */
 interface Facts {
   readonly network: Network;
   readonly dtype: Dtype;
@@ -65,12 +65,9 @@ const rulesOf = (
   dtype,
   exact: standardise,
   exactTargets: standardiseTargets,
-  ...(before?.columns && { columns: before.columns }),
-  ...(before && !before.columns && { nameless: before.called }),
-  ...(signal && { signal }),
+  ...present({ columns: before?.columns, nameless: before?.columns ? undefined : before?.called, signal }),
 });
 
-/** Samples taken in. */
 interface Taken {
   readonly samples: LabelledSamples;
   /**
@@ -88,17 +85,12 @@ function taken(
   asked = false,
 ): Taken {
   const keeps = asked || (y && targets && y.columns > 1);
-  const rows = keeps ? { x: kept(x), ...(y && { y: kept(y) }) } : { x, ...(y && { y }) };
-  return {
-    samples: {
-      x: asSamples(rows.x),
-      ...(labels && { labels }),
-      ...(rows.y && { y: asSamples(standardised(rows.y, targets, dtype)) }),
-    },
-    ...(keeps && {
-      judged: { x: asSamples(rows.x), ...(labels && { labels }), ...(rows.y && { y: asSamples(rows.y) }) },
-    }),
-  };
+  const [rows, values] = keeps ? [kept(x), y && kept(y)] : [x, y];
+  const of = (wanted: RowSource | undefined): LabelledSamples => ({
+    x: asSamples(rows),
+    ...present({ labels, y: wanted && asSamples(wanted) }),
+  });
+  return { samples: of(values && standardised(values, targets, dtype)), ...(keeps && { judged: of(values) }) };
 }
 
 /** A source that keeps its rows, however often they have been asked for. */
@@ -144,13 +136,7 @@ export async function trainingSet(
   return {
     ...rest,
     samples: { ...samples, ...(weights && { weights }) },
-    learnt: {
-      ...names,
-      ...(standardisation && { standardisation }),
-      ...(targetStandardisation && { targetStandardisation }),
-      ...(columns && { columns }),
-      ...(target !== undefined && { target }),
-    },
+    learnt: { ...names, ...present({ standardisation, targetStandardisation, columns, target }) },
   };
 }
 

@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, listed } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import type { Network } from '../network/network.js';
 import {
@@ -54,7 +54,6 @@ export interface ArrivingSamples extends ColumnOptions {
   readonly columns?: readonly (string | Column)[];
 }
 
-/** Samples to train on. */
 export interface WeightedSamples extends ArrivingSamples {
   /** What each sample counts for beside the others, from 0; of a table or of records also the name of their column. */
   readonly weights?: WeightsLike | string;
@@ -75,7 +74,6 @@ export interface ArrivalRules {
   readonly signal?: AbortSignal;
 }
 
-/** Samples that have arrived. */
 export interface Arrived {
   readonly x: RowSource;
   readonly labels?: LabelsLike;
@@ -96,9 +94,16 @@ export interface Names {
   readonly y: string;
 }
 
+/** What is to arrive, what it must be like, and how errors call its parts. */
+export interface Arriving {
+  readonly samples: WeightedSamples;
+  readonly rules: ArrivalRules;
+  readonly targets: Targets;
+  readonly names: Names;
+}
+
 export const isNames = (y: unknown): y is readonly string[] => isArray(y) && y.length > 0 && typeof y[0] === 'string';
 
-/** The columns that are no features. */
 export function targetColumns({ labels, y, weights }: WeightedSamples): readonly string[] {
   const columns = typeof y === 'string' ? [y] : isNames(y) ? y : [];
   return [...[labels, weights].filter((name) => typeof name === 'string'), ...columns];
@@ -107,18 +112,14 @@ export function targetColumns({ labels, y, weights }: WeightedSamples): readonly
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the order of a record's keys would decide which of them is which input */
 export function checkOrdered({ nameless, columns }: ArrivalRules, features: readonly unknown[], name: string): void {
   if (nameless === undefined || columns !== undefined || features.length === 1) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected rows as arrays of numbers for ${name}, as ${nameless} was trained on columns without names, but received records, whose keys have no order: a model knows names that it was trained with, as records or by columns: ['…', …] beside x`,
-  );
+  const text = `Expected rows as arrays of numbers for ${name}, as ${nameless} was trained on columns without names, but received records, whose keys have no order: a model knows names that it was trained with, as records or by columns: ['…', …] beside x`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /** @param inputs what the network takes; 0 where it will follow from the columns */
 export function checkInputs(columns: readonly Column[], inputs: number, name: string): void {
   if (inputs === 0 || inputsOf(columns) === inputs) return;
-  const listed = columns.map(({ name, categories }) => (categories ? `${name} (${categories.length})` : name));
-  throw new DlAdmmError(
-    'ERR_DLADMM_SHAPE',
-    `Expected ${inputs} inputs for ${name} but its features make ${inputsOf(columns)}: ${[...listed.slice(0, 50), ...(listed.length > 50 ? ['…'] : [])].join(', ')}`,
-  );
+  const found = columns.map(({ name, categories }) => (categories ? `${name} (${categories.length})` : name));
+  const text = `Expected ${inputs} inputs for ${name} but its features make ${inputsOf(columns)}: ${listed(found)}`;
+  throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }

@@ -6,19 +6,16 @@ import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor
 import {
   type ArrivalRules,
   type Arrived,
+  type Arriving,
   type ArrivingSamples,
-  checkInputs,
-  isNames,
   isRecord,
-  type Names,
   type RowsLike,
-  type Targets,
-  targetColumns,
   type WeightedSamples,
 } from './arrived.js';
 import { type Column, checkColumns, placesOf } from './columns.js';
 import { fromStream } from './gathering.js';
-import { isTable, openTable, type TableLike, tableOf } from './table.js';
+import { fromTable } from './named-rows.js';
+import { isTable, tableOf } from './table.js';
 import { weightsOf } from './weights.js';
 
 export type {
@@ -56,10 +53,10 @@ export const isStream = (x: unknown): x is Iterable<unknown> | AsyncIterable<unk
  *   ERR_DLADMM_LABEL (a category that the model does not know), ERR_DLADMM_NON_FINITE, ERR_DLADMM_STREAM
  */
 export async function arrivingRows(x: unknown, rules: ArrivalRules, name: string): Promise<RowSource> {
-  return (await arrive({ x: x as RowsLike }, rules, 'none', { x: name, labels: 'labels', y: 'y' })).x;
+  const names = { x: name, labels: 'labels', y: 'y' };
+  return (await arrive({ samples: { x: x as RowsLike }, rules, targets: 'none', names })).x;
 }
 
-/** What samples may have. */
 const SAMPLE_KEYS: readonly string[] = ['x', 'labels', 'y', 'classes', 'columns', 'categories', 'target'];
 
 /**
@@ -82,7 +79,8 @@ export async function arrivingSamples(
   const given = samples as WeightedSamples;
   if (given.categories !== undefined) oneOf(given.categories, ['one-hot'], part('categories'));
   checkNames(given.classes, part('classes'));
-  const arrived = await arrive(given, rules, classifies(rules.network.loss) ? 'labels' : 'y', names);
+  const targets = classifies(rules.network.loss) ? 'labels' : 'y';
+  const arrived = await arrive({ samples: given, rules, targets, names });
   const named = given.columns && namedColumns(given.columns, part('columns'));
   // What came by name is told of by its names.
   const columns = arrived.columns ?? named;
@@ -152,49 +150,23 @@ export function checkNames(classes: unknown, name: string): void {
   checkDistinct(classes as readonly string[], name);
 }
 
-/** Columns as their names were given. */
 function namedColumns(columns: unknown, name: string): readonly Column[] {
   if (!isArray(columns)) throw expected('an array of names of columns', name, columns);
   return columns.map((column) => (typeof column === 'string' ? { name: column } : (column as Column)));
 }
 
-async function arrive(samples: WeightedSamples, rules: ArrivalRules, targets: Targets, names: Names): Promise<Arrived> {
+async function arrive(arriving: Arriving): Promise<Arrived> {
+  const { samples, rules, targets, names } = arriving;
   const { x, labels, y } = samples;
-  const inputs = rules.network.layers[0] ?? 0;
-  const outputs = rules.network.layers.at(-1) ?? 0;
+  const { layers } = rules.network;
   const table = tableOf(x, names.x);
-  if (table) return fromTable(table, samples, rules, targets, names);
-  if (isStream(x)) return fromStream(x, samples, rules, targets, names);
-  const source = rowSource(x, inputs, names.x);
+  if (table) return fromTable(table, arriving);
+  if (isStream(x)) return fromStream(x, arriving);
+  const source = rowSource(x, layers[0] ?? 0, names.x);
   if (targets === 'labels') {
     if (typeof labels === 'string')
       throw expected('labels themselves, as x has no named columns,', names.labels, labels);
     return { x: source, ...(labels !== undefined && { labels }) };
   }
-  return { x: source, ...(targets === 'y' && { y: rowSource(y, outputs, names.y) }) };
-}
-
-async function fromTable(
-  table: TableLike,
-  samples: WeightedSamples,
-  rules: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Promise<Arrived> {
-  const { labels, y, weights } = samples;
-  const opened = openTable(table, rules.columns, targetColumns(samples), samples, names.x);
-  checkInputs(opened.columns, rules.network.layers[0] ?? 0, names.x);
-  const base = {
-    x: opened.source,
-    columns: opened.columns,
-    ...(typeof weights === 'string' && { weights: opened.rows([weights], names.x).chunk(0, table.numRows) }),
-  };
-  if (targets === 'labels') {
-    const found = typeof labels === 'string' ? opened.values(labels) : labels;
-    return { ...base, ...(found !== undefined && { labels: found }) };
-  }
-  if (targets === 'none') return base;
-  const outputs = rules.network.layers.at(-1) ?? 0;
-  const which = typeof y === 'string' ? [y] : isNames(y) ? y : undefined;
-  return { ...base, y: rowSource(which ? opened.rows(which, names.y) : y, outputs, names.y) };
+  return { x: source, ...(targets === 'y' && { y: rowSource(y, layers.at(-1) ?? 0, names.y) }) };
 }

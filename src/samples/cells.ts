@@ -46,7 +46,6 @@ export function numberHint(cell: string, decimal: Decimal): string {
 
 const MISSING: ReadonlySet<string> = new Set(['', '?', 'na', 'n/a', '#n/a', 'nan', 'null', '\\n']);
 
-/** Every spelling of them. */
 export const missingCells = (): readonly string[] =>
   [...MISSING].flatMap((word) =>
     Array.from(word).reduce<readonly string[]>(

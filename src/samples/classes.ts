@@ -1,4 +1,4 @@
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, listed } from '../core/errors.js';
 import { isArray, isNumericArray, type LabelsLike, labelArray } from '../tensor/inputs.js';
 import { alignLabels } from './align.js';
 
@@ -19,15 +19,9 @@ export interface ClassNames {
   readonly labelKind?: LabelKind;
 }
 
-/** The kinds by name. */
 export const LABEL_KINDS: readonly LabelKind[] = ['number', 'value', 'string', 'boolean'];
 
 const BOOLEANS: readonly string[] = ['false', 'true'];
-/** So many classes are listed in an error. */
-const LISTED = 20;
-
-const listed = (names: readonly string[]): string =>
-  (names.length > LISTED ? [...names.slice(0, LISTED), '…'] : names).join(', ');
 
 /** Whether all classes are called by whole numbers, as labels can tell them. */
 const areValues = (classes: readonly string[]): boolean =>
@@ -56,10 +50,8 @@ const nameOf = (label: unknown, kind: LabelKind, name: string, i: number): strin
 
 function checkCount(classes: readonly string[], count: number, name: string): void {
   if (classes.length === count) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_SHAPE',
-    `Expected ${count} classes, as many as the network tells apart, for ${name} but received ${classes.length}: ${listed(classes)}`,
-  );
+  const text = `Expected ${count} classes, as many as the network tells apart, for ${name} but received ${classes.length}: ${listed(classes, 20)}`;
+  throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }
 
 /**
@@ -133,7 +125,7 @@ export function classNumbers(
   for (let i = 0; i < samples; i += 1) {
     const number = numbers.get(numbered ? String(labels[i]) : nameOf(labels[i], kind, name, i));
     if (number === undefined) {
-      throw expected(`one of the classes ${listed(classes)}`, `${name}[${i}]`, labels[i], 'ERR_DLADMM_LABEL');
+      throw expected(`one of the classes ${listed(classes, 20)}`, `${name}[${i}]`, labels[i], 'ERR_DLADMM_LABEL');
     }
     found[i] = number;
   }

@@ -1,5 +1,5 @@
 import { repeated } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, listed } from '../core/errors.js';
 import { DATE_PARTS, type DatePart } from './dates.js';
 
 /**
@@ -27,7 +27,6 @@ export interface Column {
 /** More categories than this are an identifier or free text. */
 export const MAX_CATEGORIES = 1000;
 
-/** How many inputs a column takes. */
 export const inputsOfColumn = ({ categories, other, buckets, date, bins, indicator }: Column): number =>
   (categories ? categories.length + (other ? 1 : 0) : (buckets ?? date?.length ?? bins?.length ?? 1)) +
   (indicator ? 1 : 0);
@@ -43,10 +42,6 @@ export function areShares(column: Column): readonly boolean[] {
   return Array.from({ length: inputs }, (_, i) => i >= plain || (indicator === true && i === inputs - 1));
 }
 
-/** So many columns are listed in an error. */
-const LISTED = 50;
-
-/** How many inputs some columns take. */
 export const inputsOf = (columns: readonly Column[]): number =>
   columns.reduce((sum, column) => sum + inputsOfColumn(column), 0);
 
@@ -54,7 +49,6 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isArrayOf = (value: unknown, test: (item: unknown) => boolean): boolean =>
   Array.isArray(value) && value.length > 0 && value.every(test) && new Set(value).size === value.length;
 
-/** What each field may be. */
 const FIELDS: Readonly<Record<keyof Column, (value: unknown) => boolean>> = {
   name: isText,
   categories: (value) => isArrayOf(value, isText),
@@ -145,8 +139,7 @@ export function placesOf(columns: readonly Column[], wanted: readonly Column[], 
     const place = places.get(key);
     if (place !== undefined) return place;
     const found = columns.flatMap(inputs).map(([, each]) => each);
-    const listed = found.length > LISTED ? [...found.slice(0, LISTED), '…'] : found;
     const what = `a column ${JSON.stringify(says)}, as the model was trained on,`;
-    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${what} among ${called} but received ${listed.join(', ')}`);
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${what} among ${called} but received ${listed(found)}`);
   });
 }

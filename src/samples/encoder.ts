@@ -1,6 +1,6 @@
 /** Values of columns as inputs of a network. */
 import { didYouMean } from '../core/checks.js';
-import { DlAdmmError, describe, expected } from '../core/errors.js';
+import { DlAdmmError, describe, expected, listed } from '../core/errors.js';
 import { TOO_WIDE } from '../core/numbers.js';
 import { putBins } from './bins.js';
 import { isMissing, parseNumber } from './cells.js';
@@ -78,10 +78,8 @@ export function badValue(
       ? "; categories: 'one-hot' takes texts as categories"
       : '';
   const large = typeof value === 'bigint' ? '; whole numbers beyond 2^53 are not exact' : '';
-  return new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected ${what} in ${where} of ${columnOf(name, column)} but received ${found}${hint}${large}`,
-  );
+  const text = `Expected ${what} in ${where} of ${columnOf(name, column)} but received ${found}${hint}${large}`;
+  return new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /** The 32-bit hash of Fowler, Noll and Vo (1a) over UTF-16 units, mixed once more, as its low bits alone are poor. */
@@ -106,11 +104,9 @@ export function checkRecord(record: Readonly<Record<string, unknown>>, columns: 
   for (const { name: column, fill } of lacked) {
     const hint = didYouMean(column, others);
     if (fill !== undefined && hint === '' && lacked.length < columns.length) continue;
-    const listed = keys.length === 0 ? 'none' : `${keys.slice(0, 50).join(', ')}${keys.length > 50 ? ', …' : ''}`;
-    throw new DlAdmmError(
-      'ERR_DLADMM_ARGUMENT',
-      `Expected a column ${JSON.stringify(column)} in ${name}, as the model was trained on, but its columns are ${listed}${hint}`,
-    );
+    const have = keys.length === 0 ? 'none' : listed(keys);
+    const text = `Expected a column ${JSON.stringify(column)} in ${name}, as the model was trained on, but its columns are ${have}${hint}`;
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
 }
 
@@ -137,8 +133,7 @@ function putText(column: Column, name: string, rowName: RowName): Put {
     if (typeof text !== 'string' || text === '') throw badValue('a text', value, rowName(row), column.name, name);
     const place = buckets ? hashOf(text) % buckets : (places?.get(text) ?? (other ? places?.size : undefined));
     if (place === undefined) {
-      const listed = categories ?? [];
-      const known = `one of ${listed.slice(0, 20).join(', ')}${listed.length > 20 ? ', …' : ''}`;
+      const known = `one of ${listed(categories ?? [], 20)}`;
       throw expected(known, `${rowName(row)} of ${columnOf(name, column.name)}`, value, 'ERR_DLADMM_LABEL');
     }
     out[at + place] = 1;

@@ -1,5 +1,5 @@
 import { didYouMean } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, listed } from '../core/errors.js';
 import type { Column } from './columns.js';
 
 /** A column of a file: its name, or its place from 0, or from −1 counted from the end. */
@@ -31,9 +31,6 @@ export function checkFeatureOptions({ categories, columns, ignore }: FeatureOpti
     throw expected("an array of columns' names or numbers", 'ignore', ignore);
   }
 }
-
-const listed = (names: readonly string[]): string =>
-  (names.length > 50 ? [...names.slice(0, 50), '…'] : names).join(', ');
 
 const indices = new WeakMap<readonly string[], ReadonlyMap<string, readonly number[]>>();
 
@@ -91,7 +88,6 @@ export function checkDifferent(places: readonly number[], names: readonly string
   }
 }
 
-/** What a file says of its columns. */
 export interface FileColumns {
   readonly names: readonly string[];
   /** Whether the names are the file's own. */
@@ -128,17 +124,13 @@ export function featuresOf(
     return chosen;
   }
   if (!named && rest.length !== learnt.length) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_FORMAT',
-      `${name}: expected ${learnt.length} columns of features, as the model was trained on, but found ${rest.length}`,
-    );
+    const text = `${name}: expected ${learnt.length} columns of features, as the model was trained on, but found ${rest.length}`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
   }
   return learnt.map((column, i) => {
     if (!named) return rest[i] as number;
     if (indexOf(names).has(column.name)) return placeOf(column.name, names, 'columns', name);
-    throw new DlAdmmError(
-      'ERR_DLADMM_FORMAT',
-      `${name}: expected a column ${JSON.stringify(column.name)}, as the model was trained on, but its columns are ${listed(names)}`,
-    );
+    const text = `${name}: expected a column ${JSON.stringify(column.name)}, as the model was trained on, but its columns are ${listed(names)}`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
   });
 }

@@ -1,5 +1,6 @@
 /** A table by column, whole and as it came: what records, tables, streams and files are before anything is learnt of them. */
 import { types } from 'node:util';
+import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
@@ -60,7 +61,6 @@ export interface Frame {
   readonly records?: true;
 }
 
-/** Whether a value is a table that has been taken in. */
 export const isFrame = (value: unknown): value is Frame =>
   typeof value === 'object' && value !== null && 'named' in value && 'columns' in value && 'rows' in value;
 
@@ -272,7 +272,6 @@ export function columnBuilder(name: string, where: string, asText = false) {
   };
 }
 
-/** How a table is to be taken in. */
 export interface FrameOptions {
   /** How errors call it. */
   readonly name: string;
@@ -281,14 +280,6 @@ export interface FrameOptions {
 
 /** Values that are taken in between two turns of the event loop. */
 const VALUES = 8000;
-
-function throwIfAborted(signal: AbortSignal | undefined, name: string): void {
-  if (signal?.aborted) {
-    throw new DlAdmmError('ERR_DLADMM_ABORTED', `The signal was aborted while ${name} was read`, {
-      cause: signal.reason,
-    });
-  }
-}
 
 const empty = (name: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one row in ${name} but received none`);
@@ -325,7 +316,7 @@ export async function frameOf(
   let values = 0;
   try {
     for await (const item of x as AsyncIterable<unknown>) {
-      throwIfAborted(signal, name);
+      throwIfAborted(signal, `Reading ${name}`);
       if (!isRecord(item) || types.isMap(item)) {
         const text = typeof item === 'string' || ArrayBuffer.isView(item);
         const help = text ? ' (a stream of text is read by its path, or as a Readable)' : '';
@@ -367,7 +358,7 @@ async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): P
     const type = table.schema.fields.find((each) => each.name === field)?.type;
     const builder = columnBuilder(field, name, /utf8/i.test(String(type)));
     for (let first = 0; first < rows; first += VALUES) {
-      throwIfAborted(signal, name);
+      throwIfAborted(signal, `Reading ${name}`);
       const count = Math.min(VALUES, rows - first);
       const part = read(first, count);
       for (let i = 0; i < count; i += 1) builder.push(part[i]);

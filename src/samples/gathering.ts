@@ -4,22 +4,13 @@ import { onAbort } from '../core/abort.js';
 import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
-import { breathe, isArray, isMatrix, isNumericArray, type LabelsLike, rowSource } from '../tensor/inputs.js';
-import { type RowStore, rowStore } from '../tensor/row-store.js';
-import {
-  type ArrivalRules,
-  type Arrived,
-  checkInputs,
-  checkOrdered,
-  isNames,
-  isRecord,
-  type Names,
-  type Targets,
-  targetColumns,
-  type WeightedSamples,
-} from './arrived.js';
-import { checkRecord, type Encoder, encoderOf, numberOf, readOf } from './encoder.js';
-import { categoryCollector, labelOf, noColumn, oneHot, type RecordLike } from './table.js';
+import { breathe, isArray, isMatrix, isNumericArray, rowSource } from '../tensor/inputs.js';
+import { rowStore } from '../tensor/row-store.js';
+import { type ArrivalRules, type Arrived, type Arriving, checkOrdered, isRecord } from './arrived.js';
+import { beside, checkGiven, checkRoom, withGiven } from './beside.js';
+import { checkRecord, readOf } from './encoder.js';
+import { featuresAmong, isByName, namedRows } from './named-rows.js';
+import type { RecordLike } from './table.js';
 
 /** Puts what a stream brings where it belongs; answers once there is no more. */
 interface Gathering {
@@ -32,11 +23,9 @@ interface Gathering {
 
 export async function fromStream(
   stream: Iterable<unknown> | AsyncIterable<unknown>,
-  samples: WeightedSamples,
-  rules: ArrivalRules,
-  targets: Targets,
-  names: Names,
+  arriving: Arriving,
 ): Promise<Arrived> {
+  const { rules, names } = arriving;
   if ((stream as Partial<Readable>).readableObjectMode === false) {
     throw expected('a stream of rows (readCsv reads a stream of text)', names.x, stream);
   }
@@ -44,7 +33,7 @@ export async function fromStream(
   await drain(
     stream,
     (item) => {
-      gathering ??= gather(item, samples, rules, targets, names);
+      gathering ??= gather(item, arriving);
       gathering.take(item);
       return gathering;
     },
@@ -113,16 +102,11 @@ async function drain(
 const isLabelled = (item: unknown): item is RecordLike =>
   isRecord(item) && typeof item.x === 'object' && item.x !== null;
 
-function gather(
-  first: unknown,
-  samples: WeightedSamples,
-  rules: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Gathering {
+function gather(first: unknown, arriving: Arriving): Gathering {
+  const { samples, rules, targets, names } = arriving;
   const { network, exact } = rules;
   const dtype: Dtype = exact ? 'float64' : rules.dtype;
-  if (isRecord(first) && !isLabelled(first)) return gatherRecords(first, samples, rules, targets, names);
+  if (isRecord(first) && !isLabelled(first)) return gatherRecords(first, arriving);
   const carried = isLabelled(first);
   // Where nobody says how wide rows are the first of them does.
   const inputs = network.layers[0] || widthIn(carried ? first.x : first);
@@ -131,7 +115,7 @@ function gather(
   const y = rowStore(outputs, rules.exactTargets ? 'float64' : rules.dtype, names.y);
   const labels: unknown[] = [];
   const weights: unknown[] = [];
-  if (!carried) checkGiven(samples, targets, names);
+  if (!carried) checkGiven(arriving);
   else if (targets !== 'none' && beside(samples, targets) !== undefined) {
     throw expected('nothing beside a stream that carries them', names[targets], beside(samples, targets));
   }
@@ -155,12 +139,8 @@ function gather(
       throw expected('an array of weights', `${where}.weights`, counted);
     for (const weight of counted) weights.push(weight);
     if (weights.length > 0 && weights.length !== x.rows) {
-      throw expected(
-        `${count} weights, one a sample as before,`,
-        `${where}.weights`,
-        counted.length,
-        'ERR_DLADMM_SHAPE',
-      );
+      const text = `${count} weights, one a sample as before,`;
+      throw expected(text, `${where}.weights`, counted.length, 'ERR_DLADMM_SHAPE');
     }
   }
 
@@ -173,7 +153,7 @@ function gather(
       const before = x.rows;
       if (!carried) {
         x.add(rowsIn(item, inputs, `${names.x}[${before}]`));
-        checkRoom(samples, targets, x.rows, names);
+        checkRoom(arriving, x.rows);
         return;
       }
       if (!isLabelled(item)) throw expected('{ x, label }, as before,', `${names.x}[${before}]`, item);
@@ -182,7 +162,7 @@ function gather(
       target(item, x.rows - before);
     },
     finish() {
-      if (!carried) return withGiven({ x: x.source() }, samples, rules, targets, names);
+      if (!carried) return withGiven({ x: x.source() }, arriving);
       return {
         x: x.source(),
         ...(targets === 'labels' && { labels: labels as readonly string[] }),
@@ -191,56 +171,6 @@ function gather(
       };
     },
   };
-}
-
-/** Labels or targets that stand beside a stream, rather than in it. */
-const beside = ({ labels, y }: WeightedSamples, targets: Targets): unknown => (targets === 'labels' ? labels : y);
-
-/** What is missing beside a stream is said before the stream is read. */
-function checkGiven(samples: WeightedSamples, targets: Targets, names: Names): void {
-  if (targets === 'none') return;
-  const given = beside(samples, targets);
-  if (typeof given === 'object' && given !== null) return;
-  const what = targets === 'labels' ? 'labels, beside the stream or with each of its rows,' : 'rows of target values';
-  throw expected(what, names[targets], given);
-}
-
-/** How many samples there are labels or targets for, where they stand beside the stream. */
-function counted(samples: WeightedSamples, targets: Targets, outputs: number): number | undefined {
-  const given = beside(samples, targets);
-  if (targets === 'labels' && (isArray(given) || isNumericArray(given))) return given.length;
-  if (targets === 'y' && isArray(given) && !isNames(given)) return given.length;
-  if (targets === 'y' && isNumericArray(given)) return given.length / outputs;
-  return undefined;
-}
-
-function checkRoom(samples: WeightedSamples, targets: Targets, rows: number, names: Names): void {
-  const count = targets === 'labels' ? counted(samples, targets, 1) : undefined;
-  if (count === undefined || rows <= count) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_SHAPE',
-    `Expected ${count} rows of ${names.x}, as there are so many labels, but it brings row ${count}`,
-  );
-}
-
-function withGiven(
-  arrived: Arrived,
-  samples: WeightedSamples,
-  { network }: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Arrived {
-  if (targets === 'none') return arrived;
-  const outputs = network.layers.at(-1) ?? 0;
-  const count = counted(samples, targets, outputs);
-  if (count !== undefined && arrived.x.rows < count) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_STREAM',
-      `${names.x} ended where row ${arrived.x.rows} was to come: ${names[targets]} is for ${count} rows`,
-    );
-  }
-  if (targets === 'y') return { ...arrived, y: rowSource(samples.y, outputs, names.y) };
-  return { ...arrived, labels: samples.labels as LabelsLike };
 }
 
 /** Entries of a row, of which an item of a stream is one, or has some. */
@@ -270,91 +200,25 @@ function rowsIn(item: unknown, columns: number, name: string): ArrayLike<number>
   return item as readonly number[];
 }
 
-/** Rows by the names of their columns. Texts are numbered as they come, and become inputs once all of them are known. */
-function gatherRecords(
-  first: RecordLike,
-  samples: WeightedSamples,
-  rules: ArrivalRules,
-  targets: Targets,
-  names: Names,
-): Gathering {
-  const inputs = rules.network.layers[0] ?? 0;
-  const outputs = rules.network.layers.at(-1) ?? 0;
-  const others = targetColumns(samples);
+/** Rows by the names of their columns. */
+function gatherRecords(first: RecordLike, arriving: Arriving): Gathering {
+  const { rules, names } = arriving;
   const fields = Object.keys(first);
-  for (const column of others) if (!fields.includes(column)) throw noColumn(column, fields, names.x);
-  const { labels: label, y: target } = samples;
-  const targetNames = typeof target === 'string' ? [target] : isNames(target) ? target : undefined;
-  if (targets === 'labels' ? typeof label !== 'string' : targetNames === undefined) checkGiven(samples, targets, names);
-  if (targets === 'y' && targetNames && targetNames.length !== outputs) {
-    throw expected(`${outputs} columns, one an output,`, names.y, targetNames, 'ERR_DLADMM_SHAPE');
-  }
-  const learning = samples.categories === 'one-hot' && rules.columns === undefined;
-  const features = rules.columns ?? fields.filter((field) => !others.includes(field)).map((name) => ({ name }));
-  checkOrdered(rules, features, names.x);
-  const texts = features.map(({ name }) =>
-    learning && typeof first[name] === 'string' ? categoryCollector(name, names.x) : undefined,
-  );
-  if (texts.every((text) => text === undefined)) checkInputs(features, inputs, names.x);
-  const encoder = encoderOf(features, names.x);
-  const targetEncoder =
-    targetNames &&
-    encoderOf(
-      targetNames.map((name) => ({ name })),
-      names.x,
-    );
-  const numbers = texts.map(() => new Map<string, number>());
-  const width = encoder.inputs;
-  const x = rowStore(width, rules.exact ? 'float64' : rules.dtype, names.x);
-  const y = rowStore(outputs, rules.exactTargets ? 'float64' : rules.dtype, names.y);
-  const labels: unknown[] = [];
-  const { weights: weight } = samples;
-  const weights: number[] = [];
-
-  function put(record: RecordLike, by: Encoder, store: RowStore, row: number): void {
-    const values = new Float64Array(by.inputs);
-    for (const [c, { name }] of by.columns.entries()) {
-      const value = readOf(name)(record);
-      const text = by === encoder ? texts[c] : undefined;
-      if (text) {
-        text.add(value, row);
-        const known = numbers[c] as Map<string, number>;
-        if (!known.has(value as string)) known.set(value as string, known.size);
-        values[c] = known.get(value as string) as number;
-      } else {
-        by.put(value, c, values, 0, row);
-      }
-    }
-    store.add(values);
-  }
-
+  if (!isByName(arriving)) checkGiven(arriving);
+  checkOrdered(rules, featuresAmong(fields, arriving), names.x);
+  const rows = namedRows(fields, (column) => first[column], arriving);
   return {
-    width,
+    width: rows.width,
     get rows() {
-      return x.rows;
+      return rows.rows;
     },
     take(item) {
-      const row = x.rows;
-      if (!isRecord(item)) throw expected('a record, as before,', `${names.x}[${row}]`, item);
-      if (rules.columns) checkRecord(item, rules.columns, `${names.x}[${row}]`);
-      put(item, encoder, x, row);
-      if (targets === 'labels' && typeof label === 'string')
-        labels.push(labelOf(readOf(label)(item), row, label, names.x));
-      if (targets === 'y' && targetEncoder) put(item, targetEncoder, y, row);
-      if (typeof weight === 'string') weights.push(numberOf(readOf(weight)(item)) ?? Number.NaN);
-      checkRoom(samples, targets, x.rows, names);
+      const called = `${names.x}[${rows.rows}]`;
+      if (!isRecord(item)) throw expected('a record, as before,', called, item);
+      if (rules.columns) checkRecord(item, rules.columns, called);
+      rows.take((column) => readOf(column)(item));
+      checkRoom(arriving, rows.rows);
     },
-    finish() {
-      const columns = features.map(({ name, ...rest }, c) => {
-        const categories = texts[c]?.sorted();
-        return { name, ...rest, ...(categories && { categories }) };
-      });
-      checkInputs(columns, inputs, names.x);
-      const source = learning ? oneHot(x.source(), columns, numbers) : x.source();
-      const base: Arrived = { x: source, columns, ...(typeof weight === 'string' && { weights }) };
-      if (targets === 'labels' && typeof label === 'string') return { ...base, labels: labels as readonly string[] };
-      if (targets === 'y' && targetEncoder) return { ...base, y: rowSource(y.source(), outputs, names.y) };
-      return withGiven(base, samples, rules, targets, names);
-    },
+    finish: () => (isByName(arriving) ? rows.finish() : withGiven(rows.finish(), arriving)),
   };
 }

@@ -131,7 +131,6 @@ export function graphSamplesOf(network: Network, dtype: Dtype, samples: unknown,
   };
 }
 
-/** The parts of a graph's nodes. */
 export interface GraphParts {
   readonly trainIndex?: Int32Array | undefined;
   readonly validationIndex?: Int32Array | undefined;
@@ -171,10 +170,8 @@ function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: strin
 /** @throws DlAdmmError ERR_DLADMM_MEMORY */
 function checkRoom(bytes: number, name: string): void {
   if (bytes <= availableMemory()) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_MEMORY',
-    `${name} would take ${(bytes / 2 ** 30).toFixed(2)} GiB, more than there is`,
-  );
+  const text = `${name} would take ${(bytes / 2 ** 30).toFixed(2)} GiB, more than there is`;
+  throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
 }
 
 /** A value may be finite in double and not in the type of the training. */

@@ -79,8 +79,6 @@ export function checkMemory(bytes: number, samples: number, network: Network, dt
   const available = availableMemory();
   if (bytes <= available) return;
   const size = (count: number): string => `${(count / 2 ** 30).toFixed(2)} GiB`;
-  throw new DlAdmmError(
-    'ERR_DLADMM_MEMORY',
-    `The state of ${network.layers.join('-')} on ${samples} samples in ${dtype} needs ${size(bytes)}, but only ${size(available)} of memory is available`,
-  );
+  const text = `The state of ${network.layers.join('-')} on ${samples} samples in ${dtype} needs ${size(bytes)}, but only ${size(available)} of memory is available`;
+  throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
 }

@@ -1,11 +1,9 @@
 import { DlAdmmError } from '../core/errors.js';
-import type { Dtype, Numbers } from '../core/native.js';
+import type { Dtype } from '../core/native.js';
+import { zeros } from '../core/numbers.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { breathe, CHUNK_ENTRIES, nonFinite, type RowSource, trusted } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
-
-const zeros = (dtype: Dtype, length: number): Numbers =>
-  dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
 
 /** The two passes over the samples that a standardisation is learnt in; each takes all rows, a part at a time. */
 function learner(rows: number, columns: number, kept: readonly boolean[] = []) {
@@ -43,10 +41,8 @@ function learner(rows: number, columns: number, kept: readonly boolean[] = []) {
       const scale = variance.map((v, j) => (low[j] === high[j] ? 0 : kept[j] ? 1 : 1 / (Math.sqrt(v) * spread(j))));
       const bad = scale.findIndex((s) => !Number.isFinite(s));
       if (bad >= 0) {
-        throw new DlAdmmError(
-          'ERR_DLADMM_RANGE',
-          `Expected values that can be scaled to deviation 1 in column ${bad} of ${name} but they lie from ${low[bad]} to ${high[bad]}`,
-        );
+        const text = `Expected values that can be scaled to deviation 1 in column ${bad} of ${name} but they lie from ${low[bad]} to ${high[bad]}`;
+        throw new DlAdmmError('ERR_DLADMM_RANGE', text);
       }
       return { mean: mean.map((value, j) => (kept[j] && scale[j] !== 0 ? 0 : value)), scale };
     },
@@ -63,10 +59,8 @@ export function learnStandardisation(x: Matrix): Standardisation {
   const learn = learner(rows, columns);
   const bad = learn.first(x);
   if (bad >= 0) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_NON_FINITE',
-      `Expected finite numbers for x but received ${x.data[bad]} in row ${Math.floor(bad / columns)}, column ${bad % columns}`,
-    );
+    const text = `Expected finite numbers for x but received ${x.data[bad]} in row ${Math.floor(bad / columns)}, column ${bad % columns}`;
+    throw new DlAdmmError('ERR_DLADMM_NON_FINITE', text);
   }
   learn.second(x);
   return learn.rule('x');

@@ -1,15 +1,8 @@
-/**
- * Samples with named columns: tables by column (Arrow and what looks like it), and records, a row at a time. A column of
- * numbers is one input of a network; a column of texts is an input for each text that occurs in it, where that is asked for.
- */
-
+/** Tables by column (Arrow's and what looks like them), read a part of a column at a time. */
 import { types } from 'node:util';
-import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import { dtypeOf, zeros } from '../core/numbers.js';
-import { isArray, type LabelsLike, type NumericArray, type RowSource, trusted } from '../tensor/inputs.js';
-import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
-import { badValue, columnOf, encoderOf, numberOf } from './encoder.js';
+import { isArray, type NumericArray } from '../tensor/inputs.js';
+import { columnOf } from './encoder.js';
 
 /** A column of a table, as Arrow's vectors are. */
 export interface ColumnLike {
@@ -80,24 +73,6 @@ export function tableOf(x: unknown, name: string): TableLike | undefined {
   };
 }
 
-/** The categories of a column, gathered value by value. */
-export function categoryCollector(column: string, name: string) {
-  const seen = new Set<string>();
-  return {
-    add(value: unknown, row: number): void {
-      if (typeof value !== 'string' || value === '') throw badValue('a text', value, row, column, name);
-      seen.add(value);
-      if (seen.size > MAX_CATEGORIES) {
-        throw new DlAdmmError(
-          'ERR_DLADMM_ARGUMENT',
-          `Expected at most ${MAX_CATEGORIES} categories in ${columnOf(name, column)} but row ${row} brings one more: it may be an identifier, to be left out`,
-        );
-      }
-    },
-    sorted: (): readonly string[] => [...seen].sort(),
-  };
-}
-
 /** The names of a table's columns; each must be there once. */
 export function fieldsOf(table: TableLike, name: string): readonly string[] {
   const fields: unknown = asked(name, () => table.schema?.fields);
@@ -162,143 +137,4 @@ function arrayOf(values: unknown, count: number, where: string): ArrayLike<unkno
     return values as ArrayLike<unknown>;
   }
   throw expected(`an array of ${count} values from toArray()`, where, values, 'ERR_DLADMM_SHAPE');
-}
-
-const ROWS = 4096;
-
-function eachValue(read: Read, rows: number, visit: (value: unknown, row: number) => void): void {
-  for (let first = 0; first < rows; first += ROWS) {
-    const count = Math.min(ROWS, rows - first);
-    const part = read(first, count);
-    for (let i = 0; i < count; i += 1) visit(part[i], first + i);
-  }
-}
-
-/** A table with the columns that are features and those that are not. */
-export interface OpenTable {
-  readonly columns: readonly Column[];
-  readonly source: RowSource;
-  /** The values of a column that is no feature. */
-  values(column: string): LabelsLike;
-  /** Columns as rows of target values. */
-  rows(columns: readonly string[], name: string): RowSource;
-}
-
-/**
- * Opens a table: the features are `wanted` where that is given, else all columns but `others`.
- *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL
- */
-export function openTable(
-  table: TableLike,
-  wanted: readonly Column[] | undefined,
-  others: readonly string[],
-  options: ColumnOptions,
-  name: string,
-): OpenTable {
-  const fields = fieldsOf(table, name);
-  const { numRows: rows } = table;
-  if (!Number.isInteger(rows) || rows < 1)
-    throw expected('at least one row', `${name}.numRows`, rows, 'ERR_DLADMM_SHAPE');
-  const need = (column: string): Read => {
-    if (!fields.includes(column)) throw noColumn(column, fields, name);
-    return columnReader(table, column, name);
-  };
-  for (const column of others) need(column);
-  const chosen = new Set(wanted?.map((column) => column.name) ?? fields);
-  const twice = repeated(fields.filter((field) => chosen.has(field)));
-  if (twice !== undefined) throw expected('columns with different names', name, twice);
-  const columns = wanted ?? fields.filter((field) => !others.includes(field)).map((field) => learnColumn(field, need));
-
-  function learnColumn(column: string, reader: (column: string) => Read): Column {
-    const read = reader(column);
-    if (options.categories !== 'one-hot' || typeof read(0, 1)[0] !== 'string') return { name: column };
-    const collector = categoryCollector(column, name);
-    eachValue(read, rows, collector.add);
-    return { name: column, categories: collector.sorted() };
-  }
-
-  function sourceOf(which: readonly Column[], called: string): RowSource {
-    const encoder = encoderOf(which, called);
-    const reads = which.map((column) => need(column.name));
-    return trusted({
-      name: called,
-      rows,
-      columns: encoder.inputs,
-      chunk(first, count) {
-        const out = new Float64Array(count * encoder.inputs);
-        for (const [c, read] of reads.entries()) {
-          const part = read(first, count);
-          for (let i = 0; i < count; i += 1) encoder.put(part[i], c, out, i * encoder.inputs, first + i);
-        }
-        return out;
-      },
-    });
-  }
-
-  return {
-    columns,
-    source: sourceOf(columns, name),
-    values(column) {
-      const values: unknown[] = [];
-      eachValue(need(column), rows, (value, row) => void values.push(labelOf(value, row, column, name)));
-      return values as readonly string[];
-    },
-    rows: (which, called) =>
-      sourceOf(
-        which.map((column) => ({ name: column })),
-        called,
-      ),
-  };
-}
-
-/** A value of a column of labels. */
-export function labelOf(value: unknown, row: number, column: string, name: string): string | number | boolean {
-  if (typeof value === 'string' || typeof value === 'boolean') if (value !== '') return value;
-  const number = numberOf(value);
-  if (number === undefined) throw badValue('a label', value, row, column, name);
-  return number;
-}
-
-export function noColumn(column: string, fields: readonly string[], name: string): DlAdmmError {
-  const known = fields.length > 50 ? [...fields.slice(0, 50), '…'] : fields;
-  return expected(`one of its columns (${known.join(', ')})`, `a column of ${name}`, column);
-}
-
-/**
- * Rows in which every category is one number, as rows with an input for each: `columns` has the categories in their order,
- * `numbers` the number that each has in `source`.
- */
-export function oneHot(
-  source: RowSource,
-  columns: readonly Column[],
-  numbers: readonly ReadonlyMap<string, number>[],
-): RowSource {
-  const { name, rows } = source;
-  const inputs = inputsOf(columns);
-  const offsets = columns.map((_, c) => inputsOf(columns.slice(0, c)));
-  const places = columns.map(({ categories }, c) => {
-    const place = new Int32Array(categories?.length ?? 0);
-    for (const [i, text] of (categories ?? []).entries()) place[numbers[c]?.get(text) ?? 0] = i;
-    return categories && place;
-  });
-  return trusted({
-    name,
-    rows,
-    columns: inputs,
-    chunk(first, count) {
-      const from = source.chunk(first, count);
-      const out = zeros(dtypeOf(from), count * inputs);
-      for (let i = 0; i < count; i += 1) {
-        for (const [c, offset] of offsets.entries()) {
-          const value = from[i * columns.length + c] as number;
-          const place = places[c];
-          if (place) out[i * inputs + offset + (place[value] as number)] = 1;
-          else out[i * inputs + offset] = value;
-        }
-      }
-      return out;
-    },
-    ...(source.release && { release: (row: number) => source.release?.(row) }),
-  });
 }

@@ -1,5 +1,5 @@
 /** What a column that is to be predicted holds: classes, or values. */
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, listed } from '../core/errors.js';
 import type { ColumnPlace } from './features.js';
 import { type Frame, namedColumn, placeText, readable, valueAt } from './frame.js';
 
@@ -27,10 +27,8 @@ export function inferTask(
   if (typeof values[0] === 'boolean') return { task: 'classification', because: `${name} holds true and false` };
   if (typeof values[0] === 'string') {
     if (values.length >= FEW_ROWS && distinct.size > values.length / 2) {
-      throw new DlAdmmError(
-        'ERR_DLADMM_LABEL',
-        `Expected several rows of each class in ${name} but of its ${values.length} rows nearly every one is a class of its own (${distinct.size} classes): it may be an identifier; name another column as label, or say the task`,
-      );
+      const text = `Expected several rows of each class in ${name} but of its ${values.length} rows nearly every one is a class of its own (${distinct.size} classes): it may be an identifier; name another column as label, or say the task`;
+      throw new DlAdmmError('ERR_DLADMM_LABEL', text);
     }
     return { task: 'classification', because: `${name} holds texts` };
   }
@@ -59,17 +57,13 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
   const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
   const { mixture } = column;
   if (mixture && mixture.most !== 'booleans' && mixture.texts < mixture.numbers / 20) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `Expected ${mixture.most}, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${mixture.place ?? placeText(frame, mixture.row)}`,
-    );
+    const why = `Expected ${mixture.most}, as others are, in ${called} but found ${JSON.stringify(mixture.text)} in ${mixture.place ?? placeText(frame, mixture.row)}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', why);
   }
   const { missing } = column;
   if (column.kind === 'date' && missing < frame.rows) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `Expected classes or numbers in ${called} but found dates: days since one of them are numbers`,
-    );
+    const why = `Expected classes or numbers in ${called} but found dates: days since one of them are numbers`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', why);
   }
   return Array.from({ length: frame.rows }, (_, row) => {
     const value = valueAt(column, row);
@@ -90,9 +84,8 @@ export function checkKnown(
   const known = new Set(classes);
   const row = values.findIndex((value) => !known.has(String(value)));
   if (row < 0) return;
-  const listed = classes.length > 20 ? [...classes.slice(0, 20), '…'] : classes;
   const where = `${placeText(frame, row)} of column ${JSON.stringify(namedColumn(frame, target, 'target').name)} of ${frame.name}`;
-  throw expected(`one of the classes ${listed.join(', ')}`, where, values[row], 'ERR_DLADMM_LABEL');
+  throw expected(`one of the classes ${listed(classes, 20)}`, where, values[row], 'ERR_DLADMM_LABEL');
 }
 
 /** As many rows as say how frequent a target is. */

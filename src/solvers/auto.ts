@@ -4,7 +4,6 @@
  */
 import { classifies, type Loss } from '../network/network.js';
 
-/** What the rule looks at. */
 export interface Facts {
   /** Training samples, those held out left out. */
   readonly samples: number;
@@ -15,7 +14,6 @@ export interface Facts {
   readonly loss: Loss;
 }
 
-/** What the rule says. */
 export interface Choice {
   readonly solver: 'minibatch-admm' | 'adam';
   /** Why, as the end of a sentence. */
@@ -53,7 +51,6 @@ export function hiddenFor({ samples, features }: Pick<Facts, 'samples' | 'featur
   return features < WIDE ? [100, 100] : [256, 128];
 }
 
-/** The rule. */
 export function automatic(facts: Facts): Choice {
   const { samples, inputs, loss } = facts;
   const epochs = clamp(VISITS / samples, EPOCHS.least, EPOCHS.most);

@@ -47,9 +47,7 @@ export const GRAPH_SOLVERS = [
   sisaOnGraph,
 ] as const;
 
-/** A solver of ours that trains on samples. */
 export type SampleSolver = (typeof SAMPLE_SOLVERS)[number];
-/** A solver of ours that trains on graphs. */
 export type GraphSolver = (typeof GRAPH_SOLVERS)[number];
 
 /** The options of all solvers; `solver` tells them apart, and is dlADMM where it is left out. */

@@ -99,10 +99,8 @@ function checkFinite(data: NumericArray, name: string): void {
 export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
   const native = nativeCsr(matrix, name);
   if (native.rows !== native.columns) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected as many columns as rows for ${name} but received ${native.rows} rows and ${native.columns} columns`,
-    );
+    const text = `Expected as many columns as rows for ${name} but received ${native.rows} rows and ${native.columns} columns`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   const at = native.values.findIndex((value: number) => value < 0);
   if (at >= 0) {

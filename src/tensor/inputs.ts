@@ -123,10 +123,8 @@ const shape = (what: string, name: string, received: unknown): DlAdmmError =>
 function flatSource(array: NumericArray, columns: number, name: string): RowSource {
   checkAttached(array, name);
   if (array.length % columns !== 0) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_SHAPE',
-      `Expected a multiple of ${columns} entries (whole rows) for ${name} but received ${array.length}`,
-    );
+    const text = `Expected a multiple of ${columns} entries (whole rows) for ${name} but received ${array.length}`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   const rows = array.length / columns;
   checkRows(rows, name);
@@ -247,10 +245,8 @@ export function nonFinite(
   const row = first + Math.floor(index / source.columns);
   const column = index % source.columns;
   const what = Number.isFinite(value) ? `${value}, which overflows float32,` : String(value);
-  return new DlAdmmError(
-    'ERR_DLADMM_NON_FINITE',
-    `Expected finite numbers for ${source.name} but received ${what} in row ${row}, column ${column}`,
-  );
+  const text = `Expected finite numbers for ${source.name} but received ${what} in row ${row}, column ${column}`;
+  return new DlAdmmError('ERR_DLADMM_NON_FINITE', text);
 }
 
 /** All rows of a source, in float64; the event loop runs in between. */

@@ -33,7 +33,6 @@ const RESEARCH_KEYS: readonly string[] = Object.keys(dladmm.options).filter((key
 
 const given = (options: object, key: string): unknown => (options as Readonly<Record<string, unknown>>)[key];
 
-/** Whether nobody has said which solver trains. */
 export function isAutomatic(options: object): boolean {
   const solver = given(options, 'solver');
   return solver === 'auto' || (solver === undefined && !RESEARCH_KEYS.some((key) => given(options, key) !== undefined));

@@ -26,7 +26,6 @@ const FORMATS = ['dladmm-checkpoint-1', 'dladmm-checkpoint-2'];
 const HEAD = '{"__metadata__":{"checksum":"';
 const DIGITS = 16;
 const LENGTH_BYTES = 8;
-/** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const PIECE_BYTES = 1 << 20;
 
@@ -144,16 +143,13 @@ async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoin
   const format = metadata.get('format');
   const known = FORMATS.indexOf(format ?? '') + 1;
   if (known === 0) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_CHECKPOINT',
-      `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMATS.join(' and ')}`,
-    );
+    const text = `${path} is a checkpoint of the format ${describe(format)}; this version of dladmm reads ${FORMATS.join(' and ')}`;
+    throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
   const sections = sectionsOf(path, entries, metadata.get('sections') ?? '', begin);
   return { path, file, bytes: size, format: known, identity, sections, training: trainingIn(path, metadata) };
 }
 
-/** The checksum that stands in a header, and is right. */
 function checkedHeader(path: string, length: Uint8Array, bytes: Uint8Array): string {
   const start = new TextDecoder().decode(bytes.subarray(0, HEAD.length + DIGITS));
   if (!start.startsWith(HEAD)) throw damaged(path, 'its header does not begin as that of a checkpoint does');

@@ -1,6 +1,7 @@
 import { DlAdmmError } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { type Dtype, fromNative, type NativeExtra, type Numbers, native } from '../core/native.js';
+import { isObject } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
 import { checkWritable, removeLeftovers } from '../formats/atomic-file.js';
 import { readingError } from '../formats/reader.js';
@@ -20,16 +21,8 @@ import {
   readValues,
   writeCheckpoint,
 } from './checkpoint-file.js';
-import {
-  type BestModel,
-  type Fingerprints,
-  isRecord,
-  learntOf,
-  type StoredTraining,
-  storedLearnt,
-} from './stored-training.js';
+import { type BestModel, type Fingerprints, learntOf, type StoredTraining, storedLearnt } from './stored-training.js';
 
-/** How far a training has come. */
 export interface Standing {
   readonly iteration: number;
   /** Seconds since it began, those before an interruption included. */
@@ -67,7 +60,7 @@ export function storedOptionsOf(
   const all = {
     ...rest,
     // Where the file lies is no part of what it holds.
-    ...(isRecord(checkpoint) && { checkpoint: { every: checkpoint.every } }),
+    ...(isObject(checkpoint) && { checkpoint: { every: checkpoint.every } }),
     ...(!own && initialisation !== undefined && { initialisation }),
     ...network,
     dtype,
@@ -90,7 +83,6 @@ export function kernelHere(): string {
   return `${/OpenBLAS \S+/.exec(config)?.[0] ?? config} ${core}, ${simd}`;
 }
 
-/** The names of parameters in a file. */
 const parameterNames = (layers: number, biases: boolean, prefix: string): readonly string[] =>
   Array.from({ length: layers }, (_, i) => [`${prefix}W.${i + 1}`, ...(biases ? [`${prefix}b.${i + 1}`] : [])]).flat();
 
@@ -106,7 +98,6 @@ const extrasOf = (best: BestModel | undefined): readonly NativeExtra[] =>
     return [{ name: `best.W.${i + 1}`, data }, ...(bias ? [{ name: `best.b.${i + 1}`, data: bias }] : [])];
   });
 
-/** Writes the checkpoints of one training. */
 export interface Keeper {
   /** What one takes on the disk, header left out. */
   readonly bytes: number;
@@ -114,7 +105,6 @@ export interface Keeper {
   save(standing: Standing): Promise<CheckpointRecord>;
 }
 
-/** What a keeper needs to know. */
 export interface Kept {
   readonly plan: CheckpointPlan;
   readonly options: StoredTraining['options'];
@@ -153,10 +143,8 @@ export async function openKeeper({
   const bytes = await nativeCall(() => state.sectionBytes(!course.endsAfresh(every)));
   const free = await freeBytes(path);
   if (free < bytes) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_FILE',
-      `Could not write ${path}: a checkpoint takes ${sizeText(bytes)}, but only ${sizeText(free)} are free there`,
-    );
+    const text = `Could not write ${path}: a checkpoint takes ${sizeText(bytes)}, but only ${sizeText(free)} are free there`;
+    throw new DlAdmmError('ERR_DLADMM_FILE', text);
   }
   return {
     bytes,
@@ -204,7 +192,6 @@ async function fingerprints(
   };
 }
 
-/** A training that is to go on. */
 export interface Resumption {
   readonly path: string;
   /** Of the file that was looked into: it may have been replaced since. */

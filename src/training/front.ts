@@ -14,6 +14,7 @@ import {
   type WeightedSamples,
 } from '../samples/arriving.js';
 import type { Column } from '../samples/columns.js';
+import { encoded, encodedFor } from '../samples/encoded.js';
 import { type ColumnPlace, checkFeatureOptions, learntColumns } from '../samples/features.js';
 import {
   type Frame,
@@ -26,7 +27,7 @@ import {
   valueAt,
 } from '../samples/frame.js';
 import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
-import { checkLearning, encoded, encodedFor, type LearningOptions, learnColumns } from '../samples/learning.js';
+import { checkLearning, type LearningOptions, learnColumns } from '../samples/learning.js';
 import type { ColumnsLike } from '../samples/table.js';
 import { checkKnown, inferTask, type Target, targetValues } from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
@@ -65,7 +66,6 @@ export interface FrontOptions extends Omit<LearningOptions, 'target' | 'columns'
   readonly validationShare?: number;
 }
 
-/** Their names. */
 export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'target',
   'task',
@@ -86,7 +86,6 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
 /** Rows: a file of them by its path, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
 export type Rows = string | RowsLike | Frame | ColumnsLike;
 
-/** What is decided before samples are seen. */
 export interface Given extends FrontOptions {
   readonly loss?: Loss;
   readonly layers?: readonly number[];
@@ -318,11 +317,8 @@ function widthOf(rows: unknown, name: string): number {
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) return first.length;
   if (isStream(rows)) return 0;
-  throw expected(
-    'layers, as how many numbers a row has is not known before it comes,',
-    `options, with ${name}`,
-    undefined,
-  );
+  const text = 'layers, as how many numbers a row has is not known before it comes,';
+  throw expected(text, `options, with ${name}`, undefined);
 }
 
 /** The classes that labels without names tell apart. */

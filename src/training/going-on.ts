@@ -3,6 +3,7 @@ import { checkObject, oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
+import { present } from '../core/objects.js';
 import { Model } from '../model/model.js';
 import { classCount, classifies, type Loss } from '../network/network.js';
 import type { Learnt } from '../samples/arrival.js';
@@ -19,42 +20,13 @@ import { reportOf } from './report.js';
 import type { TrainingData } from './result.js';
 import { checkWatched, Training } from './training.js';
 
+const SETTLED = [
+  ...(['layers', 'hidden', 'activation', 'loss', 'task', 'target', 'dtype', 'classes'] as const),
+  ...(['standardise', 'standardiseTargets', 'initialisation'] as const),
+  ...(['columns', 'ignore', 'missing', 'categories', 'buckets'] as const),
+] as const;
 /** The options that follow from the model. */
-export type Settled =
-  | 'layers'
-  | 'hidden'
-  | 'activation'
-  | 'loss'
-  | 'task'
-  | 'target'
-  | 'dtype'
-  | 'classes'
-  | 'standardise'
-  | 'standardiseTargets'
-  | 'initialisation'
-  | 'columns'
-  | 'ignore'
-  | 'missing'
-  | 'categories'
-  | 'buckets';
-const SETTLED: readonly Settled[] = [
-  'layers',
-  'hidden',
-  'activation',
-  'loss',
-  'task',
-  'target',
-  'dtype',
-  'classes',
-  'standardise',
-  'standardiseTargets',
-  'initialisation',
-  'columns',
-  'ignore',
-  'missing',
-  'categories',
-  'buckets',
-];
+export type Settled = (typeof SETTLED)[number];
 
 export const isSettled = (option: string): boolean => (SETTLED as readonly string[]).includes(option);
 
@@ -66,25 +38,9 @@ export function checkSettled(options: object): void {
   }
 }
 
-/** What a model knows of samples. */
-export function taughtTo({
-  classes,
-  labelKind,
-  standardisation,
-  targetStandardisation,
-  columns,
-  target,
-  threshold,
-}: Model): Learnt {
-  return {
-    ...(classes && { classes }),
-    labelKind,
-    ...(standardisation && { standardisation }),
-    ...(targetStandardisation && { targetStandardisation }),
-    ...(columns && { columns }),
-    ...(target !== undefined && { target }),
-    ...(threshold !== undefined && { threshold }),
-  };
+export function taughtTo(model: Model): Learnt {
+  const { classes, labelKind, standardisation, targetStandardisation, columns, target, threshold } = model;
+  return present({ classes, labelKind, standardisation, targetStandardisation, columns, target, threshold });
 }
 
 /** What a training of a model has to be told of it: its parameters are where it begins. */
@@ -120,8 +76,7 @@ export async function readyFor(
     loss: network.loss,
     layers: network.layers,
     standardise: false,
-    ...(target !== undefined && { target }),
-    ...(columns && { columns }),
+    ...present({ target, columns }),
   });
 }
 
@@ -165,10 +120,8 @@ function knowing(model: Model, data: TrainingData, newClasses: 'refuse' | 'add')
   const possible = outputs === names.length && labelKind !== 'boolean' && Number.isInteger(more) && more > 0;
   if (newClasses !== 'add' || !possible) {
     const help = newClasses === 'add' ? 'which cannot be added to it' : "newClasses: 'add' gives each an output";
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `Expected the classes of the model (${names.slice(0, 20).join(', ')}) but the samples have ${found.slice(0, 20).join(', ')} too; ${help}`,
-    );
+    const text = `Expected the classes of the model (${names.slice(0, 20).join(', ')}) but the samples have ${found.slice(0, 20).join(', ')} too; ${help}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
   const [lastWeights, lastBiases] = [weights.at(-1) as Numbers, biases.at(-1) as Numbers];
   const least = Math.min(...lastBiases);
@@ -207,10 +160,7 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   checkSettled(options);
   const { newClasses = 'refuse', validationShare, weights, ...own } = options;
   oneOf(newClasses, ['refuse', 'add'], 'newClasses');
-  const front = {
-    ...(validationShare !== undefined && { validationShare }),
-    ...(weights !== undefined && { weights }),
-  };
+  const front = present({ validationShare, weights });
   checkFront(front, undefined);
   const { earlyStopping, epochs, iterations } = own as Readonly<Record<string, unknown>>;
   const automaticOnes = isAutomatic(own);

@@ -155,10 +155,8 @@ export class Learner<L extends Loss = Loss> {
     return this.#next(async () => {
       const course = this.#course;
       if (course === undefined) {
-        throw new DlAdmmError(
-          'ERR_DLADMM_STATE',
-          'Expected partialFit() before save(): until then the model is all there is',
-        );
+        const text = 'Expected partialFit() before save(): until then the model is all there is';
+        throw new DlAdmmError('ERR_DLADMM_STATE', text);
       }
       const began = performance.now();
       const training: StoredTraining = {
@@ -287,10 +285,8 @@ export const loadLearner = reader(
   ): Promise<Learner> => {
     const { identity, training, merged } = await lookInto(path, options);
     if (training.problem !== 'stream') {
-      throw new DlAdmmError(
-        'ERR_DLADMM_CHECKPOINT',
-        `Expected the checkpoint of a learner but ${path} is a training's: resume goes on from it`,
-      );
+      const text = `Expected the checkpoint of a learner but ${path} is a training's: resume goes on from it`;
+      throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
     }
     const { layers, activation, loss, dtype, checkpoint: _, ...rest } = merged as unknown as StoredOptions;
     const own = Object.fromEntries(

@@ -1,4 +1,4 @@
-import { checkObject, flag } from '../core/checks.js';
+import { checkObject, didYouMean, flag } from '../core/checks.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
@@ -128,19 +128,15 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
         : before === undefined
           ? 'nothing (its default)'
           : toJson(before);
-      throw new DlAdmmError(
-        'ERR_DLADMM_CHECKPOINT',
-        `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}`,
-      );
+      const text = `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}${before === undefined ? didYouMean(key, [...FREE, ...Object.keys(stored)]) : ''}`;
+      throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
     }
     merged[key] = value;
   }
   for (const [key, value] of Object.entries(merged)) {
     if (!isFunctionMark(value)) continue;
-    throw new DlAdmmError(
-      'ERR_DLADMM_CHECKPOINT',
-      `Expected a function for options.${key}: the training that wrote ${path} had one, and a checkpoint cannot keep functions`,
-    );
+    const text = `Expected a function for options.${key}: the training that wrote ${path} had one, and a checkpoint cannot keep functions`;
+    throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
   return merged as unknown as TrainOptions;
 }
@@ -148,10 +144,8 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
 function checkMachine(path: string, { version, kernel }: StoredTraining, format: number): void {
   const [here, now] = [kernelHere(), packageVersion()];
   if (version === now && kernel === here && format > 1) return;
-  throw new DlAdmmError(
-    'ERR_DLADMM_CHECKPOINT',
-    `${path} was written by dladmm ${version} with ${kernel}${format > 1 ? '' : ' in an earlier format'}, and this is dladmm ${now} with ${here}: the numbers would be the same up to rounding only. With inexact: true it goes on all the same`,
-  );
+  const text = `${path} was written by dladmm ${version} with ${kernel}${format > 1 ? '' : ' in an earlier format'}, and this is dladmm ${now} with ${here}: the numbers would be the same up to rounding only. With inexact: true it goes on all the same`;
+  throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
 }
 
 /** What a checkpoint says, and the options that its training would go on with. */
@@ -229,16 +223,12 @@ export async function resumeTraining(
   const data = await asBefore(path, rows, training, options);
   const problem = training.problem ?? 'samples';
   if (problem === 'stream') {
-    throw new DlAdmmError(
-      'ERR_DLADMM_CHECKPOINT',
-      `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`,
-    );
+    const text = `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`;
+    throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
   if (isGraph(data) !== (problem === 'graph')) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_CHECKPOINT',
-      `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`,
-    );
+    const text = `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`;
+    throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
   const plan = planOf<AnyRecord>(merged, problem);
   checkWatched(data, plan);
@@ -280,10 +270,8 @@ export const readCheckpoint = reader(async (path: string): Promise<CheckpointInf
     const { layers, dtype, threads, earlyStopping } = options as unknown as TrainOptions;
     const metric = earlyStopping?.metric ?? 'loss';
     if (!METRIC_NAMES.includes(metric)) {
-      throw new DlAdmmError(
-        'ERR_DLADMM_FORMAT',
-        `${path} is no checkpoint of a training: it watches ${String(metric)}`,
-      );
+      const text = `${path} is no checkpoint of a training: it watches ${String(metric)}`;
+      throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
     }
     const entries = Object.entries(options);
     return {

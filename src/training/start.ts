@@ -1,5 +1,6 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
+import { present } from '../core/objects.js';
 import { seededRandom } from '../core/random.js';
 import type { GraphInitialisation } from '../network/graph-initialisation.js';
 import { type Initialisation, initialise } from '../network/initialisation.js';
@@ -16,21 +17,14 @@ export function beforeOf(
 ): Before | undefined {
   const called = from ? `the training that wrote ${from.path}` : 'the model in initialisation';
   if (from) {
-    const learnt = learntOf(from.training.learnt);
-    return (
-      learnt?.columns && {
-        called,
-        columns: learnt.columns,
-        ...(learnt.standardisation && { standardisation: learnt.standardisation }),
-      }
-    );
+    const { columns, standardisation } = learntOf(from.training.learnt) ?? {};
+    return columns && { called, columns, ...present({ standardisation }) };
   }
   if (typeof how !== 'object' || !('network' in how)) return undefined;
   const { classes, columns } = how;
-  return { called, ...(classes && { classes }), ...(columns && { columns }) };
+  return { called, ...present({ classes, columns }) };
 }
 
-/** What decides where a training begins. */
 interface Beginning {
   readonly initialisation: Initialisation | GraphInitialisation;
   readonly network: Network;
@@ -57,10 +51,8 @@ function startOn(how: Beginning['initialisation'], learnt: Learnt): Beginning['i
   const { classes, standardisation, targetStandardisation } = learnt;
   if (typeof how !== 'object' || !('network' in how)) return how;
   if (how.classes && classes && how.classes.join('\n') !== classes.join('\n')) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_LABEL',
-      `Expected the classes ${how.classes.join(', ')} of the model in initialisation but the samples have ${classes.join(', ')}`,
-    );
+    const text = `Expected the classes ${how.classes.join(', ')} of the model in initialisation but the samples have ${classes.join(', ')}`;
+    throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
   const aimed = retarget(how, how.targetStandardisation, targetStandardisation);
   const raw = how.standardisation ? foldStandardisation(aimed, how.standardisation) : aimed;

@@ -1,11 +1,11 @@
 /** What a checkpoint says of its training, as JSON: written by openKeeper, and believed in nothing when it is read. */
 import { DlAdmmError, describe } from '../core/errors.js';
+import { isObject } from '../core/objects.js';
 import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
 import { earlierOptions } from '../solvers/shared/earlier.js';
 import type { OpenCheckpoint } from './checkpoint-file.js';
 
-/** The model that early stopping keeps. */
 export interface BestModel {
   readonly score: number;
   readonly iteration: number;
@@ -53,9 +53,6 @@ interface Fields {
   readonly [name: string]: Check | Fields;
 }
 
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isText: Check = (value) => typeof value === 'string';
 const isNumber: Check = (value) => typeof value === 'number';
 const isFlag: Check = (value) => typeof value === 'boolean';
@@ -71,7 +68,7 @@ const optional =
 
 const SCALE: Fields = { mean: areNumbers, scale: areNumbers };
 const areColumns: Check = (value) =>
-  Array.isArray(value) && value.every((column: unknown) => isRecord(column) && isText(column.name));
+  Array.isArray(value) && value.every((column: unknown) => isObject(column) && isText(column.name));
 const LEARNT: Fields = {
   standardisation: optional(SCALE),
   targetStandardisation: optional(SCALE),
@@ -80,7 +77,7 @@ const LEARNT: Fields = {
 const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
   version: isText,
   kernel: isText,
-  options: isRecord,
+  options: isObject,
   iteration: isCount,
   elapsed: isSeconds,
   samples: isCount,
@@ -95,7 +92,7 @@ const FIELDS: { readonly [name in keyof StoredTraining]-?: Check | Fields } = {
 
 /** The first member that is not what it should be, and what it is. */
 function unsoundIn(value: unknown, fields: Fields, at = ''): string | undefined {
-  if (!isRecord(value)) return `${at || 'it'} is ${describe(value)}`;
+  if (!isObject(value)) return `${at || 'it'} is ${describe(value)}`;
   for (const [name, check] of Object.entries(fields)) {
     const member = Object.hasOwn(value, name) ? value[name] : undefined;
     const where = at ? `${at}.${name}` : name;
@@ -119,10 +116,8 @@ function unsoundIn(value: unknown, fields: Fields, at = ''): string | undefined 
 export function storedTrainingOf({ path, training, format }: OpenCheckpoint): StoredTraining {
   const bad = unsoundIn(training, FIELDS);
   if (bad !== undefined) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_FORMAT',
-      `${path} is no checkpoint of a training: of what its metadata say, ${bad}`,
-    );
+    const text = `${path} is no checkpoint of a training: of what its metadata say, ${bad}`;
+    throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
   }
   const stored = training as StoredTraining;
   return { ...stored, options: earlierOptions(stored.options, format) };
@@ -136,7 +131,7 @@ export const storedLearnt = (learnt: Learnt): unknown =>
   withRules(learnt, ({ mean, scale }) => ({ mean: [...mean], scale: [...scale] }));
 
 export function learntOf(stored: unknown): Learnt | undefined {
-  if (!isRecord(stored)) return undefined;
+  if (!isObject(stored)) return undefined;
   const typed = (rule: StoredRule) => ({ mean: Float64Array.from(rule.mean), scale: Float64Array.from(rule.scale) });
   return withRules(stored, typed);
 }

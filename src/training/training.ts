@@ -229,11 +229,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const known: Learnt = this.#taught ?? (classes ? { classes } : {});
     const stored = this.#from && (await storedModel(this.#from, dtype));
     if (this.#from && stored === undefined) {
-      throw new DlAdmmError(
-        'ERR_DLADMM_ABORTED',
-        `The signal was aborted before the samples had arrived, and ${this.#from.path} does not say what they had taught`,
-        { cause: this.#plan.signal?.reason },
-      );
+      const text = `The signal was aborted before the samples had arrived, and ${this.#from.path} does not say what they had taught`;
+      throw new DlAdmmError('ERR_DLADMM_ABORTED', text, { cause: this.#plan.signal?.reason });
     }
     const { parameters, learnt } = stored ?? { parameters: await firstParameters(this.#plan, known), learnt: known };
     return this.#resultOf(this.#modelOf(parameters, learnt), { kind: 'aborted' });
@@ -373,7 +370,6 @@ interface EvaluationSets {
 
 const onlyTrain = ({ validation: _, test: __, ...train }: TrainingData): ArrivingSamples => train;
 
-/** What is evaluated as the training goes on. */
 const watchedOf = (data: TrainingData | GraphSamples) =>
   isGraph(data)
     ? { validation: data.validationIndex, test: data.testIndex }

@@ -11,7 +11,6 @@ import type { GraphSamples, NodesLike } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 
-/** Judges the network of some parameters. */
 export type Judge = (parameters: Parameters) => Promise<Evaluation>;
 
 type Facts = Pick<CommonPlan<never>, 'network' | 'dtype' | 'threads'>;
@@ -53,9 +52,6 @@ export async function metricsBy(judge: Judge, parameters: Parameters, metric: Me
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where the validation set cannot tell the metric: of one class there is no curve */
 export function checkTold({ loss, ...metrics }: Metrics, metric: Metric): void {
   if (metric === 'loss' || metrics[metric] !== undefined || Number.isNaN(loss)) return;
-  throw expected(
-    `a validation set that ${metric} can be told of, with samples of at least two classes (for r2 two samples),`,
-    'earlyStopping.metric',
-    metric,
-  );
+  const text = `a validation set that ${metric} can be told of, with samples of at least two classes (for r2 two samples),`;
+  throw expected(text, 'earlyStopping.metric', metric);
 }

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { crossValidate } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
-import { crossValidate, DlAdmmError, type Evaluation, fit } from '../../src/index.js';
+import { DlAdmmError, type Evaluation, fit } from '../../src/index.js';
 import { takeRows } from '../../src/samples/frame.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-choosing-'));

@@ -2,17 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { crossValidate, integer, logUniform, type SearchResult, search, type Trial } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
-import {
-  crossValidate,
-  DlAdmmError,
-  fit,
-  integer,
-  logUniform,
-  type SearchResult,
-  search,
-  type Trial,
-} from '../../src/index.js';
+import { DlAdmmError, fit } from '../../src/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-search-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -19,6 +19,12 @@ test('every face of the package that takes a file or its bytes is made by reader
 
 test('every face that takes options refuses a slip in them, and what are none, before it reads', async () => {
   const bytes = new Uint8Array();
+  const model = new main.Model({
+    network: { layers: [1, 1], activation: 'relu', loss: 'squared-error' },
+    dtype: 'float64',
+    weights: [Float64Array.of(1)],
+    biases: [Float64Array.of(0)],
+  });
   const faces: readonly (readonly [string, (options: never) => unknown])[] = [
     ['readTable', (options) => data.readTable('nowhere', options)],
     ['readCsv', (options) => data.readCsv('nowhere', options)],
@@ -39,6 +45,9 @@ test('every face that takes options refuses a slip in them, and what are none, b
     ['download', (options) => data.download('http://127.0.0.1:9/x', '/nowhere/x', '0'.repeat(64), options)],
     ['importOnnx', (options) => onnx.importOnnx('nowhere', options)],
     ['importStateDict', (options) => onnx.importStateDict('nowhere', options)],
+    ['searchPath', async (options) => data.searchPath(options)],
+    ['predict', (options) => model.predict([[1]] as never, options)],
+    ['evaluate', (options) => model.evaluate({ x: [[1]], y: [1] }, options)],
   ];
   for (const [name, face] of faces) {
     for (const options of [{ lable: 1 }, { signal: 5, lable: 1 }, null, 5, 'x']) {

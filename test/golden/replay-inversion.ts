@@ -1,4 +1,4 @@
-import type { Metrics } from 'dladmm';
+import type { Metrics } from 'dladmm/solvers';
 import {
   firstWeights,
   inversionSweep,

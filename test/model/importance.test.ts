@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { importance } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
 import { shuffledIndices } from '../../src/datasets/split.js';
-import { fit, importance, type Metric, Model } from '../../src/index.js';
+import { fit, type Metric, Model } from '../../src/index.js';
 
 const random = seededRandom(5);
 const NAMES = ['ash', 'beech', 'oak'];

@@ -274,7 +274,7 @@ describe('tables and records', () => {
     const table = new Table({ a: vectorFromArray([1, null, 3]), b: vectorFromArray(['x', 'y', 'z']) });
     const rules = { ...rulesOf(2) };
     await expectFailure(
-      () => arrivingRows(table, rulesOf(2), 'x').then(numbersOf),
+      () => arrivingRows(table.select(['a']), rulesOf(1), 'x').then(numbersOf),
       'ERR_DLADMM_ARGUMENT',
       /row 1 of column "a" of x but received a missing value/,
     );

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { learnBins, putBins } from '../../src/samples/bins.js';
 import { areShares, checkColumns, columnsText, inputsOf } from '../../src/samples/columns.js';
+import { encoded } from '../../src/samples/encoded.js';
 import { encoderOf } from '../../src/samples/encoder.js';
 import { frameOf } from '../../src/samples/frame.js';
-import { encoded, learnColumns } from '../../src/samples/learning.js';
+import { learnColumns } from '../../src/samples/learning.js';
 
 const numbers = (length: number, of: (i: number) => number): Float64Array =>
   Float64Array.from({ length }, (_, i) => of(i));

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Column, columnsText } from '../../src/samples/columns.js';
+import { encoded } from '../../src/samples/encoded.js';
 import { encoderOf, hashOf } from '../../src/samples/encoder.js';
 import { type Frame, frameOf, takeRows, valueAt } from '../../src/samples/frame.js';
-import { encoded, type LearningOptions, learnColumns } from '../../src/samples/learning.js';
+import { type LearningOptions, learnColumns } from '../../src/samples/learning.js';
 import { inferTask, targetValues } from '../../src/samples/targets.js';
 import { expectFailure } from '../formats/support.js';
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type AutoOptions, DlAdmmError, fit, importance, search, train } from '../../src/index.js';
+import { importance, search } from '../../src/choosing.js';
+import { type AutoOptions, DlAdmmError, fit, train } from '../../src/index.js';
 import { adam, completePlan } from '../../src/solvers.js';
 
 // What people write who come from another library is answered by what it is called here, never by a list of names alone.

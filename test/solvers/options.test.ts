@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, expectTypeOf, it, test } from 'vitest';
 import { placesOf } from '../../src/cli/solver-flags.js';
-import { type FitResult, fit as fitModel, type GraphSamples, type TrainingData, train } from '../../src/index.js';
+import type { GraphSamples } from '../../src/graph.js';
+import { type FitResult, fit as fitModel, type TrainingData, train } from '../../src/index.js';
 import {
   type AnySolver,
   adam,

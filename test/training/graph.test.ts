@@ -2,16 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import {
-  type GraphModel,
-  type GraphSamples,
-  type GraphTrainOptions,
-  fit as learn,
-  loadModel,
-  readCheckpoint,
-  resume,
-  train,
-} from '../../src/index.js';
+import type { GraphSamples, GraphTrainOptions } from '../../src/graph.js';
+import { type GraphModel, fit as learn, loadModel, readCheckpoint, resume, train } from '../../src/index.js';
 import { numbers } from '../reference/addon.js';
 import { untimed } from './checkpoint/support.js';
 

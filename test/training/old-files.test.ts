@@ -2,12 +2,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, test } from 'vitest';
+import type { Numbers } from '../../src/data.js';
+import type { GraphSamples } from '../../src/graph.js';
 import {
   fit as fitModel,
   GraphModel,
-  type GraphSamples,
   Model,
-  type Numbers,
   type Prediction,
   type ResumeOptions,
   readCheckpoint,

@@ -24,10 +24,8 @@ export function readAside(graph: Graph, nodes: readonly OnnxNode[], pairs: boole
   let classes: readonly string[] | undefined;
   for (const node of seen) {
     if (!allowed.includes(node.op)) {
-      throw graph.refusal(
-        `${nameOf(node)} has no place behind a multilayer perceptron`,
-        'export the network alone, and do to its outputs what is done here',
-      );
+      const text = 'export the network alone, and do to its outputs what is done here';
+      throw graph.refusal(`${nameOf(node)} has no place behind a multilayer perceptron`, text);
     }
     classes ??= classesIn(graph, node);
     for (const output of node.outputs) for (const next of graph.consumersOf(output)) seen.add(next);

@@ -136,7 +136,6 @@ function reshaped(
   return undefined;
 }
 
-/** What a Constant node holds. */
 function given(node: OnnxNode, file: string): Constant | undefined {
   const tensor = tensorIn(node, 'value', file);
   if (tensor) return { origin: '', shape: tensor.dims, stored: tensor, transposed: false };

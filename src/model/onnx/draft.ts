@@ -37,21 +37,17 @@ export function initializer(name: string, dims: readonly number[], values: Array
   const data = inDtype(values, 'float32');
   const at = data.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_NON_FINITE',
-      `Expected numbers finite in float32, which ONNX is written in, for ${name} but received ${values[at]} at ${at}`,
-    );
+    const text = `Expected numbers finite in float32, which ONNX is written in, for ${name} but received ${values[at]} at ${at}`;
+    throw new DlAdmmError('ERR_DLADMM_NON_FINITE', text);
   }
   return { dims, type: DATA_TYPE.float, name, raw: bytesOf(data) };
 }
 
-/** A list of doubles. */
 export const doubles = (name: string, values: readonly number[]): Tensor => ({
   ...{ dims: [values.length], type: DATA_TYPE.double, name },
   raw: bytesOf(Float64Array.from(values)),
 });
 
-/** A list of whole numbers, or one of them. */
 export const wholeNumbers = (name: string, values: readonly number[] | number): Tensor => ({
   ...{ dims: typeof values === 'number' ? [] : [values.length], type: DATA_TYPE.int64, name },
   raw: bytesOf(BigInt64Array.from(typeof values === 'number' ? [values] : values, BigInt)),

@@ -210,7 +210,6 @@ function dateBlocks(columns: readonly Placed[]): readonly Block[] {
   ];
 }
 
-/** A number for each text. */
 function lookUp(
   name: string,
   input: string,

@@ -65,12 +65,8 @@ export const CLASSES_KEY = 'classes';
 
 function slopeOf(slope: number): number {
   if (Number.isFinite(Math.fround(slope))) return slope;
-  throw expected(
-    'a number finite in float32, which ONNX is written in,',
-    'the slope of the activation',
-    slope,
-    'ERR_DLADMM_NON_FINITE',
-  );
+  const text = 'a number finite in float32, which ONNX is written in,';
+  throw expected(text, 'the slope of the activation', slope, 'ERR_DLADMM_NON_FINITE');
 }
 
 /** f from the value `input` to `output`; `name` begins the names of its nodes and values. */

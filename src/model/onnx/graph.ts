@@ -75,10 +75,8 @@ export class Graph {
   take(constant: Constant, node: OnnxNode): Numbers {
     if (sizeOf(constant.shape) > 1) {
       if (this.#taken.has(constant.origin)) {
-        throw this.refusal(
-          `${nameOf(node)} shares its numbers with another node`,
-          'layers here have weights of their own: import the layers from a state dict',
-        );
+        const why = 'layers here have weights of their own: import the layers from a state dict';
+        throw this.refusal(`${nameOf(node)} shares its numbers with another node`, why);
       }
       this.#taken.add(constant.origin);
     }

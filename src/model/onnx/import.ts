@@ -135,10 +135,8 @@ function lossOf(perceptron: OnnxPerceptron, given: Loss | undefined, written: Wr
   const losses = lossesOf(perceptron);
   const loss = given ?? written?.loss ?? losses[0];
   if (loss === undefined) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_ARGUMENT',
-      `Expected options.loss, as ${file} ends in a linear layer and does not say what its outputs are: 'softmax-cross-entropy' for logits of classes, 'squared-error' for values`,
-    );
+    const text = `Expected options.loss, as ${file} ends in a linear layer and does not say what its outputs are: 'softmax-cross-entropy' for logits of classes, 'squared-error' for values`;
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
   if (losses.length > 0 && !losses.includes(loss)) {
     const named = losses.map((name) => `'${name}'`).join(' or ');

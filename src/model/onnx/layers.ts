@@ -45,15 +45,13 @@ function biasOf(graph: Graph, node: OnnxNode, bias: Numbers, factor: number): Nu
   const size = sizeOf(shape);
   // Leading extents of 1 are the batch.
   if ((size !== 1 && size !== bias.length) || shape.slice(0, -1).some((extent) => extent !== 1)) {
-    throw graph.refusal(
-      `the bias of ${nameOf(node)} has shape [${shape.slice(0, 8).join(', ')}], expected [${bias.length}]`,
-    );
+    const text = `the bias of ${nameOf(node)} has shape [${shape.slice(0, 8).join(', ')}], expected [${bias.length}]`;
+    throw graph.refusal(text);
   }
   const values = graph.numbers(constant);
   return bias.map((_: number, j: number) => factor * (values[size === 1 ? 0 : j] as number)) as Numbers;
 }
 
-/** The layer that a Gemm or MatMul is. */
 export function layerOf(graph: Graph, node: OnnxNode): OnnxLayer {
   const isGemm = node.op === 'Gemm';
   if (graph.constants.has(node.inputs[0] ?? '') || (isGemm && wholeAttribute(node, 'transA', 0) !== 0)) {

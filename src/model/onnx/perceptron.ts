@@ -83,18 +83,14 @@ function passed(graph: Graph, node: OnnxNode, value: string, { of, batch }: Shap
     }
     case 'Cast':
       if (!castsToFloats(node)) {
-        throw graph.refusal(
-          `${nameOf(node)} turns numbers into others than floating-point ones`,
-          'leave it out of the export',
-        );
+        const text = `${nameOf(node)} turns numbers into others than floating-point ones`;
+        throw graph.refusal(text, 'leave it out of the export');
       }
       return shape;
     case 'Dropout':
       if (graph.wholes(node.inputs[2] ?? '')?.[0]) {
-        throw graph.refusal(
-          `${nameOf(node)} drops values at random, as in training`,
-          'export it with model.eval() and without training=…',
-        );
+        const text = `${nameOf(node)} drops values at random, as in training`;
+        throw graph.refusal(text, 'export it with model.eval() and without training=…');
       }
       return shape;
     default:
@@ -136,10 +132,8 @@ function noPlace(graph: Graph, node: OnnxNode): Error {
     FOREIGN.find(([ops]) => ops.test(node.op)) ?? [];
   const known =
     'linear layers (Gemm, MatMul) with one activation (relu, leakyRelu, elu, gelu, silu, sigmoid, tanh, softplus), batch normalisation, factors and shifts between them, and a softmax, a sigmoid or an exponential at the end';
-  return graph.refusal(
-    `${nameOf(node)} has no place in a multilayer perceptron${why ? `: it ${why}` : ` here, which is made of ${known}`}`,
-    remedy,
-  );
+  const text = `${nameOf(node)} has no place in a multilayer perceptron${why ? `: it ${why}` : ` here, which is made of ${known}`}`;
+  return graph.refusal(text, remedy);
 }
 
 /** The chain with the layer that a Gemm or MatMul is; what was done to the values before it is folded in, or is the scaling. */
@@ -169,10 +163,8 @@ function follow(graph: Graph, node: OnnxNode, value: string, chain: Chain, shape
   const last = layers.at(-1);
   const [output = ''] = node.outputs;
   if (node.domain !== '' && node.domain !== 'ai.onnx' && node.domain !== 'ai.onnx.ml') {
-    throw graph.refusal(
-      `${nameOf(node)} is of the domain ${JSON.stringify(node.domain.slice(0, 60))}, which is not known`,
-      'export it without operators of one runtime or one’s own',
-    );
+    const text = `${nameOf(node)} is of the domain ${JSON.stringify(node.domain.slice(0, 60))}, which is not known`;
+    throw graph.refusal(text, 'export it without operators of one runtime or one’s own');
   }
   const become = (shape: readonly Extent[] | undefined): void => void (shape && shapes.of.set(output, shape));
   if (PASSING.includes(node.op)) {
@@ -270,10 +262,8 @@ export function perceptronOf(model: OnnxModel, file: string): OnnxPerceptron {
   if (!first || !last) throw graph.refusal('no layer follows its input');
   const end = chain.end === 'none' && last.activation === 'sigmoid' ? 'sigmoid' : chain.end;
   if ((last.activation !== 'identity' && end !== 'sigmoid') || chain.steps.length > 0) {
-    throw graph.refusal(
-      `${last.node} follows the last layer, which is linear in networks here`,
-      'cut it off, and do to the outputs what it does',
-    );
+    const text = `${last.node} follows the last layer, which is linear in networks here`;
+    throw graph.refusal(text, 'cut it off, and do to the outputs what it does');
   }
   const named = readAside(graph, aside, end === 'sigmoid' && last.outputs === 1);
   const reached = new Set([value, ...aside.flatMap(({ outputs }) => outputs)]);
@@ -291,8 +281,6 @@ export function perceptronOf(model: OnnxModel, file: string): OnnxPerceptron {
 function branching(graph: Graph, value: string, chain: Chain, node: OnnxNode, other: OnnxNode): Error {
   const why = chain.layers.length > 0 && !chain.activated ? foreignActivation(graph, value) : undefined;
   if (why !== undefined) return notAnActivation(graph, value, node);
-  return graph.refusal(
-    `${nameOf(node)} and ${nameOf(other)} branch off the same value`,
-    'only chains of layers can be read, without skip connections or heads beside each other',
-  );
+  const text = 'only chains of layers can be read, without skip connections or heads beside each other';
+  return graph.refusal(`${nameOf(node)} and ${nameOf(other)} branch off the same value`, text);
 }

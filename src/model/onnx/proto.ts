@@ -1,5 +1,5 @@
 /** The tensors and nodes of an ONNX file, without what they mean. A tensor's values stay where they are until they are asked for. */
-import { DlAdmmError } from '../../core/errors.js';
+import { DlAdmmError, quoted } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
 import { fromBfloat16, fromFloat16 } from '../../tensor/half.js';
 import {
@@ -27,8 +27,6 @@ export interface OnnxModel {
   readonly outputs: readonly OnnxValue[];
   readonly metadata: ReadonlyMap<string, string>;
 }
-
-const quoted = (name: string): string => JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
 
 const refusal = (file: string, what: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_FORMAT', `${file} cannot be read as an ONNX network: ${what}`);
@@ -95,7 +93,6 @@ const FLOATS: ReadonlyMap<number | undefined, { readonly size: number; readonly 
     [DATA_TYPE.bfloat16, { size: 2, convert: fromBfloat16 }],
   ]);
 
-/** How many values the shape asks for. */
 export const sizeOf = (dims: readonly number[]): number => dims.reduce((size, extent) => size * extent, 1);
 
 const valuesOf = ({ name, message }: OnnxTensor, file: string): TensorValues =>
@@ -110,10 +107,8 @@ export function numbersOf(tensor: OnnxTensor, file: string): Numbers {
   const { name, type = 0, dims, external, location } = tensor;
   const at = `tensor ${quoted(name)}`;
   if (location === EXTERNAL || external.length > 0) {
-    throw refusal(
-      file,
-      `the values of ${at} lie in another file; keep them in one, with torch.onnx.export(…, external_data=False) or onnx.save(onnx.load(path), path)`,
-    );
+    const text = `the values of ${at} lie in another file; keep them in one, with torch.onnx.export(…, external_data=False) or onnx.save(onnx.load(path), path)`;
+    throw refusal(file, text);
   }
   const form = FLOATS.get(type);
   if (form === undefined) throw refusal(file, `${at} has the element type ${type}, which is no floating-point type`);
@@ -134,7 +129,6 @@ function halvesOf(raw: Uint8Array): Uint16Array {
   return Uint16Array.from({ length: raw.length / 2 }, (_, i) => view.getUint16(2 * i, true));
 }
 
-/** How many bytes a whole number takes. */
 const WHOLES: ReadonlyMap<number | undefined, number> = new Map([
   [DATA_TYPE.int64, 8],
   [DATA_TYPE.int32, 4],

@@ -71,7 +71,6 @@ export type TensorHead = Message<typeof TENSOR_HEAD>;
 export type TensorValues = Message<typeof TENSOR_VALUES>;
 export type Attribute = Message<typeof ATTRIBUTE>;
 export type OnnxNode = Message<typeof NODE>;
-/** An input or output of the graph. */
 export type OnnxValue = Message<typeof VALUE>;
 
 export const ATTRIBUTE_TYPE = { float: 1, int: 2, wholes: 7, texts: 8 } as const;

@@ -81,10 +81,8 @@ function arithmetic(graph: Graph, node: OnnxNode, value: string, of: readonly Ex
 /** (x − mean) · scale / √(variance + ε) + shift over the second axis. */
 function normalisation(graph: Graph, node: OnnxNode, of: readonly Extent[] | undefined): Step {
   if (wholeAttribute(node, 'training_mode', 0) !== 0) {
-    throw graph.refusal(
-      `${nameOf(node)} normalises by the samples at hand, as in training`,
-      'export it with model.eval() and without training=…',
-    );
+    const text = `${nameOf(node)} normalises by the samples at hand, as in training`;
+    throw graph.refusal(text, 'export it with model.eval() and without training=…');
   }
   const vector = (index: number): ArrayLike<number> => {
     const constant = graph.constant(node, index);

@@ -10,7 +10,6 @@ export interface Budget {
   fields: number;
 }
 
-/** How a field is read and written. */
 export interface Kind<T> {
   /** What a message has that lacks the field. */
   readonly absent?: T;
@@ -27,7 +26,6 @@ export interface Always<T> extends Kind<T> {
 /** The fields of a message: number and kind of each. */
 type Fields = Readonly<Record<string, readonly [number: number, kind: Kind<unknown>]>>;
 
-/** What a message of such fields holds. */
 export type Message<F extends Fields> = {
   readonly [K in keyof F]: F[K] extends readonly [number, infer A]
     ? A extends Always<infer T>
@@ -184,7 +182,6 @@ export function decode<const F extends Fields>(fields: F, encoded: Uint8Array, w
   }
 }
 
-/** The bytes of a message. */
 export function encode<const F extends Fields>(fields: F, value: Draft<Message<F>>): Uint8Array {
   const writer = new BinaryWriter();
   writeFields(fields, writer, value);

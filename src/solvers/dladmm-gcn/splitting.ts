@@ -80,7 +80,6 @@ export interface GraphRecord extends GraphMeasures, ProgressRecord {
   readonly updates: readonly GraphUpdateRecord[];
 }
 
-/** The types of dlADMM on graphs. */
 export interface GraphTypes extends SweepTypes {
   readonly options: GraphSessionOptions;
   readonly block: GraphBlock;

@@ -1,10 +1,9 @@
 /** How the W subproblems of mini-batch dlADMM are solved (minibatch/algorithm.ts has the formulas). */
 import type { Loss } from '../../network/network.js';
-import { type Complete, flag, number, type OptionsOf, type Schema, whole, word } from '../shared/schema.js';
+import { flag, number, type OptionsOf, type Schema, whole, word } from '../shared/schema.js';
 
 const MOST = 2 ** 31 - 1;
 
-/** The settings of a W step. */
 export const GRAM_STEP = {
   gram: word(['low-rank', 'full'], {
     default: 'low-rank',
@@ -31,11 +30,7 @@ export const GRAM_STEP = {
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: ½λ‖[W_l b_l]‖².' }),
 } as const satisfies Schema;
 
-/** The settings of a W step, as they are given. */
 export type GramStepOptions = OptionsOf<typeof GRAM_STEP>;
-
-/** The same, complete. */
-export type GramStep = Complete<typeof GRAM_STEP>;
 
 /** Samples a batch where nobody says: a hundredth of all, as a power of 2 from 64 to 512, and never more than there are. */
 export const defaultBatchSize = (samples: number): number =>

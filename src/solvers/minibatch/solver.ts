@@ -1,4 +1,5 @@
 import { expected } from '../../core/errors.js';
+import { present } from '../../core/objects.js';
 import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { LEARNING_RATE, type LearningRate } from '../shared/learning-rate.js';
@@ -56,14 +57,9 @@ export const minibatch = defineSolver({
     if (typeof rate === 'function' && falls !== undefined) {
       throw expected('a number for learningRate, as a function falls by itself,', 'learningRateSchedule', falls);
     }
-    return {
-      method,
-      stepFor: (batchesPerEpoch) =>
-        typeof rate === 'number' && falls !== 'constant' ? cosine(rate, common.iterations * batchesPerEpoch) : rate,
-      ...(batchSize !== undefined && { batchSize }),
-      shuffle,
-      initialisation,
-    };
+    const stepFor = (batchesPerEpoch: number): LearningRate =>
+      typeof rate === 'number' && falls !== 'constant' ? cosine(rate, common.iterations * batchesPerEpoch) : rate;
+    return { method, stepFor, shuffle, initialisation, ...present({ batchSize }) };
   },
 });
 

@@ -1,5 +1,6 @@
 import { flag, given, whole } from '../../core/checks.js';
 import { native } from '../../core/native.js';
+import { present } from '../../core/objects.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import type { LabelledSamples } from '../../samples/samples.js';
 import { stepCourse } from '../shared/course.js';
@@ -32,7 +33,6 @@ export interface MinibatchSessionOptions extends SessionOptions, GramStepOptions
   readonly seed?: number;
 }
 
-/** The types of mini-batch dlADMM. */
 export interface MinibatchTypes extends StepTypes {
   readonly options: MinibatchSessionOptions;
   readonly block: 'W' | 'b';
@@ -42,7 +42,6 @@ export interface MinibatchTypes extends StepTypes {
 /** A network under training by mini-batch dlADMM: W_l n_l × n_{l−1}, b_l a row of n_l. Write parameters, then run batches. */
 export type MinibatchSession = StepSession<MinibatchTypes>;
 
-/** What a training by mini-batch dlADMM is. */
 export interface MinibatchPlan {
   readonly method: MinibatchMethod;
   /** η, for epochs of so many batches. */
@@ -99,15 +98,7 @@ export const minibatches: Splitting<
     });
   },
   async course({ network, dtype, threads, seed, method, batchSize, shuffle, stepFor }, data: LabelledSamples) {
-    const options = {
-      ...method,
-      network,
-      dtype,
-      threads,
-      seed,
-      shuffle,
-      ...(batchSize !== undefined && { batchSize }),
-    };
+    const options = { ...method, network, dtype, threads, seed, shuffle, ...present({ batchSize }) };
     return stepCourse(await minibatches.open(options, data), stepFor);
   },
 };

@@ -50,7 +50,6 @@ interface Told<M extends MethodName> {
   readonly source?: string;
 }
 
-/** A solver on samples by a method. */
 export const onSamples = <const M extends MethodName>(told: Told<M>) => define(told, METHODS[told.name]);
 
 /** The same on a graph; adam steps ten times as far there. */

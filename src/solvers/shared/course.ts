@@ -16,7 +16,6 @@ import type { SweepSession, SweepTypes } from './sweep-session.js';
 /** What a training adds to the record of a course. */
 export type Watched = 'iteration' | 'elapsed' | 'train' | 'validation' | 'test' | 'checkpoint';
 
-/** How an iteration went. */
 export type Advance<R extends ProgressRecord> =
   | { readonly kind: 'done'; readonly progress: Omit<R, Watched> }
   /** A stop was asked for; the iteration is not complete. */

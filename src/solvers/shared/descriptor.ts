@@ -1,6 +1,7 @@
 /** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
 import { checkObject, didYouMean } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
+import { present } from '../../core/objects.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import { lossParameters, powerOf } from '../../network/network.js';
@@ -94,7 +95,6 @@ type Limits<C extends Abilities> = C['epochs'] extends true
       readonly iterations?: number;
     };
 
-/** The options of a solver, `solver` left out. */
 export type OwnOptions<T> =
   T extends Solver<infer _N, infer S, infer _P, infer R, infer D, infer C>
     ? Flat<Omit<CommonOptions<R>, keyof S | Cannot<D, C>> & Limits<C> & OptionsOf<S>>
@@ -151,7 +151,6 @@ export function defaultsOf<
   ) as never;
 }
 
-/** A plan, complete. */
 export type SolverPlan<P, R extends ProgressRecord> = P & CommonPlan<R>;
 
 /**
@@ -192,11 +191,7 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     trainMetrics: all.trainMetrics,
     standardise: all.standardise ?? false,
     standardiseTargets: (all.standardiseTargets ?? false) && powerOf(network.loss) !== undefined,
-    ...(earlyStopping && { earlyStopping }),
-    ...(classes && { classes }),
-    ...(classWeights && { classWeights }),
-    ...(checkpoint && { checkpoint }),
-    ...(signal && { signal }),
+    ...present({ earlyStopping, classes, classWeights, checkpoint, signal }),
     ...(onIteration && { onIteration: onIteration as unknown as (record: R) => void }),
   };
   const own = Object.fromEntries(
@@ -214,10 +209,8 @@ export function chosenSolver(solver: unknown, known: readonly AnySolver[], data:
   if (typeof solver === 'object' && solver !== null) {
     checkSolver(solver, 'solver');
     if (solver.splitting.data === data) return solver;
-    throw new DlAdmmError(
-      'ERR_DLADMM_ARGUMENT',
-      `Expected a solver for ${data === 'graph' ? 'a graph' : data} but ${solver.name} is none`,
-    );
+    const text = `Expected a solver for ${data === 'graph' ? 'a graph' : data} but ${solver.name} is none`;
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
   const here = known.filter(({ splitting }) => splitting.data === data);
   const found = here.find(({ name }) => name === (solver ?? 'dladmm'));

@@ -154,7 +154,6 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ...all(is('activation'), 'activationfunction activationfn nonlinearity act'),
 };
 
-/** Solvers of other libraries. */
 const SOLVERS: Readonly<Record<string, string>> = {
   ...{ adamw: "'adam' with l2", nadam: "'adam'", rmsprop: "'adam'", radam: "'adam'", adamax: "'adam'" },
   ...{
@@ -211,8 +210,6 @@ export function checkOptionKeys(options: object, known: readonly string[], of: s
       : same
         ? `; did you mean ${same}?`
         : optionMeant(unknown) || didYouMean(unknown, known);
-  throw new DlAdmmError(
-    'ERR_DLADMM_ARGUMENT',
-    `Expected only what docs/options.md lists for the options of ${of} but received ${unknown}: ${describe(given)}${hint}`,
-  );
+  const text = `Expected only what docs/options.md lists for the options of ${of} but received ${unknown}: ${describe(given)}${hint}`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }

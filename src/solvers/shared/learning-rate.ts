@@ -14,7 +14,6 @@ export interface Progress {
  */
 export type LearningRate = number | ((at: Progress) => number);
 
-/** The option of a learning rate. */
 export const LEARNING_RATE: ValueType<LearningRate> = {
   type: 'number ≥ 0, or a function of { epoch, step }',
   typed: { as: 'number' },

@@ -86,7 +86,6 @@ export const METHODS = {
   sisa: { ...consensus(2000, 4), beta2: beta2(0.999, 'β'), epsilon: epsilon(1e-8) },
 } as const satisfies Readonly<Record<string, Schema>>;
 
-/** The methods by name. */
 export type MethodName = keyof typeof METHODS;
 
 /** The weight decay of a method that has one for all layers. */
@@ -97,7 +96,6 @@ export type GradientMethod = {
   [M in MethodName]: { readonly solver: M; readonly l2?: number } & OptionsOf<(typeof METHODS)[M]>;
 }[MethodName];
 
-/** A method, checked and complete. */
 export interface Method {
   readonly optimiser: NativeOptimiser;
   readonly learningRate: LearningRate;
@@ -106,7 +104,6 @@ export interface Method {
   readonly fullBatch: boolean;
 }
 
-/** How native code is told of each. */
 const NATIVE: {
   readonly [M in MethodName]: (settings: Complete<(typeof METHODS)[M]>, weightDecay: number) => NativeOptimiser;
 } = {

@@ -201,7 +201,6 @@ export const COMMON = {
   }),
 } as const satisfies Schema;
 
-/** A schema of options that every solver takes. */
 export type CommonSchema = typeof COMMON;
 
 /** Where and how often a training is written out as it goes. */

@@ -13,7 +13,6 @@ export interface Penalties {
   readonly tau0: number;
 }
 
-/** Their names. */
 const PENALTIES: readonly (keyof Penalties)[] = ['nu', 'rho', 'theta0', 'tau0'];
 
 /** @throws DlAdmmError ERR_DLADMM_RANGE where one is not positive and finite */
@@ -48,7 +47,6 @@ export function byLayer(
   return value.map((each: unknown, i) => check(each, `${name}[${i}]`));
 }
 
-/** A schedule of penalties made ready for one run. */
 export interface RunningSchedule<V, R> {
   /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;

@@ -27,7 +27,6 @@ export interface Checked<N, S> {
   add(native: N, set: S, name: string): Promise<readonly [set: number, size: number]>;
 }
 
-/** A kind of data to learn from. */
 export interface Problem<D, S, N extends NativePersistent> {
   readonly kind: 'samples' | 'graph';
   /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED, … */

@@ -22,7 +22,6 @@ export interface About {
   readonly dtype: Dtype;
 }
 
-/** How an option is told of. */
 export interface Told {
   /** One sentence. */
   readonly says: string;
@@ -42,7 +41,6 @@ export type Otherwise<In> =
   | { readonly otherwise: string }
   | { readonly required: true };
 
-/** How the command line takes a value. */
 export type Typed =
   | {
       readonly as:
@@ -92,7 +90,6 @@ export interface Option<In, Out = In, P extends Presence = Presence, Std = In> e
   readonly read: (value: unknown, name: string, about: About) => Out;
 }
 
-/** Options by their names. */
 export type Schema = { readonly [name: string]: Option<unknown> };
 
 type Flat<T> = { [K in keyof T]: T[K] };
@@ -106,12 +103,10 @@ export type OptionsOf<S extends Schema> = Flat<
   }
 >;
 
-/** What a solver is given. */
 export type Complete<S extends Schema> = {
   readonly [K in keyof S]: S[K] extends Option<infer _, infer Out> ? Out : never;
 };
 
-/** What an option is declared by, beside its type. */
 export type Declared<In> = Told & Otherwise<In>;
 
 /** The option of a declaration: where nothing may stand for it, a solver has to expect that. */
@@ -153,7 +148,6 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'object' ? JSON.stringify(value).replaceAll('"', '') : String(value);
 }
 
-/** Ranges of numbers. */
 export type Range = 'positive' | 'fraction' | { readonly min: number };
 
 const rangeText = (range: Range): string => {

@@ -30,7 +30,6 @@ export interface StepsResult {
   readonly seconds: number;
 }
 
-/** What such a splitting says of itself. */
 export interface StepRules<T extends StepTypes> {
   readonly stepsPerEpoch: (options: T['options'], samples: number) => number;
   /** Where none is given to a run. */

@@ -31,7 +31,6 @@ export interface SweepResult<T extends SweepTypes> {
   readonly measures?: T['measures'];
 }
 
-/** What such a splitting says of itself. */
 export interface SweepRules<T extends SweepTypes> {
   readonly blocks: Blocks<T['block']>;
   /** How variables begin, checked, as the addon takes it. */

@@ -13,7 +13,6 @@ export interface BlockKind {
   readonly alone?: boolean;
 }
 
-/** The blocks of a splitting by name. */
 export type Blocks<B extends string> = { readonly [block in B]: BlockKind };
 
 /** W_l, n_l × n_{l−1}. */

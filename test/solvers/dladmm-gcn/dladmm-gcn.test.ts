@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../../../src/core/errors.js';
-import type { Csr } from '../../../src/graph.js';
-import { GraphModel, type GraphSamples, fit as learn, Model, train } from '../../../src/index.js';
+import type { Csr, GraphSamples } from '../../../src/graph.js';
+import { GraphModel, fit as learn, Model, train } from '../../../src/index.js';
 import {
   type GraphSession,
   type GraphSweepPenalties,

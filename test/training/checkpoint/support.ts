@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { native } from '../../../src/core/native.js';
-import type { AnyRecord, FitResult, GraphSamples, TrainingData, TrainOptions } from '../../../src/index.js';
+import type { GraphSamples } from '../../../src/graph.js';
+import type { FitResult, TrainingData, TrainOptions } from '../../../src/index.js';
 import { fit as fitModel, resume, train } from '../../../src/index.js';
+import type { AnyRecord } from '../../../src/solvers.js';
 import { numbers } from '../../reference/addon.js';
 
 /** A folder for the tests of a file, that is gone afterwards; a new file name in it. */

@@ -24,7 +24,6 @@ export interface GradientSessionOptions extends SessionOptions {
   readonly seed?: number;
 }
 
-/** The types of a training by gradients. */
 export interface GradientTypes extends StepTypes {
   readonly options: GradientSessionOptions;
   readonly block: 'W' | 'b';
@@ -34,7 +33,6 @@ export interface GradientTypes extends StepTypes {
 /** A network under training by gradients: W_l n_l × n_{l−1}, b_l a row of n_l. Write parameters, then run steps. */
 export type GradientSession = StepSession<GradientTypes>;
 
-/** What a training by gradients is. */
 export interface GradientPlan {
   readonly method: GradientMethod;
   readonly batchSize?: number;

@@ -27,7 +27,6 @@ export interface GraphGradientSessionOptions extends SessionOptions {
   readonly seed?: number;
 }
 
-/** The types of a training by gradients on a graph. */
 export interface GraphGradientTypes extends StepTypes {
   readonly options: GraphGradientSessionOptions;
   readonly block: 'W';

@@ -94,7 +94,6 @@ export interface IterationRecord extends Measures, ProgressRecord {
   readonly updates: readonly UpdateRecord[];
 }
 
-/** The types of the layered splitting. */
 export interface LayeredTypes extends SweepTypes {
   readonly options: LayeredSessionOptions;
   readonly block: Block;

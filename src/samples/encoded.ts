@@ -1,0 +1,140 @@
+/** The rows of a table as inputs of a network, by columns that have been learnt. */
+import { didYouMean } from '../core/checks.js';
+import { DlAdmmError, listed, quoted } from '../core/errors.js';
+import { type RowSource, trusted } from '../tensor/inputs.js';
+import { type Column, inputsOfColumn } from './columns.js';
+import { encoderOf, numberSaid } from './encoder.js';
+import type { ColumnPlace } from './features.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, readable, valueAt } from './frame.js';
+import type { ColumnNote } from './learning.js';
+
+/**
+ * The rows of a table as inputs of a network, in float64, made a chunk at a time; `notes` tell what is not as the columns were learnt.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT where a column is not there; from a chunk, ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, naming row and column
+ */
+export function encoded(
+  frame: Frame,
+  columns: readonly Column[],
+): { readonly x: RowSource; readonly notes: readonly ColumnNote[] } {
+  const { name, rows } = frame;
+  const notes: ColumnNote[] = [];
+  const found = byName(frame, columns, notes);
+  const encoder = encoderOf(columns, name, (row) => placeText(frame, row));
+  const { inputs } = encoder;
+  notes.push(...columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows)));
+  let offset = 0;
+  const offsets = columns.map((column) => {
+    offset += inputsOfColumn(column);
+    return offset - inputsOfColumn(column);
+  });
+  const x = trusted({
+    name,
+    rows,
+    columns: inputs,
+    chunk(first: number, count: number) {
+      const out = new Float64Array(count * inputs);
+      for (const [c, values] of found.entries()) {
+        const column = columns[c] as Column;
+        const plain =
+          values.kind !== 'text' &&
+          values.missing === 0 &&
+          inputsOfColumn(column) === 1 &&
+          !column.date &&
+          !column.categories &&
+          !column.buckets;
+        if (plain) {
+          const at = offsets[c] as number;
+          for (let i = 0; i < count; i += 1) out[i * inputs + at] = values.values[first + i] as number;
+        } else {
+          const numbers = values.kind === 'text' && !column.categories && !column.buckets && !column.date;
+          for (let i = 0; i < count; i += 1) {
+            const value = valueAt(values, first + i);
+            encoder.put(numbers ? (numberSaid(value) ?? value) : value, c, out, i * inputs, first + i);
+          }
+        }
+      }
+      return out;
+    },
+  });
+  return { x, notes };
+}
+
+/** The columns of a table in the order of others of their names. */
+function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): readonly FrameColumn[] {
+  const places = new Map<string, FrameColumn | undefined>();
+  for (const column of frame.columns) places.set(column.name, places.has(column.name) ? undefined : column);
+  const names = frame.columns.map(({ name }) => name);
+  return columns.map(({ name, fill }) => {
+    const found = places.get(name);
+    if (found) return readable(found);
+    if (places.has(name)) return namedColumn(frame, name, 'columns');
+    // What all of some records lack is missing in all of them, unless it stands there by another name.
+    if (
+      frame.records &&
+      fill !== undefined &&
+      didYouMean(name, names) === '' &&
+      columns.some((each) => places.has(each.name))
+    ) {
+      notes.push({
+        column: name,
+        kind: 'all-missing',
+        text: `column ${quoted(name)} is not there: ${fill} stands for it`,
+      });
+      return { name, kind: 'number', missing: frame.rows, values: new Float64Array(frame.rows).fill(Number.NaN) };
+    }
+    const what = `Expected a column ${quoted(name)} in ${frame.name}, as the model was trained on, but its columns are ${listed(names)}${didYouMean(name, names)}`;
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', what);
+  });
+}
+
+/**
+ * The rows of a table for a model, whose columns are found by name; in a file without a header line, and by a model without names, by
+ * their order, the target's left out where there is one column too many.
+ *
+ * @param told the column that is none of them
+ * @throws DlAdmmError as {@link encoded}, and ERR_DLADMM_SHAPE where there are too few or too many
+ */
+export function encodedFor(
+  frame: Frame,
+  {
+    columns,
+    inputs,
+    target,
+  }: { readonly columns?: readonly Column[]; readonly inputs: number; readonly target?: string },
+  told?: ColumnPlace,
+): ReturnType<typeof encoded> {
+  const names = new Set(frame.columns.map(({ name }) => name));
+  if (columns && (frame.named || columns.every(({ name }) => names.has(name)))) return encoded(frame, columns);
+  const wanted = columns?.length ?? inputs;
+  const likely = target !== undefined && names.has(target) ? target : -1;
+  const spare = told ?? (frame.columns.length === wanted + 1 ? likely : undefined);
+  const left = spare === undefined ? undefined : namedColumn(frame, spare, 'target');
+  const found = frame.columns.filter((column) => column !== left);
+  if (found.length !== wanted) {
+    const what = `Expected ${wanted} columns of features in ${frame.name}, as the model was trained on columns without names,`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', `${what} but found ${found.length}`);
+  }
+  const called = columns ?? found.map(({ name }) => ({ name }));
+  const inOrder = found.map((column, i) => ({ ...column, name: (called[i] as Column).name }));
+  return encoded({ ...frame, columns: inOrder }, called);
+}
+
+function unseen({ name, categories, other }: Column, column: FrameColumn, rows: number): readonly ColumnNote[] {
+  if (!categories || !other || column.kind !== 'text') return [];
+  const known = new Set(categories);
+  const strange = column.texts.map((text) => !known.has(text));
+  let count = 0;
+  const { codes } = column;
+  for (let i = 0; i < codes.length; i += 1) if (strange[codes[i] as number]) count += 1;
+  if (count === 0) return [];
+  const none = count === rows - column.missing;
+  const all = none ? 'none of its texts is' : `${count} of ${rows} values are none`;
+  return [
+    {
+      column: name,
+      kind: none ? 'all-unseen' : 'unseen',
+      text: `column ${quoted(name)}: ${all} of the ${categories.length} that the training set made inputs of`,
+    },
+  ];
+}
