@@ -4,15 +4,16 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { native } from '../core/native.js';
 import { classCount, classifies } from '../network/network.js';
+import { isNames } from '../samples/arrived.js';
 import { areSamples } from '../samples/arriving.js';
 import { classNumbers, learnClasses } from '../samples/classes.js';
 import { type Frame, type FrameColumn, namedColumn, takeRows, valueAt } from '../samples/frame.js';
 import { isGraph } from '../samples/graph-samples.js';
 import { someRows } from '../samples/hold-out.js';
-import { type Target, targetValues } from '../samples/targets.js';
+import { type Target, targetsOf, taskOf } from '../samples/targets.js';
 import { SEED } from '../solvers/shared/options.js';
 import { allRows, asSamples, type RowSource } from '../tensor/inputs.js';
-import { frameFor, type Rows, readyOf, taskOf } from '../training/front.js';
+import { frameFor, type Rows, readyOf, wantedBy } from '../training/front.js';
 import { ordered } from '../training/goal.js';
 import type { TrainingData } from '../training/result.js';
 import type { AnyOptions } from './options.js';
@@ -45,10 +46,11 @@ export async function divided(data: Data, options: AnyOptions): Promise<Divided>
   if (isGraph(data)) throw expected('samples, not a graph, whose nodes cannot be parted', 'data', data);
   if (!areSamples(data)) return ofRows(data, options);
   const { labels, y, x, weights, ...rest } = data as TrainingData;
-  const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
+  const named = typeof labels === 'string' ? labels : typeof y === 'string' || isNames(y) ? y : undefined;
   if (named !== undefined) {
     checkKeys(rest, [], 'data beside x and its target');
-    const task = typeof labels === 'string' ? 'classification' : 'regression';
+    const { loss } = options;
+    const task = loss ? taskOf(loss) : typeof labels === 'string' ? 'classification' : 'regression';
     return ofRows(x, { ...options, ...(weights !== undefined && { weights }), target: named, task });
   }
   for (const name of ['validation', 'test'] as const) {
@@ -63,9 +65,8 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
   const whole = await frameFor(rows, given, 'data');
   const { target } = options;
   if (target === undefined) throw expected('the column to predict', 'target', target);
-  const values = targetValues(whole, target);
-  const { name } = namedColumn(whole, target, 'target');
-  const { task } = taskOf(values, given, name);
+  const wanted = await wantedBy(whole, target, given);
+  const { task } = wanted;
   const told = { target, task, ...(typeof options.weights === 'string' && { weights: options.weights }) } as const;
   const weights = typeof options.weights === 'object' ? options.weights : undefined;
   const optionsOn = (of: Int32Array, own: AnyOptions) => (weights ? { ...own, weights: someOf(weights, of) } : own);
@@ -79,9 +80,12 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
     const found = namedColumn(whole, which, 'groups');
     return Array.from({ length: whole.rows }, (_, row) => valueAt(found, row));
   };
-  if (task === 'regression') {
-    return { ...beside, column, labels: undefined, told, part: (of) => takeRows(whole, of) };
+  if (wanted.task !== 'classification') {
+    const labels = wanted.names && { classes: wanted.names };
+    return { ...beside, column, labels: undefined, told: { ...told, ...labels }, part: (of) => takeRows(whole, of) };
   }
+  const { values } = wanted;
+  const { name } = targetsOf(whole, target)[0];
   // A part may lack a class, or the numbers that come before it: classes are told by their names.
   const classes = options.classes ?? [...new Set(values)].toSorted(ordered).map(String);
   const named = withTexts(whole, name, values, classes);
@@ -112,7 +116,8 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
   return {
     samples: x.rows,
     labels,
-    told: {},
+    // Parts of rows of 0 and 1 do not say that they are labels.
+    told: ready.task === 'multi-label' ? { loss } : {},
     whole: ready.data,
     column(name) {
       const text = `Expected a group for each sample, as x has no column ${name} to group by`;
@@ -124,7 +129,7 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
       ...rest,
       x: asSamples(someRows(x, of)),
       ...(labels && classes && { labels: Int32Array.from(of, (row) => labels[row] as number), classes }),
-      ...(y && { y: asSamples(someRows(y, of)) }),
+      ...(y && { y: asSamples(someRows(y, of)), ...(own && { classes: own }) }),
       ...(trains && weights && { weights: someOf(weights as ArrayLike<number>, of) }),
     }),
     async checksum() {

@@ -114,6 +114,13 @@ export function parseColumns(text: string): readonly (string | number)[] {
   return columns;
 }
 
+/** A column, or several with commas between them. */
+export function parseTarget(text: string): string | number | readonly (string | number)[] {
+  if (!text.includes(',')) return parseColumn(text);
+  const columns = parseColumns(text);
+  return columns.length === 1 ? (columns[0] as string | number) : columns;
+}
+
 export const parseDelimiter = (text: string): string => (/^(?:tab|\\t)$/i.test(text) ? '\t' : text);
 
 /** The kinds of file that predictions can be written to, by the end of the name; `-` is the standard output. */

@@ -22,9 +22,9 @@ export function withData(command: Command, what: string, targetByDefault: string
     .option('--data-dir <folder>', 'look for named sets here first')
     .option('--no-download', 'never fetch a named set')
     .option(
-      '--target, --label <column>',
-      `of a table: the column to predict, by its name, or by its place as #3 or #-1 (default: ${targetByDefault})`,
-      parse.parseColumn,
+      '--target, --label <columns>',
+      `of a table: the column to predict, by its name, or by its place as #3 or #-1; or several, with commas (default: ${targetByDefault})`,
+      parse.parseTarget,
     )
     .option(
       '--drop, --ignore <columns>',

@@ -157,17 +157,22 @@ interface RowNumbers {
   readonly of: (row: number) => number;
 }
 
-/** Predictions as CSV: the class and the probability of each class, or the outputs. */
+/** What a model calls its outputs. */
+type Called = Pick<Model, 'classes' | 'target'>;
+
+/** Predictions as CSV: the class (or the labels) and the probability of each class, or the outputs. */
 function* predictionCsv(
   prediction: Prediction,
-  classes: readonly string[] | undefined,
+  { classes, target }: Called,
   rowNumbers?: RowNumbers,
 ): Generator<string> {
   const { outputs, labels, probabilities } = prediction;
   const { data, rows, columns } = probabilities ?? outputs;
   const numbers = Array.from({ length: columns }, (_, j) => j);
   const names = classes ?? numbers.map(String);
-  const header = labels ? ['class', ...names.map(quoted)] : numbers.map((j) => `output ${j + 1}`);
+  const several = labels && typeof labels[0] === 'object';
+  const values = typeof target === 'object' ? target : numbers.map((j) => `output ${j + 1}`);
+  const header = (labels ? [several ? 'labels' : 'class', ...names] : values).map(quoted);
   yield `${[...(rowNumbers ? [rowNumbers.header] : []), ...header].join(',')}\n`;
   for (let first = 0; first < rows; first += ROWS) {
     const lines: string[] = [];
@@ -175,7 +180,7 @@ function* predictionCsv(
       const values = numbers.map((j) => digits(data[i * columns + j] as number, data)).join(',');
       const label = labels?.[i];
       const which = rowNumbers ? `${rowNumbers.of(i)},` : '';
-      const name = typeof label === 'number' ? names[label] : label;
+      const name = typeof label === 'number' ? names[label] : typeof label === 'object' ? label.join('|') : label;
       lines.push(which + (label === undefined ? values : `${quoted(String(name ?? label))},${values}`));
     }
     yield `${lines.join('\n')}\n`;
@@ -193,18 +198,18 @@ async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
     using model = own;
     const nodes = flags.part && nodesOf(graph, flags.part, flags);
     const rowNumbers: RowNumbers = { header: 'node', of: (i) => nodes?.[i] ?? i };
-    return { prediction: await model.predict(graph, nodes), classes: model.classes, rowNumbers };
+    return { prediction: await model.predict(graph, nodes), model, rowNumbers };
   }
   using model = await Model.load(flags.model);
   const source = await sourceOf(flags, signal);
   if (source.kind === 'arrays') {
     const x = barePart(source.file, flags.part, demandsOf(model, flags.model));
-    return { prediction: await model.predict(x), classes: model.classes };
+    return { prediction: await model.predict(x), model };
   }
   checkNoPart(flags);
   const { label } = flags;
   const told = { ...(label !== undefined && { target: label }), ...ignored(flags) };
-  return { prediction: await model.predict(source.frame, told), classes: model.classes };
+  return { prediction: await model.predict(source.frame, told), model };
 }
 
 const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>
@@ -216,10 +221,10 @@ export async function predictCommand(flags: PredictFlags, terminal: Terminal): P
   const { out } = flags;
   checkKind(flags);
   if (out !== '-') await checkTarget(out, inputsOf(flags));
-  const { prediction, classes, rowNumbers } = await answer(flags, terminal.signal);
+  const { prediction, model, rowNumbers } = await answer(flags, terminal.signal);
   const stopped = interruptionOf(terminal.signal);
   if (stopped) return stopped.exitCode;
-  const lines = predictionCsv(prediction, classes, rowNumbers);
+  const lines = predictionCsv(prediction, model, rowNumbers);
   if (out === '-') {
     for (const text of lines) {
       if (terminal.signal.aborted) break;

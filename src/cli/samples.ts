@@ -15,10 +15,10 @@ import { isStandardInput } from '../formats/pipes.js';
 import { alignLabels } from '../samples/align.js';
 import { encodedFor } from '../samples/encoded.js';
 import type { ColumnPlace } from '../samples/features.js';
-import { type Frame, namedColumn, takeRows } from '../samples/frame.js';
+import { type Frame, takeRows } from '../samples/frame.js';
 import { heldOut } from '../samples/hold-out.js';
 import type { LearningOptions } from '../samples/learning.js';
-import { inferTask, targetValues } from '../samples/targets.js';
+import { type TargetPlaces, type Task, wantedOf } from '../samples/targets.js';
 import { asSamples } from '../tensor/inputs.js';
 import type { TrainingData } from '../training/result.js';
 import { TEST_SHARE } from './defaults.js';
@@ -28,12 +28,12 @@ export interface DataFlags extends CsvDialect {
   readonly data: string;
   readonly dataDir?: string;
   readonly download: boolean;
-  /** Of a table: the column to predict. */
-  readonly label?: ColumnPlace;
+  /** Of a table: the column to predict, or several. */
+  readonly label?: TargetPlaces;
   readonly ignore?: readonly ColumnPlace[];
   /** For NPY and IDX files. */
   readonly labels?: string;
-  readonly task?: 'classification' | 'regression';
+  readonly task?: Task;
 }
 
 /** The options that say what a training makes of them. */
@@ -120,6 +120,7 @@ export async function sourceOf(flags: DataFlags & Partial<SplitFlags>, signal: A
   const bytes = await bytesOf(data, signal);
   if (areArrays(bytes)) {
     checkNoTable(flags, data);
+    if (task === 'multi-label') throw expected('--loss sigmoid-cross-entropy for arrays', '--task', task);
     const told = { ...(labels !== undefined && { labels }), ...(task && { task }) };
     const file = await parseTable(bytes, data, { ...told, signal });
     return { kind: 'arrays', name: file.name, file };
@@ -128,7 +129,8 @@ export async function sourceOf(flags: DataFlags & Partial<SplitFlags>, signal: A
   const dialect = Object.fromEntries(
     DIALECT_KEYS.flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
   );
-  const reading = { ...dialect, ...(columns && { columns }), ...(label !== undefined && { label }), signal };
+  const one = typeof label === 'string' || typeof label === 'number';
+  const reading = { ...dialect, ...(columns && { columns }), ...(one && { label }), signal };
   const frame = await parseFrame(bytes, data, reading);
   return { kind: 'table', name: isStandardInput(data) ? 'the standard input' : basename(data), frame };
 }
@@ -205,7 +207,7 @@ export interface TrainingSource {
   readonly name: string;
   readonly data: Frame | TrainingData;
   /** Of a table: the column to predict, and the rows to test on. */
-  readonly front: { readonly target?: ColumnPlace; readonly test?: Frame };
+  readonly front: { readonly target?: TargetPlaces; readonly test?: Frame };
   /** Of samples without names: what they are, and their classes. */
   readonly task?: 'classification' | 'regression';
   readonly classes?: readonly string[];
@@ -228,9 +230,8 @@ async function fromTable(
   let rest = frame;
   let taken = test?.frame;
   if (testShare > 0) {
-    const values = targetValues(frame, target);
-    const called = `column ${JSON.stringify(namedColumn(frame, target, 'target').name)}`;
-    const classes = (task ?? inferTask(values, called).task) === 'classification' ? values : undefined;
+    const wanted = await wantedOf(frame, target, task);
+    const classes = wanted.task === 'classification' ? wanted.values : undefined;
     const parts = await heldOut(frame.rows, classes, testShare, seed);
     if (parts.held.length > 0) taken = await takeRows(frame, parts.held);
     rest = await takeRows(frame, parts.train);
@@ -246,16 +247,18 @@ async function fromTable(
 }
 
 /** A part of a table as samples for a network without names for its columns. */
-function tablePart(frame: Frame, { label = LAST }: SplitFlags, { inputs, task, classes }: Demands): TrainingData {
-  const values = targetValues(frame, label);
+async function tablePart(frame: Frame, { label = LAST }: SplitFlags, demands: Demands): Promise<TrainingData> {
+  const { inputs, task, classes } = demands;
+  const wanted = await wantedOf(frame, label, task, classes);
   const x = asSamples(encodedFor(frame, { inputs }, label).x);
-  if (task === 'regression') return { x, y: values as readonly number[] };
+  if (wanted.task !== 'classification') return { x, y: wanted.y };
+  const { values } = wanted;
   // Classes may be told by their numbers.
   const numbered = values.every((value) => typeof value === 'number') && !classes?.includes(String(values[0]));
   return { x, labels: numbered ? Int32Array.from(values as readonly number[]) : values.map(String) };
 }
 
-function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): TrainingSource {
+async function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): Promise<TrainingSource> {
   const { data, testShare = flags.whole ? 0 : TEST_SHARE, trainSamples, seed } = flags;
   const { name, task } = file;
   const outputs = file.task === 'classification' ? file.classes.length : file.outputs;
@@ -263,7 +266,7 @@ function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): TrainingS
   const demands: Demands = { by: data, task, inputs: file.train.x.columns, outputs, ...classes };
   let train: Part = file.train;
   let tested: TrainingData | undefined = file.test;
-  if (test?.kind === 'table') tested = tablePart(test.frame, flags, demands);
+  if (test?.kind === 'table') tested = await tablePart(test.frame, flags, demands);
   else if (test) tested = labelledPart(test.file, undefined, demands);
   else if (tested === undefined && testShare > 0) {
     const { x } = train;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { METRIC_NAMES } from '../judging/metrics.js';
+import { TASKS } from '../samples/targets.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import * as parse from './arguments.js';
 import { TEST_SHARE } from './defaults.js';
@@ -49,7 +50,11 @@ const withSamples = (command: Command): Command =>
       parse.parseColumns,
     )
     .addOption(
-      choice('--task <task>', 'what the target is (default: judged by its values)', ['classification', 'regression']),
+      choice(
+        '--task <task>',
+        'what the target is (default: judged by its values); labels stand in texts as a|b',
+        TASKS,
+      ),
     )
     .addOption(
       choice(
@@ -114,6 +119,7 @@ function withTraining(command: Command, solvers: readonly AnySolver[]): Command 
       'share of the training samples that is held out (default: 0.1; of fewer than 2,000 0.2)',
       parse.parseShare(true),
     );
+  command.option('--calibrate', 'of hinge and one-hot-squared-error: probabilities, by what is held out');
   return withSolverFlags(command, solvers);
 }
 

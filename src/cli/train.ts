@@ -27,6 +27,7 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly standardise?: boolean;
   readonly earlyStopping?: number;
   readonly validationShare?: number;
+  readonly calibrate?: boolean;
   readonly timeLimit?: number;
   /** What early stopping watches. */
   readonly metric?: Metric;
@@ -97,6 +98,7 @@ const FRONT_FLAGS = [
   'hidden',
   'layers',
   'validationShare',
+  'calibrate',
   'columns',
   'ignore',
   'missing',

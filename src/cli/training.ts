@@ -33,7 +33,7 @@ export interface Job extends Showing {
 /** The options of a training on samples without columns to be learnt. */
 export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options'>): object {
   const { name, data, task, classes } = source;
-  const { layers, loss, solver, earlyStopping, validationShare } = options as {
+  const { layers, loss, solver, earlyStopping, validationShare, calibrate } = options as {
     readonly layers?: readonly number[];
     readonly loss?: Loss;
   } & Record<string, unknown>;
@@ -48,7 +48,8 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
     throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
   }
   // Who names a solver of all samples means all of them.
-  const all = !isAutomatic({ solver, ...options }) && earlyStopping === undefined && validationShare === undefined;
+  const held = earlyStopping ?? validationShare ?? calibrate;
+  const all = !isAutomatic({ solver, ...options }) && held === undefined;
   return {
     ...(task === 'regression' && { loss: loss ?? 'squared-error' }),
     ...(classes && { classes }),

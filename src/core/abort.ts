@@ -37,3 +37,18 @@ function tell(this: AbortSignal): void {
 export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
   if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }
+
+/** What `work` gives; undefined where the signal was aborted before, or while it waited. */
+export async function unlessAborted<T>(
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  if (signal?.aborted) return undefined;
+  try {
+    const found = await work();
+    return signal?.aborted ? undefined : found;
+  } catch (error) {
+    if (signal?.aborted && error instanceof DlAdmmError && error.code === 'ERR_DLADMM_ABORTED') return undefined;
+    throw error;
+  }
+}

@@ -11,13 +11,14 @@ import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type Frame, isFrame } from '../samples/frame.js';
 import type { ColumnsLike } from '../samples/table.js';
+import type { TargetPlaces } from '../samples/targets.js';
 
 /** How a table is read; the names of rows, which a data frame keeps beside its columns, are read where they are asked for. */
 export interface ReadingOptions extends CsvDialect, Pick<TableOptions, 'label' | 'columns' | 'signal'> {}
 
 /** How a model takes a table: how it is read, and the column that holds what is predicted. Default: the model's own target. */
 export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> {
-  readonly target?: ColumnPlace;
+  readonly target?: TargetPlaces;
   /** Columns that are passed over: of two of one name, the one that is not meant. */
   readonly ignore?: readonly ColumnPlace[];
 }
@@ -29,7 +30,7 @@ export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | str
 export function checkedReading(options: TableReading): ReadingOptions {
   checkOptions(options, [...DIALECT_KEYS, 'signal', 'target', 'ignore']);
   const { target: label, ignore: _, ...reading } = options;
-  return { ...reading, ...(label !== undefined && { label }) };
+  return { ...reading, ...(label !== undefined && typeof label !== 'object' && { label }) };
 }
 
 /** Whether rows are read as a file is: by a path, from a Readable of text, or as a table that has been taken in. */

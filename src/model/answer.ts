@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
+import { type Calibration, calibrated } from '../judging/calibration.js';
 import {
   type ClassEvaluation,
   type Evaluation,
@@ -31,9 +32,10 @@ interface Outputs {
 }
 
 interface Labelled extends Outputs {
-  /** The class of the largest output, one a sample, as a number or as the training's labels were. */
+  /** The class of the largest output (of the largest probability, where there are some), one a sample, as the training's labels were. */
   readonly labels: Labels;
-  readonly probabilities?: undefined;
+  /** Where the model has been calibrated, samples × classes. */
+  readonly probabilities?: Matrix;
 }
 
 interface Probable extends Outputs {
@@ -91,6 +93,7 @@ export interface Answer {
 /** What a model says of its answers, beside its network. */
 interface Told extends ClassNames {
   readonly threshold?: number;
+  readonly calibration?: Calibration;
   readonly targetStandardisation?: Standardisation;
   readonly diverged?: Divergence;
 }
@@ -107,14 +110,15 @@ export const divergedText = ({ iteration }: Divergence): string =>
 export function answerOf(network: Network, dtype: Dtype, rows: number, names: Told): Answer {
   const { loss, layers } = network;
   const columns = layers.at(-1) ?? 0;
-  const { targetStandardisation: targets, threshold } = names;
+  const { targetStandardisation: targets, threshold, calibration } = names;
   const data = zeros(targets ? 'float64' : dtype, rows * columns);
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
   const several = goalOf(loss) === 'labels';
-  const probable = hasProbabilities(loss);
-  const probabilities = data.slice(0, probable ? data.length : 0);
-  const classOf = classCount(loss, columns) === columns ? largest : aboveHalf;
+  const probable = hasProbabilities(loss) || calibration !== undefined;
+  const count = classCount(loss, columns);
+  const probabilities = zeros(targets ? 'float64' : dtype, probable ? rows * count : 0);
+  const classOf = count === columns ? largest : aboveHalf;
   return {
     put(first, part) {
       const bad = part.findIndex((value) => !Number.isFinite(value));
@@ -125,19 +129,23 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
       }
       if (targets) restoreTargets(part, targets, data as Float64Array, first * columns);
       else data.set(loss === 'poisson' ? part.map(Math.exp) : part, first * columns);
-      if (classification) classOf(part, columns, labels, first);
+      const end = first + part.length / columns;
       if (several) probabilities.set(part.map(sigmoid), first * columns);
+      else if (calibration) calibrated(part, columns, calibration, probabilities, first * count);
       else if (probable) softmax(part, columns, probabilities, first * columns);
-      if (threshold !== undefined) fromThreshold(probabilities, threshold, labels, first, part.length / columns);
+      if (!classification) return;
+      if (threshold !== undefined) fromThreshold(probabilities, threshold, labels, first, end);
+      else if (calibration) largest(probabilities.subarray(first * count, end * count), count, labels, first);
+      else classOf(part, columns, labels, first);
     },
     async evaluation(truth, loss) {
-      const classes = names.classes ?? Array.from({ length: classCount(network.loss, columns) }, (_, c) => String(c));
+      const classes = names.classes ?? Array.from({ length: count }, (_, c) => String(c));
       if (!types.isTypedArray(truth)) {
         if (several) return judgeLabels(truth, probabilities, classes, loss);
         return judgeValues(truth, { data, rows, columns }, loss, undefined, network.loss);
       }
       const told = { labels: truth, predicted: labels, names: classes, loss };
-      return judgeClasses(probable ? { ...told, probabilities: { data: probabilities, rows, columns } } : told);
+      return judgeClasses(probable ? { ...told, probabilities: { data: probabilities, rows, columns: count } } : told);
     },
     prediction() {
       const outputs: Matrix = { data, rows, columns };
@@ -148,7 +156,7 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
       if (!classification) return { outputs };
       const told = labelsOf(labels, names);
       if (!probable) return { outputs, labels: told };
-      return { outputs, labels: told, probabilities: { data: probabilities, rows, columns } };
+      return { outputs, labels: told, probabilities: { data: probabilities, rows, columns: count } };
     },
   };
 }
@@ -179,9 +187,9 @@ function fromThreshold(
   threshold: number,
   labels: Int32Array,
   first: number,
-  rows: number,
+  end: number,
 ): void {
-  for (let i = first; i < first + rows; i += 1) labels[i] = (probabilities[2 * i + 1] ?? 0) >= threshold ? 1 : 0;
+  for (let i = first; i < end; i += 1) labels[i] = (probabilities[2 * i + 1] ?? 0) >= threshold ? 1 : 0;
 }
 
 /** The same of a network with one output for two classes, whose targets are 1 and 0. */

@@ -73,12 +73,25 @@ export async function importance(
   options: ImportanceOptions = {},
 ): Promise<Importance> {
   checkOptions(options, ['metric', 'repeats', 'seed', 'signal', 'target', 'ignore', ...DIALECT_KEYS]);
-  const { metric: asked = 'loss', repeats = 5, seed = 1, ...reading } = options;
-  const { signal } = reading;
-  const metric = checkMetric(asked, metricsOfLoss(model.network.loss), 'metric');
+  const { repeats = 5, seed = 1 } = options;
   whole(repeats, 1, 1e6, 'repeats');
   whole(seed, 0, 2 ** 32 - 1, 'seed');
-  const { x, y, columns: _, ...rest } = await model.arrived(rows, reading);
+  return importanceBy(model, rows, options, (count) =>
+    Array.from({ length: repeats }, (_, i) => shuffledIndices(count, (seed + i) % 2 ** 32)),
+  );
+}
+
+/** The same by orders of the rows, which each column is put into one after the other. @internal */
+export async function importanceBy(
+  model: Model,
+  rows: SamplesLike,
+  options: ImportanceOptions,
+  ordersOf: (rows: number) => readonly Int32Array[],
+): Promise<Importance> {
+  const { metric: asked = 'loss', repeats: _, seed: __, ...reading } = options;
+  const { signal } = reading;
+  const metric = checkMetric(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');
+  const { x, y, columns: ___, ...rest } = await model.arrived(rows, reading);
   const data = await allRows(x);
   const judged = async (source: RowSource): Promise<number> => {
     throwIfAborted(signal, 'Finding what columns are worth');
@@ -89,7 +102,7 @@ export async function importance(
   };
   const all = rowSource(data, x.columns, x.name);
   const value = await judged(all);
-  const orders = Array.from({ length: repeats }, (_, i) => shuffledIndices(x.rows, (seed + i) % 2 ** 32));
+  const orders = ordersOf(x.rows);
   const found: ColumnImportance[] = [];
   let at = 0;
   for (const { column, width } of groupsOf(model, x.columns)) {

@@ -20,7 +20,7 @@ export type StoredModel = (ModelParts & { readonly kind: 'perceptron' }) | (Grap
 /**
  * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
  * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation, target, diverged,
- * threshold, and what columns have beside name and categories.
+ * threshold, calibration, and what columns have beside name and categories.
  */
 const FORMAT = 3;
 const FORMATS: readonly number[] = [1, 2, FORMAT];
@@ -29,7 +29,7 @@ const NOTE = 'note.';
 const FIELDS = {
   1: ['classes'],
   2: ['classes', 'labelKind', 'columns'],
-  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold', 'delta', 'quantile'],
+  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold', 'calibration', 'delta', 'quantile'],
 } as const;
 /** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
 const RULES = [
@@ -77,14 +77,15 @@ const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
  * @throws DlAdmmError as `saveModel` does, but for the file.
  */
 export function encodeModel(model: StoredModel): Uint8Array {
-  const { kind, network, dtype, classes, labelKind = 'number', columns, target, diverged, threshold, note } = model;
+  const { kind, network, dtype, classes, labelKind = 'number', columns, target, note } = model;
+  const { diverged, threshold, calibration } = model;
   checkParts(model, kind);
   const { layers, activation, loss, delta, quantile } = network;
   const rules = RULES.filter(({ name }) => model[name] !== undefined);
   const extended = labelKind !== 'number' || columns !== undefined;
   const learnt = columns?.some(({ name: _, categories: __, ...more }) => Object.keys(more).length > 0);
   const newer =
-    [target, diverged, threshold, delta, quantile].some((part) => part !== undefined) ||
+    [target, diverged, threshold, calibration, delta, quantile].some((part) => part !== undefined) ||
     labelKind === 'value' ||
     learnt === true;
   const header = {
@@ -93,7 +94,7 @@ export function encodeModel(model: StoredModel): Uint8Array {
     kind: kind === 'gcn' ? kind : undefined,
     ...{ layers, activation: written(activation), loss, delta, quantile, dtype, classes },
     labelKind: labelKind === 'number' ? undefined : labelKind,
-    ...{ columns, target, threshold, diverged },
+    ...{ columns, target, threshold, calibration, diverged },
   };
   const tensors = new Map<string, Tensor>();
   for (const { name, shape, of, index } of placesOf(kind, layers)) {

@@ -8,17 +8,11 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import {
-  checkedReading,
-  isFile,
-  type ReadingOptions,
-  readFrame,
-  type SamplesLike,
-  type TableReading,
-} from '../datasets/frame-file.js';
+import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
+import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
-import { classifies, errorLoss, type Loss, type Network } from '../network/network.js';
+import { classifies, errorLoss, goalOf, hasProbabilities, type Loss, type Network } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
 import { type Arrived, isRecord } from '../samples/arrived.js';
 import {
@@ -31,25 +25,15 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
-import { encodedFor } from '../samples/encoded.js';
 import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
-import { type Frame, frameOf, isFrame, without } from '../samples/frame.js';
+import { type Frame, isFrame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import type { RecordLike } from '../samples/table.js';
-import { checkKnown, targetValues } from '../samples/targets.js';
-import {
-  asSamples,
-  breathe,
-  type MatrixLike,
-  nonFinite,
-  type RowSource,
-  rowSource,
-  rowsOf,
-  turn,
-} from '../tensor/inputs.js';
+import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
+import { labelledRows, toldRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
@@ -114,7 +98,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const prediction = await this.call(async () => {
       const reading = checkedReading(options);
       const rows = isFile(x)
-        ? this.#told(this.#encoded(await readFrame(x, reading), options))
+        ? toldRows(await readFrame(x, reading), this, options)
         : one
           ? this.#rowsOf(x)
           : (x as RowsLike);
@@ -195,14 +179,45 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     return new Model({ ...partsOf(this), threshold: chooseThreshold(truth as Int32Array, second, by) });
   }
 
+  /**
+   * The same model of classes without probabilities (hinge, one-hot squared error) with probabilities: Platt's sigmoid of its scores, learnt on
+   * these samples, which should not be those it was trained on. It is kept in the model's file, and in ONNX.
+   *
+   * @throws DlAdmmError as {@link evaluate}, and ERR_DLADMM_ARGUMENT for a loss that has probabilities or no classes, and for samples of one class
+   */
+  async calibrate(samples: ArrivingSamples | RowsLike | Frame | string, options: TableReading = {}): Promise<Model<L>> {
+    const { loss } = this.network;
+    if (!classifies(loss) || hasProbabilities(loss)) {
+      throw expected("a model of classes without probabilities (hinge or 'one-hot-squared-error')", 'calibrate', loss);
+    }
+    const { answer, truth } = await this.call(() => this.#judged(samples, options));
+    const { threshold: _, ...parts } = partsOf(this);
+    const calibration = learnCalibration(truth as Int32Array, answer.prediction().outputs, this.classCount);
+    return new Model<L>({ ...parts, calibration });
+  }
+
   /** What the model is and what it takes in, in words: its network, what it tells, and what becomes of each column. */
   describe(): string {
-    const { network, classes, classCount: count, columns, inputs, target = 'the target', threshold } = this;
+    const {
+      network,
+      classes,
+      classCount: count,
+      columns,
+      inputs,
+      target = 'the target',
+      threshold,
+      calibration,
+    } = this;
     const { layers, activation, loss } = network;
-    const told = classifies(loss) ? (classes?.join(', ') ?? `${count} classes`) : 'values';
+    const named = goalOf(loss) === 'values' ? 'values' : (classes?.join(', ') ?? `${count} ${goalOf(loss)}`);
+    const told = [
+      ...[`${typeof target === 'object' ? target.join(', ') : target}: ${named}`],
+      ...(threshold === undefined ? [] : [`the second from a probability of ${threshold} on`]),
+      ...(calibration ? [`probabilities by a sigmoid of the scores, with slopes ${calibration.slope.join(', ')}`] : []),
+    ];
     return [
       `network ${layers.join('-')}, ${typeof activation === 'string' ? activation : toJson(activation)}, ${loss}`,
-      `${target}: ${told}${threshold === undefined ? '' : `; the second from a probability of ${threshold} on`}`,
+      told.join('; '),
       ...(columns ? columnsText(columns) : [`${inputs} numbers`]),
     ].join('\n');
   }
@@ -251,50 +266,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     const reading = checkedReading(options);
     const { data, notes = [] } = areSamples(samples)
       ? { data: samples }
-      : await this.#labelled(samples, options, reading);
+      : await labelledRows(samples, this, options, reading);
     return { arrived: await arrivingSamples(data, this.#arrival, ''), notes };
-  }
-
-  /** Rows with the column that this model predicts among them, as samples. */
-  async #labelled(
-    rows: Exclude<SamplesLike, ArrivingSamples>,
-    options: TableReading,
-    reading: ReadingOptions,
-  ): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
-    const { target = this.target } = options;
-    if (target === undefined) {
-      throw expected('{ x, labels } or { x, y }, or a target, as the model does not know its own,', 'samples', rows);
-    }
-    const classification = classifies(this.network.loss);
-    const file = isFile(rows);
-    if (!file && !this.columns?.every(({ fill }) => fill !== undefined)) {
-      return {
-        data: { x: rows as RowsLike, ...(classification ? { labels: String(target) } : { y: String(target) }) },
-      };
-    }
-    const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
-    const values = await turn(targetValues(frame, target));
-    // Classes that are called by names may also be told by their numbers.
-    const named = classification && this.classes && typeof values[0] !== 'number';
-    if (named) checkKnown(values, this.classes ?? [], frame, target);
-    const { x, notes } = this.#encoded(frame, options);
-    return { data: { x, ...(classification ? { labels: values } : { y: values as readonly number[] }) }, notes };
-  }
-
-  /** Tells the process of columns of which the training set has seen nothing. */
-  #told({ x, notes }: { readonly x: MatrixLike; readonly notes: readonly ColumnNote[] }): MatrixLike {
-    for (const { kind, text } of notes) {
-      if (kind === 'all-unseen') process.emitWarning(text, { type: 'DlAdmmWarning', code: 'DLADMM_UNSEEN' });
-    }
-    return x;
-  }
-
-  /** The rows of a table as the columns of this model take them in. */
-  #encoded(frame: Frame, { target, ignore = [] }: TableReading) {
-    const { columns, inputs, target: own } = this;
-    const known = { ...(columns && { columns }), inputs, ...(own !== undefined && { target: own }) };
-    const { x, notes } = encodedFor(without(frame, ignore), known, target);
-    return { x: asSamples(x), notes };
   }
 
   /** Weights in all over inputs. */
@@ -310,6 +283,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       dtype,
       exact: standardisation !== undefined,
       exactTargets: targetStandardisation !== undefined,
+      ...(this.classes && { labels: this.classes }),
       ...(columns ? { columns } : { nameless: 'the model' }),
     };
   }

@@ -2,11 +2,14 @@
 import { checkKeys, checkObject, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { type Calibration, checkCalibration } from '../judging/calibration.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
 import {
   checkClasses,
   checkNetwork,
   classCount,
+  classifies,
+  hasProbabilities,
   type Loss,
   MOST_THREADS,
   type Network,
@@ -32,10 +35,12 @@ interface CommonParts<L extends Loss> {
   readonly targetStandardisation?: Standardisation;
   /** Of two classes that have probabilities: the second is told from this probability on; ½ if absent. */
   readonly threshold?: number;
+  /** Of classes without probabilities: what makes probabilities of their scores. */
+  readonly calibration?: Calibration;
   /** The columns that a table must have, in the order of the inputs. */
   readonly columns?: readonly Column[];
-  /** The column that is predicted, where samples came by the names of their columns. */
-  readonly target?: string;
+  /** The column that is predicted, where samples came by the names of their columns; or several. */
+  readonly target?: string | readonly string[];
   /** That the training met a value that is not finite, and when: the parameters are the last finite ones. */
   readonly diverged?: Divergence;
   readonly threads?: number;
@@ -55,6 +60,7 @@ const TAUGHT = [
   'standardisation',
   'targetStandardisation',
   'threshold',
+  'calibration',
   'columns',
   'target',
 ] as const;
@@ -96,6 +102,8 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   if (threads !== undefined) whole(threads, 1, MOST_THREADS, 'threads');
 }
 
+const isText = (value: unknown): value is string => typeof value === 'string';
+
 function checkNote(note: unknown = {}): void {
   checkObject(note, 'an object of strings', 'note');
   for (const [name, text] of Object.entries(note)) {
@@ -109,8 +117,8 @@ function checkNote(note: unknown = {}): void {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE
  */
 export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): void {
-  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, threshold, columns, target } =
-    parts;
+  const { network, dtype, classes, labelKind, standardisation, targetStandardisation, columns, target } = parts;
+  const { threshold, calibration } = parts;
   checkNetwork(network, 'network');
   const { layers, loss } = network;
   oneOf(dtype, ['float32', 'float64'], 'dtype');
@@ -124,8 +132,13 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
     if (powerOf(loss) === undefined) throw expected(`none for ${loss}`, 'targetStandardisation', targetStandardisation);
     checkStandardisation(targetStandardisation, outputs, 'targetStandardisation', 'positive');
   }
+  const count = classCount(loss, outputs);
+  if (calibration !== undefined) {
+    if (!classifies(loss) || hasProbabilities(loss)) throw expected(`none for ${loss}`, 'calibration', calibration);
+    checkCalibration(calibration, count);
+  }
   if (threshold !== undefined) {
-    if (loss !== 'softmax-cross-entropy' || outputs !== 2) {
+    if (!(loss === 'softmax-cross-entropy' || calibration) || count !== 2) {
       throw expected('none but for two classes with probabilities', 'threshold', threshold);
     }
     if (!(typeof threshold === 'number' && threshold >= 0 && threshold <= 1)) {
@@ -133,5 +146,6 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
     }
   }
   if (columns !== undefined) checkColumns(columns, inputs);
-  if (target !== undefined && typeof target !== 'string') throw expected('the name of a column', 'target', target);
+  const named = typeof target === 'object' ? target.length > 0 && target.every(isText) : isText(target);
+  if (target !== undefined && !named) throw expected('the name of a column, or an array of names', 'target', target);
 }

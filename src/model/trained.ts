@@ -3,6 +3,7 @@ import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
 import { present } from '../core/objects.js';
+import type { Calibration } from '../judging/calibration.js';
 import { classCount, type Loss, type Network, nativeActivation, nativeLoss } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import type { LabelKind } from '../samples/classes.js';
@@ -29,12 +30,14 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly standardisation?: Standardisation;
   readonly targetStandardisation?: Standardisation;
   readonly threshold?: number;
+  /** What makes probabilities of the scores of classes that have none. */
+  readonly calibration?: Calibration;
   /** What was saved with the model. */
   readonly note?: Note;
   /** Of a training that diverged, whose last finite parameters these are. */
   readonly diverged?: Divergence;
-  /** The column that is predicted, where samples came by the names of their columns. */
-  readonly target?: string;
+  /** The column that is predicted, where samples came by the names of their columns; or several. */
+  readonly target?: string | readonly string[];
   readonly #threads: number;
   #native: N | undefined;
   /** No work is begun any more; what is under way goes on until the model is closed. */
@@ -46,7 +49,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   protected constructor(kind: K, parts: ModelParts<L> | GraphModelParts<L>) {
     checkParts(parts, kind);
     const { network, dtype, weights, labelKind = 'number', threads } = parts;
-    const { classes, standardisation, targetStandardisation, threshold, note, diverged, target } = parts;
+    const { classes, standardisation, targetStandardisation, threshold, calibration, note, diverged, target } = parts;
     this.kind = kind;
     this.network = network;
     this.dtype = dtype;
@@ -54,7 +57,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     this.labelKind = labelKind;
     Object.assign(
       this,
-      present({ classes, standardisation, targetStandardisation, threshold, note, diverged, target }),
+      present({ classes, standardisation, targetStandardisation, threshold, calibration, note, diverged, target }),
     );
     this.#threads = threads ?? availableThreads();
   }

@@ -16,7 +16,8 @@ export function metricsOf(network: Network, { loss, correct }: NativeEvaluation,
   return classifies(network.loss) ? { loss: mean, accuracy: correct / count } : { loss: mean };
 }
 
-export const metricsOfLoss = (loss: Loss): readonly Metric[] => {
+/** The metrics that a model of a loss has; `calibrated` where its scores have been made probabilities. */
+export const metricsOfLoss = (loss: Loss, calibrated = false): readonly Metric[] => {
   if (loss === 'poisson') return metricsFor('counts');
-  return metricsFor(classifies(loss) && hasProbabilities(loss) ? 'probabilities' : goalOf(loss));
+  return metricsFor(classifies(loss) && (calibrated || hasProbabilities(loss)) ? 'probabilities' : goalOf(loss));
 };

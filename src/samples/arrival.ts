@@ -2,6 +2,7 @@ import { checkKeys } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import { present } from '../core/objects.js';
+import type { Calibration } from '../judging/calibration.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
@@ -31,10 +32,12 @@ export interface Learnt extends ClassNames {
   /** Of regression: what was done to target values, and is undone in answers. */
   readonly targetStandardisation?: Standardisation;
   readonly columns?: readonly Column[];
-  /** The column that is predicted. */
-  readonly target?: string;
+  /** The columns that are predicted. */
+  readonly target?: string | readonly string[];
   /** Of two classes: the one that a model which goes on was tuned to. */
   readonly threshold?: number;
+  /** The same of probabilities. */
+  readonly calibration?: Calibration;
 }
 
 interface Facts {
@@ -58,14 +61,15 @@ export interface Before {
 }
 
 const rulesOf = (
-  { network, dtype, standardise, standardiseTargets, signal }: Facts,
+  { network, dtype, standardise, standardiseTargets, classes, signal }: Facts,
   before?: Before,
+  labels = classes ?? before?.classes,
 ): ArrivalRules => ({
   network,
   dtype,
   exact: standardise,
   exactTargets: standardiseTargets,
-  ...present({ columns: before?.columns, nameless: before?.columns ? undefined : before?.called, signal }),
+  ...present({ columns: before?.columns, nameless: before?.columns ? undefined : before?.called, labels, signal }),
 });
 
 interface Taken {
@@ -113,7 +117,10 @@ export async function trainingSet(
   const name = 'data';
   const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes, classWeights } = facts;
   const rules = rulesOf(facts, before);
-  const target = data.target ?? [data.labels, data.y].find((column) => typeof column === 'string');
+  const target =
+    data.target ??
+    [data.labels, data.y].find((told) => typeof told === 'string') ??
+    (isNames(data.y) ? data.y : undefined);
   const arrived = await arrivingSamples(data, rules, name, ['validation', 'test', 'weights']);
   const { x, y, labels, classes: own, columns } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
@@ -167,7 +174,8 @@ export async function evaluationSet(
 ): Promise<Taken> {
   const { network, dtype } = facts;
   const { columns } = learnt;
-  const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }) });
+  const { classes } = learnt;
+  const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }), ...(classes && { classes }) });
   const arrived = await arrivingSamples(data, rules, name, weighs ? ['weights'] : []);
   const { x, y, labels, classes: own } = arrived;
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);

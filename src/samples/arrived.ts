@@ -10,6 +10,7 @@ import {
   type RowSource,
 } from '../tensor/inputs.js';
 import { type Column, inputsOf } from './columns.js';
+import type { LabelLists } from './label-lists.js';
 import type { ColumnOptions, RecordLike, TableLike } from './table.js';
 import type { WeightsLike } from './weights.js';
 
@@ -42,12 +43,15 @@ export type RowsLike = MatrixLike | TableLike | Iterable<StreamItem> | AsyncIter
 /** Samples with what they should become, in any form. */
 export interface ArrivingSamples extends ColumnOptions {
   readonly x: RowsLike;
-  /** Class numbers, names of classes, or true and false; of a table or of records also the name of their column. */
-  readonly labels?: LabelsLike | string;
+  /**
+   * Class numbers, names of classes, or true and false; of a table or of records also the name of their column. Or a list of names for each
+   * sample, for the loss sigmoid-cross-entropy.
+   */
+  readonly labels?: LabelsLike | LabelLists | string;
   /** Rows of target values; of a table or of records also the name of their column, or the names. */
   readonly y?: MatrixLike | readonly number[] | string | readonly string[];
-  /** The column that labels or targets were; kept in the model. Default: the one that `labels` or `y` names. */
-  readonly target?: string;
+  /** The columns that labels or targets were; kept in the model. Default: those that `labels` or `y` names. */
+  readonly target?: string | readonly string[];
   /** The names of the classes, where `labels` are numbers. */
   readonly classes?: readonly string[];
   /** The names of the features of `x`, or what they were made of; kept in the model. */
@@ -59,6 +63,9 @@ export interface WeightedSamples extends ArrivingSamples {
   readonly weights?: WeightsLike | string;
 }
 
+/** The same, whose lists of labels have become rows. */
+export type RowSamples = Omit<WeightedSamples, 'labels'> & { readonly labels?: LabelsLike | string };
+
 /** What samples must be like, and how they are kept. */
 export interface ArrivalRules {
   readonly network: Network;
@@ -69,6 +76,8 @@ export interface ArrivalRules {
   readonly exactTargets: boolean;
   /** The columns that samples with named columns must have. Default: all but those of labels or targets. */
   readonly columns?: readonly Column[];
+  /** The names of the labels that there may be. */
+  readonly labels?: readonly string[];
   /** Who has been trained on columns without names: records, whose order is nobody's, cannot be meant for it. */
   readonly nameless?: string;
   readonly signal?: AbortSignal;
@@ -96,7 +105,7 @@ export interface Names {
 
 /** What is to arrive, what it must be like, and how errors call its parts. */
 export interface Arriving {
-  readonly samples: WeightedSamples;
+  readonly samples: RowSamples;
   readonly rules: ArrivalRules;
   readonly targets: Targets;
   readonly names: Names;

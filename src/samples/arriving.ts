@@ -9,11 +9,13 @@ import {
   type Arriving,
   type ArrivingSamples,
   isRecord,
+  type RowSamples,
   type RowsLike,
   type WeightedSamples,
 } from './arrived.js';
 import { type Column, checkColumns, placesOf } from './columns.js';
 import { fromStream } from './gathering.js';
+import { areLists, listedRows } from './label-lists.js';
 import { fromTable } from './named-rows.js';
 import { isTable, tableOf } from './table.js';
 import { weightsOf } from './weights.js';
@@ -76,7 +78,7 @@ export async function arrivingSamples(
   checkKeys(samples, [...SAMPLE_KEYS, ...more], name || 'samples');
   const part = (field: string): string => (name === '' ? field : `${name}.${field}`);
   const names = { x: part('x'), labels: part('labels'), y: part('y') };
-  const given = samples as WeightedSamples;
+  const given = await withRows(samples as WeightedSamples, rules, names.labels);
   if (given.categories !== undefined) oneOf(given.categories, ['one-hot'], part('categories'));
   checkNames(given.classes, part('classes'));
   const targets = classifies(rules.network.loss) ? 'labels' : 'y';
@@ -103,6 +105,23 @@ export async function arrivingSamples(
     ...(given.classes && { classes: given.classes }),
     ...(columns && { columns: ordered || columns }),
   };
+}
+
+/** Samples whose lists of labels have become rows. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL */
+async function withRows(
+  samples: WeightedSamples,
+  { network, labels: known }: ArrivalRules,
+  name: string,
+): Promise<RowSamples> {
+  const { labels, ...rest } = samples;
+  if (!areLists(labels)) return samples as RowSamples;
+  const { loss, layers } = network;
+  const { names, y } = await listedRows(labels, loss, known ?? samples.classes, name);
+  const outputs = layers.at(-1) ?? 0;
+  if (outputs > 0 && names.length !== outputs) {
+    throw expected(`${outputs} different labels, one an output,`, name, names, 'ERR_DLADMM_SHAPE');
+  }
+  return { ...rest, y, classes: names };
 }
 
 /** Target values, each of which is refused that the loss does not take. */

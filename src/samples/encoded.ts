@@ -5,7 +5,7 @@ import { type RowSource, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { encoderOf, numberSaid } from './encoder.js';
 import type { ColumnPlace } from './features.js';
-import { type Frame, type FrameColumn, namedColumn, placeText, readable, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, single, valueAt } from './frame.js';
 import type { ColumnNote } from './learning.js';
 
 /**
@@ -67,7 +67,7 @@ function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): 
   const names = frame.columns.map(({ name }) => name);
   return columns.map(({ name, fill }) => {
     const found = places.get(name);
-    if (found) return readable(found);
+    if (found) return single(found, frame.name);
     if (places.has(name)) return namedColumn(frame, name, 'columns');
     // What all of some records lack is missing in all of them, unless it stands there by another name.
     if (
@@ -92,7 +92,7 @@ function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): 
  * The rows of a table for a model, whose columns are found by name; in a file without a header line, and by a model without names, by
  * their order, the target's left out where there is one column too many.
  *
- * @param told the column that is none of them
+ * @param told the columns that are none of them
  * @throws DlAdmmError as {@link encoded}, and ERR_DLADMM_SHAPE where there are too few or too many
  */
 export function encodedFor(
@@ -101,16 +101,20 @@ export function encodedFor(
     columns,
     inputs,
     target,
-  }: { readonly columns?: readonly Column[]; readonly inputs: number; readonly target?: string },
-  told?: ColumnPlace,
+  }: { readonly columns?: readonly Column[]; readonly inputs: number; readonly target?: string | readonly string[] },
+  told?: ColumnPlace | readonly ColumnPlace[],
 ): ReturnType<typeof encoded> {
   const names = new Set(frame.columns.map(({ name }) => name));
   if (columns && (frame.named || columns.every(({ name }) => names.has(name)))) return encoded(frame, columns);
   const wanted = columns?.length ?? inputs;
-  const likely = target !== undefined && names.has(target) ? target : -1;
-  const spare = told ?? (frame.columns.length === wanted + 1 ? likely : undefined);
-  const left = spare === undefined ? undefined : namedColumn(frame, spare, 'target');
-  const found = frame.columns.filter((column) => column !== left);
+  const own: readonly string[] = typeof target === 'string' ? [target] : (target ?? []);
+  const count = Math.max(1, own.length);
+  const last = Array.from({ length: count }, (_, i) => i - count);
+  const likely = own.length > 0 && own.every((name) => names.has(name)) ? own : last;
+  const spare = told ?? (frame.columns.length === wanted + count ? likely : []);
+  const places: readonly ColumnPlace[] = typeof spare === 'object' ? spare : [spare];
+  const left = new Set(places.map((place) => namedColumn(frame, place, 'target')));
+  const found = frame.columns.filter((column) => !left.has(column));
   if (found.length !== wanted) {
     const what = `Expected ${wanted} columns of features in ${frame.name}, as the model was trained on columns without names,`;
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `${what} but found ${found.length}`);

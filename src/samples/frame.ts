@@ -1,7 +1,7 @@
 /** A table by column, whole and as it came: what records, tables, streams and files are before anything is learnt of them. */
 import { types } from 'node:util';
 import { throwIfAborted } from '../core/abort.js';
-import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
 import { breathe, inTurns } from '../tensor/inputs.js';
@@ -9,6 +9,7 @@ import { isRecord } from './arrived.js';
 import { isCode } from './cells.js';
 import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
+import { listText } from './label-lists.js';
 import { type ColumnsLike, columnReader, fieldsOf, type RecordLike, type TableLike, tableOf } from './table.js';
 
 /** Values of several kinds in a column that is told by its texts. */
@@ -36,6 +37,8 @@ interface Common {
   readonly code?: string;
   /** What is against the first of its values that no column can hold; they are missing. */
   readonly refused?: DlAdmmError;
+  /** Its texts are lists of labels, as JSON. */
+  readonly lists?: true;
 }
 
 /** The values of a column: NaN, or −1 among codes, is a missing one; moments are milliseconds since 1970. */
@@ -73,16 +76,25 @@ export function namedColumn({ columns, name }: Frame, which: ColumnPlace, option
   return columns[placeOf(which, names, option, name)] as FrameColumn;
 }
 
+/** A table without some of its columns. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
+export function without(frame: Frame, ignore: readonly ColumnPlace[]): Frame {
+  const left = new Set(ignore.map((which) => namedColumn(frame, which, 'ignore')));
+  return left.size === 0 ? frame : { ...frame, columns: frame.columns.filter((column) => !left.has(column)) };
+}
+
 /** A column that is needed. @throws DlAdmmError what is against one of its values */
 export function readable(column: FrameColumn): FrameColumn {
   if (column.refused) throw column.refused;
   return column;
 }
 
-/** A table without some of its columns. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
-export function without(frame: Frame, ignore: readonly ColumnPlace[]): Frame {
-  const left = new Set(ignore.map((which) => namedColumn(frame, which, 'ignore')));
-  return left.size === 0 ? frame : { ...frame, columns: frame.columns.filter((column) => !left.has(column)) };
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column of lists, which no input can hold, and as {@link readable} */
+export function single(column: FrameColumn, called: string): FrameColumn {
+  readable(column);
+  if (!column.lists) return column;
+  const what = `a value a row in column ${quoted(column.name)} of ${called}`;
+  const text = `Expected ${what} but found lists, which only a target may hold: ignore (--drop) leaves the column out`;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 
 /** How errors call a row. */
@@ -191,10 +203,14 @@ function mixtureOf(
 }
 
 /** What is against a value. */
-const refusal = (value: unknown, place: string): DlAdmmError =>
-  typeof value === 'number'
+const refusal = (value: unknown, place: string, listed: boolean): DlAdmmError =>
+  typeof value === 'number' && !listed
     ? expected('a finite number', place, value, 'ERR_DLADMM_NON_FINITE')
-    : expected('a number, a text, true or false, a Date or null', place, value);
+    : expected(
+        listed ? 'a list, as before,' : 'a number, a text, true or false, a Date, a list of labels or null',
+        place,
+        value,
+      );
 
 /**
  * Gathers the values of a column, of whatever kind they turn out to be.
@@ -211,7 +227,9 @@ export function columnBuilder(name: string, where: string, asText = false) {
   let told = 0;
   let code: string | undefined;
   let refused: DlAdmmError | undefined;
+  let lists = 0;
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
+  const place = (row: number): string => `row ${row} of column ${JSON.stringify(name)} of ${where}`;
 
   /** What stands in the column so far, as texts. */
   function becomeText(): void {
@@ -233,19 +251,29 @@ export function columnBuilder(name: string, where: string, asText = false) {
     push(value: unknown): void {
       const plain = asText && typeof value === 'string';
       const absent = lacks(value) || (kind !== undefined && kind !== 'text' && isNone(value));
-      const found = typeof value === 'number' ? 'number' : plain ? 'text' : kindOf(value);
-      if (absent || found === undefined || value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
-        if (!absent) refused ??= refusal(value, `row ${rows} of column ${JSON.stringify(name)} of ${where}`);
+      const found = typeof value === 'number' ? 'number' : plain ? 'text' : absent ? undefined : kindOf(value);
+      const list = found === undefined && !absent && told === lists ? listText(value) : undefined;
+      const infinite = value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;
+      if (absent || infinite || (lists > 0 ? list === undefined : found === undefined && list === undefined)) {
+        if (!absent) refused ??= refusal(value, place(rows), lists > 0);
         missing += 1;
         if (texts) texts.push(null);
         else numbers.push(Number.NaN);
         rows += 1;
         return;
       }
+      told += 1;
+      rows += 1;
+      if (found === undefined) {
+        if (texts === undefined) becomeText();
+        texts?.push(list as string);
+        lists += 1;
+        return;
+      }
       const before = seen.get(found);
       if (found === 'text' && !plain && isCode(value as string)) code ??= value as string;
       else if (before) before.count += 1;
-      else seen.set(found, { count: 1, row: rows, text: textOf(value) as string });
+      else seen.set(found, { count: 1, row: rows - 1, text: textOf(value) as string });
       kind ??= found;
       // True and false among numbers are 1 and 0; everything else that is mixed is told by its text.
       if (kind === 'boolean' && found === 'number') kind = 'number';
@@ -253,18 +281,15 @@ export function columnBuilder(name: string, where: string, asText = false) {
       if (texts === undefined && (!fits || found === 'text')) becomeText();
       if (texts) texts.push(textOf(value) as string);
       else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
-      told += 1;
-      rows += 1;
     },
     finish(): FrameColumn {
       const mixture = texts && mixtureOf(seen, told);
       const flags = texts === undefined && seen.has('boolean') && seen.has('number');
       const common = {
-        ...{ name, missing },
-        ...(mixture && { mixture }),
-        ...(flags && { flags: true as const }),
+        ...{ name, missing, ...(mixture && { mixture }), ...(flags && { flags: true as const }) },
         ...(code !== undefined && { code }),
         ...(refused && { refused }),
+        ...(lists > 0 && { lists: true as const }),
       };
       if (texts) return { ...common, kind: 'text', ...texts.taken() };
       return { ...common, kind: kind === 'text' || kind === undefined ? 'number' : kind, values: numbers.taken() };

@@ -7,7 +7,7 @@ import { isCode } from './cells.js';
 import type { Column } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
-import { type Frame, type FrameColumn, type Mixture, placeText, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, type Mixture, placeText, single, valueAt } from './frame.js';
 import { tellingRows } from './targets.js';
 
 /** What is to be known of a column, or of several. */
@@ -248,6 +248,7 @@ export async function learnColumns(
       const help = 'null says that a value is missing, ignore leaves a column out';
       throw new DlAdmmError(column.refused.code, `${column.refused.message}; ${help}`, { cause: column.refused });
     }
+    if (!column.refused) single(column, called);
     if (missing === rows) {
       const why = column.refused ? messageOf(column.refused) : 'all its values are missing';
       note('all-missing', `column ${quoted(name)} is left out: ${why}`);

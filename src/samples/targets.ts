@@ -1,9 +1,135 @@
-/** What a column that is to be predicted holds: classes, or values. */
+/** What the columns that are to be predicted hold: classes, values, or any number of labels a row. */
+import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, listed } from '../core/errors.js';
+import { goalOf, type Loss } from '../network/network.js';
+import { turn } from '../tensor/inputs.js';
+import type { Matrix } from '../tensor/matrix.js';
 import type { ColumnPlace } from './features.js';
-import { type Frame, namedColumn, placeText, readable, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, readable, valueAt } from './frame.js';
+import { type LabelRows, labelRows, splitLabels } from './label-lists.js';
 
 export type Target = string | number | boolean;
+
+/** What is to be predicted: one of several classes, any number of labels, or values. */
+export type Task = 'classification' | 'multi-label' | 'regression';
+const TASK_OF = { classes: 'classification', labels: 'multi-label', values: 'regression' } as const;
+export const TASKS: readonly Task[] = Object.values(TASK_OF);
+
+/** What a loss is for. */
+export const taskOf = (loss: Loss): Task => TASK_OF[goalOf(loss)];
+
+/** The column to predict, or several: of values, or of labels that a row has or has not. */
+export type TargetPlaces = ColumnPlace | readonly ColumnPlace[];
+
+/** What the target of a table turned out to hold: classes, or rows of values, or of 0 and 1 for labels that have names. */
+export type Wanted = { readonly because: string } & (
+  | { readonly task: 'classification'; readonly values: readonly Target[] }
+  | { readonly task: 'regression'; readonly y: Matrix; readonly names?: undefined }
+  | ({ readonly task: 'multi-label' } & LabelRows)
+);
+
+const listOf = (target: TargetPlaces): readonly ColumnPlace[] => (typeof target === 'object' ? target : [target]);
+
+/** The columns that somebody names as targets. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
+export function targetsOf(frame: Frame, target: TargetPlaces): readonly [FrameColumn, ...FrameColumn[]] {
+  const [first, ...more] = listOf(target).map((place) => namedColumn(frame, place, 'target'));
+  const twice = repeated([first, ...more]);
+  if (first === undefined || twice) throw expected('columns, each once,', 'target', twice?.name ?? target);
+  return [first, ...more];
+}
+
+/** The names of the columns, as a model keeps them. */
+export function targetNames(frame: Frame, target: TargetPlaces): string | readonly string[] {
+  const names = targetsOf(frame, target).map(({ name }) => name);
+  return typeof target === 'object' ? names : (names[0] as string);
+}
+
+const columnText = (columns: readonly FrameColumn[]): string =>
+  `${columns.length === 1 ? 'column' : 'columns'} ${columns.map(({ name }) => JSON.stringify(name)).join(', ')}`;
+
+/**
+ * What is to be predicted of each row.
+ *
+ * @param asked the task, where somebody says it
+ * @param known the names of labels that there may be
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT where there is no such column, or it is not of the task; ERR_DLADMM_LABEL, naming the row
+ */
+export async function wantedOf(
+  frame: Frame,
+  target: TargetPlaces,
+  asked: Task | undefined,
+  known?: readonly string[],
+): Promise<Wanted> {
+  const columns = targetsOf(frame, target);
+  const [first, ...more] = columns;
+  const called = columnText(columns);
+  const because = asked ? 'the options say so' : `${called} holds lists`;
+  if (first.lists && asked && asked !== 'multi-label')
+    throw expected(`'multi-label', as ${called} holds lists,`, 'task', asked);
+  if (first.kind === 'text' && more.length === 0 && (first.lists || asked === 'multi-label')) {
+    return { task: 'multi-label', because, ...(await labelsIn(frame, first, known)) };
+  }
+  if (more.length > 0 || asked === 'multi-label') return severalOf(frame, listOf(target), asked);
+  const values = await turn(targetValues(frame, listOf(target)[0] as ColumnPlace));
+  const found = asked ? { task: asked, because } : await turn(inferTask(values, called));
+  if (found.task === 'classification') return { task: 'classification', because: found.because, values };
+  const data = Float64Array.from(values, (value) => (typeof value === 'number' ? value : Number.NaN));
+  const bad = data.findIndex(Number.isNaN);
+  if (bad >= 0)
+    throw expected(
+      'a number',
+      `${placeText(frame, bad)} of ${called} of ${frame.name}`,
+      values[bad],
+      'ERR_DLADMM_LABEL',
+    );
+  return { task: 'regression', because: found.because, y: { data, rows: frame.rows, columns: 1 } };
+}
+
+/** Several columns: numbers, or labels where all hold 0 and 1 (false and true) alone. */
+function severalOf(frame: Frame, places: readonly ColumnPlace[], asked: Task | undefined): Wanted {
+  const columns = targetsOf(frame, places);
+  if (asked === 'classification') {
+    throw expected(
+      "one column of classes ('multi-label' and 'regression' take several)",
+      'target',
+      columns.map(({ name }) => name),
+    );
+  }
+  const { rows } = frame;
+  const width = columns.length;
+  const data = new Float64Array(rows * width);
+  let odd: { readonly value: Target; readonly where: string } | undefined;
+  for (const [j, { name }] of columns.entries()) {
+    for (const [i, value] of targetValues(frame, places[j] as ColumnPlace).entries()) {
+      const where = (): string => `${placeText(frame, i)} of column ${JSON.stringify(name)} of ${frame.name}`;
+      if (typeof value === 'string')
+        throw expected('a number, or true or false, as there are several targets,', where(), value, 'ERR_DLADMM_LABEL');
+      const number = Number(value);
+      if (odd === undefined && number !== 0 && number !== 1) odd = { value, where: where() };
+      data[i * width + j] = number;
+    }
+  }
+  if (odd && asked === 'multi-label')
+    throw expected('0 or 1, or true or false,', odd.where, odd.value, 'ERR_DLADMM_LABEL');
+  const task = asked ?? (odd ? 'regression' : 'multi-label');
+  const because = asked ? 'the options say so' : `${columnText(columns)} hold ${odd ? 'numbers' : '0 and 1 alone'}`;
+  const y = { data, rows, columns: width };
+  return task === 'regression' ? { task, because, y } : { task, because, y, names: columns.map(({ name }) => name) };
+}
+
+/** The labels in a column of lists, or of texts that name some; a text that is missing names none. */
+function labelsIn(
+  frame: Frame,
+  column: Extract<FrameColumn, { kind: 'text' }>,
+  known: readonly string[] | undefined,
+): Promise<LabelRows> {
+  const { codes, texts, lists, missing, name } = column;
+  const where = (row: number): string => `${placeText(frame, row)} of column ${JSON.stringify(name)} of ${frame.name}`;
+  if (lists && missing > 0)
+    throw expected('a list, as others are ([] has no label),', where(codes.indexOf(-1)), null, 'ERR_DLADMM_LABEL');
+  const named = texts.map((text) => (lists ? (JSON.parse(text) as readonly string[]) : splitLabels(text)));
+  return labelRows(named, codes, known, where);
+}
 
 /** So many different whole numbers are classes, wherever they lie. */
 const FEW_CLASSES = 20;
@@ -79,12 +205,12 @@ export function checkKnown(
   values: readonly Target[],
   classes: readonly string[],
   frame: Frame,
-  target: ColumnPlace,
+  target: TargetPlaces,
 ): void {
   const known = new Set(classes);
   const row = values.findIndex((value) => !known.has(String(value)));
   if (row < 0) return;
-  const where = `${placeText(frame, row)} of column ${JSON.stringify(namedColumn(frame, target, 'target').name)} of ${frame.name}`;
+  const where = `${placeText(frame, row)} of column ${JSON.stringify(targetsOf(frame, target)[0].name)} of ${frame.name}`;
   throw expected(`one of the classes ${listed(classes, 20)}`, where, values[row], 'ERR_DLADMM_LABEL');
 }
 

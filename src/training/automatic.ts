@@ -10,6 +10,7 @@ import { chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
 import { COMMON, type EarlyStopping, SEED } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
+import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { checkFront, FRONT_KEYS, type Given, type Ready, type Rows, readyOf } from './front.js';
 import { planOf } from './plan.js';
@@ -49,6 +50,9 @@ export interface Phase {
   readonly iterations: number;
 }
 
+/** What the outputs of a network stand for. */
+const COUNTED = { classification: 'classes', 'multi-label': 'labels', regression: 'targets' } as const;
+
 /** A network that is trained: what it is called, and the options of its training. */
 interface Stage {
   readonly name: 'linear' | 'network';
@@ -68,7 +72,7 @@ function stagesOf(
   };
   const last = layers?.at(-1) ?? outputs;
   if (layers && (layers[0] !== inputs || (last !== outputs && classCount(loss, last) !== outputs))) {
-    const what = `${inputs}-…-${outputs}, as there are ${inputs} inputs and ${outputs} ${task === 'classification' ? 'classes' : 'targets'} (hidden sets the widths between),`;
+    const what = `${inputs}-…-${outputs}, as there are ${inputs} inputs and ${outputs} ${COUNTED[task]} (hidden sets the widths between),`;
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${what} for layers but received ${layers.join('-')}`);
   }
   const automaticOnes = isAutomatic(options);
@@ -153,6 +157,8 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     this.#started = true;
     const began = performance.now();
     const ready = await readyOf(this.#data, givenOf(this.#options));
+    const { calibrate } = this.#options;
+    checkHeld(ready.data, calibrate);
     const { stages, choice } = stagesOf(ready, this.#options);
     const ended: { readonly stage: Stage; readonly result: FitResult<R, M> }[] = [];
     let failed = false;
@@ -182,7 +188,8 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         const { metric = 'loss' } = (this.#options.earlyStopping ?? {}) as EarlyStopping;
         const gain = ({ result }: typeof first): number => best(result, metric);
         const chosen = others.reduce((kept, each) => (gain(each) > gain(kept) ? each : kept), first);
-        for (const { result } of ended) if (result !== chosen.result) (result.model as unknown as Model).close();
+        for (const each of ended) if (each !== chosen) (each.result.model as unknown as Model).close();
+        const result = await withCalibration(chosen.result, ready.data, calibrate);
         const seconds = (performance.now() - began) / 1000;
         const report = await reportOf({
           ready,
@@ -190,9 +197,10 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
           chosen: chosen.stage.name,
           tried: ended.length,
           watched: 'earlyStopping' in chosen.stage.options,
-          result: { ...chosen.result, seconds } as never,
+          calibrated: calibrate === true,
+          result: { ...result, seconds } as never,
         });
-        this.#result = { ...chosen.result, seconds, report };
+        this.#result = { ...result, seconds, report };
       }
     }
   }
@@ -210,7 +218,7 @@ function givenOf(options: Readonly<Record<string, unknown>>): Given {
     seed: SEED,
     ...(classLoss && { classLoss }),
     ...options,
-    holdsOut: !limited || options.target !== undefined,
+    holdsOut: !limited || options.target !== undefined || options.calibrate === true,
   } as Given;
 }
 
@@ -220,18 +228,19 @@ function checkOptions(options: object): void {
   if (isAutomatic(options)) checkOptionKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'fit');
   const { classes, ...rest } = options as Readonly<Record<string, unknown>>;
   const { metric } = (rest.earlyStopping ?? {}) as EarlyStopping;
-  const regression =
-    rest.task === 'regression' || (rest.task === undefined && metric && METRICS[metric]?.of === 'values');
-  const { loss = regression ? 'squared-error' : undefined } = rest;
+  const of = rest.task === undefined && metric ? METRICS[metric]?.of : rest.task;
+  const meant = of === 'regression' || of === 'values' ? 'squared-error' : undefined;
+  const { loss = of === 'multi-label' || of === 'labels' ? 'sigmoid-cross-entropy' : meant } = rest;
   const own = Object.entries(rest).filter(
     ([key, value]) =>
       value !== undefined && key !== 'initialisation' && !(FRONT_KEYS as readonly string[]).includes(key),
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
-  planOf({
+  const { network } = planOf({
     layers: [1, 1],
     ...Object.fromEntries(own),
     solver,
     ...(loss !== undefined && { loss }),
   });
+  checkCalibrated(network.loss, given(options, 'calibrate'));
 }

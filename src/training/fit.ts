@@ -6,6 +6,8 @@ import type { Loss } from '../network/network.js';
 import type { LabelledBlock, LabelledRow } from '../samples/arriving.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
+import { areLists, type LabelLists } from '../samples/label-lists.js';
+import type { TargetPlaces, Task } from '../samples/targets.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
 import type { LearningRate } from '../solvers/shared/learning-rate.js';
@@ -65,6 +67,7 @@ export type AutoOptions<L extends Loss = Loss> = Unnamed<L> & { readonly [K in N
 /** The options of a training of rows by a named solver. */
 type RowOptions<S> = FrontOptions & Omit<OptionsFor<S>, 'layers'> & { readonly layers?: readonly number[] };
 
+type Listed = TrainingData & { readonly labels: LabelLists };
 type Labelled = TrainingData & { readonly labels: NonNullable<TrainingData['labels']> };
 type Valued = TrainingData & { readonly y: NonNullable<TrainingData['y']>; readonly labels?: undefined };
 /** A stream whose rows bring their labels or targets. */
@@ -72,14 +75,18 @@ type Carried = TrainingData & {
   readonly x: Iterable<LabelledRow | LabelledBlock> | AsyncIterable<LabelledRow | LabelledBlock>;
 };
 type Classes = 'softmax-cross-entropy';
-type Task = 'classification' | 'regression';
+type Tags = 'sigmoid-cross-entropy';
 /** The loss of rows: the one that is named, else that of the task, where it is told. */
-type RowsLoss<L extends Loss, T extends Task, C extends Loss> = [L] extends [never]
+type RowsLoss<L extends Loss, T extends Task, C extends Loss, P = ColumnPlace> = [L] extends [never]
   ? [T] extends ['classification']
     ? C
     : [T] extends ['regression']
       ? 'squared-error'
-      : Loss
+      : [T] extends ['multi-label']
+        ? Tags
+        : P extends readonly ColumnPlace[]
+          ? Tags | 'squared-error'
+          : Loss
   : L;
 
 /**
@@ -90,10 +97,14 @@ type RowsLoss<L extends Loss, T extends Task, C extends Loss> = [L] extends [nev
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
-export function train<L extends Loss = never, T extends Task = Task>(
+export function train<L extends Loss = never, T extends Task = Task, const P extends TargetPlaces = ColumnPlace>(
   rows: Rows,
-  options: AutoOptions<L> & { readonly target: ColumnPlace; readonly task?: T },
-): AutoTraining<EpochRecord, Model<RowsLoss<L, T, Classes>>>;
+  options: AutoOptions<L> & { readonly target: P; readonly task?: T },
+): AutoTraining<EpochRecord, Model<RowsLoss<L, T, Classes, P>>>;
+export function train<L extends Loss = Tags>(
+  data: Listed,
+  options?: AutoOptions<L>,
+): AutoTraining<EpochRecord, Model<L>>;
 export function train<L extends Loss = Classes>(
   data: Labelled,
   options?: AutoOptions<L>,
@@ -110,19 +121,28 @@ export function train<S extends Named<GraphSolver> = 'dladmm', L extends Loss = 
   data: GraphSamples,
   options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
 ): Training<RecordFor<S, GraphSolver>, GraphModel<L>>;
+export function train<S extends Named<SampleSolver>, L extends Loss = Tags>(
+  data: Listed,
+  options: OptionsFor<S> & { readonly solver: S; readonly loss?: L },
+): Training<RecordFor<S>, Model<L>>;
 export function train<S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
   data: TrainingData,
   options: OptionsFor<S> & { readonly loss?: L },
 ): Training<RecordFor<S>, Model<L>>;
-export function train<S extends Named<SampleSolver>, L extends Loss = never, T extends Task = Task>(
+export function train<
+  S extends Named<SampleSolver>,
+  L extends Loss = never,
+  T extends Task = Task,
+  const P extends TargetPlaces = ColumnPlace,
+>(
   rows: Rows,
   options: RowOptions<S> & {
-    readonly target: ColumnPlace;
+    readonly target: P;
     readonly solver: S;
     readonly task?: T;
     readonly loss?: L;
   },
-): AutoTraining<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>>>>;
+): AutoTraining<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>, P>>>;
 export function train(data: AnyData, options: object = {}): unknown {
   return begun(data, options);
 }
@@ -133,7 +153,9 @@ type BegunTraining = Training<ProgressRecord, AnyModel> | AutoTraining<ProgressR
 function begun(data: AnyData, options: object): BegunTraining {
   checkObject(options, 'an object', 'options');
   if (!isGraph(data) && isFront(data, options)) return new AutoTraining(data as Rows, options);
-  return begin(data as TrainingData, options);
+  const { loss } = options as { readonly loss?: Loss };
+  const listed = loss === undefined && areLists((data as Partial<TrainingData> | null)?.labels);
+  return begin(data as TrainingData, listed ? { ...options, loss: 'sigmoid-cross-entropy' } : options);
 }
 
 /** As {@link train} with a named solver, where the compiler does not know which it is. */
@@ -156,10 +178,14 @@ export function begin<R extends ProgressRecord, M extends AnyModel>(
  * @param rows the path of a CSV, Parquet or Arrow file, records, a table, or a stream of records
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
-export async function fit<L extends Loss = never, T extends Task = Task>(
+export async function fit<L extends Loss = never, T extends Task = Task, const P extends TargetPlaces = ColumnPlace>(
   rows: Rows,
-  options: AutoOptions<L> & { readonly target: ColumnPlace; readonly task?: T },
-): Promise<AutoResult<EpochRecord, Model<RowsLoss<L, T, Classes>>>>;
+  options: AutoOptions<L> & { readonly target: P; readonly task?: T },
+): Promise<AutoResult<EpochRecord, Model<RowsLoss<L, T, Classes, P>>>>;
+export async function fit<L extends Loss = Tags>(
+  data: Listed,
+  options?: AutoOptions<L>,
+): Promise<AutoResult<EpochRecord, Model<L>>>;
 export async function fit<L extends Loss = Classes>(
   data: Labelled,
   options?: AutoOptions<L>,
@@ -176,19 +202,28 @@ export async function fit<S extends Named<GraphSolver> = 'dladmm', L extends Los
   data: GraphSamples,
   options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
 ): Promise<FitResult<RecordFor<S, GraphSolver>, GraphModel<L>>>;
+export async function fit<S extends Named<SampleSolver>, L extends Loss = Tags>(
+  data: Listed,
+  options: OptionsFor<S> & { readonly solver: S; readonly loss?: L },
+): Promise<FitResult<RecordFor<S>, Model<L>>>;
 export async function fit<S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
   data: TrainingData,
   options: OptionsFor<S> & { readonly loss?: L },
 ): Promise<FitResult<RecordFor<S>, Model<L>>>;
-export async function fit<S extends Named<SampleSolver>, L extends Loss = never, T extends Task = Task>(
+export async function fit<
+  S extends Named<SampleSolver>,
+  L extends Loss = never,
+  T extends Task = Task,
+  const P extends TargetPlaces = ColumnPlace,
+>(
   rows: Rows,
   options: RowOptions<S> & {
-    readonly target: ColumnPlace;
+    readonly target: P;
     readonly solver: S;
     readonly task?: T;
     readonly loss?: L;
   },
-): Promise<AutoResult<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>>>>>;
+): Promise<AutoResult<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>, P>>>>;
 export async function fit(data: AnyData, options: object = {}): Promise<FitResult<ProgressRecord, AnyModel>> {
   const training = begun(data, options);
   for await (const _ of training);

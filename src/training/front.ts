@@ -1,10 +1,11 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
-import { checkKeys, checkObject, fraction, oneOf } from '../core/checks.js';
+import { checkKeys, checkObject, flag, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { isFile, readFrame } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
-import { classifies, type Loss } from '../network/network.js';
+import type { Loss } from '../network/network.js';
+import { isNames } from '../samples/arrived.js';
 import {
   type ArrivingSamples,
   areSamples,
@@ -26,12 +27,22 @@ import {
   takeRows,
   valueAt,
 } from '../samples/frame.js';
-import { heldOut, type Parts, someRows } from '../samples/hold-out.js';
+import { someRows } from '../samples/hold-out.js';
+import { areLists, listedRows } from '../samples/label-lists.js';
 import { checkLearning, type LearningOptions, learnColumns } from '../samples/learning.js';
 import type { ColumnsLike } from '../samples/table.js';
-import { checkKnown, inferTask, type Target, targetValues } from '../samples/targets.js';
+import {
+  checkKnown,
+  TASKS,
+  type TargetPlaces,
+  type Task,
+  targetNames,
+  targetsOf,
+  taskOf,
+  type Wanted,
+  wantedOf,
+} from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
-import { heldOutShare } from '../solvers/auto.js';
 import {
   asSamples,
   breathe,
@@ -42,22 +53,31 @@ import {
   type LabelsLike,
   turn,
 } from '../tensor/inputs.js';
-import { alone, classed, numberedGoal, valued } from './goal.js';
+import { alone, goalOf, numberedGoal } from './goal.js';
+import { type HeldOut, partsOf, rowsAt, some, toldOf } from './parts.js';
 import { checkFinite, laidOut, liesInUnit } from './passes.js';
 import type { TrainingData } from './result.js';
 
 /** What says how rows become samples, and how much of them is held out. */
 export interface FrontOptions extends Omit<LearningOptions, 'target' | 'columns'>, CsvDialect {
-  /** The column to predict: its name, or its place from 0, or from −1 counted from the end. */
-  readonly target?: ColumnPlace;
+  /**
+   * The column to predict: its name, or its place from 0, or from −1 counted from the end. Or several: of values, or of labels that a row
+   * has or has not.
+   */
+  readonly target?: TargetPlaces;
   /** The columns that are features; or those of a model (`model.columns`), whose encodings are then taken. Default: all others. */
   readonly columns?: readonly (ColumnPlace | Column)[];
   /** Rows that say when to stop, in place of some that are held out. */
   readonly validation?: Rows;
   /** Rows that are judged and nothing else. */
   readonly test?: Rows;
-  /** Default: classes where the target holds texts, true and false, or few whole numbers. */
-  readonly task?: 'classification' | 'regression';
+  /**
+   * Default: classes where the target holds texts, true and false, or few whole numbers; labels where it holds lists of them, or several
+   * columns hold 0 and 1 alone.
+   */
+  readonly task?: Task;
+  /** Of hinge and one-hot squared error: whether what is held out makes probabilities of the scores (Platt's sigmoid). Default false. */
+  readonly calibrate?: boolean;
   /** The widths of the hidden layers; `[]` is a linear model. Default: by the number of samples (solvers/auto.ts). */
   readonly hidden?: readonly number[];
   /** What rows count for in the training, from 0: the column that says it, or one number a row. Measures count all rows alike. */
@@ -71,6 +91,7 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'task',
   'hidden',
   'validationShare',
+  'calibrate',
   'weights',
   'validation',
   'test',
@@ -110,23 +131,25 @@ export interface Ready {
   readonly outputs: number;
   readonly loss: Loss;
   readonly standardise: boolean;
-  readonly task: 'classification' | 'regression';
+  readonly task: Task;
   readonly because: string;
-  readonly target?: string;
+  readonly target?: string | readonly string[];
   /** What was held out, for the report. */
-  readonly heldOut?: { readonly samples: number; readonly of: number; readonly how: string };
+  readonly heldOut?: HeldOut;
   readonly warnings: readonly string[];
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkFront(options: FrontOptions, layers: unknown): void {
-  const { target, task, hidden, validationShare, columns, ignore } = options;
+  const { target, task, hidden, validationShare, calibrate, columns, ignore } = options;
   checkLearning(options);
   checkFeatureOptions({ ...(columns && { columns }), ...(ignore && { ignore }) });
-  if (target !== undefined && typeof target !== 'string' && typeof target !== 'number') {
-    throw expected('the name of a column', 'target', target);
+  const isPlace = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
+  if (target !== undefined && !(isArray(target) ? target.length > 0 && target.every(isPlace) : isPlace(target))) {
+    throw expected('the name of a column, or an array of names', 'target', target);
   }
-  if (task !== undefined) oneOf(task, ['classification', 'regression'], 'task');
+  if (task !== undefined) oneOf(task, TASKS, 'task');
+  if (calibrate !== undefined) flag(calibrate, 'calibrate');
   if (validationShare !== undefined) fraction(validationShare, 'validationShare');
   if (hidden === undefined) return;
   if (layers !== undefined) throw expected('one of hidden and layers, which say the same,', 'hidden', hidden);
@@ -142,12 +165,18 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
   await breathe();
   if (!areSamples(data)) return fromRows(data, given);
   const { labels, y, weights = given.weights, ...rest } = data as TrainingData;
-  const named = typeof labels === 'string' ? labels : typeof y === 'string' ? y : undefined;
+  if (areLists(labels)) {
+    const { loss = DEFAULT_LOSS['multi-label'] } = given;
+    const told = await listedRows(labels, loss, given.classes ?? data.classes, 'data.labels');
+    const beside = { ...(weights !== undefined && { weights }), y: told.y, classes: told.names };
+    return fromSamples({ ...rest, ...beside }, { ...given, loss });
+  }
+  const named = typeof labels === 'string' ? labels : typeof y === 'string' || isNames(y) ? y : undefined;
   if (named === undefined || given.layers !== undefined) {
     return fromSamples({ ...(data as TrainingData), ...(weights !== undefined && { weights }) }, given);
   }
   checkKeys(rest, ['x', 'validation', 'test'], 'data');
-  const task = typeof labels === 'string' ? 'classification' : 'regression';
+  const task = given.loss ? taskOf(given.loss) : typeof labels === 'string' ? 'classification' : 'regression';
   const { validation, test } = data;
   return fromRows(
     data.x,
@@ -167,27 +196,11 @@ function weightsIn(frame: Frame, weights: string | WeightsLike): Float64Array {
   return weightsOf(values, frame.rows, called);
 }
 
-/** The samples of each part; undefined where nothing is held out. */
-async function partsOf(rows: number, labels: ArrayLike<unknown> | undefined, given: Given): Promise<Parts | undefined> {
-  const share = given.validationShare ?? (given.holdsOut ? heldOutShare(rows) : 0);
-  const parts = share > 0 ? await heldOut(rows, labels, share, given.seed) : undefined;
-  return parts && parts.held.length > 0 ? parts : undefined;
-}
-
-const toldOf = (parts: Parts | undefined, { seed }: Given, labels: unknown): Pick<Ready, 'heldOut'> => {
-  if (parts === undefined) return {};
-  const [held, rest] = [parts.held.length, parts.train.length];
-  const how = `drawn by seed ${seed}${labels === undefined ? '' : ', of every class its share'}`;
-  return { heldOut: { samples: held, of: held + rest, how } };
-};
-
-function some<T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[] {
-  const found: T[] = [];
-  for (let i = 0; i < (rows ?? list).length; i += 1) found.push(list[rows ? (rows[i] as number) : i] as T);
-  return found;
-}
-
-const DEFAULT_LOSS = { classification: 'softmax-cross-entropy', regression: 'squared-error' } as const;
+const DEFAULT_LOSS = {
+  classification: 'softmax-cross-entropy',
+  regression: 'squared-error',
+  'multi-label': 'sigmoid-cross-entropy',
+} as const;
 
 const only = (given: object, keys: readonly string[]): object =>
   Object.fromEntries(Object.entries(given).filter(([key, value]) => keys.includes(key) && value !== undefined));
@@ -197,32 +210,29 @@ export async function frameFor(rows: Rows, given: Given, name: string): Promise<
   const { target, signal } = given;
   const reading = {
     ...only(given, [...DIALECT_KEYS, 'columns', 'signal']),
-    ...(target !== undefined && { label: target }),
+    ...(target !== undefined && typeof target !== 'object' && { label: target }),
   };
   if (isFile(rows)) return readFrame(rows, reading);
   checkObject(rows, 'records, a table, a stream, or the path of a file', name);
   return frameOf(rows as never, { name, ...(signal && { signal }) });
 }
 
-/** What values are, by the options or by themselves. */
-export function taskOf(
-  values: readonly Target[],
-  { task, loss, goesOn }: Given,
-  target: string,
-): ReturnType<typeof inferTask> {
-  const asked = task ?? (loss && (classifies(loss) ? 'classification' : 'regression'));
-  if (asked) return { task: asked, because: goesOn ? 'so was the model trained' : 'the options say so' };
-  return inferTask(values, `column ${JSON.stringify(target)}`);
-}
+/** What the target holds, by the options or by itself. */
+export const wantedBy = (
+  frame: Frame,
+  target: TargetPlaces,
+  { task, loss, classes }: Partial<Given>,
+): Promise<Wanted> => wantedOf(frame, target, task ?? (loss && taskOf(loss)), classes);
 
 type Learnt = Partial<Columns> & Omit<Columns, 'places'>;
 type Columns = Awaited<ReturnType<typeof learnColumns>>;
 
 /** The columns as a model knows them, or as these rows teach. */
-async function learnt(frame: Frame, given: Given, target: ColumnPlace): Promise<Learnt> {
+async function learnt(frame: Frame, given: Given, places: TargetPlaces): Promise<Learnt> {
   const known = learntColumns(given.columns ? { columns: given.columns } : {});
   if (known.length > 0) return { columns: known, notes: [] };
-  const noFeatures = typeof given.weights === 'string' ? [target, given.weights] : target;
+  const targets = typeof places === 'object' ? places : [places];
+  const noFeatures = typeof given.weights === 'string' ? [...targets, given.weights] : targets;
   return learnColumns(frame, { ...only(given, LEARNING_KEYS), target: noFeatures });
 }
 
@@ -237,16 +247,12 @@ async function fromRows(
     const names = frame.columns.map(({ name }) => name).slice(0, 50);
     throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', place);
   }
-  const { name: target } =
-    typeof place === 'number' ? (frame.columns.at(place) ?? namedColumn(frame, place, 'target')) : { name: place };
-  const values = await turn(targetValues(frame, place));
+  const target = targetNames(frame, place);
+  const called = `column ${targetsOf(frame, place).map(({ name }) => JSON.stringify(name))} of ${frame.name}`;
+  const wanted = await wantedBy(frame, place, given);
+  const { task, because } = wanted;
   const weights = given.weights === undefined ? undefined : weightsIn(frame, given.weights);
-  const called = `column ${JSON.stringify(target)} of ${frame.name}`;
-  const { task, because } = await turn(taskOf(values, given, target));
-  const goal =
-    task === 'classification'
-      ? await turn(classed(values, called, given.classes, given.goesOn))
-      : valued(values, called, given.goesOn);
+  const goal = await turn(goalOf(wanted, called, given.classes, given.goesOn));
   const parts = validation ? undefined : await partsOf(frame.rows, goal.labels, given);
   const rest = parts ? await takeRows(frame, parts.train) : frame;
   const { columns, notes, places } = await learnt(rest, given, place);
@@ -258,20 +264,22 @@ async function fromRows(
   const part = async (of: Frame, which: Int32Array | undefined) => {
     const { x: made, notes: more } = encoded(featuresOf(of), columns);
     const x = await laidOut(await turn(made));
-    const wanted = goal.labels
+    const told = goal.labels
       ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
-      : { y: some(goal.values, which) };
-    return turn({ x, more, data: { x: asSamples(x), columns, ...wanted } as WeightedSamples });
+      : { y: rowsAt(goal.y, which), ...(goal.names && { classes: goal.names }) };
+    return turn({ x, more, data: { x: asSamples(x), columns, ...told } as WeightedSamples });
   };
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
     if (areSamples(set)) return { data: set, more: [] };
     const found = await frameFor(set, given, name);
     const { x: made, notes: more } = encodedFor(featuresOf(found), { columns, inputs: 0, target });
-    const labels = targetValues(found, target);
-    if (goal.labels) checkKnown(labels, given.classes ?? [...new Set(values.map(String))], found, target);
+    const told = await wantedOf(found, target, task, goal.labels ? undefined : goal.names);
     const x = asSamples(await laidOut(made));
-    return { more, data: { x, columns, ...(goal.labels ? { labels } : { y: labels }) } as ArrivingSamples };
+    if (told.task !== 'classification') return { more, data: { x, columns, y: told.y } as ArrivingSamples };
+    const { values: labels } = told;
+    checkKnown(labels, given.classes ?? [...new Set((goal.labels ?? []).map(String))], found, target);
+    return { more, data: { x, columns, labels } as ArrivingSamples };
   };
   const train = await part(rest, parts?.train);
   const held = parts
@@ -291,7 +299,7 @@ async function fromRows(
     samples: rest.rows,
     inputs: train.x.columns,
     features: columns.length,
-    outputs: goal.labels ? goal.count : 1,
+    outputs: goal.labels ? goal.count : goal.y.columns,
     loss: given.loss ?? (goal.labels && given.classLoss) ?? DEFAULT_LOSS[task],
     standardise: given.standardise ?? !(await liesInUnit(train.x)),
     task,
@@ -299,7 +307,7 @@ async function fromRows(
     target,
     ...toldOf(parts, given, goal.labels),
     warnings: [
-      ...alone(goal, parts, target),
+      ...alone(goal, parts, String(target)),
       // Of columns that are learnt here nothing is unseen in the rows that they are learnt from.
       ...[...notes, ...(places ? [] : train.more), ...(held?.more ?? []), ...(tested?.more ?? [])].map(
         ({ text }) => text,
@@ -325,17 +333,18 @@ function widthOf(rows: unknown, name: string): number {
 const countOf = (labels: LabelsLike | undefined, named: readonly string[] | undefined): number =>
   named?.length ?? new Set<unknown>(labels).size;
 
+const HELD = { classification: 'labels', regression: 'rows of values', 'multi-label': 'any number of labels' } as const;
+
 /** Samples with labels or targets beside them. */
 async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const { validation, test, ...samples } = data;
   const {
     layers,
-    loss = given.task === 'regression' ||
-    (given.task === undefined && samples.labels === undefined && samples.y !== undefined)
-      ? DEFAULT_LOSS.regression
+    loss = given.task !== 'classification' && (given.task || (samples.labels === undefined && samples.y !== undefined))
+      ? DEFAULT_LOSS[given.task ?? 'regression']
       : (given.classLoss ?? DEFAULT_LOSS.classification),
   } = given;
-  const task = classifies(loss) ? 'classification' : 'regression';
+  const task = taskOf(loss);
   const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');
   const carried = samples.y === undefined && isStream(samples.x);
   const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? (carried ? 0 : widthOf(samples.y, 'data.y')));
@@ -375,7 +384,7 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     loss,
     standardise: given.standardise ?? !(await liesInUnit(x)),
     task,
-    because: task === 'classification' ? 'the samples have labels' : 'the samples have rows of values',
+    because: `the samples have ${HELD[task]}`,
     ...toldOf(parts, given, rest.labels),
     warnings: [],
   };

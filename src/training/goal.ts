@@ -1,20 +1,21 @@
 /** What is to be predicted: classes or values, and what classes there are. */
 import { expected } from '../core/errors.js';
 import type { Parts } from '../samples/hold-out.js';
-import type { Target } from '../samples/targets.js';
+import type { Target, Wanted } from '../samples/targets.js';
 import type { LabelsLike } from '../tensor/inputs.js';
+import type { Matrix } from '../tensor/matrix.js';
 
-/** What is to be predicted: classes, as labels, or values. */
+/** What is to be predicted: classes, or rows of values, or of 0 and 1 for labels that have names. */
 export type Goal =
   | { readonly labels: readonly Target[]; readonly classes?: readonly string[]; readonly count: number }
-  | { readonly labels?: undefined; readonly values: readonly number[] };
+  | { readonly labels?: undefined; readonly y: Matrix; readonly names?: readonly string[] | undefined };
 
 /** Numbers by their size, texts by code unit. */
 export const ordered = (a: Target, b: Target): number =>
   typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1;
 
 /** Classes in their order; whole numbers that do not count from 0 are classes by name. */
-export function classed(
+function classed(
   values: readonly Target[],
   called: string,
   given: readonly string[] | undefined,
@@ -33,17 +34,29 @@ export function classed(
   return { labels, classes: distinct.map(String), count: distinct.length };
 }
 
-export function valued(values: readonly Target[], called: string, goesOn = false): Goal {
-  const bad = values.findIndex((value) => typeof value !== 'number');
-  if (bad >= 0) throw expected('a number', `row ${bad} of ${called}`, values[bad], 'ERR_DLADMM_LABEL');
-  const large = values.findIndex((value) => !Number.isFinite(Math.fround(value as number)));
+/** Values of which each column varies, or labels of which one does. @throws DlAdmmError ERR_DLADMM_LABEL */
+function valued({ task, y, names }: Exclude<Wanted, { task: 'classification' }>, called: string): Goal {
+  const { data, columns } = y;
+  const large = data.findIndex((value) => !Number.isFinite(Math.fround(value)));
   if (large >= 0) {
-    throw expected('a number that float32 holds', `row ${large} of ${called}`, values[large], 'ERR_DLADMM_NON_FINITE');
+    const place = `row ${Math.floor(large / columns)} of ${called}`;
+    throw expected('a number that float32 holds', place, data[large], 'ERR_DLADMM_NON_FINITE');
   }
-  if (!goesOn && values.every((value) => value === values[0])) {
-    throw expected('values that vary', called, values[0], 'ERR_DLADMM_LABEL');
-  }
-  return { values: values as readonly number[] };
+  const first = data.subarray(0, columns);
+  const varies = first.map((value, j) => Number(data.some((other, at) => at % columns === j && other !== value)));
+  const constant = task === 'regression' ? varies.indexOf(0) : varies.includes(1) ? -1 : 0;
+  if (constant >= 0) throw expected('values that vary', called, first[constant], 'ERR_DLADMM_LABEL');
+  return { y, names };
+}
+
+/**
+ * What a table's target is to teach.
+ *
+ * @throws DlAdmmError ERR_DLADMM_LABEL where there is nothing to tell apart, unless a model is there that goes on
+ */
+export function goalOf(wanted: Wanted, called: string, given: readonly string[] | undefined, goesOn = false): Goal {
+  if (wanted.task === 'classification') return classed(wanted.values, called, given, goesOn);
+  return goesOn ? wanted : valued(wanted, called);
 }
 
 /** Labels that are whole numbers, as classes: those that occur. */

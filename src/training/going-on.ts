@@ -5,14 +5,16 @@ import type { Numbers } from '../core/native.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { present } from '../core/objects.js';
 import { Model } from '../model/model.js';
-import { classCount, classifies, type Loss } from '../network/network.js';
+import { classCount, classifies, goalOf, type Loss } from '../network/network.js';
 import type { Learnt } from '../samples/arrival.js';
 import type { ArrivingSamples } from '../samples/arriving.js';
+import { taskOf } from '../samples/targets.js';
 import { automatic } from '../solvers/auto.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
 import { SEED } from '../solvers/shared/options.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { AUTO_KEYS, type AutoResult, isAutomatic } from './automatic.js';
+import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { checkFront, type FrontOptions, type Ready, type Rows, readyOf } from './front.js';
 import { planOf } from './plan.js';
@@ -39,8 +41,11 @@ export function checkSettled(options: object): void {
 }
 
 export function taughtTo(model: Model): Learnt {
-  const { classes, labelKind, standardisation, targetStandardisation, columns, target, threshold } = model;
-  return present({ classes, labelKind, standardisation, targetStandardisation, columns, target, threshold });
+  const { classes, labelKind, standardisation, targetStandardisation, columns, target, threshold, calibration } = model;
+  return present({
+    ...{ classes, labelKind, standardisation, targetStandardisation },
+    ...{ columns, target, threshold, calibration },
+  });
 }
 
 /** What a training of a model has to be told of it: its parameters are where it begins. */
@@ -67,16 +72,16 @@ export async function readyFor(
     readonly signal?: AbortSignal;
   },
 ): Promise<Ready> {
-  const { network, target, columns } = model;
+  const { network, target, columns, classes } = model;
   return readyOf(data, {
     seed: SEED,
     ...options,
     goesOn: true,
-    task: classifies(network.loss) ? 'classification' : 'regression',
+    task: taskOf(network.loss),
     loss: network.loss,
     layers: network.layers,
     standardise: false,
-    ...present({ target, columns }),
+    ...present({ target, columns, classes: goalOf(network.loss) === 'labels' ? classes : undefined }),
   });
 }
 
@@ -125,7 +130,7 @@ function knowing(model: Model, data: TrainingData, newClasses: 'refuse' | 'add')
   }
   const [lastWeights, lastBiases] = [weights.at(-1) as Numbers, biases.at(-1) as Numbers];
   const least = Math.min(...lastBiases);
-  const { threshold: _, ...taught } = taughtTo(model);
+  const { threshold: _, calibration: __, ...taught } = taughtTo(model);
   return new Model({
     network: { ...network, layers: network.layers.with(-1, outputs + more) },
     dtype,
@@ -137,7 +142,7 @@ function knowing(model: Model, data: TrainingData, newClasses: 'refuse' | 'add')
 }
 
 /** How a model goes on. */
-export interface GoingOn extends Pick<FrontOptions, 'validationShare' | 'weights'> {
+export interface GoingOn extends Pick<FrontOptions, 'validationShare' | 'weights' | 'calibrate'> {
   /** What becomes of classes that the model does not know: an error that names them (default), or an output each. */
   readonly newClasses?: 'refuse' | 'add';
 }
@@ -158,16 +163,18 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
 ): Promise<AutoResult<R, Model<L>>> {
   checkObject(options, 'an object', 'options');
   checkSettled(options);
-  const { newClasses = 'refuse', validationShare, weights, ...own } = options;
+  const { newClasses = 'refuse', validationShare, weights, calibrate, ...own } = options;
   oneOf(newClasses, ['refuse', 'add'], 'newClasses');
-  const front = present({ validationShare, weights });
+  const front = present({ calibrate, validationShare, weights });
   checkFront(front, undefined);
+  checkCalibrated(model.network.loss, calibrate);
   const { earlyStopping, epochs, iterations } = own as Readonly<Record<string, unknown>>;
   const automaticOnes = isAutomatic(own);
   if (automaticOnes) checkOptionKeys(own, [...AUTO_KEYS, 'newClasses', 'validationShare'], 'model.fit');
   const began = performance.now();
   const { signal, seed } = planOf({ ...own, ...(automaticOnes && { solver: 'adam' }), ...settledBy(model as Model) });
   const ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...front });
+  checkHeld(ready.data, calibrate);
   const from = knowing(model as Model, ready.data, newClasses);
   const { layers, loss } = from.network;
   const [inputs = 0, outputs = 0] = [layers[0], layers.at(-1)];
@@ -187,13 +194,14 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   checkWatched(ready.data, plan);
   const training = new Training<R, Model<L>>(ready.data, plan, storedOptionsOf(all, plan), undefined, taughtTo(from));
   for await (const _ of training);
-  const { result } = training;
+  const result = await withCalibration(training.result, ready.data, calibrate);
   const report = await reportOf({
     ready,
     choice: automaticOnes ? choice : undefined,
     chosen: 'network',
     tried: 1,
     watched: 'earlyStopping' in all,
+    calibrated: calibrate === true,
     before: from,
     result: result as never,
   });

@@ -2,6 +2,7 @@
 import type { Evaluation } from '../judging/evaluation.js';
 import { printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
+import type { Task } from '../samples/targets.js';
 import type { Choice } from '../solvers/auto.js';
 import type { Ready } from './front.js';
 import type { FitResult } from './result.js';
@@ -9,8 +10,8 @@ import type { FitResult } from './result.js';
 /** What was decided, why, and what came of it. */
 export interface Report {
   readonly task: {
-    readonly kind: 'classification' | 'regression';
-    readonly target?: string;
+    readonly kind: Task;
+    readonly target?: string | readonly string[];
     readonly loss: string;
     readonly because: string;
   };
@@ -42,12 +43,15 @@ interface Made {
   readonly tried: number;
   /** Whether what was held out decided when to stop. */
   readonly watched: boolean;
+  /** Whether it made probabilities of scores. */
+  readonly calibrated?: boolean;
   /** The model that went on. */
   readonly before?: Model;
   readonly result: FitResult<never, Model>;
 }
 
-export async function reportOf({ ready, choice, chosen, tried, watched, before: from, result }: Made): Promise<Report> {
+export async function reportOf(made: Made): Promise<Report> {
+  const { ready, choice, chosen, tried, watched, calibrated, before: from, result } = made;
   const { task, target, loss, because, heldOut, warnings, samples, data } = ready;
   const { model, seconds, status } = result;
   // The last finite parameters of a training that diverged may say what is not finite.
@@ -65,6 +69,10 @@ export async function reportOf({ ready, choice, chosen, tried, watched, before: 
     tried < 2
       ? ''
       : `; a linear model was tried too, and ${chosen === 'linear' ? 'is kept, as the network was no better' : 'was worse'} on what is held out`;
+  const uses = [
+    ...(watched ? ['they said when to stop'] : []),
+    ...(calibrated ? ['the probabilities are calibrated on them'] : []),
+  ];
   const parts = {
     task: { kind: task, ...(target !== undefined && { target }), loss, because },
     ...(choice && { solver: { name: choice.solver, because: `${choice.because}${kept}` } }),
@@ -72,7 +80,7 @@ export async function reportOf({ ready, choice, chosen, tried, watched, before: 
     samples,
     seconds,
     status,
-    ...(heldOut && { heldOut: watched ? { ...heldOut, how: `${heldOut.how}; they said when to stop` } : heldOut }),
+    ...(heldOut && { heldOut: { ...heldOut, how: [heldOut.how, ...uses].join('; ') } }),
     ...(scores && { scores }),
     ...(test && { test }),
     ...(train && { train }),
@@ -87,7 +95,11 @@ export async function reportOf({ ready, choice, chosen, tried, watched, before: 
 
 function textOf(report: Omit<Report, 'toString'>): string {
   const { task, solver, layers, samples, seconds, heldOut, scores, before, test, train, warnings } = report;
-  const what = task.target === undefined ? task.kind : `${task.kind} of ${JSON.stringify(task.target)}`;
+  const { kind, target = [] } = task;
+  const named = typeof target === 'string' ? [target] : target;
+  const what = [kind, ...(named.length > 0 ? ['of', named.map((name) => JSON.stringify(name)).join(', ')] : [])].join(
+    ' ',
+  );
   const lines = [
     `${what} by ${task.loss}: ${task.because}`,
     `network ${layers.join('-')} on ${samples} samples in ${seconds.toFixed(1)} s${solver ? ` by ${solver.name}: ${solver.because}` : ''}`,

@@ -1,4 +1,4 @@
-import { onAbort } from '../core/abort.js';
+import { onAbort, unlessAborted } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
 import { type Metric, scoreOf } from '../judging/metrics.js';
 import { GraphModel } from '../model/graph-model.js';
@@ -382,16 +382,4 @@ export function checkWatched(
 ): void {
   if (earlyStopping === undefined || watchedOf(data).validation !== undefined) return;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected a validation set in data for earlyStopping but received none');
-}
-
-/** What `work` gives; undefined where the signal was aborted before, or while it waited. */
-async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T | undefined> {
-  if (signal?.aborted) return undefined;
-  try {
-    const found = await work();
-    return signal?.aborted ? undefined : found;
-  } catch (error) {
-    if (signal?.aborted && error instanceof DlAdmmError && error.code === 'ERR_DLADMM_ABORTED') return undefined;
-    throw error;
-  }
 }

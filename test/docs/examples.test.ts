@@ -98,16 +98,20 @@ type Options = Readonly<Record<string, unknown>>;
 
 /** The package with trainings of at most three iterations, labels for the rows there are, and graphs that need no file. */
 function small(face: Options): Options {
-  const begun = (how: unknown) => (data: Options | string, options: Options) => {
-    if (typeof data === 'string') return (how as (data: unknown, options: Options) => unknown)(data, options);
-    const limit =
-      'epochs' in options || /^(?:adam|minibatch-admm)$/.test(String(options.solver)) ? 'epochs' : 'iterations';
-    const labels = Array.isArray(data.labels) ? kinds : data.labels;
-    return (how as (data: unknown, options: Options) => unknown)(
-      { ...data, ...(labels !== undefined && { labels }) },
-      { ...options, [limit]: 2 },
-    );
-  };
+  const begun =
+    (how: unknown) =>
+    (data: Options | string, options: Options = {}) => {
+      if (typeof data === 'string' || Array.isArray(data))
+        return (how as (data: unknown, options: Options) => unknown)(data, options);
+      const limit =
+        'epochs' in options || /^(?:adam|minibatch-admm)$/.test(String(options.solver)) ? 'epochs' : 'iterations';
+      const listed = Array.isArray(data.labels) && Array.isArray(data.labels[0]);
+      const labels = Array.isArray(data.labels) && !listed ? kinds : data.labels;
+      return (how as (data: unknown, options: Options) => unknown)(
+        { ...data, ...(labels !== undefined && { labels }) },
+        { ...options, [limit]: 2 },
+      );
+    };
   return {
     ...face,
     fit: begun(face.fit),

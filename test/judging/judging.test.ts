@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { accuracy, balancedAccuracy, confusionMatrix } from '../../src/judging/classes.js';
-import { type ClassEvaluation, judgeClasses, judgeValues } from '../../src/judging/evaluation.js';
+import { type ClassEvaluation, judgeClasses, judgeLabels, judgeValues } from '../../src/judging/evaluation.js';
+import { METRIC_NAMES } from '../../src/judging/metrics.js';
 import { logLoss } from '../../src/judging/probabilities.js';
 import { chooseThreshold } from '../../src/judging/threshold.js';
 import { quantileCoverage } from '../../src/judging/values.js';
@@ -26,9 +27,16 @@ interface RecordedValues extends Recorded {
   readonly outputs: readonly (readonly number[])[];
   readonly coverage: number;
 }
+interface RecordedLabels extends Pick<Recorded, 'name' | 'scores'> {
+  readonly y: readonly (readonly number[])[];
+  readonly probabilities: readonly (readonly number[])[];
+  readonly labels: RecordedClasses['classes'];
+}
 const cases = JSON.parse(readFileSync(new URL('../fixtures/judging/cases.json', import.meta.url), 'utf8')) as {
   readonly classes: readonly RecordedClasses[];
   readonly values: readonly RecordedValues[];
+  readonly counts: readonly RecordedValues[];
+  readonly labels: readonly RecordedLabels[];
 };
 
 const matrix = (rows: readonly (readonly number[])[]): Matrix => ({
@@ -72,16 +80,33 @@ describe('of classes scikit-learn says the same, to 1e-9:', () => {
 });
 
 describe('of values scikit-learn says the same, to 1e-9:', () => {
-  test.each(cases.values.map((each) => [each.name, each] as const))('%s', async (_, recorded) => {
+  test.each([...cases.values, ...cases.counts].map((each) => [each.name, each] as const))('%s', async (_, recorded) => {
     const weights = recorded.weights ?? undefined;
     const [y, outputs] = [matrix(recorded.y), matrix(recorded.outputs)];
-    const told = await judgeValues(y, outputs, 1, weights);
+    const told = await judgeValues(y, outputs, 1, weights, 'poisson');
     for (const [name, wanted] of Object.entries(recorded.scores)) {
       if (wanted === null) expect(told[name as 'r2']).toBeUndefined();
       else near(told[name as 'mae'], wanted);
     }
     near(quantileCoverage(y, outputs, weights), recorded.coverage);
   });
+});
+
+describe('of labels scikit-learn says the same, to 1e-9:', () => {
+  test.each(cases.labels.map((each) => [each.name, each] as const))('%s', (_, { y, probabilities, scores, labels }) => {
+    const names = labels.map((__, j) => `label ${j}`);
+    const told = judgeLabels(matrix(y), matrix(probabilities).data, names, 1);
+    for (const [name, wanted] of Object.entries(scores)) near(told[name as 'microF1'], wanted as number);
+    for (const [j, wanted] of labels.entries()) {
+      for (const part of ['precision', 'recall', 'f1', 'support'] as const) near(told.labels[j]?.[part], wanted[part]);
+    }
+  });
+});
+
+test('every metric is among those that are recorded', () => {
+  const all = [...cases.classes, ...cases.values, ...cases.counts, ...cases.labels];
+  const recorded = new Set(all.flatMap(({ scores }) => Object.keys(scores)));
+  expect(METRIC_NAMES.filter((name) => name !== 'loss' && !recorded.has(name))).toEqual([]);
 });
 
 describe('an evaluation', async () => {
@@ -110,8 +135,6 @@ describe('an evaluation', async () => {
       expect(lines).toContainEqual(expect.stringMatching(line));
     }
   });
-
-  test('has a score for every metric, of which more is better', () => {});
 
   test('of lists that do not fit is refused', () => {
     const refused = expect.objectContaining({ code: 'ERR_DLADMM_SHAPE' });

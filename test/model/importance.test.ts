@@ -1,8 +1,25 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { importance } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
 import { shuffledIndices } from '../../src/datasets/split.js';
 import { fit, type Metric, Model } from '../../src/index.js';
+import { importanceBy } from '../../src/model/importance.js';
+
+const { importances: recorded } = JSON.parse(
+  readFileSync(new URL('../fixtures/judging/cases.json', import.meta.url), 'utf8'),
+) as {
+  readonly importances: readonly {
+    readonly name: string;
+    readonly weights: readonly number[];
+    readonly bias: number;
+    readonly x: readonly (readonly number[])[];
+    readonly y: readonly number[];
+    readonly orders: readonly (readonly number[])[];
+    /** By metric, column and repeat. */
+    readonly importances: Readonly<Record<string, readonly (readonly number[])[]>>;
+  }[];
+};
 
 const random = seededRandom(5);
 const NAMES = ['ash', 'beech', 'oak'];
@@ -49,6 +66,38 @@ describe('the importance of a column', () => {
         expect(sd).toBeCloseTo(Math.sqrt(plain.reduce((sum, value) => sum + (value - centre) ** 2, 0) / 3), 12);
       }
       expect(told.columns.at(-1)?.column).toBe('noise');
+    },
+  );
+
+  test.each(recorded.map((each) => [each.name, each] as const))(
+    'is that of scikit-learn, shuffle by shuffle, to 1e-9: %s',
+    async (name, { weights, bias, x, y, orders, importances }) => {
+      const classes = name === 'two classes';
+      const [w, b] = classes
+        ? [
+            [0, 0, 0, ...weights],
+            [0, bias],
+          ]
+        : [weights, [bias]];
+      const line = new Model({
+        network: {
+          layers: [3, b.length],
+          activation: 'relu',
+          loss: classes ? 'softmax-cross-entropy' : 'squared-error',
+        },
+        ...{ dtype: 'float64', weights: [Float64Array.from(w)], biases: [Float64Array.from(b)] },
+      });
+      const samples = classes ? { x, labels: y } : { x, y };
+      for (const [metric, wanted] of Object.entries(importances)) {
+        const told = await importanceBy(line, samples, { metric: metric as Metric }, () =>
+          orders.map((o) => Int32Array.from(o)),
+        );
+        for (const { column, values } of told.columns) {
+          const own = wanted[Number(column.slice(2, -1))] ?? [];
+          for (const [i, value] of values.entries())
+            expect(Math.abs(value - (own[i] ?? Number.NaN))).toBeLessThan(1e-9);
+        }
+      }
     },
   );
 

@@ -18,6 +18,7 @@ import {
   schemaOf,
   sigmoid,
 } from '../../src/solvers.js';
+import type { Matrix } from '../../src/tensor/matrix.js';
 import { expectFailure } from '../formats/support.js';
 
 const SOLVERS: readonly AnySolver[] = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS];
@@ -138,7 +139,7 @@ test('the compiler knows which options a solver has, and what its records are', 
     expectTypeOf(one.probability + (one.probabilities[0] ?? 0)).toBeNumber();
     expectTypeOf((await regression.model.predict([1])).value).toBeNumber();
     expectTypeOf(scored.labels.length).toBeNumber();
-    expectTypeOf(scored.probabilities).toBeUndefined();
+    expectTypeOf(scored.probabilities).toEqualTypeOf<Matrix | undefined>();
     const onGraph = await fitModel({} as GraphSamples, { solver: 'adam', layers: [4, 3] });
     expectTypeOf((await onGraph.model.predict({} as GraphSamples)).probabilities.rows).toBeNumber();
     // @ts-expect-error a slip

@@ -108,7 +108,18 @@ test('a key that no part of a model has is refused, by its name', async () => {
   refuses({ threshold: 2 }, /a probability from 0 to 1.*threshold/);
   refuses({ network: { ...network, loss: 'hinge' }, threshold: 0.5 }, /threshold/);
   refuses({ note: { run: 7 } }, /a string for note/);
-  refuses({ target: 7 }, /the name of a column for target/);
+  refuses({ target: 7 }, /the name of a column, or an array of names for target/);
+  refuses({ target: [] }, /an array of names for target/);
+  const calibration = { slope: [1], offset: [0] };
+  refuses({ calibration }, /none for softmax-cross-entropy for calibration/);
+  const hinge = { ...network, loss: 'hinge' };
+  refuses({ network: hinge, calibration: { slope: [1] } }, /slope, offset/);
+  refuses(
+    { network: hinge, calibration: { slope: [Number.NaN], offset: [0] } },
+    /1 finite numbers for calibration\.slope/,
+  );
+  refuses({ network: hinge, calibration: { ...calibration, bias: 1 } }, /received bias/);
+  expect(new Model({ ...parts, network: hinge, calibration, threshold: 0.4 } as never).threshold).toBe(0.4);
 });
 
 /**
@@ -116,7 +127,8 @@ test('a key that no part of a model has is refused, by its name', async () => {
  * how it is refused at the start, or a line in the test of what is left.
  */
 const PLACES: Readonly<Record<string, number>> = {
-  'model/parts.ts': 6,
+  'model/parts.ts': 7,
+  'judging/calibration.ts': 3,
   'model/onnx/export.ts': 2,
   'model/onnx/draft.ts': 1,
   'samples/columns.ts': 4,

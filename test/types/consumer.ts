@@ -31,8 +31,39 @@ export async function regression(): Promise<void> {
   takes<undefined>((await model.predict('new.csv', { delimiter: ';' })).labels);
   takes<number>((await model.evaluate('new.csv', { target: 'price' })).rmse);
   const hinge = await fit(rows, { target: 'churned', loss: 'hinge' });
-  takes<undefined>((await hinge.model.predict({ age: 3 })).probability);
+  // Probabilities are there once it has been calibrated.
+  takes<number | undefined>((await hinge.model.predict({ age: 3 })).probability);
+  // @ts-expect-error it may not have been
+  takes<number>((await hinge.model.predict({ age: 3 })).probability);
+  takes<Model<'hinge'>>(await hinge.model.calibrate(rows));
   takes<string | number | boolean>((await hinge.model.predict({ age: 3 })).label);
+}
+
+export async function multiLabel(): Promise<void> {
+  const { model } = await fit(rows, { target: 'tags', task: 'multi-label' });
+  const { labels: told, probabilities } = await model.predict({ age: 4 });
+  takes<readonly (string | number)[]>(told);
+  takes<number | undefined>(probabilities[0]);
+  takes<readonly (readonly (string | number)[])[]>((await model.predict(rows)).labels);
+  takes<number>((await model.evaluate(rows)).microF1);
+  // @ts-expect-error any number of labels is no class
+  takes<string>((await model.predict({ age: 4 })).label);
+  const lists = await fit({ x: [[1], [2]], labels: [['a', 'b'], []] });
+  takes<number>((await lists.model.evaluate({ x: [[1]], labels: [['a']] })).exactMatch);
+  const adam = await fit({ x: [[1], [2]], labels: [['a'], []] }, { layers: [1, 1], solver: 'adam' });
+  takes<readonly (string | number)[] | undefined>((await adam.model.predict([[1]])).labels[0]);
+}
+
+export async function severalTargets(): Promise<void> {
+  const values = await fit(rows, { target: ['age', 'size'], task: 'regression' });
+  takes<number>((await values.model.evaluate(rows)).rmse);
+  takes<string | readonly string[] | undefined>(values.model.target);
+  const either = await fit(rows, { target: ['age', 'size'] });
+  takes<Model<'squared-error' | 'sigmoid-cross-entropy'>>(either.model);
+  // @ts-expect-error it may be values
+  takes<number>((await either.model.predict(rows)).probabilities.rows);
+  const counts = await fit(rows, { target: ['age', 'size'], loss: 'poisson', solver: 'adam' });
+  takes<number>((await counts.model.predict({ age: 3 })).value);
 }
 
 export async function unknownTask(): Promise<void> {
@@ -74,6 +105,10 @@ export async function mistakes(): Promise<void> {
   await fit(rows, { target: 'churned', solver: 'adam', nu: 1 });
   // @ts-expect-error without the target
   await fit(rows, {});
+  // @ts-expect-error several targets are columns too
+  await fit(rows, { target: ['churned', true] });
+  // @ts-expect-error yes or no
+  await fit(rows, { target: 'churned', loss: 'hinge', calibrate: 'platt' });
   // @ts-expect-error a target is a column
   await fit(rows, { target: true });
   // @ts-expect-error patience is a number

@@ -12,12 +12,12 @@
 namespace dladmm {
 namespace {
 
-// `kPanel` outputs are two vectors of kBytes; the sums of kSamples samples times these stay in registers.
-template <typename T, std::size_t kBytes, std::size_t kSamples>
+// `kPanel` outputs are one or two vectors of kBytes; the sums of kSamples samples times these stay in registers.
+template <typename T, std::size_t kBytes, std::size_t kSamples, std::size_t kVectors = 2>
 struct Tile {
   typedef T Vector __attribute__((vector_size(kBytes)));
   static constexpr std::size_t kLanes = kBytes / sizeof(T);
-  static constexpr std::size_t kPanel = 2 * kLanes;
+  static constexpr std::size_t kPanel = kVectors * kLanes;
 
   // What is to be asked for while a tile is computed, a place for every input.
   struct Fetch {
@@ -31,9 +31,11 @@ struct Tile {
   [[gnu::always_inline]] static inline void sums(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
                                                  const T* b, T* out, std::size_t out_stride, Onto onto = Onto::nothing,
                                                  Fetch fetch = {}) {
-    Vector sum[kCount][kPanels][2];
+    Vector sum[kCount][kPanels][kVectors];
     for (auto& sample : sum) {
-      for (auto& panel : sample) panel[0] = panel[1] = Vector{};
+      for (auto& panel : sample) {
+        for (Vector& one : panel) one = Vector{};
+      }
     }
     for (std::size_t k = 0; k < inputs; ++k) {
       if constexpr (kFetches) __builtin_prefetch(fetch.at + k * fetch.step, 0, 2);
@@ -41,28 +43,28 @@ struct Tile {
       for (std::size_t p = 0; p < kPanels; ++p) {
         const T* const weights = b + (p * inputs + k) * kPanel;
         Vector first;
-        Vector second;
+        Vector last;
         std::memcpy(&first, weights, kBytes);
-        std::memcpy(&second, weights + kLanes, kBytes);
-#pragma GCC unroll 16
+        std::memcpy(&last, weights + kPanel - kLanes, kBytes);
+#pragma GCC unroll 28
         for (std::size_t i = 0; i < kCount; ++i) {
           const T value = x[i * row + k * step];
           sum[i][p][0] += value * first;
-          sum[i][p][1] += value * second;
+          if constexpr (kVectors == 2) sum[i][p][1] += value * last;
         }
       }
     }
     for (std::size_t i = 0; i < kCount; ++i) {
       for (std::size_t p = 0; p < kPanels; ++p) {
         T* const to = out + i * out_stride + p * kPanel;
-        if (onto == Onto::result) {
-          Vector before[2];
-          std::memcpy(&before, to, 2 * kBytes);
-          sum[i][p][0] += before[0];
-          sum[i][p][1] += before[1];
+        for (std::size_t v = 0; v < kVectors; ++v) {
+          if (onto == Onto::result) {
+            Vector before;
+            std::memcpy(&before, to + v * kLanes, kBytes);
+            sum[i][p][v] += before;
+          }
+          std::memcpy(to + v * kLanes, &sum[i][p][v], kBytes);
         }
-        std::memcpy(to, &sum[i][p][0], kBytes);
-        std::memcpy(to + kLanes, &sum[i][p][1], kBytes);
       }
     }
   }
@@ -113,6 +115,9 @@ struct Tile {
   template <typename Body>
   [[gnu::always_inline]] static inline void each_strip(std::size_t first, std::size_t end, Body&& body) {
     for (; first + kSamples <= end; first += kSamples) body.template operator()<kSamples>(first);
+    if constexpr (kSamples > 14) {
+      for (; first + 14 <= end; first += 14) body.template operator()<14>(first);
+    }
     if constexpr (kSamples > 8) {
       for (; first + 8 <= end; first += 8) body.template operator()<8>(first);
     }
@@ -123,9 +128,9 @@ struct Tile {
 };
 
 // out <- x M (+ out), in blocks of samples whose values stay in a core's own cache while the panels pass by.
-template <typename T, std::size_t kBytes, std::size_t kSamples>
+template <typename T, std::size_t kBytes, std::size_t kSamples, std::size_t kVectors = 2>
 struct Blocks {
-  using Own = Tile<T, kBytes, kSamples>;
+  using Own = Tile<T, kBytes, kSamples, kVectors>;
 
   [[gnu::always_inline]] static inline void run(MatrixView<const T> x, const T* values, Onto onto, MatrixView<T> out,
                                                 Ahead* ahead) {
@@ -135,10 +140,10 @@ struct Blocks {
         const std::size_t columns = std::min(Own::kPanel, out.columns - column);
         const T* const panel = values + column * x.columns;
         const auto strip = [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
-          const char* const next = ahead->take(x.columns / 2, panel);
+          const char* const next = ahead->take(x.columns / kVectors, panel);
           Own::template tile<kCount>(x.data + first * x.stride, x.stride, 1, x.columns, panel,
                                      out.data + first * out.stride + column, out.stride, columns, onto,
-                                     {next, Ahead::kLine / 2});
+                                     {next, Ahead::kLine / kVectors});
         };
         Own::each_strip(begin, std::min(begin + block, x.rows), strip);
       }
@@ -146,20 +151,19 @@ struct Blocks {
   }
 };
 
-// out <- Rᵀ A (+ out). Of both, kRun samples are laid out at a time: A a panel of columns at a time, R in strips of
-// kSamples columns, as many as stay in a core's own cache.
+// out <- Rᵀ A (+ out). Of both, kRowsOfRun samples are laid out at a time: A a panel of columns at a time, R in strips
+// of kSamples columns, as many as stay in a core's own cache.
 template <typename T, std::size_t kBytes, std::size_t kSamples>
 struct Transposed {
   using Own = Tile<T, kBytes, kSamples>;
-  static constexpr std::size_t kRun = 256;
   static constexpr std::size_t kColumns = (256 / kSamples) * kSamples;
-  static constexpr std::size_t kRoom = kRun * (kColumns + Own::kPanel);
+  static constexpr std::size_t kRoom = kRowsOfRun * (kColumns + Own::kPanel);
 
   [[gnu::always_inline]] static inline void run(MatrixView<const T> r, MatrixView<const T> a, Onto onto,
                                                 MatrixView<T> out, T* room, Ahead later) {
     T* const panel = room;
-    T* const strips = room + kRun * Own::kPanel;
-    const Pieces runs = pieces_of(r.rows, kRun);
+    T* const strips = room + kRowsOfRun * Own::kPanel;
+    const Pieces runs = pieces_of(r.rows, kRowsOfRun);
     for (std::size_t run = 0; run < runs.count; ++run) {
       const std::size_t first = runs[run].first;
       const std::size_t count = runs[run].count;
@@ -228,9 +232,16 @@ using BlockTiles = simd::Choice<Blocks<T, 64, 14>, Blocks<T, 32, 6>, Blocks<T, 1
 template <typename T>
 using TransposedTiles = simd::Choice<Transposed<T, 64, 14>, Transposed<T, 32, 6>, Transposed<T, 16, 6>>;
 
+// The same for so few outputs that they fill one vector.
 template <typename T>
-std::size_t panel_width() {
-  return Tiles<T>::pick(Tile<T, 64, 14>::kPanel, Tile<T, 32, 6>::kPanel, Tile<T, 16, 6>::kPanel);
+using NarrowTiles = simd::Choice<Tile<T, 64, 28, 1>, Tile<T, 32, 12, 1>, Tile<T, 16, 12, 1>>;
+template <typename T>
+using NarrowBlockTiles = simd::Choice<Blocks<T, 64, 28, 1>, Blocks<T, 32, 12, 1>, Blocks<T, 16, 12, 1>>;
+
+template <typename T>
+std::size_t panel_width(std::size_t outputs) {
+  const std::size_t wide = Tiles<T>::pick(Tile<T, 64, 14>::kPanel, Tile<T, 32, 6>::kPanel, Tile<T, 16, 6>::kPanel);
+  return outputs <= wide / 2 ? wide / 2 : wide;
 }
 
 }  // namespace
@@ -239,7 +250,7 @@ template <typename T>
 PackedMatrix<T>::PackedMatrix(std::size_t outputs, std::size_t inputs)
     : outputs_(outputs),
       inputs_(inputs),
-      panel_(panel_width<T>()),
+      panel_(panel_width<T>(outputs)),
       panels_((outputs + panel_ - 1) / panel_),
       values_(entries(panels_ * panel_, inputs)) {
   std::fill(values_.span().begin(), values_.span().end(), T(0));
@@ -247,9 +258,14 @@ PackedMatrix<T>::PackedMatrix(std::size_t outputs, std::size_t inputs)
 
 template <typename T>
 double PackedMatrix<T>::required_bytes(std::size_t outputs, std::size_t inputs) {
-  const std::size_t panel = panel_width<T>();
+  const std::size_t panel = panel_width<T>(outputs);
   return static_cast<double>(sizeof(T) * panel) * static_cast<double>((outputs + panel - 1) / panel) *
          static_cast<double>(inputs);
+}
+
+template <typename T>
+bool PackedMatrix<T>::is_narrow() const {
+  return panel_ < panel_width<T>(std::numeric_limits<std::size_t>::max());
 }
 
 template <typename T>
@@ -283,13 +299,17 @@ void PackedMatrix<T>::assign(blas::Op op, T factor, MatrixView<const T> w, std::
 template <typename T>
 void PackedMatrix<T>::multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const {
   assert(x.columns == inputs_ && first + count <= panels_ && out.rows == x.rows && out.columns == count * panel_);
-  Tiles<T>::run(x, static_cast<const T*>(values_.data() + first * panel_ * inputs_), count, out);
+  const T* const values = values_.data() + first * panel_ * inputs_;
+  if (is_narrow()) return NarrowTiles<T>::run(x, values, count, out);
+  Tiles<T>::run(x, values, count, out);
 }
 
 template <typename T>
 void PackedMatrix<T>::multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const {
   assert(x.columns == inputs_ && out.columns == outputs_ && out.rows == x.rows);
-  BlockTiles<T>::run(x, static_cast<const T*>(values_.data()), onto, out, &ahead);
+  const T* const values = values_.data();
+  if (is_narrow()) return NarrowBlockTiles<T>::run(x, values, onto, out, &ahead);
+  BlockTiles<T>::run(x, values, onto, out, &ahead);
 }
 
 template <typename T>

@@ -82,12 +82,17 @@ class PackedMatrix {
   void multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const;
 
  private:
+  [[nodiscard]] bool is_narrow() const;  // one panel of one vector
+
   std::size_t outputs_ = 0;
   std::size_t inputs_ = 0;
   std::size_t panel_ = 0;
   std::size_t panels_ = 0;
   Buffer<T> values_;  // panels x inputs x panel
 };
+
+// How many samples multiply_transposed() lays out at a time.
+constexpr std::size_t kRowsOfRun = 160;
 
 // out <- Rᵀ A, or out + Rᵀ A; R: samples x out.rows, A: samples x out.columns. Packs both in a room of the thread's
 // own. Fetches the rows of A in time, and what is `ahead` with the last of them.

@@ -117,9 +117,7 @@ class PieceSums {
   void add_product(std::size_t segment, Rows tile, MatrixView<const T> r, MatrixView<const T> a, bool first,
                    const Ahead& ahead = {}) {
     const MatrixView<T> out(products_.data() + segment * room_.product + tile.first * a.columns, tile.count, a.columns);
-    // Our own loops are the faster where the sum stays in a core's own cache.
-    constexpr std::size_t cached = std::size_t{1} << 18;
-    if (simd::has_many_registers() && tile.count >= 64 && tile.count * a.columns <= cached) {
+    if (by_own_loops(tile.count, a.columns)) {
       multiply_transposed<T>(r, a, first ? Onto::nothing : Onto::result, out, ahead);
     } else {
       sum_products<T>(1, r, a, first ? T(0) : T(1), out);
@@ -128,6 +126,11 @@ class PieceSums {
   void add_product(std::size_t segment, MatrixView<const T> r, MatrixView<const T> a, bool first,
                    const Ahead& ahead = {}) {
     add_product(segment, {0, r.columns}, r, a, first, ahead);
+  }
+  // How many rows of a piece to multiply at a time for such a sum of products.
+  [[nodiscard]] std::size_t rows_at_once(std::size_t rows, std::size_t columns) const {
+    const std::size_t largest = cut_.pieces.largest();
+    return by_own_loops(rows, columns) ? pieces_of(largest, kRowsOfRun).largest() : largest;
   }
   // Lower triangle of the segment's Gram matrix += Aᵀ A over the rows of a piece.
   void add_gram(std::size_t segment, MatrixView<const T> a, bool first) {
@@ -168,6 +171,12 @@ class PieceSums {
 
  private:
   static constexpr std::size_t kRun = 256;  // entries that are added up at a time, in the innermost cache
+
+  // Our own loops are the faster where the sum stays in a core's own cache.
+  [[nodiscard]] static bool by_own_loops(std::size_t rows, std::size_t columns) {
+    constexpr std::size_t cached = std::size_t{1} << 18;
+    return simd::has_many_registers() && rows * columns <= cached;
+  }
 
   // Entries that leaf(0), leaf(1), … point at, `run` of each, added up one by one.
   template <typename Number, typename Leaf>

@@ -9,12 +9,13 @@
 import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
-import type { Activation, Loss, Network } from '../../network/network.js';
+import type { Calibration } from '../../judging/calibration.js';
+import { type Activation, classCount, type Loss, type Network } from '../../network/network.js';
 import { retarget, type Standardisation } from '../../network/standardisation.js';
 import type { LabelKind } from '../../samples/classes.js';
 import type { Column } from '../../samples/columns.js';
 import { OPERATORS } from './activations.js';
-import { initializer, matrix, node, type Part, wholeAttribute } from './draft.js';
+import { initializer, matrix, node, type Part, wholeAttribute, wholeNumbers } from './draft.js';
 import { COLUMN, COLUMNS_KEY, encodersFor } from './encoders.js';
 import { ATTRIBUTE_TYPE, MODEL, TENSOR } from './schema.js';
 import { encode } from './wire.js';
@@ -32,13 +33,15 @@ export interface OnnxParts {
   readonly standardisation?: Standardisation;
   /** What was done to target values: undone in the last layer. */
   readonly targetStandardisation?: Standardisation;
+  /** What makes probabilities of scores. */
+  readonly calibration?: Calibration;
   /** The columns of a table that the inputs are made of. */
   readonly columns?: readonly Column[];
 }
 
 /** How a model is written. */
 export interface OnnxOptions {
-  /** What a softmax cross-entropy network gives: `'probabilities'` (default), or `'outputs'`, the values before the softmax. */
+  /** What a network with probabilities gives: `'probabilities'` (default), or `'outputs'`, the values that they are made of. */
   readonly output?: 'probabilities' | 'outputs';
   /**
    * The version of the operator set that the file names, 13 to 26; 26 if absent. What is used means the same in all of them:
@@ -152,6 +155,36 @@ function namesBeside(inputs: readonly { readonly name?: string }[]): (name: stri
   };
 }
 
+/** The node whose output are calibrated probabilities: what stands between the network and it is not read back, but the metadata. */
+export const CALIBRATION_NODE = 'calibration';
+/** The first of those nodes, whose input is what the network says. */
+export const SCALING_NODE = 'calibration.scaling';
+
+/** σ(slope · score + offset) of every class over their sum, of the outputs `input`; of two classes by the difference of their scores. */
+function calibrationPart({ slope, offset }: Calibration, outputs: number, input: string): Part {
+  const [a = 0] = slope;
+  const [b = 0] = offset;
+  const two = slope.length === 1;
+  const scores = outputs === 1 ? [-a, a] : [a, -a, -a, a];
+  const diagonal = slope.flatMap((by, j) => slope.map((_, k) => (j === k ? by : 0)));
+  const count = two ? 2 : slope.length;
+  return {
+    initializers: [
+      initializer('calibration.slope', [count, outputs], two ? scores : diagonal),
+      initializer('calibration.offset', [count], two ? [-b, b] : offset),
+      wholeNumbers('calibration.axes', [1]),
+    ],
+    nodes: [
+      node('Gemm', SCALING_NODE, [input, 'calibration.slope', 'calibration.offset'], 'calibration.scaled', [
+        wholeAttribute('transB', 1),
+      ]),
+      node('Sigmoid', 'calibration.squashing', ['calibration.scaled'], 'calibration.shares'),
+      node('ReduceSum', 'calibration.summing', ['calibration.shares', 'calibration.axes'], 'calibration.sum'),
+      node('Div', CALIBRATION_NODE, ['calibration.shares', 'calibration.sum'], 'probabilities'),
+    ],
+  };
+}
+
 /** What stands behind the last layer, as a prediction has it. */
 const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output: 'probabilities' | 'outputs' }>>> = {
   'softmax-cross-entropy': { op: 'Softmax', output: 'probabilities' },
@@ -176,21 +209,24 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
     const text = `An ONNX file has at most ${MAX_BYTES} bytes, and the weights of this one alone would have ${bytes}`;
     throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
   }
+  const { calibration = undefined } = wanted === 'outputs' ? {} : model;
   const ended = ENDS[network.loss];
   const end = ended?.output === 'probabilities' && wanted === 'outputs' ? undefined : ended;
-  const output = end?.output ?? 'outputs';
+  const output = calibration ? 'probabilities' : (end?.output ?? 'outputs');
   const depth = network.layers.length - 1;
-  const last = end ? `z${depth}` : output;
+  const last = end || calibration ? `z${depth}` : output;
   const first = model.standardisation ? 'standardised' : 'x';
   const value = (l: number): string => (l === 0 ? first : l === depth ? last : `a${l}`);
   // In float32 the last layer says no less of values as they are than a scaling behind it would.
   const written = { ...model, ...(targets && retarget({ weights, biases }, targets, undefined)) };
   const layers = Array.from({ length: depth }, (_, i) => layerPart(written, i + 1, value(i), value(i + 1)));
   const encoders = encodersFor(columns, options.encoders);
-  const parts = [...(encoders ? [encoders] : []), standardisationPart(model), ...layers];
+  const width = network.layers[depth] as number;
+  const behind = calibration ? [calibrationPart(calibration, width, last)] : [];
+  const parts = [...(encoders ? [encoders] : []), standardisationPart(model), ...layers, ...behind];
   const axis = end?.op === 'Softmax' ? [wholeAttribute('axis', 1)] : [];
   const { layers: _, ...about } = network;
-  const told = { ...about, labelKind };
+  const told = { ...about, labelKind, ...(model.calibration && { calibration: model.calibration }) };
   const ending = end ? [node(end.op, end.op.toLowerCase(), [last], output, axis)] : [];
   const inputs = encoders?.inputs ?? [matrix('x', network.layers[0] as number)];
   const beside = namesBeside(inputs);
@@ -210,7 +246,7 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
           initializers.map((each) => encode(TENSOR, { ...each, name: beside(each.name) })),
         ),
         inputs: inputs.map((each) => ({ ...each, name: beside(each.name ?? '') })),
-        outputs: [matrix(beside(output), network.layers[depth] as number)],
+        outputs: [matrix(beside(output), calibration ? classCount(network.loss, width) : width)],
       },
     ],
     metadata: [

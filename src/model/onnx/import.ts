@@ -5,6 +5,7 @@ import type { Dtype, Numbers } from '../../core/native.js';
 import { dtypeOf, inDtype, zeros } from '../../core/numbers.js';
 import { readWholeFile } from '../../formats/atomic-file.js';
 import { reader } from '../../formats/reader.js';
+import { type Calibration, checkCalibration } from '../../judging/calibration.js';
 import {
   type Activation,
   checkActivation,
@@ -23,7 +24,7 @@ import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
 import { type Column, checkColumns } from '../../samples/columns.js';
 import { Model } from '../model.js';
 import { COLUMNS_KEY, ENCODERS_NODE } from './encoders.js';
-import { CLASSES_KEY, NETWORK_KEY } from './export.js';
+import { CALIBRATION_NODE, CLASSES_KEY, NETWORK_KEY, SCALING_NODE } from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';
 import { decodeOnnx, type OnnxModel } from './proto.js';
 
@@ -68,6 +69,7 @@ export function typedParameters(
 
 /** What dladmm itself has written down, or undefined. */
 interface Written extends Pick<Network, 'loss' | 'delta' | 'quantile'> {
+  readonly calibration?: Calibration;
   readonly activation: Activation;
   readonly labelKind: LabelKind;
 }
@@ -75,32 +77,35 @@ interface Written extends Pick<Network, 'loss' | 'delta' | 'quantile'> {
 function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written | undefined {
   const text = metadata.get(NETWORK_KEY);
   if (text === undefined) return undefined;
-  try {
+  return checkWritten(file, NETWORK_KEY, () => {
     const network: unknown = JSON.parse(text);
     checkObject(network, 'an object', NETWORK_KEY);
-    const { loss, activation, labelKind, ...more } = network as Partial<Record<string, unknown>>;
+    const { loss, activation, labelKind, calibration, ...more } = network as Partial<Record<string, unknown>>;
     checkLoss(loss);
     checkActivation(activation);
     return {
       loss,
       ...lossParameters(loss, more),
+      ...(calibration !== undefined && { calibration: calibration as Calibration }),
       activation,
       labelKind: oneOf(labelKind ?? 'number', LABEL_KINDS, 'labelKind'),
     };
-  } catch (cause) {
-    const text = `${file} cannot be read as an ONNX network: its metadata ${NETWORK_KEY} is damaged`;
-    throw new DlAdmmError('ERR_DLADMM_FORMAT', text, { cause });
-  }
+  });
 }
 
 /** The columns that dladmm has written down: encoders are made of these, and not of the nodes that stand for them. */
 function columnsIn(metadata: ReadonlyMap<string, string>, inputs: number, file: string): readonly Column[] | undefined {
   const text = metadata.get(COLUMNS_KEY);
   if (text === undefined) return undefined;
+  return checkWritten(file, COLUMNS_KEY, () => checkColumns(JSON.parse(text), inputs, COLUMNS_KEY));
+}
+
+/** What metadata say, where they are sound. @throws DlAdmmError ERR_DLADMM_FORMAT */
+function checkWritten<T>(file: string, key: string, read: () => T): T {
   try {
-    return checkColumns(JSON.parse(text), inputs, COLUMNS_KEY);
+    return read();
   } catch (cause) {
-    const message = `${file} cannot be read as an ONNX network: its metadata ${COLUMNS_KEY} is damaged`;
+    const message = `${file} cannot be read as an ONNX network: its metadata ${key} is damaged`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', message, { cause });
   }
 }
@@ -111,6 +116,16 @@ function behindEncoders(model: OnnxModel): OnnxModel {
   const at = metadata.has(COLUMNS_KEY) ? nodes.findIndex(({ name }) => name === ENCODERS_NODE) : -1;
   const [x] = nodes[at]?.outputs ?? [];
   return x === undefined ? model : { ...model, nodes: nodes.slice(at + 1), inputs: [{ name: x, type: undefined }] };
+}
+
+/** The graph before the calibration that dladmm wrote. */
+function beforeCalibration(model: OnnxModel, written: Written | undefined): OnnxModel {
+  const { nodes } = model;
+  const end = written?.calibration ? nodes.findIndex(({ name }) => name === CALIBRATION_NODE) : -1;
+  const first = nodes.findIndex(({ name }) => name === SCALING_NODE);
+  const [scores] = nodes[first]?.inputs ?? [];
+  if (end < 0 || scores === undefined) return model;
+  return { ...model, nodes: nodes.slice(0, first), outputs: [{ name: scores, type: undefined }] };
 }
 
 /** The names of the classes as the metadata have them; anything else under that name is not ours. */
@@ -218,9 +233,10 @@ export const importOnnx = reader(async (source: string | Uint8Array, options: Im
 
 /** The same from bytes, at once. */
 export const onnxModel = reader((bytes: Uint8Array, file: string, options: ImportOptions): Model => {
-  const decoded = behindEncoders(decodeOnnx(bytes, file));
+  const read = decodeOnnx(bytes, file);
+  const written = writtenIn(read.metadata, file);
+  const decoded = beforeCalibration(behindEncoders(read), written);
   const perceptron = perceptronOf(decoded, file);
-  const written = writtenIn(decoded.metadata, file);
   const loss = lossOf(perceptron, options.loss, written, file);
   const standardisation = standardisationOf(perceptron.scaling);
   const parameters = parametersOf(perceptron, loss, standardisation ? undefined : perceptron.scaling);
@@ -230,6 +246,8 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
   const classes = options.classes ?? (found?.length === count && goalOf(loss) !== 'values' ? found : undefined);
   checkClasses(classes, count);
   const columns = columnsIn(decoded.metadata, widths[0] as number, file);
+  const calibration = written?.loss === loss ? written.calibration : undefined;
+  if (calibration) checkWritten(file, NETWORK_KEY, () => checkCalibration(calibration, count));
   return new Model({
     network: {
       layers: widths,
@@ -241,5 +259,6 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
     ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),
     ...(columns && { columns }),
+    ...(calibration && { calibration }),
   });
 }, 'onnx');

@@ -1,0 +1,71 @@
+/** Rows of a table as a model takes them in: its columns encoded, and with them what it predicts, where it is to be judged. */
+import { expected } from '../core/errors.js';
+import { isFile, type ReadingOptions, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
+import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
+import { encodedFor } from '../samples/encoded.js';
+import { type Frame, frameOf, without } from '../samples/frame.js';
+import type { ColumnNote } from '../samples/learning.js';
+import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
+import { asSamples, type MatrixLike } from '../tensor/inputs.js';
+import type { ModelParts } from './parts.js';
+
+/** What a model knows of tables. */
+type Knowing = Pick<ModelParts, 'network' | 'classes' | 'columns' | 'target'>;
+
+/** The rows of a table, and what is to be known of its columns. */
+interface Encoded {
+  readonly x: MatrixLike;
+  readonly notes: readonly ColumnNote[];
+}
+
+/** The rows of a table as the columns of a model take them in. */
+export function encodedRows(frame: Frame, model: Knowing, { target, ignore = [] }: TableReading): Encoded {
+  const { columns, target: own, network } = model;
+  const known = {
+    ...(columns && { columns }),
+    inputs: network.layers[0] ?? 0,
+    ...(own !== undefined && { target: own }),
+  };
+  const { x, notes } = encodedFor(without(frame, ignore), known, target);
+  return { x: asSamples(x), notes };
+}
+
+/** The same, where columns of which the training set has seen nothing are told to the process. */
+export function toldRows(frame: Frame, model: Knowing, reading: TableReading): MatrixLike {
+  const { x, notes } = encodedRows(frame, model, reading);
+  for (const { kind, text } of notes) {
+    if (kind === 'all-unseen') process.emitWarning(text, { type: 'DlAdmmWarning', code: 'DLADMM_UNSEEN' });
+  }
+  return x;
+}
+
+/** Rows with the columns that a model predicts among them, as samples. */
+export async function labelledRows(
+  rows: Exclude<SamplesLike, ArrivingSamples>,
+  model: Knowing,
+  options: TableReading,
+  reading: ReadingOptions,
+): Promise<{ readonly data: ArrivingSamples; readonly notes?: readonly ColumnNote[] }> {
+  const { network, classes, columns } = model;
+  const { target = model.target } = options;
+  if (target === undefined) {
+    throw expected('{ x, labels } or { x, y }, or a target, as the model does not know its own,', 'samples', rows);
+  }
+  const task = taskOf(network.loss);
+  const file = isFile(rows);
+  if (!file && task !== 'multi-label' && !columns?.every(({ fill }) => fill !== undefined)) {
+    const told = typeof target === 'object' ? target.map(String) : String(target);
+    return { data: { x: rows as RowsLike, ...(task === 'classification' ? { labels: String(target) } : { y: told }) } };
+  }
+  const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
+  const wanted = await wantedOf(frame, target, task, classes);
+  if (wanted.task !== 'classification') {
+    const { x, notes } = encodedRows(frame, model, options);
+    return { data: { x, y: wanted.y }, notes };
+  }
+  const { values: labels } = wanted;
+  // Classes that are called by names may also be told by their numbers.
+  if (classes && typeof labels[0] !== 'number') checkKnown(labels, classes, frame, target);
+  const { x, notes } = encodedRows(frame, model, options);
+  return { data: { x, labels }, notes };
+}
