@@ -32,7 +32,7 @@ const listOf = (target: TargetPlaces): readonly ColumnPlace[] => (typeof target 
 
 /** The columns that somebody names as targets. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
 export function targetsOf(frame: Frame, target: TargetPlaces): readonly [FrameColumn, ...FrameColumn[]] {
-  const [first, ...more] = listOf(target).map((place) => namedColumn(frame, place, 'target'));
+  const [first, ...more] = listOf(target).map((place) => readable(namedColumn(frame, place, 'target')));
   const twice = repeated([first, ...more]);
   if (first === undefined || twice) throw expected('columns, each once,', 'target', twice?.name ?? target);
   return [first, ...more];
