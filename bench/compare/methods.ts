@@ -4,11 +4,9 @@ import { pathToFileURL } from 'node:url';
 import type { TrainOptions } from 'dladmm';
 import { refused } from '../harness/program.js';
 
+type Shared = 'layers' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery';
 /** What of the options every method is given alike. */
-export type SharedOptions = Pick<
-  TrainOptions,
-  'layers' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery'
->;
+export type SharedOptions = Pick<TrainOptions, Shared>;
 
 type Own<Options> = Options extends unknown ? Omit<Options, keyof SharedOptions | 'iterations' | 'epochs'> : never;
 
