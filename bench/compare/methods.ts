@@ -23,6 +23,7 @@ export const METHODS = {
   'inversion-forward-1': { solver: 'inversion-admm', gamma: 1, start: FORWARD },
   'inversion-forward-10': { solver: 'inversion-admm', gamma: 10, start: FORWARD },
   'sigmoid-admm': { solver: 'sigmoid-admm' },
+  'variable-metric-admm': { solver: 'variable-metric-admm' },
   // An iteration of these is an epoch: one step on all samples for gd, a step a batch of 128 for the others.
   gd: { solver: 'gd', learningRate: 0.1 },
   sgd: { solver: 'sgd', learningRate: 0.02, momentum: 0.9 },

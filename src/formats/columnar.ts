@@ -2,6 +2,7 @@ import { throwIfAborted } from '../core/abort.js';
 import { type DlAdmmError, messageOf } from '../core/errors.js';
 import { featuresOf } from '../samples/features.js';
 import { columnBuilder, type Frame, type FrameColumn, finished } from '../samples/frame.js';
+import { breathe } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
 import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
 import { tableFrom } from './tables.js';
@@ -41,9 +42,19 @@ function visible({ columns }: ColumnarFile, options: TableOptions): readonly num
   return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
 }
 
-function pushAll(builder: ReturnType<typeof columnBuilder>, values: ArrayLike<unknown>, name: string): void {
+/** So many values are taken in between two turns of the event loop. */
+const VALUES = 2 ** 13;
+
+async function pushAll(
+  builder: ReturnType<typeof columnBuilder>,
+  values: ArrayLike<unknown>,
+  name: string,
+): Promise<void> {
   try {
-    for (let i = 0; i < values.length; i += 1) builder.push(values[i]);
+    for (let i = 0; i < values.length; i += 1) {
+      builder.push(values[i]);
+      if (i % VALUES === VALUES - 1) await breathe();
+    }
   } catch (error) {
     throw formatError(name, messageOf(error), error);
   }
@@ -77,7 +88,7 @@ async function framed(
     column.waiting.push(part);
     for (let next = part as ColumnPart | undefined; next; ) {
       if (next.first !== column.rows) break;
-      pushAll(column.builder, next.values, name);
+      await pushAll(column.builder, next.values, name);
       column.rows += next.values.length;
       column.waiting.splice(column.waiting.indexOf(next), 1);
       next = column.waiting.find(({ first }) => first === column.rows);

@@ -7,6 +7,7 @@ import { growingNumbers } from '../core/numbers.js';
 import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
 import { columnBuilder, type Frame, finished } from '../samples/frame.js';
+import { turn } from '../tensor/inputs.js';
 import { formatError, readBytes } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
@@ -127,7 +128,7 @@ async function sampled(
   }
   async function* all(): AsyncGenerator<string> {
     // Parsed a part at a time, as what follows is.
-    for (let at = 0; at < sample.length; at += SAMPLE / 8) yield sample.slice(at, at + SAMPLE / 8);
+    for (let at = 0; at < sample.length; at += SAMPLE / 8) yield turn(sample.slice(at, at + SAMPLE / 8));
     yield* texts;
   }
   return {

@@ -6,7 +6,7 @@ import { encodedFor } from '../samples/encoded.js';
 import { type Frame, frameOf, without } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
-import { asSamples, type MatrixLike } from '../tensor/inputs.js';
+import { asSamples, type MatrixLike, turn } from '../tensor/inputs.js';
 import type { ModelParts } from './parts.js';
 
 /** What a model knows of tables. */
@@ -65,7 +65,7 @@ export async function labelledRows(
   }
   const { values: labels } = wanted;
   // Classes that are called by names may also be told by their numbers.
-  if (classes && typeof labels[0] !== 'number') checkKnown(labels, classes, frame, target);
-  const { x, notes } = encodedRows(frame, model, options);
+  if (classes && typeof labels[0] !== 'number') await turn(checkKnown(labels, classes, frame, target));
+  const { x, notes } = await turn(encodedRows(frame, model, options));
   return { data: { x, labels }, notes };
 }

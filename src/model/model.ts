@@ -302,9 +302,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     source: RowSource,
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
+    let chunk: Numbers | undefined;
     for (const [first, count] of this.#chunks(source)) {
       try {
-        await work(first, await rowsOf(source, first, count), count);
+        chunk = await rowsOf(source, first, count, chunk);
+        await work(first, chunk, count);
       } catch (error) {
         throw locate(error, source, first);
       }

@@ -1,7 +1,7 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
 import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
-import { breathe, turn } from '../tensor/inputs.js';
+import { breathe, inTurns, turn } from '../tensor/inputs.js';
 import { learnBins, mostBins } from './bins.js';
 import { isCode } from './cells.js';
 import type { Column } from './columns.js';
@@ -75,9 +75,10 @@ function median(column: FrameColumn): number {
   if (column.kind === 'text') return 0;
   const { values, missing } = column;
   const step = missing === 0 ? Math.max(1, Math.floor(values.length / MEDIAN_ROWS)) : 1;
-  const told: number[] = [];
-  for (let i = 0; i < values.length; i += step) if (!Number.isNaN(values[i])) told.push(values[i] as number);
-  const sorted = Float64Array.from(told).sort();
+  const told = new Float64Array(Math.ceil(values.length / step));
+  let count = 0;
+  for (let i = 0; i < values.length; i += step) if (!Number.isNaN(values[i])) told[count++] = values[i] as number;
+  const sorted = told.subarray(0, count).sort();
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? 0;
   // Of true and false there is no middle.
@@ -127,7 +128,11 @@ function variety(column: FrameColumn, rows: number) {
 
 const ID_NAME = /(?:^|[_\s.-])(?:id|uuid|guid|key|index|nr|no)$|[a-z]I[dD]$/i;
 
-function isIdentifier(column: FrameColumn, rows: number, { distinct, counts }: ReturnType<typeof variety>): boolean {
+async function isIdentifier(
+  column: FrameColumn,
+  rows: number,
+  { distinct, counts }: ReturnType<typeof variety>,
+): Promise<boolean> {
   if (rows < FEW || column.kind === 'boolean' || column.kind === 'date') return false;
   const told = rows - column.missing;
   if (column.kind === 'text') {
@@ -135,8 +140,12 @@ function isIdentifier(column: FrameColumn, rows: number, { distinct, counts }: R
     const words = column.texts.slice(0, 200).filter((text) => /\s\S+\s/.test(text)).length;
     return distinct >= 0.95 * told && words < 100 && words < column.texts.length / 2;
   }
-  const whole = column.values.every((value: number) => Number.isNaN(value) || Number.isInteger(value));
-  return whole && (counts || (ID_NAME.test(column.name) && new Set(column.values).size >= 0.95 * told));
+  const { values } = column;
+  const whole = values.every((value: number) => Number.isNaN(value) || Number.isInteger(value));
+  if (!whole || counts || !ID_NAME.test(column.name)) return whole && counts;
+  const different = new Set<number>();
+  await inTurns(rows, (row) => different.add(values[row] as number));
+  return different.size >= 0.95 * told;
 }
 
 /** The parts of a date that vary in the training set. */
@@ -182,7 +191,7 @@ async function learnColumn(
       );
   };
   if (column.kind !== 'text') {
-    const fill = median(column);
+    const fill = await turn(median(column));
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
     return column.kind === 'date'
@@ -273,7 +282,7 @@ export async function learnColumns(
       constant.push(name);
       continue;
     }
-    if (await turn(isIdentifier(column, rows, various))) {
+    if (await isIdentifier(column, rows, various)) {
       const left = asked ? 'it is taken, as columns names it' : 'it is left out; columns takes it';
       note('identifier', `column ${quoted(name)} seems to be an identifier, different in every row: ${left}`);
       if (!asked) continue;

@@ -69,8 +69,10 @@ export function namedRows(fields: readonly string[], first: Cells, arriving: Arr
   const labels: unknown[] = [];
   const weights: number[] = [];
 
+  const room = { features: new Float64Array(encoder.inputs), targets: new Float64Array(targetEncoder?.inputs ?? 0) };
+
   function put(cells: Cells, by: Encoder, store: RowStore, row: number): void {
-    const values = new Float64Array(by.inputs);
+    const values = (by === encoder ? room.features : room.targets).fill(0);
     for (const [c, { name }] of by.columns.entries()) {
       const value = cells(name);
       const text = by === encoder ? texts[c] : undefined;

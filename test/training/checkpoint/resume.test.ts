@@ -61,6 +61,14 @@ const CASES: readonly (readonly [string, TrainOptions])[] = [
   ],
   ['sigmoid-admm', { solver: 'sigmoid-admm', layers: [4, 9, 7, 3], iterations: 7, threads: 2, beta: [1, 2, 3] }],
   ['sigmoid-admm in float32', { solver: 'sigmoid-admm', layers: [4, 9, 3], iterations: 7, dtype: 'float32', l2: 1e-2 }],
+  [
+    'variable-metric-admm',
+    { solver: 'variable-metric-admm', layers: [4, 9, 7, 3], iterations: 9, threads: 2, l2: 1e-3 },
+  ],
+  [
+    'variable-metric-admm by steps that are taken back, in float64',
+    { solver: 'variable-metric-admm', layers: [4, 9, 3], iterations: 9, learningRate: 30, dtype: 'float64' },
+  ],
   ['gd', { ...SGD, solver: 'gd', batchSize: 61 }],
   ['sgd', { ...SGD, solver: 'sgd', learningRate: 0.1 }],
   ['sgd with momentum', { ...SGD, solver: 'sgd', momentum: 0.9, nesterov: true, learningRate: 0.1 }],
