@@ -117,9 +117,9 @@ export function columnsText(columns: readonly Column[]): readonly string[] {
         : date
           ? `a moment in time, by ${date.join(', ')}`
           : `a number${bins ? `, and where it lies in ${bins.length - 1} bins from ${bins[0]} to ${bins.at(-1)}` : ''}`;
-    const shown = date && typeof fill === 'number' ? new Date(fill).toISOString() : fill;
+    const shown = date && typeof fill === 'number' ? new Date(fill).toISOString() : String(fill).slice(0, 60);
     const missing = fill === undefined ? '' : `; missing: ${shown}${indicator ? ', and an input that says so' : ''}`;
-    return `${name}: ${what} (${inputsOfColumn(column)} ${inputsOfColumn(column) === 1 ? 'input' : 'inputs'})${missing}`;
+    return `${name.replace(/\p{Cc}/gu, ' ')}: ${what} (${inputsOfColumn(column)} ${inputsOfColumn(column) === 1 ? 'input' : 'inputs'})${missing}`;
   });
 }
 

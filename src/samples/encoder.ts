@@ -49,6 +49,12 @@ export function textOf(value: unknown): string | undefined {
     : undefined;
 }
 
+/** Reads a column of records: one that is called as what every object has (`constructor`) is a record's own or not there. */
+export const readOf =
+  (column: string) =>
+  (record: Readonly<Record<string, unknown>>): unknown =>
+    column in Object.prototype && !Object.hasOwn(record, column) ? undefined : record[column];
+
 /** Whether a value says that there is none. */
 export const lacks = (value: unknown): boolean =>
   value === null ||
@@ -98,7 +104,8 @@ export function checkRecord(record: Readonly<Record<string, unknown>>, columns: 
   for (const { name: column, fill } of lacked) {
     const hint = didYouMean(column, others);
     if (fill !== undefined && hint === '' && lacked.length < columns.length) continue;
-    const text = `Expected a column ${JSON.stringify(column)} in ${name}, as the model was trained on, but its columns are ${listed(keys)}${hint}`;
+    const have = keys.length === 0 ? 'none' : listed(keys);
+    const text = `Expected a column ${JSON.stringify(column)} in ${name}, as the model was trained on, but its columns are ${have}${hint}`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
 }
