@@ -30,13 +30,10 @@ const firstMissing = (column: FrameColumn, rows: number): number => {
 };
 
 /** A column as it is read where nobody has learnt anything of it. */
-function plainColumn(
-  column: FrameColumn,
-  rows: number,
-  { where, options, decimal = '.' }: Reading,
-  texts: TableOptions['categories'],
-): Column {
-  const { name, kind, missing, mixture } = column;
+function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts: TableOptions['categories']): Column {
+  const { where, options, decimal = '.' } = reading;
+  const { name, kind, missing, mixture, refused } = column;
+  if (refused) throw formatError(reading.name, refused.message, refused);
   const oneHot = texts === 'one-hot' && kind === 'text';
   const hint = options.categories || options.columns ? '' : "; categories: 'one-hot' takes columns of texts";
   const odd = (row: number, found: unknown): Error =>

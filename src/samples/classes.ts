@@ -24,7 +24,7 @@ export const LABEL_KINDS: readonly LabelKind[] = ['number', 'value', 'string', '
 const BOOLEANS: readonly string[] = ['false', 'true'];
 
 /** Whether all classes are called by whole numbers, as labels can tell them. */
-const areValues = (classes: readonly string[]): boolean =>
+export const areValues = (classes: readonly string[]): boolean =>
   classes.every((text) => /^-?\d+$/.test(text) && Math.abs(Number(text)) < 2 ** 31);
 
 /** The classes that numbers stand for where they do not count from 0: as many different ones as the network tells apart. */
