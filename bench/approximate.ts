@@ -9,17 +9,16 @@
  * KKT residual falls (docs/kkt.svg).
  */
 import { join } from 'node:path';
-import { specificationOf } from './approximate/chart.js';
 import { kktSpecification, kktTable, measureKkt } from './approximate/kkt.js';
 import { layerTable, measureLayers } from './approximate/layers.js';
 import { layersOf, METHODS, type Settings } from './approximate/methods.js';
-import { summaryOf, type TaskResult, tableOf } from './approximate/result.js';
+import { specificationOf, summaryOf, type TaskResult, tableOf } from './approximate/report.js';
 import { TASKS } from './approximate/tasks.js';
 import { runTrial } from './approximate/trial.js';
 import { draw } from './harness/figures.js';
 import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
 import { checkWritable, earlier, fromRoot, keep, machine } from './harness/results.js';
-import { studyIn } from './harness/study.js';
+import { combinations, studyIn, upTo } from './harness/study.js';
 
 const OPTIONS = {
   tasks: maybe(some(TASKS.map(({ name }) => name))),
@@ -36,21 +35,21 @@ const OPTIONS = {
 };
 
 await program(OPTIONS, async ({ out = fromRoot('bench/results'), points, threads, json, ...given }) => {
-  const { layers, kkt, methods, trials = layers ? 5 : 3, epochs = kkt ? 5000 : layers ? 500 : 2000 } = given;
+  const { layers, kkt, trials = layers ? 5 : 3, epochs = kkt ? 5000 : layers ? 500 : 2000 } = given;
   const asked = given.tasks ?? (layers ? ['x2', 'uv'] : TASKS.map(({ name }) => name));
   const tasks = TASKS.filter(({ name }) => asked.includes(name));
   const settings: Settings = { points, epochs, threads };
   const fileOf = (name: string): string => join(out, `approximate-${name}.json`);
+  const svg = given.svg ?? fromRoot(kkt ? 'docs/kkt.svg' : 'docs/approximate.svg');
+  const written = kkt ? [fileOf('kkt'), svg] : layers ? [fileOf('layers')] : [svg, ...asked.map(fileOf)];
+  for (const each of written) await checkWritable(each);
   if (kkt) {
-    const svg = given.svg ?? fromRoot('docs/kkt.svg');
-    for (const each of [fileOf('kkt'), svg]) await checkWritable(each);
     const results = await measureKkt(epochs, threads);
     await keep(fileOf('kkt'), { ...machine(threads), results });
     await draw(svg, kktSpecification(results));
     return { result: results, text: kktTable(results) };
   }
   if (layers) {
-    await checkWritable(fileOf('layers'));
     const results = [];
     for (const task of tasks) {
       results.push(...(await measureLayers(task, trials, settings)));
@@ -59,23 +58,19 @@ await program(OPTIONS, async ({ out = fromRoot('bench/results'), points, threads
     return { result: results, text: layerTable(results) };
   }
 
-  const svg = given.svg ?? fromRoot('docs/approximate.svg');
-  for (const each of [svg, ...asked.map(fileOf)]) await checkWritable(each);
   for (const task of tasks) {
     const { name, definition, judged, published } = task;
     const head = { task: name, definition, judged, points };
     const study = await studyIn<typeof head, TaskResult['runs'][number]>(fileOf(name), head, threads, given.fresh);
-    for (const method of METHODS.filter((each) => methods.includes(each))) {
-      for (let seed = 1; seed <= trials; seed += 1) {
-        if (study.find({ method, seed, epochs }) !== undefined) continue;
-        const trial = await runTrial(task, method, seed, settings);
-        say(`${name} ${method} seed ${seed}: ${trial.error?.toExponential(2) ?? trial.status}`);
-        await study.put({ method, seed }, { method, layers: layersOf(task, method).join('-'), ...trial });
-      }
+    const methods = METHODS.filter((each) => given.methods.includes(each));
+    for (const { method, seed } of combinations({ method: methods, seed: upTo(trials) })) {
+      if (study.find({ method, seed, epochs }) !== undefined) continue;
+      const trial = await runTrial(task, method, seed, settings);
+      say(`${name} ${method} seed ${seed}: ${trial.error?.toExponential(2) ?? trial.status}`);
+      await study.put({ method, seed }, { method, layers: layersOf(task, method).join('-'), ...trial });
     }
-    const summaries = METHODS.filter((method) => study.find({ method }) !== undefined).map((method) =>
-      summaryOf(study.now(), method, published?.[method]),
-    );
+    const known = METHODS.filter((method) => study.find({ method }) !== undefined);
+    const summaries = known.map((method) => summaryOf(study.now(), method, published?.[method]));
     console.log(json ? summaries.map((summary) => JSON.stringify(summary)).join('\n') : tableOf(summaries));
   }
   const all = await Promise.all(TASKS.map(({ name }) => earlier<TaskResult>(fileOf(name))));

@@ -6,11 +6,9 @@
  * Writes bench/results/compare-DATASET.json after every iteration, so that an interrupted run leaves what it had, and
  * docs/compare-DATASET.svg at the end.
  */
-import { specificationOf } from './compare/chart.js';
-import { bestOf, type Comparison } from './compare/curves.js';
+import { bestOf, specificationOf, tableOf } from './compare/curves.js';
 import { METHODS, type Method, type MethodName, ownSolver } from './compare/methods.js';
 import { comparisonIn } from './compare/run.js';
-import { tableOf } from './compare/table.js';
 import { draw } from './harness/figures.js';
 import { count, DTYPE, file, flag, layers, maybe, program, say, some, THREADS, text, told } from './harness/program.js';
 import { checkWritable, fromRoot, resultFile } from './harness/results.js';
@@ -42,14 +40,11 @@ await program(OPTIONS, async ({ dataset, methods, solver, iterations, samples, d
   }
   say(`wrote ${out}`);
   await draw(svg, specificationOf(comparison.now()));
-  return { result: summary(comparison.now()), text: tableOf(comparison.now().runs) };
-});
-
-/** One object for a program that reads: the curves are in the file. */
-function summary({ runs, ...head }: Comparison) {
+  const { runs, ...head } = comparison.now();
   const ends = runs.map(({ method, status, points }) => [
     method,
     { status, best: bestOf(points) ?? null, last: points.at(-1) ?? null },
   ]);
-  return { ...head, methods: Object.fromEntries(ends) };
-}
+  // The curves are in the file.
+  return { result: { ...head, methods: Object.fromEntries(ends) }, text: tableOf(runs) };
+});

@@ -5,14 +5,12 @@
  * The whole run takes some minutes and, at n = 4096, about 8 GB. Progress goes to the standard error.
  */
 import type { Dtype } from 'dladmm';
-import { specificationOf } from './complexity/chart.js';
-import { type Setting, widths } from './complexity/curves.js';
-import { measure } from './complexity/measure.js';
-import { reportJson, type SettingReport, settingReport } from './complexity/report.js';
-import { tableOf } from './complexity/table.js';
+import { measure, type Setting, widths } from './complexity/measure.js';
+import { reportJson, type SettingReport, settingReport, specificationOf, tableOf } from './complexity/report.js';
 import { HOW_TO_HAVE_CHARTS, loadCharts } from './harness/figures.js';
 import { choice, count, file, flag, maybe, program, say, THREADS, told } from './harness/program.js';
-import { checkWritable, keep, machine, machineText, write } from './harness/results.js';
+import { checkWritable, keep, measured, write } from './harness/results.js';
+import { combinations } from './harness/study.js';
 
 /** Three widths at least: with fewer there is no interval. */
 const SMALLEST_MAX = 128;
@@ -40,17 +38,15 @@ await program(
     if (picture !== undefined && charts === undefined) say(HOW_TO_HAVE_CHARTS);
     const began = performance.now();
     const dtypes: readonly Dtype[] = dtype === 'both' ? ['float32', 'float64'] : [dtype];
-    const settings: readonly Setting[] = [samples, 'n' as const].flatMap((count) =>
-      dtypes.map((type) => ({ dtype: type, samples: count })),
-    );
+    const settings = combinations<Setting>({ samples: [samples, 'n'], dtype: dtypes });
     const reports: SettingReport[] = [];
     for (const setting of settings) {
-      const report = settingReport(setting, await measure(setting, widths(max), { threads, quick, tell: say }));
-      reports.push(report);
-      if (!json) console.log(`${tableOf(report)}\n`);
+      reports.push(settingReport(setting, await measure(setting, widths(max), { threads, quick, tell: say })));
+      if (!json) console.log(`${tableOf(reports.at(-1) as SettingReport)}\n`);
     }
     const seconds = (performance.now() - began) / 1000;
-    const result = { ...reportJson(reports), ...machine(threads), quick, seconds };
+    const { text, ...its } = measured(threads, reportJson(reports));
+    const result = { ...its.result, quick, seconds };
     if (out !== undefined) {
       await keep(out, result);
       say(`wrote ${out}`);
@@ -59,7 +55,7 @@ await program(
       await write(picture, await charts(specificationOf(reports)));
       say(`wrote ${picture}`);
     }
-    return { result, text: `${machineText(result)}, ${seconds.toFixed(0)} s` };
+    return { result, text: `${text}, ${seconds.toFixed(0)} s` };
   },
   { name: 'dladmm: ' },
 );

@@ -12,8 +12,9 @@ import type { ModelsReply, RunReply, Work, WorkerRequest } from './containers/wo
 import { type Child, startChild } from './harness/child.js';
 import { availableThreads } from './harness/internals.js';
 import { count, file, program, real, say, some } from './harness/program.js';
-import { keep, machine, machineText } from './harness/results.js';
+import { keep, measured } from './harness/results.js';
 import { median } from './harness/statistics.js';
+import { combinations } from './harness/study.js';
 import { table } from './harness/table.js';
 
 const PARTS = ['quota', 'together', 'busy', 'quiet', 'models'] as const;
@@ -21,40 +22,31 @@ type Part = (typeof PARTS)[number];
 
 const OPTIONS = { only: some(PARTS), rounds: count(7), seconds: real(2), out: file };
 
-/** What is asked of a ratio: at least, or at most. */
-interface Row {
-  readonly part: Part;
-  readonly what: string;
-  readonly ratio: number;
-  readonly asked: string;
-  readonly holds: boolean;
-}
-
 type Worker = Child<WorkerRequest, RunReply | ModelsReply | 'ready'>;
 
 const PROCESSORS = availableThreads();
 const PIXELS = [784, 256, 256, 10];
 const DIGITS = [64, 100, 100, 10];
-const TRAININGS: Readonly<Record<string, Work>> = {
-  'dladmm 784-256-256-10': { data: 'random', options: { solver: 'dladmm', layers: PIXELS } },
-  'adam 784-256-256-10, batch 128': { data: 'random', options: { layers: PIXELS, solver: 'adam' } },
+const IRIS = [4, 16, 3];
+const trained = (data: Work['data'], layers: readonly number[], solver: string, batchSize?: number): Work => ({
+  data,
+  options: { layers, solver, ...(batchSize !== undefined && { batchSize }) } as Work['options'],
+});
+type Works = Readonly<Record<string, Work>>;
+const TRAININGS: Works = {
+  'dladmm 784-256-256-10': trained('random', PIXELS, 'dladmm'),
+  'adam 784-256-256-10, batch 128': trained('random', PIXELS, 'adam'),
 };
-const SMALL: Readonly<Record<string, Work>> = {
-  'adam digits, batch 16': { data: 'digits', options: { layers: DIGITS, solver: 'adam', batchSize: 16 } },
-  'minibatch-admm digits, batch 16': {
-    data: 'digits',
-    options: { layers: DIGITS, solver: 'minibatch-admm', batchSize: 16 },
-  },
-  'minibatch-admm iris, batch 32': {
-    data: 'iris',
-    options: { layers: [4, 16, 3], solver: 'minibatch-admm', batchSize: 32 },
-  },
+const SMALL: Works = {
+  'adam digits, batch 16': trained('digits', DIGITS, 'adam', 16),
+  'minibatch-admm digits, batch 16': trained('digits', DIGITS, 'minibatch-admm', 16),
+  'minibatch-admm iris, batch 32': trained('iris', IRIS, 'minibatch-admm', 32),
 };
-const TINY: Readonly<Record<string, Work>> = {
+const TINY: Works = {
   ...SMALL,
-  'dladmm digits': { data: 'digits', options: { solver: 'dladmm', layers: DIGITS } },
-  'dladmm iris': { data: 'iris', options: { solver: 'dladmm', layers: [4, 16, 3] } },
-  'adam iris, batch 16': { data: 'iris', options: { layers: [4, 16, 3], solver: 'adam', batchSize: 16 } },
+  'dladmm digits': trained('digits', DIGITS, 'dladmm'),
+  'dladmm iris': trained('iris', IRIS, 'dladmm'),
+  'adam iris, batch 16': trained('iris', IRIS, 'adam', 16),
 };
 const MODELS = 200;
 
@@ -80,26 +72,25 @@ await program(OPTIONS, async ({ only, rounds, seconds, out }) => {
       say(`${part}: left out. ${skipped[part]}`);
     }
   }
-  const result = { rows, skipped, holds: rows.every(({ holds }) => holds), ...machine(PROCESSORS) };
-  if (out !== undefined) await keep(out, result);
-  const text = [
-    table(
-      ['part', 'what', 'ratio', 'asked', 'holds'],
-      rows.map(({ part, what, ratio, asked, holds }) => [part, what, ratio.toFixed(3), asked, holds ? 'yes' : 'no']),
-    ),
+  const cells = rows.map(({ part, what, ratio, asked, holds }) => [
+    ...[part, what, ratio.toFixed(3), asked, holds ? 'yes' : 'no'],
+  ]);
+  const outcome = measured(
+    PROCESSORS,
+    { rows, skipped, holds: rows.every(({ holds }) => holds) },
+    table(['part', 'what', 'ratio', 'asked', 'holds'], cells),
     ...Object.entries(skipped).map(([part, why]) => `${part} left out: ${why}`),
-    machineText(result),
-  ].join('\n');
-  return { result, text };
+  );
+  if (out !== undefined) await keep(out, outcome.result);
+  return outcome;
 });
 
-function atLeast(part: Part, what: string, ratio: number, limit: number): Row {
-  return { part, what, ratio, asked: `≥ ${limit}`, holds: ratio >= limit };
-}
+type Row = ReturnType<typeof judged>;
 
-/** @param noise what a ratio of equal times may be off by */
-function atMost(part: Part, what: string, ratio: number, limit: number, noise = 0): Row {
-  return { part, what, ratio, asked: `≤ ${limit}${noise === 0 ? '' : ` ± ${noise}`}`, holds: ratio <= limit + noise };
+/** A ratio beside what is asked of it; `noise` is what a ratio of equal times may be off by. */
+function judged(part: Part, what: string, ratio: number, sign: '≥' | '≤', limit: number, noise = 0) {
+  const holds = sign === '≥' ? ratio >= limit : ratio <= limit + noise;
+  return { part, what, ratio, asked: `${sign} ${limit}${noise === 0 ? '' : ` ± ${noise}`}`, holds };
 }
 
 function withThreads({ data, options }: Work, threads: number): Work {
@@ -115,32 +106,27 @@ async function run(worker: Worker, request: Omit<Extract<WorkerRequest, { kind: 
 /** Speed of the default over that of the best number of threads, each in a process of its own in the group. */
 async function* quota(rounds: number, seconds: number): AsyncGenerator<Row> {
   const settings = [undefined, ...new Set([1, 2, PROCESSORS])];
-  for (const processors of [1, 0.5]) {
-    for (const [name, work] of Object.entries(TRAININGS)) {
-      const ratio = await withQuota(processors, async (group) => {
-        const workers = settings.map((): Worker => startChild('containers/worker', { group }));
-        try {
-          for (const [i, threads] of settings.entries()) {
-            const its = threads === undefined ? work : withThreads(work, threads);
-            await workers[i]?.ask({ kind: 'open', name, work: its });
-          }
-          const speeds = settings.map((): number[] => []);
-          for (let round = 0; round < rounds; round += 1) {
-            for (const [i, worker] of workers.entries()) speeds[i]?.push(await run(worker, { names: [name], seconds }));
-          }
-          const [own = Number.NaN, ...others] = speeds.map(median);
-          return own / Math.max(...others);
-        } finally {
-          for (const worker of workers) worker[Symbol.dispose]();
+  for (const { processors, name } of combinations({ processors: [1, 0.5], name: Object.keys(TRAININGS) })) {
+    const work = TRAININGS[name] as Work;
+    const ratio = await withQuota(processors, async (group) => {
+      const workers = settings.map((): Worker => startChild('containers/worker', { group }));
+      try {
+        const speeds = settings.map((): number[] => []);
+        for (const [i, threads] of settings.entries()) {
+          const its = threads === undefined ? work : withThreads(work, threads);
+          await workers[i]?.ask({ kind: 'open', name, work: its });
         }
-      });
-      yield atLeast(
-        'quota',
-        `${processors} of ${PROCESSORS} processors, ${name}: default over the best threads`,
-        ratio,
-        0.95,
-      );
-    }
+        for (let round = 0; round < rounds; round += 1) {
+          for (const [i, worker] of workers.entries()) speeds[i]?.push(await run(worker, { names: [name], seconds }));
+        }
+        const [own = Number.NaN, ...others] = speeds.map(median);
+        return own / Math.max(...others);
+      } finally {
+        for (const worker of workers) worker[Symbol.dispose]();
+      }
+    });
+    const what = `${processors} of ${PROCESSORS} processors, ${name}: default over the best threads`;
+    yield judged('quota', what, ratio, '≥', 0.95);
   }
 }
 
@@ -161,7 +147,7 @@ async function* together(rounds: number, seconds: number): AsyncGenerator<Row> {
         for (const each of some) one += iterations / (await run(worker, { names: [each], iterations }));
         ratios.push((atOnce * one) / (iterations * count));
       }
-      yield atLeast('together', `${count} at once over one after the other, ${name}`, median(ratios), 0.95);
+      yield judged('together', `${count} at once over one after the other, ${name}`, median(ratios), '≥', 0.95);
     }
   }
 }
@@ -179,7 +165,7 @@ async function* busy(rounds: number, seconds: number): AsyncGenerator<Row> {
 /** Time an epoch by default over that of one thread. */
 async function* defaultOverOne(
   part: Part,
-  works: Readonly<Record<string, Work>>,
+  works: Works,
   rounds: number,
   seconds: number,
   limit: number,
@@ -196,13 +182,8 @@ async function* defaultOverOne(
       for (const each of order) speeds.set(each, await run(worker, { names: [each], seconds }));
       ratios.push((speeds.get('one') ?? Number.NaN) / (speeds.get('default') ?? Number.NaN));
     }
-    yield atMost(
-      part,
-      `${name}: time of the default over that of one thread`,
-      median(ratios),
-      limit,
-      limit === 1 ? 0.03 : 0,
-    );
+    const what = `${name}: time of the default over that of one thread`;
+    yield judged(part, what, median(ratios), '≤', limit, limit === 1 ? 0.03 : 0);
   }
 }
 
@@ -210,6 +191,6 @@ async function* defaultOverOne(
 async function* models(): AsyncGenerator<Row> {
   using worker: Worker = startChild('containers/worker');
   const reply = (await worker.ask({ kind: 'models', count: MODELS, layers: PIXELS })) as ModelsReply;
-  yield atMost('models', `threads of ${MODELS} live models over processors`, reply.threads / PROCESSORS, 1);
-  yield atMost('models', 'memory grown over that of their weights', reply.grownBytes / reply.weightBytes, 1.1);
+  yield judged('models', `threads of ${MODELS} live models over processors`, reply.threads / PROCESSORS, '≤', 1);
+  yield judged('models', 'memory grown over that of their weights', reply.grownBytes / reply.weightBytes, '≤', 1.1);
 }

@@ -14,7 +14,7 @@ import { count, layers, program } from './harness/program.js';
 import { seededRandom } from './harness/random.js';
 import { machine } from './harness/results.js';
 import { randomSamples } from './harness/samples.js';
-import { quantile } from './harness/statistics.js';
+import { quantile, sum } from './harness/statistics.js';
 import { table } from './harness/table.js';
 
 const PERIOD = 10;
@@ -43,18 +43,11 @@ function customers(rows: number) {
   return Array.from({ length: rows }, (_, id) => {
     const [age, calls] = [18 + below(60), below(9)];
     return {
-      id,
-      age,
-      calls,
-      income: random() < 0.05 ? null : 1000 * random() ** 2,
-      balance: (2000 * random() - 500).toFixed(2),
-      tenure: below(120),
-      plan: ['basic', 'plus', 'family', 'business'][below(4)] as string,
-      city: `city ${below(300)}`,
+      ...{ id, age, calls, income: random() < 0.05 ? null : 1000 * random() ** 2 },
+      ...{ balance: (2000 * random() - 500).toFixed(2), tenure: below(120) },
+      ...{ plan: ['basic', 'plus', 'family', 'business'][below(4)] as string, city: `city ${below(300)}` },
       joined: new Date(1.5e12 + 86_400_000 * below(2000)).toISOString().slice(0, 10),
-      active: random() < 0.8,
-      discount: random(),
-      visits: below(1000),
+      ...{ active: random() < 0.8, discount: random(), visits: below(1000) },
       churned: calls / 9 + random() > 1.2 ? 'yes' : 'no',
     };
   });
@@ -95,10 +88,8 @@ async function held(rows: number, folder: string) {
   const { from, to } = works.pop() as (typeof works)[number];
   const [begun = to, ended = to] = [epochs[0], epochs.at(-1)];
   works.push({ work: 'fit records, to the first epoch', from, to: begun });
-  works.push(
-    { work: 'fit records, from then on', from: begun, to: ended },
-    { work: 'fit records, the end', from: ended, to },
-  );
+  works.push({ work: 'fit records, from then on', from: begun, to: ended });
+  works.push({ work: 'fit records, the end', from: ended, to });
   await during('evaluate records', () => model.evaluate(records));
   await during('evaluate a CSV file', () => model.evaluate(csv));
   await during('predict records', () => model.predict(records));
@@ -109,17 +100,13 @@ async function held(rows: number, folder: string) {
     const within = ticks.filter(({ at }) => at > from && at <= to);
     const { at, late } = within.reduce((most, each) => (each.late > most.late ? each : most), { at: from, late: 0 });
     const inIt = pauses.filter(({ startTime }) => startTime > at - late - CLOSE && startTime < at);
-    const collectionMs = inIt.reduce((sum, { duration }) => sum + duration, 0);
+    const collectionMs = sum(inIt.map(({ duration }) => duration));
     return { work, seconds: (to - from) / 1000, heldMs: late, collectionMs };
   });
 }
 
-const OPTIONS = {
-  layers: layers('784-500-500-10'),
-  samples: count(60_000),
-  seconds: count(20),
-  rows: count(200_000),
-};
+const COUNTS = { samples: count(60_000), seconds: count(20), rows: count(200_000) };
+const OPTIONS = { layers: layers('784-500-500-10'), ...COUNTS };
 
 await program(OPTIONS, async ({ layers, samples, seconds, rows }) => {
   const data = randomSamples(layers, samples);
@@ -132,27 +119,19 @@ await program(OPTIONS, async ({ layers, samples, seconds, rows }) => {
   const folder = await mkdtemp(join(tmpdir(), 'dladmm-eventloop-'));
   const works = await held(rows, folder).finally(() => rm(folder, { recursive: true }));
 
-  const result = {
-    layers: layers.join('-'),
-    samples,
-    iterations,
-    timers: lateness.length,
-    medianMs: quantile(lateness, 0.5),
-    p99Ms: quantile(lateness, 0.99),
-    p999Ms: quantile(lateness, 0.999),
-    largestMs: Math.max(...lateness),
-    rows,
-    works,
-    ...machine(availableThreads()),
-  };
+  const [medianMs, p99Ms, p999Ms] = [0.5, 0.99, 0.999].map((share) => quantile(lateness, share));
+  const late = { medianMs, p99Ms, p999Ms, largestMs: Math.max(...lateness) };
+  const name = layers.join('-');
+  const result = { layers: name, samples, iterations, timers: lateness.length, ...late, rows, works };
+  const share = ['median', '99 %', '99.9 %'];
   const text = [
-    `${result.timers} timers of ${PERIOD} ms beside ${iterations} iterations of ${result.layers}, ${samples} samples`,
-    `late by ${result.medianMs.toFixed(2)} ms (median), ${result.p99Ms.toFixed(2)} ms (99 %), ${result.p999Ms.toFixed(2)} ms (99.9 %), ${result.largestMs.toFixed(2)} ms at most`,
+    `${result.timers} timers of ${PERIOD} ms beside ${iterations} iterations of ${name}, ${samples} samples`,
+    `late by ${share.map((what, i) => `${Object.values(late)[i]?.toFixed(2)} ms (${what})`).join(', ')}, ${late.largestMs.toFixed(2)} ms at most`,
     '',
     table(
       [`${rows} rows`, 'seconds', 'held up, ms', 'garbage collection in it, ms'],
       works.map(({ work, ...numbers }) => [work, ...Object.values(numbers).map((value) => value.toFixed(1))]),
     ),
   ].join('\n');
-  return { result, text };
+  return { result: { ...result, ...machine(availableThreads()) }, text };
 });

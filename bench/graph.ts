@@ -10,24 +10,14 @@
  * unless --again is given, so the work can be done in parts; then docs/graph.svg of all that there is.
  */
 import { join } from 'node:path';
-import { specificationOf } from './graph/chart.js';
-import { type GraphResult, type Run, rowsOf, tableOf } from './graph/result.js';
-import {
-  GRAPHS,
-  type GraphName,
-  METHODS,
-  type Method,
-  methodsFor,
-  SETTINGS,
-  STANDARD_SPLIT,
-  settingText,
-} from './graph/settings.js';
+import { type GraphResult, type Head, type Run, rowsOf, specificationOf, tableOf } from './graph/result.js';
+import { GRAPHS, METHODS, methodsFor, SETTINGS, STANDARD_SPLIT, settingText } from './graph/settings.js';
 import type { RunReply, RunRequest } from './graph/trainer.js';
 import { startChild } from './harness/child.js';
 import { draw } from './harness/figures.js';
 import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
 import { checkWritable, earlier, fromRoot } from './harness/results.js';
-import { studyIn } from './harness/study.js';
+import { studyIn, upTo } from './harness/study.js';
 
 const OPTIONS = {
   graphs: some(GRAPHS),
@@ -41,44 +31,30 @@ const OPTIONS = {
   again: flag,
 };
 
-await program(OPTIONS, async ({ graphs, methods, seeds, splits, out = fromRoot('bench/results'), ...given }) => {
-  const { svg = fromRoot('docs/graph.svg') } = given;
-  const fileOf = (graph: GraphName): string => join(out, `graph-${graph}.json`);
+await program(OPTIONS, async ({ graphs, methods, seeds, splits, threads, dataDir, again, ...given }) => {
+  const { out = fromRoot('bench/results'), svg = fromRoot('docs/graph.svg') } = given;
+  const fileOf = (graph: string): string => join(out, `graph-${graph}.json`);
   for (const each of [svg, ...graphs.map(fileOf)]) await checkWritable(each);
   for (const graph of graphs) {
-    const count = STANDARD_SPLIT.includes(graph) ? seeds : splits;
-    for (const method of methods ?? methodsFor(graph)) await measure(fileOf(graph), graph, method, count, given);
+    const isStandard = STANDARD_SPLIT.includes(graph);
+    const head: Head = { graph, split: isStandard ? 'standard' : 'random' };
+    for (const method of methods ?? methodsFor(graph)) {
+      const setting = settingText(SETTINGS[method]);
+      const study = await studyIn<Head, Run>(fileOf(graph), head, threads);
+      using trainer = startChild<RunRequest, RunReply>('graph/trainer');
+      // Runs of another setting go.
+      for (const seed of upTo(isStandard ? seeds : splits)) {
+        if (!again && study.find({ method, setting, seed }) !== undefined) continue;
+        const run = await trainer.ask({ graph, dataDir, setting: SETTINGS[method], seed, threads });
+        const accuracy = `test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`;
+        say(`${graph} ${method} ${seed}: ${accuracy}`);
+        await study.put({ method, seed }, { method, setting, ...run });
+      }
+    }
   }
-  const all = async (of: readonly GraphName[]): Promise<readonly GraphResult[]> =>
+  const all = async (of: readonly string[]): Promise<readonly GraphResult[]> =>
     (await Promise.all(of.map((graph) => earlier<GraphResult>(fileOf(graph))))).filter((each) => each !== undefined);
-  const measured = await all(graphs);
+  const found = await all(graphs);
   await draw(svg, specificationOf(await all(GRAPHS)));
-  return { result: measured.flatMap(rowsOf), text: tableOf(measured) };
+  return { result: found.flatMap(rowsOf), text: tableOf(found) };
 });
-
-interface Measuring {
-  readonly threads: number;
-  readonly dataDir?: string | undefined;
-  readonly again: boolean;
-}
-
-/** Runs the seeds that the file still lacks; runs of another setting go. */
-async function measure(
-  file: string,
-  graph: GraphName,
-  method: Method,
-  count: number,
-  { threads, dataDir, again }: Measuring,
-): Promise<void> {
-  const setting = settingText(SETTINGS[method]);
-  const head = { graph, split: STANDARD_SPLIT.includes(graph) ? ('standard' as const) : ('random' as const) };
-  const study = await studyIn<typeof head, Run>(file, head, threads);
-  using trainer = startChild<RunRequest, RunReply>('graph/trainer');
-  for (let seed = 1; seed <= count; seed += 1) {
-    if (!again && study.find({ method, setting, seed }) !== undefined) continue;
-    const run = await trainer.ask({ graph, dataDir, setting: SETTINGS[method], seed, threads });
-    const accuracy = `test ${run.testAccuracy.toFixed(4)}, ${run.secondsPerIteration.toFixed(4)} s an iteration`;
-    say(`${graph} ${method} ${seed}: ${accuracy}`);
-    await study.put({ method, seed }, { method, setting, ...run });
-  }
-}

@@ -6,11 +6,10 @@
  * Two child processes take turns, so that a drift of the machine's speed meets both: one trains, the other multiplies.
  */
 import { factorFlops, floorProducts, ITERATION_WAYS, SOLVERS } from './floor/iteration.js';
-import type { IterationReply, IterationRequest } from './floor/iteration-trainer.js';
-import { bestSeconds, type FloorReply, type FloorRequest, flopsOf, keyOf, secondsOf } from './floor/products.js';
-import { startChild } from './harness/child.js';
+import { bestSeconds, byTurns, flopsOf, keyOf, secondsOf } from './floor/products.js';
+import type { IterationReply } from './floor/trainer.js';
 import { choice, count, DTYPE, layers, program, THREADS } from './harness/program.js';
-import { machine, machineText } from './harness/results.js';
+import { measured } from './harness/results.js';
 import { median } from './harness/statistics.js';
 import { gigabytes, pairs, table } from './harness/table.js';
 
@@ -30,33 +29,26 @@ const OPTIONS = {
 await program(OPTIONS, async ({ solver, layers, samples, dtype, threads, rounds }) => {
   const products = floorProducts(layers, samples, solver);
   const distinct = [...new Map(products.map((product) => [keyOf(product), product])).values()];
-  using trainer = startChild<IterationRequest, IterationReply>('floor/iteration-trainer');
-  using multiplier = startChild<FloorRequest, FloorReply>('floor/multiplier');
-  const replies: IterationReply[] = [];
-  const floors: FloorReply[] = [];
-  await trainer.ask({ solver, layers, samples, dtype, threads });
-  for (let round = 0; round < rounds; round += 1) {
-    replies.push(await trainer.ask('iterate'));
-    floors.push(await multiplier.ask({ products: distinct, ways: ITERATION_WAYS, repeats: REPEATS, dtype, threads }));
-  }
+  const { replies, floors } = await byTurns<IterationReply>(
+    { solver, layers, samples, dtype, threads },
+    { products: distinct, ways: ITERATION_WAYS, repeats: REPEATS, dtype, threads },
+    rounds,
+  );
 
   const best = bestSeconds(floors);
   const rate = Math.max(...distinct.map((each) => flopsOf([{ ...each, count: 1 }]) / (best.get(keyOf(each)) ?? 0)));
   const factors = factorFlops(layers, solver) / rate;
   const refresh = median(replies.map((reply) => reply.refreshSeconds));
-  const middle = (update: string): number => median(replies.map(({ updates }) => updates[update] ?? 0));
   const updates = Object.keys(replies[0]?.updates ?? {}).map((update) => {
-    const seconds = middle(update);
-    const floorSeconds = secondsOf(
-      products.filter((product) => product.update === update),
-      best,
-    );
+    const seconds = median(replies.map((reply) => reply.updates[update] ?? 0));
+    const own = products.filter((product) => product.update === update);
+    const floorSeconds = secondsOf(own, best);
     return { update, seconds, floorSeconds, aboveSeconds: seconds - floorSeconds };
   });
   const secondsPerIteration = median(replies.map((reply) => reply.seconds)) + refresh / REFRESH_EVERY;
   const floorSeconds = secondsOf(products, best) + factors;
   const floorFlops = flopsOf(products) + factorFlops(layers, solver);
-  const result = {
+  const found = {
     solver,
     layers: layers.join('-'),
     samples,
@@ -71,31 +63,25 @@ await program(OPTIONS, async ({ solver, layers, samples, dtype, threads, rounds 
     updates,
     refreshSeconds: refresh / REFRESH_EVERY,
     factorSeconds: factors,
-    ...machine(threads),
   };
   const ms = (seconds: number): string => (seconds * 1000).toFixed(2);
-  const row = (update: string, seconds: number, floor: number): readonly string[] => [
-    update,
-    ms(seconds),
-    ms(floor),
-    ms(seconds - floor),
-  ];
+  const row = (update: string, time: number, floor: number) => [update, ...[time, floor, time - floor].map(ms)];
   const rows = [
     ...updates.map((each) => row(each.update, each.seconds, each.floorSeconds)),
-    row(`refresh of P / ${REFRESH_EVERY}`, result.refreshSeconds, 0),
+    row(`refresh of P / ${REFRESH_EVERY}`, found.refreshSeconds, 0),
     ...(factors > 0 ? [row('factorisations', 0, factors)] : []),
     row('iteration', secondsPerIteration, floorSeconds),
   ];
-  const text = [
-    `${solver}: ${result.layers}, ${samples} samples, ${dtype}; milliseconds an iteration\n`,
+  return measured(
+    threads,
+    found,
+    `${solver}: ${found.layers}, ${samples} samples, ${dtype}; milliseconds an iteration\n`,
     table(['update', 'time', 'floor', 'above'], rows),
     '',
     pairs({
-      floor: `${(floorFlops / 1e9).toFixed(1)} GFLOP at ${result.floorGflops.toFixed(1)} GFLOP/s`,
-      ratio: result.ratio.toFixed(3),
-      'peak memory': gigabytes(result.peakRssBytes),
+      floor: `${(floorFlops / 1e9).toFixed(1)} GFLOP at ${found.floorGflops.toFixed(1)} GFLOP/s`,
+      ratio: found.ratio.toFixed(3),
+      'peak memory': gigabytes(found.peakRssBytes),
     }),
-    machineText(result),
-  ].join('\n');
-  return { result, text };
+  );
 });

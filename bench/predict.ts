@@ -30,15 +30,17 @@ const OPTIONS = {
   out: file,
 };
 
-/** Calls a turn has, the first of them not counted. */
-const CALLS = { one: 60, many: 6 } as const;
-const WARM_UP = { one: 20, many: 2 } as const;
+/** Calls that a turn has, and others before them that are not counted. */
+const ONE = { calls: 60, warmUp: 20 };
+const MANY = { calls: 6, warmUp: 2 };
+type Turn = typeof ONE;
 const PAUSE_MS = 5;
 /** After so long a turn ends, though it has calls left: who is slow must not cost the others their rounds. */
 const TURN_MS = 300;
 const TOLERANCE = 1e-4;
 const REFERENCE = 'onnxruntime-node';
 
+type Contestants = readonly Contestant[];
 type Measured = Awaited<ReturnType<typeof compare>>;
 interface Result extends Machine {
   readonly layers: string;
@@ -51,10 +53,8 @@ const folder = fromRoot('bench/predict/');
 await program(OPTIONS, async ({ install: wanted, layers, batch, seconds, processes, out }) => {
   if (wanted) install();
   if (!existsSync(`${folder}node_modules/onnxruntime-node`)) {
-    throw new DlAdmmError(
-      'ERR_DLADMM_FILE',
-      'What is compared with is not installed: npm run --silent bench:predict -- --install',
-    );
+    const how = 'npm run --silent bench:predict -- --install';
+    throw new DlAdmmError('ERR_DLADMM_FILE', `What is compared with is not installed: ${how}`);
   }
   const outcome = await (processes === undefined
     ? here(layers, batch, seconds)
@@ -89,24 +89,19 @@ async function here(layers: readonly number[], batch: number, seconds: number) {
     biases: widths.map((width) => new Float32Array(width).map(() => normal() * 0.1)),
   };
   const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
-  const model = new Model({ network, dtype: 'float32', ...parameters });
+  using model = new Model({ network, dtype: 'float32', ...parameters });
   const contestants = [
     ...ours(model),
     await onnxruntimeNode(folder, model.toOnnx(), inputs),
     await tensorflow(folder, layers, parameters),
   ];
-  const measured = (rows: number, kind: keyof typeof CALLS): Promise<Measured> => {
-    const x = new Float32Array(rows * inputs).map(() => uniform());
-    return compare(contestants, x, rows, kind, (seconds * 1000) / 2);
-  };
-  const result: Result = {
-    layers: layers.join('-'),
-    oneRow: await measured(1, 'one'),
-    batch: await measured(batch, 'many'),
-    ...machine(availableThreads()),
-  };
-  model.close();
-  return { result, text: textOf(result) };
+  const half = (rows: number, turn: Turn): Promise<Measured> =>
+    compare(contestants, new Float32Array(rows * inputs).map(uniform), rows, turn, (seconds * 1000) / 2);
+  const found = { oneRow: await half(1, ONE), batch: await half(batch, MANY) };
+  const blocks = Object.values(found).map(blockOf);
+  const head = `${layers.join('-')}, float32, Node ${process.version}`;
+  const result: Result = { layers: layers.join('-'), ...found, ...machine(availableThreads()) };
+  return { result, text: [head, ...blocks, machineText(result)].join('\n\n') };
 }
 
 /** The same in fresh processes, and the largest ratio that each contestant had in any. */
@@ -121,12 +116,8 @@ async function inProcesses(processes: number, args: readonly string[]) {
     const of = (contestant: string): number[] => all.flatMap(({ name, ratio }) => (name === contestant ? ratio : []));
     return Object.fromEntries(all.map(({ name }) => [name, Math.max(...of(name))]));
   };
-  const result = {
-    ...machine(availableThreads()),
-    layers: runs[0]?.layers ?? '',
-    largest: { oneRow: largest('oneRow'), batch: largest('batch') },
-    runs,
-  };
+  const all = { oneRow: largest('oneRow'), batch: largest('batch') };
+  const result = { ...machine(availableThreads()), layers: runs[0]?.layers ?? '', largest: all, runs };
   return { result, text: runs.map((run, i) => `${i + 1}: ${ratios(run)}`).join('\n') };
 }
 
@@ -136,7 +127,7 @@ function ratios({ oneRow, batch }: Result): string {
   return `${each(oneRow)}; ${each(batch)}`;
 }
 
-async function largestDifference(contestants: readonly Contestant[], x: Float32Array): Promise<number> {
+async function largestDifference(contestants: Contestants, x: Float32Array): Promise<number> {
   const reference = contestants.find(({ name }) => name === REFERENCE) as Contestant;
   const wanted = Float32Array.from(await reference.predict(x));
   let largest = 0;
@@ -148,11 +139,11 @@ async function largestDifference(contestants: readonly Contestant[], x: Float32A
 }
 
 /** Microseconds of each of so many calls. */
-async function turn({ predict }: Contestant, x: Float32Array, kind: keyof typeof CALLS): Promise<readonly number[]> {
+async function take({ predict }: Contestant, x: Float32Array, { calls, warmUp }: Turn): Promise<readonly number[]> {
   const end = performance.now() + TURN_MS;
-  for (let i = 0; i < WARM_UP[kind] && performance.now() < end; i += 1) await predict(x);
+  for (let i = 0; i < warmUp && performance.now() < end; i += 1) await predict(x);
   const times: number[] = [];
-  for (let i = 0; i < CALLS[kind] && (i === 0 || performance.now() < end); i += 1) {
+  for (let i = 0; i < calls && (i === 0 || performance.now() < end); i += 1) {
     const began = performance.now();
     await predict(x);
     times.push((performance.now() - began) * 1000);
@@ -160,13 +151,7 @@ async function turn({ predict }: Contestant, x: Float32Array, kind: keyof typeof
   return times;
 }
 
-async function compare(
-  contestants: readonly Contestant[],
-  x: Float32Array,
-  rows: number,
-  kind: keyof typeof CALLS,
-  milliseconds: number,
-) {
+async function compare(contestants: Contestants, x: Float32Array, rows: number, turn: Turn, milliseconds: number) {
   const difference = await largestDifference(contestants, x);
   if (!(difference <= TOLERANCE)) throw new Error(`The answers differ by ${difference}: nothing to compare`);
   const rounds = new Map<string, (readonly number[])[]>(contestants.map(({ name }) => [name, []]));
@@ -176,7 +161,7 @@ async function compare(
     for (let i = 0; i < contestants.length; i += 1) {
       const contestant = contestants[(i + round) % contestants.length] as Contestant;
       await pause(PAUSE_MS);
-      rounds.get(contestant.name)?.push(await turn(contestant, x, kind));
+      rounds.get(contestant.name)?.push(await take(contestant, x, turn));
     }
   }
   const medians = (name: string): readonly number[] => rounds.get(name)?.map(median) ?? [];
@@ -197,21 +182,12 @@ async function compare(
   return { rows, rounds: reference.length, difference, timings };
 }
 
-function textOf({ layers, oneRow, batch, ...rest }: Result): string {
-  const blocks = [oneRow, batch].map(({ rows, rounds, difference, timings }) =>
-    [
-      `${rows === 1 ? 'one row' : `${rows} rows`}, ${rounds} rounds, answers equal to ${difference.toExponential(1)}`,
-      table(
-        ['', 'median, µs', 'p99, µs', 'rows/s', 'ratio'],
-        timings.map(({ name, version, medianUs, p99Us, rowsPerSecond, ratio }) => [
-          `${name} ${version}`,
-          medianUs.toFixed(1),
-          p99Us.toFixed(1),
-          rowsPerSecond.toFixed(0),
-          ratio.toFixed(3),
-        ]),
-      ),
-    ].join('\n'),
-  );
-  return [`${layers}, float32, Node ${rest.node}`, ...blocks, machineText(rest)].join('\n\n');
+function blockOf({ rows, rounds, difference, timings }: Measured): string {
+  const cells = timings.map(({ name, version, medianUs, p99Us, rowsPerSecond, ratio }) => [
+    ...[`${name} ${version}`, medianUs.toFixed(1), p99Us.toFixed(1), rowsPerSecond.toFixed(0), ratio.toFixed(3)],
+  ]);
+  return [
+    `${rows === 1 ? 'one row' : `${rows} rows`}, ${rounds} rounds, answers equal to ${difference.toExponential(1)}`,
+    table(['', 'median, µs', 'p99, µs', 'rows/s', 'ratio'], cells),
+  ].join('\n');
 }

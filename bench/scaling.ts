@@ -12,9 +12,10 @@
 import { type TrainOptions, train } from 'dladmm';
 import { native } from './harness/internals.js';
 import { count, counts, DTYPE, file, program, real, say } from './harness/program.js';
-import { keep, machine, machineText } from './harness/results.js';
+import { keep, measured } from './harness/results.js';
 import { randomSamples, secondsOf } from './harness/samples.js';
-import { median } from './harness/statistics.js';
+import { median, sum } from './harness/statistics.js';
+import { combinations } from './harness/study.js';
 import { table } from './harness/table.js';
 import { efficiency, fastest, type Overhead, type Round, roundsOf } from './scaling/schedule.js';
 
@@ -41,67 +42,42 @@ interface Case {
 
 await program(OPTIONS, async ({ samples, batches, rounds, threads, roundUs, claimUs, dtype, out }) => {
   const overhead: Overhead = { round: roundUs / 1e6, claim: claimUs / 1e6 };
-  const full = [
-    [784, 1000, 1000, 10],
-    [784, 256, 256, 10],
-  ].map(
-    (layers): Case => ({
-      name: `dladmm ${layers.join('-')}, full batch`,
-      samples,
-      options: { layers, solver: 'dladmm' },
-    }),
-  );
-  const small = batches.flatMap((batchSize) =>
-    (['adam', 'minibatch-admm'] as const).map(
-      (solver): Case => ({
-        name: `${solver} 784-1000-1000-10, batch ${batchSize}`,
-        samples: STEPS * batchSize,
-        options: { layers: [784, 1000, 1000, 10], solver, batchSize },
-      }),
-    ),
-  );
+  const full = [1000, 256].map((width): Case => {
+    const layers = [784, width, width, 10];
+    return { name: `dladmm ${layers.join('-')}, full batch`, samples, options: { layers, solver: 'dladmm' } };
+  });
+  const small = combinations({ batchSize: batches, solver: ['adam', 'minibatch-admm'] as const }).map((own): Case => {
+    const options = { layers: [784, 1000, 1000, 10], ...own };
+    const name = `${own.solver} 784-1000-1000-10, batch ${own.batchSize}`;
+    return { name, samples: STEPS * own.batchSize, options };
+  });
   const rows = [];
   for (const each of [...full, ...small]) {
     rows.push(await measure({ ...each, options: { dtype, ...each.options } }, rounds, threads, overhead));
     say(`${rows.at(-1)?.name}: ${JSON.stringify(rows.at(-1)?.efficiency)}`);
   }
-  const result = { samples, overhead, measuredThreads: threads, rows, ...machine(Math.max(...threads)) };
-  if (out !== undefined) await keep(out, result);
-  const text = [
-    table(
-      [
-        'training',
-        'alone',
-        ...threads.map((n) => `${n} threads, s`),
-        ...threads.slice(1).map((n) => `${n} measured`),
-        ...SIMULATED.map((n) => `${n} simulated`),
-      ],
-      rows.map((row) => [
-        row.name,
-        `${(100 * row.aloneShare).toFixed(1)} %`,
-        ...row.seconds.map((seconds) => seconds.toFixed(4)),
-        ...row.measured.slice(1).map((each) => each.toFixed(3)),
-        ...SIMULATED.map((n) => row.efficiency[n].toFixed(3)),
-      ]),
-    ),
+  const cells = rows.map(({ name, aloneShare, seconds, measured, efficiency }) => [
+    ...[name, `${(100 * aloneShare).toFixed(1)} %`, ...seconds.map((each) => each.toFixed(4))],
+    ...[...measured.slice(1), ...SIMULATED.map((n) => efficiency[n])].map((each) => each.toFixed(3)),
+  ]);
+  const taken = [...threads.map((n) => `${n} threads, s`), ...threads.slice(1).map((n) => `${n} measured`)];
+  const outcome = measured(
+    Math.max(...threads),
+    { samples, overhead, measuredThreads: threads, rows },
+    table(['training', 'alone', ...taken, ...SIMULATED.map((n) => `${n} simulated`)], cells),
     `efficiency = time of one thread / (threads × their time); a round costs ${roundUs} µs, a claim ${claimUs} µs`,
-    machineText(result),
-  ].join('\n');
-  return { result, text };
+  );
+  if (out !== undefined) await keep(out, outcome.result);
+  return outcome;
 });
 
-async function measure(
-  { name, samples, options }: Case,
-  rounds: number,
-  threads: readonly number[],
-  overhead: Overhead,
-) {
+async function measure(its: Case, rounds: number, threads: readonly number[], overhead: Overhead) {
+  const { name, samples, options } = its;
   const data = randomSamples(options.layers, samples, options.dtype);
   const limit = { iterations: 1e6, ...(options.solver === 'dladmm' && { refreshEvery: 1e6 }) };
-  const begun = threads.map(
-    (n): AsyncIterator<unknown> =>
-      train(data, { ...limit, ...options, threads: n } as TrainOptions)[Symbol.asyncIterator](),
-  );
+  const begin = (threads: number): AsyncIterator<unknown> =>
+    train(data, { ...limit, ...options, threads } as TrainOptions)[Symbol.asyncIterator]();
+  const begun = threads.map(begin);
   const seconds = begun.map((): number[] => []);
   for (let round = -2; round < rounds; round += 1) {
     for (const [i, iterator] of begun.entries()) {
@@ -110,7 +86,7 @@ async function measure(
     }
   }
   for (const iterator of begun) await iterator.return?.();
-  const one = train(data, { ...limit, ...options, threads: 1 } as TrainOptions)[Symbol.asyncIterator]();
+  const one = begin(1);
   for (let i = 0; i < 2; i += 1) await one.next();
   const traces: (readonly Round[])[] = [];
   for (let round = 0; round < rounds; round += 1) {
@@ -124,7 +100,7 @@ async function measure(
   return {
     name,
     rounds: traced.length,
-    pieces: traced.reduce((sum, { pieces }) => sum + pieces.length, 0),
+    pieces: sum(traced.map(({ pieces }) => pieces.length)),
     /** Share of the time in what one thread does. */
     aloneShare: efficiency(traced, 1, { round: 0, claim: 0 }).serialShare,
     seconds: medians,

@@ -9,18 +9,11 @@
  */
 import { count, file, flag, program, say, THREADS } from './harness/program.js';
 import { checkWritable, resultFile } from './harness/results.js';
-import { studyIn } from './harness/study.js';
-import { type Outcome, outcomeOf, runs } from './stability/runs.js';
+import { studyIn, upTo } from './harness/study.js';
+import { outcomeOf, runs } from './stability/runs.js';
 import { type Result, rowsOf, tableOf } from './stability/table.js';
 
-const OPTIONS = {
-  epochs: count(200),
-  points: count(1000),
-  seeds: count(3),
-  threads: THREADS,
-  out: file,
-  fresh: flag,
-};
+const OPTIONS = { epochs: count(200), points: count(1000), seeds: count(3), threads: THREADS, out: file, fresh: flag };
 
 await program(OPTIONS, async ({ epochs, points, seeds, threads, out = resultFile('stability'), fresh }) => {
   await checkWritable(out);
@@ -29,8 +22,8 @@ await program(OPTIONS, async ({ epochs, points, seeds, threads, out = resultFile
   for (const [number, run] of runs().entries()) {
     if (study.find({ number }) !== undefined) continue;
     const { task, solver, row } = run;
-    const outcomes: Outcome[] = [];
-    for (let seed = 1; seed <= seeds; seed += 1) outcomes.push(await outcomeOf(run, seed, { epochs, points, threads }));
+    const outcomes: Result['outcomes'][number][] = [];
+    for (const seed of upTo(seeds)) outcomes.push(await outcomeOf(run, seed, epochs, points, threads));
     say(`${task} ${solver} ${row.join(' ')}: ${outcomes.map(({ error }) => error?.toExponential(1) ?? 'diverged')}`);
     await study.put({ number }, { number, task, solver, row, outcomes });
   }

@@ -10,7 +10,7 @@ import { graphLayered, graphSweep } from 'dladmm/solvers';
 import { peakRssBytes } from './harness/child.js';
 import { native } from './harness/internals.js';
 import { count, DTYPE, file, layers as layersOption, program, THREADS, text as textOption } from './harness/program.js';
-import { machine, machineText } from './harness/results.js';
+import { measured } from './harness/results.js';
 import { graphOf, uniform } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { gigabytes, pairs } from './harness/table.js';
@@ -49,33 +49,25 @@ await program(OPTIONS, async ({ graph: name, hidden, trainPerClass, dtype, threa
   }
   const [columns = 1] = hidden;
   const sparse = sparseRates(graph.adjacency, columns, { dtype, threads, repeats: rounds });
-  const result = {
-    graph: name,
-    layers,
-    nodesOfLayers: state.rows,
-    dtype,
-    secondsPerIteration: median(seconds),
-    floorSeconds: median(floors),
-    ratio: median(seconds) / median(floors),
-    peakRssBytes: peakRssBytes(),
-    sparse,
-    ...machine(threads),
-  };
+  const [secondsPerIteration, floorSeconds] = [median(seconds), median(floors)];
+  const ratio = secondsPerIteration / floorSeconds;
+  const times = { secondsPerIteration, floorSeconds, ratio, peakRssBytes: peakRssBytes() };
+  const found = { graph: name, layers, nodesOfLayers: state.rows, dtype, ...times, sparse };
   state.close();
-  const text = [
+  return measured(
+    threads,
+    found,
     `${name}: ${layers.join('-')}, ${dtype}`,
-    `nodes of layers 0 … ${layers.length - 1}: ${result.nodesOfLayers.join(', ')}\n`,
+    `nodes of layers 0 … ${layers.length - 1}: ${found.nodesOfLayers.join(', ')}\n`,
     pairs({
-      iteration: `${(result.secondsPerIteration * 1e3).toFixed(2)} ms`,
-      floor: `${(result.floorSeconds * 1e3).toFixed(2)} ms`,
-      ratio: result.ratio.toFixed(3),
-      'peak memory': gigabytes(result.peakRssBytes),
+      iteration: `${(secondsPerIteration * 1e3).toFixed(2)} ms`,
+      floor: `${(floorSeconds * 1e3).toFixed(2)} ms`,
+      ratio: ratio.toFixed(3),
+      'peak memory': gigabytes(times.peakRssBytes),
       'sparse product': `${gigabytes(sparse.productBytesPerSecond)}/s with ${columns} columns`,
       copy: `${gigabytes(sparse.copyBytesPerSecond)}/s, ratio ${sparse.ratio.toFixed(2)}`,
     }),
-    machineText(result),
-  ].join('\n');
-  return { result, text };
+  );
 });
 
 /** Bytes a second of Ã Z for a Z of so many columns, and of a copy of Z. */
@@ -84,13 +76,8 @@ function sparseRates(
   columns: number,
   options: { readonly dtype: Dtype; readonly threads: number; readonly repeats: number },
 ) {
-  const adjacency = {
-    rows,
-    columns: width,
-    indptr: Float64Array.from(indptr),
-    indices: Int32Array.from(indices),
-    values: Float64Array.from(data),
-  };
+  const entries = { indices: Int32Array.from(indices), values: Float64Array.from(data) };
+  const adjacency = { rows, columns: width, indptr: Float64Array.from(indptr), ...entries };
   const { product, copy, bytes } = native.sparseProductSeconds({ ...options, adjacency, columns });
   const operandBytes = rows * columns * (options.dtype === 'float32' ? 4 : 8);
   const [productBytesPerSecond, copyBytesPerSecond] = [bytes / product, (2 * operandBytes) / copy];

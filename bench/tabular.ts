@@ -41,11 +41,6 @@ async function peer(python: string, files: Files, model: string): Promise<Omit<R
   return JSON.parse(stdout) as Omit<Row, 'table'>;
 }
 
-async function ours(files: Files): Promise<Ours> {
-  using child = startChild<Files, Ours>('tabular/ours');
-  return await child.ask(files);
-}
-
 const SCORES = ['accuracy', 'rocAuc', 'logLoss', 'r2', 'rmse'] as const;
 const shown = (score: string | number | undefined): string =>
   typeof score !== 'number' ? '' : Math.abs(score) >= 100 ? score.toFixed(0) : score.toFixed(4);
@@ -63,7 +58,8 @@ await program(OPTIONS, async ({ tables, models, dataDir, folder, python, anew, .
         if (!study.find(key)) await study.put(key, { table: name, ...(await peer(python, files, model)) } as Row);
         continue;
       }
-      const { seconds, scores, report, peakBytes } = await ours(files);
+      using child = startChild<Files, Ours>('tabular/ours');
+      const { seconds, scores, report, peakBytes } = await child.ask(files);
       say(`${name}\n${report}\n`);
       await study.put(key, { ...key, seconds, peakBytes, ...scores });
     }
@@ -71,10 +67,7 @@ await program(OPTIONS, async ({ tables, models, dataDir, folder, python, anew, .
   const found = study.now();
   const rows = (Object.keys(TABLES) as TableName[]).flatMap((name) => found.runs.filter((each) => each.table === name));
   const lines = rows.map((row) => [
-    row.table,
-    row.model,
-    row.seconds.toFixed(2),
-    ...SCORES.map((score) => shown(row[score])),
+    ...[row.table, row.model, row.seconds.toFixed(2), ...SCORES.map((score) => shown(row[score]))],
   ]);
   return { result: found, text: `${table(['table', 'model', 'seconds', ...SCORES], lines)}\n${machineText(found)}` };
 });

@@ -14,16 +14,13 @@ import { dirname, join } from 'node:path';
 import { draw } from './harness/figures.js';
 import { choice, count, file, flag, maybe, program, say, some, THREADS, text } from './harness/program.js';
 import { checkWritable, earlier, fromRoot, resultFile, write } from './harness/results.js';
-import { studyIn } from './harness/study.js';
+import { combinations, studyIn, upTo } from './harness/study.js';
 import { type EpochPoint, type RunOptions, run } from './race/run.js';
 import { type Setting, settingText } from './race/settings.js';
-import { autoencoder, shown as shownImages } from './tasks/autoencoder.js';
-import { specificationOf } from './tasks/chart.js';
-import { language } from './tasks/language.js';
 import { reconstructions, rowOf } from './tasks/picture.js';
-import { bestOf, type Run, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
+import { bestOf, type Run, specificationOf, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
 import { BEST, GRIDS, METHODS, TASKS } from './tasks/settings.js';
-import { firstOf, heldOut, type Task } from './tasks/task.js';
+import { autoencoder, firstOf, heldOut, imagesOf, language, type Task } from './tasks/task.js';
 
 const OPTIONS = {
   task: choice(TASKS, 'autoencoder'),
@@ -52,11 +49,8 @@ await program(
       for (const method of methods) await tune(task, method, { epochs, threads }, json);
       return undefined;
     }
-    const {
-      out = resultFile(`tasks-${name}`),
-      svg = fromRoot('docs/tasks.svg'),
-      picture = fromRoot('docs/reconstructions.svg'),
-    } = given;
+    const { out = resultFile(`tasks-${name}`), svg = fromRoot('docs/tasks.svg') } = given;
+    const { picture = fromRoot('docs/reconstructions.svg') } = given;
     for (const each of [out, svg, ...(name === 'autoencoder' ? [picture] : [])]) await checkWritable(each);
     const result = await measure(task, methods, seeds, { epochs, threads }, out);
     say(`wrote ${out}`);
@@ -71,42 +65,30 @@ await program(
 
 async function measure(task: Task, methods: readonly string[], seeds: number, options: Common, out: string) {
   const { name, title, data, layers, unit, reference, train, test } = task;
-  const { data: images, columns } = shownImages(test);
-  const side = Math.sqrt(columns);
+  const images = imagesOf(test);
+  const side = Math.sqrt(images.columns);
   const head = {
-    task: name,
-    title,
-    data,
-    layers: layers.join('-'),
-    unit,
-    ...(reference && { reference }),
-    samples: train.x.rows,
-    testSamples: test.x.rows,
-    epochs: options.epochs,
-    ...(name === 'autoencoder' && { originals: rowOf('test images', images, side) }),
+    ...{ task: name, title, data, layers: layers.join('-'), unit, ...(reference && { reference }) },
+    ...{ samples: train.x.rows, testSamples: test.x.rows, epochs: options.epochs },
+    ...(name === 'autoencoder' && { originals: rowOf('test images', images.data, side) }),
   };
   const study = await studyIn<typeof head, Run>(out, head, options.threads, true);
-  for (const method of methods) {
+  for (const { method, seed } of combinations({ method: methods, seed: upTo(seeds) })) {
     const setting = BEST[name][method] as Setting;
-    for (let seed = 1; seed <= seeds; seed += 1) {
-      const each = (point: EpochPoint): void => say(`${method} seed ${seed}  ${line(point)}`);
-      const { run: its, shown } = await run(task, setting, { ...options, seed }, each, seed === 1);
-      const picture = shown.images && rowOf(method, shown.images, side);
-      const made = { ...(shown.text !== undefined && { text: shown.text }), ...(picture && { picture }) };
-      await study.put({ method, seed }, { method, setting: settingText(setting), ...its, ...made });
-    }
+    const each = (point: EpochPoint): void => say(`${method} seed ${seed}  ${line(point)}`);
+    const { run: its, shown } = await run(task, setting, { ...options, seed }, each, seed === 1);
+    const picture = shown.images && rowOf(method, shown.images, side);
+    const made = { ...(shown.text !== undefined && { text: shown.text }), ...(picture && { picture }) };
+    await study.put({ method, seed }, { method, setting: settingText(setting), ...its, ...made });
   }
   return study.now();
 }
 
 /** A result and those of the other tasks in its folder, in the order of the tasks. */
 async function beside(result: TaskResult, out: string): Promise<readonly TaskResult[]> {
-  const all = await Promise.all(
-    TASKS.map((name) =>
-      name === result.task ? result : earlier<TaskResult>(join(dirname(out), `tasks-${name}.json`)),
-    ),
-  );
-  return all.filter((each) => each !== undefined);
+  const fileOf = (name: string): string => join(dirname(out), `tasks-${name}.json`);
+  const all = TASKS.map((name) => (name === result.task ? result : earlier<TaskResult>(fileOf(name))));
+  return (await Promise.all(all)).filter((each) => each !== undefined);
 }
 
 async function tune(task: Task, method: string, options: Common, json: boolean): Promise<void> {

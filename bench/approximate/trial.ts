@@ -1,21 +1,12 @@
 import { follow } from '../harness/samples.js';
-import { type Method, open, type Settings, SGD_RATES } from './methods.js';
+import { type Method, open, type Settings } from './methods.js';
 import type { Task } from './tasks.js';
-
-/** Mean squared error as it stands in the result files; `null` where it was never finite. */
-export type ErrorOrNull = number | null;
-
-export interface CurvePoint {
-  readonly epoch: number;
-  /** The smallest so far. */
-  readonly error: number;
-}
 
 export interface Trial {
   readonly seed: number;
   readonly epochs: number;
-  /** The smallest over the epochs, and its epoch. */
-  readonly error: ErrorOrNull;
+  /** The smallest mean squared error over the epochs, `null` where it was never finite, and its epoch. */
+  readonly error: number | null;
   readonly epoch: number;
   readonly seconds: number;
   readonly status: string;
@@ -23,8 +14,8 @@ export interface Trial {
   readonly rate?: number;
   /** The larger rates at which the training met what is not finite. */
   readonly diverged?: readonly number[];
-  /** Of the first seed, which is the one that is drawn. */
-  readonly curve?: readonly CurvePoint[];
+  /** The smallest error so far, of the first seed, which is the one that is drawn. */
+  readonly curve?: readonly { readonly epoch: number; readonly error: number }[];
   /** x² alone, of the first seed: the network's values at {@link FIT_POINTS} as the training ended. */
   readonly fitted?: readonly number[];
 }
@@ -38,46 +29,34 @@ export const isKept = (epoch: number): boolean =>
   Math.floor(20 * Math.log10(epoch)) !== Math.floor(20 * Math.log10(epoch - 1)) ||
   /^[125]0*$/.test(String(epoch));
 
-/** One seed of a method; SGD at the largest of its rates at which nothing diverges. */
-export async function runTrial(task: Task, method: Method, seed: number, settings: Settings): Promise<Trial> {
-  const rates = method === 'sgd' || method === 'sgd-sigmoid' ? SGD_RATES : [1e-3];
-  const diverged: number[] = [];
-  for (const rate of rates.slice(0, -1)) {
-    const trial = await attempt(task, method, seed, settings, rate, diverged);
-    if (trial.status !== 'diverged') return trial;
-    diverged.push(rate);
-  }
-  return attempt(task, method, seed, settings, rates.at(-1) ?? Number.NaN, diverged);
-}
+/** Rates to try, each in place of one at which a training met what is not finite: of SGD the paper's, and smaller ones. */
+const ratesOf = (method: Method): readonly number[] =>
+  method.startsWith('sgd') ? [0.1, 0.03, 0.01, 0.003, 0.001] : [1e-3];
 
-async function attempt(
+/** One seed of a method, at the largest of its rates at which nothing diverges. */
+export async function runTrial(
   task: Task,
   method: Method,
   seed: number,
   settings: Settings,
-  rate: number,
-  diverged: readonly number[],
+  [rate = Number.NaN, ...smaller] = ratesOf(method),
+  diverged: readonly number[] = [],
 ): Promise<Trial> {
+  const curve: { readonly epoch: number; readonly error: number }[] = [];
+  let [error, epoch] = [Number.POSITIVE_INFINITY, 0];
   const training = open(task, method, seed, settings, rate);
-  let error = Number.POSITIVE_INFINITY;
-  let epoch = 0;
-  const curve: CurvePoint[] = [];
-  const { seconds, status, model } = await follow(training, (record) => {
+  const { seconds, status, model } = await follow(training, ({ iteration, train, test }) => {
     // The loss is half the squared error.
-    const now = 2 * ((record.train ?? record.test)?.loss ?? Number.NaN);
-    if (now < error) {
-      error = now;
-      epoch = record.iteration;
-    }
-    if (isKept(record.iteration) && Number.isFinite(error)) curve.push({ epoch: record.iteration, error });
+    const now = 2 * ((train ?? test)?.loss ?? Number.NaN);
+    if (now < error) [error, epoch] = [now, iteration];
+    if (isKept(iteration) && Number.isFinite(error)) curve.push({ epoch: iteration, error });
   });
-  const fitted =
-    seed === 1 &&
-    task.name === 'x2' &&
-    status.kind === 'completed' &&
-    (await model.predict(FIT_POINTS.map((point) => [point])));
-  model.close();
-  const byGradients = method !== 'admm' && method !== 'frozen';
+  using _ = model;
+  if (status.kind === 'diverged' && smaller.length > 0) {
+    return runTrial(task, method, seed, settings, smaller, [...diverged, rate]);
+  }
+  const isFitted = seed === 1 && task.name === 'x2' && status.kind === 'completed';
+  const fitted = isFitted && (await model.predict(FIT_POINTS.map((point) => [point]))).outputs.data;
   return {
     seed,
     epochs: settings.epochs,
@@ -85,9 +64,9 @@ async function attempt(
     epoch,
     seconds,
     status: status.kind,
-    ...(byGradients && { rate }),
-    ...(diverged.length > 0 && { diverged: [...diverged] }),
+    ...(method !== 'admm' && method !== 'frozen' && { rate }),
+    ...(diverged.length > 0 && { diverged }),
     ...(seed === 1 && { curve }),
-    ...(fitted && { fitted: [...fitted.outputs.data] }),
+    ...(fitted && { fitted: [...fitted] }),
   };
 }

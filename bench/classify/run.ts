@@ -1,56 +1,46 @@
 import { type TrainOptions, train } from 'dladmm';
 import { type ClassificationDataset, splitDataset } from 'dladmm/data';
 import { follow } from '../harness/samples.js';
-import type { Method, Setting } from './settings.js';
+import { combinations } from '../harness/study.js';
 
-export interface Limits {
-  readonly iterations: number;
-  /** Evaluations without a better validation accuracy after which a training ends. */
-  readonly patience: number;
-  readonly threads: number;
-}
+export const METHODS = ['sigmoid-admm', 'adam'] as const;
+export type Method = (typeof METHODS)[number];
 
-export interface Outcome {
-  readonly seed: number;
-  /** The best of the iterations. */
-  readonly validation: number;
-  /** Of the model of that iteration. */
-  readonly test: number;
-  readonly iteration: number;
-  readonly seconds: number;
-  readonly status: string;
+/** The width of every hidden layer, and the options of the method. */
+type Setting = { readonly width?: number };
+
+/** What is chosen from on validation samples, the cheaper ones first: of equals the first is taken. */
+export function settingsOf(method: Method): readonly Setting[] {
+  const width = [100, 300];
+  if (method === 'adam') {
+    const grid = combinations({ width, batchSize: [128, 32], learningRate: [1e-3, 3e-3, 1e-2, 3e-2] });
+    return grid.map(({ width, batchSize, learningRate }) => ({ width, learningRate, batchSize }));
+  }
+  const grid = combinations({ width, gain: [1, 3, 8, 20], l2: [1e-6, 1e-2, 1, 10, 100] });
+  return grid.map(({ gain, ...setting }) => ({ ...setting, initialisation: { scheme: 'msra', gain } }));
 }
 
 /**
  * Trains on four fifths of the training samples, drawn by the seed, and keeps the model of the iteration that tells the
- * other fifth best. Features are standardised by what is trained on.
+ * other fifth best, unless so many evaluations (`patience`) went by without a better one. Features are standardised by what is trained on.
  */
-export async function outcomeOf(
+export async function trained(
   { train: all, test, classes }: ClassificationDataset,
   depth: number,
   method: Method,
-  { width, ...options }: Setting,
+  { width = 0, ...options }: Setting,
   seed: number,
-  { iterations, patience, threads }: Limits,
-): Promise<Outcome> {
+  { patience, ...limits }: { readonly iterations: number; readonly patience: number; readonly threads: number },
+) {
   const parts = splitDataset(all.x, all.labels, 0.2, seed);
-  const training = train({ ...parts.train, validation: parts.test }, {
-    layers: [all.x.columns, ...new Array<number>(depth).fill(width), classes.length],
-    solver: method,
-    iterations,
-    seed,
-    threads,
-    earlyStopping: { patience },
-    standardise: true,
-    ...options,
-  } as TrainOptions);
-  let validation = 0;
-  let iteration = 0;
+  const layers = [all.x.columns, ...new Array<number>(depth).fill(width), classes.length];
+  const own = { earlyStopping: { patience }, standardise: true, ...options };
+  const its = { layers, solver: method, seed, ...limits, ...own } as TrainOptions;
+  let [validation, iteration] = [0, 0];
+  const training = train({ ...parts.train, validation: parts.test }, its);
   const { model, status, seconds } = await follow(training, (record) => {
     const accuracy = record.validation?.accuracy ?? 0;
-    if (iteration > 0 && accuracy <= validation) return;
-    validation = accuracy;
-    iteration = record.iteration;
+    if (iteration === 0 || accuracy > validation) [validation, iteration] = [accuracy, record.iteration];
   });
   const { accuracy = 0 } = await model.evaluate(test);
   model.close();

@@ -43,11 +43,7 @@ export interface Method {
   readonly options: object;
 }
 
-/**
- * The solver that a module exports by default, with its defaults.
- *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT where the module has none
- */
+/** The solver that a module exports by default, with its defaults. @throws DlAdmmError ERR_DLADMM_ARGUMENT where it has none */
 export async function ownSolver(file: string): Promise<Method> {
   const path = resolve(file);
   if (!existsSync(path)) throw refused('a module with a solver', '--solver', file);
@@ -58,10 +54,6 @@ export async function ownSolver(file: string): Promise<Method> {
   return { name: String(solver.name), options: { solver } };
 }
 
-/**
- * The whole options of a method, dlADMM where it names no solver.
- *
- * @param iterations sweeps, or epochs of a gradient method
- */
+/** The whole options of a method, dlADMM where it names no solver: of so many sweeps, or epochs of a gradient method. */
 export const optionsOf = (own: object, shared: SharedOptions, iterations: number): TrainOptions =>
   ({ solver: 'dladmm', ...shared, ...own, iterations }) as TrainOptions;

@@ -1,3 +1,4 @@
+/** What the times of a curve, or of two, say of their growth with the width. */
 import { linearRegression, mean, sum } from '../harness/statistics.js';
 
 /** A time at a width. */
@@ -6,62 +7,28 @@ export interface Timing {
   readonly seconds: number;
 }
 
-/** seconds = exp(intercept) · n^exponent, by least squares in the logarithms. */
-export interface PowerLaw {
-  readonly exponent: number;
-  readonly intercept: number;
-  /** 95 % interval of the exponent by Student's t with (points − 2) degrees of freedom; null below three points. */
-  readonly ci: readonly [number, number] | null;
-  /** The smallest and the largest n that the line was laid through. */
-  readonly range: readonly [number, number];
-}
+/** t with P(|T| < t) = 0.95 for Student's t of 1, 2, … degrees of freedom, as many as there are widths up to 2^15 and more. */
+export const STUDENT: readonly number[] = [
+  ...[12.70620474, 4.30265273, 3.18244631, 2.77644511, 2.57058184, 2.44691185, 2.36462425, 2.30600414, 2.26215716],
+  ...[2.22813885, 2.20098516, 2.17881283, 2.16036866, 2.14478669, 2.13144955, 2.1199053, 2.10981558, 2.10092204],
+];
 
-/** The line through the points, or null where fewer than two widths differ. */
-export function fitPowerLaw(timings: readonly Timing[]): PowerLaw | null {
+/**
+ * seconds = exp(intercept) · n^exponent through the points from the smallest to the largest n, by least squares in the
+ * logarithms; null where fewer than two widths differ. The 95 % interval of the exponent is null below three points.
+ */
+export function fitPowerLaw(timings: readonly Timing[]) {
   const points = timings.map(({ n, seconds }) => [Math.log(n), Math.log(seconds)] as [number, number]);
-  const count = points.length;
-  const centre = count === 0 ? 0 : mean(points.map(([x]) => x));
+  const centre = points.length === 0 ? 0 : mean(points.map(([x]) => x));
   const spread = sum(points.map(([x]) => (x - centre) ** 2));
   if (!(spread > 0)) return null;
   const { m: exponent, b: intercept } = linearRegression(points);
   const misses = sum(points.map(([x, y]) => (y - intercept - exponent * x) ** 2));
-  const half = count > 2 ? studentQuantile(count - 2) * Math.sqrt(misses / (count - 2) / spread) : Number.NaN;
+  const degrees = points.length - 2;
+  const half = (STUDENT[degrees - 1] ?? Number.NaN) * Math.sqrt(misses / degrees / spread);
   const sizes = timings.map(({ n }) => n);
-  return {
-    exponent,
-    intercept,
-    ci: count > 2 ? [exponent - half, exponent + half] : null,
-    range: [Math.min(...sizes), Math.max(...sizes)],
-  };
-}
-
-/**
- * P(|T| < t) for Student's t with a whole number of degrees of freedom: the finite sums of Abramowitz and Stegun, 26.7.3
- * and 26.7.4.
- */
-function studentShare(t: number, degrees: number): number {
-  const angle = Math.atan(t / Math.sqrt(degrees));
-  const square = Math.cos(angle) ** 2;
-  const odd = degrees % 2 === 1;
-  let term = odd ? Math.cos(angle) : 1;
-  let series = degrees === 1 ? 0 : term;
-  for (let k = odd ? 3 : 2; k < degrees; k += 2) {
-    term *= (square * (k - 1)) / k;
-    series += term;
-  }
-  return odd ? (2 / Math.PI) * (angle + Math.sin(angle) * series) : Math.sin(angle) * series;
-}
-
-/** t with P(|T| < t) = share, which the library has not. */
-export function studentQuantile(degrees: number, share = 0.95): number {
-  let low = 0;
-  let high = 1e6;
-  for (let halving = 0; halving < 100; halving += 1) {
-    const middle = (low + high) / 2;
-    if (studentShare(middle, degrees) < share) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
+  const ci: readonly [number, number] | null = degrees > 0 ? [exponent - half, exponent + half] : null;
+  return { exponent, intercept, ci, range: [Math.min(...sizes), Math.max(...sizes)] as const };
 }
 
 /**
@@ -70,15 +37,39 @@ export function studentQuantile(degrees: number, share = 0.95): number {
  */
 export function cubicShare(timings: readonly Timing[]): number | null {
   if (timings.length < 3) return null;
-  const square = timings.map(({ n, seconds }) => n ** 2 / seconds);
-  const cube = timings.map(({ n, seconds }) => n ** 3 / seconds);
-  const product = (left: readonly number[], right: readonly number[]): number =>
-    sum(left.map((value, i) => value * (right[i] ?? 0)));
-  const [ss, sc, cc] = [product(square, square), product(square, cube), product(cube, cube)];
-  const alpha = sum(square) * cc - sum(cube) * sc;
-  const beta = sum(cube) * ss - sum(square) * sc;
+  const terms = timings.map(({ n, seconds }) => [n ** 2 / seconds, n ** 3 / seconds] as const);
+  const over = (of: (square: number, cube: number) => number): number => sum(terms.map((each) => of(...each)));
+  const [ss, sc, cc] = [over((s) => s * s), over((s, c) => s * c), over((_, c) => c * c)];
+  const [square, cube] = [over((s) => s), over((_, c) => c)];
+  const [alpha, beta] = [square * cc - cube * sc, cube * ss - square * sc];
   if (beta <= 0) return 0;
   if (alpha <= 0) return 1;
   const n = Math.max(...timings.map((timing) => timing.n));
   return (beta * n) / (alpha + beta * n);
+}
+
+/** Time of the inversion step over that of the quadratic one at each width that both have. */
+export const ratiosOf = (quadratic: readonly Timing[], inversion: readonly Timing[]) =>
+  inversion.flatMap(({ n, seconds }) => {
+    const other = quadratic.find((at) => at.n === n);
+    return other === undefined ? [] : [{ n, ratio: seconds / other.seconds }];
+  });
+
+/**
+ * Where an inversion step begins to be slower than the quadratic one for good, from their ratios by rising n, joined by lines
+ * in the logarithms: the width, or null and why there is none; and the measured widths at which it is not slower.
+ */
+export function crossover(ratios: ReturnType<typeof ratiosOf>) {
+  const notSlowerAt = ratios.filter(({ ratio }) => ratio <= 1).map(({ n }) => n);
+  const none = (reason: string) => ({ n: null, reason, notSlowerAt });
+  const last = ratios.findLastIndex(({ ratio }) => ratio <= 1);
+  const [before, after] = [ratios[last], ratios[last + 1]];
+  if (ratios.length === 0) return none('the curves have no width in common');
+  if (before === undefined) return none('slower at every width measured');
+  if (after === undefined) {
+    const everywhere = notSlowerAt.length === ratios.length;
+    return none(everywhere ? 'not slower at any width measured' : 'not slower at the largest width');
+  }
+  const share = Math.log(before.ratio) / Math.log(before.ratio / after.ratio);
+  return { n: before.n * (after.n / before.n) ** share, notSlowerAt };
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DlAdmmError } from 'dladmm';
 import { messageOf } from '../harness/internals.js';
 
@@ -24,15 +25,15 @@ async function place(): Promise<{ readonly version: 1 | 2; readonly folder: stri
 export async function withQuota<T>(processors: number, work: (procs: string) => Promise<T>): Promise<T> {
   const { version, folder } = await place();
   const group = join(folder, `dladmm-bench-${process.pid}`);
-  const quota = Math.round(processors * PERIOD_US);
+  const quota = String(Math.round(processors * PERIOD_US));
+  const limits =
+    version === 2
+      ? { 'cpu.max': `${quota} ${PERIOD_US}` }
+      : { 'cpu.cfs_period_us': `${PERIOD_US}`, 'cpu.cfs_quota_us': quota };
   try {
     if (version === 2) await writeFile(join(folder, 'cgroup.subtree_control'), '+cpu');
     await mkdir(group, { recursive: true });
-    if (version === 2) await writeFile(join(group, 'cpu.max'), `${quota} ${PERIOD_US}`);
-    else {
-      await writeFile(join(group, 'cpu.cfs_period_us'), String(PERIOD_US));
-      await writeFile(join(group, 'cpu.cfs_quota_us'), String(quota));
-    }
+    for (const [file, limit] of Object.entries(limits)) await writeFile(join(group, file), limit);
   } catch (cause) {
     const what = `Could not make a control group (version ${version}) in ${folder}: ${messageOf(cause)}`;
     throw new DlAdmmError('ERR_DLADMM_FILE', what, { cause });
@@ -47,11 +48,7 @@ export async function withQuota<T>(processors: number, work: (procs: string) => 
 /** The last processes of a group take a moment to be gone. */
 async function removed(group: string): Promise<void> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    const gone = await rmdir(group).then(
-      () => true,
-      () => false,
-    );
-    if (gone) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if ((await rmdir(group).catch(() => 'busy')) !== 'busy') return;
+    await sleep(100);
   }
 }

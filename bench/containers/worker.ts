@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Model, type TrainOptions, train } from 'dladmm';
 import { answer } from '../harness/child.js';
 import { classesOf, randomSamples, uniform } from '../harness/samples.js';
+import { sum } from '../harness/statistics.js';
 
 /** What is trained; without `threads` among the options as many as the package takes. */
 export interface Work {
@@ -16,19 +17,8 @@ export type WorkerRequest =
   | { readonly kind: 'run'; readonly names: readonly string[]; readonly iterations?: number; readonly seconds?: number }
   | { readonly kind: 'models'; readonly count: number; readonly layers: readonly number[] };
 
-export interface RunReply {
-  readonly seconds: number;
-  readonly iterations: number;
-}
-
-export interface ModelsReply {
-  /** Threads of the process beyond those that it had before its first prediction. */
-  readonly threads: number;
-  /** Of all parameters. */
-  readonly weightBytes: number;
-  /** What the process grew by since there were only the parameters as its caller made them. */
-  readonly grownBytes: number;
-}
+export type RunReply = Awaited<ReturnType<typeof run>>;
+export type ModelsReply = Awaited<ReturnType<typeof models>>;
 
 const SAMPLES = 4000;
 
@@ -48,11 +38,8 @@ async function open(name: string, { data, options }: Work): Promise<void> {
   await training.next(); // touches its memory
 }
 
-async function run({
-  names,
-  iterations = Number.POSITIVE_INFINITY,
-  seconds = Number.POSITIVE_INFINITY,
-}: Extract<WorkerRequest, { kind: 'run' }>): Promise<RunReply> {
+async function run({ names, ...limits }: Extract<WorkerRequest, { kind: 'run' }>) {
+  const { iterations = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY } = limits;
   const began = performance.now();
   const elapsed = (): number => (performance.now() - began) / 1000;
   const counts = await Promise.all(
@@ -65,11 +52,11 @@ async function run({
       return done;
     }),
   );
-  return { seconds: elapsed(), iterations: counts.reduce((sum, count) => sum + count, 0) };
+  return { seconds: elapsed(), iterations: sum(counts) };
 }
 
 /** Models that have all answered once, and stay. */
-async function models(count: number, layers: readonly number[]): Promise<ModelsReply> {
+async function models(count: number, layers: readonly number[]) {
   const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
   const widths = layers.slice(1);
   const weights = widths.map((width, i) => uniform(width * (layers[i] ?? 0), 'float32') as Float32Array);
@@ -83,13 +70,16 @@ async function models(count: number, layers: readonly number[]): Promise<ModelsR
   const after = await status();
   const bytes = parameters.flatMap(({ weights, biases }) => [...weights, ...biases]).map((each) => each.byteLength);
   return {
+    /** Threads of the process beyond those that it had before its first prediction. */
     threads: after.threads - before.threads,
-    weightBytes: bytes.reduce((sum, each) => sum + each, 0),
+    /** Of all parameters. */
+    weightBytes: sum(bytes),
+    /** What the process grew by since there were only the parameters as its caller made them. */
     grownBytes: after.bytes - before.bytes,
   };
 }
 
-async function status(): Promise<{ readonly threads: number; readonly bytes: number }> {
+async function status() {
   const text = await readFile('/proc/self/status', 'utf8');
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]);
   return { threads: field('Threads'), bytes: field('VmRSS') * 1024 };

@@ -1,4 +1,4 @@
-import type { Matrix, TrainingData } from 'dladmm';
+import type { Matrix } from 'dladmm';
 import {
   type ClassificationTable,
   type Dataset,
@@ -11,19 +11,6 @@ import {
 import { learnStandardisation, standardise } from '../harness/internals.js';
 import { inFolder } from '../harness/samples.js';
 import { TABLES } from '../tabular/tables.js';
-
-/** A data set as the study trains on it, and the network that learns it. */
-export interface Task {
-  readonly name: string;
-  readonly layers: readonly number[];
-  readonly loss: 'softmax-cross-entropy' | 'squared-error';
-  readonly epochs: number;
-  readonly data: TrainingData & { readonly x: Matrix };
-}
-
-/** The names of the tasks, in the order of the study. */
-export const TASKS = ['digits', 'california-housing', 'adult', 'mnist', 'fashion-mnist'] as const;
-export type TaskName = (typeof TASKS)[number];
 
 interface Part extends LabelledSamples {
   readonly x: Matrix;
@@ -42,31 +29,29 @@ function standardised(train: Part, test: Part): { readonly train: Part; readonly
   return { train: apply(train), test: apply(test) };
 }
 
-const hidden = {
-  digits: [100, 100],
-  'california-housing': [200, 200],
-  adult: [200, 100],
-  mnist: [500, 500],
-  'fashion-mnist': [500, 500],
+const SETTINGS = {
+  digits: { hidden: [100, 100], outputs: 10, epochs: 30 },
+  'california-housing': { hidden: [200, 200], outputs: 1, epochs: 30 },
+  adult: { hidden: [200, 100], outputs: 2, epochs: 5 },
+  mnist: { hidden: [500, 500], outputs: 10, epochs: 3 },
+  'fashion-mnist': { hidden: [500, 500], outputs: 10, epochs: 3 },
 };
-const epochs = { digits: 30, 'california-housing': 30, adult: 5, mnist: 3, 'fashion-mnist': 3 };
+export type TaskName = keyof typeof SETTINGS;
 
-/**
- * @param folder of the data sets, where one was named
- * @returns undefined where the files are not there
- */
-export async function loadTask(name: TaskName, folder: string | undefined): Promise<Task | undefined> {
+/** The names of the tasks, in the order of the study. */
+export const TASKS = Object.keys(SETTINGS) as readonly TaskName[];
+
+/** A data set as the study trains on it, and the network that learns it. */
+export type Task = NonNullable<Awaited<ReturnType<typeof loadTask>>>;
+
+/** From the folder of the data sets, where one was named; undefined where the files are not there. */
+export async function loadTask(name: TaskName, folder: string | undefined) {
   const parts = name === 'adult' ? await adult(folder) : await named(name, folder);
   if (parts === undefined) return undefined;
   const { train, test } = parts;
-  const outputs = name === 'california-housing' ? 1 : name === 'adult' ? 2 : 10;
-  return {
-    name,
-    layers: [train.x.columns, ...hidden[name], outputs],
-    loss: name === 'california-housing' ? 'squared-error' : 'softmax-cross-entropy',
-    epochs: epochs[name],
-    data: { ...train, test },
-  };
+  const { hidden, outputs, epochs } = SETTINGS[name];
+  const loss = outputs === 1 ? ('squared-error' as const) : ('softmax-cross-entropy' as const);
+  return { name, layers: [train.x.columns, ...hidden, outputs], loss, epochs, data: { ...train, test } };
 }
 
 /** The Adult census set (UCI), eight of its columns as one column a category, of which what is missing is one. */

@@ -1,8 +1,7 @@
 /** dlADMM with its defaults by iteration, beside its peers, and against the clock. */
 import type { CompareCurve, Comparison } from '../compare/curves.js';
 import { along, coloured, figure, lines, logAlong, type TopLevelSpec } from '../harness/figures.js';
-import type { Tuning } from '../race/chart.js';
-import type { Run } from '../race.js';
+import { runsIn, type Tuning } from '../race/chart.js';
 
 /** Test accuracy, augmented Lagrangian and residuals; ‖r_l‖ is the root of the sum over the samples. */
 export function accuracyOf(dladmm: readonly Comparison[]): TopLevelSpec {
@@ -69,20 +68,13 @@ export function peersOf(comparisons: readonly Comparison[]): TopLevelSpec {
 /** Where the curves come together; what lies below is left out. */
 const FROM: Readonly<Record<string, number>> = { mnist: 0.93, 'fashion-mnist': 0.82 };
 
-const runsIn = (entry: unknown): readonly Run[] =>
-  typeof entry === 'object' && entry !== null && 'runs' in entry ? (entry.runs as readonly Run[]) : [];
-
 /** Test accuracy against seconds of training: a race that ran to the end, and full-batch dlADMM. */
 export function soonerOf(dladmm: readonly Comparison[], races: readonly Tuning[]): TopLevelSpec {
-  const raced = races.flatMap((race) =>
-    Object.entries(race).flatMap(([method, entry]) =>
-      (runsIn(entry)[0]?.accuracies ?? []).map((accuracy, i) => ({
-        data: race.dataset,
-        method,
-        seconds: runsIn(entry)[0]?.elapsed?.[i] ?? Number.NaN,
-        accuracy,
-      })),
-    ),
+  const raced = races.flatMap(({ dataset: data, ...race }) =>
+    Object.entries(race).flatMap(([method, entry]) => {
+      const { accuracies = [], elapsed = [] } = runsIn(entry, 'runs')[0] ?? {};
+      return accuracies.map((accuracy, i) => ({ data, method, seconds: elapsed[i] ?? Number.NaN, accuracy }));
+    }),
   );
   const swept = dladmm.flatMap(({ data, runs }) =>
     runs.flatMap(({ points }) =>

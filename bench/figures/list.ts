@@ -1,20 +1,16 @@
 /** The pictures of the documentation by the names of their files, each from committed results alone. */
-import { specificationOf as approximate } from '../approximate/chart.js';
 import { type KktResult, kktSpecification } from '../approximate/kkt.js';
-import type { TaskResult as Approximation } from '../approximate/result.js';
+import { type TaskResult as Approximation, specificationOf as approximate } from '../approximate/report.js';
 import type { Comparison } from '../compare/curves.js';
-import { specificationOf as complexity } from '../complexity/chart.js';
-import { type ReportJson, reportsOf } from '../complexity/report.js';
-import { type DefaultsPoint, specificationOf as defaults } from '../defaults/chart.js';
-import { specificationOf as graph } from '../graph/chart.js';
-import type { GraphResult } from '../graph/result.js';
+import { specificationOf as complexity, type ReportJson, reportsOf } from '../complexity/report.js';
+import { type DefaultsPoint, specificationOf as defaults } from '../defaults/runs.js';
+import { type GraphResult, specificationOf as graph } from '../graph/result.js';
 import { GRAPHS } from '../graph/settings.js';
 import type { TopLevelSpec } from '../harness/figures.js';
 import { result } from '../harness/results.js';
 import { type Tuning, specificationOf as tuning } from '../race/chart.js';
-import { specificationOf as tasks } from '../tasks/chart.js';
 import { reconstructions } from '../tasks/picture.js';
-import type { TaskResult } from '../tasks/result.js';
+import { type TaskResult, specificationOf as tasks } from '../tasks/result.js';
 import { TASKS } from '../tasks/settings.js';
 import { accuracyOf, peersOf, soonerOf } from './full-batch.js';
 

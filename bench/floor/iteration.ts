@@ -21,17 +21,11 @@ type Shape = Pick<FloorProduct, 'inputs' | 'outputs' | 'samples'>;
  * In all 4 N n_0 n_1 + 16 N Σ_{l ≥ 2} n_{l−1} n_l flops.
  */
 function dladmmProducts(l: number, shape: Shape): readonly FloorProduct[] {
-  const [update, a, count] = [`W${l}`, `a${l - 1}`, l === 1 ? 1 : 2];
-  const W: readonly FloorProduct[] = [
-    { product: 'gradient', ...shape, count, update },
+  const pair = (first: 'gradient' | 'back', count: number, update: string): readonly FloorProduct[] => [
+    { product: first, ...shape, count, update },
     { product: 'image', ...shape, count, update },
   ];
-  if (l === 1) return W;
-  return [
-    ...W,
-    { product: 'back', ...shape, count: 2, update: a },
-    { product: 'image', ...shape, count: 2, update: a },
-  ];
+  return l === 1 ? pair('gradient', 1, 'W1') : [...pair('gradient', 2, `W${l}`), ...pair('back', 2, `a${l - 1}`)];
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Trains on one graph, in a process of its own, so that the memory it takes is that of the method. */
 import { train } from 'dladmm';
-import { type GraphDataset, type GraphSplit, splitGraph } from 'dladmm/graph';
+import { type GraphDataset, splitGraph } from 'dladmm/graph';
 import { answer, peakRssBytes } from '../harness/child.js';
 import { follow, graphOf } from '../harness/samples.js';
 import { median } from '../harness/statistics.js';
@@ -21,15 +21,11 @@ let loaded: GraphDataset | undefined;
 
 answer(run);
 
-function partsOf(found: GraphDataset, seed: number): Required<GraphSplit> {
-  const { trainIndex, validationIndex, testIndex } = found;
-  if (trainIndex && validationIndex && testIndex) return { trainIndex, validationIndex, testIndex };
-  return splitGraph(found, seed);
-}
-
 async function run({ graph: name, dataDir, setting, seed, threads }: RunRequest) {
   loaded ??= await graphOf(name, dataDir);
-  const data = { ...loaded, ...partsOf(loaded, seed) };
+  const { trainIndex, validationIndex, testIndex } = loaded;
+  const isSplit = trainIndex && validationIndex && testIndex;
+  const data = isSplit ? { ...loaded, trainIndex } : { ...loaded, ...splitGraph(loaded, seed) };
   const layers = [loaded.features.columns, setting.hidden, loaded.classes.length];
   // Nothing is evaluated on the way: it would cost more than an iteration.
   const options = { ...setting.options, layers, seed, threads, evaluateEvery: 1e9, trainMetrics: true };

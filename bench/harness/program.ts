@@ -31,12 +31,15 @@ export const say = (text: string): void => void process.stderr.write(`${text}\n`
 export const refused = (what: string, flag: string, text: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${what} for ${flag} but received ${JSON.stringify(text)}`);
 
-export function text(fallback: string): Option<string> {
-  return { value: 'text', fallback, read: (given) => given };
-}
+/** An option that takes a value. */
+const option = <T>(value: string, fallback: string | undefined, read: Option<T>['read']): Option<T> => ({
+  ...{ value, ...(fallback !== undefined && { fallback }), read },
+});
+
+export const text = (fallback: string): Option<string> => option('text', fallback, (given) => given);
 
 /** A file or a folder. */
-export const file: Option<string | undefined> = { value: 'path', read: (given) => given };
+export const file: Option<string | undefined> = option('path', undefined, (given) => given);
 
 /** Given or not. */
 export const flag: Option<boolean> = { read: (given) => given === 'true' };
@@ -46,15 +49,11 @@ export function count(fallback: number, low?: number, high?: number): Option<num
 export function count(fallback?: number, low?: number, high?: number): Option<number | undefined>;
 export function count(fallback?: number, low = 1, high = 1e10 - 1): Option<number | undefined> {
   const what = low === 1 && high === 1e10 - 1 ? 'a positive whole number' : `a whole number from ${low} to ${high}`;
-  return {
-    value: 'n',
-    ...(fallback !== undefined && { fallback: String(fallback) }),
-    read(given, name) {
-      const value = /^\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
-      if (value >= low && value <= high) return value;
-      throw refused(what, name, given);
-    },
-  };
+  return option('n', fallback?.toString(), (given, name) => {
+    const value = /^\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
+    if (value >= low && value <= high) return value;
+    throw refused(what, name, given);
+  });
 }
 
 /** Positive whole numbers such as `1,3`. */
@@ -63,31 +62,22 @@ export const counts = (fallback: string): Option<readonly number[]> => listed(fa
 /** Widths such as `784-1000-10`. */
 export const layers = (fallback: string): Option<readonly number[]> => listed(fallback, '-', 'widths');
 
-function listed(fallback: string, separator: string, value: string): Option<readonly number[]> {
-  const { read } = count(1);
-  return { value, fallback, read: (given, name) => given.split(separator).map((each) => read(each, name)) };
-}
+const listed = (fallback: string, separator: string, value: string): Option<readonly number[]> =>
+  option(value, fallback, (given, name) => given.split(separator).map((each) => count(1).read(each, name)));
 
-export function real(fallback: number): Option<number> {
-  return {
-    value: 'x',
-    fallback: String(fallback),
-    read(given, name) {
-      if (given.trim() !== '' && Number.isFinite(Number(given))) return Number(given);
-      throw refused('a number', name, given);
-    },
-  };
-}
+export const real = (fallback: number): Option<number> =>
+  option('x', String(fallback), (given, name) => {
+    if (given.trim() !== '' && Number.isFinite(Number(given))) return Number(given);
+    throw refused('a number', name, given);
+  });
 
 /** One of a few names. */
-export function choice<const T extends string>(known: readonly T[], fallback: NoInfer<T>): Option<T> {
-  return { value: known.join('|'), fallback, read: (given, name) => oneOf(known, given, name, 'one of') };
-}
+export const choice = <const T extends string>(known: readonly T[], fallback: NoInfer<T>): Option<T> =>
+  option(known.join('|'), fallback, (given, name) => oneOf(known, given, name, 'one of'));
 
 /** Some of a few names, such as `x2,uv`, each once and in the order given; all of them where none is named. */
-export function some<T extends string>(known: readonly T[], fallback?: string): Option<readonly T[]> {
-  return { value: 'names', fallback: fallback ?? known.join(), read: (given, name) => chosen(given, known, name) };
-}
+export const some = <T extends string>(known: readonly T[], fallback?: string): Option<readonly T[]> =>
+  option('names', fallback ?? known.join(), (given, name) => chosen(given, known, name));
 
 /** The names in a list, each once. @throws DlAdmmError ERR_DLADMM_ARGUMENT for one that is not known */
 export const chosen = <T extends string>(list: string, known: readonly T[], name: string): readonly T[] => [

@@ -13,32 +13,20 @@ export const fromRoot = (path: string): string => fileURLToPath(new URL(path, ne
 export const resultFile = (name: string): string => fromRoot(`bench/results/${name}.json`);
 
 /** What a measurement depends on beside its settings. */
-export interface Machine {
-  readonly threads: number;
-  /** The processor that the kernels which ran were written for. */
-  readonly openblasCore: string;
-  /** The configuration of the BLAS. */
-  readonly openblasConfig: string;
-  /** The two variables of the environment that change what OpenBLAS does. */
-  readonly OPENBLAS_CORETYPE: string | null;
-  readonly OPENBLAS_L2_SIZE: string | null;
-  /** Of dladmm's own loops. */
-  readonly simd: string;
-  readonly processor: string;
-  readonly processors: number;
-  readonly node: string;
-  readonly version: string;
-}
+export type Machine = Readonly<ReturnType<typeof machine>>;
 
-export function machine(threads: number): Machine {
+export function machine(threads: number) {
   const { version, blas, kernels, simd } = info();
   const { OPENBLAS_CORETYPE = null, OPENBLAS_L2_SIZE = null } = process.env;
   return {
     threads,
+    /** The processor that the kernels which ran were written for, and the configuration of the BLAS. */
     openblasCore: kernels,
     openblasConfig: blas,
+    /** The two variables of the environment that change what OpenBLAS does. */
     OPENBLAS_CORETYPE,
     OPENBLAS_L2_SIZE,
+    /** Of dladmm's own loops. */
     simd,
     processor: cpus()[0]?.model.trim() ?? '',
     processors: cpus().length,
@@ -50,6 +38,12 @@ export function machine(threads: number): Machine {
 /** The machine in the last line of a table. */
 export const machineText = ({ threads, openblasCore, simd, processor, version }: Machine): string =>
   `${threads} threads, OpenBLAS kernel ${openblasCore}, own loops ${simd}, ${processor}, dladmm ${version}`;
+
+/** What a program measured, with the machine: in the object, and in the last line of the text. */
+export function measured<T extends object>(threads: number, found: T, ...lines: readonly string[]) {
+  const result = { ...found, ...machine(threads) };
+  return { result, text: [...lines, machineText(result)].join('\n') };
+}
 
 const WIDTH = 240;
 const DIGITS = 8;

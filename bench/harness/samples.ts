@@ -31,12 +31,9 @@ export async function classesOf(name: string, dataDir?: string): Promise<Classif
 
 export const graphOf = (name: string, dataDir: string | undefined) => loadGraph(name, inFolder(dataDir));
 
-export const zeros = (length: number, dtype: Dtype): Numbers =>
-  dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
-
 /** `length` numbers uniform on [−reach, reach]. */
 export const uniform = (length: number, dtype: Dtype, reach = 1): Numbers =>
-  zeros(length, dtype).map(() => reach * (2 * Math.random() - 1));
+  new (dtype === 'float32' ? Float32Array : Float64Array)(length).map(() => reach * (2 * Math.random() - 1));
 
 /** Random samples for a network, half of their features zero, as pixels are, and labels that have nothing to do with them. */
 export function randomSamples(layers: readonly number[], samples: number, dtype: Dtype = 'float32') {

@@ -3,6 +3,16 @@ import { earlier, keep, type Machine, machine } from './results.js';
 
 export type Study<Head, Run> = Head & Machine & { readonly runs: readonly Run[] };
 
+/** 1 … count: the seeds of a study. */
+export const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+/** Every combination of what the lists hold, the last one turning fastest. */
+export const combinations = <T extends object>(lists: { readonly [K in keyof T]: readonly T[K][] }): readonly T[] =>
+  Object.entries<readonly unknown[]>(lists).reduce<readonly object[]>(
+    (all, [name, list]) => all.flatMap((each) => list.map((value) => ({ ...each, [name]: value }))),
+    [{}],
+  ) as readonly T[];
+
 /** Whether the values that a key names are those of a run. */
 const matches = (run: object, key: object): boolean =>
   Object.entries(key).every(([name, value]) => JSON.stringify(run[name as keyof object]) === JSON.stringify(value));

@@ -19,11 +19,7 @@ function packageIn<T>(folder: string, name: string): { readonly its: T; readonly
 export function ours(model: Model): readonly Contestant[] {
   const { version } = info();
   return [
-    {
-      name: 'dladmm predict',
-      version,
-      predict: async (x) => (await model.predict(x)).probabilities?.data ?? [],
-    },
+    { name: 'dladmm predict', version, predict: async (x) => (await model.predict(x)).probabilities?.data ?? [] },
     { name: 'dladmm predictSync', version, predict: (x) => model.predictSync(x).probabilities?.data ?? [] },
   ];
 }
@@ -58,20 +54,10 @@ interface Tensor {
   dispose(): void;
 }
 
-interface Tensorflow {
+type Operation = 'tensor2d' | 'tensor1d' | 'matMul' | 'add' | 'relu' | 'softmax' | 'tidy';
+interface Tensorflow extends Readonly<Record<Operation, (...of: readonly unknown[]) => Tensor>> {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
-  tensor2d(data: Float32Array, shape: readonly [number, number]): Tensor;
-  tensor1d(data: Float32Array): Tensor;
-  matMul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor;
-  add(a: Tensor, b: Tensor): Tensor;
-  relu(a: Tensor): Tensor;
-  softmax(a: Tensor): Tensor;
-  tidy(work: () => Tensor): Tensor;
-}
-
-interface WasmBackend {
-  setWasmPaths(folder: string): void;
 }
 
 export async function tensorflow(
@@ -81,7 +67,8 @@ export async function tensorflow(
 ): Promise<Contestant> {
   const { its: tf, version } = packageIn<Tensorflow>(folder, '@tensorflow/tfjs');
   const wasm = '@tensorflow/tfjs-backend-wasm';
-  packageIn<WasmBackend>(folder, wasm).its.setWasmPaths(`${folder}node_modules/${wasm}/dist/`);
+  const { its: backend } = packageIn<{ setWasmPaths(folder: string): void }>(folder, wasm);
+  backend.setWasmPaths(`${folder}node_modules/${wasm}/dist/`);
   if (!(await tf.setBackend('wasm'))) throw new Error('The wasm back end of TensorFlow.js does not start');
   await tf.ready();
   const W = weights.map((data, i) => tf.tensor2d(data, [layers[i + 1] ?? 0, layers[i] ?? 0]));
@@ -94,7 +81,7 @@ export async function tensorflow(
       const out = tf.tidy(() => {
         let h = tf.tensor2d(x, [x.length / inputs, inputs]);
         for (const [i, weight] of W.entries()) {
-          const z = tf.add(tf.matMul(h, weight, false, true), b[i] as Tensor);
+          const z = tf.add(tf.matMul(h, weight, false, true), b[i]);
           h = i + 1 < W.length ? tf.relu(z) : tf.softmax(z);
         }
         return h;

@@ -4,20 +4,20 @@ import type { Run } from '../race.js';
 /** What `--tune --out` wrote: its head, and by method what was tried. */
 export type Tuning = Readonly<Record<string, unknown>> & { readonly dataset: string };
 
-const triedIn = (entry: unknown): readonly Run[] =>
-  typeof entry === 'object' && entry !== null && 'tried' in entry ? (entry.tried as readonly Run[]) : [];
+/** The runs in an entry of it, where that is of a method. */
+export const runsIn = (entry: unknown, name: 'tried' | 'runs'): readonly Run[] =>
+  (entry as Partial<Record<typeof name, readonly Run[]>> | null)?.[name] ?? [];
+
+const falls = (cosine: number | undefined): string => (cosine === undefined ? '' : `, cosine ${cosine}`);
 
 /** Test accuracy by epoch of every setting that `--tune` tried: one panel a method and σ, one line a ρ. */
 export function specificationOf(tunings: readonly Tuning[]): TopLevelSpec {
   const values = tunings.flatMap((tuning) =>
     Object.entries(tuning).flatMap(([method, entry]) =>
-      triedIn(entry).flatMap(({ setting: { more = {}, learningRate, batchSize, cosine }, accuracies }) =>
+      runsIn(entry, 'tried').flatMap(({ setting: { more = {}, learningRate, batchSize, cosine }, accuracies }) =>
         accuracies.map((accuracy, i) => ({
           panel: more.sigma === undefined ? `${method}, batch ${batchSize}` : `${method}, σ ${more.sigma}`,
-          line:
-            more.rho === undefined
-              ? `rate ${learningRate}${cosine === undefined ? '' : `, cosine ${cosine}`}`
-              : `ρ ${more.rho}`,
+          line: more.rho === undefined ? `rate ${learningRate}${falls(cosine)}` : `ρ ${more.rho}`,
           epoch: i + 1,
           accuracy,
         })),

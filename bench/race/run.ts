@@ -5,15 +5,7 @@ import type { Shown, Task } from '../tasks/task.js';
 import { optionsOf, type Setting } from './settings.js';
 
 /** After one epoch; losses in the unit of the task. */
-export interface EpochPoint {
-  readonly epoch: number;
-  /** Seconds of all epochs so far, evaluation left out. */
-  readonly seconds: number;
-  /** As the epoch met the samples, each at the parameters of its step. */
-  readonly trainLoss: number;
-  readonly testLoss: number;
-  readonly testAccuracy?: number;
-}
+export type EpochPoint = ReturnType<typeof pointOf>;
 
 export interface EpochRun {
   readonly seed: number;
@@ -26,11 +18,7 @@ export interface EpochRun {
 type Trained = Pick<Task, 'layers' | 'train' | 'test'> &
   Partial<Pick<Task, 'loss' | 'initialisation' | 'unitsPerLoss' | 'show'>>;
 
-export interface RunOptions {
-  readonly epochs: number;
-  readonly seed: number;
-  readonly threads: number;
-}
+export type RunOptions = Readonly<Record<'epochs' | 'seed' | 'threads', number>>;
 
 /** Trains, until `each` answers `enough`; `show` is asked for what the model makes. */
 export async function run(
@@ -55,17 +43,16 @@ export async function run(
   return { run: { seed, status: status.kind, points }, shown };
 }
 
-/** @param seconds of this epoch and all before it */
-export function pointOf(
+/** @param seconds of this epoch and all before it, evaluation left out */
+export const pointOf = (
   { iteration, loss, test }: Pick<EpochRecord, 'iteration' | 'loss' | 'test'>,
   seconds: number,
   unitsPerLoss: number,
-): EpochPoint {
-  return {
-    epoch: iteration,
-    seconds,
-    trainLoss: loss * unitsPerLoss,
-    testLoss: (test?.loss ?? Number.NaN) * unitsPerLoss,
-    ...(test?.accuracy !== undefined && { testAccuracy: test.accuracy }),
-  };
-}
+) => ({
+  epoch: iteration,
+  seconds,
+  /** As the epoch met the samples, each at the parameters of its step. */
+  trainLoss: loss * unitsPerLoss,
+  testLoss: (test?.loss ?? Number.NaN) * unitsPerLoss,
+  ...(test?.accuracy !== undefined && { testAccuracy: test.accuracy }),
+});

@@ -1,4 +1,5 @@
 /** The schedule of a pool: rounds one after the other, each of pieces that whoever is free takes in order. */
+import { sum } from '../harness/statistics.js';
 
 /** A round as one thread ran it; times in seconds. */
 export interface Round {
@@ -48,7 +49,7 @@ export function fastest(traces: readonly (readonly Round[])[]): readonly Round[]
 /** Seconds of a round on so many threads. */
 export function roundSeconds({ flops, pieces }: Round, threads: number, { round, claim }: Overhead): number {
   const team = Math.floor(Math.min(flops / FLOPS_A_THREAD, pieces.length, threads));
-  if (team < 2) return pieces.reduce((sum, seconds) => sum + seconds, 0);
+  if (team < 2) return sum(pieces);
   const free = new Array<number>(team).fill(0);
   let claimed = 0;
   for (const seconds of pieces) {
@@ -61,12 +62,9 @@ export function roundSeconds({ flops, pieces }: Round, threads: number, { round,
 
 /** Time of one thread over that of all of so many, and the share of one thread's time that lies outside of rounds or in rounds of one piece. */
 export function efficiency(rounds: readonly Round[], threads: number, overhead: Overhead) {
-  const sum = (of: (round: Round) => number): number => rounds.reduce((total, round) => total + of(round), 0);
-  const busy = sum(({ before, pieces }) => before + pieces.reduce((all, seconds) => all + seconds, 0));
-  const seconds = sum((round) => round.before + roundSeconds(round, threads, overhead));
-  const serial = sum((round) => {
-    const alone = round.pieces.length < 2 || round.flops < 2 * FLOPS_A_THREAD;
-    return round.before + (alone ? roundSeconds(round, 1, overhead) : 0);
-  });
+  const over = (of: (round: Round) => number): number => sum(rounds.map((round) => round.before + of(round)));
+  const busy = over(({ pieces }) => sum(pieces));
+  const seconds = over((round) => roundSeconds(round, threads, overhead));
+  const serial = over(({ pieces, flops }) => (pieces.length < 2 || flops < 2 * FLOPS_A_THREAD ? sum(pieces) : 0));
   return { efficiency: busy / (threads * seconds), seconds, serialShare: serial / busy };
 }

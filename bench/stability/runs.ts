@@ -1,15 +1,36 @@
 /** What is swept, one run after the other: the settings of sigmoid-ADMM, and those of SGD on networks of the same shape. */
-import { type TrainingData, type TrainOptions, train } from 'dladmm';
+import { type Matrix, type TrainingData, type TrainOptions, train } from 'dladmm';
 import type { Scheme } from 'dladmm/data';
 import type { Initialisation } from 'dladmm/solvers';
 import { seededRandom } from '../harness/random.js';
 import { classesOf, follow } from '../harness/samples.js';
-import { SCALINGS, type Scaling, scalerOf } from '../harness/scales.js';
+import { mean, standardDeviation } from '../harness/statistics.js';
+import { combinations } from '../harness/study.js';
 
-export type Task = 'x2' | 'breast-cancer';
+export const SCALINGS = ['raw', '[0, 1]', 'standardised'] as const;
+export type Scaling = (typeof SCALINGS)[number];
+
+/** Column by column, from the training samples alone. */
+export function scalerOf({ data, rows, columns }: Matrix, scaling: Scaling): (x: Matrix) => Matrix {
+  const rules = Array.from({ length: columns }, (_, j): readonly [shift: number, width: number] => {
+    if (scaling === 'raw') return [0, 1];
+    const column = Array.from({ length: rows }, (_, i) => data[i * columns + j] ?? Number.NaN);
+    if (scaling === 'standardised') return [mean(column), standardDeviation(column) || 1];
+    const low = column.reduce((least, value) => Math.min(least, value));
+    return [low, column.reduce((most, value) => Math.max(most, value)) - low || 1];
+  });
+  return (x) => ({
+    ...x,
+    data: Float64Array.from(x.data, (value, i) => {
+      const [shift, width] = rules[i % columns] ?? [0, 1];
+      return (value - shift) / width;
+    }),
+  });
+}
 
 /** An error that counts as learned: mean squared error of x², share of the test samples told wrongly. */
-export const REACHED: Readonly<Record<Task, number>> = { x2: 1e-4, 'breast-cancer': 0.05 };
+export const REACHED = { x2: 1e-4, 'breast-cancer': 0.05 } as const;
+export type Task = keyof typeof REACHED;
 
 /** One training of the sweep; `row` is where it counts in the table. */
 export interface Run {
@@ -17,101 +38,63 @@ export interface Run {
   readonly solver: 'sigmoid-admm' | 'sgd, ReLU' | 'sgd, sigmoid';
   readonly row: readonly string[];
   readonly scaling: Scaling;
-  readonly options: Partial<TrainOptions>;
+  readonly options: object;
 }
 
+const TASKS: readonly Task[] = ['x2', 'breast-cancer'];
 const BETAS = [0.01, 0.1, 1, 10, 100];
 const LAMBDAS = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
 const SCHEMES: readonly Scheme[] = ['msra', 'xavier', 'lecun', 'orthogonal'];
 const RATES = [1e-3, 1e-2, 1e-1, 1];
 /** Of SGD: the schemes with the gain that is usual for gradients, 1. */
-const STARTS: readonly [string, Initialisation][] = [
-  ['he', 'he'],
-  ['glorot', 'glorot'],
-  ['lecun', { scheme: 'lecun', gain: 1 }],
-  ['orthogonal', { scheme: 'orthogonal', gain: 1 }],
-];
-
-const admm = (row: readonly string[], task: Task, scaling: Scaling, options: Partial<TrainOptions>): Run => ({
-  task,
-  solver: 'sigmoid-admm',
-  row,
-  scaling,
-  options: { solver: 'sigmoid-admm', ...options } as Partial<TrainOptions>,
-});
+const STARTS: Readonly<Record<string, Initialisation>> = {
+  he: 'he',
+  glorot: 'glorot',
+  lecun: { scheme: 'lecun', gain: 1 },
+  orthogonal: { scheme: 'orthogonal', gain: 1 },
+};
 
 const short = (value: number): string => (value < 1e-2 ? value.toExponential() : String(value));
 
-/** Every run of one seed. Inputs are standardised unless they are what varies. */
+/** Runs of one solver; inputs are standardised unless they are what varies. */
+const by =
+  (solver: Run['solver'], common: object) =>
+  (row: readonly string[], own: object, task: Task = 'x2', scaling: Scaling = 'standardised'): Run => ({
+    ...{ task, solver, row, scaling, options: { ...common, ...own } },
+  });
+
+/** Every run of one seed. */
 export function runs(): readonly Run[] {
-  const grid = BETAS.flatMap((beta) =>
-    LAMBDAS.map((lambda) => admm([`β = ${beta}`, `λ = ${short(lambda)}`], 'x2', 'standardised', { beta, l2: lambda })),
-  );
-  const starts = SCHEMES.flatMap((scheme) =>
-    (['normal', 'uniform'] as const).map((distribution) =>
-      admm([`start ${scheme}`], 'x2', 'standardised', { initialisation: { scheme, gain: 8, distribution } }),
+  const admm = by('sigmoid-admm', { solver: 'sigmoid-admm' });
+  const scales = combinations({ task: TASKS, scaling: SCALINGS });
+  return [
+    ...combinations({ beta: BETAS, l2: LAMBDAS }).map((own) => admm([`β = ${own.beta}`, `λ = ${short(own.l2)}`], own)),
+    ...combinations({ scheme: SCHEMES, gain: [8], distribution: ['normal', 'uniform'] }).map((initialisation) =>
+      admm([`start ${initialisation.scheme}`], { initialisation }),
     ),
-  );
-  const scaled = (['x2', 'breast-cancer'] as const).flatMap((task) =>
-    SCALINGS.map((scaling) => admm([`inputs ${scaling}`], task, scaling, {})),
-  );
-  return [...grid, ...starts, ...scaled, ...sgd('relu'), ...sgd('sigmoid')];
+    ...scales.map(({ task, scaling }) => admm([`inputs ${scaling}`], {}, task, scaling)),
+    ...(['relu', 'sigmoid'] as const).flatMap((activation) => {
+      const common = { solver: 'sgd', activation, batchSize: 50, dtype: 'float64' };
+      const sgd = by(activation === 'relu' ? 'sgd, ReLU' : 'sgd, sigmoid', common);
+      const from = combinations({ learningRate: RATES, start: Object.keys(STARTS) });
+      return [
+        ...from.map(({ learningRate, start }) =>
+          sgd([`rate ${short(learningRate)}`, `start ${start}`], { learningRate, initialisation: STARTS[start] }),
+        ),
+        ...combinations({ task: TASKS, scaling: SCALINGS, learningRate: RATES }).map(
+          ({ task, scaling, learningRate }) =>
+            sgd([`inputs ${scaling}`], { learningRate, initialisation: 'he' }, task, scaling),
+        ),
+      ];
+    }),
+  ];
 }
 
-function sgd(activation: 'relu' | 'sigmoid'): readonly Run[] {
-  const common = { solver: activation === 'relu' ? 'sgd, ReLU' : 'sgd, sigmoid' } as const;
-  const options = { solver: 'sgd', activation, batchSize: 50, dtype: 'float64' } as const;
-  const rates = RATES.flatMap((learningRate) =>
-    STARTS.map(
-      ([name, initialisation]): Run => ({
-        ...common,
-        task: 'x2',
-        row: [`rate ${short(learningRate)}`, `start ${name}`],
-        scaling: 'standardised',
-        options: { ...options, learningRate, initialisation },
-      }),
-    ),
-  );
-  const scaled = (['x2', 'breast-cancer'] as const).flatMap((task) =>
-    SCALINGS.flatMap((scaling) =>
-      RATES.map(
-        (learningRate): Run => ({
-          ...common,
-          task,
-          row: [`inputs ${scaling}`],
-          scaling,
-          options: { ...options, learningRate, initialisation: 'he' },
-        }),
-      ),
-    ),
-  );
-  return [...rates, ...scaled];
-}
-
-export interface Outcome {
-  readonly seed: number;
-  /** The smallest over the epochs; `null` where the training met what is not finite. */
-  readonly error: number | null;
-}
-
-export interface Limits {
-  readonly epochs: number;
-  readonly points: number;
-  readonly threads: number;
-}
-
-/** Trains; whatever was reached before a divergence does not count. */
-export async function outcomeOf(run: Run, seed: number, { epochs, points, threads }: Limits): Promise<Outcome> {
-  const { layers, loss, data } = await dataOf(run, seed, points);
-  const training = train(data, {
-    ...run.options,
-    ...(run.solver === 'sigmoid-admm' ? { iterations: epochs } : { epochs }),
-    layers,
-    loss,
-    seed,
-    threads,
-    trainMetrics: run.task === 'x2',
-  } as TrainOptions);
+/** The smallest error over the epochs; `null` where the training met what is not finite, whatever was reached before. */
+export async function outcomeOf(run: Run, seed: number, epochs: number, points: number, threads: number) {
+  const { data, ...network } = await dataOf(run, seed, points);
+  const limits = { iterations: epochs, seed, threads, trainMetrics: run.task === 'x2' };
+  const training = train(data, { ...run.options, ...network, ...limits } as TrainOptions);
   let error = Number.POSITIVE_INFINITY;
   const { model, status } = await follow(training, ({ train: onTrain, test }) => {
     error = Math.min(error, test?.accuracy === undefined ? 2 * (onTrain?.loss ?? Number.NaN) : 1 - test.accuracy);
@@ -120,29 +103,17 @@ export async function outcomeOf(run: Run, seed: number, { epochs, points, thread
   return { seed, error: status.kind === 'diverged' || !Number.isFinite(error) ? null : error };
 }
 
-interface Prepared {
-  readonly layers: readonly number[];
-  readonly loss: 'squared-error' | 'one-hot-squared-error';
-  readonly data: TrainingData;
-}
-
 /** x² of a sensor that reads 100 + 50 x; the 30 features of breast-cancer reach from 0 to 4,254. */
-async function dataOf({ task, scaling }: Run, seed: number, points: number): Promise<Prepared> {
+async function dataOf({ task, scaling }: Run, seed: number, points: number) {
   if (task === 'x2') {
     const random = seededRandom(seed);
     const x = Float64Array.from({ length: points }, () => 2 * random.uniform() - 1);
     const read = { data: x.map((value) => 100 + 50 * value), rows: points, columns: 1 };
-    return {
-      layers: [1, 100, 100, 1],
-      loss: 'squared-error',
-      data: { x: scalerOf(read, scaling)(read), y: x.map((value) => value * value) },
-    };
+    const data: TrainingData = { x: scalerOf(read, scaling)(read), y: x.map((value) => value * value) };
+    return { layers: [1, 100, 100, 1], loss: 'squared-error', data };
   }
-  const { train: training, test } = await classesOf('breast-cancer');
-  const scale = scalerOf(training.x, scaling);
-  return {
-    layers: [training.x.columns, 100, 2],
-    loss: 'one-hot-squared-error',
-    data: { x: scale(training.x), labels: training.labels, test: { x: scale(test.x), labels: test.labels } },
-  };
+  const { train: its, test } = await classesOf('breast-cancer');
+  const scale = scalerOf(its.x, scaling);
+  const data: TrainingData = { ...its, x: scale(its.x), test: { ...test, x: scale(test.x) } };
+  return { layers: [its.x.columns, 100, 2], loss: 'one-hot-squared-error', data };
 }

@@ -1,3 +1,4 @@
+import { along, coloured, figure, lines, type TopLevelSpec } from '../harness/figures.js';
 import { median } from '../harness/statistics.js';
 import type { Study } from '../harness/study.js';
 import type { EpochPoint, EpochRun } from '../race/run.js';
@@ -29,17 +30,10 @@ export type TaskResult = Study<
 /** The middle of the seeds, for each epoch that all of them reached. */
 export function medianCurve(runs: readonly EpochRun[]): readonly EpochPoint[] {
   const reached = Math.min(...runs.map(({ points }) => points.length));
-  return (runs[0]?.points ?? []).slice(0, reached).map(({ epoch, testAccuracy }, i) => {
-    const middle = (of: (point: EpochPoint) => number): number =>
-      median(runs.flatMap(({ points: { [i]: point } }) => (point === undefined ? [] : of(point))));
-    return {
-      epoch,
-      seconds: middle(({ seconds }) => seconds),
-      trainLoss: middle(({ trainLoss }) => trainLoss),
-      testLoss: middle(({ testLoss }) => testLoss),
-      ...(testAccuracy !== undefined && { testAccuracy: middle((point) => point.testAccuracy ?? Number.NaN) }),
-    };
-  });
+  return (runs[0]?.points ?? []).slice(0, reached).map((first, i) => {
+    const middle = (name: keyof EpochPoint) => median(runs.map(({ points }) => points[i]?.[name] ?? Number.NaN));
+    return Object.fromEntries(Object.keys(first).map((name) => [name, middle(name as keyof EpochPoint)]));
+  }) as unknown as readonly EpochPoint[];
 }
 
 /** The point of the lowest test loss, the earliest of equals. */
@@ -79,3 +73,21 @@ export function tableOf(result: TaskResult): string {
     ...methods.flatMap(({ method, text }) => (text === undefined ? [] : ['', `${method} writes: ${text}`])),
   ].join('\n');
 }
+
+/** Test loss against epoch and against seconds, the median of the seeds; a row of two for each task. */
+export const specificationOf = (results: readonly TaskResult[]): TopLevelSpec =>
+  figure({
+    vconcat: results.map(({ title, data, layers, samples, unit, runs }) => {
+      const y = along('testLoss', { title: `test loss, ${unit}`, scale: { zero: false } });
+      const color = coloured('method', { sort: [...new Set(runs.map(({ method }) => method))] });
+      const xs = [along('epoch', { axis: { tickMinStep: 1 } }), along('seconds')];
+      const values = byMethod(runs).flatMap((own) =>
+        medianCurve(own).map((point) => ({ method: own[0]?.method, ...point })),
+      );
+      return {
+        title: `${title}: ${data}, ${layers}, ${samples} samples`,
+        data: { values },
+        hconcat: xs.map((x) => lines({ x, y, color, point: 15 })),
+      };
+    }),
+  });

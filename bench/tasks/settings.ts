@@ -1,21 +1,14 @@
+import { combinations } from '../harness/study.js';
 import type { Setting } from '../race/settings.js';
 
 export const TASKS = ['autoencoder', 'language'] as const;
 export type TaskName = (typeof TASKS)[number];
 export const METHODS = ['adam', 'badm', 'sisa'] as const;
 
-const BATCH = 128;
+const adam = (learningRate: number): Setting => ({ solver: 'adam', batchSize: 128, learningRate });
 
-const adam = (learningRate: number): Setting => ({ solver: 'adam', batchSize: BATCH, learningRate });
-
-const consensus = (solver: 'badm' | 'sisa', sigma: number, rho: number): Setting => ({
-  solver,
-  batchSize: BATCH,
-  more: { sigma, rho, subBatches: 4 },
-});
-
-const grid = (solver: 'badm' | 'sisa', sigmas: readonly number[], rhos: readonly number[]): readonly Setting[] =>
-  sigmas.flatMap((sigma) => rhos.map((rho) => consensus(solver, sigma, rho)));
+const grid = (solver: 'badm' | 'sisa', sigma: readonly number[], rho: readonly number[]): readonly Setting[] =>
+  combinations({ sigma, rho }).map((own) => ({ solver, batchSize: 128, more: { ...own, subBatches: 4 } }));
 
 const RATES = [3e-4, 1e-3, 2e-3, 4e-3, 8e-3].map(adam);
 
@@ -34,15 +27,7 @@ export const GRIDS: Readonly<Record<TaskName, Readonly<Record<string, readonly S
 };
 
 /** The best that `--tune` found. */
-export const BEST: Readonly<Record<TaskName, Readonly<Record<string, Setting>>>> = {
-  autoencoder: {
-    adam: adam(2e-3),
-    badm: consensus('badm', 30, 400),
-    sisa: consensus('sisa', 3, 3000),
-  },
-  language: {
-    adam: adam(4e-3),
-    badm: consensus('badm', 0.3, 10),
-    sisa: consensus('sisa', 1, 3000),
-  },
+export const BEST: Readonly<Record<TaskName, Readonly<Record<string, Setting | undefined>>>> = {
+  autoencoder: { adam: adam(2e-3), badm: grid('badm', [30], [400])[0], sisa: grid('sisa', [3], [3000])[0] },
+  language: { adam: adam(4e-3), badm: grid('badm', [0.3], [10])[0], sisa: grid('sisa', [1], [3000])[0] },
 };

@@ -2,16 +2,15 @@ import { basename } from 'node:path';
 import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers, TOO_WIDE } from '../core/numbers.js';
-import { isArrow, parseArrow } from '../formats/arrow.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { type CsvOptions, DIALECT_KEYS, parseCsv } from '../formats/csv.js';
+import { type CsvOptions, DIALECT_KEYS } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
 import { type CsvTable, checkShared, checkTableOptions, classesOf } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
-import { isParquet, parseParquet } from '../formats/parquet.js';
 import { isStandardInput } from '../formats/pipes.js';
 import { reader } from '../formats/reader.js';
+import { checkNoDialect, tableFormatOf } from '../formats/table-formats.js';
 import { isZip } from '../formats/zip.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -279,15 +278,12 @@ export const parseTable = reader(
   async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
     const { labels } = options;
     checkTableOptions(options, [...DIALECT_KEYS, 'labels']);
-    const parse = isParquet(bytes) ? parseParquet : isArrow(bytes) ? parseArrow : parseCsv;
-    const array = isNpy(bytes) || isIdx(bytes);
-    const csv = DIALECT_KEYS.find((option) => options[option] !== undefined);
-    if (csv !== undefined && (array || isZip(bytes) || parse !== parseCsv))
-      throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
-    if (array) return fromArray(bytes, path, options);
+    if (areArrays(bytes)) checkNoDialect(options);
+    if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
     if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
     if (isZip(bytes)) return fromNpz(bytes, path, options);
-    return fromTable(await parse(bytes, path, options), isStandardInput(path) ? 'the standard input' : basename(path));
+    const table = await tableFormatOf(bytes, options).parse(bytes, path, options);
+    return fromTable(table, isStandardInput(path) ? 'the standard input' : basename(path));
   },
   ...OWN,
 );

@@ -1,12 +1,11 @@
 import { checkOptions } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { isArrow, parseArrowFrame } from '../formats/arrow.js';
 import { readBytes } from '../formats/bytes.js';
 import { type CsvDialect, DIALECT_KEYS, parseCsvFrame, type TextStream } from '../formats/csv.js';
 import type { TableOptions } from '../formats/labels.js';
-import { isParquet, parseParquetFrame } from '../formats/parquet.js';
 import { reader } from '../formats/reader.js';
 import { isStream } from '../formats/stream.js';
+import { tableFormatOf } from '../formats/table-formats.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type Frame, isFrame } from '../samples/frame.js';
 import type { TargetPlaces } from '../samples/targets.js';
@@ -45,9 +44,6 @@ export const readFrame = reader(
 /** As {@link readFrame}, for a file's content; `name` is how errors call it. */
 export const parseFrame = reader(
   async (bytes: Uint8Array, name: string, options: ReadingOptions = {}): Promise<Frame> => {
-    const parse = isParquet(bytes) ? parseParquetFrame : isArrow(bytes) ? parseArrowFrame : parseCsvFrame;
-    const csv = DIALECT_KEYS.find((option) => options[option] !== undefined);
-    if (csv !== undefined && parse !== parseCsvFrame) throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
-    return parse(bytes, name, options);
+    return tableFormatOf(bytes, options).parseFrame(bytes, name, options);
   },
 );

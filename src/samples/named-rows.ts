@@ -6,12 +6,12 @@
 import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, listed } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
-import { breathe, CHUNK_ENTRIES, type LabelsLike, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
+import { type LabelsLike, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import { type RowStore, rowStore } from '../tensor/row-store.js';
 import { type Arrived, type Arriving, checkInputs, isNames, targetColumns } from './arrived.js';
 import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
 import { badValue, columnOf, type Encoder, encoderOf, numberOf } from './encoder.js';
-import { columnReader, fieldsOf, type TableLike } from './table.js';
+import { columnReader, fieldsOf, type Read, type TableLike } from './table.js';
 
 /** The values of a row by the names of its columns. */
 type Cells = (column: string) => unknown;
@@ -115,44 +115,85 @@ export function namedRows(fields: readonly string[], first: Cells, arriving: Arr
   };
 }
 
+/** Values of one column that are looked at together. */
+const STEP = 4096;
+
 /**
- * The rows of a table; the event loop runs in between.
+ * The rows of a table, which are read when they are asked for.
  *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_NON_FINITE
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL; from the rows also ERR_DLADMM_NON_FINITE
  */
-export async function fromTable(table: TableLike, arriving: Arriving): Promise<Arrived> {
+export function fromTable(table: TableLike, arriving: Arriving): Arrived {
   const { samples, rules, targets, names } = arriving;
+  const { labels, y, weights, categories } = samples;
+  const [inputs, outputs] = [rules.network.layers[0] ?? 0, rules.network.layers.at(-1) ?? 0];
   const fields = fieldsOf(table, names.x);
-  const { numRows } = table;
-  if (!Number.isInteger(numRows) || numRows < 1) {
-    throw expected('at least one row', `${names.x}.numRows`, numRows, 'ERR_DLADMM_SHAPE');
+  const { numRows: rows } = table;
+  if (!Number.isInteger(rows) || rows < 1) {
+    throw expected('at least one row', `${names.x}.numRows`, rows, 'ERR_DLADMM_SHAPE');
   }
-  const features = featuresAmong(fields, arriving).map(({ name }) => name);
-  const twice = repeated(fields.filter((field) => features.includes(field)));
+  const reader = (column: string): Read => {
+    if (!fields.includes(column)) throw noColumn(column, fields, names.x);
+    return columnReader(table, column, names.x);
+  };
+  for (const column of targetColumns(samples)) reader(column);
+  const chosen = rules.columns?.map(({ name }) => name) ?? fields;
+  const twice = repeated(fields.filter((field) => chosen.includes(field)));
   if (twice !== undefined) throw expected('columns with different names', names.x, twice);
-  const needed = [...new Set([...targetColumns(samples), ...features])];
-  const strange = needed.find((column) => !fields.includes(column));
-  if (strange !== undefined) throw noColumn(strange, fields, names.x);
-  const readers = needed.map((column) => [column, columnReader(table, column, names.x)] as const);
-  const part = (at: number, count: number) =>
-    Object.fromEntries(readers.map(([column, read]) => [column, read(at, count)]));
-  const head = part(0, 1);
-  const rows = namedRows(fields, (column) => head[column]?.[0], arriving);
-  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / needed.length));
-  for (let at = 0; at < numRows; at += step) {
-    const count = Math.min(step, numRows - at);
-    const values = part(at, count);
-    for (let i = 0; i < count; i += 1) rows.take((column) => values[column]?.[i]);
-    await breathe();
+
+  function eachValue(column: string, visit: (value: unknown, row: number) => void): void {
+    const read = reader(column);
+    for (let first = 0; first < rows; first += STEP) {
+      const part = read(first, Math.min(STEP, rows - first));
+      for (let i = 0; i < part.length; i += 1) visit(part[i], first + i);
+    }
   }
-  const found = rows.finish();
-  const { labels, y } = samples;
-  // A table may be read again: its rows are not given back.
-  const { release: _, ...x } = found.x;
-  const whole = { ...found, x: trusted(x) };
-  if (isByName(arriving) || targets === 'none') return whole;
-  if (targets === 'y') return { ...whole, y: rowSource(y, rules.network.layers.at(-1) ?? 0, names.y) };
-  return { ...whole, ...(labels !== undefined && { labels: labels as LabelsLike }) };
+
+  function labelsIn(column: string): LabelsLike {
+    const found: unknown[] = [];
+    eachValue(column, (value, row) => void found.push(labelOf(value, row, column, names.x)));
+    return found as readonly string[];
+  }
+
+  function learnt(column: Column): Column {
+    if (typeof reader(column.name)(0, 1)[0] !== 'string') return column;
+    const collector = categoryCollector(column.name, names.x);
+    eachValue(column.name, collector.add);
+    return { ...column, categories: collector.sorted() };
+  }
+
+  function sourceOf(which: readonly Column[], name: string): RowSource {
+    const encoder = encoderOf(which, name);
+    const reads = which.map((column) => reader(column.name));
+    return trusted({
+      name,
+      rows,
+      columns: encoder.inputs,
+      chunk(first, count) {
+        const out = new Float64Array(count * encoder.inputs);
+        for (const [c, read] of reads.entries()) {
+          const part = read(first, count);
+          for (let i = 0; i < count; i += 1) encoder.put(part[i], c, out, i * encoder.inputs, first + i);
+        }
+        return out;
+      },
+    });
+  }
+
+  const features = featuresAmong(fields, arriving);
+  const columns = categories === 'one-hot' && rules.columns === undefined ? features.map(learnt) : features;
+  checkInputs(columns, inputs, names.x);
+  const arrived = {
+    x: sourceOf(columns, names.x),
+    columns,
+    ...(typeof weights === 'string' && { weights: sourceOf(plain([weights]), names.x).chunk(0, rows) }),
+  };
+  if (targets === 'y') {
+    const named = targetNames(arriving);
+    return { ...arrived, y: rowSource(named ? sourceOf(plain(named), names.y) : y, outputs, names.y) };
+  }
+  if (targets === 'none' || labels === undefined) return arrived;
+  return { ...arrived, labels: typeof labels === 'string' ? labelsIn(labels) : (labels as LabelsLike) };
 }
 
 /** The categories of a column, gathered value by value. */

@@ -7,12 +7,11 @@ import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { slopeOf } from '../../dist/bench/approximate/kkt.js';
 import { frozen } from '../../dist/bench/approximate/methods.js';
-import { tableOf as methodTable, summaryOf, type TaskResult } from '../../dist/bench/approximate/result.js';
+import { tableOf as methodTable, summaryOf, type TaskResult } from '../../dist/bench/approximate/report.js';
 import { TASKS } from '../../dist/bench/approximate/tasks.js';
 import { isKept, runTrial, type Trial } from '../../dist/bench/approximate/trial.js';
 import { chosen } from '../../dist/bench/harness/program.js';
-import { scalerOf } from '../../dist/bench/harness/scales.js';
-import { type Run, runs } from '../../dist/bench/stability/runs.js';
+import { type Run, runs, scalerOf } from '../../dist/bench/stability/runs.js';
 import { rowsOf, tableOf } from '../../dist/bench/stability/table.js';
 import { Lambda, V, W } from '../../src/solvers.js';
 
@@ -62,7 +61,7 @@ describe('frozen hidden layers', () => {
 
 describe('a trial', () => {
   test('of SGD that diverges is run again at the next smaller rate', async () => {
-    const task = { ...(TASKS[0] as (typeof TASKS)[number]), sgd: [18, 100] as const };
+    const task = TASKS[0] as (typeof TASKS)[number];
     const found = await runTrial(task, 'sgd', 1, { points: 200, epochs: 2, threads: 1 });
     expect(found.diverged).toContain(0.1);
     expect(found.rate).toBeLessThan(0.1);

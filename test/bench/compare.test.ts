@@ -5,9 +5,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bestOf, type ComparePoint, milestones, pointOf, type Watched } from '../../dist/bench/compare/curves.js';
+import {
+  bestOf,
+  type ComparePoint,
+  milestones,
+  pointOf,
+  tableOf,
+  type Watched,
+} from '../../dist/bench/compare/curves.js';
 import { METHODS, optionsOf } from '../../dist/bench/compare/methods.js';
-import { tableOf } from '../../dist/bench/compare/table.js';
 import { trainingSamples } from '../../dist/bench/harness/samples.js';
 import { SAMPLE_SOLVERS } from '../../dist/solvers.js';
 

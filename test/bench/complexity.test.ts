@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { marksOf, specificationOf } from '../../dist/bench/complexity/chart.js';
-import { crossover } from '../../dist/bench/complexity/crossover.js';
-import { type Curve, type Kind, type TimedBlock, widths } from '../../dist/bench/complexity/curves.js';
-import { cubicShare, fitPowerLaw, studentQuantile, type Timing } from '../../dist/bench/complexity/fit.js';
-import { reportJson, reportsOf, type SettingReport, settingReport } from '../../dist/bench/complexity/report.js';
-import { tableOf } from '../../dist/bench/complexity/table.js';
+import { crossover, cubicShare, fitPowerLaw, ratiosOf, STUDENT, type Timing } from '../../dist/bench/complexity/fit.js';
+import { type Curve, type TimedBlock, widths } from '../../dist/bench/complexity/measure.js';
+import {
+  marksOf,
+  reportJson,
+  reportsOf,
+  type SettingReport,
+  settingReport,
+  specificationOf,
+  tableOf,
+} from '../../dist/bench/complexity/report.js';
 import { HOW_TO_HAVE_CHARTS, loadCharts } from '../../dist/bench/harness/figures.js';
 
 const SIZES = widths(4096);
@@ -49,9 +54,9 @@ describe('the fit of a power law', () => {
     [4, 2.7764],
     [5, 2.5706],
     [11, 2.201],
-    [30, 2.0423],
+    [17, 2.1098],
   ])('takes Student’s t of %d degrees of freedom from the table: %d', (degrees, t) => {
-    expect(studentQuantile(degrees)).toBeCloseTo(t, 4);
+    expect(STUDENT[degrees - 1]).toBeCloseTo(t, 4);
   });
 });
 
@@ -70,12 +75,10 @@ describe('the share of the cubic term', () => {
 
 describe('the crossover', () => {
   const quadratic = timings((n) => 1e-9 * n ** 2);
+  const beside = (inversion: readonly Timing[]) => crossover(ratiosOf(quadratic, inversion));
 
   test('of n³ over n² is where their constants say', () => {
-    const found = crossover(
-      quadratic,
-      timings((n) => 2e-12 * n ** 3),
-    );
+    const found = beside(timings((n) => 2e-12 * n ** 3));
     expect(found.n).toBeCloseTo(500, 6);
     expect(found.notSlowerAt).toEqual([64, 91, 128, 181, 256, 362]);
   });
@@ -83,43 +86,34 @@ describe('the crossover', () => {
   test('is the last of several', () => {
     const slower = new Set([64, 91, 362, 2896, 4096]);
     const inversion = timings((n) => 1e-9 * n ** 2 * (slower.has(n) ? 2 : 0.5));
-    const { n } = crossover(quadratic, inversion);
+    const { n } = beside(inversion);
     expect(n).toBeCloseTo(Math.sqrt(2048 * 2896), 6);
   });
 
   test('is none where inversion is slower everywhere', () => {
-    const found = crossover(
-      quadratic,
-      timings((n) => 3e-9 * n ** 2),
-    );
+    const found = beside(timings((n) => 3e-9 * n ** 2));
     expect(found).toEqual({ n: null, reason: 'slower at every width measured', notSlowerAt: [] });
   });
 
   test('is none where inversion is slower nowhere', () => {
-    const found = crossover(
-      quadratic,
-      timings((n) => 1e-10 * n ** 2),
-    );
+    const found = beside(timings((n) => 1e-10 * n ** 2));
     expect(found).toEqual({ n: null, reason: 'not slower at any width measured', notSlowerAt: SIZES });
   });
 
   test('is none where inversion is not slower in the end', () => {
-    const found = crossover(
-      quadratic,
-      timings((n) => 1e-6 * n),
-    );
+    const found = beside(timings((n) => 1e-6 * n));
     expect(found).toMatchObject({ n: null, reason: 'not slower at the largest width' });
     expect(found.notSlowerAt).toEqual([1024, 1448, 2048, 2896, 4096]);
   });
 
   test('looks only at widths that both curves have', () => {
     const some = timings((n) => 2e-12 * n ** 3, [64, 1024]);
-    expect(crossover(quadratic, some).n).toBeCloseTo(500, 6);
-    expect(crossover(quadratic, []).n).toBeNull();
+    expect(beside(some).n).toBeCloseTo(500, 6);
+    expect(beside([]).n).toBeNull();
   });
 });
 
-const curve = (block: TimedBlock, kind: Kind, seconds: (n: number) => number, factorShare = 0): Curve => ({
+const curve = (block: TimedBlock, kind: Curve['kind'], seconds: (n: number) => number, factorShare = 0): Curve => ({
   block,
   kind,
   points: timings(seconds).map((timing) => ({ ...timing, factorShare, runs: 3 })),

@@ -21,6 +21,8 @@ struct Tile {
   typedef T Vector __attribute__((vector_size(kBytes)));
   static constexpr std::size_t kLanes = kBytes / sizeof(T);
   static constexpr std::size_t kPanel = kVectors * kLanes;
+  // Of a panel, what many samples multiply before they go on: it stays in a core's innermost cache.
+  static constexpr std::size_t kRun = (std::size_t{1} << 15) / (kVectors * kBytes);
 
   // What is to be asked for while a tile is computed, a place for every input.
   struct Fetch {
@@ -33,11 +35,12 @@ struct Tile {
   template <std::size_t kCount, std::size_t kPanels, bool kFetches = false>
   [[gnu::always_inline]] static inline void sums(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
                                                  const T* b, T* out, std::size_t out_stride, Onto onto = Onto::nothing,
-                                                 Fetch fetch = {}) {
+                                                 Fetch fetch = {}, bool begun = false) {
     Vector sum[kCount][kPanels][kVectors];
-    for (auto& sample : sum) {
-      for (auto& panel : sample) {
-        for (Vector& one : panel) one = Vector{};
+    for (std::size_t i = 0; i < kCount; ++i) {
+      for (std::size_t p = 0; p < kPanels; ++p) {
+        for (Vector& one : sum[i][p]) one = Vector{};
+        if (begun) std::memcpy(&sum[i][p], out + i * out_stride + p * kPanel, sizeof(sum[i][p]));
       }
     }
     for (std::size_t k = 0; k < inputs; ++k) {
@@ -83,11 +86,14 @@ struct Tile {
       return;
     }
     for (std::size_t p = 0; p < panels; ++p) {
-      each_strip(
-          0, x.rows, [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
-            sums<kCount, 1>(x.data + first * x.stride, x.stride, 1, x.columns, values + p * step,
-                            out.data + first * out.stride + p * kPanel, out.stride);
-          });
+      for (std::size_t k = 0; k < x.columns; k += kRun) {
+        const std::size_t inputs = std::min(kRun, x.columns - k);
+        each_strip(
+            0, x.rows, [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
+              sums<kCount, 1>(x.data + first * x.stride + k, x.stride, 1, inputs, values + p * step + k * kPanel,
+                              out.data + first * out.stride + p * kPanel, out.stride, Onto::nothing, {}, k > 0);
+            });
+      }
     }
   }
 

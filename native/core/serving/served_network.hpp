@@ -56,7 +56,7 @@ class ServedNetwork {
       for (std::size_t i = 0; i < rows.count; ++i) std::copy_n(y.row(i), y.columns, out.row(rows.first + i));
     };
     if (x.rows >= kFew) {
-      each_block(x.rows, [&](Rows rows, const Scratch& space) { copy(forward(x.rows_from(rows), space), rows); });
+      each_share(x.rows, 1, [&](Rows rows, const Scratch& space) { copy(forward(x.rows_from(rows), space), rows); });
       return;
     }
     const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
@@ -69,7 +69,7 @@ class ServedNetwork {
   // R of the outputs, summed over the samples in an order that is always the same, and how many are correct.
   ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets) {
     std::vector<ForwardLoss> parts(pieces(x.rows, kUnit));
-    each_block(x.rows, [&](Rows rows, Scratch& space) {
+    each_share(x.rows, kUnit, [&](Rows rows, Scratch& space) {
       const auto outputs = forward(x.rows_from(rows), space);
       // By units, whatever the blocks: the sum does not depend on how many threads there are.
       for (std::size_t first = 0; first < rows.count; first += kUnit) {
@@ -85,9 +85,9 @@ class ServedNetwork {
 
  private:
   // Samples that are taken through all layers at a time: their values stay in a core's own cache while the weights pass
-  // by. A multiple of the samples of a tile on every processor.
+  // by. Units are a multiple of the samples of a tile on every processor.
   static constexpr std::size_t kUnit = 42;
-  static constexpr std::size_t kBlock = 3 * kUnit;
+  static constexpr std::size_t kBlock = 3 * kUnit + 14;
   // Fewer than so many samples share the outputs of each layer out among the threads; more are shared out themselves.
   static constexpr std::size_t kFew = 2 * kUnit;
   // Panels of a layer that are taken at a time, as one sample multiplies four of them side by side.
@@ -145,7 +145,9 @@ class ServedNetwork {
   MatrixView<const T> forward_together(Sleepers sleepers, MatrixView<const T> x, const Scratch& space) {
     return through_layers(x, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
       const std::size_t panels = layers_[l].W.panels();
-      const double flops = 2.0 * static_cast<double>(x.rows * layers_[l].W.inputs() * layers_[l].W.padded_outputs());
+      // Of a few samples it is to read the weights that takes the time.
+      const double flops = std::max(2.0 * static_cast<double>(x.rows), kFlopsAnEntry) *
+                           static_cast<double>(layers_[l].W.inputs() * layers_[l].W.padded_outputs());
       const auto work = [&](std::size_t piece, unsigned) {
         apply_panels(l, h, piece * kPanels, std::min(kPanels, panels - piece * kPanels), out);
       };
@@ -164,13 +166,15 @@ class ServedNetwork {
                                           std::span(b).subspan(column, columns), own);
   }
 
-  // body(rows, scratch) for all blocks of samples, by as many threads as there are to be had.
+  // body(rows, scratch) for all samples in equal shares of whole units, as few as there can be.
   template <typename Body>
-  void each_block(std::size_t samples, Body&& body) {
-    const std::size_t each = samples < 8 * kUnit * team_.size() ? kUnit : kBlock;
-    team_.run(pieces(samples, each), flops_ * static_cast<double>(samples), [&](std::size_t piece, unsigned) {
-      const std::size_t first = piece * each;
-      body(Rows{first, std::min(each, samples - first)}, scratch());
+  void each_share(std::size_t samples, std::size_t unit, Body&& body) {
+    const std::size_t each = kBlock / unit * unit * team_.size();
+    const std::size_t units = pieces(samples, unit);
+    const Pieces shares{units, std::min(units, pieces(samples, each) * team_.size())};
+    team_.run(shares.count, flops_ * static_cast<double>(samples), [&](std::size_t share, unsigned) {
+      const auto [first, count] = shares[share];
+      body(Rows{first * unit, std::min(count * unit, samples - first * unit)}, scratch());
     });
   }
 
