@@ -53,16 +53,11 @@ const MODELS = 200;
 await program(OPTIONS, async ({ only, rounds, seconds, out }) => {
   const rows: Row[] = [];
   const skipped: Record<string, string> = {};
-  const parts: Readonly<Record<Part, () => AsyncGenerator<Row>>> = {
-    quota: () => quota(rounds, seconds),
-    together: () => together(rounds, seconds),
-    busy: () => busy(rounds, seconds),
-    quiet: () => defaultOverOne('quiet', TINY, rounds, seconds / 4, 1),
-    models,
-  };
+  const quiet = () => defaultOverOne('quiet', TINY, rounds, seconds / 4, 1);
+  const parts = { quota, together, busy, quiet, models };
   for (const part of only) {
     try {
-      for await (const row of parts[part]()) {
+      for await (const row of parts[part](rounds, seconds)) {
         rows.push(row);
         say(`${row.part}: ${row.what} ${row.ratio.toFixed(3)} (${row.asked})`);
       }

@@ -18,6 +18,7 @@ import { count, file, flag, layers as layersOption, maybe, program, say } from '
 import { seededRandom } from './harness/random.js';
 import { fromRoot, keep, type Machine, machine, machineText } from './harness/results.js';
 import { median, quantile } from './harness/statistics.js';
+import { upTo } from './harness/study.js';
 import { table } from './harness/table.js';
 import { type Contestant, onnxruntimeNode, ours, tensorflow } from './predict/contestants.js';
 
@@ -59,10 +60,8 @@ await program(OPTIONS, async ({ install: wanted, layers, batch, seconds, process
   const outcome = await (processes === undefined
     ? here(layers, batch, seconds)
     : inProcesses(processes, ['--layers', layers.join('-'), '--batch', `${batch}`, '--seconds', `${seconds}`]));
-  if (out !== undefined) {
-    await mkdir(dirname(out), { recursive: true });
-    await keep(out, outcome.result);
-  }
+  if (out !== undefined) await mkdir(dirname(out), { recursive: true });
+  if (out !== undefined) await keep(out, outcome.result);
   return outcome;
 });
 // The threads of the others would keep the process alive.
@@ -107,7 +106,7 @@ async function here(layers: readonly number[], batch: number, seconds: number) {
 /** The same in fresh processes, and the largest ratio that each contestant had in any. */
 async function inProcesses(processes: number, args: readonly string[]) {
   const runs: Result[] = [];
-  for (let i = 1; i <= processes; i += 1) {
+  for (const i of upTo(processes)) {
     runs.push(await jsonOf<Result>('predict', args));
     say(`${i}: ${ratios(runs.at(-1) as Result)}`);
   }

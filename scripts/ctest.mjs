@@ -19,9 +19,11 @@ if (tool === 'valgrind') {
   // to count allocations valgrind sees but the malloc below.
   const options = '--quiet --error-exitcode=3 --fair-sched=yes --show-mismatched-frees=no';
   const command = `echo "$0" && exec valgrind ${options} '${buildDir}'/"$0"`;
+  // A fact that takes a second by itself takes a minute there: after so many seconds of checks the next one begins.
+  const env = { DLADMM_FACT_SECONDS: process.env.DLADMM_FACT_SECONDS ?? '5' };
   const { test } = JSON.parse(readFileSync(path.join(root, 'native', 'sources.json'), 'utf8'));
   const input = test.map((source) => path.basename(source, '.cc')).join('\n');
-  run('xargs', ['-P', jobs, '-n', '1', 'sh', '-c', command], { input });
+  run('xargs', ['-P', jobs, '-n', '1', 'sh', '-c', command], { env, input });
 } else {
   // OpenBLAS' pool is not instrumented: its hand-overs would be reported as races.
   const threads = sanitizers.split(',').includes('thread') ? { OPENBLAS_NUM_THREADS: '1' } : {};

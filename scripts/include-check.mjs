@@ -12,11 +12,11 @@ const ROWS = [
   ['linalg'],
   ['functions'],
   ['gradient', 'splitting'],
-  ['layered', 'constraints', 'graph', 'minibatch', 'consensus', 'serving', 'storage', 'measure'],
+  ['layered', 'constraints', 'graph', 'minibatch', 'metric', 'consensus', 'serving', 'storage', 'measure'],
 ];
 /** What the addon may include of a splitting: what is constructed, what it is told and what it answers. */
 const FACE = /\/(?:state|types|trainer|gradient|forward|data)\.hpp$/;
-const SPLITTINGS = ROWS.at(-1).slice(0, 5);
+const SPLITTINGS = ROWS.at(-1).slice(0, 6);
 
 const rowOf = (folder) => ROWS.findIndex((row) => row.includes(folder));
 const files = readdirSync(NATIVE, { recursive: true })

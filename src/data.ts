@@ -49,5 +49,5 @@ export type { Column } from './samples/columns.js';
 export type { DatePart } from './samples/dates.js';
 export type { ColumnPlace, FeatureOptions } from './samples/features.js';
 export type { LabelledSamples } from './samples/samples.js';
-export type { ColumnLike, ColumnOptions, RecordLike, TableLike } from './samples/table.js';
+export type { ColumnLike, ColumnOptions, ColumnsLike, RecordLike, TableLike } from './samples/table.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';

@@ -103,10 +103,15 @@ export {
   type ConstraintBlock,
   type ConstraintSweep,
   type ConstraintUpdate,
+  G,
   type GraphBlock,
   type GraphSweep,
   type GraphUpdate,
   Lambda,
+  type MetricBlock,
+  type MetricReading,
+  type MetricUpdate,
+  P,
   type Sweep,
   U,
   type Update,
@@ -128,4 +133,15 @@ export {
   type SigmoidRecord,
   type SweepWork,
 } from './solvers/sigmoid/splitting.js';
+export { type Damping, metricSweep } from './solvers/variable-metric/algorithm.js';
+export { type VariableMetricOptions, variableMetric } from './solvers/variable-metric/solver.js';
+export {
+  type MetricMeasures,
+  type MetricPenalties,
+  type MetricRecord,
+  type MetricSession,
+  type MetricSessionOptions,
+  type MetricUpdateRecord,
+  metric,
+} from './solvers/variable-metric/splitting.js';
 export type { AnyTraining, OptionsFor } from './training/fit.js';

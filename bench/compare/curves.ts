@@ -17,13 +17,7 @@ export interface CompareCurve {
   readonly points: readonly ComparePoint[];
 }
 
-interface Head {
-  readonly data: string;
-  readonly layers: string;
-  readonly samples: number;
-  readonly seed: number;
-  readonly dtype: string;
-}
+type Head = Readonly<Record<'data' | 'layers' | 'dtype', string> & Record<'samples' | 'seed', number>>;
 
 /** A whole comparison, as `bench/results` keeps it. */
 export type Comparison = Study<Head, CompareCurve>;

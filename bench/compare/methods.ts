@@ -4,11 +4,9 @@ import { pathToFileURL } from 'node:url';
 import type { TrainOptions } from 'dladmm';
 import { refused } from '../harness/program.js';
 
+type Shared = 'layers' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery';
 /** What of the options every method is given alike. */
-export type SharedOptions = Pick<
-  TrainOptions,
-  'layers' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery'
->;
+export type SharedOptions = Pick<TrainOptions, Shared>;
 
 type Own<Options> = Options extends unknown ? Omit<Options, keyof SharedOptions | 'iterations' | 'epochs'> : never;
 
@@ -25,6 +23,7 @@ export const METHODS = {
   'inversion-forward-1': { solver: 'inversion-admm', gamma: 1, start: FORWARD },
   'inversion-forward-10': { solver: 'inversion-admm', gamma: 10, start: FORWARD },
   'sigmoid-admm': { solver: 'sigmoid-admm' },
+  'variable-metric-admm': { solver: 'variable-metric-admm' },
   // An iteration of these is an epoch: one step on all samples for gd, a step a batch of 128 for the others.
   gd: { solver: 'gd', learningRate: 0.1 },
   sgd: { solver: 'sgd', learningRate: 0.02, momentum: 0.9 },

@@ -35,11 +35,7 @@ export const METHODS = ['minibatch-admm', 'adam'] as const;
 const FACTORS = [0.316, 0.562, 1, 1.78, 3.16];
 
 /** A run to make: a method by name and its own options, at a factor of its default step. */
-export interface Choice {
-  readonly method: string;
-  readonly factor: number;
-  readonly options: (task: Task) => object;
-}
+type Choice = { readonly method: string; readonly factor: number; readonly options: (task: Task) => object };
 
 export const varied = (names: readonly string[]): readonly Choice[] =>
   names.map((method) => ({ method, factor: 1, options: () => ({ solver: 'minibatch-admm', ...VARIANTS[method] }) }));

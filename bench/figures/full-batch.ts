@@ -49,8 +49,8 @@ export function peersOf(comparisons: readonly Comparison[]): TopLevelSpec {
   const values = comparisons.flatMap(({ data, runs }) =>
     runs.flatMap((run) => {
       const method = peerName(run);
-      const points = method === undefined ? [] : run.points;
-      return points.map(({ iteration, testAccuracy: accuracy }) => ({ data, method, iteration, accuracy }));
+      if (method === undefined) return [];
+      return run.points.map(({ iteration, testAccuracy: accuracy }) => ({ data, method, iteration, accuracy }));
     }),
   );
   return figure({

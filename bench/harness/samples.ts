@@ -1,23 +1,23 @@
 /** What is trained on: named sets, and random numbers where only the time matters. */
-import { DlAdmmError, type Dtype } from 'dladmm';
-import type { Numbers } from 'dladmm/data';
-import { type ClassificationDataset, type LabelledSamples, loadDataset } from 'dladmm/data';
+import { DlAdmmError, type Dtype, type Matrix } from 'dladmm';
+import { type ClassificationDataset, type LabelledSamples, loadDataset, type Numbers } from 'dladmm/data';
 import { loadGraph } from 'dladmm/graph';
 
 /** The KDD 2019 paper trains on the first 55,000 images of MNIST. */
 const PAPER_SAMPLES: Readonly<Record<string, number>> = { mnist: 55_000 };
 
+/** Rows `from` … `to` − 1. */
+export const rowsOf = ({ data, columns }: Matrix, from: number, to: number): Matrix => ({
+  ...{ data: data.subarray(from * columns, to * columns), rows: to - from, columns },
+});
+
+/** The same with their labels. */
+export const labelledRows = ({ x, labels }: ClassificationDataset['train'], from: number, to: number) =>
+  ({ x: rowsOf(x, from, to), labels: labels.subarray(from, to) }) satisfies LabelledSamples;
+
 /** The first `count` training samples of a set; by default as many as the paper takes. */
-export function trainingSamples(
-  { name, train: { x, labels } }: ClassificationDataset,
-  count: number = PAPER_SAMPLES[name] ?? x.rows,
-) {
-  const rows = Math.min(count, x.rows);
-  return {
-    x: { ...x, data: x.data.subarray(0, rows * x.columns), rows },
-    labels: labels.subarray(0, rows),
-  } satisfies LabelledSamples;
-}
+export const trainingSamples = ({ name, train }: ClassificationDataset, count = PAPER_SAMPLES[name] ?? train.x.rows) =>
+  labelledRows(train, 0, Math.min(count, train.x.rows));
 
 /** The option as the package takes it. */
 export const inFolder = (dataDir: string | undefined) => (dataDir === undefined ? {} : { dataDir });

@@ -2,6 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { Matrix } from 'dladmm';
 import { loadDataset } from 'dladmm/data';
 import { seededRandom } from '../harness/random.js';
 import { classesOf } from '../harness/samples.js';
@@ -22,31 +23,36 @@ function parted(table: Omit<Table, 'train' | 'test'>, rows: readonly (readonly s
   return { ...table, train: rows.filter((_, i) => !judged[i]), test: rows.filter((_, i) => judged[i]) };
 }
 
+/** A row for each sample, its answer last. */
+const rowsOf = ({ data, columns }: Matrix, answers: readonly string[], shown: (value: number) => string = String) =>
+  answers.map((answer, i) => [...Array.from(data.subarray(i * columns, (i + 1) * columns), shown), answer]);
+
 async function bundled(name: string, share: number): Promise<Table> {
   const set = await loadDataset(name);
-  const sides = [set.train, set.test];
   const features = Array.from({ length: set.train.x.columns }, (_, j) => `feature_${j + 1}`);
-  const rows = sides.flatMap((side) => {
-    const { x } = side;
-    const answers =
-      'labels' in side ? Array.from(side.labels, (label) => `class ${label}`) : Array.from(side.y.data, String);
-    return answers.map((answer, i) =>
-      [...x.data.subarray(i * x.columns, (i + 1) * x.columns)].map(String).concat(answer),
-    );
-  });
+  const rows = [set.train, set.test].flatMap((side) =>
+    rowsOf(
+      side.x,
+      'y' in side ? Array.from(side.y.data, String) : Array.from(side.labels, (label) => `class ${label}`),
+    ),
+  );
   return parted({ target: 'answer', task: set.task, header: [...features, 'answer'] }, rows, share);
+}
+
+/** One that is drawn, a quarter of it to be judged by. */
+function drawn(task: Table['task'], records: readonly Readonly<Record<string, string>>[]): Table {
+  const header = Object.keys(records[0] ?? {});
+  return parted({ target: header.at(-1) ?? '', task, header }, records.map(Object.values), 0.25);
 }
 
 /** The Adult census set as UCI gives it, `?` for what is missing. */
 async function adult(folder: string): Promise<Table> {
-  const header =
-    'age,workclass,fnlwgt,education,education_num,marital_status,occupation,relationship,race,sex,capital_gain,capital_loss,hours_per_week,native_country,income'.split(
-      ',',
-    );
-  const rowsOf = async (name: string): Promise<readonly (readonly string[])[]> =>
-    gunzipSync(await readFile(join(folder, 'tabular/adult', name)))
-      .toString('utf8')
-      .split('\n')
+  const header = [
+    ...['age', 'workclass', 'fnlwgt', 'education', 'education_num', 'marital_status', 'occupation', 'relationship'],
+    ...['race', 'sex', 'capital_gain', 'capital_loss', 'hours_per_week', 'native_country', 'income'],
+  ];
+  const lines = async (name: string) =>
+    (await linesOf(folder, `adult/${name}`))
       .map((line) =>
         line
           .replace(/\.$/, '')
@@ -54,39 +60,37 @@ async function adult(folder: string): Promise<Table> {
           .map((field) => field.trim()),
       )
       .filter((fields) => fields.length === header.length);
-  const [train, test] = [await rowsOf('adult.data.gz'), await rowsOf('adult.test.gz')];
+  const [train, test] = [await lines('adult.data.gz'), await lines('adult.test.gz')];
   return { target: 'income', task: 'classification', header, train, test };
 }
 
-async function housing(folder: string): Promise<Table> {
-  const file = join(folder, 'tabular/california_housing/cal_housing.data.gz');
-  const [header = [], ...rows] = gunzipSync(await readFile(file))
+const linesOf = async (folder: string, name: string): Promise<readonly string[]> =>
+  gunzipSync(await readFile(join(folder, 'tabular', name)))
     .toString('utf8')
     .trim()
-    .split('\n')
-    .map((line) => line.trim().split(','));
+    .split('\n');
+
+async function housing(folder: string): Promise<Table> {
+  const lines = await linesOf(folder, 'california_housing/cal_housing.data.gz');
+  const [header = [], ...rows] = lines.map((line) => line.trim().split(','));
   return parted({ target: header.at(-1) ?? '', task: 'regression', header }, rows, 0.25);
 }
 
 async function digits(name: string, folder?: string): Promise<Table> {
   const { train, test } = await classesOf(name, folder);
   const header = [...Array.from({ length: train.x.columns }, (_, j) => `pixel_${j}`), 'digit'];
-  const rowsOf = ({ x, labels }: typeof train): readonly (readonly string[])[] =>
-    Array.from(labels, (label, i) => [
-      ...Array.from(x.data.subarray(i * x.columns, (i + 1) * x.columns), (value) => String(Math.round(value * 255))),
-      String(label),
-    ]);
-  return { target: 'digit', task: 'classification', header, train: rowsOf(train), test: rowsOf(test) };
+  const of = ({ x, labels }: typeof train) =>
+    rowsOf(x, Array.from(labels, String), (value) => String(Math.round(value * 255)));
+  return { target: 'digit', task: 'classification', header, train: of(train), test: of(test) };
 }
 
 export const TABLES = {
   iris: () => bundled('iris', 1 / 3),
   adult,
   'california-housing': housing,
-  churn: async () =>
-    parted({ target: 'churned', task: 'classification', header: churn.header }, churn.rows(200_000), 0.25),
-  rare: async () => parted({ target: 'bought', task: 'classification', header: rare.header }, rare.rows(140_000), 0.25),
-  skewed: async () => parted({ target: 'claim', task: 'regression', header: skewed.header }, skewed.rows(40_000), 0.25),
+  churn: async () => drawn('classification', churn(200_000)),
+  rare: async () => drawn('classification', rare(140_000)),
+  skewed: async () => drawn('regression', skewed(40_000)),
   mnist: (folder) => digits('mnist', folder),
 } satisfies Readonly<Record<string, (folder: string) => Promise<Table>>>;
 export type TableName = keyof typeof TABLES;

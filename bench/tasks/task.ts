@@ -4,7 +4,7 @@ import { DlAdmmError, type Loss, type Matrix, type Model } from 'dladmm';
 import { loadDataset } from 'dladmm/data';
 import type { Initialisation } from 'dladmm/solvers';
 import { fromRoot } from '../harness/results.js';
-import { inFolder } from '../harness/samples.js';
+import { inFolder, rowsOf } from '../harness/samples.js';
 import type { TaskName } from './settings.js';
 import { ALPHABET, decode, encode, fold, frequencyBits, oneHot, windows, written } from './text.js';
 
@@ -53,12 +53,8 @@ export function heldOut(samples: TaskSamples): { readonly train: TaskSamples; re
 
 /** Samples `from` … `to` − 1. */
 function part({ x, labels, y }: TaskSamples, from: number, to: number): TaskSamples {
-  const rows = ({ data, columns }: Matrix): Matrix => ({
-    data: data.subarray(from * columns, to * columns),
-    rows: to - from,
-    columns,
-  });
-  return { x: rows(x), ...(labels && { labels: labels.subarray(from, to) }), ...(y && { y: rows(y) }) };
+  const given = { ...(labels && { labels: labels.subarray(from, to) }), ...(y && { y: rowsOf(y, from, to) }) };
+  return { x: rowsOf(x, from, to), ...given };
 }
 
 /** Characters that the network sees. */

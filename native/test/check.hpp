@@ -2,21 +2,27 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <source_location>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <typeinfo>
 
 namespace dladmm::test {
 
 using Where = std::source_location;
+
+// Ends a fact that has been checked for as many seconds as DLADMM_FACT_SECONDS allows: valgrind is fifty times as slow.
+struct Enough {};
 
 // The checks of a process; any thread may fail one.
 class Tally {
@@ -26,11 +32,21 @@ class Tally {
     return tally;
   }
 
-  void begin(std::string_view name) { name_ = name; }
-  void passed() {
-    const std::lock_guard lock(mutex_);
-    ++checks_;
+  void begin(std::string_view name) {
+    name_ = name;
+    thread_ = std::this_thread::get_id();
+    if (limit_ > 0)
+      ends_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(limit_ * std::chrono::seconds(1));
   }
+  // Throws Enough.
+  void passed() {
+    {
+      const std::lock_guard lock(mutex_);
+      ++checks_;
+    }
+    if (limit_ > 0 && std::this_thread::get_id() == thread_ && Clock::now() > ends_) throw Enough();
+  }
+  void cut() { ++cut_; }
   void failed(const std::string& what, Where where) {
     const std::lock_guard lock(mutex_);
     ++checks_;
@@ -41,14 +57,21 @@ class Tally {
   // 0 when all is well. A test that checked nothing is not.
   [[nodiscard]] int exit_code() const {
     if (failures_ > kShown) std::fprintf(stderr, "… and %zu more\n", failures_ - kShown);
-    std::printf("%zu checks, %zu failures\n", checks_, failures_);
+    std::printf("%zu checks, %zu failures", checks_, failures_);
+    if (cut_ > 0) std::printf(", %zu facts cut short after %g s each", cut_, limit_);
+    std::printf("\n");
     return failures_ == 0 && checks_ > 0 ? 0 : 1;
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kShown = 30;
   std::mutex mutex_;
   std::string name_;
+  std::thread::id thread_;
+  Clock::time_point ends_;
+  double limit_ = std::strtod(std::getenv("DLADMM_FACT_SECONDS") ? std::getenv("DLADMM_FACT_SECONDS") : "0", nullptr);
+  std::size_t cut_ = 0;
   std::size_t checks_ = 0;
   std::size_t failures_ = 0;
 };
@@ -92,6 +115,8 @@ void check_throws(Body&& body, std::string_view what, Where where = Where::curre
     body();
   } catch (const Error&) {
     return Tally::instance().passed();
+  } catch (const Enough&) {
+    throw;
   } catch (...) {
     return Tally::instance().failed(std::string(what) + ": threw something else", where);
   }
@@ -104,6 +129,8 @@ void fact(std::string_view name, Body&& body, Where where = Where::current()) {
   Tally::instance().begin(name);
   try {
     body();
+  } catch (const Enough&) {
+    Tally::instance().cut();
   } catch (const std::exception& error) {
     Tally::instance().failed(std::string("threw ") + error.what(), where);
   }

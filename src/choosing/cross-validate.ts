@@ -1,6 +1,6 @@
 /** How good a way of training is: trained several times, each time judged by samples that were held out of that training. */
 import { throwIfAborted } from '../core/abort.js';
-import { checkObject, checkOptions, flag, whole } from '../core/checks.js';
+import { checkObject, flag, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import type { Evaluation } from '../judging/evaluation.js';
@@ -13,7 +13,7 @@ import { fit, train } from '../training/fit.js';
 import type { Status } from '../training/result.js';
 import { type Data, type Divided, divided } from './divided.js';
 import { foldsOf } from './folds.js';
-import type { AnyOptions } from './options.js';
+import { type AnyOptions, checkRules } from './options.js';
 import { inParallel } from './parallel.js';
 
 /** How samples are parted. */
@@ -199,7 +199,8 @@ export async function crossValidate(
   rules: FoldOptions = {},
 ): Promise<CrossValidation> {
   checkObject(options, 'an object', 'options');
-  checkOptions(rules, FOLD_KEYS, 'rules');
+  checkObject(rules, 'an object', 'rules');
+  checkRules(rules, FOLD_KEYS, 'rules');
   const setting = await settingOf(data, options, rules);
   checkTraining(setting, options);
   const found: Fold[] = [];

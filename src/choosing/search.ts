@@ -1,10 +1,10 @@
 /** Which options of a training are best: random search, and successive halving of what it draws. */
 import { onAbort } from '../core/abort.js';
-import { checkOptions, flag, oneOf, positive, whole } from '../core/checks.js';
+import { checkObject, flag, oneOf, positive, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { checkPath } from '../formats/atomic-file.js';
-import { METRIC_NAMES, METRICS, type Metric, metricsFor } from '../judging/metrics.js';
+import { checkMetric, METRIC_NAMES, METRICS, type Metric, metricsFor } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
 import { heldOut } from '../samples/hold-out.js';
@@ -24,7 +24,7 @@ import {
   spreadLines,
 } from './cross-validate.js';
 import { checksumOf, type Data } from './divided.js';
-import type { AnyOptions } from './options.js';
+import { type AnyOptions, checkRules } from './options.js';
 import { inParallel } from './parallel.js';
 import { type Identity, keptIn } from './search-file.js';
 import { checkSpace, drawnOptions, type SearchSpace, varying } from './space.js';
@@ -86,9 +86,10 @@ const LISTED = 10;
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 function checked(space: SearchSpace, options: SearchOptions) {
   checkSpace(space);
-  checkOptions(options, SEARCH_KEYS);
+  checkObject(options, 'an object', 'options');
+  checkRules(options, SEARCH_KEYS, 'options');
   const { seconds, resume, onTrial, seed = SEED } = options;
-  const metric = oneOf(options.metric ?? 'loss', METRIC_NAMES, 'metric');
+  const metric = checkMetric(options.metric ?? 'loss', METRIC_NAMES, 'metric');
   const method = oneOf(options.method ?? 'random', ['random', 'halving'], 'method');
   const endless = seconds !== undefined && method === 'random';
   const trials = options.trials === undefined && endless ? Number.POSITIVE_INFINITY : (options.trials ?? TRIALS);
@@ -182,7 +183,7 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
   const { signal, onTrial, refit, resume } = options;
   const { fixed, changing } = partedSpace(space);
   const setting = await settingOf(data, fixed, options);
-  oneOf(metric, metricsFor(setting.data.labels ? 'probabilities' : 'values'), 'metric');
+  checkMetric(metric, metricsFor(setting.data.labels ? 'probabilities' : 'values'), 'metric');
   const optionsOf = memory(drawnOptions(changing, seed));
   // A slip should not cost the time of the trials before it.
   for (const number of numbersTo(Math.min(trials, CHECKED))) {

@@ -94,9 +94,20 @@ export function named<Flags>(names: readonly string[], args: readonly unknown[])
 /** Commands answer with their exit code. */
 export type Run<Flags> = (flags: Flags, terminal: Terminal) => Promise<number>;
 
+/** What is said of options that solvers declare, among those that matter. */
+const BRIEF: Readonly<Record<string, string>> = {
+  '--epochs': 'visits to all samples at most; --iterations of full-batch solvers (default: by the samples)',
+  '--seed': 'of everything that is drawn at random (default: 1)',
+};
+
 /** Shows all options, or those that matter and how to see the others. */
 export function showing(command: Command, everything: boolean, matter: readonly string[]): Command {
   if (everything) return command;
-  for (const each of command.options) if (!matter.includes(each.long ?? '')) each.hideHelp();
+  for (const each of command.options) {
+    if (!matter.includes(each.long ?? '')) each.hideHelp();
+    // Which solver takes it is said with all options.
+    each.description = BRIEF[each.long ?? ''] ?? each.description;
+    if (each.long === '--epochs' || each.long === '--seed') each.helpGroupHeading = 'Solver:';
+  }
   return command.addHelpText('after', `\nAll options: dladmm ${command.name()} --help all`);
 }

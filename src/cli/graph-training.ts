@@ -17,6 +17,7 @@ import type { Resume } from './training.js';
 /** What `dladmm train --graph` is told, the options of the solver apart. */
 export interface GraphJob extends GraphFlags, Showing {
   readonly layers?: readonly number[];
+  readonly hidden?: readonly number[];
   readonly standardise?: boolean;
   readonly checkpoint?: CheckpointOptions;
   readonly resume?: Resume;
@@ -28,10 +29,11 @@ export type GraphSolverOptions = Omit<GraphTrainOptions, 'layers' | 'classes' | 
 /** The width of a hidden layer where no layers are given: as the published code of dlADMM has it, and as Kipf and Welling. */
 const HIDDEN = { dladmm: 128, gradient: 16 } as const;
 
-function layersOf({ layers }: GraphJob, graph: SplitGraph, solver: string): readonly number[] {
+function layersOf({ layers, hidden }: GraphJob, graph: SplitGraph, solver: string): readonly number[] {
   const inputs = graph.features.columns;
   const outputs = graph.classes.length;
-  if (layers === undefined) return [inputs, solver === 'dladmm' ? HIDDEN.dladmm : HIDDEN.gradient, outputs];
+  if (layers === undefined)
+    return [inputs, ...(hidden ?? [solver === 'dladmm' ? HIDDEN.dladmm : HIDDEN.gradient]), outputs];
   if (layers[0] === inputs && layers.at(-1) === outputs) return layers;
   const text = `Expected ${inputs}-…-${outputs} for --layers, as ${graph.name} has ${inputs} features and ${outputs} classes, but received ${layers.join('-')}`;
   throw new DlAdmmError('ERR_DLADMM_SHAPE', text);

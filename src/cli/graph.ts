@@ -24,8 +24,12 @@ export const isGraphName = (graph: string): boolean => (graphNames as readonly s
 /** The options of samples, none of which a graph has a use for, as they are typed. */
 const FOR_SAMPLES = {
   data: '--data',
-  label: '--label',
+  label: '--target',
   labels: '--labels',
+  columns: '--columns',
+  ignore: '--ignore',
+  missing: '--missing',
+  weights: '--weights',
   task: '--task',
   categories: '--categories',
   from: '--from',

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import { didYouMean } from '../core/checks.js';
 import { packageVersion } from '../core/package.js';
-import { METRIC_NAMES } from '../judging/metrics.js';
+import { METRIC_NAMES, metricMeant } from '../judging/metrics.js';
 import { activationMeant, LOSSES, lossMeant } from '../network/network.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
 import { SEED } from '../solvers/shared/options.js';
@@ -31,15 +32,25 @@ Examples:
   dladmm evaluate --model digits.safetensors --data digits
   dladmm evaluate --model houses.safetensors --data more-houses.csv --label price --json`;
 
-/** What helps where a flag, or a word behind one, is of another library. */
-function hintOf(error: string): string {
+/** What helps where a flag, or a word behind one, is misspelt or of another library. */
+function hintOf(error: string, flags: readonly string[]): string {
   const [, flag] = /unknown option '--([\w-]+)/.exec(error) ?? [];
-  if (flag !== undefined) return optionMeant(flag, true);
+  if (flag !== undefined) {
+    const others = flags.filter((other) => other !== flag);
+    return optionMeant(flag, true) || didYouMean(flag, others).replace(/(\S+)\?$/, '--$1?');
+  }
   const [, name, word = ''] = /option '(?:.*, )?--([\w-]+) .*' argument '(.*)' is invalid/.exec(error) ?? [];
   if (name === 'loss') return lossMeant(word);
   if (name === 'activation') return activationMeant(word);
-  return name === 'solver' ? solverMeant(word) : '';
+  if (name === 'metric') return metricMeant(word);
+  if (name === 'solver') return solverMeant(word);
+  const [, choices] = /Allowed choices are (.*)\.$/.exec(error) ?? [];
+  return choices === undefined ? '' : didYouMean(word, choices.split(', '));
 }
+
+/** The long names of all flags. */
+const flagsOf = ({ commands }: Command): readonly string[] =>
+  commands.flatMap(({ options }) => options.flatMap(({ flags }) => flags.match(/(?<=--)[\w-]+/g) ?? []));
 
 /**
  * The command line. What a command does is loaded when it runs, so that help needs no native code.
@@ -70,7 +81,12 @@ export function createProgram(
     .exitOverride()
     .configureOutput({
       outputError: (text, write) =>
-        write(text.replace(/^error: .*/, (line) => `dladmm: ${line.slice(7)}${hintOf(line)}`)),
+        write(
+          text.replace(/^error: .*/, (line) => {
+            const hint = hintOf(line, flagsOf(program));
+            return `dladmm: ${hint ? line.slice(7).replace(/\.$/, '') : line.slice(7)}${hint}`;
+          }),
+        ),
     })
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText(

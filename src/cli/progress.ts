@@ -2,6 +2,7 @@ import type { GraphRecord } from '../solvers/dladmm-gcn/splitting.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
 import type { SigmoidRecord } from '../solvers/sigmoid/splitting.js';
+import type { MetricRecord } from '../solvers/variable-metric/splitting.js';
 import type { Terminal } from './terminal.js';
 
 /** Iterations whose median foretells the next ones: enough to pass over a hiccup, few enough to follow a change. */
@@ -47,7 +48,7 @@ export const percent = (share: number): string => `${(100 * share).toFixed(2)} %
 const number = (value: number): string => value.toExponential(3);
 
 /** What the constraints miss by together: the root of the sum of all squared residuals. */
-function residualOf(record: IterationRecord | SigmoidRecord | GraphRecord): number {
+function residualOf(record: IterationRecord | SigmoidRecord | MetricRecord | GraphRecord): number {
   const activations = 'activationResiduals' in record ? record.activationResiduals : [];
   return Math.sqrt([...record.residuals, ...activations].reduce((sum, squared) => sum + squared, 0));
 }

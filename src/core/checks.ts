@@ -7,8 +7,9 @@ export const given = <T>(value: T | undefined, otherwise: T): T => (value === un
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where `value` is not one of the words */
 export function oneOf<T extends string>(value: unknown, allowed: readonly T[], name: string): T {
   const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw expected(allowed.map((word) => `'${word}'`).join(' or '), name, value);
-  return found;
+  if (found !== undefined) return found;
+  const { code, message } = expected(allowed.map((word) => `'${word}'`).join(' or '), name, value);
+  throw new DlAdmmError(code, message + (typeof value === 'string' ? didYouMean(value, allowed) : ''));
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
@@ -66,16 +67,23 @@ export function checkOptions(options: unknown, known: readonly string[], name = 
   if (signal !== undefined && !isAbortSignal(signal)) throw expected('an AbortSignal', 'signal', signal);
 }
 
+const plain = (word: string): string => word.replaceAll(/[\s_-]/g, '').toLowerCase();
+
 /** The known word that a slip of a letter or two, or a word cut short, may have been meant for, as the end of a sentence; or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {
-  const whole = known.find((candidate) => word.length > 3 && candidate.toLowerCase().startsWith(word.toLowerCase()));
+  const whole =
+    known.find((candidate) => plain(candidate) === plain(word)) ??
+    known.find((candidate) => word.length > 3 && plain(candidate).startsWith(plain(word)));
   if (whole !== undefined) return `; did you mean ${whole}?`;
   const [nearest] = known
-    .map((candidate) => ({ candidate, away: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, away: editDistance(plain(word), plain(candidate)) }))
     .toSorted((a, b) => a.away - b.away);
   const close = nearest !== undefined && nearest.away <= Math.max(1, Math.floor(word.length / 3));
   return close ? `; did you mean ${nearest.candidate}?` : '';
 }
+
+/** Letters as they are compared: é may be one sign or two. */
+const plain = (word: string): string => word.normalize('NFC').toLowerCase();
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other. */
 function editDistance(from: string, to: string): number {

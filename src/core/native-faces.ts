@@ -96,7 +96,7 @@ interface NativeSwept<Measures> extends NativeOutcome {
 }
 
 /** What the states of all splittings offer whose iterations are sweeps. */
-export interface NativeSweeps<Start = unknown, Penalties = unknown, Measures = NativeMeasured>
+export interface NativeSweeps<Start = unknown, Penalties = unknown, Measures = Pick<NativeMeasured, 'loss'>>
   extends NativePersistent {
   start(how?: Start): Promise<void>;
   run(updates: Int32Array, penalties: Penalties): Promise<NativeSwept<Measures>>;
@@ -166,6 +166,32 @@ export interface NativeWork {
 
 export type NativeConstraints = NativeState &
   NativeSweeps<undefined, NativeConstraintsPenalties, NativeConstraintsMeasures>;
+
+export interface NativeMetricOptions extends NativeConstraintsOptions {
+  readonly seed: number;
+}
+
+export interface NativeMetricPenalties {
+  readonly damping: number;
+  readonly outputDamping: number;
+  readonly rate: number;
+  readonly momentum: number;
+  readonly l2: number;
+}
+
+export interface NativeMetricMeasures {
+  readonly loss: number;
+  readonly regularisation: number;
+  readonly objective: number;
+  readonly kkt: number;
+  readonly tried: number;
+  readonly slope: number;
+  readonly expected: number;
+  readonly reduction: number;
+  readonly kept: boolean;
+}
+
+export type NativeMetric = NativeState & NativeSweeps<undefined, NativeMetricPenalties, NativeMetricMeasures>;
 
 /** A method of that name with so many settings that are numbers, and so many that are true or false. */
 type NativeMethod<M extends string, Settings extends string, Flags extends string = never> = {

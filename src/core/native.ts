@@ -12,6 +12,8 @@ import type {
   NativeHash64,
   NativeLayered,
   NativeLayeredOptions,
+  NativeMetric,
+  NativeMetricOptions,
   NativeMinibatch,
   NativeMinibatchOptions,
   NativeNetworkOptions,
@@ -47,6 +49,7 @@ interface NativeRecords {
 export interface NativeAddon {
   readonly Layered: NativeClass<NativeLayeredOptions, NativeLayered> & NativeRecords;
   readonly Constraints: NativeClass<NativeConstraintsOptions, NativeConstraints> & NativeRecords;
+  readonly Metric: NativeClass<NativeMetricOptions, NativeMetric> & NativeRecords;
   readonly GradientTrainer: NativeClass<NativeGradientOptions, NativeGradientTrainer>;
   readonly Minibatch: NativeClass<NativeMinibatchOptions, NativeMinibatch>;
   readonly Graph: (new (options: NativeGraphOptions) => NativeGraph) & NativeRecords;

@@ -6,8 +6,10 @@ import type { TableOptions } from '../formats/labels.js';
 import { reader } from '../formats/reader.js';
 import { isStream } from '../formats/stream.js';
 import { tableFormatOf } from '../formats/table-formats.js';
+import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type Frame, isFrame } from '../samples/frame.js';
+import type { ColumnsLike } from '../samples/table.js';
 import type { TargetPlaces } from '../samples/targets.js';
 
 /** How a table is read; the names of rows, which a data frame keeps beside its columns, are read where they are asked for. */
@@ -20,12 +22,21 @@ export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> 
   readonly ignore?: readonly ColumnPlace[];
 }
 
+/** Samples whose classes or values are known, in any form: `{ x, labels }`, or rows with the column that is predicted. */
+export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | string;
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that is none */
 export function checkedReading(options: TableReading): ReadingOptions {
   checkOptions(options, [...DIALECT_KEYS, 'signal', 'target', 'ignore']);
   const { target: label, ignore: _, ...reading } = options;
   return { ...reading, ...(label !== undefined && typeof label !== 'object' && { label }) };
 }
+
+/** Whether rows are read as a file is: by a path, from a Readable of text, or as a table that has been taken in. */
+export const isFile = (rows: unknown): rows is string | TextStream | Frame =>
+  typeof rows === 'string' ||
+  isFrame(rows) ||
+  (isStream(rows) && 'readableObjectMode' in rows && !rows.readableObjectMode);
 
 /**
  * All columns of a table as they are: of a file (CSV, Parquet, Arrow), of a pipe, of the standard input (`-`), or of a stream of CSV.

@@ -1,7 +1,8 @@
 import { throwIfAborted } from '../core/abort.js';
-import { messageOf } from '../core/errors.js';
+import { type DlAdmmError, messageOf } from '../core/errors.js';
 import { featuresOf } from '../samples/features.js';
-import { columnBuilder, type Frame, finished } from '../samples/frame.js';
+import { columnBuilder, type Frame, type FrameColumn, finished } from '../samples/frame.js';
+import { breathe } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
 import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
 import { tableFrom } from './tables.js';
@@ -41,9 +42,19 @@ function visible({ columns }: ColumnarFile, options: TableOptions): readonly num
   return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
 }
 
-function pushAll(builder: ReturnType<typeof columnBuilder>, values: ArrayLike<unknown>, name: string): void {
+/** So many values are taken in between two turns of the event loop. */
+const VALUES = 2 ** 13;
+
+async function pushAll(
+  builder: ReturnType<typeof columnBuilder>,
+  values: ArrayLike<unknown>,
+  name: string,
+): Promise<void> {
   try {
-    for (let i = 0; i < values.length; i += 1) builder.push(values[i]);
+    for (let i = 0; i < values.length; i += 1) {
+      builder.push(values[i]);
+      if (i % VALUES === VALUES - 1) await breathe();
+    }
   } catch (error) {
     throw formatError(name, messageOf(error), error);
   }
@@ -77,7 +88,7 @@ async function framed(
     column.waiting.push(part);
     for (let next = part as ColumnPart | undefined; next; ) {
       if (next.first !== column.rows) break;
-      pushAll(column.builder, next.values, name);
+      await pushAll(column.builder, next.values, name);
       column.rows += next.values.length;
       column.waiting.splice(column.waiting.indexOf(next), 1);
       next = column.waiting.find(({ first }) => first === column.rows);
@@ -92,19 +103,26 @@ async function framed(
   return { name, rows, named: true, columns: await finished(builders) };
 }
 
-function checkReadable(columns: readonly FileColumn[], name: string): void {
-  const odd = columns.find(({ refused }) => refused !== undefined);
-  if (odd === undefined) return;
-  const what = `column ${JSON.stringify(odd.name)} holds ${odd.refused}; expected numbers, texts or dates`;
-  throw formatError(name, `${what}: leave it out, or write it as columns of numbers`);
-}
+const unreadable = ({ name, refused }: FileColumn, file: string): DlAdmmError =>
+  formatError(
+    file,
+    `column ${JSON.stringify(name)} holds ${refused}; expected numbers, texts or dates: leave it out, or write it as columns of numbers`,
+  );
 
-/** All columns of a file that can be read, but for the names of rows. */
+/** All columns of a file but for the names of rows; one that cannot be read says so where it is needed. */
 export async function frameFrom(file: ColumnarFile, name: string, options: TableOptions): Promise<Frame> {
   checkTableOptions(options);
-  const places = visible(file, options).filter((place) => file.columns[place]?.refused === undefined);
-  if (file.rows === 0 || places.length === 0) throw formatError(name, 'expected at least one row but found none');
-  return framed(file, places, name, options.signal);
+  const { rows } = file;
+  const shown = visible(file, options);
+  const places = shown.filter((place) => file.columns[place]?.refused === undefined);
+  if (rows === 0 || places.length === 0) throw formatError(name, 'expected at least one row but found none');
+  const frame = await framed(file, places, name, options.signal);
+  const found = new Map(places.map((place, i) => [place, frame.columns[i]]));
+  const empty = (column: FileColumn): FrameColumn => ({
+    ...{ name: column.name, kind: 'number', missing: rows, values: new Float32Array(rows).fill(Number.NaN) },
+    refused: unreadable(column, name),
+  });
+  return { ...frame, columns: shown.map((place) => found.get(place) ?? empty(file.columns[place] as FileColumn)) };
 }
 
 /**
@@ -122,10 +140,8 @@ export async function readColumnar(file: ColumnarFile, name: string, options: Ta
   const label = labelColumn(names, true, options, name);
   const features = featuresOf({ names, named: true, label }, options, name);
   const wanted = label < 0 ? features : [...features, label];
-  checkReadable(
-    wanted.map((place) => shown[place] as FileColumn),
-    name,
-  );
+  const odd = wanted.map((place) => shown[place] as FileColumn).find(({ refused }) => refused !== undefined);
+  if (odd) throw unreadable(odd, name);
   const frame = await framed(
     file,
     wanted.map((place) => places[place] as number),

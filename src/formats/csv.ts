@@ -4,9 +4,10 @@ import { CsvError, type Parser, parse } from 'csv-parse';
 import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
-import { type Decimal, parseNumber } from '../samples/cells.js';
+import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
 import { columnBuilder, type Frame, finished } from '../samples/frame.js';
+import { turn } from '../tensor/inputs.js';
 import { formatError, readBytes } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
@@ -60,8 +61,8 @@ function layoutOf({
   return { width: first.length, header, decimal, names };
 }
 
-/** Gathers some columns of a table, by their places. */
-function collector(name: string, { width, decimal, header, names }: Layout, places: readonly number[]) {
+/** Gathers some columns of a table, by their places; `coded` whether a number that begins with zeros is a text. */
+function collector(name: string, { width, decimal, header, names }: Layout, places: readonly number[], coded: boolean) {
   const builders = places.map((place) => columnBuilder(names[place] as string, name));
   const lines = growingNumbers();
   let rows = 0;
@@ -77,7 +78,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
         throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells.length}`);
       for (const [i, builder] of builders.entries()) {
         const cell = cells[places[i] as number] as string;
-        builder.push(builder.texts ? cell : (parseNumber(cell, decimal) ?? cell));
+        builder.push(builder.texts || (coded && isCode(cell)) ? cell : (parseNumber(cell, decimal) ?? cell));
       }
       lines.push(line);
       rows += 1;
@@ -127,7 +128,7 @@ async function sampled(
   }
   async function* all(): AsyncGenerator<string> {
     // Parsed a part at a time, as what follows is.
-    for (let at = 0; at < sample.length; at += SAMPLE / 8) yield sample.slice(at, at + SAMPLE / 8);
+    for (let at = 0; at < sample.length; at += SAMPLE / 8) yield turn(sample.slice(at, at + SAMPLE / 8));
     yield* texts;
   }
   return {
@@ -140,13 +141,15 @@ async function sampled(
 
 type Content = Uint8Array | TextStream;
 type ParseOptions = CsvOptions & { readonly fromLine?: number };
+type Choose = (layout: Layout) => readonly number[];
 
 /** Reads those columns of a table that `choose` names, by their places, in that order. */
 async function readColumns(
   content: Content,
   name: string,
   options: ParseOptions,
-  choose: (layout: Layout) => readonly number[],
+  choose: Choose,
+  coded = false,
 ): Promise<{ readonly frame: Frame; readonly layout: Layout }> {
   checkCsvOptions(options);
   const { encoding, signal } = options;
@@ -166,7 +169,7 @@ async function readColumns(
   }
   const layout = layoutOf(dialect);
   if (layout === undefined) throw formatError(name, 'expected at least one row of values but it is empty');
-  const table = collector(name, layout, choose(layout));
+  const table = collector(name, layout, choose(layout), coded);
   const { delimiter } = dialect;
   const parser: Parser = parse({
     ...parserOptions(delimiter),
@@ -190,7 +193,7 @@ async function readColumns(
 /** All columns of a table, as they are. */
 export const parseCsvFrame = reader(
   async (content: Content, name: string, options: ParseOptions = {}): Promise<Frame> =>
-    (await readColumns(content, name, options, ({ names }) => names.map((_, place) => place))).frame,
+    (await readColumns(content, name, options, ({ names }) => names.map((_, place) => place), true)).frame,
 );
 
 async function csvTable(content: Content, name: string, options: ParseOptions = {}): Promise<CsvTable> {

@@ -37,6 +37,56 @@ export function checkEncoding(encoding: unknown): string {
   throw expected(text, 'encoding', encoding);
 }
 
+/** So many bytes of lines that are not ASCII tell an encoding. */
+const TELLING = 2 ** 14;
+
+/** The lines in which bytes stand that ASCII has not. */
+function telling(bytes: Uint8Array): Uint8Array {
+  const lines: Uint8Array[] = [];
+  let length = 0;
+  for (let from = 0; from < bytes.length && length < TELLING; ) {
+    const end = bytes.indexOf(0x0a, from) + 1 || bytes.length;
+    const line = bytes.subarray(from, end);
+    if (line.some((byte) => byte > 0x7f)) lines.push(line);
+    length += lines.at(-1) === line ? line.length : 0;
+    from = end;
+  }
+  return Buffer.concat(lines);
+}
+
+/** Of a hundred: below the first a guess is none, and from the second on it comes before the encoding that is the most common. */
+const GUESS = 25;
+const GOOD_GUESS = 60;
+
+/** The encodings that some bytes may be in, the likeliest first, by how often their letters follow each other: guesses. */
+async function likely(bytes: Uint8Array): Promise<readonly string[]> {
+  const lines = telling(bytes);
+  if (lines.some((byte) => byte < 0x09 || (byte > 0x0d && byte < 0x20))) return [];
+  const { analyse } = await import('chardet');
+  const guesses = analyse(lines).filter(({ confidence }) => confidence >= GUESS);
+  const better = guesses.filter(({ confidence }) => confidence >= GOOD_GUESS);
+  const names = [...better, { name: 'windows-1252' }, ...guesses].flatMap(({ name }) => {
+    try {
+      return [checkEncoding(name)];
+    } catch {
+      return [];
+    }
+  });
+  return [...new Set(names)]
+    .filter((name) => !/^utf-/.test(name) && decodes(name, lines, lines.length, false))
+    .slice(0, 3);
+}
+
+/** What may help against bytes that are not UTF-8. */
+async function remedyFor(bytes: Uint8Array): Promise<string> {
+  const [first, ...others] = await likely(bytes);
+  if (first === undefined) return 'the file is damaged, in another encoding, or of another kind';
+  const why =
+    first === 'windows-1252' ? 'which Excel and older programs write' : 'which its letters look the most like';
+  const more = others.length > 0 ? `; its bytes could be ${others.join(' or ')} too` : '';
+  return `name the encoding, as encoding: '${first}' (--encoding ${first}), ${why}${more}`;
+}
+
 interface Decoder {
   /** Throws where bytes are not of the encoding. */
   decode(bytes: Uint8Array, last: boolean): string;
@@ -138,25 +188,22 @@ export async function* textOf(
   // The beginning of a character, of which the rest is to come.
   let tail = Buffer.alloc(0);
 
-  const refuse = (bytes: Uint8Array): never => {
+  const refuse = async (bytes: Uint8Array): Promise<never> => {
     const all = Buffer.concat([tail, bytes]);
     const { at, lines: further } = culprit(found, all);
     const byte = `0x${(all[at] ?? 0).toString(16).toUpperCase().padStart(2, '0')}`;
-    const remedy =
-      marked || encoding
-        ? 'the file is damaged, or in another encoding'
-        : "name the encoding, as encoding: 'windows-1252' (--encoding windows-1252), which Excel and older programs write";
+    const remedy = marked || encoding ? 'the file is damaged, or in another encoding' : await remedyFor(all);
     const place = `${name}, line ${lines + further + 1}`;
     const why = `byte ${offset - tail.length + at + 1} (${byte}) is not ${found.toUpperCase()}: ${remedy}`;
     throw formatError(place, why);
   };
 
-  function take(bytes: Uint8Array, last: boolean): string {
+  async function take(bytes: Uint8Array, last: boolean): Promise<string> {
     let text = '';
     try {
       text = decoder.decode(bytes, last);
     } catch {
-      refuse(bytes);
+      await refuse(bytes);
     }
     const zero = text.indexOf('\0');
     if (zero >= 0) {
@@ -170,9 +217,9 @@ export async function* textOf(
   }
 
   try {
-    yield take(head, false);
-    for (let next = await rest.next(); !next.done; next = await rest.next()) yield take(next.value, false);
-    yield take(new Uint8Array(0), true);
+    yield await take(head, false);
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield await take(next.value, false);
+    yield await take(new Uint8Array(0), true);
   } finally {
     await rest.return?.();
   }

@@ -110,7 +110,7 @@ const KINDS: readonly Kind[] = [
   { own: 'tar', what: 'a tar archive', remedy: 'unpack it', begins: (_, text) => text.slice(257, 262) === 'ustar' },
   {
     what: 'JSON',
-    remedy: 'JSON.parse it, and give the rows as records',
+    remedy: 'JSON.parse it (JSON Lines a line at a time) and give the rows as records, or write it as CSV',
     begins: (_, text) => /^\s*(?:\{\s*"|\[\s*[[{])/.test(text),
   },
   { what: 'a program', remedy: TABLE, begins: starts('\x7fELF', 'MZ\x90') },

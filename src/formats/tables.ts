@@ -6,7 +6,7 @@ import { type Column, MAX_CATEGORIES } from '../samples/columns.js';
 import { encoded } from '../samples/encoded.js';
 import { learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, namedColumn, valueAt } from '../samples/frame.js';
-import { breathe, CHUNK_ENTRIES } from '../tensor/inputs.js';
+import { eachChunk } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
 import { badCell, type CsvTable, labelledTable, type TableOptions } from './labels.js';
@@ -30,13 +30,10 @@ const firstMissing = (column: FrameColumn, rows: number): number => {
 };
 
 /** A column as it is read where nobody has learnt anything of it. */
-function plainColumn(
-  column: FrameColumn,
-  rows: number,
-  { where, options, decimal = '.' }: Reading,
-  texts: TableOptions['categories'],
-): Column {
-  const { name, kind, missing, mixture } = column;
+function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts: TableOptions['categories']): Column {
+  const { where, options, decimal = '.' } = reading;
+  const { name, kind, missing, mixture, refused } = column;
+  if (refused) throw formatError(reading.name, refused.message, refused);
   const oneHot = texts === 'one-hot' && kind === 'text';
   const hint = options.categories || options.columns ? '' : "; categories: 'one-hot' takes columns of texts";
   const odd = (row: number, found: unknown): Error =>
@@ -77,11 +74,7 @@ async function matrixOf(frame: Frame, columns: readonly Column[]): Promise<Matri
     return !column.date && filled && (found.kind === 'text' || types.isFloat32Array(found.values));
   });
   const data = zeros(narrow ? 'float32' : 'float64', x.rows * x.columns);
-  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / x.columns));
-  for (let first = 0; first < x.rows; first += step) {
-    data.set(x.chunk(first, Math.min(step, x.rows - first)), first * x.columns);
-    await breathe();
-  }
+  await eachChunk(x, (chunk, first) => data.set(chunk, first * x.columns));
   return { data, rows: x.rows, columns: x.columns };
 }
 

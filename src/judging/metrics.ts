@@ -1,4 +1,6 @@
 /** The metrics by which a model may be judged, watched as it trains, and chosen. */
+import { didYouMean } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 
 /** What is told: classes, their probabilities, any number of labels, values, or counts. */
 export type Task = 'classes' | 'probabilities' | 'labels' | 'values' | 'counts';
@@ -34,6 +36,47 @@ export type Metric = keyof typeof TABLE;
 
 export const METRICS: Readonly<Record<Metric, Told>> = TABLE;
 export const METRIC_NAMES = Object.keys(TABLE) as readonly Metric[];
+
+/** What other libraries call them, without capitals and what stands between words. */
+const ELSEWHERE: Readonly<Record<string, Metric>> = {
+  ...{ acc: 'accuracy', binaryaccuracy: 'accuracy', categoricalaccuracy: 'accuracy', error: 'accuracy' },
+  ...{ balanced: 'balancedAccuracy', recall: 'balancedAccuracy', f1: 'macroF1', f1score: 'macroF1', fscore: 'macroF1' },
+  ...{
+    auc: 'rocAuc',
+    areaunderroc: 'rocAuc',
+    auroc: 'rocAuc',
+    averageprecision: 'prAuc',
+    aucpr: 'prAuc',
+    precision: 'prAuc',
+  },
+  ...{
+    crossentropy: 'logLoss',
+    binarylogloss: 'logLoss',
+    multilogloss: 'logLoss',
+    mlogloss: 'logLoss',
+    ece: 'calibrationError',
+  },
+  ...{ r2score: 'r2', l1: 'mae', mse: 'rmse', l2: 'rmse', squarederror: 'rmse', valloss: 'loss' },
+  ...{ meanabsoluteerror: 'mae', meansquarederror: 'rmse', absoluteerror: 'mae', deviance: 'poissonDeviance' },
+};
+
+/** What a metric of another library is called here, as the end of a sentence. */
+export function metricMeant(name: string, known: readonly string[] = METRIC_NAMES): string {
+  const plain = name
+    .replaceAll(/[\s_-]/g, '')
+    .toLowerCase()
+    .replace(/^(?:neg|val)(?=.{3})/, '');
+  const found = Object.hasOwn(ELSEWHERE, plain) ? ELSEWHERE[plain] : undefined;
+  return found && known.includes(found) ? `; did you mean ${found}?` : didYouMean(plain, known);
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where it is none of those that are known */
+export function checkMetric(value: unknown, known: readonly Metric[], name: string): Metric {
+  const found = known.find((metric) => metric === value);
+  if (found !== undefined) return found;
+  const { code, message } = expected(known.map((word) => `'${word}'`).join(' or '), name, value);
+  throw new DlAdmmError(code, `${message}${typeof value === 'string' ? metricMeant(value, known) : ''}`);
+}
 
 /** A number of which more is better, whatever the metric. */
 export const scoreOf = (metric: Metric, value: number): number => (METRICS[metric].better === 'more' ? value : -value);

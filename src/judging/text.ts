@@ -8,7 +8,8 @@ export function printable<T extends object>(data: T, text: (data: T) => string):
 export const numberText = (value: number): string =>
   Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 
-const shortened = (text: string): string => (text.length > 30 ? `${text.slice(0, 29)}…` : text);
+const shortened = (text: string): string =>
+  (text.length > 30 ? `${text.slice(0, 29)}…` : text).replace(/\p{Cc}/gu, ' ');
 
 /** Lines whose columns stand under each other: the first to the left, numbers to the right. */
 export function aligned(rows: readonly (readonly string[])[]): readonly string[] {

@@ -1,5 +1,5 @@
 /** From which probability on the second of two classes is told. */
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import type { List } from './classes.js';
 import { thresholds } from './probabilities.js';
 
@@ -26,9 +26,9 @@ function gainOf(rule: ThresholdRule): Gain {
   } else if (typeof rule === 'object' && rule !== null && rule.precision > 0 && rule.precision <= 1) {
     return (hits, misses) => (hits >= rule.precision * (hits + misses) ? hits : undefined);
   }
-  const text =
-    "Expected 'f1', { falsePositive, falseNegative } (costs from 0) or { precision } (above 0 to 1) for the rule of a threshold";
-  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
+  const rules = "'f1', { falsePositive, falseNegative } (costs from 0) or { precision } (above 0 to 1)";
+  const given = typeof rule === 'object' && rule !== null ? `{ ${Object.keys(rule).join(', ')} }` : rule;
+  throw expected(rules, 'the rule of a threshold', given);
 }
 
 /**

@@ -1,16 +1,14 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
 import { throwIfAborted } from '../core/abort.js';
-import { checkOptions, oneOf, whole } from '../core/checks.js';
+import { checkOptions, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import type { TableReading } from '../datasets/frame-file.js';
+import type { SamplesLike, TableReading } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
-import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
+import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import { type Metrics, metricsOfLoss } from '../network/metrics.js';
-import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import { inputsOfColumn } from '../samples/columns.js';
-import type { Frame } from '../samples/frame.js';
 import { allRows, asSamples, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import type { Model } from './model.js';
 
@@ -71,7 +69,7 @@ const shuffled = (source: RowSource, data: Float64Array, at: number, width: numb
  */
 export async function importance(
   model: Model,
-  rows: ArrivingSamples | RowsLike | Frame | string,
+  rows: SamplesLike,
   options: ImportanceOptions = {},
 ): Promise<Importance> {
   checkOptions(options, ['metric', 'repeats', 'seed', 'signal', 'target', 'ignore', ...DIALECT_KEYS]);
@@ -86,13 +84,13 @@ export async function importance(
 /** The same by orders of the rows, which each column is put into one after the other. @internal */
 export async function importanceBy(
   model: Model,
-  rows: ArrivingSamples | RowsLike | Frame | string,
+  rows: SamplesLike,
   options: ImportanceOptions,
   ordersOf: (rows: number) => readonly Int32Array[],
 ): Promise<Importance> {
   const { metric: asked = 'loss', repeats: _, seed: __, ...reading } = options;
   const { signal } = reading;
-  const metric = oneOf(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');
+  const metric = checkMetric(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');
   const { x, y, columns: ___, ...rest } = await model.arrived(rows, reading);
   const data = await allRows(x);
   const judged = async (source: RowSource): Promise<number> => {

@@ -1,12 +1,12 @@
 /** Rows of a table as a model takes them in: its columns encoded, and with them what it predicts, where it is to be judged. */
 import { expected } from '../core/errors.js';
-import { type ReadingOptions, readFrame, type TableReading } from '../datasets/frame-file.js';
+import { isFile, type ReadingOptions, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import { encodedFor } from '../samples/encoded.js';
-import { type Frame, frameOf, isFrame, without } from '../samples/frame.js';
+import { type Frame, frameOf, without } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
-import { asSamples, type MatrixLike } from '../tensor/inputs.js';
+import { asSamples, type MatrixLike, turn } from '../tensor/inputs.js';
 import type { ModelParts } from './parts.js';
 
 /** What a model knows of tables. */
@@ -41,7 +41,7 @@ export function toldRows(frame: Frame, model: Knowing, reading: TableReading): M
 
 /** Rows with the columns that a model predicts among them, as samples. */
 export async function labelledRows(
-  rows: RowsLike | Frame | string,
+  rows: Exclude<SamplesLike, ArrivingSamples>,
   model: Knowing,
   options: TableReading,
   reading: ReadingOptions,
@@ -52,10 +52,10 @@ export async function labelledRows(
     throw expected('{ x, labels } or { x, y }, or a target, as the model does not know its own,', 'samples', rows);
   }
   const task = taskOf(network.loss);
-  const file = typeof rows === 'string' || isFrame(rows);
+  const file = isFile(rows);
   if (!file && task !== 'multi-label' && !columns?.every(({ fill }) => fill !== undefined)) {
     const told = typeof target === 'object' ? target.map(String) : String(target);
-    return { data: { x: rows, ...(task === 'classification' ? { labels: String(target) } : { y: told }) } };
+    return { data: { x: rows as RowsLike, ...(task === 'classification' ? { labels: String(target) } : { y: told }) } };
   }
   const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
   const wanted = await wantedOf(frame, target, task, classes);
@@ -65,7 +65,7 @@ export async function labelledRows(
   }
   const { values: labels } = wanted;
   // Classes that are called by names may also be told by their numbers.
-  if (classes && typeof labels[0] !== 'number') checkKnown(labels, classes, frame, target);
-  const { x, notes } = encodedRows(frame, model, options);
+  if (classes && typeof labels[0] !== 'number') await turn(checkKnown(labels, classes, frame, target));
+  const { x, notes } = await turn(encodedRows(frame, model, options));
   return { data: { x, labels }, notes };
 }

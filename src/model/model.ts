@@ -8,7 +8,7 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import { checkedReading, readFrame, type TableReading } from '../datasets/frame-file.js';
+import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
 import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
@@ -25,7 +25,7 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
-import { checkRecord, encoderOf } from '../samples/encoder.js';
+import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
 import { type Frame, isFrame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
@@ -88,21 +88,20 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   async predict(x: readonly number[]): Promise<OnePrediction<L>>;
   async predict(x: Frame | string, options: TableReading): Promise<Prediction<L>>;
-  async predict(x: RowsLike | Frame | string): Promise<Prediction<L>>;
+  async predict(x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | string): Promise<Prediction<L>>;
   async predict(x: RecordLike): Promise<OnePrediction<L>>;
   async predict(
-    x: RowsLike | Frame | RecordLike | string,
+    x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | RecordLike | string,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
     const one = !isFrame(x) && isOne(x);
     const prediction = await this.call(async () => {
       const reading = checkedReading(options);
-      const rows =
-        typeof x === 'string' || isFrame(x)
-          ? toldRows(await readFrame(x, reading), this, options)
-          : one
-            ? this.#rowsOf(x)
-            : (x as RowsLike);
+      const rows = isFile(x)
+        ? toldRows(await readFrame(x, reading), this, options)
+        : one
+          ? this.#rowsOf(x)
+          : (x as RowsLike);
       const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
@@ -156,10 +155,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
-  async evaluate(
-    samples: ArrivingSamples | RowsLike | Frame | string,
-    options: TableReading = {},
-  ): Promise<EvaluationOf<L>> {
+  async evaluate(samples: SamplesLike, options: TableReading = {}): Promise<EvaluationOf<L>> {
     return this.call(async () => {
       const { answer, truth, loss, notes } = await this.#judged(samples, options);
       return warned(await answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
@@ -173,11 +169,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link evaluate}, and ERR_DLADMM_ARGUMENT where there are no two classes with probabilities, or no
    *   threshold keeps the rule
    */
-  async tuneThreshold(
-    samples: ArrivingSamples | RowsLike | Frame | string,
-    by: ThresholdRule = 'f1',
-    options: TableReading = {},
-  ): Promise<Model<L>> {
+  async tuneThreshold(samples: SamplesLike, by: ThresholdRule = 'f1', options: TableReading = {}): Promise<Model<L>> {
     const { answer, truth } = await this.call(() => this.#judged(samples, options));
     const { probabilities } = answer.prediction();
     if (probabilities?.columns !== 2) {
@@ -232,7 +224,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** What the model says of samples, what is true, and the mean loss. */
   async #judged(
-    samples: ArrivingSamples | RowsLike | Frame | string,
+    samples: SamplesLike,
     options: TableReading,
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number; notes: readonly ColumnNote[] }> {
     const { arrived, notes } = await this.#arrived(samples, options);
@@ -263,12 +255,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /** Samples as the columns of this model take them in, before they are standardised. @internal */
-  async arrived(samples: ArrivingSamples | RowsLike | Frame | string, options: TableReading = {}): Promise<Arrived> {
+  async arrived(samples: SamplesLike, options: TableReading = {}): Promise<Arrived> {
     return (await this.#arrived(samples, options)).arrived;
   }
 
   async #arrived(
-    samples: ArrivingSamples | RowsLike | Frame | string,
+    samples: SamplesLike,
     options: TableReading,
   ): Promise<{ readonly arrived: Arrived; readonly notes: readonly ColumnNote[] }> {
     const reading = checkedReading(options);
@@ -310,9 +302,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     source: RowSource,
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
+    let chunk: Numbers | undefined;
     for (const [first, count] of this.#chunks(source)) {
       try {
-        await work(first, await rowsOf(source, first, count), count);
+        chunk = await rowsOf(source, first, count, chunk);
+        await work(first, chunk, count);
       } catch (error) {
         throw locate(error, source, first);
       }
@@ -339,7 +333,15 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
   #rowsOf(x: unknown): MatrixLike {
-    if (isOne(x)) return Array.isArray(x) ? [x] : this.#recordRows([x as RecordLike]);
+    if (isOne(x)) {
+      if (!Array.isArray(x)) return this.#recordRows([x as RecordLike]);
+      const { columns, inputs } = this;
+      if (columns && x.length !== inputs) {
+        const names = columns.slice(0, 20).map(({ name }) => name);
+        throw expected(`a record { ${names.join(', ')} }, or its ${inputs} inputs,`, 'x', x, 'ERR_DLADMM_SHAPE');
+      }
+      return [x];
+    }
     return Array.isArray(x) && isRecord(x[0]) ? this.#recordRows(x) : (x as MatrixLike);
   }
 
@@ -353,7 +355,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
       checkRecord(record, columns, 'x');
       for (const [c, { name }] of columns.entries()) {
-        encoder.put(record[name], c, data, row * encoder.inputs, row);
+        encoder.put(readOf(name)(record), c, data, row * encoder.inputs, row);
       }
     }
     return { data, rows: records.length, columns: encoder.inputs };

@@ -13,7 +13,7 @@ interface Labelled {
   /** The class of the largest output. */
   readonly label: Label;
   /** The network's outputs z_L, in the order of the classes. */
-  readonly outputs: Numbers;
+  readonly outputs: readonly number[];
   readonly probability?: undefined;
   readonly probabilities?: undefined;
   readonly value?: undefined;
@@ -25,8 +25,8 @@ interface Probable {
   /** How probable that class is. */
   readonly probability: number;
   /** The same of every class, in their order. */
-  readonly probabilities: Numbers;
-  readonly outputs: Numbers;
+  readonly probabilities: readonly number[];
+  readonly outputs: readonly number[];
   readonly value?: undefined;
 }
 
@@ -35,8 +35,8 @@ interface MultiLabelled {
   /** The labels of probability ½ and more. */
   readonly labels: readonly (string | number)[];
   /** How probable each label is. */
-  readonly probabilities: Numbers;
-  readonly outputs: Numbers;
+  readonly probabilities: readonly number[];
+  readonly outputs: readonly number[];
   readonly label?: undefined;
   readonly probability?: undefined;
 }
@@ -44,7 +44,7 @@ interface MultiLabelled {
 interface Valued {
   /** The first of the outputs: of a network with one, what it predicts. */
   readonly value: number;
-  readonly outputs: Numbers;
+  readonly outputs: readonly number[];
   readonly label?: undefined;
   readonly probability?: undefined;
   readonly probabilities?: undefined;
@@ -66,12 +66,14 @@ export function isOne(x: unknown): x is readonly number[] | RecordLike {
 
 /** What was said of the only sample; of two classes the second from the threshold on, where the model has one. */
 export function onlyOf(
-  { outputs: { data: outputs }, labels, probabilities }: Prediction,
+  { outputs: { data: found }, labels, probabilities }: Prediction,
   threshold?: number,
 ): OnePrediction {
+  // Plain arrays, which JSON takes for arrays.
+  const outputs = [...found];
   if (labels === undefined) return { value: outputs[0] as number, outputs };
   const [said] = labels;
-  const data = probabilities?.data as Numbers | undefined;
+  const data = probabilities && [...(probabilities.data as Numbers)];
   if (isArray(said) && data) return { labels: said, probabilities: data, outputs };
   const label = said as Label;
   if (data === undefined) return { label, outputs };

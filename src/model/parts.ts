@@ -17,7 +17,7 @@ import {
 } from '../network/network.js';
 import { checkParameters } from '../network/parameters.js';
 import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
-import { LABEL_KINDS, type LabelKind } from '../samples/classes.js';
+import { areValues, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
 
 /** What is saved with a model besides. */
@@ -126,6 +126,12 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
   checkClasses(classes, classCount(loss, outputs));
   if (labelKind !== undefined && oneOf(labelKind, LABEL_KINDS, 'labelKind') !== 'number' && classes === undefined) {
     throw expected('the names of the classes, as labelKind is not number,', 'classes', classes);
+  }
+  if (labelKind === 'value' && !areValues(classes ?? [])) {
+    throw expected('whole numbers, as labelKind is value,', 'classes', classes);
+  }
+  if (labelKind === 'boolean' && classes?.length !== 2) {
+    throw expected('two classes, as labelKind is boolean,', 'classes', classes);
   }
   if (standardisation !== undefined) checkStandardisation(standardisation, inputs);
   if (targetStandardisation !== undefined) {

@@ -1,5 +1,5 @@
 import { atLeast, checkKeys, checkObject, oneOf } from '../core/checks.js';
-import { expected } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { present } from '../core/objects.js';
@@ -58,6 +58,15 @@ const CHUNK_ENTRIES = 2 ** 17;
 
 const KINDS = "'he', 'glorot', { gaussian: sd }, { scheme, gain } or { weights, biases }";
 
+/** What other libraries call them. */
+const ELSEWHERE: Readonly<Record<string, RegExp>> = {
+  "'he'": /^(?:he|kaiming)/i,
+  "'glorot'": /^(?:glorot|xavier)/i,
+  '{ gaussian: 0.1 }': /^(?:random|normal|gauss|truncated)/i,
+  "{ scheme: 'lecun', gain: 1 }": /^lecun/i,
+  "{ scheme: 'orthogonal', gain: 1 }": /^orthogonal/i,
+};
+
 /**
  * Checked, and with parameters of one's own copied: what becomes of the caller's arrays later does not matter.
  *
@@ -66,6 +75,11 @@ const KINDS = "'he', 'glorot', { gaussian: sd }, { scheme, gain } or { weights, 
  */
 export function initialisationOf(how: Initialisation, layers: readonly number[], dtype: Dtype): Initialisation {
   if (how === 'he' || how === 'glorot') return how;
+  if (typeof how === 'string') {
+    const [hint] = Object.entries(ELSEWHERE).filter(([, names]) => names.test(how));
+    const { code, message } = expected(KINDS, 'initialisation', how);
+    throw new DlAdmmError(code, `${message}${hint ? `; did you mean ${hint[0]}?` : ''}`);
+  }
   checkObject(how, KINDS, 'initialisation');
   if ('gaussian' in how) {
     checkKeys(how, ['gaussian'], 'initialisation');

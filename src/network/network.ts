@@ -1,4 +1,4 @@
-import { checkKeys, checkObject, repeated } from '../core/checks.js';
+import { checkKeys, checkObject, didYouMean, repeated } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { NativeNetworkOptions } from '../core/native.js';
 
@@ -180,7 +180,7 @@ export function checkActivation(activation: unknown): asserts activation is Acti
   }
   const names = ACTIVATION_NAMES.map((name) => `'${name}'`).join(', ');
   const { code, message } = expected(`${names} or { leakyRelu: slope } or { elu: alpha }`, 'activation', activation);
-  throw new DlAdmmError(code, message + meant(ACTIVATIONS_ELSEWHERE, activation));
+  throw new DlAdmmError(code, message + (typeof activation === 'string' ? activationMeant(activation) : ''));
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
@@ -195,11 +195,11 @@ export function checkNetwork(network: unknown, name: string): asserts network is
 }
 
 /** A name of another library without capitals and what stands between words. */
-const plain = (name: string): string => name.replaceAll(/[_\s-]/g, '').toLowerCase();
+const plain = (name: string): string => name.replaceAll(/[^a-z0-9]/gi, '').toLowerCase();
 
 /** What a name of another library is called here, as the end of a sentence. */
-const meant = (names: Readonly<Record<string, string>>, given: unknown): string => {
-  const found = typeof given === 'string' && Object.hasOwn(names, plain(given)) ? names[plain(given)] : undefined;
+const meant = (names: Readonly<Record<string, string>>, given: string): string => {
+  const found = Object.hasOwn(names, plain(given)) ? names[plain(given)] : undefined;
   return found === undefined ? '' : `; did you mean ${found}?`;
 };
 
@@ -213,12 +213,17 @@ const ACTIVATIONS_ELSEWHERE: Readonly<Record<string, string>> = {
     linear: "'identity'",
     none: "'identity'",
   },
-  ...{ rectifier: "'relu'", geluerf: "'gelu'", selu: "'elu'", softsign: "'tanh'", hardtanh: "'tanh'" },
+  ...{ rectifier: "'relu'", relu6: "'relu'", geluerf: "'gelu'", selu: "'elu'", softsign: "'tanh'", hardtanh: "'tanh'" },
 };
 
 /** What an activation of another library is called here, as the end of a sentence. */
-export const activationMeant = (name: string): string => meant(ACTIVATIONS_ELSEWHERE, name);
-export const lossMeant = (name: string): string => meant(LOSSES_ELSEWHERE, name);
+export function activationMeant(name: string): string {
+  if (/^(?:log)?softmax$/.test(plain(name)))
+    return '; the last layer is linear, and its loss makes probabilities of it';
+  return meant(ACTIVATIONS_ELSEWHERE, name) || didYouMean(name, ACTIVATION_NAMES);
+}
+/** The same of a loss. */
+export const lossMeant = (name: string): string => meant(LOSSES_ELSEWHERE, name) || didYouMean(name, LOSSES);
 
 /** What other libraries call the losses, as {@link plain} has it. */
 const SOFTMAX = "'softmax-cross-entropy'";
@@ -233,7 +238,9 @@ const LOSSES_ELSEWHERE: Readonly<Record<string, string>> = {
   ...{ crossentropy: SOFTMAX, crossentropyloss: SOFTMAX, categoricalcrossentropy: SOFTMAX, logloss: SOFTMAX },
   ...{ sparsecategoricalcrossentropy: SOFTMAX, binarycrossentropy: SOFTMAX, bceloss: SOFTMAX, bce: SOFTMAX },
   ...{ bcewithlogitsloss: SOFTMAX, nllloss: SOFTMAX, softmax: SOFTMAX, binary: SOFTMAX, multiclass: SOFTMAX },
+  ...{ multisoftprob: SOFTMAX, multisoftmax: SOFTMAX, binarylogistic: SOFTMAX, multilogloss: SOFTMAX },
   ...{ logistic: SOFTMAX, svm: "'hinge'", hingeloss: "'hinge'" },
+  ...{ regsquarederror: "'squared-error'", regsquaredlogerror: "'squared-error'", regabsoluteerror: "'absolute'" },
   ...{
     mae: "'absolute'",
     meanabsoluteerror: "'absolute'",
@@ -248,7 +255,7 @@ const LOSSES_ELSEWHERE: Readonly<Record<string, string>> = {
     smoothl1loss: "'huber'",
     huberloss: "'huber'",
   },
-  ...{ poissonnll: "'poisson'", poissonnllloss: "'poisson'", poissonloss: "'poisson'" },
+  ...{ countpoisson: "'poisson'", poissonnll: "'poisson'", poissonnllloss: "'poisson'", poissonloss: "'poisson'" },
   ...{ multilabel: "'sigmoid-cross-entropy'", multilabelsoftmarginloss: "'sigmoid-cross-entropy'" },
 };
 
@@ -256,7 +263,7 @@ const LOSSES_ELSEWHERE: Readonly<Record<string, string>> = {
 export function checkLoss(loss: unknown): asserts loss is Loss {
   if (LOSSES.some((known) => known === loss)) return;
   const error = expected(LOSSES.map((known) => `'${known}'`).join(' or '), 'loss', loss);
-  throw new DlAdmmError(error.code, error.message + meant(LOSSES_ELSEWHERE, loss));
+  throw new DlAdmmError(error.code, error.message + (typeof loss === 'string' ? lossMeant(loss) : ''));
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */

@@ -17,7 +17,7 @@ import { type Column, checkColumns, placesOf } from './columns.js';
 import { fromStream } from './gathering.js';
 import { areLists, listedRows } from './label-lists.js';
 import { fromTable } from './named-rows.js';
-import { isTable } from './table.js';
+import { isTable, tableOf } from './table.js';
 import { weightsOf } from './weights.js';
 
 export type {
@@ -178,7 +178,8 @@ async function arrive(arriving: Arriving): Promise<Arrived> {
   const { samples, rules, targets, names } = arriving;
   const { x, labels, y } = samples;
   const { layers } = rules.network;
-  if (isTable(x)) return fromTable(x, arriving);
+  const table = tableOf(x, names.x);
+  if (table) return fromTable(table, arriving);
   if (isStream(x)) return fromStream(x, arriving);
   const source = rowSource(x, layers[0] ?? 0, names.x);
   if (targets === 'labels') {

@@ -32,6 +32,9 @@ const pointed = (cell: string): string => {
   return cell.includes('.') ? 'no number' : cell.replace(',', '.');
 };
 
+/** Whether a text is digits of which the first is one 0 too many: a code (a postcode, an article), which no number can tell. */
+export const isCode = (text: string): boolean => /^\s*0\d+\s*$/.test(text);
+
 /** What may help where a cell is no number, as the end of a sentence. */
 export function numberHint(cell: string, decimal: Decimal): string {
   if (cell.length > LONGEST) return '';

@@ -45,6 +45,19 @@ export function areShares(column: Column): readonly boolean[] {
 export const inputsOf = (columns: readonly Column[]): number =>
   columns.reduce((sum, column) => sum + inputsOfColumn(column), 0);
 
+/** Where the inputs of each of them begin, and how many they take. */
+export function offsetsOf(columns: readonly Column[]): {
+  readonly offsets: readonly number[];
+  readonly inputs: number;
+} {
+  let inputs = 0;
+  const offsets = columns.map((column) => {
+    inputs += inputsOfColumn(column);
+    return inputs - inputsOfColumn(column);
+  });
+  return { offsets, inputs };
+}
+
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isArrayOf = (value: unknown, test: (item: unknown) => boolean): boolean =>
   Array.isArray(value) && value.length > 0 && value.every(test) && new Set(value).size === value.length;
@@ -75,7 +88,8 @@ function isColumn(value: unknown): value is Column {
     kinds < 2 &&
     (!other || !!categories) &&
     (!indicator || fill !== undefined) &&
-    (fill === undefined || isText(fill) === texts)
+    (fill === undefined || isText(fill) === texts) &&
+    (!isText(fill) || !categories || other === true || categories.includes(fill))
   );
 }
 
@@ -103,9 +117,9 @@ export function columnsText(columns: readonly Column[]): readonly string[] {
         : date
           ? `a moment in time, by ${date.join(', ')}`
           : `a number${bins ? `, and where it lies in ${bins.length - 1} bins from ${bins[0]} to ${bins.at(-1)}` : ''}`;
-    const shown = date && typeof fill === 'number' ? new Date(fill).toISOString() : fill;
+    const shown = date && typeof fill === 'number' ? new Date(fill).toISOString() : String(fill).slice(0, 60);
     const missing = fill === undefined ? '' : `; missing: ${shown}${indicator ? ', and an input that says so' : ''}`;
-    return `${name}: ${what} (${inputsOfColumn(column)} ${inputsOfColumn(column) === 1 ? 'input' : 'inputs'})${missing}`;
+    return `${name.replace(/\p{Cc}/gu, ' ')}: ${what} (${inputsOfColumn(column)} ${inputsOfColumn(column) === 1 ? 'input' : 'inputs'})${missing}`;
   });
 }
 

@@ -1,7 +1,8 @@
 /** The rows of a table as inputs of a network, by columns that have been learnt. */
 import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, listed, quoted } from '../core/errors.js';
-import { type RowSource, trusted } from '../tensor/inputs.js';
+import type { Numbers } from '../core/native.js';
+import { type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn } from './columns.js';
 import { encoderOf, numberSaid } from './encoder.js';
 import type { ColumnPlace } from './features.js';
@@ -32,8 +33,8 @@ export function encoded(
     name,
     rows,
     columns: inputs,
-    chunk(first: number, count: number) {
-      const out = new Float64Array(count * inputs);
+    chunk(first: number, count: number, spent?: Numbers) {
+      const out = roomFor('float64', count * inputs, spent);
       for (const [c, values] of found.entries()) {
         const column = columns[c] as Column;
         const plain =

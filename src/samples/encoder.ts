@@ -4,7 +4,7 @@ import { DlAdmmError, describe, expected, listed } from '../core/errors.js';
 import { TOO_WIDE } from '../core/numbers.js';
 import { putBins } from './bins.js';
 import { isMissing, parseNumber } from './cells.js';
-import { type Column, inputsOf, inputsOfColumn } from './columns.js';
+import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
 import { datePart, parseDate } from './dates.js';
 
 /** How errors call the columns of a table. */
@@ -48,6 +48,12 @@ export function textOf(value: unknown): string | undefined {
     ? String(value)
     : undefined;
 }
+
+/** Reads a column of records: one that is called as what every object has (`constructor`) is a record's own or not there. */
+export const readOf =
+  (column: string) =>
+  (record: Readonly<Record<string, unknown>>): unknown =>
+    column in Object.prototype && !Object.hasOwn(record, column) ? undefined : record[column];
 
 /** Whether a value says that there is none. */
 export const lacks = (value: unknown): boolean =>
@@ -98,7 +104,8 @@ export function checkRecord(record: Readonly<Record<string, unknown>>, columns: 
   for (const { name: column, fill } of lacked) {
     const hint = didYouMean(column, others);
     if (fill !== undefined && hint === '' && lacked.length < columns.length) continue;
-    const text = `Expected a column ${JSON.stringify(column)} in ${name}, as the model was trained on, but its columns are ${listed(keys)}${hint}`;
+    const have = keys.length === 0 ? 'none' : listed(keys);
+    const text = `Expected a column ${JSON.stringify(column)} in ${name}, as the model was trained on, but its columns are ${have}${hint}`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
 }
@@ -173,16 +180,11 @@ function putColumn(column: Column, name: string, rowName: RowName): Put {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL from `put`, naming row and column */
 export function encoderOf(columns: readonly Column[], name: string, rowName: RowName = (row) => `row ${row}`): Encoder {
-  const offsets: number[] = [];
-  let inputs = 0;
-  for (const column of columns) {
-    offsets.push(inputs);
-    inputs += inputsOfColumn(column);
-  }
+  const { offsets, inputs } = offsetsOf(columns);
   const puts = columns.map((column) => putColumn(column, name, rowName));
   return {
     columns,
-    inputs: inputsOf(columns),
+    inputs,
     put: (value, c, out, at, row) => (puts[c] as Put)(value, out, at + (offsets[c] as number), row),
   };
 }

@@ -1,14 +1,16 @@
 /** A table by column, whole and as it came: what records, tables, streams and files are before anything is learnt of them. */
+import { types } from 'node:util';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { dtypeOf, growingNumbers, zeros } from '../core/numbers.js';
 import { breathe, inTurns } from '../tensor/inputs.js';
 import { isRecord } from './arrived.js';
-import { lacks, momentOf, numberOf, numberSaid, textOf } from './encoder.js';
+import { isCode } from './cells.js';
+import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
 import { listText } from './label-lists.js';
-import { columnReader, fieldsOf, isTable, type RecordLike, type TableLike } from './table.js';
+import { type ColumnsLike, columnReader, fieldsOf, type RecordLike, type TableLike, tableOf } from './table.js';
 
 /** Values of several kinds in a column that is told by its texts. */
 export interface Mixture {
@@ -31,6 +33,10 @@ interface Common {
   readonly mixture?: Mixture;
   /** Numbers among which true and false stand, as 1 and 0. */
   readonly flags?: true;
+  /** The first of its numbers that begins with zeros, as codes do: they are texts. */
+  readonly code?: string;
+  /** What is against the first of its values that no column can hold; they are missing. */
+  readonly refused?: DlAdmmError;
   /** Its texts are lists of labels, as JSON. */
   readonly lists?: true;
 }
@@ -76,8 +82,15 @@ export function without(frame: Frame, ignore: readonly ColumnPlace[]): Frame {
   return left.size === 0 ? frame : { ...frame, columns: frame.columns.filter((column) => !left.has(column)) };
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column of lists, which no input can hold */
+/** A column that is needed. @throws DlAdmmError what is against one of its values */
+export function readable(column: FrameColumn): FrameColumn {
+  if (column.refused) throw column.refused;
+  return column;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a column of lists, which no input can hold, and as {@link readable} */
 export function single(column: FrameColumn, called: string): FrameColumn {
+  readable(column);
   if (!column.lists) return column;
   const what = `a value a row in column ${quoted(column.name)} of ${called}`;
   const text = `Expected ${what} but found lists, which only a target may hold: ignore (--drop) leaves the column out`;
@@ -156,7 +169,7 @@ function kindOf(value: unknown): Kind | undefined {
   if (typeof value === 'boolean') return 'boolean';
   if (typeof value === 'bigint') return numberOf(value) === undefined ? 'text' : 'number';
   if (typeof value === 'string') {
-    if (!/^[\s\d+\-.tf]/i.test(value)) return 'text';
+    if (!/^[\s\d+\-.tf]/i.test(value) || isCode(value)) return 'text';
     const number = numberSaid(value);
     if (number !== undefined) return /^\s*[tf]/i.test(value) ? 'boolean' : 'number';
     return momentOf(value) === undefined ? 'text' : 'date';
@@ -189,6 +202,16 @@ function mixtureOf(
   return { most: CALLED[most.kind], numbers: most.count, texts: told - most.count, row, text };
 }
 
+/** What is against a value. */
+const refusal = (value: unknown, place: string, listed: boolean): DlAdmmError =>
+  typeof value === 'number' && !listed
+    ? expected('a finite number', place, value, 'ERR_DLADMM_NON_FINITE')
+    : expected(
+        listed ? 'a list, as before,' : 'a number, a text, true or false, a Date, a list of labels or null',
+        place,
+        value,
+      );
+
 /**
  * Gathers the values of a column, of whatever kind they turn out to be.
  *
@@ -202,6 +225,8 @@ export function columnBuilder(name: string, where: string, asText = false) {
   let rows = 0;
   let missing = 0;
   let told = 0;
+  let code: string | undefined;
+  let refused: DlAdmmError | undefined;
   let lists = 0;
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
   const place = (row: number): string => `row ${row} of column ${JSON.stringify(name)} of ${where}`;
@@ -224,34 +249,31 @@ export function columnBuilder(name: string, where: string, asText = false) {
       return texts !== undefined;
     },
     push(value: unknown): void {
-      if (lacks(value) || (kind !== undefined && kind !== 'text' && isNone(value))) {
+      const plain = asText && typeof value === 'string';
+      const absent = lacks(value) || (kind !== undefined && kind !== 'text' && isNone(value));
+      const found = typeof value === 'number' ? 'number' : plain ? 'text' : absent ? undefined : kindOf(value);
+      const list = found === undefined && !absent && told === lists ? listText(value) : undefined;
+      const infinite = value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;
+      if (absent || infinite || (lists > 0 ? list === undefined : found === undefined && list === undefined)) {
+        if (!absent) refused ??= refusal(value, place(rows), lists > 0);
         missing += 1;
         if (texts) texts.push(null);
         else numbers.push(Number.NaN);
         rows += 1;
         return;
       }
-      const plain = asText && typeof value === 'string';
-      const found = typeof value === 'number' ? 'number' : plain ? 'text' : kindOf(value);
+      told += 1;
+      rows += 1;
       if (found === undefined) {
-        const list = listText(value);
-        if (list === undefined || told !== lists) {
-          throw expected('a number, a text, true or false, a Date, a list of labels or null', place(rows), value);
-        }
         if (texts === undefined) becomeText();
-        texts?.push(list);
+        texts?.push(list as string);
         lists += 1;
-        told += 1;
-        rows += 1;
         return;
       }
-      if (lists > 0) throw expected('a list, as before,', place(rows), value);
-      if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) {
-        throw expected('a finite number', place(rows), value, 'ERR_DLADMM_NON_FINITE');
-      }
       const before = seen.get(found);
-      if (before) before.count += 1;
-      else seen.set(found, { count: 1, row: rows, text: textOf(value) as string });
+      if (found === 'text' && !plain && isCode(value as string)) code ??= value as string;
+      else if (before) before.count += 1;
+      else seen.set(found, { count: 1, row: rows - 1, text: textOf(value) as string });
       kind ??= found;
       // True and false among numbers are 1 and 0; everything else that is mixed is told by its text.
       if (kind === 'boolean' && found === 'number') kind = 'number';
@@ -259,14 +281,14 @@ export function columnBuilder(name: string, where: string, asText = false) {
       if (texts === undefined && (!fits || found === 'text')) becomeText();
       if (texts) texts.push(textOf(value) as string);
       else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
-      told += 1;
-      rows += 1;
     },
     finish(): FrameColumn {
       const mixture = texts && mixtureOf(seen, told);
       const flags = texts === undefined && seen.has('boolean') && seen.has('number');
       const common = {
         ...{ name, missing, ...(mixture && { mixture }), ...(flags && { flags: true as const }) },
+        ...(code !== undefined && { code }),
+        ...(refused && { refused }),
         ...(lists > 0 && { lists: true as const }),
       };
       if (texts) return { ...common, kind: 'text', ...texts.taken() };
@@ -294,14 +316,16 @@ const empty = (name: string): DlAdmmError =>
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_STREAM, ERR_DLADMM_ABORTED
  */
 export async function frameOf(
-  x: TableLike | Iterable<unknown> | AsyncIterable<unknown>,
+  x: TableLike | ColumnsLike | Iterable<unknown> | AsyncIterable<unknown>,
   { name, signal }: FrameOptions,
 ): Promise<Frame> {
-  if (isTable(x)) return frameOfTable(x, { name, ...(signal && { signal }) });
+  const table = tableOf(x, name);
+  if (table) return frameOfTable(table, { name, ...(signal && { signal }) });
   if (typeof x !== 'object' || x === null || !(Symbol.asyncIterator in x || Symbol.iterator in x)) {
     throw expected('records, a table, a stream of records, or the path of a file', name, x);
   }
   const builders = new Map<string, ReturnType<typeof columnBuilder>>();
+  const inherited = new Set<string>();
   let rows = 0;
   const take = (record: RecordLike): void => {
     for (const key of Object.keys(record)) {
@@ -309,15 +333,20 @@ export async function frameOf(
       const builder = columnBuilder(key, name);
       for (let i = 0; i < rows; i += 1) builder.push(null);
       builders.set(key, builder);
+      if (key in Object.prototype) inherited.add(key);
     }
-    for (const [key, builder] of builders) builder.push(record[key]);
+    for (const [key, builder] of builders) builder.push(inherited.has(key) ? readOf(key)(record) : record[key]);
     rows += 1;
   };
   let values = 0;
   try {
     for await (const item of x as AsyncIterable<unknown>) {
       throwIfAborted(signal, `Reading ${name}`);
-      if (!isRecord(item)) throw expected('a record, as { column: value, … },', `${name}[${rows}]`, item);
+      if (!isRecord(item) || types.isMap(item)) {
+        const text = typeof item === 'string' || ArrayBuffer.isView(item);
+        const help = text ? ' (a stream of text is read by its path, or as a Readable)' : '';
+        throw expected(`a record, as { column: value, … }${help},`, `${name}[${rows}]`, item);
+      }
       take(item);
       values += builders.size;
       if (values < VALUES) continue;

@@ -8,7 +8,7 @@ import { breathe, isArray, isMatrix, isNumericArray, rowSource } from '../tensor
 import { rowStore } from '../tensor/row-store.js';
 import { type ArrivalRules, type Arrived, type Arriving, checkOrdered, isRecord } from './arrived.js';
 import { beside, checkGiven, checkRoom, withGiven } from './beside.js';
-import { checkRecord } from './encoder.js';
+import { checkRecord, readOf } from './encoder.js';
 import { featuresAmong, isByName, namedRows } from './named-rows.js';
 import type { RecordLike } from './table.js';
 
@@ -216,7 +216,7 @@ function gatherRecords(first: RecordLike, arriving: Arriving): Gathering {
       const called = `${names.x}[${rows.rows}]`;
       if (!isRecord(item)) throw expected('a record, as before,', called, item);
       if (rules.columns) checkRecord(item, rules.columns, called);
-      rows.take((column) => item[column]);
+      rows.take((column) => readOf(column)(item));
       checkRoom(arriving, rows.rows);
     },
     finish: () => (isByName(arriving) ? rows.finish() : withGiven(rows.finish(), arriving)),

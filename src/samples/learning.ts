@@ -1,8 +1,9 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
 import { checkObject, oneOf, whole } from '../core/checks.js';
-import { DlAdmmError, expected, quoted } from '../core/errors.js';
-import { breathe, turn } from '../tensor/inputs.js';
+import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
+import { breathe, inTurns, turn } from '../tensor/inputs.js';
 import { learnBins, mostBins } from './bins.js';
+import { isCode } from './cells.js';
 import type { Column } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
@@ -13,7 +14,17 @@ import { tellingRows } from './targets.js';
 export interface ColumnNote {
   /** The name, or the names with commas between them. */
   readonly column: string;
-  readonly kind: 'missing' | 'all-missing' | 'constant' | 'identifier' | 'hashed' | 'mixed' | 'unseen' | 'all-unseen';
+  readonly kind:
+    | 'missing'
+    | 'all-missing'
+    | 'constant'
+    | 'identifier'
+    | 'hashed'
+    | 'mixed'
+    | 'code'
+    | 'looks'
+    | 'unseen'
+    | 'all-unseen';
   /** A line that names the column. */
   readonly text: string;
 }
@@ -64,9 +75,10 @@ function median(column: FrameColumn): number {
   if (column.kind === 'text') return 0;
   const { values, missing } = column;
   const step = missing === 0 ? Math.max(1, Math.floor(values.length / MEDIAN_ROWS)) : 1;
-  const told: number[] = [];
-  for (let i = 0; i < values.length; i += step) if (!Number.isNaN(values[i])) told.push(values[i] as number);
-  const sorted = Float64Array.from(told).sort();
+  const told = new Float64Array(Math.ceil(values.length / step));
+  let count = 0;
+  for (let i = 0; i < values.length; i += step) if (!Number.isNaN(values[i])) told[count++] = values[i] as number;
+  const sorted = told.subarray(0, count).sort();
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? 0;
   // Of true and false there is no middle.
@@ -94,6 +106,15 @@ function variety(column: FrameColumn, rows: number) {
     return { constant: distinct < 2, distinct, counts: false };
   }
   const { values } = column;
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as number;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (high - low === Number.POSITIVE_INFINITY) {
+    throw expected('numbers nearer to each other', `column ${quoted(column.name)}`, high, 'ERR_DLADMM_RANGE');
+  }
   const first = values.find((value) => !Number.isNaN(value));
   const constant = values.every((value: number) => Number.isNaN(value) || value === first);
   const step = (values[1] ?? 0) - (values[0] ?? 0);
@@ -107,7 +128,11 @@ function variety(column: FrameColumn, rows: number) {
 
 const ID_NAME = /(?:^|[_\s.-])(?:id|uuid|guid|key|index|nr|no)$|[a-z]I[dD]$/i;
 
-function isIdentifier(column: FrameColumn, rows: number, { distinct, counts }: ReturnType<typeof variety>): boolean {
+async function isIdentifier(
+  column: FrameColumn,
+  rows: number,
+  { distinct, counts }: ReturnType<typeof variety>,
+): Promise<boolean> {
   if (rows < FEW || column.kind === 'boolean' || column.kind === 'date') return false;
   const told = rows - column.missing;
   if (column.kind === 'text') {
@@ -115,8 +140,12 @@ function isIdentifier(column: FrameColumn, rows: number, { distinct, counts }: R
     const words = column.texts.slice(0, 200).filter((text) => /\s\S+\s/.test(text)).length;
     return distinct >= 0.95 * told && words < 100 && words < column.texts.length / 2;
   }
-  const whole = column.values.every((value: number) => Number.isNaN(value) || Number.isInteger(value));
-  return whole && (counts || (ID_NAME.test(column.name) && new Set(column.values).size >= 0.95 * told));
+  const { values } = column;
+  const whole = values.every((value: number) => Number.isNaN(value) || Number.isInteger(value));
+  if (!whole || counts || !ID_NAME.test(column.name)) return whole && counts;
+  const different = new Set<number>();
+  await inTurns(rows, (row) => different.add(values[row] as number));
+  return different.size >= 0.95 * told;
 }
 
 /** The parts of a date that vary in the training set. */
@@ -162,7 +191,7 @@ async function learnColumn(
       );
   };
   if (column.kind !== 'text') {
-    const fill = median(column);
+    const fill = await turn(median(column));
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
     return column.kind === 'date'
@@ -186,6 +215,15 @@ async function learnColumn(
   return { name, categories: kept.map(([text]) => text).sort(), other: true, ...known };
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
+export function checkLearning(options: Omit<LearningOptions, 'target' | 'columns'>): void {
+  checkObject(options, 'an object', 'options');
+  oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
+  whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
+  whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
+  whole(options.bins ?? 0, 0, 1024, 'bins');
+}
+
 /**
  * Learns from a training set which of its columns are features, and how their values become inputs. `notes` tell what a person
  * should know of it, `places` where the columns stand.
@@ -201,11 +239,7 @@ export async function learnColumns(
   readonly notes: readonly ColumnNote[];
   readonly places: readonly number[];
 }> {
-  checkObject(options, 'an object', 'options');
-  oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
-  whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
-  whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
-  whole(options.bins ?? 0, 0, 1024, 'bins');
+  checkLearning(options);
   const { rows, name: called } = frame;
   const numbers = frame.columns.filter(({ kind }) => kind === 'number').length;
   const { bins = mostBins(tellingRows(frame, list(options.target ?? [])[0]), numbers) } = options;
@@ -219,25 +253,36 @@ export async function learnColumns(
     const { name, missing, mixture } = column;
     const note = (kind: ColumnNote['kind'], text: string): void => void notes.push({ column: name, kind, text });
     await breathe();
-    single(column, called);
+    if (column.refused && (asked || missing < rows)) {
+      const help = 'null says that a value is missing, ignore leaves a column out';
+      throw new DlAdmmError(column.refused.code, `${column.refused.message}; ${help}`, { cause: column.refused });
+    }
+    if (!column.refused) single(column, called);
     if (missing === rows) {
-      note('all-missing', `column ${quoted(name)} is left out: all its values are missing`);
+      const why = column.refused ? messageOf(column.refused) : 'all its values are missing';
+      note('all-missing', `column ${quoted(name)} is left out: ${why}`);
       continue;
     }
     if (missing > 0 && options.missing === 'error') {
       const row = Array.from({ length: rows }, (_, i) => i).find((i) => valueAt(column, i) === null) as number;
       throw expected('a value', `${placeText(frame, row)} of column ${quoted(name)} of ${called}`, null);
     }
-    if (mixture) mixed(mixture, frame, name, note);
+    if (mixture && column.code === undefined) mixed(mixture, frame, name, note);
+    if (column.code !== undefined) {
+      const why = 'begin with zeros, as codes do: all of them are taken for texts';
+      note('code', `column ${quoted(name)}: some of its numbers (${quoted(column.code)}) ${why}`);
+    }
     if (column.flags) {
       note('mixed', `column ${quoted(name)} holds numbers and true and false: these are taken for 1 and 0`);
     }
+    const look = column.kind === 'text' && !mixture && column.code === undefined ? looks(column) : undefined;
+    if (look !== undefined) note('looks', look);
     const various = await turn(variety(column, rows));
     if (various.constant && missing === 0) {
       constant.push(name);
       continue;
     }
-    if (await turn(isIdentifier(column, rows, various))) {
+    if (await isIdentifier(column, rows, various)) {
       const left = asked ? 'it is taken, as columns names it' : 'it is left out; columns takes it';
       note('identifier', `column ${quoted(name)} seems to be an identifier, different in every row: ${left}`);
       if (!asked) continue;
@@ -266,6 +311,36 @@ export async function learnColumns(
     throw new DlAdmmError('ERR_DLADMM_SHAPE', message);
   }
   return { columns, notes, places };
+}
+
+/** Numbers and dates in a form in which they may mean several things, or are no plain ones. */
+const LOOKS: readonly (readonly [what: string, form: RegExp, help: string])[] = [
+  [
+    'numbers',
+    /^[+-]?[$€£¥]? ?[+-]?(?:\d+|\d{1,3}(?:[.,'’\s]\d{3})+)(?:[.,]\d+)? ?(?:[%$€£¥]|[kKmM])?$/,
+    'plain numbers (1234.5) say how large they are',
+  ],
+  [
+    'dates',
+    /^(?:\d\d?[/.-]\d\d?[/.-](?:\d\d){1,2}|\d\d? ?[A-Za-z]{3,9}\.? ?\d{2,4})(?:[ T].*)?$/,
+    '2024-01-31 says when it was',
+  ],
+  ['times of day', /^\d\d?:\d\d(?::\d\d(?:\.\d+)?)?(?: ?[ap]m)?$/i, 'hours as a number say when it was'],
+];
+/** So many different texts say what a column looks like, and such a share of them. */
+const LOOKED_AT = 200;
+const LOOK_ALIKE = 0.9;
+
+/** Texts that look as if they were something else. */
+function looks({ name, texts }: Extract<FrameColumn, { texts: unknown }>): string | undefined {
+  const some = texts.slice(0, LOOKED_AT);
+  if (some.some(isCode)) return undefined;
+  const found = LOOKS.find(
+    ([, form]) => some.filter((text) => text.length < 40 && form.test(text)).length > LOOK_ALIKE * some.length,
+  );
+  if (found === undefined) return undefined;
+  const [what, , help] = found;
+  return `column ${quoted(name)} is taken for texts, though they look like ${what} (${quoted(some[0] ?? '')}): ${help}`;
 }
 
 /** A column of numbers in which some are texts: a code where there are many of them, a damage where there are few. */

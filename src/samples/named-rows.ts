@@ -9,7 +9,7 @@ import { dtypeOf, zeros } from '../core/numbers.js';
 import { type LabelsLike, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import { type RowStore, rowStore } from '../tensor/row-store.js';
 import { type Arrived, type Arriving, checkInputs, isNames, targetColumns } from './arrived.js';
-import { type Column, inputsOf, MAX_CATEGORIES } from './columns.js';
+import { type Column, MAX_CATEGORIES, offsetsOf } from './columns.js';
 import { badValue, columnOf, type Encoder, encoderOf, numberOf } from './encoder.js';
 import { columnReader, fieldsOf, type Read, type TableLike } from './table.js';
 
@@ -69,8 +69,10 @@ export function namedRows(fields: readonly string[], first: Cells, arriving: Arr
   const labels: unknown[] = [];
   const weights: number[] = [];
 
+  const room = { features: new Float64Array(encoder.inputs), targets: new Float64Array(targetEncoder?.inputs ?? 0) };
+
   function put(cells: Cells, by: Encoder, store: RowStore, row: number): void {
-    const values = new Float64Array(by.inputs);
+    const values = (by === encoder ? room.features : room.targets).fill(0);
     for (const [c, { name }] of by.columns.entries()) {
       const value = cells(name);
       const text = by === encoder ? texts[c] : undefined;
@@ -233,8 +235,7 @@ function oneHot(
   numbers: readonly ReadonlyMap<string, number>[],
 ): RowSource {
   const { name, rows } = source;
-  const inputs = inputsOf(columns);
-  const offsets = columns.map((_, c) => inputsOf(columns.slice(0, c)));
+  const { offsets, inputs } = offsetsOf(columns);
   const places = columns.map(({ categories }, c) => {
     const place = new Int32Array(categories?.length ?? 0);
     for (const [i, text] of (categories ?? []).entries()) place[numbers[c]?.get(text) ?? 0] = i;

@@ -1,8 +1,7 @@
 import { DlAdmmError } from '../core/errors.js';
-import type { Dtype } from '../core/native.js';
-import { zeros } from '../core/numbers.js';
+import type { Dtype, Numbers } from '../core/native.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { breathe, CHUNK_ENTRIES, nonFinite, type RowSource, trusted } from '../tensor/inputs.js';
+import { eachChunk, nonFinite, type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 
 /** The two passes over the samples that a standardisation is learnt in; each takes all rows, a part at a time. */
@@ -75,15 +74,11 @@ export function learnStandardisation(x: Matrix): Standardisation {
 export async function learnFrom(source: RowSource, kept?: readonly boolean[]): Promise<Standardisation> {
   const { rows, columns, name } = source;
   const learn = learner(rows, columns, kept);
-  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / columns));
   for (const pass of ['first', 'second'] as const) {
-    for (let first = 0; first < rows; first += step) {
-      const count = Math.min(step, rows - first);
-      const data = source.chunk(first, count);
+    await eachChunk(source, (data, first, count) => {
       const bad = learn[pass]({ data, rows: count, columns }) ?? -1;
       if (bad >= 0) throw nonFinite(source, first, bad, data[bad]);
-      await breathe();
-    }
+    });
   }
   return learn.rule(name);
 }
@@ -102,19 +97,23 @@ export async function learnTargets(source: RowSource): Promise<Standardisation> 
 export function standardised(source: RowSource, rule: Standardisation | undefined, dtype: Dtype): RowSource {
   if (rule === undefined) return source;
   const { name, rows, columns } = source;
+  let raw: Numbers | undefined;
   return trusted({
     name,
     rows,
     columns,
-    chunk: (first, count) => standardise({ data: source.chunk(first, count), rows: count, columns }, rule, dtype).data,
+    chunk(first, count, spent) {
+      raw = source.chunk(first, count, raw);
+      return standardise({ data: raw, rows: count, columns }, rule, dtype, spent).data;
+    },
     ...(source.release && { release: (row: number) => source.release?.(row) }),
   });
 }
 
 /** `x` with every feature standardised, as a copy of type `dtype`. */
-export function standardise(x: Matrix, { mean, scale }: Standardisation, dtype: Dtype): Matrix {
+export function standardise(x: Matrix, { mean, scale }: Standardisation, dtype: Dtype, spent?: Numbers): Matrix {
   const { rows, columns, data: from } = x;
-  const data = zeros(dtype, rows * columns);
+  const data = roomFor(dtype, rows * columns, spent);
   for (let k = 0; k < data.length; ) {
     for (let j = 0; j < columns; j += 1, k += 1) {
       data[k] = ((from[k] as number) - (mean[j] as number)) * (scale[j] as number);

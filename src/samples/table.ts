@@ -1,5 +1,7 @@
 /** Tables by column (Arrow's and what looks like them), read a part of a column at a time. */
+import { types } from 'node:util';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { isArray, type NumericArray } from '../tensor/inputs.js';
 import { columnOf } from './encoder.js';
 
 /** A column of a table, as Arrow's vectors are. */
@@ -23,6 +25,10 @@ export interface TableLike {
   getChild(name: string): ColumnLike | null;
 }
 
+/** Columns by their names, each with all its values: `{ age: [34, 51], plan: ['pro', 'basic'] }`, or a Map of them. */
+export type ColumnsLike = Readonly<Record<string, ValuesLike>> | ReadonlyMap<string, ValuesLike>;
+type ValuesLike = readonly unknown[] | NumericArray | BigInt64Array | BigUint64Array;
+
 /** A sample by the names of its columns. */
 export type RecordLike = Readonly<Record<string, unknown>>;
 
@@ -39,6 +45,32 @@ export function isTable(value: unknown): value is TableLike {
   } catch {
     return false;
   }
+}
+
+const isValues = (value: unknown): value is ValuesLike => isArray(value) || types.isTypedArray(value);
+
+/** What is a table, or columns by their names, as a table; undefined for anything else. @throws DlAdmmError ERR_DLADMM_SHAPE */
+export function tableOf(x: unknown, name: string): TableLike | undefined {
+  if (isTable(x)) return x;
+  const plain =
+    typeof x === 'object' && x !== null && !isArray(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);
+  const entries = types.isMap(x) ? [...x] : plain ? Object.entries(x) : [];
+  if (entries.length === 0 || !entries.every(([key, values]) => typeof key === 'string' && isValues(values)))
+    return undefined;
+  const columns = new Map(entries as readonly (readonly [string, ValuesLike])[]);
+  const numRows = columns.values().next().value?.length ?? 0;
+  for (const [column, { length }] of columns) {
+    if (length !== numRows)
+      throw expected(`${numRows} values, as before,`, columnOf(name, column), length, 'ERR_DLADMM_SHAPE');
+  }
+  return {
+    numRows,
+    schema: { fields: Array.from(columns.keys(), (column) => ({ name: column })) },
+    getChild(column) {
+      const values = columns.get(column);
+      return values ? { length: numRows, toArray: () => values } : null;
+    },
+  };
 }
 
 /** The names of a table's columns; each must be there once. */

@@ -5,7 +5,7 @@ import { goalOf, type Loss } from '../network/network.js';
 import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ColumnPlace } from './features.js';
-import { type Frame, type FrameColumn, namedColumn, placeText, valueAt } from './frame.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, readable, valueAt } from './frame.js';
 import { type LabelRows, labelRows, splitLabels } from './label-lists.js';
 
 export type Target = string | number | boolean;
@@ -32,7 +32,7 @@ const listOf = (target: TargetPlaces): readonly ColumnPlace[] => (typeof target 
 
 /** The columns that somebody names as targets. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_FORMAT */
 export function targetsOf(frame: Frame, target: TargetPlaces): readonly [FrameColumn, ...FrameColumn[]] {
-  const [first, ...more] = listOf(target).map((place) => namedColumn(frame, place, 'target'));
+  const [first, ...more] = listOf(target).map((place) => readable(namedColumn(frame, place, 'target')));
   const twice = repeated([first, ...more]);
   if (first === undefined || twice) throw expected('columns, each once,', 'target', twice?.name ?? target);
   return [first, ...more];
@@ -179,7 +179,7 @@ export function inferTask(
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where there is no such column; ERR_DLADMM_LABEL, naming the row, where a value is missing
  */
 export function targetValues(frame: Frame, target: ColumnPlace): readonly Target[] {
-  const column = namedColumn(frame, target, 'target');
+  const column = readable(namedColumn(frame, target, 'target'));
   const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
   const { mixture } = column;
   if (mixture && mixture.most !== 'booleans' && mixture.texts < mixture.numbers / 20) {

@@ -19,6 +19,7 @@ import { minibatch } from './minibatch/solver.js';
 import type { SolverOptions } from './shared/descriptor.js';
 import type { MethodName } from './shared/methods.js';
 import { sigmoid } from './sigmoid/solver.js';
+import { variableMetric } from './variable-metric/solver.js';
 
 /** The solvers that train on samples. */
 export const SAMPLE_SOLVERS = [
@@ -26,6 +27,7 @@ export const SAMPLE_SOLVERS = [
   inversion,
   sigmoid,
   minibatch,
+  variableMetric,
   gd,
   sgd,
   adagrad,

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
-import type { Numbers } from '../core/native.js';
+import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, isNumbers, zeros } from '../core/numbers.js';
 import type { Matrix } from './matrix.js';
 
@@ -27,8 +27,11 @@ export interface RowSource {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  /** Rows first … first + count − 1, row-major. */
-  chunk(first: number, count: number): Numbers;
+  /**
+   * Rows first … first + count − 1, row-major. `spent` is memory that may be used for them: an earlier chunk that nobody needs any more, or
+   * where they are to stand.
+   */
+  chunk(first: number, count: number, spent?: Numbers): Numbers;
   /** Says that the rows before `row` will not be asked for again, so that their memory may be given back. */
   release?(row: number): void;
 }
@@ -186,6 +189,8 @@ export function labelArray(labels: unknown, samples: number, classes: number, na
   if (!isNumericArray(labels) && !isArray(labels)) throw expected('an array of class numbers', name, labels);
   if (isNumericArray(labels)) checkAttached(labels, name);
   if (labels.length !== samples) throw shape(`${samples} labels, one a sample,`, name, labels.length);
+  // Numbers that were found here need no look at their kind.
+  if (types.isInt32Array(labels) && labels.every((label) => label >= 0 && label < classes)) return labels.slice();
   const out = new Int32Array(samples);
   for (let i = 0; i < samples; i += 1) {
     const label: unknown = labels[i];
@@ -204,7 +209,7 @@ export const breathe = (): Promise<void> => new Promise((resolve) => setImmediat
 const ROWS = 2 ** 16;
 
 /** Visits rows 0, 1, …; the event loop runs in between. */
-export async function inTurns(rows: number, visit: (row: number) => void): Promise<void> {
+export async function inTurns(rows: number, visit: (row: number) => unknown): Promise<void> {
   for (let first = 0; first < rows; first += ROWS) {
     const end = Math.min(rows, first + ROWS);
     for (let row = first; row < end; row += 1) visit(row);
@@ -218,23 +223,37 @@ export async function turn<T>(found: T): Promise<T> {
   return found;
 }
 
+/** Zeros of that type: in memory that is there where it is of this size, so that chunk after chunk leaves nothing to be collected. */
+export const roomFor = (dtype: Dtype, length: number, spent: Numbers | undefined): Numbers =>
+  spent?.length === length && dtypeOf(spent) === dtype ? spent.fill(0) : zeros(dtype, length);
+
+/** Hands rows to `take`, some at a time, for as long as it is not false; the event loop runs in between. */
+export async function eachChunk(
+  source: RowSource,
+  take: (chunk: Numbers, first: number, count: number) => unknown,
+): Promise<void> {
+  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
+  let chunk: Numbers | undefined;
+  for (let first = 0; first < source.rows; first += step) {
+    const count = Math.min(step, source.rows - first);
+    chunk = source.chunk(first, count, chunk);
+    if (take(chunk, first, count) === false) return;
+    await breathe();
+  }
+}
+
 /**
  * Hands every chunk of rows to `load`, which answers with the index of an entry that is not finite, or −1; the event
  * loop runs in between.
  *
  * @throws DlAdmmError ERR_DLADMM_NON_FINITE with row and column
  */
-export async function loadRows(source: RowSource, load: (firstRow: number, chunk: Numbers) => number): Promise<void> {
-  const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
-  for (let first = 0; first < source.rows; first += step) {
-    const count = Math.min(step, source.rows - first);
-    const chunk = source.chunk(first, count);
+export const loadRows = (source: RowSource, load: (firstRow: number, chunk: Numbers) => number): Promise<void> =>
+  eachChunk(source, (chunk, first, count) => {
     const bad = load(first, chunk);
     if (bad >= 0) throw nonFinite(source, first, bad, chunk[bad]);
     source.release?.(first + count);
-    await breathe();
-  }
-}
+  });
 
 export function nonFinite(
   source: Pick<RowSource, 'name' | 'columns'>,
@@ -253,18 +272,21 @@ export function nonFinite(
 export const allRows = async (source: RowSource): Promise<Float64Array> =>
   fill(new Float64Array(source.rows * source.columns), source, 0, source.rows);
 
-/** Rows of a source, as many as one likes; the event loop runs in between. */
-export async function rowsOf(source: RowSource, first: number, count: number): Promise<Numbers> {
-  const { columns } = source;
-  if (count * columns <= CHUNK_ENTRIES) return source.chunk(first, count);
-  return fill(zeros(dtypeOf(source.chunk(first, 1)), count * columns), source, first, count);
+/** Rows of a source, as many as one likes, in `spent` where it has room for them; the event loop runs in between. */
+export async function rowsOf(source: RowSource, first: number, count: number, spent?: Numbers): Promise<Numbers> {
+  const length = count * source.columns;
+  if (length <= CHUNK_ENTRIES) return source.chunk(first, count, spent);
+  return fill(roomFor(dtypeOf(source.chunk(first, 1)), length, spent), source, first, count);
 }
 
 async function fill<T extends Numbers>(data: T, source: RowSource, start: number, rows: number): Promise<T> {
   const { columns } = source;
   const step = Math.max(1, Math.floor(CHUNK_ENTRIES / columns));
   for (let first = 0; first < rows; first += step) {
-    data.set(source.chunk(start + first, Math.min(step, rows - first)), first * columns);
+    const count = Math.min(step, rows - first);
+    const place = data.subarray(first * columns, (first + count) * columns);
+    const chunk = source.chunk(start + first, count, place);
+    if (chunk !== place) place.set(chunk);
     await breathe();
   }
   return data;

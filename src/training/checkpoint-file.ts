@@ -225,13 +225,17 @@ export async function readValues(
   names: readonly string[],
   dtype: Dtype,
 ): Promise<readonly Numbers[]> {
+  const sections = new Map(from.sections.map((section) => [section.name, section]));
   const found: Numbers[] = [];
   for (const name of names) {
-    const section = from.sections.find((each) => each.name === name);
+    const section = sections.get(name);
     if (section === undefined) throw damaged(from.path, `it has no ${JSON.stringify(name)}`);
     const bytes = new Uint8Array(section.bytes);
+    const Floats = dtype === 'float32' ? Float32Array : Float64Array;
+    if (bytes.length % Floats.BYTES_PER_ELEMENT !== 0)
+      throw damaged(from.path, `${JSON.stringify(name)} is not of ${dtype}`);
     await readSection(from, section, (part, at) => bytes.set(part, at));
-    found.push(dtype === 'float32' ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer));
+    found.push(new Floats(bytes.buffer));
   }
   return found;
 }

@@ -4,7 +4,6 @@ import { type Dtype, fromNative, type NativeExtra, type Numbers, native } from '
 import { isObject } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
 import { checkWritable, removeLeftovers } from '../formats/atomic-file.js';
-import { readingError } from '../formats/reader.js';
 import { classifies } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
@@ -21,7 +20,15 @@ import {
   readValues,
   writeCheckpoint,
 } from './checkpoint-file.js';
-import { type BestModel, type Fingerprints, learntOf, type StoredTraining, storedLearnt } from './stored-training.js';
+import {
+  type BestModel,
+  type Fingerprints,
+  learntOf,
+  networkIn,
+  type StoredTraining,
+  saidIn,
+  storedLearnt,
+} from './stored-training.js';
 
 export interface Standing {
   readonly iteration: number;
@@ -90,6 +97,25 @@ const parameterNames = (layers: number, biases: boolean, prefix: string): readon
 function parametersOf(arrays: readonly Numbers[], biases: boolean): Parameters {
   if (!biases) return { weights: arrays, biases: [] };
   return { weights: arrays.filter((_, i) => i % 2 === 0), biases: arrays.filter((_, i) => i % 2 === 1) };
+}
+
+/** Where some solvers keep all parameters: layer after layer, each row of W_l with its b_l behind it. */
+const TOGETHER = 'parameters';
+
+function apart(all: Numbers, widths: readonly number[], biases: boolean): Parameters {
+  const weights: Numbers[] = [];
+  const shifts: Numbers[] = [];
+  let at = 0;
+  for (const [l, outputs] of widths.slice(1).entries()) {
+    const inputs = widths[l] as number;
+    const step = inputs + (biases ? 1 : 0);
+    const end = at + outputs * step;
+    const own = all.subarray(at, end);
+    if (biases) shifts.push(own.filter((_: number, i: number) => i % step === inputs));
+    weights.push(own.filter((_: number, i: number) => i % step !== inputs));
+    at = end;
+  }
+  return { weights, biases: shifts };
 }
 
 const extrasOf = (best: BestModel | undefined): readonly NativeExtra[] =>
@@ -231,11 +257,7 @@ export async function takeUp(
   } finally {
     await from.file.close();
   }
-  try {
-    await course.recall(training.memory);
-  } catch (error) {
-    throw readingError(path, error);
-  }
+  await saidIn(path, () => course.recall(training.memory));
   return best && { ...best, parameters: parametersOf(extras, biases) };
 }
 
@@ -256,6 +278,10 @@ export async function storedModel(
   const from = await openCheckpoint(path);
   try {
     if (from.identity !== identity) throw replaced(path);
+    if (!best && from.sections.some(({ name }) => name === TOGETHER)) {
+      const [all] = (await readValues(from, [TOGETHER], dtype)) as readonly [Numbers];
+      return { parameters: apart(all, networkIn(training.options).layers, biases), learnt };
+    }
     const arrays = await readValues(from, parameterNames(layers, biases, best ? 'best.' : ''), dtype);
     return { parameters: parametersOf(arrays, biases), learnt };
   } finally {

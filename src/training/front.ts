@@ -1,7 +1,7 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
 import { checkKeys, checkObject, flag, fraction, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import { readFrame } from '../datasets/frame-file.js';
+import { isFile, readFrame } from '../datasets/frame-file.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
 import type { Loss } from '../network/network.js';
@@ -16,20 +16,21 @@ import {
 } from '../samples/arriving.js';
 import type { Column } from '../samples/columns.js';
 import { encoded, encodedFor } from '../samples/encoded.js';
-import { type ColumnPlace, learntColumns } from '../samples/features.js';
+import { type ColumnPlace, checkFeatureOptions, learntColumns } from '../samples/features.js';
 import {
   type Frame,
   type FrameColumn,
   frameOf,
-  isFrame,
   namedColumn,
   placeText,
+  readable,
   takeRows,
   valueAt,
 } from '../samples/frame.js';
 import { someRows } from '../samples/hold-out.js';
 import { areLists, listedRows } from '../samples/label-lists.js';
-import { type LearningOptions, learnColumns } from '../samples/learning.js';
+import { checkLearning, type LearningOptions, learnColumns } from '../samples/learning.js';
+import type { ColumnsLike } from '../samples/table.js';
 import {
   checkKnown,
   TASKS,
@@ -103,8 +104,8 @@ export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
   'bins',
 ];
 
-/** Rows: a file of them by its path, records, a table, a stream of records. */
-export type Rows = string | RowsLike | Frame;
+/** Rows: a file of them by its path, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
+export type Rows = string | RowsLike | Frame | ColumnsLike;
 
 export interface Given extends FrontOptions {
   readonly loss?: Loss;
@@ -140,7 +141,9 @@ export interface Ready {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkFront(options: FrontOptions, layers: unknown): void {
-  const { target, task, hidden, validationShare, calibrate } = options;
+  const { target, task, hidden, validationShare, calibrate, columns, ignore } = options;
+  checkLearning(options);
+  checkFeatureOptions({ ...(columns && { columns }), ...(ignore && { ignore }) });
   const isPlace = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
   if (target !== undefined && !(isArray(target) ? target.length > 0 && target.every(isPlace) : isPlace(target))) {
     throw expected('the name of a column, or an array of names', 'target', target);
@@ -185,7 +188,7 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
 /** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
 function weightsIn(frame: Frame, weights: string | WeightsLike): Float64Array {
   if (typeof weights !== 'string') return weightsOf(weights, frame.rows, 'weights');
-  const column = namedColumn(frame, weights, 'weights');
+  const column = readable(namedColumn(frame, weights, 'weights'));
   const called = `column ${JSON.stringify(weights)} of ${frame.name}`;
   const values = Array.from({ length: frame.rows }, (_, row) => valueAt(column, row));
   const bad = values.findIndex((value) => typeof value !== 'number');
@@ -209,7 +212,7 @@ export async function frameFor(rows: Rows, given: Given, name: string): Promise<
     ...only(given, [...DIALECT_KEYS, 'columns', 'signal']),
     ...(target !== undefined && typeof target !== 'object' && { label: target }),
   };
-  if (typeof rows === 'string' || isFrame(rows)) return readFrame(rows, reading);
+  if (isFile(rows)) return readFrame(rows, reading);
   checkObject(rows, 'records, a table, a stream, or the path of a file', name);
   return frameOf(rows as never, { name, ...(signal && { signal }) });
 }

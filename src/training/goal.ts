@@ -37,6 +37,11 @@ function classed(
 /** Values of which each column varies, or labels of which one does. @throws DlAdmmError ERR_DLADMM_LABEL */
 function valued({ task, y, names }: Exclude<Wanted, { task: 'classification' }>, called: string): Goal {
   const { data, columns } = y;
+  const large = data.findIndex((value) => !Number.isFinite(Math.fround(value)));
+  if (large >= 0) {
+    const place = `row ${Math.floor(large / columns)} of ${called}`;
+    throw expected('a number that float32 holds', place, data[large], 'ERR_DLADMM_NON_FINITE');
+  }
   const first = data.subarray(0, columns);
   const varies = first.map((value, j) => Number(data.some((other, at) => at % columns === j && other !== value)));
   const constant = task === 'regression' ? varies.indexOf(0) : varies.includes(1) ? -1 : 0;

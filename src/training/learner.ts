@@ -4,19 +4,20 @@ import { join } from 'node:path';
 import { checkObject } from '../core/checks.js';
 import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { type Dtype, type NativeState, type Numbers, native } from '../core/native.js';
-import { zeros } from '../core/numbers.js';
+import { type Dtype, type NativeState, native } from '../core/native.js';
 import { packageVersion } from '../core/package.js';
+import { fileError } from '../formats/atomic-file.js';
 import { reader } from '../formats/reader.js';
 import { Model } from '../model/model.js';
-import { classifies, type Loss, type Network } from '../network/network.js';
+import type { ModelParts } from '../model/parts.js';
+import { classifies, type Loss } from '../network/network.js';
 import { evaluationSet, type Learnt } from '../samples/arrival.js';
 import { type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../samples/samples.js';
 import { SAMPLE_SOLVERS, type SampleSolver } from '../solvers/index.js';
 import type { Course } from '../solvers/shared/course.js';
 import { type AnySolver, chosenSolver } from '../solvers/shared/descriptor.js';
 import type { CheckpointRecord, EpochRecord } from '../solvers/shared/record.js';
-import { kernelHere, replaced, storedOptionsOf } from './checkpoint.js';
+import { kernelHere, replaced, storedModel, storedOptionsOf } from './checkpoint.js';
 import { fillState, type OpenCheckpoint, openCheckpoint, writeCheckpoint } from './checkpoint-file.js';
 import type { OptionsFor } from './fit.js';
 import type { Rows } from './front.js';
@@ -24,7 +25,7 @@ import { checkSettled, isSettled, readyFor, type Settled, settledBy, taughtTo } 
 import { type Plan, planOf } from './plan.js';
 import type { TrainingData } from './result.js';
 import { lookInto, type ResumeOptions } from './resume.js';
-import { learntOf, type StoredTraining, storedLearnt } from './stored-training.js';
+import { networkIn, type StoredTraining, saidIn, storedLearnt } from './stored-training.js';
 
 /** The solvers whose iterations are epochs: those that learn from batches. */
 export type BatchSolver = Extract<
@@ -193,6 +194,14 @@ export class Learner<L extends Loss = Loss> {
   async takeUp(from: OpenCheckpoint, { samples: rows, iteration, memory }: StoredTraining): Promise<void> {
     const { layers, loss } = this.#plan.network;
     const [inputs = 0, outputs = 0] = [layers[0], layers.at(-1)];
+    // The order of the samples has a number for each of them: no count is believed that the file does not bear out.
+    const order = from.sections.find(({ name }) => name === 'order');
+    if (order?.bytes !== rows * Uint32Array.BYTES_PER_ELEMENT) {
+      throw new DlAdmmError(
+        'ERR_DLADMM_FORMAT',
+        `${from.path} is no checkpoint of a learner: it has no order of ${rows} samples`,
+      );
+    }
     const nothing = (columns: number) => ({ data: new Float32Array(rows * columns), rows, columns });
     const samples = {
       x: nothing(inputs),
@@ -201,7 +210,7 @@ export class Learner<L extends Loss = Loss> {
     const course = await this.#plan.open(samples);
     this.#course = course;
     await fillState(from, course.session.native, false, []);
-    await course.recall(memory);
+    await saidIn(from.path, () => course.recall(memory));
     this.#calls = iteration;
     this.#steps = (course.memory() as { readonly steps: number }).steps;
   }
@@ -246,8 +255,9 @@ export class Learner<L extends Loss = Loss> {
 
 /** Moves what a solver remembers to a state of other samples: all of it but the order that those are visited in. */
 async function handOver(from: Course<EpochRecord>, to: Course<EpochRecord>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'dladmm-'));
+  let folder = tmpdir();
   try {
+    folder = await mkdtemp(join(folder, 'dladmm-'));
     const path = join(folder, 'state');
     await writeCheckpoint(path, from.session.native, { training: {}, kept: false, extras: [] });
     const opened = await openCheckpoint(path);
@@ -257,8 +267,10 @@ async function handOver(from: Course<EpochRecord>, to: Course<EpochRecord>): Pro
       await opened.file.close();
     }
     await to.recall(from.memory());
+  } catch (error) {
+    throw error instanceof DlAdmmError ? error : fileError('write', folder, error);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    if (folder !== tmpdir()) await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -288,18 +300,16 @@ export const loadLearner = reader(
       const text = `Expected the checkpoint of a learner but ${path} is a training's: resume goes on from it`;
       throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
     }
-    const { layers, activation, loss, dtype, checkpoint: _, ...rest } = merged as unknown as StoredOptions;
+    const network = networkIn(training.options);
+    const { dtype, checkpoint: _, ...rest } = merged as { readonly dtype: Dtype; readonly checkpoint?: unknown };
     const own = Object.fromEntries(
-      Object.entries(rest).filter(([key]) => !isSettled(key) && !(UNBOUNDED as readonly string[]).includes(key)),
+      Object.entries(rest).filter(
+        ([key]) => !isSettled(key) && !(key in network) && !(UNBOUNDED as readonly string[]).includes(key),
+      ),
     );
-    const zero = (count: number): Numbers => zeros(dtype, count);
-    const widths = layers.slice(1);
-    const model = new Model({
-      network: { layers, activation, loss },
-      dtype,
-      weights: widths.map((out, l) => zero(out * (layers[l] as number))),
-      biases: widths.map(zero),
-      ...learntOf(training.learnt),
+    const model = await saidIn(path, async () => {
+      const stored = await storedModel({ path, identity, training, layers: network.layers.length - 1 }, dtype);
+      return new Model({ network, dtype, ...stored?.learnt, ...stored?.parameters } as ModelParts);
     });
     const learner = new Learner(model, own);
     const from = await openCheckpoint(path);
@@ -316,8 +326,3 @@ export const loadLearner = reader(
   },
   'safetensors',
 );
-
-interface StoredOptions extends Network {
-  readonly dtype: Dtype;
-  readonly checkpoint?: unknown;
-}

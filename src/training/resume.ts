@@ -19,9 +19,9 @@ import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
 import { FRONT_KEYS, type FrontOptions, type Rows, readyOf } from './front.js';
-import { planOf } from './plan.js';
+import { type Plan, planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
-import { learntOf, type StoredTraining, storedTrainingOf } from './stored-training.js';
+import { learntOf, type StoredTraining, saidIn, storedTrainingOf } from './stored-training.js';
 import { checkWatched, Training } from './training.js';
 
 /**
@@ -156,7 +156,11 @@ export async function lookInto(path: string, options: ResumeOptions) {
   await from.file.close();
   const training = storedTrainingOf(from);
   if (!options.inexact) checkMachine(path, training, from.format);
-  return { identity: from.identity, training, merged: mergedOptions(path, training.options, options) };
+  const merged = mergedOptions(path, training.options, options);
+  const plan = (): Plan<AnyRecord> => planOf(merged, training.problem === 'graph' ? 'graph' : 'samples');
+  // Where nobody gives options, what is wrong with them is wrong in the file.
+  const isGiven = Object.keys(options).some((key) => key !== 'inexact');
+  return { identity: from.identity, training, merged, plan: isGiven ? plan() : await saidIn(path, plan) };
 }
 
 /**
@@ -219,7 +223,7 @@ export async function resumeTraining(
   rows: TrainingData | GraphSamples | Rows,
   options: ResumeOptions = {},
 ): Promise<Training<AnyRecord>> {
-  const { identity, training, merged } = await lookInto(path, options);
+  const { identity, training, merged, plan } = await lookInto(path, options);
   const data = await asBefore(path, rows, training, options);
   const problem = training.problem ?? 'samples';
   if (problem === 'stream') {
@@ -230,7 +234,6 @@ export async function resumeTraining(
     const text = `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`;
     throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
-  const plan = planOf<AnyRecord>(merged, problem);
   checkWatched(data, plan);
   const layers = plan.network.layers.length - 1;
   const taught = training.taught ? learntOf(training.learnt) : undefined;

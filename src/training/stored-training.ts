@@ -1,6 +1,8 @@
 /** What a checkpoint says of its training, as JSON: written by openKeeper, and believed in nothing when it is read. */
-import { DlAdmmError, describe } from '../core/errors.js';
+import { DlAdmmError, describe, type ErrorCode, messageOf } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
+import { readingError } from '../formats/reader.js';
+import { checkNetwork, type Network } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
 import { earlierOptions } from '../solvers/shared/earlier.js';
@@ -46,6 +48,21 @@ export interface StoredTraining {
   readonly best?: Omit<BestModel, 'parameters'>;
   /** What the solver remembers. */
   readonly memory: unknown;
+}
+
+const FAULTS: readonly ErrorCode[] = ['ERR_DLADMM_ARGUMENT', 'ERR_DLADMM_RANGE', 'ERR_DLADMM_SHAPE'];
+
+const notOf = (path: string, what: string, cause?: unknown): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no checkpoint of a training: ${what}`, { cause });
+
+/** Does what takes a file at its word: what a check has against that is no mistake of the caller's. */
+export async function saidIn<R>(path: string, work: () => R | Promise<R>): Promise<R> {
+  try {
+    return await work();
+  } catch (error) {
+    const own = readingError(path, error);
+    throw FAULTS.includes(own.code) ? notOf(path, own.message, own) : own;
+  }
 }
 
 type Check = (value: unknown) => boolean;
@@ -115,13 +132,24 @@ function unsoundIn(value: unknown, fields: Fields, at = ''): string | undefined 
  */
 export function storedTrainingOf({ path, training, format }: OpenCheckpoint): StoredTraining {
   const bad = unsoundIn(training, FIELDS);
-  if (bad !== undefined) {
-    const text = `${path} is no checkpoint of a training: of what its metadata say, ${bad}`;
-    throw new DlAdmmError('ERR_DLADMM_FORMAT', text);
-  }
+  if (bad !== undefined) throw notOf(path, `of what its metadata say, ${bad}`);
   const stored = training as StoredTraining;
-  return { ...stored, options: earlierOptions(stored.options, format) };
+  const options = earlierOptions(stored.options, format);
+  try {
+    checkNetwork(networkIn(options), 'options');
+  } catch (error) {
+    throw notOf(path, messageOf(error), error);
+  }
+  return { ...stored, options };
 }
+
+/** The network among options. */
+export const networkIn = (options: Readonly<Record<string, unknown>>): Network =>
+  Object.fromEntries(
+    ['layers', 'activation', 'loss', 'delta', 'quantile'].flatMap((name) =>
+      options[name] === undefined ? [] : [[name, options[name]]],
+    ),
+  ) as unknown as Network;
 
 /** The parts of what was learnt that are arrays of numbers. */
 const RULES = ['standardisation', 'targetStandardisation'] as const;

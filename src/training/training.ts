@@ -15,6 +15,7 @@ import type { AnySession, Course, Watched } from '../solvers/shared/course.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
 import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
 import type { AnyBlock } from '../solvers/shared/sweep.js';
+import { turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import {
   checkLearnt,
@@ -219,7 +220,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       this.#best = await takeUp(this.#from, course as Course<ProgressRecord>);
       return;
     }
-    await course.session.writeParameters(await firstParameters(this.#plan, this.#learnt));
+    await course.session.writeParameters(await turn(await firstParameters(this.#plan, this.#learnt)));
     await course.start();
   }
 

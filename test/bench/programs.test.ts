@@ -20,6 +20,8 @@ const LEAST: Readonly<Record<string, string>> = {
   epoch: '--layers 8-6-3 --samples 300 --batch 64 --rounds 1',
   eventloop: '--layers 8-6-3 --samples 300 --seconds 1 --rows 300',
   figures: '--out FOLDER',
+  fullbatch:
+    '--data digits --layers 64-8-10 --held-out 200 --iterations 1 --adam-iterations 1 --seeds 1 --out FOLDER/fullbatch.json',
   iteration: '--layers 8-6-3 --samples 300 --rounds 1',
   kdd: '--data digits --layers 64-8-10 --iterations 2 --samples 300 --select 1 --starts he --out FOLDER/kdd.json',
   race: '--dataset digits --layers 64-8-10 --methods adam --epochs 1 --seeds 1 --target .1 --tune --out FOLDER/race.json',

@@ -202,7 +202,8 @@ describe('dladmm train --graph', () => {
   });
 
   it.each([
-    [1, 'Expected no --label with --graph: it is for --data', ['--graph', 'rings.npz', '--label', 'x']],
+    [1, 'Expected no --target with --graph: it is for --data', ['--graph', 'rings.npz', '--target', 'x']],
+    [1, 'Expected no --ignore with --graph: it is for --data', ['--graph', 'rings.npz', '--ignore', 'x']],
     [1, 'Expected no --data with --graph', ['--graph', 'rings.npz', '--data', 'iris']],
     [1, 'Expected --graph with --split', ['--data', 'iris', '--split', 'random']],
     [1, 'Expected --graph with --no-row-normalise', ['--data', 'iris', '--no-row-normalize']],

@@ -120,6 +120,19 @@ describe('a record has the names of its table', () => {
     state.close();
   });
 
+  test('of the splitting with matrix penalties', async () => {
+    const { update, measures } = native.Metric.recordNames();
+    const state = new native.Metric({ ...NETWORK, samples: 30, seed: 1 });
+    state.loadInput(-1, 0, wave(30 * 12));
+    state.loadLabels(-1, new Int32Array(30));
+    await state.start();
+    const penalties = { damping: 1, outputDamping: 1, rate: 0.1, momentum: 0, l2: 0 };
+    const record = await state.run(pairsOf([[0, 1]]), penalties);
+    expect(keysOf(record.updates)).toEqual([...update].sort());
+    expect(Object.keys(record.measures ?? {})).toEqual(measures);
+    state.close();
+  });
+
   test('of the splitting that keeps all constraints', async () => {
     const { update, measures } = native.Constraints.recordNames();
     const network = { ...NETWORK, activation: 'sigmoid', loss: 'one-hot-squared-error' } as const;

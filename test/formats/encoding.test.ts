@@ -85,6 +85,26 @@ describe('what is no text is refused', () => {
   });
 });
 
+describe('a text that is not UTF-8 is told what it may be', () => {
+  const lines = (letters: readonly number[], count: number) =>
+    Buffer.concat([
+      Buffer.from('a,b,word\n'),
+      ...Array.from({ length: count }, (_, i) => Buffer.from([...Buffer.from(`${i},2,`), ...letters, 0x0a])),
+    ]);
+
+  it.each<[string, readonly number[], RegExp]>([
+    ['shift_jis', [0x93, 0xfa, 0x96, 0x7b, 0x8c, 0xea, 0x82, 0xcc], /--encoding shift_jis\), which its letters look/],
+    ['euc-kr', [0xc7, 0xd1, 0xb1, 0xdb, 0xc0, 0xcc, 0xb4, 0xd9], /--encoding euc-kr\), which its letters look/],
+    ['gb18030', [0xd6, 0xd0, 0xb9, 0xfa, 0xc8, 0xcb, 0xc3, 0xf1], /--encoding gb18030\), which its letters look/],
+    ['windows-1251', [0xcf, 0xf0, 0xe8, 0xe2, 0xe5, 0xf2, 0x20, 0xec, 0xe8, 0xf0], /--encoding windows-1251\), which/],
+    ['koi8-r', [0xf0, 0xd2, 0xc9, 0xd7, 0xc5, 0xd4, 0x20, 0xcd, 0xc9, 0xd2], /--encoding koi8-r\), which/],
+    ['windows-1252', [0x67, 0x72, 0xf6, 0xdf, 0x65], /--encoding windows-1252\), which Excel/],
+    ['nothing that is text', [0x01, 0xf6, 0x02, 0xdf], /damaged, in another encoding, or of another kind$/],
+  ])('%s', async (_, letters, message) => {
+    await expectFailure(() => read(lines(letters, 20)), 'ERR_DLADMM_FORMAT', message);
+  });
+});
+
 describe('a gzipped stream', () => {
   it('is refused where it is damaged or cut', async () => {
     const packed = gzipSync(TEXT);

@@ -81,9 +81,13 @@ const network = {
     { weight: 20, arbitrary: fc.array(width, { minLength: 2, maxLength: 4 }) },
     { weight: 1, arbitrary: rubbish },
   ),
-  activation: oneOf('rectifier', 'rectifier', 'rectifier', 'sigmoid', 'tanh'),
+  activation: oneOf('rectifier', 'rectifier', 'rectifier', 'sigmoid', 'tanh', 'elu', 'silu', 'gelu', 'softplus'),
   slope: number,
-  loss: oneOf('softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error'),
+  loss: oneOf(
+    ...['softmax-cross-entropy', 'squared-error', 'hinge', 'one-hot-squared-error', 'sigmoid-cross-entropy'],
+    ...['huber', 'absolute', 'quantile', 'poisson'],
+  ),
+  lossParameter: fc.oneof({ weight: 9, arbitrary: fc.constantFrom(0.5, 0.9) }, { weight: 1, arbitrary: number }),
   softmax: oneOf('stable', 'reference'),
   threads: fc.constantFrom(0, 1, 1, 1, 1, 2, 2, 3, 3, -1, NaN),
 };
@@ -108,7 +112,7 @@ const layered = {
 };
 const constraints = {
   ...network,
-  activation: fc.constantFrom('sigmoid', 'sigmoid', 'tanh', 'rectifier'),
+  activation: fc.constantFrom('sigmoid', 'sigmoid', 'tanh', 'rectifier', 'elu', 'gelu'),
   loss: fc.constantFrom('squared-error', 'squared-error', 'one-hot-squared-error', 'hinge'),
   samples: layered.samples,
 };
@@ -295,6 +299,7 @@ const onLayered = fc.oneof(
   call('loadInput', args(set, row, values)),
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
+  call('loadWeights', args(values)),
   call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
   call(
     'start',
@@ -347,6 +352,7 @@ const onConstraints = fc.oneof(
   call('loadInput', args(set, row, values)),
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
+  call('loadWeights', args(values)),
   call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
   call('start', args()),
   call('run', args(constraintUpdates, members(constraintPenalties, meddle))),
@@ -384,6 +390,7 @@ const onGradient = fc.oneof(
   call('loadInput', args(set, row, values)),
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
+  call('loadWeights', args(values)),
   call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
@@ -398,6 +405,7 @@ const onMinibatch = fc.oneof(
   call('loadInput', args(set, row, values)),
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
+  call('loadWeights', args(values)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('reset', args()),

@@ -6,7 +6,11 @@ import { run } from '../children/run.js';
 const main = fileURLToPath(new URL('main.mjs', import.meta.url));
 
 test('no reader crashes, hangs, takes a gigabyte or throws anything but a DlAdmmError, whatever a file holds', async () => {
-  const { code, stdout, stderr } = await run(process.execPath, [main, '--seconds', '30', '--seed', '7'], 160_000);
+  const { code, stdout, stderr } = await run(
+    process.execPath,
+    [main, '--seconds', '30', '--mutants', '0', '--seed', '7'],
+    160_000,
+  );
   expect(stderr).toBe('');
   expect(stdout).toMatch(/\d{5,} inputs, 0 findings/);
   expect(code).toBe(0);
@@ -14,7 +18,11 @@ test('no reader crashes, hangs, takes a gigabyte or throws anything but a DlAdmm
 
 test('the fuzzer finds what is planted: an error of another kind, a hang, two gigabytes, and a crash', async () => {
   const planted = ['error', 'hang', 'memory', 'crash'].map((what) => `planted-${what}`);
-  const { code, stdout } = await run(process.execPath, [main, '--seconds', '10', '--only', planted.join()], 160_000);
+  const { code, stdout } = await run(
+    process.execPath,
+    [main, '--seconds', '10', '--mutants', '0', '--only', planted.join()],
+    160_000,
+  );
   expect(code).toBe(1);
   expect(stdout).toMatch(/FINDING planted-error 50: TypeError: Cannot read/);
   expect(stdout).toMatch(/FINDING planted-hang 50: hang/);

@@ -1,6 +1,7 @@
-// npm run test:fuzz -- [--seconds 600] [--seed 1] [--only csv,npy] [--state FILE]: mutants of files for every reader, each target
-// in a process of its own that is watched: none may hold the processor for more than a second, take more than 1 GB, crash, or
-// throw anything but a DlAdmmError. With --state the numbers go on where the last run stopped, and add up.
+// npm run test:fuzz -- [--seconds 600] [--mutants 20000] [--seed 1] [--only csv,npy] [--state FILE]: mutants of files for every
+// reader, each target in a process of its own that is watched: none may hold the processor for more than a second, take more than
+// 1 GB, crash, or throw anything but a DlAdmmError. It ends after so many seconds, and not before every reader has had so many
+// mutants. With --state the numbers go on where the last run stopped, and add up.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '600' },
+    mutants: { type: 'string', default: '20000' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     state: { type: 'string' },
@@ -129,12 +131,16 @@ const busy = new Set();
 const DEATHS = 20;
 /** What every reader gets first; then all get the same time. */
 const MUTANTS = 20_000;
-const last = (name) => (state[name].tried < MUTANTS ? state[name].tried - MUTANTS : state[name].seconds);
+const lacks = (name, mutants) => state[name].tried < mutants;
+const last = (name) => (lacks(name, MUTANTS) ? state[name].tried - MUTANTS : state[name].seconds);
 /** The target that is the most behind and that nobody is at work on; one that has died often has said what it had to say. */
 const next = () =>
-  names.filter((name) => !busy.has(name) && state[name].findings.length < DEATHS).sort((a, b) => last(a) - last(b))[0];
+  names
+    .filter((name) => !busy.has(name) && state[name].findings.length < DEATHS)
+    .filter((name) => seconds() < Number(values.seconds) || lacks(name, Number(values.mutants)))
+    .sort((a, b) => last(a) - last(b))[0];
 async function work() {
-  for (let name = next(); name !== undefined && seconds() < Number(values.seconds); name = next()) {
+  for (let name = next(); name !== undefined; name = next()) {
     busy.add(name);
     await fuzz(name);
     busy.delete(name);

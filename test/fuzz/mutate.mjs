@@ -106,6 +106,22 @@ export function tampered(r, value, depth = 0) {
   return Array.isArray(value) ? members.map(([, member]) => member) : Object.fromEntries(members);
 }
 
+/** A value of JSON with one member of it, at any depth, left out or something else: all there are, of arrays the first two. */
+export function* misstatements(value) {
+  if (typeof value === 'string' && /^[{[]/.test(value)) {
+    for (const other of misstatements(JSON.parse(value))) yield JSON.stringify(other);
+  }
+  if (typeof value !== 'object' || value === null) return;
+  const isList = Array.isArray(value);
+  for (const key of Object.keys(value).slice(0, isList ? 2 : undefined)) {
+    const { [key]: member, ...rest } = value;
+    const as = (other) => (isList ? value.with(Number(key), other) : { ...rest, [key]: other });
+    yield isList ? value.filter((_, i) => i !== Number(key)) : rest;
+    for (const junk of JUNK) yield as(junk);
+    for (const other of misstatements(member)) yield as(other);
+  }
+}
+
 /** A zip archive of these files, its checksums right. */
 export function zipOf(r, files) {
   const [parts, directory] = [[], []];

@@ -21,7 +21,7 @@ import { encoded } from '../../dist/samples/encoded.js';
 import { learnColumns } from '../../dist/samples/learning.js';
 import { inferTask, targetValues } from '../../dist/samples/targets.js';
 import * as fixture from '../fixtures/before-rooms/data.mjs';
-import { mutated, tampered, zipOf } from './mutate.mjs';
+import { misstatements, mutated, tampered, zipOf } from './mutate.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'dladmm-fuzz-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
@@ -59,13 +59,42 @@ function checkpointFile(header, values) {
   return new Uint8Array(Buffer.concat([length, head, header.subarray(head.length), values]));
 }
 
+function partsOf(checkpoint) {
+  const file = Buffer.from(checkpoint);
+  const end = 8 + Number(file.readBigUInt64LE());
+  return [file.subarray(8, end), file.subarray(end)];
+}
+
+/** A checkpoint that says this, its checksum right. */
+function checkpointThatSays({ __metadata__: metadata, ...tensors }, values) {
+  const { checksum: _, ...rest } = typeof metadata === 'object' && metadata !== null ? metadata : {};
+  const text = JSON.stringify({ __metadata__: { checksum: ZEROS, ...rest }, ...tensors });
+  return checkpointFile(Buffer.from(text.padEnd(Math.ceil(Buffer.byteLength(text) / 8) * 8)), values);
+}
+
+/** Checkpoints that say something else of their training, one member after the other. */
+export function* misstatedCheckpoints(seed) {
+  const [header, values] = partsOf(seed);
+  const said = JSON.parse(header.toString());
+  const { training } = said.__metadata__;
+  for (const other of misstatements(training)) {
+    yield [other, checkpointThatSays({ ...said, __metadata__: { ...said.__metadata__, training: other } }, values)];
+  }
+}
+
+/** Models that say something else of their network. */
+export function* misstatedModels(seed) {
+  const { tensors, metadata } = decodeSafetensors(seed, 'seed');
+  for (const network of misstatements(metadata.network)) {
+    yield [network, encodeSafetensors(tensors, { ...metadata, network })];
+  }
+}
+
 /** A checkpoint whose checksums are right all the same: of other values, of another training, or of another header. */
 function checkpointOf(r, seeds) {
   const how = r.below(20);
   if (how === 0) return mutated(r, seeds);
-  const file = Buffer.from(r.pick(seeds));
-  const end = 8 + Number(file.readBigUInt64LE());
-  const [header, values] = [file.subarray(8, end), file.subarray(end)];
+  const [header, values] = partsOf(r.pick(seeds));
   const from = HEAD.length + 16;
   if (how === 1)
     return checkpointFile(Buffer.concat([header.subarray(0, from), mutated(r, [header.subarray(from)])]), values);
@@ -84,10 +113,7 @@ function checkpointOf(r, seeds) {
       .map(({ data_offsets: span }) => hashOf(values.subarray(...span)))
       .join('');
   }
-  const { __metadata__: metadata, ...tensors } = said;
-  const { checksum: _, ...rest } = typeof metadata === 'object' && metadata !== null ? metadata : {};
-  const text = JSON.stringify({ __metadata__: { checksum: ZEROS, ...rest }, ...tensors });
-  return checkpointFile(Buffer.from(text.padEnd(Math.ceil(Buffer.byteLength(text) / 8) * 8)), values);
+  return checkpointThatSays(said, values);
 }
 
 /** Values and metadata of safetensors changed, the checksums right again. */

@@ -76,6 +76,8 @@ describe.each(['hinge', 'one-hot-squared-error'] as const)('a model by %s', (los
       expect(value).toBeCloseTo(wanted[i] ?? Number.NaN, 4);
       expect(again[i]).toBeCloseTo(wanted[i] ?? Number.NaN, 4);
     }
+    const damaged = Buffer.from(Buffer.from(bytes).toString('latin1').replace('"slope"', '"slopE"'), 'latin1');
+    await expect(importOnnx(damaged)).rejects.toThrow(/metadata dladmm\.network is damaged/);
     expect((await runtime(bare.toOnnx({ output: 'outputs' }), x, inputs)).name).toBe('outputs');
   });
 });

@@ -74,13 +74,14 @@ describe('a prediction', () => {
     expect(one).toEqual({
       label: labels?.[0],
       probability: Math.max(...(probabilities?.data ?? [])),
-      probabilities: probabilities?.data,
-      outputs: outputs.data,
+      probabilities: [...(probabilities?.data ?? [])],
+      outputs: [...outputs.data],
     });
+    expect(JSON.parse(JSON.stringify(one))).toEqual(one);
     const value = modelOf([1, 4, 1], 'squared-error');
     expect(await value.predict([2])).toEqual({
       value: value.predictSync([[2]]).outputs.data[0],
-      outputs: value.predictSync([[2]]).outputs.data,
+      outputs: [...value.predictSync([[2]]).outputs.data],
     });
     await expect(value.predict([1, 2])).rejects.toThrow(error('ERR_DLADMM_SHAPE', /a row of 1 number/));
   });

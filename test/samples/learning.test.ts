@@ -63,7 +63,7 @@ describe('values are what they say, whatever JavaScript has them in', () => {
   });
 
   it('what is none of them is refused by row and column', async () => {
-    await expectFailure(() => tableOf({ v: [1, { deep: 1 }] }), 'ERR_DLADMM_ARGUMENT', /row 1 of column "v" of rows/);
+    await expectFailure(() => learn({ v: [1, { deep: 1 }] }), 'ERR_DLADMM_ARGUMENT', /row 1 of column "v" of rows/);
     await expectFailure(() => frameOf([[1, 2]], { name: 'rows' }), 'ERR_DLADMM_ARGUMENT', /a record.*rows\[0\]/);
   });
 });

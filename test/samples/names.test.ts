@@ -187,3 +187,10 @@ test('two classes of one name are refused', async () => {
   await expect(fitModel(data, { ...options, classes: ['a', 'a'] })).rejects.toMatchObject(refusal);
   await expect(fitModel({ ...data, classes: ['a', 'a'] }, options)).rejects.toMatchObject(refusal);
 });
+
+test('a name whose accent is written as a sign of its own is told as a slip', async () => {
+  const records = RECORDS.map(({ a, b, label }) => ({ ['é'.normalize('NFC')]: a, b, label }));
+  const { model } = await fitModel(records, { target: 'label', hidden: [4], epochs: 1, solver: 'adam', threads: 1 });
+  const other = { ['é'.normalize('NFD')]: 1, b: 5 };
+  await expect((model as Model).predict(other)).rejects.toThrow(/did you mean/);
+});

@@ -14,6 +14,7 @@ const SOLVERS: readonly Partial<TrainOptions>[] = [
   { nu: 1, rho: 1, iterations: ENDLESS },
   { solver: 'inversion-admm', iterations: ENDLESS },
   { solver: 'sigmoid-admm', activation: 'sigmoid', loss: 'one-hot-squared-error', iterations: ENDLESS },
+  { solver: 'variable-metric-admm', iterations: ENDLESS },
   { solver: 'minibatch-admm', epochs: ENDLESS, batchSize: 16 },
   { solver: 'adam', epochs: ENDLESS, batchSize: 16 },
   { solver: 'badm', epochs: ENDLESS, batchSize: 16 },

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -82,8 +82,47 @@ describe('refused by name', () => {
       'ERR_DLADMM_NON_FINITE',
       /row 5 of column "age"/,
     ],
-    ['an object in a cell', each(() => ({ more: {} })), {}, 'ERR_DLADMM_ARGUMENT', /row 0 of column "more"/],
-    ['a symbol in a cell', each(() => ({ more: Symbol('s') })), {}, 'ERR_DLADMM_ARGUMENT', /row 0 of column "more"/],
+    [
+      'an object in some cells',
+      each((_, i) => ({ more: i === 3 ? {} : i * 1.5 })),
+      {},
+      'ERR_DLADMM_ARGUMENT',
+      /row 3 of column "more".*ignore/,
+    ],
+    [
+      'a column of objects that is asked for',
+      each(() => ({ more: {} })),
+      { columns: ['age', 'more'] },
+      'ERR_DLADMM_ARGUMENT',
+      /row 0 of column "more"/,
+    ],
+    ['a target of objects', each(() => ({ churned: {} })), {}, 'ERR_DLADMM_ARGUMENT', /row 0 of column "churned"/],
+    ['a text in place of a list', ROWS, { ignore: 'age' }, 'ERR_DLADMM_ARGUMENT', /array of columns.*ignore.*"age"/],
+    ['the same of features', ROWS, { columns: 'age' }, 'ERR_DLADMM_ARGUMENT', /array of columns.*columns.*"age"/],
+    ['what missing values cannot become', ROWS, { missing: 'mean' }, 'ERR_DLADMM_ARGUMENT', /'impute' or 'error'/],
+    [
+      'a value that is too large',
+      each((_, i) => ({ churned: 1e300 * i })),
+      {},
+      'ERR_DLADMM_NON_FINITE',
+      /row 1 of column "churned"/,
+    ],
+    [
+      'numbers too far apart',
+      each((_, i) => ({ age: i % 2 ? 1e308 : -1e308 })),
+      {},
+      'ERR_DLADMM_RANGE',
+      /column "age"/,
+    ],
+    ['columns of other lengths', { age: [1, 2], churned: ['no'] }, {}, 'ERR_DLADMM_SHAPE', /2 values.*"churned"/],
+    [
+      'Maps for records',
+      ROWS.map((row) => new Map(Object.entries(row))),
+      {},
+      'ERR_DLADMM_ARGUMENT',
+      /record.*data\[0\]/,
+    ],
+    ['pieces of text', [Buffer.from('a,b')], {}, 'ERR_DLADMM_ARGUMENT', /stream of text.*data\[0\]/],
     ['all columns ignored', ROWS, { ignore: ['age', 'spend', 'plan'] }, 'ERR_DLADMM_SHAPE', /ignore leaves none/],
     [
       'nothing but the target',
@@ -188,6 +227,19 @@ describe('told in the report', () => {
     ['a class of one row', each((r, i) => ({ churned: i === 7 ? 'rare' : r.churned })), /"churned".*"rare" has 1 row/],
     ['a column that never varies', each(() => ({ same: 1 })), /"same".*never varies/],
     ['an identifier', each((_, i) => ({ id: i })), /"id" seems to be an identifier/],
+    ['a column of objects', each(() => ({ more: {} })), /"more" is left out.*row 0/],
+    ['a column of symbols', each(() => ({ more: Symbol('s') })), /"more" is left out.*row 0/],
+    [
+      'codes',
+      each((_, i) => ({ zip: `0${1000 + (i % 7)}` })),
+      /"zip": some of its numbers \("01000"\).*taken for texts/,
+    ],
+    ['a few codes among numbers', each((_, i) => ({ zip: i % 50 ? '12345' : '01234' })), /"zip".*begin with zeros/],
+    ['shares in percent', each((_, i) => ({ rate: `${i % 30}.5 %` })), /"rate".*look like numbers \("0\.5 %"\)/],
+    ['amounts with their currency', each((_, i) => ({ paid: `$1,${100 + (i % 9)}` })), /"paid".*look like numbers/],
+    ['decimal commas', each((_, i) => ({ paid: `${i % 30},5` })), /"paid".*look like numbers/],
+    ['dates in another form', each((_, i) => ({ day: `${1 + (i % 12)}/13/2024` })), /"day".*look like dates/],
+    ['times of day', each((_, i) => ({ at: `${i % 24}:30` })), /"at".*look like times/],
   ])('%s', async (_, rows, message) => {
     const { report } = await train(rows);
     expect(report.warnings.join('\n')).toMatch(message);
@@ -198,6 +250,51 @@ describe('told in the report', () => {
     const { report } = await train(ROWS, { test: each(() => ({ plan: 'new' })).slice(0, 30) });
     expect(report.warnings.join('\n')).toMatch(/"plan": none of its texts/);
     expect(report.test).toMatchObject({ samples: 30 });
+  });
+
+  test.each(['yes and no', '192.168.1.1', '1.2.3', 'B12', '12 Main Street', '+', '$'])(
+    'nothing of texts such as %s',
+    async (text) => {
+      const { report } = await train(each((_, i) => ({ note: i % 3 ? text : 'other' })));
+      expect(report.warnings).toEqual([]);
+    },
+  );
+
+  test('what cannot be read says nothing where it is not wanted', async () => {
+    const odd = each((_, i) => ({ more: i === 4 ? {} : Number.POSITIVE_INFINITY }));
+    const { model, report } = await train(odd, { ignore: ['more'] });
+    expect(report.warnings).toEqual([]);
+    expect(await model.evaluate(odd)).toEqual(await model.evaluate(ROWS));
+  });
+
+  test('keys that every object has are keys like others', async () => {
+    const odd = ROWS.map((row, i) => (i % 2 ? { ...row, constructor: i % 5 ? 'ferrari' : 'lotus', toString: i } : row));
+    const { model, report } = await train(odd);
+    expect(report.warnings.join('\n')).toMatch(/"constructor": \d+ of 80 values are missing/);
+    const { age, spend, plan } = ROWS[0] as (typeof ROWS)[number];
+    const asked = { age, spend, plan };
+    const told = await model.predict({ ...asked, constructor: null, toString: null } as never);
+    expect(await model.predict(asked)).toEqual(told);
+    expect(model.predictSync(asked)).toEqual(told);
+    expect((await model.predict([asked])).outputs.data).toEqual(Float32Array.from(told.outputs));
+    const proto = JSON.parse(JSON.stringify(ROWS).replaceAll('"plan"', '"__proto__"'));
+    expect((await train(proto)).model.columns?.map(({ name }) => name)).toEqual(['age', 'spend', '__proto__']);
+  });
+
+  test('columns by their names, and a Readable of text, are tables', async () => {
+    const { model } = await train(ROWS);
+    const names = ['age', 'spend', 'plan', 'churned'] as const;
+    const columns = Object.fromEntries(names.map((name) => [name, ROWS.map((row) => row[name])]));
+    const csv = file('rows.csv', [names.join(','), ...ROWS.map((row) => names.map((name) => row[name]))].join('\n'));
+    const wanted = await model.evaluate(ROWS);
+    for (const rows of [columns, new Map(Object.entries(columns)), csv, createReadStream(csv)]) {
+      expect(await model.evaluate(rows as never)).toEqual(wanted);
+    }
+    for (const rows of [columns, new Map(Object.entries(columns)), createReadStream(csv)]) {
+      expect((await train(rows)).model.weights).toEqual(model.weights);
+    }
+    expect((await model.predict(new Map(Object.entries(columns)))).labels).toHaveLength(COUNT);
+    expect((await model.predict(createReadStream(csv))).labels).toHaveLength(COUNT);
   });
 
   test('100,000 columns are taken', async () => {

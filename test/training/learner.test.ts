@@ -154,6 +154,28 @@ describe('a learner', () => {
     expect(() => model.learner(options as never)).toThrow(message);
   });
 
+  test('says so where there is no folder for temporary files, and goes on where there is', async () => {
+    using learner = model.learner({ batchSize: 20 });
+    await learner.partialFit(part(0, 40));
+    const { TMPDIR } = process.env;
+    process.env.TMPDIR = '/nowhere';
+    await expectFailure(() => learner.partialFit(part(40, 100)), 'ERR_DLADMM_FILE', /nowhere/);
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    expect(await learner.partialFit(part(40, 100))).toMatchObject({ step: 5 });
+  });
+
+  test('has what its loss has beside, from its file too', async () => {
+    const targets = { x: x.slice(0, 60), y: x.slice(0, 60).map(([a = 0]) => [3 * a]) };
+    const huber = { layers: [3, 4, 1], loss: 'huber', delta: 0.25, solver: 'sgd', epochs: 1, threads: 1 } as const;
+    const { model: begun } = await fit(targets, huber);
+    using before = (begun as Model).learner({ solver: 'sgd', batchSize: 20 } as never);
+    await before.partialFit(targets as never);
+    await before.save(path('huber.checkpoint'));
+    using after = await loadLearner(path('huber.checkpoint'));
+    expect((await after.model()).network).toEqual(begun.network);
+  });
+
   test('has nothing to save before the first rows, and its file is no training', async () => {
     using learner = model.learner();
     await expectFailure(() => learner.save(path('none.checkpoint')), 'ERR_DLADMM_STATE');

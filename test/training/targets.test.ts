@@ -28,6 +28,7 @@ const SETTINGS: Readonly<Record<string, object>> = {
   'inversion-admm': { iterations: 30 },
   'sigmoid-admm': { iterations: 60 },
   'minibatch-admm': { epochs: 20, batchSize: 32 },
+  'variable-metric-admm': { iterations: 60 },
   gd: { epochs: 200, learningRate: 0.3 },
   sgd: { epochs: 60, learningRate: 0.1, batchSize: 32 },
   adagrad: { epochs: 60, learningRate: 0.1, batchSize: 32 },

@@ -457,7 +457,8 @@ void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
 template <typename T>
 void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> values) {
   if (block != Block::W && block != Block::b) need_start();
-  bring_activations();
+  // Before the start there are none: looking for them at every write would be quadratic in the layers.
+  if (x_version_.number() > 1) bring_activations();
   std::copy(values.begin(), values.end(), entries_of(block, l).begin());
   if (block == Block::a) {
     overwrote_a(l);

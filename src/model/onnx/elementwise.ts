@@ -127,6 +127,8 @@ interface Derived {
   readonly fn: (x: number) => number;
   /** What it is made by, from that other on. */
   readonly nodes: ReadonlySet<OnnxNode>;
+  /** The same for the same function. */
+  readonly key: string;
 }
 
 /** One node, what it takes, by its place among the values so far or as a number, and what it makes. */
@@ -171,6 +173,7 @@ function derivedFrom(graph: Graph, value: string): readonly Derived[] {
     return {
       output: names[k + 1] as string,
       nodes: new Set(used.map(({ node }) => node)),
+      key: JSON.stringify(used.map(({ node: { op, attributes }, inputs, i }) => [i, op, attributes, inputs])),
       fn: (x) => {
         const values = [x];
         for (const { fn, inputs, i } of used) {
@@ -240,10 +243,22 @@ function activationLike(f: (x: number) => number): Pick<Recognised, 'activation'
   return undefined;
 }
 
+type Known = Map<string, ReturnType<typeof activationLike>>;
+
+/** What has been compared: thousands of layers have one activation, and each comparison takes milliseconds. */
+const compared = new WeakMap<Graph, Known>();
+
+function activationOf(graph: Graph, { fn, key }: Derived): ReturnType<typeof activationLike> {
+  const known: Known = compared.get(graph) ?? new Map();
+  compared.set(graph, known);
+  if (!known.has(key)) known.set(key, activationLike(fn));
+  return known.get(key);
+}
+
 /** The shortest run of nodes behind `value` that is an activation. */
 export function recognised(graph: Graph, value: string): Recognised | undefined {
   for (const derived of derivedFrom(graph, value)) {
-    const found = isExit(graph, value, derived) ? activationLike(derived.fn) : undefined;
+    const found = isExit(graph, value, derived) ? activationOf(graph, derived) : undefined;
     if (found) return { ...found, output: derived.output, nodes: [...derived.nodes] };
   }
   return undefined;

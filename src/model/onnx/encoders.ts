@@ -7,7 +7,7 @@
 import { flag } from '../../core/checks.js';
 import { DlAdmmError } from '../../core/errors.js';
 import { missingCells } from '../../samples/cells.js';
-import { type Column, inputsOf, inputsOfColumn } from '../../samples/columns.js';
+import { type Column, inputsOfColumn, offsetsOf } from '../../samples/columns.js';
 import { dateTurns } from '../../samples/dates.js';
 import { doubles, initializer, matrix, node, type Part, wholeAttribute, wholeNumbers } from './draft.js';
 import { ATTRIBUTE_TYPE, type Attribute, DATA_TYPE, type OnnxNode, type OnnxValue } from './schema.js';
@@ -270,14 +270,15 @@ function textBlocks(column: Placed, c: number): readonly Block[] {
 
 /** The encoders of columns, from an input for each to `x`, the encoded row. */
 function encodersPart(columns: readonly Column[]): Encoders {
-  const placed = columns.map((column, c): Placed => ({ ...column, at: inputsOf(columns.slice(0, c)) }));
+  const { offsets, inputs } = offsetsOf(columns);
+  const placed = columns.map((column, c): Placed => ({ ...column, at: offsets[c] as number }));
   const blocks = [
     ...numberBlocks(placed.filter(isNumber)),
     ...dateBlocks(placed.filter(({ date }) => date)),
     ...placed.filter(({ categories }) => categories).flatMap(textBlocks),
   ];
   const places = blocks.flatMap((block) => block.places);
-  const order = new Int32Array(inputsOf(columns));
+  const order = new Int32Array(inputs);
   for (const [from, place] of places.entries()) if (place >= 0) order[place] = from;
   const indices = wholeNumbers('encoders.order', [...order]);
   const used = blocks.filter((block) => block.places.length > 0);

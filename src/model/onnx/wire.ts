@@ -43,8 +43,8 @@ export type Draft<M> = M extends Uint8Array
     ? readonly Draft<E>[]
     : { readonly [K in keyof M]?: Draft<M[K]> };
 
-/** More than any network of layers has; a file of nothing but tiny fields must not take a hundred times its size. */
-const MAX_FIELDS = 2 ** 16;
+/** As many as 30,000 layers have; a file of nothing but tiny fields must not fill the memory. */
+const MAX_FIELDS = 2 ** 20;
 
 function scalar<T>(
   type: WireType,

@@ -123,7 +123,8 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
         throw expected('an array of numbers', 'the schedule of the checkpoint', kept.schedule);
       }
       const { memory: before } = varying.schedule;
-      before?.splice(0, before.length, ...kept.schedule);
+      before?.splice(0);
+      for (const value of kept.schedule) before?.push(value);
     },
     endsAfresh: (iteration) => refreshEvery === undefined || refreshes(iteration),
   };

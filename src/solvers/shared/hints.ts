@@ -2,96 +2,156 @@
 import { didYouMean } from '../../core/checks.js';
 import { DlAdmmError, describe } from '../../core/errors.js';
 
-/** An option of ours, or a sentence. */
-type Hint = { readonly option: string; readonly more?: string } | { readonly says: string };
+/** An option of ours, or a sentence; `typed` is what helps on the command line, where that is something else. */
+type Hint = ({ readonly option: string; readonly more?: string } | { readonly says: string }) & {
+  readonly typed?: string;
+};
 
 const is = (option: string, more?: string): Hint => ({ option, ...(more && { more }) });
-const says = (text: string): Hint => ({ says: text });
+const says = (text: string, typed?: string): Hint => ({ says: text, ...(typed && { typed }) });
 const all = (hint: Hint, names: string): Readonly<Record<string, Hint>> =>
   Object.fromEntries(names.split(' ').map((name) => [name, hint]));
 
 /** By the name without capitals, underscores and hyphens. */
 const HINTS: Readonly<Record<string, Hint>> = {
-  ...all(is('validationShare'), 'validationsplit validationfraction testsize valsize evalsize holdout'),
-  ...all(is('validation'), 'validationdata evalset evaldata valdata'),
+  ...all(is('validationShare'), 'validationsplit validationfraction valsize evalsize holdout validpct trainsize'),
+  ...all(is('validation'), 'validationdata evalset evaldata valdata validsets validset devset'),
+  ...all(is('test'), 'testdata testset'),
+  ...all(
+    says(
+      'validationShare holds samples out of the training; test takes samples of your own',
+      '--test-share, --test-data',
+    ),
+    'testsize testsplit testfraction',
+  ),
+  ...all(
+    says('model.save(path) writes the model', '--save'),
+    'save savepath savedir out output outputfile outputdir model modelpath modelfile filename',
+  ),
   ...all(
     is('hidden', 'the widths of the hidden layers, [100, 100]'),
-    'hiddenlayersizes hiddenlayers hiddensize hiddensizes hiddendim hiddenunits units numlayers nlayers numhidden',
+    'hiddenlayersizes hiddenlayers hiddensize hiddensizes hiddendim hiddenunits units numlayers nlayers numhidden neurons architecture hiddenwidths',
   ),
   ...all(
     says('how many inputs and outputs there are is found in the samples'),
-    'inputsize inputdim inputshape outputsize outputdim infeatures outfeatures numclasses nclasses numclass',
+    'inputsize inputdim inputshape outputsize outputdim infeatures outfeatures numclasses nclasses numclass nfeatures',
   ),
   ...all(
     is('epochs', 'iterations of full-batch solvers'),
-    'maxiter nepochs maxepochs numepochs numiterations niter niterations numsteps maxsteps maxfun nboostround',
+    'maxiter nepochs nepoch maxepochs numepochs numiterations niter niterations numsteps maxsteps maxfun nboostround rounds steps',
   ),
-  ...all(is('learningRate'), 'lr learningrateinit eta eta0 stepsize'),
+  ...all(is('learningRate'), 'lr learningrateinit eta eta0 stepsize lrmax initiallearningrate'),
   ...all(
     is('learningRate', 'a number or a function of the epoch'),
-    'scheduler lrscheduler decay lrdecay gamma powert warmup',
+    'scheduler lrscheduler decay lrdecay gamma powert warmup lrlambda learningratefinetuning',
   ),
-  ...all(is('solver'), 'optimizer optimiser algorithm method booster boosting boostingtype'),
-  ...all(is('loss'), 'criterion objective lossfunction lossfn'),
+  ...all(is('solver'), 'optimizer optimiser algorithm method booster boosting boostingtype optimizerclass optfunc'),
+  ...all(is('loss'), 'criterion objective lossfunction lossfn lossfunc application'),
   ...all(
     is('l2', 'the factor of ½‖W‖²'),
-    'weightdecay alpha reglambda regalpha lambda regularization regularisation penalty kernelregularizer l2regularization',
+    'weightdecay wd alpha reglambda regalpha lambda regularization regularisation penalty kernelregularizer l2regularization l2leafreg lambdal2 lambdal1 l1 l1ratio biasregularizer activityregularizer',
   ),
   c: is('l2', 'the factor of ½‖W‖², an inverse of C'),
-  ...all(is('seed'), 'randomstate randomseed rng'),
-  ...all(is('threads'), 'njobs nthread nthreads numthreads numworkers workers numcores'),
+  ...all(is('seed'), 'randomstate randomseed rng generator'),
+  ...all(
+    is('threads'),
+    'njobs nthread nthreads numthreads numworkers workers numcores threadcount usemultiprocessing parallelism',
+  ),
   ...all(
     is('earlyStopping', '{ patience: 10 }'),
-    'patience earlystop earlystoppingrounds earlystopping niternochange stoppingrounds restorebestweights',
+    'patience earlystop earlystoppingrounds earlystopping niternochange stoppingrounds restorebestweights odwait odtype usebestmodel',
   ),
-  ...all(is('earlyStopping', '{ patience: 10 } ends a training that gains no more'), 'tol mindelta'),
+  ...all(
+    is('earlyStopping', '{ patience: 10 } ends a training that gains no more'),
+    'tol mindelta errorthresh errorthreshold',
+  ),
   ...all(
     is('onIteration', 'which is called with every record'),
-    'verbose callbacks callback verbosity logger logevery verboseeval',
+    'verbose callbacks callback cbs verbosity logger logevery log logperiod verboseeval onepochend onbatchend silent metricperiod history',
   ),
   ...all(
-    says('evaluate and the report give all of them; earlyStopping: { metric } says which one is watched'),
-    'metrics scoring evalmetric monitor',
+    says(
+      'evaluate and the report give all of them; earlyStopping: { metric } says which one is watched',
+      'evaluate gives all of them; --metric says which one is watched',
+    ),
+    'metrics metric scoring score evalmetric monitor weightedmetrics custommetric',
   ),
-  ...all(is('target'), 'label labelcolumn targetcolumn labelcol y outcome response'),
-  ...all(is('ignore'), 'drop exclude dropcolumns ignorecolumns'),
-  ...all(is('columns'), 'features featurecolumns inputs usecols'),
+  ...all(
+    is('target'),
+    'label labelcolumn targetcolumn labelcol y ytrain ynames outcome response dependent classcolumn',
+  ),
+  ...all(is('ignore'), 'drop exclude dropcolumns ignorecolumns ignoredfeatures ignorecolumn'),
+  ...all(is('columns'), 'features featurecolumns featurenames inputs usecols contnames xtrain'),
   ...all(
     is('categories', 'columns of texts are found by themselves'),
-    'categoricalfeature categoricalfeatures catfeatures maxcategories maxonehotsize cattoonehot',
+    'categoricalfeature categoricalfeatures categoricalcolumns catfeatures catnames maxcategories maxonehotsize onehotmaxsize cattoonehot handleunknown encoder encoding onehot textfeatures',
   ),
-  ...all(is('standardise'), 'normalize normalise standardize scale scaler scaling'),
-  ...all(is('initialisation'), 'init kernelinitializer weightinit initializer initialweights warmstart'),
-  ...all(is('batchSize'), 'minibatchsize minibatch batch batchsize'),
-  ...all(is('missing', "'impute' or 'error'"), 'imputer usemissing fillna imputation'),
-  ...all(says('every epoch visits the samples in another order, drawn by seed'), 'shuffle stepsperepoch'),
+  ...all(is('standardise'), 'normalize normalise standardize scale scaler scaling normalization batchnorm procs'),
+  ...all(
+    is('initialisation'),
+    'init kernelinitializer biasinitializer weightinit initializer initialweights warmstart initscore initmodel',
+  ),
+  ...all(is('batchSize'), 'minibatchsize minibatch batch batchsize bs'),
+  ...all(
+    is('missing', "'impute' or 'error'"),
+    'imputer usemissing fillna imputation nanmode zeroasmissing addindicator',
+  ),
+  ...all(is('bins'), 'maxbin maxbins bordercount nbins'),
+  ...all(is('delta', "of loss: 'huber'"), 'huberslope huberdelta'),
+  ...all(is('quantile', "of loss: 'quantile'"), 'quantilealpha tau'),
+  ...all(says('every epoch visits the samples in another order, drawn by seed'), 'shuffle stepsperepoch sampler'),
   ...all(says('is always on where something is held out: of every class its share'), 'stratify stratified'),
   ...all(
     says('trainings run on the processor, threads says on how many cores'),
-    'device gpu devicetype cuda accelerator',
+    'device devices gpu gpuid gpus devicetype tasktype treemethod cuda accelerator jitcompile backend',
   ),
   ...all(
     says("the moments of Adam: solver: 'adam' takes beta1, beta2 and epsilon"),
     'betas beta1 beta2 epsilon eps amsgrad',
   ),
-  ...all(says("belongs to solver: 'sgd', which takes momentum and nesterov"), 'momentum nesterov nesterovsmomentum'),
+  ...all(
+    says("belongs to solver: 'sgd', which takes momentum and nesterov"),
+    'momentum nesterov nesterovsmomentum dampening',
+  ),
   ...all(
     says('steps are safe without it (docs/choosing-a-solver.md)'),
-    'clipnorm clipvalue gradclip clipgrad gradientclip maxgradnorm',
+    'clipnorm clipvalue globalclipnorm gradclip clipgrad gradientclip gradientclipval maxgradnorm kernelconstraint accumulategradbatches',
   ),
   ...all(
     says('samples are trained on without it; l2 and earlyStopping hold a network back'),
-    'dropout dropoutrate subsample baggingfraction featurefraction colsamplebytree',
+    'dropout dropoutrate subsample bagging baggingfraction baggingfreq featurefraction colsamplebytree colsamplebylevel bootstrap',
   ),
   ...all(
     says('belongs to trees; dladmm trains neural networks (docs/choosing-a-solver.md)'),
-    'nestimators maxdepth numleaves numboostround minchildsamples mindatainleaf maxbin maxleafnodes minsamplesleaf maxfeatures numtrees ntrees',
+    'nestimators maxdepth depth numleaves maxleaves numboostround minchildsamples minchildweight minsamplessplit minsamplesleaf minsumhessianinleaf mindatainleaf maxleafnodes maxfeatures mingaintosplit numtrees ntrees growpolicy maxdeltastep ccpalpha importancetype basescore',
+  ),
+  ...all(
+    says('belongs to other models; dladmm trains neural networks (docs/choosing-a-solver.md)'),
+    'kernel degree nneighbors fitintercept interceptscaling multiclass dual shrinking probability nclusters ncomponents',
+  ),
+  ...all(
+    says(
+      'crossValidate and search part the samples (docs/choosing-settings.md)',
+      'dladmm cross-validate and dladmm search part the samples',
+    ),
+    'cv folds kfold nsplits paramgrid paramdistributions gridsearch ntrials groups',
+  ),
+  ...all(
+    says('a network has biases, and linear outputs that the loss makes probabilities of'),
+    'bias usebias outputactivation finalactivation fromlogits',
   ),
   ...all(
     is('classWeights', "'balanced', or weights by the names of classes"),
-    'classweight scaleposweight isunbalance autoclassweights',
+    'classweight scaleposweight posweight isunbalance autoclassweights lossweights',
   ),
   ...all(is('weights', 'a column of them, or one number a sample'), 'sampleweight sampleweights weight weightcolumn'),
+  ...all(
+    is('checkpoint', '{ path, every }'),
+    'checkpointdir checkpointpath enablecheckpointing savebestonly snapshotfile modelcheckpoint',
+  ),
+  ...all(is('evaluateEvery'), 'validationfreq evalfreq evalevery checkvaleverynepoch'),
+  ...all(is('dtype', "'float32' or 'float64'"), 'precision mixedprecision fp16'),
+  ...all(is('activation'), 'activationfunction activationfn nonlinearity act'),
 };
 
 const SOLVERS: Readonly<Record<string, string>> = {
@@ -117,6 +177,7 @@ const kebab = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1-$
 export function optionMeant(name: string, typed = false): string {
   const hint = Object.hasOwn(HINTS, plain(name)) ? HINTS[plain(name)] : undefined;
   if (hint === undefined) return '';
+  if (typed && hint.typed) return `; ${/^--/.test(hint.typed) ? 'dladmm says ' : ''}${hint.typed}`;
   if ('says' in hint) return `; ${hint.says}`;
   const { option, more } = hint;
   if (!typed) return `; dladmm says ${option}${more ? `: ${more}` : ''}`;

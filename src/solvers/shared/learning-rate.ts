@@ -1,4 +1,5 @@
 import { atLeast } from '../../core/checks.js';
+import { expected } from '../../core/errors.js';
 import type { ValueType } from './schema.js';
 
 /** Where a training stands, both from 1: `step` counts over the whole training. */
@@ -16,7 +17,11 @@ export type LearningRate = number | ((at: Progress) => number);
 export const LEARNING_RATE: ValueType<LearningRate> = {
   type: 'number ≥ 0, or a function of { epoch, step }',
   typed: { as: 'number' },
-  check: (value, name) => (typeof value === 'function' ? (value as LearningRate) : atLeast(value, 0, name)),
+  check: (value, name) => {
+    if (typeof value === 'function') return value as LearningRate;
+    if (typeof value !== 'number') throw expected('a number, or a function of { epoch, step }', name, value);
+    return atLeast(value, 0, name);
+  },
 };
 
 /**

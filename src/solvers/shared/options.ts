@@ -3,7 +3,7 @@ import { expected } from '../../core/errors.js';
 import { availableThreads } from '../../core/info.js';
 import type { Dtype } from '../../core/native.js';
 import { checkPath } from '../../formats/atomic-file.js';
-import { METRIC_NAMES } from '../../judging/metrics.js';
+import { checkMetric, METRIC_NAMES, type Metric } from '../../judging/metrics.js';
 import { metricsOfLoss } from '../../network/metrics.js';
 import {
   ACTIVATION_NAMES,
@@ -102,6 +102,12 @@ const onIteration: ValueType<(record: never) => void> = {
   },
 };
 
+const metric: ValueType<Metric> = {
+  type: METRIC_NAMES.map((name) => `'${name}'`).join(' | '),
+  typed: { as: 'word', words: METRIC_NAMES },
+  check: (value, name) => checkMetric(value, METRIC_NAMES, name),
+};
+
 /** What randomness begins with where nobody says. */
 export const SEED = 1;
 
@@ -145,7 +151,7 @@ export const COMMON = {
   earlyStopping: group(
     {
       patience: whole(1, { default: 10, says: 'So many evaluations without gain end the training.' }),
-      metric: word(METRIC_NAMES, {
+      metric: option(metric, {
         default: 'loss',
         says: 'What of the validation set has to improve: any metric that the task has (docs/judging.md).',
       }),

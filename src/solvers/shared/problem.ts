@@ -3,6 +3,7 @@ import type { Dtype, NativeGraphState, NativePersistent, NativeState } from '../
 import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
 import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
+import { turn } from '../../tensor/inputs.js';
 
 /** A class of the addon whose objects are states. */
 export interface NativeClass<N, O> {
@@ -45,7 +46,7 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
       async open(State, options, made) {
         checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);
         const native = new State(options);
-        made(native);
+        await turn(made(native));
         await loadSamples(native, TRAINING_SET, own);
         return network.layers.map(() => rows);
       },

@@ -117,7 +117,7 @@ export class SweepSession<T extends SweepTypes> extends Session<T['options'], T[
     return this.#rules.penalties(penalties, this.options);
   }
 
-  #measures(native: NativeMeasured): T['measures'] {
+  #measures(native: Pick<NativeMeasured, 'loss'>): T['measures'] {
     const { loss } = native;
     return { ...this.#rules.measures(native as never), loss: loss / this.samples, lossSum: loss };
   }

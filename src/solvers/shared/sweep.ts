@@ -33,8 +33,13 @@ export type ConstraintBlock = 'W' | 'V' | 'Lambda';
 /** The blocks of a graph convolutional network: weights, the outputs of a layer, and the dual variable. */
 export type GraphBlock = 'W' | 'Z' | 'U';
 
+/** The blocks of the splitting with matrix penalties: those of dlADMM, u of every layer, and both metrics of a layer. */
+export type MetricBlock = 'W' | 'z' | 'a' | 'u' | 'P' | 'G';
+/** What can be read there besides. */
+export type MetricReading = MetricBlock | 'b' | 'velocity' | 'target';
+
 /** A block of any splitting. */
-export type AnyBlock = Block | ConstraintBlock | GraphBlock;
+export type AnyBlock = Block | ConstraintBlock | GraphBlock | MetricReading;
 
 /** Minimise the augmented Lagrangian over one block of layer 1 … L, the rest held fixed (for a dual variable: its step). */
 export interface Update<B extends string = Block> {
@@ -49,6 +54,8 @@ export type Sweep<B extends string = Block> = (L: number) => Iterable<Update<B>>
 export type ConstraintUpdate = Update<ConstraintBlock>;
 /** A sweep of it, for a network of N layers. */
 export type ConstraintSweep = Sweep<ConstraintBlock>;
+/** An update of the splitting with matrix penalties. */
+export type MetricUpdate = Update<MetricBlock>;
 /** An update of dlADMM on a graph. */
 export type GraphUpdate = Update<GraphBlock>;
 /** A sweep of it. */
@@ -70,6 +77,10 @@ export const V = (layer: number): Update<'V'> => ({ block: 'V', layer });
 export const Z = (layer: number): Update<'Z'> => ({ block: 'Z', layer });
 /** Moves the multiplier of its output constraint. */
 export const U = (layer: number): Update<'U'> => ({ block: 'U', layer });
+/** Finds the matrix penalty of a layer’s constraint, from multipliers for labels that the model draws. */
+export const P = (layer: number): Update<'P'> => ({ block: 'P', layer });
+/** Finds the metric on the inputs of a layer. */
+export const G = (layer: number): Update<'G'> => ({ block: 'G', layer });
 /** Moves the multiplier of a layer’s constraint. */
 export const Lambda = (layer: number): Update<'Lambda'> => ({ block: 'Lambda', layer });
 

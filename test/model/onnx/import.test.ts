@@ -538,8 +538,8 @@ describe('what is no multilayer perceptron is refused by the name of its node', 
   });
 
   it('more fields than any network has', async () => {
-    const nodes = Array.from({ length: 2 ** 16 }, () => ({}));
-    await refused(encode(MODEL, { graphs: [{ nodes }] }), /more than 65536 fields/);
+    const nodes = Array.from({ length: 2 ** 20 }, () => ({}));
+    await refused(encode(MODEL, { graphs: [{ nodes }] }), /more than 1048576 fields/);
   });
 
   it('no bytes, other bytes, no file', async () => {

@@ -21,6 +21,7 @@ const TRAININGS: readonly TrainOptions[] = [
   { ...COMMON, iterations: 24, nu: 1, rho: 1, theta0: 1e-3, tau0: 1e-3, refreshEvery: 4 },
   { ...COMMON, solver: 'inversion-admm', iterations: 16 },
   { ...COMMON, solver: 'sigmoid-admm', iterations: 12, dtype: 'float32', l2: 1e-2 },
+  { ...COMMON, solver: 'variable-metric-admm', iterations: 20 },
   { ...COMMON, solver: 'adam', epochs: 20 },
   { ...COMMON, solver: 'badm', epochs: 20, subBatches: 4, duals: true },
 ];

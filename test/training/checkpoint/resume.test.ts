@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import {
   fit as fitModel,
+  type Model,
   readCheckpoint,
   resume,
   resumeTraining,
@@ -61,6 +62,14 @@ const CASES: readonly (readonly [string, TrainOptions])[] = [
   ],
   ['sigmoid-admm', { solver: 'sigmoid-admm', layers: [4, 9, 7, 3], iterations: 7, threads: 2, beta: [1, 2, 3] }],
   ['sigmoid-admm in float32', { solver: 'sigmoid-admm', layers: [4, 9, 3], iterations: 7, dtype: 'float32', l2: 1e-2 }],
+  [
+    'variable-metric-admm',
+    { solver: 'variable-metric-admm', layers: [4, 9, 7, 3], iterations: 9, threads: 2, l2: 1e-3 },
+  ],
+  [
+    'variable-metric-admm by steps that are taken back, in float64',
+    { solver: 'variable-metric-admm', layers: [4, 9, 3], iterations: 9, learningRate: 30, dtype: 'float64' },
+  ],
   ['gd', { ...SGD, solver: 'gd', batchSize: 61 }],
   ['sgd', { ...SGD, solver: 'sgd', learningRate: 0.1 }],
   ['sgd with momentum', { ...SGD, solver: 'sgd', momentum: 0.9, nesterov: true, learningRate: 0.1 }],
@@ -326,13 +335,21 @@ describe('what a function remembers', () => {
   });
 });
 
-test('a training that is aborted before its samples have come back has the model of its checkpoint', async () => {
-  const path = file();
-  const { model } = await fitModel(classes, { ...DLADMM, iterations: 3, standardise: true, checkpoint: { path } });
-  const again = await resume(path, classes, { signal: AbortSignal.abort(new Error('enough')) });
-  expect(again).toMatchObject({ status: { kind: 'aborted' }, iterations: 3, history: [] });
-  expect(again.model.weights).toEqual(model.weights);
-  expect(again.model.biases).toEqual(model.biases);
-  expect(again.model.standardisation).toEqual(model.standardisation);
-  expect((await readCheckpoint(path)).iteration).toBe(3);
-});
+test.each([
+  { ...DLADMM, iterations: 3, standardise: true },
+  { ...SGD, epochs: 3, solver: 'minibatch-admm' },
+  { ...SGD, epochs: 3, solver: 'adam' },
+  { ...SGD, epochs: 3, solver: 'sisa' },
+])(
+  'a training that is aborted before its samples have come back has the model of its checkpoint: %o',
+  async (options) => {
+    const path = file();
+    const { model } = await fitModel(classes, { ...options, checkpoint: { path } } as never);
+    const again = await resume(path, classes, { signal: AbortSignal.abort(new Error('enough')) });
+    expect(again).toMatchObject({ status: { kind: 'aborted' }, iterations: 3, history: [] });
+    expect(again.model.weights).toEqual(model.weights);
+    expect((again.model as Model).biases).toEqual((model as Model).biases);
+    expect(again.model.standardisation).toEqual(model.standardisation);
+    expect((await readCheckpoint(path)).iteration).toBe(3);
+  },
+);
