@@ -68,7 +68,11 @@ export function checkOptions(options: unknown, known: readonly string[], name = 
 }
 
 /** Letters as they are compared: é may be one sign or two. */
-const plain = (word: string): string => word.normalize('NFC').replaceAll(/[\s_-]/g, '').toLowerCase();
+const plain = (word: string): string =>
+  word
+    .normalize('NFC')
+    .replaceAll(/[\s_-]/g, '')
+    .toLowerCase();
 
 /** The known word that a slip of a letter or two, or a word cut short, may have been meant for, as the end of a sentence; or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {
