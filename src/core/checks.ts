@@ -67,7 +67,12 @@ export function checkOptions(options: unknown, known: readonly string[], name = 
   if (signal !== undefined && !isAbortSignal(signal)) throw expected('an AbortSignal', 'signal', signal);
 }
 
-const plain = (word: string): string => word.replaceAll(/[\s_-]/g, '').toLowerCase();
+/** Letters as they are compared: é may be one sign or two. */
+const plain = (word: string): string =>
+  word
+    .normalize('NFC')
+    .replaceAll(/[\s_-]/g, '')
+    .toLowerCase();
 
 /** The known word that a slip of a letter or two, or a word cut short, may have been meant for, as the end of a sentence; or nothing. */
 export function didYouMean(word: string, known: readonly string[]): string {
@@ -81,9 +86,6 @@ export function didYouMean(word: string, known: readonly string[]): string {
   const close = nearest !== undefined && nearest.away <= Math.max(1, Math.floor(word.length / 3));
   return close ? `; did you mean ${nearest.candidate}?` : '';
 }
-
-/** Letters as they are compared: é may be one sign or two. */
-const plain = (word: string): string => word.normalize('NFC').toLowerCase();
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other. */
 function editDistance(from: string, to: string): number {
