@@ -8,7 +8,7 @@
 //
 // OpenBLAS as pkg-config finds it, unless the environment says otherwise:
 //   OPENBLAS_INCLUDE_DIR, OPENBLAS_LIB_DIR   together: an OpenBLAS that pkg-config does not know
-//   OPENBLAS_STATIC=1                        links libopenblas.a
+//   OPENBLAS_STATIC=1                        links libopenblas.a, with OPENBLAS_LINK_FLAGS
 //   DLADMM_BLAS                              another library with CBLAS and LAPACK: `accelerate` (macOS), packages of
 //                                            pkg-config (`blis lapack`), or linker words (`-L/opt/blis/lib -lblis …`)
 //   DLADMM_BLAS_INCLUDE_DIR                  with DLADMM_BLAS: the folder of its cblas.h
@@ -152,7 +152,10 @@ const answers = {
   link() {
     if (process.platform !== 'linux') return [];
     // A second OpenBLAS in the process must not see our symbols; glibc 2.34 stays enough when libgcc is left shared.
-    if (blas() === OPENBLAS && isStatic()) return ['-Wl,--exclude-libs,ALL', '-Wl,--gc-sections', '-static-libstdc++'];
+    if (blas() === OPENBLAS && isStatic()) {
+      const more = words(process.env.OPENBLAS_LINK_FLAGS ?? '');
+      return ['-Wl,--exclude-libs,ALL', '-Wl,--gc-sections', '-static-libstdc++', ...more];
+    }
     return ['-Wl,--as-needed'];
   },
   version: () => blas().version(),

@@ -33,7 +33,9 @@ namespace dladmm {
 template <typename T>
 void sum_products(T factor, MatrixView<const T> r, MatrixView<const T> a, T keep, MatrixView<T> out,
                   const Ahead& ahead = {}) {
-  if (sums_by_own_loops(out.rows, out.columns) && (keep == T(0) || keep == T(1))) {
+  // Few samples, or a small sum of not many, take BLAS less time.
+  const bool small = r.rows < 64 || (r.rows <= 256 && out.rows * out.columns < std::size_t{1} << 14);
+  if (!small && sums_by_own_loops(out.rows, out.columns) && (keep == T(0) || keep == T(1))) {
     return multiply_transposed<T>(factor, r, a, keep == T(0) ? Onto::nothing : Onto::result, out, ahead);
   }
   blas::gemm<T>(blas::Op::transpose, blas::Op::none, factor, r, a, keep, out);

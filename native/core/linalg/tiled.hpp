@@ -42,7 +42,10 @@ struct Tiles {
 };
 
 // Whether our own loops multiply so few rows: they read these as they lie, where BLAS packs them anew for every tile.
-[[nodiscard]] inline bool multiplies_rows(std::size_t rows) { return simd::has_many_registers() && rows <= 256; }
+// Of fewer still, or of a small W, it takes longer to lay W out.
+[[nodiscard]] inline bool multiplies_rows(std::size_t rows, std::size_t inner, std::size_t columns) {
+  return simd::has_many_registers() && rows >= 64 && rows <= 256 && inner * columns >= std::size_t{1} << 14;
+}
 
 // What a tile reads is packed anew for it: 256 rows or columns bear that (as share of the speed of one whole call:
 // 128 x 256 .95, 256 x 512 .98, but 128 x 64 .84). What takes no longer than a wake-up stays whole.
@@ -51,7 +54,7 @@ struct Tiles {
   const bool tall = rows > 256;
   Tiles out{{rows, std::max<std::size_t>(rows, 1)}, {columns, std::max<std::size_t>(columns, 1)}};
   if (product_flops(rows, inner, columns) < two) return out;
-  out.columns = Strips::of_about(columns, tall ? 512 : multiplies_rows(rows) ? 128 : 256);
+  out.columns = Strips::of_about(columns, tall ? 512 : multiplies_rows(rows, inner, columns) ? 128 : 256);
   if (tall) out.rows = Strips::of_about(rows, std::clamp<std::size_t>(rows / 128, 256, 1024));
   if (out.count() == 1) {
     Strips& longer = rows >= columns ? out.rows : out.columns;
@@ -74,7 +77,7 @@ void multiply_tile(blas::Op op_a, blas::Op op_b, T alpha, MatrixView<const T> a,
   const auto part_a = op_a == Op::none ? a.rows_from(rows) : window(a, {0, a.rows}, rows);
   const auto part_b = op_b == Op::none ? window(b, {0, b.rows}, columns) : b.rows_from(columns);
   const auto part_c = window(c, rows, columns);
-  if (op_a == Op::none && beta == T(0) && multiplies_rows(c.rows)) {
+  if (op_a == Op::none && beta == T(0) && multiplies_rows(c.rows, a.columns, c.columns)) {
     return multiply_rows<T>(op_b, alpha, part_a, part_b, part_c);
   }
   blas::gemm<T>(op_a, op_b, alpha, part_a, part_b, beta, part_c);
