@@ -113,13 +113,22 @@ void products_in_training() {
           expect(x.view(), false, m.view(), out, before, which + " twice");
           check(product.rows_at_once(samples) > 0, "some rows at a time");
         }
+        Strided<T> turned(outputs, inputs, 3);
+        for (std::size_t k = 0; k < inputs; ++k) {
+          for (std::size_t j = 0; j < outputs; ++j) turned.view().row(j)[k] = m.view().row(k)[j] / T(2);
+        }
+        Strided<T> rows(samples, outputs, 1);
+        multiply_rows<T>(blas::Op::none, 1, x.view(), m.view(), rows.view());
+        expect(x.view(), false, m.view(), rows, {}, which + " by rows");
+        multiply_rows<T>(blas::Op::transpose, 2, x.view(), turned.view(), rows.view());
+        expect(x.view(), false, m.view(), rows, {}, which + " by rows, turned");
         Strided<T> a(samples, outputs, 2);
         fill_normal(a.view(), random);
         Strided<T> sum(inputs, outputs, 1);
-        multiply_transposed<T>(x.view(), a.view(), Onto::nothing, sum.view());
+        multiply_transposed<T>(1, x.view(), a.view(), Onto::nothing, sum.view());
         expect(x.view(), true, a.view(), sum, {}, which + " transposed");
         const auto before = entries(sum.view());
-        multiply_transposed<T>(x.view(), a.view(), Onto::result, sum.view());
+        multiply_transposed<T>(1, x.view(), a.view(), Onto::result, sum.view());
         expect(x.view(), true, a.view(), sum, before, which + " transposed, twice");
       }
     }

@@ -4,6 +4,7 @@
  */
 import { classifies, type Loss } from '../network/network.js';
 
+/** What the rule looks at. */
 export interface Facts {
   /** Training samples, those held out left out. */
   readonly samples: number;
@@ -14,33 +15,47 @@ export interface Facts {
   readonly loss: Loss;
 }
 
-export interface Choice {
+/** How long and how a network is trained, or the linear model beside it. */
+export interface Pace {
+  readonly epochs: number;
+  /** Weight decay, which tells most where bins of numbers make many inputs. */
+  readonly l2: number;
+  readonly learningRate?: number;
+}
+
+/** What the rule says. */
+export interface Choice extends Pace {
   readonly solver: 'minibatch-admm' | 'adam';
   /** Why, as the end of a sentence. */
   readonly because: string;
   readonly hidden: readonly number[];
-  readonly epochs: number;
-  /** Epochs without gain on what is held out. */
-  readonly patience: number;
-  /** Weight decay, which tells most where bins of numbers make many inputs. */
-  readonly l2: number;
-  /** Whether a linear model is tried first, and kept where the network is no better on what is held out. */
-  readonly linearToo: boolean;
+  /** Of a linear model that is tried first, and kept where the network is no better on what is held out. */
+  readonly linear: Pace;
 }
 
-/** Visits to samples in all. */
-const VISITS = 450_000;
-const EPOCHS = { least: 4, most: 200 } as const;
-const L2 = 1e-3;
 /** Below so many samples a network of one small layer is all that they bear. */
 const FEW = 1000;
 const MANY = 10_000;
-/** So many features are pixels: they bear wider layers. */
+/** So many features are pixels: they bear wider layers, and more epochs. */
 const WIDE = 200;
+/** Visits to samples in all, and the epochs that they may make. */
+const VISITS = { table: 150_000, pixels: 350_000 } as const;
+const EPOCHS = { least: 3, most: 30 } as const;
+/** Of the linear model: weight decay, epochs, and the numbers that these may go through. */
+const LINEAR = { l2: 1e-4, least: 2, most: 15, numbers: 3e7 } as const;
 /** The Gram matrices of mini-batch dlADMM are inputs × inputs. */
 const MOST_GRAM = 4096;
-/** The losses whose curvature mini-batch dlADMM's default step is made for. */
-const CURVED: readonly Loss[] = ['softmax-cross-entropy', 'squared-error', 'one-hot-squared-error'];
+/** What mini-batch dlADMM does with a loss: weight decay, and a step that few epochs call for. */
+const PACES: Readonly<Partial<Record<Loss, Omit<Pace, 'epochs'>>>> = {
+  'softmax-cross-entropy': { l2: 1e-3, learningRate: 0.8 },
+  'sigmoid-cross-entropy': { l2: 1e-3, learningRate: 0.8 },
+  'squared-error': { l2: 3e-3 },
+  'one-hot-squared-error': { l2: 3e-3 },
+  huber: { l2: 1e-3 },
+  absolute: { l2: 1e-3, learningRate: 0.2 },
+  quantile: { l2: 1e-3 },
+  poisson: { l2: 1e-3, learningRate: 0.2 },
+};
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, Math.round(value)));
 
@@ -51,29 +66,31 @@ export function hiddenFor({ samples, features }: Pick<Facts, 'samples' | 'featur
   return features < WIDE ? [100, 100] : [256, 128];
 }
 
+/** Fewer samples bear less: so much weight decay in all, but no more than the most. */
+const DECAY = { all: 3, least: 1e-3, most: 0.01 } as const;
+const decayFor = (samples: number, least: number): number => Math.min(DECAY.most, Math.max(least, DECAY.all / samples));
+
+/** The rule. */
 export function automatic(facts: Facts): Choice {
-  const { samples, inputs, loss } = facts;
-  const epochs = clamp(VISITS / samples, EPOCHS.least, EPOCHS.most);
-  const common = {
-    hidden: hiddenFor(facts),
-    epochs,
-    patience: Math.max(3, Math.ceil(epochs / 2)),
-    l2: L2,
-    linearToo: true,
+  const { samples, inputs, features, loss } = facts;
+  const visits = features < WIDE ? VISITS.table : VISITS.pixels;
+  const epochs = clamp(visits / samples, EPOCHS.least, EPOCHS.most);
+  const linear = {
+    l2: decayFor(samples, LINEAR.l2),
+    epochs: clamp(LINEAR.numbers / samples / inputs, LINEAR.least, LINEAR.most),
   };
-  if (inputs > MOST_GRAM) {
-    const because = `${inputs} inputs make Gram matrices too large for mini-batch dlADMM`;
-    return { ...common, solver: 'adam', because };
+  const common = { hidden: hiddenFor(facts), epochs, linear };
+  const pace = PACES[loss];
+  if (pace && inputs <= MOST_GRAM) {
+    const task = classifies(loss) ? 'classes' : 'values';
+    const because = `mini-batch dlADMM is as good as any here for ${task}, in less time`;
+    return { ...common, ...pace, l2: decayFor(samples, pace.l2), solver: 'minibatch-admm', because };
   }
-  if (!CURVED.includes(loss)) {
-    return { ...common, solver: 'adam', because: `mini-batch dlADMM has no step of its own for ${loss}` };
-  }
-  const task = classifies(loss) ? 'classes' : 'values';
-  return {
-    ...common,
-    solver: 'minibatch-admm',
-    because: `mini-batch dlADMM is as good as any here for ${task}, in less time`,
-  };
+  const because = pace
+    ? `${inputs} inputs make Gram matrices too large for mini-batch dlADMM`
+    : `mini-batch dlADMM has no step of its own for ${loss}`;
+  // Its step is shorter.
+  return { ...common, epochs: 3 * epochs, l2: decayFor(samples, DECAY.least), solver: 'adam', because };
 }
 
 /** The share held out where nobody says: a tenth, a fifth of fewer than 2,000 samples, nothing of fewer than 20. */

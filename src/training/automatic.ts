@@ -3,7 +3,7 @@ import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
 import { classCount, type Loss } from '../network/network.js';
 import type { Learnt } from '../samples/arrival.js';
-import { automatic, type Choice } from '../solvers/auto.js';
+import { automatic, type Choice, type Pace } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
 import { SAMPLE_SOLVERS } from '../solvers/index.js';
 import { chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
@@ -81,29 +81,34 @@ function stagesOf(
       ([key, value]) => value !== undefined && !(FRONT_KEYS as readonly string[]).includes(key),
     ),
   );
-  const limited = own.epochs !== undefined || own.iterations !== undefined;
-  const stopping = automaticOnes && data.validation ? { patience: choice.patience, ...earlyStopping } : earlyStopping;
-  const stage = (name: Stage['name'], widths: readonly number[]): Stage => ({
+  const limit = own.epochs ?? own.iterations;
+  const stage = (name: Stage['name'], widths: readonly number[], { epochs, l2, learningRate }: Pace): Stage => ({
     name,
     options: {
-      ...(automaticOnes && { l2: choice.l2 }),
+      ...(automaticOnes && { l2, ...(learningRate !== undefined && { learningRate }) }),
+      ...(automaticOnes && limit === undefined && { evaluateEvery: Math.ceil(epochs / 8) }),
       ...own,
-      ...(automaticOnes && { solver: choice.solver, ...(!limited && { epochs: choice.epochs }) }),
+      ...(automaticOnes && { solver: choice.solver, ...(limit === undefined && { epochs }) }),
       layers: widths,
       loss,
       standardise: ready.standardise,
-      ...(stopping && { earlyStopping: stopping }),
+      // The best weights are kept; the step falls to 0 at the last epoch, so that there is no use in an end before.
+      ...(automaticOnes && data.validation
+        ? { earlyStopping: { patience: limit ?? epochs, ...earlyStopping } }
+        : earlyStopping && { earlyStopping }),
     },
   });
-  const network = stage('network', layers ?? [inputs, ...(hidden ?? choice.hidden), outputs]);
+  const network = stage('network', layers ?? [inputs, ...(hidden ?? choice.hidden), outputs], choice);
   const free =
     layers === undefined &&
     hidden === undefined &&
     data.validation !== undefined &&
     own.initialisation === undefined &&
     own.checkpoint === undefined;
-  const linear = automaticOnes && choice.linearToo && free;
-  return { choice, stages: linear ? [stage('linear', [inputs, outputs]), network] : [network] };
+  return {
+    choice,
+    stages: automaticOnes && free ? [stage('linear', [inputs, outputs], choice.linear), network] : [network],
+  };
 }
 
 /** The best that a training had to show on what was held out: more is better. */

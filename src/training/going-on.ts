@@ -186,7 +186,7 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
     ...(automaticOnes && {
       solver: choice.solver,
       ...(epochs === undefined && iterations === undefined && { epochs: Math.min(EPOCHS, choice.epochs) }),
-      ...(ready.data.validation && { earlyStopping: { patience: choice.patience, ...(earlyStopping as object) } }),
+      ...(ready.data.validation && { earlyStopping: { patience: EPOCHS, ...(earlyStopping as object) } }),
     }),
     ...settledBy(from),
   };

@@ -198,9 +198,16 @@ describe('the rule', () => {
     expect(hiddenFor({ samples: 5000, features: 4 })).toEqual([64, 64]);
     expect(hiddenFor({ samples: 60_000, features: 784 })).toEqual([256, 128]);
     const facts = { samples: 1e6, inputs: 28, features: 28, outputs: 2, loss: 'softmax-cross-entropy' } as const;
-    expect(automatic(facts)).toMatchObject({ solver: 'minibatch-admm', epochs: 4 });
+    expect(automatic(facts)).toMatchObject({ solver: 'minibatch-admm', epochs: 3, learningRate: 0.8 });
+    // Fewer samples, more epochs and more weight decay, both up to a limit.
+    expect([100, 1000, 20_000].map((samples) => automatic({ ...facts, samples }))).toMatchObject([
+      { epochs: 30, l2: 0.01, linear: { epochs: 15, l2: 0.01 } },
+      { epochs: 30, l2: 0.003 },
+      { epochs: 8, l2: 0.001 },
+    ]);
     expect(automatic({ ...facts, inputs: 5000 }).solver).toBe('adam');
     expect(automatic({ ...facts, loss: 'hinge' }).solver).toBe('adam');
+    expect(automatic({ ...facts, loss: 'poisson' })).toMatchObject({ solver: 'minibatch-admm', learningRate: 0.2 });
     expect([10, 1000, 50_000].map(heldOutShare)).toEqual([0, 0.2, 0.1]);
   });
 

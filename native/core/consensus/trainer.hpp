@@ -352,6 +352,14 @@ class Trainer {
     T* const g_biases = whole_gradient_ ? gradient_.data() + first_bias : g_weights + out.count * inputs;
     const std::size_t g_stride = whole_gradient_ ? parameters_count_ : out.count * (inputs + 1);
 
+    const bool updates = rows.first + rows.count == batch;
+    Ahead ahead;  // what the update reads
+    if (updates) {
+      for (std::size_t k = 0; k <= states_; ++k) {
+        const T* const vector = k == 0 ? parameters_.data() : state_.data() + (k - 1) * parameters_count_;
+        ahead.add(MatrixView<const T>(vector + first_weight, out.count, inputs));
+      }
+    }
     for (std::size_t s = 0; s < gradients_; ++s) {
       const Rows part = Pieces{batch, gradients_}[s];
       const std::size_t begin = std::max(part.first, rows.first);
@@ -364,10 +372,11 @@ class Trainer {
       const MatrixView<const T> delta = window(layer(l).delta.view(), own, out);
       // n_l x n_{l-1} <- (samples x n_l)ᵀ (samples x n_{l-1})
       sum_products<T>(scale, delta, input.rows_from(own), keep,
-                      MatrixView<T>(g_weights + s * g_stride, out.count, inputs));
+                      MatrixView<T>(g_weights + s * g_stride, out.count, inputs),
+                      s + 1 == gradients_ ? ahead : Ahead());
       sum_columns<T>(scale, delta, keep, {g_biases + s * g_stride, out.count}, member.work);
     }
-    if (rows.first + rows.count < batch) return true;
+    if (!updates) return true;
 
     const auto update = [&](std::size_t first, std::size_t count, const T* g) {
       for (std::size_t s = 0; s < gradients_; ++s) member.parts[s] = g + s * g_stride;

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
+#include <type_traits>
+#include <utility>
 
 #include "core/linalg/simd.hpp"
 #include "core/runtime/pieces.hpp"
@@ -165,7 +168,7 @@ struct Transposed {
   static constexpr std::size_t kColumns = (256 / kSamples) * kSamples;
   static constexpr std::size_t kRoom = kRowsOfRun * (kColumns + Own::kPanel);
 
-  [[gnu::always_inline]] static inline void run(MatrixView<const T> r, MatrixView<const T> a, Onto onto,
+  [[gnu::always_inline]] static inline void run(T factor, MatrixView<const T> r, MatrixView<const T> a, Onto onto,
                                                 MatrixView<T> out, T* room, Ahead later) {
     T* const panel = room;
     T* const strips = room + kRowsOfRun * Own::kPanel;
@@ -183,7 +186,7 @@ struct Transposed {
       const std::size_t lines = ahead.bytes() / Ahead::kLine / tiles + 1;
       for (std::size_t begin = 0; begin < out.rows; begin += kColumns) {
         const std::size_t rows = std::min(kColumns, out.rows - begin);
-        pack_strips(r, first, count, begin, rows, strips);
+        pack_strips(factor, r, first, count, begin, rows, strips);
         for (std::size_t column = 0; column < out.columns; column += Own::kPanel) {
           const std::size_t columns = std::min(Own::kPanel, out.columns - column);
           pack_panel(a.data + first * a.stride + column, a.stride, count, columns, panel);
@@ -200,15 +203,17 @@ struct Transposed {
     }
   }
 
-  [[gnu::always_inline]] static inline void pack_strips(MatrixView<const T> r, std::size_t first, std::size_t count,
-                                                        std::size_t begin, std::size_t rows, T* strips) {
+  [[gnu::always_inline]] static inline void pack_strips(T factor, MatrixView<const T> r, std::size_t first,
+                                                        std::size_t count, std::size_t begin, std::size_t rows,
+                                                        T* strips) {
     for (std::size_t k = 0; k < count; ++k) {
       const T* const from = r.data + (first + k) * r.stride + begin;
       T* to = strips + k * kSamples;
       std::size_t i = 0;
-      for (; i + kSamples <= rows; i += kSamples, to += kSamples * count)
-        std::memcpy(to, from + i, kSamples * sizeof(T));
-      if (i < rows) std::memcpy(to, from + i, (rows - i) * sizeof(T));
+      for (; i + kSamples <= rows; i += kSamples, to += kSamples * count) {
+        for (std::size_t j = 0; j < kSamples; ++j) to[j] = factor * from[i + j];
+      }
+      for (std::size_t j = 0; i + j < rows; ++j) to[j] = factor * from[i + j];
     }
   }
 
@@ -221,6 +226,65 @@ struct Transposed {
     for (std::size_t k = 0; k < count; ++k) {
       std::memcpy(panel + k * Own::kPanel, a + k * stride, columns * sizeof(T));
       std::fill(panel + k * Own::kPanel + columns, panel + (k + 1) * Own::kPanel, T(0));
+    }
+  }
+};
+
+// to, w.columns x panel, <- factor wᵀ and zeros, by squares as wide as a vector.
+template <typename T, std::size_t kBytes>
+struct Packer {
+  typedef T Vector __attribute__((vector_size(kBytes)));
+  using Number = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  typedef Number Index __attribute__((vector_size(kBytes)));
+  static constexpr std::size_t kLanes = kBytes / sizeof(T);
+
+  // Entries of a and b in turn, from kFirst on.
+  template <std::size_t kFirst, std::size_t... kAt>
+  [[gnu::always_inline]] static inline void in_turn(const Vector& a, const Vector& b, Vector& out,
+                                                    std::index_sequence<kAt...>) {
+#if defined(__clang__)
+    out = __builtin_shufflevector(a, b, (kAt % 2 * kLanes + kFirst + kAt / 2)...);
+#else
+    out = __builtin_shuffle(a, b, Index{(kAt % 2 * kLanes + kFirst + kAt / 2)...});
+#endif
+  }
+
+  // Every round of log2 kLanes shifts the bits of (row, column) by one: then the two have changed places.
+  [[gnu::always_inline]] static inline void square(T factor, const T* from, std::size_t stride, T* to,
+                                                   std::size_t to_stride) {
+    constexpr auto all = std::make_index_sequence<kLanes>();
+    Vector rows[kLanes];
+    Vector next[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      std::memcpy(&rows[i], from + i * stride, kBytes);
+      rows[i] *= factor;
+    }
+#pragma GCC unroll 4
+    for (std::size_t round = 1; round < kLanes; round *= 2) {
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < kLanes / 2; ++i) {
+        in_turn<0>(rows[i], rows[i + kLanes / 2], next[2 * i], all);
+        in_turn<kLanes / 2>(rows[i], rows[i + kLanes / 2], next[2 * i + 1], all);
+      }
+      for (std::size_t i = 0; i < kLanes; ++i) rows[i] = next[i];
+    }
+    for (std::size_t i = 0; i < kLanes; ++i) std::memcpy(to + i * to_stride, &rows[i], kBytes);
+  }
+
+  [[gnu::always_inline]] static inline void run(T factor, MatrixView<const T> w, std::size_t panel, T* to) {
+    const std::size_t whole = w.columns - w.columns % kLanes;
+    std::size_t j = 0;
+    for (; j + kLanes <= w.rows; j += kLanes) {
+      for (std::size_t k = 0; k < whole; k += kLanes) {
+        square(factor, w.data + j * w.stride + k, w.stride, to + k * panel + j, panel);
+      }
+      for (std::size_t k = whole; k < w.columns; ++k) {
+        for (std::size_t i = j; i < j + kLanes; ++i) to[k * panel + i] = factor * w.data[i * w.stride + k];
+      }
+    }
+    for (std::size_t k = 0; k < w.columns; ++k) {
+      for (std::size_t i = j; i < w.rows; ++i) to[k * panel + i] = factor * w.data[i * w.stride + k];
+      std::fill(to + k * panel + w.rows, to + (k + 1) * panel, T(0));
     }
   }
 };
@@ -238,6 +302,9 @@ using BlockTiles = simd::Choice<Blocks<T, 64, 14>, Blocks<T, 32, 6>, Blocks<T, 1
 template <typename T>
 using TransposedTiles = simd::Choice<Transposed<T, 64, 14>, Transposed<T, 32, 6>, Transposed<T, 16, 6>>;
 
+template <typename T>
+using Packers = simd::Choice<Packer<T, 64>, Packer<T, 32>, Packer<T, 16>>;
+
 // The same for so few outputs that they fill one vector.
 template <typename T>
 using NarrowTiles = simd::Choice<Tile<T, 64, 28, 1>, Tile<T, 32, 12, 1>, Tile<T, 16, 12, 1>>;
@@ -248,6 +315,37 @@ template <typename T>
 std::size_t panel_width(std::size_t outputs) {
   const std::size_t wide = Tiles<T>::pick(Tile<T, 64, 14>::kPanel, Tile<T, 32, 6>::kPanel, Tile<T, 16, 6>::kPanel);
   return outputs <= wide / 2 ? wide / 2 : wide;
+}
+template <typename T>
+bool is_narrow(std::size_t panel) {
+  return panel != panel_width<T>(std::numeric_limits<std::size_t>::max());
+}
+
+template <typename T>
+void multiply_blocks(std::size_t panel, MatrixView<const T> x, const T* values, Onto onto, MatrixView<T> out,
+                     Ahead& ahead) {
+  if (is_narrow<T>(panel)) return NarrowBlockTiles<T>::run(x, values, onto, out, &ahead);
+  BlockTiles<T>::run(x, values, onto, out, &ahead);
+}
+
+// Of M = factor op(w) the panels of `outputs`, one after the other: of some inputs in turn the weights of so many
+// outputs, the last filled up with zeros.
+template <typename T>
+void pack(blas::Op op, T factor, MatrixView<const T> w, Rows outputs, Rows inputs, std::size_t panel, T* to) {
+  for (std::size_t at = outputs.first; at < outputs.first + outputs.count; at += panel) {
+    const std::size_t count = std::min(panel, outputs.first + outputs.count - at);
+    if (op == blas::Op::transpose) {
+      const MatrixView<const T> own(w.row(at) + inputs.first, count, inputs.count, w.stride);
+      Packers<T>::run(factor, own, panel, to);
+      to += inputs.count * panel;
+      continue;
+    }
+    for (std::size_t k = 0; k < inputs.count; ++k, to += panel) {
+      const T* const row = w.row(inputs.first + k) + at;
+      for (std::size_t j = 0; j < count; ++j) to[j] = factor * row[j];
+      std::fill(to + count, to + panel, T(0));
+    }
+  }
 }
 
 }  // namespace
@@ -270,68 +368,70 @@ double PackedMatrix<T>::required_bytes(std::size_t outputs, std::size_t inputs) 
 }
 
 template <typename T>
-bool PackedMatrix<T>::is_narrow() const {
-  return panel_ < panel_width<T>(std::numeric_limits<std::size_t>::max());
-}
-
-template <typename T>
 void PackedMatrix<T>::assign(blas::Op op, T factor, MatrixView<const T> w, std::size_t first, std::size_t count) {
   assert((op == blas::Op::none ? w.columns : w.rows) == outputs_);
   assert((op == blas::Op::none ? w.rows : w.columns) == inputs_);
-  constexpr std::size_t run = 64;  // inputs at a time: what is written stays in the innermost cache
-  for (std::size_t p = first; p < first + count; ++p) {
-    T* const panel = values_.data() + p * inputs_ * panel_;
-    const std::size_t begin = p * panel_;
-    const std::size_t columns = std::min(panel_, outputs_ - begin);
-    for (std::size_t from = 0; from < inputs_; from += run) {
-      const std::size_t end = std::min(from + run, inputs_);
-      if (op == blas::Op::none) {
-        for (std::size_t k = from; k < end; ++k) {
-          const T* const row = w.row(k) + begin;
-          for (std::size_t j = 0; j < columns; ++j) panel[k * panel_ + j] = factor * row[j];
-        }
-      } else {
-        for (std::size_t j = 0; j < columns; ++j) {
-          const T* const row = w.row(begin + j);
-          for (std::size_t k = from; k < end; ++k) panel[k * panel_ + j] = factor * row[k];
-        }
-      }
-      if (columns == panel_) continue;
-      for (std::size_t k = from; k < end; ++k) std::fill(panel + k * panel_ + columns, panel + (k + 1) * panel_, T(0));
-    }
-  }
+  const std::size_t begin = first * panel_;
+  const Rows outputs{begin, std::min(count * panel_, outputs_ - begin)};
+  pack(op, factor, w, outputs, {0, inputs_}, panel_, values_.data() + begin * inputs_);
 }
 
 template <typename T>
 void PackedMatrix<T>::multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const {
   assert(x.columns == inputs_ && first + count <= panels_ && out.rows == x.rows && out.columns == count * panel_);
   const T* const values = values_.data() + first * panel_ * inputs_;
-  if (is_narrow()) return NarrowTiles<T>::run(x, values, count, out);
+  if (is_narrow<T>(panel_)) return NarrowTiles<T>::run(x, values, count, out);
   Tiles<T>::run(x, values, count, out);
 }
 
 template <typename T>
 void PackedMatrix<T>::multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const {
   assert(x.columns == inputs_ && out.columns == outputs_ && out.rows == x.rows);
-  const T* const values = values_.data();
-  if (is_narrow()) return NarrowBlockTiles<T>::run(x, values, onto, out, &ahead);
-  BlockTiles<T>::run(x, values, onto, out, &ahead);
+  multiply_blocks<T>(panel_, x, values_.data(), onto, out, ahead);
 }
 
 template <typename T>
-void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out, Ahead ahead) {
+void multiply_transposed(T factor, MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out,
+                         Ahead ahead) {
   assert(r.rows == a.rows && r.columns == out.rows && a.columns == out.columns);
   thread_local const Buffer<T> room(
       TransposedTiles<T>::pick(Transposed<T, 64, 14>::kRoom, Transposed<T, 32, 6>::kRoom, Transposed<T, 16, 6>::kRoom));
-  TransposedTiles<T>::run(r, a, onto, out, room.data(), ahead);
+  TransposedTiles<T>::run(factor, r, a, onto, out, room.data(), ahead);
 }
 
-template void multiply_transposed<float>(MatrixView<const float>, MatrixView<const float>, Onto, MatrixView<float>,
-                                         Ahead);
-template void multiply_transposed<double>(MatrixView<const double>, MatrixView<const double>, Onto, MatrixView<double>,
-                                          Ahead);
+template <typename T>
+void multiply_rows(blas::Op op, T factor, MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> out) {
+  assert(x.rows == out.rows && (op == blas::Op::none ? w.columns : w.rows) == out.columns);
+  assert((op == blas::Op::none ? w.rows : w.columns) == x.columns);
+  constexpr std::size_t most_outputs = 128;
+  constexpr std::size_t most_inputs = 256;
+  thread_local const Buffer<T> room(most_outputs * most_inputs);
+  const std::size_t panel = panel_width<T>(out.columns);
+  const Pieces runs = pieces_of(x.columns, most_inputs);
+  const auto columns_of = [](auto m, std::size_t first, std::size_t count) {
+    return decltype(m){m.data + first, m.rows, count, m.stride};
+  };
+  for (std::size_t begin = 0; begin < out.columns; begin += most_outputs) {
+    const std::size_t end = std::min(begin + most_outputs, out.columns);
+    for (std::size_t run = 0; run < runs.count; ++run) {
+      const Rows inputs = runs[run];
+      pack(op, factor, w, {begin, end - begin}, inputs, panel, room.data());
+      for (std::size_t at = begin; at < end; at += panel) {
+        Ahead ahead;
+        multiply_blocks<T>(panel, columns_of(x, inputs.first, inputs.count), room.data() + (at - begin) * inputs.count,
+                           run == 0 ? Onto::nothing : Onto::result, columns_of(out, at, std::min(panel, end - at)),
+                           ahead);
+      }
+    }
+  }
+}
 
-template class PackedMatrix<float>;
-template class PackedMatrix<double>;
+#define DLADMM_INSTANTIATE(T)                                                                                    \
+  template void multiply_transposed<T>(T, MatrixView<const T>, MatrixView<const T>, Onto, MatrixView<T>, Ahead); \
+  template void multiply_rows<T>(blas::Op, T, MatrixView<const T>, MatrixView<const T>, MatrixView<T>);          \
+  template class PackedMatrix<T>;
+DLADMM_INSTANTIATE(float)
+DLADMM_INSTANTIATE(double)
+#undef DLADMM_INSTANTIATE
 
 }  // namespace dladmm

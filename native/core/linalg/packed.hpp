@@ -82,8 +82,6 @@ class PackedMatrix {
   void multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const;
 
  private:
-  [[nodiscard]] bool is_narrow() const;  // one panel of one vector
-
   std::size_t outputs_ = 0;
   std::size_t inputs_ = 0;
   std::size_t panel_ = 0;
@@ -94,9 +92,15 @@ class PackedMatrix {
 // How many samples multiply_transposed() lays out at a time.
 constexpr std::size_t kRowsOfRun = 160;
 
-// out <- Rᵀ A, or out + Rᵀ A; R: samples x out.rows, A: samples x out.columns. Packs both in a room of the thread's
-// own. Fetches the rows of A in time, and what is `ahead` with the last of them.
+// out <- factor Rᵀ A, or out + factor Rᵀ A; R: samples x out.rows, A: samples x out.columns. Packs both in a room of
+// the thread's own. Fetches the rows of A in time, and what is `ahead` with the last of them.
 template <typename T>
-void multiply_transposed(MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out, Ahead ahead = {});
+void multiply_transposed(T factor, MatrixView<const T> r, MatrixView<const T> a, Onto onto, MatrixView<T> out,
+                         Ahead ahead = {});
+
+// out <- factor x op(w) for so few rows that laying w out is part of the work: a stretch of it at a time, in a room of
+// the thread's own. x: rows x inputs, out: rows x outputs.
+template <typename T>
+void multiply_rows(blas::Op op, T factor, MatrixView<const T> x, MatrixView<const T> w, MatrixView<T> out);
 
 }  // namespace dladmm

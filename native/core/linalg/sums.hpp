@@ -22,10 +22,20 @@
 
 namespace dladmm {
 
+// Our own loops are the faster where the sum stays in a core's own cache.
+[[nodiscard]] inline bool sums_by_own_loops(std::size_t rows, std::size_t columns) {
+  constexpr std::size_t cached = std::size_t{1} << 18;
+  return simd::has_many_registers() && rows * columns <= cached;
+}
+
 // A tile of Σ r aᵀ over all the samples there are: out <- factor Rᵀ A + keep out, R samples x out.rows, A samples x
 // out.columns.
 template <typename T>
-void sum_products(T factor, MatrixView<const T> r, MatrixView<const T> a, T keep, MatrixView<T> out) {
+void sum_products(T factor, MatrixView<const T> r, MatrixView<const T> a, T keep, MatrixView<T> out,
+                  const Ahead& ahead = {}) {
+  if (sums_by_own_loops(out.rows, out.columns) && (keep == T(0) || keep == T(1))) {
+    return multiply_transposed<T>(factor, r, a, keep == T(0) ? Onto::nothing : Onto::result, out, ahead);
+  }
   blas::gemm<T>(blas::Op::transpose, blas::Op::none, factor, r, a, keep, out);
 }
 
@@ -117,11 +127,7 @@ class PieceSums {
   void add_product(std::size_t segment, Rows tile, MatrixView<const T> r, MatrixView<const T> a, bool first,
                    const Ahead& ahead = {}) {
     const MatrixView<T> out(products_.data() + segment * room_.product + tile.first * a.columns, tile.count, a.columns);
-    if (by_own_loops(tile.count, a.columns)) {
-      multiply_transposed<T>(r, a, first ? Onto::nothing : Onto::result, out, ahead);
-    } else {
-      sum_products<T>(1, r, a, first ? T(0) : T(1), out);
-    }
+    sum_products<T>(1, r, a, first ? T(0) : T(1), out, ahead);
   }
   void add_product(std::size_t segment, MatrixView<const T> r, MatrixView<const T> a, bool first,
                    const Ahead& ahead = {}) {
@@ -130,7 +136,7 @@ class PieceSums {
   // How many rows of a piece to multiply at a time for such a sum of products.
   [[nodiscard]] std::size_t rows_at_once(std::size_t rows, std::size_t columns) const {
     const std::size_t largest = cut_.pieces.largest();
-    return by_own_loops(rows, columns) ? pieces_of(largest, kRowsOfRun).largest() : largest;
+    return sums_by_own_loops(rows, columns) ? pieces_of(largest, kRowsOfRun).largest() : largest;
   }
   // Lower triangle of the segment's Gram matrix += Aᵀ A over the rows of a piece.
   void add_gram(std::size_t segment, MatrixView<const T> a, bool first) {
@@ -171,12 +177,6 @@ class PieceSums {
 
  private:
   static constexpr std::size_t kRun = 256;  // entries that are added up at a time, in the innermost cache
-
-  // Our own loops are the faster where the sum stays in a core's own cache.
-  [[nodiscard]] static bool by_own_loops(std::size_t rows, std::size_t columns) {
-    constexpr std::size_t cached = std::size_t{1} << 18;
-    return simd::has_many_registers() && rows * columns <= cached;
-  }
 
   // Entries that leaf(0), leaf(1), … point at, `run` of each, added up one by one.
   template <typename Number, typename Leaf>

@@ -41,6 +41,9 @@ struct Tiles {
   [[nodiscard]] Rows columns_of(std::size_t tile) const { return columns[tile % columns.count()]; }
 };
 
+// Whether our own loops multiply so few rows: they read these as they lie, where BLAS packs them anew for every tile.
+[[nodiscard]] inline bool multiplies_rows(std::size_t rows) { return simd::has_many_registers() && rows <= 256; }
+
 // What a tile reads is packed anew for it: 256 rows or columns bear that (as share of the speed of one whole call:
 // 128 x 256 .95, 256 x 512 .98, but 128 x 64 .84). What takes no longer than a wake-up stays whole.
 [[nodiscard]] inline Tiles tiles_of(std::size_t rows, std::size_t columns, std::size_t inner) {
@@ -48,7 +51,7 @@ struct Tiles {
   const bool tall = rows > 256;
   Tiles out{{rows, std::max<std::size_t>(rows, 1)}, {columns, std::max<std::size_t>(columns, 1)}};
   if (product_flops(rows, inner, columns) < two) return out;
-  out.columns = Strips::of_about(columns, tall ? 512 : 256);
+  out.columns = Strips::of_about(columns, tall ? 512 : multiplies_rows(rows) ? 128 : 256);
   if (tall) out.rows = Strips::of_about(rows, std::clamp<std::size_t>(rows / 128, 256, 1024));
   if (out.count() == 1) {
     Strips& longer = rows >= columns ? out.rows : out.columns;
@@ -70,7 +73,11 @@ void multiply_tile(blas::Op op_a, blas::Op op_b, T alpha, MatrixView<const T> a,
   using blas::Op;
   const auto part_a = op_a == Op::none ? a.rows_from(rows) : window(a, {0, a.rows}, rows);
   const auto part_b = op_b == Op::none ? window(b, {0, b.rows}, columns) : b.rows_from(columns);
-  blas::gemm<T>(op_a, op_b, alpha, part_a, part_b, beta, window(c, rows, columns));
+  const auto part_c = window(c, rows, columns);
+  if (op_a == Op::none && beta == T(0) && multiplies_rows(c.rows)) {
+    return multiply_rows<T>(op_b, alpha, part_a, part_b, part_c);
+  }
+  blas::gemm<T>(op_a, op_b, alpha, part_a, part_b, beta, part_c);
 }
 
 // C <- alpha op(A) op(B) + beta C; finish(rows, columns) for every tile while it is in the cache of who made it.
