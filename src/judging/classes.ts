@@ -37,8 +37,12 @@ export function confusionMatrix(labels: List, predicted: List, classes: number, 
   return matrix;
 }
 
-const columnOf = (matrix: readonly (readonly number[])[], j: number): readonly number[] =>
-  matrix.map((row) => row[j] as number);
+/** How often each class is told. */
+function toldIn(matrix: readonly (readonly number[])[]): Float64Array {
+  const told = new Float64Array(matrix.length);
+  for (const row of matrix) for (let j = 0; j < told.length; j += 1) told[j] = (told[j] ?? 0) + (row[j] ?? 0);
+  return told;
+}
 
 export interface ClassScore {
   /** Of those that were told to be of the class, how many are; 0 where none was. */
@@ -52,8 +56,10 @@ export interface ClassScore {
 }
 
 /** Precision, recall and F1 of every class, from a confusion matrix. */
-export const scoresIn = (matrix: readonly (readonly number[])[]): readonly ClassScore[] =>
-  matrix.map((row, c) => classScore(row[c] as number, sum(columnOf(matrix, c)), sum(row)));
+export function scoresIn(matrix: readonly (readonly number[])[]): readonly ClassScore[] {
+  const told = toldIn(matrix);
+  return matrix.map((row, c) => classScore(row[c] as number, told[c] as number, sum(row)));
+}
 
 /** The same of one class, from how many are told right, are told, and are there. */
 export const classScore = (right: number, told: number, support: number): ClassScore => ({
@@ -84,6 +90,7 @@ export const balancedIn = (matrix: readonly (readonly number[])[]): number =>
   meanOf(matrix.map((row, c) => ratio(row[c] as number, sum(row)))) ?? 0;
 
 /** The mean F1 of the classes that are there, or were told. */
-export const macroF1In = (matrix: readonly (readonly number[])[]): number =>
-  meanOf(scoresIn(matrix).map(({ f1 }, c) => (sum(matrix[c] ?? []) + sum(columnOf(matrix, c)) > 0 ? f1 : undefined))) ??
-  0;
+export function macroF1In(matrix: readonly (readonly number[])[]): number {
+  const told = toldIn(matrix);
+  return meanOf(scoresIn(matrix).map(({ f1, support }, c) => (support + (told[c] ?? 0) > 0 ? f1 : undefined))) ?? 0;
+}

@@ -13,7 +13,7 @@ import {
   sum,
 } from './classes.js';
 import { METRIC_NAMES, METRICS, type Metric } from './metrics.js';
-import { brier, calibrationError, logLoss, ordersOf, prAuc, rocAuc } from './probabilities.js';
+import { areasUnder, brier, calibrationError, logLoss } from './probabilities.js';
 import { aligned, numberText, printable } from './text.js';
 import {
   meanAbsoluteError,
@@ -113,14 +113,12 @@ export async function judgeClasses(told: ToldClasses): Promise<ClassEvaluation> 
 }
 
 async function judgeProbabilities(labels: List, probabilities: Matrix, weights: List | undefined) {
-  const orders = await ordersOf(probabilities);
-  const roc = await turn(rocAuc(labels, probabilities, weights, orders));
-  const pr = await turn(prAuc(labels, probabilities, weights, orders));
+  const { rocAuc, prAuc } = await areasUnder(labels, probabilities, weights);
   return {
     logLoss: await turn(logLoss(labels, probabilities, weights)),
     brier: await turn(brier(labels, probabilities, weights)),
-    ...(roc !== undefined && { rocAuc: roc }),
-    ...(pr !== undefined && { prAuc: pr }),
+    ...(rocAuc !== undefined && { rocAuc }),
+    ...(prAuc !== undefined && { prAuc }),
     calibrationError: await turn(calibrationError(labels, probabilities, weights)),
   };
 }

@@ -39,8 +39,6 @@ export function brier(labels: List, probabilities: Matrix, weights?: List): numb
 
 /** Places in the order of falling scores. */
 type Order = Uint32Array<ArrayBuffer>;
-/** The orders of the classes, as far as they are known. */
-type Orders = readonly (Order | undefined)[];
 
 const places = (count: number): Order => new Uint32Array(count).map((_, i) => i);
 /** So many scores are sorted between two turns of the event loop. */
@@ -74,15 +72,6 @@ async function orderOf(scores: List): Promise<Order> {
     [from, to] = [to, from];
   }
   return from;
-}
-
-/** The order of the probabilities of each class; of two classes, of the second. */
-export async function ordersOf(probabilities: Matrix): Promise<Orders> {
-  const orders: (Order | undefined)[] = [];
-  for (let c = probabilities.columns === 2 ? 1 : 0; c < probabilities.columns; c += 1) {
-    orders[c] = await orderOf(await turn(column(probabilities, c)));
-  }
-  return orders;
 }
 
 /** Calls `visit` with positives and negatives, or their weights, at every score, highest first. */
@@ -154,27 +143,27 @@ const precisionOf: Score = (...of) => {
   return ratio(area, hits);
 };
 
-/** A score of the second of two classes; of more classes its mean over each against the rest, where that is defined. */
-function perClass(
-  score: Score,
-  labels: List,
-  probabilities: Matrix,
-  weights: List | undefined,
-  orders: Orders,
-): number | undefined {
+/** The classes that are scored each against the rest: of two the second. */
+const scored = ({ columns }: Matrix): readonly number[] =>
+  columns === 2 ? [1] : Array.from({ length: columns }, (_, c) => c);
+
+/**
+ * The areas under two curves: of hits over false alarms, ties counting a half, and of precision over recall, as the average precision.
+ * Of two classes for the second; of more the mean over each against the rest, where that is defined. The event loop runs in between.
+ */
+export async function areasUnder(labels: List, probabilities: Matrix, weights?: List) {
   checkLengths(probabilities.rows, labels, weights);
-  const of = (c: number): number | undefined =>
-    score((i) => labels[i] === c, column(probabilities, c), weights, orders[c]);
-  return probabilities.columns === 2 ? of(1) : meanOf(Array.from({ length: probabilities.columns }, (_, c) => of(c)));
+  const roc: (number | undefined)[] = [];
+  const pr: (number | undefined)[] = [];
+  for (const c of scored(probabilities)) {
+    const scores = await turn(column(probabilities, c));
+    const order = await orderOf(scores);
+    const positive = (i: number): boolean => labels[i] === c;
+    roc.push(await turn(areaOf(positive, scores, weights, order)));
+    pr.push(await turn(precisionOf(positive, scores, weights, order)));
+  }
+  return { rocAuc: meanOf(roc), prAuc: meanOf(pr) };
 }
-
-/** The area under the ROC curve, ties counting a half; undefined where all samples are of one class. */
-export const rocAuc = (labels: List, probabilities: Matrix, weights?: List, orders: Orders = []): number | undefined =>
-  perClass(areaOf, labels, probabilities, weights, orders);
-
-/** The area under the curve of precision over recall, as the average precision; undefined where no class has a sample. */
-export const prAuc = (labels: List, probabilities: Matrix, weights?: List, orders: Orders = []): number | undefined =>
-  perClass(precisionOf, labels, probabilities, weights, orders);
 
 /**
  * By how much probabilities are off on average, over ten bins of them: of the second of two classes, and of more classes of the
