@@ -133,6 +133,9 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
     }
     merged[key] = value;
   }
+  // One limit under two names.
+  if (given.iterations !== undefined && given.epochs === undefined) delete merged.epochs;
+  if (given.epochs !== undefined && given.iterations === undefined) delete merged.iterations;
   for (const [key, value] of Object.entries(merged)) {
     if (!isFunctionMark(value)) continue;
     const text = `Expected a function for options.${key}: the training that wrote ${path} had one, and a checkpoint cannot keep functions`;

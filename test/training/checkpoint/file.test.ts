@@ -125,6 +125,13 @@ describe('when a checkpoint cannot be written', () => {
   });
 });
 
+test('a training whose limit was told in epochs goes on to so many iterations', async () => {
+  const path = file('epochs');
+  await fitModel(classes, { layers: [4, 6, 3], solver: 'adam', epochs: 2, threads: 1, checkpoint: { path } });
+  expect((await resume(path, classes, { iterations: 3 })).iterations).toBe(3);
+  expect((await resume(path, classes, { epochs: 4 })).iterations).toBe(4);
+});
+
 describe('files', () => {
   it('may have any name, and be reached by a symbolic link', async () => {
     for (const name of ['with spaces', 'ünïcödé 模型', 'quotes \' and " ones', '-dash', '.hidden']) {
