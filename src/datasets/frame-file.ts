@@ -22,6 +22,9 @@ export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> 
   readonly ignore?: readonly ColumnPlace[];
 }
 
+/** What a file of a table may be, besides text. */
+const OWN = ['parquet', 'arrow', 'gzip'] as const;
+
 /** Samples whose classes or values are known, in any form: `{ x, labels }`, or rows with the column that is predicted. */
 export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | string;
 
@@ -50,6 +53,7 @@ export const readFrame = reader(
     if (typeof source !== 'string') throw expected('a path, or a stream of CSV', 'source', source);
     return parseFrame(await readBytes(source, options.signal), source, options);
   },
+  ...OWN,
 );
 
 /** As {@link readFrame}, for a file's content; `name` is how errors call it. */
@@ -57,4 +61,5 @@ export const parseFrame = reader(
   async (bytes: Uint8Array, name: string, options: ReadingOptions = {}): Promise<Frame> => {
     return tableFormatOf(bytes, options).parseFrame(bytes, name, options);
   },
+  ...OWN,
 );

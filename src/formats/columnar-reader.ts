@@ -15,6 +15,7 @@ export function columnarReaders(format: ColumnarFormat, kind: Own) {
   const parseFrame = reader(
     async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<Frame> =>
       withColumnarFile(format, bytes, name, options.signal, (file) => frameFrom(file, name, options)),
+    kind,
   );
   return { parse, parseFrame, read: fileReader(parse, checkTableOptions, kind, 'gzip') };
 }

@@ -2,12 +2,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import * as data from '../../src/data.js';
 import { encodeNpy } from '../../src/formats/npy.js';
 import * as graph from '../../src/graph.js';
-import { loadModel, readCheckpoint } from '../../src/index.js';
+import { fit, loadModel, readCheckpoint } from '../../src/index.js';
 import * as onnx from '../../src/onnx.js';
 import { expectFailure, temporaryFolder } from './support.js';
 
@@ -67,6 +68,17 @@ describe('a file that another reader reads', () => {
     const path = join(await temporaryFolder(), 'file');
     await writeFile(path, bytes);
     await expectFailure(() => read(path), 'ERR_DLADMM_FORMAT', message);
+  });
+
+  it('of a kind that fit reads is told of what is wrong with it', async () => {
+    const path = join(await temporaryFolder(), 'empty.arrow');
+    const none = { a: Float32Array.of(), y: Float32Array.of() };
+    await writeFile(path, tableToIPC(tableFromArrays(none), 'file'));
+    await expectFailure(
+      () => fit(path, { target: 'y' }),
+      'ERR_DLADMM_FORMAT',
+      /empty\.arrow: expected at least one row/,
+    );
   });
 
   it('of its own kind is told of its own damage', async () => {

@@ -1,6 +1,7 @@
 /** Parts of an ONNX graph that is being written. */
 import { DlAdmmError } from '../../core/errors.js';
 import { inDtype } from '../../core/numbers.js';
+import { checkAttached, isNumericArray } from '../../tensor/inputs.js';
 import { ATTRIBUTE_TYPE, type Attribute, DATA_TYPE, type OnnxNode, type OnnxValue, type TENSOR } from './schema.js';
 import type { Draft, Message } from './wire.js';
 
@@ -34,6 +35,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
 
 /** Values as float32, refused where that makes an infinity of them. */
 export function initializer(name: string, dims: readonly number[], values: ArrayLike<number>): Tensor {
+  if (isNumericArray(values)) checkAttached(values, name);
   const data = inDtype(values, 'float32');
   const at = data.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) {

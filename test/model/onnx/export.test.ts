@@ -182,3 +182,9 @@ describe('a model that was exported', () => {
     }
   }
 });
+
+it('refuses weights that somebody has transferred away', () => {
+  const parts = partsOf([2, 3, 2], 'relu', 'softmax-cross-entropy');
+  structuredClone(parts.weights[1], { transfer: [parts.weights[1]?.buffer as ArrayBuffer] });
+  expect(() => encodeOnnx(parts)).toThrow(expect.objectContaining({ code: 'ERR_DLADMM_DETACHED' }));
+});
