@@ -10,3 +10,13 @@ export type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]:
 /** An object without the members that are undefined. */
 export const present = <T extends object>(object: T): Present<T> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Present<T>;
+
+/** Whether a value is a proxy that has been revoked: whatever it is asked throws. */
+export function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}

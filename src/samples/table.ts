@@ -1,6 +1,7 @@
 /** Tables by column (Arrow's and what looks like them), read a part of a column at a time. */
 import { types } from 'node:util';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { isRevoked } from '../core/objects.js';
 import { isArray, type NumericArray } from '../tensor/inputs.js';
 import { columnOf } from './encoder.js';
 
@@ -51,6 +52,7 @@ const isValues = (value: unknown): value is ValuesLike => isArray(value) || type
 
 /** What is a table, or columns by their names, as a table; undefined for anything else. @throws DlAdmmError ERR_DLADMM_SHAPE */
 export function tableOf(x: unknown, name: string): TableLike | undefined {
+  if (isRevoked(x)) return undefined;
   if (isTable(x)) return x;
   const plain =
     typeof x === 'object' && x !== null && !isArray(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);

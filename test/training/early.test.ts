@@ -104,6 +104,13 @@ test('a key that no part of a model has is refused, by its name', async () => {
   refuses({ targetStandardisation: { mean: ones, scale: ones } }, /targetStandardisation/);
   refuses({ classes: ['a', 'a'] }, /name of its own/);
   refuses({ labelKind: 'string' }, /labelKind/);
+  refuses({ classes: ['a', 'b'], labelKind: 'value' }, /whole numbers, as labelKind is value/);
+  const three = {
+    network: { ...network, layers: [2, 3] },
+    weights: [new Float32Array(6)],
+    biases: [new Float32Array(3)],
+  };
+  refuses({ ...three, classes: ['a', 'b', 'c'], labelKind: 'boolean' }, /two classes, as labelKind is boolean/);
   refuses({ columns: ['a', 'b'] }, /columns/);
   refuses({ threshold: 2 }, /a probability from 0 to 1.*threshold/);
   refuses({ network: { ...network, loss: 'hinge' }, threshold: 0.5 }, /threshold/);
@@ -127,7 +134,7 @@ test('a key that no part of a model has is refused, by its name', async () => {
  * how it is refused at the start, or a line in the test of what is left.
  */
 const PLACES: Readonly<Record<string, number>> = {
-  'model/parts.ts': 7,
+  'model/parts.ts': 9,
   'judging/calibration.ts': 3,
   'model/onnx/export.ts': 2,
   'model/onnx/draft.ts': 1,
