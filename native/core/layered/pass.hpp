@@ -97,8 +97,8 @@ double LayeredState<T>::over_parameters(std::size_t l, std::size_t rows, Body&& 
 
 template <typename T>
 template <typename Elementwise, typename Products>
-void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size_t next, std::size_t at_once,
-                                    Partial& partial, Elementwise&& elementwise, Products&& products) {
+void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size_t at_once, Partial& partial,
+                                    Elementwise&& elementwise, Products&& products) {
   const auto take_steps = [&](Rows rows) {
     for (std::size_t s = 0; s < slots_.size(); ++s) {
       if (due.slots[s]) take_step(s, rows, partial);
@@ -110,6 +110,7 @@ void LayeredState<T>::work_on_piece(const Due& due, std::size_t index, std::size
     // What the block after this one reads; after the last one, that of the piece which probably is the next.
     Ahead ahead;
     const std::size_t end = block.first + block.count;
+    const std::size_t next = index + team_.size();
     Rows later{end, std::min(at_once, piece.first + piece.count - end)};
     if (later.count == 0 && next < cut_.pieces.count) {
       later = {cut_.pieces[next].first, std::min(at_once, cut_.pieces[next].count)};
@@ -141,8 +142,7 @@ void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializ
   team_.run(cut_.pieces.count, flops_of(due, flops), [&](std::size_t index, unsigned member) {
     Partial& partial = sums_.begin(index);
     work_on_piece(
-        due, index, index + team_.size(), at_once, partial,
-        [&](Rows block, Rows rows) { elementwise(member, block, rows, partial); },
+        due, index, at_once, partial, [&](Rows block, Rows rows) { elementwise(member, block, rows, partial); },
         [&](Rows block, Ahead& ahead) { products(member, block, partial, ahead); });
   });
   note_done(due);
@@ -169,37 +169,38 @@ void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::s
   const MatrixView<T> in = input_of(l);
   const double flops = 2 * static_cast<double>(n) * static_cast<double>(in.columns) +
                        (gram ? static_cast<double>(in.columns) * static_cast<double>(in.columns) : 0);
-  // R of a piece, in memory of which right_of(block) is a part; then(block, ahead) follows for every block.
-  const auto make_right = [&](std::size_t index, std::size_t at_once, auto&& right_of, auto&& then) {
+  const auto make_right = [&](Rows piece, std::size_t index, MatrixView<T> right) {
     Partial& partial = sums_.begin(index);
     work_on_piece(
-        due, index, index + 1, at_once, partial,
-        [&](Rows block, Rows rows) {
-          write_right(rows, partial, right_of(block).rows_from(rows.first - block.first, rows.count));
-        },
-        then);
+        due, index, at_once(), partial,
+        [&](Rows, Rows rows) { write_right(rows, partial, right.rows_from(rows.first - piece.first, rows.count)); },
+        [](Rows, Ahead&) {});
   };
   const auto each_piece = [&](std::size_t segment, auto&& body) {
     const Rows own = cut_.segments[segment];
     for (std::size_t i = 0; i < own.count; ++i) body(own.first + i, i == 0);
   };
   if (right_.size() == 0) {
-    const std::size_t at_once = gram ? cut_.pieces.largest() : sums_.rows_at_once(n, in.columns);
     team_.run(cut_.segments.count, flops_of(due, flops), [&](std::size_t segment, unsigned member) {
-      const auto right_of = [&](Rows block) { return room(member, block.count, n); };  // block x n
       each_piece(segment, [&](std::size_t index, bool first) {
-        make_right(index, at_once, right_of, [&](Rows block, Ahead& ahead) {
-          if (n != 0) sums_.add_product(segment, right_of(block), rows_of(in, block), first, ahead);
-          if (gram) sums_.add_gram(segment, rows_of(in, block), first);
-          first = false;
-        });
+        const Rows piece = cut_.pieces[index];
+        const MatrixView<T> right = room(member, piece.count, n);  // piece x n
+        make_right(piece, index, right);
+        // The next piece is this thread's too, most often.
+        Ahead ahead;
+        if (index + 1 < cut_.pieces.count) {
+          const Rows next = cut_.pieces[index + 1];
+          fetch(due, {next.first, next.count / 2}, ahead);
+        }
+        if (n != 0) sums_.add_product(segment, right, rows_of(in, piece), first, ahead);
+        if (gram) sums_.add_gram(segment, rows_of(in, piece), first);
       });
     });
   } else {
     const MatrixView<T> right(right_.data(), setup_.samples, n);  // samples x n
     team_.run(cut_.pieces.count, flops_of(due, 0), [&](std::size_t index, unsigned) {
-      make_right(
-          index, at_once(), [&](Rows block) { return rows_of(right, block); }, [](Rows, Ahead&) {});
+      const Rows piece = cut_.pieces[index];
+      make_right(piece, index, rows_of(right, piece));
     });
     const Pieces tiles = pieces_of(n, kTile);
     const std::size_t tasks = tiles.count + (gram ? 1 : 0);

@@ -27,8 +27,9 @@ std::size_t slots_needed(const LayeredSetup& setup) {
 template <typename T>
 struct InversionRooms {
   typename GramSolver<T>::Room shared, input;
-  std::size_t right = 0;  // n_l x (n_{l-1} + 1)
-  std::size_t gram = 0;   // a segment's share of a Gram matrix
+  std::size_t right = 0;   // n_l x (n_{l-1} + 1)
+  std::size_t gram = 0;    // a segment's share of a Gram matrix
+  std::size_t inputs = 0;  // widest input of an inverted W_l
 
   explicit InversionRooms(const LayeredSetup& setup) {
     const Network& net = setup.network;
@@ -46,6 +47,7 @@ struct InversionRooms {
         room.size = std::max(room.size, by_samples ? setup.samples : size);
         room.inverse = room.inverse || kind == StepKind::inverse;
       }
+      inputs = std::max(inputs, net.inputs(l));
       if (by_samples) continue;
       right = std::max(right, net.outputs(l) * size);
       if (!kept) gram = std::max(gram, net.inputs(l) * net.inputs(l));
@@ -152,10 +154,10 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   plan.other(GramSolver<T>::required_bytes(rooms.input), [this, rooms] { input_solver_ = GramSolver<T>(rooms.input); });
   plan.buffer(right_side_, rooms.right);
   plan.buffer(right_scratch_, rooms.right);
-  const std::size_t columns = std::max(widest_, inputs);
-  plan.vector(sums_of_input_, columns);
-  const typename PieceSums<T>::Room sums{
-      .columns = columns, .product = largest, .gram = std::max(rooms.gram, setup_.gram ? inputs * inputs : 0)};
+  plan.vector(sums_of_input_, rooms.inputs);
+  const typename PieceSums<T>::Room sums{.columns = std::max({widest_, rooms.inputs, setup_.gram ? inputs : 0}),
+                                         .product = largest,
+                                         .gram = std::max(rooms.gram, setup_.gram ? inputs * inputs : 0)};
   plan.other(PieceSums<T>::required_bytes(cut_, sums), [this, sums] { sums_ = PieceSums<T>(cut_, sums); });
   const std::size_t rows = cut_.pieces.largest();
   plan.other(team_.size() * Workspace<T>::required_bytes(rows, widest_, outputs), [this, rows, outputs] {
@@ -255,7 +257,7 @@ void LayeredState<T>::refresh() {
     bring(product(l));
   }
   output_.forget();
-  direction_is_ = {};
+  direction_made_ = {};
 }
 
 template <typename T>
@@ -350,13 +352,8 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
   if (is_output(l)) {
     return p.output == OutputSolver::fista ? update_output_z_fista(p, own) : update_output_z(p, own);
   }
-  const auto follows = [&](std::size_t at, Block which) {
-    return at < updates.size() && updates[at].block == which && updates[at].layer == l;
-  };
-  if (!follows(i + 1, Block::a) || step_of_a(l) != StepKind::quadratic) {
-    const bool W_follows = follows(i + (follows(i + 1, Block::b) ? 2 : 1), Block::W);
-    return update_hidden_z(l, p, W_follows && step_of_W(l) == StepKind::quadratic);
-  }
+  const bool a_follows = i + 1 < updates.size() && updates[i + 1].block == Block::a && updates[i + 1].layer == l;
+  if (!a_follows || step_of_a(l) != StepKind::quadratic) return update_hidden_z(l, p);
   const bool finite = update_a(l, p, true, !touched_later(i + 2), record.updates[i + 1]);
   // Where not, which of the two met the value that is not finite?
   if (finite || (std::isfinite(layer(l).residual.value) && std::isfinite(layer(l).activation.value))) ++i;
@@ -370,7 +367,7 @@ void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, c
   const AtWork here(stop);
   finite_.keep();
   // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.
-  direction_is_ = {};
+  direction_made_ = {};
   const bool finite = run_sweep(
       record, updates.size(), stop, [&](std::size_t& i) { return update(updates, i, p, record); },
       [&] {

@@ -177,13 +177,6 @@ class LayeredState {
     std::vector<std::size_t> products;
     std::vector<MatrixView<const T>> reads;  // all that the pass reads, to be fetched ahead
   };
-  // What S was made of.
-  struct Direction {
-    std::size_t layer = 0;
-    Stamp made;
-    double weight = 0, l2 = 0;
-    bool operator==(const Direction&) const = default;
-  };
   using Partial = typename PieceSums<T>::Partial;
 
   // The scalars of a pass's sums.
@@ -298,7 +291,7 @@ class LayeredState {
   void note_done(const Due& due);
   void fetch(const Due& due, Rows rows, Ahead& ahead) const;
   template <typename Elementwise, typename Products>
-  void work_on_piece(const Due& due, std::size_t index, std::size_t next, std::size_t at_once, Partial& partial,
+  void work_on_piece(const Due& due, std::size_t index, std::size_t at_once, Partial& partial,
                      Elementwise&& elementwise, Products&& products);
   // body(part) for the rows, at most so many at a time.
   template <typename Body>
@@ -325,7 +318,7 @@ class LayeredState {
   bool update_W(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_W_exactly(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_b(std::size_t l, const Penalties& p);
-  bool update_hidden_z(std::size_t l, const Penalties& p, bool with_gradient);
+  bool update_hidden_z(std::size_t l, const Penalties& p);
   bool update_a(std::size_t l, const Penalties& p, bool with_z, bool last, UpdateRecord& record);
   bool update_a_exactly(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_output_z(const Penalties& p, UpdateRecord& record);
@@ -341,12 +334,7 @@ class LayeredState {
   [[nodiscard]] MatrixView<T> direction_of_W(std::size_t l) const {
     return {direction_.data(), setup_.network.outputs(l), setup_.network.inputs(l)};
   }
-  // S as it must be made of the present variables.
-  [[nodiscard]] Direction direction_now(std::size_t l, const Penalties& p) {
-    return {l, gradient_stamp(l), penalty_of(l, p), p.l2};
-  }
-  void sum_gradient_of_W(std::size_t l, const Penalties& p, bool with_z);
-  void make_direction_of_W(std::size_t l, const Penalties& p);
+  double find_direction_of_W(std::size_t l, const Penalties& p);
   Image image_of_direction(std::size_t l);
   void move_W(std::size_t l, const Image& image, double scale, const Penalties& p);
   // One round over the rows of W_l, so many at a time: Σ of what body(rows) returns.
@@ -389,7 +377,8 @@ class LayeredState {
 
   // S = G + λW of the W update at hand, or of the W_1 update that comes next.
   Buffer<T> direction_;
-  Direction direction_is_;
+  Stamp direction_made_;
+  double direction_weight_ = 0, direction_l2_ = 0;
   Matrix<T> image_;                 // S C, for layer 1
   Matrix<T> gram_;                  // C = XᵀX
   std::vector<double> input_sums_;  // Σ over samples of X
@@ -405,7 +394,7 @@ class LayeredState {
   Derived<double> input_shift_;           // what was added to the diagonal of XᵀX when it was factored
   Buffer<T> right_;                       // where the samples are few: R of a sum of products Rᵀ a
   Buffer<T> right_side_, right_scratch_;  // n_l x (n_{l-1} + 1)
-  std::vector<double> sums_of_input_;     // Σ over samples of a_{l-1}, of the W_l at hand
+  std::vector<double> sums_of_input_;     // Σ over samples of a_{l-1}
   Derived<OutputMeasures> output_;
   std::vector<double> notes_;  // what is known, as kept_sections() hands it out
 };

@@ -13,18 +13,13 @@ namespace dladmm {
 template <typename T>
 bool LayeredState<T>::update_W(std::size_t l, const Penalties& p, UpdateRecord& record) {
   Layer& it = layer(l);
-  if (direction_is_ != direction_now(l, p)) {
-    sum_gradient_of_W(l, p, false);
-    make_direction_of_W(l, p);
-  }
-  const double s_norm = over_parameters(
-      l, kBand, [&](Rows rows) { return elementwise::square_norm<T>(rows_of(direction_of_W(l), rows)); });
+  const double s_norm = find_direction_of_W(l, p);
   if (!std::isfinite(s_norm)) return false;
   const auto no_step = [&] {
     record.size = p.search == StepSearch::exact && it.last_theta > 0 ? it.last_theta : p.theta0;
     record.kappa = 0;
     record.step_norm = 0;
-    direction_is_ = {};
+    direction_made_ = {};
     return true;
   };
   if (s_norm == 0) return no_step();
@@ -50,60 +45,40 @@ bool LayeredState<T>::update_b(std::size_t l, const Penalties& p) {
   if (it.differences_made != differences_stamp(l)) find_residual(l);
   const double* const duals = multiplier_of(l).data == nullptr ? nullptr : dual_sums().data();
   const auto samples = static_cast<double>(setup_.samples);
-  const bool moves_direction = direction_is_ == direction_now(l, p);
-  const std::vector<double>& inputs = l == 1 && setup_.gram ? input_sums_ : sums_of_input_;
   for (std::size_t j = 0; j < it.b.size(); ++j) {
     const double mean = (it.differences[j] + (duals == nullptr ? 0 : duals[j] / p.rho)) / samples;
     if (!std::isfinite(static_cast<T>(mean))) return false;
-    if (moves_direction) {
-      // G is w (Δb) (Σ a_{l-1})ᵀ more.
-      const MatrixView<T> s = direction_of_W(l).rows_from(j, 1);
-      const double change = penalty_of(l, p) * static_cast<double>(static_cast<T>(mean) - it.b[j]);
-      entrywise::each([change](T& si, double sum) DLADMM_INLINE { si += static_cast<T>(change * sum); }, s,
-                      MatrixView<const double>(inputs.data(), 1, s.columns));
-    }
     it.b[j] = static_cast<T>(mean);
   }
   version(Block::b, l).advance();
-  if (moves_direction) direction_is_ = direction_now(l, p);
   return true;
 }
 
-// The sum of G = (w (P_l + b_l − z_l) − u)ᵀ a_{l-1}, the gradient of the augmented Lagrangian in W_l. `with_z`: on the
-// pass that renews z_l, which sums a_{l-1} too, so that the direction can follow b_l.
+// S = G + λW with G = (w (P_l + b_l − z_l) − u)ᵀ a_{l-1}, the gradient of the augmented Lagrangian in W_l; ‖S‖².
 template <typename T>
-void LayeredState<T>::sum_gradient_of_W(std::size_t l, const Penalties& p, bool with_z) {
+double LayeredState<T>::find_direction_of_W(std::size_t l, const Penalties& p) {
   Layer& it = layer(l);
-  direction_is_ = {};
-  const bool sums_input = with_z && !(l == 1 && setup_.gram);
-  if (with_z && !sums_input) gram();
-  const MatrixView<T> in = input_of(l);
-  const MatrixView<T> u = multiplier_of(l);
-  // n_l x n_{l-1} <- (samples x n_l)ᵀ, samples x n_{l-1}
-  summing_pass({product(l), activation(l - 1), pre_activation(l), with_z ? activation(l) : product(l)}, l, it.b.size(),
-               false, [&](Rows rows, Partial& partial, MatrixView<T> right) {
-                 if (with_z) renew_hidden_z(l, p, rows, partial);
-                 if (sums_input) {
-                   elementwise::add_columns<T>(rows_of(in, rows), std::span(partial.columns[1]).first(in.columns));
-                 }
-                 kernels::weighted_residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
-                                               rows_of(u, rows), static_cast<T>(penalty_of(l, p)), right);
-               });
-  if (sums_input) sums_.columns(1, std::span(sums_of_input_).first(in.columns), 1, 0);
-}
-
-// S = G + λW from the sum that has been made.
-template <typename T>
-void LayeredState<T>::make_direction_of_W(std::size_t l, const Penalties& p) {
   const MatrixView<T> s = direction_of_W(l);
-  sums_.product(team_, s);
-  if (p.l2 > 0) {
-    static_cast<void>(over_parameters(l, kBand, [&](Rows rows) {
-      elementwise::step_back<T>(rows_of(s, rows), static_cast<T>(-p.l2), rows_of(layer(l).W.view(), rows));
-      return 0.0;
-    }));
+  const double weight = penalty_of(l, p);
+  const bool known =
+      l == 1 && direction_made_ == gradient_stamp(1) && direction_weight_ == weight && direction_l2_ == p.l2;
+  if (!known) {
+    direction_made_ = {};
+    const MatrixView<T> u = multiplier_of(l);
+    // n_l x n_{l-1} <- (samples x n_l)ᵀ, samples x n_{l-1}
+    summing_pass({product(l), activation(l - 1), pre_activation(l)}, l, it.b.size(), false,
+                 [&](Rows rows, Partial&, MatrixView<T> right) {
+                   kernels::weighted_residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
+                                                 rows_of(u, rows), static_cast<T>(weight), right);
+                 });
+    sums_.product(team_, s);
   }
-  direction_is_ = direction_now(l, p);
+  return over_parameters(l, kBand, [&](Rows rows) {
+    if (!known && p.l2 > 0) {
+      elementwise::step_back<T>(rows_of(s, rows), static_cast<T>(-p.l2), rows_of(it.W.view(), rows));
+    }
+    return elementwise::square_norm<T>(rows_of(s, rows));
+  });
 }
 
 // The image a Sᵀ of the direction. For the first layer its norm comes through C = XᵀX, ‖X Sᵀ‖² = ⟨S C, S⟩, and P_1 is
@@ -167,7 +142,9 @@ void LayeredState<T>::move_W(std::size_t l, const Image& image, double scale, co
   version(Block::W, l).advance();
   if (image.through_gram) {
     input_late_ = {more ? input_late_.from : before, product_stamp(l), T(1)};
-    direction_is_ = direction_now(l, p);
+    direction_made_ = gradient_stamp(1);
+    direction_weight_ = penalty_of(l, p);
+    direction_l2_ = p.l2;
   } else {
     take_late(image.slot, product(l), before, scale, false);
     sums_.columns(0, it.differences, scale, 1);
@@ -177,9 +154,7 @@ void LayeredState<T>::move_W(std::size_t l, const Image& image, double scale, co
 
 #define DLADMM_INSTANTIATE(T)                                                            \
   template bool LayeredState<T>::update_W(std::size_t, const Penalties&, UpdateRecord&); \
-  template bool LayeredState<T>::update_b(std::size_t, const Penalties&);                \
-  template void LayeredState<T>::sum_gradient_of_W(std::size_t, const Penalties&, bool); \
-  template void LayeredState<T>::make_direction_of_W(std::size_t, const Penalties&);
+  template bool LayeredState<T>::update_b(std::size_t, const Penalties&);
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)
 #undef DLADMM_INSTANTIATE

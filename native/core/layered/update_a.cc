@@ -28,18 +28,11 @@ bool LayeredState<T>::know_hidden_z(std::size_t l) {
   return std::isfinite(it.residual.value) && std::isfinite(it.activation.value);
 }
 
-// `with_gradient`: a W_l update is near, and its gradient is summed while the rows are in the cache.
 template <typename T>
-bool LayeredState<T>::update_hidden_z(std::size_t l, const Penalties& p, bool with_gradient) {
-  if (with_gradient) {
-    sum_gradient_of_W(l, p, true);
-  } else {
-    pass({product(l), activation(l), pre_activation(l)},
-         [&](unsigned, Rows rows, Partial& partial) { renew_hidden_z(l, p, rows, partial); });
-  }
-  if (!know_hidden_z(l)) return false;
-  if (with_gradient) make_direction_of_W(l, p);
-  return true;
+bool LayeredState<T>::update_hidden_z(std::size_t l, const Penalties& p) {
+  pass({product(l), activation(l), pre_activation(l)},
+       [&](unsigned, Rows rows, Partial& partial) { renew_hidden_z(l, p, rows, partial); });
+  return know_hidden_z(l);
 }
 
 // Algorithm 2 (and 5). One pass gives everything that the step needs: with w the penalty of layer l + 1,
@@ -113,9 +106,8 @@ bool LayeredState<T>::update_a(std::size_t l, const Penalties& p, bool with_z, b
   return true;
 }
 
-#define DLADMM_INSTANTIATE(T)                                                                   \
-  template void LayeredState<T>::renew_hidden_z(std::size_t, const Penalties&, Rows, Partial&); \
-  template bool LayeredState<T>::update_hidden_z(std::size_t, const Penalties&, bool);          \
+#define DLADMM_INSTANTIATE(T)                                                    \
+  template bool LayeredState<T>::update_hidden_z(std::size_t, const Penalties&); \
   template bool LayeredState<T>::update_a(std::size_t, const Penalties&, bool, bool, UpdateRecord&);
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)

@@ -42,7 +42,7 @@ void LayeredState<T>::write_target(std::size_t l, bool own_bias, const Penalties
 template <typename T>
 bool LayeredState<T>::update_W_exactly(std::size_t l, const Penalties& p, UpdateRecord& record) {
   Layer& it = layer(l);
-  direction_is_ = {};
+  direction_made_ = {};
   const bool by_samples = solves_by_samples(setup_, l);
   if (!(by_samples ? solve_W_by_samples(l, p, record) : solve_W_by_features(l, p, record))) return false;
   version(Block::W, l).advance();
