@@ -1,14 +1,13 @@
 import { decompressZstd } from 'hyparquet-compressors';
 import { decompress } from 'lz4js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
-import { type ColumnLike, isTable, type TableLike } from '../samples/table.js';
+import { type ColumnLike, isTable, secondsOf, type TableLike } from '../samples/table.js';
 import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
 import {
   type Decoder,
   decimal,
   KINDS,
   nodeZstd,
-  PER_SECOND,
   pandasIndex,
   refusedKind,
   type StoredColumn,
@@ -51,9 +50,8 @@ interface Reading extends Pick<FileColumn, 'kind' | 'wide' | 'refused'> {
 
 function readingOf(type: unknown): Reading {
   const named = String(type);
-  const [, unit = ''] = /<([A-Z]+)/.exec(named) ?? [];
   const { scale = 0, children } = type as ArrowType;
-  const perSecond = PER_SECOND[unit] ?? 1;
+  const seconds = secondsOf(type);
   if (/^(?:FixedSize|Large)?List\b/.test(named)) {
     const item = readingOf(children?.[0]?.type);
     const { convert } = item;
@@ -71,9 +69,7 @@ function readingOf(type: unknown): Reading {
     return { ...KINDS.wide, convert: (value: Uint32Array) => decimal(signedInteger(words(value), true), scale) };
   }
   if (/^(?:Date|Timestamp)/.test(named)) return { ...KINDS.date, convert: (ms: number) => new Date(ms) };
-  if (/^(?:Time|Duration)/.test(named)) {
-    return { ...KINDS.wide, convert: (value: number | bigint) => Number(value) / perSecond };
-  }
+  if (seconds !== undefined) return { ...KINDS.wide, convert: seconds };
   return refusedKind(named.replace(/[<[{].*$/s, '').toLowerCase() || 'another type');
 }
 

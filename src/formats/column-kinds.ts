@@ -32,17 +32,6 @@ export const KINDS = {
 /** A column that cannot be read, by what it holds. */
 export const refusedKind = (what: string): Kind => ({ kind: 'text', wide: false, refused: what });
 
-/** So many of a unit are a second. */
-export const PER_SECOND: Readonly<Record<string, number>> = {
-  SECOND: 1,
-  MILLIS: 1e3,
-  MILLISECOND: 1e3,
-  MICROS: 1e6,
-  MICROSECOND: 1e6,
-  NANOS: 1e9,
-  NANOSECOND: 1e9,
-};
-
 /** A whole number of units of 10^−scale, as the double nearest to it. */
 export function decimal(units: number | bigint, scale: number): number {
   const number = Number(units);

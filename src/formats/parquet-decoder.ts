@@ -6,13 +6,13 @@ import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { isListLike } from 'hyparquet/src/schema.js';
 import { decompressLz4, decompressLz4Raw, decompressZstd } from 'hyparquet-compressors';
 import { DlAdmmError } from '../core/errors.js';
+import { PER_SECOND } from '../samples/table.js';
 import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
 import {
   type Decoder,
   decimal,
   KINDS,
   nodeZstd,
-  PER_SECOND,
   pandasIndex,
   refusedKind,
   type StoredColumn,

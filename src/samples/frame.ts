@@ -10,7 +10,7 @@ import { isCode } from './cells.js';
 import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
 import { listText } from './label-lists.js';
-import { type ColumnsLike, columnReader, fieldsOf, type RecordLike, type TableLike, tableOf } from './table.js';
+import { type ColumnsLike, columnReader, fieldsOf, type RecordLike, type TableLike, tableOf, typeOf } from './table.js';
 
 /** Values of several kinds in a column that is told by its texts. */
 export interface Mixture {
@@ -380,13 +380,17 @@ async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): P
   const columns: FrameColumn[] = [];
   for (const field of fieldsOf(table, name)) {
     const read = columnReader(table, field, name);
-    const type = table.schema.fields.find((each) => each.name === field)?.type;
-    const builder = columnBuilder(field, name, /utf8/i.test(String(type)));
+    const type = String(typeOf(table, field));
+    const builder = columnBuilder(field, name, /utf8/i.test(type));
+    const isDate = /^(?:Date|Timestamp)/.test(type);
     for (let first = 0; first < rows; first += VALUES) {
       throwIfAborted(signal, `Reading ${name}`);
       const count = Math.min(VALUES, rows - first);
       const part = read(first, count);
-      for (let i = 0; i < count; i += 1) builder.push(part[i]);
+      for (let i = 0; i < count; i += 1) {
+        const value = part[i];
+        builder.push(isDate && typeof value === 'number' ? new Date(value) : value);
+      }
       await breathe();
     }
     columns.push(builder.finish());

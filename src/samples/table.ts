@@ -86,6 +86,24 @@ export function fieldsOf(table: TableLike, name: string): readonly string[] {
   });
 }
 
+/** So many of a unit are a second. */
+export const PER_SECOND: Readonly<Record<string, number>> = {
+  SECOND: 1,
+  MILLIS: 1e3,
+  MILLISECOND: 1e3,
+  MICROS: 1e6,
+  MICROSECOND: 1e6,
+  NANOS: 1e9,
+  NANOSECOND: 1e9,
+};
+
+/** Of Arrow's times and durations, which come in units of their type: the seconds. Undefined for other types. */
+export function secondsOf(type: unknown): ((value: number | bigint) => number) | undefined {
+  const [, unit] = /^(?:Time|Duration)(?:32|64)?<([A-Z]+)/.exec(String(type)) ?? [];
+  const perSecond = unit === undefined ? undefined : PER_SECOND[unit];
+  return perSecond === undefined ? undefined : (value) => Number(value) / perSecond;
+}
+
 const NUMBERS = /^(?:float(?:32|64)|u?int(?:8|16|32|64))$/i;
 
 /** Reads a part of one column. */
@@ -102,8 +120,23 @@ function asked<T>(where: string, ask: () => T): T {
   }
 }
 
+/** The type that a table says its column has, as Arrow's tables do. */
+export const typeOf = (table: TableLike, column: string): unknown =>
+  table.schema.fields.find((field) => field.name === column)?.type;
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, now or when it is read */
 export function columnReader(table: TableLike, column: string, name: string): Read {
+  const read = storedReader(table, column, name);
+  const seconds = secondsOf(typeOf(table, column));
+  if (seconds === undefined) return read;
+  return (first, count) =>
+    Array.from(read(first, count) as ArrayLike<number | bigint | null>, (value) =>
+      value === null ? null : seconds(value),
+    );
+}
+
+/** The same, of values as they are stored. */
+function storedReader(table: TableLike, column: string, name: string): Read {
   const where = columnOf(name, column);
   const { vector, plain } = asked(where, () => openColumn(table, column, where));
   if (!plain && typeof vector.get === 'function') {
@@ -128,7 +161,7 @@ function openColumn(table: TableLike, column: string, where: string): { vector: 
   if (vector.length !== table.numRows) {
     throw expected(`${table.numRows} values`, where, vector.length, 'ERR_DLADMM_SHAPE');
   }
-  const type = table.schema.fields.find((field) => field.name === column)?.type;
+  const type = typeOf(table, column);
   // What toArray() gives of other types is how they are stored, not what they mean.
   const plain = (type === undefined || NUMBERS.test(String(type))) && !((vector.nullCount ?? 0) > 0);
   return { vector, plain };
