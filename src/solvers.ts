@@ -30,6 +30,9 @@ export {
   adamOnGraph,
   gd,
   gdOnGraph,
+  muon,
+  nadamw,
+  scheduleFree,
   sgd,
   sgdOnGraph,
 } from './solvers/gradient/algorithm.js';
