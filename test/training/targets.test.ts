@@ -36,7 +36,7 @@ const SETTINGS: Readonly<Record<string, object>> = {
   adam: { epochs: 60, learningRate: 0.01, batchSize: 32 },
   nadamw: { epochs: 60, learningRate: 0.01, batchSize: 32 },
   'schedule-free': { epochs: 60, learningRate: 0.01, batchSize: 32 },
-  muon: { epochs: 60, batchSize: 32 },
+  muon: { epochs: 60, batchSize: 32, adamShare: 0.5 },
   badm: { epochs: 40, batchSize: 32 },
   sisa: { epochs: 40, batchSize: 32 },
 };

@@ -44,7 +44,7 @@ const FULL = {
   adam: {},
   nadamw: {},
   'schedule-free': {},
-  muon: {},
+  muon: { adamShare: 1 },
   badm: { subBatches: 1 },
   sisa: { subBatches: 1 },
 } as const;

@@ -13,7 +13,6 @@
 #include "core/gradient/network.hpp"
 #include "core/gradient/optimiser.hpp"
 #include "core/linalg/tiled.hpp"
-#include "core/splitting/storage_plan.hpp"
 
 namespace dladmm {
 
@@ -47,7 +46,8 @@ struct MuonRoom {
   Buffer<T> x, next;  // as large as the largest W
   Buffer<T> s, p;     // S, −4.7750 S + 2.0315 S²
 
-  void declare(StoragePlan& plan, const Network& net) {
+  template <typename Plan>
+  void declare(Plan& plan, const Network& net) {
     std::size_t entries = 0;
     std::size_t gram = 0;
     for (std::size_t l = 2; l < net.layers(); ++l) {
