@@ -400,7 +400,8 @@ long double brute_force(const Loss& loss, long double y, long double s, long dou
   return high;
 }
 
-// Output by output the minimiser that halving finds, whatever the sample counts for, and −u − ρ(z − m) is a subgradient of the loss.
+// Output by output the minimiser that halving finds, whatever the sample counts for, and −u − ρ(z − m) is a subgradient
+// of the loss.
 void losses_of_classes_are_minimised() {
   Random random(29);
   for (const Loss& loss : {kHinge, kOneHot}) {
