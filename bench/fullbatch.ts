@@ -6,7 +6,7 @@
  * Every run is kept in bench/results/fullbatch-DATA.json as it ends: a call that was interrupted goes on.
  */
 import { type TrainOptions, train } from 'dladmm';
-import { count, file, layers, program, say, some, THREADS, text } from './harness/program.js';
+import { count, layers, program, STUDY, say, some, text } from './harness/program.js';
 import { checkWritable, resultFile } from './harness/results.js';
 import { classesOf, follow, trainingSamples } from './harness/samples.js';
 import { median } from './harness/statistics.js';
@@ -42,9 +42,7 @@ const OPTIONS = {
   adamIterations: count(200),
   trials: count(6),
   seeds: count(5),
-  threads: THREADS,
-  dataDir: file,
-  out: file,
+  ...STUDY,
 };
 
 /** The options of a run; of Adam's cosine, the rate falls along half a wave to 0. */

@@ -15,7 +15,7 @@ import { GRAPHS, METHODS, methodsFor, SETTINGS, STANDARD_SPLIT, settingText } fr
 import type { RunReply, RunRequest } from './graph/trainer.js';
 import { startChild } from './harness/child.js';
 import { draw } from './harness/figures.js';
-import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
+import { count, file, flag, maybe, program, STUDY, say, some } from './harness/program.js';
 import { checkWritable, earlier, fromRoot } from './harness/results.js';
 import { studyIn, upTo } from './harness/study.js';
 
@@ -24,11 +24,9 @@ const OPTIONS = {
   methods: maybe(some(METHODS)),
   seeds: count(20),
   splits: count(10),
-  threads: THREADS,
-  dataDir: file,
-  out: file,
   svg: file,
   again: flag,
+  ...STUDY,
 };
 
 await program(OPTIONS, async ({ graphs, methods, seeds, splits, threads, dataDir, again, ...given }) => {

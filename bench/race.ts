@@ -10,7 +10,7 @@
  */
 import { DlAdmmError } from 'dladmm';
 import type { ClassificationDataset } from 'dladmm/data';
-import { count, file, flag, layers, program, real, say, some, THREADS, text } from './harness/program.js';
+import { count, file, flag, layers, program, real, STUDY, say, some, text } from './harness/program.js';
 import { earlier, keep, machine, resultFile } from './harness/results.js';
 import { classesOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
@@ -25,12 +25,10 @@ const OPTIONS = {
   methods: some([...Object.keys(GRIDS), 'auto'], 'minibatch-admm,adam,auto'),
   seeds: count(3),
   epochs: count(30),
-  threads: THREADS,
-  dataDir: file,
   tune: flag,
   toTheEnd: flag,
   settings: file,
-  out: file,
+  ...STUDY,
 };
 
 /** The share of the training images that `--tune` holds out to judge by: the last ones. */

@@ -12,7 +12,7 @@
  */
 import { dirname, join } from 'node:path';
 import { draw } from './harness/figures.js';
-import { choice, count, file, flag, maybe, program, say, some, THREADS, text } from './harness/program.js';
+import { choice, count, file, flag, maybe, program, STUDY, say, some, text } from './harness/program.js';
 import { checkWritable, earlier, fromRoot, resultFile, write } from './harness/results.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 import { type EpochPoint, type RunOptions, run } from './race/run.js';
@@ -29,12 +29,10 @@ const OPTIONS = {
   samples: maybe(count(1)),
   seeds: count(3),
   dataset: text('fashion-mnist'),
-  threads: THREADS,
-  dataDir: file,
   tune: flag,
-  out: file,
   svg: file,
   picture: file,
+  ...STUDY,
 };
 
 type Common = Omit<RunOptions, 'seed'>;
