@@ -3,9 +3,8 @@
  * on the same samples, one after the other. An iteration of a gradient method is an epoch, its objective the sum of the
  * losses that the epoch met.
  *
- * Writes bench/results/NAME-DATASET.json after every iteration, so that an interrupted run leaves what it had, and
- * docs/compare-DATASET.svg at the end. `bench:accuracy` has a NAME of its own and no picture: the accuracy that the defaults
- * reach at the paper's size, on MNIST (the first 55,000 images) and Fashion-MNIST (60,000).
+ * Writes bench/results/NAME-DATASET.json after every iteration, then docs/compare-DATASET.svg. `bench:accuracy` has a NAME of its own
+ * and no picture: the accuracy that the defaults reach at the paper's size, on MNIST (the first 55,000 images) and Fashion-MNIST.
  */
 import { bestOf, specificationOf, tableOf } from './compare/curves.js';
 import { METHODS, type Method, type MethodName, ownSolver } from './compare/methods.js';

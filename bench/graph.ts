@@ -6,8 +6,7 @@
  * random by the seed, 20 nodes of each class to train on, 30 to watch, the rest to test on. The accuracy is that of the
  * last iteration.
  *
- * Writes FOLDER/graph-NAME.json (bench/results) after every run. What it holds already, of the same settings, is not run again
- * unless --again is given, so the work can be done in parts; then docs/graph.svg of all that there is.
+ * Keeps FOLDER/graph-NAME.json (bench/results), and draws docs/graph.svg of all that there is.
  */
 import { join } from 'node:path';
 import { type GraphResult, type Head, type Run, rowsOf, specificationOf, tableOf } from './graph/result.js';

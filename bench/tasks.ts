@@ -5,10 +5,9 @@
  * The autoencoder learns 784-256-32-256-784 on the images of a data set, each its own target. The language network sees the
  * last 8 characters of data/text/moby-dick.txt, one-hot; the last tenth of the text is its test.
  *
- * Writes bench/results/tasks-TASK.json after every run, then docs/tasks.svg (the test losses of both tasks, where the other
- * one's result lies beside) and, for the autoencoder, docs/reconstructions.svg. Settings are those of bench/tasks/settings.ts,
- * which `--tune` finds: one seed, the lowest loss of any epoch on the last tenth of the training samples, which are held
- * out for that; the test set has no part in it.
+ * Keeps bench/results/tasks-TASK.json, and draws docs/tasks.svg (both tasks) and docs/reconstructions.svg. Settings are those of
+ * bench/tasks/settings.ts, which `--tune` finds: one seed, the lowest loss of any epoch on the last tenth of the training samples,
+ * which are held out for that.
  */
 import { dirname, join } from 'node:path';
 import { draw } from './harness/figures.js';
