@@ -116,20 +116,19 @@ class State : public SampleState<State<T>, T, Setup> {
       Layer& it = layer(l);
       const std::size_t n = it.W.columns();
       const double lambda = p.lambda[l - 1];
-      double squares = 0;
-      double slope = 0;
-      for (std::size_t j = 0; j < it.b.size(); ++j) {
-        const T* const gradient = it.gradient.view().row(j);
-        const T* const w = it.W.view().row(j);
-        for (std::size_t k = 0; k <= n; ++k) {
-          const auto value = static_cast<double>(k < n ? w[k] : it.b[j]);
-          const double g = static_cast<double>(gradient[k]) + lambda * value;
-          squares += value * value;
-          slope += g * g;
-        }
-      }
-      measures.regularisation += lambda / 2 * squares;
-      measures.stationary_W[l - 1] = slope;
+      // ‖[W_l b_l]‖² and ‖∂L/∂[W_l b_l]‖²
+      const auto squares = [lambda](T w, T g) DLADMM_INLINE {
+        const double value = static_cast<double>(w);
+        const double slope = static_cast<double>(g) + lambda * value;
+        return entrywise::Pair{value * value, slope * slope};
+      };
+      const auto found = sum_pieces<entrywise::Pair>(team_, it.b.size(), n + 1, [&](Rows rows, unsigned) {
+        const MatrixView<T> gradient = it.gradient.view();
+        entrywise::Pair sums = entrywise::sums(squares, it.W.view().rows_from(rows), window(gradient, rows, {0, n}));
+        return sums += entrywise::sums(squares, biases(it).rows_from(rows), window(gradient, rows, {n, 1}));
+      });
+      measures.regularisation += lambda / 2 * found.first;
+      measures.stationary_W[l - 1] = found.second;
       penalties += p.beta[l - 1] / 2 * measures.residual[l - 1];
     }
     for (std::size_t l = 0; l < depth(); ++l) {
@@ -248,6 +247,7 @@ class State : public SampleState<State<T>, T, Setup> {
   }
   [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
   [[nodiscard]] MatrixView<T> input_of(std::size_t l) { return l == 1 ? x_.view() : layer(l - 1).V.view(); }
+  [[nodiscard]] static MatrixView<T> biases(Layer& it) { return {it.b.data(), it.b.size(), 1}; }
   [[nodiscard]] static T beta_of(std::size_t l, const Penalties& p) { return static_cast<T>(p.beta[l - 1]); }
   [[nodiscard]] static MatrixView<T> rows_of(const Matrix<T>& m, Rows rows) { return m.view().rows_from(rows); }
   [[nodiscard]] MatrixView<T> scratch(const Part& part, bool first, std::size_t columns) const {
@@ -536,15 +536,17 @@ class State : public SampleState<State<T>, T, Setup> {
       const Rows weights{0, n - 1}, bias{n - 1, 1};
       entrywise::each(add, it.W.view().rows_from(rows), window(it.gradient.view(), rows, weights),
                       window(step, rows, weights));
-      entrywise::each(add, MatrixView<T>(it.b.data() + rows.first, rows.count, 1),
-                      window(it.gradient.view(), rows, bias), window(step, rows, bias));
+      entrywise::each(add, biases(it).rows_from(rows), window(it.gradient.view(), rows, bias),
+                      window(step, rows, bias));
     });
     solver_.apply(team_, step, MatrixView<T>(step_scratch_.data(), m, n));
-    record.step_norm = elementwise::square_norm<T>(step);
+    record.step_norm = elementwise::square_norm<T>(team_, step);
     record.factor_seconds = clock.seconds();
     if (!std::isfinite(record.step_norm)) return false;
-    elementwise::step_back<T>(it.W.view(), T(1), window(step, {0, m}, {0, n - 1}));
-    elementwise::step_back<T>(MatrixView<T>(it.b.data(), m, 1), T(1), window(step, {0, m}, {n - 1, 1}));
+    each_piece(team_, m, n, [&](Rows rows, unsigned) {
+      elementwise::step_back<T>(it.W.view().rows_from(rows), T(1), window(step, rows, {0, n - 1}));
+      elementwise::step_back<T>(biases(it).rows_from(rows), T(1), window(step, rows, {n - 1, 1}));
+    });
     it.W_version.advance();
     return true;
   }

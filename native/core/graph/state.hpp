@@ -478,9 +478,7 @@ class GraphState {
     return sum_pieces<Value>(team_, over.rows, over.columns, body);
   }
 
-  [[nodiscard]] double square_norm(MatrixView<const T> m) {
-    return sum<double>(m, [&](Rows rows, unsigned) { return elementwise::square_norm<T>(m.rows_from(rows)); });
-  }
+  [[nodiscard]] double square_norm(MatrixView<const T> m) { return elementwise::square_norm<T>(team_, m); }
 
   void step_back(MatrixView<T> target, double c, MatrixView<const T> direction) {
     settle({static_cast<T>(c), target, direction});

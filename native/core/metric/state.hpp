@@ -432,13 +432,13 @@ class State : public SampleState<State<T>, T, Setup> {
 
   // --- F and its gradient ---
 
-  [[nodiscard]] double regularisation(Point& point) const {
+  [[nodiscard]] double regularisation(const Point& point) {
     if (penalties_.l2 == 0) return 0;
     double squares = 0;
-    for (const Layer& it : point.layers) squares += elementwise::square_norm<T>(it.W.view());
+    for (const Layer& it : point.layers) squares += elementwise::square_norm<T>(team_, it.W.view());
     return penalties_.l2 / 2 * squares;
   }
-  [[nodiscard]] double objective(Point& point) const { return point.loss / count() + regularisation(point); }
+  [[nodiscard]] double objective(const Point& point) { return point.loss / count() + regularisation(point); }
 
   // ∂F/∂[W_l b_l] of the kept point
   [[nodiscard]] MatrixView<T> slope(std::size_t l) {
@@ -458,7 +458,7 @@ class State : public SampleState<State<T>, T, Setup> {
     measures.regularisation = regularisation(kept_);
     measures.objective = objective(kept_);
     measures.kkt = 0;
-    for (std::size_t l = 1; l <= depth(); ++l) measures.kkt += elementwise::square_norm<T>(slope(l));
+    for (std::size_t l = 1; l <= depth(); ++l) measures.kkt += elementwise::square_norm<T>(team_, slope(l));
   }
 
   // --- the step ---
@@ -511,7 +511,7 @@ class State : public SampleState<State<T>, T, Setup> {
     });
     tried_.known = false;
     record.slope = sums.first;
-    record.step_norm = elementwise::square_norm<T>(to.velocity.view());
+    record.step_norm = elementwise::square_norm<T>(team_, to.velocity.view());
     measures.slope = (std::isnan(measures.slope) ? 0 : measures.slope) + sums.first;
     measures.expected = (std::isnan(measures.expected) ? 0 : measures.expected) + sums.second;
     return true;
