@@ -8,7 +8,7 @@
 import { type TrainOptions, train } from 'dladmm';
 import { count, layers, program, STUDY, say, some, text } from './harness/program.js';
 import { checkWritable, resultFile } from './harness/results.js';
-import { classesOf, follow, trainingSamples } from './harness/samples.js';
+import { classesOf, follow, labelledRows, trainingSamples } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 
@@ -63,11 +63,7 @@ await program(
     const set = await classesOf(name, dataDir);
     const all = trainingSamples(set, samples);
     const fewer = trainingSamples(set, all.x.rows - heldOut);
-    const from = fewer.x.rows;
-    const rest = {
-      x: { ...all.x, data: all.x.data.subarray(from * all.x.columns), rows: all.x.rows - from },
-      labels: all.labels.subarray(from),
-    };
+    const rest = labelledRows(all, fewer.x.rows, all.x.rows);
     const head = { data: name, layers: widths.join('-'), samples: all.x.rows, heldOut };
     const study = await studyIn<typeof head, Run>(out, head, threads);
 
