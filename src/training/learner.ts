@@ -20,8 +20,8 @@ import type { CheckpointRecord, EpochRecord } from '../solvers/shared/record.js'
 import { kernelHere, replaced, storedModel, storedOptionsOf } from './checkpoint.js';
 import { fillState, type OpenCheckpoint, openCheckpoint, writeCheckpoint } from './checkpoint-file.js';
 import type { OptionsFor } from './fit.js';
-import type { Rows } from './front.js';
 import { checkSettled, isSettled, readyFor, type Settled, settledBy, taughtTo } from './going-on.js';
+import type { Rows } from './options.js';
 import { type Plan, planOf } from './plan.js';
 import type { TrainingData } from './result.js';
 import { lookInto, type ResumeOptions } from './resume.js';
