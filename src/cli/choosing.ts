@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { crossValidate } from '../choosing/cross-validate.js';
 import { type AnyOptions, FOLDS, type FoldOptions, SEARCH } from '../choosing/options.js';
 import { type RefittedSearch, type SearchOptions, type SearchResult, search } from '../choosing/search.js';
 import type { SearchSpace } from '../choosing/space.js';
 import type { Trial } from '../choosing/trial.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
-import { fileError } from '../formats/atomic-file.js';
+import { readBytes } from '../formats/bytes.js';
 import { METRICS, type Metric } from '../judging/metrics.js';
+import { MODEL } from '../model/model-file.js';
 import { pick, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { EarlyStopping } from '../solvers/shared/options.js';
@@ -53,12 +53,10 @@ export async function crossValidateCommand(
 }
 
 /** @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT */
-async function spaceIn(path: string): Promise<SearchSpace> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
+async function spaceIn(path: string, signal: AbortSignal): Promise<SearchSpace> {
+  const bytes = await readBytes(path, signal);
   try {
-    return JSON.parse(text) as SearchSpace;
+    return JSON.parse(new TextDecoder().decode(bytes)) as SearchSpace;
   } catch (cause) {
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no JSON: ${messageOf(cause)}`, { cause });
   }
@@ -76,8 +74,8 @@ export async function searchCommand(
   // What is to be best is not what has to improve in each training.
   const { earlyStopping: { metric = 'loss', ...stopping } = {}, ...rest } = typed as { earlyStopping?: EarlyStopping };
   const watching = Object.keys(stopping).length > 0 && { earlyStopping: stopping };
-  const space = flags.space === undefined ? SPACE : await spaceIn(flags.space);
-  if (save !== undefined) await checkTarget(save, filesOf(flags.data));
+  const space = flags.space === undefined ? SPACE : await spaceIn(flags.space, terminal.signal);
+  if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
   const { data, options } = await trained({ ...flags, options: { ...rest, ...watching } }, own, terminal.signal);
   const onTrial = (trial: Trial): void => void (quiet || terminal.err(trialText(metric, trial)));
   const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, onTrial };
