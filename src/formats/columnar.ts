@@ -2,7 +2,8 @@ import { throwIfAborted } from '../core/abort.js';
 import { type DlAdmmError, messageOf } from '../core/errors.js';
 import { readOptions } from '../network/schema.js';
 import { featuresOf } from '../samples/features.js';
-import { columnBuilder, type Frame, type FrameColumn, finished } from '../samples/frame.js';
+import type { Frame, FrameColumn } from '../samples/frame.js';
+import { columnBuilder, finished } from '../samples/framing.js';
 import { breathe } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
 import { type CsvTable, labelColumn, TABLE, type TableOptions } from './labels.js';
@@ -44,7 +45,7 @@ function visible({ columns }: ColumnarFile, options: TableOptions): readonly num
 }
 
 /** So many values are taken in between two turns of the event loop. */
-const VALUES = 2 ** 13;
+const VALUES = 2 ** 11;
 
 async function pushAll(
   builder: ReturnType<typeof columnBuilder>,
