@@ -1,8 +1,8 @@
 import { present } from '../../core/objects.js';
+import { flag, option, type Schema, whole } from '../../network/schema.js';
 import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { falling, LEARNING_RATE, scheduled } from '../shared/learning-rate.js';
-import { flag, option, type Schema, whole } from '../shared/schema.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 import { defaultRate, GRAM_STEP } from './gram-step.js';

@@ -1,10 +1,11 @@
 /** Solvers that step by the gradients of batches: what is the same for all methods, on samples and on graphs. */
+
 import { present } from '../../core/objects.js';
+import { type Complete, flag, number, perLayer, type Schema, whole, word } from '../../network/schema.js';
 import { graphInitialisedBy, initialisedBy, LABEL_LOSS } from './declared.js';
 import { defineSolver } from './descriptor.js';
 import { falling, scheduled } from './learning-rate.js';
 import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, methodOf, rate } from './methods.js';
-import { type Complete, flag, number, perLayer, type Schema, whole, word } from './schema.js';
 import { gradients } from './splittings/gradient.js';
 import { graphGradients } from './splittings/graph-gradient.js';
 
