@@ -42,7 +42,7 @@ const MANY = 10_000;
 const WIDE = 200;
 /** Visits to samples in all, and the epochs that they may make. */
 const VISITS = { table: 150_000, pixels: 350_000 } as const;
-const EPOCHS = { least: 3, most: 30 } as const;
+const EPOCHS = { least: 3, most: 30, few: 20 } as const;
 /** Of the linear model: weight decay, epochs, and the numbers that these may go through. */
 const LINEAR = { l2: 1e-4, least: 2, most: 15, numbers: 3e7 } as const;
 /** Fewer than FEW samples are visited in batches of so many, so that there are some steps: classes from `enough` samples on in larger ones. */
@@ -78,7 +78,7 @@ const decayFor = (samples: number, least: number): number => Math.min(DECAY.most
 export function automatic(facts: Facts): Choice {
   const { samples, inputs, features, loss } = facts;
   const visits = features < WIDE ? VISITS.table : VISITS.pixels;
-  const epochs = clamp(visits / samples, EPOCHS.least, EPOCHS.most);
+  const epochs = clamp(visits / samples, EPOCHS.least, samples < FEW ? EPOCHS.few : EPOCHS.most);
   const linear = {
     l2: decayFor(samples, LINEAR.l2),
     epochs: clamp(LINEAR.numbers / samples / inputs, LINEAR.least, LINEAR.most),
