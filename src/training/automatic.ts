@@ -1,4 +1,5 @@
 import { DlAdmmError } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
 import { classCount, type Loss } from '../network/network.js';
@@ -79,7 +80,7 @@ function stagesOf(
   const stage = (name: Stage['name'], widths: readonly number[], { epochs, l2, learningRate }: Pace): Stage => ({
     name,
     options: {
-      ...(automaticOnes && { l2, ...(learningRate !== undefined && { learningRate }) }),
+      ...(automaticOnes && { l2, ...present({ learningRate, batchSize: choice.batchSize }) }),
       ...(automaticOnes && limit === undefined && { evaluateEvery: Math.ceil(epochs / 8) }),
       ...own,
       ...(automaticOnes && { solver: choice.solver, ...(limit === undefined && { epochs }) }),
