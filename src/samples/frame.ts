@@ -10,7 +10,7 @@ import { isCode } from './cells.js';
 import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
 import { type ColumnPlace, placeOf } from './features.js';
 import { listText } from './label-lists.js';
-import { type ColumnsLike, columnReader, fieldsOf, type RecordLike, type TableLike, tableOf, typeOf } from './table.js';
+import { type Cells, type ColumnsLike, columnReader, fieldsOf, type TableLike, tableOf, typeOf } from './table.js';
 
 /** Values of several kinds in a column that is told by its texts. */
 export interface Mixture {
@@ -228,13 +228,17 @@ export function columnBuilder(name: string, where: string, asText = false) {
   let code: string | undefined;
   let refused: DlAdmmError | undefined;
   let lists = 0;
+  /** What may be texts or missing values, before anything else says which, by row. */
+  const nones = new Map<number, string>();
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
   const place = (row: number): string => `row ${row} of column ${JSON.stringify(name)} of ${where}`;
 
   /** What stands in the column so far, as texts. */
   function becomeText(): void {
-    const before = [...numbers.taken()].map((value) => {
-      if (Number.isNaN(value)) return null;
+    missing -= nones.size;
+    told += nones.size;
+    const before = [...numbers.taken()].map((value, row) => {
+      if (Number.isNaN(value)) return nones.get(row) ?? null;
       if (kind === 'boolean') return String(value === 1);
       return kind === 'date' ? new Date(value).toISOString() : String(value);
     });
@@ -250,13 +254,15 @@ export function columnBuilder(name: string, where: string, asText = false) {
     },
     push(value: unknown): void {
       const plain = asText && typeof value === 'string';
-      const absent = lacks(value) || (kind !== undefined && kind !== 'text' && isNone(value));
+      const none = !plain && kind !== 'text' && isNone(value);
+      const absent = lacks(value) || none;
       const found = typeof value === 'number' ? 'number' : plain ? 'text' : absent ? undefined : kindOf(value);
       const list = found === undefined && !absent && told === lists ? listText(value) : undefined;
       const infinite = value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;
       if (absent || infinite || (lists > 0 ? list === undefined : found === undefined && list === undefined)) {
         if (!absent) refused ??= refusal(value, place(rows), lists > 0);
         missing += 1;
+        if (none && kind === undefined) nones.set(rows, textOf(value) as string);
         if (texts) texts.push(null);
         else numbers.push(Number.NaN);
         rows += 1;
@@ -274,6 +280,7 @@ export function columnBuilder(name: string, where: string, asText = false) {
       if (found === 'text' && !plain && isCode(value as string)) code ??= value as string;
       else if (before) before.count += 1;
       else seen.set(found, { count: 1, row: rows - 1, text: textOf(value) as string });
+      if (kind === undefined && found !== 'text') nones.clear();
       kind ??= found;
       // True and false among numbers are 1 and 0; everything else that is mixed is told by its text.
       if (kind === 'boolean' && found === 'number') kind = 'number';
@@ -327,7 +334,7 @@ export async function frameOf(
   const builders = new Map<string, ReturnType<typeof columnBuilder>>();
   const inherited = new Set<string>();
   let rows = 0;
-  const take = (record: RecordLike): void => {
+  const take = (record: Cells): void => {
     for (const key of Object.keys(record)) {
       if (builders.has(key)) continue;
       const builder = columnBuilder(key, name);
