@@ -30,16 +30,7 @@ import { type Frame, isFrame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import type { Cells, RecordLike } from '../samples/table.js';
-import {
-  breathe,
-  isArray,
-  type MatrixLike,
-  nonFinite,
-  type RowSource,
-  rowSource,
-  rowsOf,
-  turn,
-} from '../tensor/inputs.js';
+import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { labelledRows, toldRows } from './labelled.js';
@@ -180,12 +171,14 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   async tuneThreshold(samples: SamplesLike, by: ThresholdRule = 'f1', options: TableReading = {}): Promise<Model<L>> {
     const { answer, truth } = await this.call(() => this.#judged(samples, options));
-    const { probabilities } = answer.prediction();
+    const { probabilities } = await turn(answer.prediction());
     if (probabilities?.columns !== 2) {
       throw expected('a model of two classes with probabilities', 'tuneThreshold', this.network.loss);
     }
-    const second = probabilities.data.filter((_: number, i: number) => i % 2 === 1);
-    return new Model({ ...partsOf(this), threshold: chooseThreshold(truth as Int32Array, second, by) });
+    const { data } = probabilities;
+    const second = await turn(new Float64Array(data.length / 2).map((_, i) => data[2 * i + 1] as number));
+    const threshold = await this.call(() => chooseThreshold(truth as Int32Array, second, by));
+    return new Model({ ...partsOf(this), threshold });
   }
 
   /**
@@ -201,7 +194,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     }
     const { answer, truth } = await this.call(() => this.#judged(samples, options));
     const { threshold: _, ...parts } = partsOf(this);
-    const calibration = learnCalibration(truth as Int32Array, answer.prediction().outputs, this.classCount);
+    const { outputs } = await turn(answer.prediction());
+    const calibration = await learnCalibration(truth as Int32Array, outputs, this.classCount);
     return new Model<L>({ ...parts, calibration });
   }
 
@@ -343,7 +337,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
   #rowsOf(x: unknown): MatrixLike {
     if (isOne(x)) {
-      if (!isArray(x)) return this.#recordRows([x]);
+      if (!Array.isArray(x)) return this.#recordRows([x as Cells]);
       const { columns, inputs } = this;
       if (columns && x.length !== inputs) {
         const names = columns.slice(0, 20).map(({ name }) => name);
