@@ -173,7 +173,8 @@ function* predictionCsv(
   const numbers = Array.from({ length: columns }, (_, j) => j);
   const names = classes ?? numbers.map(String);
   const several = labels && typeof labels[0] === 'object';
-  const values = typeof target === 'object' ? target : numbers.map((j) => `output ${j + 1}`);
+  const targets = [target ?? []].flat();
+  const values = targets.length === columns ? targets : numbers.map((j) => `output ${j + 1}`);
   const header = (labels ? [several ? 'labels' : 'class', ...names] : values).map(quoted);
   yield `${[...(rowNumbers ? [rowNumbers.header] : []), ...header].join(',')}\n`;
   for (let first = 0; first < rows; first += ROWS) {

@@ -224,7 +224,8 @@ export function chosenSolver(solver: unknown, known: readonly AnySolver[], data:
   const found = here.find(({ name }) => name === (solver ?? 'dladmm'));
   if (found !== undefined) return found;
   const names = here.map(({ name }) => name);
-  const error = expected(names.map((name) => `'${name}'`).join(' or '), 'solver', solver);
+  const all = data === 'samples' ? ['auto', ...names] : names;
+  const error = expected(all.map((name) => `'${name}'`).join(' or '), 'solver', solver);
   throw new DlAdmmError(
     error.code,
     error.message + (typeof solver === 'string' ? solverMeant(solver) || didYouMean(solver, names) : ''),
