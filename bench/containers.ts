@@ -112,10 +112,15 @@ async function* quota(rounds: number, seconds: number): AsyncGenerator<Row> {
           await workers[i]?.ask({ kind: 'open', name, work: its });
         }
         for (let round = 0; round < rounds; round += 1) {
-          for (const [i, worker] of workers.entries()) speeds[i]?.push(await run(worker, { names: [name], seconds }));
+          for (const turn of workers.keys()) {
+            const i = (turn + round) % workers.length; // nobody always comes first
+            speeds[i]?.push(await run(workers[i] as Worker, { names: [name], seconds }));
+          }
         }
-        const [own = Number.NaN, ...others] = speeds.map(median);
-        return own / Math.max(...others);
+        const [own = [], ...others] = speeds;
+        return Math.min(
+          ...others.map((each) => median(each.map((speed, round) => (own[round] ?? Number.NaN) / speed))),
+        );
       } finally {
         for (const worker of workers) worker[Symbol.dispose]();
       }

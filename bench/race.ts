@@ -2,8 +2,9 @@
  * Who is first to a test accuracy: seconds of training and epochs until it is reached, for every seed, and the median.
  *
  * Our own step was chosen as Adam's settings were: `--tune` tries as many settings of each (bench/race/settings.ts) on the same training images
- * but HELD_OUT, one seed each, and takes that which is at the target on those held out in the fewest epochs, of equals the most accurate. No
- * test image has a say. `auto`, the default of the package, which nobody tuned, runs beside them, its linear model included.
+ * but HELD_OUT, one seed each, and of those that are at the target on the images held out within NEARLY of the fewest seconds takes the most
+ * accurate. No test image has a say. What FILE has tried before is not tried again. `auto`, the default of the package, which nobody tuned, runs
+ * beside them, its linear model included.
  * The settings are those that `--tune --out FILE` wrote, in `--settings FILE` or bench/results/tune-DATASET.json; of what is not there, those of
  * bench/race/settings.ts, chosen by test images. bench:figures draws docs/sooner.svg from runs to the end:
  * --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
@@ -14,7 +15,7 @@ import { count, file, flag, layers, program, real, say, some, THREADS, text } fr
 import { earlier, keep, machine, resultFile } from './harness/results.js';
 import { classesOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
-import type { Tuning } from './race/chart.js';
+import { runsIn, type Tuning } from './race/chart.js';
 import { type EpochPoint, run as train } from './race/run.js';
 import { BEST, GRIDS, type Setting, settingText } from './race/settings.js';
 
@@ -35,6 +36,9 @@ const OPTIONS = {
 
 /** The share of the training images that `--tune` holds out to judge by: the last ones. */
 const HELD_OUT = 1 / 6;
+
+/** Times of one setting differ by so much. */
+const NEARLY = 1.1;
 
 /** How one run of a race went. */
 export interface Run {
@@ -65,12 +69,16 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
     layers: options.layers,
     ...(options.tune ? heldOutOf(set.train) : { train: set.train, test: set.test }),
   };
-  /** Until the target is reached, or to the end, for so many epochs at most. */
-  const run = async (setting: Setting, seed: number, most = epochs): Promise<Run> => {
+  const head = { dataset, target, layers: options.layers.join('-'), ...machine(options.threads) };
+  const kept = options.tune && out !== undefined ? await earlier<Tuning & typeof head>(out) : undefined;
+  const before = kept?.target === target && kept.layers === head.layers ? kept : undefined;
+  /** Until the target is reached, or to the end, for so many seconds at most. */
+  const run = async (setting: Setting, seed: number, most = Number.POSITIVE_INFINITY): Promise<Run> => {
     // Where the rate has fallen to 0 nothing moves any more.
-    const limit = Math.min(most, setting.cosine ?? epochs);
+    const limit = Math.min(epochs, setting.cosine ?? epochs);
     const reached = (accuracy = 0): boolean => accuracy >= target;
-    const each = ({ testAccuracy }: EpochPoint): string => (reached(testAccuracy) && !toTheEnd ? 'enough' : 'more');
+    const each = ({ testAccuracy, seconds }: EpochPoint): string =>
+      (reached(testAccuracy) && !toTheEnd) || seconds > most ? 'enough' : 'more';
     const { points } = (await train(task, setting, { epochs: limit, seed, threads: options.threads }, each)).run;
     const first = points.find(({ testAccuracy }) => reached(testAccuracy));
     return {
@@ -104,23 +112,24 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
   };
 
   const tune = async (method: string): Promise<Tuned> => {
-    const tried: Run[] = [];
-    let best: Run | undefined;
+    const runs = [...runsIn(before?.[method], 'tried')];
+    const fewest = (): number => Math.min(...runs.map(({ seconds = Number.POSITIVE_INFINITY }) => seconds));
     for (const setting of GRIDS[method] ?? []) {
-      const its = await run(setting, 1, best?.epochs);
-      tried.push(its);
+      if (runs.some((its) => settingText(its.setting) === settingText(setting))) continue;
+      const its = await run(setting, 1, NEARLY * fewest());
+      runs.push(its);
       say(`${method} ${settingText(setting)}: ${line(its)}`);
-      if (isBetter(its, best)) best = its;
     }
-    if (best !== undefined) say(`${method}: best of ${tried.length} ${settingText(best.setting)}`);
-    return { best: best?.setting ?? null, tried };
+    const soonest = runs.filter(({ seconds }) => seconds !== undefined && seconds <= NEARLY * fewest());
+    const best = soonest.toSorted((a, b) => (b.accuracies.at(-1) ?? 0) - (a.accuracies.at(-1) ?? 0))[0]?.setting;
+    if (best) say(`${method}: best of ${runs.length} ${settingText(best)}`);
+    return { best: best ?? null, tried: runs };
   };
 
-  const head = { dataset, target, layers: options.layers.join('-'), ...machine(options.threads) };
   const found: Record<string, Median | Tuned> = {};
   for (const method of methods) {
     found[method] = options.tune ? await tune(method) : await measure(method);
-    if (out !== undefined) await keep(out, { ...head, ...found });
+    if (out !== undefined) await keep(out, { ...before, ...head, ...found });
   }
   if (options.tune) return { result: { ...head, ...found }, text: '' };
   const raced = withRatios(found as Readonly<Record<string, Median>>);
@@ -145,12 +154,6 @@ function heldOutOf({ x, labels }: ClassificationDataset['train']) {
     labels: labels.subarray(from, to),
   });
   return { train: part(0, kept), test: part(kept, x.rows) };
-}
-
-/** Whether a run is sooner at the target than another, or as soon and more accurate. */
-function isBetter({ epochs = Number.POSITIVE_INFINITY, accuracies }: Run, than: Run | undefined): boolean {
-  if (epochs !== (than?.epochs ?? Number.POSITIVE_INFINITY)) return epochs < (than?.epochs ?? Number.POSITIVE_INFINITY);
-  return Number.isFinite(epochs) && (accuracies.at(-1) ?? 0) > (than?.accuracies.at(-1) ?? 0);
 }
 
 function withRatios(raced: Readonly<Record<string, Median>>): Readonly<Record<string, Median>> {

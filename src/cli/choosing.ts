@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { crossValidate, type FoldOptions } from '../choosing/cross-validate.js';
 import type { AnyOptions } from '../choosing/options.js';
 import { type RefittedSearch, type SearchOptions, type SearchResult, search } from '../choosing/search.js';
 import type { SearchSpace } from '../choosing/space.js';
 import type { Trial } from '../choosing/trial.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
-import { fileError } from '../formats/atomic-file.js';
+import { readBytes } from '../formats/bytes.js';
 import { METRICS, type Metric } from '../judging/metrics.js';
+import { MODEL } from '../model/model-file.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
 import type { TrainingData } from '../training/result.js';
@@ -57,12 +57,10 @@ export async function crossValidateCommand(
 }
 
 /** @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT */
-async function spaceIn(path: string): Promise<SearchSpace> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
+async function spaceIn(path: string, signal: AbortSignal): Promise<SearchSpace> {
+  const bytes = await readBytes(path, signal);
   try {
-    return JSON.parse(text) as SearchSpace;
+    return JSON.parse(new TextDecoder().decode(bytes)) as SearchSpace;
   } catch (cause) {
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no JSON: ${messageOf(cause)}`, { cause });
   }
@@ -78,8 +76,8 @@ export async function searchCommand(
 ): Promise<number> {
   const { metric = 'loss', trials, seconds, method, resume, save, json, quiet } = flags;
   const { metric: _, ...rest } = flags;
-  const space = flags.space === undefined ? SPACE : await spaceIn(flags.space);
-  if (save !== undefined) await checkTarget(save, filesOf(flags.data));
+  const space = flags.space === undefined ? SPACE : await spaceIn(flags.space, terminal.signal);
+  if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
   const { data, options } = await trained(rest as SearchFlags, own, terminal.signal);
   const onTrial = (trial: Trial): void => void (quiet || terminal.err(trialText(metric, trial)));
   const told = given({ trials, seconds, method, resume }) as SearchOptions;

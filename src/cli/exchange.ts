@@ -1,6 +1,7 @@
 import { DlAdmmError } from '../core/errors.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { Model } from '../model/model.js';
+import { MODEL } from '../model/model-file.js';
 import type { OnnxOptions } from '../model/onnx/export.js';
 import { type ImportOptions, onnxModel } from '../model/onnx/import.js';
 import { type StateDictOptions, stateDictModel } from '../model/state-dict.js';
@@ -67,7 +68,7 @@ function imported(bytes: Uint8Array, { file, loss, dtype, activation, order }: I
 
 export async function importCommand(flags: ImportFlags, terminal: Terminal): Promise<number> {
   const { file, to } = flags;
-  await checkTarget(to, [file]);
+  await checkTarget(to, [file], MODEL);
   using model = imported(await readWholeFile(file), flags);
   await model.save(to, { source: file });
   await terminal.out(`${networkText(model)} written to ${to}\n`);

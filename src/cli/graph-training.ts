@@ -1,9 +1,11 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { GraphModel } from '../model/graph-model.js';
+import { MODEL } from '../model/model-file.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { GraphTrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointOptions } from '../solvers/shared/options.js';
+import { CHECKPOINT } from '../training/checkpoint-file.js';
 import { begin } from '../training/fit.js';
 import { planOf } from '../training/plan.js';
 import { resumeTraining } from '../training/resume.js';
@@ -47,8 +49,8 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   // Before anything is read: a slip should not cost the time of loading.
   if (!resume) planOf({ ...told, layers: job.layers ?? [1, 1, 1] }, 'graph');
   const inputs = isGraphName(job.graph) ? [] : [job.graph];
-  if (save !== undefined) await checkTarget(save, inputs);
-  if (file !== undefined) await checkTarget(file.path, inputs);
+  if (save !== undefined) await checkTarget(save, inputs, MODEL);
+  if (file !== undefined) await checkTarget(file.path, inputs, CHECKPOINT);
   // The nodes have to be split as they were.
   const seed = job.seed ?? resume?.options.seed;
   const graph = withSplit(await graphOf(job, signal), { ...job, ...(seed !== undefined && { seed }) });

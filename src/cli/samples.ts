@@ -7,7 +7,7 @@ import { areArrays, parseTable, type TableFile } from '../datasets/file.js';
 import { parseFrame } from '../datasets/frame-file.js';
 import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
-import { checkWritable } from '../formats/atomic-file.js';
+import { checkWritable, type Ours } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { DIALECT_KEYS } from '../formats/csv.js';
@@ -67,23 +67,22 @@ export const filesOf = (...paths: readonly (string | undefined)[]): readonly str
   paths.filter((path) => path !== undefined && !isStandardInput(path) && !isName(path)) as readonly string[];
 
 /**
- * Finds out before a long work whether `target` can be written, and that it is none of the files that are read.
+ * Finds out before a long work whether `target` can be written, that it is none of the files that are read, and what is there `ours`.
  *
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT
  */
-export async function checkTarget(target: string, inputs: readonly string[]): Promise<void> {
-  await checkWritable(target);
+export async function checkTarget(target: string, inputs: readonly string[], ours?: Ours): Promise<void> {
   const identity = async (path: string) => {
     const found = await stat(path, { bigint: true }).catch(() => undefined);
     return found && `${found.dev} ${found.ino}`;
   };
   const present = await identity(target);
-  if (present === undefined) return;
   for (const input of inputs) {
-    if ((await identity(input)) === present) {
+    if (present !== undefined && (await identity(input)) === present) {
       throw refuse(`Refused to write to ${target}: that is the file to read from`);
     }
   }
+  await checkWritable(target, ours);
 }
 
 async function bytesOf(data: string, signal: AbortSignal): Promise<Uint8Array> {

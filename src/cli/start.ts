@@ -2,6 +2,7 @@ import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
+import { MODEL } from '../model/model-file.js';
 import { comparisonOn, comparisonText, storedComparison, writeComparison } from './compare.js';
 import { checkTarget, type TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
@@ -64,7 +65,7 @@ export async function startCommand(flags: StartFlags, terminal: Terminal): Promi
   }
   const source = sourceOf(set);
   const save = flags.save ?? `${set.name}.safetensors`;
-  await checkTarget(save, []);
+  await checkTarget(save, [], MODEL);
   terminal.err(
     `Training a network on ${set.name} by mini-batch ADMM: ${set.train.x.rows.toLocaleString('en-US')} images.\n` +
       'Ctrl-C stops it and keeps the model.\n',

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import type { Metric } from '../judging/metrics.js';
+import { MODEL } from '../model/model-file.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { SEED } from '../solvers/shared/options.js';
 import { AutoTraining } from '../training/automatic.js';
+import { CHECKPOINT } from '../training/checkpoint-file.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
@@ -137,8 +139,8 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
   if (!resume) new AutoTraining('', { ...options, ...(checkpoint && { checkpoint }) });
   const inputs = filesOf(data, testData, labels, testLabels);
-  if (save !== undefined) await checkTarget(save, inputs);
-  if (path !== undefined) await checkTarget(path, inputs);
+  if (save !== undefined) await checkTarget(save, inputs, MODEL);
+  if (path !== undefined) await checkTarget(path, inputs, CHECKPOINT);
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
   const source = await trainingSource({ ...flags, seed }, terminal.signal);

@@ -34,7 +34,7 @@ export const narrowed = (values: Float64Array): Numbers =>
 
 /** Numbers that come one after the other, in float32 for as long as that holds them exactly. */
 export function growingNumbers() {
-  let values: Numbers = new Float32Array(1024);
+  let values: Numbers = new Float32Array(16);
   let length = 0;
   return {
     push(value: number): void {

@@ -57,6 +57,26 @@ function checkRegular(action: 'read' | 'write', path: string, found: Stats): voi
   throw new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: it is ${kind}`);
 }
 
+/** A kind of files that we write: what one begins with behind the eight bytes that say how long its header is, and what errors call it. */
+export interface Ours {
+  readonly begins: string;
+  readonly what: string;
+}
+
+/** Refuses to take the place of somebody's file; an empty one is nobody's. */
+async function checkOurs(path: string, target: string, { begins, what }: Ours): Promise<void> {
+  const file = await open(target, 'r');
+  try {
+    const start = Buffer.alloc(begins.length);
+    await file.read(start, 0, start.length, 8);
+    if (start.toString('latin1') === begins || (await file.stat()).size === 0) return;
+  } finally {
+    await file.close();
+  }
+  const text = `Refused to write to ${path}: it is there already, and no ${what}; name another file, or remove it`;
+  throw new DlAdmmError('ERR_DLADMM_FILE', text);
+}
+
 /** `error` when it says that nothing is there; any other error is thrown. */
 function absent(error: unknown): undefined {
   if (systemCode(error) !== 'ENOENT') throw error;
@@ -153,23 +173,28 @@ export async function removeLeftovers(path: string): Promise<void> {
  * Writes a file so that at every moment, a crash or a full disk included, `path` holds either what it held before or all of
  * the new bytes: they go to a temporary file in the same folder, which then takes the place of the old file. When anything
  * fails the temporary file is removed; one that a killed process has left is removed by the next that writes into the folder.
- * A symbolic link is followed, also to a file that is not there yet; the permissions of an existing file are kept.
+ * A symbolic link is followed, also to a file that is not there yet; the permissions of an existing file are kept. With `ours`
+ * only a file of that kind is replaced.
  *
  * The bytes must not change until the promise is settled.
  *
  * @throws DlAdmmError `ERR_DLADMM_ARGUMENT` for a path that is no file name or content that is not bytes;
- *   `ERR_DLADMM_FILE` for a missing folder, a full disk, missing rights, or a path that names a folder or a device.
- *   An error thrown by the caller's iterable is passed on as it is.
+ *   `ERR_DLADMM_FILE` for a missing folder, a full disk, missing rights, or a path that names a folder, a device or
+ *   a file that is not `ours`. An error thrown by the caller's iterable is passed on as it is.
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+export async function writeFileAtomic(path: string, content: FileContent, ours?: Ours): Promise<void> {
   checkPath(path);
   if (!isContent(content)) throw expected('a Uint8Array or an iterable of them', 'content', content);
-  await replaceFile(path, async (file) => {
-    for await (const piece of types.isUint8Array(content) ? [content] : content) {
-      if (!types.isUint8Array(piece)) throw expected('Uint8Arrays', 'the pieces of content', piece);
-      await writePiece(file, piece, path);
-    }
-  });
+  await replaceFile(
+    path,
+    async (file) => {
+      for await (const piece of types.isUint8Array(content) ? [content] : content) {
+        if (!types.isUint8Array(piece)) throw expected('Uint8Arrays', 'the pieces of content', piece);
+        await writePiece(file, piece, path);
+      }
+    },
+    ours,
+  );
 }
 
 /**
@@ -177,8 +202,8 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  *
  * @throws DlAdmmError as {@link writeFileAtomic}; what `write` throws is passed on as it is
  */
-export async function replaceFile<T>(path: string, write: (file: FileHandle) => Promise<T>): Promise<T> {
-  const { target, earlier } = await writable(path);
+export async function replaceFile<T>(path: string, write: (file: FileHandle) => Promise<T>, ours?: Ours): Promise<T> {
+  const { target, earlier } = await writable(path, ours);
   await removeLeftovers(target);
   const { file, temporary } = await guarded(path, () => openTemporary(target));
   let written: T;
@@ -200,25 +225,26 @@ export async function replaceFile<T>(path: string, write: (file: FileHandle) => 
   return written;
 }
 
-/** Where `path` leads to, and what is there already; refused where it is no file. */
-async function writable(path: string): Promise<{ readonly target: string; readonly earlier: Stats | undefined }> {
+/** Where `path` leads to, and what is there already; refused where it is no file, or not `ours`. */
+async function writable(path: string, ours: Ours | undefined) {
   checkPath(path);
   return guarded(path, async () => {
     const target = await targetOf(path);
     const earlier = await stat(target).catch(absent);
     if (earlier) checkRegular('write', path, earlier);
+    if (earlier && ours) await checkOurs(path, target, ours);
     return { target, earlier };
   });
 }
 
 /**
  * Finds out, before a long work, what `writeFileAtomic` would stumble over: a missing folder, missing rights, a path that
- * names no regular file. Nothing is created.
+ * names no regular file, or one that is not `ours`. Nothing is created.
  *
  * @throws DlAdmmError `ERR_DLADMM_ARGUMENT`, `ERR_DLADMM_FILE` as `writeFileAtomic`
  */
-export async function checkWritable(path: string): Promise<void> {
-  const { target } = await writable(path);
+export async function checkWritable(path: string, ours?: Ours): Promise<void> {
+  const { target } = await writable(path, ours);
   await guarded(path, () => access(dirname(target), constants.W_OK));
 }
 

@@ -1,5 +1,5 @@
 /** What a file is by its first bytes, for those who have been given another than they can read. */
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 
 /** Kinds that some of the readers read. */
 export type Own = 'npz' | 'zip' | 'gzip' | 'npy' | 'parquet' | 'arrow' | 'safetensors' | 'onnx' | 'tar';
@@ -134,9 +134,11 @@ const EDGE = 65_536;
 /** The first and the last bytes of a regular file; none where it cannot be read. */
 export async function edgesOf(path: string): Promise<Uint8Array> {
   try {
-    const file = await open(path);
+    // What came out of a pipe is gone, and to open one again may wait for ever.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size } = await file.stat();
+      const info = await file.stat();
+      const size = info.isFile() ? info.size : 0;
       const edges = Buffer.alloc(Math.min(size, 2 * EDGE));
       const half = Math.ceil(edges.length / 2);
       await file.read(edges, 0, half, 0);

@@ -15,7 +15,10 @@ export const isStandardInput = (path: string): boolean => path === '-' || path =
 
 /** @throws DlAdmmError ERR_DLADMM_FILE for what brings nothing, or without an end, as devices do but for terminals and the empty one */
 function checkEnds(path: string, info: Stats, fd?: number): void {
-  const ends = fd !== undefined && (!info.isCharacterDevice() || isatty(fd) || info.rdev === statSync(devNull).rdev);
+  const ends =
+    fd !== undefined &&
+    !info.isDirectory() &&
+    (!info.isCharacterDevice() || isatty(fd) || info.rdev === statSync(devNull).rdev);
   if (!ends) throw new DlAdmmError('ERR_DLADMM_FILE', `Expected a regular file, a pipe or a terminal at ${path}`);
 }
 

@@ -8,7 +8,7 @@ import { DlAdmmError, describe } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
 import { isObject, present } from '../core/objects.js';
-import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
+import { type Ours, readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { reader } from '../formats/reader.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
 import { type Activation, checkLayers } from '../network/network.js';
@@ -26,6 +26,8 @@ const FORMAT = 3;
 const FORMATS: readonly number[] = [1, 2, FORMAT];
 const NETWORK = 'network';
 const NOTE = 'note.';
+/** How a file begins that a model may take the place of. */
+export const MODEL: Ours = { begins: `{"__metadata__":{"${NETWORK}":"`, what: 'model of dladmm' };
 const FIELDS = {
   1: ['classes'],
   2: ['classes', 'labelKind', 'columns'],
@@ -114,10 +116,10 @@ export function encodeModel(model: StoredModel): Uint8Array {
  * copied before the first wait: training may go on changing them.
  *
  * @throws DlAdmmError as {@link checkParts} when the parts of the model do not fit together; `ERR_DLADMM_FILE` when the file
- *   cannot be written.
+ *   cannot be written, or another that is no model is there.
  */
 export async function saveModel(path: string, model: StoredModel): Promise<void> {
-  await writeFileAtomic(path, encodeModel(model));
+  await writeFileAtomic(path, encodeModel(model), MODEL);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- reading

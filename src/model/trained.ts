@@ -63,7 +63,8 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   }
 
   /**
-   * Writes the model as safetensors, atomically: a reader sees the old file or the new one. `note` is kept with it, and is there
+   * Writes the model as safetensors, atomically: a reader sees the old file or the new one. It takes the place of a model, and of no other
+   * file. `note` is kept with it, and is there
    * as `model.note` where it is loaded. The model of a training that diverged is written with a warning of the process
    * (`DLADMM_DIVERGED`), and the file says so too.
    *

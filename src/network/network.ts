@@ -171,10 +171,12 @@ export function checkLayers(layers: unknown): asserts layers is readonly number[
 export function checkActivation(activation: unknown): asserts activation is Activation {
   if (isNamed(activation)) return;
   if (typeof activation === 'object' && activation !== null && 'leakyRelu' in activation) {
+    checkKeys(activation, ['leakyRelu'], 'activation');
     if (typeof activation.leakyRelu === 'number' && Number.isFinite(activation.leakyRelu)) return;
     throw expected('a finite slope (0.01 is usual)', 'activation.leakyRelu', activation.leakyRelu, 'ERR_DLADMM_RANGE');
   }
   if (typeof activation === 'object' && activation !== null && 'elu' in activation) {
+    checkKeys(activation, ['elu'], 'activation');
     if (typeof activation.elu === 'number' && activation.elu > 0 && Number.isFinite(activation.elu)) return;
     throw expected('a finite number above 0 (1 is usual)', 'activation.elu', activation.elu, 'ERR_DLADMM_RANGE');
   }

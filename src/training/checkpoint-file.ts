@@ -3,10 +3,12 @@
  * tools can look into them. `__metadata__` has `checksum` (XXH64 of the header), `sections` (of the values), `format`, and
  * what the training is in `training`, as JSON.
  */
-import { constants, type FileHandle, open, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { constants, type FileHandle, open, statfs, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
-import { DlAdmmError, describe, messageOf, systemCode } from '../core/errors.js';
+import { DlAdmmError, describe, messageOf } from '../core/errors.js';
 import { fromJson, toJson } from '../core/json.js';
 import {
   type Dtype,
@@ -17,13 +19,14 @@ import {
   type Numbers,
   native,
 } from '../core/native.js';
-import { checkPath, fileError, replaceFile, targetOf } from '../formats/atomic-file.js';
+import { checkPath, fileError, type Ours, replaceFile, targetOf } from '../formats/atomic-file.js';
 import { reader, readingError } from '../formats/reader.js';
 import { decodeHeader, type Entry } from '../formats/safetensors.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
 const FORMATS = ['dladmm-checkpoint-1', 'dladmm-checkpoint-2'];
 const HEAD = '{"__metadata__":{"checksum":"';
+export const CHECKPOINT: Ours = { begins: HEAD, what: 'checkpoint' };
 const DIGITS = 16;
 const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 100_000_000;
@@ -51,6 +54,9 @@ function failedFile(action: 'read' | 'write', path: string, error: unknown): unk
   return fileError(action, path, Object.assign(new Error(messageOf(error), { cause: error }), { code }));
 }
 
+const metadataOf = (training: unknown): string =>
+  JSON.stringify({ format: FORMATS.at(-1), training: toJson(training) }).slice(1, -1);
+
 /**
  * Writes a state, from where it lives, so that `path` holds at every moment the whole of the old or of the new file.
  * Answers with the bytes written.
@@ -62,30 +68,33 @@ export async function writeCheckpoint(
   state: NativePersistent,
   content: { readonly training: unknown; readonly kept: boolean; readonly extras: readonly NativeExtra[] },
 ): Promise<number> {
-  const metadata = JSON.stringify({ format: FORMATS.at(-1), training: toJson(content.training) }).slice(1, -1);
-  return replaceFile(path, async (file) => {
-    try {
-      return await state.saveSections(file.fd, metadata, content.kept, content.extras);
-    } catch (error) {
-      throw failedFile('write', path, error);
-    }
-  });
+  const metadata = metadataOf(content.training);
+  return replaceFile(
+    path,
+    async (file) => {
+      try {
+        return await state.saveSections(file.fd, metadata, content.kept, content.extras);
+      } catch (error) {
+        throw failedFile('write', path, error);
+      }
+    },
+    CHECKPOINT,
+  );
 }
 
-/** Refuses to take the place of a file that is no checkpoint. */
-export async function checkReplaceable(path: string): Promise<void> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw fileError('write', path, error);
+/** A state in a file that has no name any more: it is gone when it is closed, or when the process is killed. */
+export async function passingCheckpoint(state: NativePersistent): Promise<OpenCheckpoint> {
+  const path = join(tmpdir(), `dladmm-${randomBytes(8).toString('hex')}`);
+  const file = await open(path, 'wx+', 0o600).catch((error: unknown) => {
+    throw failedFile('write', path, error);
   });
-  if (file === undefined) return;
   try {
-    const { size } = await file.stat();
-    const start = await readAt(file, LENGTH_BYTES, Math.min(HEAD.length, Math.max(0, size - LENGTH_BYTES)));
-    if (size === 0 || new TextDecoder().decode(start) === HEAD) return;
-    throw new DlAdmmError('ERR_DLADMM_FILE', `Refused to write to ${path}: it is there already, and no checkpoint`);
-  } finally {
+    await unlink(path);
+    await state.saveSections(file.fd, metadataOf({}), false, []);
+    return await readHeader(path, file);
+  } catch (error) {
     await file.close();
+    throw failedFile('write', path, error);
   }
 }
 

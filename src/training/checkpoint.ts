@@ -12,14 +12,7 @@ import type { Course } from '../solvers/shared/course.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { CheckpointPlan, CommonPlan } from '../solvers/shared/options.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
-import {
-  checkReplaceable,
-  fillState,
-  freeBytes,
-  openCheckpoint,
-  readValues,
-  writeCheckpoint,
-} from './checkpoint-file.js';
+import { CHECKPOINT, fillState, freeBytes, openCheckpoint, readValues, writeCheckpoint } from './checkpoint-file.js';
 import {
   type BestModel,
   type Fingerprints,
@@ -162,8 +155,7 @@ export async function openKeeper({
 }: Kept): Promise<Keeper> {
   const { path, every } = plan;
   const { native: state, samples } = course.session;
-  await checkWritable(path);
-  await checkReplaceable(path);
+  await checkWritable(path, CHECKPOINT);
   await removeLeftovers(path);
   const data = { ...(await fingerprints(course, validation)), learnt: checksumOf(learnt) };
   const bytes = await nativeCall(() => state.sectionBytes(!course.endsAfresh(every)));

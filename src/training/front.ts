@@ -351,6 +351,7 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const rules = {
     network: { layers: [inputs, wide], activation: 'relu', loss },
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
+    ...(given.goesOn && given.columns === undefined && { nameless: 'the model' }),
     ...(given.signal && { signal: given.signal }),
   } as const;
   const { x, y, weights, ...arrived } = await arrivingSamples(data, rules, 'data', ['validation', 'test', 'weights']);

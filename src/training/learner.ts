@@ -1,12 +1,8 @@
-import { appendFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { checkObject } from '../core/checks.js';
 import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type Dtype, type NativeState, native } from '../core/native.js';
 import { packageVersion } from '../core/package.js';
-import { fileError } from '../formats/atomic-file.js';
 import { reader } from '../formats/reader.js';
 import { Model } from '../model/model.js';
 import type { ModelParts } from '../model/parts.js';
@@ -18,7 +14,13 @@ import type { Course } from '../solvers/shared/course.js';
 import { type AnySolver, chosenSolver } from '../solvers/shared/descriptor.js';
 import type { CheckpointRecord, EpochRecord } from '../solvers/shared/record.js';
 import { kernelHere, replaced, storedModel, storedOptionsOf } from './checkpoint.js';
-import { fillState, type OpenCheckpoint, openCheckpoint, writeCheckpoint } from './checkpoint-file.js';
+import {
+  fillState,
+  type OpenCheckpoint,
+  openCheckpoint,
+  passingCheckpoint,
+  writeCheckpoint,
+} from './checkpoint-file.js';
 import type { OptionsFor } from './fit.js';
 import type { Rows } from './front.js';
 import { checkSettled, isSettled, readyFor, type Settled, settledBy, taughtTo } from './going-on.js';
@@ -255,29 +257,19 @@ export class Learner<L extends Loss = Loss> {
 
 /** Moves what a solver remembers to a state of other samples: all of it but the order that those are visited in. */
 async function handOver(from: Course<EpochRecord>, to: Course<EpochRecord>): Promise<void> {
-  let folder = tmpdir();
+  const opened = await passingCheckpoint(from.session.native);
   try {
-    folder = await mkdtemp(join(folder, 'dladmm-'));
-    const path = join(folder, 'state');
-    await writeCheckpoint(path, from.session.native, { training: {}, kept: false, extras: [] });
-    const opened = await openCheckpoint(path);
-    try {
-      await fillState(await inOrder(opened, to.session.samples), to.session.native, false, []);
-    } finally {
-      await opened.file.close();
-    }
+    await fillState(await inOrder(opened, to.session.samples), to.session.native, false, []);
     await to.recall(from.memory());
-  } catch (error) {
-    throw error instanceof DlAdmmError ? error : fileError('write', folder, error);
   } finally {
-    if (folder !== tmpdir()) await rm(folder, { recursive: true, force: true });
+    await opened.file.close();
   }
 }
 
 /** The state in a file of one's own with so many samples, as they lie. */
 async function inOrder(from: OpenCheckpoint, rows: number): Promise<OpenCheckpoint> {
   const bytes = new Uint8Array(Uint32Array.from({ length: rows }, (_, i) => i).buffer);
-  await appendFile(from.path, bytes);
+  await from.file.write(bytes, 0, bytes.length, from.bytes);
   const hash = new native.Hash64();
   hash.update(bytes);
   const order = { name: 'order', offset: from.bytes, bytes: bytes.length, checksum: hash.digest() };

@@ -125,11 +125,14 @@ describe('what does not go together is refused', () => {
     expect(readFileSync(path('mine'))).toEqual(before);
   });
 
-  it('a file that is no checkpoint, as one to write: it stays as it was', async () => {
+  it.each([
+    ['--checkpoint', /no checkpoint/],
+    ['--save', /no model/],
+  ])('a file of another kind for %s, before anything is read: it stays as it was', async (flag, message) => {
     writeFileSync(path('table.csv'), 'kind,a\nx,1\n');
-    const { code, err } = await run(...DIGITS, '--checkpoint', 'table.csv');
+    const { code, err } = await run('train', 'nowhere.csv', flag, 'table.csv');
     expect(code).toBe(1);
-    expect(err).toMatch(/no checkpoint/);
+    expect(err).toMatch(message);
     expect(readFileSync(path('table.csv'), 'utf8')).toBe('kind,a\nx,1\n');
     expect(existsSync(path('x'))).toBe(false);
   });

@@ -29,6 +29,12 @@ describe('a FIFO', () => {
     expect(table).toMatchObject(WANT);
   });
 
+  it('of damaged gzip data is refused, and not waited for again', async () => {
+    const path = await fifo();
+    const refused = expectFailure(() => readTable(path), 'ERR_DLADMM_FORMAT', path, 'gzip');
+    await Promise.all([refused, writeFile(path, gzipSync(TEXT).subarray(0, 20))]);
+  });
+
   it('that nobody writes to is waited for until the signal is aborted', async () => {
     const path = await fifo();
     const signal = AbortSignal.timeout(50);
@@ -63,8 +69,11 @@ it('a folder is refused, a socket, what has no end, and an empty device', async 
   server.close();
   await expectFailure(() => readTable('/dev/zero'), 'ERR_DLADMM_FILE', '/dev/zero');
   const program = `import { readTable } from ${JSON.stringify(module)}; await readTable('-').catch((e) => console.log(e.code, e.message));`;
-  const told = execFileSync('sh', ['-c', '"$0" --input-type=module -e "$1" < /dev/zero', process.execPath, program]);
-  expect(told.toString()).toBe('ERR_DLADMM_FILE Expected a regular file, a pipe or a terminal at the standard input\n');
+  for (const odd of ['/dev/zero', '/']) {
+    const command = ['-c', `"$0" --input-type=module -e "$1" < ${odd}`, process.execPath, program];
+    const told = execFileSync('sh', command).toString();
+    expect(told).toBe('ERR_DLADMM_FILE Expected a regular file, a pipe or a terminal at the standard input\n');
+  }
   await expectFailure(() => readTable('/dev/null'), 'ERR_DLADMM_FORMAT', 'empty');
 });
 

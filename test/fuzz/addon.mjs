@@ -215,6 +215,7 @@ const minibatch = {
     [7, 1],
   ),
 };
+const metric = { ...network, samples: layered.samples, seed: gradient.seed };
 const badm = {
   dtype: fc.constantFrom('float32', 'float64'),
   sizes: fc.oneof({ weight: 9, arbitrary: fc.constantFrom([3], [3, 2], [0], []) }, { weight: 1, arbitrary: rubbish }),
@@ -361,6 +362,40 @@ const onConstraints = fc.oneof(
   call('evaluate', args(set)),
   call('read', args(block, layer)),
   call('write', args(block, layer, values)),
+  call('stop', args()),
+);
+const metricPenalties = {
+  damping: mostly(fc.constantFrom(1e-3, 1), 0, 1e-300, 1e300, -1, NaN),
+  outputDamping: mostly(fc.constantFrom(1e-3, 1), 0, 1e300, -1, NaN),
+  rate: mostly(fc.constantFrom(1, 0.1), 0, 1e300, -1, NaN),
+  momentum: mostly(fc.constantFrom(0, 0.9), 1, 1e300, -1),
+  l2: mostly(fc.constantFrom(0, 0.1), 1e300, -1),
+};
+/** A sweep as the solver makes it, or W, z, a, u, P and G of any layer in any order. */
+const metricUpdates = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc
+      .array(fc.constantFrom(...[0, 2, 3, 4, 5, 6].flatMap((block) => [1, 2].map((l) => [block, l]))), {
+        maxLength: 16,
+      })
+      .map((pairs) => Int32Array.from(pairs.flat())),
+  },
+  { weight: 1, arbitrary: updates },
+);
+const onMetric = fc.oneof(
+  call('loadInput', args(set, row, values)),
+  call('loadTargets', args(set, row, values)),
+  call('loadLabels', args(set, labels)),
+  call('loadWeights', args(values)),
+  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  call('start', args()),
+  call('run', args(metricUpdates, members(metricPenalties, meddle))),
+  call('run', args(metricUpdates, members(metricPenalties, meddle))),
+  call('measure', args(members(metricPenalties, meddle))),
+  call('evaluate', args(set)),
+  call('read', args(fc.integer({ min: 0, max: 9 }), layer)),
+  call('write', args(fc.integer({ min: 0, max: 9 }), layer, values)),
   call('stop', args()),
 );
 const onNetwork = fc.oneof(
@@ -541,6 +576,7 @@ const onAddon = fc.oneof(
 const script = fc.record({
   gradient: members(gradient, meddle),
   minibatch: members(minibatch, meddle),
+  metric: members(metric, meddle),
   graphGradient: members(graphGradient, meddle, graphed),
   graph: members(graph, meddle, graphed),
   badm: members(badm, meddle, weighted),
@@ -557,11 +593,12 @@ const script = fc.record({
       { weight: 1, arbitrary: onAddon.map((one) => ({ on: 'addon', ...one })) },
       { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
       { weight: 9, arbitrary: onMinibatch.map((one) => ({ on: 'minibatch', ...one })) },
+      { weight: 9, arbitrary: onMetric.map((one) => ({ on: 'metric', ...one })) },
       {
         weight: 6,
         arbitrary: fc
           .tuple(
-            fc.constantFrom('layered', 'constraints', 'gradient', 'minibatch', 'graph', 'graphGradient'),
+            fc.constantFrom('layered', 'constraints', 'gradient', 'minibatch', 'metric', 'graph', 'graphGradient'),
             onStorage,
           )
           .map(([on, one]) => ({ on, ...one })),
@@ -576,7 +613,9 @@ const script = fc.record({
       {
         weight: 1,
         arbitrary: fc
-          .constantFrom('layered', 'constraints', 'network', 'gradient', 'minibatch', 'graph', 'graphGradient')
+          .constantFrom(
+            ...['layered', 'constraints', 'network', 'gradient', 'minibatch', 'metric', 'graph', 'graphGradient'],
+          )
           .map((on) => ({ on, method: 'close', args: [] })),
       },
     ),
@@ -607,12 +646,13 @@ await fc.assert(
   fc.asyncProperty(script, async (drawn) => {
     const { layered: first, constraints: other, network: second, gradient: third, badm: fourth, calls, wait } = drawn;
     const { minibatch: fifth } = drawn;
-    const { graphGradient: sixth, graph: seventh } = drawn;
+    const { graphGradient: sixth, graph: seventh, metric: eighth } = drawn;
     try {
       native.Layered.requiredBytes(first);
       native.Constraints.requiredBytes(other);
       native.GradientTrainer.requiredBytes(third);
       native.Minibatch.requiredBytes(fifth);
+      native.Metric.requiredBytes(eighth);
     } catch (error) {
       if (!isError(error)) throw error;
     }
@@ -625,6 +665,7 @@ await fc.assert(
       addon: native,
       gradient: make(native.GradientTrainer, third),
       minibatch: make(native.Minibatch, fifth),
+      metric: make(native.Metric, eighth),
       badm: make(native.BadmOptimizer, fourth),
       graphGradient: make(native.GraphGradientTrainer, sixth),
       graph: make(native.Graph, seventh),
@@ -634,6 +675,7 @@ await fc.assert(
       objects.constraints?.close();
       objects.gradient?.close();
       objects.minibatch?.close();
+      objects.metric?.close();
       objects.graphGradient?.close();
       objects.graph?.close();
     };

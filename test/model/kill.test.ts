@@ -1,6 +1,7 @@
 /** What becomes of a file of a model when the process that saves it is killed, or may not write. DLADMM_SOAK=1 asks for more. */
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -46,6 +47,24 @@ test('killed in the middle of saving, a model is whole, and the next save takes 
   if (process.env.DLADMM_SOAK === '1') expect(left).toBeGreaterThan(0);
 });
 
+test('killed while it learns from batches of other sizes, a learner leaves nothing in the folder of temporary files', async () => {
+  const temporary = mkdtempSync(join(root, 'temporary-'));
+  const body = `const batch = (rows) => ({ x: new Float32Array(500 * rows).map((_, i) => Math.sin(i)), labels: new Int32Array(rows) });
+    const learner = models[0].learner({ solver: 'adam', threads: 1 });
+    await learner.partialFit(batch(2)); console.log('begun');
+    for (let i = 0; ; i++) await learner.partialFit(batch(3 + (i % 2)));`;
+  for (let kill = 0; kill < drills(3, 30); kill++) {
+    const env = { ...process.env, TMPDIR: temporary };
+    const child = spawn(process.execPath, program(body), { stdio: ['ignore', 'pipe', 'inherit'], env });
+    await said(child.stdout, /begun/);
+    await new Promise((resolve) => setTimeout(resolve, (kill * 7) % 40));
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('close', resolve));
+    expect(readdirSync(temporary)).toEqual([]);
+  }
+  rmSync(temporary, { recursive: true });
+});
+
 test.skipIf(process.platform === 'win32')(
   'a folder that may not be written to is an error before any work',
   async () => {
@@ -77,12 +96,36 @@ test.skipIf(process.platform === 'win32')(
   'a limit of the system in the middle of saving keeps the old model, and the process',
   async () => {
     const path = join(root, 'limited');
-    writeFileSync(path, 'old');
+    const network = { layers: [1, 1], activation: 'relu', loss: 'squared-error' } as const;
+    const old = { network, dtype: 'float32', weights: [Float32Array.of(7)], biases: [Float32Array.of(0)] } as const;
+    await new Model(old).save(path);
     const body = `await models[0].save(${JSON.stringify(path)}).catch(({ code, message }) => console.log(code, message));`;
     const script = `trap '' XFSZ; ulimit -f 300; exec "$0" "$@"`;
     const { stdout, stderr } = await run('/bin/sh', ['-c', script, process.execPath, ...program(body)]);
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^ERR_DLADMM_FILE Could not write .*EFBIG/);
+    expect((await Model.load(path)).weights).toEqual(old.weights);
     expect(readdirSync(root).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   },
 );
+
+test('a model takes the place of a model or of an empty file, and of nothing else', async () => {
+  const network = { layers: [1, 1], activation: 'relu', loss: 'squared-error' } as const;
+  const model = new Model({ network, dtype: 'float32', weights: [Float32Array.of(7)], biases: [Float32Array.of(0)] });
+  const path = join(root, 'mine');
+  for (const content of ['', await readFile(join(root, 'limited'))]) {
+    writeFileSync(path, content);
+    await model.save(path);
+    expect((await Model.load(path)).weights).toEqual(model.weights);
+  }
+  const checkpoint = Buffer.from(`12345678{"__metadata__":{"checksum":"0"}}`);
+  for (const content of [Buffer.from('years of work'), Buffer.from('1'), checkpoint, Buffer.from(model.toOnnx())]) {
+    writeFileSync(path, content);
+    const refused = {
+      code: 'ERR_DLADMM_FILE',
+      message: expect.stringMatching(/mine: it is there already, and no model/),
+    };
+    await expect(model.save(path)).rejects.toMatchObject(refused);
+    expect(await readFile(path)).toEqual(content);
+  }
+});

@@ -123,6 +123,8 @@ describe('a model that was trained on rows without names', () => {
     await expect(model.predict(slowly(bare))).rejects.toMatchObject(refusal);
     await expect(model.evaluate({ x: NUMBERS, labels: 'label' })).rejects.toMatchObject(refusal);
     await expect(trained({ x: NUMBERS, labels: 'label' }, { initialisation: model })).rejects.toMatchObject(refusal);
+    await expect(model.fit({ x: NUMBERS, labels: 'label' })).rejects.toMatchObject(refusal);
+    await expect(model.learner().partialFit({ x: NUMBERS, labels: 'label' })).rejects.toMatchObject(refusal);
     const test = { x: NUMBERS, labels: 'label' };
     await expect(trained({ x: rows(['a', 'b']), labels, test })).rejects.toMatchObject(refusal);
     await expect(trained({ x: rows(['a', 'b']), labels, validation: test })).rejects.toMatchObject(refusal);

@@ -160,6 +160,7 @@ describe('an option', () => {
     ['a width that is text', { layers: [3, '4', 2] }, 'ERR_DLADMM_RANGE', 'layers[1]'],
     ['a hole among the widths', { layers: new Array(3) }, 'ERR_DLADMM_RANGE', 'layers[0]'],
     ['a width above 2³¹ − 1', { layers: [3, 2 ** 31, 2] }, 'ERR_DLADMM_RANGE', 'layers[1]'],
+    ['a key beside the slope', { activation: { leakyRelu: 0.1, slope: 1 } }, 'ERR_DLADMM_ARGUMENT', 'slope'],
     ['a slope of NaN', { activation: { leakyRelu: Number.NaN } }, 'ERR_DLADMM_RANGE', 'activation.leakyRelu'],
     ['a negative deviation', { initialisation: { gaussian: -1 } }, 'ERR_DLADMM_RANGE', 'initialisation.gaussian'],
     ['no patience', { earlyStopping: { patience: 0 } }, 'ERR_DLADMM_RANGE', 'earlyStopping.patience'],

@@ -198,9 +198,9 @@ export const solverMeant = (name: string): string =>
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT
  */
 export function checkOptionKeys(options: object, known: readonly string[], of: string): void {
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  const [unknown, given] =
+    Object.entries(options).find(([key, value]) => value !== undefined && !known.includes(key)) ?? [];
   if (unknown === undefined) return;
-  const given = (options as Readonly<Record<string, unknown>>)[unknown];
   const counts = `; ${of} counts iterations: iterations: ${String(given)}, on the command line --iterations ${String(given)}`;
   // A name that is ours but for its spelling comes first.
   const same = known.find((key) => plain(key) === plain(unknown));
