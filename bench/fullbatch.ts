@@ -6,9 +6,9 @@
  * Every run is kept in bench/results/fullbatch-DATA.json as it ends: a call that was interrupted goes on.
  */
 import { type TrainOptions, train } from 'dladmm';
-import { count, file, layers, program, say, some, THREADS, text } from './harness/program.js';
+import { count, layers, program, STUDY, say, some, text } from './harness/program.js';
 import { checkWritable, resultFile } from './harness/results.js';
-import { classesOf, follow, trainingSamples } from './harness/samples.js';
+import { classesOf, follow, labelledRows, trainingSamples } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 
@@ -42,9 +42,7 @@ const OPTIONS = {
   adamIterations: count(200),
   trials: count(6),
   seeds: count(5),
-  threads: THREADS,
-  dataDir: file,
-  out: file,
+  ...STUDY,
 };
 
 /** The options of a run; of Adam's cosine, the rate falls along half a wave to 0. */
@@ -65,11 +63,7 @@ await program(
     const set = await classesOf(name, dataDir);
     const all = trainingSamples(set, samples);
     const fewer = trainingSamples(set, all.x.rows - heldOut);
-    const from = fewer.x.rows;
-    const rest = {
-      x: { ...all.x, data: all.x.data.subarray(from * all.x.columns), rows: all.x.rows - from },
-      labels: all.labels.subarray(from),
-    };
+    const rest = labelledRows(all, fewer.x.rows, all.x.rows);
     const head = { data: name, layers: widths.join('-'), samples: all.x.rows, heldOut };
     const study = await studyIn<typeof head, Run>(out, head, threads);
 

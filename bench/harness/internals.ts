@@ -5,5 +5,5 @@ export { native } from '../../core/native.js';
 export { readFrame } from '../../datasets/frame-file.js';
 export { checkWritable, writeFileAtomic } from '../../formats/atomic-file.js';
 export { readNpy } from '../../formats/npy.js';
-export { frameOf } from '../../samples/frame.js';
+export { frameOf } from '../../samples/framing.js';
 export { learnStandardisation, standardise } from '../../samples/standardise.js';

@@ -19,6 +19,7 @@ constexpr Loss kCrossEntropy{LossKind::softmax_cross_entropy, Softmax::stable};
 constexpr Loss kReference{LossKind::softmax_cross_entropy, Softmax::reference};
 constexpr Loss kSquared{LossKind::squared_error, Softmax::stable};
 constexpr Loss kHinge{LossKind::hinge, Softmax::stable};
+constexpr Loss kOneHot{LossKind::one_hot_squared_error, Softmax::stable};
 
 // The losses that are sums over the outputs.
 const std::vector<Loss> kOfValues{{LossKind::sigmoid_cross_entropy},
@@ -345,41 +346,6 @@ void squared_error_closed_form() {
   }
 }
 
-// No point of a fine grid is better, and −u − ρ(z − m) is a subgradient of the loss.
-void hinge_is_minimised() {
-  Random random(29);
-  for (const std::size_t n : {std::size_t{1}, std::size_t{2}, std::size_t{5}}) {
-    for (int trial = 0; trial < 300; ++trial) {
-      const auto label = static_cast<std::int32_t>(random.below(kHinge.classes(n)));
-      const double rho = std::exp(3 * random.normal());
-      const std::vector<double> m = normals<double>(n, random, trial % 2 == 0 ? 1 : 3);
-      const std::vector<double> u = normals<double>(n, random, trial % 3 == 0 ? 0 : 1);
-      std::vector<double> z(n);
-      std::vector<double> work(6 * n);
-      solve_output(kHinge, m, u, {label, {}}, rho, 1e-14, z, work);
-      std::vector<double> dual(n);
-      for (std::size_t j = 0; j < n; ++j) {
-        const bool on = n == 1 ? label == 1 : static_cast<std::size_t>(label) == j;
-        const auto cost = [&](double x) {
-          return std::max(on ? 1 - x : x, 0.0) + u[j] * x + rho / 2 * (x - m[j]) * (x - m[j]);
-        };
-        const double best = cost(z[j]);
-        const double reach = 2 + 4 / rho + 4 * std::abs(u[j]) / rho + std::abs(m[j]);
-        for (int k = -400; k <= 400; ++k) {
-          const double x = z[j] + reach * k / 400;
-          check_at_most(best, cost(x) + 1e-12 * (1 + std::abs(best)), text("n ", n, " trial ", trial));
-        }
-        dual[j] = u[j] + rho * (z[j] - m[j]);
-      }
-      std::vector<double> gradient(n);
-      loss_and_gradient(kHinge, z, {label, {}}, gradient);
-      check_at_most(subgradient_distance(kHinge, z, {label, {}}, gradient, dual), 1e-11 * (1 + rho), "stationary");
-      dual[0] += 3;
-      check(subgradient_distance(kHinge, z, {label, {}}, gradient, dual) > 1, "no slope of the loss is that steep");
-    }
-  }
-}
-
 // The slope of s R(z; y) + u z + (ρ/2)(z − m)² just under and just over z.
 struct Slopes {
   long double under, over;
@@ -406,6 +372,12 @@ Slopes slopes_of(const Loss& loss, long double z, long double y, long double s, 
     }
     case LossKind::absolute:
       return {(d > 0 ? s : -s) + rest, (d >= 0 ? s : -s) + rest};
+    case LossKind::one_hot_squared_error:
+      return {s * d + rest, s * d + rest};
+    // Of an output that is to be on (y = 1) the kink is at 1, of others at 0.
+    case LossKind::hinge:
+      if (y == 1) return {(z <= 1 ? -s : 0) + rest, (z < 1 ? -s : 0) + rest};
+      return {(z > 0 ? s : 0) + rest, (z >= 0 ? s : 0) + rest};
     default:
       return {s * (d > 0 ? 1 - p : -p) + rest, s * (d >= 0 ? 1 - p : -p) + rest};
   }
@@ -426,6 +398,41 @@ long double brute_force(const Loss& loss, long double y, long double s, long dou
     (slopes_of(loss, middle, y, s, u, m, rho).over < 0 ? low : high) = middle;
   }
   return high;
+}
+
+// Output by output the minimiser that halving finds, whatever the sample counts for, and −u − ρ(z − m) is a subgradient
+// of the loss.
+void losses_of_classes_are_minimised() {
+  Random random(29);
+  for (const Loss& loss : {kHinge, kOneHot}) {
+    for (const std::size_t n : {std::size_t{1}, std::size_t{2}, std::size_t{5}}) {
+      for (const double weight : {1.0, 0.25, 40.0, 1e-60, 0.0}) {
+        for (int trial = 0; trial < 150; ++trial) {
+          const auto label = static_cast<std::int32_t>(random.below(loss.classes(n)));
+          const double rho = std::exp(3 * random.normal());
+          const std::vector<double> m = normals<double>(n, random, trial % 2 == 0 ? 1 : 3);
+          const std::vector<double> u = normals<double>(n, random, trial % 3 == 0 ? 0 : std::max(1.0, weight));
+          const std::string what = text(name_of(loss), " n ", n, " weight ", weight, " rho ", rho, " trial ", trial);
+          std::vector<double> z(n), dual(n), gradient(n), work(6 * n);
+          const SampleTarget target{label, {}, weight};
+          solve_output(loss, m, u, target, rho, 1e-14, z, work);
+          for (std::size_t j = 0; j < n; ++j) {
+            const bool on = loss.classes(n) == n ? static_cast<std::size_t>(label) == j : label == 1;
+            const auto exact = static_cast<double>(brute_force(loss, on ? 1 : 0, weight, u[j], m[j], rho));
+            const double eps = std::numeric_limits<double>::epsilon();
+            const double slope = std::abs(u[j]) + rho * (std::abs(m[j]) + std::abs(exact)) + 2 * weight;
+            check_close(z[j], exact, 8 * eps * (slope / rho + std::abs(exact)), what);
+            dual[j] = u[j] + rho * (z[j] - m[j]);
+          }
+          loss_and_gradient(loss, z, target, gradient);
+          const double tolerance = 1e-11 * (1 + rho) * (1 + weight);
+          check_at_most(subgradient_distance(loss, z, target, gradient, dual), tolerance, what + ": stationary");
+          dual[0] += 3 + 2 * weight;
+          check(subgradient_distance(loss, z, target, gradient, dual) > 1, what + ": no slope is that steep");
+        }
+      }
+    }
+  }
 }
 
 void losses_of_values_are_minimised() {
@@ -518,7 +525,7 @@ int main() {
   fact("z_L of symmetric problems", symmetric_problems);
   fact("solved problems stay solved", solved_problems_stay_solved);
   fact("NaN comes out as NaN", nan_comes_out_as_nan);
-  fact("z_L of the hinge loss is its minimiser", hinge_is_minimised);
+  fact("z_L of hinge and one-hot squared error is their minimiser", losses_of_classes_are_minimised);
   fact("z_L of the losses of values is their minimiser", losses_of_values_are_minimised);
   fact("weights scale the loss", weights_scale_the_loss);
   fact("one output tells two classes under the hinge loss", one_output_tells_two_classes);

@@ -110,7 +110,12 @@ export async function settingOf(data: Data, options: AnyOptions, rules: FoldOpti
   const threads = Math.max(1, Math.floor(availableThreads() / parallel));
   return {
     data: parted,
-    folds: foldsOf(parted.samples, { folds: count, seed, groups: of, labels: stratified ? parted.labels : undefined }),
+    folds: await foldsOf(parted.samples, {
+      folds: count,
+      seed,
+      groups: of,
+      ...(stratified && { labels: parted.labels }),
+    }),
     parallel,
     complete: (own) => ({
       ...{ threads, seed, ...own, ...parted.told },
@@ -148,8 +153,10 @@ export async function judgeFold(
 
 export function othersOf(samples: number, rows: Int32Array): Int32Array {
   const held = new Uint8Array(samples);
-  for (const row of rows) held[row] = 1;
-  return Int32Array.from({ length: samples }, (_, i) => i).filter((i) => held[i] === 0);
+  for (let i = 0; i < rows.length; i += 1) held[rows[i] as number] = 1;
+  const others = new Int32Array(samples - rows.length);
+  for (let i = 0, at = 0; i < samples; i += 1) if (held[i] === 0) others[at++] = i;
+  return others;
 }
 
 export function spreadsOf(folds: readonly Fold[]): Spreads {

@@ -12,7 +12,7 @@ import { isGraph } from '../samples/graph-samples.js';
 import { someRows } from '../samples/hold-out.js';
 import { type Target, targetsOf, taskOf } from '../samples/targets.js';
 import { SEED } from '../solvers/shared/options.js';
-import { allRows, asSamples, type RowSource } from '../tensor/inputs.js';
+import { allRows, asSamples, breathe, type RowSource } from '../tensor/inputs.js';
 import { frameFor, type Rows, readyOf, wantedBy } from '../training/front.js';
 import { ordered } from '../training/goal.js';
 import type { TrainingData } from '../training/result.js';
@@ -88,19 +88,24 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
   const { name } = targetsOf(whole, target)[0];
   // A part may lack a class, or the numbers that come before it: classes are told by their names.
   const classes = options.classes ?? [...new Set(values)].toSorted(ordered).map(String);
+  await breathe();
   const named = withTexts(whole, name, values, classes);
   return { ...beside, column, labels: values, told: { ...told, classes }, part: (of) => takeRows(named, of) };
 }
 
 /** A table in which a column holds the names of classes. */
 function withTexts(frame: Frame, name: string, values: readonly Target[], texts: readonly string[]): Frame {
-  const places = new Map(texts.map((text, i) => [text, i]));
-  const codes = Int32Array.from(values, (value) => {
+  const places = new Map<Target, number>(texts.map((text, i) => [text, i]));
+  const codes = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as Target;
     // Numbers may count the classes that the options name.
-    const code = places.get(String(value)) ?? (typeof value === 'number' && value in texts ? value : undefined);
+    const own = places.get(value) ?? places.get(String(value));
+    const code = own ?? (typeof value === 'number' && value in texts ? value : undefined);
     if (code === undefined) throw expected(`one of ${texts.join(', ')}`, `column ${name}`, value, 'ERR_DLADMM_LABEL');
-    return code;
-  });
+    places.set(value, code);
+    codes[i] = code;
+  }
   const column: FrameColumn = { name, missing: 0, kind: 'text', codes, texts };
   return { ...frame, columns: frame.columns.map((each) => (each.name === name ? column : each)) };
 }

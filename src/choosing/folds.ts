@@ -1,6 +1,7 @@
 /** Which samples are held out together: by chance, so that every class keeps its share, or so that a group stays whole. */
 import { expected } from '../core/errors.js';
 import { shuffledIndices } from '../datasets/split.js';
+import { breathe, inTurns, pause, turn } from '../tensor/inputs.js';
 
 export interface FoldRules {
   readonly folds: number;
@@ -11,53 +12,68 @@ export interface FoldRules {
   readonly groups?: ArrayLike<unknown> | undefined;
 }
 
-/** The samples that each fold holds out, in their order. */
-export function foldsOf(samples: number, { folds, seed, labels, groups }: FoldRules): readonly Int32Array[] {
-  const order = shuffledIndices(samples, seed);
-  const foldOf = groups ? byGroup(order, groups, labels, folds) : dealt(order, labels, folds);
-  const all = Int32Array.from({ length: samples }, (_, i) => i);
-  return Array.from({ length: folds }, (_, fold) => all.filter((i) => foldOf[i] === fold));
+/** The samples that each fold holds out, in their order; the event loop runs in between. */
+export async function foldsOf(
+  samples: number,
+  { folds, seed, labels, groups }: FoldRules,
+): Promise<readonly Int32Array[]> {
+  await breathe();
+  const order = await turn(shuffledIndices(samples, seed));
+  const foldOf = await (groups ? byGroup(order, groups, labels, folds) : dealt(order, labels, folds));
+  const all = await turn(new Int32Array(samples).map((_, i) => i));
+  const held: Int32Array[] = [];
+  for (let fold = 0; fold < folds; fold += 1) held.push(await turn(all.filter((i) => foldOf[i] === fold)));
+  return held;
 }
 
 /** Members of each key, in the order in which they come. */
-function gathered(order: Int32Array, keys: ArrayLike<unknown> | undefined): Map<unknown, number[]> {
+async function gathered(order: Int32Array, keys: ArrayLike<unknown> | undefined): Promise<Map<unknown, number[]>> {
   const members = new Map<unknown, number[]>();
-  for (const i of order) {
+  await inTurns(order.length, (at) => {
+    const i = order[at] as number;
     const of = members.get(keys?.[i]);
     if (of) of.push(i);
     else members.set(keys?.[i], [i]);
-  }
+  });
   return members;
 }
 
+/** How many there are of each key. */
+function counted(of: readonly number[], keys: ArrayLike<unknown> | undefined): Map<unknown, number> {
+  const counts = new Map<unknown, number>();
+  for (const i of of) counts.set(keys?.[i], (counts.get(keys?.[i]) ?? 0) + 1);
+  return counts;
+}
+
 /** Class after class is dealt out like cards, so that neither classes nor folds differ by more than one. */
-function dealt(order: Int32Array, labels: ArrayLike<unknown> | undefined, folds: number): Int32Array {
+async function dealt(order: Int32Array, labels: ArrayLike<unknown> | undefined, folds: number): Promise<Int32Array> {
   if (order.length < folds) {
     throw expected(`at most ${order.length} folds, as many as there are samples,`, 'folds', folds, 'ERR_DLADMM_RANGE');
   }
   const foldOf = new Int32Array(order.length);
-  [...gathered(order, labels).values()].flat().forEach((i, at) => {
-    foldOf[i] = at % folds;
-  });
+  let at = 0;
+  for (const of of (await gathered(order, labels)).values()) {
+    for (const i of of) foldOf[i] = at++ % folds;
+  }
   return foldOf;
 }
 
 /** The largest group first, each to the fold in which it makes the classes least uneven. */
-function byGroup(
+async function byGroup(
   order: Int32Array,
   groups: ArrayLike<unknown>,
   labels: ArrayLike<unknown> | undefined,
   folds: number,
-): Int32Array {
-  const members = [...gathered(order, groups).values()].toSorted((a, b) => b.length - a.length);
+): Promise<Int32Array> {
+  const members = [...(await gathered(order, groups)).values()].toSorted((a, b) => b.length - a.length);
   if (members.length < folds) {
     throw expected(`at most ${members.length} folds, as many as there are groups,`, 'folds', folds, 'ERR_DLADMM_RANGE');
   }
-  const totals = new Map([...gathered(order, labels)].map(([label, { length }]) => [label, length]));
+  const totals = new Map([...(await gathered(order, labels))].map(([label, { length }]) => [label, length]));
   const held = Array.from({ length: folds }, () => new Map<unknown, number>());
   const foldOf = new Int32Array(order.length);
   for (const [at, group] of members.entries()) {
-    const counts = new Map([...gathered(Int32Array.from(group), labels)].map(([label, { length }]) => [label, length]));
+    const counts = counted(group, labels);
     /** By how much Σ (share of a class)² grows. */
     const cost = (fold: Map<unknown, number>): number => {
       let sum = 0;
@@ -73,6 +89,7 @@ function byGroup(
     const fold = held[best] as Map<unknown, number>;
     for (const [label, count] of counts) fold.set(label, (fold.get(label) ?? 0) + count);
     for (const i of group) foldOf[i] = best;
+    await pause();
   }
   return foldOf;
 }

@@ -33,7 +33,7 @@ export function firstSamples<T extends ClassificationSplit | RegressionSplit>(pa
 /** The numbers 0 … n − 1 in an order that `seed` alone decides, the same on every machine. */
 export function shuffledIndices(n: number, seed: number): Int32Array {
   const words = spread(seed);
-  const order = Int32Array.from({ length: n }, (_, i) => i);
+  const order = new Int32Array(n).map((_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = Math.floor((words.next().value / 2 ** 32) * (i + 1));
     const kept = order[i] as number;

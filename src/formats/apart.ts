@@ -32,7 +32,7 @@ export type Reply =
 
 const MIB = 2 ** 20;
 /** Bytes are handed over in pieces, so that no turn of the event loop takes long. */
-const PIECE = 2 * MIB;
+const PIECE = MIB / 4;
 const LEAST_HEAP = 512 * MIB;
 const HEAP_PER_BYTE = 16;
 const MOST_HEAP = 4096 * MIB;

@@ -1,7 +1,8 @@
 import { throwIfAborted } from '../core/abort.js';
 import { type DlAdmmError, messageOf } from '../core/errors.js';
 import { featuresOf } from '../samples/features.js';
-import { columnBuilder, type Frame, type FrameColumn, finished } from '../samples/frame.js';
+import type { Frame, FrameColumn } from '../samples/frame.js';
+import { columnBuilder, finished } from '../samples/framing.js';
 import { breathe } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
 import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
@@ -43,7 +44,7 @@ function visible({ columns }: ColumnarFile, options: TableOptions): readonly num
 }
 
 /** So many values are taken in between two turns of the event loop. */
-const VALUES = 2 ** 13;
+const VALUES = 2 ** 11;
 
 async function pushAll(
   builder: ReturnType<typeof columnBuilder>,

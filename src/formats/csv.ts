@@ -6,10 +6,11 @@ import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
 import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
-import { columnBuilder, type Frame, finished } from '../samples/frame.js';
+import type { Frame } from '../samples/frame.js';
+import { columnBuilder, finished } from '../samples/framing.js';
 import { turn } from '../tensor/inputs.js';
 import { formatError, readBytes } from './bytes.js';
-import { cellsOf, type Dialect, dialectOf, parserOptions } from './dialect.js';
+import { cellsOf, type Dialect, dialectOf, PIECE, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
 import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
 import { reader } from './reader.js';
@@ -128,7 +129,7 @@ async function sampled(
   }
   async function* all(): AsyncGenerator<string> {
     // Parsed a part at a time, as what follows is.
-    for (let at = 0; at < sample.length; at += SAMPLE / 8) yield turn(sample.slice(at, at + SAMPLE / 8));
+    for (let at = 0; at < sample.length; at += PIECE) yield turn(sample.slice(at, at + PIECE));
     yield* texts;
   }
   return {

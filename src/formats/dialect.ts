@@ -1,5 +1,7 @@
 /** How a table of texts is written: its delimiter, its decimal sign, and whether its first row names the columns. */
-import { parse } from 'csv-parse/sync';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { parse } from 'csv-parse';
 import { type Decimal, kindOfCell, parseNumber } from '../samples/cells.js';
 import { turn } from '../tensor/inputs.js';
 
@@ -33,19 +35,31 @@ export const parserOptions = (delimiter: string) => ({
 export const cellsOf = (cells: readonly string[], delimiter: string): readonly string[] =>
   delimiter === ' ' ? cells.filter((cell) => cell !== '') : cells;
 
-/** The first rows of a text, as far as they can be read. */
-export function sampleRows(text: string, delimiter: string, fromLine: number, most = SAMPLE_ROWS): readonly Row[] {
+/** So much text is parsed between two turns of the event loop. */
+export const PIECE: number = 2 ** 13;
+
+/** The first rows of a text, as far as they can be read; the event loop runs in between. */
+async function sampleRows(
+  text: string,
+  delimiter: string,
+  fromLine: number,
+  most = SAMPLE_ROWS,
+): Promise<readonly Row[]> {
   const rows: Row[] = [];
   const on_record = (cells: string[]): null => {
     rows.push(cellsOf(cells, delimiter));
     return null;
   };
+  async function* pieces(): AsyncGenerator<string, void, undefined> {
+    for (let at = 0; at < text.length && rows.length < most; at += PIECE) yield turn(text.slice(at, at + PIECE));
+  }
+  const parser = parse({ ...parserOptions(delimiter), from_line: fromLine, on_record });
   try {
-    parse(text, { ...parserOptions(delimiter), from_line: fromLine, to: most, on_record });
+    await pipeline(Readable.from(pieces()), parser.resume());
   } catch {
     // The end of a sample may cut a quotation, and what is wrong in a file is told when all of it is read.
   }
-  return rows;
+  return rows.slice(0, most);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- delimiter
@@ -104,7 +118,7 @@ async function delimiterOf(
   let most = 0;
   for (const delimiter of likely ? [likely, ...DELIMITERS] : DELIMITERS) {
     if (!text.includes(delimiter) || delimiter === decimal) continue;
-    const score = await turn(scoreOf(await turn(sampleRows(text, delimiter, fromLine, 200)), delimiter));
+    const score = await turn(scoreOf(await sampleRows(text, delimiter, fromLine, 200), delimiter));
     // A blank stands in many texts that are no table of blanks.
     const needed = delimiter === ' ' ? most + 0.5 : most;
     if (score > needed) {
@@ -229,7 +243,7 @@ export async function dialectOf(
   fromLine = 1,
 ): Promise<Dialect & { readonly rows: readonly Row[]; readonly ambiguous?: string | undefined }> {
   const delimiter = given.delimiter ?? (await delimiterOf(text, given.decimal, likely, fromLine));
-  const rows = await turn(sampleRows(text, delimiter, fromLine));
+  const rows = await sampleRows(text, delimiter, fromLine);
   const { decimal, ambiguous } = given.decimal ? { decimal: given.decimal } : decimalOf(rows, delimiter);
   return { delimiter, decimal, header: given.header ?? (await headerIn(rows, decimal)), rows, ambiguous };
 }

@@ -11,7 +11,7 @@ import { formatError, isGzip, unpackLimit } from './bytes.js';
 export type TextStream = AsyncIterable<Uint8Array | string>;
 
 /** So much is parsed between two turns of the event loop. */
-const PIECE = 2 ** 15;
+const PIECE = 2 ** 14;
 
 export const isStream = (source: unknown): source is TextStream =>
   typeof source === 'object' && source !== null && Symbol.asyncIterator in source;

@@ -1,5 +1,5 @@
 /** All that is told of a set of samples that a model has answered for: plain data, and a table for people. */
-import { turn } from '../tensor/inputs.js';
+import { inTurns, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import {
   accuracy,
@@ -147,33 +147,31 @@ export async function judgeValues(
   );
 }
 
-/** Judges labels, each by itself: told are those of probability ½ and more, true those of ½ and more. */
-export function judgeLabels(
+/** Judges labels, each by itself: told are those of probability ½ and more, true those of ½ and more. The event loop runs in between. */
+export async function judgeLabels(
   { data, rows, columns }: Matrix,
   probabilities: ArrayLike<number>,
   names: readonly string[],
   loss: number,
-): LabelEvaluation {
+): Promise<LabelEvaluation> {
   const [right, told, on] = [0, 0, 0].map(() => new Float64Array(columns)) as [
     Float64Array,
     Float64Array,
     Float64Array,
   ];
   let exact = 0;
-  for (let i = 0; i < rows; i += 1) {
+  await inTurns(rows, (i) => {
     let missed = 0;
     for (let j = 0; j < columns; j += 1) {
-      const [is, said] = [
-        Number((data[i * columns + j] ?? 0) >= 0.5),
-        Number((probabilities[i * columns + j] ?? 0) >= 0.5),
-      ];
+      const is = Number((data[i * columns + j] ?? 0) >= 0.5);
+      const said = Number((probabilities[i * columns + j] ?? 0) >= 0.5);
       on[j] = (on[j] ?? 0) + is;
       told[j] = (told[j] ?? 0) + said;
       right[j] = (right[j] ?? 0) + is * said;
       missed += Number(is !== said);
     }
     exact += Number(missed === 0);
-  }
+  });
   const labels = names.map((name, j) => ({ name, ...classScore(right[j] ?? 0, told[j] ?? 0, on[j] ?? 0) }));
   return printable(
     {

@@ -42,7 +42,7 @@ type Order = Uint32Array<ArrayBuffer>;
 
 const places = (count: number): Order => new Uint32Array(count).map((_, i) => i);
 /** So many scores are sorted between two turns of the event loop. */
-const PART = 2 ** 14;
+const PART = 2 ** 13;
 
 const sorted = (order: Order, scores: List): Order =>
   order.sort((a, b) => (scores[b] as number) - (scores[a] as number));
@@ -62,7 +62,7 @@ function merge(from: Order, to: Order, first: number, middle: number, end: numbe
 /** The order of some scores; the event loop runs in between. */
 async function orderOf(scores: List): Promise<Order> {
   const { length } = scores;
-  let [from, to] = [places(length), new Uint32Array(length)];
+  let [from, to] = await turn([places(length), new Uint32Array(length)] as const);
   for (let first = 0; first < length; first += PART) await turn(sorted(from.subarray(first, first + PART), scores));
   for (let width = PART; width < length; width *= 2) {
     for (let first = 0; first < length; first += 2 * width) {
@@ -79,10 +79,9 @@ function eachStep(
   positive: (i: number) => boolean,
   scores: List,
   weights: List | undefined,
-  order: Order | undefined,
+  falling: Order,
   visit: (score: number, hits: number, misses: number) => void,
 ): void {
-  const falling = order ?? sorted(places(scores.length), scores);
   for (let first = 0; first < falling.length; ) {
     const score = scores[falling[first] as number] as number;
     let [hits, misses] = [0, 0];
@@ -95,30 +94,27 @@ function eachStep(
   }
 }
 
-/** What is told positive from a score on. */
-interface Step {
-  readonly threshold: number;
-  readonly hits: number;
-  readonly misses: number;
-}
-
-/** Counts of what is told positive from a score on, highest first: to choose a threshold by. */
-export function thresholds(positive: (i: number) => boolean, scores: List, weights?: List): readonly Step[] {
-  const found: Step[] = [];
+/** Calls `visit` with every score, highest first, and what is told positive from it on. The event loop runs in between. */
+export async function eachThreshold(
+  positive: (i: number) => boolean,
+  scores: List,
+  visit: (threshold: number, hits: number, misses: number) => void,
+  weights?: List,
+): Promise<void> {
+  const order = await orderOf(scores);
   let [hits, misses] = [0, 0];
-  eachStep(positive, scores, weights, undefined, (threshold, more, wrong) => {
+  eachStep(positive, scores, weights, order, (threshold, more, wrong) => {
     hits += more;
     misses += wrong;
-    found.push({ threshold, hits, misses });
+    visit(threshold, hits, misses);
   });
-  return found;
 }
 
 type Score = (
   positive: (i: number) => boolean,
   scores: List,
   weights: List | undefined,
-  order: Order | undefined,
+  order: Order,
 ) => number | undefined;
 
 /** The area under the curve of hits over false alarms. */

@@ -1,7 +1,7 @@
 /** From which probability on the second of two classes is told. */
 import { DlAdmmError, expected } from '../core/errors.js';
-import type { List } from './classes.js';
-import { thresholds } from './probabilities.js';
+import { type List, weightOf } from './classes.js';
+import { eachThreshold } from './probabilities.js';
 
 /** What a threshold is chosen by: the best F1 of the second class, the least cost, or the most recall with so much precision. */
 export type ThresholdRule =
@@ -36,27 +36,38 @@ function gainOf(rule: ThresholdRule): Gain {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where the rule is none, cannot be kept, or the samples are of one class
  */
-export function chooseThreshold(labels: List, probabilities: List, rule: ThresholdRule, weights?: List): number {
+export async function chooseThreshold(
+  labels: List,
+  probabilities: List,
+  rule: ThresholdRule,
+  weights?: List,
+): Promise<number> {
   const gain = gainOf(rule);
   const positive = (i: number): boolean => labels[i] === 1;
-  const steps = thresholds(positive, probabilities, weights);
-  const { hits: positives = 0, misses: negatives = 0 } = steps.at(-1) ?? {};
+  let [positives, negatives] = [0, 0];
+  for (let i = 0; i < labels.length; i += 1) {
+    if (positive(i)) positives += weightOf(weights, i);
+    else negatives += weightOf(weights, i);
+  }
   if (positives === 0 || negatives === 0) {
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected samples of both classes to choose a threshold by');
   }
-  // Never, which costs may ask for, is told by what no sample reaches.
-  const never = gain(0, 0, positives);
-  const top = steps[0]?.threshold ?? 1;
-  let best = {
-    threshold: (1 + top) / 2,
-    gain: typeof rule === 'object' && isCost(rule) && top < 1 ? never : undefined,
+  let best: { readonly threshold: number; readonly gain: number } | undefined;
+  let [first, highest] = [true, 0];
+  const better = (threshold: number, gained: number | undefined): void => {
+    if (gained === undefined || (best && best.gain >= gained)) return;
+    best = { threshold, gain: gained };
   };
-  for (const { threshold, hits, misses } of steps) {
-    const gained = gain(hits, misses, positives);
-    if (gained !== undefined && !(best.gain !== undefined && best.gain >= gained)) best = { threshold, gain: gained };
-  }
-  if (best.gain !== undefined) return best.threshold;
-  const highest = steps.reduce((most, { hits, misses }) => Math.max(most, hits / (hits + misses)), 0);
+  const visit = (threshold: number, hits: number, misses: number): void => {
+    // Never, which costs may ask for, is told by what no sample reaches.
+    if (first && typeof rule === 'object' && isCost(rule) && threshold < 1)
+      better((1 + threshold) / 2, gain(0, 0, positives));
+    first = false;
+    better(threshold, gain(hits, misses, positives));
+    highest = Math.max(highest, hits / (hits + misses));
+  };
+  await eachThreshold(positive, probabilities, visit, weights);
+  if (best) return (best as { readonly threshold: number }).threshold;
   const text = `Expected a precision that some threshold reaches; the highest on these samples is ${highest.toPrecision(4)}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }

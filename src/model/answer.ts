@@ -115,6 +115,7 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
   const classification = classifies(loss);
   const labels = new Int32Array(classification ? rows : 0);
   const several = goalOf(loss) === 'labels';
+  const lists: (readonly (string | number)[])[] = [];
   const probable = hasProbabilities(loss) || calibration !== undefined;
   const count = classCount(loss, columns);
   const probabilities = zeros(targets ? 'float64' : dtype, probable ? rows * count : 0);
@@ -133,8 +134,10 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
       if (targets) restoreTargets(part, targets, data as Float64Array, first * columns);
       else data.set(loss === 'poisson' ? part.map(Math.exp) : part, first * columns);
       const end = first + part.length / columns;
-      if (several) probabilities.set(part.map(sigmoid), first * columns);
-      else if (calibration) calibrated(part, columns, calibration, probabilities, first * count);
+      if (several) {
+        probabilities.set(part.map(sigmoid), first * columns);
+        for (let i = first; i < end; i += 1) lists[i] = labelList(probabilities, i * columns, columns, names.classes);
+      } else if (calibration) calibrated(part, columns, calibration, probabilities, first * count);
       else if (probable) softmax(part, columns, probabilities, first * columns);
       if (!classification) return;
       if (threshold !== undefined) fromThreshold(probabilities, threshold, labels, first, end);
@@ -154,7 +157,7 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
       const outputs: Matrix = { data, rows, columns };
       if (several) {
         const found = { data: probabilities, rows, columns };
-        return { outputs, labels: labelLists(found, names.classes), probabilities: found };
+        return { outputs, labels: lists, probabilities: found };
       }
       if (!classification) return { outputs };
       const told = labelsOf(labels, names);
@@ -167,11 +170,12 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
 /** 1 / (1 + e⁻ᶻ) */
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
 
-/** The labels of every row that are more probable than not. */
-const labelLists = ({ data, rows, columns }: Matrix, names: readonly string[] | undefined) =>
-  Array.from({ length: rows }, (_, i) =>
-    Array.from({ length: columns }, (_, j) => names?.[j] ?? j).filter((_, j) => (data[i * columns + j] ?? 0) >= 0.5),
-  );
+/** The labels of a row that are more probable than not. */
+function labelList(probabilities: Numbers, at: number, columns: number, names: readonly string[] | undefined) {
+  const found: (string | number)[] = [];
+  for (let j = 0; j < columns; j += 1) if ((probabilities[at + j] ?? 0) >= 0.5) found.push(names?.[j] ?? j);
+  return found;
+}
 
 /** labels[first + i] becomes the class of the largest output of row i. */
 function largest(outputs: Numbers, columns: number, labels: Int32Array, first: number): void {

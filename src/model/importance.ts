@@ -9,7 +9,7 @@ import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.j
 import { aligned, numberText, printable } from '../judging/text.js';
 import { type Metrics, metricsOfLoss } from '../network/metrics.js';
 import { inputsOfColumn } from '../samples/columns.js';
-import { allRows, asSamples, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
+import { allRows, asSamples, type RowSource, roomFor, rowSource, trusted, turn } from '../tensor/inputs.js';
 import type { Model } from './model.js';
 
 /** How importance is found. */
@@ -46,9 +46,10 @@ export interface Importance {
 const shuffled = (source: RowSource, data: Float64Array, at: number, width: number, order: Int32Array): RowSource =>
   trusted({
     ...source,
-    chunk(first, count) {
+    chunk(first, count, spent) {
       const { columns } = source;
-      const out = data.slice(first * columns, (first + count) * columns);
+      const out = roomFor('float64', count * columns, spent);
+      out.set(data.subarray(first * columns, (first + count) * columns));
       for (let i = 0; i < count; i += 1) {
         const from = (order[first + i] as number) * columns + at;
         out.set(data.subarray(from, from + width), i * columns + at);
@@ -76,9 +77,9 @@ export async function importance(
   const { repeats = 5, seed = 1 } = options;
   whole(repeats, 1, 1e6, 'repeats');
   whole(seed, 0, 2 ** 32 - 1, 'seed');
-  return importanceBy(model, rows, options, (count) =>
-    Array.from({ length: repeats }, (_, i) => shuffledIndices(count, (seed + i) % 2 ** 32)),
-  );
+  return importanceBy(model, rows, options, function* (count) {
+    for (let i = 0; i < repeats; i += 1) yield shuffledIndices(count, (seed + i) % 2 ** 32);
+  });
 }
 
 /** The same by orders of the rows, which each column is put into one after the other. @internal */
@@ -86,7 +87,7 @@ export async function importanceBy(
   model: Model,
   rows: SamplesLike,
   options: ImportanceOptions,
-  ordersOf: (rows: number) => readonly Int32Array[],
+  ordersOf: (rows: number) => Iterable<Int32Array>,
 ): Promise<Importance> {
   const { metric: asked = 'loss', repeats: _, seed: __, ...reading } = options;
   const { signal } = reading;
@@ -102,7 +103,8 @@ export async function importanceBy(
   };
   const all = rowSource(data, x.columns, x.name);
   const value = await judged(all);
-  const orders = ordersOf(x.rows);
+  const orders: Int32Array[] = [];
+  for (const order of ordersOf(x.rows)) orders.push(await turn(order));
   const found: ColumnImportance[] = [];
   let at = 0;
   for (const { column, width } of groupsOf(model, x.columns)) {

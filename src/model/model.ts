@@ -171,12 +171,14 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   async tuneThreshold(samples: SamplesLike, by: ThresholdRule = 'f1', options: TableReading = {}): Promise<Model<L>> {
     const { answer, truth } = await this.call(() => this.#judged(samples, options));
-    const { probabilities } = answer.prediction();
+    const { probabilities } = await turn(answer.prediction());
     if (probabilities?.columns !== 2) {
       throw expected('a model of two classes with probabilities', 'tuneThreshold', this.network.loss);
     }
-    const second = probabilities.data.filter((_: number, i: number) => i % 2 === 1);
-    return new Model({ ...partsOf(this), threshold: chooseThreshold(truth as Int32Array, second, by) });
+    const { data } = probabilities;
+    const second = await turn(new Float64Array(data.length / 2).map((_, i) => data[2 * i + 1] as number));
+    const threshold = await this.call(() => chooseThreshold(truth as Int32Array, second, by));
+    return new Model({ ...partsOf(this), threshold });
   }
 
   /**
@@ -192,7 +194,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     }
     const { answer, truth } = await this.call(() => this.#judged(samples, options));
     const { threshold: _, ...parts } = partsOf(this);
-    const calibration = learnCalibration(truth as Int32Array, answer.prediction().outputs, this.classCount);
+    const { outputs } = await turn(answer.prediction());
+    const calibration = await learnCalibration(truth as Int32Array, outputs, this.classCount);
     return new Model<L>({ ...parts, calibration });
   }
 

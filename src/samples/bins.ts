@@ -23,9 +23,10 @@ export function mostBins(rows: number, columns: number): number {
  */
 export function learnBins(values: Numbers, most: number): readonly number[] {
   const step = Math.max(1, Math.floor(values.length / SAMPLE));
-  const told: number[] = [];
-  for (let i = 0; i < values.length; i += step) if (Number.isFinite(values[i])) told.push(values[i] as number);
-  const sorted = Float64Array.from(told).sort();
+  const told = new Float64Array(Math.ceil(values.length / step));
+  let count = 0;
+  for (let i = 0; i < values.length; i += step) if (Number.isFinite(values[i])) told[count++] = values[i] as number;
+  const sorted = told.subarray(0, count).sort();
   const last = sorted.length - 1;
   const found: number[] = [...sorted.subarray(0, 1)];
   for (let at = 0; found.length <= most && at < last; ) {

@@ -52,8 +52,8 @@ const BUCKETS = 64;
 const DAMAGE = 0.05;
 /** So few rows say nothing about whether a column is an identifier, or a text rare. */
 const FEW = 20;
-/** As many values as give the median of a column of which none is missing. */
-const MEDIAN_ROWS = 2001;
+/** As many values as give the median of a column of which none is missing, and of one of which some are. */
+const MEDIAN_ROWS = { complete: 2001, others: 50_000 } as const;
 
 const list = <T>(given: T | readonly T[]): readonly T[] => (Array.isArray(given) ? given : [given as T]);
 
@@ -74,26 +74,35 @@ function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOpt
 function median(column: FrameColumn): number {
   if (column.kind === 'text') return 0;
   const { values, missing } = column;
-  const step = missing === 0 ? Math.max(1, Math.floor(values.length / MEDIAN_ROWS)) : 1;
-  const told = new Float64Array(Math.ceil(values.length / step));
+  const told = new Float64Array(values.length);
   let count = 0;
-  for (let i = 0; i < values.length; i += step) if (!Number.isNaN(values[i])) told[count++] = values[i] as number;
-  const sorted = told.subarray(0, count).sort();
+  for (let i = 0; i < values.length; i += 1) if (!Number.isNaN(values[i])) told[count++] = values[i] as number;
+  const step = Math.max(1, Math.floor(count / (missing === 0 ? MEDIAN_ROWS.complete : MEDIAN_ROWS.others)));
+  const some = Math.ceil(count / step);
+  for (let i = 1; i < some; i += 1) told[i] = told[i * step] as number;
+  const sorted = told.subarray(0, some).sort();
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? 0;
   // Of true and false there is no middle.
   return sorted.length % 2 || column.kind === 'boolean' ? upper : (upper + (sorted[middle - 1] as number)) / 2;
 }
 
-/** How often each text occurs, the most frequent first; of equals, the first by code unit. */
-function counted(column: FrameColumn): readonly (readonly [text: string, count: number])[] {
-  const counts = new Map<string, number>();
-  if (column.kind === 'text') {
-    const byCode = new Float64Array(column.texts.length);
-    for (const code of column.codes) if (code >= 0) byCode[code] = (byCode[code] as number) + 1;
-    for (const [code, text] of column.texts.entries()) if (byCode[code]) counts.set(text, byCode[code] as number);
+/** The texts that occur so often at least, and the most frequent of them; of equals, the first by code unit. */
+function counted({ codes, texts }: Extract<FrameColumn, { texts: unknown }>) {
+  const counts = new Float64Array(texts.length);
+  for (let i = 0; i < codes.length; i += 1) {
+    const code = codes[i] as number;
+    if (code >= 0) counts[code] = (counts[code] as number) + 1;
   }
-  return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+  let [most, first] = [0, ''];
+  for (const [code, text] of texts.entries()) {
+    const count = counts[code] as number;
+    if (count > most || (count === most && text < first)) [most, first] = [count, text];
+  }
+  return {
+    first,
+    atLeast: (least: number): readonly string[] => texts.filter((_, c) => (counts[c] as number) >= least),
+  };
 }
 
 /** Whether a column varies; whether all its values differ; whether they count up by one. */
@@ -178,6 +187,7 @@ async function learnColumn(
   options: LearningOptions,
   note: (kind: ColumnNote['kind'], text: string) => void,
 ): Promise<Column> {
+  await breathe();
   const { name, missing } = column;
   const { categories: most = CATEGORIES, buckets = BUCKETS } = options;
   const impute = options.missing !== 'error';
@@ -198,21 +208,21 @@ async function learnColumn(
       ? { name, date: await partsOf(column), ...known }
       : { name, ...(await turn(binsOf(column, options.bins))), ...known };
   }
-  const counts = counted(column);
-  const [[fill] = ['']] = counts;
+  const { first: fill, atLeast } = await turn(counted(column));
   told(quoted(fill));
+  const all = await turn(atLeast(1));
   const known = { ...(impute && { fill }), ...indicator };
-  if (counts.length > most) {
+  if (all.length > most) {
     note(
       'hashed',
-      `column ${quoted(name)}: ${counts.length} different texts, more than ${most}, enter ${buckets} inputs by their hash; categories: ${counts.length} gives each its own`,
+      `column ${quoted(name)}: ${all.length} different texts, more than ${most}, enter ${buckets} inputs by their hash; categories: ${all.length} gives each its own`,
     );
     return { name, buckets, ...known };
   }
   // Texts that came but once teach the network about those that never came.
-  const common = counts.filter(([, count]) => count > 1);
-  const kept = rows >= FEW && common.length > 0 ? common : counts;
-  return { name, categories: kept.map(([text]) => text).sort(), other: true, ...known };
+  const common = atLeast(2);
+  const kept = rows >= FEW && common.length > 0 ? common : all;
+  return { name, categories: kept.toSorted(), other: true, ...known };
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */

@@ -2,7 +2,7 @@
 import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, listed } from '../core/errors.js';
 import { goalOf, type Loss } from '../network/network.js';
-import { turn } from '../tensor/inputs.js';
+import { inTurns, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ColumnPlace } from './features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, readable, valueAt } from './frame.js';
@@ -73,8 +73,13 @@ export async function wantedOf(
   const values = await turn(targetValues(frame, listOf(target)[0] as ColumnPlace));
   const found = asked ? { task: asked, because } : await turn(inferTask(values, called));
   if (found.task === 'classification') return { task: 'classification', because: found.because, values };
-  const data = Float64Array.from(values, (value) => (typeof value === 'number' ? value : Number.NaN));
-  const bad = data.findIndex(Number.isNaN);
+  const data = new Float64Array(values.length);
+  let bad = -1;
+  await inTurns(values.length, (i) => {
+    const value = values[i];
+    data[i] = typeof value === 'number' ? value : Number.NaN;
+    if (bad < 0 && Number.isNaN(data[i])) bad = i;
+  });
   if (bad >= 0)
     throw expected(
       'a number',
@@ -86,7 +91,7 @@ export async function wantedOf(
 }
 
 /** Several columns: numbers, or labels where all hold 0 and 1 (false and true) alone. */
-function severalOf(frame: Frame, places: readonly ColumnPlace[], asked: Task | undefined): Wanted {
+async function severalOf(frame: Frame, places: readonly ColumnPlace[], asked: Task | undefined): Promise<Wanted> {
   const columns = targetsOf(frame, places);
   if (asked === 'classification') {
     throw expected(
@@ -100,14 +105,21 @@ function severalOf(frame: Frame, places: readonly ColumnPlace[], asked: Task | u
   const data = new Float64Array(rows * width);
   let odd: { readonly value: Target; readonly where: string } | undefined;
   for (const [j, { name }] of columns.entries()) {
-    for (const [i, value] of targetValues(frame, places[j] as ColumnPlace).entries()) {
-      const where = (): string => `${placeText(frame, i)} of column ${JSON.stringify(name)} of ${frame.name}`;
+    const where = (i: number): string => `${placeText(frame, i)} of column ${JSON.stringify(name)} of ${frame.name}`;
+    const values = await turn(targetValues(frame, places[j] as ColumnPlace));
+    await inTurns(rows, (i) => {
+      const value = values[i] as Target;
       if (typeof value === 'string')
-        throw expected('a number, or true or false, as there are several targets,', where(), value, 'ERR_DLADMM_LABEL');
+        throw expected(
+          'a number, or true or false, as there are several targets,',
+          where(i),
+          value,
+          'ERR_DLADMM_LABEL',
+        );
       const number = Number(value);
-      if (odd === undefined && number !== 0 && number !== 1) odd = { value, where: where() };
+      if (odd === undefined && number !== 0 && number !== 1) odd = { value, where: where(i) };
       data[i * width + j] = number;
-    }
+    });
   }
   if (odd && asked === 'multi-label')
     throw expected('0 or 1, or true or false,', odd.where, odd.value, 'ERR_DLADMM_LABEL');
@@ -149,9 +161,9 @@ export function inferTask(
   values: readonly Target[],
   name: string,
 ): { readonly task: 'classification' | 'regression'; readonly because: string } {
-  const distinct = new Set(values);
   if (typeof values[0] === 'boolean') return { task: 'classification', because: `${name} holds true and false` };
   if (typeof values[0] === 'string') {
+    const distinct = new Set(values);
     if (values.length >= FEW_ROWS && distinct.size > values.length / 2) {
       const text = `Expected several rows of each class in ${name} but of its ${values.length} rows nearly every one is a class of its own (${distinct.size} classes): it may be an identifier; name another column as label, or say the task`;
       throw new DlAdmmError('ERR_DLADMM_LABEL', text);
@@ -160,15 +172,17 @@ export function inferTask(
   }
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
-  for (const value of distinct) {
+  for (const value of values) {
     if (!Number.isInteger(value)) return { task: 'regression', because: `${name} holds numbers that are not whole` };
     low = Math.min(low, value as number);
     high = Math.max(high, value as number);
   }
   const span = `whole numbers from ${low} to ${high}`;
-  const complete = low <= 1 && distinct.size === high - low + 1;
-  if (low >= LEAST && high <= MOST && (distinct.size <= FEW_CLASSES || complete)) {
-    return { task: 'classification', because: `${name} holds ${distinct.size} different ${span}` };
+  if (low >= LEAST && high <= MOST) {
+    const { size } = new Set(values);
+    const complete = low <= 1 && size === high - low + 1;
+    if (size <= FEW_CLASSES || complete)
+      return { task: 'classification', because: `${name} holds ${size} different ${span}` };
   }
   return { task: 'regression', because: `${name} holds many different ${span}` };
 }
@@ -191,13 +205,17 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
     const why = `Expected classes or numbers in ${called} but found dates: days since one of them are numbers`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', why);
   }
-  return Array.from({ length: frame.rows }, (_, row) => {
+  const values: Target[] = [];
+  for (let row = 0; row < frame.rows; row += 1) {
     const value = valueAt(column, row);
-    if (value !== null) return value;
-    const of = missing === frame.rows ? `all ${missing}` : `${missing} of ${frame.rows}`;
-    const what = `Expected a value to predict in every row of ${called} but ${of} are missing, the first in ${placeText(frame, row)}: leave such rows out`;
-    throw new DlAdmmError('ERR_DLADMM_LABEL', what);
-  });
+    if (value === null) {
+      const of = missing === frame.rows ? `all ${missing}` : `${missing} of ${frame.rows}`;
+      const what = `Expected a value to predict in every row of ${called} but ${of} are missing, the first in ${placeText(frame, row)}: leave such rows out`;
+      throw new DlAdmmError('ERR_DLADMM_LABEL', what);
+    }
+    values.push(value);
+  }
+  return values;
 }
 
 /** @throws DlAdmmError ERR_DLADMM_LABEL, naming the row, for a class that is none of those that are known by name */

@@ -103,7 +103,7 @@ const LEAST = 1e-100;
 /** Weights divided by their mean over the samples (of a graph: the nodes) that are learnt from. */
 export function relative(weights: Float64Array, learnt?: Int32Array): Float64Array {
   let sum = 0;
-  for (const i of learnt ?? weights.keys()) sum += weights[i] ?? 0;
+  for (let i = 0; i < (learnt ?? weights).length; i += 1) sum += weights[learnt ? (learnt[i] as number) : i] ?? 0;
   const mean = sum / (learnt?.length ?? weights.length);
   if (!(mean > 0))
     throw expected('weights that are not all 0 where there is something to learn', 'weights', mean, 'ERR_DLADMM_RANGE');

@@ -205,18 +205,32 @@ export function labelArray(labels: unknown, samples: number, classes: number, na
   return out;
 }
 
+/** So long work holds the event loop before it lets it turn, in milliseconds. */
+const HELD_MS = 4;
+/** When work last did so. */
+let turned = 0;
+
 /** A pause in which the event loop may do other things. */
-export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+export const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(() => {
+      turned = performance.now();
+      resolve();
+    });
+  });
 
-/** So many rows are visited between two turns of the event loop, where each takes a few nanoseconds. */
-const ROWS = 2 ** 16;
+/** Such a pause, where the last one is long ago. */
+export const pause = (): Promise<void> | undefined => (performance.now() - turned > HELD_MS ? breathe() : undefined);
 
-/** Visits rows 0, 1, …; the event loop runs in between. */
+/** So many rows are visited between two looks at the clock. */
+const ROWS = 2 ** 10;
+
+/** Visits rows 0, 1, …; the event loop runs in between, as often as time asks for it. */
 export async function inTurns(rows: number, visit: (row: number) => unknown): Promise<void> {
   for (let first = 0; first < rows; first += ROWS) {
     const end = Math.min(rows, first + ROWS);
     for (let row = first; row < end; row += 1) visit(row);
-    await breathe();
+    await (end < rows ? pause() : breathe());
   }
 }
 

@@ -17,16 +17,8 @@ import {
 import type { Column } from '../samples/columns.js';
 import { encoded, encodedFor } from '../samples/encoded.js';
 import { type ColumnPlace, checkFeatureOptions, learntColumns } from '../samples/features.js';
-import {
-  type Frame,
-  type FrameColumn,
-  frameOf,
-  namedColumn,
-  placeText,
-  readable,
-  takeRows,
-  valueAt,
-} from '../samples/frame.js';
+import { type Frame, type FrameColumn, namedColumn, placeText, readable, takeRows, valueAt } from '../samples/frame.js';
+import { frameOf } from '../samples/framing.js';
 import { someRows } from '../samples/hold-out.js';
 import { areLists, listedRows } from '../samples/label-lists.js';
 import { checkLearning, type LearningOptions, learnColumns } from '../samples/learning.js';
@@ -46,6 +38,7 @@ import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import {
   asSamples,
   breathe,
+  inTurns,
   isArray,
   isMatrix,
   isNumericArray,
@@ -186,14 +179,17 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
 }
 
 /** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
-function weightsIn(frame: Frame, weights: string | WeightsLike): Float64Array {
+async function weightsIn(frame: Frame, weights: string | WeightsLike): Promise<Float64Array> {
   if (typeof weights !== 'string') return weightsOf(weights, frame.rows, 'weights');
   const column = readable(namedColumn(frame, weights, 'weights'));
   const called = `column ${JSON.stringify(weights)} of ${frame.name}`;
-  const values = Array.from({ length: frame.rows }, (_, row) => valueAt(column, row));
-  const bad = values.findIndex((value) => typeof value !== 'number');
-  if (bad >= 0) throw expected('a number from 0', `${placeText(frame, bad)} of ${called}`, values[bad]);
-  return weightsOf(values, frame.rows, called);
+  const values = new Float64Array(frame.rows);
+  await inTurns(frame.rows, (row) => {
+    const value = valueAt(column, row);
+    if (typeof value !== 'number') throw expected('a number from 0', `${placeText(frame, row)} of ${called}`, value);
+    values[row] = value;
+  });
+  return turn(weightsOf(values, frame.rows, called));
 }
 
 const DEFAULT_LOSS = {
@@ -251,7 +247,7 @@ async function fromRows(
   const called = `column ${targetsOf(frame, place).map(({ name }) => JSON.stringify(name))} of ${frame.name}`;
   const wanted = await wantedBy(frame, place, given);
   const { task, because } = wanted;
-  const weights = given.weights === undefined ? undefined : weightsIn(frame, given.weights);
+  const weights = given.weights === undefined ? undefined : await weightsIn(frame, given.weights);
   const goal = await turn(goalOf(wanted, called, given.classes, given.goesOn));
   const parts = validation ? undefined : await partsOf(frame.rows, goal.labels, given);
   const rest = parts ? await takeRows(frame, parts.train) : frame;
@@ -265,7 +261,7 @@ async function fromRows(
     const { x: made, notes: more } = encoded(featuresOf(of), columns);
     const x = await laidOut(await turn(made));
     const told = goal.labels
-      ? { labels: some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
+      ? { labels: await turn(some(goal.labels, which)), ...(goal.classes && { classes: goal.classes }) }
       : { y: rowsAt(goal.y, which), ...(goal.names && { classes: goal.names }) };
     return turn({ x, more, data: { x: asSamples(x), columns, ...told } as WeightedSamples });
   };

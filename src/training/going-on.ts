@@ -13,6 +13,7 @@ import { automatic } from '../solvers/auto.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
 import { SEED } from '../solvers/shared/options.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
+import { breathe } from '../tensor/inputs.js';
 import { AUTO_KEYS, type AutoResult, isAutomatic } from './automatic.js';
 import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
@@ -96,7 +97,9 @@ function strangers(model: Model, { labels, classes: own }: ArrivingSamples): rea
   const numbered = model.labelKind === 'number' || own !== undefined;
   const nameOf = (label: unknown): string =>
     typeof label === 'number' && numbered ? ((own ?? names)[label] ?? String(label)) : String(label);
-  const seen = new Set(Array.from((labels ?? []) as ArrayLike<unknown>, nameOf));
+  const different = new Set<unknown>();
+  for (let i = 0; i < (labels?.length ?? 0); i += 1) different.add((labels as ArrayLike<unknown>)[i]);
+  const seen = new Set(Array.from(different, nameOf));
   return [...seen].filter((name) => !names.includes(name)).sort();
 }
 
@@ -175,6 +178,7 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   const { signal, seed } = planOf({ ...own, ...(automaticOnes && { solver: 'adam' }), ...settledBy(model as Model) });
   const ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...front });
   checkHeld(ready.data, calibrate);
+  await breathe();
   const from = knowing(model as Model, ready.data, newClasses);
   const { layers, loss } = from.network;
   const [inputs = 0, outputs = 0] = [layers[0], layers.at(-1)];

@@ -48,6 +48,9 @@ export function rowsAt(y: Matrix, which: Int32Array | undefined): Matrix {
   if (which === undefined) return y;
   const { columns } = y;
   const data = new Float64Array(which.length * columns);
-  for (const [i, row] of which.entries()) data.set(y.data.subarray(row * columns, (row + 1) * columns), i * columns);
+  for (let i = 0; i < which.length; i += 1) {
+    const from = (which[i] as number) * columns;
+    for (let j = 0; j < columns; j += 1) data[i * columns + j] = y.data[from + j] as number;
+  }
   return { data, rows: which.length, columns };
 }

@@ -10,22 +10,25 @@ const folds = fc.integer({ min: 2, max: 8 });
 const seed = fc.nat({ max: 2 ** 31 });
 
 describe('folds', () => {
-  test.prop([labels, folds, seed])('hold every sample out once, and each class by its share', (of, folds, seed) => {
-    const held = foldsOf(of.length, { folds, seed, labels: of });
-    expect(held.flatMap((rows) => [...rows]).sort((a, b) => a - b)).toEqual(of.map((_, i) => i));
-    for (const counts of [
-      held.map(({ length }) => length),
-      ...[0, 1, 2, 3].map((c) => held.map((rows) => count(rows, of, c))),
-    ]) {
-      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
-    }
-  });
+  test.prop([labels, folds, seed])(
+    'hold every sample out once, and each class by its share',
+    async (of, folds, seed) => {
+      const held = await foldsOf(of.length, { folds, seed, labels: of });
+      expect(held.flatMap((rows) => [...rows]).sort((a, b) => a - b)).toEqual(of.map((_, i) => i));
+      for (const counts of [
+        held.map(({ length }) => length),
+        ...[0, 1, 2, 3].map((c) => held.map((rows) => count(rows, of, c))),
+      ]) {
+        expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+      }
+    },
+  );
 
   test.prop([fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 60, maxLength: 200 }), seed])(
     'never part a group, and none is empty',
-    (groups, seed) => {
+    async (groups, seed) => {
       fc.pre(new Set(groups).size >= 4);
-      const held = foldsOf(groups.length, { folds: 4, seed, groups, labels: groups.map((group) => group % 2) });
+      const held = await foldsOf(groups.length, { folds: 4, seed, groups, labels: groups.map((group) => group % 2) });
       expect(held.flatMap((rows) => [...rows]).sort((a, b) => a - b)).toEqual(groups.map((_, i) => i));
       for (const group of new Set(groups))
         expect(held.filter((rows) => count(rows, groups, group) > 0)).toHaveLength(1);
@@ -33,19 +36,20 @@ describe('folds', () => {
     },
   );
 
-  test('of groups of one size have their classes as even as may be', () => {
+  test('of groups of one size have their classes as even as may be', async () => {
     const groups = Array.from({ length: 120 }, (_, i) => Math.floor(i / 4));
     const classes = groups.map((group) => (group % 3 === 0 ? 'rare' : 'common'));
-    const held = foldsOf(120, { folds: 5, seed: 3, groups, labels: classes });
+    const held = await foldsOf(120, { folds: 5, seed: 3, groups, labels: classes });
     expect(held.map((rows) => count(rows, classes, 'rare'))).toEqual([8, 8, 8, 8, 8]);
   });
 
-  test('are drawn by the seed, and refused where there are too few samples or groups', () => {
+  test('are drawn by the seed, and refused where there are too few samples or groups', async () => {
     const of = (seed: number) => foldsOf(20, { folds: 3, seed });
-    expect(of(1)).toEqual(of(1));
-    expect(of(1)).not.toEqual(of(2));
-    expect(() => foldsOf(4, { folds: 5, seed: 1 })).toThrow(/at most 4 folds.*samples/);
-    expect(() => foldsOf(9, { folds: 4, seed: 1, groups: 'aaabbbccc' as never })).toThrow(/at most 3 folds.*groups/);
+    expect(await of(1)).toEqual(await of(1));
+    expect(await of(1)).not.toEqual(await of(2));
+    await expect(foldsOf(4, { folds: 5, seed: 1 })).rejects.toThrow(/at most 4 folds.*samples/);
+    const groups = 'aaabbbccc' as never;
+    await expect(foldsOf(9, { folds: 4, seed: 1, groups })).rejects.toThrow(/at most 3 folds.*groups/);
   });
 });
 

@@ -18,13 +18,13 @@ const { calibrations } = JSON.parse(readFileSync(path, 'utf8')) as { readonly ca
 
 test.each(calibrations.map((each) => [each.name, each] as const))(
   '%s is calibrated as by scikit-learn',
-  (_, recorded) => {
+  async (_, recorded) => {
     const { scores, labels, probabilities } = recorded;
     const [first = []] = scores;
     const classes = probabilities[0]?.length ?? 0;
     const outputs = { data: Float64Array.from(scores.flat()), rows: scores.length, columns: first.length };
     const out = new Float64Array(scores.length * classes);
-    calibrated(outputs.data, first.length, learnCalibration(labels, outputs, classes), out, 0);
+    calibrated(outputs.data, first.length, await learnCalibration(labels, outputs, classes), out, 0);
     for (const [at, wanted] of probabilities.flat().entries()) expect(out[at]).toBeCloseTo(wanted, 4);
   },
 );

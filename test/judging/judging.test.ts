@@ -93,14 +93,18 @@ describe('of values scikit-learn says the same, to 1e-9:', () => {
 });
 
 describe('of labels scikit-learn says the same, to 1e-9:', () => {
-  test.each(cases.labels.map((each) => [each.name, each] as const))('%s', (_, { y, probabilities, scores, labels }) => {
-    const names = labels.map((__, j) => `label ${j}`);
-    const told = judgeLabels(matrix(y), matrix(probabilities).data, names, 1);
-    for (const [name, wanted] of Object.entries(scores)) near(told[name as 'microF1'], wanted as number);
-    for (const [j, wanted] of labels.entries()) {
-      for (const part of ['precision', 'recall', 'f1', 'support'] as const) near(told.labels[j]?.[part], wanted[part]);
-    }
-  });
+  test.each(cases.labels.map((each) => [each.name, each] as const))(
+    '%s',
+    async (_, { y, probabilities, scores, labels }) => {
+      const names = labels.map((__, j) => `label ${j}`);
+      const told = await judgeLabels(matrix(y), matrix(probabilities).data, names, 1);
+      for (const [name, wanted] of Object.entries(scores)) near(told[name as 'microF1'], wanted as number);
+      for (const [j, wanted] of labels.entries()) {
+        for (const part of ['precision', 'recall', 'f1', 'support'] as const)
+          near(told.labels[j]?.[part], wanted[part]);
+      }
+    },
+  );
 });
 
 test('every metric is among those that are recorded', () => {
@@ -148,21 +152,25 @@ describe('a threshold', () => {
   const labels = [0, 0, 1, 0, 1, 1];
   const probabilities = [0.1, 0.2, 0.3, 0.4, 0.6, 0.9];
 
-  test('is the best by F1, by cost, and by recall at a precision', () => {
-    expect(chooseThreshold(labels, probabilities, 'f1')).toBe(0.3);
-    expect(chooseThreshold(labels, probabilities, { falsePositive: 10, falseNegative: 1 })).toBe(0.6);
-    expect(chooseThreshold(labels, probabilities, { falsePositive: 1, falseNegative: 10 })).toBe(0.3);
-    expect(chooseThreshold(labels, probabilities, { falsePositive: 1, falseNegative: 0 })).toBeCloseTo(0.95, 12);
-    expect(chooseThreshold(labels, probabilities, { precision: 1 })).toBe(0.6);
-    expect(chooseThreshold(labels, probabilities, { precision: 0.7 })).toBe(0.3);
+  test('is the best by F1, by cost, and by recall at a precision', async () => {
+    expect(await chooseThreshold(labels, probabilities, 'f1')).toBe(0.3);
+    expect(await chooseThreshold(labels, probabilities, { falsePositive: 10, falseNegative: 1 })).toBe(0.6);
+    expect(await chooseThreshold(labels, probabilities, { falsePositive: 1, falseNegative: 10 })).toBe(0.3);
+    expect(await chooseThreshold(labels, probabilities, { falsePositive: 1, falseNegative: 0 })).toBeCloseTo(0.95, 12);
+    expect(await chooseThreshold(labels, probabilities, { precision: 1 })).toBe(0.6);
+    expect(await chooseThreshold(labels, probabilities, { precision: 0.7 })).toBe(0.3);
   });
 
-  test('is refused where the rule is none, cannot be kept, or there is one class', () => {
+  test('is refused where the rule is none, cannot be kept, or there is one class', async () => {
     const refused = (message: RegExp) =>
       expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT', message: expect.stringMatching(message) });
-    expect(() => chooseThreshold(labels, probabilities, { precision: 2 })).toThrow(refused(/rule of a threshold/));
-    expect(() => chooseThreshold([1, 0], [0.1, 0.9], { precision: 0.9 })).toThrow(refused(/the highest .* is 0\.5/));
-    expect(() => chooseThreshold([1, 1], [0.1, 0.9], 'f1')).toThrow(refused(/both classes/));
+    await expect(chooseThreshold(labels, probabilities, { precision: 2 })).rejects.toEqual(
+      refused(/rule of a threshold/),
+    );
+    await expect(chooseThreshold([1, 0], [0.1, 0.9], { precision: 0.9 })).rejects.toEqual(
+      refused(/the highest .* is 0\.5/),
+    );
+    await expect(chooseThreshold([1, 1], [0.1, 0.9], 'f1')).rejects.toEqual(refused(/both classes/));
   });
 
   test('is kept by the model: what it says, its file, its evaluation', async () => {

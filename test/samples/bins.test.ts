@@ -3,7 +3,7 @@ import { learnBins, putBins } from '../../src/samples/bins.js';
 import { areShares, checkColumns, columnsText, inputsOf } from '../../src/samples/columns.js';
 import { encoded } from '../../src/samples/encoded.js';
 import { encoderOf } from '../../src/samples/encoder.js';
-import { frameOf } from '../../src/samples/frame.js';
+import { frameOf } from '../../src/samples/framing.js';
 import { learnColumns } from '../../src/samples/learning.js';
 
 const numbers = (length: number, of: (i: number) => number): Float64Array =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { encoded } from '../../src/samples/encoded.js';
-import { frameOf } from '../../src/samples/frame.js';
+import { frameOf } from '../../src/samples/framing.js';
 import { standardised } from '../../src/samples/standardise.js';
 import { allRows, eachChunk, labelArray, rowSource, rowsOf } from '../../src/tensor/inputs.js';
 

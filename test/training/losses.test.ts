@@ -211,7 +211,7 @@ test('labels and counts are judged as scikit-learn judges them', async () => {
     ),
   );
   const p = [0.9, 0.2, 0.4, 0.1, 0.8, 0.6, 0.5, 0.7, 0.1, 0.2, 0.3, 0.1];
-  const scores = judgeLabels(y, p, ['a', 'b', 'c'], 0.25);
+  const scores = await judgeLabels(y, p, ['a', 'b', 'c'], 0.25);
   expect(scores).toMatchObject({ samples: 4, loss: 0.25, exactMatch: 0.5, microF1: 0.8, macroF1: 2 / 3 });
   expect(scores.labels[2]).toEqual({ name: 'c', precision: 0, recall: 0, f1: 0, support: 1 });
   // mean_poisson_deviance([0, 1, 4], [0.5, 2, 3])

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { foldsOf } from '../../src/choosing/folds.js';
 import { fit, type Model } from '../../src/index.js';
+import { learnCalibration } from '../../src/judging/calibration.js';
 import { judgeClasses } from '../../src/judging/evaluation.js';
-import { type Frame, frameOf, takeRows } from '../../src/samples/frame.js';
+import { chooseThreshold } from '../../src/judging/threshold.js';
+import { type Frame, takeRows } from '../../src/samples/frame.js';
+import { frameOf } from '../../src/samples/framing.js';
 import { learnColumns } from '../../src/samples/learning.js';
 
 // Nothing that is done with many rows holds up the event loop: counted by its turns, not by a clock.
@@ -72,6 +76,8 @@ describe('the event loop turns while many rows', () => {
     expect(most).toBeLessThan(MOST);
   });
 
+  const classes = Int32Array.from({ length: ROWS }, (_, i) => i % 2);
+  const scores = Float64Array.from({ length: ROWS }, (_, i) => ((i * 7919) % 997) / 997 + (i % 2) / 4);
   const frame: Promise<Frame> = frameOf(asked(() => undefined) as never, { name: 'rows' });
 
   test.each([
@@ -88,13 +94,15 @@ describe('the event loop turns while many rows', () => {
     [
       'are judged',
       async () => {
-        const labels = Int32Array.from({ length: ROWS }, (_, i) => i % 2);
         const data = Float32Array.from({ length: 2 * ROWS }, (_, i) => ((i * 7919) % 997) / 997);
-        const told = { labels, predicted: labels, names: ['no', 'yes'], loss: 0 };
+        const told = { labels: classes, predicted: classes, names: ['no', 'yes'], loss: 0 };
         await judgeClasses({ ...told, probabilities: { data, rows: ROWS, columns: 2 } });
       },
       9,
     ],
+    ['have a threshold chosen by them', () => chooseThreshold(classes, scores, 'f1'), 5],
+    ['calibrate scores', () => learnCalibration(classes, { data: scores, rows: ROWS, columns: 1 }, 2), 5],
+    ['are dealt to folds', () => foldsOf(ROWS, { folds: 5, seed: 1, labels: classes }), 7],
   ])('%s', async (_, work, least) => {
     await frame;
     const { turns } = await watched(work);
