@@ -145,6 +145,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
     'classweight scaleposweight posweight isunbalance autoclassweights lossweights',
   ),
   ...all(is('weights', 'a column of them, or one number a sample'), 'sampleweight sampleweights weight weightcolumn'),
+  threshold: says('model.tuneThreshold(samples) chooses one, by F1, by cost or by recall at a precision'),
   ...all(
     is('checkpoint', '{ path, every }'),
     'checkpointdir checkpointpath enablecheckpointing savebestonly snapshotfile modelcheckpoint',
