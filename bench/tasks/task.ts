@@ -52,7 +52,7 @@ export function heldOut(samples: TaskSamples): { readonly train: TaskSamples; re
 }
 
 /** Samples `from` … `to` − 1. */
-function part({ x, labels, y }: TaskSamples, from: number, to: number): TaskSamples {
+export function part({ x, labels, y }: TaskSamples, from: number, to: number): TaskSamples {
   const given = { ...(labels && { labels: labels.subarray(from, to) }), ...(y && { y: rowsOf(y, from, to) }) };
   return { x: rowsOf(x, from, to), ...given };
 }
