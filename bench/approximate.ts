@@ -3,10 +3,8 @@
  * ReLU networks and SGD on sigmoid networks of the depths and widths that the paper lists. The error is the mean squared
  * error over the points, the smallest over the epochs.
  *
- * Writes bench/results/approximate-TASK.json after every trial and docs/approximate.svg at the end. A trial that is there
- * already, with the same seed, points and epochs, is not run again, so a long run may be stopped and resumed; `--fresh`
- * begins anew. `--layers` tells how much each layer adds to what the last one does alone, `--kkt` how the
- * KKT residual falls (docs/kkt.svg).
+ * Keeps bench/results/approximate-TASK.json, and draws docs/approximate.svg. `--layers` tells how much each layer adds to what the last
+ * one does alone, `--kkt` how the KKT residual falls (docs/kkt.svg).
  */
 import { join } from 'node:path';
 import { kktSpecification, kktTable, measureKkt } from './approximate/kkt.js';

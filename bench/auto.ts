@@ -17,8 +17,8 @@ import { type LabelledSamples, loadDataset } from 'dladmm/data';
 import { file, flag, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
 import { seededRandom } from './harness/random.js';
 import { checkWritable, machineText, resultFile } from './harness/results.js';
-import { inFolder } from './harness/samples.js';
-import { median } from './harness/statistics.js';
+import { inFolder, timed } from './harness/samples.js';
+import { mean, median } from './harness/statistics.js';
 import { type Study, studyIn } from './harness/study.js';
 import { table } from './harness/table.js';
 import { type TABLES, writeTable } from './tabular/tables.js';
@@ -155,15 +155,11 @@ async function run({ train, validation, test, target, rows }: Parts, method: Met
   const epochs = Math.min(200, Math.max(4, Math.round(450_000 / rows)));
   const stopped = { validationShare: 0.1, earlyStopping: { patience: 5 } };
   const own = method === 'auto' ? {} : { ...(method !== 'dladmm' && { epochs }), ...RIVALS[method], ...stopped };
-  const began = performance.now();
-  const { model } = await fit(train as TrainingData, { ...asked, ...own } as never);
-  const seconds = (performance.now() - began) / 1000;
-  using it = model as unknown as Model;
+  const { found, seconds } = await timed(() => fit(train as TrainingData, { ...asked, ...own } as never));
+  using it = found.model as unknown as Model;
   const layers = it.network.layers.join('-');
   return { layers, score: await scoreOf(it, validation), test: await scoreOf(it, test), seconds };
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value / values.length, 0);
 
 type Found = Awaited<ReturnType<typeof run>>;
 

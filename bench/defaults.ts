@@ -10,7 +10,7 @@
 import { type DefaultsPoint, METHODS, run, specificationOf, stepped, VARIANTS, varied } from './defaults/runs.js';
 import { loadTask, TASKS } from './defaults/tasks.js';
 import { draw } from './harness/figures.js';
-import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
+import { count, file, flag, maybe, program, STUDY, say, some } from './harness/program.js';
 import { fromRoot, keep, machine, resultFile } from './harness/results.js';
 import { median } from './harness/statistics.js';
 import { combinations, upTo } from './harness/study.js';
@@ -23,10 +23,8 @@ const OPTIONS = {
   variants: flag,
   only: maybe(some(Object.keys(VARIANTS))),
   epochs: maybe(count(1)),
-  threads: THREADS,
-  dataDir: file,
-  out: file,
   svg: file,
+  ...STUDY,
 };
 
 await program(OPTIONS, async ({ methods, seeds, variants, only, epochs, threads, dataDir, ...given }) => {

@@ -10,7 +10,7 @@
 import { type TrainOptions, train } from 'dladmm';
 import { loadTask } from './defaults/tasks.js';
 import { optionsOf, type Settings, SOLVERS, type Solver, TRIALS, VARIED } from './fullbatch/methods.js';
-import { count, file, flag, layers, maybe, program, say, some, THREADS, text, told } from './harness/program.js';
+import { count, flag, layers, maybe, program, STUDY, say, some, text, told } from './harness/program.js';
 import { checkWritable, resultFile } from './harness/results.js';
 import { classesOf, follow } from './harness/samples.js';
 import { median } from './harness/statistics.js';
@@ -42,9 +42,7 @@ const OPTIONS = {
   adamIterations: count(200),
   trials: count(6),
   seeds: count(5),
-  threads: THREADS,
-  dataDir: file,
-  out: file,
+  ...STUDY,
 };
 
 /** What is learnt. Pixels are taken as they are, features and targets of a regression have mean 0 and deviation 1. */

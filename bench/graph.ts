@@ -6,8 +6,7 @@
  * random by the seed, 20 nodes of each class to train on, 30 to watch, the rest to test on. The accuracy is that of the
  * last iteration.
  *
- * Writes FOLDER/graph-NAME.json (bench/results) after every run. What it holds already, of the same settings, is not run again
- * unless --again is given, so the work can be done in parts; then docs/graph.svg of all that there is.
+ * Keeps FOLDER/graph-NAME.json (bench/results), and draws docs/graph.svg of all that there is.
  */
 import { join } from 'node:path';
 import { type GraphResult, type Head, type Run, rowsOf, specificationOf, tableOf } from './graph/result.js';
@@ -15,7 +14,7 @@ import { GRAPHS, METHODS, methodsFor, SETTINGS, STANDARD_SPLIT, settingText } fr
 import type { RunReply, RunRequest } from './graph/trainer.js';
 import { startChild } from './harness/child.js';
 import { draw } from './harness/figures.js';
-import { count, file, flag, maybe, program, say, some, THREADS } from './harness/program.js';
+import { count, file, flag, maybe, program, STUDY, say, some } from './harness/program.js';
 import { checkWritable, earlier, fromRoot } from './harness/results.js';
 import { studyIn, upTo } from './harness/study.js';
 
@@ -24,11 +23,9 @@ const OPTIONS = {
   methods: maybe(some(METHODS)),
   seeds: count(20),
   splits: count(10),
-  threads: THREADS,
-  dataDir: file,
-  out: file,
   svg: file,
   again: flag,
+  ...STUDY,
 };
 
 await program(OPTIONS, async ({ graphs, methods, seeds, splits, threads, dataDir, again, ...given }) => {

@@ -4,8 +4,7 @@
  * Fashion-MNIST (60,000). The paper does not say where its networks begin: three starts run for 20 iterations each, and the
  * one whose training accuracy at iteration 10 is nearest to the paper's runs in full. Where one start is named, it runs in
  * full at once.
- *
- * Writes bench/results/kdd-DATA.json as it goes; what it already holds is not run again.
+ * Keeps bench/results/kdd-DATA.json.
  */
 import type { CompareCurve } from './compare/curves.js';
 import { comparisonIn } from './compare/run.js';

@@ -11,9 +11,9 @@
  */
 import { DlAdmmError } from 'dladmm';
 import type { ClassificationDataset } from 'dladmm/data';
-import { count, file, flag, layers, program, real, say, some, THREADS, text } from './harness/program.js';
+import { count, file, flag, layers, program, real, STUDY, say, some, text } from './harness/program.js';
 import { earlier, keep, machine, resultFile } from './harness/results.js';
-import { classesOf } from './harness/samples.js';
+import { classesOf, labelledRows } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { runsIn, type Tuning } from './race/chart.js';
 import { type EpochPoint, run as train } from './race/run.js';
@@ -26,12 +26,10 @@ const OPTIONS = {
   methods: some([...Object.keys(GRIDS), 'auto'], 'minibatch-admm,adam,auto'),
   seeds: count(3),
   epochs: count(30),
-  threads: THREADS,
-  dataDir: file,
   tune: flag,
   toTheEnd: flag,
   settings: file,
-  out: file,
+  ...STUDY,
 };
 
 /** The share of the training images that `--tune` holds out to judge by: the last ones. */
@@ -147,13 +145,9 @@ interface Tuned {
 }
 
 /** All but the last images of a training set, and those. */
-function heldOutOf({ x, labels }: ClassificationDataset['train']) {
-  const kept = x.rows - Math.round(HELD_OUT * x.rows);
-  const part = (from: number, to: number) => ({
-    x: { ...x, rows: to - from, data: x.data.subarray(from * x.columns, to * x.columns) },
-    labels: labels.subarray(from, to),
-  });
-  return { train: part(0, kept), test: part(kept, x.rows) };
+function heldOutOf(train: ClassificationDataset['train']) {
+  const kept = train.x.rows - Math.round(HELD_OUT * train.x.rows);
+  return { train: labelledRows(train, 0, kept), test: labelledRows(train, kept, train.x.rows) };
 }
 
 function withRatios(raced: Readonly<Record<string, Median>>): Readonly<Record<string, Median>> {

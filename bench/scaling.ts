@@ -13,7 +13,7 @@ import { type TrainOptions, train } from 'dladmm';
 import { native } from './harness/internals.js';
 import { count, counts, DTYPE, file, program, real, say } from './harness/program.js';
 import { keep, measured } from './harness/results.js';
-import { randomSamples, secondsOf } from './harness/samples.js';
+import { randomSamples, timed } from './harness/samples.js';
 import { median, sum } from './harness/statistics.js';
 import { combinations } from './harness/study.js';
 import { table } from './harness/table.js';
@@ -81,8 +81,8 @@ async function measure(its: Case, rounds: number, threads: readonly number[], ov
   const seconds = begun.map((): number[] => []);
   for (let round = -2; round < rounds; round += 1) {
     for (const [i, iterator] of begun.entries()) {
-      const taken = await secondsOf(() => iterator.next());
-      if (round >= 0) seconds[i]?.push(taken); // the first two touch its memory
+      const taken = await timed(() => iterator.next());
+      if (round >= 0) seconds[i]?.push(taken.seconds); // the first two touch its memory
     }
   }
   for (const iterator of begun) await iterator.return?.();

@@ -4,8 +4,7 @@
  *
  * x² on 1-100-100-1: the mean squared error on the training points, learned where it is at most 1e-4. breast-cancer on
  * 30-100-2: the share of the test samples told wrongly, learned where it is at most 5 %. Each is the smallest over the epochs.
- * A training that meets what is not finite counts as diverged, whatever it reached before. Writes
- * bench/results/stability.json after every setting, and takes up what it finds there, unless `--fresh`.
+ * A training that meets what is not finite counts as diverged, whatever it reached before. Keeps bench/results/stability.json.
  */
 import { count, file, flag, program, say, THREADS } from './harness/program.js';
 import { checkWritable, resultFile } from './harness/results.js';

@@ -5,14 +5,13 @@
  * The autoencoder learns 784-256-32-256-784 on the images of a data set, each its own target. The language network sees the
  * last 8 characters of data/text/moby-dick.txt, one-hot; the last tenth of the text is its test.
  *
- * Writes bench/results/tasks-TASK.json after every run, then docs/tasks.svg (the test losses of both tasks, where the other
- * one's result lies beside) and, for the autoencoder, docs/reconstructions.svg. Settings are those of bench/tasks/settings.ts,
- * which `--tune` finds: one seed, the lowest loss of any epoch on the last tenth of the training samples, which are held
- * out for that; the test set has no part in it.
+ * Keeps bench/results/tasks-TASK.json, and draws docs/tasks.svg (both tasks) and docs/reconstructions.svg. Settings are those of
+ * bench/tasks/settings.ts, which `--tune` finds: one seed, the lowest loss of any epoch on the last tenth of the training samples,
+ * which are held out for that.
  */
 import { dirname, join } from 'node:path';
 import { draw } from './harness/figures.js';
-import { choice, count, file, flag, maybe, program, say, some, THREADS, text } from './harness/program.js';
+import { choice, count, file, flag, maybe, program, STUDY, say, some, text } from './harness/program.js';
 import { checkWritable, earlier, fromRoot, resultFile, write } from './harness/results.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 import { type EpochPoint, type RunOptions, run } from './race/run.js';
@@ -29,12 +28,10 @@ const OPTIONS = {
   samples: maybe(count(1)),
   seeds: count(3),
   dataset: text('fashion-mnist'),
-  threads: THREADS,
-  dataDir: file,
   tune: flag,
-  out: file,
   svg: file,
   picture: file,
+  ...STUDY,
 };
 
 type Common = Omit<RunOptions, 'seed'>;

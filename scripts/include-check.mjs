@@ -11,7 +11,8 @@ const ROWS = [
   ['runtime'],
   ['linalg'],
   ['functions'],
-  ['gradient', 'splitting'],
+  ['gradient'],
+  ['splitting'],
   ['layered', 'constraints', 'graph', 'minibatch', 'metric', 'consensus', 'serving', 'storage', 'measure'],
 ];
 /** What the addon may include of a splitting: what is constructed, what it is told and what it answers. */

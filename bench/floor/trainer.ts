@@ -3,7 +3,7 @@ import { type Dtype, type TrainOptions, train } from 'dladmm';
 import type { IterationRecord, SigmoidRecord } from 'dladmm/solvers';
 import { type GradientMethod, gradients, type MinibatchMethod, minibatches } from 'dladmm/solvers';
 import { answer, peakRssBytes } from '../harness/child.js';
-import { randomSamples, uniform } from '../harness/samples.js';
+import { randomSamples, timed, uniform } from '../harness/samples.js';
 import { sum } from '../harness/statistics.js';
 import type { Solver } from './iteration.js';
 
@@ -29,12 +29,6 @@ answer<TrainerRequest | 'next', IterationReply | EpochReply | 'ready' | undefine
   next = 'solver' in request ? await iterations(request) : await epochs(request);
   return 'ready';
 });
-
-async function timed<T>(work: () => Promise<T>): Promise<{ readonly found: T; readonly seconds: number }> {
-  const began = performance.now();
-  const found = await work();
-  return { found, seconds: (performance.now() - began) / 1000 };
-}
 
 async function iterations({ samples, ...its }: Extract<TrainerRequest, { solver: Solver }>) {
   const refreshes = its.solver === 'dladmm';

@@ -98,6 +98,8 @@ export const told = <T>(option: Option<T>, about: string): Option<T> => ({ ...op
 /** Options that many programs share. */
 export const THREADS: Option<number> = count(availableThreads());
 export const DTYPE: Option<Dtype> = choice(['float32', 'float64'], 'float32');
+/** Those of a program that trains on a data set and keeps what it found. */
+export const STUDY = { threads: THREADS, dataDir: file, out: file };
 
 const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 

@@ -44,11 +44,11 @@ export function randomSamples(layers: readonly number[], samples: number, dtype:
   };
 }
 
-/** Wall-clock seconds of some work. */
-export async function secondsOf(work: () => unknown): Promise<number> {
+/** What some work found, and its wall-clock seconds. */
+export async function timed<T>(work: () => T | Promise<T>): Promise<{ readonly found: T; readonly seconds: number }> {
   const began = performance.now();
-  await work();
-  return (performance.now() - began) / 1000;
+  const found = await work();
+  return { found, seconds: (performance.now() - began) / 1000 };
 }
 
 /**

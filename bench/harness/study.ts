@@ -1,4 +1,7 @@
-/** Runs that a result file keeps: what an earlier call has left is not made again. */
+/**
+ * Runs that a result file keeps, each as it ends: a call that was interrupted leaves what it had, and a later one of the same settings
+ * goes on, unless it is to begin anew.
+ */
 import { earlier, keep, type Machine, machine } from './results.js';
 
 export type Study<Head, Run> = Head & Machine & { readonly runs: readonly Run[] };

@@ -1,4 +1,5 @@
 import type { GradientOptions, LearningRate, MinibatchOptions } from 'dladmm/solvers';
+import { combinations } from '../harness/study.js';
 
 /** How one run of a race is set: a solver, its options as JSON can hold them, and how its learning rate falls. */
 export interface Setting {
@@ -24,15 +25,9 @@ function learningRateOf({ learningRate = 0, cosine }: Setting, stepsPerEpoch: nu
 /** The options of a solver that a setting stands for, on so many samples. */
 export function optionsOf(setting: Setting, samples: number) {
   const { solver, batchSize: wanted, learningRate, more } = setting;
-
   const batchSize = Math.min(wanted, samples);
   const rate = learningRate === undefined ? undefined : learningRateOf(setting, Math.ceil(samples / batchSize));
-  return {
-    solver,
-    batchSize,
-    ...more,
-    ...(rate !== undefined && { learningRate: rate }),
-  };
+  return { solver, batchSize, ...more, ...(rate !== undefined && { learningRate: rate }) };
 }
 
 /** In words, for tables. */
@@ -47,29 +42,27 @@ export function settingText({ batchSize, learningRate, cosine, more = {}, auto }
   ].join(', ');
 }
 
-const product = <A, B>(as: readonly A[], bs: readonly B[]): [A, B][] =>
-  as.flatMap((a) => bs.map((b): [A, B] => [a, b]));
-
 /** Each rate with each batch and each number of epochs that it falls over. */
 const falling = (
   solver: Setting['solver'],
-  rates: readonly number[],
-  batches: readonly number[],
+  learningRate: readonly number[],
+  batchSize: readonly number[],
   more?: Setting['more'],
 ): readonly Setting[] =>
-  product(product([1, 2, 3, 5], batches), rates).map(([[cosine, batchSize], learningRate]) => ({
+  combinations({ cosine: [1, 2, 3, 5], batchSize, learningRate }).map((own) => ({
     solver,
-    ...{ batchSize, learningRate, cosine },
+    ...own,
     ...(more && { more }),
   }));
 
-const consensus = (
+/** Each ρ with each σ. */
+export const consensus = (
   solver: 'badm' | 'sisa',
-  sigmas: readonly number[],
-  rhos: readonly number[],
+  sigma: readonly number[],
+  rho: readonly number[],
   more: Setting['more'],
 ): readonly Setting[] =>
-  product(sigmas, rhos).map(([sigma, rho]) => ({ solver, batchSize: 128, more: { sigma, rho, ...more } }));
+  combinations({ sigma, rho }).map((own) => ({ solver, batchSize: 128, more: { ...own, ...more } }));
 
 /** What `--tune` tries for a method: of Adam and of ours as many settings. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {

@@ -1,5 +1,4 @@
-import { combinations } from '../harness/study.js';
-import type { Setting } from '../race/settings.js';
+import { consensus, type Setting } from '../race/settings.js';
 
 export const TASKS = ['autoencoder', 'language'] as const;
 export type TaskName = (typeof TASKS)[number];
@@ -8,7 +7,7 @@ export const METHODS = ['adam', 'badm', 'sisa'] as const;
 const adam = (learningRate: number): Setting => ({ solver: 'adam', batchSize: 128, learningRate });
 
 const grid = (solver: 'badm' | 'sisa', sigma: readonly number[], rho: readonly number[]): readonly Setting[] =>
-  combinations({ sigma, rho }).map((own) => ({ solver, batchSize: 128, more: { ...own, subBatches: 4 } }));
+  consensus(solver, sigma, rho, { subBatches: 4 });
 
 const RATES = [3e-4, 1e-3, 2e-3, 4e-3, 8e-3].map(adam);
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -80,16 +81,24 @@ inline Napi::Object object_argument(const Napi::CallbackInfo& info, std::size_t 
   return info[i].As<Napi::Object>();
 }
 
-inline std::vector<std::size_t> sizes(Napi::Env env, const Napi::Value& value, const char* name) {
+// What read(entry) makes of the entries of an array, of which there must be `count` where that is told.
+template <typename Read>
+auto list_of(Napi::Env env, const Napi::Value& value, const char* name, Read&& read,
+             std::optional<std::size_t> count = {}) {
   if (!value.IsArray()) reject(env, std::string(name) + " must be an array");
   const auto array = value.As<Napi::Array>();
-  std::vector<std::size_t> out;
-  for (std::uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value entry = array.Get(i);
-    if (!entry.IsNumber()) reject(env, std::string(name) + " must hold numbers");
-    out.push_back(to_size(env, entry.As<Napi::Number>().DoubleValue(), name));
-  }
+  const std::uint32_t length = array.Length();
+  if (count && length != *count) reject(env, std::string(name) + " must have one entry a layer");
+  std::vector<decltype(read(Napi::Value()))> out;
+  for (std::uint32_t i = 0; i < length; ++i) out.push_back(read(Napi::Value(array.Get(i))));
   return out;
+}
+
+inline std::vector<std::size_t> sizes(Napi::Env env, const Napi::Value& value, const char* name) {
+  return list_of(env, value, name, [&](const Napi::Value& entry) {
+    if (!entry.IsNumber()) reject(env, std::string(name) + " must hold numbers");
+    return to_size(env, entry.As<Napi::Number>().DoubleValue(), name);
+  });
 }
 
 // The numbers of a typed array. A copy: any later look at an object of the caller's may run code that takes the array's

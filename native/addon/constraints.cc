@@ -37,18 +37,9 @@ namespace {
 class Constraints : public Sweeps<Constraints, StateHandle<Constraints, State, Setup>, Update, SweepRecord> {
  public:
   using Sweeps::Sweeps;
-  ~Constraints() override { release(this->Env()); }
-  Constraints(const Constraints&) = delete;
-  Constraints& operator=(const Constraints&) = delete;
-
-  static std::vector<Property> properties() { return Sweeps::properties({method("start", &Constraints::start)}); }
 
   static Setup setup_from(const Napi::Object& options) {
-    Setup setup;
-    setup.network = network_from(options);
-    setup.samples = member_size(options, "samples");
-    if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
-    setup.threads = threads_from(options);
+    auto setup = setup_on_samples<Setup>(options);
     if (!std::isfinite(bounds_of(setup.network.activation.kind).value)) {
       reject(options.Env(), "the activation must be sigmoid or tanh");
     }
@@ -68,20 +59,12 @@ class Constraints : public Sweeps<Constraints, StateHandle<Constraints, State, S
     Penalties p;
     p.majoriser = choice<Majoriser>(options, "majoriser", {{"paper", Majoriser::bound}, {"code", Majoriser::largest}});
     const auto by_layer = [&](const char* name) {
-      const Napi::Value list = options.Get(name);
-      if (!list.IsArray()) reject(env, std::string(name) + " must be an array");
-      const auto array = list.As<Napi::Array>();
-      const std::size_t layers = setup().network.layers();
-      if (array.Length() != layers) reject(env, std::string(name) + " must have one entry a layer");
-      std::vector<double> values;
-      for (std::uint32_t i = 0; i < layers; ++i) {
-        const Napi::Value value = array.Get(i);
-        values.push_back(value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1);
-        if (!(values.back() >= 0) || !std::isfinite(values.back())) {
-          reject(env, std::string(name) + " must be finite and at least 0");
-        }
-      }
-      return values;
+      const auto weight = [&](const Napi::Value& entry) {
+        const double value = entry.IsNumber() ? entry.As<Napi::Number>().DoubleValue() : -1;
+        if (!(value >= 0) || !std::isfinite(value)) reject(env, std::string(name) + " must be finite and at least 0");
+        return value;
+      };
+      return list_of(env, options.Get(name), name, weight, setup().network.layers());
     };
     p.lambda = by_layer("lambda");
     p.beta = by_layer("beta");
@@ -95,11 +78,6 @@ class Constraints : public Sweeps<Constraints, StateHandle<Constraints, State, S
     for (const Update& update : updates) {
       if (update.block == Block::b) reject(env, "b is updated with W");
     }
-  }
-
- private:
-  Napi::Value start(const Napi::CallbackInfo& info) {
-    return later_with_state(info.Env(), [](auto& typed) { typed.state->start(); });
   }
 };
 

@@ -1,5 +1,4 @@
 // Training by gradients as a JavaScript object.
-#include <limits>
 
 #include "addon/optimiser.hpp"
 #include "addon/registry.hpp"
@@ -13,9 +12,6 @@ namespace {
 class GradientTrainer : public Steps<GradientTrainer, StateHandle<GradientTrainer, Trainer, TrainerSetup>> {
  public:
   using Steps::Steps;
-  ~GradientTrainer() override { release(this->Env()); }
-  GradientTrainer(const GradientTrainer&) = delete;
-  GradientTrainer& operator=(const GradientTrainer&) = delete;
 
   static std::vector<Property> properties() {
     return Steps::properties({method("readDual", &GradientTrainer::read_dual)});

@@ -35,9 +35,6 @@ namespace {
 class Graph : public Sweeps<Graph, GraphHandle<Graph, GraphState, GraphSetup>, GraphUpdate, GraphSweepRecord> {
  public:
   using Sweeps::Sweeps;
-  ~Graph() override { release(this->Env()); }
-  Graph(const Graph&) = delete;
-  Graph& operator=(const Graph&) = delete;
 
   static std::vector<Property> properties() {
     return Sweeps::properties({method("start", &Graph::start), method("productSeconds", &Graph::product_seconds)});

@@ -12,11 +12,6 @@ class GraphGradientTrainer
     : public Steps<GraphGradientTrainer, GraphHandle<GraphGradientTrainer, GraphTrainer, GraphTrainerSetup>> {
  public:
   using Steps::Steps;
-  ~GraphGradientTrainer() override { release(this->Env()); }
-  GraphGradientTrainer(const GraphGradientTrainer&) = delete;
-  GraphGradientTrainer& operator=(const GraphGradientTrainer&) = delete;
-
-  static std::vector<Property> properties() { return Steps::properties({}); }
 
   static bool exists(Parameter place, std::size_t depth) {
     return Steps::exists(place, depth) && place.block == ParameterBlock::W;

@@ -23,8 +23,8 @@ struct WithGraph {
   std::unique_ptr<State> state;
 };
 
-// Derived: static Setup setup_from(const Napi::Object&), where Setup has a member `network`; its destructor calls
-// release().
+// Derived: static Setup setup_from(const Napi::Object&), where Setup has a member `network`; no members of its own, as
+// work may go on until the end of this class.
 template <typename Derived, template <typename> typename State, typename Setup>
 class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, WithGraph<double, State<double>>> {
   using Base = TypedHandle<Derived, WithGraph<float, State<float>>, WithGraph<double, State<double>>>;
@@ -46,6 +46,9 @@ class GraphHandle : public TypedHandle<Derived, WithGraph<float, State<float>>, 
     this->start_jobs(env, JobQueue::Kind::training);
     this->account(env, bytes);
   }
+  ~GraphHandle() override { this->release(this->Env()); }
+  GraphHandle(const GraphHandle&) = delete;
+  GraphHandle& operator=(const GraphHandle&) = delete;
 
   [[nodiscard]] const Setup& setup() const { return setup_; }
 

@@ -34,36 +34,24 @@ namespace {
 // An array of kinds of step, one for each of `layers` layers.
 std::vector<StepKind> steps_from(const Napi::Object& options, const char* name, std::size_t layers) {
   const Napi::Env env = options.Env();
-  const Napi::Value value = options.Get(name);
-  if (!value.IsArray()) reject(env, std::string(name) + " must be an array");
-  const auto array = value.As<Napi::Array>();
-  if (array.Length() != layers) reject(env, std::string(name) + " must have one entry a layer");
-  std::vector<StepKind> steps;
-  for (std::uint32_t i = 0; i < layers; ++i) {
-    steps.push_back(word<StepKind>(env, array.Get(i), name,
-                                   {{"quadratic", StepKind::quadratic},
-                                    {"pseudoinverse", StepKind::pseudoinverse},
-                                    {"inverse", StepKind::inverse},
-                                    {"cholesky", StepKind::cholesky}}));
-  }
-  return steps;
+  const auto kind = [&](const Napi::Value& entry) {
+    return word<StepKind>(env, entry, name,
+                          {{"quadratic", StepKind::quadratic},
+                           {"pseudoinverse", StepKind::pseudoinverse},
+                           {"inverse", StepKind::inverse},
+                           {"cholesky", StepKind::cholesky}});
+  };
+  return list_of(env, options.Get(name), name, kind, layers);
 }
 
 class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, LayeredSetup>, Update, SweepRecord> {
  public:
   using Sweeps::Sweeps;
-  ~Layered() override { release(this->Env()); }
-  Layered(const Layered&) = delete;
-  Layered& operator=(const Layered&) = delete;
 
   static std::vector<Property> properties() { return Sweeps::properties({method("start", &Layered::start)}); }
 
   static LayeredSetup setup_from(const Napi::Object& options) {
-    LayeredSetup setup;
-    setup.network = network_from(options);
-    setup.samples = member_size(options, "samples");
-    if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
-    setup.threads = threads_from(options);
+    auto setup = setup_on_samples<LayeredSetup>(options);
     setup.gram = member_flag(options, "gram");
     setup.fista = member_flag(options, "fista");
     setup.joint_bias = member_flag(options, "jointBias");

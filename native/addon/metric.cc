@@ -30,18 +30,9 @@ namespace {
 class Metric : public Sweeps<Metric, StateHandle<Metric, State, Setup>, Update, SweepRecord> {
  public:
   using Sweeps::Sweeps;
-  ~Metric() override { release(this->Env()); }
-  Metric(const Metric&) = delete;
-  Metric& operator=(const Metric&) = delete;
-
-  static std::vector<Property> properties() { return Sweeps::properties({method("start", &Metric::start)}); }
 
   static Setup setup_from(const Napi::Object& options) {
-    Setup setup;
-    setup.network = network_from(options);
-    setup.samples = member_size(options, "samples");
-    if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
-    setup.threads = threads_from(options);
+    auto setup = setup_on_samples<Setup>(options);
     setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));
     return setup;
   }
@@ -70,11 +61,6 @@ class Metric : public Sweeps<Metric, StateHandle<Metric, State, Setup>, Update, 
         reject(env, "b and the velocity are updated with W, and a target is none");
       }
     }
-  }
-
- private:
-  Napi::Value start(const Napi::CallbackInfo& info) {
-    return later_with_state(info.Env(), [](auto& typed) { typed.state->start(); });
   }
 };
 

@@ -1,6 +1,5 @@
 // Mini-batch dlADMM as a JavaScript object.
 #include <cmath>
-#include <limits>
 
 #include "addon/registry.hpp"
 #include "addon/state_handle.hpp"
@@ -44,11 +43,6 @@ GramSettings gram_from(const Napi::Object& options) {
 class Minibatch : public Steps<Minibatch, StateHandle<Minibatch, MinibatchState, MinibatchSetup>> {
  public:
   using Steps::Steps;
-  ~Minibatch() override { release(this->Env()); }
-  Minibatch(const Minibatch&) = delete;
-  Minibatch& operator=(const Minibatch&) = delete;
-
-  static std::vector<Property> properties() { return Steps::properties({}); }
 
   static MinibatchSetup setup_from(const Napi::Object& options) {
     const Napi::Env env = options.Env();

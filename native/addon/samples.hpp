@@ -30,6 +30,17 @@ struct EvaluationSet {
   [[nodiscard]] Targets<T> targets() const { return {labels, values.view()}; }
 };
 
+// What the set-ups of all splittings on samples have in common.
+template <typename Setup>
+Setup setup_on_samples(const Napi::Object& options) {
+  Setup setup;
+  setup.network = network_from(options);
+  setup.samples = member_size(options, "samples");
+  if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
+  setup.threads = threads_from(options);
+  return setup;
+}
+
 // −1 names the training set, whole numbers from 0 the evaluation sets.
 inline void need_set(Napi::Env env, double set, std::size_t sets) {
   if (set == -1) return;

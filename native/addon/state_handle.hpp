@@ -12,8 +12,9 @@
 
 namespace dladmm::addon {
 
-// Derived: static Setup setup_from(const Napi::Object&), where Setup has a member `network`; its destructor calls
-// release(). State<T>: State(setup), required_bytes(setup), and what WithSets asks for.
+// Derived: static Setup setup_from(const Napi::Object&), where Setup has a member `network`; no members of its own, as
+// work may go on until the end of this class. State<T>: State(setup), required_bytes(setup), and what WithSets asks
+// for.
 template <typename Derived, template <typename> typename State, typename Setup>
 class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, WithSets<double, State<double>>> {
   using Base = TypedHandle<Derived, WithSets<float, State<float>>, WithSets<double, State<double>>>;
@@ -32,6 +33,9 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     this->account(env, bytes);
     this->set_ready();
   }
+  ~StateHandle() override { this->release(this->Env()); }
+  StateHandle(const StateHandle&) = delete;
+  StateHandle& operator=(const StateHandle&) = delete;
 
   [[nodiscard]] const Setup& setup() const { return setup_; }
 

@@ -38,8 +38,7 @@ class Steps : public On {
     return place.block <= ParameterBlock::b && place.layer >= 1 && place.layer <= depth;
   }
 
- protected:
-  static std::vector<typename On::Property> properties(std::initializer_list<typename On::Property> more) {
+  static std::vector<typename On::Property> properties(std::initializer_list<typename On::Property> more = {}) {
     auto all = On::properties(more);
     all.push_back(On::method("run", &Steps::run));
     all.push_back(On::method("reset", &Steps::reset));

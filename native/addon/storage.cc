@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "addon/convert.hpp"
 #include "addon/registry.hpp"
@@ -21,15 +20,9 @@ int descriptor_argument(const Napi::CallbackInfo& info, std::size_t i) {
   return static_cast<int>(file);
 }
 
-Napi::Array array_argument(const Napi::CallbackInfo& info, std::size_t i, const char* name) {
-  if (!info[i].IsArray()) reject(info.Env(), std::string(name) + " must be an array");
-  return info[i].As<Napi::Array>();
-}
-
-Napi::Object object_at(const Napi::Array& array, std::uint32_t i) {
-  const Napi::Value value = array.Get(i);
-  if (!value.IsObject()) reject(array.Env(), "an entry must be an object");
-  return value.As<Napi::Object>();
+Napi::Object object_of(const Napi::Value& entry) {
+  if (!entry.IsObject()) reject(entry.Env(), "an entry must be an object");
+  return entry.As<Napi::Object>();
 }
 
 }  // namespace
@@ -46,46 +39,35 @@ std::shared_ptr<OpenFile> open_file_argument(const Napi::CallbackInfo& info, std
 }
 
 std::vector<Extra> extras_argument(const Napi::CallbackInfo& info, std::size_t i) {
-  const Napi::Array array = array_argument(info, i, "extras");
-  std::vector<Extra> out;
-  for (std::uint32_t k = 0; k < array.Length(); ++k) {
-    const Napi::Object entry = object_at(array, k);
+  return list_of(info.Env(), info[i], "extras", [&](const Napi::Value& given) -> Extra {
+    const Napi::Object entry = object_of(given);
     const std::string name = member_string(entry, "name");
     const Napi::Value value = entry.Get("data");
     const auto kind = value.IsTypedArray() ? value.As<Napi::TypedArray>().TypedArrayType() : napi_int8_array;
     if (kind != napi_float32_array && kind != napi_float64_array) reject(info.Env(), "data must be a float array");
     auto data = value.As<Napi::TypedArray>();
     const auto* const from = static_cast<const std::byte*>(data.ArrayBuffer().Data()) + data.ByteOffset();
-    out.push_back(
-        {name, {from, from + data.ByteLength()}, kind == napi_float32_array ? "F32" : "F64", data.ElementLength()});
-  }
-  return out;
+    return {name, {from, from + data.ByteLength()}, kind == napi_float32_array ? "F32" : "F64", data.ElementLength()};
+  });
 }
 
 std::vector<StoredSection> stored_sections_argument(const Napi::CallbackInfo& info, std::size_t i) {
-  const Napi::Array array = array_argument(info, i, "stored");
-  std::vector<StoredSection> out;
-  for (std::uint32_t k = 0; k < array.Length(); ++k) {
-    const Napi::Object entry = object_at(array, k);
+  return list_of(info.Env(), info[i], "stored", [&](const Napi::Value& given) -> StoredSection {
+    const Napi::Object entry = object_of(given);
     const std::string checksum = member_string(entry, "checksum");
     if (checksum.size() != 16 || checksum.find_first_not_of("0123456789abcdef") != std::string::npos) {
       reject(info.Env(), "a checksum must have 16 digits");
     }
-    out.push_back({member_string(entry, "name"), member_size(entry, "offset"), member_size(entry, "bytes"),
-                   std::strtoull(checksum.c_str(), nullptr, 16)});
-  }
-  return out;
+    return {member_string(entry, "name"), member_size(entry, "offset"), member_size(entry, "bytes"),
+            std::strtoull(checksum.c_str(), nullptr, 16)};
+  });
 }
 
 std::vector<std::string> names_argument(const Napi::CallbackInfo& info, std::size_t i) {
-  const Napi::Array array = array_argument(info, i, "names");
-  std::vector<std::string> out;
-  for (std::uint32_t k = 0; k < array.Length(); ++k) {
-    const Napi::Value name = array.Get(k);
+  return list_of(info.Env(), info[i], "names", [&](const Napi::Value& name) -> std::string {
     if (!name.IsString()) reject(info.Env(), "a name must be a string");
-    out.push_back(name.As<Napi::String>());
-  }
-  return out;
+    return name.As<Napi::String>();
+  });
 }
 
 std::string digits(std::uint64_t value) {

@@ -38,16 +38,17 @@ class Sweeps : public On {
   using Place = Update;
   using On::On;
 
- protected:
-  static std::vector<typename On::Property> properties(std::initializer_list<typename On::Property> more) {
+  static std::vector<typename On::Property> properties(std::initializer_list<typename On::Property> more = {}) {
     auto all = On::properties(more);
     all.push_back(On::method("run", &Sweeps::run));
     all.push_back(On::method("measure", &Sweeps::measure));
     all.push_back(Derived::StaticMethod("recordNames", &Sweeps::record_names));
     if constexpr (kRefreshes) all.push_back(On::method("refresh", &Sweeps::refresh));
+    if constexpr (kStarts) all.push_back(On::method("start", &Sweeps::start));
     return all;
   }
 
+ protected:
   // An Int32Array of (block, layer) pairs.
   [[nodiscard]] std::vector<Update> updates_argument(const Napi::CallbackInfo& info) const {
     const auto pairs = int32_argument(info, 0, "updates");
@@ -62,6 +63,7 @@ class Sweeps : public On {
  private:
   using Measures = decltype(Record::measures);
   static constexpr bool kRefreshes = requires(typename On::template Typed<float> & typed) { typed.state->refresh(); };
+  static constexpr bool kStarts = requires(typename On::template Typed<float> & typed) { typed.state->start(); };
 
   // run(updates, penalties) → Promise of a sweep record
   Napi::Value run(const Napi::CallbackInfo& info) {
@@ -100,6 +102,9 @@ class Sweeps : public On {
 
   Napi::Value refresh(const Napi::CallbackInfo& info) {
     return this->later_with_state(info.Env(), [](auto& typed) { typed.state->refresh(); });
+  }
+  Napi::Value start(const Napi::CallbackInfo& info) {
+    return this->later_with_state(info.Env(), [](auto& typed) { typed.state->start(); });
   }
 };
 

@@ -13,13 +13,12 @@
 #include "addon/convert.hpp"
 #include "addon/handle.hpp"
 #include "addon/storage.hpp"
-#include "core/storage/hash.hpp"
 
 namespace dladmm::addon {
 
 // Float, Double: what is held in either precision, with a `state`, a std::unique_ptr, and its type `Number`. State:
 // size_of(block, layer), read(block, layer, out), write(block, layer, values). Derived: a type Place { block, layer }
-// and static bool exists(Place, depth); setup(); its destructor calls release().
+// and static bool exists(Place, depth); setup(); a destructor that calls release().
 template <typename Derived, typename Float, typename Double>
 class TypedHandle : public Handle<Derived> {
  public:

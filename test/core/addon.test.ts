@@ -94,6 +94,24 @@ describe('a stop', () => {
   });
 });
 
+test('what there is only from the start on is refused before it', async () => {
+  const layered = new native.Layered(OPTIONS);
+  const network = { ...NETWORK, activation: 'sigmoid', loss: 'one-hot-squared-error' } as const;
+  const constraints = new native.Constraints({ ...network, samples: 300 });
+  const penalties = { lambda: [1, 1], beta: [1, 1], majoriser: 'paper' } as const;
+  const early = [
+    () => layered.run(updates(1), PENALTIES),
+    () => layered.measure(PENALTIES),
+    () => layered.read(2, 1),
+    () => constraints.run(updates(1), penalties),
+    () => constraints.measure(penalties),
+    () => constraints.read(1, 1),
+    () => constraints.write(2, 1, wave(300 * 30)),
+  ];
+  for (const each of early) await expect(each()).rejects.toMatchObject({ code: 'ERR_DLADMM_STATE' });
+  for (const state of [layered, constraints]) state.close();
+});
+
 describe('a record has the names of its table', () => {
   const keysOf = (records: readonly object[]): readonly string[] => [...new Set(records.flatMap(Object.keys))].sort();
   const pairsOf = (sweep: readonly (readonly [block: number, layer: number])[]) => Int32Array.from(sweep.flat());

@@ -17,15 +17,12 @@
 #include <vector>
 
 #include "core/functions/elementwise.hpp"
-#include "core/gradient/forward.hpp"
 #include "core/gradient/loss_rows.hpp"
 #include "core/gradient/method.hpp"
-#include "core/gradient/network.hpp"
 #include "core/gradient/order.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/tiled.hpp"
-#include "core/runtime/team.hpp"
-#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sample_state.hpp"
 #include "core/splitting/sweep.hpp"
 
 namespace dladmm {
@@ -42,15 +39,17 @@ struct TrainerSetup {
 };
 
 template <typename T>
-class Trainer {
+class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
+  using Base = SampleState<Trainer<T>, T, TrainerSetup>;
+  friend Base;
+  using typename Base::Shell;
+
  public:
   // Allocates everything that steps need. Throws std::bad_alloc, std::length_error.
-  explicit Trainer(const TrainerSetup& setup) : Trainer(setup, Unallocated()) {
+  explicit Trainer(const TrainerSetup& setup) : Trainer(setup, Shell()) {
     const Network& net = setup_.network;
     for (const std::size_t width : net.widths) static_cast<void>(blas::dimension(width));
-    StoragePlan plan;
-    declare(plan);
-    plan.allocate();
+    this->allocate();
     std::ranges::fill(parameters_.span(), T(0));
     finite_.watch(parameters_.span());
     for (std::size_t l = 1; l <= depth(); ++l) {
@@ -59,20 +58,7 @@ class Trainer {
     reset();
   }
 
-  // Bytes that the constructor will allocate.
-  [[nodiscard]] static double required_bytes(const TrainerSetup& setup) {
-    StoragePlan plan;
-    Trainer(setup, Unallocated()).declare(plan);
-    return plan.bytes();
-  }
-
-  [[nodiscard]] const TrainerSetup& setup() const { return setup_; }
-  [[nodiscard]] MatrixView<T> input() { return x_.view(); }
-  [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
-  [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
-  // What each sample counts for in training; empty where all count alike.
-  [[nodiscard]] std::vector<double>& weights() { return weights_; }
-
+  using Base::weights;
   // Parameters of layer l = 1 … L, row-major; and the dual of sub-batch s for them (state s of Badm with duals, Sisa).
   [[nodiscard]] std::span<T> weights(std::size_t l) { return part_of(parameters_, ParameterBlock::W, l); }
   [[nodiscard]] std::span<T> biases(std::size_t l) { return part_of(parameters_, ParameterBlock::b, l); }
@@ -138,22 +124,11 @@ class Trainer {
 
   void restored() { epochs_.restored(); }
 
-  // R summed, and correct answers, on given samples.
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets) {
-    return dladmm::evaluate<T>(team_, spaces_, kEvaluationBlock, layers_, setup_.network.activation,
-                               setup_.network.loss, x, targets);
-  }
-
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, target_values_.view()}); }
-
-  [[nodiscard]] std::size_t steps_an_epoch() const { return epochs_.batches(); }
-
  private:
   using Op = blas::Op;
 
   // Large enough that products run at full speed; all that a batch of any size needs besides the gradient.
   static constexpr std::size_t kBlock = 2048;
-  static constexpr std::size_t kEvaluationBlock = 256;
   // The gradients of the rows that are updated at once stay in a second-level cache; few rows would slow the product
   // down, and many would leave few chunks.
   static constexpr std::size_t kChunkBytes = std::size_t{1} << 19;
@@ -177,16 +152,16 @@ class Trainer {
     std::vector<double> work;     // for losses and column sums
   };
 
-  struct Unallocated {};
+  using Base::activation_of, Base::depth, Base::targets;
+  using Base::setup_, Base::team_, Base::x_;
 
-  Trainer(const TrainerSetup& setup, Unallocated)
-      : setup_(setup),
+  Trainer(const TrainerSetup& setup, Shell)
+      : Base(setup),
         gradients_(std::visit([](const auto& method) { return method.gradients(); }, setup.optimiser)),
         states_(std::visit([](const auto& method) { return method.states(); }, setup.optimiser)),
         block_(std::min(setup.batch, kBlock)),
         whole_gradient_(setup.batch > block_),
         net_(setup.network.layers()),
-        team_(setup.threads),
         members_(team_.size()) {
     for (std::size_t l = 1; l <= depth(); ++l) {
       const std::size_t out = setup_.network.outputs(l);
@@ -204,8 +179,7 @@ class Trainer {
 
   void declare(StoragePlan& plan) {
     const Network& net = setup_.network;
-    plan.matrix(x_, setup_.samples, net.widths.front());
-    if (!net.loss.classifies()) plan.matrix(target_values_, setup_.samples, net.widths.back());
+    this->declare_samples(plan);
     plan.buffer(parameters_, parameters_count_);
     plan.buffer(finite_.room, parameters_count_);
     plan.buffer(state_, states_, parameters_count_);
@@ -218,28 +192,20 @@ class Trainer {
     }
     std::size_t chunk = 0;
     for (const Chunk& it : chunks_) chunk = std::max(chunk, it.rows.count * (net.inputs(it.layer) + 1));
-    const std::size_t widest = net.widest();
     for (Member& member : members_) {
       if (!whole_gradient_) plan.buffer(member.gradient, gradients_, chunk);
       plan.other(sizeof(const T*) * static_cast<double>(gradients_),
                  [this, &member] { member.parts.resize(gradients_); });
-      plan.vector(member.work, std::max(loss_work(net.widths.back()), widest));
-      plan.other(Workspace<T>::required_bytes(kEvaluationBlock, widest, net.widths.back()),
-                 [this, widest] { spaces_.emplace_back(kEvaluationBlock, widest, setup_.network.widths.back()); });
+      plan.vector(member.work, std::max(loss_work(net.widths.back()), net.widest()));
     }
-    if (net.loss.classifies()) plan.vector(labels_, setup_.samples);
     plan.vector(shares_, gradients_);
     plan.vector(finished_, chunks_.size());
     plan.other(sizeof(std::uint32_t) * static_cast<double>(setup_.samples),
                [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
   }
 
-  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& layer(std::size_t l) { return net_[l - 1]; }
-  [[nodiscard]] Activation activation_of(std::size_t l) const {
-    return l < depth() ? setup_.network.activation : Activation::identity();
-  }
-  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view(), weights_}; }
+  [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return layers_; }
   // W_l, or b_l behind it, in a vector of all parameters that begins at `offset`.
   std::span<T> part_of(const Buffer<T>& vector, ParameterBlock block, std::size_t l, std::size_t offset = 0) {
     const std::size_t before = block == ParameterBlock::W ? 0 : size_of(ParameterBlock::W, l);
@@ -387,7 +353,6 @@ class Trainer {
     return update(first_bias, out.count, g_biases) && weights_finite;
   }
 
-  TrainerSetup setup_;
   std::size_t gradients_;  // that a step takes
   std::size_t states_;     // vectors that the optimiser keeps
   std::size_t block_;      // rows of h and δ
@@ -396,18 +361,12 @@ class Trainer {
   std::vector<Layer> net_;
   std::vector<Chunk> chunks_;
 
-  Team team_;
-  Matrix<T> x_;
-  std::vector<std::int32_t> labels_;
-  Matrix<T> target_values_;
-  std::vector<double> weights_;
   Buffer<T> parameters_;  // W_1, b_1, W_2, …
   FiniteCopy<T> finite_;  // as the run began
   Buffer<T> state_;       // states_ vectors
   Buffer<T> gradient_;    // gradients_ vectors, where whole_gradient_
   Matrix<T> batch_;       // rows of x in the order of the epoch, where it is shuffled
   std::vector<Member> members_;
-  std::vector<Workspace<T>> spaces_;  // for evaluation
   std::vector<LayerParameters<T>> layers_;
   std::vector<double> shares_;          // α_s of the step at work
   std::vector<std::uint8_t> finished_;  // chunk by chunk: whether its parameters are finite

@@ -23,16 +23,16 @@
 
 #include "core/constraints/types.hpp"
 #include "core/functions/elementwise.hpp"
-#include "core/gradient/forward.hpp"
-#include "core/gradient/network.hpp"
 #include "core/linalg/blas.hpp"
 #include "core/linalg/entrywise.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
+#include "core/linalg/tiled.hpp"
 #include "core/runtime/team.hpp"
-#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/gram.hpp"
+#include "core/splitting/sample_state.hpp"
 #include "core/splitting/sweep.hpp"
 #include "core/splitting/version.hpp"
 
@@ -44,58 +44,22 @@ struct Setup {
   unsigned threads = 1;
 };
 
-// What the largest rooms of a state hold.
-struct Sizes {
-  std::size_t product = 0;  // the largest W_l
-  std::size_t gram = 0;     // the largest V_{l-1}ᵀ V_{l-1}
-  std::size_t step = 0;     // the largest [W_l b_l]
-  std::size_t columns = 0;  // the widest layer, inputs included
-  std::size_t matrix = 0;   // the largest matrix to be factored
-  std::size_t parameters = 0;
-
-  explicit Sizes(const Network& net) {
-    for (std::size_t l = 1; l <= net.layers(); ++l) {
-      const std::size_t n = net.inputs(l);
-      product = std::max(product, net.outputs(l) * n);
-      gram = std::max(gram, n * n);
-      step = std::max(step, net.outputs(l) * (n + 1));
-      columns = std::max({columns, n, net.outputs(l)});
-      matrix = std::max(matrix, n + 1);
-      parameters += net.outputs(l) * (n + 1);
-    }
-  }
-};
-
 template <typename T>
-class State {
+class State : public SampleState<State<T>, T, Setup> {
+  using Base = SampleState<State<T>, T, Setup>;
+  friend Base;
+  using typename Base::Shell;
+
  public:
   // Allocates everything that sweeps need. Throws std::bad_alloc, std::length_error.
-  explicit State(const Setup& setup) : State(setup, Unallocated()) {
-    StoragePlan plan;
-    declare(plan);
-    plan.allocate();
+  explicit State(const Setup& setup) : State(setup, Shell()) {
+    this->allocate();
     for (Layer& it : layers_) {
       std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
       finite_.watch(it.W.flat());
       finite_.watch(it.b);
     }
   }
-
-  // Bytes that the constructor will allocate.
-  [[nodiscard]] static double required_bytes(const Setup& setup) {
-    StoragePlan plan;
-    State(setup, Unallocated()).declare(plan);
-    return plan.bytes();
-  }
-
-  [[nodiscard]] const Setup& setup() const { return setup_; }
-
-  // --- data and parameters, to be filled before start() ---
-  [[nodiscard]] MatrixView<T> input() { return x_.view(); }
-  [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
-  [[nodiscard]] MatrixView<T> target_values() { return y_.view(); }
-  // What each sample counts for in training; empty where all count alike.
-  [[nodiscard]] std::vector<double>& weights() { return weights_; }
 
   // V by a forward pass from the present W and b, Λ = 0.
   void start() {
@@ -118,11 +82,28 @@ class State {
 
   // Runs the updates in order; stops between two of them when `stop` is set. After a value that is not finite, W and b
   // are those from before the sweep.
-  void run(std::span<const Update> updates, const Penalties& penalties, const std::atomic<bool>& stop,
-           SweepRecord& record);
+  void run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& stop, SweepRecord& record) {
+    need_start(x_version_);
+    const AtWork here(stop);
+    note_beta(p);
+    finite_.keep();
+    work_ = {};
+    const bool finite = run_sweep(
+        record, updates.size(), stop, [&](std::size_t& i) { return update(updates[i], p, record.updates[i]); },
+        [&] {
+          measure(p, record.measures);
+          return std::isfinite(record.measures.lagrangian) && std::isfinite(record.measures.kkt);
+        });
+    if (!finite) {
+      finite_.restore();
+      advance_all();
+    }
+    record.work = work_;
+  }
 
   // Constraints, gradient and augmented Lagrangian of the state as it stands.
   void measure(const Penalties& p, Measures& measures) {
+    need_start(x_version_);
     const AtWork here;
     note_beta(p);
     measures = {};
@@ -135,20 +116,19 @@ class State {
       Layer& it = layer(l);
       const std::size_t n = it.W.columns();
       const double lambda = p.lambda[l - 1];
-      double squares = 0;
-      double slope = 0;
-      for (std::size_t j = 0; j < it.b.size(); ++j) {
-        const T* const gradient = it.gradient.view().row(j);
-        const T* const w = it.W.view().row(j);
-        for (std::size_t k = 0; k <= n; ++k) {
-          const auto value = static_cast<double>(k < n ? w[k] : it.b[j]);
-          const double g = static_cast<double>(gradient[k]) + lambda * value;
-          squares += value * value;
-          slope += g * g;
-        }
-      }
-      measures.regularisation += lambda / 2 * squares;
-      measures.stationary_W[l - 1] = slope;
+      // ‖[W_l b_l]‖² and ‖∂L/∂[W_l b_l]‖²
+      const auto squares = [lambda](T w, T g) DLADMM_INLINE {
+        const double value = static_cast<double>(w);
+        const double slope = static_cast<double>(g) + lambda * value;
+        return entrywise::Pair{value * value, slope * slope};
+      };
+      const auto found = sum_pieces<entrywise::Pair>(team_, it.b.size(), n + 1, [&](Rows rows, unsigned) {
+        const MatrixView<T> gradient = it.gradient.view();
+        entrywise::Pair sums = entrywise::sums(squares, it.W.view().rows_from(rows), window(gradient, rows, {0, n}));
+        return sums += entrywise::sums(squares, biases(it).rows_from(rows), window(gradient, rows, {n, 1}));
+      });
+      measures.regularisation += lambda / 2 * found.first;
+      measures.stationary_W[l - 1] = found.second;
       penalties += p.beta[l - 1] / 2 * measures.residual[l - 1];
     }
     for (std::size_t l = 0; l < depth(); ++l) {
@@ -162,12 +142,15 @@ class State {
   // Number of entries of a block, and a copy of them (row-major).
   [[nodiscard]] std::size_t size_of(Block block, std::size_t layer) { return entries_of(block, layer).size(); }
 
+  // V and Λ are there from start() on.
   void read(Block block, std::size_t l, std::span<T> out) {
+    if (block == Block::V || block == Block::Lambda) need_start(x_version_);
     const std::span<const T> entries = entries_of(block, l);
     std::copy(entries.begin(), entries.end(), out.begin());
   }
 
   void write(Block block, std::size_t l, std::span<const T> values) {
+    if (block == Block::V || block == Block::Lambda) need_start(x_version_);
     std::copy(values.begin(), values.end(), entries_of(block, l).begin());
     Layer& it = layer(l);
     (block == Block::V ? it.V_version : block == Block::Lambda ? it.Lambda_version : it.W_version).advance();
@@ -192,16 +175,6 @@ class State {
     write_targets();
     advance_all();
   }
-
-  // Loss and accuracy of the network (not of the split variables) on given samples.
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& goals) {
-    std::vector<LayerParameters<T>> parameters;
-    for (const Layer& it : layers_) parameters.push_back({it.W.view(), it.b});
-    return dladmm::evaluate<T>(team_, spaces_, sums_.cut().pieces.largest(), parameters, setup_.network.activation,
-                               setup_.network.loss, x, goals);
-  }
-
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, y_.view()}); }
 
  private:
   struct Layer {
@@ -230,17 +203,19 @@ class State {
   // The scalars of a pass's sums.
   enum Sum : std::size_t { kResidual, kDualProduct, kLargest, kStationary, kLoss, kOutputStationary, kIdentity, kStep };
 
-  struct Unallocated {};
+  using Base::activation_of, Base::depth, Base::is_output;
+  using Base::labels_, Base::setup_, Base::spaces_, Base::team_, Base::weights_, Base::x_, Base::y_;
 
-  State(const Setup& setup, Unallocated) : setup_(setup), team_(setup.threads), layers_(depth()) {}
+  State(const Setup& setup, Shell) : Base(setup), layers_(depth()) {}
 
   void declare(StoragePlan& plan) {
     const Network& net = setup_.network;
     const std::size_t samples = setup_.samples;
-    const Sizes sizes(net);
-    plan.matrix(x_, samples, net.widths.front());
-    plan.matrix(y_, samples, net.widths.back());
-    if (net.loss.classifies()) plan.vector(labels_, samples);
+    const SampleCut cut(samples);
+    std::size_t parameters = 0, inputs = 0,
+                step = 0;  // entries of all [W_l b_l], the widest input, the largest [W_l b_l]
+    this->declare_samples(plan, cut.pieces.largest());
+    if (net.loss.classifies()) plan.matrix(y_, samples, net.widths.back());
     for (std::size_t l = 1; l <= depth(); ++l) {
       Layer& it = layer(l);
       const std::size_t n = net.inputs(l);
@@ -252,31 +227,27 @@ class State {
       plan.matrix(it.S, samples, m);
       plan.matrix(it.gradient, m, n + 1);
       plan.matrix(it.gram, n + 1, n + 1);
+      parameters += m * (n + 1);
+      inputs = std::max(inputs, n);
+      step = std::max(step, m * (n + 1));
     }
-    plan.buffer(finite_.room, sizes.parameters);
-    plan.buffer(step_, sizes.step);
-    plan.buffer(step_scratch_, sizes.step);
-    plan.vector(columns_, sizes.columns);
-    const typename GramSolver<T>::Room room{.size = sizes.matrix};
-    plan.other(GramSolver<T>::required_bytes(room), [this, room] { solver_ = GramSolver<T>(room); });
-    const SampleCut cut(samples);
-    const typename PieceSums<T>::Room sums{sizes.columns, sizes.product, sizes.gram};
-    plan.other(PieceSums<T>::required_bytes(cut, sums), [this, cut, sums] { sums_ = PieceSums<T>(cut, sums); });
-    const std::size_t widest = net.widest();
-    const std::size_t outputs = net.widths.back();
-    plan.other(team_.size() * Workspace<T>::required_bytes(cut.pieces.largest(), widest, outputs),
-               [this, rows = cut.pieces.largest(), widest, outputs] {
-                 for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(rows, widest, outputs);
-               });
+    plan.buffer(finite_.room, parameters);
+    plan.buffer(step_, step);
+    plan.buffer(step_scratch_, step);
+    const std::size_t columns = std::max(inputs, net.widest());
+    plan.vector(columns_, columns);
+    plan.made(solver_, typename GramSolver<T>::Room{.size = inputs + 1});
+    plan.made(sums_, cut, typename PieceSums<T>::Room{columns, step, inputs * inputs});
   }
 
-  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
-  [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
-  [[nodiscard]] bool is_output(std::size_t l) const { return l == depth(); }
-  [[nodiscard]] MatrixView<T> input_of(std::size_t l) { return l == 1 ? x_.view() : layer(l - 1).V.view(); }
-  [[nodiscard]] Activation activation_of(std::size_t l) const {
-    return is_output(l) ? Activation::identity() : setup_.network.activation;
+  [[nodiscard]] std::vector<LayerParameters<T>> parameters() const {
+    std::vector<LayerParameters<T>> all;
+    for (const Layer& it : layers_) all.push_back({it.W.view(), it.b});
+    return all;
   }
+  [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
+  [[nodiscard]] MatrixView<T> input_of(std::size_t l) { return l == 1 ? x_.view() : layer(l - 1).V.view(); }
+  [[nodiscard]] static MatrixView<T> biases(Layer& it) { return {it.b.data(), it.b.size(), 1}; }
   [[nodiscard]] static T beta_of(std::size_t l, const Penalties& p) { return static_cast<T>(p.beta[l - 1]); }
   [[nodiscard]] static MatrixView<T> rows_of(const Matrix<T>& m, Rows rows) { return m.view().rows_from(rows); }
   [[nodiscard]] MatrixView<T> scratch(const Part& part, bool first, std::size_t columns) const {
@@ -286,17 +257,8 @@ class State {
 
   [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l) {
     Layer& it = layer(l);
-    switch (block) {
-      case Block::W:
-        return it.W.flat();
-      case Block::b:
-        return it.b;
-      case Block::V:
-        return it.V.flat();
-      case Block::Lambda:
-        return it.Lambda.flat();
-    }
-    return {};
+    if (block == Block::b) return it.b;
+    return (block == Block::W ? it.W : block == Block::V ? it.V : it.Lambda).flat();
   }
 
   // What S_l, the targets V_l − Λ_l/β_l and the gradient in W_l are made of.
@@ -535,23 +497,179 @@ class State {
     return p.majoriser == Majoriser::largest ? largest : curvature_bound(setup_.network.activation.kind, largest);
   }
 
-  // The updates. Each returns false when it met a value that is not finite.
-  bool update(const Update& update, const Penalties& p, UpdateRecord& record);
-  bool update_W(std::size_t l, const Penalties& p, UpdateRecord& record);
-  bool update_hidden_V(std::size_t l, const Penalties& p, UpdateRecord& record);
-  bool update_output_V(const Penalties& p, UpdateRecord& record);
-  bool update_Lambda(std::size_t l, const Penalties& p, UpdateRecord& record);
+  // --- the updates; each returns false when it met a value that is not finite ---
 
-  Setup setup_;
-  Team team_;
+  // Below it, 1/r would drown M Mᵀ.
+  static constexpr double kSmallestRatio = 1e-6;
+
+  // With A = [V_{l-1} 1], the gradient G = [D_lᵀ V_{l-1}, D_lᵀ 1] + λ_l [W_l b_l] and the curvature h of the model (2
+  // where the layer is linear and the model exact),
+  //
+  //     [W_l b_l] <- [W_l b_l] − G (λ_l I + (β_l h/2) Aᵀ A)⁻¹
+  //
+  // is the minimiser (50) of the last layer and (51) of a hidden one.
+  bool update_W(std::size_t l, const Penalties& p, UpdateRecord& record) {
+    Layer& it = layer(l);
+    know_slope(l, p, nullptr);
+    const double h = curvature(l, p);
+    if (!is_output(l)) record.curvature = h;
+    const std::size_t n = it.W.columns() + 1;
+    const std::size_t m = it.W.rows();
+
+    Clock clock;
+    const auto c = static_cast<T>(p.beta[l - 1] * h / 2);
+    const auto lambda = static_cast<T>(p.lambda[l - 1]);
+    const MatrixView<T> gram = it.gram.view();
+    double trace = 0;
+    for (std::size_t i = 0; i < n; ++i) trace += static_cast<double>(c * gram.row(i)[i]) + p.lambda[l - 1];
+    const auto fill = [&](MatrixView<T> matrix) { fill_scaled<T>(team_, c, gram, lambda, matrix); };
+    // Below that share of the trace, what λ_l adds is lost in the rounding of the Gram matrix.
+    const double ridge = trace > 0 ? std::max(0.0, GramSolver<T>::kRounding - p.lambda[l - 1] / trace) : 0;
+    if (!solver_.prepare(team_, Inversion::cholesky, n, ridge, fill)) return false;
+    record.ridge = solver_.ridge();
+    ++work_.factor;
+    work_.flops += std::pow(static_cast<double>(n), 3) / 3 + 2 * static_cast<double>(m * n * n);
+
+    const MatrixView<T> step(step_.data(), m, n);
+    each_piece(team_, m, n, [&](Rows rows, unsigned) {
+      const auto add = [lambda](T w, T g, T& to) DLADMM_INLINE { to = g + lambda * w; };
+      const Rows weights{0, n - 1}, bias{n - 1, 1};
+      entrywise::each(add, it.W.view().rows_from(rows), window(it.gradient.view(), rows, weights),
+                      window(step, rows, weights));
+      entrywise::each(add, biases(it).rows_from(rows), window(it.gradient.view(), rows, bias),
+                      window(step, rows, bias));
+    });
+    solver_.apply(team_, step, MatrixView<T>(step_scratch_.data(), m, n));
+    record.step_norm = elementwise::square_norm<T>(team_, step);
+    record.factor_seconds = clock.seconds();
+    if (!std::isfinite(record.step_norm)) return false;
+    each_piece(team_, m, n, [&](Rows rows, unsigned) {
+      elementwise::step_back<T>(it.W.view().rows_from(rows), T(1), window(step, rows, {0, n - 1}));
+      elementwise::step_back<T>(biases(it).rows_from(rows), T(1), window(step, rows, {n - 1, 1}));
+    });
+    it.W_version.advance();
+    return true;
+  }
+
+  // V_l below layer l + 1. With M = W_{l+1}, r = (β_{l+1} μ/2) / β_l for the curvature μ of the model of layer l + 1 (2
+  // where it is linear), E = S_l + Λ_l/β_l − V_l and G = D_{l+1}/β_l,
+  //
+  //     V_l <- V_l + (E − G M) (I + r Mᵀ M)⁻¹                                 n_l x n_l
+  //          = V_l + E + t M,  t = −(G/r + E Mᵀ) (I/r + M Mᵀ)⁻¹               n_{l+1} x n_{l+1}
+  //
+  // is the minimiser (57), and (56) for l = N − 1. The smaller matrix is factored.
+  bool update_hidden_V(std::size_t l, const Penalties& p, UpdateRecord& record) {
+    Layer& it = layer(l);
+    const MatrixView<const T> M = layer(l + 1).W.view();
+    const std::size_t n = M.columns;
+    const std::size_t m = M.rows;
+    const T beta = beta_of(l, p);
+    const double mu = curvature(l + 1, p);
+    if (!std::isfinite(mu)) return false;
+    if (!is_output(l + 1)) record.curvature = mu;
+    const double ratio = p.beta[l] * mu / 2 / p.beta[l - 1];
+    const bool by_outputs = m < n && ratio >= kSmallestRatio;
+    const std::size_t size = by_outputs ? m : n;
+
+    Clock clock;
+    const auto factor = static_cast<T>(by_outputs ? 1 : ratio);
+    const auto shift = static_cast<T>(by_outputs ? 1 / ratio : 1);
+    const auto fill = [&](MatrixView<T> matrix) {
+      fill_gram<T>(team_, by_outputs ? blas::Op::none : blas::Op::transpose, factor, M, shift, matrix);
+    };
+    if (!solver_.prepare(team_, Inversion::cholesky, size, 0, fill)) return false;
+    record.ridge = solver_.ridge();
+    record.factor_seconds = clock.seconds();
+    ++work_.factor;
+    work_.flops += std::pow(static_cast<double>(size), 3) / 3 + static_cast<double>(m * n * size);
+
+    const auto samples = static_cast<double>(setup_.samples);
+    const auto number = [](std::size_t k) { return static_cast<double>(k); };
+    double flops = count(&Work::back, samples, number(n), number(m));
+    if (by_outputs) flops += count(&Work::image, samples, number(m), number(n));
+    flops += count(&Work::solve, samples, number(size), number(size));
+    pass({l, l + 1}, every_piece(), flops, [&](const Part& part) {
+      const MatrixView<T> V = rows_of(it.V, part.rows);
+      const MatrixView<T> D = scratch(part, true, m);
+      const MatrixView<T> step = scratch(part, false, n);
+      weighted_miss(l + 1, p, part.rows, D);
+      entrywise::each([inverse = T(1) / beta](T s, T v, T dual, T& e) DLADMM_INLINE { e = inverse * dual + (s - v); },
+                      rows_of(it.S, part.rows), V, rows_of(it.Lambda, part.rows), step);
+      if (by_outputs) {
+        // t: samples x m <- −(samples x n) (m x n)ᵀ − G/r
+        blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(-1), step, M, static_cast<T>(-1 / (p.beta[l - 1] * ratio)),
+                      D);
+        solver_.apply_rows(D, {});
+        // samples x n += (samples x m) (m x n)
+        blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), D, M, T(1), step);
+      } else {
+        // samples x n −= (samples x m) (m x n) / β
+        blas::gemm<T>(blas::Op::none, blas::Op::none, T(-1) / beta, D, M, T(1), step);
+        solver_.apply_rows(step, {});
+      }
+      elementwise::step_back<T>(V, T(-1), step);
+      part.sums.scalars[kStep] = elementwise::square_norm<T>(step);
+    });
+    record.step_norm = sums_.scalar(kStep);
+    it.V_version.advance();
+    return std::isfinite(record.step_norm);
+  }
+
+  // V_N <- (s Y + Λ_N + β_N (V_{N-1} W_Nᵀ + b_N)) / (s + β_N), with s the weight of the sample
+  bool update_output_V(const Penalties& p, UpdateRecord& record) {
+    Layer& it = layer(depth());
+    const T beta = beta_of(depth(), p);
+    pass({depth()}, every_piece(), 0, [&](const Part& part) {
+      part.sums.scalars[kStep] = 0;
+      by_weight(part.rows, [&](T weight, Rows rows) {
+        part.sums.scalars[kStep] += entrywise::sum(
+            [beta, weight](T y, T s, T dual, T& v) DLADMM_INLINE {
+              const T next = (weight * y + dual + beta * s) / (weight + beta);
+              const double change = static_cast<double>(next - v);
+              v = next;
+              return change * change;
+            },
+            rows_of(y_, rows), rows_of(it.S, rows), rows_of(it.Lambda, rows), rows_of(it.V, rows));
+      });
+    });
+    record.step_norm = sums_.scalar(kStep);
+    it.V_version.advance();
+    return std::isfinite(record.step_norm);
+  }
+
+  // Λ_l <- Λ_l + β_l (σ(V_{l-1} W_lᵀ + b_l) − V_l)
+  bool update_Lambda(std::size_t l, const Penalties& p, UpdateRecord& record) {
+    Layer& it = layer(l);
+    pass({l}, every_piece(), 0, [&](const Part& part) {
+      part.sums.scalars[kStep] = entrywise::sum(
+          [beta = beta_of(l, p)](T s, T v, T& dual) DLADMM_INLINE {
+            const T change = beta * (s - v);
+            dual += change;
+            return static_cast<double>(change) * static_cast<double>(change);
+          },
+          rows_of(it.S, part.rows), rows_of(it.V, part.rows), rows_of(it.Lambda, part.rows));
+    });
+    record.step_norm = sums_.scalar(kStep);
+    it.Lambda_version.advance();
+    return std::isfinite(record.step_norm);
+  }
+
+  bool update(const Update& update, const Penalties& p, UpdateRecord& record) {
+    switch (update.block) {
+      case Block::W:
+        return update_W(update.layer, p, record);
+      case Block::V:
+        return is_output(update.layer) ? update_output_V(p, record) : update_hidden_V(update.layer, p, record);
+      case Block::Lambda:
+        return update_Lambda(update.layer, p, record);
+      case Block::b:
+        break;
+    }
+    return true;
+  }
+
   PieceSums<T> sums_;
-  std::vector<Workspace<T>> spaces_;  // one a member
-
-  Matrix<T> x_;  // V_0
   Version x_version_;
-  Matrix<T> y_;
-  std::vector<std::int32_t> labels_;
-  std::vector<double> weights_;
   std::vector<Layer> layers_;
   FiniteCopy<T> finite_;  // W and b as the last sweep began
   std::vector<double> beta_;
@@ -563,5 +681,3 @@ class State {
 };
 
 }  // namespace dladmm::constraints
-
-#include "core/constraints/updates.hpp"  // IWYU pragma: export: its updates

@@ -2,7 +2,6 @@
 // know. A new one is a type here and a case in with_activation() and bounds_of(): the compiler asks for both.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>

@@ -6,6 +6,7 @@
 
 #include "core/functions/activation.hpp"
 #include "core/linalg/entrywise.hpp"
+#include "core/linalg/sums.hpp"
 
 namespace dladmm::elementwise {
 
@@ -50,6 +51,13 @@ void times_derivative(const Activation& activation, MatrixView<T> delta, MatrixV
 template <typename T>
 [[nodiscard]] double square_norm(MatrixView<const T> x) {
   return entrywise::sum([](T xi) DLADMM_INLINE { return static_cast<double>(xi) * static_cast<double>(xi); }, x);
+}
+
+// The same by the team.
+template <typename T>
+[[nodiscard]] double square_norm(Team& team, MatrixView<const T> x) {
+  return sum_pieces<double>(team, x.rows, x.columns,
+                            [&](Rows rows, unsigned) { return square_norm<T>(x.rows_from(rows)); });
 }
 
 // ‖x‖²; adds x to the column sums.

@@ -6,21 +6,24 @@
 #include <cstdint>
 #include <numbers>
 #include <span>
+#include <utility>
 
 namespace dladmm {
 
-// Steele, Lea and Flood's SplitMix64.
+// Steele, Lea and Flood's SplitMix64: number i of the stream that begins at a state is at(state + i · kGolden).
 class SplitMix64 {
  public:
-  explicit SplitMix64(std::uint64_t state) : state_(state) {}
-
-  std::uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15U;
-    std::uint64_t x = state_;
+  static constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15U;
+  [[nodiscard, gnu::always_inline]] static constexpr std::uint64_t at(std::uint64_t state) {
+    std::uint64_t x = state + kGolden;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
     return x ^ (x >> 31);
   }
+
+  explicit SplitMix64(std::uint64_t state) : state_(state) {}
+
+  std::uint64_t next() { return at(std::exchange(state_, state_ + kGolden)); }
   // Uniform in (0, 1].
   double uniform() { return (static_cast<double>(next() >> 11) + 1) * 0x1p-53; }
 

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "core/linalg/section.hpp"
-#include "core/runtime/pieces.hpp"
 
 namespace dladmm {
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "core/functions/normals.hpp"
 #include "core/linalg/simd.hpp"
 
 namespace dladmm {
@@ -15,14 +16,14 @@ namespace dladmm {
 class Dropout {
  public:
   Dropout(double probability, std::uint32_t seed, std::uint64_t step, std::size_t layer)
-      : start_(mixed(mixed(mixed(seed) + step) + layer)),
+      : start_(SplitMix64::at(SplitMix64::at(SplitMix64::at(seed) + step) + layer)),
         limit_(static_cast<std::uint64_t>(probability * 0x1p32)),
         scale_(1 / (1 - probability)) {}
 
   // 1/(1 − p) where entry i stays, 0 where it goes.
   template <typename T>
   [[nodiscard, gnu::always_inline]] T factor(std::size_t i) const {
-    return (mixed(start_ + i * kGolden) >> 32) < limit_ ? T(0) : static_cast<T>(scale_);
+    return (SplitMix64::at(start_ + i * SplitMix64::kGolden) >> 32) < limit_ ? T(0) : static_cast<T>(scale_);
   }
 
   // out <- D(x), entry by entry from number `first` on
@@ -40,15 +41,6 @@ class Dropout {
       for (std::size_t k = 0; k < count; ++k) out[k] = dropout.factor<T>(first + k) * x[k];
     }
   };
-
-  static constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
-
-  [[nodiscard, gnu::always_inline]] static std::uint64_t mixed(std::uint64_t x) {
-    x += kGolden;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-    return x ^ (x >> 31);
-  }
 
   std::uint64_t start_;
   std::uint64_t limit_;

@@ -31,11 +31,6 @@ class GraphForward {
     if (network.layers() > 1) second_ = Buffer<T>(a.rows * network.widest());
   }
 
-  // Bytes that outputs() works in, for so many nodes.
-  [[nodiscard]] static double working_bytes(const Network& network, std::size_t nodes) {
-    return 3 * sizeof(T) * static_cast<double>(nodes) * static_cast<double>(network.widest());
-  }
-
   [[nodiscard]] std::size_t nodes() const { return propagation_.rows(); }
 
   // Z_L of all nodes, nodes x n_L, until the next call. W_l: n_{l-1} x n_l.

@@ -218,9 +218,7 @@ class GraphTrainer {
       if (l < depth() && !net.activation.value_tells_derivative()) plan_.matrix(layer.z, n, layer.outputs);
       plan_.matrix(layer.delta, n, layer.outputs);
       if (sparse || !summed_by_segments(n, layer.inputs, layer.outputs)) continue;
-      const typename PieceSums<T>::Room room{0, layer.inputs * layer.outputs, 0};
-      plan_.other(PieceSums<T>::required_bytes(SampleCut(n), room),
-                  [&layer, n, room] { layer.sums = PieceSums<T>(SampleCut(n), room); });
+      plan_.made(layer.sums, SampleCut(n), typename PieceSums<T>::Room{0, layer.inputs * layer.outputs, 0});
     }
     plan_.matrix(outputs_, n, net.widths.back());
     plan_.buffer(scratch_, n, widest_scratch);

@@ -145,7 +145,7 @@ class GraphState {
 
   // Residuals and the augmented Lagrangian of the state as it stands.
   void measure(const GraphPenalties& p, GraphMeasures& measures) {
-    need_start();
+    need_start(of_U_);
     const AtWork here;
     measures.residual.assign(depth(), 0);
     measures.regularisation = 0;
@@ -170,7 +170,7 @@ class GraphState {
 
   // P_l = Ã Z_{l-1} W_l afresh for every layer: bounds the drift of the kept products.
   void refresh() {
-    need_start();
+    need_start(of_U_);
     const AtWork here;
     output_measures_.forget();
     for (std::size_t l = 1; l <= depth(); ++l) {
@@ -183,13 +183,13 @@ class GraphState {
   [[nodiscard]] std::size_t size_of(GraphBlock block, std::size_t layer) { return entries_of(block, layer).size(); }
 
   void read(GraphBlock block, std::size_t l, std::span<T> out) {
-    if (block != GraphBlock::W) need_start();
+    if (block != GraphBlock::W) need_start(of_U_);
     if (block == GraphBlock::Z) settle(due_on_Z(l));
     std::ranges::copy(entries_of(block, l), out.begin());
   }
 
   void write(GraphBlock block, std::size_t l, std::span<const T> values) {
-    if (block != GraphBlock::W) need_start();
+    if (block != GraphBlock::W) need_start(of_U_);
     std::ranges::copy(values, entries_of(block, l).begin());
     if (block == GraphBlock::W) changed_W(l);
     if (block == GraphBlock::U) of_U_.advance();
@@ -301,15 +301,7 @@ class GraphState {
   [[nodiscard]] const Activation& activation() const { return setup_.network.activation; }
 
   [[nodiscard]] std::span<T> entries_of(GraphBlock block, std::size_t l) {
-    switch (block) {
-      case GraphBlock::W:
-        return layer(l).W.flat();
-      case GraphBlock::Z:
-        return layer(l).Z.matrix.flat();
-      case GraphBlock::U:
-        return u_.flat();
-    }
-    return {};
+    return (block == GraphBlock::W ? layer(l).W : block == GraphBlock::Z ? layer(l).Z.matrix : u_).flat();
   }
 
   [[nodiscard]] static double penalty_on(const GraphPenalties& p, std::size_t l) { return p.l2[l - 1]; }
@@ -335,8 +327,7 @@ class GraphState {
       // And HᵀH of the exact W_L.
       const bool exact = is_output(l) && setup_.output_weights == OutputWeights::cholesky;
       if (exact && summed_by_segments(over, in, in)) room.product = std::max(room.product, in * in);
-      plan_.other(PieceSums<T>::required_bytes(SampleCut(over), room),
-                  [&it, over, room] { it.sums = PieceSums<T>(SampleCut(over), room); });
+      plan_.made(it.sums, SampleCut(over), room);
       weights += in * out;
       largest_weights = std::max(largest_weights, in * out);
       product = std::max(product, rows * out);
@@ -354,11 +345,7 @@ class GraphState {
     plan_.buffer(right_side_, node_count(depth()) * net.widths.back());
     typename GramSolver<T>::Room room;
     room.size = std::min(node_count(depth()), net.inputs(depth()));
-    plan_.other(GramSolver<T>::required_bytes(room), [this, room] { solver_ = GramSolver<T>(room); });
-  }
-
-  void need_start() const {
-    if (of_U_.number() == Version().number()) throw std::logic_error("the state has not been started");
+    plan_.made(solver_, room);
   }
 
   // --- what is made of what ---
@@ -491,9 +478,7 @@ class GraphState {
     return sum_pieces<Value>(team_, over.rows, over.columns, body);
   }
 
-  [[nodiscard]] double square_norm(MatrixView<const T> m) {
-    return sum<double>(m, [&](Rows rows, unsigned) { return elementwise::square_norm<T>(m.rows_from(rows)); });
-  }
+  [[nodiscard]] double square_norm(MatrixView<const T> m) { return elementwise::square_norm<T>(team_, m); }
 
   void step_back(MatrixView<T> target, double c, MatrixView<const T> direction) {
     settle({static_cast<T>(c), target, direction});

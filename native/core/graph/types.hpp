@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/gradient/network.hpp"
 #include "core/splitting/output_layer.hpp"
 #include "core/splitting/search.hpp"
 #include "core/splitting/sweep.hpp"

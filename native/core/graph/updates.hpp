@@ -382,7 +382,7 @@ bool GraphState<T>::update(GraphUpdate update, const GraphPenalties& p, GraphUpd
 template <typename T>
 void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalties& p, const std::atomic<bool>& stop,
                         GraphSweepRecord& record) {
-  need_start();
+  need_start(of_U_);
   const AtWork here(stop);
   finite_.keep();
   const bool finite = run_sweep(
@@ -399,7 +399,7 @@ void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalti
 
 template <typename T>
 double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int repeats) {
-  need_start();
+  need_start(of_U_);
   const AtWork here;
   for (std::size_t l = 1; l <= depth(); ++l) {
     settle(due_on_P(l));

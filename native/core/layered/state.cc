@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
-#include <stdexcept>
 
 #include "core/functions/normals.hpp"
 #include "core/layered/pass.hpp"
@@ -73,26 +71,15 @@ bool solves_by_outputs(const LayeredSetup& setup, std::size_t l) {
 }
 
 template <typename T>
-double LayeredState<T>::required_bytes(const LayeredSetup& setup) {
-  StoragePlan plan;
-  LayeredState shell(setup, Shell{});
-  shell.declare(plan);
-  return plan.bytes();
-}
-
-template <typename T>
-LayeredState<T>::LayeredState(const LayeredSetup& setup) : LayeredState(setup, Shell{}) {
-  StoragePlan plan;
-  declare(plan);
-  plan.allocate();
+LayeredState<T>::LayeredState(const LayeredSetup& setup) : LayeredState(setup, Shell()) {
+  this->allocate();
 }
 
 template <typename T>
 LayeredState<T>::LayeredState(const LayeredSetup& setup, Shell)
-    : setup_(setup),
-      widest_(*std::max_element(setup.network.widths.begin() + 1, setup.network.widths.end())),
+    : Base(setup),
+      widest_(setup.network.widest()),
       sub_piece_(std::max<std::size_t>(1, kCachedBytes / (sizeof(T) * widest_))),
-      team_(setup.threads),
       cut_(setup.samples) {}
 
 template <typename T>
@@ -104,12 +91,7 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   const auto saved = [&](std::string name) { return StoragePlan::Name{&sections_, std::move(name)}; };
   const auto kept = [&](std::string name) { return StoragePlan::Name{&kept_sections_, std::move(name)}; };
 
-  plan.matrix(x_, samples, inputs);
-  if (net.loss.classifies()) {
-    plan.vector(labels_, samples);
-  } else {
-    plan.matrix(target_values_, samples, outputs);
-  }
+  this->declare_samples(plan, cut_.pieces.largest());
   std::size_t parameters = 0;
   std::size_t largest = 0;
   layers_.resize(depth());
@@ -124,11 +106,8 @@ void LayeredState<T>::declare(StoragePlan& plan) {
     sections_.add(section_name("tau", l), it.last_tau);
     plan.matrix(it.P, samples, n, kept(section_name("P", l)));
     plan.vector(it.differences, n, kept(section_name("P.sums", l)));
-    const auto packed = [&](RowProduct<T>& to, std::size_t from, std::size_t width) {
-      plan.other(RowProduct<T>::required_bytes(width, from), [&to, from, width] { to = {width, from}; });
-    };
-    packed(it.forward, net.inputs(l), n);
-    if (l > 1) packed(it.back, n, net.inputs(l));
+    plan.made(it.forward, n, net.inputs(l));
+    if (l > 1) plan.made(it.back, net.inputs(l), n);
     parameters += n * (net.inputs(l) + 1);
     largest = std::max(largest, n * net.inputs(l));
   }
@@ -150,20 +129,15 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   if (whole_right) plan.buffer(right_, samples, widest_);
 
   const InversionRooms<T> rooms(setup_);
-  plan.other(GramSolver<T>::required_bytes(rooms.shared), [this, rooms] { solver_ = GramSolver<T>(rooms.shared); });
-  plan.other(GramSolver<T>::required_bytes(rooms.input), [this, rooms] { input_solver_ = GramSolver<T>(rooms.input); });
+  plan.made(solver_, rooms.shared);
+  plan.made(input_solver_, rooms.input);
   plan.buffer(right_side_, rooms.right);
   plan.buffer(right_scratch_, rooms.right);
   plan.vector(sums_of_input_, rooms.inputs);
   const typename PieceSums<T>::Room sums{.columns = std::max({widest_, rooms.inputs, setup_.gram ? inputs : 0}),
                                          .product = largest,
                                          .gram = std::max(rooms.gram, setup_.gram ? inputs * inputs : 0)};
-  plan.other(PieceSums<T>::required_bytes(cut_, sums), [this, sums] { sums_ = PieceSums<T>(cut_, sums); });
-  const std::size_t rows = cut_.pieces.largest();
-  plan.other(team_.size() * Workspace<T>::required_bytes(rows, widest_, outputs), [this, rows, outputs] {
-    spaces_.reserve(team_.size());
-    for (unsigned member = 0; member < team_.size(); ++member) spaces_.emplace_back(rows, widest_, outputs);
-  });
+  plan.made(sums_, cut_, sums);
   plan.other(0, [this] {
     for (Layer& it : layers_) {
       std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
@@ -171,12 +145,6 @@ void LayeredState<T>::declare(StoragePlan& plan) {
       finite_.watch(it.b);
     }
   });
-}
-
-// Whatever needs samples, or z, a and u, comes after start() or restored().
-template <typename T>
-void LayeredState<T>::need_start() const {
-  if (x_version_.number() == Version().number()) throw std::logic_error("the state has not been started");
 }
 
 template <typename T>
@@ -245,7 +213,7 @@ const Matrix<T>& LayeredState<T>::gram() {
 
 template <typename T>
 void LayeredState<T>::refresh() {
-  need_start();
+  need_start(x_version_);
   const AtWork here;
   bring_activations();
   for (std::size_t l = 1; l <= depth(); ++l) {
@@ -363,7 +331,7 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
 template <typename T>
 void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& stop,
                           SweepRecord& record) {
-  need_start();
+  need_start(x_version_);
   const AtWork here(stop);
   finite_.keep();
   // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.
@@ -384,7 +352,7 @@ void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, c
 
 template <typename T>
 void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
-  need_start();
+  need_start(x_version_);
   const AtWork here;
   measures.residual.resize(depth());
   measures.activation.resize(depth() - 1);
@@ -445,7 +413,7 @@ std::span<T> LayeredState<T>::entries_of(Block block, std::size_t l) {
 
 template <typename T>
 void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
-  if (block != Block::W && block != Block::b) need_start();
+  if (block != Block::W && block != Block::b) need_start(x_version_);
   if (block == Block::a) bring(activation(l));
   const std::span<const T> entries = entries_of(block, l);
   std::copy(entries.begin(), entries.end(), out.begin());
@@ -453,7 +421,7 @@ void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
 
 template <typename T>
 void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> values) {
-  if (block != Block::W && block != Block::b) need_start();
+  if (block != Block::W && block != Block::b) need_start(x_version_);
   // Before the start there are none: looking for them at every write would be quadratic in the layers.
   if (x_version_.number() > 1) bring_activations();
   std::copy(values.begin(), values.end(), entries_of(block, l).begin());
@@ -469,12 +437,6 @@ std::vector<LayerParameters<T>> LayeredState<T>::parameters(std::size_t first) {
   std::vector<LayerParameters<T>> out;
   for (std::size_t l = first; l <= depth(); ++l) out.push_back({layer(l).W.view(), layer(l).b});
   return out;
-}
-
-template <typename T>
-ForwardLoss LayeredState<T>::evaluate(MatrixView<const T> x, const Targets<T>& goals) {
-  return dladmm::evaluate<T>(team_, spaces_, cut_.pieces.largest(), parameters(1), function(), setup_.network.loss, x,
-                             goals);
 }
 
 template <typename T>
@@ -496,8 +458,8 @@ ForwardLoss LayeredState<T>::evaluate_training() {
       },
       [&](unsigned member, Rows piece, Partial& partial, Ahead&) {
         const auto outputs = forward_block<T>(rest, f, hidden(member, piece), spaces_[member]);
-        const ForwardLoss found = loss_of_rows<T>(setup_.network.loss, outputs, {labels_, target_values_.view()},
-                                                  piece.first, spaces_[member].work);
+        const ForwardLoss found =
+            loss_of_rows<T>(setup_.network.loss, outputs, {labels_, y_.view()}, piece.first, spaces_[member].work);
         partial.scalars[kLoss] += found.loss;
         partial.scalars[kCorrect] += static_cast<double>(found.correct);
       });

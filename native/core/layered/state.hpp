@@ -20,7 +20,6 @@
 #include <span>
 #include <vector>
 
-#include "core/gradient/forward.hpp"
 #include "core/layered/types.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/matrix.hpp"
@@ -29,7 +28,7 @@
 #include "core/linalg/sums.hpp"
 #include "core/runtime/team.hpp"
 #include "core/splitting/output_layer.hpp"
-#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sample_state.hpp"
 #include "core/splitting/sweep.hpp"
 #include "core/splitting/version.hpp"
 
@@ -70,22 +69,14 @@ struct Start {
 [[nodiscard]] bool solves_by_outputs(const LayeredSetup& setup, std::size_t l);
 
 template <typename T>
-class LayeredState {
+class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
+  using Base = SampleState<LayeredState<T>, T, LayeredSetup>;
+  friend Base;
+  using typename Base::Shell;
+
  public:
   // Allocates everything that sweeps need. Throws std::bad_alloc, std::length_error.
   explicit LayeredState(const LayeredSetup& setup);
-
-  // Bytes that the constructor will allocate.
-  [[nodiscard]] static double required_bytes(const LayeredSetup& setup);
-
-  [[nodiscard]] const LayeredSetup& setup() const { return setup_; }
-
-  // --- data and parameters, to be filled before start() ---
-  [[nodiscard]] MatrixView<T> input() { return x_.view(); }
-  [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
-  [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
-  // What each sample counts for in training; empty where all count alike.
-  [[nodiscard]] std::vector<double>& weights() { return weights_; }
 
   // z and a from the present W and b, or at random, then z_L and u as asked. What needs them throws std::logic_error
   // before this, or restored(), has been called.
@@ -120,9 +111,7 @@ class LayeredState {
   [[nodiscard]] std::vector<Section> kept_sections();
   void kept_restored();
 
-  // Loss and accuracy of the network (not of the split variables) on given samples.
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets);
-  // The same on the training samples, from P_1 as it is kept.
+  // On the training samples, from P_1 as it is kept.
   ForwardLoss evaluate_training();
 
  private:
@@ -196,13 +185,13 @@ class LayeredState {
   static constexpr std::size_t kTile = 128;
   static constexpr std::size_t kBand = 16;
 
-  struct Shell {};
-  LayeredState(const LayeredSetup& setup, Shell);  // as declared, nothing allocated
+  using Base::depth, Base::is_output, Base::targets;
+  using Base::labels_, Base::setup_, Base::spaces_, Base::team_, Base::x_, Base::y_;
+
+  LayeredState(const LayeredSetup& setup, Shell);
   void declare(StoragePlan& plan);
 
-  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& layer(std::size_t l) { return layers_[l - 1]; }
-  [[nodiscard]] bool is_output(std::size_t l) const { return l == depth(); }
   // a_{l-1}, the input of layer l; a_0 = X.
   [[nodiscard]] MatrixView<T> input_of(std::size_t l) { return l == 1 ? x_.view() : layer(l - 1).a.view(); }
   // The multiplier in the constraint of layer l, where it has one.
@@ -217,7 +206,6 @@ class LayeredState {
   }
   [[nodiscard]] double penalty_of(std::size_t l, const Penalties& p) const { return is_output(l) ? p.rho : p.nu; }
   [[nodiscard]] const Activation& function() const { return setup_.network.activation; }
-  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view(), weights_}; }
   [[nodiscard]] std::span<T> entries_of(Block block, std::size_t l);
   [[nodiscard]] MatrixView<T> slot_rows(std::size_t slot, Rows rows, std::size_t width) const;
   // Room of a member for so many rows, n wide.
@@ -232,7 +220,7 @@ class LayeredState {
       return goals.of(rows.first + i, scratch);
     };
   }
-  [[nodiscard]] std::vector<LayerParameters<T>> parameters(std::size_t first);
+  [[nodiscard]] std::vector<LayerParameters<T>> parameters(std::size_t first = 1);
   [[nodiscard]] OutputRows<T> output_rows(Rows rows) {
     const Layer& it = layer(depth());
     return {rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows), rows_of(u_.view(), rows)};
@@ -270,7 +258,6 @@ class LayeredState {
   [[nodiscard]] bool waits(const Slot& slot) {
     return slot.of.layer != 0 && slot.step.applies(held(slot.of), present(slot.of));
   }
-  void need_start() const;
   // All of a_l was written.
   void overwrote_a(std::size_t l) {
     version(Block::a, l).advance();
@@ -354,18 +341,10 @@ class LayeredState {
   // The output constraint's measures; takes the dual step u <- u + dual_step r_L on the way.
   void output_pass(double dual_step);
 
-  LayeredSetup setup_;
   std::size_t widest_;     // widest layer that a slot or a workspace holds
   std::size_t sub_piece_;  // rows that elementwise work takes at a time
-  Team team_;
   SampleCut cut_;
   PieceSums<T> sums_;
-  std::vector<Workspace<T>> spaces_;  // one a member
-
-  Matrix<T> x_;  // a_0
-  std::vector<std::int32_t> labels_;
-  Matrix<T> target_values_;
-  std::vector<double> weights_;
   std::vector<Layer> layers_;
   Matrix<T> u_;
   Version x_version_, u_version_;

@@ -3,10 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
-#include "core/gradient/network.hpp"
 #include "core/splitting/output_layer.hpp"
 #include "core/splitting/search.hpp"
 #include "core/splitting/sweep.hpp"

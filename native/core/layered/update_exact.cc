@@ -115,13 +115,16 @@ bool LayeredState<T>::solve_W_by_features(std::size_t l, const Penalties& p, Upd
   } else {
     record.ridge = solver.ridge();
   }
-  if (!std::isfinite(elementwise::square_norm<T>(right))) return false;
-  for (std::size_t j = 0; j < m; ++j) {
-    std::copy_n(right.row(j), n, it.W.view().row(j));
-    if (setup_.joint_bias) it.b[j] = right.row(j)[n];
-    // Σ (z − P) = Σ z − W Σ a
-    it.differences[j] -= elementwise::inner_product<T, double>({right.row(j), 1, n}, {sums.data(), 1, n});
-  }
+  if (!std::isfinite(elementwise::square_norm<T>(team_, right))) return false;
+  over_parameters(l, kBand, [&](Rows rows) {
+    for (std::size_t j = rows.first; j < rows.first + rows.count; ++j) {
+      std::copy_n(right.row(j), n, it.W.view().row(j));
+      if (setup_.joint_bias) it.b[j] = right.row(j)[n];
+      // Σ (z − P) = Σ z − W Σ a
+      it.differences[j] -= elementwise::inner_product<T, double>({right.row(j), 1, n}, {sums.data(), 1, n});
+    }
+    return 0.0;
+  });
   return true;
 }
 
@@ -156,7 +159,7 @@ bool LayeredState<T>::solve_W_by_samples(std::size_t l, const Penalties& p, Upda
     sums_.columns(0, it.differences, 1, 0);
     for (std::size_t j = 0; j < m; ++j) it.b[j] = static_cast<T>(it.differences[j]);
   }
-  return std::isfinite(elementwise::square_norm<T>(it.W.view())) &&
+  return std::isfinite(elementwise::square_norm<T>(team_, it.W.view())) &&
          std::all_of(it.b.begin(), it.b.end(), [](T b) { return std::isfinite(b); });
 }
 

@@ -3,7 +3,6 @@
 
 #include <cblas.h>
 
-#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <limits>

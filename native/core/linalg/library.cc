@@ -111,10 +111,6 @@ Function* find(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
 }
 
-}  // namespace
-
-namespace {
-
 Buffers buffers() { return {find<void*(int)>("blas_memory_alloc"), find<void(void*)>("blas_memory_free")}; }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "core/linalg/sparse.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstring>
 #include <limits>

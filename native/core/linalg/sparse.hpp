@@ -4,7 +4,6 @@
 // sorted rows; whatever is made here has them sorted, without duplicates and without zeros.
 #pragma once
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

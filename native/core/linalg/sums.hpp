@@ -135,11 +135,6 @@ class PieceSums {
                    const Ahead& ahead = {}) {
     add_product(segment, {0, r.columns}, r, a, first, ahead);
   }
-  // How many rows of a piece to multiply at a time for such a sum of products.
-  [[nodiscard]] std::size_t rows_at_once(std::size_t rows, std::size_t columns) const {
-    const std::size_t largest = cut_.pieces.largest();
-    return sums_by_own_loops(rows, columns) ? pieces_of(largest, kRowsOfRun).largest() : largest;
-  }
   // Lower triangle of the segment's Gram matrix += Aᵀ A over the rows of a piece.
   void add_gram(std::size_t segment, MatrixView<const T> a, bool first) {
     blas::syrk<T>(blas::Op::transpose, a, first ? T(0) : T(1),

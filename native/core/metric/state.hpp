@@ -32,7 +32,6 @@
 #include <vector>
 
 #include "core/functions/elementwise.hpp"
-#include "core/gradient/forward.hpp"
 #include "core/gradient/loss_rows.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/section.hpp"
@@ -40,19 +39,22 @@
 #include "core/linalg/tiled.hpp"
 #include "core/metric/draw.hpp"
 #include "core/metric/types.hpp"
-#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/gram.hpp"
+#include "core/splitting/sample_state.hpp"
 
 namespace dladmm::metric {
 
 template <typename T>
-class State {
+class State : public SampleState<State<T>, T, Setup> {
+  using Base = SampleState<State<T>, T, Setup>;
+  friend Base;
+  using typename Base::Shell;
+
  public:
   // Allocates everything that sweeps need. Throws std::bad_alloc, std::length_error.
-  explicit State(const Setup& setup) : State(setup, Unallocated()) {
+  explicit State(const Setup& setup) : State(setup, Shell()) {
     for (const std::size_t width : setup_.network.widths) static_cast<void>(blas::dimension(width + 1));
-    StoragePlan plan;
-    declare(plan);
-    plan.allocate();
+    this->allocate();
     for (Point* point : {&kept_, &tried_}) {
       for (Layer& it : point->layers) std::ranges::fill(it.W.flat(), T(0));
     }
@@ -63,19 +65,7 @@ class State {
     start();
   }
 
-  // Bytes that the constructor will allocate.
-  [[nodiscard]] static double required_bytes(const Setup& setup) {
-    StoragePlan plan;
-    State(setup, Unallocated()).declare(plan);
-    return plan.bytes();
-  }
-
-  [[nodiscard]] const Setup& setup() const { return setup_; }
-  [[nodiscard]] MatrixView<T> input() { return x_.view(); }
-  [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
-  [[nodiscard]] MatrixView<T> target_values() { return y_.view(); }
-  // What each sample counts for in training; empty where all count alike.
-  [[nodiscard]] std::vector<double>& weights() { return weights_; }
+  using Base::weights;
 
   // As new but for W and b: V = 0, nothing drawn.
   void start() {
@@ -193,24 +183,9 @@ class State {
   }
   void restored() { forget(); }
 
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& goals) {
-    std::vector<std::vector<T>> b(depth());
-    std::vector<LayerParameters<T>> parameters;
-    for (std::size_t l = 1; l <= depth(); ++l) {
-      const Layer& it = layer(kept_, l);
-      b[l - 1].resize(it.W.rows());
-      copy(biases(it), b[l - 1]);
-      parameters.push_back({weights(it), b[l - 1]});
-    }
-    return dladmm::evaluate<T>(team_, spaces_, kEvaluationBlock, parameters, setup_.network.activation,
-                               setup_.network.loss, x, goals);
-  }
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, y_.view()}); }
-
  private:
   using Op = blas::Op;
   static constexpr std::size_t kBlock = 2048;
-  static constexpr std::size_t kEvaluationBlock = 256;
 
   struct Layer {
     Matrix<T> W;         // [W_l b_l], n_l x (n_{l-1} + 1)
@@ -239,10 +214,12 @@ class State {
     std::size_t layer;
     Rows rows, columns;
   };
-  struct Unallocated {};
 
-  State(const Setup& setup, Unallocated)
-      : setup_(setup), team_(setup.threads), rows_(std::min(setup.samples, kBlock)), block_(depth()) {
+  using Base::depth;
+  using Base::setup_, Base::spaces_, Base::team_, Base::weights_, Base::x_;
+
+  State(const Setup& setup, Shell)
+      : Base(setup), rows_(std::min(setup.samples, kBlock)), block_(depth()), biases_(depth()) {
     kept_.layers.resize(depth());
     tried_.layers.resize(depth());
     for (const Kind kind : {Kind::gradient, Kind::outer, Kind::inner}) {
@@ -265,9 +242,8 @@ class State {
   }
 
   void declare(StoragePlan& plan) {
+    this->declare_samples(plan);
     const Network& net = setup_.network;
-    plan.matrix(x_, setup_.samples, net.widths.front());
-    if (!net.loss.classifies()) plan.matrix(y_, setup_.samples, net.widths.back());
     std::size_t step = 0;
     std::size_t size = 0;
     for (std::size_t l = 1; l <= depth(); ++l) {
@@ -287,17 +263,19 @@ class State {
       size = std::max({size, in, out});
     }
     plan.buffer(step_, step);
-    const typename GramSolver<T>::Room room{.size = size};
-    plan.other(GramSolver<T>::required_bytes(room), [this, room] { solver_ = GramSolver<T>(room); });
-    if (net.loss.classifies()) plan.vector(labels_, setup_.samples);
-    const std::size_t widest = net.widest();
-    const std::size_t outputs = net.widths.back();
-    plan.other(team_.size() * Workspace<T>::required_bytes(kEvaluationBlock, widest, outputs), [this, widest, outputs] {
-      for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(kEvaluationBlock, widest, outputs);
-    });
+    plan.made(solver_, typename GramSolver<T>::Room{.size = size});
   }
 
-  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
+  [[nodiscard]] std::vector<LayerParameters<T>> parameters() {
+    std::vector<LayerParameters<T>> all;
+    for (std::size_t l = 1; l <= depth(); ++l) {
+      const Layer& it = layer(kept_, l);
+      biases_[l - 1].resize(it.W.rows());
+      copy(biases(it), biases_[l - 1]);
+      all.push_back({weights(it), biases_[l - 1]});
+    }
+    return all;
+  }
   [[nodiscard]] double count() const { return static_cast<double>(setup_.samples); }
   [[nodiscard]] static Layer& layer(Point& point, std::size_t l) { return point.layers[l - 1]; }
   [[nodiscard]] Matrix<T>& inner(Point& point, std::size_t l) { return l == 1 ? first_inner_ : layer(point, l).inner; }
@@ -373,7 +351,7 @@ class State {
     const std::size_t n = setup_.network.widths.back();
     const MatrixView<const T> z = block_.back().z.view();
     const MatrixView<T> duals = block_.back().duals.view();
-    const Targets<T> targets{labels_, y_.view(), weights_};
+    const Targets<T> targets = this->targets();
     const auto found = sum_pieces<ForwardLoss>(team_, rows.count, n, [&](Rows own, unsigned member) {
       const std::span<double> work = spaces_[member].work;
       return loss_over_rows(
@@ -454,13 +432,13 @@ class State {
 
   // --- F and its gradient ---
 
-  [[nodiscard]] double regularisation(Point& point) const {
+  [[nodiscard]] double regularisation(const Point& point) {
     if (penalties_.l2 == 0) return 0;
     double squares = 0;
-    for (const Layer& it : point.layers) squares += elementwise::square_norm<T>(it.W.view());
+    for (const Layer& it : point.layers) squares += elementwise::square_norm<T>(team_, it.W.view());
     return penalties_.l2 / 2 * squares;
   }
-  [[nodiscard]] double objective(Point& point) const { return point.loss / count() + regularisation(point); }
+  [[nodiscard]] double objective(const Point& point) { return point.loss / count() + regularisation(point); }
 
   // ∂F/∂[W_l b_l] of the kept point
   [[nodiscard]] MatrixView<T> slope(std::size_t l) {
@@ -480,7 +458,7 @@ class State {
     measures.regularisation = regularisation(kept_);
     measures.objective = objective(kept_);
     measures.kkt = 0;
-    for (std::size_t l = 1; l <= depth(); ++l) measures.kkt += elementwise::square_norm<T>(slope(l));
+    for (std::size_t l = 1; l <= depth(); ++l) measures.kkt += elementwise::square_norm<T>(team_, slope(l));
   }
 
   // --- the step ---
@@ -495,20 +473,12 @@ class State {
     tried_.draw = ++draws_;
   }
 
-  // M <- Σ/N, its lower triangle
-  auto fill_from(const Matrix<T>& sum) {
-    return [this, from = sum.view()](MatrixView<T> to) {
-      const T share = static_cast<T>(1 / count());
-      each_piece(team_, to.rows, to.columns, [&](Rows rows, unsigned) {
-        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-          std::transform(from.row(i), from.row(i) + i + 1, to.row(i), [share](T x) { return share * x; });
-        }
-      });
-    };
-  }
+  // P_l or G_l of a sum over the samples, factored
   [[nodiscard]] bool prepare(const Matrix<T>& sum, double damping) {
     const std::size_t n = sum.rows();
-    return solver_.prepare(team_, Inversion::cholesky, n, damping / static_cast<double>(n), fill_from(sum));
+    return solver_.prepare(team_, Inversion::cholesky, n, damping / static_cast<double>(n), [&](MatrixView<T> to) {
+      fill_scaled<T>(team_, static_cast<T>(1 / count()), sum.view(), T(0), to);
+    });
   }
 
   // V_l <- m V_l − s P_l⁻¹ ∂F/∂[W_l b_l] G_l⁻¹, [W_l b_l] <- [W_l b_l] + V_l; false where a metric is not finite.
@@ -541,7 +511,7 @@ class State {
     });
     tried_.known = false;
     record.slope = sums.first;
-    record.step_norm = elementwise::square_norm<T>(to.velocity.view());
+    record.step_norm = elementwise::square_norm<T>(team_, to.velocity.view());
     measures.slope = (std::isnan(measures.slope) ? 0 : measures.slope) + sums.first;
     measures.expected = (std::isnan(measures.expected) ? 0 : measures.expected) + sums.second;
     return true;
@@ -604,13 +574,8 @@ class State {
     }
   }
 
-  Setup setup_;
-  Team team_;
   std::size_t rows_;  // B
   Penalties penalties_;
-  Matrix<T> x_, y_;
-  std::vector<std::int32_t> labels_;
-  std::vector<double> weights_;
   Point kept_, tried_;
   Matrix<T> first_inner_;  // of X, which never changes
   bool inputs_known_ = false;
@@ -620,7 +585,7 @@ class State {
   std::size_t inner_tiles_ = 0, first_tiles_ = 0;
   Buffer<T> step_;
   GramSolver<T> solver_;
-  std::vector<Workspace<T>> spaces_;
+  std::vector<std::vector<T>> biases_;  // without gaps, for evaluation
 };
 
 }  // namespace dladmm::metric

@@ -28,6 +28,7 @@
 #include "core/linalg/sums.hpp"
 #include "core/linalg/tiled.hpp"
 #include "core/runtime/team.hpp"
+#include "core/splitting/gram.hpp"
 
 namespace dladmm {
 
@@ -181,12 +182,7 @@ class RunningGram {
 
   [[nodiscard]] bool factor(Team& team) {
     const auto fill = [&](MatrixView<T> out) {
-      each_piece(team, size_, size_, [&](Rows rows, unsigned) {
-        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-          std::copy_n(a_.view().row(i), i + 1, out.row(i));
-          out.row(i)[i] += static_cast<T>(settings_.l2);
-        }
-      });
+      fill_scaled<T>(team, T(1), a_.view(), static_cast<T>(settings_.l2), out);
     };
     const double share = settings_.damping / static_cast<double>(size_);
     if (!solver_.prepare(team, Inversion::inverse, size_, share, fill)) return false;

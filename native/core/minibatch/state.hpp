@@ -35,16 +35,13 @@
 #include <vector>
 
 #include "core/functions/elementwise.hpp"
-#include "core/gradient/forward.hpp"
-#include "core/gradient/network.hpp"
 #include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/linalg/tiled.hpp"
 #include "core/minibatch/running_gram.hpp"
-#include "core/runtime/team.hpp"
-#include "core/splitting/storage_plan.hpp"
+#include "core/splitting/sample_state.hpp"
 #include "core/splitting/sweep.hpp"
 
 namespace dladmm {
@@ -90,15 +87,19 @@ struct MinibatchSetup {
 }
 
 template <typename T>
-class MinibatchState {
+class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> {
+  using Base = SampleState<MinibatchState<T>, T, MinibatchSetup>;
+  friend Base;
+  using typename Base::Shell;
+
  public:
   // Allocates everything that a run needs. Throws std::bad_alloc, std::length_error, std::invalid_argument (the sweep).
-  explicit MinibatchState(const MinibatchSetup& setup) : MinibatchState(setup, Shell{}) {
+  explicit MinibatchState(const MinibatchSetup& setup) : MinibatchState(setup, Shell()) {
     const Network& net = setup_.network;
     if (!is_batch_sweep(setup_.sweep, net.layers())) throw std::invalid_argument("no sweep over batches");
     for (const std::size_t width : net.widths) static_cast<void>(blas::dimension(width + 1));
     static_cast<void>(blas::dimension(setup_.batch));
-    plan_.allocate();
+    this->allocate();
     std::ranges::fill(parameters_.span(), T(0));
     finite_.watch(parameters_.span());
     for (std::size_t l = 1; l <= depth(); ++l) {
@@ -108,20 +109,7 @@ class MinibatchState {
     reset();
   }
 
-  MinibatchState(const MinibatchState&) = delete;
-  MinibatchState& operator=(const MinibatchState&) = delete;
-
-  [[nodiscard]] static double required_bytes(const MinibatchSetup& setup) {
-    return MinibatchState(setup, Shell{}).plan_.bytes();
-  }
-
-  [[nodiscard]] const MinibatchSetup& setup() const { return setup_; }
-  [[nodiscard]] MatrixView<T> input() { return x_.view(); }
-  [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
-  [[nodiscard]] MatrixView<T> target_values() { return target_values_.view(); }
-  // What each sample counts for in training; empty where all count alike.
-  [[nodiscard]] std::vector<double>& weights() { return weights_; }
-
+  using Base::weights;
   // Row-major copies of W_l and b_l, l = 1 … L, and their replacement.
   [[nodiscard]] std::size_t size_of(ParameterBlock block, std::size_t l) const {
     return setup_.network.outputs(l) * (block == ParameterBlock::W ? setup_.network.inputs(l) : 1);
@@ -170,13 +158,6 @@ class MinibatchState {
     since_taken_ = 0;
   }
 
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets) {
-    return dladmm::evaluate<T>(team_, spaces_, kEvaluationBlock, views_, setup_.network.activation, setup_.network.loss,
-                               x, targets);
-  }
-
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, target_values_.view()}); }
-
   [[nodiscard]] std::size_t batches_an_epoch() const { return epochs_.batches(); }
 
   // Parameters, V_l, what is known of A_l, and the place in the epoch (section.hpp).
@@ -208,17 +189,19 @@ class MinibatchState {
  private:
   using Op = blas::Op;
 
-  static constexpr std::size_t kEvaluationBlock = 256;
   // What a member works on at once, a gradient and a direction, stays in its second-level cache.
   static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
-  struct Shell {};
-  // Declares what is to be held, and holds nothing.
-  MinibatchState(const MinibatchSetup& setup, Shell) : setup_(setup), team_(setup.threads) {
+  using Base::depth, Base::targets;
+  using Base::setup_, Base::team_, Base::x_;
+
+  MinibatchState(const MinibatchSetup& setup, Shell) : Base(setup), layers_(depth()), scratch_(team_.size()) {}
+
+  void declare(StoragePlan& plan) {
+    this->declare_samples(plan);
     const Network& net = setup_.network;
     const std::size_t batch = setup_.batch;
     std::size_t parameters = 0, chunk = 0, product = 0, prepared = 0, rank = 0, summed = 0;
-    layers_.resize(depth());
     for (std::size_t l = 1; l <= depth(); ++l) {
       Layer& it = of(l);
       const std::size_t columns = net.inputs(l) + 1, out = net.outputs(l), r = setup_.gram.rank_of(columns);
@@ -239,42 +222,28 @@ class MinibatchState {
       if (it.side == Side::input) prepared = std::max(prepared, batch * columns);
       rank = std::max(rank, r);
       summed = std::max(summed, RunningGram<T>::sums_room(batch, columns, setup_.gram));
-      plan_.vector(it.b, out);
-      plan_.matrix(it.input, batch + it.below, columns);
-      plan_.matrix(it.distance, batch + it.below, out);
-      if (l == depth() || !net.activation.value_tells_derivative()) plan_.matrix(it.z, batch, out);
+      plan.vector(it.b, out);
+      plan.matrix(it.input, batch + it.below, columns);
+      plan.matrix(it.distance, batch + it.below, out);
+      if (l == depth() || !net.activation.value_tells_derivative()) plan.matrix(it.z, batch, out);
       // Every layer a basis of its own.
-      plan_.other(RunningGram<T>::required_bytes(columns, setup_.gram), [this, &it, columns, l] {
+      plan.other(RunningGram<T>::required_bytes(columns, setup_.gram), [this, &it, columns, l] {
         it.gram.emplace(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l));
       });
     }
-    plan_.matrix(x_, setup_.samples, net.widths.front());
-    if (net.loss.classifies()) {
-      plan_.vector(labels_, setup_.samples);
-    } else {
-      plan_.matrix(target_values_, setup_.samples, net.widths.back());
-    }
-    plan_.buffer(parameters_, parameters);
-    plan_.buffer(finite_.room, parameters);
-    if (setup_.momentum != 0) plan_.buffer(velocity_, parameters);
-    plan_.buffer(prepared_, prepared);
-    plan_.buffer(y_, batch, rank);
-    plan_.other(4 * static_cast<double>(setup_.samples),
-                [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
-    const typename PieceSums<T>::Room room{0, summed, 0};
-    plan_.other(summed == 0 ? 0 : PieceSums<T>::required_bytes(SampleCut(batch), room), [this, batch, summed, room] {
-      if (summed != 0) sums_ = PieceSums<T>(SampleCut(batch), room);
-    });
-    const std::size_t widest = net.widest();
-    scratch_.resize(team_.size());
+    plan.buffer(parameters_, parameters);
+    plan.buffer(finite_.room, parameters);
+    if (setup_.momentum != 0) plan.buffer(velocity_, parameters);
+    plan.buffer(prepared_, prepared);
+    plan.buffer(images_, batch, rank);
+    plan.other(4 * static_cast<double>(setup_.samples),
+               [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
+    if (summed != 0) plan.made(sums_, SampleCut(batch), typename PieceSums<T>::Room{0, summed, 0});
     for (Scratch& it : scratch_) {
-      plan_.buffer(it.gradient, chunk);
-      plan_.buffer(it.direction, chunk);
-      plan_.buffer(it.product, product);
-      plan_.vector(it.work, loss_work(net.widths.back()));
-      plan_.other(
-          2 * sizeof(T) * kEvaluationBlock * static_cast<double>(widest) + 96 * static_cast<double>(net.widths.back()),
-          [this, widest] { spaces_.emplace_back(kEvaluationBlock, widest, setup_.network.widths.back()); });
+      plan.buffer(it.gradient, chunk);
+      plan.buffer(it.direction, chunk);
+      plan.buffer(it.product, product);
+      plan.vector(it.work, loss_work(net.widths.back()));
     }
   }
 
@@ -299,10 +268,10 @@ class MinibatchState {
     std::vector<double> work;       // for losses
   };
 
-  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] Layer& of(std::size_t l) { return layers_[l - 1]; }
   [[nodiscard]] const Layer& of(std::size_t l) const { return layers_[l - 1]; }
 
+  [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return views_; }
   [[nodiscard]] MatrixView<T> parameters(std::size_t l) const {
     return {parameters_.data() + of(l).first, setup_.network.outputs(l), setup_.network.inputs(l) + 1};
   }
@@ -316,8 +285,6 @@ class MinibatchState {
     const MatrixView<T> both = parameters(l);
     return {both.data + both.columns - 1, both.rows, 1, both.stride};
   }
-
-  [[nodiscard]] Targets<T> targets() const { return {labels_, target_values_.view(), weights_}; }
 
   [[nodiscard]] MatrixView<T> activations(std::size_t l, std::size_t count) const {
     return window(of(l + 1).input.view(), {0, count}, {0, setup_.network.outputs(l)});
@@ -368,7 +335,7 @@ class MinibatchState {
       if (update.block != BatchBlock::W) continue;
       RunningGram<T>& gram = *of(update.layer).gram;
       const MatrixView<const T> input = of(update.layer).input.view().rows_from(0, count);
-      if (!gram.take_in(team_, sums_, input, {y_.data(), count, gram.rank()})) return false;
+      if (!gram.take_in(team_, sums_, input, {images_.data(), count, gram.rank()})) return false;
     }
     return true;
   }
@@ -449,7 +416,7 @@ class MinibatchState {
       input = prepared;
     } else if (it.side == Side::below) {
       // batch x (n_{l-1} + 1) times (n_{l-1} + 1) x r
-      multiply<T>(team_, Op::none, Op::none, 1, input, it.gram->basis(), 0, {y_.data(), count, it.below});
+      multiply<T>(team_, Op::none, Op::none, 1, input, it.gram->basis(), 0, {images_.data(), count, it.below});
       std::ranges::copy(it.gram->correction().flat(), it.input.view().row(count));
       input = it.input.view().rows_from(0, count + it.below);
     }
@@ -473,7 +440,7 @@ class MinibatchState {
     T scale = T(1) / static_cast<T>(count);
     if (it.side == Side::below) {
       // r x batch times batch x rows of W_l
-      sum_products<T>(-1, {y_.data(), count, r}, window(distance, {0, count}, out), 0,
+      sum_products<T>(-1, {images_.data(), count, r}, window(distance, {0, count}, out), 0,
                       window(distance, {count, r}, out));
       scale = static_cast<T>(1 / (static_cast<double>(count) * it.gram->damping()));
     }
@@ -496,22 +463,14 @@ class MinibatchState {
     return finite;
   }
 
-  MinibatchSetup setup_;
-  Team team_;
-  StoragePlan plan_;
-  Matrix<T> x_;
-  std::vector<std::int32_t> labels_;
-  Matrix<T> target_values_;
-  std::vector<double> weights_;
   Buffer<T> parameters_;  // [W_1 b_1], [W_2 b_2], …
   FiniteCopy<T> finite_;  // as the run began
   Buffer<T> velocity_;    // V_1, V_2, …
   std::vector<Layer> layers_;
   Buffer<T> prepared_;  // ã_{l-1} (A_l + δ_l I)⁻¹
-  Buffer<T> y_;         // ã_{l-1} U, batch x r
+  Buffer<T> images_;    // ã_{l-1} U, batch x r
   PieceSums<T> sums_;
   std::vector<Scratch> scratch_;
-  std::vector<Workspace<T>> spaces_;  // for evaluation
   std::vector<LayerParameters<T>> views_;
   Epochs epochs_;
   std::uint64_t step_number_ = 0;

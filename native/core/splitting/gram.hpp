@@ -5,6 +5,7 @@
 
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/sums.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
 
@@ -33,6 +34,17 @@ void fill_gram(Team& team, blas::Op op, T factor, MatrixView<const T> a, T shift
                     MatrixView<const T>(a.data, inner, end, a.stride), T(0), to);
     }
     for (std::size_t i = 0; i < rows.count; ++i) to.row(i)[rows.first + i] += shift;
+  });
+}
+
+// Lower triangle of out <- factor of that of M + shift I, by the team.
+template <typename T>
+void fill_scaled(Team& team, T factor, MatrixView<const T> m, T shift, MatrixView<T> out) {
+  each_piece(team, out.rows, out.columns, [&](Rows rows, unsigned) {
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+      for (std::size_t j = 0; j <= i; ++j) out.row(i)[j] = factor * m.row(i)[j];
+      out.row(i)[i] += shift;
+    }
   });
 }
 

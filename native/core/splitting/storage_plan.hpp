@@ -1,9 +1,9 @@
 // What a state is to hold, declared once: the plan counts the bytes, allocates, and says what is written out.
 //
-//     State(setup, plan)   declares: plan.matrix(x_, samples, widths[0]); plan.matrix(z, samples, n, "z.1"); …
-//     State(setup)         : State(setup, plan) and plan.allocate()
-//     required_bytes       State shell(setup, plan) without allocating, plan.bytes()
-//     sections()           plan.saved() of what has a name, kept by the state
+//     declare(plan)        plan.matrix(x_, samples, widths[0]); plan.matrix(z, samples, n, {&sections_, "z.1"}); …
+//     State(setup)         declare(plan) and plan.allocate()
+//     required_bytes       declare(plan) of a state that is never allocated, and plan.bytes()
+//     sections()           sections_(), the list of all that has a name
 #pragma once
 
 #include <cstddef>
@@ -75,6 +75,12 @@ class StoragePlan {
   void other(double bytes, std::function<void()> allocate) {
     bytes_ += bytes;
     filled_.push_back(std::move(allocate));
+  }
+
+  // The same of what takes required_bytes(of …) and is made of these.
+  template <typename Made, typename... Of>
+  void made(Made& to, const Of&... of) {
+    other(Made::required_bytes(of...), [&to, of...] { to = Made(of...); });
   }
 
   [[nodiscard]] double bytes() const { return bytes_; }

@@ -8,8 +8,8 @@
 
 #include <array>
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 
 namespace dladmm {
 
@@ -21,6 +21,11 @@ class Version {
  private:
   std::uint64_t number_ = 1;  // 0 is the version of nothing
 };
+
+// What a state looks at only once it has been started, or restored, which advance this version.
+inline void need_start(const Version& started) {
+  if (started.number() == Version().number()) throw std::logic_error("the state has not been started");
+}
 
 // The versions of up to six variables, always named in the same order. A stamp of none is never that of a quantity.
 class Stamp {

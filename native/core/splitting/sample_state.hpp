@@ -1,0 +1,92 @@
+// What the states of all splittings on samples have in common: the samples with what they should become, the threads,
+// and the loss of the network itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/gradient/forward.hpp"
+#include "core/gradient/network.hpp"
+#include "core/linalg/matrix.hpp"
+#include "core/runtime/team.hpp"
+#include "core/splitting/storage_plan.hpp"
+
+namespace dladmm {
+
+// Setup: network, samples, threads. State, derived from this and its friend: State(setup, Shell), as declared with
+// nothing allocated; declare(plan), which says what it holds; parameters(), W_l and b_l of all layers.
+template <typename State, typename T, typename Setup>
+class SampleState {
+ public:
+  // Bytes that the constructor will allocate.
+  [[nodiscard]] static double required_bytes(const Setup& setup) {
+    StoragePlan plan;
+    State(setup, Shell()).declare(plan);
+    return plan.bytes();
+  }
+
+  [[nodiscard]] const Setup& setup() const { return setup_; }
+
+  // To be filled before a training begins.
+  [[nodiscard]] MatrixView<T> input() { return x_.view(); }
+  [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
+  [[nodiscard]] MatrixView<T> target_values() { return y_.view(); }
+  // What each sample counts for in training; empty where all count alike.
+  [[nodiscard]] std::vector<double>& weights() { return weights_; }
+
+  // Loss and accuracy of the network (not of split variables) on given samples.
+  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& goals) {
+    return dladmm::evaluate<T>(team_, spaces_, spaces_.front().first.rows(), self().parameters(),
+                               setup_.network.activation, setup_.network.loss, x, goals);
+  }
+  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, y_.view()}); }
+
+ protected:
+  struct Shell {};
+  static constexpr std::size_t kEvaluationBlock = 256;
+
+  explicit SampleState(const Setup& setup) : setup_(setup), team_(setup.threads) {}
+
+  // Throws std::bad_alloc, std::length_error.
+  void allocate() {
+    StoragePlan plan;
+    self().declare(plan);
+    plan.allocate();
+  }
+  // The samples, their labels or values, and for every member of the team a workspace of so many rows.
+  void declare_samples(StoragePlan& plan, std::size_t rows = kEvaluationBlock) {
+    const Network& net = setup_.network;
+    const std::size_t outputs = net.widths.back();
+    plan.matrix(x_, setup_.samples, net.widths.front());
+    if (net.loss.classifies()) {
+      plan.vector(labels_, setup_.samples);
+    } else {
+      plan.matrix(y_, setup_.samples, outputs);
+    }
+    plan.other(team_.size() * Workspace<T>::required_bytes(rows, net.widest(), outputs), [this, rows, outputs] {
+      for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(rows, setup_.network.widest(), outputs);
+    });
+  }
+
+  [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
+  [[nodiscard]] bool is_output(std::size_t l) const { return l == depth(); }
+  [[nodiscard]] Activation activation_of(std::size_t l) const {
+    return is_output(l) ? Activation::identity() : setup_.network.activation;
+  }
+  [[nodiscard]] Targets<T> targets() const { return {labels_, y_.view(), weights_}; }
+
+  Setup setup_;
+  Team team_;
+  Matrix<T> x_;                       // samples x n_0
+  Matrix<T> y_;                       // samples x n_L, where there are no labels
+  std::vector<std::int32_t> labels_;  // or one a sample
+  std::vector<double> weights_;
+  std::vector<Workspace<T>> spaces_;  // one a member
+
+ private:
+  [[nodiscard]] State& self() { return static_cast<State&>(*this); }
+};
+
+}  // namespace dladmm
