@@ -11,12 +11,12 @@ import { type TrainOptions, train } from 'dladmm';
 import { loadTask } from './defaults/tasks.js';
 import { optionsOf, type Settings, SOLVERS, type Solver, TRIALS, VARIED } from './fullbatch/methods.js';
 import { count, flag, layers, maybe, program, STUDY, say, some, text, told } from './harness/program.js';
-import { checkWritable, resultFile } from './harness/results.js';
-import { classesOf, follow } from './harness/samples.js';
+import { resultFile } from './harness/results.js';
+import { classesOf, firstOf, follow, heldOut, type Samples } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { studyIn, upTo } from './harness/study.js';
 import { inWords, table } from './harness/table.js';
-import { autoencoder, firstOf, part, type TaskSamples } from './tasks/task.js';
+import { autoencoder } from './tasks/task.js';
 
 interface Run {
   readonly solver: Solver;
@@ -50,7 +50,7 @@ async function taskOf(name: string, dataDir: string | undefined) {
   if (name === 'autoencoder') return autoencoder('fashion-mnist', dataDir);
   if (name === 'california-housing') {
     const task = await loadTask(name, dataDir);
-    if (task !== undefined) return { ...task, train: task.data as TaskSamples, test: task.data.test };
+    if (task !== undefined) return { ...task, train: task.data as Samples, test: task.data.test };
   }
   const { train: samples, test } = await classesOf(name, dataDir);
   return { layers: [784, 1000, 1000, 10], loss: 'softmax-cross-entropy' as const, train: samples, test };
@@ -62,21 +62,19 @@ const scoreOf = ({ accuracy, loss = Number.NaN }: Pick<Run, 'accuracy' | 'loss'>
 await program(OPTIONS, async ({ data: name, samples, methods, sensitivity, trials, seeds, threads, ...given }) => {
   const { iterations, adamIterations, dataDir } = given;
   const { out = resultFile(`fullbatch-${sensitivity ? 'varied-' : ''}${name}`) } = given;
-  await checkWritable(out);
   const task = await taskOf(name, dataDir);
   const { layers: widths = task.layers } = given;
-  const all: TaskSamples = firstOf(task.train, samples);
-  const { heldOut = Math.min(5000, Math.ceil(all.x.rows / 10)) } = given;
-  const kept = all.x.rows - heldOut;
-  const parts = { validation: [part(all, 0, kept), part(all, kept, all.x.rows)], test: [all, task.test] } as const;
-  const head = { data: name, layers: widths.join('-'), samples: all.x.rows, heldOut };
+  const all: Samples = firstOf(task.train, samples);
+  const { heldOut: held = Math.min(5000, Math.ceil(all.x.rows / 10)) } = given;
+  const parts = { validation: heldOut(all, held), test: { train: all, test: task.test } };
+  const head = { data: name, layers: widths.join('-'), samples: all.x.rows, heldOut: held };
   const study = await studyIn<typeof head, Run>(out, head, threads);
 
   /** A run, or what the file has of it. */
   async function run(of: Pick<Run, 'solver' | 'settings' | 'iterations' | 'seed' | 'judgedOn'>): Promise<Run> {
     const known = study.find(of);
     if (known !== undefined) return known;
-    const [own, judges] = parts[of.judgedOn];
+    const { train: own, test: judges } = parts[of.judgedOn];
     const common = { layers: widths, loss: task.loss, seed: of.seed, threads, evaluateEvery: of.iterations };
     const options = {
       ...{
@@ -125,7 +123,7 @@ await program(OPTIONS, async ({ data: name, samples, methods, sensitivity, trial
       ...[each.takenBack?.toString() ?? '', each.seconds.toFixed(1)],
     ]);
     const text = table(['method', 'changed', 'score', 'taken back', 'seconds'], rows);
-    return { result: { ...told, varied }, text: `${title}, ${heldOut} held out\n${text}` };
+    return { result: { ...told, varied }, text: `${title}, ${held} held out\n${text}` };
   }
 
   const found = [];
