@@ -7,8 +7,8 @@
  */
 import { type TrainOptions, train } from 'dladmm';
 import { count, layers, program, STUDY, say, some, text } from './harness/program.js';
-import { checkWritable, resultFile } from './harness/results.js';
-import { classesOf, follow, labelledRows, trainingSamples } from './harness/samples.js';
+import { resultFile } from './harness/results.js';
+import { classesOf, follow, heldOut, trainingSamples } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 
@@ -57,21 +57,19 @@ function optionsOf(solver: Solver, { cosine, ...settings }: Settings, iterations
 
 await program(
   OPTIONS,
-  async ({ data: name, samples, heldOut, layers: widths, methods, trials, seeds, threads, ...given }) => {
+  async ({ data: name, samples, heldOut: held, layers: widths, methods, trials, seeds, threads, ...given }) => {
     const { iterations, adamIterations, dataDir, out = resultFile(`fullbatch-${name}`) } = given;
-    await checkWritable(out);
     const set = await classesOf(name, dataDir);
     const all = trainingSamples(set, samples);
-    const fewer = trainingSamples(set, all.x.rows - heldOut);
-    const rest = labelledRows(all, fewer.x.rows, all.x.rows);
-    const head = { data: name, layers: widths.join('-'), samples: all.x.rows, heldOut };
+    const judged = { validation: heldOut(all, held), test: { train: all, test: set.test } };
+    const head = { data: name, layers: widths.join('-'), samples: all.x.rows, heldOut: held };
     const study = await studyIn<typeof head, Run>(out, head, threads);
 
     /** A run, or what the file has of it. */
     async function run(of: Omit<Run, 'accuracy' | 'seconds'>): Promise<Run> {
       const known = study.find(of);
       if (known !== undefined) return known;
-      const [own, judges] = of.judgedOn === 'test' ? [all, set.test] : [fewer, rest];
+      const { train: own, test: judges } = judged[of.judgedOn];
       const common = { layers: widths, seed: of.seed, threads, evaluateEvery: of.iterations };
       const options = { ...common, ...optionsOf(of.solver, of.settings, of.iterations, own.x.rows) };
       let seconds = 0;

@@ -10,10 +10,9 @@
  * --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError } from 'dladmm';
-import type { ClassificationDataset } from 'dladmm/data';
 import { count, file, flag, layers, program, real, STUDY, say, some, text } from './harness/program.js';
 import { earlier, keep, machine, resultFile } from './harness/results.js';
-import { classesOf, labelledRows } from './harness/samples.js';
+import { classesOf, heldOut } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { runsIn, type Tuning } from './race/chart.js';
 import { type EpochPoint, run as train } from './race/run.js';
@@ -65,7 +64,7 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
   const tuned = await earlier<Tuning>(options.settings ?? resultFile(`tune-${dataset}`));
   const task = {
     layers: options.layers,
-    ...(options.tune ? heldOutOf(set.train) : { train: set.train, test: set.test }),
+    ...(options.tune ? heldOut(set.train, Math.round(HELD_OUT * set.train.x.rows)) : set),
   };
   const head = { dataset, target, layers: options.layers.join('-'), ...machine(options.threads) };
   const kept = options.tune && out !== undefined ? await earlier<Tuning & typeof head>(out) : undefined;
@@ -142,12 +141,6 @@ await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir
 interface Tuned {
   readonly best: Setting | null;
   readonly tried: readonly Run[];
-}
-
-/** All but the last images of a training set, and those. */
-function heldOutOf(train: ClassificationDataset['train']) {
-  const kept = train.x.rows - Math.round(HELD_OUT * train.x.rows);
-  return { train: labelledRows(train, 0, kept), test: labelledRows(train, kept, train.x.rows) };
 }
 
 function withRatios(raced: Readonly<Record<string, Median>>): Readonly<Record<string, Median>> {

@@ -7,7 +7,7 @@
  * A training that meets what is not finite counts as diverged, whatever it reached before. Keeps bench/results/stability.json.
  */
 import { count, file, flag, program, say, THREADS } from './harness/program.js';
-import { checkWritable, resultFile } from './harness/results.js';
+import { resultFile } from './harness/results.js';
 import { studyIn, upTo } from './harness/study.js';
 import { outcomeOf, runs } from './stability/runs.js';
 import { type Result, rowsOf, tableOf } from './stability/table.js';
@@ -15,7 +15,6 @@ import { type Result, rowsOf, tableOf } from './stability/table.js';
 const OPTIONS = { epochs: count(200), points: count(1000), seeds: count(3), threads: THREADS, out: file, fresh: flag };
 
 await program(OPTIONS, async ({ epochs, points, seeds, threads, out = resultFile('stability'), fresh }) => {
-  await checkWritable(out);
   const head = { epochs, points, seeds };
   const study = await studyIn<typeof head, Result>(out, head, threads, fresh);
   for (const [number, run] of runs().entries()) {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startChild } from './harness/child.js';
 import { file, flag, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
-import { checkWritable, fromRoot, machineText, resultFile } from './harness/results.js';
+import { fromRoot, machineText, resultFile } from './harness/results.js';
 import { studyIn } from './harness/study.js';
 import { table } from './harness/table.js';
 import type { Ours } from './tabular/ours.js';
@@ -47,7 +47,6 @@ const shown = (score: string | number | undefined): string =>
 
 await program(OPTIONS, async ({ tables, models, dataDir, folder, python, anew, ...given }) => {
   const out = given.out ?? resultFile('tabular');
-  await checkWritable(out);
   const threads = THREADS.read(THREADS.fallback ?? '1', '--threads');
   const study = await studyIn<object, Row>(out, {}, threads, anew);
   for (const name of tables) {

@@ -13,13 +13,14 @@ import { dirname, join } from 'node:path';
 import { draw } from './harness/figures.js';
 import { choice, count, file, flag, maybe, program, STUDY, say, some, text } from './harness/program.js';
 import { checkWritable, earlier, fromRoot, resultFile, write } from './harness/results.js';
+import { firstOf, heldOut } from './harness/samples.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 import { type EpochPoint, type RunOptions, run } from './race/run.js';
 import { type Setting, settingText } from './race/settings.js';
 import { reconstructions, rowOf } from './tasks/picture.js';
 import { bestOf, type Run, specificationOf, summaryOf, type TaskResult, tableOf } from './tasks/result.js';
 import { BEST, GRIDS, METHODS, TASKS } from './tasks/settings.js';
-import { autoencoder, firstOf, heldOut, imagesOf, language, type Task } from './tasks/task.js';
+import { autoencoder, imagesOf, language, type Task } from './tasks/task.js';
 
 const OPTIONS = {
   task: choice(TASKS, 'autoencoder'),

@@ -1,23 +1,44 @@
 /** What is trained on: named sets, and random numbers where only the time matters. */
 import { DlAdmmError, type Dtype, type Matrix } from 'dladmm';
-import { type ClassificationDataset, type LabelledSamples, loadDataset, type Numbers } from 'dladmm/data';
+import { type ClassificationDataset, loadDataset, type Numbers } from 'dladmm/data';
 import { loadGraph } from 'dladmm/graph';
 
 /** The KDD 2019 paper trains on the first 55,000 images of MNIST. */
 const PAPER_SAMPLES: Readonly<Record<string, number>> = { mnist: 55_000 };
 
 /** Rows `from` … `to` − 1. */
-export const rowsOf = ({ data, columns }: Matrix, from: number, to: number): Matrix => ({
+const rowsOf = ({ data, columns }: Matrix, from: number, to: number): Matrix => ({
   ...{ data: data.subarray(from * columns, to * columns), rows: to - from, columns },
 });
 
-/** The same with their labels. */
-export const labelledRows = ({ x, labels }: ClassificationDataset['train'], from: number, to: number) =>
-  ({ x: rowsOf(x, from, to), labels: labels.subarray(from, to) }) satisfies LabelledSamples;
+/** With labels, or with what is to come out of the network. */
+export interface Samples {
+  readonly x: Matrix;
+  readonly labels?: Int32Array;
+  readonly y?: Matrix;
+}
+
+/** Samples `from` … `to` − 1. */
+const part = <S extends Samples>({ x, labels, y }: Samples, from: number, to: number): S =>
+  ({
+    x: rowsOf(x, from, to),
+    ...(labels && { labels: labels.subarray(from, to) }),
+    ...(y && { y: rowsOf(y, from, to) }),
+  }) as S;
+
+/** The first `count` samples, or all where there are fewer. */
+export const firstOf = <S extends Samples>(samples: S, count: number): S =>
+  part(samples, 0, Math.min(count, samples.x.rows));
+
+/** The samples before the last so many (a tenth), and these: to choose settings by without a look at the test set. */
+export function heldOut<S extends Samples>(samples: S, count = Math.ceil(samples.x.rows / 10)) {
+  const kept = samples.x.rows - count;
+  return { train: part<S>(samples, 0, kept), test: part<S>(samples, kept, samples.x.rows) };
+}
 
 /** The first `count` training samples of a set; by default as many as the paper takes. */
 export const trainingSamples = ({ name, train }: ClassificationDataset, count = PAPER_SAMPLES[name] ?? train.x.rows) =>
-  labelledRows(train, 0, Math.min(count, train.x.rows));
+  firstOf(train, count);
 
 /** The option as the package takes it. */
 export const inFolder = (dataDir: string | undefined) => (dataDir === undefined ? {} : { dataDir });

@@ -2,7 +2,7 @@
  * Runs that a result file keeps, each as it ends: a call that was interrupted leaves what it had, and a later one of the same settings
  * goes on, unless it is to begin anew.
  */
-import { earlier, keep, type Machine, machine } from './results.js';
+import { checkWritable, earlier, keep, type Machine, machine } from './results.js';
 
 export type Study<Head, Run> = Head & Machine & { readonly runs: readonly Run[] };
 
@@ -27,6 +27,7 @@ export async function studyIn<Head extends object, Run extends object>(
   threads: number,
   anew = false,
 ) {
+  if (file !== undefined) await checkWritable(file);
   const found = anew || file === undefined ? undefined : await earlier<Study<Head, Run>>(file);
   let study: Study<Head, Run> =
     found !== undefined && matches(found, head) ? found : { ...head, ...machine(threads), runs: [] };

@@ -4,16 +4,9 @@ import { DlAdmmError, type Loss, type Matrix, type Model } from 'dladmm';
 import { loadDataset } from 'dladmm/data';
 import type { Initialisation } from 'dladmm/solvers';
 import { fromRoot } from '../harness/results.js';
-import { inFolder, rowsOf } from '../harness/samples.js';
+import { firstOf, inFolder, type Samples } from '../harness/samples.js';
 import type { TaskName } from './settings.js';
 import { ALPHABET, decode, encode, fold, frequencyBits, oneHot, windows, written } from './text.js';
-
-/** Samples with labels, or with what is to come out of the network. */
-export interface TaskSamples {
-  readonly x: Matrix;
-  readonly labels?: Int32Array;
-  readonly y?: Matrix;
-}
 
 /** Something to learn: the samples, the network, and how its loss is told. */
 export interface Task {
@@ -23,8 +16,8 @@ export interface Task {
   readonly layers: readonly number[];
   readonly loss: Loss;
   readonly initialisation: Initialisation;
-  readonly train: TaskSamples;
-  readonly test: TaskSamples;
+  readonly train: Samples;
+  readonly test: Samples;
   /** What a loss is told in, and how many of those R = 1 is. */
   readonly unit: string;
   readonly unitsPerLoss: number;
@@ -38,23 +31,6 @@ export interface Task {
 export interface Shown {
   readonly text?: string;
   readonly images?: ArrayLike<number>;
-}
-
-/** The first `count` samples, or all where there are fewer. */
-export const firstOf = (samples: TaskSamples, count: number): TaskSamples =>
-  part(samples, 0, Math.min(count, samples.x.rows));
-
-/** The samples before the last tenth, and that tenth: to choose settings by without a look at the test set. */
-export function heldOut(samples: TaskSamples): { readonly train: TaskSamples; readonly test: TaskSamples } {
-  const { rows } = samples.x;
-  const kept = rows - Math.ceil(rows / 10);
-  return { train: part(samples, 0, kept), test: part(samples, kept, rows) };
-}
-
-/** Samples `from` … `to` − 1. */
-function part({ x, labels, y }: TaskSamples, from: number, to: number): TaskSamples {
-  const given = { ...(labels && { labels: labels.subarray(from, to) }), ...(y && { y: rowsOf(y, from, to) }) };
-  return { x: rowsOf(x, from, to), ...given };
 }
 
 /** Characters that the network sees. */
@@ -89,7 +65,7 @@ export async function language(): Promise<Task> {
 }
 
 /** The test images that the picture shows. */
-export const imagesOf = (test: TaskSamples): Matrix => firstOf(test, 10).x;
+export const imagesOf = (test: Samples): Matrix => firstOf(test, 10).x;
 
 /** Images through 32 numbers and back: each is its own target. Pixels in [0, 1]. */
 export async function autoencoder(dataset: string, dataDir: string | undefined): Promise<Task> {
@@ -101,7 +77,7 @@ export async function autoencoder(dataset: string, dataDir: string | undefined):
   let largest = 0;
   for (const pixel of data) largest = Math.max(largest, pixel);
   const scale = 1 / largest;
-  const itself = ({ data, rows, columns }: Matrix): TaskSamples => {
+  const itself = ({ data, rows, columns }: Matrix): Samples => {
     const x = { data: scale === 1 ? data : data.map((pixel: number) => pixel * scale), rows, columns };
     return { x, y: x };
   };

@@ -22,8 +22,8 @@ import {
   writeCheckpoint,
 } from './checkpoint-file.js';
 import type { OptionsFor } from './fit.js';
-import type { Rows } from './front.js';
 import { checkSettled, isSettled, readyFor, type Settled, settledBy, taughtTo } from './going-on.js';
+import type { Rows } from './options.js';
 import { type Plan, planOf } from './plan.js';
 import type { TrainingData } from './result.js';
 import { lookInto, type ResumeOptions } from './resume.js';

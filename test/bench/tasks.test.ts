@@ -7,11 +7,11 @@ import { promisify } from 'node:util';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { machine } from '../../dist/bench/harness/results.js';
+import { firstOf, heldOut, type Samples } from '../../dist/bench/harness/samples.js';
 import { type EpochRun, pointOf } from '../../dist/bench/race/run.js';
 import { pictureOf, rowOf, strip } from '../../dist/bench/tasks/picture.js';
 import { bestOf, byMethod, medianCurve, summaryOf, type TaskResult, tableOf } from '../../dist/bench/tasks/result.js';
 import { BEST, GRIDS, TASKS } from '../../dist/bench/tasks/settings.js';
-import { firstOf, heldOut } from '../../dist/bench/tasks/task.js';
 import { ALPHABET, decode, drawn, encode, fold, frequencyBits, windows, written } from '../../dist/bench/tasks/text.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -100,7 +100,7 @@ describe('the samples', () => {
   const labels = Int32Array.from({ length: 21 }, (_, i) => i);
 
   test('are cut with their labels or targets', () => {
-    const { x: cut, labels: kept, y } = firstOf({ x, labels }, 2);
+    const { x: cut, labels: kept, y } = firstOf<Samples>({ x, labels }, 2);
     expect([Array.from(cut.data), cut.rows, Array.from(kept ?? []), y]).toEqual([[0, 1, 2, 3], 2, [0, 1], undefined]);
     expect(firstOf({ x, y: x }, 2).y?.data).toEqual(Float32Array.of(0, 1, 2, 3));
     expect(firstOf({ x, labels }, 100).x.rows).toBe(21);

@@ -1,9 +1,9 @@
 import { expected } from '../../core/errors.js';
 import { present } from '../../core/objects.js';
+import { flag, option, type Schema, whole, word } from '../../network/schema.js';
 import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { LEARNING_RATE, type LearningRate } from '../shared/learning-rate.js';
-import { flag, option, type Schema, whole, word } from '../shared/schema.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 import { defaultRate, GRAM_STEP } from './gram-step.js';

@@ -1,8 +1,9 @@
 /** Solvers that step by the gradients of batches: what is the same for all methods, on samples and on graphs. */
+
+import { type Complete, flag, number, perLayer, type Schema, whole, word } from '../../network/schema.js';
 import { graphInitialisedBy, initialisedBy, LABEL_LOSS } from './declared.js';
 import { defineSolver } from './descriptor.js';
 import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, methodOf, rate } from './methods.js';
-import { type Complete, flag, number, perLayer, type Schema, whole, word } from './schema.js';
 import { gradients } from './splittings/gradient.js';
 import { graphGradients } from './splittings/graph-gradient.js';
 

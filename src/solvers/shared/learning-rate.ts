@@ -1,6 +1,6 @@
 import { atLeast } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
-import type { ValueType } from './schema.js';
+import type { ValueType } from '../../network/schema.js';
 
 /** Where a training stands, both from 1: `step` counts over the whole training. */
 export interface Progress {

@@ -5,7 +5,6 @@
 import { checkKeys, oneOf } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
 import type { NativeOptimiser } from '../../core/native.js';
-import { LEARNING_RATE, type LearningRate } from './learning-rate.js';
 import {
   type About,
   type Complete,
@@ -16,7 +15,8 @@ import {
   option,
   type Schema,
   whole,
-} from './schema.js';
+} from '../../network/schema.js';
+import { LEARNING_RATE, type LearningRate } from './learning-rate.js';
 
 /** The option of a learning rate γ. */
 export const rate = (otherwise: number) =>

@@ -2,10 +2,11 @@ import { atLeast, checkObject, fraction, given, oneOf, whole } from '../../../co
 import { expected } from '../../../core/errors.js';
 import { native } from '../../../core/native.js';
 import type { GraphInitialisation } from '../../../network/graph-initialisation.js';
+import { byLayer } from '../../../network/schema.js';
 import type { GraphSamples, NodesLike } from '../../../samples/graph-samples.js';
 import { stepCourse } from '../course.js';
 import { type GradientMethod, type Method, methodOf } from '../methods.js';
-import { byLayer } from '../penalties.js';
+
 import { graph } from '../problem.js';
 import type { EpochRecord } from '../record.js';
 import { openNative, type SessionOptions } from '../session.js';
