@@ -3,7 +3,8 @@
  * same columns, widths, epochs and held-out tenth, one trial each. A fifth of the training part is split off for validation: the best solver
  * is the best on that. Scores on the test part are only told. A score is the area under the ROC curve of two classes, the accuracy of more, R²
  * of values. Sets of few rows are split SPLITS times, as 20 rows tell solvers apart by chance: their scores are means, their seconds medians
- * of a process that is warm, and ± is the standard error of the difference.
+ * of a process that is warm, and ± is the standard error of the difference. With --losses the score is the loss itself, the less the better, of
+ * networks that are made small by each loss, and mini-batch dlADMM is tried by five steps.
  *
  * Every run is kept in bench/results/auto.json at once, and what is there is not made again, unless `--anew`.
  */
@@ -12,8 +13,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fit, type Model, type TrainingData } from 'dladmm';
+import { fit, type Matrix, type Model, type TrainingData } from 'dladmm';
 import { type LabelledSamples, loadDataset } from 'dladmm/data';
+import { LOSSES } from './auto/losses.js';
 import { file, flag, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
 import { seededRandom } from './harness/random.js';
 import { checkWritable, machineText, resultFile } from './harness/results.js';
@@ -32,7 +34,9 @@ const FILES = [
   'skewed',
 ] as const satisfies readonly (keyof typeof TABLES)[];
 const SETS = [...NAMED, ...FILES, 'higgs-like'] as const;
-type Name = (typeof SETS)[number];
+const BY_LOSS = Object.keys(LOSSES) as (keyof typeof LOSSES)[];
+type Name = (typeof SETS)[number] | (typeof BY_LOSS)[number];
+const isByLoss = (name: Name): name is (typeof BY_LOSS)[number] => name in LOSSES;
 
 /** Below so many rows a set is split so often, and full-batch dlADMM is a rival. */
 const SMALL = 5000;
@@ -48,11 +52,15 @@ const RIVALS = {
   dladmm: { solver: 'dladmm', iterations: 100 },
 } as const;
 const METHODS = ['auto', ...(Object.keys(RIVALS) as (keyof typeof RIVALS)[])] as const;
-type Method = (typeof METHODS)[number];
+/** Rivals of which the loss is judged, and so the step. */
+const STEPS = { 'step 0.1': 0.1, 'step 0.2': 0.2, 'step 0.4': 0.4, 'step 0.8': 0.8, 'step 1.6': 1.6 } as const;
+const STEPPED = ['auto', 'adam', 'adam-512', 'sgd', ...(Object.keys(STEPS) as (keyof typeof STEPS)[])] as const;
+type Method = (typeof METHODS)[number] | (typeof STEPPED)[number];
 
 const OPTIONS = {
   sets: some(SETS),
   methods: some(METHODS),
+  losses: told(flag, 'the study of the losses in place of the sets'),
   dataDir: told(textOption('../shared/datasets'), 'holds tabular/, and named sets where they are not elsewhere'),
   folder: told(textOption(join(tmpdir(), 'dladmm-tables')), 'where the tables are written'),
   anew: flag,
@@ -89,6 +97,8 @@ interface Parts {
   readonly validation: unknown;
   readonly test: unknown;
   readonly target?: string;
+  /** Of a study of a loss: the loss. */
+  readonly options?: object;
 }
 
 /** The rows of a set, a share of them apart. */
@@ -98,15 +108,14 @@ function parted(all: Awaited<ReturnType<typeof loadDataset>>['train'], seed: num
   const held = Array.from({ length: x.rows }, () => uniform() < SHARE);
   const part = (which: boolean) => {
     const rows = held.flatMap((each, i) => (each === which ? [i] : []));
-    const data = new Float32Array(rows.length * x.columns);
-    for (const [i, row] of rows.entries()) {
-      data.set(x.data.subarray(row * x.columns, (row + 1) * x.columns), i * x.columns);
-    }
+    const of = ({ data: all, columns }: Matrix): Matrix => {
+      const data = all.slice(0, rows.length * columns);
+      for (const [i, row] of rows.entries()) data.set(all.subarray(row * columns, (row + 1) * columns), i * columns);
+      return { data, rows: rows.length, columns };
+    };
     const wanted =
-      'labels' in all
-        ? { labels: Int32Array.from(rows, (row) => all.labels[row] as number) }
-        : { y: { ...all.y, data: Float64Array.from(rows, (row) => all.y.data[row] as number), rows: rows.length } };
-    return { x: { data, rows: rows.length, columns: x.columns }, ...wanted };
+      'labels' in all ? { labels: Int32Array.from(rows, (row) => all.labels[row] as number) } : { y: of(all.y) };
+    return { x: of(x), ...wanted };
   };
   return { rows: x.rows, train: part(false), validation: part(true) };
 }
@@ -133,6 +142,12 @@ async function partedFile(path: string): Promise<Omit<Parts, 'test'>> {
 
 /** The splits of a set. */
 async function load(name: Name, dataDir: string, folder: string): Promise<readonly Parts[]> {
+  if (isByLoss(name)) {
+    const [options, from] = LOSSES[name];
+    if (typeof from === 'string') return (await load(from, dataDir, folder)).map((parts) => ({ ...parts, options }));
+    const { train, test } = await from(dataDir);
+    return [{ ...parted(train as never, 3), test, options }];
+  }
   if (name === 'higgs-like') return [{ ...parted(higgsLike(1e6, 1) as never, 3), test: higgsLike(1e5, 2) }];
   if ((FILES as readonly string[]).includes(name)) {
     await mkdir(folder, { recursive: true });
@@ -144,21 +159,30 @@ async function load(name: Name, dataDir: string, folder: string): Promise<readon
   return Array.from({ length: splits }, (_, i) => ({ ...parted(set.train, 3 + i), test: set.test }));
 }
 
-async function scoreOf(model: Model, on: unknown): Promise<number> {
+async function scoreOf(model: Model, on: unknown, byLoss: boolean): Promise<number> {
   const its = await model.evaluate(on as never);
+  if (byLoss) return its.loss;
   if (its.accuracy === undefined) return ('r2' in its ? its.r2 : undefined) ?? Number.NaN;
   return (model.network.layers.at(-1) === 2 ? its.rocAuc : its.accuracy) ?? Number.NaN;
 }
 
-async function run({ train, validation, test, target, rows }: Parts, method: Method, seed: number, threads: number) {
-  const asked = { threads, seed, ...(target !== undefined && { target }) };
+/** The settings of a rival. */
+const rival = (method: Exclude<Method, 'auto'>): object =>
+  method in STEPS
+    ? { solver: 'minibatch-admm', learningRate: STEPS[method as keyof typeof STEPS] }
+    : RIVALS[method as keyof typeof RIVALS];
+
+async function run(parts: Parts, method: Method, seed: number, threads: number) {
+  const { train, validation, test, target, rows, options } = parts;
+  const asked = { threads, seed, ...(target !== undefined && { target }), ...options };
   const epochs = Math.min(200, Math.max(4, Math.round(450_000 / rows)));
   const stopped = { validationShare: 0.1, earlyStopping: { patience: 5 } };
-  const own = method === 'auto' ? {} : { ...(method !== 'dladmm' && { epochs }), ...RIVALS[method], ...stopped };
+  const own = method === 'auto' ? {} : { ...(method !== 'dladmm' && { epochs }), ...rival(method), ...stopped };
   const { found, seconds } = await timed(() => fit(train as TrainingData, { ...asked, ...own } as never));
   using it = found.model as unknown as Model;
   const layers = it.network.layers.join('-');
-  return { layers, score: await scoreOf(it, validation), test: await scoreOf(it, test), seconds };
+  const judged = (on: unknown): Promise<number> => scoreOf(it, on, options !== undefined);
+  return { layers, score: await judged(validation), test: await judged(test), seconds };
 }
 
 type Found = Awaited<ReturnType<typeof run>>;
@@ -169,20 +193,21 @@ function summary(set: Name, method: Method, found: readonly Found[]): Run {
   return { set, method, layers, scores: of('score'), test: mean(of('test')), seconds: median(of('seconds')) };
 }
 
-await program(OPTIONS, async ({ sets, methods, threads, dataDir, folder, anew, out = resultFile('auto') }) => {
+await program(OPTIONS, async ({ losses, threads, dataDir, folder, anew, out = resultFile('auto'), ...asked }) => {
   await checkWritable(out);
   const study = await studyIn<object, Run>(out, {}, threads, anew);
-  for (const set of sets) {
+  const methods: readonly Method[] = losses ? STEPPED : asked.methods;
+  for (const set of losses ? BY_LOSS : asked.sets) {
     const missing = methods.filter((method) => !study.find({ set, method }));
     if (missing.length === 0) continue;
     const splits = await load(set, dataDir, folder);
     // Of small sets the first split goes once around before it counts, and all methods take their turns on a split. Of others what
     // reads and encodes them runs once before, so that the first to come does not pay for its compilation.
     const rounds = splits.length > 1 ? [...splits.slice(0, 1), ...splits] : splits;
-    for (const { validation, target } of splits.slice(0, 1)) {
+    for (const { validation, target, options } of splits.slice(0, 1)) {
       const warm = await fit(
         validation as TrainingData,
-        { hidden: [4], epochs: 1, threads, ...(target && { target }) } as never,
+        { hidden: [4], epochs: 1, threads, ...(target && { target }), ...options } as never,
       );
       (warm.model as unknown as Model).close();
     }
@@ -200,7 +225,7 @@ await program(OPTIONS, async ({ sets, methods, threads, dataDir, folder, anew, o
     }
   }
   const found = study.now();
-  return { result: found, text: `${tableOf(found)}\n${machineText(found)}` };
+  return { result: found, text: `${losses ? lossesOf(found) : tableOf(found)}\n${machineText(found)}` };
 });
 
 /** The default beside the best of the rivals, which validation says. */
@@ -235,4 +260,13 @@ function tableOf({ runs: all }: Study<object, Run>): string {
     ['data', 'auto', ...its.slice(1), 'best solver', ...its, 'more by', 'score over its', 'time over its'],
     rows,
   );
+}
+
+/** The losses that each method reaches on what was split off. */
+function lossesOf({ runs }: Study<object, Run>): string {
+  const rows = BY_LOSS.map((set) => {
+    const found = (method: Method) => runs.find((each) => each.set === set && each.method === method)?.scores[0];
+    return [set, ...STEPPED.map((method) => found(method)?.toPrecision(4) ?? '')];
+  });
+  return table(['loss, data', ...STEPPED], rows);
 }

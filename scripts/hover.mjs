@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../dist/solvers/index.js';
 import { schemaOf } from '../dist/solvers/shared/descriptor.js';
-import { COMMON } from '../dist/solvers/shared/options.js';
 
-const DIST = fileURLToPath(new URL('../dist/solvers/', import.meta.url));
+const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
 
-/** Where a schema begins: that of a solver by its name, or that of all solvers. */
+/** Where a schema begins: that of a solver by its name, or one that a module exports. */
 const SOLVER = /\bSolver<"([\w-]+)", \{$/;
-const ALL = /^export declare const COMMON: \{$/;
+const EXPORTED = /^export declare const (\w+): \{$/;
 /** Where it ends; for a solver its plan and its records follow, and whether its data are a graph. */
 const END = /^\}(?! & \{$)/;
 /** An option, as the emitted type of a schema has it; what lies in it is indented further. */
 const OPTION = /^ {4}readonly (\w+): .*\bOption</;
+const OPTION_LINE = new RegExp(OPTION, 'm');
 
 const schemas = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].map((solver) => [
   solver.name,
@@ -30,7 +30,11 @@ function comment({ says, symbol, equation, unit, otherwise }) {
   return `    /** ${told.replaceAll('*/', '*\\/')} */`;
 }
 
-function withSentences(text) {
+/** The schema of that name, if it is one. */
+const exported = (module, name) =>
+  Object.values(module[name] ?? {}).some(({ says }) => says) ? module[name] : undefined;
+
+function withSentences(text, module) {
   const lines = text.split('\n');
   const out = [];
   let schema;
@@ -45,7 +49,8 @@ function withSentences(text) {
           .find((each) => END.test(each))
           .includes('"graph"'),
       );
-    if (ALL.test(line)) schema = COMMON;
+    const [, name] = EXPORTED.exec(line) ?? [];
+    if (name) schema = exported(module, name);
     const option = schema?.[OPTION.exec(line)?.[1]];
     if (option && !lines[i - 1].startsWith('    /**')) out.push(comment(option));
     out.push(line);
@@ -53,9 +58,10 @@ function withSentences(text) {
   return out.join('\n');
 }
 
-for (const file of readdirSync(DIST, { recursive: true }).filter((name) => name.endsWith('.d.ts'))) {
+for (const file of readdirSync(DIST, { recursive: true }).filter((name) => /^(?!bench).*\.d\.ts$/.test(name))) {
   const path = join(DIST, file);
   const text = readFileSync(path, 'utf8');
-  const told = withSentences(text);
+  if (!OPTION_LINE.test(text)) continue;
+  const told = withSentences(text, await import(path.replace(/\.d\.ts$/, '.js')));
   if (told !== text) writeFileSync(path, told);
 }

@@ -2,9 +2,14 @@
 // with --check it tells whether the file is as it should be.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { FOLDS, SEARCH } from '../dist/choosing/options.js';
+import { READING } from '../dist/datasets/frame-file.js';
+import { GRAPH_SPLIT } from '../dist/datasets/graph-split.js';
+import { IMPORTANCE } from '../dist/model/importance.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../dist/solvers/index.js';
 import { schemaOf } from '../dist/solvers/shared/descriptor.js';
 import { COMMON } from '../dist/solvers/shared/options.js';
+import { AUTO, FRONT } from '../dist/training/options.js';
 
 const FILE = fileURLToPath(new URL('../docs/options.md', import.meta.url));
 
@@ -27,7 +32,7 @@ const table = (schema) =>
 function section(solver) {
   const schema = schemaOf(solver);
   // What a solver has in common with all others stands in the first table.
-  const own = Object.fromEntries(Object.entries(schema).filter(([name, option]) => COMMON[name] !== option));
+  const own = beside(schema, COMMON);
   const missing = Object.keys(COMMON).filter((name) => !(name in schema));
   return [
     `## \`${solver.name}\`${solver.splitting.data === 'graph' ? ' on a graph' : ''}`,
@@ -37,11 +42,33 @@ function section(solver) {
   ].join('\n\n');
 }
 
+/** What a schema has that another has not. */
+const beside = (schema, other) =>
+  Object.fromEntries(Object.entries(schema).filter(([name, option]) => other[name] !== option));
+
 const text = `${[
   '# Options',
-  'Written by `npm run docs:options` from the declarations of the solvers (`src/solvers/*/solver.ts`); do not edit it by hand.',
+  'Written by `npm run docs:options` from the declarations (of the solvers in `src/solvers/*/solver.ts`, of the others in `options.ts` of their room); do not edit it by hand.',
   '## Every solver',
   table(COMMON),
+  '## Rows, and trainings without a named solver',
+  '`fit` and `train` of rows take these too, whichever solver trains.',
+  table(FRONT),
+  'Where no solver is named:',
+  table(beside(AUTO, COMMON)),
+  '## Reading a table',
+  '`model.predict`, `model.evaluate`, `model.tuneThreshold` and `model.calibrate` take these with rows.',
+  table(READING),
+  '## Cross-validation',
+  table(FOLDS),
+  '## Search',
+  'What cross-validation takes, and:',
+  table(beside(SEARCH, FOLDS)),
+  '## Importance',
+  'What reading a table takes, and:',
+  table(beside(IMPORTANCE, READING)),
+  '## A random split of a graph',
+  table(GRAPH_SPLIT),
   ...[...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].map(section),
 ].join('\n\n')}\n`;
 

@@ -9,12 +9,11 @@ export {
   type CrossValidation,
   crossValidate,
   type Fold,
-  type FoldOptions,
   type Spread,
   type Spreads,
 } from './choosing/cross-validate.js';
 export type { Data } from './choosing/divided.js';
-export type { AnyOptions } from './choosing/options.js';
+export type { AnyOptions, FoldOptions } from './choosing/options.js';
 export { type RefittedSearch, type SearchOptions, type SearchResult, search } from './choosing/search.js';
 export { choice, type Distribution, integer, logUniform, type SearchSpace, uniform } from './choosing/space.js';
 export type { Trial } from './choosing/trial.js';

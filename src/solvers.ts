@@ -5,6 +5,7 @@
  */
 export type { Initialisation } from './network/initialisation.js';
 export type { Metrics } from './network/metrics.js';
+export { flag, group, number, option, perLayer, whole, word } from './network/schema.js';
 export { badm, badmOnGraph, sisa, sisaOnGraph } from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
 export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
@@ -30,6 +31,9 @@ export {
   adamOnGraph,
   gd,
   gdOnGraph,
+  muon,
+  nadamw,
+  scheduleFree,
   sgd,
   sgdOnGraph,
 } from './solvers/gradient/algorithm.js';
@@ -63,7 +67,6 @@ export type { CheckpointOptions, CommonOptions, EarlyStopping } from './solvers/
 export type { Penalties } from './solvers/shared/penalties.js';
 export type { CheckpointRecord, EpochRecord, ProgressRecord } from './solvers/shared/record.js';
 export type { PenaltyRule } from './solvers/shared/schedule.js';
-export { flag, group, number, option, perLayer, whole, word } from './solvers/shared/schema.js';
 export type { Session, SessionOptions } from './solvers/shared/session.js';
 export type { Splitting } from './solvers/shared/splitting.js';
 export { type GradientSession, type GradientSessionOptions, gradients } from './solvers/shared/splittings/gradient.js';

@@ -1,8 +1,5 @@
-/**
- * A small convolutional network, trained by BADM: TensorFlow.js gives the gradients, dladmm's BadmOptimizer the steps.
- *
- *     npm install && npm start [-- EPOCHS]
- */
+// npm install dladmm @tensorflow/tfjs
+// A small convolutional network, trained by BADM: TensorFlow.js gives the gradients, dladmm's BadmOptimizer the steps. node train.mjs [EPOCHS]
 import * as tf from '@tensorflow/tfjs';
 import { loadDataset } from 'dladmm/data';
 import { BadmOptimizer } from 'dladmm/solvers';

@@ -34,7 +34,14 @@ export async function serve({ connectionString, path, port = 3000, hour = 3 }) {
 
   app.post('/predict', async ({ body }, reply) => {
     if (model === undefined) return reply.code(503).send({ error: 'no model yet: POST /train' });
-    return model.predict(body);
+    try {
+      return await (Array.isArray(body) ? Promise.all(body.map((row) => model.predict(row))) : model.predict(body));
+    } catch (error) {
+      // What is wrong with a customer's record is for the sender to know.
+      if (/^ERR_DLADMM_(?:ARGUMENT|NON_FINITE|SHAPE)$/.test(error.code))
+        return reply.code(400).send({ error: error.message });
+      throw error;
+    }
   });
   app.post('/train', async () => ({ report: String(await once()) }));
 
@@ -46,9 +53,12 @@ export async function serve({ connectionString, path, port = 3000, hour = 3 }) {
     }, untilHour(hour));
   };
   nightly();
-  app.addHook('onClose', async () => {
+  // Before requests under way are waited for, of which one may be a training.
+  app.addHook('preClose', async () => {
     clearTimeout(timer);
     stop.abort();
+  });
+  app.addHook('onClose', async () => {
     await training?.catch(() => undefined);
     await model?.close({ drain: true });
   });

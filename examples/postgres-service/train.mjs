@@ -4,13 +4,16 @@ import { rows } from './rows.mjs';
 const CUSTOMERS = 'select plan, country, signed_up_at, monthly_fee, support_calls, autopay, churned from customers';
 
 /**
- * Trains on what the table holds, and saves the model where the service looks for it. The file is replaced whole or not at all.
+ * Trains on what the table holds, and saves the model where the service looks for it. The file is replaced whole or not at all: not by
+ * a training that was stopped half-way, or went astray.
  *
  * @returns the report: what was learnt, and how well it does on the rows that were held out
  */
 export async function train({ connectionString, path, signal }) {
-  const { model, report } = await fit(rows(connectionString, CUSTOMERS), { target: 'churned', signal });
-  await model.save(path);
+  const { model, report, status } = await fit(rows(connectionString, CUSTOMERS), { target: 'churned', signal });
+  const whole = status.kind === 'completed' || status.kind === 'early-stopped';
+  if (whole) await model.save(path);
   await model.close();
+  if (!whole) throw new Error(`The training was ${status.kind}: the model in service stays`);
   return report;
 }

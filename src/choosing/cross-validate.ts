@@ -1,6 +1,6 @@
 /** How good a way of training is: trained several times, each time judged by samples that were held out of that training. */
 import { throwIfAborted } from '../core/abort.js';
-import { checkObject, flag, whole } from '../core/checks.js';
+import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import type { Evaluation } from '../judging/evaluation.js';
@@ -8,29 +8,13 @@ import { METRIC_NAMES, METRICS, type Metric } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
-import { SEED } from '../solvers/shared/options.js';
+import { type Complete, readOptions } from '../network/schema.js';
 import { fit, train } from '../training/fit.js';
 import type { Status } from '../training/result.js';
 import { type Data, type Divided, divided } from './divided.js';
 import { foldsOf } from './folds.js';
-import { type AnyOptions, checkRules } from './options.js';
+import { type AnyOptions, FOLDS, type FoldOptions } from './options.js';
 import { inParallel } from './parallel.js';
-
-/** How samples are parted. */
-export interface FoldOptions {
-  /** Default 5. */
-  readonly folds?: number;
-  /** Whether every fold has its share of each class. Default: where there are classes. */
-  readonly stratified?: boolean;
-  /** The name of a column, or a value for each sample: those of one group are held out together. Such a column is no feature. */
-  readonly groups?: string | ArrayLike<unknown>;
-  /** Decides which sample is in which fold. Default 1. */
-  readonly seed?: number;
-  /** Ends the trainings, and rejects with ERR_DLADMM_ABORTED. */
-  readonly signal?: AbortSignal;
-  /** Trainings at work at once. The results are the same for any number. Default: the processors at hand, at most 4. */
-  readonly parallel?: number;
-}
 
 /** One training of a cross-validation. */
 export interface Fold {
@@ -65,15 +49,6 @@ export interface CrossValidation {
   toString(): string;
 }
 
-export const FOLD_KEYS: readonly (keyof FoldOptions)[] = [
-  'folds',
-  'stratified',
-  'groups',
-  'seed',
-  'signal',
-  'parallel',
-];
-
 /** What is fixed before any training: who is held out when, and how many work at once. */
 export interface Setting {
   readonly data: Divided;
@@ -90,17 +65,14 @@ const OWN = ['validation', 'test', 'checkpoint', 'signal'] as const;
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, and whatever taking in samples can cause
  */
-export async function settingOf(data: Data, options: AnyOptions, rules: FoldOptions): Promise<Setting> {
-  const { folds: count = 5, seed = SEED, groups, signal } = rules;
-  whole(count, 2, 1000, 'folds');
-  whole(seed, 0, 2 ** 32 - 1, 'seed');
-  const parallel = whole(rules.parallel ?? Math.min(4, availableThreads()), 1, 1000, 'parallel');
+export async function settingOf(data: Data, options: AnyOptions, rules: Complete<typeof FOLDS>): Promise<Setting> {
+  const { folds: count, seed, groups, signal, parallel } = rules;
   for (const name of OWN) {
     if (options[name] !== undefined) throw expected('none, as there are several trainings', name, options[name]);
   }
   throwIfAborted(signal, 'Cross-validation');
   const parted = await divided(data, { ...options, ...(signal && { signal }) });
-  const stratified = flag(rules.stratified ?? parted.labels !== undefined, 'stratified');
+  const { stratified = parted.labels !== undefined } = rules;
   if (stratified && !parted.labels) throw expected('false, as values have no classes', 'stratified', stratified);
   const of = typeof groups === 'string' ? parted.column(groups) : groups;
   if (of !== undefined && !(typeof of === 'object' && of.length === parted.samples)) {
@@ -206,9 +178,7 @@ export async function crossValidate(
   rules: FoldOptions = {},
 ): Promise<CrossValidation> {
   checkObject(options, 'an object', 'options');
-  checkObject(rules, 'an object', 'rules');
-  checkRules(rules, FOLD_KEYS, 'rules');
-  const setting = await settingOf(data, options, rules);
+  const setting = await settingOf(data, options, readOptions(FOLDS, rules, 'rules'));
   checkTraining(setting, options);
   const found: Fold[] = [];
   const { folds, data: all } = setting;

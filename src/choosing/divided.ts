@@ -4,6 +4,7 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { native } from '../core/native.js';
 import { classCount, classifies } from '../network/network.js';
+import { SEED } from '../network/schema.js';
 import { isNames } from '../samples/arrived.js';
 import { areSamples } from '../samples/arriving.js';
 import { classNumbers, learnClasses } from '../samples/classes.js';
@@ -11,10 +12,10 @@ import { type Frame, type FrameColumn, namedColumn, takeRows, valueAt } from '..
 import { isGraph } from '../samples/graph-samples.js';
 import { someRows } from '../samples/hold-out.js';
 import { type Target, targetsOf, taskOf } from '../samples/targets.js';
-import { SEED } from '../solvers/shared/options.js';
 import { allRows, asSamples, breathe, type RowSource } from '../tensor/inputs.js';
-import { frameFor, type Rows, readyOf, wantedBy } from '../training/front.js';
+import { frameFor, readyOf, wantedBy } from '../training/front.js';
 import { ordered } from '../training/goal.js';
+import type { Rows } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import type { AnyOptions } from './options.js';
 

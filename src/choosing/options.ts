@@ -1,6 +1,21 @@
-import { checkOptions } from '../core/checks.js';
-import { DlAdmmError } from '../core/errors.js';
+/** The options of folds and searches, and those of any training. */
+import { availableThreads } from '../core/info.js';
+import { METRIC } from '../network/metrics.js';
+import {
+  callbackOption,
+  flag,
+  number,
+  type OptionsOf,
+  option,
+  type Schema,
+  seedOption,
+  signalOption,
+  valueType,
+  whole,
+  word,
+} from '../network/schema.js';
 import type { TrainOptions } from '../solvers/index.js';
+import { PATH } from '../solvers/shared/options.js';
 import type { AutoOptions } from '../training/fit.js';
 
 type Every = TrainOptions | AutoOptions;
@@ -10,25 +25,92 @@ type ValueIn<U, K> = U extends unknown ? (K extends keyof U ? U[K] : never) : ne
 /** The options of a training by any solver, `layers` left to be inferred; a name that no solver has is a compile error. */
 export type AnyOptions = { readonly [K in Keys<Every>]?: ValueIn<Every, K> };
 
-/** What other libraries call the rules of folds and searches, without capitals and underscores. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  ...{ cv: 'folds', k: 'folds', kfold: 'folds', kfolds: 'folds', nfolds: 'folds', nsplits: 'folds' },
-  ...{ stratify: 'stratified', group: 'groups', groupby: 'groups', randomstate: 'seed', randomseed: 'seed' },
-  ...{ njobs: 'parallel', concurrency: 'parallel', workers: 'parallel', abort: 'signal', abortsignal: 'signal' },
-  ...{ ntrials: 'trials', niter: 'trials', maxtrials: 'trials', maxevals: 'trials', numsamples: 'trials' },
-  ...{ timeout: 'seconds', time: 'seconds', maxtime: 'seconds', timelimit: 'seconds', timebudget: 'seconds' },
-  ...{ scoring: 'metric', objective: 'metric', sampler: 'method', strategy: 'method', callback: 'onTrial' },
-  ...{ callbacks: 'onTrial', storage: 'resume' },
-};
+/** How samples are parted. */
+export const FOLDS = {
+  folds: whole(
+    2,
+    {
+      default: 5,
+      elsewhere: 'cv k kfold kfolds nfolds nsplits',
+      says: 'How often to train, each time without another part.',
+    },
+    1000,
+  ),
+  stratified: flag({
+    otherwise: 'where there are classes',
+    elsewhere: 'stratify',
+    says: 'Whether every fold has its share of each class.',
+  }),
+  groups: option(
+    valueType<string | ArrayLike<unknown>>(
+      'name of a column, or a value a sample',
+      (value) => typeof value === 'string' || (typeof value === 'object' && value !== null && 'length' in value),
+      'the name of a column, or a value for each sample',
+      { as: 'text' },
+    ),
+    {
+      otherwise: 'none',
+      elsewhere: 'group groupby',
+      says: 'Samples of one value are held out together; such a column is no feature.',
+    },
+  ),
+  seed: { ...seedOption('Decides which sample is in which fold.'), elsewhere: 'randomstate randomseed' },
+  signal: signalOption('Ends the trainings, and rejects with ERR_DLADMM_ABORTED.'),
+  parallel: whole(
+    1,
+    {
+      derive: () => Math.min(4, availableThreads()),
+      otherwise: 'the processors at hand, at most 4',
+      elsewhere: 'njobs concurrency workers',
+      says: 'Trainings at work at once; the results are the same for any number.',
+    },
+    1000,
+  ),
+} as const satisfies Schema;
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for a rule that is none, with what it is called here */
-export function checkRules(rules: object, known: readonly string[], name: string): void {
-  for (const key of Object.keys(rules)) {
-    const plain = key.replaceAll(/[_-]/g, '').toLowerCase();
-    const meant = known.includes(key) || !Object.hasOwn(ELSEWHERE, plain) ? undefined : ELSEWHERE[plain];
-    if (meant === undefined || !known.includes(meant)) continue;
-    const text = `Expected only ${known.join(', ')} for ${name} but received ${key}; did you mean ${meant}?`;
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
-  }
-  checkOptions(rules, known, name);
-}
+export type FoldOptions = OptionsOf<typeof FOLDS>;
+
+/** How a search goes. */
+export const SEARCH = {
+  ...FOLDS,
+  trials: whole(
+    1,
+    {
+      otherwise: '20; with seconds alone, as many as there is time for',
+      elsewhere: 'ntrials niter maxtrials maxevals numsamples',
+      says: 'How many settings are tried.',
+    },
+    1e6,
+  ),
+  seconds: number('positive', {
+    otherwise: 'none',
+    elsewhere: 'timeout time maxtime timelimit timebudget',
+    says: 'Then it ends: trials under way are given up, but for the first.',
+  }),
+  metric: option(METRIC, {
+    default: 'loss',
+    elsewhere: 'scoring objective',
+    says: 'What is to be best.',
+  }),
+  method: word(['random', 'halving'], {
+    default: 'random',
+    elsewhere: 'sampler strategy',
+    says: "'random' trains every trial on all samples; 'halving' trains all of them on few, the best third of them on three times as many, and so on: for many trials on many samples.",
+  }),
+  resume: option(PATH, {
+    otherwise: 'none',
+    elsewhere: 'storage',
+    says: 'The file that trials are kept in, each when it ends; where it is there the search goes on from it.',
+  }),
+  refit: flag({
+    default: false,
+    says: 'Whether the best settings are trained with on all samples in the end.',
+  }),
+  onTrial: {
+    ...callbackOption<(trial: never) => void>(
+      'function of a trial',
+      'Called with every trial, when it has ended; what it throws ends the search.',
+    ),
+    elsewhere: 'callback callbacks',
+  },
+} as const satisfies Schema;

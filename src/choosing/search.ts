@@ -1,22 +1,18 @@
 /** Which options of a training are best: random search, and successive halving of what it draws. */
 import { onAbort } from '../core/abort.js';
-import { checkObject, flag, oneOf, positive, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
-import { checkPath } from '../formats/atomic-file.js';
-import { checkMetric, METRIC_NAMES, METRICS, type Metric, metricsFor } from '../judging/metrics.js';
+import { checkMetric, METRICS, type Metric, metricsFor } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { Model } from '../model/model.js';
+import { type OptionsOf, readOptions } from '../network/schema.js';
 import { heldOut } from '../samples/hold-out.js';
-import { SEED } from '../solvers/shared/options.js';
 import type { AutoResult } from '../training/automatic.js';
 import { fit } from '../training/fit.js';
 import type { Report } from '../training/report.js';
 import {
   checkTraining,
-  FOLD_KEYS,
   type Fold,
-  type FoldOptions,
   judgeFold,
   othersOf,
   type Setting,
@@ -24,32 +20,14 @@ import {
   spreadLines,
 } from './cross-validate.js';
 import { checksumOf, type Data } from './divided.js';
-import { type AnyOptions, checkRules } from './options.js';
+import { type AnyOptions, SEARCH } from './options.js';
 import { inParallel } from './parallel.js';
 import { type Identity, keptIn } from './search-file.js';
 import { checkSpace, drawnOptions, type SearchSpace, varying } from './space.js';
 import { byWorth, type Trial, trialOf } from './trial.js';
 
 /** How a search goes. */
-export interface SearchOptions extends FoldOptions {
-  /** How many options are tried. Default 20; with `seconds` alone, as many as there is time for. */
-  readonly trials?: number;
-  /** Then it ends: trials under way are given up, but for the first. */
-  readonly seconds?: number;
-  /** What is to be best. Default `'loss'`. */
-  readonly metric?: Metric;
-  /**
-   * `'random'` (default) trains every trial on all samples; `'halving'` trains all of them on few, the best third of them on three
-   * times as many, and so on: for many trials on many samples.
-   */
-  readonly method?: 'random' | 'halving';
-  /** The file that trials are kept in, each when it ends; where it is there the search goes on from it. */
-  readonly resume?: string;
-  /** Whether the best options are trained with on all samples in the end. */
-  readonly refit?: boolean;
-  /** Called with every trial, when it has ended; what it throws ends the search. */
-  readonly onTrial?: (trial: Trial) => void;
-}
+export type SearchOptions = Omit<OptionsOf<typeof SEARCH>, 'onTrial'> & { readonly onTrial?: (trial: Trial) => void };
 
 /** What a search found: plain data. */
 export interface SearchResult {
@@ -69,10 +47,6 @@ export interface RefittedSearch extends SearchResult {
   readonly report?: Report;
 }
 
-const SEARCH_KEYS: readonly (keyof SearchOptions)[] = [
-  ...FOLD_KEYS,
-  ...(['trials', 'seconds', 'metric', 'method', 'resume', 'refit', 'onTrial'] as const),
-];
 const TRIALS = 20;
 /** By how much each round of halving has fewer trials and more samples. */
 const FACTOR = 3;
@@ -86,23 +60,14 @@ const LISTED = 10;
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 function checked(space: SearchSpace, options: SearchOptions) {
   checkSpace(space);
-  checkObject(options, 'an object', 'options');
-  checkRules(options, SEARCH_KEYS, 'options');
-  const { seconds, resume, onTrial, seed = SEED } = options;
-  const metric = checkMetric(options.metric ?? 'loss', METRIC_NAMES, 'metric');
-  const method = oneOf(options.method ?? 'random', ['random', 'halving'], 'method');
+  const rules = readOptions(SEARCH, options);
+  const { seconds, metric, method } = rules;
   const endless = seconds !== undefined && method === 'random';
-  const trials = options.trials === undefined && endless ? Number.POSITIVE_INFINITY : (options.trials ?? TRIALS);
-  if (trials !== Number.POSITIVE_INFINITY) whole(trials, 1, 1e6, 'trials');
-  if (seconds !== undefined) positive(seconds, 'seconds');
-  if (resume !== undefined) checkPath(resume, 'resume');
-  if (onTrial !== undefined && typeof onTrial !== 'function') throw expected('a function', 'onTrial', onTrial);
-  flag(options.refit ?? false, 'refit');
   if (metric === 'loss' && varying(space).includes('loss')) {
     const text = 'a metric that says the same of every loss, such as accuracy or mae, as space.loss varies,';
     throw expected(text, 'metric', metric);
   }
-  return { metric, method, trials, seed, seconds };
+  return { ...rules, trials: rules.trials ?? (endless ? Number.POSITIVE_INFINITY : TRIALS) };
 }
 
 /** The shares of the samples that the rounds train on; a round has a third of the trials of the one before. */
@@ -179,10 +144,10 @@ export async function search(
 ): Promise<RefittedSearch>;
 export async function search(data: Data, space: SearchSpace, options?: SearchOptions): Promise<SearchResult>;
 export async function search(data: Data, space: SearchSpace, options: SearchOptions = {}): Promise<SearchResult> {
-  const { metric, method, trials, seed, seconds } = checked(space, options);
-  const { signal, onTrial, refit, resume } = options;
+  const rules = checked(space, options);
+  const { metric, method, trials, seed, seconds, signal, refit, resume } = rules;
   const { fixed, changing } = partedSpace(space);
-  const setting = await settingOf(data, fixed, options);
+  const setting = await settingOf(data, fixed, rules);
   checkMetric(metric, metricsFor(setting.data.labels ? 'probabilities' : 'values'), 'metric');
   const optionsOf = memory(drawnOptions(changing, seed));
   // A slip should not cost the time of the trials before it.
@@ -208,7 +173,7 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
   const end = async (trial: Trial, known: boolean): Promise<void> => {
     if (!known) await kept.add(trial);
     ended.set(trial.number, trial);
-    onTrial?.(trial);
+    options.onTrial?.(trial);
     hurry();
   };
 

@@ -1,5 +1,5 @@
-import { crossValidate, type FoldOptions } from '../choosing/cross-validate.js';
-import type { AnyOptions } from '../choosing/options.js';
+import { crossValidate } from '../choosing/cross-validate.js';
+import { type AnyOptions, FOLDS, type FoldOptions, SEARCH } from '../choosing/options.js';
 import { type RefittedSearch, type SearchOptions, type SearchResult, search } from '../choosing/search.js';
 import type { SearchSpace } from '../choosing/space.js';
 import type { Trial } from '../choosing/trial.js';
@@ -7,20 +7,19 @@ import { DlAdmmError, messageOf } from '../core/errors.js';
 import { readBytes } from '../formats/bytes.js';
 import { METRICS, type Metric } from '../judging/metrics.js';
 import { MODEL } from '../model/model-file.js';
+import { pick, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
-import { SEED } from '../solvers/shared/options.js';
+import type { EarlyStopping } from '../solvers/shared/options.js';
 import type { TrainingData } from '../training/result.js';
 import { interruptionOf } from './interruption.js';
 import { checkTarget, filesOf, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
-import { frontOf, given, optionsOf, type TrainFlags } from './train.js';
+import { frontOf, optionsOf, type TrainFlags } from './train.js';
 import { arraysOptions } from './training.js';
 
-export interface CrossValidateFlags extends TrainFlags, Pick<FoldOptions, 'folds' | 'stratified' | 'parallel'> {
-  readonly groups?: string;
-}
+export type CrossValidateFlags = TrainFlags & FoldOptions;
 
-export interface SearchFlags extends CrossValidateFlags, Pick<SearchOptions, 'trials' | 'seconds' | 'method'> {
+export interface SearchFlags extends TrainFlags, Omit<SearchOptions, 'seed'> {
   /** A JSON file. */
   readonly space?: string;
 }
@@ -42,16 +41,13 @@ async function trained(flags: TrainFlags, own: AnySolver | undefined, signal: Ab
   return { data, options: options as AnyOptions };
 }
 
-const foldsOf = ({ folds, stratified, parallel, groups, seed }: CrossValidateFlags, signal: AbortSignal): FoldOptions =>
-  given({ folds, stratified, parallel, groups, seed, signal }) as FoldOptions;
-
 export async function crossValidateCommand(
   flags: CrossValidateFlags,
   own: AnySolver | undefined,
   terminal: Terminal,
 ): Promise<number> {
   const { data, options } = await trained(flags, own, terminal.signal);
-  const found = await crossValidate(data, options, foldsOf(flags, terminal.signal));
+  const found = await crossValidate(data, options, { ...pick(FOLDS, flags), signal: terminal.signal });
   await terminal.out(flags.json ? `${JSON.stringify(found)}\n` : `${found}\n`);
   return 0;
 }
@@ -74,14 +70,15 @@ export async function searchCommand(
   own: AnySolver | undefined,
   terminal: Terminal,
 ): Promise<number> {
-  const { metric = 'loss', trials, seconds, method, resume, save, json, quiet } = flags;
-  const { metric: _, ...rest } = flags;
+  const { save, json, quiet, options: typed } = flags;
+  // What is to be best is not what has to improve in each training.
+  const { earlyStopping: { metric = 'loss', ...stopping } = {}, ...rest } = typed as { earlyStopping?: EarlyStopping };
+  const watching = Object.keys(stopping).length > 0 && { earlyStopping: stopping };
   const space = flags.space === undefined ? SPACE : await spaceIn(flags.space, terminal.signal);
   if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
-  const { data, options } = await trained(rest as SearchFlags, own, terminal.signal);
+  const { data, options } = await trained({ ...flags, options: { ...rest, ...watching } }, own, terminal.signal);
   const onTrial = (trial: Trial): void => void (quiet || terminal.err(trialText(metric, trial)));
-  const told = given({ trials, seconds, method, resume }) as SearchOptions;
-  const rules = { ...foldsOf(flags, terminal.signal), ...told, metric, onTrial };
+  const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, onTrial };
   const tried = { ...space, ...options } as SearchSpace;
   const found = await search(data, tried, { ...rules, refit: save !== undefined });
   const { model, best, trials: all, status } = found as Partial<RefittedSearch> & SearchResult;

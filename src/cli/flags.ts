@@ -1,8 +1,13 @@
 /** Flags that several commands have, and how they are put together. */
 import { type Command, Option } from 'commander';
+import { LABELS } from '../datasets/file.js';
+import { READING } from '../datasets/frame-file.js';
+import { GRAPH_SPLIT } from '../datasets/graph-split.js';
 import { graphNames } from '../datasets/graphs.js';
 import { datasetNames } from '../datasets/registry.js';
+import { DIALECT } from '../formats/csv.js';
 import * as parse from './arguments.js';
+import { withOptions } from './solver-flags.js';
 import type { Terminal } from './terminal.js';
 
 export const EXIT_CODES = `
@@ -16,36 +21,23 @@ export const choice = (flags: string, description: string, choices: readonly str
 
 /** Where samples come from; the same for every command that takes some. */
 export function withData(command: Command, what: string, targetByDefault: string): Command {
-  return command
+  command
     .optionsGroup('Data:')
     .addOption(option('--data <name|file>', `${what}: a file, - for the standard input, or ${datasetNames.join(', ')}`))
     .option('--data-dir <folder>', 'look for named sets here first')
-    .option('--no-download', 'never fetch a named set')
-    .option(
-      '--target, --label <columns>',
-      `of a table: the column to predict, by its name, or by its place as #3 or #-1; or several, with commas (default: ${targetByDefault})`,
-      parse.parseTarget,
-    )
-    .option(
-      '--drop, --ignore <columns>',
-      'of a table: columns to leave out, with commas between them',
-      parse.parseColumns,
-    )
-    .option('--header', 'CSV: the first line names the columns (default: judged by the other lines)')
-    .option('--no-header', 'CSV: it does not')
-    .option(
-      '--delimiter <text>',
-      'CSV: what stands between cells; tab for a tab (default: found)',
-      parse.parseDelimiter,
-    )
-    .addOption(choice('--decimal <sign>', 'CSV: the decimal sign (default: found)', ['.', ',']))
-    .option('--encoding <name>', 'CSV: such as windows-1252 (default: UTF-8, or UTF-16 where it shows)')
-    .option('--labels <file>', 'NPY, IDX: the file of labels');
+    .option('--no-download', 'never fetch a named set');
+  const { target, ignore } = READING;
+  return withOptions(command, {
+    target: { ...target, otherwise: targetByDefault },
+    ignore,
+    ...DIALECT,
+    labels: LABELS,
+  });
 }
 
 /** The same for graphs; one of the two must be given. */
 export function withGraph(command: Command, what: string): Command {
-  return command
+  command
     .optionsGroup('Graphs, in place of --data:')
     .option('--graph <name|file>', `${what}: ${graphNames.join(', ')}, or an NPZ file`)
     .addOption(
@@ -54,12 +46,11 @@ export function withGraph(command: Command, what: string): Command {
         'random',
       ]),
     )
-    .addOption(wholeOption('--train-per-class <n>', 'random split: nodes of each class to train on (default: 20)'))
-    .addOption(wholeOption('--validation-per-class <n>', 'random split: nodes of each class to watch (default: 30)'))
     .option(
       '--no-row-normalize, --no-row-normalise',
       'take features as they are (default: divided by their sum, node by node)',
     );
+  return withOptions(command, GRAPH_SPLIT);
 }
 
 export const threads = (): Option =>

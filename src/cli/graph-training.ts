@@ -4,7 +4,6 @@ import { MODEL } from '../model/model-file.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { GraphTrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
-import type { CheckpointOptions } from '../solvers/shared/options.js';
 import { CHECKPOINT } from '../training/checkpoint-file.js';
 import { begin } from '../training/fit.js';
 import { planOf } from '../training/plan.js';
@@ -20,8 +19,6 @@ import type { Resume } from './training.js';
 export interface GraphJob extends GraphFlags, Showing {
   readonly layers?: readonly number[];
   readonly hidden?: readonly number[];
-  readonly standardise?: boolean;
-  readonly checkpoint?: CheckpointOptions;
   readonly resume?: Resume;
 }
 
@@ -43,11 +40,11 @@ function layersOf({ layers, hidden }: GraphJob, graph: SplitGraph, solver: strin
 
 /** `dladmm train --graph` @param options of the solver, without layers */
 export async function trainGraph(job: GraphJob, options: GraphSolverOptions, terminal: Terminal): Promise<number> {
-  const { save, checkpoint: file, resume, standardise } = job;
+  const { save, resume } = job;
   const { signal } = terminal;
-  const told = { ...options, ...(file && { checkpoint: file }), ...(standardise !== undefined && { standardise }) };
+  const { checkpoint: file } = options;
   // Before anything is read: a slip should not cost the time of loading.
-  if (!resume) planOf({ ...told, layers: job.layers ?? [1, 1, 1] }, 'graph');
+  if (!resume) planOf({ ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
   const inputs = isGraphName(job.graph) ? [] : [job.graph];
   if (save !== undefined) await checkTarget(save, inputs, MODEL);
   if (file !== undefined) await checkTarget(file.path, inputs, CHECKPOINT);
@@ -57,16 +54,17 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   const { name, classes, trainIndex, testIndex } = graph;
   const all = resume
     ? { ...resume.options, signal }
-    : { ...told, layers: layersOf(job, graph, String(options.solver ?? 'dladmm')), classes, signal };
+    : { ...options, layers: layersOf(job, graph, String(options.solver ?? 'dladmm')), classes, signal };
   const { iterations, checkpoint } = planOf(all, 'graph');
   const data = graph as GraphSamples;
   const start = async (): Promise<Training<AnyRecord, GraphModel>> => {
     if (!resume) return begin(data, all);
-    const again = { ...resume.again, ...(standardise !== undefined && { standardise }), signal };
-    return (await resumeTraining(resume.path, data, again)) as unknown as Training<AnyRecord, GraphModel>;
+    return (await resumeTraining(resume.path, data, { ...resume.again, signal })) as unknown as Training<
+      AnyRecord,
+      GraphModel
+    >;
   };
   const judge = async (model: GraphModel) =>
     [testIndex ? 'test' : 'train', await model.evaluate(data, testIndex ?? trainIndex)] as const;
-  const { checkpoint: _, ...shown } = job;
-  return run({ ...shown, name, iterations, ...(checkpoint && { checkpoint }), begin: start, judge }, terminal);
+  return run({ ...job, name, iterations, ...(checkpoint && { checkpoint }), begin: start, judge }, terminal);
 }

@@ -1,17 +1,17 @@
 import { DlAdmmError } from '../core/errors.js';
 import { type GraphDataset, type GraphSplit, readGraph } from '../datasets/graph.js';
-import { splitGraph } from '../datasets/graph-split.js';
+import { GRAPH_SPLIT, type GraphSplitOptions, splitGraph } from '../datasets/graph-split.js';
 import { describeGraph, graphNames, loadGraph } from '../datasets/graphs.js';
-import { SEED } from '../solvers/shared/options.js';
+import { pick, SEED } from '../network/schema.js';
+import { FRONT } from '../training/options.js';
+import { kebab } from './solver-flags.js';
 
 /** The options that say which graph is meant, and which of its nodes. */
-export interface GraphFlags {
+export interface GraphFlags extends GraphSplitOptions {
   readonly graph: string;
   readonly dataDir?: string;
   readonly rowNormalise: boolean;
   readonly split?: 'standard' | 'random';
-  readonly trainPerClass?: number;
-  readonly validationPerClass?: number;
   readonly seed?: number;
 }
 
@@ -21,44 +21,26 @@ const refuse = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARG
 
 export const isGraphName = (graph: string): boolean => (graphNames as readonly string[]).includes(graph);
 
-/** The options of samples, none of which a graph has a use for, as they are typed. */
-const FOR_SAMPLES = {
-  data: '--data',
-  label: '--target',
-  labels: '--labels',
-  columns: '--columns',
-  ignore: '--ignore',
-  missing: '--missing',
-  weights: '--weights',
-  task: '--task',
-  categories: '--categories',
-  from: '--from',
-  testData: '--test-data',
-  testLabels: '--test-labels',
-  testShare: '--test-share',
-  trainSamples: '--train-samples',
-  validationShare: '--validation-share',
-} as const;
+const { hidden: _, ...OF_ROWS } = FRONT;
+/** The options of samples, none of which a graph has a use for. */
+const FOR_SAMPLES = [
+  ...Object.keys(OF_ROWS),
+  ...['data', 'labels', 'from', 'testData', 'testLabels', 'testShare', 'trainSamples'],
+];
 
 /** The options of graphs, which samples have no use for. */
-const FOR_GRAPHS = {
-  split: '--split',
-  trainPerClass: '--train-per-class',
-  validationPerClass: '--validation-per-class',
-  rowNormalise: '--no-row-normalise',
-} as const;
+const FOR_GRAPHS = ['split', 'trainPerClass', 'validationPerClass', 'rowNormalise'];
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that belongs to the other kind of data */
 export function checkKind(flags: object): void {
   const graph = 'graph' in flags && flags.graph !== undefined;
-  const names: Readonly<Record<string, string>> = graph ? FOR_SAMPLES : FOR_GRAPHS;
+  const others = graph ? FOR_SAMPLES : FOR_GRAPHS;
   const given = Object.entries(flags).find(
     // What is true by default was not given.
-    ([key, value]) =>
-      Object.hasOwn(names, key) && value !== undefined && !(value === true && /^--no-/.test(names[key] ?? '')),
+    ([key, value]) => others.includes(key) && value !== undefined && !(key === 'rowNormalise' && value === true),
   );
   if (given === undefined) return;
-  const name = names[given[0]];
+  const name = `--${given[1] === false ? 'no-' : ''}${kebab(given[0])}`;
   throw refuse(graph ? `Expected no ${name} with --graph: it is for --data` : `Expected --graph with ${name}`);
 }
 
@@ -96,17 +78,14 @@ export function withSplit(graph: GraphDataset, flags: GraphFlags): SplitGraph {
   if (split === 'random' || (split === undefined && trainIndex === undefined)) {
     return {
       ...graph,
-      ...splitGraph(graph, seed, {
-        ...(trainPerClass !== undefined && { trainPerClass }),
-        ...(validationPerClass !== undefined && { validationPerClass }),
-      }),
+      ...splitGraph(graph, seed, pick(GRAPH_SPLIT, flags)),
     };
   }
   if (trainIndex === undefined) throw refuse(`Expected --split random, as ${graph.name} has no split of its own`);
   const given = trainPerClass === undefined ? validationPerClass : trainPerClass;
   if (given !== undefined) {
-    const name = trainPerClass === undefined ? FOR_GRAPHS.validationPerClass : FOR_GRAPHS.trainPerClass;
-    throw refuse(`Expected --split random with ${name}, as ${graph.name} has a split of its own`);
+    const name = trainPerClass === undefined ? 'validation-per-class' : 'train-per-class';
+    throw refuse(`Expected --split random with --${name}, as ${graph.name} has a split of its own`);
   }
   return { ...graph, trainIndex };
 }

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
+import { READING } from '../datasets/frame-file.js';
 import type { GraphDataset } from '../datasets/graph.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import { encodeNpy } from '../formats/npy.js';
@@ -9,6 +10,7 @@ import { GraphModel } from '../model/graph-model.js';
 import { type Importance, type ImportanceOptions, importance } from '../model/importance.js';
 import { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
+import { pick } from '../network/schema.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { metricsText } from './run.js';
@@ -88,7 +90,7 @@ async function withGraph(flags: OnGraph, signal: AbortSignal): Promise<readonly 
   }
 }
 
-const ignored = ({ ignore }: OnSamples): object => (ignore ? { ignore } : {});
+const { target, ignore } = READING;
 
 function checkNoPart({ part, data }: OnSamples): void {
   if (part !== undefined) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${data} has no parts: leave --part out`);
@@ -116,7 +118,7 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
   const { name } = source;
   if (source.kind === 'table') {
     checkNoPart(flags);
-    const reading = { target: flags.label ?? model.target ?? LAST, ...ignored(flags) };
+    const reading = { target: model.target ?? LAST, ...pick({ target, ignore }, flags) };
     return {
       metrics: await model.evaluate(source.frame, reading),
       ...(await worth(model, source.frame, flags, { ...reading, signal })),
@@ -171,7 +173,8 @@ function* predictionCsv(
   const numbers = Array.from({ length: columns }, (_, j) => j);
   const names = classes ?? numbers.map(String);
   const several = labels && typeof labels[0] === 'object';
-  const values = typeof target === 'object' ? target : numbers.map((j) => `output ${j + 1}`);
+  const targets = [target ?? []].flat();
+  const values = targets.length === columns ? targets : numbers.map((j) => `output ${j + 1}`);
   const header = (labels ? [several ? 'labels' : 'class', ...names] : values).map(quoted);
   yield `${[...(rowNumbers ? [rowNumbers.header] : []), ...header].join(',')}\n`;
   for (let first = 0; first < rows; first += ROWS) {
@@ -207,9 +210,7 @@ async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
     return { prediction: await model.predict(x), model };
   }
   checkNoPart(flags);
-  const { label } = flags;
-  const told = { ...(label !== undefined && { target: label }), ...ignored(flags) };
-  return { prediction: await model.predict(source.frame, told), model };
+  return { prediction: await model.predict(source.frame, pick({ target, ignore }, flags)), model };
 }
 
 const inputsOf = (flags: OnSamples | OnGraph): readonly string[] =>

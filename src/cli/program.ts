@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { didYouMean } from '../core/checks.js';
 import { packageVersion } from '../core/package.js';
-import { METRIC_NAMES, metricMeant } from '../judging/metrics.js';
+import { metricMeant } from '../judging/metrics.js';
+import { IMPORTANCE } from '../model/importance.js';
 import { activationMeant, LOSSES, lossMeant } from '../network/network.js';
+import { SEED } from '../network/schema.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
-import { SEED } from '../solvers/shared/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START } from './defaults.js';
@@ -12,6 +13,7 @@ import type { ExportFlags, ImportFlags } from './exchange.js';
 import { choice, EXIT_CODES, named, type Run, showing, threads, wholeOption, withData, withGraph } from './flags.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
+import { withOptions } from './solver-flags.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
 import { crossValidateCommandOf, searchCommandOf, trainCommandOf, trainFlagsOf } from './train-command.js';
@@ -126,8 +128,8 @@ export function createProgram(
     .option(
       '--importance',
       'also what each column is worth: by how much the model is worse where its values are shuffled',
-    )
-    .addOption(choice('--metric <name>', 'what that is told by (default: loss)', METRIC_NAMES))
+    );
+  withOptions(evaluate, { metric: IMPORTANCE.metric })
     .option('--json', 'the answer as JSON')
     .addHelpText('after', EVALUATE_HELP)
     .action(runningOn<EvaluateFlags>(['model', 'data'], async () => (await import('./model.js')).evaluateCommand));
@@ -139,7 +141,7 @@ export function createProgram(
     showing(command, everything, [
       '--data',
       '--model',
-      '--label',
+      '--target',
       '--part',
       '--out',
       '--json',

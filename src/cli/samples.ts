@@ -3,41 +3,35 @@ import { basename } from 'node:path';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
-import { areArrays, parseTable, type TableFile } from '../datasets/file.js';
+import { areArrays, parseTable, type TableFile, type TableFileOptions } from '../datasets/file.js';
 import { parseFrame } from '../datasets/frame-file.js';
 import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable, type Ours } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
-import type { CsvDialect } from '../formats/csv.js';
-import { DIALECT_KEYS } from '../formats/csv.js';
+import { DIALECT } from '../formats/csv.js';
 import { isStandardInput } from '../formats/pipes.js';
+import { pick } from '../network/schema.js';
 import { alignLabels } from '../samples/align.js';
 import { encodedFor } from '../samples/encoded.js';
-import type { ColumnPlace } from '../samples/features.js';
 import { type Frame, takeRows } from '../samples/frame.js';
 import { heldOut } from '../samples/hold-out.js';
-import type { LearningOptions } from '../samples/learning.js';
-import { type TargetPlaces, type Task, wantedOf } from '../samples/targets.js';
+import { LEARNING } from '../samples/learning.js';
+import { type TargetPlaces, wantedOf } from '../samples/targets.js';
 import { asSamples } from '../tensor/inputs.js';
+import { FRONT, type FrontOptions } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import { TEST_SHARE } from './defaults.js';
 
 /** The options that say which samples are meant. */
-export interface DataFlags extends CsvDialect {
+export interface DataFlags extends Pick<TableFileOptions, 'labels'>, FrontOptions {
   readonly data: string;
   readonly dataDir?: string;
   readonly download: boolean;
-  /** Of a table: the column to predict, or several. */
-  readonly label?: TargetPlaces;
-  readonly ignore?: readonly ColumnPlace[];
-  /** For NPY and IDX files. */
-  readonly labels?: string;
-  readonly task?: Task;
 }
 
 /** The options that say what a training makes of them. */
-export interface SplitFlags extends DataFlags, Omit<LearningOptions, 'target'> {
+export interface SplitFlags extends DataFlags {
   readonly testData?: string;
   readonly testLabels?: string;
   readonly trainSamples?: number;
@@ -47,7 +41,9 @@ export interface SplitFlags extends DataFlags, Omit<LearningOptions, 'target'> {
   readonly seed: number;
 }
 
-const TABLE_KEYS = ['label', 'columns', 'ignore', 'missing', 'categories', 'buckets', 'bins', ...DIALECT_KEYS] as const;
+const { target, columns } = FRONT;
+/** What is for tables alone. */
+const TABLES = { target, columns, ...LEARNING, ...DIALECT };
 
 export type Part = ClassificationSplit | RegressionSplit;
 
@@ -97,8 +93,8 @@ async function bytesOf(data: string, signal: AbortSignal): Promise<Uint8Array> {
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that is for tables */
-function checkNoTable(flags: Partial<SplitFlags>, what: string): void {
-  const odd = TABLE_KEYS.find((key) => flags[key] !== undefined);
+function checkNoTable(flags: object, what: string): void {
+  const [odd] = Object.keys(pick(TABLES, flags));
   if (odd !== undefined) throw refuse(`Expected no --${odd} with ${what}: it is for tables (CSV, Parquet, Arrow)`);
 }
 
@@ -107,8 +103,8 @@ function checkNoTable(flags: Partial<SplitFlags>, what: string): void {
  *
  * @throws DlAdmmError whatever reading it can cause
  */
-export async function sourceOf(flags: DataFlags & Partial<SplitFlags>, signal: AbortSignal): Promise<Source> {
-  const { data, dataDir, download, label, labels, task, columns } = flags;
+export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<Source> {
+  const { data, dataDir, download, target: label, labels, task } = flags;
   if (isName(data)) {
     checkNoTable(flags, `the data set ${data}`);
     if (labels !== undefined) throw refuse(`Expected no --labels with the data set ${data}: it is for files`);
@@ -125,11 +121,8 @@ export async function sourceOf(flags: DataFlags & Partial<SplitFlags>, signal: A
     return { kind: 'arrays', name: file.name, file };
   }
   if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
-  const dialect = Object.fromEntries(
-    DIALECT_KEYS.flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
-  );
   const one = typeof label === 'string' || typeof label === 'number';
-  const reading = { ...dialect, ...(columns && { columns }), ...(one && { label }), signal };
+  const reading = { ...pick({ ...DIALECT, columns }, flags), ...(one && { label }), signal };
   const frame = await parseFrame(bytes, data, reading);
   return { kind: 'table', name: isStandardInput(data) ? 'the standard input' : basename(data), frame };
 }
@@ -143,7 +136,7 @@ function labelled(file: TableFile, data: string): Labelled {
 export type Which = 'train' | 'test';
 
 /** The named part, or without a name the test part where there is one, else all there is. */
-function pick(file: Labelled, which: Which | undefined): Part {
+function partOf(file: Labelled, which: Which | undefined): Part {
   if (which === 'train') return file.train;
   if (file.test !== undefined) return file.test;
   if (which === 'test') throw refuse(`${file.name} has no test part: leave --part out`);
@@ -165,7 +158,7 @@ const unsuited = (wanted: string, { by }: Demands, data: string, found: string |
 
 /** Features of arrays that suit. */
 export function barePart(file: TableFile, which: Which | undefined, demands: Demands): Part['x'] {
-  const { x } = file.task === 'unlabelled' ? file : pick(file, which);
+  const { x } = file.task === 'unlabelled' ? file : partOf(file, which);
   if (x.columns !== demands.inputs) throw unsuited(`${demands.inputs} features`, demands, file.name, x.columns);
   return x;
 }
@@ -178,7 +171,7 @@ export function barePart(file: TableFile, which: Which | undefined, demands: Dem
 export function labelledPart(file: TableFile, which: Which | undefined, demands: Demands): Part {
   const found = labelled(file, file.name);
   const { task, inputs, outputs, classes } = demands;
-  const part = pick(found, which);
+  const part = partOf(found, which);
   if (found.task !== task) throw unsuited(task, demands, file.name, found.task);
   if (part.x.columns !== inputs) throw unsuited(`${inputs} features`, demands, file.name, part.x.columns);
   if (found.task === 'regression' && found.outputs !== outputs) {
@@ -190,13 +183,12 @@ export function labelledPart(file: TableFile, which: Which | undefined, demands:
 
 /** The source of `--test-data`; none where it is not given. */
 async function testSource(flags: SplitFlags, signal: AbortSignal): Promise<Source | undefined> {
-  const { data, testData, testLabels, dataDir, download, label, delimiter, header, decimal, encoding } = flags;
+  const { data, testData, testLabels, dataDir, download, target } = flags;
   if (testData === undefined) return undefined;
   if (isStandardInput(testData) && isStandardInput(data)) {
     throw refuse('Expected one of --data and --test-data from the standard input, which is read once');
   }
-  const table = { label, delimiter, header, decimal, encoding };
-  const told = { dataDir, ...(!isName(testData) && { ...table, labels: testLabels }) };
+  const told = { dataDir, ...(!isName(testData) && { target, ...pick(DIALECT, flags), labels: testLabels }) };
   const given = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
   return sourceOf({ ...given, data: testData, download }, signal);
 }
@@ -223,7 +215,7 @@ async function fromTable(
   source: Extract<Source, { kind: 'table' }>,
   test?: Source,
 ): Promise<TrainingSource> {
-  const { data, testShare = 0, trainSamples, seed, label: target = LAST, task } = flags;
+  const { data, testShare = 0, trainSamples, seed, target = LAST, task } = flags;
   const { name, frame } = source;
   if (test?.kind === 'arrays') throw refuse(`Expected a table for --test-data, as ${data} is one`);
   let rest = frame;
@@ -246,10 +238,10 @@ async function fromTable(
 }
 
 /** A part of a table as samples for a network without names for its columns. */
-async function tablePart(frame: Frame, { label = LAST }: SplitFlags, demands: Demands): Promise<TrainingData> {
+async function tablePart(frame: Frame, { target = LAST }: SplitFlags, demands: Demands): Promise<TrainingData> {
   const { inputs, task, classes } = demands;
-  const wanted = await wantedOf(frame, label, task, classes);
-  const x = asSamples(encodedFor(frame, { inputs }, label).x);
+  const wanted = await wantedOf(frame, target, task, classes);
+  const x = asSamples(encodedFor(frame, { inputs }, target).x);
   if (wanted.task !== 'classification') return { x, y: wanted.y };
   const { values } = wanted;
   // Classes may be told by their numbers.
@@ -292,7 +284,7 @@ async function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): Pro
 export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSource> {
   const { data, testData, testShare } = flags;
   // With a named set the column of labels can only be meant for the file to test on.
-  const { label: _, ...unlabelled } = flags;
+  const { target: _, ...unlabelled } = flags;
   const source = await sourceOf(isName(data) && testData !== undefined ? unlabelled : flags, signal);
   const test = await testSource(flags, signal);
   const own = source.kind === 'arrays' && source.file.task !== 'unlabelled' ? source.file.test : undefined;

@@ -1,15 +1,14 @@
-/** The options of all solvers as flags of the command line, derived from their declarations. */
+/** Options as flags of the command line, derived from their declarations. */
 import { type Command, Option as Flag, InvalidArgumentError } from 'commander';
+import type { Option, Schema, Typed } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { schemaOf } from '../solvers/shared/descriptor.js';
-import type { Option, Schema, Typed } from '../solvers/shared/schema.js';
+import { COMMON } from '../solvers/shared/options.js';
 import * as parse from './arguments.js';
 
-/** Options that the command line has other ways to say, or that the data decide. */
-const ELSEWHERE = ['classes', 'signal', 'onIteration', 'standardise', 'checkpoint', 'earlyStopping'];
-
 interface Declared {
-  readonly solver: AnySolver;
+  /** Whose option it is; nothing of those that have nothing to do with a solver. */
+  readonly solver?: AnySolver;
   readonly option: Option<unknown>;
 }
 
@@ -21,7 +20,9 @@ interface Place {
   readonly declared: readonly [Declared, ...Declared[]];
 }
 
-const kebab = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+const longOf = (path: readonly string[], { flag }: Option<unknown>): string => flag ?? path.map(kebab).join('-');
+
+export const kebab = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
 
 /** The name that a flag's value has among those of Commander. */
 const attribute = (long: string): string => new Flag(`--${long}`).attributeName();
@@ -41,9 +42,8 @@ function* placesIn(
 export function placesOf(solvers: readonly AnySolver[]): readonly Place[] {
   const places = new Map<string, Place>();
   for (const solver of solvers) {
-    const fields = Object.fromEntries(Object.entries(schemaOf(solver)).filter(([name]) => !ELSEWHERE.includes(name)));
-    for (const { path, option } of placesIn(fields, [])) {
-      const long = option.flag ?? path.map(kebab).join('-');
+    for (const { path, option } of placesIn(schemaOf(solver), [])) {
+      const long = longOf(path, option);
       const here = { solver, option };
       const before = places.get(long);
       places.set(long, { path, long, declared: before ? [...before.declared, here] : [here] });
@@ -68,67 +68,85 @@ function descriptionOf({ declared }: Place, everywhere: boolean): string {
   const standing = new Map<string, AnySolver[]>();
   for (const { solver, option } of declared) {
     if (option.otherwise === undefined || option.otherwise === 'none') continue;
-    standing.set(option.otherwise, [...(standing.get(option.otherwise) ?? []), solver]);
+    standing.set(option.otherwise, [...(standing.get(option.otherwise) ?? []), ...(solver ? [solver] : [])]);
   }
   const defaults = [...standing].map(([value, solvers], i) => (i === 0 ? value : `${namesOf(solvers)} ${value}`));
   return [
-    everywhere ? says : `${namesOf(declared.map(({ solver }) => solver))}: ${says}`,
+    everywhere ? says : `${namesOf(declared.flatMap(({ solver }) => solver ?? []))}: ${says}`,
     ...(defaults.length === 0 ? [] : [`(default: ${defaults.join('; ')})`]),
   ].join(' ');
 }
 
-const PARSERS: { readonly [K in Exclude<Typed['as'], 'word' | 'flag' | 'group' | 'code'>]: (text: string) => unknown } =
-  {
-    number: parse.parseNumber,
-    whole: parse.parseWhole,
-    numbers: parse.parseNumbers,
-    layers: parse.parseLayers,
-    activation: parse.parseActivation,
-    initialisation: parse.parseInitialisation,
-    classWeights: parse.parseClassWeights,
-  };
-
-const PLACEHOLDERS: { readonly [K in keyof typeof PARSERS]: string } = {
-  number: '<number>',
-  whole: '<n>',
-  numbers: '<number>',
-  layers: '<widths>',
-  activation: '<name>',
-  initialisation: '<how>',
-  classWeights: '<how>',
+/** What stands for a value in help, and what makes a value of a text. */
+const FORMS = {
+  number: ['<number>', parse.parseNumber],
+  whole: ['<n>', parse.parseWhole],
+  numbers: ['<number>', parse.parseNumbers],
+  seconds: ['<seconds>', parse.parseSeconds],
+  share: ['<share>', parse.parseShare(true)],
+  layers: ['<widths>', parse.parseLayers],
+  hidden: ['<widths>', parse.parseHidden],
+  activation: ['<name>', parse.parseActivation],
+  initialisation: ['<how>', parse.parseInitialisation],
+  classWeights: ['<how>', parse.parseClassWeights],
+  columns: ['<columns>', parse.parseColumns],
+  target: ['<columns>', parse.parseTarget],
+  delimiter: ['<text>', parse.parseDelimiter],
+  text: ['<name>', String],
+  file: ['<file>', String],
+} as const satisfies {
+  readonly [K in Exclude<Typed['as'], 'word' | 'flag' | 'group' | 'code'>]: readonly [
+    string,
+    (text: string) => unknown,
+  ];
 };
 
 /** The flags of an option: two where it can be told to be true and to be false. */
 function flagsOf(place: Place, everywhere: boolean): readonly Flag[] {
   const { long, declared } = place;
+  const { also } = declared[0].option;
+  const named = (prefix: string): string => [also, long].flatMap((name) => (name ? prefix + name : [])).join(', ');
   const description = descriptionOf(place, everywhere);
   const typed = declared.map(({ option }) => option.typed);
   if (typed.some(({ as }) => as === 'flag')) {
-    const standing = new Set(declared.map(({ option }) => option.default));
+    // Where what stands is a rule, either can be told.
+    const can = (value: boolean): boolean =>
+      declared.some(({ option }) => option.default === !value || option.otherwise !== String(value));
     return [
-      ...(standing.has(false) ? [new Flag(`--${long}`, description)] : []),
-      ...(standing.has(true) ? [new Flag(`--no-${long}`, standing.has(false) ? 'not so' : `not: ${description}`)] : []),
+      ...(can(true) ? [new Flag(named('--'), description)] : []),
+      ...(can(false) ? [new Flag(named('--no-'), can(true) ? 'not so' : `not: ${description}`)] : []),
     ];
   }
   const words = [...new Set(typed.flatMap((each) => (each.as === 'word' ? each.words : [])))];
-  if (typed.every(({ as }) => as === 'word')) return [new Flag(`--${long} <word>`, description).choices(words)];
+  if (typed.every(({ as }) => as === 'word')) return [new Flag(`${named('--')} <word>`, description).choices(words)];
   // One number for all where another solver takes one a layer is one number too.
   const as = (typed.find(({ as }) => as === 'numbers') ?? typed.find(({ as }) => as !== 'word'))
-    ?.as as keyof typeof PARSERS;
-  return [new Flag(`--${long} ${PLACEHOLDERS[as]}`, description).argParser(PARSERS[as])];
+    ?.as as keyof typeof FORMS;
+  const [placeholder, parser] = FORMS[as];
+  return [new Flag(`${named('--')} ${placeholder}`, description).argParser(parser as (text: string) => unknown)];
+}
+
+/** Gives a command the flags of some options. */
+export function withOptions(command: Command, schema: Schema): Command {
+  for (const { path, option } of placesIn(schema, [])) {
+    const place = { path, long: longOf(path, option), declared: [{ option }] } as const;
+    for (const each of flagsOf(place, true)) command.addOption(each);
+  }
+  return command;
 }
 
 /**
- * Gives a command the flags of all options of some solvers: those that all have under `Training`, the others under the
+ * Gives a command the flags of all options of some solvers: those that are not a solver's own under `Training`, the others under the
  * name of the first that has them.
  */
-export function withSolverFlags(command: Command, solvers: readonly AnySolver[]): Command {
-  const places = placesOf(solvers);
-  const isCommon = ({ declared }: Place): boolean => declared.length === solvers.length;
+export function withSolverFlags(command: Command, solvers: readonly AnySolver[], without: readonly string[]): Command {
+  const places = placesOf(solvers).filter(({ path: [name = ''] }) => !without.includes(name));
+  const isCommon = ({ path: [name = ''], declared }: Place): boolean =>
+    Object.hasOwn(COMMON, name) || declared.length === solvers.length;
   const groups = new Map<string, Place[]>([['Training:', places.filter(isCommon)]]);
   for (const place of places.filter((each) => !isCommon(each))) {
     const { solver } = place.declared[0];
-    const group = onGraph(solver) ? 'On graphs:' : `${solver.name}:`;
+    const group = solver === undefined || onGraph(solver) ? 'On graphs:' : `${solver.name}:`;
     groups.set(group, [...(groups.get(group) ?? []), place]);
   }
   for (const [group, members] of groups) {

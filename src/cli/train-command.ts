@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { METRIC_NAMES } from '../judging/metrics.js';
-import { TASKS } from '../samples/targets.js';
+import { FOLDS, SEARCH } from '../choosing/options.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
+import { FRONT } from '../training/options.js';
 import * as parse from './arguments.js';
 import { TEST_SHARE } from './defaults.js';
-import { choice, EXIT_CODES, named, option, showing, wholeOption, withData, withGraph } from './flags.js';
-import { parseSolver, typedOptions, withSolverFlags } from './solver-flags.js';
+import { EXIT_CODES, named, option, showing, withData, withGraph } from './flags.js';
+import { parseSolver, typedOptions, withOptions, withSolverFlags } from './solver-flags.js';
 import type { TrainFlags } from './train.js';
 
 const FIRST_EXAMPLES = `
@@ -37,41 +37,16 @@ ${EXIT_CODES}`;
 
 /** The options that matter on the first day. */
 const MATTER = [
-  ...['--label', '--ignore', '--hidden', '--solver', '--epochs'],
+  ...['--target', '--ignore', '--hidden', '--solver', '--epochs'],
   ...['--test-data', '--time-limit', '--seed', '--save', '--json'],
 ];
 
+const { columns, task, missing, categories, buckets, bins, weights, hidden, validationShare, calibrate } = FRONT;
+const TABLES = { columns, task, missing, categories, buckets, bins, weights };
+
 /** What to train on, and what becomes of its columns. */
 const withSamples = (command: Command): Command =>
-  withData(command, 'what to train on', 'the last')
-    .option(
-      '--columns <columns>',
-      'of a table: the columns that are features (default: all others)',
-      parse.parseColumns,
-    )
-    .addOption(
-      choice(
-        '--task <task>',
-        'what the target is (default: judged by its values); labels stand in texts as a|b',
-        TASKS,
-      ),
-    )
-    .addOption(
-      choice(
-        '--missing <how>',
-        'of a table: what becomes of missing values (default: impute, with an input that says so)',
-        ['impute', 'error'],
-      ),
-    )
-    .addOption(
-      wholeOption(
-        '--categories <n>',
-        'of a table: texts of a column that get an input each, before it is hashed (default: 100)',
-      ),
-    )
-    .addOption(wholeOption('--buckets <n>', 'of a table: inputs of a column that is hashed (default: 64)'))
-    .addOption(wholeOption('--bins <n>', 'of a table: the most bins of a column of numbers, 0 for none (default: 32)'))
-    .option('--weights <column>', 'of a table: the column that says what a row counts for')
+  withOptions(withData(command, 'what to train on', 'the last'), TABLES)
     .option('--test-data <name|file>', 'what to test on')
     .option('--test-labels <file>', 'NPY, IDX: the file of its labels')
     .option(
@@ -79,14 +54,9 @@ const withSamples = (command: Command): Command =>
       `share of the samples to test on, where there is no test set (default: of a table 0, of arrays ${TEST_SHARE})`,
       parse.parseShare(true),
     )
-    .option('--train-samples <n>', 'train on the first n samples only', parse.parseCount)
-    .option(
-      '--standardize, --standardise',
-      'z-score every feature, with mean and deviation of the training set\n(default: unless all lie in [0, 1], as pixels do)',
-    )
-    .option('--no-standardize, --no-standardise', 'take features as they are');
+    .option('--train-samples <n>', 'train on the first n samples only', parse.parseCount);
 
-function withTraining(command: Command, solvers: readonly AnySolver[]): Command {
+function withTraining(command: Command, solvers: readonly AnySolver[], without: readonly string[] = []): Command {
   command
     .optionsGroup('Solver:')
     .addOption(
@@ -94,47 +64,21 @@ function withTraining(command: Command, solvers: readonly AnySolver[]): Command 
         '--solver <name|file>',
         'the system that trains, or a module that exports one (default: auto, which goes by the samples)',
       ).argParser(parseSolver(solvers)),
-    )
-    .option(
-      '--hidden <widths>',
-      'of the hidden layers, as 100-100; none is a linear model (default: by the samples)',
-      parse.parseHidden,
-    )
-    .option('--from <model>', 'go on from a saved model: its layers, activation, loss, weights and biases')
-    .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds)
-    .option(
-      '--early-stopping <patience>',
-      'stop after so many tests without gain on what is held out, and keep the best (default with auto: by the samples)',
-      parse.parseCount,
-    )
-    .addOption(
-      choice(
-        '--metric <name>',
-        'what has to improve for that, and of a search what is best (default: loss)',
-        METRIC_NAMES,
-      ),
-    )
-    .option(
-      '--validation-share <share>',
-      'share of the training samples that is held out (default: 0.1; of fewer than 2,000 0.2)',
-      parse.parseShare(true),
     );
-  command.option('--calibrate', 'of hinge and one-hot-squared-error: probabilities, by what is held out');
-  return withSolverFlags(command, solvers);
+  return withSolverFlags(withOptions(command, { hidden, validationShare, calibrate }), solvers, without);
 }
 
 export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const train = program.command('train [data]').description('train a network');
   withSamples(train);
   withGraph(train, 'what to train a graph convolutional network on');
+  train
+    .optionsGroup('Solver:')
+    .option('--from <model>', 'go on from a saved model: its layers, activation, loss, weights and biases')
+    .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds);
   withTraining(train, solvers)
     .optionsGroup('Output:')
     .option('--save <file>', 'write the model here (safetensors)')
-    .option(
-      '--checkpoint <file>',
-      'write the whole training here as it goes, and when it stops, so that --resume can go on',
-    )
-    .option('--checkpoint-every <n>', 'iterations between two (default: 25)', parse.parseCount)
     .option('--resume <file>', 'go on from a checkpoint, to the same numbers as if nothing had happened')
     .option('--inexact', '--resume: with another version or processor, the same up to rounding')
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')
@@ -143,7 +87,7 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
 }
 
 const FOLDS_MATTER = [
-  '--label',
+  '--target',
   '--ignore',
   '--hidden',
   '--solver',
@@ -154,17 +98,14 @@ const FOLDS_MATTER = [
   '--json',
 ];
 
-const withFolds = (command: Command): Command =>
-  command
-    .optionsGroup('Folds:')
-    .addOption(wholeOption('--folds <n>', 'how often to train, each time without another part (default: 5)'))
-    .option('--groups <column>', 'of a table: rows of one value are held out together; no feature')
-    .option('--no-stratified', 'do not keep the shares of the classes')
-    .addOption(wholeOption('--parallel <n>', 'trainings at work at once (default: the processors at hand, at most 4)'));
+/** The seed is that of the trainings. */
+const { seed: _, ...HOW } = FOLDS;
+const withFolds = (command: Command): Command => withOptions(command.optionsGroup('Folds:'), HOW);
+const ONCE = ['checkpoint'];
 
 export function crossValidateCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const command = program.command('cross-validate [data]').description('how good a way of training is');
-  withTraining(withFolds(withSamples(command)), solvers)
+  withTraining(withFolds(withSamples(command)), solvers, ONCE)
     .optionsGroup('Output:')
     .option('--json', 'the answer as JSON');
   return showing(command, everything, FOLDS_MATTER).addHelpText(
@@ -175,21 +116,12 @@ export function crossValidateCommandOf(program: Command, solvers: readonly AnySo
 
 export function searchCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const command = program.command('search [data]').description('which settings are best');
-  withSamples(command)
-    .optionsGroup('Search:')
-    .addOption(
-      wholeOption('--trials <n>', 'settings to try (default: 20; with --seconds, as many as there is time for)'),
-    )
-    .option('--seconds <seconds>', 'end after this time', parse.parseSeconds)
-    .addOption(
-      choice('--method <name>', 'all trials on all samples, or halving (default: random)', ['random', 'halving']),
-    )
-    .option(
-      '--space <file>',
-      'JSON: options, each a value, an array to choose from, or { "draw": "log-uniform", "low": 1e-4, "high": 0.1 } (also uniform, integer)\n(default: hidden widths, activation and l2; options that are given as flags are fixed)',
-    )
-    .option('--resume <file>', 'keep every trial here, and go on from it');
-  withTraining(withFolds(command), solvers)
+  const { trials, seconds, method, resume } = SEARCH;
+  withOptions(withSamples(command).optionsGroup('Search:'), { trials, seconds, method, resume }).option(
+    '--space <file>',
+    'JSON: options, each a value, an array to choose from, or { "draw": "log-uniform", "low": 1e-4, "high": 0.1 } (also uniform, integer)\n(default: hidden widths, activation and l2; options that are given as flags are fixed)',
+  );
+  withTraining(withFolds(command), solvers, ONCE)
     .optionsGroup('Output:')
     .option('--save <file>', 'train with the best settings on all samples, and write the model here')
     .option('--json', 'the answer as JSON')

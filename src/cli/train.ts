@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
-import type { Metric } from '../judging/metrics.js';
+import { DIALECT } from '../formats/csv.js';
 import { MODEL } from '../model/model-file.js';
+import { pick, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
-import { SEED } from '../solvers/shared/options.js';
 import { AutoTraining } from '../training/automatic.js';
 import { CHECKPOINT } from '../training/checkpoint-file.js';
+import { FRONT, type FrontOptions } from '../training/options.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
@@ -20,19 +21,10 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   /** A name, or a file. */
   readonly solver?: string;
   readonly layers?: readonly number[];
-  readonly hidden?: readonly number[];
-  /** A column. */
-  readonly weights?: string;
   readonly init?: unknown;
   /** A model file. */
   readonly from?: string;
-  readonly standardise?: boolean;
-  readonly earlyStopping?: number;
-  readonly validationShare?: number;
-  readonly calibrate?: boolean;
   readonly timeLimit?: number;
-  /** What early stopping watches. */
-  readonly metric?: Metric;
   readonly save?: string;
   readonly checkpoint?: string;
   readonly checkpointEvery?: number;
@@ -45,29 +37,15 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
 export const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
-/** What a training is told, layers left out. */
-export function optionsOf(
-  { options, solver, earlyStopping: patience, metric }: TrainFlags,
-  own?: AnySolver,
-): Job['options'] {
-  const { layers: _, ...rest } = options;
-  return given({
-    ...rest,
-    solver: own ?? solver,
-    earlyStopping: patience === undefined && metric === undefined ? undefined : given({ patience, metric }),
-  }) as Job['options'];
-}
+/** What a training is told. */
+export const optionsOf = ({ options, solver }: TrainFlags, own?: AnySolver): Job['options'] =>
+  given({ ...options, solver: own ?? solver });
 
 /** The training that is to go on, and the options that were given again. */
 async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise<NonNullable<Job['resume']>> {
-  const { resume: path = '', inexact, checkpoint, checkpointEvery: every } = flags;
-  const again = given({
-    ...options,
-    ...frontOf(flags),
-    inexact,
-    checkpoint:
-      checkpoint === undefined && every === undefined ? undefined : given({ path: checkpoint ?? path, every }),
-  }) as ResumeOptions;
+  const { resume: path = '', inexact } = flags;
+  const checkpoint = options.checkpoint && Object.assign({ path }, options.checkpoint);
+  const again = given({ ...options, ...frontOf(flags), inexact, checkpoint }) as ResumeOptions;
   return { path, again, options: await resumedOptions(path, again) };
 }
 
@@ -95,57 +73,32 @@ function checkSameLayers({ from, layers }: TrainFlags, widths: readonly number[]
   throw new DlAdmmError('ERR_DLADMM_SHAPE', text);
 }
 
-const FRONT_FLAGS = [
-  'task',
-  'hidden',
-  'layers',
-  'validationShare',
-  'calibrate',
-  'columns',
-  'ignore',
-  'missing',
-  'categories',
-  'buckets',
-  'bins',
-  'standardise',
-  'weights',
-] as const satisfies readonly (keyof TrainFlags)[];
-
-/** The options of columns and of what is held out, as they are typed. */
-export const frontOf = (flags: TrainFlags) =>
-  given(
-    Object.fromEntries(FRONT_FLAGS.map((flag) => [flag, flags[flag]])) as Pick<
-      TrainFlags,
-      (typeof FRONT_FLAGS)[number]
-    >,
+/** The options of columns and of what is held out, as they are typed; how a table is read and its target are said where it is read. */
+export const frontOf = (flags: TrainFlags): FrontOptions =>
+  Object.fromEntries(
+    Object.entries(pick(FRONT, flags)).filter(([name]) => name !== 'target' && !Object.hasOwn(DIALECT, name)),
   );
 
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
-  const { timeLimit, save, json, quiet, data, testData, labels, testLabels } = flags;
-  const { checkpoint: path, checkpointEvery: every } = flags;
+  const { timeLimit, save, json, quiet, data, testData, labels, testLabels, checkpoint } = flags;
   checkPairs(flags);
   checkKind(flags);
-  const checkpoint = path === undefined ? undefined : given({ path, every });
   const told = optionsOf(flags, own);
   if (flags.graph !== undefined) {
     const going = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
-    const job = given({ ...flags, layers: flags.layers, checkpoint, resume: going }) as unknown as GraphJob;
-    return trainGraph(job, told as GraphSolverOptions, terminal);
+    return trainGraph(given({ ...flags, resume: going }) as unknown as GraphJob, told as GraphSolverOptions, terminal);
   }
   const { model: from, ...beginning } = await beginningOf(flags.from);
   checkSameLayers(flags, beginning.layers);
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
   const options = { ...beginning, ...told, ...frontOf(flags) };
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  if (!resume) new AutoTraining('', { ...options, ...(checkpoint && { checkpoint }) });
+  if (!resume) new AutoTraining('', options);
   const inputs = filesOf(data, testData, labels, testLabels);
   if (save !== undefined) await checkTarget(save, inputs, MODEL);
-  if (path !== undefined) await checkTarget(path, inputs, CHECKPOINT);
+  if (checkpoint !== undefined) await checkTarget(checkpoint, inputs, CHECKPOINT);
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
   const source = await trainingSource({ ...flags, seed }, terminal.signal);
-  return runTraining(
-    given({ source, options, checkpoint, resume, from, timeLimit, save, json, quiet }) as Job,
-    terminal,
-  );
+  return runTraining(given({ source, options, resume, from, timeLimit, save, json, quiet }) as Job, terminal);
 }

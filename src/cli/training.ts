@@ -23,10 +23,9 @@ export interface Resume {
 export interface Job extends Showing {
   readonly source: TrainingSource;
   /** What a training is told, without the parts that the samples decide. */
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: Readonly<Record<string, unknown>> & { readonly checkpoint?: CheckpointOptions };
   /** The model that training goes on from. */
   readonly from?: Model;
-  readonly checkpoint?: CheckpointOptions;
   readonly resume?: Resume;
 }
 
@@ -70,7 +69,8 @@ async function resumed(
 
 /** `dladmm train` on samples. @throws DlAdmmError whatever training and saving can cause */
 export async function runTraining(job: Job, terminal: Terminal): Promise<number> {
-  const { source, options, checkpoint, resume, from, ...shown } = job;
+  const { source, options, resume, from, ...shown } = job;
+  const { checkpoint } = options;
   const { signal } = terminal;
   const { name } = source;
   if (resume) {
@@ -89,7 +89,6 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
     ...source.front,
     ...(source.task && arraysOptions(job)),
     ...(from && { initialisation: from, ...(from.columns && !source.task && { columns: from.columns }) }),
-    ...(checkpoint && { checkpoint }),
     signal,
   };
   const writing = checkpoint && planOf({ layers: [1, 1], checkpoint }).checkpoint;

@@ -45,13 +45,21 @@ export function checkObject(value: unknown, what: string, name: string): asserts
 /**
  * A misspelt name must not pass as one left out.
  *
+ * @param meant what a name is called here that is another library's
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT
  */
-export function checkKeys(object: object, known: readonly string[], name: string): void {
+export function checkKeys(
+  object: object,
+  known: readonly string[],
+  name: string,
+  meant: (key: string) => string | undefined = () => undefined,
+): void {
   const unknown = Object.keys(object).find((key) => !known.includes(key));
   if (unknown === undefined) return;
   const value = describe((object as Record<string, unknown>)[unknown]);
-  const text = `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${value}${didYouMean(unknown, known)}`;
+  const called = meant(unknown);
+  const hint = called === undefined ? didYouMean(unknown, known) : `; did you mean ${called}?`;
+  const text = `Expected only ${known.join(', ')} for ${name} but received ${unknown}: ${value}${hint}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 

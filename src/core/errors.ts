@@ -70,7 +70,7 @@ function describeOpenly(value: unknown): string {
   if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
   if (Array.isArray(value)) return `an array of length ${value.length}`;
   if (value !== null && typeof value === 'object') return `an object (${value.constructor?.name ?? 'no prototype'})`;
-  return `${String(value)} (${value === null ? 'null' : typeof value})`;
+  return value === null || value === undefined ? String(value) : `${String(value)} (${typeof value})`;
 }
 
 /** A name as errors show it, where it may have any length. */

@@ -3,29 +3,38 @@ import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { type CsvOptions, DIALECT_KEYS } from '../formats/csv.js';
+import { CSV } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
-import { type CsvTable, checkShared, checkTableOptions, classesOf } from '../formats/labels.js';
+import { type CsvTable, checkShared, classesOf } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isStandardInput } from '../formats/pipes.js';
 import { reader } from '../formats/reader.js';
 import { checkNoDialect, tableFormatOf } from '../formats/table-formats.js';
 import { isZip } from '../formats/zip.js';
+import { type OptionsOf, option, readOptions, type Schema, valueType } from '../network/schema.js';
 import type { Column } from '../samples/columns.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
 import { isFile } from './locate.js';
 import { scaledImages } from './registry.js';
 
+/** The file of labels beside one that has none. */
+export const LABELS = option(
+  valueType<string>('path', (value) => typeof value === 'string', 'the path of a file', { as: 'file' }),
+  {
+    otherwise: 'of train-images-idx3… the file beside it, else none',
+    says: 'NPY, IDX: the file that holds the labels or targets, of either format.',
+  },
+);
+
 /**
  * How to read a file of samples. `delimiter`, `header`, `decimal` and `encoding` are for CSV alone, `label`, `columns`, `ignore`
  * and `categories` for it and for Parquet and Arrow.
  */
-export interface TableFileOptions extends CsvOptions {
-  /** For NPY and IDX: the file that holds the labels or targets, of either format. */
-  readonly labels?: string;
-}
+const FILE = { ...CSV, labels: LABELS } as const satisfies Schema;
+
+export type TableFileOptions = OptionsOf<typeof FILE>;
 
 /** Labelled samples; `test` is there only if the file has a test part of its own. */
 export type TableFile =
@@ -264,7 +273,7 @@ function fromTable(table: CsvTable, name: string): TableFile {
  */
 export const readTable = reader(
   async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
-    checkTableOptions(options, [...DIALECT_KEYS, 'labels']);
+    readOptions(FILE, options);
     return parseTable(await readBytes(path, options.signal), path, options);
   },
   ...OWN,
@@ -277,7 +286,7 @@ export const areArrays = (bytes: Uint8Array): boolean => isNpy(bytes) || isIdx(b
 export const parseTable = reader(
   async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
     const { labels } = options;
-    checkTableOptions(options, [...DIALECT_KEYS, 'labels']);
+    readOptions(FILE, options);
     if (areArrays(bytes)) checkNoDialect(options);
     if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
     if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);

@@ -1,26 +1,29 @@
-import { checkOptions } from '../core/checks.js';
 import { expected } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { readBytes } from '../formats/bytes.js';
-import { type CsvDialect, DIALECT_KEYS, parseCsvFrame, type TextStream } from '../formats/csv.js';
-import type { TableOptions } from '../formats/labels.js';
+import { type CsvDialect, type CsvOptions, DIALECT, parseCsvFrame, type TextStream } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
 import { isStream } from '../formats/stream.js';
 import { tableFormatOf } from '../formats/table-formats.js';
+import { type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
-import type { ColumnPlace } from '../samples/features.js';
+import { IGNORE } from '../samples/features.js';
 import { type Frame, isFrame } from '../samples/frame.js';
 import type { ColumnsLike } from '../samples/table.js';
-import type { TargetPlaces } from '../samples/targets.js';
+import { targetOption } from '../samples/targets.js';
 
 /** How a table is read; the names of rows, which a data frame keeps beside its columns, are read where they are asked for. */
-export interface ReadingOptions extends CsvDialect, Pick<TableOptions, 'label' | 'columns' | 'signal'> {}
+export type ReadingOptions = Pick<CsvOptions, keyof CsvDialect | 'label' | 'columns' | 'signal'>;
 
-/** How a model takes a table: how it is read, and the column that holds what is predicted. Default: the model's own target. */
-export interface TableReading extends Omit<ReadingOptions, 'label' | 'columns'> {
-  readonly target?: TargetPlaces;
-  /** Columns that are passed over: of two of one name, the one that is not meant. */
-  readonly ignore?: readonly ColumnPlace[];
-}
+/** How a model takes a table. */
+export const READING = {
+  target: targetOption("the model's own"),
+  ignore: IGNORE,
+  ...DIALECT,
+  signal: signalOption('Ends the reading.'),
+} as const satisfies Schema;
+
+export type TableReading = OptionsOf<typeof READING>;
 
 /** What a file of a table may be, besides text. */
 const OWN = ['parquet', 'arrow', 'gzip'] as const;
@@ -30,8 +33,7 @@ export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | str
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that is none */
 export function checkedReading(options: TableReading): ReadingOptions {
-  checkOptions(options, [...DIALECT_KEYS, 'signal', 'target', 'ignore']);
-  const { target: label, ignore: _, ...reading } = options;
+  const { target: label, ignore: _, ...reading } = present(readOptions(READING, options));
   return { ...reading, ...(label !== undefined && typeof label !== 'object' && { label }) };
 }
 

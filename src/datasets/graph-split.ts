@@ -1,15 +1,16 @@
-import { checkOptions, whole } from '../core/checks.js';
+import { whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { type OptionsOf, whole as option, readOptions, type Schema } from '../network/schema.js';
 import type { GraphDataset, GraphSplit } from './graph.js';
 import { shuffledIndices } from './split.js';
 
 /** Nodes of each class in the parts of a random split. */
-export interface GraphSplitOptions {
-  /** Default 20. */
-  readonly trainPerClass?: number;
-  /** Default 30; 0 for none. */
-  readonly validationPerClass?: number;
-}
+export const GRAPH_SPLIT = {
+  trainPerClass: option(1, { default: 20, says: 'Random split: nodes of each class to train on.' }),
+  validationPerClass: option(0, { default: 30, says: 'Random split: nodes of each class to watch.' }),
+} as const satisfies Schema;
+
+export type GraphSplitOptions = OptionsOf<typeof GRAPH_SPLIT>;
 
 /**
  * A random split of the nodes that have a class: `trainPerClass` of every class to learn from, `validationPerClass` to watch,
@@ -24,9 +25,7 @@ export function splitGraph(
   options: GraphSplitOptions = {},
 ): Required<GraphSplit> {
   whole(seed, 0, 2 ** 32 - 1, 'seed');
-  checkOptions(options, ['trainPerClass', 'validationPerClass']);
-  const train = whole(options.trainPerClass ?? 20, 1, labels.length, 'trainPerClass');
-  const validation = whole(options.validationPerClass ?? 30, 0, labels.length, 'validationPerClass');
+  const { trainPerClass: train, validationPerClass: validation } = readOptions(GRAPH_SPLIT, options);
   const classes = 1 + labels.reduce((largest, label) => Math.max(largest, label), -1);
   if (classes === 0) throw expected('labels with at least one class', 'labels', labels, 'ERR_DLADMM_RANGE');
 

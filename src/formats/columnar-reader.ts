@@ -1,15 +1,16 @@
+import { readOptions } from '../network/schema.js';
 import type { Frame } from '../samples/frame.js';
 import { withColumnarFile } from './apart.js';
 import { frameFrom, readColumnar } from './columnar.js';
 import type { ColumnarFormat } from './decoders.js';
 import type { Own } from './kinds.js';
-import { type CsvTable, checkTableOptions, type TableOptions } from './labels.js';
+import { type CsvTable, TABLE, type TableOptions } from './labels.js';
 import { fileReader, reader } from './reader.js';
 
 /** The readers of a format that is stored by column: of a file's content as a table, or as its columns are, and of a file. */
 export function columnarReaders(format: ColumnarFormat, kind: Own) {
   const parse = reader(async (bytes: Uint8Array, name: string, options: TableOptions = {}): Promise<CsvTable> => {
-    checkTableOptions(options);
+    readOptions(TABLE, options);
     return withColumnarFile(format, bytes, name, options.signal, (file) => readColumnar(file, name, options));
   }, kind);
   const parseFrame = reader(
@@ -17,5 +18,5 @@ export function columnarReaders(format: ColumnarFormat, kind: Own) {
       withColumnarFile(format, bytes, name, options.signal, (file) => frameFrom(file, name, options)),
     kind,
   );
-  return { parse, parseFrame, read: fileReader(parse, checkTableOptions, kind, 'gzip') };
+  return { parse, parseFrame, read: fileReader(parse, (options) => readOptions(TABLE, options), kind, 'gzip') };
 }

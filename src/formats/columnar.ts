@@ -1,11 +1,12 @@
 import { throwIfAborted } from '../core/abort.js';
 import { type DlAdmmError, messageOf } from '../core/errors.js';
+import { readOptions } from '../network/schema.js';
 import { featuresOf } from '../samples/features.js';
 import type { Frame, FrameColumn } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
 import { breathe } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
-import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
+import { type CsvTable, labelColumn, TABLE, type TableOptions } from './labels.js';
 import { tableFrom } from './tables.js';
 
 export interface ColumnPart {
@@ -112,7 +113,7 @@ const unreadable = ({ name, refused }: FileColumn, file: string): DlAdmmError =>
 
 /** All columns of a file but for the names of rows; one that cannot be read says so where it is needed. */
 export async function frameFrom(file: ColumnarFile, name: string, options: TableOptions): Promise<Frame> {
-  checkTableOptions(options);
+  readOptions(TABLE, options);
   const { rows } = file;
   const shown = visible(file, options);
   const places = shown.filter((place) => file.columns[place]?.refused === undefined);
@@ -132,7 +133,7 @@ export async function frameFrom(file: ColumnarFile, name: string, options: Table
  * @throws ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_ABORTED
  */
 export async function readColumnar(file: ColumnarFile, name: string, options: TableOptions): Promise<CsvTable> {
-  checkTableOptions(options);
+  readOptions(TABLE, options);
   const places = visible(file, options);
   const shown = places.map((place) => file.columns[place] as FileColumn);
   const names = shown.map((column) => column.name);

@@ -1,9 +1,18 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
-import { oneOf } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
+import {
+  flag,
+  type OptionsOf,
+  option,
+  readOptions,
+  type Schema,
+  type ValueType,
+  valueType,
+  word,
+} from '../network/schema.js';
 import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
 import type { Frame } from '../samples/frame.js';
@@ -12,30 +21,49 @@ import { turn } from '../tensor/inputs.js';
 import { formatError, readBytes } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, PIECE, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
-import { type CsvTable, checkTableOptions, labelColumn, type TableOptions } from './labels.js';
+import { type CsvTable, labelColumn, TABLE } from './labels.js';
 import { reader } from './reader.js';
 import { isStream, piecesOf, type TextStream } from './stream.js';
 import { tableFrom } from './tables.js';
 
 export type { TextStream } from './stream.js';
 
+const encoding: ValueType<string> = { type: 'name of an encoding', typed: { as: 'text' }, check: checkEncoding };
+
 /** How a CSV file is written. What is not told is found by the file itself. */
-export interface CsvDialect {
-  /** Default: that of `,`, `;`, tab, `|` and blanks by which the rows are the most alike. */
-  readonly delimiter?: string;
-  /** Whether the first row names the columns. Default: judged by what differs between it and the other rows. */
-  readonly header?: boolean;
-  /** Default: a comma where numbers are written with one and the delimiter is another. */
-  readonly decimal?: Decimal;
-  /**
-   * The encoding of the text, by its name in the Encoding Standard (`windows-1252`, `utf-16le`, `shift_jis`). Default: UTF-8, or
-   * UTF-16 where its mark or its zero bytes show it. What is not text in it is refused.
-   */
-  readonly encoding?: string;
-}
+export const DIALECT = {
+  delimiter: option(
+    valueType<string>(
+      'text',
+      (value) => typeof value === 'string' && value !== '' && !/["\r\n]/.test(value),
+      'a text without quotation marks and line ends',
+      { as: 'delimiter' },
+    ),
+    {
+      otherwise: 'that of , ; tab | and blanks by which the rows are the most alike',
+      says: 'CSV: what stands between cells; on the command line tab for a tab.',
+    },
+  ),
+  header: flag({
+    otherwise: 'judged by what differs between it and the other rows',
+    says: 'CSV: whether the first row names the columns.',
+  }),
+  decimal: word(['.', ','], {
+    otherwise: 'a comma where numbers are written with one and the delimiter is another',
+    says: 'CSV: the decimal sign.',
+  }),
+  encoding: option(encoding, {
+    otherwise: 'UTF-8, or UTF-16 where its mark or its zero bytes show it',
+    says: 'CSV: the encoding of the text, by its name in the Encoding Standard, such as windows-1252; what is no text in it is refused.',
+  }),
+} as const satisfies Schema;
+
+export type CsvDialect = OptionsOf<typeof DIALECT>;
+
+export const CSV = { ...TABLE, ...DIALECT } as const satisfies Schema;
 
 /** How to read a CSV file. */
-export interface CsvOptions extends TableOptions, CsvDialect {}
+export type CsvOptions = OptionsOf<typeof CSV>;
 
 /** So much text shows how a table is written, and more where it has fewer lines. */
 const SAMPLE = 2 ** 16;
@@ -98,18 +126,11 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
 
 const isTsv = (name: string): boolean => /\.tsv(\.gz)?$/i.test(name);
 
-export const DIALECT_KEYS = ['delimiter', 'header', 'decimal', 'encoding'] as const satisfies (keyof CsvOptions)[];
-
-function checkCsvOptions(options: CsvOptions): void {
-  checkTableOptions(options, [...DIALECT_KEYS, 'fromLine']);
-  const { delimiter, header, decimal, encoding } = options;
-  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter === '' || /["\r\n]/.test(delimiter)))
-    throw expected('a text without quotation marks and line ends', 'delimiter', delimiter);
-  if (header !== undefined && typeof header !== 'boolean') throw expected('true or false', 'header', header);
-  if (decimal !== undefined) oneOf(decimal, ['.', ','], 'decimal');
+function checkCsvOptions(options: ParseOptions): void {
+  const { fromLine: _, ...own } = options;
+  const { delimiter, decimal } = readOptions(CSV, own);
   if (decimal === ',' && delimiter === ',')
     throw expected("another decimal sign than the delimiter's", 'decimal', decimal);
-  if (encoding !== undefined) checkEncoding(encoding);
 }
 
 /** The beginning of a text, and all of it. */

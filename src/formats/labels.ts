@@ -1,28 +1,37 @@
 /** What labels a table has: which column they stand in, and whether they are classes or targets. */
-import { checkOptions, oneOf } from '../core/checks.js';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError } from '../core/errors.js';
 import { narrowed, TOO_WIDE } from '../core/numbers.js';
+import { type OptionsOf, option, type Schema, signalOption, valueType, word } from '../network/schema.js';
 import { parseNumber } from '../samples/cells.js';
 import type { Column } from '../samples/columns.js';
-import { type ColumnPlace, checkFeatureOptions, type FeatureOptions, placeOf } from '../samples/features.js';
+import { type ColumnPlace, FEATURES, isPlace, placeOf } from '../samples/features.js';
 import { inferTask } from '../samples/targets.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
 
 /** How to read a table. */
-export interface TableOptions extends FeatureOptions {
-  /**
-   * The column that holds the label or target: its name in the header, or its number from 0, or from −1 counted from
-   * the end. Default −1, the last column (of those that are not in `columns`). With `null` every column is a feature.
-   */
-  readonly label?: string | number | null;
-  /**
-   * What the label column means. By default: classes if no label is a number, or if all are whole numbers from −1 to 99 of which there
-   * are at most 20 or all up to the largest; otherwise regression targets.
-   */
-  readonly task?: 'classification' | 'regression';
-  readonly signal?: AbortSignal;
-}
+export const TABLE = {
+  ...FEATURES,
+  label: option(
+    valueType<ColumnPlace | null>(
+      'name or place of a column | null',
+      (value) => value === null || isPlace(value),
+      "a column's name or number, or null",
+    ),
+    {
+      otherwise: 'the last of those that are not in columns',
+      says: 'The column that holds the label or target: its name in the header, or its place from 0, or from −1 counted from the end. With null every column is a feature.',
+    },
+  ),
+  task: word(['classification', 'regression'], {
+    otherwise:
+      'classes if no label is a number, or if all are whole numbers from −1 to 99 of which there are at most 20 or all up to the largest',
+    says: 'What the label column means.',
+  }),
+  signal: signalOption('Ends the reading.'),
+} as const satisfies Schema;
+
+export type TableOptions = OptionsOf<typeof TABLE>;
 
 export interface Features {
   /** Rows of the file x feature columns: float32 where that holds every number exactly, else float64. */
@@ -59,25 +68,6 @@ export type CsvTable = ClassificationTable | RegressionTable | UnlabelledTable;
 
 /** More classes than any network here could have outputs: such labels are targets or identifiers. */
 export const MAX_CLASSES = 65_536;
-
-const TABLE_KEYS = [
-  'label',
-  'task',
-  'columns',
-  'categories',
-  'ignore',
-  'signal',
-] as const satisfies (keyof TableOptions)[];
-
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function checkTableOptions(options: TableOptions, more: readonly string[] = []): void {
-  checkOptions(options, [...TABLE_KEYS, ...more]);
-  const { label, task } = options;
-  if (label !== undefined && label !== null && typeof label !== 'string' && typeof label !== 'number')
-    throw expected("a column's name or number, or null", 'label', label);
-  if (task !== undefined) oneOf(task, ['classification', 'regression'], 'task');
-  checkFeatureOptions(options);
-}
 
 const shown = (value: unknown): string =>
   typeof value === 'string'

@@ -1,8 +1,9 @@
 /** The formats of tables with named columns, told from each other by their first bytes: what is none of the others is CSV. */
 import { expected } from '../core/errors.js';
+import { pick } from '../network/schema.js';
 import type { Frame } from '../samples/frame.js';
 import { isArrow, parseArrow, parseArrowFrame } from './arrow.js';
-import { type CsvDialect, type CsvOptions, DIALECT_KEYS, parseCsv, parseCsvFrame } from './csv.js';
+import { type CsvDialect, type CsvOptions, DIALECT, parseCsv, parseCsvFrame } from './csv.js';
 import type { CsvTable } from './labels.js';
 import { isParquet, parseParquet, parseParquetFrame } from './parquet.js';
 
@@ -22,8 +23,9 @@ const OTHERS: readonly (TableFormat & { readonly is: (bytes: Uint8Array) => bool
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that says how CSV is written, where a file is none */
 export function checkNoDialect(options: CsvDialect): void {
-  const csv = DIALECT_KEYS.find((option) => options[option] !== undefined);
-  if (csv !== undefined) throw expected(`no ${csv}, which is for CSV,`, csv, options[csv]);
+  for (const [name, value] of Object.entries(pick(DIALECT, options))) {
+    throw expected(`no ${name}, which is for CSV,`, name, value);
+  }
 }
 
 /** @throws DlAdmmError as {@link checkNoDialect} */

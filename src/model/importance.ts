@@ -1,25 +1,25 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
 import { throwIfAborted } from '../core/abort.js';
-import { checkOptions, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
-import type { SamplesLike, TableReading } from '../datasets/frame-file.js';
+import { READING, type SamplesLike } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
-import { DIALECT_KEYS } from '../formats/csv.js';
 import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
-import { type Metrics, metricsOfLoss } from '../network/metrics.js';
+import { METRIC, type Metrics, metricsOfLoss } from '../network/metrics.js';
+import { type OptionsOf, option, readOptions, type Schema, seedOption, whole } from '../network/schema.js';
 import { inputsOfColumn } from '../samples/columns.js';
 import { allRows, asSamples, type RowSource, roomFor, rowSource, trusted, turn } from '../tensor/inputs.js';
 import type { Model } from './model.js';
 
 /** How importance is found. */
-export interface ImportanceOptions extends TableReading {
-  /** What the model is judged by. Default `'loss'`. */
-  readonly metric?: Metric;
-  /** How often each column is shuffled. Default 5. */
-  readonly repeats?: number;
-  readonly seed?: number;
-}
+export const IMPORTANCE = {
+  ...READING,
+  metric: option(METRIC, { default: 'loss', says: 'What the model is judged by.' }),
+  repeats: whole(1, { default: 5, says: 'How often each column is shuffled.' }, 1e6),
+  seed: seedOption('Of the shuffling.'),
+} as const satisfies Schema;
+
+export type ImportanceOptions = OptionsOf<typeof IMPORTANCE>;
 
 /** What one column is worth. */
 export interface ColumnImportance {
@@ -73,10 +73,7 @@ export async function importance(
   rows: SamplesLike,
   options: ImportanceOptions = {},
 ): Promise<Importance> {
-  checkOptions(options, ['metric', 'repeats', 'seed', 'signal', 'target', 'ignore', ...DIALECT_KEYS]);
-  const { repeats = 5, seed = 1 } = options;
-  whole(repeats, 1, 1e6, 'repeats');
-  whole(seed, 0, 2 ** 32 - 1, 'seed');
+  const { repeats, seed } = readOptions(IMPORTANCE, options);
   return importanceBy(model, rows, options, function* (count) {
     for (let i = 0; i < repeats; i += 1) yield shuffledIndices(count, (seed + i) % 2 ** 32);
   });

@@ -29,7 +29,7 @@ import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
 import { type Frame, isFrame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
-import type { RecordLike } from '../samples/table.js';
+import type { Cells, RecordLike } from '../samples/table.js';
 import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
@@ -337,7 +337,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
   #rowsOf(x: unknown): MatrixLike {
     if (isOne(x)) {
-      if (!Array.isArray(x)) return this.#recordRows([x as RecordLike]);
+      if (!Array.isArray(x)) return this.#recordRows([x as Cells]);
       const { columns, inputs } = this;
       if (columns && x.length !== inputs) {
         const names = columns.slice(0, 20).map(({ name }) => name);
@@ -348,7 +348,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     return Array.isArray(x) && isRecord(x[0]) ? this.#recordRows(x) : (x as MatrixLike);
   }
 
-  #recordRows(records: readonly RecordLike[]): Matrix {
+  #recordRows(records: readonly Cells[]): Matrix {
     const { columns } = this;
     if (columns === undefined)
       throw expected('numbers, as the model was trained on columns without names,', 'x', records[0]);

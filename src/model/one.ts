@@ -2,7 +2,7 @@
 import type { Numbers } from '../core/native.js';
 import type { ClassLoss, Loss } from '../network/network.js';
 import { isRecord } from '../samples/arrived.js';
-import { isTable, type RecordLike } from '../samples/table.js';
+import { type Cells, isTable } from '../samples/table.js';
 import { isArray } from '../tensor/inputs.js';
 import type { Prediction } from './answer.js';
 
@@ -10,12 +10,13 @@ import type { Prediction } from './answer.js';
 type Label = number | string | boolean;
 
 interface Labelled {
-  /** The class of the largest output. */
+  /** The class of the largest output (of the largest probability, where there are some). */
   readonly label: Label;
   /** The network's outputs z_L, in the order of the classes. */
   readonly outputs: readonly number[];
-  readonly probability?: undefined;
-  readonly probabilities?: undefined;
+  /** Where the model has been calibrated. */
+  readonly probability?: number;
+  readonly probabilities?: readonly number[];
   readonly value?: undefined;
 }
 
@@ -59,7 +60,7 @@ export type OnePrediction<L extends Loss = Loss> = L extends 'softmax-cross-entr
       : Valued;
 
 /** Whether one sample is given and not many: a plain array of numbers, or a record. */
-export function isOne(x: unknown): x is readonly number[] | RecordLike {
+export function isOne(x: unknown): x is readonly number[] | Cells {
   if (Array.isArray(x)) return typeof x[0] === 'number';
   return isRecord(x) && !isTable(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);
 }

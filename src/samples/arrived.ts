@@ -11,7 +11,7 @@ import {
 } from '../tensor/inputs.js';
 import { type Column, inputsOf } from './columns.js';
 import type { LabelLists } from './label-lists.js';
-import type { ColumnOptions, RecordLike, TableLike } from './table.js';
+import type { Cells, ColumnOptions, RecordLike, TableLike } from './table.js';
 import type { WeightsLike } from './weights.js';
 
 /** One sample with its label or its target values. */
@@ -94,7 +94,7 @@ export interface Arrived {
 
 export type Targets = 'labels' | 'y' | 'none';
 
-export const isRecord = (value: unknown): value is RecordLike =>
+export const isRecord = (value: unknown): value is Cells =>
   typeof value === 'object' && value !== null && !isArray(value) && !ArrayBuffer.isView(value) && !isMatrix(value);
 
 export interface Names {

@@ -1,36 +1,50 @@
 import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, expected, listed } from '../core/errors.js';
+import { type OptionsOf, option, type Schema, valueType, word } from '../network/schema.js';
 import type { Column } from './columns.js';
 
 /** A column of a file: its name, or its place from 0, or from −1 counted from the end. */
 export type ColumnPlace = string | number;
 
+export const isPlace = (value: unknown): value is ColumnPlace => typeof value === 'string' || typeof value === 'number';
+const isChosen = (value: unknown): boolean => isPlace(value) || typeof (value as Column | null)?.name === 'string';
+
+/** Columns that are no features. */
+export const IGNORE = option(
+  valueType<readonly ColumnPlace[]>(
+    'names or places of columns',
+    (value) => Array.isArray(value) && value.every(isPlace),
+    "an array of columns' names or numbers",
+    { as: 'columns' },
+  ),
+  { otherwise: 'none', also: 'drop', says: 'Of a table: columns to pass over, such as one of two of one name.' },
+);
+
+/** Columns that are features. */
+export const COLUMNS = option(
+  valueType<readonly (ColumnPlace | Column)[]>(
+    'names or places of columns | model.columns',
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isChosen),
+    "an array of columns' names or numbers, or of { name, categories? },",
+    { as: 'columns' },
+  ),
+  {
+    otherwise: 'all others',
+    says: 'Of a table: the columns that are features, in this order; or those of a model, whose encodings are then taken, found by name, in a file without a header line by their order.',
+  },
+);
+
 /** Which columns of a file are features, and what becomes of texts among them. */
-export interface FeatureOptions {
-  /** A column of texts becomes a column for each text that occurs in it, 1 where it stands and 0 elsewhere. Default: texts are refused. */
-  readonly categories?: 'one-hot';
-  /**
-   * The columns that are features, in this order; or those that a model was trained on (`model.columns`), which are found by
-   * name, in a file without a header line by their order. All others are passed over. Default: all but the label's.
-   */
-  readonly columns?: readonly (ColumnPlace | Column)[];
-  /** Columns that are no features. */
-  readonly ignore?: readonly ColumnPlace[];
-}
+export const FEATURES = {
+  categories: word(['one-hot'], {
+    otherwise: 'texts are refused',
+    says: 'A column of texts becomes a column for each text that occurs in it, 1 where it stands and 0 elsewhere.',
+  }),
+  columns: COLUMNS,
+  ignore: IGNORE,
+} as const satisfies Schema;
 
-const isPlace = (value: unknown): value is ColumnPlace => typeof value === 'string' || typeof value === 'number';
-
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function checkFeatureOptions({ categories, columns, ignore }: FeatureOptions): void {
-  if (categories !== undefined && categories !== 'one-hot') throw expected("'one-hot'", 'categories', categories);
-  const isChosen = (c: unknown): boolean => isPlace(c) || typeof (c as Column | null)?.name === 'string';
-  if (columns !== undefined && !(Array.isArray(columns) && columns.length > 0 && columns.every(isChosen))) {
-    throw expected("an array of columns' names or numbers, or of { name, categories? },", 'columns', columns);
-  }
-  if (ignore !== undefined && !(Array.isArray(ignore) && ignore.every(isPlace))) {
-    throw expected("an array of columns' names or numbers", 'ignore', ignore);
-  }
-}
+export type FeatureOptions = OptionsOf<typeof FEATURES>;
 
 const indices = new WeakMap<readonly string[], ReadonlyMap<string, readonly number[]>>();
 

@@ -9,7 +9,7 @@ import { isCode } from './cells.js';
 import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
 import type { Frame, FrameColumn, Mixture } from './frame.js';
 import { listText } from './label-lists.js';
-import { type ColumnsLike, columnReader, fieldsOf, type RecordLike, type TableLike, tableOf, typeOf } from './table.js';
+import { type Cells, type ColumnsLike, columnReader, fieldsOf, type TableLike, tableOf, typeOf } from './table.js';
 
 /** Texts by their number, in the order they came. */
 function textValues() {
@@ -100,10 +100,14 @@ export function columnBuilder(name: string, where: string, asText = false, befor
   let code: string | undefined;
   let refused: DlAdmmError | undefined;
   let lists = 0;
+  /** What may be texts or missing values, before anything else says which, by row. */
+  const nones = new Map<number, string>();
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
   const place = (row: number): string => `row ${row} of column ${JSON.stringify(name)} of ${where}`;
 
   function becomeText(): void {
+    missing -= nones.size;
+    told += nones.size;
     texts = textValues();
     first = kind;
     kind = 'text';
@@ -122,7 +126,7 @@ export function columnBuilder(name: string, where: string, asText = false, befor
     const all = textValues();
     const numbered = new Int32Array(before.length + codes.length);
     await inTurns(before.length, (i) => {
-      numbered[i] = all.codeOf(said(before[i] as number));
+      numbered[i] = all.codeOf(said(before[i] as number) ?? nones.get(i) ?? null);
     });
     const places = own.map(all.codeOf);
     for (let i = 0; i < codes.length; i += 1) numbered[before.length + i] = places[codes[i] as number] ?? -1;
@@ -136,13 +140,15 @@ export function columnBuilder(name: string, where: string, asText = false, befor
     },
     push(value: unknown): void {
       const plain = asText && typeof value === 'string';
-      const absent = lacks(value) || (kind !== undefined && kind !== 'text' && isNone(value));
+      const none = !plain && kind !== 'text' && isNone(value);
+      const absent = lacks(value) || none;
       const found = typeof value === 'number' ? 'number' : plain ? 'text' : absent ? undefined : kindOf(value);
       const list = found === undefined && !absent && told === lists ? listText(value) : undefined;
       const infinite = value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;
       if (absent || infinite || (lists > 0 ? list === undefined : found === undefined && list === undefined)) {
         if (!absent) refused ??= refusal(value, place(rows), lists > 0);
         missing += 1;
+        if (none && kind === undefined) nones.set(rows, textOf(value) as string);
         if (texts) texts.push(null);
         else numbers.push(Number.NaN);
         rows += 1;
@@ -150,6 +156,7 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       }
       told += 1;
       rows += 1;
+      if (found !== 'text' && kind === undefined) nones.clear();
       if (found === undefined) {
         if (texts === undefined) becomeText();
         texts?.push(list as string);
@@ -213,7 +220,7 @@ export async function frameOf(
   const builders = new Map<string, ReturnType<typeof columnBuilder>>();
   const inherited = new Set<string>();
   let rows = 0;
-  const take = (record: RecordLike): void => {
+  const take = (record: Cells): void => {
     for (const key of Object.keys(record)) {
       if (builders.has(key)) continue;
       builders.set(key, columnBuilder(key, name, false, rows));

@@ -10,7 +10,7 @@ import { type ArrivalRules, type Arrived, type Arriving, checkOrdered, isRecord 
 import { beside, checkGiven, checkRoom, withGiven } from './beside.js';
 import { checkRecord, readOf } from './encoder.js';
 import { featuresAmong, isByName, namedRows } from './named-rows.js';
-import type { RecordLike } from './table.js';
+import type { Cells } from './table.js';
 
 /** Puts what a stream brings where it belongs; answers once there is no more. */
 interface Gathering {
@@ -99,8 +99,7 @@ async function drain(
   }
 }
 
-const isLabelled = (item: unknown): item is RecordLike =>
-  isRecord(item) && typeof item.x === 'object' && item.x !== null;
+const isLabelled = (item: unknown): item is Cells => isRecord(item) && typeof item.x === 'object' && item.x !== null;
 
 function gather(first: unknown, arriving: Arriving): Gathering {
   const { samples, rules, targets, names } = arriving;
@@ -120,7 +119,7 @@ function gather(first: unknown, arriving: Arriving): Gathering {
     throw expected('nothing beside a stream that carries them', names[targets], beside(samples, targets));
   }
 
-  function target(item: RecordLike, count: number): void {
+  function target(item: Cells, count: number): void {
     const where = `${names.x}[${x.rows - count}]`;
     if (targets === 'y') {
       y.add(rowsIn(item.y, outputs, `${where}.y`));
@@ -201,7 +200,7 @@ function rowsIn(item: unknown, columns: number, name: string): ArrayLike<number>
 }
 
 /** Rows by the names of their columns. */
-function gatherRecords(first: RecordLike, arriving: Arriving): Gathering {
+function gatherRecords(first: Cells, arriving: Arriving): Gathering {
   const { rules, names } = arriving;
   const fields = Object.keys(first);
   if (!isByName(arriving)) checkGiven(arriving);

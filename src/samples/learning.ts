@@ -1,12 +1,12 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
-import { checkObject, oneOf, whole } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
+import { type Complete, completed, NOTHING, type OptionsOf, type Schema, whole, word } from '../network/schema.js';
 import { breathe, inTurns, turn } from '../tensor/inputs.js';
 import { learnBins, mostBins } from './bins.js';
 import { isCode } from './cells.js';
 import type { Column } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
-import { type ColumnPlace, checkDifferent, placeOf } from './features.js';
+import { type ColumnPlace, checkDifferent, IGNORE, placeOf } from './features.js';
 import { type Frame, type FrameColumn, type Mixture, placeText, single, valueAt } from './frame.js';
 import { tellingRows } from './targets.js';
 
@@ -29,25 +29,43 @@ export interface ColumnNote {
   readonly text: string;
 }
 
-export interface LearningOptions {
+/** How the values of columns become inputs. */
+export const LEARNING = {
+  ignore: IGNORE,
+  missing: word(['impute', 'error'], {
+    default: 'impute',
+    says: "Of a table: 'impute' fills in medians and the most frequent texts for missing values, and adds an input that says so; 'error' refuses.",
+  }),
+  categories: whole(
+    1,
+    { default: 100, says: 'Of a table: the most different texts of a column that get an input each.' },
+    2 ** 20,
+  ),
+  buckets: whole(
+    1,
+    {
+      default: 64,
+      says: 'Of a table: the inputs of a column with more texts, of which the hash of a text chooses one.',
+    },
+    2 ** 20,
+  ),
+  bins: whole(
+    0,
+    {
+      otherwise: '32, fewer of few rows or many columns',
+      says: 'Of a table: the most bins of a column of numbers, 0 for none.',
+    },
+    1024,
+  ),
+} as const satisfies Schema;
+
+export interface LearningOptions extends OptionsOf<typeof LEARNING> {
   /** The columns that are to be predicted, and others that are no features. */
   readonly target?: ColumnPlace | readonly ColumnPlace[];
   /** The columns that are features. Default: all others that have something to teach. */
   readonly columns?: readonly ColumnPlace[];
-  /** Columns that are no features. */
-  readonly ignore?: readonly ColumnPlace[];
-  /** `'impute'` (default) fills in medians and the most frequent texts, and adds an input that says so; `'error'` refuses. */
-  readonly missing?: 'impute' | 'error';
-  /** The most different texts of a column that get an input each. Default 100. */
-  readonly categories?: number;
-  /** The inputs of a column with more texts, of which a text's hash chooses one. Default 64. */
-  readonly buckets?: number;
-  /** The most bins of a column of numbers (bins.ts); 0 for none. Default 32, fewer of few rows or many columns. */
-  readonly bins?: number;
 }
 
-const CATEGORIES = 100;
-const BUCKETS = 64;
 /** A share of texts in a column of numbers below which they are a damage rather than a code. */
 const DAMAGE = 0.05;
 /** So few rows say nothing about whether a column is an identifier, or a text rare. */
@@ -184,12 +202,12 @@ const binsOf = ({ kind, values }: Extract<FrameColumn, { values: unknown }>, mos
 async function learnColumn(
   column: FrameColumn,
   rows: number,
-  options: LearningOptions,
+  options: Complete<typeof LEARNING>,
   note: (kind: ColumnNote['kind'], text: string) => void,
 ): Promise<Column> {
   await breathe();
   const { name, missing } = column;
-  const { categories: most = CATEGORIES, buckets = BUCKETS } = options;
+  const { categories: most, buckets } = options;
   const impute = options.missing !== 'error';
   const indicator = impute && missing > 0 ? ({ indicator: true } as const) : {};
   const share = `${((100 * missing) / rows).toPrecision(2)} %`;
@@ -225,15 +243,6 @@ async function learnColumn(
   return { name, categories: kept.toSorted(), other: true, ...known };
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
-export function checkLearning(options: Omit<LearningOptions, 'target' | 'columns'>): void {
-  checkObject(options, 'an object', 'options');
-  oneOf(options.missing ?? 'impute', ['impute', 'error'], 'missing');
-  whole(options.categories ?? CATEGORIES, 1, 2 ** 20, 'categories');
-  whole(options.buckets ?? BUCKETS, 1, 2 ** 20, 'buckets');
-  whole(options.bins ?? 0, 0, 1024, 'bins');
-}
-
 /**
  * Learns from a training set which of its columns are features, and how their values become inputs. `notes` tell what a person
  * should know of it, `places` where the columns stand.
@@ -249,7 +258,7 @@ export async function learnColumns(
   readonly notes: readonly ColumnNote[];
   readonly places: readonly number[];
 }> {
-  checkLearning(options);
+  const learning = completed(LEARNING, options, '', NOTHING);
   const { rows, name: called } = frame;
   const numbers = frame.columns.filter(({ kind }) => kind === 'number').length;
   const { bins = mostBins(tellingRows(frame, list(options.target ?? [])[0]), numbers) } = options;
@@ -297,7 +306,7 @@ export async function learnColumns(
       note('identifier', `column ${quoted(name)} seems to be an identifier, different in every row: ${left}`);
       if (!asked) continue;
     }
-    columns.push(await learnColumn(column, rows, { ...options, bins }, note));
+    columns.push(await learnColumn(column, rows, { ...learning, bins }, note));
     places.push(place);
   }
   if (constant.length > 0) {

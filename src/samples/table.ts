@@ -30,8 +30,13 @@ export interface TableLike {
 export type ColumnsLike = Readonly<Record<string, ValuesLike>> | ReadonlyMap<string, ValuesLike>;
 type ValuesLike = readonly unknown[] | NumericArray | BigInt64Array | BigUint64Array;
 
-/** A sample by the names of its columns. */
-export type RecordLike = Readonly<Record<string, unknown>>;
+/** Values by the names of their columns. */
+export type Cells = Readonly<Record<string, unknown>>;
+
+/** A sample by the names of its columns: any object that is no list, so that of an interface or a class too. */
+export type RecordLike =
+  | Cells
+  | (object & { readonly [Symbol.iterator]?: never; readonly [Symbol.asyncIterator]?: never });
 
 /** How columns are found and read where no model says so. */
 export interface ColumnOptions {

@@ -2,9 +2,10 @@
 import { repeated } from '../core/checks.js';
 import { DlAdmmError, expected, listed } from '../core/errors.js';
 import { goalOf, type Loss } from '../network/network.js';
+import { option, valueType } from '../network/schema.js';
 import { inTurns, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
-import type { ColumnPlace } from './features.js';
+import { type ColumnPlace, isPlace } from './features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, readable, valueAt } from './frame.js';
 import { type LabelRows, labelRows, splitLabels } from './label-lists.js';
 
@@ -20,6 +21,22 @@ export const taskOf = (loss: Loss): Task => TASK_OF[goalOf(loss)];
 
 /** The column to predict, or several: of values, or of labels that a row has or has not. */
 export type TargetPlaces = ColumnPlace | readonly ColumnPlace[];
+
+/** The option that names them; `otherwise` is what stands where nobody does. */
+export const targetOption = (otherwise: string) =>
+  option(
+    valueType<TargetPlaces>(
+      'name or place of a column, or several',
+      (value) => (Array.isArray(value) ? value.length > 0 && value.every(isPlace) : isPlace(value)),
+      'the name of a column, or an array of names',
+      { as: 'target' },
+    ),
+    {
+      otherwise,
+      also: 'label',
+      says: 'Of a table: the column to predict: its name, or its place from 0, or from −1 counted from the end (#1, #-1 on the command line); or several, of values, or of labels that a row has or has not.',
+    },
+  );
 
 /** What the target of a table turned out to hold: classes, or rows of values, or of 0 and 1 for labels that have names. */
 export type Wanted = { readonly because: string } & (

@@ -29,6 +29,8 @@ export interface Choice extends Pace {
   /** Why, as the end of a sentence. */
   readonly because: string;
   readonly hidden: readonly number[];
+  /** Where the solver's own is not meant. */
+  readonly batchSize?: number;
   /** Of a linear model that is tried first, and kept where the network is no better on what is held out. */
   readonly linear: Pace;
 }
@@ -40,9 +42,11 @@ const MANY = 10_000;
 const WIDE = 200;
 /** Visits to samples in all, and the epochs that they may make. */
 const VISITS = { table: 150_000, pixels: 350_000 } as const;
-const EPOCHS = { least: 3, most: 30 } as const;
+const EPOCHS = { least: 3, most: 30, few: 20 } as const;
 /** Of the linear model: weight decay, epochs, and the numbers that these may go through. */
 const LINEAR = { l2: 1e-4, least: 2, most: 15, numbers: 3e7 } as const;
+/** Fewer than FEW samples are visited in batches of so many, so that there are some steps: classes from `enough` samples on in larger ones. */
+const BATCH = { enough: 100, small: 16, large: 32 } as const;
 /** The Gram matrices of mini-batch dlADMM are inputs × inputs. */
 const MOST_GRAM = 4096;
 /** What mini-batch dlADMM does with a loss: weight decay, and a step that few epochs call for. */
@@ -74,7 +78,7 @@ const decayFor = (samples: number, least: number): number => Math.min(DECAY.most
 export function automatic(facts: Facts): Choice {
   const { samples, inputs, features, loss } = facts;
   const visits = features < WIDE ? VISITS.table : VISITS.pixels;
-  const epochs = clamp(visits / samples, EPOCHS.least, EPOCHS.most);
+  const epochs = clamp(visits / samples, EPOCHS.least, samples < FEW ? EPOCHS.few : EPOCHS.most);
   const linear = {
     l2: decayFor(samples, LINEAR.l2),
     epochs: clamp(LINEAR.numbers / samples / inputs, LINEAR.least, LINEAR.most),
@@ -84,7 +88,9 @@ export function automatic(facts: Facts): Choice {
   if (pace && inputs <= MOST_GRAM) {
     const task = classifies(loss) ? 'classes' : 'values';
     const because = `mini-batch dlADMM is as good as any here for ${task}, in less time`;
-    return { ...common, ...pace, l2: decayFor(samples, pace.l2), solver: 'minibatch-admm', because };
+    const batchSize = task === 'classes' && samples >= BATCH.enough ? BATCH.large : BATCH.small;
+    const own = { ...common, ...pace, ...(samples < FEW && { batchSize }) };
+    return { ...own, l2: decayFor(samples, pace.l2), solver: 'minibatch-admm', because };
   }
   const because = pace
     ? `${inputs} inputs make Gram matrices too large for mini-batch dlADMM`

@@ -1,18 +1,21 @@
 import { DlAdmmError } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
 import { classCount, type Loss } from '../network/network.js';
+import { pick, SEED } from '../network/schema.js';
 import type { Learnt } from '../samples/arrival.js';
 import { automatic, type Choice, type Pace } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
 import { SAMPLE_SOLVERS } from '../solvers/index.js';
 import { chosenSolver, schemaOf } from '../solvers/shared/descriptor.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
-import { COMMON, type EarlyStopping, SEED } from '../solvers/shared/options.js';
+import type { EarlyStopping } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
-import { checkFront, FRONT_KEYS, type Given, type Ready, type Rows, readyOf } from './front.js';
+import { checkFront, type Given, type Ready, readyOf } from './front.js';
+import { AUTO_KEYS, FRONT, type Rows } from './options.js';
 import { planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
 import type { FitResult, TrainingData } from './result.js';
@@ -22,12 +25,6 @@ import { checkWatched, Training } from './training.js';
 export interface AutoResult<R extends ProgressRecord = EpochRecord, M = Model> extends FitResult<R, M> {
   readonly report: Report;
 }
-
-/** The options that a training takes without a solver, beside those of the front door. */
-export const AUTO_KEYS: readonly string[] = [
-  ...Object.keys(COMMON),
-  ...['solver', 'iterations', 'epochs', 'batchSize', 'learningRate', 'l2', 'initialisation'],
-];
 
 /** The options that dlADMM has and others have not: who gives one of them means it. */
 const RESEARCH_KEYS: readonly string[] = Object.keys(dladmm.options).filter((key) => !AUTO_KEYS.includes(key));
@@ -41,7 +38,7 @@ export function isAutomatic(options: object): boolean {
 
 /** Whether data or options are of the front door: rows rather than samples, or options that say how they become samples. */
 export const isFront = (data: unknown, options: object): boolean =>
-  typeof data === 'string' || FRONT_KEYS.some((key) => given(options, key) !== undefined) || isAutomatic(options);
+  typeof data === 'string' || Object.keys(pick(FRONT, options)).length > 0 || isAutomatic(options);
 
 /** What is being trained, of how many networks, and for how many iterations at most. */
 export interface Phase {
@@ -77,15 +74,13 @@ function stagesOf(
   }
   const automaticOnes = isAutomatic(options);
   const own = Object.fromEntries(
-    Object.entries(rest).filter(
-      ([key, value]) => value !== undefined && !(FRONT_KEYS as readonly string[]).includes(key),
-    ),
+    Object.entries(rest).filter(([key, value]) => value !== undefined && !Object.hasOwn(FRONT, key)),
   );
   const limit = own.epochs ?? own.iterations;
   const stage = (name: Stage['name'], widths: readonly number[], { epochs, l2, learningRate }: Pace): Stage => ({
     name,
     options: {
-      ...(automaticOnes && { l2, ...(learningRate !== undefined && { learningRate }) }),
+      ...(automaticOnes && { l2, ...present({ learningRate, batchSize: choice.batchSize }) }),
       ...(automaticOnes && limit === undefined && { evaluateEvery: Math.ceil(epochs / 8) }),
       ...own,
       ...(automaticOnes && { solver: choice.solver, ...(limit === undefined && { epochs }) }),
@@ -230,15 +225,14 @@ function givenOf(options: Readonly<Record<string, unknown>>): Given {
 /** What can be said of options before any sample is seen. */
 function checkOptions(options: object): void {
   checkFront(options, given(options, 'layers'));
-  if (isAutomatic(options)) checkOptionKeys(options, [...FRONT_KEYS, ...AUTO_KEYS], 'fit');
+  if (isAutomatic(options)) checkOptionKeys(options, [...Object.keys(FRONT), ...AUTO_KEYS], 'fit');
   const { classes, ...rest } = options as Readonly<Record<string, unknown>>;
   const { metric } = (rest.earlyStopping ?? {}) as EarlyStopping;
   const of = rest.task === undefined && metric ? METRICS[metric]?.of : rest.task;
   const meant = of === 'regression' || of === 'values' ? 'squared-error' : undefined;
   const { loss = of === 'multi-label' || of === 'labels' ? 'sigmoid-cross-entropy' : meant } = rest;
   const own = Object.entries(rest).filter(
-    ([key, value]) =>
-      value !== undefined && key !== 'initialisation' && !(FRONT_KEYS as readonly string[]).includes(key),
+    ([key, value]) => value !== undefined && key !== 'initialisation' && !Object.hasOwn(FRONT, key),
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
   const { network } = planOf({

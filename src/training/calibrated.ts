@@ -2,7 +2,7 @@
 import { expected } from '../core/errors.js';
 import type { Model } from '../model/model.js';
 import { classifies, hasProbabilities, type Loss } from '../network/network.js';
-import type { FitResult, TrainingData } from './result.js';
+import { type FitResult, hasLearnt, type TrainingData } from './result.js';
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT before any work, for a loss that has probabilities or no classes */
 export function checkCalibrated(loss: Loss, asked: unknown): void {
@@ -17,13 +17,13 @@ export function checkHeld({ validation }: TrainingData, asked: unknown): void {
   throw expected('rows held out for it (validationShare above 0, or validation),', 'calibrate', asked);
 }
 
-/** A result whose model has probabilities, where they are asked for; that of a training that diverged is left as it is. */
-export async function withCalibration<F extends Pick<FitResult<never, unknown>, 'model' | 'status'>>(
+/** A result whose model has probabilities, where they are asked for; one that has not learnt is left as it is. */
+export async function withCalibration<F extends Pick<FitResult<never, unknown>, 'model' | 'status' | 'iterations'>>(
   result: F,
   { validation }: TrainingData,
   asked: unknown,
 ): Promise<F> {
-  if (asked !== true || validation === undefined || result.status.kind === 'diverged') return result;
+  if (asked !== true || validation === undefined || !hasLearnt(result)) return result;
   const before = result.model as Model;
   const model = await before.calibrate(validation);
   void before.close();

@@ -1,8 +1,8 @@
 import { checkObject } from '../core/checks.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
-import type { Initialisation } from '../network/initialisation.js';
 import type { Loss } from '../network/network.js';
+import type { Option, OptionsOf } from '../network/schema.js';
 import type { LabelledBlock, LabelledRow } from '../samples/arriving.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
@@ -10,13 +10,11 @@ import { areLists, type LabelLists } from '../samples/label-lists.js';
 import type { TargetPlaces, Task } from '../samples/targets.js';
 import type { GraphSolver, SampleSolver } from '../solvers/index.js';
 import type { AnySolver, OwnOptions, RecordOf } from '../solvers/shared/descriptor.js';
-import type { LearningRate } from '../solvers/shared/learning-rate.js';
-import type { CommonOptions } from '../solvers/shared/options.js';
+import type { CommonOptions, CommonSchema } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
-import type { Option } from '../solvers/shared/schema.js';
 import { type AutoResult, AutoTraining, isFront } from './automatic.js';
 import { storedOptionsOf } from './checkpoint.js';
-import type { FrontOptions, Rows } from './front.js';
+import type { AUTO, FrontOptions, Rows } from './options.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { checkWatched, Training } from './training.js';
@@ -47,18 +45,14 @@ export type RecordFor<S, Of extends { readonly name: string } = SampleSolver> = 
 /** The keys that only trainings with a named solver take. */
 type NamedKey = Exclude<keyof OptionsFor<'dladmm'>, keyof Unnamed<Loss>>;
 
-interface Unnamed<L extends Loss> extends FrontOptions, Omit<CommonOptions<EpochRecord>, 'layers' | 'loss'> {
+interface Unnamed<L extends Loss>
+  extends FrontOptions,
+    Omit<CommonOptions<EpochRecord>, 'layers' | 'loss'>,
+    Omit<OptionsOf<typeof AUTO>, keyof CommonSchema> {
   /** Which system trains is decided by the rule of solvers/auto.ts. */
   readonly solver?: 'auto';
   readonly layers?: readonly number[];
   readonly loss?: L;
-  /** Default: by the number of samples. */
-  readonly epochs?: number;
-  readonly iterations?: number;
-  readonly batchSize?: number;
-  readonly learningRate?: LearningRate;
-  readonly l2?: number;
-  readonly initialisation?: Initialisation;
 }
 
 /** The options of a training that names no solver; what is not said is inferred. */
@@ -89,6 +83,48 @@ type RowsLoss<L extends Loss, T extends Task, C extends Loss, P = ColumnPlace> =
           : Loss
   : L;
 
+/** What a call gives: a training that has begun, or one that is awaited to its end. */
+type Given = 'training' | 'result';
+type Plain<G extends Given, R extends ProgressRecord, M> = G extends 'training'
+  ? Training<R, M>
+  : Promise<FitResult<R, M>>;
+type Auto<G extends Given, R extends ProgressRecord, M> = G extends 'training'
+  ? AutoTraining<R, M>
+  : Promise<AutoResult<R, M>>;
+
+/** What may be trained on by which options, and what that gives. */
+interface Trains<G extends Given> {
+  <L extends Loss = never, T extends Task = Task, const P extends TargetPlaces = ColumnPlace>(
+    rows: Rows,
+    options: AutoOptions<L> & { readonly target: P; readonly task?: T },
+  ): Auto<G, EpochRecord, Model<RowsLoss<L, T, Classes, P>>>;
+  <L extends Loss = Tags>(data: Listed, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
+  <L extends Loss = Classes>(data: Labelled, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
+  <L extends Loss = 'squared-error'>(data: Valued, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
+  <L extends Loss = Loss>(data: Carried, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
+  <S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
+    data: GraphSamples,
+    options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
+  ): Plain<G, RecordFor<S, GraphSolver>, GraphModel<L>>;
+  <S extends Named<SampleSolver>, L extends Loss = Tags>(
+    data: Listed,
+    options: OptionsFor<S> & { readonly solver: S; readonly loss?: L },
+  ): Plain<G, RecordFor<S>, Model<L>>;
+  <S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
+    data: TrainingData,
+    options: OptionsFor<S> & { readonly loss?: L },
+  ): Plain<G, RecordFor<S>, Model<L>>;
+  <
+    S extends Named<SampleSolver>,
+    L extends Loss = never,
+    T extends Task = Task,
+    const P extends TargetPlaces = ColumnPlace,
+  >(
+    rows: Rows,
+    options: RowOptions<S> & { readonly target: P; readonly solver: S; readonly task?: T; readonly loss?: L },
+  ): Auto<G, RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>, P>>>;
+}
+
 /**
  * Begins a training. Options are checked here; data as the iteration begins.
  *
@@ -97,55 +133,7 @@ type RowsLoss<L extends Loss, T extends Task, C extends Loss, P = ColumnPlace> =
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE for the options
  */
-export function train<L extends Loss = never, T extends Task = Task, const P extends TargetPlaces = ColumnPlace>(
-  rows: Rows,
-  options: AutoOptions<L> & { readonly target: P; readonly task?: T },
-): AutoTraining<EpochRecord, Model<RowsLoss<L, T, Classes, P>>>;
-export function train<L extends Loss = Tags>(
-  data: Listed,
-  options?: AutoOptions<L>,
-): AutoTraining<EpochRecord, Model<L>>;
-export function train<L extends Loss = Classes>(
-  data: Labelled,
-  options?: AutoOptions<L>,
-): AutoTraining<EpochRecord, Model<L>>;
-export function train<L extends Loss = 'squared-error'>(
-  data: Valued,
-  options?: AutoOptions<L>,
-): AutoTraining<EpochRecord, Model<L>>;
-export function train<L extends Loss = Loss>(
-  data: Carried,
-  options?: AutoOptions<L>,
-): AutoTraining<EpochRecord, Model<L>>;
-export function train<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
-  data: GraphSamples,
-  options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
-): Training<RecordFor<S, GraphSolver>, GraphModel<L>>;
-export function train<S extends Named<SampleSolver>, L extends Loss = Tags>(
-  data: Listed,
-  options: OptionsFor<S> & { readonly solver: S; readonly loss?: L },
-): Training<RecordFor<S>, Model<L>>;
-export function train<S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
-  data: TrainingData,
-  options: OptionsFor<S> & { readonly loss?: L },
-): Training<RecordFor<S>, Model<L>>;
-export function train<
-  S extends Named<SampleSolver>,
-  L extends Loss = never,
-  T extends Task = Task,
-  const P extends TargetPlaces = ColumnPlace,
->(
-  rows: Rows,
-  options: RowOptions<S> & {
-    readonly target: P;
-    readonly solver: S;
-    readonly task?: T;
-    readonly loss?: L;
-  },
-): AutoTraining<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>, P>>>;
-export function train(data: AnyData, options: object = {}): unknown {
-  return begun(data, options);
-}
+export const train = ((data: AnyData, options: object = {}) => begun(data, options)) as Trains<'training'>;
 
 type AnyData = TrainingData | GraphSamples | Rows;
 type BegunTraining = Training<ProgressRecord, AnyModel> | AutoTraining<ProgressRecord, AnyModel>;
@@ -178,54 +166,8 @@ export function begin<R extends ProgressRecord, M extends AnyModel>(
  * @param rows the path of a CSV, Parquet or Arrow file, records, a table, or a stream of records
  * @throws DlAdmmError rejects with any code that options or data can cause
  */
-export async function fit<L extends Loss = never, T extends Task = Task, const P extends TargetPlaces = ColumnPlace>(
-  rows: Rows,
-  options: AutoOptions<L> & { readonly target: P; readonly task?: T },
-): Promise<AutoResult<EpochRecord, Model<RowsLoss<L, T, Classes, P>>>>;
-export async function fit<L extends Loss = Tags>(
-  data: Listed,
-  options?: AutoOptions<L>,
-): Promise<AutoResult<EpochRecord, Model<L>>>;
-export async function fit<L extends Loss = Classes>(
-  data: Labelled,
-  options?: AutoOptions<L>,
-): Promise<AutoResult<EpochRecord, Model<L>>>;
-export async function fit<L extends Loss = 'squared-error'>(
-  data: Valued,
-  options?: AutoOptions<L>,
-): Promise<AutoResult<EpochRecord, Model<L>>>;
-export async function fit<L extends Loss = Loss>(
-  data: Carried,
-  options?: AutoOptions<L>,
-): Promise<AutoResult<EpochRecord, Model<L>>>;
-export async function fit<S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
-  data: GraphSamples,
-  options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
-): Promise<FitResult<RecordFor<S, GraphSolver>, GraphModel<L>>>;
-export async function fit<S extends Named<SampleSolver>, L extends Loss = Tags>(
-  data: Listed,
-  options: OptionsFor<S> & { readonly solver: S; readonly loss?: L },
-): Promise<FitResult<RecordFor<S>, Model<L>>>;
-export async function fit<S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
-  data: TrainingData,
-  options: OptionsFor<S> & { readonly loss?: L },
-): Promise<FitResult<RecordFor<S>, Model<L>>>;
-export async function fit<
-  S extends Named<SampleSolver>,
-  L extends Loss = never,
-  T extends Task = Task,
-  const P extends TargetPlaces = ColumnPlace,
->(
-  rows: Rows,
-  options: RowOptions<S> & {
-    readonly target: P;
-    readonly solver: S;
-    readonly task?: T;
-    readonly loss?: L;
-  },
-): Promise<AutoResult<RecordFor<S>, Model<RowsLoss<L, T, LossFor<S>, P>>>>;
-export async function fit(data: AnyData, options: object = {}): Promise<FitResult<ProgressRecord, AnyModel>> {
+export const fit = (async (data: AnyData, options: object = {}): Promise<FitResult<ProgressRecord, AnyModel>> => {
   const training = begun(data, options);
   for await (const _ of training);
   return training.result;
-}
+}) as Trains<'result'>;

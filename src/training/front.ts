@@ -1,31 +1,27 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
-import { checkKeys, checkObject, flag, fraction, oneOf } from '../core/checks.js';
+import { checkKeys, checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { isFile, readFrame } from '../datasets/frame-file.js';
-import type { CsvDialect } from '../formats/csv.js';
-import { DIALECT_KEYS } from '../formats/csv.js';
+import { DIALECT } from '../formats/csv.js';
 import type { Loss } from '../network/network.js';
+import { completed, NOTHING, pick } from '../network/schema.js';
 import { isNames } from '../samples/arrived.js';
 import {
   type ArrivingSamples,
   areSamples,
   arrivingSamples,
   isStream,
-  type RowsLike,
   type WeightedSamples,
 } from '../samples/arriving.js';
-import type { Column } from '../samples/columns.js';
 import { encoded, encodedFor } from '../samples/encoded.js';
-import { type ColumnPlace, checkFeatureOptions, learntColumns } from '../samples/features.js';
+import { COLUMNS, type ColumnPlace, learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, readable, takeRows, valueAt } from '../samples/frame.js';
 import { frameOf } from '../samples/framing.js';
 import { someRows } from '../samples/hold-out.js';
 import { areLists, listedRows } from '../samples/label-lists.js';
-import { checkLearning, type LearningOptions, learnColumns } from '../samples/learning.js';
-import type { ColumnsLike } from '../samples/table.js';
+import { LEARNING, learnColumns } from '../samples/learning.js';
 import {
   checkKnown,
-  TASKS,
   type TargetPlaces,
   type Task,
   targetNames,
@@ -47,58 +43,10 @@ import {
   turn,
 } from '../tensor/inputs.js';
 import { alone, goalOf, numberedGoal } from './goal.js';
+import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { type HeldOut, partsOf, rowsAt, some, toldOf } from './parts.js';
 import { checkFinite, laidOut, liesInUnit } from './passes.js';
 import type { TrainingData } from './result.js';
-
-/** What says how rows become samples, and how much of them is held out. */
-export interface FrontOptions extends Omit<LearningOptions, 'target' | 'columns'>, CsvDialect {
-  /**
-   * The column to predict: its name, or its place from 0, or from −1 counted from the end. Or several: of values, or of labels that a row
-   * has or has not.
-   */
-  readonly target?: TargetPlaces;
-  /** The columns that are features; or those of a model (`model.columns`), whose encodings are then taken. Default: all others. */
-  readonly columns?: readonly (ColumnPlace | Column)[];
-  /** Rows that say when to stop, in place of some that are held out. */
-  readonly validation?: Rows;
-  /** Rows that are judged and nothing else. */
-  readonly test?: Rows;
-  /**
-   * Default: classes where the target holds texts, true and false, or few whole numbers; labels where it holds lists of them, or several
-   * columns hold 0 and 1 alone.
-   */
-  readonly task?: Task;
-  /** Of hinge and one-hot squared error: whether what is held out makes probabilities of the scores (Platt's sigmoid). Default false. */
-  readonly calibrate?: boolean;
-  /** The widths of the hidden layers; `[]` is a linear model. Default: by the number of samples (solvers/auto.ts). */
-  readonly hidden?: readonly number[];
-  /** What rows count for in the training, from 0: the column that says it, or one number a row. Measures count all rows alike. */
-  readonly weights?: string | WeightsLike;
-  /** The share of rows to hold out, which says when to stop and what the model is worth. Default 0.1; 0.2 of fewer than 2,000. */
-  readonly validationShare?: number;
-}
-
-export const FRONT_KEYS: readonly (keyof FrontOptions)[] = [
-  'target',
-  'task',
-  'hidden',
-  'validationShare',
-  'calibrate',
-  'weights',
-  'validation',
-  'test',
-  ...DIALECT_KEYS,
-  'columns',
-  'ignore',
-  'missing',
-  'categories',
-  'buckets',
-  'bins',
-];
-
-/** Rows: a file of them by its path, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
-export type Rows = string | RowsLike | Frame | ColumnsLike;
 
 export interface Given extends FrontOptions {
   readonly loss?: Loss;
@@ -134,20 +82,9 @@ export interface Ready {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkFront(options: FrontOptions, layers: unknown): void {
-  const { target, task, hidden, validationShare, calibrate, columns, ignore } = options;
-  checkLearning(options);
-  checkFeatureOptions({ ...(columns && { columns }), ...(ignore && { ignore }) });
-  const isPlace = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
-  if (target !== undefined && !(isArray(target) ? target.length > 0 && target.every(isPlace) : isPlace(target))) {
-    throw expected('the name of a column, or an array of names', 'target', target);
-  }
-  if (task !== undefined) oneOf(task, TASKS, 'task');
-  if (calibrate !== undefined) flag(calibrate, 'calibrate');
-  if (validationShare !== undefined) fraction(validationShare, 'validationShare');
-  if (hidden === undefined) return;
-  if (layers !== undefined) throw expected('one of hidden and layers, which say the same,', 'hidden', hidden);
-  const are = isArray(hidden) && hidden.every((width) => Number.isInteger(width) && width > 0);
-  if (!are) throw expected('widths of hidden layers such as [100, 100]', 'hidden', hidden);
+  const { hidden } = completed(FRONT, options, '', NOTHING);
+  if (hidden !== undefined && layers !== undefined)
+    throw expected('one of hidden and layers, which say the same,', 'hidden', hidden);
 }
 
 /**
@@ -198,14 +135,12 @@ const DEFAULT_LOSS = {
   'multi-label': 'sigmoid-cross-entropy',
 } as const;
 
-const only = (given: object, keys: readonly string[]): object =>
-  Object.fromEntries(Object.entries(given).filter(([key, value]) => keys.includes(key) && value !== undefined));
-
 /** Rows in any of their forms, by column, read as the options say. */
 export async function frameFor(rows: Rows, given: Given, name: string): Promise<Frame> {
   const { target, signal } = given;
   const reading = {
-    ...only(given, [...DIALECT_KEYS, 'columns', 'signal']),
+    ...pick({ ...DIALECT, columns: COLUMNS }, given),
+    ...(signal && { signal }),
     ...(target !== undefined && typeof target !== 'object' && { label: target }),
   };
   if (isFile(rows)) return readFrame(rows, reading);
@@ -229,7 +164,11 @@ async function learnt(frame: Frame, given: Given, places: TargetPlaces): Promise
   if (known.length > 0) return { columns: known, notes: [] };
   const targets = typeof places === 'object' ? places : [places];
   const noFeatures = typeof given.weights === 'string' ? [...targets, given.weights] : targets;
-  return learnColumns(frame, { ...only(given, LEARNING_KEYS), target: noFeatures });
+  return learnColumns(frame, {
+    ...pick(LEARNING, given),
+    ...(given.columns && { columns: given.columns as readonly ColumnPlace[] }),
+    target: noFeatures,
+  });
 }
 
 async function fromRows(
@@ -311,8 +250,6 @@ async function fromRows(
     ],
   };
 }
-
-const LEARNING_KEYS: readonly string[] = ['columns', 'ignore', 'missing', 'categories', 'buckets', 'bins'];
 
 /** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {

@@ -6,9 +6,9 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { EpochRecord } from '../solvers/shared/record.js';
 import type { AutoResult } from './automatic.js';
 import type { AutoOptions, OptionsFor, RecordFor } from './fit.js';
-import type { Rows } from './front.js';
 import { type GoingOn, goOn, type Settled } from './going-on.js';
 import { type BatchSolver, Learner, type LearnerOptions } from './learner.js';
+import type { Rows } from './options.js';
 import type { TrainingData } from './result.js';
 
 declare module '../model/model.js' {

@@ -5,7 +5,7 @@ import type { Model } from '../model/model.js';
 import type { Task } from '../samples/targets.js';
 import type { Choice } from '../solvers/auto.js';
 import type { Ready } from './front.js';
-import type { FitResult } from './result.js';
+import { type FitResult, hasLearnt } from './result.js';
 
 /** What was decided, why, and what came of it. */
 export interface Report {
@@ -54,17 +54,17 @@ export async function reportOf(made: Made): Promise<Report> {
   const { ready, choice, chosen, tried, watched, calibrated, before: from, result } = made;
   const { task, target, loss, because, heldOut, warnings, samples, data } = ready;
   const { model, seconds, status } = result;
-  // The last finite parameters of a training that diverged may say what is not finite.
-  const finite = status.kind !== 'diverged';
+  // The last finite parameters of a training that diverged may say what is not finite; one that had not begun knows no classes.
+  const judged = hasLearnt(result);
   const { validation, test: tested, ...trained } = data;
   // Rows of a stream have been given back by now.
   const alone = validation === undefined && tested === undefined && target !== undefined;
   const [scores, test, train] = await Promise.all(
     [validation, tested, alone ? trained : undefined].map(
-      async (set) => set && finite && (await model.evaluate(set as never)),
+      async (set) => set && judged && (await model.evaluate(set as never)),
     ),
   );
-  const before = validation && finite && (await from?.evaluate(validation as never));
+  const before = validation && judged && (await from?.evaluate(validation as never));
   const kept =
     tried < 2
       ? ''
@@ -85,10 +85,13 @@ export async function reportOf(made: Made): Promise<Report> {
     ...(test && { test }),
     ...(train && { train }),
     ...(before && { before }),
-    warnings:
-      scores && before && scores.loss > before.loss
-        ? [...warnings, 'on what is held out the model was better before it went on']
-        : warnings,
+    warnings: [
+      ...warnings,
+      ...(status.kind === 'aborted' && !judged ? ['it was stopped before its first iteration had ended'] : []),
+      ...(scores && before && scores.loss > before.loss
+        ? ['on what is held out the model was better before it went on']
+        : []),
+    ],
   };
   return printable(parts, textOf);
 }

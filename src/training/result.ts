@@ -41,3 +41,7 @@ export interface FitResult<R extends ProgressRecord = IterationRecord, M = Model
   /** Wall-clock seconds, everything included; of a training that was interrupted, those before too. */
   readonly seconds: number;
 }
+
+/** Whether the model of a training has learnt: what diverged, or was stopped before its first iteration, is not to be judged. */
+export const hasLearnt = ({ status, iterations }: Pick<FitResult, 'status' | 'iterations'>): boolean =>
+  status.kind !== 'diverged' && iterations > 0;

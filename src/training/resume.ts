@@ -6,7 +6,8 @@ import { packageVersion } from '../core/package.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
 import { METRIC_NAMES, type Metric, scoreOf } from '../judging/metrics.js';
-import type { Activation, Loss } from '../network/network.js';
+import type { Loss } from '../network/network.js';
+import { SEED } from '../network/schema.js';
 import { areSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { DladmmOptions } from '../solvers/dladmm/solver.js';
@@ -14,11 +15,12 @@ import type { TrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { LearningRate } from '../solvers/shared/learning-rate.js';
-import { type CheckpointOptions, SEED } from '../solvers/shared/options.js';
+import type { CommonOptions } from '../solvers/shared/options.js';
 import type { ConstraintSweep, Sweep } from '../solvers/shared/sweep.js';
 import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
-import { FRONT_KEYS, type FrontOptions, type Rows, readyOf } from './front.js';
+import { readyOf } from './front.js';
+import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { type Plan, planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { learntOf, type StoredTraining, saidIn, storedTrainingOf } from './stored-training.js';
@@ -30,18 +32,12 @@ import { checkWatched, Training } from './training.js';
  */
 export interface ResumeOptions
   extends Pick<FrontOptions, 'ignore' | 'validation' | 'test' | 'validationShare'>,
-    CsvDialect {
+    CsvDialect,
+    Partial<Pick<CommonOptions<AnyRecord>, MayChange | MustStay>> {
   /** Go further, or less far, than was planned. */
   readonly iterations?: number;
   /** The same for the solvers whose iteration is an epoch. */
   readonly epochs?: number;
-  readonly evaluateEvery?: number;
-  readonly trainMetrics?: boolean;
-  readonly signal?: AbortSignal;
-  /** As of a training: called with every record. */
-  readonly onIteration?: (record: AnyRecord) => void;
-  /** Default: the same file, as often. */
-  readonly checkpoint?: CheckpointOptions;
   /** Where it was a function: a checkpoint cannot keep one. What it remembers by itself is yours to bring back. */
   readonly schedule?: NonNullable<DladmmOptions['schedule']>;
   readonly learningRate?: LearningRate;
@@ -51,19 +47,16 @@ export interface ResumeOptions
    * rounding only. Default false.
    */
   readonly inexact?: boolean;
-  /** Any number: the numbers are the same. */
-  readonly threads?: number;
-  /** Must be what they were; here for those who want to be sure. */
-  readonly layers?: readonly number[];
-  readonly activation?: Activation;
-  readonly loss?: Loss;
-  readonly dtype?: Dtype;
   /** One of one's own has to be given again. */
   readonly solver?: TrainOptions['solver'] | AnySolver;
-  readonly classes?: readonly string[];
-  readonly standardise?: boolean;
-  readonly standardiseTargets?: boolean;
 }
+
+/** The checkpoint goes into the same file, as often, where nobody says. */
+const MAY_CHANGE = ['threads', 'evaluateEvery', 'trainMetrics', 'signal', 'onIteration', 'checkpoint'] as const;
+const FREE: readonly string[] = ['iterations', 'epochs', ...MAY_CHANGE];
+type MayChange = (typeof MAY_CHANGE)[number];
+/** Must be what they were; here for those who want to be sure. */
+type MustStay = 'layers' | 'activation' | 'loss' | 'dtype' | 'classes' | 'standardise' | 'standardiseTargets';
 
 /** What a checkpoint is of. */
 export interface CheckpointInfo {
@@ -91,23 +84,10 @@ export interface CheckpointInfo {
   readonly functions: readonly string[];
 }
 
-const FREE = [
-  'iterations',
-  'epochs',
-  'threads',
-  'evaluateEvery',
-  'trainMetrics',
-  'signal',
-  'onIteration',
-  'checkpoint',
-];
-
 /** Options of a checkpoint with those of the caller, which may not contradict. */
 function mergedOptions(path: string, stored: StoredTraining['options'], options: ResumeOptions): TrainOptions {
   const given = Object.fromEntries(
-    Object.entries(options).filter(
-      ([key]) => key !== 'inexact' && (key === 'hidden' || !(FRONT_KEYS as readonly string[]).includes(key)),
-    ),
+    Object.entries(options).filter(([key]) => key !== 'inexact' && (key === 'hidden' || !Object.hasOwn(FRONT, key))),
   );
   // It goes on to be written where it was found.
   const merged: Record<string, unknown> = { ...stored, checkpoint: { ...(stored.checkpoint ?? {}), path } };

@@ -575,7 +575,7 @@ describe('errors', () => {
     [1, 'it is a folder', ['train', '--data', 'iris', '--save', '.']],
     [1, 'Expected at most 100 (iris has no more)', ['train', '--data', 'iris', '--train-samples', '101']],
     [1, 'there is a test set already', ['train', '--data', 'iris', '--test-share', '0.5']],
-    [1, 'Expected no --label with the data set iris', ['train', '--data', 'iris', '--label', 'x']],
+    [1, 'Expected no --target with the data set iris', ['train', '--data', 'iris', '--label', 'x']],
     [1, 'Could not read none.safetensors', ['evaluate', '--model', 'none.safetensors', '--data', 'iris']],
     [1, 'downloading was not allowed', ['train', '--data', 'california-housing', '--no-download']],
     [2, "option '--data <name|file>' not specified", ['train']],

@@ -38,7 +38,7 @@ it('errors of another realm say what they say, and anything thrown is shown', ()
   expect(messageOf(new DlAdmmError('ERR_DLADMM_FILE', 'ours'))).toBe('ours');
   expect([messageOf('text'), messageOf(undefined), systemCode(null)]).toEqual([
     '"text" (string)',
-    'undefined (undefined)',
+    'undefined',
     undefined,
   ]);
 });

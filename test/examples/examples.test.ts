@@ -44,6 +44,7 @@ test('house prices come from a CSV file, gaps and dates included', async () => {
   expect(figure(told, 'R²')).toBeGreaterThan(0.95);
   expect(told).toContain('rooms: a number (2 inputs); missing: 3, and an input that says so');
   expect(told).toContain('district: a text, one of 3 or another');
+  expect(told).toMatch(/worse where a column is shuffled:.*\narea /s);
   using model = await loadModel(join(folder, 'houses.safetensors'));
   expect(model.target).toBe('price');
 });

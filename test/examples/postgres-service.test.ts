@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Postgres, startPostgres } from './postgres.js';
 
 const postgres: Postgres | undefined = startPostgres();
@@ -69,6 +69,10 @@ describe.skipIf(postgres === undefined)(
         const { body: answer } = await post('/predict', customer);
         expect(answer.label).toBe(true);
         expect(answer.probability).toBeGreaterThan(0.8);
+        expect((await post('/predict', [customer, customer])).body).toEqual([answer, answer]);
+        const refused = await post('/predict', { ...customer, support_calls: 'many' });
+        expect(refused.status).toBe(400);
+        expect(refused.body.error).toMatch(/number.*"support_calls".*"many"/);
 
         // What is asked while the next model is trained and takes over is answered all the same.
         let renewed = false;
@@ -88,5 +92,23 @@ describe.skipIf(postgres === undefined)(
         await app.close();
       }
     }, 240_000);
+
+    test('keeps the model that there is when a training is stopped', async () => {
+      const { train } = (await import('../../examples/postgres-service/train.mjs' as string)) as {
+        train(options: object): Promise<unknown>;
+      };
+      const { default: Cursor } = (await import('pg-cursor' as string)) as {
+        default: { prototype: { close(): Promise<void> } };
+      };
+      const path = join(folder, 'kept.safetensors');
+      writeFileSync(path, 'in service');
+      const stop = new AbortController();
+      // The last row has been read: what comes now is the training.
+      const read = vi.spyOn(Cursor.prototype, 'close').mockImplementationOnce(async () => stop.abort());
+      const stopped = train({ connectionString: postgres?.connectionString, path, signal: stop.signal });
+      await expect(stopped).rejects.toThrow('aborted: the model in service stays');
+      expect(read).toHaveBeenCalledOnce();
+      expect(readFileSync(path, 'utf8')).toBe('in service');
+    }, 120_000);
   },
 );

@@ -307,6 +307,34 @@ describe('told in the report', () => {
   }, 60_000);
 });
 
+test.each([{}, { loss: 'hinge', calibrate: true }])('a stop before the first iteration, by %j', async (options) => {
+  const stop = new AbortController();
+  async function* stopping(): AsyncGenerator<object> {
+    yield* each(({ age }) => ({ churned: age > 45 }));
+    stop.abort();
+  }
+  const { status, report, iterations } = await train(stopping(), { ...options, signal: stop.signal });
+  expect({ status, iterations }).toEqual({ status: { kind: 'aborted' }, iterations: 0 });
+  expect(report.scores).toBeUndefined();
+  expect(String(report)).toMatch('note: it was stopped before its first iteration had ended');
+});
+
+describe('what Python writes as None', () => {
+  test.each([0, 1, COUNT - 1])('is missing among numbers, though the first of them stand in row %d', async (first) => {
+    const rows = each((r, i) => ({ age: i === first || i % 9 === 4 ? 'None' : r.age }));
+    const { model, report } = await train(rows, { validationShare: 0 });
+    expect(report.warnings.join('\n')).toMatch(/"age": 1[12] of 100 values are missing/);
+    expect(model.columns?.[0]).toMatchObject({ name: 'age', indicator: true });
+  });
+
+  test.each([0, 5])('is a text among texts, though the first stands in row %d', async (first) => {
+    const rows = each((r, i) => ({ plan: i === first || i % 9 === 7 ? 'None' : r.plan }));
+    const { model, report } = await train(rows, { validationShare: 0 });
+    expect(report.warnings).toEqual([]);
+    expect(model.columns?.[2]?.categories).toEqual(['None', 'basic', 'pro', 'team']);
+  });
+});
+
 describe('a model, told something odd,', () => {
   const model = train(ROWS).then((result) => result.model);
 

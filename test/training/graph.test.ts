@@ -54,6 +54,17 @@ describe.each(SOLVERS)('a training on a graph by %s', (name, options) => {
     expect(await readCheckpoint(path)).toMatchObject({ iteration: 7, samples: 12 });
   });
 
+  test('that is complete goes further by either name of its limit', async () => {
+    const path = join(folder, `${name}-further.checkpoint`);
+    const longer = { iterations: 9 };
+    const { epochs: _, iterations: __, ...rest } = options as { epochs?: number; iterations?: number };
+    const whole = await learn(GRAPH, { ...rest, ...longer } as typeof options);
+    await learn(GRAPH, { ...options, checkpoint: { path } });
+    const limits = name === 'dladmm' ? [longer] : [{ epochs: 8 }, longer];
+    for (const limit of limits) expect((await resume(path, GRAPH, limit)).iterations).toBe(Object.values(limit)[0]);
+    expect((await resume(path, GRAPH)).model.weights).toEqual(whole.model.weights);
+  });
+
   test('goes on with the same graph alone', async () => {
     const path = join(folder, `${name}-other.checkpoint`);
     await learn(GRAPH, { ...options, checkpoint: { path } });

@@ -1,5 +1,6 @@
 /** What a compiler says of the published declarations: compiled by published.test.ts, never run. */
 import { fit, type Model, train } from 'dladmm';
+import { crossValidate } from 'dladmm/choosing';
 
 const rows = [{ age: 3, plan: 'pro', churned: 'no' }];
 const labels = ['a', 'b'];
@@ -19,6 +20,29 @@ export async function classification(): Promise<void> {
   takes<number>((await model.predict({ age: 4 })).value);
 }
 
+interface Customer {
+  readonly age: number;
+  readonly plan?: string | null;
+  readonly since: Date;
+}
+
+export async function interfaces(customers: readonly Customer[], customer: Customer): Promise<void> {
+  async function* streamed(): AsyncGenerator<Customer> {
+    yield customer;
+  }
+  const { model } = await fit(customers, { target: 'plan', task: 'classification', validation: streamed() });
+  takes<number>((await model.predict(customer)).probability + model.predictSync(customer).probability);
+  takes<number>((await model.predict(customers)).labels.length + model.predictSync(customers).labels.length);
+  takes<number>((await model.predict(new Map([['age', [3, 4]]]))).labels.length);
+  takes<number>((await model.predict({} as Record<string, unknown>)).probability);
+  takes<number>((await model.evaluate(customers)).accuracy + (await fit(streamed(), { target: 'age' })).seconds);
+  takes<string>(String(await crossValidate(customers, { target: 'plan' })));
+  // @ts-expect-error texts are no rows
+  await fit([['a'], ['b']], { target: 'plan' });
+  // @ts-expect-error neither is a number
+  await model.predict(3);
+}
+
 export async function regression(): Promise<void> {
   const { model } = await fit('houses.csv', {
     target: -1,
@@ -32,7 +56,9 @@ export async function regression(): Promise<void> {
   takes<number>((await model.evaluate('new.csv', { target: 'price' })).rmse);
   const hinge = await fit(rows, { target: 'churned', loss: 'hinge' });
   // Probabilities are there once it has been calibrated.
-  takes<number | undefined>((await hinge.model.predict({ age: 3 })).probability);
+  const { probability } = await hinge.model.predict({ age: 3 });
+  takes<typeof probability>(0.5);
+  takes<number | undefined>(probability);
   // @ts-expect-error it may not have been
   takes<number>((await hinge.model.predict({ age: 3 })).probability);
   takes<Model<'hinge'>>(await hinge.model.calibrate(rows));

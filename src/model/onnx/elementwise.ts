@@ -64,44 +64,36 @@ const PLAIN: Readonly<Record<string, Fn>> = {
   Where: (condition = 0, a = 0, b = 0) => (condition ? a : b),
 };
 
-/** What stands for an attribute that is left out. */
-const alphaOf = (node: OnnxNode, otherwise: number): number => floatAttribute(node, 'alpha', otherwise);
+/** What has an attribute `alpha`, and what stands for it where it is left out. */
+const WITH_ALPHA: Readonly<Record<string, readonly [otherwise: number, fn: (x: number, alpha: number) => number]>> = {
+  Celu: [1, (x, alpha) => Math.max(x, 0) + Math.min(0, alpha * Math.expm1(x / alpha))],
+  Elu: [1, elu],
+  LeakyRelu: [0.01, (x, slope) => (x < 0 ? slope * x : x)],
+  Swish: [1, (x, alpha) => x * sigmoid(alpha * x)],
+  ThresholdedRelu: [1, (x, alpha) => (x > alpha ? x : 0)],
+};
 
 /** The function of one number that a node is; undefined for what does not work number by number. */
 function functionOf(node: OnnxNode): Fn | undefined {
+  const [otherwise, fn] = (Object.hasOwn(WITH_ALPHA, node.op) ? WITH_ALPHA[node.op] : undefined) ?? [];
+  const alphaOr = (standard: number): number => floatAttribute(node, 'alpha', standard);
+  if (otherwise !== undefined && fn) {
+    const alpha = alphaOr(otherwise);
+    return (x = 0) => fn(x, alpha);
+  }
   switch (node.op) {
     case 'Identity':
       return (x = 0) => x;
     case 'Cast':
       if (attributeOf(node, 'to')?.whole === DATA_TYPE.bool) return (x = 0) => Number(x !== 0);
       return castsToFloats(node) ? (x = 0) => x : undefined;
-    case 'LeakyRelu': {
-      const slope = alphaOf(node, 0.01);
-      return (x = 0) => (x < 0 ? slope * x : x);
-    }
-    case 'Elu': {
-      const alpha = alphaOf(node, 1);
-      return (x = 0) => elu(x, alpha);
-    }
-    case 'Celu': {
-      const alpha = alphaOf(node, 1);
-      return (x = 0) => Math.max(x, 0) + Math.min(0, alpha * Math.expm1(x / alpha));
-    }
     case 'Selu': {
-      const alpha = alphaOf(node, 1.6732632423543772);
+      const alpha = alphaOr(1.6732632423543772);
       const gamma = floatAttribute(node, 'gamma', 1.0507009873554805);
       return (x = 0) => gamma * elu(x, alpha);
     }
-    case 'Swish': {
-      const alpha = alphaOf(node, 1);
-      return (x = 0) => x * sigmoid(alpha * x);
-    }
-    case 'ThresholdedRelu': {
-      const alpha = alphaOf(node, 1);
-      return (x = 0) => (x > alpha ? x : 0);
-    }
     case 'HardSigmoid': {
-      const alpha = alphaOf(node, 0.2);
+      const alpha = alphaOr(0.2);
       const beta = floatAttribute(node, 'beta', 0.5);
       return (x = 0) => Math.max(0, Math.min(1, alpha * x + beta));
     }

@@ -1,8 +1,8 @@
 import { expected } from '../../core/errors.js';
+import { group, number, option, perLayer, type Schema, word } from '../../network/schema.js';
 import { dualBegins, graphInitialisedBy, LABEL_LOSS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
-import { group, number, option, perLayer, type Schema, word } from '../shared/schema.js';
 import type { GraphSweep, GraphUpdate } from '../shared/sweep.js';
 import { graphSweep } from './algorithm.js';
 import { type GraphRecord, graphLayered, listGraphUpdates } from './splitting.js';

@@ -1,7 +1,7 @@
+import { group, kindsOf, number, option, type Schema, whole, word } from '../../network/schema.js';
 import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
-import { group, kindsOf, number, option, type Schema, whole, word } from '../shared/schema.js';
 import { EXACT, type IterationRecord, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
 import type { Sweep, Update } from '../shared/sweep.js';

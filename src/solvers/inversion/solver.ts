@@ -1,7 +1,7 @@
 import { classifies } from '../../network/network.js';
+import { group, number, option, type Schema, whole, word } from '../../network/schema.js';
 import { checkOutput, initialisedBy, OUTPUTS, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { group, number, option, type Schema, whole, word } from '../shared/schema.js';
 import { layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
 import type { Sweep, Update } from '../shared/sweep.js';

@@ -1,6 +1,6 @@
 /** How the W subproblems of mini-batch dlADMM are solved (minibatch/algorithm.ts has the formulas). */
 import type { Loss } from '../../network/network.js';
-import { flag, number, type OptionsOf, type Schema, whole, word } from '../shared/schema.js';
+import { flag, number, type OptionsOf, type Schema, whole, word } from '../../network/schema.js';
 
 const MOST = 2 ** 31 - 1;
 

@@ -4,7 +4,7 @@ import { expected } from '../../core/errors.js';
 import { type GraphInitialisation, graphInitialisationOf } from '../../network/graph-initialisation.js';
 import { type Initialisation, initialisationOf } from '../../network/initialisation.js';
 import { classifies } from '../../network/network.js';
-import { type About, number, option, type Schema, type ValueType, whole, word } from './schema.js';
+import { type About, number, option, type Schema, type ValueType, whole, word } from '../../network/schema.js';
 
 const initialisation: ValueType<Initialisation> = {
   type: "'he' | 'glorot' | { gaussian: sd } | { scheme, gain } | { weights, biases } | a model",

@@ -5,10 +5,19 @@ import { present } from '../../core/objects.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import { lossParameters, powerOf } from '../../network/network.js';
+import {
+  type About,
+  type Complete,
+  completed,
+  NOTHING,
+  type Option,
+  type OptionsOf,
+  type Schema,
+  whole,
+} from '../../network/schema.js';
 import { checkOptionKeys, solverMeant } from './hints.js';
 import { COMMON, type CommonOptions, type CommonPlan } from './options.js';
 import type { ProgressRecord } from './record.js';
-import { type About, type Complete, completed, type Option, type OptionsOf, type Schema, whole } from './schema.js';
 import type { Courses, Traits } from './splitting.js';
 
 type Problem = Traits['data'];
@@ -168,15 +177,14 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
   checkOptionKeys(given, Object.keys(schema), solver.name);
   const read = <T>(name: string, about: About): T =>
     (schema[name] as Option<unknown, T>).read(given[name], name, about);
-  const nothing = { network: { layers: [0, 0] } } as unknown as About;
-  const loss = read<About['network']['loss']>('loss', nothing);
+  const loss = read<About['network']['loss']>('loss', NOTHING);
   const network = {
-    layers: read<readonly number[]>('layers', nothing),
-    activation: read<About['network']['activation']>('activation', nothing),
+    layers: read<readonly number[]>('layers', NOTHING),
+    activation: read<About['network']['activation']>('activation', NOTHING),
     loss,
     ...lossParameters(loss, given),
   };
-  const about = { network, dtype: read<About['dtype']>('dtype', nothing) };
+  const about = { network, dtype: read<About['dtype']>('dtype', NOTHING) };
   const all = completed(schema, given, '', about) as Complete<typeof COMMON> & { iterations: number; epochs?: number };
   if (given.iterations !== undefined && given.epochs !== undefined) {
     throw expected('one of iterations and epochs, which are the same,', 'epochs', given.epochs);
@@ -216,7 +224,8 @@ export function chosenSolver(solver: unknown, known: readonly AnySolver[], data:
   const found = here.find(({ name }) => name === (solver ?? 'dladmm'));
   if (found !== undefined) return found;
   const names = here.map(({ name }) => name);
-  const error = expected(names.map((name) => `'${name}'`).join(' or '), 'solver', solver);
+  const all = data === 'samples' ? ['auto', ...names] : names;
+  const error = expected(all.map((name) => `'${name}'`).join(' or '), 'solver', solver);
   throw new DlAdmmError(
     error.code,
     error.message + (typeof solver === 'string' ? solverMeant(solver) || didYouMean(solver, names) : ''),

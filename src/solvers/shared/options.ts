@@ -1,10 +1,8 @@
-import { isAbortSignal } from '../../core/abort.js';
 import { expected } from '../../core/errors.js';
 import { availableThreads } from '../../core/info.js';
 import type { Dtype } from '../../core/native.js';
 import { checkPath } from '../../formats/atomic-file.js';
-import { checkMetric, METRIC_NAMES, type Metric } from '../../judging/metrics.js';
-import { metricsOfLoss } from '../../network/metrics.js';
+import { METRIC, metricsOfLoss } from '../../network/metrics.js';
 import {
   ACTIVATION_NAMES,
   type Activation,
@@ -19,20 +17,23 @@ import {
   MOST_THREADS,
   type Network,
 } from '../../network/network.js';
-import { type ClassWeights, checkClassWeights } from '../../samples/weights.js';
-import type { ProgressRecord } from './record.js';
 import {
   type Complete,
+  callbackOption,
   flag,
   group,
   number,
   type OptionsOf,
   option,
   type Schema,
+  seedOption,
+  signalOption,
   type ValueType,
   whole,
   word,
-} from './schema.js';
+} from '../../network/schema.js';
+import { type ClassWeights, checkClassWeights } from '../../samples/weights.js';
+import type { ProgressRecord } from './record.js';
 
 const layers: ValueType<readonly number[]> = {
   type: 'widths n_0 … n_L',
@@ -78,38 +79,15 @@ const classWeights: ValueType<ClassWeights> = {
   },
 };
 
-const path: ValueType<string> = {
+/** A path that can be written to. */
+export const PATH: ValueType<string> = {
   type: 'path',
+  typed: { as: 'file' },
   check: (value, name) => {
     checkPath(value, name);
     return value as string;
   },
 };
-
-const signal: ValueType<AbortSignal> = {
-  type: 'AbortSignal',
-  check: (value, name) => {
-    if (isAbortSignal(value)) return value;
-    throw expected('an AbortSignal', name, value);
-  },
-};
-
-const onIteration: ValueType<(record: never) => void> = {
-  type: 'function of a record',
-  check: (value, name) => {
-    if (typeof value === 'function') return value as (record: never) => void;
-    throw expected('a function', name, value);
-  },
-};
-
-const metric: ValueType<Metric> = {
-  type: METRIC_NAMES.map((name) => `'${name}'`).join(' | '),
-  typed: { as: 'word', words: METRIC_NAMES },
-  check: (value, name) => checkMetric(value, METRIC_NAMES, name),
-};
-
-/** What randomness begins with where nobody says. */
-export const SEED = 1;
 
 /** The options that every solver takes, unless it says otherwise. */
 export const COMMON = {
@@ -133,7 +111,7 @@ export const COMMON = {
     default: 'float32',
     says: "The type of every number; 'float64' for tests against theory.",
   }),
-  seed: whole(0, { default: SEED, says: 'Of everything that is drawn at random.' }, 2 ** 32 - 1),
+  seed: seedOption('Of everything that is drawn at random.'),
   threads: whole(
     1,
     {
@@ -150,10 +128,15 @@ export const COMMON = {
   }),
   earlyStopping: group(
     {
-      patience: whole(1, { default: 10, says: 'So many evaluations without gain end the training.' }),
-      metric: option(metric, {
+      patience: whole(1, {
+        default: 10,
+        flag: 'early-stopping',
+        says: 'So many evaluations without gain end the training, and the best model is kept.',
+      }),
+      metric: option(METRIC, {
         default: 'loss',
-        says: 'What of the validation set has to improve: any metric that the task has (docs/judging.md).',
+        flag: 'metric',
+        says: 'What of the validation set has to improve, and of a search what is best: any metric that the task has (docs/judging.md).',
       }),
     },
     { otherwise: 'none', says: 'Stop when the validation set no longer improves, and keep the best model.' },
@@ -172,6 +155,8 @@ export const COMMON = {
   }),
   standardise: flag({
     default: false,
+    otherwise: 'false; where no solver is named, unless all features lie in [0, 1], as pixels do',
+    also: 'standardize',
     says: 'Learn mean and deviation of every feature, train on (x − mean) / deviation, and keep them in the model; a feature that never varies becomes 0.',
   }),
   standardiseTargets: flag({
@@ -180,9 +165,10 @@ export const COMMON = {
   }),
   checkpoint: group(
     {
-      path: option(path, {
+      path: option(PATH, {
         required: true,
-        says: 'The file; each checkpoint takes the place of the one before, as a whole.',
+        flag: 'checkpoint',
+        says: 'The file that the whole training is written to as it goes, and as it stops, so that resume can go on; each checkpoint takes the place of the one before, as a whole.',
       }),
       every: whole(1, {
         default: 25,
@@ -191,14 +177,13 @@ export const COMMON = {
     },
     { otherwise: 'none', says: 'Write the whole training out as it goes, so that resume can go on from there.' },
   ),
-  signal: option(signal, {
-    otherwise: 'none',
-    says: 'Ends the training as soon as an update ends (where the last iteration is not in the checkpoint yet: as this one ends, and writes it), and keeps the model.',
-  }),
-  onIteration: option(onIteration, {
-    otherwise: 'none',
-    says: 'Called with every record; what it throws ends the training.',
-  }),
+  signal: signalOption(
+    'Ends the training as soon as an update ends (where the last iteration is not in the checkpoint yet: as this one ends, and writes it), and keeps the model.',
+  ),
+  onIteration: callbackOption<(record: never) => void>(
+    'function of a record',
+    'Called with every record; what it throws ends the training.',
+  ),
 } as const satisfies Schema;
 
 export type CommonSchema = typeof COMMON;

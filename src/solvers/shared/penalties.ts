@@ -30,23 +30,6 @@ export function renewed(penalties: Penalties, change: unknown): Penalties {
   return checkPenalties({ ...penalties, ...change }, 'schedule(record).');
 }
 
-/**
- * A number for every layer, of one for each or one for all.
- *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, and what `check` throws
- */
-export function byLayer(
-  value: unknown,
-  layers: number,
-  name: string,
-  check: (value: unknown, name: string) => number,
-): readonly number[] {
-  if (typeof value === 'number') return new Array<number>(layers).fill(check(value, name));
-  if (!Array.isArray(value)) throw expected(`a number, or an array of ${layers}, one a layer,`, name, value);
-  if (value.length !== layers) throw expected(`${layers} numbers, one a layer,`, name, value, 'ERR_DLADMM_SHAPE');
-  return value.map((each: unknown, i) => check(each, `${name}[${i}]`));
-}
-
 export interface RunningSchedule<V, R> {
   /** Whether the rule reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;

@@ -1,5 +1,3 @@
-import { type Penalties, type RunningSchedule, renewed } from './penalties.js';
-import type { ProgressRecord } from './record.js';
 import {
   type ChosenKind,
   type Kinds,
@@ -9,7 +7,9 @@ import {
   type Schema,
   type ValueType,
   whole,
-} from './schema.js';
+} from '../../network/schema.js';
+import { type Penalties, type RunningSchedule, renewed } from './penalties.js';
+import type { ProgressRecord } from './record.js';
 
 /** A schedule of one's own: what changes after the iteration of this record (1, 2, …); what it leaves out stays. */
 export type PenaltyRule<R extends ProgressRecord = ProgressRecord> = (record: R) => Partial<Penalties>;

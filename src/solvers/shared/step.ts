@@ -1,6 +1,6 @@
 import { oneOf } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
-import { group, option, type ValueType } from './schema.js';
+import { group, option, type ValueType } from '../../network/schema.js';
 
 /**
  * How one block is minimised over.

@@ -1,7 +1,7 @@
 import { type Initialisation, initialisationOf, SCHEMES, type Scheme } from '../../network/initialisation.js';
+import { option, perLayer, type Schema, type ValueType, word } from '../../network/schema.js';
 import { sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { option, perLayer, type Schema, type ValueType, word } from '../shared/schema.js';
 import type { ConstraintSweep, ConstraintUpdate } from '../shared/sweep.js';
 import { sigmoidSweep } from './algorithm.js';
 import { checkConstraintPenalties, constraints, listConstraintUpdates } from './splitting.js';

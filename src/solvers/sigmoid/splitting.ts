@@ -8,9 +8,10 @@ import {
 } from '../../core/native.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import type { Network } from '../../network/network.js';
+import { byLayer } from '../../network/schema.js';
 import type { LabelledSamples } from '../../samples/samples.js';
 import { sweepCourse } from '../shared/course.js';
-import { byLayer } from '../shared/penalties.js';
+
 import { samples } from '../shared/problem.js';
 import type { ProgressRecord, SweepMeasures } from '../shared/record.js';
 import { openNative, type SessionOptions } from '../shared/session.js';

@@ -1,6 +1,6 @@
+import { number, type Schema, word } from '../../network/schema.js';
 import { initialisedBy } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { number, type Schema, word } from '../shared/schema.js';
 import { ADAPTED, nextDamping } from './algorithm.js';
 import { type MetricPlan, metric } from './splitting.js';
 

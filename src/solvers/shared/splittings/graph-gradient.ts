@@ -2,10 +2,11 @@ import { atLeast, checkObject, fraction, given, oneOf, whole } from '../../../co
 import { expected } from '../../../core/errors.js';
 import { native } from '../../../core/native.js';
 import type { GraphInitialisation } from '../../../network/graph-initialisation.js';
+import { byLayer } from '../../../network/schema.js';
 import type { GraphSamples, NodesLike } from '../../../samples/graph-samples.js';
 import { stepCourse } from '../course.js';
 import { type GradientMethod, type Method, methodOf } from '../methods.js';
-import { byLayer } from '../penalties.js';
+
 import { graph } from '../problem.js';
 import type { EpochRecord } from '../record.js';
 import { openNative, type SessionOptions } from '../session.js';
@@ -61,7 +62,9 @@ export function graphMethodOf(method: GradientMethod, prefix = ''): Method {
   if (method.l2 !== undefined) {
     throw expected('no weight decay of its own, as every layer has one,', `${prefix}l2`, method.l2);
   }
-  return methodOf(method, prefix);
+  const found = methodOf(method, prefix);
+  if (found.optimiser.method !== 'schedule-free' && found.optimiser.method !== 'muon') return found;
+  throw expected('a method that trains on graphs', `${prefix}solver`, method.solver);
 }
 
 /** λ of every layer. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */

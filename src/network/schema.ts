@@ -2,6 +2,7 @@
  * Options as they are declared: once. What they accept, their checks, their defaults, the flags of the command line and
  * the tables of the documentation follow from the declaration, and so do their types.
  */
+import { isAbortSignal } from '../core/abort.js';
 import {
   atLeast,
   flag as checkFlag,
@@ -10,17 +11,20 @@ import {
   whole as checkWhole,
   fraction,
   oneOf,
-} from '../../core/checks.js';
-import { expected } from '../../core/errors.js';
-import type { Dtype } from '../../core/native.js';
-import type { Network } from '../../network/network.js';
-import { byLayer } from './penalties.js';
+} from '../core/checks.js';
+import { expected } from '../core/errors.js';
+import type { Dtype } from '../core/native.js';
+import { present } from '../core/objects.js';
+import type { Network } from './network.js';
 
 /** What other options have decided before one is read. */
 export interface About {
   readonly network: Network;
   readonly dtype: Dtype;
 }
+
+/** Where nothing has been decided. */
+export const NOTHING = { network: { layers: [0, 0] } } as unknown as About;
 
 export interface Told {
   /** One sentence. */
@@ -30,8 +34,11 @@ export interface Told {
   /** The equation it stands in. */
   readonly equation?: string;
   readonly unit?: string;
-  /** The flag of the command line, where it is not the name. */
+  /** The flag of the command line, where it is not the name, and another name of it. */
   readonly flag?: string;
+  readonly also?: string;
+  /** What other libraries call it, in small letters, with blanks between. */
+  readonly elsewhere?: string;
 }
 
 /** What stands where nobody gives an option: a value, a rule told in words, or (words alone) nothing. */
@@ -49,9 +56,17 @@ export type Typed =
         | 'numbers'
         | 'flag'
         | 'layers'
+        | 'hidden'
         | 'activation'
         | 'initialisation'
-        | 'classWeights';
+        | 'classWeights'
+        | 'share'
+        | 'seconds'
+        | 'columns'
+        | 'target'
+        | 'delimiter'
+        | 'text'
+        | 'file';
     }
   | { readonly as: 'word'; readonly words: readonly string[] }
   | { readonly as: 'group'; readonly fields: Schema }
@@ -68,6 +83,21 @@ export interface ValueType<In, Out = In> {
   /** Of the types alone. @internal */
   readonly accepts?: In;
 }
+
+/** The type of values of which a question holds; `what` is what errors expect. */
+export const valueType = <T>(
+  type: string,
+  is: (value: unknown) => boolean,
+  what: string,
+  typed?: Typed,
+): ValueType<T> => ({
+  type,
+  ...(typed && { typed }),
+  check: (value, name) => {
+    if (is(value)) return value as T;
+    throw expected(what, name, value);
+  },
+});
 
 /** Whether an option must be given, has a default, or is absent where nobody gives it. */
 export type Presence = 'required' | 'default' | 'optional';
@@ -183,6 +213,23 @@ export const whole = <const D extends Declared<number>>(
     told,
   );
 
+/** What randomness begins with where nobody says. */
+export const SEED = 1;
+
+/** What something drawn at random begins with. */
+export const seedOption = (says: string) => whole(0, { default: SEED, says }, 2 ** 32 - 1);
+
+/** What ends something early. */
+export const signalOption = (says: string) =>
+  option(valueType<AbortSignal>('AbortSignal', isAbortSignal, 'an AbortSignal'), { otherwise: 'none', says });
+
+/** A function that is called on the way. */
+export const callbackOption = <F extends (...args: never) => unknown>(type: string, says: string) =>
+  option(
+    valueType<F>(type, (value) => typeof value === 'function', 'a function'),
+    { otherwise: 'none', says },
+  );
+
 /** True or false. */
 export const flag = <const D extends Declared<boolean>>(told: D): OptionFor<boolean, boolean, D> =>
   option<boolean, boolean, D>({ type: 'boolean', typed: { as: 'flag' }, check: checkFlag }, told);
@@ -198,6 +245,23 @@ export const word = <const W extends string, const D extends Declared<NoInfer<W>
     { type: quoted(words), typed: { as: 'word', words }, check: (value, name) => oneOf(value, words, name) },
     told,
   );
+
+/**
+ * A number for every layer, of one for each or one for all.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, and what `check` throws
+ */
+export function byLayer(
+  value: unknown,
+  layers: number,
+  name: string,
+  check: (value: unknown, name: string) => number,
+): readonly number[] {
+  if (typeof value === 'number') return new Array<number>(layers).fill(check(value, name));
+  if (!Array.isArray(value)) throw expected(`a number, or an array of ${layers}, one a layer,`, name, value);
+  if (value.length !== layers) throw expected(`${layers} numbers, one a layer,`, name, value, 'ERR_DLADMM_SHAPE');
+  return value.map((each: unknown, i) => check(each, `${name}[${i}]`));
+}
 
 /** One number for all layers, or one each. */
 export type PerLayer = number | readonly number[];
@@ -291,3 +355,26 @@ export function completed<S extends Schema>(schema: S, values: object, prefix: s
     Object.entries(schema).map(([key, each]) => [key, each.read(given[key], prefix + key, about)]),
   ) as Complete<S>;
 }
+
+/**
+ * The options of a call, checked and completed: what is undefined was left out.
+ *
+ * @throws DlAdmmError
+ */
+export function readOptions<S extends Schema>(schema: S, options: unknown, name = 'options'): Complete<S> {
+  checkObject(options, 'an object', name);
+  checkKeys(present(options), Object.keys(schema), name, (key) => calledHere(schema, key));
+  return completed(schema, options, '', NOTHING);
+}
+
+/** The option that other libraries call so. */
+function calledHere(schema: Schema, name: string): string | undefined {
+  const plain = name.replaceAll(/[_-]/g, '').toLowerCase();
+  return Object.keys(schema).find((key) => schema[key]?.elsewhere?.split(' ').includes(plain));
+}
+
+/** Those of some options that a schema declares, where they are given. */
+export const pick = <S extends Schema, T extends object>(schema: S, options: T): Pick<T, keyof S & keyof T> =>
+  Object.fromEntries(
+    Object.entries(options).filter(([key, value]) => value !== undefined && Object.hasOwn(schema, key)),
+  ) as Pick<T, keyof S & keyof T>;
