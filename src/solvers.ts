@@ -31,6 +31,9 @@ export {
   adamOnGraph,
   gd,
   gdOnGraph,
+  muon,
+  nadamw,
+  scheduleFree,
   sgd,
   sgdOnGraph,
 } from './solvers/gradient/algorithm.js';

@@ -22,7 +22,23 @@ inline Optimiser optimiser_from(const Napi::Object& options) {
   }
   if (method == "adadelta") return Adadelta{of("decay"), of("epsilon"), of("weightDecay")};
   if (method == "adam") {
-    return Adam{of("beta1"), of("beta2"), of("epsilon"), of("weightDecay"), member_flag(options, "decoupled")};
+    return Adam{of("beta1"),
+                of("beta2"),
+                of("epsilon"),
+                of("weightDecay"),
+                member_flag(options, "decoupled"),
+                member_flag(options, "nesterov")};
+  }
+  if (method == "schedule-free") {
+    return ScheduleFree{of("beta1"), of("beta2"), of("epsilon"), of("weightDecay"), of("averagePower")};
+  }
+  if (method == "muon") {
+    const std::size_t iterations = member_size(options, "newtonSchulz");
+    if (iterations > 100) reject(options.Env(), "newtonSchulz must be at most 100");
+    return Muon{of("momentum"),  member_flag(options, "nesterov"),
+                iterations,      of("weightDecay"),
+                of("adamShare"), of("beta1"),
+                of("beta2"),     of("epsilon")};
   }
   if (method == "badm") {
     return Badm{of("sigma"), of("rho"), of("weightDecay"), sub_batches_from(options), member_flag(options, "duals")};

@@ -203,7 +203,13 @@ export type NativeOptimiser =
   | NativeMethod<'sgd', 'momentum' | 'dampening' | 'weightDecay', 'nesterov'>
   | NativeMethod<'adagrad', 'learningRateDecay' | 'initialAccumulator' | 'epsilon' | 'weightDecay'>
   | NativeMethod<'adadelta', 'decay' | 'epsilon' | 'weightDecay'>
-  | NativeMethod<'adam', 'beta1' | 'beta2' | 'epsilon' | 'weightDecay', 'decoupled'>
+  | NativeMethod<'adam', 'beta1' | 'beta2' | 'epsilon' | 'weightDecay', 'decoupled' | 'nesterov'>
+  | NativeMethod<'schedule-free', 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'averagePower'>
+  | NativeMethod<
+      'muon',
+      'momentum' | 'newtonSchulz' | 'adamShare' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay',
+      'nesterov'
+    >
   | NativeConsensus;
 
 export type NativeConsensus =

@@ -11,6 +11,9 @@ import {
   adamOnGraph,
   gd,
   gdOnGraph,
+  muon,
+  nadamw,
+  scheduleFree,
   sgd,
   sgdOnGraph,
 } from './gradient/algorithm.js';
@@ -33,6 +36,9 @@ export const SAMPLE_SOLVERS = [
   adagrad,
   adadelta,
   adam,
+  nadamw,
+  scheduleFree,
+  muon,
   badm,
   sisa,
 ] as const;

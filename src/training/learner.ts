@@ -65,6 +65,7 @@ const UNBOUNDED = [
   'signal',
   'onIteration',
   'learningRateSchedule',
+  'warmUp',
 ] as const;
 /** What the options of a training have that nobody decides who only calls. */
 type Unbounded = (typeof UNBOUNDED)[number];
@@ -93,12 +94,15 @@ export class Learner<L extends Loss = Loss> {
     const bad = UNBOUNDED.find((key) => given[key] !== undefined);
     if (bad) throw expected('none, as a stream has no end and the calls are yours,', bad, given[bad]);
     const { solver = 'minibatch-admm', shuffle = false, learningRate } = given;
-    const steady = solver === 'minibatch-admm' &&
-      typeof learningRate !== 'function' && { learningRateSchedule: 'constant' };
     this.#model = model;
+    const found = chosenSolver(solver, SAMPLE_SOLVERS, 'samples');
+    if (!found.splitting.can.epochs) throw expected('a solver that learns from batches', 'solver', found.name);
+    const steady = {
+      ...('learningRateSchedule' in found.options &&
+        typeof learningRate !== 'function' && { learningRateSchedule: 'constant' }),
+      ...('warmUp' in found.options && { warmUp: 0 }),
+    };
     this.#options = { ...options, solver, shuffle, ...steady, ...settledBy(model as Model) };
-    const { name, splitting } = chosenSolver(solver, SAMPLE_SOLVERS, 'samples');
-    if (!splitting.can.epochs) throw expected('a solver that learns from batches', 'solver', name);
     this.#plan = planOf<EpochRecord>(this.#options);
     this.#learnt = taughtTo(model as Model);
   }

@@ -177,6 +177,21 @@ const optimiser = fc.oneof(
       epsilon: positive,
       weightDecay: share,
       decoupled: fc.boolean(),
+      nesterov: fc.boolean(),
+    },
+    meddle,
+  ),
+  members(
+    {
+      ...{ method: fc.constant('schedule-free'), beta1: share, beta2: share, epsilon: positive },
+      ...{ weightDecay: share, averagePower: share },
+    },
+    meddle,
+  ),
+  members(
+    {
+      ...{ method: fc.constant('muon'), momentum: share, nesterov: fc.boolean(), newtonSchulz: parts },
+      ...{ weightDecay: share, adamShare: share, beta1: share, beta2: share, epsilon: positive },
     },
     meddle,
   ),

@@ -163,13 +163,11 @@ export function cut(batch: readonly number[], parts: number): readonly (readonly
 }
 
 /** Changes w, given the gradient of each sub-batch and its share of the batch, in step t = 1, 2, … at a learning rate. */
-export type UpdateRule = (
-  w: Vector,
-  gradients: readonly Vector[],
-  shares: readonly number[],
-  t: number,
-  rate: number,
-) => void;
+export interface UpdateRule {
+  (w: Vector, gradients: readonly Vector[], shares: readonly number[], t: number, rate: number): void;
+  /** The model, where it is not w. */
+  readonly model?: () => Vector;
+}
 
 type Entry = (w: number, g: number, state: number[], t: number, rate: number) => number;
 
@@ -214,17 +212,98 @@ export const adadelta = ({ beta2 = 0.9, epsilon = 1e-6, l2 = 0 }): UpdateRule =>
     return w - rate * delta;
   });
 
-/** torch.optim.Adam, and AdamW where decoupled */
-export const adam = ({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, l2 = 0, decoupled = false }): UpdateRule =>
-  entrywise(2, 0, (w0, g0, state, t, rate) => {
+const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0, decoupled: false, nesterov: false };
+
+/** torch.optim.Adam, and AdamW where decoupled; with Nesterov's look ahead NAdamW as AlgoPerf has it. */
+export function adam(settings: Partial<typeof ADAM>): UpdateRule {
+  const { beta1, beta2, epsilon, l2, decoupled, nesterov } = { ...ADAM, ...settings };
+  return entrywise(2, 0, (w0, g0, state, t, rate) => {
     const w = decoupled ? w0 - rate * l2 * w0 : w0;
     const g = decoupled ? g0 : g0 + l2 * w0;
     const m = beta1 * at(state, 0, 'm') + (1 - beta1) * g;
     const v = beta2 * at(state, 1, 'v') + (1 - beta2) * g * g;
     state[0] = m;
     state[1] = v;
-    return w - (rate * (m / (1 - beta1 ** t))) / (Math.sqrt(v / (1 - beta2 ** t)) + epsilon);
+    const first = nesterov ? beta1 * m + (1 - beta1) * g : m;
+    return w - (rate * (first / (1 - beta1 ** t))) / (Math.sqrt(v / (1 - beta2 ** t)) + epsilon);
   });
+}
+
+/** Algorithm 1 of Defazio et al. (2024), with AdamW's second moment: x, y and z are all kept. */
+export function scheduleFree({ beta1 = 0.9, beta2 = 0.99552, epsilon = 1e-8, l2 = 0.0812, power = 0.75 }): UpdateRule {
+  let [x, z, v] = [new Float64Array(), new Float64Array(), new Float64Array()];
+  let total = 0;
+  const rule = (y: Vector, [g]: readonly Vector[], _: readonly number[], t: number, rate: number): void => {
+    if (t === 1) [x, z, v] = [y.slice(), y.slice(), new Float64Array(y.length)];
+    total += rate ** 2 * t ** power;
+    const c = (rate ** 2 * t ** power) / total;
+    for (let j = 0; j < y.length; j++) {
+      const slope = number(g as Vector, j);
+      v[j] = beta2 * number(v, j) + (1 - beta2) * slope ** 2;
+      const size = Math.sqrt(number(v, j) / (1 - beta2 ** t)) + epsilon;
+      z[j] = number(z, j) - rate * (slope / size + l2 * number(y, j));
+      x[j] = (1 - c) * number(x, j) + c * number(z, j);
+      y[j] = (1 - beta1) * number(z, j) + beta1 * number(x, j);
+    }
+  };
+  return Object.assign(rule, { model: () => x });
+}
+
+type Rows = readonly (readonly number[])[];
+const product = (a: Rows, b: Rows): Rows =>
+  a.map((row) =>
+    at(b, 0, 'b').map((_, j) => row.reduce((sum, value, k) => sum + value * at(at(b, k, 'b'), j, 'b'), 0)),
+  );
+const transposed = (a: Rows): Rows => at(a, 0, 'a').map((_, j) => a.map((row) => at(row, j, 'row')));
+const sumOf = (p: number, a: Rows, q: number, b: Rows): Rows =>
+  a.map((row, i) => row.map((value, j) => p * value + q * at(at(b, i, 'b'), j, 'b')));
+
+/** Newton–Schulz by the quintic of Jordan et al. (2024). */
+function orthogonal(u: Rows, iterations: number): Rows {
+  const flat = at(u, 0, 'u').length < u.length;
+  const norm = Math.sqrt(u.flat().reduce((sum, value) => sum + value ** 2, 0)) + 1e-7;
+  let x = (flat ? transposed(u) : u).map((row) => row.map((value) => value / norm));
+  for (let i = 0; i < iterations; i++) {
+    const s = product(x, transposed(x));
+    const p = sumOf(-4.775, s, 2.0315, product(s, s));
+    x = sumOf(3.4445, x, 1, product(p, x)).map((row) => [...row]);
+  }
+  return flat ? transposed(x) : x;
+}
+
+/** Muon for the weights between hidden layers, AdamW for all else. */
+export function muon(
+  { layers }: Network,
+  { momentum = 0.95, nesterov = true, iterations = 5, share = 0.015, l2 = 0, beta2 = 0.95 } = {},
+): UpdateRule {
+  const rest = adam({ beta1: 0.9, beta2, epsilon: 1e-10, l2, decoupled: true });
+  const kept = new Map<number, Float64Array>();
+  return (w, gradients, shares, t, rate) => {
+    const before = w.slice();
+    rest(w, gradients, shares, t, share * rate);
+    let first = 0;
+    for (let l = 1; l < layers.length; l++) {
+      const [columns, rows] = [at(layers, l - 1, 'layers'), at(layers, l, 'layers')];
+      const [start, count] = [first, rows * columns];
+      first += count + rows;
+      if (l === 1 || l === layers.length - 1) continue;
+      const g = (gradients[0] as Vector).subarray(start, start + count);
+      const m = (kept.get(l) ?? new Float64Array(count)).map(
+        (value, j) => momentum * value + (1 - momentum) * number(g, j),
+      );
+      kept.set(l, m);
+      const u = nesterov ? m.map((value, j) => momentum * value + (1 - momentum) * number(g, j)) : m;
+      const x = orthogonal(
+        Array.from({ length: rows }, (_, i) => [...u.subarray(i * columns, (i + 1) * columns)]),
+        iterations,
+      ).flat();
+      const far = rate * Math.sqrt(Math.max(1, rows / columns));
+      for (let j = 0; j < count; j++) {
+        w[start + j] = (1 - rate * l2) * number(before, start + j) - far * at(x, j, 'x');
+      }
+    }
+  };
+}
 
 /** What a consensus method keeps, to be looked at. */
 export interface Consensus {
@@ -321,7 +400,7 @@ export function* trainPlainly(
         t,
         rate(t),
       );
-      yield { w: w.slice(), loss, count: batch.length };
+      yield { w: rule.model?.().slice() ?? w.slice(), loss, count: batch.length };
     }
   }
   throw new Error('epochs never end');

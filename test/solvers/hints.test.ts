@@ -102,6 +102,7 @@ test.each([
   ['activation', 'softmax', 'last layer is linear'],
   ['solver', 'lbfgs', "'auto'"],
   ['solver', 'adamw', "'adam'"],
+  ['solver', 'nadam', "'nadamw'"],
   ['solver', 'rmsprop', "'adam'"],
   ['solver', 'gbdt', "'auto'"],
   ['learningRate', 'adaptive', 'function of'],

@@ -50,6 +50,8 @@ const SOLVERS = [
     {},
   ],
   ['sisa', { solver: 'sisa', batchSize: 20, subBatches: 4 }, {}],
+  ['schedule-free', { solver: 'schedule-free', batchSize: 20 }, { warmUp: 0 }],
+  ['muon', { solver: 'muon', batchSize: 20 }, { learningRateSchedule: 'constant' }],
 ] as const;
 
 describe.each(SOLVERS)('%s', (name, options, more) => {

@@ -34,6 +34,9 @@ const SETTINGS: Readonly<Record<string, object>> = {
   adagrad: { epochs: 60, learningRate: 0.1, batchSize: 32 },
   adadelta: { epochs: 100, batchSize: 32 },
   adam: { epochs: 60, learningRate: 0.01, batchSize: 32 },
+  nadamw: { epochs: 60, learningRate: 0.01, batchSize: 32 },
+  'schedule-free': { epochs: 60, learningRate: 0.01, batchSize: 32 },
+  muon: { epochs: 60, batchSize: 32, adamShare: 0.5 },
   badm: { epochs: 40, batchSize: 32 },
   sisa: { epochs: 40, batchSize: 32 },
 };

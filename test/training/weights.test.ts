@@ -42,6 +42,9 @@ const FULL = {
   adagrad: {},
   adadelta: {},
   adam: {},
+  nadamw: {},
+  'schedule-free': {},
+  muon: { adamShare: 1 },
   badm: { subBatches: 1 },
   sisa: { subBatches: 1 },
 } as const;

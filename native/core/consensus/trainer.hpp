@@ -80,6 +80,10 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   }
   void write(ParameterBlock block, std::size_t l, std::span<const T> values) {
     std::ranges::copy(values, part_of(parameters_, block, l).begin());
+    if (averaging() == nullptr) return;
+    for (const std::size_t k : {0, 2}) {
+      std::ranges::copy(values, part_of(state_, block, l, k * parameters_count_).begin());
+    }
   }
 
   // `count` steps from where the last run ended, an epoch beginning with a shuffle. rates: one learning rate for all,
@@ -88,12 +92,14 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record) {
     const AtWork here(stop);
     finite_.keep();
+    if (averaging() != nullptr) to_gradient_point(all());
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
       const std::span<const std::uint32_t> batch = epochs_.begin();
       if (!step(batch, step_size(rates, i), loss)) return 0;
       epochs_.end();
       return batch.size();
     });
+    if (averaging() != nullptr) to_average(*averaging(), all());
     if (!finite) reset();
   }
 
@@ -101,8 +107,10 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   void reset() {
     const double first = std::visit([](const auto& method) { return method.initial_state(); }, setup_.optimiser);
     std::ranges::fill(state_.span(), static_cast<T>(first));
+    if (averaging() != nullptr) begin_average(all());
     epochs_.reset();
     step_number_ = 0;
+    averaged_ = 0;
   }
 
   // Parameters, state of the optimiser, order and place in the epoch (section.hpp). restored() throws std::domain_error
@@ -118,6 +126,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       out.push_back(section(section_name("optimiser", k + 1), state));
     }
     out.push_back(section("step", step_number_));
+    if (averaging() != nullptr) out.push_back(section("averaged", averaged_));
     for (Section& it : epochs_.sections()) out.push_back(std::move(it));
     return out;
   }
@@ -160,7 +169,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
         gradients_(std::visit([](const auto& method) { return method.gradients(); }, setup.optimiser)),
         states_(std::visit([](const auto& method) { return method.states(); }, setup.optimiser)),
         block_(std::min(setup.batch, kBlock)),
-        whole_gradient_(setup.batch > block_),
+        whole_gradient_(setup.batch > block_ || std::holds_alternative<Muon>(setup.optimiser)),
         net_(setup.network.layers()),
         members_(team_.size()) {
     for (std::size_t l = 1; l <= depth(); ++l) {
@@ -184,6 +193,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     plan.buffer(finite_.room, parameters_count_);
     plan.buffer(state_, states_, parameters_count_);
     if (whole_gradient_) plan.buffer(gradient_, gradients_, parameters_count_);
+    if (muon() != nullptr) muon_room_.declare(plan, net);
     if (setup_.shuffle) plan.matrix(batch_, block_, net.widths.front());
     for (std::size_t l = 1; l <= depth(); ++l) {
       plan.matrix(layer(l).h, block_, net.outputs(l));
@@ -206,6 +216,11 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
 
   [[nodiscard]] Layer& layer(std::size_t l) { return net_[l - 1]; }
   [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return layers_; }
+  [[nodiscard]] const ScheduleFree* averaging() const { return std::get_if<ScheduleFree>(&setup_.optimiser); }
+  [[nodiscard]] const Muon* muon() const { return std::get_if<Muon>(&setup_.optimiser); }
+  [[nodiscard]] bool takes_whole(std::size_t l) const { return muon() != nullptr && Muon::takes(l, depth()); }
+  // All parameters with what the optimiser keeps of them.
+  [[nodiscard]] Slice<T> all() { return {parameters_.data(), parameters_count_, {}, state_.data(), parameters_count_}; }
   // W_l, or b_l behind it, in a vector of all parameters that begins at `offset`.
   std::span<T> part_of(const Buffer<T>& vector, ParameterBlock block, std::size_t l, std::size_t offset = 0) {
     const std::size_t before = block == ParameterBlock::W ? 0 : size_of(ParameterBlock::W, l);
@@ -218,7 +233,12 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     for (std::size_t s = 0; s < gradients_; ++s) {
       shares_[s] = static_cast<double>(sub_batches[s].count) / static_cast<double>(batch.size());
     }
-    const Step now{rate, step_number_ + 1, shares_};
+    Step now{rate, step_number_ + 1, shares_};
+    if (const auto* const average = averaging()) {
+      const double weight = average->weight(rate, now.number);
+      averaged_ += weight;
+      now.share = averaged_ > 0 ? weight / averaged_ : 0;
+    }
     for (std::size_t first = 0; first < batch.size(); first += block_) {
       const Rows rows{first, std::min(block_, batch.size() - first)};
       const std::span<const std::uint32_t> samples = batch.subspan(rows.first, rows.count);
@@ -227,6 +247,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       if (!std::isfinite(loss)) return false;
       if (!update(x, batch.size(), rows, now)) {
         finite_.restore();
+        if (averaging() != nullptr) begin_average(all());
         return false;
       }
     }
@@ -301,7 +322,18 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
               [&](std::size_t i, unsigned member) {
                 finished_[i] = update_chunk(members_[member], x, batch, rows, chunks_[i], step) ? 1 : 0;
               });
-    return std::ranges::all_of(finished_, [](std::uint8_t finite) { return finite != 0; });
+    bool finite = std::ranges::all_of(finished_, [](std::uint8_t each) { return each != 0; });
+    if (rows.first + rows.count < batch) return finite;
+    for (std::size_t l = 2; l < depth(); ++l) {
+      if (!takes_whole(l)) continue;
+      const auto matrix = [&](const Buffer<T>& vector) {
+        return MatrixView<T>(vector.data() + layer(l).first, setup_.network.outputs(l), setup_.network.inputs(l));
+      };
+      finite =
+          muon_step<T>(team_, *muon(), step.rate, matrix(parameters_), matrix(gradient_), matrix(state_), muon_room_) &&
+          finite;
+    }
+    return finite;
   }
 
   // Rows of W_l and b_l: their gradient over the block, and at the end of the batch their update.
@@ -349,7 +381,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       const Slice<T> slice{parameters_.data() + first, count, member.parts, state_.data() + first, parameters_count_};
       return std::visit([&](const auto& method) { return apply<T>(method, step, slice); }, setup_.optimiser);
     };
-    const bool weights_finite = update(first_weight, out.count * inputs, g_weights);
+    const bool weights_finite = takes_whole(l) || update(first_weight, out.count * inputs, g_weights);
     return update(first_bias, out.count, g_biases) && weights_finite;
   }
 
@@ -365,13 +397,15 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   FiniteCopy<T> finite_;  // as the run began
   Buffer<T> state_;       // states_ vectors
   Buffer<T> gradient_;    // gradients_ vectors, where whole_gradient_
-  Matrix<T> batch_;       // rows of x in the order of the epoch, where it is shuffled
+  MuonRoom<T> muon_room_;
+  Matrix<T> batch_;  // rows of x in the order of the epoch, where it is shuffled
   std::vector<Member> members_;
   std::vector<LayerParameters<T>> layers_;
   std::vector<double> shares_;          // α_s of the step at work
   std::vector<std::uint8_t> finished_;  // chunk by chunk: whether its parameters are finite
   Epochs epochs_;
   std::uint64_t step_number_ = 0;
+  double averaged_ = 0;  // Σ of the weights of an average
 };
 
 }  // namespace dladmm

@@ -4,11 +4,13 @@
 #include <variant>
 
 #include "core/gradient/badm.hpp"
+#include "core/gradient/muon.hpp"
 #include "core/gradient/optimiser.hpp"
+#include "core/gradient/schedule_free.hpp"
 
 namespace dladmm {
 
-using Optimiser = std::variant<Sgd, Adagrad, Adadelta, Adam, Badm, Sisa>;
+using Optimiser = std::variant<Sgd, Adagrad, Adadelta, Adam, ScheduleFree, Muon, Badm, Sisa>;
 
 // F of a batch is the mean of R over its samples, or the sum. ∇F_s of a sub-batch with share α_s is scaled so that
 // Σ α_s ∇F_s = ∇F.

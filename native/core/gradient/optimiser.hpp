@@ -7,7 +7,8 @@
 //   Adagrad    s ← s + g²,  s_0 given;  w ← w − γ / (1 + (t − 1) η) · g / (√s + ε)
 //   Adadelta   s ← ρ s + (1 − ρ) g²;  Δ = √(u + ε) / √(s + ε) · g;  u ← ρ u + (1 − ρ) Δ²;  w ← w − γ Δ
 //   Adam       m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;
-//              w ← w − γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε);  decoupled (AdamW): first  w ← w − γ λ w
+//              w ← w − γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε);  decoupled (AdamW): first  w ← w − γ λ w;
+//              with Nesterov (NAdam)  β₁ m + (1 − β₁) g  in place of m
 #pragma once
 
 #include <cmath>
@@ -58,6 +59,7 @@ struct Adam {
   double epsilon = 1e-8;
   double weight_decay = 0;
   bool decoupled = false;
+  bool nesterov = false;
 
   [[nodiscard]] std::size_t gradients() const { return 1; }
   [[nodiscard]] std::size_t states() const { return 2; }
@@ -83,6 +85,7 @@ struct Step {
   double rate = 0;                  // γ
   std::uint64_t number = 1;         // t
   std::span<const double> weights;  // α_s of the gradients, where a method takes several
+  double share = 0;                 // c of its iterate, where a method averages them
 };
 
 // apply(method, step, slice): one fused pass over the slice. False where a parameter is no longer finite.
@@ -150,6 +153,8 @@ bool apply(const Adam& method, const Step& step, const Slice<T>& slice) {
   const T beta2 = static_cast<T>(method.beta2);
   const T take2 = static_cast<T>(1 - method.beta2);
   const T size = static_cast<T>(step.rate / (1 - std::pow(method.beta1, t)));
+  const T ahead = method.nesterov ? beta1 : T(1);
+  const T now = method.nesterov ? take1 : T(0);
   const T root = static_cast<T>(1 / std::sqrt(1 - std::pow(method.beta2, t)));
   const T epsilon = static_cast<T>(method.epsilon);
   return entrywise::all_finite<T>(
@@ -157,7 +162,7 @@ bool apply(const Adam& method, const Step& step, const Slice<T>& slice) {
         const T g = gradient + decay * w;
         first = beta1 * first + take1 * g;
         second = beta2 * second + take2 * g * g;
-        return w = keep * w - size * first / (std::sqrt(second) * root + epsilon);
+        return w = keep * w - size * (ahead * first + now * g) / (std::sqrt(second) * root + epsilon);
       },
       slice.parameters(), slice.gradient(), slice.kept(0), slice.kept(1));
 }

@@ -9,6 +9,15 @@
  *     adadelta  s ← ρ s + (1 − ρ) g²,  Δ = √(u + ε) / √(s + ε) · g,  u ← ρ u + (1 − ρ) Δ²;   w ← w − γ Δ
  *     adam      m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²;
  *               w ← w − γ (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+ *
+ * The stronger peers decay the weights by themselves, and have the settings of their authors or of AlgoPerf's baselines
+ * (mlcommons/algorithmic-efficiency):
+ *
+ *     nadamw          adam with β₁ m + (1 − β₁) g in place of m, a warm-up and a cosine
+ *     schedule-free   y = (1 − β₁) z + β₁ x;  z ← z − γ (g(y) / (√v̂ + ε) + λ y);  x ← (1 − c) x + c z, the model,
+ *                     c = γ² tʳ / Σ γ² tʳ
+ *     muon            m ← μ m + (1 − μ) g;  W ← W − γ √max(1, rows/columns) · orthogonal factor of μ m + (1 − μ) g, by
+ *                     five iterations of Newton and Schulz, for layers between hidden ones; all else by adamw
  */
 import { onGraphs, onSamples } from '../shared/batches.js';
 
@@ -17,6 +26,21 @@ const SGD = { name: 'sgd', title: 'stochastic gradient descent, with momentum' }
 const ADAGRAD = { name: 'adagrad', title: 'AdaGrad', source: 'J. Duchi, E. Hazan, Y. Singer, JMLR 2011' } as const;
 const ADADELTA = { name: 'adadelta', title: 'ADADELTA', source: 'M. D. Zeiler, arXiv 1212.5701' } as const;
 const ADAM = { name: 'adam', title: 'Adam, or AdamW', source: 'D. P. Kingma, J. Ba, ICLR 2015' } as const;
+const NADAMW = {
+  name: 'nadamw',
+  title: "NAdamW: AdamW with Nesterov's look ahead",
+  source: 'T. Dozat, ICLR 2016 workshop; I. Loshchilov, F. Hutter, ICLR 2019',
+} as const;
+const SCHEDULE_FREE = {
+  name: 'schedule-free',
+  title: 'Schedule-Free AdamW: the model is an average of the iterates, and no horizon is chosen',
+  source: 'A. Defazio et al., NeurIPS 2024, arXiv 2405.15682',
+} as const;
+const MUON = {
+  name: 'muon',
+  title: 'Muon: orthogonal steps for the weights between hidden layers, AdamW for all else',
+  source: 'K. Jordan et al., 2024; J. Liu et al., arXiv 2502.16982',
+} as const;
 
 /** Gradient descent on all samples at once. */
 export const gd = onSamples(GD);
@@ -28,6 +52,12 @@ export const adagrad = onSamples(ADAGRAD);
 export const adadelta = onSamples(ADADELTA);
 /** Adam and AdamW. */
 export const adam = onSamples(ADAM);
+/** NAdamW. */
+export const nadamw = onSamples(NADAMW);
+/** Schedule-Free AdamW. */
+export const scheduleFree = onSamples(SCHEDULE_FREE);
+/** Muon. */
+export const muon = onSamples(MUON);
 
 /** Gradient descent on all samples at once on a graph. */
 export const gdOnGraph = onGraphs(GD);

@@ -1,9 +1,8 @@
-import { expected } from '../../core/errors.js';
 import { present } from '../../core/objects.js';
-import { flag, option, type Schema, whole, word } from '../../network/schema.js';
+import { flag, option, type Schema, whole } from '../../network/schema.js';
 import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { LEARNING_RATE, type LearningRate } from '../shared/learning-rate.js';
+import { falling, LEARNING_RATE, scheduled } from '../shared/learning-rate.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 import { defaultRate, GRAM_STEP } from './gram-step.js';
@@ -16,10 +15,7 @@ const OPTIONS = {
     symbol: 'η',
     says: 'The length of a W step: a number, or a function that gives one for each batch.',
   }),
-  learningRateSchedule: word(['cosine', 'constant'], {
-    otherwise: 'cosine, of a function constant',
-    says: 'How a number falls: along half a wave to 0 over all epochs, or not at all.',
-  }),
+  learningRateSchedule: falling('cosine'),
   batchSize: whole(
     1,
     {
@@ -37,12 +33,6 @@ const OPTIONS = {
   }),
 } as const satisfies Schema;
 
-/** From `first` along half a wave to 0, over so many batches. */
-const cosine =
-  (first: number, batches: number): LearningRate =>
-  ({ step }) =>
-    (first / 2) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / batches)));
-
 /** Mini-batch dlADMM. */
 export const minibatch = defineSolver({
   name: 'minibatch-admm',
@@ -52,13 +42,9 @@ export const minibatch = defineSolver({
   options: OPTIONS,
   plan: (
     { learningRate: rate, learningRateSchedule: falls, batchSize, shuffle, initialisation, ...method },
-    common,
+    { iterations: epochs },
   ) => {
-    if (typeof rate === 'function' && falls !== undefined) {
-      throw expected('a number for learningRate, as a function falls by itself,', 'learningRateSchedule', falls);
-    }
-    const stepFor = (batchesPerEpoch: number): LearningRate =>
-      typeof rate === 'number' && falls !== 'constant' ? cosine(rate, common.iterations * batchesPerEpoch) : rate;
+    const stepFor = scheduled({ rate, falls, otherwise: 'cosine', epochs });
     return { method, stepFor, shuffle, initialisation, ...present({ batchSize }) };
   },
 });

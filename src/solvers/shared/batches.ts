@@ -1,8 +1,10 @@
 /** Solvers that step by the gradients of batches: what is the same for all methods, on samples and on graphs. */
 
+import { present } from '../../core/objects.js';
 import { type Complete, flag, number, perLayer, type Schema, whole, word } from '../../network/schema.js';
 import { graphInitialisedBy, initialisedBy, LABEL_LOSS } from './declared.js';
 import { defineSolver } from './descriptor.js';
+import { falling, scheduled } from './learning-rate.js';
 import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, methodOf, rate } from './methods.js';
 import { gradients } from './splittings/gradient.js';
 import { graphGradients } from './splittings/graph-gradient.js';
@@ -26,6 +28,24 @@ const ON_SAMPLES = {
   shuffle: flag({ default: true, says: 'A new order of the samples every epoch.' }),
   initialisation: initialisedBy('he'),
 } as const satisfies Schema;
+
+/** How the learning rate goes over a training, where nobody says. */
+const COURSES: { readonly [M in MethodName]?: { readonly falls: 'cosine' | 'constant'; readonly warmUp: number } } = {
+  nadamw: { falls: 'cosine', warmUp: 0.02 },
+  'schedule-free': { falls: 'constant', warmUp: 0.02 },
+  muon: { falls: 'cosine', warmUp: 0 },
+};
+const courseOf = (name: MethodName) => COURSES[name] ?? { falls: 'constant', warmUp: 0 };
+
+/** What of it is asked for; not of BADM and SISA, which have no learning rate. */
+const onCourse = (name: MethodName) => ({
+  learningRateSchedule: falling(courseOf(name).falls),
+  warmUp: number('fraction', {
+    default: courseOf(name).warmUp,
+    says: 'The share of all steps over which the learning rate rises to its full length.',
+  }),
+});
+type OnCourse<S> = S extends { readonly learningRate: unknown } ? ReturnType<typeof onCourse> : unknown;
 
 /** The settings of Kipf and Welling (2017). */
 const ON_GRAPH = {
@@ -65,13 +85,21 @@ const define = <M extends MethodName, S extends Schema>(told: Told<M>, settings:
     ...told,
     splitting: gradients,
     iterations: 10,
-    options: { ...settings, ...ON_SAMPLES } as S & typeof ON_SAMPLES,
-    plan: (own) => {
-      const { l2, batchSize, reduction, shuffle, initialisation, ...rest } = own as Complete<typeof ON_SAMPLES>;
-      const method = { solver: told.name, l2, ...rest } as unknown as GradientMethod;
-      const { subBatches } = methodOf(method);
+    // What a method has of its own stands first, and instead of what all have.
+    options: {
+      ...settings,
+      ...('learningRate' in settings && onCourse(told.name)),
+      ...ON_SAMPLES,
+      ...settings,
+    } as S & typeof ON_SAMPLES & OnCourse<S>,
+    plan: (own, { iterations: epochs }) => {
+      const { learningRateSchedule: falls, warmUp = 0, ...most } = own as Complete<ReturnType<typeof onCourse>>;
+      const { batchSize, reduction, shuffle, initialisation, ...rest } = most as unknown as Complete<typeof ON_SAMPLES>;
+      const method = { solver: told.name, ...rest } as unknown as GradientMethod;
+      const { subBatches, learningRate: rate } = methodOf(method);
       if (batchSize !== undefined) checkDivides(subBatches, batchSize, 'subBatches');
-      return { method, ...(batchSize !== undefined && { batchSize }), reduction, shuffle, initialisation };
+      const stepFor = scheduled({ rate, falls, otherwise: courseOf(told.name).falls, warmUp, epochs });
+      return { method, stepFor, ...present({ batchSize }), reduction, shuffle, initialisation };
     },
   });
 

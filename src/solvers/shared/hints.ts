@@ -43,8 +43,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ...all(is('learningRate'), 'lr learningrateinit eta eta0 stepsize lrmax initiallearningrate'),
   ...all(
     is('learningRate', 'a number or a function of the epoch'),
-    'scheduler lrscheduler decay lrdecay gamma powert warmup lrlambda learningratefinetuning',
+    'scheduler lrscheduler decay lrdecay gamma powert lrlambda learningratefinetuning',
   ),
+  ...all(is('warmUp', 'a share of all steps'), 'warmup warmupratio warmupsteps warmupepochs numwarmupsteps'),
   ...all(is('solver'), 'optimizer optimiser algorithm method booster boosting boostingtype optimizerclass optfunc'),
   ...all(is('loss'), 'criterion objective lossfunction lossfn lossfunc application'),
   ...all(
@@ -156,7 +157,14 @@ const HINTS: Readonly<Record<string, Hint>> = {
 };
 
 const SOLVERS: Readonly<Record<string, string>> = {
-  ...{ adamw: "'adam' with l2", nadam: "'adam'", rmsprop: "'adam'", radam: "'adam'", adamax: "'adam'" },
+  ...{
+    adamw: "'adam' with decoupled and l2",
+    nadam: "'nadamw'",
+    adamwschedulefree: "'schedule-free'",
+    rmsprop: "'adam'",
+    radam: "'adam'",
+    adamax: "'adam'",
+  },
   ...{
     lbfgs: "'auto', as there is no quasi-Newton method here",
     newtoncg: "'auto'",

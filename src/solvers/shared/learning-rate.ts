@@ -1,6 +1,6 @@
 import { atLeast } from '../../core/checks.js';
 import { expected } from '../../core/errors.js';
-import type { ValueType } from '../../network/schema.js';
+import { type ValueType, word } from '../../network/schema.js';
 
 /** Where a training stands, both from 1: `step` counts over the whole training. */
 export interface Progress {
@@ -23,6 +23,49 @@ export const LEARNING_RATE: ValueType<LearningRate> = {
     return atLeast(value, 0, name);
   },
 };
+
+/** How a learning rate that is a number falls over all steps of a training. */
+type Fall = 'cosine' | 'constant';
+
+/** The option of it. */
+export const falling = (otherwise: Fall) =>
+  word(['cosine', 'constant'], {
+    otherwise: otherwise === 'cosine' ? 'cosine, of a function constant' : otherwise,
+    says: 'How a number falls: along half a wave to 0 over all epochs, or not at all.',
+  });
+
+/** A learning rate over a training: it rises over the first share `warmUp` of all steps, then falls. */
+export interface Schedule {
+  readonly rate: LearningRate;
+  /** What was asked for, and what stands where nothing was. */
+  readonly falls: Fall | undefined;
+  readonly otherwise: Fall;
+  readonly warmUp?: number;
+  readonly epochs: number;
+}
+
+/**
+ * @returns the rate of each step, for epochs of so many
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT where a function is to fall
+ */
+export function scheduled({ rate, falls, otherwise, warmUp = 0, epochs }: Schedule) {
+  const own = typeof rate === 'function';
+  if (own && falls !== undefined) {
+    throw expected('a number for learningRate, as a function falls by itself,', 'learningRateSchedule', falls);
+  }
+  const waves = !own && (falls ?? otherwise) === 'cosine';
+  return (stepsPerEpoch: number): LearningRate => {
+    if (!waves && warmUp === 0) return rate;
+    const steps = epochs * stepsPerEpoch;
+    const rising = Math.round(warmUp * steps);
+    return (at) => {
+      const full = own ? rate(at) : rate;
+      if (at.step <= rising) return (full * at.step) / rising;
+      const gone = Math.min(1, (at.step - 1 - rising) / (steps - rising));
+      return waves ? (full / 2) * (1 + Math.cos(Math.PI * gone)) : full;
+    };
+  };
+}
 
 /**
  * The learning rates of the `count` steps after the first `done`: one for all where it is constant.

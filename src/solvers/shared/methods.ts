@@ -32,6 +32,16 @@ const epsilon = (otherwise: number) =>
 const beta2 = (otherwise: number, symbol: string) =>
   number('fraction', { default: otherwise, symbol, says: 'Memory of the second moment.' });
 
+const beta1 = (otherwise: number) =>
+  number('fraction', { default: otherwise, symbol: 'β₁', says: 'Memory of the first moment.' });
+
+/** Decay as AdamW has it. */
+const decoupled = (otherwise: number) =>
+  number(
+    { min: 0 },
+    { default: otherwise, symbol: 'λ', says: 'Weight decay by itself: w ← w − γ λ w, of biases too.' },
+  );
+
 const momentum = {
   momentum: number('fraction', { default: 0, symbol: 'μ', says: 'Memory of the momentum.' }),
   dampening: number('fraction', { default: 0, symbol: 'τ', says: 'What of each gradient the momentum leaves out.' }),
@@ -68,13 +78,46 @@ export const METHODS = {
   adadelta: { learningRate: rate(1), beta2: beta2(0.9, 'ρ'), epsilon: epsilon(1e-6) },
   adam: {
     learningRate: rate(1e-3),
-    beta1: number('fraction', { default: 0.9, symbol: 'β₁', says: 'Memory of the first moment.' }),
+    beta1: beta1(0.9),
     beta2: beta2(0.999, 'β₂'),
     epsilon: epsilon(1e-8),
     decoupled: flag({
       default: false,
       says: 'Decay the weights by themselves, w ← w − γ λ w, and leave the gradient as it is (AdamW).',
     }),
+  },
+  nadamw: {
+    learningRate: rate(1.75e-3),
+    beta1: beta1(0.9327),
+    beta2: beta2(0.99552, 'β₂'),
+    epsilon: epsilon(1e-8),
+    l2: decoupled(0.0812),
+  },
+  'schedule-free': {
+    learningRate: rate(2.5e-3),
+    beta1: number('fraction', {
+      default: 0.9,
+      symbol: 'β₁',
+      says: 'How near to the average gradients are taken; above 0.',
+    }),
+    beta2: beta2(0.99552, 'β₂'),
+    epsilon: epsilon(1e-8),
+    averagePower: number({ min: 0 }, { default: 0.75, symbol: 'r', says: 'The average weighs iterate t by γ² tʳ.' }),
+    l2: decoupled(0.0812),
+  },
+  muon: {
+    learningRate: rate(0.02),
+    momentum: number('fraction', { default: 0.95, symbol: 'μ', says: 'Memory of the momentum.' }),
+    nesterov: flag({ default: true, says: 'Look ahead along the momentum.' }),
+    newtonSchulz: whole(0, { default: 5, says: 'Iterations of Newton and Schulz that make a step orthogonal.' }, 100),
+    adamShare: number(
+      { min: 0 },
+      { default: 0.015, says: 'Biases, the first and the last layer step by AdamW, with this share of γ.' },
+    ),
+    beta1: beta1(0.9),
+    beta2: beta2(0.95, 'β₂'),
+    epsilon: epsilon(1e-10),
+    l2: decoupled(0),
   },
   badm: {
     ...consensus(40, 1),
@@ -111,7 +154,16 @@ const NATIVE: {
   sgd: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'sgd', ...settings, weightDecay }),
   adagrad: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'adagrad', ...settings, weightDecay }),
   adadelta: ({ beta2: decay, epsilon }, weightDecay) => ({ method: 'adadelta', decay, epsilon, weightDecay }),
-  adam: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'adam', ...settings, weightDecay }),
+  adam: ({ learningRate: _, ...settings }, weightDecay) => ({
+    ...{ method: 'adam', ...settings, weightDecay, nesterov: false },
+  }),
+  nadamw: ({ learningRate: _, l2: __, ...settings }, weightDecay) => ({
+    ...{ method: 'adam', ...settings, weightDecay, decoupled: true, nesterov: true },
+  }),
+  'schedule-free': ({ learningRate: _, l2: __, ...settings }, weightDecay) => ({
+    ...{ method: 'schedule-free', ...settings, weightDecay },
+  }),
+  muon: ({ learningRate: _, l2: __, ...settings }, weightDecay) => ({ method: 'muon', ...settings, weightDecay }),
   badm: (settings, weightDecay) => ({ method: 'badm', ...settings, weightDecay }),
   sisa: ({ beta2: beta, ...settings }, weightDecay) => ({ method: 'sisa', ...settings, beta, weightDecay }),
 };
@@ -126,12 +178,15 @@ const NOTHING = {} as About;
  */
 export function methodOf(options: GradientMethod, prefix = ''): Method {
   const solver = oneOf(options.solver, Object.keys(METHODS) as MethodName[], `${prefix}solver`);
-  const schema = { ...METHODS[solver], l2: L2 };
+  const schema = { l2: L2, ...METHODS[solver] };
   checkKeys(options, ['solver', ...Object.keys(schema)], prefix === '' ? 'options' : prefix.slice(0, -1));
   const { l2, ...settings } = completed(schema, options, prefix, NOTHING);
   const optimiser = native(solver, settings as never, l2);
   if (optimiser.method === 'sgd' && optimiser.nesterov && (optimiser.momentum === 0 || optimiser.dampening !== 0)) {
     throw expected('momentum above 0 and no dampening', `${prefix}nesterov`, true, 'ERR_DLADMM_RANGE');
+  }
+  if (optimiser.method === 'schedule-free' && optimiser.beta1 === 0) {
+    throw expected('a number above 0', `${prefix}beta1`, 0, 'ERR_DLADMM_RANGE');
   }
   return {
     optimiser,

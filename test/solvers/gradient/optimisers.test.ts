@@ -6,6 +6,8 @@ import {
   adagrad,
   adam,
   lossAndGradient,
+  muon,
+  scheduleFree,
   sgd,
   trainPlainly,
   type UpdateRule,
@@ -172,6 +174,36 @@ describe('the first 50 updates equal a plain transcription of the formula:', () 
       rule: () => adam({ l2: 0.1, decoupled: true }),
       rate: 0.05,
     },
+    {
+      method: { solver: 'nadamw' },
+      rule: () => adam({ beta1: 0.9327, beta2: 0.99552, l2: 0.0812, decoupled: true, nesterov: true }),
+      rate: 1.75e-3,
+    },
+    {
+      method: { solver: 'nadamw', learningRate: 0.05, beta1: 0.8, beta2: 0.95, epsilon: 1e-4, l2: 0 },
+      rule: () => adam({ beta1: 0.8, beta2: 0.95, epsilon: 1e-4, decoupled: true, nesterov: true }),
+      rate: 0.05,
+    },
+    { method: { solver: 'schedule-free' }, rule: () => scheduleFree({}), rate: 2.5e-3 },
+    {
+      method: { solver: 'schedule-free', learningRate: 0.05, beta1: 0.6, beta2: 0.95, averagePower: 0, l2: 0.3 },
+      rule: () => scheduleFree({ beta1: 0.6, beta2: 0.95, power: 0, l2: 0.3 }),
+      rate: 0.05,
+    },
+    { method: { solver: 'muon' }, rule: () => muon(NETWORK), rate: 0.02 },
+    {
+      method: {
+        solver: 'muon',
+        learningRate: 0.1,
+        momentum: 0.8,
+        nesterov: false,
+        newtonSchulz: 3,
+        adamShare: 1,
+        l2: 0.1,
+      },
+      rule: () => muon(NETWORK, { momentum: 0.8, nesterov: false, iterations: 3, share: 1, l2: 0.1 }),
+      rate: 0.1,
+    },
   ];
 
   test.each(methods)('$method', async ({ method, rule, rate }) => {
@@ -206,6 +238,29 @@ describe('the first 50 updates equal a plain transcription of the formula:', () 
   test('a summed loss', async () => {
     const method = { solver: 'sgd', learningRate: 0.01 } as const;
     expect(await largestGap({ ...BATCH, method, reduction: 'sum' }, sgd({}), 0.01)).toBeLessThan(1e-10);
+  });
+
+  test('Muon where W has more rows than columns, and in a batch of several blocks', async () => {
+    const method = { solver: 'muon' } as const;
+    const tall: Network = { ...NETWORK, layers: [5, 4, 9, 6, 3] };
+    expect(await largestGap({ ...BATCH, method, network: tall }, muon(tall), 0.02)).toBeLessThan(1e-10);
+    const many = samplesFor(NETWORK, 2500);
+    const whole = { method, batchSize: 2500, threads: 2 };
+    expect(await largestGap(whole, muon(NETWORK), 0.02, 3, many)).toBeLessThan(1e-9);
+  });
+
+  test('Schedule-Free AdamW as its rate changes: the average weighs by it; the model is x in every run, bit for bit', async () => {
+    const rate = (t: number): number => 0.01 * Math.min(1, t / 9);
+    const learningRate = ({ step }: { readonly step: number }): number => rate(step);
+    const method = { solver: 'schedule-free', learningRate } as const;
+    expect(await largestGap({ ...BATCH, method }, scheduleFree({}), rate)).toBeLessThan(1e-10);
+    for (const dtype of ['float32', 'float64'] as const) {
+      using whole = await openState({ network: NETWORK, ...BATCH, method, dtype }, SAMPLES, START);
+      using pieces = await openState({ network: NETWORK, ...BATCH, method, dtype }, SAMPLES, START);
+      await whole.run(20);
+      for (const steps of [1, 0, 12, 7]) await pieces.run(steps);
+      expect(await readVector(pieces)).toEqual(await readVector(whole));
+    }
   });
 
   test('a learning rate that is a function of epoch and step', async () => {

@@ -17,6 +17,9 @@ const SOLVERS: readonly GradientOptions[] = [
   { ...OPTIONS, solver: 'adagrad', learningRate: 0.05 },
   { ...OPTIONS, solver: 'adadelta' },
   { ...OPTIONS, solver: 'adam', learningRate: 0.01 },
+  { ...OPTIONS, solver: 'nadamw', learningRate: 0.01 },
+  { ...OPTIONS, solver: 'schedule-free', learningRate: 0.01 },
+  { ...OPTIONS, solver: 'muon', adamShare: 0.5 },
   { ...OPTIONS, solver: 'badm', sigma: 5, rho: 50 },
   { ...OPTIONS, solver: 'sisa' },
   { solver: 'gd', layers: LAYERS, learningRate: 0.5 },
@@ -71,6 +74,26 @@ describe('train', () => {
       for (let j = 0; j < count; j++) expect(trained[j]).toBeCloseTo(w[first + j] as number, 12);
     }
     model.close();
+  });
+
+  test('lets the learning rate rise over a share of all steps, and fall along half a wave', async () => {
+    const asked = { ...OPTIONS, dtype: 'float64', learningRate: 0.02 } as const;
+    const trained = async (options: object) => {
+      const { model } = await fitModel(DATA, { ...asked, ...options } as GradientOptions);
+      return model.weights;
+    };
+    // 30 steps.
+    const wave = (gone: number): number => 0.01 * (1 + Math.cos(Math.PI * gone));
+    const own = (rate: (step: number) => number) => ({
+      learningRate: ({ step }: { readonly step: number }) => rate(step),
+    });
+    expect(await trained({ learningRateSchedule: 'cosine' })).toEqual(await trained(own((t) => wave((t - 1) / 30))));
+    expect(await trained({ learningRateSchedule: 'cosine', warmUp: 0.2 })).toEqual(
+      await trained(own((t) => (t <= 6 ? (0.02 * t) / 6 : wave((t - 7) / 24)))),
+    );
+    expect(await trained({ warmUp: 0.1 })).toEqual(await trained(own((t) => (t < 3 ? (0.02 * t) / 3 : 0.02))));
+    expect(await trained({ warmUp: 0.1, ...own(() => 0.02) })).toEqual(await trained({ warmUp: 0.1 }));
+    expect(await trained({})).not.toEqual(await trained({ warmUp: 0.1 }));
   });
 
   test.each(SOLVERS)('learns the digits: %o', async (options) => {
@@ -131,6 +154,14 @@ describe('train', () => {
     [{ solver: 'badm', sigma: 0 }, 'ERR_DLADMM_RANGE', /for sigma/],
     [{ solver: 'sisa', rho: -1 }, 'ERR_DLADMM_RANGE', /for rho/],
     [{ solver: 'sisa', momentum: 0.5 }, 'ERR_DLADMM_ARGUMENT', /momentum/],
+    [{ solver: 'schedule-free', beta1: 0 }, 'ERR_DLADMM_RANGE', /above 0 for beta1/],
+    [{ solver: 'muon', newtonSchulz: 101 }, 'ERR_DLADMM_RANGE', /newtonSchulz/],
+    [{ solver: 'nadamw', warmUp: 1 }, 'ERR_DLADMM_RANGE', /warmUp/],
+    [
+      { solver: 'nadamw', learningRate: () => 1, learningRateSchedule: 'cosine' },
+      'ERR_DLADMM_ARGUMENT',
+      /learningRateSchedule/,
+    ],
     [{ solver: 'adam', nu: 1 }, 'ERR_DLADMM_ARGUMENT', /nu/],
     [{ solver: 'adam', learningRate: Number.NaN }, 'ERR_DLADMM_RANGE', /for learningRate/],
     [{ solver: 'gd', batchSize: 16 }, 'ERR_DLADMM_RANGE', /batchSize/],

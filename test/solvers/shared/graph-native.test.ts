@@ -26,6 +26,7 @@ const ADAM: NativeOptimiser = {
   epsilon: 1e-8,
   weightDecay: 0,
   decoupled: false,
+  nesterov: false,
 };
 const BADM: NativeOptimiser = { method: 'badm', sigma: 1, rho: 20, weightDecay: 0, subBatches: 3, duals: true };
 const SISA: NativeOptimiser = {

@@ -77,6 +77,10 @@ const CASES: readonly (readonly [string, TrainOptions])[] = [
   ['adagrad', { ...SGD, solver: 'adagrad' }],
   ['adadelta', { ...SGD, solver: 'adadelta' }],
   ['adam', { ...SGD, solver: 'adam', seed: 5 }],
+  ['adam along a wave', { ...SGD, solver: 'adam', learningRateSchedule: 'cosine', warmUp: 0.1 }],
+  ['nadamw', { ...SGD, solver: 'nadamw' }],
+  ['schedule-free', { ...SGD, solver: 'schedule-free' }],
+  ['muon', { ...SGD, solver: 'muon', layers: [4, 9, 7, 3] }],
   ['minibatch-admm', { solver: 'minibatch-admm', layers: [4, 9, 7, 3], epochs: 7, batchSize: 16, threads: 2 }],
   [
     'minibatch-admm with full Gram matrices, without momentum',

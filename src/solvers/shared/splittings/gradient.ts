@@ -1,8 +1,10 @@
 import { checkObject, flag, given, oneOf, whole } from '../../../core/checks.js';
 import { native } from '../../../core/native.js';
+import { present } from '../../../core/objects.js';
 import type { Initialisation } from '../../../network/initialisation.js';
 import type { LabelledSamples } from '../../../samples/samples.js';
 import { stepCourse } from '../course.js';
+import type { LearningRate } from '../learning-rate.js';
 import { checkDivides, type GradientMethod, type Method, methodOf } from '../methods.js';
 import { samples } from '../problem.js';
 import type { EpochRecord } from '../record.js';
@@ -35,6 +37,8 @@ export type GradientSession = StepSession<GradientTypes>;
 
 export interface GradientPlan {
   readonly method: GradientMethod;
+  /** γ, for epochs of so many steps; that of the method where it says nothing. */
+  readonly stepFor: (stepsPerEpoch: number) => LearningRate | undefined;
   readonly batchSize?: number;
   readonly reduction: 'mean' | 'sum';
   readonly shuffle: boolean;
@@ -113,9 +117,9 @@ export const gradients: Splitting<
       duals: ({ method }) => dualsOf(checkedMethod(method)),
     });
   },
-  async course({ network, dtype, threads, seed, method, batchSize, reduction, shuffle }, data: LabelledSamples) {
+  async course({ network, dtype, threads, seed, method, stepFor, batchSize, reduction, shuffle }, data) {
     const common = { network, dtype, threads, seed, method, reduction, shuffle };
-    return stepCourse(await gradients.open({ ...common, ...(batchSize !== undefined && { batchSize }) }, data));
+    return stepCourse(await gradients.open({ ...common, ...present({ batchSize }) }, data), stepFor);
   },
 };
 

@@ -62,7 +62,9 @@ export function graphMethodOf(method: GradientMethod, prefix = ''): Method {
   if (method.l2 !== undefined) {
     throw expected('no weight decay of its own, as every layer has one,', `${prefix}l2`, method.l2);
   }
-  return methodOf(method, prefix);
+  const found = methodOf(method, prefix);
+  if (found.optimiser.method !== 'schedule-free' && found.optimiser.method !== 'muon') return found;
+  throw expected('a method that trains on graphs', `${prefix}solver`, method.solver);
 }
 
 /** λ of every layer. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
