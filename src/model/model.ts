@@ -30,7 +30,16 @@ import { type Frame, isFrame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import type { Cells, RecordLike } from '../samples/table.js';
-import { breathe, type MatrixLike, nonFinite, type RowSource, rowSource, rowsOf, turn } from '../tensor/inputs.js';
+import {
+  breathe,
+  type MatrixLike,
+  nonFinite,
+  pauseAmongShort,
+  type RowSource,
+  rowSource,
+  rowsOf,
+  turn,
+} from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { labelledRows, toldRows } from './labelled.js';
@@ -44,9 +53,6 @@ import { TrainedNetwork } from './trained.js';
 const CHUNK_ENTRIES = 2 ** 19;
 /** Products of a weight and a value that take as long as handing samples to another thread and back, or less. */
 const FEW_PRODUCTS = 2 ** 22;
-/** As many as take about as long as a call does besides, and as many as the event loop may be held up for. */
-const CALL_PRODUCTS = 2 ** 17;
-const HELD_PRODUCTS = 2 ** 27;
 /** A softmax here takes about as long as so many numbers take to be copied. */
 const SOFTMAX_COST = 32;
 
@@ -54,8 +60,6 @@ const SOFTMAX_COST = 32;
 export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', NativeTrainedNetwork, L> {
   readonly biases: readonly Numbers[];
   readonly columns?: readonly Column[];
-  /** Products that were computed on this thread since the event loop last turned for them. */
-  #held = 0;
 
   /**
    * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
@@ -107,7 +111,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       await this.#eachChunk(source, async (first, chunk) => {
         const products = chunk.length * this.#weightsPerInput;
         const few = products <= FEW_PRODUCTS;
-        answer.put(first, few ? await this.#now(chunk, products) : await this.native.predict(chunk));
+        answer.put(first, few ? await this.#now(chunk) : await this.native.predict(chunk));
       });
       return answer.prediction() as Prediction<L>;
     });
@@ -319,12 +323,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /** Outputs from this thread. Who asks in a loop for one sample after the other must not keep the event loop from turning. */
-  async #now(chunk: Numbers, products: number): Promise<Numbers> {
-    this.#held += CALL_PRODUCTS + products;
-    if (this.#held > HELD_PRODUCTS) {
-      this.#held = 0;
-      await breathe();
-    }
+  async #now(chunk: Numbers): Promise<Numbers> {
+    const pausing = pauseAmongShort();
+    if (pausing) await pausing;
     return this.native.predictNow(chunk);
   }
 

@@ -222,6 +222,19 @@ export const breathe = (): Promise<void> =>
 /** Such a pause, where the last one is long ago. */
 export const pause = (): Promise<void> | undefined => (performance.now() - turned > HELD_MS ? breathe() : undefined);
 
+/** When the first of the short works of this turn began; undefined where none has. */
+let began: number | undefined;
+
+/** Such a pause before a short work, where those before it in this turn of the event loop have taken long together; else it begins at once. */
+export function pauseAmongShort(): Promise<void> | undefined {
+  if (began !== undefined) return performance.now() - began > HELD_MS ? breathe() : undefined;
+  began = performance.now();
+  setImmediate(() => {
+    began = undefined;
+  });
+  return undefined;
+}
+
 /** So many rows are visited between two looks at the clock. */
 const ROWS = 2 ** 10;
 

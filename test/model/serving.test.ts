@@ -164,6 +164,18 @@ describe('a prediction', () => {
     expect(asked).toBeGreaterThan(10);
   });
 
+  it('can be saved while eight ask it in a loop', async () => {
+    const model = modelOf([3, 5, 2]);
+    let saved = false;
+    const ask = async () => {
+      while (!saved) await model.predict([1, 2, 3]);
+    };
+    const asking = Array.from({ length: 8 }, ask);
+    await model.save(join(await temporaryFolder(), 'model.safetensors'));
+    saved = true;
+    await Promise.all(asking);
+  });
+
   it('refuses a wrong width and what is not finite, with its place, in both ways', async () => {
     const model = modelOf([3, 5, 2]);
     const cases = [
