@@ -83,8 +83,10 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
       const key = { task, method: solver, budget: 0, batchSize };
       const known = study.find(key)?.epoch;
       if (known !== undefined) return known;
-      const first = (await trained(settings, fewer, 2, 1)).laps.at(-1) ?? 0;
-      const { laps } = await trained(settings, fewer, Math.max(3, Math.min(30, Math.round(0.3 / first))), 1);
+      // With steps so short that nothing diverges.
+      const short = { ...settings, learningRate: 1e-6 };
+      const first = (await trained(short, fewer, 2, 1)).laps.at(-1) ?? 0;
+      const { laps } = await trained(short, fewer, Math.max(3, Math.min(30, Math.round(0.3 / first))), 1);
       const epoch = (median(laps.slice(1)) * all.train.x.rows) / fewer.train.x.rows;
       await study.put(key, { ...key, epoch });
       return epoch;
