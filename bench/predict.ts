@@ -1,26 +1,26 @@
 /**
  * How long a prediction takes, beside onnxruntime-node and TensorFlow.js (wasm) on the same weights: one row, and a batch.
  *
- * `--install` first installs what is compared with into bench/predict (about 600 MB). All answer in one process, by turns and
- * with a pause in between, so that a drift of the machine's speed meets all and nobody's threads are still awake when the
- * next one begins. A ratio is the median over the rounds of the ratios of a round's medians. `--processes` measures in so
- * many fresh processes, one after the other, and tells what each found, for where memory lies differs from one to the next.
+ * `--install` first installs what is compared with into bench/predict (about 600 MB). Each answers in a process of its own, so that
+ * neither its garbage, nor its compiler, nor its idle threads are at work in another's turn; they take turns, so that a drift of the
+ * machine's speed meets all. A ratio is the median over the rounds of the ratios of a round's medians. `--processes` measures in so
+ * many fresh sets of processes, one after the other, and tells what each found, for where memory lies differs from one to the next.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DlAdmmError, Model } from 'dladmm';
-import { jsonOf } from './harness/child.js';
+import { DlAdmmError } from 'dladmm';
+import { type Child, jsonOf, startChild } from './harness/child.js';
 import { availableThreads } from './harness/internals.js';
 import { count, file, flag, layers as layersOption, maybe, program, say } from './harness/program.js';
-import { seededRandom } from './harness/random.js';
 import { fromRoot, keep, type Machine, machine, machineText } from './harness/results.js';
 import { median, quantile } from './harness/statistics.js';
 import { upTo } from './harness/study.js';
 import { table } from './harness/table.js';
-import { type Contestant, onnxruntimeNode, ours, tensorflow } from './predict/contestants.js';
+import type { Reply, Setup, Turn } from './predict/contestant.js';
+import { NAMES, type Name } from './predict/contestants.js';
 
 const OPTIONS = {
   install: flag,
@@ -31,17 +31,19 @@ const OPTIONS = {
   out: file,
 };
 
-/** Calls that a turn has, and others before them that are not counted. */
-const ONE = { calls: 60, warmUp: 20 };
-const MANY = { calls: 6, warmUp: 2 };
-type Turn = typeof ONE;
+const ONE = { rows: 1, calls: 60, warmUp: 20, longest: 200 };
+const MANY = { calls: 6, warmUp: 4, longest: 200 };
+/** Before the first turn, until all code has been compiled. */
+const WARM = { calls: 1, warmUp: 500, longest: 1500 };
 const PAUSE_MS = 5;
-/** After so long a turn ends, though it has calls left: who is slow must not cost the others their rounds. */
-const TURN_MS = 300;
 const TOLERANCE = 1e-4;
-const REFERENCE = 'onnxruntime-node';
+const REFERENCE: Name = 'onnxruntime-node';
 
-type Contestants = readonly Contestant[];
+type Contestants = readonly {
+  readonly name: Name;
+  readonly version: string;
+  readonly process: Child<Setup | Turn, Reply>;
+}[];
 type Measured = Awaited<ReturnType<typeof compare>>;
 interface Result extends Machine {
   readonly layers: string;
@@ -64,7 +66,7 @@ await program(OPTIONS, async ({ install: wanted, layers, batch, seconds, process
   if (out !== undefined) await keep(out, outcome.result);
   return outcome;
 });
-// The threads of the others would keep the process alive.
+// The others end with this one.
 process.exit();
 
 function install(): void {
@@ -77,26 +79,14 @@ function install(): void {
 }
 
 async function here(layers: readonly number[], batch: number, seconds: number) {
-  const [inputs = 0] = layers;
-  const { normal, uniform } = seededRandom(1);
-  const widths = layers.slice(1);
-  const parameters = {
-    weights: widths.map((width, i) => {
-      const fanIn = layers[i] ?? 1;
-      return new Float32Array(width * fanIn).map(() => normal() * Math.sqrt(2 / fanIn));
+  const contestants: Contestants = await Promise.all(
+    NAMES.map(async (name) => {
+      const process = startChild<Setup | Turn, Reply>('predict/contestant');
+      return { name, process, version: (await process.ask({ name, folder, layers })).version };
     }),
-    biases: widths.map((width) => new Float32Array(width).map(() => normal() * 0.1)),
-  };
-  const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
-  using model = new Model({ network, dtype: 'float32', ...parameters });
-  const contestants = [
-    ...ours(model),
-    await onnxruntimeNode(folder, model.toOnnx(), inputs),
-    await tensorflow(folder, layers, parameters),
-  ];
-  const half = (rows: number, turn: Turn): Promise<Measured> =>
-    compare(contestants, new Float32Array(rows * inputs).map(uniform), rows, turn, (seconds * 1000) / 2);
-  const found = { oneRow: await half(1, ONE), batch: await half(batch, MANY) };
+  );
+  const half = (turn: Turn): Promise<Measured> => compare(contestants, turn, (seconds * 1000) / 2);
+  const found = { oneRow: await half(ONE), batch: await half({ ...MANY, rows: batch }) };
   const blocks = Object.values(found).map(blockOf);
   const head = `${layers.join('-')}, float32, Node ${process.version}`;
   const result: Result = { layers: layers.join('-'), ...found, ...machine(availableThreads()) };
@@ -126,41 +116,31 @@ function ratios({ oneRow, batch }: Result): string {
   return `${each(oneRow)}; ${each(batch)}`;
 }
 
-async function largestDifference(contestants: Contestants, x: Float32Array): Promise<number> {
-  const reference = contestants.find(({ name }) => name === REFERENCE) as Contestant;
-  const wanted = Float32Array.from(await reference.predict(x));
+/** Warms all of them up; the largest difference of an answer from the reference's. */
+async function largestDifference(contestants: Contestants, rows: number): Promise<number> {
+  const answers = new Map<Name, readonly number[]>();
+  for (const { name, process } of contestants) answers.set(name, (await process.ask({ ...WARM, rows })).answers);
+  const wanted = answers.get(REFERENCE) ?? [];
   let largest = 0;
-  for (const { predict } of contestants) {
-    const got = await predict(x);
+  for (const got of answers.values()) {
     for (const [i, value] of wanted.entries()) largest = Math.max(largest, Math.abs(value - (got[i] ?? Number.NaN)));
   }
   return largest;
 }
 
-/** Microseconds of each of so many calls. */
-async function take({ predict }: Contestant, x: Float32Array, { calls, warmUp }: Turn): Promise<readonly number[]> {
-  const end = performance.now() + TURN_MS;
-  for (let i = 0; i < warmUp && performance.now() < end; i += 1) await predict(x);
-  const times: number[] = [];
-  for (let i = 0; i < calls && (i === 0 || performance.now() < end); i += 1) {
-    const began = performance.now();
-    await predict(x);
-    times.push((performance.now() - began) * 1000);
-  }
-  return times;
-}
-
-async function compare(contestants: Contestants, x: Float32Array, rows: number, turn: Turn, milliseconds: number) {
-  const difference = await largestDifference(contestants, x);
+async function compare(contestants: Contestants, turn: Turn, milliseconds: number) {
+  const { rows } = turn;
+  const difference = await largestDifference(contestants, rows);
   if (!(difference <= TOLERANCE)) throw new Error(`The answers differ by ${difference}: nothing to compare`);
   const rounds = new Map<string, (readonly number[])[]>(contestants.map(({ name }) => [name, []]));
   const end = performance.now() + milliseconds;
   for (let round = 0; performance.now() < end; round += 1) {
-    // Nobody always comes first.
-    for (let i = 0; i < contestants.length; i += 1) {
-      const contestant = contestants[(i + round) % contestants.length] as Contestant;
+    // Nobody always comes first, nor after the same one.
+    const order = round % 2 === 0 ? contestants : [...contestants].reverse();
+    for (let i = 0; i < order.length; i += 1) {
+      const { name, process } = order[(i + round) % order.length] as Contestants[number];
       await pause(PAUSE_MS);
-      rounds.get(contestant.name)?.push(await take(contestant, x, turn));
+      rounds.get(name)?.push((await process.ask(turn)).times);
     }
   }
   const medians = (name: string): readonly number[] => rounds.get(name)?.map(median) ?? [];

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { info, type Model } from 'dladmm';
+import { info, Model } from 'dladmm';
+import { seededRandom } from '../harness/random.js';
+
+export const NAMES = ['dladmm predict', 'dladmm predictSync', 'onnxruntime-node', 'tfjs wasm'] as const;
+export type Name = (typeof NAMES)[number];
 
 /** Something that answers: rows in, probabilities out, as its users call it. */
 export interface Contestant {
@@ -16,12 +20,25 @@ function packageIn<T>(folder: string, name: string): { readonly its: T; readonly
   return { its: require(name) as T, version: String(version) };
 }
 
-export function ours(model: Model): readonly Contestant[] {
+/** The one of this name, with a network of these layers whose weights are the same for all. */
+export async function contestantOf(name: Name, folder: string, layers: readonly number[]): Promise<Contestant> {
+  const { normal } = seededRandom(1);
+  const widths = layers.slice(1);
+  const parameters = {
+    weights: widths.map((width, i) => {
+      const fanIn = layers[i] ?? 1;
+      return new Float32Array(width * fanIn).map(() => normal() * Math.sqrt(2 / fanIn));
+    }),
+    biases: widths.map((width) => new Float32Array(width).map(() => normal() * 0.1)),
+  };
+  if (name === 'tfjs wasm') return tensorflow(folder, layers, parameters);
+  const network = { layers, activation: 'relu', loss: 'softmax-cross-entropy' } as const;
+  const model = new Model({ network, dtype: 'float32', ...parameters });
+  if (name === 'onnxruntime-node') return onnxruntimeNode(folder, model.toOnnx(), layers[0] ?? 1);
   const { version } = info();
-  return [
-    { name: 'dladmm predict', version, predict: async (x) => (await model.predict(x)).probabilities?.data ?? [] },
-    { name: 'dladmm predictSync', version, predict: (x) => model.predictSync(x).probabilities?.data ?? [] },
-  ];
+  return name === 'dladmm predict'
+    ? { name, version, predict: async (x) => (await model.predict(x)).probabilities?.data ?? [] }
+    : { name, version, predict: (x) => model.predictSync(x).probabilities?.data ?? [] };
 }
 
 // What is used of the packages, which have to be installed for their own types.
@@ -35,7 +52,7 @@ interface Onnxruntime {
   readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => unknown;
 }
 
-export async function onnxruntimeNode(folder: string, model: Uint8Array, width: number): Promise<Contestant> {
+async function onnxruntimeNode(folder: string, model: Uint8Array, width: number): Promise<Contestant> {
   const { its, version } = packageIn<Onnxruntime>(folder, 'onnxruntime-node');
   const { InferenceSession, Tensor } = its;
   const session = await InferenceSession.create(model);
@@ -60,7 +77,7 @@ interface Tensorflow extends Readonly<Record<Operation, (...of: readonly unknown
   ready(): Promise<void>;
 }
 
-export async function tensorflow(
+async function tensorflow(
   folder: string,
   layers: readonly number[],
   { weights, biases }: { readonly weights: readonly Float32Array[]; readonly biases: readonly Float32Array[] },

@@ -101,6 +101,14 @@ class Threads {
     wake_.notify_one();
   }
 
+  // A thread has run a job of such a queue, and takes the next when it has told of this one: who hears of it and asks
+  // for more needs no other thread.
+  void count_free(JobQueue::Kind kind) {
+    const std::lock_guard lock(mutex_);
+    ++free_;
+    serving_ -= kind == JobQueue::Kind::serving ? 1 : 0;
+  }
+
  private:
   using Thread = std::list<std::thread>::iterator;
   static constexpr unsigned kServing = JobQueue::kServing;
@@ -152,8 +160,6 @@ class Threads {
       lock.unlock();
       const bool more = queue->run_next();
       lock.lock();
-      ++free_;
-      serving_ -= serves ? 1 : 0;
       if (more) from.push_back(std::move(queue));  // behind the others of its kind
       const std::uint32_t seen = lent_.load(std::memory_order_relaxed);
       const bool watches = serves && !more && many_processors_;
@@ -250,7 +256,7 @@ void JobQueue::deliver(Napi::Env env, Job& job, const std::exception_ptr& failur
 
 bool JobQueue::run_next() {
   Job job;
-  {
+  const bool begins = [&] {
     const std::lock_guard lock(mutex_);
     lent_ = !ending_ && !jobs_.empty();
     if (!lent_) return false;
@@ -259,13 +265,16 @@ bool JobQueue::run_next() {
     at_work_ = true;
     run_at_work_ = job.stoppable;
     stop_ = job.stoppable && std::exchange(stop_next_, false);
-  }
+    return true;
+  }();
   std::exception_ptr failure;
   try {
-    job.work();
+    if (begins) job.work();
   } catch (...) {
     failure = std::current_exception();
   }
+  Threads::instance().count_free(kind_);
+  if (!begins) return false;
   if (!quiet_) {
     auto delivery = std::make_unique<Delivery>(Delivery{shared_from_this(), std::move(job), failure});
     const auto status =

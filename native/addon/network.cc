@@ -1,5 +1,8 @@
 // A trained network as a JavaScript object: forward passes, on the event loop for a few samples and off it for many.
+#include <algorithm>
+#include <cmath>
 #include <memory>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -7,6 +10,7 @@
 #include "addon/handle.hpp"
 #include "addon/registry.hpp"
 #include "addon/samples.hpp"
+#include "core/linalg/simd.hpp"
 #include "core/serving/served_network.hpp"
 
 namespace dladmm::addon {
@@ -17,6 +21,22 @@ template <typename T>
 Matrix<T> matrix(Napi::Env env, std::size_t rows, std::size_t columns) {
   return coded(env, [&] { return Matrix<T>(rows, columns); });
 }
+
+// Copies values, if `to` is not null. A sum of x − x, 0 for finite x and NaN otherwise, tells with one branch at its
+// end whether all are finite.
+template <typename T>
+struct Doubt {
+  [[gnu::always_inline]] static inline T run(const T* from, T* to, std::size_t count) {
+    T doubt = 0;
+#pragma omp simd reduction(+ : doubt)
+    for (std::size_t k = 0; k < count; ++k) {
+      const T value = from[k];
+      if (to != nullptr) to[k] = value;
+      doubt += value - value;
+    }
+    return doubt;
+  }
+};
 
 class TrainedNetwork : public Handle<TrainedNetwork> {
  public:
@@ -92,10 +112,10 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
     need_open(env);
     return std::visit(
         [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-          const Matrix<T> x = input_argument<T>(info);
-          auto out = new_array<T>(env, x.rows() * network_.widths.back());
-          const MatrixView<T> outputs(out.Data(), x.rows(), network_.widths.back());
-          served->predict(x.view(), outputs);
+          Matrix<T> copy;
+          const MatrixView<const T> x = input_now<T>(info, copy);
+          auto out = new_array<T>(env, x.rows * network_.widths.back());
+          served->predict(x, {out.Data(), x.rows, network_.widths.back()});
           return out;
         },
         served_);
@@ -146,19 +166,50 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
   // x as samples x n_0, copied.
   template <typename T>
   Matrix<T> input_argument(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    if (!info[0].IsTypedArray()) reject(env, "x must be a typed array");
-    const std::size_t length = info[0].As<Napi::TypedArray>().ElementLength();
-    const std::size_t columns = network_.widths.front();
-    if (length % columns != 0) reject(env, "x must hold whole rows");
-    Matrix<T> x = matrix<T>(env, length / columns, columns);
-    const double bad = copy_numbers<T>(info, 0, "x", x.flat());
-    if (bad >= 0) {
-      auto error = coded_error(env, "ERR_DLADMM_NON_FINITE", "x must be finite");
-      error.Set("index", bad);
-      throw error;
+    const MatrixView<const T> x = input_in_place<T>(info);
+    Matrix<T> copy = matrix<T>(info.Env(), x.rows, x.columns);
+    if (x.data == nullptr) {
+      need_finite(info.Env(), copy_numbers<T>(info, 0, "x", copy.flat()));
+    } else {
+      take_finite<T>(info.Env(), x, copy.flat().data());
     }
+    return copy;
+  }
+
+  // The same for as long as the call lasts: as it lies, where its type is T, or else in `copy`.
+  template <typename T>
+  MatrixView<const T> input_now(const Napi::CallbackInfo& info, Matrix<T>& copy) {
+    const MatrixView<const T> x = input_in_place<T>(info);
+    if (x.data == nullptr) return (copy = input_argument<T>(info)).view();
+    take_finite<T>(info.Env(), x, nullptr);
     return x;
+  }
+
+  // x as samples x n_0, as it lies; without data where its type is another.
+  template <typename T>
+  MatrixView<const T> input_in_place(const Napi::CallbackInfo& info) {
+    if (!info[0].IsTypedArray()) reject(info.Env(), "x must be a typed array");
+    const auto array = info[0].As<Napi::TypedArray>();
+    const std::size_t columns = network_.widths.front();
+    if (array.ElementLength() % columns != 0) reject(info.Env(), "x must hold whole rows");
+    const bool same = array.TypedArrayType() == (sizeof(T) == 4 ? napi_float32_array : napi_float64_array);
+    const T* const data = same ? array.As<Napi::TypedArrayOf<T>>().Data() : nullptr;
+    return {data, array.ElementLength() / columns, columns};
+  }
+
+  template <typename T>
+  static void take_finite(Napi::Env env, MatrixView<const T> x, T* to) {
+    const std::span<const T> values = x.flat();
+    if (simd::run<Doubt<T>>(values.data(), to, values.size()) == 0) return;
+    const auto bad = std::ranges::find_if_not(values, [](T value) { return std::isfinite(value); });
+    if (bad != values.end()) need_finite(env, static_cast<double>(bad - values.begin()));
+  }
+
+  static void need_finite(Napi::Env env, double bad) {
+    if (bad < 0) return;
+    auto error = coded_error(env, "ERR_DLADMM_NON_FINITE", "x must be finite");
+    error.Set("index", bad);
+    throw error;
   }
 
   Network network_;

@@ -45,10 +45,10 @@ void products() {
         W.multiply(x.view(), out.view());
         check(out.gap_intact(), "writes only its rows");
         for (std::size_t i = 0; i < samples; ++i) {
-          for (std::size_t j = 0; j < W.padded_outputs(); ++j) {
+          for (std::size_t j = 0; j < outputs; ++j) {
             double sum = 0;
             double size = 1;
-            for (std::size_t k = 0; k < inputs && j < outputs; ++k) {
+            for (std::size_t k = 0; k < inputs; ++k) {
               const double term = static_cast<double>(x.view().row(i)[k]) * static_cast<double>(plain.view().row(j)[k]);
               sum += term;
               size += std::abs(term);

@@ -32,6 +32,8 @@ export interface RowSource {
    * where they are to stand.
    */
   chunk(first: number, count: number, spent?: Numbers): Numbers;
+  /** Every chunk is a window on memory that is there, so that any number of rows can be had at once. */
+  readonly inPlace?: boolean;
   /** Says that the rows before `row` will not be asked for again, so that their memory may be given back. */
   release?(row: number): void;
 }
@@ -135,6 +137,7 @@ function flatSource(array: NumericArray, columns: number, name: string): RowSour
     name,
     rows,
     columns,
+    inPlace: isNumbers(array),
     chunk(first, count) {
       checkAttached(array, name);
       const part = array.subarray(first * columns, (first + count) * columns);
@@ -289,7 +292,7 @@ export const allRows = async (source: RowSource): Promise<Float64Array> =>
 /** Rows of a source, as many as one likes, in `spent` where it has room for them; the event loop runs in between. */
 export async function rowsOf(source: RowSource, first: number, count: number, spent?: Numbers): Promise<Numbers> {
   const length = count * source.columns;
-  if (length <= CHUNK_ENTRIES) return source.chunk(first, count, spent);
+  if (source.inPlace || length <= CHUNK_ENTRIES) return source.chunk(first, count, spent);
   return fill(roomFor(dtypeOf(source.chunk(first, 1)), length, spent), source, first, count);
 }
 

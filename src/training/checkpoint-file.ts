@@ -86,7 +86,7 @@ export async function writeCheckpoint(
 export async function passingCheckpoint(state: NativePersistent): Promise<OpenCheckpoint> {
   const path = join(tmpdir(), `dladmm-${randomBytes(8).toString('hex')}`);
   const file = await open(path, 'wx+', 0o600).catch((error: unknown) => {
-    throw failedFile('write', path, error);
+    throw fileError('write', path, error);
   });
   try {
     await unlink(path);

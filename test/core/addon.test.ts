@@ -329,7 +329,8 @@ test('a BLAS that gives wrong numbers is refused, and the message names the vari
     const library = join(folder, 'wrong.so');
     expect((await run('cc', ['-shared', '-fPIC', '-o', library, join(folder, 'wrong.c')])).stderr).toBe('');
     const { stdout } = await run('env', [
-      `LD_PRELOAD=${library}`,
+      // The run-time of a sanitizer stays the first.
+      `LD_PRELOAD=${[process.env.LD_PRELOAD ?? [], library].flat().join(':')}`,
       process.execPath,
       '--input-type=module',
       '--eval',

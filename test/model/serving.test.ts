@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Model } from '../../src/model/model.js';
@@ -123,6 +124,22 @@ describe('a prediction', () => {
       expect(answers[i]).toEqual(model.predictSync(numbers(rows * 20, i + 1)));
     }
   });
+
+  it.runIf(process.platform === 'linux')(
+    'after the other takes the same thread, whichever model is asked',
+    async () => {
+      const models = Array.from({ length: 20 }, () => modelOf([50, 400, 400, 5]));
+      const threads = () => readdirSync('/proc/self/task').length;
+      const x = numbers(100 * 50);
+      const ask = async () => {
+        for (const model of models) await model.predict(x);
+      };
+      await models[0]?.predict(x);
+      const before = threads();
+      for (let round = 0; round < 10; round += 1) await ask();
+      expect(threads()).toBe(before);
+    },
+  );
 
   it('at once does not wait for those at work', async () => {
     const model = modelOf([50, 400, 400, 5]);

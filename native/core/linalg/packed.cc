@@ -31,12 +31,12 @@ struct Tile {
   };
 
   // kCount samples x kPanels panels, onto nothing or onto `out`. x: value k of sample i at x + i * row + k * step; b:
-  // panels of `inputs` x kPanel.
-  template <std::size_t kCount, std::size_t kPanels, bool kFetches = false>
+  // panels of `inputs` x kPanel, of which the first kUsed vectors count.
+  template <std::size_t kCount, std::size_t kPanels, bool kFetches = false, std::size_t kUsed = kVectors>
   [[gnu::always_inline]] static inline void sums(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
                                                  const T* b, T* out, std::size_t out_stride, Onto onto = Onto::nothing,
                                                  Fetch fetch = {}, bool begun = false) {
-    Vector sum[kCount][kPanels][kVectors];
+    Vector sum[kCount][kPanels][kUsed];
     for (std::size_t i = 0; i < kCount; ++i) {
       for (std::size_t p = 0; p < kPanels; ++p) {
         for (Vector& one : sum[i][p]) one = Vector{};
@@ -51,19 +51,19 @@ struct Tile {
         Vector first;
         Vector last;
         std::memcpy(&first, weights, kBytes);
-        std::memcpy(&last, weights + kPanel - kLanes, kBytes);
+        if constexpr (kUsed == 2) std::memcpy(&last, weights + kLanes, kBytes);
 #pragma GCC unroll 28
         for (std::size_t i = 0; i < kCount; ++i) {
           const T value = x[i * row + k * step];
           sum[i][p][0] += value * first;
-          if constexpr (kVectors == 2) sum[i][p][1] += value * last;
+          if constexpr (kUsed == 2) sum[i][p][1] += value * last;
         }
       }
     }
     for (std::size_t i = 0; i < kCount; ++i) {
       for (std::size_t p = 0; p < kPanels; ++p) {
         T* const to = out + i * out_stride + p * kPanel;
-        for (std::size_t v = 0; v < kVectors; ++v) {
+        for (std::size_t v = 0; v < kUsed; ++v) {
           if (onto == Onto::result) {
             Vector before;
             std::memcpy(&before, to + v * kLanes, kBytes);
@@ -75,8 +75,9 @@ struct Tile {
     }
   }
 
+  // Of the last panel only what is below `columns` counts.
   [[gnu::always_inline]] static inline void run(MatrixView<const T> x, const T* values, std::size_t panels,
-                                                MatrixView<T> out) {
+                                                std::size_t columns, MatrixView<T> out) {
     const std::size_t step = x.columns * kPanel;
     if (x.rows == 1) {
       // One sample has too few sums in a panel to hide how long an addition takes.
@@ -85,16 +86,20 @@ struct Tile {
       for (; p < panels; ++p) sums<1, 1>(x.data, 0, 1, x.columns, values + p * step, out.data + p * kPanel, 0);
       return;
     }
-    for (std::size_t p = 0; p < panels; ++p) {
+    const auto multiply = [&]<std::size_t kUsed>(std::size_t p) __attribute__((always_inline)) {
       for (std::size_t k = 0; k < x.columns; k += kRun) {
         const std::size_t inputs = std::min(kRun, x.columns - k);
         each_strip(
             0, x.rows, [&]<std::size_t kCount>(std::size_t first) __attribute__((always_inline)) {
-              sums<kCount, 1>(x.data + first * x.stride + k, x.stride, 1, inputs, values + p * step + k * kPanel,
-                              out.data + first * out.stride + p * kPanel, out.stride, Onto::nothing, {}, k > 0);
+              sums<kCount, 1, false, kUsed>(x.data + first * x.stride + k, x.stride, 1, inputs,
+                                            values + p * step + k * kPanel, out.data + first * out.stride + p * kPanel,
+                                            out.stride, Onto::nothing, {}, k > 0);
             });
       }
-    }
+    };
+    const std::size_t whole = columns + kLanes <= panels * kPanel ? panels - 1 : panels;
+    for (std::size_t p = 0; p < whole; ++p) multiply.template operator()<kVectors>(p);
+    if (whole < panels) multiply.template operator()<1>(whole);
   }
 
   // The same where only `columns` of the panel count.
@@ -123,7 +128,10 @@ struct Tile {
   // body<count>(first) for `rows` rows, kSamples at a time and then fewer.
   template <typename Body>
   [[gnu::always_inline]] static inline void each_strip(std::size_t first, std::size_t end, Body&& body) {
-    for (; first + kSamples <= end; first += kSamples) body.template operator()<kSamples>(first);
+    // 16 rows take less time as twice 8 than as 14 and 2, whose sums are too few to hide how long an addition takes.
+    for (; first + kSamples <= end && (kSamples != 14 || end - first != 16); first += kSamples) {
+      body.template operator()<kSamples>(first);
+    }
     if constexpr (kSamples > 14) {
       for (; first + 14 <= end; first += 14) body.template operator()<14>(first);
     }
@@ -143,7 +151,8 @@ struct Blocks {
 
   [[gnu::always_inline]] static inline void run(MatrixView<const T> x, const T* values, Onto onto, MatrixView<T> out,
                                                 Ahead* ahead) {
-    constexpr std::size_t block = 9 * kSamples;
+    // No block of a few rows remains where all fit as well.
+    const std::size_t block = x.rows <= 10 * kSamples ? std::max<std::size_t>(x.rows, 1) : 9 * kSamples;
     for (std::size_t begin = 0; begin < x.rows; begin += block) {
       for (std::size_t column = 0; column < out.columns; column += Own::kPanel) {
         const std::size_t columns = std::min(Own::kPanel, out.columns - column);
@@ -380,8 +389,9 @@ template <typename T>
 void PackedMatrix<T>::multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const {
   assert(x.columns == inputs_ && first + count <= panels_ && out.rows == x.rows && out.columns == count * panel_);
   const T* const values = values_.data() + first * panel_ * inputs_;
-  if (is_narrow<T>(panel_)) return NarrowTiles<T>::run(x, values, count, out);
-  Tiles<T>::run(x, values, count, out);
+  const std::size_t columns = std::min(out.columns, outputs_ - first * panel_);
+  if (is_narrow<T>(panel_)) return NarrowTiles<T>::run(x, values, count, columns, out);
+  Tiles<T>::run(x, values, count, columns, out);
 }
 
 template <typename T>

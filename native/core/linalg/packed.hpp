@@ -76,7 +76,7 @@ class PackedMatrix {
   // out <- x Wᵀ. x: samples x inputs, out: samples x padded outputs. Every entry is one sum in the order of the inputs:
   // it has the same bits whatever the other samples are, and however many.
   void multiply(MatrixView<const T> x, MatrixView<T> out) const { multiply(x, 0, panels_, out); }
-  // The same for `count` panels from the first on; out: samples x count · panel.
+  // The same for `count` panels from the first on; out: samples x count · panel, what pads it being of no account.
   void multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const;
   // out <- x M, or out + x M; out: samples x outputs.
   void multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const;

@@ -41,6 +41,8 @@ export interface Damping {
   readonly rate: number;
   /** m, what is kept of the step before: the given one, or 0 after a step that was taken back. */
   readonly momentum: number;
+  /** μ: G_l has so many times its mean eigenvalue on its diagonal. */
+  readonly damping: number;
 }
 
 /** What a sweep says of its step. */
@@ -51,20 +53,28 @@ interface Trusted {
   readonly kept: boolean;
 }
 
+/** What follows from how well F was foretold: the length of the next step, or μ. */
+export const ADAPTED = ['length', 'damping'] as const;
+export type Adapted = (typeof ADAPTED)[number];
+
 /** Levenberg and Marquardt's rule: how far the step is trusted follows from how well F was foretold. */
 const LOW = 0.25;
 const HIGH = 0.6;
-const LONGER = 1.1;
+const LONGER = { length: 1.1, damping: 1.25 };
 const SHORTER = 0.8;
 const TAKEN_BACK = 0.5;
 
 /**
- * The next damping. A step that F did not bear is taken back and tried again at half its length without inertia (a restart of
- * the heavy ball); one that lowered F by less than a quarter of what was foretold makes the next ones shorter, by more than
- * {@link HIGH} longer.
+ * The next damping. A step that F did not bear is taken back and tried again at half its length, or with twice the damping, and
+ * without inertia (a restart of the heavy ball); one that lowered F by less than a quarter of what was foretold makes the next
+ * ones shorter or more damped, by more than {@link HIGH} longer or less.
  */
-export function nextDamping({ rate }: Damping, momentum: number, { reduction, kept }: Trusted): Damping {
-  if (!kept) return { rate: rate * TAKEN_BACK, momentum: 0 };
-  if (reduction < LOW) return { rate: rate * SHORTER, momentum };
-  return { rate: reduction > HIGH ? rate * LONGER : rate, momentum };
+export function nextDamping(
+  { rate, damping }: Damping,
+  { momentum, adapts }: { readonly momentum: number; readonly adapts: Adapted },
+  { reduction, kept }: Trusted,
+): Damping {
+  const trust = !kept ? TAKEN_BACK : reduction < LOW ? SHORTER : reduction > HIGH ? LONGER[adapts] : 1;
+  const next = adapts === 'length' ? { rate: rate * trust, damping } : { rate, damping: damping / trust };
+  return { ...next, momentum: kept ? momentum : 0 };
 }

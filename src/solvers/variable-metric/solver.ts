@@ -1,14 +1,14 @@
-import { number, type Schema } from '../../network/schema.js';
+import { number, type Schema, word } from '../../network/schema.js';
 import { initialisedBy } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { nextDamping } from './algorithm.js';
+import { ADAPTED, nextDamping } from './algorithm.js';
 import { type MetricPlan, metric } from './splitting.js';
 
 const OPTIONS = {
   learningRate: number('positive', {
     default: 0.3,
     symbol: 's',
-    says: 'The length of the first step; later ones follow from how well F was foretold.',
+    says: 'The length of the first step.',
   }),
   momentum: number('fraction', { default: 0.8, symbol: 'm', says: 'What is kept of the step before.' }),
   damping: number({ min: 0 }, { default: 100, symbol: 'μ', says: 'G_l has μ times its mean eigenvalue added.' }),
@@ -16,6 +16,10 @@ const OPTIONS = {
     { min: 0 },
     { default: 0.3, symbol: 'μ_P', says: 'P_l has μ_P times its mean eigenvalue added.' },
   ),
+  adapts: word(ADAPTED, {
+    default: 'length',
+    says: 'What follows from how well F was foretold, sweep by sweep: s, or μ.',
+  }),
   l2: number(
     { min: 0 },
     { default: 0, symbol: 'λ', says: 'Weight decay: (λ/2) Σ ‖[W_l b_l]‖², beside the mean of R.' },
@@ -31,9 +35,9 @@ export const variableMetric = defineSolver({
   splitting: metric,
   iterations: 50,
   options: OPTIONS,
-  plan: ({ learningRate: rate, momentum, damping, outputDamping, l2, initialisation }): MetricPlan => ({
+  plan: ({ learningRate: rate, momentum, damping, outputDamping, adapts, l2, initialisation }): MetricPlan => ({
     penalties: { rate, momentum, damping, outputDamping, l2 },
-    schedule: { needsTrainLoss: false, next: (now, record) => nextDamping(now, momentum, record) },
+    schedule: { needsTrainLoss: false, next: (now, record) => nextDamping(now, { momentum, adapts }, record) },
     initialisation,
   }),
 });

@@ -31,9 +31,7 @@ export interface MetricSessionOptions extends SessionOptions {
 
 /** Everything that a sweep is told. */
 export interface MetricPenalties extends Damping {
-  /** μ: G_l has so many times its mean eigenvalue on its diagonal. */
-  readonly damping: number;
-  /** μ_P, the same of P_l. */
+  /** μ_P: P_l has so many times its mean eigenvalue on its diagonal. */
   readonly outputDamping: number;
   /** λ of (λ/2) Σ ‖[W_l b_l]‖². */
   readonly l2: number;
@@ -161,12 +159,12 @@ export const metric: Splitting<
   },
   async course({ network, dtype, threads, seed, penalties, schedule }, data: LabelledSamples) {
     const updates = listUpdates<MetricBlock>(BLOCKS as Blocks<MetricBlock>, metricSweep, network.layers.length - 1);
-    const { rate, momentum } = penalties;
+    const { rate, momentum, damping } = penalties;
     return sweepCourse<MetricTypes, Damping, MetricRecord>(await metric.open({ network, dtype, threads, seed }, data), {
       updatesOf: () => updates,
       start: undefined,
-      varying: { first: { rate, momentum }, check: (damping) => damping, schedule },
-      penalties: (damping) => ({ ...penalties, ...damping }),
+      varying: { first: { rate, momentum, damping }, check: (kept) => kept, schedule },
+      penalties: (now) => ({ ...penalties, ...now }),
       refreshEvery: undefined,
     });
   },

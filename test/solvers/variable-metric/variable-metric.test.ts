@@ -3,7 +3,7 @@ import { seededRandom } from '../../../src/core/random.js';
 import { loadDataset } from '../../../src/data.js';
 import { fit, train } from '../../../src/index.js';
 import type { Network } from '../../../src/network/network.js';
-import { nextDamping } from '../../../src/solvers/variable-metric/algorithm.js';
+import { type Damping, nextDamping } from '../../../src/solvers/variable-metric/algorithm.js';
 import {
   a,
   defaultsOf,
@@ -45,11 +45,20 @@ describe('the sweep', () => {
   });
 
   test('damps by how well F was foretold', () => {
-    const now = { rate: 1, momentum: 0.8 };
-    expect(nextDamping(now, 0.8, { reduction: -1, kept: false })).toEqual({ rate: 0.5, momentum: 0 });
-    expect(nextDamping({ ...now, momentum: 0 }, 0.8, { reduction: 0.4, kept: true })).toEqual(now);
-    expect(nextDamping(now, 0.8, { reduction: 0.1, kept: true }).rate).toBeLessThan(1);
-    expect(nextDamping(now, 0.8, { reduction: 0.9, kept: true }).rate).toBeGreaterThan(1);
+    const now = { rate: 1, momentum: 0.8, damping: 100 };
+    const length = { momentum: 0.8, adapts: 'length' } as const;
+    const damping = { momentum: 0.8, adapts: 'damping' } as const;
+    const back = { reduction: -1, kept: false };
+    expect(nextDamping(now, length, back)).toEqual({ rate: 0.5, momentum: 0, damping: 100 });
+    expect(nextDamping(now, damping, back)).toEqual({ rate: 1, momentum: 0, damping: 200 });
+    for (const own of [length, damping]) {
+      expect(nextDamping({ ...now, momentum: 0 }, own, { reduction: 0.4, kept: true })).toEqual(now);
+    }
+    const [bad, good] = [0.1, 0.9].map((reduction) => ({ reduction, kept: true })) as [typeof back, typeof back];
+    expect(nextDamping(now, length, bad).rate).toBeLessThan(1);
+    expect(nextDamping(now, length, good).rate).toBeGreaterThan(1);
+    expect(nextDamping(now, damping, bad).damping).toBeGreaterThan(100);
+    expect(nextDamping(now, damping, good).damping).toBeLessThan(100);
   });
 });
 
@@ -84,6 +93,7 @@ interface Settings {
   readonly momentum: number;
   readonly damping: number;
   readonly outputDamping: number;
+  readonly adapts: 'length' | 'damping';
   readonly l2: number;
   readonly seed: number;
 }
@@ -99,8 +109,8 @@ class Plain {
   W: readonly Matrix64[];
   V: readonly Matrix64[];
   #draws = 0;
-  #rate: number;
-  #momentum: number;
+  #penalties: Damping;
+  #last: Damping;
   point: ReturnType<Plain['look']>;
 
   constructor(
@@ -118,8 +128,8 @@ class Plain {
     this.#settings = settings;
     this.W = start;
     this.V = start.map((w) => map(w, () => 0));
-    this.#rate = settings.rate;
-    this.#momentum = settings.momentum;
+    this.#penalties = settings;
+    this.#last = settings;
     this.point = this.look(start, 0);
   }
 
@@ -173,7 +183,7 @@ class Plain {
       return all;
     };
     const [u, v] = [back(duals), back(drawn)];
-    const { l2, damping, outputDamping } = this.#settings;
+    const { l2, outputDamping } = this.#settings;
     const over = (m: Matrix64): Matrix64 => map(m, (x) => x / N);
     const scaledRows = (m: Matrix64): Matrix64 => map(m, (x, i) => Math.sqrt(weight(i)) * x);
     const regularisation = (l2 / 2) * w.reduce((sum, each) => sum + squaredNorm(each), 0);
@@ -182,19 +192,27 @@ class Plain {
       outputs,
       u,
       P: v.map((each) => damped(over(transposedTimes(each, each)), outputDamping)),
-      G: inputs.map((each) => damped(over(transposedTimes(scaledRows(each), scaledRows(each))), damping)),
+      inputs: inputs.map((each) => over(transposedTimes(scaledRows(each), scaledRows(each)))),
       gradient: u.map((each, l) => plus(over(transposedTimes(each, at(inputs, l, 'a'))), l2, at(w, l, 'W'))),
     };
   }
 
+  /** G_l of the point with the damping of the last sweep. */
+  G(penalties = this.#last): Matrix64[] {
+    return this.point.inputs.map((each) => damped(each, penalties.damping));
+  }
+
   /** One sweep: what a record says of it. */
   sweep() {
-    const { P, G, gradient, objective } = this.point;
+    const { P, gradient, objective } = this.point;
+    const penalties = this.#penalties;
+    this.#last = penalties;
+    const G = this.G();
     const step = gradient.map((each, l) => times(times(inverse(at(P, l, 'P')), each), inverse(at(G, l, 'G'))));
     const velocity = this.V.map((each, l) =>
       plus(
-        map(each, (x) => this.#momentum * x),
-        -this.#rate,
+        map(each, (x) => penalties.momentum * x),
+        -penalties.rate,
         at(step, l, 'Δ'),
       ),
     );
@@ -205,10 +223,7 @@ class Plain {
       gradient.reduce((total, each, l) => total + dot(each, at(of, l, 'Δ')), 0);
     const kept = tried.objective <= objective;
     const reduction = (tried.objective - objective) / sum(velocity);
-    const penalties = { rate: this.#rate, momentum: this.#momentum };
-    const damping = nextDamping(penalties, this.#settings.momentum, { reduction, kept });
-    this.#rate = damping.rate;
-    this.#momentum = damping.momentum;
+    this.#penalties = nextDamping(penalties, this.#settings, { reduction, kept });
     if (kept) {
       this.W = next;
       this.V = velocity;
@@ -251,16 +266,17 @@ describe('twenty sweeps are those of a plain transcription', () => {
     ['softmax cross-entropy', { labels }, 'relu', {}, []],
     ['softmax cross-entropy under tanh, decayed, far steps', { labels }, 'tanh', { l2: 0.01, learningRate: 3 }, []],
     ['the squared error', { y }, 'relu', { damping: 2, momentum: 0.5, seed: 9 }, []],
+    ['a damping that follows', { y }, 'tanh', { damping: 5, learningRate: 1, adapts: 'damping' }, []],
     ['samples of other weights', { labels, weights }, 'relu', { damping: 10 }, weights.map((each) => each / mean)],
   ] as const)('%s', async (_, goal, activation, own, told) => {
     const loss = 'y' in goal ? 'squared-error' : 'softmax-cross-entropy';
     const options = { ...BASE, activation, loss, ...own } as VariableMetricOptions;
-    const { learningRate: rate, momentum, damping, outputDamping, l2, seed } = { ...DEFAULTS, seed: 1, ...own };
+    const { learningRate: rate, momentum, damping, outputDamping, adapts, l2, seed } = { ...DEFAULTS, seed: 1, ...own };
     const plain = new Plain(
       { x, ...goal } as never,
       activation,
       start,
-      { rate, momentum, damping, outputDamping, l2, seed },
+      { rate, momentum, damping, outputDamping, adapts, l2, seed },
       told,
     );
     const training = train({ x, ...goal } as never, options);
@@ -279,6 +295,7 @@ describe('twenty sweeps are those of a plain transcription', () => {
       expect(record.kept).toBe(of.kept);
       for (const name of ['tried', 'slope', 'expected'] as const) close(record[name], of[name]);
       close(record.penalties.rate, of.penalties.rate);
+      close(record.penalties.damping, of.penalties.damping);
       close(record.objective, plain.point.objective);
       close(
         record.kkt,
@@ -290,62 +307,64 @@ describe('twenty sweeps are those of a plain transcription', () => {
         await same('z', l, at(plain.point.outputs, l - 1, 'z'));
         await same('u', l, at(plain.point.u, l - 1, 'u'));
         await same('P', l, at(plain.point.P, l - 1, 'P'));
-        await same('G', l, at(plain.point.G, l - 1, 'G'));
+        await same('G', l, at(plain.G(), l - 1, 'G'));
         const step = times(at(plain.point.u, l - 1, 'u'), inverse(at(plain.point.P, l - 1, 'P')));
         await same('target', l, minus(at(plain.point.outputs, l - 1, 'z'), step));
       }
     }
-    if ('learningRate' in own) expect(takenBack).toBeGreaterThan(0);
+    if (activation === 'tanh' && 'l2' in own) expect(takenBack).toBeGreaterThan(0);
   });
 });
 
 describe('the certificate', () => {
-  test('holds in every record of a training in float32', async () => {
-    const digits = await loadDataset('digits');
-    const training = train(digits.train, {
-      solver: 'variable-metric-admm',
-      layers: [64, 40, 30, 10],
-      iterations: 40,
-      threads: 2,
-    });
-    let before = Number.POSITIVE_INFINITY;
-    let least = Number.POSITIVE_INFINITY;
-    let first = Number.NaN;
-    for await (const record of training) {
-      expect(record.objective).toBeLessThanOrEqual(before);
-      expect(record.kept).toBe(record.tried <= before);
-      expect(record.slope).toBeGreaterThan(0);
-      expect(record.lagrangian).toBeCloseTo(record.lossSum + record.regularisation, 8);
-      expect(record.residuals).toEqual([0, 0, 0]);
-      before = record.objective;
-      least = Math.min(least, record.kkt);
-      if (record.iteration === 1) first = record.kkt;
-      if (record.iteration % 20 !== 0) continue;
-      // The constraints, by variables that are read.
-      for (let l = 1; l <= 3; l += 1) {
-        const input = l === 1 ? digits.train.x : await training.read('a', l - 1);
-        const [weights, biases, outputs] = [
-          as64(await training.read('W', l)),
-          as64(await training.read('b', l)),
-          as64(await training.read('z', l)),
-        ];
-        const image = map(timesTransposed(as64(input as never), weights), (value, _, j) => value + entry(biases, 0, j));
-        expect(largest(minus(image, outputs))).toBeLessThan(1e-4 * largest(outputs));
-        if (l < 3) {
-          const activations = as64(await training.read('a', l));
-          expect(
-            largest(
-              minus(
-                activations,
-                map(outputs, (value) => Math.max(value, 0)),
-              ),
-            ),
-          ).toBe(0);
+  test.each(['softmax-cross-entropy', 'squared-error'] as const)(
+    'holds in every record of a training in float32: %s',
+    async (loss) => {
+      const { train: digits } = await loadDataset('digits');
+      const data = loss === 'squared-error' ? { x: digits.x, y: digits.x } : digits;
+      const training = train(data, {
+        solver: 'variable-metric-admm',
+        layers: [64, 40, 30, loss === 'squared-error' ? 64 : 10],
+        loss,
+        iterations: 40,
+        threads: 2,
+        standardise: false,
+        standardiseTargets: false,
+      });
+      let before = Number.POSITIVE_INFINITY;
+      let least = Number.POSITIVE_INFINITY;
+      let first = Number.NaN;
+      for await (const record of training) {
+        expect(record.objective).toBeLessThanOrEqual(before);
+        expect(record.kept).toBe(record.tried <= before);
+        expect(record.slope).toBeGreaterThan(0);
+        expect(record.lagrangian / (record.lossSum + record.regularisation)).toBeCloseTo(1, 12);
+        expect(record.residuals).toEqual([0, 0, 0]);
+        before = record.objective;
+        least = Math.min(least, record.kkt);
+        if (record.iteration === 1) first = record.kkt;
+        if (record.iteration % 20 !== 0) continue;
+        // The constraints, by variables that are read.
+        for (let l = 1; l <= 3; l += 1) {
+          const input = l === 1 ? digits.x : await training.read('a', l - 1);
+          const [weights, biases, outputs] = [
+            as64(await training.read('W', l)),
+            as64(await training.read('b', l)),
+            as64(await training.read('z', l)),
+          ];
+          const image = map(
+            timesTransposed(as64(input as never), weights),
+            (value, _, j) => value + entry(biases, 0, j),
+          );
+          expect(largest(minus(image, outputs))).toBeLessThan(1e-4 * largest(outputs));
+          if (l === 3) continue;
+          const positive = map(outputs, (value) => Math.max(value, 0));
+          expect(largest(minus(as64(await training.read('a', l)), positive))).toBe(0);
         }
       }
-    }
-    expect(least).toBeLessThan(first / 100);
-  });
+      expect(least).toBeLessThan(first / 100);
+    },
+  );
 
   test('has the squared norm of the gradient, and multipliers that are slopes, by finite differences', async () => {
     for (const [loss, goal] of [
@@ -359,7 +378,10 @@ describe('the certificate', () => {
         onTestFinished(() => session.close());
         await session.writeParameters(initialisation);
         await session.start();
-        const penalties = { rate: 0.1, momentum: 0, damping: 1, outputDamping: 0.1, l2: 0 };
+        const penalties = { rate: 0.01, momentum: 0.5, damping: 1, outputDamping: 0.1, l2: 0 };
+        // One sample of a class is soon learnt to the last bit: its multipliers are 0.
+        const sweeps = loss === 'squared-error' ? 3 : 0;
+        for (let sweep = 0; sweep < sweeps; sweep += 1) await session.run([...metricSweep(3)], penalties);
         const { kkt } = await session.measure(penalties);
         let squares = 0;
         for (let l = 1; l <= 3; l += 1) {

@@ -1,0 +1,69 @@
+/** What is tried of every method: the trials that its settings are chosen by, and one setting at a time changed. */
+import { combinations } from '../harness/study.js';
+
+/** As JSON holds it. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+export const SOLVERS = ['variable-metric-admm', 'adam', 'dladmm'] as const;
+export type Solver = (typeof SOLVERS)[number];
+
+const RATES = combinations<Settings>({ learningRate: [3e-3, 1e-3, 1e-2], cosine: [true, false] });
+const EXACT = { step: { W: 'cholesky', a: 'cholesky' } };
+
+/** The likeliest first: of classes, and of values. */
+export const TRIALS: Readonly<Record<Solver, Readonly<Record<'classes' | 'values', readonly Settings[]>>>> = {
+  'variable-metric-admm': {
+    classes: combinations<Settings>({ damping: [100, 30, 300], outputDamping: [0.3, 0.1] }),
+    values: combinations<Settings>({ damping: [100, 10, 1], adapts: ['damping', 'length'] }),
+  },
+  adam: { classes: RATES, values: RATES },
+  dladmm: { classes: [{}], values: [{}] },
+};
+
+const each = (name: string, values: readonly unknown[]): readonly Settings[] =>
+  values.map((value) => ({ [name]: value }));
+
+/**
+ * One setting at a time, everything else as the defaults have it. Of variable-metric ADMM every knob over a hundredfold range
+ * about its default, of momentum m over one of 1 − m; of dlADMM what its own family has.
+ */
+export const VARIED: Readonly<Record<Solver, readonly Settings[]>> = {
+  'variable-metric-admm': [
+    {},
+    ...each('damping', [10, 30, 300, 1000]),
+    ...each('outputDamping', [0.03, 0.1, 1, 3]),
+    ...each('learningRate', [0.03, 0.1, 1, 3]),
+    ...each('momentum', [0, 0.4, 0.94, 0.98]),
+    { adapts: 'damping' },
+  ],
+  adam: [{}, ...each('learningRate', [1e-4, 3e-4, 3e-3, 1e-2])],
+  dladmm: [
+    {},
+    { step: { W: 'cholesky' } },
+    { step: { a: 'cholesky' } },
+    EXACT,
+    ...combinations<Settings>({ nu: [1e-4, 1e-2, 1], rho: [1e-4, 1e-2, 1] }).map((penalties) => ({
+      ...EXACT,
+      ...penalties,
+    })),
+    { ...EXACT, schedule: { kind: 'paper' } },
+    { ...EXACT, initialisation: 'he' },
+    { ...EXACT, start: { dual: 'stationary' } },
+    { ...EXACT, start: { output: 'signed-labels' } },
+  ],
+};
+
+/** The options of a run; of Adam's cosine, the rate falls along half a wave to 0. */
+export function optionsOf(
+  solver: Solver,
+  { cosine, ...settings }: Settings,
+  iterations: number,
+  samples: number,
+): object {
+  if (solver !== 'adam') return { solver, ...settings, iterations };
+  const rate = Number(settings.learningRate ?? 1e-3);
+  const learningRate = cosine
+    ? ({ epoch }: { readonly epoch: number }) => (rate / 2) * (1 + Math.cos((Math.PI * (epoch - 1)) / iterations))
+    : rate;
+  return { solver, learningRate, batchSize: samples, shuffle: false, epochs: iterations };
+}
