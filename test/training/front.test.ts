@@ -199,9 +199,9 @@ describe('the rule', () => {
     expect(hiddenFor({ samples: 60_000, features: 784 })).toEqual([256, 128]);
     const facts = { samples: 1e6, inputs: 28, features: 28, outputs: 2, loss: 'softmax-cross-entropy' } as const;
     expect(automatic(facts)).toMatchObject({ solver: 'minibatch-admm', epochs: 3, learningRate: 0.8 });
-    // Fewer samples, more epochs and more weight decay, both up to a limit.
+    // Fewer samples, more epochs and more weight decay, both up to a limit; where there are very few, small batches in place of epochs.
     expect([100, 1000, 20_000].map((samples) => automatic({ ...facts, samples }))).toMatchObject([
-      { epochs: 30, l2: 0.01, linear: { epochs: 15, l2: 0.01 } },
+      { epochs: 20, batchSize: 32, l2: 0.01, linear: { epochs: 15, l2: 0.01 } },
       { epochs: 30, l2: 0.003 },
       { epochs: 8, l2: 0.001 },
     ]);
