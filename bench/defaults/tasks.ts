@@ -31,6 +31,7 @@ function standardised(train: Part, test: Part): { readonly train: Part; readonly
 
 const SETTINGS = {
   digits: { hidden: [100, 100], outputs: 10, epochs: 30 },
+  diabetes: { hidden: [50], outputs: 1, epochs: 50 },
   'california-housing': { hidden: [200, 200], outputs: 1, epochs: 30 },
   adult: { hidden: [200, 100], outputs: 2, epochs: 5 },
   mnist: { hidden: [500, 500], outputs: 10, epochs: 3 },

@@ -68,6 +68,7 @@ export const FOLDS = {
   ),
 } as const satisfies Schema;
 
+/** How samples are parted. */
 export type FoldOptions = OptionsOf<typeof FOLDS>;
 
 /** How a search goes. */

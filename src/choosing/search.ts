@@ -27,7 +27,10 @@ import { checkSpace, drawnOptions, type SearchSpace, varying } from './space.js'
 import { byWorth, type Trial, trialOf } from './trial.js';
 
 /** How a search goes. */
-export type SearchOptions = Omit<OptionsOf<typeof SEARCH>, 'onTrial'> & { readonly onTrial?: (trial: Trial) => void };
+export type SearchOptions = Omit<OptionsOf<typeof SEARCH>, 'onTrial'> & {
+  /** Called with every trial, when it has ended; what it throws ends the search. */
+  readonly onTrial?: (trial: Trial) => void;
+};
 
 /** What a search found: plain data. */
 export interface SearchResult {

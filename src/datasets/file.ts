@@ -34,6 +34,7 @@ export const LABELS = option(
  */
 const FILE = { ...CSV, labels: LABELS } as const satisfies Schema;
 
+/** How to read a file of samples; `delimiter`, `header`, `decimal` and `encoding` are for CSV alone. */
 export type TableFileOptions = OptionsOf<typeof FILE>;
 
 /** Labelled samples; `test` is there only if the file has a test part of its own. */

@@ -10,6 +10,7 @@ export const GRAPH_SPLIT = {
   validationPerClass: option(0, { default: 30, says: 'Random split: nodes of each class to watch.' }),
 } as const satisfies Schema;
 
+/** Nodes of each class in the parts of a random split. */
 export type GraphSplitOptions = OptionsOf<typeof GRAPH_SPLIT>;
 
 /**

@@ -31,6 +31,7 @@ export const TABLE = {
   signal: signalOption('Ends the reading.'),
 } as const satisfies Schema;
 
+/** How to read a table. */
 export type TableOptions = OptionsOf<typeof TABLE>;
 
 export interface Features {

@@ -19,6 +19,7 @@ export const IMPORTANCE = {
   seed: seedOption('Of the shuffling.'),
 } as const satisfies Schema;
 
+/** How importance is found. */
 export type ImportanceOptions = OptionsOf<typeof IMPORTANCE>;
 
 /** What one column is worth. */

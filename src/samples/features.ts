@@ -44,6 +44,7 @@ export const FEATURES = {
   ignore: IGNORE,
 } as const satisfies Schema;
 
+/** Which columns of a file are features, and what becomes of texts among them. */
 export type FeatureOptions = OptionsOf<typeof FEATURES>;
 
 const indices = new WeakMap<readonly string[], ReadonlyMap<string, readonly number[]>>();

@@ -68,6 +68,7 @@ export const FRONT = {
   }),
 } as const satisfies Schema;
 
+/** What says how rows become samples, and how much of them is held out. */
 export type FrontOptions = OptionsOf<typeof FRONT>;
 
 const { batchSize, learningRate, l2, initialisation } = minibatch.options;

@@ -21,6 +21,7 @@ const LEAST: Readonly<Record<string, string>> = {
   epoch: '--layers 8-6-3 --samples 300 --batch 64 --rounds 1',
   eventloop: '--layers 8-6-3 --samples 300 --seconds 1 --rows 300',
   figures: '--out FOLDER',
+  frontier: '--tasks diabetes --methods adam,muon --budgets 1 --trials 2 --seeds 2 --out FOLDER/frontier.json',
   fullbatch:
     '--data digits --layers 64-8-10 --held-out 200 --iterations 1 --adam-iterations 1 --seeds 1 --out FOLDER/fullbatch.json',
   iteration: '--layers 8-6-3 --samples 300 --rounds 1',

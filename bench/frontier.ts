@@ -1,0 +1,158 @@
+/**
+ * The frontier: for every task and every budget of seconds, the best test score of each method, by the protocol of docs/frontier.md.
+ *
+ * A budget is 1, 2, 4, 8 or 16 times what an epoch of Adam at batches of 128 takes. A trial is a training of as many epochs as fit into it, at the
+ * pace that the method has at its batch size, with its schedule over that horizon, judged at its end on the last tenth of the
+ * training samples. The best of `--trials` is trained on all training samples with `--seeds` seeds and judged on the test part.
+ * Every run is kept in bench/results/frontier.json (`--out`) as it ends: a call that was interrupted goes on. `--stored` prints what is there.
+ */
+import { type TrainOptions, train } from 'dladmm';
+import {
+  BUDGETS,
+  type Settings,
+  SPACES,
+  TARGETS,
+  TASKS,
+  type TaskName,
+  taskOf,
+  trialsOf,
+} from './frontier/protocol.js';
+import { count, counts, flag, program, STUDY, say, some, told } from './harness/program.js';
+import { measured, resultFile } from './harness/results.js';
+import { follow } from './harness/samples.js';
+import { median } from './harness/statistics.js';
+import { combinations, studyIn, upTo } from './harness/study.js';
+import { inWords, table } from './harness/table.js';
+
+const OPTIONS = {
+  tasks: some(TASKS),
+  methods: some(Object.keys(SPACES)),
+  budgets: told(counts(BUDGETS), 'epochs of Adam'),
+  trials: count(8),
+  seeds: count(5),
+  stored: told(flag, 'the table of what has been run, without any run'),
+  ...STUDY,
+};
+
+interface Run {
+  readonly task: TaskName;
+  readonly method: string;
+  /** 0 of a pace: seconds an epoch of so many samples a batch, 0 for the default. */
+  readonly budget: number;
+  readonly batchSize?: number;
+  readonly epoch?: number;
+  /** The scores of the trials so far, null where one diverged or no epoch fits; the best of them, and how it went on. */
+  readonly validation?: readonly (number | null)[];
+  readonly best?: Settings;
+  readonly epochs?: number;
+  readonly test?: readonly number[];
+  readonly seconds?: readonly number[];
+}
+type Cell = Run & Required<Pick<Run, 'validation' | 'best' | 'epochs' | 'test' | 'seconds'>>;
+
+const higher = (task: TaskName): boolean => TARGETS[task].score === 'accuracy';
+const better = (task: TaskName, one: number, other: number): boolean => (higher(task) ? one > other : one < other);
+const isDone = (run: Run): run is Cell => (run.test?.length ?? 0) > 0;
+
+await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads, dataDir, stored, ...given }) => {
+  const out = given.out ?? resultFile('frontier');
+  const study = await studyIn<{ readonly threads: number }, Run>(out, { threads }, threads);
+  for (const task of stored ? [] : tasks) {
+    const found = await taskOf(task, dataDir);
+    if (found === undefined) {
+      say(`${task}: its files are not there; --data-dir FOLDER says where`);
+      continue;
+    }
+    const { network, all, fewer } = found;
+
+    /** Trains to the end of so many epochs. */
+    async function trained(settings: Settings, { train: samples, test }: typeof all, epochs: number, seed: number) {
+      const options = { ...network, ...settings, epochs, seed, threads, evaluateEvery: epochs } as TrainOptions;
+      const laps: number[] = [];
+      const { model, status, history } = await follow(train({ ...samples, test }, options), (record) =>
+        laps.push(record.seconds),
+      );
+      model.close();
+      const score = status.kind === 'completed' ? history.at(-1)?.test?.[TARGETS[task].score] : undefined;
+      return { score: score ?? Number.NaN, laps, seconds: laps.reduce((sum, lap) => sum + lap, 0) };
+    }
+
+    /** Seconds of an epoch: the median of some, without the first. */
+    async function pace(settings: Settings): Promise<number> {
+      const { solver, batchSize = 0 } = settings as { readonly solver: string; readonly batchSize?: number };
+      const key = { task, method: solver, budget: 0, batchSize };
+      const known = study.find(key)?.epoch;
+      if (known !== undefined) return known;
+      // With steps so short that nothing diverges.
+      const short = { ...settings, learningRate: 1e-6 };
+      const first = (await trained(short, fewer, 2, 1)).laps.at(-1) ?? 0;
+      const { laps } = await trained(short, fewer, Math.max(3, Math.min(30, Math.round(0.3 / first))), 1);
+      const epoch = (median(laps.slice(1)) * all.train.x.rows) / fewer.train.x.rows;
+      await study.put(key, { ...key, epoch });
+      return epoch;
+    }
+
+    for (const { budget, method } of combinations({ budget: budgets, method: methods })) {
+      const key = { task, method, budget };
+      const seconds = budget * (await pace({ solver: 'adam' }));
+      const space = trialsOf(method, trials);
+      const epochsOf = async (settings: Settings): Promise<number> =>
+        Math.floor(1e-3 + seconds / (await pace(settings)));
+      let cell: Run = study.find(key) ?? { ...key, validation: [] };
+      for (const settings of space.slice(cell.validation?.length ?? 0)) {
+        const epochs = await epochsOf(settings);
+        const { score } = epochs === 0 ? { score: Number.NaN } : await trained(settings, fewer, epochs, 1);
+        cell = { ...cell, validation: [...(cell.validation ?? []), Number.isFinite(score) ? score : null] };
+        await study.put(key, cell);
+      }
+      const scores = cell.validation ?? [];
+      const place = scores.reduce<number>((at, score, i) => {
+        const before = scores[at] ?? null;
+        return score !== null && (before === null || better(task, score, before)) ? i : at;
+      }, 0);
+      const best = space[place];
+      if (best === undefined || (scores[place] ?? null) === null) continue;
+      if (JSON.stringify(cell.best) !== JSON.stringify(best)) {
+        cell = { ...cell, best, epochs: await epochsOf(best), test: [], seconds: [] };
+      }
+      for (const seed of upTo(seeds).slice(cell.test?.length ?? 0)) {
+        const its = await trained(best, all, cell.epochs ?? 1, seed);
+        cell = { ...cell, test: [...(cell.test ?? []), its.score], seconds: [...(cell.seconds ?? []), its.seconds] };
+        await study.put(key, cell);
+      }
+      say(`${task} ${budget} ${method}: ${median(cell.test ?? []).toFixed(4)}, ${inWords(best)}`);
+    }
+  }
+  const cells = study
+    .now()
+    .runs.filter(isDone)
+    .filter((each) => tasks.includes(each.task) && methods.includes(each.method));
+  const middle = ({ test }: Cell): number => median(test);
+  const rows = combinations({ task: tasks, budget: budgets }).flatMap(({ task, budget }) => {
+    const here = cells.filter((each) => each.task === task && each.budget === budget);
+    if (here.length === 0) return [];
+    const top = here.reduce((one, other) => (better(task, middle(other), middle(one)) ? other : one));
+    const shown = (cell: Cell | undefined): string =>
+      cell === undefined
+        ? ''
+        : `${middle(cell).toFixed(4)}${cell === top ? '*' : ' '} (${Math.min(...cell.test).toFixed(4)}–${Math.max(...cell.test).toFixed(4)})`;
+    return [[task, String(budget), ...methods.map((method) => shown(here.find((each) => each.method === method)))]];
+  });
+  /** The fewest seconds of a method whose median is at the target. */
+  const reached = combinations({ task: tasks, method: methods }).flatMap(({ task, method }) => {
+    const { target } = TARGETS[task];
+    const its = cells.filter(
+      (each) => each.task === task && each.method === method && !better(task, target, middle(each)),
+    );
+    return its.length === 0
+      ? []
+      : [{ task, method, target, seconds: Math.min(...its.map(({ seconds }) => median(seconds))) }];
+  });
+  return measured(
+    threads,
+    { cells, reached },
+    table(['task', 'budget', ...methods], rows),
+    '* the best median; in brackets the least and the largest of the seeds',
+    ...reached.map(({ task, method, target, seconds }) => `${task} at ${target}: ${method} ${seconds.toFixed(3)} s`),
+  );
+});

@@ -1,0 +1,82 @@
+/** What docs/frontier.md lays down: the tasks with their targets, and for every method the space that its trials are drawn from. */
+import { loadTask } from '../defaults/tasks.js';
+import { heldOut, type Samples } from '../harness/samples.js';
+import { autoencoder, language } from '../tasks/task.js';
+
+/** What a task is judged by, and the score that is to be reached. */
+export const TARGETS = {
+  mnist: { score: 'accuracy', target: 0.98 },
+  'fashion-mnist': { score: 'accuracy', target: 0.885 },
+  autoencoder: { score: 'loss', target: 4 },
+  language: { score: 'loss', target: 2.4 * Math.LN2 },
+  'california-housing': { score: 'loss', target: 0.105 },
+  adult: { score: 'accuracy', target: 0.855 },
+  digits: { score: 'accuracy', target: 0.93 },
+  diabetes: { score: 'loss', target: 0.27 },
+} as const;
+export type TaskName = keyof typeof TARGETS;
+export const TASKS = Object.keys(TARGETS) as TaskName[];
+
+/** In epochs of Adam. */
+export const BUDGETS = '1,2,4,8,16';
+
+/** Rates from and to, with a uniform logarithm; and a choice. */
+type Space = { readonly learningRate: readonly [number, number] } & Readonly<Record<string, readonly unknown[]>>;
+
+const batchSize = [64, 128, 256, 512];
+const learningRateSchedule = ['cosine'];
+
+/** The first trial of a method is its published defaults (those of `first`); the others lie in `space`. */
+export const SPACES: Readonly<Record<string, { readonly first?: object; readonly space: Space }>> = {
+  'minibatch-admm': {
+    space: { learningRate: [0.05, 1.6], batchSize, damping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
+  },
+  adam: { space: { learningRate: [3e-4, 2e-2], batchSize, learningRateSchedule } },
+  sgd: {
+    first: { momentum: 0.9 },
+    space: { learningRate: [1e-3, 0.5], batchSize, learningRateSchedule, momentum: [0.9], nesterov: [true] },
+  },
+  nadamw: { space: { learningRate: [3e-4, 2e-2], batchSize, l2: [0, 0.01, 0.08] } },
+  'schedule-free': { space: { learningRate: [1e-3, 6e-2], batchSize, beta1: [0.9, 0.95], l2: [0, 0.01, 0.08] } },
+  muon: { space: { learningRate: [3e-3, 0.2], batchSize, adamShare: [0.015, 0.05, 0.15, 0.5] } },
+};
+export type Settings = Readonly<Record<string, unknown>>;
+
+/** Halton's points: the digits of i in a base, mirrored at the point. */
+const mirrored = (i: number, base: number): number =>
+  i === 0 ? 0 : ((i % base) + mirrored(Math.floor(i / base), base)) / base;
+const BASES = [2, 3, 5, 7, 11];
+
+/** Trial 0, 1, …: the same for every task and budget, rates spread alike in the range of every method; more trials leave the first as they are. */
+export const trialsOf = (method: string, count: number): readonly Settings[] =>
+  Array.from({ length: count }, (_, i) => {
+    const { first, space } = SPACES[method] as (typeof SPACES)[string];
+    if (i === 0) return { solver: method, ...first };
+    const drawn = Object.entries(space).map(([name, values], k) => {
+      const share = mirrored(i, BASES[k] ?? 2);
+      const [low, high] = space.learningRate;
+      const value = name === 'learningRate' ? low * (high / low) ** share : values[Math.floor(share * values.length)];
+      return [name, value];
+    });
+    return { solver: method, ...Object.fromEntries(drawn) };
+  });
+
+export interface Parts {
+  readonly train: Samples;
+  readonly test: Samples;
+}
+
+/** The network of a task, all of its samples, and those to choose by: the last tenth of the training samples is their test. */
+export async function taskOf(name: TaskName, dataDir: string | undefined) {
+  const parted = (train: Samples, test: Samples) => ({ all: { train, test }, fewer: heldOut(train) });
+  if (name === 'autoencoder' || name === 'language') {
+    const own = name === 'language' ? await language() : await autoencoder('mnist', dataDir);
+    const { layers, loss, initialisation, train, test } = own;
+    return { network: { layers, loss, initialisation, standardiseTargets: false }, ...parted(train, test) };
+  }
+  const found = await loadTask(name, dataDir);
+  if (found === undefined) return undefined;
+  const { layers, loss, data } = found;
+  const { test, ...train } = data as Samples & { readonly test: Samples };
+  return { network: { layers, loss, standardiseTargets: false }, ...parted(train, test) };
+}
