@@ -14,6 +14,7 @@
 #include "core/linalg/blas.hpp"
 #include "core/linalg/library.hpp"
 #include "core/runtime/processors.hpp"
+#include "core/runtime/subnormals.hpp"
 #include "test/check.hpp"
 
 namespace {
@@ -215,6 +216,14 @@ float product(float a, float b) {
 void subnormals_are_flushed_within_rounds_only() {
   const auto flushed = [] { return product(FLT_MIN, 0.5F) == 0 && product(FLT_TRUE_MIN, 1e30F) == 0; };
   check(!flushed(), "not before");
+  const bool can = [&] {
+    const FlushSubnormals flush;
+    return flushed();
+  }();
+  if (!can) {
+    std::printf("left out: this processor, as valgrind's, does not flush subnormals\n");
+    return;
+  }
   Team team(4);
   std::atomic<unsigned> helpers{0};
   std::atomic<bool> everywhere{true};
