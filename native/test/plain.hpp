@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/gradient/network.hpp"
 #include "core/layered/types.hpp"
 #include "test/activations.hpp"
 
