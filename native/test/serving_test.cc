@@ -93,7 +93,7 @@ void products_in_training() {
     return out;
   };
   for (const std::size_t outputs : {1, 10, 32, 100, 300}) {
-    for (const std::size_t inputs : {1, 10, 33, 301}) {
+    for (const std::size_t inputs : {1, 10, 30, 33, 100, 301}) {
       for (const std::size_t samples : {1, 13, 14, 27, 140, 301}) {
         const std::string which = text(type_name<T>(), " ", samples, " x ", inputs, " x ", outputs);
         Strided<T> x(samples, inputs, 3);
