@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
+import { isObject } from '../core/objects.js';
 import {
   flag,
   type OptionsOf,
@@ -127,8 +128,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
 const isTsv = (name: string): boolean => /\.tsv(\.gz)?$/i.test(name);
 
 function checkCsvOptions(options: ParseOptions): void {
-  const { fromLine: _, ...own } = options;
-  const { delimiter, decimal } = readOptions(CSV, own);
+  const { delimiter, decimal } = readOptions(CSV, isObject(options) ? { ...options, fromLine: undefined } : options);
   if (decimal === ',' && delimiter === ',')
     throw expected("another decimal sign than the delimiter's", 'decimal', decimal);
 }

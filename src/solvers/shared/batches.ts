@@ -38,14 +38,19 @@ const COURSES: { readonly [M in MethodName]?: { readonly falls: 'cosine' | 'cons
 const courseOf = (name: MethodName) => COURSES[name] ?? { falls: 'constant', warmUp: 0 };
 
 /** What of it is asked for; not of BADM and SISA, which have no learning rate. */
-const onCourse = (name: MethodName) => ({
-  learningRateSchedule: falling(courseOf(name).falls),
+export const COURSE = {
+  learningRateSchedule: falling('as the method has it'),
   warmUp: number('fraction', {
-    default: courseOf(name).warmUp,
+    default: 0,
+    otherwise: 'as the method has it',
     says: 'The share of all steps over which the learning rate rises to its full length.',
   }),
+} as const satisfies Schema;
+const onCourse = (name: MethodName): typeof COURSE => ({
+  learningRateSchedule: falling(courseOf(name).falls),
+  warmUp: { ...COURSE.warmUp, default: courseOf(name).warmUp, otherwise: String(courseOf(name).warmUp) },
 });
-type OnCourse<S> = S extends { readonly learningRate: unknown } ? ReturnType<typeof onCourse> : unknown;
+type OnCourse<S> = S extends { readonly learningRate: unknown } ? typeof COURSE : unknown;
 
 /** The settings of Kipf and Welling (2017). */
 const ON_GRAPH = {

@@ -28,7 +28,7 @@ export const LEARNING_RATE: ValueType<LearningRate> = {
 type Fall = 'cosine' | 'constant';
 
 /** The option of it. */
-export const falling = (otherwise: Fall) =>
+export const falling = (otherwise: Fall | 'as the method has it') =>
   word(['cosine', 'constant'], {
     otherwise: otherwise === 'cosine' ? 'cosine, of a function constant' : otherwise,
     says: 'How a number falls: along half a wave to 0 over all epochs, or not at all.',
