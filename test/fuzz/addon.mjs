@@ -311,12 +311,16 @@ const row = fc.oneof(fc.constantFrom(0, 0, 1, 3), number);
 const block = fc.oneof(fc.integer({ min: 0, max: 4 }), number);
 const layer = fc.oneof(fc.integer({ min: 0, max: 4 }), number);
 const call = (method, list) => list.map((drawn) => ({ method, args: drawn }));
-const onLayered = fc.oneof(
+/** What the states of all splittings on samples take in. */
+const onSamples = [
   call('loadInput', args(set, row, values)),
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
   call('loadWeights', args(values)),
   call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+];
+const onLayered = fc.oneof(
+  ...onSamples,
   call(
     'start',
     args(
@@ -365,11 +369,7 @@ const constraintUpdates = fc.oneof(
   { weight: 1, arbitrary: updates },
 );
 const onConstraints = fc.oneof(
-  call('loadInput', args(set, row, values)),
-  call('loadTargets', args(set, row, values)),
-  call('loadLabels', args(set, labels)),
-  call('loadWeights', args(values)),
-  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  ...onSamples,
   call('start', args()),
   call('run', args(constraintUpdates, members(constraintPenalties, meddle))),
   call('run', args(constraintUpdates, members(constraintPenalties, meddle))),
@@ -399,11 +399,7 @@ const metricUpdates = fc.oneof(
   { weight: 1, arbitrary: updates },
 );
 const onMetric = fc.oneof(
-  call('loadInput', args(set, row, values)),
-  call('loadTargets', args(set, row, values)),
-  call('loadLabels', args(set, labels)),
-  call('loadWeights', args(values)),
-  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  ...onSamples,
   call('start', args()),
   call('run', args(metricUpdates, members(metricPenalties, meddle))),
   call('run', args(metricUpdates, members(metricPenalties, meddle))),
@@ -437,11 +433,7 @@ const rates = fc.oneof(
   fc.constantFrom(0, 2, 3).map((count) => new Float64Array(count).fill(0.1)),
 );
 const onGradient = fc.oneof(
-  call('loadInput', args(set, row, values)),
-  call('loadTargets', args(set, row, values)),
-  call('loadLabels', args(set, labels)),
-  call('loadWeights', args(values)),
-  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  ...onSamples,
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('reset', args()),
