@@ -34,6 +34,7 @@ const COURSES: { readonly [M in MethodName]?: { readonly falls: 'cosine' | 'cons
   nadamw: { falls: 'cosine', warmUp: 0.02 },
   'schedule-free': { falls: 'constant', warmUp: 0.02 },
   muon: { falls: 'cosine', warmUp: 0 },
+  soap: { falls: 'cosine', warmUp: 0.1875 },
 };
 const courseOf = (name: MethodName) => COURSES[name] ?? { falls: 'constant', warmUp: 0 };
 
