@@ -21,7 +21,7 @@ const SOLVERS: readonly GradientOptions[] = [
   { ...OPTIONS, solver: 'schedule-free', learningRate: 0.01 },
   { ...OPTIONS, solver: 'muon', adamShare: 0.5 },
   { ...OPTIONS, solver: 'soap' },
-  { ...OPTIONS, solver: 'kfac' },
+  { ...OPTIONS, solver: 'kfac', batchSize: 128, damping: 30 },
   { ...OPTIONS, solver: 'isaac', learningRate: 0.3 },
   { ...OPTIONS, solver: 'badm', sigma: 5, rho: 50 },
   { ...OPTIONS, solver: 'sisa' },
