@@ -54,8 +54,7 @@ const SOAP = {
 } as const;
 const KFAC = {
   name: 'kfac',
-  title:
-    'K-FAC: both factors of the curvature, with length, momentum and damping from the quadratic model of the batch',
+  title: 'K-FAC, for large batches: both factors of the curvature; length, momentum and damping by the quadratic model',
   source: 'J. Martens, R. Grosse, ICML 2015; kfac-jax',
 } as const;
 const ISAAC = {

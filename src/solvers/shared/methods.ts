@@ -139,7 +139,11 @@ export const METHODS = {
     l2: decoupled(0.01),
   },
   kfac: {
-    damping: number('positive', { default: 150, symbol: 'λ', says: 'The damping of the first steps.' }),
+    damping: number('positive', {
+      default: 150,
+      symbol: 'λ',
+      says: 'The damping of the first steps. In batches of less than about a hundred it may fall so far that a training diverges.',
+    }),
     dampingDecay: number('fraction', {
       default: 0.95,
       symbol: 'ω',
