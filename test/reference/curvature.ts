@@ -212,8 +212,8 @@ export function soap(
 const diagonal = (m: Matrix64): Matrix64 => matrix(1, m.rows, (_, j) => entry(m, j, j));
 
 /** A label of the model's own drawn for a row, as the addon draws it: its multiplier. */
-function drawnMultiplier(network: Network, z: readonly number[], seed: number, draw: number, sample: number): number[] {
-  const { uniform } = seededRandom((seed + Math.imul(0x9e3779b9, draw) + Math.imul(0x85ebca6b, sample + 1)) >>> 0);
+function drawnMultiplier(network: Network, z: readonly number[], seed: number, draw: number, row: number): number[] {
+  const { uniform } = seededRandom((seed + Math.imul(0x9e3779b9, draw) + Math.imul(0x85ebca6b, row + 1)) >>> 0);
   if (network.loss === 'squared-error') return z.map(() => (uniform() < 0.5 ? -1 : 1));
   const p = softmax(z);
   const place = uniform();
@@ -268,7 +268,7 @@ export function kfac(network: Network, samples: Samples, seed: number, settings:
     const g = back(scaled(scale / B, gradient)).map((delta, l) =>
       plus(transposedTimes(delta, at(inputs, l, 'inputs')), l2, at(W, l, 'W')),
     );
-    const multipliers = batch.map((sample, i) => drawnMultiplier(network, rowOf(outputs, i), seed, t - 1, sample));
+    const multipliers = batch.map((_, i) => drawnMultiplier(network, rowOf(outputs, i), seed, t - 1, i));
     const v = back(map(outputs, (_, i, j) => at(at(multipliers, i, 'v'), j, 'v')));
     const average = (old: readonly Matrix64[], l: number, m: Matrix64, by: number): Matrix64 => {
       const fresh = scaled(by / B, transposedTimes(m, m));

@@ -45,7 +45,6 @@ const FULL = {
   nadamw: {},
   'schedule-free': {},
   muon: { adamShare: 1 },
-  soap: {},
   isaac: { learningRate: 0.1, damping: 1 },
   badm: { subBatches: 1 },
   sisa: { subBatches: 1 },

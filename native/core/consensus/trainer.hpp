@@ -385,7 +385,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       const std::span<double> v = work.subspan(2 * n, n);
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
         const SampleTarget target = target_of(i, work);
-        RandomStream random = stream_of(setup_.seed, step.number - 1, samples[i]);
+        RandomStream random = stream_of(setup_.seed, step.number - 1, i);
         draw_multiplier(kind, work.first(n), target, random, v);
         const double root = std::sqrt(terms * target.weight);
         std::ranges::transform(v, drawn.row(i), [&](double each) { return static_cast<T>(root * each); });
