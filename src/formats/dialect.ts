@@ -12,7 +12,7 @@ export interface Dialect {
 }
 
 /** A row longer than this is a quotation mark that is never closed. */
-export const MAX_ROW_LENGTH = 2 ** 26;
+const MAX_ROW_LENGTH = 2 ** 26;
 /** So many rows say what a table is like. */
 const SAMPLE_ROWS = 1000;
 /** The delimiters that are looked for, the likelier first. */

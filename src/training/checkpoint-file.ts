@@ -93,14 +93,26 @@ export async function writeCheckpoint(
   );
 }
 
-/** A state in a file that has no name any more: it is gone when it is closed, or when the process is killed. */
+/** A file without a name in the folder of temporary files: never seen, gone when it is closed or the process is killed. */
+async function openNameless(): Promise<FileHandle> {
+  const folder = tmpdir();
+  // O_TMPFILE of Linux, which Node does not name. Not every file system has it.
+  const flags = constants.O_RDWR | constants.O_DIRECTORY | 0o20000000;
+  const file = process.platform === 'linux' ? await open(folder, flags, 0o600).catch(() => undefined) : undefined;
+  if (file !== undefined) return file;
+  const path = join(folder, `dladmm-${randomBytes(8).toString('hex')}`);
+  const named = await open(path, 'wx+', 0o600);
+  await unlink(path);
+  return named;
+}
+
+/** A state in a file that has no name. */
 export async function passingCheckpoint(state: NativePersistent): Promise<OpenCheckpoint> {
-  const path = join(tmpdir(), `dladmm-${randomBytes(8).toString('hex')}`);
-  const file = await open(path, 'wx+', 0o600).catch((error: unknown) => {
+  const path = tmpdir();
+  const file = await openNameless().catch((error: unknown) => {
     throw fileError('write', path, error);
   });
   try {
-    await unlink(path);
     await state.saveSections(file.fd, metadataOf({}), false, []);
     return await readHeader(path, file);
   } catch (error) {
