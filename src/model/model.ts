@@ -9,6 +9,7 @@ import {
   native,
 } from '../core/native.js';
 import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
+import { type StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
@@ -42,7 +43,7 @@ import {
 } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
-import { labelledRows, toldRows } from './labelled.js';
+import { inBlocks, labelledRows, storedRows, storedSamples, toldRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
@@ -92,20 +93,25 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   async predict(x: readonly number[]): Promise<OnePrediction<L>>;
   async predict(x: Frame | string, options: TableReading): Promise<Prediction<L>>;
-  async predict(x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | string): Promise<Prediction<L>>;
+  async predict(
+    x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | StoredSamples | string,
+  ): Promise<Prediction<L>>;
   async predict(x: RecordLike): Promise<OnePrediction<L>>;
   async predict(
-    x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | RecordLike | string,
+    x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | StoredSamples | RecordLike | string,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
     const one = !isFrame(x) && isOne(x);
+    const stored = await storeOf(x);
     const prediction = await this.call(async () => {
       const reading = checkedReading(options);
-      const rows = isFile(x)
-        ? toldRows(await readFrame(x, reading), this, options)
-        : one
-          ? this.#rowsOf(x)
-          : (x as RowsLike);
+      const rows = stored
+        ? storedRows(stored.store, this)
+        : isFile(x)
+          ? toldRows(await readFrame(x, reading), this, options)
+          : one
+            ? this.#rowsOf(x)
+            : (x as RowsLike);
       const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
@@ -114,7 +120,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
         answer.put(first, few ? await this.#now(chunk) : await this.native.predict(chunk));
       });
       return answer.prediction() as Prediction<L>;
-    });
+    }).finally(() => stored?.close());
     return one ? (onlyOf(prediction, this.threshold) as OnePrediction<L>) : prediction;
   }
 
@@ -160,10 +166,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
   async evaluate(samples: SamplesLike, options: TableReading = {}): Promise<EvaluationOf<L>> {
+    const stored = await storeOf(samples);
     return this.call(async () => {
-      const { answer, truth, loss, notes } = await this.#judged(samples, options);
+      const given = stored ? await storedSamples(stored.store, this) : await inBlocks(samples);
+      const { answer, truth, loss, notes } = await this.#judged(given, options);
       return warned(await answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
-    });
+    }).finally(() => stored?.close());
   }
 
   /**
@@ -309,6 +317,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     source: RowSource,
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
+    if (source.each) {
+      return source.each(async (chunk, first, count) => {
+        await work(first, chunk, count).catch((error: unknown) => {
+          throw locate(error, source, first);
+        });
+      });
+    }
     let chunk: Numbers | undefined;
     for (const [first, count] of this.#chunks(source)) {
       try {
