@@ -93,11 +93,12 @@ export async function writeSamples(
       for await (const some of rows) {
         for (let at = 0; at < some.length; ) {
           const part = some.subarray(at, at + room.length - filled);
-          const bad = part.findIndex((value) => !Number.isFinite(value));
-          if (bad >= 0) throw nonFinite({ name: 'data', columns: width }, count + at / width, bad, part[bad]);
-          for (let k = 0; unit && k < part.length; k += 1) {
+          for (let k = 0; k < part.length; k += 1) {
             const value = part[k] as number;
-            unit = (value >= 0 && value <= 1) || k % width >= inputs;
+            if (value >= 0 && value <= 1) continue;
+            if (!Number.isFinite(value))
+              throw nonFinite({ name: 'data', columns: width }, count + at / width, k, value);
+            unit &&= k % width >= inputs;
           }
           room.set(part, filled);
           filled += part.length;

@@ -23,10 +23,12 @@ const bytesOf = ({ weights, biases }: Model) =>
 const [ROWS, INPUTS] = [5000, 2047];
 const random = seededRandom(5);
 const x = Uint8Array.from({ length: ROWS * INPUTS }, () => 20 * random.uniform());
+const rowsOf = (data: Uint8Array) =>
+  Array.from({ length: ROWS }, (_, i) => data.subarray(i * INPUTS, (i + 1) * INPUTS));
 const labels = Int32Array.from({ length: ROWS }, (_, i) => ((x[i * INPUTS] as number) > 9 ? 1 : 0));
 const weights = Float64Array.from({ length: ROWS }, (_, i) => 0.5 + (i % 3));
 const wide = path('wide.samples');
-await packSamples(wide, { x: { data: x, rows: ROWS, columns: INPUTS }, labels, weights });
+await packSamples(wide, { x: rowsOf(x), labels, weights });
 const common = {
   hidden: [3],
   standardise: false,
@@ -225,7 +227,7 @@ describe('a file of a store', () => {
   });
 
   test('that changes while it is learnt from is a typed error, and one of another kind says what it is', async () => {
-    await packSamples(path('changing.samples'), { x: { data: x.slice(), rows: ROWS, columns: INPUTS }, labels });
+    await packSamples(path('changing.samples'), { x: rowsOf(x), labels });
     using samples = await openSamples(path('changing.samples'));
     const bytes = readFileSync(path('changing.samples'));
     bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
