@@ -7,7 +7,7 @@ import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
 import { native } from '../core/native.js';
-import { isObject } from '../core/objects.js';
+import { isObject, isUrl, pathOf } from '../core/objects.js';
 import { checkDistinct } from '../network/network.js';
 import { type ClassNames, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
@@ -301,8 +301,9 @@ export async function storeOf(
   data: unknown,
 ): Promise<{ readonly store: StoredSamples; readonly close: () => void } | undefined> {
   if (StoredSamples.is(data)) return { store: data, close: () => undefined };
-  if (typeof data !== 'string' || !(await isSampleFile(data))) return undefined;
-  const store = await openSamples(data);
+  const path = isUrl(data) ? pathOf(data) : data;
+  if (typeof path !== 'string' || !(await isSampleFile(path))) return undefined;
+  const store = await openSamples(path);
   return { store, close: () => store.close() };
 }
 

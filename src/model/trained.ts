@@ -2,7 +2,7 @@ import { ASYNC_DISPOSE, DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
-import { present } from '../core/objects.js';
+import { pathOf, present } from '../core/objects.js';
 import type { Calibration } from '../judging/calibration.js';
 import { classCount, type Loss, type Network, nativeActivation, nativeLoss } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
@@ -71,7 +71,8 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
    *
    * @throws DlAdmmError ERR_DLADMM_FILE
    */
-  async save(path: string, note: Note | undefined = this.note): Promise<void> {
+  async save(to: string | URL, note: Note | undefined = this.note): Promise<void> {
+    const path = pathOf(to);
     await saveModel(path, { ...this, ...(note && { note }) } as unknown as StoredModel);
     if (this.diverged === undefined) return;
     process.emitWarning(`${path} holds a model that ${divergedText(this.diverged)}`, {

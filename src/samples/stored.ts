@@ -102,7 +102,7 @@ const slotOf = (blockBytes: number): number => Math.ceil(blockBytes / 8) * 8;
 export function reading(blocks: SampleBlocks, groups: Iterator<Group, undefined>, dtype: Dtype) {
   const { inputs, beside: width, blockRows, blockBytes } = blocks;
   const slot = slotOf(blockBytes);
-  const most = Math.max(1, Math.floor(CHUNK_ENTRIES / inputs));
+  const most = Math.max(1, Math.floor((4 * CHUNK_ENTRIES) / inputs));
   const x = zeros(dtype, most * inputs);
   const beside = new Float64Array(most * width);
   const rooms = [0, 1].map(() => new Uint8Array(aheadBytes(blocks) / 2));

@@ -1,5 +1,5 @@
 import { DlAdmmError } from '../core/errors.js';
-import { present } from '../core/objects.js';
+import { isUrl, present } from '../core/objects.js';
 import { StoredSamples } from '../formats/sample-file.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
@@ -40,6 +40,7 @@ export function isAutomatic(options: object): boolean {
 /** Whether data or options are of the front door: rows rather than samples, or options that say how they become samples. */
 export const isFront = (data: unknown, options: object): boolean =>
   typeof data === 'string' ||
+  isUrl(data) ||
   StoredSamples.is(data) ||
   Object.keys(pick(FRONT, options)).length > 0 ||
   isAutomatic(options);

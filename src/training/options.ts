@@ -14,8 +14,8 @@ import { COMMON } from '../solvers/shared/options.js';
 import { isArray, isNumericArray } from '../tensor/inputs.js';
 import { bytesSaid } from './stored-samples.js';
 
-/** Rows: a file of them by its path, a store of samples, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
-export type Rows = string | RowsLike | Frame | ColumnsLike | StoredSamples;
+/** Rows: a file of them by its path or `file:` URL, a store of samples, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
+export type Rows = string | URL | RowsLike | Frame | ColumnsLike | StoredSamples;
 
 /** Rows are looked at where they are read. */
 const rows = valueType<Rows>('as the data', () => true, 'rows');

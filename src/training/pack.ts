@@ -4,7 +4,7 @@ import { present } from '../core/objects.js';
 import { checkWritable } from '../formats/atomic-file.js';
 import { SAMPLES, type StoredFacts, writeSamples } from '../formats/sample-file.js';
 import { classifies, type Loss } from '../network/network.js';
-import { complete, NOTHING, type OptionsOf, pick, SEED, word } from '../network/schema.js';
+import { completed, NOTHING, type OptionsOf, pick, SEED, word } from '../network/schema.js';
 import { trainingSet } from '../samples/arrival.js';
 import { isRecord } from '../samples/arrived.js';
 import { areSamples, arrivingSamples, isStream } from '../samples/arriving.js';
@@ -75,7 +75,7 @@ export async function packSamples(
   options: PackOptions & { readonly signal?: AbortSignal } = {},
 ): Promise<Packed> {
   const { signal, ...own } = options;
-  const { precision } = complete(PACK, own, 'options', NOTHING);
+  const { precision } = completed(PACK, own, '', NOTHING);
   await checkWritable(path, SAMPLES);
   const front = pick(FRONT, own) as FrontOptions;
   const stream = areSamples(data) ? (Object.keys(data).length === 1 ? data.x : undefined) : data;

@@ -279,8 +279,12 @@ export const TARGETS = {
       seeds,
       mutant: storeOf,
       read: viaFile(async (path) => {
-        using store = await data.openSamples(path);
-        await new StoredSet(store).gathered(true);
+        const store = await data.openSamples(path);
+        try {
+          await new StoredSet(store).gathered(true);
+        } finally {
+          store.close();
+        }
       }),
     };
   },
