@@ -13,8 +13,8 @@ import { type StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
-import { classifies, errorLoss, goalOf, hasProbabilities, type Loss, type Network } from '../network/network.js';
-import { restoreTargets, type Standardisation } from '../network/standardisation.js';
+import { classifies, goalOf, hasProbabilities, type Loss } from '../network/network.js';
+import { lossInUnits } from '../network/standardisation.js';
 import { type Arrived, isRecord } from '../samples/arrived.js';
 import {
   type ArrivalRules,
@@ -101,8 +101,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     x: RowsLike | ColumnsLike | Frame | StoredSamples | RecordLike | string | URL,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
-    const one = !isFile(x) && isOne(x);
     const stored = await storeOf(x);
+    const one = !stored && !isFile(x) && isOne(x);
     const prediction = await this.call(async () => {
       const reading = checkedReading(options);
       // Who asks in a loop for a few samples after the other must not keep the event loop from turning.
@@ -321,11 +321,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
     if (source.each) {
-      return source.each(async (chunk, first, count) => {
-        await work(first, chunk, count).catch((error: unknown) => {
-          throw locate(error, source, first);
-        });
-      });
+      return source.each((chunk, first, count) =>
+        work(first, chunk, count).catch((error: unknown) => Promise.reject(locate(error, source, first))),
+      );
     }
     let chunk: Numbers | undefined;
     for (const [first, count] of this.#chunks(source)) {
@@ -376,15 +374,6 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     }
     return { data, rows: records.length, columns: encoder.inputs };
   }
-}
-
-/** R summed over the entries, of outputs as the targets were. */
-function lossInUnits(network: Network, outputs: Numbers, values: ArrayLike<number>, targets: Standardisation): number {
-  const restored = new Float64Array(outputs.length);
-  restoreTargets(outputs, targets, restored, 0);
-  const { scale } = targets;
-  const of = errorLoss(network);
-  return restored.reduce((sum, z, i) => sum + of(z - (values[i] as number), scale[i % scale.length] as number), 0);
 }
 
 /** What a model is made of, without what it is not told of. */
