@@ -11,7 +11,23 @@ test('dladmm pack writes what dladmm train trains from, and evaluates', async ()
   expect(packed.err).toBe('');
   expect(jsonLines(packed.out)).toMatchObject([{ path: 'waves.samples', rows: 300, task: 'classification' }]);
   const trained = await run(
-    ...['train', 'waves.samples', '--solver', 'adam', '--hidden', '8', '--epochs', '30', '--memory', '2GB', '--json'],
+    ...[
+      'train',
+      'waves.samples',
+      '--solver',
+      'adam',
+      '--hidden',
+      '8',
+      '--epochs',
+      '30',
+      '--batch-size',
+      '8',
+      '--learning-rate',
+      '0.02',
+      '--memory',
+      '2GB',
+      '--json',
+    ],
   );
   expect(trained.code).toBe(0);
   expect(jsonLines(trained.out).at(-1)).toMatchObject({
