@@ -10,6 +10,7 @@ import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../dist/solvers/index.js';
 import { schemaOf } from '../dist/solvers/shared/descriptor.js';
 import { COMMON } from '../dist/solvers/shared/options.js';
 import { AUTO, FRONT } from '../dist/training/options.js';
+import { PACK } from '../dist/training/pack.js';
 
 const FILE = fileURLToPath(new URL('../docs/options.md', import.meta.url));
 
@@ -56,6 +57,9 @@ const text = `${[
   table(FRONT),
   'Where no solver is named:',
   table(beside(AUTO, COMMON)),
+  '## Packing samples',
+  '`packSamples` takes what says how rows become samples, and:',
+  table({ precision: PACK.precision }),
   '## Reading a table',
   '`model.predict`, `model.evaluate`, `model.tuneThreshold` and `model.calibrate` take these with rows.',
   table(READING),

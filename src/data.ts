@@ -38,6 +38,7 @@ export type {
 export { encodeNpy, type NpyArray, parseNpy, readNpy } from './formats/npy.js';
 export { type NpzOptions, parseNpz, readNpz } from './formats/npz.js';
 export { parseParquet, readParquet } from './formats/parquet.js';
+export { openSamples, StoredSamples } from './formats/sample-file.js';
 export type { ModelParts } from './model/parts.js';
 export type { ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
 export type { Parameters } from './network/parameters.js';
@@ -51,3 +52,4 @@ export type { ColumnPlace, FeatureOptions } from './samples/features.js';
 export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, ColumnsLike, RecordLike, TableLike } from './samples/table.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
+export { type Packed, type PackOptions, packSamples } from './training/pack.js';

@@ -4,12 +4,13 @@
 #include "addon/registry.hpp"
 #include "addon/state_handle.hpp"
 #include "addon/steps.hpp"
+#include "addon/windows.hpp"
 #include "core/consensus/trainer.hpp"
 
 namespace dladmm::addon {
 namespace {
 
-class GradientTrainer : public Steps<GradientTrainer, StateHandle<GradientTrainer, Trainer, TrainerSetup>> {
+class GradientTrainer : public Steps<GradientTrainer, Windows<StateHandle<GradientTrainer, Trainer, TrainerSetup>>> {
  public:
   using Steps::Steps;
 

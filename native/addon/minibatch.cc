@@ -4,6 +4,7 @@
 #include "addon/registry.hpp"
 #include "addon/state_handle.hpp"
 #include "addon/steps.hpp"
+#include "addon/windows.hpp"
 #include "core/minibatch/state.hpp"
 
 namespace dladmm::addon {
@@ -40,7 +41,7 @@ GramSettings gram_from(const Napi::Object& options) {
   return gram;
 }
 
-class Minibatch : public Steps<Minibatch, StateHandle<Minibatch, MinibatchState, MinibatchSetup>> {
+class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, MinibatchState, MinibatchSetup>>> {
  public:
   using Steps::Steps;
 

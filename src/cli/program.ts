@@ -13,10 +13,17 @@ import type { ExportFlags, ImportFlags } from './exchange.js';
 import { choice, EXIT_CODES, named, type Run, showing, threads, wholeOption, withData, withGraph } from './flags.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
+import type { PackFlags } from './pack.js';
 import { withOptions } from './solver-flags.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
-import { crossValidateCommandOf, searchCommandOf, trainCommandOf, trainFlagsOf } from './train-command.js';
+import {
+  crossValidateCommandOf,
+  packCommandOf,
+  searchCommandOf,
+  trainCommandOf,
+  trainFlagsOf,
+} from './train-command.js';
 
 const PREDICT_HELP = `
 Examples:
@@ -110,6 +117,8 @@ export function createProgram(
     const { searchCommand } = await import('./choosing.js');
     end(await searchCommand(trainFlagsOf(args, known), own, terminal));
   });
+
+  packCommandOf(program).action(runningOn<PackFlags>(['data'], async () => (await import('./pack.js')).packCommand));
 
   const predict = program.command('predict [model] [data]').description('what a saved model says of samples');
   withData(predict, 'what to predict from', "the model's, if it is there")

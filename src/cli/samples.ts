@@ -11,6 +11,7 @@ import { checkWritable, type Ours } from '../formats/atomic-file.js';
 import { readBytes } from '../formats/bytes.js';
 import { DIALECT } from '../formats/csv.js';
 import { isStandardInput } from '../formats/pipes.js';
+import { isSampleFile } from '../formats/sample-file.js';
 import { pick } from '../network/schema.js';
 import { alignLabels } from '../samples/align.js';
 import { encodedFor } from '../samples/encoded.js';
@@ -196,9 +197,10 @@ async function testSource(flags: SplitFlags, signal: AbortSignal): Promise<Sourc
 /** What there is to train on and to test on. */
 export interface TrainingSource {
   readonly name: string;
-  readonly data: Frame | TrainingData;
+  /** A path is that of a store. */
+  readonly data: Frame | TrainingData | string;
   /** Of a table: the column to predict, and the rows to test on. */
-  readonly front: { readonly target?: TargetPlaces; readonly test?: Frame };
+  readonly front: { readonly target?: TargetPlaces; readonly test?: Frame | string };
   /** Of samples without names: what they are, and their classes. */
   readonly task?: 'classification' | 'regression';
   readonly classes?: readonly string[];
@@ -283,6 +285,7 @@ async function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): Pro
  */
 export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSource> {
   const { data, testData, testShare } = flags;
+  if (await isSampleFile(data)) return { name: basename(data), data, front: { ...(testData && { test: testData }) } };
   // With a named set the column of labels can only be meant for the file to test on.
   const { target: _, ...unlabelled } = flags;
   const source = await sourceOf(isName(data) && testData !== undefined ? unlabelled : flags, signal);

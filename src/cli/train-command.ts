@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { FOLDS, SEARCH } from '../choosing/options.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { FRONT } from '../training/options.js';
+import { PACK } from '../training/pack.js';
 import * as parse from './arguments.js';
 import { TEST_SHARE } from './defaults.js';
 import { EXIT_CODES, named, option, showing, withData, withGraph } from './flags.js';
@@ -41,7 +42,8 @@ const MATTER = [
   ...['--test-data', '--time-limit', '--seed', '--save', '--json'],
 ];
 
-const { columns, task, missing, categories, buckets, bins, weights, hidden, validationShare, calibrate } = FRONT;
+const { columns, task, missing, categories, buckets, bins, weights, hidden, validationShare, calibrate, memory } =
+  FRONT;
 const TABLES = { columns, task, missing, categories, buckets, bins, weights };
 
 /** What to train on, and what becomes of its columns. */
@@ -65,7 +67,7 @@ function withTraining(command: Command, solvers: readonly AnySolver[], without: 
         'the system that trains, or a module that exports one (default: auto, which goes by the samples)',
       ).argParser(parseSolver(solvers)),
     );
-  return withSolverFlags(withOptions(command, { hidden, validationShare, calibrate }), solvers, without);
+  return withSolverFlags(withOptions(command, { hidden, validationShare, calibrate, memory }), solvers, without);
 }
 
 export function trainCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
@@ -140,6 +142,23 @@ export function searchCommandOf(program: Command, solvers: readonly AnySolver[],
     '\nExample:\n  dladmm search customers.csv --target churned --seconds 60 --metric rocAuc --save churn.safetensors',
   );
 }
+
+export const packCommandOf = (program: Command): Command =>
+  withOptions(
+    withData(
+      program.command('pack [data]').description('write samples to a store, to train from it'),
+      'what to pack',
+      'the last',
+    ),
+    { ...TABLES, precision: PACK.precision },
+  )
+    .optionsGroup('Output:')
+    .requiredOption('--out <file>', 'the store')
+    .option('--json', 'what was written as JSON')
+    .addHelpText(
+      'after',
+      `\nExample:\n  dladmm pack customers.parquet --target churned --out customers.samples\n  dladmm train customers.samples --memory 2GB --save churn.safetensors\n${EXIT_CODES}`,
+    );
 
 /** What was typed, the options of the solver by themselves. */
 export function trainFlagsOf(args: readonly unknown[], solvers: readonly AnySolver[]): TrainFlags {

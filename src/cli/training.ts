@@ -93,7 +93,8 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   };
   const writing = checkpoint && planOf({ layers: [1, 1], checkpoint }).checkpoint;
   const begin = async (): Promise<Running<Model>> => new AutoTraining<AnyRecord>(source.data, all);
-  const { test: _, ...train } = source.data as TrainingData;
+  const { test: _, ...own } = source.data as TrainingData;
+  const train = typeof source.data === 'string' ? source.data : own;
   const judge = async (model: Model) => ['train', await model.evaluate(train)] as const;
   return run({ ...shown, name, ...(writing && { checkpoint: writing }), begin, judge }, terminal);
 }

@@ -113,6 +113,17 @@ export interface NativeStepping extends NativePersistent {
   readDual?(subBatch: number, block: number, layer: number): Promise<Numbers>;
 }
 
+/** Of a state whose samples are read as batches need them: some of its rows are visited while others are filled. */
+export interface NativeWindows {
+  /** The next batches are of these rows, as they lie. */
+  visit(first: number, count: number): void;
+  /**
+   * Fills rows of x (part 0), of target values (1), labels (2) or weights (3) that are not visited. Answers with the index of an entry that is
+   * not finite, or names no class; else −1.
+   */
+  fill(part: 0 | 1 | 2 | 3, firstRow: number, chunk: Numbers | Int32Array): number;
+}
+
 export interface NativeEvaluation {
   readonly loss: number;
   readonly correct: number;

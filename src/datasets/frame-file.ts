@@ -3,6 +3,7 @@ import { isUrl, present } from '../core/objects.js';
 import { readBytes } from '../formats/bytes.js';
 import { type CsvDialect, type CsvOptions, DIALECT, parseCsvFrame, type TextStream } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
+import type { StoredSamples } from '../formats/sample-file.js';
 import { isStream } from '../formats/stream.js';
 import { tableFormatOf } from '../formats/table-formats.js';
 import { type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
@@ -29,7 +30,7 @@ export type TableReading = OptionsOf<typeof READING>;
 const OWN = ['parquet', 'arrow', 'gzip'] as const;
 
 /** Samples whose classes or values are known, in any form: `{ x, labels }`, or rows with the column that is predicted. */
-export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | string | URL;
+export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | StoredSamples | string | URL;
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that is none */
 export function checkedReading(options: TableReading): ReadingOptions {

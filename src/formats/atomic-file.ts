@@ -105,11 +105,16 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Appends `bytes` to the temporary file of {@link replaceFile}; errors name `path`. */
-export function writePiece(file: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
+/** Writes `bytes` to the temporary file of {@link replaceFile}: behind those before, or at a place; errors name `path`. */
+export function writePiece(file: FileHandle, bytes: Uint8Array, path: string, place?: number): Promise<void> {
   return guarded(path, async () => {
     for (let at = 0; at < bytes.length; ) {
-      const { bytesWritten } = await file.write(bytes, at, Math.min(bytes.length - at, MAX_TRANSFER));
+      const { bytesWritten } = await file.write(
+        bytes,
+        at,
+        Math.min(bytes.length - at, MAX_TRANSFER),
+        place === undefined ? null : place + at,
+      );
       at += bytesWritten;
     }
   });

@@ -2,7 +2,7 @@
 import { constants, open } from 'node:fs/promises';
 
 /** Kinds that some of the readers read. */
-export type Own = 'npz' | 'zip' | 'gzip' | 'npy' | 'parquet' | 'arrow' | 'safetensors' | 'onnx' | 'tar';
+export type Own = 'npz' | 'zip' | 'gzip' | 'npy' | 'parquet' | 'arrow' | 'safetensors' | 'onnx' | 'tar' | 'samples';
 
 interface Kind {
   readonly own?: Own;
@@ -124,6 +124,12 @@ const KINDS: readonly Kind[] = [
     remedy: 'importOnnx reads it',
     begins: ([field, version = 0, next = 0], text) =>
       field === 8 && version < 20 && [0x12, 0x3a, 0x42].includes(next) && /onnx|torch|tf2|keras|dladmm|ml/i.test(text),
+  },
+  {
+    own: 'samples',
+    what: 'a store of samples',
+    remedy: 'openSamples reads it, fit trains from it',
+    begins: (_, text) => text.startsWith('dladmm-samples-', 8),
   },
   { own: 'tar', what: 'a tar archive', remedy: 'unpack it', begins: (_, text) => text.slice(257, 262) === 'ustar' },
   {

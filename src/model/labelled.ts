@@ -1,11 +1,14 @@
 /** Rows of a table as a model takes them in: its columns encoded, and with them what it predicts, where it is to be judged. */
 import { expected } from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import { isFile, type ReadingOptions, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
+import type { StoredSamples } from '../formats/sample-file.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import { encodedFor } from '../samples/encoded.js';
 import { type Frame, without } from '../samples/frame.js';
 import { frameOf } from '../samples/framing.js';
 import type { ColumnNote } from '../samples/learning.js';
+import { StoredSet } from '../samples/stored.js';
 import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
 import { asSamples, type MatrixLike, turn } from '../tensor/inputs.js';
 import type { ModelParts } from './parts.js';
@@ -38,6 +41,29 @@ export function toldRows(frame: Frame, model: Knowing, reading: TableReading): M
     if (kind === 'all-unseen') process.emitWarning(text, { type: 'DlAdmmWarning', code: 'DLADMM_UNSEEN' });
   }
   return x;
+}
+
+/** Rows of a store, which are read as they are needed. @throws DlAdmmError ERR_DLADMM_ARGUMENT where it was packed with other columns */
+export function storedRows(store: StoredSamples, { columns }: Knowing): MatrixLike {
+  if (columns && toJson(store.columns ?? []) !== toJson(columns))
+    throw expected(
+      'a store with the columns of the model, in their order and encoded alike,',
+      store.path,
+      store.columns,
+    );
+  return asSamples(new StoredSet(store).features);
+}
+
+/** The same with labels or target values, which are in memory. */
+export async function storedSamples(store: StoredSamples, model: Knowing): Promise<ArrivingSamples> {
+  const x = storedRows(store, model);
+  return { ...(await new StoredSet(store).gathered(false)), x, ...(store.classes && { classes: store.classes }) };
+}
+
+/** Samples as they are; those of a part of a store with its labels or target values. */
+export async function inBlocks<S>(samples: S): Promise<S> {
+  const x = (samples as { readonly x?: unknown }).x;
+  return StoredSet.is(x) ? { ...samples, ...(await x.gathered(false)) } : samples;
 }
 
 /** Rows with the columns that a model predicts among them, as samples. */

@@ -9,11 +9,12 @@ import {
   native,
 } from '../core/native.js';
 import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
+import { type StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
-import { classifies, errorLoss, goalOf, hasProbabilities, type Loss, type Network } from '../network/network.js';
-import { restoreTargets, type Standardisation } from '../network/standardisation.js';
+import { classifies, goalOf, hasProbabilities, type Loss } from '../network/network.js';
+import { lossInUnits } from '../network/standardisation.js';
 import { type Arrived, isRecord } from '../samples/arrived.js';
 import {
   type ArrivalRules,
@@ -42,7 +43,7 @@ import {
 } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
-import { labelledRows, toldRows } from './labelled.js';
+import { inBlocks, labelledRows, storedRows, storedSamples, toldRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
@@ -92,23 +93,28 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   async predict(x: readonly number[]): Promise<OnePrediction<L>>;
   async predict(x: Frame | string | URL, options: TableReading): Promise<Prediction<L>>;
-  async predict(x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | string | URL): Promise<Prediction<L>>;
+  async predict(
+    x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | StoredSamples | string | URL,
+  ): Promise<Prediction<L>>;
   async predict<R extends RecordLike>(x: R): Promise<NamedPrediction<R, L>>;
   async predict(
-    x: RowsLike | ColumnsLike | Frame | RecordLike | string | URL,
+    x: RowsLike | ColumnsLike | Frame | StoredSamples | RecordLike | string | URL,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
-    const one = !isFile(x) && isOne(x);
+    const stored = await storeOf(x);
+    const one = !stored && !isFile(x) && isOne(x);
     const prediction = await this.call(async () => {
       const reading = checkedReading(options);
       // Who asks in a loop for a few samples after the other must not keep the event loop from turning.
       const pausing = pause();
       if (pausing) await pausing;
-      const rows = isFile(x)
-        ? toldRows(await readFrame(x, reading), this, options)
-        : one
-          ? this.#rowsOf(x)
-          : (x as RowsLike);
+      const rows = stored
+        ? storedRows(stored.store, this)
+        : isFile(x)
+          ? toldRows(await readFrame(x, reading), this, options)
+          : one
+            ? this.#rowsOf(x)
+            : (x as RowsLike);
       const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
@@ -117,7 +123,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
         answer.put(first, few ? this.native.predictNow(chunk) : await this.native.predict(chunk));
       });
       return answer.prediction() as Prediction<L>;
-    });
+    }).finally(() => stored?.close());
     return one ? (onlyOf(prediction, this.threshold) as OnePrediction<L>) : prediction;
   }
 
@@ -163,10 +169,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
   async evaluate(samples: SamplesLike, options: TableReading = {}): Promise<EvaluationOf<L>> {
+    const stored = await storeOf(samples);
     return this.call(async () => {
-      const { answer, truth, loss, notes } = await this.#judged(samples, options);
+      const given = stored ? await storedSamples(stored.store, this) : await inBlocks(samples);
+      const { answer, truth, loss, notes } = await this.#judged(given, options);
       return warned(await answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
-    });
+    }).finally(() => stored?.close());
   }
 
   /**
@@ -312,6 +320,11 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     source: RowSource,
     work: (first: number, chunk: Numbers, count: number) => Promise<void>,
   ): Promise<void> {
+    if (source.each) {
+      return source.each((chunk, first, count) =>
+        work(first, chunk, count).catch((error: unknown) => Promise.reject(locate(error, source, first))),
+      );
+    }
     let chunk: Numbers | undefined;
     for (const [first, count] of this.#chunks(source)) {
       try {
@@ -361,15 +374,6 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     }
     return { data, rows: records.length, columns: encoder.inputs };
   }
-}
-
-/** R summed over the entries, of outputs as the targets were. */
-function lossInUnits(network: Network, outputs: Numbers, values: ArrayLike<number>, targets: Standardisation): number {
-  const restored = new Float64Array(outputs.length);
-  restoreTargets(outputs, targets, restored, 0);
-  const { scale } = targets;
-  const of = errorLoss(network);
-  return restored.reduce((sum, z, i) => sum + of(z - (values[i] as number), scale[i % scale.length] as number), 0);
 }
 
 /** What a model is made of, without what it is not told of. */

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { checkKeys, checkObject } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
+import { errorLoss, type Network } from './network.js';
 import type { Parameters } from './parameters.js';
 
 /** How each feature x, or each target, is made comparable: (x − mean) · scale. */
@@ -106,4 +107,18 @@ export function unfoldStandardisation({ weights, biases }: Parameters, { mean, s
     mean.reduce((sum, m, j) => sum + (first[row * inputs + j] as number) * m, b),
   ) as Numbers;
   return { weights: [unfolded, ...otherWeights], biases: [shifted, ...otherBiases] };
+}
+
+/** R summed over the entries, of outputs as the targets were. */
+export function lossInUnits(
+  network: Network,
+  outputs: Numbers,
+  values: ArrayLike<number>,
+  targets: Standardisation,
+): number {
+  const restored = new Float64Array(outputs.length);
+  restoreTargets(outputs, targets, restored, 0);
+  const { scale } = targets;
+  const of = errorLoss(network);
+  return restored.reduce((sum, z, i) => sum + of(z - (values[i] as number), scale[i % scale.length] as number), 0);
 }

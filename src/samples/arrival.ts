@@ -1,11 +1,12 @@
 import { checkKeys } from '../core/checks.js';
-import { expected } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
 import { present } from '../core/objects.js';
 import type { Calibration } from '../judging/calibration.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { asSamples, type RowSource, trusted, turn } from '../tensor/inputs.js';
+import { asSamples, type MatrixLike, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { isNames } from './arrived.js';
 import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
@@ -20,6 +21,7 @@ import {
 } from './graph-samples.js';
 import type { LabelledSamples } from './samples.js';
 import { learnFrom, learnTargets, standardised } from './standardise.js';
+import { StoredSet } from './stored.js';
 import { type ClassWeights, type WeightsLike, weightedByClass, weightsOf } from './weights.js';
 
 /** The names of the outputs that are labels of their own. */
@@ -117,6 +119,7 @@ export async function trainingSet(
   const name = 'data';
   const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes, classWeights } = facts;
   const rules = rulesOf(facts, before);
+  if (StoredSet.is(data.x)) return storedSet(data.x, data, facts, before);
   const target =
     data.target ??
     [data.labels, data.y].find((told) => typeof told === 'string') ??
@@ -147,6 +150,46 @@ export async function trainingSet(
   };
 }
 
+/** Samples of a store as {@link StoredSet.with} has them, in the place of features. */
+const storedAs = (set: StoredSet, { standardisation: x, targetStandardisation: y }: Learnt): MatrixLike =>
+  set.with(present({ x, y })) as unknown as MatrixLike;
+
+/** What a store was packed with must be what others know. @throws DlAdmmError ERR_DLADMM_LABEL, ERR_DLADMM_ARGUMENT */
+function checkStored({ classes, columns }: WeightedSamples, known: Before | Learnt, name: string): void {
+  for (const [what, own, wanted, code] of [
+    ['classes', classes, known.classes, 'ERR_DLADMM_LABEL'],
+    ['columns', columns, known.columns, 'ERR_DLADMM_ARGUMENT'],
+  ] as const) {
+    if (!wanted || toJson(own ?? []) === toJson(wanted)) continue;
+    throw new DlAdmmError(
+      code,
+      `Expected a store with the same ${what} for ${name}, in their order and encoded alike, but it has others`,
+    );
+  }
+}
+
+/** As {@link trainingSet}, of a store: its columns and classes are known, its features are standardised as they are read. */
+async function storedSet(set: StoredSet, data: WeightedSamples, facts: Facts, before?: Before) {
+  if (before) checkStored(data, before, 'data');
+  const { columns, classes, target } = data;
+  const standardisation = facts.standardise
+    ? (before?.standardisation ??
+      (await learnFrom(set.features, (columns as readonly Column[] | undefined)?.flatMap(areShares))))
+    : undefined;
+  const targetStandardisation =
+    facts.standardiseTargets && !set.blocks.labelled ? await learnTargets(set.targets) : undefined;
+  const { labelKind } = set.blocks;
+  const learnt: Learnt = present({
+    classes,
+    labelKind,
+    standardisation,
+    targetStandardisation,
+    columns: columns as readonly Column[] | undefined,
+    target,
+  });
+  return { samples: { x: storedAs(set, learnt) }, learnt };
+}
+
 /** What samples count for by themselves and by their classes; undefined where all count alike. */
 function weighed(
   { weights }: { readonly weights?: WeightsLike },
@@ -175,6 +218,10 @@ export async function evaluationSet(
   const { network, dtype } = facts;
   const { columns } = learnt;
   const { classes } = learnt;
+  if (StoredSet.is(data.x)) {
+    checkStored(data, learnt, name);
+    return { samples: { x: storedAs(data.x, learnt) } };
+  }
   const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }), ...(classes && { classes }) });
   const arrived = await arrivingSamples(data, rules, name, weighs ? ['weights'] : []);
   const { x, y, labels, classes: own } = arrived;

@@ -12,6 +12,7 @@ import {
   type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
+import { checkInMemory } from './stored.js';
 import { relative, type WeightsLike, weightsOf } from './weights.js';
 
 /** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
@@ -39,6 +40,7 @@ export interface SampleSource {
  */
 export function samplesOf(network: Network, samples: LabelledSamples, name: string): SampleSource {
   checkObject(samples, '{ x, labels } or { x, y }', name);
+  checkInMemory(samples.x, `${name}.x`);
   const source = rowSource(samples.x, network.layers[0] ?? 0, `${name}.x`);
   const { rows } = source;
   const { weights } = samples;

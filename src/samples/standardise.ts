@@ -106,6 +106,12 @@ export function standardised(source: RowSource, rule: Standardisation | undefine
       raw = source.chunk(first, count, raw);
       return standardise({ data: raw, rows: count, columns }, rule, dtype, spent).data;
     },
+    ...(source.each && {
+      each: (take: Parameters<typeof eachChunk>[1]) =>
+        eachChunk(source, (data, first, count) =>
+          take(standardise({ data, rows: count, columns }, rule, dtype).data, first, count),
+        ),
+    }),
     ...(source.release && { release: (row: number) => source.release?.(row) }),
   });
 }

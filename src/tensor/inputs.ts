@@ -34,6 +34,8 @@ export interface RowSource {
   chunk(first: number, count: number, spent?: Numbers): Numbers;
   /** Every chunk is a window on memory that is there, so that any number of rows can be had at once. */
   readonly inPlace?: boolean;
+  /** Of rows that are not in memory, which no chunk gives: all of them, one chunk after the other; `take` is waited for. */
+  each?(take: (chunk: Numbers, first: number, count: number) => unknown): Promise<void>;
   /** Says that the rows before `row` will not be asked for again, so that their memory may be given back. */
   release?(row: number): void;
 }
@@ -54,7 +56,7 @@ export const isRowSource = (value: unknown): value is RowSource =>
   typeof value === 'object' && value !== null && sources.has(value);
 
 /** Entries that are moved or checked between two looks at the clock: few enough for code that is not compiled yet. */
-const CHUNK_ENTRIES: number = 2 ** 14;
+export const CHUNK_ENTRIES: number = 2 ** 14;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {
@@ -280,6 +282,7 @@ export async function eachChunk(
   source: RowSource,
   take: (chunk: Numbers, first: number, count: number) => unknown,
 ): Promise<void> {
+  if (source.each) return source.each(take);
   const step = Math.max(1, Math.floor(CHUNK_ENTRIES / source.columns));
   let chunk: Numbers | undefined;
   for (let first = 0; first < source.rows; first += step) {

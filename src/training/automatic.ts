@@ -1,5 +1,6 @@
 import { DlAdmmError } from '../core/errors.js';
 import { isUrl, present } from '../core/objects.js';
+import { StoredSamples } from '../formats/sample-file.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
 import { classCount, type Loss } from '../network/network.js';
@@ -38,7 +39,11 @@ export function isAutomatic(options: object): boolean {
 
 /** Whether data or options are of the front door: rows rather than samples, or options that say how they become samples. */
 export const isFront = (data: unknown, options: object): boolean =>
-  typeof data === 'string' || isUrl(data) || Object.keys(pick(FRONT, options)).length > 0 || isAutomatic(options);
+  typeof data === 'string' ||
+  isUrl(data) ||
+  StoredSamples.is(data) ||
+  Object.keys(pick(FRONT, options)).length > 0 ||
+  isAutomatic(options);
 
 /** What is being trained, of how many networks, and for how many iterations at most. */
 export interface Phase {
@@ -156,7 +161,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_STATE', 'A training can be iterated over only once');
     this.#started = true;
     const began = performance.now();
-    const ready = await readyOf(this.#data, givenOf(this.#options));
+    using ready = await readyOf(this.#data, givenOf(this.#options));
     const { calibrate } = this.#options;
     checkHeld(ready.data, calibrate);
     const { stages, choice } = stagesOf(ready, this.#options);

@@ -1,4 +1,5 @@
 import { checkObject } from '../core/checks.js';
+import type { StoredSamples } from '../formats/sample-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import type { Loss } from '../network/network.js';
@@ -92,8 +93,16 @@ type Auto<G extends Given, R extends ProgressRecord, M> = G extends 'training'
   ? AutoTraining<R, M>
   : Promise<AutoResult<R, M>>;
 
+/** A store of samples, which knows its target. */
+type Stored = StoredSamples | `${string}.samples`;
+
 /** What may be trained on by which options, and what that gives. */
 interface Trains<G extends Given> {
+  <L extends Loss = Loss>(store: Stored, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
+  <S extends Named<SampleSolver>, L extends Loss = Loss>(
+    store: Stored,
+    options: RowOptions<S> & { readonly solver: S; readonly loss?: L },
+  ): Auto<G, RecordFor<S>, Model<L>>;
   <L extends Loss = never, T extends Task = Task, const P extends TargetPlaces = ColumnPlace>(
     rows: Rows,
     options: AutoOptions<L> & { readonly target: P; readonly task?: T },

@@ -1,8 +1,10 @@
 /** Samples as a person has them, made ready for a training: what is not said is inferred, here and by the rule of solvers/auto.ts. */
 import { checkKeys, checkObject } from '../core/checks.js';
+import { DISPOSE } from '../core/dispose.js';
 import { expected } from '../core/errors.js';
 import { isFile, readFrame } from '../datasets/frame-file.js';
 import { DIALECT } from '../formats/csv.js';
+import { type StoredSamples, storeOf } from '../formats/sample-file.js';
 import type { Loss } from '../network/network.js';
 import { completed, NOTHING, pick } from '../network/schema.js';
 import { isNames } from '../samples/arrived.js';
@@ -47,6 +49,7 @@ import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { type HeldOut, partsOf, rowsAt, some, toldOf } from './parts.js';
 import { checkFinite, laidOut, liesInUnit } from './passes.js';
 import type { TrainingData } from './result.js';
+import { fromStore } from './stored-samples.js';
 
 export interface Given extends FrontOptions {
   readonly loss?: Loss;
@@ -80,6 +83,9 @@ export interface Ready {
   readonly warnings: readonly string[];
 }
 
+/** The same; at its end what was opened to be read as the training goes is given back. */
+export type Open = Ready & { [DISPOSE](): void };
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkFront(options: FrontOptions, layers: unknown): void {
   const { hidden } = completed(FRONT, options, '', NOTHING);
@@ -91,8 +97,23 @@ export function checkFront(options: FrontOptions, layers: unknown): void {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, ERR_DLADMM_SHAPE, …: whatever reading and encoding the rows can cause, and a
  *   target that is constant
  */
-export async function readyOf(data: Rows | TrainingData, given: Given): Promise<Ready> {
+export async function readyOf(data: Rows | TrainingData, given: Given): Promise<Open> {
   await breathe();
+  const stored = await storeOf(data);
+  try {
+    const ready = stored
+      ? await fromStore(stored.store, given, (task) => DEFAULT_LOSS[task])
+      : await inMemory(data as Exclude<typeof data, StoredSamples>, given);
+    return { ...ready, [DISPOSE]: () => stored?.close() };
+  } catch (error) {
+    stored?.close();
+    throw error;
+  }
+}
+
+async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given: Given): Promise<Ready> {
+  if (given.memory !== undefined)
+    throw expected('none but with a store of samples (packSamples writes one),', 'memory', given.memory);
   if (!areSamples(data)) return fromRows(data, given);
   const { labels, y, weights = given.weights, ...rest } = data as TrainingData;
   if (areLists(labels)) {

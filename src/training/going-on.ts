@@ -17,7 +17,7 @@ import { breathe } from '../tensor/inputs.js';
 import { type AutoResult, isAutomatic } from './automatic.js';
 import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
-import { checkFront, type Ready, readyOf } from './front.js';
+import { checkFront, type Open, readyOf } from './front.js';
 import { AUTO_KEYS, type FrontOptions, type Rows } from './options.js';
 import { planOf } from './plan.js';
 import { reportOf } from './report.js';
@@ -73,7 +73,7 @@ export async function readyFor(
     readonly seed?: number;
     readonly signal?: AbortSignal;
   },
-): Promise<Ready> {
+): Promise<Open> {
   const { network, target, columns, classes } = model;
   return readyOf(data, {
     seed: SEED,
@@ -177,7 +177,7 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   if (automaticOnes) checkOptionKeys(own, [...AUTO_KEYS, 'newClasses', 'validationShare'], 'model.fit');
   const began = performance.now();
   const { signal, seed } = planOf({ ...own, ...(automaticOnes && { solver: 'adam' }), ...settledBy(model as Model) });
-  const ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...front });
+  using ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...front });
   checkHeld(ready.data, calibrate);
   await breathe();
   const from = knowing(model as Model, ready.data, newClasses);

@@ -121,7 +121,7 @@ export class Learner<L extends Loss = Loss> {
    */
   partialFit(data: Rows | TrainingData): Promise<LearnerRecord> {
     return this.#next(async () => {
-      const ready = await readyFor(this.#model as Model, data, { holdsOut: false });
+      using ready = await readyFor(this.#model as Model, data, { holdsOut: false });
       const { validation: _, test: __, target: ___, ...samples } = ready.data;
       const taken = await evaluationSet(samples, this.#plan, this.#learnt, 'data', { weighs: true });
       const course = await this.#courseOn(taken.samples);

@@ -1,5 +1,6 @@
 /** The options of a training as they are declared beside those of the solvers: what says how rows become samples, and what stands where no solver is named. */
 import { DIALECT } from '../formats/csv.js';
+import type { StoredSamples } from '../formats/sample-file.js';
 import { flag, number, type OptionsOf, option, type Schema, valueType, whole, word } from '../network/schema.js';
 import type { RowsLike } from '../samples/arriving.js';
 import { COLUMNS } from '../samples/features.js';
@@ -11,9 +12,10 @@ import type { WeightsLike } from '../samples/weights.js';
 import { minibatch } from '../solvers/minibatch/solver.js';
 import { COMMON } from '../solvers/shared/options.js';
 import { isArray, isNumericArray } from '../tensor/inputs.js';
+import { bytesSaid } from './stored-samples.js';
 
-/** Rows: a file of them by its path or `file:` URL, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
-export type Rows = string | URL | RowsLike | Frame | ColumnsLike;
+/** Rows: a file of them by its path or `file:` URL, a store of samples, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
+export type Rows = string | URL | RowsLike | Frame | ColumnsLike | StoredSamples;
 
 /** Rows are looked at where they are read. */
 const rows = valueType<Rows>('as the data', () => true, 'rows');
@@ -62,6 +64,18 @@ export const FRONT = {
     otherwise: '0.1; of fewer than 2,000 rows 0.2',
     says: 'The share of rows to hold out, which says when to stop and what the model is worth.',
   }),
+  memory: option(
+    valueType<string | number>(
+      'bytes',
+      (value) => bytesSaid(value) !== undefined,
+      "bytes, as a number or as '2GB' or '512MB'",
+      { as: 'text' },
+    ),
+    {
+      otherwise: 'what there is',
+      says: 'Of a store of samples: what the process may take at most, checked before the training starts.',
+    },
+  ),
   calibrate: flag({
     default: false,
     says: "Of hinge and one-hot squared error: whether what is held out makes probabilities of the scores (Platt's sigmoid).",

@@ -1,6 +1,7 @@
 import { checkObject } from '../core/checks.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
+import { checkInMemory } from '../samples/stored.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
 import type { Course } from '../solvers/shared/course.js';
 import { type AnySolver, type Begun, chosenSolver, completePlan } from '../solvers/shared/descriptor.js';
@@ -32,6 +33,9 @@ export function planOf<R extends ProgressRecord>(options: object, problem: 'samp
     ...plan,
     solver,
     needsTrainLoss: plan.schedule?.needsTrainLoss ?? false,
-    open: (data) => solver.splitting.course(plan as never, data as never) as Promise<Course<R>>,
+    async open(data) {
+      if (!solver.splitting.can.epochs) checkInMemory((data as Partial<LabelledSamples>).x, 'data');
+      return (await solver.splitting.course(plan as never, data as never)) as Course<R>;
+    },
   };
 }

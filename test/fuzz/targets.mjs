@@ -19,6 +19,7 @@ import { fit as fitModel, loadLearner, loadModel, readCheckpoint, resumeTraining
 import { importOnnx, importStateDict } from '../../dist/onnx.js';
 import { encoded } from '../../dist/samples/encoded.js';
 import { learnColumns } from '../../dist/samples/learning.js';
+import { StoredSet } from '../../dist/samples/stored.js';
 import { inferTask, targetValues } from '../../dist/samples/targets.js';
 import * as fixture from '../fixtures/before-rooms/data.mjs';
 import { misstatements, mutated, tampered, zipOf } from './mutate.mjs';
@@ -70,6 +71,20 @@ function checkpointThatSays({ __metadata__: metadata, ...tensors }, values) {
   const { checksum: _, ...rest } = typeof metadata === 'object' && metadata !== null ? metadata : {};
   const text = JSON.stringify({ __metadata__: { checksum: ZEROS, ...rest }, ...tensors });
   return checkpointFile(Buffer.from(text.padEnd(Math.ceil(Buffer.byteLength(text) / 8) * 8)), values);
+}
+
+/** A store that is damaged, or one whose directory was changed and its checksum put right. */
+function storeOf(r, seeds) {
+  if (r.chance(0.3)) return mutated(r, seeds);
+  const file = Buffer.from(r.pick(seeds));
+  const begin = Number(file.readBigUInt64LE());
+  const directory = r.chance(0.5)
+    ? Buffer.from(JSON.stringify(r.pick([...misstatements(JSON.parse(file.subarray(begin)))])))
+    : Buffer.from(mutated(r, [new Uint8Array(file.subarray(begin))]));
+  const head = Buffer.from(file.subarray(0, 24));
+  return new Uint8Array(
+    Buffer.concat([head, Buffer.from(hashOf(head.subarray(0, 8), directory)), file.subarray(40, begin), directory]),
+  );
 }
 
 /** Checkpoints that say something else of their training, one member after the other. */
@@ -253,6 +268,26 @@ export const TARGETS = {
     mutant: (r, seeds) => (r.chance(0.2) ? new Uint8Array(gzipSync(mutated(r, seeds))) : mutated(r, seeds)),
     read: viaFile((path, r) => data.readTable(path, tableOptions(r))),
   }),
+  samples: async () => {
+    const seeds = [];
+    for (const options of [{}, { precision: 'float16' }, { weights: labelled.labels.map((label) => 1 + label) }]) {
+      const path = join(scratch, `store${seeds.length}`);
+      await data.packSamples(path, labelled, options);
+      seeds.push(new Uint8Array(readFileSync(path)));
+    }
+    return {
+      seeds,
+      mutant: storeOf,
+      read: viaFile(async (path) => {
+        const store = await data.openSamples(path);
+        try {
+          await new StoredSet(store).gathered(true);
+        } finally {
+          store.close();
+        }
+      }),
+    };
+  },
   safetensors: () => ({ seeds: fixtures(/safetensors$/), read: (bytes) => decodeSafetensors(bytes, 'm.safetensors') }),
   'state-dict': () => ({
     seeds: seedsOf('state-dict'),

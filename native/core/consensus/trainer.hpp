@@ -103,6 +103,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     if (!finite) reset();
   }
 
+  void visit(std::size_t first, std::size_t count) { epochs_.visit(first, count); }
+
   // As new but for the parameters: state of the optimiser, step number, place in the epoch.
   void reset() {
     const double first = std::visit([](const auto& method) { return method.initial_state(); }, setup_.optimiser);

@@ -102,15 +102,21 @@ class Epochs {
  public:
   Epochs() = default;
   Epochs(std::size_t samples, std::size_t batch, bool shuffle, std::uint32_t seed)
-      : batch_(batch), shuffle_(shuffle), seed_(seed), order_(samples, seed) {}
+      : batch_(batch), shuffle_(shuffle), seed_(seed), order_(samples, seed), count_(samples) {}
 
   // The last batch of an epoch has what is left.
-  [[nodiscard]] std::size_t batches() const { return (order_.samples().size() + batch_ - 1) / batch_; }
+  [[nodiscard]] std::size_t batches() const { return (count_ + batch_ - 1) / batch_; }
+  // The next batches are of `count` samples from `first` on: a window, which is filled anew as batches go on.
+  void visit(std::size_t first, std::size_t count) {
+    first_ = first;
+    count_ = count;
+    next_ = 0;
+  }
   // The samples of the next batch; an epoch begins with a shuffle. end() when it has been seen.
   [[nodiscard]] std::span<const std::uint32_t> begin() {
     if (next_ == 0 && shuffle_) order_.shuffle();
     const std::size_t first = next_ * batch_;
-    return order_.samples().subspan(first, std::min(batch_, order_.samples().size() - first));
+    return order_.samples().subspan(first_ + first, std::min(batch_, count_ - first));
   }
   void end() { next_ = (next_ + 1) % batches(); }
   void reset() {
@@ -136,6 +142,8 @@ class Epochs {
   bool shuffle_ = false;
   std::uint32_t seed_ = 0;
   SampleOrder order_{0, 0};
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
   std::uint64_t next_ = 0;
 };
 

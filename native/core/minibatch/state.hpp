@@ -159,6 +159,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   }
 
   [[nodiscard]] std::size_t batches_an_epoch() const { return epochs_.batches(); }
+  void visit(std::size_t first, std::size_t count) { epochs_.visit(first, count); }
 
   // Parameters, V_l, what is known of A_l, and the place in the epoch (section.hpp).
   [[nodiscard]] std::vector<Section> sections() {

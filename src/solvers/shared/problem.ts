@@ -1,9 +1,11 @@
 import { expected } from '../../core/errors.js';
-import type { Dtype, NativeGraphState, NativePersistent, NativeState } from '../../core/native.js';
+import type { Dtype, NativeGraphState, NativePersistent, NativeState, NativeWindows } from '../../core/native.js';
 import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
 import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
+import { checkInMemory, StoredSet } from '../../samples/stored.js';
 import { turn } from '../../tensor/inputs.js';
+import { type Batches, checkBound, Feed } from './feed.js';
 
 /** A class of the addon whose objects are states. */
 export interface NativeClass<N, O> {
@@ -24,6 +26,8 @@ interface Checked<N, S> {
    * @throws DlAdmmError ERR_DLADMM_MEMORY before variables are allocated that would not fit; ERR_DLADMM_NON_FINITE
    */
   open<M extends N, O>(State: NativeClass<M, O>, options: O, made: (native: M) => void): Promise<readonly number[]>;
+  /** Of samples that are read as batches need them: where they come from, and what native options have of it. */
+  readonly feed?: (batches: Batches) => { readonly feed: Feed; readonly setup: object };
   /** Copies a set to be evaluated on; answers with its number and its size. */
   add(native: N, set: S, name: string): Promise<readonly [set: number, size: number]>;
 }
@@ -38,11 +42,22 @@ export interface Problem<D, S, N extends NativePersistent> {
 export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
   kind: 'samples',
   check(network, dtype, data, name) {
+    const { x } = data as { readonly x: unknown };
+    const add: Checked<NativeState, LabelledSamples>['add'] = async (native, set, called) => {
+      const more = samplesOf(network, set, called);
+      if (more.weights)
+        throw expected('no weights (measures count all samples alike)', `${called}.weights`, set.weights);
+      const number = native.addEvaluationSet(more.source.rows);
+      await loadSamples(native, number, more);
+      return [number, more.source.rows];
+    };
+    if (StoredSet.is(x)) return { ...fedBy(x, network, dtype, name), add };
     const own = samplesOf(network, data, name);
     const { rows } = own.source;
     return {
       samples: rows,
       setup: { samples: rows },
+      add,
       async open(State, options, made) {
         checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);
         const native = new State(options);
@@ -50,17 +65,32 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
         await loadSamples(native, TRAINING_SET, own);
         return network.layers.map(() => rows);
       },
-      async add(native, set, called) {
-        const more = samplesOf(network, set, called);
-        if (more.weights)
-          throw expected('no weights (measures count all samples alike)', `${called}.weights`, set.weights);
-        const number = native.addEvaluationSet(more.source.rows);
-        await loadSamples(native, number, more);
-        return [number, more.source.rows];
-      },
     };
   },
 };
+
+/** Samples of a store, window by window. */
+function fedBy(set: StoredSet, network: Network, dtype: Dtype, name: string): Omit<Checked<NativeState, never>, 'add'> {
+  let feed: Feed | undefined;
+  return {
+    samples: set.rows,
+    setup: {},
+    feed(batches) {
+      if (batches.batch === undefined) checkInMemory(set, name);
+      feed = new Feed(set, network, dtype, batches);
+      return { feed, setup: { samples: feed.samples, shuffle: false } };
+    },
+    async open(State, options, made) {
+      const bytes = (State.requiredBytes?.(options) ?? 0) + (feed?.bytes ?? 0);
+      checkMemory(bytes, set.rows, network, dtype);
+      checkBound(bytes, set);
+      const native = new State(options);
+      await turn(made(native));
+      await feed?.open(native as NativeState as NativeState & NativeWindows);
+      return network.layers.map(() => set.rows);
+    },
+  };
+}
 
 /** A graph whose nodes have features and, some of them, labels. Sets are of its nodes. */
 export const graph: Problem<GraphSamples, NodesLike, NativeGraphState> = {

@@ -8,6 +8,7 @@ import { checkNetwork, MOST_THREADS, type Network, nativeActivation, nativeLoss 
 import { checkNumbers, type Parameters } from '../../network/parameters.js';
 import { TRAINING_SET } from '../../samples/samples.js';
 import type { Matrix } from '../../tensor/matrix.js';
+import type { Batches, Feed } from './feed.js';
 import type { NativeClass, Problem } from './problem.js';
 import { type Blocks, bySample, checkedBlock } from './sweep.js';
 
@@ -26,6 +27,8 @@ export interface Opened<O, B extends string, S, N extends NativePersistent> {
   readonly samples: number;
   readonly rows: readonly number[];
   readonly add: (set: S, name: string) => Promise<readonly [set: number, size: number]>;
+  /** Where samples come from that are read as batches need them. */
+  readonly feed?: Feed;
 }
 
 /** What opens a session: the data it takes, the class of the addon, and what the splitting has to say of its options. */
@@ -85,7 +88,9 @@ export async function openNative<
     ...nativeLoss(network),
     threads,
   };
-  const nativeOptions = { softmax: 'stable', ...common, ...checked.setup, ...setup(options, checked.samples) } as NO;
+  const own = setup(options, checked.samples);
+  const { feed, setup: windows } = checked.feed?.(own as Batches) ?? {};
+  const nativeOptions = { softmax: 'stable', ...common, ...checked.setup, ...own, ...windows } as NO;
   let made: N | undefined;
   try {
     const rows = await checked.open(State(), nativeOptions, (state) => {
@@ -93,7 +98,7 @@ export async function openNative<
     });
     const native = made as N;
     const add = (set: S, called: string) => checked.add(native, set, called);
-    return { options, blocks, native, samples: checked.samples, rows, add };
+    return { options, blocks, native, samples: checked.samples, rows, add, ...(feed && { feed }) };
   } catch (error) {
     made?.close();
     throw fromNative(error);

@@ -1,7 +1,8 @@
 import { atLeast, whole } from '../../core/checks.js';
 import { DlAdmmError } from '../../core/errors.js';
-import type { NativeStepping } from '../../core/native.js';
+import type { NativeStepping, NativeSteps } from '../../core/native.js';
 import type { Matrix } from '../../tensor/matrix.js';
+import type { Feed } from './feed.js';
 import { type LearningRate, ratesOf } from './learning-rate.js';
 import { type Opened, Session, type SessionOptions } from './session.js';
 
@@ -47,6 +48,8 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
   readonly stepsPerEpoch: number;
   readonly #rules: StepRules<T>;
   readonly #native: NativeStepping;
+  readonly #feed: Feed | undefined;
+  #stopping = false;
   #done = 0;
   #running = false;
 
@@ -54,6 +57,7 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
   constructor(opened: Opened<T['options'], T['block'], T['set'], NativeStepping>, rules: StepRules<T>) {
     super(opened);
     this.#native = opened.native;
+    this.#feed = opened.feed;
     this.#rules = rules;
     this.stepsPerEpoch = rules.stepsPerEpoch(this.options, this.samples);
   }
@@ -75,13 +79,40 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
       if (this.#running) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected one run at a time but one is at work');
       this.#running = true;
       try {
-        const { loss, ...ran } = await this.#native.run(count, rates);
+        const { loss, ...ran } = await (this.#feed
+          ? this.#runFed(this.#feed, count, rates)
+          : this.#native.run(count, rates));
         this.#done = ran.diverged ? 0 : this.#done + ran.steps;
         return { ...ran, loss: loss / ran.samples };
       } finally {
         this.#running = false;
       }
     });
+  }
+
+  /** Steps on windows of samples, of which the next is read while one is learnt from. */
+  async #runFed(feed: Feed, count: number, rates: Float64Array): Promise<NativeSteps> {
+    const began = performance.now();
+    const sum = { steps: 0, samples: 0, loss: 0, stopped: false, diverged: false };
+    this.#stopping = false;
+    while (sum.steps < count && !sum.stopped && !sum.diverged) {
+      const steps = Math.min(await feed.window(), count - sum.steps);
+      const own = rates.length > 1 ? rates.subarray(sum.steps, sum.steps + steps) : rates;
+      const running = this.#stopping ? undefined : this.#native.run(steps, own);
+      const [ran] = await Promise.all([running, sum.steps + steps < count ? feed.readAhead() : undefined]);
+      feed.took(ran?.steps ?? 0);
+      sum.steps += ran?.steps ?? 0;
+      sum.samples += ran?.samples ?? 0;
+      sum.loss += ran?.loss ?? 0;
+      sum.stopped = ran?.stopped ?? true;
+      sum.diverged = ran?.diverged ?? false;
+    }
+    return { ...sum, seconds: (performance.now() - began) / 1000 };
+  }
+
+  override stop(): void {
+    this.#stopping = true;
+    super.stop();
   }
 
   /** Everything as new but the parameters: what the method remembers, and the place in the epoch. */

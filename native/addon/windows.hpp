@@ -1,0 +1,92 @@
+// Samples that are read from a disk as a training needs them: the next batches are of a window on the state's rows, and
+// rows outside of it are filled meanwhile.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+#include "addon/samples.hpp"
+
+namespace dladmm::addon {
+
+// On: the handle of a state on samples that has visit(first, count).
+template <typename On>
+class Windows : public On {
+ public:
+  using On::On;
+
+ protected:
+  using Property = typename On::Property;
+
+  static std::vector<Property> properties(std::initializer_list<Property> more) {
+    auto all = On::properties(more);
+    all.push_back(On::method("fill", &Windows::fill));
+    all.push_back(On::method("visit", &Windows::visit));
+    return all;
+  }
+
+ private:
+  // visit(first, count): the next batches are of these samples, as they lie.
+  Napi::Value visit(const Napi::CallbackInfo& info) {
+    this->need_idle(info.Env());
+    const std::size_t first = size_argument(info, 0, "first");
+    const std::size_t count = size_argument(info, 1, "count");
+    this->with_state([&](auto& typed) {
+      const std::size_t rows = typed.state->input().rows;
+      if (count == 0 || first > rows || count > rows - first) reject(info.Env(), "a window must lie among the samples");
+      typed.state->visit(first, count);
+    });
+    first_ = first;
+    count_ = count;
+    return info.Env().Undefined();
+  }
+
+  // fill(part, firstRow, chunk): rows of the training set that are not visited now: of x (part 0), of target values
+  // (1), labels (2) or weights (3). Returns the index of the first entry that is not finite or names no class, or −1.
+  Napi::Value fill(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    this->need_open(env);
+    const std::size_t part = size_argument(info, 0, "part");
+    const std::size_t first = size_argument(info, 1, "firstRow");
+    if (!info[2].IsTypedArray()) reject(env, "a chunk must be a typed array");
+    const std::size_t entries = info[2].As<Napi::TypedArray>().ElementLength();
+    return this->with_state([&](auto& typed) -> Napi::Value {
+      const std::size_t rows = typed.state->input().rows;
+      const std::size_t columns = part == 0   ? typed.state->input().columns
+                                  : part == 1 ? typed.state->target_values().columns
+                                              : 1;
+      const std::size_t count = columns == 0 ? 0 : entries / columns;
+      if (first > rows || count > rows - first) reject(env, "a chunk reaches past the last sample");
+      if (first < first_ + count_ && first_ < first + count) reject(env, "samples that are visited cannot be filled");
+      if (part == 0) return load_rows(info, typed.state->input());
+      if (part == 1) return load_rows(info, typed.state->target_values());
+      if (part == 2) return fill_labels(info, typed.state->labels(), first);
+      const auto weights = doubles_argument(info, 2, "weights");
+      std::vector<double>& to = typed.state->weights();
+      if (to.size() != rows) reject(env, "weights have to be loaded before they are filled");
+      std::ranges::copy(weights, to.begin() + static_cast<std::ptrdiff_t>(first));
+      return Napi::Number::New(env, -1);
+    });
+  }
+
+  Napi::Value fill_labels(const Napi::CallbackInfo& info, std::span<std::int32_t> to, std::size_t first) {
+    const auto labels = int32_argument(info, 2, "labels");
+    if (first > to.size() || labels.size() > to.size() - first) reject(info.Env(), "this loss has no labels");
+    const auto classes =
+        static_cast<std::int32_t>(this->setup().network.loss.classes(this->setup().network.widths.back()));
+    const auto bad = std::ranges::find_if(labels, [&](std::int32_t label) { return label < 0 || label >= classes; });
+    if (bad != labels.end()) return Napi::Number::New(info.Env(), static_cast<double>(bad - labels.begin()));
+    std::ranges::copy(labels, to.begin() + static_cast<std::ptrdiff_t>(first));
+    return Napi::Number::New(info.Env(), -1);
+  }
+
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+};
+
+}  // namespace dladmm::addon

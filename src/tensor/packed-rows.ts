@@ -1,0 +1,160 @@
+/**
+ * Rows as a store keeps them: each column in the smallest type that holds its values in this block exactly, each row in one piece. A block
+ * begins with the type of every column, a byte each, filled up to a multiple of 8; in a row the wide types come first.
+ */
+import type { Numbers } from '../core/native.js';
+import { fromFloat16, toFloat16 } from './half.js';
+
+/** What becomes of a number that a shorter type does not hold: it is kept, or rounded to the type. */
+export type Precision = 'exact' | 'float32' | 'float16';
+
+const [BIT, BYTE, HALF, SINGLE, DOUBLE] = [0, 1, 2, 3, 4] as const;
+const BITS = [1, 8, 16, 32, 64] as const;
+type Type = 0 | 1 | 2 | 3 | 4;
+const ARRAYS = [Uint8Array, Uint8Array, Uint16Array, Float32Array, Float64Array] as const;
+
+/** The columns of a type, and where their values begin in a row, in bytes. */
+interface Run {
+  readonly type: Type;
+  readonly columns: Int32Array;
+  readonly at: number;
+}
+
+function layoutOf(types: Uint8Array): {
+  readonly head: number;
+  readonly stride: number;
+  readonly runs: readonly Run[];
+} {
+  const runs: Run[] = [];
+  let at = 0;
+  for (const type of [DOUBLE, SINGLE, HALF, BYTE, BIT] as const) {
+    const columns = Int32Array.from(types.keys()).filter((j) => types[j] === type);
+    if (columns.length === 0) continue;
+    runs.push({ type, columns, at });
+    at += Math.ceil((columns.length * BITS[type]) / 8);
+  }
+  const unit = Math.ceil(BITS[runs[0]?.type ?? BYTE] / 8);
+  return { head: Math.ceil(types.length / 8) * 8, stride: Math.ceil(at / unit) * unit, runs };
+}
+
+/** The shortest type of each column that holds all of it. */
+function typesOf(data: Float64Array, columns: number, precision: Precision): Uint8Array {
+  const types = new Uint8Array(columns);
+  for (let k = 0; k < data.length; ) {
+    for (let j = 0; j < columns; j += 1, k += 1) {
+      const value = data[k] as number;
+      const type = types[j] as number;
+      if (value === 1 || Object.is(value, 0)) continue;
+      // What came before are bytes at most, which every wider type holds.
+      if (type <= BYTE && (value & 255) === value && value !== 0) types[j] = BYTE;
+      else if (!Object.is(Math.fround(value), value)) types[j] = DOUBLE;
+      else if (type < SINGLE) types[j] = SINGLE;
+    }
+  }
+  return precision === 'exact'
+    ? types
+    : types.map((type, j) => (type < SINGLE ? type : rounded(data, j, columns, precision)));
+}
+
+/** The type that a column is rounded to; one that holds all of it roughly. */
+function rounded(data: Float64Array, column: number, columns: number, precision: Precision): Type {
+  let largest = 0;
+  for (let k = column; k < data.length; k += columns) largest = Math.max(largest, Math.abs(data[k] as number));
+  if (precision === 'float16' && largest < 65_520) return HALF;
+  return Number.isFinite(Math.fround(largest)) ? SINGLE : DOUBLE;
+}
+
+/** Whether columns follow each other, so that they are moved in one go. */
+const areTogether = (type: Type, columns: Int32Array): boolean =>
+  type !== BIT &&
+  type !== HALF &&
+  columns.length > 8 &&
+  columns.length === (columns.at(-1) as number) - (columns[0] as number) + 1;
+
+/** A block of rows of so many columns. */
+export function packRows(data: Float64Array, columns: number, precision: Precision): Uint8Array {
+  const rows = data.length / columns;
+  const types = typesOf(data, columns, precision);
+  const { head, stride, runs } = layoutOf(types);
+  const bytes = new Uint8Array(head + rows * stride);
+  bytes.set(types);
+  for (const { type, columns: places, at } of runs) {
+    const view = new ARRAYS[type](bytes.buffer, head, Math.floor((rows * stride * 8) / Math.max(8, BITS[type])));
+    const [from, step] = [at, stride].map((byte) => (byte * 8) / Math.max(8, BITS[type])) as [number, number];
+    const [together, start] = [areTogether(type, places), places[0] as number];
+    for (let row = 0; row < rows; row += 1) {
+      const to = from + row * step;
+      const own = row * columns;
+      if (together) view.set(data.subarray(own + start, own + start + places.length), to);
+      else
+        for (let i = 0; i < places.length; i += 1) {
+          const value = data[own + (places[i] as number)] as number;
+          if (type === BIT) view[to + (i >> 3)] = (view[to + (i >> 3)] as number) | (value << (i & 7));
+          else view[to + i] = type === HALF ? toFloat16(value) : value;
+        }
+    }
+  }
+  return bytes;
+}
+
+/** A block that has been read. */
+export interface PackedRows {
+  /** Writes the first `inputs` columns of a row to `out` from `at` on, and those behind them to `rest` from `restAt` on. */
+  put(row: number, out: Numbers, at: number, rest: Float64Array, restAt: number): void;
+}
+
+let halves: Float32Array | undefined;
+
+/**
+ * The rows of a block; undefined where its bytes are none.
+ *
+ * @param bytes begin at a multiple of 8
+ */
+export function unpackRows(bytes: Uint8Array, rows: number, columns: number, inputs: number): PackedRows | undefined {
+  const types = bytes.subarray(0, columns);
+  if (types.length < columns || types.some((type) => type > DOUBLE)) return undefined;
+  const { head, stride, runs } = layoutOf(types);
+  if (bytes.length !== head + rows * stride) return undefined;
+  if (types.includes(HALF)) halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => fromFloat16(bits));
+  const parts = runs.map(({ type, columns: places, at }) => {
+    const size = Math.max(8, BITS[type]) / 8;
+    const view = new ARRAYS[type](
+      bytes.buffer as ArrayBuffer,
+      bytes.byteOffset + head,
+      Math.floor((rows * stride) / size),
+    );
+    const features = places.filter((j) => j < inputs);
+    const together = areTogether(type, features);
+    return {
+      type,
+      view,
+      from: at / size,
+      step: stride / size,
+      features,
+      rest: places.subarray(features.length),
+      together,
+    };
+  });
+  return {
+    put(row, out, at, rest, restAt) {
+      for (const { type, view, from, step, features, rest: others, together } of parts) {
+        const first = from + row * step;
+        const count = features.length;
+        if (together) out.set(view.subarray(first, first + count), at + (features[0] as number));
+        else if (type === BIT)
+          for (let i = 0; i < count; i += 1)
+            out[at + (features[i] as number)] = ((view[first + (i >> 3)] as number) >> (i & 7)) & 1;
+        else if (type === HALF)
+          for (let i = 0; i < count; i += 1)
+            out[at + (features[i] as number)] = (halves as Float32Array)[view[first + i] as number] as number;
+        else for (let i = 0; i < count; i += 1) out[at + (features[i] as number)] = view[first + i] as number;
+        for (let k = 0; k < others.length; k += 1) {
+          const i = count + k;
+          const kept = view[type === BIT ? first + (i >> 3) : first + i] as number;
+          const value = type === BIT ? (kept >> (i & 7)) & 1 : type === HALF ? fromFloat16(kept) : kept;
+          rest[restAt + (others[k] as number) - inputs] = value;
+        }
+      }
+    },
+  };
+}

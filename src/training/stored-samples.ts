@@ -1,0 +1,141 @@
+/** Samples of a store, made ready for a training: what of them is held out, and what they are. */
+import { expected } from '../core/errors.js';
+import { present } from '../core/objects.js';
+import { seededRandom } from '../core/random.js';
+import { checkRoom } from '../formats/atomic-file.js';
+import { DIALECT } from '../formats/csv.js';
+import { type StoredSamples, storeOf } from '../formats/sample-file.js';
+import type { Loss } from '../network/network.js';
+import { type ArrivingSamples, areSamples } from '../samples/arriving.js';
+import { LEARNING } from '../samples/learning.js';
+import { type Part, StoredSet } from '../samples/stored.js';
+import { type Task, taskOf } from '../samples/targets.js';
+import { heldOutShare } from '../solvers/auto.js';
+import type { MatrixLike } from '../tensor/inputs.js';
+import type { HeldOut } from './parts.js';
+import type { TrainingData } from './result.js';
+
+/** More are not held out, rows or entries: they are kept in memory, and tell an accuracy to half a percent. */
+const MOST_HELD = 20_000;
+const MOST_ENTRIES = 2 ** 22;
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  t: 1e12,
+  ki: 2 ** 10,
+  mi: 2 ** 20,
+  gi: 2 ** 30,
+  ti: 2 ** 40,
+};
+
+/** So many bytes; undefined where it says none. */
+export function bytesSaid(value: unknown): number | undefined {
+  const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*$/i.exec(String(value)) ?? [];
+  const bytes = Number(number) * (UNITS[unit?.toLowerCase() ?? 'none'] ?? Number.NaN);
+  return bytes > 0 ? bytes : undefined;
+}
+
+/** Rows drawn by `seed`, each as likely as the others. */
+function drawn(rows: number, count: number, seed: number): ReadonlySet<number> {
+  const random = seededRandom(seed);
+  const held = new Set<number>();
+  while (held.size < count) held.add(Math.floor(random.uniform() * rows));
+  return held;
+}
+
+/** Rows of a store in memory. */
+async function inMemory(store: StoredSamples, part?: Part): Promise<ArrivingSamples> {
+  const { classes, columns, inputs, beside } = store;
+  const set = new StoredSet(store, part);
+  checkRoom(8 * set.rows * (inputs + beside), store.path);
+  return { ...(await set.gathered(true)), ...present({ classes, columns }) };
+}
+
+/** The options that say how rows become samples, or that need all of them in memory. */
+const REFUSED = [
+  ...Object.keys({ ...LEARNING, ...DIALECT }),
+  ...(['weights', 'classWeights', 'checkpoint', 'trainMetrics'] as const),
+];
+/** Those that a model has settled which goes on. */
+const SETTLED = ['columns', 'classes', 'target'];
+
+interface Given {
+  readonly loss?: Loss;
+  readonly classLoss?: Loss;
+  readonly task?: Task;
+  readonly seed: number;
+  readonly standardise?: boolean;
+  readonly validationShare?: number;
+  readonly validation?: unknown;
+  readonly test?: unknown;
+  readonly memory?: string | number;
+  readonly goesOn?: boolean;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for options that have been decided as the store was packed, or need samples in memory */
+function checkGiven(store: StoredSamples, given: Given): void {
+  const all = given as unknown as Readonly<Record<string, unknown>>;
+  const odd = [...REFUSED, ...(given.goesOn ? [] : SETTLED)].find(
+    (key) => all[key] !== undefined && all[key] !== false,
+  );
+  const own = odd === 'target' && String(all[odd]) === String(store.target);
+  if (odd && !own) {
+    const why = ['checkpoint', 'trainMetrics', 'classWeights'].includes(odd)
+      ? 'takes all samples in memory'
+      : 'is said as samples are packed';
+    throw expected(`none with a store of samples, as it ${why},`, odd, all[odd]);
+  }
+  const task = given.loss ? taskOf(given.loss) : given.task;
+  if (task && task !== store.task)
+    throw expected(`${store.task}, as ${store.path} has it,`, given.loss ? 'loss' : 'task', given.loss ?? task);
+}
+
+/** Samples of a store as `readyOf` gives them. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_FORMAT, ERR_DLADMM_FILE */
+export async function fromStore(store: StoredSamples, given: Given, lossOf: (task: Task) => Loss) {
+  checkGiven(store, given);
+  const { rows, inputs, outputs, task, columns, classes, target, facts } = store;
+  const { seed, validationShare: share = heldOutShare(rows) } = given;
+  const count =
+    given.validation === undefined
+      ? Math.min(Math.round(share * rows), MOST_HELD, Math.floor(MOST_ENTRIES / inputs))
+      : 0;
+  const held = drawn(rows, count, seed);
+  const beside = async (set: unknown, name: string): Promise<ArrivingSamples> => {
+    if (areSamples(set)) return set;
+    const other = await storeOf(set);
+    if (other === undefined) throw expected('a store, or { x, labels } or { x, y },', name, set);
+    try {
+      return await inMemory(other.store);
+    } finally {
+      other.close();
+    }
+  };
+  const validation =
+    count > 0
+      ? await inMemory(store, { rows: count, has: (row) => held.has(row) })
+      : given.validation === undefined
+        ? undefined
+        : await beside(given.validation, 'validation');
+  const test = given.test === undefined ? undefined : await beside(given.test, 'test');
+  const part = { rows: rows - count, has: (row: number) => !held.has(row) };
+  const x = new StoredSet(store, part, bytesSaid(given.memory)) as unknown as MatrixLike;
+  const data: TrainingData = { x, ...present({ columns, classes, target, validation, test }) };
+  const heldOut: HeldOut = { samples: count, of: rows, how: `drawn by seed ${seed}` };
+  return {
+    data,
+    samples: part.rows,
+    inputs,
+    features: columns?.length ?? inputs,
+    outputs,
+    loss: given.loss ?? ((task === 'classification' && given.classLoss) || lossOf(task)),
+    standardise: given.standardise ?? !facts.unit,
+    task,
+    because: facts.because,
+    ...present({ target }),
+    ...(count > 0 && { heldOut }),
+    warnings: [],
+  };
+}

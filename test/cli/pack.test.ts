@@ -1,0 +1,43 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { inFolder, jsonLines } from './support.js';
+
+const { path, run } = inFolder();
+
+test('dladmm pack writes what dladmm train trains from, and evaluates', async () => {
+  const rows = Array.from({ length: 300 }, (_, i) => `${Math.sin(i)},${i % 4},${Math.sin(i) > 0.1 ? 'up' : 'down'}`);
+  await writeFile(path('waves.csv'), `height,step,way\n${rows.join('\n')}\n`);
+  const packed = await run('pack', 'waves.csv', '--target', 'way', '--out', 'waves.samples', '--json');
+  expect(packed.err).toBe('');
+  expect(jsonLines(packed.out)).toMatchObject([{ path: 'waves.samples', rows: 300, task: 'classification' }]);
+  const trained = await run(
+    ...[
+      'train',
+      'waves.samples',
+      '--solver',
+      'adam',
+      '--hidden',
+      '8',
+      '--epochs',
+      '30',
+      '--batch-size',
+      '8',
+      '--learning-rate',
+      '0.02',
+      '--memory',
+      '2GB',
+      '--json',
+    ],
+  );
+  expect(trained.code).toBe(0);
+  expect(jsonLines(trained.out).at(-1)).toMatchObject({
+    status: 'completed',
+    validationAccuracy: expect.toSatisfy((accuracy) => accuracy > 0.8),
+  });
+  const little = await run('train', 'waves.samples', '--solver', 'adam', '--memory', '1MB');
+  expect(little.err).toMatch(/memory allows 1 MB/);
+  expect(little.code).toBe(1);
+  const ours = await run('pack', 'waves.csv', '--target', 'way', '--out', 'waves.csv');
+  expect(ours.err).toMatch(/Refused to write to waves.csv/);
+  expect((await readdir(path('.'))).toSorted()).toEqual(['waves.csv', 'waves.samples']);
+});
