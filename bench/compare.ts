@@ -7,13 +7,14 @@
  * and no picture: the accuracy that the defaults reach at the paper's size, on MNIST (the first 55,000 images) and Fashion-MNIST; so has
  * `bench:kdd`, the comparison methods of the KDD 2019 paper with its settings.
  */
-import { bestOf, specificationOf, tableOf } from './compare/curves.js';
-import { METHODS, type Method, type MethodName, ownSolver } from './compare/methods.js';
-import { comparisonIn } from './compare/run.js';
+import { train } from 'dladmm';
+import { bestOf, type CompareCurve, type ComparePoint, pointOf, specificationOf, tableOf } from './compare/curves.js';
+import { METHODS, type Method, type MethodName, optionsOf, ownSolver } from './compare/methods.js';
 import { draw } from './harness/figures.js';
 import { count, DTYPE, file, flag, layers, maybe, program, STUDY, say, some, text, told } from './harness/program.js';
 import { checkWritable, fromRoot, resultFile } from './harness/results.js';
-import { classesOf } from './harness/samples.js';
+import { classesOf, follow, trainingSamples } from './harness/samples.js';
+import { studyIn } from './harness/study.js';
 
 const OPTIONS = {
   name: told(text('compare'), 'of the result'),
@@ -36,13 +37,27 @@ await program(OPTIONS, async ({ name, dataset, methods, solver, iterations, samp
   const { svg = name === 'compare' ? fromRoot(`docs/compare-${dataset}.svg`) : undefined, ...shared } = more;
   for (const each of [out, svg]) if (each !== undefined) await checkWritable(each);
   const own = solver === undefined ? [] : [await ownSolver(solver)];
-  const comparison = await comparisonIn(out, await classesOf(dataset, dataDir), samples, shared);
-  for (const method of [...methods.map((each): Method => ({ name: each, options: METHODS[each] })), ...own]) {
-    await comparison.run(method, iterations);
+  const { layers, seed, dtype, threads } = shared;
+  const set = await classesOf(dataset, dataDir);
+  const data = { ...trainingSamples(set, samples), test: set.test };
+  const its = { data: set.name, layers: layers.join('-'), samples: data.x.rows, seed, dtype };
+  const study = await studyIn<typeof its, CompareCurve>(out, its, threads, true);
+  const all = [...methods.map((each): Method => ({ name: each, options: METHODS[each] })), ...own];
+  for (const { name: method, options } of all) {
+    const key = { method, options, iterations };
+    const points: ComparePoint[] = [];
+    const { status, model } = await follow(train(data, optionsOf(options, shared, iterations)), async (record, so) => {
+      if (record.test === undefined) return;
+      points.push(pointOf(record, so, data.x.rows));
+      say(`${method} ${record.iteration}  ${record.test.accuracy}  ${so.toFixed(1)} s`);
+      await study.put(key, { ...key, status: 'running', points });
+    });
+    model.close();
+    await study.put(key, { ...key, status: status.kind, points });
   }
   say(`wrote ${out}`);
-  if (svg !== undefined) await draw(svg, specificationOf(comparison.now()));
-  const { runs, ...head } = comparison.now();
+  if (svg !== undefined) await draw(svg, specificationOf(study.now()));
+  const { runs, ...head } = study.now();
   const ends = runs.map(({ method, status, points }) => [
     method,
     { status, best: bestOf(points) ?? null, last: points.at(-1) ?? null },

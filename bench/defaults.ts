@@ -4,13 +4,12 @@
  *
  * Features are standardised, and the target of a regression too; pixels are taken as they are. `adult` is read from
  * FOLDER/tabular/adult and left out where it is not there. Writes bench/results/minibatch-defaults.json and
- * docs/minibatch-defaults.svg. With `--variants` η is the default and one other setting at a time is changed; writes
- * bench/results/minibatch-variants.json, and no picture.
+ * docs/minibatch-defaults.svg.
  */
-import { type DefaultsPoint, METHODS, run, specificationOf, stepped, VARIANTS, varied } from './defaults/runs.js';
+import { type DefaultsPoint, METHODS, run, specificationOf, stepped } from './defaults/runs.js';
 import { loadTask, TASKS } from './defaults/tasks.js';
 import { draw } from './harness/figures.js';
-import { count, file, flag, maybe, program, STUDY, say, some } from './harness/program.js';
+import { count, file, maybe, program, STUDY, say, some } from './harness/program.js';
 import { fromRoot, keep, machine, resultFile } from './harness/results.js';
 import { median } from './harness/statistics.js';
 import { combinations, upTo } from './harness/study.js';
@@ -20,18 +19,16 @@ const OPTIONS = {
   tasks: maybe(some(TASKS)),
   methods: some(METHODS),
   seeds: count(1),
-  variants: flag,
-  only: maybe(some(Object.keys(VARIANTS))),
   epochs: maybe(count(1)),
   svg: file,
   ...STUDY,
 };
 
-await program(OPTIONS, async ({ methods, seeds, variants, only, epochs, threads, dataDir, ...given }) => {
-  const choices = variants ? varied(only ?? Object.keys(VARIANTS)) : stepped(methods);
-  const { out = resultFile(`minibatch-${variants ? 'variants' : 'defaults'}`) } = given;
+await program(OPTIONS, async ({ methods, seeds, epochs, threads, dataDir, ...given }) => {
+  const choices = stepped(methods);
+  const { tasks: asked = TASKS, out = resultFile('minibatch-defaults') } = given;
   const points: DefaultsPoint[] = [];
-  for (const name of given.tasks ?? (variants ? (['mnist', 'fashion-mnist'] as const) : TASKS)) {
+  for (const name of asked) {
     const task = await loadTask(name, dataDir);
     if (task === undefined) {
       say(`${name}: its files are not there; --data-dir FOLDER says where`);
@@ -44,7 +41,7 @@ await program(OPTIONS, async ({ methods, seeds, variants, only, epochs, threads,
       await keep(out, { ...machine(threads), points });
     }
   }
-  if (!variants) await draw(given.svg ?? fromRoot('docs/minibatch-defaults.svg'), specificationOf(points));
+  await draw(given.svg ?? fromRoot('docs/minibatch-defaults.svg'), specificationOf(points));
   // The first and the last score of every choice: medians of the seeds.
   const tasks = [...new Set(points.map(({ task }) => task))];
   const rows = combinations({ task: tasks, choice: choices }).map(({ task, choice: { method, factor } }) => {

@@ -9,8 +9,7 @@
 import { count, file, flag, program, say, THREADS } from './harness/program.js';
 import { resultFile } from './harness/results.js';
 import { studyIn, upTo } from './harness/study.js';
-import { outcomeOf, runs } from './stability/runs.js';
-import { type Result, rowsOf, tableOf } from './stability/table.js';
+import { outcomeOf, type Result, rowsOf, runs, tableOf } from './stability/runs.js';
 
 const OPTIONS = { epochs: count(200), points: count(1000), seeds: count(3), threads: THREADS, out: file, fresh: flag };
 

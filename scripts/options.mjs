@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { FOLDS, SEARCH } from '../dist/choosing/options.js';
+import { FILE } from '../dist/datasets/file.js';
 import { READING } from '../dist/datasets/frame-file.js';
 import { GRAPH_SPLIT } from '../dist/datasets/graph-split.js';
 import { IMPORTANCE } from '../dist/model/importance.js';
@@ -12,7 +13,7 @@ import { COMMON } from '../dist/solvers/shared/options.js';
 import { AUTO, FRONT } from '../dist/training/options.js';
 import { PACK } from '../dist/training/pack.js';
 
-const FILE = fileURLToPath(new URL('../docs/options.md', import.meta.url));
+const PAGE = fileURLToPath(new URL('../docs/options.md', import.meta.url));
 
 const cell = (text) => text.replaceAll('|', '\\|');
 
@@ -63,6 +64,9 @@ const text = `${[
   '## Reading a table',
   '`model.predict`, `model.evaluate`, `model.tuneThreshold` and `model.calibrate` take these with rows.',
   table(READING),
+  '## Reading a file into matrices',
+  '`readTable` takes these; `readCsv` and `parseCsv` all but `labels`, readers of Parquet and Arrow those of a file that has its types.',
+  table(FILE),
   '## Cross-validation',
   table(FOLDS),
   '## Search',
@@ -77,10 +81,10 @@ const text = `${[
 ].join('\n\n')}\n`;
 
 if (process.argv.includes('--check')) {
-  if (readFileSync(FILE, 'utf8') !== text) {
+  if (readFileSync(PAGE, 'utf8') !== text) {
     console.error('docs/options.md is stale: npm run docs:options');
     process.exitCode = 1;
   }
 } else {
-  writeFileSync(FILE, text);
+  writeFileSync(PAGE, text);
 }

@@ -6,11 +6,11 @@
 export type { Initialisation } from './network/initialisation.js';
 export type { Metrics } from './network/metrics.js';
 export { flag, group, number, option, perLayer, whole, word } from './network/schema.js';
-export { badm, badmOnGraph, sisa, sisaOnGraph } from './solvers/badm/algorithm.js';
+export * from './solvers/badm/algorithm.js';
 export { BadmOptimizer, type BadmOptimizerOptions, type Tensors } from './solvers/badm/optimizer.js';
-export { backward, dladmmSweep, forward } from './solvers/dladmm/algorithm.js';
+export * from './solvers/dladmm/algorithm.js';
 export { type DladmmOptions, dladmm } from './solvers/dladmm/solver.js';
-export { graphBackward, graphForward, graphSweep } from './solvers/dladmm-gcn/algorithm.js';
+export * from './solvers/dladmm-gcn/algorithm.js';
 export { type DladmmGraphOptions, dladmmOnGraph } from './solvers/dladmm-gcn/solver.js';
 export {
   type GraphMeasures,
@@ -22,26 +22,9 @@ export {
   type GraphUpdateRecord,
   graphLayered,
 } from './solvers/dladmm-gcn/splitting.js';
-export {
-  adadelta,
-  adadeltaOnGraph,
-  adagrad,
-  adagradOnGraph,
-  adam,
-  adamOnGraph,
-  gd,
-  gdOnGraph,
-  isaac,
-  kfac,
-  muon,
-  nadamw,
-  scheduleFree,
-  sgd,
-  sgdOnGraph,
-  soap,
-} from './solvers/gradient/algorithm.js';
+export * from './solvers/gradient/algorithm.js';
 export { GRAPH_SOLVERS, type GradientOptions, type GraphGradientOptions, SAMPLE_SOLVERS } from './solvers/index.js';
-export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';
+export * from './solvers/inversion/algorithm.js';
 export { type InversionOptions, inversion } from './solvers/inversion/solver.js';
 export { minibatchSweep } from './solvers/minibatch/algorithm.js';
 export { defaultBatchSize, defaultRate } from './solvers/minibatch/gram-step.js';
@@ -128,7 +111,7 @@ export {
   z,
 } from './solvers/shared/sweep.js';
 export type { SweepResult, SweepSession } from './solvers/shared/sweep-session.js';
-export { sigmoidSweep } from './solvers/sigmoid/algorithm.js';
+export * from './solvers/sigmoid/algorithm.js';
 export { type SigmoidOptions, sigmoid } from './solvers/sigmoid/solver.js';
 export {
   type ConstraintMeasures,

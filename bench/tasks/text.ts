@@ -29,13 +29,8 @@ export function windows(codes: Int32Array, history: number): ClassificationSplit
   const rows = Math.max(0, codes.length - history);
   const columns = history * size;
   const data = new Float32Array(rows * columns);
-  for (let i = 0; i < rows; i += 1) data.set(oneHot(codes.subarray(i, i + history)), i * columns);
+  for (let i = 0; i < rows; i += 1) {
+    for (let k = 0; k < history; k += 1) data[i * columns + k * size + (codes[i + k] ?? 0)] = 1;
+  }
   return { x: { data, rows, columns }, labels: codes.slice(codes.length - rows) };
-}
-
-/** codes.length × alphabet entries, a single 1 for each code. */
-export function oneHot(codes: Int32Array): Float32Array {
-  const row = new Float32Array(codes.length * ALPHABET.length);
-  for (const [i, code] of codes.entries()) row[i * ALPHABET.length + code] = 1;
-  return row;
 }

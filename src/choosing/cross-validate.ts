@@ -10,6 +10,7 @@ import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
 import { type Complete, readOptions } from '../network/schema.js';
 import { fit, train } from '../training/fit.js';
+import { checkOptionNames } from '../training/plan.js';
 import type { Status } from '../training/result.js';
 import { type Data, type Divided, divided } from './divided.js';
 import { foldsOf } from './folds.js';
@@ -67,6 +68,7 @@ const OWN = ['validation', 'test', 'checkpoint', 'signal'] as const;
  */
 export async function settingOf(data: Data, options: AnyOptions, rules: Complete<typeof FOLDS>): Promise<Setting> {
   const { folds: count, seed, groups, signal, parallel } = rules;
+  checkOptionNames(options, 'the trainings');
   for (const name of OWN) {
     if (options[name] !== undefined) throw expected('none, as there are several trainings', name, options[name]);
   }

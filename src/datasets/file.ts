@@ -32,7 +32,7 @@ export const LABELS = option(
  * How to read a file of samples. `delimiter`, `header`, `decimal` and `encoding` are for CSV alone, `label`, `columns`, `ignore`
  * and `categories` for it and for Parquet and Arrow.
  */
-const FILE = { ...CSV, labels: LABELS } as const satisfies Schema;
+export const FILE = { ...CSV, labels: LABELS } as const satisfies Schema;
 
 /** How to read a file of samples; `delimiter`, `header`, `decimal` and `encoding` are for CSV alone. */
 export type TableFileOptions = OptionsOf<typeof FILE>;

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { type CsvOptions, parseCsv } from '../formats/csv.js';
 import { type IdxArray, readIdx } from '../formats/idx.js';
@@ -95,7 +96,7 @@ export async function scaledImages({ shape, data }: IdxArray, full: number): Pro
 }
 
 async function readImages(path: string, signal: AbortSignal | undefined): Promise<Matrix> {
-  const images = await readIdx(path, signal);
+  const images = await readIdx(path, present({ signal }));
   const { shape, data } = images;
   if (!types.isUint8Array(data) || shape.length !== 3 || shape[0] === 0 || shape[1] !== 28 || shape[2] !== 28)
     throw formatError(
@@ -106,7 +107,7 @@ async function readImages(path: string, signal: AbortSignal | undefined): Promis
 }
 
 async function readLabels(path: string, count: number, classes: number, signal: AbortSignal | undefined) {
-  const { shape, data } = await readIdx(path, signal);
+  const { shape, data } = await readIdx(path, present({ signal }));
   if (!types.isUint8Array(data) || shape.length !== 1 || shape[0] !== count)
     throw formatError(path, `expected ${count} labels but found ${shape.join(' x ')} of ${data.constructor.name}`);
   const bad = data.findIndex((label) => label >= classes);

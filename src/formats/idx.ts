@@ -1,5 +1,6 @@
-import { elementCount, formatError, numbersAt, readBytes } from './bytes.js';
-import { reader } from './reader.js';
+import { checkOptions } from '../core/checks.js';
+import { elementCount, formatError, numbersAt } from './bytes.js';
+import { fileReader, reader } from './reader.js';
 
 /** An array as MNIST's files hold it; `data` is row-major and its length is the product of `shape`. */
 export interface IdxArray {
@@ -67,6 +68,8 @@ export const parseIdx = reader((bytes: Uint8Array, name: string): IdxArray => {
  *
  * @throws ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readIdx = reader(async (path: string, signal?: AbortSignal): Promise<IdxArray> => {
-  return parseIdx(await readBytes(path, signal), path);
-}, 'gzip');
+export const readIdx = fileReader<{ readonly signal?: AbortSignal }, IdxArray>(
+  async (bytes, path) => parseIdx(bytes, path),
+  (options) => checkOptions(options, ['signal']),
+  'gzip',
+);

@@ -1,9 +1,9 @@
 import { endianness } from 'node:os';
-import { checkObject } from '../core/checks.js';
+import { checkObject, checkOptions } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { arrayKind, isNumbers } from '../core/numbers.js';
-import { elementCount, formatError, numbersAt, readBytes, type TypedArrayConstructor } from './bytes.js';
-import { reader } from './reader.js';
+import { elementCount, formatError, numbersAt, type TypedArrayConstructor } from './bytes.js';
+import { fileReader, reader } from './reader.js';
 
 /** An array in C order: the last index runs fastest, and `data.length` is the product of `shape` (1 for `[]`). */
 export interface NpyArray {
@@ -190,10 +190,9 @@ export const parseNpy = reader((bytes: Uint8Array, name: string): NpyArray => {
  *
  * @throws ERR_DLADMM_FILE, ERR_DLADMM_FORMAT, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readNpy = reader(
-  async (path: string, signal?: AbortSignal): Promise<NpyArray> => {
-    return parseNpy(await readBytes(path, signal), path);
-  },
+export const readNpy = fileReader<{ readonly signal?: AbortSignal }, NpyArray>(
+  async (bytes, path) => parseNpy(bytes, path),
+  (options) => checkOptions(options, ['signal']),
   'npy',
   'gzip',
 );

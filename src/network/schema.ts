@@ -146,8 +146,12 @@ export type OptionFor<In, Out, D> = D extends { readonly required: true }
     ? Option<In, Out, 'default', Std extends string ? Std : In>
     : Option<In, D extends { readonly derive: unknown } ? Out : Out | undefined, 'optional'>;
 
-/** Declares an option. */
+const TOLD = 'default otherwise derive required says symbol equation unit flag also elsewhere'.split(' ');
+
+/** Declares an option. @throws DlAdmmError ERR_DLADMM_ARGUMENT for what no declaration has */
 export function option<In, Out, const D extends Declared<In>>(of: ValueType<In, Out>, told: D): OptionFor<In, Out, D> {
+  checkObject(told, '{ default, says, … }', 'the declaration of an option');
+  checkKeys(told, TOLD, 'the declaration of an option');
   const { type, typed = { as: 'code' }, check } = of;
   const { derive, required, ...declared } = told as D & {
     readonly derive?: (about: About) => In;

@@ -4,10 +4,19 @@ import type { LabelledSamples } from '../samples/samples.js';
 import { checkInMemory } from '../samples/stored.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
 import type { Course } from '../solvers/shared/course.js';
-import { type AnySolver, type Begun, chosenSolver, completePlan } from '../solvers/shared/descriptor.js';
+import {
+  type AnySolver,
+  type Begun,
+  checkSolver,
+  chosenSolver,
+  completePlan,
+  schemaOf,
+} from '../solvers/shared/descriptor.js';
+import { checkOptionKeys } from '../solvers/shared/hints.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 import type { RunningSchedule } from '../solvers/shared/penalties.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
+import { AUTO_KEYS, FRONT } from './options.js';
 
 /** Options checked and completed, and what they open. */
 export interface Plan<R extends ProgressRecord> extends CommonPlan<R>, Begun {
@@ -38,4 +47,20 @@ export function planOf<R extends ProgressRecord>(options: object, problem: 'samp
       return (await solver.splitting.course(plan as never, data as never)) as Course<R>;
     },
   };
+}
+
+/**
+ * That every option is one of some training, before it is known of which.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT
+ */
+export function checkOptionNames(options: object, of: string, ...more: readonly string[]): void {
+  const { solver } = options as { readonly solver?: unknown };
+  const solvers: AnySolver[] = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS];
+  if (typeof solver === 'object' && solver !== null) {
+    checkSolver(solver, 'solver');
+    solvers.push(solver);
+  }
+  const known = new Set(solvers.flatMap((each) => Object.keys(schemaOf(each))));
+  checkOptionKeys(options, [...known, ...Object.keys(FRONT), ...AUTO_KEYS, ...more], of);
 }

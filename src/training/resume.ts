@@ -1,4 +1,4 @@
-import { checkObject, didYouMean, flag } from '../core/checks.js';
+import { checkObject, flag } from '../core/checks.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
@@ -22,7 +22,7 @@ import { isFunctionMark, kernelHere, storedOptionsOf } from './checkpoint.js';
 import { checkValues, type OpenCheckpoint, openCheckpoint } from './checkpoint-file.js';
 import { readyOf } from './front.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
-import { type Plan, planOf } from './plan.js';
+import { checkOptionNames, type Plan, planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { learntOf, type StoredTraining, saidIn, storedTrainingOf } from './stored-training.js';
 import { checkWatched, Training } from './training.js';
@@ -109,7 +109,7 @@ function mergedOptions(path: string, stored: StoredTraining['options'], options:
         : before === undefined
           ? 'nothing (its default)'
           : toJson(before);
-      const text = `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}${before === undefined ? didYouMean(key, [...FREE, ...Object.keys(stored)]) : ''}`;
+      const text = `Expected ${was} for options.${key}, as the training that wrote ${path} had it, but received ${typeof value === 'object' ? toJson(value) : describe(value)}`;
       throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
     }
     merged[key] = value;
@@ -136,6 +136,7 @@ function checkMachine(path: string, { version, kernel }: StoredTraining, format:
 export async function lookInto(path: string, options: ResumeOptions) {
   checkObject(options, 'an object', 'options');
   flag(options.inexact ?? false, 'options.inexact');
+  checkOptionNames(options, 'resume', 'inexact');
   const from = await openCheckpoint(path);
   await from.file.close();
   const training = storedTrainingOf(from);

@@ -11,8 +11,7 @@ import { tableOf as methodTable, summaryOf, type TaskResult } from '../../dist/b
 import { TASKS } from '../../dist/bench/approximate/tasks.js';
 import { isKept, runTrial, type Trial } from '../../dist/bench/approximate/trial.js';
 import { chosen } from '../../dist/bench/harness/program.js';
-import { type Run, runs, scalerOf } from '../../dist/bench/stability/runs.js';
-import { rowsOf, tableOf } from '../../dist/bench/stability/table.js';
+import { type Run, rowsOf, runs, scalerOf, tableOf } from '../../dist/bench/stability/runs.js';
 import { Lambda, V, W } from '../../src/solvers.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));

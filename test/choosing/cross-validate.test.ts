@@ -177,6 +177,7 @@ describe('cross-validation', () => {
     await refused([trees, OLD, { groups: ['a'] }], /each of 240 samples/);
     await refused([trees, SCORE, { stratified: true }], /stratified/);
     await refused([trees, { hidden: [4] }], /target/);
+    await refused([trees, { ...OLD, target: undefined, targt: 'old' }], /did you mean target\?/);
     await refused([trees, { ...OLD, checkpoint: { path: 'x' } }], /checkpoint/);
     await refused([{ x: [[1]], labels: [0], validation: { x: [[1]], labels: [0] } }], /validation/);
     await refused([{ x: [[1], [2]], labels: [0, 1] }, {}, { groups: 'a' }], /group/);

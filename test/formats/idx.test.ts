@@ -135,7 +135,10 @@ describe('readIdx', () => {
 
   it('stops before it starts if the signal is already aborted', async () => {
     const reason = new Error('enough');
-    const error = await expectFailure(() => readIdx('none', AbortSignal.abort(reason)), 'ERR_DLADMM_ABORTED');
+    const error = await expectFailure(
+      () => readIdx('none', { signal: AbortSignal.abort(reason) }),
+      'ERR_DLADMM_ABORTED',
+    );
     expect(error.cause).toBe(reason);
   });
 });

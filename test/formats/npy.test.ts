@@ -211,4 +211,9 @@ describe('readNpy', () => {
     await writeFile(path, fromBase64(byNumpy.bigFloat64));
     expect((await readNpy(path)).data).toEqual(Float64Array.of(1.5, -2, 1e300));
   });
+
+  it('has a word for a slip in an option, and stops where it is told to', async () => {
+    await expectFailure(() => readNpy('none', { sginal: 1 } as never), 'ERR_DLADMM_ARGUMENT', 'did you mean signal?');
+    await expectFailure(() => readNpy('none', { signal: AbortSignal.abort() }), 'ERR_DLADMM_ABORTED');
+  });
 });

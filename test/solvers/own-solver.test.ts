@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadDataset } from '../../dist/data.js';
 import { fit as fitModel, resume } from '../../dist/index.js';
-import { defaultsOf, type Solver } from '../../dist/solvers.js';
+import { defaultsOf, defineSolver, number, type Solver } from '../../dist/solvers.js';
 import { start } from '../cli/support.js';
 
 const FILE = new URL('../fixtures/own-solver/forward-admm.mjs', import.meta.url);
@@ -42,6 +42,11 @@ describe('a solver that is declared outside of the package', () => {
       code: 'ERR_DLADMM_ARGUMENT',
       message: expect.stringMatching(/nuu: 1 \(number\); did you mean nu\?$/),
     });
+  });
+
+  test('is refused with a misspelt part, and so is a misspelt part of an option', () => {
+    expect(() => defineSolver({ ...mine, titel: 'x' } as never)).toThrow(/did you mean title\?$/);
+    expect(() => number('positive', { defalt: 1, says: 'How much.' } as never)).toThrow(/did you mean default\?$/);
   });
 
   test('goes on from a checkpoint to the same numbers, bit for bit', async () => {

@@ -1,5 +1,5 @@
 /** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
-import { checkObject, didYouMean } from '../../core/checks.js';
+import { checkKeys, checkObject, didYouMean } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { present } from '../../core/objects.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
@@ -71,6 +71,8 @@ export function defineSolver<
   return solver;
 }
 
+const SOLVER_KEYS = ['name', 'title', 'source', 'splitting', 'iterations', 'options', 'plan'];
+
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless it has the form of a solver */
 export function checkSolver(solver: unknown, name: string): asserts solver is Solver {
   checkObject(solver, 'a solver (see defineSolver)', name);
@@ -78,6 +80,7 @@ export function checkSolver(solver: unknown, name: string): asserts solver is So
   if (typeof called !== 'string' || !/^[a-z][a-z0-9-]*$/.test(called)) {
     throw expected('a name of lower-case letters, digits and hyphens', `${name}.name`, called);
   }
+  checkKeys(solver, SOLVER_KEYS, name);
   checkObject(splitting, 'a splitting', `${name}.splitting`);
   checkObject(options, 'a schema of options', `${name}.options`);
   if (typeof plan !== 'function') throw expected('a function of the options', `${name}.plan`, plan);

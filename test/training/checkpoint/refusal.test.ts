@@ -303,7 +303,7 @@ describe('options', () => {
 
   test('a misspelt one of resume is refused', async () => {
     await expect(resume(good, classes, { iteration: 9 } as never)).rejects.toEqual(
-      failure('ERR_DLADMM_CHECKPOINT', /iteration/),
+      failure('ERR_DLADMM_ARGUMENT', /iteration: 9 .* did you mean iterations\?$/),
     );
     await expect(resume(good, classes, { inexact: 1 } as never)).rejects.toEqual(
       failure('ERR_DLADMM_ARGUMENT', /inexact/),
