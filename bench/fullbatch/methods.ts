@@ -4,11 +4,13 @@ import { combinations } from '../harness/study.js';
 /** As JSON holds it. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-export const SOLVERS = ['variable-metric-admm', 'adam', 'dladmm'] as const;
+export const SOLVERS = ['variable-metric-admm', 'adam', 'dladmm', 'sigmoid-admm'] as const;
 export type Solver = (typeof SOLVERS)[number];
 
 const RATES = combinations<Settings>({ learningRate: [3e-3, 1e-3, 1e-2], cosine: [true, false] });
+const GAINS = combinations<Settings>({ l2: [1, 10, 1e-2, 1e-6], gain: [8, 3, 1] });
 const EXACT = { step: { W: 'cholesky', a: 'cholesky' } };
+const DECAYS = [{}, ...[1e-5, 1.5e-4, 5e-5, 5e-4, 0].map((l2) => ({ ...EXACT, l2 }))];
 
 /** The likeliest first: of classes, and of values. */
 export const TRIALS: Readonly<Record<Solver, Readonly<Record<'classes' | 'values', readonly Settings[]>>>> = {
@@ -17,7 +19,8 @@ export const TRIALS: Readonly<Record<Solver, Readonly<Record<'classes' | 'values
     values: combinations<Settings>({ damping: [100, 10, 1], adapts: ['damping', 'length'] }),
   },
   adam: { classes: RATES, values: RATES },
-  dladmm: { classes: [{}], values: [{}] },
+  dladmm: { classes: DECAYS, values: DECAYS },
+  'sigmoid-admm': { classes: GAINS, values: GAINS },
 };
 
 const each = (name: string, values: readonly unknown[]): readonly Settings[] =>
@@ -37,29 +40,40 @@ export const VARIED: Readonly<Record<Solver, readonly Settings[]>> = {
     { adapts: 'damping' },
   ],
   adam: [{}, ...each('learningRate', [1e-4, 3e-4, 3e-3, 1e-2])],
+  'sigmoid-admm': [{}, ...each('beta', [0.01, 0.1, 10, 100]), ...each('l2', [1e-4, 1e-2, 1]), ...each('gain', [1, 3])],
   dladmm: [
     {},
     { step: { W: 'cholesky' } },
     { step: { a: 'cholesky' } },
     EXACT,
-    ...combinations<Settings>({ nu: [1e-4, 1e-2, 1], rho: [1e-4, 1e-2, 1] }).map((penalties) => ({
-      ...EXACT,
-      ...penalties,
-    })),
-    { ...EXACT, schedule: { kind: 'paper' } },
-    { ...EXACT, initialisation: 'he' },
-    { ...EXACT, start: { dual: 'stationary' } },
-    { ...EXACT, start: { output: 'signed-labels' } },
+    ...[
+      ...each('l2', [1e-6, 1e-5, 3e-5, 1e-4, 1e-3]),
+      ...combinations<Settings>({ nu: [1e-6, 1e-4, 1e-2], rho: [1e-6, 1e-4, 1e-2] }).slice(1),
+      ...combinations<Settings>({ nu: [1e-4], rho: [1e-6, 1e-4], l2: [1e-4, 1e-3] }),
+      { nu: 1e-6, rho: 1 },
+      { nu: 1e-2, rho: 1e-2, l2: 0.1 },
+      ...[
+        { nu: 1e-6, rho: 1e-4 },
+        { schedule: { kind: 'paper', every: 10 } },
+        { initialisation: 'he' },
+        ...each('start', [{ dual: 'stationary' }, { output: 'signed-labels' }, { hidden: 'gaussian' }]),
+      ].map((settings) => ({ ...settings, l2: 1e-5 })),
+    ].map((settings) => ({ ...EXACT, ...settings })),
   ],
 };
 
-/** The options of a run; of Adam's cosine, the rate falls along half a wave to 0. */
+/** The options of a run; of Adam's cosine, the rate falls along half a wave to 0. sigmoid-ADMM has squared errors, and its start a gain. */
 export function optionsOf(
   solver: Solver,
-  { cosine, ...settings }: Settings,
+  { cosine, gain = 8, ...settings }: Settings,
   iterations: number,
   samples: number,
+  classes: boolean,
 ): object {
+  if (solver === 'sigmoid-admm') {
+    const loss = classes ? 'one-hot-squared-error' : 'squared-error';
+    return { solver, ...settings, loss, initialisation: { scheme: 'msra', gain }, iterations };
+  }
   if (solver !== 'adam') return { solver, ...settings, iterations };
   const rate = Number(settings.learningRate ?? 1e-3);
   const learningRate = cosine

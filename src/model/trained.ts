@@ -23,6 +23,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly kind: K;
   readonly network: Network<L>;
   readonly dtype: Dtype;
+  /** `weights[l − 1]` is W_l. Predictions go by a copy that the first of them makes. */
   readonly weights: readonly Numbers[];
   readonly classes?: readonly string[];
   /** What predictions are told in. */
@@ -127,8 +128,11 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   /** The native copy of the parameters, made when it is first needed. */
   protected get native(): N {
     if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
+    if (this.#native !== undefined) return this.#native;
+    // What was right when the model was made may have been written over since.
+    checkParts(this as unknown as ModelParts, this.kind);
     const { layers, activation } = this.network;
-    this.#native ??= this.open({
+    this.#native = this.open({
       dtype: this.dtype,
       widths: layers,
       ...nativeActivation(activation),

@@ -107,7 +107,7 @@ export const isRecord = (value: unknown): value is Cells =>
 /** Records that a stream brings together, or what else it brings. */
 export const itemsOf = (item: unknown): readonly unknown[] => (isArray(item) && isRecord(item[0]) ? item : [item]);
 
-export interface Names {
+interface Names {
   readonly x: string;
   readonly labels: string;
   readonly y: string;

@@ -54,7 +54,7 @@ export const isRowSource = (value: unknown): value is RowSource =>
   typeof value === 'object' && value !== null && sources.has(value);
 
 /** Entries that are moved or checked between two looks at the clock: few enough for code that is not compiled yet. */
-export const CHUNK_ENTRIES: number = 2 ** 14;
+const CHUNK_ENTRIES: number = 2 ** 14;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {
