@@ -6,16 +6,18 @@
  * of a process that is warm, and ± is the standard error of the difference. With --losses the score is the loss itself, the less the better, of
  * networks that are made small by each loss, and mini-batch dlADMM is tried by five steps.
  *
- * Every run is kept in bench/results/auto.json at once, and what is there is not made again, unless `--anew`.
+ * Every run is kept in bench/results/auto.json at once, and what is there is not made again, unless `--anew`, or where the rule says of a
+ * set what it did not say then: such a set is run whole.
  */
 import { createReadStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fit, type Matrix, type Model, type TrainingData } from 'dladmm';
+import { fit, type Matrix, type Model, type Report, type TrainingData } from 'dladmm';
 import { type LabelledSamples, loadDataset } from 'dladmm/data';
 import { LOSSES } from './auto/losses.js';
+import { automatic, type Facts } from './harness/internals.js';
 import { file, flag, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
 import { seededRandom } from './harness/random.js';
 import { checkWritable, machineText, resultFile } from './harness/results.js';
@@ -73,10 +75,14 @@ interface Run {
   readonly set: Name;
   readonly method: Method;
   readonly layers: string;
+  /** What the rule said, and of what. */
+  readonly ruled?: { readonly facts: Facts; readonly said: string } | undefined;
   readonly scores: readonly number[];
   readonly test: number;
   readonly seconds: number;
 }
+
+const sayingOf = (facts: Facts): string => JSON.stringify(automatic(facts));
 
 /** A million rows of two classes that a hyperbola and noise tell apart, 28 features wide. */
 function higgsLike(rows: number, seed: number): TrainingData & LabelledSamples {
@@ -180,17 +186,21 @@ async function run(parts: Parts, method: Method, seed: number, threads: number) 
   const own = method === 'auto' ? {} : { ...(method !== 'dladmm' && { epochs }), ...rival(method), ...stopped };
   const { found, seconds } = await timed(() => fit(train as TrainingData, { ...asked, ...own } as never));
   using it = found.model as unknown as Model;
-  const layers = it.network.layers.join('-');
+  const { layers, loss } = it.network;
+  const [[inputs = 0, ...others], { heldOut }] = [layers, (found as { report?: Report }).report ?? {}];
+  const samples = heldOut ? heldOut.of - heldOut.samples : rows;
+  const facts = { samples, inputs, features: it.columns?.length ?? inputs, outputs: others.at(-1) ?? 0, loss };
+  const ruled = method === 'auto' ? { facts, said: sayingOf(facts) } : undefined;
   const judged = (on: unknown): Promise<number> => scoreOf(it, on, options !== undefined);
-  return { layers, score: await judged(validation), test: await judged(test), seconds };
+  return { layers: layers.join('-'), ruled, score: await judged(validation), test: await judged(test), seconds };
 }
 
 type Found = Awaited<ReturnType<typeof run>>;
 
 function summary(set: Name, method: Method, found: readonly Found[]): Run {
   const of = (what: 'score' | 'test' | 'seconds'): number[] => found.map((each) => each[what]);
-  const layers = found[0]?.layers ?? '';
-  return { set, method, layers, scores: of('score'), test: mean(of('test')), seconds: median(of('seconds')) };
+  const { layers = '', ruled } = found[0] ?? {};
+  return { set, method, layers, ruled, scores: of('score'), test: mean(of('test')), seconds: median(of('seconds')) };
 }
 
 await program(OPTIONS, async ({ losses, threads, dataDir, folder, anew, out = resultFile('auto'), ...asked }) => {
@@ -198,7 +208,9 @@ await program(OPTIONS, async ({ losses, threads, dataDir, folder, anew, out = re
   const study = await studyIn<object, Run>(out, {}, threads, anew);
   const methods: readonly Method[] = losses ? STEPPED : asked.methods;
   for (const set of losses ? BY_LOSS : asked.sets) {
-    const missing = methods.filter((method) => !study.find({ set, method }));
+    const { ruled } = study.find({ set, method: 'auto' }) ?? {};
+    const same = ruled !== undefined && sayingOf(ruled.facts) === ruled.said;
+    const missing = methods.filter((method) => !same || !study.find({ set, method }));
     if (missing.length === 0) continue;
     const splits = await load(set, dataDir, folder);
     // Of small sets the first split goes once around before it counts, and all methods take their turns on a split. Of others what

@@ -7,3 +7,4 @@ export { checkWritable, writeFileAtomic } from '../../formats/atomic-file.js';
 export { readNpy } from '../../formats/npy.js';
 export { frameOf } from '../../samples/framing.js';
 export { learnStandardisation, standardise } from '../../samples/standardise.js';
+export { automatic, type Facts } from '../../solvers/auto.js';

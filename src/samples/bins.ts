@@ -8,13 +8,17 @@ import type { Numbers } from '../core/native.js';
 /** As many values as say where the quantiles lie. */
 const SAMPLE = 50_000;
 
-/** The most bins of a column where nobody says: each has so many rows, and all columns together have no more than `all`. */
-const BINS = { most: 32, rows: 200, all: 512, least: 4 } as const;
+/**
+ * The most bins of a column where nobody says: each has so many rows, and all columns together have no more than `all`. Of fewer rows,
+ * but `some`, no more than `few` columns have the least that tell anything.
+ */
+const BINS = { most: 32, rows: 200, all: 512, least: 4, some: 30, few: 16 } as const;
 
 /** So many bins may each of some columns have; 0 where that are too few to tell anything. */
 export function mostBins(rows: number, columns: number): number {
   const most = Math.floor(Math.min(BINS.most, rows / BINS.rows, BINS.all / Math.max(1, columns)));
-  return most < BINS.least ? 0 : most;
+  if (most >= BINS.least) return most;
+  return rows < BINS.some || columns > BINS.few ? 0 : BINS.least;
 }
 
 /**

@@ -35,7 +35,7 @@ const rows = Array.from({ length: 600 }, () => {
   const score = a + 0.5 * normal();
   return { a, b, two: score > 0.5 ? 'yes' : 'no', three: score > 0.6 ? 'high' : score > -0.6 ? 'middle' : 'low' };
 });
-const options = { epochs: 30, hidden: [8], threads: 1 } as const;
+const options = { epochs: 30, hidden: [8], bins: 0, threads: 1 } as const;
 
 describe.each(['hinge', 'one-hot-squared-error'] as const)('a model by %s', (loss) => {
   test.each(['two', 'three'] as const)('of %s classes has probabilities where it is asked for them', async (target) => {

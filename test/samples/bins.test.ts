@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { learnBins, putBins } from '../../src/samples/bins.js';
+import { learnBins, mostBins, putBins } from '../../src/samples/bins.js';
 import { areShares, checkColumns, columnsText, inputsOf } from '../../src/samples/columns.js';
 import { encoded } from '../../src/samples/encoded.js';
 import { encoderOf } from '../../src/samples/encoder.js';
@@ -118,7 +118,14 @@ describe('a column with bins', () => {
   it('is learnt where there are rows enough, as many bins as they bear', async () => {
     const { columns } = await learnt(2000);
     expect(columns.map(({ bins }) => bins?.length)).toEqual([11, undefined]);
-    expect((await learnt(500)).columns.every(({ bins }) => bins === undefined)).toBe(true);
+  });
+
+  it('has the fewest that tell anything where rows are few, unless these are very few or columns many', () => {
+    expect(mostBins(2000, 4)).toBe(10);
+    for (const rows of [30, 100, 799]) expect(mostBins(rows, 16)).toBe(4);
+    expect(mostBins(29, 1)).toBe(0);
+    expect(mostBins(799, 17)).toBe(0);
+    expect(mostBins(60_000, 784)).toBe(0);
   });
 
   it('has few bins where few rows are of another class', async () => {

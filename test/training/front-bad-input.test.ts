@@ -173,7 +173,7 @@ describe('refused by name', () => {
       ROWS,
       { hidden: undefined, layers: [9, 3, 2] },
       'ERR_DLADMM_SHAPE',
-      /Expected 6-…-2.*hidden/,
+      /Expected 14-…-2.*hidden/,
     ],
     [
       'validation rows of other columns',
