@@ -18,6 +18,17 @@ export const spread = (values: readonly number[]): { readonly mean: number; read
   deviation: values.length > 1 ? sampleStandardDeviation(values) : Number.NaN,
 });
 
+/** By how much a method is more accurate than Adam's control on the same seeds, and the standard error of that; none of a single seed. */
+function overAdam(runs: readonly Run[], method: string) {
+  const differences = runs.flatMap((run) => {
+    const control = runs.find((other) => other.method === 'adam' && other.seed === run.seed);
+    return run.method === method && control ? [run.testAccuracy - control.testAccuracy] : [];
+  });
+  if (method === 'adam' || differences.length < 2) return {};
+  const error = sampleStandardDeviation(differences) / Math.sqrt(differences.length);
+  return { overAdam: { mean: mean(differences), error } };
+}
+
 /** One line of the table for each method; `ended` tells how trainings ended that did not run to their end. */
 export const rowsOf = ({ graph, runs: all }: Pick<GraphResult, 'graph' | 'runs'>) =>
   METHODS.flatMap((method) => {
@@ -27,6 +38,7 @@ export const rowsOf = ({ graph, runs: all }: Pick<GraphResult, 'graph' | 'runs'>
       method,
       runs: runs.length,
       ...spread(runs.map(({ testAccuracy }) => testAccuracy)),
+      ...overAdam(all, method),
       validation: mean(runs.map(({ validationAccuracy }) => validationAccuracy)),
       secondsPerIteration: median(runs.map(({ secondsPerIteration }) => secondsPerIteration)),
       peakRssBytes: Math.max(...runs.map((run) => run.peakRssBytes)),
@@ -44,9 +56,19 @@ export function tableOf(results: readonly Pick<GraphResult, 'graph' | 'runs'>[])
   const rows = results.flatMap(rowsOf).map(({ graph, method, mean, deviation, runs, ...row }) => {
     const accuracy = `${mean.toFixed(4)}${Number.isNaN(deviation) ? '' : ` ± ${deviation.toFixed(4)}`}`;
     const cost = [row.secondsPerIteration.toFixed(4), gigabytes(row.peakRssBytes)];
-    return [graph, method, accuracy, `${runs}`, ...cost, [row.setting, ...row.ended].join('; ')];
+    const over = row.overAdam ? `${row.overAdam.mean.toFixed(4)} ± ${row.overAdam.error.toFixed(4)}` : '';
+    return [graph, method, accuracy, over, `${runs}`, ...cost, [row.setting, ...row.ended].join('; ')];
   });
-  const head = ['graph', 'method', 'test accuracy', 'runs', 's/iteration', 'peak memory', 'setting'];
+  const head = [
+    'graph',
+    'method',
+    'test accuracy',
+    'over adam ± s.e.',
+    'runs',
+    's/iteration',
+    'peak memory',
+    'setting',
+  ];
   return [table(head, rows), PUBMED].join('\n');
 }
 

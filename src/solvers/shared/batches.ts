@@ -37,7 +37,7 @@ const COURSES: { readonly [M in MethodName]?: { readonly falls: 'cosine' | 'cons
 };
 const courseOf = (name: MethodName) => COURSES[name] ?? { falls: 'constant', warmUp: 0 };
 
-/** What of it is asked for; not of BADM and SISA, which have no learning rate. */
+/** What of it is asked for. */
 export const COURSE = {
   learningRateSchedule: falling('as the method has it'),
   warmUp: number('fraction', {
@@ -50,7 +50,6 @@ const onCourse = (name: MethodName): typeof COURSE => ({
   learningRateSchedule: falling(courseOf(name).falls),
   warmUp: { ...COURSE.warmUp, default: courseOf(name).warmUp, otherwise: String(courseOf(name).warmUp) },
 });
-type OnCourse<S> = S extends { readonly learningRate: unknown } ? typeof COURSE : unknown;
 
 /** The settings of Kipf and Welling (2017). */
 const ON_GRAPH = {
@@ -93,10 +92,10 @@ const define = <M extends MethodName, S extends Schema>(told: Told<M>, settings:
     // What a method has of its own stands first, and instead of what all have.
     options: {
       ...settings,
-      ...('learningRate' in settings && onCourse(told.name)),
+      ...onCourse(told.name),
       ...ON_SAMPLES,
       ...settings,
-    } as S & typeof ON_SAMPLES & OnCourse<S>,
+    } as S & typeof ON_SAMPLES & typeof COURSE,
     plan: (own, { iterations: epochs }) => {
       const { learningRateSchedule: falls, warmUp = 0, ...most } = own as Complete<ReturnType<typeof onCourse>>;
       const { batchSize, reduction, shuffle, initialisation, ...rest } = most as unknown as Complete<typeof ON_SAMPLES>;

@@ -50,6 +50,11 @@ const momentum = {
 
 const consensus = (rho: number, subBatches: number) =>
   ({
+    learningRate: option(LEARNING_RATE, {
+      default: 1 as LearningRate,
+      symbol: 'γ',
+      says: 'The penalties are σ/γ and ρ/γ: a number, or a function that gives one for each step.',
+    }),
     sigma: number('positive', { default: 1, symbol: 'σ', says: 'Penalty of w_s = w.' }),
     rho: number('positive', { default: rho, symbol: 'ρ', says: 'Weight of the proximal term of the local steps.' }),
     subBatches: whole(
@@ -164,8 +169,13 @@ const NATIVE: {
     ...{ method: 'schedule-free', ...settings, weightDecay },
   }),
   muon: ({ learningRate: _, l2: __, ...settings }, weightDecay) => ({ method: 'muon', ...settings, weightDecay }),
-  badm: (settings, weightDecay) => ({ method: 'badm', ...settings, weightDecay }),
-  sisa: ({ beta2: beta, ...settings }, weightDecay) => ({ method: 'sisa', ...settings, beta, weightDecay }),
+  badm: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'badm', ...settings, weightDecay }),
+  sisa: ({ learningRate: _, beta2: beta, ...settings }, weightDecay) => ({
+    method: 'sisa',
+    ...settings,
+    beta,
+    weightDecay,
+  }),
 };
 
 /** None of their settings looks at the network. */
@@ -190,7 +200,7 @@ export function methodOf(options: GradientMethod, prefix = ''): Method {
   }
   return {
     optimiser,
-    learningRate: 'learningRate' in settings ? (settings.learningRate as LearningRate) : 0,
+    learningRate: settings.learningRate as LearningRate,
     subBatches: 'subBatches' in optimiser ? optimiser.subBatches : 1,
     fullBatch: solver === 'gd',
   };
