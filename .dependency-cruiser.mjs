@@ -18,6 +18,8 @@ export const ROOMS = [
   'cli',
 ];
 
+const STRAY = { path: '^src/', pathNot: `^src/(?:(?:${ROOMS.join('|')})/|[a-z]+\\.ts$)` };
+
 const FACES = '^src/(?:cli/|[a-z]+\\.ts$)';
 
 /** Everything in src that is not in one of these rooms. */
@@ -59,13 +61,16 @@ export default {
       from: { path: '^src/solvers/shared/' },
       to: { path: '^src/solvers/', pathNot: '^src/solvers/shared/' },
     },
-    {
+    ...[
+      { from: STRAY, to: {} },
+      { from: {}, to: STRAY },
+      { from: { ...STRAY, orphan: true }, to: {} },
+    ].map((stray) => ({
       name: 'rooms-only',
-      comment: 'A file of src stands in a room',
+      comment: 'A file of src stands in a room, be it that it imports, is imported, or neither',
       severity: 'error',
-      from: { path: '^src/', pathNot: `^src/(?:(?:${ROOMS.join('|')})/|[a-z]+\\.ts$)` },
-      to: {},
-    },
+      ...stray,
+    })),
     {
       name: 'src-without-bench',
       comment: 'Benchmarks use the package; the package does not use them',

@@ -18,8 +18,7 @@ await program({ only: some(NAMES), out: file }, async ({ only, out = fromRoot('d
   const drawn: string[] = [];
   for (const name of only) {
     const target = join(out, `${name}.svg`);
-    const picture = await FIGURES[name]();
-    await write(target, typeof picture === 'string' ? picture : await charts(picture));
+    await write(target, await charts(await FIGURES[name]()));
     say(`wrote ${target}`);
     drawn.push(target);
   }

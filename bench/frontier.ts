@@ -15,6 +15,7 @@ import {
   TASKS,
   type TaskName,
   taskOf,
+  timid,
   trialsOf,
 } from './frontier/protocol.js';
 import { count, counts, flag, program, STUDY, say, some, told } from './harness/program.js';
@@ -83,8 +84,7 @@ await program(OPTIONS, async ({ tasks, methods, budgets, trials, seeds, threads,
       const key = { task, method: solver, budget: 0, batchSize };
       const known = study.find(key)?.epoch;
       if (known !== undefined) return known;
-      // With steps so short that nothing diverges.
-      const short = { ...settings, learningRate: 1e-6 };
+      const short = timid(settings);
       const first = (await trained(short, fewer, 2, 1)).laps.at(-1) ?? 0;
       const { laps } = await trained(short, fewer, Math.max(3, Math.min(30, Math.round(0.3 / first))), 1);
       const epoch = (median(laps.slice(1)) * all.train.x.rows) / fewer.train.x.rows;

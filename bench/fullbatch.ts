@@ -1,5 +1,5 @@
 /**
- * Full batch: variable-metric ADMM and Adam, each on all samples at once, by the score at the end of their iterations: the accuracy,
+ * Full batch: variable-metric ADMM, sigmoid-ADMM, dlADMM and Adam, each on all samples at once, by the score at the end of their iterations: the accuracy,
  * or where there are no classes the loss R of a sample.
  *
  * Every method has the same number of trials. A trial is trained on the samples without the last `--held-out` of them and judged
@@ -32,12 +32,19 @@ interface Run {
 }
 
 const OPTIONS = {
-  data: told(text('mnist'), 'a set of classes, california-housing, or autoencoder (of Fashion-MNIST)'),
+  data: told(
+    text('mnist'),
+    'a set of classes such as mnist or digits, california-housing, or autoencoder (of Fashion-MNIST)',
+  ),
   samples: count(60_000),
   heldOut: told(maybe(count()), 'default: a tenth of the samples, 5000 at most'),
-  layers: told(maybe(layers('784-1000-1000-10')), 'default: 784-1000-1000-10, of values those of the other benchmarks'),
+  layers: told(
+    maybe(layers('784-1000-1000-10')),
+    'default: two hidden layers of 1000, of values those of the other benchmarks',
+  ),
   methods: some(SOLVERS, 'variable-metric-admm,adam'),
   sensitivity: flag,
+  standardise: told(flag, 'the features, which are taken as they are'),
   iterations: count(60),
   adamIterations: count(200),
   trials: count(6),
@@ -52,15 +59,16 @@ async function taskOf(name: string, dataDir: string | undefined) {
     const task = await loadTask(name, dataDir);
     if (task !== undefined) return { ...task, train: task.data as Samples, test: task.data.test };
   }
-  const { train: samples, test } = await classesOf(name, dataDir);
-  return { layers: [784, 1000, 1000, 10], loss: 'softmax-cross-entropy' as const, train: samples, test };
+  const { train: samples, test, classes } = await classesOf(name, dataDir);
+  const layers = [samples.x.columns, 1000, 1000, classes.length];
+  return { layers, loss: 'softmax-cross-entropy' as const, train: samples, test };
 }
 
 /** The higher, the better. */
 const scoreOf = ({ accuracy, loss = Number.NaN }: Pick<Run, 'accuracy' | 'loss'>): number => accuracy ?? -loss;
 
 await program(OPTIONS, async ({ data: name, samples, methods, sensitivity, trials, seeds, threads, ...given }) => {
-  const { iterations, adamIterations, dataDir } = given;
+  const { iterations, adamIterations, standardise, dataDir } = given;
   const { out = resultFile(`fullbatch-${sensitivity ? 'varied-' : ''}${name}`) } = given;
   const task = await taskOf(name, dataDir);
   const { layers: widths = task.layers } = given;
@@ -79,11 +87,11 @@ await program(OPTIONS, async ({ data: name, samples, methods, sensitivity, trial
     const options = {
       ...{
         ...common,
-        standardise: false,
+        standardise,
         standardiseTargets: false,
         ...('initialisation' in task && { initialisation: task.initialisation }),
       },
-      ...optionsOf(of.solver, of.settings, of.iterations, own.x.rows),
+      ...optionsOf(of.solver, of.settings, of.iterations, own.x.rows, task.loss === 'softmax-cross-entropy'),
     };
     let seconds = 0;
     let takenBack = 0;

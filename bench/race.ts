@@ -9,14 +9,13 @@
  * bench/race/settings.ts, chosen by test images. bench:figures draws docs/sooner.svg from runs to the end:
  * --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
  */
-import { DlAdmmError } from 'dladmm';
+import { DlAdmmError, type TrainOptions, train } from 'dladmm';
 import { count, file, flag, layers, program, real, STUDY, say, some, text } from './harness/program.js';
 import { earlier, keep, machine, resultFile } from './harness/results.js';
-import { classesOf, heldOut } from './harness/samples.js';
+import { classesOf, follow, heldOut } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { runsIn, type Tuning } from './race/chart.js';
-import { type EpochPoint, run as train } from './race/run.js';
-import { BEST, GRIDS, type Setting, settingText } from './race/settings.js';
+import { BEST, GRIDS, optionsOf, type Setting, settingText } from './race/settings.js';
 
 const OPTIONS = {
   dataset: text('mnist'),
@@ -62,29 +61,27 @@ interface Median {
 await program(OPTIONS, async ({ dataset, target, methods, seeds, epochs, dataDir, out, toTheEnd, ...options }) => {
   const set = await classesOf(dataset, dataDir);
   const tuned = await earlier<Tuning>(options.settings ?? resultFile(`tune-${dataset}`));
-  const task = {
-    layers: options.layers,
-    ...(options.tune ? heldOut(set.train, Math.round(HELD_OUT * set.train.x.rows)) : set),
-  };
-  const head = { dataset, target, layers: options.layers.join('-'), ...machine(options.threads) };
+  const { train: samples, test } = options.tune ? heldOut(set.train, Math.round(HELD_OUT * set.train.x.rows)) : set;
+  const { layers, threads } = options;
+  const head = { dataset, target, layers: layers.join('-'), ...machine(threads) };
   const kept = options.tune && out !== undefined ? await earlier<Tuning & typeof head>(out) : undefined;
   const before = kept?.target === target && kept.layers === head.layers ? kept : undefined;
   /** Until the target is reached, or to the end, for so many seconds at most. */
   const run = async (setting: Setting, seed: number, most = Number.POSITIVE_INFINITY): Promise<Run> => {
     // Where the rate has fallen to 0 nothing moves any more.
     const limit = Math.min(epochs, setting.cosine ?? epochs);
-    const reached = (accuracy = 0): boolean => accuracy >= target;
-    const each = ({ testAccuracy, seconds }: EpochPoint): string =>
-      (reached(testAccuracy) && !toTheEnd) || seconds > most ? 'enough' : 'more';
-    const { points } = (await train(task, setting, { epochs: limit, seed, threads: options.threads }, each)).run;
-    const first = points.find(({ testAccuracy }) => reached(testAccuracy));
-    return {
-      setting,
-      seed,
-      accuracies: points.map(({ testAccuracy = Number.NaN }) => testAccuracy),
-      elapsed: points.map(({ seconds }) => seconds),
-      ...(first && { seconds: first.seconds, epochs: first.epoch }),
-    };
+    const own = setting.auto ? {} : { layers, ...optionsOf(setting, samples.x.rows), epochs: limit };
+    const [accuracies, elapsed]: [number[], number[]] = [[], []];
+    const training = train({ ...samples, test }, { ...own, seed, threads } as TrainOptions);
+    const { model } = await follow(training, (record, so) => {
+      accuracies.push(record.test?.accuracy ?? Number.NaN);
+      elapsed.push(so);
+      return ((record.test?.accuracy ?? 0) >= target && !toTheEnd) || so > most ? 'enough' : 'more';
+    });
+    model.close();
+    const first = accuracies.findIndex((accuracy) => accuracy >= target);
+    const reached = first >= 0 && { seconds: elapsed[first] as number, epochs: first + 1 };
+    return { setting, seed, accuracies, elapsed, ...reached };
   };
 
   const measure = async (method: string): Promise<Median> => {

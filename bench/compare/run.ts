@@ -11,27 +11,22 @@ import { type Method, optionsOf, type SharedOptions } from './methods.js';
  * A comparison in a file: methods trained from the same start on the same samples, one after the other.
  *
  * @param samples of the training set; by default as many as the paper takes
- * @param anew whether what the file has already is made again
  */
 export async function comparisonIn(
   file: string | undefined,
   set: ClassificationDataset,
   samples: number | undefined,
   shared: SharedOptions,
-  anew = true,
 ) {
   const data = { ...trainingSamples(set, samples), test: set.test };
   const { layers, seed = 1, dtype = 'float32', threads = availableThreads() } = shared;
   const head = { data: set.name, layers: layers.join('-'), samples: data.x.rows, seed, dtype };
-  const study = await studyIn<typeof head, CompareCurve>(file, head, threads, anew);
+  const study = await studyIn<typeof head, CompareCurve>(file, head, threads, true);
   return {
-    samples: data.x.rows,
     now: (): Comparison => study.now(),
     /** The curve of one method; the file has it as it grows, and once more when it has ended. */
-    async run({ name: method, options }: Method, iterations: number): Promise<CompareCurve> {
+    async run({ name: method, options }: Method, iterations: number): Promise<void> {
       const key = { method, options, iterations };
-      const known = study.find({ ...key, status: 'completed' });
-      if (known !== undefined) return known;
       const points: ComparePoint[] = [];
       const training = train(data, optionsOf(options, shared, iterations));
       const { status, model } = await follow(training, async (record, seconds) => {
@@ -42,9 +37,7 @@ export async function comparisonIn(
         await study.put(key, { ...key, status: 'running', points });
       });
       model.close();
-      const curve = { ...key, status: status.kind, points };
-      await study.put(key, curve);
-      return curve;
+      await study.put(key, { ...key, status: status.kind, points });
     },
   };
 }

@@ -9,9 +9,6 @@ import { GRAPHS } from '../graph/settings.js';
 import type { TopLevelSpec } from '../harness/figures.js';
 import { result } from '../harness/results.js';
 import { type Tuning, specificationOf as tuning } from '../race/chart.js';
-import { reconstructions } from '../tasks/picture.js';
-import { type TaskResult, specificationOf as tasks } from '../tasks/result.js';
-import { TASKS } from '../tasks/settings.js';
 import { accuracyOf, peersOf, soonerOf } from './full-batch.js';
 
 const SETS = ['mnist', 'fashion-mnist'] as const;
@@ -32,8 +29,6 @@ export const FIGURES = {
     defaults((await result<{ readonly points: readonly DefaultsPoint[] }>('minibatch-defaults')).points),
   peers: async () =>
     peersOf((await Promise.all(['accuracy', 'compare', 'kdd'].map((name) => each<Comparison>(SETS, name)))).flat()),
-  reconstructions: async () => reconstructions(await result<TaskResult>('tasks-autoencoder')),
   sooner: async () => soonerOf(await each<Comparison>(SETS, 'accuracy'), await each<Tuning>(SETS, 'sooner')),
-  tasks: async () => tasks(await each<TaskResult>(TASKS, 'tasks')),
-} satisfies Readonly<Record<string, () => Promise<TopLevelSpec | string>>>;
+} satisfies Readonly<Record<string, () => Promise<TopLevelSpec>>>;
 export type FigureName = keyof typeof FIGURES;

@@ -20,8 +20,9 @@ export const TASKS = Object.keys(TARGETS) as TaskName[];
 /** In epochs of Adam. */
 export const BUDGETS = '1,2,4,8,16';
 
-/** Rates from and to, with a uniform logarithm; and a choice. */
-type Space = { readonly learningRate: readonly [number, number] } & Readonly<Record<string, readonly unknown[]>>;
+/** Of rates and penalties from and to, with a uniform logarithm; of the others a choice. */
+type Space = Readonly<Record<string, readonly unknown[]>>;
+const RATES = ['learningRate', 'sigma', 'rho'];
 
 const batchSize = [64, 128, 256, 512];
 const learningRateSchedule = ['cosine'];
@@ -39,8 +40,16 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
   nadamw: { space: { learningRate: [3e-4, 2e-2], batchSize, l2: [0, 0.01, 0.08] } },
   'schedule-free': { space: { learningRate: [1e-3, 6e-2], batchSize, beta1: [0.9, 0.95], l2: [0, 0.01, 0.08] } },
   muon: { space: { learningRate: [3e-3, 0.2], batchSize, adamShare: [0.015, 0.05, 0.15, 0.5] } },
+  badm: { space: { sigma: [0.1, 100], rho: [3, 1000], batchSize } },
+  sisa: { space: { sigma: [0.1, 30], rho: [300, 30_000], batchSize, subBatches: [4] } },
 };
 export type Settings = Readonly<Record<string, unknown>>;
+
+/** With steps so short that nothing diverges. */
+export const timid = (settings: Settings): Settings => {
+  const consensus = settings.solver === 'badm' || settings.solver === 'sisa';
+  return { ...settings, ...(consensus ? { sigma: 1e6 } : { learningRate: 1e-6 }) };
+};
 
 /** Halton's points: the digits of i in a base, mirrored at the point. */
 const mirrored = (i: number, base: number): number =>
@@ -54,9 +63,9 @@ export const trialsOf = (method: string, count: number): readonly Settings[] =>
     if (i === 0) return { solver: method, ...first };
     const drawn = Object.entries(space).map(([name, values], k) => {
       const share = mirrored(i, BASES[k] ?? 2);
-      const [low, high] = space.learningRate;
-      const value = name === 'learningRate' ? low * (high / low) ** share : values[Math.floor(share * values.length)];
-      return [name, value];
+      if (!RATES.includes(name)) return [name, values[Math.floor(share * values.length)]];
+      const [low, high] = values as readonly [number, number];
+      return [name, low * (high / low) ** share];
     });
     return { solver: method, ...Object.fromEntries(drawn) };
   });

@@ -4,10 +4,11 @@ import { combinations } from '../harness/study.js';
 /** As JSON holds it. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-export const SOLVERS = ['variable-metric-admm', 'adam', 'dladmm'] as const;
+export const SOLVERS = ['variable-metric-admm', 'adam', 'dladmm', 'sigmoid-admm'] as const;
 export type Solver = (typeof SOLVERS)[number];
 
 const RATES = combinations<Settings>({ learningRate: [3e-3, 1e-3, 1e-2], cosine: [true, false] });
+const GAINS = combinations<Settings>({ l2: [1, 10, 1e-2, 1e-6], gain: [8, 3, 1] });
 const EXACT = { step: { W: 'cholesky', a: 'cholesky' } };
 
 /** The likeliest first: of classes, and of values. */
@@ -18,6 +19,7 @@ export const TRIALS: Readonly<Record<Solver, Readonly<Record<'classes' | 'values
   },
   adam: { classes: RATES, values: RATES },
   dladmm: { classes: [{}], values: [{}] },
+  'sigmoid-admm': { classes: GAINS, values: GAINS },
 };
 
 const each = (name: string, values: readonly unknown[]): readonly Settings[] =>
@@ -37,6 +39,7 @@ export const VARIED: Readonly<Record<Solver, readonly Settings[]>> = {
     { adapts: 'damping' },
   ],
   adam: [{}, ...each('learningRate', [1e-4, 3e-4, 3e-3, 1e-2])],
+  'sigmoid-admm': [{}, ...each('beta', [0.01, 0.1, 10, 100]), ...each('l2', [1e-4, 1e-2, 1]), ...each('gain', [1, 3])],
   dladmm: [
     {},
     { step: { W: 'cholesky' } },
@@ -53,13 +56,18 @@ export const VARIED: Readonly<Record<Solver, readonly Settings[]>> = {
   ],
 };
 
-/** The options of a run; of Adam's cosine, the rate falls along half a wave to 0. */
+/** The options of a run; of Adam's cosine, the rate falls along half a wave to 0. sigmoid-ADMM has squared errors, and its start a gain. */
 export function optionsOf(
   solver: Solver,
-  { cosine, ...settings }: Settings,
+  { cosine, gain = 8, ...settings }: Settings,
   iterations: number,
   samples: number,
+  classes: boolean,
 ): object {
+  if (solver === 'sigmoid-admm') {
+    const loss = classes ? 'one-hot-squared-error' : 'squared-error';
+    return { solver, ...settings, loss, initialisation: { scheme: 'msra', gain }, iterations };
+  }
   if (solver !== 'adam') return { solver, ...settings, iterations };
   const rate = Number(settings.learningRate ?? 1e-3);
   const learningRate = cosine

@@ -95,7 +95,7 @@ export function parseClassWeights(text: string): ClassWeights {
 }
 
 /** A column of a table: its name, or its place from #1, or from #-1 counted from the end. */
-export function parseColumn(text: string): string | number {
+function parseColumn(text: string): string | number {
   const [, place] = /^#(-?\d+)$/.exec(text) ?? [];
   if (place === undefined) return text;
   if (Number(place) === 0)

@@ -34,7 +34,7 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly quiet?: boolean;
 }
 
-export const given = <T extends object>(options: T): T =>
+const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
 /** What a training is told. */

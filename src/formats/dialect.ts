@@ -12,7 +12,7 @@ export interface Dialect {
 }
 
 /** A row longer than this is a quotation mark that is never closed. */
-export const MAX_ROW_LENGTH = 2 ** 26;
+const MAX_ROW_LENGTH = 2 ** 26;
 /** So many rows say what a table is like. */
 const SAMPLE_ROWS = 1000;
 /** The delimiters that are looked for, the likelier first. */
@@ -211,7 +211,7 @@ function sequenceOf(row: Row, decimal: Decimal): readonly number[] {
  * Whether the first of some rows names the columns: told by what differs between it and the others, column by column. A row on
  * its own does where none of its cells is a number.
  */
-export async function headerIn(rows: readonly Row[], decimal: Decimal): Promise<boolean> {
+async function headerIn(rows: readonly Row[], decimal: Decimal): Promise<boolean> {
   const [first, ...others] = rows;
   if (first === undefined) return false;
   if (others.length === 0) {

@@ -29,7 +29,7 @@ interface Arrays {
   readonly U8: Uint8Array;
 }
 
-export type Dtype = keyof Arrays;
+type Dtype = keyof Arrays;
 
 /** A row-major array of any number of dimensions; `data.length` is the product of `shape` (1 for an empty shape). */
 export type Tensor = {

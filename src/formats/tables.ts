@@ -12,7 +12,7 @@ import { formatError } from './bytes.js';
 import { badCell, type CsvTable, labelledTable, type TableOptions } from './labels.js';
 
 /** How errors call a value of a file, by its row in the frame. */
-export type Where = (column: string, row: number) => string;
+type Where = (column: string, row: number) => string;
 
 export interface Reading {
   readonly name: string;

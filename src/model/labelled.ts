@@ -20,7 +20,7 @@ interface Encoded {
 }
 
 /** The rows of a table as the columns of a model take them in. */
-export function encodedRows(frame: Frame, model: Knowing, { target, ignore = [] }: TableReading): Encoded {
+function encodedRows(frame: Frame, model: Knowing, { target, ignore = [] }: TableReading): Encoded {
   const { columns, target: own, network } = model;
   const known = {
     ...(columns && { columns }),

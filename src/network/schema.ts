@@ -341,7 +341,7 @@ function kindsText(of: Kinds): string {
  *
  * @throws DlAdmmError
  */
-export function complete<S extends Schema>(schema: S, values: unknown, name: string, about: About): Complete<S> {
+function complete<S extends Schema>(schema: S, values: unknown, name: string, about: About): Complete<S> {
   const keys = Object.keys(schema);
   checkObject(values, `{ ${keys.join(', ')} }`, name);
   checkKeys(values, keys, name);

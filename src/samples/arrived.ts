@@ -97,7 +97,7 @@ export type Targets = 'labels' | 'y' | 'none';
 export const isRecord = (value: unknown): value is Cells =>
   typeof value === 'object' && value !== null && !isArray(value) && !ArrayBuffer.isView(value) && !isMatrix(value);
 
-export interface Names {
+interface Names {
   readonly x: string;
   readonly labels: string;
   readonly y: string;

@@ -26,7 +26,7 @@ import { relative, type WeightsLike, weightsOf } from './weights.js';
 export type NodesLike = NumericArray | readonly number[];
 
 /** A class for each node of a graph. */
-export type NodeLabels = LabelsLike | readonly (number | string | boolean | null)[];
+type NodeLabels = LabelsLike | readonly (number | string | boolean | null)[];
 
 /** A graph whose nodes have features. */
 export interface GraphLike {
@@ -57,7 +57,7 @@ export interface GraphSamples extends GraphLike {
 }
 
 /** Dense features as the addon takes them, row-major. */
-export interface DenseFeatures {
+interface DenseFeatures {
   readonly rows: number;
   readonly columns: number;
   readonly values: Numbers;
@@ -241,7 +241,7 @@ export const standardisedFeatures = (
   name: string,
 ): Csr | MatrixLike => (rule ? asSamples(standardised(featureRows(features, inputs, name), rule, dtype)) : features);
 
-export function nodeLabels(labels: unknown, nodes: number, classes: number, name: string): Int32Array {
+function nodeLabels(labels: unknown, nodes: number, classes: number, name: string): Int32Array {
   if (!isNumericArray(labels) && !Array.isArray(labels)) throw expected('an array of class numbers', name, labels);
   if (isNumericArray(labels)) checkAttached(labels, name);
   if (labels.length !== nodes) throw expected(`${nodes} labels, one a node,`, name, labels.length, 'ERR_DLADMM_SHAPE');

@@ -54,7 +54,7 @@ export const isRowSource = (value: unknown): value is RowSource =>
   typeof value === 'object' && value !== null && sources.has(value);
 
 /** Entries that are moved or checked between two turns of the event loop. */
-export const CHUNK_ENTRIES: number = 2 ** 16;
+const CHUNK_ENTRIES: number = 2 ** 16;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {

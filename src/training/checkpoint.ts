@@ -23,7 +23,7 @@ import {
   storedLearnt,
 } from './stored-training.js';
 
-export interface Standing {
+interface Standing {
   readonly iteration: number;
   /** Seconds since it began, those before an interruption included. */
   readonly elapsed: number;

@@ -13,7 +13,6 @@ const datasets = join(root, '../shared/datasets');
 /** The least that each can be asked for; FOLDER is one that goes away. */
 const LEAST: Readonly<Record<string, string>> = {
   auto: '--sets iris --methods auto,adam --folder FOLDER --out FOLDER/auto.json',
-  classify: '--data digits --depths 1 --seeds 1 --tune-seeds 1 --iterations 1 --out FOLDER/classify.json',
   compare:
     '--name accuracy --dataset digits --layers 64-8-10 --methods dladmm --iterations 2 --out FOLDER/accuracy.json',
   complexity: '--quick --max 128 --samples 32 --dtype float32 --no-svg',
@@ -21,11 +20,10 @@ const LEAST: Readonly<Record<string, string>> = {
   epoch: '--layers 8-6-3 --samples 300 --batch 64 --rounds 1',
   eventloop: '--layers 8-6-3 --samples 300 --seconds 1 --rows 300',
   figures: '--out FOLDER',
-  frontier: '--tasks diabetes --methods adam,muon --budgets 1 --trials 2 --seeds 2 --out FOLDER/frontier.json',
+  frontier: '--tasks diabetes --methods adam,muon,sisa --budgets 1 --trials 2 --seeds 2 --out FOLDER/frontier.json',
   fullbatch:
-    '--data digits --layers 64-8-10 --held-out 200 --iterations 1 --adam-iterations 1 --seeds 1 --out FOLDER/fullbatch.json',
+    '--data digits --layers 64-8-10 --held-out 200 --iterations 1 --adam-iterations 1 --seeds 1 --methods variable-metric-admm,adam,sigmoid-admm --out FOLDER/fullbatch.json',
   iteration: '--layers 8-6-3 --samples 300 --rounds 1',
-  kdd: '--data digits --layers 64-8-10 --iterations 2 --samples 300 --select 1 --starts he --out FOLDER/kdd.json',
   race: '--dataset digits --layers 64-8-10 --methods adam --epochs 1 --seeds 1 --target .1 --tune --out FOLDER/race.json',
   scaling: '--samples 100 --batches 64 --rounds 1',
   stability: '--epochs 1 --points 50 --seeds 1 --out FOLDER/stability.json',
@@ -43,7 +41,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   containers: 'containers.test.ts',
   golden: 'golden.test.ts',
   predict: 'takes packages that it installs itself (--install)',
-  tasks: 'tasks.test.ts',
 };
 
 let folder: string;

@@ -6,7 +6,7 @@ import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { DlAdmmError, messageOf } from '../../core/errors.js';
 
 /** What may still be read; counted over all that is nested. */
-export interface Budget {
+interface Budget {
   fields: number;
 }
 

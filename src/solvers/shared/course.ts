@@ -16,7 +16,7 @@ import type { SweepSession, SweepTypes } from './sweep-session.js';
 /** What a training adds to the record of a course. */
 export type Watched = 'iteration' | 'elapsed' | 'train' | 'validation' | 'test' | 'checkpoint';
 
-export type Advance<R extends ProgressRecord> =
+type Advance<R extends ProgressRecord> =
   | { readonly kind: 'done'; readonly progress: Omit<R, Watched> }
   /** A stop was asked for; the iteration is not complete. */
   | { readonly kind: 'stopped' }
@@ -24,7 +24,7 @@ export type Advance<R extends ProgressRecord> =
   | { readonly kind: 'diverged'; readonly update?: Update<AnyBlock> };
 
 /** What a training evaluates beside its training set: samples, or on a graph nodes of it. */
-export type AnySamples = LabelledSamples | NodesLike;
+type AnySamples = LabelledSamples | NodesLike;
 
 /** A session of any splitting, as a training sees it. */
 export interface AnySession {
@@ -57,7 +57,7 @@ export interface Course<R extends ProgressRecord> {
 }
 
 /** Penalties that change as a training goes on, and the rule by which they do. */
-export interface Varying<V extends object, R> {
+interface Varying<V extends object, R> {
   readonly first: V;
   readonly check: (penalties: V, prefix: string) => V;
   readonly schedule: RunningSchedule<V, R>;

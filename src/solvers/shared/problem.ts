@@ -13,7 +13,7 @@ export interface NativeClass<N, O> {
 }
 
 /** Data that fit a network, before they are copied. */
-export interface Checked<N, S> {
+interface Checked<N, S> {
   /** How many samples, or nodes, are learnt from. */
   readonly samples: number;
   /** What native options have of them. */

@@ -142,7 +142,7 @@ export function checkConstraintPenalties(
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT
  */
-export function checkConstraintsNetwork({ activation, loss }: Network, prefix = ''): void {
+function checkConstraintsNetwork({ activation, loss }: Network, prefix = ''): void {
   oneOf(activation, ['sigmoid', 'tanh'], `${prefix}activation`);
   oneOf(loss, ['squared-error', 'one-hot-squared-error'], `${prefix}loss`);
 }

@@ -58,7 +58,7 @@ const BLOCKS: Blocks<'W'> = { W: { number: 0, shape: graphWeights } };
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
  */
-export function graphMethodOf(method: GradientMethod, prefix = ''): Method {
+function graphMethodOf(method: GradientMethod, prefix = ''): Method {
   if (method.l2 !== undefined) {
     throw expected('no weight decay of its own, as every layer has one,', `${prefix}l2`, method.l2);
   }
@@ -68,7 +68,7 @@ export function graphMethodOf(method: GradientMethod, prefix = ''): Method {
 }
 
 /** λ of every layer. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE */
-export const l2Of = (l2: unknown, layers: readonly number[], name: string): readonly number[] =>
+const l2Of = (l2: unknown, layers: readonly number[], name: string): readonly number[] =>
   byLayer(l2, layers.length - 1, name, (value, called) => atLeast(value, 0, called));
 
 function checkedMethod(method: GradientMethod): Method {

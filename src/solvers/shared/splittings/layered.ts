@@ -180,7 +180,7 @@ const STARTS = {
 } as const;
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function checkStart(start: StartOptions, loss: Loss): Required<StartOptions> {
+function checkStart(start: StartOptions, loss: Loss): Required<StartOptions> {
   checkObject(start, '{ output, dual }', 'start');
   const output = oneOf(start.output, STARTS.output, 'start.output');
   const hidden = oneOf(start.hidden ?? 'forward', STARTS.hidden, 'start.hidden');
