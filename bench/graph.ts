@@ -11,17 +11,7 @@
  */
 import { join } from 'node:path';
 import { type GraphResult, type Head, type Run, rowsOf, specificationOf, tableOf } from './graph/result.js';
-import {
-  GRAPHS,
-  type GraphName,
-  METHODS,
-  type Method,
-  methodsFor,
-  SETTINGS,
-  type Setting,
-  STANDARD_SPLIT,
-  settingText,
-} from './graph/settings.js';
+import { GRAPHS, METHODS, methodsFor, SETTINGS, type Setting, STANDARD_SPLIT, settingText } from './graph/settings.js';
 import type { RunReply, RunRequest } from './graph/trainer.js';
 import { startChild } from './harness/child.js';
 import { draw } from './harness/figures.js';
@@ -43,12 +33,7 @@ const OPTIONS = {
 /** The seeds that choose a setting. */
 const CHOOSING = 4;
 
-interface Tried {
-  readonly graph: GraphName;
-  readonly method: Method;
-  readonly setting: string;
-  readonly validationAccuracy: number;
-}
+type Tried = Readonly<Record<'graph' | 'method' | 'setting', string>> & { readonly validationAccuracy: number };
 
 await program(OPTIONS, async ({ graphs, methods, seeds, splits, threads, dataDir, again, ...given }) => {
   const { out = fromRoot('bench/results'), svg = fromRoot('docs/graph.svg') } = given;
@@ -62,17 +47,19 @@ await program(OPTIONS, async ({ graphs, methods, seeds, splits, threads, dataDir
       const study = await studyIn<Head, Run>(fileOf(graph), head, threads);
       using trainer = startChild<RunRequest, RunReply>('graph/trainer');
       const runOf = (setting: Setting, seed: number) => trainer.ask({ graph, dataDir, setting, seed, threads });
-      const tried: (Tried & { readonly its: Setting })[] = [];
-      for (const its of SETTINGS[method].length > 1 ? SETTINGS[method] : []) {
+      const scores: { readonly its: Setting; readonly score: number }[] = [];
+      for (const its of SETTINGS[method]) {
         const key = { graph, method, setting: settingText(its) };
-        const accuracies: number[] = [];
-        const known = again ? undefined : choices.find(key);
-        for (const seed of known ? [] : upTo(CHOOSING)) accuracies.push((await runOf(its, seed)).validationAccuracy);
-        const found = known ?? { ...key, validationAccuracy: mean(accuracies) };
-        if (!known) await choices.put(key, found);
-        tried.push({ ...found, its });
+        let found = choices.find(key);
+        if (found === undefined && SETTINGS[method].length > 1) {
+          const accuracies: number[] = [];
+          for (const seed of upTo(CHOOSING)) accuracies.push((await runOf(its, seed)).validationAccuracy);
+          found = { ...key, validationAccuracy: mean(accuracies) };
+          await choices.put(key, found);
+        }
+        scores.push({ its, score: found?.validationAccuracy ?? 0 });
       }
-      const best = tried.toSorted((a, b) => b.validationAccuracy - a.validationAccuracy)[0]?.its ?? SETTINGS[method][0];
+      const best = scores.toSorted((a, b) => b.score - a.score)[0]?.its;
       if (best === undefined) continue;
       const setting = settingText(best);
       // Runs of another setting go.

@@ -46,10 +46,7 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
 export type Settings = Readonly<Record<string, unknown>>;
 
 /** With steps so short that nothing diverges. */
-export const timid = (settings: Settings): Settings => {
-  const consensus = settings.solver === 'badm' || settings.solver === 'sisa';
-  return { ...settings, ...(consensus ? { sigma: 1e6 } : { learningRate: 1e-6 }) };
-};
+export const timid = (settings: Settings): Settings => ({ ...settings, learningRate: 1e-6 });
 
 /** Halton's points: the digits of i in a base, mirrored at the point. */
 const mirrored = (i: number, base: number): number =>

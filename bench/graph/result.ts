@@ -18,15 +18,12 @@ export const spread = (values: readonly number[]): { readonly mean: number; read
   deviation: values.length > 1 ? sampleStandardDeviation(values) : Number.NaN,
 });
 
-/** By how much a method is more accurate than Adam's control on the same seeds, and the standard error of that; none of a single seed. */
+/** By how much a method is more accurate than Adam's control on the same seeds, mean and standard error. */
 function overAdam(runs: readonly Run[], method: string) {
-  const differences = runs.flatMap((run) => {
-    const control = runs.find((other) => other.method === 'adam' && other.seed === run.seed);
-    return run.method === method && control ? [run.testAccuracy - control.testAccuracy] : [];
-  });
-  if (method === 'adam' || differences.length < 2) return {};
-  const error = sampleStandardDeviation(differences) / Math.sqrt(differences.length);
-  return { overAdam: { mean: mean(differences), error } };
+  const control = new Map(runs.filter((run) => run.method === 'adam').map((run) => [run.seed, run.testAccuracy]));
+  const shared = runs.filter((run) => run.method === method && control.has(run.seed));
+  const { mean, deviation } = spread(shared.map((run) => run.testAccuracy - (control.get(run.seed) ?? 0)));
+  return { overAdam: mean, standardError: deviation / Math.sqrt(shared.length) };
 }
 
 /** One line of the table for each method; `ended` tells how trainings ended that did not run to their end. */
@@ -56,7 +53,7 @@ export function tableOf(results: readonly Pick<GraphResult, 'graph' | 'runs'>[])
   const rows = results.flatMap(rowsOf).map(({ graph, method, mean, deviation, runs, ...row }) => {
     const accuracy = `${mean.toFixed(4)}${Number.isNaN(deviation) ? '' : ` ± ${deviation.toFixed(4)}`}`;
     const cost = [row.secondsPerIteration.toFixed(4), gigabytes(row.peakRssBytes)];
-    const over = row.overAdam ? `${row.overAdam.mean.toFixed(4)} ± ${row.overAdam.error.toFixed(4)}` : '';
+    const over = method === 'adam' ? '' : `${row.overAdam.toFixed(4)} ± ${row.standardError.toFixed(4)}`;
     return [graph, method, accuracy, over, `${runs}`, ...cost, [row.setting, ...row.ended].join('; ')];
   });
   const head = [

@@ -1,5 +1,6 @@
 import type { GradientOptions, LearningRate, MinibatchOptions } from 'dladmm/solvers';
 import { combinations } from '../harness/study.js';
+import type { Run } from '../race.js';
 
 /** How one run of a race is set: a solver, its options as JSON can hold them, and how its learning rate falls. */
 export interface Setting {
@@ -55,8 +56,8 @@ const falling = (
     ...(more && { more }),
   }));
 
-/** Each ρ with each σ; the penalties grow as a learning rate that falls over two or three epochs has it. */
-export const consensus = (
+/** Each ρ with each σ; the penalties grow as a learning rate has them that falls over two or three epochs. */
+const consensus = (
   solver: 'badm' | 'sisa',
   sigma: readonly number[],
   rho: readonly number[],
@@ -96,3 +97,10 @@ export const BEST: Readonly<Record<string, Readonly<Record<string, Setting>>>> =
   mnist: MNIST,
   'fashion-mnist': FASHION_MNIST,
 };
+
+/** What `--tune --out` wrote: its head, and by method what was tried. */
+export type Tuning = Readonly<Record<string, unknown>> & { readonly dataset: string };
+
+/** The runs in an entry of it, where that is of a method. */
+export const runsIn = (entry: unknown, name: 'tried' | 'runs'): readonly Run[] =>
+  (entry as Partial<Record<typeof name, readonly Run[]>> | null)?.[name] ?? [];
