@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startChild } from './harness/child.js';
-import { file, flag, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
+import { count, file, flag, program, say, some, THREADS, text as textOption, told } from './harness/program.js';
 import { fromRoot, machineText, resultFile } from './harness/results.js';
 import { studyIn } from './harness/study.js';
 import { table } from './harness/table.js';
@@ -24,6 +24,7 @@ const OPTIONS = {
   dataDir: told(textOption('../shared/datasets'), 'holds tabular/ and mnist/'),
   anew: flag,
   folder: told(textOption(join(tmpdir(), 'dladmm-tables')), 'where the tables are written'),
+  patience: told(count(600), 'seconds of processor after which the perceptron is stopped, and judged as it is'),
   python: textOption('/usr/bin/python3'),
   out: file,
 };
@@ -35,8 +36,12 @@ interface Row {
   readonly [score: string]: string | number;
 }
 
-async function peer(python: string, files: Files, model: string): Promise<Omit<Row, 'table'>> {
-  const args = [fromRoot('bench/tabular/peers.py'), files.train, files.test, files.target, files.task, model];
+async function peer(
+  python: string,
+  files: Files,
+  ...rest: readonly [model: string, patience: string]
+): Promise<Omit<Row, 'table'>> {
+  const args = [fromRoot('bench/tabular/peers.py'), files.train, files.test, files.target, files.task, ...rest];
   const { stdout } = await promisify(execFile)(python, args, { maxBuffer: 2 ** 24 });
   return JSON.parse(stdout) as Omit<Row, 'table'>;
 }
@@ -45,7 +50,7 @@ const SCORES = ['accuracy', 'rocAuc', 'logLoss', 'r2', 'rmse'] as const;
 const shown = (score: string | number | undefined): string =>
   typeof score !== 'number' ? '' : Math.abs(score) >= 100 ? score.toFixed(0) : score.toFixed(4);
 
-await program(OPTIONS, async ({ tables, models, dataDir, folder, python, anew, ...given }) => {
+await program(OPTIONS, async ({ tables, models, dataDir, folder, python, patience, anew, ...given }) => {
   const out = given.out ?? resultFile('tabular');
   const threads = THREADS.read(THREADS.fallback ?? '1', '--threads');
   const study = await studyIn<object, Row>(out, {}, threads, anew);
@@ -54,7 +59,8 @@ await program(OPTIONS, async ({ tables, models, dataDir, folder, python, anew, .
     for (const model of models) {
       const key = { table: name, model };
       if (model !== 'dladmm') {
-        if (!study.find(key)) await study.put(key, { table: name, ...(await peer(python, files, model)) } as Row);
+        const found = study.find(key) ?? { table: name, ...(await peer(python, files, model, `${patience}`)) };
+        await study.put(key, found as Row);
         continue;
       }
       using child = startChild<Files, Ours>('tabular/ours');
@@ -66,7 +72,12 @@ await program(OPTIONS, async ({ tables, models, dataDir, folder, python, anew, .
   const found = study.now();
   const rows = (Object.keys(TABLES) as TableName[]).flatMap((name) => found.runs.filter((each) => each.table === name));
   const lines = rows.map((row) => [
-    ...[row.table, row.model, row.seconds.toFixed(2), ...SCORES.map((score) => shown(row[score]))],
+    ...[
+      row.table,
+      `${row.model}${row.stoppedAtEpoch ? ', stopped' : ''}`,
+      row.seconds.toFixed(2),
+      ...SCORES.map((score) => shown(row[score])),
+    ],
   ]);
   return { result: found, text: `${table(['table', 'model', 'seconds', ...SCORES], lines)}\n${machineText(found)}` };
 });

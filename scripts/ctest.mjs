@@ -2,7 +2,7 @@
 // SANITIZERS as for -fsanitize=: address,undefined or thread.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { build, jobs, root, run, sanitizerEnv, stop } from './native-build.mjs';
+import { build, jobs, oneBlasThread, root, run, sanitizerEnv, stop } from './native-build.mjs';
 
 const [buildArgument, tool = ''] = process.argv.slice(2);
 if (!buildArgument) stop('usage: node scripts/ctest.mjs BUILD_DIR [SANITIZERS | valgrind]');
@@ -25,8 +25,7 @@ if (tool === 'valgrind') {
   const input = test.map((source) => path.basename(source, '.cc')).join('\n');
   run('xargs', ['-P', jobs, '-n', '1', 'sh', '-c', command], { env, input });
 } else {
-  // OpenBLAS' pool is not instrumented: its hand-overs would be reported as races.
-  const threads = sanitizers.split(',').includes('thread') ? { OPENBLAS_NUM_THREADS: '1' } : {};
+  const threads = sanitizers.split(',').includes('thread') ? oneBlasThread : {};
   const env = sanitizers ? { ...sanitizerEnv, ...threads } : {};
   run('ctest', ['--test-dir', buildDir, '--output-on-failure', '--no-tests=error', '--parallel', jobs], { env });
 }

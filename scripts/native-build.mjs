@@ -63,3 +63,5 @@ export const sanitizerEnv = {
   UBSAN_OPTIONS: 'print_stacktrace=1',
   TSAN_OPTIONS: `suppressions='${path.join(root, 'native', 'test', 'tsan.supp')}' ignore_noninstrumented_modules=1`,
 };
+/** OpenBLAS' pool is not instrumented: its hand-overs would be reported as races. */
+export const oneBlasThread = { OPENBLAS_NUM_THREADS: '1' };

@@ -10,6 +10,7 @@ export type Solver = (typeof SOLVERS)[number];
 const RATES = combinations<Settings>({ learningRate: [3e-3, 1e-3, 1e-2], cosine: [true, false] });
 const GAINS = combinations<Settings>({ l2: [1, 10, 1e-2, 1e-6], gain: [8, 3, 1] });
 const EXACT = { step: { W: 'cholesky', a: 'cholesky' } };
+const DECAYS = [{}, ...[1e-5, 1.5e-4, 5e-5, 5e-4, 0].map((l2) => ({ ...EXACT, l2 }))];
 
 /** The likeliest first: of classes, and of values. */
 export const TRIALS: Readonly<Record<Solver, Readonly<Record<'classes' | 'values', readonly Settings[]>>>> = {
@@ -18,7 +19,7 @@ export const TRIALS: Readonly<Record<Solver, Readonly<Record<'classes' | 'values
     values: combinations<Settings>({ damping: [100, 10, 1], adapts: ['damping', 'length'] }),
   },
   adam: { classes: RATES, values: RATES },
-  dladmm: { classes: [{}], values: [{}] },
+  dladmm: { classes: DECAYS, values: DECAYS },
   'sigmoid-admm': { classes: GAINS, values: GAINS },
 };
 
@@ -45,14 +46,19 @@ export const VARIED: Readonly<Record<Solver, readonly Settings[]>> = {
     { step: { W: 'cholesky' } },
     { step: { a: 'cholesky' } },
     EXACT,
-    ...combinations<Settings>({ nu: [1e-4, 1e-2, 1], rho: [1e-4, 1e-2, 1] }).map((penalties) => ({
-      ...EXACT,
-      ...penalties,
-    })),
-    { ...EXACT, schedule: { kind: 'paper' } },
-    { ...EXACT, initialisation: 'he' },
-    { ...EXACT, start: { dual: 'stationary' } },
-    { ...EXACT, start: { output: 'signed-labels' } },
+    ...[
+      ...each('l2', [1e-6, 1e-5, 3e-5, 1e-4, 1e-3]),
+      ...combinations<Settings>({ nu: [1e-6, 1e-4, 1e-2], rho: [1e-6, 1e-4, 1e-2] }).slice(1),
+      ...combinations<Settings>({ nu: [1e-4], rho: [1e-6, 1e-4], l2: [1e-4, 1e-3] }),
+      { nu: 1e-6, rho: 1 },
+      { nu: 1e-2, rho: 1e-2, l2: 0.1 },
+      ...[
+        { nu: 1e-6, rho: 1e-4 },
+        { schedule: { kind: 'paper', every: 10 } },
+        { initialisation: 'he' },
+        ...each('start', [{ dual: 'stationary' }, { output: 'signed-labels' }, { hidden: 'gaussian' }]),
+      ].map((settings) => ({ ...settings, l2: 1e-5 })),
+    ].map((settings) => ({ ...EXACT, ...settings })),
   ],
 };
 

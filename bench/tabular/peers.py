@@ -1,10 +1,12 @@
 """What scikit-learn's default models reach on a table after the usual ColumnTransformer, and in which time.
 
-peers.py TRAIN.csv TEST.csv TARGET classification|regression MODELS: a JSON object a line. Seconds hold reading the training
-table, its preparation and the fit. Dates become days, the columns that are named id are dropped: as one would by hand.
+peers.py TRAIN.csv TEST.csv TARGET classification|regression MODELS PATIENCE: a JSON object a line. Seconds hold reading the training
+table, its preparation and the fit. Dates become days, the columns that are named id are dropped: as one would by hand. A perceptron
+that is not done after PATIENCE seconds of processor is stopped as by Ctrl-C, which keeps what it has learnt, and judged as it is then.
 """
 
 import json
+import signal
 import sys
 import time
 import warnings
@@ -67,15 +69,21 @@ def scores(model, x, y, classes):
     return found
 
 
-def main(train, test, target, task, models):
+def main(train, test, target, task, models, patience):
+    signal.signal(signal.SIGPROF, signal.default_int_handler)
     classes = task == "classification"
     held = table(test)
     for name in models.split(","):
         began = time.perf_counter()
         rows = table(train)
-        model = prepared(name, classes).fit(rows.drop(columns=target), rows[target])
+        model = prepared(name, classes)
+        signal.setitimer(signal.ITIMER_PROF, float(patience) if name == "mlp" else 0)
+        model.fit(rows.drop(columns=target), rows[target])
+        stopped = name == "mlp" and signal.setitimer(signal.ITIMER_PROF, 0)[0] == 0
         seconds = time.perf_counter() - began
         found = scores(model, held.drop(columns=target), held[target], classes)
+        if stopped:
+            found["stoppedAtEpoch"] = model[-1].n_iter_
         print(json.dumps({"model": name, "seconds": seconds, **found}), flush=True)
 
 

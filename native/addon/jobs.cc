@@ -126,13 +126,11 @@ class Threads {
       queue->end_work();
     }
     wake_.notify_all();
-    while (!threads_.empty()) {
-      lock.unlock();
-      threads_.front().join();
-      lock.lock();
-      threads_.pop_front();
+    lock.unlock();
+    // Whoever ends from here on leaves the lists as they are.
+    for (std::list<std::thread>* const list : {&threads_, &ended_}) {
+      for (std::thread& thread : *list) thread.join();
     }
-    join_ended();
   }
 
   std::deque<std::shared_ptr<JobQueue>>& trainings() { return waiting_[0]; }
@@ -169,7 +167,7 @@ class Threads {
       lock.lock();
     }
     --free_;
-    ended_.splice(ended_.end(), threads_, self);
+    if (!ending_) ended_.splice(ended_.end(), threads_, self);
   }
 
   std::mutex mutex_;

@@ -47,6 +47,7 @@ class Tally {
     if (limit_ > 0 && std::this_thread::get_id() == thread_ && Clock::now() > ends_) throw Enough();
   }
   void cut() { ++cut_; }
+  [[nodiscard]] bool in_haste() const { return limit_ > 0; }
   void failed(const std::string& what, Where where) {
     const std::lock_guard lock(mutex_);
     ++checks_;
@@ -135,6 +136,9 @@ void fact(std::string_view name, Body&& body, Where where = Where::current()) {
     Tally::instance().failed(std::string("threw ") + error.what(), where);
   }
 }
+
+// Whether the time of a fact is limited: what computes for long before its first check then takes a smaller case.
+[[nodiscard]] inline bool in_haste() { return Tally::instance().in_haste(); }
 
 [[nodiscard]] inline int report() { return Tally::instance().exit_code(); }
 

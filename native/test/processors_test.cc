@@ -88,9 +88,10 @@ void memory() {
   check_equal(of_v1("", ""), kNone, "nothing to read");
 
   const char* const v2 = "41 31 0:38 / /cg rw,relatime - cgroup2 cgroup2 rw\n";
-  const auto of_v2 = [&](std::string own, std::string above) {
+  const auto of_v2 = [&](std::string own, std::string above, std::string high = "max\n") {
     return cgroup_memory(groups("0::/a/b\n", v2,
                                 {{"/cg/a/b/memory.max", std::move(own)},
+                                 {"/cg/a/b/memory.high", std::move(high)},
                                  {"/cg/a/b/memory.current", "300\n"},
                                  {"/cg/a/b/memory.stat", "anon 9\ninactive_file 100\n"},
                                  {"/cg/a/memory.max", std::move(above)},
@@ -99,6 +100,9 @@ void memory() {
   check_equal(of_v2("max\n", "max\n"), kNone, "no limit");
   check_equal(of_v2("1000\n", "max\n"), 800.0, "a limit");
   check_equal(of_v2("max\n", "500\n"), 100.0, "of the group above");
+  check_equal(of_v2("max\n", "max\n", "900\n"), 700.0, "what slows a group down");
+  check_equal(of_v2("1000\n", "max\n", "2000\n"), 800.0, "which may lie above the limit");
+  check_equal(of_v2("1000\n", "max\n", ""), 800.0, "and old kernels have not");
   check(available_memory() > 0, "this process has some");
 }
 

@@ -15,6 +15,7 @@
 #include "core/linalg/library.hpp"
 #include "core/runtime/processors.hpp"
 #include "core/runtime/subnormals.hpp"
+#include "core/runtime/trace.hpp"
 #include "test/check.hpp"
 
 namespace {
@@ -247,6 +248,23 @@ void subnormals_are_flushed_within_rounds_only() {
   check(!flushed(), "and no longer");
 }
 
+void rounds_of_several_threads_are_written_down_whole() {
+  static_cast<void>(Trace::take(true));
+  std::vector<std::thread> callers;
+  for (unsigned c = 0; c < 4; ++c) {
+    callers.emplace_back([] {
+      Team team(1);
+      for (int round = 0; round < 500; ++round) team.run(3, 7, [](std::size_t, unsigned) {});
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  const std::vector<double> numbers = Trace::take(false);
+  check_equal(numbers.size(), std::size_t{4 * 500 * 6}, "numbers");
+  for (std::size_t at = 0; at < numbers.size(); at += 6) {
+    if (numbers[at + 1] != 7 || numbers[at + 2] != 3) return check(false, "flops and pieces of every round");
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -262,5 +280,6 @@ int main() {
   fact("no more members at work at once than BLAS bears", no_more_at_work_than_blas_bears);
   fact("many teams at once, under load", many_teams_under_load);
   fact("subnormals are flushed within rounds only", subnormals_are_flushed_within_rounds_only);
+  fact("rounds of several threads are written down whole", rounds_of_several_threads_are_written_down_whole);
   return report();
 }

@@ -91,8 +91,8 @@ export function didYouMean(word: string, known: readonly string[]): string {
   const [nearest] = known
     .map((candidate) => ({ candidate, away: editDistance(plain(word), plain(candidate)) }))
     .toSorted((a, b) => a.away - b.away);
-  const close = nearest !== undefined && nearest.away <= Math.max(1, Math.floor(word.length / 3));
-  return close ? `; did you mean ${nearest.candidate}?` : '';
+  const most = Math.min(Math.max(1, Math.floor(word.length / 3)), plain(word).length - 1);
+  return nearest !== undefined && nearest.away <= most ? `; did you mean ${nearest.candidate}?` : '';
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other. */

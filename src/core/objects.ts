@@ -1,3 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import { expected } from './errors.js';
+
+/** Whether a value is a URL, of whatever realm. */
+export const isUrl = (value: unknown): value is URL => Object.prototype.toString.call(value) === '[object URL]';
+
+/** The path that a `file:` URL names; anything else as it is. @throws DlAdmmError ERR_DLADMM_ARGUMENT for another URL */
+export function pathOf<T>(value: T): Exclude<T, URL> {
+  if (!isUrl(value)) return value as Exclude<T, URL>;
+  try {
+    return fileURLToPath(value) as Exclude<T, URL>;
+  } catch {
+    throw expected('a file: URL, or a path,', 'the file', value.href);
+  }
+}
+
 /** Whether a value has members that can be asked for by their names. */
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

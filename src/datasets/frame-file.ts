@@ -1,5 +1,5 @@
 import { expected } from '../core/errors.js';
-import { present } from '../core/objects.js';
+import { isUrl, present } from '../core/objects.js';
 import { readBytes } from '../formats/bytes.js';
 import { type CsvDialect, type CsvOptions, DIALECT, parseCsvFrame, type TextStream } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
@@ -29,7 +29,7 @@ export type TableReading = OptionsOf<typeof READING>;
 const OWN = ['parquet', 'arrow', 'gzip'] as const;
 
 /** Samples whose classes or values are known, in any form: `{ x, labels }`, or rows with the column that is predicted. */
-export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | string;
+export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | string | URL;
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that is none */
 export function checkedReading(options: TableReading): ReadingOptions {
@@ -37,9 +37,10 @@ export function checkedReading(options: TableReading): ReadingOptions {
   return { ...reading, ...(label !== undefined && typeof label !== 'object' && { label }) };
 }
 
-/** Whether rows are read as a file is: by a path, from a Readable of text, or as a table that has been taken in. */
-export const isFile = (rows: unknown): rows is string | TextStream | Frame =>
+/** Whether rows are read as a file is: by a path, by a `file:` URL, from a Readable of text, or as a table that has been taken in. */
+export const isFile = (rows: unknown): rows is string | URL | TextStream | Frame =>
   typeof rows === 'string' ||
+  isUrl(rows) ||
   isFrame(rows) ||
   (isStream(rows) && 'readableObjectMode' in rows && !rows.readableObjectMode);
 

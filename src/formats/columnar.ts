@@ -4,7 +4,7 @@ import { readOptions } from '../network/schema.js';
 import { featuresOf } from '../samples/features.js';
 import type { Frame, FrameColumn } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
-import { breathe } from '../tensor/inputs.js';
+import { paced } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
 import { type CsvTable, labelColumn, TABLE, type TableOptions } from './labels.js';
 import { tableFrom } from './tables.js';
@@ -44,18 +44,17 @@ function visible({ columns }: ColumnarFile, options: TableOptions): readonly num
   return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
 }
 
-/** So many values are taken in between two turns of the event loop. */
-const VALUES = 2 ** 11;
-
 async function pushAll(
   builder: ReturnType<typeof columnBuilder>,
   values: ArrayLike<unknown>,
   name: string,
 ): Promise<void> {
+  const pace = paced();
   try {
     for (let i = 0; i < values.length; i += 1) {
       builder.push(values[i]);
-      if (i % VALUES === VALUES - 1) await breathe();
+      const pausing = pace(1);
+      if (pausing) await pausing;
     }
   } catch (error) {
     throw formatError(name, messageOf(error), error);

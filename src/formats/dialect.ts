@@ -38,22 +38,34 @@ export const cellsOf = (cells: readonly string[], delimiter: string): readonly s
 /** So much text is parsed between two turns of the event loop. */
 export const PIECE: number = 2 ** 13;
 
-/** The first rows of a text, as far as they can be read; the event loop runs in between. */
+/**
+ * The first rows of a text, as far as they can be read; the event loop runs in between.
+ *
+ * @param quotes takes, row by row, which cells stand in quotation marks
+ */
 async function sampleRows(
   text: string,
   delimiter: string,
   fromLine: number,
   most = SAMPLE_ROWS,
+  quotes?: (readonly boolean[])[],
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
+  let quoted: boolean[] = [];
   const on_record = (cells: string[]): null => {
     rows.push(cellsOf(cells, delimiter));
+    quotes?.push(delimiter === ' ' ? quoted.filter((_, i) => cells[i] !== '') : quoted);
+    quoted = [];
     return null;
+  };
+  const cast = (cell: string, { quoting }: { readonly quoting: boolean }): string => {
+    quoted.push(quoting);
+    return cell;
   };
   async function* pieces(): AsyncGenerator<string, void, undefined> {
     for (let at = 0; at < text.length && rows.length < most; at += PIECE) yield turn(text.slice(at, at + PIECE));
   }
-  const parser = parse({ ...parserOptions(delimiter), from_line: fromLine, on_record });
+  const parser = parse({ ...parserOptions(delimiter), from_line: fromLine, on_record, ...(quotes && { cast }) });
   try {
     await pipeline(Readable.from(pieces()), parser.resume());
   } catch {
@@ -187,6 +199,10 @@ function textVote(cell: string, others: readonly string[]): number {
   return vote + (NAMES.has(cell.toLowerCase()) ? 2 : 0);
 }
 
+/** Whether the first cell of a column stands in quotation marks, as programs write names, and none of its values does. */
+const isQuotedAlone = (quotes: readonly (readonly boolean[])[], column: number): boolean =>
+  quotes[0]?.[column] === true && !quotes.slice(1).some((row) => row[column]);
+
 /** Above 0 where the first cell of a column seems to name it, below 0 where it seems to be one of its values. */
 function voteOf(cell: string, others: readonly string[], inSequence: boolean, decimal: Decimal): number {
   const kind = kindOfCell(cell, decimal);
@@ -211,7 +227,11 @@ function sequenceOf(row: Row, decimal: Decimal): readonly number[] {
  * Whether the first of some rows names the columns: told by what differs between it and the others, column by column. A row on
  * its own does where none of its cells is a number.
  */
-async function headerIn(rows: readonly Row[], decimal: Decimal): Promise<boolean> {
+async function headerIn(
+  rows: readonly Row[],
+  decimal: Decimal,
+  quotes: readonly (readonly boolean[])[],
+): Promise<boolean> {
   const [first, ...others] = rows;
   if (first === undefined) return false;
   if (others.length === 0) {
@@ -221,12 +241,14 @@ async function headerIn(rows: readonly Row[], decimal: Decimal): Promise<boolean
   const sequence = sequenceOf(first, decimal);
   const alone = sequence.length > 1 && !others.some((row) => sequenceOf(row, decimal).length > 1);
   const names = first.filter((cell) => cell !== '');
+  const marked = first.map((_, column) => isQuotedAlone(quotes, column));
   let sum = new Set(names).size < names.length ? -2 : 0;
   for (const [column, cell] of first.entries()) {
-    sum += await turn(voteOf(cell, below(rows, column), alone && sequence.includes(column), decimal));
+    const vote = voteOf(cell, below(rows, column), alone && sequence.includes(column), decimal);
+    sum += await turn(marked[column] ? Math.max(vote, 0) + 2 : vote);
   }
   // Nothing but numbers that count up: names only where there are many, and what is below is no such row.
-  if (sequence.length === names.length && names.length < 3) return false;
+  if (sequence.length === names.length && names.length < 3 && !marked.includes(true)) return false;
   return sum > 0;
 }
 
@@ -243,7 +265,8 @@ export async function dialectOf(
   fromLine = 1,
 ): Promise<Dialect & { readonly rows: readonly Row[]; readonly ambiguous?: string | undefined }> {
   const delimiter = given.delimiter ?? (await delimiterOf(text, given.decimal, likely, fromLine));
-  const rows = await sampleRows(text, delimiter, fromLine);
+  const quotes: (readonly boolean[])[] | undefined = text.includes('"') ? [] : undefined;
+  const rows = await sampleRows(text, delimiter, fromLine, SAMPLE_ROWS, quotes);
   const { decimal, ambiguous } = given.decimal ? { decimal: given.decimal } : decimalOf(rows, delimiter);
-  return { delimiter, decimal, header: given.header ?? (await headerIn(rows, decimal)), rows, ambiguous };
+  return { delimiter, decimal, header: given.header ?? (await headerIn(rows, decimal, quotes ?? [])), rows, ambiguous };
 }

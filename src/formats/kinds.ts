@@ -79,7 +79,12 @@ const KINDS: readonly Kind[] = [
   { what: 'a TIFF image', remedy: TABLE, begins: starts('II*\0', 'MM\0*') },
   { what: 'a WebP image', remedy: TABLE, begins: (_, text) => text.startsWith('RIFF') && text.slice(8, 12) === 'WEBP' },
   { what: 'a PDF', remedy: TABLE, begins: starts('%PDF-') },
-  { own: 'gzip', what: 'gzip data (.gz)', remedy: 'unpack it, or give its path', begins: starts('\x1f\x8b') },
+  {
+    own: 'gzip',
+    what: 'gzip data (.gz)',
+    remedy: 'unpack it; or give its path, packed once',
+    begins: starts('\x1f\x8b'),
+  },
   { what: 'Zstandard data (.zst)', remedy: 'unpack it by zstd -d', begins: starts('\x28\xb5\x2f\xfd') },
   { what: 'LZ4 data (.lz4)', remedy: 'unpack it by lz4 -d', begins: starts('\x04\x22\x4d\x18') },
   { what: 'bzip2 data (.bz2)', remedy: 'unpack it by bunzip2', begins: starts('BZh') },
@@ -88,6 +93,19 @@ const KINDS: readonly Kind[] = [
   { what: 'an Avro file', remedy: TABLE, begins: starts('Obj\x01') },
   { what: 'an ORC file', remedy: TABLE, begins: starts('ORC') },
   { what: 'an R file (.rds, .RData)', remedy: TABLE, begins: starts('RDX2', 'RDX3', 'X\n\0\0\0') },
+  { what: 'an SPSS file (.sav)', remedy: TABLE, begins: starts('$FL2@(#)', '$FL3@(#)') },
+  { what: 'a Stata file (.dta)', remedy: TABLE, begins: starts('<stata_dta>') },
+  { what: 'a SAS file (.sas7bdat)', remedy: TABLE, begins: starts(`${'\0'.repeat(12)}\xc2\xea\x81\x60`) },
+  {
+    what: 'an ARFF file',
+    remedy: 'its lines behind @data are CSV',
+    begins: (_, text) => /^(?:%.*\s+)*@relation\s/i.test(text),
+  },
+  {
+    what: 'a pointer of Git LFS',
+    remedy: 'git lfs pull gets the file that it stands for',
+    begins: starts('version https://git-lfs.github.com/spec/'),
+  },
   { what: 'a GGUF model', remedy: MODEL, begins: starts('GGUF') },
   { what: 'a TensorFlow Lite model', remedy: MODEL, begins: (_, text) => text.slice(4, 8) === 'TFL3' },
   { own: 'npy', what: 'a NumPy array (.npy)', remedy: 'readNpy or readTable reads it', begins: starts('\x93NUMPY') },
@@ -119,6 +137,7 @@ const KINDS: readonly Kind[] = [
     remedy: 'the address may give a page in place of the file',
     begins: (_, text) => /^\s*<(?:!doctype html|html)/i.test(text),
   },
+  { what: 'XML', remedy: TABLE, begins: (_, text) => /^\s*<\?xml\s/.test(text) },
 ];
 
 /** What the content of a file is, where its first bytes tell, and it is none of what `own` names. */

@@ -1,6 +1,7 @@
 import { endianness } from 'node:os';
-import { DlAdmmError } from '../core/errors.js';
-import { isNumbers } from '../core/numbers.js';
+import { checkObject } from '../core/checks.js';
+import { DlAdmmError, expected } from '../core/errors.js';
+import { arrayKind, isNumbers } from '../core/numbers.js';
 import { elementCount, formatError, numbersAt, readBytes, type TypedArrayConstructor } from './bytes.js';
 import { reader } from './reader.js';
 
@@ -35,6 +36,11 @@ const TYPES: Readonly<Record<string, TypedArrayConstructor<NpyData>>> = {
   f4: Float32Array,
   f8: Float64Array,
 };
+
+const WRITTEN: ReadonlySet<string | undefined> = new Set([
+  ...Object.values(TYPES).map(({ name }) => name),
+  'Uint8ClampedArray',
+]);
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59] as const;
 /** Headers of plain arrays have some hundred bytes; only structured types, which are refused, need more than this. */
@@ -202,10 +208,13 @@ function kindOf(data: NpyData): string {
 /**
  * The bytes of an NPY file (version 1.0, C order, the machine's own byte order) that holds `array`.
  *
- * @throws ERR_DLADMM_SHAPE if `array.data.length` is not the product of `array.shape`
+ * @throws ERR_DLADMM_ARGUMENT; ERR_DLADMM_SHAPE if `array.data.length` is not the product of `array.shape`
  */
 export function encodeNpy(array: NpyArray): Uint8Array {
+  checkObject(array, '{ data, shape }', 'array');
   const { data, shape } = array;
+  if (!WRITTEN.has(arrayKind(data))) throw expected('a typed array of numbers', 'array.data', data);
+  if (!Array.isArray(shape)) throw expected('an array of whole numbers', 'array.shape', shape);
   if (
     shape.length > MAX_DIMENSIONS ||
     shape.some((length) => !Number.isSafeInteger(length) || length < 0) ||

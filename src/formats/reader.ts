@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
 import { fromNative } from '../core/native.js';
+import { pathOf } from '../core/objects.js';
 import { fileError } from './atomic-file.js';
 import { readBytes } from './bytes.js';
 import { edgesOf, kindOf, type Own } from './kinds.js';
@@ -36,6 +37,9 @@ function ofKind(error: DlAdmmError, bytes: Uint8Array, own: readonly Own[], name
   return answer;
 }
 
+/** Arguments of which a path may also be said by a `file:` URL. */
+type Located<A extends readonly unknown[]> = { [I in keyof A]: string extends A[I] ? A[I] | URL : A[I] };
+
 /**
  * A reader of what comes from outside, which throws (or rejects with) DlAdmmErrors only, whatever `read` makes of a file that
  * nobody foresaw. Every face that takes a file or its bytes is made by it; the first text among its arguments is what errors
@@ -44,7 +48,7 @@ function ofKind(error: DlAdmmError, bytes: Uint8Array, own: readonly Own[], name
 export function reader<A extends readonly unknown[], R>(
   read: (...args: A) => R,
   ...own: readonly Own[]
-): (...args: A) => R {
+): (...args: Located<A>) => R {
   const nameOf = (args: A): string | undefined => args.find((given) => typeof given === 'string') as string | undefined;
   const failed = (args: A, error: unknown): DlAdmmError => {
     const name = nameOf(args) ?? 'the file';
@@ -57,8 +61,10 @@ export function reader<A extends readonly unknown[], R>(
     const path = nameOf(args);
     throw path !== undefined && isOdd(found) ? ofKind(found, await edgesOf(path), own, path) : found;
   };
-  const face = (...args: A): R => {
+  const face = (...given: Located<A>): R => {
+    let args = given as unknown as A;
     try {
+      args = given.map(pathOf) as unknown as A;
       const found = read(...args);
       return types.isPromise(found) ? (found.catch((error: unknown) => rejected(args, error)) as R) : found;
     } catch (error) {

@@ -69,7 +69,7 @@ const METADATA = '__metadata__';
 const DATA_CHECKSUM = 'sha256';
 const HEADER_CHECKSUM = 'header_sha256';
 const LENGTH_BYTES = 8;
-const MAX_HEADER_BYTES = 100_000_000;
+export const MAX_HEADER_BYTES = 100_000_000;
 
 /** One line of the header: where a tensor's values lie, in bytes from the end of the header. */
 export interface Entry {

@@ -34,7 +34,7 @@ export class GraphModel<L extends Loss = Loss> extends TrainedNetwork<'gcn', Nat
    *
    * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
    */
-  static async load(path: string): Promise<GraphModel> {
+  static async load(path: string | URL): Promise<GraphModel> {
     return new GraphModel(await loadModelFile(path, 'gcn'));
   }
 

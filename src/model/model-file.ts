@@ -7,7 +7,7 @@
 import { DlAdmmError, describe } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { dtypeOf, inDtype } from '../core/numbers.js';
-import { isObject, present } from '../core/objects.js';
+import { isObject, pathOf, present } from '../core/objects.js';
 import { type Ours, readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { reader } from '../formats/reader.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } from '../formats/safetensors.js';
@@ -232,9 +232,10 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
  *   not fit into memory.
  */
 export async function loadModelFile<K extends NetworkKind>(
-  path: string,
+  from: string | URL,
   kind: K,
 ): Promise<Extract<StoredModel, { kind: K }>> {
+  const path = pathOf(from);
   const model = decodeModel(await readWholeFile(path), path);
   if (model.kind === kind) return model as Extract<StoredModel, { kind: K }>;
   const what = {

@@ -26,15 +26,15 @@ import {
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
 import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
-import { type Frame, isFrame } from '../samples/frame.js';
+import type { Frame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
-import type { Cells, RecordLike } from '../samples/table.js';
+import { areColumns, type Cells, type ColumnsLike, type RecordLike, recordsOf } from '../samples/table.js';
 import {
   breathe,
   type MatrixLike,
   nonFinite,
-  pauseAmongShort,
+  pause,
   type RowSource,
   rowSource,
   rowsOf,
@@ -44,7 +44,7 @@ import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { labelledRows, toldRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
-import { isOne, type OnePrediction, onlyOf } from './one.js';
+import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
 import type { ModelParts } from './parts.js';
 import { TrainedNetwork } from './trained.js';
@@ -76,13 +76,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *
    * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_FORMAT
    */
-  static async load(path: string): Promise<Model> {
+  static async load(path: string | URL): Promise<Model> {
     return new Model(await loadModelFile(path, 'perceptron'));
   }
 
   /**
    * What the model says of one sample (a record, or a plain array of n_0 numbers): its label with its probability, or its value;
-   * or of many (records, rows, a matrix, a table, a stream): their outputs, labels and probabilities. A few samples are answered
+   * or of many (records, rows, a matrix, a table, columns by their names, a stream, a file): their outputs, labels and probabilities. A few samples are answered
    * at once, in less time than it takes to hand them to another thread; more of them off the event loop. Any number of calls may
    * be under way, and what is said of a sample has the same bits in all of them. Features are taken as they were given to the
    * training: what was learnt there to standardise them is applied here.
@@ -91,16 +91,19 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    *   ERR_DLADMM_STREAM, ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL for samples in a stream or a table
    */
   async predict(x: readonly number[]): Promise<OnePrediction<L>>;
-  async predict(x: Frame | string, options: TableReading): Promise<Prediction<L>>;
-  async predict(x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | string): Promise<Prediction<L>>;
-  async predict(x: RecordLike): Promise<OnePrediction<L>>;
+  async predict(x: Frame | string | URL, options: TableReading): Promise<Prediction<L>>;
+  async predict(x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | string | URL): Promise<Prediction<L>>;
+  async predict<R extends RecordLike>(x: R): Promise<NamedPrediction<R, L>>;
   async predict(
-    x: RowsLike | ReadonlyMap<string, readonly unknown[]> | Frame | RecordLike | string,
+    x: RowsLike | ColumnsLike | Frame | RecordLike | string | URL,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
-    const one = !isFrame(x) && isOne(x);
+    const one = !isFile(x) && isOne(x);
     const prediction = await this.call(async () => {
       const reading = checkedReading(options);
+      // Who asks in a loop for a few samples after the other must not keep the event loop from turning.
+      const pausing = pause();
+      if (pausing) await pausing;
       const rows = isFile(x)
         ? toldRows(await readFrame(x, reading), this, options)
         : one
@@ -111,7 +114,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       await this.#eachChunk(source, async (first, chunk) => {
         const products = chunk.length * this.#weightsPerInput;
         const few = products <= FEW_PRODUCTS;
-        answer.put(first, few ? await this.#now(chunk) : await this.native.predict(chunk));
+        answer.put(first, few ? this.native.predictNow(chunk) : await this.native.predict(chunk));
       });
       return answer.prediction() as Prediction<L>;
     });
@@ -125,9 +128,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    */
   predictSync(x: readonly number[]): OnePrediction<L>;
   predictSync(x: MatrixLike | readonly RecordLike[]): Prediction<L>;
-  predictSync(x: RecordLike): OnePrediction<L>;
+  predictSync<R extends RecordLike>(x: R): NamedPrediction<R, L>;
   predictSync(
-    x: MatrixLike | readonly RecordLike[] | RecordLike | readonly number[],
+    x: MatrixLike | ColumnsLike | readonly RecordLike[] | RecordLike | readonly number[],
   ): Prediction<L> | OnePrediction<L> {
     this.checkOpen();
     const source = this.#prepared(rowSource(this.#rowsOf(x), this.inputs, 'x'));
@@ -322,13 +325,6 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     }
   }
 
-  /** Outputs from this thread. Who asks in a loop for one sample after the other must not keep the event loop from turning. */
-  async #now(chunk: Numbers): Promise<Numbers> {
-    const pausing = pauseAmongShort();
-    if (pausing) await pausing;
-    return this.native.predictNow(chunk);
-  }
-
   /** First row and number of rows of each chunk. */
   *#chunks({ rows, columns }: RowSource): Generator<readonly [first: number, count: number], void, undefined> {
     const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (columns + SOFTMAX_COST * this.outputs)));
@@ -346,6 +342,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       }
       return [x];
     }
+    if (isRecord(x) && areColumns(x)) return this.#recordRows(recordsOf(x));
     return Array.isArray(x) && isRecord(x[0]) ? this.#recordRows(x) : (x as MatrixLike);
   }
 

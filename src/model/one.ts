@@ -2,7 +2,7 @@
 import type { Numbers } from '../core/native.js';
 import type { ClassLoss, Loss } from '../network/network.js';
 import { isRecord } from '../samples/arrived.js';
-import { type Cells, isTable } from '../samples/table.js';
+import { areColumns, type Cells, isTable, type ValuesLike } from '../samples/table.js';
 import { isArray } from '../tensor/inputs.js';
 import type { Prediction } from './answer.js';
 
@@ -59,10 +59,22 @@ export type OnePrediction<L extends Loss = Loss> = L extends 'softmax-cross-entr
       ? MultiLabelled
       : Valued;
 
-/** Whether one sample is given and not many: a plain array of numbers, or a record. */
+/** Whether all values of an object are lists; not where they may be anything. */
+type AreLists<R> = keyof R extends never
+  ? false
+  : 0 extends 1 & R[keyof R]
+    ? false
+    : R[keyof R] extends ValuesLike
+      ? true
+      : false;
+
+/** What is said of a record, or of columns by their names. */
+export type NamedPrediction<R, L extends Loss> = AreLists<R> extends true ? Prediction<L> : OnePrediction<L>;
+
+/** Whether one sample is given and not many: a plain array of numbers, or a record, whose values are not all lists. */
 export function isOne(x: unknown): x is readonly number[] | Cells {
   if (Array.isArray(x)) return typeof x[0] === 'number';
-  return isRecord(x) && !isTable(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);
+  return isRecord(x) && !isTable(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x) && !areColumns(x);
 }
 
 /** What was said of the only sample; of two classes the second from the threshold on, where the model has one. */

@@ -2,6 +2,7 @@
 import { checkKeys, checkObject, oneOf, whole } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { MAX_HEADER_BYTES } from '../formats/safetensors.js';
 import { type Calibration, checkCalibration } from '../judging/calibration.js';
 import { checkGraphWeights } from '../network/graph-initialisation.js';
 import {
@@ -154,4 +155,18 @@ export function checkTaught(parts: Pick<ModelParts, (typeof TAUGHT)[number]>): v
   if (columns !== undefined) checkColumns(columns, inputs);
   const named = typeof target === 'object' ? target.length > 0 && target.every(isText) : isText(target);
   if (target !== undefined && !named) throw expected('the name of a column, or an array of names', 'target', target);
+  checkTold({ classes, columns, target, calibration }, layers.length);
+}
+
+/** What a file says of its tensors, a layer, in bytes, at most. */
+const LAYER_BYTES = 300;
+
+/** That the header of a file holds what is told beside the weights. */
+function checkTold(told: object, layers: number): void {
+  const text = JSON.stringify(told);
+  // Quotation marks and the like are escaped twice in it; a character has at most three bytes.
+  const most = MAX_HEADER_BYTES - LAYER_BYTES * layers;
+  if (12 * text.length < most || Buffer.byteLength(JSON.stringify(text)) < most) return;
+  const what = `names of classes and columns that take at most ${most} bytes in a file`;
+  throw expected(what, 'classes and columns', Buffer.byteLength(text), 'ERR_DLADMM_RANGE');
 }

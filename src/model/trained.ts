@@ -2,7 +2,7 @@ import { ASYNC_DISPOSE, DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import { availableThreads } from '../core/info.js';
 import { type Dtype, fromNative, type NativeNetworkOptions, type Numbers } from '../core/native.js';
-import { present } from '../core/objects.js';
+import { pathOf, present } from '../core/objects.js';
 import type { Calibration } from '../judging/calibration.js';
 import { classCount, type Loss, type Network, nativeActivation, nativeLoss } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
@@ -23,6 +23,7 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   readonly kind: K;
   readonly network: Network<L>;
   readonly dtype: Dtype;
+  /** `weights[l − 1]` is W_l. Predictions go by a copy that the first of them makes. */
   readonly weights: readonly Numbers[];
   readonly classes?: readonly string[];
   /** What predictions are told in. */
@@ -70,7 +71,8 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
    *
    * @throws DlAdmmError ERR_DLADMM_FILE
    */
-  async save(path: string, note: Note | undefined = this.note): Promise<void> {
+  async save(to: string | URL, note: Note | undefined = this.note): Promise<void> {
+    const path = pathOf(to);
     await saveModel(path, { ...this, ...(note && { note }) } as unknown as StoredModel);
     if (this.diverged === undefined) return;
     process.emitWarning(`${path} holds a model that ${divergedText(this.diverged)}`, {
@@ -126,8 +128,11 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
   /** The native copy of the parameters, made when it is first needed. */
   protected get native(): N {
     if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
+    if (this.#native !== undefined) return this.#native;
+    // What was right when the model was made may have been written over since.
+    checkParts(this as unknown as ModelParts, this.kind);
     const { layers, activation } = this.network;
-    this.#native ??= this.open({
+    this.#native = this.open({
       dtype: this.dtype,
       widths: layers,
       ...nativeActivation(activation),

@@ -33,9 +33,16 @@ export interface LabelledBlock {
 
 /**
  * What a stream may bring at a time: a row; a block of rows, as a Matrix, an array of rows, or a typed array whose length is
- * a multiple of the number of features; either of them with labels or targets; or a record, a row by the names of its columns.
+ * a multiple of the number of features; either of them with labels or targets; or a record, a row by the names of its columns; or an array of these.
  */
-export type StreamItem = number | readonly number[] | MatrixLike | LabelledRow | LabelledBlock | RecordLike;
+export type StreamItem =
+  | number
+  | readonly number[]
+  | MatrixLike
+  | LabelledRow
+  | LabelledBlock
+  | RecordLike
+  | readonly RecordLike[];
 
 /** Samples without labels, in any form. A Node `Readable` in object mode is an async iterable. */
 export type RowsLike = MatrixLike | TableLike | Iterable<StreamItem> | AsyncIterable<StreamItem>;
@@ -96,6 +103,9 @@ export type Targets = 'labels' | 'y' | 'none';
 
 export const isRecord = (value: unknown): value is Cells =>
   typeof value === 'object' && value !== null && !isArray(value) && !ArrayBuffer.isView(value) && !isMatrix(value);
+
+/** Records that a stream brings together, or what else it brings. */
+export const itemsOf = (item: unknown): readonly unknown[] => (isArray(item) && isRecord(item[0]) ? item : [item]);
 
 interface Names {
   readonly x: string;

@@ -45,7 +45,8 @@ function kindOf(labels: unknown): Exclude<LabelKind, 'value'> {
 
 const nameOf = (label: unknown, kind: LabelKind, name: string, i: number): string => {
   if (typeof label === kind && label !== '') return String(label);
-  throw expected(`a ${kind}, as the first label is one,`, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
+  const what = label === '' ? 'a text that is not empty' : `a ${kind}, as the first label is one,`;
+  throw expected(what, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
 };
 
 function checkCount(classes: readonly string[], count: number, name: string): void {

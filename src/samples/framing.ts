@@ -3,8 +3,8 @@ import { types } from 'node:util';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { growingNumbers } from '../core/numbers.js';
-import { breathe, inTurns, isArray } from '../tensor/inputs.js';
-import { isRecord } from './arrived.js';
+import { breathe, inTurns, isArray, paced } from '../tensor/inputs.js';
+import { isRecord, itemsOf } from './arrived.js';
 import { isCode } from './cells.js';
 import { lacks, momentOf, numberOf, numberSaid, readOf, textOf } from './encoder.js';
 import type { Frame, FrameColumn, Mixture } from './frame.js';
@@ -196,14 +196,11 @@ export interface FrameOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Values that are taken in between two turns of the event loop. */
-const VALUES = 2000;
-
 const empty = (name: string): DlAdmmError =>
   new DlAdmmError('ERR_DLADMM_SHAPE', `Expected at least one row in ${name} but received none`);
 
 /**
- * Records, one after the other or all at once, or a table, as a Frame. A record may lack some columns, and have some that those
+ * Records, one after the other, some at a time or all at once, or a table, as a Frame. A record may lack some columns, and have some that those
  * before it lack: such values are missing.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_STREAM, ERR_DLADMM_ABORTED
@@ -229,9 +226,9 @@ export async function frameOf(
     for (const [key, builder] of builders) builder.push(inherited.has(key) ? readOf(key)(record) : record[key]);
     rows += 1;
   };
-  let values = 0;
-  /** Whether it is time for a pause. */
-  const taken = (item: unknown): boolean => {
+  const pace = paced();
+  /** Takes one in; answers with a pause where it is time for it. */
+  const taken = (item: unknown): Promise<void> | undefined => {
     throwIfAborted(signal, `Reading ${name}`);
     if (!isRecord(item) || types.isMap(item)) {
       const text = typeof item === 'string' || ArrayBuffer.isView(item);
@@ -239,18 +236,20 @@ export async function frameOf(
       throw expected(`a record, as { column: value, … }${help},`, `${name}[${rows}]`, item);
     }
     take(item);
-    values += builders.size;
-    if (values < VALUES) return false;
-    values = 0;
-    return true;
+    return pace(builders.size);
+  };
+  // Of what is there already no promise a row is made, which would have to be collected.
+  const takeAll = async (items: readonly unknown[]): Promise<void> => {
+    for (const item of items) {
+      const pausing = taken(item);
+      if (pausing) await pausing;
+    }
   };
   try {
-    // Of what is there already no promise a row is made, which would have to be collected.
-    if (isArray(x)) {
-      for (const item of x) if (taken(item)) await breathe();
-    } else {
-      for await (const item of x as AsyncIterable<unknown>) if (taken(item)) await breathe();
-    }
+    if (isArray(x)) await takeAll(x);
+    else
+      for await (const item of x as AsyncIterable<unknown>)
+        await takeAll(isArray(item) && item.length === 0 ? item : itemsOf(item));
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed where row ${rows} was to come: ${messageOf(error)}`, {
@@ -274,7 +273,11 @@ export async function finished(
   return columns;
 }
 
+/** Values of a column that are had at once. */
+const PART = 2 ** 9;
+
 async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): Promise<Frame> {
+  const pace = paced();
   const { numRows: rows } = table;
   if (!Number.isInteger(rows) || rows < 1) throw empty(name);
   const columns: FrameColumn[] = [];
@@ -283,15 +286,15 @@ async function frameOfTable(table: TableLike, { name, signal }: FrameOptions): P
     const type = String(typeOf(table, field));
     const builder = columnBuilder(field, name, /utf8/i.test(type));
     const isDate = /^(?:Date|Timestamp)/.test(type);
-    for (let first = 0; first < rows; first += VALUES) {
+    for (let first = 0; first < rows; first += PART) {
       throwIfAborted(signal, `Reading ${name}`);
-      const count = Math.min(VALUES, rows - first);
+      const count = Math.min(PART, rows - first);
       const part = read(first, count);
       for (let i = 0; i < count; i += 1) {
         const value = part[i];
         builder.push(isDate && typeof value === 'number' ? new Date(value) : value);
       }
-      await breathe();
+      await pace(count);
     }
     columns.push(await builder.finish());
   }

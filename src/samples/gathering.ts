@@ -4,9 +4,9 @@ import { onAbort } from '../core/abort.js';
 import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
-import { breathe, isArray, isMatrix, isNumericArray, rowSource } from '../tensor/inputs.js';
+import { isArray, isMatrix, isNumericArray, paced, rowSource } from '../tensor/inputs.js';
 import { rowStore } from '../tensor/row-store.js';
-import { type ArrivalRules, type Arrived, type Arriving, checkOrdered, isRecord } from './arrived.js';
+import { type ArrivalRules, type Arrived, type Arriving, checkOrdered, isRecord, itemsOf } from './arrived.js';
 import { beside, checkGiven, checkRoom, withGiven } from './beside.js';
 import { checkRecord, readOf } from './encoder.js';
 import { featuresAmong, isByName, namedRows } from './named-rows.js';
@@ -59,15 +59,16 @@ async function drain(
   let rows = 0;
   let stopped = false;
   const pump = async (): Promise<void> => {
-    let next = ENTRIES;
+    const pace = paced(ENTRIES);
     try {
-      for await (const item of stream) {
-        if (stopped) return;
-        const gathering = take(item);
-        rows = gathering.rows;
-        if (rows * gathering.width < next) continue;
-        next = rows * gathering.width + ENTRIES;
-        await breathe();
+      for await (const some of stream) {
+        for (const item of itemsOf(some)) {
+          if (stopped) return;
+          const gathering = take(item);
+          const pausing = pace((gathering.rows - rows) * gathering.width);
+          rows = gathering.rows;
+          if (pausing) await pausing;
+        }
       }
     } catch (error) {
       if (error instanceof DlAdmmError) throw error;
@@ -213,6 +214,7 @@ function gatherRecords(first: Cells, arriving: Arriving): Gathering {
     },
     take(item) {
       const called = `${names.x}[${rows.rows}]`;
+      if (isArray(item) && item.length === 0) return;
       if (!isRecord(item)) throw expected('a record, as before,', called, item);
       if (rules.columns) checkRecord(item, rules.columns, called);
       rows.take((column) => readOf(column)(item));

@@ -28,7 +28,7 @@ export interface TableLike {
 
 /** Columns by their names, each with all its values: `{ age: [34, 51], plan: ['pro', 'basic'] }`, or a Map of them. */
 export type ColumnsLike = Readonly<Record<string, ValuesLike>> | ReadonlyMap<string, ValuesLike>;
-type ValuesLike = readonly unknown[] | NumericArray | BigInt64Array | BigUint64Array;
+export type ValuesLike = readonly unknown[] | NumericArray | BigInt64Array | BigUint64Array;
 
 /** Values by the names of their columns. */
 export type Cells = Readonly<Record<string, unknown>>;
@@ -55,6 +55,12 @@ export function isTable(value: unknown): value is TableLike {
 
 const isValues = (value: unknown): value is ValuesLike => isArray(value) || types.isTypedArray(value);
 
+/** Whether an object holds columns by their names, rather than a value for each. */
+export function areColumns(x: Cells): boolean {
+  const names = Object.keys(x);
+  return names.length > 0 && names.every((name) => isValues(x[name]));
+}
+
 /** What is a table, or columns by their names, as a table; undefined for anything else. @throws DlAdmmError ERR_DLADMM_SHAPE */
 export function tableOf(x: unknown, name: string): TableLike | undefined {
   if (isRevoked(x)) return undefined;
@@ -78,6 +84,13 @@ export function tableOf(x: unknown, name: string): TableLike | undefined {
       return values ? { length: numRows, toArray: () => values } : null;
     },
   };
+}
+
+/** Columns by their names as records. @throws DlAdmmError ERR_DLADMM_SHAPE where they are not of one length */
+export function recordsOf(columns: Cells): readonly Cells[] {
+  const rows = tableOf(columns, 'x')?.numRows ?? 0;
+  const values = Object.entries(columns) as readonly (readonly [string, ArrayLike<unknown>])[];
+  return Array.from({ length: rows }, (_, row) => Object.fromEntries(values.map(([name, of]) => [name, of[row]])));
 }
 
 /** The names of a table's columns; each must be there once. */

@@ -53,8 +53,8 @@ export const asSamples = (source: RowSource): MatrixLike => source as unknown as
 export const isRowSource = (value: unknown): value is RowSource =>
   typeof value === 'object' && value !== null && sources.has(value);
 
-/** Entries that are moved or checked between two turns of the event loop. */
-const CHUNK_ENTRIES: number = 2 ** 16;
+/** Entries that are moved or checked between two looks at the clock: few enough for code that is not compiled yet. */
+const CHUNK_ENTRIES: number = 2 ** 14;
 const LARGEST_COUNT = 2 ** 31 - 1;
 
 export function isNumericArray(value: unknown): value is NumericArray {
@@ -205,43 +205,61 @@ export function labelArray(labels: unknown, samples: number, classes: number, na
   return out;
 }
 
-/** So long work holds the event loop before it lets it turn, in milliseconds. */
+/** So long a turn of the event loop is held by work, whoever asked for it, in milliseconds. */
 const HELD_MS = 4;
-/** When work last did so. */
-let turned = 0;
-
-/** A pause in which the event loop may do other things. */
-export const breathe = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(() => {
-      turned = performance.now();
-      resolve();
-    });
-  });
-
-/** Such a pause, where the last one is long ago. */
-export const pause = (): Promise<void> | undefined => (performance.now() - turned > HELD_MS ? breathe() : undefined);
-
-/** When the first of the short works of this turn began; undefined where none has. */
+/** When the work of this turn began; undefined where none has. */
 let began: number | undefined;
+/** What goes on in turns to come, the first to come first. */
+const waiting: (() => void)[] = [];
 
-/** Such a pause before a short work, where those before it in this turn of the event loop have taken long together; else it begins at once. */
-export function pauseAmongShort(): Promise<void> | undefined {
-  if (began !== undefined) return performance.now() - began > HELD_MS ? breathe() : undefined;
+/** Whether this turn has been held for so long; from the first time that is asked on. */
+function isLong(): boolean {
+  if (began !== undefined) return performance.now() - began > HELD_MS;
   began = performance.now();
   setImmediate(() => {
     began = undefined;
   });
-  return undefined;
+  return false;
 }
 
-/** So many rows are visited between two looks at the clock. */
-const ROWS = 2 ** 10;
+/** Lets one go on. All that wait may be called in one turn, but those that find it long already wait for another. */
+function next(): void {
+  if (isLong()) setImmediate(next);
+  else waiting.shift()?.();
+}
+
+/** A pause in which the event loop may do other things. */
+export const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    waiting.push(resolve);
+    setImmediate(next);
+  });
+
+/** Such a pause, where this turn has been held for long; else work goes on at once. */
+export const pause = (): Promise<void> | undefined => (isLong() ? breathe() : undefined);
+
+/** So much is done between two turns at most, however quick it is, and between two looks at the clock. */
+const MOST = 2 ** 11;
+const LOOK = 2 ** 7;
+
+/** Counts what is done in small pieces, and answers with a pause where there should be one: after `most` of them, or after a long time. */
+export function paced(most: number = MOST): (count: number) => Promise<void> | undefined {
+  let [done, unseen] = [0, 0];
+  return (count) => {
+    done += count;
+    unseen += count;
+    if (unseen < Math.min(LOOK, most)) return undefined;
+    unseen = 0;
+    if (done < most) return pause();
+    done = 0;
+    return breathe();
+  };
+}
 
 /** Visits rows 0, 1, …; the event loop runs in between, as often as time asks for it. */
 export async function inTurns(rows: number, visit: (row: number) => unknown): Promise<void> {
-  for (let first = 0; first < rows; first += ROWS) {
-    const end = Math.min(rows, first + ROWS);
+  for (let first = 0; first < rows; first += MOST / 2) {
+    const end = Math.min(rows, first + MOST / 2);
     for (let row = first; row < end; row += 1) visit(row);
     await (end < rows ? pause() : breathe());
   }
@@ -268,7 +286,7 @@ export async function eachChunk(
     const count = Math.min(step, source.rows - first);
     chunk = source.chunk(first, count, chunk);
     if (take(chunk, first, count) === false) return;
-    await breathe();
+    await pause();
   }
 }
 
@@ -317,7 +335,7 @@ async function fill<T extends Numbers>(data: T, source: RowSource, start: number
     const place = data.subarray(first * columns, (first + count) * columns);
     const chunk = source.chunk(start + first, count, place);
     if (chunk !== place) place.set(chunk);
-    await breathe();
+    await pause();
   }
   return data;
 }

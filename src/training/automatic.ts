@@ -1,5 +1,5 @@
 import { DlAdmmError } from '../core/errors.js';
-import { present } from '../core/objects.js';
+import { isUrl, present } from '../core/objects.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
 import { classCount, type Loss } from '../network/network.js';
@@ -38,7 +38,7 @@ export function isAutomatic(options: object): boolean {
 
 /** Whether data or options are of the front door: rows rather than samples, or options that say how they become samples. */
 export const isFront = (data: unknown, options: object): boolean =>
-  typeof data === 'string' || Object.keys(pick(FRONT, options)).length > 0 || isAutomatic(options);
+  typeof data === 'string' || isUrl(data) || Object.keys(pick(FRONT, options)).length > 0 || isAutomatic(options);
 
 /** What is being trained, of how many networks, and for how many iterations at most. */
 export interface Phase {

@@ -21,7 +21,7 @@ import {
 } from '../core/native.js';
 import { checkPath, fileError, type Ours, replaceFile, targetOf } from '../formats/atomic-file.js';
 import { reader, readingError } from '../formats/reader.js';
-import { decodeHeader, type Entry } from '../formats/safetensors.js';
+import { decodeHeader, type Entry, MAX_HEADER_BYTES } from '../formats/safetensors.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
 const FORMATS = ['dladmm-checkpoint-1', 'dladmm-checkpoint-2'];
@@ -29,7 +29,6 @@ const HEAD = '{"__metadata__":{"checksum":"';
 export const CHECKPOINT: Ours = { begins: HEAD, what: 'checkpoint' };
 const DIGITS = 16;
 const LENGTH_BYTES = 8;
-const MAX_HEADER_BYTES = 100_000_000;
 const PIECE_BYTES = 1 << 20;
 
 /** A checkpoint opened for reading; its header has been checked, its values have not. */
@@ -57,6 +56,18 @@ function failedFile(action: 'read' | 'write', path: string, error: unknown): unk
 const metadataOf = (training: unknown): string =>
   JSON.stringify({ format: FORMATS.at(-1), training: toJson(training) }).slice(1, -1);
 
+/** What else a header has: its sections, and what is known when it is written. */
+const OTHER_BYTES = 1_000_000;
+
+/** @throws DlAdmmError ERR_DLADMM_RANGE where a header that tells this would be larger than those that are read */
+export function checkTelling(path: string, training: unknown): void {
+  const bytes = Buffer.byteLength(metadataOf(training));
+  const most = MAX_HEADER_BYTES - OTHER_BYTES;
+  if (bytes <= most) return;
+  const text = `${path} could not be read again: options, names and scales take ${bytes} bytes of it, and ${most} are the most`;
+  throw new DlAdmmError('ERR_DLADMM_RANGE', text);
+}
+
 /**
  * Writes a state, from where it lives, so that `path` holds at every moment the whole of the old or of the new file.
  * Answers with the bytes written.
@@ -82,14 +93,26 @@ export async function writeCheckpoint(
   );
 }
 
-/** A state in a file that has no name any more: it is gone when it is closed, or when the process is killed. */
+/** A file without a name in the folder of temporary files: never seen, gone when it is closed or the process is killed. */
+async function openNameless(): Promise<FileHandle> {
+  const folder = tmpdir();
+  // O_TMPFILE of Linux, which Node does not name. Not every file system has it.
+  const flags = constants.O_RDWR | constants.O_DIRECTORY | 0o20000000;
+  const file = process.platform === 'linux' ? await open(folder, flags, 0o600).catch(() => undefined) : undefined;
+  if (file !== undefined) return file;
+  const path = join(folder, `dladmm-${randomBytes(8).toString('hex')}`);
+  const named = await open(path, 'wx+', 0o600);
+  await unlink(path);
+  return named;
+}
+
+/** A state in a file that has no name. */
 export async function passingCheckpoint(state: NativePersistent): Promise<OpenCheckpoint> {
-  const path = join(tmpdir(), `dladmm-${randomBytes(8).toString('hex')}`);
-  const file = await open(path, 'wx+', 0o600).catch((error: unknown) => {
+  const path = tmpdir();
+  const file = await openNameless().catch((error: unknown) => {
     throw fileError('write', path, error);
   });
   try {
-    await unlink(path);
     await state.saveSections(file.fd, metadataOf({}), false, []);
     return await readHeader(path, file);
   } catch (error) {

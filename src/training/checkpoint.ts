@@ -12,7 +12,15 @@ import type { Course } from '../solvers/shared/course.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { CheckpointPlan, CommonPlan } from '../solvers/shared/options.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
-import { CHECKPOINT, fillState, freeBytes, openCheckpoint, readValues, writeCheckpoint } from './checkpoint-file.js';
+import {
+  CHECKPOINT,
+  checkTelling,
+  fillState,
+  freeBytes,
+  openCheckpoint,
+  readValues,
+  writeCheckpoint,
+} from './checkpoint-file.js';
 import {
   type BestModel,
   type Fingerprints,
@@ -157,6 +165,7 @@ export async function openKeeper({
   const { native: state, samples } = course.session;
   await checkWritable(path, CHECKPOINT);
   await removeLeftovers(path);
+  checkTelling(path, { options, learnt: storedLearnt(learnt) });
   const data = { ...(await fingerprints(course, validation)), learnt: checksumOf(learnt) };
   const bytes = await nativeCall(() => state.sectionBytes(!course.endsAfresh(every)));
   const free = await freeBytes(path);

@@ -2,6 +2,7 @@ import { checkObject } from '../core/checks.js';
 import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type Dtype, type NativeState, native } from '../core/native.js';
+import { pathOf } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
 import { reader } from '../formats/reader.js';
 import { Model } from '../model/model.js';
@@ -158,7 +159,8 @@ export class Learner<L extends Loss = Loss> {
    *
    * @throws DlAdmmError ERR_DLADMM_FILE; ERR_DLADMM_STATE before the first rows, as there is but the model to save
    */
-  save(path: string): Promise<CheckpointRecord> {
+  save(to: string | URL): Promise<CheckpointRecord> {
+    const path = pathOf(to);
     return this.#next(async () => {
       const course = this.#course;
       if (course === undefined) {

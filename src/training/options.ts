@@ -12,8 +12,8 @@ import { minibatch } from '../solvers/minibatch/solver.js';
 import { COMMON } from '../solvers/shared/options.js';
 import { isArray, isNumericArray } from '../tensor/inputs.js';
 
-/** Rows: a file of them by its path, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
-export type Rows = string | RowsLike | Frame | ColumnsLike;
+/** Rows: a file of them by its path or `file:` URL, records, a table, columns by their names, a stream of records, or of CSV (a Readable of text). */
+export type Rows = string | URL | RowsLike | Frame | ColumnsLike;
 
 /** Rows are looked at where they are read. */
 const rows = valueType<Rows>('as the data', () => true, 'rows');

@@ -2,6 +2,7 @@ import { checkObject, didYouMean, flag } from '../core/checks.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
+import { pathOf } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
@@ -202,10 +203,11 @@ export async function resumedOptions(path: string, options: ResumeOptions = {}):
  * @throws DlAdmmError as {@link resume}
  */
 export async function resumeTraining(
-  path: string,
+  from: string | URL,
   rows: TrainingData | GraphSamples | Rows,
   options: ResumeOptions = {},
 ): Promise<Training<AnyRecord>> {
+  const path = pathOf(from);
   const { identity, training, merged, plan } = await lookInto(path, options);
   const data = await asBefore(path, rows, training, options);
   const problem = training.problem ?? 'samples';
@@ -234,7 +236,7 @@ export async function resumeTraining(
  *   ERR_DLADMM_FILE; and with any code that a training can cause
  */
 export async function resume(
-  path: string,
+  path: string | URL,
   data: TrainingData | GraphSamples | Rows,
   options: ResumeOptions = {},
 ): Promise<FitResult<AnyRecord>> {

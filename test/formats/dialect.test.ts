@@ -31,6 +31,14 @@ describe('how a table is written is found by itself', () => {
     expect(right.length).toBeLessThan(0.85 * cases.length);
   });
 
+  it('and years are names where they alone stand in quotation marks', async () => {
+    const header = async (text: string) => (await dialectOf(text, {})).header;
+    expect(await header('"2019","2020","kind"\n2017,2018,"oak"\n2021,2019,"ash"\n')).toBe(true);
+    expect(await header('"2019","2020","kind"\n"2017","2018","oak"\n"2021","2019","oak"\n')).toBe(false);
+    expect(await header('"2019" "2020"\n2017 2018\n2021 2019\n')).toBe(true);
+    expect(await header('2019,2020,"oak"\n2017,2018,"oak"\n2021,2019,"ash"\n')).toBe(false);
+  });
+
   it('but not against what is told', async () => {
     const text = 'a;b\n1,5;2\n';
     expect(await dialectOf(text, { delimiter: ',' })).toMatchObject({ delimiter: ',', decimal: '.' });

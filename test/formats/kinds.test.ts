@@ -36,6 +36,12 @@ const FILES: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['t.xz', latin1('\xfd7zXZ\0\0'), /xz data/],
   ['t.json', latin1('[{"a": 1}]'), /JSON.*records/],
   ['t.html', latin1('<!DOCTYPE html><html></html>'), /a web page/],
+  ['t.xml', latin1('<?xml version="1.0"?><table/>'), /XML/],
+  ['t.sav', latin1('$FL2@(#) SPSS DATA FILE'), /an SPSS file/],
+  ['t.dta', latin1('<stata_dta><header>'), /a Stata file/],
+  ['t.sas7bdat', latin1(`${'\0'.repeat(12)}\xc2\xea\x81\x60\xb3\x14`), /a SAS file/],
+  ['t.arff', latin1('% 1. Title\n%\n@RELATION iris\n'), /an ARFF file.*@data/],
+  ['t.parquet', latin1('version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n'), /git lfs pull/],
 ];
 
 const READERS = {

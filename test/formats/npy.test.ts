@@ -196,6 +196,13 @@ describe('encodeNpy', () => {
   it.each([[[2]], [[3, 1, 2]], [[]], [[-1, -3]], [[1.5, 2]]])('refuses the shape %j for 3 values', async (shape) => {
     await expectFailure(() => encodeNpy({ data: new Int8Array(3), shape }), 'ERR_DLADMM_SHAPE', 'shape');
   });
+
+  it.each([[Float32Array.of(1)], [{ data: [1, 2], shape: [2] }], [{ data: Int8Array.of(1) }], [null]])(
+    'refuses %j, which is no array of NumPy',
+    async (array) => {
+      await expectFailure(() => encodeNpy(array as never), 'ERR_DLADMM_ARGUMENT', 'array');
+    },
+  );
 });
 
 describe('readNpy', () => {

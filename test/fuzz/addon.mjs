@@ -632,6 +632,17 @@ const script = fc.record({
 });
 
 const counts = { made: 0, refusedMade: 0, fine: 0, refused: 0 };
+/** So many seconds of the processor may one call take, and so many MB the process. */
+const [SLOW, MOST] = [1, 1024];
+const slowest = { seconds: 0, what: 'none' };
+const processor = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+/** Of a call that nothing else was under way beside. */
+const took = (seconds, what) => {
+  if (seconds > slowest.seconds) Object.assign(slowest, { seconds, what });
+};
 /** Ours have a code; the others come from what was passed in: a getter that throws, a symbol that is no text. */
 const isError = (error) =>
   error instanceof Error &&
@@ -700,6 +711,7 @@ await fc.assert(
       const target = objects[on];
       // So many steps are a number like any other, and would be taken.
       if (target === undefined || (method === 'run' && typeof drawn[0] === 'number' && drawn[0] > 1000)) continue;
+      const began = processor();
       const work = (async () => target[method](...drawn))().then(
         () => {
           counts.fine += 1;
@@ -709,8 +721,10 @@ await fc.assert(
           counts.refused += 1;
         },
       );
-      if (wait) await work;
-      else pending.push(work);
+      if (wait) {
+        await work;
+        took(processor() - began, `${on}.${method}`);
+      } else pending.push(work);
     }
     await Promise.all(pending);
     // Half of them are closed here, the others are left to the garbage collector.
@@ -726,6 +740,7 @@ await fc.assert(
     interruptAfterTimeLimit: seconds * 1000,
   },
 );
-console.log(JSON.stringify({ ...counts, rounds, ...guide.report() }));
-// A round that the time has cut short may still be at work.
-process.exit(0);
+const peak = Math.round(process.resourceUsage().maxRSS / 1024);
+console.log(JSON.stringify({ ...counts, rounds, slowest, peakMB: peak, ...guide.report() }));
+// Sanitizers take more of both. A round that the time has cut short may still be at work.
+process.exit(process.env.ASAN_OPTIONS === undefined && (slowest.seconds > SLOW || peak > MOST) ? 1 : 0);

@@ -1,6 +1,6 @@
 /** What becomes of a file of a model when the process that saves it is killed, or may not write. DLADMM_SOAK=1 asks for more. */
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,7 +60,8 @@ test('killed while it learns from batches of other sizes, a learner leaves nothi
     await new Promise((resolve) => setTimeout(resolve, (kill * 7) % 40));
     child.kill('SIGKILL');
     await new Promise((resolve) => child.once('close', resolve));
-    expect(readdirSync(temporary)).toEqual([]);
+    // Where the file system knows no files without a name, an empty one may be left that was about to lose it.
+    expect(readdirSync(temporary).filter((name) => statSync(join(temporary, name)).size > 0)).toEqual([]);
   }
   rmSync(temporary, { recursive: true });
 });

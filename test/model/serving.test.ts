@@ -164,6 +164,17 @@ describe('a prediction', () => {
     expect(asked).toBeGreaterThan(10);
   });
 
+  it('is refused by the place of a weight that was written over with what is not finite', async () => {
+    const model = modelOf([3, 5, 2]);
+    const { weights } = model;
+    (weights[1] as Float32Array)[4] = Number.NaN;
+    const refused = error('ERR_DLADMM_NON_FINITE', /finite in float32 for weights\[1\]\[4\] but received NaN/);
+    expect(() => model.predictSync([1, 2, 3])).toThrow(refused);
+    await expect(model.predict([1, 2, 3])).rejects.toThrow(refused);
+    (weights[1] as Float32Array)[4] = 1;
+    expect(model.predictSync([1, 2, 3]).outputs).toHaveLength(2);
+  });
+
   it('can be saved while eight ask it in a loop', async () => {
     const model = modelOf([3, 5, 2]);
     let saved = false;

@@ -137,6 +137,10 @@ test('the compiler knows which options a solver has, and what its records are', 
     const scored = await scores.predict([[]]);
     const one = await model.predict({});
     expectTypeOf(one.probability + (one.probabilities[0] ?? 0)).toBeNumber();
+    expectTypeOf((await model.predict({ age: 4, tags: ['a'] })).probability).toBeNumber();
+    // biome-ignore lint/suspicious/noExplicitAny: what JSON.parse gives
+    expectTypeOf((await model.predict({} as Record<string, any>)).probability).toBeNumber();
+    expectTypeOf((await model.predict({ age: [4], plan: ['a'] })).probabilities.rows).toBeNumber();
     expectTypeOf((await regression.model.predict([1])).value).toBeNumber();
     expectTypeOf(scored.labels.length).toBeNumber();
     expectTypeOf(scored.probabilities).toEqualTypeOf<Matrix | undefined>();

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { DlAdmmError, fit as fitModel, Model, type TrainingData } from '../../src/index.js';
@@ -30,6 +31,7 @@ const CASES: Readonly<Record<string, readonly [data: unknown, options?: object]>
   'classes of one name': [{ x, labels }, { classes: ['a', 'a'] }],
   'classes of one name, beside the samples': [{ x, labels, classes: ['a', 'a'] }],
   'classes too many, in the labels': [{ x, labels: x.map((_, i) => `c${i % 3}`) }],
+  'classes whose names no file holds': [{ x, labels }, { classes: ['a', 'b'.repeat(100_000_000)] }],
   // checkColumns
   'two columns of one name': [{ x, labels, columns: ['x', 'x'] }],
   'two columns of one name, in a table': [{ x: table(['x', 'x', 'label']), labels: 'label' }],
@@ -63,8 +65,41 @@ const CASES: Readonly<Record<string, readonly [data: unknown, options?: object]>
     { x: records, labels: 'label', categories: 'one-hot', test: { x: [{ a: 1, label: 0 }], labels: 'label' } },
     { layers: [4, 2] },
   ],
+  // checkNetwork
+  'a layer without neurons': [{ x, labels }, { layers: [2, 0, 2] }],
+  'layers that are no array': [{ x, labels }, { layers: '2-2' }],
+  'a slope that is not finite': [
+    { x, labels },
+    { layers: [2, 3, 2], activation: { leakyRelu: Number.NaN } },
+  ],
+  'an ELU that falls': [
+    { x, labels },
+    { layers: [2, 3, 2], activation: { elu: -1 } },
+  ],
+  'a width of another loss': [{ x, labels }, { delta: 1 }],
+  'a quantile that is none': [
+    { x, y },
+    { layers: [2, 1], loss: 'quantile', quantile: 2 },
+  ],
+  // checkParameters
+  'parameters that are no arrays': [{ x, labels }, { initialisation: { weights: 1, biases: [new Float32Array(2)] } }],
+  'parameters of more layers': [
+    { x, labels },
+    { initialisation: { weights: [new Float32Array(4), new Float32Array(4)], biases: [new Float32Array(2)] } },
+  ],
+  'parameters that are no typed arrays': [
+    { x, labels },
+    { initialisation: { weights: [[1, 2, 3, 4]], biases: [new Float32Array(2)] } },
+  ],
   // what is written as the training goes
   'a checkpoint that cannot be written': [{ x, labels }, { checkpoint: { path: '/nowhere/at/all.checkpoint' } }],
+  'a checkpoint without a name': [{ x, labels }, { checkpoint: { path: '' } }],
+  'a checkpoint with a zero byte in its name': [{ x, labels }, { checkpoint: { path: 'a\0b' } }],
+  'a checkpoint in the place of another file': [{ x, labels }, { checkpoint: { path: import.meta.filename } }],
+  'a checkpoint that could not be read again': [
+    { x, labels },
+    { classes: ['a', 'b'.repeat(60_000_000)], checkpoint: { path: join(tmpdir(), 'dladmm-never.checkpoint') } },
+  ],
 };
 
 describe('is refused before the first iteration:', () => {
@@ -82,8 +117,16 @@ test('what is left to be refused at the end says nothing of the training: its mo
   refused(() => model.toOnnx({ opset: 3 } as never));
   refused(() => model.toOnnx({ output: 'labels' } as never));
   refused(() => model.toOnnx({ outputs: 1 } as never));
+  refused(() => model.toOnnx({ encoders: 'yes' } as never));
+  // There are none, as this model takes rows of numbers; and those of a date ONNX has no operators for.
+  refused(() => model.toOnnx({ encoders: true }));
   await expect(model.save('/nowhere/at/all.safetensors')).rejects.toMatchObject({ code: 'ERR_DLADMM_FILE' });
   await expect(model.save('model.safetensors', { note: 1 } as never)).rejects.toThrow(DlAdmmError);
+  await expect(model.save('')).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+  await expect(model.save('a\0b')).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+  await expect(model.save(tmpdir())).rejects.toMatchObject({ code: 'ERR_DLADMM_FILE' });
+  await expect(model.save(import.meta.filename)).rejects.toMatchObject({ code: 'ERR_DLADMM_FILE' });
+  await expect(model.save('m', { long: 'n'.repeat(100_000_001) })).rejects.toMatchObject({ code: 'ERR_DLADMM_RANGE' });
   // A float64 that float32 has not: ONNX is written in that type.
   const { network, dtype, biases } = model;
   const large = new Model({ network, dtype, biases, weights: [Float64Array.of(1e300, 0, 0, 0)] });
@@ -134,15 +177,23 @@ test('a key that no part of a model has is refused, by its name', async () => {
  * how it is refused at the start, or a line in the test of what is left.
  */
 const PLACES: Readonly<Record<string, number>> = {
-  'model/parts.ts': 9,
+  'model/parts.ts': 10,
   'judging/calibration.ts': 3,
   'model/onnx/export.ts': 2,
   'model/onnx/draft.ts': 1,
   'samples/columns.ts': 4,
   'network/standardisation.ts': 2,
+  'network/network.ts': 12,
+  'network/parameters.ts': 5,
+  'network/graph-initialisation.ts': 2,
+  'model/onnx/encoders.ts': 2,
+  'formats/atomic-file.ts': 13,
+  'formats/safetensors.ts': 9,
 };
 
 test.each(Object.entries(PLACES))('every refusal of %s has its case', (file, count) => {
   const source = readFileSync(join(import.meta.dirname, '../../src', file), 'utf8');
-  expect(source.match(/\bthrow\b/g)).toHaveLength(count);
+  // What reads files has its own tests.
+  const [writing] = source.split(/^\/\/ -+ reading$/m);
+  expect(writing?.match(/\bthrow\b/g)).toHaveLength(count);
 });

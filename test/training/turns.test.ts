@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { crossValidate } from '../../src/choosing/cross-validate.js';
 import { foldsOf } from '../../src/choosing/folds.js';
+import { search } from '../../src/choosing/search.js';
 import { fit, type Model } from '../../src/index.js';
 import { learnCalibration } from '../../src/judging/calibration.js';
 import { judgeClasses } from '../../src/judging/evaluation.js';
@@ -33,14 +35,26 @@ function asked(read: () => void): readonly Readonly<Record<string, unknown>>[] {
       read();
       return i % 70 > 40 ? 'yes' : 'no';
     },
+    get calls() {
+      read();
+      return i % 9;
+    },
+    get tags() {
+      read();
+      return i % 70 > 40 ? ['old'] : [];
+    },
   }));
 }
+
+/** Values that have been read so far, which may serve as a clock. */
+let total = 0;
 
 /** The most values that were read between two turns of the event loop while `work` went on, and how many turns there were. */
 async function watched(work: (rows: readonly Readonly<Record<string, unknown>>[]) => Promise<unknown>) {
   let [since, most, turns] = [0, 0, 0];
   const rows = asked(() => {
     since += 1;
+    total += 1;
     most = Math.max(most, since);
   });
   let goesOn = true;
@@ -59,21 +73,53 @@ async function* streamOf(rows: readonly object[]) {
   yield* rows;
 }
 
-const options = { target: 'churned', hidden: [], epochs: 1, threads: 1 } as const;
+async function* streamOfMany(rows: readonly object[]) {
+  for (let i = 0; i < rows.length; i += 10_000) yield rows.slice(i, i + 10_000);
+}
+
+const options = { target: 'churned', ignore: ['tags'], hidden: [], epochs: 1, threads: 1 } as const;
 const model = (await fit(asked(() => undefined).slice(0, 500) as never, options)).model as Model;
 
 describe('the event loop turns while many rows', () => {
   test.each([
     ['are read', (rows: object) => frameOf(rows as never, { name: 'rows' })],
     ['come as a stream', (rows: object) => frameOf(streamOf(rows as never), { name: 'rows' })],
+    ['come many at a time', (rows: object) => frameOf(streamOfMany(rows as never), { name: 'rows' })],
     ['are trained on', (rows: object) => fit(rows as never, options)],
+    ['are trained on by weights', (rows: object) => fit(rows as never, { ...options, weights: 'age' })],
+    [
+      'have two targets',
+      (rows: object) => fit(rows as never, { ...options, ignore: ['tags', 'churned'], target: ['age', 'calls'] }),
+    ],
+    ['have lists of labels', (rows: object) => fit(rows as never, { ...options, ignore: ['churned'], target: 'tags' })],
+    ['are cross-validated', (rows: object) => crossValidate(rows as never, options, { folds: 2 })],
+    [
+      'are searched',
+      (rows: object) =>
+        search(rows as never, { ...options, ignore: [['tags']], hidden: [[]], l2: [0, 0.1] }, { trials: 1 }),
+    ],
     ['are gone on with', (rows: object) => model.fit(rows as never, { epochs: 1, threads: 1 })],
     ['are predicted', (rows: object) => model.predict(rows as never)],
     ['are predicted as a stream', (rows: object) => model.predict(streamOf(rows as never) as never)],
+    ['are predicted many at a time', (rows: object) => model.predict(streamOfMany(rows as never) as never)],
     ['are evaluated', (rows: object) => model.evaluate(rows as never)],
   ])('%s', async (_, work) => {
     const { most } = await watched(work);
     expect(most).toBeLessThan(MOST);
+  });
+
+  test('are predicted by eight who ask for some of them in a loop, as if 500 values took a millisecond', async () => {
+    const began = performance.now() - total / 500;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => began + total / 500);
+    const { most, turns } = await watched((rows) =>
+      Promise.all(
+        Array.from({ length: 8 }, async () => {
+          for (let i = 0; i < 12; i += 1) await model.predict(rows.slice(0, 300) as never);
+        }),
+      ),
+    ).finally(() => clock.mockRestore());
+    expect(most).toBeLessThan(2 * 4 * 500);
+    expect(turns).toBeGreaterThan(20);
   });
 
   const classes = Int32Array.from({ length: ROWS }, (_, i) => i % 2);
@@ -90,7 +136,7 @@ describe('the event loop turns while many rows', () => {
         ),
       4,
     ],
-    ['are learnt from', async () => learnColumns(await frame, { target: 'churned' }), 9],
+    ['are learnt from', async () => learnColumns(await frame, { target: 'churned', ignore: ['tags'] }), 9],
     [
       'are judged',
       async () => {

@@ -28,8 +28,12 @@ double stat_of(const std::optional<std::string>& text, std::string_view key) {
 
 double cgroup_memory(const ControlGroups& groups) {
   return groups.least("memory", [&](const std::string& folder, bool v2) {
-    const double limit = first_number(groups.read(folder + (v2 ? "/memory.max" : "/memory.limit_in_bytes")));
-    const double used = first_number(groups.read(folder + (v2 ? "/memory.current" : "/memory.usage_in_bytes")));
+    const auto number = [&](const char* file) { return first_number(groups.read(folder + file)); };
+    double limit = number(v2 ? "/memory.max" : "/memory.limit_in_bytes");
+    // Above `high` a group is not ended but slowed down until it gives memory back, which a training cannot.
+    const double high = v2 ? number("/memory.high") : -1;
+    if (high >= 0 && (limit < 0 || high < limit)) limit = high;
+    const double used = number(v2 ? "/memory.current" : "/memory.usage_in_bytes");
     if (limit < 0 || used < 0) return kNone;
     const double cached = stat_of(groups.read(folder + "/memory.stat"), v2 ? "inactive_file" : "total_inactive_file");
     return std::max(limit - std::max(used - cached, 0.0), 0.0);
