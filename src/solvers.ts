@@ -31,11 +31,14 @@ export {
   adamOnGraph,
   gd,
   gdOnGraph,
+  isaac,
+  kfac,
   muon,
   nadamw,
   scheduleFree,
   sgd,
   sgdOnGraph,
+  soap,
 } from './solvers/gradient/algorithm.js';
 export { GRAPH_SOLVERS, type GradientOptions, type GraphGradientOptions, SAMPLE_SOLVERS } from './solvers/index.js';
 export { firstWeights, inversionSweep, warmStartSweep } from './solvers/inversion/algorithm.js';

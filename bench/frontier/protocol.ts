@@ -40,13 +40,21 @@ export const SPACES: Readonly<Record<string, { readonly first?: object; readonly
   nadamw: { space: { learningRate: [3e-4, 2e-2], batchSize, l2: [0, 0.01, 0.08] } },
   'schedule-free': { space: { learningRate: [1e-3, 6e-2], batchSize, beta1: [0.9, 0.95], l2: [0, 0.01, 0.08] } },
   muon: { space: { learningRate: [3e-3, 0.2], batchSize, adamShare: [0.015, 0.05, 0.15, 0.5] } },
+  soap: { space: { learningRate: [3e-4, 3e-2], batchSize, l2: [0, 0.01, 0.08] } },
+  kfac: { space: { damping: [0.03, 0.3, 3, 30], batchSize: [256, 512, 1024, 2048], l2: [0, 1e-5, 1e-4] } },
+  isaac: {
+    space: { learningRate: [1e-2, 3], batchSize, damping: [0.1, 1, 10], momentum: [0, 0.9], learningRateSchedule },
+  },
   badm: { space: { sigma: [0.1, 100], rho: [3, 1000], batchSize } },
   sisa: { space: { sigma: [0.1, 30], rho: [300, 30_000], batchSize, subBatches: [4] } },
 };
 export type Settings = Readonly<Record<string, unknown>>;
 
 /** With steps so short that nothing diverges. */
-export const timid = (settings: Settings): Settings => ({ ...settings, learningRate: 1e-6 });
+export const timid = (settings: Settings): Settings => ({
+  ...settings,
+  ...(settings.solver === 'kfac' ? { damping: 1e9 } : { learningRate: 1e-6 }),
+});
 
 /** Halton's points: the digits of i in a base, mirrored at the point. */
 const mirrored = (i: number, base: number): number =>

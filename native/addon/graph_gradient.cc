@@ -28,9 +28,7 @@ class GraphGradientTrainer
     if (!(setup.dropout >= 0 && setup.dropout < 1)) reject(env, "dropout must be from 0 to below 1");
     setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));
     setup.optimiser = optimiser_member(options);
-    if (std::holds_alternative<ScheduleFree>(setup.optimiser) || std::holds_alternative<Muon>(setup.optimiser)) {
-      reject(env, "the method is for samples alone");
-    }
+    if (!by_slices(setup.optimiser)) reject(env, "the method is for samples alone");
     setup.weight_decay = doubles_member(options, "weightDecay");
     if (setup.weight_decay.size() != setup.network.layers()) reject(env, "one weight decay a layer is needed");
     return setup;

@@ -40,6 +40,23 @@ inline Optimiser optimiser_from(const Napi::Object& options) {
                 of("adamShare"), of("beta1"),
                 of("beta2"),     of("epsilon")};
   }
+  const auto count = [&](const char* name, std::size_t least) {
+    constexpr std::size_t most = (std::size_t{1} << 31) - 1;
+    const std::size_t value = member_size(options, name);
+    if (value < least || value > most) reject(options.Env(), std::string(name) + " is out of range");
+    return value;
+  };
+  if (method == "soap") {
+    return Soap{
+        of("beta1"), of("beta2"), of("epsilon"), of("weightDecay"), count("basisEvery", 1), count("largestBasis", 0)};
+  }
+  if (method == "kfac") {
+    return Kfac{of("damping"),      of("dampingDecay"),       count("dampingEvery", 1),
+                of("factorMemory"), count("inverseEvery", 1), of("weightDecay")};
+  }
+  if (method == "isaac") {
+    return Isaac{of("damping"), count("turnedLayers", 0), of("momentum"), of("weightDecay")};
+  }
   if (method == "badm") {
     return Badm{of("sigma"), of("rho"), of("weightDecay"), sub_batches_from(options), member_flag(options, "duals")};
   }

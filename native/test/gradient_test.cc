@@ -245,8 +245,8 @@ void optimisers_follow_their_formulas() {
 // What is no longer finite is told, wherever it lies.
 void kernels_tell_what_is_not_finite() {
   constexpr std::size_t n = 70;
-  const std::array<Optimiser, 8> methods{Sgd{},          Sgd{0.9}, Adagrad{}, Adam{},
-                                         ScheduleFree{}, Muon{},   Badm{},    Badm{1, 1, 0, 2, true}};
+  const std::array<Optimiser, 9> methods{
+      Sgd{}, Sgd{0.9}, Adagrad{}, Adam{}, ScheduleFree{}, Muon{}, Isaac{}, Badm{}, Badm{1, 1, 0, 2, true}};
   for (const Optimiser& optimiser : methods) {
     for (std::size_t at = 0; at < n; ++at) {
       std::vector<float> w(n, 1);
@@ -268,8 +268,8 @@ void kernels_tell_what_is_not_finite() {
 }
 
 void nothing_is_allocated_by_steps() {
-  const std::array<Optimiser, 7> methods{
-      Sgd{}, Adam{}, Adadelta{}, ScheduleFree{}, Muon{}, Badm{}, Sisa{1, 10, 0.9, 1e-8, 0, 3}};
+  const std::array<Optimiser, 10> methods{Sgd{},  Adam{}, Adadelta{}, ScheduleFree{}, Muon{},
+                                          Soap{}, Kfac{}, Isaac{},    Badm{},         Sisa{1, 10, 0.9, 1e-8, 0, 3}};
   for (const Optimiser& optimiser : methods) {
     for (const std::size_t batch : {std::size_t{12}, std::size_t{1500}}) {
       const Problem problem{{6, 8, 9, 3}, -0.1, LossKind::softmax_cross_entropy, 1502, batch, 2, optimiser, true};
@@ -300,8 +300,15 @@ void memory_is_what_was_announced() {
 template <typename T>
 void the_same_bits_for_any_number_of_threads() {
   share_rounds_of(0);
-  const std::array<Optimiser, 6> methods{
-      Sgd{0.9}, Adam{}, ScheduleFree{}, Muon{}, Badm{1, 1, 0, 3, true}, Sisa{1, 10, 0.9, 1e-8, 0, 3}};
+  const std::array<Optimiser, 9> methods{Sgd{0.9},
+                                         Adam{},
+                                         ScheduleFree{},
+                                         Muon{},
+                                         Soap{0.9, 0.9, 1e-8, 0, 1},
+                                         Kfac{1, 0.9, 1, 0.9, 2},
+                                         Isaac{10, 2, 0.5},
+                                         Badm{1, 1, 0, 3, true},
+                                         Sisa{1, 10, 0.9, 1e-8, 0, 3}};
   for (const Optimiser& optimiser : methods) {
     for (const std::size_t batch : {std::size_t{16}, std::size_t{300}, std::size_t{2600}}) {
       const auto outcome = [&](unsigned threads) {

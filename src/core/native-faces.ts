@@ -210,6 +210,9 @@ export type NativeOptimiser =
       'momentum' | 'newtonSchulz' | 'adamShare' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay',
       'nesterov'
     >
+  | NativeMethod<'soap', 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'basisEvery' | 'largestBasis'>
+  | NativeMethod<'kfac', 'damping' | 'dampingDecay' | 'dampingEvery' | 'factorMemory' | 'inverseEvery' | 'weightDecay'>
+  | NativeMethod<'isaac', 'damping' | 'turnedLayers' | 'momentum' | 'weightDecay'>
   | NativeConsensus;
 
 export type NativeConsensus =

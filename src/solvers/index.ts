@@ -11,11 +11,14 @@ import {
   adamOnGraph,
   gd,
   gdOnGraph,
+  isaac,
+  kfac,
   muon,
   nadamw,
   scheduleFree,
   sgd,
   sgdOnGraph,
+  soap,
 } from './gradient/algorithm.js';
 import { inversion } from './inversion/solver.js';
 import { minibatch } from './minibatch/solver.js';
@@ -39,6 +42,9 @@ export const SAMPLE_SOLVERS = [
   nadamw,
   scheduleFree,
   muon,
+  soap,
+  kfac,
+  isaac,
   badm,
   sisa,
 ] as const;

@@ -195,6 +195,24 @@ const optimiser = fc.oneof(
     },
     meddle,
   ),
+  members(
+    {
+      ...{ method: fc.constant('soap'), beta1: share, beta2: share, epsilon: positive, weightDecay: share },
+      ...{ basisEvery: parts, largestBasis: parts },
+    },
+    meddle,
+  ),
+  members(
+    {
+      ...{ method: fc.constant('kfac'), damping: positive, dampingDecay: share, dampingEvery: parts },
+      ...{ factorMemory: share, inverseEvery: parts, weightDecay: share },
+    },
+    meddle,
+  ),
+  members(
+    { method: fc.constant('isaac'), damping: positive, turnedLayers: parts, momentum: share, weightDecay: share },
+    meddle,
+  ),
   members({ method: oneOf('badm'), ...consensus, duals: fc.boolean() }, meddle),
   members({ method: fc.constant('sisa'), ...consensus, beta: share, epsilon: positive }, meddle),
 );

@@ -162,9 +162,19 @@ export function cut(batch: readonly number[], parts: number): readonly (readonly
   return out;
 }
 
-/** Changes w, given the gradient of each sub-batch and its share of the batch, in step t = 1, 2, … at a learning rate. */
+/**
+ * Changes w, given the gradient of each sub-batch and its share of the batch, in step t = 1, 2, … at a learning rate; and the
+ * batch itself.
+ */
 export interface UpdateRule {
-  (w: Vector, gradients: readonly Vector[], shares: readonly number[], t: number, rate: number): void;
+  (
+    w: Vector,
+    gradients: readonly Vector[],
+    shares: readonly number[],
+    t: number,
+    rate: number,
+    batch: readonly number[],
+  ): void;
   /** The model, where it is not w. */
   readonly model?: () => Vector;
 }
@@ -278,9 +288,9 @@ export function muon(
 ): UpdateRule {
   const rest = adam({ beta1: 0.9, beta2, epsilon: 1e-10, l2, decoupled: true });
   const kept = new Map<number, Float64Array>();
-  return (w, gradients, shares, t, rate) => {
+  return (w, gradients, shares, t, rate, batch) => {
     const before = w.slice();
-    rest(w, gradients, shares, t, share * rate);
+    rest(w, gradients, shares, t, share * rate, batch);
     let first = 0;
     for (let l = 1; l < layers.length; l++) {
       const [columns, rows] = [at(layers, l - 1, 'layers'), at(layers, l, 'layers')];
@@ -402,6 +412,7 @@ export function* trainPlainly(
         parts.map(({ share }) => share),
         t,
         rate(t),
+        batch,
       );
       yield { w: rule.model?.().slice() ?? w.slice(), loss, count: batch.length };
     }

@@ -55,13 +55,13 @@ export function solveFromRight(R: Matrix64, A: Matrix64): Matrix64 {
 }
 
 /** (a, 1) */
-const withOnes = (a: Matrix64): Matrix64 =>
+export const withOnes = (a: Matrix64): Matrix64 =>
   matrix(a.rows, a.columns + 1, (i, j) => (j < a.columns ? entry(a, i, j) : 1));
 
-const withoutBiases = (W: Matrix64): Matrix64 => matrix(W.rows, W.columns - 1, (i, j) => entry(W, i, j));
+export const withoutBiases = (W: Matrix64): Matrix64 => matrix(W.rows, W.columns - 1, (i, j) => entry(W, i, j));
 
 /** [W_1 b_1], [W_2 b_2], … of a vector of all parameters, and back. */
-function joined(network: Network, w: Vector): Matrix64[] {
+export function joined(network: Network, w: Vector): Matrix64[] {
   const blocks = [...places(network)];
   return network.layers.slice(1).map((rows, l) => {
     const [W, b] = [at(blocks, 2 * l, 'W'), at(blocks, 2 * l + 1, 'b')];
@@ -70,7 +70,7 @@ function joined(network: Network, w: Vector): Matrix64[] {
   });
 }
 
-function parted(matrices: readonly Matrix64[]): Vector {
+export function parted(matrices: readonly Matrix64[]): Vector {
   return Float64Array.from(
     matrices.flatMap((W) => [
       ...withoutBiases(W).data,

@@ -37,6 +37,9 @@ const SETTINGS: Readonly<Record<string, object>> = {
   nadamw: { epochs: 60, learningRate: 0.01, batchSize: 32 },
   'schedule-free': { epochs: 60, learningRate: 0.01, batchSize: 32 },
   muon: { epochs: 60, batchSize: 32, adamShare: 0.5 },
+  soap: { epochs: 60, learningRate: 0.01, batchSize: 32 },
+  kfac: { epochs: 100, batchSize: 128, damping: 3 },
+  isaac: { epochs: 60, learningRate: 0.1, batchSize: 32 },
   badm: { epochs: 40, batchSize: 32 },
   sisa: { epochs: 40, batchSize: 32 },
 };

@@ -45,6 +45,7 @@ const FULL = {
   nadamw: {},
   'schedule-free': {},
   muon: { adamShare: 1 },
+  isaac: { learningRate: 0.1, damping: 1 },
   badm: { subBatches: 1 },
   sisa: { subBatches: 1 },
 } as const;

@@ -108,6 +108,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     const double first = std::visit([](const auto& method) { return method.initial_state(); }, setup_.optimiser);
     std::ranges::fill(state_.span(), static_cast<T>(first));
     if (averaging() != nullptr) begin_average(all());
+    bases_.reset();
+    if (kfac() != nullptr) factors_.reset(*kfac());
     epochs_.reset();
     step_number_ = 0;
     averaged_ = 0;
@@ -127,6 +129,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     }
     out.push_back(section("step", step_number_));
     if (averaging() != nullptr) out.push_back(section("averaged", averaged_));
+    if (soap() != nullptr) bases_.add_sections(out);
+    if (kfac() != nullptr) factors_.add_sections(out);
     for (Section& it : epochs_.sections()) out.push_back(std::move(it));
     return out;
   }
@@ -162,14 +166,14 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   };
 
   using Base::activation_of, Base::depth, Base::targets;
-  using Base::setup_, Base::team_, Base::x_;
+  using Base::setup_, Base::spaces_, Base::team_, Base::weights_, Base::x_;
 
   Trainer(const TrainerSetup& setup, Shell)
       : Base(setup),
         gradients_(std::visit([](const auto& method) { return method.gradients(); }, setup.optimiser)),
         states_(std::visit([](const auto& method) { return method.states(); }, setup.optimiser)),
-        block_(std::min(setup.batch, kBlock)),
-        whole_gradient_(setup.batch > block_ || std::holds_alternative<Muon>(setup.optimiser)),
+        block_(isaac() || kfac() ? setup.batch : std::min(setup.batch, kBlock)),
+        whole_gradient_(setup.batch > block_ || muon() || soap() || kfac()),
         net_(setup.network.layers()),
         members_(team_.size()) {
     for (std::size_t l = 1; l <= depth(); ++l) {
@@ -194,6 +198,9 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     plan.buffer(state_, states_, parameters_count_);
     if (whole_gradient_) plan.buffer(gradient_, gradients_, parameters_count_);
     if (muon() != nullptr) muon_room_.declare(plan, net);
+    if (soap() != nullptr) bases_.declare(plan, *soap(), net);
+    if (kfac() != nullptr) factors_.declare(plan, net, block_);
+    if (isaac() != nullptr) isaac_room_.declare(plan, *isaac(), net, block_);
     if (setup_.shuffle) plan.matrix(batch_, block_, net.widths.front());
     for (std::size_t l = 1; l <= depth(); ++l) {
       plan.matrix(layer(l).h, block_, net.outputs(l));
@@ -218,7 +225,13 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return layers_; }
   [[nodiscard]] const ScheduleFree* averaging() const { return std::get_if<ScheduleFree>(&setup_.optimiser); }
   [[nodiscard]] const Muon* muon() const { return std::get_if<Muon>(&setup_.optimiser); }
-  [[nodiscard]] bool takes_whole(std::size_t l) const { return muon() != nullptr && Muon::takes(l, depth()); }
+  [[nodiscard]] const Soap* soap() const { return std::get_if<Soap>(&setup_.optimiser); }
+  [[nodiscard]] const Kfac* kfac() const { return std::get_if<Kfac>(&setup_.optimiser); }
+  [[nodiscard]] const Isaac* isaac() const { return std::get_if<Isaac>(&setup_.optimiser); }
+  // Whether a step takes W_l as a matrix.
+  [[nodiscard]] bool takes_whole(std::size_t l) const {
+    return soap() != nullptr || (muon() != nullptr && Muon::takes(l, depth()));
+  }
   // All parameters with what the optimiser keeps of them.
   [[nodiscard]] Slice<T> all() { return {parameters_.data(), parameters_count_, {}, state_.data(), parameters_count_}; }
   // W_l, or b_l behind it, in a vector of all parameters that begins at `offset`.
@@ -243,9 +256,12 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       const Rows rows{first, std::min(block_, batch.size() - first)};
       const std::span<const std::uint32_t> samples = batch.subspan(rows.first, rows.count);
       const MatrixView<const T> x = gather(samples);
-      loss += forward_backward(x, samples);
+      forward(x);
+      const double here = output_deltas(samples);
+      loss += here;
       if (!std::isfinite(loss)) return false;
-      if (!update(x, batch.size(), rows, now)) {
+      carry_back(samples.size());
+      if (!turn(x, samples) || !update(x, batch.size(), rows, now) || !move_by_factors(x, samples, here, now)) {
         finite_.restore();
         if (averaging() != nullptr) begin_average(all());
         return false;
@@ -268,15 +284,21 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     return to;
   }
 
-  // Fills h, z and δ for the block; returns R summed over it.
-  double forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> samples) {
-    const Rows all{0, samples.size()};
-    const auto block = [&](const Matrix<T>& m) { return m.view().rows_from(0, all.count); };
+  [[nodiscard]] MatrixView<T> in_block(const Matrix<T>& m, std::size_t count) const {
+    return m.view().rows_from(0, count);
+  }
+  // What f'(z_l) is told from.
+  [[nodiscard]] MatrixView<T> sloped(std::size_t l, std::size_t count) {
+    return in_block(layer(l).z.empty() ? layer(l).h : layer(l).z, count);
+  }
+
+  // z and h
+  void forward(MatrixView<const T> x) {
     MatrixView<const T> input = x;
     for (std::size_t l = 1; l <= depth(); ++l) {
-      const MatrixView<T> h = block(layer(l).h);
+      const MatrixView<T> h = in_block(layer(l).h, x.rows);
       const bool keeps_z = !layer(l).z.empty();
-      const MatrixView<T> z = keeps_z ? block(layer(l).z) : h;
+      const MatrixView<T> z = sloped(l, x.rows);
       // block x n_l <- (block x n_{l-1}) (n_l x n_{l-1})ᵀ
       multiply_and<T>(team_, Op::none, Op::transpose, T(1), input, layers_[l - 1].W, T(0), z,
                       [&](Rows rows, Rows columns) {
@@ -288,30 +310,119 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
                       });
       input = h;
     }
+  }
 
-    const MatrixView<T> delta = block(layer(depth()).delta);
+  // δ_L; returns R summed over the block.
+  double output_deltas(std::span<const std::uint32_t> samples) {
+    const MatrixView<const T> z = layer(depth()).h.view();
+    const MatrixView<T> delta = in_block(layer(depth()).delta, samples.size());
     const Targets<T> goals = targets();
-    const auto loss = sum_pieces<ForwardLoss>(team_, all.count, delta.columns, [&](Rows rows, unsigned member) {
-      return loss_over_rows(
-          setup_.network.loss, rows.count, delta.columns, members_[member].work,
-          [&](std::size_t i) { return input.row(rows.first + i); },
-          [&](std::size_t i, std::span<double> room) { return goals.of(samples[rows.first + i], room); },
-          [&](std::size_t i, std::span<const double> gradient) {
-            std::ranges::transform(gradient, delta.row(rows.first + i), [](double g) { return static_cast<T>(g); });
-          });
-    });
+    return sum_pieces<ForwardLoss>(
+               team_, samples.size(), delta.columns,
+               [&](Rows rows, unsigned member) {
+                 return loss_over_rows(
+                     setup_.network.loss, rows.count, delta.columns, members_[member].work,
+                     [&](std::size_t i) { return z.row(rows.first + i); },
+                     [&](std::size_t i, std::span<double> room) { return goals.of(samples[rows.first + i], room); },
+                     [&](std::size_t i, std::span<const double> gradient) {
+                       std::ranges::transform(gradient, delta.row(rows.first + i),
+                                              [](double g) { return static_cast<T>(g); });
+                     });
+               })
+        .loss;
+  }
 
+  // δ of the hidden layers
+  void carry_back(std::size_t count) {
     for (std::size_t l = depth() - 1; l >= 1; --l) {
-      const MatrixView<T> below = block(layer(l).delta);
-      const MatrixView<T> y = block(layer(l).z.empty() ? layer(l).h : layer(l).z);
+      const MatrixView<T> below = in_block(layer(l).delta, count);
+      const MatrixView<T> y = sloped(l, count);
       // block x n_l <- (block x n_{l+1}) (n_{l+1} x n_l)
-      multiply_and<T>(team_, Op::none, Op::none, T(1), block(layer(l + 1).delta), layers_[l].W, T(0), below,
+      multiply_and<T>(team_, Op::none, Op::none, T(1), in_block(layer(l + 1).delta, count), layers_[l].W, T(0), below,
                       [&](Rows rows, Rows columns) {
                         elementwise::times_derivative<T>(activation_of(l), window(below, rows, columns),
                                                          window(y, rows, columns));
                       });
     }
-    return loss.loss;
+  }
+
+  [[nodiscard]] MatrixView<const T> input_of(std::size_t l, MatrixView<const T> x) {
+    return l == 1 ? x : MatrixView<const T>(in_block(layer(l - 1).h, x.rows));
+  }
+  [[nodiscard]] double weight_of(std::uint32_t sample) const { return weights_.empty() ? 1 : weights_[sample]; }
+
+  // Of ISAAC. False where something is not finite.
+  [[nodiscard]] bool turn(MatrixView<const T> x, std::span<const std::uint32_t> samples) {
+    if (isaac() == nullptr) return true;
+    for (std::size_t l = 1; l <= isaac_room_.turned.size(); ++l) {
+      if (!isaac_turn<T>(team_, *isaac(), l, input_of(l, x), in_block(layer(l).delta, x.rows),
+                         isaac_room_.turns_delta(setup_.batch, setup_.network.inputs(l)), isaac_room_,
+                         [&](std::size_t i) { return weight_of(samples[i]); })) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // The step of K-FAC, from the gradient of the whole batch; `loss` is R of it. False where something is not finite.
+  [[nodiscard]] bool move_by_factors(MatrixView<const T> x, std::span<const std::uint32_t> samples, double loss,
+                                     const Step& step) {
+    const Kfac* const method = kfac();
+    if (method == nullptr) return true;
+    const Loss& kind = setup_.network.loss;
+    const std::size_t n = setup_.network.widths.back();
+    const Targets<T> goals = targets();
+    const MatrixView<T> drawn = in_block(layer(depth()).delta, x.rows);
+    const MatrixView<const T> z = layer(depth()).h.view();
+    const double terms = setup_.reduction == Reduction::mean ? 1 : static_cast<double>(x.rows);
+    // The target of row i, whose z comes first in the work of a member.
+    const auto target_of = [&](std::size_t i, std::span<double> work) {
+      std::copy_n(z.row(i), n, work.data());
+      return goals.of(samples[i], work.subspan(n, n));
+    };
+    each_piece(team_, drawn.rows, n, [&](Rows rows, unsigned member) {
+      const std::span<double> work = spaces_[member].work;
+      const std::span<double> v = work.subspan(2 * n, n);
+      for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+        const SampleTarget target = target_of(i, work);
+        RandomStream random = stream_of(setup_.seed, step.number - 1, i);
+        draw_multiplier(kind, work.first(n), target, random, v);
+        const double root = std::sqrt(terms * target.weight);
+        std::ranges::transform(v, drawn.row(i), [&](double each) { return static_cast<T>(root * each); });
+      }
+    });
+    carry_back(x.rows);
+
+    const auto of = [&](std::size_t l) {
+      const std::size_t out = setup_.network.outputs(l), in = setup_.network.inputs(l);
+      const std::size_t first = layer(l).first;
+      return KfacLayer<T>{{parameters_.data() + first, out, in},
+                          {state_.data() + first, out, in + 1},
+                          MatrixView<const T>(gradient_.data() + first, out, in),
+                          biases(l),
+                          part_of(gradient_, ParameterBlock::b, l),
+                          input_of(l, x),
+                          sloped(l, x.rows),
+                          in_block(layer(l).delta, x.rows)};
+    };
+    const auto root = [&](std::size_t i) { return std::sqrt(weight_of(samples[i])); };
+    const auto moment = [&](std::size_t i, unsigned member, auto&& use) {
+      const std::span<double> work = spaces_[member].work;
+      const SampleTarget target = target_of(i, work);
+      const std::span<double> c = work.subspan(2 * n, n), r = work.subspan(3 * n, n);
+      const double s = moment_of_multiplier(kind, work.first(n), target, c, r);
+      use(c, s, terms * target.weight, r);
+    };
+    const bool adapts = step.number % method->damping_every == 0;
+    const double before = adapts ? factors_.half_square(team_, of) : 0;
+    if (!factors_.take_in(team_, *method, step.number, of, root)) return false;
+    if (!factors_.move(team_, *method, setup_.network.activation, of, moment)) return false;
+    if (!adapts) return true;
+    forward(x);
+    const double mean = terms / static_cast<double>(x.rows);
+    factors_.adapt(*method, mean * (output_deltas(samples) - loss) +
+                                method->weight_decay * (factors_.half_square(team_, of) - before));
+    return true;
   }
 
   // `rows`: the block within a batch of so many samples.
@@ -324,14 +435,17 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
               });
     bool finite = std::ranges::all_of(finished_, [](std::uint8_t each) { return each != 0; });
     if (rows.first + rows.count < batch) return finite;
-    for (std::size_t l = 2; l < depth(); ++l) {
+    for (std::size_t l = 1; l <= depth(); ++l) {
       if (!takes_whole(l)) continue;
-      const auto matrix = [&](const Buffer<T>& vector) {
-        return MatrixView<T>(vector.data() + layer(l).first, setup_.network.outputs(l), setup_.network.inputs(l));
+      const auto matrix = [&](const Buffer<T>& vector, std::size_t before = 0) {
+        return MatrixView<T>(vector.data() + before + layer(l).first, setup_.network.outputs(l),
+                             setup_.network.inputs(l));
       };
-      finite =
-          muon_step<T>(team_, *muon(), step.rate, matrix(parameters_), matrix(gradient_), matrix(state_), muon_room_) &&
-          finite;
+      const MatrixView<T> w = matrix(parameters_), g = matrix(gradient_), m = matrix(state_);
+      const bool own = muon() != nullptr
+                           ? muon_step<T>(team_, *muon(), step.rate, w, g, m, muon_room_)
+                           : bases_.step(team_, *soap(), step, l, w, g, m, matrix(state_, parameters_count_));
+      finite = own && finite;
     }
     return finite;
   }
@@ -341,7 +455,11 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
                     const Step& step) {
     const auto& [l, out] = chunk;
     const std::size_t inputs = setup_.network.inputs(l);
-    const MatrixView<const T> input = l == 1 ? x : MatrixView<const T>(layer(l - 1).h.view());
+    const bool turned = isaac() != nullptr && isaac()->takes(l);
+    const bool turned_delta = turned && isaac_room_.turns_delta(setup_.batch, inputs);
+    const MatrixView<const T> input =
+        turned && !turned_delta ? in_block(isaac_room_.turned[l - 1], x.rows) : input_of(l, x);
+    const MatrixView<T> carried = turned_delta ? isaac_room_.turned[l - 1].view() : layer(l).delta.view();
 
     // A gradient that outlives the block lies in the whole vector, else in the member's scratch.
     const std::size_t first_weight = layer(l).first + out.first * inputs;
@@ -369,7 +487,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       const T scale = static_cast<T>(terms / static_cast<double>(part.count));
       const MatrixView<const T> delta = window(layer(l).delta.view(), own, out);
       // n_l x n_{l-1} <- (samples x n_l)ᵀ (samples x n_{l-1})
-      sum_products<T>(scale, delta, input.rows_from(own), keep,
+      sum_products<T>(scale, window(carried, own, out), input.rows_from(own), keep,
                       MatrixView<T>(g_weights + s * g_stride, out.count, inputs),
                       s + 1 == gradients_ ? ahead : Ahead());
       sum_columns<T>(scale, delta, keep, {g_biases + s * g_stride, out.count}, member.work);
@@ -398,6 +516,9 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   Buffer<T> state_;       // states_ vectors
   Buffer<T> gradient_;    // gradients_ vectors, where whole_gradient_
   MuonRoom<T> muon_room_;
+  SoapBases<T> bases_;
+  KfacFactors<T> factors_;
+  IsaacRoom<T> isaac_room_;
   Matrix<T> batch_;  // rows of x in the order of the epoch, where it is shuffled
   std::vector<Member> members_;
   std::vector<LayerParameters<T>> layers_;

@@ -32,12 +32,12 @@
 #include <vector>
 
 #include "core/functions/elementwise.hpp"
+#include "core/gradient/draw.hpp"
 #include "core/gradient/loss_rows.hpp"
 #include "core/linalg/gram_solver.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/linalg/tiled.hpp"
-#include "core/metric/draw.hpp"
 #include "core/metric/types.hpp"
 #include "core/splitting/gram.hpp"
 #include "core/splitting/sample_state.hpp"

@@ -18,6 +18,12 @@
  *                     c = γ² tʳ / Σ γ² tʳ
  *     muon            m ← μ m + (1 − μ) g;  W ← W − γ √max(1, rows/columns) · orthogonal factor of μ m + (1 − μ) g, by
  *                     five iterations of Newton and Schulz, for layers between hidden ones; all else by adamw
+ *     soap            L ← β₂ L + (1 − β₂) G Gᵀ, R ← β₂ R + (1 − β₂) GᵀG; adamw on U G Vᵀ, U and V their eigenvectors, which
+ *                     a step of power iteration improves every k steps; the first batch only makes them
+ *     kfac            V ← −α P⁻¹ ∇F A⁻¹ + μ V, w ← w + V: A and P the running second moments of a layer's inputs and of the
+ *                     gradients for labels that the model draws, damped by π√λ and √λ/π; α and μ minimise the quadratic
+ *                     model of the batch, λ falls or grows with how far it comes true (gradient/kfac.hpp)
+ *     isaac           sgd on λ δᵀA (AᵀA/B + λI)⁻¹ in the first layers, A the inputs and δ the gradients of the batch alone
  */
 import { onGraphs, onSamples } from '../shared/batches.js';
 
@@ -41,6 +47,21 @@ const MUON = {
   title: 'Muon: orthogonal steps for the weights between hidden layers, AdamW for all else',
   source: 'K. Jordan et al., 2024; J. Liu et al., arXiv 2502.16982',
 } as const;
+const SOAP = {
+  name: 'soap',
+  title: "SOAP: AdamW in the eigenbasis of Shampoo's preconditioner",
+  source: 'N. Vyas et al., ICLR 2025, arXiv 2409.11321',
+} as const;
+const KFAC = {
+  name: 'kfac',
+  title: 'K-FAC, for large batches: both factors of the curvature; length, momentum and damping by the quadratic model',
+  source: 'J. Martens, R. Grosse, ICML 2015; kfac-jax',
+} as const;
+const ISAAC = {
+  name: 'isaac',
+  title: 'ISAAC: SGD in the metric of the inputs of the batch alone, in the first layers',
+  source: 'F. Petersen et al., ICLR 2023',
+} as const;
 
 /** Gradient descent on all samples at once. */
 export const gd = onSamples(GD);
@@ -58,6 +79,12 @@ export const nadamw = onSamples(NADAMW);
 export const scheduleFree = onSamples(SCHEDULE_FREE);
 /** Muon. */
 export const muon = onSamples(MUON);
+/** SOAP. */
+export const soap = onSamples(SOAP);
+/** K-FAC. */
+export const kfac = onSamples(KFAC);
+/** ISAAC. */
+export const isaac = onSamples(ISAAC);
 
 /** Gradient descent on all samples at once on a graph. */
 export const gdOnGraph = onGraphs(GD);

@@ -34,10 +34,11 @@ const COURSES: { readonly [M in MethodName]?: { readonly falls: 'cosine' | 'cons
   nadamw: { falls: 'cosine', warmUp: 0.02 },
   'schedule-free': { falls: 'constant', warmUp: 0.02 },
   muon: { falls: 'cosine', warmUp: 0 },
+  soap: { falls: 'cosine', warmUp: 0.1875 },
 };
 const courseOf = (name: MethodName) => COURSES[name] ?? { falls: 'constant', warmUp: 0 };
 
-/** What of it is asked for. */
+/** What of it is asked for; not of K-FAC, which has no learning rate. */
 export const COURSE = {
   learningRateSchedule: falling('as the method has it'),
   warmUp: number('fraction', {
@@ -50,6 +51,7 @@ const onCourse = (name: MethodName): typeof COURSE => ({
   learningRateSchedule: falling(courseOf(name).falls),
   warmUp: { ...COURSE.warmUp, default: courseOf(name).warmUp, otherwise: String(courseOf(name).warmUp) },
 });
+type OnCourse<S> = S extends { readonly learningRate: unknown } ? typeof COURSE : unknown;
 
 /** The settings of Kipf and Welling (2017). */
 const ON_GRAPH = {
@@ -92,10 +94,10 @@ const define = <M extends MethodName, S extends Schema>(told: Told<M>, settings:
     // What a method has of its own stands first, and instead of what all have.
     options: {
       ...settings,
-      ...onCourse(told.name),
+      ...('learningRate' in settings && onCourse(told.name)),
       ...ON_SAMPLES,
       ...settings,
-    } as S & typeof ON_SAMPLES & typeof COURSE,
+    } as S & typeof ON_SAMPLES & OnCourse<S>,
     plan: (own, { iterations: epochs }) => {
       const { learningRateSchedule: falls, warmUp = 0, ...most } = own as Complete<ReturnType<typeof onCourse>>;
       const { batchSize, reduction, shuffle, initialisation, ...rest } = most as unknown as Complete<typeof ON_SAMPLES>;

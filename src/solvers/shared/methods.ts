@@ -48,6 +48,8 @@ const momentum = {
   nesterov: flag({ default: false, says: 'Look ahead along the momentum, which must not be dampened.' }),
 } as const;
 
+const MOST = 2 ** 31 - 1;
+
 const consensus = (rho: number, subBatches: number) =>
   ({
     learningRate: option(LEARNING_RATE, {
@@ -124,6 +126,52 @@ export const METHODS = {
     epsilon: epsilon(1e-10),
     l2: decoupled(0),
   },
+  soap: {
+    learningRate: rate(3e-3),
+    beta1: beta1(0.95),
+    beta2: beta2(0.95, 'β₂'),
+    epsilon: epsilon(1e-8),
+    basisEvery: whole(
+      1,
+      { default: 10, symbol: 'k', says: 'Steps from one improvement of the eigenbases to the next.' },
+      MOST,
+    ),
+    largestBasis: whole(
+      0,
+      { default: 10000, says: 'A side of W that is longer has no basis: time grows by its cube.' },
+      MOST,
+    ),
+    l2: decoupled(0.01),
+  },
+  kfac: {
+    damping: number('positive', {
+      default: 150,
+      symbol: 'λ',
+      says: 'The damping of the first steps. In batches of less than about a hundred it may fall so far that a training diverges.',
+    }),
+    dampingDecay: number('fraction', {
+      default: 0.95,
+      symbol: 'ω',
+      says: 'A step that reaches what its quadratic model promises multiplies the damping by this, another divides it; above 0.',
+    }),
+    dampingEvery: whole(
+      1,
+      { default: 5, says: 'Steps from one look at the model to the next; for all of them at once.' },
+      MOST,
+    ),
+    factorMemory: number('fraction', { default: 0.95, symbol: 'ε', says: 'Memory of the two factors of a layer.' }),
+    inverseEvery: whole(1, { default: 5, says: 'Steps from one inversion of the factors to the next.' }, MOST),
+    l2: number(
+      { min: 0 },
+      { default: 1e-5, symbol: 'λ₂', says: 'Weight decay, in the loss: ½ λ₂ ‖w‖², of biases too.' },
+    ),
+  },
+  isaac: {
+    learningRate: rate(1),
+    damping: number('positive', { default: 10, symbol: 'λ', says: 'Tikhonov damping; ∞ would be plain SGD.' }),
+    turnedLayers: whole(0, { default: 3, says: 'Layers whose gradients are turned, from the first on.' }, MOST),
+    momentum: number('fraction', { default: 0, symbol: 'μ', says: 'Memory of the momentum.' }),
+  },
   badm: {
     ...consensus(40, 1),
     duals: flag({
@@ -169,6 +217,9 @@ const NATIVE: {
     ...{ method: 'schedule-free', ...settings, weightDecay },
   }),
   muon: ({ learningRate: _, l2: __, ...settings }, weightDecay) => ({ method: 'muon', ...settings, weightDecay }),
+  soap: ({ learningRate: _, l2: __, ...settings }, weightDecay) => ({ method: 'soap', ...settings, weightDecay }),
+  kfac: ({ l2: _, ...settings }, weightDecay) => ({ method: 'kfac', ...settings, weightDecay }),
+  isaac: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'isaac', ...settings, weightDecay }),
   badm: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'badm', ...settings, weightDecay }),
   sisa: ({ learningRate: _, beta2: beta, ...settings }, weightDecay) => ({
     method: 'sisa',
@@ -195,12 +246,15 @@ export function methodOf(options: GradientMethod, prefix = ''): Method {
   if (optimiser.method === 'sgd' && optimiser.nesterov && (optimiser.momentum === 0 || optimiser.dampening !== 0)) {
     throw expected('momentum above 0 and no dampening', `${prefix}nesterov`, true, 'ERR_DLADMM_RANGE');
   }
+  if (optimiser.method === 'kfac' && optimiser.dampingDecay === 0) {
+    throw expected('a number above 0', `${prefix}dampingDecay`, 0, 'ERR_DLADMM_RANGE');
+  }
   if (optimiser.method === 'schedule-free' && optimiser.beta1 === 0) {
     throw expected('a number above 0', `${prefix}beta1`, 0, 'ERR_DLADMM_RANGE');
   }
   return {
     optimiser,
-    learningRate: settings.learningRate as LearningRate,
+    learningRate: 'learningRate' in settings ? (settings.learningRate as LearningRate) : 0,
     subBatches: 'subBatches' in optimiser ? optimiser.subBatches : 1,
     fullBatch: solver === 'gd',
   };

@@ -246,7 +246,7 @@ describe('BadmOptimizer', () => {
         centres.map((centre, s) => tensors.map((tensor) => bowl(tensor, centre, s + 0.5))),
       );
       const gradients = centres.map((centre, s) => bowl(plain, centre, s + 0.5));
-      reference.rule(plain, gradients, shares, t, 0);
+      reference.rule(plain, gradients, shares, t, 0, []);
       expect(relativeGap(Float64Array.from(tensors.flatMap((tensor) => [...tensor])), plain)).toBeLessThan(1e-12);
     }
     if (options.solver === 'sisa' || options.duals) {

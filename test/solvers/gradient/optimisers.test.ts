@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Activation, Loss, Network } from '../../../src/index.js';
 import type { GradientMethod, GradientSessionOptions } from '../../../src/solvers.js';
+import { isaac, KFAC, kfac, soap } from '../../reference/curvature.js';
 import {
   adadelta,
   adagrad,
@@ -247,6 +248,68 @@ describe('the first 50 updates equal a plain transcription of the formula:', () 
     const many = samplesFor(NETWORK, 2500);
     const whole = { method, batchSize: 2500, threads: 2 };
     expect(await largestGap(whole, muon(NETWORK), 0.02, 3, many)).toBeLessThan(1e-9);
+  });
+
+  // Every eigenvector but the last is determined: no null space of more than one dimension.
+  const SQUARE: Network = { layers: [4, 4, 4, 3], activation: 'tanh', loss: 'squared-error' };
+  const WIDE: Network = { layers: [3, 6, 5, 2], activation: 'tanh', loss: 'squared-error' };
+
+  test.each([
+    ['with the settings of the paper', {}, {}],
+    [
+      'with a basis that is improved at every step',
+      { learningRate: 0.05, basisEvery: 1, beta1: 0.8, beta2: 0.9, epsilon: 1e-4, l2: 0.1 },
+      { every: 1, beta1: 0.8, beta2: 0.9, epsilon: 1e-4, l2: 0.1 },
+    ],
+    ['with a side that has no basis', { basisEvery: 3, largestBasis: 3 }, { every: 3, largest: 3 }],
+  ])('SOAP %s', async (_, own, plain) => {
+    const samples = samplesFor(SQUARE, 50);
+    const method = { solver: 'soap', ...own } as const;
+    const rate = 'learningRate' in own ? own.learningRate : 3e-3;
+    for (const threads of [1, 2]) {
+      const options = { ...BATCH, batchSize: 12, method, network: SQUARE, threads };
+      expect(await largestGap(options, soap(SQUARE, plain), rate, 50, samples)).toBeLessThan(1e-7);
+    }
+  });
+
+  test.each([
+    ['softmax cross-entropy', NETWORK],
+    ['squared error', WIDE],
+  ])('K-FAC, of %s: parameters and damping', async (_, network) => {
+    const samples = samplesFor(network, 50);
+    for (const own of [
+      {},
+      { damping: 0.5, dampingDecay: 0.8, dampingEvery: 2, factorMemory: 0.7, inverseEvery: 3, l2: 0.01 },
+    ]) {
+      const { rule, dampings } = kfac(network, samples, BATCH.seed, own);
+      const method = { solver: 'kfac', ...own } as const;
+      for (const threads of [1, 2]) {
+        const options = { ...BATCH, batchSize: 20, method, network, threads };
+        const plain = threads === 1 ? rule : kfac(network, samples, BATCH.seed, own).rule;
+        expect(await largestGap(options, plain, 0, 50, samples)).toBeLessThan(1e-9);
+      }
+      expect(dampings.at(-1)).not.toBe({ ...KFAC, ...own }.damping);
+    }
+    const summed = kfac(network, samples, BATCH.seed, { scale: 10 }).rule;
+    const method = { solver: 'kfac' } as const;
+    const options = { batchSize: 10, seed: BATCH.seed, method, network, reduction: 'sum' } as const;
+    expect(await largestGap(options, summed, 0, 20, samples)).toBeLessThan(1e-9);
+  });
+
+  test.each([
+    ['of fewer samples than inputs, and of more', NETWORK, 6],
+    ['where the last layer is turned too', WIDE, 8],
+  ])('ISAAC %s', async (_, network, batchSize) => {
+    const samples = samplesFor(network, 50);
+    for (const own of [{}, { damping: 0.05, turnedLayers: 2, momentum: 0.9, l2: 0.01 }]) {
+      const { turnedLayers: turned = 3, ...rest } = own as { readonly turnedLayers?: number };
+      const method = { solver: 'isaac', learningRate: 0.1, ...own } as const;
+      for (const threads of [1, 2]) {
+        const plain = isaac(network, samples, { turned, ...rest });
+        const options = { batchSize, seed: BATCH.seed, method, network, threads };
+        expect(await largestGap(options, plain, 0.1, 50, samples)).toBeLessThan(1e-10);
+      }
+    }
   });
 
   test('Schedule-Free AdamW as its rate changes: the average weighs by it; the model is x in every run, bit for bit', async () => {

@@ -25,6 +25,8 @@ test.each([
   ['nadamw', { learningRate: 0.05 }],
   ['schedule-free', {}],
   ['muon', { layers: [INPUTS, 5, 5, 2] }],
+  ['soap', { l2: 0.2 }],
+  ['isaac', { learningRate: 0.5, l2: 0.2 }],
   ['badm', { l2: 0.2 }],
   ['sisa', { l2: 0.2 }],
   ['minibatch-admm', { l2: 0.2 }],

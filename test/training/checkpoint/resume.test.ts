@@ -81,6 +81,9 @@ const CASES: readonly (readonly [string, TrainOptions])[] = [
   ['nadamw', { ...SGD, solver: 'nadamw' }],
   ['schedule-free', { ...SGD, solver: 'schedule-free' }],
   ['muon', { ...SGD, solver: 'muon', layers: [4, 9, 7, 3] }],
+  ['soap', { ...SGD, solver: 'soap', basisEvery: 3 }],
+  ['kfac', { ...SGD, solver: 'kfac', dampingEvery: 3, inverseEvery: 4 }],
+  ['isaac', { ...SGD, solver: 'isaac', learningRate: 0.1, momentum: 0.5 }],
   ['minibatch-admm', { solver: 'minibatch-admm', layers: [4, 9, 7, 3], epochs: 7, batchSize: 16, threads: 2 }],
   [
     'minibatch-admm with full Gram matrices, without momentum',

@@ -10,7 +10,7 @@
 #include "core/functions/loss.hpp"
 #include "core/gradient/order.hpp"
 
-namespace dladmm::metric {
+namespace dladmm {
 
 // The random numbers of a sample in the draw-th pass: they depend on nothing else, neither on threads nor on a pass
 // that came before.
@@ -60,4 +60,37 @@ inline void draw_multiplier(const Loss& loss, std::span<const double> z, SampleT
   }
 }
 
-}  // namespace dladmm::metric
+// E v vᵀ = diag(c) + s r rᵀ of one sample, whose weight does not count; returns s.
+inline double moment_of_multiplier(const Loss& loss, std::span<const double> z, SampleTarget target,
+                                   std::span<double> c, std::span<double> r) {
+  target.weight = 1;
+  static_cast<void>(loss_and_gradient(loss, z, target, r));
+  switch (loss.kind) {
+    case LossKind::softmax_cross_entropy:
+      r[static_cast<std::size_t>(target.label)] += 1;
+      std::ranges::copy(r, c.begin());
+      return -1;
+    case LossKind::squared_error:
+    case LossKind::one_hot_squared_error:
+      std::ranges::fill(c, 1.0);
+      return 0;
+    case LossKind::sigmoid_cross_entropy:
+      for (std::size_t j = 0; j < c.size(); ++j) c[j] = (r[j] + target.values[j]) * (1 - r[j] - target.values[j]);
+      return 0;
+    case LossKind::poisson:
+      for (std::size_t j = 0; j < c.size(); ++j) c[j] = std::exp(z[j]);
+      return 0;
+    case LossKind::huber:
+      for (std::size_t j = 0; j < c.size(); ++j)
+        c[j] = std::min(1.0, loss.parameter / std::abs(z[j] - target.values[j]));
+      return 0;
+    case LossKind::hinge:
+    case LossKind::absolute:
+    case LossKind::quantile:
+      std::ranges::fill(c, 0.0);
+      return 1;
+  }
+  return 0;
+}
+
+}  // namespace dladmm
