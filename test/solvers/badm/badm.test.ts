@@ -76,7 +76,7 @@ describe('BADM', () => {
       for (const [t, found] of (await byAddon(method, 50)).entries()) {
         expect(relativeGap(found, plain.next().value.w)).toBeLessThan(1e-10);
         byHand.step(w, gradients(w), learningRate(t + 1));
-        hand.rule(plainly, gradients(plainly), [0.25, 0.25, 0.25, 0.25], t + 1, 0);
+        hand.rule(plainly, gradients(plainly), [0.25, 0.25, 0.25, 0.25], t + 1, 0, []);
         expect(relativeGap(w, plainly)).toBeLessThan(1e-10);
       }
     },
