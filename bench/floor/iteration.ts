@@ -10,22 +10,27 @@ export const ITERATION_WAYS: readonly Way[] = ['openblas', 'team-blocks', 'team-
 export const floorProducts = (layers: readonly number[], samples: number, solver: Solver): readonly FloorProduct[] =>
   layers.slice(1).flatMap((outputs, i) => {
     const shape = { inputs: layers[i] ?? 0, outputs, samples };
-    return solver === 'dladmm' ? dladmmProducts(i + 1, shape) : sigmoidProducts(i + 1, shape);
+    return solver === 'dladmm' ? dladmmProducts(i + 1, shape, layers.length === 2) : sigmoidProducts(i + 1, shape);
   });
 
 type Shape = Pick<FloorProduct, 'inputs' | 'outputs' | 'samples'>;
 
 /**
- * dlADMM. Layer 1: one gradient and one image for its pair of W updates, the second of which works through XᵀX. Every other
- * layer: two W updates (gradient, image) and two updates of its input a (back, image).
+ * dlADMM. Layer 1: one gradient and one image for its pair of W updates, the second of which works through XᵀX; the image is
+ * multiplied where P_1 is read next, on the way of a_1. Every other layer: two W updates (gradient, image) and two updates
+ * of its input a (back, image).
  * In all 4 N n_0 n_1 + 16 N Σ_{l ≥ 2} n_{l−1} n_l flops.
  */
-function dladmmProducts(l: number, shape: Shape): readonly FloorProduct[] {
-  const pair = (first: 'gradient' | 'back', count: number, update: string): readonly FloorProduct[] => [
-    { product: first, ...shape, count, update },
-    { product: 'image', ...shape, count, update },
-  ];
-  return l === 1 ? pair('gradient', 1, 'W1') : [...pair('gradient', 2, `W${l}`), ...pair('back', 2, `a${l - 1}`)];
+function dladmmProducts(l: number, shape: Shape, isOnly: boolean): readonly FloorProduct[] {
+  const of = (product: FloorProduct['product'], count: number, update: string): FloorProduct => ({
+    ...shape,
+    product,
+    count,
+    update,
+  });
+  if (l === 1) return [of('gradient', 1, 'W1'), of('image', 1, isOnly ? 'z1' : 'a1')];
+  const [W, a] = [`W${l}`, `a${l - 1}`];
+  return [of('gradient', 2, W), of('image', 2, W), of('back', 2, a), of('image', 2, a)];
 }
 
 /**

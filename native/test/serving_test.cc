@@ -92,46 +92,53 @@ void products_in_training() {
     for (std::size_t i = 0; i < m.rows; ++i) out.insert(out.end(), m.row(i), m.row(i) + m.columns);
     return out;
   };
+  const auto check_shape = [&](std::size_t samples, std::size_t inputs, std::size_t outputs) {
+    const std::string which = text(type_name<T>(), " ", samples, " x ", inputs, " x ", outputs);
+    Strided<T> x(samples, inputs, 3);
+    Strided<T> m(inputs, outputs, 2);
+    fill_normal(x.view(), random);
+    fill_normal(m.view(), random);
+    Ahead ahead;
+    ahead.add(x.view());
+    for (const bool packs : {true, false}) {
+      RowProduct<T> product(outputs, inputs, packs);
+      product.set(team, blas::Op::none, T(1), m.view());
+      Strided<T> out(samples, outputs, 1);
+      product.apply(x.view(), Onto::nothing, out.view(), ahead);
+      expect(x.view(), false, m.view(), out, {}, which);
+      const auto before = entries(out.view());
+      product.apply(x.view(), Onto::result, out.view(), ahead);
+      expect(x.view(), false, m.view(), out, before, which + " twice");
+      check(product.rows_at_once(samples) > 0, "some rows at a time");
+    }
+    Strided<T> turned(outputs, inputs, 3);
+    for (std::size_t k = 0; k < inputs; ++k) {
+      for (std::size_t j = 0; j < outputs; ++j) turned.view().row(j)[k] = m.view().row(k)[j] / T(2);
+    }
+    Strided<T> rows(samples, outputs, 1);
+    multiply_rows<T>(blas::Op::none, 1, x.view(), m.view(), rows.view());
+    expect(x.view(), false, m.view(), rows, {}, which + " by rows");
+    multiply_rows<T>(blas::Op::transpose, 2, x.view(), turned.view(), rows.view());
+    expect(x.view(), false, m.view(), rows, {}, which + " by rows, turned");
+    Strided<T> a(samples, outputs, 2);
+    fill_normal(a.view(), random);
+    Strided<T> sum(inputs, outputs, 1);
+    multiply_transposed<T>(1, x.view(), a.view(), Onto::nothing, sum.view());
+    expect(x.view(), true, a.view(), sum, {}, which + " transposed");
+    const auto before = entries(sum.view());
+    multiply_transposed<T>(1, x.view(), a.view(), Onto::result, sum.view());
+    expect(x.view(), true, a.view(), sum, before, which + " transposed, twice");
+  };
   for (const std::size_t outputs : {1, 10, 32, 100, 300}) {
     for (const std::size_t inputs : {1, 10, 30, 33, 100, 301}) {
-      for (const std::size_t samples : {1, 13, 14, 27, 140, 301}) {
-        const std::string which = text(type_name<T>(), " ", samples, " x ", inputs, " x ", outputs);
-        Strided<T> x(samples, inputs, 3);
-        Strided<T> m(inputs, outputs, 2);
-        fill_normal(x.view(), random);
-        fill_normal(m.view(), random);
-        Ahead ahead;
-        ahead.add(x.view());
-        for (const bool packs : {true, false}) {
-          RowProduct<T> product(outputs, inputs, packs);
-          product.set(team, blas::Op::none, T(1), m.view());
-          Strided<T> out(samples, outputs, 1);
-          product.apply(x.view(), Onto::nothing, out.view(), ahead);
-          expect(x.view(), false, m.view(), out, {}, which);
-          const auto before = entries(out.view());
-          product.apply(x.view(), Onto::result, out.view(), ahead);
-          expect(x.view(), false, m.view(), out, before, which + " twice");
-          check(product.rows_at_once(samples) > 0, "some rows at a time");
-        }
-        Strided<T> turned(outputs, inputs, 3);
-        for (std::size_t k = 0; k < inputs; ++k) {
-          for (std::size_t j = 0; j < outputs; ++j) turned.view().row(j)[k] = m.view().row(k)[j] / T(2);
-        }
-        Strided<T> rows(samples, outputs, 1);
-        multiply_rows<T>(blas::Op::none, 1, x.view(), m.view(), rows.view());
-        expect(x.view(), false, m.view(), rows, {}, which + " by rows");
-        multiply_rows<T>(blas::Op::transpose, 2, x.view(), turned.view(), rows.view());
-        expect(x.view(), false, m.view(), rows, {}, which + " by rows, turned");
-        Strided<T> a(samples, outputs, 2);
-        fill_normal(a.view(), random);
-        Strided<T> sum(inputs, outputs, 1);
-        multiply_transposed<T>(1, x.view(), a.view(), Onto::nothing, sum.view());
-        expect(x.view(), true, a.view(), sum, {}, which + " transposed");
-        const auto before = entries(sum.view());
-        multiply_transposed<T>(1, x.view(), a.view(), Onto::result, sum.view());
-        expect(x.view(), true, a.view(), sum, before, which + " transposed, twice");
-      }
+      for (const std::size_t samples : {1, 13, 14, 27, 140, 301}) check_shape(samples, inputs, outputs);
     }
+  }
+  // What is left of a strip and of a panel, of every width.
+  for (std::size_t width = 1; width <= 70; ++width) {
+    check_shape(65, width, 33);
+    check_shape(65, 17, width);
+    check_shape(width, 40, 45);
   }
 }
 

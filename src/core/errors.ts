@@ -113,7 +113,11 @@ const ALLOWING: Readonly<Record<string, (resource: string) => string>> = {
 /** What Node's permission model has against it, and the flag that helps; undefined for any other error. */
 export function deniedBecause(error: unknown): string | undefined {
   const code = systemCode(error);
-  if (code === 'ERR_DLOPEN_DISABLED') return 'the permission model of Node denies it; start node with --allow-addons';
+  if (code === 'ERR_DLOPEN_DISABLED') {
+    const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((flag) => flag.includes('--no-addons'));
+    if (given) return 'node was started with --no-addons; start it without';
+    return 'the permission model of Node denies it; start node with --allow-addons';
+  }
   if (code !== 'ERR_ACCESS_DENIED') return undefined;
   const { permission = '', resource = '' } = error as { readonly permission?: string; readonly resource?: string };
   const flag = ALLOWING[permission]?.(resource);

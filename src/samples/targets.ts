@@ -39,7 +39,7 @@ export const targetOption = (otherwise: string) =>
   );
 
 /** What the target of a table turned out to hold: classes, or rows of values, or of 0 and 1 for labels that have names. */
-export type Wanted = { readonly because: string } & (
+export type Wanted = { readonly because: string; readonly doubt?: string } & (
   | { readonly task: 'classification'; readonly values: readonly Target[] }
   | { readonly task: 'regression'; readonly y: Matrix; readonly names?: undefined }
   | ({ readonly task: 'multi-label' } & LabelRows)
@@ -88,7 +88,7 @@ export async function wantedOf(
   }
   if (more.length > 0 || asked === 'multi-label') return severalOf(frame, listOf(target), asked);
   const values = await turn(targetValues(frame, listOf(target)[0] as ColumnPlace));
-  const found = asked ? { task: asked, because } : await turn(inferTask(values, called));
+  const found: ReturnType<typeof inferTask> = asked ? { task: asked, because } : await turn(inferTask(values, called));
   if (found.task === 'classification') return { task: 'classification', because: found.because, values };
   const data = new Float64Array(values.length);
   let bad = -1;
@@ -104,7 +104,7 @@ export async function wantedOf(
       values[bad],
       'ERR_DLADMM_LABEL',
     );
-  return { task: 'regression', because: found.because, y: { data, rows: frame.rows, columns: 1 } };
+  return { ...found, task: 'regression', y: { data, rows: frame.rows, columns: 1 } };
 }
 
 /** Several columns: numbers, or labels where all hold 0 and 1 (false and true) alone. */
@@ -160,9 +160,9 @@ function labelsIn(
   return labelRows(named, codes, known, where);
 }
 
-/** So many different whole numbers are classes, wherever they lie. */
+/** So many different whole numbers are classes. */
 const FEW_CLASSES = 20;
-/** Whole numbers are classes only within these. */
+/** Whole numbers are classes only within these, or where there are two of them. */
 const LEAST = -1;
 const MOST = 99;
 /** In so few rows nothing is said by each of them being another class. */
@@ -177,7 +177,7 @@ const FEW_ROWS = 20;
 export function inferTask(
   values: readonly Target[],
   name: string,
-): { readonly task: 'classification' | 'regression'; readonly because: string } {
+): { readonly task: 'classification' | 'regression'; readonly because: string; readonly doubt?: string } {
   if (typeof values[0] === 'boolean') return { task: 'classification', because: `${name} holds true and false` };
   if (typeof values[0] === 'string') {
     const distinct = new Set(values);
@@ -194,14 +194,17 @@ export function inferTask(
     low = Math.min(low, value as number);
     high = Math.max(high, value as number);
   }
-  const span = `whole numbers from ${low} to ${high}`;
-  if (low >= LEAST && high <= MOST) {
-    const { size } = new Set(values);
-    const complete = low <= 1 && size === high - low + 1;
-    if (size <= FEW_CLASSES || complete)
-      return { task: 'classification', because: `${name} holds ${size} different ${span}` };
-  }
-  return { task: 'regression', because: `${name} holds many different ${span}` };
+  const distinct = new Set<Target>();
+  for (let i = 0; i < values.length && distinct.size <= MOST - LEAST + 1; i += 1) distinct.add(values[i] as Target);
+  const { size } = distinct;
+  const because = `${name} holds ${size > MOST - LEAST + 1 ? 'many' : size} different whole numbers from ${low} to ${high}`;
+  const complete = low <= 1 && size === high - low + 1;
+  const many = values.length >= FEW_ROWS;
+  if (low >= LEAST && high <= MOST ? size <= FEW_CLASSES || complete : size === 2 && many)
+    return { task: 'classification', because };
+  if (size > FEW_CLASSES || size < 2 || values.length < FEW_ROWS * size) return { task: 'regression', because };
+  const doubt = `${because}, which are taken for values; task: 'classification' (--task classification) takes them for classes`;
+  return { task: 'regression', because, doubt };
 }
 
 /**

@@ -242,6 +242,7 @@ async function fromRows(
     target,
     ...toldOf(parts, given, goal.labels),
     warnings: [
+      ...(wanted.doubt === undefined ? [] : [wanted.doubt]),
       ...alone(goal, parts, String(target)),
       // Of columns that are learnt here nothing is unseen in the rows that they are learnt from.
       ...[...notes, ...(places ? [] : train.more), ...(held?.more ?? []), ...(tested?.more ?? [])].map(

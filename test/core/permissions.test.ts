@@ -28,6 +28,14 @@ test('the addon: one line that names --allow-addons, and no stack', async () => 
   expect(said).toMatch(/^dladmm: The native addon of dladmm could not be loaded: .*start node with --allow-addons\n$/);
 });
 
+test('the addon, where no addons are wanted: the flag that forbids them', async () => {
+  const { code, stderr } = await run(process.execPath, ['--no-addons', dist('cli/main.js'), ...TRAIN]);
+  expect({ code, said: said(stderr) }).toEqual({
+    code: 1,
+    said: expect.stringMatching(/^dladmm: The native addon .* node was started with --no-addons; start it without\n$/),
+  });
+});
+
 test('a file that is to be written: its folder', async () => {
   const { code, said } = await cli('--allow-fs-read=*', '--allow-addons')(...TRAIN, '--save', join(folder, 'm'));
   expect(code).toBe(1);

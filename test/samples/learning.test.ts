@@ -244,8 +244,20 @@ describe('what there is to predict', () => {
     ['ages', Array.from({ length: 300 }, (_, i) => 18 + (i % 70)), 'regression'],
     ['fractions', [0, 1, 0.5], 'regression'],
     ['large numbers', [100, 200], 'regression'],
+    ['two large numbers, many times', Array.from({ length: 30 }, (_, i) => (i % 2 ? 100 : 200)), 'classification'],
+    ['two numbers below zero', Array.from({ length: 30 }, (_, i) => (i % 3 ? -5 : -3)), 'classification'],
+    ['many large numbers', Array.from({ length: 300 }, (_, i) => 1000 + i), 'regression'],
   ])('%s', (_, values, task) => {
     expect(inferTask(values, 'column "y"')).toEqual({ task, because: expect.stringContaining('column "y"') });
+  });
+
+  it('is told with a doubt where few large numbers come many times', async () => {
+    const years = Array.from({ length: 200 }, (_, i) => 2019 + (i % 4));
+    expect(inferTask(years, 'column "year"')).toEqual({
+      task: 'regression',
+      because: 'column "year" holds 4 different whole numbers from 2019 to 2022',
+      doubt: expect.stringMatching(/from 2019 to 2022, which are taken for values; task: 'classification'/),
+    });
   });
 
   it('is refused where every row is another class, or has none', async () => {

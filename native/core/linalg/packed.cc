@@ -31,49 +31,67 @@ struct Tile {
   };
 
   // kCount samples x kPanels panels, onto nothing or onto `out`. x: value k of sample i at x + i * row + k * step; b:
-  // panels of `inputs` x kPanel, of which the first kUsed vectors count.
+  // panels of `inputs` x kPanel, of which the first kUsed vectors count. A function of its own: inlined into a large
+  // one, some of its sums would not stay in registers.
   template <std::size_t kCount, std::size_t kPanels, bool kFetches = false, std::size_t kUsed = kVectors>
   [[gnu::always_inline]] static inline void sums(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
                                                  const T* b, T* out, std::size_t out_stride, Onto onto = Onto::nothing,
                                                  Fetch fetch = {}, bool begun = false) {
-    Vector sum[kCount][kPanels][kUsed];
-    for (std::size_t i = 0; i < kCount; ++i) {
-      for (std::size_t p = 0; p < kPanels; ++p) {
-        for (Vector& one : sum[i][p]) one = Vector{};
-        if (begun) std::memcpy(&sum[i][p], out + i * out_stride + p * kPanel, sizeof(sum[i][p]));
-      }
-    }
-    for (std::size_t k = 0; k < inputs; ++k) {
-      if constexpr (kFetches) __builtin_prefetch(fetch.at + k * fetch.step, 0, 2);
-#pragma GCC unroll 4
-      for (std::size_t p = 0; p < kPanels; ++p) {
-        const T* const weights = b + (p * inputs + k) * kPanel;
-        Vector first;
-        Vector last;
-        std::memcpy(&first, weights, kBytes);
-        if constexpr (kUsed == 2) std::memcpy(&last, weights + kLanes, kBytes);
-#pragma GCC unroll 28
-        for (std::size_t i = 0; i < kCount; ++i) {
-          const T value = x[i * row + k * step];
-          sum[i][p][0] += value * first;
-          if constexpr (kUsed == 2) sum[i][p][1] += value * last;
-        }
-      }
-    }
-    for (std::size_t i = 0; i < kCount; ++i) {
-      for (std::size_t p = 0; p < kPanels; ++p) {
-        T* const to = out + i * out_stride + p * kPanel;
-        for (std::size_t v = 0; v < kUsed; ++v) {
-          if (onto == Onto::result) {
-            Vector before;
-            std::memcpy(&before, to + v * kLanes, kBytes);
-            sum[i][p][v] += before;
-          }
-          std::memcpy(to + v * kLanes, &sum[i][p][v], kBytes);
-        }
-      }
-    }
+    simd::call<kBytes, Sums<kCount, kPanels, kFetches, kUsed>>(x, row, step, inputs, b, out, out_stride, onto, fetch,
+                                                               begun);
   }
+  template <std::size_t kCount, std::size_t kPanels, bool kFetches, std::size_t kUsed>
+  struct Sums {
+    [[gnu::always_inline]] static inline void run(const T* x, std::size_t row, std::size_t step, std::size_t inputs,
+                                                  const T* b, T* out, std::size_t out_stride, Onto onto, Fetch fetch,
+                                                  bool begun) {
+      Vector sum[kCount][kPanels][kUsed];
+#pragma GCC unroll 28
+      for (std::size_t i = 0; i < kCount; ++i) {
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kPanels; ++p) {
+#pragma GCC unroll 2
+          for (std::size_t v = 0; v < kUsed; ++v) {
+            sum[i][p][v] = Vector{};
+            if (begun) std::memcpy(&sum[i][p][v], out + i * out_stride + p * kPanel + v * kLanes, kBytes);
+          }
+        }
+      }
+      for (std::size_t k = 0; k < inputs; ++k) {
+        if constexpr (kFetches) __builtin_prefetch(fetch.at + k * fetch.step, 0, 2);
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kPanels; ++p) {
+          const T* const weights = b + (p * inputs + k) * kPanel;
+          Vector first;
+          Vector last;
+          std::memcpy(&first, weights, kBytes);
+          if constexpr (kUsed == 2) std::memcpy(&last, weights + kLanes, kBytes);
+#pragma GCC unroll 28
+          for (std::size_t i = 0; i < kCount; ++i) {
+            const T value = x[i * row + k * step];
+            sum[i][p][0] += value * first;
+            if constexpr (kUsed == 2) sum[i][p][1] += value * last;
+          }
+        }
+      }
+#pragma GCC unroll 28
+      for (std::size_t i = 0; i < kCount; ++i) {
+#pragma GCC unroll 4
+        for (std::size_t p = 0; p < kPanels; ++p) {
+          T* const to = out + i * out_stride + p * kPanel;
+#pragma GCC unroll 2
+          for (std::size_t v = 0; v < kUsed; ++v) {
+            if (onto == Onto::result) {
+              Vector before;
+              std::memcpy(&before, to + v * kLanes, kBytes);
+              sum[i][p][v] += before;
+            }
+            std::memcpy(to + v * kLanes, &sum[i][p][v], kBytes);
+          }
+        }
+      }
+    }
+  };
 
   // Of the last panel only what is below `columns` counts.
   [[gnu::always_inline]] static inline void run(MatrixView<const T> x, const T* values, std::size_t panels,

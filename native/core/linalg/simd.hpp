@@ -2,6 +2,8 @@
 // without a compiler must run everywhere and still use what the machine has.
 #pragma once
 
+#include <cstddef>
+
 namespace dladmm::simd {
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -29,13 +31,13 @@ inline const Level level = detect();
 [[nodiscard]] inline bool has_many_registers() { return level == Level::avx512; }
 
 template <typename Kernel, typename... Arguments>
-[[gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")]] auto run_avx512(
+[[gnu::noinline, gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")]] auto run_avx512(
     Arguments... arguments) {
   return Kernel::run(arguments...);
 }
 
 template <typename Kernel, typename... Arguments>
-[[gnu::target("avx2,fma")]] auto run_avx2(Arguments... arguments) {
+[[gnu::noinline, gnu::target("avx2,fma")]] auto run_avx2(Arguments... arguments) {
   return Kernel::run(arguments...);
 }
 
@@ -45,6 +47,14 @@ auto run(Arguments... arguments) {
   if (level == Level::avx512) return run_avx512<Kernel>(arguments...);
   if (level == Level::avx2) return run_avx2<Kernel>(arguments...);
   return Kernel::run(arguments...);
+}
+
+// Kernel::run as a function of its own, from a kernel whose vectors have so many bytes.
+template <std::size_t kBytes, typename Kernel, typename... Arguments>
+[[gnu::always_inline]] inline auto call(Arguments... arguments) {
+  if constexpr (kBytes == 64) return run_avx512<Kernel>(arguments...);
+  if constexpr (kBytes == 32) return run_avx2<Kernel>(arguments...);
+  if constexpr (kBytes < 32) return Kernel::run(arguments...);
 }
 
 // Kernels that differ with the width of the vectors: for AVX-512, for AVX2, and for everything else.
@@ -69,6 +79,11 @@ struct Choice {
 
 template <typename Kernel, typename... Arguments>
 auto run(Arguments... arguments) {
+  return Kernel::run(arguments...);
+}
+
+template <std::size_t, typename Kernel, typename... Arguments>
+auto call(Arguments... arguments) {
   return Kernel::run(arguments...);
 }
 
