@@ -14,8 +14,7 @@ import { count, file, flag, layers, program, real, STUDY, say, some, text } from
 import { earlier, keep, machine, resultFile } from './harness/results.js';
 import { classesOf, follow, heldOut } from './harness/samples.js';
 import { median } from './harness/statistics.js';
-import { runsIn, type Tuning } from './race/chart.js';
-import { BEST, GRIDS, optionsOf, type Setting, settingText } from './race/settings.js';
+import { BEST, GRIDS, optionsOf, runsIn, type Setting, settingText, type Tuning } from './race/settings.js';
 
 const OPTIONS = {
   dataset: text('mnist'),

@@ -28,19 +28,35 @@ const VARIANTS: Readonly<Record<string, ConstraintSweep | undefined>> = {
   all: sigmoidSweep,
 };
 
-/** Gains of the first weights: the published code's, and the one that the paper has. */
-const GAINS = [8, 1];
+/**
+ * Gains of the first weights with two hidden layers: the published code's, and the one that the paper has. And one hidden layer, whose
+ * features begin without thresholds and so odd but for a constant, where x² and uv are even: frozen they carry nothing.
+ */
+const CASES = [
+  { gain: 8, depth: 2 },
+  { gain: 1, depth: 2 },
+  { gain: 4, depth: 1 },
+] as const;
 
-export type LayersResult = Awaited<ReturnType<typeof measureGain>>;
+/** λ of W_N solved for once more, on the features of the start and on those that all layers end with. */
+const LAST = 1e-11;
+
+export type LayersResult = Awaited<ReturnType<typeof measureCase>>;
 
 export async function measureLayers(task: Task, trials: number, settings: Settings): Promise<readonly LayersResult[]> {
   const results = [];
-  for (const gain of GAINS) results.push(await measureGain(task, gain, trials, settings));
+  for (const its of CASES) results.push(await measureCase(task, its, trials, settings));
   return results;
 }
 
-async function measureGain(task: Task, gain: number, trials: number, { points, epochs, threads }: Settings) {
-  const layers = layersOf(task, 'admm');
+async function measureCase(
+  task: Task,
+  { gain, depth }: (typeof CASES)[number],
+  trials: number,
+  { points, epochs, threads }: Settings,
+) {
+  const layers = layersOf(task, 'admm').toSpliced(1, 2 - depth);
+  const last: { readonly before: number; readonly after: number }[] = [];
   const errors = Object.keys(VARIANTS).map((variant) => ({ variant, each: [] as number[] }));
   const moved: (readonly number[])[] = [];
   const featuresMoved: (readonly number[])[] = [];
@@ -57,20 +73,22 @@ async function measureGain(task: Task, gain: number, trials: number, { points, e
     for (const { variant, each } of errors) {
       const sweep = VARIANTS[variant];
       if (sweep === undefined) {
-        each.push(await ridge(data, options, start));
+        each.push(await ridge(data, options, start, 1e-6));
         continue;
       }
       const { model, history } = await fitModel(data, { ...options, sweep });
       using its = model;
       each.push(Math.min(...history.map(({ train }) => 2 * (train?.loss ?? Number.NaN))));
       if (variant !== 'all') continue;
+      const again = { before: await ridge(data, options, start, LAST), after: await ridge(data, options, its, LAST) };
+      last.push(again);
       const before = await features(data, options, start);
       const after = await features(data, options, its);
       moved.push(its.weights.map((weights, l) => change(weights, start.weights[l])));
       featuresMoved.push(after.map((now, l) => change(now, before[l])));
     }
     const ends = errors.map(({ each }) => each.at(-1)?.toExponential(2)).join(' ');
-    say(`${task.name} gain ${gain} seed ${seed}: ${ends}`);
+    say(`${task.name} gain ${gain} seed ${seed}: ${ends}, λ_N ${LAST} ${JSON.stringify(last.at(-1))}`);
   }
   return {
     task: task.name,
@@ -80,6 +98,7 @@ async function measureGain(task: Task, gain: number, trials: number, { points, e
     trials,
     /** Mean over the trials of the smallest error of any epoch, and the smallest of all. */
     errors: errors.map(({ variant, each }) => ({ variant, mean: mean(each), best: Math.min(...each) })),
+    last: { before: mean(last.map(({ before }) => before)), after: mean(last.map(({ after }) => after)) },
     /** ‖W_l − W_l⁰‖ / ‖W_l⁰‖ for l = 1 … N as all layers have moved, mean over the trials. */
     moved: byLayer(moved),
     /**
@@ -116,10 +135,10 @@ async function ofState<T>(
 }
 
 /** min over W_N of ½‖V_{N−1} W_Nᵀ + b_N − Y‖² + (λ/2)‖[W_N b_N]‖²: the W_N update of a state whose V_N is Y. */
-const ridge = (data: Data, options: SigmoidOptions, start: Weights): Promise<number> =>
-  ofState(data, options, start, async (state, N) => {
+const ridge = (data: Data, options: SigmoidOptions, its: Weights, l2: number): Promise<number> =>
+  ofState(data, options, its, async (state, N) => {
     await state.write('V', N, data.y.data);
-    await state.run([W(N)], { l2: 1e-6, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
+    await state.run([W(N)], { l2, beta: new Array<number>(N).fill(1), majoriser: 'paper' });
     return 2 * (await state.evaluate('train')).loss;
   });
 
@@ -143,9 +162,12 @@ function change(now: ArrayLike<number>, before: ArrayLike<number> = []): number 
 /** A row for each task and gain: the mean error of each variant, and how far each W_l and each layer's features went. */
 export function layerTable(results: readonly LayersResult[]): string {
   const shares = (list: readonly number[]): string => list.map((share) => share.toExponential(1)).join('  ');
-  const cells = results.map(({ task, gain, errors, moved, featuresMoved }) => [
-    ...[task, `${gain}`, ...errors.map((error) => error.mean.toExponential(1))],
+  const cells = results.map(({ task, layers, gain, errors, last, moved, featuresMoved }) => [
+    ...[task, layers, `${gain}`, ...errors.map((error) => error.mean.toExponential(1))],
+    ...Object.values(last).map((error) => error.toExponential(1)),
     ...[moved, featuresMoved].map(shares),
   ]);
-  return table(['task', 'gain', ...Object.keys(VARIANTS), '‖ΔW_l‖/‖W_l‖, l = 1 … N', 'of the features'], cells);
+  const fine = [`ridge, λ ${LAST}`, `all, then ridge, λ ${LAST}`];
+  const head = ['task', 'layers', 'gain', ...Object.keys(VARIANTS), ...fine];
+  return table([...head, '‖ΔW_l‖/‖W_l‖, l = 1 … N', 'of the features'], cells);
 }

@@ -8,7 +8,7 @@ import { type GraphResult, specificationOf as graph } from '../graph/result.js';
 import { GRAPHS } from '../graph/settings.js';
 import type { TopLevelSpec } from '../harness/figures.js';
 import { result } from '../harness/results.js';
-import { type Tuning, specificationOf as tuning } from '../race/chart.js';
+import type { Tuning } from '../race/settings.js';
 import { accuracyOf, peersOf, soonerOf } from './full-batch.js';
 
 const SETS = ['mnist', 'fashion-mnist'] as const;
@@ -20,7 +20,6 @@ export const FIGURES = {
   accuracy: async () => accuracyOf(await each<Comparison>(SETS, 'accuracy')),
   approximate: async () =>
     approximate(await each<Approximation>(['x2', 'uv', 'l1-radial', 'l2-radial'], 'approximate')),
-  'badm-settings': async () => tuning(await each<Tuning>(['badm', 'sisa'], 'tune-mnist')),
   complexity: async () => complexity(reportsOf(await result<ReportJson>('complexity'))),
   graph: async () => graph(await each<GraphResult>(GRAPHS, 'graph')),
   kkt: async () =>

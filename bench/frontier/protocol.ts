@@ -53,9 +53,8 @@ export type Settings = Readonly<Record<string, unknown>>;
 /** With steps so short that nothing diverges. */
 export const timid = (settings: Settings): Settings => ({
   ...settings,
-  ...(STILL[String(settings.solver)] ?? { learningRate: 1e-6 }),
+  ...(settings.solver === 'kfac' ? { damping: 1e9 } : { learningRate: 1e-6 }),
 });
-const STILL: Readonly<Record<string, object>> = { badm: { sigma: 1e6 }, sisa: { sigma: 1e6 }, kfac: { damping: 1e9 } };
 
 /** Halton's points: the digits of i in a base, mirrored at the point. */
 const mirrored = (i: number, base: number): number =>

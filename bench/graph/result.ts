@@ -18,6 +18,14 @@ export const spread = (values: readonly number[]): { readonly mean: number; read
   deviation: values.length > 1 ? sampleStandardDeviation(values) : Number.NaN,
 });
 
+/** By how much a method is more accurate than Adam's control on the same seeds, mean and standard error. */
+function overAdam(runs: readonly Run[], method: string) {
+  const control = new Map(runs.filter((run) => run.method === 'adam').map((run) => [run.seed, run.testAccuracy]));
+  const shared = runs.filter((run) => run.method === method && control.has(run.seed));
+  const { mean, deviation } = spread(shared.map((run) => run.testAccuracy - (control.get(run.seed) ?? 0)));
+  return { overAdam: mean, standardError: deviation / Math.sqrt(shared.length) };
+}
+
 /** One line of the table for each method; `ended` tells how trainings ended that did not run to their end. */
 export const rowsOf = ({ graph, runs: all }: Pick<GraphResult, 'graph' | 'runs'>) =>
   METHODS.flatMap((method) => {
@@ -27,6 +35,7 @@ export const rowsOf = ({ graph, runs: all }: Pick<GraphResult, 'graph' | 'runs'>
       method,
       runs: runs.length,
       ...spread(runs.map(({ testAccuracy }) => testAccuracy)),
+      ...overAdam(all, method),
       validation: mean(runs.map(({ validationAccuracy }) => validationAccuracy)),
       secondsPerIteration: median(runs.map(({ secondsPerIteration }) => secondsPerIteration)),
       peakRssBytes: Math.max(...runs.map((run) => run.peakRssBytes)),
@@ -44,9 +53,19 @@ export function tableOf(results: readonly Pick<GraphResult, 'graph' | 'runs'>[])
   const rows = results.flatMap(rowsOf).map(({ graph, method, mean, deviation, runs, ...row }) => {
     const accuracy = `${mean.toFixed(4)}${Number.isNaN(deviation) ? '' : ` ± ${deviation.toFixed(4)}`}`;
     const cost = [row.secondsPerIteration.toFixed(4), gigabytes(row.peakRssBytes)];
-    return [graph, method, accuracy, `${runs}`, ...cost, [row.setting, ...row.ended].join('; ')];
+    const over = method === 'adam' ? '' : `${row.overAdam.toFixed(4)} ± ${row.standardError.toFixed(4)}`;
+    return [graph, method, accuracy, over, `${runs}`, ...cost, [row.setting, ...row.ended].join('; ')];
   });
-  const head = ['graph', 'method', 'test accuracy', 'runs', 's/iteration', 'peak memory', 'setting'];
+  const head = [
+    'graph',
+    'method',
+    'test accuracy',
+    'over adam ± s.e.',
+    'runs',
+    's/iteration',
+    'peak memory',
+    'setting',
+  ];
   return [table(head, rows), PUBMED].join('\n');
 }
 

@@ -1,5 +1,6 @@
 import type { GradientOptions, LearningRate, MinibatchOptions } from 'dladmm/solvers';
 import { combinations } from '../harness/study.js';
+import type { Run } from '../race.js';
 
 /** How one run of a race is set: a solver, its options as JSON can hold them, and how its learning rate falls. */
 export interface Setting {
@@ -55,22 +56,24 @@ const falling = (
     ...(more && { more }),
   }));
 
-/** Each ρ with each σ. */
-export const consensus = (
+/** Each ρ with each σ; the penalties grow as a learning rate has them that falls over two or three epochs. */
+const consensus = (
   solver: 'badm' | 'sisa',
   sigma: readonly number[],
   rho: readonly number[],
   more: Setting['more'],
 ): readonly Setting[] =>
-  combinations({ sigma, rho }).map((own) => ({ solver, batchSize: 128, more: { ...own, ...more } }));
+  combinations({ cosine: [2, 3], sigma, rho }).map(({ cosine, ...own }) => ({
+    ...{ solver, batchSize: 128, learningRate: 1, cosine, more: { ...own, ...more } },
+  }));
 
-/** What `--tune` tries for a method: of Adam and of ours as many settings. */
+/** What `--tune` tries for a method: of Adam and of ours as many settings, of BADM and SISA a third of them. */
 export const GRIDS: Readonly<Record<string, readonly Setting[]>> = {
   'minibatch-admm': falling('minibatch-admm', [0.3, 0.5, 0.8], [256, 512]),
   adam: falling('adam', [1e-3, 2e-3, 4e-3], [256, 512]),
   sgd: falling('sgd', [0.05, 0.1, 0.2], [128, 256], { momentum: 0.9 }),
-  badm: consensus('badm', [0.5, 1, 2, 4], [5, 10, 20, 40], {}),
-  sisa: consensus('sisa', [0.1, 0.3, 1, 3], [500, 1000, 2000], { subBatches: 4 }),
+  badm: consensus('badm', [0.5, 1], [5, 20], {}),
+  sisa: consensus('sisa', [0.3, 1], [500, 2000], { subBatches: 4 }),
 };
 
 /** What an earlier search found on MNIST by test images, and what nobody chose. */
@@ -94,3 +97,10 @@ export const BEST: Readonly<Record<string, Readonly<Record<string, Setting>>>> =
   mnist: MNIST,
   'fashion-mnist': FASHION_MNIST,
 };
+
+/** What `--tune --out` wrote: its head, and by method what was tried. */
+export type Tuning = Readonly<Record<string, unknown>> & { readonly dataset: string };
+
+/** The runs in an entry of it, where that is of a method. */
+export const runsIn = (entry: unknown, name: 'tried' | 'runs'): readonly Run[] =>
+  (entry as Partial<Record<typeof name, readonly Run[]>> | null)?.[name] ?? [];

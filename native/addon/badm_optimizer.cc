@@ -70,12 +70,14 @@ class BadmOptimizer : public Napi::ObjectWrap<BadmOptimizer> {
     std::vector<const T*> parts;  // the gradients of the tensor at work
   };
 
-  // step(parameters: [tensor], gradients: [[tensor]], one a sub-batch) → −1, or the number of the first sub-batch with
-  // a gradient that is not finite (then nothing was changed), or −2 where a parameter no longer is.
+  // step(parameters: [tensor], gradients: [[tensor]], one a sub-batch, learningRate) → −1, or the number of the first
+  // sub-batch with a gradient that is not finite (then nothing was changed), or −2 where a parameter no longer is.
   Napi::Value step(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const Napi::Value gradients = info[1];
     if (!gradients.IsArray()) reject(env, "gradients must be an array");
+    if (!info[2].IsNumber()) reject(env, "learningRate must be a number");
+    const double rate = info[2].As<Napi::Number>().DoubleValue();
     return std::visit(
         [&]<typename T>(Typed<T>& typed) -> Napi::Value {
           const auto array = gradients.As<Napi::Array>();
@@ -90,7 +92,7 @@ class BadmOptimizer : public Napi::ObjectWrap<BadmOptimizer> {
               if (!all_finite<T>(tensor)) return Napi::Number::New(env, static_cast<double>(s));
             }
           }
-          const Step now{0, step_number_ + 1, weights_};
+          const Step now{rate, step_number_ + 1, weights_};
           bool finite = true;
           for (std::size_t k = 0; k < sizes_.size(); ++k) {
             for (std::size_t s = 0; s < sub_batches_; ++s) typed.parts[s] = g[s][k].data();

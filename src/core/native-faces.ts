@@ -326,7 +326,7 @@ export interface NativeBadmOptions {
 
 export interface NativeBadmOptimizer {
   /** −1, the first sub-batch with a gradient that is not finite, or −2 where a parameter no longer is. */
-  step(parameters: readonly Numbers[], gradients: readonly (readonly Numbers[])[]): number;
+  step(parameters: readonly Numbers[], gradients: readonly (readonly Numbers[])[], learningRate: number): number;
   dual(subBatch: number): Numbers[];
   reset(): void;
 }

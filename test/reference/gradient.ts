@@ -336,14 +336,17 @@ export function consensus(
     readonly l2?: number;
     readonly beta2?: number;
     readonly epsilon?: number;
+    /** Divides σ and ρ. */
+    readonly learningRate?: (step: number) => number;
   },
 ): Consensus {
-  const { sigma, rho, l2 = 0, beta2, epsilon = 1e-8 } = settings;
+  const { l2 = 0, beta2, epsilon = 1e-8, learningRate = () => 1 } = settings;
   const each = () => Array.from({ length: parts }, () => new Float64Array(size));
   const duals = each();
   const copies = each();
   const second = each();
   const rule: UpdateRule = (w, gradients, shares, t) => {
+    const [sigma, rho] = [settings.sigma / learningRate(t), settings.rho / learningRate(t)];
     for (let j = 0; j < size; j++) {
       const at0 = number(w, j);
       let next = 0;

@@ -18,6 +18,10 @@
 //   w_s = w − (g_s + π_s) / (σ + ρ (√v̂_s + ε)),   π_s⁺ = π_s + σ (w_s − w)
 //   w⁺ = Σ α_s (σ w_s + π_s⁺) / (σ + λ)
 // It takes one gradient and two vectors of state a sub-batch, in one pass.
+//
+// A learning rate γ divides the penalties: σ/γ and ρ/γ in place of σ and ρ. β is what it was, and so is what a dual
+// gains; the aggregates are  w⁺ = (σ w − γ (2 m⁺ − m)) / (σ + γ λ),  of SISA  w⁺ = (σ w + γ Σ α_s (2 π_s⁺ − π_s)) / (σ
+// + γ λ).
 #pragma once
 
 #include <algorithm>
@@ -81,16 +85,17 @@ bool each_piece_of(const Slice<T>& slice, Body&& body) {
   return finite;
 }
 
-// w <- (σ w + Σ) / (σ + λ), where local(s, first, sum) adds what sub-batch s gives to a piece of Σ.
+// w <- (σ w + γ Σ) / (σ + γ λ), where local(s, first, sum) adds what sub-batch s gives to a piece of Σ.
 template <typename T, typename Local>
 bool aggregate_copies(const Slice<T>& slice, const Step& step, double sigma, double weight_decay, Local&& local) {
   const T keep = static_cast<T>(sigma);
-  const T scale = static_cast<T>(1 / (sigma + weight_decay));
+  const T rate = static_cast<T>(step.rate);
+  const T scale = static_cast<T>(1 / (sigma + step.rate * weight_decay));
   return each_piece_of<T>(slice, [&](std::size_t first, MatrixView<T> sum) {
     for (std::size_t s = 0; s < step.weights.size(); ++s) {
       if (step.weights[s] != 0) local(s, first, sum);
     }
-    return entrywise::all_finite<T>([=](T& w, T more) DLADMM_INLINE { return w = scale * (keep * w + more); },
+    return entrywise::all_finite<T>([=](T& w, T more) DLADMM_INLINE { return w = scale * (keep * w + rate * more); },
                                     stretch(slice.parameters(), first, sum.columns), sum);
   });
 }
@@ -117,10 +122,11 @@ bool apply(const Badm& method, const Step& step, const Slice<T>& slice) {
         });
   }
   const T sigma = static_cast<T>(method.sigma);
-  const T scale = static_cast<T>(1 / (method.sigma + method.weight_decay));
+  const T rate = static_cast<T>(step.rate);
+  const T scale = static_cast<T>(1 / (method.sigma + step.rate * method.weight_decay));
   const auto collapsed = [=](T& w, T g, T& momentum) DLADMM_INLINE {
     const T next = beta * momentum + take * g;
-    w = scale * (sigma * w - (T(2) * next - momentum));
+    w = scale * (sigma * w - rate * (T(2) * next - momentum));
     momentum = next;
     return w;
   };

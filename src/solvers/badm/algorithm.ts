@@ -23,7 +23,8 @@
  *
  *     m⁺ = β m + (1 − β) ḡ,   w⁺ = (σ w − (2 m⁺ − m)) / (σ + λ)
  *
- * so one gradient and one vector of state do for any number of them. On a quadratic of largest curvature L it is stable
+ * so one gradient and one vector of state do for any number of them. A learning rate γ has the penalties grow, σ/γ and ρ/γ: β stays as it
+ * is, and the steps get shorter. On a quadratic of largest curvature L it is stable
  * exactly for L < (4ρ + 2σ)/3; its first step is gradient descent with step 2/(ρ + σ).
  */
 import { onGraphs, onSamples } from '../shared/batches.js';

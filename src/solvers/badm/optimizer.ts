@@ -1,4 +1,4 @@
-import { checkObject, given, oneOf, positive, whole } from '../../core/checks.js';
+import { atLeast, checkObject, given, oneOf, positive, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import {
   type Dtype,
@@ -19,8 +19,8 @@ type Consensus<M> = Extract<GradientMethod, { readonly solver: M }>;
 
 /** BADM or SISA (`solver`; 'badm' if absent) with its settings, and what the parameters are held in. */
 export type BadmOptimizerOptions = (
-  | (Omit<Consensus<'badm'>, 'solver'> & { readonly solver?: 'badm' })
-  | Consensus<'sisa'>
+  | (Omit<Consensus<'badm'>, 'solver' | 'learningRate'> & { readonly solver?: 'badm' })
+  | Omit<Consensus<'sisa'>, 'learningRate'>
 ) & {
   /** α_s, the share of each sub-batch in its batch; positive, scaled to a sum of 1. Equal if absent. */
   readonly weights?: readonly number[];
@@ -48,6 +48,8 @@ export class BadmOptimizer {
   constructor(options: BadmOptimizerOptions = {}) {
     checkObject(options, '{ sigma, rho, subBatches }', 'options');
     const { weights, dtype, solver, ...settings } = options;
+    if ('learningRate' in settings)
+      throw expected('none (each step has its own)', 'options.learningRate', settings.learningRate);
     this.#dtype = oneOf(given(dtype, 'float32'), ['float32', 'float64'], 'options.dtype');
     const method = { ...settings, solver: oneOf(given(solver, 'badm'), ['badm', 'sisa'], 'options.solver') };
     this.#optimiser = methodOf(method as GradientMethod, 'options.').optimiser as NativeConsensus;
@@ -55,13 +57,15 @@ export class BadmOptimizer {
   }
 
   /**
-   * One step: `parameters` become the aggregate after it. The tensors of the first call set the sizes for all.
+   * One step: `parameters` become the aggregate after it. The tensors of the first call set the sizes for all. σ and ρ are divided by
+   * the learning rate.
    *
    * @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT, ERR_DLADMM_DETACHED where arrays do not fit, and
    * ERR_DLADMM_NON_FINITE where a gradient is not finite: then nothing has changed; ERR_DLADMM_NON_FINITE too where the
    * step itself overflowed, as it does where σ and ρ are far too small
    */
-  step(parameters: Tensors, subBatchGradients: readonly Tensors[]): void {
+  step(parameters: Tensors, subBatchGradients: readonly Tensors[], learningRate = 1): void {
+    const rate = atLeast(learningRate, 0, 'learningRate');
     const w = this.#tensors(parameters, this.#sizes, 'parameters');
     const sizes = w.map((tensor) => tensor.length);
     const { subBatches } = this.#optimiser;
@@ -81,7 +85,7 @@ export class BadmOptimizer {
         optimiser: this.#optimiser,
       });
       this.#sizes = sizes;
-      const bad = this.#native.step(w, gradients);
+      const bad = this.#native.step(w, gradients, rate);
       if (bad === -2) throw new DlAdmmError('ERR_DLADMM_NON_FINITE', 'The step made a parameter that is not finite');
       if (bad >= 0) throw notFinite(`subBatchGradients[${bad}]`);
     } catch (error) {

@@ -38,7 +38,7 @@ const COURSES: { readonly [M in MethodName]?: { readonly falls: 'cosine' | 'cons
 };
 const courseOf = (name: MethodName) => COURSES[name] ?? { falls: 'constant', warmUp: 0 };
 
-/** What of it is asked for; not of BADM and SISA, which have no learning rate. */
+/** What of it is asked for; not of K-FAC, which has no learning rate. */
 export const COURSE = {
   learningRateSchedule: falling('as the method has it'),
   warmUp: number('fraction', {

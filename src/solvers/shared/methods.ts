@@ -52,6 +52,11 @@ const MOST = 2 ** 31 - 1;
 
 const consensus = (rho: number, subBatches: number) =>
   ({
+    learningRate: option(LEARNING_RATE, {
+      default: 1 as LearningRate,
+      symbol: 'γ',
+      says: 'The penalties are σ/γ and ρ/γ: a number, or a function that gives one for each step.',
+    }),
     sigma: number('positive', { default: 1, symbol: 'σ', says: 'Penalty of w_s = w.' }),
     rho: number('positive', { default: rho, symbol: 'ρ', says: 'Weight of the proximal term of the local steps.' }),
     subBatches: whole(
@@ -215,8 +220,13 @@ const NATIVE: {
   soap: ({ learningRate: _, l2: __, ...settings }, weightDecay) => ({ method: 'soap', ...settings, weightDecay }),
   kfac: ({ l2: _, ...settings }, weightDecay) => ({ method: 'kfac', ...settings, weightDecay }),
   isaac: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'isaac', ...settings, weightDecay }),
-  badm: (settings, weightDecay) => ({ method: 'badm', ...settings, weightDecay }),
-  sisa: ({ beta2: beta, ...settings }, weightDecay) => ({ method: 'sisa', ...settings, beta, weightDecay }),
+  badm: ({ learningRate: _, ...settings }, weightDecay) => ({ method: 'badm', ...settings, weightDecay }),
+  sisa: ({ learningRate: _, beta2: beta, ...settings }, weightDecay) => ({
+    method: 'sisa',
+    ...settings,
+    beta,
+    weightDecay,
+  }),
 };
 
 /** None of their settings looks at the network. */

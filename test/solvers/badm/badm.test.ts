@@ -55,6 +55,33 @@ describe('BADM', () => {
     }
   });
 
+  test.each(['badm', 'sisa'] as const)(
+    'with penalties that grow, σ/γ and ρ/γ, %s is its definition with these',
+    async (solver) => {
+      const learningRate = (step: number): number => 1 / step;
+      const reference = consensus(SIZE, 4, { ...settings, learningRate, ...(solver === 'sisa' && { beta2: 0.9 }) });
+      const plain = trainPlainly(NETWORK, SAMPLES, START, { batchSize: 8, subBatches: 4, seed: 5 }, reference.rule);
+      const own = solver === 'sisa' ? { solver, beta2: 0.9 } : { solver };
+      const method = {
+        ...own,
+        ...settings,
+        subBatches: 4,
+        learningRate: ({ step }: { step: number }) => learningRate(step),
+      };
+      const byHand = new BadmOptimizer({ ...own, ...settings, subBatches: 4, dtype: 'float64' });
+      const w = START.slice();
+      const gradients = (at: Vector) => [0, 1, 2, 3].map((s) => at.map((x, j) => Math.sin(x + s + j)));
+      const hand = consensus(SIZE, 4, { ...settings, learningRate, ...(solver === 'sisa' && { beta2: 0.9 }) });
+      const plainly = START.slice();
+      for (const [t, found] of (await byAddon(method, 50)).entries()) {
+        expect(relativeGap(found, plain.next().value.w)).toBeLessThan(1e-10);
+        byHand.step(w, gradients(w), learningRate(t + 1));
+        hand.rule(plainly, gradients(plainly), [0.25, 0.25, 0.25, 0.25], t + 1, 0, []);
+        expect(relativeGap(w, plainly)).toBeLessThan(1e-10);
+      }
+    },
+  );
+
   test('takes a first step of gradient descent with step 2/(ρ + σ)', async () => {
     const [w] = await byAddon({ solver: 'badm', sigma: 2, rho: 9 }, 1, 48);
     const { gradient } = lossAndGradient(NETWORK, START, SAMPLES, all);
@@ -268,6 +295,7 @@ describe('BadmOptimizer', () => {
     [{ solver: 'sisa', beta2: 1 }, 'ERR_DLADMM_RANGE', /beta2/],
     [{ beta2: 0.5 }, 'ERR_DLADMM_ARGUMENT', /beta/],
     [{ solver: 'adam' }, 'ERR_DLADMM_ARGUMENT', /solver/],
+    [{ learningRate: 0.1 }, 'ERR_DLADMM_ARGUMENT', /learningRate/],
     [{ duals: 1 }, 'ERR_DLADMM_ARGUMENT', /duals/],
     [{ dtype: 'float16' }, 'ERR_DLADMM_ARGUMENT', /dtype/],
     [{ weights: [1, 2] }, 'ERR_DLADMM_SHAPE', /weights/],

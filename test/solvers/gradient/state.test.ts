@@ -159,7 +159,7 @@ describe('bad input is refused:', () => {
     [{ method: { solver: 'badm', sigma: 0 } }, 'ERR_DLADMM_RANGE', /method\.sigma/],
     [{ method: { solver: 'badm', rho: -1 } }, 'ERR_DLADMM_RANGE', /method\.rho/],
     [{ method: { solver: 'sisa', rho: Number.NaN } }, 'ERR_DLADMM_RANGE', /method\.rho/],
-    [{ method: { solver: 'badm', learningRate: 1 } }, 'ERR_DLADMM_ARGUMENT', /learningRate/],
+    [{ method: { solver: 'badm', momentum: 0.5 } }, 'ERR_DLADMM_ARGUMENT', /momentum/],
     [{ method: { solver: 'sgd', learningRate: Number.NaN } }, 'ERR_DLADMM_RANGE', /learningRate/],
     [{ method: { solver: 'sgd', learningRate: Number.POSITIVE_INFINITY } }, 'ERR_DLADMM_RANGE', /learningRate/],
     [{ method: { solver: 'sgd', learningRate: -1 } }, 'ERR_DLADMM_RANGE', /learningRate/],
