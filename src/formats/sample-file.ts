@@ -299,12 +299,13 @@ export const openSamples = reader(async (path: string): Promise<StoredSamples> =
 /** The store that data are, or are the path of; one that was opened here is to be closed. */
 export async function storeOf(
   data: unknown,
-): Promise<{ readonly store: StoredSamples; readonly close: () => void } | undefined> {
-  if (StoredSamples.is(data)) return { store: data, close: () => undefined };
+): Promise<{ readonly store: StoredSamples; close(): void; [DISPOSE](): void } | undefined> {
+  const nothing = (): void => undefined;
+  if (StoredSamples.is(data)) return { store: data, close: nothing, [DISPOSE]: nothing };
   const path = isUrl(data) ? pathOf(data) : data;
   if (typeof path !== 'string' || !(await isSampleFile(path))) return undefined;
   const store = await openSamples(path);
-  return { store, close: () => store.close() };
+  return { store, close: () => store.close(), [DISPOSE]: () => store.close() };
 }
 
 async function directoryOf(path: string, file: FileHandle): Promise<Directory> {

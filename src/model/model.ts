@@ -9,7 +9,7 @@ import {
   native,
 } from '../core/native.js';
 import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
-import { type StoredSamples, storeOf } from '../formats/sample-file.js';
+import { StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
@@ -101,9 +101,9 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     x: RowsLike | ColumnsLike | Frame | StoredSamples | RecordLike | string | URL,
     options: TableReading = {},
   ): Promise<Prediction<L> | OnePrediction<L>> {
-    const stored = await storeOf(x);
-    const one = !stored && !isFile(x) && isOne(x);
+    const one = !StoredSamples.is(x) && !isFile(x) && isOne(x);
     const prediction = await this.call(async () => {
+      using stored = await storeOf(x);
       const reading = checkedReading(options);
       // Who asks in a loop for a few samples after the other must not keep the event loop from turning.
       const pausing = pause();
@@ -123,7 +123,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
         answer.put(first, few ? this.native.predictNow(chunk) : await this.native.predict(chunk));
       });
       return answer.prediction() as Prediction<L>;
-    }).finally(() => stored?.close());
+    });
     return one ? (onlyOf(prediction, this.threshold) as OnePrediction<L>) : prediction;
   }
 
@@ -169,12 +169,12 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link predict}, and ERR_DLADMM_LABEL
    */
   async evaluate(samples: SamplesLike, options: TableReading = {}): Promise<EvaluationOf<L>> {
-    const stored = await storeOf(samples);
     return this.call(async () => {
+      using stored = await storeOf(samples);
       const given = stored ? await storedSamples(stored.store, this) : await inBlocks(samples);
       const { answer, truth, loss, notes } = await this.#judged(given, options);
       return warned(await answer.evaluation(truth, loss), notes) as EvaluationOf<L>;
-    }).finally(() => stored?.close());
+    });
   }
 
   /**
