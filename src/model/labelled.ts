@@ -62,8 +62,8 @@ export async function storedSamples(store: StoredSamples, model: Knowing): Promi
 
 /** Samples as they are; those of a part of a store with its labels or target values. */
 export async function inBlocks<S>(samples: S): Promise<S> {
-  const x = (samples as { readonly x?: unknown }).x;
-  return StoredSet.is(x) ? { ...samples, ...(await x.gathered(false)) } : samples;
+  const stored = StoredSet.within(samples);
+  return stored === undefined ? samples : { ...samples, ...(await stored.gathered(false)) };
 }
 
 /** Rows with the columns that a model predicts among them, as samples. */

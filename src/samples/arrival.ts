@@ -119,7 +119,8 @@ export async function trainingSet(
   const name = 'data';
   const { network, dtype, standardise, standardiseTargets, classes: given = before?.classes, classWeights } = facts;
   const rules = rulesOf(facts, before);
-  if (StoredSet.is(data.x)) return storedSet(data.x, data, facts, before);
+  const stored = StoredSet.within(data);
+  if (stored !== undefined) return storedSet(stored, data, facts, before);
   const target =
     data.target ??
     [data.labels, data.y].find((told) => typeof told === 'string') ??
@@ -218,9 +219,10 @@ export async function evaluationSet(
   const { network, dtype } = facts;
   const { columns } = learnt;
   const { classes } = learnt;
-  if (StoredSet.is(data.x)) {
+  const stored = StoredSet.within(data);
+  if (stored !== undefined) {
     checkStored(data, learnt, name);
-    return { samples: { x: storedAs(data.x, learnt) } };
+    return { samples: { x: storedAs(stored, learnt) } };
   }
   const rules = rulesOf(facts, { called: 'the training', ...(columns && { columns }), ...(classes && { classes }) });
   const arrived = await arrivingSamples(data, rules, name, weighs ? ['weights'] : []);

@@ -171,6 +171,12 @@ export class StoredSet {
     return typeof value === 'object' && value !== null && #part in value;
   }
 
+  /** The part of a store that samples are, as their `x`; undefined where they are anything else. */
+  static within(samples: unknown): StoredSet | undefined {
+    const x = typeof samples === 'object' && samples !== null ? (samples as { x?: unknown }).x : undefined;
+    return StoredSet.is(x) ? x : undefined;
+  }
+
   get rows(): number {
     return this.#part.rows;
   }

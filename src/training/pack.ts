@@ -43,6 +43,7 @@ export const PACK = {
   }),
 } as const;
 
+/** What {@link packSamples} and `dladmm pack` take besides the rows. */
 export type PackOptions = OptionsOf<typeof PACK>;
 
 /** What a store turned out to be. */

@@ -129,7 +129,8 @@ describe('a table', () => {
     );
     expect(more).toMatchObject({ code: 0, err: '' });
     using model = await Model.load(path('more.safetensors'));
-    expect(model.network.layers).toEqual([2, 5, 3]);
+    // Two columns of numbers, each with four bins.
+    expect(model.network.layers).toEqual([10, 5, 3]);
   });
 });
 

@@ -42,7 +42,6 @@ export interface Problem<D, S, N extends NativePersistent> {
 export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
   kind: 'samples',
   check(network, dtype, data, name) {
-    const { x } = data as { readonly x: unknown };
     const add: Checked<NativeState, LabelledSamples>['add'] = async (native, set, called) => {
       const more = samplesOf(network, set, called);
       if (more.weights)
@@ -51,7 +50,8 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
       await loadSamples(native, number, more);
       return [number, more.source.rows];
     };
-    if (StoredSet.is(x)) return { ...fedBy(x, network, dtype, name), add };
+    const stored = StoredSet.within(data);
+    if (stored !== undefined) return { ...fedBy(stored, network, dtype, name), add };
     const own = samplesOf(network, data, name);
     const { rows } = own.source;
     return {
