@@ -4,7 +4,7 @@ import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeHeaders } from './setup/node-headers.mjs';
+import { configuredHeaders, nodeHeaders } from './setup/node-headers.mjs';
 
 export const root = realpathSync(fileURLToPath(new URL('..', import.meta.url)));
 export const jobs = String(availableParallelism());
@@ -32,7 +32,7 @@ export function run(command, args, { env = {}, input } = {}) {
 
 /** CMake's definition that makes it build the addon too; none where the headers of this Node are not found. */
 export function addonDefinitions() {
-  const headers = nodeHeaders();
+  const headers = configuredHeaders() ?? nodeHeaders();
   const include = headers && [path.join(headers, 'include', 'node'), path.join(root, 'node_modules', 'node-addon-api')];
   return include ? [`-DCMAKE_JS_INC=${include.join(';')}`] : [];
 }

@@ -2,12 +2,15 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 
-const configured = () =>
-  Object.keys(process.env).some((name) => name.toLowerCase() === 'npm_config_nodedir' && process.env[name]);
+/** The folder that npm was told of, if it was. */
+export function configuredHeaders() {
+  const name = Object.keys(process.env).find((each) => each.toLowerCase() === 'npm_config_nodedir');
+  return (name && process.env[name]) || undefined;
+}
 
 /** The folder for node-gyp's --nodedir; undefined when there is none, or when npm was told of one. */
 export function nodeHeaders() {
-  if (configured()) return undefined;
+  if (configuredHeaders()) return undefined;
   const major = process.versions.node.split('.')[0];
   return [path.dirname(path.dirname(realpathSync(process.execPath))), '/usr'].find((prefix) => {
     const header = path.join(prefix, 'include', 'node', 'node_version.h');
