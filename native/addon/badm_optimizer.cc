@@ -70,6 +70,33 @@ class BadmOptimizer : public Napi::ObjectWrap<BadmOptimizer> {
     std::vector<const T*> parts;  // the gradients of the tensor at work
   };
 
+  // The entries of an array of tensors. Reading an array may run code of the caller's, which could take a buffer away:
+  // all arrays are read before any buffer is looked at.
+  std::vector<Napi::Value> entries(Napi::Env env, const Napi::Value& value) const {
+    if (!value.IsArray()) reject(env, "tensors must be an array of typed arrays");
+    const auto array = value.As<Napi::Array>();
+    if (array.Length() != sizes_.size()) reject(env, "there must be as many tensors as sizes");
+    std::vector<Napi::Value> out;
+    for (std::uint32_t k = 0; k < sizes_.size(); ++k) out.push_back(array.Get(k));
+    return out;
+  }
+
+  // Their numbers, each tensor of the type and length agreed on.
+  template <typename T>
+  std::vector<std::span<T>> tensors(Napi::Env env, const std::vector<Napi::Value>& entries) const {
+    std::vector<std::span<T>> out;
+    for (std::size_t k = 0; k < sizes_.size(); ++k) {
+      constexpr auto type = std::is_same_v<T, float> ? napi_float32_array : napi_float64_array;
+      if (!entries[k].IsTypedArray() || entries[k].As<Napi::TypedArray>().TypedArrayType() != type) {
+        reject(env, "a tensor is not of the type of the optimizer");
+      }
+      auto typed = entries[k].As<Napi::TypedArrayOf<T>>();
+      if (typed.ElementLength() != sizes_[k]) reject(env, "a tensor has a wrong length");
+      out.emplace_back(typed.Data(), sizes_[k]);
+    }
+    return out;
+  }
+
   // step(parameters: [tensor], gradients: [[tensor]], one a sub-batch, learningRate) → −1, or the number of the first
   // sub-batch with a gradient that is not finite (then nothing was changed), or −2 where a parameter no longer is.
   Napi::Value step(const Napi::CallbackInfo& info) {
@@ -125,33 +152,6 @@ class BadmOptimizer : public Napi::ObjectWrap<BadmOptimizer> {
   void reset(const Napi::CallbackInfo&) {
     step_number_ = 0;
     std::visit([](auto& typed) { std::fill_n(typed.state.data(), typed.state.size(), 0); }, typed_);
-  }
-
-  // The entries of an array of tensors. Reading an array may run code of the caller's, which could take a buffer away:
-  // all arrays are read before any buffer is looked at.
-  std::vector<Napi::Value> entries(Napi::Env env, const Napi::Value& value) const {
-    if (!value.IsArray()) reject(env, "tensors must be an array of typed arrays");
-    const auto array = value.As<Napi::Array>();
-    if (array.Length() != sizes_.size()) reject(env, "there must be as many tensors as sizes");
-    std::vector<Napi::Value> out;
-    for (std::uint32_t k = 0; k < sizes_.size(); ++k) out.push_back(array.Get(k));
-    return out;
-  }
-
-  // Their numbers, each tensor of the type and length agreed on.
-  template <typename T>
-  std::vector<std::span<T>> tensors(Napi::Env env, const std::vector<Napi::Value>& entries) const {
-    std::vector<std::span<T>> out;
-    for (std::size_t k = 0; k < sizes_.size(); ++k) {
-      constexpr auto type = std::is_same_v<T, float> ? napi_float32_array : napi_float64_array;
-      if (!entries[k].IsTypedArray() || entries[k].As<Napi::TypedArray>().TypedArrayType() != type) {
-        reject(env, "a tensor is not of the type of the optimizer");
-      }
-      auto typed = entries[k].As<Napi::TypedArrayOf<T>>();
-      if (typed.ElementLength() != sizes_[k]) reject(env, "a tensor has a wrong length");
-      out.emplace_back(typed.Data(), sizes_[k]);
-    }
-    return out;
   }
 
   std::vector<std::size_t> sizes_;    // of the tensors

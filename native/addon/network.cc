@@ -88,6 +88,56 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
         served_);
   }
 
+  // What follows stands before its use, as Clang 14 leaves it out otherwise.
+  // x as samples x n_0, copied.
+  template <typename T>
+  Matrix<T> input_argument(const Napi::CallbackInfo& info) {
+    const MatrixView<const T> x = input_in_place<T>(info);
+    Matrix<T> copy = matrix<T>(info.Env(), x.rows, x.columns);
+    if (x.data == nullptr) {
+      need_finite(info.Env(), copy_numbers<T>(info, 0, "x", copy.flat()));
+    } else {
+      take_finite<T>(info.Env(), x, copy.flat().data());
+    }
+    return copy;
+  }
+
+  // The same for as long as the call lasts: as it lies, where its type is T, or else in `copy`.
+  template <typename T>
+  MatrixView<const T> input_now(const Napi::CallbackInfo& info, Matrix<T>& copy) {
+    const MatrixView<const T> x = input_in_place<T>(info);
+    if (x.data == nullptr) return (copy = input_argument<T>(info)).view();
+    take_finite<T>(info.Env(), x, nullptr);
+    return x;
+  }
+
+  // x as samples x n_0, as it lies; without data where its type is another.
+  template <typename T>
+  MatrixView<const T> input_in_place(const Napi::CallbackInfo& info) {
+    if (!info[0].IsTypedArray()) reject(info.Env(), "x must be a typed array");
+    const auto array = info[0].As<Napi::TypedArray>();
+    const std::size_t columns = network_.widths.front();
+    if (array.ElementLength() % columns != 0) reject(info.Env(), "x must hold whole rows");
+    const bool same = array.TypedArrayType() == (sizeof(T) == 4 ? napi_float32_array : napi_float64_array);
+    const T* const data = same ? array.As<Napi::TypedArrayOf<T>>().Data() : nullptr;
+    return {data, array.ElementLength() / columns, columns};
+  }
+
+  template <typename T>
+  static void take_finite(Napi::Env env, MatrixView<const T> x, T* to) {
+    const std::span<const T> values = x.flat();
+    if (simd::run<Doubt<T>>(values.data(), to, values.size()) == 0) return;
+    const auto bad = std::ranges::find_if_not(values, [](T value) { return std::isfinite(value); });
+    if (bad != values.end()) need_finite(env, static_cast<double>(bad - values.begin()));
+  }
+
+  static void need_finite(Napi::Env env, double bad) {
+    if (bad < 0) return;
+    auto error = coded_error(env, "ERR_DLADMM_NON_FINITE", "x must be finite");
+    error.Set("index", bad);
+    throw error;
+  }
+
   // predict(x) → Promise of the outputs, rows x n_L
   Napi::Value predict(const Napi::CallbackInfo& info) {
     need_open(info.Env());
@@ -161,55 +211,6 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
   // Ends the jobs, then frees the weights.
   void release(Napi::Env env) {
     if (end(env)) std::visit([](auto& served) { served.reset(); }, served_);
-  }
-
-  // x as samples x n_0, copied.
-  template <typename T>
-  Matrix<T> input_argument(const Napi::CallbackInfo& info) {
-    const MatrixView<const T> x = input_in_place<T>(info);
-    Matrix<T> copy = matrix<T>(info.Env(), x.rows, x.columns);
-    if (x.data == nullptr) {
-      need_finite(info.Env(), copy_numbers<T>(info, 0, "x", copy.flat()));
-    } else {
-      take_finite<T>(info.Env(), x, copy.flat().data());
-    }
-    return copy;
-  }
-
-  // The same for as long as the call lasts: as it lies, where its type is T, or else in `copy`.
-  template <typename T>
-  MatrixView<const T> input_now(const Napi::CallbackInfo& info, Matrix<T>& copy) {
-    const MatrixView<const T> x = input_in_place<T>(info);
-    if (x.data == nullptr) return (copy = input_argument<T>(info)).view();
-    take_finite<T>(info.Env(), x, nullptr);
-    return x;
-  }
-
-  // x as samples x n_0, as it lies; without data where its type is another.
-  template <typename T>
-  MatrixView<const T> input_in_place(const Napi::CallbackInfo& info) {
-    if (!info[0].IsTypedArray()) reject(info.Env(), "x must be a typed array");
-    const auto array = info[0].As<Napi::TypedArray>();
-    const std::size_t columns = network_.widths.front();
-    if (array.ElementLength() % columns != 0) reject(info.Env(), "x must hold whole rows");
-    const bool same = array.TypedArrayType() == (sizeof(T) == 4 ? napi_float32_array : napi_float64_array);
-    const T* const data = same ? array.As<Napi::TypedArrayOf<T>>().Data() : nullptr;
-    return {data, array.ElementLength() / columns, columns};
-  }
-
-  template <typename T>
-  static void take_finite(Napi::Env env, MatrixView<const T> x, T* to) {
-    const std::span<const T> values = x.flat();
-    if (simd::run<Doubt<T>>(values.data(), to, values.size()) == 0) return;
-    const auto bad = std::ranges::find_if_not(values, [](T value) { return std::isfinite(value); });
-    if (bad != values.end()) need_finite(env, static_cast<double>(bad - values.begin()));
-  }
-
-  static void need_finite(Napi::Env env, double bad) {
-    if (bad < 0) return;
-    auto error = coded_error(env, "ERR_DLADMM_NON_FINITE", "x must be finite");
-    error.Set("index", bad);
-    throw error;
   }
 
   Network network_;

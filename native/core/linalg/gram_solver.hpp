@@ -67,7 +67,7 @@ class GramSolver {
       ridge_ = trace > 0 ? share * trace : share > 0 ? 1 : 0;
       add_ridge(factor());
       if (try_factor(team)) break;
-      if (share > 1) return false;              // no symmetric M whose entries are finite needs so much
+      if (!(share <= 1)) return false;          // no symmetric M whose entries are finite needs so much
       share = std::max(10 * share, kRounding);  // less than rounding changes nothing
     }
     if (how == Inversion::inverse) invert(team);
