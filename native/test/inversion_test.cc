@@ -193,6 +193,10 @@ void what_is_not_finite_is_refused() {
         out.row(2)[1] = bad;
       };
       check(!solver.prepare(team, how, 3, 1e-12, fill), text("bad ", bad));
+      const auto unit = [](MatrixView<double> out) {
+        for (std::size_t i = 0; i < 3; ++i) std::fill_n(out.row(i), i + 1, i == 0 ? 1.0 : 0.5);
+      };
+      if (how != Inversion::pseudoinverse) check(!solver.prepare(team, how, 3, bad, unit), text("bad ridge ", bad));
     }
   }
 }
