@@ -82,16 +82,17 @@ Napi::Value load_rows(const Napi::CallbackInfo& info, MatrixView<T> matrix) {
   return Napi::Number::New(info.Env(), copy_numbers(info, 2, "chunk", to));
 }
 
-// Arguments (set, labels). Returns the index of the first label that names no class, or −1.
-inline Napi::Value load_labels_into(const Napi::CallbackInfo& info, std::span<std::int32_t> to, std::size_t classes) {
-  const auto labels = int32_argument(info, 1, "labels");
+// Argument i is the labels. Returns the index of the first that names no class, or −1.
+inline Napi::Value load_labels_into(const Napi::CallbackInfo& info, std::size_t i, std::span<std::int32_t> to,
+                                    std::size_t classes) {
+  const auto labels = int32_argument(info, i, "labels");
   if (labels.size() != to.size()) reject(info.Env(), "one label a sample is needed");
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const std::int32_t label = labels[i];
+  for (std::size_t k = 0; k < labels.size(); ++k) {
+    const std::int32_t label = labels[k];
     if (label < 0 || label >= static_cast<std::int32_t>(classes)) {
-      return Napi::Number::New(info.Env(), static_cast<double>(i));
+      return Napi::Number::New(info.Env(), static_cast<double>(k));
     }
-    to[i] = label;
+    to[k] = label;
   }
   return Napi::Number::New(info.Env(), -1);
 }

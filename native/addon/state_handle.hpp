@@ -86,7 +86,7 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     this->need_idle(info.Env());
     const double set = set_argument(info);
     const std::size_t classes = setup_.network.loss.classes(setup_.network.widths.back());
-    return this->with_state([&](auto& typed) { return load_labels_into(info, typed.labels(set), classes); });
+    return this->with_state([&](auto& typed) { return load_labels_into(info, 1, typed.labels(set), classes); });
   }
 
   // loadWeights(weights): what the samples of the training set count for.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -50,7 +49,8 @@ class Windows : public On {
   // (1), labels (2) or weights (3). Returns the index of the first entry that is not finite or names no class, or −1.
   Napi::Value fill(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    this->need_open(env);
+    // Before the first window all samples are visited.
+    count_ == 0 ? this->need_idle(env) : this->need_open(env);
     const std::size_t part = size_argument(info, 0, "part");
     const std::size_t first = size_argument(info, 1, "firstRow");
     if (!info[2].IsTypedArray()) reject(env, "a chunk must be a typed array");
@@ -65,24 +65,18 @@ class Windows : public On {
       if (first < first_ + count_ && first_ < first + count) reject(env, "samples that are visited cannot be filled");
       if (part == 0) return load_rows(info, typed.state->input());
       if (part == 1) return load_rows(info, typed.state->target_values());
-      if (part == 2) return fill_labels(info, typed.state->labels(), first);
+      if (part == 2) {
+        const std::span<std::int32_t> labels = typed.state->labels();
+        if (labels.size() != rows) reject(env, "this loss has no labels");
+        const Network& network = this->setup().network;
+        return load_labels_into(info, 2, labels.subspan(first, count), network.loss.classes(network.widths.back()));
+      }
       const auto weights = doubles_argument(info, 2, "weights");
       std::vector<double>& to = typed.state->weights();
       if (to.size() != rows) reject(env, "weights have to be loaded before they are filled");
       std::ranges::copy(weights, to.begin() + static_cast<std::ptrdiff_t>(first));
       return Napi::Number::New(env, -1);
     });
-  }
-
-  Napi::Value fill_labels(const Napi::CallbackInfo& info, std::span<std::int32_t> to, std::size_t first) {
-    const auto labels = int32_argument(info, 2, "labels");
-    if (first > to.size() || labels.size() > to.size() - first) reject(info.Env(), "this loss has no labels");
-    const auto classes =
-        static_cast<std::int32_t>(this->setup().network.loss.classes(this->setup().network.widths.back()));
-    const auto bad = std::ranges::find_if(labels, [&](std::int32_t label) { return label < 0 || label >= classes; });
-    if (bad != labels.end()) return Napi::Number::New(info.Env(), static_cast<double>(bad - labels.begin()));
-    std::ranges::copy(labels, to.begin() + static_cast<std::ptrdiff_t>(first));
-    return Napi::Number::New(info.Env(), -1);
   }
 
   std::size_t first_ = 0;

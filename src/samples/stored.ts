@@ -268,7 +268,11 @@ export class StoredSet {
     if (!this.blocks.weighted || this.#mean !== undefined) return;
     let sum = 0;
     await this.each('float32', (chunk) => {
-      for (const weight of partsOf(this.blocks, chunk).weights ?? []) sum += weight;
+      for (const weight of partsOf(this.blocks, chunk).weights ?? []) {
+        // What was packed is; a file may say anything.
+        if (!(weight >= 0)) throw expected('weights of at least 0', this.blocks.path, weight, 'ERR_DLADMM_RANGE');
+        sum += weight;
+      }
     });
     if (!(sum > 0)) throw expected('weights that are not all 0', this.blocks.path, sum, 'ERR_DLADMM_RANGE');
     this.#mean = sum / this.rows;

@@ -450,8 +450,14 @@ const rates = fc.oneof(
   fc.constantFrom(0, 0.1, 1e300, NaN).map((rate) => Float64Array.of(rate)),
   fc.constantFrom(0, 2, 3).map((count) => new Float64Array(count).fill(0.1)),
 );
+/** What the states take in that learn from batches, as they are read from a disk. */
+const onWindows = [
+  call('fill', args(fc.oneof(fc.constantFrom(0, 1, 2, 3), number), row, fc.oneof(values, labels))),
+  call('visit', args(row, fc.oneof(fc.constantFrom(1, 2, 4), number))),
+];
 const onGradient = fc.oneof(
   ...onSamples,
+  ...onWindows,
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('reset', args()),
@@ -462,6 +468,7 @@ const onGradient = fc.oneof(
   call('stop', args()),
 );
 const onMinibatch = fc.oneof(
+  ...onWindows,
   call('loadInput', args(set, row, values)),
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
