@@ -229,8 +229,5 @@ export function chosenSolver(solver: unknown, known: readonly AnySolver[], data:
   const names = here.map(({ name }) => name);
   const all = data === 'samples' ? ['auto', ...names] : names;
   const error = expected(all.map((name) => `'${name}'`).join(' or '), 'solver', solver);
-  throw new DlAdmmError(
-    error.code,
-    error.message + (typeof solver === 'string' ? solverMeant(solver) || didYouMean(solver, names) : ''),
-  );
+  throw new DlAdmmError(error.code, error.message + (typeof solver === 'string' ? solverMeant(solver, names) : ''));
 }
