@@ -57,17 +57,19 @@ export function growingNumbers() {
       block[length] = value;
       length += 1;
     },
-    /** A copy of all that came. */
+    /** All that came, once: the blocks are let go as they are copied. */
     taken(): Numbers {
+      const blocks = [...full.splice(0), block.subarray(0, length)].reverse();
       const out = zeros(
         dtype,
-        full.reduce((sum, part) => sum + part.length, length),
+        blocks.reduce((sum, part) => sum + part.length, 0),
       );
       let at = 0;
-      for (const part of [...full, block.subarray(0, length)]) {
+      for (let part = blocks.pop(); part; part = blocks.pop()) {
         out.set(part, at);
         at += part.length;
       }
+      [block, length] = [new Float32Array(16), 0];
       return out;
     },
   };

@@ -99,10 +99,11 @@ export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTabl
   const told = { x, columns: columns.map((column) => (Object.keys(column).length > 1 ? column : column.name)) };
   if (label === undefined) return { task: 'unlabelled', ...told };
   const column = namedColumn(frame, label, 'label');
-  const cells = Array.from({ length: frame.rows }, (_, row) => {
-    const value = valueAt(column, row);
-    if (value === null) throw badCell(where(label, row), value, 'a label');
-    return String(value);
-  });
+  if (column.missing > 0) throw badCell(where(label, firstMissing(column, frame.rows)), null, 'a label');
+  // Of numbers no texts are made, but for −0, which is written 0.
+  const cells =
+    column.kind === 'number'
+      ? Float64Array.from(column.values, (value) => value + 0)
+      : Array.from({ length: frame.rows }, (_, row) => String(valueAt(column, row)));
   return labelledTable({ ...told, label }, cells, options.task, (row) => where(label, row));
 }

@@ -100,6 +100,8 @@ export function columnBuilder(name: string, where: string, asText = false, befor
   let code: string | undefined;
   let refused: DlAdmmError | undefined;
   let lists = 0;
+  /** Numbers that came by `pushNumber`. */
+  let numbered = 0;
   /** What may be texts or missing values, before anything else says which, by row. */
   const nones = new Map<number, string>();
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
@@ -137,6 +139,16 @@ export function columnBuilder(name: string, where: string, asText = false, befor
     /** Whether texts have come. */
     get texts(): boolean {
       return texts !== undefined;
+    },
+    /** Whether all that came were numbers, or missing: more of them may come by `pushNumber`. */
+    get plain(): boolean {
+      return kind === 'number' && texts === undefined && lists === 0;
+    },
+    pushNumber(value: number): void {
+      told += 1;
+      rows += 1;
+      numbered += 1;
+      numbers.push(value);
     },
     push(value: unknown): void {
       const plain = asText && typeof value === 'string';
@@ -176,6 +188,8 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
     },
     async finish(): Promise<FrameColumn> {
+      const count = seen.get('number');
+      if (count) count.count += numbered;
       const mixture = texts && mixtureOf(seen, told);
       const flags = texts === undefined && seen.has('boolean') && seen.has('number');
       const common = {
