@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import { growingNumbers } from '../core/numbers.js';
 import { isObject } from '../core/objects.js';
 import {
   flag,
@@ -18,6 +17,7 @@ import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
 import type { Frame } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
+import { growingNumbers } from '../tensor/growing.js';
 import { turn } from '../tensor/inputs.js';
 import { formatError, isGzip } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, PIECE, parserOptions } from './dialect.js';
@@ -131,7 +131,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
         throw formatError(name, text);
       }
       const columns = await finished(builders);
-      return { name, rows, named: header, columns, lines: lines.taken() };
+      return { name, rows, named: header, columns, lines: await lines.taken() };
     },
   };
 }

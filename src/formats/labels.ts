@@ -193,6 +193,7 @@ export function labelledTable(
   }
   const odd = oddAt(numbers);
   if (odd >= 0) throw badCell(where(odd), cells[odd], 'a number');
-  const y = { data: narrowed(Float64Array.from(numbers as readonly number[])), rows: cells.length, columns: 1 };
+  const data = narrowed(types.isFloat64Array(numbers) ? numbers : Float64Array.from(numbers as readonly number[]));
+  const y = { data, rows: cells.length, columns: 1 };
   return { task: 'regression', ...features, y };
 }

@@ -6,6 +6,7 @@ import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import { checkRoom } from './atomic-file.js';
 import { formatError, isGzip, readBytes, unpackLimit, unread } from './bytes.js';
 import { isStandardInput } from './pipes.js';
 
@@ -121,6 +122,7 @@ export async function contentOf(
 ): Promise<Uint8Array | TextStream> {
   const info = typeof path === 'string' && !isStandardInput(path) ? await stat(path).catch(() => undefined) : undefined;
   if (!info?.isFile() || info.size <= LARGE) return readBytes(path, signal);
+  checkRoom(info.size, path);
   throwIfAborted(signal, `Reading ${path}`);
   for await (const head of bytesIn(path)) return streams(head) ? bytesIn(path) : readBytes(path, signal);
   return readBytes(path, signal);
