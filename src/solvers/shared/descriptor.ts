@@ -1,5 +1,5 @@
 /** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
-import { checkKeys, checkObject, didYouMean } from '../../core/checks.js';
+import { checkKeys, checkObject } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { present } from '../../core/objects.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
