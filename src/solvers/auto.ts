@@ -99,7 +99,11 @@ export function automatic(facts: Facts): Choice {
     : `mini-batch dlADMM has no step of its own for ${loss}`;
   // Its step is shorter, and of few samples there are few.
   const step = few && { ...few, learningRate: ADAM_FEW };
-  const own = { ...common, ...step, linear: { ...linear, ...(few && { epochs: 3 * linear.epochs, learningRate: ADAM_FEW }) } };
+  const own = {
+    ...common,
+    ...step,
+    linear: { ...linear, ...(few && { epochs: 3 * linear.epochs, learningRate: ADAM_FEW }) },
+  };
   return { ...own, epochs: 3 * epochs, l2: decayFor(samples, DECAY.least), solver: 'adam', because };
 }
 
