@@ -355,6 +355,9 @@ void multiply_blocks(std::size_t panel, MatrixView<const T> x, const T* values, 
   BlockTiles<T>::run(x, values, onto, out, &ahead);
 }
 
+// Rows of W lie too far apart for the processor to see which comes next.
+constexpr std::size_t kRowsFetched = 16;
+
 // Of M = factor op(w) the panels of `outputs`, one after the other: of some inputs in turn the weights of so many
 // outputs, the last filled up with zeros.
 template <typename T>
@@ -369,6 +372,8 @@ void pack(blas::Op op, T factor, MatrixView<const T> w, Rows outputs, Rows input
     }
     for (std::size_t k = 0; k < inputs.count; ++k, to += panel) {
       const T* const row = w.row(inputs.first + k) + at;
+      const T* const later = w.row(inputs.first + std::min(k + kRowsFetched, inputs.count - 1)) + at;
+      for (std::size_t j = 0; j < count; j += Ahead::kLine / sizeof(T)) __builtin_prefetch(later + j);
       for (std::size_t j = 0; j < count; ++j) to[j] = factor * row[j];
       std::fill(to + count, to + panel, T(0));
     }
@@ -439,13 +444,18 @@ void multiply_rows(blas::Op op, T factor, MatrixView<const T> x, MatrixView<cons
   const auto columns_of = [](auto m, std::size_t first, std::size_t count) {
     return decltype(m){m.data + first, m.rows, count, m.stride};
   };
-  for (std::size_t begin = 0; begin < out.columns; begin += most_outputs) {
-    const std::size_t end = std::min(begin + most_outputs, out.columns);
+  // Of a W that lies by outputs a panel at a time is one stretch of memory: the next is fetched meanwhile.
+  const std::size_t most = op == blas::Op::transpose ? panel : most_outputs;
+  for (std::size_t begin = 0; begin < out.columns; begin += most) {
+    const std::size_t end = std::min(begin + most, out.columns);
+    Ahead ahead;
+    if (op == blas::Op::transpose && end < out.columns) {
+      ahead.add(w.rows_from(end, std::min(most, out.columns - end)));
+    }
     for (std::size_t run = 0; run < runs.count; ++run) {
       const Rows inputs = runs[run];
       pack(op, factor, w, {begin, end - begin}, inputs, panel, room.data());
       for (std::size_t at = begin; at < end; at += panel) {
-        Ahead ahead;
         multiply_blocks<T>(panel, columns_of(x, inputs.first, inputs.count), room.data() + (at - begin) * inputs.count,
                            run == 0 ? Onto::nothing : Onto::result, columns_of(out, at, std::min(panel, end - at)),
                            ahead);
