@@ -63,6 +63,7 @@ MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Ac
     const auto& layer = layers[l];
     const Matrix<T>& storage = l % 2 == 0 ? space.first : space.second;
     const MatrixView<T> out(storage.flat().data(), x.rows, layer.W.rows);
+    // block x n_l <- (block x n_{l-1}) (n_l x n_{l-1})ᵀ
     blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), h, layer.W, T(0), out);
     elementwise::add_bias_and_activate<T>(l + 1 < layers.size() ? activation : Activation::identity(), out, layer.b,
                                           out);

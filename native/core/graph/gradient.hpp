@@ -264,6 +264,7 @@ class GraphTrainer {
     const Layer& layer = layers_[l - 1];
     const MatrixView<const T> w = weights_of(l);
     if (!layer.weights_first) {
+      // nodes x nodes (sparse) times nodes x n_{l-1}
       multiply<T>(team_, a_.view(), input_of(l, training), layer.smoothed.view());
       // nodes x n_{l-1} times n_{l-1} x n_l
       return multiply<T>(team_, Op::none, Op::none, 1, layer.smoothed.view(), w, 0, target_of(l));
@@ -272,11 +273,13 @@ class GraphTrainer {
     if (l == 1 && sparse_input()) {
       CsrView<T> x = x_.sparse.view();
       if (training && drops()) x.values = dropped_;
+      // nodes x n_0 (sparse) times n_0 x n_1
       multiply<T>(team_, x, w, projected);
     } else {
       // nodes x n_{l-1} times n_{l-1} x n_l
       multiply<T>(team_, Op::none, Op::none, 1, input_of(l, training), w, 0, projected);
     }
+    // nodes x nodes (sparse) times nodes x n_l
     multiply<T>(team_, a_.view(), projected, target_of(l));
   }
 
@@ -323,10 +326,12 @@ class GraphTrainer {
       const MatrixView<T> gradient(gradient_.data() + s * parameters_count_ + layer.first, layer.inputs, layer.outputs);
       MatrixView<const T> g = layer.delta.view();
       if (layer.weights_first) {
+        // nodes x nodes (sparse) times nodes x n_l
         multiply<T>(team_, a_.view(), g, scratch(layer.outputs));
         g = scratch(layer.outputs);
       }
       if (l == 1 && sparse_input()) {
+        // n_0 x nodes (sparse) times nodes x n_1
         multiply<T>(team_, by_feature_.view(), g, gradient);
       } else {
         // n_{l-1} x nodes times nodes x n_l

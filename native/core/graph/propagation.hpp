@@ -183,11 +183,13 @@ class InputMap {
         // rows x features times features x n_out
         return multiply<T>(team, blas::Op::none, blas::Op::none, 1, dense_.view(), w, 0, out);
       case Kind::product:
+        // rows x features (sparse) times features x n_out
         return multiply<T>(team, x_.view(), w, out);
       case Kind::factors:
         break;
     }
     const MatrixView<T> y = room(scratch, x_.rows, w.columns);
+    // nodes x features (sparse) times features x n_out, then rows x nodes (sparse) times nodes x n_out
     multiply<T>(team, x_.view(), w, y);
     multiply<T>(team, a_.view(), y, out);
   }
@@ -199,11 +201,13 @@ class InputMap {
         // features x rows times rows x n_out
         return sum_products<T>(team, sums, dense_.view(), g, out);
       case Kind::product:
+        // features x rows (sparse) times rows x n_out
         return multiply<T>(team, x_transposed_.view(), g, out);
       case Kind::factors:
         break;
     }
     const MatrixView<T> y = room(scratch, x_.rows, g.columns);
+    // nodes x rows (sparse) times rows x n_out, then features x nodes (sparse) times nodes x n_out
     multiply<T>(team, a_transposed_.view(), g, y);
     multiply<T>(team, x_transposed_.view(), y, out);
   }

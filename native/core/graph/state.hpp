@@ -191,7 +191,7 @@ class GraphState {
   void write(GraphBlock block, std::size_t l, std::span<const T> values) {
     if (block != GraphBlock::W) need_start(of_U_);
     std::ranges::copy(values, entries_of(block, l).begin());
-    if (block == GraphBlock::W) changed_W(l);
+    if (block == GraphBlock::W) advance_W(l);
     if (block == GraphBlock::U) of_U_.advance();
     if (block == GraphBlock::Z) {
       layer(l).of_Z.advance();
@@ -238,7 +238,7 @@ class GraphState {
     of_U_.advance();
     for (std::size_t l = 1; l <= depth(); ++l) {
       Layer& it = layer(l);
-      changed_W(l);
+      advance_W(l);
       it.of_Z.advance();
       it.Z.made = stamp_of_Z(l);
       for (double* const size : {&it.last_theta, &it.last_tau}) {
@@ -352,7 +352,7 @@ class GraphState {
   [[nodiscard]] Stamp stamp_of_Z(std::size_t l) { return Stamp(l == 0 ? of_X_ : layer(l).of_Z); }
   [[nodiscard]] Stamp stamp_of_P(std::size_t l) { return Stamp(l == 1 ? of_X_ : layer(l - 1).of_Z, layer(l).of_W); }
 
-  void changed_W(std::size_t l) {
+  void advance_W(std::size_t l) {
     layer(l).of_W.advance();
     of_weights_.advance();
   }
@@ -387,7 +387,7 @@ class GraphState {
     Layer& it = layer(l);
     const Stamp from = stamp_of_P(l);
     step_back(it.W.view(), c, s);
-    changed_W(l);
+    advance_W(l);
     it.P.late = {from, stamp_of_P(l), static_cast<T>(c)};
     it.P.direction = d;
     image_of_ = l;

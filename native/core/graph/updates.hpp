@@ -216,7 +216,7 @@ bool GraphState<T>::update_output_W_exactly(const GraphPenalties& p, GraphUpdate
         },
         it.W.view().rows_from(rows), from);
   });
-  changed_W(l);
+  advance_W(l);
   it.P.made = stamp_of_P(l);
   return std::isfinite(record.step_norm);
 }
@@ -394,7 +394,7 @@ void GraphState<T>::run(std::span<const GraphUpdate> updates, const GraphPenalti
       });
   if (finite) return;
   finite_.restore();
-  for (std::size_t l = 1; l <= depth(); ++l) changed_W(l);
+  for (std::size_t l = 1; l <= depth(); ++l) advance_W(l);
 }
 
 template <typename T>
@@ -426,6 +426,7 @@ double GraphState<T>::product_seconds(std::span<const GraphUpdate> updates, int 
     if (is_output(l) && setup_.output_weights == OutputWeights::cholesky) {
       const MatrixView<const T> h = smoothed(l);
       static_cast<void>(solve_output_W(1, h, {right_side_.data(), u_.rows(), u_.columns()}, s));
+      // T x n_{L-1} times n_{L-1} x n_L
       multiply<T>(team_, blas::Op::none, blas::Op::none, 1, h, s, 0, d);
       return;
     }

@@ -50,7 +50,7 @@ bool cholesky_factor(Team& team, MatrixView<T> m) {
       blas::trsm<T>(blas::Side::right, blas::Op::transpose, corner,
                     window(m, below + rows.first, k, rows.count, width));
     });
-    // M_ij −= L_ik L_jkᵀ for j ≤ i, the longest rows first.
+    // M_ij −= L_ik L_jkᵀ for j ≤ i, the longest rows first: tile x end −= tile x width times (end x width)ᵀ
     const Pieces tiles = pieces_of(rest, kTile);
     team.run(
         tiles.count, wide * static_cast<double>(rest) * static_cast<double>(rest), [&](std::size_t turn, unsigned) {

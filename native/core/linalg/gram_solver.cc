@@ -17,6 +17,7 @@ void multiply(Team& team, blas::Op op_b, MatrixView<const T> a, MatrixView<const
   const double flops = 2 * static_cast<double>(a.rows) * static_cast<double>(a.columns);
   team.run(pieces.count, flops * static_cast<double>(c.columns), [&](std::size_t piece, unsigned) {
     const Rows rows = pieces[piece];
+    // rows x n times op(B), n x n
     blas::gemm<T>(blas::Op::none, op_b, T(1), a.rows_from(rows), b, T(0), c.rows_from(rows));
   });
 }
@@ -93,11 +94,13 @@ void GramSolver<T>::apply_rows(MatrixView<T> x, MatrixView<T> scratch) const {
     return;
   }
   copy<T, T>(x, scratch);
+  // rows x n times n x n
   blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), scratch, inverse(), T(0), x);
 }
 
 template <typename T>
 void GramSolver<T>::multiply_rows(MatrixView<const T> x, MatrixView<T> out) const {
+  // rows x n times n x n
   blas::gemm<T>(blas::Op::none, blas::Op::none, T(1), x, inverse(), T(0), out);
 }
 

@@ -111,6 +111,7 @@ class RunningGram {
   void apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<T> scratch) const {
     if (settings_.form == GramForm::full) return solver_.multiply_rows(x, out);
     const T factor = static_cast<T>(1 / delta_);
+    // rows x r <- rows x n, n x r; then rows x n <- rows x r, r x n
     blas::gemm<T>(Op::none, Op::none, T(1), x, u_.view(), T(0), scratch);
     entrywise::each([factor](T xi, T& to) DLADMM_INLINE { to = factor * xi; }, x, out);
     blas::gemm<T>(Op::none, Op::none, -factor, scratch, m_.view(), T(1), out);
