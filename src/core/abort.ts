@@ -38,6 +38,26 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
   if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }
 
+/**
+ * What had been reached when the signal was aborted. What had not (`missing`) says so to whoever asks for it, and to nobody who only looks
+ * at the others.
+ *
+ * @throws DlAdmmError the properties throw ERR_DLADMM_ABORTED, with the signal's reason as its cause
+ */
+export function reached<T extends object, K extends string>(
+  signal: AbortSignal | undefined,
+  what: T,
+  missing: readonly K[],
+): T & { readonly [_ in K]: never } {
+  const property = (name: K): PropertyDescriptor => ({
+    get() {
+      const text = `The signal was aborted before there was a ${name}`;
+      throw new DlAdmmError('ERR_DLADMM_ABORTED', text, { cause: signal?.reason });
+    },
+  });
+  return Object.defineProperties(what, Object.fromEntries(missing.map((name) => [name, property(name)]))) as never;
+}
+
 /** What `work` gives; undefined where the signal was aborted before, or while it waited. */
 export async function unlessAborted<T>(
   signal: AbortSignal | undefined,
