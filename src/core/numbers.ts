@@ -30,45 +30,4 @@ export const ofThisRealm = ({ buffer, byteOffset, length, BYTES_PER_ELEMENT }: N
 
 /** `values` in float32 where that holds every one of them exactly. */
 export const narrowed = (values: Float64Array): Numbers =>
-  values.every((value) => Object.is(Math.fround(value), value)) ? Float32Array.from(values) : values;
-
-const LARGEST_BLOCK = 2 ** 15;
-
-/**
- * Numbers that come one after the other, in float32 for as long as that holds them exactly; in blocks, as copies into ever larger arrays have
- * the collector go through all that the process holds.
- */
-export function growingNumbers() {
-  const full: Numbers[] = [];
-  let block: Numbers = new Float32Array(16);
-  let dtype: Dtype = 'float32';
-  let length = 0;
-  return {
-    push(value: number): void {
-      if (length === block.length) {
-        full.push(block);
-        block = zeros(dtype, Math.min(LARGEST_BLOCK, 2 * length));
-        length = 0;
-      }
-      if (dtype === 'float32' && !Object.is(Math.fround(value), value)) {
-        dtype = 'float64';
-        block = new Float64Array(block);
-      }
-      block[length] = value;
-      length += 1;
-    },
-    /** A copy of all that came. */
-    taken(): Numbers {
-      const out = zeros(
-        dtype,
-        full.reduce((sum, part) => sum + part.length, length),
-      );
-      let at = 0;
-      for (const part of [...full, block.subarray(0, length)]) {
-        out.set(part, at);
-        at += part.length;
-      }
-      return out;
-    },
-  };
-}
+  values.every((value) => Object.is(Math.fround(value), value)) ? new Float32Array(values) : values;

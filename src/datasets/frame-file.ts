@@ -1,11 +1,10 @@
 import { expected } from '../core/errors.js';
 import { isUrl, present } from '../core/objects.js';
-import { readBytes } from '../formats/bytes.js';
 import { type CsvDialect, type CsvOptions, DIALECT, parseCsvFrame, type TextStream } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
 import type { StoredSamples } from '../formats/sample-file.js';
-import { isStream } from '../formats/stream.js';
-import { tableFormatOf } from '../formats/table-formats.js';
+import { contentOf, isStream } from '../formats/stream.js';
+import { isPlainCsv, tableFormatOf } from '../formats/table-formats.js';
 import { type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import { IGNORE } from '../samples/features.js';
@@ -55,7 +54,8 @@ export const readFrame = reader(
     if (isFrame(source)) return source;
     if (isStream(source)) return parseCsvFrame(source, 'the CSV stream', options);
     if (typeof source !== 'string') throw expected('a path, or a stream of CSV', 'source', source);
-    return parseFrame(await readBytes(source, options.signal), source, options);
+    const content = await contentOf(source, options.signal, isPlainCsv);
+    return isStream(content) ? parseCsvFrame(content, source, options) : parseFrame(content, source, options);
   },
   ...OWN,
 );

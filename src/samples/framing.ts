@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import { growingNumbers } from '../core/numbers.js';
+import { growingNumbers } from '../tensor/growing.js';
 import { breathe, inTurns, isArray, paced } from '../tensor/inputs.js';
 import { isRecord, itemsOf } from './arrived.js';
 import { isCode } from './cells.js';
@@ -25,7 +25,7 @@ function textValues() {
   return {
     codeOf,
     push: (text: string | null): void => codes.push(codeOf(text)),
-    taken: () => ({ codes: new Int32Array(codes.taken()), texts: [...places.keys()] }),
+    taken: async () => ({ codes: new Int32Array(await codes.taken()), texts: [...places.keys()] }),
   };
 }
 
@@ -100,6 +100,8 @@ export function columnBuilder(name: string, where: string, asText = false, befor
   let code: string | undefined;
   let refused: DlAdmmError | undefined;
   let lists = 0;
+  /** Numbers that came by `pushNumber`. */
+  let numbered = 0;
   /** What may be texts or missing values, before anything else says which, by row. */
   const nones = new Map<number, string>();
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
@@ -121,7 +123,7 @@ export function columnBuilder(name: string, where: string, asText = false, befor
 
   /** The texts, after what came before them. */
   async function allTexts(after: ReturnType<typeof textValues>) {
-    const [before, { codes, texts: own }] = [numbers.taken(), after.taken()];
+    const [before, { codes, texts: own }] = [await numbers.taken(), await after.taken()];
     if (before.length === 0) return { codes, texts: own };
     const all = textValues();
     const numbered = new Int32Array(before.length + codes.length);
@@ -130,13 +132,23 @@ export function columnBuilder(name: string, where: string, asText = false, befor
     });
     const places = own.map(all.codeOf);
     for (let i = 0; i < codes.length; i += 1) numbered[before.length + i] = places[codes[i] as number] ?? -1;
-    return { codes: numbered, texts: all.taken().texts };
+    return { codes: numbered, texts: (await all.taken()).texts };
   }
 
   return {
     /** Whether texts have come. */
     get texts(): boolean {
       return texts !== undefined;
+    },
+    /** Whether all that came were numbers, or missing: more of them may come by `pushNumber`. */
+    get plain(): boolean {
+      return kind === 'number' && texts === undefined && lists === 0;
+    },
+    pushNumber(value: number): void {
+      told += 1;
+      rows += 1;
+      numbered += 1;
+      numbers.push(value);
     },
     push(value: unknown): void {
       const plain = asText && typeof value === 'string';
@@ -176,6 +188,8 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
     },
     async finish(): Promise<FrameColumn> {
+      const count = seen.get('number');
+      if (count) count.count += numbered;
       const mixture = texts && mixtureOf(seen, told);
       const flags = texts === undefined && seen.has('boolean') && seen.has('number');
       const common = {
@@ -185,7 +199,11 @@ export function columnBuilder(name: string, where: string, asText = false, befor
         ...(lists > 0 && { lists: true as const }),
       };
       if (texts) return { ...common, kind: 'text', ...(await allTexts(texts)) };
-      return { ...common, kind: kind === 'text' || kind === undefined ? 'number' : kind, values: numbers.taken() };
+      return {
+        ...common,
+        kind: kind === 'text' || kind === undefined ? 'number' : kind,
+        values: await numbers.taken(),
+      };
     },
   };
 }
