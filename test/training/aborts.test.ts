@@ -194,7 +194,7 @@ test('model.fit that is aborted before its rows have come has the parameters tha
 });
 
 describe('search', () => {
-  const space = { ...TARGET, hidden: [], epochs: choice([1, 2]) } as never;
+  const space = { ...TARGET, hidden: [[]], epochs: choice([1, 2]) } as never;
 
   test.each(['before', 'while loading', 'in its first training'])('that is aborted %s has no best', async (when) => {
     const stop = new AbortController();
