@@ -264,8 +264,7 @@ export async function frameOf(
     }
   };
   const through = async (stream: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> => {
-    for await (const item of stream)
-      await takeAll(isArray(item) && item.length === 0 ? item : itemsOf(item));
+    for await (const item of stream) await takeAll(isArray(item) && item.length === 0 ? item : itemsOf(item));
   };
   try {
     if (isArray(x)) await takeAll(x);

@@ -186,6 +186,37 @@ describe.each(WAYS)('$name', ({ go, has }) => {
   });
 });
 
+test.each([
+  ['records', ROWS[0], TARGET],
+  ['samples', { x: [1, 2], label: 'no' }, { layers: [2, 4, 2], classes: ['no', 'yes'] }],
+])(
+  'A source of %s that answers neither for rows nor for its end is told, and is not waited for',
+  async (of, row, options) => {
+    const stop = new AbortController();
+    const calls: string[] = [];
+    const never = (call: string) => () => {
+      calls.push(call);
+      return new Promise<never>(() => undefined);
+    };
+    let first = true;
+    const stream = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          if (!first) return never('next')();
+          first = false;
+          setImmediate(() => stop.abort(reason));
+          return Promise.resolve({ value: row, done: false });
+        },
+        return: never('return'),
+      }),
+    };
+    const data = of === 'records' ? stream : { x: stream };
+    const { status } = await fit(data as never, { ...options, ...LONG, solver: 'adam', signal: stop.signal } as never);
+    expect(status).toEqual({ kind: 'aborted' });
+    expect(calls).toEqual(['next', 'return']);
+  },
+);
+
 test('model.fit that is aborted before its rows have come has the parameters that it had, in a model of its own', async () => {
   const { model: same } = await model.fit(ROWS as never, { signal: AbortSignal.abort(reason) } as never);
   expect(same).not.toBe(model);
@@ -232,7 +263,7 @@ describe('search', () => {
 const WHOLE: readonly (readonly [string, (signal: AbortSignal) => Promise<unknown>])[] = [
   ['readTable', (signal) => readTable(join(folder, 'rows.csv'), { signal })],
   ['readCsv', (signal) => readCsv(join(folder, 'rows.csv'), { signal })],
-  ['parseCsv', (signal) => parseCsv('a,y\n1,2\n'.repeat(1e5), 'rows', { signal })],
+  ['parseCsv', (signal) => parseCsv(Buffer.from('a,y\n1,2\n'.repeat(1e5)), 'rows', { signal } as never)],
   ['readNpy', (signal) => readNpy(join(folder, 'rows.csv'), { signal })],
   ['readIdx', (signal) => readIdx(join(folder, 'rows.csv'), { signal })],
   ['readNpz', (signal) => readNpz(join(folder, 'rows.csv'), { signal })],
