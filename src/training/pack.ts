@@ -1,8 +1,11 @@
 /** Samples on their way into a store: read once, encoded as for a training, and written block by block. */
+import { dirname } from 'node:path';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { keptIn } from '../core/numbers.js';
 import { present } from '../core/objects.js';
-import { checkWritable } from '../formats/atomic-file.js';
+import { checkWritable, targetOf } from '../formats/atomic-file.js';
 import { SAMPLES, type StoredFacts, writeSamples } from '../formats/sample-file.js';
+import { Spill } from '../formats/spill.js';
 import { classifies, type Loss } from '../network/network.js';
 import { completed, NOTHING, type OptionsOf, pick, SEED, word } from '../network/schema.js';
 import { trainingSet } from '../samples/arrival.js';
@@ -120,24 +123,26 @@ async function whole(
   front: FrontOptions,
   precision: PackOptions['precision'] & string,
 ): Promise<Packed> {
-  using ready = await readyOf(data, { ...front, seed: SEED, holdsOut: false });
-  const { inputs, outputs, loss, task, because } = ready;
+  using spill = new Spill(dirname(await targetOf(path)));
+  const given = { ...front, seed: SEED, holdsOut: false, standardise: false, packs: true };
+  using ready = await keptIn(spill, () => readyOf(data, given));
+  const { inputs, outputs, loss, task, because, cells } = ready;
   const rules = { dtype: 'float64', standardise: false, standardiseTargets: false } as const;
   const { samples, learnt } = await trainingSet(ready.data, {
     ...rules,
     network: { layers: [inputs, outputs], activation: 'relu', loss },
   });
   const { labels, weights } = samples;
-  const x = rowSource(samples.x, inputs, 'data');
+  const x = cells ?? rowSource(samples.x, inputs, 'data');
   const y = labels ? undefined : rowSource(samples.y, outputs, 'data.y');
-  const width = inputs + (y?.columns ?? 1) + (weights ? 1 : 0);
+  const beside = (y?.columns ?? 1) + (weights ? 1 : 0);
   async function* rows(): AsyncGenerator<Float64Array> {
-    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / width));
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (x.columns + beside)));
     for (let first = 0; first < x.rows; first += step) {
       const count = Math.min(step, x.rows - first);
       const given = x.chunk(first, count);
       yield sideBySide(count, [
-        [given, inputs],
+        [given, x.columns],
         [
           labels ? (labels as Int32Array).subarray(first, first + count) : (y as RowSource).chunk(first, count),
           y?.columns ?? 1,
@@ -155,8 +160,10 @@ async function whole(
     outputs,
     weighted: weights !== undefined,
     ...present({ columns, classes, labelKind, target }),
+    ...(cells && { cells: true }),
   };
-  const written = await writeSamples(path, { width, inputs, precision }, rows(), () => facts);
+  const form = { features: x.columns, beside, labelled: labels !== undefined, precision };
+  const written = await writeSamples(path, { ...form, columns: cells && columns }, rows(), () => facts);
   return { path, inputs, task, ...written };
 }
 
@@ -235,7 +242,7 @@ async function carried(
   const source = pieces();
   const start = await source.next();
   if (start.done) throw new DlAdmmError('ERR_DLADMM_SHAPE', 'Expected at least one sample in data but received none');
-  const width = start.value.length / rows;
+  const form = { features: inputs, beside: start.value.length / rows - inputs, labelled: classifies(loss), precision };
   async function* all(): AsyncGenerator<Float64Array> {
     yield start.value as Float64Array;
     yield* source;
@@ -247,7 +254,7 @@ async function carried(
     weighted,
     ...(classifies(loss) ? called([...codes.keys()], given) : { outputs }),
   });
-  const written = await writeSamples(path, { width, inputs, precision }, all(), facts);
+  const written = await writeSamples(path, form, all(), facts);
   return { path, inputs, task, ...written };
 }
 
