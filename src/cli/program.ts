@@ -1,11 +1,14 @@
 import { Command } from 'commander';
+import { FOLDS, SEARCH } from '../choosing/options.js';
 import { didYouMean } from '../core/checks.js';
 import { packageVersion } from '../core/package.js';
 import { metricMeant } from '../judging/metrics.js';
 import { IMPORTANCE } from '../model/importance.js';
 import { activationMeant, LOSSES, lossMeant } from '../network/network.js';
-import { SEED } from '../network/schema.js';
+import { calledHere, type Schema, SEED } from '../network/schema.js';
+import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
+import { FRONT } from '../training/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START } from './defaults.js';
@@ -42,24 +45,56 @@ Examples:
   dladmm evaluate --model houses.safetensors --data more-houses.csv --label price --json`;
 
 /** What helps where a flag, or a word behind one, is misspelt or of another library. */
-function hintOf(error: string, flags: readonly string[]): string {
+function hintOf(error: string, command: Command, solvers: readonly AnySolver[]): string {
   const [, flag] = /unknown option '--([\w-]+)/.exec(error) ?? [];
   if (flag !== undefined) {
-    const others = flags.filter((other) => other !== flag);
-    return optionMeant(flag, true) || didYouMean(flag, others).replace(/(\S+)\?$/, '--$1?');
+    const others = longFlagsOf(command).filter((other) => other !== flag);
+    const here = calledHere(SCHEMAS[command.name()] ?? {}, flag);
+    if (here !== undefined) return `; did you mean --${here}?`;
+    const near = didYouMean(flag, others).replace(/(\S+)\?$/, '--$1?');
+    return optionMeant(flag, true) || near || `; docs/options.md lists them, and ${command.name()} --help all`;
   }
   const [, name, word = ''] = /option '(?:.*, )?--([\w-]+) .*' argument '(.*)' is invalid/.exec(error) ?? [];
   if (name === 'loss') return lossMeant(word);
   if (name === 'activation') return activationMeant(word);
   if (name === 'metric') return metricMeant(word);
-  if (name === 'solver') return solverMeant(word);
+  if (name === 'solver') return solverMeant(word, ['auto', ...solvers.map((solver) => solver.name)]);
+  const help = name === undefined ? undefined : FRONT[name as keyof typeof FRONT]?.help;
+  if (help !== undefined) return `; ${help}`;
+  if (/^error: too many arguments for 'train'/.test(error)) return '; --target names the column to predict';
+  const [, unknown] = /unknown command '(.*)'/.exec(error) ?? [];
+  const meant = Object.entries(COMMANDS_ELSEWHERE).find(([, names]) => names.split(' ').includes(unknown ?? ''));
+  if (meant) return `; did you mean ${meant[0]}?`;
   const [, choices] = /Allowed choices are (.*)\.$/.exec(error) ?? [];
   return choices === undefined ? '' : didYouMean(word, choices.split(', '));
 }
 
-/** The long names of all flags. */
-const flagsOf = ({ commands }: Command): readonly string[] =>
-  commands.flatMap(({ options }) => options.flatMap(({ flags }) => flags.match(/(?<=--)[\w-]+/g) ?? []));
+/** Options of a command that others call otherwise. */
+const SCHEMAS: Readonly<Record<string, Schema>> = { 'cross-validate': FOLDS, search: SEARCH };
+
+/** What other programs call the commands. */
+const COMMANDS_ELSEWHERE = {
+  train: 'fit learn',
+  predict: 'infer score apply',
+  evaluate: 'test eval validate judge',
+  'cross-validate': 'cv crossvalidate cross_validate',
+  search: 'tune optimize optimise sweep',
+} as const;
+
+const longFlagsOf = ({ options }: Command): readonly string[] =>
+  options.flatMap(({ flags }) => flags.match(/(?<=--)[\w-]+/g) ?? []);
+
+/** Says what helps behind what is wrong, once. */
+const helping = (command: Command, solvers: readonly AnySolver[]): Command =>
+  command.configureOutput({
+    outputError: (text, write) => {
+      const [line = '', ...others] = text.split('\n');
+      const hint = hintOf(line, command, solvers);
+      const said = line.replace(/^error: /, 'dladmm: ');
+      const rest = hint ? others.filter((each) => !each.startsWith('(Did you')) : others;
+      write([hint ? said.replace(/\.$/, '') + hint : said, ...rest].join('\n'));
+    },
+  });
 
 /**
  * The command line. What a command does is loaded when it runs, so that help needs no native code.
@@ -88,15 +123,6 @@ export function createProgram(
     .description('Trains neural networks by ADMM (dlADMM), without back-propagation.')
     .version(packageVersion())
     .exitOverride()
-    .configureOutput({
-      outputError: (text, write) =>
-        write(
-          text.replace(/^error: .*/, (line) => {
-            const hint = hintOf(line, flagsOf(program));
-            return `dladmm: ${hint ? line.slice(7).replace(/\.$/, '') : line.slice(7)}${hint}`;
-          }),
-        ),
-    })
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText(
       'after',
@@ -245,5 +271,6 @@ export function createProgram(
       end(await (await import('./bench.js')).benchCommand('complexity', args, terminal)),
     );
 
+  for (const command of [program, ...program.commands]) helping(command, known);
   return program;
 }

@@ -3,14 +3,15 @@ import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { formatError, readBytes } from '../formats/bytes.js';
-import { CSV } from '../formats/csv.js';
+import { CSV, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
 import { type CsvTable, checkShared, classesOf } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isStandardInput } from '../formats/pipes.js';
 import { reader } from '../formats/reader.js';
-import { checkNoDialect, tableFormatOf } from '../formats/table-formats.js';
+import { contentOf, isStream } from '../formats/stream.js';
+import { checkNoDialect, isPlainCsv, tableFormatOf } from '../formats/table-formats.js';
 import { isZip } from '../formats/zip.js';
 import { type OptionsOf, option, readOptions, type Schema, valueType } from '../network/schema.js';
 import type { Column } from '../samples/columns.js';
@@ -275,7 +276,10 @@ function fromTable(table: CsvTable, name: string): TableFile {
 export const readTable = reader(
   async (path: string, options: TableFileOptions = {}): Promise<TableFile> => {
     readOptions(FILE, options);
-    return parseTable(await readBytes(path, options.signal), path, options);
+    const content = await contentOf(path, options.signal, (head) => !areArrays(head) && isPlainCsv(head));
+    if (!isStream(content)) return parseTable(content, path, options);
+    checkNoLabels(options);
+    return fromTable(await parseCsv(content, path, options), basename(path));
   },
   ...OWN,
 );
@@ -283,14 +287,18 @@ export const readTable = reader(
 /** Whether a file's content is arrays rather than a table of named columns. */
 export const areArrays = (bytes: Uint8Array): boolean => isNpy(bytes) || isIdx(bytes) || isZip(bytes);
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
+function checkNoLabels({ labels }: TableFileOptions): void {
+  if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
+}
+
 /** As {@link readTable}, for a file's content; `path` is how errors call it, and where files that belong to it are looked for. */
 export const parseTable = reader(
   async (bytes: Uint8Array, path: string, options: TableFileOptions = {}): Promise<TableFile> => {
-    const { labels } = options;
     readOptions(FILE, options);
     if (areArrays(bytes)) checkNoDialect(options);
     if (isNpy(bytes) || isIdx(bytes)) return fromArray(bytes, path, options);
-    if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
+    checkNoLabels(options);
     if (isZip(bytes)) return fromNpz(bytes, path, options);
     const table = await tableFormatOf(bytes, options).parse(bytes, path, options);
     return fromTable(table, isStandardInput(path) ? 'the standard input' : basename(path));

@@ -1,16 +1,10 @@
-import { createReadStream } from 'node:fs';
 import { expected } from '../core/errors.js';
-import { numberFile } from '../core/numbers.js';
 import { isUrl, present } from '../core/objects.js';
-import { isArrow } from '../formats/arrow.js';
-import { isGzip, readBytes } from '../formats/bytes.js';
 import { type CsvDialect, type CsvOptions, DIALECT, parseCsvFrame, type TextStream } from '../formats/csv.js';
-import { edgesOf, kindOf } from '../formats/kinds.js';
-import { isParquet } from '../formats/parquet.js';
 import { reader } from '../formats/reader.js';
 import type { StoredSamples } from '../formats/sample-file.js';
-import { isStream } from '../formats/stream.js';
-import { tableFormatOf } from '../formats/table-formats.js';
+import { contentOf, isStream } from '../formats/stream.js';
+import { isPlainCsv, tableFormatOf } from '../formats/table-formats.js';
 import { type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
 import { IGNORE } from '../samples/features.js';
@@ -50,12 +44,6 @@ export const isFile = (rows: unknown): rows is string | URL | TextStream | Frame
   isFrame(rows) ||
   (isStream(rows) && 'readableObjectMode' in rows && !rows.readableObjectMode);
 
-/** Whether a path is that of a file which is read as it comes. */
-const isPlainText = async (path: string): Promise<boolean> => {
-  const start = await edgesOf(path);
-  return start.length > 0 && !isGzip(start) && !isParquet(start) && !isArrow(start) && kindOf(start, []) === undefined;
-};
-
 /**
  * All columns of a table as they are: of a file (CSV, Parquet, Arrow), of a pipe, of the standard input (`-`), or of a stream of CSV.
  *
@@ -66,9 +54,8 @@ export const readFrame = reader(
     if (isFrame(source)) return source;
     if (isStream(source)) return parseCsvFrame(source, 'the CSV stream', options);
     if (typeof source !== 'string') throw expected('a path, or a stream of CSV', 'source', source);
-    if (numberFile() && (await isPlainText(source)))
-      return parseCsvFrame(createReadStream(source, { highWaterMark: 2 ** 18 }), source, options);
-    return parseFrame(await readBytes(source, options.signal), source, options);
+    const content = await contentOf(source, options.signal, isPlainCsv);
+    return isStream(content) ? parseCsvFrame(content, source, options) : parseFrame(content, source, options);
   },
   ...OWN,
 );

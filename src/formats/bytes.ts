@@ -33,11 +33,16 @@ async function readWhole(path: string, signal: AbortSignal | undefined): Promise
     return await readFile(path, { signal });
   } catch (error) {
     throwIfAborted(signal, `Reading ${path}`);
-    if (error instanceof DlAdmmError) throw error;
-    const code = systemCode(error);
-    const why = deniedBecause(error) ?? (code === 'ENOENT' ? 'there is no such file' : messageOf(error));
-    throw new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: ${why}`, { cause: error });
+    throw unread(path, error);
   }
+}
+
+/** Why a file could not be read. */
+export function unread(path: string, error: unknown): DlAdmmError {
+  if (error instanceof DlAdmmError) return error;
+  const code = systemCode(error);
+  const why = deniedBecause(error) ?? (code === 'ENOENT' ? 'there is no such file' : messageOf(error));
+  return new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: ${why}`, { cause: error });
 }
 
 /** Unpacks gzip on a thread of libuv's pool; zlib checks CRC-32 and length. */

@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import { growingNumbers } from '../core/numbers.js';
 import { isObject } from '../core/objects.js';
 import {
   flag,
@@ -18,13 +17,15 @@ import { type Decimal, isCode, parseNumber } from '../samples/cells.js';
 import { featuresOf, learntColumns } from '../samples/features.js';
 import type { Frame } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
+import { growingNumbers } from '../tensor/growing.js';
 import { turn } from '../tensor/inputs.js';
-import { formatError, readBytes } from './bytes.js';
+import { formatError, isGzip } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, PIECE, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
 import { type CsvTable, labelColumn, TABLE } from './labels.js';
+import { isPlainDelimiter, plainRows } from './plain-rows.js';
 import { reader } from './reader.js';
-import { isStream, piecesOf, type TextStream } from './stream.js';
+import { contentOf, isStream, piecesOf, type TextStream } from './stream.js';
 import { tableFrom } from './tables.js';
 
 export type { TextStream } from './stream.js';
@@ -93,25 +94,35 @@ function layoutOf({
 
 /** Gathers some columns of a table, by their places; `coded` whether a number that begins with zeros is a text. */
 function collector(name: string, { width, decimal, header, names }: Layout, places: readonly number[], coded: boolean) {
-  const builders = places.map((place) => columnBuilder(names[place] as string, name));
+  const columns: (ReturnType<typeof columnBuilder> | undefined)[] = names.map(() => undefined);
+  for (const place of places) columns[place] = columnBuilder(names[place] as string, name);
+  const builders = places.map((place) => columns[place] as ReturnType<typeof columnBuilder>);
   const lines = growingNumbers();
   let rows = 0;
-  let headers = header ? 1 : 0;
+  let heading = header;
+  const cell = (place: number, text: string): void => {
+    const column = columns[place];
+    column?.push(column.texts || (coded && isCode(text)) ? text : (parseNumber(text, decimal) ?? text));
+  };
+  const ended = (cells: number, last: string, line: number): void => {
+    const trailing = cells === width + 1 && last === '';
+    if (cells !== width && !trailing)
+      throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells}`);
+    lines.push(line);
+    rows += 1;
+  };
   return {
+    ...{ width, columns, coded, cell, ended },
+    get heading(): boolean {
+      return heading;
+    },
     row(cells: readonly string[], line: number): void {
-      if (headers > 0) {
-        headers -= 1;
+      if (heading) {
+        heading = false;
         return;
       }
-      const trailing = cells.length === width + 1 && cells[width] === '';
-      if (cells.length !== width && !trailing)
-        throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells.length}`);
-      for (const [i, builder] of builders.entries()) {
-        const cell = cells[places[i] as number] as string;
-        builder.push(builder.texts || (coded && isCode(cell)) ? cell : (parseNumber(cell, decimal) ?? cell));
-      }
-      lines.push(line);
-      rows += 1;
+      ended(cells.length, cells[width] ?? '', line);
+      for (const place of places) cell(place, cells[place] as string);
     },
     async finish(): Promise<Frame> {
       if (rows === 0) {
@@ -120,7 +131,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
         throw formatError(name, text);
       }
       const columns = await finished(builders);
-      return { name, rows, named: header, columns, lines: lines.taken() };
+      return { name, rows, named: header, columns, lines: await lines.taken() };
     },
   };
 }
@@ -165,6 +176,24 @@ type Content = Uint8Array | TextStream;
 type ParseOptions = CsvOptions & { readonly fromLine?: number };
 type Choose = (layout: Layout) => readonly number[];
 
+/** Takes rows for as long as they need no parser; `rest` is the text from there on. */
+async function takePlain(
+  texts: AsyncIterable<string>,
+  rows: ReturnType<typeof plainRows>,
+): Promise<{ readonly rest: AsyncIterable<string> | undefined; readonly line: number }> {
+  const pieces = texts[Symbol.asyncIterator]();
+  async function* after(first: string): AsyncGenerator<string> {
+    yield first;
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
+  }
+  for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+    const left = rows.take(next.value);
+    if (left) return { rest: after(left.text), line: left.line };
+  }
+  const left = rows.finish();
+  return { rest: left && after(left.text), line: left?.line ?? 1 };
+}
+
 /** Reads those columns of a table that `choose` names, by their places, in that order. */
 async function readColumns(
   content: Content,
@@ -192,7 +221,10 @@ async function readColumns(
   const layout = layoutOf(dialect);
   if (layout === undefined) throw formatError(name, 'expected at least one row of values but it is empty');
   const table = collector(name, layout, choose(layout), coded);
-  const { delimiter } = dialect;
+  const { delimiter, decimal } = dialect;
+  const plain = isPlainDelimiter(delimiter) && fromLine === 1;
+  const { rest, line } = plain ? await takePlain(all, plainRows(table, delimiter, decimal)) : { rest: all, line: 1 };
+  if (rest === undefined) return { frame: await table.finish(), layout };
   const parser: Parser = parse({
     ...parserOptions(delimiter),
     from_line: fromLine,
@@ -201,13 +233,14 @@ async function readColumns(
       return null;
     },
   });
+  Object.assign(parser.info, { lines: line });
   parser.resume();
   try {
-    await pipeline(Readable.from(all), parser);
+    await pipeline(Readable.from(rest), parser);
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
-    const line = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
-    throw formatError(`${name}${line}`, `not CSV: ${messageOf(error)}`, error);
+    const at = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
+    throw formatError(`${name}${at}`, `not CSV: ${messageOf(error)}`, error);
   }
   return { frame: await table.finish(), layout };
 }
@@ -262,5 +295,5 @@ export const parseCsv = reader(csvTable);
 export const readCsv = reader(async (source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> => {
   checkCsvOptions(options);
   if (isStream(source)) return parseCsv(source, 'the CSV stream', options);
-  return parseCsv(await readBytes(source, options.signal), source, options);
+  return parseCsv(await contentOf(source, options.signal, (head) => !isGzip(head)), source, options);
 }, 'gzip');

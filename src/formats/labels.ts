@@ -1,4 +1,5 @@
 /** What labels a table has: which column they stand in, and whether they are classes or targets. */
+import { types } from 'node:util';
 import { DlAdmmError } from '../core/errors.js';
 import { narrowed, TOO_WIDE } from '../core/numbers.js';
 import { type OptionsOf, option, type Schema, signalOption, valueType, word } from '../network/schema.js';
@@ -110,24 +111,31 @@ export function labelColumn(
 /** How errors call a row of the column of labels. */
 type Where = (row: number) => string;
 
-type Numbers = readonly (number | undefined)[];
+type Numbers = readonly (number | undefined)[] | Float64Array;
 
-function taskOf(cells: readonly string[], numbers: Numbers, where: Where, column: string) {
-  const odd = numbers.indexOf(undefined);
-  const all = odd < 0 ? (numbers as readonly number[]) : cells;
-  if (odd < 0 || numbers.every((n) => n === undefined)) return inferTask(all, `column ${JSON.stringify(column)}`).task;
+/** Where the first of them stands that is no number, −1 where all are. */
+const oddAt = (numbers: Numbers): number => (types.isFloat64Array(numbers) ? -1 : numbers.indexOf(undefined));
+
+/** Labels as a file has them: its texts, or numbers where all of them are. */
+type Cells = readonly string[] | Float64Array;
+
+function taskOf(cells: Cells, numbers: Numbers, where: Where, column: string) {
+  const odd = oddAt(numbers);
+  const all = odd < 0 ? (numbers as readonly number[]) : (cells as readonly string[]);
+  if (odd < 0 || (numbers as readonly unknown[]).every((n) => n === undefined))
+    return inferTask(all, `column ${JSON.stringify(column)}`).task;
   throw badCell(where(odd), cells[odd], 'a number, as other labels are (or the task to be classification)');
 }
 
 /** A class for each of the labels that there are: texts in sorted order, whole numbers by their size. */
-function classify(cells: readonly string[], numbers: Numbers, where: Where) {
-  const texts = numbers.includes(undefined);
-  const bad = texts ? -1 : numbers.findIndex((n) => !Number.isInteger(n));
+function classify(cells: Cells, numbers: Numbers, where: Where) {
+  const texts = oddAt(numbers) >= 0;
+  const bad = texts ? -1 : (numbers as readonly number[]).findIndex((n) => !Number.isInteger(n));
   if (bad >= 0) {
     const text = `${where(bad)}: expected a class, a whole number, but found ${cells[bad]}`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
-  return classesOf<string | number>(texts ? cells : (numbers as readonly number[]), where(0));
+  return classesOf<string | number>((texts ? cells : numbers) as readonly (string | number)[], where(0));
 }
 
 /**
@@ -157,9 +165,9 @@ const TELLING_ROWS = 20;
  *
  * @throws DlAdmmError ERR_DLADMM_LABEL
  */
-export function checkShared(labels: readonly (string | number)[], where: string): void {
+export function checkShared(labels: readonly (string | number)[] | Float64Array, where: string): void {
   const rows = labels.length;
-  const classes = new Set(labels).size;
+  const classes = new Set<string | number>(labels).size;
   if (rows < TELLING_ROWS || classes <= rows / 2) return;
   const text = `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by label, or say by task that these are classes or targets`;
   throw new DlAdmmError('ERR_DLADMM_LABEL', text);
@@ -174,17 +182,18 @@ export function numberedClasses(labels: Int32Array): readonly string[] {
 /** Features with labels or targets, by what the labels are. */
 export function labelledTable(
   features: Features & { readonly label: string },
-  cells: readonly string[],
+  cells: Cells,
   task: TableOptions['task'],
   where: Where,
 ): ClassificationTable | RegressionTable {
-  const numbers = cells.map((cell) => parseNumber(cell));
+  const numbers = types.isFloat64Array(cells) ? cells : cells.map((cell) => parseNumber(cell));
   if ((task ?? taskOf(cells, numbers, where, features.label)) === 'classification') {
     if (task === undefined) checkShared(cells, where(0));
     return { task: 'classification', ...features, ...classify(cells, numbers, where) };
   }
-  const odd = numbers.indexOf(undefined);
+  const odd = oddAt(numbers);
   if (odd >= 0) throw badCell(where(odd), cells[odd], 'a number');
-  const y = { data: narrowed(Float64Array.from(numbers as readonly number[])), rows: cells.length, columns: 1 };
+  const data = narrowed(types.isFloat64Array(numbers) ? numbers : Float64Array.from(numbers as readonly number[]));
+  const y = { data, rows: cells.length, columns: 1 };
   return { task: 'regression', ...features, y };
 }

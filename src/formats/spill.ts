@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
-import type { NumberFile } from '../core/numbers.js';
+import type { NumberFile } from '../tensor/growing.js';
 import { fileError } from './atomic-file.js';
 
 export class Spill implements NumberFile {

@@ -1,11 +1,14 @@
 /** A stream of text or bytes as bytes, a piece at a time: unpacked where it is gzipped, as a file is. */
+import { open, stat } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
-import { formatError, isGzip, unpackLimit } from './bytes.js';
+import { checkRoom } from './atomic-file.js';
+import { formatError, isGzip, readBytes, unpackLimit, unread } from './bytes.js';
+import { isStandardInput } from './pipes.js';
 
 /** A stream of text or bytes, as a request's body or `createReadStream` is. */
 export type TextStream = AsyncIterable<Uint8Array | string>;
@@ -81,4 +84,46 @@ export async function* piecesOf(
       await nextTurn();
     }
   }
+}
+
+/** A file that is longer is not held whole where it can be read piece by piece. */
+const LARGE = 2 ** 24;
+/** So much of it is read at once. */
+const READ = 2 ** 18;
+
+async function* bytesIn(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    const file = await open(path);
+    try {
+      const bytes = new Uint8Array(READ);
+      for (let at = 0; ; ) {
+        const { bytesRead } = await file.read(bytes, 0, READ, at);
+        if (bytesRead === 0) return;
+        at += bytesRead;
+        yield bytes.subarray(0, bytesRead);
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw unread(path, error);
+  }
+}
+
+/**
+ * What a file holds: whole, or as a stream where it is long and `streams` agrees, by its first bytes.
+ *
+ * @throws DlAdmmError as `readBytes`
+ */
+export async function contentOf(
+  path: string,
+  signal: AbortSignal | undefined,
+  streams: (head: Uint8Array) => boolean,
+): Promise<Uint8Array | TextStream> {
+  const info = typeof path === 'string' && !isStandardInput(path) ? await stat(path).catch(() => undefined) : undefined;
+  if (!info?.isFile() || info.size <= LARGE) return readBytes(path, signal);
+  checkRoom(info.size, path);
+  throwIfAborted(signal, `Reading ${path}`);
+  for await (const head of bytesIn(path)) return streams(head) ? bytesIn(path) : readBytes(path, signal);
+  return readBytes(path, signal);
 }

@@ -3,6 +3,7 @@ import { expected } from '../core/errors.js';
 import { pick } from '../network/schema.js';
 import type { Frame } from '../samples/frame.js';
 import { isArrow, parseArrow, parseArrowFrame } from './arrow.js';
+import { isGzip } from './bytes.js';
 import { type CsvDialect, type CsvOptions, DIALECT, parseCsv, parseCsvFrame } from './csv.js';
 import type { CsvTable } from './labels.js';
 import { isParquet, parseParquet, parseParquetFrame } from './parquet.js';
@@ -27,6 +28,9 @@ export function checkNoDialect(options: CsvDialect): void {
     throw expected(`no ${name}, which is for CSV,`, name, value);
   }
 }
+
+/** Whether a file that begins so can be read piece by piece. */
+export const isPlainCsv = (head: Uint8Array): boolean => !isGzip(head) && !OTHERS.some(({ is }) => is(head));
 
 /** @throws DlAdmmError as {@link checkNoDialect} */
 export function tableFormatOf(bytes: Uint8Array, options: CsvDialect): TableFormat {

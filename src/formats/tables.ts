@@ -1,12 +1,13 @@
 /** A file's table as features and labels: every value must be there, and be a number, or a text where texts are asked for. */
 import { types } from 'node:util';
+import type { Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { type Decimal, numberHint } from '../samples/cells.js';
 import { type Column, MAX_CATEGORIES } from '../samples/columns.js';
 import { encoded } from '../samples/encoded.js';
 import { learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, namedColumn, valueAt } from '../samples/frame.js';
-import { eachChunk } from '../tensor/inputs.js';
+import { eachChunk, inTurns } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { formatError } from './bytes.js';
 import { badCell, type CsvTable, labelledTable, type TableOptions } from './labels.js';
@@ -78,6 +79,14 @@ async function matrixOf(frame: Frame, columns: readonly Column[]): Promise<Matri
   return { data, rows: x.rows, columns: x.columns };
 }
 
+async function positiveZeros(values: Numbers): Promise<Float64Array> {
+  const out = new Float64Array(values.length);
+  await inTurns(values.length, (i) => {
+    out[i] = (values[i] as number) + 0;
+  });
+  return out;
+}
+
 /**
  * The table of a frame that holds the features in their order, and the labels.
  *
@@ -99,10 +108,11 @@ export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTabl
   const told = { x, columns: columns.map((column) => (Object.keys(column).length > 1 ? column : column.name)) };
   if (label === undefined) return { task: 'unlabelled', ...told };
   const column = namedColumn(frame, label, 'label');
-  const cells = Array.from({ length: frame.rows }, (_, row) => {
-    const value = valueAt(column, row);
-    if (value === null) throw badCell(where(label, row), value, 'a label');
-    return String(value);
-  });
+  if (column.missing > 0) throw badCell(where(label, firstMissing(column, frame.rows)), null, 'a label');
+  // Of numbers no texts are made, but for −0, which is written 0.
+  const cells =
+    column.kind === 'number'
+      ? await positiveZeros(column.values)
+      : Array.from({ length: frame.rows }, (_, row) => String(valueAt(column, row)));
   return labelledTable({ ...told, label }, cells, options.task, (row) => where(label, row));
 }

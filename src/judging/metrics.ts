@@ -67,7 +67,9 @@ export function metricMeant(name: string, known: readonly string[] = METRIC_NAME
     .toLowerCase()
     .replace(/^(?:neg|val)(?=.{3})/, '');
   const found = Object.hasOwn(ELSEWHERE, plain) ? ELSEWHERE[plain] : undefined;
-  return found && known.includes(found) ? `; did you mean ${found}?` : didYouMean(plain, known);
+  return found && known.includes(found)
+    ? `; did you mean ${found}?`
+    : didYouMean(plain, known) || '; docs/judging.md says what each measures';
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where it is none of those that are known */

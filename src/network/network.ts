@@ -222,10 +222,11 @@ const ACTIVATIONS_ELSEWHERE: Readonly<Record<string, string>> = {
 export function activationMeant(name: string): string {
   if (/^(?:log)?softmax$/.test(plain(name)))
     return '; the last layer is linear, and its loss makes probabilities of it';
-  return meant(ACTIVATIONS_ELSEWHERE, name) || didYouMean(name, ACTIVATION_NAMES);
+  return meant(ACTIVATIONS_ELSEWHERE, name) || didYouMean(name, ACTIVATION_NAMES) || '; docs/options.md has them';
 }
 /** The same of a loss. */
-export const lossMeant = (name: string): string => meant(LOSSES_ELSEWHERE, name) || didYouMean(name, LOSSES);
+export const lossMeant = (name: string): string =>
+  meant(LOSSES_ELSEWHERE, name) || didYouMean(name, LOSSES) || '; docs/losses.md says what each is for';
 
 /** What other libraries call the losses, as {@link plain} has it. */
 const SOFTMAX = "'softmax-cross-entropy'";
@@ -245,6 +246,11 @@ const LOSSES_ELSEWHERE: Readonly<Record<string, string>> = {
   ...{ regsquarederror: "'squared-error'", regsquaredlogerror: "'squared-error'", regabsoluteerror: "'absolute'" },
   ...{
     mae: "'absolute'",
+    mape: "'absolute'",
+    logcosh: "'huber'",
+    squaredhinge: "'hinge'",
+    tweedie: "'poisson'",
+    log: SOFTMAX,
     meanabsoluteerror: "'absolute'",
     l1: "'absolute'",
     l1loss: "'absolute'",

@@ -12,7 +12,7 @@ import {
   fraction,
   oneOf,
 } from '../core/checks.js';
-import { expected } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import { present } from '../core/objects.js';
 import type { Network } from './network.js';
@@ -39,6 +39,8 @@ export interface Told {
   readonly also?: string;
   /** What other libraries call it, in small letters, with blanks between. */
   readonly elsewhere?: string;
+  /** What helps whoever gives another value, as the end of the error. */
+  readonly help?: string;
 }
 
 /** What stands where nobody gives an option: a value, a rule told in words, or (words alone) nothing. */
@@ -146,7 +148,7 @@ export type OptionFor<In, Out, D> = D extends { readonly required: true }
     ? Option<In, Out, 'default', Std extends string ? Std : In>
     : Option<In, D extends { readonly derive: unknown } ? Out : Out | undefined, 'optional'>;
 
-const TOLD = 'default otherwise derive required says symbol equation unit flag also elsewhere'.split(' ');
+const TOLD = 'default otherwise derive required says symbol equation unit flag also elsewhere help'.split(' ');
 
 /** Declares an option. @throws DlAdmmError ERR_DLADMM_ARGUMENT for what no declaration has */
 export function option<In, Out, const D extends Declared<In>>(of: ValueType<In, Out>, told: D): OptionFor<In, Out, D> {
@@ -162,7 +164,14 @@ export function option<In, Out, const D extends Declared<In>>(of: ValueType<In, 
   const otherwise = 'otherwise' in told ? told.otherwise : textOf(declared.default);
   const read = (value: unknown, name: string, about: About): Out | undefined => {
     const chosen = value === undefined ? (derive?.(about) ?? declared.default) : value;
-    return chosen === undefined && !required ? undefined : check(chosen, name, about);
+    try {
+      return chosen === undefined && !required ? undefined : check(chosen, name, about);
+    } catch (error) {
+      if (!(error instanceof DlAdmmError) || /; did you mean /.test(error.message)) throw error;
+      const help =
+        value === 'auto' && otherwise !== undefined ? 'left out, it is found by itself (docs/options.md)' : told.help;
+      throw help === undefined ? error : new DlAdmmError(error.code, `${error.message}; ${help}`);
+    }
   };
   return {
     ...declared,
@@ -348,7 +357,7 @@ function kindsText(of: Kinds): string {
 function complete<S extends Schema>(schema: S, values: unknown, name: string, about: About): Complete<S> {
   const keys = Object.keys(schema);
   checkObject(values, `{ ${keys.join(', ')} }`, name);
-  checkKeys(values, keys, name);
+  checkKeys(values, keys, name, (key) => calledHere(schema, key));
   return completed(schema, values, `${name}.`, about);
 }
 
@@ -372,7 +381,7 @@ export function readOptions<S extends Schema>(schema: S, options: unknown, name 
 }
 
 /** The option that other libraries call so. */
-function calledHere(schema: Schema, name: string): string | undefined {
+export function calledHere(schema: Schema, name: string): string | undefined {
   const plain = name.replaceAll(/[_-]/g, '').toLowerCase();
   return Object.keys(schema).find((key) => schema[key]?.elsewhere?.split(' ').includes(plain));
 }

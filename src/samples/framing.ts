@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
-import { growingNumbers } from '../core/numbers.js';
+import { growingNumbers } from '../tensor/growing.js';
 import { breathe, inTurns, isArray, paced } from '../tensor/inputs.js';
 import { isRecord, itemsOf } from './arrived.js';
 import { isCode } from './cells.js';
@@ -102,6 +102,8 @@ export function columnBuilder(name: string, where: string, asText = false, befor
   let code: string | undefined;
   let refused: DlAdmmError | undefined;
   let lists = 0;
+  /** Numbers that came by `pushNumber`. */
+  let numbered = 0;
   /** What may be texts or missing values, before anything else says which, by row. */
   const nones = new Map<number, string>();
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
@@ -123,11 +125,11 @@ export function columnBuilder(name: string, where: string, asText = false, befor
 
   /** The texts, after what came before them. */
   async function allTexts(after: ReturnType<typeof textValues>) {
-    const before = numbers.taken();
+    const before = await numbers.taken();
     if (before.length === 0) return after;
     const all = textValues();
     await inTurns(before.length, (i) => all.push(said(before[i] as number) ?? nones.get(i) ?? null));
-    const [codes, places] = [after.codes.taken(), after.texts().map(all.codeOf)];
+    const [codes, places] = [await after.codes.taken(), after.texts().map(all.codeOf)];
     await inTurns(codes.length, (i) => all.codes.push(places[codes[i] as number] ?? -1));
     return all;
   }
@@ -136,6 +138,16 @@ export function columnBuilder(name: string, where: string, asText = false, befor
     /** Whether texts have come. */
     get texts(): boolean {
       return texts !== undefined;
+    },
+    /** Whether all that came were numbers, or missing: more of them may come by `pushNumber`. */
+    get plain(): boolean {
+      return kind === 'number' && texts === undefined && lists === 0;
+    },
+    pushNumber(value: number): void {
+      told += 1;
+      rows += 1;
+      numbered += 1;
+      numbers.push(value);
     },
     push(value: unknown): void {
       const plain = asText && typeof value === 'string';
@@ -175,6 +187,8 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       else numbers.push(READ[kind as Exclude<Kind, 'text'>](value) as number);
     },
     async finish(): Promise<FrameColumn> {
+      const count = seen.get('number');
+      if (count) count.count += numbered;
       const mixture = texts && mixtureOf(seen, told);
       const flags = texts === undefined && seen.has('boolean') && seen.has('number');
       const common = {
@@ -195,18 +209,18 @@ export function columnBuilder(name: string, where: string, asText = false, befor
 }
 
 /** The column that numbers are; of those in a file nothing is in memory but what is asked for. */
-function gathered(
+async function gathered(
   numbers: ReturnType<typeof growingNumbers>,
   member: 'values' | 'codes',
   as: (numbers: Numbers) => FrameColumn,
-): FrameColumn {
+): Promise<FrameColumn> {
   const { file } = numbers;
-  if (file === undefined) return as(numbers.taken());
+  if (file === undefined) return as(await numbers.taken());
   const column = {
     ...as(new Float32Array(0)),
-    part: (first: number, count: number) => as(numbers.taken(first, count)),
+    part: (first: number, count: number) => as(numbers.part(first, count)),
   };
-  const get = (): unknown => file.once(column, () => as(numbers.taken()))[member as never];
+  const get = (): unknown => file.once(column, () => as(numbers.part(0, numbers.length)))[member as never];
   return Object.defineProperty(column, member, { get, enumerable: true });
 }
 

@@ -35,10 +35,15 @@ export const LEARNING = {
   missing: word(['impute', 'error'], {
     default: 'impute',
     says: "Of a table: 'impute' fills in medians and the most frequent texts for missing values, and adds an input that says so; 'error' refuses.",
+    help: "'impute' takes the median, or the most frequent text (docs/data.md)",
   }),
   categories: whole(
     1,
-    { default: 100, says: 'Of a table: the most different texts of a column that get an input each.' },
+    {
+      default: 100,
+      says: 'Of a table: the most different texts of a column that get an input each.',
+      help: 'columns of texts are found by themselves (docs/data.md)',
+    },
     2 ** 20,
   ),
   buckets: whole(

@@ -1,4 +1,5 @@
 /** What samples count for: weights s_i ≥ 0 of their own, and weights of their classes. */
+import { types } from 'node:util';
 import { checkObject, didYouMean } from '../core/checks.js';
 import { DlAdmmError, expected, listed } from '../core/errors.js';
 import { isArray, isNumericArray, type NumericArray } from '../tensor/inputs.js';
@@ -17,7 +18,13 @@ const isWeight = (value: unknown): value is number => typeof value === 'number' 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE */
 export function checkClassWeights(value: unknown, name: string): ClassWeights {
   if (value === 'balanced') return value;
-  checkObject(value, "'balanced' or { class: weight }", name);
+  const what = "'balanced' or { class: weight }";
+  if (isArray(value) || types.isMap(value)) throw expected(what, name, value);
+  if (typeof value === 'string') {
+    const { code, message } = expected(what, name, value);
+    throw new DlAdmmError(code, message + didYouMean(value, ['balanced']));
+  }
+  checkObject(value, what, name);
   for (const [key, weight] of Object.entries(value)) {
     if (!isWeight(weight))
       throw expected('a finite number from 0', `${name}[${JSON.stringify(key)}]`, weight, 'ERR_DLADMM_RANGE');

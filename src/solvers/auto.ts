@@ -47,6 +47,8 @@ const EPOCHS = { least: 3, most: 30, few: 20 } as const;
 const LINEAR = { l2: 1e-4, least: 2, most: 15, numbers: 3e7 } as const;
 /** Fewer than FEW samples are visited in batches of so many, so that there are some steps: classes from `enough` samples on in larger ones. */
 const BATCH = { enough: 100, small: 16, large: 32 } as const;
+/** Adam's step where few samples make few of them. */
+const ADAM_FEW = 0.01;
 /** The Gram matrices of mini-batch dlADMM are inputs × inputs. */
 const MOST_GRAM = 4096;
 /** What mini-batch dlADMM does with a loss: weight decay, and a step that few epochs call for. */
@@ -85,18 +87,24 @@ export function automatic(facts: Facts): Choice {
   };
   const common = { hidden: hiddenFor(facts), epochs, linear };
   const pace = PACES[loss];
+  const task = classifies(loss) ? 'classes' : 'values';
+  const few = samples < FEW && { batchSize: task === 'classes' && samples >= BATCH.enough ? BATCH.large : BATCH.small };
   if (pace && inputs <= MOST_GRAM) {
-    const task = classifies(loss) ? 'classes' : 'values';
     const because = `mini-batch dlADMM is as good as any here for ${task}, in less time`;
-    const batchSize = task === 'classes' && samples >= BATCH.enough ? BATCH.large : BATCH.small;
-    const own = { ...common, ...pace, ...(samples < FEW && { batchSize }) };
+    const own = { ...common, ...pace, ...few };
     return { ...own, l2: decayFor(samples, pace.l2), solver: 'minibatch-admm', because };
   }
   const because = pace
     ? `${inputs} inputs make Gram matrices too large for mini-batch dlADMM`
     : `mini-batch dlADMM has no step of its own for ${loss}`;
-  // Its step is shorter.
-  return { ...common, epochs: 3 * epochs, l2: decayFor(samples, DECAY.least), solver: 'adam', because };
+  // Its step is shorter, and of few samples there are few.
+  const step = few && { ...few, learningRate: ADAM_FEW };
+  const own = {
+    ...common,
+    ...step,
+    linear: { ...linear, ...(few && { epochs: 3 * linear.epochs, learningRate: ADAM_FEW }) },
+  };
+  return { ...own, epochs: 3 * epochs, l2: decayFor(samples, DECAY.least), solver: 'adam', because };
 }
 
 /** The share held out where nobody says: a tenth, a fifth of fewer than 2,000 samples, nothing of fewer than 20. */

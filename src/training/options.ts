@@ -18,7 +18,12 @@ import { bytesSaid } from './stored-samples.js';
 export type Rows = string | URL | RowsLike | Frame | ColumnsLike | StoredSamples;
 
 /** Rows are looked at where they are read. */
-const rows = valueType<Rows>('as the data', () => true, 'rows');
+const rows = valueType<Rows>(
+  'as the data',
+  (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
+  'records, a table, a stream, or the path of a file',
+);
+const SHARE = 'validationShare: 0.2 holds a share of the rows out';
 
 /** What says how rows become samples, and how much of them is held out. */
 export const FRONT = {
@@ -30,12 +35,13 @@ export const FRONT = {
     otherwise:
       'classes where the target holds texts, true and false, or few whole numbers; labels where it holds lists of them, or several columns hold 0 and 1 alone',
     says: 'What the target is; of a file, several labels stand in a text as a|b.',
+    help: "classes, two or many, are 'classification', numbers are 'regression' (docs/quick-start.md)",
   }),
   hidden: option(
     valueType<readonly number[]>(
       'widths',
       (value) => isArray(value) && value.every((width) => Number.isInteger(width) && Number(width) > 0),
-      'widths of hidden layers such as [100, 100]',
+      'widths of hidden layers, whole numbers from 1 such as [100, 100],',
       { as: 'hidden' },
     ),
     {
@@ -58,11 +64,13 @@ export const FRONT = {
   validation: option(rows, {
     otherwise: 'some rows that are held out',
     says: 'Rows that say when to stop, in place of some that are held out.',
+    help: SHARE,
   }),
-  test: option(rows, { otherwise: 'none', says: 'Rows that are judged and nothing else.' }),
+  test: option(rows, { otherwise: 'none', says: 'Rows that are judged and nothing else.', help: SHARE }),
   validationShare: number('fraction', {
     otherwise: '0.1; of fewer than 2,000 rows 0.2',
     says: 'The share of rows to hold out, which says when to stop and what the model is worth.',
+    help: '0.2 is a fifth, 20 %',
   }),
   memory: option(
     valueType<string | number>(

@@ -1,7 +1,6 @@
 /** Samples on their way into a store: read once, encoded as for a training, and written block by block. */
 import { dirname } from 'node:path';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { keptIn } from '../core/numbers.js';
 import { present } from '../core/objects.js';
 import { checkWritable, targetOf } from '../formats/atomic-file.js';
 import { SAMPLES, type StoredFacts, writeSamples } from '../formats/sample-file.js';
@@ -13,6 +12,7 @@ import { isRecord } from '../samples/arrived.js';
 import { areSamples, arrivingSamples, isStream } from '../samples/arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from '../samples/classes.js';
 import type { Task } from '../samples/targets.js';
+import { keptIn } from '../tensor/growing.js';
 import {
   breathe,
   CHUNK_ENTRIES,

@@ -664,9 +664,12 @@ const processor = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 };
-/** Of a call that nothing else was under way beside. */
-const took = (seconds, what) => {
+const largest = { addsMB: 0, what: 'none' };
+const peakMB = () => process.resourceUsage().maxRSS / 1024;
+/** Of a call that nothing else was under way beside: what it took, and by how much it has raised the peak. */
+const took = (seconds, addsMB, what) => {
   if (seconds > slowest.seconds) Object.assign(slowest, { seconds, what });
+  if (addsMB > largest.addsMB) Object.assign(largest, { addsMB, what });
 };
 /** Ours have a code; the others come from what was passed in: a getter that throws, a symbol that is no text. */
 const isError = (error) =>
@@ -736,7 +739,7 @@ await fc.assert(
       const target = objects[on];
       // So many steps are a number like any other, and would be taken.
       if (target === undefined || (method === 'run' && typeof drawn[0] === 'number' && drawn[0] > 1000)) continue;
-      const began = processor();
+      const [began, before] = [processor(), peakMB()];
       const work = (async () => target[method](...drawn))().then(
         () => {
           counts.fine += 1;
@@ -748,7 +751,7 @@ await fc.assert(
       );
       if (wait) {
         await work;
-        took(processor() - began, `${on}.${method}`);
+        took(processor() - began, peakMB() - before, `${on}.${method}`);
       } else pending.push(work);
     }
     await Promise.all(pending);
@@ -765,7 +768,7 @@ await fc.assert(
     interruptAfterTimeLimit: seconds * 1000,
   },
 );
-const peak = Math.round(process.resourceUsage().maxRSS / 1024);
-console.log(JSON.stringify({ ...counts, rounds, slowest, peakMB: peak, ...guide.report() }));
+const peak = Math.round(peakMB());
+console.log(JSON.stringify({ ...counts, rounds, slowest, largest, peakMB: peak, ...guide.report() }));
 // Sanitizers take more of both. A round that the time has cut short may still be at work.
 process.exit(process.env.ASAN_OPTIONS === undefined && (slowest.seconds > SLOW || peak > MOST) ? 1 : 0);

@@ -33,6 +33,8 @@ function counters() {
 }
 
 const EDGES = [0, 1, -1, 2 ** 31 - 1, -(2 ** 31)];
+/** So many choices are kept, 32 MB of them, so that the peak of the process tells of the addon. A list that was kept for long makes room. */
+const KEPT = 2 ** 23;
 
 /** A list of choices, made of those that are worth keeping. */
 function edited(r, corpus) {
@@ -54,7 +56,7 @@ function edited(r, corpus) {
 export function guided() {
   const edges = counters();
   const corpus = [];
-  let drawn = [];
+  let [kept, found, drawn] = [0, 0, []];
   const source = (r) => {
     let given = [];
     return {
@@ -79,8 +81,18 @@ export function guided() {
   return {
     randomType: (seed) => source(random(`guided ${seed}`)),
     learn() {
-      if (edges.total > 0 && edges.fresh() > 0) corpus.push(drawn);
+      if (edges.total === 0 || edges.fresh() === 0) return;
+      found += 1;
+      corpus.push(Int32Array.from(drawn));
+      kept += drawn.length;
+      while (kept > KEPT) kept -= corpus.shift().length;
     },
-    report: () => ({ edges: edges.total, reached: edges.reached(), corpus: corpus.length }),
+    report: () => ({
+      edges: edges.total,
+      reached: edges.reached(),
+      found,
+      corpus: corpus.length,
+      corpusMB: kept / 2 ** 18,
+    }),
   };
 }

@@ -1,5 +1,5 @@
 /** A solver as it is declared: once. The lists, the checks, the command line and the documentation follow from it. */
-import { checkKeys, checkObject, didYouMean } from '../../core/checks.js';
+import { checkKeys, checkObject } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { present } from '../../core/objects.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
@@ -229,8 +229,5 @@ export function chosenSolver(solver: unknown, known: readonly AnySolver[], data:
   const names = here.map(({ name }) => name);
   const all = data === 'samples' ? ['auto', ...names] : names;
   const error = expected(all.map((name) => `'${name}'`).join(' or '), 'solver', solver);
-  throw new DlAdmmError(
-    error.code,
-    error.message + (typeof solver === 'string' ? solverMeant(solver) || didYouMean(solver, names) : ''),
-  );
+  throw new DlAdmmError(error.code, error.message + (typeof solver === 'string' ? solverMeant(solver, names) : ''));
 }

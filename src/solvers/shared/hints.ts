@@ -68,7 +68,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ),
   ...all(
     is('onIteration', 'which is called with every record'),
-    'verbose callbacks callback cbs verbosity logger logevery log logperiod verboseeval onepochend onbatchend silent metricperiod history',
+    'verbose callbacks callback cbs verbosity logger logevery log logperiod verboseeval onepochend onbatchend silent metricperiod history onepoch onprogress progress quiet debug',
   ),
   ...all(
     says(
@@ -81,7 +81,10 @@ const HINTS: Readonly<Record<string, Hint>> = {
     is('target'),
     'label labelcolumn targetcolumn labelcol y ytrain ynames outcome response dependent classcolumn',
   ),
-  ...all(is('ignore'), 'drop exclude dropcolumns ignorecolumns ignoredfeatures ignorecolumn'),
+  ...all(
+    is('ignore'),
+    'drop exclude dropcolumns ignorecolumns ignoredfeatures ignorecolumn id idcolumn indexcol indexcolumn',
+  ),
   ...all(is('columns'), 'features featurecolumns featurenames inputs usecols contnames xtrain'),
   ...all(
     is('categories', 'columns of texts are found by themselves'),
@@ -95,7 +98,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ...all(is('batchSize'), 'minibatchsize minibatch batch batchsize bs'),
   ...all(
     is('missing', "'impute' or 'error'"),
-    'imputer usemissing fillna imputation nanmode zeroasmissing addindicator',
+    'imputer usemissing fillna imputation nanmode zeroasmissing addindicator impute dropna navalues missingvalues',
   ),
   ...all(is('bins'), 'maxbin maxbins bordercount nbins'),
   ...all(is('delta', "of loss: 'huber'"), 'huberslope huberdelta'),
@@ -146,6 +149,37 @@ const HINTS: Readonly<Record<string, Hint>> = {
     'classweight scaleposweight posweight isunbalance autoclassweights lossweights',
   ),
   ...all(is('weights', 'a column of them, or one number a sample'), 'sampleweight sampleweights weight weightcolumn'),
+  ...all(
+    is('task', "'classification', 'multi-label' or 'regression'"),
+    'type tasks problemtype problem mode regression classification multilabel binary',
+  ),
+  ...all(is('delimiter', "of a CSV file: ';'"), 'sep separator delim'),
+  ...all(
+    is('buckets', 'into which columns of many texts are hashed'),
+    'hash hashing hasher featurehasher nbuckets hashbuckets',
+  ),
+  ...all(
+    says('dates are found by themselves, and become time, year, week and day (docs/data.md)'),
+    'dates datecolumns parsedates datecols dateformat',
+  ),
+  ...all(
+    says(
+      "classWeights: 'balanced' lets rare classes count more",
+      '--class-weights balanced lets rare classes count more',
+    ),
+    'balanced oversample oversampling undersample smote balanceclasses',
+  ),
+  ...all(
+    says("the second of the classes is the one that areas and thresholds are of: classes: ['no', 'yes'] orders them"),
+    'positive positiveclass poslabel positivelabel',
+  ),
+  ...all(
+    says(
+      'signal: AbortSignal.timeout(60_000) ends a training and keeps its model; search takes seconds',
+      'interruption (Ctrl-C, SIGTERM) ends a training and keeps its model; dladmm search takes --seconds',
+    ),
+    'timeout timelimit maxtime timebudget seconds maxruntime traintime',
+  ),
   threshold: says('model.tuneThreshold(samples) chooses one, by F1, by cost or by recall at a precision'),
   ...all(
     is('checkpoint', '{ path, every }'),
@@ -175,7 +209,17 @@ const SOLVERS: Readonly<Record<string, string>> = {
     momentum: "'sgd' with momentum",
     gradientdescent: "'gd'",
     admm: "'dladmm'",
-    gbdt: "'auto', as there are no trees here",
+    ...Object.fromEntries(
+      'gbdt xgboost lightgbm catboost gbtree randomforest dart'
+        .split(' ')
+        .map((name) => [name, "'auto', as there are no trees here"]),
+    ),
+    ...{
+      mlp: "'auto'",
+      neuralnetwork: "'auto'",
+      logistic: "'auto', with hidden: []",
+      linear: "'auto', with hidden: []",
+    },
   },
 };
 
@@ -198,8 +242,10 @@ export function optionMeant(name: string, typed = false): string {
 const FLAGS: Readonly<Record<string, string>> = { initialisation: 'init', validation: 'validation-share' };
 
 /** What a solver of another library may have been meant for. */
-export const solverMeant = (name: string): string =>
-  Object.hasOwn(SOLVERS, plain(name)) ? `; did you mean ${SOLVERS[plain(name)]}?` : '';
+export const solverMeant = (name: string, names: readonly string[]): string =>
+  Object.hasOwn(SOLVERS, plain(name))
+    ? `; did you mean ${SOLVERS[plain(name)]}?`
+    : didYouMean(name, names) || '; docs/choosing-a-solver.md says which is for what';
 
 /**
  * As checkKeys, of options: what is not known is told by what it may have been meant for, and not by a list of all.

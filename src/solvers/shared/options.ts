@@ -131,15 +131,21 @@ export const COMMON = {
       patience: whole(1, {
         default: 10,
         flag: 'early-stopping',
+        elsewhere: 'rounds stoppingrounds niternochange epochs',
         says: 'So many evaluations without gain end the training, and the best model is kept.',
       }),
       metric: option(METRIC, {
         default: 'loss',
         flag: 'metric',
+        elsewhere: 'monitor scoring evalmetric',
         says: 'What of the validation set has to improve, and of a search what is best: any metric that the task has (docs/judging.md).',
       }),
     },
-    { otherwise: 'none', says: 'Stop when the validation set no longer improves, and keep the best model.' },
+    {
+      otherwise: 'none',
+      says: 'Stop when the validation set no longer improves, and keep the best model.',
+      help: '{ patience: 10 } ends a training after so many evaluations without gain; left out, it goes to its end (docs/judging.md)',
+    },
     ({ metric }, name, { network: { loss } }) => {
       const known = metricsOfLoss(loss);
       if (!known.includes(metric)) throw expected(`${known.join(', ')}, as ${loss} has it,`, `${name}.metric`, metric);
@@ -168,10 +174,12 @@ export const COMMON = {
       path: option(PATH, {
         required: true,
         flag: 'checkpoint',
+        elsewhere: 'file filename filepath dir directory',
         says: 'The file that the whole training is written to as it goes, and as it stops, so that resume can go on; each checkpoint takes the place of the one before, as a whole.',
       }),
       every: whole(1, {
         default: 25,
+        elsewhere: 'frequency savefreq interval period',
         says: 'Iterations between two checkpoints; one more is written as the training ends, but for a divergence or an error. A multiple of refreshEvery makes the file smaller.',
       }),
     },
