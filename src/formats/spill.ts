@@ -1,7 +1,7 @@
 /** A file of numbers that is nobody's: it has no name once it is open, where the system allows that, and ends with the process. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
@@ -9,15 +9,20 @@ import type { NumberFile } from '../tensor/growing.js';
 import { fileError } from './atomic-file.js';
 
 export class Spill implements NumberFile {
+  readonly #beside: string;
   readonly #path: string;
   readonly #file: number;
   #end = 0;
   #named = true;
   #last: { readonly whose: object; readonly made: unknown } | undefined;
 
-  /** @throws DlAdmmError ERR_DLADMM_FILE */
-  constructor(folder: string) {
-    this.#path = join(folder, `.dladmm-${randomBytes(8).toString('hex')}.tmp`);
+  /**
+   * @param beside the file in whose folder it lies, which errors name
+   * @throws DlAdmmError ERR_DLADMM_FILE
+   */
+  constructor(beside: string) {
+    this.#beside = beside;
+    this.#path = join(dirname(beside), `.dladmm-${randomBytes(8).toString('hex')}.tmp`);
     this.#file = this.#guarded('write', () => openSync(this.#path, 'wx+', 0o600));
     this.#unlink();
   }
@@ -35,7 +40,7 @@ export class Spill implements NumberFile {
     try {
       return work();
     } catch (error) {
-      throw error instanceof DlAdmmError ? error : fileError(action, this.#path, error);
+      throw error instanceof DlAdmmError ? error : fileError(action, this.#beside, error);
     }
   }
 
@@ -54,7 +59,7 @@ export class Spill implements NumberFile {
     const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
     for (let at = 0; at < bytes.length; ) {
       const count = this.#guarded('read', () => readSync(this.#file, bytes, at, bytes.length - at, place + at));
-      if (count === 0) throw fileError('read', this.#path, new Error('it was cut'));
+      if (count === 0) throw fileError('read', this.#beside, new Error('it was cut'));
       at += count;
     }
   }
