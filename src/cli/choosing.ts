@@ -19,7 +19,8 @@ import { arraysOptions } from './training.js';
 
 export type CrossValidateFlags = TrainFlags & FoldOptions;
 
-export interface SearchFlags extends TrainFlags, Omit<SearchOptions, 'seed'> {
+export interface SearchFlags extends TrainFlags, Omit<SearchOptions, 'seed' | 'resume'> {
+  readonly resume?: string;
   /** A JSON file. */
   readonly space?: string;
 }
