@@ -103,21 +103,23 @@ function parseColumn(text: string): string | number {
   return Number(place) > 0 ? Number(place) - 1 : Number(place);
 }
 
-/** Columns with commas between them; a name with a comma in it stands in quotation marks, as in CSV. */
-export function parseColumns(text: string): readonly (string | number)[] {
+/** Columns with commas between them, behind those `before`; a name with a comma in it stands in quotation marks, as in CSV. */
+export function parseColumns(text: string, before: readonly (string | number)[] = []): readonly (string | number)[] {
   const names = text.match(/"(?:[^"]|"")*"|[^,]+/g) ?? [];
   const columns = names.map((name) =>
     name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : parseColumn(name.trim()),
   );
   if (columns.length === 0 || columns.includes(''))
     throw new InvalidArgumentError('Expected columns with commas between them.');
-  return columns;
+  return [...before, ...columns];
 }
 
-/** A column, or several with commas between them. */
-export function parseTarget(text: string): string | number | readonly (string | number)[] {
-  if (!text.includes(',')) return parseColumn(text);
-  const columns = parseColumns(text);
+type Target = string | number | readonly (string | number)[];
+
+/** A column, or several with commas between them, behind those `before`. */
+export function parseTarget(text: string, before?: Target): Target {
+  if (!text.includes(',') && before === undefined) return parseColumn(text);
+  const columns = parseColumns(text, typeof before === 'object' ? before : before === undefined ? [] : [before]);
   return columns.length === 1 ? (columns[0] as string | number) : columns;
 }
 

@@ -1,8 +1,8 @@
 /** Samples on their way into a store: read once, encoded as for a training, and written block by block. */
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, quoted } from '../core/errors.js';
 import { present } from '../core/objects.js';
 import { checkWritable } from '../formats/atomic-file.js';
-import { SAMPLES, type StoredFacts, writeSamples } from '../formats/sample-file.js';
+import { SAMPLES, type StoredFacts, storeOf, writeSamples } from '../formats/sample-file.js';
 import { classifies, type Loss } from '../network/network.js';
 import { completed, NOTHING, type OptionsOf, pick, SEED, word } from '../network/schema.js';
 import { trainingSet } from '../samples/arrival.js';
@@ -77,6 +77,11 @@ export async function packSamples(
 ): Promise<Packed> {
   const { signal, ...own } = options;
   const { precision } = completed(PACK, own, '', NOTHING);
+  using stored = await storeOf(data);
+  if (stored) {
+    const what = `${quoted(stored.store.path)} is a store of samples already: copy that file`;
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected samples that are in no store yet for data, but ${what}`);
+  }
   await checkWritable(path, SAMPLES);
   const front = pick(FRONT, own) as FrontOptions;
   const stream = areSamples(data) ? (Object.keys(data).length === 1 ? data.x : undefined) : data;
@@ -178,6 +183,16 @@ function sideBySide(
   return out;
 }
 
+/** An error of some items of a stream, behind others: as if all had been taken in at once. */
+function numberedFrom(items: number, rows: number, error: unknown): unknown {
+  if (!(error instanceof DlAdmmError)) return error;
+  const text = error.message
+    .replace(/\bdata\.x\[(\d+)\]/, (_, item: string) => `data[${Number(item) + items}]`)
+    .replace(/\bdata\.x\b/, 'data')
+    .replace(/\bin row (\d+)\b/, (_, row: string) => `in row ${Number(row) + rows}`);
+  return new DlAdmmError(error.code, text, { cause: error.cause ?? error });
+}
+
 /** Items of a stream that are taken in at once. */
 const ITEMS = 1024;
 
@@ -192,7 +207,7 @@ async function carried(
   const task = asked ?? (first.y === undefined ? 'classification' : 'regression');
   const loss = LOSSES[task];
   const codes = new Map<unknown, number>();
-  let [inputs, outputs, weighted, rows] = [0, 0, false, 0];
+  let [inputs, outputs, weighted, rows, count] = [0, 0, false, 0, 0];
 
   async function taken(some: readonly unknown[]): Promise<Float64Array> {
     const rules = {
@@ -201,10 +216,14 @@ async function carried(
       exact: true,
       exactTargets: true,
     } as const;
-    const name = rows === 0 ? 'data' : `data from row ${rows} on`;
-    const { x, y, labels, weights } = await arrivingSamples({ x: some }, rules, name, ['weights']);
+    const { x, y, labels, weights } = await arrivingSamples({ x: some }, rules, 'data', ['weights']).catch(
+      (error: unknown) => {
+        throw numberedFrom(count, rows, error);
+      },
+    );
+    count += some.length;
     const counts = weights !== undefined;
-    if (rows > 0 && counts !== weighted) throw expected('weights of all samples or of none', name, weights);
+    if (rows > 0 && counts !== weighted) throw expected('weights of all samples or of none', 'data', weights);
     [inputs, outputs, weighted, rows] = [x.columns, y?.columns ?? 0, counts, rows + x.rows];
     const numbers = Float64Array.from((labels ?? []) as ArrayLike<unknown>, (label) => {
       const code = codes.get(label) ?? codes.size;
