@@ -271,7 +271,11 @@ async function readColumns(
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     if (!(error instanceof CsvError)) throw formatError(name, `not CSV: ${messageOf(error)}`, error);
-    throw formatError(`${name}, line ${last + 1 + parser.info.empty_lines - empty}`, `not CSV: ${unquoted(error)}`, error);
+    throw formatError(
+      `${name}, line ${last + 1 + parser.info.empty_lines - empty}`,
+      `not CSV: ${unquoted(error)}`,
+      error,
+    );
   }
   return { frame: await table.finish(), layout };
 }

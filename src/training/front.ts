@@ -42,6 +42,7 @@ import {
   isNumericArray,
   isRowSource,
   type LabelsLike,
+  type RowSource,
   turn,
 } from '../tensor/inputs.js';
 import { alone, goalOf, numberedGoal } from './goal.js';
@@ -61,6 +62,8 @@ export interface Given extends FrontOptions {
   readonly classLoss?: Loss;
   /** Whether something is to be held out where nobody says. */
   readonly holdsOut: boolean;
+  /** Whether the cells of a table are wanted, rather than its inputs laid out. */
+  readonly packs?: boolean;
   /** A model is there that knows the classes, and the columns, so that a few rows of one class are something to learn from. */
   readonly goesOn?: boolean;
   readonly signal?: AbortSignal;
@@ -78,6 +81,8 @@ export interface Ready {
   readonly task: Task;
   readonly because: string;
   readonly target?: string | readonly string[];
+  /** The features of a table before they are inputs, where they were asked for. */
+  readonly cells?: RowSource;
   /** What was held out, for the report. */
   readonly heldOut?: HeldOut;
   readonly warnings: readonly string[];
@@ -218,12 +223,12 @@ async function fromRows(
       ? { ...of, columns: places.map((at) => of.columns[at] as FrameColumn) }
       : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
-    const { x: made, notes: more } = encoded(featuresOf(of), columns);
-    const x = await laidOut(await turn(made));
+    const { x: made, cells, notes: more } = encoded(featuresOf(of), columns);
+    const x = given.packs ? made : await laidOut(await turn(made));
     const told = goal.labels
       ? { labels: await turn(some(goal.labels, which)), ...(goal.classes && { classes: goal.classes }) }
       : { y: rowsAt(goal.y, which), ...(goal.names && { classes: goal.names }) };
-    return turn({ x, more, data: { x: asSamples(x), columns, ...told } as WeightedSamples });
+    return turn({ x, cells, more, data: { x: asSamples(x), columns, ...told } as WeightedSamples });
   };
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
@@ -252,6 +257,7 @@ async function fromRows(
       ...(held && { validation: held.data }),
       ...(tested && { test: tested.data }),
     },
+    ...(given.packs && { cells: train.cells }),
     samples: rest.rows,
     inputs: train.x.columns,
     features: columns.length,

@@ -122,7 +122,8 @@ describe('a column cannot be left out and be', () => {
 
 const READERS: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
   ...{ readCsv, readTable, readNpy, readNpz, readIdx, readParquet, readArrow, readGraph },
-  ...{ loadModel, importOnnx, importStateDict, resume, readCheckpoint, openSamples },
+  resume: (path) => resume(path, { x: [[1]], labels: [0] }),
+  ...{ loadModel, importOnnx, importStateDict, readCheckpoint, openSamples },
 };
 
 describe.each(Object.entries(READERS))('%s', (name, read) => {
@@ -150,7 +151,7 @@ describe('packing', () => {
       await expectFailure(
         () => packSamples(store, data),
         'ERR_DLADMM_ARGUMENT',
-        'is a store of samples already: copy that file',
+        'a store, whose samples are packed already',
       );
   });
 
