@@ -114,12 +114,10 @@ export function parseColumns(text: string, before: readonly (string | number)[] 
   return [...before, ...columns];
 }
 
-type Target = string | number | readonly (string | number)[];
-
-/** A column, or several with commas between them, behind those `before`. */
-export function parseTarget(text: string, before?: Target): Target {
-  if (!text.includes(',') && before === undefined) return parseColumn(text);
-  const columns = parseColumns(text, typeof before === 'object' ? before : before === undefined ? [] : [before]);
+/** A column, or several with commas between them. */
+export function parseTarget(text: string): string | number | readonly (string | number)[] {
+  if (!text.includes(',')) return parseColumn(text);
+  const columns = parseColumns(text);
   return columns.length === 1 ? (columns[0] as string | number) : columns;
 }
 

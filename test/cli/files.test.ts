@@ -171,17 +171,6 @@ describe('a table of texts', () => {
     expect((await train('table.csv', '--drop', 'kind')).err).toMatch(
       'columns other than the target (target names another)',
     );
-    const several = await run(
-      'train',
-      'table.csv',
-      '--target',
-      'width',
-      '--target',
-      'height',
-      '--task',
-      'classification',
-    );
-    expect(several.err).toMatch('one column of classes');
     expect(await outcome(text.replace(/.*\n/, ''), '--no-header', '--target', '#4', '--drop', '#1,#5')).toBe(want);
   });
 
