@@ -100,8 +100,8 @@ export async function wantedOf(
   if (bad >= 0)
     throw expected(
       'a number',
-      `${placeText(frame, bad)} of ${called} of ${frame.name}`,
-      values[bad],
+      `${first.mixture?.place ?? placeText(frame, first.mixture?.row ?? bad)} of ${called} of ${frame.name}`,
+      first.mixture?.text ?? values[bad],
       'ERR_DLADMM_LABEL',
     );
   return { ...found, task: 'regression', y: { data, rows: frame.rows, columns: 1 } };
@@ -230,7 +230,7 @@ export async function targetValues(frame: Frame, target: ColumnPlace): Promise<r
     const value = valueAt(column, row);
     if (value === null) {
       const of = missing === frame.rows ? `all ${missing}` : `${missing} of ${frame.rows}`;
-      const what = `Expected a value to predict in every row of ${called} but ${of} are missing, the first in ${placeText(frame, row)}: leave such rows out`;
+      const what = `Expected a value to predict in every row of ${called} but ${of} are missing, the first in ${placeText(frame, row)}: ${missing === frame.rows ? 'name another column by target' : 'leave such rows out'}`;
       throw new DlAdmmError('ERR_DLADMM_LABEL', what);
     }
     values.push(value);
