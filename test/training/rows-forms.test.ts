@@ -97,7 +97,7 @@ describe('a URL', () => {
 
   it('is refused where it is none of a file', async () => {
     const elsewhere = new URL('https://example.org/customers.csv');
-    const refused = error('ERR_DLADMM_ARGUMENT', /a file: URL, or a path,.*https:/);
+    const refused = error('ERR_DLADMM_ARGUMENT', /a file: URL, or a path.*https:/);
     await expect(fit(elsewhere, options)).rejects.toThrow(refused);
     await expect(model.predict(elsewhere)).rejects.toThrow(refused);
     await expect(model.save(elsewhere)).rejects.toThrow(refused);
