@@ -48,7 +48,7 @@ let model: Model;
 beforeAll(async () => {
   const file = (name: string): string => join(folder, name);
   await writeFile(file('rows.csv'), ['a,b,y', ...ROWS.map(({ a, b, y }) => [a, b, y])].join('\n'));
-  await packSamples(file('rows.samples'), ROWS, TARGET);
+  await packSamples(file('rows.samples'), ROWS, { target: 'y' });
   const kept = (path: string) => ({ solver: 'adam', epochs: 2, checkpoint: { path: file(path), every: 1 } }) as const;
   await fit(ROWS, { ...TARGET, ...kept('rows.checkpoint'), hidden: [4] });
   await fit(SAMPLES, { ...kept('samples.checkpoint'), layers: [2, 4, 2] });
@@ -273,7 +273,7 @@ const WHOLE: readonly (readonly [string, (signal: AbortSignal) => Promise<unknow
   ['loadGraph', (signal) => loadGraph('cora', { signal })],
   ['readGraph', (signal) => readGraph(join(folder, 'rows.csv'), { signal })],
   ['download', (signal) => download('http://127.0.0.1:1/', join(folder, 'none'), '0'.repeat(64), { signal })],
-  ['packSamples', (signal) => packSamples(join(folder, 'none.samples'), ROWS, { ...TARGET, signal })],
+  ['packSamples', (signal) => packSamples(join(folder, 'none.samples'), ROWS, { target: 'y', signal })],
   ['importance', (signal) => importance(model, ROWS as never, { signal })],
   ['crossValidate', (signal) => crossValidate(ROWS as never, TARGET as never, { signal, folds: 2 })],
 ];
