@@ -1,8 +1,10 @@
+import { areArrays } from '../datasets/file.js';
+import { isGzip } from '../formats/bytes.js';
+import { edgesOf } from '../formats/kinds.js';
 import { SAMPLES } from '../formats/sample-file.js';
-import { pick } from '../network/schema.js';
+import { pick, SEED } from '../network/schema.js';
 import { PACK, type PackOptions, packSamples } from '../training/pack.js';
-import type { TrainingData } from '../training/result.js';
-import { checkTarget, filesOf, type SplitFlags, trainingSource } from './samples.js';
+import { checkTarget, filesOf, LAST, type SplitFlags, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 
 export type PackFlags = Omit<SplitFlags, 'seed' | 'weights'> &
@@ -12,20 +14,30 @@ export type PackFlags = Omit<SplitFlags, 'seed' | 'weights'> &
 export async function packCommand(flags: PackFlags, { out, signal }: Terminal): Promise<number> {
   const { data, labels, out: path, json } = flags;
   await checkTarget(path, filesOf(data, labels), SAMPLES);
-  const { data: found, front } = await trainingSource(
-    { ...flags, seed: 1, whole: true, testShare: 0 } as SplitFlags,
-    signal,
-  );
-  const { test: _, ...samples } = found as TrainingData;
-  const rows = 'x' in (found as object) ? samples : found;
-  const {
-    header: __,
-    delimiter: ___,
-    decimal: ____,
-    ...options
-  } = { ...pick(PACK, flags), ...front } as Record<string, unknown>;
-  const packed = await packSamples(path, rows as never, { ...options, signal } as PackOptions);
+  const given = (await isTable(data)) && labels === undefined ? tableOf(flags) : await arraysOf(flags, signal);
+  const packed = await packSamples(path, given.rows, { ...given.options, signal });
   const text = `${packed.rows} samples of ${packed.inputs} inputs, ${packed.task}, in ${(packed.bytes / 1e6).toFixed(1)} MB: ${path}`;
   await out(json ? `${JSON.stringify(packed)}\n` : `${text}\n`);
   return 0;
+}
+
+/** Whether a file is a table that is read as it is packed. */
+async function isTable(path: string): Promise<boolean> {
+  const start = await edgesOf(path);
+  return start !== undefined && !isGzip(start) && !areArrays(start) && filesOf(path).length > 0;
+}
+
+const tableOf = (flags: PackFlags) => ({
+  rows: flags.data,
+  options: { ...pick(PACK, flags), target: flags.target ?? LAST } as PackOptions,
+});
+
+/** What has been read before it is packed. */
+async function arraysOf(flags: PackFlags, signal: AbortSignal) {
+  const { data, front } = await trainingSource({ ...flags, seed: SEED, whole: true }, signal);
+  const { header: _, delimiter: __, decimal: ___, ...options } = pick(PACK, flags);
+  if (typeof data === 'string' || !('x' in data))
+    return { rows: data, options: { ...options, ...front } as PackOptions };
+  const { test: ____, ...rows } = data;
+  return { rows, options: pick({ precision: PACK.precision }, flags) as PackOptions };
 }

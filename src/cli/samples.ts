@@ -8,10 +8,11 @@ import { parseFrame } from '../datasets/frame-file.js';
 import { datasetNames } from '../datasets/registry.js';
 import { firstSamples, splitDataset } from '../datasets/split.js';
 import { checkWritable, type Ours } from '../formats/atomic-file.js';
-import { readBytes } from '../formats/bytes.js';
-import { DIALECT } from '../formats/csv.js';
+import { DIALECT, parseCsvFrame, type TextStream } from '../formats/csv.js';
 import { isStandardInput } from '../formats/pipes.js';
 import { isSampleFile } from '../formats/sample-file.js';
+import { contentOf, isStream } from '../formats/stream.js';
+import { isPlainCsv } from '../formats/table-formats.js';
 import { pick } from '../network/schema.js';
 import { alignLabels } from '../samples/align.js';
 import { encodedFor } from '../samples/encoded.js';
@@ -82,9 +83,10 @@ export async function checkTarget(target: string, inputs: readonly string[], our
   await checkWritable(target, ours);
 }
 
-async function bytesOf(data: string, signal: AbortSignal): Promise<Uint8Array> {
+/** A file's content; as a stream where it is text, and long. */
+async function contentIn(data: string, signal: AbortSignal): Promise<Uint8Array | TextStream> {
   try {
-    return await readBytes(data, signal);
+    return await contentOf(data, signal, (head) => !areArrays(head) && isPlainCsv(head));
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
     if (!missing || isStandardInput(data)) throw error;
@@ -113,18 +115,20 @@ export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<S
     const file = await loadDataset(data, { signal, download, ...(dataDir !== undefined && { dataDir }) });
     return { kind: 'arrays', name: file.name, file };
   }
-  const bytes = await bytesOf(data, signal);
-  if (areArrays(bytes)) {
+  const content = await contentIn(data, signal);
+  if (!isStream(content) && areArrays(content)) {
     checkNoTable(flags, data);
     if (task === 'multi-label') throw expected('--loss sigmoid-cross-entropy for arrays', '--task', task);
     const told = { ...(labels !== undefined && { labels }), ...(task && { task }) };
-    const file = await parseTable(bytes, data, { ...told, signal });
+    const file = await parseTable(content, data, { ...told, signal });
     return { kind: 'arrays', name: file.name, file };
   }
   if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
   const one = typeof label === 'string' || typeof label === 'number';
   const reading = { ...pick({ ...DIALECT, columns }, flags), ...(one && { label }), signal };
-  const frame = await parseFrame(bytes, data, reading);
+  const frame = isStream(content)
+    ? await parseCsvFrame(content, data, reading)
+    : await parseFrame(content, data, reading);
   return { kind: 'table', name: isStandardInput(data) ? 'the standard input' : basename(data), frame };
 }
 

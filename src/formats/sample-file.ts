@@ -1,6 +1,6 @@
 /**
  * Stores of samples: a head of 40 bytes, blocks of rows (tensor/packed-rows.ts), and a directory as JSON. The head has where the directory
- * begins (8 bytes, little-endian), `dladmm-samples-1`, and the checksum of the directory, which has that of every block. docs/samples.md
+ * begins (8 bytes, little-endian), its version, and the checksum of the directory, which has that of every block. docs/samples.md
  * states it.
  */
 import { constants, type FileHandle, open, stat } from 'node:fs/promises';
@@ -11,16 +11,18 @@ import { isObject, isUrl, pathOf } from '../core/objects.js';
 import { checkDistinct } from '../network/network.js';
 import { type ClassNames, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
+import { encoderOf } from '../samples/encoder.js';
 import type { SampleBlocks } from '../samples/stored.js';
 import { TASKS, type Task } from '../samples/targets.js';
 import { breathe, checkRows, nonFinite } from '../tensor/inputs.js';
 import { type PackedRows, type Precision, packRows, unpackRows } from '../tensor/packed-rows.js';
-import { checkPath, type Ours, replaceFile, writePiece } from './atomic-file.js';
+import { checkPath, checkRegular, type Ours, replaceFile, writePiece } from './atomic-file.js';
 import { formatError } from './bytes.js';
 import { edgesOf } from './kinds.js';
 import { reader, readingError } from './reader.js';
 
-const MAGIC = 'dladmm-samples-1';
+/** The first has inputs in its blocks; the second the cells of columns, of which inputs are made as they are read. */
+const MAGIC = { inputs: 'dladmm-samples-1', cells: 'dladmm-samples-2' } as const;
 const HEAD_BYTES = 40;
 export const SAMPLES: Ours = { begins: 'dladmm-samples-', what: 'store of samples' };
 /** Entries of a block. */
@@ -36,6 +38,8 @@ export interface StoredFacts extends ClassNames {
   readonly outputs: number;
   readonly weighted: boolean;
   readonly columns?: readonly Column[];
+  /** Whether the blocks have a number a column, of which its inputs are made as they are read. */
+  readonly cells?: boolean;
   readonly target?: string | readonly string[];
   /** What the labels in the blocks stand for, where they were numbered as they came. */
   readonly codes?: readonly number[];
@@ -56,24 +60,50 @@ const hashOf = (...parts: readonly Uint8Array[]): string => {
   return hash.digest();
 };
 
-/** Columns of a block: features, then a label or target values, then a weight. */
-const widthOf = ({ task, inputs, outputs, weighted }: StoredFacts): number =>
-  inputs + (task === 'classification' ? 1 : outputs) + (weighted ? 1 : 0);
+/** Columns of a block behind the features: a label or target values, then a weight. */
+const besideOf = ({ task, outputs, weighted }: StoredFacts): number =>
+  (task === 'classification' ? 1 : outputs) + (weighted ? 1 : 0);
+
+/** Columns of a block that are features. */
+const featuresOf = ({ cells, columns, inputs }: Pick<StoredFacts, 'cells' | 'columns' | 'inputs'>): number =>
+  cells ? (columns?.length ?? 0) : inputs;
+
+const isCoded = (column: Column | undefined): boolean =>
+  column?.categories !== undefined || column?.buckets !== undefined;
 
 /**
  * Writes a store, so that `path` holds at every moment what it held before or the whole of it.
  *
- * @param width columns of a row, those behind the features included
+ * @param beside columns behind the features, of which the first is a label where samples are `labelled`
+ * @param columns those whose cells the features are; undefined where they are inputs
  * @param rows whole rows, some at a time
  * @param facts asked for when all rows are there
  * @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE
  */
 export async function writeSamples(
   path: string,
-  { width, inputs, precision }: { readonly width: number; readonly inputs: number; readonly precision: Precision },
+  {
+    features,
+    beside,
+    labelled,
+    columns,
+    precision,
+  }: {
+    readonly features: number;
+    readonly beside: number;
+    readonly labelled: boolean;
+    readonly columns?: readonly Column[] | undefined;
+    readonly precision: Precision;
+  },
   rows: AsyncIterable<Float64Array>,
   facts: () => StoredFacts,
 ): Promise<{ readonly rows: number; readonly bytes: number }> {
+  const width = features + beside;
+  const isExact = (column: number): boolean =>
+    column === features ? labelled : isCoded(columns?.[column]) || columns?.[column]?.date !== undefined;
+  const mayMiss = Array.from({ length: width }, (_, column) => columns?.[column]?.fill !== undefined);
+  /** Columns that stay within [0, 1] whatever their cells are, or are no features. */
+  const isShare = mayMiss.map((_, column) => column >= features || isCoded(columns?.[column]));
   const blockRows = Math.max(1, Math.floor(BLOCK_ENTRIES / width));
   const room = new Float64Array(blockRows * width);
   const blocks: (readonly [number, number, string])[] = [];
@@ -82,7 +112,7 @@ export async function writeSamples(
     path,
     async (file) => {
       const flush = async (): Promise<void> => {
-        const bytes = packRows(room.subarray(0, filled), width, precision);
+        const bytes = packRows(room.subarray(0, filled), width, precision, isExact);
         await writePiece(file, bytes, path);
         blocks.push([end, bytes.length, hashOf(bytes)]);
         end += bytes.length;
@@ -96,9 +126,10 @@ export async function writeSamples(
           for (let k = 0; k < part.length; k += 1) {
             const value = part[k] as number;
             if (value >= 0 && value <= 1) continue;
-            if (!Number.isFinite(value))
-              throw nonFinite({ name: 'data', columns: width }, count + at / width, k, value);
-            unit &&= k % width >= inputs;
+            const column = (at + k) % width;
+            if (Number.isNaN(value) && mayMiss[column]) continue;
+            if (!Number.isFinite(value)) throw nonFinite({ name: 'data', columns: width }, count, at + k, value);
+            unit &&= isShare[column] === true;
           }
           room.set(part, filled);
           filled += part.length;
@@ -113,17 +144,17 @@ export async function writeSamples(
       const directory: Directory = { ...facts(), rows: count, blockRows, unit, blocks };
       const text = Buffer.from(JSON.stringify(directory));
       await writePiece(file, text, path);
-      await writePiece(file, headOf(end, text), path, 0);
+      await writePiece(file, headOf(end, text, columns ? MAGIC.cells : MAGIC.inputs), path, 0);
       return { rows: count, bytes: end + text.length };
     },
     SAMPLES,
   );
 }
 
-function headOf(offset: number, directory: Uint8Array): Buffer {
+function headOf(offset: number, directory: Uint8Array, magic: string): Buffer {
   const start = Buffer.alloc(8);
   start.writeBigUInt64LE(BigInt(offset));
-  return Buffer.concat([start, Buffer.from(MAGIC + hashOf(start, directory), 'latin1')]);
+  return Buffer.concat([start, Buffer.from(magic + hashOf(start, directory), 'latin1')]);
 }
 
 async function readAt(file: FileHandle, into: Uint8Array, at: number, path: string): Promise<void> {
@@ -142,6 +173,7 @@ const isCount = (value: unknown, least = 1): value is number =>
 function wrongIn(said: Readonly<Record<string, unknown>>, end: number): string | undefined {
   const { rows, inputs, outputs, blockRows, blocks, task, weighted, unit, because, classes, labelKind, target, codes } =
     said;
+  if (said.cells !== undefined && !(said.cells === true && Array.isArray(said.columns))) return 'its cells are none';
   if (![rows, inputs, outputs, blockRows].every((value) => isCount(value)) || Number(blockRows) > BLOCK_ENTRIES)
     return 'its counts are none';
   if (!TASKS.includes(task as Task) || typeof because !== 'string') return 'its task is none';
@@ -158,7 +190,7 @@ function wrongIn(said: Readonly<Record<string, unknown>>, end: number): string |
     Array.isArray(value) &&
     [value[0], value[1]].every((place) => Number.isSafeInteger(place) && place > 0) &&
     value[1] < 2 ** 31 &&
-    value[1] > (inputs as number) &&
+    value[1] > featuresOf(said as unknown as StoredFacts) &&
     value[0] + value[1] <= end &&
     typeof value[2] === 'string';
   if (!Array.isArray(blocks) || blocks.length !== count || !blocks.every(isBlock)) return 'its blocks are none';
@@ -209,7 +241,7 @@ export class StoredSamples implements SampleBlocks {
 
   /** @internal */
   get beside(): number {
-    return widthOf(this.facts) - this.inputs;
+    return besideOf(this.facts);
   }
 
   /** @internal */
@@ -244,13 +276,29 @@ export class StoredSamples implements SampleBlocks {
       throw formatError(this.path, text);
     }
     const rows = Math.min(this.blockRows, this.rows - block * this.blockRows);
-    const packed = unpackRows(bytes, rows, this.inputs + this.beside, this.inputs);
+    const features = featuresOf(this.facts);
+    const packed = unpackRows(bytes, rows, features + this.beside, features);
     if (packed === undefined) throw formatError(this.path, `block ${block} is laid out wrongly`);
+    if (this.facts.cells) return this.#encoded(packed);
     if (codes === undefined) return packed;
     return {
       put(row, out, at, rest, restAt) {
         packed.put(row, out, at, rest, restAt);
         rest[restAt] = codes[rest[restAt] as number] ?? -1;
+      },
+    };
+  }
+
+  /** Rows whose inputs are made of their cells. */
+  #encoded(packed: PackedRows): PackedRows {
+    const { inputs, path, columns = [] } = this;
+    const encoder = encoderOf(columns, path);
+    const cells = new Float64Array(columns.length);
+    return {
+      put(row, out, at, rest, restAt) {
+        packed.put(row, cells, 0, rest, restAt);
+        out.fill(0, at, at + inputs);
+        for (let c = 0; c < cells.length; c += 1) encoder.write(cells[c] as number, c, out, at);
       },
     };
   }
@@ -270,7 +318,7 @@ export class StoredSamples implements SampleBlocks {
 
 /** Whether a file is a store; false where it cannot be read. */
 export async function isSampleFile(path: string): Promise<boolean> {
-  const start = await edgesOf(path);
+  const start = (await edgesOf(path)) ?? new Uint8Array(0);
   return Buffer.from(start.subarray(8, 8 + SAMPLES.begins.length)).toString('latin1') === SAMPLES.begins;
 }
 
@@ -284,9 +332,8 @@ export async function isSampleFile(path: string): Promise<boolean> {
  */
 export const openSamples = reader(async (path: string): Promise<StoredSamples> => {
   checkPath(path);
-  if (!(await isSampleFile(path))) {
-    if ((await stat(path)).isFile()) throw formatError(path, 'no store of samples, as packSamples writes one');
-  }
+  checkRegular('read', path, await stat(path));
+  if (!(await isSampleFile(path))) throw formatError(path, 'no store of samples, as packSamples writes one');
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return new StoredSamples(path, file, await directoryOf(path, file));
@@ -313,8 +360,10 @@ async function directoryOf(path: string, file: FileHandle): Promise<Directory> {
   const head = Buffer.alloc(HEAD_BYTES);
   await readAt(file, head, 0, path);
   const magic = head.toString('latin1', 8, 24);
-  if (magic !== MAGIC) {
-    throw formatError(path, `a store of the version ${JSON.stringify(magic)}; this version of dladmm reads ${MAGIC}`);
+  const known: readonly string[] = Object.values(MAGIC);
+  if (!known.includes(magic)) {
+    const text = `a store of the version ${JSON.stringify(magic)}; this version of dladmm reads ${known.join(' and ')}`;
+    throw formatError(path, text);
   }
   const begin = head.readBigUInt64LE(0);
   if (begin < HEAD_BYTES || begin >= BigInt(size)) {
@@ -322,7 +371,7 @@ async function directoryOf(path: string, file: FileHandle): Promise<Directory> {
   }
   const text = new Uint8Array(size - Number(begin));
   await readAt(file, text, Number(begin), path);
-  if (!headOf(Number(begin), text).equals(head))
+  if (!headOf(Number(begin), text, magic).equals(head))
     throw formatError(path, 'the checksum of its directory is not the recorded one');
   let said: unknown;
   try {
@@ -333,6 +382,7 @@ async function directoryOf(path: string, file: FileHandle): Promise<Directory> {
   const wrong = isObject(said) ? wrongIn(said, Number(begin)) : 'its directory is no object';
   if (wrong !== undefined) throw formatError(path, wrong);
   const directory = said as Directory;
+  if (magic !== MAGIC[directory.cells ? 'cells' : 'inputs']) throw formatError(path, 'its version is not what it has');
   if (directory.columns) checkColumns(directory.columns, directory.inputs, path);
   if (directory.classes) checkDistinct(directory.classes, path);
   return directory;

@@ -3,62 +3,92 @@ import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, listed, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { type RowSource, roomFor, trusted } from '../tensor/inputs.js';
-import { type Column, inputsOfColumn } from './columns.js';
-import { encoderOf, numberSaid } from './encoder.js';
+import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
+import { type Encoder, encoderOf, numberSaid } from './encoder.js';
 import type { ColumnPlace } from './features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, single, valueAt } from './frame.js';
 import type { ColumnNote } from './learning.js';
 
+/** Writes cells of a column, those of `count` rows from `first` on, to every `step`-th place of `out` from `at` on. */
+type CellReader = (first: number, count: number, out: Numbers, at: number, step: number) => void;
+
+function cellReader(values: FrameColumn, column: Column, c: number, encoder: Encoder): CellReader {
+  const coded = column.categories !== undefined || column.buckets !== undefined;
+  const dated = column.date !== undefined;
+  const asIs = values.missing === 0 || column.fill !== undefined;
+  const texts = values.kind === 'text' ? values.texts : [];
+  // Each text is looked up once.
+  const known = new Float64Array(coded ? texts.length : 0).fill(-1);
+  return (first, count, out, at, step) => {
+    const some = values.part?.(first, count) ?? values;
+    const from = some === values ? first : 0;
+    if (some.kind !== 'text' && !coded && dated === (some.kind === 'date') && asIs) {
+      for (let i = 0; i < count; i += 1) out[at + i * step] = some.values[from + i] as number;
+      return;
+    }
+    for (let i = 0; i < count; i += 1) {
+      const code = some.kind === 'text' && coded ? (some.codes[from + i] as number) : -1;
+      if (code >= 0 && (known[code] as number) >= 0) {
+        out[at + i * step] = known[code] as number;
+        continue;
+      }
+      const value = valueAt(some, from + i);
+      const number = some.kind === 'text' && !coded && !dated;
+      const cell = encoder.cell(number ? (numberSaid(value) ?? value) : value, c, first + i);
+      out[at + i * step] = cell;
+      if (code >= 0) known[code] = cell;
+    }
+  };
+}
+
 /**
- * The rows of a table as inputs of a network, in float64, made a chunk at a time; `notes` tell what is not as the columns were learnt.
+ * The rows of a table as inputs of a network, in float64, made a chunk at a time, and as cells, a number a column (encoder.ts says which);
+ * `notes` tell what is not as the columns were learnt.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where a column is not there; from a chunk, ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, naming row and column
  */
 export function encoded(
   frame: Frame,
   columns: readonly Column[],
-): { readonly x: RowSource; readonly notes: readonly ColumnNote[] } {
+): { readonly x: RowSource; readonly cells: RowSource; readonly notes: readonly ColumnNote[] } {
   const { name, rows } = frame;
   const notes: ColumnNote[] = [];
   const found = byName(frame, columns, notes);
   const encoder = encoderOf(columns, name, (row) => placeText(frame, row));
   const { inputs } = encoder;
   notes.push(...columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows)));
-  let offset = 0;
-  const offsets = columns.map((column) => {
-    offset += inputsOfColumn(column);
-    return offset - inputsOfColumn(column);
-  });
+  const { offsets } = offsetsOf(columns);
+  const readers = columns.map((column, c) => cellReader(found[c] as FrameColumn, column, c, encoder));
   const x = trusted({
     name,
     rows,
     columns: inputs,
     chunk(first: number, count: number, spent?: Numbers) {
       const out = roomFor('float64', count * inputs, spent);
-      for (const [c, values] of found.entries()) {
+      const room = new Float64Array(count);
+      for (const [c, read] of readers.entries()) {
         const column = columns[c] as Column;
-        const plain =
-          values.kind !== 'text' &&
-          values.missing === 0 &&
-          inputsOfColumn(column) === 1 &&
-          !column.date &&
-          !column.categories &&
-          !column.buckets;
-        if (plain) {
-          const at = offsets[c] as number;
-          for (let i = 0; i < count; i += 1) out[i * inputs + at] = values.values[first + i] as number;
-        } else {
-          const numbers = values.kind === 'text' && !column.categories && !column.buckets && !column.date;
-          for (let i = 0; i < count; i += 1) {
-            const value = valueAt(values, first + i);
-            encoder.put(numbers ? (numberSaid(value) ?? value) : value, c, out, i * inputs, first + i);
-          }
+        const plain = inputsOfColumn(column) === 1 && !column.date && !column.categories && !column.buckets;
+        if (plain && found[c]?.missing === 0) read(first, count, out, offsets[c] as number, inputs);
+        else {
+          read(first, count, room, 0, 1);
+          for (let i = 0; i < count; i += 1) encoder.write(room[i] as number, c, out, i * inputs);
         }
       }
       return out;
     },
   });
-  return { x, notes };
+  const cells = trusted({
+    name,
+    rows,
+    columns: columns.length,
+    chunk(first: number, count: number) {
+      const out = new Float64Array(count * columns.length);
+      for (const [c, read] of readers.entries()) read(first, count, out, c, columns.length);
+      return out;
+    },
+  });
+  return { x, cells, notes };
 }
 
 /** The columns of a table in the order of others of their names. */

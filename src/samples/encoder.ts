@@ -111,80 +111,109 @@ export function checkRecord(record: Readonly<Record<string, unknown>>, columns: 
 }
 
 type Row = { [i: number]: number };
-/** Writes what a value means into a row, from `at` on, where zeros stand. */
-type Put = (value: unknown, out: Row, at: number, row: number) => void;
 /** How errors call a row. */
 type RowName = (row: number) => string;
 
-/** Turns the values of some columns into inputs of a network. */
+/** How the values of a column become inputs. */
+interface Coding {
+  /** A value in one number: itself, milliseconds since 1970, or the place of a text; NaN where it is missing. */
+  cell(value: unknown, row: number): number;
+  /** Writes what such a number means into a row, from `at` on, where zeros stand. */
+  write(cell: number, out: Row, at: number): void;
+}
+
+/** Turns the values of some columns into inputs of a network; `c` is a column by its place among `columns`. */
 export interface Encoder {
   readonly columns: readonly Column[];
   readonly inputs: number;
-  /** Writes what `value` of column `c` (by its place among `columns`) means into a row that begins at `at`; zeros stand there. */
+  cell(value: unknown, c: number, row: number): number;
+  /** Writes what a cell means into a row that begins at `at`; zeros stand there. */
+  write(cell: number, c: number, out: Row, at: number): void;
+  /** Both at once. */
   put(value: unknown, c: number, out: Row, at: number, row: number): void;
 }
 
-function putText(column: Column, name: string, rowName: RowName): Put {
+function codingOfText(column: Column, name: string, rowName: RowName): Coding {
   const { categories, buckets, other, fill } = column;
   const strict = fill === undefined;
   const places = categories && new Map(categories.map((text, i) => [text, i]));
-  return (value, out, at, row) => {
-    const text = strict ? value : textOf(value);
-    if (typeof text !== 'string' || text === '') throw badValue('a text', value, rowName(row), column.name, name);
-    const place = buckets ? hashOf(text) % buckets : (places?.get(text) ?? (other ? places?.size : undefined));
-    if (place === undefined) {
+  const count = buckets ?? (categories?.length ?? 0) + (other ? 1 : 0);
+  return {
+    cell(value, row) {
+      const text = strict ? value : textOf(value);
+      if (typeof text !== 'string' || text === '') throw badValue('a text', value, rowName(row), column.name, name);
+      const place = buckets ? hashOf(text) % buckets : (places?.get(text) ?? (other ? places?.size : undefined));
+      if (place !== undefined) return place;
       const known = `one of ${listed(categories ?? [], 20)}`;
       throw expected(known, `${rowName(row)} of ${columnOf(name, column.name)}`, value, 'ERR_DLADMM_LABEL');
-    }
-    out[at + place] = 1;
+    },
+    write(place, out, at) {
+      // A file may say anything.
+      if (place >>> 0 === place && place < count) out[at + place] = 1;
+      else out[at] = Number.NaN;
+    },
   };
 }
 
-function putDate({ name: column, date = [] }: Column, name: string, rowName: RowName): Put {
-  return (value, out, at, row) => {
-    const moment = momentOf(value);
-    if (moment === undefined) throw badValue('a date', value, rowName(row), column, name);
-    for (const [i, part] of date.entries()) out[at + i] = datePart(moment, part);
+function codingOfDate({ name: column, date = [] }: Column, name: string, rowName: RowName): Coding {
+  return {
+    cell(value, row) {
+      const moment = momentOf(value);
+      if (moment === undefined) throw badValue('a date', value, rowName(row), column, name);
+      return moment;
+    },
+    write(moment, out, at) {
+      for (const [i, part] of date.entries()) out[at + i] = datePart(moment, part);
+    },
   };
 }
 
-function putNumber({ name: column, fill, bins = [] }: Column, name: string, rowName: RowName): Put {
+function codingOfNumber({ name: column, fill, bins = [] }: Column, name: string, rowName: RowName): Coding {
   const read = fill === undefined ? numberOf : numberSaid;
-  return (value, out, at, row) => {
-    const number = read(value);
-    if (number === undefined) {
-      const what = fill === undefined ? 'a number' : 'a number, as the training set has there,';
-      throw badValue(what, value, rowName(row), column, name);
-    }
-    if (fill !== undefined && !Number.isFinite(number)) {
-      const where = `${rowName(row)} of ${columnOf(name, column)}`;
-      throw expected('a finite number', where, value, 'ERR_DLADMM_NON_FINITE');
-    }
-    out[at] = number;
-    putBins(number, bins, out, at + 1);
+  return {
+    cell(value, row) {
+      const number = read(value);
+      if (number === undefined) {
+        const what = fill === undefined ? 'a number' : 'a number, as the training set has there,';
+        throw badValue(what, value, rowName(row), column, name);
+      }
+      if (fill !== undefined && !Number.isFinite(number)) {
+        const where = `${rowName(row)} of ${columnOf(name, column)}`;
+        throw expected('a finite number', where, value, 'ERR_DLADMM_NON_FINITE');
+      }
+      return number;
+    },
+    write(number, out, at) {
+      out[at] = number;
+      putBins(number, bins, out, at + 1);
+    },
   };
 }
 
-function putColumn(column: Column, name: string, rowName: RowName): Put {
+function codingOf(column: Column, name: string, rowName: RowName): Coding {
   const { categories, buckets, date, fill, indicator } = column;
-  const kind = categories || buckets ? putText : date ? putDate : putNumber;
-  const put = kind(column, name, rowName);
-  if (fill === undefined) return put;
+  const kind = categories || buckets ? codingOfText : date ? codingOfDate : codingOfNumber;
+  const { cell, write } = kind(column, name, rowName);
+  if (fill === undefined) return { cell, write };
   const last = inputsOfColumn(column) - 1;
-  return (value, out, at, row) => {
-    const missing = lacks(value);
-    put(missing ? fill : value, out, at, row);
-    if (missing && indicator) out[at + last] = 1;
+  let filled: number | undefined;
+  return {
+    cell: (value, row) => (lacks(value) ? Number.NaN : cell(value, row)),
+    write(number, out, at) {
+      if (!Number.isNaN(number)) return write(number, out, at);
+      filled ??= cell(fill, 0);
+      write(filled, out, at);
+      if (indicator) out[at + last] = 1;
+    },
   };
 }
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL from `put`, naming row and column */
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL from `cell` and `put`, naming row and column */
 export function encoderOf(columns: readonly Column[], name: string, rowName: RowName = (row) => `row ${row}`): Encoder {
   const { offsets, inputs } = offsetsOf(columns);
-  const puts = columns.map((column) => putColumn(column, name, rowName));
-  return {
-    columns,
-    inputs,
-    put: (value, c, out, at, row) => (puts[c] as Put)(value, out, at + (offsets[c] as number), row),
-  };
+  const codings = columns.map((column) => codingOf(column, name, rowName));
+  const cell: Encoder['cell'] = (value, c, row) => (codings[c] as Coding).cell(value, row);
+  const write: Encoder['write'] = (number, c, out, at) =>
+    (codings[c] as Coding).write(number, out, at + (offsets[c] as number));
+  return { columns, inputs, cell, write, put: (value, c, out, at, row) => write(cell(value, c, row), c, out, at) };
 }

@@ -32,6 +32,8 @@ interface Common {
   readonly refused?: DlAdmmError;
   /** Its texts are lists of labels, as JSON. */
   readonly lists?: true;
+  /** Of a column in a file: some of its rows in memory. */
+  readonly part?: (first: number, count: number) => FrameColumn;
 }
 
 /** The values of a column: NaN, or −1 among codes, is a missing one; moments are milliseconds since 1970. */

@@ -1,7 +1,8 @@
 /** Records, tables and streams as a Frame: each column is gathered value by value, and is of the kind that its values turn out to be. */
 import { types } from 'node:util';
-import { throwIfAborted } from '../core/abort.js';
+import { goThrough, throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
+import type { Numbers } from '../core/native.js';
 import { growingNumbers } from '../tensor/growing.js';
 import { breathe, inTurns, isArray, paced } from '../tensor/inputs.js';
 import { isRecord, itemsOf } from './arrived.js';
@@ -24,8 +25,9 @@ function textValues() {
   };
   return {
     codeOf,
+    codes,
     push: (text: string | null): void => codes.push(codeOf(text)),
-    taken: async () => ({ codes: new Int32Array(await codes.taken()), texts: [...places.keys()] }),
+    texts: (): readonly string[] => [...places.keys()],
   };
 }
 
@@ -123,16 +125,13 @@ export function columnBuilder(name: string, where: string, asText = false, befor
 
   /** The texts, after what came before them. */
   async function allTexts(after: ReturnType<typeof textValues>) {
-    const [before, { codes, texts: own }] = [await numbers.taken(), await after.taken()];
-    if (before.length === 0) return { codes, texts: own };
+    const before = await numbers.taken();
+    if (before.length === 0) return after;
     const all = textValues();
-    const numbered = new Int32Array(before.length + codes.length);
-    await inTurns(before.length, (i) => {
-      numbered[i] = all.codeOf(said(before[i] as number) ?? nones.get(i) ?? null);
-    });
-    const places = own.map(all.codeOf);
-    for (let i = 0; i < codes.length; i += 1) numbered[before.length + i] = places[codes[i] as number] ?? -1;
-    return { codes: numbered, texts: (await all.taken()).texts };
+    await inTurns(before.length, (i) => all.push(said(before[i] as number) ?? nones.get(i) ?? null));
+    const [codes, places] = [await after.codes.taken(), after.texts().map(all.codeOf)];
+    await inTurns(codes.length, (i) => all.codes.push(places[codes[i] as number] ?? -1));
+    return all;
   }
 
   return {
@@ -198,14 +197,31 @@ export function columnBuilder(name: string, where: string, asText = false, befor
         ...(refused && { refused }),
         ...(lists > 0 && { lists: true as const }),
       };
-      if (texts) return { ...common, kind: 'text', ...(await allTexts(texts)) };
-      return {
-        ...common,
-        kind: kind === 'text' || kind === undefined ? 'number' : kind,
-        values: await numbers.taken(),
-      };
+      if (texts === undefined) {
+        const found = kind === 'text' || kind === undefined ? 'number' : kind;
+        return gathered(numbers, 'values', (values) => ({ ...common, kind: found, values }));
+      }
+      const { codes, texts: named } = await allTexts(texts);
+      const its = named();
+      return gathered(codes, 'codes', (all) => ({ ...common, kind: 'text', codes: new Int32Array(all), texts: its }));
     },
   };
+}
+
+/** The column that numbers are; of those in a file nothing is in memory but what is asked for. */
+async function gathered(
+  numbers: ReturnType<typeof growingNumbers>,
+  member: 'values' | 'codes',
+  as: (numbers: Numbers) => FrameColumn,
+): Promise<FrameColumn> {
+  const { file } = numbers;
+  if (file === undefined) return as(await numbers.taken());
+  const column = {
+    ...as(new Float32Array(0)),
+    part: (first: number, count: number) => as(numbers.part(first, count)),
+  };
+  const get = (): unknown => file.once(column, () => as(numbers.part(0, numbers.length)))[member as never];
+  return Object.defineProperty(column, member, { get, enumerable: true });
 }
 
 export interface FrameOptions {
@@ -263,11 +279,12 @@ export async function frameOf(
       if (pausing) await pausing;
     }
   };
+  const through = async (stream: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> => {
+    for await (const item of stream) await takeAll(isArray(item) && item.length === 0 ? item : itemsOf(item));
+  };
   try {
     if (isArray(x)) await takeAll(x);
-    else
-      for await (const item of x as AsyncIterable<unknown>)
-        await takeAll(isArray(item) && item.length === 0 ? item : itemsOf(item));
+    else await goThrough(x, signal, through, () => `The signal was aborted after ${rows} rows of ${name}`);
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed where row ${rows} was to come: ${messageOf(error)}`, {

@@ -27,9 +27,12 @@ function layoutOf(types: Uint8Array): {
 } {
   const runs: Run[] = [];
   let at = 0;
+  const room = new Int32Array(types.length);
   for (const type of [DOUBLE, SINGLE, HALF, BYTE, BIT] as const) {
-    const columns = Int32Array.from(types.keys()).filter((j) => types[j] === type);
-    if (columns.length === 0) continue;
+    let count = 0;
+    for (let j = 0; j < types.length; j += 1) if (types[j] === type) room[count++] = j;
+    if (count === 0) continue;
+    const columns = room.slice(0, count);
     runs.push({ type, columns, at });
     at += Math.ceil((columns.length * BITS[type]) / 8);
   }
@@ -38,7 +41,12 @@ function layoutOf(types: Uint8Array): {
 }
 
 /** The shortest type of each column that holds all of it. */
-function typesOf(data: Float64Array, columns: number, precision: Precision): Uint8Array {
+function typesOf(
+  data: Float64Array,
+  columns: number,
+  precision: Precision,
+  isExact: (column: number) => boolean,
+): Uint8Array {
   const types = new Uint8Array(columns);
   for (let k = 0; k < data.length; ) {
     for (let j = 0; j < columns; j += 1, k += 1) {
@@ -53,7 +61,7 @@ function typesOf(data: Float64Array, columns: number, precision: Precision): Uin
   }
   return precision === 'exact'
     ? types
-    : types.map((type, j) => (type < SINGLE ? type : rounded(data, j, columns, precision)));
+    : types.map((type, j) => (type < SINGLE || isExact(j) ? type : rounded(data, j, columns, precision)));
 }
 
 /** The type that a column is rounded to; one that holds all of it roughly. */
@@ -71,10 +79,15 @@ const areTogether = (type: Type, columns: Int32Array): boolean =>
   columns.length > 8 &&
   columns.length === (columns.at(-1) as number) - (columns[0] as number) + 1;
 
-/** A block of rows of so many columns. */
-export function packRows(data: Float64Array, columns: number, precision: Precision): Uint8Array {
+/** A block of rows of so many columns; those that are exact are not rounded. */
+export function packRows(
+  data: Float64Array,
+  columns: number,
+  precision: Precision,
+  isExact: (column: number) => boolean,
+): Uint8Array {
   const rows = data.length / columns;
-  const types = typesOf(data, columns, precision);
+  const types = typesOf(data, columns, precision, isExact);
   const { head, stride, runs } = layoutOf(types);
   const bytes = new Uint8Array(head + rows * stride);
   bytes.set(types);
@@ -123,7 +136,8 @@ export function unpackRows(bytes: Uint8Array, rows: number, columns: number, inp
       bytes.byteOffset + head,
       Math.floor((rows * stride) / size),
     );
-    const features = places.filter((j) => j < inputs);
+    const rest = places.findIndex((j) => j >= inputs);
+    const features = rest < 0 ? places : places.subarray(0, rest);
     const together = areTogether(type, features);
     return {
       type,

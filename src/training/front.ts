@@ -42,6 +42,7 @@ import {
   isNumericArray,
   isRowSource,
   type LabelsLike,
+  type RowSource,
   turn,
 } from '../tensor/inputs.js';
 import { alone, goalOf, numberedGoal } from './goal.js';
@@ -61,6 +62,8 @@ export interface Given extends FrontOptions {
   readonly classLoss?: Loss;
   /** Whether something is to be held out where nobody says. */
   readonly holdsOut: boolean;
+  /** Whether the cells of a table are wanted, rather than its inputs laid out. */
+  readonly packs?: boolean;
   /** A model is there that knows the classes, and the columns, so that a few rows of one class are something to learn from. */
   readonly goesOn?: boolean;
   readonly signal?: AbortSignal;
@@ -78,6 +81,8 @@ export interface Ready {
   readonly task: Task;
   readonly because: string;
   readonly target?: string | readonly string[];
+  /** The features of a table before they are inputs, where they were asked for. */
+  readonly cells?: RowSource;
   /** What was held out, for the report. */
   readonly heldOut?: HeldOut;
   readonly warnings: readonly string[];
@@ -138,7 +143,7 @@ async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given
 
 /** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
 async function weightsIn(frame: Frame, weights: string | WeightsLike): Promise<Float64Array> {
-  if (typeof weights !== 'string') return weightsOf(weights, frame.rows, 'weights');
+  if (typeof weights !== 'string') return turn(weightsOf(weights, frame.rows, 'weights'));
   const column = readable(namedColumn(frame, weights, 'weights'));
   const called = `column ${JSON.stringify(weights)} of ${frame.name}`;
   const values = new Float64Array(frame.rows);
@@ -218,12 +223,12 @@ async function fromRows(
       ? { ...of, columns: places.map((at) => of.columns[at] as FrameColumn) }
       : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
-    const { x: made, notes: more } = encoded(featuresOf(of), columns);
-    const x = await laidOut(await turn(made));
+    const { x: made, cells, notes: more } = encoded(featuresOf(of), columns);
+    const x = given.packs ? made : await laidOut(await turn(made));
     const told = goal.labels
       ? { labels: await turn(some(goal.labels, which)), ...(goal.classes && { classes: goal.classes }) }
       : { y: rowsAt(goal.y, which), ...(goal.names && { classes: goal.names }) };
-    return turn({ x, more, data: { x: asSamples(x), columns, ...told } as WeightedSamples });
+    return turn({ x, cells, more, data: { x: asSamples(x), columns, ...told } as WeightedSamples });
   };
   /** Rows of another table, whose labels are those that these have. */
   const other = async (set: Rows | ArrivingSamples, name: string) => {
@@ -244,14 +249,17 @@ async function fromRows(
       ? undefined
       : await other(validation, 'validation');
   const tested = test === undefined ? undefined : await other(test, 'test');
+  const counted = weights && (await turn(some(weights, parts?.train)));
+  const few = await turn(alone(goal, parts, String(target)));
   return {
     data: {
       ...train.data,
       target,
-      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(counted && { weights: counted }),
       ...(held && { validation: held.data }),
       ...(tested && { test: tested.data }),
     },
+    ...(given.packs && { cells: train.cells }),
     samples: rest.rows,
     inputs: train.x.columns,
     features: columns.length,
@@ -264,7 +272,7 @@ async function fromRows(
     ...toldOf(parts, given, goal.labels),
     warnings: [
       ...(wanted.doubt === undefined ? [] : [wanted.doubt]),
-      ...alone(goal, parts, String(target)),
+      ...few,
       // Of columns that are learnt here nothing is unseen in the rows that they are learnt from.
       ...[...notes, ...(places ? [] : train.more), ...(held?.more ?? []), ...(tested?.more ?? [])].map(
         ({ text }) => text,
@@ -324,10 +332,11 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...(y && { y: asSamples(which ? someRows(y, which) : y) }),
   });
   const held = parts ? await turn(part(parts.held)) : validation;
+  const counted = weights && (await turn(some(weights, parts?.train)));
   return {
     data: {
       ...(await turn(part(parts?.train))),
-      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(counted && { weights: counted }),
       ...(held && { validation: held }),
       ...(test && { test }),
     },

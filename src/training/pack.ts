@@ -1,18 +1,23 @@
 /** Samples on their way into a store: read once, encoded as for a training, and written block by block. */
-import { DlAdmmError, expected } from '../core/errors.js';
+import { onAbort, throwIfAborted } from '../core/abort.js';
+import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { present } from '../core/objects.js';
-import { checkWritable } from '../formats/atomic-file.js';
-import { SAMPLES, type StoredFacts, writeSamples } from '../formats/sample-file.js';
+import { checkWritable, targetOf } from '../formats/atomic-file.js';
+import { SAMPLES, type StoredFacts, storeOf, writeSamples } from '../formats/sample-file.js';
+import { Spill } from '../formats/spill.js';
 import { classifies, type Loss } from '../network/network.js';
-import { completed, NOTHING, type OptionsOf, pick, SEED, word } from '../network/schema.js';
+import { type OptionsOf, pick, readOptions, SEED, signalOption, word } from '../network/schema.js';
 import { trainingSet } from '../samples/arrival.js';
-import { isRecord } from '../samples/arrived.js';
+import { isNames, isRecord } from '../samples/arrived.js';
 import { areSamples, arrivingSamples, isStream } from '../samples/arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from '../samples/classes.js';
+import { isTable } from '../samples/table.js';
 import type { Task } from '../samples/targets.js';
+import { keptIn } from '../tensor/growing.js';
 import {
   breathe,
   CHUNK_ENTRIES,
+  isArray,
   isNumericArray,
   isRowSource,
   type LabelsLike,
@@ -41,6 +46,7 @@ export const PACK = {
     default: 'exact',
     says: 'What becomes of numbers that a shorter type does not hold: they are kept, or rounded to that type.',
   }),
+  signal: signalOption('Ends the packing: the file stays as it was.'),
 } as const;
 
 /** What {@link packSamples} and `dladmm pack` take besides the rows. */
@@ -70,38 +76,78 @@ const LOSSES: Readonly<Record<Task, Loss>> = {
  *
  * @throws DlAdmmError as `fit` for the rows; ERR_DLADMM_FILE
  */
-export async function packSamples(
-  path: string,
-  data: Rows | TrainingData,
-  options: PackOptions & { readonly signal?: AbortSignal } = {},
-): Promise<Packed> {
-  const { signal, ...own } = options;
-  const { precision } = completed(PACK, own, '', NOTHING);
+export async function packSamples(path: string, data: Rows | TrainingData, options: PackOptions = {}): Promise<Packed> {
+  const { precision } = readOptions(PACK, options);
+  const front = pick({ ...PACKED, signal: PACK.signal }, options);
+  throwIfAborted(front.signal, PACKING);
   await checkWritable(path, SAMPLES);
-  const front = pick(FRONT, own) as FrontOptions;
-  const stream = areSamples(data) ? (Object.keys(data).length === 1 ? data.x : undefined) : data;
-  if (
-    typeof stream === 'object' &&
-    isStream(stream) &&
-    !('readableObjectMode' in stream && !stream.readableObjectMode)
-  ) {
-    const items = itemsOf(stream as AsyncIterable<unknown>);
-    const first = await items.next();
-    const rest = follow(first, items);
-    if (isRecord(first.value) && 'x' in first.value) return carried(path, rest, first.value, front, precision);
-    return whole(
-      path,
-      areSamples(data) ? { ...data, x: rest as never } : (rest as never),
-      { ...front, ...present({ signal }) },
-      precision,
-    );
+  using stored = await storeOf(data);
+  if (stored) {
+    const text = `Expected rows or samples for data but received ${stored.store.path}, a store, whose samples are packed already`;
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
-  return whole(path, data, { ...front, ...present({ signal }) }, precision);
+  if (areSamples(data) && ![data.labels, data.y].some((value) => typeof value === 'string' || isNames(value)))
+    checkNoRows(front, ['task', 'weights', 'signal']);
+  const stream = areSamples(data) ? (Object.keys(data).length === 1 ? data.x : undefined) : data;
+  const isText =
+    typeof stream === 'object' && stream !== null && 'readableObjectMode' in stream && !stream.readableObjectMode;
+  if (isText || !isStream(stream) || isTable(stream) || (isArray(stream) && !isSample(stream[0])))
+    return whole(path, data, front, precision);
+  const items = itemsOf(stream, front.signal);
+  const first = await items.next();
+  const rest = follow(first, items);
+  if (!isSample(first.value))
+    return whole(path, areSamples(data) ? { ...data, x: rest as never } : (rest as never), front, precision);
+  try {
+    checkNoRows(front, ['task', 'signal']);
+    return await carried(path, rest, first.value, front, precision);
+  } finally {
+    await items.return(undefined);
+  }
 }
 
-async function* itemsOf(stream: AsyncIterable<unknown> | Iterable<unknown>): AsyncGenerator<unknown, undefined> {
-  yield* stream;
-  return undefined;
+const PACKING = 'Packing samples';
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for what is said of rows whose columns are yet to be read */
+function checkNoRows(options: FrontOptions, others: readonly string[]): void {
+  const [odd, value] = Object.entries(options).find(([key]) => !others.includes(key)) ?? [];
+  if (odd !== undefined) throw expected('none with samples, as it is for rows of columns,', odd, value);
+}
+
+const isSample = (item: unknown): item is Readonly<Record<string, unknown>> => isRecord(item) && 'x' in item;
+
+/** The items of a stream until it ends or the signal is aborted, however long the next one takes. */
+async function* itemsOf(
+  stream: AsyncIterable<unknown> | Iterable<unknown>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<unknown, undefined> {
+  const items = Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : stream[Symbol.iterator]();
+  let stop = (): void => undefined;
+  const forget = onAbort(signal, () => stop());
+  const next = (): Promise<IteratorResult<unknown> | undefined> =>
+    new Promise((resolve, reject) => {
+      stop = () => resolve(undefined);
+      Promise.resolve(items.next()).then(resolve, reject);
+    });
+  let [rows, ended] = [0, false];
+  try {
+    for (;;) {
+      const found = await next();
+      throwIfAborted(signal, PACKING);
+      ended = found?.done === true;
+      if (found === undefined || ended) return undefined;
+      yield found.value;
+      rows += 1;
+    }
+  } catch (error) {
+    if (error instanceof DlAdmmError) throw error;
+    const text = `data failed where item ${rows} was to come: ${messageOf(error)}`;
+    throw new DlAdmmError('ERR_DLADMM_STREAM', text, { cause: error });
+  } finally {
+    forget();
+    // Who never answers is not waited for.
+    if (!ended) Promise.resolve(items.return?.()).catch(() => undefined);
+  }
 }
 
 async function* follow(
@@ -113,31 +159,36 @@ async function* follow(
   yield* rest;
 }
 
+type Given = FrontOptions & { readonly signal?: AbortSignal };
+
 /** Samples that have to be seen whole before they are numbers. */
 async function whole(
   path: string,
   data: Rows | TrainingData,
-  front: FrontOptions,
+  front: Given,
   precision: PackOptions['precision'] & string,
 ): Promise<Packed> {
-  using ready = await readyOf(data, { ...front, seed: SEED, holdsOut: false });
-  const { inputs, outputs, loss, task, because } = ready;
+  using spill = new Spill(await targetOf(path));
+  const given = { ...front, seed: SEED, holdsOut: false, standardise: false, packs: true };
+  using ready = await keptIn(spill, () => readyOf(data, given));
+  const { inputs, outputs, loss, task, because, cells } = ready;
   const rules = { dtype: 'float64', standardise: false, standardiseTargets: false } as const;
   const { samples, learnt } = await trainingSet(ready.data, {
     ...rules,
     network: { layers: [inputs, outputs], activation: 'relu', loss },
   });
   const { labels, weights } = samples;
-  const x = rowSource(samples.x, inputs, 'data');
+  const x = cells ?? rowSource(samples.x, inputs, 'data');
   const y = labels ? undefined : rowSource(samples.y, outputs, 'data.y');
-  const width = inputs + (y?.columns ?? 1) + (weights ? 1 : 0);
+  const beside = (y?.columns ?? 1) + (weights ? 1 : 0);
   async function* rows(): AsyncGenerator<Float64Array> {
-    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / width));
+    const step = Math.max(1, Math.floor(CHUNK_ENTRIES / (x.columns + beside)));
     for (let first = 0; first < x.rows; first += step) {
+      throwIfAborted(front.signal, PACKING);
       const count = Math.min(step, x.rows - first);
       const given = x.chunk(first, count);
       yield sideBySide(count, [
-        [given, inputs],
+        [given, x.columns],
         [
           labels ? (labels as Int32Array).subarray(first, first + count) : (y as RowSource).chunk(first, count),
           y?.columns ?? 1,
@@ -155,8 +206,10 @@ async function whole(
     outputs,
     weighted: weights !== undefined,
     ...present({ columns, classes, labelKind, target }),
+    ...(cells && { cells: true }),
   };
-  const written = await writeSamples(path, { width, inputs, precision }, rows(), () => facts);
+  const form = { features: x.columns, beside, labelled: labels !== undefined, precision };
+  const written = await writeSamples(path, { ...form, columns: cells && columns }, rows(), () => facts);
   return { path, inputs, task, ...written };
 }
 
@@ -178,6 +231,16 @@ function sideBySide(
   return out;
 }
 
+/** An error of some items of a stream, behind others: as if all had been taken in at once. */
+function numberedFrom(items: number, rows: number, error: unknown): unknown {
+  if (!(error instanceof DlAdmmError)) return error;
+  const text = error.message
+    .replace(/\bdata\.x\[(\d+)\]/, (_, item: string) => `data[${Number(item) + items}]`)
+    .replace(/\bdata\.x\b/, 'data')
+    .replace(/\bin row (\d+)\b/, (_, row: string) => `in row ${Number(row) + rows}`);
+  return new DlAdmmError(error.code, text, { cause: error.cause ?? error });
+}
+
 /** Items of a stream that are taken in at once. */
 const ITEMS = 1024;
 
@@ -186,13 +249,13 @@ async function carried(
   path: string,
   items: AsyncIterable<unknown>,
   first: Readonly<Record<string, unknown>>,
-  { task: asked, classes: given }: FrontOptions & { readonly classes?: readonly string[] },
+  { task: asked }: Given,
   precision: PackOptions['precision'] & string,
 ): Promise<Packed> {
   const task = asked ?? (first.y === undefined ? 'classification' : 'regression');
   const loss = LOSSES[task];
   const codes = new Map<unknown, number>();
-  let [inputs, outputs, weighted, rows] = [0, 0, false, 0];
+  let [inputs, outputs, weighted, rows, count] = [0, 0, false, 0, 0];
 
   async function taken(some: readonly unknown[]): Promise<Float64Array> {
     const rules = {
@@ -201,10 +264,14 @@ async function carried(
       exact: true,
       exactTargets: true,
     } as const;
-    const name = rows === 0 ? 'data' : `data from row ${rows} on`;
-    const { x, y, labels, weights } = await arrivingSamples({ x: some }, rules, name, ['weights']);
+    const { x, y, labels, weights } = await arrivingSamples({ x: some }, rules, 'data', ['weights']).catch(
+      (error: unknown) => {
+        throw numberedFrom(count, rows, error);
+      },
+    );
+    count += some.length;
     const counts = weights !== undefined;
-    if (rows > 0 && counts !== weighted) throw expected('weights of all samples or of none', name, weights);
+    if (rows > 0 && counts !== weighted) throw expected('weights of all samples or of none', 'data', weights);
     [inputs, outputs, weighted, rows] = [x.columns, y?.columns ?? 0, counts, rows + x.rows];
     const numbers = Float64Array.from((labels ?? []) as ArrayLike<unknown>, (label) => {
       const code = codes.get(label) ?? codes.size;
@@ -235,7 +302,7 @@ async function carried(
   const source = pieces();
   const start = await source.next();
   if (start.done) throw new DlAdmmError('ERR_DLADMM_SHAPE', 'Expected at least one sample in data but received none');
-  const width = start.value.length / rows;
+  const form = { features: inputs, beside: start.value.length / rows - inputs, labelled: classifies(loss), precision };
   async function* all(): AsyncGenerator<Float64Array> {
     yield start.value as Float64Array;
     yield* source;
@@ -245,22 +312,19 @@ async function carried(
     because: `the samples have ${classifies(loss) ? 'labels' : 'rows of values'}`,
     inputs,
     weighted,
-    ...(classifies(loss) ? called([...codes.keys()], given) : { outputs }),
+    ...(classifies(loss) ? called([...codes.keys()]) : { outputs }),
   });
-  const written = await writeSamples(path, { width, inputs, precision }, all(), facts);
+  const written = await writeSamples(path, form, all(), facts);
   return { path, inputs, task, ...written };
 }
 
 /** The classes of labels in the order in which they came. */
-function called(
-  labels: readonly unknown[],
-  given: readonly string[] | undefined,
-): ClassNames & Pick<StoredFacts, 'outputs' | 'codes'> {
-  const goal = numberedGoal(labels as LabelsLike, given);
+function called(labels: readonly unknown[]): ClassNames & Pick<StoredFacts, 'outputs' | 'codes'> {
+  const goal = numberedGoal(labels as LabelsLike, undefined);
   const found = (goal?.labels ?? labels) as LabelsLike;
   const own = goal?.labels ? goal.classes : undefined;
-  const outputs = given?.length ?? own?.length ?? labels.length;
-  const names = learnClasses(found, own, given, outputs, 'data.labels');
+  const outputs = own?.length ?? labels.length;
+  const names = learnClasses(found, own, undefined, outputs, 'data.labels');
   const codes = [...classNumbers(found, own, names, labels.length, outputs, 'data.labels')];
   return { ...names, outputs, codes };
 }

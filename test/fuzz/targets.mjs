@@ -73,14 +73,27 @@ function checkpointThatSays({ __metadata__: metadata, ...tensors }, values) {
   return checkpointFile(Buffer.from(text.padEnd(Math.ceil(Buffer.byteLength(text) / 8) * 8)), values);
 }
 
+/** Changes what the blocks of a store have; answers with the directory that has their checksums. */
+function otherBlocks(r, file, said) {
+  const blocks = said.blocks.map(([at, length]) => {
+    for (let i = 0; i <= r.below(9); i += 1)
+      file[at + r.below(length)] = r.pick([0, 1, 127, 128, 192, 255, r.below(256)]);
+    return [at, length, hashOf(file.subarray(at, at + length))];
+  });
+  return Buffer.from(JSON.stringify({ ...said, blocks }));
+}
+
 /** A store that is damaged, or one whose directory was changed and its checksum put right. */
 function storeOf(r, seeds) {
   if (r.chance(0.3)) return mutated(r, seeds);
   const file = Buffer.from(r.pick(seeds));
   const begin = Number(file.readBigUInt64LE());
-  const directory = r.chance(0.5)
-    ? Buffer.from(JSON.stringify(r.pick([...misstatements(JSON.parse(file.subarray(begin)))])))
-    : Buffer.from(mutated(r, [new Uint8Array(file.subarray(begin))]));
+  const said = JSON.parse(file.subarray(begin));
+  const directory = r.chance(0.3)
+    ? otherBlocks(r, file, said)
+    : r.chance(0.5)
+      ? Buffer.from(JSON.stringify(r.pick([...misstatements(said)])))
+      : Buffer.from(mutated(r, [new Uint8Array(file.subarray(begin))]));
   const head = Buffer.from(file.subarray(0, 24));
   return new Uint8Array(
     Buffer.concat([head, Buffer.from(hashOf(head.subarray(0, 8), directory)), file.subarray(40, begin), directory]),
@@ -270,9 +283,27 @@ export const TARGETS = {
   }),
   samples: async () => {
     const seeds = [];
-    for (const options of [{}, { precision: 'float16' }, { weights: labelled.labels.map((label) => 1 + label) }]) {
+    const table = Array.from({ length: 60 }, (_, i) => ({
+      ...{
+        size: i % 7 ? Math.sin(i) : null,
+        kind: 'abc'[i % 3],
+        word: `w${i}`,
+        day: new Date(1e12 + 9e8 * i),
+        flag: i % 2 > 0,
+      },
+      ...{ weight: 1 + i, y: i % 5 ? 'p' : 'q' },
+    }));
+    for (const [rows, options] of [
+      [labelled, {}],
+      [labelled, { precision: 'float16' }],
+      [labelled, { weights: labelled.labels.map((label) => 1 + label) }],
+      [
+        table,
+        { target: 'y', weights: 'weight', columns: ['size', 'kind', 'word', 'day', 'flag'], categories: 9, buckets: 5 },
+      ],
+    ]) {
       const path = join(scratch, `store${seeds.length}`);
-      await data.packSamples(path, labelled, options);
+      await data.packSamples(path, rows, options);
       seeds.push(new Uint8Array(readFileSync(path)));
     }
     return {
