@@ -22,6 +22,7 @@ import { frameOf } from '../samples/framing.js';
 import { someRows } from '../samples/hold-out.js';
 import { areLists, listedRows } from '../samples/label-lists.js';
 import { LEARNING, learnColumns } from '../samples/learning.js';
+import { tableOf } from '../samples/table.js';
 import {
   checkKnown,
   type TargetPlaces,
@@ -116,6 +117,19 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
   }
 }
 
+const OF_ROWS = ['target', ...Object.keys({ ...LEARNING, ...DIALECT })];
+
+/**
+ * @param more what is not said of these samples either
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT for what is said of rows whose columns are yet to be read
+ */
+export function checkNoRows(options: FrontOptions, more: readonly (keyof FrontOptions)[] = []): void {
+  const told = Object.entries(options).find(
+    ([key, value]) => value !== undefined && [...OF_ROWS, ...more].includes(key),
+  );
+  if (told) throw expected('none with samples, as it is for rows of columns,', ...told);
+}
+
 async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given: Given): Promise<Ready> {
   if (given.memory !== undefined)
     throw expected('none but with a store of samples (packSamples writes one),', 'memory', given.memory);
@@ -129,6 +143,7 @@ async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given
   }
   const named = typeof labels === 'string' ? labels : typeof y === 'string' || isNames(y) ? y : undefined;
   if (named === undefined || given.layers !== undefined) {
+    if (named === undefined) checkNoRows(given);
     return fromSamples({ ...(data as TrainingData), ...(weights !== undefined && { weights }) }, given);
   }
   checkKeys(rest, ['x', 'validation', 'test'], 'data');
@@ -288,6 +303,8 @@ function widthOf(rows: unknown, name: string): number {
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) return first.length;
   if (isStream(rows)) return 0;
+  if (tableOf(rows, name))
+    throw expected('rows of numbers (columns have their labels among them: fit(columns, { target }))', name, rows);
   const text = 'layers, as how many numbers a row has is not known before it comes,';
   throw expected(text, `options, with ${name}`, undefined);
 }

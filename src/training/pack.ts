@@ -24,7 +24,7 @@ import {
   type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
-import { readyOf } from './front.js';
+import { checkNoRows, readyOf } from './front.js';
 import { numberedGoal } from './goal.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
 import type { TrainingData } from './result.js';
@@ -87,7 +87,7 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
   if (areSamples(data) && ![data.labels, data.y].some((value) => typeof value === 'string' || isNames(value)))
-    checkNoRows(front, ['task', 'weights', 'signal']);
+    checkNoRows(front, ['columns']);
   const stream = areSamples(data) ? (Object.keys(data).length === 1 ? data.x : undefined) : data;
   const isText =
     typeof stream === 'object' && stream !== null && 'readableObjectMode' in stream && !stream.readableObjectMode;
@@ -99,7 +99,7 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
   if (!isSample(first.value))
     return whole(path, areSamples(data) ? { ...data, x: rest as never } : (rest as never), front, precision);
   try {
-    checkNoRows(front, ['task', 'signal']);
+    checkNoRows(front, ['columns', 'weights']);
     return await carried(path, rest, first.value, front, precision);
   } finally {
     await items.return(undefined);
@@ -107,12 +107,6 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
 }
 
 const PACKING = 'Packing samples';
-
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for what is said of rows whose columns are yet to be read */
-function checkNoRows(options: FrontOptions, others: readonly string[]): void {
-  const [odd, value] = Object.entries(options).find(([key]) => !others.includes(key)) ?? [];
-  if (odd !== undefined) throw expected('none with samples, as it is for rows of columns,', odd, value);
-}
 
 const isSample = (item: unknown): item is Readonly<Record<string, unknown>> => isRecord(item) && 'x' in item;
 

@@ -78,6 +78,24 @@ describe('columns by their names', () => {
   });
 });
 
+describe('samples with labels beside them', () => {
+  const labels = ROWS.map(({ churned }) => churned);
+
+  it.each(Object.entries({ target: 'churned', missing: 'error', bins: 3, delimiter: ';', ignore: ['age'] }))(
+    'take no %s, which is for rows of columns',
+    async (name, value) => {
+      const told = { [name]: value, epochs: 1 };
+      const refused = error('ERR_DLADMM_ARGUMENT', new RegExp(`none with samples.*${name}`));
+      await expect(fit({ x: ROWS.map(({ age }) => [age]), labels }, told)).rejects.toThrow(refused);
+    },
+  );
+
+  it('are rows of numbers: columns have their labels among them', async () => {
+    const refused = error('ERR_DLADMM_ARGUMENT', /fit\(columns, { target }\)/);
+    await expect(fit({ x: { age: COLUMNS.age, plan: COLUMNS.plan } as never, labels }, {})).rejects.toThrow(refused);
+  });
+});
+
 describe('a URL', () => {
   it('names the file of a model, and of a table', async () => {
     const at = new URL('a model.safetensors', folder);
