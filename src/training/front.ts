@@ -98,6 +98,17 @@ export function checkFront(options: FrontOptions, layers: unknown): void {
     throw expected('one of hidden and layers, which say the same,', 'hidden', hidden);
 }
 
+const OF_ROWS: readonly string[] = Object.keys({ target: 0, columns: 0, ...LEARNING, ...DIALECT });
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for what is said of rows whose columns are yet to be read */
+export function checkNoRows(options: FrontOptions, others: readonly string[] = []): void {
+  const [odd, value] =
+    Object.entries(options).find(
+      ([key, value]) => value !== undefined && (OF_ROWS.includes(key) || others.includes(key)),
+    ) ?? [];
+  if (odd !== undefined) throw expected('none with samples, as it is for rows of columns,', odd, value);
+}
+
 /**
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, ERR_DLADMM_SHAPE, …: whatever reading and encoding the rows can cause, and a
  *   target that is constant
@@ -298,6 +309,7 @@ const HELD = { classification: 'labels', regression: 'rows of values', 'multi-la
 
 /** Samples with labels or targets beside them. */
 async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
+  if (!given.goesOn) checkNoRows(given);
   const { validation, test, ...samples } = data;
   const {
     layers,
