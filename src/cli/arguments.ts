@@ -103,15 +103,15 @@ function parseColumn(text: string): string | number {
   return Number(place) > 0 ? Number(place) - 1 : Number(place);
 }
 
-/** Columns with commas between them; a name with a comma in it stands in quotation marks, as in CSV. */
-export function parseColumns(text: string): readonly (string | number)[] {
+/** Columns with commas between them, behind those `before`; a name with a comma in it stands in quotation marks, as in CSV. */
+export function parseColumns(text: string, before: readonly (string | number)[] = []): readonly (string | number)[] {
   const names = text.match(/"(?:[^"]|"")*"|[^,]+/g) ?? [];
   const columns = names.map((name) =>
     name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : parseColumn(name.trim()),
   );
   if (columns.length === 0 || columns.includes(''))
     throw new InvalidArgumentError('Expected columns with commas between them.');
-  return columns;
+  return [...before, ...columns];
 }
 
 /** A column, or several with commas between them. */

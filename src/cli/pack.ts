@@ -24,7 +24,7 @@ export async function packCommand(flags: PackFlags, { out, signal }: Terminal): 
 /** Whether a file is a table that is read as it is packed. */
 async function isTable(path: string): Promise<boolean> {
   const start = await edgesOf(path);
-  return start.length > 0 && !isGzip(start) && !areArrays(start) && filesOf(path).length > 0;
+  return start !== undefined && !isGzip(start) && !areArrays(start) && filesOf(path).length > 0;
 }
 
 const tableOf = (flags: PackFlags) => ({

@@ -97,7 +97,7 @@ const FORMS = {
 } as const satisfies {
   readonly [K in Exclude<Typed['as'], 'word' | 'flag' | 'group' | 'code'>]: readonly [
     string,
-    (text: string) => unknown,
+    (text: string, before?: never) => unknown,
   ];
 };
 
@@ -123,7 +123,11 @@ function flagsOf(place: Place, everywhere: boolean): readonly Flag[] {
   const as = (typed.find(({ as }) => as === 'numbers') ?? typed.find(({ as }) => as !== 'word'))
     ?.as as keyof typeof FORMS;
   const [placeholder, parser] = FORMS[as];
-  return [new Flag(`${named('--')} ${placeholder}`, description).argParser(parser as (text: string) => unknown)];
+  return [
+    new Flag(`${named('--')} ${placeholder}`, description).argParser(
+      parser as (text: string, before: unknown) => unknown,
+    ),
+  ];
 }
 
 /** Gives a command the flags of some options. */

@@ -10,7 +10,7 @@ export function pathOf<T>(value: T): Exclude<T, URL> {
   try {
     return fileURLToPath(value) as Exclude<T, URL>;
   } catch {
-    throw expected('a file: URL, or a path,', 'the file', value.href);
+    throw expected('a file: URL, or a path (what is elsewhere is fetched first),', 'the file', value.href);
   }
 }
 

@@ -5,7 +5,7 @@ import { isNumbers, TOO_WIDE } from '../core/numbers.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { CSV, parseCsv } from '../formats/csv.js';
 import { parseIdx } from '../formats/idx.js';
-import { type CsvTable, checkShared, classesOf } from '../formats/labels.js';
+import { type CsvTable, checkShared, classesOf, NO_CLASSES } from '../formats/labels.js';
 import { isNpy, type NpyArray, parseNpy } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { isStandardInput } from '../formats/pipes.js';
@@ -70,7 +70,7 @@ interface Named extends NpyArray {
 }
 
 /** The kinds of files that a table may be. */
-const OWN = ['npz', 'npy', 'parquet', 'arrow', 'gzip'] as const;
+const OWN = ['npz', 'npy', 'parquet', 'arrow', 'gzip', 'text'] as const;
 
 const isIdx = ([zero0, zero1, type = 0]: Uint8Array): boolean => zero0 === 0 && zero1 === 0 && type >= 8 && type <= 14;
 
@@ -105,8 +105,7 @@ function toLabels({ data, shape, name }: Named): readonly number[] {
     if (Number.isSafeInteger(label)) return label;
     throw new DlAdmmError(
       'ERR_DLADMM_LABEL',
-      `${name}: expected a class, a whole number, but label ${i} is ${data[i]} ` +
-        '(for targets that are no classes, choose regression)',
+      `${name}: expected a class, a whole number, but label ${i} is ${data[i]}${NO_CLASSES}`,
     );
   });
 }

@@ -26,7 +26,7 @@ export const READING = {
 export type TableReading = OptionsOf<typeof READING>;
 
 /** What a file of a table may be, besides text. */
-const OWN = ['parquet', 'arrow', 'gzip'] as const;
+const OWN = ['parquet', 'arrow', 'gzip', 'text'] as const;
 
 /** Samples whose classes or values are known, in any form: `{ x, labels }`, or rows with the column that is predicted. */
 export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | StoredSamples | string | URL;

@@ -36,10 +36,20 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ELOOP', 'the symbolic links run in a circle'],
 ]);
 
+/** What is to be said of a path where nothing is, if it is an address. */
+export function addressReason(path: string): string | undefined {
+  if (/^file:/i.test(path)) return 'a text is a path: leave file:// out, or give new URL(…)';
+  const elsewhere = /^[a-z][a-z\d+.-]+:\/\//i.test(path);
+  return elsewhere
+    ? 'it is an address, but only files of this machine are read and written: fetch it first'
+    : undefined;
+}
+
 /** An error of the system as one of ours, which says what could not be done to which file, and why. */
 export function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAdmmError {
   const code = systemCode(cause);
-  const reason = deniedBecause(cause) ?? (code && REASONS.get(code)) ?? messageOf(cause);
+  const addressed = code === 'ENOENT' ? addressReason(path) : undefined;
+  const reason = deniedBecause(cause) ?? addressed ?? (code && REASONS.get(code)) ?? messageOf(cause);
   return new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: ${reason}${code ? ` (${code})` : ''}`, {
     cause,
   });
@@ -51,7 +61,7 @@ export function checkPath(path: unknown, name = 'path'): asserts path is string 
 }
 
 // Anything else than a file is refused before it is opened: a pipe would block, a device be replaced by the rename.
-function checkRegular(action: 'read' | 'write', path: string, found: Stats): void {
+export function checkRegular(action: 'read' | 'write', path: string, found: Stats): void {
   if (found.isFile()) return;
   const kind = found.isDirectory() ? 'a folder' : 'not a regular file';
   throw new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: it is ${kind}`);

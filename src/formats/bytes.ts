@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, deniedBecause, expected, messageOf, systemCode } from '../core/errors.js';
-import { checkRoom } from './atomic-file.js';
+import { addressReason, checkRoom } from './atomic-file.js';
 import { isStandardInput, readPipe } from './pipes.js';
 
 const gunzipAsync = promisify(gunzip);
@@ -41,7 +41,8 @@ async function readWhole(path: string, signal: AbortSignal | undefined): Promise
 export function unread(path: string, error: unknown): DlAdmmError {
   if (error instanceof DlAdmmError) return error;
   const code = systemCode(error);
-  const why = deniedBecause(error) ?? (code === 'ENOENT' ? 'there is no such file' : messageOf(error));
+  const why =
+    deniedBecause(error) ?? (code === 'ENOENT' ? (addressReason(path) ?? 'there is no such file') : messageOf(error));
   return new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: ${why}`, { cause: error });
 }
 

@@ -92,6 +92,29 @@ function layoutOf({
   return { width: first.length, header, decimal, names };
 }
 
+/** A row of another length than the first. */
+function misfit(where: string, width: number, cells: number, first: boolean): DlAdmmError {
+  const above = first ? 'a title above the names of the columns has to be taken out, ' : '';
+  const more = `${above}a cell that holds a delimiter stands in quotation marks`;
+  const help = cells > width ? more : 'what is no row of the table has to be taken out';
+  const found = `expected ${width} ${width === 1 ? 'cell' : 'cells'}, as above, but found ${cells}`;
+  return formatError(where, `${found}: ${help}`);
+}
+
+/** What is wrong with the quotation marks of a text, by the code of the parser. */
+function unquoted({ code }: CsvError): string {
+  if (code === 'CSV_QUOTE_NOT_CLOSED' || code === 'CSV_MAX_RECORD_SIZE')
+    return 'a quotation mark is opened in this row and never closed';
+  return 'a quotation mark stands within a cell: such a cell stands in quotation marks, and those in it are doubled';
+}
+
+/** The lines above a table that begin with #. */
+const commentsIn = (sample: string): readonly string[] =>
+  /^(?:#.*(?:\r\n|\n|\r))+/
+    .exec(sample)?.[0]
+    .split(/\r\n|\n|\r/)
+    .slice(0, -1) ?? [];
+
 /** Gathers some columns of a table, by their places; `coded` whether a number that begins with zeros is a text. */
 function collector(name: string, { width, decimal, header, names }: Layout, places: readonly number[], coded: boolean) {
   const columns: (ReturnType<typeof columnBuilder> | undefined)[] = names.map(() => undefined);
@@ -106,8 +129,7 @@ function collector(name: string, { width, decimal, header, names }: Layout, plac
   };
   const ended = (cells: number, last: string, line: number): void => {
     const trailing = cells === width + 1 && last === '';
-    if (cells !== width && !trailing)
-      throw formatError(`${name}, line ${line}`, `expected ${width} cells, as above, but found ${cells}`);
+    if (cells !== width && !trailing) throw misfit(`${name}, line ${line}`, width, cells, rows === 0);
     lines.push(line);
     rows += 1;
   };
@@ -211,9 +233,16 @@ async function readColumns(
   );
   const { sample, all } = await sampled(texts);
   // Excel writes and reads a first line that names the delimiter.
-  const excel = /^sep=([^\r\n])\r?\n/i.exec(sample)?.[1];
-  const fromLine = (options.fromLine ?? 1) + (excel === undefined ? 0 : 1);
-  const dialect = await dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
+  const excel = /^"?sep=([^\r\n])"?\r?\n/i.exec(sample)?.[1];
+  const comments = commentsIn(sample);
+  let fromLine = (options.fromLine ?? 1) + (excel === undefined ? comments.length : 1);
+  const described = () => dialectOf(sample, { delimiter: excel, ...options }, isTsv(name) ? '\t' : undefined, fromLine);
+  let dialect = await described();
+  // Where nothing below names the columns, the last of them may.
+  if (!dialect.header && comments.at(-1)?.split(dialect.delimiter).length === (dialect.rows[0]?.length ?? 0)) {
+    fromLine -= 1;
+    dialect = await described();
+  }
   if (dialect.ambiguous !== undefined) {
     const text = `${JSON.stringify(dialect.ambiguous)} may be a fraction or a thousand: say which by decimal: ',' or '.' (--decimal)`;
     throw formatError(name, text);
@@ -225,10 +254,12 @@ async function readColumns(
   const plain = isPlainDelimiter(delimiter) && fromLine === 1;
   const { rest, line } = plain ? await takePlain(all, plainRows(table, delimiter, decimal)) : { rest: all, line: 1 };
   if (rest === undefined) return { frame: await table.finish(), layout };
+  let [last, empty] = [line - 1, 0];
   const parser: Parser = parse({
     ...parserOptions(delimiter),
     from_line: fromLine,
-    on_record: (cells: string[], { lines }) => {
+    on_record: (cells: string[], { lines, empty_lines }) => {
+      [last, empty] = [lines, empty_lines];
       table.row(cellsOf(cells, delimiter), lines);
       return null;
     },
@@ -239,8 +270,12 @@ async function readColumns(
     await pipeline(Readable.from(rest), parser);
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
-    const at = error instanceof CsvError ? `, line ${parser.info.lines}` : '';
-    throw formatError(`${name}${at}`, `not CSV: ${messageOf(error)}`, error);
+    if (!(error instanceof CsvError)) throw formatError(name, `not CSV: ${messageOf(error)}`, error);
+    throw formatError(
+      `${name}, line ${last + 1 + parser.info.empty_lines - empty}`,
+      `not CSV: ${unquoted(error)}`,
+      error,
+    );
   }
   return { frame: await table.finish(), layout };
 }
@@ -249,6 +284,7 @@ async function readColumns(
 export const parseCsvFrame = reader(
   async (content: Content, name: string, options: ParseOptions = {}): Promise<Frame> =>
     (await readColumns(content, name, options, ({ names }) => names.map((_, place) => place), true)).frame,
+  'text',
 );
 
 async function csvTable(content: Content, name: string, options: ParseOptions = {}): Promise<CsvTable> {
@@ -278,7 +314,7 @@ async function csvTable(content: Content, name: string, options: ParseOptions = 
  * As `readCsv`, for a file's content or a stream of it; `name` is how errors call it, and `fromLine` the line (from 1) to
  * start at.
  */
-export const parseCsv = reader(csvTable);
+export const parseCsv = reader(csvTable, 'text');
 
 /**
  * Reads a table of numbers from a CSV file, gzipped or plain, from the standard input (`-`), or from a stream of text, as features
@@ -292,8 +328,12 @@ export const parseCsv = reader(csvTable);
  *   ERR_DLADMM_RANGE for a bad option; ERR_DLADMM_STREAM for a stream that fails; ERR_DLADMM_FILE, ERR_DLADMM_MEMORY,
  *   ERR_DLADMM_ABORTED
  */
-export const readCsv = reader(async (source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> => {
-  checkCsvOptions(options);
-  if (isStream(source)) return parseCsv(source, 'the CSV stream', options);
-  return parseCsv(await contentOf(source, options.signal, (head) => !isGzip(head)), source, options);
-}, 'gzip');
+export const readCsv = reader(
+  async (source: string | TextStream, options: CsvOptions = {}): Promise<CsvTable> => {
+    checkCsvOptions(options);
+    if (isStream(source)) return parseCsv(source, 'the CSV stream', options);
+    return parseCsv(await contentOf(source, options.signal, (head) => !isGzip(head)), source, options);
+  },
+  'gzip',
+  'text',
+);

@@ -57,6 +57,7 @@ function telling(bytes: Uint8Array): Uint8Array {
 /** Of a hundred: below the first a guess is none, and from the second on it comes before the encoding that is the most common. */
 const GUESS = 25;
 const GOOD_GUESS = 60;
+const OTHER_SCRIPTS = /koi8|125[1356]|8859-[5-8]$/i;
 
 /** The encodings that some bytes may be in, the likeliest first, by how often their letters follow each other: guesses. */
 async function likely(bytes: Uint8Array): Promise<readonly string[]> {
@@ -64,7 +65,11 @@ async function likely(bytes: Uint8Array): Promise<readonly string[]> {
   if (lines.some((byte) => byte < 0x09 || (byte > 0x0d && byte < 0x20))) return [];
   const { analyse } = await import('chardet');
   const guesses = analyse(lines).filter(({ confidence }) => confidence >= GUESS);
-  const better = guesses.filter(({ confidence }) => confidence >= GOOD_GUESS);
+  // Letters that stand alone among those of ASCII are of no other script.
+  const apart = !lines.some((byte, i) => byte > 0x7f && (lines[i + 1] ?? 0) > 0x7f);
+  const better = guesses.filter(
+    ({ name, confidence }) => confidence >= GOOD_GUESS && !(apart && OTHER_SCRIPTS.test(name)),
+  );
   const names = [...better, { name: 'windows-1252' }, ...guesses].flatMap(({ name }) => {
     try {
       return [checkEncoding(name)];
@@ -208,7 +213,10 @@ export async function* textOf(
     const zero = text.indexOf('\0');
     if (zero >= 0) {
       const line = lines + lineEnds(text.slice(0, zero)) + 1;
-      throw formatError(`${name}, line ${line}`, 'a zero character, which no text has: is this another kind of file?');
+      throw formatError(
+        `${name}, line ${line}`,
+        'a zero character, which no text has: the file is damaged, or of another kind',
+      );
     }
     lines += lineEnds(text);
     offset += bytes.length;

@@ -2,7 +2,18 @@
 import { constants, open } from 'node:fs/promises';
 
 /** Kinds that some of the readers read. */
-export type Own = 'npz' | 'zip' | 'gzip' | 'npy' | 'parquet' | 'arrow' | 'safetensors' | 'onnx' | 'tar' | 'samples';
+export type Own =
+  | 'npz'
+  | 'zip'
+  | 'gzip'
+  | 'npy'
+  | 'parquet'
+  | 'arrow'
+  | 'safetensors'
+  | 'onnx'
+  | 'tar'
+  | 'samples'
+  | 'text';
 
 interface Kind {
   readonly own?: Own;
@@ -34,6 +45,17 @@ const latin1 = (bytes: Uint8Array, length: number): string =>
 const isPickle = (bytes: Uint8Array): boolean => bytes[0] === 0x80 && (bytes[1] ?? 0) >= 2 && (bytes[1] ?? 9) <= 5;
 
 const KINDS: readonly Kind[] = [
+  {
+    own: 'text',
+    what: 'an empty file',
+    remedy: 'what wrote it has failed, or is not done',
+    begins: ({ length }) => length === 0,
+  },
+  {
+    what: 'a file of zero bytes',
+    remedy: 'a copy or a download may have been cut off',
+    begins: (_, text) => /^\0{16,}$/.test(text),
+  },
   {
     what: 'a PyTorch file (.pt, .pth)',
     remedy: STATE,
@@ -144,6 +166,12 @@ const KINDS: readonly Kind[] = [
     begins: (_, text) => /^\s*<(?:!doctype html|html)/i.test(text),
   },
   { what: 'XML', remedy: TABLE, begins: (_, text) => /^\s*<\?xml\s/.test(text) },
+  {
+    own: 'text',
+    what: 'text, as CSV is',
+    remedy: 'readCsv or readTable reads it',
+    begins: (_, text) => /^(?:\xef\xbb\xbf)?[\t\r\n -~\xa0-\xff]+$/.test(text) && text.includes('\n'),
+  },
 ];
 
 /** What the content of a file is, where its first bytes tell, and it is none of what `own` names. */
@@ -156,14 +184,15 @@ export function kindOf(bytes: Uint8Array, own: readonly Own[]): string | undefin
 
 const EDGE = 65_536;
 
-/** The first and the last bytes of a regular file; none where it cannot be read. */
-export async function edgesOf(path: string): Promise<Uint8Array> {
+/** The first and the last bytes of a regular file; undefined where it cannot be read. */
+export async function edgesOf(path: string): Promise<Uint8Array | undefined> {
   try {
     // What came out of a pipe is gone, and to open one again may wait for ever.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const info = await file.stat();
-      const size = info.isFile() ? info.size : 0;
+      if (!info.isFile()) return undefined;
+      const { size } = info;
       const edges = Buffer.alloc(Math.min(size, 2 * EDGE));
       const half = Math.ceil(edges.length / 2);
       await file.read(edges, 0, half, 0);
@@ -173,6 +202,6 @@ export async function edgesOf(path: string): Promise<Uint8Array> {
       await file.close();
     }
   } catch {
-    return new Uint8Array(0);
+    return undefined;
   }
 }

@@ -119,12 +119,20 @@ const oddAt = (numbers: Numbers): number => (types.isFloat64Array(numbers) ? -1 
 /** Labels as a file has them: its texts, or numbers where all of them are. */
 type Cells = readonly string[] | Float64Array;
 
+/** What helps where numbers were asked to be classes. */
+export const NO_CLASSES = ": task: 'regression' (--task regression) takes numbers for targets";
+
 function taskOf(cells: Cells, numbers: Numbers, where: Where, column: string) {
   const odd = oddAt(numbers);
   const all = odd < 0 ? (numbers as readonly number[]) : (cells as readonly string[]);
   if (odd < 0 || (numbers as readonly unknown[]).every((n) => n === undefined))
     return inferTask(all, `column ${JSON.stringify(column)}`).task;
-  throw badCell(where(odd), cells[odd], 'a number, as other labels are (or the task to be classification)');
+  const texts = (numbers as readonly unknown[]).filter((n) => n === undefined).length;
+  const fewer =
+    texts <= numbers.length - texts ? odd : (numbers as readonly unknown[]).findIndex((n) => n !== undefined);
+  const what = `${numbers.length - texts} numbers and ${texts} texts, and here ${shown(cells[fewer])}`;
+  const help = "task: 'classification' (--task classification) takes all of them for classes";
+  throw formatError(where(fewer), `expected labels of one kind, but the column holds ${what}: ${help}`);
 }
 
 /** A class for each of the labels that there are: texts in sorted order, whole numbers by their size. */
@@ -132,7 +140,7 @@ function classify(cells: Cells, numbers: Numbers, where: Where) {
   const texts = oddAt(numbers) >= 0;
   const bad = texts ? -1 : (numbers as readonly number[]).findIndex((n) => !Number.isInteger(n));
   if (bad >= 0) {
-    const text = `${where(bad)}: expected a class, a whole number, but found ${cells[bad]}`;
+    const text = `${where(bad)}: expected a class, a whole number, but found ${cells[bad]}${NO_CLASSES}`;
     throw new DlAdmmError('ERR_DLADMM_LABEL', text);
   }
   return classesOf<string | number>((texts ? cells : numbers) as readonly (string | number)[], where(0));

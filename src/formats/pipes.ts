@@ -19,7 +19,12 @@ function checkEnds(path: string, info: Stats, fd?: number): void {
     fd !== undefined &&
     !info.isDirectory() &&
     (!info.isCharacterDevice() || isatty(fd) || info.rdev === statSync(devNull).rdev);
-  if (!ends) throw new DlAdmmError('ERR_DLADMM_FILE', `Expected a regular file, a pipe or a terminal at ${path}`);
+  if (ends) return;
+  const kind = info.isDirectory() ? 'a folder' : info.isSocket() ? 'a socket' : 'a device without an end';
+  throw new DlAdmmError(
+    'ERR_DLADMM_FILE',
+    `Expected a regular file, a pipe or a terminal at ${path}, but it is ${kind}`,
+  );
 }
 
 /**

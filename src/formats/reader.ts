@@ -54,12 +54,13 @@ export function reader<A extends readonly unknown[], R>(
     const name = nameOf(args) ?? 'the file';
     const found = readingError(name, error);
     const bytes = args.find((given) => types.isUint8Array(given)) as Uint8Array | undefined;
-    return bytes && isOdd(found) ? ofKind(found, bytes, own, name) : found;
+    return bytes?.length && isOdd(found) ? ofKind(found, bytes, own, name) : found;
   };
   const rejected = async (args: A, error: unknown): Promise<never> => {
     const found = failed(args, error);
     const path = nameOf(args);
-    throw path !== undefined && isOdd(found) ? ofKind(found, await edgesOf(path), own, path) : found;
+    const edges = path !== undefined && isOdd(found) ? await edgesOf(path) : undefined;
+    throw edges && path !== undefined ? ofKind(found, edges, own, path) : found;
   };
   const face = (...given: Located<A>): R => {
     let args = given as unknown as A;

@@ -16,7 +16,7 @@ import type { SampleBlocks } from '../samples/stored.js';
 import { TASKS, type Task } from '../samples/targets.js';
 import { breathe, checkRows, nonFinite } from '../tensor/inputs.js';
 import { type PackedRows, type Precision, packRows, unpackRows } from '../tensor/packed-rows.js';
-import { checkPath, type Ours, replaceFile, writePiece } from './atomic-file.js';
+import { checkPath, checkRegular, type Ours, replaceFile, writePiece } from './atomic-file.js';
 import { formatError } from './bytes.js';
 import { edgesOf } from './kinds.js';
 import { reader, readingError } from './reader.js';
@@ -318,7 +318,7 @@ export class StoredSamples implements SampleBlocks {
 
 /** Whether a file is a store; false where it cannot be read. */
 export async function isSampleFile(path: string): Promise<boolean> {
-  const start = await edgesOf(path);
+  const start = (await edgesOf(path)) ?? new Uint8Array(0);
   return Buffer.from(start.subarray(8, 8 + SAMPLES.begins.length)).toString('latin1') === SAMPLES.begins;
 }
 
@@ -332,9 +332,8 @@ export async function isSampleFile(path: string): Promise<boolean> {
  */
 export const openSamples = reader(async (path: string): Promise<StoredSamples> => {
   checkPath(path);
-  if (!(await isSampleFile(path))) {
-    if ((await stat(path)).isFile()) throw formatError(path, 'no store of samples, as packSamples writes one');
-  }
+  checkRegular('read', path, await stat(path));
+  if (!(await isSampleFile(path))) throw formatError(path, 'no store of samples, as packSamples writes one');
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return new StoredSamples(path, file, await directoryOf(path, file));

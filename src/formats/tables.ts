@@ -36,7 +36,9 @@ function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts:
   const { name, kind, missing, mixture, refused } = column;
   if (refused) throw formatError(reading.name, refused.message, refused);
   const oneHot = texts === 'one-hot' && kind === 'text';
-  const hint = options.categories || options.columns ? '' : "; categories: 'one-hot' takes columns of texts";
+  const alone =
+    mixture && mixture.texts <= mixture.numbers ? `, where ${mixture.numbers} cells hold ${mixture.most}` : '';
+  const hint = alone || (options.categories || options.columns ? '' : "; categories: 'one-hot' takes columns of texts");
   const odd = (row: number, found: unknown): Error =>
     badCell(where(name, row), found, 'a number', (typeof found === 'string' && numberHint(found, decimal)) || hint);
   if (mixture && (!oneHot || mixture.texts <= mixture.numbers)) throw odd(mixture.row, mixture.text);
@@ -95,7 +97,11 @@ async function positiveZeros(values: Numbers): Promise<Float64Array> {
 export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTable> {
   const { name, label, options, where } = reading;
   const features = frame.columns.filter((column) => column.name !== label);
-  if (features.length === 0) throw formatError(name, 'expected a column of features beside the label but found none');
+  if (features.length === 0) {
+    const only =
+      label === undefined ? '' : `: the only one is ${JSON.stringify(label)}; delimiter says what stands between cells`;
+    throw formatError(name, `expected a column of features beside the label but found none${only}`);
+  }
   const learnt = learntColumns(options);
   const columns = features.map((column, i) => {
     const known = learnt[i];

@@ -33,7 +33,8 @@ function valuesIn(labels: LabelsLike | undefined, count: number): readonly strin
   const found = new Set<unknown>();
   for (let i = 0; i < labels.length && found.size <= count; i += 1) found.add(labels[i]);
   const values = [...found] as readonly number[];
-  if (found.size !== count || (found.has(0) && !found.has(-1)) || !areValues(values.map(String))) return undefined;
+  if (found.size !== count || (found.has(0) && !found.has(-1)) || !values.every(Number.isInteger)) return undefined;
+  if (!areValues(values.map(String))) return undefined;
   return values.toSorted((a, b) => a - b).map(String);
 }
 

@@ -103,6 +103,19 @@ export function checkDifferent(places: readonly number[], names: readonly string
   }
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where a column that is left out is one to predict, or to learn from */
+export function checkLeft(
+  left: readonly number[],
+  targets: readonly number[],
+  features: readonly number[],
+  names: readonly string[],
+): void {
+  const both = left.find((place) => targets.includes(place) || features.includes(place));
+  if (both === undefined) return;
+  const what = targets.includes(both) ? 'the target (target names another)' : 'those that columns names';
+  throw expected(`columns other than ${what}`, 'ignore', names[both]);
+}
+
 export interface FileColumns {
   readonly names: readonly string[];
   /** Whether the names are the file's own. */
@@ -133,6 +146,7 @@ export function featuresOf(
   const learnt = learntColumns(options);
   if (learnt.length === 0) {
     const chosen = columns?.map((which) => placeOf(which as ColumnPlace, names, 'columns', name)) ?? rest;
+    checkLeft(left, label < 0 ? [] : [label], columns ? chosen : [], names);
     if (label >= 0 && chosen.includes(label))
       throw expected("features other than the label's column", 'columns', names[label]);
     checkDifferent(label < 0 ? chosen : [...chosen, label], names, name);

@@ -6,7 +6,7 @@ import { learnBins, mostBins } from './bins.js';
 import { isCode } from './cells.js';
 import type { Column } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
-import { type ColumnPlace, checkDifferent, IGNORE, placeOf } from './features.js';
+import { type ColumnPlace, checkDifferent, checkLeft, IGNORE, placeOf } from './features.js';
 import { type Frame, type FrameColumn, type Mixture, placeText, single, valueAt } from './frame.js';
 import { tellingRows } from './targets.js';
 
@@ -89,6 +89,7 @@ function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOpt
   const wanted = columns && places(columns, 'columns');
   const twice = wanted?.find((place) => targets.includes(place));
   if (twice !== undefined) throw expected('features other than the target', 'columns', names[twice]);
+  checkLeft(left, targets, wanted ?? [], names);
   const found = wanted ?? names.flatMap((_, place) => (targets.includes(place) || left.includes(place) ? [] : [place]));
   checkDifferent([...found, ...targets], names, frame.name);
   return found;

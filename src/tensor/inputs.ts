@@ -200,7 +200,13 @@ export function labelArray(labels: unknown, samples: number, classes: number, na
   for (let i = 0; i < samples; i += 1) {
     const label: unknown = labels[i];
     if (typeof label !== 'number' || !Number.isInteger(label) || label < 0 || label >= classes) {
-      throw expected(`a whole number from 0 to ${classes - 1}`, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
+      const why =
+        typeof label === 'number' && !Number.isInteger(label)
+          ? ' (numbers that are no classes are values: y)'
+          : typeof label === 'string'
+            ? ', as the first label is no text,'
+            : '';
+      throw expected(`a whole number from 0 to ${classes - 1}${why}`, `${name}[${i}]`, label, 'ERR_DLADMM_LABEL');
     }
     out[i] = label;
   }

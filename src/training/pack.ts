@@ -223,6 +223,16 @@ function sideBySide(
   return out;
 }
 
+/** An error of some items of a stream, behind others: as if all had been taken in at once. */
+function numberedFrom(items: number, rows: number, error: unknown): unknown {
+  if (!(error instanceof DlAdmmError)) return error;
+  const text = error.message
+    .replace(/\bdata\.x\[(\d+)\]/, (_, item: string) => `data[${Number(item) + items}]`)
+    .replace(/\bdata\.x\b/, 'data')
+    .replace(/\bin row (\d+)\b/, (_, row: string) => `in row ${Number(row) + rows}`);
+  return new DlAdmmError(error.code, text, { cause: error.cause ?? error });
+}
+
 /** Items of a stream that are taken in at once. */
 const ITEMS = 1024;
 
@@ -237,7 +247,7 @@ async function carried(
   const task = asked ?? (first.y === undefined ? 'classification' : 'regression');
   const loss = LOSSES[task];
   const codes = new Map<unknown, number>();
-  let [inputs, outputs, weighted, rows] = [0, 0, false, 0];
+  let [inputs, outputs, weighted, rows, count] = [0, 0, false, 0, 0];
 
   async function taken(some: readonly unknown[]): Promise<Float64Array> {
     const rules = {
@@ -246,10 +256,14 @@ async function carried(
       exact: true,
       exactTargets: true,
     } as const;
-    const name = rows === 0 ? 'data' : `data from row ${rows} on`;
-    const { x, y, labels, weights } = await arrivingSamples({ x: some }, rules, name, ['weights']);
+    const { x, y, labels, weights } = await arrivingSamples({ x: some }, rules, 'data', ['weights']).catch(
+      (error: unknown) => {
+        throw numberedFrom(count, rows, error);
+      },
+    );
+    count += some.length;
     const counts = weights !== undefined;
-    if (rows > 0 && counts !== weighted) throw expected('weights of all samples or of none', name, weights);
+    if (rows > 0 && counts !== weighted) throw expected('weights of all samples or of none', 'data', weights);
     [inputs, outputs, weighted, rows] = [x.columns, y?.columns ?? 0, counts, rows + x.rows];
     const numbers = Float64Array.from((labels ?? []) as ArrayLike<unknown>, (label) => {
       const code = codes.get(label) ?? codes.size;

@@ -569,6 +569,7 @@ describe('errors', () => {
   it.each([
     [1, 'there is no such file; nor is it the name of a data set', ['train', '--data', 'nothing']],
     [1, 'there is no such file', ['train', '--data', './iris']],
+    [1, 'it is an address', ['train', 'https://example.com/iris.csv']],
     [1, 'Expected a positive finite number for nu but received -1', ['train', '--data', 'iris', '--nu', '-1']],
     [1, 'Expected 4-…-3 for --layers', ['train', '--data', 'iris', '--layers', '5-6-3']],
     [1, 'Could not write no/where', ['train', '--data', 'iris', '--save', 'no/where']],

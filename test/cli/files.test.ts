@@ -166,7 +166,11 @@ describe('a table of texts', () => {
     const wide = CSV.split('\n').map((line, i) => (line ? `${i},${line},${i * 7}` : ''));
     const text = ['id,width,height,kind,note', ...wide.slice(1)].join('\n');
     expect(await outcome(text, '--drop', 'id,#-1')).toBe(want);
+    expect(await outcome(text, '--drop', 'id', '--drop', '#-1')).toBe(want);
     expect(await outcome(text, '--columns', 'width,#3')).toBe(want);
+    expect((await train('table.csv', '--drop', 'kind')).err).toMatch(
+      'columns other than the target (target names another)',
+    );
     expect(await outcome(text.replace(/.*\n/, ''), '--no-header', '--target', '#4', '--drop', '#1,#5')).toBe(want);
   });
 

@@ -71,7 +71,11 @@ describe('parseIdx', () => {
   });
 
   it('refuses other formats, unknown types and no dimensions', async () => {
-    await expectFailure(() => parseIdx(Buffer.from('1,2,3\n'), 'csv'), 'ERR_DLADMM_FORMAT', '0x31');
+    await expectFailure(
+      () => parseIdx(Buffer.from('1,2,3\n'), 'csv'),
+      'ERR_DLADMM_FORMAT',
+      'readCsv or readTable reads it',
+    );
     await expectFailure(() => parseIdx(idx(10, [1], [1]), 'type'), 'ERR_DLADMM_FORMAT', '0x0a');
     await expectFailure(() => parseIdx(idx(8, [], [1]), 'scalar'), 'ERR_DLADMM_FORMAT', 'dimension');
   });

@@ -69,10 +69,14 @@ it('a folder is refused, a socket, what has no end, and an empty device', async 
   server.close();
   await expectFailure(() => readTable('/dev/zero'), 'ERR_DLADMM_FILE', '/dev/zero');
   const program = `import { readTable } from ${JSON.stringify(module)}; await readTable('-').catch((e) => console.log(e.code, e.message));`;
-  for (const odd of ['/dev/zero', '/']) {
+  for (const [odd, kind] of [
+    ['/dev/zero', 'a device without an end'],
+    ['/', 'a folder'],
+  ]) {
     const command = ['-c', `"$0" --input-type=module -e "$1" < ${odd}`, process.execPath, program];
     const told = execFileSync('sh', command).toString();
-    expect(told).toBe('ERR_DLADMM_FILE Expected a regular file, a pipe or a terminal at the standard input\n');
+    const where = 'Expected a regular file, a pipe or a terminal at the standard input';
+    expect(told).toBe(`ERR_DLADMM_FILE ${where}, but it is ${kind}\n`);
   }
   await expectFailure(() => readTable('/dev/null'), 'ERR_DLADMM_FORMAT', 'empty');
 });
