@@ -99,6 +99,17 @@ export function checkFront(options: FrontOptions, layers: unknown): void {
     throw expected('one of hidden and layers, which say the same,', 'hidden', hidden);
 }
 
+const OF_ROWS: readonly string[] = Object.keys({ target: 0, columns: 0, ...LEARNING, ...DIALECT });
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for what is said of rows whose columns are yet to be read */
+export function checkNoRows(options: FrontOptions, others: readonly string[] = []): void {
+  const [odd, value] =
+    Object.entries(options).find(
+      ([key, value]) => value !== undefined && (OF_ROWS.includes(key) || others.includes(key)),
+    ) ?? [];
+  if (odd !== undefined) throw expected('none with samples, as it is for rows of columns,', odd, value);
+}
+
 /**
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, ERR_DLADMM_SHAPE, …: whatever reading and encoding the rows can cause, and a
  *   target that is constant
@@ -117,19 +128,6 @@ export async function readyOf(data: Rows | TrainingData, given: Given): Promise<
   }
 }
 
-const OF_ROWS = ['target', ...Object.keys({ ...LEARNING, ...DIALECT })];
-
-/**
- * @param more what is not said of these samples either
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT for what is said of rows whose columns are yet to be read
- */
-export function checkNoRows(options: FrontOptions, more: readonly (keyof FrontOptions)[] = []): void {
-  const told = Object.entries(options).find(
-    ([key, value]) => value !== undefined && [...OF_ROWS, ...more].includes(key),
-  );
-  if (told) throw expected('none with samples, as it is for rows of columns,', ...told);
-}
-
 async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given: Given): Promise<Ready> {
   if (given.memory !== undefined)
     throw expected('none but with a store of samples (packSamples writes one),', 'memory', given.memory);
@@ -143,7 +141,6 @@ async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given
   }
   const named = typeof labels === 'string' ? labels : typeof y === 'string' || isNames(y) ? y : undefined;
   if (named === undefined || given.layers !== undefined) {
-    if (named === undefined) checkNoRows(given);
     return fromSamples({ ...(data as TrainingData), ...(weights !== undefined && { weights }) }, given);
   }
   checkKeys(rest, ['x', 'validation', 'test'], 'data');
@@ -317,6 +314,7 @@ const HELD = { classification: 'labels', regression: 'rows of values', 'multi-la
 
 /** Samples with labels or targets beside them. */
 async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
+  if (!given.goesOn) checkNoRows(given);
   const { validation, test, ...samples } = data;
   const {
     layers,

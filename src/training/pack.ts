@@ -8,7 +8,7 @@ import { Spill } from '../formats/spill.js';
 import { classifies, type Loss } from '../network/network.js';
 import { type OptionsOf, pick, readOptions, SEED, signalOption, word } from '../network/schema.js';
 import { trainingSet } from '../samples/arrival.js';
-import { isNames, isRecord } from '../samples/arrived.js';
+import { isRecord } from '../samples/arrived.js';
 import { areSamples, arrivingSamples, isStream } from '../samples/arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from '../samples/classes.js';
 import { isTable } from '../samples/table.js';
@@ -86,8 +86,6 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
     const text = `Expected rows or samples for data but received ${stored.store.path}, a store, whose samples are packed already`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
   }
-  if (areSamples(data) && ![data.labels, data.y].some((value) => typeof value === 'string' || isNames(value)))
-    checkNoRows(front, ['columns']);
   const stream = areSamples(data) ? (Object.keys(data).length === 1 ? data.x : undefined) : data;
   const isText =
     typeof stream === 'object' && stream !== null && 'readableObjectMode' in stream && !stream.readableObjectMode;
@@ -99,7 +97,7 @@ export async function packSamples(path: string, data: Rows | TrainingData, optio
   if (!isSample(first.value))
     return whole(path, areSamples(data) ? { ...data, x: rest as never } : (rest as never), front, precision);
   try {
-    checkNoRows(front, ['columns', 'weights']);
+    checkNoRows(front, ['weights']);
     return await carried(path, rest, first.value, front, precision);
   } finally {
     await items.return(undefined);

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, expectTypeOf, test } from 'vitest';
 import { fit as fitModel, loadModel, type Model, train } from '../../src/index.js';
 import { heldOut } from '../../src/samples/hold-out.js';
 import { automatic, heldOutShare, hiddenFor } from '../../src/solvers/auto.js';
+import { expectFailure } from '../formats/support.js';
 import { slowly } from '../samples/support.js';
 
 // From rows to a judged model: what nobody says is inferred.
@@ -31,6 +32,23 @@ const path = (name: string): string => join(folder, name);
 writeFileSync(path('customers.csv'), csv(customers));
 
 const target = { target: 'churned', threads: 1 } as const;
+
+test.each([
+  { target: 'y' },
+  { columns: ['a'] },
+  { ignore: ['a'] },
+  { missing: 'error' },
+  { bins: 4 },
+  { delimiter: ';' },
+])('samples of numbers, of which no columns are read, refuse %o', async (options) => {
+  const data = { x: [[1], [2], [3], [4]], labels: [0, 1, 0, 1] };
+  for (const solver of [{}, { solver: 'adam', layers: [1, 2] }])
+    await expectFailure(
+      () => fitModel(data, { ...options, ...solver, epochs: 1 } as never),
+      'ERR_DLADMM_ARGUMENT',
+      /rows of columns/,
+    );
+});
 
 describe('rows with a column to predict become a judged model', () => {
   test.each([
