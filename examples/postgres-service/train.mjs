@@ -10,10 +10,12 @@ const CUSTOMERS = 'select plan, country, signed_up_at, monthly_fee, support_call
  * @returns the report: what was learnt, and how well it does on the rows that were held out
  */
 export async function train({ connectionString, path, signal }) {
-  const { model, report, status } = await fit(rows(connectionString, CUSTOMERS), { target: 'churned', signal });
-  const whole = status.kind === 'completed' || status.kind === 'early-stopped';
-  if (whole) await model.save(path);
+  const result = await fit(rows(connectionString, CUSTOMERS), { target: 'churned', signal });
+  const { kind } = result.status;
+  if (kind !== 'completed' && kind !== 'early-stopped')
+    throw new Error(`The training was ${kind}: the model in service stays`);
+  const { model, report } = result; // of what was stopped while its rows came there is none
+  await model.save(path);
   await model.close();
-  if (!whole) throw new Error(`The training was ${status.kind}: the model in service stays`);
   return report;
 }

@@ -76,7 +76,7 @@ export async function settingOf(data: Data, options: AnyOptions, rules: Complete
   const parted = await divided(data, { ...options, ...(signal && { signal }) });
   const { stratified = parted.labels !== undefined } = rules;
   if (stratified && !parted.labels) throw expected('false, as values have no classes', 'stratified', stratified);
-  const of = typeof groups === 'string' ? parted.column(groups) : groups;
+  const of = typeof groups === 'string' ? await parted.column(groups) : groups;
   if (of !== undefined && !(typeof of === 'object' && of.length === parted.samples)) {
     const text = `the name of a column, or a value for each of ${parted.samples} samples`;
     throw expected(text, 'groups', groups, 'ERR_DLADMM_SHAPE');

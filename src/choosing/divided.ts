@@ -12,7 +12,7 @@ import { type Frame, type FrameColumn, namedColumn, takeRows, valueAt } from '..
 import { isGraph } from '../samples/graph-samples.js';
 import { someRows } from '../samples/hold-out.js';
 import { type Target, targetsOf, taskOf } from '../samples/targets.js';
-import { allRows, asSamples, breathe, type RowSource } from '../tensor/inputs.js';
+import { allRows, asSamples, breathe, inTurns, type RowSource } from '../tensor/inputs.js';
 import { frameFor, readyOf, wantedBy } from '../training/front.js';
 import { ordered } from '../training/goal.js';
 import type { Rows } from '../training/options.js';
@@ -36,7 +36,7 @@ export interface Divided {
   /** The options of a training on some of them. */
   optionsOn(rows: Int32Array, options: AnyOptions): AnyOptions;
   /** The values of a column. @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-  column(name: string): readonly unknown[];
+  column(name: string): Promise<readonly unknown[]>;
   /** A checksum of everything that is learnt from. */
   checksum(): Promise<string>;
 }
@@ -77,9 +77,11 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
     optionsOn,
     checksum: async () => checksumOf(whole.columns.map(bytesOfColumn)),
   };
-  const column = (which: string) => {
+  const column = async (which: string) => {
     const found = namedColumn(whole, which, 'groups');
-    return Array.from({ length: whole.rows }, (_, row) => valueAt(found, row));
+    const values: unknown[] = [];
+    await inTurns(whole.rows, (row) => values.push(valueAt(found, row)));
+    return values;
   };
   if (wanted.task !== 'classification') {
     const labels = wanted.names && { classes: wanted.names };
@@ -90,15 +92,20 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
   // A part may lack a class, or the numbers that come before it: classes are told by their names.
   const classes = options.classes ?? [...new Set(values)].toSorted(ordered).map(String);
   await breathe();
-  const named = withTexts(whole, name, values, classes);
+  const named = await withTexts(whole, name, values, classes);
   return { ...beside, column, labels: values, told: { ...told, classes }, part: (of) => takeRows(named, of) };
 }
 
 /** A table in which a column holds the names of classes. */
-function withTexts(frame: Frame, name: string, values: readonly Target[], texts: readonly string[]): Frame {
+async function withTexts(
+  frame: Frame,
+  name: string,
+  values: readonly Target[],
+  texts: readonly string[],
+): Promise<Frame> {
   const places = new Map<Target, number>(texts.map((text, i) => [text, i]));
   const codes = new Int32Array(values.length);
-  for (let i = 0; i < values.length; i += 1) {
+  await inTurns(values.length, (i) => {
     const value = values[i] as Target;
     // Numbers may count the classes that the options name.
     const own = places.get(value) ?? places.get(String(value));
@@ -106,7 +113,7 @@ function withTexts(frame: Frame, name: string, values: readonly Target[], texts:
     if (code === undefined) throw expected(`one of ${texts.join(', ')}`, `column ${name}`, value, 'ERR_DLADMM_LABEL');
     places.set(value, code);
     codes[i] = code;
-  }
+  });
   const column: FrameColumn = { name, missing: 0, kind: 'text', codes, texts };
   return { ...frame, columns: frame.columns.map((each) => (each.name === name ? column : each)) };
 }
@@ -125,7 +132,7 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
     // Parts of rows of 0 and 1 do not say that they are labels.
     told: ready.task === 'multi-label' ? { loss } : {},
     whole: ready.data,
-    column(name) {
+    async column(name) {
       const text = `Expected a group for each sample, as x has no column ${name} to group by`;
       throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
     },

@@ -1,5 +1,5 @@
 /** Which options of a training are best: random search, and successive halving of what it draws. */
-import { onAbort } from '../core/abort.js';
+import { onAbort, reached, unlessAborted } from '../core/abort.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { checkMetric, METRICS, type Metric, metricsFor } from '../judging/metrics.js';
@@ -39,6 +39,7 @@ export interface SearchResult {
   readonly best: Trial;
   /** All trials, by their numbers. */
   readonly trials: readonly Trial[];
+  /** Of one that was aborted before its first trial had ended, asking for `best` throws ERR_DLADMM_ABORTED. */
   readonly status: 'completed' | 'time-limit' | 'aborted';
   /** A table for people. */
   toString(): string;
@@ -137,7 +138,7 @@ async function identityOf({ data, folds }: Setting, space: SearchSpace, rules: I
  * @param data as `fit` takes it, graphs left out
  * @param space options as `fit` takes them, each as it is or what it is drawn from
  * @throws DlAdmmError rejects before the first trial with ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for options that no training takes;
- *   with ERR_DLADMM_ABORTED where no trial has ended yet; ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT, ERR_DLADMM_FILE for the file;
+ *   ERR_DLADMM_FORMAT, ERR_DLADMM_CHECKPOINT, ERR_DLADMM_FILE for the file;
  *   and with any code that `fit` can reject with
  */
 export async function search(
@@ -150,7 +151,8 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
   const rules = checked(space, options);
   const { metric, method, trials, seed, seconds, signal, refit, resume } = rules;
   const { fixed, changing } = partedSpace(space);
-  const setting = await settingOf(data, fixed, rules);
+  const setting = await unlessAborted(signal, () => settingOf(data, fixed, rules));
+  if (setting === undefined) return endedEarly(signal, metric);
   checkMetric(metric, metricsFor(setting.data.labels ? 'probabilities' : 'values'), 'metric');
   const optionsOf = memory(drawnOptions(changing, seed));
   // A slip should not cost the time of the trials before it.
@@ -216,11 +218,12 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
     }
   } catch (error) {
     const ours = stop.signal.aborted && error instanceof DlAdmmError && error.code === 'ERR_DLADMM_ABORTED';
-    if (!ours || ended.size === 0) throw error;
+    if (!ours) throw error;
   } finally {
     clearTimeout(timer);
     forget();
   }
+  if (signal?.aborted && ended.size === 0) return endedEarly(signal, metric);
   const [best] = [...ended.values()].toSorted(byWorth(metric));
   if (best?.value === undefined) {
     const what = 'Expected a trial that converges but every one diverged: smaller learning rates may help';
@@ -228,13 +231,25 @@ export async function search(data: Data, space: SearchSpace, options: SearchOpti
   }
   const status = signal?.aborted ? 'aborted' : stop.signal.aborted ? 'time-limit' : 'completed';
   const found = { metric, best, trials: [...ended.values()].toSorted((a, b) => a.number - b.number), status } as const;
-  if (!refit || status === 'aborted') return printable(found, textOf);
+  if (!refit) return printable(found, textOf);
+  if (status === 'aborted') return reached(signal, printable(found, textOf), ['model', 'report']);
   const told = setting.complete({ ...fixed, ...best.options });
   // The whole says what its classes are, and may have all threads.
   const all = { ...told, classes: fixed.classes, threads: fixed.threads, ...(signal && { signal }) };
-  const { model, report } = (await fit(setting.data.whole as never, all as never)) as AutoResult;
+  const result = (await fit(setting.data.whole as never, all as never)) as AutoResult;
+  const { model, report } = result.status.kind === 'aborted' ? {} : result;
+  if (model === undefined)
+    return reached(signal, printable({ ...found, status: 'aborted' }, textOf), ['model', 'report']);
   return printable({ ...found, model, ...(report && { report }) }, textOf);
 }
+
+/** What a search gives that was aborted before its first trial had ended. */
+const endedEarly = (signal: AbortSignal | undefined, metric: Metric) =>
+  reached(
+    signal,
+    printable({ metric, trials: [], status: 'aborted' } as const, () => '0 trials, aborted'),
+    ['best', 'model', 'report'],
+  );
 
 function textOf({ metric, best, trials, status }: Omit<SearchResult, 'toString'>): string {
   const shown = trials.toSorted(byWorth(metric)).slice(0, LISTED);

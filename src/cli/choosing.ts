@@ -1,6 +1,6 @@
 import { crossValidate } from '../choosing/cross-validate.js';
 import { type AnyOptions, FOLDS, type FoldOptions, SEARCH } from '../choosing/options.js';
-import { type RefittedSearch, type SearchOptions, type SearchResult, search } from '../choosing/search.js';
+import { type RefittedSearch, type SearchOptions, search } from '../choosing/search.js';
 import type { SearchSpace } from '../choosing/space.js';
 import type { Trial } from '../choosing/trial.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
@@ -19,7 +19,8 @@ import { arraysOptions } from './training.js';
 
 export type CrossValidateFlags = TrainFlags & FoldOptions;
 
-export interface SearchFlags extends TrainFlags, Omit<SearchOptions, 'seed'> {
+export interface SearchFlags extends TrainFlags, Omit<SearchOptions, 'seed' | 'resume'> {
+  readonly resume?: string;
   /** A JSON file. */
   readonly space?: string;
 }
@@ -81,9 +82,11 @@ export async function searchCommand(
   const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, onTrial };
   const tried = { ...space, ...options } as SearchSpace;
   const found = await search(data, tried, { ...rules, refit: save !== undefined });
-  const { model, best, trials: all, status } = found as Partial<RefittedSearch> & SearchResult;
-  if (save !== undefined) await model?.save(save);
-  await model?.close();
+  const { best, trials: all, status } = found;
+  if (save !== undefined && status !== 'aborted') {
+    using model = (found as RefittedSearch).model;
+    await model.save(save);
+  }
   await terminal.out(json ? `${JSON.stringify({ metric, best, trials: all, status })}\n` : `${found}\n`);
   return interruptionOf(terminal.signal)?.exitCode ?? 0;
 }

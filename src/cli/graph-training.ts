@@ -1,4 +1,5 @@
 import { DlAdmmError } from '../core/errors.js';
+import { pathOf } from '../core/objects.js';
 import type { GraphModel } from '../model/graph-model.js';
 import { MODEL } from '../model/model-file.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
@@ -47,7 +48,7 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   if (!resume) planOf({ ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
   const inputs = isGraphName(job.graph) ? [] : [job.graph];
   if (save !== undefined) await checkTarget(save, inputs, MODEL);
-  if (file !== undefined) await checkTarget(file.path, inputs, CHECKPOINT);
+  if (file !== undefined) await checkTarget(pathOf(file.path), inputs, CHECKPOINT);
   // The nodes have to be split as they were.
   const seed = job.seed ?? resume?.options.seed;
   const graph = withSplit(await graphOf(job, signal), { ...job, ...(seed !== undefined && { seed }) });

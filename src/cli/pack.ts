@@ -34,7 +34,7 @@ const tableOf = (flags: PackFlags) => ({
 
 /** What has been read before it is packed. */
 async function arraysOf(flags: PackFlags, signal: AbortSignal) {
-  const { data, front } = await trainingSource({ ...flags, seed: SEED, whole: true, testShare: 0 }, signal);
+  const { data, front } = await trainingSource({ ...flags, seed: SEED, whole: true }, signal);
   const { header: _, delimiter: __, decimal: ___, ...options } = pick(PACK, flags);
   if (typeof data === 'string' || !('x' in data))
     return { rows: data, options: { ...options, ...front } as PackOptions };

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { DlAdmmError } from './errors.js';
 
 /** A signal of any realm. */
@@ -38,7 +39,66 @@ export function throwIfAborted(signal: AbortSignal | undefined, what: string): v
   if (signal?.aborted) throw new DlAdmmError('ERR_DLADMM_ABORTED', `${what} was aborted`, { cause: signal.reason });
 }
 
-/** What `work` gives; undefined where the signal was aborted before, or while it waited. */
+/**
+ * What had been reached when the signal was aborted. What had not (`missing`) says so to whoever asks for it, and to nobody who only looks
+ * at the others.
+ *
+ * @throws DlAdmmError the properties throw ERR_DLADMM_ABORTED, with the signal's reason as its cause
+ */
+export function reached<T extends object, K extends string>(
+  signal: AbortSignal | undefined,
+  what: T,
+  missing: readonly K[],
+): T & { readonly [_ in K]: never } {
+  const property = (name: K): PropertyDescriptor => ({
+    get() {
+      const text = `The signal was aborted before there was a ${name}`;
+      throw new DlAdmmError('ERR_DLADMM_ABORTED', text, { cause: signal?.reason });
+    },
+  });
+  return Object.defineProperties(what, Object.fromEntries(missing.map((name) => [name, property(name)]))) as never;
+}
+
+/**
+ * What comes of going through a stream, unless the signal is aborted first: a source that never answers must not keep work that nobody wants
+ * any more. It is told so (`return`, `destroy`), and not waited for.
+ *
+ * @param through goes on for as long as the signal is not aborted
+ * @param said what an error says
+ * @throws DlAdmmError ERR_DLADMM_ABORTED, with the signal's reason as its cause
+ */
+export async function goThrough<T>(
+  stream: Iterable<unknown> | AsyncIterable<unknown>,
+  signal: AbortSignal | undefined,
+  through: (stream: Iterable<unknown> | AsyncIterable<unknown>) => Promise<T>,
+  said: () => string,
+): Promise<T> {
+  if (signal === undefined) return through(stream);
+  const refusal = () => new DlAdmmError('ERR_DLADMM_ABORTED', said(), { cause: signal.reason });
+  if (signal.aborted) throw refusal();
+  let iterator: AsyncIterator<unknown> | undefined;
+  const followed = Symbol.asyncIterator in stream && {
+    [Symbol.asyncIterator]() {
+      iterator = stream[Symbol.asyncIterator]();
+      return iterator;
+    },
+  };
+  let forget = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    forget = onAbort(signal, () => {
+      reject(refusal());
+      (stream as Partial<Readable>).destroy?.();
+      Promise.resolve(iterator?.return?.()).catch(() => undefined);
+    });
+  });
+  try {
+    return await Promise.race([through(followed || stream), aborted]);
+  } finally {
+    forget();
+  }
+}
+
+/** What `work` gives; undefined where the signal was aborted before, or while it waited: what it holds is given back then. */
 export async function unlessAborted<T>(
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
@@ -46,7 +106,9 @@ export async function unlessAborted<T>(
   if (signal?.aborted) return undefined;
   try {
     const found = await work();
-    return signal?.aborted ? undefined : found;
+    if (!signal?.aborted) return found;
+    (found as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
+    return undefined;
   } catch (error) {
     if (signal?.aborted && error instanceof DlAdmmError && error.code === 'ERR_DLADMM_ABORTED') return undefined;
     throw error;

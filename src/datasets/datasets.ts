@@ -79,6 +79,7 @@ export async function loadDataset(name: string, options: LoadOptions = {}): Prom
   const { signal } = options;
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(description, options);
+  throwIfAborted(signal, `Loading ${name}`);
   if (location.found) return description.read(location.paths, signal);
   if (!isDownloadable(description)) throw notFound(description, location.looked, 'it has no public source to download');
   if (options.download === false) throw notFound(description, location.looked, 'downloading was not allowed');

@@ -107,6 +107,7 @@ export async function loadGraph(name: string, options: LoadGraphOptions = {}): P
   const { signal, rowNormalise } = options;
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(fileOf(name), options);
+  throwIfAborted(signal, `Loading ${name}`);
   if (!location.found) {
     const text = `Found the graph ${name} nowhere; looked in ${location.looked.join(', ')}; its file is graphs/${name}.npz`;
     throw new DlAdmmError('ERR_DLADMM_DATASET', text);

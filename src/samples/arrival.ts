@@ -137,7 +137,7 @@ export async function trainingSet(
     ? await turn(classNumbers(labels, own, names, x.rows, count, called))
     : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
-  const weights = weighed(arrived, numbers, count, names.classes, classWeights);
+  const weights = await turn(weighed(arrived, numbers, count, names.classes, classWeights));
   const standardisation = standardise
     ? (before?.standardisation ?? (await learnFrom(x, columns?.flatMap(areShares))))
     : undefined;
@@ -232,7 +232,7 @@ export async function evaluationSet(
   const numbers = labelled ? await turn(classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`)) : undefined;
   const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
   const { samples, ...rest } = taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
-  const weights = weighs ? weighed(arrived, numbers, count, learnt.classes, facts.classWeights) : undefined;
+  const weights = weighs ? await turn(weighed(arrived, numbers, count, learnt.classes, facts.classWeights)) : undefined;
   return { ...rest, samples: { ...samples, ...(weights && { weights }) } };
 }
 

@@ -1,6 +1,6 @@
 /** Samples that come one after the other: a stream is kept in blocks that are given back as they are loaded. */
 import type { Readable } from 'node:stream';
-import { onAbort } from '../core/abort.js';
+import { goThrough } from '../core/abort.js';
 import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
@@ -57,13 +57,12 @@ async function drain(
   name: string,
 ): Promise<void> {
   let rows = 0;
-  let stopped = false;
-  const pump = async (): Promise<void> => {
+  const through = async (stream: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> => {
     const pace = paced(ENTRIES);
     try {
       for await (const some of stream) {
         for (const item of itemsOf(some)) {
-          if (stopped) return;
+          if (signal?.aborted) return;
           const gathering = take(item);
           const pausing = pace((gathering.rows - rows) * gathering.width);
           rows = gathering.rows;
@@ -78,26 +77,7 @@ async function drain(
       });
     }
   };
-  if (signal === undefined) return pump();
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => {
-      stopped = true;
-      reject(
-        new DlAdmmError('ERR_DLADMM_ABORTED', `The signal was aborted after ${rows} rows of ${name}`, {
-          cause: signal.reason,
-        }),
-      );
-      (stream as Partial<Readable>).destroy?.();
-    };
-  });
-  const forget = onAbort(signal, () => stop());
-  try {
-    // A source that never answers must not keep a training that nobody wants any more.
-    await Promise.race([pump(), aborted]);
-  } finally {
-    forget();
-  }
+  await goThrough(stream, signal, through, () => `The signal was aborted after ${rows} rows of ${name}`);
 }
 
 const isLabelled = (item: unknown): item is Cells => isRecord(item) && typeof item.x === 'object' && item.x !== null;

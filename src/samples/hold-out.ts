@@ -2,7 +2,7 @@
 
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { seededRandom } from '../core/random.js';
-import { breathe, type RowSource, trusted, turn } from '../tensor/inputs.js';
+import { inTurns, type RowSource, trusted, turn } from '../tensor/inputs.js';
 
 /** The numbers of the samples of each part, in their order. */
 export interface Parts {
@@ -24,24 +24,23 @@ export async function heldOut(
 ): Promise<Parts> {
   const random = seededRandom(seed);
   const members = new Map<unknown, number[]>();
-  for (let i = 0; i < samples; i += 1) {
+  await inTurns(samples, (i) => {
     const label = labels?.[i];
     const of = members.get(label);
     if (of) of.push(i);
     else members.set(label, [i]);
-  }
-  const held = await turn(new Uint8Array(samples));
+  });
+  const held = new Uint8Array(samples);
   for (const rows of members.values()) {
     const count = Math.min(rows.length - 1, Math.round(share * rows.length));
     // The first `count` of a shuffle.
-    for (let i = 0; i < count; i += 1) {
+    await inTurns(count, (i) => {
       const j = i + Math.floor(random.uniform() * (rows.length - i));
       const [a, b] = [rows[i] as number, rows[j] as number];
       rows[i] = b;
       rows[j] = a;
       held[b] = 1;
-    }
-    await breathe();
+    });
   }
   const part = (which: number): Int32Array => {
     const rows = new Int32Array(samples);
@@ -49,7 +48,7 @@ export async function heldOut(
     for (let i = 0; i < samples; i += 1) if (held[i] === which) rows[count++] = i;
     return rows.slice(0, count);
   };
-  return { train: part(0), held: part(1) };
+  return { train: await turn(part(0)), held: await turn(part(1)) };
 }
 
 /** Some rows of a source, whose numbers rise. */

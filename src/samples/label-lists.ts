@@ -49,7 +49,12 @@ export async function labelRows(
   known: readonly string[] | undefined,
   where: (row: number) => string,
 ): Promise<LabelRows> {
-  const names = known ?? [...new Set(lists.flat())].sort();
+  const found = new Set<string>();
+  if (!known)
+    await inTurns(lists.length, (i) => {
+      for (const label of lists[i] as readonly string[]) found.add(label);
+    });
+  const names = known ?? [...found].sort();
   if (names.length === 0) throw expected('at least one label', where(0), [], 'ERR_DLADMM_LABEL');
   const places = new Map(names.map((name, j) => [name, j]));
   const columns = names.length;
@@ -72,7 +77,7 @@ export async function labelRows(
  *
  * @throws DlAdmmError ERR_DLADMM_LABEL; ERR_DLADMM_ARGUMENT for a loss that takes no lists
  */
-export function listedRows(
+export async function listedRows(
   lists: LabelLists,
   loss: Loss,
   known: readonly string[] | undefined,
@@ -83,15 +88,13 @@ export function listedRows(
     throw expected(`${what} for each sample, as the loss is ${loss} (sigmoid-cross-entropy takes lists),`, name, lists);
   }
   const where = (row: number): string => `${name}[${row}]`;
-  const named = lists.map((list, row) => {
-    const names = namesIn(list);
-    if (names) return names;
-    throw expected('a list of names of labels', where(row), list, 'ERR_DLADMM_LABEL');
+  const named: (readonly string[])[] = [];
+  const places = new Int32Array(lists.length);
+  await inTurns(lists.length, (row) => {
+    const names = namesIn(lists[row]);
+    if (!names) throw expected('a list of names of labels', where(row), lists[row], 'ERR_DLADMM_LABEL');
+    named.push(names);
+    places[row] = row;
   });
-  return labelRows(
-    named,
-    Int32Array.from(named, (_, row) => row),
-    known,
-    where,
-  );
+  return labelRows(named, places, known, where);
 }

@@ -130,32 +130,30 @@ function counted({ codes, texts }: Extract<FrameColumn, { texts: unknown }>) {
 }
 
 /** Whether a column varies; whether all its values differ; whether they count up by one. */
-function variety(column: FrameColumn, rows: number) {
+async function variety(column: FrameColumn, rows: number) {
   if (column.kind === 'text') {
     const used = new Uint8Array(column.texts.length);
     const { codes } = column;
-    for (let i = 0; i < codes.length; i += 1) if ((codes[i] as number) >= 0) used[codes[i] as number] = 1;
+    await inTurns(codes.length, (i) => {
+      if ((codes[i] as number) >= 0) used[codes[i] as number] = 1;
+    });
     const distinct = used.reduce((sum, is) => sum + is, 0);
     return { constant: distinct < 2, distinct, counts: false };
   }
   const { values } = column;
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (let i = 0; i < values.length; i += 1) {
+  const step = (values[1] ?? 0) - (values[0] ?? 0);
+  let counts = column.kind === 'number' && rows >= FEW && Math.abs(step) === 1;
+  await inTurns(values.length, (i) => {
     const value = values[i] as number;
     if (value < low) low = value;
     if (value > high) high = value;
-  }
+    counts &&= i === 0 || value - (values[i - 1] as number) === step;
+  });
   if (high - low === Number.POSITIVE_INFINITY) {
     throw expected('numbers nearer to each other', `column ${quoted(column.name)}`, high, 'ERR_DLADMM_RANGE');
   }
-  const first = values.find((value) => !Number.isNaN(value));
-  const constant = values.every((value: number) => Number.isNaN(value) || value === first);
-  const step = (values[1] ?? 0) - (values[0] ?? 0);
-  const counts =
-    column.kind === 'number' &&
-    rows >= FEW &&
-    Math.abs(step) === 1 &&
-    values.every((value: number, i: number) => i === 0 || value - (values[i - 1] as number) === step);
+  const constant = !(high > low);
   return { constant, distinct: constant ? 1 : Number.NaN, counts };
 }
 
@@ -164,7 +162,7 @@ const ID_NAME = /(?:^|[_\s.-])(?:id|uuid|guid|key|index|nr|no)$|[a-z]I[dD]$/i;
 async function isIdentifier(
   column: FrameColumn,
   rows: number,
-  { distinct, counts }: ReturnType<typeof variety>,
+  { distinct, counts }: Awaited<ReturnType<typeof variety>>,
 ): Promise<boolean> {
   if (rows < FEW || column.kind === 'boolean' || column.kind === 'date') return false;
   const told = rows - column.missing;
@@ -183,19 +181,21 @@ async function isIdentifier(
 
 /** The parts of a date that vary in the training set. */
 async function partsOf(column: Extract<FrameColumn, { values: unknown }>): Promise<readonly DatePart[]> {
-  const varies = (part: DatePart): boolean => {
+  const { values } = column;
+  const varies = async (part: DatePart): Promise<boolean> => {
     let low = Number.POSITIVE_INFINITY;
     let high = Number.NEGATIVE_INFINITY;
-    for (const moment of column.values) {
-      if (Number.isNaN(moment)) continue;
+    await inTurns(values.length, (i) => {
+      const moment = values[i] as number;
+      if (Number.isNaN(moment)) return;
       const value = datePart(moment, part);
       low = Math.min(low, value);
       high = Math.max(high, value);
-    }
+    });
     return high - low > 1e-9;
   };
   const parts: DatePart[] = [];
-  for (const part of DATE_PARTS) if (await turn(varies(part))) parts.push(part);
+  for (const part of DATE_PARTS) if (await varies(part)) parts.push(part);
   return parts.length > 0 ? parts : ['time'];
 }
 
@@ -302,7 +302,7 @@ export async function learnColumns(
     }
     const look = column.kind === 'text' && !mixture && column.code === undefined ? looks(column) : undefined;
     if (look !== undefined) note('looks', look);
-    const various = await turn(variety(column, rows));
+    const various = await variety(column, rows);
     if (various.constant && missing === 0) {
       constant.push(name);
       continue;

@@ -68,7 +68,7 @@ export function* groupsOf(
   const order = Uint32Array.from({ length: Math.ceil(rows / blockRows) }, (_, i) => i);
   if (random) shuffle(order, random);
   for (let first = 0; first < order.length; first += GROUP) {
-    const places = new Uint32Array(GROUP * blockRows);
+    const places = new Uint32Array(Math.min(GROUP * blockRows, rows));
     const blocks: number[] = [];
     let count = 0;
     for (const block of order.subarray(first, first + GROUP)) {
@@ -100,9 +100,9 @@ const slotOf = (blockBytes: number): number => Math.ceil(blockBytes / 8) * 8;
 
 /** Reads groups, each while the one before it is made rows of; a chunk is there until the next is asked for. */
 export function reading(blocks: SampleBlocks, groups: Iterator<Group, undefined>, dtype: Dtype) {
-  const { inputs, beside: width, blockRows, blockBytes } = blocks;
+  const { rows: all, inputs, beside: width, blockRows, blockBytes } = blocks;
   const slot = slotOf(blockBytes);
-  const most = Math.max(1, Math.floor((4 * CHUNK_ENTRIES) / inputs));
+  const most = Math.min(all, Math.max(1, Math.floor((4 * CHUNK_ENTRIES) / inputs)));
   const x = zeros(dtype, most * inputs);
   const beside = new Float64Array(most * width);
   const rooms = [0, 1].map(() => new Uint8Array(aheadBytes(blocks) / 2));

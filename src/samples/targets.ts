@@ -87,7 +87,7 @@ export async function wantedOf(
     return { task: 'multi-label', because, ...(await labelsIn(frame, first, known)) };
   }
   if (more.length > 0 || asked === 'multi-label') return severalOf(frame, listOf(target), asked);
-  const values = await turn(targetValues(frame, listOf(target)[0] as ColumnPlace));
+  const values = await targetValues(frame, listOf(target)[0] as ColumnPlace);
   const found: ReturnType<typeof inferTask> = asked ? { task: asked, because } : await turn(inferTask(values, called));
   if (found.task === 'classification') return { task: 'classification', because: found.because, values };
   const data = new Float64Array(values.length);
@@ -123,7 +123,7 @@ async function severalOf(frame: Frame, places: readonly ColumnPlace[], asked: Ta
   let odd: { readonly value: Target; readonly where: string } | undefined;
   for (const [j, { name }] of columns.entries()) {
     const where = (i: number): string => `${placeText(frame, i)} of column ${JSON.stringify(name)} of ${frame.name}`;
-    const values = await turn(targetValues(frame, places[j] as ColumnPlace));
+    const values = await targetValues(frame, places[j] as ColumnPlace);
     await inTurns(rows, (i) => {
       const value = values[i] as Target;
       if (typeof value === 'string')
@@ -208,11 +208,11 @@ export function inferTask(
 }
 
 /**
- * The values of the column that is to be predicted.
+ * The values of the column that is to be predicted; the event loop runs in between.
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where there is no such column; ERR_DLADMM_LABEL, naming the row, where a value is missing
  */
-export function targetValues(frame: Frame, target: ColumnPlace): readonly Target[] {
+export async function targetValues(frame: Frame, target: ColumnPlace): Promise<readonly Target[]> {
   const column = readable(namedColumn(frame, target, 'target'));
   const called = `column ${JSON.stringify(column.name)} of ${frame.name}`;
   const { mixture } = column;
@@ -226,7 +226,7 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
     throw new DlAdmmError('ERR_DLADMM_LABEL', why);
   }
   const values: Target[] = [];
-  for (let row = 0; row < frame.rows; row += 1) {
+  await inTurns(frame.rows, (row) => {
     const value = valueAt(column, row);
     if (value === null) {
       const of = missing === frame.rows ? `all ${missing}` : `${missing} of ${frame.rows}`;
@@ -234,7 +234,7 @@ export function targetValues(frame: Frame, target: ColumnPlace): readonly Target
       throw new DlAdmmError('ERR_DLADMM_LABEL', what);
     }
     values.push(value);
-  }
+  });
   return values;
 }
 

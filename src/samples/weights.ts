@@ -77,7 +77,8 @@ export function weightedByClass(
   own: Float64Array | undefined,
 ): Float64Array {
   const byClass = rule === 'balanced' ? balanced(labels, count, own) : named(rule, count, names);
-  const out = Float64Array.from(labels, (label, i) => (byClass[label] ?? 0) * (own?.[i] ?? 1));
+  const out = new Float64Array(labels.length);
+  for (let i = 0; i < out.length; i += 1) out[i] = (byClass[labels[i] as number] ?? 0) * (own?.[i] ?? 1);
   return weightsOf(out, out.length, 'classWeights');
 }
 

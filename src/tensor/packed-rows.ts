@@ -27,9 +27,12 @@ function layoutOf(types: Uint8Array): {
 } {
   const runs: Run[] = [];
   let at = 0;
+  const room = new Int32Array(types.length);
   for (const type of [DOUBLE, SINGLE, HALF, BYTE, BIT] as const) {
-    const columns = Int32Array.from(types.keys()).filter((j) => types[j] === type);
-    if (columns.length === 0) continue;
+    let count = 0;
+    for (let j = 0; j < types.length; j += 1) if (types[j] === type) room[count++] = j;
+    if (count === 0) continue;
+    const columns = room.slice(0, count);
     runs.push({ type, columns, at });
     at += Math.ceil((columns.length * BITS[type]) / 8);
   }
@@ -133,7 +136,8 @@ export function unpackRows(bytes: Uint8Array, rows: number, columns: number, inp
       bytes.byteOffset + head,
       Math.floor((rows * stride) / size),
     );
-    const features = places.filter((j) => j < inputs);
+    const rest = places.findIndex((j) => j >= inputs);
+    const features = rest < 0 ? places : places.subarray(0, rest);
     const together = areTogether(type, features);
     return {
       type,

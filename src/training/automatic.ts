@@ -1,3 +1,4 @@
+import { unlessAborted } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
 import { isUrl, present } from '../core/objects.js';
 import { StoredSamples } from '../formats/sample-file.js';
@@ -19,7 +20,7 @@ import { checkFront, type Given, type Ready, readyOf } from './front.js';
 import { AUTO_KEYS, FRONT, type Rows } from './options.js';
 import { planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
-import type { FitResult, TrainingData } from './result.js';
+import { type FitResult, nothingOf, type TrainingData } from './result.js';
 import { checkWatched, Training } from './training.js';
 
 /** What a training of rows gives, or one without a named solver: also what it is worth, and what was decided. */
@@ -161,8 +162,12 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_STATE', 'A training can be iterated over only once');
     this.#started = true;
     const began = performance.now();
-    using ready = await readyOf(this.#data, givenOf(this.#options));
-    const { calibrate } = this.#options;
+    const { calibrate, signal } = this.#options as { readonly calibrate?: boolean; readonly signal?: AbortSignal };
+    using ready = await unlessAborted(signal, () => readyOf(this.#data, givenOf(this.#options)));
+    if (ready === undefined) {
+      this.#result = nothingOf(signal, (performance.now() - began) / 1000);
+      return;
+    }
     checkHeld(ready.data, calibrate);
     const { stages, choice } = stagesOf(ready, this.#options);
     const ended: { readonly stage: Stage; readonly result: FitResult<R, M> }[] = [];

@@ -143,7 +143,7 @@ async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given
 
 /** What rows count for. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, … */
 async function weightsIn(frame: Frame, weights: string | WeightsLike): Promise<Float64Array> {
-  if (typeof weights !== 'string') return weightsOf(weights, frame.rows, 'weights');
+  if (typeof weights !== 'string') return turn(weightsOf(weights, frame.rows, 'weights'));
   const column = readable(namedColumn(frame, weights, 'weights'));
   const called = `column ${JSON.stringify(weights)} of ${frame.name}`;
   const values = new Float64Array(frame.rows);
@@ -249,11 +249,13 @@ async function fromRows(
       ? undefined
       : await other(validation, 'validation');
   const tested = test === undefined ? undefined : await other(test, 'test');
+  const counted = weights && (await turn(some(weights, parts?.train)));
+  const few = await turn(alone(goal, parts, String(target)));
   return {
     data: {
       ...train.data,
       target,
-      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(counted && { weights: counted }),
       ...(held && { validation: held.data }),
       ...(tested && { test: tested.data }),
     },
@@ -270,7 +272,7 @@ async function fromRows(
     ...toldOf(parts, given, goal.labels),
     warnings: [
       ...(wanted.doubt === undefined ? [] : [wanted.doubt]),
-      ...alone(goal, parts, String(target)),
+      ...few,
       // Of columns that are learnt here nothing is unseen in the rows that they are learnt from.
       ...[...notes, ...(places ? [] : train.more), ...(held?.more ?? []), ...(tested?.more ?? [])].map(
         ({ text }) => text,
@@ -330,10 +332,11 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...(y && { y: asSamples(which ? someRows(y, which) : y) }),
   });
   const held = parts ? await turn(part(parts.held)) : validation;
+  const counted = weights && (await turn(some(weights, parts?.train)));
   return {
     data: {
       ...(await turn(part(parts?.train))),
-      ...(weights && { weights: some(weights, parts?.train) }),
+      ...(counted && { weights: counted }),
       ...(held && { validation: held }),
       ...(test && { test }),
     },

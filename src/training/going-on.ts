@@ -1,4 +1,5 @@
 /** What a model that goes on learning keeps, and samples as it takes them in. */
+import { reached, unlessAborted } from '../core/abort.js';
 import { checkObject, oneOf } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
@@ -177,7 +178,16 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
   if (automaticOnes) checkOptionKeys(own, [...AUTO_KEYS, 'newClasses', 'validationShare'], 'model.fit');
   const began = performance.now();
   const { signal, seed } = planOf({ ...own, ...(automaticOnes && { solver: 'adam' }), ...settledBy(model as Model) });
-  using ready = await readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...front });
+  using ready = await unlessAborted(signal, () =>
+    readyFor(model as Model, data, { holdsOut: true, seed, ...(signal && { signal }), ...front }),
+  );
+  if (ready === undefined) {
+    const { network, dtype, weights, biases } = model;
+    const copied = { weights: weights.map((each) => each.slice()), biases: biases.map((each) => each.slice()) };
+    const same = new Model<L>({ network, dtype, ...taughtTo(model as Model), ...copied });
+    const [seconds, history] = [(performance.now() - began) / 1000, []];
+    return reached(signal, { model: same, status: { kind: 'aborted' }, iterations: 0, history, seconds }, ['report']);
+  }
   checkHeld(ready.data, calibrate);
   await breathe();
   const from = knowing(model as Model, ready.data, newClasses);

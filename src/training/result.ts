@@ -1,3 +1,4 @@
+import { reached } from '../core/abort.js';
 import type { Model } from '../model/model.js';
 import type { ArrivingSamples, WeightedSamples } from '../samples/arriving.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
@@ -19,8 +20,9 @@ export type Status =
   /** The validation metric stopped improving; the model is that of the best iteration. */
   | { readonly kind: 'early-stopped'; readonly bestIteration: number }
   /**
-   * The signal was aborted, or the consumer of the iteration records left. The model is that of the last iteration; before the
-   * first, and while samples arrive, the one that the training began with.
+   * The signal was aborted, whenever that was, or the consumer of the iteration records left. The model is that of the last iteration;
+   * before the first, the one that the training began with. Where rows were still to say what network is trained, there is none, and
+   * asking for it throws ERR_DLADMM_ABORTED.
    */
   | { readonly kind: 'aborted' }
   /** An update met a value that is not finite; the model is the last finite one. */
@@ -41,6 +43,10 @@ export interface FitResult<R extends ProgressRecord = IterationRecord, M = Model
   /** Wall-clock seconds, everything included; of a training that was interrupted, those before too. */
   readonly seconds: number;
 }
+
+/** What a training gives that was aborted before it had a model. */
+export const nothingOf = (signal: AbortSignal | undefined, seconds: number, iterations = 0) =>
+  reached(signal, { status: { kind: 'aborted' }, iterations, history: [], seconds } as const, ['model', 'report']);
 
 /** Whether the model of a training has learnt: what diverged, or was stopped before its first iteration, is not to be judged. */
 export const hasLearnt = ({ status, iterations }: Pick<FitResult, 'status' | 'iterations'>): boolean =>

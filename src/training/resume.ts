@@ -1,3 +1,4 @@
+import { unlessAborted } from '../core/abort.js';
 import { checkObject, flag } from '../core/checks.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
@@ -210,7 +211,8 @@ export async function resumeTraining(
 ): Promise<Training<AnyRecord>> {
   const path = pathOf(from);
   const { identity, training, merged, plan } = await lookInto(path, options);
-  const data = await asBefore(path, rows, training, options);
+  const arrived = await unlessAborted(options.signal, () => asBefore(path, rows, training, options));
+  const data = arrived ?? (rows as TrainingData);
   const problem = training.problem ?? 'samples';
   if (problem === 'stream') {
     const text = `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`;
@@ -220,7 +222,7 @@ export async function resumeTraining(
     const text = `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`;
     throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
   }
-  checkWatched(data, plan);
+  if (arrived) checkWatched(arrived, plan);
   const layers = plan.network.layers.length - 1;
   const taught = training.taught ? learntOf(training.learnt) : undefined;
   return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers }, taught);

@@ -27,7 +27,7 @@ import {
   takeUp,
 } from './checkpoint.js';
 import type { Plan } from './plan.js';
-import type { FitResult, Status, TrainingData } from './result.js';
+import { type FitResult, nothingOf, type Status, type TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
 import type { BestModel, StoredTraining } from './stored-training.js';
 import { checkTold, type Judge, judgeOfNodes, judgeOfSamples, metricsBy } from './watching.js';
@@ -229,10 +229,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const { classes, dtype } = this.#plan;
     const known: Learnt = this.#taught ?? (classes ? { classes } : {});
     const stored = this.#from && (await storedModel(this.#from, dtype));
-    if (this.#from && stored === undefined) {
-      const text = `The signal was aborted before the samples had arrived, and ${this.#from.path} does not say what they had taught`;
-      throw new DlAdmmError('ERR_DLADMM_ABORTED', text, { cause: this.#plan.signal?.reason });
-    }
+    // A checkpoint of an earlier version does not say what the samples had taught.
+    if (this.#from && stored === undefined) return nothingOf(this.#plan.signal, this.#elapsed, this.#done);
     const { parameters, learnt } = stored ?? { parameters: await firstParameters(this.#plan, known), learnt: known };
     return this.#resultOf(this.#modelOf(parameters, learnt), { kind: 'aborted' });
   }

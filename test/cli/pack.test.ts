@@ -1,4 +1,5 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { inFolder, jsonLines } from './support.js';
 
@@ -40,4 +41,21 @@ test('dladmm pack writes what dladmm train trains from, and evaluates', async ()
   const ours = await run('pack', 'waves.csv', '--target', 'way', '--out', 'waves.csv');
   expect(ours.err).toMatch(/Refused to write to waves.csv/);
   expect((await readdir(path('.'))).toSorted()).toEqual(['waves.csv', 'waves.samples']);
+});
+
+test('dladmm pack takes a named set, its training part alone, and a table that gzip has packed', async () => {
+  const named = await run('pack', 'iris', '--out', 'iris.samples', '--json');
+  expect(named.err).toBe('');
+  expect(jsonLines(named.out)).toMatchObject([{ inputs: 4, task: 'classification' }]);
+  const text = `a,b\n${Array.from({ length: 60 }, (_, i) => `${Math.sin(i)},${i % 2 ? 'x' : 'y'}`).join('\n')}\n`;
+  await writeFile(path('t.csv'), text);
+  await writeFile(path('t.csv.gz'), gzipSync(text));
+  const [plain, packed] = [
+    await run('pack', 't.csv', '--out', 'plain.samples'),
+    await run('pack', 't.csv.gz', '--out', 'packed.samples'),
+  ];
+  expect([plain.err, packed.err]).toEqual(['', '']);
+  expect(await readFile(path('plain.samples'))).toEqual(await readFile(path('packed.samples')));
+  const again = await run('pack', 'plain.samples', '--out', 'again.samples');
+  expect(again.err).toMatch(/packed already/);
 });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { crossValidate } from '../../src/choosing.js';
+import { crossValidate, search } from '../../src/choosing.js';
 import { readCsv } from '../../src/data.js';
-import { fit, loadModel, Model } from '../../src/index.js';
+import { fit, loadModel, Model, resume } from '../../src/index.js';
 
 const error = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
@@ -87,9 +87,17 @@ describe('a URL', () => {
     expect((await readCsv(file, { label: 'churned', categories: 'one-hot' })).x.rows).toBe(ROWS.length);
   });
 
+  it('names a checkpoint, and the file of a search', async () => {
+    const [checkpoint, trials] = [new URL('a training.checkpoint', folder), new URL('trials of a search', folder)];
+    const { model: made } = await fit(ROWS, { ...options, checkpoint: { path: checkpoint } });
+    expect((await resume(checkpoint, ROWS, { epochs: 2 })).model.weights).toEqual(made.weights);
+    const tried = () => search(ROWS, { ...options, hidden: [[]], l2: [0, 1] }, { trials: 1, folds: 2, resume: trials });
+    expect((await tried()).trials).toEqual((await tried()).trials);
+  });
+
   it('is refused where it is none of a file', async () => {
     const elsewhere = new URL('https://example.org/customers.csv');
-    const refused = error('ERR_DLADMM_ARGUMENT', /a file: URL, or a path,.*https:/);
+    const refused = error('ERR_DLADMM_ARGUMENT', /a file: URL, or a path.*https:/);
     await expect(fit(elsewhere, options)).rejects.toThrow(refused);
     await expect(model.predict(elsewhere)).rejects.toThrow(refused);
     await expect(model.save(elsewhere)).rejects.toThrow(refused);

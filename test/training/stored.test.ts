@@ -234,7 +234,7 @@ describe('a file of a store', () => {
     bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
     writeFileSync(path('changing.samples'), bytes);
     await expectFailure(() => fit(samples, { ...common, solver: 'adam' }), 'ERR_DLADMM_FORMAT', /checksum of block/);
-    await expectFailure(() => openSamples(table), 'ERR_DLADMM_FORMAT', /no store of samples/);
+    await expectFailure(() => openSamples(table), 'ERR_DLADMM_FORMAT', /is text, as CSV is, which is not read here/);
     await expectFailure(() => openSamples(path('none')), 'ERR_DLADMM_FILE');
     await expectFailure(
       () => packSamples(table, { x: [[1], [2]], labels: [0, 1] }),

@@ -8,7 +8,10 @@ import { judgeClasses } from '../../src/judging/evaluation.js';
 import { chooseThreshold } from '../../src/judging/threshold.js';
 import { type Frame, takeRows } from '../../src/samples/frame.js';
 import { frameOf } from '../../src/samples/framing.js';
+import { heldOut } from '../../src/samples/hold-out.js';
+import { listedRows } from '../../src/samples/label-lists.js';
 import { learnColumns } from '../../src/samples/learning.js';
+import { targetValues } from '../../src/samples/targets.js';
 
 // Nothing that is done with many rows holds up the event loop: counted by its turns, not by a clock.
 
@@ -88,11 +91,19 @@ describe('the event loop turns while many rows', () => {
     ['are trained on', (rows: object) => fit(rows as never, options)],
     ['are trained on by weights', (rows: object) => fit(rows as never, { ...options, weights: 'age' })],
     [
+      'are trained on by weights of classes',
+      (rows: object) => fit(rows as never, { ...options, classWeights: 'balanced' }),
+    ],
+    [
       'have two targets',
       (rows: object) => fit(rows as never, { ...options, ignore: ['tags', 'churned'], target: ['age', 'calls'] }),
     ],
     ['have lists of labels', (rows: object) => fit(rows as never, { ...options, ignore: ['churned'], target: 'tags' })],
     ['are cross-validated', (rows: object) => crossValidate(rows as never, options, { folds: 2 })],
+    [
+      'are cross-validated by groups',
+      (rows: object) => crossValidate(rows as never, options, { folds: 2, groups: 'plan' }),
+    ],
     [
       'are searched',
       (rows: object) =>
@@ -146,6 +157,19 @@ describe('the event loop turns while many rows', () => {
       },
       9,
     ],
+    ['have a target that is read', async () => targetValues(await frame, 'churned'), 2],
+    [
+      'have lists of labels that are read',
+      () =>
+        listedRows(
+          Array.from({ length: ROWS }, () => ['old']),
+          'sigmoid-cross-entropy',
+          undefined,
+          'labels',
+        ),
+      3,
+    ],
+    ['are held out', () => heldOut(ROWS, classes, 0.2, 1), 4],
     ['have a threshold chosen by them', () => chooseThreshold(classes, scores, 'f1'), 5],
     ['calibrate scores', () => learnCalibration(classes, { data: scores, rows: ROWS, columns: 1 }, 2), 5],
     ['are dealt to folds', () => foldsOf(ROWS, { folds: 5, seed: 1, labels: classes }), 7],

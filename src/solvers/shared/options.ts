@@ -1,6 +1,7 @@
 import { expected } from '../../core/errors.js';
 import { availableThreads } from '../../core/info.js';
 import type { Dtype } from '../../core/native.js';
+import { isUrl, pathOf } from '../../core/objects.js';
 import { checkPath } from '../../formats/atomic-file.js';
 import { METRIC, metricsOfLoss } from '../../network/metrics.js';
 import {
@@ -80,12 +81,13 @@ const classWeights: ValueType<ClassWeights> = {
 };
 
 /** A path that can be written to. */
-export const PATH: ValueType<string> = {
+export const PATH: ValueType<string | URL, string> = {
   type: 'path',
   typed: { as: 'file' },
   check: (value, name) => {
-    checkPath(value, name);
-    return value as string;
+    const path: unknown = isUrl(value) ? pathOf(value) : value;
+    checkPath(path, name);
+    return path;
   },
 };
 
