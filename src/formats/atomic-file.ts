@@ -37,18 +37,17 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What is to be said of a path where nothing is, if it is an address. */
-export function addressReason(path: string): string | undefined {
+export function addressReason(path: string, action: 'read' | 'write'): string | undefined {
   if (/^file:/i.test(path)) return 'a text is a path: leave file:// out, or give new URL(…)';
-  const elsewhere = /^[a-z][a-z\d+.-]+:\/\//i.test(path);
-  return elsewhere
-    ? 'it is an address, but only files of this machine are read and written: fetch it first'
-    : undefined;
+  if (!/^[a-z][a-z\d+.-]+:\/\//i.test(path)) return undefined;
+  const help = action === 'read' ? 'fetch it first' : 'name one, and send it there';
+  return `it is an address, but only files of this machine are read and written: ${help}`;
 }
 
 /** An error of the system as one of ours, which says what could not be done to which file, and why. */
 export function fileError(action: 'read' | 'write', path: string, cause: unknown): DlAdmmError {
   const code = systemCode(cause);
-  const addressed = code === 'ENOENT' ? addressReason(path) : undefined;
+  const addressed = code === 'ENOENT' ? addressReason(path, action) : undefined;
   const reason = deniedBecause(cause) ?? addressed ?? (code && REASONS.get(code)) ?? messageOf(cause);
   return new DlAdmmError('ERR_DLADMM_FILE', `Could not ${action} ${path}: ${reason}${code ? ` (${code})` : ''}`, {
     cause,

@@ -42,7 +42,8 @@ export function unread(path: string, error: unknown): DlAdmmError {
   if (error instanceof DlAdmmError) return error;
   const code = systemCode(error);
   const why =
-    deniedBecause(error) ?? (code === 'ENOENT' ? (addressReason(path) ?? 'there is no such file') : messageOf(error));
+    deniedBecause(error) ??
+    (code === 'ENOENT' ? (addressReason(path, 'read') ?? 'there is no such file') : messageOf(error));
   return new DlAdmmError('ERR_DLADMM_FILE', `Could not read ${path}: ${why}`, { cause: error });
 }
 

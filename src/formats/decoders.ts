@@ -48,7 +48,7 @@ function within<T>(ms: number, name: string, format: ColumnarFormat, work: () =>
       systemCode(error) === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
         ? `it takes more than ${limit / 1000} s, which its size does not account for`
         : messageOf(error);
-    throw formatError(name, `damaged ${format} file: ${why}`, error);
+    throw formatError(name, `damaged ${format} file, or one of another kind: ${why}`, error);
   } finally {
     delete context.work;
   }

@@ -169,7 +169,7 @@ const KINDS: readonly Kind[] = [
   {
     own: 'text',
     what: 'text, as CSV is',
-    remedy: 'readCsv or readTable reads it',
+    remedy: 'readCsv or readTable reads it (dladmm: as data)',
     begins: (_, text) => /^(?:\xef\xbb\xbf)?[\t\r\n -~\xa0-\xff]+$/.test(text) && text.includes('\n'),
   },
 ];

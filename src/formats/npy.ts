@@ -101,7 +101,10 @@ function parseHeader(text: string, name: string): Header {
     const match = entry.exec(body);
     if (match === null) {
       if (/^\s*'descr'\s*:\s*\[/.test(body.slice(at)))
-        throw formatError(name, 'the array has a structured type; expected plain numbers or booleans');
+        throw formatError(
+          name,
+          'the array has a structured type; expected plain numbers: save its columns as arrays of their own',
+        );
       throw bad('expected entries of descr, fortran_order and shape');
     }
     const [, key, string, boolean, tuple] = match;
@@ -120,7 +123,10 @@ function parseHeader(text: string, name: string): Header {
 function parseDescr(descr: string, name: string): { type: TypedArrayConstructor<NpyData>; littleEndian: boolean } {
   const [, order, kind = ''] = /^([<>|=])([a-zA-Z]\d*)$/.exec(descr) ?? [];
   if (kind.startsWith('O'))
-    throw formatError(name, 'the array holds Python objects, which would need unpickling; expected plain numbers');
+    throw formatError(
+      name,
+      'the array holds Python objects, which would need unpickling; array.astype(float) makes plain numbers of them',
+    );
   const type = Object.hasOwn(TYPES, kind) ? TYPES[kind] : undefined;
   if (type === undefined || (order === '|' && type.BYTES_PER_ELEMENT > 1))
     throw formatError(

@@ -237,11 +237,15 @@ function damaged(name: string, what: string): DlAdmmError {
   return new DlAdmmError('ERR_DLADMM_FORMAT', `${name} is not a whole safetensors file: ${what}`);
 }
 
+/** What may be the matter where a file is too short for what it says of itself. */
+export const CUT_OFF = 'it was cut off, or is of another kind';
+
 function readHeaderLength(bytes: Uint8Array, name: string): number {
   if (bytes.length < LENGTH_BYTES) throw damaged(name, `it has ${bytes.length} bytes, too few for the header's length`);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   const rest = bytes.length - LENGTH_BYTES;
-  if (length > BigInt(rest)) throw damaged(name, `its header should have ${length} bytes, but only ${rest} follow`);
+  if (length > BigInt(rest))
+    throw damaged(name, `its header should have ${length} bytes, but only ${rest} follow: ${CUT_OFF}`);
   if (length > BigInt(MAX_HEADER_BYTES)) {
     throw damaged(name, `its header should have ${length} bytes, but ${MAX_HEADER_BYTES} are the most allowed`);
   }

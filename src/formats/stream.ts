@@ -3,7 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { types } from 'node:util';
-import { createGunzip } from 'node:zlib';
+import { constants, createGunzip, gunzipSync } from 'node:zlib';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { checkRoom } from './atomic-file.js';
@@ -34,7 +34,7 @@ async function* bytesOf(stream: TextStream, name: string): AsyncGenerator<Buffer
 async function* unpacked(packed: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer, void, undefined> {
   const limit = unpackLimit();
   let length = 0;
-  const gunzip = pipeline(Readable.from(packed), createGunzip(), () => undefined);
+  const gunzip = pipeline(Readable.from(packed), createGunzip({ chunkSize: READ }), () => undefined);
   try {
     for await (const piece of gunzip as AsyncIterable<Buffer>) {
       length += piece.length;
@@ -110,8 +110,19 @@ async function* bytesIn(path: string): AsyncGenerator<Uint8Array, void, undefine
   }
 }
 
+/** The first bytes of what has been packed, where it has. */
+function begun(head: Uint8Array): Uint8Array {
+  if (!isGzip(head)) return head;
+  try {
+    return gunzipSync(head.subarray(0, 2 ** 12), { finishFlush: constants.Z_SYNC_FLUSH });
+  } catch {
+    // Told by who reads all of it.
+    return head;
+  }
+}
+
 /**
- * What a file holds: whole, or as a stream where it is long and `streams` agrees, by its first bytes.
+ * What a file holds: whole, or as a stream where it is long and `streams` agrees, by its first bytes, unpacked.
  *
  * @throws DlAdmmError as `readBytes`
  */
@@ -124,6 +135,6 @@ export async function contentOf(
   if (!info?.isFile() || info.size <= LARGE) return readBytes(path, signal);
   checkRoom(info.size, path);
   throwIfAborted(signal, `Reading ${path}`);
-  for await (const head of bytesIn(path)) return streams(head) ? bytesIn(path) : readBytes(path, signal);
+  for await (const head of bytesIn(path)) return streams(begun(head)) ? bytesIn(path) : readBytes(path, signal);
   return readBytes(path, signal);
 }

@@ -56,6 +56,9 @@ const READ: Readonly<Record<Exclude<Kind, 'text'>, (value: unknown) => number | 
 /** Python writes so what is missing, which among texts may be a value like others. */
 const isNone = (value: unknown): boolean => typeof value === 'string' && /^\s*none\s*$/i.test(value);
 
+/** One for all columns that have none. */
+const NO_NONES = new Map<number, string>();
+
 const CALLED = { number: 'numbers', date: 'dates', boolean: 'booleans' } as const;
 
 /** What a column of texts was made of, where not all of its values were texts. */
@@ -105,7 +108,7 @@ export function columnBuilder(name: string, where: string, asText = false, befor
   /** Numbers that came by `pushNumber`. */
   let numbered = 0;
   /** What may be texts or missing values, before anything else says which, by row. */
-  const nones = new Map<number, string>();
+  let nones = NO_NONES;
   const seen = new Map<Kind, { count: number; readonly row: number; readonly text: string }>();
   const place = (row: number): string => `row ${row} of column ${JSON.stringify(name)} of ${where}`;
 
@@ -159,7 +162,10 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       if (absent || infinite || (lists > 0 ? list === undefined : found === undefined && list === undefined)) {
         if (!absent) refused ??= refusal(value, place(rows), lists > 0);
         missing += 1;
-        if (none && kind === undefined) nones.set(rows, textOf(value) as string);
+        if (none && kind === undefined) {
+          if (nones === NO_NONES) nones = new Map();
+          nones.set(rows, textOf(value) as string);
+        }
         if (texts) texts.push(null);
         else numbers.push(Number.NaN);
         rows += 1;
@@ -167,7 +173,7 @@ export function columnBuilder(name: string, where: string, asText = false, befor
       }
       told += 1;
       rows += 1;
-      if (found !== 'text' && kind === undefined) nones.clear();
+      if (found !== 'text' && kind === undefined) nones = NO_NONES;
       if (found === undefined) {
         if (texts === undefined) becomeText();
         texts?.push(list as string);

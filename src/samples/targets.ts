@@ -80,6 +80,10 @@ export async function wantedOf(
   const columns = targetsOf(frame, target);
   const [first, ...more] = columns;
   const called = columnText(columns);
+  if (frame.columns.length === columns.length && !frame.records) {
+    const why = `Expected columns beside the target in ${frame.name} but found ${called} alone: delimiter (--delimiter) says what stands between cells`;
+    throw new DlAdmmError('ERR_DLADMM_SHAPE', why);
+  }
   const because = asked ? 'the options say so' : `${called} holds lists`;
   if (first.lists && asked && asked !== 'multi-label')
     throw expected(`'multi-label', as ${called} holds lists,`, 'task', asked);

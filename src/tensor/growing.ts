@@ -18,6 +18,8 @@ const files = new AsyncLocalStorage<NumberFile>();
 export const keptIn = <T>(file: NumberFile, work: () => T): T => files.run(file, work);
 
 const LARGEST_BLOCK = 2 ** 15;
+/** So many are kept in no block, as one for each of very many columns costs more than its numbers. */
+const FEW = 32;
 
 /** Where the platform has it, it gives memory back at once; the collector sees to that later. */
 type Released = ArrayBufferLike & { readonly transfer?: (length: number) => unknown };
@@ -27,6 +29,8 @@ interface Block {
   /** Some of its numbers. */
   part(first: number, count: number): Numbers;
 }
+
+const NONE = new Float32Array(0);
 
 const inMemory = (numbers: Numbers): Block => ({
   length: numbers.length,
@@ -52,16 +56,32 @@ function inFile(numbers: Numbers, file: NumberFile): Block {
 export function growingNumbers() {
   const file = files.getStore();
   const full: Block[] = [];
-  let block: Numbers = new Float32Array(16);
+  let few: number[] | undefined = [];
+  let block: Numbers = NONE;
   let dtype: Dtype = 'float32';
   let [length, before] = [0, 0];
+  const last = (): Block => {
+    if (few === undefined) return inMemory(block.subarray(0, length));
+    const first = zeros(dtype, few.length);
+    first.set(few);
+    return inMemory(first);
+  };
   return {
     /** Where they are kept, if not in memory. */
     file,
     get length(): number {
-      return before + length;
+      return before + (few?.length ?? length);
     },
     push(value: number): void {
+      if (few) {
+        if (!Object.is(Math.fround(value), value)) dtype = 'float64';
+        if (few.length < FEW) {
+          few.push(value);
+          return;
+        }
+        full.push(last());
+        [few, block, before] = [undefined, zeros(dtype, FEW), FEW];
+      }
       if (length === block.length) {
         const whole = file && length === LARGEST_BLOCK;
         full.push(whole ? inFile(block, file) : inMemory(block));
@@ -80,7 +100,7 @@ export function growingNumbers() {
     part(first: number, count: number): Numbers {
       const out = zeros(dtype, count);
       let begin = 0;
-      for (const each of [...full, inMemory(block.subarray(0, length))]) {
+      for (const each of [...full, last()]) {
         const from = Math.max(first, begin);
         const to = Math.min(first + count, begin + each.length);
         if (to > from) out.set(each.part(from - begin, to - from), from - first);
@@ -90,9 +110,15 @@ export function growingNumbers() {
     },
     /** All that came, once: each block is given back as it is copied; the event loop runs in between. */
     async taken(): Promise<Numbers> {
-      const blocks = [...full.splice(0), inMemory(block.subarray(0, length))].reverse();
+      if (few) {
+        const { length: count } = few;
+        const own = last();
+        few = [];
+        return own.part(0, count);
+      }
+      const blocks = [...full.splice(0), last()].reverse();
       const out = zeros(dtype, before + length);
-      [block, length, before] = [new Float32Array(16), 0, 0];
+      [few, block, length, before] = [[], NONE, 0, 0];
       let at = 0;
       for (let each = blocks.pop(); each; each = blocks.pop()) {
         const numbers = each.part(0, each.length);

@@ -21,7 +21,7 @@ import {
 } from '../core/native.js';
 import { checkPath, fileError, type Ours, replaceFile, targetOf } from '../formats/atomic-file.js';
 import { reader, readingError } from '../formats/reader.js';
-import { decodeHeader, type Entry, MAX_HEADER_BYTES } from '../formats/safetensors.js';
+import { CUT_OFF, decodeHeader, type Entry, MAX_HEADER_BYTES } from '../formats/safetensors.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
 const FORMATS = ['dladmm-checkpoint-1', 'dladmm-checkpoint-2'];
@@ -166,7 +166,7 @@ async function readHeader(path: string, file: FileHandle): Promise<OpenCheckpoin
   if (lengthBytes.length < LENGTH_BYTES) throw damaged(path, `it has ${size} bytes, too few for the header's length`);
   const length = new DataView(lengthBytes.buffer).getBigUint64(0, true);
   if (length > BigInt(Math.min(size - LENGTH_BYTES, MAX_HEADER_BYTES))) {
-    throw damaged(path, `its header should have ${length} bytes, but ${size - LENGTH_BYTES} follow`);
+    throw damaged(path, `its header should have ${length} bytes, but ${size - LENGTH_BYTES} follow: ${CUT_OFF}`);
   }
   const bytes = await readAt(file, LENGTH_BYTES, Number(length));
   const identity = checkedHeader(path, lengthBytes, bytes);

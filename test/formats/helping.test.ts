@@ -2,6 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
   openSamples,
@@ -64,6 +65,26 @@ it.each([
   ['zero bytes', new Uint8Array(4096), 'is a file of zero bytes, which is not read here: a copy or a download'],
 ])('%s is refused in words that help', async (_, content, words) => {
   await expectFailure(() => readCsv(fileOf(content)), 'ERR_DLADMM_FORMAT', words);
+});
+
+it('a table that is one column, as by a wrong delimiter, says so whatever is in it', async () => {
+  for (const text of [TABLE, labelled((i) => String(i))]) {
+    const work = () => fit(fileOf(text), { target: -1, delimiter: '^' });
+    await expectFailure(
+      work,
+      'ERR_DLADMM_SHAPE',
+      'label" alone: delimiter (--delimiter) says what stands between cells',
+    );
+  }
+});
+
+it('a long gzipped file is read as it is unpacked, and one that was cut off is refused', async () => {
+  const rows = 2 ** 21;
+  const packed = gzipSync(`x,y,label\n${'0.125,1,a\n3,2,b\n'.repeat(rows / 2)}`, { level: 0 });
+  const { x, columns } = await readCsv(fileOf(packed));
+  expect([x.rows, columns, x.data.at(-1)]).toEqual([rows, ['x', 'y'], 2]);
+  const cut = fileOf(packed.subarray(0, -1000));
+  for (const read of [readCsv, readTable]) await expectFailure(() => read(cut), 'ERR_DLADMM_FORMAT', 'gzip');
 });
 
 it('letters that stand alone in a text are not taken for Cyrillic', async () => {

@@ -177,7 +177,7 @@ export function decode<const F extends Fields>(fields: F, encoded: Uint8Array, w
   try {
     return readFields(fields, encoded, { fields: MAX_FIELDS });
   } catch (cause) {
-    const text = `Expected protocol buffers in ${where}, but they are damaged: ${messageOf(cause)}`;
+    const text = `Expected protocol buffers, as ONNX has them, in ${where}, but it is damaged, or of another kind: ${messageOf(cause)}`;
     throw new DlAdmmError('ERR_DLADMM_FORMAT', text, { cause });
   }
 }
