@@ -262,7 +262,7 @@ async function fromRows(
       : await other(validation, 'validation');
   const tested = test === undefined ? undefined : await other(test, 'test');
   const counted = weights && (await turn(some(weights, parts?.train)));
-  const few = await turn(alone(goal, parts, String(target)));
+  const few = await alone(goal, parts, String(target));
   return {
     data: {
       ...train.data,

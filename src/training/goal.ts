@@ -2,7 +2,7 @@
 import { expected } from '../core/errors.js';
 import type { Parts } from '../samples/hold-out.js';
 import type { Target, Wanted } from '../samples/targets.js';
-import type { LabelsLike } from '../tensor/inputs.js';
+import { inTurns, type LabelsLike } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 
 /** What is to be predicted: classes, or rows of values, or of 0 and 1 for labels that have names. */
@@ -67,12 +67,16 @@ export function numberedGoal(labels: LabelsLike, classes: readonly string[] | un
 }
 
 /** Classes of which nothing is held out, as they have too few rows. */
-export function alone(goal: Goal, parts: Parts | undefined, target: string): readonly string[] {
+export async function alone(goal: Goal, parts: Parts | undefined, target: string): Promise<readonly string[]> {
   if (goal.labels === undefined || parts === undefined) return [];
   const { labels, classes } = goal;
-  const held = new Set(Array.from(parts.held, (row) => labels[row]));
+  const held = new Set<Target>();
+  await inTurns(parts.held.length, (i) => held.add(labels[parts.held[i] as number] as Target));
   const rare = new Map<Target, number>();
-  for (const label of labels) if (!held.has(label)) rare.set(label, (rare.get(label) ?? 0) + 1);
+  await inTurns(labels.length, (row) => {
+    const label = labels[row] as Target;
+    if (!held.has(label)) rare.set(label, (rare.get(label) ?? 0) + 1);
+  });
   return [...rare]
     .slice(0, 10)
     .map(

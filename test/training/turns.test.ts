@@ -12,6 +12,7 @@ import { heldOut } from '../../src/samples/hold-out.js';
 import { listedRows } from '../../src/samples/label-lists.js';
 import { learnColumns } from '../../src/samples/learning.js';
 import { targetValues } from '../../src/samples/targets.js';
+import { alone } from '../../src/training/goal.js';
 
 // Nothing that is done with many rows holds up the event loop: counted by its turns, not by a clock.
 
@@ -116,6 +117,17 @@ describe('the event loop turns while many rows', () => {
     ['are evaluated', (rows: object) => model.evaluate(rows as never)],
   ])('%s', async (_, work) => {
     const { most } = await watched(work);
+    expect(most).toBeLessThan(MOST);
+  });
+
+  test('are looked through for classes of which nothing is held out', async () => {
+    const { most } = await watched(async (rows) => {
+      const labels = new Proxy([], {
+        get: (_, at) => (at === 'length' ? rows.length : rows[Number(at)]?.calls),
+      }) as readonly number[];
+      const parts = { train: new Int32Array(0), held: Int32Array.from(rows, (_, i) => i) };
+      expect(await alone({ labels, count: 9 }, parts, 'calls')).toEqual([]);
+    });
     expect(most).toBeLessThan(MOST);
   });
 
