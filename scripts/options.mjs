@@ -3,10 +3,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { FOLDS, SEARCH } from '../dist/choosing/options.js';
+import { LOAD } from '../dist/datasets/datasets.js';
+import { DOWNLOAD } from '../dist/datasets/download.js';
 import { FILE } from '../dist/datasets/file.js';
 import { READING } from '../dist/datasets/frame-file.js';
+import { GRAPH_FILE } from '../dist/datasets/graph.js';
 import { GRAPH_SPLIT } from '../dist/datasets/graph-split.js';
 import { IMPORTANCE } from '../dist/model/importance.js';
+import { ONNX } from '../dist/model/onnx/export.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../dist/solvers/index.js';
 import { schemaOf } from '../dist/solvers/shared/descriptor.js';
 import { COMMON } from '../dist/solvers/shared/options.js';
@@ -77,6 +81,15 @@ const text = `${[
   table(beside(IMPORTANCE, READING)),
   '## A random split of a graph',
   table(GRAPH_SPLIT),
+  '## Named data sets and graphs',
+  '`listDatasets`, `listGraphs` and `searchPath` take the first three, `loadGraph` all but `download` and what reading a graph takes but `partial`.',
+  table(LOAD),
+  '## Reading a graph',
+  table(GRAPH_FILE),
+  '## Writing ONNX',
+  table(ONNX),
+  '## Downloads',
+  table(DOWNLOAD),
   ...[...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].map(section),
 ].join('\n\n')}\n`;
 

@@ -74,6 +74,7 @@ export type FoldOptions = OptionsOf<typeof FOLDS>;
 /** How a search goes. */
 export const SEARCH = {
   ...FOLDS,
+  signal: signalOption("Ends the search with what has ended so far (status: 'aborted')."),
   trials: whole(
     1,
     {

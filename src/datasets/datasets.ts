@@ -2,19 +2,22 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../core/abort.js';
-import { checkOptions } from '../core/checks.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
+import { flag, type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import type { Dataset } from './dataset.js';
 import { download } from './download.js';
-import { cacheFolder, LOCATE_KEYS, type LocateOptions, locate } from './locate.js';
+import { cacheFolder, LOCATE, type LocateOptions, locate } from './locate.js';
 import { type DatasetDescription, type DatasetFile, describeDataset, registry } from './registry.js';
 
 /** What `loadDataset` accepts besides the name. */
-export interface LoadOptions extends LocateOptions {
-  /** Whether a set that is found nowhere may be downloaded into the cache. Default true. */
-  readonly download?: boolean;
-  readonly signal?: AbortSignal;
-}
+export const LOAD = {
+  ...LOCATE,
+  download: flag({ default: true, says: 'Whether a set that is found nowhere may be downloaded into the cache.' }),
+  signal: signalOption('Ends the loading, which rejects with ERR_DLADMM_ABORTED.'),
+} as const satisfies Schema;
+
+/** What `loadDataset` accepts besides the name. */
+export type LoadOptions = OptionsOf<typeof LOAD>;
 
 /** A data set and where on this machine it is. */
 export interface DatasetListing extends Omit<DatasetDescription, 'files' | 'folders' | 'identity' | 'read'> {
@@ -75,14 +78,13 @@ function notFound(
  */
 export async function loadDataset(name: string, options: LoadOptions = {}): Promise<Dataset> {
   const description = describeDataset(name);
-  checkOptions(options, [...LOCATE_KEYS, 'download', 'signal']);
-  const { signal } = options;
+  const { signal, download: may } = readOptions(LOAD, options);
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(description, options);
   throwIfAborted(signal, `Loading ${name}`);
   if (location.found) return description.read(location.paths, signal);
   if (!isDownloadable(description)) throw notFound(description, location.looked, 'it has no public source to download');
-  if (options.download === false) throw notFound(description, location.looked, 'downloading was not allowed');
+  if (!may) throw notFound(description, location.looked, 'downloading was not allowed');
   const paths = await fetchAll(description, options).catch((error: unknown) => {
     throwIfAborted(signal, `Loading ${name}`);
     throw notFound(description, location.looked, messageOf(error), error);
@@ -92,7 +94,7 @@ export async function loadDataset(name: string, options: LoadOptions = {}): Prom
 
 /** All named data sets in a fixed order, with the folder that holds each. Nothing is downloaded. */
 export async function listDatasets(options: LocateOptions = {}): Promise<readonly DatasetListing[]> {
-  checkOptions(options, LOCATE_KEYS);
+  readOptions(LOCATE, options);
   return Promise.all(
     registry.map(async (description) => {
       const { files: _, folders: __, identity: ___, read: ____, ...facts } = description;

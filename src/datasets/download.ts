@@ -2,20 +2,37 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { onAbort, throwIfAborted } from '../core/abort.js';
-import { checkOptions } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { fileError, replaceFile, writePiece } from '../formats/atomic-file.js';
+import {
+  type Complete,
+  callbackOption,
+  type OptionsOf,
+  readOptions,
+  type Schema,
+  signalOption,
+  whole,
+} from '../network/schema.js';
 
 /** What `download` accepts besides what to fetch, where to, and its checksum. */
-export interface DownloadOptions {
-  readonly signal?: AbortSignal;
-  /** Stands in for Node's `fetch`. */
-  readonly fetch?: typeof fetch;
-  /** Give up after this many milliseconds without a byte. Default 60000. */
-  readonly timeout?: number;
-  /** The file's length in bytes, where it is known: a longer answer is cut off, not stored. */
-  readonly length?: number;
-}
+export const DOWNLOAD = {
+  length: whole(
+    0,
+    {
+      otherwise: 'as the answer tells',
+      unit: 'bytes',
+      says: 'The length of the file, where it is known: a longer answer is cut off, not stored.',
+    },
+    Number.MAX_SAFE_INTEGER,
+  ),
+  // Timers count in 32 bits: anything longer would fire at once.
+  timeout: whole(1, { default: 60_000, unit: 'ms', says: 'Gives up after so long without a byte.' }, 2 ** 31 - 1),
+  fetch: callbackOption<typeof fetch>('function as fetch', 'Stands in for the fetch of Node.'),
+  signal: signalOption('Ends the download, which rejects with ERR_DLADMM_ABORTED.'),
+} as const satisfies Schema;
+
+/** What `download` accepts besides what to fetch, where to, and its checksum. */
+export type DownloadOptions = OptionsOf<typeof DOWNLOAD>;
 
 const failed = (url: string, message: string, cause?: unknown): DlAdmmError =>
   new DlAdmmError(
@@ -57,9 +74,9 @@ async function receive(
   sha256: string,
   file: FileHandle,
   target: string,
-  options: DownloadOptions,
+  options: Complete<typeof DOWNLOAD>,
 ): Promise<void> {
-  const { signal, alive, end } = watchdog(options.signal, options.timeout ?? 60_000);
+  const { signal, alive, end } = watchdog(options.signal, options.timeout);
   try {
     const response = await (options.fetch ?? fetch)(url, { signal, headers: { 'accept-encoding': 'identity' } });
     if (!response.ok || response.body === null) {
@@ -93,14 +110,9 @@ async function receive(
   }
 }
 
-function checkArguments(url: string, sha256: string, options: DownloadOptions): void {
+function checkArguments(url: string, sha256: string): void {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw expected('an http(s) address', 'url', url);
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw expected('64 lowercase hexadecimal digits', 'sha256', sha256);
-  checkOptions(options, ['length', 'timeout', 'fetch', 'signal']);
-  const { timeout } = options;
-  // Timers count in 32 bits: anything longer would fire at once.
-  if (timeout !== undefined && !(timeout > 0 && timeout < 2 ** 31))
-    throw expected('a number of milliseconds above 0', 'timeout', timeout, 'ERR_DLADMM_RANGE');
 }
 
 /**
@@ -118,10 +130,11 @@ export async function download(
   sha256: string,
   options: DownloadOptions = {},
 ): Promise<void> {
-  checkArguments(url, sha256, options);
-  throwIfAborted(options.signal, `Downloading ${url}`);
+  checkArguments(url, sha256);
+  const rules = readOptions(DOWNLOAD, options);
+  throwIfAborted(rules.signal, `Downloading ${url}`);
   await mkdir(dirname(target), { recursive: true }).catch((error: unknown) => {
     throw fileError('write', target, error);
   });
-  await replaceFile(target, (file) => receive(url, sha256, file, target, options));
+  await replaceFile(target, (file) => receive(url, sha256, file, target, rules));
 }

@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import { checkOptions } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { formatError } from '../formats/bytes.js';
@@ -7,6 +6,7 @@ import { MAX_CLASSES, numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
 import { npzKeys, parseNpz } from '../formats/npz.js';
 import { fileReader, reader } from '../formats/reader.js';
+import { flag, type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import { sharedNode } from '../samples/graph-samples.js';
 import { type Csr, isCsr } from '../tensor/csr.js';
 import type { Matrix } from '../tensor/matrix.js';
@@ -39,13 +39,20 @@ export interface GraphDataset extends Partial<GraphSplit> {
 }
 
 /** What `readGraph` accepts besides the path. */
-export interface ReadGraphOptions {
-  /** Divide the features of each node by the sum of their sizes. Default true. */
-  readonly rowNormalise?: boolean;
-  /** Take a graph that says itself that only some of its nodes have their features. Default false. */
-  readonly partial?: boolean;
-  readonly signal?: AbortSignal;
-}
+export const GRAPH_FILE = {
+  rowNormalise: flag({
+    default: true,
+    says: 'Whether the features of each node are divided by the sum of their sizes.',
+  }),
+  partial: flag({
+    default: false,
+    says: 'Whether a graph is taken that says itself that only some of its nodes have their features.',
+  }),
+  signal: signalOption('Ends the reading, which rejects with ERR_DLADMM_ABORTED.'),
+} as const satisfies Schema;
+
+/** What `readGraph` accepts besides the path. */
+export type ReadGraphOptions = OptionsOf<typeof GRAPH_FILE>;
 
 const LARGEST = 2 ** 31 - 1;
 
@@ -290,12 +297,8 @@ function wantedKeys(
   return { keys: [...needed, ...optional], isDense, parts };
 }
 
-const checkReadOptions = (options: ReadGraphOptions): void =>
-  checkOptions(options, ['rowNormalise', 'partial', 'signal'] satisfies (keyof ReadGraphOptions)[]);
-
 async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOptions = {}): Promise<GraphDataset> {
-  checkReadOptions(options);
-  const { rowNormalise = true, partial = false, signal } = options;
+  const { rowNormalise, partial, signal } = readOptions(GRAPH_FILE, options);
   const { keys, isDense, parts } = wantedKeys(npzKeys(archive, path), path);
   const found = await parseNpz(archive, path, { keys, ...(signal && { signal }) });
   const arrays: Arrays = (key) => ({ ...(found.get(key) as NpyArray), name: `${path}, array "${key}"` });
@@ -336,4 +339,4 @@ export const parseGraph = reader(graphOf, 'npz');
  *   the array and the entry), and for a graph that says by `feat_present` that some nodes lack their features, unless `partial`
  *   is set; ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readGraph = fileReader(parseGraph, checkReadOptions, 'npz', 'gzip');
+export const readGraph = fileReader(parseGraph, (options) => readOptions(GRAPH_FILE, options), 'npz', 'gzip');

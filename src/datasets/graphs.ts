@@ -1,8 +1,8 @@
 import { throwIfAborted } from '../core/abort.js';
-import { checkOptions } from '../core/checks.js';
 import { DlAdmmError } from '../core/errors.js';
-import { type GraphDataset, type GraphSplit, type ReadGraphOptions, readGraph } from './graph.js';
-import { LOCATE_KEYS, type LocateOptions, locate } from './locate.js';
+import { readOptions, type Schema } from '../network/schema.js';
+import { GRAPH_FILE, type GraphDataset, type GraphSplit, type ReadGraphOptions, readGraph } from './graph.js';
+import { LOCATE, type LocateOptions, locate } from './locate.js';
 
 /** The names that `loadGraph` knows. */
 export const graphNames = ['cora', 'citeseer', 'coauthor-cs', 'coauthor-physics', 'dblp'] as const;
@@ -31,6 +31,10 @@ export interface GraphListing extends GraphDescription {
   /** Whose folder that is: `dataDir`, `DLADMM_DATA`, `bundled`, `system` or `cache`. */
   readonly origin: string | undefined;
 }
+
+const { partial: _, ...READ } = GRAPH_FILE;
+/** What `loadGraph` accepts besides the name. */
+const LOAD_GRAPH = { ...LOCATE, ...READ } as const satisfies Schema;
 
 /** What `loadGraph` accepts besides the name. */
 export type LoadGraphOptions = LocateOptions & Omit<ReadGraphOptions, 'partial'>;
@@ -103,8 +107,7 @@ export async function loadGraph(
 export async function loadGraph(name: string, options?: LoadGraphOptions): Promise<GraphDataset>;
 export async function loadGraph(name: string, options: LoadGraphOptions = {}): Promise<GraphDataset> {
   const { nodes, features, classes, split } = describeGraph(name);
-  checkOptions(options, [...LOCATE_KEYS, 'rowNormalise', 'signal']);
-  const { signal, rowNormalise } = options;
+  const { signal, rowNormalise } = readOptions(LOAD_GRAPH, options);
   throwIfAborted(signal, `Loading ${name}`);
   const location = await locate(fileOf(name), options);
   throwIfAborted(signal, `Loading ${name}`);
@@ -114,8 +117,8 @@ export async function loadGraph(name: string, options: LoadGraphOptions = {}): P
   }
   const path = location.paths[0] as string;
   const graph = await readGraph(path, {
+    rowNormalise,
     ...(signal && { signal }),
-    ...(rowNormalise !== undefined && { rowNormalise }),
   });
   const found = [graph.adjacency.rows, graph.features.columns, graph.classes.length];
   if (found.join() !== [nodes, features, classes].join() || (split && graph.testIndex === undefined)) {
@@ -127,7 +130,7 @@ export async function loadGraph(name: string, options: LoadGraphOptions = {}): P
 
 /** All named graphs in a fixed order, with the folder that holds each. */
 export async function listGraphs(options: LocateOptions = {}): Promise<readonly GraphListing[]> {
-  checkOptions(options, LOCATE_KEYS);
+  readOptions(LOCATE, options);
   return Promise.all(
     graphs.map(async (description) => {
       const location = await locate(fileOf(description.name), options);

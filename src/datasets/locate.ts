@@ -3,23 +3,12 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import envPaths from 'env-paths';
-import { checkOptions } from '../core/checks.js';
-import { expected } from '../core/errors.js';
+import { isObject } from '../core/objects.js';
 import { packageFolder } from '../core/package.js';
 import { readBytes } from '../formats/bytes.js';
+import { type OptionsOf, option, readOptions, type Schema, valueType } from '../network/schema.js';
+import { isArray } from '../tensor/inputs.js';
 import { type DatasetDescription, type DatasetFile, registry } from './registry.js';
-
-/** Where to look for data sets. */
-export interface LocateOptions {
-  /** A folder to look in before all others. */
-  readonly dataDir?: string;
-  /** Default `process.env`. */
-  readonly env?: Environment;
-  /** Folders that belong to the system. */
-  readonly system?: readonly string[];
-}
-
-export const LOCATE_KEYS = ['dataDir', 'env', 'system'] as const satisfies (keyof LocateOptions)[];
 
 /** A folder of the search path, and whose word it is that data sets may lie there. */
 export interface SearchFolder {
@@ -38,6 +27,27 @@ const SYSTEM_FOLDERS = ['/usr/share/datasets', '/usr/local/share/datasets'];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const isFolder = (value: unknown): boolean => typeof value === 'string' && value !== '';
+
+/** Where to look for data sets. */
+export const LOCATE = {
+  dataDir: option(valueType<string>('folder', isFolder, 'a folder'), {
+    otherwise: 'none',
+    says: 'A folder to look in before all others.',
+  }),
+  env: option(valueType<Environment>('names and values', isObject, 'an object of variables'), {
+    otherwise: 'process.env',
+    says: 'What stands in for the environment, of which DLADMM_DATA and XDG_CACHE_HOME are read.',
+  }),
+  system: option(
+    valueType<readonly string[]>('folders', (value) => isArray(value) && value.every(isFolder), 'an array of folders'),
+    { otherwise: SYSTEM_FOLDERS.join(', '), says: 'Folders that belong to the system.' },
+  ),
+} as const satisfies Schema;
+
+/** Where to look for data sets. */
+export type LocateOptions = OptionsOf<typeof LOCATE>;
+
 /** `$XDG_CACHE_HOME/dladmm`, else `~/.cache/dladmm`: where downloads were kept on every system once. */
 function xdgCache({ XDG_CACHE_HOME: base = '' }: Environment): string {
   // The specification has relative paths ignored.
@@ -52,14 +62,12 @@ export function cacheFolder(env: Environment = process.env): string {
 
 /** The folders that may hold data sets, in the order they are asked. */
 export function searchPath(options: LocateOptions = {}): readonly SearchFolder[] {
-  checkOptions(options, LOCATE_KEYS);
+  readOptions(LOCATE, options);
   return foldersOf(options);
 }
 
 function foldersOf(options: LocateOptions): readonly SearchFolder[] {
   const { dataDir, env = process.env, system = SYSTEM_FOLDERS } = options;
-  if (dataDir !== undefined && (typeof dataDir !== 'string' || dataDir === ''))
-    throw expected('a folder', 'dataDir', dataDir);
   const given = (origin: string, folder: string | undefined) =>
     folder === undefined || folder === '' ? [] : [{ origin, folder: resolve(folder) }];
   return [

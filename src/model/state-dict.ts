@@ -78,10 +78,13 @@ function layerOf(tensors: Tensors, name: string, file: string): Layer {
   return { name, inputs, outputs, W, b };
 }
 
+function checkOrder(order: unknown): asserts order is readonly string[] {
+  if (Array.isArray(order) && order.every((name) => typeof name === 'string')) return;
+  throw expected('an array of the names of layers', 'options.order', order);
+}
+
 function givenOrder(order: unknown, names: readonly string[]): readonly string[] {
-  if (!Array.isArray(order) || !order.every((name) => typeof name === 'string')) {
-    throw expected('an array of the names of layers', 'options.order', order);
-  }
+  checkOrder(order);
   if (order.length === names.length && new Set([...order, ...names]).size === new Set(order).size) return order;
   const text = `Expected each of ${names.toSorted(naturally).map(quoted).join(', ')} once for options.order but received ${order.map(quoted).join(', ')}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
@@ -141,6 +144,8 @@ function parametersOf(
 export const importStateDict = reader(
   async (source: string | Uint8Array, options: StateDictOptions = {}): Promise<Model> => {
     checkImportOptions(options, ['activation', 'order']);
+    if (options.activation !== undefined) checkActivation(options.activation);
+    if (options.order !== undefined) checkOrder(options.order);
     const { bytes, file } = await bytesOf(source, 'the state dict');
     return stateDictModel(bytes, file, options);
   },

@@ -4,7 +4,6 @@
  * truth values come in float32, moments as milliseconds since 1970 in float64, texts as strings; NaN is missing, and so is what a text says
  * to be.
  */
-import { flag } from '../../core/checks.js';
 import { DlAdmmError } from '../../core/errors.js';
 import { missingCells } from '../../samples/cells.js';
 import { type Column, inputsOfColumn, offsetsOf } from '../../samples/columns.js';
@@ -46,7 +45,6 @@ function obstacle({ name, buckets, bins = [] }: Column): string | undefined {
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where they are asked for and cannot be, naming the column
  */
 export function encodersFor(columns: readonly Column[] | undefined, asked: boolean | undefined): Encoders | undefined {
-  if (asked !== undefined) flag(asked, 'options.encoders');
   if (asked === false) return undefined;
   const remedy = 'encoders: false (--no-encoders) writes the network alone, whose input is the encoded row';
   if (!columns) {

@@ -6,11 +6,11 @@
  * largest names the class (hinge, one-hot squared error; a hinge network with one output says class 1 above ½).
  */
 
-import { checkKeys, checkObject, oneOf, whole } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
 import type { Calibration } from '../../judging/calibration.js';
 import { type Activation, classCount, type Loss, type Network } from '../../network/network.js';
+import { flag, type OptionsOf, readOptions, type Schema, whole, word } from '../../network/schema.js';
 import { retarget, type Standardisation } from '../../network/standardisation.js';
 import type { LabelKind } from '../../samples/classes.js';
 import type { Column } from '../../samples/columns.js';
@@ -40,23 +40,28 @@ export interface OnnxParts {
 }
 
 /** How a model is written. */
-export interface OnnxOptions {
-  /** What a network with probabilities gives: `'probabilities'` (default), or `'outputs'`, the values that they are made of. */
-  readonly output?: 'probabilities' | 'outputs';
-  /**
-   * The version of the operator set that the file names, 13 to 26; 26 if absent. What is used means the same in all of them:
-   * a lower one lets older readers in.
-   */
-  readonly opset?: number;
-  /**
-   * Of a model with columns: `true` begins the graph with their encoders, an input for each column, by its name; `false` writes the
-   * network alone, whose input `x` is the encoded row. If absent the encoders are written where a column is more than one number; where
-   * they cannot be, as a column enters by its hash, the process is warned (`DLADMM_ENCODERS`) and the network is written alone.
-   */
-  readonly encoders?: boolean;
-}
+export const ONNX = {
+  output: word(['probabilities', 'outputs'], {
+    default: 'probabilities',
+    says: 'What a network with probabilities gives: these, or the values that they are made of.',
+  }),
+  opset: whole(
+    13,
+    {
+      default: 26,
+      says: 'The operator set that the file names, at most 26: what is used means the same in all; a lower one lets older readers in.',
+    },
+    26,
+  ),
+  encoders: flag({
+    otherwise: 'where a column is more than one number; where they cannot be, a warning (DLADMM_ENCODERS)',
+    says: 'Of a model with columns: whether the graph begins with their encoders, an input for each column, by its name; else its input x is the encoded row.',
+  }),
+} as const satisfies Schema;
 
-const OPSETS = { low: 13, high: 26 } as const;
+/** How a model is written. */
+export type OnnxOptions = OptionsOf<typeof ONNX>;
+
 /** Nothing younger is used, so that older readers take the file. */
 const IR_VERSION = 8;
 /** What a protocol buffer may have. */
@@ -200,10 +205,7 @@ const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output
  */
 export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Array {
   const { network, weights, biases, targetStandardisation: targets, classes, labelKind = 'number', columns } = model;
-  checkObject(options, 'an object', 'options');
-  checkKeys(options, ['output', 'opset', 'encoders'], 'options');
-  const opset = whole(options.opset ?? OPSETS.high, OPSETS.low, OPSETS.high, 'options.opset');
-  const wanted = oneOf(options.output ?? 'probabilities', ['probabilities', 'outputs'], 'options.output');
+  const { output: wanted, opset, encoders: asked } = readOptions(ONNX, options);
   const bytes = weights.reduce((total, { length }) => total + 4 * length, 0);
   if (bytes > MAX_BYTES) {
     const text = `An ONNX file has at most ${MAX_BYTES} bytes, and the weights of this one alone would have ${bytes}`;
@@ -220,7 +222,7 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
   // In float32 the last layer says no less of values as they are than a scaling behind it would.
   const written = { ...model, ...(targets && retarget({ weights, biases }, targets, undefined)) };
   const layers = Array.from({ length: depth }, (_, i) => layerPart(written, i + 1, value(i), value(i + 1)));
-  const encoders = encodersFor(columns, options.encoders);
+  const encoders = encodersFor(columns, asked);
   const width = network.layers[depth] as number;
   const behind = calibration ? [calibrationPart(calibration, width, last)] : [];
   const parts = [...(encoders ? [encoders] : []), standardisationPart(model), ...layers, ...behind];
