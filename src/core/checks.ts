@@ -1,5 +1,6 @@
 import { isAbortSignal } from './abort.js';
 import { DlAdmmError, describe, expected } from './errors.js';
+import { isRevoked } from './objects.js';
 
 /** `value`, or `otherwise` where none was given. Null is not nothing: it is refused like any other wrong type. */
 export const given = <T>(value: T | undefined, otherwise: T): T => (value === undefined ? otherwise : value);
@@ -39,7 +40,7 @@ export function atLeast(value: unknown, low: number, name: string): number {
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
 export function checkObject(value: unknown, what: string, name: string): asserts value is object {
-  if (typeof value !== 'object' || value === null) throw expected(what, name, value);
+  if (typeof value !== 'object' || value === null || isRevoked(value)) throw expected(what, name, value);
 }
 
 /**

@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { expected } from './errors.js';
 
 /** Whether a value is a URL, of whatever realm. */
-export const isUrl = (value: unknown): value is URL => Object.prototype.toString.call(value) === '[object URL]';
+export const isUrl = (value: unknown): value is URL =>
+  isObject(value) && Object.prototype.toString.call(value) === '[object URL]';
 
 /** The path that a `file:` URL names; anything else as it is. @throws DlAdmmError ERR_DLADMM_ARGUMENT for another URL */
 export function pathOf<T>(value: T): Exclude<T, URL> {
@@ -16,7 +17,7 @@ export function pathOf<T>(value: T): Exclude<T, URL> {
 
 /** Whether a value has members that can be asked for by their names. */
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !isRevoked(value) && !Array.isArray(value);
 
 /** A type whose members may be left out where they may be undefined. */
 export type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

@@ -1,6 +1,7 @@
-import { whole } from '../core/checks.js';
+import { checkObject, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { type OptionsOf, whole as option, readOptions, type Schema } from '../network/schema.js';
+import { isNumericArray } from '../tensor/inputs.js';
 import type { GraphDataset, GraphSplit } from './graph.js';
 import { shuffledIndices } from './split.js';
 
@@ -21,10 +22,13 @@ export type GraphSplitOptions = OptionsOf<typeof GRAPH_SPLIT>;
  * @throws ERR_DLADMM_RANGE for a number outside its range, or where a class has too few nodes to leave one to test on
  */
 export function splitGraph(
-  { labels }: Pick<GraphDataset, 'labels'>,
+  graph: Pick<GraphDataset, 'labels'>,
   seed: number,
   options: GraphSplitOptions = {},
 ): Required<GraphSplit> {
+  checkObject(graph, 'a graph with labels', 'graph');
+  const { labels } = graph;
+  if (!isNumericArray(labels)) throw expected('an Int32Array', 'graph.labels', labels);
   whole(seed, 0, 2 ** 32 - 1, 'seed');
   const { trainPerClass: train, validationPerClass: validation } = readOptions(GRAPH_SPLIT, options);
   const classes = 1 + labels.reduce((largest, label) => Math.max(largest, label), -1);

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { formatError } from '../formats/bytes.js';
 import { MAX_CLASSES, numberedClasses } from '../formats/labels.js';
@@ -9,6 +9,7 @@ import { fileReader, reader } from '../formats/reader.js';
 import { flag, type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import { sharedNode } from '../samples/graph-samples.js';
 import { type Csr, isCsr } from '../tensor/csr.js';
+import { isMatrix } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 
 /** A sparse matrix as a file is read to one. */
@@ -219,6 +220,7 @@ function checkPresent(array: Named): void {
  * A copy of node features in which the sizes of each row add up to 1; rows of zeros stay as they are.
  */
 export function rowNormalised<M extends SparseMatrix | Matrix>(features: M): M {
+  if (!isCsr(features) && !isMatrix(features)) throw expected('a matrix, sparse or dense,', 'features', features);
   const data = features.data.slice();
   const scale = (from: number, to: number): void => {
     let sum = 0;

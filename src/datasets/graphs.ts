@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../core/abort.js';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import { readOptions, type Schema } from '../network/schema.js';
 import { GRAPH_FILE, type GraphDataset, type GraphSplit, type ReadGraphOptions, readGraph } from './graph.js';
 import { LOCATE, type LocateOptions, locate } from './locate.js';
@@ -81,6 +81,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map(
  * @throws ERR_DLADMM_DATASET if the name is unknown; the message lists the known ones
  */
 export function describeGraph(name: string): GraphDescription {
+  if (typeof name !== 'string') throw expected('the name of a graph', 'name', name);
   const description = graphs.find((candidate) => candidate.name === name);
   if (description !== undefined) return description;
   const why = REFUSED.get(name);

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import { present } from '../core/objects.js';
 import { formatError, readBytes } from '../formats/bytes.js';
 import { type CsvOptions, parseCsv } from '../formats/csv.js';
@@ -364,6 +364,7 @@ export const registry: readonly DatasetDescription[] = [
  * @throws ERR_DLADMM_DATASET if the name is unknown; the message lists the known ones
  */
 export function describeDataset(name: string): DatasetDescription {
+  if (typeof name !== 'string') throw expected('the name of a data set', 'name', name);
   const description = registry.find((candidate) => candidate.name === name);
   if (description === undefined)
     throw new DlAdmmError(

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { spread } from '../core/random.js';
+import { isMatrix } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { ClassificationSplit, RegressionSplit } from './dataset.js';
 
@@ -72,10 +73,12 @@ export function splitDataset(
   testShare: number,
   seed: number,
 ): { train: ClassificationSplit | RegressionSplit; test: ClassificationSplit | RegressionSplit } {
+  if (!isMatrix(x)) throw expected('{ data, rows, columns }', 'x', x);
+  if (!types.isInt32Array(y) && !isMatrix(y)) throw expected('an Int32Array, or { data, rows, columns }', 'y', y);
   const samples = types.isInt32Array(y) ? y.length : y.rows;
   if (samples !== x.rows)
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `Expected ${x.rows} labels or target rows for y but received ${samples}`);
-  if (!(testShare > 0 && testShare < 1))
+  if (!(typeof testShare === 'number' && testShare > 0 && testShare < 1))
     throw expected('a number between 0 and 1', 'testShare', testShare, 'ERR_DLADMM_RANGE');
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
     throw expected('a whole number from 0 to 4294967295', 'seed', seed, 'ERR_DLADMM_RANGE');

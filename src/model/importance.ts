@@ -1,6 +1,7 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
 import { throwIfAborted } from '../core/abort.js';
 import { expected } from '../core/errors.js';
+import { isObject } from '../core/objects.js';
 import { READING, type SamplesLike } from '../datasets/frame-file.js';
 import { shuffledIndices } from '../datasets/split.js';
 import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.js';
@@ -80,6 +81,8 @@ export async function importance(
   });
 }
 
+const isModel = (model: unknown): model is Model => isObject(model) && typeof model.arrived === 'function';
+
 /** The same by orders of the rows, which each column is put into one after the other. @internal */
 export async function importanceBy(
   model: Model,
@@ -87,6 +90,7 @@ export async function importanceBy(
   options: ImportanceOptions,
   ordersOf: (rows: number) => Iterable<Int32Array>,
 ): Promise<Importance> {
+  if (!isModel(model)) throw expected('a model', 'model', model);
   const { metric: asked = 'loss', repeats: _, seed: __, ...reading } = options;
   const { signal } = reading;
   const metric = checkMetric(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');

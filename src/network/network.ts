@@ -1,6 +1,7 @@
 import { checkKeys, checkObject, didYouMean, repeated } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { NativeNetworkOptions } from '../core/native.js';
+import { isRevoked } from '../core/objects.js';
 
 /** How native code takes an activation: a rectifier is x for x > 0 and slope · x elsewhere, elu slope · (eˣ − 1). */
 interface NativeActivation {
@@ -277,7 +278,7 @@ export function checkLoss(loss: unknown): asserts loss is Loss {
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE */
 export function checkClasses(classes: unknown, count: number): void {
   if (classes === undefined) return;
-  if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
+  if (isRevoked(classes) || !Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) {
     throw expected('an array of class names', 'classes', classes);
   }
   if (classes.length !== count) throw expected(`${count} names, one a class,`, 'classes', classes, 'ERR_DLADMM_SHAPE');

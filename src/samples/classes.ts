@@ -31,16 +31,19 @@ export const areValues = (classes: readonly string[]): boolean =>
 function valuesIn(labels: LabelsLike | undefined, count: number): readonly string[] | undefined {
   if (!isArray(labels) && !isNumericArray(labels)) return undefined;
   const found = new Set<unknown>();
-  for (let i = 0; i < labels.length && found.size <= count; i += 1) found.add(labels[i]);
+  for (let i = 0; i < labels.length && found.size <= count; i += 1) {
+    if (!Number.isInteger(labels[i])) return undefined;
+    found.add(labels[i]);
+  }
   const values = [...found] as readonly number[];
-  if (found.size !== count || (found.has(0) && !found.has(-1)) || !values.every(Number.isInteger)) return undefined;
+  if (found.size !== count || (found.has(0) && !found.has(-1))) return undefined;
   if (!areValues(values.map(String))) return undefined;
   return values.toSorted((a, b) => a - b).map(String);
 }
 
 /** What labels are by the first of them; numbers where there is none. */
 function kindOf(labels: unknown): Exclude<LabelKind, 'value'> {
-  const first: unknown = Array.isArray(labels) ? labels[0] : undefined;
+  const first: unknown = isArray(labels) ? labels[0] : undefined;
   return typeof first === 'string' || typeof first === 'boolean' ? (typeof first as 'string' | 'boolean') : 'number';
 }
 

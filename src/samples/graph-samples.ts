@@ -3,6 +3,7 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import { availableMemory } from '../core/info.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { arrayKind } from '../core/numbers.js';
+import { isObject } from '../core/objects.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { type Csr, csrRows, isCsr, type NativeCsr, nativeAdjacency, nativeCsr } from '../tensor/csr.js';
@@ -78,8 +79,7 @@ export interface CheckedGraphSamples extends CheckedGraph {
 }
 
 /** Whether data to train on are a graph. */
-export const isGraph = (data: unknown): data is GraphSamples =>
-  typeof data === 'object' && data !== null && 'adjacency' in data;
+export const isGraph = (data: unknown): data is GraphSamples => isObject(data) && 'adjacency' in data;
 
 /**
  * Checks a graph that goes through a network of so many inputs.

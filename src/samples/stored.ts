@@ -2,6 +2,7 @@
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
+import { isObject } from '../core/objects.js';
 import { type Random, seededRandom } from '../core/random.js';
 import type { Standardisation } from '../network/standardisation.js';
 import {
@@ -173,7 +174,7 @@ export class StoredSet {
 
   /** The part of a store that samples are, as their `x`; undefined where they are anything else. */
   static within(samples: unknown): StoredSet | undefined {
-    const x = typeof samples === 'object' && samples !== null ? (samples as { x?: unknown }).x : undefined;
+    const x = isObject(samples) ? samples.x : undefined;
     return StoredSet.is(x) ? x : undefined;
   }
 

@@ -3,6 +3,7 @@ import { checkKeys, checkObject, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
+import { isObject } from '../core/objects.js';
 import { checkAttached, isNumericArray, type NumericArray, type RowSource, trusted } from './inputs.js';
 
 /**
@@ -28,8 +29,7 @@ export interface NativeCsr {
 
 const LARGEST = 2 ** 31 - 1;
 
-export const isCsr = (value: unknown): value is Csr =>
-  typeof value === 'object' && value !== null && 'indptr' in value && 'indices' in value;
+export const isCsr = (value: unknown): value is Csr => isObject(value) && 'indptr' in value && 'indices' in value;
 
 /**
  * Checked, and with the arrays that the addon takes; nothing is copied that has the right type already.

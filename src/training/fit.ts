@@ -1,4 +1,6 @@
 import { checkObject } from '../core/checks.js';
+import { expected } from '../core/errors.js';
+import { isRevoked } from '../core/objects.js';
 import type { StoredSamples } from '../formats/sample-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
@@ -149,6 +151,7 @@ type BegunTraining = Training<ProgressRecord, AnyModel> | AutoTraining<ProgressR
 
 function begun(data: AnyData, options: object): BegunTraining {
   checkObject(options, 'an object', 'options');
+  if (isRevoked(data)) throw expected('samples', 'data', data);
   if (!isGraph(data) && isFront(data, options)) return new AutoTraining(data as Rows, options);
   const { loss } = options as { readonly loss?: Loss };
   const listed = loss === undefined && areLists((data as Partial<TrainingData> | null)?.labels);

@@ -6,10 +6,12 @@
  * largest names the class (hinge, one-hot squared error; a hinge network with one output says class 1 above ½).
  */
 
+import { checkObject } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Numbers } from '../../core/native.js';
 import type { Calibration } from '../../judging/calibration.js';
-import { type Activation, classCount, type Loss, type Network } from '../../network/network.js';
+import { type Activation, checkNetwork, classCount, type Loss, type Network } from '../../network/network.js';
+import { checkParameters } from '../../network/parameters.js';
 import { flag, type OptionsOf, readOptions, type Schema, whole, word } from '../../network/schema.js';
 import { retarget, type Standardisation } from '../../network/standardisation.js';
 import type { LabelKind } from '../../samples/classes.js';
@@ -204,6 +206,9 @@ const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output
  * not fit into float32; ERR_DLADMM_MEMORY where the file would be larger than protocol buffers may be
  */
 export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Array {
+  checkObject(model, 'a model', 'model');
+  checkNetwork(model.network, 'model.network');
+  checkParameters(model, model.network.layers, 'float64', 'model.');
   const { network, weights, biases, targetStandardisation: targets, classes, labelKind = 'number', columns } = model;
   const { output: wanted, opset, encoders: asked } = readOptions(ONNX, options);
   const bytes = weights.reduce((total, { length }) => total + 4 * length, 0);
