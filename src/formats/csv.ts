@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
+import { goThrough } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import {
@@ -223,14 +224,32 @@ async function readColumns(
   options: ParseOptions,
   choose: Choose,
   coded = false,
-): Promise<{ readonly frame: Frame; readonly layout: Layout }> {
+): Promise<Columns> {
   checkCsvOptions(options);
   const { encoding, signal } = options;
-  const texts = textOf(
-    piecesOf(content, name, signal),
-    encoding === undefined ? undefined : checkEncoding(encoding),
-    name,
-  );
+  const known = encoding === undefined ? undefined : checkEncoding(encoding);
+  const texts = textOf(piecesOf(content, name, signal), known, name);
+  const read = () => columnsOf(texts, name, options, choose, coded);
+  try {
+    return await goThrough(content, signal, read, () => `Reading ${name} was aborted`);
+  } finally {
+    // A file is closed; a stream that never answers is not waited for.
+    texts.return().catch(() => undefined);
+  }
+}
+
+interface Columns {
+  readonly frame: Frame;
+  readonly layout: Layout;
+}
+
+async function columnsOf(
+  texts: AsyncGenerator<string, void, undefined>,
+  name: string,
+  options: ParseOptions,
+  choose: Choose,
+  coded: boolean,
+): Promise<Columns> {
   const { sample, all } = await sampled(texts);
   // Excel writes and reads a first line that names the delimiter.
   const excel = /^"?sep=([^\r\n])"?\r?\n/i.exec(sample)?.[1];

@@ -183,6 +183,7 @@ export async function* textOf(
 ): AsyncGenerator<string, void, undefined> {
   const { head, rest } = await headed(pieces, HEAD);
   if (startsWith(head, [0xff, 0xfe, 0, 0]) || startsWith(head, [0, 0, 0xfe, 0xff])) {
+    await rest.return?.();
     throw formatError(name, 'the text is in UTF-32: write it in UTF-8');
   }
   const marked = MARKS.find(([, mark]) => startsWith(head, mark))?.[0];

@@ -51,19 +51,24 @@ async function* unpacked(packed: AsyncIterable<Buffer>, name: string): AsyncGene
 /** The content of a stream, which may be gzipped: its first two bytes decide. */
 async function* content(stream: TextStream, name: string): AsyncGenerator<Buffer, void, undefined> {
   const pieces = bytesOf(stream, name);
-  const first: Buffer[] = [];
-  for (let length = 0; length < 2; ) {
-    const next = await pieces.next();
-    if (next.done) break;
-    first.push(next.value);
-    length += next.value.length;
+  try {
+    const first: Buffer[] = [];
+    for (let length = 0; length < 2; ) {
+      const next = await pieces.next();
+      if (next.done) break;
+      first.push(next.value);
+      length += next.value.length;
+    }
+    const head = Buffer.concat(first);
+    async function* all(): AsyncGenerator<Buffer, void, undefined> {
+      yield head;
+      yield* pieces;
+    }
+    yield* isGzip(head) ? unpacked(all(), name) : all();
+  } finally {
+    // Who wanted the head alone has begun no other loop over the pieces.
+    await pieces.return(undefined);
   }
-  const head = Buffer.concat(first);
-  async function* all(): AsyncGenerator<Buffer, void, undefined> {
-    yield head;
-    yield* pieces;
-  }
-  yield* isGzip(head) ? unpacked(all(), name) : all();
 }
 
 /**
