@@ -72,6 +72,8 @@ export type CsvOptions = OptionsOf<typeof CSV>;
 const SAMPLE = 2 ** 16;
 const LINES = 4;
 const MOST = 2 ** 23;
+/** A table with more columns is none: its first line does not end. */
+const COLUMNS = 2 ** 20;
 
 interface Layout {
   readonly width: number;
@@ -268,6 +270,10 @@ async function columnsOf(
   }
   const layout = layoutOf(dialect);
   if (layout === undefined) throw formatError(name, 'expected at least one row of values but it is empty');
+  if (layout.width > COLUMNS) {
+    const why = 'the lines of a table end, each with the cells of a row; a vector is written a number a line';
+    throw formatError(name, `expected at most ${COLUMNS} columns but its first line has more: ${why}`);
+  }
   const table = collector(name, layout, choose(layout), coded);
   const { delimiter, decimal } = dialect;
   const plain = isPlainDelimiter(delimiter) && fromLine === 1;

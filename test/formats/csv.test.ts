@@ -73,6 +73,11 @@ describe('a table', () => {
     expect((await read(text, { columns: table.columns.map((name) => ({ name: String(name) })) })).x).toEqual(table.x);
   });
 
+  it('has no more columns than a table has', async () => {
+    const endless = '1,'.repeat(2 ** 20 + 1);
+    await expect(read(endless)).rejects.toThrow(/expected at most 1048576 columns but its first line has more/);
+  });
+
   it('may have one row', async () => {
     expect(await read('1,2,0')).toMatchObject({ x: { rows: 1, columns: 2 }, labels: Int32Array.of(0) });
   });
