@@ -7,6 +7,7 @@ import { type Metrics, metricsOf } from '../../network/metrics.js';
 import { checkNetwork, MOST_THREADS, type Network, nativeActivation, nativeLoss } from '../../network/network.js';
 import { checkNumbers, type Parameters } from '../../network/parameters.js';
 import { TRAINING_SET } from '../../samples/samples.js';
+import { pause } from '../../tensor/inputs.js';
 import type { Matrix } from '../../tensor/matrix.js';
 import type { Batches, Feed } from './feed.js';
 import type { NativeClass, Problem } from './problem.js';
@@ -235,7 +236,10 @@ export class Session<O extends SessionOptions, B extends string, S> {
   protected async call<R>(work: () => Promise<R>): Promise<R> {
     if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This session has been closed');
     try {
-      return await work();
+      const answer = await work();
+      // Node hands over up to a thousand answers in one turn, if they come as fast as they are followed by new calls.
+      await pause();
+      return answer;
     } catch (error) {
       throw fromNative(error);
     }
