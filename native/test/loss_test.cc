@@ -332,16 +332,20 @@ void nan_comes_out_as_nan() {
 void squared_error_closed_form() {
   Random random(25);
   for (const double rho : kPenalties) {
-    const std::size_t n = 7;
-    const std::vector<double> m = normals<double>(n, random);
-    const std::vector<double> u = normals<double>(n, random);
-    const std::vector<double> y = normals<double>(n, random);
-    std::vector<double> z(n, std::numeric_limits<double>::quiet_NaN());
-    std::vector<double> work(6 * n);
-    const auto found = solve_output(kSquared, m, u, {0, y}, rho, 2e-14, z, work);
-    check(found.steps == 0 && found.stationarity == 0, "closed form");
-    for (std::size_t i = 0; i < n; ++i) {
-      check_close((z[i] - y[i]) + u[i] + rho * (z[i] - m[i]), 0, 1e-15 * (10 + 10 * rho), text("rho ", rho));
+    for (const double weight : {1.0, 0.25, 40.0, 0.0}) {
+      const std::size_t n = 7;
+      const std::vector<double> m = normals<double>(n, random);
+      const std::vector<double> u = normals<double>(n, random);
+      const std::vector<double> y = normals<double>(n, random);
+      std::vector<double> z(n, std::numeric_limits<double>::quiet_NaN());
+      std::vector<double> work(6 * n);
+      const auto found = solve_output(kSquared, m, u, {0, y, weight}, rho, 2e-14, z, work);
+      check(found.steps == 0 && found.stationarity == 0, "closed form");
+      for (std::size_t i = 0; i < n; ++i) {
+        const double size = weight * (1 + std::abs(z[i])) + rho * (1 + std::abs(z[i])) + 1;
+        check_close(weight * (z[i] - y[i]) + u[i] + rho * (z[i] - m[i]), 0, 1e-14 * size,
+                    text("rho ", rho, " weight ", weight));
+      }
     }
   }
 }

@@ -225,6 +225,18 @@ describe('the rule', () => {
     ]);
     expect(automatic({ ...facts, inputs: 5000 }).solver).toBe('adam');
     expect(automatic({ ...facts, loss: 'hinge' }).solver).toBe('adam');
+    // Adam's steps are short: three times the epochs, and of few samples small batches and a step of 0.01, the linear model's too.
+    const hinge = [50, 100, 999, 1000].map((samples) => automatic({ ...facts, samples, loss: 'hinge' }));
+    const few = { epochs: 60, learningRate: 0.01, linear: { epochs: 45, learningRate: 0.01 } };
+    expect(hinge).toMatchObject([
+      { ...few, batchSize: 16 },
+      { ...few, batchSize: 32 },
+      { ...few, batchSize: 32 },
+      { epochs: 90, linear: { epochs: 15 } },
+    ]);
+    const many = [hinge.at(-1), automatic({ ...facts, loss: 'hinge' })];
+    for (const choice of many.flatMap((of) => [of, of?.linear])) expect(choice).not.toHaveProperty('learningRate');
+    expect(hinge.at(-1)).not.toHaveProperty('batchSize');
     expect(automatic({ ...facts, loss: 'poisson' })).toMatchObject({ solver: 'minibatch-admm', learningRate: 0.2 });
     expect([10, 1000, 50_000].map(heldOutShare)).toEqual([0, 0.2, 0.1]);
   });
