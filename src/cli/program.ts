@@ -54,7 +54,8 @@ function hintOf(error: string, command: Command, solvers: readonly AnySolver[]):
     const near = didYouMean(flag, others).replace(/(\S+)\?$/, '--$1?');
     return optionMeant(flag, true) || near || `; docs/options.md lists them, and ${command.name()} --help all`;
   }
-  const [, name, word = ''] = /option '(?:.*, )?--([\w-]+) .*' argument '(.*)' is invalid/.exec(error) ?? [];
+  const [, name, word = ''] =
+    /option '(?:.*, )?--([\w-]+) .*' argument (?:'(.*)' is invalid|missing)/.exec(error) ?? [];
   if (name === 'loss') return lossMeant(word);
   if (name === 'activation') return activationMeant(word);
   if (name === 'metric') return metricMeant(word);
@@ -66,7 +67,10 @@ function hintOf(error: string, command: Command, solvers: readonly AnySolver[]):
   const meant = Object.entries(COMMANDS_ELSEWHERE).find(([, names]) => names.split(' ').includes(unknown ?? ''));
   if (meant) return `; did you mean ${meant[0]}?`;
   const [, choices] = /Allowed choices are (.*)\.$/.exec(error) ?? [];
-  return choices === undefined ? '' : didYouMean(word, choices.split(', '));
+  if (choices !== undefined) return didYouMean(word, choices.split(', '));
+  // What is expected in one word is told by what the flag is for.
+  const told = command.options.find(({ long }) => long === `--${name}`)?.description;
+  return told === undefined ? '' : `; --${name}: ${told}`;
 }
 
 /** Options of a command that others call otherwise. */

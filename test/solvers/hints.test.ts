@@ -74,6 +74,8 @@ const MEANT: Readonly<Record<string, string>> = {
   'rare classes count more': 'smote balanced oversample',
   'the second of the classes': 'pos_label positiveClass',
   'AbortSignal.timeout': 'timeout timeLimit max_time',
+  'missing by themselves': 'na_values',
+  'how columns act together': 'interactions interaction_constraints',
   'docs/options.md': 'foo polynomial nrows',
 };
 const NAMES = Object.entries(MEANT).flatMap(([help, names]) => names.split(' ').map((name) => [name, help] as const));

@@ -98,7 +98,15 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ...all(is('batchSize'), 'minibatchsize minibatch batch batchsize bs'),
   ...all(
     is('missing', "'impute' or 'error'"),
-    'imputer usemissing fillna imputation nanmode zeroasmissing addindicator impute dropna navalues missingvalues',
+    'imputer usemissing fillna imputation nanmode zeroasmissing addindicator impute dropna',
+  ),
+  ...all(
+    says('empty cells and ?, NA, N/A, NaN, null in any case are missing by themselves (docs/data.md)'),
+    'navalues missingvalues nullvalues',
+  ),
+  ...all(
+    says('the hidden layers find how columns act together'),
+    'interactions interaction interactiononly interactionconstraints polynomialfeatures',
   ),
   ...all(is('bins'), 'maxbin maxbins bordercount nbins'),
   ...all(is('delta', "of loss: 'huber'"), 'huberslope huberdelta'),
@@ -176,7 +184,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ...all(
     says(
       'signal: AbortSignal.timeout(60_000) ends a training and keeps its model; search takes seconds',
-      'interruption (Ctrl-C, SIGTERM) ends a training and keeps its model; dladmm search takes --seconds',
+      'dladmm train takes --time-limit, dladmm search --seconds',
     ),
     'timeout timelimit maxtime timebudget seconds maxruntime traintime',
   ),
