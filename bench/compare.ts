@@ -9,7 +9,7 @@
  */
 import { train } from 'dladmm';
 import { bestOf, type CompareCurve, type ComparePoint, pointOf, specificationOf, tableOf } from './compare/curves.js';
-import { METHODS, type Method, type MethodName, optionsOf, ownSolver } from './compare/methods.js';
+import { METHODS, type Method, optionsOf, ownSolver } from './compare/methods.js';
 import { draw } from './harness/figures.js';
 import { count, DTYPE, file, flag, layers, maybe, program, STUDY, say, some, text, told } from './harness/program.js';
 import { checkWritable, fromRoot, resultFile } from './harness/results.js';
@@ -19,7 +19,7 @@ import { studyIn } from './harness/study.js';
 const OPTIONS = {
   name: told(text('compare'), 'of the result'),
   dataset: text('fashion-mnist'),
-  methods: some(Object.keys(METHODS) as MethodName[]),
+  methods: some(Object.keys(METHODS)),
   solver: told(file, 'a module whose default export is a solver made by defineSolver: compared too'),
   iterations: count(50),
   samples: maybe(count(1)),
@@ -42,7 +42,7 @@ await program(OPTIONS, async ({ name, dataset, methods, solver, iterations, samp
   const data = { ...trainingSamples(set, samples), test: set.test };
   const its = { data: set.name, layers: layers.join('-'), samples: data.x.rows, seed, dtype };
   const study = await studyIn<typeof its, CompareCurve>(out, its, threads, true);
-  const all = [...methods.map((each): Method => ({ name: each, options: METHODS[each] })), ...own];
+  const all = [...methods.map((each): Method => ({ name: each, options: METHODS[each] as object })), ...own];
   for (const { name: method, options } of all) {
     const key = { method, options, iterations };
     const points: ComparePoint[] = [];

@@ -10,7 +10,7 @@ import { READING } from '../dist/datasets/frame-file.js';
 import { GRAPH_FILE } from '../dist/datasets/graph.js';
 import { GRAPH_SPLIT } from '../dist/datasets/graph-split.js';
 import { IMPORTANCE } from '../dist/model/importance.js';
-import { ONNX } from '../dist/model/onnx/export.js';
+import { IMPORT, ONNX, STATE_DICT } from '../dist/model/options.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../dist/solvers/index.js';
 import { schemaOf } from '../dist/solvers/shared/descriptor.js';
 import { COMMON } from '../dist/solvers/shared/options.js';
@@ -88,6 +88,11 @@ const text = `${[
   table(GRAPH_FILE),
   '## Writing ONNX',
   table(ONNX),
+  '## Reading ONNX and state dicts',
+  '`importOnnx` and `importStateDict` take:',
+  table(IMPORT),
+  '`importStateDict` alone, and where it differs:',
+  table(beside(STATE_DICT, IMPORT)),
   '## Downloads',
   table(DOWNLOAD),
   ...[...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].map(section),

@@ -5,6 +5,7 @@
  */
 import './training/methods.js';
 
-export { encodeOnnx as exportOnnx, type OnnxOptions, type OnnxParts } from './model/onnx/export.js';
-export { type ImportOptions, importOnnx } from './model/onnx/import.js';
-export { importStateDict, type StateDictOptions } from './model/state-dict.js';
+export { encodeOnnx as exportOnnx, type OnnxParts } from './model/onnx/export.js';
+export { importOnnx } from './model/onnx/import.js';
+export type { ImportOptions, OnnxOptions, StateDictOptions } from './model/options.js';
+export { importStateDict } from './model/state-dict.js';

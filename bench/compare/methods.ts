@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { TrainOptions } from 'dladmm';
+import { SAMPLE_SOLVERS } from 'dladmm/solvers';
 import { refused } from '../harness/program.js';
 
 type Shared = 'layers' | 'seed' | 'dtype' | 'threads' | 'trainMetrics' | 'evaluateEvery';
@@ -19,38 +20,31 @@ const FORWARD = { hidden: 'forward', output: 'signed-labels' } as const;
  */
 const KDD = { initialisation: { gaussian: 0.1 }, batchSize: 1e9, shuffle: false, reduction: 'sum' } as const;
 
-/** The methods by name, each with what sets it apart from the defaults. A new solver is one line. */
-export const METHODS = {
-  dladmm: { solver: 'dladmm' },
-  'inversion-admm': { solver: 'inversion-admm' },
+/** What is compared of a solver's choices, or sets one apart from its defaults. */
+const CHOICES = {
   // The choices that the paper leaves open: where z and a begin, and γ.
   'inversion-gaussian-1': { solver: 'inversion-admm', gamma: 1, start: GAUSSIAN },
   'inversion-gaussian-10': { solver: 'inversion-admm', gamma: 10, start: GAUSSIAN },
   'inversion-forward-1': { solver: 'inversion-admm', gamma: 1, start: FORWARD },
   'inversion-forward-10': { solver: 'inversion-admm', gamma: 10, start: FORWARD },
-  'sigmoid-admm': { solver: 'sigmoid-admm' },
-  'variable-metric-admm': { solver: 'variable-metric-admm' },
   // An iteration of these is an epoch: one step on all samples for gd, a step a batch of 128 for the others.
   gd: { solver: 'gd', learningRate: 0.1 },
   sgd: { solver: 'sgd', learningRate: 0.02, momentum: 0.9 },
   adagrad: { solver: 'adagrad', learningRate: 0.01 },
   adadelta: { solver: 'adadelta', learningRate: 1 },
   adam: { solver: 'adam', learningRate: 1e-3 },
-  nadamw: { solver: 'nadamw' },
-  'schedule-free': { solver: 'schedule-free' },
-  muon: { solver: 'muon' },
-  soap: { solver: 'soap' },
-  kfac: { solver: 'kfac' },
-  isaac: { solver: 'isaac' },
-  badm: { solver: 'badm' },
-  sisa: { solver: 'sisa' },
-  'minibatch-admm': { solver: 'minibatch-admm' },
   'kdd-sgd': { solver: 'sgd', learningRate: 1e-6, ...KDD },
   'kdd-adagrad': { solver: 'adagrad', learningRate: 1e-3, ...KDD },
   'kdd-adadelta': { solver: 'adadelta', learningRate: 0.1, ...KDD },
   'kdd-adam': { solver: 'adam', learningRate: 1e-3, ...KDD },
 } as const satisfies Readonly<Record<string, Own<TrainOptions>>>;
-export type MethodName = keyof typeof METHODS;
+
+/** The methods by name: every solver, by its defaults where nothing else is chosen above, and the other choices. */
+export const methodsOf = (solvers: readonly { readonly name: string }[]): Readonly<Record<string, object>> => ({
+  ...Object.fromEntries(solvers.map(({ name }) => [name, { solver: name }])),
+  ...CHOICES,
+});
+export const METHODS = methodsOf(SAMPLE_SOLVERS);
 
 /** A method under a name. */
 export interface Method {

@@ -1,4 +1,5 @@
 /** What of the package's inside the benchmarks need, by its place beside them in `dist`. */
+export { didYouMean } from '../../core/checks.js';
 export { messageOf } from '../../core/errors.js';
 export { availableThreads } from '../../core/info.js';
 export { native } from '../../core/native.js';

@@ -1,7 +1,7 @@
 /** The frame of every benchmark: options in, a table or one JSON object out, progress and errors on the standard error. */
 import { parseArgs } from 'node:util';
 import { DlAdmmError, type Dtype } from 'dladmm';
-import { availableThreads } from './internals.js';
+import { availableThreads, didYouMean } from './internals.js';
 import { rounded } from './results.js';
 
 /** An option: `dataDir` is `--data-dir`. What it reads is its value; without a fallback it may be left out. */
@@ -28,8 +28,8 @@ export interface Outcome {
 export const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 /** For what a person asked that cannot be. */
-export const refused = (what: string, flag: string, text: string): DlAdmmError =>
-  new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${what} for ${flag} but received ${JSON.stringify(text)}`);
+export const refused = (what: string, flag: string, text: string, hint = ''): DlAdmmError =>
+  new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${what} for ${flag} but received ${JSON.stringify(text)}${hint}`);
 
 /** An option that takes a value. */
 const option = <T>(value: string, fallback: string | undefined, read: Option<T>['read']): Option<T> => ({
@@ -86,7 +86,7 @@ export const chosen = <T extends string>(list: string, known: readonly T[], name
 
 function oneOf<T extends string>(known: readonly T[], given: string, name: string, what: string): T {
   const found = known.find((each) => each === given);
-  if (found === undefined) throw refused(`${what} ${known.join(', ')}`, name, given);
+  if (found === undefined) throw refused(`${what} ${known.join(', ')}`, name, given, didYouMean(given, known));
   return found;
 }
 

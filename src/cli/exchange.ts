@@ -2,10 +2,11 @@ import { DlAdmmError } from '../core/errors.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { Model } from '../model/model.js';
 import { MODEL } from '../model/model-file.js';
-import type { OnnxOptions } from '../model/onnx/export.js';
-import { type ImportOptions, onnxModel } from '../model/onnx/import.js';
-import { type StateDictOptions, stateDictModel } from '../model/state-dict.js';
+import { onnxModel } from '../model/onnx/import.js';
+import { IMPORT, ONNX, type OnnxOptions, STATE_DICT, type StateDictOptions } from '../model/options.js';
+import { stateDictModel } from '../model/state-dict.js';
 import type { Activation, Loss } from '../network/network.js';
+import { pick } from '../network/schema.js';
 import { checkTarget } from './samples.js';
 import type { Terminal } from './terminal.js';
 
@@ -15,12 +16,10 @@ export interface ExportFlags extends OnnxOptions {
   readonly to: string;
 }
 
-export interface ImportFlags extends ImportOptions {
+export interface ImportFlags extends StateDictOptions {
   readonly file: string;
   /** The model file. */
   readonly to: string;
-  readonly activation?: Activation;
-  readonly order?: readonly string[];
 }
 
 const activationText = (activation: Activation): string =>
@@ -33,17 +32,10 @@ const activationText = (activation: Activation): string =>
 const networkText = ({ network: { layers, activation, loss } }: Model): string =>
   `${layers.join('-')}, ${activationText(activation)}, ${loss}`;
 
-export async function exportCommand(
-  { model: file, to, output, opset, encoders }: ExportFlags,
-  terminal: Terminal,
-): Promise<number> {
+export async function exportCommand({ model: file, to, ...flags }: ExportFlags, terminal: Terminal): Promise<number> {
   await checkTarget(to, [file]);
   using model = await Model.load(file);
-  const options = {
-    ...{ ...(output && { output }), ...(opset !== undefined && { opset }) },
-    ...(encoders !== undefined && { encoders }),
-  };
-  await writeFileAtomic(to, model.toOnnx(options));
+  await writeFileAtomic(to, model.toOnnx(pick(ONNX, flags)));
   await terminal.out(`${networkText(model)} written to ${to}\n`);
   return 0;
 }
@@ -55,14 +47,11 @@ function isSafetensors(bytes: Uint8Array): boolean {
   return length <= BigInt(bytes.length - 8);
 }
 
-function imported(bytes: Uint8Array, { file, loss, dtype, activation, order }: ImportFlags): Model {
-  const common: ImportOptions = { ...(loss && { loss }), ...(dtype && { dtype }) };
-  if (isSafetensors(bytes)) {
-    const options: StateDictOptions = { ...common, ...(activation && { activation }), ...(order && { order }) };
-    return stateDictModel(bytes, file, options);
-  }
+function imported(bytes: Uint8Array, { file, ...flags }: ImportFlags): Model {
+  if (isSafetensors(bytes)) return stateDictModel(bytes, file, pick(STATE_DICT, flags));
+  const { activation, order } = flags;
   const [odd] = Object.entries({ activation, order }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-  if (odd === undefined) return onnxModel(bytes, file, common);
+  if (odd === undefined) return onnxModel(bytes, file, pick(IMPORT, flags));
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd} with ${file}: it is for state dicts`);
 }
 

@@ -4,7 +4,8 @@ import { didYouMean } from '../core/checks.js';
 import { packageVersion } from '../core/package.js';
 import { metricMeant } from '../judging/metrics.js';
 import { IMPORTANCE } from '../model/importance.js';
-import { activationMeant, LOSSES, lossMeant } from '../network/network.js';
+import { IMPORT, ONNX, STATE_DICT } from '../model/options.js';
+import { activationMeant, lossMeant } from '../network/network.js';
 import { calledHere, type Schema, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
@@ -191,38 +192,22 @@ export function createProgram(
     ]);
   }
 
-  program
+  const exporting = program
     .command('export')
     .description('write a saved model as ONNX')
     .argument('<model>', 'the model')
     .requiredOption('--to <file>', 'the ONNX file')
-    .addOption(
-      choice('--output <what>', 'of softmax cross-entropy: probabilities, or the outputs before the softmax', [
-        'probabilities',
-        'outputs',
-      ]),
-    )
-    .addOption(wholeOption('--opset <version>', 'of the ONNX operator set (default: 26; 13 is the lowest)'))
-    .option('--encoders', 'begin with the encoders of columns, or say why that cannot be (default: where they can be)')
-    .option('--no-encoders', 'write the network alone, whose input is the encoded row')
     .addHelpText('after', '\nExample:\n  dladmm export digits.safetensors --to digits.onnx')
     .action(async (model: string, flags: Omit<ExportFlags, 'model'>) =>
       running<ExportFlags>(async () => (await import('./exchange.js')).exportCommand)({ ...flags, model }),
     );
+  withOptions(exporting, ONNX);
 
-  program
+  const importing = program
     .command('import')
     .description('make a model of an ONNX file, or of the state dict of PyTorch in safetensors')
     .argument('<file>', 'the file')
     .requiredOption('--to <model>', 'the model file')
-    .addOption(
-      choice('--loss <name>', 'what training goes on with (default: what the file says; softmax-cross-entropy)', [
-        ...LOSSES,
-      ]),
-    )
-    .addOption(choice('--dtype <type>', '(default: by the file)', ['float32', 'float64']))
-    .option('--activation <name>', 'state dict: of the hidden layers (default: relu)', parse.parseActivation)
-    .option('--order <names>', 'state dict: the layers, inputs first: fc1,fc2,head', parse.parseNames)
     .addHelpText(
       'after',
       `\nExamples:
@@ -233,6 +218,9 @@ export function createProgram(
     .action(async (file: string, flags: Omit<ImportFlags, 'file'>) =>
       running<ImportFlags>(async () => (await import('./exchange.js')).importCommand)({ ...flags, file }),
     );
+  const { activation, order } = STATE_DICT;
+  withOptions(importing.optionsGroup('Of either:'), IMPORT);
+  withOptions(importing.optionsGroup('State dicts:'), { activation, order });
 
   program
     .command('datasets')

@@ -94,6 +94,7 @@ const FORMS = {
   delimiter: ['<text>', parse.parseDelimiter],
   text: ['<name>', String],
   file: ['<file>', String],
+  names: ['<names>', parse.parseNames],
 } as const satisfies {
   readonly [K in Exclude<Typed['as'], 'word' | 'flag' | 'group' | 'code'>]: readonly [
     string,

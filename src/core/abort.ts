@@ -60,42 +60,54 @@ export function reached<T extends object, K extends string>(
 }
 
 /**
- * What comes of going through a stream, unless the signal is aborted first: a source that never answers must not keep work that nobody wants
- * any more. It is told so (`return`, `destroy`), and not waited for.
+ * A stream that ends with an error once the signal is aborted, however long its next item takes: a source that never answers must not keep
+ * work that nobody wants any more. It is told so (`return`, `destroy`), and not waited for.
  *
- * @param through goes on for as long as the signal is not aborted
- * @param said what an error says
- * @throws DlAdmmError ERR_DLADMM_ABORTED, with the signal's reason as its cause
+ * @param said what the error says
+ * @throws DlAdmmError its items throw ERR_DLADMM_ABORTED, with the signal's reason as its cause
  */
-export async function goThrough<T>(
-  stream: Iterable<unknown> | AsyncIterable<unknown>,
+export const untilAborted = <T>(
+  stream: Iterable<T> | AsyncIterable<T>,
   signal: AbortSignal | undefined,
-  through: (stream: Iterable<unknown> | AsyncIterable<unknown>) => Promise<T>,
   said: () => string,
-): Promise<T> {
-  if (signal === undefined) return through(stream);
-  const refusal = () => new DlAdmmError('ERR_DLADMM_ABORTED', said(), { cause: signal.reason });
-  if (signal.aborted) throw refusal();
-  let iterator: AsyncIterator<unknown> | undefined;
-  const followed = Symbol.asyncIterator in stream && {
-    [Symbol.asyncIterator]() {
-      iterator = stream[Symbol.asyncIterator]();
-      return iterator;
-    },
-  };
-  let forget = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    forget = onAbort(signal, () => {
-      reject(refusal());
+): AsyncIterable<T> => ({
+  [Symbol.asyncIterator]() {
+    const items = Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : itemsOf(stream);
+    let refuse = (): void => undefined;
+    const forget = onAbort(signal, () => {
+      refuse();
       (stream as Partial<Readable>).destroy?.();
-      Promise.resolve(iterator?.return?.()).catch(() => undefined);
+      close();
     });
-  });
-  try {
-    return await Promise.race([through(followed || stream), aborted]);
-  } finally {
-    forget();
-  }
+    const close = (): void => {
+      forget();
+      Promise.resolve(items.return?.()).catch(() => undefined);
+    };
+    const next = (): Promise<IteratorResult<T>> =>
+      new Promise((resolve, reject) => {
+        refuse = () => reject(new DlAdmmError('ERR_DLADMM_ABORTED', said(), { cause: signal?.reason }));
+        if (signal?.aborted) return refuse();
+        const ended = (found: IteratorResult<T>): void => {
+          if (found.done) forget();
+          resolve(found);
+        };
+        Promise.resolve(items.next()).then(ended, (error: unknown) => {
+          forget();
+          reject(error);
+        });
+      });
+    return {
+      next,
+      async return() {
+        close();
+        return { done: true, value: undefined };
+      },
+    };
+  },
+});
+
+async function* itemsOf<T>(stream: Iterable<T>): AsyncGenerator<T> {
+  yield* stream;
 }
 
 /** What `work` gives; undefined where the signal was aborted before, or while it waited: what it holds is given back then. */

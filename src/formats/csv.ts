@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
-import { goThrough } from '../core/abort.js';
+import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import {
@@ -230,10 +230,13 @@ async function readColumns(
   checkCsvOptions(options);
   const { encoding, signal } = options;
   const known = encoding === undefined ? undefined : checkEncoding(encoding);
-  const texts = textOf(piecesOf(content, name, signal), known, name);
-  const read = () => columnsOf(texts, name, options, choose, coded);
+  const source =
+    signal && isStream(content) ? untilAborted(content, signal, () => `Reading ${name} was aborted`) : content;
+  const texts = textOf(piecesOf(source, name, signal), known, name);
   try {
-    return await goThrough(content, signal, read, () => `Reading ${name} was aborted`);
+    const found = await columnsOf(texts, name, options, choose, coded);
+    throwIfAborted(signal, `Reading ${name}`);
+    return found;
   } finally {
     // A file is closed; a stream that never answers is not waited for.
     texts.return().catch(() => undefined);

@@ -46,7 +46,8 @@ import { type Answer, answerOf, type EvaluationOf, type Prediction } from './ans
 import { inBlocks, labelledRows, storedRows, storedSamples, toldRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
-import { encodeOnnx, type OnnxOptions } from './onnx/export.js';
+import { encodeOnnx } from './onnx/export.js';
+import type { OnnxOptions } from './options.js';
 import type { ModelParts } from './parts.js';
 import { TrainedNetwork } from './trained.js';
 

@@ -1,28 +1,17 @@
 /** State dicts of PyTorch as safetensors: the weights and biases of linear layers, whatever their names. */
-
-import { given } from '../core/checks.js';
-import { DlAdmmError, expected, quoted } from '../core/errors.js';
+import { DlAdmmError, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
 import { reader } from '../formats/reader.js';
 import { decodeSafetensors, type Tensor } from '../formats/safetensors.js';
-import { type Activation, checkActivation, checkClasses, classCount } from '../network/network.js';
+import { checkClasses, classCount } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
+import { readOptions } from '../network/schema.js';
 import { fromBfloat16, fromFloat16 } from '../tensor/half.js';
 import { chainsOf, isSorted, type NamedLayer, naturally } from './layer-order.js';
 import { Model } from './model.js';
-import { bytesOf, checkImportOptions, type ImportOptions, typedParameters } from './onnx/import.js';
-
-/** What a state dict does not say. */
-export interface StateDictOptions extends ImportOptions {
-  /** f_l of the hidden layers; `'relu'` if absent. */
-  readonly activation?: Activation;
-  /**
-   * The names of the layers, such as `['fc1', 'fc2']`, inputs first. If absent, the numbers in their names and their widths decide,
-   * and where these leave a choice the order of the file, unless it is that of the alphabet.
-   */
-  readonly order?: readonly string[];
-}
+import { bytesOf, typedParameters } from './onnx/import.js';
+import { STATE_DICT, type StateDictOptions } from './options.js';
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
@@ -78,13 +67,7 @@ function layerOf(tensors: Tensors, name: string, file: string): Layer {
   return { name, inputs, outputs, W, b };
 }
 
-function checkOrder(order: unknown): asserts order is readonly string[] {
-  if (Array.isArray(order) && order.every((name) => typeof name === 'string')) return;
-  throw expected('an array of the names of layers', 'options.order', order);
-}
-
-function givenOrder(order: unknown, names: readonly string[]): readonly string[] {
-  checkOrder(order);
+function givenOrder(order: readonly string[], names: readonly string[]): readonly string[] {
   if (order.length === names.length && new Set([...order, ...names]).size === new Set(order).size) return order;
   const text = `Expected each of ${names.toSorted(naturally).map(quoted).join(', ')} once for options.order but received ${order.map(quoted).join(', ')}`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
@@ -143,9 +126,7 @@ function parametersOf(
  */
 export const importStateDict = reader(
   async (source: string | Uint8Array, options: StateDictOptions = {}): Promise<Model> => {
-    checkImportOptions(options, ['activation', 'order']);
-    if (options.activation !== undefined) checkActivation(options.activation);
-    if (options.order !== undefined) checkOrder(options.order);
+    readOptions(STATE_DICT, options);
     const { bytes, file } = await bytesOf(source, 'the state dict');
     return stateDictModel(bytes, file, options);
   },
@@ -154,14 +135,11 @@ export const importStateDict = reader(
 
 /** The same from bytes, at once. */
 export const stateDictModel = reader((bytes: Uint8Array, file: string, options: StateDictOptions): Model => {
-  const activation = given(options.activation, 'relu');
-  checkActivation(activation);
-  const loss = given(options.loss, 'softmax-cross-entropy');
+  const { activation, loss, order, classes, dtype } = readOptions(STATE_DICT, options);
   const { tensors, metadata } = decodeSafetensors(bytes, file);
   if (metadata.network !== undefined) throw refusal(file, 'it is a model of dladmm, which is loaded as it is');
   const names = layerNames(tensors, file);
   const found = names.map((name) => layerOf(tensors, name, file));
-  const { order, classes } = options;
   const { layers, ...parameters } = parametersOf(
     found,
     order === undefined ? foundOrder(tensors, found, file) : givenOrder(order, names),
@@ -170,7 +148,7 @@ export const stateDictModel = reader((bytes: Uint8Array, file: string, options: 
   checkClasses(classes, classCount(loss, layers.at(-1) ?? 0));
   return new Model({
     network: { layers, activation, loss },
-    ...typedParameters(parameters, options.dtype),
+    ...typedParameters(parameters, dtype),
     ...(classes && { classes }),
   });
 }, 'safetensors');

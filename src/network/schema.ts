@@ -68,7 +68,8 @@ export type Typed =
         | 'target'
         | 'delimiter'
         | 'text'
-        | 'file';
+        | 'file'
+        | 'names';
     }
   | { readonly as: 'word'; readonly words: readonly string[] }
   | { readonly as: 'group'; readonly fields: Schema }

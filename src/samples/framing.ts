@@ -1,6 +1,6 @@
 /** Records, tables and streams as a Frame: each column is gathered value by value, and is of the kind that its values turn out to be. */
 import { types } from 'node:util';
-import { goThrough, throwIfAborted } from '../core/abort.js';
+import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
 import { growingNumbers } from '../tensor/growing.js';
@@ -285,12 +285,11 @@ export async function frameOf(
       if (pausing) await pausing;
     }
   };
-  const through = async (stream: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> => {
-    for await (const item of stream) await takeAll(isArray(item) && item.length === 0 ? item : itemsOf(item));
-  };
+  const stream =
+    signal && !isArray(x) ? untilAborted(x, signal, () => `The signal was aborted after ${rows} rows of ${name}`) : x;
   try {
-    if (isArray(x)) await takeAll(x);
-    else await goThrough(x, signal, through, () => `The signal was aborted after ${rows} rows of ${name}`);
+    if (isArray(stream)) await takeAll(stream);
+    else for await (const item of stream) await takeAll(isArray(item) && item.length === 0 ? item : itemsOf(item));
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed where row ${rows} was to come: ${messageOf(error)}`, {

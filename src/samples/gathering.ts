@@ -1,6 +1,6 @@
 /** Samples that come one after the other: a stream is kept in blocks that are given back as they are loaded. */
 import type { Readable } from 'node:stream';
-import { goThrough } from '../core/abort.js';
+import { untilAborted } from '../core/abort.js';
 import { checkKeys } from '../core/checks.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
@@ -57,27 +57,24 @@ async function drain(
   name: string,
 ): Promise<void> {
   let rows = 0;
-  const through = async (stream: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> => {
-    const pace = paced(ENTRIES);
-    try {
-      for await (const some of stream) {
-        for (const item of itemsOf(some)) {
-          if (signal?.aborted) return;
-          const gathering = take(item);
-          const pausing = pace((gathering.rows - rows) * gathering.width);
-          rows = gathering.rows;
-          if (pausing) await pausing;
-        }
+  const pace = paced(ENTRIES);
+  const said = () => `The signal was aborted after ${rows} rows of ${name}`;
+  try {
+    for await (const some of signal ? untilAborted(stream, signal, said) : stream) {
+      for (const item of itemsOf(some)) {
+        // The next item is the error.
+        if (signal?.aborted) break;
+        const gathering = take(item);
+        const pausing = pace((gathering.rows - rows) * gathering.width);
+        rows = gathering.rows;
+        if (pausing) await pausing;
       }
-    } catch (error) {
-      if (error instanceof DlAdmmError) throw error;
-      const why = messageOf(error);
-      throw new DlAdmmError('ERR_DLADMM_STREAM', `${name} failed where row ${rows} was to come: ${why}`, {
-        cause: error,
-      });
     }
-  };
-  await goThrough(stream, signal, through, () => `The signal was aborted after ${rows} rows of ${name}`);
+  } catch (error) {
+    if (error instanceof DlAdmmError) throw error;
+    const text = `${name} failed where row ${rows} was to come: ${messageOf(error)}`;
+    throw new DlAdmmError('ERR_DLADMM_STREAM', text, { cause: error });
+  }
 }
 
 const isLabelled = (item: unknown): item is Cells => isRecord(item) && typeof item.x === 'object' && item.x !== null;

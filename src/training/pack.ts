@@ -1,5 +1,5 @@
 /** Samples on their way into a store: read once, encoded as for a training, and written block by block. */
-import { onAbort, throwIfAborted } from '../core/abort.js';
+import { throwIfAborted, untilAborted } from '../core/abort.js';
 import { DlAdmmError, expected, messageOf } from '../core/errors.js';
 import { present } from '../core/objects.js';
 import { checkWritable, targetOf } from '../formats/atomic-file.js';
@@ -108,38 +108,22 @@ const PACKING = 'Packing samples';
 
 const isSample = (item: unknown): item is Readonly<Record<string, unknown>> => isRecord(item) && 'x' in item;
 
-/** The items of a stream until it ends or the signal is aborted, however long the next one takes. */
 async function* itemsOf(
   stream: AsyncIterable<unknown> | Iterable<unknown>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<unknown, undefined> {
-  const items = Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : stream[Symbol.iterator]();
-  let stop = (): void => undefined;
-  const forget = onAbort(signal, () => stop());
-  const next = (): Promise<IteratorResult<unknown> | undefined> =>
-    new Promise((resolve, reject) => {
-      stop = () => resolve(undefined);
-      Promise.resolve(items.next()).then(resolve, reject);
-    });
-  let [rows, ended] = [0, false];
+  let rows = 0;
   try {
-    for (;;) {
-      const found = await next();
-      throwIfAborted(signal, PACKING);
-      ended = found?.done === true;
-      if (found === undefined || ended) return undefined;
-      yield found.value;
+    for await (const item of untilAborted(stream, signal, () => `${PACKING} was aborted`)) {
+      yield item;
       rows += 1;
     }
   } catch (error) {
     if (error instanceof DlAdmmError) throw error;
     const text = `data failed where item ${rows} was to come: ${messageOf(error)}`;
     throw new DlAdmmError('ERR_DLADMM_STREAM', text, { cause: error });
-  } finally {
-    forget();
-    // Who never answers is not waited for.
-    if (!ended) Promise.resolve(items.return?.()).catch(() => undefined);
   }
+  return undefined;
 }
 
 async function* follow(

@@ -13,7 +13,7 @@ import {
   tableOf,
   type Watched,
 } from '../../dist/bench/compare/curves.js';
-import { METHODS, optionsOf } from '../../dist/bench/compare/methods.js';
+import { METHODS, methodsOf, optionsOf } from '../../dist/bench/compare/methods.js';
 import { trainingSamples } from '../../dist/bench/harness/samples.js';
 import { SAMPLE_SOLVERS } from '../../dist/solvers.js';
 
@@ -114,10 +114,10 @@ describe('the methods', () => {
       expect(optionsOf(own, shared, 5)).toEqual({ ...shared, ...own, iterations: 5 });
   });
 
-  test('include every solver', () => {
-    expect(new Set(Object.values(METHODS).map(({ solver }) => solver))).toEqual(
-      new Set(SAMPLE_SOLVERS.map(({ name }) => name)),
-    );
+  test('include every solver of the list, one that joins it by its name and defaults', () => {
+    const joined = methodsOf([...SAMPLE_SOLVERS, { name: 'brand-new' }]);
+    expect(joined).toEqual({ ...METHODS, 'brand-new': { solver: 'brand-new' } });
+    for (const { name } of SAMPLE_SOLVERS) expect(METHODS[name]).toMatchObject({ solver: name });
   });
 });
 

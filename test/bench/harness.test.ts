@@ -47,7 +47,8 @@ describe('the options of a benchmark', () => {
   test.each([
     ['--gram', 'half', /^Expected one of low-rank, full for --gram but received "half"/],
     ['--methods', 'adam,', /^Expected some of adam, sgd for --methods but received ""/],
-    ['--methods', 'constructor', /^Expected some of adam, sgd/],
+    ['--methods', 'constructor', /^Expected some of adam, sgd for --methods but received "constructor"$/],
+    ['--methods', 'sgd,adma', /^Expected some of adam, sgd for --methods but received "adma"; did you mean adam\?$/],
     ['--layers', '4-x', /^Expected a positive whole number for --layers/],
     ['--unknown', '1', /--unknown/],
   ])('refuse %s %s', (option, given, message) => {

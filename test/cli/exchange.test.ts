@@ -46,10 +46,11 @@ describe('dladmm export and import', () => {
       ['head.weight', { dtype: 'F32', shape: [3, 2], data: new Float32Array(6).fill(0.25) }],
     ] as const);
     await writeFile(path('state.safetensors'), encodeSafetensors(tensors, { format: 'pt' }));
-    const args = ['--activation', 'leaky-relu:0.1', '--order', 'fc1,head'];
+    const args = ['--activation', 'leaky-relu:0.1', '--order', 'fc1,head', '--classes', 'a,b,c'];
     const done = await run('import', 'state.safetensors', '--to', 'torch.safetensors', ...args);
     expect(done).toMatchObject({ code: 0, out: expect.stringContaining('4-2-3, leaky-relu:0.1') });
-    expect((await Model.load(path('torch.safetensors'))).network.activation).toEqual({ leakyRelu: 0.1 });
+    const { network, classes } = await Model.load(path('torch.safetensors'));
+    expect([network.activation, classes]).toEqual([{ leakyRelu: 0.1 }, ['a', 'b', 'c']]);
   });
 
   it.each([

@@ -325,3 +325,34 @@ describe.skipIf(!existsSync(join(shared, 'datasets/graphs')))('Cora (skipped wit
     });
   });
 });
+
+describe('a graph model that the version before wrote', () => {
+  const kept = (name: string): string => join(import.meta.dirname, '../fixtures/before-rooms', name);
+  const MODELS = JSON.parse(readFileSync(kept('models.json'), 'utf8'));
+
+  it.each(['graph', 'graph-float64'])('(%s) is read by evaluate and predict as it was then', async (name) => {
+    const { graph } = await import(kept('data.mjs'));
+    const { adjacency, features, labels, trainIndex, testIndex } = graph();
+    const bytes = rings({
+      ...{ adj_data: list(adjacency.data), adj_indices: list(adjacency.indices), adj_indptr: list(adjacency.indptr) },
+      adj_shape: list(Int32Array.of(adjacency.rows, adjacency.columns)),
+      attr_matrix: { data: features.data, shape: [features.rows, features.columns] },
+      labels: list(labels),
+      train_idx: list(trainIndex),
+      test_idx: list(testIndex),
+    });
+    writeFileSync(path('old.npz'), bytes);
+    const of = ['--model', kept(`${name}.safetensors`), '--graph', 'old.npz', '--no-row-normalise'];
+    const { probabilities } = MODELS[name].predicts;
+    expect(await run('predict', ...of, '--out', 'old.npy')).toMatchObject({ code: 0 });
+    const found = Array.from(parseNpy(readFileSync(path('old.npy')), 'old').data as Float64Array);
+    expect(found).toEqual(probabilities.map((each: number) => expect.closeTo(each, 4)));
+    const largest = Array.from(labels, (_, i) => {
+      const row = probabilities.slice(3 * i, 3 * i + 3);
+      return row.indexOf(Math.max(...row));
+    });
+    const right = [...testIndex].filter((i) => largest[i] === labels[i]).length;
+    const { code, out } = await run('evaluate', ...of, '--json');
+    expect([code, JSON.parse(out)]).toMatchObject([0, { accuracy: right / 2 }]);
+  });
+});

@@ -6,7 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { DlAdmmError } from '../../src/core/errors.js';
 import { encodeSafetensors, type Tensor } from '../../src/formats/safetensors.js';
 import { encodeModel } from '../../src/model/model-file.js';
-import { importStateDict, type StateDictOptions, stateDictModel } from '../../src/model/state-dict.js';
+import type { StateDictOptions } from '../../src/model/options.js';
+import { importStateDict, stateDictModel } from '../../src/model/state-dict.js';
 import { fromBfloat16, fromFloat16 } from '../../src/tensor/half.js';
 import { fit as train } from '../../src/training/fit.js';
 

@@ -88,6 +88,14 @@ const NONE = [
   ...['describeGraph', 'rowNormalised', 'choice', 'integer', 'logUniform', 'uniform'],
 ];
 
+test.each(['dtype', 'classes'])('what is imported refuses %s of the wrong kind', async (name) => {
+  for (const read of [onnx.importOnnx, onnx.importStateDict])
+    await expect(read(at('none'), { [name]: 7 } as never)).rejects.toMatchObject({
+      code: 'ERR_DLADMM_ARGUMENT',
+      message: expect.stringMatching(new RegExp(`^Expected .* for ${name} but received 7`)),
+    });
+});
+
 test('every function of the package is here', () => {
   const faces = [root, data, graph, onnx, choosing].flatMap((face) => Object.entries(face));
   const functions = faces.filter(([, value]) => typeof value === 'function').map(([name]) => name);

@@ -12,10 +12,11 @@ import type { Numbers } from '../../core/native.js';
 import type { Calibration } from '../../judging/calibration.js';
 import { type Activation, checkNetwork, classCount, type Loss, type Network } from '../../network/network.js';
 import { checkParameters } from '../../network/parameters.js';
-import { flag, type OptionsOf, readOptions, type Schema, whole, word } from '../../network/schema.js';
+import { readOptions } from '../../network/schema.js';
 import { retarget, type Standardisation } from '../../network/standardisation.js';
 import type { LabelKind } from '../../samples/classes.js';
 import type { Column } from '../../samples/columns.js';
+import { ONNX, type OnnxOptions } from '../options.js';
 import { OPERATORS } from './activations.js';
 import { initializer, matrix, node, type Part, wholeAttribute, wholeNumbers } from './draft.js';
 import { COLUMN, COLUMNS_KEY, encodersFor } from './encoders.js';
@@ -40,29 +41,6 @@ export interface OnnxParts {
   /** The columns of a table that the inputs are made of. */
   readonly columns?: readonly Column[];
 }
-
-/** How a model is written. */
-export const ONNX = {
-  output: word(['probabilities', 'outputs'], {
-    default: 'probabilities',
-    says: 'What a network with probabilities gives: these, or the values that they are made of.',
-  }),
-  opset: whole(
-    13,
-    {
-      default: 26,
-      says: 'The operator set that the file names, at most 26: what is used means the same in all; a lower one lets older readers in.',
-    },
-    26,
-  ),
-  encoders: flag({
-    otherwise: 'where a column is more than one number; where they cannot be, a warning (DLADMM_ENCODERS)',
-    says: 'Of a model with columns: whether the graph begins with their encoders, an input for each column, by its name; else its input x is the encoded row.',
-  }),
-} as const satisfies Schema;
-
-/** How a model is written. */
-export type OnnxOptions = OptionsOf<typeof ONNX>;
 
 /** Nothing younger is used, so that older readers take the file. */
 const IR_VERSION = 8;

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { checkKeys, checkObject, oneOf } from '../../core/checks.js';
+import { checkObject, oneOf } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Dtype, Numbers } from '../../core/native.js';
 import { dtypeOf, inDtype, zeros } from '../../core/numbers.js';
@@ -19,32 +19,16 @@ import {
   nativeActivation,
 } from '../../network/network.js';
 import type { Parameters } from '../../network/parameters.js';
+import { readOptions } from '../../network/schema.js';
 import { foldStandardisation, type Standardisation } from '../../network/standardisation.js';
 import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
 import { type Column, checkColumns } from '../../samples/columns.js';
 import { Model } from '../model.js';
+import { IMPORT, type ImportOptions } from '../options.js';
 import { COLUMNS_KEY, ENCODERS_NODE } from './encoders.js';
 import { CALIBRATION_NODE, CLASSES_KEY, NETWORK_KEY, SCALING_NODE } from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';
 import { decodeOnnx, type OnnxModel } from './proto.js';
-
-/** What a file that comes from elsewhere does not say. */
-export interface ImportOptions {
-  /** What training goes on with. A file that ends in a softmax says so itself, and so does one that dladmm wrote. */
-  readonly loss?: Loss;
-  /** Names of the classes; if absent those of the file, if it has any. */
-  readonly classes?: readonly string[];
-  /** If absent float64 where the file has any, and float32 where it has none. */
-  readonly dtype?: Dtype;
-}
-
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT */
-export function checkImportOptions(options: ImportOptions, keys: readonly string[] = []): void {
-  checkObject(options, 'an object', 'options');
-  checkKeys(options, ['loss', 'classes', 'dtype', ...keys], 'options');
-  if (options.loss !== undefined) checkLoss(options.loss);
-  if (options.dtype !== undefined) oneOf(options.dtype, ['float32', 'float64'], 'options.dtype');
-}
 
 /** The bytes of a file, or those given, and what errors call them. */
 export async function bytesOf(
@@ -226,7 +210,7 @@ function secondOfTwo(values: Numbers): Numbers {
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_SHAPE, ERR_DLADMM_FILE
  */
 export const importOnnx = reader(async (source: string | Uint8Array, options: ImportOptions = {}): Promise<Model> => {
-  checkImportOptions(options);
+  readOptions(IMPORT, options);
   const { bytes, file } = await bytesOf(source, 'the ONNX file');
   return onnxModel(bytes, file, options);
 }, 'onnx');

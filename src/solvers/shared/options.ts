@@ -5,16 +5,10 @@ import { isUrl, pathOf } from '../../core/objects.js';
 import { checkPath } from '../../formats/atomic-file.js';
 import { METRIC, metricsOfLoss } from '../../network/metrics.js';
 import {
-  ACTIVATION_NAMES,
-  type Activation,
-  checkActivation,
   checkClasses,
   checkLayers,
-  checkLoss,
   classCount,
   classifies,
-  LOSSES,
-  type Loss,
   MOST_THREADS,
   type Network,
 } from '../../network/network.js';
@@ -33,6 +27,7 @@ import {
   whole,
   word,
 } from '../../network/schema.js';
+import { ACTIVATION, LOSS } from '../../network/values.js';
 import { type ClassWeights, checkClassWeights } from '../../samples/weights.js';
 import type { ProgressRecord } from './record.js';
 
@@ -42,24 +37,6 @@ const layers: ValueType<readonly number[]> = {
   check: (value) => {
     checkLayers(value);
     return [...value];
-  },
-};
-
-const activation: ValueType<Activation> = {
-  type: `${ACTIVATION_NAMES.map((name) => `'${name}'`).join(' | ')} | { leakyRelu: slope } | { elu: alpha }`,
-  typed: { as: 'activation' },
-  check: (value) => {
-    checkActivation(value);
-    return value;
-  },
-};
-
-const loss: ValueType<Loss> = {
-  type: LOSSES.map((known) => `'${known}'`).join(' | '),
-  typed: { as: 'word', words: LOSSES },
-  check: (value) => {
-    checkLoss(value);
-    return value;
   },
 };
 
@@ -97,8 +74,8 @@ export const COMMON = {
     required: true,
     says: 'The widths of the layers, inputs first, for example [784, 1000, 1000, 10].',
   }),
-  activation: option(activation, { default: 'relu', says: 'f_l of the hidden layers; the last layer is linear.' }),
-  loss: option(loss, { default: 'softmax-cross-entropy', says: 'R: what the outputs are judged by (docs/losses.md).' }),
+  activation: option(ACTIVATION, { default: 'relu', says: 'f_l of the hidden layers; the last layer is linear.' }),
+  loss: option(LOSS, { default: 'softmax-cross-entropy', says: 'R: what the outputs are judged by (docs/losses.md).' }),
   delta: number('positive', {
     symbol: 'δ',
     otherwise: "1 with 'huber', else none",

@@ -2,9 +2,10 @@ import { fc, test as property } from '@fast-check/vitest';
 import { describe, expect, it } from 'vitest';
 import { DlAdmmError } from '../../../src/core/errors.js';
 import { Model } from '../../../src/model/model.js';
-import { type ImportOptions, importOnnx, onnxModel } from '../../../src/model/onnx/import.js';
+import { importOnnx, onnxModel } from '../../../src/model/onnx/import.js';
 import { DATA_TYPE, MODEL } from '../../../src/model/onnx/schema.js';
 import { encode } from '../../../src/model/onnx/wire.js';
+import type { ImportOptions } from '../../../src/model/options.js';
 import { node, numbers, onnx, raw, runtime, type TestNode, type TestTensor, tensor, tensorOf } from './support.js';
 
 const x = numbers(12, 9);
