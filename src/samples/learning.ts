@@ -228,7 +228,7 @@ async function learnColumn(
       );
   };
   if (column.kind !== 'text') {
-    const fill = await median(column);
+    const fill = await turn(await median(column));
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
     return column.kind === 'date'
