@@ -36,7 +36,7 @@ export const cellsOf = (cells: readonly string[], delimiter: string): readonly s
   delimiter === ' ' ? cells.filter((cell) => cell !== '') : cells;
 
 /** So much text is parsed between two turns of the event loop. */
-export const PIECE: number = 2 ** 13;
+export const PIECE: number = 2 ** 11;
 
 /**
  * The first rows of a text, as far as they can be read; the event loop runs in between.

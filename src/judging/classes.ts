@@ -1,5 +1,6 @@
 /** How well classes were told: functions of the true and the predicted class numbers. All take a weight for every sample. */
 import { DlAdmmError } from '../core/errors.js';
+import { inTurns } from '../tensor/inputs.js';
 
 /** A list of numbers: class numbers, scores, weights. */
 export type List = ArrayLike<number>;
@@ -25,15 +26,20 @@ export function meanOf(values: readonly (number | undefined)[]): number | undefi
   return ratio(sum(defined), defined.length);
 }
 
-/** `matrix[true][predicted]`: how many samples, or how much weight. */
-export function confusionMatrix(labels: List, predicted: List, classes: number, weights?: List): number[][] {
+/** `matrix[true][predicted]`: how many samples, or how much weight; the event loop runs in between. */
+export async function confusionMatrix(
+  labels: List,
+  predicted: List,
+  classes: number,
+  weights?: List,
+): Promise<number[][]> {
   checkLengths(labels.length, predicted, weights);
   const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let i = 0; i < labels.length; i += 1) {
+  await inTurns(labels.length, (i) => {
     const row = matrix[labels[i] as number] as number[];
     const column = predicted[i] as number;
     row[column] = (row[column] ?? 0) + weightOf(weights, i);
-  }
+  });
   return matrix;
 }
 
@@ -69,23 +75,11 @@ export const classScore = (right: number, told: number, support: number): ClassS
   support,
 });
 
-/** The share of samples that are told right. */
-export function accuracy(labels: List, predicted: List, weights?: List): number {
-  checkLengths(labels.length, predicted, weights);
-  let [right, all] = [0, 0];
-  for (let i = 0; i < labels.length; i += 1) {
-    all += weightOf(weights, i);
-    if (labels[i] === predicted[i]) right += weightOf(weights, i);
-  }
-  return right / all;
-}
+/** The share of samples that are told right, from a confusion matrix. */
+export const accuracyIn = (matrix: readonly (readonly number[])[]): number =>
+  sum(matrix.map((row, c) => row[c] as number)) / sum(matrix.map(sum));
 
-/** The mean recall of the classes that there are samples of. */
-export function balancedAccuracy(labels: List, predicted: List, classes: number, weights?: List): number {
-  return balancedIn(confusionMatrix(labels, predicted, classes, weights));
-}
-
-/** The same, from a confusion matrix. */
+/** The mean recall of the classes that there are samples of, from a confusion matrix. */
 export const balancedIn = (matrix: readonly (readonly number[])[]): number =>
   meanOf(matrix.map((row, c) => ratio(row[c] as number, sum(row)))) ?? 0;
 

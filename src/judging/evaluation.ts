@@ -1,8 +1,8 @@
 /** All that is told of a set of samples that a model has answered for: plain data, and a table for people. */
-import { inTurns, turn } from '../tensor/inputs.js';
+import { inTurns } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import {
-  accuracy,
+  accuracyIn,
   balancedIn,
   type ClassScore,
   classScore,
@@ -95,13 +95,13 @@ export interface ToldClasses {
 /** Judges classes, by probabilities too where there are some; the event loop runs in between. */
 export async function judgeClasses(told: ToldClasses): Promise<ClassEvaluation> {
   const { labels, predicted, names, loss, probabilities, weights } = told;
-  const confusion = await turn(confusionMatrix(labels, predicted, names.length, weights));
+  const confusion = await confusionMatrix(labels, predicted, names.length, weights);
   const scores = scoresIn(confusion);
   return printable(
     {
       samples: labels.length,
       loss,
-      accuracy: await turn(accuracy(labels, predicted, weights)),
+      accuracy: accuracyIn(confusion),
       balancedAccuracy: balancedIn(confusion),
       macroF1: macroF1In(confusion),
       ...(probabilities && (await judgeProbabilities(labels, probabilities, weights))),
@@ -115,11 +115,11 @@ export async function judgeClasses(told: ToldClasses): Promise<ClassEvaluation> 
 async function judgeProbabilities(labels: List, probabilities: Matrix, weights: List | undefined) {
   const { rocAuc, prAuc } = await areasUnder(labels, probabilities, weights);
   return {
-    logLoss: await turn(logLoss(labels, probabilities, weights)),
-    brier: await turn(brier(labels, probabilities, weights)),
+    logLoss: await logLoss(labels, probabilities, weights),
+    brier: await brier(labels, probabilities, weights),
     ...(rocAuc !== undefined && { rocAuc }),
     ...(prAuc !== undefined && { prAuc }),
-    calibrationError: await turn(calibrationError(labels, probabilities, weights)),
+    calibrationError: await calibrationError(labels, probabilities, weights),
   };
 }
 
@@ -131,17 +131,17 @@ export async function judgeValues(
   weights?: List,
   by?: string,
 ): Promise<ValueEvaluation> {
-  const explained = await turn(r2(y, outputs, weights));
+  const explained = await r2(y, outputs, weights);
   return printable(
     {
       samples: y.rows,
       loss,
-      mae: await turn(meanAbsoluteError(y, outputs, weights)),
-      rmse: await turn(rootMeanSquaredError(y, outputs, weights)),
+      mae: await meanAbsoluteError(y, outputs, weights),
+      rmse: await rootMeanSquaredError(y, outputs, weights),
       ...(explained !== undefined && { r2: explained }),
-      mape: await turn(meanAbsolutePercentageError(y, outputs, weights)),
-      ...(by === 'poisson' && { poissonDeviance: poissonDeviance(y, outputs, weights) }),
-      coverage: quantileCoverage(y, outputs, weights),
+      mape: await meanAbsolutePercentageError(y, outputs, weights),
+      ...(by === 'poisson' && { poissonDeviance: await poissonDeviance(y, outputs, weights) }),
+      coverage: await quantileCoverage(y, outputs, weights),
     },
     (evaluation) => metricLines(evaluation).join('\n'),
   );

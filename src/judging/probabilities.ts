@@ -1,5 +1,5 @@
-/** How good probabilities of classes are, one row a sample. What one class alone cannot tell is undefined. */
-import { turn } from '../tensor/inputs.js';
+/** How good probabilities of classes are, one row a sample; the event loop runs in between. What one class alone cannot tell is undefined. */
+import { inTurns, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { checkLengths, type List, meanOf, ratio, weightOf } from './classes.js';
 
@@ -7,33 +7,33 @@ const column = ({ data, rows, columns }: Matrix, j: number): Float64Array =>
   new Float64Array(rows).map((_, i) => data[i * columns + j] as number);
 
 /** The mean of −log of the probability that the true class was given; a probability of 0 counts as the smallest there is. */
-export function logLoss(labels: List, probabilities: Matrix, weights?: List): number {
+export async function logLoss(labels: List, probabilities: Matrix, weights?: List): Promise<number> {
   const { data, rows, columns } = probabilities;
   checkLengths(rows, labels, weights);
   const epsilon = data.BYTES_PER_ELEMENT === 4 ? 2 ** -23 : 2 ** -52;
   let [loss, all] = [0, 0];
-  for (let i = 0; i < rows; i += 1) {
+  await inTurns(rows, (i) => {
     const clipped = (j: number): number => Math.min(1 - epsilon, Math.max(epsilon, data[i * columns + j] as number));
     let total = 0;
     for (let j = 0; j < columns; j += 1) total += clipped(j);
     loss -= weightOf(weights, i) * Math.log(clipped(labels[i] as number) / total);
     all += weightOf(weights, i);
-  }
+  });
   return loss / all;
 }
 
 /** The mean squared distance of probabilities from 0 and 1: of the second of two classes, summed over more of them. */
-export function brier(labels: List, probabilities: Matrix, weights?: List): number {
+export async function brier(labels: List, probabilities: Matrix, weights?: List): Promise<number> {
   const { data, rows, columns } = probabilities;
   checkLengths(rows, labels, weights);
   let [loss, all] = [0, 0];
-  for (let i = 0; i < rows; i += 1) {
+  await inTurns(rows, (i) => {
     for (let j = columns === 2 ? 1 : 0; j < columns; j += 1) {
       const miss = (data[i * columns + j] as number) - (labels[i] === j ? 1 : 0);
       loss += weightOf(weights, i) * miss * miss;
     }
     all += weightOf(weights, i);
-  }
+  });
   return loss / all;
 }
 
@@ -59,7 +59,7 @@ function merge(from: Order, to: Order, first: number, middle: number, end: numbe
   }
 }
 
-/** The order of some scores; the event loop runs in between. */
+/** The order of some scores. */
 async function orderOf(scores: List): Promise<Order> {
   const { length } = scores;
   let [from, to] = await turn([places(length), new Uint32Array(length)] as const);
@@ -75,26 +75,27 @@ async function orderOf(scores: List): Promise<Order> {
 }
 
 /** Calls `visit` with positives and negatives, or their weights, at every score, highest first. */
-function eachStep(
+async function eachStep(
   positive: (i: number) => boolean,
   scores: List,
   weights: List | undefined,
   falling: Order,
   visit: (score: number, hits: number, misses: number) => void,
-): void {
-  for (let first = 0; first < falling.length; ) {
-    const score = scores[falling[first] as number] as number;
-    let [hits, misses] = [0, 0];
-    for (; first < falling.length && scores[falling[first] as number] === score; first += 1) {
-      const i = falling[first] as number;
-      if (positive(i)) hits += weightOf(weights, i);
-      else misses += weightOf(weights, i);
-    }
+): Promise<void> {
+  const last = falling.length - 1;
+  let [hits, misses] = [0, 0];
+  await inTurns(falling.length, (place) => {
+    const i = falling[place] as number;
+    const score = scores[i] as number;
+    if (positive(i)) hits += weightOf(weights, i);
+    else misses += weightOf(weights, i);
+    if (place < last && scores[falling[place + 1] as number] === score) return;
     visit(score, hits, misses);
-  }
+    [hits, misses] = [0, 0];
+  });
 }
 
-/** Calls `visit` with every score, highest first, and what is told positive from it on. The event loop runs in between. */
+/** Calls `visit` with every score, highest first, and what is told positive from it on. */
 export async function eachThreshold(
   positive: (i: number) => boolean,
   scores: List,
@@ -103,7 +104,7 @@ export async function eachThreshold(
 ): Promise<void> {
   const order = await orderOf(scores);
   let [hits, misses] = [0, 0];
-  eachStep(positive, scores, weights, order, (threshold, more, wrong) => {
+  await eachStep(positive, scores, weights, order, (threshold, more, wrong) => {
     hits += more;
     misses += wrong;
     visit(threshold, hits, misses);
@@ -115,12 +116,12 @@ type Score = (
   scores: List,
   weights: List | undefined,
   order: Order,
-) => number | undefined;
+) => Promise<number | undefined>;
 
 /** The area under the curve of hits over false alarms. */
-const areaOf: Score = (...of) => {
+const areaOf: Score = async (...of) => {
   let [area, hits, misses] = [0, 0, 0];
-  eachStep(...of, (_, more, wrong) => {
+  await eachStep(...of, (_, more, wrong) => {
     area += wrong * (hits + more / 2);
     hits += more;
     misses += wrong;
@@ -129,9 +130,9 @@ const areaOf: Score = (...of) => {
 };
 
 /** The mean precision, each weighted by the recall that it gains. */
-const precisionOf: Score = (...of) => {
+const precisionOf: Score = async (...of) => {
   let [area, hits, misses] = [0, 0, 0];
-  eachStep(...of, (_, more, wrong) => {
+  await eachStep(...of, (_, more, wrong) => {
     hits += more;
     misses += wrong;
     if (more > 0) area += (more * hits) / (hits + misses);
@@ -145,7 +146,7 @@ const scored = ({ columns }: Matrix): readonly number[] =>
 
 /**
  * The areas under two curves: of hits over false alarms, ties counting a half, and of precision over recall, as the average precision.
- * Of two classes for the second; of more the mean over each against the rest, where that is defined. The event loop runs in between.
+ * Of two classes for the second; of more the mean over each against the rest, where that is defined.
  */
 export async function areasUnder(labels: List, probabilities: Matrix, weights?: List) {
   checkLengths(probabilities.rows, labels, weights);
@@ -155,8 +156,8 @@ export async function areasUnder(labels: List, probabilities: Matrix, weights?: 
     const scores = await turn(column(probabilities, c));
     const order = await orderOf(scores);
     const positive = (i: number): boolean => labels[i] === c;
-    roc.push(await turn(areaOf(positive, scores, weights, order)));
-    pr.push(await turn(precisionOf(positive, scores, weights, order)));
+    roc.push(await areaOf(positive, scores, weights, order));
+    pr.push(await precisionOf(positive, scores, weights, order));
   }
   return { rocAuc: meanOf(roc), prAuc: meanOf(pr) };
 }
@@ -165,12 +166,12 @@ export async function areasUnder(labels: List, probabilities: Matrix, weights?: 
  * By how much probabilities are off on average, over ten bins of them: of the second of two classes, and of more classes of the
  * one that is told.
  */
-export function calibrationError(labels: List, probabilities: Matrix, weights?: List): number {
+export async function calibrationError(labels: List, probabilities: Matrix, weights?: List): Promise<number> {
   const { data, rows, columns } = probabilities;
   checkLengths(rows, labels, weights);
   const misses = new Float64Array(10);
   let all = 0;
-  for (let i = 0; i < rows; i += 1) {
+  await inTurns(rows, (i) => {
     let told = columns === 2 ? 1 : 0;
     for (let j = 1; j < columns && columns !== 2; j += 1) {
       if ((data[i * columns + j] as number) > (data[i * columns + told] as number)) told = j;
@@ -180,6 +181,6 @@ export function calibrationError(labels: List, probabilities: Matrix, weights?: 
     while (bin < 9 && 0.1 * (bin + 1) < p) bin += 1;
     misses[bin] = (misses[bin] as number) + weightOf(weights, i) * (p - (labels[i] === told ? 1 : 0));
     all += weightOf(weights, i);
-  }
+  });
   return misses.reduce((total, miss) => total + Math.abs(miss), 0) / all;
 }

@@ -1,22 +1,26 @@
-/** How well values were told, one row a sample. Of several outputs each is judged by itself, and the mean is taken. */
+/**
+ * How well values were told, one row a sample. Of several outputs each is judged by itself, and the mean is taken. The event loop runs in
+ * between.
+ */
+import { inTurns } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { checkLengths, type List, weightOf } from './classes.js';
 
 /** The weighted mean of `of` over samples, for every output. */
-function means(y: Matrix, outputs: Matrix, weights: List | undefined, of: (y: number, output: number) => number) {
+async function means(y: Matrix, outputs: Matrix, weights: List | undefined, of: (y: number, output: number) => number) {
   const { rows, columns } = y;
   checkLengths(rows * columns, y.data, outputs.data);
   checkLengths(rows, weights);
   const totals = new Float64Array(columns);
   let all = 0;
-  for (let i = 0; i < rows; i += 1) {
+  await inTurns(rows, (i) => {
     const weight = weightOf(weights, i);
     for (let j = 0; j < columns; j += 1) {
       const at = i * columns + j;
       totals[j] = (totals[j] as number) + weight * of(y.data[at] as number, outputs.data[at] as number);
     }
     all += weight;
-  }
+  });
   return totals.map((total) => total / all);
 }
 
@@ -24,43 +28,45 @@ const mean = (values: Float64Array): number => values.reduce((total, value) => t
 const squared = (y: number, output: number): number => (y - output) ** 2;
 
 /** The mean of |y − output|. */
-export const meanAbsoluteError = (y: Matrix, outputs: Matrix, weights?: List): number =>
-  mean(means(y, outputs, weights, (value, output) => Math.abs(value - output)));
+export const meanAbsoluteError = async (y: Matrix, outputs: Matrix, weights?: List): Promise<number> =>
+  mean(await means(y, outputs, weights, (value, output) => Math.abs(value - output)));
 
 /** The root of the mean of (y − output)². */
-export const rootMeanSquaredError = (y: Matrix, outputs: Matrix, weights?: List): number =>
-  mean(means(y, outputs, weights, squared).map(Math.sqrt));
+export const rootMeanSquaredError = async (y: Matrix, outputs: Matrix, weights?: List): Promise<number> =>
+  mean((await means(y, outputs, weights, squared)).map(Math.sqrt));
 
 /** The mean of |y − output| / |y|; a y of 0 counts as the smallest difference from 1 that there is. */
-export const meanAbsolutePercentageError = (y: Matrix, outputs: Matrix, weights?: List): number =>
-  mean(means(y, outputs, weights, (value, output) => Math.abs(value - output) / Math.max(Math.abs(value), 2 ** -52)));
+export const meanAbsolutePercentageError = async (y: Matrix, outputs: Matrix, weights?: List): Promise<number> =>
+  mean(
+    await means(y, outputs, weights, (value, output) => Math.abs(value - output) / Math.max(Math.abs(value), 2 ** -52)),
+  );
 
 /**
  * The share of the variance that is explained: 1 − Σ(y − output)² / Σ(y − mean)². Where y never varies 1 for what is exact, else 0;
  * undefined for a single sample.
  */
-export function r2(y: Matrix, outputs: Matrix, weights?: List): number | undefined {
+export async function r2(y: Matrix, outputs: Matrix, weights?: List): Promise<number | undefined> {
   if (y.rows < 2) return undefined;
-  const errors = means(y, outputs, weights, squared);
-  const centre = means(y, y, weights, (value) => value);
+  const errors = await means(y, outputs, weights, squared);
+  const centre = await means(y, y, weights, (value) => value);
   const centred: Matrix = {
     ...y,
     data: y.data.map((value: number, i: number) => value - (centre[i % y.columns] as number)) as Matrix['data'],
   };
-  const variances = means(centred, centred, weights, (value) => value * value);
+  const variances = await means(centred, centred, weights, (value) => value * value);
   return mean(
     errors.map((error, j) => (variances[j] === 0 ? Number(error === 0) : 1 - error / (variances[j] as number))),
   );
 }
 
 /** The share of samples whose value is not above the output: of a quantile's outputs, the quantile if they are right. */
-export const quantileCoverage = (y: Matrix, outputs: Matrix, weights?: List): number =>
-  mean(means(y, outputs, weights, (value, output) => Number(value <= output)));
+export const quantileCoverage = async (y: Matrix, outputs: Matrix, weights?: List): Promise<number> =>
+  mean(await means(y, outputs, weights, (value, output) => Number(value <= output)));
 
 /** The mean of 2 (y log(y/ŷ) − y + ŷ), for counts. */
-export const poissonDeviance = (y: Matrix, outputs: Matrix, weights?: List): number =>
+export const poissonDeviance = async (y: Matrix, outputs: Matrix, weights?: List): Promise<number> =>
   mean(
-    means(
+    await means(
       y,
       outputs,
       weights,

@@ -22,7 +22,7 @@ import {
   type Network,
 } from '../network/network.js';
 import { restoreTargets, type Standardisation } from '../network/standardisation.js';
-import { type ClassNames, type Labels, labelsOf } from '../samples/classes.js';
+import { type ClassNames, type Labels, labelOf, numbersOf } from '../samples/classes.js';
 import type { Matrix } from '../tensor/matrix.js';
 import type { Divergence } from './parts.js';
 
@@ -116,6 +116,9 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
   const labels = new Int32Array(classification ? rows : 0);
   const several = goalOf(loss) === 'labels';
   const lists: (readonly (string | number)[])[] = [];
+  // Filled as outputs come, as all of many at once would hold up the event loop.
+  const answers: (string | boolean)[] = [];
+  const called = labelOf(names);
   const probable = hasProbabilities(loss) || calibration !== undefined;
   const count = classCount(loss, columns);
   const probabilities = zeros(targets ? 'float64' : dtype, probable ? rows * count : 0);
@@ -143,6 +146,7 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
       if (threshold !== undefined) fromThreshold(probabilities, threshold, labels, first, end);
       else if (calibration) largest(probabilities.subarray(first * count, end * count), count, labels, first);
       else classOf(part, columns, labels, first);
+      if (called) for (let i = first; i < end; i += 1) answers[i] = called(labels[i] as number);
     },
     async evaluation(truth, loss) {
       const classes = names.classes ?? Array.from({ length: count }, (_, c) => String(c));
@@ -160,9 +164,9 @@ export function answerOf(network: Network, dtype: Dtype, rows: number, names: To
         return { outputs, labels: lists, probabilities: found };
       }
       if (!classification) return { outputs };
-      const told = labelsOf(labels, names);
-      if (!probable) return { outputs, labels: told };
-      return { outputs, labels: told, probabilities: { data: probabilities, rows, columns: count } };
+      const found = called ? (answers as Labels) : numbersOf(labels, names);
+      if (!probable) return { outputs, labels: found };
+      return { outputs, labels: found, probabilities: { data: probabilities, rows, columns: count } };
     },
   };
 }

@@ -134,7 +134,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link predict} rejects with
    */
   predictSync(x: readonly number[]): OnePrediction<L>;
-  predictSync(x: MatrixLike | readonly RecordLike[]): Prediction<L>;
+  predictSync(x: MatrixLike | readonly RecordLike[] | ReadonlyMap<string, readonly unknown[]>): Prediction<L>;
   predictSync<R extends RecordLike>(x: R): NamedPrediction<R, L>;
   predictSync(
     x: MatrixLike | ColumnsLike | readonly RecordLike[] | RecordLike | readonly number[],

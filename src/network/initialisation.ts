@@ -4,7 +4,7 @@ import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { present } from '../core/objects.js';
 import type { Random } from '../core/random.js';
-import { breathe } from '../tensor/inputs.js';
+import { breathe, pause } from '../tensor/inputs.js';
 import { checkParameters, type Parameters } from './parameters.js';
 import type { Standardisation } from './standardisation.js';
 
@@ -54,7 +54,7 @@ export type Initialisation =
   | Parameters
   | TrainedParameters;
 
-const CHUNK_ENTRIES = 2 ** 17;
+const CHUNK_ENTRIES = 2 ** 13;
 
 const KINDS = "'he', 'glorot', { gaussian: sd }, { scheme, gain } or { weights, biases }";
 
@@ -150,7 +150,7 @@ async function draw(count: number, next: Source, dtype: Dtype): Promise<Numbers>
   const out = zeros(dtype, count);
   if (next === undefined) return out;
   for (let i = 0; i < count; i += 1) {
-    if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();
+    if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await pause();
     out[i] = next();
   }
   return out;
@@ -177,7 +177,7 @@ async function scaled(
   const draw = distribution === 'uniform' ? () => Math.sqrt(3) * (2 * random.uniform() - 1) : () => random.normal();
   const drawn = new Float64Array(outputs * inputs);
   for (let i = 0; i < drawn.length; i += 1) {
-    if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await breathe();
+    if (i % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) await pause();
     drawn[i] = draw();
   }
   const factor = scheme === 'orthogonal' ? gain : gain * Math.sqrt(varianceOf(scheme, shape));

@@ -137,17 +137,12 @@ export function classNumbers(
   return found;
 }
 
-/** `Array.from` takes several times as long. */
-function told<T>(numbers: Int32Array, as: (number: number) => T): readonly T[] {
-  const labels: T[] = [];
-  for (let i = 0; i < numbers.length; i += 1) labels.push(as(numbers[i] as number));
-  return labels;
+/** What classes are told by, by their numbers, where the training set did not have numbers. */
+export function labelOf({ classes, labelKind }: ClassNames): ((number: number) => string | boolean) | undefined {
+  if (labelKind === 'boolean') return (number) => number === 1;
+  return labelKind === 'string' && classes ? (number) => classes[number] as string : undefined;
 }
 
-/** Class numbers as the training set had its labels. */
-export function labelsOf(numbers: Int32Array, { classes, labelKind }: ClassNames): Labels {
-  if (labelKind === 'boolean') return told(numbers, (number) => number === 1);
-  if (labelKind === 'value' && classes) return Int32Array.from(numbers, (number) => Number(classes[number]));
-  if (labelKind === 'string' && classes) return told(numbers, (number) => classes[number] as string);
-  return numbers;
-}
+/** Class numbers as the training set had its numbers. */
+export const numbersOf = (numbers: Int32Array, { classes, labelKind }: ClassNames): Int32Array =>
+  labelKind === 'value' && classes ? Int32Array.from(numbers, (number) => Number(classes[number])) : numbers;

@@ -59,13 +59,15 @@ export function encoded(
   notes.push(...columns.flatMap((column, c) => unseen(column, found[c] as FrameColumn, rows)));
   const { offsets } = offsetsOf(columns);
   const readers = columns.map((column, c) => cellReader(found[c] as FrameColumn, column, c, encoder));
+  // Made once: memory that comes and goes has the collector look through all that the process holds, step by step.
+  let room = new Float64Array(0);
   const x = trusted({
     name,
     rows,
     columns: inputs,
     chunk(first: number, count: number, spent?: Numbers) {
       const out = roomFor('float64', count * inputs, spent);
-      const room = new Float64Array(count);
+      if (room.length < count) room = new Float64Array(count);
       for (const [c, read] of readers.entries()) {
         const column = columns[c] as Column;
         const plain = inputsOfColumn(column) === 1 && !column.date && !column.categories && !column.buckets;

@@ -95,12 +95,15 @@ function chosen(frame: Frame, { target = [], columns, ignore = [] }: LearningOpt
   return found;
 }
 
-function median(column: FrameColumn): number {
+/** The event loop runs in between. */
+async function median(column: FrameColumn): Promise<number> {
   if (column.kind === 'text') return 0;
   const { values, missing } = column;
   const told = new Float64Array(values.length);
   let count = 0;
-  for (let i = 0; i < values.length; i += 1) if (!Number.isNaN(values[i])) told[count++] = values[i] as number;
+  await inTurns(values.length, (i) => {
+    if (!Number.isNaN(values[i])) told[count++] = values[i] as number;
+  });
   const step = Math.max(1, Math.floor(count / (missing === 0 ? MEDIAN_ROWS.complete : MEDIAN_ROWS.others)));
   const some = Math.ceil(count / step);
   for (let i = 1; i < some; i += 1) told[i] = told[i * step] as number;
@@ -225,7 +228,7 @@ async function learnColumn(
       );
   };
   if (column.kind !== 'text') {
-    const fill = await turn(median(column));
+    const fill = await turn(await median(column));
     told(column.kind === 'date' ? new Date(fill).toISOString() : fill);
     const known = { ...(impute && { fill }), ...indicator };
     return column.kind === 'date'

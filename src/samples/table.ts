@@ -55,10 +55,13 @@ export function isTable(value: unknown): value is TableLike {
 
 const isValues = (value: unknown): value is ValuesLike => isArray(value) || types.isTypedArray(value);
 
-/** Whether an object holds columns by their names, rather than a value for each. */
+const entriesOf = (x: object): readonly (readonly [unknown, unknown])[] =>
+  types.isMap(x) ? [...x] : Object.entries(x);
+
+/** Whether an object, or a Map, holds columns by their names, rather than a value for each. */
 export function areColumns(x: Cells): boolean {
-  const names = Object.keys(x);
-  return names.length > 0 && names.every((name) => isValues(x[name]));
+  const entries = entriesOf(x);
+  return entries.length > 0 && entries.every(([, values]) => isValues(values));
 }
 
 /** What is a table, or columns by their names, as a table; undefined for anything else. @throws DlAdmmError ERR_DLADMM_SHAPE */
@@ -67,7 +70,7 @@ export function tableOf(x: unknown, name: string): TableLike | undefined {
   if (isTable(x)) return x;
   const plain =
     typeof x === 'object' && x !== null && !isArray(x) && !(Symbol.iterator in x) && !(Symbol.asyncIterator in x);
-  const entries = types.isMap(x) ? [...x] : plain ? Object.entries(x) : [];
+  const entries = types.isMap(x) || plain ? entriesOf(x) : [];
   if (entries.length === 0 || !entries.every(([key, values]) => typeof key === 'string' && isValues(values)))
     return undefined;
   const columns = new Map(entries as readonly (readonly [string, ValuesLike])[]);
@@ -89,7 +92,7 @@ export function tableOf(x: unknown, name: string): TableLike | undefined {
 /** Columns by their names as records. @throws DlAdmmError ERR_DLADMM_SHAPE where they are not of one length */
 export function recordsOf(columns: Cells): readonly Cells[] {
   const rows = tableOf(columns, 'x')?.numRows ?? 0;
-  const values = Object.entries(columns) as readonly (readonly [string, ArrayLike<unknown>])[];
+  const values = entriesOf(columns) as readonly (readonly [string, ArrayLike<unknown>])[];
   return Array.from({ length: rows }, (_, row) => Object.fromEntries(values.map(([name, of]) => [name, of[row]])));
 }
 

@@ -238,7 +238,7 @@ async function fromRows(
     const { x: made, cells, notes: more } = encoded(featuresOf(of), columns);
     const x = given.packs ? made : await laidOut(await turn(made));
     const told = goal.labels
-      ? { labels: await turn(some(goal.labels, which)), ...(goal.classes && { classes: goal.classes }) }
+      ? { labels: await some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
       : { y: rowsAt(goal.y, which), ...(goal.names && { classes: goal.names }) };
     return turn({ x, cells, more, data: { x: asSamples(x), columns, ...told } as WeightedSamples });
   };
@@ -261,7 +261,7 @@ async function fromRows(
       ? undefined
       : await other(validation, 'validation');
   const tested = test === undefined ? undefined : await other(test, 'test');
-  const counted = weights && (await turn(some(weights, parts?.train)));
+  const counted = weights && (await some(weights, parts?.train));
   const few = await alone(goal, parts, String(target));
   return {
     data: {
@@ -340,17 +340,17 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ? { ...arrived, labels: goal.labels as LabelsLike, ...(goal.classes && { classes: goal.classes }) }
     : arrived;
   const parts = validation ? undefined : await partsOf(x.rows, rest.labels, given);
-  const part = (which: Int32Array | undefined): WeightedSamples => ({
+  const part = async (which: Int32Array | undefined): Promise<WeightedSamples> => ({
     ...rest,
     x: asSamples(which ? someRows(x, which) : x),
-    ...(rest.labels && which && { labels: some<string | number | boolean>(rest.labels, which) }),
+    ...(rest.labels && which && { labels: await some<string | number | boolean>(rest.labels, which) }),
     ...(y && { y: asSamples(which ? someRows(y, which) : y) }),
   });
-  const held = parts ? await turn(part(parts.held)) : validation;
-  const counted = weights && (await turn(some(weights, parts?.train)));
+  const held = parts ? await part(parts.held) : validation;
+  const counted = weights && (await some(weights, parts?.train));
   return {
     data: {
-      ...(await turn(part(parts?.train))),
+      ...(await part(parts?.train)),
       ...(counted && { weights: counted }),
       ...(held && { validation: held }),
       ...(test && { test }),

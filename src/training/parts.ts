@@ -1,6 +1,7 @@
 /** The samples of each part: those that are trained on, and those that are held out. */
 import { heldOut, type Parts } from '../samples/hold-out.js';
 import { heldOutShare } from '../solvers/auto.js';
+import { inTurns } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 
 /** What decides about them. */
@@ -36,10 +37,10 @@ export function toldOf(parts: Parts | undefined, { seed }: Parting, labels: unkn
   return { heldOut: { samples: held, of: held + rest, how } };
 }
 
-/** Some of a list, or all of it. */
-export function some<T>(list: ArrayLike<T>, rows: Int32Array | undefined): readonly T[] {
+/** Some of a list, or all of it; the event loop runs in between. */
+export async function some<T>(list: ArrayLike<T>, rows: Int32Array | undefined): Promise<readonly T[]> {
   const found: T[] = [];
-  for (let i = 0; i < (rows ?? list).length; i += 1) found.push(list[rows ? (rows[i] as number) : i] as T);
+  await inTurns((rows ?? list).length, (i) => found.push(list[rows ? (rows[i] as number) : i] as T));
   return found;
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { accuracy, balancedAccuracy, confusionMatrix } from '../../src/judging/classes.js';
+import { confusionMatrix } from '../../src/judging/classes.js';
 import { type ClassEvaluation, judgeClasses, judgeLabels, judgeValues } from '../../src/judging/evaluation.js';
 import { METRIC_NAMES } from '../../src/judging/metrics.js';
 import { logLoss } from '../../src/judging/probabilities.js';
@@ -73,9 +73,6 @@ describe('of classes scikit-learn says the same, to 1e-9:', () => {
         near(told.confusion[i]?.[j], wanted);
       });
     });
-    near(accuracy(labels, predicted, weights), scores.accuracy as number);
-    near(balancedAccuracy(labels, predicted, names.length, weights), scores.balancedAccuracy as number);
-    expect(confusionMatrix(labels, predicted, names.length, weights)).toEqual(told.confusion);
   });
 });
 
@@ -88,7 +85,7 @@ describe('of values scikit-learn says the same, to 1e-9:', () => {
       if (wanted === null) expect(told[name as 'r2']).toBeUndefined();
       else near(told[name as 'mae'], wanted);
     }
-    near(quantileCoverage(y, outputs, weights), recorded.coverage);
+    near(await quantileCoverage(y, outputs, weights), recorded.coverage);
   });
 });
 
@@ -140,11 +137,11 @@ describe('an evaluation', async () => {
     }
   });
 
-  test('of lists that do not fit is refused', () => {
+  test('of lists that do not fit is refused', async () => {
     const refused = expect.objectContaining({ code: 'ERR_DLADMM_SHAPE' });
-    expect(() => accuracy([0, 1], [0])).toThrow(refused);
-    expect(() => logLoss([0, 1], matrix([[1, 0]]))).toThrow(refused);
-    expect(() => accuracy([0, 1], [0, 1], [1])).toThrow(refused);
+    await expect(confusionMatrix([0, 1], [0], 2)).rejects.toEqual(refused);
+    await expect(logLoss([0, 1], matrix([[1, 0]]))).rejects.toEqual(refused);
+    await expect(confusionMatrix([0, 1], [0, 1], 2, [1])).rejects.toEqual(refused);
   });
 });
 

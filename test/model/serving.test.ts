@@ -102,6 +102,11 @@ describe('a prediction', () => {
     ];
     expect(model.predictSync(records)).toEqual(model.predictSync(rows));
     expect(await model.predict(records)).toEqual(model.predictSync(rows));
+    const byName: ReadonlyMap<string, readonly unknown[]> = new Map(
+      Object.entries({ kind: ['oak', 'ash'], size: [2, 1] }),
+    );
+    expect(model.predictSync(byName)).toEqual(model.predictSync(rows));
+    expect(await model.predict(byName)).toEqual(model.predictSync(rows));
     for (const [i, record] of records.entries()) {
       const one = await model.predict(record);
       expect(model.predictSync(record)).toEqual(one);

@@ -4,7 +4,7 @@ import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
 import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
 import { checkInMemory, StoredSet } from '../../samples/stored.js';
-import { turn } from '../../tensor/inputs.js';
+import { breathe, turn } from '../../tensor/inputs.js';
 import { type Batches, checkBound, Feed } from './feed.js';
 
 /** A class of the addon whose objects are states. */
@@ -60,6 +60,7 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
       add,
       async open(State, options, made) {
         checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);
+        await breathe();
         const native = new State(options);
         await turn(made(native));
         await loadSamples(native, TRAINING_SET, own);
