@@ -154,8 +154,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   /**
-   * The model as ONNX: input `x`, samples × n_0, in float32; output `probabilities` for the cross-entropies, `outputs` for the other
-   * losses. See {@link OnnxOptions}.
+   * The model as ONNX: input `x`, samples × n_0, in float32; output `probabilities` for the cross-entropies, `outputs` for the other losses.
    *
    * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_NON_FINITE, ERR_DLADMM_MEMORY
    */
