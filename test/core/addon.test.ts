@@ -1,10 +1,11 @@
 // The raw addon, past the checks of the TypeScript face: what it promises when calls meet each other, when memory is
 // short, and when arguments are not what they should be.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type NativeLayeredOptions, type NativePenalties, native } from '../../src/core/native.js';
+import { openCheckpoint, writeCheckpoint } from '../../src/training/checkpoint-file.js';
 import { run, runProgram } from '../children/run.js';
 
 const INDEX = new URL('../../dist/index.js', import.meta.url).href;
@@ -110,6 +111,24 @@ test('what there is only from the start on is refused before it', async () => {
   ];
   for (const each of early) await expect(each()).rejects.toMatchObject({ code: 'ERR_DLADMM_STATE' });
   for (const state of [layered, constraints]) state.close();
+});
+
+test('a file whose kept products are spoiled leaves the state of the file, its products made afresh', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'dladmm-half-'));
+  const [state, other] = await Promise.all([started(), started()]);
+  const before = await state.measure(PENALTIES);
+  await writeCheckpoint(join(folder, 'spoiled'), state, { training: null, kept: true, extras: [] });
+  await other.run(updates(3), PENALTIES);
+  const { sections, file } = await openCheckpoint(join(folder, 'spoiled'));
+  await file.close();
+  const spoiled = await open(join(folder, 'spoiled'), 'r+');
+  const { offset, bytes } = sections.find(({ name }) => name === 'P.2') ?? { offset: 0, bytes: 0 };
+  await spoiled.write(new Uint8Array(bytes).fill(7), 0, bytes, offset);
+  await expect(other.loadSections(spoiled.fd, sections, true, [])).rejects.toThrow('checksum of "P.2"');
+  expect(await other.measure(PENALTIES)).toEqual(before);
+  await spoiled.close();
+  await rm(folder, { recursive: true });
+  for (const each of [state, other]) each.close();
 });
 
 describe('a record has the names of its table', () => {
