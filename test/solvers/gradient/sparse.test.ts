@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/core/native.js';
 import { fit, type Network } from '../../../src/index.js';
-import { type GradientMethod, type GradientSessionOptions, gradients, layered } from '../../../src/solvers.js';
+import { type GradientMethod, type GradientSessionOptions, gradients } from '../../../src/solvers.js';
 import { nativeCsr } from '../../../src/tensor/csr.js';
 import { expectFailure } from '../../formats/support.js';
 import { numbers } from '../../reference/addon.js';
@@ -61,7 +61,9 @@ describe('sparse features', () => {
   ])('are learnt from as dense ones are, up to rounding: $solver', async (method) => {
     const other = await trained({ method }, dense);
     const own = await trained({ method }, sparse);
-    expect(relativeGap(own.parameters, other.parameters)).toBeLessThan(1e-12);
+    // An eigenbasis is less certain than what it is of.
+    const rounding = method.solver === 'soap' ? 1e-9 : 1e-12;
+    expect(relativeGap(own.parameters, other.parameters)).toBeLessThan(rounding);
     for (const [i, loss] of own.losses.entries()) expect(loss).toBeCloseTo(other.losses[i] as number, 12);
     expect(own.parameters).not.toEqual(startFor(NETWORK));
   });
@@ -139,7 +141,7 @@ describe('fit on sparse features', () => {
 
   test('needs no solver and no layers, holds some out, and stops by what is held out', async () => {
     const { report, model } = await fit({ x: sparse, labels }, { hidden: [8], epochs: 4, validationShare: 0.2 });
-    expect(report.solver).toBe('adam');
+    expect(report.solver).toEqual({ name: 'adam', because: 'the features are sparse' });
     expect(report.heldOut?.samples).toBe(120);
     expect(model.standardisation).toBeUndefined();
     expect((await model.evaluate({ x: sparse, labels })).accuracy).toBeGreaterThan(0.5);
@@ -159,8 +161,6 @@ describe('fit on sparse features', () => {
       'ERR_DLADMM_ARGUMENT',
       'Expected false with sparse features',
     );
-    const session = { network: NETWORK, dtype: 'float64', threads: 1 } as const;
-    await expectFailure(() => layered.open(session as never, { x: sparse, labels }), 'ERR_DLADMM_ARGUMENT', 'dense');
   });
 
   test.each<[string, Partial<Record<keyof typeof sparse, unknown>>, string, string]>([
