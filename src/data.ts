@@ -15,6 +15,7 @@ export type {
 export { type DatasetListing, type LoadOptions, listDatasets, loadDataset } from './datasets/datasets.js';
 export { type DownloadOptions, download } from './datasets/download.js';
 export { readTable, type TableFile, type TableFileOptions } from './datasets/file.js';
+export { parseSparse, readSparse, type SparseMatrix } from './datasets/graph.js';
 export { cacheFolder, type LocateOptions, type SearchFolder, searchPath } from './datasets/locate.js';
 export {
   type DatasetDescription,
@@ -35,6 +36,7 @@ export type {
   TableOptions,
   UnlabelledTable,
 } from './formats/labels.js';
+export { type LibsvmOptions, type LibsvmSamples, parseLibsvm, readLibsvm } from './formats/libsvm.js';
 export { encodeNpy, type NpyArray, parseNpy, readNpy } from './formats/npy.js';
 export { type NpzOptions, parseNpz, readNpz } from './formats/npz.js';
 export { parseParquet, readParquet } from './formats/parquet.js';
@@ -51,5 +53,6 @@ export type { DatePart } from './samples/dates.js';
 export type { ColumnPlace, FeatureOptions } from './samples/features.js';
 export type { LabelledSamples } from './samples/samples.js';
 export type { ColumnLike, ColumnOptions, ColumnsLike, RecordLike, TableLike } from './samples/table.js';
+export type { Csr } from './tensor/csr.js';
 export type { LabelsLike, MatrixLike, NumericArray } from './tensor/inputs.js';
 export { type Packed, type PackOptions, packSamples } from './training/pack.js';

@@ -138,19 +138,44 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
     throw error;
   }
 
+  // Samples on their way to another thread, dense or sparse.
+  template <typename T>
+  struct Input {
+    Matrix<T> dense;
+    Csr<T> sparse;
+
+    [[nodiscard]] bool is_sparse() const { return sparse.columns > 0; }
+    [[nodiscard]] std::size_t rows() const { return is_sparse() ? sparse.rows : dense.rows(); }
+  };
+
+  // x: a typed array of whole rows, or { rows, columns, indptr, indices, values }
+  template <typename T>
+  Input<T> samples_argument(const Napi::CallbackInfo& info) {
+    if (info[0].IsTypedArray()) return {input_argument<T>(info), {}};
+    Input<T> input{{}, coded(info.Env(), [&] { return csr_from<T>(info[0], "x"); })};
+    if (input.sparse.columns != network_.widths.front()) reject(info.Env(), "x must be as wide as the first layer");
+    return input;
+  }
+
   // predict(x) → Promise of the outputs, rows x n_L
   Napi::Value predict(const Napi::CallbackInfo& info) {
     need_open(info.Env());
     return std::visit(
         [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
           struct Call {
-            Matrix<T> x, out;
+            Input<T> x;
+            Matrix<T> out;
           };
           const auto call = std::make_shared<Call>();
-          call->x = input_argument<T>(info);
+          call->x = samples_argument<T>(info);
           call->out = matrix<T>(info.Env(), call->x.rows(), network_.widths.back());
           return later(
-              info.Env(), [&network = *served, call] { network.predict(call->x.view(), call->out.view()); },
+              info.Env(),
+              [&network = *served, call] {
+                const auto& [dense, sparse] = call->x;
+                if (call->x.is_sparse()) return network.predict(sparse.view(), call->out.view());
+                network.predict(dense.view(), call->out.view());
+              },
               [call](Napi::Env env) { return typed_array<T>(env, call->out.flat()); });
         },
         served_);
@@ -177,12 +202,13 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
     return std::visit(
         [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
           struct Call {
-            Matrix<T> x, values;
+            Input<T> x;
+            Matrix<T> values;
             std::vector<std::int32_t> labels;
             ForwardLoss result;
           };
           const auto call = std::make_shared<Call>();
-          call->x = input_argument<T>(info);
+          call->x = samples_argument<T>(info);
           const std::size_t rows = call->x.rows();
           if (network_.loss.classifies()) {
             const auto labels = int32_argument(info, 1, "labels");
@@ -199,7 +225,10 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
           return later(
               info.Env(),
               [&network = *served, call] {
-                call->result = network.evaluate(call->x.view(), {call->labels, call->values.view()});
+                const Targets<T> targets{call->labels, call->values.view()};
+                const auto& [dense, sparse] = call->x;
+                call->result = call->x.is_sparse() ? network.evaluate(sparse.view(), targets)
+                                                   : network.evaluate(dense.view(), targets);
               },
               [call](Napi::Env env) { return to_object(env, call->result); });
         },

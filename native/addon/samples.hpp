@@ -4,23 +4,32 @@
 
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "addon/records.hpp"
+#include "addon/sparse.hpp"
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/matrix.hpp"
 
 namespace dladmm::addon {
 
-// Samples kept for validation or test.
+// Samples kept for validation or test, whose features are sparse where they are told so.
 template <typename T>
 struct EvaluationSet {
+  std::size_t samples;
   Matrix<T> x;
+  Csr<T> sparse;
   std::vector<std::int32_t> labels;
   Matrix<T> values;
 
-  EvaluationSet(const Network& network, std::size_t samples) : x(samples, network.widths.front()) {
+  EvaluationSet(const Network& network, std::size_t count, bool is_sparse) : samples(count) {
+    if (is_sparse) {
+      sparse.columns = network.widths.front();
+    } else {
+      x = Matrix<T>(samples, network.widths.front());
+    }
     if (network.loss.classifies()) {
       labels.resize(samples);
     } else {
@@ -28,6 +37,7 @@ struct EvaluationSet {
     }
   }
   [[nodiscard]] Targets<T> targets() const { return {labels, values.view()}; }
+  [[nodiscard]] bool is_sparse() const { return sparse.columns > 0; }
 };
 
 // What the set-ups of all splittings on samples have in common.
@@ -64,8 +74,19 @@ struct WithSets {
     return set < 0 ? state->labels() : std::span(evaluation(set).labels);
   }
   auto evaluate(double set) {
-    return set < 0 ? state->evaluate_training() : state->evaluate(evaluation(set).x.view(), evaluation(set).targets());
+    if (set < 0) return state->evaluate_training();
+    const EvaluationSet<T>& own = evaluation(set);
+    if (!own.is_sparse()) return state->evaluate(own.x.view(), own.targets());
+    if (own.sparse.rows != own.samples) throw std::logic_error("rows of the samples are missing");
+    return state->evaluate(own.sparse.view(), own.targets());
   }
+  // Sparse features of a set, where it has such.
+  [[nodiscard]] Csr<T>* sparse(double set) {
+    if (set >= 0) return evaluation(set).is_sparse() ? &evaluation(set).sparse : nullptr;
+    if constexpr (requires { state->sparse_input(); }) return state->setup().sparse ? &state->sparse_input() : nullptr;
+    return nullptr;
+  }
+  [[nodiscard]] std::size_t samples(double set) { return set < 0 ? state->setup().samples : evaluation(set).samples; }
 };
 
 // Copies rows `first` … of `matrix`, as arguments 1 and 2 of a load have them: (set, firstRow, chunk). Returns the
@@ -99,8 +120,8 @@ inline Napi::Value load_labels_into(const Napi::CallbackInfo& info, std::size_t 
 
 // Makes room for a set; returns its number.
 template <typename Holder>
-Napi::Value add_set(Napi::Env env, Holder& holder, const Network& network, std::size_t samples) {
-  coded(env, [&] { holder.sets.emplace_back(network, samples); });
+Napi::Value add_set(Napi::Env env, Holder& holder, const Network& network, std::size_t samples, bool is_sparse) {
+  coded(env, [&] { holder.sets.emplace_back(network, samples, is_sparse); });
   return Napi::Number::New(env, static_cast<double>(holder.sets.size() - 1));
 }
 

@@ -35,9 +35,8 @@ inline std::string text_of(const CsrFault& fault) {
 
 // Every member is looked at before any buffer is: a getter of the caller's may take a buffer away.
 template <typename T>
-Csr<T> csr_member(const Napi::Object& options, const char* name) {
-  const Napi::Env env = options.Env();
-  const Napi::Value value = options.Get(name);
+Csr<T> csr_from(const Napi::Value& value, const char* name) {
+  const Napi::Env env = value.Env();
   if (!value.IsObject()) reject(env, std::string(name) + " must be an object");
   const auto object = value.As<Napi::Object>();
   Csr<T> out;
@@ -54,6 +53,11 @@ Csr<T> csr_member(const Napi::Object& options, const char* name) {
   static_cast<void>(copy_values<T>(env, values, "values", std::span<T>(out.values)));  // the search below tells more
   if (const auto fault = find_fault(out.view())) reject(env, std::string(name) + " " + text_of(*fault));
   return out;
+}
+
+template <typename T>
+Csr<T> csr_member(const Napi::Object& options, const char* name) {
+  return csr_from<T>(options.Get(name), name);
 }
 
 }  // namespace dladmm::addon

@@ -48,6 +48,7 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
   static std::vector<Property> properties(std::initializer_list<Property> more) {
     std::vector<Property> all = Base::properties({
         Base::method("loadInput", &StateHandle::load_input),
+        Base::method("loadSparse", &StateHandle::load_sparse),
         Base::method("loadTargets", &StateHandle::load_targets),
         Base::method("loadLabels", &StateHandle::load_labels),
         Base::method("loadWeights", &StateHandle::load_weights),
@@ -94,16 +95,38 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     this->need_idle(info.Env());
     auto weights = doubles_argument(info, 0, "weights");
     this->with_state([&](auto& typed) {
-      check_weights(info.Env(), weights, typed.state->input().rows);
+      check_weights(info.Env(), weights, setup_.samples);
       typed.state->weights() = std::move(weights);
     });
     return info.Env().Undefined();
   }
 
+  // addEvaluationSet(samples, sparse): returns its number
   Napi::Value add_evaluation_set(const Napi::CallbackInfo& info) {
     this->need_idle(info.Env());
     const std::size_t samples = size_argument(info, 0, "samples");
-    return this->with_state([&](auto& typed) { return add_set(info.Env(), typed, setup_.network, samples); });
+    const bool sparse = info[1].ToBoolean();
+    return this->with_state([&](auto& typed) { return add_set(info.Env(), typed, setup_.network, samples, sparse); });
+  }
+
+  // loadSparse(set, rows): appends rows to those of a set whose features are sparse.
+  Napi::Value load_sparse(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    this->need_idle(env);
+    const double set = set_argument(info);
+    return this->with_state([&](auto& typed) -> Napi::Value {
+      using T = typename std::remove_reference_t<decltype(typed)>::Number;
+      return coded(env, [&]() -> Napi::Value {
+        const Csr<T> rows = csr_from<T>(info[1], "rows");
+        this->need_idle(env);  // a getter of the caller's may have closed it
+        Csr<T>* const to = typed.sparse(set);
+        if (to == nullptr) reject(env, "the features of this set are not sparse");
+        if (rows.columns != to->columns) reject(env, "rows must be as wide as the first layer");
+        if (rows.rows > typed.samples(set) - to->rows) reject(env, "rows reach past the last sample");
+        append(*to, rows.view());
+        return env.Undefined();
+      });
+    });
   }
 
   // evaluate(set) → Promise of { loss, correct }: loss summed over the samples; set −1 is the training set.
@@ -132,6 +155,11 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
           Hash64 hash;
           const auto take = [&](auto values) { hash.update(std::as_bytes(values)); };
           take(typed.input(set).flat());
+          if (const auto* const x = typed.sparse(set)) {
+            take(std::span(x->indptr));
+            take(std::span(x->indices));
+            take(std::span(x->values));
+          }
           // With labels, the values are a room of the state's own.
           if (setup_.network.loss.classifies()) {
             take(typed.labels(set));

@@ -319,6 +319,68 @@ void faults() {
   });
 }
 
+// X Wᵀ and Rᵀ X against sums over dense rows; some of the rows, and what is added to.
+template <typename T>
+void layers() {
+  fact(text("X Wᵀ and Rᵀ X of sparse samples in ", type_name<T>()), [] {
+    const double tolerance = std::is_same_v<T, float> ? 2e-5 : 1e-13;
+    Random random(12);
+    const Csr<T> all = scattered<T>(40, 30, 9, random);
+    const Rows part{7, 21};
+    const CsrView<T> x = all.view().rows_from(part);
+    const Dense full = dense(x);
+    Strided<T> w(5, 30, 2), y(part.count, 5, 3), g(5, 30, 1);
+    fill_normal(w.view(), random);
+    multiply_transposed<T>(x, w.view(), y.view());
+    fill_normal(g.view(), random);
+    Dense before = zeros(5, 30);
+    for (std::size_t j = 0; j < 5; ++j) {
+      for (std::size_t c = 0; c < 30; ++c) before[j][c] = static_cast<double>(g.view().row(j)[c]);
+    }
+    for (const double keep : {0.0, 1.0, 0.5}) {
+      for (std::size_t j = 0; j < 5; ++j) {
+        for (std::size_t c = 0; c < 30; ++c) g.view().row(j)[c] = static_cast<T>(before[j][c]);
+      }
+      sum_products<T>(T(2), y.view(), x, static_cast<T>(keep), g.view());
+      double worst = 0;
+      for (std::size_t j = 0; j < 5; ++j) {
+        for (std::size_t c = 0; c < 30; ++c) {
+          double sum = keep * before[j][c];
+          for (std::size_t i = 0; i < part.count; ++i) sum += 2 * static_cast<double>(y.view().row(i)[j]) * full[i][c];
+          worst = std::max(worst, std::abs(sum - static_cast<double>(g.view().row(j)[c])));
+        }
+      }
+      check_at_most(worst, tolerance, "Rᵀ X");
+    }
+    double worst = 0;
+    for (std::size_t i = 0; i < part.count; ++i) {
+      for (std::size_t j = 0; j < 5; ++j) {
+        double sum = 0;
+        for (std::size_t c = 0; c < 30; ++c) sum += full[i][c] * static_cast<double>(w.view().row(j)[c]);
+        worst = std::max(worst, std::abs(sum - static_cast<double>(y.view().row(i)[j])));
+      }
+    }
+    check_at_most(worst, tolerance, "X Wᵀ");
+  });
+  fact(text("rows are appended and taken in ", type_name<T>()), [] {
+    Random random(3);
+    const Csr<T> all = scattered<T>(20, 8, 5, random);
+    Csr<T> joined;
+    joined.columns = 8;
+    std::vector<std::int32_t> order;
+    for (std::int32_t i = 0; i < 20; ++i) order.push_back(i);
+    for (const Rows rows : {Rows{0, 3}, Rows{3, 0}, Rows{3, 17}}) {
+      const std::span<const std::int32_t> own = std::span<const std::int32_t>(order).subspan(rows.first, rows.count);
+      append(joined, with_rows(all.view(), own).view());
+    }
+    check(joined.indptr == all.indptr && joined.indices == all.indices && joined.values == all.values, "the same");
+    const std::vector<std::uint32_t> some{4, 19, 4};
+    take_rows(all.view(), std::span<const std::uint32_t>(some), joined);
+    check(farthest(dense(joined.view()), {dense(all.view())[4], dense(all.view())[19], dense(all.view())[4]}) == 0,
+          "rows in any order");
+  });
+}
+
 void balance() {
   fact("members get about as many entries each, every row once", [&] {
     // One row as heavy as all the others.
@@ -355,6 +417,8 @@ int main() {
   matrices<double>();
   adjacency<float>();
   adjacency<double>();
+  layers<float>();
+  layers<double>();
   faults<float>();
   faults<double>();
   balance();

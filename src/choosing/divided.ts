@@ -146,8 +146,10 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
       ...(trains && weights && { weights: someOf(weights as ArrayLike<number>, of) }),
     }),
     async checksum() {
-      const [features, targets] = [await allRows(x), labels ?? (y && (await allRows(y)))];
-      return checksumOf([bytesOf(features), bytesOf(targets as Float64Array), encoder.encode(toJson(classes))]);
+      const { indptr, indices, values } = x.sparse ?? {};
+      const features = indptr && indices && values ? [indptr, indices, values] : [await allRows(x)];
+      const targets = labels ?? (y && (await allRows(y)));
+      return checksumOf([...features, targets as Float64Array].map(bytesOf).concat(encoder.encode(toJson(classes))));
     },
   };
 }

@@ -24,6 +24,7 @@ import { asSamples } from '../tensor/inputs.js';
 import { FRONT, type FrontOptions } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import { TEST_SHARE } from './defaults.js';
+import { isLibsvm, sparseSource } from './sparse.js';
 
 /** The options that say which samples are meant. */
 export interface DataFlags extends Pick<TableFileOptions, 'labels'>, FrontOptions {
@@ -289,6 +290,10 @@ async function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): Pro
  */
 export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSource> {
   const { data, testData, testShare } = flags;
+  if (isLibsvm(data)) {
+    checkNoTable(flags, data);
+    return sparseSource(flags, signal);
+  }
   if (await isSampleFile(data)) return { name: basename(data), data, front: { ...(testData && { test: testData }) } };
   // With a named set the column of labels can only be meant for the file to test on.
   const { target: _, ...unlabelled } = flags;

@@ -233,6 +233,17 @@ export type NativeConsensus =
 export interface NativeGradientOptions extends NativeBatchOptions {
   readonly reduction: 'mean' | 'sum';
   readonly optimiser: NativeOptimiser;
+  /** Of sparse features, which are then loaded as such: how many entries they have. */
+  readonly entries?: number;
+}
+
+/** A sparse matrix by rows. */
+export interface NativeCsr {
+  readonly rows: number;
+  readonly columns: number;
+  readonly indptr: Float64Array;
+  readonly indices: Int32Array;
+  readonly values: Numbers;
 }
 
 export interface NativeSteps extends NativeOutcome {
@@ -244,6 +255,8 @@ export interface NativeSteps extends NativeOutcome {
 /** The part of a native state that samples are copied into. */
 export interface NativeSamples {
   loadInput(set: number, firstRow: number, chunk: Numbers): number;
+  /** Appends rows to those of a set whose features are sparse. */
+  loadSparse(set: number, rows: NativeCsr): void;
   loadTargets(set: number, firstRow: number, chunk: Numbers): number;
   loadLabels(set: number, labels: Int32Array): number;
   /** What the samples of the training set count for: finite, from 0. */
@@ -278,7 +291,7 @@ export interface NativePersistent {
 
 /** What the native states of the splittings on samples offer. */
 export interface NativeState extends NativePersistent, NativeSamples {
-  addEvaluationSet(samples: number): number;
+  addEvaluationSet(samples: number, sparse: boolean): number;
 }
 
 /** An array that goes into a checkpoint beside the state. */
@@ -333,10 +346,10 @@ export interface NativeBadmOptimizer {
 
 export interface NativeTrainedNetwork {
   setLayer(layer: number, weights: Numbers, biases: Numbers): void;
-  predict(x: Numbers): Promise<Numbers>;
+  predict(x: Numbers | NativeCsr): Promise<Numbers>;
   /** The same on the calling thread. */
   predictNow(x: Numbers): Numbers;
-  evaluate(x: Numbers, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
+  evaluate(x: Numbers | NativeCsr, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
   close(): void;
 }
 

@@ -1,11 +1,13 @@
 import { basename } from 'node:path';
+import { checkOptions } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { isNumbers } from '../core/numbers.js';
 import { formatError } from '../formats/bytes.js';
 import { MAX_CLASSES, numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
-import { npzKeys, parseNpz } from '../formats/npz.js';
+import { type NpzOptions, npzKeys, parseNpz } from '../formats/npz.js';
 import { fileReader, reader } from '../formats/reader.js';
+import { unzipEntry, zipEntries } from '../formats/zip.js';
 import { flag, type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
 import { sharedNode } from '../samples/graph-samples.js';
 import { type Csr, isCsr } from '../tensor/csr.js';
@@ -108,8 +110,9 @@ function checkIndptr(indptr: Int32Array, rows: number, entries: number, name: st
     throw formatError(name, `expected it to end at ${entries}, the number of entries, but it ends at ${indptr[rows]}`);
 }
 
-function sparse(arrays: Arrays, prefix: 'adj' | 'attr'): SparseMatrix {
-  const of = (part: string): Named => arrays(`${prefix}_${part}`);
+/** A sparse matrix of its arrays in an archive, which begin with `prefix`. */
+function sparse(arrays: Arrays, prefix: string): SparseMatrix {
+  const of = (part: string): Named => arrays(`${prefix}${part}`);
   const [rows, columns] = shapeOf(of('shape'));
   const indices = wholeNumbers(of('indices'), 0, columns - 1, 'columns');
   const indptr = wholeNumbers(of('indptr'), 0, LARGEST, 'places of entries');
@@ -125,7 +128,7 @@ function sparse(arrays: Arrays, prefix: 'adj' | 'attr'): SparseMatrix {
 }
 
 function adjacencyOf(arrays: Arrays): SparseMatrix {
-  const matrix = sparse(arrays, 'adj');
+  const matrix = sparse(arrays, 'adj_');
   const { rows, columns, data } = matrix;
   if (columns !== rows)
     throw formatError(arrays('adj_shape').name, `expected as many columns as rows but found ${rows} x ${columns}`);
@@ -236,6 +239,39 @@ export function rowNormalised<M extends SparseMatrix | Matrix>(features: M): M {
   return { ...features, data };
 }
 
+/** What the archive of one sparse matrix holds beside its format. */
+async function sparseOf(archive: Uint8Array, path: string, options: NpzOptions = {}): Promise<SparseMatrix> {
+  const { signal } = options;
+  const entry = zipEntries(archive, path).find(({ name }) => name === 'format.npy');
+  const called =
+    entry &&
+    Buffer.from(await unzipEntry(archive, entry, path))
+      .toString('latin1')
+      .replaceAll('\0', '');
+  if (!called?.endsWith('csr')) {
+    const text = `expected a sparse matrix in compressed rows, as scipy.sparse.save_npz(path, x.tocsr()) writes it`;
+    throw formatError(path, `${text}, but it ${called ? `is of the format ${called.slice(-3)}` : 'says no format'}`);
+  }
+  const found = await parseNpz(archive, path, { keys: CSR_PARTS, ...(signal && { signal }) });
+  return sparse((key) => ({ ...(found.get(key) as NpyArray), name: `${path}, array "${key}"` }), '');
+}
+
+/** As {@link readSparse}, for an archive in memory; `path` is how errors call it. */
+export const parseSparse = reader(sparseOf, 'npz');
+
+/**
+ * Reads a sparse matrix from the NPZ file that `scipy.sparse.save_npz` writes of a `csr_matrix` or `csr_array`.
+ *
+ * @throws ERR_DLADMM_FORMAT for a damaged file, one of another format than csr, or arrays that do not fit together;
+ *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
+ */
+export const readSparse = fileReader(
+  parseSparse,
+  (options: NpzOptions) => checkOptions(options, ['signal']),
+  'npz',
+  'gzip',
+);
+
 const CSR_PARTS: readonly string[] = ['data', 'indices', 'indptr', 'shape'];
 
 /** How files call the parts of a split, and how they say which nodes are in one: by their numbers, or by a flag for each node. */
@@ -307,7 +343,7 @@ async function graphOf(archive: Uint8Array, path: string, options: ReadGraphOpti
 
   const adjacency = adjacencyOf(arrays);
   const nodes = adjacency.rows;
-  const features = isDense ? dense(arrays('attr_matrix')) : sparse(arrays, 'attr');
+  const features = isDense ? dense(arrays('attr_matrix')) : sparse(arrays, 'attr_');
   if (features.rows !== nodes) {
     const { name } = arrays(isDense ? 'attr_matrix' : 'attr_shape');
     throw formatError(name, `expected ${nodes} rows, one a node, but found ${features.rows}`);

@@ -3,11 +3,13 @@ import { toJson } from '../core/json.js';
 import {
   type Dtype,
   fromNative,
+  type NativeCsr,
   type NativeNetworkOptions,
   type NativeTrainedNetwork,
   type Numbers,
   native,
 } from '../core/native.js';
+import { isNumbers } from '../core/numbers.js';
 import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
 import { StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
@@ -31,16 +33,8 @@ import type { Frame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import { areColumns, type Cells, type ColumnsLike, type RecordLike, recordsOf } from '../samples/table.js';
-import {
-  breathe,
-  type MatrixLike,
-  nonFinite,
-  pause,
-  type RowSource,
-  rowSource,
-  rowsOf,
-  turn,
-} from '../tensor/inputs.js';
+import { type Csr, checkFiniteIn, csrParts, featureRows } from '../tensor/csr.js';
+import { breathe, type MatrixLike, nonFinite, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { inBlocks, labelledRows, storedRows, storedSamples, toldRows } from './labelled.js';
@@ -119,9 +113,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
-        const products = chunk.length * this.#weightsPerInput;
-        const few = products <= FEW_PRODUCTS;
-        answer.put(first, few ? this.native.predictNow(chunk) : await this.native.predict(chunk));
+        const now = isNumbers(chunk) && chunk.length * this.#weightsPerInput <= FEW_PRODUCTS;
+        answer.put(first, now ? this.native.predictNow(chunk) : await this.native.predict(chunk));
       });
       return answer.prediction() as Prediction<L>;
     });
@@ -134,13 +127,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
    * @throws DlAdmmError as {@link predict} rejects with
    */
   predictSync(x: readonly number[]): OnePrediction<L>;
-  predictSync(x: MatrixLike | readonly RecordLike[] | ReadonlyMap<string, readonly unknown[]>): Prediction<L>;
+  predictSync(x: MatrixLike | Csr | readonly RecordLike[] | ReadonlyMap<string, readonly unknown[]>): Prediction<L>;
   predictSync<R extends RecordLike>(x: R): NamedPrediction<R, L>;
   predictSync(
-    x: MatrixLike | ColumnsLike | readonly RecordLike[] | RecordLike | readonly number[],
+    x: MatrixLike | Csr | ColumnsLike | readonly RecordLike[] | RecordLike | readonly number[],
   ): Prediction<L> | OnePrediction<L> {
     this.checkOpen();
-    const source = this.#prepared(rowSource(this.#rowsOf(x), this.inputs, 'x'));
+    const source = this.#prepared(featureRows(this.#rowsOf(x), this.inputs, 'x'));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     for (const [first, count] of this.#chunks(source)) {
       try {
@@ -307,6 +300,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   #prepared(source: RowSource): RowSource {
+    if (source.sparse) checkFiniteIn(source.sparse.values, this.dtype, `${source.name}.data`);
     return standardised(source, this.standardisation, this.dtype);
   }
 
@@ -318,8 +312,10 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   async #eachChunk(
     source: RowSource,
-    work: (first: number, chunk: Numbers, count: number) => Promise<void>,
+    work: (first: number, chunk: Numbers | NativeCsr, count: number) => Promise<void>,
   ): Promise<void> {
+    for (const [first, part] of source.sparse ? csrParts(source.sparse) : []) await work(first, part, part.rows);
+    if (source.sparse) return;
     if (source.each) {
       return source.each((chunk, first, count) =>
         work(first, chunk, count).catch((error: unknown) => Promise.reject(locate(error, source, first))),

@@ -6,19 +6,13 @@ import { present } from '../core/objects.js';
 import type { Calibration } from '../judging/calibration.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
+import { featureRows } from '../tensor/csr.js';
 import { asSamples, type MatrixLike, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { isNames } from './arrived.js';
 import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import { areShares, type Column } from './columns.js';
-import {
-  featureRows,
-  type GraphSamples,
-  learnNodeClasses,
-  nodeIndex,
-  nodeNumbers,
-  standardisedFeatures,
-} from './graph-samples.js';
+import { type GraphSamples, learnNodeClasses, nodeIndex, nodeNumbers, standardisedFeatures } from './graph-samples.js';
 import type { LabelledSamples } from './samples.js';
 import { learnFrom, learnTargets, standardised } from './standardise.js';
 import { StoredSet } from './stored.js';
@@ -101,8 +95,9 @@ function taken(
 
 /** A source that keeps its rows, however often they have been asked for. */
 function kept(source: RowSource): RowSource {
-  const { name, rows, columns } = source;
-  return trusted({ name, rows, columns, chunk: (first, count) => source.chunk(first, count) });
+  const { name, rows, columns, sparse } = source;
+  const chunk: RowSource['chunk'] = (first, count) => source.chunk(first, count);
+  return trusted({ name, rows, columns, chunk, ...present({ sparse }) });
 }
 
 /**
@@ -137,6 +132,8 @@ export async function trainingSet(
     ? await turn(classNumbers(labels, own, names, x.rows, count, called))
     : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
+  if (standardise && x.sparse)
+    throw expected('false with sparse features, whose zeros stay zeros,', 'standardise', standardise);
   const weights = await turn(weighed(arrived, numbers, count, names.classes, classWeights));
   const standardisation = standardise
     ? (before?.standardisation ?? (await learnFrom(x, columns?.flatMap(areShares))))

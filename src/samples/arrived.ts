@@ -1,6 +1,7 @@
 import { DlAdmmError, listed } from '../core/errors.js';
 import type { Dtype } from '../core/native.js';
 import type { Network } from '../network/network.js';
+import type { Csr } from '../tensor/csr.js';
 import {
   isArray,
   isMatrix,
@@ -44,8 +45,8 @@ export type StreamItem =
   | RecordLike
   | readonly RecordLike[];
 
-/** Samples without labels, in any form. A Node `Readable` in object mode is an async iterable. */
-export type RowsLike = MatrixLike | TableLike | Iterable<StreamItem> | AsyncIterable<StreamItem>;
+/** Samples without labels, in any form; sparse ones in compressed rows. A Node `Readable` in object mode is an async iterable. */
+export type RowsLike = MatrixLike | Csr | TableLike | Iterable<StreamItem> | AsyncIterable<StreamItem>;
 
 /** Samples with what they should become, in any form. */
 export interface ArrivingSamples extends ColumnOptions {

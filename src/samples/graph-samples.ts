@@ -1,12 +1,19 @@
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableMemory } from '../core/info.js';
-import type { Dtype, Numbers } from '../core/native.js';
-import { arrayKind } from '../core/numbers.js';
+import type { Dtype, NativeCsr, Numbers } from '../core/native.js';
 import { isObject } from '../core/objects.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { type Csr, csrRows, isCsr, type NativeCsr, nativeAdjacency, nativeCsr } from '../tensor/csr.js';
+import {
+  type Csr,
+  checkFiniteIn,
+  featureRows,
+  firstNonFinite,
+  isCsr,
+  nativeAdjacency,
+  nativeCsr,
+} from '../tensor/csr.js';
 import {
   asSamples,
   checkAttached,
@@ -15,7 +22,6 @@ import {
   type MatrixLike,
   type NumericArray,
   nonFinite,
-  type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
 
@@ -91,7 +97,7 @@ export function checkedGraph(graph: unknown, inputs: number, dtype: Dtype, name:
   checkObject(graph, '{ adjacency, features }', name);
   const { adjacency: edges, features: values } = graph as GraphLike;
   const adjacency = nativeAdjacency(edges, `${name}.adjacency`);
-  checkFinite(adjacency.values, dtype, `${name}.adjacency.data`);
+  checkFiniteIn(adjacency.values, dtype, `${name}.adjacency.data`);
   const features = featuresOf(values, inputs, dtype, `${name}.features`);
   if (features.rows !== adjacency.rows) {
     throw expected(`${adjacency.rows} rows, one a node,`, `${name}.features`, features.rows, 'ERR_DLADMM_SHAPE');
@@ -156,7 +162,7 @@ function featuresOf(features: unknown, inputs: number, dtype: Dtype, name: strin
     if (matrix.columns !== inputs) {
       throw expected(`${inputs} columns, the width of the first layer,`, name, matrix.columns, 'ERR_DLADMM_SHAPE');
     }
-    checkFinite(matrix.values, dtype, `${name}.data`);
+    checkFiniteIn(matrix.values, dtype, `${name}.data`);
     return matrix;
   }
   const source = rowSource(features, inputs, name);
@@ -172,22 +178,6 @@ function checkRoom(bytes: number, name: string): void {
   if (bytes <= availableMemory()) return;
   const text = `${name} would take ${(bytes / 2 ** 30).toFixed(2)} GiB, more than there is`;
   throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
-}
-
-/** A value may be finite in double and not in the type of the training. */
-function firstNonFinite(values: Numbers, dtype: Dtype): number {
-  const narrow = dtype === 'float32' && arrayKind(values) === 'Float64Array';
-  for (let i = 0; i < values.length; i += 1) {
-    const value = values[i] ?? Number.NaN;
-    if (!Number.isFinite(narrow ? Math.fround(value) : value)) return i;
-  }
-  return -1;
-}
-
-function checkFinite(values: Numbers, dtype: Dtype, name: string): void {
-  const at = firstNonFinite(values, dtype);
-  if (at < 0) return;
-  throw expected(`a number finite in ${dtype}`, `${name}[${at}]`, values[at], 'ERR_DLADMM_NON_FINITE');
 }
 
 /** Labels with those of nodes that have none replaced by that of one that has one; and which those are. */
@@ -227,10 +217,6 @@ export function nodeNumbers(
     isNone[i] ? -1 : number,
   );
 }
-
-/** The features of nodes, row by row. */
-export const featureRows = (features: Csr | MatrixLike, inputs: number, name: string): RowSource =>
-  isCsr(features) ? csrRows(features, inputs, name) : rowSource(features, inputs, name);
 
 /** Features as a network meets them that was trained on standardised ones; a sparse matrix becomes a dense one. */
 export const standardisedFeatures = (

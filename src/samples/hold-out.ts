@@ -2,6 +2,7 @@
 
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { seededRandom } from '../core/random.js';
+import { someSparseRows } from '../tensor/csr.js';
 import { inTurns, type RowSource, trusted, turn } from '../tensor/inputs.js';
 
 /** The numbers of the samples of each part, in their order. */
@@ -53,7 +54,8 @@ export async function heldOut(
 
 /** Some rows of a source, whose numbers rise. */
 export function someRows(source: RowSource, rows: Int32Array): RowSource {
-  const { columns, name } = source;
+  const { columns, name, sparse } = source;
+  if (sparse) return someSparseRows(sparse, name, rows);
   return trusted({
     name,
     rows: rows.length,

@@ -2,13 +2,15 @@ import { types } from 'node:util';
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableMemory } from '../core/info.js';
-import type { Dtype, NativeSamples } from '../core/native.js';
+import type { Dtype, NativeCsr, NativeSamples } from '../core/native.js';
 import { classCount, classifies, type Network } from '../network/network.js';
+import { type Csr, csrParts, featureRows } from '../tensor/csr.js';
 import {
   labelArray,
   loadRows,
   type MatrixLike,
   type NumericArray,
+  pause,
   type RowSource,
   rowSource,
 } from '../tensor/inputs.js';
@@ -17,7 +19,7 @@ import { relative, type WeightsLike, weightsOf } from './weights.js';
 
 /** Samples with what they should become: class labels for cross-entropy, rows of target values for squared error. */
 export interface LabelledSamples {
-  readonly x: MatrixLike;
+  readonly x: MatrixLike | Csr;
   readonly labels?: NumericArray | readonly number[];
   readonly y?: MatrixLike;
   /** What each sample counts for beside the others, from 0; of a training set alone. Default: all the same. */
@@ -41,7 +43,7 @@ export interface SampleSource {
 export function samplesOf(network: Network, samples: LabelledSamples, name: string): SampleSource {
   checkObject(samples, '{ x, labels } or { x, y }', name);
   checkInMemory(samples.x, `${name}.x`);
-  const source = rowSource(samples.x, network.layers[0] ?? 0, `${name}.x`);
+  const source = featureRows(samples.x, network.layers[0] ?? 0, `${name}.x`);
   const { rows } = source;
   const { weights } = samples;
   return {
@@ -61,13 +63,22 @@ function targetsOf(network: Network, samples: LabelledSamples, rows: number, nam
   return source;
 }
 
+/** Copies sparse rows into a native state. */
+async function loadSparse(state: NativeSamples, set: number, sparse: NativeCsr): Promise<void> {
+  for (const [, part] of csrParts(sparse)) {
+    state.loadSparse(set, part);
+    await pause();
+  }
+}
+
 /** Copies samples into a native state; the event loop runs in between. */
 export async function loadSamples(
   state: NativeSamples,
   set: number,
   { source, targets, weights }: SampleSource,
 ): Promise<void> {
-  await loadRows(source, (first, chunk) => state.loadInput(set, first, chunk));
+  if (source.sparse) await loadSparse(state, set, source.sparse);
+  else await loadRows(source, (first, chunk) => state.loadInput(set, first, chunk));
   if (types.isInt32Array(targets)) {
     state.loadLabels(set, targets);
   } else {

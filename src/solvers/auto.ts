@@ -13,6 +13,7 @@ export interface Facts {
   readonly features: number;
   readonly outputs: number;
   readonly loss: Loss;
+  readonly sparse?: boolean;
 }
 
 /** How long and how a network is trained, or the linear model beside it. */
@@ -78,7 +79,7 @@ const decayFor = (samples: number, least: number): number => Math.min(DECAY.most
 
 /** The rule. */
 export function automatic(facts: Facts): Choice {
-  const { samples, inputs, features, loss } = facts;
+  const { samples, inputs, features, loss, sparse } = facts;
   const visits = features < WIDE ? VISITS.table : VISITS.pixels;
   const epochs = clamp(visits / samples, EPOCHS.least, samples < FEW ? EPOCHS.few : EPOCHS.most);
   const linear = {
@@ -89,14 +90,16 @@ export function automatic(facts: Facts): Choice {
   const pace = PACES[loss];
   const task = classifies(loss) ? 'classes' : 'values';
   const few = samples < FEW && { batchSize: task === 'classes' && samples >= BATCH.enough ? BATCH.large : BATCH.small };
-  if (pace && inputs <= MOST_GRAM) {
+  if (pace && inputs <= MOST_GRAM && !sparse) {
     const because = `mini-batch dlADMM is as good as any here for ${task}, in less time`;
     const own = { ...common, ...pace, ...few };
     return { ...own, l2: decayFor(samples, pace.l2), solver: 'minibatch-admm', because };
   }
-  const because = pace
-    ? `${inputs} inputs make Gram matrices too large for mini-batch dlADMM`
-    : `mini-batch dlADMM has no step of its own for ${loss}`;
+  const because = sparse
+    ? 'the features are sparse'
+    : pace
+      ? `${inputs} inputs make Gram matrices too large for mini-batch dlADMM`
+      : `mini-batch dlADMM has no step of its own for ${loss}`;
   // Its step is shorter, and of few samples there are few.
   const step = few && { ...few, learningRate: ADAM_FEW };
   const own = {

@@ -1,10 +1,10 @@
 import { types } from 'node:util';
 import { checkKeys, checkObject, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import type { Numbers } from '../core/native.js';
-import { isNumbers } from '../core/numbers.js';
+import type { Dtype, NativeCsr } from '../core/native.js';
+import { arrayKind, dtypeOf, isNumbers, zeros } from '../core/numbers.js';
 import { isObject } from '../core/objects.js';
-import { checkAttached, isNumericArray, type NumericArray, type RowSource, trusted } from './inputs.js';
+import { checkAttached, isNumericArray, type NumericArray, type RowSource, rowSource, trusted } from './inputs.js';
 
 /**
  * A sparse matrix in compressed rows: the arrays of SciPy's `csr_matrix`. Entry k of row i, for k from `indptr[i]` to
@@ -16,15 +16,6 @@ export interface Csr {
   readonly indptr: NumericArray;
   readonly rows: number;
   readonly columns: number;
-}
-
-/** A sparse matrix as the addon takes it. */
-export interface NativeCsr {
-  readonly rows: number;
-  readonly columns: number;
-  readonly indptr: Float64Array;
-  readonly indices: Int32Array;
-  readonly values: Numbers;
 }
 
 const LARGEST = 2 ** 31 - 1;
@@ -109,16 +100,24 @@ export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
   return native;
 }
 
-/** The rows of a sparse matrix, dense, a chunk at a time. @throws DlAdmmError as {@link nativeCsr} */
-export function csrRows(matrix: Csr, columns: number, name: string): RowSource {
-  const { rows, columns: width, indptr, indices, values } = nativeCsr(matrix, name);
-  if (width !== columns) {
-    throw expected(`${columns} columns, the width of the first layer,`, name, width, 'ERR_DLADMM_SHAPE');
+/** Features row by row, sparse or dense. @throws DlAdmmError as {@link nativeCsr} and `rowSource` */
+export function featureRows(features: unknown, inputs: number, name: string): RowSource {
+  if (!isCsr(features)) return rowSource(features, inputs, name);
+  const sparse = nativeCsr(features, name);
+  if (sparse.columns !== inputs) {
+    throw expected(`${inputs} columns, the width of the first layer,`, name, sparse.columns, 'ERR_DLADMM_SHAPE');
   }
+  return sparseRows(sparse, name);
+}
+
+/** Sparse rows as a source: dense for whoever asks for a chunk. */
+function sparseRows(sparse: NativeCsr, name: string): RowSource {
+  const { rows, columns, indptr, indices, values } = sparse;
   return trusted({
     name,
     rows,
     columns,
+    sparse,
     chunk(first, count) {
       const out = new Float64Array(count * columns);
       for (let i = 0; i < count; i += 1) {
@@ -130,4 +129,68 @@ export function csrRows(matrix: Csr, columns: number, name: string): RowSource {
       return out;
     },
   });
+}
+
+/** Some rows of a sparse source, in that order. */
+export function someSparseRows(sparse: NativeCsr, name: string, rows: Int32Array): RowSource {
+  const { columns, indptr, indices, values } = sparse;
+  const starts = new Float64Array(rows.length + 1);
+  for (const [i, row] of rows.entries()) {
+    starts[i + 1] = (starts[i] as number) + (indptr[row + 1] as number) - (indptr[row] as number);
+  }
+  const entries = starts[rows.length] as number;
+  const taken = { indices: new Int32Array(entries), values: zeros(dtypeOf(values), entries) };
+  for (const [i, row] of rows.entries()) {
+    const [from, to] = [indptr[row] as number, indptr[row + 1] as number];
+    taken.indices.set(indices.subarray(from, to), starts[i] as number);
+    taken.values.set(values.subarray(from, to), starts[i] as number);
+  }
+  return sparseRows({ rows: rows.length, columns, indptr: starts, ...taken }, name);
+}
+
+/** Entries and rows of a part: so few that the event loop is not held for long by what is done with it. */
+const PART = { entries: 2 ** 18, rows: 2 ** 14 } as const;
+
+/** A sparse matrix in parts of whole rows, with the number of the first row of each. */
+export function* csrParts({
+  rows,
+  columns,
+  indptr,
+  indices,
+  values,
+}: NativeCsr): Generator<readonly [first: number, part: NativeCsr], void, undefined> {
+  for (let first = 0; first < rows; ) {
+    const from = indptr[first] as number;
+    let end = first + 1;
+    while (end < Math.min(rows, first + PART.rows) && (indptr[end + 1] as number) - from <= PART.entries) end += 1;
+    const to = indptr[end] as number;
+    yield [
+      first,
+      {
+        rows: end - first,
+        columns,
+        indptr: indptr.slice(first, end + 1).map((start) => start - from),
+        indices: indices.subarray(from, to),
+        values: values.subarray(from, to),
+      },
+    ];
+    first = end;
+  }
+}
+
+/** A value may be finite in double and not in the type of the training. */
+export function firstNonFinite(values: NativeCsr['values'], dtype: Dtype): number {
+  const narrow = dtype === 'float32' && arrayKind(values) === 'Float64Array';
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] ?? Number.NaN;
+    if (!Number.isFinite(narrow ? Math.fround(value) : value)) return i;
+  }
+  return -1;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_NON_FINITE for a value of a sparse matrix that is not finite in the type of the training */
+export function checkFiniteIn(values: NativeCsr['values'], dtype: Dtype, name: string): void {
+  const at = firstNonFinite(values, dtype);
+  if (at < 0) return;
+  throw expected(`a number finite in ${dtype}`, `${name}[${at}]`, values[at], 'ERR_DLADMM_NON_FINITE');
 }

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { DlAdmmError, expected } from '../core/errors.js';
-import type { Dtype, Numbers } from '../core/native.js';
+import type { Dtype, NativeCsr, Numbers } from '../core/native.js';
 import { dtypeOf, isNumbers, zeros } from '../core/numbers.js';
 import type { Matrix } from './matrix.js';
 
@@ -32,6 +32,8 @@ export interface RowSource {
    * where they are to stand.
    */
   chunk(first: number, count: number, spent?: Numbers): Numbers;
+  /** Of sparse rows: all of them, for whoever does not need them dense. */
+  readonly sparse?: NativeCsr;
   /** Every chunk is a window on memory that is there, so that any number of rows can be had at once. */
   readonly inPlace?: boolean;
   /** Of rows that are not in memory, which no chunk gives: all of them, one chunk after the other; `take` is waited for. */

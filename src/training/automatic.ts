@@ -66,8 +66,8 @@ function stagesOf(
   ready: Ready,
   options: Readonly<Record<string, unknown>>,
 ): { readonly stages: readonly Stage[]; readonly choice: Choice } {
-  const { samples, inputs, features, outputs, loss, data, task } = ready;
-  const choice = automatic({ samples, inputs, features, outputs, loss });
+  const { data, task, inputs, outputs, loss } = ready;
+  const choice = automatic(ready);
   const { hidden, layers, earlyStopping, ...rest } = options as {
     readonly hidden?: readonly number[];
     readonly layers?: readonly number[];

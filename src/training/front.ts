@@ -49,7 +49,7 @@ import {
 import { alone, goalOf, numberedGoal } from './goal.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { type HeldOut, partsOf, rowsAt, some, toldOf } from './parts.js';
-import { checkFinite, laidOut, liesInUnit } from './passes.js';
+import { checkFinite, comparable, laidOut } from './passes.js';
 import type { TrainingData } from './result.js';
 import { fromStore } from './stored-samples.js';
 
@@ -79,6 +79,8 @@ export interface Ready {
   readonly outputs: number;
   readonly loss: Loss;
   readonly standardise: boolean;
+  /** Whether the features are sparse. */
+  readonly sparse?: boolean;
   readonly task: Task;
   readonly because: string;
   readonly target?: string | readonly string[];
@@ -277,7 +279,7 @@ async function fromRows(
     features: columns.length,
     outputs: goal.labels ? goal.count : goal.y.columns,
     loss: given.loss ?? (goal.labels && given.classLoss) ?? DEFAULT_LOSS[task],
-    standardise: given.standardise ?? !(await liesInUnit(train.x)),
+    standardise: given.standardise ?? !(await comparable(train.x)),
     task,
     because,
     target,
@@ -362,7 +364,8 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
       layers?.at(-1) ??
       (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : (y?.columns ?? wide)),
     loss,
-    standardise: given.standardise ?? !(await liesInUnit(x)),
+    standardise: given.standardise ?? !(await comparable(x)),
+    ...(x.sparse && { sparse: true }),
     task,
     because: `the samples have ${HELD[task]}`,
     ...toldOf(parts, given, rest.labels),

@@ -225,6 +225,8 @@ const gradient = {
   seed: mostly(fc.constantFrom(0, 1), -1, 2 ** 60, NaN),
   optimiser,
 };
+/** The same on sparse features. */
+const sparseGradient = { ...gradient, entries: mostly(fc.constantFrom(0, 2, 9), 2 ** 52, -1, NaN, undefined) };
 const minibatch = {
   ...network,
   samples: layered.samples,
@@ -335,7 +337,9 @@ const onSamples = [
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
   call('loadWeights', args(values)),
-  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number))),
+  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number), fc.boolean())),
+  call('loadSparse', args(set, csr(1, 2, 3))),
+  call('loadSparse', args(fc.constant(-1), csr(1, 2, 3))),
 ];
 const onLayered = fc.oneof(
   ...onSamples,
@@ -429,9 +433,9 @@ const onMetric = fc.oneof(
 );
 const onNetwork = fc.oneof(
   call('setLayer', args(layer, values, values)),
-  call('predict', args(values)),
+  call('predict', args(fc.oneof(values, csr(1, 2, 3)))),
   call('predictNow', args(values)),
-  call('evaluate', args(values, fc.oneof(values, labels))),
+  call('evaluate', args(fc.oneof(values, csr(1, 2, 3)), fc.oneof(values, labels))),
 );
 const graphLike = members({ adjacency: csr(3), features: fc.oneof(csr(2, 3), denseFeatures) }, meddle);
 const onGraphNetwork = fc.oneof(
@@ -606,7 +610,7 @@ const onAddon = fc.oneof(
   call('sparseProductSeconds', args(members({ ...measured, adjacency: csr(3), columns: count }, meddle))),
 );
 const script = fc.record({
-  gradient: members(gradient, meddle),
+  gradient: fc.oneof(members(gradient, meddle), members(sparseGradient, meddle)),
   minibatch: members(minibatch, meddle),
   metric: members(metric, meddle),
   graphGradient: members(graphGradient, meddle, graphed),

@@ -36,6 +36,9 @@ struct TrainerSetup {
   bool shuffle = true;  // a new order every epoch
   std::uint32_t seed = 0;
   Optimiser optimiser;
+  // Whether the features are sparse, and how many entries they have; not of K-FAC and ISAAC, whose factors are dense.
+  bool sparse = false;
+  std::size_t entries = 0;
 };
 
 template <typename T>
@@ -56,6 +59,16 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       layers_.push_back({MatrixView<const T>(weights(l).data(), net.outputs(l), net.inputs(l)), biases(l)});
     }
     reset();
+  }
+
+  // Sparse features, samples x n_0, in the place of input(): rows are appended to them until all are there.
+  [[nodiscard]] Csr<T>& sparse_input() { return sparse_; }
+
+  using Base::evaluate;
+  ForwardLoss evaluate_training() {
+    if (!setup_.sparse) return Base::evaluate_training();
+    need_all_rows();
+    return evaluate(sparse_.view(), Targets<T>{targets().labels, targets().values});
   }
 
   using Base::weights;
@@ -90,6 +103,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   // or one a step; stops between two steps when `stop` is set. A step whose loss is not finite changes nothing; one
   // that makes a parameter so puts back the parameters that the run began with. After either the optimiser is as new.
   void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record) {
+    need_all_rows();
     const AtWork here(stop);
     finite_.keep();
     if (averaging() != nullptr) to_gradient_point(all());
@@ -194,7 +208,16 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
 
   void declare(StoragePlan& plan) {
     const Network& net = setup_.network;
-    this->declare_samples(plan);
+    this->declare_samples(plan, Base::kEvaluationBlock, !setup_.sparse);
+    if (setup_.sparse) {
+      const double entries = static_cast<double>(setup_.entries) * (sizeof(std::int32_t) + sizeof(T));
+      plan.other(entries + sizeof(std::int64_t) * static_cast<double>(setup_.samples), [this] {
+        sparse_.columns = setup_.network.widths.front();
+        sparse_.indptr.reserve(setup_.samples + 1);
+        sparse_.indices.reserve(setup_.entries);
+        sparse_.values.reserve(setup_.entries);
+      });
+    }
     plan.buffer(parameters_, parameters_count_);
     plan.buffer(finite_.room, parameters_count_);
     plan.buffer(state_, states_, parameters_count_);
@@ -203,7 +226,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     if (soap() != nullptr) bases_.declare(plan, *soap(), net);
     if (kfac() != nullptr) factors_.declare(plan, net, block_);
     if (isaac() != nullptr) isaac_room_.declare(plan, *isaac(), net, block_);
-    if (setup_.shuffle) plan.matrix(batch_, block_, net.widths.front());
+    if (setup_.shuffle && !setup_.sparse) plan.matrix(batch_, block_, net.widths.front());
     for (std::size_t l = 1; l <= depth(); ++l) {
       plan.matrix(layer(l).h, block_, net.outputs(l));
       plan.matrix(layer(l).delta, block_, net.outputs(l));
@@ -223,6 +246,9 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
                [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
   }
 
+  void need_all_rows() const {
+    if (setup_.sparse && sparse_.rows != setup_.samples) throw std::logic_error("rows of the samples are missing");
+  }
   [[nodiscard]] Layer& layer(std::size_t l) { return net_[l - 1]; }
   [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return layers_; }
   [[nodiscard]] const ScheduleFree* averaging() const { return std::get_if<ScheduleFree>(&setup_.optimiser); }
@@ -273,8 +299,12 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     return true;
   }
 
-  // x of so many samples, in their order.
+  // x of so many samples, in their order; of sparse ones its size alone, as their entries are then in sparse_batch_.
   MatrixView<const T> gather(std::span<const std::uint32_t> samples) {
+    if (setup_.sparse) {
+      take_rows(sparse_.view(), samples, sparse_batch_);
+      return {nullptr, samples.size(), sparse_.columns};
+    }
     // As they lie, a batch is rows that follow each other.
     if (!setup_.shuffle) return x_.view().rows_from(samples.front(), samples.size());
     const MatrixView<T> to = batch_.view().rows_from(0, samples.size());
@@ -301,15 +331,19 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       const MatrixView<T> h = in_block(layer(l).h, x.rows);
       const bool keeps_z = !layer(l).z.empty();
       const MatrixView<T> z = sloped(l, x.rows);
+      const auto finish = [&](Rows rows, Rows columns) {
+        const MatrixView<T> tile = window(z, rows, columns);
+        const std::span<const T> b = layers_[l - 1].b.subspan(columns.first, columns.count);
+        if (keeps_z) elementwise::add_bias<T>(tile, b, tile);
+        if (keeps_z) elementwise::activate<T>(activation_of(l), tile, window(h, rows, columns));
+        if (!keeps_z) elementwise::add_bias_and_activate<T>(activation_of(l), tile, b, tile);
+      };
       // block x n_l <- (block x n_{l-1}) (n_l x n_{l-1})ᵀ
-      multiply_and<T>(team_, Op::none, Op::transpose, T(1), input, layers_[l - 1].W, T(0), z,
-                      [&](Rows rows, Rows columns) {
-                        const MatrixView<T> tile = window(z, rows, columns);
-                        const std::span<const T> b = layers_[l - 1].b.subspan(columns.first, columns.count);
-                        if (keeps_z) elementwise::add_bias<T>(tile, b, tile);
-                        if (keeps_z) elementwise::activate<T>(activation_of(l), tile, window(h, rows, columns));
-                        if (!keeps_z) elementwise::add_bias_and_activate<T>(activation_of(l), tile, b, tile);
-                      });
+      if (l == 1 && setup_.sparse) {
+        multiply_and<T>(team_, sparse_batch_.view(), layers_[0].W, z, finish);
+      } else {
+        multiply_and<T>(team_, Op::none, Op::transpose, T(1), input, layers_[l - 1].W, T(0), z, finish);
+      }
       input = h;
     }
   }
@@ -489,9 +523,13 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       const T scale = static_cast<T>(terms / static_cast<double>(part.count));
       const MatrixView<const T> delta = window(layer(l).delta.view(), own, out);
       // n_l x n_{l-1} <- (samples x n_l)ᵀ (samples x n_{l-1})
-      sum_products<T>(scale, window(carried, own, out), input.rows_from(own), keep,
-                      MatrixView<T>(g_weights + s * g_stride, out.count, inputs),
-                      s + 1 == gradients_ ? ahead : Ahead());
+      const MatrixView<T> sum(g_weights + s * g_stride, out.count, inputs);
+      if (l == 1 && setup_.sparse) {
+        sum_products<T>(scale, delta, sparse_batch_.view().rows_from(own), keep, sum);
+      } else {
+        sum_products<T>(scale, window(carried, own, out), input.rows_from(own), keep, sum,
+                        s + 1 == gradients_ ? ahead : Ahead());
+      }
       sum_columns<T>(scale, delta, keep, {g_biases + s * g_stride, out.count}, member.work);
     }
     if (!updates) return true;
@@ -521,7 +559,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   SoapBases<T> bases_;
   KfacFactors<T> factors_;
   IsaacRoom<T> isaac_room_;
-  Matrix<T> batch_;  // rows of x in the order of the epoch, where it is shuffled
+  Matrix<T> batch_;               // rows of x in the order of the epoch, where it is shuffled
+  Csr<T> sparse_, sparse_batch_;  // x, and its rows in a block, where they are sparse
   std::vector<Member> members_;
   std::vector<LayerParameters<T>> layers_;
   std::vector<double> shares_;          // α_s of the step at work

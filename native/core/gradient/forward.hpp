@@ -11,6 +11,7 @@
 #include "core/gradient/loss_rows.hpp"
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/sparse.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
 
@@ -54,17 +55,31 @@ struct Targets {
   }
 };
 
-// Outputs of the network for a block of samples, in one of the two matrices of `space`. x: block rows x n_0.
+// block x n_l <- (block x n_{l-1}) (n_l x n_{l-1})ᵀ
 template <typename T>
-MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation,
-                                  MatrixView<const T> x, Workspace<T>& space) {
-  MatrixView<const T> h = x;
+void through_weights(MatrixView<const T> x, MatrixView<const T> W, MatrixView<T> out) {
+  blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), x, W, T(0), out);
+}
+template <typename T>
+void through_weights(const CsrView<T>& x, MatrixView<const T> W, MatrixView<T> out) {
+  multiply_transposed<T>(x, W, out);
+}
+
+// Outputs of the network for a block of samples, in one of the two matrices of `space`. x: block rows x n_0, dense or
+// sparse.
+template <typename T, typename X>
+MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation, const X& x,
+                                  Workspace<T>& space) {
+  MatrixView<const T> h;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const auto& layer = layers[l];
     const Matrix<T>& storage = l % 2 == 0 ? space.first : space.second;
     const MatrixView<T> out(storage.flat().data(), x.rows, layer.W.rows);
-    // block x n_l <- (block x n_{l-1}) (n_l x n_{l-1})ᵀ
-    blas::gemm<T>(blas::Op::none, blas::Op::transpose, T(1), h, layer.W, T(0), out);
+    if (l == 0) {
+      through_weights<T>(x, layer.W, out);
+    } else {
+      through_weights<T>(h, layer.W, out);
+    }
     elementwise::add_bias_and_activate<T>(l + 1 < layers.size() ? activation : Activation::identity(), out, layer.b,
                                           out);
     h = out;
@@ -84,10 +99,10 @@ ForwardLoss loss_of_rows(const Loss& loss, MatrixView<const T> outputs, const Ta
 
 // R of the outputs, summed over the samples, and the number of samples whose outputs name the label's class: one
 // forward pass over x by the team, pieces of at most `block` samples at a time.
-template <typename T>
+template <typename T, typename X>
 ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t block,
-                     std::span<const LayerParameters<T>> layers, Activation activation, const Loss& loss,
-                     MatrixView<const T> x, const Targets<T>& targets) {
+                     std::span<const LayerParameters<T>> layers, Activation activation, const Loss& loss, const X& x,
+                     const Targets<T>& targets) {
   const std::size_t largest = std::max<std::size_t>(1, SampleCut(x.rows).pieces.largest());
   const Pieces pieces = pieces_of(x.rows, std::min(block, largest));
   std::vector<ForwardLoss> parts(pieces.count);

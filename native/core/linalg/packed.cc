@@ -418,6 +418,23 @@ void PackedMatrix<T>::multiply(MatrixView<const T> x, std::size_t first, std::si
 }
 
 template <typename T>
+void PackedMatrix<T>::multiply(const CsrView<T>& x, MatrixView<T> out) const {
+  assert(x.columns == inputs_ && out.rows == x.rows && out.columns == padded_outputs());
+  for (std::size_t p = 0; p < panels_; ++p) {
+    const T* const values = values_.data() + p * panel_ * inputs_;
+    for (std::size_t i = 0; i < x.rows; ++i) {
+      T* const sums = out.row(i) + p * panel_;
+      std::fill_n(sums, panel_, T(0));
+      for (std::size_t k = x.begin(i); k < x.end(i); ++k) {
+        const T* const from = values + static_cast<std::size_t>(x.indices[k]) * panel_;
+        const T value = x.values[k];
+        for (std::size_t j = 0; j < panel_; ++j) sums[j] += value * from[j];
+      }
+    }
+  }
+}
+
+template <typename T>
 void PackedMatrix<T>::multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const {
   assert(x.columns == inputs_ && out.columns == outputs_ && out.rows == x.rows);
   multiply_blocks<T>(panel_, x, values_.data(), onto, out, ahead);

@@ -8,6 +8,7 @@
 
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/sparse.hpp"
 
 namespace dladmm {
 
@@ -78,6 +79,8 @@ class PackedMatrix {
   void multiply(MatrixView<const T> x, MatrixView<T> out) const { multiply(x, 0, panels_, out); }
   // The same for `count` panels from the first on; out: samples x count · panel, what pads it being of no account.
   void multiply(MatrixView<const T> x, std::size_t first, std::size_t count, MatrixView<T> out) const;
+  // out <- x Wᵀ of sparse samples; out: samples x padded outputs. Every entry is one sum in the order of its row.
+  void multiply(const CsrView<T>& x, MatrixView<T> out) const;
   // out <- x M, or out + x M; out: samples x outputs.
   void multiply(MatrixView<const T> x, Onto onto, MatrixView<T> out, Ahead& ahead) const;
 

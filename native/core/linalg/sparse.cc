@@ -191,19 +191,13 @@ Csr<T> normalised_adjacency(const CsrView<T>& a) {
 
 template <typename T>
 Csr<T> with_rows(const CsrView<T>& a, std::span<const std::int32_t> rows) {
-  Csr<T> out{rows.size(), a.columns, std::vector<std::int64_t>(rows.size() + 1), {}, {}};
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto from = static_cast<std::size_t>(rows[i]);
-    out.indptr[i + 1] = out.indptr[i] + a.indptr[from + 1] - a.indptr[from];
-  }
-  out.indices.reserve(static_cast<std::size_t>(out.indptr.back()));
-  out.values.reserve(static_cast<std::size_t>(out.indptr.back()));
-  for (const std::int32_t row : rows) {
-    for (std::size_t k = a.begin(static_cast<std::size_t>(row)); k < a.end(static_cast<std::size_t>(row)); ++k) {
-      out.indices.push_back(a.indices[k]);
-      out.values.push_back(a.values[k]);
-    }
-  }
+  std::size_t entries = 0;
+  for (const std::int32_t row : rows)
+    entries += a.end(static_cast<std::size_t>(row)) - a.begin(static_cast<std::size_t>(row));
+  Csr<T> out;
+  out.indices.reserve(entries);
+  out.values.reserve(entries);
+  take_rows(a, rows, out);
   return out;
 }
 
@@ -301,6 +295,38 @@ void multiply_rows(const CsrView<T>& a, MatrixView<const T> x, Rows rows, Matrix
 }
 
 template <typename T>
+void multiply_transposed(const CsrView<T>& x, MatrixView<const T> w, MatrixView<T> y) {
+  assert(x.columns == w.columns && x.rows == y.rows && w.rows == y.columns);
+  // An output at a time: its weights stay in the cache while the samples pass by.
+  for (std::size_t j = 0; j < w.rows; ++j) {
+    const T* const weights = w.row(j);
+    for (std::size_t i = 0; i < x.rows; ++i) {
+      T sum = 0;
+      for (std::size_t k = x.begin(i); k < x.end(i); ++k) {
+        sum += x.values[k] * weights[static_cast<std::size_t>(x.indices[k])];
+      }
+      y.row(i)[j] = sum;
+    }
+  }
+}
+
+template <typename T>
+void sum_products(T factor, MatrixView<const T> r, const CsrView<T>& x, T keep, MatrixView<T> g) {
+  assert(x.columns == g.columns && x.rows == r.rows && r.columns == g.rows);
+  for (std::size_t j = 0; j < g.rows; ++j) {
+    T* const sums = g.row(j);
+    if (keep == T(0)) std::fill_n(sums, g.columns, T(0));
+    if (keep != T(0) && keep != T(1)) std::for_each_n(sums, g.columns, [keep](T& sum) { sum *= keep; });
+    for (std::size_t i = 0; i < x.rows; ++i) {
+      const T share = factor * r.row(i)[j];
+      for (std::size_t k = x.begin(i); k < x.end(i); ++k) {
+        sums[static_cast<std::size_t>(x.indices[k])] += share * x.values[k];
+      }
+    }
+  }
+}
+
+template <typename T>
 Rows balanced_rows(const CsrView<T>& a, std::size_t piece, std::size_t pieces) {
   // An empty row takes time too: it counts as one entry.
   const auto bound = [&](std::size_t p) -> std::size_t {
@@ -343,6 +369,8 @@ void multiply(Team& team, const CsrView<T>& a, MatrixView<const T> x, MatrixView
   template std::size_t product_entries<T>(const CsrView<T>&, const CsrView<T>&);               \
   template Csr<T> product<T>(const CsrView<T>&, const CsrView<T>&);                            \
   template void multiply_rows<T>(const CsrView<T>&, MatrixView<const T>, Rows, MatrixView<T>); \
+  template void multiply_transposed<T>(const CsrView<T>&, MatrixView<const T>, MatrixView<T>); \
+  template void sum_products<T>(T, MatrixView<const T>, const CsrView<T>&, T, MatrixView<T>);  \
   template Rows balanced_rows<T>(const CsrView<T>&, std::size_t, std::size_t);                 \
   template void multiply<T>(Team&, const CsrView<T>&, MatrixView<const T>, MatrixView<T>)
 

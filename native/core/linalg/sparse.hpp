@@ -28,6 +28,10 @@ struct CsrView {
   // The entries of row i, as positions in `indices` and `values`.
   [[nodiscard]] std::size_t begin(std::size_t i) const { return static_cast<std::size_t>(indptr[i]); }
   [[nodiscard]] std::size_t end(std::size_t i) const { return static_cast<std::size_t>(indptr[i + 1]); }
+  // Some of the rows; entries() are still those of all.
+  [[nodiscard]] CsrView rows_from(Rows part) const {
+    return {part.count, columns, indptr.subspan(part.first, part.count + 1), indices, values};
+  }
 };
 
 // A sparse matrix that owns its arrays.
@@ -83,6 +87,33 @@ template <typename T>
 template <typename T>
 [[nodiscard]] Csr<T> normalised_adjacency(const CsrView<T>& a);
 
+// `rows` behind those of A.
+template <typename T>
+void append(Csr<T>& a, const CsrView<T>& rows) {
+  a.indices.insert(a.indices.end(), rows.indices.begin(), rows.indices.end());
+  a.values.insert(a.values.end(), rows.values.begin(), rows.values.end());
+  const std::int64_t before = a.indptr.back();
+  for (std::size_t i = 1; i <= rows.rows; ++i) a.indptr.push_back(before + rows.indptr[i]);
+  a.rows += rows.rows;
+}
+
+// out <- the given rows of A (any order); what `out` has allocated is used again.
+template <typename T, typename Index>
+void take_rows(const CsrView<T>& a, std::span<const Index> rows, Csr<T>& out) {
+  out.rows = rows.size();
+  out.columns = a.columns;
+  out.indptr.assign(1, 0);
+  out.indices.clear();
+  out.values.clear();
+  for (const Index row : rows) {
+    const auto begin = static_cast<std::ptrdiff_t>(a.begin(static_cast<std::size_t>(row)));
+    const auto end = static_cast<std::ptrdiff_t>(a.end(static_cast<std::size_t>(row)));
+    out.indices.insert(out.indices.end(), a.indices.begin() + begin, a.indices.begin() + end);
+    out.values.insert(out.values.end(), a.values.begin() + begin, a.values.begin() + end);
+    out.indptr.push_back(static_cast<std::int64_t>(out.indices.size()));
+  }
+}
+
 // The given rows of A (any order).
 template <typename T>
 [[nodiscard]] Csr<T> with_rows(const CsrView<T>& a, std::span<const std::int32_t> rows);
@@ -111,6 +142,15 @@ void multiply_rows(const CsrView<T>& a, MatrixView<const T> x, Rows rows, Matrix
 // threads.
 template <typename T>
 void multiply(Team& team, const CsrView<T>& a, MatrixView<const T> x, MatrixView<T> y);
+
+// Y <- X Wᵀ. X: samples x n, W: m x n, Y: samples x m. Every entry is one sum in the order of its row's entries: its
+// bits depend on nothing else.
+template <typename T>
+void multiply_transposed(const CsrView<T>& x, MatrixView<const T> w, MatrixView<T> y);
+
+// G <- factor Rᵀ X + keep G. R: samples x m, X: samples x n, G: m x n.
+template <typename T>
+void sum_products(T factor, MatrixView<const T> r, const CsrView<T>& x, T keep, MatrixView<T> g);
 
 // The rows of A that belong to a piece, such that all pieces have about as many entries.
 template <typename T>

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "core/linalg/blas.hpp"
+#include "core/linalg/sparse.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
@@ -93,6 +94,19 @@ void multiply_and(Team& team, blas::Op op_a, blas::Op op_b, T alpha, MatrixView<
     const Rows rows = tiles.rows_of(tile);
     const Rows columns = tiles.columns_of(tile);
     multiply_tile<T>(op_a, op_b, alpha, a, b, beta, c, rows, columns);
+    finish(rows, columns);
+  });
+}
+
+// The same of Y <- X Wᵀ for a sparse X. A tile has a cache line of each of its rows to itself.
+template <typename T, typename Finish>
+void multiply_and(Team& team, const CsrView<T>& x, MatrixView<const T> w, MatrixView<T> y, Finish&& finish) {
+  const Tiles tiles{{y.rows, 256}, {y.columns, 64 / sizeof(T)}};
+  const double flops = 2 * static_cast<double>(x.entries()) * static_cast<double>(y.columns);
+  team.run(tiles.count(), flops, [&](std::size_t tile, unsigned) {
+    const Rows rows = tiles.rows_of(tile);
+    const Rows columns = tiles.columns_of(tile);
+    multiply_transposed<T>(x.rows_from(rows), w.rows_from(columns), window(y, rows, columns));
     finish(rows, columns);
   });
 }

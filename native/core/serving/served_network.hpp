@@ -66,8 +66,18 @@ class ServedNetwork {
                     std::memory_order_relaxed);
   }
 
-  // R of the outputs, summed over the samples in an order that is always the same, and how many are correct.
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& targets) {
+  // The same of sparse samples, by sums of their own: of a sample the same bits in every call.
+  void predict(const CsrView<T>& x, MatrixView<T> out) {
+    each_share(x.rows, 1, [&](Rows rows, const Scratch& space) {
+      const MatrixView<const T> y = forward(x.rows_from(rows), space);
+      for (std::size_t i = 0; i < rows.count; ++i) std::copy_n(y.row(i), y.columns, out.row(rows.first + i));
+    });
+  }
+
+  // R of the outputs, summed over the samples in an order that is always the same, and how many are correct. x: dense
+  // or sparse.
+  template <typename X>
+  ForwardLoss evaluate(const X& x, const Targets<T>& targets) {
     std::vector<ForwardLoss> parts(pieces(x.rows, kUnit));
     each_share(x.rows, kUnit, [&](Rows rows, Scratch& space) {
       const auto outputs = forward(x.rows_from(rows), space);
@@ -141,6 +151,15 @@ class ServedNetwork {
       apply_panels(l, h, 0, layers_[l].W.panels(), out);
     });
   }
+  MatrixView<const T> forward(const CsrView<T>& x, const Scratch& space) const {
+    const MatrixView<const T> sized(nullptr, x.rows, x.columns);
+    return through_layers(sized, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
+      const std::size_t panels = layers_[l].W.panels();
+      if (l > 0) return apply_panels(l, h, 0, panels, out);
+      layers_[0].W.multiply(x, MatrixView<T>(out, x.rows, panels * layers_[0].W.panel(), stride_));
+      activate_panels(0, h.rows, 0, panels, out);
+    });
+  }
   // The same, each layer's outputs shared out.
   MatrixView<const T> forward_together(Sleepers sleepers, MatrixView<const T> x, const Scratch& space) {
     return through_layers(x, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
@@ -157,11 +176,15 @@ class ServedNetwork {
 
   // Outputs of `count` panels of layer l from h on, activated. `out` is where the layer's outputs begin.
   void apply_panels(std::size_t l, MatrixView<const T> h, std::size_t first, std::size_t count, T* out) const {
+    const auto& W = layers_[l].W;
+    W.multiply(h, first, count, MatrixView<T>(out + first * W.panel(), h.rows, count * W.panel(), stride_));
+    activate_panels(l, h.rows, first, count, out);
+  }
+  void activate_panels(std::size_t l, std::size_t rows, std::size_t first, std::size_t count, T* out) const {
     const auto& [W, b] = layers_[l];
     const std::size_t column = first * W.panel();
-    W.multiply(h, first, count, MatrixView<T>(out + column, h.rows, count * W.panel(), stride_));
     const std::size_t columns = std::min(count * W.panel(), W.outputs() - column);
-    const MatrixView<T> own(out + column, h.rows, columns, stride_);
+    const MatrixView<T> own(out + column, rows, columns, stride_);
     elementwise::add_bias_and_activate<T>(l + 1 < layers_.size() ? network_.activation : Activation::identity(), own,
                                           std::span(b).subspan(column, columns), own);
   }

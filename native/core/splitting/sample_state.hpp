@@ -36,8 +36,9 @@ class SampleState {
   // What each sample counts for in training; empty where all count alike.
   [[nodiscard]] std::vector<double>& weights() { return weights_; }
 
-  // Loss and accuracy of the network (not of split variables) on given samples.
-  ForwardLoss evaluate(MatrixView<const T> x, const Targets<T>& goals) {
+  // Loss and accuracy of the network (not of split variables) on given samples, dense or sparse.
+  template <typename X>
+  ForwardLoss evaluate(const X& x, const Targets<T>& goals) {
     return dladmm::evaluate<T>(team_, spaces_, spaces_.front().first.rows(), self().parameters(),
                                setup_.network.activation, setup_.network.loss, x, goals);
   }
@@ -55,11 +56,12 @@ class SampleState {
     self().declare(plan);
     plan.allocate();
   }
-  // The samples, their labels or values, and for every member of the team a workspace of so many rows.
-  void declare_samples(StoragePlan& plan, std::size_t rows = kEvaluationBlock) {
+  // The samples, but for features that a state keeps by itself; their labels or values, and for every member of the
+  // team a workspace of so many rows.
+  void declare_samples(StoragePlan& plan, std::size_t rows = kEvaluationBlock, bool features = true) {
     const Network& net = setup_.network;
     const std::size_t outputs = net.widths.back();
-    plan.matrix(x_, setup_.samples, net.widths.front());
+    if (features) plan.matrix(x_, setup_.samples, net.widths.front());
     if (net.loss.classifies()) {
       plan.vector(labels_, setup_.samples);
     } else {

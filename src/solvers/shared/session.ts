@@ -51,6 +51,8 @@ export interface Opening<
   readonly check: (options: O) => void;
   /** Native options beside those that every state has. */
   readonly setup: (options: O, samples: number) => object;
+  /** Whether the features may be sparse; not if absent. */
+  readonly takesSparse?: (options: O) => boolean;
 }
 
 /**
@@ -69,7 +71,7 @@ export async function openNative<
   N extends P,
   NO,
 >(
-  { problem, blocks, State, keys, check, setup }: Opening<O, D, S, B, P, N, NO>,
+  { problem, blocks, State, keys, check, setup, takesSparse }: Opening<O, D, S, B, P, N, NO>,
   options: O,
   data: D,
   name: string,
@@ -82,6 +84,10 @@ export async function openNative<
   whole(threads, 1, MOST_THREADS, 'options.threads');
   check(options);
   const checked = problem.check(network, dtype, data, name);
+  if ('entries' in checked.setup && !takesSparse?.(options)) {
+    const what = 'dense features (sparse ones are learnt from by the gradient methods, but for kfac and isaac)';
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${what} for ${name}.x but received a sparse matrix`);
+  }
   const common = {
     dtype,
     widths: network.layers,

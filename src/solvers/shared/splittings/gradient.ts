@@ -110,6 +110,7 @@ export const gradients: Splitting<
       keys,
       check,
       setup,
+      takesSparse: ({ method }: GradientSessionOptions) => method.solver !== 'kfac' && method.solver !== 'isaac',
     };
     return new StepSession<GradientTypes>(await openNative(opening, options, data, name), {
       stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
