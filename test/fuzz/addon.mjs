@@ -225,8 +225,13 @@ const gradient = {
   seed: mostly(fc.constantFrom(0, 1), -1, 2 ** 60, NaN),
   optimiser,
 };
-/** The same on sparse features. */
-const sparseGradient = { ...gradient, entries: mostly(fc.constantFrom(0, 2, 9), 2 ** 52, -1, NaN, undefined) };
+/** The same on sparse features: of billions of samples without entries the labels alone would be gigabytes. */
+const fewSamples = mostly(fc.constantFrom(1, 2, 3), 0, -1, NaN);
+const sparseGradient = {
+  ...gradient,
+  samples: fewSamples,
+  entries: mostly(fc.constantFrom(0, 2, 9), 2 ** 52, -1, NaN, undefined),
+};
 const minibatch = {
   ...network,
   samples: layered.samples,
