@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "core/functions/elementwise.hpp"
@@ -71,6 +72,8 @@ template <typename T, typename X>
 MatrixView<const T> forward_block(std::span<const LayerParameters<T>> layers, Activation activation, const X& x,
                                   Workspace<T>& space) {
   MatrixView<const T> h;
+  // Without a layer, as where a splitting has kept the products of the only one, x is what comes out.
+  if constexpr (std::is_convertible_v<X, MatrixView<const T>>) h = x;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const auto& layer = layers[l];
     const Matrix<T>& storage = l % 2 == 0 ? space.first : space.second;
