@@ -5,7 +5,7 @@ import { isNumbers } from '../core/numbers.js';
 import { formatError } from '../formats/bytes.js';
 import { MAX_CLASSES, numberedClasses } from '../formats/labels.js';
 import type { NpyArray } from '../formats/npy.js';
-import { type NpzOptions, npzKeys, parseNpz } from '../formats/npz.js';
+import { npzKeys, parseNpz } from '../formats/npz.js';
 import { fileReader, reader } from '../formats/reader.js';
 import { unzipEntry, zipEntries } from '../formats/zip.js';
 import { flag, type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
@@ -239,8 +239,14 @@ export function rowNormalised<M extends SparseMatrix | Matrix>(features: M): M {
   return { ...features, data };
 }
 
+interface Signalled {
+  readonly signal?: AbortSignal;
+}
+const checkSparse = (options: Signalled): void => checkOptions(options, ['signal']);
+
 /** What the archive of one sparse matrix holds beside its format. */
-async function sparseOf(archive: Uint8Array, path: string, options: NpzOptions = {}): Promise<SparseMatrix> {
+async function sparseOf(archive: Uint8Array, path: string, options: Signalled = {}): Promise<SparseMatrix> {
+  checkSparse(options);
   const { signal } = options;
   const entry = zipEntries(archive, path).find(({ name }) => name === 'format.npy');
   const called =
@@ -265,12 +271,7 @@ export const parseSparse = reader(sparseOf, 'npz');
  * @throws ERR_DLADMM_FORMAT for a damaged file, one of another format than csr, or arrays that do not fit together;
  *   ERR_DLADMM_NON_FINITE, ERR_DLADMM_FILE, ERR_DLADMM_MEMORY, ERR_DLADMM_ABORTED
  */
-export const readSparse = fileReader(
-  parseSparse,
-  (options: NpzOptions) => checkOptions(options, ['signal']),
-  'npz',
-  'gzip',
-);
+export const readSparse = fileReader(parseSparse, checkSparse, 'npz', 'gzip');
 
 const CSR_PARTS: readonly string[] = ['data', 'indices', 'indptr', 'shape'];
 

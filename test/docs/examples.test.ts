@@ -135,6 +135,7 @@ beforeAll(async () => {
     ...[['basic', 'plus'][i % 2], ['Norway', 'Chile', ''][i % 3], i % 7, i % 5 === 0 ? 'yes' : 'no'],
   ]);
   await writeFile('customers.csv', ['plan,country,calls,churned', ...customers].join('\n'));
+  await writeFile('news.svm', rows.map((_, i) => `${i % 2} ${1 + (i % 7)}:0.5 ${9 + (i % 3)}:1\n`).join(''));
   const { adjacency, features, labels } = graph(500, 3);
   const shape = (array: NpyArray['data']): NpyArray => ({ data: array, shape: [array.length] });
   const arrays: Readonly<Record<string, NpyArray>> = {
