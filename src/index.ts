@@ -16,7 +16,6 @@ export { loadModel } from './model/load.js';
 export { Model } from './model/model.js';
 export type { Activation, Loss, Network } from './network/network.js';
 export type { TrainOptions } from './solvers/index.js';
-export type { Csr } from './tensor/csr.js';
 export type { Matrix } from './tensor/matrix.js';
 export { type AutoResult, AutoTraining } from './training/automatic.js';
 export { type AutoOptions, fit, train } from './training/fit.js';
