@@ -270,6 +270,18 @@ export const TARGETS = {
       for (const entry of zipEntries(bytes, 'm.zip')) await unzipEntry(bytes, entry, 'm.zip');
     },
   }),
+  libsvm: () => ({
+    seeds: seedsOf('libsvm'),
+    read: (bytes, r) => data.parseLibsvm(bytes, 'm.svm', r.chance(0.3) ? { zeroBased: r.chance(0.5) } : {}),
+  }),
+  sparse: async () => {
+    const seeds = filesIn('../fixtures/sparse');
+    return {
+      seeds,
+      mutant: graphOf(await Promise.all(seeds.map(membersOf))),
+      read: (bytes) => data.parseSparse(bytes, 'm.npz'),
+    };
+  },
   idx: () => ({ seeds: seedsOf('idx'), read: (bytes) => data.parseIdx(bytes, 'm.idx') }),
   tar: () => ({ seeds: seedsOf('tar'), read: (bytes) => tarMember(bytes, 'member', 'm.tar') }),
   gzip: () => ({ seeds: seedsOf('gzip'), read: viaFile((path) => readBytes(path)) }),

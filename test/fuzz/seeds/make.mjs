@@ -24,6 +24,8 @@ const csv = {
   'tabs.tsv': 'a\tb\n1\t2\n',
 };
 for (const [name, text] of Object.entries(csv)) keep('csv', name, text);
+keep('libsvm', 'classes.svm', '+1 1:0.5 7:1e-3 # one\n-1 2:-3\n\n+1\n');
+keep('libsvm', 'values.svm', '0.25 qid:3 0:1 12:2.5\n-1.5e2 5:0\n');
 keep('csv', 'latin1.csv', Buffer.from('größe,baum\n1,ä\n2,ö\n', 'latin1'));
 keep('csv', 'utf16.csv', Buffer.from('\ufeffa,b\n1,2\n3,4\n', 'utf16le'));
 
