@@ -23,23 +23,8 @@ const { values } = parseArgs({
 const guidedSeconds = values.only || values.readers ? 0 : Math.ceil(0.4 * Number(values.seconds));
 const readerSeconds = Number(values.seconds) - guidedSeconds;
 const NAMES = [
-  ...[
-    'csv',
-    'frame',
-    'npy',
-    'npz',
-    'zip',
-    'idx',
-    'tar',
-    'gzip',
-    'table',
-    'parquet',
-    'arrow',
-    'samples',
-    'libsvm',
-    'sparse',
-  ],
-  ...['safetensors', 'state-dict', 'onnx', 'graph', 'model', 'checkpoint', 'learner', 'resume'],
+  ...['csv', 'frame', 'npy', 'npz', 'zip', 'idx', 'tar', 'gzip', 'table', 'parquet', 'arrow', 'samples'],
+  ...['libsvm', 'sparse', 'safetensors', 'state-dict', 'onnx', 'graph', 'model', 'checkpoint', 'learner', 'resume'],
 ];
 const names = values.only?.split(',') ?? NAMES;
 const jobs = Math.min(names.length, Math.max(1, availableParallelism()));

@@ -1,11 +1,23 @@
 /** A training of the addon beside the plain one: the same problem opened in both. */
 
+import type { NativeOptimiser } from '../../src/core/native.js';
 import type { LabelledSamples } from '../../src/data.js';
 import type { Network } from '../../src/index.js';
 import { type GradientSession, type GradientSessionOptions, gradients } from '../../src/solvers.js';
 import { numbers } from './addon.js';
 import { at } from './dense.js';
 import { lengthOf, type Samples, type Vector } from './gradient.js';
+
+/** Adam as the addon takes it, by the values of its paper. */
+export const ADAM: NativeOptimiser = {
+  method: 'adam',
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  decoupled: false,
+  nesterov: false,
+};
 
 /** Samples that are the same in every run: rows of inputs in (−1, 1), and targets for the loss. */
 export function samplesFor({ layers, loss }: Network, count: number, seed = 1): Samples {

@@ -5,7 +5,7 @@ import { type GradientMethod, type GradientSessionOptions, gradients } from '../
 import { nativeCsr } from '../../../src/tensor/csr.js';
 import { expectFailure } from '../../formats/support.js';
 import { numbers } from '../../reference/addon.js';
-import { readVector, relativeGap, startFor, writeVector } from '../../reference/gradient-addon.js';
+import { ADAM, readVector, relativeGap, startFor, writeVector } from '../../reference/gradient-addon.js';
 
 const [ROWS, COLUMNS] = [600, 50];
 const NETWORK: Network = { layers: [COLUMNS, 20, 3], activation: 'tanh', loss: 'softmax-cross-entropy' };
@@ -102,15 +102,7 @@ describe('sparse features', () => {
         loss: 'softmax-cross-entropy',
       },
       ...{ softmax: 'stable', threads: 2, samples: 100_000, batch: 128, shuffle: true, seed: 1, reduction: 'mean' },
-      optimiser: {
-        method: 'adam',
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        weightDecay: 0,
-        decoupled: false,
-        nesterov: false,
-      },
+      optimiser: ADAM,
     } as const;
     const needed = (entries?: number): number =>
       native.GradientTrainer.requiredBytes({ ...options, ...(entries !== undefined && { entries }) } as never);

@@ -14,20 +14,12 @@ import {
 } from '../../../src/core/native.js';
 import { seededRandom } from '../../../src/core/random.js';
 import { fillState, openCheckpoint, writeCheckpoint } from '../../../src/training/checkpoint-file.js';
+import { ADAM } from '../../reference/gradient-addon.js';
 
 const NODES = 40;
 const WIDTHS = [6, 5, 4, 3];
 const DEPTH = WIDTHS.length - 1;
 const WEIGHTS = 0;
-const ADAM: NativeOptimiser = {
-  method: 'adam',
-  beta1: 0.9,
-  beta2: 0.999,
-  epsilon: 1e-8,
-  weightDecay: 0,
-  decoupled: false,
-  nesterov: false,
-};
 const BADM: NativeOptimiser = { method: 'badm', sigma: 1, rho: 20, weightDecay: 0, subBatches: 3, duals: true };
 const SISA: NativeOptimiser = {
   method: 'sisa',
