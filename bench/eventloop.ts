@@ -2,6 +2,7 @@
  * How late a timer of 10 ms fires while a training runs, loading of the data included; and how long the event loop is held up at most,
  * and by how much garbage collection of that, while a table of rows is read, learnt from, judged and predicted.
  */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,15 +22,20 @@ const PERIOD = 10;
 /** A table's work is watched more closely, for this long after its end too. */
 const CLOSE = 1;
 const AFTER = 20;
+const LINUX = process.platform === 'linux';
 
-/** A timer that notes when it fired and how late, until it is stopped. */
+/** The processor's time of this process's first thread, in milliseconds: busy neighbours do not lengthen it (Linux tells it, nothing else does). */
+const ownMs = (): number =>
+  LINUX ? Number.parseInt(readFileSync('/proc/self/schedstat', 'latin1'), 10) / 1e6 : Number.NaN;
+
+/** A timer that notes when it fired, how late, and how long the thread ran in between, until it is stopped. */
 function ticker(period: number) {
-  const ticks: { readonly at: number; readonly late: number }[] = [];
-  let due = performance.now() + period;
+  const ticks: { readonly at: number; readonly late: number; readonly own: number }[] = [];
+  let [due, before] = [performance.now() + period, ownMs()];
   const tick = (): void => {
-    const at = performance.now();
-    ticks.push({ at, late: Math.max(0, at - due) });
-    due = at + period;
+    const [at, all] = [performance.now(), ownMs()];
+    ticks.push({ at, late: Math.max(0, at - due), own: all - before });
+    [due, before] = [at + period, all];
     timer = setTimeout(tick, period);
   };
   let timer = setTimeout(tick, period);
@@ -101,7 +107,8 @@ async function held(rows: number, folder: string) {
     const { at, late } = within.reduce((most, each) => (each.late > most.late ? each : most), { at: from, late: 0 });
     const inIt = pauses.filter(({ startTime }) => startTime > at - late - CLOSE && startTime < at);
     const collectionMs = sum(inIt.map(({ duration }) => duration));
-    return { work, seconds: (to - from) / 1000, heldMs: late, collectionMs };
+    const ownMs = within.reduce((most, { own }) => Math.max(most, own), 0);
+    return { work, seconds: (to - from) / 1000, heldMs: late, collectionMs, ownMs };
   });
 }
 
@@ -129,7 +136,7 @@ await program(OPTIONS, async ({ layers, samples, seconds, rows }) => {
     `late by ${share.map((what, i) => `${Object.values(late)[i]?.toFixed(2)} ms (${what})`).join(', ')}, ${late.largestMs.toFixed(2)} ms at most`,
     '',
     table(
-      [`${rows} rows`, 'seconds', 'held up, ms', 'garbage collection in it, ms'],
+      [`${rows} rows`, 'seconds', 'held up, ms', 'collection in it, ms', 'longest by processor time, ms'],
       works.map(({ work, ...numbers }) => [work, ...Object.values(numbers).map((value) => value.toFixed(1))]),
     ),
   ].join('\n');
