@@ -14,6 +14,7 @@ export const ROOMS = [
   'model',
   'solvers',
   'training',
+  'report',
   'choosing',
   'cli',
 ];

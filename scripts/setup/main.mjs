@@ -117,6 +117,12 @@ const EXTRAS = {
     has: () => has('initdb') || existsSync('/usr/lib/postgresql'),
     without: 'the example over PostgreSQL is not tested',
   },
+  chromium: {
+    name: 'Chromium',
+    wanted: 'test',
+    has: () => has('chromium') || has('chromium-browser'),
+    without: 'pages are not opened in a browser',
+  },
   clang: {
     name: 'Clang',
     wanted: 'test',

@@ -14,6 +14,7 @@ const PACKAGES = {
   clangFormat: { apt: 'clang-format', dnf: 'clang-tools-extra', apk: 'clang-extra-tools', brew: 'clang-format' },
   clang: { apt: 'clang libclang-rt-dev', dnf: 'clang compiler-rt', apk: 'clang compiler-rt', brew: 'llvm' },
   fashionMnist: { apt: 'dataset-fashion-mnist' },
+  chromium: { apt: 'chromium', dnf: 'chromium', apk: 'chromium' },
   postgres: { apt: 'postgresql', dnf: 'postgresql-server', apk: 'postgresql', brew: 'postgresql' },
 };
 

@@ -2,6 +2,7 @@ import { DlAdmmError } from '../core/errors.js';
 import { pathOf } from '../core/objects.js';
 import type { GraphModel } from '../model/graph-model.js';
 import { MODEL } from '../model/model-file.js';
+import { PAGE } from '../report/page-of-training.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { GraphTrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
@@ -41,7 +42,7 @@ function layersOf({ layers, hidden }: GraphJob, graph: SplitGraph, solver: strin
 
 /** `dladmm train --graph` @param options of the solver, without layers */
 export async function trainGraph(job: GraphJob, options: GraphSolverOptions, terminal: Terminal): Promise<number> {
-  const { save, resume } = job;
+  const { save, report, resume } = job;
   const { signal } = terminal;
   const { checkpoint: file } = options;
   // Before anything is read: a slip should not cost the time of loading.
@@ -49,6 +50,7 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   const inputs = isGraphName(job.graph) ? [] : [job.graph];
   if (save !== undefined) await checkTarget(save, inputs, MODEL);
   if (file !== undefined) await checkTarget(pathOf(file.path), inputs, CHECKPOINT);
+  if (report !== undefined) await checkTarget(report, inputs, PAGE);
   // The nodes have to be split as they were.
   const seed = job.seed ?? resume?.options.seed;
   const graph = withSplit(await graphOf(job, signal), { ...job, ...(seed !== undefined && { seed }) });
@@ -67,5 +69,5 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   };
   const judge = async (model: GraphModel) =>
     [testIndex ? 'test' : 'train', await model.evaluate(data, testIndex ?? trainIndex)] as const;
-  return run({ ...job, name, iterations, ...(checkpoint && { checkpoint }), begin: start, judge }, terminal);
+  return run({ ...job, name, iterations, ...(checkpoint && { checkpoint }), told: all, begin: start, judge }, terminal);
 }

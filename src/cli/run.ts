@@ -1,6 +1,8 @@
+import { writeFileAtomic } from '../formats/atomic-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
+import { PAGE, report, type Trained } from '../report/page-of-training.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointPlan } from '../solvers/shared/options.js';
 import type { AutoResult, AutoTraining } from '../training/automatic.js';
@@ -16,6 +18,8 @@ export interface Showing {
   readonly timeLimit?: number;
   /** The file for the model. */
   readonly save?: string;
+  /** The file for a page about the training. */
+  readonly report?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -33,6 +37,8 @@ export interface Run<M extends Model | GraphModel> extends Showing {
   /** How many there will be, where it is known. */
   readonly iterations?: number;
   readonly checkpoint?: CheckpointPlan;
+  /** What the training was told. */
+  readonly told: object;
   readonly begin: () => Promise<Running<M>>;
   /** What the model is told to be worth, and on which part of the data. */
   readonly judge?: (model: M) => Promise<readonly [part: Part, metrics: Metrics]>;
@@ -126,10 +132,11 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     // A model that has learnt nothing must not take the place of one that has.
     const saved = result.iterations > 0 ? save : undefined;
     if (saved !== undefined) await model.save(saved, { data: name, iterations: String(result.iterations) });
-    const { report } = result;
-    const unknown = ['validation', report?.scores ?? { loss: Number.NaN }] as const;
+    if (job.report !== undefined) await writePage(job.report, result, job);
+    const { report: scored } = result;
+    const unknown = ['validation', scored?.scores ?? { loss: Number.NaN }] as const;
     const told = (['test', 'validation', 'train'] as const).flatMap((part) => {
-      const scores = report?.[part === 'validation' ? 'scores' : part];
+      const scores = scored?.[part === 'validation' ? 'scores' : part];
       return scores ? [[part, scores] as const] : [];
     })[0];
     // The last finite parameters of a training that diverged may say what is not finite.
@@ -144,7 +151,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     if (json) await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), job));
     else {
-      if (report && !quiet) await terminal.out(`${report}\n`);
+      if (scored && !quiet) await terminal.out(`${scored}\n`);
       await terminal.out(resultText(result, ending, { saved, written }, `${judged} ${metricsText(metrics)}`, job));
     }
     if (result.status.kind === 'diverged') terminal.err(divergedText(result.status));
@@ -152,6 +159,16 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
   } finally {
     model.close();
   }
+}
+
+/** What diverged, and what was stopped, may be looked at too. */
+async function writePage(
+  path: string,
+  result: Trained,
+  { name, told }: Pick<Run<Model>, 'name' | 'told'>,
+): Promise<void> {
+  const { signal: _, ...settings } = { signal: undefined, ...told };
+  await writeFileAtomic(path, Buffer.from(report(result, { title: name, settings })), PAGE);
 }
 
 /** A checkpoint that could not be written (a full disk) ends a training, but the model need not be lost with it. */

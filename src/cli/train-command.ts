@@ -81,6 +81,7 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
   withTraining(train, solvers)
     .optionsGroup('Output:')
     .option('--save <file>', 'write the model here (safetensors)')
+    .option('--report <file>', 'write a page about the training here (HTML)')
     .option('--resume <file>', 'go on from a checkpoint, to the same numbers as if nothing had happened')
     .option('--inexact', '--resume: with another version or processor, the same up to rounding')
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')

@@ -3,6 +3,7 @@ import { DlAdmmError } from '../core/errors.js';
 import { DIALECT } from '../formats/csv.js';
 import { MODEL } from '../model/model-file.js';
 import { pick, SEED } from '../network/schema.js';
+import { PAGE } from '../report/page-of-training.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { AutoTraining } from '../training/automatic.js';
 import { CHECKPOINT } from '../training/checkpoint-file.js';
@@ -26,6 +27,7 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly from?: string;
   readonly timeLimit?: number;
   readonly save?: string;
+  readonly report?: string;
   readonly checkpoint?: string;
   readonly checkpointEvery?: number;
   readonly resume?: string;
@@ -50,7 +52,7 @@ async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise
 }
 
 /** Without what belongs to another option. */
-function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save, from, init }: TrainFlags): void {
+function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save, report, from, init }: TrainFlags): void {
   const refuse = (what: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', what);
   if (checkpointEvery !== undefined && checkpoint === undefined && resume === undefined) {
     throw refuse('Expected --checkpoint FILE with --checkpoint-every');
@@ -60,9 +62,14 @@ function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save, from, 
   if (from !== undefined && init !== undefined) {
     throw refuse('Expected no --init with --from, which says where parameters begin');
   }
-  const target = checkpoint ?? resume;
-  if (save !== undefined && target !== undefined && resolve(save) === resolve(target)) {
-    throw refuse(`Expected two different files for the model and the checkpoint but received ${save} for both`);
+  const files = { model: save, checkpoint: checkpoint ?? resume, page: report };
+  const told = Object.entries(files).flatMap(([what, path]) =>
+    path === undefined ? [] : [{ what, path: resolve(path) }],
+  );
+  for (const [i, { what, path }] of told.entries()) {
+    const other = told.slice(i + 1).find((each) => each.path === path);
+    if (other === undefined) continue;
+    throw refuse(`Expected two different files for the ${what} and the ${other.what} but received ${path} for both`);
   }
 }
 
@@ -80,7 +87,7 @@ export const frontOf = (flags: TrainFlags): FrontOptions =>
   );
 
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
-  const { timeLimit, save, json, quiet, data, testData, labels, testLabels, checkpoint } = flags;
+  const { timeLimit, save, report, json, quiet, data, testData, labels, testLabels, checkpoint } = flags;
   checkPairs(flags);
   checkKind(flags);
   const told = optionsOf(flags, own);
@@ -97,8 +104,9 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const inputs = filesOf(data, testData, labels, testLabels);
   if (save !== undefined) await checkTarget(save, inputs, MODEL);
   if (checkpoint !== undefined) await checkTarget(checkpoint, inputs, CHECKPOINT);
+  if (report !== undefined) await checkTarget(report, inputs, PAGE);
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
   const source = await trainingSource({ ...flags, seed }, terminal.signal);
-  return runTraining(given({ source, options, resume, from, timeLimit, save, json, quiet }) as Job, terminal);
+  return runTraining(given({ source, options, resume, from, timeLimit, save, report, json, quiet }) as Job, terminal);
 }

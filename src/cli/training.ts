@@ -80,7 +80,11 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
       [test ? 'test' : validation ? 'validation' : 'train', await model.evaluate(test ?? validation ?? train)] as const;
     const { iterations, checkpoint: writing } = plan;
     return run(
-      { ...shown, name, iterations, ...(writing && { checkpoint: writing }), begin: async () => training, judge },
+      {
+        ...shown,
+        ...{ name, iterations, told: resume.options, begin: async () => training, judge },
+        ...(writing && { checkpoint: writing }),
+      },
       terminal,
     );
   }
@@ -96,5 +100,5 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const { test: _, ...own } = source.data as TrainingData;
   const train = typeof source.data === 'string' ? source.data : own;
   const judge = async (model: Model) => ['train', await model.evaluate(train)] as const;
-  return run({ ...shown, name, ...(writing && { checkpoint: writing }), begin, judge }, terminal);
+  return run({ ...shown, name, told: options, ...(writing && { checkpoint: writing }), begin, judge }, terminal);
 }

@@ -1,5 +1,4 @@
 import { DlAdmmError, expected } from '../core/errors.js';
-import { toJson } from '../core/json.js';
 import {
   type Dtype,
   fromNative,
@@ -15,7 +14,7 @@ import { StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
 import { warned } from '../judging/evaluation.js';
 import { chooseThreshold, type ThresholdRule } from '../judging/threshold.js';
-import { classifies, goalOf, hasProbabilities, type Loss } from '../network/network.js';
+import { classifies, goalOf, hasProbabilities, type Loss, networkText } from '../network/network.js';
 import { lossInUnits } from '../network/standardisation.js';
 import { type Arrived, isRecord } from '../samples/arrived.js';
 import {
@@ -219,18 +218,16 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       threshold,
       calibration,
     } = this;
-    const { layers, activation, loss } = network;
+    const { loss } = network;
     const named = goalOf(loss) === 'values' ? 'values' : (classes?.join(', ') ?? `${count} ${goalOf(loss)}`);
     const told = [
       ...[`${typeof target === 'object' ? target.join(', ') : target}: ${named}`],
       ...(threshold === undefined ? [] : [`the second from a probability of ${threshold} on`]),
       ...(calibration ? [`probabilities by a sigmoid of the scores, with slopes ${calibration.slope.join(', ')}`] : []),
     ];
-    return [
-      `network ${layers.join('-')}, ${typeof activation === 'string' ? activation : toJson(activation)}, ${loss}`,
-      told.join('; '),
-      ...(columns ? columnsText(columns) : [`${inputs} numbers`]),
-    ].join('\n');
+    return [networkText(network), told.join('; '), ...(columns ? columnsText(columns) : [`${inputs} numbers`])].join(
+      '\n',
+    );
   }
 
   /** What the model says of samples, what is true, and the mean loss. */

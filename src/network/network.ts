@@ -1,5 +1,6 @@
 import { checkKeys, checkObject, didYouMean, repeated } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { toJson } from '../core/json.js';
 import type { NativeNetworkOptions } from '../core/native.js';
 import { isRevoked } from '../core/objects.js';
 
@@ -72,6 +73,10 @@ export type ClassLoss = { [L in Loss]: (typeof LOSS_KINDS)[L]['goal'] extends 'c
 export const LOSSES = Object.keys(LOSS_KINDS) as readonly Loss[];
 
 const kindOf = (loss: Loss): LossKind => LOSS_KINDS[loss];
+
+/** A network in words. */
+export const networkText = ({ layers, activation, loss }: Network): string =>
+  `network ${layers.join('-')}, ${typeof activation === 'string' ? activation : toJson(activation)}, ${loss}`;
 
 /** A multilayer perceptron: widths n_0 … n_L, one activation for the hidden layers, a loss. */
 export interface Network<L extends Loss = Loss> {

@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fit } from '../../src/index.js';
+import { report } from '../../src/report.js';
+
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
+const executablePath = BROWSERS.find((path) => existsSync(path));
+
+const x = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(2 * i), (i % 7) / 7]);
+const labels = x.map(([a = 0, b = 0]) => (a + b > 0 ? 1 : 0));
+
+/** A ring of ten nodes. */
+const RING = Array.from({ length: 10 }, (_, i) => [(i + 9) % 10, (i + 1) % 10].sort((a, b) => a - b));
+const ring = {
+  adjacency: {
+    data: new Float32Array(20).fill(1),
+    indices: Int32Array.from(RING.flat()),
+    indptr: Int32Array.from({ length: 11 }, (_, i) => 2 * i),
+    rows: 10,
+    columns: 10,
+  },
+  features: { data: Float32Array.from({ length: 20 }, (_, i) => Math.sin(i)), rows: 10, columns: 2 },
+  labels: Int32Array.from({ length: 10 }, (_, i) => (i < 5 ? 0 : 1)),
+  trainIndex: Int32Array.of(0, 2, 4, 6, 8),
+  testIndex: Int32Array.of(1, 3, 5, 7, 9),
+};
+
+const long = Array.from({ length: 100_000 }, (_, i) => ({
+  ...{ iteration: i + 1, seconds: 0.001, elapsed: i / 1000, loss: 1 / (i + 1) },
+  residuals: [1, 2, 3].map((layer) => layer / (i + 1)),
+}));
+
+describe.skipIf(executablePath === undefined)(
+  'a page in a browser (Chromium is not installed where this is skipped)',
+  () => {
+    let browser: Browser;
+    let folder: string;
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'dladmm-pages-'));
+      browser = await chromium.launch({ executablePath: executablePath as string, args: ['--no-sandbox'] });
+    });
+    afterAll(async () => {
+      await browser?.close();
+      await rm(folder, { recursive: true });
+    });
+
+    /** Opens a page, and tells what it drew, said and asked for. */
+    async function opened(page: string, colorScheme: 'light' | 'dark' = 'light') {
+      const path = join(folder, 'page.html');
+      await writeFile(path, page);
+      const tab = await browser.newPage({ colorScheme, viewport: { width: 900, height: 700 } });
+      const said: string[] = [];
+      const asked: string[] = [];
+      tab.on('console', (message) => void said.push(message.text()));
+      tab.on('pageerror', (error) => void said.push(String(error)));
+      tab.on('request', (request) => void asked.push(request.url()));
+      await tab.goto(pathToFileURL(path).href);
+      const drawn = await tab.evaluate('document.querySelectorAll(".plot canvas").length');
+      const figures = await tab.evaluate('document.querySelectorAll("figure").length');
+      return { tab, said, asked, drawn, figures };
+    }
+
+    const samples = { x, labels };
+    test.each([
+      ['dladmm', { iterations: 8 }],
+      ['variable-metric-admm', { iterations: 4 }],
+      ['sigmoid-admm', { iterations: 4, activation: 'sigmoid', loss: 'one-hot-squared-error' }],
+      ['inversion-admm', { iterations: 3 }],
+      ['minibatch-admm', { epochs: 3 }],
+      ['badm', { epochs: 3 }],
+      ['sisa', { epochs: 3 }],
+      ['adam', { epochs: 3 }],
+    ])('of %s opens without an error or a request, and draws every chart', async (solver, options) => {
+      const result = await fit(samples, { solver, layers: [3, 5, 2], ...options } as never);
+      const { tab, said, asked, drawn, figures } = await opened(report(result as never), 'dark');
+      expect(said).toEqual([]);
+      expect(asked).toHaveLength(1);
+      expect(figures).toBeGreaterThan(1);
+      expect(drawn).toBe(figures);
+      await tab.close();
+    });
+
+    test('of a graph does so too', async () => {
+      const result = await fit(ring, { layers: [2, 4, 2], iterations: 5 });
+      const { tab, said, drawn, figures } = await opened(report(result as never));
+      expect([said, drawn]).toEqual([[], figures]);
+      await tab.close();
+    });
+
+    test('has no fault that axe-core calls serious', async () => {
+      const rows = x.map(([a, b], i) => ({ a, b, kind: labels[i] ? 'yes' : 'no' }));
+      const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+      for (const scheme of ['light', 'dark'] as const) {
+        const { tab } = await opened(report((await fit(rows, { target: 'kind', epochs: 3 })) as never), scheme);
+        await tab.evaluate(axe);
+        const found = (await tab.evaluate('axe.run().then(({ violations }) => violations)')) as {
+          readonly id: string;
+          readonly impact: string;
+        }[];
+        expect(found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id)).toEqual(
+          [],
+        );
+        await tab.close();
+      }
+    });
+
+    test('shows markup in names as text', async () => {
+      const title = '<img src=x onerror="document.title=1"><script>document.title = 2</script>';
+      const result = await fit(samples, { solver: 'adam', layers: [3, 5, 2], epochs: 1 });
+      const { tab } = await opened(report(result, { title }));
+      expect(await tab.title()).toBe(title);
+      expect(await tab.textContent('h1')).toBe(title);
+      await tab.close();
+    });
+
+    test('of a hundred thousand records stays below 2 MB, and draws', async () => {
+      const result = await fit(samples, { solver: 'adam', layers: [3, 5, 2], epochs: 1 });
+      const page = report({ ...result, history: long });
+      expect(page.length).toBeLessThan(2e6);
+      const { tab, said, drawn } = await opened(page);
+      expect([said, drawn]).toEqual([[], 3]);
+      await tab.close();
+    });
+  },
+);
