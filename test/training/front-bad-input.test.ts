@@ -318,6 +318,48 @@ test.each([{}, { loss: 'hinge', calibrate: true }])('a stop before the first ite
   expect(() => result.report).toThrow('The signal was aborted before there was a report');
 });
 
+describe('samples of numbers', () => {
+  const x = ROWS.map(({ age, spend }) => [age, spend]);
+  const fitted = (data: object, options: object = {}) =>
+    fit(data as never, { ...QUICK, target: undefined, validationShare: 0.2, ...options } as never);
+
+  test.each<[string, object, ErrorCode, string]>([
+    ['no samples', { x: [], labels: [] }, 'ERR_DLADMM_SHAPE', 'at least one sample in data.x'],
+    ['no values', { x, y: [] }, 'ERR_DLADMM_SHAPE', 'at least one sample in data.y'],
+    ['rows of nothing', { x: [[]], labels: ['a'] }, 'ERR_DLADMM_SHAPE', 'at least one number for data.x[0]'],
+    ['a constant value', { x, y: x.map(() => 2.5) }, 'ERR_DLADMM_LABEL', 'vary for data.y but received 2.5'],
+    ['the same packed', { x, y: new Float32Array(COUNT) }, 'ERR_DLADMM_LABEL', 'vary for data.y but received 0'],
+    ['one of two values', { x, y: x.map(([age]) => [age, 1]) }, 'ERR_DLADMM_LABEL', 'vary for data.y but received 1'],
+    ['a value too large', { x, y: x.map((_, i) => 1e300 * i) }, 'ERR_DLADMM_NON_FINITE', 'row 1 of data.y'],
+    [
+      'one class',
+      { x, labels: x.map(() => 'no') },
+      'ERR_DLADMM_LABEL',
+      'two classes for data.labels but received "no"',
+    ],
+    ['lists that are all the same', { x, labels: x.map(() => ['a']) }, 'ERR_DLADMM_LABEL', 'vary for data.labels'],
+    ['a label too few', { x, labels: x.slice(1).map((_, i) => i % 2) }, 'ERR_DLADMM_SHAPE', '100 of them'],
+    ['labels that are no array', { x, labels: { length: 2 ** 50 } }, 'ERR_DLADMM_ARGUMENT', 'array of class numbers'],
+    ['no labels', { x, labels: [] }, 'ERR_DLADMM_SHAPE', 'data.labels but received 0'],
+    ['a value too few', { x, y: x.slice(1) }, 'ERR_DLADMM_SHAPE', 'data.y but received 99'],
+    ['two values a sample, packed', { x, y: Float32Array.from({ length: 200 }) }, 'ERR_DLADMM_SHAPE', '100 of them'],
+  ])('%s: refused', async (_, data, code, message) => {
+    await expect(fitted(data)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  test.each<[string, unknown, object, string]>([
+    ['a text', 'rare', {}, '"rare"'],
+    ['a number', 5, {}, '"5"'],
+    ['a number that has a name', 2, { classes: ['no', 'yes', 'maybe'] }, '"maybe"'],
+  ])('a class of one sample, by %s: told in the report', async (_, rare, options, name) => {
+    const labels = ROWS.map(({ age, churned }, i) => (i === 7 ? rare : rare === 'rare' ? churned : Number(age > 45)));
+    const { report } = await fitted({ x, labels }, options);
+    expect(report.warnings).toEqual([
+      expect.stringContaining(`data.labels: the class ${name} has 1 row, none of which`),
+    ]);
+  });
+});
+
 describe('what Python writes as None', () => {
   test.each([0, 1, COUNT - 1])('is missing among numbers, though the first of them stand in row %d', async (first) => {
     const rows = each((r, i) => ({ age: i === first || i % 9 === 4 ? 'None' : r.age }));
