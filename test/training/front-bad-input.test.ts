@@ -1,6 +1,8 @@
-import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { RecordLike } from '../../src/data.js';
 import { type ErrorCode, fit } from '../../src/index.js';
@@ -9,7 +11,7 @@ import { type ErrorCode, fit } from '../../src/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-front-bad-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const file = (name: string, content: string): string => {
+const file = (name: string, content: string | Uint8Array): string => {
   writeFileSync(join(folder, name), content);
   return join(folder, name);
 };
@@ -30,6 +32,16 @@ async function* broken(): AsyncGenerator<object> {
   throw new Error('hung up');
 }
 async function* nothing(): AsyncGenerator<object> {}
+const CSV = ['age,plan,churned', ...ROWS.map(({ age, plan, churned }) => `${age},${plan},${churned}`)].join('\n');
+/** A stream of a CSV that ends in the middle, as that of a server does which goes away. */
+const halfway = (error?: Error): Readable =>
+  new Readable({
+    read() {
+      this.push(CSV.slice(0, 300));
+      this.destroy(error);
+    },
+  });
+const PARQUET = readFileSync(new URL('../fixtures/columnar/duckdb-snappy.parquet', import.meta.url));
 
 describe('refused by name', () => {
   test.each<[string, unknown, object, ErrorCode, RegExp]>([
@@ -191,6 +203,37 @@ describe('refused by name', () => {
     ],
     ['an empty file', file('empty.csv', ''), {}, 'ERR_DLADMM_FORMAT', /empty/],
     ['a file of names alone', file('names.csv', 'age,churned\n'), {}, 'ERR_DLADMM_FORMAT', /no-header/],
+    ['a stream of a CSV that fails', halfway(new Error('gone')), {}, 'ERR_DLADMM_STREAM', /CSV stream failed: gone/],
+    ['a stream of a CSV that closes early', halfway(), {}, 'ERR_DLADMM_STREAM', /CSV stream failed: Premature close/],
+    [
+      'a stream of a CSV cut in a row',
+      Readable.from([Buffer.from(`${CSV}\n12`)], { objectMode: false }),
+      {},
+      'ERR_DLADMM_FORMAT',
+      /line 102.*3 cells/,
+    ],
+    ['a text for a stream', Readable.from([CSV]), {}, 'ERR_DLADMM_ARGUMENT', /objectMode: false/],
+    [
+      'a gzipped file cut short',
+      file('cut.csv.gz', gzipSync(CSV).subarray(0, -9)),
+      {},
+      'ERR_DLADMM_FORMAT',
+      /truncated gzip/,
+    ],
+    [
+      'a Parquet file cut short',
+      file('cut.parquet', PARQUET.subarray(0, -9)),
+      {},
+      'ERR_DLADMM_FORMAT',
+      /cut\.parquet.*PAR1/,
+    ],
+    [
+      'a Parquet file without its target',
+      file('whole.parquet', PARQUET),
+      {},
+      'ERR_DLADMM_ARGUMENT',
+      /column of .*whole\.parquet/,
+    ],
     ['a file cut short', file('cut.csv', 'age,churned\n1,no\n2\n'), {}, 'ERR_DLADMM_FORMAT', /line 3.*2 cells/],
   ])('%s', async (_, rows, options, code, message) => {
     await expect(train(rows, options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
@@ -403,6 +446,41 @@ describe('a model, told something odd,', () => {
     await expect(own.predict(record as never)).rejects.toMatchObject(refusal);
     await expect(own.predict([ROWS[0], record] as never)).rejects.toMatchObject(refusal);
     expect(() => own.predictSync(record as never)).toThrow(message);
+  });
+
+  test('reads whatever one that fills in reads, where missing values are refused', async () => {
+    const odd = ROWS.map((row, i) => ({
+      ...row,
+      age: `${row.age}.50`,
+      since: new Date(i * 1e9),
+      code: i % 4 ? 'x' : 7,
+    }));
+    const { model: own } = await train(odd, { missing: 'error' });
+    const { model: filling } = await train(odd);
+    const { churned: _, ...asked } = odd[9] as (typeof odd)[number];
+    for (const record of [
+      asked,
+      { ...asked, age: ' 31 ' },
+      { ...asked, code: 'new' },
+      { ...asked, since: '2001-09-09' },
+    ]) {
+      const told = await filling.predict(record as never);
+      expect(await own.predict(record as never)).toEqual(told);
+      expect(own.predictSync(record as never)).toEqual(told);
+    }
+    expect((await own.evaluate(odd)).accuracy).toBe((await filling.evaluate(odd)).accuracy);
+    for (const [key, value] of [
+      ['age', null],
+      ['age', 'NA'],
+      ['code', Number.NaN],
+      ['code', '?'],
+      ['since', ''],
+    ] as const) {
+      await expect(own.predict({ ...asked, [key]: value } as never)).rejects.toThrow(
+        `column "${key}" of x but received a missing value`,
+      );
+    }
+    await expect(own.evaluate([{ ...odd[0], plan: '' }] as never)).rejects.toThrow('row 0 of column "plan"');
   });
 
   test('refuses files without a column of its own, and tells of one whose texts are all new', async () => {
