@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
  * | `ERR_DLADMM_RANGE` | a number lies outside its legal range (a width of zero, ρ ≤ 0, a dimension above 2³¹ − 1) |
  * | `ERR_DLADMM_SHAPE` | lengths or shapes do not fit together |
  * | `ERR_DLADMM_NON_FINITE` | a NaN or an infinity in the data, with its row and column |
- * | `ERR_DLADMM_LABEL` | a class label is fractional, negative, or not below the number of classes |
+ * | `ERR_DLADMM_LABEL` | a label is no class that there is (fractional, negative, too large, unknown to the model), or what is to be predicted has nothing to learn: one class, a value that never varies, values that are missing, a different text in every row |
  * | `ERR_DLADMM_DETACHED` | a typed array lies on a detached ArrayBuffer |
  * | `ERR_DLADMM_MEMORY` | the state would not fit into memory; the message gives the size it needs |
  * | `ERR_DLADMM_FORMAT` | a file is truncated, damaged, or not of the format it claims |

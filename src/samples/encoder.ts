@@ -70,7 +70,7 @@ export function badValue(
   name: string,
 ): DlAdmmError {
   const where = typeof row === 'number' ? `row ${row}` : row;
-  const empty = value === null || value === undefined || value === '';
+  const empty = lacks(value);
   const why = typeof value === 'bigint' ? `, ${TOO_WIDE}` : '';
   const found = empty ? `a missing value (${describe(value)})` : `${describe(value)}${why}`;
   const hint =
@@ -134,18 +134,23 @@ export interface Encoder {
 }
 
 function codingOfText(column: Column, name: string, rowName: RowName): Coding {
-  const { categories, buckets, other, fill } = column;
-  const strict = fill === undefined;
+  const { categories, buckets, other } = column;
   const places = categories && new Map(categories.map((text, i) => [text, i]));
   const count = buckets ?? (categories?.length ?? 0) + (other ? 1 : 0);
   return {
     cell(value, row) {
-      const text = strict ? value : textOf(value);
-      if (typeof text !== 'string' || text === '') throw badValue('a text', value, rowName(row), column.name, name);
+      const known = typeof value === 'string' ? places?.get(value) : undefined;
+      if (known !== undefined) return known;
+      const text = textOf(value);
+      if (text === undefined || lacks(value)) throw badValue('a text', value, rowName(row), column.name, name);
       const place = buckets ? hashOf(text) % buckets : (places?.get(text) ?? (other ? places?.size : undefined));
       if (place !== undefined) return place;
-      const known = `one of ${listed(categories ?? [], 20)}`;
-      throw expected(known, `${rowName(row)} of ${columnOf(name, column.name)}`, value, 'ERR_DLADMM_LABEL');
+      throw expected(
+        `one of ${listed(categories ?? [], 20)}`,
+        `${rowName(row)} of ${columnOf(name, column.name)}`,
+        value,
+        'ERR_DLADMM_LABEL',
+      );
     },
     write(place, out, at) {
       // A file may say anything.
@@ -169,10 +174,9 @@ function codingOfDate({ name: column, date = [] }: Column, name: string, rowName
 }
 
 function codingOfNumber({ name: column, fill, bins = [] }: Column, name: string, rowName: RowName): Coding {
-  const read = fill === undefined ? numberOf : numberSaid;
   return {
     cell(value, row) {
-      const number = read(value);
+      const number = numberSaid(value);
       if (number === undefined) {
         const what = fill === undefined ? 'a number' : 'a number, as the training set has there,';
         throw badValue(what, value, rowName(row), column, name);

@@ -272,7 +272,7 @@ export async function frameOf(
     throwIfAborted(signal, `Reading ${name}`);
     if (!isRecord(item) || types.isMap(item)) {
       const text = typeof item === 'string' || ArrayBuffer.isView(item);
-      const help = text ? ' (a stream of text is read by its path, or as a Readable)' : '';
+      const help = text ? ' (a stream of text is read by its path, or as a Readable with objectMode: false)' : '';
       throw expected(`a record, as { column: value, … }${help},`, `${name}[${rows}]`, item);
     }
     take(item);

@@ -239,7 +239,7 @@ function checkOptions(options: object): void {
   const { classes, ...rest } = options as Readonly<Record<string, unknown>>;
   const { metric } = (rest.earlyStopping ?? {}) as EarlyStopping;
   const of = rest.task === undefined && metric ? METRICS[metric]?.of : rest.task;
-  const meant = of === 'regression' || of === 'values' ? 'squared-error' : undefined;
+  const meant = ['regression', 'values', 'counts'].includes(String(of)) ? 'squared-error' : undefined;
   const { loss = of === 'multi-label' || of === 'labels' ? 'sigmoid-cross-entropy' : meant } = rest;
   const own = Object.entries(rest).filter(
     ([key, value]) => value !== undefined && key !== 'initialisation' && !Object.hasOwn(FRONT, key),

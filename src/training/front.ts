@@ -37,6 +37,7 @@ import { type WeightsLike, weightsOf } from '../samples/weights.js';
 import {
   asSamples,
   breathe,
+  checkRows,
   inTurns,
   isArray,
   isMatrix,
@@ -46,7 +47,7 @@ import {
   type RowSource,
   turn,
 } from '../tensor/inputs.js';
-import { alone, goalOf, numberedGoal } from './goal.js';
+import { alone, checkVaries, goalOf, numberedGoal } from './goal.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { type HeldOut, partsOf, rowsAt, some, toldOf } from './parts.js';
 import { checkFinite, comparable, laidOut } from './passes.js';
@@ -139,7 +140,7 @@ async function inMemory(data: Exclude<Rows, StoredSamples> | TrainingData, given
     const { loss = DEFAULT_LOSS['multi-label'] } = given;
     const told = await listedRows(labels, loss, given.classes ?? data.classes, 'data.labels');
     const beside = { ...(weights !== undefined && { weights }), y: told.y, classes: told.names };
-    return fromSamples({ ...rest, ...beside }, { ...given, loss });
+    return fromSamples({ ...rest, ...beside }, { ...given, loss }, 'data.labels');
   }
   const named = typeof labels === 'string' ? labels : typeof y === 'string' || isNames(y) ? y : undefined;
   if (named === undefined || given.layers !== undefined) {
@@ -227,7 +228,7 @@ async function fromRows(
   const wanted = await wantedBy(frame, place, given);
   const { task, because } = wanted;
   const weights = given.weights === undefined ? undefined : await weightsIn(frame, given.weights);
-  const goal = await turn(goalOf(wanted, called, given.classes, given.goesOn));
+  const goal = await goalOf(wanted, called, given.classes, given.goesOn);
   const parts = validation ? undefined : await partsOf(frame.rows, goal.labels, given);
   const rest = parts ? await takeRows(frame, parts.train) : frame;
   const { columns, notes, places } = await learnt(rest, given, place);
@@ -264,7 +265,7 @@ async function fromRows(
       : await other(validation, 'validation');
   const tested = test === undefined ? undefined : await other(test, 'test');
   const counted = weights && (await some(weights, parts?.train));
-  const few = await alone(goal, parts, String(target));
+  const few = await alone(goal.labels, goal.labels && goal.classes, parts, `column ${JSON.stringify(String(target))}`);
   return {
     data: {
       ...train.data,
@@ -298,9 +299,13 @@ async function fromRows(
 /** Entries of a row; 0 where the first row of a stream will tell. */
 function widthOf(rows: unknown, name: string): number {
   if ((isMatrix(rows) || isRowSource(rows)) && typeof rows.columns === 'number') return rows.columns;
+  if (isArray(rows)) checkRows(rows.length, name);
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
-  if (isArray(first) || isNumericArray(first)) return first.length;
+  if (isArray(first) || isNumericArray(first)) {
+    if (first.length > 0) return first.length;
+    throw expected('a row of at least one number', `${name}[0]`, first, 'ERR_DLADMM_SHAPE');
+  }
   if (isStream(rows)) return 0;
   if (tableOf(rows, name))
     throw expected('rows of numbers (columns have their labels among them: fit(columns, { target }))', name, rows);
@@ -315,7 +320,7 @@ const countOf = (labels: LabelsLike | undefined, named: readonly string[] | unde
 const HELD = { classification: 'labels', regression: 'rows of values', 'multi-label': 'any number of labels' } as const;
 
 /** Samples with labels or targets beside them. */
-async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
+async function fromSamples(data: TrainingData, given: Given, called = 'data.y'): Promise<Ready> {
   if (!given.goesOn) checkNoRows(given);
   const { validation, test, ...samples } = data;
   const {
@@ -327,7 +332,8 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
   const task = taskOf(loss);
   const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');
   const carried = samples.y === undefined && isStream(samples.x);
-  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? (carried ? 0 : widthOf(samples.y, 'data.y')));
+  const width = (y: unknown): number => (isNumericArray(y) ? 1 : carried ? 0 : widthOf(y, 'data.y'));
+  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? width(samples.y));
   const rules = {
     network: { layers: [inputs, wide], activation: 'relu', loss },
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
@@ -335,8 +341,15 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     ...(given.signal && { signal: given.signal }),
   } as const;
   const { x, y, weights, ...arrived } = await arrivingSamples(data, rules, 'data', ['validation', 'test', 'weights']);
+  const { labels } = arrived;
+  if (labels && !isNumericArray(labels) && !isArray(labels))
+    throw expected('an array of class numbers', 'data.labels', labels);
+  const count = y?.rows ?? labels?.length ?? x.rows;
+  if (count !== x.rows)
+    throw expected(`${x.rows} of them, one a sample,`, y ? called : 'data.labels', count, 'ERR_DLADMM_SHAPE');
   await checkFinite(x);
-  const told = task === 'classification' && layers === undefined && !arrived.classes ? arrived.labels : undefined;
+  if (y && layers === undefined) await checkVaries(y, task, called);
+  const told = task === 'classification' && layers === undefined && !arrived.classes ? labels : undefined;
   const goal = told && numberedGoal(told, given.classes);
   const rest = goal?.labels
     ? { ...arrived, labels: goal.labels as LabelsLike, ...(goal.classes && { classes: goal.classes }) }
@@ -369,6 +382,6 @@ async function fromSamples(data: TrainingData, given: Given): Promise<Ready> {
     task,
     because: `the samples have ${HELD[task]}`,
     ...toldOf(parts, given, rest.labels),
-    warnings: [],
+    warnings: await alone(rest.labels, rest.classes ?? given.classes, parts, 'data.labels'),
   };
 }

@@ -1,8 +1,8 @@
 /** What is to be predicted: classes or values, and what classes there are. */
 import { expected } from '../core/errors.js';
 import type { Parts } from '../samples/hold-out.js';
-import type { Target, Wanted } from '../samples/targets.js';
-import { inTurns, type LabelsLike } from '../tensor/inputs.js';
+import type { Target, Task, Wanted } from '../samples/targets.js';
+import { eachChunk, inTurns, type LabelsLike, type RowSource, rowSource, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 
 /** What is to be predicted: classes, or rows of values, or of 0 and 1 for labels that have names. */
@@ -34,19 +34,27 @@ function classed(
   return { labels, classes: distinct.map(String), count: distinct.length };
 }
 
-/** Values of which each column varies, or labels of which one does. @throws DlAdmmError ERR_DLADMM_LABEL */
-function valued({ task, y, names }: Exclude<Wanted, { task: 'classification' }>, called: string): Goal {
-  const { data, columns } = y;
-  const large = data.findIndex((value) => !Number.isFinite(Math.fround(value)));
-  if (large >= 0) {
-    const place = `row ${Math.floor(large / columns)} of ${called}`;
-    throw expected('a number that float32 holds', place, data[large], 'ERR_DLADMM_NON_FINITE');
-  }
-  const first = data.subarray(0, columns);
-  const varies = first.map((value, j) => Number(data.some((other, at) => at % columns === j && other !== value)));
+/**
+ * Refuses values where a column never varies, or labels where none does; the event loop runs in between.
+ *
+ * @throws DlAdmmError ERR_DLADMM_LABEL; ERR_DLADMM_NON_FINITE for what float32 does not hold
+ */
+export async function checkVaries(y: RowSource, task: Task, called: string): Promise<void> {
+  const { columns } = y;
+  const first = y.chunk(0, 1).slice(0, columns);
+  const varies = new Uint8Array(columns);
+  await eachChunk(y, (chunk, row) => {
+    for (let i = 0; i < chunk.length; i += 1) {
+      const value = chunk[i] as number;
+      if (!Number.isFinite(Math.fround(value))) {
+        const place = `row ${row + Math.floor(i / columns)} of ${called}`;
+        throw expected('a number that float32 holds', place, value, 'ERR_DLADMM_NON_FINITE');
+      }
+      if (value !== first[i % columns]) varies[i % columns] = 1;
+    }
+  });
   const constant = task === 'regression' ? varies.indexOf(0) : varies.includes(1) ? -1 : 0;
   if (constant >= 0) throw expected('values that vary', called, first[constant], 'ERR_DLADMM_LABEL');
-  return { y, names };
 }
 
 /**
@@ -54,22 +62,34 @@ function valued({ task, y, names }: Exclude<Wanted, { task: 'classification' }>,
  *
  * @throws DlAdmmError ERR_DLADMM_LABEL where there is nothing to tell apart, unless a model is there that goes on
  */
-export function goalOf(wanted: Wanted, called: string, given: readonly string[] | undefined, goesOn = false): Goal {
-  if (wanted.task === 'classification') return classed(wanted.values, called, given, goesOn);
-  return goesOn ? wanted : valued(wanted, called);
+export async function goalOf(
+  wanted: Wanted,
+  called: string,
+  given: readonly string[] | undefined,
+  goesOn = false,
+): Promise<Goal> {
+  if (wanted.task === 'classification') return turn(classed(wanted.values, called, given, goesOn));
+  const { y, task } = wanted;
+  if (!goesOn) await checkVaries(rowSource(y, y.columns, called), task, called);
+  return wanted;
 }
 
-/** Labels that are whole numbers, as classes: those that occur. */
+/** Labels that are whole numbers, as classes: those that occur. @throws DlAdmmError ERR_DLADMM_LABEL for one class, of any labels */
 export function numberedGoal(labels: LabelsLike, classes: readonly string[] | undefined): Goal | undefined {
   const values = Array.from<unknown>(labels) as readonly Target[];
   const whole = values.every((value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31);
-  return whole ? classed(values, 'data.labels', classes) : undefined;
+  const goal = classed(values, 'data.labels', classes);
+  return whole ? goal : undefined;
 }
 
 /** Classes of which nothing is held out, as they have too few rows. */
-export async function alone(goal: Goal, parts: Parts | undefined, target: string): Promise<readonly string[]> {
-  if (goal.labels === undefined || parts === undefined) return [];
-  const { labels, classes } = goal;
+export async function alone(
+  labels: ArrayLike<Target> | undefined,
+  classes: readonly string[] | undefined,
+  parts: Parts | undefined,
+  called: string,
+): Promise<readonly string[]> {
+  if (labels === undefined || parts === undefined) return [];
   const held = new Set<Target>();
   await inTurns(parts.held.length, (i) => held.add(labels[parts.held[i] as number] as Target));
   const rare = new Map<Target, number>();
@@ -77,10 +97,11 @@ export async function alone(goal: Goal, parts: Parts | undefined, target: string
     const label = labels[row] as Target;
     if (!held.has(label)) rare.set(label, (rare.get(label) ?? 0) + 1);
   });
+  const nameOf = (label: Target): Target => (typeof label === 'number' && classes?.[label]) || label;
   return [...rare]
     .slice(0, 10)
     .map(
       ([label, rows]) =>
-        `column ${JSON.stringify(target)}: the class ${JSON.stringify(classes?.[Number(label)] ?? label)} has ${rows === 1 ? '1 row' : `${rows} rows`}, none of which is held out: the scores say nothing of it`,
+        `${called}: the class ${JSON.stringify(nameOf(label))} has ${rows === 1 ? '1 row' : `${rows} rows`}, none of which is held out: the scores say nothing of it`,
     );
 }

@@ -1,6 +1,8 @@
-import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { RecordLike } from '../../src/data.js';
 import { type ErrorCode, fit } from '../../src/index.js';
@@ -9,7 +11,7 @@ import { type ErrorCode, fit } from '../../src/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-front-bad-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const file = (name: string, content: string): string => {
+const file = (name: string, content: string | Uint8Array): string => {
   writeFileSync(join(folder, name), content);
   return join(folder, name);
 };
@@ -30,6 +32,16 @@ async function* broken(): AsyncGenerator<object> {
   throw new Error('hung up');
 }
 async function* nothing(): AsyncGenerator<object> {}
+const CSV = ['age,plan,churned', ...ROWS.map(({ age, plan, churned }) => `${age},${plan},${churned}`)].join('\n');
+/** A stream of a CSV that ends in the middle, as that of a server does which goes away. */
+const halfway = (error?: Error): Readable =>
+  new Readable({
+    read() {
+      this.push(CSV.slice(0, 300));
+      this.destroy(error);
+    },
+  });
+const PARQUET = readFileSync(new URL('../fixtures/columnar/duckdb-snappy.parquet', import.meta.url));
 
 describe('refused by name', () => {
   test.each<[string, unknown, object, ErrorCode, RegExp]>([
@@ -191,6 +203,37 @@ describe('refused by name', () => {
     ],
     ['an empty file', file('empty.csv', ''), {}, 'ERR_DLADMM_FORMAT', /empty/],
     ['a file of names alone', file('names.csv', 'age,churned\n'), {}, 'ERR_DLADMM_FORMAT', /no-header/],
+    ['a stream of a CSV that fails', halfway(new Error('gone')), {}, 'ERR_DLADMM_STREAM', /CSV stream failed: gone/],
+    ['a stream of a CSV that closes early', halfway(), {}, 'ERR_DLADMM_STREAM', /CSV stream failed: Premature close/],
+    [
+      'a stream of a CSV cut in a row',
+      Readable.from([Buffer.from(`${CSV}\n12`)], { objectMode: false }),
+      {},
+      'ERR_DLADMM_FORMAT',
+      /line 102.*3 cells/,
+    ],
+    ['a text for a stream', Readable.from([CSV]), {}, 'ERR_DLADMM_ARGUMENT', /objectMode: false/],
+    [
+      'a gzipped file cut short',
+      file('cut.csv.gz', gzipSync(CSV).subarray(0, -9)),
+      {},
+      'ERR_DLADMM_FORMAT',
+      /truncated gzip/,
+    ],
+    [
+      'a Parquet file cut short',
+      file('cut.parquet', PARQUET.subarray(0, -9)),
+      {},
+      'ERR_DLADMM_FORMAT',
+      /cut\.parquet.*PAR1/,
+    ],
+    [
+      'a Parquet file without its target',
+      file('whole.parquet', PARQUET),
+      {},
+      'ERR_DLADMM_ARGUMENT',
+      /column of .*whole\.parquet/,
+    ],
     ['a file cut short', file('cut.csv', 'age,churned\n1,no\n2\n'), {}, 'ERR_DLADMM_FORMAT', /line 3.*2 cells/],
   ])('%s', async (_, rows, options, code, message) => {
     await expect(train(rows, options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
@@ -318,6 +361,48 @@ test.each([{}, { loss: 'hinge', calibrate: true }])('a stop before the first ite
   expect(() => result.report).toThrow('The signal was aborted before there was a report');
 });
 
+describe('samples of numbers', () => {
+  const x = ROWS.map(({ age, spend }) => [age, spend]);
+  const fitted = (data: object, options: object = {}) =>
+    fit(data as never, { ...QUICK, target: undefined, validationShare: 0.2, ...options } as never);
+
+  test.each<[string, object, ErrorCode, string]>([
+    ['no samples', { x: [], labels: [] }, 'ERR_DLADMM_SHAPE', 'at least one sample in data.x'],
+    ['no values', { x, y: [] }, 'ERR_DLADMM_SHAPE', 'at least one sample in data.y'],
+    ['rows of nothing', { x: [[]], labels: ['a'] }, 'ERR_DLADMM_SHAPE', 'at least one number for data.x[0]'],
+    ['a constant value', { x, y: x.map(() => 2.5) }, 'ERR_DLADMM_LABEL', 'vary for data.y but received 2.5'],
+    ['the same packed', { x, y: new Float32Array(COUNT) }, 'ERR_DLADMM_LABEL', 'vary for data.y but received 0'],
+    ['one of two values', { x, y: x.map(([age]) => [age, 1]) }, 'ERR_DLADMM_LABEL', 'vary for data.y but received 1'],
+    ['a value too large', { x, y: x.map((_, i) => 1e300 * i) }, 'ERR_DLADMM_NON_FINITE', 'row 1 of data.y'],
+    [
+      'one class',
+      { x, labels: x.map(() => 'no') },
+      'ERR_DLADMM_LABEL',
+      'two classes for data.labels but received "no"',
+    ],
+    ['lists that are all the same', { x, labels: x.map(() => ['a']) }, 'ERR_DLADMM_LABEL', 'vary for data.labels'],
+    ['a label too few', { x, labels: x.slice(1).map((_, i) => i % 2) }, 'ERR_DLADMM_SHAPE', '100 of them'],
+    ['labels that are no array', { x, labels: { length: 2 ** 50 } }, 'ERR_DLADMM_ARGUMENT', 'array of class numbers'],
+    ['no labels', { x, labels: [] }, 'ERR_DLADMM_SHAPE', 'data.labels but received 0'],
+    ['a value too few', { x, y: x.slice(1) }, 'ERR_DLADMM_SHAPE', 'data.y but received 99'],
+    ['two values a sample, packed', { x, y: Float32Array.from({ length: 200 }) }, 'ERR_DLADMM_SHAPE', '100 of them'],
+  ])('%s: refused', async (_, data, code, message) => {
+    await expect(fitted(data)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  test.each<[string, unknown, object, string]>([
+    ['a text', 'rare', {}, '"rare"'],
+    ['a number', 5, {}, '"5"'],
+    ['a number that has a name', 2, { classes: ['no', 'yes', 'maybe'] }, '"maybe"'],
+  ])('a class of one sample, by %s: told in the report', async (_, rare, options, name) => {
+    const labels = ROWS.map(({ age, churned }, i) => (i === 7 ? rare : rare === 'rare' ? churned : Number(age > 45)));
+    const { report } = await fitted({ x, labels }, options);
+    expect(report.warnings).toEqual([
+      expect.stringContaining(`data.labels: the class ${name} has 1 row, none of which`),
+    ]);
+  });
+});
+
 describe('what Python writes as None', () => {
   test.each([0, 1, COUNT - 1])('is missing among numbers, though the first of them stand in row %d', async (first) => {
     const rows = each((r, i) => ({ age: i === first || i % 9 === 4 ? 'None' : r.age }));
@@ -361,6 +446,41 @@ describe('a model, told something odd,', () => {
     await expect(own.predict(record as never)).rejects.toMatchObject(refusal);
     await expect(own.predict([ROWS[0], record] as never)).rejects.toMatchObject(refusal);
     expect(() => own.predictSync(record as never)).toThrow(message);
+  });
+
+  test('reads whatever one that fills in reads, where missing values are refused', async () => {
+    const odd = ROWS.map((row, i) => ({
+      ...row,
+      age: `${row.age}.50`,
+      since: new Date(i * 1e9),
+      code: i % 4 ? 'x' : 7,
+    }));
+    const { model: own } = await train(odd, { missing: 'error' });
+    const { model: filling } = await train(odd);
+    const { churned: _, ...asked } = odd[9] as (typeof odd)[number];
+    for (const record of [
+      asked,
+      { ...asked, age: ' 31 ' },
+      { ...asked, code: 'new' },
+      { ...asked, since: '2001-09-09' },
+    ]) {
+      const told = await filling.predict(record as never);
+      expect(await own.predict(record as never)).toEqual(told);
+      expect(own.predictSync(record as never)).toEqual(told);
+    }
+    expect((await own.evaluate(odd)).accuracy).toBe((await filling.evaluate(odd)).accuracy);
+    for (const [key, value] of [
+      ['age', null],
+      ['age', 'NA'],
+      ['code', Number.NaN],
+      ['code', '?'],
+      ['since', ''],
+    ] as const) {
+      await expect(own.predict({ ...asked, [key]: value } as never)).rejects.toThrow(
+        `column "${key}" of x but received a missing value`,
+      );
+    }
+    await expect(own.evaluate([{ ...odd[0], plan: '' }] as never)).rejects.toThrow('row 0 of column "plan"');
   });
 
   test('refuses files without a column of its own, and tells of one whose texts are all new', async () => {

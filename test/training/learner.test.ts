@@ -51,6 +51,7 @@ const SOLVERS = [
   ],
   ['sisa', { solver: 'sisa', batchSize: 20, subBatches: 4 }, {}],
   ['schedule-free', { solver: 'schedule-free', batchSize: 20 }, { warmUp: 0 }],
+  ['nadamw', { solver: 'nadamw', batchSize: 20 }, { learningRateSchedule: 'constant', warmUp: 0 }],
   ['soap', { solver: 'soap', batchSize: 20 }, { learningRateSchedule: 'constant', warmUp: 0 }],
   ['kfac', { solver: 'kfac', batchSize: 20 }, {}],
   ['isaac', { solver: 'isaac', batchSize: 20 }, {}],

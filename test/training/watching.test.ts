@@ -150,6 +150,7 @@ describe('is refused before any work:', () => {
     await refused('rocAuc', { loss: 'hinge' }).toMatchObject(argument(/macroF1, loss, as hinge has it/));
     await refused('accuracy', { loss: 'squared-error', layers: [4, 1] }, houses).toMatchObject(argument(/mae/));
     await refused('accuracy', AUTO, houses).toMatchObject(argument(/mae/));
+    await refused('poissonDeviance', AUTO, houses).toMatchObject(argument(/mae.*as squared-error has it/));
     await refused('mae', { ...AUTO, task: 'classification' }).toMatchObject(argument(/rocAuc/));
   });
 
