@@ -62,7 +62,7 @@ async function adult(folder = '') {
   const samplesOf = async (rows: readonly (readonly string[])[], options: TableOptions = {}) => {
     const lines = [table.header, ...rows].map((row) => row.join().replaceAll('?', 'unknown'));
     const bytes = new TextEncoder().encode(lines.join('\n'));
-    const read = await parseCsv(bytes, 'adult', { categories: 'one-hot', ...options });
+    const read = await parseCsv(bytes, 'adult', { texts: 'one-hot', ...options });
     const { x, labels, columns } = read as ClassificationTable;
     return { x, labels, columns };
   };

@@ -30,7 +30,7 @@ const learningRateSchedule = ['cosine'];
 /** The first trial of a method is its published defaults (those of `first`); the others lie in `space`. */
 export const SPACES: Readonly<Record<string, { readonly first?: object; readonly space: Space }>> = {
   'minibatch-admm': {
-    space: { learningRate: [0.05, 1.6], batchSize, damping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
+    space: { learningRate: [0.05, 1.6], batchSize, relativeDamping: [1, 4, 16], l2: [0, 1e-4, 1e-3] },
   },
   adam: { space: { learningRate: [3e-4, 2e-2], batchSize, learningRateSchedule } },
   sgd: {

@@ -15,8 +15,8 @@ const DECAYS = [{}, ...[1e-5, 1.5e-4, 5e-5, 5e-4, 0].map((l2) => ({ ...EXACT, l2
 /** The likeliest first: of classes, and of values. */
 export const TRIALS: Readonly<Record<Solver, Readonly<Record<'classes' | 'values', readonly Settings[]>>>> = {
   'variable-metric-admm': {
-    classes: combinations<Settings>({ damping: [100, 30, 300], outputDamping: [0.3, 0.1] }),
-    values: combinations<Settings>({ damping: [100, 10, 1], adapts: ['damping', 'length'] }),
+    classes: combinations<Settings>({ relativeDamping: [100, 30, 300], outputDamping: [0.3, 0.1] }),
+    values: combinations<Settings>({ relativeDamping: [100, 10, 1], adapts: ['damping', 'length'] }),
   },
   adam: { classes: RATES, values: RATES },
   dladmm: { classes: DECAYS, values: DECAYS },
@@ -33,7 +33,7 @@ const each = (name: string, values: readonly unknown[]): readonly Settings[] =>
 export const VARIED: Readonly<Record<Solver, readonly Settings[]>> = {
   'variable-metric-admm': [
     {},
-    ...each('damping', [10, 30, 300, 1000]),
+    ...each('relativeDamping', [10, 30, 300, 1000]),
     ...each('outputDamping', [0.03, 0.1, 1, 3]),
     ...each('learningRate', [0.03, 0.1, 1, 3]),
     ...each('momentum', [0, 0.4, 0.94, 0.98]),

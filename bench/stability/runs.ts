@@ -45,7 +45,7 @@ export interface Run {
 const TASKS: readonly Task[] = ['x2', 'breast-cancer'];
 const BETAS = [0.01, 0.1, 1, 10, 100];
 const LAMBDAS = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
-const SCHEMES: readonly Scheme[] = ['msra', 'xavier', 'lecun', 'orthogonal'];
+const SCHEMES = ['msra', 'glorot', 'lecun', 'orthogonal'] as const satisfies readonly Scheme[];
 const RATES = [1e-3, 1e-2, 1e-1, 1];
 /** Of SGD: the schemes with the gain that is usual for gradients, 1. */
 const STARTS: Readonly<Record<string, Initialisation>> = {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { Initialisation, Scheme } from '../network/initialisation.js';
+import { type Initialisation, SCHEMES } from '../network/initialisation.js';
 import { ACTIVATION_NAMES, type Activation } from '../network/network.js';
 import type { ClassWeights } from '../samples/weights.js';
 
@@ -74,13 +74,12 @@ export function parseActivation(text: string): Activation {
 
 export function parseInitialisation(text: string): Initialisation {
   if (text === 'he' || text === 'glorot') return text;
-  const [, name, size] = /^(gaussian|msra|xavier|lecun|orthogonal):(.+)$/.exec(text) ?? [];
-  if (name === undefined || size === undefined) {
-    throw new InvalidArgumentError(
-      'Expected he, glorot, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN.',
-    );
-  }
-  return name === 'gaussian' ? { gaussian: parseNumber(size) } : { scheme: name as Scheme, gain: parseNumber(size) };
+  const [, name, size = ''] = /^([a-z]+):(.+)$/.exec(text) ?? [];
+  if (name === 'gaussian') return { gaussian: parseNumber(size) };
+  const scheme = SCHEMES.find((known) => known === name);
+  if (scheme === undefined)
+    throw new InvalidArgumentError(`Expected he, glorot, gaussian:SD, or ${SCHEMES.join(', ')} with :GAIN.`);
+  return { scheme, gain: parseNumber(size) };
 }
 
 /** `balanced`, or NAME=WEIGHT with commas between them. */

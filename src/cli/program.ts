@@ -43,7 +43,7 @@ NPY: the probabilities, or the outputs, samples x outputs.`;
 const EVALUATE_HELP = `
 Examples:
   dladmm evaluate --model digits.safetensors --data digits
-  dladmm evaluate --model houses.safetensors --data more-houses.csv --label price --json`;
+  dladmm evaluate --model houses.safetensors --data more-houses.csv --target price --json`;
 
 /** What helps where a flag, or a word behind one, is misspelt or of another library. */
 function hintOf(error: string, command: Command, solvers: readonly AnySolver[]): string {

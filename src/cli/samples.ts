@@ -108,7 +108,7 @@ function checkNoTable(flags: object, what: string): void {
  * @throws DlAdmmError whatever reading it can cause
  */
 export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<Source> {
-  const { data, dataDir, download, target: label, labels, task } = flags;
+  const { data, dataDir, download, target, labels, task } = flags;
   if (isName(data)) {
     checkNoTable(flags, `the data set ${data}`);
     if (labels !== undefined) throw refuse(`Expected no --labels with the data set ${data}: it is for files`);
@@ -125,8 +125,8 @@ export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<S
     return { kind: 'arrays', name: file.name, file };
   }
   if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', 'labels', labels);
-  const one = typeof label === 'string' || typeof label === 'number';
-  const reading = { ...pick({ ...DIALECT, columns }, flags), ...(one && { label }), signal };
+  const one = typeof target === 'string' || typeof target === 'number';
+  const reading = { ...pick({ ...DIALECT, columns }, flags), ...(one && { target }), signal };
   const frame = isStream(content)
     ? await parseCsvFrame(content, data, reading)
     : await parseFrame(content, data, reading);

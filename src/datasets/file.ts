@@ -30,8 +30,8 @@ export const LABELS = option(
 );
 
 /**
- * How to read a file of samples. `delimiter`, `header`, `decimal` and `encoding` are for CSV alone, `label`, `columns`, `ignore`
- * and `categories` for it and for Parquet and Arrow.
+ * How to read a file of samples. `delimiter`, `header`, `decimal` and `encoding` are for CSV alone, `target`, `columns`, `ignore`
+ * and `texts` for it and for Parquet and Arrow.
  */
 export const FILE = { ...CSV, labels: LABELS } as const satisfies Schema;
 

@@ -13,7 +13,7 @@ import type { ColumnsLike } from '../samples/table.js';
 import { targetOption } from '../samples/targets.js';
 
 /** How a table is read; the names of rows, which a data frame keeps beside its columns, are read where they are asked for. */
-export type ReadingOptions = Pick<CsvOptions, keyof CsvDialect | 'label' | 'columns' | 'signal'>;
+export type ReadingOptions = Pick<CsvOptions, keyof CsvDialect | 'target' | 'columns' | 'signal'>;
 
 /** How a model takes a table. */
 export const READING = {
@@ -33,8 +33,8 @@ export type SamplesLike = ArrivingSamples | RowsLike | ColumnsLike | Frame | Sto
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an option that is none */
 export function checkedReading(options: TableReading): ReadingOptions {
-  const { target: label, ignore: _, ...reading } = present(readOptions(READING, options));
-  return { ...reading, ...(label !== undefined && typeof label !== 'object' && { label }) };
+  const { target, ignore: _, ...reading } = present(readOptions(READING, options));
+  return { ...reading, ...(target !== undefined && typeof target !== 'object' && { target }) };
 }
 
 /** Whether rows are read as a file is: by a path, by a `file:` URL, from a Readable of text, or as a table that has been taken in. */

@@ -220,7 +220,7 @@ async function readDigits([path = '']: readonly string[], signal?: AbortSignal):
 }
 
 async function readDiabetes([data = '', target = '']: readonly string[], signal?: AbortSignal) {
-  const options = { delimiter: ' ', header: false, label: null, ...withSignal(signal) } as const;
+  const options = { delimiter: ' ', header: false, target: null, ...withSignal(signal) } as const;
   const { x } = await parseTable('unlabelled', data, await readBytes(data, signal), options);
   const { x: y } = await parseTable('unlabelled', target, await readBytes(target, signal), options);
   checkShape(data, x, [442, 10]);

@@ -6,7 +6,7 @@ import type { Frame, FrameColumn } from '../samples/frame.js';
 import { columnBuilder, finished } from '../samples/framing.js';
 import { paced } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
-import { type CsvTable, labelColumn, TABLE, type TableOptions } from './labels.js';
+import { type CsvTable, TABLE, type TableOptions, targetColumn } from './labels.js';
 import { tableFrom } from './tables.js';
 
 export interface ColumnPart {
@@ -38,7 +38,7 @@ export interface ColumnarFile {
 /** Rows that a data frame has names for keep them to themselves, unless they are asked for. */
 function visible({ columns }: ColumnarFile, options: TableOptions): readonly number[] {
   const asked = [
-    options.label,
+    options.target,
     ...(options.columns ?? []).map((column) => (typeof column === 'object' ? column.name : column)),
   ];
   return columns.flatMap(({ index, name }, place) => (index && !asked.includes(name) ? [] : [place]));
@@ -138,9 +138,9 @@ export async function readColumnar(file: ColumnarFile, name: string, options: Ta
   const names = shown.map((column) => column.name);
   if (file.rows === 0 || names.length === 0)
     throw formatError(name, 'expected at least one row of numbers but found none');
-  const label = labelColumn(names, true, options, name);
-  const features = featuresOf({ names, named: true, label }, options, name);
-  const wanted = label < 0 ? features : [...features, label];
+  const target = targetColumn(names, true, options, name);
+  const features = featuresOf({ names, named: true, target }, options, name);
+  const wanted = target < 0 ? features : [...features, target];
   const odd = wanted.map((place) => shown[place] as FileColumn).find(({ refused }) => refused !== undefined);
   if (odd) throw unreadable(odd, name);
   const frame = await framed(
@@ -150,5 +150,5 @@ export async function readColumnar(file: ColumnarFile, name: string, options: Ta
     options.signal,
   );
   const where = (column: string, row: number): string => `${name}, row ${row}, column ${JSON.stringify(column)}`;
-  return tableFrom(frame, { name, label: label < 0 ? undefined : names[label], options, where });
+  return tableFrom(frame, { name, target: target < 0 ? undefined : names[target], options, where });
 }

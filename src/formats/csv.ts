@@ -23,7 +23,7 @@ import { turn } from '../tensor/inputs.js';
 import { formatError, isGzip } from './bytes.js';
 import { cellsOf, type Dialect, dialectOf, PIECE, parserOptions } from './dialect.js';
 import { checkEncoding, textOf } from './encoding.js';
-import { type CsvTable, labelColumn, TABLE } from './labels.js';
+import { type CsvTable, TABLE, targetColumn } from './labels.js';
 import { isPlainDelimiter, plainRows } from './plain-rows.js';
 import { reader } from './reader.js';
 import { contentOf, isStream, piecesOf, type TextStream } from './stream.js';
@@ -316,12 +316,12 @@ export const parseCsvFrame = reader(
 );
 
 async function csvTable(content: Content, name: string, options: ParseOptions = {}): Promise<CsvTable> {
-  let label = -1;
+  let target = -1;
   let features: readonly number[] = [];
   const { frame, layout } = await readColumns(content, name, options, ({ names, header: named }) => {
-    label = labelColumn(names, named, options, name);
-    features = featuresOf({ names, named, label }, options, name);
-    return label < 0 ? features : [...features, label];
+    target = targetColumn(names, named, options, name);
+    features = featuresOf({ names, named, target }, options, name);
+    return target < 0 ? features : [...features, target];
   });
   const { names, header, decimal } = layout;
   const learnt = learntColumns(options);
@@ -330,11 +330,11 @@ async function csvTable(content: Content, name: string, options: ParseOptions = 
   const columns = frame.columns.map((column, i) => ({ ...column, name: called[i] ?? column.name }));
   const where = (column: string, row: number): string => {
     const i = columns.findIndex((each) => each.name === column);
-    const place = features[i] ?? label;
+    const place = features[i] ?? target;
     const heading = header ? ` (${JSON.stringify(names[place])})` : '';
     return `${name}, line ${frame.lines?.[row]}, column ${place + 1}${heading}`;
   };
-  const reading = { name, label: label < 0 ? undefined : names[label], options, where, decimal };
+  const reading = { name, target: target < 0 ? undefined : names[target], options, where, decimal };
   return tableFrom({ ...frame, columns }, reading);
 }
 

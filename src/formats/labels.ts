@@ -13,7 +13,7 @@ import { formatError } from './bytes.js';
 /** How to read a table. */
 export const TABLE = {
   ...FEATURES,
-  label: option(
+  target: option(
     valueType<ColumnPlace | null>(
       'name or place of a column | null',
       (value) => value === null || isPlace(value),
@@ -21,13 +21,13 @@ export const TABLE = {
     ),
     {
       otherwise: 'the last of those that are not in columns',
-      says: 'The column that holds the label or target: its name in the header, or its place from 0, or from −1 counted from the end. With null every column is a feature.',
+      says: 'The column that holds the classes or the values: its name in the header, or its place from 0, or from −1 counted from the end. With null every column is a feature.',
     },
   ),
   task: word(['classification', 'regression'], {
     otherwise:
-      'classes if no label is a number, or if all are whole numbers from −1 to 99 of which there are at most 20 or all up to the largest',
-    says: 'What the label column means.',
+      'classes if none of its values is a number, or if all are whole numbers from −1 to 99 of which there are at most 20 or all up to the largest',
+    says: 'What the target means.',
   }),
   signal: signalOption('Ends the reading.'),
 } as const satisfies Schema;
@@ -48,7 +48,7 @@ export interface Features {
 /** A table with a class for each row. */
 export interface ClassificationTable extends Features {
   readonly task: 'classification';
-  readonly label: string;
+  readonly target: string;
   readonly labels: Int32Array;
   readonly classes: readonly string[];
 }
@@ -56,7 +56,7 @@ export interface ClassificationTable extends Features {
 /** A table with a target for each row; `y` has one column. */
 export interface RegressionTable extends Features {
   readonly task: 'regression';
-  readonly label: string;
+  readonly target: string;
   readonly y: Matrix;
 }
 
@@ -86,18 +86,18 @@ export function badCell(where: string, value: unknown, what: string, hint = ''):
 }
 
 /**
- * The column of labels, −1 where there is none: by default the last that no model takes for a feature.
+ * The column to predict, −1 where there is none: by default the last that no model takes for a feature.
  *
  * @param named whether the names are the file's own
  */
-export function labelColumn(
+export function targetColumn(
   names: readonly string[],
   named: boolean,
-  { label, columns = [], ignore = [] }: TableOptions,
+  { target, columns = [], ignore = [] }: TableOptions,
   name: string,
 ): number {
-  if (label === null) return -1;
-  if (label === undefined) {
+  if (target === null) return -1;
+  if (target === undefined) {
     const own = columns.filter((column): column is ColumnPlace => typeof column !== 'object');
     const learnt = columns.flatMap((column) => (named && typeof column === 'object' ? [column.name] : []));
     const taken = [...own, ...ignore].map((which) => placeOf(which, names, 'columns', name));
@@ -105,7 +105,7 @@ export function labelColumn(
     if (column < 0) throw formatError(name, 'expected a column of labels beside the features but found none');
     return column;
   }
-  return placeOf(label, names, 'label', named ? name : `${name}, which has no header line,`);
+  return placeOf(target, names, 'target', named ? name : `${name}, which has no header line,`);
 }
 
 /** How errors call a row of the column of labels. */
@@ -177,7 +177,7 @@ export function checkShared(labels: readonly (string | number)[] | Float64Array,
   const rows = labels.length;
   const classes = new Set<string | number>(labels).size;
   if (rows < TELLING_ROWS || classes <= rows / 2) return;
-  const text = `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by label, or say by task that these are classes or targets`;
+  const text = `${where}: expected classes, but of ${rows} rows nearly every one is a class of its own (${classes} classes), as with an identifier: name the column of labels by target, or say by task that these are classes or targets`;
   throw new DlAdmmError('ERR_DLADMM_LABEL', text);
 }
 
@@ -189,13 +189,13 @@ export function numberedClasses(labels: Int32Array): readonly string[] {
 
 /** Features with labels or targets, by what the labels are. */
 export function labelledTable(
-  features: Features & { readonly label: string },
+  features: Features & { readonly target: string },
   cells: Cells,
   task: TableOptions['task'],
   where: Where,
 ): ClassificationTable | RegressionTable {
   const numbers = types.isFloat64Array(cells) ? cells : cells.map((cell) => parseNumber(cell));
-  if ((task ?? taskOf(cells, numbers, where, features.label)) === 'classification') {
+  if ((task ?? taskOf(cells, numbers, where, features.target)) === 'classification') {
     if (task === undefined) checkShared(cells, where(0));
     return { task: 'classification', ...features, ...classify(cells, numbers, where) };
   }

@@ -17,8 +17,8 @@ type Where = (column: string, row: number) => string;
 
 export interface Reading {
   readonly name: string;
-  /** The column of labels. */
-  readonly label: string | undefined;
+  /** The column to predict. */
+  readonly target: string | undefined;
   readonly options: TableOptions;
   readonly where: Where;
   readonly decimal?: Decimal;
@@ -31,14 +31,14 @@ const firstMissing = (column: FrameColumn, rows: number): number => {
 };
 
 /** A column as it is read where nobody has learnt anything of it. */
-function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts: TableOptions['categories']): Column {
+function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts: TableOptions['texts']): Column {
   const { where, options, decimal = '.' } = reading;
   const { name, kind, missing, mixture, refused } = column;
   if (refused) throw formatError(reading.name, refused.message, refused);
   const oneHot = texts === 'one-hot' && kind === 'text';
   const alone =
     mixture && mixture.texts <= mixture.numbers ? `, where ${mixture.numbers} cells hold ${mixture.most}` : '';
-  const hint = alone || (options.categories || options.columns ? '' : "; categories: 'one-hot' takes columns of texts");
+  const hint = alone || (options.texts || options.columns ? '' : "; texts: 'one-hot' takes columns of texts");
   const odd = (row: number, found: unknown): Error =>
     badCell(where(name, row), found, 'a number', (typeof found === 'string' && numberHint(found, decimal)) || hint);
   if (mixture && (!oneHot || mixture.texts <= mixture.numbers)) throw odd(mixture.row, mixture.text);
@@ -95,30 +95,32 @@ async function positiveZeros(values: Numbers): Promise<Float64Array> {
  * @throws DlAdmmError ERR_DLADMM_FORMAT, ERR_DLADMM_LABEL
  */
 export async function tableFrom(frame: Frame, reading: Reading): Promise<CsvTable> {
-  const { name, label, options, where } = reading;
-  const features = frame.columns.filter((column) => column.name !== label);
+  const { name, target, options, where } = reading;
+  const features = frame.columns.filter((column) => column.name !== target);
   if (features.length === 0) {
     const only =
-      label === undefined ? '' : `: the only one is ${JSON.stringify(label)}; delimiter says what stands between cells`;
-    throw formatError(name, `expected a column of features beside the label but found none${only}`);
+      target === undefined
+        ? ''
+        : `: the only one is ${JSON.stringify(target)}; delimiter says what stands between cells`;
+    throw formatError(name, `expected a column of features beside the target but found none${only}`);
   }
   const learnt = learntColumns(options);
   const columns = features.map((column, i) => {
     const known = learnt[i];
     if (known?.fill !== undefined) return known;
     if (known?.categories && column.missing === 0) return known;
-    const plain = plainColumn(column, frame.rows, reading, known?.categories ? 'one-hot' : options.categories);
+    const plain = plainColumn(column, frame.rows, reading, known?.categories ? 'one-hot' : options.texts);
     return known ?? plain;
   });
   const x = await matrixOf(frame, columns);
   const told = { x, columns: columns.map((column) => (Object.keys(column).length > 1 ? column : column.name)) };
-  if (label === undefined) return { task: 'unlabelled', ...told };
-  const column = namedColumn(frame, label, 'label');
-  if (column.missing > 0) throw badCell(where(label, firstMissing(column, frame.rows)), null, 'a label');
+  if (target === undefined) return { task: 'unlabelled', ...told };
+  const column = namedColumn(frame, target, 'target');
+  if (column.missing > 0) throw badCell(where(target, firstMissing(column, frame.rows)), null, 'a label');
   // Of numbers no texts are made, but for −0, which is written 0.
   const cells =
     column.kind === 'number'
       ? await positiveZeros(column.values)
       : Array.from({ length: frame.rows }, (_, row) => String(valueAt(column, row)));
-  return labelledTable({ ...told, label }, cells, options.task, (row) => where(label, row));
+  return labelledTable({ ...told, target }, cells, options.task, (row) => where(target, row));
 }

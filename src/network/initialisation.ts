@@ -11,14 +11,14 @@ import type { Standardisation } from './standardisation.js';
 /**
  * Variances of W_l that scale with the widths; b_l = 0.
  *
- * - `msra`: 2/n_l, and 1 for the last layer, as the published code of sigmoid-ADMM has it.
- * - `xavier`: 2/(n_{l−1} + n_l).
+ * - `he`: 2/n_{l−1}.
+ * - `glorot`: 2/(n_{l−1} + n_l).
  * - `lecun`: 1/n_{l−1}.
+ * - `msra`: 2/n_l, and 1 for the last layer, as the published code of sigmoid-ADMM has it.
  * - `orthogonal`: rows (or columns, where these are fewer) of length 1 at right angles to each other.
  */
-export type Scheme = 'msra' | 'xavier' | 'lecun' | 'orthogonal';
-
-export const SCHEMES: readonly Scheme[] = ['msra', 'xavier', 'lecun', 'orthogonal'];
+export const SCHEMES = ['he', 'glorot', 'lecun', 'msra', 'orthogonal'] as const;
+export type Scheme = (typeof SCHEMES)[number];
 
 /** A scheme, everything multiplied by `gain`. */
 export interface ScaledScheme {
@@ -65,6 +65,7 @@ const ELSEWHERE: Readonly<Record<string, RegExp>> = {
   '{ gaussian: 0.1 }': /^(?:random|normal|gauss|truncated)/i,
   "{ scheme: 'lecun', gain: 1 }": /^lecun/i,
   "{ scheme: 'orthogonal', gain: 1 }": /^orthogonal/i,
+  "{ scheme: 'msra', gain: 1 }": /^msra/i,
 };
 
 /**
@@ -164,7 +165,7 @@ interface Shape {
 
 function varianceOf(scheme: Exclude<Scheme, 'orthogonal'>, { inputs, outputs, last }: Shape): number {
   if (scheme === 'msra') return last ? 1 : 2 / outputs;
-  return scheme === 'xavier' ? 2 / (inputs + outputs) : 1 / inputs;
+  return { he: 2 / inputs, glorot: 2 / (inputs + outputs), lecun: 1 / inputs }[scheme];
 }
 
 async function scaled(

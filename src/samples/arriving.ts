@@ -60,7 +60,7 @@ export async function arrivingRows(x: unknown, rules: ArrivalRules, name: string
   return (await arrive({ samples: { x: x as RowsLike }, rules, targets: 'none', names })).x;
 }
 
-const SAMPLE_KEYS: readonly string[] = ['x', 'labels', 'y', 'classes', 'columns', 'categories', 'target'];
+const SAMPLE_KEYS: readonly string[] = ['x', 'labels', 'y', 'classes', 'columns', 'texts', 'target'];
 
 /**
  * Samples with their labels or targets.
@@ -80,7 +80,7 @@ export async function arrivingSamples(
   const part = (field: string): string => (name === '' ? field : `${name}.${field}`);
   const names = { x: part('x'), labels: part('labels'), y: part('y') };
   const given = await withRows(samples as WeightedSamples, rules, names.labels);
-  if (given.categories !== undefined) oneOf(given.categories, ['one-hot'], part('categories'));
+  if (given.texts !== undefined) oneOf(given.texts, ['one-hot'], part('texts'));
   checkNames(given.classes, part('classes'));
   const targets = classifies(rules.network.loss) ? 'labels' : 'y';
   const arrived = await arrive({ samples: given, rules, targets, names });

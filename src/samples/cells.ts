@@ -38,7 +38,7 @@ export const isCode = (text: string): boolean => /^\s*0\d+\s*$/.test(text);
 /** What may help where a cell is no number, as the end of a sentence. */
 export function numberHint(cell: string, decimal: Decimal): string {
   if (cell.length > LONGEST) return '';
-  if (DIGITS.test(cell)) return `, ${TOO_WIDE}; ignore (--drop) leaves an identifier out`;
+  if (DIGITS.test(cell)) return `, ${TOO_WIDE}; ignore (--ignore) leaves an identifier out`;
   if (decimal === '.' && /^[+-]?\d*,\d+$/.test(cell)) return "; decimal: ',' (--decimal ,) reads decimal commas";
   if (decimal === ',' && /^[+-]?\d*\.\d+$/.test(cell)) return "; decimal: '.' (--decimal .) reads decimal points";
   return '';

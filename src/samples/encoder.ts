@@ -74,9 +74,7 @@ export function badValue(
   const why = typeof value === 'bigint' ? `, ${TOO_WIDE}` : '';
   const found = empty ? `a missing value (${describe(value)})` : `${describe(value)}${why}`;
   const hint =
-    typeof value === 'string' && !empty && what === 'a number'
-      ? "; categories: 'one-hot' takes texts as categories"
-      : '';
+    typeof value === 'string' && !empty && what === 'a number' ? "; texts: 'one-hot' takes texts as categories" : '';
   const large = typeof value === 'bigint' ? '; whole numbers beyond 2^53 are not exact' : '';
   const text = `Expected ${what} in ${where} of ${columnOf(name, column)} but received ${found}${hint}${large}`;
   return new DlAdmmError('ERR_DLADMM_ARGUMENT', text);

@@ -17,7 +17,7 @@ export const IGNORE = option(
     "an array of columns' names or numbers",
     { as: 'columns' },
   ),
-  { otherwise: 'none', also: 'drop', says: 'Of a table: columns to pass over, such as one of two of one name.' },
+  { otherwise: 'none', says: 'Of a table: columns to pass over, such as one of two of one name.' },
 );
 
 /** Columns that are features. */
@@ -36,7 +36,7 @@ export const COLUMNS = option(
 
 /** Which columns of a file are features, and what becomes of texts among them. */
 export const FEATURES = {
-  categories: word(['one-hot'], {
+  texts: word(['one-hot'], {
     otherwise: 'texts are refused',
     says: 'A column of texts becomes a column for each text that occurs in it, 1 where it stands and 0 elsewhere.',
   }),
@@ -89,7 +89,7 @@ export function placeOf(which: ColumnPlace, names: readonly string[], option: st
 const sameName = (names: readonly string[], first: number, second: number, name: string): DlAdmmError =>
   new DlAdmmError(
     'ERR_DLADMM_FORMAT',
-    `${name}: columns ${first + 1} and ${second + 1} are both called ${JSON.stringify(names[first])}: give them different names, or leave one of them out by its place, ignore: [${second}] (--drop '#${second + 1}')`,
+    `${name}: columns ${first + 1} and ${second + 1} are both called ${JSON.stringify(names[first])}: give them different names, or leave one of them out by its place, ignore: [${second}] (--ignore '#${second + 1}')`,
   );
 
 /** @throws DlAdmmError ERR_DLADMM_FORMAT where two of some columns have one name */
@@ -120,8 +120,8 @@ export interface FileColumns {
   readonly names: readonly string[];
   /** Whether the names are the file's own. */
   readonly named: boolean;
-  /** The place of the column of labels, or −1. */
-  readonly label: number;
+  /** The place of the column to predict, or −1. */
+  readonly target: number;
 }
 
 /** The columns that were learnt, where some of those that are asked for are: names beside them are of numeric columns. */
@@ -136,20 +136,20 @@ export const learntColumns = ({ columns = [] }: FeatureOptions): readonly Column
  *   ERR_DLADMM_RANGE for one that is not there
  */
 export function featuresOf(
-  { names, named, label }: FileColumns,
+  { names, named, target }: FileColumns,
   options: FeatureOptions,
   name: string,
 ): readonly number[] {
   const { columns, ignore = [] } = options;
   const left = ignore.map((which) => placeOf(which, names, 'ignore', name));
-  const rest = names.flatMap((_, column) => (column === label || left.includes(column) ? [] : [column]));
+  const rest = names.flatMap((_, column) => (column === target || left.includes(column) ? [] : [column]));
   const learnt = learntColumns(options);
   if (learnt.length === 0) {
     const chosen = columns?.map((which) => placeOf(which as ColumnPlace, names, 'columns', name)) ?? rest;
-    checkLeft(left, label < 0 ? [] : [label], columns ? chosen : [], names);
-    if (label >= 0 && chosen.includes(label))
-      throw expected("features other than the label's column", 'columns', names[label]);
-    checkDifferent(label < 0 ? chosen : [...chosen, label], names, name);
+    checkLeft(left, target < 0 ? [] : [target], columns ? chosen : [], names);
+    if (target >= 0 && chosen.includes(target))
+      throw expected('features other than the target', 'columns', names[target]);
+    checkDifferent(target < 0 ? chosen : [...chosen, target], names, name);
     return chosen;
   }
   if (!named && rest.length !== learnt.length) {

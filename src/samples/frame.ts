@@ -88,7 +88,7 @@ export function single(column: FrameColumn, called: string): FrameColumn {
   readable(column);
   if (!column.lists) return column;
   const what = `a value a row in column ${quoted(column.name)} of ${called}`;
-  const text = `Expected ${what} but found lists, which only a target may hold: ignore (--drop) leaves the column out`;
+  const text = `Expected ${what} but found lists, which only a target may hold: ignore (--ignore) leaves the column out`;
   throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
 }
 

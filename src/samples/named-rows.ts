@@ -55,7 +55,7 @@ export function namedRows(fields: readonly string[], first: Cells, arriving: Arr
   if (wanted && wanted.length !== outputs) {
     throw expected(`${outputs} columns, one an output,`, names.y, wanted, 'ERR_DLADMM_SHAPE');
   }
-  const learning = samples.categories === 'one-hot' && rules.columns === undefined;
+  const learning = samples.texts === 'one-hot' && rules.columns === undefined;
   const features = featuresAmong(fields, arriving);
   const texts = features.map(({ name }) =>
     learning && typeof first(name) === 'string' ? categoryCollector(name, names.x) : undefined,
@@ -127,7 +127,7 @@ const STEP = 4096;
  */
 export function fromTable(table: TableLike, arriving: Arriving): Arrived {
   const { samples, rules, targets, names } = arriving;
-  const { labels, y, weights, categories } = samples;
+  const { labels, y, weights, texts: oneHot } = samples;
   const [inputs, outputs] = [rules.network.layers[0] ?? 0, rules.network.layers.at(-1) ?? 0];
   const fields = fieldsOf(table, names.x);
   const { numRows: rows } = table;
@@ -183,7 +183,7 @@ export function fromTable(table: TableLike, arriving: Arriving): Arrived {
   }
 
   const features = featuresAmong(fields, arriving);
-  const columns = categories === 'one-hot' && rules.columns === undefined ? features.map(learnt) : features;
+  const columns = oneHot === 'one-hot' && rules.columns === undefined ? features.map(learnt) : features;
   checkInputs(columns, inputs, names.x);
   const arrived = {
     x: sourceOf(columns, names.x),

@@ -41,7 +41,7 @@ export type RecordLike =
 /** How columns are found and read where no model says so. */
 export interface ColumnOptions {
   /** What becomes of texts among the features: an input for each (one-hot). Default: they are refused. */
-  readonly categories?: 'one-hot';
+  readonly texts?: 'one-hot';
 }
 
 export function isTable(value: unknown): value is TableLike {

@@ -33,7 +33,6 @@ export const targetOption = (otherwise: string) =>
     ),
     {
       otherwise,
-      also: 'label',
       says: 'Of a table: the column to predict: its name, or its place from 0, or from −1 counted from the end (#1, #-1 on the command line); or several, of values, or of labels that a row has or has not.',
     },
   );

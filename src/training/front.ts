@@ -182,7 +182,7 @@ export async function frameFor(rows: Rows, given: Given, name: string): Promise<
   const reading = {
     ...pick({ ...DIALECT, columns: COLUMNS }, given),
     ...(signal && { signal }),
-    ...(target !== undefined && typeof target !== 'object' && { label: target }),
+    ...(target !== undefined && typeof target !== 'object' && { target }),
   };
   if (isFile(rows)) return readFrame(rows, reading);
   checkObject(rows, 'records, a table, a stream, or the path of a file', name);

@@ -163,7 +163,7 @@ describe('dladmm train', () => {
       'minibatch-admm',
       '--learning-rate',
       '0.2',
-      '--damping',
+      '--relative-damping',
       '2',
       '--rank',
       '3',
@@ -286,7 +286,7 @@ describe('a training on a file', () => {
         'train',
         '--data',
         'clouds.csv',
-        '--label',
+        '--target',
         'kind',
         '--test-share',
         '0.3',
@@ -313,7 +313,7 @@ describe('a training on a file', () => {
       'train',
       '--data',
       'three.csv',
-      '--label',
+      '--target',
       '#1',
       ...QUICK,
       '--json',
@@ -328,7 +328,7 @@ describe('a training on a file', () => {
       'three.safetensors',
       '--data',
       'two.csv',
-      '--label',
+      '--target',
       'kind',
       '--json',
     );
@@ -348,7 +348,7 @@ describe('a training on a file', () => {
 
   it('tells of what is held out where nothing is tested, and without it of the training set', async () => {
     writeClouds('untested.csv', 20, ['a', 'b']);
-    const args = ['train', '--data', 'untested.csv', '--label', '#1', ...QUICK, '--json', '--quiet'];
+    const args = ['train', '--data', 'untested.csv', '--target', '#1', ...QUICK, '--json', '--quiet'];
     const outcome = jsonLines((await run(...args)).out)[0];
     expect(outcome).toHaveProperty('validationAccuracy');
     expect(outcome).not.toHaveProperty('testAccuracy');
@@ -364,7 +364,7 @@ describe('a training on a file', () => {
         'train',
         '--data',
         'raw.csv',
-        '--label',
+        '--target',
         '#1',
         ...QUICK,
         '--quiet',
@@ -387,7 +387,7 @@ describe('a training on a file', () => {
       'train',
       '--data',
       'precious.csv',
-      '--label',
+      '--target',
       '#1',
       ...QUICK,
       '--save',
@@ -472,7 +472,7 @@ describe('dladmm evaluate and dladmm predict', () => {
     expect(bare.out.split('\n')).toHaveLength(4);
     expect((await predict('numbered.csv')).out).toBe(bare.out);
     expect((await predict('named.csv')).out).toBe(bare.out);
-    expect((await predict('first.csv', '--label', 'label')).out).toBe(bare.out);
+    expect((await predict('first.csv', '--target', 'label')).out).toBe(bare.out);
 
     writeFileSync(path('broken.csv'), 'a,b,c,d\n5.1,3.5,1.4,0.2\n6.2,2.9,4.3,oops\n');
     expect((await predict('broken.csv')).err).toMatch(/line 3 of column "d" of broken\.csv .*"oops"/);
@@ -499,8 +499,8 @@ describe('dladmm evaluate and dladmm predict', () => {
 
   it('put quotation marks around class names that need them', async () => {
     writeClouds('odd.csv', 20, ['"a, b"', 'c']);
-    await run('train', '--data', 'odd.csv', '--label', '#1', ...QUICK, '--quiet', '--save', 'odd.safetensors');
-    const { out } = await run('predict', '--model', 'odd.safetensors', '--data', 'odd.csv', '--label', '#1');
+    await run('train', '--data', 'odd.csv', '--target', '#1', ...QUICK, '--quiet', '--save', 'odd.safetensors');
+    const { out } = await run('predict', '--model', 'odd.safetensors', '--data', 'odd.csv', '--target', '#1');
     expect(out).toMatch(/^class,"a, b",c\n/);
   });
 });
@@ -576,7 +576,7 @@ describe('errors', () => {
     [1, 'it is a folder', ['train', '--data', 'iris', '--save', '.']],
     [1, 'Expected at most 100 (iris has no more)', ['train', '--data', 'iris', '--train-samples', '101']],
     [1, 'there is a test set already', ['train', '--data', 'iris', '--test-share', '0.5']],
-    [1, 'Expected no --target with the data set iris', ['train', '--data', 'iris', '--label', 'x']],
+    [1, 'Expected no --target with the data set iris', ['train', '--data', 'iris', '--target', 'x']],
     [1, 'Could not read none.safetensors', ['evaluate', '--model', 'none.safetensors', '--data', 'iris']],
     [1, 'downloading was not allowed', ['train', '--data', 'california-housing', '--no-download']],
     [2, "option '--data <name|file>' not specified", ['train']],
@@ -600,7 +600,7 @@ describe('errors', () => {
     [2, 'softplus, leaky-relu:SLOPE or elu:ALPHA', ['train', '--data', 'iris', '--activation', 'softsign']],
     [
       2,
-      'Expected he, glorot, gaussian:SD, or msra, xavier, lecun or orthogonal with :GAIN',
+      'Expected he, glorot, gaussian:SD, or he, glorot, lecun, msra, orthogonal with :GAIN',
       ['train', '--data', 'iris', '--init', 'xavier'],
     ],
     [2, 'Expected a number between 0 and 1', ['train', '--data', 'iris', '--test-share', '1']],

@@ -165,35 +165,35 @@ describe('a table of texts', () => {
     expect(await outcome(Buffer.from(CSV.replace('width', 'größe'), 'latin1'), '--encoding', 'latin1')).toBe(want);
     const wide = CSV.split('\n').map((line, i) => (line ? `${i},${line},${i * 7}` : ''));
     const text = ['id,width,height,kind,note', ...wide.slice(1)].join('\n');
-    expect(await outcome(text, '--drop', 'id,#-1')).toBe(want);
-    expect(await outcome(text, '--drop', 'id', '--drop', '#-1')).toBe(want);
+    expect(await outcome(text, '--ignore', 'id,#-1')).toBe(want);
+    expect(await outcome(text, '--ignore', 'id', '--ignore', '#-1')).toBe(want);
     expect(await outcome(text, '--columns', 'width,#3')).toBe(want);
-    expect((await train('table.csv', '--drop', 'kind')).err).toMatch(
+    expect((await train('table.csv', '--ignore', 'kind')).err).toMatch(
       'columns other than the target (target names another)',
     );
-    expect(await outcome(text.replace(/.*\n/, ''), '--no-header', '--target', '#4', '--drop', '#1,#5')).toBe(want);
+    expect(await outcome(text.replace(/.*\n/, ''), '--no-header', '--target', '#4', '--ignore', '#1,#5')).toBe(want);
   });
 
   it('has its label by name or by place, and a number is a name', async () => {
     writeFileSync(path('years.csv'), 'city,pop,2019,2020\n1,2.5,3.5,4.5\n2,3.5,4.5,5.5\n3,4.5,5.5,6.5\n');
     const quick = ['--test-share', '0.2', '--iterations', '1', '--threads', '1', '--quiet', '--save'] as const;
     for (const label of ['2020', '#4', '#-1']) {
-      const { code, err } = await run('train', 'years.csv', '--label', label, ...quick, 'years.safetensors');
+      const { code, err } = await run('train', 'years.csv', '--target', label, ...quick, 'years.safetensors');
       expect({ code, err }).toEqual({ code: 0, err: '' });
       using model = await Model.load(path('years.safetensors'));
       expect(model.columns?.map(({ name }) => name)).toEqual(['city', 'pop', '2019']);
     }
-    const { err } = await run('train', 'years.csv', '--label', '3');
+    const { err } = await run('train', 'years.csv', '--target', '3');
     expect(err).toMatch(/its columns are city, pop, 2019, 2020\) for target but received "3"/);
-    expect((await run('train', 'years.csv', '--label', '#0')).code).toBe(2);
+    expect((await run('train', 'years.csv', '--target', '#0')).code).toBe(2);
   });
 
   it('of two columns of one name, or in another encoding, is refused before any iteration', async () => {
     writeFileSync(path('twice.csv'), CSV.replace('height', 'width'));
     const twice = await train('twice.csv');
     expect(twice).toMatchObject({ code: 1, out: '' });
-    expect(twice.err).toMatch(/twice\.csv: columns 1 and 2 are both called "width".*--drop '#2'/);
-    expect(await train('twice.csv', '--drop', '#2')).toMatchObject({ code: 0, err: '' });
+    expect(twice.err).toMatch(/twice\.csv: columns 1 and 2 are both called "width".*--ignore '#2'/);
+    expect(await train('twice.csv', '--ignore', '#2')).toMatchObject({ code: 0, err: '' });
     writeFileSync(path('old.csv'), CSV.replace('height', 'höhe'), 'latin1');
     expect((await train('old.csv')).err).toMatch(
       /old\.csv, line 1: byte 8 \(0xF6\) is not UTF-8: .*--encoding windows-1252/,

@@ -47,36 +47,42 @@ beforeAll(() => {
 const LONG = ['--layers', '3-16-2', '--threads', '2', '--standardise', '--json'];
 
 describe('a training on a graph that is interrupted', () => {
-  it('goes on from its checkpoint to what would have come out, the saved model byte for byte', async () => {
-    const given = ['train', '--graph', 'split.npz', ...LONG, '--iterations', '20000'];
-    const first = start(...given, '--checkpoint', 'c', '--save', 'part.safetensors');
-    await said(first.child.stdout, /"iteration":30,/);
-    first.child.kill('SIGINT');
-    const { code, out } = await first.ended;
-    expect(code).toBe(130);
-    const stopped = Number(jsonLines(out).at(-1)?.iterations);
-    expect(stopped).toBeGreaterThanOrEqual(30);
-    expect(existsSync(path('part.safetensors'))).toBe(true);
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    'by %s goes on from its checkpoint to what would have come out, the saved model byte for byte',
+    async (signal, exitCode) => {
+      const given = ['train', '--graph', 'split.npz', ...LONG, '--iterations', '20000'];
+      const first = start(...given, '--checkpoint', 'c', '--save', 'part.safetensors');
+      await said(first.child.stdout, /"iteration":30,/);
+      first.child.kill(signal);
+      const { code, out } = await first.ended;
+      expect(code).toBe(exitCode);
+      const stopped = Number(jsonLines(out).at(-1)?.iterations);
+      expect(stopped).toBeGreaterThanOrEqual(30);
+      expect(existsSync(path('part.safetensors'))).toBe(true);
 
-    const end = String(stopped + 5);
-    const rest = await run(
-      'train',
-      '--graph',
-      'split.npz',
-      '--resume',
-      'c',
-      '--iterations',
-      end,
-      '--json',
-      '--save',
-      'rest.safetensors',
-    );
-    expect(rest.err).not.toMatch(/Expected/);
-    expect(jsonLines(rest.out)[0]?.iteration).toBe(stopped + 1);
-    const whole = [...given.slice(0, -1), end, '--save', 'whole.safetensors'];
-    expect((await run(...whole)).code).toBe(0);
-    expect(readFileSync(path('rest.safetensors'))).toEqual(readFileSync(path('whole.safetensors')));
-  });
+      const end = String(stopped + 5);
+      const rest = await run(
+        'train',
+        '--graph',
+        'split.npz',
+        '--resume',
+        'c',
+        '--iterations',
+        end,
+        '--json',
+        '--save',
+        'rest.safetensors',
+      );
+      expect(rest.err).not.toMatch(/Expected/);
+      expect(jsonLines(rest.out)[0]?.iteration).toBe(stopped + 1);
+      const whole = [...given.slice(0, -1), end, '--save', 'whole.safetensors'];
+      expect((await run(...whole)).code).toBe(0);
+      expect(readFileSync(path('rest.safetensors'))).toEqual(readFileSync(path('whole.safetensors')));
+    },
+  );
 
   it('by a checkpoint that cannot be written leaves its model all the same', async () => {
     mkdirSync(path('going'));
@@ -184,7 +190,19 @@ describe('dladmm train --graph', () => {
 
   it('takes the options of graphs', async () => {
     const { code, err } = await run(
-      ...['train', '--graph', 'split.npz', '--solver', 'adam', '--epochs', '2', '--dropout', '0.25', '--l2', '1e-3,0'],
+      ...[
+        'train',
+        '--graph',
+        'split.npz',
+        '--solver',
+        'adam',
+        '--epochs',
+        '2',
+        '--ignoreout',
+        '0.25',
+        '--l2',
+        '1e-3,0',
+      ],
       ...[
         '--no-row-normalize',
         '--dtype',
@@ -218,7 +236,7 @@ describe('dladmm train --graph', () => {
     [1, 'there is no such file; Unknown graph "karate"', ['--graph', 'karate']],
     [1, '1,060 of its 19,717 nodes', ['--graph', 'pubmed']],
     [1, 'Could not read none.npz: there is no such file', ['--graph', 'none.npz']],
-    [1, 'dropout', ['--graph', 'split.npz', '--solver', 'adam', '--dropout', '1']],
+    [1, 'dropout', ['--graph', 'split.npz', '--solver', 'adam', '--ignoreout', '1']],
     [1, '2 numbers, one a layer,', ['--graph', 'split.npz', '--solver', 'adam', '--l2', '1,2,3']],
     [1, 'is the file to read from', ['--graph', 'split.npz', '--save', 'split.npz']],
     [2, "option '--data <name|file>' not specified, nor --graph <name|file>", []],

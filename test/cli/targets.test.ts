@@ -32,7 +32,7 @@ describe('dladmm train with what a row has several of', () => {
     const values = [
       '--target',
       'sum,left',
-      '--drop',
+      '--ignore',
       'red,round',
       '--epochs',
       '3',
@@ -47,7 +47,7 @@ describe('dladmm train with what a row has several of', () => {
     const labels = [
       '--target',
       'red,round',
-      '--drop',
+      '--ignore',
       'sum,left',
       '--test-share',
       '0.2',

@@ -46,7 +46,7 @@ describe('readTable, on CSV,', () => {
       outputs: 1,
       train: { y: { rows: 2, columns: 1 } },
     });
-    expect(await readTable(path, { label: null })).toMatchObject({ task: 'unlabelled', x: { columns: 3 } });
+    expect(await readTable(path, { target: null })).toMatchObject({ task: 'unlabelled', x: { columns: 3 } });
   });
 });
 

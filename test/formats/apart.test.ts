@@ -33,8 +33,8 @@ describe('a process of its own gives what this thread gives', () => {
     const columns = ['f', 'big', 'dec'].map((column) => ({ name: column }));
     const codecs = ['snappy', 'zstd', 'gzip', 'brotli', 'lz4_raw'];
     const all = codecs.flatMap((codec) => Array.from({ length: 4 }, () => fixture(`duckdb-${codec}.parquet`)));
-    const want = await parseParquetHere(all[0] as Uint8Array, 't', { columns, label: 'kind' });
-    const read = await Promise.all(all.map((bytes) => parseParquet(bytes, 't', { columns, label: 'kind' })));
+    const want = await parseParquetHere(all[0] as Uint8Array, 't', { columns, target: 'kind' });
+    const read = await Promise.all(all.map((bytes) => parseParquet(bytes, 't', { columns, target: 'kind' })));
     for (const table of read) expect(table).toEqual(want);
     const cut = fixture('duckdb-zstd.parquet').subarray(0, 900);
     const { code, message } = await refusal(parseParquet(cut, 't'));
@@ -57,7 +57,7 @@ describe('what does not come back', () => {
     expect(message).toMatch(/^t: damaged Parquet file, or one of another kind: it takes more than [\d.]+ s/);
     expect(turns).toBeGreaterThan(20);
     expect(
-      (await parseParquet(fixture('duckdb-zstd.parquet'), 't', { label: 'kind', columns: [{ name: 'f' }] })).x.rows,
+      (await parseParquet(fixture('duckdb-zstd.parquet'), 't', { target: 'kind', columns: [{ name: 'f' }] })).x.rows,
     ).toBe(40);
   });
 
@@ -95,7 +95,7 @@ describe('the process', () => {
     import { readFileSync } from 'node:fs';
     const { parseParquet } = await import(${JSON.stringify(dist)});
     const bytes = readFileSync(${JSON.stringify(fileURLToPath(file('duckdb-zstd.parquet')))});
-    const read = () => parseParquet(bytes, 't', { label: 'kind', columns: [{ name: 'f' }] });
+    const read = () => parseParquet(bytes, 't', { target: 'kind', columns: [{ name: 'f' }] });
     ${then}`;
   const run = (text: string, flags: readonly string[] = []): string =>
     execFileSync(process.execPath, [...flags, '--input-type=module', '-e', text], {

@@ -39,7 +39,7 @@ import { expectFailure } from './support.js';
 
 const fixture = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../fixtures/columnar/${name}`, import.meta.url)));
-const alone = (name: string) => ({ label: null, columns: [{ name }] });
+const alone = (name: string) => ({ target: null, columns: [{ name }] });
 
 describe('a Parquet file of DuckDB', () => {
   it.each(['snappy', 'zstd', 'gzip', 'brotli', 'lz4_raw'])(
@@ -47,7 +47,7 @@ describe('a Parquet file of DuckDB', () => {
     async (codec) => {
       const bytes = fixture(`duckdb-${codec}.parquet`);
       const columns = ['f', 'i', 'big', 'dec', 'flag', 't'].map((name) => ({ name }));
-      const table = await parseParquet(bytes, 't', { columns, label: 'kind' });
+      const table = await parseParquet(bytes, 't', { columns, target: 'kind' });
       expect(table).toMatchObject({ task: 'classification', classes: ['ash', 'elm', 'oak'] });
       const row = (i: number) => [i / 2, i, i * 1000000007, i + 0.25, i % 2 === 0 ? 1 : 0, (i % 24) * 3600 + 1800.5];
       expect([...table.x.data]).toEqual(Array.from({ length: 40 }, (_, i) => row(i)).flat());
@@ -56,7 +56,7 @@ describe('a Parquet file of DuckDB', () => {
 
   it('has lists of one length as a column for each of their places', async () => {
     const columns = ['e[0]', 'e[2]', 'l[1]'].map((name) => ({ name }));
-    const { x } = await parseParquet(fixture('nested.parquet'), 't', { columns, label: null });
+    const { x } = await parseParquet(fixture('nested.parquet'), 't', { columns, target: null });
     expect([...x.data.slice(9, 12)]).toEqual([3, 5, 1.5]);
   });
 
@@ -84,7 +84,7 @@ describe('a Parquet file of DuckDB', () => {
 
 describe('a Parquet file of pyarrow', () => {
   it('has decimals as numbers, beside texts too', async () => {
-    const { columns } = await parseParquet(fixture('pyarrow-decimal.parquet'), 't', { categories: 'one-hot' });
+    const { columns } = await parseParquet(fixture('pyarrow-decimal.parquet'), 't', { texts: 'one-hot' });
     expect(columns.map((column) => (typeof column === 'string' ? column : column.name))).toEqual(['d', 'c', 'a', 'b']);
     expect(columns[0]).toBe('d');
   });
@@ -101,7 +101,7 @@ async function readColumn(values: Vector, label: string | null = null): Promise<
     c: values,
     y: vectorFromArray(Array.from({ length: values.length }, (_, i) => `${i % 2}`)),
   });
-  const options = { label, ...(label === null ? { columns: [{ name: 'c' }] } : { categories: 'one-hot' as const }) };
+  const options = { target: label, ...(label === null ? { columns: [{ name: 'c' }] } : { texts: 'one-hot' as const }) };
   const read = await parseArrow(tableToIPC(table, 'file'), 't', options);
   expect(await parseArrow(tableToIPC(table, 'stream'), 't', options)).toEqual(read);
   return label === null ? [...read.x.data] : 'classes' in read ? [...read.classes] : [];
@@ -147,19 +147,19 @@ describe('an Arrow column', () => {
           type as DataType,
         ),
       });
-      const read = await parseArrow(tableToIPC(table), 't', { label: null });
+      const read = await parseArrow(tableToIPC(table), 't', { target: null });
       expect(read.columns).toEqual(['e[0]', 'e[1]']);
       expect([...read.x.data]).toEqual([1, 2, 3, 4.5]);
     }
     const ragged = new Table({ e: vectorFromArray([[1, 2], [3]], new List(item) as DataType) });
     await expectFailure(
-      () => parseArrow(tableToIPC(ragged), 't', { label: null }),
+      () => parseArrow(tableToIPC(ragged), 't', { target: null }),
       'ERR_DLADMM_FORMAT',
       /row 1, column "e".*2 numbers.*found 1/,
     );
     const none = new Table({ e: vectorFromArray([[], []], new List(item) as DataType) });
     await expectFailure(
-      () => parseArrow(tableToIPC(none), 't', { label: null }),
+      () => parseArrow(tableToIPC(none), 't', { target: null }),
       'ERR_DLADMM_FORMAT',
       /the first is empty/,
     );
@@ -200,7 +200,7 @@ describe('an Arrow column', () => {
     const at = bytes.indexOf(Buffer.from([1, 0, 0, 0, 0x62]));
     expect(at).toBeGreaterThan(0);
     bytes[at + 4] = 0x61;
-    const read = await parseArrow(bytes, 't', { label: null }).catch((error: Error) => error.message);
+    const read = await parseArrow(bytes, 't', { target: null }).catch((error: Error) => error.message);
     if (typeof read === 'string') expect(read).toMatch(/both called "a"/);
     else expect([...read.x.data]).toEqual([1, 0.5, 2, 0.25]);
   });
@@ -224,20 +224,20 @@ describe('rows that pandas has numbered', () => {
     ['by the file', withIndex(['id'])],
     ['by the name alone', withIndex([{ kind: 'range' }], '__index_level_0__')],
   ])('are neither features nor labels, as told %s', async (_, bytes) => {
-    expect(await parseParquet(bytes, 't')).toMatchObject({ columns: ['a'], label: 'y', classes: ['m', 'n'] });
+    expect(await parseParquet(bytes, 't')).toMatchObject({ columns: ['a'], target: 'y', classes: ['m', 'n'] });
   });
 
   it('are read where they are asked for, and an index that is none changes nothing', async () => {
-    const texts = { categories: 'one-hot' } as const;
-    expect(await parseParquet(withIndex(['id']), 't', { label: 'id', ...texts })).toMatchObject({ label: 'id' });
+    const texts = { texts: 'one-hot' } as const;
+    expect(await parseParquet(withIndex(['id']), 't', { target: 'id', ...texts })).toMatchObject({ target: 'id' });
     expect((await parseParquet(withIndex(['id']), 't', alone('id'))).x.data).toEqual(Float32Array.of(7, 5, 9));
-    const { columns: all } = await parseParquet(withIndex([{ kind: 'range' }]), 't', { label: 'y' });
+    const { columns: all } = await parseParquet(withIndex([{ kind: 'range' }]), 't', { target: 'y' });
     expect(all).toEqual(['a', 'id']);
   });
 
   it('in an Arrow file are told in the same way', async () => {
     const table = new Table({ a: vectorFromArray([1, 2]), id: vectorFromArray([7, 5]) });
     table.schema.metadata.set('pandas', JSON.stringify({ index_columns: ['id'] }));
-    expect((await parseArrow(tableToIPC(table), 't', { label: null })).columns).toEqual(['a']);
+    expect((await parseArrow(tableToIPC(table), 't', { target: null })).columns).toEqual(['a']);
   });
 });

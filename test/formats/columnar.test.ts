@@ -38,7 +38,7 @@ const want: CsvTable = {
   task: 'classification',
   x: { data: Float32Array.from(a.flatMap((value, i) => [value, flag[i] ? 1 : 0])), rows: 4, columns: 2 },
   columns: ['a', 'flag'],
-  label: 'kind',
+  target: 'kind',
   classes: ['ash', 'elm', 'oak'],
   labels: Int32Array.of(2, 1, 2, 0),
 };
@@ -98,36 +98,36 @@ describe('a column', () => {
 
   it('of labels may be named or numbered, hold numbers or targets, or be none', async () => {
     for (const [, parse, bytes] of both({ n, a, flag })) {
-      expect(await parse(bytes, 't', { label: 'n' })).toMatchObject({
+      expect(await parse(bytes, 't', { target: 'n' })).toMatchObject({
         task: 'classification',
         labels: Int32Array.from(n),
       });
-      expect(await parse(bytes, 't', { label: 0 })).toMatchObject({ label: 'n' });
-      expect(await parse(bytes, 't', { label: -2 })).toMatchObject({
+      expect(await parse(bytes, 't', { target: 0 })).toMatchObject({ target: 'n' });
+      expect(await parse(bytes, 't', { target: -2 })).toMatchObject({
         task: 'regression',
         y: { data: Float32Array.from(a) },
       });
       expect(await parse(bytes, 't')).toMatchObject({ classes: ['false', 'true'], labels: Int32Array.of(1, 0, 0, 1) });
-      expect(await parse(bytes, 't', { label: null })).toMatchObject({
+      expect(await parse(bytes, 't', { target: null })).toMatchObject({
         task: 'unlabelled',
         columns: ['n', 'a', 'flag'],
       });
-      await expectFailure(() => parse(bytes, 't', { label: 'm' }), 'ERR_DLADMM_ARGUMENT', /columns are n, a, flag/);
-      await expectFailure(() => parse(bytes, 't', { label: 3 }), 'ERR_DLADMM_RANGE', /-3 to 2/);
+      await expectFailure(() => parse(bytes, 't', { target: 'm' }), 'ERR_DLADMM_ARGUMENT', /columns are n, a, flag/);
+      await expectFailure(() => parse(bytes, 't', { target: 3 }), 'ERR_DLADMM_RANGE', /-3 to 2/);
     }
   });
 
   it('of texts is refused or becomes a column for each, and is read again as a model knows it', async () => {
     for (const [, parse, bytes] of both({ kind, n })) {
       await expectFailure(() => parse(bytes, 't'), 'ERR_DLADMM_FORMAT', /row 0, column "kind".*"oak".*one-hot/);
-      const table = await parse(bytes, 't', { categories: 'one-hot' });
+      const table = await parse(bytes, 't', { texts: 'one-hot' });
       expect([...table.x.data]).toEqual([0, 0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 0]);
       const columns = [{ name: 'n' }, { name: 'kind', categories: ['oak', 'elm', 'ash'] }];
-      const known = await parse(bytes, 't', { columns, label: null });
+      const known = await parse(bytes, 't', { columns, target: null });
       expect([...known.x.data]).toEqual([3, 1, 0, 0, 1, 0, 1, 0, 2, 1, 0, 0, 0, 0, 0, 1]);
       const fewer = [{ name: 'kind', categories: ['oak', 'elm'] }];
       await expectFailure(
-        () => parse(bytes, 't', { columns: fewer, label: null }),
+        () => parse(bytes, 't', { columns: fewer, target: null }),
         'ERR_DLADMM_LABEL',
         /one of oak, elm for row 3 of column "kind" of t but received "ash"/,
       );

@@ -15,7 +15,7 @@ describe('a table', () => {
       task: 'classification',
       x: { data: Float32Array.of(1, 2.5, -3, 40), rows: 2, columns: 2 },
       columns: ['column 1', 'column 2'],
-      label: 'column 3',
+      target: 'column 3',
       labels: Int32Array.of(0, 1),
       classes: ['0', '2'],
     });
@@ -23,12 +23,12 @@ describe('a table', () => {
 
   it('names its columns if the first row has no number and the second has', async () => {
     const table = await read('width,height,kind\n1,2,a\n3,4,b\n');
-    expect(table).toMatchObject({ columns: ['width', 'height'], label: 'kind' });
+    expect(table).toMatchObject({ columns: ['width', 'height'], target: 'kind' });
     expect(table.x.rows).toBe(2);
   });
 
   it('calls a column without a name by its place', async () => {
-    expect(await read(',x,,kind\n0,1,5,2\n')).toMatchObject({ columns: ['column 1', 'x', 'column 3'], label: 'kind' });
+    expect(await read(',x,,kind\n0,1,5,2\n')).toMatchObject({ columns: ['column 1', 'x', 'column 3'], target: 'kind' });
   });
 
   it('has no header if its first row has a number', async () => {
@@ -48,16 +48,16 @@ describe('a table', () => {
   it('may have its label anywhere', async () => {
     const text = 'kind,width,height\n1,2,3\n0,5,6\n';
     for (const label of ['kind', 0, -3])
-      expect(await read(text, { label })).toMatchObject({
+      expect(await read(text, { target: label })).toMatchObject({
         columns: ['width', 'height'],
-        label: 'kind',
+        target: 'kind',
         labels: Int32Array.of(1, 0),
         x: { data: Float32Array.of(2, 3, 5, 6) },
       });
   });
 
   it('may have no label', async () => {
-    expect(await read('a,b\n1,2\n', { label: null })).toEqual({
+    expect(await read('a,b\n1,2\n', { target: null })).toEqual({
       task: 'unlabelled',
       columns: ['a', 'b'],
       x: { data: Float32Array.of(1, 2), rows: 1, columns: 2 },
@@ -69,7 +69,7 @@ describe('a table', () => {
     const row = (k: number): string => names.map((_, i) => (i * 7 + k) % 10).join(';');
     const text = `${names.join(';')};label\n${[0, 1, 2].map((k) => `${row(k)};${'xyx'[k]}\n`).join('')}`;
     const table = await read(text);
-    expect(table).toMatchObject({ columns: names, label: 'label', classes: ['x', 'y'], x: { rows: 3 } });
+    expect(table).toMatchObject({ columns: names, target: 'label', classes: ['x', 'y'], x: { rows: 3 } });
     expect((await read(text, { columns: table.columns.map((name) => ({ name: String(name) })) })).x).toEqual(table.x);
   });
 
@@ -199,11 +199,11 @@ describe('a table is refused, naming line and column,', () => {
 
 describe('options are refused', () => {
   it.each<[string, unknown, 'ERR_DLADMM_ARGUMENT' | 'ERR_DLADMM_RANGE']>([
-    ['label', 'depth', 'ERR_DLADMM_ARGUMENT'],
-    ['label', true, 'ERR_DLADMM_ARGUMENT'],
-    ['label', 3, 'ERR_DLADMM_RANGE'],
-    ['label', -4, 'ERR_DLADMM_RANGE'],
-    ['label', 0.5, 'ERR_DLADMM_RANGE'],
+    ['target', 'depth', 'ERR_DLADMM_ARGUMENT'],
+    ['target', true, 'ERR_DLADMM_ARGUMENT'],
+    ['target', 3, 'ERR_DLADMM_RANGE'],
+    ['target', -4, 'ERR_DLADMM_RANGE'],
+    ['target', 0.5, 'ERR_DLADMM_RANGE'],
     ['delimiter', '', 'ERR_DLADMM_ARGUMENT'],
     ['delimiter', '"', 'ERR_DLADMM_ARGUMENT'],
     ['delimiter', '\n', 'ERR_DLADMM_ARGUMENT'],
@@ -213,7 +213,7 @@ describe('options are refused', () => {
   });
 
   it('a label by name in a file without header', async () => {
-    await expectFailure(() => read('1,2,0\n', { label: 'kind' }), 'ERR_DLADMM_ARGUMENT', 'no header');
+    await expectFailure(() => read('1,2,0\n', { target: 'kind' }), 'ERR_DLADMM_ARGUMENT', 'no header');
   });
 });
 
@@ -277,12 +277,8 @@ describe('columns of texts', () => {
   const text = 'age,job,pay\n30,cook,low\n40,baker,high\n50,cook,high\n';
 
   it('are refused with a hint, unless they are asked for as an input for each text', async () => {
-    await expectFailure(
-      () => read(text),
-      'ERR_DLADMM_FORMAT',
-      /line 2, column 2 \("job"\).*"cook".*categories: 'one-hot'/,
-    );
-    const table = await read(text, { categories: 'one-hot' });
+    await expectFailure(() => read(text), 'ERR_DLADMM_FORMAT', /line 2, column 2 \("job"\).*"cook".*texts: 'one-hot'/);
+    const table = await read(text, { texts: 'one-hot' });
     expect(table).toMatchObject({ task: 'classification', classes: ['high', 'low'], labels: Int32Array.of(1, 0, 0) });
     expect(table.x).toEqual({ data: Float32Array.of(30, 0, 1, 40, 1, 0, 50, 0, 1), rows: 3, columns: 3 });
     expect(table.columns).toEqual(['age', { name: 'job', categories: ['baker', 'cook'] }]);
@@ -291,32 +287,32 @@ describe('columns of texts', () => {
   it('are read as a model knows them, by name, and whatever else is there is passed over', async () => {
     const columns = [{ name: 'job', categories: ['cook', 'baker'] }, { name: 'age' }];
     const turned = 'note,pay,age,job\nx,low,30,cook\n,high,40,baker\n';
-    const table = await read(turned, { columns, label: 'pay' });
+    const table = await read(turned, { columns, target: 'pay' });
     expect(table.x.data).toEqual(Float32Array.of(1, 0, 30, 0, 1, 40));
-    expect((await read(turned, { columns, label: null })).x).toEqual(table.x);
-    expect((await read('cook,30\nbaker,40\n', { columns, label: null, header: false })).x).toEqual(table.x);
+    expect((await read(turned, { columns, target: null })).x).toEqual(table.x);
+    expect((await read('cook,30\nbaker,40\n', { columns, target: null, header: false })).x).toEqual(table.x);
     await expectFailure(
-      () => read('age,job\n30,smith\n', { columns, label: null }),
+      () => read('age,job\n30,smith\n', { columns, target: null }),
       'ERR_DLADMM_LABEL',
       /one of cook, baker for line 2 of column "job" of file\.csv but received "smith"/,
     );
     await expectFailure(
-      () => read('age\n30\n', { columns, label: null }),
+      () => read('age\n30\n', { columns, target: null }),
       'ERR_DLADMM_FORMAT',
       /column "job".*are age/,
     );
-    await expectFailure(() => read('1,2,3\n', { columns, label: null }), 'ERR_DLADMM_FORMAT', /2 columns .* found 3/);
+    await expectFailure(() => read('1,2,3\n', { columns, target: null }), 'ERR_DLADMM_FORMAT', /2 columns .* found 3/);
   });
 
   it('are read as another table had them, its columns of numbers too', async () => {
-    const { columns } = await read(text, { categories: 'one-hot' });
-    const other = await read('pay,job,age\nlow,baker,60\n', { columns, label: 'pay' });
+    const { columns } = await read(text, { texts: 'one-hot' });
+    const other = await read('pay,job,age\nlow,baker,60\n', { columns, target: 'pay' });
     expect(other).toMatchObject({ x: { data: Float32Array.of(60, 1, 0), columns: 3 }, columns });
   });
 
   it('take the last column that is no feature for the labels', async () => {
     const table = await read('pay,age\nlow,30\nhigh,40\n', { columns: [{ name: 'age' }] });
-    expect(table).toMatchObject({ label: 'pay', classes: ['high', 'low'] });
+    expect(table).toMatchObject({ target: 'pay', classes: ['high', 'low'] });
     await expectFailure(
       () => read('age\n30\n', { columns: [{ name: 'age' }] }),
       'ERR_DLADMM_FORMAT',
@@ -327,7 +323,7 @@ describe('columns of texts', () => {
   it('are no identifiers', async () => {
     const many = Array.from({ length: 1001 }, (_, i) => `${i},name${i},0`).join('\n');
     await expectFailure(
-      () => read(many, { categories: 'one-hot' }),
+      () => read(many, { texts: 'one-hot' }),
       'ERR_DLADMM_FORMAT',
       /line 1001.*at most 1000 categories/,
     );

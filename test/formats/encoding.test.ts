@@ -37,7 +37,7 @@ describe('a text is read in its encoding', () => {
 
   it('with the signs that Windows has and ISO 8859-1 has not', async () => {
     const bytes = Buffer.concat([Buffer.from('a,'), mark(0x80, 0x93), Buffer.from('\n1,x\n2,y\n')]);
-    expect(await read(bytes, { encoding: 'windows-1252' })).toMatchObject({ label: '€“' });
+    expect(await read(bytes, { encoding: 'windows-1252' })).toMatchObject({ target: '€“' });
   });
 });
 

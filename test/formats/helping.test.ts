@@ -42,7 +42,7 @@ it.each([
   ["Excel's first line in quotation marks", `"sep=,"\r\n${TABLE}`, ['x', 'y']],
 ])('%s above a table is no row of it', async (_, text, names) => {
   const path = fileOf(text);
-  const { columns, x } = await readCsv(path, { label: 'label' });
+  const { columns, x } = await readCsv(path, { target: 'label' });
   expect([x.rows, columns]).toEqual([40, names]);
 });
 
@@ -125,7 +125,7 @@ describe('a column cannot be left out and be', () => {
     for (const work of [
       () => fit(path, options),
       () => packSamples(join(folder, 'left.samples'), path, options),
-      () => readCsv(path, { label: 'label', ignore: [place] }),
+      () => readCsv(path, { target: 'label', ignore: [place] }),
     ])
       await expectFailure(work, 'ERR_DLADMM_ARGUMENT', words);
   });
@@ -135,7 +135,7 @@ describe('a column cannot be left out and be', () => {
     const words = 'columns other than those that columns names for ignore but received "x"';
     for (const work of [
       () => fit(path, { target: 'label', columns: ['x'], ignore: ['x'] }),
-      () => readCsv(path, { label: 'label', columns: ['x'], ignore: ['x'] }),
+      () => readCsv(path, { target: 'label', columns: ['x'], ignore: ['x'] }),
     ])
       await expectFailure(work, 'ERR_DLADMM_ARGUMENT', words);
   });

@@ -39,7 +39,7 @@ describe.each(Object.entries(FILES))('a long CSV file that holds %s', (name, con
 
   test('is closed once it has been read or refused', async () => {
     writeFileSync(path, content);
-    await readCsv(path, { label: 'y' }).catch(() => undefined);
+    await readCsv(path, { target: 'y' }).catch(() => undefined);
     expect(await settled(path)).toBe(0);
   }, 60_000);
 });
@@ -54,7 +54,7 @@ test('readCsv lets go of a text that stops coming once the signal is aborted', a
     },
   });
   setImmediate(() => stop.abort());
-  await expect(readCsv(stalled, { label: 'y', signal: stop.signal })).rejects.toThrow(
+  await expect(readCsv(stalled, { target: 'y', signal: stop.signal })).rejects.toThrow(
     expect.objectContaining({ code: 'ERR_DLADMM_ABORTED' }),
   );
   expect(stalled.destroyed).toBe(true);

@@ -222,13 +222,13 @@ async function trained() {
 const TABLE_OPTIONS = [
   {},
   {},
-  { label: null },
-  { label: 0 },
+  { target: null },
+  { target: 0 },
   { header: false },
   { task: 'regression' },
   { task: 'classification' },
 ];
-const tableOptions = (r) => ({ ...r.pick(TABLE_OPTIONS), ...(r.chance(0.3) && { categories: 'one-hot' }) });
+const tableOptions = (r) => ({ ...r.pick(TABLE_OPTIONS), ...(r.chance(0.3) && { texts: 'one-hot' }) });
 const csvOptions = (r) => ({ ...tableOptions(r), ...(r.chance(0.2) && { delimiter: r.pick([';', '\t', '||']) }) });
 const loss = 'softmax-cross-entropy';
 

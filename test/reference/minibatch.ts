@@ -20,7 +20,7 @@ export interface PlainSettings {
   readonly batchSize: number;
   readonly gramMemory: number;
   readonly gramEvery: number;
-  readonly damping: number;
+  readonly relativeDamping: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly l2: number;
@@ -86,7 +86,7 @@ export function* minibatchPlainly(
   start: Vector,
   settings: PlainSettings,
 ): Generator<{ readonly w: Vector; readonly loss: number; readonly D: readonly Matrix64[] }, never> {
-  const { batchSize, gramMemory, gramEvery, damping, momentum, nesterov, l2, interleaved } = settings;
+  const { batchSize, gramMemory, gramEvery, relativeDamping, momentum, nesterov, l2, interleaved } = settings;
   const { f, slope } = activationOf(network);
   const W = joined(network, start);
   const L = W.length;
@@ -133,7 +133,7 @@ export function* minibatchPlainly(
         const Al = at(A, l, 'A');
         const n = Al.rows;
         const trace = Array.from({ length: n }, (_, i) => entry(Al, i, i)).reduce((sum, value) => sum + value, 0);
-        const delta = l2 + damping * (trace / n + l2);
+        const delta = l2 + relativeDamping * (trace / n + l2);
         const gradient = plus(scaled(1 / B, transposedTimes(D, input)), l2, at(W, l, 'W'));
         const S = solveFromRight(
           gradient,

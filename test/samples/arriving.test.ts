@@ -373,7 +373,7 @@ describe('columns of texts', () => {
 
   it('are an input for each text, sorted, where that is asked for', async () => {
     for (const x of [rows, Readable.from(rows), table]) {
-      const arrived = await arrivingSamples({ x, labels: 'kind', categories: 'one-hot' }, rulesOf(3), 'data');
+      const arrived = await arrivingSamples({ x, labels: 'kind', texts: 'one-hot' }, rulesOf(3), 'data');
       expect(numbersOf(arrived.x)).toEqual([0, 1, 1, 1, 0, 2, 0, 1, 3]);
       expect(arrived.columns).toEqual([{ name: 'colour', categories: ['blue', 'red'] }, { name: 'size' }]);
     }
@@ -389,7 +389,7 @@ describe('columns of texts', () => {
   });
 
   it('are kept in the model, which takes records and tables with the columns in any order', async () => {
-    const { model } = await fitModel({ x: rows, labels: 'kind', categories: 'one-hot' }, options);
+    const { model } = await fitModel({ x: rows, labels: 'kind', texts: 'one-hot' }, options);
     const { data } = (
       await model.predict([
         [0, 1, 1],

@@ -83,7 +83,7 @@ describe('a model that was trained on', () => {
 
   test('categories takes them by name too, rows that are encoded already included', async () => {
     const options = { layers: [4, 16, 2] };
-    const model = await trained({ x: RECORDS, labels: 'label', categories: 'one-hot' }, options);
+    const model = await trained({ x: RECORDS, labels: 'label', texts: 'one-hot' }, options);
     const before = await accuracy(model, { x: RECORDS, labels: 'label' });
     const next = await trained({ x: TURNED, labels: 'label' }, { ...options, ...STILL, initialisation: model });
     expect(await accuracy(next, { x: RECORDS, labels: 'label' })).toBe(before);

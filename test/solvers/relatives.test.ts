@@ -14,7 +14,7 @@ describe("our methods beside their nearest relatives'", () => {
     'mini-batch dlADMM without momentum and low rank is FOOF, with a memory of %d',
     async (memory) => {
       const damping = 0.7;
-      const own = { gram: 'full', gramEvery: 1, momentum: 0, nesterov: false, damping } as const;
+      const own = { gram: 'full', gramEvery: 1, momentum: 0, nesterov: false, relativeDamping: damping } as const;
       using state = await minibatches.open(
         { network: NETWORK, dtype: 'float64', threads: 2, batchSize: 8, seed: 5, gramMemory: memory, ...own },
         forAddon(SAMPLES),
@@ -46,7 +46,7 @@ describe("our methods beside their nearest relatives'", () => {
       // K-FAC damps both factors of a layer by one share of their mean eigenvalues.
       const { model, history } = await fit(forAddon(SAMPLES), {
         ...{ solver: 'variable-metric-admm', ...NETWORK, dtype: 'float64', seed: 3, initialisation },
-        ...{ iterations: 1, learningRate: 0.01, damping: share, outputDamping: share },
+        ...{ iterations: 1, learningRate: 0.01, relativeDamping: share, outputDamping: share },
       });
       expect(history[0]).toMatchObject({ kept: true });
       const moved = (W: ArrayLike<number>): Float64Array =>

@@ -62,7 +62,7 @@ const CASES: Readonly<Record<string, readonly [data: unknown, options?: object]>
   'a validation set with a class that is none': [{ x, labels, validation: { x, labels: labels.with(0, 2) } }],
   'a test set of other inputs': [{ x, labels, test: { x: x.map(([a]) => [a]), labels } }],
   'a test set without its columns': [
-    { x: records, labels: 'label', categories: 'one-hot', test: { x: [{ a: 1, label: 0 }], labels: 'label' } },
+    { x: records, labels: 'label', texts: 'one-hot', test: { x: [{ a: 1, label: 0 }], labels: 'label' } },
     { layers: [4, 2] },
   ],
   // checkNetwork

@@ -16,6 +16,7 @@ import {
 } from '../../src/index.js';
 import { decodeModel, encodeModel } from '../../src/model/model-file.js';
 import { importOnnx, importStateDict } from '../../src/onnx.js';
+import { earlierOptions } from '../../src/solvers/shared/earlier.js';
 
 // Files that the version before wrote (test/fixtures/before-rooms/README.md) are read by this one, and mean the same.
 
@@ -125,6 +126,27 @@ describe('models', () => {
     const initialisation = await Model.load(path('named-standardised.safetensors'));
     const further = { layers: [4, 5, 3], solver: 'adam', epochs: 1, initialisation } as const;
     expect((await fitModel(named(), further)).model.classes).toEqual(['ash', 'beech', 'cedar']);
+  });
+});
+
+describe('the options of a checkpoint', () => {
+  test.each([
+    [{ solver: 'minibatch-admm', damping: 2 }, { relativeDamping: 2 }],
+    [
+      { solver: 'variable-metric-admm', damping: 30, outputDamping: 1 },
+      { relativeDamping: 30, outputDamping: 1 },
+    ],
+    [{ solver: 'kfac', damping: 3 }, { damping: 3 }],
+    [{ solver: 'sigmoid-admm', initialisation: 'msra' }, { initialisation: { scheme: 'msra', gain: 8 } }],
+    [{ solver: 'sigmoid-admm', initialisation: 'xavier' }, { initialisation: { scheme: 'glorot', gain: 8 } }],
+    [
+      { solver: 'adam', initialisation: { scheme: 'xavier', gain: 2 } },
+      { initialisation: { scheme: 'glorot', gain: 2 } },
+    ],
+    [{ solver: 'adam', initialisation: 'glorot' }, { initialisation: 'glorot' }],
+  ])('%o are in the words of today', (options, said) => {
+    const { solver } = options;
+    for (const format of [1, 2]) expect(earlierOptions(options, format)).toEqual({ solver, ...said });
   });
 });
 

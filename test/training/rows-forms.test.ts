@@ -102,7 +102,7 @@ describe('a URL', () => {
     await model.save(at);
     expect((await Model.load(at)).classes).toEqual(['no', 'yes']);
     expect((await loadModel(at)).kind).toBe('perceptron');
-    expect((await readCsv(file, { label: 'churned', categories: 'one-hot' })).x.rows).toBe(ROWS.length);
+    expect((await readCsv(file, { target: 'churned', texts: 'one-hot' })).x.rows).toBe(ROWS.length);
   });
 
   it('names a checkpoint, and the file of a search', async () => {

@@ -6,8 +6,8 @@
 // make the Lagrangian stationary in every z and a are known in closed form, u_L = ∇R(z_L) and u_l = (u_{l+1} W_{l+1}) ∘
 // f'(z_l), and ∂F/∂[W_l b_l] = u_lᵀ ã_{l-1}/N + λ [W_l b_l]. With v_l the multipliers for labels that the model draws
 //
-//     P_l = v_lᵀ v_l / N + ε I          n_l x n_l                    ε = μ_P times the mean eigenvalue
-//     G_l = ã_{l-1}ᵀ ã_{l-1} / N + ε I  (n_{l-1} + 1) x (n_{l-1} + 1)  ε = μ times the mean eigenvalue
+//     P_l = v_lᵀ v_l / N + ε I          n_l x n_l                    ε = c_P times the mean eigenvalue
+//     G_l = ã_{l-1}ᵀ ã_{l-1} / N + ε I  (n_{l-1} + 1) x (n_{l-1} + 1)  ε = c times the mean eigenvalue
 //     Δ_l = P_l⁻¹ ∂F/∂[W_l b_l] G_l⁻¹
 //     V_l <- m V_l − s Δ_l,  [W_l b_l] <- [W_l b_l] + V_l
 //

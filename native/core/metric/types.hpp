@@ -29,8 +29,8 @@ struct Setup {
 
 // Everything that may change from sweep to sweep.
 struct Penalties {
-  double damping = 0;         // μ: G_l has μ times its mean eigenvalue added
-  double output_damping = 0;  // μ_P, the same of P_l
+  double damping = 0;         // c: G_l has c times its mean eigenvalue added
+  double output_damping = 0;  // c_P, the same of P_l
   double rate = 0;            // s
   double momentum = 0;        // m
   double l2 = 0;              // λ of (λ/2) Σ ‖[W_l b_l]‖²

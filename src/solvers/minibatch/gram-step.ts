@@ -24,7 +24,10 @@ export const GRAM_STEP = {
     },
     MOST,
   ),
-  damping: number({ min: 0 }, { default: 4, symbol: 'c', says: 'The damping δ_l = λ + c (trace(A_l)/n + λ).' }),
+  relativeDamping: number(
+    { min: 0 },
+    { default: 4, symbol: 'c', says: 'Damping in mean eigenvalues of A_l: δ_l = λ + c (trace(A_l)/n + λ).' },
+  ),
   momentum: number('fraction', { default: 0.9, symbol: 'μ', says: 'Memory of the momentum.' }),
   nesterov: flag({ default: true, says: 'Look ahead along the momentum: − η (S_l + μV_l) in place of − ηV_l.' }),
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: ½λ‖[W_l b_l]‖².' }),

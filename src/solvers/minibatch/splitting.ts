@@ -67,13 +67,18 @@ const batchOf = ({ batchSize }: MinibatchSessionOptions, count: number): number 
 
 function setup(options: MinibatchSessionOptions, count: number) {
   const batch = batchOf(options, count);
-  const { gramMemory: beta, ...settings } = completed(GRAM_STEP, options, 'options.', options);
+  const {
+    gramMemory: beta,
+    relativeDamping: damping,
+    ...settings
+  } = completed(GRAM_STEP, options, 'options.', options);
   return {
     batch,
     shuffle: given(options.shuffle, true) && batch < count,
     seed: given(options.seed, 1),
     ...settings,
     beta,
+    damping,
     sweep: updatesOf(options).flatMap(({ block, layer }) => [numberOf(block), layer]),
   };
 }

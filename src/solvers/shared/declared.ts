@@ -20,7 +20,13 @@ const graphInitialisation: ValueType<GraphInitialisation> = {
 
 const SUITS = "'he' suits relu, elu, silu, gelu and softplus, 'glorot' sigmoid and tanh.";
 
-const BEGIN = { flag: 'init', says: `Where the weights and biases begin; ${SUITS}` } as const;
+const SCALED =
+  "a scheme times a gain is one of these by its variance alone, 'lecun', 'orthogonal' or, with 2/n_l, 'msra'";
+
+const BEGIN = {
+  flag: 'init',
+  says: `Where the weights and biases begin; ${SUITS.replace('.', ';')} ${SCALED}.`,
+} as const;
 
 /** Where the parameters begin. */
 export const initialisedBy = (otherwise: Initialisation) => option(initialisation, { ...BEGIN, default: otherwise });

@@ -1,3 +1,5 @@
+import { isObject } from '../../core/objects.js';
+
 /** What options were called when checkpoints of the first format were written. */
 const GRADIENT = { weightDecay: 'l2' } as const;
 
@@ -15,6 +17,12 @@ const EARLIER_NAMES: { readonly [solver: string]: { readonly [before: string]: s
 
 type Stored = Readonly<Record<string, unknown>>;
 
+/** What others may say too: no option of these solvers has such a name today. */
+const SINCE: typeof EARLIER_NAMES = {
+  'minibatch-admm': { damping: 'relativeDamping' },
+  'variable-metric-admm': { damping: 'relativeDamping' },
+};
+
 /** The options of a checkpoint, in the words of today and with what has become a default since. */
 export function earlierOptions(options: Stored, format: number): Stored {
   const values = options.loss === 'squared-error';
@@ -25,18 +33,30 @@ export function earlierOptions(options: Stored, format: number): Stored {
   const watched = typeof earlyStopping === 'object' && {
     earlyStopping: { metric: values ? 'loss' : 'accuracy', ...earlyStopping },
   };
-  return { ...targets, ...(format > 1 ? options : renamed(options)), ...watched };
+  return { ...targets, ...renamed(format > 1 ? options : ofFirstFormat(options), SINCE), ...watched };
 }
 
-/** Those of the first format. */
-function renamed(options: Stored): Stored {
-  const names = EARLIER_NAMES[String(options.solver)] ?? {};
+function renamed(options: Stored, names: typeof EARLIER_NAMES): Stored {
+  const own = names[String(options.solver)] ?? {};
   return Object.fromEntries(
     Object.entries(options).map(([name, value]) => [
-      names[name] ?? name,
-      name === 'outputSolver' ? earlierOutputSolver(value) : value,
+      own[name] ?? name,
+      name === 'initialisation' ? earlierInitialisation(value) : value,
     ]),
   );
+}
+
+const ofFirstFormat = ({ outputSolver, ...options }: Stored): Stored =>
+  renamed(
+    { ...options, ...(outputSolver !== undefined && { outputSolver: earlierOutputSolver(outputSolver) }) },
+    EARLIER_NAMES,
+  );
+
+/** One scheme had another name, and of sigmoid-ADMM a scheme alone stood for itself with the gain of the published code. */
+function earlierInitialisation(value: unknown): unknown {
+  const nameOf = (scheme: unknown): unknown => (scheme === 'xavier' ? 'glorot' : scheme);
+  if (['msra', 'xavier', 'lecun', 'orthogonal'].includes(value as string)) return { scheme: nameOf(value), gain: 8 };
+  return isObject(value) && 'scheme' in value ? { ...value, scheme: nameOf(value.scheme) } : value;
 }
 
 function earlierOutputSolver(value: unknown): unknown {

@@ -147,7 +147,7 @@ export const METHODS = {
     damping: number('positive', {
       default: 150,
       symbol: 'λ',
-      says: 'The damping of the first steps. In batches of less than about a hundred it may fall so far that a training diverges.',
+      says: 'Damping, added to the curvature as it is, of the first steps. In batches of less than about a hundred it may fall so far that a training diverges.',
     }),
     dampingDecay: number('fraction', {
       default: 0.95,
@@ -168,7 +168,11 @@ export const METHODS = {
   },
   isaac: {
     learningRate: rate(1),
-    damping: number('positive', { default: 10, symbol: 'λ', says: 'Tikhonov damping; ∞ would be plain SGD.' }),
+    damping: number('positive', {
+      default: 10,
+      symbol: 'λ',
+      says: 'Tikhonov damping, added to the Gram matrices as it is; ∞ would be plain SGD.',
+    }),
     turnedLayers: whole(0, { default: 3, says: 'Layers whose gradients are turned, from the first on.' }, MOST),
     momentum: number('fraction', { default: 0, symbol: 'μ', says: 'Memory of the momentum.' }),
   },

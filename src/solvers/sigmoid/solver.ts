@@ -1,25 +1,11 @@
-import { type Initialisation, initialisationOf, SCHEMES, type Scheme } from '../../network/initialisation.js';
-import { option, perLayer, type Schema, type ValueType, word } from '../../network/schema.js';
-import { sweepType } from '../shared/declared.js';
+import { option, perLayer, type Schema, word } from '../../network/schema.js';
+import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import type { ConstraintSweep, ConstraintUpdate } from '../shared/sweep.js';
 import { sigmoidSweep } from './algorithm.js';
 import { checkConstraintPenalties, constraints, listConstraintUpdates } from './splitting.js';
 
-/** The gain that a scheme alone stands for, as in the published code. */
-const GAIN = 8;
-
-const initialisation: ValueType<Scheme | Initialisation, Initialisation> = {
-  type: "'msra' | 'xavier' | 'lecun' | 'orthogonal' | 'he' | 'glorot' | { scheme, gain } | …",
-  typed: { as: 'initialisation' },
-  check: (value, _, { network, dtype }) => {
-    const scheme = SCHEMES.find((known) => known === value);
-    const how = scheme === undefined ? (value as Initialisation) : { scheme, gain: GAIN };
-    return initialisationOf(how, network.layers, dtype);
-  },
-};
-
-/** The paper's settings, with the gain of its published code. */
+/** The paper's settings, with the start of its published code. */
 const OPTIONS = {
   activation: word(['sigmoid', 'tanh'], { default: 'sigmoid', symbol: 'σ', says: 'Of the hidden layers.' }),
   loss: word(['one-hot-squared-error', 'squared-error'], {
@@ -39,17 +25,17 @@ const OPTIONS = {
       says: 'Weight decay: Σ (λ_i/2)‖[W_i b_i]‖²; biases too, as in the published code.',
     },
   ),
-  beta: perLayer('positive', { default: 1, symbol: 'β_i', says: 'Penalty of every constraint.' }),
+  beta: perLayer('positive', {
+    default: 1,
+    symbol: 'β_i',
+    says: 'Penalty of every constraint, as beta of inversion-admm; beta1 and beta2 are memories, not penalties.',
+  }),
   majoriser: word(['paper', 'code'], {
     default: 'paper',
     symbol: 'h',
     says: 'The curvature of the quadratic model that stands in for ½‖σ(·) − B‖²: 𝓛(‖B‖_max), with which it lies above the function, or ‖B‖_max, as the published code has it (sigmoid alone).',
   }),
-  initialisation: option(initialisation, {
-    default: 'msra',
-    flag: 'init',
-    says: `Where the weights begin; a scheme stands for itself with gain ${GAIN}, which the published code has.`,
-  }),
+  initialisation: initialisedBy({ scheme: 'msra', gain: 8 }),
   sweep: option(sweepType<ConstraintSweep, ConstraintUpdate>(listConstraintUpdates), {
     default: sigmoidSweep,
     equation: 'JMLR 2021, Algorithm 1',

@@ -8,7 +8,7 @@
  * what is left of the KKT conditions is ∂F/∂[W_l b_l] = u_lᵀ ã_{l−1}/N + λ [W_l b_l] = 0. A step of W_l is the proximal ridge
  * regression on the targets z_l − P_l⁻¹ u_l,
  *
- *     min over W of ½ ‖z_l − P_l⁻¹ u_l − W ã_{l−1}‖²_{P_l}/N + (μ/2) ‖W − [W_l b_l]‖² in the metrics of both sides
+ *     min over W of ½ ‖z_l − P_l⁻¹ u_l − W ã_{l−1}‖²_{P_l}/N + (c/2) ‖W − [W_l b_l]‖² in the metrics of both sides
  *
  * whose solution lies −Δ_l = −P_l⁻¹ ∂F/∂[W_l b_l] G_l⁻¹ from where W_l stands.
  *
@@ -30,8 +30,8 @@ export function* metricSweep(L: number): Generator<MetricUpdate> {
   }
   for (let l = L; l >= 1; l -= 1) yield u(l); //  u_L ← ∇R(z_L),  u_l ← (u_{l+1} W_{l+1}) ∘ f′(z_l)
   for (let l = 1; l <= L; l += 1) {
-    yield P(l); //  P_l ← v_lᵀ v_l / N + μ_P (trace / n_l) I, with v the multipliers for labels that the model draws
-    yield G(l); //  G_l ← ã_{l−1}ᵀ ã_{l−1} / N + μ (trace / n) I
+    yield P(l); //  P_l ← v_lᵀ v_l / N + c_P (trace / n_l) I, with v the multipliers for labels that the model draws
+    yield G(l); //  G_l ← ã_{l−1}ᵀ ã_{l−1} / N + c (trace / n) I
   }
 }
 
@@ -41,7 +41,7 @@ export interface Damping {
   readonly rate: number;
   /** m, what is kept of the step before: the given one, or 0 after a step that was taken back. */
   readonly momentum: number;
-  /** μ: G_l has so many times its mean eigenvalue on its diagonal. */
+  /** c: G_l has so many times its mean eigenvalue on its diagonal. */
   readonly damping: number;
 }
 
@@ -53,7 +53,7 @@ interface Trusted {
   readonly kept: boolean;
 }
 
-/** What follows from how well F was foretold: the length of the next step, or μ. */
+/** What follows from how well F was foretold: the length of the next step, or c. */
 export const ADAPTED = ['length', 'damping'] as const;
 export type Adapted = (typeof ADAPTED)[number];
 

@@ -11,14 +11,17 @@ const OPTIONS = {
     says: 'The length of the first step.',
   }),
   momentum: number('fraction', { default: 0.8, symbol: 'm', says: 'What is kept of the step before.' }),
-  damping: number({ min: 0 }, { default: 100, symbol: 'μ', says: 'G_l has μ times its mean eigenvalue added.' }),
+  relativeDamping: number(
+    { min: 0 },
+    { default: 100, symbol: 'c', says: 'Damping in mean eigenvalues: G_l has c times its own added.' },
+  ),
   outputDamping: number(
     { min: 0 },
-    { default: 0.3, symbol: 'μ_P', says: 'P_l has μ_P times its mean eigenvalue added.' },
+    { default: 0.3, symbol: 'c_P', says: 'The same of P_l, which has c_P times its mean eigenvalue added.' },
   ),
   adapts: word(ADAPTED, {
     default: 'length',
-    says: 'What follows from how well F was foretold, sweep by sweep: s, or μ.',
+    says: 'What follows from how well F was foretold, sweep by sweep: s, or c.',
   }),
   l2: number(
     { min: 0 },
@@ -35,7 +38,15 @@ export const variableMetric = defineSolver({
   splitting: metric,
   iterations: 50,
   options: OPTIONS,
-  plan: ({ learningRate: rate, momentum, damping, outputDamping, adapts, l2, initialisation }): MetricPlan => ({
+  plan: ({
+    learningRate: rate,
+    momentum,
+    relativeDamping: damping,
+    outputDamping,
+    adapts,
+    l2,
+    initialisation,
+  }): MetricPlan => ({
     penalties: { rate, momentum, damping, outputDamping, l2 },
     schedule: { needsTrainLoss: false, next: (now, record) => nextDamping(now, { momentum, adapts }, record) },
     initialisation,

@@ -31,7 +31,7 @@ export interface MetricSessionOptions extends SessionOptions {
 
 /** Everything that a sweep is told. */
 export interface MetricPenalties extends Damping {
-  /** μ_P: P_l has so many times its mean eigenvalue on its diagonal. */
+  /** c_P: P_l has so many times its mean eigenvalue on its diagonal. */
   readonly outputDamping: number;
   /** λ of (λ/2) Σ ‖[W_l b_l]‖². */
   readonly l2: number;

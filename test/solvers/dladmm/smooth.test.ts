@@ -22,7 +22,7 @@ describe.each(['sigmoid', 'tanh'] as const)('hidden layers of %s', (activation) 
         iterations: 150,
         stepSearch: 'exact',
         start: { dual: 'stationary' },
-        initialisation: { scheme: 'xavier', gain: 2 },
+        initialisation: { scheme: 'glorot', gain: 2 },
         trainMetrics: true,
       },
     );

@@ -34,7 +34,7 @@ const PLAIN: PlainSettings = {
   batchSize: 8,
   gramMemory: 0.9,
   gramEvery: 3,
-  damping: 0.7,
+  relativeDamping: 0.7,
   momentum: 0.8,
   nesterov: true,
   l2: 0,
@@ -138,7 +138,7 @@ describe('mini-batch dlADMM is what its file says', () => {
   test('low rank is not full rank, but on a few directions nearly so', async () => {
     const vectors = [];
     for (const options of [{ gram: 'full' }, { rank: 5 }, { rank: 1 }] as const) {
-      using state = await open(NETWORK, { ...options, batchSize: 34, damping: 4 });
+      using state = await open(NETWORK, { ...options, batchSize: 34, relativeDamping: 4 });
       await state.run(40, 0.2);
       vectors.push(await vectorOf(state));
     }
@@ -175,8 +175,8 @@ describe('MinibatchSession', () => {
       [{ rank: 0 }, /rank/],
       [{ gramMemory: 1 }, /gramMemory/],
       [{ gramEvery: 0 }, /gramEvery/],
-      [{ damping: -1 }, /damping/],
-      [{ damping: Number.POSITIVE_INFINITY }, /damping/],
+      [{ relativeDamping: -1 }, /relativeDamping/],
+      [{ relativeDamping: Number.POSITIVE_INFINITY }, /relativeDamping/],
       [{ momentum: 1 }, /momentum/],
       [{ l2: Number.NaN }, /l2/],
       [{ batchSize: 0 }, /batchSize/],

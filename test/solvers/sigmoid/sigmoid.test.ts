@@ -476,10 +476,11 @@ describe('an initialisation', () => {
   test.each(['normal', 'uniform'] as const)('has the deviations of its scheme (%s)', async (distribution) => {
     const expected = {
       msra: [Math.sqrt(2 / 40), Math.sqrt(2 / 50), 1],
-      xavier: [Math.sqrt(2 / 70), Math.sqrt(2 / 90), Math.sqrt(2 / 57)],
+      glorot: [Math.sqrt(2 / 70), Math.sqrt(2 / 90), Math.sqrt(2 / 57)],
       lecun: [Math.sqrt(1 / 30), Math.sqrt(1 / 40), Math.sqrt(1 / 50)],
+      he: [Math.sqrt(2 / 30), Math.sqrt(2 / 40), Math.sqrt(2 / 50)],
     };
-    for (const scheme of ['msra', 'xavier', 'lecun'] as const) {
+    for (const scheme of ['msra', 'glorot', 'lecun', 'he'] as const) {
       for (const [i, matrixOf] of (await weightsOf({ scheme, gain: 8, distribution })).entries()) {
         const ratio = deviation(matrixOf) / (8 * at(expected[scheme], i, scheme));
         expect(ratio).toBeGreaterThan(0.85);

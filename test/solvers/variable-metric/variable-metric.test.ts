@@ -265,13 +265,20 @@ describe('twenty sweeps are those of a plain transcription', () => {
   test.each([
     ['softmax cross-entropy', { labels }, 'relu', {}, []],
     ['softmax cross-entropy under tanh, decayed, far steps', { labels }, 'tanh', { l2: 0.01, learningRate: 3 }, []],
-    ['the squared error', { y }, 'relu', { damping: 2, momentum: 0.5, seed: 9 }, []],
-    ['a damping that follows', { y }, 'tanh', { damping: 5, learningRate: 1, adapts: 'damping' }, []],
-    ['samples of other weights', { labels, weights }, 'relu', { damping: 10 }, weights.map((each) => each / mean)],
+    ['the squared error', { y }, 'relu', { relativeDamping: 2, momentum: 0.5, seed: 9 }, []],
+    ['a damping that follows', { y }, 'tanh', { relativeDamping: 5, learningRate: 1, adapts: 'damping' }, []],
+    [
+      'samples of other weights',
+      { labels, weights },
+      'relu',
+      { relativeDamping: 10 },
+      weights.map((each) => each / mean),
+    ],
   ] as const)('%s', async (_, goal, activation, own, told) => {
     const loss = 'y' in goal ? 'squared-error' : 'softmax-cross-entropy';
     const options = { ...BASE, activation, loss, ...own } as VariableMetricOptions;
-    const { learningRate: rate, momentum, damping, outputDamping, adapts, l2, seed } = { ...DEFAULTS, seed: 1, ...own };
+    const settings = { ...DEFAULTS, seed: 1, ...own };
+    const { learningRate: rate, momentum, relativeDamping: damping, outputDamping, adapts, l2, seed } = settings;
     const plain = new Plain(
       { x, ...goal } as never,
       activation,
@@ -445,8 +452,8 @@ describe('a hard start', () => {
     ['one sample', { loss: 'squared-error' }, { x: matrix(1, 4, () => 1), y: matrix(1, 3, () => 2) }],
     ['one layer', { layers: [4, 3], initialisation: 'he' }, { x, labels }],
     ['a step too far', { learningRate: 1e12 }, { x, labels }],
-    ['no damping', { damping: 0, outputDamping: 0 }, { x, labels }],
-    ['all damping', { damping: 1e30, outputDamping: 1e30 }, { x, labels }],
+    ['no damping', { relativeDamping: 0, outputDamping: 0 }, { x, labels }],
+    ['all damping', { relativeDamping: 1e30, outputDamping: 1e30 }, { x, labels }],
     ['targets met at once', { loss: 'squared-error' }, { x, y: map(y, () => 0) }],
   ];
   test.each(
@@ -472,7 +479,7 @@ describe('what is refused', () => {
   test.each([
     ['a rate of zero', { learningRate: 0 }, /RANGE/, /learningRate/],
     ['a momentum of one', { momentum: 1 }, /RANGE/, /momentum/],
-    ['a negative damping', { damping: -1 }, /RANGE/, /damping/],
+    ['a negative damping', { relativeDamping: -1 }, /RANGE/, /relativeDamping/],
     ['damping of another kind', { outputDamping: 'much' }, /ARGUMENT/, /outputDamping/],
     ['an option of another solver', { rho: 1 }, /ARGUMENT/, /rho/],
   ])('%s', async (_, own, code, message) => {
