@@ -300,7 +300,7 @@ void batches_follow_their_definition() {
             Plain plain(state);
             for (std::size_t t = 0; t < 14; ++t) {
               check_equal(run(state, 1, 0.2).steps, std::size_t{1}, "batches");
-              const std::size_t first = t * batch % (batch * state.batches_an_epoch());
+              const std::size_t first = t * batch % ((17 + batch - 1) / batch * batch);
               plain.batch(first, std::min(batch, 17 - first), 0.2);
               for (std::size_t l = 1; l <= 3; ++l) {
                 check_at_most(gap(table_of(state, l), plain.parameters(l)), tolerance,
@@ -436,6 +436,10 @@ void the_basis_finds_the_largest_directions() {
   Matrix<double> scratch(rows, 8);
   RunningGram<double> whole(n, full, 1);
   RunningGram<double> part(n, low, 1);
+  StoragePlan plan;
+  for (RunningGram<double>* const it : {&whole, &part}) it->declare(plan);
+  plan.allocate();
+  for (RunningGram<double>* const it : {&whole, &part}) it->reset();
   check(whole.take_in(team, sums, input.view(), MatrixView<double>(nullptr, rows, 0)), "full");
   for (int turn = 0; turn < 30; ++turn) check(part.take_in(team, sums, input.view(), scratch.view()), "low rank");
   check_close(part.damping(), whole.damping(), 1e-9 * whole.damping(), "the same damping");

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/linalg/sums.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 

@@ -159,17 +159,7 @@ class State : public SampleState<State<T>, T, Setup> {
   // --- writing it out and taking it up again (section.hpp) ---
 
   // W, b, V, Λ: everything else follows from them.
-  [[nodiscard]] std::vector<Section> sections() {
-    std::vector<Section> out;
-    for (std::size_t l = 1; l <= depth(); ++l) {
-      Layer& it = layer(l);
-      out.push_back(section(section_name("W", l), it.W));
-      out.push_back(section(section_name("b", l), it.b));
-      out.push_back(section(section_name("V", l), it.V));
-      out.push_back(section(section_name("Lambda", l), it.Lambda));
-    }
-    return out;
-  }
+  [[nodiscard]] std::vector<Section> sections() { return sections_(); }
 
   void restored() {
     write_targets();
@@ -220,10 +210,11 @@ class State : public SampleState<State<T>, T, Setup> {
       Layer& it = layer(l);
       const std::size_t n = net.inputs(l);
       const std::size_t m = net.outputs(l);
-      plan.matrix(it.W, m, n);
-      plan.vector(it.b, m);
-      plan.matrix(it.V, samples, m);
-      plan.matrix(it.Lambda, samples, m);
+      const auto saved = [&](const char* block) { return StoragePlan::Name{&sections_, section_name(block, l)}; };
+      plan.matrix(it.W, m, n, saved("W"));
+      plan.vector(it.b, m, saved("b"));
+      plan.matrix(it.V, samples, m, saved("V"));
+      plan.matrix(it.Lambda, samples, m, saved("Lambda"));
       plan.matrix(it.S, samples, m);
       plan.matrix(it.gradient, m, n + 1);
       plan.matrix(it.gram, n + 1, n + 1);
@@ -669,6 +660,7 @@ class State : public SampleState<State<T>, T, Setup> {
   }
 
   PieceSums<T> sums_;
+  SectionList sections_;
   Version x_version_;
   std::vector<Layer> layers_;
   FiniteCopy<T> finite_;  // W and b as the last sweep began

@@ -13,6 +13,7 @@
 #include "core/linalg/blas.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/sparse.hpp"
+#include "core/linalg/sums.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
 
@@ -116,9 +117,7 @@ ForwardLoss evaluate(Team& team, std::span<Workspace<T>> spaces, std::size_t blo
     const auto outputs = forward_block<T>(layers, activation, x.rows_from(rows), spaces[member]);
     parts[piece] = loss_of_rows<T>(loss, outputs, targets, rows.first, spaces[member].work);
   });
-  ForwardLoss total;
-  for (const ForwardLoss& part : parts) total += part;
-  return total;
+  return sum_found(parts);
 }
 
 }  // namespace dladmm

@@ -91,7 +91,7 @@ template <typename T, typename WeightOf>
     for (std::size_t j = 0; j < n; ++j) turned.row(i)[j] = root * a.row(i)[j];
   });
   // n x n <- (B x n)ᵀ(B x n)
-  multiply<T>(team, Op::transpose, Op::none, share, turned, turned, T(0), gram);
+  sum_products<T>(team, share, turned, turned, T(0), gram);
   for (std::size_t i = 0; i < n; ++i) gram.row(i)[i] += T(1);
   if (!cholesky_factor<T>(team, gram)) return false;
   each_row(a, [&](std::size_t i, T) { std::copy_n(a.row(i), n, turned.row(i)); });

@@ -130,8 +130,8 @@ class KfacFactors {
       const T share = static_cast<T>(1 / static_cast<double>(here.input.rows));
       const MatrixView<T> input = with_ones(team, here.input, root);
       // (n_{l-1} + 1) x (n_{l-1} + 1) += (B x (n_{l-1} + 1))ᵀ(B x (n_{l-1} + 1)); n_l x n_l += (B x n_l)ᵀ(B x n_l)
-      multiply<T>(team, Op::transpose, Op::none, share, input, input, keep, it.inner.view());
-      multiply<T>(team, Op::transpose, Op::none, share, here.drawn, here.drawn, keep, it.outer.view());
+      sum_products<T>(team, share, input, input, keep, it.inner.view());
+      sum_products<T>(team, share, here.drawn, here.drawn, keep, it.outer.view());
       if ((number - 1) % method.inverse_every != 0) continue;
       const double inner = mean_eigenvalue(it.inner), outer = mean_eigenvalue(it.outer);
       // The share of the mean eigenvalue that is added to each.

@@ -332,7 +332,7 @@ class GraphTrainer {
       }
       if (l == 1 && sparse_input()) {
         // n_0 x nodes (sparse) times nodes x n_1
-        multiply<T>(team_, by_feature_.view(), g, gradient);
+        sum_products<T>(team_, by_feature_.view(), g, gradient);
       } else {
         // n_{l-1} x nodes times nodes x n_l
         sum_products<T>(team_, layer.sums, layer.weights_first ? input_of(l, true) : layer.smoothed.view(), g,

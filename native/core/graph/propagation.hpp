@@ -35,11 +35,6 @@ struct ProductCost {
 
 inline ProductCost operator+(ProductCost a, ProductCost b) { return {a.bytes + b.bytes, a.flops + b.flops}; }
 
-template <typename T>
-[[nodiscard]] ProductCost sparse_cost(std::size_t entries, std::size_t rows, std::size_t columns) {
-  return {product_bytes(entries, rows, columns, sizeof(T)), 0};
-}
-
 // A matrix of so many rows in `scratch`.
 template <typename T>
 [[nodiscard]] MatrixView<T> room(std::span<T> scratch, std::size_t rows, std::size_t columns) {
@@ -112,7 +107,9 @@ class Propagation {
   // one over as many rows as the sparse one has left.
   [[nodiscard]] ProductCost cost(Map map, Order order, std::size_t inputs, std::size_t outputs) const {
     const bool nodes_first = order == Order::nodes_first;
-    const auto sparse = [&](std::size_t to, std::size_t width) { return sparse_cost<T>(a_.entries(), to, width); };
+    const auto sparse = [&](std::size_t to, std::size_t width) {
+      return ProductCost{product_bytes(a_.entries(), to, width, sizeof(T)), 0};
+    };
     const auto dense = [&](std::size_t on) { return ProductCost{0, product_flops(on, inputs, outputs)}; };
     switch (map) {
       case Map::forward:
@@ -149,10 +146,9 @@ class InputMap {
  public:
   InputMap() = default;
   // Ã: rows x nodes, X: nodes x features.
-  InputMap(Team& team, Csr<T> a, Features<T> x, Adjoints adjoints = Adjoints::with)
-      : rows_(a.rows), features_(x.columns()) {
+  InputMap(Team& team, Csr<T> a, Features<T> x, Adjoints adjoints = Adjoints::with) {
     if (!x.is_sparse) {
-      dense_ = Matrix<T>(rows_, features_);
+      dense_ = Matrix<T>(a.rows, x.columns());
       multiply<T>(team, a.view(), x.dense.view(), dense_.view());
       return;
     }
@@ -170,8 +166,6 @@ class InputMap {
     if (kind_ == Kind::factors) a_transposed_ = transposed(a_.view());
   }
 
-  [[nodiscard]] std::size_t rows() const { return rows_; }
-  [[nodiscard]] std::size_t features() const { return features_; }
   // Whether Ã X is kept.
   [[nodiscard]] bool keeps_product() const { return kind_ != Kind::factors; }
   [[nodiscard]] bool is_sparse() const { return kind_ != Kind::dense; }
@@ -202,21 +196,14 @@ class InputMap {
         return sum_products<T>(team, sums, dense_.view(), g, out);
       case Kind::product:
         // features x rows (sparse) times rows x n_out
-        return multiply<T>(team, x_transposed_.view(), g, out);
+        return sum_products<T>(team, x_transposed_.view(), g, out);
       case Kind::factors:
         break;
     }
     const MatrixView<T> y = room(scratch, x_.rows, g.columns);
     // nodes x rows (sparse) times rows x n_out, then features x nodes (sparse) times nodes x n_out
     multiply<T>(team, a_transposed_.view(), g, y);
-    multiply<T>(team, x_transposed_.view(), y, out);
-  }
-
-  // Of one of the two.
-  [[nodiscard]] ProductCost cost(std::size_t outputs) const {
-    if (kind_ == Kind::dense) return {0, product_flops(rows_, features_, outputs)};
-    const ProductCost x = sparse_cost<T>(x_.entries(), x_.rows, outputs);
-    return kind_ == Kind::product ? x : x + sparse_cost<T>(a_.entries(), a_.rows, outputs);
+    sum_products<T>(team, x_transposed_.view(), y, out);
   }
 
   [[nodiscard]] std::size_t scratch_entries(std::size_t outputs) const {
@@ -227,8 +214,6 @@ class InputMap {
   enum class Kind { dense, product, factors };
 
   Kind kind_ = Kind::dense;
-  std::size_t rows_ = 0;
-  std::size_t features_ = 0;
   Matrix<T> dense_;          // Ã X
   Csr<T> x_, x_transposed_;  // X, or Ã X where that is kept
   Csr<T> a_, a_transposed_;  // empty where Ã X is kept

@@ -220,17 +220,8 @@ class GraphState {
 
   // What a run that goes on later needs, and what follows from it up to rounding (section.hpp).
   [[nodiscard]] std::vector<Section> sections() {
-    std::vector<Section> out;
-    for (std::size_t l = 1; l <= depth(); ++l) {
-      Layer& it = layer(l);
-      settle(due_on_Z(l));
-      out.push_back(section(section_name("W", l), it.W));
-      out.push_back(section(section_name("Z", l), it.Z.matrix));
-      out.push_back(section(section_name("theta", l), it.last_theta));
-      out.push_back(section(section_name("tau", l), it.last_tau));
-    }
-    out.push_back(section("U", u_));
-    return out;
+    for (std::size_t l = 1; l <= depth(); ++l) settle(due_on_Z(l));
+    return sections_();
   }
 
   void restored() {
@@ -251,12 +242,8 @@ class GraphState {
   }
 
   [[nodiscard]] std::vector<Section> kept_sections() {
-    std::vector<Section> out;
-    for (std::size_t l = 1; l <= depth(); ++l) {
-      settle(due_on_P(l));
-      out.push_back(section(section_name("P", l), layer(l).P.matrix));
-    }
-    return out;
+    for (std::size_t l = 1; l <= depth(); ++l) settle(due_on_P(l));
+    return kept_sections_();
   }
 
   void kept_restored() {
@@ -314,9 +301,11 @@ class GraphState {
     for (std::size_t l = 1; l <= depth(); ++l) {
       Layer& it = layer(l);
       const std::size_t in = net.inputs(l), out = net.outputs(l), rows = node_count(l);
-      plan_.matrix(it.W, in, out);
-      plan_.matrix(it.Z.matrix, rows, out);
-      plan_.matrix(it.P.matrix, rows, out);
+      plan_.matrix(it.W, in, out, {&sections_, section_name("W", l)});
+      plan_.matrix(it.Z.matrix, rows, out, {&sections_, section_name("Z", l)});
+      plan_.matrix(it.P.matrix, rows, out, {&kept_sections_, section_name("P", l)});
+      sections_.add(section_name("theta", l), it.last_theta);
+      sections_.add(section_name("tau", l), it.last_tau);
       // What (Ã Z)ᵀ G is summed over: the rows of Ã Z, or of Z.
       const std::size_t over =
           l > 1 && propagation(l).order(Propagation<T>::Map::weights, in, out) == Order::weights_first
@@ -334,7 +323,7 @@ class GraphState {
       if (l < depth()) hidden = std::max(hidden, rows * out);
       if (l > 1) scratch = std::max(scratch, propagation(l).scratch_entries(in, out));
     }
-    plan_.matrix(u_, node_count(depth()), net.widths.back());
+    plan_.matrix(u_, node_count(depth()), net.widths.back(), {&sections_, "U"});
     plan_.buffer(finite_.room, weights);
     plan_.buffer(direction_, largest_weights);
     plan_.buffer(gradient_, hidden);
@@ -519,6 +508,7 @@ class GraphState {
   GraphForward<T> forward_;
 
   StoragePlan plan_;
+  SectionList sections_, kept_sections_;
   std::vector<Layer> layers_;
   Matrix<T> u_;  // T x n_L
   Version of_X_, of_U_, of_weights_;

@@ -311,22 +311,6 @@ void multiply_transposed(const CsrView<T>& x, MatrixView<const T> w, MatrixView<
 }
 
 template <typename T>
-void sum_products(T factor, MatrixView<const T> r, const CsrView<T>& x, T keep, MatrixView<T> g) {
-  assert(x.columns == g.columns && x.rows == r.rows && r.columns == g.rows);
-  for (std::size_t j = 0; j < g.rows; ++j) {
-    T* const sums = g.row(j);
-    if (keep == T(0)) std::fill_n(sums, g.columns, T(0));
-    if (keep != T(0) && keep != T(1)) std::for_each_n(sums, g.columns, [keep](T& sum) { sum *= keep; });
-    for (std::size_t i = 0; i < x.rows; ++i) {
-      const T share = factor * r.row(i)[j];
-      for (std::size_t k = x.begin(i); k < x.end(i); ++k) {
-        sums[static_cast<std::size_t>(x.indices[k])] += share * x.values[k];
-      }
-    }
-  }
-}
-
-template <typename T>
 Rows balanced_rows(const CsrView<T>& a, std::size_t piece, std::size_t pieces) {
   // An empty row takes time too: it counts as one entry.
   const auto bound = [&](std::size_t p) -> std::size_t {
@@ -370,7 +354,6 @@ void multiply(Team& team, const CsrView<T>& a, MatrixView<const T> x, MatrixView
   template Csr<T> product<T>(const CsrView<T>&, const CsrView<T>&);                            \
   template void multiply_rows<T>(const CsrView<T>&, MatrixView<const T>, Rows, MatrixView<T>); \
   template void multiply_transposed<T>(const CsrView<T>&, MatrixView<const T>, MatrixView<T>); \
-  template void sum_products<T>(T, MatrixView<const T>, const CsrView<T>&, T, MatrixView<T>);  \
   template Rows balanced_rows<T>(const CsrView<T>&, std::size_t, std::size_t);                 \
   template void multiply<T>(Team&, const CsrView<T>&, MatrixView<const T>, MatrixView<T>)
 

@@ -148,10 +148,6 @@ void multiply(Team& team, const CsrView<T>& a, MatrixView<const T> x, MatrixView
 template <typename T>
 void multiply_transposed(const CsrView<T>& x, MatrixView<const T> w, MatrixView<T> y);
 
-// G <- factor Rᵀ X + keep G. R: samples x m, X: samples x n, G: m x n.
-template <typename T>
-void sum_products(T factor, MatrixView<const T> r, const CsrView<T>& x, T keep, MatrixView<T> g);
-
 // The rows of A that belong to a piece, such that all pieces have about as many entries.
 template <typename T>
 [[nodiscard]] Rows balanced_rows(const CsrView<T>& a, std::size_t piece, std::size_t pieces);

@@ -6,7 +6,9 @@
 // their entries, no sum being split.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <cstddef>
 #include <span>
@@ -17,6 +19,7 @@
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/packed.hpp"
 #include "core/linalg/simd.hpp"
+#include "core/linalg/sparse.hpp"
 #include "core/runtime/pieces.hpp"
 #include "core/runtime/team.hpp"
 
@@ -39,6 +42,29 @@ void sum_products(T factor, MatrixView<const T> r, MatrixView<const T> a, T keep
     return multiply_transposed<T>(factor, r, a, keep == T(0) ? Onto::nothing : Onto::result, out, ahead);
   }
   blas::gemm<T>(blas::Op::transpose, blas::Op::none, factor, r, a, keep, out);
+}
+
+// The same of sparse samples, A samples x out.columns.
+template <typename T>
+void sum_products(T factor, MatrixView<const T> r, const CsrView<T>& a, T keep, MatrixView<T> out) {
+  assert(a.columns == out.columns && a.rows == r.rows && r.columns == out.rows);
+  for (std::size_t j = 0; j < out.rows; ++j) {
+    T* const sums = out.row(j);
+    if (keep == T(0)) std::fill_n(sums, out.columns, T(0));
+    if (keep != T(0) && keep != T(1)) std::for_each_n(sums, out.columns, [keep](T& sum) { sum *= keep; });
+    for (std::size_t i = 0; i < a.rows; ++i) {
+      const T share = factor * r.row(i)[j];
+      for (std::size_t k = a.begin(i); k < a.end(i); ++k) {
+        sums[static_cast<std::size_t>(a.indices[k])] += share * a.values[k];
+      }
+    }
+  }
+}
+
+// out <- Rᵀ A for sparse samples that lie by columns: Rᵀ out.rows x samples, A samples x out.columns.
+template <typename T>
+void sum_products(Team& team, const CsrView<T>& r_transposed, MatrixView<const T> a, MatrixView<T> out) {
+  multiply<T>(team, r_transposed, a, out);
 }
 
 // Elementwise work on so many rows: pieces worth the hand-over.
@@ -69,7 +95,15 @@ template <typename Value, typename Body>
   return sum;
 }
 
-// The same of Σ r alone: out <- factor Σ r + keep out. `work` is as long as `out`.
+// What pieces found, each for itself, added up in their order.
+template <typename Value>
+[[nodiscard]] Value sum_found(const std::vector<Value>& found) {
+  Value sum{};
+  for (const Value& each : found) sum += each;
+  return sum;
+}
+
+// Σ r over the rows: out <- factor Σ r + keep out. `work` is as long as `out`.
 template <typename T>
 void sum_columns(T factor, MatrixView<const T> r, T keep, std::span<T> out, std::span<double> work) {
   const std::span<double> sums = work.first(out.size());

@@ -124,6 +124,12 @@ void multiply(Team& team, blas::Op op_a, blas::Op op_b, T alpha, MatrixView<cons
   return segments > 1 && segments > tiles_of(rows, columns, samples).count();
 }
 
+// out <- factor Rᵀ A + keep out over all the samples of a batch, by tiles.
+template <typename T>
+void sum_products(Team& team, T factor, MatrixView<const T> r, MatrixView<const T> a, T keep, MatrixView<T> out) {
+  multiply<T>(team, blas::Op::transpose, blas::Op::none, factor, r, a, keep, out);
+}
+
 enum class Part { all, lower };
 
 // out <- Rᵀ A over all the samples there are; of `lower` the entries above the diagonal may stay as they are. `sums`

@@ -29,6 +29,7 @@
 #include "core/linalg/tiled.hpp"
 #include "core/runtime/team.hpp"
 #include "core/splitting/gram.hpp"
+#include "core/splitting/storage_plan.hpp"
 
 namespace dladmm {
 
@@ -48,33 +49,21 @@ struct GramSettings {
 template <typename T>
 class RunningGram {
  public:
+  // Of use once it has been declared, the plan has allocated, and reset() was called.
   RunningGram(std::size_t size, const GramSettings& settings, std::uint32_t seed)
-      : size_(size), rank_(settings.rank_of(size)), settings_(settings), seed_(seed) {
-    if (settings.form == GramForm::full) {
-      a_ = Matrix<T>(size_, size_);
-      solver_ = GramSolver<T>({.size = size, .inverse = true, .eigen_size = 0, .eigen_rows = 0});
-    } else {
-      basis_ = Matrix<double>(size_, rank_);
-      other_basis_ = Matrix<double>(size_, rank_);
-      h_ = Matrix<double>(rank_, rank_);
-      small_ = Matrix<double>(rank_, rank_);
-      turned_ = Matrix<double>(rank_, rank_);
-      u_ = Matrix<T>(size_, rank_);
-      m_ = Matrix<T>(rank_, size_);
-      image_ = Matrix<T>(size_, rank_);
-      projected_ = Matrix<T>(rank_, rank_);
-    }
-    reset();
-  }
+      : size_(size), rank_(settings.rank_of(size)), settings_(settings), seed_(seed) {}
 
-  [[nodiscard]] static double required_bytes(std::size_t size, const GramSettings& settings) {
-    const auto n = static_cast<double>(size);
-    if (settings.form == GramForm::full) {
-      return n * n * sizeof(T) +
-             GramSolver<T>::required_bytes({.size = size, .inverse = true, .eigen_size = 0, .eigen_rows = 0});
+  void declare(StoragePlan& plan) {
+    if (settings_.form == GramForm::full) {
+      plan.matrix(a_, size_, size_);
+      plan.made(solver_, typename GramSolver<T>::Room{.size = size_, .inverse = true});
+      return;
     }
-    const auto r = static_cast<double>(settings.rank_of(size));
-    return (3 * n * r + r * r) * sizeof(T) + (2 * n * r + 3 * r * r) * sizeof(double);
+    for (Matrix<double>* const it : {&basis_, &other_basis_}) plan.matrix(*it, size_, rank_);
+    for (Matrix<double>* const it : {&h_, &small_, &turned_}) plan.matrix(*it, rank_, rank_);
+    for (Matrix<T>* const it : {&u_, &image_}) plan.matrix(*it, size_, rank_);
+    plan.matrix(m_, rank_, size_);
+    plan.matrix(projected_, rank_, rank_);
   }
 
   // r, 0 for `full`: how many columns the scratch of the calls below has.

@@ -158,7 +158,6 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     since_taken_ = 0;
   }
 
-  [[nodiscard]] std::size_t batches_an_epoch() const { return epochs_.batches(); }
   void visit(std::size_t first, std::size_t count) { epochs_.visit(first, count); }
 
   // Parameters, V_l, what is known of A_l, and the place in the epoch (section.hpp).
@@ -228,9 +227,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       plan.matrix(it.distance, batch + it.below, out);
       if (l == depth() || !net.activation.value_tells_derivative()) plan.matrix(it.z, batch, out);
       // Every layer a basis of its own.
-      plan.other(RunningGram<T>::required_bytes(columns, setup_.gram), [this, &it, columns, l] {
-        it.gram.emplace(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l));
-      });
+      it.gram.emplace(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l)).declare(plan);
     }
     plan.buffer(parameters_, parameters);
     plan.buffer(finite_.room, parameters);

@@ -12,6 +12,7 @@
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/packed.hpp"
+#include "core/linalg/sums.hpp"
 #include "core/runtime/team.hpp"
 
 namespace dladmm {
@@ -88,9 +89,7 @@ class ServedNetwork {
             loss_of_rows<T>(network_.loss, unit, targets, rows.first + first, space.work);
       }
     });
-    ForwardLoss total;
-    for (const auto& part : parts) total += part;
-    return total;
+    return sum_found(parts);
   }
 
  private:
