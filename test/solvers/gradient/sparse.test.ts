@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/core/native.js';
 import { fit, type Network } from '../../../src/index.js';
 import { type GradientMethod, type GradientSessionOptions, gradients } from '../../../src/solvers.js';
-import { nativeCsr } from '../../../src/tensor/csr.js';
+import { featureRowsInTurns, finiteRows, nativeCsr } from '../../../src/tensor/csr.js';
+import { CHUNK_ENTRIES } from '../../../src/tensor/inputs.js';
 import { expectFailure } from '../../formats/support.js';
 import { numbers } from '../../reference/addon.js';
 import { ADAM, readVector, relativeGap, startFor, writeVector } from '../../reference/gradient-addon.js';
@@ -90,6 +91,18 @@ describe('sparse features', () => {
   test.each(['float32', 'float64'] as const)('give the same bits by any number of threads, in %s', async (dtype) => {
     const alone = await trained({ dtype, batchSize: 300 }, sparse);
     for (const threads of [2, 3, 8]) expect(await trained({ dtype, batchSize: 300, threads }, sparse)).toEqual(alone);
+  });
+
+  test('are looked at some at a time, so that the event loop can run in between', async () => {
+    const entries = 3 * CHUNK_ENTRIES + 1;
+    const data = new Float64Array(entries).fill(1);
+    const row = { data, indices: new Int32Array(entries), indptr: Int32Array.of(0, entries), rows: 1, columns: 2 };
+    const source = await featureRowsInTurns(row, 2, 'x');
+    expect([...finiteRows(source, 'float32')]).toHaveLength(4);
+    const last = data.with(entries - 1, 1e39);
+    const steps = finiteRows(await featureRowsInTurns({ ...row, data: last }, 2, 'x'), 'float32');
+    expect([steps.next(), steps.next(), steps.next()].map(({ done }) => done)).toEqual([false, false, false]);
+    expect(() => steps.next()).toThrow(`x.data[${entries - 1}]`);
   });
 
   test('take memory by their entries, and nothing by samples and features', () => {
