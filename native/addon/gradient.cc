@@ -23,10 +23,8 @@ class GradientTrainer : public Steps<GradientTrainer, Windows<StateHandle<Gradie
     take_batches(options, setup);
     setup.reduction = choice<Reduction>(options, "reduction", {{"mean", Reduction::mean}, {"sum", Reduction::sum}});
     setup.optimiser = optimiser_member(options);
-    if (!options.Has("entries")) return setup;
-    setup.sparse = true;
-    setup.entries = member_size(options, "entries");
-    if (std::holds_alternative<Kfac>(setup.optimiser) || std::holds_alternative<Isaac>(setup.optimiser)) {
+    if (setup.sparse &&
+        (std::holds_alternative<Kfac>(setup.optimiser) || std::holds_alternative<Isaac>(setup.optimiser))) {
       reject(options.Env(), "the method takes dense features alone");
     }
     return setup;

@@ -83,7 +83,7 @@ struct WithSets {
   // Sparse features of a set, where it has such.
   [[nodiscard]] Csr<T>* sparse(double set) {
     if (set >= 0) return evaluation(set).is_sparse() ? &evaluation(set).sparse : nullptr;
-    if constexpr (requires { state->sparse_input(); }) return state->setup().sparse ? &state->sparse_input() : nullptr;
+    if constexpr (requires { state->setup().sparse; }) return state->setup().sparse ? &state->sparse_input() : nullptr;
     return nullptr;
   }
   [[nodiscard]] std::size_t samples(double set) { return set < 0 ? state->setup().samples : evaluation(set).samples; }

@@ -25,6 +25,8 @@ void take_batches(const Napi::Object& options, Setup& setup) {
   setup.threads = threads_from(options);
   setup.shuffle = member_flag(options, "shuffle");
   setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));
+  setup.sparse = options.Has("entries");
+  if (setup.sparse) setup.entries = member_size(options, "entries");
 }
 
 // On: the handle on samples, or on a graph.

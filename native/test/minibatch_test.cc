@@ -266,6 +266,40 @@ class Plain {
   std::uint64_t batches_ = 0, taken_ = 0, since_ = 0;
 };
 
+// Samples of which every third entry is not zero, dense or sparse: there in no order, and some in two halves.
+template <typename T>
+void fill_thinly(MinibatchState<T>& state) {
+  const MinibatchSetup& setup = state.setup();
+  const Network& net = setup.network;
+  Random random(5);
+  Matrix<T> x(setup.samples, net.inputs(1));
+  fill_normal(x.view(), random);
+  Csr<T> sparse;
+  sparse.columns = x.columns();
+  for (std::size_t i = 0; i < x.rows(); ++i) {
+    for (std::size_t j = x.columns(); j-- > 0;) {
+      T& value = x.view().row(i)[j];
+      if ((i + j) % 3 != 0 || i % 5 == 4) value = 0;
+      for (std::size_t half = 0; value != T(0) && half < 2; ++half) {
+        sparse.indices.push_back(static_cast<std::int32_t>(j));
+        sparse.values.push_back(value / 2);
+      }
+    }
+    sparse.indptr.push_back(static_cast<std::int64_t>(sparse.indices.size()));
+    ++sparse.rows;
+  }
+  if (setup.sparse) {
+    append(state.sparse_input(), sparse.view());
+  } else {
+    std::ranges::copy(x.flat(), state.input().flat().begin());
+  }
+  for (auto& label : state.labels()) label = static_cast<std::int32_t>(random.below(net.widths.back()));
+  for (std::size_t l = 1; l <= net.layers(); ++l) {
+    state.write(ParameterBlock::W, l, normals<T>(net.outputs(l) * net.inputs(l), random, 0.5));
+    state.write(ParameterBlock::b, l, normals<T>(net.outputs(l), random, 0.5));
+  }
+}
+
 double gap(const Table& a, const Table& b) {
   double most = a.size() == b.size() ? 0 : std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < b.size(); ++i) {
@@ -313,6 +347,64 @@ void batches_follow_their_definition() {
       }
     }
   }
+}
+
+// Of both forms, with the inverse on either side where the features are dense; one layer and several.
+template <typename T>
+void sparse_features_are_learnt_from_as_dense_ones() {
+  for (const GramForm form : {GramForm::full, GramForm::low_rank}) {
+    for (const std::vector<std::size_t>& widths : {std::vector<std::size_t>{90, 3}, {90, 24, 6, 3}}) {
+      for (const auto& [batch, l2] : {std::pair{std::size_t{16}, 0.0}, {std::size_t{40}, 0.03}}) {
+        for (const ActivationKind kind : {ActivationKind::rectifier, ActivationKind::gelu}) {
+          const auto trained = [&](bool sparse, unsigned threads) {
+            MinibatchSetup setup = setup_of(widths, 100, batch);
+            setup.network.activation = {0, kind};
+            setup.gram = {form, 4, 0.8, 0.5, l2};
+            setup.gram_every = 2;
+            setup.shuffle = true;
+            setup.threads = threads;
+            setup.sparse = sparse;
+            MinibatchState<T> state(setup);
+            fill_thinly(state);
+            StepsRecord record = run(state, 12, 0.2);
+            check(!record.diverged && record.steps == 12, "batches");
+            const ForwardLoss found = state.evaluate_training();
+            return std::pair{tables_of(state), std::array{record.loss, found.loss}};
+          };
+          const std::string where =
+              text(type_name<T>(), form == GramForm::full ? " full" : " low rank", ", batch ", batch, ", layers ",
+                   widths.size() - 1, ", activation ", static_cast<int>(kind));
+          const auto own = trained(true, 1);
+          const auto other = trained(false, 1);
+          const double rounding = std::is_same_v<T, double> ? 1e-12 : 1e-4;
+          for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
+            check_at_most(gap(own.first[l], other.first[l]), rounding, text(where, ", layer ", l + 1));
+          }
+          for (std::size_t i = 0; i < 2; ++i) {
+            check_close(own.second[i], other.second[i], rounding * other.second[i], text(where, ", loss"));
+          }
+          for (const unsigned threads : {2U, 3U, 8U}) {
+            check(trained(true, threads) == own, text(where, ", the same bits by ", threads, " threads"));
+          }
+        }
+      }
+    }
+  }
+}
+
+// Nothing is as large as samples x features, and rows that are missing are told of.
+void sparse_features_take_memory_by_their_entries() {
+  MinibatchSetup setup = setup_of({1 << 18, 32, 2}, 100'000, 512);
+  setup.sparse = true;
+  const double none = MinibatchState<float>::required_bytes(setup);
+  check_at_most(none, 4e8, "bytes of 262,144 features");
+  setup.entries = 13'100'000;
+  check_close(MinibatchState<float>::required_bytes(setup) - none, 8.0 * 13'100'000, 1e-3, "an entry, 8 bytes");
+  setup = setup_of({9, 4, 2}, 20, 5);
+  setup.sparse = true;
+  MinibatchState<float> state(setup);
+  check_throws<std::logic_error>([&] { run(state, 1, 0.1); }, "a run without rows");
+  check_throws<std::logic_error>([&] { static_cast<void>(state.evaluate_training()); }, "a loss without rows");
 }
 
 // D_l is δ_l of the gradient engine: with the Gram matrix drowned in damping, a step is that of gradient descent.
@@ -607,6 +699,9 @@ int main() {
   openblas_set_num_threads(1);
   fact("float: batches follow their definition", batches_follow_their_definition<float>);
   fact("double: batches follow their definition", batches_follow_their_definition<double>);
+  fact("float: sparse features are learnt from as dense ones", sparse_features_are_learnt_from_as_dense_ones<float>);
+  fact("double: sparse features are learnt from as dense ones", sparse_features_are_learnt_from_as_dense_ones<double>);
+  fact("sparse features take memory by their entries", sparse_features_take_memory_by_their_entries);
   fact("drowned in damping it is gradient descent", drowned_in_damping_it_is_gradient_descent);
   fact("undamped on all samples it is the inversion step", undamped_on_all_samples_it_is_the_inversion_step);
   fact("the basis finds the largest directions", the_basis_finds_the_largest_directions);

@@ -143,6 +143,8 @@ interface NativeBatchOptions extends NativeConstraintsOptions {
   readonly batch: number;
   readonly shuffle: boolean;
   readonly seed: number;
+  /** Of sparse features, which are then loaded as such: how many entries they have. */
+  readonly entries?: number;
 }
 
 export interface NativeConstraintsPenalties {
@@ -233,8 +235,6 @@ export type NativeConsensus =
 export interface NativeGradientOptions extends NativeBatchOptions {
   readonly reduction: 'mean' | 'sum';
   readonly optimiser: NativeOptimiser;
-  /** Of sparse features, which are then loaded as such: how many entries they have. */
-  readonly entries?: number;
 }
 
 /** A sparse matrix by rows. */

@@ -32,7 +32,7 @@ import type { Frame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import { areColumns, type Cells, type ColumnsLike, type RecordLike, recordsOf } from '../samples/table.js';
-import { type Csr, checkFiniteIn, csrParts, featureRows } from '../tensor/csr.js';
+import { atOnce, type Csr, csrParts, featureRows, finiteRows, inSteps } from '../tensor/csr.js';
 import { breathe, type MatrixLike, nonFinite, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
@@ -109,7 +109,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
           : one
             ? this.#rowsOf(x)
             : (x as RowsLike);
-      const source = this.#prepared(await arrivingRows(rows, this.#arrival, 'x'));
+      const source = await inSteps(this.#prepared(await arrivingRows(rows, this.#arrival, 'x')));
       const answer = answerOf(this.network, this.dtype, source.rows, this);
       await this.#eachChunk(source, async (first, chunk) => {
         const now = isNumbers(chunk) && chunk.length * this.#weightsPerInput <= FEW_PRODUCTS;
@@ -132,7 +132,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     x: MatrixLike | Csr | ColumnsLike | readonly RecordLike[] | RecordLike | readonly number[],
   ): Prediction<L> | OnePrediction<L> {
     this.checkOpen();
-    const source = this.#prepared(featureRows(this.#rowsOf(x), this.inputs, 'x'));
+    const source = atOnce(this.#prepared(featureRows(this.#rowsOf(x), this.inputs, 'x')));
     const answer = answerOf(this.network, this.dtype, source.rows, this);
     for (const [first, count] of this.#chunks(source)) {
       try {
@@ -237,7 +237,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   ): Promise<{ answer: Answer; truth: Int32Array | Matrix; loss: number; notes: readonly ColumnNote[] }> {
     const { arrived, notes } = await this.#arrived(samples, options);
     const { x, labels: given, classes, y: values } = arrived;
-    const source = this.#prepared(x);
+    const source = await inSteps(this.#prepared(x));
     const { rows } = source;
     const labels = classifies(this.network.loss)
       ? await turn(classNumbers(given, classes, this, rows, this.classCount, 'labels'))
@@ -296,8 +296,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     };
   }
 
-  #prepared(source: RowSource): RowSource {
-    if (source.sparse) checkFiniteIn(source.sparse.values, this.dtype, `${source.name}.data`);
+  *#prepared(source: RowSource): Generator<void, RowSource, undefined> {
+    yield* finiteRows(source, this.dtype);
     return standardised(source, this.standardisation, this.dtype);
   }
 

@@ -2,7 +2,7 @@ import { checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { checkDistinct, classifies, domainOf, type Loss } from '../network/network.js';
-import { featureRows, isCsr } from '../tensor/csr.js';
+import { featureRowsInTurns, isCsr } from '../tensor/csr.js';
 import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
   type ArrivalRules,
@@ -182,7 +182,7 @@ async function arrive(arriving: Arriving): Promise<Arrived> {
   const table = isCsr(x) ? undefined : tableOf(x, names.x);
   if (table) return fromTable(table, arriving);
   if (isStream(x)) return fromStream(x, arriving);
-  const source = featureRows(x, layers[0] ?? 0, names.x);
+  const source = await featureRowsInTurns(x, layers[0] ?? 0, names.x);
   if (targets === 'labels') {
     if (typeof labels === 'string')
       throw expected('labels themselves, as x has no named columns,', names.labels, labels);

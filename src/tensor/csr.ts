@@ -1,10 +1,19 @@
 import { types } from 'node:util';
 import { checkKeys, checkObject, whole } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import type { Dtype, NativeCsr } from '../core/native.js';
+import type { Dtype, NativeCsr, Numbers } from '../core/native.js';
 import { arrayKind, dtypeOf, isNumbers, zeros } from '../core/numbers.js';
 import { isObject } from '../core/objects.js';
-import { checkAttached, isNumericArray, type NumericArray, type RowSource, rowSource, trusted } from './inputs.js';
+import {
+  CHUNK_ENTRIES,
+  checkAttached,
+  isNumericArray,
+  type NumericArray,
+  pause,
+  type RowSource,
+  rowSource,
+  trusted,
+} from './inputs.js';
 
 /**
  * A sparse matrix in compressed rows: the arrays of SciPy's `csr_matrix`. Entry k of row i, for k from `indptr[i]` to
@@ -28,7 +37,9 @@ export const isCsr = (value: unknown): value is Csr => isObject(value) && 'indpt
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
  * ERR_DLADMM_DETACHED; the message names the place
  */
-export function nativeCsr(matrix: unknown, name: string): NativeCsr {
+export const nativeCsr = (matrix: unknown, name: string): NativeCsr => atOnce(checkedCsr(matrix, name));
+
+function* checkedCsr(matrix: unknown, name: string): Generator<void, NativeCsr, undefined> {
   checkObject(matrix, '{ data, indices, indptr, rows, columns }', name);
   checkKeys(matrix, ['data', 'indices', 'indptr', 'rows', 'columns'], name);
   const { data, indices, indptr, rows, columns } = matrix as Csr;
@@ -38,12 +49,12 @@ export function nativeCsr(matrix: unknown, name: string): NativeCsr {
     if (!isNumericArray(array)) throw expected('a typed array', `${name}.${key}`, array);
     checkAttached(array, `${name}.${key}`);
   }
-  checkIndptr(indptr, indices.length, rows, `${name}.indptr`);
+  yield* checkIndptr(indptr, indices.length, rows, `${name}.indptr`);
   if (data.length !== indices.length) {
     throw expected(`${indices.length} numbers, one an index,`, `${name}.data`, data.length, 'ERR_DLADMM_SHAPE');
   }
-  checkIndices(indices, columns, `${name}.indices`);
-  checkFinite(data, `${name}.data`);
+  yield* checkIndices(indices, columns, `${name}.indices`);
+  yield* checkFinite(data, `${name}.data`);
   return {
     rows,
     columns,
@@ -53,38 +64,66 @@ export function nativeCsr(matrix: unknown, name: string): NativeCsr {
   };
 }
 
-function checkIndptr(indptr: NumericArray, entries: number, rows: number, name: string): void {
+type Steps = Generator<void, void, undefined>;
+
+/** What work in steps comes to, at once. */
+export function atOnce<T>(steps: Iterator<void, T>): T {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** The same; the event loop runs in between. */
+export async function inSteps<T>(steps: Iterator<void, T>): Promise<T> {
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) await pause();
+  return step.value;
+}
+
+/** Looks at entries first … end − 1, as few at a time as a turn of the event loop bears. */
+function* inParts(entries: number, look: (first: number, end: number) => void): Steps {
+  for (let first = 0; first < entries; first += CHUNK_ENTRIES) {
+    look(first, Math.min(entries, first + CHUNK_ENTRIES));
+    yield;
+  }
+}
+
+function* checkIndptr(indptr: NumericArray, entries: number, rows: number, name: string): Steps {
   if (indptr.length !== rows + 1)
     throw expected(`${rows + 1} numbers, rows + 1,`, name, indptr.length, 'ERR_DLADMM_SHAPE');
   if (indptr[0] !== 0) throw expected('a first number of 0', `${name}[0]`, indptr[0], 'ERR_DLADMM_SHAPE');
-  for (let i = 1; i <= rows; i += 1) {
-    const before = indptr[i - 1] ?? 0;
-    const value = indptr[i] ?? Number.NaN;
-    if (!Number.isSafeInteger(value)) throw expected('a whole number', `${name}[${i}]`, value, 'ERR_DLADMM_RANGE');
-    if (value < before) {
-      throw expected(`a number of at least ${before}, the one before,`, `${name}[${i}]`, value, 'ERR_DLADMM_SHAPE');
+  yield* inParts(rows, (first, end) => {
+    for (let i = first + 1; i <= end; i += 1) {
+      const before = indptr[i - 1] ?? 0;
+      const value = indptr[i] ?? Number.NaN;
+      if (!Number.isSafeInteger(value)) throw expected('a whole number', `${name}[${i}]`, value, 'ERR_DLADMM_RANGE');
+      if (value < before) {
+        throw expected(`a number of at least ${before}, the one before,`, `${name}[${i}]`, value, 'ERR_DLADMM_SHAPE');
+      }
     }
-  }
+  });
   if (indptr[rows] !== entries) {
     throw expected(`${entries}, the number of indices,`, `${name}[${rows}]`, indptr[rows], 'ERR_DLADMM_SHAPE');
   }
 }
 
-function checkIndices(indices: NumericArray, columns: number, name: string): void {
-  for (let k = 0; k < indices.length; k += 1) {
-    const index = indices[k] ?? Number.NaN;
-    if (!Number.isInteger(index) || index < 0 || index >= columns) {
-      throw expected(`a whole number from 0 to ${columns - 1}`, `${name}[${k}]`, index, 'ERR_DLADMM_RANGE');
+const checkIndices = (indices: NumericArray, columns: number, name: string): Steps =>
+  inParts(indices.length, (first, end) => {
+    for (let k = first; k < end; k += 1) {
+      const index = indices[k] ?? Number.NaN;
+      if (!Number.isInteger(index) || index < 0 || index >= columns) {
+        throw expected(`a whole number from 0 to ${columns - 1}`, `${name}[${k}]`, index, 'ERR_DLADMM_RANGE');
+      }
     }
-  }
-}
+  });
 
-function checkFinite(data: NumericArray, name: string): void {
-  for (let k = 0; k < data.length; k += 1) {
-    const value = data[k] ?? Number.NaN;
-    if (!Number.isFinite(value)) throw expected('a finite number', `${name}[${k}]`, value, 'ERR_DLADMM_NON_FINITE');
-  }
-}
+const checkFinite = (data: NumericArray, name: string): Steps =>
+  inParts(data.length, (first, end) => {
+    for (let k = first; k < end; k += 1) {
+      const value = data[k] ?? Number.NaN;
+      if (!Number.isFinite(value)) throw expected('a finite number', `${name}[${k}]`, value, 'ERR_DLADMM_NON_FINITE');
+    }
+  });
 
 /** The adjacency of a graph: square, without negative weights. @throws DlAdmmError as {@link nativeCsr} */
 export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
@@ -101,9 +140,15 @@ export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
 }
 
 /** Features row by row, sparse or dense. @throws DlAdmmError as {@link nativeCsr} and `rowSource` */
-export function featureRows(features: unknown, inputs: number, name: string): RowSource {
-  if (!isCsr(features)) return rowSource(features, inputs, name);
-  const sparse = nativeCsr(features, name);
+export const featureRows = (features: unknown, inputs: number, name: string): RowSource =>
+  isCsr(features) ? atOnce(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
+
+/** The same; the event loop runs in between. */
+export const featureRowsInTurns = async (features: unknown, inputs: number, name: string): Promise<RowSource> =>
+  isCsr(features) ? inSteps(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
+
+function* csrRows(features: Csr, inputs: number, name: string): Generator<void, RowSource, undefined> {
+  const sparse = yield* checkedCsr(features, name);
   if (sparse.columns !== inputs) {
     throw expected(`${inputs} columns, the width of the first layer,`, name, sparse.columns, 'ERR_DLADMM_SHAPE');
   }
@@ -179,9 +224,9 @@ export function* csrParts({
 }
 
 /** A value may be finite in double and not in the type of the training. */
-export function firstNonFinite(values: NativeCsr['values'], dtype: Dtype): number {
+export function firstNonFinite(values: Numbers, dtype: Dtype, first = 0, end: number = values.length): number {
   const narrow = dtype === 'float32' && arrayKind(values) === 'Float64Array';
-  for (let i = 0; i < values.length; i += 1) {
+  for (let i = first; i < end; i += 1) {
     const value = values[i] ?? Number.NaN;
     if (!Number.isFinite(narrow ? Math.fround(value) : value)) return i;
   }
@@ -189,8 +234,17 @@ export function firstNonFinite(values: NativeCsr['values'], dtype: Dtype): numbe
 }
 
 /** @throws DlAdmmError ERR_DLADMM_NON_FINITE for a value of a sparse matrix that is not finite in the type of the training */
-export function checkFiniteIn(values: NativeCsr['values'], dtype: Dtype, name: string): void {
-  const at = firstNonFinite(values, dtype);
-  if (at < 0) return;
-  throw expected(`a number finite in ${dtype}`, `${name}[${at}]`, values[at], 'ERR_DLADMM_NON_FINITE');
+export const checkFiniteIn = (values: Numbers, dtype: Dtype, name: string): void =>
+  atOnce(finiteIn(values, dtype, name));
+
+/** The same of the entries of sparse rows, in steps; others are looked at as they are loaded. */
+export function* finiteRows({ sparse, name }: RowSource, dtype: Dtype): Steps {
+  if (sparse) yield* finiteIn(sparse.values, dtype, `${name}.data`);
 }
+
+const finiteIn = (values: Numbers, dtype: Dtype, name: string): Steps =>
+  inParts(values.length, (first, end) => {
+    const at = firstNonFinite(values, dtype, first, end);
+    if (at < 0) return;
+    throw expected(`a number finite in ${dtype}`, `${name}[${at}]`, values[at], 'ERR_DLADMM_NON_FINITE');
+  });

@@ -61,16 +61,6 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     reset();
   }
 
-  // Sparse features, samples x n_0, in the place of input(): rows are appended to them until all are there.
-  [[nodiscard]] Csr<T>& sparse_input() { return sparse_; }
-
-  using Base::evaluate;
-  ForwardLoss evaluate_training() {
-    if (!setup_.sparse) return Base::evaluate_training();
-    need_all_rows();
-    return evaluate(sparse_.view(), Targets<T>{targets().labels, targets().values});
-  }
-
   using Base::weights;
   // Parameters of layer l = 1 … L, row-major; and the dual of sub-batch s for them (state s of Badm with duals, Sisa).
   [[nodiscard]] std::span<T> weights(std::size_t l) { return part_of(parameters_, ParameterBlock::W, l); }
@@ -103,7 +93,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   // or one a step; stops between two steps when `stop` is set. A step whose loss is not finite changes nothing; one
   // that makes a parameter so puts back the parameters that the run began with. After either the optimiser is as new.
   void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record) {
-    need_all_rows();
+    this->need_all_rows();
     const AtWork here(stop);
     finite_.keep();
     if (averaging() != nullptr) to_gradient_point(all());
@@ -182,7 +172,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   };
 
   using Base::activation_of, Base::depth, Base::targets;
-  using Base::setup_, Base::spaces_, Base::team_, Base::weights_, Base::x_;
+  using Base::setup_, Base::sparse_, Base::spaces_, Base::team_, Base::weights_, Base::x_;
 
   Trainer(const TrainerSetup& setup, Shell)
       : Base(setup),
@@ -208,16 +198,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
 
   void declare(StoragePlan& plan) {
     const Network& net = setup_.network;
-    this->declare_samples(plan, Base::kEvaluationBlock, !setup_.sparse);
-    if (setup_.sparse) {
-      const double entries = static_cast<double>(setup_.entries) * (sizeof(std::int32_t) + sizeof(T));
-      plan.other(entries + sizeof(std::int64_t) * static_cast<double>(setup_.samples), [this] {
-        sparse_.columns = setup_.network.widths.front();
-        sparse_.indptr.reserve(setup_.samples + 1);
-        sparse_.indices.reserve(setup_.entries);
-        sparse_.values.reserve(setup_.entries);
-      });
-    }
+    this->declare_samples(plan);
     plan.buffer(parameters_, parameters_count_);
     plan.buffer(finite_.room, parameters_count_);
     plan.buffer(state_, states_, parameters_count_);
@@ -246,9 +227,6 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
                [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
   }
 
-  void need_all_rows() const {
-    if (setup_.sparse && sparse_.rows != setup_.samples) throw std::logic_error("rows of the samples are missing");
-  }
   [[nodiscard]] Layer& layer(std::size_t l) { return net_[l - 1]; }
   [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return layers_; }
   [[nodiscard]] const ScheduleFree* averaging() const { return std::get_if<ScheduleFree>(&setup_.optimiser); }
@@ -559,8 +537,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   SoapBases<T> bases_;
   KfacFactors<T> factors_;
   IsaacRoom<T> isaac_room_;
-  Matrix<T> batch_;               // rows of x in the order of the epoch, where it is shuffled
-  Csr<T> sparse_, sparse_batch_;  // x, and its rows in a block, where they are sparse
+  Matrix<T> batch_;      // rows of x in the order of the epoch, where it is shuffled
+  Csr<T> sparse_batch_;  // rows of x in a block, where they are sparse
   std::vector<Member> members_;
   std::vector<LayerParameters<T>> layers_;
   std::vector<double> shares_;          // α_s of the step at work

@@ -97,11 +97,14 @@ void append(Csr<T>& a, const CsrView<T>& rows) {
   a.rows += rows.rows;
 }
 
+// Whether a column of ones follows those of a matrix.
+enum class Ones { with, without };
+
 // out <- the given rows of A (any order); what `out` has allocated is used again.
 template <typename T, typename Index>
-void take_rows(const CsrView<T>& a, std::span<const Index> rows, Csr<T>& out) {
+void take_rows(const CsrView<T>& a, std::span<const Index> rows, Csr<T>& out, Ones ones = Ones::without) {
   out.rows = rows.size();
-  out.columns = a.columns;
+  out.columns = a.columns + (ones == Ones::with ? 1 : 0);
   out.indptr.assign(1, 0);
   out.indices.clear();
   out.values.clear();
@@ -110,6 +113,10 @@ void take_rows(const CsrView<T>& a, std::span<const Index> rows, Csr<T>& out) {
     const auto end = static_cast<std::ptrdiff_t>(a.end(static_cast<std::size_t>(row)));
     out.indices.insert(out.indices.end(), a.indices.begin() + begin, a.indices.begin() + end);
     out.values.insert(out.values.end(), a.values.begin() + begin, a.values.begin() + end);
+    if (ones == Ones::with) {
+      out.indices.push_back(static_cast<std::int32_t>(a.columns));
+      out.values.push_back(T(1));
+    }
     out.indptr.push_back(static_cast<std::int64_t>(out.indices.size()));
   }
 }

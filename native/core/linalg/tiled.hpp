@@ -130,6 +130,27 @@ void sum_products(Team& team, T factor, MatrixView<const T> r, MatrixView<const 
   multiply<T>(team, blas::Op::transpose, blas::Op::none, factor, r, a, keep, out);
 }
 
+// out <- AᵀA of sparse samples, which are given by columns too.
+template <typename T>
+void sum_products(Team& team, const CsrView<T>& a_transposed, const CsrView<T>& a, MatrixView<T> out) {
+  const Strips strips = Strips::of_about(out.rows, 64);
+  const double entries = static_cast<double>(a.entries());
+  const double flops = 2 * entries * entries / static_cast<double>(std::max<std::size_t>(a.rows, 1));
+  team.run(strips.count(), flops, [&](std::size_t strip, unsigned) {
+    const Rows rows = strips[strip];
+    for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
+      T* const sums = out.row(i);
+      std::fill_n(sums, out.columns, T(0));
+      for (std::size_t k = a_transposed.begin(i); k < a_transposed.end(i); ++k) {
+        const auto sample = static_cast<std::size_t>(a_transposed.indices[k]);
+        for (std::size_t m = a.begin(sample); m < a.end(sample); ++m) {
+          sums[static_cast<std::size_t>(a.indices[m])] += a_transposed.values[k] * a.values[m];
+        }
+      }
+    }
+  });
+}
+
 enum class Part { all, lower };
 
 // out <- Rᵀ A over all the samples there are; of `lower` the entries above the diagonal may stay as they are. `sums`

@@ -25,6 +25,7 @@
 #include "core/linalg/lapack.hpp"
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
+#include "core/linalg/sparse.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/linalg/tiled.hpp"
 #include "core/runtime/team.hpp"
@@ -74,20 +75,10 @@ class RunningGram {
   // Takes in the inputs of a batch, B x n, and finds afresh what `apply` multiplies by. False where A is not finite.
   // `scratch` is B x r; `sums` has room for products of sums_room(n, settings) entries over a whole batch.
   [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch) {
-    ++taken_;
-    const double keep = std::min(settings_.beta, 1 - 1 / static_cast<double>(taken_));
-    if (settings_.form == GramForm::full) {
-      absorb(team, sums, input, keep);
-      return factor(team);
-    }
-    const double square = sum_pieces<double>(team, input.rows, input.columns, [&](Rows rows, unsigned) {
-      return elementwise::square_norm<T>(input.rows_from(rows));
-    });
-    trace_ = keep * trace_ + (1 - keep) * square / static_cast<double>(input.rows);
-    if (!std::isfinite(trace_)) return false;
-    for (int turn = taken_ == 1 ? kFirstTurns : 1; turn > 0; --turn) turn_basis(team, sums, input, scratch, keep);
-    project(team, sums, input, scratch, keep);
-    return invert_in_subspace(team);
+    return learn(team, sums, DenseBatch{input}, scratch);
+  }
+  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, const CsrView<T>& input, MatrixView<T> scratch) {
+    return learn(team, sums, SparseBatch{input, transposed(input)}, scratch);
   }
 
   [[nodiscard]] static std::size_t sums_room(std::size_t batch, std::size_t size, const GramSettings& settings) {
@@ -147,18 +138,84 @@ class RunningGram {
   // Steps of subspace iteration with the first batch, as U begins anywhere.
   static constexpr int kFirstTurns = 3;
 
+  // What is asked of ã: ‖ã‖², ãU, ãᵀY, and ãᵀã, of which the lower triangle counts.
+  struct DenseBatch {
+    MatrixView<const T> rows;
+
+    [[nodiscard]] std::size_t count() const { return rows.rows; }
+    [[nodiscard]] double square_norm(Team& team) const {
+      return sum_pieces<double>(team, rows.rows, rows.columns,
+                                [&](Rows own, unsigned) { return elementwise::square_norm<T>(rows.rows_from(own)); });
+    }
+    // B x n times n x r
+    void times(Team& team, MatrixView<const T> u, MatrixView<T> out) const {
+      multiply<T>(team, Op::none, Op::none, 1, rows, u, 0, out);
+    }
+    // n x B times B x r
+    void back(Team& team, PieceSums<T>& sums, MatrixView<const T> y, MatrixView<T> out) const {
+      sum_products<T>(team, sums, rows, y, out);
+    }
+    // n x B times B x n
+    void gram(Team& team, PieceSums<T>& sums, MatrixView<T> out) const {
+      sum_products<T>(team, sums, rows, rows, out, Part::lower);
+    }
+  };
+  struct SparseBatch {
+    CsrView<T> rows;
+    Csr<T> columns;  // ãᵀ, whose rows are sorted
+
+    [[nodiscard]] std::size_t count() const { return rows.rows; }
+    [[nodiscard]] double square_norm(Team& team) const {
+      return sum_pieces<double>(team, columns.rows, 1, [&](Rows own, unsigned) {
+        double sum = 0;
+        const CsrView<T> a = columns.view();
+        for (std::size_t j = own.first; j < own.first + own.count; ++j) {
+          double entry = 0;
+          for (std::size_t k = a.begin(j); k < a.end(j); ++k) {
+            entry += static_cast<double>(a.values[k]);
+            // Entries at the same place add up.
+            if (k + 1 < a.end(j) && a.indices[k + 1] == a.indices[k]) continue;
+            sum += entry * entry;
+            entry = 0;
+          }
+        }
+        return sum;
+      });
+    }
+    void times(Team& team, MatrixView<const T> u, MatrixView<T> out) const { multiply<T>(team, rows, u, out); }
+    void back(Team& team, PieceSums<T>&, MatrixView<const T> y, MatrixView<T> out) const {
+      sum_products<T>(team, columns.view(), y, out);
+    }
+    void gram(Team& team, PieceSums<T>&, MatrixView<T> out) const { sum_products<T>(team, columns.view(), rows, out); }
+  };
+
+  template <typename Batch>
+  [[nodiscard]] bool learn(Team& team, PieceSums<T>& sums, const Batch& input, MatrixView<T> scratch) {
+    ++taken_;
+    const double keep = std::min(settings_.beta, 1 - 1 / static_cast<double>(taken_));
+    if (settings_.form == GramForm::full) {
+      absorb(team, sums, input, keep);
+      return factor(team);
+    }
+    trace_ = keep * trace_ + (1 - keep) * input.square_norm(team) / static_cast<double>(input.count());
+    if (!std::isfinite(trace_)) return false;
+    for (int turn = taken_ == 1 ? kFirstTurns : 1; turn > 0; --turn) turn_basis(team, sums, input, scratch, keep);
+    project(team, sums, input, scratch, keep);
+    return invert_in_subspace(team);
+  }
+
   template <typename To, typename From>
   static void convert(MatrixView<const From> from, MatrixView<To> to) {
     entrywise::each([](From x, To& out) DLADMM_INLINE { out = static_cast<To>(x); }, from, to);
   }
 
   // A <- keep A + (1 − keep) ãᵀã/B
-  void absorb(Team& team, PieceSums<T>& sums, MatrixView<const T> input, double keep) {
+  template <typename Batch>
+  void absorb(Team& team, PieceSums<T>& sums, const Batch& input, double keep) {
     // The factor is found afresh: its room holds the sum meanwhile.
     const MatrixView<T> fresh = solver_.room(size_);
-    // n x B times B x n
-    sum_products<T>(team, sums, input, input, fresh, Part::lower);
-    const T take = static_cast<T>((1 - keep) / static_cast<double>(input.rows));
+    input.gram(team, sums, fresh);
+    const T take = static_cast<T>((1 - keep) / static_cast<double>(input.count()));
     const T old = static_cast<T>(keep);
     each_piece(team, size_, size_, [&](Rows rows, unsigned) {
       // Of the upper triangle nothing is ever read.
@@ -190,11 +247,11 @@ class RunningGram {
   void round_basis() { convert<T, double>(basis_.view(), u_.view()); }
 
   // U <- orth((A + εI) U) for A = keep U H Uᵀ + (1 − keep) ãᵀã/B.
-  void turn_basis(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep) {
-    // B x n times n x r, then n x B times B x r
-    multiply<T>(team, Op::none, Op::none, 1, input, u_.view(), 0, scratch);
-    sum_products<T>(team, sums, input, scratch, image_.view());
-    const double take = (1 - keep) / static_cast<double>(input.rows);
+  template <typename Batch>
+  void turn_basis(Team& team, PieceSums<T>& sums, const Batch& input, MatrixView<T> scratch, double keep) {
+    input.times(team, u_.view(), scratch);
+    input.back(team, sums, scratch, image_.view());
+    const double take = (1 - keep) / static_cast<double>(input.count());
     const double shift = kShift * trace_ / static_cast<double>(size_);
     const MatrixView<double> next = other_basis_.view();
     entrywise::each([take, shift](double& to, T image, double u)
@@ -214,11 +271,12 @@ class RunningGram {
   }
 
   // H <- Uᵀ A U
-  void project(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch, double keep) {
-    // B x n times n x r, then r x B times B x r
-    multiply<T>(team, Op::none, Op::none, 1, input, u_.view(), 0, scratch);
+  template <typename Batch>
+  void project(Team& team, PieceSums<T>& sums, const Batch& input, MatrixView<T> scratch, double keep) {
+    input.times(team, u_.view(), scratch);
+    // r x B times B x r
     sum_products<T>(team, sums, scratch, scratch, projected_.view(), Part::lower);
-    const double take = (1 - keep) / static_cast<double>(input.rows);
+    const double take = (1 - keep) / static_cast<double>(input.count());
     const MatrixView<double> h = h_.view();
     for (std::size_t i = 0; i < rank_; ++i) {
       for (std::size_t j = 0; j <= i; ++j) {

@@ -66,6 +66,9 @@ struct MinibatchSetup {
   bool nesterov = true;
   // Begins with z_L; each update at most once, and after those whose outcome it needs.
   std::vector<BatchUpdate> sweep;
+  // Whether the features are sparse, and how many entries they have.
+  bool sparse = false;
+  std::size_t entries = 0;
 };
 
 // Whether a sweep is one that can run in a network of `layers` layers.
@@ -134,6 +137,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   // for all, or one a batch; stops between two batches when `stop` is set. After something that is not finite the
   // parameters are those that the run began with, and the rest is as new.
   void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, StepsRecord& record) {
+    this->need_all_rows();
     const AtWork here(stop);
     finite_.keep();
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
@@ -193,7 +197,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
   using Base::depth, Base::targets;
-  using Base::setup_, Base::team_, Base::x_;
+  using Base::setup_, Base::sparse_, Base::team_, Base::x_;
 
   MinibatchState(const MinibatchSetup& setup, Shell) : Base(setup), layers_(depth()), scratch_(team_.size()) {}
 
@@ -208,9 +212,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       if (out > (std::numeric_limits<std::size_t>::max() / sizeof(T) - parameters) / columns) throw std::bad_alloc();
       it.first = parameters;
       parameters += out * columns;
-      // (A + δI)⁻¹ meets ã_{l-1} where that has fewer rows than D_lᵀ ã_{l-1}, and λ[W_l b_l] does not have to meet it
-      // too.
-      const bool by_input = setup_.gram.l2 == 0 && batch < out;
+      // (A + δI)⁻¹ meets ã_{l-1} where that has fewer rows than D_lᵀ ã_{l-1} and would not become dense by it, and
+      // λ[W_l b_l] does not have to meet it too.
+      const bool by_input = setup_.gram.l2 == 0 && batch < out && !is_sparse(l);
       it.side = !by_input ? Side::gradient : r == 0 ? Side::input : Side::below;
       it.below = it.side == Side::below ? r : 0;
       it.chunks =
@@ -223,7 +227,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       rank = std::max(rank, r);
       summed = std::max(summed, RunningGram<T>::sums_room(batch, columns, setup_.gram));
       plan.vector(it.b, out);
-      plan.matrix(it.input, batch + it.below, columns);
+      if (!is_sparse(l)) plan.matrix(it.input, batch + it.below, columns);
       plan.matrix(it.distance, batch + it.below, out);
       if (l == depth() || !net.activation.value_tells_derivative()) plan.matrix(it.z, batch, out);
       // Every layer a basis of its own.
@@ -254,7 +258,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     std::size_t below = 0;  // rows of ã_{l-1} and D_l besides those of a batch
     Strips chunks;          // rows of [W_l b_l] that are updated at once
     std::vector<T> b;       // b_l once more, without gaps
-    Matrix<T> input;        // ã_{l-1}, (batch + below) x (n_{l-1} + 1), the last column one
+    Matrix<T> input;        // ã_{l-1}, (batch + below) x (n_{l-1} + 1), the last column one, unless that is sparse
     Matrix<T> z;            // z_L; of a hidden layer only where f' cannot be told from a_l
     Matrix<T> distance;     // D_l, (batch + below) x n_l
     std::optional<RunningGram<T>> gram;
@@ -266,6 +270,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     std::vector<double> work;       // for losses
   };
 
+  [[nodiscard]] bool is_sparse(std::size_t l) const { return l == 1 && Base::is_sparse(); }
   [[nodiscard]] Layer& of(std::size_t l) { return layers_[l - 1]; }
   [[nodiscard]] const Layer& of(std::size_t l) const { return layers_[l - 1]; }
 
@@ -282,6 +287,12 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   [[nodiscard]] MatrixView<T> biases(std::size_t l) const {
     const MatrixView<T> both = parameters(l);
     return {both.data + both.columns - 1, both.rows, 1, both.stride};
+  }
+
+  // ã_{l-1} of a batch; of a sparse one its size alone, as sparse_batch_ has its entries.
+  [[nodiscard]] MatrixView<T> input_of(std::size_t l, std::size_t count) const {
+    if (is_sparse(l)) return {nullptr, count, setup_.network.inputs(l) + 1};
+    return of(l).input.view().rows_from(0, count);
   }
 
   [[nodiscard]] MatrixView<T> activations(std::size_t l, std::size_t count) const {
@@ -332,8 +343,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     for (const BatchUpdate& update : setup_.sweep) {
       if (update.block != BatchBlock::W) continue;
       RunningGram<T>& gram = *of(update.layer).gram;
-      const MatrixView<const T> input = of(update.layer).input.view().rows_from(0, count);
-      if (!gram.take_in(team_, sums_, input, {images_.data(), count, gram.rank()})) return false;
+      const MatrixView<T> images(images_.data(), count, gram.rank());
+      const bool taken = is_sparse(update.layer) ? gram.take_in(team_, sums_, sparse_batch_.view(), images)
+                                                 : gram.take_in(team_, sums_, input_of(update.layer, count), images);
+      if (!taken) return false;
     }
     return true;
   }
@@ -342,25 +355,35 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   void forward(std::span<const std::uint32_t> samples) {
     const Network& net = setup_.network;
     const std::size_t count = samples.size();
+    if (is_sparse(1)) take_rows(sparse_.view(), samples, sparse_batch_, Ones::with);
     each_piece(team_, count, net.widths.front(), [&](Rows rows, unsigned) {
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-        std::copy_n(x_.view().row(samples[i]), net.widths.front(), of(1).input.view().row(i));
+        if (!is_sparse(1)) std::copy_n(x_.view().row(samples[i]), net.widths.front(), of(1).input.view().row(i));
         // Where a batch was short, something else stands in the rows after it.
-        for (const Layer& it : layers_) it.input.view().row(i)[it.input.columns() - 1] = T(1);
+        for (const Layer& it : layers_) {
+          if (!it.input.empty()) it.input.view().row(i)[it.input.columns() - 1] = T(1);
+        }
       }
     });
     for (std::size_t l = 1; l <= depth(); ++l) {
-      const MatrixView<const T> input = window(of(l).input.view(), {0, count}, {0, net.inputs(l)});
       const MatrixView<T> z = pre_activations(l, count);
-      // batch x n_{l-1} times n_{l-1} x n_l
-      multiply_and<T>(team_, Op::none, Op::transpose, 1, input, weights(l), 0, z, [&](Rows rows, Rows columns) {
+      const auto finish = [&](Rows rows, Rows columns) {
         const MatrixView<T> own = window(z, rows, columns);
         const std::span<const T> b = std::span(of(l).b).subspan(columns.first, columns.count);
-        if (of(l).z.empty()) return elementwise::add_bias_and_activate<T>(net.activation, own, b, own);
-        elementwise::add_bias<T>(own, b, own);
+        const bool has_bias = is_sparse(l);
+        if (of(l).z.empty() && !has_bias) return elementwise::add_bias_and_activate<T>(net.activation, own, b, own);
+        if (!has_bias) elementwise::add_bias<T>(own, b, own);
         if (l == depth()) return;
         elementwise::activate<T>(net.activation, own, window(activations(l, count), rows, columns));
-      });
+      };
+      if (is_sparse(l)) {
+        // batch x (n_0 + 1) times (n_0 + 1) x n_1
+        multiply_and<T>(team_, sparse_batch_.view(), parameters(l), z, finish);
+      } else {
+        // batch x n_{l-1} times n_{l-1} x n_l
+        multiply_and<T>(team_, Op::none, Op::transpose, 1, window(input_of(l, count), {0, count}, {0, net.inputs(l)}),
+                        weights(l), 0, z, finish);
+      }
     }
   }
 
@@ -403,7 +426,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
 
   [[nodiscard]] bool update_W(std::size_t l, std::size_t count, const Step& step) {
     const Layer& it = of(l);
-    MatrixView<T> input = it.input.view().rows_from(0, count);
+    MatrixView<T> input = input_of(l, count);
     if (it.side == Side::input) {
       const MatrixView<T> prepared(prepared_.data(), count, input.columns);
       const Strips strips = Strips::of_about(count, 64);
@@ -444,7 +467,12 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     }
     const MatrixView<T> gradient(scratch.gradient.data(), out.count, input.columns);
     // rows of W_l x (batch + below) times (batch + below) x (n_{l-1} + 1)
-    sum_products<T>(scale, window(distance, {0, input.rows}, out), input, 0, gradient);
+    const MatrixView<const T> moved = window(distance, {0, input.rows}, out);
+    if (is_sparse(l)) {
+      sum_products<T>(scale, moved, sparse_batch_.view(), 0, gradient);
+    } else {
+      sum_products<T>(scale, moved, input, 0, gradient);
+    }
     MatrixView<T> direction = gradient;
     const MatrixView<T> own = parameters(l).rows_from(out);
     if (it.side == Side::gradient) {
@@ -465,8 +493,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   FiniteCopy<T> finite_;  // as the run began
   Buffer<T> velocity_;    // V_1, V_2, …
   std::vector<Layer> layers_;
-  Buffer<T> prepared_;  // ã_{l-1} (A_l + δ_l I)⁻¹
-  Buffer<T> images_;    // ã_{l-1} U, batch x r
+  Csr<T> sparse_batch_;  // ã_0 of a batch, where the features are sparse
+  Buffer<T> prepared_;   // ã_{l-1} (A_l + δ_l I)⁻¹
+  Buffer<T> images_;     // ã_{l-1} U, batch x r
   PieceSums<T> sums_;
   std::vector<Scratch> scratch_;
   std::vector<LayerParameters<T>> views_;

@@ -5,11 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/sparse.hpp"
 #include "core/runtime/team.hpp"
 #include "core/splitting/storage_plan.hpp"
 
@@ -31,6 +33,8 @@ class SampleState {
 
   // To be filled before a training begins.
   [[nodiscard]] MatrixView<T> input() { return x_.view(); }
+  // Sparse features, samples x n_0, in the place of these: rows are appended until all are there.
+  [[nodiscard]] Csr<T>& sparse_input() { return sparse_; }
   [[nodiscard]] std::span<std::int32_t> labels() { return labels_; }
   [[nodiscard]] MatrixView<T> target_values() { return y_.view(); }
   // What each sample counts for in training; empty where all count alike.
@@ -42,7 +46,11 @@ class SampleState {
     return dladmm::evaluate<T>(team_, spaces_, spaces_.front().first.rows(), self().parameters(),
                                setup_.network.activation, setup_.network.loss, x, goals);
   }
-  ForwardLoss evaluate_training() { return evaluate(x_.view(), {labels_, y_.view()}); }
+  ForwardLoss evaluate_training() {
+    need_all_rows();
+    const Targets<T> goals{labels_, y_.view()};
+    return is_sparse() ? evaluate(sparse_.view(), goals) : evaluate(x_.view(), goals);
+  }
 
  protected:
   struct Shell {};
@@ -56,12 +64,22 @@ class SampleState {
     self().declare(plan);
     plan.allocate();
   }
-  // The samples, but for features that a state keeps by itself; their labels or values, and for every member of the
-  // team a workspace of so many rows.
-  void declare_samples(StoragePlan& plan, std::size_t rows = kEvaluationBlock, bool features = true) {
+  // The samples, their labels or values, and for every member of the team a workspace of so many rows.
+  void declare_samples(StoragePlan& plan, std::size_t rows = kEvaluationBlock) {
     const Network& net = setup_.network;
     const std::size_t outputs = net.widths.back();
-    if (features) plan.matrix(x_, setup_.samples, net.widths.front());
+    if constexpr (kMayBeSparse) {
+      if (is_sparse()) {
+        const double entries = static_cast<double>(setup_.entries) * (sizeof(std::int32_t) + sizeof(T));
+        plan.other(entries + sizeof(std::int64_t) * static_cast<double>(setup_.samples), [this] {
+          sparse_.columns = setup_.network.widths.front();
+          sparse_.indptr.reserve(setup_.samples + 1);
+          sparse_.indices.reserve(setup_.entries);
+          sparse_.values.reserve(setup_.entries);
+        });
+      }
+    }
+    if (!is_sparse()) plan.matrix(x_, setup_.samples, net.widths.front());
     if (net.loss.classifies()) {
       plan.vector(labels_, setup_.samples);
     } else {
@@ -72,6 +90,15 @@ class SampleState {
     });
   }
 
+  // Whether the features are sparse: Setup says so by `sparse`, and by `entries` how many these have, or not at all.
+  static constexpr bool kMayBeSparse = requires(const Setup& setup) { setup.sparse; };
+  [[nodiscard]] bool is_sparse() const {
+    if constexpr (kMayBeSparse) return setup_.sparse;
+    return false;
+  }
+  void need_all_rows() const {
+    if (is_sparse() && sparse_.rows != setup_.samples) throw std::logic_error("rows of the samples are missing");
+  }
   [[nodiscard]] std::size_t depth() const { return setup_.network.layers(); }
   [[nodiscard]] bool is_output(std::size_t l) const { return l == depth(); }
   [[nodiscard]] Activation activation_of(std::size_t l) const {
@@ -81,7 +108,8 @@ class SampleState {
 
   Setup setup_;
   Team team_;
-  Matrix<T> x_;                       // samples x n_0
+  Matrix<T> x_;                       // samples x n_0, unless
+  Csr<T> sparse_;                     // they are sparse
   Matrix<T> y_;                       // samples x n_L, where there are no labels
   std::vector<std::int32_t> labels_;  // or one a sample
   std::vector<double> weights_;

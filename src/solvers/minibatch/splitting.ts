@@ -96,7 +96,15 @@ export const minibatches: Splitting<
   ...BATCHES_OF_SAMPLES,
   async open(options, data, name = 'data') {
     const keys = ['batchSize', 'shuffle', 'seed', ...Object.keys(GRAM_STEP), 'sweep'];
-    const opening = { problem: samples, blocks: PARAMETER_BLOCKS, State: () => native.Minibatch, keys, check, setup };
+    const opening = {
+      problem: samples,
+      blocks: PARAMETER_BLOCKS,
+      State: () => native.Minibatch,
+      keys,
+      check,
+      setup,
+      takesSparse: () => true,
+    };
     return new StepSession<MinibatchTypes>(await openNative(opening, options, data, name), {
       stepsPerEpoch: (own, count) => Math.ceil(count / batchOf(own, count)),
       learningRate: ({ network }) => defaultRate(network.loss),

@@ -4,8 +4,8 @@ import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
 import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
 import { checkInMemory, StoredSet } from '../../samples/stored.js';
-import { checkFiniteIn } from '../../tensor/csr.js';
-import { breathe, type RowSource, turn } from '../../tensor/inputs.js';
+import { finiteRows, inSteps } from '../../tensor/csr.js';
+import { breathe, turn } from '../../tensor/inputs.js';
 import { type Batches, checkBound, Feed } from './feed.js';
 
 /** A class of the addon whose objects are states. */
@@ -47,7 +47,7 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
       const more = samplesOf(network, set, called);
       if (more.weights)
         throw expected('no weights (measures count all samples alike)', `${called}.weights`, set.weights);
-      checkSparse(more.source, dtype);
+      await inSteps(finiteRows(more.source, dtype));
       const number = native.addEvaluationSet(more.source.rows, more.source.sparse !== undefined);
       await loadSamples(native, number, more);
       return [number, more.source.rows];
@@ -56,12 +56,12 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
     if (stored !== undefined) return { ...fedBy(stored, network, dtype, name), add };
     const own = samplesOf(network, data, name);
     const { rows, sparse } = own.source;
-    checkSparse(own.source, dtype);
     return {
       samples: rows,
       setup: { samples: rows, ...(sparse && { entries: sparse.indices.length }) },
       add,
       async open(State, options, made) {
+        await inSteps(finiteRows(own.source, dtype));
         checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);
         await breathe();
         const native = new State(options);
@@ -72,10 +72,6 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
     };
   },
 };
-
-function checkSparse({ sparse, name }: RowSource, dtype: Dtype): void {
-  if (sparse) checkFiniteIn(sparse.values, dtype, `${name}.data`);
-}
 
 /** Samples of a store, window by window. */
 function fedBy(set: StoredSet, network: Network, dtype: Dtype, name: string): Omit<Checked<NativeState, never>, 'add'> {

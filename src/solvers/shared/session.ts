@@ -85,7 +85,8 @@ export async function openNative<
   check(options);
   const checked = problem.check(network, dtype, data, name);
   if ('entries' in checked.setup && !takesSparse?.(options)) {
-    const what = 'dense features (sparse ones are learnt from by the gradient methods, but for kfac and isaac)';
+    const what =
+      'dense features (sparse ones are learnt from by minibatch-admm and the gradient methods, but for kfac and isaac)';
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${what} for ${name}.x but received a sparse matrix`);
   }
   const common = {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/core/native.js';
 import { fit, type Network } from '../../../src/index.js';
 import { type GradientMethod, type GradientSessionOptions, gradients } from '../../../src/solvers.js';
-import { nativeCsr } from '../../../src/tensor/csr.js';
+import { featureRowsInTurns, finiteRows, nativeCsr } from '../../../src/tensor/csr.js';
+import { CHUNK_ENTRIES } from '../../../src/tensor/inputs.js';
 import { expectFailure } from '../../formats/support.js';
 import { numbers } from '../../reference/addon.js';
 import { ADAM, readVector, relativeGap, startFor, writeVector } from '../../reference/gradient-addon.js';
@@ -92,6 +93,18 @@ describe('sparse features', () => {
     for (const threads of [2, 3, 8]) expect(await trained({ dtype, batchSize: 300, threads }, sparse)).toEqual(alone);
   });
 
+  test('are looked at some at a time, so that the event loop can run in between', async () => {
+    const entries = 3 * CHUNK_ENTRIES + 1;
+    const data = new Float64Array(entries).fill(1);
+    const row = { data, indices: new Int32Array(entries), indptr: Int32Array.of(0, entries), rows: 1, columns: 2 };
+    const source = await featureRowsInTurns(row, 2, 'x');
+    expect([...finiteRows(source, 'float32')]).toHaveLength(4);
+    const last = data.with(entries - 1, 1e39);
+    const steps = finiteRows(await featureRowsInTurns({ ...row, data: last }, 2, 'x'), 'float32');
+    expect([steps.next(), steps.next(), steps.next()].map(({ done }) => done)).toEqual([false, false, false]);
+    expect(() => steps.next()).toThrow(`x.data[${entries - 1}]`);
+  });
+
   test('take memory by their entries, and nothing by samples and features', () => {
     const options = {
       ...{
@@ -131,6 +144,24 @@ describe('fit on sparse features', () => {
     expect(judged.loss).toBeCloseTo((await own.model.evaluate({ x: dense, labels })).loss, 12);
   });
 
+  test.each(['low-rank', 'full'] as const)(
+    'is of mini-batch dlADMM too, with a Gram matrix of their entries: gram %s',
+    async (gram) => {
+      const own = { ...options, solver: 'minibatch-admm', rank: 6, gram } as const;
+      const train = async (x: typeof sparse | typeof dense, threads: number) => {
+        const { model, history } = await fit({ x, labels }, { ...own, threads });
+        return { weights: model.weights, biases: model.biases, losses: history.map(({ loss }) => loss) };
+      };
+      const [alone, other] = [await train(sparse, 1), await train(dense, 1)];
+      for (const key of ['weights', 'biases'] as const) {
+        for (const [l, found] of alone[key].entries()) {
+          expect(relativeGap(found as Float64Array, other[key][l] as Float64Array)).toBeLessThan(1e-12);
+        }
+      }
+      for (const threads of [2, 3, 8]) expect(await train(sparse, threads)).toEqual(alone);
+    },
+  );
+
   test('needs no solver and no layers, holds some out, and stops by what is held out', async () => {
     const { report, model } = await fit({ x: sparse, labels }, { hidden: [8], epochs: 4, validationShare: 0.2 });
     expect(report.solver).toEqual({ name: 'adam', because: 'the features are sparse' });
@@ -141,11 +172,11 @@ describe('fit on sparse features', () => {
 
   test('is refused by what needs dense ones, before any work', async () => {
     const layers = [COLUMNS, 20, 3];
-    for (const solver of ['dladmm', 'minibatch-admm', 'kfac', 'isaac'] as const) {
+    for (const solver of ['dladmm', 'kfac', 'isaac'] as const) {
       await expectFailure(
         () => fit({ x: sparse, labels }, { solver, layers }),
         'ERR_DLADMM_ARGUMENT',
-        'Expected dense features (sparse ones are learnt from by the gradient methods, but for kfac and isaac) for data.x',
+        'Expected dense features (sparse ones are learnt from by minibatch-admm and the gradient methods, but for kfac and isaac) for data.x',
       );
     }
     await expectFailure(
