@@ -11,10 +11,10 @@ import { classNumbers, learnClasses } from '../samples/classes.js';
 import { type Frame, type FrameColumn, namedColumn, takeRows, valueAt } from '../samples/frame.js';
 import { isGraph } from '../samples/graph-samples.js';
 import { someRows } from '../samples/hold-out.js';
-import { type Target, targetsOf, taskOf } from '../samples/targets.js';
+import { type Target, targetsOf, targetText, taskOf } from '../samples/targets.js';
 import { allRows, asSamples, breathe, inTurns, type RowSource } from '../tensor/inputs.js';
 import { frameFor, readyOf, wantedBy } from '../training/front.js';
-import { ordered } from '../training/goal.js';
+import { goalOf, ordered } from '../training/goal.js';
 import type { Rows } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import type { AnyOptions } from './options.js';
@@ -83,6 +83,8 @@ async function ofRows(rows: Rows, options: AnyOptions): Promise<Divided> {
     await inTurns(whole.rows, (row) => values.push(valueAt(found, row)));
     return values;
   };
+  // Here, as a part does not know where its rows stand.
+  await goalOf(wanted, targetText(whole, target), given);
   if (wanted.task !== 'classification') {
     const labels = wanted.names && { classes: wanted.names };
     return { ...beside, column, labels: undefined, told: { ...told, ...labels }, part: (of) => takeRows(whole, of) };

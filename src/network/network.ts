@@ -100,6 +100,10 @@ export const powerOf = (loss: Loss): 1 | 2 | undefined => kindOf(loss).power;
 /** What targets of a loss may be; undefined for any. */
 export const domainOf = (loss: Loss): LossKind['domain'] => kindOf(loss).domain;
 
+/** The same as errors say it. */
+export const domainText = (loss: Loss): string =>
+  `a value from 0${domainOf(loss)?.[1] === 1 ? ' to 1' : ''}, as the loss is ${loss},`;
+
 /** Whether a loss makes probabilities of the outputs; the other losses of classes make scores. */
 export const hasProbabilities = (loss: Loss): boolean => loss.endsWith('cross-entropy');
 

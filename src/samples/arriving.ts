@@ -1,7 +1,7 @@
 import { checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
-import { checkDistinct, classifies, domainOf, type Loss } from '../network/network.js';
+import { checkDistinct, classifies, domainOf, domainText, type Loss } from '../network/network.js';
 import { featureRowsInTurns, isCsr } from '../tensor/csr.js';
 import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
@@ -135,9 +135,13 @@ function inDomain(source: RowSource, loss: Loss): RowSource {
       const values = source.chunk(first, count);
       const bad = values.findIndex((value) => value < least || value > most);
       if (bad < 0) return values;
-      const what = `a value from 0${most === 1 ? ' to 1' : ''}, as the loss is ${loss},`;
       const [row, column] = [first + Math.floor(bad / source.columns), bad % source.columns];
-      throw expected(what, `row ${row}, column ${column} of ${source.name}`, values[bad], 'ERR_DLADMM_RANGE');
+      throw expected(
+        domainText(loss),
+        `row ${row}, column ${column} of ${source.name}`,
+        values[bad],
+        'ERR_DLADMM_RANGE',
+      );
     },
   });
 }

@@ -63,6 +63,10 @@ export function targetNames(frame: Frame, target: TargetPlaces): string | readon
 const columnText = (columns: readonly FrameColumn[]): string =>
   `${columns.length === 1 ? 'column' : 'columns'} ${columns.map(({ name }) => JSON.stringify(name)).join(', ')}`;
 
+/** How errors call the columns. */
+export const targetText = (frame: Frame, target: TargetPlaces): string =>
+  `column ${targetsOf(frame, target).map(({ name }) => JSON.stringify(name))} of ${frame.name}`;
+
 /**
  * What is to be predicted of each row.
  *

@@ -5,7 +5,7 @@ import { expected } from '../core/errors.js';
 import { isFile, readFrame } from '../datasets/frame-file.js';
 import { DIALECT } from '../formats/csv.js';
 import { type StoredSamples, storeOf } from '../formats/sample-file.js';
-import type { Loss } from '../network/network.js';
+import { classCount, type Loss } from '../network/network.js';
 import { completed, NOTHING, pick } from '../network/schema.js';
 import { isNames } from '../samples/arrived.js';
 import {
@@ -28,7 +28,7 @@ import {
   type TargetPlaces,
   type Task,
   targetNames,
-  targetsOf,
+  targetText,
   taskOf,
   type Wanted,
   wantedOf,
@@ -47,7 +47,7 @@ import {
   type RowSource,
   turn,
 } from '../tensor/inputs.js';
-import { alone, checkVaries, goalOf, numberedGoal } from './goal.js';
+import { alone, checkLabels, checkVaries, goalOf, numberedGoal } from './goal.js';
 import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { type HeldOut, partsOf, rowsAt, some, toldOf } from './parts.js';
 import { checkFinite, comparable, laidOut } from './passes.js';
@@ -224,11 +224,10 @@ async function fromRows(
     throw expected(`the column to predict (one of ${names.join(', ')})`, 'options.target', place);
   }
   const target = targetNames(frame, place);
-  const called = `column ${targetsOf(frame, place).map(({ name }) => JSON.stringify(name))} of ${frame.name}`;
   const wanted = await wantedBy(frame, place, given);
   const { task, because } = wanted;
   const weights = given.weights === undefined ? undefined : await weightsIn(frame, given.weights);
-  const goal = await goalOf(wanted, called, given.classes, given.goesOn);
+  const goal = await goalOf(wanted, targetText(frame, place), given);
   const parts = validation ? undefined : await partsOf(frame.rows, goal.labels, given);
   const rest = parts ? await takeRows(frame, parts.train) : frame;
   const { columns, notes, places } = await learnt(rest, given, place);
@@ -348,13 +347,18 @@ async function fromSamples(data: TrainingData, given: Given, called = 'data.y'):
   if (count !== x.rows)
     throw expected(`${x.rows} of them, one a sample,`, y ? called : 'data.labels', count, 'ERR_DLADMM_SHAPE');
   await checkFinite(x);
-  if (y && layers === undefined) await checkVaries(y, task, called);
+  if (y) await (layers === undefined ? checkVaries(y, task, called) : checkFinite(y));
   const told = task === 'classification' && layers === undefined && !arrived.classes ? labels : undefined;
   const goal = told && numberedGoal(told, given.classes);
   const rest = goal?.labels
     ? { ...arrived, labels: goal.labels as LabelsLike, ...(goal.classes && { classes: goal.classes }) }
     : arrived;
   const parts = validation ? undefined : await partsOf(x.rows, rest.labels, given);
+  const outputs =
+    layers?.at(-1) ??
+    (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : (y?.columns ?? wide));
+  // What is told of a label is its place among all of them, before some are held out.
+  if (parts && !given.goesOn) await checkLabels(rest, given.classes, classCount(loss, outputs));
   const part = async (which: Int32Array | undefined): Promise<WeightedSamples> => ({
     ...rest,
     x: asSamples(which ? someRows(x, which) : x),
@@ -373,9 +377,7 @@ async function fromSamples(data: TrainingData, given: Given, called = 'data.y'):
     samples: parts?.train.length ?? x.rows,
     features: inputs,
     inputs: x.columns,
-    outputs:
-      layers?.at(-1) ??
-      (task === 'classification' ? countOf(rest.labels, given.classes ?? rest.classes) : (y?.columns ?? wide)),
+    outputs,
     loss,
     standardise: given.standardise ?? !(await comparable(x)),
     ...(x.sparse && { sparse: true }),

@@ -1,5 +1,7 @@
 /** What is to be predicted: classes or values, and what classes there are. */
 import { expected } from '../core/errors.js';
+import { domainOf, domainText, type Loss } from '../network/network.js';
+import { classNumbers, learnClasses } from '../samples/classes.js';
 import type { Parts } from '../samples/hold-out.js';
 import type { Target, Task, Wanted } from '../samples/targets.js';
 import { eachChunk, inTurns, type LabelsLike, type RowSource, rowSource, turn } from '../tensor/inputs.js';
@@ -37,17 +39,20 @@ function classed(
 /**
  * Refuses values where a column never varies, or labels where none does; the event loop runs in between.
  *
- * @throws DlAdmmError ERR_DLADMM_LABEL; ERR_DLADMM_NON_FINITE for what float32 does not hold
+ * @throws DlAdmmError ERR_DLADMM_LABEL; ERR_DLADMM_NON_FINITE for what float32 does not hold; ERR_DLADMM_RANGE for what the loss does not take
  */
-export async function checkVaries(y: RowSource, task: Task, called: string): Promise<void> {
+export async function checkVaries(y: RowSource, task: Task, called: string, loss?: Loss): Promise<void> {
   const { columns } = y;
+  const [least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY] = (loss && domainOf(loss)) ?? [];
   const first = y.chunk(0, 1).slice(0, columns);
   const varies = new Uint8Array(columns);
   await eachChunk(y, (chunk, row) => {
     for (let i = 0; i < chunk.length; i += 1) {
       const value = chunk[i] as number;
-      if (!Number.isFinite(Math.fround(value))) {
+      const holds = Number.isFinite(Math.fround(value));
+      if (!holds || value < least || value > most) {
         const place = `row ${row + Math.floor(i / columns)} of ${called}`;
+        if (holds) throw expected(domainText(loss as Loss), place, value, 'ERR_DLADMM_RANGE');
         throw expected('a number that float32 holds', place, value, 'ERR_DLADMM_NON_FINITE');
       }
       if (value !== first[i % columns]) varies[i % columns] = 1;
@@ -60,17 +65,16 @@ export async function checkVaries(y: RowSource, task: Task, called: string): Pro
 /**
  * What a table's target is to teach.
  *
- * @throws DlAdmmError ERR_DLADMM_LABEL where there is nothing to tell apart, unless a model is there that goes on
+ * @throws DlAdmmError as {@link checkVaries}, and ERR_DLADMM_LABEL for one class, unless a model is there that goes on
  */
 export async function goalOf(
   wanted: Wanted,
   called: string,
-  given: readonly string[] | undefined,
-  goesOn = false,
+  { classes, loss, goesOn }: { readonly classes?: readonly string[]; readonly loss?: Loss; readonly goesOn?: boolean },
 ): Promise<Goal> {
-  if (wanted.task === 'classification') return turn(classed(wanted.values, called, given, goesOn));
+  if (wanted.task === 'classification') return turn(classed(wanted.values, called, classes, goesOn));
   const { y, task } = wanted;
-  if (!goesOn) await checkVaries(rowSource(y, y.columns, called), task, called);
+  if (!goesOn) await checkVaries(rowSource(y, y.columns, called), task, called, loss);
   return wanted;
 }
 
@@ -80,6 +84,17 @@ export function numberedGoal(labels: LabelsLike, classes: readonly string[] | un
   const whole = values.every((value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31);
   const goal = classed(values, 'data.labels', classes);
   return whole ? goal : undefined;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_LABEL, … for a label that is none of so many classes */
+export async function checkLabels(
+  { labels, classes: own }: { readonly labels?: LabelsLike; readonly classes?: readonly string[] },
+  given: readonly string[] | undefined,
+  count: number,
+): Promise<void> {
+  if (labels === undefined) return;
+  const names = await turn(learnClasses(labels, own, given, count, 'data.labels'));
+  await turn(classNumbers(labels, own, names, labels.length, count, 'data.labels'));
 }
 
 /** Classes of which nothing is held out, as they have too few rows. */

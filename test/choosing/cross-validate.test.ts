@@ -177,6 +177,9 @@ describe('cross-validation', () => {
     await refused([trees, OLD, { groups: ['a'] }], /each of 240 samples/);
     await refused([trees, SCORE, { stratified: true }], /stratified/);
     await refused([trees, { hidden: [4] }], /target/);
+    const counts = trees.map((tree, i) => ({ ...tree, score: i === 200 ? -1 : i % 7 }));
+    await refused([counts, { ...SCORE, loss: 'poisson' }], /as the loss is poisson, for row 200 of column "score"/);
+    await refused([trees.map((tree) => ({ ...tree, old: 'no' })), OLD], /two classes for column "old"/);
     await refused([trees, { ...OLD, target: undefined, targt: 'old' }], /did you mean target\?/);
     await refused([trees, { ...OLD, checkpoint: { path: 'x' } }], /checkpoint/);
     await refused([{ x: [[1]], labels: [0], validation: { x: [[1]], labels: [0] } }], /validation/);

@@ -120,6 +120,13 @@ describe('refused by name', () => {
       /row 1 of column "churned"/,
     ],
     [
+      'a count below 0',
+      each((_, i) => ({ churned: (i % 7) - (i === 7 ? 1 : 0) })),
+      { loss: 'poisson' },
+      'ERR_DLADMM_RANGE',
+      /from 0, as the loss is poisson.*row 7 of column "churned"/,
+    ],
+    [
       'numbers too far apart',
       each((_, i) => ({ age: i % 2 ? 1e308 : -1e308 })),
       {},
@@ -382,12 +389,36 @@ describe('samples of numbers', () => {
     ],
     ['lists that are all the same', { x, labels: x.map(() => ['a']) }, 'ERR_DLADMM_LABEL', 'vary for data.labels'],
     ['a label too few', { x, labels: x.slice(1).map((_, i) => i % 2) }, 'ERR_DLADMM_SHAPE', '100 of them'],
+    [
+      'a label that is no class',
+      { x, labels: x.map((_, i) => (i === 50 ? 0.5 : i % 2)) },
+      'ERR_DLADMM_LABEL',
+      'labels[50]',
+    ],
+    ['a text among labels', { x, labels: x.map((_, i) => (i === 50 ? 'a' : i % 2)) }, 'ERR_DLADMM_LABEL', 'labels[50]'],
+    [
+      'a number among names',
+      { x, labels: x.map((_, i) => (i === 50 ? 1 : `c${i % 2}`)) },
+      'ERR_DLADMM_LABEL',
+      'labels[50]',
+    ],
     ['labels that are no array', { x, labels: { length: 2 ** 50 } }, 'ERR_DLADMM_ARGUMENT', 'array of class numbers'],
     ['no labels', { x, labels: [] }, 'ERR_DLADMM_SHAPE', 'data.labels but received 0'],
     ['a value too few', { x, y: x.slice(1) }, 'ERR_DLADMM_SHAPE', 'data.y but received 99'],
     ['two values a sample, packed', { x, y: Float32Array.from({ length: 200 }) }, 'ERR_DLADMM_SHAPE', '100 of them'],
   ])('%s: refused', async (_, data, code, message) => {
     await expect(fitted(data)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  test('what is no target of layers that are named is told by its place among all', async () => {
+    const named = { hidden: undefined, layers: [2, 3, 1], loss: 'poisson' };
+    const counts = x.map((_, i) => i % 7);
+    await expect(fitted({ x, y: counts.with(50, Number.NaN) }, named)).rejects.toThrow('NaN in row 50');
+    await expect(fitted({ x, y: counts.with(50, -1) }, named)).rejects.toThrow('row 50, column 0 of data.y');
+    const classes = { hidden: undefined, layers: [2, 3, 2] };
+    await expect(fitted({ x, labels: counts.map((n) => n % 2).with(50, 2) }, classes)).rejects.toThrow(
+      'data.labels[50]',
+    );
   });
 
   test.each<[string, unknown, object, string]>([
