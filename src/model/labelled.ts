@@ -23,20 +23,20 @@ interface Encoded {
 }
 
 /** The rows of a table as the columns of a model take them in. */
-function encodedRows(frame: Frame, model: Knowing, { target, ignore = [] }: TableReading): Encoded {
+async function encodedRows(frame: Frame, model: Knowing, { target, ignore = [] }: TableReading): Promise<Encoded> {
   const { columns, target: own, network } = model;
   const known = {
     ...(columns && { columns }),
     inputs: network.layers[0] ?? 0,
     ...(own !== undefined && { target: own }),
   };
-  const { x, notes } = encodedFor(without(frame, ignore), known, target);
+  const { x, notes } = await encodedFor(without(frame, ignore), known, target);
   return { x: asSamples(x), notes };
 }
 
 /** The same, where columns of which the training set has seen nothing are told to the process. */
-export function toldRows(frame: Frame, model: Knowing, reading: TableReading): MatrixLike {
-  const { x, notes } = encodedRows(frame, model, reading);
+export async function toldRows(frame: Frame, model: Knowing, reading: TableReading): Promise<MatrixLike> {
+  const { x, notes } = await encodedRows(frame, model, reading);
   for (const { kind, text } of notes) {
     if (kind === 'all-unseen') process.emitWarning(text, { type: 'DlAdmmWarning', code: 'DLADMM_UNSEEN' });
   }
@@ -87,7 +87,7 @@ export async function labelledRows(
   const frame = file ? await readFrame(rows, reading) : await frameOf(rows as never, { name: 'samples', ...reading });
   const wanted = await wantedOf(frame, target, task, classes);
   if (wanted.task !== 'classification') {
-    const { x, notes } = encodedRows(frame, model, options);
+    const { x, notes } = await encodedRows(frame, model, options);
     return { data: { x, y: wanted.y }, notes };
   }
   const { values: labels } = wanted;

@@ -30,11 +30,21 @@ import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
 import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
 import type { Frame } from '../samples/frame.js';
+import { areHashed, hashedRows, sourcesOf } from '../samples/hashed.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import { areColumns, type Cells, type ColumnsLike, type RecordLike, recordsOf } from '../samples/table.js';
-import { type Csr, checkFiniteIn, csrParts, featureRows } from '../tensor/csr.js';
-import { breathe, type MatrixLike, nonFinite, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
+import { areSparseRows, type Csr, checkFiniteIn, csrParts, featureRows } from '../tensor/csr.js';
+import {
+  asSamples,
+  breathe,
+  type MatrixLike,
+  nonFinite,
+  pause,
+  type RowSource,
+  rowsOf,
+  turn,
+} from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
 import { inBlocks, labelledRows, storedRows, storedSamples, toldRows } from './labelled.js';
@@ -106,7 +116,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       const rows = stored
         ? storedRows(stored.store, this)
         : isFile(x)
-          ? toldRows(await readFrame(x, reading), this, options)
+          ? await toldRows(await readFrame(x, reading), this, options)
           : one
             ? this.#rowsOf(x)
             : (x as RowsLike);
@@ -218,6 +228,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       target = 'the target',
       threshold,
       calibration,
+      standardisation,
     } = this;
     const { layers, activation, loss } = network;
     const named = goalOf(loss) === 'values' ? 'values' : (classes?.join(', ') ?? `${count} ${goalOf(loss)}`);
@@ -229,7 +240,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     return [
       `network ${layers.join('-')}, ${typeof activation === 'string' ? activation : toJson(activation)}, ${loss}`,
       told.join('; '),
-      ...(columns ? columnsText(columns) : [`${inputs} numbers`]),
+      ...(columns ? columnsText(columns, standardisation !== undefined) : [`${inputs} numbers`]),
     ].join('\n');
   }
 
@@ -352,18 +363,26 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       return [x];
     }
     if (isRecord(x) && areColumns(x)) return this.#recordRows(recordsOf(x));
-    return Array.isArray(x) && isRecord(x[0]) ? this.#recordRows(x) : (x as MatrixLike);
+    return Array.isArray(x) && isRecord(x[0]) && !areSparseRows(x) ? this.#recordRows(x) : (x as MatrixLike);
   }
 
-  #recordRows(records: readonly Cells[]): Matrix {
+  #recordRows(records: readonly Cells[]): MatrixLike {
     const { columns } = this;
     if (columns === undefined)
       throw expected('numbers, as the model was trained on columns without names,', 'x', records[0]);
+    const sources = columns.flatMap((column) => sourcesOf(column).map((name) => ({ ...column, name })));
+    for (const [row, record] of records.entries()) {
+      if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
+      checkRecord(record, sources, 'x');
+    }
+    if (areHashed(columns)) {
+      const gathering = hashedRows(columns, records.length, 'x');
+      for (const [row, record] of records.entries()) gathering.push(row, (name) => readOf(name)(record));
+      return asSamples(gathering.all());
+    }
     const encoder = encoderOf(columns, 'x');
     const data = new Float64Array(records.length * encoder.inputs);
     for (const [row, record] of records.entries()) {
-      if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
-      checkRecord(record, columns, 'x');
       for (const [c, { name }] of columns.entries()) {
         encoder.put(readOf(name)(record), c, data, row * encoder.inputs, row);
       }

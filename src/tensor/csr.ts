@@ -4,7 +4,15 @@ import { DlAdmmError, expected } from '../core/errors.js';
 import type { Dtype, NativeCsr } from '../core/native.js';
 import { arrayKind, dtypeOf, isNumbers, zeros } from '../core/numbers.js';
 import { isObject } from '../core/objects.js';
-import { checkAttached, isNumericArray, type NumericArray, type RowSource, rowSource, trusted } from './inputs.js';
+import {
+  checkAttached,
+  isArray,
+  isNumericArray,
+  type NumericArray,
+  type RowSource,
+  rowSource,
+  trusted,
+} from './inputs.js';
 
 /**
  * A sparse matrix in compressed rows: the arrays of SciPy's `csr_matrix`. Entry k of row i, for k from `indptr[i]` to
@@ -16,6 +24,12 @@ export interface Csr {
   readonly indptr: NumericArray;
   readonly rows: number;
   readonly columns: number;
+}
+
+/** A sparse row: `values[k]` stands in column `indices[k]`, from 0; all others are 0. */
+export interface SparseRow {
+  readonly indices: readonly number[] | NumericArray;
+  readonly values: readonly number[] | NumericArray;
 }
 
 const LARGEST = 2 ** 31 - 1;
@@ -100,8 +114,48 @@ export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
   return native;
 }
 
+const isList = (value: unknown): value is ArrayLike<unknown> => isArray(value) || isNumericArray(value);
+
+const isSparseRow = (
+  row: unknown,
+): row is { readonly indices: ArrayLike<unknown>; readonly values: ArrayLike<unknown> } =>
+  isObject(row) && Object.keys(row).length === 2 && isList(row.indices) && isList(row.values);
+
+/** Whether features are an array of sparse rows. */
+export const areSparseRows = (features: unknown): features is readonly SparseRow[] =>
+  isArray(features) && isSparseRow(features[0]);
+
+/** As many columns as the largest index asks for. */
+export function sparseWidth(rows: readonly SparseRow[]): number {
+  let columns = 1;
+  for (const { indices } of rows) for (const index of indices) columns = Math.max(columns, index + 1);
+  return columns;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE where one of them is no sparse row; what they hold is checked by nativeCsr */
+function gatheredCsr(features: readonly unknown[], columns: number, name: string): Csr {
+  const indptr = new Float64Array(features.length + 1);
+  for (const [i, row] of features.entries()) {
+    if (!isSparseRow(row)) throw expected('a sparse row { indices, values }', `${name}[${i}]`, row);
+    if (row.indices.length !== row.values.length) {
+      const what = `${row.indices.length} numbers, one an index,`;
+      throw expected(what, `${name}[${i}].values`, row.values.length, 'ERR_DLADMM_SHAPE');
+    }
+    indptr[i + 1] = (indptr[i] as number) + row.indices.length;
+  }
+  const entries = indptr[features.length] as number;
+  // What is no number becomes NaN, and is refused by its place.
+  const [indices, data] = [new Float64Array(entries), new Float64Array(entries)];
+  for (const [i, row] of (features as readonly SparseRow[]).entries()) {
+    indices.set(row.indices, indptr[i]);
+    data.set(row.values, indptr[i]);
+  }
+  return { data, indices, indptr, rows: features.length, columns };
+}
+
 /** Features row by row, sparse or dense. @throws DlAdmmError as {@link nativeCsr} and `rowSource` */
 export function featureRows(features: unknown, inputs: number, name: string): RowSource {
+  if (areSparseRows(features)) return featureRows(gatheredCsr(features, inputs, name), inputs, name);
   if (!isCsr(features)) return rowSource(features, inputs, name);
   const sparse = nativeCsr(features, name);
   if (sparse.columns !== inputs) {
@@ -111,7 +165,7 @@ export function featureRows(features: unknown, inputs: number, name: string): Ro
 }
 
 /** Sparse rows as a source: dense for whoever asks for a chunk. */
-function sparseRows(sparse: NativeCsr, name: string): RowSource {
+export function sparseRows(sparse: NativeCsr, name: string): RowSource {
   const { rows, columns, indptr, indices, values } = sparse;
   return trusted({
     name,
