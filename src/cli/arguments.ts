@@ -113,6 +113,16 @@ export function parseColumns(text: string, before: readonly (string | number)[] 
   return [...before, ...columns];
 }
 
+/** Two columns with a comma between them, behind those pairs `before`. */
+export function parsePairs(
+  text: string,
+  before: readonly (readonly (string | number)[])[] = [],
+): readonly (readonly (string | number)[])[] {
+  const pair = parseColumns(text);
+  if (pair.length !== 2) throw new InvalidArgumentError('Expected two columns with a comma between them: city,plan.');
+  return [...before, pair];
+}
+
 /** A column, or several with commas between them. */
 export function parseTarget(text: string): string | number | readonly (string | number)[] {
   if (!text.includes(',')) return parseColumn(text);

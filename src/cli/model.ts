@@ -1,5 +1,6 @@
+import { basename } from 'node:path';
 import { types } from 'node:util';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import { READING } from '../datasets/frame-file.js';
 import type { GraphDataset } from '../datasets/graph.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
@@ -11,11 +12,13 @@ import { type Importance, type ImportanceOptions, importance } from '../model/im
 import { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
 import { pick } from '../network/schema.js';
+import type { Csr } from '../tensor/csr.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
 import { metricsText } from './run.js';
 import {
   barePart,
+  checkNoTable,
   checkTarget,
   type DataFlags,
   type Demands,
@@ -25,6 +28,7 @@ import {
   sourceOf,
   type Which,
 } from './samples.js';
+import { isLibsvm, sparseFor } from './sparse.js';
 import type { Terminal } from './terminal.js';
 
 /** What `evaluate` and `predict` have in common. */
@@ -96,6 +100,16 @@ function checkNoPart({ part, data }: OnSamples): void {
   if (part !== undefined) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${data} has no parts: leave --part out`);
 }
 
+/** Samples of libsvm's text, of which nothing can be said that is of tables. */
+async function sparse(flags: OnSamples & { readonly importance?: boolean }, model: Model, signal: AbortSignal) {
+  const { data, labels, importance: asked } = flags;
+  checkNoTable(flags, data);
+  checkNoPart(flags);
+  if (labels !== undefined) throw expected('no file of labels, as this file holds its own,', '--labels', labels);
+  if (asked) throw expected('none with libsvm text, as sparse features would be laid out,', '--importance', asked);
+  return sparseFor(model, data, signal);
+}
+
 /** What each column is worth, where that is asked for. */
 const worth = async (
   model: Model,
@@ -114,6 +128,12 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
     return { metrics: await model.evaluate(graph, nodes), samples: nodes.length, unit: 'nodes', name: graph.name };
   }
   using model = await Model.load(flags.model);
+  if (isLibsvm(flags.data)) {
+    const { data } = flags;
+    const samples = await sparse(flags, model, signal);
+    const metrics = await model.evaluate(samples);
+    return { metrics, samples: (samples.x as Csr).rows, unit: 'samples', name: basename(data) };
+  }
   const source = await sourceOf(flags, signal);
   const { name } = source;
   if (source.kind === 'table') {
@@ -204,6 +224,7 @@ async function answer(flags: OnSamples | OnGraph, signal: AbortSignal) {
     return { prediction: await model.predict(graph, nodes), model, rowNumbers };
   }
   using model = await Model.load(flags.model);
+  if (isLibsvm(flags.data)) return { prediction: await model.predict((await sparse(flags, model, signal)).x), model };
   const source = await sourceOf(flags, signal);
   if (source.kind === 'arrays') {
     const x = barePart(source.file, flags.part, demandsOf(model, flags.model));

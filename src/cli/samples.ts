@@ -97,7 +97,7 @@ async function contentIn(data: string, signal: AbortSignal): Promise<Uint8Array 
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that is for tables */
-function checkNoTable(flags: object, what: string): void {
+export function checkNoTable(flags: object, what: string): void {
   const [odd] = Object.keys(pick(TABLES, flags));
   if (odd !== undefined) throw refuse(`Expected no --${odd} with ${what}: it is for tables (CSV, Parquet, Arrow)`);
 }
@@ -248,7 +248,7 @@ async function fromTable(
 async function tablePart(frame: Frame, { target = LAST }: SplitFlags, demands: Demands): Promise<TrainingData> {
   const { inputs, task, classes } = demands;
   const wanted = await wantedOf(frame, target, task, classes);
-  const x = asSamples(encodedFor(frame, { inputs }, target).x);
+  const x = asSamples((await encodedFor(frame, { inputs }, target)).x);
   if (wanted.task !== 'classification') return { x, y: wanted.y };
   const { values } = wanted;
   // Classes may be told by their numbers.

@@ -91,6 +91,7 @@ const FORMS = {
   classWeights: ['<how>', parse.parseClassWeights],
   columns: ['<columns>', parse.parseColumns],
   target: ['<columns>', parse.parseTarget],
+  pairs: ['<columns>', parse.parsePairs],
   delimiter: ['<text>', parse.parseDelimiter],
   text: ['<name>', String],
   file: ['<file>', String],

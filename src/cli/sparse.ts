@@ -2,6 +2,8 @@ import { basename } from 'node:path';
 import { expected } from '../core/errors.js';
 import { classesOf } from '../formats/labels.js';
 import { type LibsvmSamples, readLibsvm } from '../formats/libsvm.js';
+import type { Model } from '../model/model.js';
+import { classifies } from '../network/network.js';
 import { heldOut, someRows } from '../samples/hold-out.js';
 import { featureRows } from '../tensor/csr.js';
 import { asSamples } from '../tensor/inputs.js';
@@ -19,6 +21,17 @@ interface SparseFlags extends Pick<FrontOptions, 'task'> {
 
 /** Whether a path is that of libsvm's text, whose content looks like a table's. */
 export const isLibsvm = (path: string): boolean => /\.(?:libsvm|svm)(?:\.gz)?$/i.test(path);
+
+/**
+ * Samples of libsvm's text for a model, which tells how many columns they have.
+ *
+ * @throws DlAdmmError whatever reading can cause
+ */
+export async function sparseFor({ classes, network }: Model, path: string, signal: AbortSignal): Promise<TrainingData> {
+  const { x, targets } = await readLibsvm(path, { signal, columns: network.layers[0] as number });
+  if (!classifies(network.loss)) return { x, y: targets };
+  return { x, labels: classes ? Array.from(targets, String) : targets };
+}
 
 /**
  * What to train on and to test on, of libsvm's text: whole numbers before the entries are classes, others values.

@@ -42,9 +42,9 @@ const MATTER = [
   ...['--test-data', '--time-limit', '--seed', '--save', '--json'],
 ];
 
-const { columns, task, missing, categories, buckets, bins, weights, hidden, validationShare, calibrate, memory } =
-  FRONT;
-const TABLES = { columns, task, missing, categories, buckets, bins, weights };
+const { columns, task, missing, categories, buckets, hash, pairs, bins, weights, ...SAMPLES } = FRONT;
+const { hidden, validationShare, calibrate, memory } = SAMPLES;
+const TABLES = { columns, task, missing, categories, buckets, hash, pairs, bins, weights };
 
 /** What to train on, and what becomes of its columns. */
 const withSamples = (command: Command): Command =>

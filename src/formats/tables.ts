@@ -70,7 +70,12 @@ function plainColumn(column: FrameColumn, rows: number, reading: Reading, texts:
 
 /** Rows of inputs, in float32 where that holds the values of all their columns. */
 async function matrixOf(frame: Frame, columns: readonly Column[]): Promise<Matrix> {
-  const { x } = encoded(frame, columns);
+  const { x } = await encoded(frame, columns);
+  if (x.sparse)
+    throw formatError(
+      frame.name,
+      'its texts enter by their hashes, for which a matrix has no room: model.predict takes the file',
+    );
   const narrow = columns.every((column) => {
     const found = namedColumn(frame, column.name, 'columns');
     const filled = typeof column.fill !== 'number' || Math.fround(column.fill) === column.fill;

@@ -95,6 +95,8 @@ export async function importanceBy(
   const { signal } = reading;
   const metric = checkMetric(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');
   const { x, y, columns: ___, ...rest } = await model.arrived(rows, reading);
+  if (x.sparse)
+    throw expected('rows of few features, as sparse ones would be laid out,', 'rows', `${x.columns} features`);
   const data = await allRows(x);
   const judged = async (source: RowSource): Promise<number> => {
     throwIfAborted(signal, 'Finding what columns are worth');

@@ -66,6 +66,7 @@ export type Typed =
         | 'seconds'
         | 'columns'
         | 'target'
+        | 'pairs'
         | 'delimiter'
         | 'text'
         | 'file'

@@ -13,6 +13,7 @@ import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } 
 import { type ClassNames, classNumbers, learnClasses } from './classes.js';
 import { areShares, type Column } from './columns.js';
 import { type GraphSamples, learnNodeClasses, nodeIndex, nodeNumbers, standardisedFeatures } from './graph-samples.js';
+import { areHashed, learnHashed } from './hashed.js';
 import type { LabelledSamples } from './samples.js';
 import { learnFrom, learnTargets, standardised } from './standardise.js';
 import { StoredSet } from './stored.js';
@@ -132,11 +133,12 @@ export async function trainingSet(
     ? await turn(classNumbers(labels, own, names, x.rows, count, called))
     : undefined;
   if (y && y.rows !== x.rows) throw expected(`${x.rows} rows, one a sample,`, y.name, y.rows, 'ERR_DLADMM_SHAPE');
-  if (standardise && x.sparse)
+  const words = columns && areHashed(columns) ? columns : undefined;
+  if (standardise && x.sparse && !words)
     throw expected('false with sparse features, whose zeros stay zeros,', 'standardise', standardise);
   const weights = await turn(weighed(arrived, numbers, count, names.classes, classWeights));
   const standardisation = standardise
-    ? (before?.standardisation ?? (await learnFrom(x, columns?.flatMap(areShares))))
+    ? (before?.standardisation ?? (await (words ? learnHashed(x, words) : learnFrom(x, columns?.flatMap(areShares)))))
     : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
   const rows = { x: standardised(x, standardisation, dtype), ...(y && { y }) };

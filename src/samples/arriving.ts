@@ -2,7 +2,7 @@ import { checkKeys, checkObject, oneOf } from '../core/checks.js';
 import { expected } from '../core/errors.js';
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { checkDistinct, classifies, domainOf, domainText, type Loss } from '../network/network.js';
-import { featureRowsInTurns, isCsr } from '../tensor/csr.js';
+import { areSparseRows, featureRowsInTurns, isCsr } from '../tensor/csr.js';
 import { isArray, isMatrix, type RowSource, rowSource, trusted } from '../tensor/inputs.js';
 import {
   type ArrivalRules,
@@ -15,7 +15,10 @@ import {
   type WeightedSamples,
 } from './arrived.js';
 import { type Column, checkColumns, placesOf } from './columns.js';
+import { encoded } from './encoded.js';
+import { frameOf } from './framing.js';
 import { fromStream } from './gathering.js';
+import { areHashed } from './hashed.js';
 import { areLists, listedRows } from './label-lists.js';
 import { fromTable } from './named-rows.js';
 import { isTable, tableOf } from './table.js';
@@ -47,7 +50,7 @@ function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<
 
 /** Whether rows must be gathered: a stream, or an array of something richer than rows. */
 export const isStream = (x: unknown): x is Iterable<unknown> | AsyncIterable<unknown> =>
-  isArray(x) ? x.length > 0 && isRecord(x[0]) : isIterable(x);
+  isArray(x) ? x.length > 0 && isRecord(x[0]) && !areSparseRows(x) : isIterable(x);
 
 /**
  * Samples without labels, as a source of rows.
@@ -89,7 +92,8 @@ export async function arrivingSamples(
   const columns = arrived.columns ?? named;
   if (columns)
     checkColumns(columns, arrived.x.columns, arrived.columns ? `the columns of ${names.x}` : part('columns'));
-  const ordered = named && !arrived.columns && rules.columns;
+  const same = named?.every((column, c) => column === rules.columns?.[c]);
+  const ordered = named && !arrived.columns && !same && rules.columns;
   const weights = typeof given.weights === 'string' ? arrived.weights : (given.weights ?? arrived.weights);
   if (given.weights !== undefined && weights === undefined) {
     throw expected('weights themselves, as x has no named columns,', part('weights'), given.weights);
@@ -184,13 +188,18 @@ async function arrive(arriving: Arriving): Promise<Arrived> {
   const { x, labels, y } = samples;
   const { layers } = rules.network;
   const table = isCsr(x) ? undefined : tableOf(x, names.x);
-  if (table) return fromTable(table, arriving);
-  if (isStream(x)) return fromStream(x, arriving);
-  const source = await featureRowsInTurns(x, layers[0] ?? 0, names.x);
+  const { columns, signal } = rules;
+  const hashed = areHashed(columns) && (table !== undefined || isStream(x)) ? columns : undefined;
+  if (table && !hashed) return fromTable(table, arriving);
+  if (isStream(x) && !hashed) return fromStream(x, arriving);
+  const frame = hashed && (await frameOf(x as never, { name: names.x, ...(signal && { signal }) }));
+  const source =
+    frame && hashed ? (await encoded(frame, hashed)).x : await featureRowsInTurns(x, layers[0] ?? 0, names.x);
+  const told = { x: source, ...(hashed && { columns: hashed }) };
   if (targets === 'labels') {
     if (typeof labels === 'string')
       throw expected('labels themselves, as x has no named columns,', names.labels, labels);
-    return { x: source, ...(labels !== undefined && { labels }) };
+    return { ...told, ...(labels !== undefined && { labels }) };
   }
-  return { x: source, ...(targets === 'y' && { y: rowSource(y, layers.at(-1) ?? 0, names.y) }) };
+  return { ...told, ...(targets === 'y' && { y: rowSource(y, layers.at(-1) ?? 0, names.y) }) };
 }

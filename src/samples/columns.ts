@@ -14,6 +14,10 @@ export interface Column {
   readonly other?: true;
   /** So many inputs, of which the hash of a text chooses the one that is 1. */
   readonly buckets?: number;
+  /** So many inputs, of which the hashes of the words of a text choose, or that of the values of a pair (hashed.ts): rows are sparse. */
+  readonly hash?: number;
+  /** The columns of a table that it is made of, where it is two. */
+  readonly pair?: readonly [string, string];
   /** Edges of bins of a number, rising: an input for each bin follows that of the number itself (bins.ts). */
   readonly bins?: readonly number[];
   /** An input for each of these parts of a moment in time. */
@@ -26,9 +30,11 @@ export interface Column {
 
 /** More categories than this are an identifier or free text. */
 export const MAX_CATEGORIES = 1000;
+/** Weights are a number an input and neuron. */
+export const MAX_HASH: number = 2 ** 24;
 
-export const inputsOfColumn = ({ categories, other, buckets, date, bins, indicator }: Column): number =>
-  (categories ? categories.length + (other ? 1 : 0) : (buckets ?? date?.length ?? bins?.length ?? 1)) +
+export const inputsOfColumn = ({ categories, other, buckets, hash, date, bins, indicator }: Column): number =>
+  (categories ? categories.length + (other ? 1 : 0) : (hash ?? buckets ?? date?.length ?? bins?.length ?? 1)) +
   (indicator ? 1 : 0);
 
 /**
@@ -36,9 +42,9 @@ export const inputsOfColumn = ({ categories, other, buckets, date, bins, indicat
  * they are where others are standardised, as deviation 1 would make rare ones loud.
  */
 export function areShares(column: Column): readonly boolean[] {
-  const { categories, buckets, date, indicator } = column;
+  const { categories, buckets, hash, date, indicator } = column;
   const inputs = inputsOfColumn(column);
-  const plain = categories || buckets ? 0 : (date?.length ?? 1);
+  const plain = categories || buckets || hash ? 0 : (date?.length ?? 1);
   return Array.from({ length: inputs }, (_, i) => i >= plain || (indicator === true && i === inputs - 1));
 }
 
@@ -67,6 +73,8 @@ const FIELDS: Readonly<Record<keyof Column, (value: unknown) => boolean>> = {
   categories: (value) => isArrayOf(value, isText),
   other: (value) => value === true,
   buckets: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 2 ** 20,
+  hash: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_HASH,
+  pair: (value) => isArrayOf(value, isText) && (value as unknown[]).length === 2,
   date: (value) => isArrayOf(value, (part) => DATE_PARTS.some((known) => known === part)),
   bins: (value) =>
     isArrayOf(value, Number.isFinite) &&
@@ -80,13 +88,15 @@ function isColumn(value: unknown): value is Column {
   const right = Object.entries(value).every(
     ([key, field]) => field === undefined || (key in FIELDS && FIELDS[key as keyof Column](field)),
   );
-  const { categories, other, buckets, date, bins, fill, indicator } = value as Column;
-  const texts = categories !== undefined || buckets !== undefined;
-  const kinds = [categories, buckets, date, bins].filter((kind) => kind !== undefined).length;
+  const { categories, other, buckets, hash, pair, date, bins, fill, indicator } = value as Column;
+  const texts = categories !== undefined || buckets !== undefined || hash !== undefined;
+  const kinds = [categories, buckets, hash, date, bins].filter((kind) => kind !== undefined).length;
   return (
     right &&
     kinds < 2 &&
     (!other || !!categories) &&
+    (!pair || hash !== undefined) &&
+    (hash === undefined || (fill === '' && !indicator)) &&
     (!indicator || fill !== undefined) &&
     (fill === undefined || isText(fill) === texts) &&
     (!isText(fill) || !categories || other === true || categories.includes(fill))
@@ -106,19 +116,22 @@ export function checkColumns(columns: unknown, inputs: number, called = 'columns
   return columns;
 }
 
-/** The columns in words, a line each: what becomes of their values. */
-export function columnsText(columns: readonly Column[]): readonly string[] {
+/** The columns in words, a line each: what becomes of their values; `weighed` where they are standardised. */
+export function columnsText(columns: readonly Column[], weighed = false): readonly string[] {
   return columns.map((column) => {
-    const { name, categories, other, buckets, date, bins, fill, indicator } = column;
-    const what = categories
-      ? `a text, one of ${categories.length}${other ? ' or another' : ''}`
-      : buckets
-        ? `a text, by its hash in ${buckets}`
-        : date
-          ? `a moment in time, by ${date.join(', ')}`
-          : `a number${bins ? `, and where it lies in ${bins.length - 1} bins from ${bins[0]} to ${bins.at(-1)}` : ''}`;
+    const { name, categories, other, buckets, hash, pair, date, bins, fill, indicator } = column;
+    const what = hash
+      ? `${pair ? 'two values together' : 'a text, its words'} by hash, ${weighed ? 'weighed by TF-IDF' : 'as they are counted'}`
+      : categories
+        ? `a text, one of ${categories.length}${other ? ' or another' : ''}`
+        : buckets
+          ? `a text, by its hash in ${buckets}`
+          : date
+            ? `a moment in time, by ${date.join(', ')}`
+            : `a number${bins ? `, and where it lies in ${bins.length - 1} bins from ${bins[0]} to ${bins.at(-1)}` : ''}`;
     const shown = date && typeof fill === 'number' ? new Date(fill).toISOString() : String(fill).slice(0, 60);
-    const missing = fill === undefined ? '' : `; missing: ${shown}${indicator ? ', and an input that says so' : ''}`;
+    const missing =
+      fill === undefined || hash ? '' : `; missing: ${shown}${indicator ? ', and an input that says so' : ''}`;
     return `${name.replace(/\p{Cc}/gu, ' ')}: ${what} (${inputsOfColumn(column)} ${inputsOfColumn(column) === 1 ? 'input' : 'inputs'})${missing}`;
   });
 }
@@ -128,12 +141,13 @@ function inputNames({
   categories,
   other,
   buckets,
+  hash = buckets,
   date,
   bins = [],
   indicator,
 }: Column): readonly (string | undefined)[] {
   const number = [undefined, ...bins.slice(1).map((edge, t) => `${bins[t]} to ${edge}`)];
-  const own = categories ?? date ?? (buckets ? Array.from({ length: buckets }, (_, i) => `hash ${i}`) : number);
+  const own = categories ?? date ?? (hash ? Array.from({ length: hash }, (_, i) => `hash ${i}`) : number);
   return [...own, ...(other ? ['(other)'] : []), ...(indicator ? ['(missing)'] : [])];
 }
 

@@ -2,11 +2,12 @@
 import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, listed, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
-import { type RowSource, roomFor, trusted } from '../tensor/inputs.js';
+import { paced, type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
 import { type Encoder, encoderOf, numberSaid } from './encoder.js';
 import type { ColumnPlace } from './features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, single, valueAt } from './frame.js';
+import { areHashed, hashedRows, tableColumns } from './hashed.js';
 import type { ColumnNote } from './learning.js';
 
 /** Writes cells of a column, those of `count` rows from `first` on, to every `step`-th place of `out` from `at` on. */
@@ -47,10 +48,11 @@ function cellReader(values: FrameColumn, column: Column, c: number, encoder: Enc
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where a column is not there; from a chunk, ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, naming row and column
  */
-export function encoded(
+export async function encoded(
   frame: Frame,
   columns: readonly Column[],
-): { readonly x: RowSource; readonly cells: RowSource; readonly notes: readonly ColumnNote[] } {
+): Promise<{ readonly x: RowSource; readonly cells: RowSource; readonly notes: readonly ColumnNote[] }> {
+  if (areHashed(columns)) return encodedSparse(frame, columns);
   const { name, rows } = frame;
   const notes: ColumnNote[] = [];
   const found = byName(frame, columns, notes);
@@ -93,6 +95,25 @@ export function encoded(
   return { x, cells, notes };
 }
 
+/** The same where columns are hashed: the rows are sparse, and there are no cells beside them. */
+async function encodedSparse(frame: Frame, columns: readonly Column[]): ReturnType<typeof encoded> {
+  const { name, rows } = frame;
+  const notes: ColumnNote[] = [];
+  const sources = tableColumns(columns);
+  const found = byName(frame, sources, notes);
+  const by = new Map(sources.map((source, i) => [source.name, found[i] as FrameColumn]));
+  notes.push(...columns.flatMap((column) => unseen(column, by.get(column.name) as FrameColumn, rows)));
+  const gathering = hashedRows(columns, rows, name, (row) => placeText(frame, row));
+  const pace = paced();
+  for (let row = 0; row < rows; row += 1) {
+    const entries = gathering.push(row, (column) => valueAt(by.get(column) as FrameColumn, row));
+    const pausing = pace(1 + entries);
+    if (pausing) await pausing;
+  }
+  const x = gathering.all();
+  return { x, cells: x, notes };
+}
+
 /** The columns of a table in the order of others of their names. */
 function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): readonly FrameColumn[] {
   const places = new Map<string, FrameColumn | undefined>();
@@ -128,7 +149,7 @@ function byName(frame: Frame, columns: readonly Column[], notes: ColumnNote[]): 
  * @param told the columns that are none of them
  * @throws DlAdmmError as {@link encoded}, and ERR_DLADMM_SHAPE where there are too few or too many
  */
-export function encodedFor(
+export async function encodedFor(
   frame: Frame,
   {
     columns,
@@ -139,7 +160,8 @@ export function encodedFor(
 ): ReturnType<typeof encoded> {
   const names = new Set(frame.columns.map(({ name }) => name));
   if (columns && (frame.named || columns.every(({ name }) => names.has(name)))) return encoded(frame, columns);
-  const wanted = columns?.length ?? inputs;
+  const single = columns?.filter(({ pair }) => !pair);
+  const wanted = single?.length ?? inputs;
   const own: readonly string[] = typeof target === 'string' ? [target] : (target ?? []);
   const count = Math.max(1, own.length);
   const last = Array.from({ length: count }, (_, i) => i - count);
@@ -152,9 +174,9 @@ export function encodedFor(
     const what = `Expected ${wanted} columns of features in ${frame.name}, as the model was trained on columns without names,`;
     throw new DlAdmmError('ERR_DLADMM_SHAPE', `${what} but found ${found.length}`);
   }
-  const called = columns ?? found.map(({ name }) => ({ name }));
+  const called = single ?? found.map(({ name }) => ({ name }));
   const inOrder = found.map((column, i) => ({ ...column, name: (called[i] as Column).name }));
-  return encoded({ ...frame, columns: inOrder }, called);
+  return encoded({ ...frame, columns: inOrder }, columns ?? called);
 }
 
 function unseen({ name, categories, other }: Column, column: FrameColumn, rows: number): readonly ColumnNote[] {

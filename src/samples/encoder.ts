@@ -193,7 +193,8 @@ function codingOfNumber({ name: column, fill, bins = [] }: Column, name: string,
 }
 
 function codingOf(column: Column, name: string, rowName: RowName): Coding {
-  const { categories, buckets, date, fill, indicator } = column;
+  const { categories, buckets, hash, date, fill, indicator } = column;
+  if (hash) throw expected('rows of a table, or features, as words by hash are no dense inputs,', name, column.name);
   const kind = categories || buckets ? codingOfText : date ? codingOfDate : codingOfNumber;
   const { cell, write } = kind(column, name, rowName);
   if (fill === undefined) return { cell, write };

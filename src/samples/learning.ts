@@ -8,6 +8,7 @@ import type { Column } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
 import { type ColumnPlace, checkDifferent, checkLeft, IGNORE, placeOf } from './features.js';
 import { type Frame, type FrameColumn, type Mixture, placeText, single, valueAt } from './frame.js';
+import { HASHING, pairsOf } from './hashed.js';
 import { tellingRows } from './targets.js';
 
 /** What is to be known of a column, or of several. */
@@ -54,6 +55,7 @@ export const LEARNING = {
     },
     2 ** 20,
   ),
+  ...HASHING,
   bins: whole(
     0,
     {
@@ -235,6 +237,8 @@ async function learnColumn(
       ? { name, date: await partsOf(column), ...known }
       : { name, ...(await turn(binsOf(column, options.bins))), ...known };
   }
+  const { hash } = options;
+  if (hash !== undefined) return { name, hash, fill: '' };
   const { first: fill, atLeast } = await turn(counted(column));
   told(quoted(fill));
   const all = await turn(atLeast(1));
@@ -328,6 +332,7 @@ export async function learnColumns(
       text: `${what} ${listed.map((name) => (constant.includes(name) ? quoted(name) : name)).join(', ')} ${left}`,
     });
   }
+  columns.push(...pairsOf(frame, learning, list(options.target ?? [])));
   if (columns.length === 0) {
     const chosen = asked
       ? 'columns names none'

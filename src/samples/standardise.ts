@@ -1,6 +1,8 @@
 import { DlAdmmError } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
+import { zeros } from '../core/numbers.js';
 import type { Standardisation } from '../network/standardisation.js';
+import { sparseRows } from '../tensor/csr.js';
 import { eachChunk, nonFinite, type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 
@@ -96,7 +98,18 @@ export async function learnTargets(source: RowSource): Promise<Standardisation> 
 /** `source` with every feature standardised, in type `dtype`; a chunk is made when it is asked for. */
 export function standardised(source: RowSource, rule: Standardisation | undefined, dtype: Dtype): RowSource {
   if (rule === undefined) return source;
-  const { name, rows, columns } = source;
+  const { name, rows, columns, sparse } = source;
+  if (sparse) {
+    const { indices, values } = sparse;
+    const { mean, scale } = rule;
+    // What is left out stays 0: hashed.ts sees to it that its mean is.
+    const found = zeros(dtype, values.length);
+    for (let k = 0; k < found.length; k += 1) {
+      const j = indices[k] as number;
+      found[k] = ((values[k] as number) - (mean[j] as number)) * (scale[j] as number);
+    }
+    return sparseRows({ ...sparse, values: found }, name);
+  }
   let raw: Numbers | undefined;
   return trusted({
     name,

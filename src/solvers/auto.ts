@@ -86,7 +86,9 @@ export function automatic(facts: Facts): Choice {
     l2: decayFor(samples, LINEAR.l2),
     epochs: clamp(LINEAR.numbers / samples / inputs, LINEAR.least, LINEAR.most),
   };
-  const common = { hidden: hiddenFor(facts), epochs, linear };
+  // Weights are inputs × width, and what is kept of them several times that.
+  const hidden = sparse && inputs > MOST_GRAM ? [32] : hiddenFor(facts);
+  const common = { hidden, epochs, linear };
   const pace = PACES[loss];
   const task = classifies(loss) ? 'classes' : 'values';
   const few = samples < FEW && { batchSize: task === 'classes' && samples >= BATCH.enough ? BATCH.large : BATCH.small };

@@ -7,6 +7,7 @@ import { isObject } from '../core/objects.js';
 import {
   CHUNK_ENTRIES,
   checkAttached,
+  isArray,
   isNumericArray,
   type NumericArray,
   pause,
@@ -25,6 +26,12 @@ export interface Csr {
   readonly indptr: NumericArray;
   readonly rows: number;
   readonly columns: number;
+}
+
+/** A sparse row: `values[k]` stands in column `indices[k]`, from 0; all others are 0. */
+export interface SparseRow {
+  readonly indices: readonly number[] | NumericArray;
+  readonly values: readonly number[] | NumericArray;
 }
 
 const LARGEST = 2 ** 31 - 1;
@@ -139,13 +146,59 @@ export function nativeAdjacency(matrix: unknown, name: string): NativeCsr {
   return native;
 }
 
+const isList = (value: unknown): value is ArrayLike<unknown> => isArray(value) || isNumericArray(value);
+
+const isSparseRow = (
+  row: unknown,
+): row is { readonly indices: ArrayLike<unknown>; readonly values: ArrayLike<unknown> } =>
+  isObject(row) && Object.keys(row).length === 2 && isList(row.indices) && isList(row.values);
+
+/** Whether features are an array of sparse rows. */
+export const areSparseRows = (features: unknown): features is readonly SparseRow[] =>
+  isArray(features) && isSparseRow(features[0]);
+
+/** As many columns as the largest index asks for. */
+export function sparseWidth(rows: readonly SparseRow[]): number {
+  let columns = 1;
+  for (const { indices } of rows) for (const index of indices) columns = Math.max(columns, index + 1);
+  return columns;
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE where one of them is no sparse row; what they hold is checked by nativeCsr */
+function gatheredCsr(features: readonly unknown[], columns: number, name: string): Csr {
+  const indptr = new Float64Array(features.length + 1);
+  for (const [i, row] of features.entries()) {
+    if (!isSparseRow(row)) throw expected('a sparse row { indices, values }', `${name}[${i}]`, row);
+    if (row.indices.length !== row.values.length) {
+      const what = `${row.indices.length} numbers, one an index,`;
+      throw expected(what, `${name}[${i}].values`, row.values.length, 'ERR_DLADMM_SHAPE');
+    }
+    indptr[i + 1] = (indptr[i] as number) + row.indices.length;
+  }
+  const entries = indptr[features.length] as number;
+  // What is no number becomes NaN, and is refused by its place.
+  const [indices, data] = [new Float64Array(entries), new Float64Array(entries)];
+  for (const [i, row] of (features as readonly SparseRow[]).entries()) {
+    indices.set(row.indices, indptr[i]);
+    data.set(row.values, indptr[i]);
+  }
+  return { data, indices, indptr, rows: features.length, columns };
+}
+
+const compressed = (features: unknown, columns: number, name: string): unknown =>
+  areSparseRows(features) ? gatheredCsr(features, columns, name) : features;
+
 /** Features row by row, sparse or dense. @throws DlAdmmError as {@link nativeCsr} and `rowSource` */
-export const featureRows = (features: unknown, inputs: number, name: string): RowSource =>
-  isCsr(features) ? atOnce(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
+export function featureRows(given: unknown, inputs: number, name: string): RowSource {
+  const features = compressed(given, inputs, name);
+  return isCsr(features) ? atOnce(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
+}
 
 /** The same; the event loop runs in between. */
-export const featureRowsInTurns = async (features: unknown, inputs: number, name: string): Promise<RowSource> =>
-  isCsr(features) ? inSteps(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
+export async function featureRowsInTurns(given: unknown, inputs: number, name: string): Promise<RowSource> {
+  const features = compressed(given, inputs, name);
+  return isCsr(features) ? inSteps(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
+}
 
 function* csrRows(features: Csr, inputs: number, name: string): Generator<void, RowSource, undefined> {
   const sparse = yield* checkedCsr(features, name);
@@ -156,7 +209,7 @@ function* csrRows(features: Csr, inputs: number, name: string): Generator<void, 
 }
 
 /** Sparse rows as a source: dense for whoever asks for a chunk. */
-function sparseRows(sparse: NativeCsr, name: string): RowSource {
+export function sparseRows(sparse: NativeCsr, name: string): RowSource {
   const { rows, columns, indptr, indices, values } = sparse;
   return trusted({
     name,

@@ -19,6 +19,7 @@ import { encoded, encodedFor } from '../samples/encoded.js';
 import { COLUMNS, type ColumnPlace, learntColumns } from '../samples/features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, readable, takeRows, valueAt } from '../samples/frame.js';
 import { frameOf } from '../samples/framing.js';
+import { areHashed } from '../samples/hashed.js';
 import { someRows } from '../samples/hold-out.js';
 import { areLists, listedRows } from '../samples/label-lists.js';
 import { LEARNING, learnColumns } from '../samples/learning.js';
@@ -34,6 +35,7 @@ import {
   wantedOf,
 } from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
+import { areSparseRows, sparseWidth } from '../tensor/csr.js';
 import {
   asSamples,
   breathe,
@@ -233,11 +235,12 @@ async function fromRows(
   const { columns, notes, places } = await learnt(rest, given, place);
   /** The features of a table that is laid out as this one, in which others may have their names. */
   const featuresOf = (of: Frame): Frame =>
-    places?.every((at, c) => of.columns[at]?.name === columns[c]?.name)
+    !areHashed(columns) && places?.every((at, c) => of.columns[at]?.name === columns[c]?.name)
       ? { ...of, columns: places.map((at) => of.columns[at] as FrameColumn) }
       : of;
   const part = async (of: Frame, which: Int32Array | undefined) => {
-    const { x: made, cells, notes: more } = encoded(featuresOf(of), columns);
+    const { x: made, cells, notes: more } = await encoded(featuresOf(of), columns);
+    if (given.packs && made.sparse) throw expected('none, as a store keeps dense features,', 'hash', columns[0]?.hash);
     const x = given.packs ? made : await laidOut(await turn(made));
     const told = goal.labels
       ? { labels: await some(goal.labels, which), ...(goal.classes && { classes: goal.classes }) }
@@ -248,7 +251,7 @@ async function fromRows(
   const other = async (set: Rows | ArrivingSamples, name: string) => {
     if (areSamples(set)) return { data: set, more: [] };
     const found = await frameFor(set, given, name);
-    const { x: made, notes: more } = encodedFor(featuresOf(found), { columns, inputs: 0, target });
+    const { x: made, notes: more } = await encodedFor(featuresOf(found), { columns, inputs: 0, target });
     const told = await wantedOf(found, target, task, goal.labels ? undefined : goal.names);
     const x = asSamples(await laidOut(made));
     if (told.task !== 'classification') return { more, data: { x, columns, y: told.y } as ArrivingSamples };
@@ -279,7 +282,8 @@ async function fromRows(
     features: columns.length,
     outputs: goal.labels ? goal.count : goal.y.columns,
     loss: given.loss ?? (goal.labels && given.classLoss) ?? DEFAULT_LOSS[task],
-    standardise: given.standardise ?? !(await comparable(train.x)),
+    standardise: given.standardise ?? (areHashed(columns) || !(await comparable(train.x))),
+    ...(train.x.sparse && { sparse: true }),
     task,
     because,
     target,
@@ -299,6 +303,7 @@ async function fromRows(
 function widthOf(rows: unknown, name: string): number {
   if ((isMatrix(rows) || isRowSource(rows)) && typeof rows.columns === 'number') return rows.columns;
   if (isArray(rows)) checkRows(rows.length, name);
+  if (areSparseRows(rows)) return sparseWidth(rows);
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) {

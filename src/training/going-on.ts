@@ -28,7 +28,7 @@ import { checkWatched, Training } from './training.js';
 const SETTLED = [
   ...(['layers', 'hidden', 'activation', 'loss', 'task', 'target', 'dtype', 'classes'] as const),
   ...(['standardise', 'standardiseTargets', 'initialisation'] as const),
-  ...(['columns', 'ignore', 'missing', 'categories', 'buckets'] as const),
+  ...(['columns', 'ignore', 'missing', 'categories', 'buckets', 'hash', 'pairs'] as const),
 ] as const;
 /** The options that follow from the model. */
 export type Settled = (typeof SETTLED)[number];

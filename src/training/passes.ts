@@ -30,4 +30,6 @@ const KEPT = 2 ** 27;
 
 /** The rows of a source found once, where there are not too many of them. */
 export const laidOut = async (source: RowSource): Promise<RowSource> =>
-  source.rows * source.columns > KEPT ? source : rowSource(await allRows(source), source.columns, source.name);
+  source.sparse || source.rows * source.columns > KEPT
+    ? source
+    : rowSource(await allRows(source), source.columns, source.name);

@@ -112,7 +112,7 @@ describe('a column with bins', () => {
   const learnt = async (rows: number, bins?: number) => {
     const frame = await frameOf(rowsOf(rows), { name: 'rows' });
     const { columns } = await learnColumns(frame, bins === undefined ? {} : { bins });
-    return { columns, x: encoded(frame, columns).x };
+    return { columns, x: (await encoded(frame, columns)).x };
   };
 
   it('is learnt where there are rows enough, as many bins as they bear', async () => {

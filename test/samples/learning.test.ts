@@ -23,7 +23,7 @@ const tableOf = (columns: Readonly<Record<string, Values>>): Promise<Frame> => {
 const learn = async (columns: Readonly<Record<string, Values>>, options?: LearningOptions) => {
   const frame = await tableOf(columns);
   const { columns: learnt, notes } = await learnColumns(frame, options);
-  const { x } = encoded(frame, learnt);
+  const { x } = await encoded(frame, learnt);
   return { learnt, notes, x: [...x.chunk(0, frame.rows)], inputs: x.columns, frame };
 };
 
@@ -95,7 +95,7 @@ describe('missing values', () => {
   it('that the training set did not have are filled all the same', async () => {
     const { learnt } = await learn({ n: [1, 2, 3], t: ['a', 'b', 'a'] });
     const later = await tableOf({ n: [null, 5], t: ['', 'b'] });
-    expect([...encoded(later, learnt).x.chunk(0, 2)]).toEqual([2, 1, 0, 0, 5, 0, 1, 0]);
+    expect([...(await encoded(later, learnt)).x.chunk(0, 2)]).toEqual([2, 1, 0, 0, 5, 0, 1, 0]);
     const out = [0, 0, 0, 0];
     encoderOf(learnt, 'x').put(undefined, 0, out, 0, 0);
     expect(out).toEqual([2, 0, 0, 0]);
@@ -109,7 +109,7 @@ describe('missing values', () => {
     );
     const { learnt } = await learn({ n: [1, 2] }, { missing: 'error' });
     await expectFailure(
-      async () => encoded(await tableOf({ n: [null] }), learnt).x.chunk(0, 1),
+      async () => (await encoded(await tableOf({ n: [null] }), learnt)).x.chunk(0, 1),
       'ERR_DLADMM_ARGUMENT',
       /a number in row 0 of column "n"/,
     );
@@ -129,10 +129,10 @@ describe('texts', () => {
   it('have an input each, and one for those that never came', async () => {
     const { learnt } = await learn({ t: LETTERS });
     expect(learnt).toEqual([{ name: 't', categories: ['a', 'b', 'c'], other: true, fill: 'a' }]);
-    const { x, notes } = encoded(await tableOf({ t: ['b', 'z'] }), learnt);
+    const { x, notes } = await encoded(await tableOf({ t: ['b', 'z'] }), learnt);
     expect([...x.chunk(0, 2)]).toEqual([0, 1, 0, 0, 0, 0, 0, 1]);
     expect(notes).toMatchObject([{ column: 't', kind: 'unseen', text: expect.stringContaining('1 of 2 values') }]);
-    expect(encoded(await tableOf({ t: ['y', 'z'] }), learnt).notes[0]?.text).toContain('none of its texts');
+    expect((await encoded(await tableOf({ t: ['y', 'z'] }), learnt)).notes[0]?.text).toContain('none of its texts');
   });
 
   it('that came but once teach what those that never came mean', async () => {
@@ -153,7 +153,7 @@ describe('texts', () => {
     expect(used.size).toBeGreaterThan(5);
     expect(x.indexOf(1)).toBe(hashOf('town 0') % 8);
     expect(hashOf('town 0')).toBe(3_336_429_290);
-    const nowhere = encoded(await tableOf({ t: ['nowhere'] }), learnt).x.chunk(0, 1);
+    const nowhere = (await encoded(await tableOf({ t: ['nowhere'] }), learnt)).x.chunk(0, 1);
     expect([...nowhere].filter(Boolean)).toEqual([1]);
   });
 
@@ -213,7 +213,7 @@ describe('columns', () => {
     const { columns } = await learnColumns(await takeRows(frame, Int32Array.of(0, 1)));
     expect(columns).toMatchObject([{ categories: ['a', 'b'] }, { fill: 1, indicator: true }]);
     const rest = await takeRows(frame, Int32Array.of(2, 0));
-    expect([...encoded(rest, columns).x.chunk(0, 2)]).toEqual([0, 0, 1, 9, 0, 1, 0, 0, 1, 0]);
+    expect([...(await encoded(rest, columns)).x.chunk(0, 2)]).toEqual([0, 0, 1, 9, 0, 1, 0, 0, 1, 0]);
   });
 
   it('are told of in words', async () => {

@@ -11,7 +11,9 @@ const columns = [{ name: 'age' }, { name: 'kind', categories: ['a', 'b'] }];
 const rule = { mean: Float64Array.of(1, 0, 0), scale: Float64Array.of(2, 1, 1) };
 
 test('rows that are made for a pass are made in the same memory, and are those of another pass', async () => {
-  for (const source of [encoded(frame, columns).x, standardised(encoded(frame, columns).x, rule, 'float32')]) {
+  const { x } = await encoded(frame, columns);
+  const { x: other } = await encoded(frame, columns);
+  for (const source of [x, standardised(other, rule, 'float32')]) {
     const whole = await allRows(source);
     const seen = new Set<unknown>();
     await eachChunk(source, (chunk, first) => {

@@ -84,7 +84,7 @@ describe('a table that is packed', () => {
     const { columns, labels, x, classes, cells } = await packed;
     expect(cells).toBe(true);
     const frame = await readFrame(csv);
-    const { x: source } = encoded(frame, columns ?? []);
+    const { x: source } = await encoded(frame, columns ?? []);
     expect(Buffer.compare(Buffer.from(x.buffer), Buffer.from(source.chunk(0, ROWS).buffer))).toBe(0);
     expect([...(labels ?? [])].map((label) => classes?.[label as number])).toEqual(
       frame.columns.at(-1) && at((i) => record(i).price),

@@ -27,11 +27,11 @@ export interface Encoders extends Part {
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
 }
 
-const isNumber = ({ categories, buckets, date }: Column): boolean => !categories && !buckets && !date;
+const isNumber = ({ categories, buckets, hash, date }: Column): boolean => !categories && !buckets && !hash && !date;
 
 /** Why a column cannot be encoded in ONNX; undefined where it can. */
-function obstacle({ name, buckets, bins = [] }: Column): string | undefined {
-  if (buckets) return 'enters by the hash of its texts, for which ONNX has no operator';
+function obstacle({ name, buckets, hash = buckets, bins = [] }: Column): string | undefined {
+  if (hash) return 'enters by the hash of its texts, for which ONNX has no operator';
   if (bins.some((edge, t) => t > 0 && !(Math.fround(edge) > Math.fround(bins[t - 1] as number)))) {
     return 'has edges of bins that float32, which ONNX is written in, does not tell apart';
   }

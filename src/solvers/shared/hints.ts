@@ -163,8 +163,12 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ),
   ...all(is('delimiter', "of a CSV file: ';'"), 'sep separator delim'),
   ...all(
-    is('buckets', 'into which columns of many texts are hashed'),
-    'hash hashing hasher featurehasher nbuckets hashbuckets',
+    is('buckets', 'into which columns of many texts are hashed; hash: 2 ** 18 hashes their words'),
+    'hashing hasher nbuckets hashbuckets',
+  ),
+  ...all(
+    is('hash', '2 ** 18, which hashes the words of texts and weighs them by TF-IDF'),
+    'featurehasher hashingvectorizer tfidf tfidfvectorizer countvectorizer tokenizer vectorizer',
   ),
   ...all(
     says('dates are found by themselves, and become time, year, week and day (docs/data.md)'),
