@@ -3,12 +3,17 @@ import { expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import { isFile, type ReadingOptions, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
 import type { StoredSamples } from '../formats/sample-file.js';
+import { isRecord } from '../samples/arrived.js';
 import type { ArrivingSamples, RowsLike } from '../samples/arriving.js';
+import type { Column } from '../samples/columns.js';
 import { encodedFor } from '../samples/encoded.js';
+import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
 import { type Frame, without } from '../samples/frame.js';
 import { frameOf } from '../samples/framing.js';
+import { areHashed, hashedRows, tableColumns } from '../samples/hashed.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { StoredSet } from '../samples/stored.js';
+import type { Cells } from '../samples/table.js';
 import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
 import { asSamples, type MatrixLike, turn } from '../tensor/inputs.js';
 import type { ModelParts } from './parts.js';
@@ -95,4 +100,24 @@ export async function labelledRows(
   if (classes && typeof labels[0] !== 'number') await turn(checkKnown(labels, classes, frame, target));
   const { x, notes } = await turn(encodedRows(frame, model, options));
   return { data: { x, labels }, notes };
+}
+
+/** Records as the columns of a model take them in, at once. @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_LABEL, ERR_DLADMM_NON_FINITE */
+export function recordRows(columns: readonly Column[] | undefined, records: readonly Cells[]): MatrixLike {
+  if (columns === undefined)
+    throw expected('numbers, as the model was trained on columns without names,', 'x', records[0]);
+  const hashed = areHashed(columns);
+  const gathering = hashed ? hashedRows(columns, records.length, 'x') : undefined;
+  const sources = hashed ? tableColumns(columns) : columns;
+  const encoder = hashed ? undefined : encoderOf(columns, 'x');
+  const inputs = encoder?.inputs ?? 0;
+  const data = new Float64Array(records.length * inputs);
+  for (const [row, record] of records.entries()) {
+    if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
+    checkRecord(record, sources, 'x');
+    gathering?.push(row, (name) => readOf(name)(record));
+    for (const [c, { name }] of encoder ? columns.entries() : [])
+      encoder?.put(readOf(name)(record), c, data, row * inputs, row);
+  }
+  return gathering ? asSamples(gathering.all()) : { data, rows: records.length, columns: inputs };
 }

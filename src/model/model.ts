@@ -28,26 +28,15 @@ import {
 } from '../samples/arriving.js';
 import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
-import { checkRecord, encoderOf, readOf } from '../samples/encoder.js';
 import type { Frame } from '../samples/frame.js';
-import { areHashed, hashedRows, sourcesOf } from '../samples/hashed.js';
 import type { ColumnNote } from '../samples/learning.js';
 import { standardised } from '../samples/standardise.js';
 import { areColumns, type Cells, type ColumnsLike, type RecordLike, recordsOf } from '../samples/table.js';
 import { areSparseRows, type Csr, checkFiniteIn, csrParts, featureRows } from '../tensor/csr.js';
-import {
-  asSamples,
-  breathe,
-  type MatrixLike,
-  nonFinite,
-  pause,
-  type RowSource,
-  rowsOf,
-  turn,
-} from '../tensor/inputs.js';
+import { breathe, type MatrixLike, nonFinite, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 import { type Answer, answerOf, type EvaluationOf, type Prediction } from './answer.js';
-import { inBlocks, labelledRows, storedRows, storedSamples, toldRows } from './labelled.js';
+import { inBlocks, labelledRows, recordRows, storedRows, storedSamples, toldRows } from './labelled.js';
 import { loadModelFile } from './model-file.js';
 import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.js';
 import { encodeOnnx } from './onnx/export.js';
@@ -354,7 +343,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   /** One sample as rows, and records as the columns of the model take them in; anything else is rows already. */
   #rowsOf(x: unknown): MatrixLike {
     if (isOne(x)) {
-      if (!Array.isArray(x)) return this.#recordRows([x as Cells]);
+      if (!Array.isArray(x)) return recordRows(this.columns, [x as Cells]);
       const { columns, inputs } = this;
       if (columns && x.length !== inputs) {
         const names = columns.slice(0, 20).map(({ name }) => name);
@@ -362,32 +351,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       }
       return [x];
     }
-    if (isRecord(x) && areColumns(x)) return this.#recordRows(recordsOf(x));
-    return Array.isArray(x) && isRecord(x[0]) && !areSparseRows(x) ? this.#recordRows(x) : (x as MatrixLike);
-  }
-
-  #recordRows(records: readonly Cells[]): MatrixLike {
-    const { columns } = this;
-    if (columns === undefined)
-      throw expected('numbers, as the model was trained on columns without names,', 'x', records[0]);
-    const sources = columns.flatMap((column) => sourcesOf(column).map((name) => ({ ...column, name })));
-    for (const [row, record] of records.entries()) {
-      if (!isRecord(record)) throw expected('a record', `x[${row}]`, record);
-      checkRecord(record, sources, 'x');
-    }
-    if (areHashed(columns)) {
-      const gathering = hashedRows(columns, records.length, 'x');
-      for (const [row, record] of records.entries()) gathering.push(row, (name) => readOf(name)(record));
-      return asSamples(gathering.all());
-    }
-    const encoder = encoderOf(columns, 'x');
-    const data = new Float64Array(records.length * encoder.inputs);
-    for (const [row, record] of records.entries()) {
-      for (const [c, { name }] of columns.entries()) {
-        encoder.put(readOf(name)(record), c, data, row * encoder.inputs, row);
-      }
-    }
-    return { data, rows: records.length, columns: encoder.inputs };
+    if (isRecord(x) && areColumns(x)) return recordRows(this.columns, recordsOf(x));
+    return Array.isArray(x) && isRecord(x[0]) && !areSparseRows(x) ? recordRows(this.columns, x) : (x as MatrixLike);
   }
 }
 

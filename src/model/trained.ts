@@ -103,8 +103,8 @@ export abstract class TrainedNetwork<K extends NetworkKind, N extends { close():
     return this.close({ drain: true });
   }
 
-  /** @throws DlAdmmError ERR_DLADMM_CLOSED */
-  protected checkOpen(): void {
+  /** @throws DlAdmmError ERR_DLADMM_CLOSED @internal */
+  checkOpen(): void {
     if (this.#closing) throw new DlAdmmError('ERR_DLADMM_CLOSED', 'This model has been closed');
   }
 

@@ -7,7 +7,7 @@ import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
 import { type Encoder, encoderOf, numberSaid } from './encoder.js';
 import type { ColumnPlace } from './features.js';
 import { type Frame, type FrameColumn, namedColumn, placeText, single, valueAt } from './frame.js';
-import { areHashed, hashedRows, sourcesOf } from './hashed.js';
+import { areHashed, hashedRows, tableColumns } from './hashed.js';
 import type { ColumnNote } from './learning.js';
 
 /** Writes cells of a column, those of `count` rows from `first` on, to every `step`-th place of `out` from `at` on. */
@@ -99,7 +99,7 @@ export async function encoded(
 async function encodedSparse(frame: Frame, columns: readonly Column[]): ReturnType<typeof encoded> {
   const { name, rows } = frame;
   const notes: ColumnNote[] = [];
-  const sources = columns.flatMap((column) => sourcesOf(column).map((source) => ({ ...column, name: source })));
+  const sources = tableColumns(columns);
   const found = byName(frame, sources, notes);
   const by = new Map(sources.map((source, i) => [source.name, found[i] as FrameColumn]));
   notes.push(...columns.flatMap((column) => unseen(column, by.get(column.name) as FrameColumn, rows)));

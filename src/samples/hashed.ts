@@ -2,19 +2,52 @@
  * Texts by the hashes of their words, and pairs of columns by the hashes of both values, as sparse rows: nothing of samples × features is
  * laid out. Feature hashing is that of K. Weinberger et al. (ICML 2009) without signs, so that what a word counts for can be told by its input.
  */
+import { expected } from '../core/errors.js';
 import type { NativeCsr, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
+import { type Complete, option, type Schema, valueType, whole } from '../network/schema.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { sparseRows } from '../tensor/csr.js';
 import { inTurns, type RowSource, rowSource } from '../tensor/inputs.js';
-import { areShares, type Column, inputsOfColumn, offsetsOf } from './columns.js';
+import { areShares, type Column, inputsOfColumn, MAX_HASH, offsetsOf } from './columns.js';
 import { encoderOf, hashOf, lacks, textOf } from './encoder.js';
+import { type ColumnPlace, isPlace, placeOf } from './features.js';
+import type { Frame } from './frame.js';
 import { learnFrom } from './standardise.js';
+
+/** How texts and pairs of columns become sparse inputs. */
+export const HASHING = {
+  hash: whole(
+    1,
+    {
+      otherwise: 'texts enter by categories and buckets',
+      says: 'Of a table: texts enter by their words, each column with so many inputs of which the hash of a word chooses one, weighed by TF-IDF; the features are sparse.',
+    },
+    MAX_HASH,
+  ),
+  pairs: option(
+    valueType<readonly (readonly ColumnPlace[])[]>(
+      'pairs of columns',
+      (value) =>
+        Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isPlace)),
+      'an array of pairs of columns, such as [["city", "plan"]]',
+      { as: 'pairs' },
+    ),
+    {
+      otherwise: 'none',
+      says: 'Of a table, with hash: pairs of columns, of whose values together the hash chooses an input, as of a word.',
+    },
+  ),
+} as const satisfies Schema;
 
 export const areHashed = (columns: readonly Column[] = []): boolean => columns.some(({ hash }) => hash !== undefined);
 
 /** The columns of a table that one is made of. */
-export const sourcesOf = ({ name, pair }: Column): readonly string[] => pair ?? [name];
+const sourcesOf = ({ name, pair }: Column): readonly string[] => pair ?? [name];
+
+/** The columns that a table must have for some, those that make pairs by themselves. */
+export const tableColumns = (columns: readonly Column[]): readonly Column[] =>
+  columns.flatMap((column) => sourcesOf(column).map((name) => ({ ...column, name })));
 
 /** Runs of letters and digits, in small letters. */
 const wordsOf = (text: string): readonly string[] =>
@@ -151,4 +184,22 @@ export async function learnHashed(
     }
   }
   return { mean, scale };
+}
+
+/** Pairs of columns, each a column of its own. @throws DlAdmmError ERR_DLADMM_ARGUMENT for one with the target, or without `hash` */
+export function pairsOf(
+  { columns, name: called }: Frame,
+  { pairs = [], hash }: Complete<typeof HASHING>,
+  targets: readonly ColumnPlace[],
+): readonly Column[] {
+  if (pairs.length > 0 && hash === undefined) throw expected('hash beside pairs, such as 2 ** 18,', 'hash', hash);
+  const names = columns.map(({ name }) => name);
+  const nameOf = (which: ColumnPlace): string => names[placeOf(which, names, 'pairs', called)] as string;
+  const predicted = new Set(targets.map(nameOf));
+  return pairs.map((pair) => {
+    const [first = '', second = ''] = pair.map(nameOf);
+    if (first === second || predicted.has(first) || predicted.has(second))
+      throw expected('two columns that are features', 'pairs', pair);
+    return { name: `${first} × ${second}`, pair: [first, second], hash: hash as number, fill: '' };
+  });
 }

@@ -1,23 +1,14 @@
 /** What a training set teaches about its columns: how the values of each become inputs of a network. */
 import { DlAdmmError, expected, messageOf, quoted } from '../core/errors.js';
-import {
-  type Complete,
-  completed,
-  NOTHING,
-  type OptionsOf,
-  option,
-  type Schema,
-  valueType,
-  whole,
-  word,
-} from '../network/schema.js';
+import { type Complete, completed, NOTHING, type OptionsOf, type Schema, whole, word } from '../network/schema.js';
 import { breathe, inTurns, turn } from '../tensor/inputs.js';
 import { learnBins, mostBins } from './bins.js';
 import { isCode } from './cells.js';
-import { type Column, MAX_HASH } from './columns.js';
+import type { Column } from './columns.js';
 import { DATE_PARTS, type DatePart, datePart } from './dates.js';
-import { type ColumnPlace, checkDifferent, checkLeft, IGNORE, isPlace, placeOf } from './features.js';
+import { type ColumnPlace, checkDifferent, checkLeft, IGNORE, placeOf } from './features.js';
 import { type Frame, type FrameColumn, type Mixture, placeText, single, valueAt } from './frame.js';
+import { HASHING, pairsOf } from './hashed.js';
 import { tellingRows } from './targets.js';
 
 /** What is to be known of a column, or of several. */
@@ -64,27 +55,7 @@ export const LEARNING = {
     },
     2 ** 20,
   ),
-  hash: whole(
-    1,
-    {
-      otherwise: 'texts enter by categories and buckets',
-      says: 'Of a table: texts enter by their words, each column with so many inputs of which the hash of a word chooses one, weighed by TF-IDF; the features are sparse.',
-    },
-    MAX_HASH,
-  ),
-  pairs: option(
-    valueType<readonly (readonly ColumnPlace[])[]>(
-      'pairs of columns',
-      (value) =>
-        Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isPlace)),
-      'an array of pairs of columns, such as [["city", "plan"]]',
-      { as: 'pairs' },
-    ),
-    {
-      otherwise: 'none',
-      says: 'Of a table, with hash: pairs of columns, of whose values together the hash chooses an input, as of a word.',
-    },
-  ),
+  ...HASHING,
   bins: whole(
     0,
     {
@@ -373,24 +344,6 @@ export async function learnColumns(
     throw new DlAdmmError('ERR_DLADMM_SHAPE', message);
   }
   return { columns, notes, places };
-}
-
-/** Pairs of columns, each a column of its own. @throws DlAdmmError ERR_DLADMM_ARGUMENT for one with the target, or without `hash` */
-function pairsOf(
-  { columns, name: called }: Frame,
-  { pairs = [], hash }: Complete<typeof LEARNING>,
-  targets: readonly ColumnPlace[],
-): readonly Column[] {
-  if (pairs.length > 0 && hash === undefined) throw expected('hash beside pairs, such as 2 ** 18,', 'hash', hash);
-  const names = columns.map(({ name }) => name);
-  const nameOf = (which: ColumnPlace): string => names[placeOf(which, names, 'pairs', called)] as string;
-  const predicted = new Set(targets.map(nameOf));
-  return pairs.map((pair) => {
-    const [first = '', second = ''] = pair.map(nameOf);
-    if (first === second || predicted.has(first) || predicted.has(second))
-      throw expected('two columns that are features', 'pairs', pair);
-    return { name: `${first} × ${second}`, pair: [first, second], hash: hash as number, fill: '' };
-  });
 }
 
 /** Numbers and dates in a form in which they may mean several things, or are no plain ones. */

@@ -31,13 +31,14 @@ declare module '../model/model.js' {
     /**
      * Goes on learning from rows as they come, by a solver that learns from batches. This model stays as it is.
      *
-     * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for the options
+     * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for the options; ERR_DLADMM_CLOSED
      */
     learner<const S extends BatchSolver = 'minibatch-admm'>(options?: LearnerOptions<S>): Learner<L>;
   }
 }
 
-Model.prototype.learner = function (options?: object) {
+Model.prototype.learner = function (this: Model, options?: object) {
+  this.checkOpen();
   return new Learner(this as never, options ?? {});
 };
 

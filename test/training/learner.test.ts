@@ -136,6 +136,9 @@ describe('a learner', () => {
     const learner = model.learner({ solver: 'adam', batchSize: 20 });
     const steps = await Promise.all([part(0, 40), part(40, 60), part(60, 120)].map((rows) => learner.partialFit(rows)));
     expect(steps.map(({ step }) => step)).toEqual([2, 3, 6]);
+    const closed = await learner.model();
+    await closed.close();
+    await expectFailure(async () => closed.learner(), 'ERR_DLADMM_CLOSED');
     learner.close();
     await expectFailure(() => learner.partialFit(part(0, 20)), 'ERR_DLADMM_CLOSED');
   });
