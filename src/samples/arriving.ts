@@ -92,7 +92,7 @@ export async function arrivingSamples(
   const columns = arrived.columns ?? named;
   if (columns)
     checkColumns(columns, arrived.x.columns, arrived.columns ? `the columns of ${names.x}` : part('columns'));
-  const same = named?.every((column, c) => column === rules.columns?.[c]);
+  const same = isArray(named) && named.every((column, c) => column === rules.columns?.[c]);
   const ordered = named && !arrived.columns && !same && rules.columns;
   const weights = typeof given.weights === 'string' ? arrived.weights : (given.weights ?? arrived.weights);
   if (given.weights !== undefined && weights === undefined) {

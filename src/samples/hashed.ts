@@ -5,7 +5,7 @@
 import { expected } from '../core/errors.js';
 import type { NativeCsr, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
-import { type OptionsOf, option, type Schema, valueType, whole } from '../network/schema.js';
+import { type Complete, option, type Schema, valueType, whole } from '../network/schema.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { sparseRows } from '../tensor/csr.js';
 import { inTurns, type RowSource, rowSource } from '../tensor/inputs.js';
@@ -189,7 +189,7 @@ export async function learnHashed(
 /** Pairs of columns, each a column of its own. @throws DlAdmmError ERR_DLADMM_ARGUMENT for one with the target, or without `hash` */
 export function pairsOf(
   { columns, name: called }: Frame,
-  { pairs = [], hash }: OptionsOf<typeof HASHING>,
+  { pairs = [], hash }: Complete<typeof HASHING>,
   targets: readonly ColumnPlace[],
 ): readonly Column[] {
   if (pairs.length > 0 && hash === undefined) throw expected('hash beside pairs, such as 2 ** 18,', 'hash', hash);

@@ -166,7 +166,7 @@ describe('what hashed texts are not for', () => {
       { target: 'mood', hash: HASH, pairs: [['text', 'mood']] },
       /two columns that are features/,
     ],
-    ['a solver of dense features', { ...OPTIONS, solver: 'minibatch-admm' }, /sparse/],
+    ['a solver of dense features', { ...OPTIONS, solver: 'kfac' }, /sparse/],
   ])('%s', async (_, options, message) => {
     await expectFailure(() => fit(ROWS, options as never), 'ERR_DLADMM_ARGUMENT', message);
   });
