@@ -225,13 +225,9 @@ const gradient = {
   seed: mostly(fc.constantFrom(0, 1), -1, 2 ** 60, NaN),
   optimiser,
 };
-/** The same on sparse features: of billions of samples without entries the labels alone would be gigabytes. */
+/** What sparse features make of these: of billions of samples without entries the labels alone would be gigabytes. */
 const fewSamples = mostly(fc.constantFrom(1, 2, 3), 0, -1, NaN);
-const sparseGradient = {
-  ...gradient,
-  samples: fewSamples,
-  entries: mostly(fc.constantFrom(0, 2, 9), 2 ** 52, -1, NaN, undefined),
-};
+const sparse = { samples: fewSamples, entries: mostly(fc.constantFrom(0, 2, 9), 2 ** 52, -1, NaN, undefined) };
 const minibatch = {
   ...network,
   samples: layered.samples,
@@ -342,7 +338,9 @@ const onSamples = [
   call('loadTargets', args(set, row, values)),
   call('loadLabels', args(set, labels)),
   call('loadWeights', args(values)),
-  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number), fc.boolean())),
+  call('addEvaluationSet', args(fc.oneof(fc.integer({ min: 0, max: 6 }), number), fc.constant(false))),
+  // Of sparse features few samples: the labels of billions would be gigabytes, as nothing larger is refused before them.
+  call('addEvaluationSet', fc.tuple(fc.integer({ min: 0, max: 6 }), fc.constant(true))),
   call('loadSparse', args(set, csr(1, 2, 3))),
   call('loadSparse', args(fc.constant(-1), csr(1, 2, 3))),
 ];
@@ -477,11 +475,8 @@ const onGradient = fc.oneof(
   call('stop', args()),
 );
 const onMinibatch = fc.oneof(
+  ...onSamples,
   ...onWindows,
-  call('loadInput', args(set, row, values)),
-  call('loadTargets', args(set, row, values)),
-  call('loadLabels', args(set, labels)),
-  call('loadWeights', args(values)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('run', args(fc.constantFrom(0, 1, 2, 3, 50), rates)),
   call('reset', args()),
@@ -615,8 +610,8 @@ const onAddon = fc.oneof(
   call('sparseProductSeconds', args(members({ ...measured, adjacency: csr(3), columns: count }, meddle))),
 );
 const script = fc.record({
-  gradient: fc.oneof(members(gradient, meddle), members(sparseGradient, meddle)),
-  minibatch: members(minibatch, meddle),
+  gradient: fc.oneof(members(gradient, meddle), members({ ...gradient, ...sparse }, meddle)),
+  minibatch: fc.oneof(members(minibatch, meddle), members({ ...minibatch, ...sparse }, meddle)),
   metric: members(metric, meddle),
   graphGradient: members(graphGradient, meddle, graphed),
   graph: members(graph, meddle, graphed),
