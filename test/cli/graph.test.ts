@@ -190,19 +190,7 @@ describe('dladmm train --graph', () => {
 
   it('takes the options of graphs', async () => {
     const { code, err } = await run(
-      ...[
-        'train',
-        '--graph',
-        'split.npz',
-        '--solver',
-        'adam',
-        '--epochs',
-        '2',
-        '--ignoreout',
-        '0.25',
-        '--l2',
-        '1e-3,0',
-      ],
+      ...['train', '--graph', 'split.npz', '--solver', 'adam', '--epochs', '2', '--dropout', '0.25', '--l2', '1e-3,0'],
       ...[
         '--no-row-normalize',
         '--dtype',
@@ -236,7 +224,7 @@ describe('dladmm train --graph', () => {
     [1, 'there is no such file; Unknown graph "karate"', ['--graph', 'karate']],
     [1, '1,060 of its 19,717 nodes', ['--graph', 'pubmed']],
     [1, 'Could not read none.npz: there is no such file', ['--graph', 'none.npz']],
-    [1, 'dropout', ['--graph', 'split.npz', '--solver', 'adam', '--ignoreout', '1']],
+    [1, 'dropout', ['--graph', 'split.npz', '--solver', 'adam', '--dropout', '1']],
     [1, '2 numbers, one a layer,', ['--graph', 'split.npz', '--solver', 'adam', '--l2', '1,2,3']],
     [1, 'is the file to read from', ['--graph', 'split.npz', '--save', 'split.npz']],
     [2, "option '--data <name|file>' not specified, nor --graph <name|file>", []],

@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import * as files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
@@ -33,6 +33,9 @@ const FACES: Readonly<Record<string, object>> = Object.fromEntries(
     ),
   ),
 );
+
+/** What of Node.js examples import. */
+const NODE: Readonly<Record<string, object>> = { 'node:fs/promises': files };
 
 interface Example {
   readonly place: string;
@@ -88,6 +91,7 @@ const given = (code: string): Readonly<Record<string, unknown>> => ({
   batches: [samples(64, 10), samples(64, 10)],
   rows,
   row: Array.from(floats(64)),
+  mails: kinds.map((kind, i) => ({ text: `you have ${i % 9} ${kind} prizes`, spam: i % 3 === 0 ? 'yes' : 'no' })),
   cursor: rows.map(([a, b, c, d], i) => ({ a, b, c, d, species: kinds[i] })),
   options: { layers: [4, 8, 3] },
   x: floats(ROWS),
@@ -130,12 +134,12 @@ beforeAll(async () => {
   process.chdir(folder);
   const columns = ['a', 'b', 'c', 'd'].map((name, j) => ({ name, data: rows.map((row) => row[j] as number) }));
   const table = parquetWriteBuffer({ columnData: [...columns, { name: 'species', data: kinds }] });
-  await writeFile('flowers.parquet', new Uint8Array(table));
+  await files.writeFile('flowers.parquet', new Uint8Array(table));
   const customers = rows.map((_, i) => [
     ...[['basic', 'plus'][i % 2], ['Norway', 'Chile', ''][i % 3], i % 7, i % 5 === 0 ? 'yes' : 'no'],
   ]);
-  await writeFile('customers.csv', ['plan,country,calls,churned', ...customers].join('\n'));
-  await writeFile('news.svm', rows.map((_, i) => `${i % 2} ${1 + (i % 7)}:0.5 ${9 + (i % 3)}:1\n`).join(''));
+  await files.writeFile('customers.csv', ['plan,country,calls,churned', ...customers].join('\n'));
+  await files.writeFile('news.svm', rows.map((_, i) => `${i % 2} ${1 + (i % 7)}:0.5 ${9 + (i % 3)}:1\n`).join(''));
   const { adjacency, features, labels } = graph(500, 3);
   const shape = (array: NpyArray['data']): NpyArray => ({ data: array, shape: [array.length] });
   const arrays: Readonly<Record<string, NpyArray>> = {
@@ -146,13 +150,13 @@ beforeAll(async () => {
     attr_matrix: { data: features.data, shape: [60, 500] },
     labels: shape(labels),
   };
-  const files = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, encodeNpy(array)]);
-  await writeFile('papers.npz', zipSync(Object.fromEntries(files)));
+  const members = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, encodeNpy(array)]);
+  await files.writeFile('papers.npz', zipSync(Object.fromEntries(members)));
   const { model } = await fitModel(samples(64, 10), { layers: [64, 10], iterations: 1 });
   await model.save('digits.safetensors');
-  await writeFile('network.onnx', model.toOnnx());
+  await files.writeFile('network.onnx', model.toOnnx());
   const dict = join(ROOT, 'test/fixtures/before-rooms/state-dict.safetensors');
-  await writeFile('state.safetensors', readFileSync(dict));
+  await files.writeFile('state.safetensors', readFileSync(dict));
 });
 afterAll(() => {
   process.chdir(home);
@@ -163,7 +167,7 @@ test('there are examples, and each that imports names what there is', () => {
   expect(examples.length).toBeGreaterThan(10);
   for (const { code } of examples) {
     for (const [, names = '', path = ''] of code.matchAll(/^import \{ (.*) \} from '(.*)';$/gm)) {
-      expect(Object.keys(FACES[path] ?? {})).toEqual(expect.arrayContaining(names.split(', ')));
+      expect(Object.keys({ ...FACES, ...NODE }[path] ?? {})).toEqual(expect.arrayContaining(names.split(', ')));
     }
   }
 });
@@ -175,7 +179,8 @@ test.each(examples)('the example at $place runs', async ({ code }) => {
     // Two lines that show two ways may name what they give alike.
     .replace(/^const (\{ .* \}) = /gm, 'var $1 = ');
   const face = small(Object.assign({}, ...Object.values(FACES)) as Options);
-  const around = { ...face, ...given(code), faces: Object.fromEntries(Object.keys(FACES).map((path) => [path, face])) };
+  const faces = { ...Object.fromEntries(Object.keys(FACES).map((path) => [path, face])), ...NODE };
+  const around = { ...face, ...given(code), faces };
   const declared = new Set(
     [...body.matchAll(/(?:const|var) \{ (.*?) \}/g)].flatMap(([, names = '']) => names.split(', ')),
   );
