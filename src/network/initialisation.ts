@@ -8,6 +8,8 @@ import { breathe, pause } from '../tensor/inputs.js';
 import { checkParameters, type Parameters } from './parameters.js';
 import type { Standardisation } from './standardisation.js';
 
+export const SCHEMES = ['he', 'glorot', 'lecun', 'msra', 'orthogonal'] as const;
+
 /**
  * Variances of W_l that scale with the widths; b_l = 0.
  *
@@ -17,7 +19,6 @@ import type { Standardisation } from './standardisation.js';
  * - `msra`: 2/n_l, and 1 for the last layer, as the published code of sigmoid-ADMM has it.
  * - `orthogonal`: rows (or columns, where these are fewer) of length 1 at right angles to each other.
  */
-export const SCHEMES = ['he', 'glorot', 'lecun', 'msra', 'orthogonal'] as const;
 export type Scheme = (typeof SCHEMES)[number];
 
 /** A scheme, everything multiplied by `gain`. */
