@@ -75,8 +75,8 @@ export function promisesOf(records: readonly ProgressRecord[], loss: Loss): read
   const rho = Math.min(...all.map(({ penalties }) => Number(penalties?.rho)));
   const bound =
     smooth === undefined
-      ? `It is proved where ∇R is Lipschitz; that of ${loss} has no bound, so nothing is promised.`
-      : `It is proved where ρ > 2H; H = ${smooth} for ${loss}, and ρ is ${number(rho)}: ${rho > 2 * smooth ? 'promised' : 'not promised, though it may hold'}.`;
+      ? `Of dlADMM it is proved where ∇R is Lipschitz; that of ${loss} has no bound, so nothing is promised.`
+      : `Of dlADMM, with samples of equal weight, it is proved where ρ > 2H; H = ${smooth} for ${loss}, and ρ is ${number(rho)}: ${rho > 2 * smooth ? 'promised' : 'not promised, though it may hold'}.`;
   const largest = Math.max(...all.map(({ dualIdentity = 0 }) => dualIdentity));
   return [
     {
