@@ -20,23 +20,27 @@ const MONDAY = -3 * DAY;
 
 const ISO =
   /^(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[T ](\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?$/;
+/** Most dates are written so, and need no parts but three. */
+const PLAIN = /^\d{4}-\d\d-\d\d$/;
 const GERMAN = /^(\d\d?)\.(\d\d?)\.(\d{4})(?:,? (\d\d?):(\d\d)(?::(\d\d))?)?$/;
 
-function utc(year: number, month: number, day: number, time: readonly (string | undefined)[]): number | undefined {
+/** The Gregorian calendar repeats itself after so many years, of so many days. */
+const CYCLE = { years: 400, days: 146_097 };
+
+function utc(year: number, month: number, day: number, time: readonly string[] = []): number | undefined {
+  // Date.UTC takes years below 100 for those of the twentieth century, and 30 February for a day of March.
+  const midnight = (of: number, date: number): number => Date.UTC(year + CYCLE.years, of, date) - CYCLE.days * DAY;
+  const found = midnight(month - 1, day);
+  const right = month >= 1 && month <= 12 && day >= 1 && found < midnight(month, 1);
   const [hours = 0, minutes = 0, seconds = 0] = time.map(Number);
-  const midnight = Date.UTC(2000, month - 1, day);
-  const found = new Date(midnight);
-  found.setUTCFullYear(year, month - 1, day);
-  // 30 February would be taken for a day of March.
-  const right = found.getUTCMonth() === month - 1 && found.getUTCDate() === day;
   return right && hours < 25 && minutes < 60 && seconds < 61
-    ? found.getTime() + ((hours * 60 + minutes) * 60 + seconds) * 1000
+    ? found + ((hours * 60 + minutes) * 60 + seconds) * 1000
     : undefined;
 }
 
-/** The moment that a text names, in milliseconds since 1970: `2024-01-31`, with a time and a zone or without (UTC), `31.1.2024`. */
-export function parseDate(text: string): number | undefined {
+function momentIn(text: string): number | undefined {
   if (text.length < 8 || text.length > 40) return undefined;
+  if (PLAIN.test(text)) return utc(Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8)));
   const german = GERMAN.exec(text);
   if (german) {
     const [, day, month, year, ...time] = german;
@@ -54,6 +58,17 @@ export function parseDate(text: string): number | undefined {
   const [, sign, off = '0', more = '0'] = /^([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
   const offset = (sign === '-' ? -1 : 1) * (Number(off) * 60 + Number(more)) * 60_000;
   return moment === undefined ? undefined : moment + Number(`0.${fraction}`) * 1000 - offset;
+}
+
+let last: { readonly text: string; readonly moment: number | undefined } = { text: '', moment: undefined };
+
+/**
+ * The moment that a text names, in milliseconds since 1970: `2024-01-31`, with a time and a zone or without (UTC), `31.1.2024`. The last
+ * text's is kept, as whoever asks what a value is asks next what it says, and dates stand in order.
+ */
+export function parseDate(text: string): number | undefined {
+  if (text !== last.text) last = { text, moment: momentIn(text) };
+  return last.moment;
 }
 
 /** The angle of a moment on a circle that takes so long, and has turned once at `start`. */
