@@ -7,7 +7,7 @@
  * beside them, its linear model included.
  * The settings are those that `--tune --out FILE` wrote, in `--settings FILE` or bench/results/tune-DATASET.json; of what is not there, those of
  * bench/race/settings.ts, chosen by test images. bench:figures draws docs/sooner.svg from runs to the end:
- * --to-the-end --epochs 10 --seeds 1 --methods minibatch-admm,adam,sgd,badm,sisa --out bench/results/sooner-DATASET.json
+ * --to-the-end --epochs 10 --seeds 1 --methods auto,minibatch-admm,adam --out bench/results/sooner-DATASET.json
  */
 import { DlAdmmError, type TrainOptions, train } from 'dladmm';
 import { count, file, flag, layers, program, real, STUDY, say, some, text } from './harness/program.js';

@@ -68,21 +68,16 @@ export function peersOf(comparisons: readonly Comparison[]): TopLevelSpec {
 /** Where the curves come together; what lies below is left out. */
 const FROM: Readonly<Record<string, number>> = { mnist: 0.93, 'fashion-mnist': 0.82 };
 
-/** Test accuracy against seconds of training: a race that ran to the end, and full-batch dlADMM. */
-export function soonerOf(dladmm: readonly Comparison[], races: readonly Tuning[]): TopLevelSpec {
-  const raced = races.flatMap(({ dataset: data, ...race }) =>
+/** Test accuracy against seconds of training, of races that ran to the end. */
+export function soonerOf(races: readonly Tuning[]): TopLevelSpec {
+  const values = races.flatMap(({ dataset: data, ...race }) =>
     Object.entries(race).flatMap(([method, entry]) => {
       const { accuracies = [], elapsed = [] } = runsIn(entry, 'runs')[0] ?? {};
       return accuracies.map((accuracy, i) => ({ data, method, seconds: elapsed[i] ?? Number.NaN, accuracy }));
     }),
   );
-  const swept = dladmm.flatMap(({ data, runs }) =>
-    runs.flatMap(({ points }) =>
-      points.map(({ seconds, testAccuracy: accuracy }) => ({ data, method: 'dlADMM, full batch', seconds, accuracy })),
-    ),
-  );
   return figure({
-    data: { values: [...raced, ...swept].filter(({ data, accuracy }) => accuracy >= (FROM[data] ?? 0)) },
+    data: { values: values.filter(({ data, accuracy }) => accuracy >= (FROM[data] ?? 0)) },
     facet: byData,
     resolve: { scale: { y: 'independent' } },
     spec: lines({

@@ -28,6 +28,6 @@ export const FIGURES = {
     defaults((await result<{ readonly points: readonly DefaultsPoint[] }>('minibatch-defaults')).points),
   peers: async () =>
     peersOf((await Promise.all(['accuracy', 'compare', 'kdd'].map((name) => each<Comparison>(SETS, name)))).flat()),
-  sooner: async () => soonerOf(await each<Comparison>(SETS, 'accuracy'), await each<Tuning>(SETS, 'sooner')),
+  sooner: async () => soonerOf(await each<Tuning>(SETS, 'sooner')),
 } satisfies Readonly<Record<string, () => Promise<TopLevelSpec>>>;
 export type FigureName = keyof typeof FIGURES;
