@@ -83,7 +83,7 @@ export function soonerOf(races: readonly Tuning[]): TopLevelSpec {
     spec: lines({
       size: [340, 280],
       point: 15,
-      x: logAlong('seconds', { title: 'seconds of training', axis: { format: '~s' } }),
+      x: logAlong('seconds', { title: 'seconds of training', axis: { format: '~g' } }),
       y: along('accuracy', { title: 'test accuracy', scale: { zero: false } }),
       color: coloured('method'),
     }),
