@@ -238,7 +238,10 @@ export function createProgram(
     .addOption(wholeOption('--epochs, --iterations <n>', 'epochs at most (default: by the number of images)'))
     .option('--time-limit <seconds>', 'begin no iteration after this time', parse.parseSeconds, START.timeLimit)
     .addOption(threads())
-    .option('--save <file>', "write the model here (default: the data set's name, in this folder)")
+    .option(
+      '--save <file>',
+      "write the model here, and a page about the training beside it (default: the data set's name, in this folder)",
+    )
     .option(
       '--compare [file]',
       'measure mini-batch dlADMM, Adam and full-batch dlADMM beside each other; file keeps that',

@@ -220,7 +220,7 @@ function resultText(
   ending: Ending,
   { saved, written }: Files,
   metrics: string,
-  { save }: Showing,
+  { save, report }: Showing,
 ): string {
   const best = status.kind === 'early-stopped' ? ` (the best was iteration ${status.bestIteration})` : '';
   const times = iterations === 1 ? '1 iteration' : `${iterations} iterations`;
@@ -228,6 +228,7 @@ function resultText(
   return `${[
     `${metrics} after ${times} in ${seconds.toFixed(1)} s${ENDINGS[ending]}${best}`,
     ...(saved === undefined ? unsaved : [`model saved to ${saved}`]),
+    ...(report === undefined ? [] : [`a page about it is ${report}: open it in a browser`]),
     ...(written === undefined || ending === 'completed'
       ? []
       : [`it goes on from here with --resume ${written} and the same data`]),

@@ -3,6 +3,7 @@ import { availableThreads } from '../core/info.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
 import { MODEL } from '../model/model-file.js';
+import { PAGE } from '../report/page-of-training.js';
 import { comparisonOn, comparisonText, storedComparison, writeComparison } from './compare.js';
 import { checkTarget, type TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
@@ -65,7 +66,9 @@ export async function startCommand(flags: StartFlags, terminal: Terminal): Promi
   }
   const source = sourceOf(set);
   const save = flags.save ?? `${set.name}.safetensors`;
+  const report = `${save.replace(/\.safetensors$/, '')}.html`;
   await checkTarget(save, [], MODEL);
+  await checkTarget(report, [], PAGE);
   terminal.err(
     `Training a network on ${set.name} by mini-batch ADMM: ${set.train.x.rows.toLocaleString('en-US')} images.\n` +
       'Ctrl-C stops it and keeps the model.\n',
@@ -73,6 +76,7 @@ export async function startCommand(flags: StartFlags, terminal: Terminal): Promi
   const job: Job = {
     source,
     save,
+    report,
     timeLimit,
     options: { ...(iterations !== undefined && { epochs: iterations }), ...(threads !== undefined && { threads }) },
   };

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -82,6 +82,14 @@ describe('dladmm start', () => {
     expect(words.out).toMatch(/^test accuracy .* after 2 iterations/m);
     expect(words.out).toContain('Try next:');
     expect(existsSync(join(place.folder, 'model.safetensors'))).toBe(true);
+  });
+
+  it('writes a page about its training beside the model, and says where', async () => {
+    withoutFashion(() => Promise.reject(missing()));
+    expect(await startCommand(flags(), terminal())).toBe(0);
+    const page = join(place.folder, 'model.html');
+    expect(words.out).toContain(`a page about it is ${page}`);
+    expect(await readFile(page, 'utf8')).toContain('<h1>digits</h1>');
   });
 
   it('waits for a download a few seconds only', async () => {
