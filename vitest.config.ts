@@ -1,13 +1,21 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // The drills of `npm run test:soak` take as long as they take.
 const patience = process.env.DLADMM_SOAK === '1' ? 20 : 1;
 
 // Forks: a native crash ends one worker and not the whole run.
-const common = { pool: 'forks', testTimeout: 60_000 * patience } as const;
+const common = {
+  pool: 'forks',
+  testTimeout: 60_000 * patience,
+  // What is built already is loaded by Node itself.
+  server: { deps: { external: [/\/dist\//] } },
+} as const;
 
 export default defineConfig({
   test: {
+    // Vitest leaves one processor idle, which is half of two.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         test: {

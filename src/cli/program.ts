@@ -90,8 +90,10 @@ const longFlagsOf = ({ options }: Command): readonly string[] =>
   options.flatMap(({ flags }) => flags.match(/(?<=--)[\w-]+/g) ?? []);
 
 /** Says what helps behind what is wrong, once. */
-const helping = (command: Command, solvers: readonly AnySolver[]): Command =>
+const helping = (command: Command, solvers: readonly AnySolver[], terminal: Terminal): Command =>
   command.configureOutput({
+    writeOut: (text) => void terminal.out(text),
+    writeErr: terminal.err,
     outputError: (text, write) => {
       const [line = '', ...others] = text.split('\n');
       const hint = hintOf(line, command, solvers);
@@ -266,6 +268,6 @@ export function createProgram(
       end(await (await import('./bench.js')).benchCommand('complexity', args, terminal)),
     );
 
-  for (const command of [program, ...program.commands]) helping(command, known);
+  for (const command of [program, ...program.commands]) helping(command, known, terminal);
   return program;
 }

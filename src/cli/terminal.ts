@@ -14,11 +14,18 @@ export interface Terminal {
   err(text: string): void;
 }
 
+/** What of `process` is needed here. */
+export interface Streams {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly env: NodeJS.ProcessEnv;
+}
+
 /**
  * The terminal of a process. When the reader of its output is gone, or the disk under it is full, `controller` is aborted
  * and nothing more is written.
  */
-export function openTerminal(process: NodeJS.Process, controller: AbortController): Terminal {
+export function openTerminal(process: Streams, controller: AbortController): Terminal {
   const { stdout, stderr, env } = process;
   let closed = false;
   stdout.on('error', (error) => {

@@ -1,2 +1,2 @@
-/** How often a drill is repeated: so often in `npm test`, and as often as it takes in `npm run test:soak`. */
-export const drills = (usual: number, soak: number): number => (process.env.DLADMM_SOAK === '1' ? soak : usual);
+/** How often a drill is repeated, or on what: so often in `npm test`, and as often as it takes in `npm run test:soak`. */
+export const drills = <T>(usual: T, soak: T): T => (process.env.DLADMM_SOAK === '1' ? soak : usual);

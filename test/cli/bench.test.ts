@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { inFolder, jsonLines, said } from './support.js';
 
-const { path, run, start } = inFolder();
+const { path, start } = inFolder();
+// A benchmark is a process of its own, and writes where its parent does.
+const run = (...args: readonly string[]) => start(...args).ended;
 
 describe('dladmm bench complexity', () => {
   test('--quick measures every kind of step, and draws', async () => {

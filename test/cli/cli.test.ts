@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadDataset } from '../../src/datasets/datasets.js';
 import { parseNpy } from '../../src/formats/npy.js';
 import { Model } from '../../src/model/model.js';
@@ -566,6 +566,8 @@ describe('an interrupted training', () => {
 });
 
 describe('errors', () => {
+  beforeAll(() => void vi.stubEnv('XDG_CACHE_HOME', path('cache')));
+
   it.each([
     [1, 'there is no such file; nor is it the name of a data set', ['train', '--data', 'nothing']],
     [1, 'there is no such file', ['train', '--data', './iris']],
@@ -606,7 +608,7 @@ describe('errors', () => {
     [2, 'Expected a number between 0 and 1', ['train', '--data', 'iris', '--test-share', '1']],
     [2, 'ends in .csv or .npy', ['predict', '--model', 'm', '--data', 'iris', '--out', 'x.txt']],
   ])('end with %i and say: %s', async (exitCode, message, args) => {
-    const { code, out, err } = await runWith({ XDG_CACHE_HOME: path('cache') }, ...args);
+    const { code, out, err } = await run(...args);
     expect(err).toContain(message);
     expect(err).toMatch(/^dladmm: /);
     expect(err).not.toMatch(/^\s+at /m);

@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished, vi } from 'vitest';
+import { command } from '../../dist/cli/command.js';
 
 /** The command line as `npm test` has built it. */
 export const MAIN: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -44,17 +46,49 @@ export function start(folder: string, args: readonly string[], env: Readonly<Rec
   return { child, ended };
 }
 
-/** A folder for all tests of a file, and `dladmm` run in it to its end. */
+/** What `dladmm` says and ends with, run in this process: a process of its own takes half a second to come up. */
+async function here(args: readonly string[]): Promise<Outcome> {
+  const text = { out: '', err: '' };
+  const stream = (name: keyof typeof text): Writable =>
+    new Writable({
+      decodeStrings: false,
+      write(part, _, done) {
+        text[name] += String(part);
+        done();
+      },
+    });
+  const warned = (warning: Error): void => {
+    text.err += `(node) ${warning}\n`;
+  };
+  const nothing = (): void => {};
+  process.on('warning', warned);
+  const code = await command(args, {
+    ...{ stdout: stream('out'), stderr: stream('err'), env: process.env, pid: process.pid },
+    ...{ on: nothing, removeAllListeners: nothing, kill: nothing },
+  });
+  // Warnings come after what they are about.
+  await new Promise(setImmediate);
+  process.off('warning', warned);
+  return { code, signal: null, ...text };
+}
+
+/** A folder for all tests of a file, and `dladmm` run in it to its end: here, or with `start` and `runWith` as a process. */
 export function inFolder() {
-  const place = { folder: '' };
+  const place = { folder: '', before: process.cwd() };
   beforeAll(async () => {
     place.folder = await mkdtemp(join(tmpdir(), 'dladmm-cli-'));
+    process.chdir(place.folder);
+    for (const name of ['DLADMM_DATA', 'DLADMM_DEBUG', 'npm_lifecycle_event']) vi.stubEnv(name, undefined);
   });
-  afterAll(() => rm(place.folder, { recursive: true, force: true }));
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    process.chdir(place.before);
+    return rm(place.folder, { recursive: true, force: true });
+  });
   return {
     path: (name: string): string => join(place.folder, name),
     start: (...args: readonly string[]): Running => start(place.folder, args),
-    run: (...args: readonly string[]): Promise<Outcome> => start(place.folder, args).ended,
+    run: (...args: readonly string[]): Promise<Outcome> => here(args),
     runWith: (env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Outcome> =>
       start(place.folder, args, env).ended,
   };

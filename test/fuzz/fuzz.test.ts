@@ -8,11 +8,11 @@ const main = fileURLToPath(new URL('main.mjs', import.meta.url));
 test('no reader crashes, hangs, takes a gigabyte or throws anything but a DlAdmmError, whatever a file holds', async () => {
   const { code, stdout, stderr } = await run(
     process.execPath,
-    [main, '--readers', '--seconds', '30', '--mutants', '0', '--seed', '7'],
+    [main, '--readers', '--seconds', '10', '--mutants', '200', '--seed', '7'],
     160_000,
   );
   expect(stderr).toBe('');
-  expect(stdout).toMatch(/\d{5,} inputs, 0 findings/);
+  expect(stdout).toMatch(/\d{4,} inputs, 0 findings/);
   expect(code).toBe(0);
 }, 180_000);
 

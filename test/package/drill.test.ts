@@ -111,7 +111,7 @@ describeInstalled('worker threads that start and stop', (installation) => {
       'one-by-one.mjs',
       `const kinds = [];
        let before;
-       for (let i = 0; i < ${drills(20, 200)}; i++) {
+       for (let i = 0; i < ${drills(8, 200)}; i++) {
          const worker = new Worker(new URL('short.mjs', import.meta.url));
          const [[kind]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
          kinds.push(kind);
@@ -152,7 +152,7 @@ describeInstalled('the end of a process in the middle of a training', (installat
     ['SIGTERM', "process.kill(process.pid, 'SIGTERM')", { code: null, signal: 'SIGTERM' }],
     ['SIGINT', "process.kill(process.pid, 'SIGINT')", { code: null, signal: 'SIGINT' }],
   ] as const)('by %s is a plain end, at whatever moment', async (_, end, expected) => {
-    for (let i = 0; i < drills(5, 50); i++) {
+    for (let i = 0; i < drills(3, 50); i++) {
       const outcome = await drill(
         installation,
         'end.mjs',
