@@ -3,4 +3,5 @@
  *
  * @packageDocumentation
  */
+export { type Followable, type FollowOptions, type Live, type LiveOptions, live } from './report/live.js';
 export { type PageOptions, report, type Trained } from './report/page-of-training.js';

@@ -3,6 +3,8 @@
 #include "addon/registry.hpp"
 #include "addon/sparse.hpp"
 #include "addon/storage.hpp"
+#include "core/linalg/blas.hpp"
+#include "core/linalg/lapack.hpp"
 #include "core/linalg/library.hpp"
 #include "core/linalg/simd.hpp"
 #include "core/measure/products.hpp"
@@ -89,6 +91,27 @@ Napi::Value trace_rounds(const Napi::CallbackInfo& call) {
   return typed_array<double>(call.Env(), Trace::take(call[0].ToBoolean()));
 }
 
+// singularValues(W, rows, columns): of a row-major matrix, greatest first, as the roots of the eigenvalues of its
+// smaller Gram matrix; blocks.
+Napi::Value singular_values(const Napi::CallbackInfo& call) {
+  const std::size_t rows = size_argument(call, 1, "rows");
+  const std::size_t columns = size_argument(call, 2, "columns");
+  const std::size_t size = std::min(rows, columns);
+  if (size == 0 || size > 4096 || std::max(rows, columns) > (std::size_t{1} << 30)) {
+    reject(call.Env(), "sizes must be positive, the smaller at most 4096");
+  }
+  return coded(call.Env(), [&] {
+    const Buffer<double> w(rows * columns), gram(size * size), values(size), work(lapack::syev_work(size));
+    if (copy_numbers<double>(call, 0, "W", w.span()) >= 0) reject(call.Env(), "W must be finite");
+    const MatrixView<double> g(gram.data(), size, size);
+    blas::syrk<double>(rows == size ? blas::Op::none : blas::Op::transpose, {w.data(), rows, columns}, 0.0, g);
+    if (!lapack::syev(g, values.span(), work.span())) reject(call.Env(), "the eigenvalues were not found");
+    std::ranges::reverse(values.span());
+    for (double& value : values.span()) value = std::sqrt(std::max(0.0, value));
+    return typed_array<double>(call.Env(), values.span());
+  });
+}
+
 // availableMemory() → bytes that control groups and the limits of the process leave, Infinity without any
 Napi::Value memory_left(const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), available_memory()); }
 
@@ -106,6 +129,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   set("passSeconds", measure_pass);
   set("sparseProductSeconds", measure_sparse_product);
   set("traceRounds", trace_rounds);
+  set("singularValues", singular_values);
   return exports;
 }
 

@@ -171,7 +171,7 @@ const ROWS = 1000;
 const digits = (value: number, table: Float32Array | Float64Array): string =>
   types.isFloat32Array(table) ? String(Number(value.toPrecision(9))) : String(value);
 
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+export const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** A column that says which sample each row is of. */
 interface RowNumbers {

@@ -18,6 +18,7 @@ import { choice, EXIT_CODES, named, type Run, showing, threads, wholeOption, wit
 import type { EvaluateFlags, PredictFlags } from './model.js';
 import type { Solvers } from './own-solver.js';
 import type { PackFlags } from './pack.js';
+import type { CompareFlags, RunsFlags } from './runs.js';
 import { withOptions } from './solver-flags.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
@@ -73,6 +74,9 @@ function hintOf(error: string, command: Command, solvers: readonly AnySolver[]):
   const told = command.options.find(({ long }) => long === `--${name}`)?.description;
   return told === undefined ? '' : `; --${name}: ${told}`;
 }
+
+/** Where runs are kept. */
+const RUNS = 'runs';
 
 /** Options of a command that others call otherwise. */
 const SCHEMAS: Readonly<Record<string, Schema>> = { 'cross-validate': FOLDS, search: SEARCH };
@@ -231,6 +235,33 @@ export function createProgram(
     .option('--json', 'as a JSON array')
     .addHelpText('after', '\nExamples:\n  dladmm datasets\n  dladmm datasets --json')
     .action(running<DatasetsFlags>(async () => (await import('./datasets.js')).datasetsCommand));
+
+  program
+    .command('runs')
+    .description('the trainings that --runs has kept: list, export or remove them')
+    .argument('[folder]', 'where they are', RUNS)
+    .option('--csv <folder>', 'write the numbers of every iteration here, a file a run')
+    .option('--tensorboard <folder>', 'write event files for TensorBoard here, a folder a run')
+    .option('--remove <ids...>', 'remove these; the beginning of an id will do')
+    .option('--json', 'as a JSON array')
+    .addHelpText('after', '\nExamples:\n  dladmm train digits --runs runs\n  dladmm runs\n  dladmm runs --csv tables')
+    .action(async (folder: string, flags: Omit<RunsFlags, 'folder'>) =>
+      running<RunsFlags>(async () => (await import('./runs.js')).runsCommand)({ ...flags, folder }),
+    );
+
+  program
+    .command('compare')
+    .description('one page about several trainings: what they came to, options that differ, curves in the same charts')
+    .argument('<runs...>', 'ids of runs, their files, or pages of --report')
+    .option('--runs <folder>', 'where the ids are looked for', RUNS)
+    .option('--out <file>', 'the page', 'compare.html')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  dladmm compare 20261128 20261129\n  dladmm compare a.html b.html --out both.html',
+    )
+    .action(async (each: readonly string[], flags: Omit<CompareFlags, 'each'>) =>
+      running<CompareFlags>(async () => (await import('./runs.js')).compareCommand)({ ...flags, each }),
+    );
 
   program
     .command('start')

@@ -2,7 +2,9 @@ import { writeFileAtomic } from '../formats/atomic-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
+import { live } from '../report/live.js';
 import { PAGE, report, type Trained } from '../report/page-of-training.js';
+import { openRun } from '../report/runs.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointPlan } from '../solvers/shared/options.js';
 import type { AutoResult, AutoTraining } from '../training/automatic.js';
@@ -20,13 +22,17 @@ export interface Showing {
   readonly save?: string;
   /** The file for a page about the training. */
   readonly report?: string;
+  /** The folder for a record of the run. */
+  readonly runs?: string;
+  /** Whether a page follows it. */
+  readonly live?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
 export type Running<M> = AsyncIterable<AnyRecord> &
   Partial<Pick<AutoTraining, 'phase'>> &
-  Pick<Training<AnyRecord, M>, 'checkpointBytes'> & {
+  Pick<Training<AnyRecord, M>, 'checkpointBytes' | 'checkpointSoon'> & {
     readonly result: FitResult<AnyRecord, M> & Partial<Pick<AutoResult, 'report'>>;
   };
 
@@ -50,10 +56,10 @@ type Part = 'test' | 'train' | 'validation';
 type Ending = FitResult['status']['kind'] | 'time-limit';
 type AnyResult = FitResult<AnyRecord, Model | GraphModel>;
 
-/** One iteration as JSON; what each update did is left to the library. */
-function iterationJson(iteration: AnyRecord, phase: AutoTraining['phase']): string {
+/** One iteration, as it is written down; what each update did is left to the library. */
+function written(iteration: AnyRecord, phase: AutoTraining['phase']): AnyRecord {
   const { updates: _, ...record } = { updates: undefined, ...iteration };
-  return `${JSON.stringify({ ...(phase && phase.of > 1 && { network: phase.name }), ...record })}\n`;
+  return { ...(phase && phase.of > 1 && { network: phase.name }), ...record } as AnyRecord;
 }
 
 /** Whose iterations follow, where several networks are trained. */
@@ -85,6 +91,11 @@ const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
 export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: Terminal): Promise<number> {
   const { name, save, json, quiet, timeLimit, iterations, checkpoint } = job;
   const training = await job.begin();
+  const kept = job.runs === undefined ? undefined : openRun(job.runs, name, job.told);
+  const page = job.live
+    ? await live(training, { title: name, settings: job.told, signal: terminal.signal })
+    : undefined;
+  if (page) terminal.err(`dladmm: a page follows this training: ${page.url}\n`);
   let progress = startProgress(terminal, iterations, timeLimit);
   let shown: AutoTraining['phase'];
   let outOfTime = false;
@@ -102,7 +113,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
   terminal.signal.addEventListener('abort', acknowledge, { once: true });
   let announced = checkpoint === undefined || quiet === true;
   try {
-    for await (const record of training) {
+    for await (const record of page ?? training) {
       if (!announced) terminal.err(announcement(checkpoint as CheckpointPlan, training.checkpointBytes));
       announced = true;
       const { phase } = training;
@@ -111,7 +122,9 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
         progress = startProgress(terminal, phase.iterations, timeLimit, phase.of > 1 ? CALLED[phase.name] : '');
         shown = phase;
       }
-      if (!quiet && json) await terminal.out(iterationJson(record, phase));
+      const line = written(record, phase);
+      kept?.write(line);
+      if (!quiet && json) await terminal.out(`${JSON.stringify(line)}\n`);
       // Since the command began: what a training took before it was interrupted is its own affair.
       const elapsed = (performance.now() - began) / 1000;
       if (!quiet && !json) progress.show({ ...record, elapsed });
@@ -125,6 +138,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
   } finally {
     terminal.signal.removeEventListener('abort', acknowledge);
     progress.end();
+    await page?.close();
   }
   const { result } = training;
   const { model } = result;
@@ -149,10 +163,14 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     const [judged, metrics] = told ?? (await judging) ?? unknown;
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
-    if (json) await terminal.out(resultJson(result, ending, { saved, written }, metricsJson(judged, metrics), job));
+    const outcome = outcomeOf(result, ending, { saved, written }, metricsJson(judged, metrics), job);
+    kept?.end({ ...outcome, network: result.model.network.layers.length === 2 ? 'linear' : 'network' });
+    if (json) await terminal.out(`${JSON.stringify({ ...outcome, ...(kept && { run: kept.id }) })}\n`);
     else {
       if (scored && !quiet) await terminal.out(`${scored}\n`);
-      await terminal.out(resultText(result, ending, { saved, written }, `${judged} ${metricsText(metrics)}`, job));
+      await terminal.out(
+        resultText(result, ending, { saved, written, run: kept?.id }, `${judged} ${metricsText(metrics)}`, job),
+      );
     }
     if (result.status.kind === 'diverged') terminal.err(divergedText(result.status));
     return result.status.kind === 'diverged' ? 1 : (interruptionOf(terminal.signal)?.exitCode ?? 0);
@@ -192,16 +210,17 @@ async function rescue<M extends Model | GraphModel>(
 interface Files {
   readonly saved: string | undefined;
   readonly written: string | undefined;
+  readonly run?: string | undefined;
 }
 
-function resultJson(
+function outcomeOf(
   { status, seconds, iterations, model }: AnyResult,
   ending: Ending,
   { saved, written }: Files,
   metrics: Readonly<Record<string, number>>,
   { name }: Pick<Run<Model>, 'name'>,
-): string {
-  return `${JSON.stringify({
+): Readonly<Record<string, unknown>> {
+  return {
     status: ending,
     ...(status.kind === 'early-stopped' && { bestIteration: status.bestIteration }),
     ...(status.kind === 'diverged' && { diverged: { iteration: status.iteration, ...status.update } }),
@@ -212,13 +231,13 @@ function resultJson(
     layers: model.network.layers,
     model: saved ?? null,
     ...(written !== undefined && { checkpoint: written }),
-  })}\n`;
+  };
 }
 
 function resultText(
   { status, seconds, iterations }: AnyResult,
   ending: Ending,
-  { saved, written }: Files,
+  { saved, written, run }: Files,
   metrics: string,
   { save, report }: Showing,
 ): string {
@@ -229,6 +248,7 @@ function resultText(
     `${metrics} after ${times} in ${seconds.toFixed(1)} s${ENDINGS[ending]}${best}`,
     ...(saved === undefined ? unsaved : [`model saved to ${saved}`]),
     ...(report === undefined ? [] : [`a page about it is ${report}: open it in a browser`]),
+    ...(run === undefined ? [] : [`the run is kept as ${run}`]),
     ...(written === undefined || ending === 'completed'
       ? []
       : [`it goes on from here with --resume ${written} and the same data`]),

@@ -82,6 +82,11 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
     .optionsGroup('Output:')
     .option('--save <file>', 'write the model here (safetensors)')
     .option('--report <file>', 'write a page about the training here (HTML)')
+    .option('--live', 'a page that follows the training, on this machine alone: the address is told')
+    .option(
+      '--runs <folder>',
+      'keep a record of this run here, written as it goes (JSON lines; dladmm runs lists them)',
+    )
     .option('--resume <file>', 'go on from a checkpoint, to the same numbers as if nothing had happened')
     .option('--inexact', '--resume: with another version or processor, the same up to rounding')
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')

@@ -28,6 +28,8 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly timeLimit?: number;
   readonly save?: string;
   readonly report?: string;
+  readonly runs?: string;
+  readonly live?: boolean;
   readonly checkpoint?: string;
   readonly checkpointEvery?: number;
   readonly resume?: string;
@@ -87,7 +89,7 @@ export const frontOf = (flags: TrainFlags): FrontOptions =>
   );
 
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
-  const { timeLimit, save, report, json, quiet, data, testData, labels, testLabels, checkpoint } = flags;
+  const { timeLimit, save, report, runs, live, json, quiet, data, testData, labels, testLabels, checkpoint } = flags;
   checkPairs(flags);
   checkKind(flags);
   const told = optionsOf(flags, own);
@@ -108,5 +110,8 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
   const source = await trainingSource({ ...flags, seed }, terminal.signal);
-  return runTraining(given({ source, options, resume, from, timeLimit, save, report, json, quiet }) as Job, terminal);
+  return runTraining(
+    given({ source, options, resume, from, timeLimit, save, report, runs, live, json, quiet }) as Job,
+    terminal,
+  );
 }

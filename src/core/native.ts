@@ -20,6 +20,7 @@ import type {
   NativePassOptions,
   NativeProductOptions,
   NativeTrainedNetwork,
+  Numbers,
 } from './native-faces.js';
 import type {
   NativeGraph,
@@ -84,6 +85,8 @@ export interface NativeAddon {
   };
   /** What rounds of one thread have taken since it was called last: seconds before it, flops, pieces, seconds of each. */
   traceRounds(goOn: boolean): Float64Array;
+  /** Of a row-major matrix, greatest first. */
+  singularValues(W: Numbers, rows: number, columns: number): Float64Array;
 }
 
 interface NodeGypBuild {

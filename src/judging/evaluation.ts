@@ -13,8 +13,8 @@ import {
   sum,
 } from './classes.js';
 import { METRIC_NAMES, METRICS, type Metric } from './metrics.js';
-import { areasUnder, brier, calibrationError, logLoss } from './probabilities.js';
-import { aligned, numberText, printable } from './text.js';
+import { areasUnder, type Bin, binsOf, brier, calibrationErrorOf, logLoss, type Point } from './probabilities.js';
+import { aligned, numberText, printable, unseen } from './text.js';
 import {
   meanAbsoluteError,
   meanAbsolutePercentageError,
@@ -24,12 +24,24 @@ import {
   rootMeanSquaredError,
 } from './values.js';
 
+/** What is drawn of a judgement. */
+export interface Drawn {
+  /** Of two classes, hits over false alarms, as shares. */
+  readonly roc?: readonly Point[];
+  /** How often what was told with some probability was so. */
+  readonly bins?: readonly Bin[];
+  /** Of some of the samples: the first output, and what the value is above it. */
+  readonly residuals?: readonly Point[];
+}
+
 interface Judged {
   readonly samples: number;
   /** R of the network's outputs, averaged over the samples: what the training makes small. */
   readonly loss: number;
   /** What is to be known of the columns: texts that the training set did not have, say. */
   readonly warnings?: readonly string[];
+  /** For pictures; neither JSON nor a comparison sees it. */
+  readonly drawn?: Drawn;
 }
 
 /** How well classes are told. What one class alone cannot tell, and what needs probabilities, may be missing. */
@@ -97,30 +109,48 @@ export async function judgeClasses(told: ToldClasses): Promise<ClassEvaluation> 
   const { labels, predicted, names, loss, probabilities, weights } = told;
   const confusion = await confusionMatrix(labels, predicted, names.length, weights);
   const scores = scoresIn(confusion);
-  return printable(
+  const probable = probabilities && (await judgeProbabilities(labels, probabilities, weights));
+  const evaluation = printable(
     {
       samples: labels.length,
       loss,
       accuracy: accuracyIn(confusion),
       balancedAccuracy: balancedIn(confusion),
       macroF1: macroF1In(confusion),
-      ...(probabilities && (await judgeProbabilities(labels, probabilities, weights))),
+      ...probable?.scores,
       classes: names.map((name, c) => ({ name, ...(scores[c] as ClassScore) })),
       confusion,
     },
     classText,
   );
+  return probable ? unseen(evaluation, { drawn: probable.drawn }) : evaluation;
 }
 
 async function judgeProbabilities(labels: List, probabilities: Matrix, weights: List | undefined) {
-  const { rocAuc, prAuc } = await areasUnder(labels, probabilities, weights);
-  return {
+  const { rocAuc, prAuc, roc } = await areasUnder(labels, probabilities, weights);
+  const bins = await binsOf(labels, probabilities, weights);
+  const scores = {
     logLoss: await logLoss(labels, probabilities, weights),
     brier: await brier(labels, probabilities, weights),
     ...(rocAuc !== undefined && { rocAuc }),
     ...(prAuc !== undefined && { prAuc }),
-    calibrationError: await calibrationError(labels, probabilities, weights),
+    calibrationError: calibrationErrorOf(bins),
   };
+  return { scores, drawn: { bins, ...(roc && { roc }) } };
+}
+
+/** So many samples at most are drawn. */
+const MOST_DRAWN = 500;
+
+function residualsOf(y: Matrix, outputs: Matrix): readonly Point[] {
+  const step = Math.max(1, Math.ceil(y.rows / MOST_DRAWN));
+  return Array.from({ length: Math.ceil(y.rows / step) }, (_, i) => {
+    const [value, output] = [y, outputs].map(({ data, columns }) => data[i * step * columns] as number) as [
+      number,
+      number,
+    ];
+    return [output, value - output] as const;
+  });
 }
 
 /** Judges values; `by` is the loss, of which some have a measure of their own. The event loop runs in between. */
@@ -132,7 +162,7 @@ export async function judgeValues(
   by?: string,
 ): Promise<ValueEvaluation> {
   const explained = await r2(y, outputs, weights);
-  return printable(
+  const evaluation = printable(
     {
       samples: y.rows,
       loss,
@@ -143,8 +173,9 @@ export async function judgeValues(
       ...(by === 'poisson' && { poissonDeviance: await poissonDeviance(y, outputs, weights) }),
       coverage: await quantileCoverage(y, outputs, weights),
     },
-    (evaluation) => metricLines(evaluation).join('\n'),
+    (all) => metricLines(all).join('\n'),
   );
+  return unseen(evaluation, { drawn: { residuals: residualsOf(y, outputs) } });
 }
 
 /** Judges labels, each by itself: told are those of probability ½ and more, true those of ½ and more. The event loop runs in between. */
@@ -231,7 +262,9 @@ function classText(evaluation: Omit<ClassEvaluation, 'toString'>): string {
 export function warned<E extends Evaluation>(evaluation: E, notes: readonly { readonly text: string }[]): E {
   if (notes.length === 0) return evaluation;
   const warnings = notes.map(({ text }) => text);
-  return printable({ ...evaluation, warnings }, () =>
+  const { drawn } = evaluation;
+  const told = printable({ ...evaluation, warnings }, () =>
     [...warnings.map((text) => `note: ${text}`), String(evaluation)].join('\n'),
   );
+  return drawn ? unseen(told, { drawn }) : told;
 }

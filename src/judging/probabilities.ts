@@ -140,47 +140,92 @@ const precisionOf: Score = async (...of) => {
   return ratio(area, hits);
 };
 
+/** A place of a curve. */
+export type Point = readonly [across: number, up: number];
+
+/** A curve has between half of so many points and these, where there are as many scores. */
+const POINTS = 400;
+
+/** The curve of hits over false alarms, as shares; undefined for one class alone. */
+async function rocOf(...of: Parameters<Score>): Promise<readonly Point[] | undefined> {
+  let points: Point[] = [[0, 0]];
+  let [hits, misses, step, every] = [0, 0, 0, 1];
+  await eachStep(...of, (_, more, wrong) => {
+    hits += more;
+    misses += wrong;
+    step += 1;
+    if (step % every !== 0) return;
+    points.push([misses, hits]);
+    if (points.length <= POINTS) return;
+    points = points.filter((_, i) => i % 2 === 0);
+    every *= 2;
+  });
+  if (hits === 0 || misses === 0) return undefined;
+  if (step % every !== 0) points.push([misses, hits]);
+  return points.map(([wrong, right]) => [wrong / misses, right / hits]);
+}
+
 /** The classes that are scored each against the rest: of two the second. */
 const scored = ({ columns }: Matrix): readonly number[] =>
   columns === 2 ? [1] : Array.from({ length: columns }, (_, c) => c);
 
 /**
  * The areas under two curves: of hits over false alarms, ties counting a half, and of precision over recall, as the average precision.
- * Of two classes for the second; of more the mean over each against the rest, where that is defined.
+ * Of two classes for the second, with the first curve; of more the mean over each against the rest, where that is defined.
  */
 export async function areasUnder(labels: List, probabilities: Matrix, weights?: List) {
   checkLengths(probabilities.rows, labels, weights);
   const roc: (number | undefined)[] = [];
   const pr: (number | undefined)[] = [];
+  let curve: readonly Point[] | undefined;
   for (const c of scored(probabilities)) {
     const scores = await turn(column(probabilities, c));
     const order = await orderOf(scores);
     const positive = (i: number): boolean => labels[i] === c;
     roc.push(await areaOf(positive, scores, weights, order));
     pr.push(await precisionOf(positive, scores, weights, order));
+    if (probabilities.columns === 2) curve = await rocOf(positive, scores, weights, order);
   }
-  return { rocAuc: meanOf(roc), prAuc: meanOf(pr) };
+  return { rocAuc: meanOf(roc), prAuc: meanOf(pr), roc: curve };
 }
 
-/**
- * By how much probabilities are off on average, over ten bins of them: of the second of two classes, and of more classes of the
- * one that is told.
- */
-export async function calibrationError(labels: List, probabilities: Matrix, weights?: List): Promise<number> {
+/** Samples that were told with about the same probability. */
+export interface Bin {
+  /** The mean of the probabilities. */
+  readonly told: number;
+  /** The share for which it was so. */
+  readonly found: number;
+  /** How many samples, or how much weight. */
+  readonly weight: number;
+}
+
+/** Ten bins of probabilities, those that are not empty: of the second of two classes, and of more classes of the one that is told. */
+export async function binsOf(labels: List, probabilities: Matrix, weights?: List): Promise<readonly Bin[]> {
   const { data, rows, columns } = probabilities;
   checkLengths(rows, labels, weights);
-  const misses = new Float64Array(10);
-  let all = 0;
+  const [told, found, weight] = [0, 0, 0].map(() => new Float64Array(10)) as [Float64Array, Float64Array, Float64Array];
+  const add = (to: Float64Array, bin: number, value: number): void => {
+    to[bin] = (to[bin] as number) + value;
+  };
   await inTurns(rows, (i) => {
-    let told = columns === 2 ? 1 : 0;
+    let c = columns === 2 ? 1 : 0;
     for (let j = 1; j < columns && columns !== 2; j += 1) {
-      if ((data[i * columns + j] as number) > (data[i * columns + told] as number)) told = j;
+      if ((data[i * columns + j] as number) > (data[i * columns + c] as number)) c = j;
     }
-    const p = data[i * columns + told] as number;
+    const p = data[i * columns + c] as number;
     let bin = 0;
     while (bin < 9 && 0.1 * (bin + 1) < p) bin += 1;
-    misses[bin] = (misses[bin] as number) + weightOf(weights, i) * (p - (labels[i] === told ? 1 : 0));
-    all += weightOf(weights, i);
+    const counts = weightOf(weights, i);
+    add(told, bin, counts * p);
+    if (labels[i] === c) add(found, bin, counts);
+    add(weight, bin, counts);
   });
-  return misses.reduce((total, miss) => total + Math.abs(miss), 0) / all;
+  return Array.from(weight, (all, k) => ({
+    ...{ told: (told[k] as number) / all, found: (found[k] as number) / all, weight: all },
+  })).filter((bin) => bin.weight > 0);
 }
+
+/** By how much probabilities are off on average. */
+export const calibrationErrorOf = (bins: readonly Bin[]): number =>
+  bins.reduce((sum, { told, found, weight }) => sum + weight * Math.abs(told - found), 0) /
+  bins.reduce((sum, { weight }) => sum + weight, 0);

@@ -1,9 +1,14 @@
 /** Tables for people. */
 
-/** Plain data with a text of its own, which neither JSON nor a comparison sees. */
-export function printable<T extends object>(data: T, text: (data: T) => string): T & { toString(): string } {
-  return Object.defineProperty(data, 'toString', { value: () => text(data) }) as T & { toString(): string };
+/** Data with more that neither JSON nor a comparison sees. */
+export function unseen<T extends object, U extends object>(data: T, more: U): T & U {
+  for (const [key, value] of Object.entries(more)) Object.defineProperty(data, key, { value });
+  return data as T & U;
 }
+
+/** Plain data with a text of its own, which neither JSON nor a comparison sees. */
+export const printable = <T extends object>(data: T, text: (data: T) => string): T & { toString(): string } =>
+  unseen(data, { toString: () => text(data) });
 
 export const numberText = (value: number): string =>
   Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));

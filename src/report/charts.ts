@@ -10,6 +10,8 @@ export interface Chart {
   readonly up: string;
   /** Whether the axis of values is logarithmic. */
   readonly log: boolean;
+  /** Whether there are points in place of lines. */
+  readonly points?: boolean;
   readonly x: readonly number[];
   readonly curves: readonly Curve[];
 }
@@ -31,11 +33,14 @@ const ROWS = 40;
 const isList = (value: unknown): value is readonly number[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'number');
 
-/** Where something in a record is drawn. Fields that no splitting has told of yet are drawn by their own names. */
+/** Where something is drawn. Fields that no splitting has told of yet are drawn by their own names. */
 interface Place {
   readonly title: string;
   readonly up: string;
   readonly log?: boolean;
+  /** Default: iterations. */
+  readonly across?: string;
+  readonly points?: boolean;
 }
 
 const PLACES: Readonly<Record<string, Place>> = {
@@ -61,7 +66,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 
 const PARTS = ['train', 'validation', 'test'] as const;
 
-const curve = (name: string, values: readonly (number | undefined)[]): Curve => ({
+export const curve = (name: string, values: readonly (number | undefined)[]): Curve => ({
   name,
   values: values.map((value) =>
     value !== undefined && Number.isFinite(value) ? Number(value.toPrecision(DIGITS)) : null,
@@ -130,16 +135,17 @@ function kept(count: number, curves: readonly Curve[]): readonly number[] {
   return [...places].sort((a, b) => a - b);
 }
 
-/** A chart of the curves that have a value. */
-function chart(x: readonly number[], place: Place, all: readonly Curve[]): readonly Chart[] {
+/** A chart of the curves that have a value, or none. */
+export function chart(x: readonly number[], place: Place, all: readonly Curve[]): readonly Chart[] {
   const curves = all.filter(({ values }) => values.some((value) => value !== null));
   if (curves.length === 0) return [];
-  const { title, up } = place;
+  const { title, up, across = 'iteration', points } = place;
   const positive = curves.every(({ values }) => values.every((value) => value === null || value > 0));
   const at = kept(x.length, curves);
   return [
     {
-      ...{ title, up, across: 'iteration' },
+      ...{ title, up, across },
+      ...(points && { points }),
       log: place.log === true && positive,
       x: at.map((i) => x[i] as number),
       curves: curves.map(({ name, values }) => ({ name, values: at.map((i) => values[i] ?? null) })),
@@ -199,24 +205,26 @@ export function timesOf(records: readonly ProgressRecord[]): readonly (readonly 
 }
 
 /** A curve in words. */
-function told({ name, values }: Curve, x: readonly number[]): string {
+function told({ name, values }: Curve, { x, points }: Chart): string {
   const there = values.flatMap((value, i) => (value === null ? [] : [{ value, at: x[i] as number }]));
   const [first, last] = [there[0], there.at(-1)];
   if (!first || !last) return name;
   const least = there.reduce((a, b) => (b.value < a.value ? b : a));
   const most = there.reduce((a, b) => (b.value > a.value ? b : a));
-  const ends = `${name} goes from ${number(first.value)} to ${number(last.value)}`;
-  return `${ends}, least ${number(least.value)} at ${least.at}, greatest ${number(most.value)} at ${most.at}`;
+  const ends = points
+    ? `${there.length} points of ${name} from ${number(first.at)} to ${number(last.at)}`
+    : `${name} goes from ${number(first.value)} to ${number(last.value)}`;
+  return `${ends}, least ${number(least.value)} at ${number(least.at)}, greatest ${number(most.value)} at ${number(most.at)}`;
 }
 
 /** A chart as a figure: what is drawn, the same in words, and the numbers in a table. */
 export function figure(chart: Chart, id: number): string {
   const { title, across, up, x, curves } = chart;
-  const words = curves.map((each) => told(each, x)).join('; ');
+  const words = curves.map((each) => told(each, chart)).join('; ');
   const step = Math.max(1, Math.ceil(x.length / ROWS));
   const rows = x.flatMap((at, i) =>
     i % step === 0 || i === x.length - 1
-      ? [[String(at), ...curves.map(({ values }) => (values[i] === null ? '' : number(values[i] as number)))]]
+      ? [[number(at), ...curves.map(({ values }) => (values[i] === null ? '' : number(values[i] as number)))]]
       : [],
   );
   const head = [across, ...curves.map(({ name }) => text(name))];
@@ -228,3 +236,7 @@ export function figure(chart: Chart, id: number): string {
     `<details><summary>Numbers: ${text(title)}</summary>${table(title, head, rows)}</details></figure>`,
   ].join('');
 }
+
+/** Charts side by side; `first` is the number of the first of them in its page. */
+export const figures = (charts: readonly Chart[], first = 0): string =>
+  charts.length === 0 ? '' : `<div class="charts">${charts.map((chart, i) => figure(chart, first + i)).join('')}</div>`;

@@ -17,6 +17,7 @@ table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums
 th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid var(--line)}tbody th,thead th:first-child{text-align:left;font-weight:400}
 .words td,.words th{text-align:left;vertical-align:top}.wide{overflow-x:auto}pre{overflow-x:auto;font-size:.85rem;white-space:pre-wrap}summary{cursor:pointer;color:var(--quiet);font-size:.85rem}
 .bar{display:inline-block;height:.8em;min-width:1px;background:var(--bar);vertical-align:baseline}
+button{font:inherit;padding:.15rem .7rem;margin:0 .4rem .4rem 0}button[aria-pressed=true]{outline:2px solid var(--bar)}
 .note{border-left:3px solid var(--bar);padding-left:.75rem}
 :focus-visible{outline:2px solid var(--bar);outline-offset:2px}
 .u-legend{color:var(--ink)}
@@ -28,9 +29,11 @@ const DRAW = `
 (() => {
   const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a7500', '#7f7f7f'];
   const dark = matchMedia('(prefers-color-scheme: dark)');
-  const drawn = [];
   const draw = (place) => {
-    const { across, up, log, x, curves } = JSON.parse(place.nextElementSibling.textContent);
+    const { across, up, log, points, x, curves } = JSON.parse(place.nextElementSibling.textContent);
+    const data = [x, ...curves.map(({ values }) => values)];
+    const kind = JSON.stringify([log, x.length < 30, curves.map(({ name }) => name)]);
+    if (place.kind === kind) return place.plot.setData(data);
     const style = getComputedStyle(document.documentElement);
     const [stroke, line] = ['--ink', '--line'].map((name) => style.getPropertyValue(name).trim());
     const axis = { stroke, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
@@ -44,22 +47,23 @@ const DRAW = `
     const powers = { filter: (_, all) => all.map((value) => !log || isPower(value) ? value : null) };
     const series = curves.map(({ name }, i) => ({
       label: name, stroke: colours[i % 8], width: 1.5, dash: i < 8 ? [] : [6, 4], spanGaps: true,
-      value: (_, value) => short(value), points: { show: x.length < 30 },
+      value: (_, value) => short(value), points: { show: points || x.length < 30, size: 5 }, ...(points && { paths: () => null }),
     }));
-    place.replaceChildren();
-    return new uPlot({
+    place.plot?.destroy();
+    place.kind = kind;
+    place.plot = new uPlot({
       width: Math.max(240, place.clientWidth), height: 260,
       scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
       axes: [{ ...axis, label: across, labelSize: 20 }, { ...axis, ...powers, grid: { ...axis.grid, ...powers }, ticks: { ...axis.ticks, ...powers },
         label: up, labelSize: 20, size: 72, values: (_, all) => all.map((value) => value === null ? '' : short(value)) }],
       series: [{ label: across }, ...series],
-    }, [x, ...curves.map(({ values }) => values)], place);
+    }, data, place);
   };
-  const all = () => {
-    for (const plot of drawn.splice(0)) plot.destroy();
-    drawn.push(...Array.from(document.querySelectorAll('.plot'), draw));
-    document.documentElement.dataset.drawn = String(drawn.length);
-  };
+  const all = () => document.querySelectorAll('.plot').forEach((place) => {
+    place.kind = undefined;
+    draw(place);
+  });
+  globalThis.draw = draw;
   all();
   dark.addEventListener('change', all);
   let wait;
@@ -68,17 +72,17 @@ const DRAW = `
 `;
 
 /** Nothing is asked of anybody: what is not in the page is not there. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+export const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /** What every page of ours begins with, so that no other file is overwritten by one. */
 export const HEAD = '<!doctype html><!-- a page of dladmm -->';
 
-/** A page that is whole in itself. Title and body are HTML. */
-export const pageOf = (title: string, body: string): string =>
+/** A page that is whole in itself. Title and body are HTML; `more` is a script that follows. */
+export const pageOf = (title: string, body: string, { policy = POLICY, more = '' } = {}): string =>
   [
     `${HEAD}<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">`,
-    `<meta http-equiv="Content-Security-Policy" content="${POLICY}"><link rel="icon" href="data:,">`,
+    `<meta http-equiv="Content-Security-Policy" content="${policy}"><link rel="icon" href="data:,">`,
     `<title>${title}</title><style>${file('uPlot.min.css')}${LOOK}</style></head><body>`,
     `<main>${body}</main>`,
-    `<script>${file('uPlot.iife.min.js')}</script><script>${DRAW}</script></body></html>\n`,
+    `<script>${file('uPlot.iife.min.js')}</script><script>${DRAW}${more}</script></body></html>\n`,
   ].join('\n');

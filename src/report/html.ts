@@ -8,11 +8,14 @@ const ENTITIES: Readonly<Record<string, string>> = {
 /** What is longer is no name any more. */
 const LONGEST = 200;
 
+export const shortened = (value: string): string =>
+  value.length > LONGEST ? `${value.slice(0, LONGEST - 1)}…` : value;
+
 /** A text as it is to be seen: nothing in it is markup, and control characters are spaces. */
 export function text(value: unknown): string {
-  const given = String(value);
-  const short = given.length > LONGEST ? `${given.slice(0, LONGEST - 1)}…` : given;
-  return short.replace(/\p{Cc}/gu, ' ').replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  return shortened(String(value))
+    .replace(/\p{Cc}/gu, ' ')
+    .replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }
 
 /** JSON that may stand in a script element. */
@@ -22,6 +25,10 @@ export const embedded = (value: unknown): string =>
 /** A number as people read it. */
 export const number = (value: number): string =>
   Number.isInteger(value) && Math.abs(value) < 1e9 ? String(value) : String(Number(value.toPrecision(4)));
+
+/** A value as people read it. */
+export const setting = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
 
 /** A table with a head; the first cell of each row is what the row is called. Cells are HTML. */
 export function table(
@@ -38,6 +45,9 @@ export function table(
     `<tbody>${rows.map(row).join('')}</tbody></table></div>`,
   ].join('');
 }
+
+/** A bar that is some share of the longest. */
+export const bar = (share: number): string => `<span class="bar" style="width:${(12 * share).toFixed(3)}rem"></span>`;
 
 /** Names beside what they are. */
 export const facts = (pairs: readonly (readonly [name: string, value: unknown])[]): string =>

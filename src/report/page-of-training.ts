@@ -2,18 +2,24 @@
 import { checkKeys, checkObject } from '../core/checks.js';
 import { info } from '../core/info.js';
 import { isObject } from '../core/objects.js';
-import type { ClassScore } from '../judging/classes.js';
-import type { Evaluation } from '../judging/evaluation.js';
 import type { GraphModel } from '../model/graph-model.js';
+import type { Importance } from '../model/importance.js';
 import type { Model } from '../model/model.js';
 import { networkText } from '../network/network.js';
+import type { Schema } from '../network/schema.js';
+import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
+import { type AnySolver, schemaOf } from '../solvers/shared/descriptor.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
+import { FRONT } from '../training/options.js';
 import type { Report } from '../training/report.js';
 import type { FitResult } from '../training/result.js';
 import { promisesOf } from './certificate.js';
-import { chartsOf, figure, timesOf } from './charts.js';
+import { type Chart, chartsOf, figures, timesOf } from './charts.js';
+import { kernelOf } from './comparison.js';
 import { HEAD, pageOf } from './drawing.js';
-import { facts, number, section, table, text } from './html.js';
+import { bar, facts, number, section, setting, table, text } from './html.js';
+import { columnsTable, judgedCharts, scores } from './judged.js';
+import { spectra, weightsTable } from './weights.js';
 
 /** What a page says beside what the training itself tells. */
 export interface PageOptions {
@@ -21,6 +27,8 @@ export interface PageOptions {
   readonly title?: string;
   /** The options of the training, told as they are. */
   readonly settings?: object;
+  /** What each column is worth, where it has been asked for: `await importance(model, rows)`. */
+  readonly importance?: Importance;
 }
 
 /** What `fit`, `train` and `resume` give. */
@@ -29,9 +37,6 @@ export type Trained = FitResult<ProgressRecord, Model | GraphModel> & { readonly
 /** The files that are pages of ours. */
 export const PAGE = { begins: HEAD.slice(8), what: 'page of dladmm' };
 
-/** More classes than this make a table that nobody reads. */
-const MOST_CLASSES = 50;
-
 const STATUS: Readonly<Record<Trained['status']['kind'], string>> = {
   completed: 'completed',
   'early-stopped': 'stopped early, with the best weights kept',
@@ -39,14 +44,26 @@ const STATUS: Readonly<Record<Trained['status']['kind'], string>> = {
   diverged: 'diverged; the model is the last finite one',
 };
 
-const setting = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+/** The options that are other than what stands where nobody gives them. */
+function differing(settings: object, { model, report }: Trained): readonly (readonly [name: string, value: unknown])[] {
+  const chosen = report?.solver?.name;
+  const { solver = chosen ?? 'dladmm' } = settings as { readonly solver?: unknown };
+  const here: readonly AnySolver[] = model.kind === 'gcn' ? GRAPH_SOLVERS : SAMPLE_SOLVERS;
+  const known = isObject(solver) ? solver : here.find(({ name }) => name === (solver === 'auto' ? chosen : solver));
+  const schema: Schema = { ...FRONT, ...(known && schemaOf(known as AnySolver)) };
+  return Object.entries(settings).filter(
+    ([name, value]) =>
+      value !== undefined &&
+      typeof value !== 'function' &&
+      JSON.stringify(value) !== JSON.stringify(schema[name]?.default),
+  );
+}
 
 function summary(result: Trained, settings: object): string {
   const { model, status, iterations, seconds, report } = result;
   const { version, kernels, simd, processors } = info();
   const { task, solver, heldOut, samples } = report ?? {};
-  const chosen = Object.entries(settings).filter(([, value]) => value !== undefined && typeof value !== 'function');
+  const chosen = differing(settings, result);
   const { dtype, network } = model;
   return [
     facts([
@@ -62,7 +79,7 @@ function summary(result: Trained, settings: object): string {
     ...(report?.warnings ?? []).map((warning) => `<p class="note">${text(warning)}</p>`),
     chosen.length === 0
       ? ''
-      : `<h3>Options that were given</h3>${facts(chosen.map(([name, value]) => [name, setting(value)]))}`,
+      : `<h3>Options that differ from the defaults</h3>${facts(chosen.map(([name, value]) => [name, setting(value)]))}`,
   ].join('');
 }
 
@@ -74,7 +91,7 @@ const times = (records: readonly ProgressRecord[]): string => {
     text(kind),
     number(seconds),
     `${((100 * seconds) / total).toFixed(1)} %`,
-    `<span class="bar" style="width:${((12 * seconds) / total).toFixed(3)}rem"></span>`,
+    bar(seconds / total),
   ]);
   return table('Seconds of all iterations by what they were spent on', ['kind', 'seconds', 'share', ''], rows);
 };
@@ -86,57 +103,6 @@ const certificate = (records: readonly ProgressRecord[], { network }: Model | Gr
     ? ''
     : table('What theory says of these records', ['promise', 'when', 'found'], rows, 'words');
 };
-
-/** A cell as dark as it is a share of its row. */
-const heat = (value: number, share: number): string =>
-  `<span style="display:block;background:rgba(var(--heat),${(0.55 * share).toFixed(2)})">${number(value)}</span>`;
-
-function confusion(what: string, matrix: readonly (readonly number[])[], names: readonly string[]): string {
-  if (names.length > MOST_CLASSES) return `<p>The confusion matrix of ${names.length} classes is left out.</p>`;
-  const rows = matrix.map((row, c) => {
-    const all = row.reduce((sum, value) => sum + value, 0);
-    return [text(names[c]), ...row.map((value) => heat(value, all > 0 ? value / all : 0))];
-  });
-  return table(`${what}: true classes down, predicted ones across`, ['', ...names.map(text)], rows);
-}
-
-function scores(what: string, evaluation: Evaluation): string {
-  const single = Object.entries(evaluation).filter(([, value]) => typeof value === 'number') as [string, number][];
-  const parts = 'classes' in evaluation ? evaluation.classes : 'labels' in evaluation ? evaluation.labels : [];
-  const measures = Object.keys(parts[0] ?? {}).filter((key) => key !== 'name') as (keyof ClassScore)[];
-  const rows = parts
-    .slice(0, MOST_CLASSES)
-    .map((part) => [text(part.name), ...measures.map((key) => number(part[key]))]);
-  const more = parts.length > MOST_CLASSES ? `, the first ${MOST_CLASSES} of ${parts.length}` : '';
-  return [
-    facts(single.map(([name, value]) => [name, number(value)])),
-    rows.length === 0 ? '' : table(`${what}, one by one${more}`, ['', ...measures.map(text)], rows),
-    'confusion' in evaluation
-      ? confusion(
-          what,
-          evaluation.confusion,
-          evaluation.classes.map(({ name }) => name),
-        )
-      : '',
-  ].join('');
-}
-
-/** Layer by layer: how large its weights are, and how many are nothing. */
-function weights({ weights: all, network }: Model | GraphModel): string {
-  const rows = all.map((W, i) => {
-    let [zeros, squares, least, most] = [0, 0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-    for (const value of W) {
-      if (value === 0) zeros += 1;
-      squares += value * value;
-      least = Math.min(least, value);
-      most = Math.max(most, value);
-    }
-    const shape = `${network.layers[i + 1]} × ${network.layers[i]}`;
-    const share = `${((100 * zeros) / W.length).toFixed(1)} %`;
-    return [`W ${i + 1}`, shape, number(Math.sqrt(squares / W.length)), number(least), number(most), share];
-  });
-  return table('Weights', ['layer', 'outputs × inputs', 'root mean square', 'least', 'greatest', 'zeros'], rows);
-}
 
 /**
  * A training as one HTML file that needs nothing else: what was trained and how, its curves, what theory promised and whether it held, where
@@ -150,31 +116,53 @@ function weights({ weights: all, network }: Model | GraphModel): string {
  */
 export function report(result: Trained, options: PageOptions = {}): string {
   checkObject(result, 'what fit has given', 'result');
-  checkObject(options, '{ title, settings }', 'options');
-  checkKeys(options, ['title', 'settings'], 'options');
-  const { title, settings = {} } = options;
+  checkObject(options, '{ title, settings, importance }', 'options');
+  checkKeys(options, ['title', 'settings', 'importance'], 'options');
+  const { title, settings = {}, importance } = options;
+  if (importance !== undefined) checkObject(importance, 'what importance has found', 'options.importance');
   checkObject(settings, 'the options of the training', 'options.settings');
   const { model, history, report: told } = result;
   if (!isObject(model) || !Array.isArray(history)) checkObject(undefined, 'what fit has given', 'result');
   const name = text(title ?? networkText(model.network));
-  const charts = chartsOf(history).map(figure);
   const judged = [
     ['What is held out', told?.scores],
     ['The test set', told?.test],
     ['The training samples', told?.train],
   ] as const;
+  const single = Object.entries(told?.test ?? told?.scores ?? told?.train ?? {}).filter(
+    ([, value]) => typeof value === 'number',
+  );
+  const kernel = kernelOf({
+    settings: Object.fromEntries(differing(settings, result)),
+    outcome: {
+      status: result.status.kind,
+      iterations: result.iterations,
+      seconds: result.seconds,
+      ...Object.fromEntries(single),
+    },
+  });
+  let drawn = 0;
+  const charts = (all: readonly Chart[]): string => {
+    const html = figures(all, drawn);
+    drawn += all.length;
+    return html;
+  };
   const described = 'describe' in model ? `<pre>${describe(model)}</pre>` : '';
   return pageOf(
     name,
     [
       `<h1>${name}</h1>`,
       section('Summary', summary(result, settings)),
-      ...judged.map(([what, evaluation]) => (evaluation ? section(what, scores(what, evaluation)) : '')),
-      section('Curves', charts.length === 0 ? '' : `<div class="charts">${charts.join('')}</div>`),
+      ...judged.map(([what, evaluation]) =>
+        evaluation ? section(what, scores(what, evaluation), charts(judgedCharts(what, evaluation))) : '',
+      ),
+      section('Columns', importance ? columnsTable(importance) : ''),
+      section('Curves', charts(chartsOf(history))),
       section('Certificate', certificate(history, model)),
       section('Time', times(history)),
-      section('Weights', weights(model)),
+      section('Weights', weightsTable(model), charts(spectra(model))),
       section('Model', described),
+      kernel,
     ].join('\n'),
   );
 }

@@ -157,6 +157,11 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     return this.#current.checkpointBytes;
   }
 
+  /** As of {@link Training}. */
+  checkpointSoon(): void {
+    this.#current?.checkpointSoon();
+  }
+
   /** Trains, and yields the records of one network after the other; once. */
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_STATE', 'A training can be iterated over only once');

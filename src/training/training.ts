@@ -56,6 +56,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   #done: number;
   #saved: number;
   #began = 0;
+  #wanted = false;
 
   /**
    * Use {@link train}.
@@ -120,6 +121,11 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#keeper.bytes;
   }
 
+  /** Has a checkpoint written after the iteration at work, where there is a `checkpoint` among the options. */
+  checkpointSoon(): void {
+    this.#wanted = true;
+  }
+
   /** Trains, and yields a record an iteration; once. Leaving the loop ends the training, with a usable result. */
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_STATE', 'A training can be iterated over only once');
@@ -166,7 +172,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         this.#done = iteration;
         between = true;
         status = this.#ending() ?? status;
-        const due = status.kind !== 'aborted' || signal?.aborted || this.#keeper?.due(iteration);
+        const due = status.kind !== 'aborted' || signal?.aborted || this.#wanted || this.#keeper?.due(iteration);
         const checkpoint = due ? await this.#save() : undefined;
         const told = checkpoint ? { ...record, checkpoint } : record;
         this.#history[this.#history.length - 1] = told;
@@ -258,6 +264,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   }
 
   async #save(): Promise<CheckpointRecord | undefined> {
+    this.#wanted = false;
     this.#saved = this.#done;
     const best = this.#best;
     return this.#keeper?.save({ iteration: this.#done, elapsed: this.#elapsed, ...(best && { best }) });

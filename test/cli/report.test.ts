@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { inFolder } from './support.js';
 
-const { path, run } = inFolder();
+const { path, run, start } = inFolder();
 
 const train = (...more: string[]) =>
   run('train', 'iris', '--solver', 'dladmm', '--iterations', '3', '--quiet', ...more);
@@ -45,4 +45,48 @@ it('writes a page of a training that diverged', async () => {
   );
   expect(code).toBe(1);
   expect(readFileSync(path('bad.html'), 'utf8')).toContain('diverged; the model is the last finite one');
+});
+
+it('keeps runs, lists and exports them, and puts them beside each other, pages too', async () => {
+  for (const rho of ['1', '2']) {
+    const { code, out } = await train('--rho', rho, '--runs', 'runs', '--report', `${rho}.html`);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^the run is kept as \d{14}-\w{6}$/m);
+  }
+  const runs = JSON.parse((await run('runs', '--json')).out);
+  expect(runs).toMatchObject([{ data: 'iris', status: 'completed', iterations: 3 }, { status: 'completed' }]);
+  expect((await run('runs', 'runs')).out).toMatch(/^id +data +status[\s\S]*iris +completed +3/);
+  expect(await run('runs', '--csv', 'tables', '--tensorboard', 'events')).toMatchObject({ code: 0, err: '' });
+  const [{ id }, { id: other }] = runs;
+  const [head, ...lines] = readFileSync(path(`tables/${id}.csv`), 'utf8')
+    .trimEnd()
+    .split('\n');
+  expect(head).toMatch(/^iteration,.*\bloss\b.*,residuals\/1,/);
+  expect(lines.map((line) => line.split(',')[0])).toEqual(['1', '2', '3']);
+  expect(readdirSync(path(`events/${other}`))).toEqual([expect.stringMatching(/^events\.out\.tfevents\.\d+\.dladmm$/)]);
+  for (const both of [
+    [id, other],
+    ['1.html', '2.html'],
+    [id, '2.html'],
+  ]) {
+    expect(await run('compare', ...both, '--out', 'both.html')).toMatchObject({ code: 0 });
+    const page = readFileSync(path('both.html'), 'utf8');
+    expect(page).toContain('<th scope="row">rho</th><td>1</td><td>2</td>');
+    expect(page).toContain('Augmented Lagrangian');
+  }
+  expect((await run('compare', id, 'none')).err).toMatch(/Expected the id of a run of runs/);
+  expect(await run('runs', '--remove', id, other)).toMatchObject({ code: 0, err: '' });
+  expect(readdirSync(path('runs'))).toEqual([]);
+}, 60_000);
+
+it('follows a training on a page, which is told and is gone with it', async () => {
+  const { child, ended } = start('train', 'iris', '--solver', 'dladmm', '--iterations', '1000000', '--live', '--quiet');
+  const told = await new Promise<string>((resolve) => void child.stderr?.once('data', (text) => resolve(String(text))));
+  const [, url = ''] = /^dladmm: a page follows this training: (http:\/\/127\.0\.0\.1:\d+\/\w+\/)\n/.exec(told) ?? [];
+  expect((await fetch(url)).status).toBe(200);
+  expect((await fetch(url.replace(/\w\w\/$/, '/'))).status).toBe(403);
+  expect((await fetch(`${url}do`, { method: 'POST', body: '{"run":0,"what":"stop"}' })).status).toBe(204);
+  const { code, out } = await ended;
+  expect(code).toBe(0);
+  expect(out).toMatch(/stopped on request/);
 });

@@ -93,6 +93,15 @@ describe.skipIf(executablePath === undefined)(
       await tab.close();
     });
 
+    test('of values draws their residuals', async () => {
+      const rows = x.map(([a = 0, b = 0]) => ({ a, b, value: a - b }));
+      const result = await fit(rows, { target: 'value', epochs: 3 });
+      const { tab, said, drawn, figures } = await opened(report(result as never));
+      expect([said, drawn]).toEqual([[], figures]);
+      expect(await tab.textContent('main')).toContain(': residuals');
+      await tab.close();
+    });
+
     test('has no fault that axe-core calls serious', async () => {
       const rows = x.map(([a, b], i) => ({ a, b, kind: labels[i] ? 'yes' : 'no' }));
       const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -124,7 +133,7 @@ describe.skipIf(executablePath === undefined)(
       const page = report({ ...result, history: long });
       expect(page.length).toBeLessThan(2e6);
       const { tab, said, drawn } = await opened(page);
-      expect([said, drawn]).toEqual([[], 3]);
+      expect([said, drawn]).toEqual([[], 4]);
       await tab.close();
     });
   },

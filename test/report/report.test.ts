@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { fit } from '../../src/index.js';
+import { importance } from '../../src/choosing.js';
+import { fit, Model } from '../../src/index.js';
 import { promisesOf } from '../../src/report/certificate.js';
 import { chartsOf, timesOf } from '../../src/report/charts.js';
 import { report, type Trained } from '../../src/report.js';
+import { dladmm } from '../../src/solvers/dladmm/solver.js';
 
 const x = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(2 * i), (i % 7) / 7]);
 const labels = x.map(([a = 0, b = 0]) => (a + b > 0 ? 1 : 0));
@@ -10,19 +12,21 @@ const labels = x.map(([a = 0, b = 0]) => (a + b > 0 ? 1 : 0));
 const trained = (solver: string, options: object = {}): Promise<Trained> =>
   fit({ x, labels }, { solver, layers: [3, 5, 2], seed: 3, ...options } as never) as unknown as Promise<Trained>;
 
+const bare = { status: { kind: 'completed' }, iterations: 1, seconds: 1, history: [] } as const;
+
 const drawn = (page: string) =>
   [...page.matchAll(/<script type="application\/json">(.*?)<\/script>/g)].map(([, json]) => JSON.parse(json as string));
 
 const titles = (page: string): readonly string[] => drawn(page).map(({ title }) => title);
 
 describe('the page of a training', () => {
-  let dladmm: Trained;
+  let ours: Trained;
   beforeAll(async () => {
-    dladmm = await trained('dladmm', { iterations: 12, rho: 2, nu: 1 });
+    ours = await trained('dladmm', { iterations: 12, rho: 2, nu: 1 });
   });
 
   test('is one file, which asks nothing of any network', () => {
-    const page = report(dladmm);
+    const page = report(ours);
     const [, policy] = /Content-Security-Policy" content="([^"]*)"/.exec(page) ?? [];
     expect(policy).toMatch(/^default-src 'none'/);
     expect(page.replace(/<script>[\s\S]*?<\/script>/g, '')).not.toMatch(/\b(?:src|href)=(?!"data:)|url\(|@import/);
@@ -30,7 +34,7 @@ describe('the page of a training', () => {
   });
 
   test('draws what dlADMM tells: Lagrangian, residuals by layer, step sizes, penalties', () => {
-    const page = report(dladmm);
+    const page = report(ours);
     expect(titles(page)).toEqual(
       expect.arrayContaining([
         'Loss',
@@ -42,7 +46,7 @@ describe('the page of a training', () => {
       ]),
     );
     const residuals = drawn(page).find(({ title }) => title === 'Primal residuals');
-    expect(residuals.x).toEqual(dladmm.history.map(({ iteration }) => iteration));
+    expect(residuals.x).toEqual(ours.history.map(({ iteration }) => iteration));
     expect(residuals.curves).toHaveLength(2);
     const sizes = drawn(page).find(({ title }) => title === 'Step sizes');
     expect(sizes.curves.map(({ name }: { name: string }) => name).sort()).toEqual(['θ of W 1', 'θ of W 2', 'τ of a 1']);
@@ -61,11 +65,11 @@ describe('the page of a training', () => {
   });
 
   test('tells every chart in words and in a table', () => {
-    const page = report(dladmm);
+    const page = report(ours);
     const figures = page.split('<figure>').slice(1);
     expect(figures.length).toBe(titles(page).length);
     for (const figure of figures) {
-      expect(figure).toMatch(/role="img" aria-label="[^"]+ over iteration" aria-describedby="w\d+"/);
+      expect(figure).toMatch(/role="img" aria-label="[^"]+ over (?:iteration|rank)" aria-describedby="w\d+"/);
       expect(figure).toMatch(/<figcaption id="w\d+">[^<]+ goes from /);
       expect(figure).toMatch(/<details><summary>Numbers: .*<tbody><tr>/);
     }
@@ -94,7 +98,72 @@ describe('the page of a training', () => {
     for (const wrong of [undefined, {}, { model: 1, history: [] }, { model: {}, history: 3 }]) {
       expect(() => report(wrong as never)).toThrow(expect.objectContaining({ code: 'ERR_DLADMM_ARGUMENT' }));
     }
-    expect(() => report(dladmm, { titel: 'x' } as never)).toThrow(/did you mean title/);
+    expect(() => report(ours, { titel: 'x' } as never)).toThrow(/did you mean title/);
+  });
+});
+
+describe('what is told of the model', () => {
+  const chartOf = (page: string, title: string) => drawn(page).find((chart) => chart.title.endsWith(title));
+
+  test('is the ROC and the calibration of two classes, from what is held out', async () => {
+    const rows = x.map(([a, b], i) => ({ a, b, kind: labels[i] ? 'yes' : 'no' }));
+    const result = await fit(rows, { target: 'kind', epochs: 5 });
+    const page = report(result as never);
+    const roc = chartOf(page, ': ROC');
+    expect([roc.x[0], roc.x.at(-1), roc.curves[0].values[0], roc.curves[0].values.at(-1)]).toEqual([0, 1, 0, 1]);
+    expect(roc.across).toBe('false alarms, as a share');
+    expect(chartOf(page, ': calibration').curves.map(({ name }: { name: string }) => name)).toEqual([
+      'the model',
+      'exact',
+    ]);
+    // What is drawn is no part of what is told.
+    expect(Object.keys(JSON.parse(JSON.stringify(result.report.scores)))).not.toContain('drawn');
+  });
+
+  test('is the residuals of a regression, as points', async () => {
+    const rows = x.map(([a = 0, b = 0]) => ({ a, b, value: a - b }));
+    const page = report((await fit(rows, { target: 'value', epochs: 5 })) as never);
+    const residuals = chartOf(page, ': residuals');
+    expect(residuals.points).toBe(true);
+    expect(residuals.x).toEqual(residuals.x.toSorted((a: number, b: number) => a - b));
+    expect(page).toMatch(/\d+ points of residual from /);
+  });
+
+  test('is the singular values of each layer', () => {
+    const network = { layers: [3, 2, 2], activation: 'relu', loss: 'softmax-cross-entropy' } as const;
+    const weights = [Float64Array.of(3, 0, 0, 0, 0, 4), Float64Array.of(1, 1, 1, 1)];
+    const biases = [2, 2].map((width) => new Float64Array(width));
+    const model = new Model({ network, dtype: 'float64', weights, biases });
+    const spectrum = chartOf(report({ ...bare, model }), 'Singular values of the weights');
+    expect(spectrum.x).toEqual([1, 2]);
+    expect(spectrum.curves[0]).toEqual({ name: 'W 1', values: [4, 3] });
+    expect(spectrum.curves[1].values[0]).toBeCloseTo(2, 4);
+    expect(spectrum.curves[1].values[1]).toBeCloseTo(0, 4);
+  });
+
+  test('is what each column is worth, where that was asked for', async () => {
+    const rows = x.map(([a, b], i) => ({ a, b, kind: labels[i] ? 'yes' : 'no' }));
+    const result = await fit(rows, { target: 'kind', epochs: 5 });
+    const worth = await importance(result.model, rows);
+    expect(report(result as never)).not.toContain('<h2>Columns</h2>');
+    const page = report(result as never, { importance: worth });
+    expect(page).toContain('By how much loss is worse where a column is shuffled');
+    expect(page).toMatch(/<th scope="row">[ab]<\/th>/);
+  });
+
+  test('is the options that differ from the defaults of its solver', async () => {
+    const settings = {
+      solver: 'dladmm',
+      rho: dladmm.options.rho.default,
+      nu: 3,
+      seed: 1,
+      iterations: 2,
+      evaluateEvery: 1,
+    };
+    const page = report(await trained('dladmm', settings), { settings });
+    expect(page).toContain('<dt>nu</dt><dd>3</dd>');
+    expect(page).toContain('<dt>iterations</dt><dd>2</dd>');
+    for (const same of ['rho', 'seed', 'evaluateEvery']) expect(page).not.toContain(`<dt>${same}</dt>`);
   });
 });
 
