@@ -5,21 +5,24 @@
  */
 import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { DISPOSE } from '../core/dispose.js';
-import { DlAdmmError, messageOf } from '../core/errors.js';
-import { native } from '../core/native.js';
+import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
+import { type Dtype, type NativeRowReader, type Numbers, native, type OddFeature } from '../core/native.js';
+import { dtypeOf } from '../core/numbers.js';
 import { isObject, isUrl, pathOf } from '../core/objects.js';
 import { checkDistinct } from '../network/network.js';
+import type { Standardisation } from '../network/standardisation.js';
 import { type ClassNames, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
 import { encoderOf } from '../samples/encoder.js';
-import type { SampleBlocks } from '../samples/stored.js';
+import { standardise } from '../samples/standardise.js';
+import type { Group, Rooms, SampleBlocks } from '../samples/stored.js';
 import { TASKS, type Task } from '../samples/targets.js';
 import { breathe, checkRows, nonFinite } from '../tensor/inputs.js';
-import { type PackedRows, type Precision, packRows, unpackRows } from '../tensor/packed-rows.js';
+import { type Precision, packRows } from '../tensor/packed-rows.js';
 import { checkPath, checkRegular, type Ours, replaceFile, writePiece } from './atomic-file.js';
 import { formatError } from './bytes.js';
 import { edgesOf } from './kinds.js';
-import { reader, readingError } from './reader.js';
+import { failedFile, reader } from './reader.js';
 
 /** The first has inputs in its blocks; the second the cells of columns, of which inputs are made as they are read. */
 const MAGIC = { inputs: 'dladmm-samples-1', cells: 'dladmm-samples-2' } as const;
@@ -192,7 +195,7 @@ function wrongIn(said: Readonly<Record<string, unknown>>, end: number): string |
     value[1] < 2 ** 31 &&
     value[1] > featuresOf(said as unknown as StoredFacts) &&
     value[0] + value[1] <= end &&
-    typeof value[2] === 'string';
+    /^[\da-f]{16}$/.test(value[2]);
   if (!Array.isArray(blocks) || blocks.length !== count || !blocks.every(isBlock)) return 'its blocks are none';
   return undefined;
 }
@@ -255,51 +258,72 @@ export class StoredSamples implements SampleBlocks {
   }
 
   /** @internal */
-  get blockBytes(): number {
-    return this.facts.blocks.reduce((most, [, bytes]) => Math.max(most, bytes), 0);
+  bytesOf(rows: number, dtype: Dtype): number {
+    const size = this.facts.cells || dtype === 'float64' ? 8 : 4;
+    return rows * (size * featuresOf(this.facts) + 8 * this.beside);
   }
 
   /** @internal */
-  async read(block: number, into: Uint8Array): Promise<PackedRows> {
-    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', `${this.path} has been closed`);
-    const { blocks, codes } = this.facts;
-    const [offset, length, checksum] = blocks[block] as Directory['blocks'][number];
-    const bytes = into.subarray(0, length);
-    try {
-      await readAt(this.#file, bytes, offset, this.path);
-    } catch (error) {
-      throw readingError(this.path, error);
-    }
-    const computed = hashOf(bytes);
-    if (computed !== checksum) {
-      const text = `the checksum of block ${block} is ${computed}, but ${checksum} is recorded`;
-      throw formatError(this.path, text);
-    }
-    const rows = Math.min(this.blockRows, this.rows - block * this.blockRows);
+  get encodes(): boolean {
+    return this.facts.cells === true;
+  }
+
+  /** @internal */
+  rooms(rows: number, dtype: Dtype, rule?: Standardisation, input?: object): Rooms {
+    const { cells, codes = [] } = this.facts;
+    const { beside: width } = this;
     const features = featuresOf(this.facts);
-    const packed = unpackRows(bytes, rows, features + this.beside, features);
-    if (packed === undefined) throw formatError(this.path, `block ${block} is laid out wrongly`);
-    if (this.facts.cells) return this.#encoded(packed);
-    if (codes === undefined) return packed;
+    const own = { dtype: cells ? 'float64' : dtype, features, columns: features + width, rows } as const;
+    const reader = new native.RowReader({ ...own, ...(!cells && rule), ...(input && { input }) });
+    const encode = cells && this.#encoder(rule);
     return {
-      put(row, out, at, rest, restAt) {
-        packed.put(row, out, at, rest, restAt);
-        rest[restAt] = codes[rest[restAt] as number] ?? -1;
+      read: (room, group, places) => this.#read(reader, room, group, places),
+      take(room, first, beside, x) {
+        const found = encode ? new Float64Array((features * beside.length) / width) : x;
+        reader.take(room, first, beside, found);
+        if (encode && x) encode(found as Numbers, x);
+        for (let k = 0; k < beside.length && codes.length > 0; k += width) beside[k] = codes[beside[k] as number] ?? -1;
       },
+      close: () => reader.close(),
     };
   }
 
-  /** Rows whose inputs are made of their cells. */
-  #encoded(packed: PackedRows): PackedRows {
+  async #read(
+    reader: NativeRowReader,
+    room: number,
+    { blocks: some, places }: Group,
+    placeOf: (k: number) => number,
+  ): Promise<OddFeature | undefined> {
+    const { path, blockRows, facts } = this;
+    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', `${path} has been closed`);
+    const rows = Int32Array.from(some, (block) => Math.min(blockRows, this.rows - block * blockRows));
+    const asked = new Int32Array(rows.reduce((sum, count) => sum + count, 0)).fill(-1);
+    const starts = rows.map((_, i) => rows.subarray(0, i).reduce((sum, count) => sum + count, 0));
+    for (const [k, place] of places.entries())
+      asked[(starts[Math.floor(place / blockRows)] as number) + (place % blockRows)] = placeOf(k);
+    const blocks = some.map((block) => {
+      const [offset, bytes, checksum] = facts.blocks[block] as Directory['blocks'][number];
+      return { name: `block ${block}`, offset, bytes, checksum };
+    });
+    try {
+      return await reader.read(room, this.#file.fd, blocks, rows, asked);
+    } catch (error) {
+      if (systemCode(error) !== 'ERR_DLADMM_FORMAT') throw failedFile('read', path, error);
+      throw formatError(path, messageOf(error).replaceAll('"', ''), error);
+    }
+  }
+
+  /** Makes inputs of the cells of rows. */
+  #encoder(rule: Standardisation | undefined): (cells: Numbers, x: Numbers) => void {
     const { inputs, path, columns = [] } = this;
     const encoder = encoderOf(columns, path);
-    const cells = new Float64Array(columns.length);
-    return {
-      put(row, out, at, rest, restAt) {
-        packed.put(row, cells, 0, rest, restAt);
-        out.fill(0, at, at + inputs);
-        for (let c = 0; c < cells.length; c += 1) encoder.write(cells[c] as number, c, out, at);
-      },
+    return (cells, x) => {
+      const out = rule ? new Float64Array(x.length) : x.fill(0);
+      const rows = x.length / inputs;
+      for (let row = 0, at = 0; row < rows; row += 1) {
+        for (let c = 0; c < columns.length; c += 1, at += 1) encoder.write(cells[at] as number, c, out, row * inputs);
+      }
+      if (rule) x.set(standardise({ data: out, rows, columns: inputs }, rule, dtypeOf(x)).data);
     };
   }
 
