@@ -263,13 +263,16 @@ export function* someSparseRows(sparse: NativeCsr, name: string, rows: Int32Arra
   });
   const entries = starts[rows.length] as number;
   const taken = { indices: new Int32Array(entries), values: zeros(dtypeOf(values), entries) };
-  yield* rowByRow(rows.length, (i) => {
-    const row = rows[i] as number;
-    const [from, to] = [indptr[row] as number, indptr[row + 1] as number];
-    taken.indices.set(indices.subarray(from, to), starts[i]);
-    taken.values.set(values.subarray(from, to), starts[i]);
-    return to - from;
-  });
+  // Rows that follow each other go together, as every part of an array is an object to be collected.
+  for (let i = 0; i < rows.length; ) {
+    const [start, from] = [starts[i] as number, indptr[rows[i] as number] as number];
+    let to = from;
+    for (; i < rows.length && indptr[rows[i] as number] === to && to - from < CHUNK_ENTRIES; i += 1)
+      to = indptr[(rows[i] as number) + 1] as number;
+    taken.indices.set(indices.subarray(from, to), start);
+    taken.values.set(values.subarray(from, to), start);
+    yield;
+  }
   return sparseRows({ rows: rows.length, columns, indptr: starts, ...taken }, name);
 }
 
