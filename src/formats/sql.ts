@@ -5,7 +5,7 @@ import type { RecordLike } from '../samples/table.js';
 
 /** What a connection of the package `@duckdb/node-api` has: `await instance.connect()`. */
 export interface SqlConnection {
-  stream(query: string): Promise<{ yieldRowObjectJs(): AsyncIterable<readonly RecordLike[]> }>;
+  run(query: string): Promise<{ yieldRowObjectJs(): AsyncIterable<readonly RecordLike[]> }>;
 }
 
 /** What is asked of that package. */
@@ -17,10 +17,11 @@ interface Instance {
   closeSync(): void;
 }
 
-const isConnection = (value: unknown): value is SqlConnection => isObject(value) && typeof value.stream === 'function';
+const isConnection = (value: unknown): value is SqlConnection => isObject(value) && typeof value.run === 'function';
 
 async function* rowsBy(query: string, connection: SqlConnection): AsyncGenerator<readonly RecordLike[]> {
-  const result = await connection.stream(query).catch((cause: unknown) => {
+  // Not `stream`: one of its queries that fails on its way ends as if there were no more rows.
+  const result = await connection.run(query).catch((cause: unknown) => {
     const text = `Expected a query that DuckDB can run for query but received ${JSON.stringify(query)}: ${messageOf(cause)}`;
     throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text, { cause });
   });
@@ -44,16 +45,16 @@ async function* rowsOf(query: string): AsyncGenerator<readonly RecordLike[]> {
 }
 
 /**
- * The rows of a query, wherever rows of a table are taken: a stream that DuckDB reads off the event loop, some 2,000 rows at a time, and no
- * further than they are asked for. It reads files of CSV, Parquet and JSON, many at once, and what its extensions know. Each time the rows are
- * gone through the query is run anew. It takes the package `@duckdb/node-api`, which has to be installed beside this one.
+ * The rows of a query, wherever rows of a table are taken. DuckDB runs it off the event loop and keeps what it finds, by column, from where rows
+ * are taken some 2,000 at a time, as they are asked for. It reads files of CSV, Parquet and JSON, many at once, and what its extensions know.
+ * Each time the rows are gone through the query is run anew. It takes the package `@duckdb/node-api`, which has to be installed beside this one.
  *
  *     await fit(sql("select * from 'trips/*.parquet' where fare > 0"), { target: 'fare' });
  *     await fit(sql('select age, plan, churned from customers', connection), { target: 'churned' });
  *
  * @param connection where it is run; if absent, in a database of its own, in memory
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT at once for what is no query or no connection; where the rows are gone through, for a query that
- *   DuckDB refuses, with its words; ERR_DLADMM_FILE where the package is not installed; ERR_DLADMM_STREAM where the query fails later
+ *   DuckDB refuses or cannot end, with its words; ERR_DLADMM_FILE where the package is not installed
  */
 export function sql(query: string, connection?: SqlConnection): AsyncIterable<readonly RecordLike[]> {
   if (typeof query !== 'string') throw expected('a query as text', 'query', query);

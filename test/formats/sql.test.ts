@@ -66,7 +66,7 @@ describe('the rows of a query', () => {
   test('are not asked for further than they have been taken', async () => {
     let [given, ended] = [0, false];
     const counting = {
-      stream: async () => ({
+      run: async () => ({
         async *yieldRowObjectJs() {
           try {
             for (; ; given += 1) yield [{ a: given, y: given % 2 }];
@@ -102,7 +102,7 @@ describe('the rows of a query', () => {
     );
     const breaks =
       "select i as a, case when i = 500000 then error('the disk is gone') else 'x' end as churned from range(600000) as rows(i)";
-    await expectFailure(() => fit(sql(breaks, connection), options), 'ERR_DLADMM_STREAM', /the disk is gone/);
+    await expectFailure(() => fit(sql(breaks, connection), options), 'ERR_DLADMM_ARGUMENT', /the disk is gone/);
   });
 
   test('take a query and a connection, and the package that has these', async () => {
