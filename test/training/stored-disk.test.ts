@@ -88,7 +88,7 @@ test('a store of another version says which, and which are read', async () => {
 test('a store that is cut while it is open is a typed error wherever it is read, and one that is closed too', async () => {
   const file = path('cut.samples');
   await packSamples(file, samples(0));
-  const { model } = await fit(file, OPTIONS);
+  const { model } = await fit(file as 'cut.samples', OPTIONS);
   const store = await openSamples(file);
   truncateSync(file, 1_000_000);
   for (const work of [() => fit(store, OPTIONS), () => model.evaluate(store)])

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "core/storage/tensor_file.hpp"
 
@@ -73,6 +74,13 @@ void PackedRows::copy(const std::byte* row, const Stretch& from, std::size_t ski
     for (std::size_t i = 0; i < to.size(); ++i) to[i] = static_cast<T>(value_of(values[i]));
   };
   const auto same = [](auto value) { return value; };
+  const auto plain = [&](const auto* values) {
+    if constexpr (std::is_same_v<decltype(values), const T*>) {
+      std::copy_n(values + at, to.size(), to.data());
+    } else {
+      each(values, same);
+    }
+  };
   switch (from.type) {
     case Type::bit:
       for (std::size_t i = 0; i < to.size(); ++i) {
@@ -80,13 +88,13 @@ void PackedRows::copy(const std::byte* row, const Stretch& from, std::size_t ski
       }
       return;
     case Type::byte:
-      return each(reinterpret_cast<const std::uint8_t*>(row), same);
+      return plain(reinterpret_cast<const std::uint8_t*>(row));
     case Type::half:
       return each(reinterpret_cast<const std::uint16_t*>(row), [&table = halves()](auto bits) { return table[bits]; });
     case Type::single:
-      return each(reinterpret_cast<const float*>(row), same);
+      return plain(reinterpret_cast<const float*>(row));
     case Type::wide:
-      return each(reinterpret_cast<const double*>(row), same);
+      return plain(reinterpret_cast<const double*>(row));
   }
 }
 
