@@ -5,24 +5,22 @@
  */
 import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { DISPOSE } from '../core/dispose.js';
-import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
-import { type Dtype, type NativeRowReader, type Numbers, native, type OddFeature } from '../core/native.js';
-import { dtypeOf } from '../core/numbers.js';
+import { DlAdmmError, messageOf } from '../core/errors.js';
+import { type Dtype, native } from '../core/native.js';
 import { isObject, isUrl, pathOf } from '../core/objects.js';
 import { checkDistinct } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { type ClassNames, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
-import { encoderOf } from '../samples/encoder.js';
-import { standardise } from '../samples/standardise.js';
-import type { Group, Rooms, SampleBlocks } from '../samples/stored.js';
+import type { Rooms, SampleBlocks } from '../samples/stored.js';
 import { TASKS, type Task } from '../samples/targets.js';
 import { breathe, checkRows, nonFinite } from '../tensor/inputs.js';
 import { type Precision, packRows } from '../tensor/packed-rows.js';
 import { checkPath, checkRegular, type Ours, replaceFile, writePiece } from './atomic-file.js';
 import { formatError } from './bytes.js';
 import { edgesOf } from './kinds.js';
-import { failedFile, reader } from './reader.js';
+import { reader } from './reader.js';
+import { roomsOf, type StoredBlock } from './sample-rooms.js';
 
 /** The first has inputs in its blocks; the second the cells of columns, of which inputs are made as they are read. */
 const MAGIC = { inputs: 'dladmm-samples-1', cells: 'dladmm-samples-2' } as const;
@@ -53,8 +51,7 @@ interface Directory extends StoredFacts {
   readonly blockRows: number;
   /** Whether all features lie in [0, 1]. */
   readonly unit: boolean;
-  /** Where each block begins, its bytes, and its checksum. */
-  readonly blocks: readonly (readonly [offset: number, bytes: number, checksum: string])[];
+  readonly blocks: readonly StoredBlock[];
 }
 
 const hashOf = (...parts: readonly Uint8Array[]): string => {
@@ -270,61 +267,15 @@ export class StoredSamples implements SampleBlocks {
 
   /** @internal */
   rooms(rows: number, dtype: Dtype, rule?: Standardisation, input?: object): Rooms {
-    const { cells, codes = [] } = this.facts;
-    const { beside: width } = this;
-    const features = featuresOf(this.facts);
-    const own = { dtype: cells ? 'float64' : dtype, features, columns: features + width, rows } as const;
-    const reader = new native.RowReader({ ...own, ...(!cells && rule), ...(input && { input }) });
-    const encode = cells && this.#encoder(rule);
-    return {
-      read: (room, group, places) => this.#read(reader, room, group, places),
-      take(room, first, beside, x) {
-        const found = encode ? new Float64Array((features * beside.length) / width) : x;
-        reader.take(room, first, beside, found);
-        if (encode && x) encode(found as Numbers, x);
-        for (let k = 0; k < beside.length && codes.length > 0; k += width) beside[k] = codes[beside[k] as number] ?? -1;
-      },
-      close: () => reader.close(),
+    const { path, blockRows, inputs, facts, beside } = this;
+    const { cells, columns = [], codes = [], blocks } = facts;
+    const file = (): number => {
+      if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', `${path} has been closed`);
+      return this.#file.fd;
     };
-  }
-
-  async #read(
-    reader: NativeRowReader,
-    room: number,
-    { blocks: some, places }: Group,
-    placeOf: (k: number) => number,
-  ): Promise<OddFeature | undefined> {
-    const { path, blockRows, facts } = this;
-    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', `${path} has been closed`);
-    const rows = Int32Array.from(some, (block) => Math.min(blockRows, this.rows - block * blockRows));
-    const asked = new Int32Array(rows.reduce((sum, count) => sum + count, 0)).fill(-1);
-    const starts = rows.map((_, i) => rows.subarray(0, i).reduce((sum, count) => sum + count, 0));
-    for (const [k, place] of places.entries())
-      asked[(starts[Math.floor(place / blockRows)] as number) + (place % blockRows)] = placeOf(k);
-    const blocks = some.map((block) => {
-      const [offset, bytes, checksum] = facts.blocks[block] as Directory['blocks'][number];
-      return { name: `block ${block}`, offset, bytes, checksum };
-    });
-    try {
-      return await reader.read(room, this.#file.fd, blocks, rows, asked);
-    } catch (error) {
-      if (systemCode(error) !== 'ERR_DLADMM_FORMAT') throw failedFile('read', path, error);
-      throw formatError(path, messageOf(error).replaceAll('"', ''), error);
-    }
-  }
-
-  /** Makes inputs of the cells of rows. */
-  #encoder(rule: Standardisation | undefined): (cells: Numbers, x: Numbers) => void {
-    const { inputs, path, columns = [] } = this;
-    const encoder = encoderOf(columns, path);
-    return (cells, x) => {
-      const out = rule ? new Float64Array(x.length) : x.fill(0);
-      const rows = x.length / inputs;
-      for (let row = 0, at = 0; row < rows; row += 1) {
-        for (let c = 0; c < columns.length; c += 1, at += 1) encoder.write(cells[at] as number, c, out, row * inputs);
-      }
-      if (rule) x.set(standardise({ data: out, rows, columns: inputs }, rule, dtypeOf(x)).data);
-    };
+    const features = featuresOf(facts);
+    const store = { path, rows: this.rows, blockRows, blocks, features, beside, inputs, codes, file };
+    return roomsOf({ ...store, ...(cells && { cells: columns }) }, rows, dtype, { rule, input });
   }
 
   /** Gives the file back. */
