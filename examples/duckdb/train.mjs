@@ -1,12 +1,7 @@
 // npm install dladmm @duckdb/node-api
 import { DuckDBInstance } from '@duckdb/node-api';
 import { fit } from 'dladmm';
-
-/** The rows of a query over Parquet files, a chunk of DuckDB's at a time. */
-async function* rows(connection, query) {
-  const result = await connection.stream(query);
-  for await (const chunk of result.yieldRowObjectJs()) yield* chunk;
-}
+import { sql } from 'dladmm/data';
 
 const file = process.argv[2] ?? 'trips.parquet';
 const connection = await (await DuckDBInstance.create(':memory:')).connect();
@@ -15,7 +10,7 @@ const query = `
   from read_parquet('${file.replaceAll("'", "''")}')
   where fare > 0`;
 
-const { model, report } = await fit(rows(connection, query), { target: 'fare' });
+const { model, report } = await fit(sql(query, connection), { target: 'fare' });
 console.log(String(report));
 console.log(await model.predict({ distance: 3.5, passengers: 2, hour: 18, weekday: 'Friday' }));
 await model.save(process.argv[3] ?? 'fare.safetensors');

@@ -62,7 +62,7 @@ inline void need_set(Napi::Env env, double set, std::size_t sets) {
 template <typename T, typename State>
 struct WithSets {
   using Number = T;
-  std::unique_ptr<State> state;
+  std::shared_ptr<State> state;  // shared with who reads rows into it
   std::vector<EvaluationSet<T>> sets;
 
   [[nodiscard]] EvaluationSet<T>& evaluation(double set) { return sets[static_cast<std::size_t>(set)]; }

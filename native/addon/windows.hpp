@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "addon/row_reader.hpp"
 #include "addon/samples.hpp"
 
 namespace dladmm::addon {
@@ -26,18 +28,24 @@ class Windows : public On {
     auto all = On::properties(more);
     all.push_back(On::method("fill", &Windows::fill));
     all.push_back(On::method("visit", &Windows::visit));
+    all.push_back(On::method("input", &Windows::input));
     return all;
   }
 
  private:
-  // visit(first, count): the next batches are of these samples, as they lie.
+  // visit(first, count): the next batches are of these samples, as they lie. Behind the last sample follows the first,
+  // where whole batches come from a multiple of their size on.
   Napi::Value visit(const Napi::CallbackInfo& info) {
     this->need_idle(info.Env());
     const std::size_t first = size_argument(info, 0, "first");
     const std::size_t count = size_argument(info, 1, "count");
+    const std::size_t batch = this->setup().batch;
     this->with_state([&](auto& typed) {
       const std::size_t rows = typed.state->input().rows;
-      if (count == 0 || first > rows || count > rows - first) reject(info.Env(), "a window must lie among the samples");
+      const bool goes_round = first % batch == 0 && rows % batch == 0;
+      if (count == 0 || count > rows || first >= rows || (first + count > rows && !goes_round)) {
+        reject(info.Env(), "a window must lie among the samples");
+      }
       typed.state->visit(first, count);
     });
     first_ = first;
@@ -45,12 +53,22 @@ class Windows : public On {
     return info.Env().Undefined();
   }
 
+  // input(): where features are read to (row_reader.cc), for as long as the state lives.
+  Napi::Value input(const Napi::CallbackInfo& info) {
+    this->need_open(info.Env());
+    return this->with_state([&]<typename Typed>(Typed& typed) -> Napi::Value {
+      using T = typename Typed::Number;
+      auto target = std::make_unique<RowTarget>(RowsOf<T>{typed.state, typed.state->input()});
+      return Napi::External<RowTarget>::New(info.Env(), target.release(),
+                                            [](Napi::Env, RowTarget* ended) { delete ended; });
+    });
+  }
+
   // fill(part, firstRow, chunk): rows of the training set that are not visited now: of x (part 0), of target values
   // (1), labels (2) or weights (3). Returns the index of the first entry that is not finite or names no class, or −1.
   Napi::Value fill(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    // Before the first window all samples are visited.
-    count_ == 0 ? this->need_idle(env) : this->need_open(env);
+    this->need_open(env);
     const std::size_t part = size_argument(info, 0, "part");
     const std::size_t first = size_argument(info, 1, "firstRow");
     if (!info[2].IsTypedArray()) reject(env, "a chunk must be a typed array");
@@ -62,7 +80,9 @@ class Windows : public On {
                                               : 1;
       const std::size_t count = columns == 0 ? 0 : entries / columns;
       if (first > rows || count > rows - first) reject(env, "a chunk reaches past the last sample");
-      if (first < first_ + count_ && first_ < first + count) reject(env, "samples that are visited cannot be filled");
+      // Before the first window all samples are visited.
+      const std::size_t behind = (first + rows - first_) % rows;
+      if (count_ == 0 || behind < count_ || behind + count > rows) this->need_idle(env);
       if (part == 0) return load_rows(info, typed.state->input());
       if (part == 1) return load_rows(info, typed.state->target_values());
       if (part == 2) {

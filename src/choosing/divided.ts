@@ -140,11 +140,11 @@ async function ofSamples(data: TrainingData, options: AnyOptions): Promise<Divid
     },
     // Weights go with the samples.
     optionsOn: (_, { weights: __, ...own }) => own,
-    part: (of, trains) => ({
+    part: async (of, trains) => ({
       ...rest,
-      x: asSamples(someRows(x, of)),
+      x: asSamples(await someRows(x, of)),
       ...(labels && classes && { labels: Int32Array.from(of, (row) => labels[row] as number), classes }),
-      ...(y && { y: asSamples(someRows(y, of)), ...(own && { classes: own }) }),
+      ...(y && { y: asSamples(await someRows(y, of)), ...(own && { classes: own }) }),
       ...(trains && weights && { weights: someOf(weights as ArrayLike<number>, of) }),
     }),
     async checksum() {

@@ -5,7 +5,7 @@ import { type LibsvmSamples, readLibsvm } from '../formats/libsvm.js';
 import type { Model } from '../model/model.js';
 import { classifies } from '../network/network.js';
 import { heldOut, someRows } from '../samples/hold-out.js';
-import { featureRows } from '../tensor/csr.js';
+import { featureRowsInTurns } from '../tensor/csr.js';
 import { asSamples } from '../tensor/inputs.js';
 import type { FrontOptions } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
@@ -45,8 +45,8 @@ export async function sparseSource(flags: SparseFlags, signal: AbortSignal) {
   const { task = train.targets.every(Number.isInteger) ? 'classification' : 'regression' } = flags;
   if (task === 'multi-label') throw expected('classification or regression for libsvm text', '--task', task);
   const told = task === 'classification' ? classesOf([...train.targets], data) : undefined;
-  const samplesOf = ({ x, targets }: LibsvmSamples, rows?: Int32Array): TrainingData => {
-    const of = rows ? asSamples(someRows(featureRows(x, x.columns, data), rows)) : x;
+  const samplesOf = async ({ x, targets }: LibsvmSamples, rows?: Int32Array): Promise<TrainingData> => {
+    const of = rows ? asSamples(await someRows(await featureRowsInTurns(x, x.columns, data), rows)) : x;
     const values = rows ? Float64Array.from(rows, (row) => targets[row] as number) : targets;
     // Their names are numbers, by which those of another file are found.
     return told ? { x: of, labels: Array.from(values, String), classes: told.classes } : { x: of, y: values };
@@ -54,10 +54,10 @@ export async function sparseSource(flags: SparseFlags, signal: AbortSignal) {
   const { columns } = train.x;
   const test = testData && (await readLibsvm(testData, { signal, columns, zeroBased: train.zeroBased }));
   const parts = testShare > 0 && !test ? await heldOut(train.x.rows, told?.labels, testShare, seed) : undefined;
-  const tested = test ? samplesOf(test) : parts && samplesOf(train, parts.held);
+  const tested = await (test ? samplesOf(test) : parts && samplesOf(train, parts.held));
   return {
     ...{ name: basename(data), task, front: {} },
     ...(told && { classes: told.classes }),
-    data: { ...samplesOf(train, parts?.train), ...(tested && { test: tested }) },
+    data: { ...(await samplesOf(train, parts?.train)), ...(tested && { test: tested }) },
   };
 }

@@ -115,8 +115,10 @@ export interface NativeStepping extends NativePersistent {
 
 /** Of a state whose samples are read as batches need them: some of its rows are visited while others are filled. */
 export interface NativeWindows {
-  /** The next batches are of these rows, as they lie. */
+  /** The next batches are of these rows, as they lie; behind the last row follows the first, where batches are whole. */
   visit(first: number, count: number): void;
+  /** Where a {@link NativeRowReader} reads features to. */
+  input(): object;
   /**
    * Fills rows of x (part 0), of target values (1), labels (2) or weights (3) that are not visited. Answers with the index of an entry that is
    * not finite, or names no class; else −1.
@@ -306,6 +308,41 @@ export interface NativeStoredSection {
   readonly offset: number;
   readonly bytes: number;
   readonly checksum: string;
+}
+
+export interface NativeRowReaderOptions {
+  readonly dtype: Dtype;
+  /** Of a row: its features, and all that stands in it. */
+  readonly features: number;
+  readonly columns: number;
+  /** That a room has place for. */
+  readonly rows: number;
+  /** How features are standardised, if they are. */
+  readonly mean?: Float64Array;
+  readonly scale?: Float64Array;
+  /** Where features go to, if they are not kept in the rooms: see {@link NativeWindows}. */
+  readonly input?: object;
+}
+
+/** A feature that is not finite: which, counted row by row. */
+export interface OddFeature {
+  readonly index: number;
+  readonly value: number;
+}
+
+/** Blocks of a store of samples on their way into two rooms; into one where the features go to a state. */
+export interface NativeRowReader {
+  /** Reads, checks and unpacks blocks of so many rows; each row goes to its place in the room, and to none where that is −1. */
+  read(
+    room: number,
+    file: number,
+    blocks: readonly NativeStoredSection[],
+    rows: Int32Array,
+    places: Int32Array,
+  ): Promise<OddFeature | undefined>;
+  /** Copies rows from `first` on: what stands behind the features, and features. */
+  take(room: number, first: number, beside: Float64Array, x?: Numbers): void;
+  close(): void;
 }
 
 export interface NativeHash64 {

@@ -19,6 +19,8 @@ import type {
   NativeNetworkOptions,
   NativePassOptions,
   NativeProductOptions,
+  NativeRowReader,
+  NativeRowReaderOptions,
   NativeTrainedNetwork,
   Numbers,
 } from './native-faces.js';
@@ -59,6 +61,7 @@ export interface NativeAddon {
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
   readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
   readonly Hash64: new () => NativeHash64;
+  readonly RowReader: new (options: NativeRowReaderOptions) => NativeRowReader;
   /** False where somebody else holds the lock of an open file. */
   lockFile(file: number): boolean;
   /** Bytes that control groups and the limits of the process leave; Infinity without any. */

@@ -61,3 +61,15 @@ export const packageFolder = (): string => found().folder;
 export const packageRequire = (): NodeJS.Require => requireFrom(join(packageFolder(), 'package.json'));
 
 export const packageVersion = (): string => found().version;
+
+/**
+ * Loads a package that not everybody needs; `what` takes it.
+ *
+ * @param name no literal, so that a build without the package has nothing to resolve
+ * @throws DlAdmmError ERR_DLADMM_FILE where it is not installed
+ */
+export const optionalPackage = async <T>(name: string, what: string): Promise<T> =>
+  import(name).catch((cause: unknown) => {
+    const why = `${what} takes the package ${name}, which is not installed: npm install ${name}`;
+    throw new DlAdmmError('ERR_DLADMM_FILE', why, { cause });
+  });

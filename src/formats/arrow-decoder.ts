@@ -1,6 +1,7 @@
 import { decompressZstd } from 'hyparquet-compressors';
 import { decompress } from 'lz4js';
-import { DlAdmmError, messageOf } from '../core/errors.js';
+import { messageOf } from '../core/errors.js';
+import { optionalPackage } from '../core/package.js';
 import { type ColumnLike, isTable, secondsOf, type TableLike } from '../samples/table.js';
 import { DEFLATE_LIMIT, formatError, unpackLimit } from './bytes.js';
 import {
@@ -143,12 +144,7 @@ function open({ tableFromIPC }: Arrow, bytes: Uint8Array, name: string): ReturnT
  * @throws DlAdmmError ERR_DLADMM_FILE
  */
 export async function arrowDecoder(name: string): Promise<Decoder> {
-  // Not a literal, so that a build without the package has nothing to resolve.
-  const packageName: string = 'apache-arrow';
-  const arrow: Arrow = await import(packageName).catch((cause: unknown) => {
-    const why = `Reading ${name} takes the package apache-arrow, which is not installed: npm install apache-arrow`;
-    throw new DlAdmmError('ERR_DLADMM_FILE', why, { cause });
-  });
+  const arrow = await optionalPackage<Arrow>('apache-arrow', `Reading ${name}`);
   for (const [type, decode] of CODECS.entries()) {
     if (arrow.compressionRegistry && !arrow.compressionRegistry.get(type)) {
       arrow.compressionRegistry.set(type, { decode });

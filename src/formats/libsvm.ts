@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../core/abort.js';
 import { checkOptions, flag, given, whole } from '../core/checks.js';
-import type { Csr } from '../tensor/csr.js';
+import { type Csr, inParts, inSteps } from '../tensor/csr.js';
 import { paced } from '../tensor/inputs.js';
 import { formatError } from './bytes.js';
 import { fileReader, reader } from './reader.js';
@@ -31,18 +31,21 @@ function checkLibsvm(options: LibsvmOptions): void {
   whole(given(options.columns, 1), 1, LARGEST, 'options.columns');
 }
 
-const counted = (bytes: Uint8Array, byte: number): number => {
+async function counted(bytes: Uint8Array, byte: number): Promise<number> {
   let count = 0;
-  for (let at = bytes.indexOf(byte); at >= 0; at = bytes.indexOf(byte, at + 1)) count += 1;
+  const look = (part: Uint8Array): void => {
+    for (let at = part.indexOf(byte); at >= 0; at = part.indexOf(byte, at + 1)) count += 1;
+  };
+  await inSteps(inParts(bytes.length, (first, end) => look(bytes.subarray(first, end))));
   return count;
-};
+}
 
 const isSpace = (byte: number | undefined): boolean => byte === SPACE || byte === TAB || byte === RETURN;
 
 async function libsvmSamples(bytes: Uint8Array, name: string, options: LibsvmOptions = {}): Promise<LibsvmSamples> {
   checkLibsvm(options);
   const { columns: told, zeroBased, signal } = options;
-  const most = counted(bytes, COLON);
+  const most = await counted(bytes, COLON);
   const [indices, data] = [new Int32Array(most), new Float64Array(most)];
   const targets: number[] = [];
   const indptr: number[] = [0];
@@ -113,13 +116,16 @@ async function libsvmSamples(bytes: Uint8Array, name: string, options: LibsvmOpt
   }
   if (targets.length === 0) throw formatError(name, 'expected at least one sample but found none');
   // Indices are counted from 1, unless one of them is 0.
-  if (!zero) for (let k = 0; k < entries; k += 1) indices[k] = (indices[k] as number) - 1;
+  const fromZero = (first: number, end: number): void => {
+    for (let k = first; k < end; k += 1) indices[k] = (indices[k] as number) - 1;
+  };
+  if (!zero) await inSteps(inParts(entries, fromZero));
   const wanted = Math.max(1, largest + (zero ? 1 : 0));
   if (told !== undefined && told < wanted)
     throw formatError(name, `expected indices for ${told} columns but they need ${wanted}`);
   return {
     x: {
-      data: narrowed(data.subarray(0, entries)),
+      data: await narrowed(data.subarray(0, entries)),
       indices: indices.subarray(0, entries),
       indptr: Float64Array.from(indptr),
       rows: targets.length,
@@ -131,8 +137,17 @@ async function libsvmSamples(bytes: Uint8Array, name: string, options: LibsvmOpt
 }
 
 /** In half the memory, where that holds every value. */
-const narrowed = (data: Float64Array): Float32Array | Float64Array =>
-  data.every((value) => Math.fround(value) === value) ? Float32Array.from(data) : data;
+async function narrowed(data: Float64Array): Promise<Float32Array | Float64Array> {
+  const single = new Float32Array(data.length);
+  let isExact = true;
+  const look = (first: number, end: number): void => {
+    const part = data.subarray(first, end);
+    single.set(part, first);
+    isExact &&= part.every((value) => Math.fround(value) === value);
+  };
+  await inSteps(inParts(data.length, look));
+  return isExact ? single : data;
+}
 
 /** As {@link readLibsvm}, for a file's content; `name` is how errors call it. */
 export const parseLibsvm = reader(libsvmSamples, 'text');

@@ -1,4 +1,4 @@
-import { types } from 'node:util';
+import { getSystemErrorMap, types } from 'node:util';
 import { DlAdmmError, messageOf, systemCode } from '../core/errors.js';
 import { fromNative } from '../core/native.js';
 import { pathOf } from '../core/objects.js';
@@ -19,6 +19,14 @@ export function readingError(name: string, error: unknown): DlAdmmError {
   return new DlAdmmError('ERR_DLADMM_FORMAT', `${name} cannot be read, it may be damaged: ${message}`, {
     cause: error,
   });
+}
+
+/** An error of native code, which has the number of a system's error as it is, or of Node, which has it negated. */
+export function failedFile(action: 'read' | 'write', path: string, error: unknown): unknown {
+  const number = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined;
+  const code = typeof number === 'number' ? getSystemErrorMap().get(-Math.abs(number))?.[0] : undefined;
+  if (code === undefined) return action === 'read' ? readingError(path, error) : fromNative(error);
+  return fileError(action, path, Object.assign(new Error(messageOf(error), { cause: error }), { code }));
 }
 
 const made = new WeakSet<object>();

@@ -6,20 +6,21 @@
 import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
-import { native } from '../core/native.js';
+import { type Dtype, native } from '../core/native.js';
 import { isObject, isUrl, pathOf } from '../core/objects.js';
 import { checkDistinct } from '../network/network.js';
+import type { Standardisation } from '../network/standardisation.js';
 import { type ClassNames, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
-import { encoderOf } from '../samples/encoder.js';
-import type { SampleBlocks } from '../samples/stored.js';
+import type { Rooms, SampleBlocks } from '../samples/stored.js';
 import { TASKS, type Task } from '../samples/targets.js';
 import { breathe, checkRows, nonFinite } from '../tensor/inputs.js';
-import { type PackedRows, type Precision, packRows, unpackRows } from '../tensor/packed-rows.js';
+import { type Precision, packRows } from '../tensor/packed-rows.js';
 import { checkPath, checkRegular, type Ours, replaceFile, writePiece } from './atomic-file.js';
 import { formatError } from './bytes.js';
 import { edgesOf } from './kinds.js';
-import { reader, readingError } from './reader.js';
+import { reader } from './reader.js';
+import { roomsOf, type StoredBlock } from './sample-rooms.js';
 
 /** The first has inputs in its blocks; the second the cells of columns, of which inputs are made as they are read. */
 const MAGIC = { inputs: 'dladmm-samples-1', cells: 'dladmm-samples-2' } as const;
@@ -50,8 +51,7 @@ interface Directory extends StoredFacts {
   readonly blockRows: number;
   /** Whether all features lie in [0, 1]. */
   readonly unit: boolean;
-  /** Where each block begins, its bytes, and its checksum. */
-  readonly blocks: readonly (readonly [offset: number, bytes: number, checksum: string])[];
+  readonly blocks: readonly StoredBlock[];
 }
 
 const hashOf = (...parts: readonly Uint8Array[]): string => {
@@ -192,7 +192,7 @@ function wrongIn(said: Readonly<Record<string, unknown>>, end: number): string |
     value[1] < 2 ** 31 &&
     value[1] > featuresOf(said as unknown as StoredFacts) &&
     value[0] + value[1] <= end &&
-    typeof value[2] === 'string';
+    /^[\da-f]{16}$/.test(value[2]);
   if (!Array.isArray(blocks) || blocks.length !== count || !blocks.every(isBlock)) return 'its blocks are none';
   return undefined;
 }
@@ -255,52 +255,27 @@ export class StoredSamples implements SampleBlocks {
   }
 
   /** @internal */
-  get blockBytes(): number {
-    return this.facts.blocks.reduce((most, [, bytes]) => Math.max(most, bytes), 0);
+  bytesOf(rows: number, dtype: Dtype): number {
+    const size = this.facts.cells || dtype === 'float64' ? 8 : 4;
+    return rows * (size * featuresOf(this.facts) + 8 * this.beside);
   }
 
   /** @internal */
-  async read(block: number, into: Uint8Array): Promise<PackedRows> {
-    if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', `${this.path} has been closed`);
-    const { blocks, codes } = this.facts;
-    const [offset, length, checksum] = blocks[block] as Directory['blocks'][number];
-    const bytes = into.subarray(0, length);
-    try {
-      await readAt(this.#file, bytes, offset, this.path);
-    } catch (error) {
-      throw readingError(this.path, error);
-    }
-    const computed = hashOf(bytes);
-    if (computed !== checksum) {
-      const text = `the checksum of block ${block} is ${computed}, but ${checksum} is recorded`;
-      throw formatError(this.path, text);
-    }
-    const rows = Math.min(this.blockRows, this.rows - block * this.blockRows);
-    const features = featuresOf(this.facts);
-    const packed = unpackRows(bytes, rows, features + this.beside, features);
-    if (packed === undefined) throw formatError(this.path, `block ${block} is laid out wrongly`);
-    if (this.facts.cells) return this.#encoded(packed);
-    if (codes === undefined) return packed;
-    return {
-      put(row, out, at, rest, restAt) {
-        packed.put(row, out, at, rest, restAt);
-        rest[restAt] = codes[rest[restAt] as number] ?? -1;
-      },
-    };
+  get encodes(): boolean {
+    return this.facts.cells === true;
   }
 
-  /** Rows whose inputs are made of their cells. */
-  #encoded(packed: PackedRows): PackedRows {
-    const { inputs, path, columns = [] } = this;
-    const encoder = encoderOf(columns, path);
-    const cells = new Float64Array(columns.length);
-    return {
-      put(row, out, at, rest, restAt) {
-        packed.put(row, cells, 0, rest, restAt);
-        out.fill(0, at, at + inputs);
-        for (let c = 0; c < cells.length; c += 1) encoder.write(cells[c] as number, c, out, at);
-      },
+  /** @internal */
+  rooms(rows: number, dtype: Dtype, rule?: Standardisation, input?: object): Rooms {
+    const { path, blockRows, inputs, facts, beside } = this;
+    const { cells, columns = [], codes = [], blocks } = facts;
+    const file = (): number => {
+      if (this.#closed) throw new DlAdmmError('ERR_DLADMM_CLOSED', `${path} has been closed`);
+      return this.#file.fd;
     };
+    const features = featuresOf(facts);
+    const store = { path, rows: this.rows, blockRows, blocks, features, beside, inputs, codes, file };
+    return roomsOf({ ...store, ...(cells && { cells: columns }) }, rows, dtype, { rule, input });
   }
 
   /** Gives the file back. */

@@ -15,6 +15,7 @@ import type { ColumnNote } from '../samples/learning.js';
 import { StoredSet } from '../samples/stored.js';
 import type { Cells } from '../samples/table.js';
 import { checkKnown, taskOf, wantedOf } from '../samples/targets.js';
+import { atOnce } from '../tensor/csr.js';
 import { asSamples, type MatrixLike, turn } from '../tensor/inputs.js';
 import type { ModelParts } from './parts.js';
 
@@ -119,5 +120,5 @@ export function recordRows(columns: readonly Column[] | undefined, records: read
     for (const [c, { name }] of encoder ? columns.entries() : [])
       encoder?.put(readOf(name)(record), c, data, row * inputs, row);
   }
-  return gathering ? asSamples(gathering.all()) : { data, rows: records.length, columns: inputs };
+  return gathering ? asSamples(atOnce(gathering.all())) : { data, rows: records.length, columns: inputs };
 }

@@ -29,7 +29,7 @@ import { classNumbers } from '../samples/classes.js';
 import { type Column, columnsText } from '../samples/columns.js';
 import type { Frame } from '../samples/frame.js';
 import type { ColumnNote } from '../samples/learning.js';
-import { standardised } from '../samples/standardise.js';
+import { standardisedInSteps } from '../samples/standardise.js';
 import { areColumns, type Cells, type ColumnsLike, type RecordLike, recordsOf } from '../samples/table.js';
 import { areSparseRows, atOnce, type Csr, csrParts, featureRows, finiteRows, inSteps } from '../tensor/csr.js';
 import { breathe, type MatrixLike, nonFinite, pause, type RowSource, rowsOf, turn } from '../tensor/inputs.js';
@@ -300,7 +300,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
 
   *#prepared(source: RowSource): Generator<void, RowSource, undefined> {
     yield* finiteRows(source, this.dtype);
-    return standardised(source, this.standardisation, this.dtype);
+    return yield* standardisedInSteps(source, this.standardisation, this.dtype);
   }
 
   protected open(options: NativeNetworkOptions): NativeTrainedNetwork {

@@ -6,7 +6,7 @@ import { present } from '../core/objects.js';
 import type { Calibration } from '../judging/calibration.js';
 import { classCount, classifies, goalOf, type Loss, type Network } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { featureRows } from '../tensor/csr.js';
+import { featureRows, inSteps } from '../tensor/csr.js';
 import { asSamples, type MatrixLike, type RowSource, trusted, turn } from '../tensor/inputs.js';
 import { isNames } from './arrived.js';
 import { type ArrivalRules, arrivingSamples, checkNames, type WeightedSamples } from './arriving.js';
@@ -15,7 +15,7 @@ import { areShares, type Column } from './columns.js';
 import { type GraphSamples, learnNodeClasses, nodeIndex, nodeNumbers, standardisedFeatures } from './graph-samples.js';
 import { areHashed, learnHashed } from './hashed.js';
 import type { LabelledSamples } from './samples.js';
-import { learnFrom, learnTargets, standardised } from './standardise.js';
+import { learnFrom, learnTargets, standardised, standardisedInSteps } from './standardise.js';
 import { StoredSet } from './stored.js';
 import { type ClassWeights, type WeightsLike, weightedByClass, weightsOf } from './weights.js';
 
@@ -141,7 +141,7 @@ export async function trainingSet(
     ? (before?.standardisation ?? (await (words ? learnHashed(x, words) : learnFrom(x, columns?.flatMap(areShares)))))
     : undefined;
   const targetStandardisation = standardiseTargets && y ? await learnTargets(y) : undefined;
-  const rows = { x: standardised(x, standardisation, dtype), ...(y && { y }) };
+  const rows = { x: await inSteps(standardisedInSteps(x, standardisation, dtype)), ...(y && { y }) };
   const { samples, ...rest } = taken(rows, numbers, targetStandardisation, dtype);
   return {
     ...rest,
@@ -229,7 +229,7 @@ export async function evaluationSet(
   const count = classCount(network.loss, network.layers.at(-1) ?? 0);
   const labelled = classifies(network.loss);
   const numbers = labelled ? await turn(classNumbers(labels, own, learnt, x.rows, count, `${name}.labels`)) : undefined;
-  const rows = { x: standardised(x, learnt.standardisation, dtype), ...(y && { y }) };
+  const rows = { x: await inSteps(standardisedInSteps(x, learnt.standardisation, dtype)), ...(y && { y }) };
   const { samples, ...rest } = taken(rows, numbers, learnt.targetStandardisation, dtype, keeps);
   const weights = weighs ? await turn(weighed(arrived, numbers, count, learnt.classes, facts.classWeights)) : undefined;
   return { ...rest, samples: { ...samples, ...(weights && { weights }) } };

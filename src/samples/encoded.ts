@@ -2,6 +2,7 @@
 import { didYouMean } from '../core/checks.js';
 import { DlAdmmError, listed, quoted } from '../core/errors.js';
 import type { Numbers } from '../core/native.js';
+import { inSteps } from '../tensor/csr.js';
 import { paced, type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import { type Column, inputsOfColumn, offsetsOf } from './columns.js';
 import { type Encoder, encoderOf, numberSaid } from './encoder.js';
@@ -110,7 +111,7 @@ async function encodedSparse(frame: Frame, columns: readonly Column[]): ReturnTy
     const pausing = pace(1 + entries);
     if (pausing) await pausing;
   }
-  const x = gathering.all();
+  const x = await inSteps(gathering.all());
   return { x, cells: x, notes };
 }
 

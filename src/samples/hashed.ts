@@ -8,7 +8,7 @@ import { zeros } from '../core/numbers.js';
 import { type Complete, option, type Schema, valueType, whole } from '../network/schema.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { sparseRows } from '../tensor/csr.js';
-import { inTurns, type RowSource, rowSource } from '../tensor/inputs.js';
+import { paced, type RowSource, rowSource } from '../tensor/inputs.js';
 import { areShares, type Column, inputsOfColumn, MAX_HASH, offsetsOf } from './columns.js';
 import { encoderOf, hashOf, lacks, textOf } from './encoder.js';
 import { type ColumnPlace, isPlace, placeOf } from './features.js';
@@ -68,29 +68,39 @@ function hitsOf({ pair, hash = 1 }: Column, values: readonly unknown[]): Readonl
   return hits;
 }
 
-/** A place where entries of sparse rows gather. */
+/** Entries of a block. */
+const BLOCK = 2 ** 12;
+
+/** A place where entries of sparse rows gather: in blocks, as nothing large is to be moved at once. */
 function growing(dtype: 'float32' | 'float64') {
-  let [indices, values] = [new Int32Array(2 ** 12), zeros(dtype, 2 ** 12)];
+  const room = (length: number) => ({ indices: new Int32Array(length), values: zeros(dtype, length) });
+  const full: ReturnType<typeof room>[] = [];
+  let block = room(BLOCK);
   let count = 0;
   return {
     get count(): number {
       return count;
     },
     add(index: number, value: number): void {
-      if (count === indices.length) {
-        const [larger, wider] = [new Int32Array(2 * count), zeros(dtype, 2 * count)];
-        larger.set(indices);
-        wider.set(values);
-        [indices, values] = [larger, wider];
+      const at = count % BLOCK;
+      if (at === 0 && count > 0) {
+        full.push(block);
+        block = room(BLOCK);
       }
-      indices[count] = index;
-      values[count] = value;
+      block.indices[at] = index;
+      block.values[at] = value;
       count += 1;
     },
-    all: (): Pick<NativeCsr, 'indices' | 'values'> => ({
-      indices: indices.subarray(0, count),
-      values: values.subarray(0, count),
-    }),
+    *all(): Generator<void, Pick<NativeCsr, 'indices' | 'values'>, undefined> {
+      const all = room(count);
+      for (const [i, { indices, values }] of [...full, block].entries()) {
+        const first = i * BLOCK;
+        all.indices.set(indices.subarray(0, count - first), first);
+        all.values.set(values.subarray(0, count - first), first);
+        yield;
+      }
+      return all;
+    },
   };
 }
 
@@ -131,7 +141,10 @@ export function hashedRows(columns: readonly Column[], rows: number, name: strin
       indptr[row + 1] = entries.count;
       return entries.count - (indptr[row] as number);
     },
-    all: (): RowSource => sparseRows({ rows, columns: inputs, indptr, ...entries.all() }, name),
+    /** All of them, in steps. */
+    *all(): Generator<void, RowSource, undefined> {
+      return sparseRows({ rows, columns: inputs, indptr, ...(yield* entries.all()) }, name);
+    },
   };
 }
 
@@ -159,17 +172,19 @@ export async function learnHashed(
   const placeOf = new Map([...places].map((place, p) => [place, p]));
   const plain: Numbers = new Float64Array(rows * places.length);
   const among = new Float64Array(inputs);
-  let [at, row] = [0, 0];
   const { indptr } = sparse as NativeCsr;
-  await inTurns(rows, () => {
-    for (const end = indptr[row + 1] as number; at < end; at += 1) {
+  const pace = paced();
+  for (let row = 0; row < rows; row += 1) {
+    const [first, end] = [indptr[row] as number, indptr[row + 1] as number];
+    for (let at = first; at < end; at += 1) {
       const index = indices[at] as number;
       const p = places.length > 0 ? placeOf.get(index) : undefined;
       if (p === undefined) among[index] = (among[index] as number) + 1;
       else plain[row * places.length + p] = values[at] as number;
     }
-    row += 1;
-  });
+    const pausing = pace(1 + end - first);
+    if (pausing) await pausing;
+  }
   for (const [c, { hash = 0 }] of columns.entries()) {
     for (let i = 0; i < hash; i += 1) {
       const of = (offsets[c] as number) + i;

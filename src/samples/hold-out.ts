@@ -2,7 +2,7 @@
 
 import { dtypeOf, zeros } from '../core/numbers.js';
 import { seededRandom } from '../core/random.js';
-import { someSparseRows } from '../tensor/csr.js';
+import { inSteps, someSparseRows } from '../tensor/csr.js';
 import { inTurns, type RowSource, trusted, turn } from '../tensor/inputs.js';
 
 /** The numbers of the samples of each part, in their order. */
@@ -52,10 +52,10 @@ export async function heldOut(
   return { train: await turn(part(0)), held: await turn(part(1)) };
 }
 
-/** Some rows of a source, whose numbers rise. */
-export function someRows(source: RowSource, rows: Int32Array): RowSource {
+/** Some rows of a source, whose numbers rise; the event loop runs in between. */
+export async function someRows(source: RowSource, rows: Int32Array): Promise<RowSource> {
   const { columns, name, sparse } = source;
-  if (sparse) return someSparseRows(sparse, name, rows);
+  if (sparse) return inSteps(someSparseRows(sparse, name, rows));
   return trusted({
     name,
     rows: rows.length,

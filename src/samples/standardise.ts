@@ -2,7 +2,7 @@ import { DlAdmmError } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import type { Standardisation } from '../network/standardisation.js';
-import { sparseRows } from '../tensor/csr.js';
+import { atOnce, inParts, sparseRows } from '../tensor/csr.js';
 import { eachChunk, nonFinite, type RowSource, roomFor, trusted } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
 
@@ -95,8 +95,16 @@ export async function learnTargets(source: RowSource): Promise<Standardisation> 
   return { mean, scale: scale.map((s) => (s === 0 ? 1 : s)) };
 }
 
-/** `source` with every feature standardised, in type `dtype`; a chunk is made when it is asked for. */
-export function standardised(source: RowSource, rule: Standardisation | undefined, dtype: Dtype): RowSource {
+/** `source` with every feature standardised, in type `dtype`; a chunk is made when it is asked for, sparse rows at once. */
+export const standardised = (source: RowSource, rule: Standardisation | undefined, dtype: Dtype): RowSource =>
+  atOnce(standardisedInSteps(source, rule, dtype));
+
+/** The same, in steps. */
+export function* standardisedInSteps(
+  source: RowSource,
+  rule: Standardisation | undefined,
+  dtype: Dtype,
+): Generator<void, RowSource, undefined> {
   if (rule === undefined) return source;
   const { name, rows, columns, sparse } = source;
   if (sparse) {
@@ -104,10 +112,12 @@ export function standardised(source: RowSource, rule: Standardisation | undefine
     const { mean, scale } = rule;
     // What is left out stays 0: hashed.ts sees to it that its mean is.
     const found = zeros(dtype, values.length);
-    for (let k = 0; k < found.length; k += 1) {
-      const j = indices[k] as number;
-      found[k] = ((values[k] as number) - (mean[j] as number)) * (scale[j] as number);
-    }
+    yield* inParts(found.length, (first, end) => {
+      for (let k = first; k < end; k += 1) {
+        const j = indices[k] as number;
+        found[k] = ((values[k] as number) - (mean[j] as number)) * (scale[j] as number);
+      }
+    });
     return sparseRows({ ...sparse, values: found }, name);
   }
   let raw: Numbers | undefined;

@@ -1,6 +1,6 @@
 /** Samples that lie on a disk, and are read as they are needed: in which order, and as whom. */
 import { DlAdmmError, expected } from '../core/errors.js';
-import type { Dtype, Numbers } from '../core/native.js';
+import type { Dtype, Numbers, OddFeature } from '../core/native.js';
 import { zeros } from '../core/numbers.js';
 import { isObject } from '../core/objects.js';
 import { type Random, seededRandom } from '../core/random.js';
@@ -15,7 +15,6 @@ import {
   trusted,
 } from '../tensor/inputs.js';
 import type { Matrix } from '../tensor/matrix.js';
-import type { PackedRows } from '../tensor/packed-rows.js';
 import type { LabelKind } from './classes.js';
 import { standardise } from './standardise.js';
 
@@ -31,10 +30,23 @@ export interface SampleBlocks {
   readonly labelKind?: LabelKind | undefined;
   /** Rows of every block but the last. */
   readonly blockRows: number;
-  /** The largest block. */
-  readonly blockBytes: number;
-  /** Reads a block into bytes that begin at a multiple of 8. */
-  read(block: number, into: Uint8Array): Promise<PackedRows>;
+  /** Bytes that are taken by rows of which features are read in a type. */
+  bytesOf(rows: number, dtype: Dtype): number;
+  /** Whether its rows are cells, of which inputs are made as they are taken. */
+  readonly encodes: boolean;
+  /**
+   * Two rooms of so many rows, of which one is filled while the other is taken from; features are standardised where there is a rule. With
+   * an `input` there is one, and features go there.
+   */
+  rooms(rows: number, dtype: Dtype, rule?: Standardisation, input?: object): Rooms;
+}
+
+export interface Rooms {
+  /** Reads a group, its k-th row to a place. Answers with a feature that is not finite. */
+  read(room: number, group: Group, placeOf: (k: number) => number): Promise<OddFeature | undefined>;
+  /** Copies rows from `first` on, as many as there is place for: what stands behind the features, and features. */
+  take(room: number, first: number, beside: Float64Array, x?: Numbers): void;
+  close(): void;
 }
 
 /** Blocks whose rows are mixed with each other. */
@@ -94,48 +106,49 @@ interface Chunk {
   readonly count: number;
 }
 
+/** Rows of a group. */
+export const groupRows = ({ rows, blockRows }: SampleBlocks): number => Math.min(rows, GROUP * blockRows);
 /** Bytes of what is read ahead. */
-export const aheadBytes = ({ blockBytes, rows, blockRows }: SampleBlocks): number =>
-  2 * Math.min(GROUP, Math.ceil(rows / blockRows)) * slotOf(blockBytes);
-const slotOf = (blockBytes: number): number => Math.ceil(blockBytes / 8) * 8;
+export const aheadBytes = (blocks: SampleBlocks, dtype: Dtype): number => 2 * blocks.bytesOf(groupRows(blocks), dtype);
 
-/** Reads groups, each while the one before it is made rows of; a chunk is there until the next is asked for. */
-export function reading(blocks: SampleBlocks, groups: Iterator<Group, undefined>, dtype: Dtype) {
-  const { rows: all, inputs, beside: width, blockRows, blockBytes } = blocks;
-  const slot = slotOf(blockBytes);
+/** Reads groups, each while the one before it is taken; a chunk is there until the next is asked for. */
+export function reading(
+  blocks: SampleBlocks,
+  groups: Iterator<Group, undefined>,
+  dtype: Dtype,
+  rule?: Standardisation,
+) {
+  const { rows: all, inputs, beside: width } = blocks;
   const most = Math.min(all, Math.max(1, Math.floor((4 * CHUNK_ENTRIES) / inputs)));
   const x = zeros(dtype, most * inputs);
   const beside = new Float64Array(most * width);
-  const rooms = [0, 1].map(() => new Uint8Array(aheadBytes(blocks) / 2));
-  const load = (): { readonly group: Group; readonly rows: Promise<readonly PackedRows[]> } | undefined => {
+  const rooms = blocks.rooms(groupRows(blocks), dtype, rule);
+  let room = 0;
+  const load = (): { readonly rows: number; readonly read: Promise<unknown> } | undefined => {
     const { value: group } = groups.next();
     if (group === undefined) return undefined;
-    const room = rooms.reverse()[0] as Uint8Array;
-    const rows = Promise.all(Array.from(group.blocks, (block, i) => blocks.read(block, room.subarray(i * slot))));
+    const read = rooms.read(1 - room, group, (k) => k);
     // Whoever asks for it is told.
-    rows.catch(() => undefined);
-    return { group, rows };
+    read.catch(() => undefined);
+    return { rows: group.places.length, read };
   };
   let ahead = load();
-  let at = 0;
-  let current: { readonly places: Uint32Array; readonly rows: readonly PackedRows[] } | undefined;
+  let [at, rows] = [0, 0];
   return {
     /** At most `limit` rows; none where there are no more. */
     async next(limit: number): Promise<Chunk> {
-      if (current === undefined || at === current.places.length) {
-        if (ahead === undefined) return { x: x.subarray(0, 0), beside: beside.subarray(0, 0), count: 0 };
-        current = { places: ahead.group.places, rows: await ahead.rows };
+      if (at === rows && ahead !== undefined) {
+        await ahead.read;
+        room = 1 - room;
+        [at, rows] = [0, ahead.rows];
         ahead = load();
-        at = 0;
       }
-      const { places, rows } = current;
-      const count = Math.min(limit, most, places.length - at);
-      for (let i = 0; i < count; i += 1) {
-        const place = places[at + i] as number;
-        (rows[Math.floor(place / blockRows)] as PackedRows).put(place % blockRows, x, i * inputs, beside, i * width);
-      }
+      const count = Math.min(limit, most, rows - at);
+      const chunk = { x: x.subarray(0, count * inputs), beside: beside.subarray(0, count * width), count };
+      if (count > 0) rooms.take(room, at, chunk.beside, chunk.x);
       at += count;
-      return { x: x.subarray(0, count * inputs), beside: beside.subarray(0, count * width), count };
+      if (at === rows && ahead === undefined) rooms.close();
+      return chunk;
     },
   };
 }
@@ -216,10 +229,14 @@ export class StoredSet {
     };
   }
 
-  /** Rows of an epoch, in float64 where something is subtracted from them. */
-  epoch(seed: number | undefined, epoch: number, dtype: Dtype): ReturnType<typeof reading> {
-    const groups = groupsOf(this.blocks, this.#part.has, seed === undefined ? undefined : randomOf(seed, epoch));
-    return reading(this.blocks, groups, this.rules.x ? 'float64' : dtype);
+  /** The groups of an epoch, as they lie where there is no seed. */
+  groups(seed: number | undefined, epoch: number): Iterator<Group, undefined> {
+    return groupsOf(this.blocks, this.#part.has, seed === undefined ? undefined : randomOf(seed, epoch));
+  }
+
+  /** Rows of groups, standardised. */
+  reading(groups: Iterator<Group, undefined>, dtype: Dtype): ReturnType<typeof reading> {
+    return reading(this.blocks, groups, dtype, this.rules.x);
   }
 
   /** The features as they were packed. */
@@ -246,16 +263,14 @@ export class StoredSet {
     });
   }
 
-  /** What the samples of a chunk become, and what they count for beside the others. */
-  parts(chunk: Chunk, dtype: Dtype) {
-    const { x: rule, y: targetRule } = this.rules;
+  /** What the targets of a chunk become, and what its samples count for beside the others. */
+  parts(chunk: Omit<Chunk, 'x'>, dtype: Dtype) {
+    const { y: targetRule } = this.rules;
     const { targets, weights } = partsOf(this.blocks, chunk);
-    const { inputs, labelled } = this.blocks;
-    const { x, count } = chunk;
+    const { count } = chunk;
     const columns = targets.length / count;
     return {
-      x: rule ? standardise({ data: x, rows: count, columns: inputs }, rule, dtype).data : x,
-      targets: labelled
+      targets: this.blocks.labelled
         ? Int32Array.from(targets)
         : targetRule
           ? standardise({ data: targets, rows: count, columns }, targetRule, dtype).data
@@ -282,7 +297,7 @@ export class StoredSet {
 
 function partsOf(
   { beside: width, weighted }: SampleBlocks,
-  { beside, count }: Chunk,
+  { beside, count }: Omit<Chunk, 'x'>,
 ): { readonly targets: Float64Array; readonly weights?: Float64Array } {
   if (!weighted) return { targets: beside };
   const columns = width - 1;

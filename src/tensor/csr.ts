@@ -46,7 +46,7 @@ export const isCsr = (value: unknown): value is Csr => isObject(value) && 'indpt
  */
 export const nativeCsr = (matrix: unknown, name: string): NativeCsr => atOnce(checkedCsr(matrix, name));
 
-function* checkedCsr(matrix: unknown, name: string): Generator<void, NativeCsr, undefined> {
+function* checkedCsr(matrix: unknown, name: string): Steps<NativeCsr> {
   checkObject(matrix, '{ data, indices, indptr, rows, columns }', name);
   checkKeys(matrix, ['data', 'indices', 'indptr', 'rows', 'columns'], name);
   const { data, indices, indptr, rows, columns } = matrix as Csr;
@@ -65,13 +65,18 @@ function* checkedCsr(matrix: unknown, name: string): Generator<void, NativeCsr, 
   return {
     rows,
     columns,
-    indptr: types.isFloat64Array(indptr) ? indptr : Float64Array.from(indptr),
-    indices: types.isInt32Array(indices) ? indices : Int32Array.from(indices),
-    values: isNumbers(data) ? data : Float64Array.from(data),
+    indptr: types.isFloat64Array(indptr) ? indptr : yield* copied(indptr, new Float64Array(rows + 1)),
+    indices: types.isInt32Array(indices) ? indices : yield* copied(indices, new Int32Array(indices.length)),
+    values: isNumbers(data) ? data : yield* copied(data, new Float64Array(data.length)),
   };
 }
 
-type Steps = Generator<void, void, undefined>;
+type Steps<T = void> = Generator<void, T, undefined>;
+
+function* copied<T extends NumericArray>(from: NumericArray, to: T): Steps<T> {
+  yield* inParts(from.length, (first, end) => to.set(from.subarray(first, end), first));
+  return to;
+}
 
 /** What work in steps comes to, at once. */
 export function atOnce<T>(steps: Iterator<void, T>): T {
@@ -88,7 +93,7 @@ export async function inSteps<T>(steps: Iterator<void, T>): Promise<T> {
 }
 
 /** Looks at entries first … end − 1, as few at a time as a turn of the event loop bears. */
-function* inParts(entries: number, look: (first: number, end: number) => void): Steps {
+export function* inParts(entries: number, look: (first: number, end: number) => void): Steps {
   for (let first = 0; first < entries; first += CHUNK_ENTRIES) {
     look(first, Math.min(entries, first + CHUNK_ENTRIES));
     yield;
@@ -157,50 +162,67 @@ const isSparseRow = (
 export const areSparseRows = (features: unknown): features is readonly SparseRow[] =>
   isArray(features) && isSparseRow(features[0]);
 
+/** What a row costs that is visited, in entries. */
+const ROW = 8;
+
+/** Visits rows 0, 1, …, each of so many entries as `visit` answers with; in steps, as {@link inParts}. */
+function* rowByRow(rows: number, visit: (row: number) => number): Steps {
+  let visited = 0;
+  for (let row = 0; row < rows; row += 1) {
+    visited += ROW + visit(row);
+    if (visited < CHUNK_ENTRIES) continue;
+    yield;
+    visited = 0;
+  }
+}
+
 /** As many columns as the largest index asks for. */
-export function sparseWidth(rows: readonly SparseRow[]): number {
+export function* sparseWidth(rows: readonly SparseRow[]): Steps<number> {
   let columns = 1;
-  for (const { indices } of rows) for (const index of indices) columns = Math.max(columns, index + 1);
+  yield* rowByRow(rows.length, (i) => {
+    const { indices } = rows[i] as SparseRow;
+    for (const index of indices) columns = Math.max(columns, index + 1);
+    return indices.length;
+  });
   return columns;
 }
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE where one of them is no sparse row; what they hold is checked by nativeCsr */
-function gatheredCsr(features: readonly unknown[], columns: number, name: string): Csr {
+function* gatheredCsr(features: readonly unknown[], columns: number, name: string): Steps<Csr> {
   const indptr = new Float64Array(features.length + 1);
-  for (const [i, row] of features.entries()) {
+  yield* rowByRow(features.length, (i) => {
+    const row = features[i];
     if (!isSparseRow(row)) throw expected('a sparse row { indices, values }', `${name}[${i}]`, row);
     if (row.indices.length !== row.values.length) {
       const what = `${row.indices.length} numbers, one an index,`;
       throw expected(what, `${name}[${i}].values`, row.values.length, 'ERR_DLADMM_SHAPE');
     }
     indptr[i + 1] = (indptr[i] as number) + row.indices.length;
-  }
+    return 0;
+  });
   const entries = indptr[features.length] as number;
   // What is no number becomes NaN, and is refused by its place.
   const [indices, data] = [new Float64Array(entries), new Float64Array(entries)];
-  for (const [i, row] of (features as readonly SparseRow[]).entries()) {
+  yield* rowByRow(features.length, (i) => {
+    const row = features[i] as SparseRow;
     indices.set(row.indices, indptr[i]);
     data.set(row.values, indptr[i]);
-  }
+    return row.indices.length;
+  });
   return { data, indices, indptr, rows: features.length, columns };
 }
 
-const compressed = (features: unknown, columns: number, name: string): unknown =>
-  areSparseRows(features) ? gatheredCsr(features, columns, name) : features;
-
 /** Features row by row, sparse or dense. @throws DlAdmmError as {@link nativeCsr} and `rowSource` */
-export function featureRows(given: unknown, inputs: number, name: string): RowSource {
-  const features = compressed(given, inputs, name);
-  return isCsr(features) ? atOnce(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
-}
+export const featureRows = (given: unknown, inputs: number, name: string): RowSource =>
+  atOnce(rowsInSteps(given, inputs, name));
 
 /** The same; the event loop runs in between. */
-export async function featureRowsInTurns(given: unknown, inputs: number, name: string): Promise<RowSource> {
-  const features = compressed(given, inputs, name);
-  return isCsr(features) ? inSteps(csrRows(features, inputs, name)) : rowSource(features, inputs, name);
-}
+export const featureRowsInTurns = (given: unknown, inputs: number, name: string): Promise<RowSource> =>
+  inSteps(rowsInSteps(given, inputs, name));
 
-function* csrRows(features: Csr, inputs: number, name: string): Generator<void, RowSource, undefined> {
+function* rowsInSteps(given: unknown, inputs: number, name: string): Steps<RowSource> {
+  const features = areSparseRows(given) ? yield* gatheredCsr(given, inputs, name) : given;
+  if (!isCsr(features)) return rowSource(features, inputs, name);
   const sparse = yield* checkedCsr(features, name);
   if (sparse.columns !== inputs) {
     throw expected(`${inputs} columns, the width of the first layer,`, name, sparse.columns, 'ERR_DLADMM_SHAPE');
@@ -229,19 +251,27 @@ export function sparseRows(sparse: NativeCsr, name: string): RowSource {
   });
 }
 
-/** Some rows of a sparse source, in that order. */
-export function someSparseRows(sparse: NativeCsr, name: string, rows: Int32Array): RowSource {
+/** Some rows of a sparse source, in that order, in steps. */
+export function* someSparseRows(sparse: NativeCsr, name: string, rows: Int32Array): Steps<RowSource> {
   const { columns, indptr, indices, values } = sparse;
   const starts = new Float64Array(rows.length + 1);
-  for (const [i, row] of rows.entries()) {
-    starts[i + 1] = (starts[i] as number) + (indptr[row + 1] as number) - (indptr[row] as number);
-  }
+  yield* inParts(rows.length, (first, end) => {
+    for (let i = first; i < end; i += 1) {
+      const row = rows[i] as number;
+      starts[i + 1] = (starts[i] as number) + (indptr[row + 1] as number) - (indptr[row] as number);
+    }
+  });
   const entries = starts[rows.length] as number;
   const taken = { indices: new Int32Array(entries), values: zeros(dtypeOf(values), entries) };
-  for (const [i, row] of rows.entries()) {
-    const [from, to] = [indptr[row] as number, indptr[row + 1] as number];
-    taken.indices.set(indices.subarray(from, to), starts[i] as number);
-    taken.values.set(values.subarray(from, to), starts[i] as number);
+  // Rows that follow each other go together, as every part of an array is an object to be collected.
+  for (let i = 0; i < rows.length; ) {
+    const [start, from] = [starts[i] as number, indptr[rows[i] as number] as number];
+    let to = from;
+    for (; i < rows.length && indptr[rows[i] as number] === to && to - from < CHUNK_ENTRIES; i += 1)
+      to = indptr[(rows[i] as number) + 1] as number;
+    taken.indices.set(indices.subarray(from, to), start);
+    taken.values.set(values.subarray(from, to), start);
+    yield;
   }
   return sparseRows({ rows: rows.length, columns, indptr: starts, ...taken }, name);
 }

@@ -1,9 +1,9 @@
 /**
  * Rows as a store keeps them: each column in the smallest type that holds its values in this block exactly, each row in one piece. A block
- * begins with the type of every column, a byte each, filled up to a multiple of 8; in a row the wide types come first.
+ * begins with the type of every column, a byte each, filled up to a multiple of 8; in a row the wide types come first. They are read by
+ * native/core/storage/packed_rows.hpp.
  */
-import type { Numbers } from '../core/native.js';
-import { fromFloat16, toFloat16 } from './half.js';
+import { toFloat16 } from './half.js';
 
 /** What becomes of a number that a shorter type does not hold: it is kept, or rounded to the type. */
 export type Precision = 'exact' | 'float32' | 'float16';
@@ -108,67 +108,4 @@ export function packRows(
     }
   }
   return bytes;
-}
-
-/** A block that has been read. */
-export interface PackedRows {
-  /** Writes the first `inputs` columns of a row to `out` from `at` on, and those behind them to `rest` from `restAt` on. */
-  put(row: number, out: Numbers, at: number, rest: Float64Array, restAt: number): void;
-}
-
-let halves: Float32Array | undefined;
-
-/**
- * The rows of a block; undefined where its bytes are none.
- *
- * @param bytes begin at a multiple of 8
- */
-export function unpackRows(bytes: Uint8Array, rows: number, columns: number, inputs: number): PackedRows | undefined {
-  const types = bytes.subarray(0, columns);
-  if (types.length < columns || types.some((type) => type > DOUBLE)) return undefined;
-  const { head, stride, runs } = layoutOf(types);
-  if (bytes.length !== head + rows * stride) return undefined;
-  if (types.includes(HALF)) halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => fromFloat16(bits));
-  const parts = runs.map(({ type, columns: places, at }) => {
-    const size = Math.max(8, BITS[type]) / 8;
-    const view = new ARRAYS[type](
-      bytes.buffer as ArrayBuffer,
-      bytes.byteOffset + head,
-      Math.floor((rows * stride) / size),
-    );
-    const rest = places.findIndex((j) => j >= inputs);
-    const features = rest < 0 ? places : places.subarray(0, rest);
-    const together = areTogether(type, features);
-    return {
-      type,
-      view,
-      from: at / size,
-      step: stride / size,
-      features,
-      rest: places.subarray(features.length),
-      together,
-    };
-  });
-  return {
-    put(row, out, at, rest, restAt) {
-      for (const { type, view, from, step, features, rest: others, together } of parts) {
-        const first = from + row * step;
-        const count = features.length;
-        if (together) out.set(view.subarray(first, first + count), at + (features[0] as number));
-        else if (type === BIT)
-          for (let i = 0; i < count; i += 1)
-            out[at + (features[i] as number)] = ((view[first + (i >> 3)] as number) >> (i & 7)) & 1;
-        else if (type === HALF)
-          for (let i = 0; i < count; i += 1)
-            out[at + (features[i] as number)] = (halves as Float32Array)[view[first + i] as number] as number;
-        else for (let i = 0; i < count; i += 1) out[at + (features[i] as number)] = view[first + i] as number;
-        for (let k = 0; k < others.length; k += 1) {
-          const i = count + k;
-          const kept = view[type === BIT ? first + (i >> 3) : first + i] as number;
-          const value = type === BIT ? (kept >> (i & 7)) & 1 : type === HALF ? fromFloat16(kept) : kept;
-          rest[restAt + (others[k] as number) - inputs] = value;
-        }
-      }
-    },
-  };
 }

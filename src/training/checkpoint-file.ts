@@ -7,12 +7,10 @@ import { randomBytes } from 'node:crypto';
 import { constants, type FileHandle, open, statfs, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { getSystemErrorMap } from 'node:util';
 import { DlAdmmError, describe, messageOf } from '../core/errors.js';
 import { fromJson, toJson } from '../core/json.js';
 import {
   type Dtype,
-  fromNative,
   type NativeExtra,
   type NativePersistent,
   type NativeStoredSection,
@@ -20,7 +18,7 @@ import {
   native,
 } from '../core/native.js';
 import { checkPath, fileError, type Ours, replaceFile, targetOf } from '../formats/atomic-file.js';
-import { reader, readingError } from '../formats/reader.js';
+import { failedFile, reader } from '../formats/reader.js';
 import { CUT_OFF, decodeHeader, type Entry, MAX_HEADER_BYTES } from '../formats/safetensors.js';
 
 /** Raised when what a checkpoint holds changes its meaning. */
@@ -43,14 +41,6 @@ export interface OpenCheckpoint {
   readonly sections: readonly NativeStoredSection[];
   /** What was given to {@link writeCheckpoint}. */
   readonly training: unknown;
-}
-
-/** An error of native code, which has the number of a system's error as it is, or of Node, which has it negated. */
-function failedFile(action: 'read' | 'write', path: string, error: unknown): unknown {
-  const number = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined;
-  const code = typeof number === 'number' ? getSystemErrorMap().get(-Math.abs(number))?.[0] : undefined;
-  if (code === undefined) return action === 'read' ? readingError(path, error) : fromNative(error);
-  return fileError(action, path, Object.assign(new Error(messageOf(error), { cause: error }), { code }));
 }
 
 const metadataOf = (training: unknown): string =>

@@ -35,7 +35,7 @@ import {
   wantedOf,
 } from '../samples/targets.js';
 import { type WeightsLike, weightsOf } from '../samples/weights.js';
-import { areSparseRows, sparseWidth } from '../tensor/csr.js';
+import { areSparseRows, inSteps, sparseWidth } from '../tensor/csr.js';
 import {
   asSamples,
   breathe,
@@ -300,10 +300,10 @@ async function fromRows(
 }
 
 /** Entries of a row; 0 where the first row of a stream will tell. */
-function widthOf(rows: unknown, name: string): number {
+async function widthOf(rows: unknown, name: string): Promise<number> {
   if ((isMatrix(rows) || isRowSource(rows)) && typeof rows.columns === 'number') return rows.columns;
   if (isArray(rows)) checkRows(rows.length, name);
-  if (areSparseRows(rows)) return sparseWidth(rows);
+  if (areSparseRows(rows)) return inSteps(sparseWidth(rows));
   const first: unknown = isArray(rows) ? rows[0] : undefined;
   if (typeof first === 'number') return 1;
   if (isArray(first) || isNumericArray(first)) {
@@ -334,10 +334,10 @@ async function fromSamples(data: TrainingData, given: Given, called = 'data.y'):
       : (given.classLoss ?? DEFAULT_LOSS.classification),
   } = given;
   const task = taskOf(loss);
-  const inputs = layers?.[0] ?? widthOf(samples.x, 'data.x');
+  const inputs = layers?.[0] ?? (await widthOf(samples.x, 'data.x'));
   const carried = samples.y === undefined && isStream(samples.x);
-  const width = (y: unknown): number => (isNumericArray(y) ? 1 : carried ? 0 : widthOf(y, 'data.y'));
-  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? width(samples.y));
+  const width = async (y: unknown) => (isNumericArray(y) ? 1 : carried ? 0 : widthOf(y, 'data.y'));
+  const wide = task === 'classification' ? 1 : (layers?.at(-1) ?? (await width(samples.y)));
   const rules = {
     network: { layers: [inputs, wide], activation: 'relu', loss },
     ...({ dtype: 'float64', exact: true, exactTargets: true } as const),
@@ -366,9 +366,9 @@ async function fromSamples(data: TrainingData, given: Given, called = 'data.y'):
   if (parts && !given.goesOn) await checkLabels(rest, given.classes, classCount(loss, outputs));
   const part = async (which: Int32Array | undefined): Promise<WeightedSamples> => ({
     ...rest,
-    x: asSamples(which ? someRows(x, which) : x),
+    x: asSamples(which ? await someRows(x, which) : x),
     ...(rest.labels && which && { labels: await some<string | number | boolean>(rest.labels, which) }),
-    ...(y && { y: asSamples(which ? someRows(y, which) : y) }),
+    ...(y && { y: asSamples(which ? await someRows(y, which) : y) }),
   });
   const held = parts ? await part(parts.held) : validation;
   const counted = weights && (await some(weights, parts?.train));

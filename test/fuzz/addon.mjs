@@ -461,6 +461,7 @@ const rates = fc.oneof(
 const onWindows = [
   call('fill', args(fc.oneof(fc.constantFrom(0, 1, 2, 3), number), row, fc.oneof(values, labels))),
   call('visit', args(row, fc.oneof(fc.constantFrom(1, 2, 4), number))),
+  call('input', args()),
 ];
 const onGradient = fc.oneof(
   ...onSamples,
@@ -609,7 +610,22 @@ const onAddon = fc.oneof(
   ),
   call('sparseProductSeconds', args(members({ ...measured, adjacency: csr(3), columns: count }, meddle))),
 );
+const rowReader = {
+  dtype: network.dtype,
+  features: mostly(fc.constant(2), 0, -1, 4, 2 ** 53, NaN),
+  columns: mostly(fc.constant(3), 0, 2, 2 ** 53, NaN),
+  rows: mostly(fc.constant(4), 0, 1, 2 ** 52, NaN),
+};
+const room = fc.oneof(fc.constantFrom(0, 0, 1), number);
+const ints = fc.array(fc.integer({ min: -1, max: 4 }), { maxLength: 6 }).map((list) => Int32Array.from(list));
+const onRowReader = fc.oneof(
+  call('read', args(room, descriptor, storedSections, ints, ints)),
+  call('read', args(room, descriptor, fc.constant([]), fc.constant(new Int32Array(0)), fc.constant(new Int32Array(0)))),
+  call('take', args(room, row, values)),
+  call('take', args(room, row, values, values)),
+);
 const script = fc.record({
+  rowReader: members(rowReader, meddle),
   gradient: fc.oneof(members(gradient, meddle), members({ ...gradient, ...sparse }, meddle)),
   minibatch: fc.oneof(members(minibatch, meddle), members({ ...minibatch, ...sparse }, meddle)),
   metric: members(metric, meddle),
@@ -626,6 +642,7 @@ const script = fc.record({
       { weight: 4, arbitrary: onNetwork.map((one) => ({ on: 'network', ...one })) },
       { weight: 4, arbitrary: onGraphNetwork.map((one) => ({ on: 'graphNetwork', ...one })) },
       { weight: 1, arbitrary: onHash.map((one) => ({ on: 'hash', ...one })) },
+      { weight: 4, arbitrary: onRowReader.map((one) => ({ on: 'rowReader', ...one })) },
       { weight: 1, arbitrary: onAddon.map((one) => ({ on: 'addon', ...one })) },
       { weight: 9, arbitrary: onGradient.map((one) => ({ on: 'gradient', ...one })) },
       { weight: 9, arbitrary: onMinibatch.map((one) => ({ on: 'minibatch', ...one })) },
@@ -650,7 +667,17 @@ const script = fc.record({
         weight: 1,
         arbitrary: fc
           .constantFrom(
-            ...['layered', 'constraints', 'network', 'gradient', 'minibatch', 'metric', 'graph', 'graphGradient'],
+            ...[
+              'rowReader',
+              'layered',
+              'constraints',
+              'network',
+              'gradient',
+              'minibatch',
+              'metric',
+              'graph',
+              'graphGradient',
+            ],
           )
           .map((on) => ({ on, method: 'close', args: [] })),
       },
@@ -712,6 +739,7 @@ await fc.assert(
       network: make(native.TrainedNetwork, second),
       graphNetwork: make(native.TrainedGraphNetwork, second),
       hash: new native.Hash64(),
+      rowReader: make(native.RowReader, drawn.rowReader),
       addon: native,
       gradient: make(native.GradientTrainer, third),
       minibatch: make(native.Minibatch, fifth),
@@ -721,6 +749,7 @@ await fc.assert(
       graph: make(native.Graph, seventh),
     };
     meddle.now = () => {
+      objects.rowReader?.close();
       objects.layered?.close();
       objects.constraints?.close();
       objects.gradient?.close();

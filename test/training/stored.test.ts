@@ -39,11 +39,11 @@ const common = {
   epochs: 1,
 } as const;
 
-/** The rows as the first epoch visits them. */
-function visited(): number[] {
+/** The rows as an epoch visits them. */
+function visited(epoch = 0): number[] {
   const blockRows = Math.floor(2 ** 18 / (INPUTS + 2));
   const order: number[] = [];
-  for (const { blocks, places } of groupsOf({ rows: ROWS, blockRows }, () => true, randomOf(3, 0))) {
+  for (const { blocks, places } of groupsOf({ rows: ROWS, blockRows }, () => true, randomOf(3, epoch))) {
     for (const place of places)
       order.push((blocks[Math.floor(place / blockRows)] as number) * blockRows + (place % blockRows));
   }
@@ -84,6 +84,29 @@ describe('training from a store', () => {
     );
     expect(bytesOf(stored.model as Model)).toEqual(bytesOf(memory.model as Model));
     expect(stored.history[0]).toMatchObject({ steps: Math.ceil(ROWS / 160) });
+  });
+
+  test.each([160, 4500, ROWS - 1])('goes on so in the next epoch, in batches of %i too', async (batchSize) => {
+    const {
+      hidden: _,
+      epochs: __,
+      ...same
+    } = { ...common, batchSize, solver: 'sgd', layers: [INPUTS, 3, 2], shuffle: false } as const;
+    const taught = async (epoch: number, before?: Model) => {
+      const rows = visited(epoch);
+      const data = {
+        x: rows.map((row) => x.subarray(row * INPUTS, (row + 1) * INPUTS)),
+        labels: rows.map((row) => labels[row] as number),
+        weights: rows.map((row) => weights[row] as number),
+      };
+      const { layers: ___, standardise: ____, ...goingOn } = same;
+      const { model } = await (before
+        ? before.fit(data, { ...goingOn, epochs: 1 })
+        : fit(data, { ...same, epochs: 1 }));
+      return model as Model;
+    };
+    const stored = await fit(wide as 'wide.samples', { ...common, batchSize, solver: 'sgd', epochs: 2 });
+    expect(bytesOf(stored.model as Model)).toEqual(bytesOf(await taught(1, await taught(0))));
   });
 
   test('gives the same model for any memory that is enough, and refuses one that is not before it starts', async () => {

@@ -106,7 +106,8 @@ class Epochs {
 
   // The last batch of an epoch has what is left.
   [[nodiscard]] std::size_t batches() const { return (count_ + batch_ - 1) / batch_; }
-  // The next batches are of `count` samples from `first` on: a window, which is filled anew as batches go on.
+  // The next batches are of `count` samples from `first` on: a window, which is filled anew as batches go on. Behind
+  // the last sample follows the first; no batch may go over that.
   void visit(std::size_t first, std::size_t count) {
     first_ = first;
     count_ = count;
@@ -116,7 +117,7 @@ class Epochs {
   [[nodiscard]] std::span<const std::uint32_t> begin() {
     if (next_ == 0 && shuffle_) order_.shuffle();
     const std::size_t first = next_ * batch_;
-    return order_.samples().subspan(first_ + first, std::min(batch_, count_ - first));
+    return order_.samples().subspan((first_ + first) % order_.samples().size(), std::min(batch_, count_ - first));
   }
   void end() { next_ = (next_ + 1) % batches(); }
   void reset() {

@@ -1,8 +1,8 @@
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { Dtype, NativeSamples, NativeWindows, Numbers } from '../../core/native.js';
 import { classCount, classifies, domainOf, type Network } from '../../network/network.js';
-import { aheadBytes, type reading, type StoredSet } from '../../samples/stored.js';
-import { nonFinite, pause } from '../../tensor/inputs.js';
+import { aheadBytes, type Group, groupRows, type Rooms, type reading, type StoredSet } from '../../samples/stored.js';
+import { CHUNK_ENTRIES, nonFinite, pause } from '../../tensor/inputs.js';
 
 /** How samples are visited. */
 export interface Batches {
@@ -11,27 +11,39 @@ export interface Batches {
   readonly seed: number;
 }
 
-/** Entries of a window: many batches, so that the pause between two windows is short beside them. */
-const WINDOW_ENTRIES = 2 ** 22;
 /** What Node, the collector and the BLAS may take as they go. */
 const RESERVE = 3 * 2 ** 25;
 
-/** Samples of a store on their way to native code, which visits one window of its rows while the other is filled. */
+type Native = NativeWindows & NativeSamples;
+
+/**
+ * Samples of a store on their way to native code, which has room for so many that a window of whole batches is visited while more are read:
+ * behind the last row of the room follows the first.
+ */
 export class Feed {
   readonly #set: StoredSet;
   readonly #network: Network;
   readonly #dtype: Dtype;
   readonly #batch: number;
   readonly #seed: number | undefined;
-  readonly #window: number;
-  #native: (NativeWindows & NativeSamples) | undefined;
+  /** Rows that there is room for. */
+  readonly #room: number;
+  #native: Native | undefined;
+  /** Of rows that are read into native code. */
+  #rooms: Rooms | undefined;
   #epoch = 0;
-  #rows: ReturnType<typeof reading> | undefined;
+  #groups: Iterator<Group, undefined> | undefined;
+  /** Of rows that are made of cells. */
+  #cells: ReturnType<typeof reading> | undefined;
+  /** Rows that this epoch has yet to read. */
   #left = 0;
-  /** Steps that the window at work has left, and rows of the one behind it. */
-  #steps = 0;
-  #next: Promise<number> | undefined;
+  /** Where rows begin that have been read and not been visited, at a multiple of the batch, and how many. */
   #first = 0;
+  #ready = 0;
+  /** Rows of the room that the window at work takes, and steps that it has left. */
+  #visited = 0;
+  #steps = 0;
+  #next: Promise<void> | undefined;
 
   /** @throws DlAdmmError ERR_DLADMM_SHAPE, ERR_DLADMM_ARGUMENT where the samples are none of the network's */
   constructor(set: StoredSet, network: Network, dtype: Dtype, { batch, shuffle, seed }: Batches) {
@@ -42,39 +54,45 @@ export class Feed {
     if (labelled !== classifies(network.loss) || beside - (weighted ? 1 : 0) !== wanted) {
       throw expected(`${labelled ? 'labels' : `${wanted} target values`} for the loss ${network.loss}`, path, labelled);
     }
-    const batches = Math.min(Math.ceil(set.rows / batch), Math.max(1, Math.floor(WINDOW_ENTRIES / inputs / batch)));
     this.#set = set;
     this.#network = network;
     this.#dtype = dtype;
     this.#batch = batch;
     this.#seed = shuffle ? seed : undefined;
-    this.#window = batches * batch;
+    this.#room = batch * Math.ceil((2 * groupRows(set.blocks)) / batch + 1);
   }
 
-  /** Rows that native code keeps: two windows. */
+  /** Rows that native code keeps. */
   get samples(): number {
-    return 2 * this.#window;
+    return this.#room;
   }
 
   /** Bytes beside those of native code. */
   get bytes(): number {
-    return aheadBytes(this.#set.blocks) + RESERVE;
+    const { blocks } = this.#set;
+    return RESERVE + (blocks.encodes ? aheadBytes(blocks, this.#dtype) : 8 * this.#room * blocks.beside);
   }
 
-  async open(native: NativeWindows & NativeSamples): Promise<void> {
+  async open(native: Native): Promise<void> {
+    const { blocks, rules } = this.#set;
     this.#native = native;
     await this.#set.weigh();
-    if (this.#set.blocks.weighted) native.loadWeights(new Float64Array(this.samples).fill(1));
+    if (blocks.weighted) native.loadWeights(new Float64Array(this.samples).fill(1));
+    if (!blocks.encodes) this.#rooms = blocks.rooms(this.#room, this.#dtype, rules.x, native.input());
   }
 
   /** Goes to the next window where the one at work has been visited. Answers with the steps that are left in it. */
   async window(): Promise<number> {
     if (this.#steps > 0) return this.#steps;
-    const rows = await (this.#next ?? this.#fill(this.#other));
-    this.#next = undefined;
-    this.#first = this.#other;
+    await this.#next;
+    this.#visited = 0;
+    while (this.#ready < this.#batch && (this.#left > 0 || this.#ready === 0)) await this.#read();
+    const rows = this.#left > 0 ? this.#ready - (this.#ready % this.#batch) : this.#ready;
     this.#native?.visit(this.#first, rows);
     this.#steps = Math.ceil(rows / this.#batch);
+    this.#visited = this.#steps * this.#batch;
+    this.#first = (this.#first + this.#visited) % this.#room;
+    this.#ready -= rows;
     return this.#steps;
   }
 
@@ -82,36 +100,62 @@ export class Feed {
     this.#steps -= steps;
   }
 
-  /** Fills the window behind the one at work. */
+  /** Reads rows behind the window at work, where there is room for them. */
   async readAhead(): Promise<void> {
-    this.#next ??= this.#fill(this.#other);
+    // The rows of another epoch begin at a new batch.
+    const waits = this.#left === 0 && this.#ready > 0;
+    if (waits || this.#visited + this.#ready + groupRows(this.#set.blocks) > this.#room) return;
+    this.#next = this.#read();
     await this.#next;
   }
 
-  get #other(): number {
-    return this.#first === 0 ? this.#window : 0;
-  }
-
-  /** Fills rows from `first` on with the next of the epoch. Answers with how many. */
-  async #fill(first: number): Promise<number> {
-    if (this.#rows === undefined) {
-      this.#rows = this.#set.epoch(this.#seed, this.#epoch, this.#dtype);
+  /** Reads rows of the epoch, or the first of the next one. */
+  async #read(): Promise<void> {
+    if (this.#left === 0) {
+      this.#groups = this.#set.groups(this.#seed, this.#epoch);
+      if (this.#set.blocks.encodes) this.#cells = this.#set.reading(this.#groups, this.#dtype);
       this.#left = this.#set.rows;
       this.#epoch += 1;
     }
-    const wanted = Math.min(this.#window, this.#left);
-    for (let count = 0; count < wanted; ) {
-      const chunk = await this.#rows.next(wanted - count);
-      this.#put(first + count, this.#set.parts(chunk, this.#dtype));
-      count += chunk.count;
-      await pause();
-    }
-    this.#left -= wanted;
-    if (this.#left === 0) this.#rows = undefined;
-    return wanted;
+    const at = this.#first + this.#ready;
+    const count = this.#cells ? await this.#encoded(this.#cells, at) : await this.#readGroup(at);
+    this.#ready += count;
+    this.#left -= count;
   }
 
-  #put(first: number, { x, targets, weights }: ReturnType<StoredSet['parts']>): void {
+  async #readGroup(at: number): Promise<number> {
+    const group = this.#groups?.next().value;
+    const rooms = this.#rooms;
+    if (group === undefined || rooms === undefined) return 0;
+    const { path, inputs, beside: width } = this.#set.blocks;
+    const odd = await rooms.read(0, group, (k) => (at + k) % this.#room);
+    if (odd) throw nonFinite({ name: path, columns: inputs }, 0, odd.index, odd.value);
+    const { length: rows } = group.places;
+    for (let done = 0, count = 0; done < rows; done += count) {
+      const first = (at + done) % this.#room;
+      count = Math.min(rows - done, this.#room - first, CHUNK_ENTRIES);
+      const beside = new Float64Array(count * width);
+      rooms.take(0, first, beside);
+      this.#put(first, this.#set.parts({ beside, count }, this.#dtype));
+      await pause();
+    }
+    return rows;
+  }
+
+  /** Rows made of cells, as many as a group has. Answers with how many. */
+  async #encoded(cells: ReturnType<typeof reading>, at: number): Promise<number> {
+    const rows = Math.min(this.#left, groupRows(this.#set.blocks));
+    for (let done = 0; done < rows; ) {
+      const first = (at + done) % this.#room;
+      const chunk = await cells.next(Math.min(rows - done, this.#room - first));
+      this.#put(first, this.#set.parts(chunk, this.#dtype), chunk.x);
+      done += chunk.count;
+      await pause();
+    }
+    return rows;
+  }
+
+  #put(first: number, { targets, weights }: ReturnType<StoredSet['parts']>, x?: Numbers): void {
     const { path, inputs } = this.#set.blocks;
     const fill = (part: 0 | 1 | 2 | 3, chunk: Numbers | Int32Array, columns: number): void => {
       const bad = this.#native?.fill(part, first, chunk) ?? -1;
@@ -122,7 +166,7 @@ export class Feed {
       }
       throw nonFinite({ name: path, columns }, 0, bad, chunk[bad]);
     };
-    fill(0, x, inputs);
+    if (x) fill(0, x, inputs);
     if (this.#set.blocks.labelled) fill(2, targets, 1);
     else {
       this.#checkDomain(targets as Numbers);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/core/native.js';
 import { fit, type Network } from '../../../src/index.js';
+import { standardisedInSteps } from '../../../src/samples/standardise.js';
 import { type GradientMethod, type GradientSessionOptions, gradients } from '../../../src/solvers.js';
-import { featureRowsInTurns, finiteRows, nativeCsr } from '../../../src/tensor/csr.js';
+import { featureRowsInTurns, finiteRows, nativeCsr, someSparseRows, sparseWidth } from '../../../src/tensor/csr.js';
 import { CHUNK_ENTRIES } from '../../../src/tensor/inputs.js';
 import { expectFailure } from '../../formats/support.js';
 import { numbers } from '../../reference/addon.js';
@@ -103,6 +104,40 @@ describe('sparse features', () => {
     const steps = finiteRows(await featureRowsInTurns({ ...row, data: last }, 2, 'x'), 'float32');
     expect([steps.next(), steps.next(), steps.next()].map(({ done }) => done)).toEqual([false, false, false]);
     expect(() => steps.next()).toThrow(`x.data[${entries - 1}]`);
+  });
+
+  test('are taken, standardised and measured some at a time, for the same reason', async () => {
+    const [rows, each] = [40, CHUNK_ENTRIES / 4];
+    const data = Float32Array.from({ length: rows * each }, (_, k) => k % 97);
+    const indices = Int32Array.from(data, (_, k) => k % 5);
+    const indptr = Float64Array.from({ length: rows + 1 }, (_, i) => i * each);
+    const { sparse } = await featureRowsInTurns({ data, indices, indptr, rows, columns: 5 }, 5, 'x');
+    const all = sparse as NonNullable<typeof sparse>;
+    /** The number of steps, and what comes of them. */
+    const counted = <T>(steps: Generator<void, T>): readonly [number, T] => {
+      let count = 0;
+      for (let step = steps.next(); ; step = steps.next()) {
+        if (step.done) return [count, step.value];
+        count += 1;
+      }
+    };
+    const odd = Int32Array.from({ length: 20 }, (_, i) => 2 * i + 1);
+    const [taken, some] = counted(someSparseRows(all, 'x', odd));
+    expect(taken).toBe(1 + 20);
+    expect(some.sparse?.indptr).toEqual(indptr.subarray(0, 21));
+    const rowOf = (of: Float32Array | Int32Array, i: number) => of.slice(i * each, (i + 1) * each);
+    for (const [i, row] of odd.entries()) {
+      expect(rowOf(some.sparse?.values as Float32Array, i)).toEqual(rowOf(data, row));
+      expect(rowOf(some.sparse?.indices as Int32Array, i)).toEqual(rowOf(indices, row));
+    }
+    const rule = { mean: new Float64Array(5), scale: Float64Array.of(1, 2, 3, 4, 5) };
+    const [made, met] = counted(standardisedInSteps(some, rule, 'float32'));
+    expect(made).toBe(20 / 4);
+    expect(met.sparse?.values).toEqual(
+      some.sparse?.values.map((value, k) => value * ((some.sparse?.indices[k] as number) + 1)),
+    );
+    const row = { indices: rowOf(indices, 0), values: rowOf(data, 0) };
+    expect(counted(sparseWidth(Array.from(odd, () => row)))).toEqual([20 / 4, 5]);
   });
 
   test('take memory by their entries, and nothing by samples and features', () => {

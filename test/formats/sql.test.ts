@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { afterAll, describe, expect, test } from 'vitest';
+import { optionalPackage } from '../../src/core/package.js';
+import { packSamples, sql } from '../../src/data.js';
+import { fit, type Model } from '../../src/index.js';
+import { expectFailure } from './support.js';
+
+// Rows of a query are learnt from as the same rows are that are given as records.
+
+const folder = mkdtempSync(join(tmpdir(), 'dladmm-sql-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const connection = await (await DuckDBInstance.create(':memory:')).connect();
+
+const ROWS = 5000;
+const day = (i: number): Date => new Date(Date.UTC(2024, 0, 1 + (i % 400)));
+const records = Array.from({ length: ROWS }, (_, i) => ({
+  size: Math.fround((i * 7919) % 997) / 8,
+  big: BigInt(i % 50),
+  price: (i % 300) / 100,
+  plan: ['pro', 'basic', 'none at all'][i % 3],
+  since: day(i),
+  active: i % 4 === 0,
+  gap: i % 7 === 0 ? null : i % 11,
+  churned: (i * 7919) % 997 > 500 ? 'yes' : 'no',
+}));
+const QUERY = `
+  select (i * 7919 % 997)::float / 8 as size, (i % 50)::bigint as big, ((i % 300) / 100)::decimal(8, 2) as price,
+         ['pro', 'basic', 'none at all'][1 + i % 3] as plan, date '2024-01-01' + (i % 400)::integer as since,
+         i % 4 = 0 as active, case when i % 7 = 0 then null else i % 11 end as gap,
+         case when i * 7919 % 997 > 500 then 'yes' else 'no' end as churned
+  from range(${ROWS}) as rows(i) order by i`;
+const options = { target: 'churned', solver: 'adam', epochs: 2, threads: 1 } as const;
+const bytesOf = ({ weights, biases }: Model) =>
+  [...weights, ...biases].map((block) => Buffer.from(block.buffer).toString('base64'));
+
+describe('the rows of a query', () => {
+  test('teach the same bits as the same records, and are asked about and packed as these are', async () => {
+    const { model, report } = await fit(sql(QUERY, connection), options);
+    const other = await fit(records, options);
+    expect(bytesOf(model as Model)).toEqual(bytesOf(other.model as Model));
+    expect(report.samples).toBe(other.report.samples);
+    const known = await model.evaluate(records);
+    expect(await model.evaluate(sql(QUERY, connection))).toEqual(known);
+    expect((await model.predict(sql(QUERY, connection))).labels).toEqual((await model.predict(records)).labels);
+    expect(
+      await packSamples(join(folder, 'rows.samples'), sql(QUERY, connection), { target: 'churned' }),
+    ).toMatchObject({
+      rows: ROWS,
+    });
+  });
+
+  test('are run anew each time, in a database of their own where no connection is given', async () => {
+    const file = join(folder, 'rows.csv');
+    writeFileSync(file, `a,b,y\n${records.map((_, i) => `${i % 9},${i % 2 ? 'x' : 'z'},${i % 3}`).join('\n')}\n`);
+    const rows = sql(`select * from read_csv('${file}')`);
+    for (let time = 0; time < 2; time += 1) {
+      let count = 0;
+      for await (const some of rows) count += some.length;
+      expect(count).toBe(ROWS);
+    }
+  });
+
+  test('are not asked for further than they have been taken', async () => {
+    let [given, ended] = [0, false];
+    const counting = {
+      run: async () => ({
+        async *yieldRowObjectJs() {
+          try {
+            for (; ; given += 1) yield [{ a: given, y: given % 2 }];
+          } finally {
+            ended = true;
+          }
+        },
+      }),
+    };
+    let taken = 0;
+    for await (const [row] of sql('select', counting)) {
+      expect(given).toBe(taken);
+      expect(row).toEqual({ a: taken, y: taken % 2 });
+      taken += 1;
+      if (taken === 9) break;
+    }
+    expect(ended).toBe(true);
+  });
+
+  test.each([
+    ['selec 1', /Expected a query .*"selec 1": .*Parser Error/],
+    ['select colour from range(3)', /Binder Error.*colour/],
+    ["select * from 'nowhere.parquet'", /nowhere\.parquet/],
+  ])('%s is refused in the words of DuckDB', async (query, text) => {
+    await expectFailure(() => fit(sql(query, connection), options), 'ERR_DLADMM_ARGUMENT', text);
+  });
+
+  test('that lack the target, or fail on their way, say so', async () => {
+    await expectFailure(
+      () => fit(sql('select 1 as a, 2 as b', connection), options),
+      'ERR_DLADMM_ARGUMENT',
+      /its columns are a, b\) for target .*churned/,
+    );
+    const breaks =
+      "select i as a, case when i = 500000 then error('the disk is gone') else 'x' end as churned from range(600000) as rows(i)";
+    await expectFailure(() => fit(sql(breaks, connection), options), 'ERR_DLADMM_ARGUMENT', /the disk is gone/);
+  });
+
+  test('take a query and a connection, and the package that has these', async () => {
+    expect(() => sql(3 as never)).toThrow(/a query as text for query/);
+    expect(() => sql('select 1', {} as never)).toThrow(/a connection of @duckdb\/node-api/);
+    await expectFailure(
+      () => optionalPackage('@duckdb/none', 'A query'),
+      'ERR_DLADMM_FILE',
+      /which is not installed: npm install @duckdb\/none/,
+    );
+  });
+});
