@@ -43,12 +43,11 @@ Napi::Value measure_product(const Napi::CallbackInfo& call) {
                                 {"team-blocks", Way::team_blocks},
                                 {"team-shares", Way::team_shares},
                                 {"team-slices", Way::team_slices}});
-  const std::size_t samples = member_size(options, "samples");
-  const std::size_t inputs = member_size(options, "inputs");
-  const std::size_t outputs = member_size(options, "outputs");
+  const std::size_t samples = member_count(options, "samples");
+  const std::size_t inputs = member_count(options, "inputs");
+  const std::size_t outputs = member_count(options, "outputs");
   const unsigned threads = threads_from(options);
   const int repeats = repeats_from(options);
-  if (samples == 0 || inputs == 0 || outputs == 0) reject(call.Env(), "sizes must be positive");
   return in_type_of(options, [&]<typename T>(T) -> Napi::Value {
     return Napi::Number::New(call.Env(), product_seconds<T>(product, way, samples, inputs, outputs, threads, repeats));
   });
@@ -57,7 +56,7 @@ Napi::Value measure_product(const Napi::CallbackInfo& call) {
 // passSeconds({ dtype, count, threads, repeats }): blocks; for benchmarks.
 Napi::Value measure_pass(const Napi::CallbackInfo& call) {
   const Napi::Object options = object_argument(call, 0, "options");
-  const std::size_t count = member_size(options, "count");
+  const std::size_t count = member_count(options, "count");
   const unsigned threads = threads_from(options);
   const int repeats = repeats_from(options);
   return in_type_of(options, [&]<typename T>(T) -> Napi::Value {
@@ -69,12 +68,12 @@ Napi::Value measure_pass(const Napi::CallbackInfo& call) {
 // matrix, and of a copy of that; blocks; for benchmarks. → { product, copy, entries, bytes }
 Napi::Value measure_sparse_product(const Napi::CallbackInfo& call) {
   const Napi::Object options = object_argument(call, 0, "options");
-  const std::size_t columns = member_size(options, "columns");
+  const std::size_t columns = member_count(options, "columns");
   const unsigned threads = threads_from(options);
   const int repeats = repeats_from(options);
   return in_type_of(options, [&]<typename T>(T) -> Napi::Value {
     const Csr<T> given = csr_member<T>(options, "adjacency");
-    if (given.rows != given.columns || given.rows == 0 || columns == 0) reject(call.Env(), "sizes must be positive");
+    if (given.rows != given.columns || given.rows == 0) reject(call.Env(), "sizes must be positive");
     const Csr<T> a = normalised_adjacency(given.view());
     const SparseSeconds seconds = sparse_product_seconds<T>(a.view(), columns, threads, repeats);
     auto out = Napi::Object::New(call.Env());

@@ -51,6 +51,18 @@ inline std::size_t member_size(const Napi::Object& object, const char* name) {
   return to_size(object.Env(), member_number(object, name), name);
 }
 
+// How many there are of what is allocated for: refused before any work where BLAS and labels cannot count as far.
+inline std::size_t counted(Napi::Env env, std::size_t count, const char* name) {
+  if (count < 1 || count > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+    reject(env, std::string(name) + " must be from 1 to 2^31 - 1");
+  }
+  return count;
+}
+
+inline std::size_t member_count(const Napi::Object& object, const char* name) {
+  return counted(object.Env(), member_size(object, name), name);
+}
+
 inline bool member_flag(const Napi::Object& object, const char* name) { return object.Get(name).ToBoolean(); }
 
 inline std::string member_string(const Napi::Object& object, const char* name) {

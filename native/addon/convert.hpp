@@ -35,11 +35,7 @@ inline Network network_from(const Napi::Object& options) {
   Network network;
   network.widths = sizes(env, options.Get("widths"), "widths");
   if (network.widths.size() < 2) reject(env, "widths must have at least two entries");
-  for (const std::size_t width : network.widths) {
-    if (width == 0 || width > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-      reject(env, "every width must be from 1 to 2^31 - 1");
-    }
-  }
+  for (const std::size_t width : network.widths) static_cast<void>(counted(env, width, "every width"));
   network.activation.slope = member_number(options, "slope");
   network.activation.kind = choice<ActivationKind>(options, "activation",
                                                    {{"rectifier", ActivationKind::rectifier},

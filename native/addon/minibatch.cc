@@ -29,8 +29,7 @@ GramSettings gram_from(const Napi::Object& options) {
   const Napi::Env env = options.Env();
   GramSettings gram;
   gram.form = choice<GramForm>(options, "gram", {{"low-rank", GramForm::low_rank}, {"full", GramForm::full}});
-  gram.rank = member_size(options, "rank");
-  if (gram.rank < 1) reject(env, "rank must be at least 1");
+  gram.rank = member_count(options, "rank");
   gram.beta = member_number(options, "beta");
   if (!(gram.beta >= 0 && gram.beta < 1)) reject(env, "beta must be from 0 to below 1");
   gram.damping = member_number(options, "damping");
@@ -50,8 +49,7 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     MinibatchSetup setup;
     take_batches(options, setup);
     setup.gram = gram_from(options);
-    setup.gram_every = member_size(options, "gramEvery");
-    if (setup.gram_every < 1) reject(env, "gramEvery must be at least 1");
+    setup.gram_every = member_count(options, "gramEvery");
     setup.momentum = member_number(options, "momentum");
     if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
     setup.nesterov = member_flag(options, "nesterov");

@@ -45,8 +45,7 @@ template <typename Setup>
 Setup setup_on_samples(const Napi::Object& options) {
   Setup setup;
   setup.network = network_from(options);
-  setup.samples = member_size(options, "samples");
-  if (setup.samples == 0) reject(options.Env(), "samples must be at least 1");
+  setup.samples = member_count(options, "samples");
   setup.threads = threads_from(options);
   return setup;
 }

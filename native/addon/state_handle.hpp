@@ -104,7 +104,7 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
   // addEvaluationSet(samples, sparse): returns its number
   Napi::Value add_evaluation_set(const Napi::CallbackInfo& info) {
     this->need_idle(info.Env());
-    const std::size_t samples = size_argument(info, 0, "samples");
+    const std::size_t samples = counted(info.Env(), size_argument(info, 0, "samples"), "samples");
     const bool sparse = info[1].ToBoolean();
     return this->with_state([&](auto& typed) { return add_set(info.Env(), typed, setup_.network, samples, sparse); });
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <initializer_list>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -16,10 +15,7 @@ template <typename Setup>
 void take_batches(const Napi::Object& options, Setup& setup) {
   const Napi::Env env = options.Env();
   setup.network = network_from(options);
-  setup.samples = member_size(options, "samples");
-  if (setup.samples < 1 || setup.samples > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-    reject(env, "samples must be from 1 to 2^31 - 1");
-  }
+  setup.samples = member_count(options, "samples");
   setup.batch = member_size(options, "batch");
   if (setup.batch < 1 || setup.batch > setup.samples) reject(env, "batch must be from 1 to the number of samples");
   setup.threads = threads_from(options);

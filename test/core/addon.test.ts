@@ -381,6 +381,14 @@ describe('what it was not made for', () => {
     await expectRefusal(make, `${name} must be one of`);
   });
 
+  test('more samples than labels can be counted by are refused before there is room for any', async () => {
+    const many = 'samples must be from 1 to 2^31 - 1';
+    for (const samples of [0, 2 ** 31]) await expectRefusal(() => new native.Layered({ ...OPTIONS, samples }), many);
+    const state = await started();
+    for (const sparse of [false, true]) await expectRefusal(() => state.addEvaluationSet(2 ** 31, sparse), many);
+    state.close();
+  });
+
   test.each(['search', 'output'])('as is one for %s, and a limit that is no number of steps', async (name) => {
     const state = await started();
     const run = (more: object) => () => state.run(updates(1), { ...PENALTIES, ...more });
