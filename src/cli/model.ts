@@ -164,6 +164,16 @@ export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal):
   return interruptionOf(terminal.signal)?.exitCode ?? 0;
 }
 
+/** `dladmm report`: what a saved model is, what it takes in, and what was noted of its training. @throws DlAdmmError */
+export async function reportCommand({ model: file }: Pick<Asking, 'model'>, terminal: Terminal): Promise<number> {
+  using model = await Model.load(file);
+  const { note = {}, dtype, weights } = model;
+  const noted = Object.entries(note).map(([name, value]) => `${name}: ${value}`);
+  const count = weights.reduce((sum, { length }) => sum + length, 0);
+  await terminal.out(`${[model.describe(), `${count} weights in ${dtype}`, ...noted].join('\n')}\n`);
+  return 0;
+}
+
 /** Rows of CSV that are handed on at a time. */
 const ROWS = 1000;
 

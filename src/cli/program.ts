@@ -198,6 +198,15 @@ export function createProgram(
     ]);
   }
 
+  program
+    .command('report')
+    .description('what a saved model is, and what it takes in')
+    .argument('<model>', 'the model')
+    .addHelpText('after', '\nExample:\n  dladmm report churn.safetensors')
+    .action(async (model: string) =>
+      running<{ readonly model: string }>(async () => (await import('./model.js')).reportCommand)({ model }),
+    );
+
   const exporting = program
     .command('export')
     .description('write a saved model as ONNX')

@@ -15,9 +15,11 @@ import { FOLLOW, FOLLOWS } from './live-page.js';
 export interface Followable<R extends ProgressRecord, Result> extends AsyncIterable<R> {
   readonly result: Result;
   readonly checkpointBytes: number;
+  /** Has a checkpoint written after the iteration at work. */
   checkpointSoon(): void;
 }
 
+/** How a training is shown that a page follows. */
 export interface FollowOptions {
   /** The heading. */
   readonly title?: string;
@@ -27,6 +29,7 @@ export interface FollowOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How a page is served. */
 export interface LiveOptions extends FollowOptions {
   /** Default: any that is free. */
   readonly port?: number;

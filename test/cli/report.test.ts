@@ -90,3 +90,11 @@ it('follows a training on a page, which is told and is gone with it', async () =
   expect(code).toBe(0);
   expect(out).toMatch(/stopped on request/);
 });
+
+it('tells in the terminal what a saved model is', async () => {
+  expect((await train('--save', 'iris.safetensors')).code).toBe(0);
+  const { code, out } = await run('report', 'iris.safetensors');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^network 4-[\d-]+-3, relu, softmax-cross-entropy\n/);
+  expect(out).toMatch(/^\d+ weights in float32\ndata: iris\niterations: 3\n$/m);
+});

@@ -591,6 +591,7 @@ const onAddon = fc.oneof(
   call('lockFile', args(descriptor)),
   call('info', args()),
   call('traceRounds', args(fc.boolean())),
+  call('singularValues', args(values, count, count)),
   call('passSeconds', args(members({ ...measured, count }, meddle))),
   call(
     'productSeconds',

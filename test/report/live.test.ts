@@ -121,6 +121,7 @@ describe.skipIf(executablePath === undefined)('a live page in a browser', () => 
     const ended = going(page);
     const { tab, said } = await opened(page.url);
     await tab.waitForSelector('#run0 .plot canvas');
+    await button(tab, '10 a second').click();
     expect(await tab.textContent('#run0 h2')).toBe('<b>Digits</b>');
     const drawn = await tab.locator('.plot canvas').count();
     expect(drawn).toBe(await tab.locator('figure').count());
