@@ -81,7 +81,7 @@ class Windows : public On {
       const std::size_t count = columns == 0 ? 0 : entries / columns;
       if (first > rows || count > rows - first) reject(env, "a chunk reaches past the last sample");
       // Before the first window all samples are visited.
-      const std::size_t behind = (first + rows - first_) % rows;
+      const std::size_t behind = rows == 0 ? 0 : (first + rows - first_) % rows;
       if (count_ == 0 || behind < count_ || behind + count > rows) this->need_idle(env);
       if (part == 0) return load_rows(info, typed.state->input());
       if (part == 1) return load_rows(info, typed.state->target_values());

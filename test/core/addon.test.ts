@@ -4,7 +4,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type NativeLayeredOptions, type NativePenalties, native } from '../../src/core/native.js';
+import { type NativeLayeredOptions, type NativePenalties, type NativeWindows, native } from '../../src/core/native.js';
 import { openCheckpoint, writeCheckpoint } from '../../src/training/checkpoint-file.js';
 import { run, runProgram } from '../children/run.js';
 
@@ -379,6 +379,17 @@ describe('what it was not made for', () => {
   ];
   test.each(words)('an unknown word for %s is refused', async (name, make) => {
     await expectRefusal(make, `${name} must be one of`);
+  });
+
+  test('rows of sparse features are no rows that can be filled', async () => {
+    const trainer = new native.GradientTrainer({
+      ...{ ...NETWORK, samples: 300, batch: 100, entries: 9, seed: 1, shuffle: true, reduction: 'mean' },
+      optimiser: { method: 'sgd', momentum: 0, dampening: 0, weightDecay: 0, nesterov: false },
+    });
+    const rows = trainer as typeof trainer & NativeWindows;
+    await expectRefusal(() => rows.fill(0, 1, new Float64Array(12)), 'a chunk reaches past the last sample');
+    expect(() => rows.fill(0, 0, new Float64Array(0))).toThrow();
+    trainer.close();
   });
 
   test('more samples than labels can be counted by are refused before there is room for any', async () => {
