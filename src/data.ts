@@ -41,7 +41,7 @@ export { encodeNpy, type NpyArray, parseNpy, readNpy } from './formats/npy.js';
 export { type NpzOptions, parseNpz, readNpz } from './formats/npz.js';
 export { parseParquet, readParquet } from './formats/parquet.js';
 export { openSamples, StoredSamples } from './formats/sample-file.js';
-export { type SqlConnection, sql } from './formats/sql.js';
+export { type SqlConnection, type SqlResult, sql } from './formats/sql.js';
 export type { ModelParts } from './model/parts.js';
 export type { ScaledScheme, Scheme, TrainedParameters } from './network/initialisation.js';
 export type { Parameters } from './network/parameters.js';

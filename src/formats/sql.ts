@@ -3,9 +3,16 @@ import { isObject } from '../core/objects.js';
 import { optionalPackage } from '../core/package.js';
 import type { RecordLike } from '../samples/table.js';
 
+/** What a query has found. */
+export interface SqlResult {
+  /** Its rows, some at a time. */
+  yieldRowObjectJs(): AsyncIterable<readonly RecordLike[]>;
+}
+
 /** What a connection of the package `@duckdb/node-api` has: `await instance.connect()`. */
 export interface SqlConnection {
-  run(query: string): Promise<{ yieldRowObjectJs(): AsyncIterable<readonly RecordLike[]> }>;
+  /** Runs a query to its end. */
+  run(query: string): Promise<SqlResult>;
 }
 
 /** What is asked of that package. */

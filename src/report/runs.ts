@@ -53,7 +53,7 @@ const line = (what: object): string => `${toJson({ ...what, updates: undefined }
  */
 export function openRun(folder: string, name: string, settings: object): RunWriter {
   const began = new Date().toISOString();
-  const id = `${began.slice(0, 19).replace(/\D/g, '')}-${randomBytes(3).toString('hex')}`;
+  const id = `${began.replace(/\D/g, '')}-${randomBytes(3).toString('hex')}`;
   const path = fileOf(folder, id);
   const trying = <T>(work: () => T): T => {
     try {

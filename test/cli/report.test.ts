@@ -51,7 +51,7 @@ it('keeps runs, lists and exports them, and puts them beside each other, pages t
   for (const rho of ['1', '2']) {
     const { code, out } = await train('--rho', rho, '--runs', 'runs', '--report', `${rho}.html`);
     expect(code).toBe(0);
-    expect(out).toMatch(/^the run is kept as \d{14}-\w{6}$/m);
+    expect(out).toMatch(/^the run is kept as \d{17}-\w{6}$/m);
   }
   const runs = JSON.parse((await run('runs', '--json')).out);
   expect(runs).toMatchObject([{ data: 'iris', status: 'completed', iterations: 3 }, { status: 'completed' }]);

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import * as files from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { zipSync } from 'fflate';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -96,6 +97,7 @@ const given = (code: string): Readonly<Record<string, unknown>> => ({
   options: { layers: [4, 8, 3] },
   x: floats(ROWS),
   y: floats(ROWS),
+  connection,
 });
 
 type Options = Readonly<Record<string, unknown>>;
@@ -126,6 +128,8 @@ function small(face: Options): Options {
 }
 const FEW = { trainPerClass: 3, validationPerClass: 2 };
 
+const duck = await DuckDBInstance.create(':memory:');
+const connection = await duck.connect();
 const folder = mkdtempSync(join(tmpdir(), 'dladmm-readme-'));
 const home = process.cwd();
 
@@ -140,6 +144,9 @@ beforeAll(async () => {
   ]);
   await files.writeFile('customers.csv', ['plan,country,calls,churned', ...customers].join('\n'));
   await files.writeFile('news.svm', rows.map((_, i) => `${i % 2} ${1 + (i % 7)}:0.5 ${9 + (i % 3)}:1\n`).join(''));
+  await files.mkdir('trips');
+  const trips = `select i % 9 as distance, timestamp '2024-01-01' + to_hours(i) as started_at, 3 + 2 * (i % 9) as fare from range(${ROWS}) t(i)`;
+  await connection.run(`create table trips as ${trips}; copy trips to 'trips/january.parquet'`);
   const { adjacency, features, labels } = graph(500, 3);
   const shape = (array: NpyArray['data']): NpyArray => ({ data: array, shape: [array.length] });
   const arrays: Readonly<Record<string, NpyArray>> = {
@@ -159,6 +166,8 @@ beforeAll(async () => {
   await files.writeFile('state.safetensors', readFileSync(dict));
 });
 afterAll(() => {
+  connection.closeSync();
+  duck.closeSync();
   process.chdir(home);
   rmSync(folder, { recursive: true, force: true });
 });

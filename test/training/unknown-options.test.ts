@@ -88,6 +88,7 @@ const NONE = [
     'parseIdx',
     'parseNpy',
     'splitDataset',
+    'sql',
   ],
   ...['describeGraph', 'rowNormalised', 'choice', 'integer', 'logUniform', 'uniform'],
 ];
