@@ -41,6 +41,7 @@
 #include "core/metric/types.hpp"
 #include "core/splitting/gram.hpp"
 #include "core/splitting/sample_state.hpp"
+#include "core/splitting/version.hpp"
 
 namespace dladmm::metric {
 
@@ -71,7 +72,7 @@ class State : public SampleState<State<T>, T, Setup> {
   void start() {
     for (Layer& it : kept_.layers) std::ranges::fill(it.velocity.flat(), T(0));
     kept_.draw = draws_ = 0;
-    forget();
+    kept_.parameters.advance();
   }
 
   // One sweep. It stops when `stop` is set, between two updates and between two blocks: then, and where F rose or is no
@@ -167,7 +168,7 @@ class State : public SampleState<State<T>, T, Setup> {
     const Layer& it = layer(kept_, l);
     const MatrixView<T> to = block == Block::W ? weights(it) : biases(it);
     for (std::size_t i = 0; i < to.rows; ++i) std::copy_n(values.data() + i * to.columns, to.columns, to.row(i));
-    kept_.known = false;
+    kept_.parameters.advance();
   }
 
   // W, b and V of the kept point, and which labels were drawn there (section.hpp): all else follows from them.
@@ -181,7 +182,7 @@ class State : public SampleState<State<T>, T, Setup> {
     out.push_back(section("draws", draws_));
     return out;
   }
-  void restored() { forget(); }
+  void restored() { kept_.parameters.advance(); }
 
  private:
   using Op = blas::Op;
@@ -194,12 +195,15 @@ class State : public SampleState<State<T>, T, Setup> {
     Matrix<T> outer;     // Σ v vᵀ, n_l x n_l, lower triangle
     Matrix<T> inner;     // Σ ã ãᵀ, (n_{l-1} + 1) x (n_{l-1} + 1), lower triangle; of layer 1 in first_inner_
   };
-  // Parameters, and what a pass over the samples found there.
+  // Parameters, with the pass that draws the labels, and what a pass over the samples finds there: R(z_L), summed, and
+  // of every layer the gradient and the second moments.
   struct Point {
     std::vector<Layer> layers;
-    double loss = 0;
-    std::uint64_t draw = 0;  // the pass that drew the labels
-    bool known = false;
+    std::uint64_t draw = 0;
+    Version parameters;
+    Derived<double> loss;
+
+    [[nodiscard]] bool known() const { return loss.valid(Stamp(parameters)); }
   };
   // Of the samples at work.
   struct InBlock {
@@ -288,25 +292,25 @@ class State : public SampleState<State<T>, T, Setup> {
   static void copy(MatrixView<const T> from, std::span<T> to) {
     for (std::size_t i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.columns, to.data() + i * from.columns);
   }
-  void forget() { kept_.known = tried_.known = inputs_known_ = false; }
 
   // --- a point ---
 
   // F, ∇F and the second moments at a point, where they are not known yet; false where a stop came first.
   bool know(Point& point) {
-    if (point.known) return true;
-    point.loss = 0;
+    if (point.known()) return true;
+    double loss = 0;
     const Pieces blocks = pieces_of(setup_.samples, rows_);
     for (std::size_t i = 0; i < blocks.count; ++i) {
       if (stop_asked()) return false;
       const Rows rows = blocks[i];
       forward(point, rows);
-      point.loss += output_duals(rows, point.draw);
+      loss += output_duals(rows, point.draw);
       carry_back(point, rows.count);
       add_up(point, rows, i == 0);
     }
-    inputs_known_ = true;
-    return point.known = true;
+    first_inner_made_ = Stamp(of_X_);
+    point.loss.set(loss, Stamp(point.parameters));
+    return true;
   }
 
   [[nodiscard]] MatrixView<T> part(const Matrix<T>& m, std::size_t count) const { return m.view().rows_from(0, count); }
@@ -394,7 +398,7 @@ class State : public SampleState<State<T>, T, Setup> {
 
   // Adds a block to Σ u ãᵀ, Σ v vᵀ and Σ ã ãᵀ.
   void add_up(Point& point, Rows rows, bool first) {
-    const std::size_t end = inputs_known_ ? first_tiles_ : tiles_.size();
+    const std::size_t end = first_inner_made_ == Stamp(of_X_) ? first_tiles_ : tiles_.size();
     const auto add = [&](std::size_t from, std::size_t to) {
       double flops = 0;
       for (std::size_t i = from; i < to; ++i) {
@@ -438,7 +442,7 @@ class State : public SampleState<State<T>, T, Setup> {
     for (const Layer& it : point.layers) squares += elementwise::square_norm<T>(team_, it.W.view());
     return penalties_.l2 / 2 * squares;
   }
-  [[nodiscard]] double objective(const Point& point) { return point.loss / count() + regularisation(point); }
+  [[nodiscard]] double objective(const Point& point) { return point.loss.value / count() + regularisation(point); }
 
   // ∂F/∂[W_l b_l] of the kept point
   [[nodiscard]] MatrixView<T> slope(std::size_t l) {
@@ -454,7 +458,7 @@ class State : public SampleState<State<T>, T, Setup> {
   }
 
   void measure_kept(Measures& measures) {
-    measures.loss = kept_.loss;
+    measures.loss = kept_.loss.value;
     measures.regularisation = regularisation(kept_);
     measures.objective = objective(kept_);
     measures.kkt = 0;
@@ -469,7 +473,7 @@ class State : public SampleState<State<T>, T, Setup> {
       std::ranges::copy(layer(kept_, l).W.flat(), layer(tried_, l).W.flat().begin());
       std::ranges::fill(layer(tried_, l).velocity.flat(), T(0));
     }
-    tried_.known = false;
+    tried_.parameters.advance();
     tried_.draw = ++draws_;
   }
 
@@ -509,7 +513,7 @@ class State : public SampleState<State<T>, T, Setup> {
           },
           from.gradient.view().rows_from(rows), from.W.view().rows_from(rows), delta, velocity);
     });
-    tried_.known = false;
+    tried_.parameters.advance();
     record.slope = sums.first;
     record.step_norm = elementwise::square_norm<T>(team_, to.velocity.view());
     measures.slope = (std::isnan(measures.slope) ? 0 : measures.slope) + sums.first;
@@ -577,8 +581,9 @@ class State : public SampleState<State<T>, T, Setup> {
   std::size_t rows_;  // B
   Penalties penalties_;
   Point kept_, tried_;
-  Matrix<T> first_inner_;  // of X, which never changes
-  bool inputs_known_ = false;
+  Version of_X_;  // X never changes
+  Matrix<T> first_inner_;
+  Stamp first_inner_made_;
   std::uint64_t draws_ = 0;
   std::vector<InBlock> block_;
   std::vector<Tile> tiles_;  // those of inner last, and of them those of layer 1
