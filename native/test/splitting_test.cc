@@ -164,6 +164,12 @@ void one_declaration_counts_and_allocates() {
   Shell too_large(huge, std::size_t{1} << 62);
   check_close(huge.bytes() / (std::ldexp(1.0, 124) * 8), 1, 1e-9, "more than can be counted is counted");
   check_throws<std::bad_alloc>([&] { huge.allocate(); }, "and refused");
+
+  StoragePlan beyond;
+  bool asked = false;
+  beyond.other(0x1p48, [&] { asked = true; });
+  check_throws<std::bad_alloc>([&] { beyond.allocate(); }, "what no process can address is refused");
+  check(!asked, "before anybody is asked for it");
 }
 
 void nan_is_the_largest() {

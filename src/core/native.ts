@@ -9,7 +9,6 @@ import type {
   NativeConstraintsOptions,
   NativeGradientOptions,
   NativeGradientTrainer,
-  NativeHash64,
   NativeLayered,
   NativeLayeredOptions,
   NativeMetric,
@@ -19,8 +18,6 @@ import type {
   NativeNetworkOptions,
   NativePassOptions,
   NativeProductOptions,
-  NativeRowReader,
-  NativeRowReaderOptions,
   NativeTrainedNetwork,
   Numbers,
 } from './native-faces.js';
@@ -32,10 +29,12 @@ import type {
   NativeSparseProductOptions,
   NativeTrainedGraphNetwork,
 } from './native-graph-faces.js';
+import type { NativeHash64, NativeRowReader, NativeRowReaderOptions } from './native-store-faces.js';
 import { packageFolder, packageRequire } from './package.js';
 
 export type * from './native-faces.js';
 export type * from './native-graph-faces.js';
+export type * from './native-store-faces.js';
 
 /** A class of states on samples. */
 interface NativeClass<Options, State> {

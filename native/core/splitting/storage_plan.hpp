@@ -86,6 +86,7 @@ class StoragePlan {
   [[nodiscard]] double bytes() const { return bytes_; }
   // Throws std::bad_alloc. Once; what was declared must still be where it was.
   void allocate() {
+    if (bytes_ > kAddressable) throw std::bad_alloc();
     for (const auto& it : plain_) it();
     for (const auto& it : filled_) it();
     plain_.clear();
@@ -102,6 +103,9 @@ class StoragePlan {
   static void save(Name name, Part& part) {
     if (name.list != nullptr) name.list->add(std::move(name.name), part);
   }
+
+  // No process has more addresses than that, and no library need be asked for them.
+  static constexpr double kAddressable = 0x1p47;
 
   double bytes_ = 0;
   std::vector<std::function<void()>> plain_;
