@@ -57,6 +57,8 @@ export interface Setting {
   readonly parallel: number;
   /** The options of a training, with what the samples and the rules decide. */
   readonly complete: (options: AnyOptions) => AnyOptions;
+  /** To be called when a fold has ended. */
+  readonly ended: () => void;
 }
 
 const OWN = ['validation', 'test', 'checkpoint', 'signal'] as const;
@@ -64,9 +66,15 @@ const OWN = ['validation', 'test', 'checkpoint', 'signal'] as const;
 /**
  * Takes the samples in, and parts them.
  *
+ * @param whole whether each fold is trained for once, and no more
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, and whatever taking in samples can cause
  */
-export async function settingOf(data: Data, options: AnyOptions, rules: Complete<typeof FOLDS>): Promise<Setting> {
+export async function settingOf(
+  data: Data,
+  options: AnyOptions,
+  rules: Complete<typeof FOLDS>,
+  whole = false,
+): Promise<Setting> {
   const { folds: count, seed, groups, signal, parallel } = rules;
   checkOptionNames(options, 'the trainings');
   for (const name of OWN) {
@@ -81,6 +89,7 @@ export async function settingOf(data: Data, options: AnyOptions, rules: Complete
     const text = `the name of a column, or a value for each of ${parted.samples} samples`;
     throw expected(text, 'groups', groups, 'ERR_DLADMM_SHAPE');
   }
+  let ended = 0;
   const threads = Math.max(1, Math.floor(availableThreads() / parallel));
   return {
     data: parted,
@@ -91,6 +100,7 @@ export async function settingOf(data: Data, options: AnyOptions, rules: Complete
       ...(stratified && { labels: parted.labels }),
     }),
     parallel,
+    ended: () => rules.onFold?.(++ended, whole ? count : undefined),
     complete: (own) => ({
       ...{ threads, seed, ...own, ...parted.told },
       ...(typeof groups === 'string' && { ignore: [...(own.ignore ?? []), groups] }),
@@ -104,7 +114,7 @@ export const checkTraining = ({ data, complete }: Setting, options: AnyOptions):
 
 /** Trains on all samples but those of a fold (or on some of these), and judges by those. */
 export async function judgeFold(
-  { data, complete }: Setting,
+  { data, complete, ended }: Setting,
   options: AnyOptions,
   {
     rows,
@@ -122,7 +132,15 @@ export async function judgeFold(
   using model = made as Model;
   throwIfAborted(signal, 'Cross-validation');
   const scores = status.kind === 'diverged' ? undefined : await model.evaluate((await data.part(rows)) as never);
-  return { rows: Array.from(rows), ...(scores && { scores: scores as Evaluation }), status, iterations, seconds };
+  const found = {
+    rows: Array.from(rows),
+    ...(scores && { scores: scores as Evaluation }),
+    status,
+    iterations,
+    seconds,
+  };
+  ended();
+  return found;
 }
 
 export function othersOf(samples: number, rows: Int32Array): Int32Array {
@@ -180,7 +198,7 @@ export async function crossValidate(
   rules: FoldOptions = {},
 ): Promise<CrossValidation> {
   checkObject(options, 'an object', 'options');
-  const setting = await settingOf(data, options, readOptions(FOLDS, rules, 'rules'));
+  const setting = await settingOf(data, options, readOptions(FOLDS, rules, 'rules'), true);
   checkTraining(setting, options);
   const found: Fold[] = [];
   const { folds, data: all } = setting;

@@ -56,6 +56,13 @@ export const FOLDS = {
   ),
   seed: { ...seedOption('Decides which sample is in which fold.'), elsewhere: 'randomstate randomseed' },
   signal: signalOption('Ends the trainings, and rejects with ERR_DLADMM_ABORTED.'),
+  onFold: {
+    ...callbackOption<(done: number, all?: number) => void>(
+      'function of two numbers',
+      'Told when a fold has ended: how many have, and of how many, where that is known; what it throws ends the trainings.',
+    ),
+    elsewhere: 'onfoldend',
+  },
   parallel: whole(
     1,
     {

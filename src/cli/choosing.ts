@@ -12,6 +12,7 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { EarlyStopping } from '../solvers/shared/options.js';
 import type { TrainingData } from '../training/result.js';
 import { interruptionOf } from './interruption.js';
+import { type Far, reading, telling } from './progress.js';
 import { checkTarget, filesOf, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { frontOf, optionsOf, type TrainFlags } from './train.js';
@@ -33,8 +34,10 @@ const SPACE = {
 } as const satisfies SearchSpace;
 
 /** The samples, and what every training of them is told. */
-async function trained(flags: TrainFlags, own: AnySolver | undefined, signal: AbortSignal) {
-  const source = await trainingSource({ ...flags, seed: flags.seed ?? SEED, whole: true }, signal);
+async function trained(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal) {
+  const source = await reading(flags, terminal, (onBytes) =>
+    trainingSource({ ...flags, onBytes, seed: flags.seed ?? SEED, whole: true }, terminal.signal),
+  );
   const { test: _, ...data } = source.data as TrainingData;
   const { test: __, ...place } = source.front;
   const told = { ...optionsOf(flags, own), ...frontOf(flags) };
@@ -47,8 +50,10 @@ export async function crossValidateCommand(
   own: AnySolver | undefined,
   terminal: Terminal,
 ): Promise<number> {
-  const { data, options } = await trained(flags, own, terminal.signal);
-  const found = await crossValidate(data, options, { ...pick(FOLDS, flags), signal: terminal.signal });
+  const { data, options } = await trained(flags, own, terminal);
+  const work = (onFold: Far) =>
+    crossValidate(data, options, { ...pick(FOLDS, flags), onFold, signal: terminal.signal });
+  const found = await (flags.json ? work(() => undefined) : telling(terminal, 'cross-validating', work, folds));
   await terminal.out(flags.json ? `${JSON.stringify(found)}\n` : `${found}\n`);
   return 0;
 }
@@ -62,6 +67,8 @@ async function spaceIn(path: string, signal: AbortSignal): Promise<SearchSpace> 
     throw new DlAdmmError('ERR_DLADMM_FORMAT', `${path} is no JSON: ${messageOf(cause)}`, { cause });
   }
 }
+
+const folds = (count: number): string => `${count} ${count === 1 ? 'fold' : 'folds'}`;
 
 const trialText = (metric: Metric, { number, value, samples, options }: Trial): string =>
   `trial ${number}: ${value === undefined ? 'diverged' : `${METRICS[metric].title} ${value.toPrecision(4)}`} on ${samples} samples, ${JSON.stringify(options)}\n`;
@@ -77,11 +84,17 @@ export async function searchCommand(
   const watching = Object.keys(stopping).length > 0 && { earlyStopping: stopping };
   const space = flags.space === undefined ? SPACE : await spaceIn(flags.space, terminal.signal);
   if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
-  const { data, options } = await trained({ ...flags, options: { ...rest, ...watching } }, own, terminal.signal);
-  const onTrial = (trial: Trial): void => void (quiet || terminal.err(trialText(metric, trial)));
-  const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, onTrial };
+  const { data, options } = await trained({ ...flags, options: { ...rest, ...watching } }, own, terminal);
+  const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, refit: save !== undefined };
   const tried = { ...space, ...options } as SearchSpace;
-  const found = await search(data, tried, { ...rules, refit: save !== undefined });
+  const found = await (quiet
+    ? search(data, tried, rules)
+    : telling(
+        terminal,
+        'searching',
+        (onFold, say) => search(data, tried, { ...rules, onFold, onTrial: (trial) => say(trialText(metric, trial)) }),
+        folds,
+      ));
   const { best, trials: all, status } = found;
   if (save !== undefined && status !== 'aborted') {
     using model = (found as RefittedSearch).model;

@@ -12,6 +12,7 @@ import { planOf } from '../training/plan.js';
 import { resumeTraining } from '../training/resume.js';
 import type { Training } from '../training/training.js';
 import { type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
+import { reading } from './progress.js';
 import { run, type Showing } from './run.js';
 import { checkTarget } from './samples.js';
 import type { Terminal } from './terminal.js';
@@ -53,7 +54,10 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   if (report !== undefined) await checkTarget(report, inputs, PAGE);
   // The nodes have to be split as they were.
   const seed = job.seed ?? resume?.options.seed;
-  const graph = withSplit(await graphOf(job, signal), { ...job, ...(seed !== undefined && { seed }) });
+  const graph = withSplit(await reading(job, terminal, () => graphOf(job, signal)), {
+    ...job,
+    ...(seed !== undefined && { seed }),
+  });
   const { name, classes, trainIndex, testIndex } = graph;
   const all = resume
     ? { ...resume.options, signal }

@@ -15,6 +15,7 @@ import { pick } from '../network/schema.js';
 import type { Csr } from '../tensor/csr.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
 import { interruptionOf } from './interruption.js';
+import { reading } from './progress.js';
 import { metricsText } from './run.js';
 import {
   barePart,
@@ -138,10 +139,10 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
   const { name } = source;
   if (source.kind === 'table') {
     checkNoPart(flags);
-    const reading = { target: model.target ?? LAST, ...pick({ target, ignore }, flags) };
+    const told = { target: model.target ?? LAST, ...pick({ target, ignore }, flags) };
     return {
-      metrics: await model.evaluate(source.frame, reading),
-      ...(await worth(model, source.frame, flags, { ...reading, signal })),
+      metrics: await model.evaluate(source.frame, told),
+      ...(await worth(model, source.frame, flags, { ...told, signal })),
       ...{ samples: source.frame.rows, unit: 'samples', name },
     };
   }
@@ -155,7 +156,13 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
 
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
   checkKind(flags);
-  const { metrics, samples, unit, name, columns } = { columns: undefined, ...(await judge(flags, terminal.signal)) };
+  const judged = await reading(
+    flags,
+    terminal,
+    (onBytes) => judge({ ...flags, onBytes }, terminal.signal),
+    'judging by',
+  );
+  const { metrics, samples, unit, name, columns } = { columns: undefined, ...judged };
   await terminal.out(
     flags.json
       ? `${JSON.stringify({ ...metrics, samples, data: name, model: flags.model, ...(columns && { importance: columns }) })}\n`
@@ -253,7 +260,12 @@ export async function predictCommand(flags: PredictFlags, terminal: Terminal): P
   const { out } = flags;
   checkKind(flags);
   if (out !== '-') await checkTarget(out, inputsOf(flags));
-  const { prediction, model, rowNumbers } = await answer(flags, terminal.signal);
+  const { prediction, model, rowNumbers } = await reading(
+    flags,
+    terminal,
+    (onBytes) => answer({ ...flags, onBytes }, terminal.signal),
+    'predicting from',
+  );
   const stopped = interruptionOf(terminal.signal);
   if (stopped) return stopped.exitCode;
   const lines = predictionCsv(prediction, model, rowNumbers);

@@ -4,6 +4,7 @@ import { edgesOf } from '../formats/kinds.js';
 import { SAMPLES } from '../formats/sample-file.js';
 import { pick, SEED } from '../network/schema.js';
 import { PACK, type PackOptions, packSamples } from '../training/pack.js';
+import { reading } from './progress.js';
 import { checkTarget, filesOf, LAST, type SplitFlags, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 
@@ -11,11 +12,20 @@ export type PackFlags = Omit<SplitFlags, 'seed' | 'weights'> &
   PackOptions & { readonly out: string; readonly json?: boolean };
 
 /** `dladmm pack`. @throws DlAdmmError whatever reading and writing can cause */
-export async function packCommand(flags: PackFlags, { out, signal }: Terminal): Promise<number> {
+export async function packCommand(flags: PackFlags, terminal: Terminal): Promise<number> {
+  const { out, signal } = terminal;
   const { data, labels, out: path, json } = flags;
   await checkTarget(path, filesOf(data, labels), SAMPLES);
-  const given = (await isTable(data)) && labels === undefined ? tableOf(flags) : await arraysOf(flags, signal);
-  const packed = await packSamples(path, given.rows, { ...given.options, signal });
+  const packed = await reading(
+    flags,
+    terminal,
+    async (onBytes) => {
+      const table = labels === undefined && (await isTable(data));
+      const given = table ? tableOf(flags) : await arraysOf({ ...flags, onBytes }, signal);
+      return packSamples(path, given.rows, { ...given.options, signal });
+    },
+    'packing',
+  );
   const text = `${packed.rows} samples of ${packed.inputs} inputs, ${packed.task}, in ${(packed.bytes / 1e6).toFixed(1)} MB: ${path}`;
   await out(json ? `${JSON.stringify(packed)}\n` : `${text}\n`);
   return 0;

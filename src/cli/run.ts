@@ -11,7 +11,7 @@ import type { AutoResult, AutoTraining } from '../training/automatic.js';
 import type { FitResult } from '../training/result.js';
 import type { Training } from '../training/training.js';
 import { interruptionOf } from './interruption.js';
-import { percent, startProgress } from './progress.js';
+import { percent, startProgress, telling } from './progress.js';
 import type { Terminal } from './terminal.js';
 
 /** How a training is to be shown and kept. */
@@ -32,7 +32,7 @@ export interface Showing {
 
 export type Running<M> = AsyncIterable<AnyRecord> &
   Partial<Pick<AutoTraining, 'phase'>> &
-  Pick<Training<AnyRecord, M>, 'checkpointBytes' | 'checkpointSoon'> & {
+  Pick<Training<AnyRecord, M>, 'checkpointBytes' | 'checkpointSoon' | 'samples'> & {
     readonly result: FitResult<AnyRecord, M> & Partial<Pick<AutoResult, 'report'>>;
   };
 
@@ -113,7 +113,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
   terminal.signal.addEventListener('abort', acknowledge, { once: true });
   let announced = checkpoint === undefined || quiet === true;
   try {
-    for await (const record of page ?? training) {
+    for await (const record of begun(page ?? training, terminal, quiet === true || json === true)) {
       if (!announced) terminal.err(announcement(checkpoint as CheckpointPlan, training.checkpointBytes));
       announced = true;
       const { phase } = training;
@@ -127,7 +127,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
       if (!quiet && json) await terminal.out(`${JSON.stringify(line)}\n`);
       // Since the command began: what a training took before it was interrupted is its own affair.
       const elapsed = (performance.now() - began) / 1000;
-      if (!quiet && !json) progress.show({ ...record, elapsed });
+      if (!quiet && !json) progress.show({ ...record, elapsed }, training.samples);
       outOfTime = timeLimit !== undefined && elapsed >= timeLimit;
       if (outOfTime) break;
     }
@@ -176,6 +176,21 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     return result.status.kind === 'diverged' ? 1 : (interruptionOf(terminal.signal)?.exitCode ?? 0);
   } finally {
     model.close();
+  }
+}
+
+/** The records of a training, of which the first may be long in coming: samples are encoded before it. */
+async function* begun(
+  records: AsyncIterable<AnyRecord>,
+  terminal: Terminal,
+  silent: boolean,
+): AsyncGenerator<AnyRecord> {
+  const rest = records[Symbol.asyncIterator]();
+  try {
+    let next = await (silent ? rest.next() : telling(terminal, 'getting ready', () => rest.next()));
+    for (; !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
   }
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
 import { areArrays, parseTable, type TableFile, type TableFileOptions } from '../datasets/file.js';
@@ -24,6 +25,7 @@ import { asSamples } from '../tensor/inputs.js';
 import { FRONT, type FrontOptions } from '../training/options.js';
 import type { TrainingData } from '../training/result.js';
 import { TEST_SHARE } from './defaults.js';
+import type { Far } from './progress.js';
 import { isLibsvm, sparseSource } from './sparse.js';
 
 /** The options that say which samples are meant. */
@@ -31,6 +33,8 @@ export interface DataFlags extends Pick<TableFileOptions, 'labels'>, FrontOption
   readonly data: string;
   readonly dataDir?: string;
   readonly download: boolean;
+  /** Told how much has been read or fetched. */
+  readonly onBytes?: Far;
 }
 
 /** The options that say what a training makes of them. */
@@ -84,10 +88,21 @@ export async function checkTarget(target: string, inputs: readonly string[], our
   await checkWritable(target, ours);
 }
 
+/** The same pieces, of which it is told how many bytes they have been. */
+async function* counted(stream: TextStream, all: number, onBytes: Far): AsyncGenerator<Uint8Array | string> {
+  let done = 0;
+  for await (const piece of stream) {
+    done += piece.length;
+    onBytes(done, all);
+    yield piece;
+  }
+}
+
 /** A file's content; as a stream where it is text, and long. */
-async function contentIn(data: string, signal: AbortSignal): Promise<Uint8Array | TextStream> {
+async function contentIn({ data, onBytes }: DataFlags, signal: AbortSignal): Promise<Uint8Array | TextStream> {
   try {
-    return await contentOf(data, signal, (head) => !areArrays(head) && isPlainCsv(head));
+    const content = await contentOf(data, signal, (head) => !areArrays(head) && isPlainCsv(head));
+    return isStream(content) && onBytes ? counted(content, (await stat(data)).size, onBytes) : content;
   } catch (error) {
     const missing = error instanceof DlAdmmError && error.code === 'ERR_DLADMM_FILE' && /^[\w-]+$/.test(data);
     if (!missing || isStandardInput(data)) throw error;
@@ -108,15 +123,15 @@ export function checkNoTable(flags: object, what: string): void {
  * @throws DlAdmmError whatever reading it can cause
  */
 export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<Source> {
-  const { data, dataDir, download, target, labels, task } = flags;
+  const { data, dataDir, download, onBytes, target, labels, task } = flags;
   if (isName(data)) {
     checkNoTable(flags, `the data set ${data}`);
     if (labels !== undefined) throw refuse(`Expected no --labels with the data set ${data}: it is for files`);
     if (task !== undefined) throw refuse(`Expected no --task with the data set ${data}: it is for files`);
-    const file = await loadDataset(data, { signal, download, ...(dataDir !== undefined && { dataDir }) });
+    const file = await loadDataset(data, { signal, download, ...present({ dataDir, onBytes }) });
     return { kind: 'arrays', name: file.name, file };
   }
-  const content = await contentIn(data, signal);
+  const content = await contentIn(flags, signal);
   if (!isStream(content) && areArrays(content)) {
     checkNoTable(flags, data);
     if (task === 'multi-label') throw expected('--loss sigmoid-cross-entropy for arrays', '--task', task);

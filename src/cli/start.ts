@@ -5,6 +5,7 @@ import { loadDataset } from '../datasets/datasets.js';
 import { MODEL } from '../model/model-file.js';
 import { PAGE } from '../report/page-of-training.js';
 import { comparisonOn, comparisonText, storedComparison, writeComparison } from './compare.js';
+import { type Far, telling } from './progress.js';
 import { checkTarget, type TrainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -35,7 +36,8 @@ async function fashionMnist({ dataDir, download }: StartFlags, terminal: Termina
   if (found || !download) return found;
   terminal.err('Fashion-MNIST is not on this machine: trying to fetch it (30 MB) ...\n');
   const signal = AbortSignal.any([terminal.signal, AbortSignal.timeout(DOWNLOAD_MS)]);
-  return loadDataset('fashion-mnist', { ...options, signal }).catch((error: unknown) => {
+  const fetching = (onBytes: Far) => loadDataset('fashion-mnist', { ...options, signal, onBytes });
+  return telling(terminal, 'fetching fashion-mnist', fetching).catch((error: unknown) => {
     if (signal.aborted ? !terminal.signal.aborted : isMissing(error)) return undefined;
     throw error;
   });

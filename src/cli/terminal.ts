@@ -7,6 +7,8 @@ export interface Terminal {
   readonly signal: AbortSignal;
   /** Whether a person sees `err` as it is written, so that a line may be written over. */
   readonly live: boolean;
+  /** Whether `err` shows colours. */
+  readonly colours: boolean;
   /** The width of a line of `err`. */
   columns(): number;
   /** Resolves when the text is on its way: a reader may be slower than we are. */
@@ -27,6 +29,8 @@ export interface Streams {
  */
 export function openTerminal(process: Streams, controller: AbortController): Terminal {
   const { stdout, stderr, env } = process;
+  // Some that build software give their jobs a terminal, and keep all that is written over in a log.
+  const live = stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
   let closed = false;
   stdout.on('error', (error) => {
     if (closed) return;
@@ -42,7 +46,8 @@ export function openTerminal(process: Streams, controller: AbortController): Ter
   stderr.on('error', () => {});
   return {
     signal: controller.signal,
-    live: stderr.isTTY === true && env.TERM !== 'dumb',
+    live,
+    colours: live && !env.NO_COLOR,
     columns: () => stderr.columns || 80,
     out: (text) => new Promise((resolve) => void (closed ? resolve() : stdout.write(text, () => resolve()))),
     err: (text) => void stderr.write(text),

@@ -12,6 +12,7 @@ import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
 import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
+import { reading } from './progress.js';
 import { checkTarget, filesOf, type SplitFlags, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
@@ -109,7 +110,9 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   if (report !== undefined) await checkTarget(report, inputs, PAGE);
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
-  const source = await trainingSource({ ...flags, seed }, terminal.signal);
+  const source = await reading(flags, terminal, (onBytes) =>
+    trainingSource({ ...flags, onBytes, seed }, terminal.signal),
+  );
   return runTraining(
     given({ source, options, resume, from, timeLimit, save, report, runs, live, json, quiet }) as Job,
     terminal,

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../core/abort.js';
 import { DlAdmmError, messageOf } from '../core/errors.js';
-import { flag, type OptionsOf, readOptions, type Schema, signalOption } from '../network/schema.js';
+import { flag, type OptionsOf, pick, readOptions, type Schema, signalOption } from '../network/schema.js';
 import type { Dataset } from './dataset.js';
-import { download } from './download.js';
+import { DOWNLOAD, download } from './download.js';
 import { cacheFolder, LOCATE, type LocateOptions, locate } from './locate.js';
 import { type DatasetDescription, type DatasetFile, describeDataset, registry } from './registry.js';
 
@@ -13,6 +13,7 @@ import { type DatasetDescription, type DatasetFile, describeDataset, registry } 
 export const LOAD = {
   ...LOCATE,
   download: flag({ default: true, says: 'Whether a set that is found nowhere may be downloaded into the cache.' }),
+  onBytes: DOWNLOAD.onBytes,
   signal: signalOption('Ends the loading, which rejects with ERR_DLADMM_ABORTED.'),
 } as const satisfies Schema;
 
@@ -37,11 +38,14 @@ const isCached = (path: string, sha256: string): Promise<boolean> =>
     () => false,
   );
 
-async function fetchFile(folder: string, { source }: DatasetFile, signal: AbortSignal | undefined): Promise<string> {
+async function fetchFile(folder: string, { source }: DatasetFile, options: LoadOptions): Promise<string> {
   if (source === undefined) throw new DlAdmmError('ERR_DLADMM_DATASET', 'The file has no public source');
   const target = join(folder, source.name);
   if (!(await isCached(target, source.sha256)))
-    await download(source.url, target, source.sha256, { length: source.length, ...(signal && { signal }) });
+    await download(source.url, target, source.sha256, {
+      length: source.length,
+      ...pick({ onBytes: LOAD.onBytes, signal: LOAD.signal }, options),
+    });
   return target;
 }
 
@@ -49,7 +53,7 @@ async function fetchFile(folder: string, { source }: DatasetFile, signal: AbortS
 async function fetchAll(description: DatasetDescription, options: LoadOptions): Promise<readonly string[]> {
   const folder = join(cacheFolder(options.env), description.folders[0] as string);
   const paths: string[] = [];
-  for (const file of description.files) paths.push(await fetchFile(folder, file, options.signal));
+  for (const file of description.files) paths.push(await fetchFile(folder, file, options));
   return paths;
 }
 

@@ -28,6 +28,10 @@ export const DOWNLOAD = {
   // Timers count in 32 bits: anything longer would fire at once.
   timeout: whole(1, { default: 60_000, unit: 'ms', says: 'Gives up after so long without a byte.' }, 2 ** 31 - 1),
   fetch: callbackOption<typeof fetch>('function as fetch', 'Stands in for the fetch of Node.'),
+  onBytes: callbackOption<(done: number, all?: number) => void>(
+    'function of two numbers',
+    'Told how many bytes have come, and of how many, where that is known.',
+  ),
   signal: signalOption('Ends the download, which rejects with ERR_DLADMM_ABORTED.'),
 } as const satisfies Schema;
 
@@ -92,6 +96,7 @@ async function receive(
       received += chunk.length;
       if (length !== undefined && received > length)
         throw failed(url, `expected ${length} bytes but received more than that`);
+      options.onBytes?.(received, length);
       hash.update(chunk);
       await writePiece(file, chunk, target);
     }

@@ -157,6 +157,11 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     return this.#current.checkpointBytes;
   }
 
+  /** As of {@link Training}. @internal */
+  get samples(): number | undefined {
+    return this.#current?.samples;
+  }
+
   /** As of {@link Training}. */
   checkpointSoon(): void {
     this.#current?.checkpointSoon();

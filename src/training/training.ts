@@ -121,6 +121,11 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#keeper.bytes;
   }
 
+  /** The samples or nodes that are learnt from; between two records. @internal */
+  get samples(): number | undefined {
+    return this.#course?.session.samples;
+  }
+
   /** Has a checkpoint written after the iteration at work, where there is a `checkpoint` among the options. */
   checkpointSoon(): void {
     this.#wanted = true;

@@ -21,6 +21,7 @@ let controller = new AbortController();
 const terminal = (): Terminal => ({
   signal: controller.signal,
   live: false,
+  colours: false,
   columns: () => 80,
   out: async (text) => {
     words.out += text;
