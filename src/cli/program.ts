@@ -13,6 +13,7 @@ import { FRONT } from '../training/options.js';
 import * as parse from './arguments.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START } from './defaults.js';
+import type { DoctorFlags } from './doctor.js';
 import type { ExportFlags, ImportFlags } from './exchange.js';
 import { choice, EXIT_CODES, named, type Run, showing, threads, wholeOption, withData, withGraph } from './flags.js';
 import type { EvaluateFlags, PredictFlags } from './model.js';
@@ -88,6 +89,7 @@ const COMMANDS_ELSEWHERE = {
   evaluate: 'test eval validate judge',
   'cross-validate': 'cv crossvalidate cross_validate',
   search: 'tune optimize optimise sweep',
+  doctor: 'info diagnose env about check',
 } as const;
 
 const longFlagsOf = ({ options }: Command): readonly string[] =>
@@ -271,6 +273,13 @@ export function createProgram(
     .action(async (each: readonly string[], flags: Omit<CompareFlags, 'each'>) =>
       running<CompareFlags>(async () => (await import('./runs.js')).compareCommand)({ ...flags, each }),
     );
+
+  program
+    .command('doctor')
+    .description('what of dladmm works on this machine, what does not, and what helps: for a bug report too')
+    .option('--json', 'as a JSON object')
+    .addHelpText('after', '\nExample:\n  dladmm doctor')
+    .action(running<DoctorFlags>(async () => (await import('./doctor.js')).doctorCommand));
 
   program
     .command('start')
