@@ -38,7 +38,7 @@ const { dense, sparse, labels } = features();
 async function trained(options: Partial<GradientSessionOptions>, x: typeof sparse | typeof dense, steps = 12) {
   const common = { network: NETWORK, dtype: 'float64', threads: 1, method: METHOD, batchSize: 90 } as const;
   using state = await gradients.open({ ...common, ...options }, { x, labels });
-  await writeVector(state, startFor(NETWORK));
+  await writeVector(state, startFor(options.network ?? NETWORK));
   await state.run(steps);
   const other = features(33);
   const set = await state.addEvaluationSet(
@@ -61,13 +61,16 @@ describe('sparse features', () => {
     { solver: 'badm', subBatches: 3 },
     { solver: 'sisa', subBatches: 2 },
   ])('are learnt from as dense ones are, up to rounding: $solver', async (method) => {
-    const other = await trained({ method }, dense);
-    const own = await trained({ method }, sparse);
+    const ofBasis = method.solver === 'soap';
+    // Where a gradient has less rank than its basis has vectors, rounding decides on the rest of these: of 20 x 50 it has enough.
+    const network = ofBasis ? { ...NETWORK, layers: [COLUMNS, 20] } : NETWORK;
+    const other = await trained({ method, network }, dense);
+    const own = await trained({ method, network }, sparse);
     // An eigenbasis is less certain than what it is of.
-    const rounding = method.solver === 'soap' ? 1e-9 : 1e-12;
+    const rounding = ofBasis ? 1e-8 : 1e-12;
     expect(relativeGap(own.parameters, other.parameters)).toBeLessThan(rounding);
     for (const [i, loss] of own.losses.entries()) expect(loss).toBeCloseTo(other.losses[i] as number, 12);
-    expect(own.parameters).not.toEqual(startFor(NETWORK));
+    expect(own.parameters).not.toEqual(startFor(network));
   });
 
   test('in one batch of all, and in batches larger than a block, the same', async () => {
