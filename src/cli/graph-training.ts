@@ -1,20 +1,16 @@
 import { DlAdmmError } from '../core/errors.js';
 import { pathOf } from '../core/objects.js';
 import type { GraphModel } from '../model/graph-model.js';
-import { MODEL } from '../model/model-file.js';
-import { PAGE } from '../report/page-of-training.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { GraphTrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
-import { CHECKPOINT } from '../training/checkpoint-file.js';
 import { begin } from '../training/fit.js';
 import { planOf } from '../training/plan.js';
 import { resumeTraining } from '../training/resume.js';
 import type { Training } from '../training/training.js';
 import { type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
 import { reading } from './progress.js';
-import { run, type Showing } from './run.js';
-import { checkTarget } from './samples.js';
+import { checkOutputs, run, type Showing } from './run.js';
 import type { Terminal } from './terminal.js';
 import type { Resume } from './training.js';
 
@@ -43,15 +39,13 @@ function layersOf({ layers, hidden }: GraphJob, graph: SplitGraph, solver: strin
 
 /** `dladmm train --graph` @param options of the solver, without layers */
 export async function trainGraph(job: GraphJob, options: GraphSolverOptions, terminal: Terminal): Promise<number> {
-  const { save, report, resume } = job;
+  const { resume } = job;
   const { signal } = terminal;
   const { checkpoint: file } = options;
   // Before anything is read: a slip should not cost the time of loading.
   if (!resume) planOf({ ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
   const inputs = isGraphName(job.graph) ? [] : [job.graph];
-  if (save !== undefined) await checkTarget(save, inputs, MODEL);
-  if (file !== undefined) await checkTarget(pathOf(file.path), inputs, CHECKPOINT);
-  if (report !== undefined) await checkTarget(report, inputs, PAGE);
+  await checkOutputs({ ...job, ...(file && { checkpoint: pathOf(file.path) }) }, inputs);
   // The nodes have to be split as they were.
   const seed = job.seed ?? resume?.options.seed;
   const graph = withSplit(await reading(job, terminal, () => graphOf(job, signal)), {

@@ -1,17 +1,21 @@
 import { writeFileAtomic } from '../formats/atomic-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
+import { MODEL } from '../model/model-file.js';
 import type { Metrics } from '../network/metrics.js';
 import { live } from '../report/live.js';
 import { PAGE, report, type Trained } from '../report/page-of-training.js';
 import { openRun } from '../report/runs.js';
+import { openTrace, traceFile } from '../report/trace.js';
 import type { AnyRecord } from '../solvers/records.js';
 import type { CheckpointPlan } from '../solvers/shared/options.js';
 import type { AutoResult, AutoTraining } from '../training/automatic.js';
+import { CHECKPOINT } from '../training/checkpoint-file.js';
 import type { FitResult } from '../training/result.js';
 import type { Training } from '../training/training.js';
 import { interruptionOf } from './interruption.js';
 import { percent, startProgress, telling } from './progress.js';
+import { checkTarget } from './samples.js';
 import type { Terminal } from './terminal.js';
 
 /** How a training is to be shown and kept. */
@@ -24,6 +28,8 @@ export interface Showing {
   readonly report?: string;
   /** The folder for a record of the run. */
   readonly runs?: string;
+  /** The file for what every update did. */
+  readonly trace?: string;
   /** Whether a page follows it. */
   readonly live?: boolean;
   readonly json?: boolean;
@@ -33,6 +39,7 @@ export interface Showing {
 export type Running<M> = AsyncIterable<AnyRecord> &
   Partial<Pick<AutoTraining, 'phase'>> &
   Pick<Training<AnyRecord, M>, 'checkpointBytes' | 'checkpointSoon' | 'samples'> & {
+    measureUpdates(): unknown;
     readonly result: FitResult<AnyRecord, M> & Partial<Pick<AutoResult, 'report'>>;
   };
 
@@ -48,6 +55,17 @@ export interface Run<M extends Model | GraphModel> extends Showing {
   readonly begin: () => Promise<Running<M>>;
   /** What the model is told to be worth, and on which part of the data. */
   readonly judge?: (model: M) => Promise<readonly [part: Part, metrics: Metrics]>;
+}
+
+/** Finds out before a long work whether all that it is to write can be written. @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT */
+export async function checkOutputs(
+  { save, checkpoint, report, trace }: Pick<Showing, 'save' | 'report' | 'trace'> & { readonly checkpoint?: string },
+  inputs: readonly string[],
+): Promise<void> {
+  if (save !== undefined) await checkTarget(save, inputs, MODEL);
+  if (checkpoint !== undefined) await checkTarget(checkpoint, inputs, CHECKPOINT);
+  if (report !== undefined) await checkTarget(report, inputs, PAGE);
+  if (trace !== undefined) await checkTarget(trace, inputs, traceFile(trace));
 }
 
 type Part = 'test' | 'train' | 'validation';
@@ -91,7 +109,9 @@ const announcement = ({ path, every }: CheckpointPlan, bytes: number): string =>
 export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: Terminal): Promise<number> {
   const { name, save, json, quiet, timeLimit, iterations, checkpoint } = job;
   const training = await job.begin();
+  if (job.trace !== undefined) training.measureUpdates();
   const kept = job.runs === undefined ? undefined : openRun(job.runs, name, job.told);
+  const trace = job.trace === undefined ? undefined : openTrace(job.trace, name);
   const page = job.live
     ? await live(training, { title: name, settings: job.told, signal: terminal.signal })
     : undefined;
@@ -124,6 +144,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
       }
       const line = written(record, phase);
       kept?.write(line);
+      trace?.write(record);
       if (!quiet && json) await terminal.out(`${JSON.stringify(line)}\n`);
       // Since the command began: what a training took before it was interrupted is its own affair.
       const elapsed = (performance.now() - began) / 1000;
@@ -138,6 +159,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
   } finally {
     terminal.signal.removeEventListener('abort', acknowledge);
     progress.end();
+    trace?.close();
     await page?.close();
   }
   const { result } = training;
@@ -254,7 +276,7 @@ function resultText(
   ending: Ending,
   { saved, written, run }: Files,
   metrics: string,
-  { save, report }: Showing,
+  { save, report, trace }: Showing,
 ): string {
   const best = status.kind === 'early-stopped' ? ` (the best was iteration ${status.bestIteration})` : '';
   const times = iterations === 1 ? '1 iteration' : `${iterations} iterations`;
@@ -263,6 +285,7 @@ function resultText(
     `${metrics} after ${times} in ${seconds.toFixed(1)} s${ENDINGS[ending]}${best}`,
     ...(saved === undefined ? unsaved : [`model saved to ${saved}`]),
     ...(report === undefined ? [] : [`a page about it is ${report}: open it in a browser`]),
+    ...(trace === undefined ? [] : [`what every update did is in ${trace}`]),
     ...(run === undefined ? [] : [`the run is kept as ${run}`]),
     ...(written === undefined || ending === 'completed'
       ? []

@@ -87,6 +87,10 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
       '--runs <folder>',
       'keep a record of this run here, written as it goes (JSON lines; dladmm runs lists them)',
     )
+    .option(
+      '--trace <file>',
+      'write what every update took and changed here: JSON lines, or where it ends in .json a file for chrome://tracing\n(of solvers whose iterations are sweeps; takes twice the memory, and several times as long)',
+    )
     .option('--resume <file>', 'go on from a checkpoint, to the same numbers as if nothing had happened')
     .option('--inexact', '--resume: with another version or processor, the same up to rounding')
     .option('--json', 'a JSON object a line: one an iteration, then the outcome')

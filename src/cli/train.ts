@@ -1,19 +1,17 @@
 import { resolve } from 'node:path';
 import { DlAdmmError } from '../core/errors.js';
 import { DIALECT } from '../formats/csv.js';
-import { MODEL } from '../model/model-file.js';
 import { pick, SEED } from '../network/schema.js';
-import { PAGE } from '../report/page-of-training.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { AutoTraining } from '../training/automatic.js';
-import { CHECKPOINT } from '../training/checkpoint-file.js';
 import { FRONT, type FrontOptions } from '../training/options.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
 import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
 import { reading } from './progress.js';
-import { checkTarget, filesOf, type SplitFlags, trainingSource } from './samples.js';
+import { checkOutputs } from './run.js';
+import { filesOf, type SplitFlags, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
 import { type Job, runTraining } from './training.js';
 
@@ -30,6 +28,7 @@ export interface TrainFlags extends SplitFlags, Partial<Omit<GraphFlags, 'seed'>
   readonly save?: string;
   readonly report?: string;
   readonly runs?: string;
+  readonly trace?: string;
   readonly live?: boolean;
   readonly checkpoint?: string;
   readonly checkpointEvery?: number;
@@ -55,7 +54,17 @@ async function resumptionOf(flags: TrainFlags, options: Job['options']): Promise
 }
 
 /** Without what belongs to another option. */
-function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save, report, from, init }: TrainFlags): void {
+function checkPairs({
+  checkpoint,
+  checkpointEvery,
+  resume,
+  inexact,
+  save,
+  report,
+  trace,
+  from,
+  init,
+}: TrainFlags): void {
   const refuse = (what: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', what);
   if (checkpointEvery !== undefined && checkpoint === undefined && resume === undefined) {
     throw refuse('Expected --checkpoint FILE with --checkpoint-every');
@@ -65,7 +74,7 @@ function checkPairs({ checkpoint, checkpointEvery, resume, inexact, save, report
   if (from !== undefined && init !== undefined) {
     throw refuse('Expected no --init with --from, which says where parameters begin');
   }
-  const files = { model: save, checkpoint: checkpoint ?? resume, page: report };
+  const files = { model: save, checkpoint: checkpoint ?? resume, page: report, trace };
   const told = Object.entries(files).flatMap(([what, path]) =>
     path === undefined ? [] : [{ what, path: resolve(path) }],
   );
@@ -90,7 +99,7 @@ export const frontOf = (flags: TrainFlags): FrontOptions =>
   );
 
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
-  const { timeLimit, save, report, runs, live, json, quiet, data, testData, labels, testLabels, checkpoint } = flags;
+  const { timeLimit, save, report, runs, trace, live, json, quiet, data, testData, labels, testLabels } = flags;
   checkPairs(flags);
   checkKind(flags);
   const told = optionsOf(flags, own);
@@ -105,16 +114,14 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
   if (!resume) new AutoTraining('', options);
   const inputs = filesOf(data, testData, labels, testLabels);
-  if (save !== undefined) await checkTarget(save, inputs, MODEL);
-  if (checkpoint !== undefined) await checkTarget(checkpoint, inputs, CHECKPOINT);
-  if (report !== undefined) await checkTarget(report, inputs, PAGE);
+  await checkOutputs(flags, inputs);
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
   const source = await reading(flags, terminal, (onBytes) =>
     trainingSource({ ...flags, onBytes, seed }, terminal.signal),
   );
   return runTraining(
-    given({ source, options, resume, from, timeLimit, save, report, runs, live, json, quiet }) as Job,
+    given({ source, options, resume, from, timeLimit, save, report, runs, trace, live, json, quiet }) as Job,
     terminal,
   );
 }

@@ -97,8 +97,13 @@ function curvesOf(records: readonly Readonly<Record<string, unknown>>[], field: 
 
 type AnyUpdate = Extract<AnyRecord, { updates: unknown }>['updates'][number];
 
-const updatesOf = (record: ProgressRecord): readonly AnyUpdate[] =>
+/** What the updates of an iteration did; of solvers without any, none. */
+export const updatesOf = (record: ProgressRecord): readonly AnyUpdate[] =>
   (record as { readonly updates?: readonly AnyUpdate[] }).updates ?? [];
+
+/** θ or τ, or the curvature that stands for it. */
+export const sizeOf = (update: AnyUpdate): number | undefined =>
+  'size' in update ? update.size : 'curvature' in update ? update.curvature : undefined;
 
 /** The sizes of quadratic steps: θ of W, τ of a or Z. */
 function sizesOf(records: readonly ProgressRecord[]): readonly Curve[] {
@@ -106,7 +111,7 @@ function sizesOf(records: readonly ProgressRecord[]): readonly Curve[] {
     Object.fromEntries(
       updatesOf(record).flatMap((update) => {
         const { block, layer } = update;
-        const size = 'size' in update ? update.size : 'curvature' in update ? update.curvature : undefined;
+        const size = sizeOf(update);
         return size === undefined ? [] : [[`${block === 'W' ? 'θ' : 'τ'} of ${block} ${layer}`, size]];
       }),
     ),

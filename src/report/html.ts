@@ -46,8 +46,9 @@ export function table(
   ].join('');
 }
 
-/** A bar that is some share of the longest. */
-export const bar = (share: number): string => `<span class="bar" style="width:${(12 * share).toFixed(3)}rem"></span>`;
+/** A bar that is some share of the longest, behind a share that is left blank. */
+export const bar = (share: number, before = 0): string =>
+  `<span class="bar" style="margin-left:${(12 * before).toFixed(3)}rem;width:${(12 * share).toFixed(3)}rem"></span>`;
 
 /** Names beside what they are. */
 export const facts = (pairs: readonly (readonly [name: string, value: unknown])[]): string =>

@@ -14,7 +14,7 @@ import { FRONT } from '../training/options.js';
 import type { Report } from '../training/report.js';
 import type { FitResult } from '../training/result.js';
 import { promisesOf } from './certificate.js';
-import { type Chart, chartsOf, figures, timesOf } from './charts.js';
+import { type Chart, chartsOf, figures, sizeOf, timesOf, updatesOf } from './charts.js';
 import { kernelOf } from './comparison.js';
 import { HEAD, pageOf } from './drawing.js';
 import { bar, facts, number, section, setting, table, text } from './html.js';
@@ -96,6 +96,39 @@ const times = (records: readonly ProgressRecord[]): string => {
   return table('Seconds of all iterations by what they were spent on', ['kind', 'seconds', 'share', ''], rows);
 };
 
+/** So many updates of an iteration are shown. */
+const SHOWN = 300;
+
+/** The last iteration update by update: when each began, what it took and, where that was measured, what it changed. */
+function timeline(records: readonly ProgressRecord[]): string {
+  const last = records.at(-1);
+  const updates = last ? updatesOf(last) : [];
+  const total = updates.reduce((sum, { seconds }) => sum + seconds, 0);
+  if (last === undefined || total === 0) return '';
+  const measured = updates.some((update) => 'lagrangianChange' in update);
+  let at = 0;
+  const rows = updates.slice(0, SHOWN).map((update) => {
+    const { block, layer, seconds } = update;
+    const { lagrangianChange, residualChange } = { lagrangianChange: undefined, residualChange: undefined, ...update };
+    const from = at;
+    at += seconds;
+    return [
+      ...[`${block} ${layer}`, number(1e3 * from), number(1e3 * seconds), number(sizeOf(update) ?? Number.NaN)],
+      ...(measured ? [number(lagrangianChange ?? Number.NaN), number(residualChange ?? Number.NaN)] : []),
+    ]
+      .map((cell) => (cell === 'NaN' ? '' : cell))
+      .concat(bar(seconds / total, from / total));
+  });
+  const head = [
+    'update',
+    'begins at, ms',
+    'takes, ms',
+    'size',
+    ...(measured ? ['change of L', 'of the residuals'] : []),
+  ];
+  return table(`Iteration ${last.iteration} as a timeline`, [...head, ''], rows);
+}
+
 const certificate = (records: readonly ProgressRecord[], { network }: Model | GraphModel): string => {
   const promises = promisesOf(records, network.loss);
   const rows = promises.map(({ what, when, found }) => [what, when, found].map(text));
@@ -159,7 +192,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
       section('Columns', importance ? columnsTable(importance) : ''),
       section('Curves', charts(chartsOf(history))),
       section('Certificate', certificate(history, model)),
-      section('Time', times(history)),
+      section('Time', times(history), timeline(history)),
       section('Weights', weightsTable(model), charts(spectra(model))),
       section('Model', described),
       kernel,

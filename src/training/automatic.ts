@@ -21,7 +21,8 @@ import { AUTO_KEYS, FRONT, type Rows } from './options.js';
 import { planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
 import { type FitResult, nothingOf, type TrainingData } from './result.js';
-import { checkWatched, Training } from './training.js';
+import { Training } from './training.js';
+import { checkWatched } from './watching.js';
 
 /** What a training of rows gives, or one without a named solver: also what it is worth, and what was decided. */
 export interface AutoResult<R extends ProgressRecord = EpochRecord, M = Model> extends FitResult<R, M> {
@@ -130,6 +131,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
   #result: AutoResult<R, M> | undefined;
   #phase: Phase | undefined;
   #started = false;
+  #measures = false;
 
   /** Use `train`. @internal */
   constructor(data: Rows | TrainingData, options: object) {
@@ -155,6 +157,12 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
   get checkpointBytes(): number {
     if (this.#current === undefined) throw new DlAdmmError('ERR_DLADMM_STATE', 'The training has not begun yet');
     return this.#current.checkpointBytes;
+  }
+
+  /** As of {@link Training}. */
+  measureUpdates(): this {
+    this.#measures = true;
+    return this;
   }
 
   /** As of {@link Training}. @internal */
@@ -189,6 +197,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
         this.#phase = { name: stage.name, of: stages.length, iterations: plan.iterations };
         checkWatched(ready.data, plan);
         this.#current = new Training<R, M>(ready.data, plan, storedOptionsOf(stage.options, plan), undefined, taught);
+        if (this.#measures) this.#current.measureUpdates();
         try {
           yield* this.#current;
         } finally {

@@ -20,7 +20,8 @@ import { storedOptionsOf } from './checkpoint.js';
 import type { AUTO, FrontOptions, Rows } from './options.js';
 import { planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
-import { checkWatched, Training } from './training.js';
+import { Training } from './training.js';
+import { checkWatched } from './watching.js';
 
 /** A training by any solver. */
 export type AnyTraining = Training<RecordOf<SampleSolver>>;

@@ -23,7 +23,8 @@ import { AUTO_KEYS, type FrontOptions, type Rows } from './options.js';
 import { planOf } from './plan.js';
 import { reportOf } from './report.js';
 import type { TrainingData } from './result.js';
-import { checkWatched, Training } from './training.js';
+import { Training } from './training.js';
+import { checkWatched } from './watching.js';
 
 const SETTLED = [
   ...(['layers', 'hidden', 'activation', 'loss', 'task', 'target', 'dtype', 'classes'] as const),

@@ -26,7 +26,8 @@ import { FRONT, type FrontOptions, type Rows } from './options.js';
 import { checkOptionNames, type Plan, planOf } from './plan.js';
 import type { FitResult, TrainingData } from './result.js';
 import { learntOf, type StoredTraining, saidIn, storedTrainingOf } from './stored-training.js';
-import { checkWatched, Training } from './training.js';
+import { Training } from './training.js';
+import { checkWatched } from './watching.js';
 
 /**
  * What may change, or has to be given again, when a training goes on. Any other option is taken from the checkpoint; one

@@ -30,7 +30,7 @@ import type { Plan } from './plan.js';
 import { type FitResult, nothingOf, type Status, type TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
 import type { BestModel, StoredTraining } from './stored-training.js';
-import { checkTold, type Judge, judgeOfNodes, judgeOfSamples, metricsBy } from './watching.js';
+import { checkTold, type Judge, judgeOfNodes, judgeOfSamples, metricsBy, watchedOf } from './watching.js';
 
 /**
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
@@ -57,6 +57,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   #saved: number;
   #began = 0;
   #wanted = false;
+  #measures = false;
 
   /**
    * Use {@link train}.
@@ -121,6 +122,18 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#keeper.bytes;
   }
 
+  /**
+   * Has every update measured: `updates` of the records then tell by how much each changed the augmented Lagrangian and the residuals (but
+   * of matrix penalties, whose updates have a meaning only together). To be said before the loop. The iterates stay the same, bit for
+   * bit: a second copy of the variables is measured, which takes their memory and several times as long, left out of `seconds`.
+   *
+   * @throws DlAdmmError the loop throws ERR_DLADMM_ARGUMENT where iterations are no sweeps of updates
+   */
+  measureUpdates(): this {
+    this.#measures = true;
+    return this;
+  }
+
   /** The samples or nodes that are learnt from; between two records. @internal */
   get samples(): number | undefined {
     return this.#course?.session.samples;
@@ -154,6 +167,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       }
       const course = await this.#plan.open(samples);
       this.#course = course;
+      if (this.#measures) course.measureUpdates();
       await this.#start(course);
       parametersReady = true;
       const sets = await unlessAborted(signal, () => this.#evaluationSets(course.session, samples));
@@ -197,7 +211,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       } finally {
         this.#course = undefined;
         this.#keeper = undefined;
-        course?.session.close();
+        course?.close();
       }
     }
   }
@@ -380,17 +394,3 @@ interface EvaluationSets {
 }
 
 const onlyTrain = ({ validation: _, test: __, ...train }: TrainingData): ArrivingSamples => train;
-
-const watchedOf = (data: TrainingData | GraphSamples) =>
-  isGraph(data)
-    ? { validation: data.validationIndex, test: data.testIndex }
-    : { validation: data.validation, test: data.test };
-
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where early stopping has nothing to watch */
-export function checkWatched(
-  data: TrainingData | GraphSamples,
-  { earlyStopping }: Pick<Plan<never>, 'earlyStopping'>,
-): void {
-  if (earlyStopping === undefined || watchedOf(data).validation !== undefined) return;
-  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected a validation set in data for earlyStopping but received none');
-}

@@ -7,9 +7,10 @@ import { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
 import type { Parameters } from '../network/parameters.js';
 import type { Learnt } from '../samples/arrival.js';
-import type { GraphSamples, NodesLike } from '../samples/graph-samples.js';
+import { type GraphSamples, isGraph, type NodesLike } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
+import type { TrainingData } from './result.js';
 
 export type Judge = (parameters: Parameters) => Promise<Evaluation>;
 
@@ -54,4 +55,19 @@ export function checkTold({ loss, ...metrics }: Metrics, metric: Metric): void {
   if (metric === 'loss' || metrics[metric] !== undefined || Number.isNaN(loss)) return;
   const text = `a validation set that ${metric} can be told of, with samples of at least two classes (for r2 two samples),`;
   throw expected(text, 'earlyStopping.metric', metric);
+}
+
+/** What is watched beside what is learnt from. */
+export const watchedOf = (data: TrainingData | GraphSamples) =>
+  isGraph(data)
+    ? { validation: data.validationIndex, test: data.testIndex }
+    : { validation: data.validation, test: data.test };
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where early stopping has nothing to watch */
+export function checkWatched(
+  data: TrainingData | GraphSamples,
+  { earlyStopping }: Pick<CommonPlan<never>, 'earlyStopping'>,
+): void {
+  if (earlyStopping === undefined || watchedOf(data).validation !== undefined) return;
+  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected a validation set in data for earlyStopping but received none');
 }

@@ -98,3 +98,19 @@ it('tells in the terminal what a saved model is', async () => {
   expect(out).toMatch(/^network 4-[\d-]+-3, relu, softmax-cross-entropy\n/);
   expect(out).toMatch(/^\d+ weights in float32\ndata: iris\niterations: 3\n$/m);
 });
+
+it('writes what every update did, as lines or for chrome://tracing, over a trace of its own alone', async () => {
+  for (const file of ['run.jsonl', 'run.json', 'run.json']) {
+    const { code, out } = await train('--trace', file);
+    expect([code, out]).toEqual([0, expect.stringContaining(`what every update did is in ${file}\n`)]);
+  }
+  const [line] = readFileSync(path('run.jsonl'), 'utf8').split('\n');
+  expect(JSON.parse(line as string)).toMatchObject({ iteration: 1, lagrangianChange: expect.any(Number) });
+  expect(JSON.parse(readFileSync(path('run.json'), 'utf8'))).toContainEqual(expect.objectContaining({ name: 'W 1' }));
+  writeFileSync(path('other.json'), '{"somebody": "else"}');
+  expect((await train('--trace', 'other.json')).err).toMatch(/Refused to write to other\.json/);
+  expect((await train('--trace', 'run.html', '--report', 'run.html')).err).toMatch(
+    /different files for the page and the trace/,
+  );
+  expect((await run('train', 'iris', '--quiet', '--trace', 'auto.json')).err).toMatch(/iterations are sweeps/);
+});

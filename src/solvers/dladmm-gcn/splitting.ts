@@ -4,7 +4,7 @@ import { type NativeGraphMeasures, native } from '../../core/native.js';
 import type { GraphInitialisation } from '../../network/graph-initialisation.js';
 import { byLayer } from '../../network/schema.js';
 import type { GraphSamples, NodesLike } from '../../samples/graph-samples.js';
-import { sweepCourse } from '../shared/course.js';
+import { sweepCourse, type UpdateChanges } from '../shared/course.js';
 import { checkPenalties, type Penalties, type RunningSchedule } from '../shared/penalties.js';
 import { graph } from '../shared/problem.js';
 import type { ProgressRecord, SweepMeasures } from '../shared/record.js';
@@ -53,7 +53,7 @@ export interface GraphMeasures extends SweepMeasures {
 }
 
 /** What one update did. Fields that do not apply to its block are absent. */
-export interface GraphUpdateRecord extends Update<GraphBlock> {
+export interface GraphUpdateRecord extends Update<GraphBlock>, UpdateChanges {
   /** The accepted θ (W) or τ (Z); where none was, the last one tried. */
   readonly size?: number;
   /** κ, the smallest size that passes, where the subproblem is quadratic. */
@@ -169,8 +169,9 @@ export const graphLayered: Splitting<
   },
   async course(plan, data: GraphSamples) {
     const { network, dtype, threads, outputWeights, updates, settings, penalties: first, schedule, dual } = plan;
-    const session = await graphLayered.open({ network, dtype, threads, outputWeights }, data);
-    return sweepCourse<GraphTypes, Penalties, GraphRecord>(session, {
+    const again = () => graphLayered.open({ network, dtype, threads, outputWeights }, data);
+    return sweepCourse<GraphTypes, Penalties, GraphRecord>(await again(), {
+      again,
       updatesOf: () => updates,
       start: { dual },
       varying: { first, check: checkPenalties, schedule },

@@ -54,6 +54,9 @@ export interface Course<R extends ProgressRecord> {
   recall(memory: unknown): void | Promise<void>;
   /** Whether this iteration ended with everything that is kept found afresh, so that it need not be written. */
   endsAfresh(iteration: number): boolean;
+  /** Has every update to come measured. @throws DlAdmmError ERR_DLADMM_ARGUMENT where iterations are no sweeps of updates */
+  measureUpdates(): void;
+  close(): void;
 }
 
 /** Penalties that change as a training goes on, and the rule by which they do. */
@@ -79,6 +82,55 @@ export interface SweepPlan<T extends SweepTypes, V extends object, R> {
    * is then found again as a checkpoint is taken up.
    */
   readonly refreshEvery: number | undefined;
+  /** Opens another session of the same, where an update can be measured by itself. */
+  readonly again?: () => Promise<SweepSession<T>>;
+}
+
+/** What an update changed, as measured on a copy of the state. */
+export interface UpdateChanges {
+  /** By how much the augmented Lagrangian changed. */
+  readonly lagrangianChange?: number;
+  /** By how much the squared norms of all residuals together changed. */
+  readonly residualChange?: number;
+}
+
+const squaredResiduals = (measures: object): number => {
+  const { residuals = [], activationResiduals = [] } = measures as Partial<Record<string, readonly number[]>>;
+  return [...residuals, ...activationResiduals].reduce((sum, squared) => sum + squared, 0);
+};
+
+/**
+ * Measures each update by itself, on a copy of the state that is made anew for each iteration: what is measured between updates is rounded
+ * otherwise, and must not reach the iterates.
+ */
+async function measuredApart<T extends SweepTypes>(
+  session: SweepSession<T>,
+  copy: SweepSession<T>,
+  penalties: T['penalties'],
+): Promise<(updates: readonly Update<T['block']>[]) => Promise<readonly UpdateChanges[]>> {
+  for (const { block, layer } of session.places()) {
+    await copy.write(block, layer, await session.read(block, layer));
+  }
+  await copy.refresh();
+  const told = (measures: object) => ({
+    lagrangian: (measures as { readonly lagrangian: number }).lagrangian,
+    residual: squaredResiduals(measures),
+  });
+  let before = told(await copy.measure(penalties));
+  return async (updates) => {
+    const changes: UpdateChanges[] = [];
+    for (const update of updates) {
+      const { measures } = await copy.run([update], penalties);
+      if (measures === undefined) break;
+      const after = told(measures);
+      changes.push({
+        lagrangianChange: after.lagrangian - before.lagrangian,
+        residualChange: after.residual - before.residual,
+      });
+      before = after;
+    }
+    return changes;
+  };
 }
 
 /** @returns records of sweeps: measures, what each update did, and the penalties that change */
@@ -86,9 +138,11 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
   session: SweepSession<T>,
   plan: SweepPlan<T, V, R>,
 ): Course<R> {
-  const { updatesOf, firstUpdates = [], varying, refreshEvery } = plan;
+  const { updatesOf, firstUpdates = [], varying, refreshEvery, again } = plan;
   let changing = varying?.first;
   const penalties = (): T['penalties'] => plan.penalties(changing);
+  let copy: SweepSession<T> | undefined;
+  let measures = false;
   const refreshes = (iteration: number): boolean => (refreshEvery ?? 0) > 0 && iteration % (refreshEvery ?? 1) === 0;
   return {
     session: session as unknown as AnySession,
@@ -98,13 +152,20 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
     },
     async advance(iteration) {
       const updates = updatesOf(iteration);
-      const { completed, stopped, diverged, measures, ...sweep } = await session.run(updates, penalties());
+      if (measures && copy === undefined && again) {
+        copy = await again();
+        await copy.start(...([plan.start] as never));
+      }
+      const apart = copy && (await measuredApart(session, copy, penalties()));
+      const { completed, stopped, diverged, measures: found, ...sweep } = await session.run(updates, penalties());
       if (stopped) return { kind: 'stopped' };
-      if (diverged || measures === undefined) {
+      if (diverged || found === undefined) {
         return { kind: 'diverged', update: (updates[completed] ?? updates.at(-1)) as Update<AnyBlock> };
       }
       if (refreshes(iteration)) await session.refresh();
-      const progress = { ...measures, ...(changing && { penalties: changing }), ...sweep };
+      const changes = await apart?.(updates);
+      const told = changes && { updates: sweep.updates.map((update, i) => ({ ...update, ...changes[i] })) };
+      const progress = { ...found, ...(changing && { penalties: changing }), ...sweep, ...told };
       return { kind: 'done', progress: progress as unknown as Omit<R, Watched> };
     },
     learn(record) {
@@ -127,6 +188,13 @@ export function sweepCourse<T extends SweepTypes, V extends object, R extends Pr
       for (const value of kept.schedule) before?.push(value);
     },
     endsAfresh: (iteration) => refreshEvery === undefined || refreshes(iteration),
+    measureUpdates() {
+      measures = true;
+    },
+    close() {
+      copy?.close();
+      session.close();
+    },
   };
 }
 
@@ -154,5 +222,14 @@ export function stepCourse<T extends StepTypes>(
       session.takeUp(whole(batches, 0, Number.MAX_SAFE_INTEGER, 'steps'));
     },
     endsAfresh: () => true,
+    measureUpdates() {
+      const solvers = 'dladmm, inversion-admm, sigmoid-admm or variable-metric-admm';
+      throw expected(
+        `a solver whose iterations are sweeps of updates (${solvers}) to measure these`,
+        'solver',
+        'batches',
+      );
+    },
+    close: () => session.close(),
   };
 }

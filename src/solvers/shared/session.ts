@@ -189,6 +189,15 @@ export class Session<O extends SessionOptions, B extends string, S> {
     });
   }
 
+  /** Every block of every layer that has one. @internal */
+  places(): readonly { readonly block: B; readonly layer: number }[] {
+    return (Object.keys(this.#blocks) as B[]).flatMap((block) => {
+      const { layers } = this.#blocks[block];
+      const [first, last] = [layers === 'last' ? this.depth : 1, layers === 'hidden' ? this.depth - 1 : this.depth];
+      return Array.from({ length: last - first + 1 }, (_, i) => ({ block, layer: first + i }));
+    });
+  }
+
   /** A copy of every W_l and, where the network has them, b_l. */
   async parameters(): Promise<Parameters> {
     const weights: Numbers[] = [];

@@ -10,7 +10,7 @@ import type { Initialisation } from '../../network/initialisation.js';
 import type { Network } from '../../network/network.js';
 import { byLayer } from '../../network/schema.js';
 import type { LabelledSamples } from '../../samples/samples.js';
-import { sweepCourse } from '../shared/course.js';
+import { sweepCourse, type UpdateChanges } from '../shared/course.js';
 
 import { samples } from '../shared/problem.js';
 import type { ProgressRecord, SweepMeasures } from '../shared/record.js';
@@ -60,7 +60,7 @@ export interface ConstraintMeasures extends SweepMeasures {
 }
 
 /** What one update did. Fields that do not apply to its block are absent. */
-export interface ConstraintUpdateRecord extends Update<ConstraintBlock> {
+export interface ConstraintUpdateRecord extends Update<ConstraintBlock>, UpdateChanges {
   /** h of a hidden W_i, or μ of a V_j below a hidden layer: the curvature of the quadratic model. */
   readonly curvature?: number;
   /** ‖Δ‖², the squared length of the step. */
@@ -181,9 +181,9 @@ export const constraints: Splitting<
     });
   },
   async course({ network, dtype, threads, updates, penalties }, data: LabelledSamples) {
-    return sweepCourse<ConstraintsTypes, never, SigmoidRecord>(
-      await constraints.open({ network, dtype, threads }, data),
-      { updatesOf: () => updates, start: undefined, penalties: () => penalties, refreshEvery: undefined },
-    );
+    const again = () => constraints.open({ network, dtype, threads }, data);
+    return sweepCourse<ConstraintsTypes, never, SigmoidRecord>(await again(), {
+      ...{ again, updatesOf: () => updates, start: undefined, penalties: () => penalties, refreshEvery: undefined },
+    });
   },
 };

@@ -5,7 +5,7 @@ import type { Initialisation } from '../../../network/initialisation.js';
 import { classifies, type Loss } from '../../../network/network.js';
 import type { LabelledSamples } from '../../../samples/samples.js';
 import { rowSource } from '../../../tensor/inputs.js';
-import { sweepCourse } from '../course.js';
+import { sweepCourse, type UpdateChanges } from '../course.js';
 import { checkPenalties, type Penalties, type RunningSchedule } from '../penalties.js';
 import { samples } from '../problem.js';
 import type { ProgressRecord, SweepMeasures } from '../record.js';
@@ -52,7 +52,7 @@ export interface StartOptions {
 }
 
 /** What one update did. Fields that do not apply to its block are absent. */
-export interface UpdateRecord extends Update {
+export interface UpdateRecord extends Update, UpdateChanges {
   /** The accepted θ (W) or τ (a). */
   readonly size?: number;
   /** κ, the smallest size that passes the acceptance test φ(new) ≤ model (W, a). */
@@ -264,7 +264,9 @@ export const layered: Splitting<
     const fista = settings.output === 'fista';
     const options = { network, dtype, threads, softmax, gram, fista, steps, multiplier, bias };
     const first = plan.penaltiesFor(count);
-    return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await layered.open(options, data), {
+    const again = () => layered.open(options, data);
+    return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await again(), {
+      again,
       updatesOf: plan.updatesOf,
       firstUpdates: plan.firstUpdates,
       start: { ...plan.start, seed },

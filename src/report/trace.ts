@@ -1,0 +1,88 @@
+/** Every update of a training, written as it comes: what it took, how large its step was, what it changed. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { toJson } from '../core/json.js';
+import { fileError, type Ours } from '../formats/atomic-file.js';
+import type { ProgressRecord } from '../solvers/shared/record.js';
+import { updatesOf } from './charts.js';
+
+const isChrome = (path: string): boolean => /\.json$/i.test(path);
+
+/** The files that are traces of ours, of the form that the name asks for. */
+export const traceFile = (path: string): Ours =>
+  isChrome(path)
+    ? { begins: ':"process_name"', what: 'trace of dladmm for chrome://tracing' }
+    : { begins: 'ion":', what: 'trace of dladmm' };
+
+const penaltiesOf = (record: ProgressRecord): unknown => (record as { readonly penalties?: unknown }).penalties;
+
+/** The updates of an iteration, each as one object: its block and layer, seconds, size, changes, and the penalties that it used. */
+export function traceLines(record: ProgressRecord): readonly object[] {
+  const { iteration } = record;
+  const penalties = penaltiesOf(record);
+  return updatesOf(record).map((update) => ({ iteration, ...update, ...(penalties !== undefined && { penalties }) }));
+}
+
+/** The same as events of the Trace Event Format: the iteration with its updates in it, one after the other, in microseconds. */
+export function traceEvents(record: ProgressRecord): readonly object[] {
+  const { iteration, seconds, elapsed, loss } = record;
+  const begin = 1e6 * (elapsed - seconds);
+  const event = (name: string, cat: string, ts: number, dur: number, args: object) => ({
+    ...{ name, cat, ph: 'X', pid: 1, tid: 1, ts, dur, args },
+  });
+  let at = begin;
+  const updates = updatesOf(record).map(({ block, layer, seconds: its, ...told }) => {
+    const from = at;
+    at += 1e6 * its;
+    return event(`${block} ${layer}`, 'update', from, 1e6 * its, { iteration, ...told });
+  });
+  const all = {
+    loss,
+    ...('lagrangian' in record && { lagrangian: record.lagrangian }),
+    penalties: penaltiesOf(record),
+  };
+  return [event(`iteration ${iteration}`, 'iteration', begin, 1e6 * seconds, all), ...updates];
+}
+
+/** A trace that is being written. */
+export interface TraceWriter {
+  write(record: ProgressRecord): void;
+  close(): void;
+}
+
+/**
+ * Begins a trace in a file: for chrome://tracing (and ui.perfetto.dev) where its name ends in .json, else JSON lines. What has been written
+ * is whole for both after a kill too.
+ *
+ * @throws DlAdmmError ERR_DLADMM_FILE, here and where it cannot be written
+ */
+export function openTrace(path: string, name: string): TraceWriter {
+  const trying = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw fileError('write', path, error);
+    }
+  };
+  const chrome = isChrome(path);
+  const file = trying(() => openSync(path, 'w'));
+  const put = (text: string): void => void (text && trying(() => writeSync(file, text)));
+  // The array of events needs no end.
+  if (chrome) put(`[{"name":"process_name","ph":"M","pid":1,"args":${toJson({ name })}}`);
+  return {
+    write(record) {
+      put(
+        chrome
+          ? traceEvents(record)
+              .map((event) => `,\n${JSON.stringify(event)}`)
+              .join('')
+          : traceLines(record)
+              .map((line) => `${toJson(line)}\n`)
+              .join(''),
+      );
+    },
+    close() {
+      if (chrome) put(']\n');
+      closeSync(file);
+    },
+  };
+}
