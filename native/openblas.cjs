@@ -89,7 +89,7 @@ const OPENBLAS = {
     const given = fromEnvironment();
     return given ? [given.include] : packageHeaders(OPENBLAS.packages);
   },
-  defines: () => (isStatic() && process.platform === 'linux' ? ['DLADMM_STATIC_OPENBLAS'] : []),
+  defines: () => [],
   libs() {
     const given = fromEnvironment();
     if (isStatic()) {

@@ -1,13 +1,14 @@
 // The addon that travels in the package: OpenBLAS inside, its symbols hidden, the kernels picked when it runs.
 //
-// Built in a folder of its own, since node-gyp empties build/ and the addon there is what tests and users of this
-// checkout run. Nothing is built that was built from the same sources before.
+// Built in a folder of its own, since the addon in build/ is what tests and users of this checkout run. Nothing is built that
+// was built from the same sources before: what differs from the addon in build/ is what is linked, so its objects serve for both.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lock } from '../setup/lock.mjs';
+import { addonIsFresh } from '../setup/main.mjs';
 import { nodeHeaders } from '../setup/node-headers.mjs';
 import { contentHash, hasStamp, writeStamp } from '../setup/stamp.mjs';
 import { faultsOf, inspect } from './check.mjs';
@@ -55,15 +56,25 @@ const sourcesHash = () =>
   );
 
 const fetched = inRoot('.setup', 'openblas');
-/** An OpenBLAS that the environment names comes first, then ours; the system's is better than none. */
-const staticEnvironment = () => ({ ...openBlasIn(fetched), ...process.env, OPENBLAS_STATIC: '1', DLADMM_BLAS: '' });
+
+function askOpenBlas(question, env) {
+  const args = [inRoot('native', 'openblas.cjs'), question];
+  return spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, DLADMM_BLAS: '', ...env } });
+}
+
+/**
+ * An OpenBLAS that the environment names comes first, then ours; the system's is better than none. CBLAS is the same in all
+ * of them: with the system's header, where there is one, the objects are those of the addon in build/.
+ */
+function staticEnvironment() {
+  const ours = process.env.OPENBLAS_LIB_DIR ? {} : openBlasIn(fetched);
+  const header = 'OPENBLAS_LIB_DIR' in ours ? askOpenBlas('include').stdout.trim() : '';
+  return { ...ours, ...(header && { OPENBLAS_INCLUDE_DIR: header }), OPENBLAS_STATIC: '1', DLADMM_BLAS: '' };
+}
 
 /** libopenblas.a and its size; throws with what to install where there is none. */
 function archiveOfOpenBlas() {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [inRoot('native', 'openblas.cjs'), 'libs'], {
-    encoding: 'utf8',
-    env: staticEnvironment(),
-  });
+  const { status, stdout, stderr } = askOpenBlas('libs', staticEnvironment());
   if (status !== 0) throw new Error(stderr.trim());
   return `${stdout.trim()} ${statSync(stdout.split(' ')[0]).size}`;
 }
@@ -81,24 +92,27 @@ export function obstacle() {
 /** True when there is an addon made from the sources as they are. */
 export const isFresh = () => existsSync(prebuilt) && hasStamp(stamp, sourcesHash());
 
+function run(stdio, command, ...args) {
+  const headers = nodeHeaders();
+  const env = { ...process.env, JOBS: 'max', ...staticEnvironment(), ...(headers && { npm_config_nodedir: headers }) };
+  // JOBS is node-gyp's -j.
+  const { status, error } = spawnSync(command, args, { cwd: workplace, stdio, env });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`${path.basename(args[0])} ended with exit code ${status}`);
+}
+
 function build(stdio) {
   rmSync(workplace, { recursive: true, force: true });
   mkdirSync(workplace, { recursive: true });
-  for (const source of SOURCES) cpSync(inRoot(source), path.join(workplace, source), { recursive: true });
-  const headers = nodeHeaders();
-  const { status, error } = spawnSync(
-    process.execPath,
-    [require.resolve('prebuildify/bin.js'), '--napi', '--strip', '--tag-libc', '--name=dladmm'],
-    {
-      cwd: workplace,
-      stdio,
-      // JOBS is node-gyp's -j.
-      env: { JOBS: 'max', ...staticEnvironment(), ...(headers ? { npm_config_nodedir: headers } : {}) },
-    },
-  );
-  if (error) throw error;
-  if (status !== 0) throw new Error(`prebuildify ended with exit code ${status}`);
-  return path.join(workplace, 'prebuilds', target, fileName);
+  // make compares times and whole commands, so the objects of build/ are taken over as they lie: beside the same sources.
+  const headers = path.join('node_modules', 'node-addon-api');
+  for (const source of [...SOURCES, headers, ...(addonIsFresh() ? ['build'] : [])]) {
+    cpSync(inRoot(source), path.join(workplace, source), { recursive: true, preserveTimestamps: true });
+  }
+  run(stdio, process.execPath, require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build', '--release');
+  const built = path.join(workplace, 'build', 'Release', 'dladmm.node');
+  run(stdio, 'strip', ...(process.platform === 'darwin' ? [built, '-Sx'] : [built, '--strip-all']));
+  return built;
 }
 
 /**

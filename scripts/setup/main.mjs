@@ -237,7 +237,8 @@ function addonHash() {
   );
 }
 
-const addonIsFresh = () => existsSync(addon) && hasStamp(addonStamp, addonHash());
+/** True when build/ holds the addon of the sources as they are. */
+export const addonIsFresh = () => existsSync(addon) && hasStamp(addonStamp, addonHash());
 
 async function ensureAddon() {
   if (addonIsFresh()) return;

@@ -93,7 +93,7 @@ bool dladmm::reserve_blas_buffers(unsigned count) {
   return true;
 }
 
-#ifdef DLADMM_STATIC_OPENBLAS
+#if defined(__GLIBC__) && __GLIBC__ == 2 && __GLIBC_MINOR__ < 38
 // What an archive built against glibc 2.38 or newer asks for; where an older one is to do, this is the same.
 extern "C" long __isoc23_strtol(const char* text, char** end, int base) { return std::strtol(text, end, base); }
 #endif
