@@ -1,6 +1,7 @@
 // The layered splitting as a JavaScript object.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "addon/registry.hpp"
 #include "addon/state_handle.hpp"
@@ -57,6 +58,10 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
     setup.joint_bias = member_flag(options, "jointBias");
     setup.multiplier =
         choice<Multiplier>(options, "multiplier", {{"residual", Multiplier::residual}, {"output", Multiplier::output}});
+    if (options.Has("file")) {
+      setup.file =
+          static_cast<int>(std::min<std::size_t>(member_size(options, "file"), std::numeric_limits<int>::max()));
+    }
     const std::size_t layers = setup.network.layers();
     setup.steps = {steps_from(options, "stepsW", layers), steps_from(options, "stepsA", layers - 1)};
     for (const StepKind kind : setup.steps.a) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "addon/row_reader.hpp"
 #include "addon/samples.hpp"
 #include "addon/typed_handle.hpp"
 
@@ -52,6 +53,8 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
         Base::method("loadTargets", &StateHandle::load_targets),
         Base::method("loadLabels", &StateHandle::load_labels),
         Base::method("loadWeights", &StateHandle::load_weights),
+        Base::method("input", &StateHandle::input),
+        Base::method("fill", &StateHandle::fill),
         Base::method("addEvaluationSet", &StateHandle::add_evaluation_set),
         Base::method("evaluate", &StateHandle::evaluate),
         Base::method("fingerprint", &StateHandle::fingerprint),
@@ -59,6 +62,11 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
     });
     all.insert(all.end(), more.begin(), more.end());
     return all;
+  }
+
+  // Whether work may look at some of these rows of the training set.
+  [[nodiscard]] virtual bool visits(std::size_t /*first*/, std::size_t /*count*/, std::size_t /*rows*/) const {
+    return true;
   }
 
  private:
@@ -99,6 +107,51 @@ class StateHandle : public TypedHandle<Derived, WithSets<float, State<float>>, W
       typed.state->weights() = std::move(weights);
     });
     return info.Env().Undefined();
+  }
+
+  // input(): where features are read to (row_reader.cc), for as long as the state lives.
+  Napi::Value input(const Napi::CallbackInfo& info) {
+    this->need_open(info.Env());
+    return this->with_state([&]<typename Typed>(Typed& typed) -> Napi::Value {
+      using T = typename Typed::Number;
+      auto target = std::make_unique<RowTarget>(RowsOf<T>{typed.state, typed.state->input()});
+      return Napi::External<RowTarget>::New(info.Env(), target.release(),
+                                            [](Napi::Env, RowTarget* ended) { delete ended; });
+    });
+  }
+
+  // fill(part, firstRow, chunk): rows of the training set that are not visited now: of x (part 0), of target values
+  // (1), labels (2) or weights (3). Returns the index of the first entry that is not finite or names no class, or −1.
+  Napi::Value fill(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    this->need_open(env);
+    const std::size_t part = size_argument(info, 0, "part");
+    const std::size_t first = size_argument(info, 1, "firstRow");
+    if (!info[2].IsTypedArray()) reject(env, "a chunk must be a typed array");
+    const std::size_t entries = info[2].As<Napi::TypedArray>().ElementLength();
+    return this->with_state([&](auto& typed) -> Napi::Value {
+      const std::size_t rows = typed.state->input().rows;
+      const std::size_t columns = part == 0   ? typed.state->input().columns
+                                  : part == 1 ? typed.state->target_values().columns
+                                              : 1;
+      const std::size_t count = columns == 0 ? 0 : entries / columns;
+      if (first > rows || count > rows - first) reject(env, "a chunk reaches past the last sample");
+      if (visits(first, count, rows)) this->need_idle(env);
+      typed.state->release_rows();
+      if (part == 0) return load_rows(info, typed.state->input());
+      if (part == 1) return load_rows(info, typed.state->target_values());
+      if (part == 2) {
+        const std::span<std::int32_t> labels = typed.state->labels();
+        if (labels.size() != rows) reject(env, "this loss has no labels");
+        const Network& network = setup_.network;
+        return load_labels_into(info, 2, labels.subspan(first, count), network.loss.classes(network.widths.back()));
+      }
+      const auto weights = doubles_argument(info, 2, "weights");
+      std::vector<double>& to = typed.state->weights();
+      if (to.size() != rows) reject(env, "weights have to be loaded before they are filled");
+      std::ranges::copy(weights, to.begin() + static_cast<std::ptrdiff_t>(first));
+      return Napi::Number::New(env, -1);
+    });
   }
 
   // addEvaluationSet(samples, sparse): returns its number

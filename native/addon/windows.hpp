@@ -26,9 +26,7 @@ class Windows : public On {
 
   static std::vector<Property> properties(std::initializer_list<Property> more) {
     auto all = On::properties(more);
-    all.push_back(On::method("fill", &Windows::fill));
     all.push_back(On::method("visit", &Windows::visit));
-    all.push_back(On::method("input", &Windows::input));
     return all;
   }
 
@@ -53,50 +51,10 @@ class Windows : public On {
     return info.Env().Undefined();
   }
 
-  // input(): where features are read to (row_reader.cc), for as long as the state lives.
-  Napi::Value input(const Napi::CallbackInfo& info) {
-    this->need_open(info.Env());
-    return this->with_state([&]<typename Typed>(Typed& typed) -> Napi::Value {
-      using T = typename Typed::Number;
-      auto target = std::make_unique<RowTarget>(RowsOf<T>{typed.state, typed.state->input()});
-      return Napi::External<RowTarget>::New(info.Env(), target.release(),
-                                            [](Napi::Env, RowTarget* ended) { delete ended; });
-    });
-  }
-
-  // fill(part, firstRow, chunk): rows of the training set that are not visited now: of x (part 0), of target values
-  // (1), labels (2) or weights (3). Returns the index of the first entry that is not finite or names no class, or −1.
-  Napi::Value fill(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    this->need_open(env);
-    const std::size_t part = size_argument(info, 0, "part");
-    const std::size_t first = size_argument(info, 1, "firstRow");
-    if (!info[2].IsTypedArray()) reject(env, "a chunk must be a typed array");
-    const std::size_t entries = info[2].As<Napi::TypedArray>().ElementLength();
-    return this->with_state([&](auto& typed) -> Napi::Value {
-      const std::size_t rows = typed.state->input().rows;
-      const std::size_t columns = part == 0   ? typed.state->input().columns
-                                  : part == 1 ? typed.state->target_values().columns
-                                              : 1;
-      const std::size_t count = columns == 0 ? 0 : entries / columns;
-      if (first > rows || count > rows - first) reject(env, "a chunk reaches past the last sample");
-      // Before the first window all samples are visited.
-      const std::size_t behind = rows == 0 ? 0 : (first + rows - first_) % rows;
-      if (count_ == 0 || behind < count_ || behind + count > rows) this->need_idle(env);
-      if (part == 0) return load_rows(info, typed.state->input());
-      if (part == 1) return load_rows(info, typed.state->target_values());
-      if (part == 2) {
-        const std::span<std::int32_t> labels = typed.state->labels();
-        if (labels.size() != rows) reject(env, "this loss has no labels");
-        const Network& network = this->setup().network;
-        return load_labels_into(info, 2, labels.subspan(first, count), network.loss.classes(network.widths.back()));
-      }
-      const auto weights = doubles_argument(info, 2, "weights");
-      std::vector<double>& to = typed.state->weights();
-      if (to.size() != rows) reject(env, "weights have to be loaded before they are filled");
-      std::ranges::copy(weights, to.begin() + static_cast<std::ptrdiff_t>(first));
-      return Napi::Number::New(env, -1);
-    });
+  // Before the first window all samples are visited.
+  [[nodiscard]] bool visits(std::size_t first, std::size_t count, std::size_t rows) const override {
+    const std::size_t behind = rows == 0 ? 0 : (first + rows - first_) % rows;
+    return count_ == 0 || behind < count_ || behind + count > rows;
   }
 
   std::size_t first_ = 0;

@@ -31,6 +31,8 @@ export interface NativeLayeredOptions extends NativeConstraintsOptions {
   readonly multiplier: 'residual' | 'output';
   readonly stepsW: readonly NativeStepKind[];
   readonly stepsA: readonly NativeStepKind[];
+  /** The descriptor of an open file where all that has a row a sample lies in place of memory. */
+  readonly file?: number;
 }
 
 export type NativeStepKind = 'quadratic' | 'pseudoinverse' | 'inverse' | 'cholesky';
@@ -114,9 +116,13 @@ export interface NativeStepping extends NativePersistent {
 }
 
 /** Of a state whose samples are read as batches need them: some of its rows are visited while others are filled. */
-export interface NativeWindows {
+export interface NativeWindows extends NativeFed {
   /** The next batches are of these rows, as they lie; behind the last row follows the first, where batches are whole. */
   visit(first: number, count: number): void;
+}
+
+/** Of a state whose samples come from a store. */
+export interface NativeFed {
   /** Where a {@link NativeRowReader} reads features to. */
   input(): object;
   /**
@@ -292,7 +298,7 @@ export interface NativePersistent {
 }
 
 /** What the native states of the splittings on samples offer. */
-export interface NativeState extends NativePersistent, NativeSamples {
+export interface NativeState extends NativePersistent, NativeSamples, NativeFed {
   addEvaluationSet(samples: number, sparse: boolean): number;
 }
 

@@ -27,6 +27,11 @@ export class Spill implements NumberFile {
     this.#unlink();
   }
 
+  /** For native code, which may keep it open. */
+  get descriptor(): number {
+    return this.#file;
+  }
+
   #unlink(): void {
     try {
       if (this.#named) unlinkSync(this.#path);

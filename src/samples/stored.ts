@@ -313,7 +313,6 @@ function partsOf(
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where samples have to be in memory */
 export function checkInMemory(x: unknown, name: string): void {
   if (!StoredSet.is(x)) return;
-  const what =
-    'samples in memory (a store is learnt from by minibatch-admm and the gradient methods, named or chosen by fit)';
+  const what = 'samples in memory (a store is learnt from by fit, and evaluated by the model)';
   throw expected(what, name, x.blocks.path);
 }

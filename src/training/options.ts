@@ -81,7 +81,7 @@ export const FRONT = {
     ),
     {
       otherwise: 'what there is',
-      says: 'Of a store of samples: what the process may take at most, checked before the training starts.',
+      says: 'Of a store of samples: what the process may take at most, checked before the training starts; dladmm and inversion-admm leave on the disk what is more.',
     },
   ),
   calibrate: flag({

@@ -1,7 +1,6 @@
 import { checkObject } from '../core/checks.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
-import { checkInMemory } from '../samples/stored.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
 import type { Course } from '../solvers/shared/course.js';
 import {
@@ -43,7 +42,6 @@ export function planOf<R extends ProgressRecord>(options: object, problem: 'samp
     solver,
     needsTrainLoss: plan.schedule?.needsTrainLoss ?? false,
     async open(data) {
-      if (!solver.splitting.can.epochs) checkInMemory((data as Partial<LabelledSamples>).x, 'data');
       return (await solver.splitting.course(plan as never, data as never)) as Course<R>;
     },
   };

@@ -122,7 +122,6 @@ describe('training from a store', () => {
   });
 
   test.each([
-    [{ solver: 'dladmm', iterations: 1 }, /samples in memory/],
     [{ solver: 'adam', checkpoint: { path: path('it') } }, /takes all samples in memory/],
     [{ solver: 'adam', missing: 'error' }, /is said as samples are packed/],
     [{ solver: 'adam', loss: 'squared-error' }, /classification/],

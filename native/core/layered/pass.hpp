@@ -41,6 +41,7 @@ typename LayeredState<T>::Due LayeredState<T>::find_due(std::initializer_list<Qu
     if (read.layer > 1) take_step_of(activation(read.layer - 1));
   }
   for (const auto [s, width] : claims) {
+    due.claims[s] = width;
     if (!waits(slots_[s])) continue;
     due.slots[s] = true;
     // A row of the new direction may lie where other rows of the old one still are.
@@ -58,6 +59,19 @@ void LayeredState<T>::fetch(const Due& due, Rows rows, Ahead& ahead) const {
   for (const MatrixView<const T>& read : due.reads) ahead.add(read.rows_from(rows.first, rows.count));
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     if (due.slots[s]) ahead.add(slot_rows(s, rows, slots_[s].width));
+  }
+}
+
+// Where rows lie on a disk: those of a piece that the pass will come to, as far as it reads or overwrites them.
+template <typename T>
+void LayeredState<T>::expect(const Due& due, std::size_t piece) const {
+  if (file_.empty() || piece >= cut_.pieces.count) return;
+  const Rows rows = cut_.pieces[piece];
+  const auto soon = [&](MatrixView<const T> m) { file_.expect(m.data, m.rows * m.columns * sizeof(T)); };
+  for (const MatrixView<const T>& read : due.reads) soon(read.rows_from(rows));
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    if (due.slots[s]) soon(slot_rows(s, rows, slots_[s].width));
+    if (due.claims[s] > 0) soon(slot_rows(s, rows, due.claims[s]));
   }
 }
 
@@ -139,11 +153,15 @@ template <typename Elementwise, typename Products>
 void LayeredState<T>::pass(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims,
                            std::size_t at_once, double flops, Elementwise&& elementwise, Products&& products) {
   const Due due = find_due(reads, claims);
-  team_.run(cut_.pieces.count, flops_of(due, flops), [&](std::size_t index, unsigned member) {
+  const Order order = next_order(cut_.pieces.count);
+  team_.run(cut_.pieces.count, flops_of(due, flops), [&](std::size_t i, unsigned member) {
+    const std::size_t index = order[i];
     Partial& partial = sums_.begin(index);
+    expect(due, order[i + 2 * team_.size()]);
     work_on_piece(
         due, index, at_once, partial, [&](Rows block, Rows rows) { elementwise(member, block, rows, partial); },
         [&](Rows block, Ahead& ahead) { products(member, block, partial, ahead); });
+    file_.release(cut_.pieces[index]);
   });
   note_done(due);
 }
@@ -181,10 +199,13 @@ void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::s
     for (std::size_t i = 0; i < own.count; ++i) body(own.first + i, i == 0);
   };
   if (right_.size() == 0) {
-    team_.run(cut_.segments.count, flops_of(due, flops), [&](std::size_t segment, unsigned member) {
+    const Order order = next_order(cut_.segments.count);
+    team_.run(cut_.segments.count, flops_of(due, flops), [&](std::size_t i, unsigned member) {
+      const std::size_t segment = order[i];
       each_piece(segment, [&](std::size_t index, bool first) {
         const Rows piece = cut_.pieces[index];
         const MatrixView<T> right = room(member, piece.count, n);  // piece x n
+        expect(due, index + 2);
         make_right(piece, index, right);
         // The next piece is this thread's too, most often.
         Ahead ahead;
@@ -194,6 +215,7 @@ void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::s
         }
         if (n != 0) sums_.add_product(segment, right, rows_of(in, piece), first, ahead);
         if (gram) sums_.add_gram(segment, rows_of(in, piece), first);
+        file_.release(piece);
       });
     });
   } else {
@@ -214,6 +236,7 @@ void LayeredState<T>::summing_pass(std::initializer_list<Quantity> reads, std::s
         sums_.add_product(segment, tile, columns, rows_of(in, piece), first);
       });
     });
+    file_.release();
   }
   note_done(due);
 }

@@ -100,21 +100,21 @@ void LayeredState<T>::declare(StoragePlan& plan) {
     const std::size_t n = net.outputs(l);
     plan.matrix(it.W, n, net.inputs(l), saved(section_name("W", l)));
     plan.vector(it.b, n, saved(section_name("b", l)));
-    plan.matrix(it.z, samples, n, saved(section_name("z", l)));
-    if (!is_output(l)) plan.matrix(it.a, samples, n, saved(section_name("a", l)));
+    plan.rows(it.z, samples, n, saved(section_name("z", l)));
+    if (!is_output(l)) plan.rows(it.a, samples, n, saved(section_name("a", l)));
     sections_.add(section_name("theta", l), it.last_theta);
     sections_.add(section_name("tau", l), it.last_tau);
-    plan.matrix(it.P, samples, n, kept(section_name("P", l)));
+    plan.rows(it.P, samples, n, kept(section_name("P", l)));
     plan.vector(it.differences, n, kept(section_name("P.sums", l)));
     plan.made(it.forward, n, net.inputs(l));
     if (l > 1) plan.made(it.back, net.inputs(l), n);
     parameters += n * (net.inputs(l) + 1);
     largest = std::max(largest, n * net.inputs(l));
   }
-  plan.matrix(u_, samples, outputs, saved("u"));
+  plan.rows(u_, samples, outputs, saved("u"));
   plan.vector(dual_sums_, outputs, saved("u.sums"));
   kept_sections_.add("notes", notes_);
-  for (std::size_t s = 0; s < slots_needed(setup_); ++s) plan.buffer(slots_[s].storage, samples, widest_);
+  for (std::size_t s = 0; s < slots_needed(setup_); ++s) plan.rows(slots_[s].storage, samples, widest_);
   plan.buffer(direction_, largest);
   plan.buffer(finite_.room, parameters);
   if (setup_.gram) {
@@ -123,10 +123,10 @@ void LayeredState<T>::declare(StoragePlan& plan) {
     plan.matrix(input_step_, net.widths[1], inputs);
     plan.vector(input_sums_, inputs);
   }
-  if (setup_.fista) plan.matrix(fista_y_, samples, outputs);
+  if (setup_.fista) plan.rows(fista_y_, samples, outputs);
   bool whole_right = cut_.segments.count < kFewSegments;
   for (std::size_t l = 1; l <= setup_.steps.W.size(); ++l) whole_right = whole_right || solves_by_samples(setup_, l);
-  if (whole_right) plan.buffer(right_, samples, widest_);
+  if (whole_right) plan.rows(right_, samples, widest_);
 
   const InversionRooms<T> rooms(setup_);
   plan.made(solver_, rooms.shared);
@@ -138,7 +138,9 @@ void LayeredState<T>::declare(StoragePlan& plan) {
                                          .product = largest,
                                          .gram = std::max(rooms.gram, setup_.gram ? inputs * inputs : 0)};
   plan.made(sums_, cut_, sums);
-  plan.other(0, [this] {
+  // Of rows on a disk: the pieces at work, and those that come next.
+  const double pieces = 4.0 * team_.size() / static_cast<double>(std::max<std::size_t>(cut_.pieces.count, 1));
+  plan.other(std::min(pieces, 1.0) * plan.disk_bytes(), [this] {
     for (Layer& it : layers_) {
       std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
       finite_.watch(it.W.flat());
@@ -273,7 +275,7 @@ void LayeredState<T>::set_differences(std::size_t l) {
 template <typename T>
 void LayeredState<T>::find_residual(std::size_t l) {
   Layer& it = layer(l);
-  pass({product(l)}, [&](unsigned, Rows rows, Partial& partial) {
+  pass({product(l), pre_activation(l)}, [&](unsigned, Rows rows, Partial& partial) {
     partial.scalars[kResidual] += kernels::residual<T>(rows_of(it.P.view(), rows), it.b, rows_of(it.z.view(), rows),
                                                        std::span(partial.columns[0]).first(it.b.size()));
   });
@@ -372,7 +374,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
     if (is_output(l)) continue;
     if (!it.residual.valid(residual_stamp(l))) find_residual(l);
     if (!it.activation.valid(activation_stamp(l))) {
-      pass({activation(l)}, [&](unsigned, Rows rows, Partial& partial) {
+      pass({activation(l), pre_activation(l)}, [&](unsigned, Rows rows, Partial& partial) {
         partial.scalars[kActivation] +=
             elementwise::activation_miss<T>(function(), rows_of(it.a.view(), rows), rows_of(it.z.view(), rows));
       });
@@ -417,6 +419,7 @@ void LayeredState<T>::read(Block block, std::size_t l, std::span<T> out) {
   if (block == Block::a) bring(activation(l));
   const std::span<const T> entries = entries_of(block, l);
   std::copy(entries.begin(), entries.end(), out.begin());
+  this->release_rows();
 }
 
 template <typename T>
@@ -425,6 +428,7 @@ void LayeredState<T>::write(Block block, std::size_t l, std::span<const T> value
   // Before the start there are none: looking for them at every write would be quadratic in the layers.
   if (x_version_.number() > 1) bring_activations();
   std::copy(values.begin(), values.end(), entries_of(block, l).begin());
+  this->release_rows();
   if (block == Block::a) {
     overwrote_a(l);
   } else {

@@ -17,6 +17,7 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -47,6 +48,8 @@ struct LayeredSetup {
   Multiplier multiplier = Multiplier::residual;
   // b_l is a column of W_l, minimised over together with it (inversion steps), not a block of its own.
   bool joint_bias = false;
+  // An open file where all that has a row a sample lies, in place of memory.
+  std::optional<int> file;
 };
 
 // The start of z_l and a_l of the hidden layers: the forward pass, or independent N(0, 1).
@@ -161,12 +164,19 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   // What a pass does before its own work.
   struct Due {
     std::array<bool, 2> slots{};
+    std::array<std::size_t, 2> claims{};  // widths of what is written
     bool input_step = false;
     bool whole_piece = false;  // steps are taken for the whole piece at once, not a few rows at a time
     std::vector<std::size_t> products;
     std::vector<MatrixView<const T>> reads;  // all that the pass reads, to be fetched ahead
   };
   using Partial = typename PieceSums<T>::Partial;
+  // From the first of so many to the last, or back.
+  struct Order {
+    std::size_t count;
+    bool back;
+    [[nodiscard]] std::size_t operator[](std::size_t i) const { return back ? count - 1 - i : i; }
+  };
 
   // The scalars of a pass's sums.
   enum Sum : std::size_t {
@@ -186,7 +196,7 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   static constexpr std::size_t kBand = 16;
 
   using Base::depth, Base::is_output, Base::targets;
-  using Base::labels_, Base::setup_, Base::spaces_, Base::team_, Base::x_, Base::y_;
+  using Base::file_, Base::labels_, Base::setup_, Base::spaces_, Base::team_, Base::x_, Base::y_;
 
   LayeredState(const LayeredSetup& setup, Shell);
   void declare(StoragePlan& plan);
@@ -277,6 +287,12 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   [[nodiscard]] Due find_due(std::initializer_list<Quantity> reads, std::initializer_list<Claim> claims);
   void note_done(const Due& due);
   void fetch(const Due& due, Rows rows, Ahead& ahead) const;
+  void expect(const Due& due, std::size_t piece) const;
+  // Where rows lie on a disk every other pass goes back: the rows that were used last are in memory still.
+  [[nodiscard]] Order next_order(std::size_t count) {
+    goes_back_ = !goes_back_ && !file_.empty();
+    return {count, goes_back_};
+  }
   template <typename Elementwise, typename Products>
   void work_on_piece(const Due& due, std::size_t index, std::size_t at_once, Partial& partial,
                      Elementwise&& elementwise, Products&& products);
@@ -348,6 +364,7 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   std::vector<Layer> layers_;
   Matrix<T> u_;
   Version x_version_, u_version_;
+  bool goes_back_ = false;
   std::vector<double> dual_sums_;  // Σ over samples of u
   Stamp dual_sums_made_;
   std::array<Slot, 2> slots_;

@@ -60,6 +60,8 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t count) : count_(count), data_(allocate(count)) {}
+  // Storage that somebody else has, and keeps for as long as this is used.
+  Buffer(T* lent, std::size_t count) : count_(count), data_(lent, Free{true}) {}
 
   [[nodiscard]] T* data() const { return data_.get(); }
   [[nodiscard]] std::size_t size() const { return count_; }
@@ -67,7 +69,10 @@ class Buffer {
 
  private:
   struct Free {
-    void operator()(T* p) const { std::free(p); }
+    bool lent = false;
+    void operator()(T* p) const {
+      if (!lent) std::free(p);
+    }
   };
 
   static T* allocate(std::size_t count) {
@@ -96,6 +101,8 @@ class Matrix {
  public:
   Matrix() = default;
   Matrix(std::size_t rows, std::size_t columns) : rows_(rows), columns_(columns), buffer_(checked(rows, columns)) {}
+  Matrix(T* lent, std::size_t rows, std::size_t columns)
+      : rows_(rows), columns_(columns), buffer_(lent, checked(rows, columns)) {}
 
   [[nodiscard]] MatrixView<T> view() const { return {buffer_.data(), rows_, columns_}; }
   [[nodiscard]] std::span<T> flat() const { return buffer_.span(); }

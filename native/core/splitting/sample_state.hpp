@@ -24,8 +24,9 @@ class SampleState {
  public:
   // Bytes that the constructor will allocate.
   [[nodiscard]] static double required_bytes(const Setup& setup) {
-    StoragePlan plan;
-    State(setup, Shell()).declare(plan);
+    State state(setup, Shell());
+    StoragePlan plan = state.plan();
+    state.declare(plan);
     return plan.bytes();
   }
 
@@ -39,6 +40,9 @@ class SampleState {
   [[nodiscard]] MatrixView<T> target_values() { return y_.view(); }
   // What each sample counts for in training; empty where all count alike.
   [[nodiscard]] std::vector<double>& weights() { return weights_; }
+
+  // Rows that lie on a disk need not stay in memory.
+  void release_rows() const { file_.release(); }
 
   // Loss and accuracy of the network (not of split variables) on given samples, dense or sparse.
   template <typename X>
@@ -58,11 +62,20 @@ class SampleState {
 
   explicit SampleState(const Setup& setup) : setup_(setup), team_(setup.threads) {}
 
-  // Throws std::bad_alloc, std::length_error.
+  // Throws std::bad_alloc, std::length_error, FileFailure.
   void allocate() {
-    StoragePlan plan;
-    self().declare(plan);
-    plan.allocate();
+    StoragePlan made = plan();
+    self().declare(made);
+    if constexpr (kMayLieOnDisk) {
+      if (setup_.file) file_ = RowFile(*setup_.file, made.disk_bytes());
+    }
+    made.allocate();
+  }
+  // Whether rows of samples may lie in a file: Setup has its descriptor, std::optional<int> file.
+  static constexpr bool kMayLieOnDisk = requires(const Setup& setup) { setup.file; };
+  [[nodiscard]] StoragePlan plan() {
+    if constexpr (kMayLieOnDisk) return StoragePlan(setup_.file ? &file_ : nullptr);
+    return StoragePlan();
   }
   // The samples, their labels or values, and for every member of the team a workspace of so many rows.
   void declare_samples(StoragePlan& plan, std::size_t rows = kEvaluationBlock) {
@@ -79,11 +92,11 @@ class SampleState {
         });
       }
     }
-    if (!is_sparse()) plan.matrix(x_, setup_.samples, net.widths.front());
+    if (!is_sparse()) plan.rows(x_, setup_.samples, net.widths.front());
     if (net.loss.classifies()) {
       plan.vector(labels_, setup_.samples);
     } else {
-      plan.matrix(y_, setup_.samples, outputs);
+      plan.rows(y_, setup_.samples, outputs);
     }
     plan.other(team_.size() * Workspace<T>::required_bytes(rows, net.widest(), outputs), [this, rows, outputs] {
       for (unsigned i = 0; i < team_.size(); ++i) spaces_.emplace_back(rows, setup_.network.widest(), outputs);
@@ -108,6 +121,7 @@ class SampleState {
 
   Setup setup_;
   Team team_;
+  RowFile file_;                      // rows of samples, where they are not in memory
   Matrix<T> x_;                       // samples x n_0, unless
   Csr<T> sparse_;                     // they are sparse
   Matrix<T> y_;                       // samples x n_L, where there are no labels

@@ -1,6 +1,6 @@
 // What a state is to hold, declared once: the plan counts the bytes, allocates, and says what is written out.
 //
-//     declare(plan)        plan.matrix(x_, samples, widths[0]); plan.matrix(z, samples, n, {&sections_, "z.1"}); …
+//     declare(plan)        plan.rows(x_, samples, widths[0]); plan.rows(z, samples, n, {&sections_, "z.1"}); …
 //     State(setup)         declare(plan) and plan.allocate()
 //     required_bytes       declare(plan) of a state that is never allocated, and plan.bytes()
 //     sections()           sections_(), the list of all that has a name
@@ -16,6 +16,7 @@
 
 #include "core/linalg/matrix.hpp"
 #include "core/linalg/section.hpp"
+#include "core/runtime/row_file.hpp"
 
 namespace dladmm {
 
@@ -47,6 +48,21 @@ class StoragePlan {
  public:
   using Name = StorageName;
 
+  // With a file, rows of samples lie there; it is made for disk_bytes() before allocate().
+  explicit StoragePlan(RowFile* file = nullptr) : file_(file) {}
+
+  // A row a sample.
+  template <typename T>
+  void rows(Matrix<T>& to, std::size_t rows, std::size_t columns, Name name = {}) {
+    if (file_ == nullptr) return matrix(to, rows, columns, std::move(name));
+    add_rows<T>(rows, columns, [&to, rows, columns](T* at) { to = {at, rows, columns}; });
+    save(std::move(name), to);
+  }
+  template <typename T>
+  void rows(Buffer<T>& to, std::size_t rows, std::size_t columns) {
+    if (file_ == nullptr) return buffer(to, rows, columns);
+    add_rows<T>(rows, columns, [&to, rows, columns](T* at) { to = {at, rows * columns}; });
+  }
   template <typename T>
   void matrix(Matrix<T>& to, std::size_t rows, std::size_t columns, Name name = {}) {
     add<T>(static_cast<double>(rows) * static_cast<double>(columns), [&to, rows, columns] { to = {rows, columns}; });
@@ -83,7 +99,9 @@ class StoragePlan {
     other(Made::required_bytes(of...), [&to, of...] { to = Made(of...); });
   }
 
+  // In memory.
   [[nodiscard]] double bytes() const { return bytes_; }
+  [[nodiscard]] double disk_bytes() const { return disk_bytes_; }
   // Throws std::bad_alloc. Once; what was declared must still be where it was.
   void allocate() {
     if (bytes_ > kAddressable) throw std::bad_alloc();
@@ -99,15 +117,26 @@ class StoragePlan {
     bytes_ += sizeof(T) * count;
     plain_.push_back(std::move(allocate));
   }
+  template <typename T, typename Place>
+  void add_rows(std::size_t rows, std::size_t columns, Place place) {
+    disk_bytes_ += RowFile::bytes_of(static_cast<double>(rows), sizeof(T) * static_cast<double>(columns));
+    plain_.emplace_back(
+        [this, rows, columns, place] { place(reinterpret_cast<T*>(file_->take(rows, sizeof(T) * columns))); });
+  }
   template <typename Part>
   static void save(Name name, Part& part) {
     if (name.list != nullptr) name.list->add(std::move(name.name), part);
   }
 
+<<<<<<< HEAD
   // No process has more addresses than that, and no library need be asked for them.
   static constexpr double kAddressable = 0x1p47;
 
+=======
+  RowFile* file_;
+>>>>>>> wt-o
   double bytes_ = 0;
+  double disk_bytes_ = 0;
   std::vector<std::function<void()>> plain_;
   std::vector<std::function<void()>> filled_;
 };

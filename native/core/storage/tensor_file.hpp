@@ -14,10 +14,10 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "core/linalg/section.hpp"
+#include "core/runtime/row_file.hpp"
 
 namespace dladmm {
 
@@ -32,11 +32,6 @@ struct StoredSection {
 // The work was called off in the middle.
 struct CalledOff : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return "called off while a file was written or read"; }
-};
-
-// The system said no: std::system_error has its number.
-struct FileFailure : std::system_error {
-  using std::system_error::system_error;
 };
 
 // A file, or what it says, is not what was expected.

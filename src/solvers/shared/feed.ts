@@ -1,12 +1,13 @@
 import { DlAdmmError, expected } from '../../core/errors.js';
-import type { Dtype, NativeSamples, NativeWindows, Numbers } from '../../core/native.js';
+import type { Dtype, NativeFed, NativeSamples, NativeWindows, Numbers } from '../../core/native.js';
 import { classCount, classifies, domainOf, type Network } from '../../network/network.js';
 import { aheadBytes, type Group, groupRows, type Rooms, type reading, type StoredSet } from '../../samples/stored.js';
 import { CHUNK_ENTRIES, nonFinite, pause } from '../../tensor/inputs.js';
 
 /** How samples are visited. */
 export interface Batches {
-  readonly batch: number;
+  /** Absent where all samples are learnt from at once. */
+  readonly batch?: number;
   readonly shuffle: boolean;
   readonly seed: number;
 }
@@ -14,11 +15,11 @@ export interface Batches {
 /** What Node, the collector and the BLAS may take as they go. */
 const RESERVE = 3 * 2 ** 25;
 
-type Native = NativeWindows & NativeSamples;
+type Native = NativeFed & NativeSamples & Partial<NativeWindows>;
 
 /**
- * Samples of a store on their way to native code, which has room for so many that a window of whole batches is visited while more are read:
- * behind the last row of the room follows the first.
+ * Samples of a store on their way to native code, which has room for all of them, or for so many that a window of whole batches is visited
+ * while more are read: behind the last row of the room follows the first.
  */
 export class Feed {
   readonly #set: StoredSet;
@@ -57,9 +58,9 @@ export class Feed {
     this.#set = set;
     this.#network = network;
     this.#dtype = dtype;
-    this.#batch = batch;
+    this.#batch = batch ?? set.rows;
     this.#seed = shuffle ? seed : undefined;
-    this.#room = batch * Math.ceil((2 * groupRows(set.blocks)) / batch + 1);
+    this.#room = batch === undefined ? set.rows : batch * Math.ceil((2 * groupRows(set.blocks)) / batch + 1);
   }
 
   /** Rows that native code keeps. */
@@ -81,6 +82,13 @@ export class Feed {
     if (!blocks.encodes) this.#rooms = blocks.rooms(this.#room, this.#dtype, rules.x, native.input());
   }
 
+  /** Reads all samples, as they lie. */
+  async fill(): Promise<void> {
+    do await this.#read();
+    while (this.#left > 0);
+    this.#rooms?.close();
+  }
+
   /** Goes to the next window where the one at work has been visited. Answers with the steps that are left in it. */
   async window(): Promise<number> {
     if (this.#steps > 0) return this.#steps;
@@ -88,7 +96,7 @@ export class Feed {
     this.#visited = 0;
     while (this.#ready < this.#batch && (this.#left > 0 || this.#ready === 0)) await this.#read();
     const rows = this.#left > 0 ? this.#ready - (this.#ready % this.#batch) : this.#ready;
-    this.#native?.visit(this.#first, rows);
+    this.#native?.visit?.(this.#first, rows);
     this.#steps = Math.ceil(rows / this.#batch);
     this.#visited = this.#steps * this.#batch;
     this.#first = (this.#first + this.#visited) % this.#room;
@@ -187,11 +195,14 @@ export class Feed {
   }
 }
 
-/** @throws DlAdmmError ERR_DLADMM_MEMORY where so many more bytes are more than the process may take */
-export function checkBound(bytes: number, { memory, blocks }: StoredSet): void {
+/** Whether so many more bytes are no more than the process may take. */
+export const fits = (bytes: number, { memory }: StoredSet): boolean => process.memoryUsage.rss() + bytes <= memory;
+
+/** @throws DlAdmmError ERR_DLADMM_MEMORY where they are, and what `less` says takes less */
+export function checkBound(bytes: number, set: StoredSet, less: string): void {
+  if (fits(bytes, set)) return;
   const taken = process.memoryUsage.rss();
-  if (taken + bytes <= memory) return;
   const size = (count: number): string => `${Math.ceil(count / 1e6)} MB`;
-  const text = `Training from ${blocks.path} takes ${size(taken + bytes)} (${size(taken)} of them are taken already), but memory allows ${size(memory)}; smaller batches, or a smaller network, take less`;
+  const text = `Training from ${set.blocks.path} takes ${size(taken + bytes)} (${size(taken)} of them are taken already), but memory allows ${size(set.memory)}; ${less}`;
   throw new DlAdmmError('ERR_DLADMM_MEMORY', text);
 }

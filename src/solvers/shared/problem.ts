@@ -1,12 +1,14 @@
 import { expected } from '../../core/errors.js';
-import type { Dtype, NativeGraphState, NativePersistent, NativeState, NativeWindows } from '../../core/native.js';
+import type { Dtype, NativeGraphState, NativePersistent, NativeState } from '../../core/native.js';
+import { failedFile } from '../../formats/reader.js';
+import { Spill } from '../../formats/spill.js';
 import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
 import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
-import { checkInMemory, StoredSet } from '../../samples/stored.js';
+import { StoredSet } from '../../samples/stored.js';
 import { finiteRows, inSteps } from '../../tensor/csr.js';
 import { breathe, turn } from '../../tensor/inputs.js';
-import { type Batches, checkBound, Feed } from './feed.js';
+import { type Batches, checkBound, Feed, fits } from './feed.js';
 
 /** A class of the addon whose objects are states. */
 export interface NativeClass<N, O> {
@@ -28,7 +30,7 @@ interface Checked<N, S> {
    */
   open<M extends N, O>(State: NativeClass<M, O>, options: O, made: (native: M) => void): Promise<readonly number[]>;
   /** Of samples that are read as batches need them: where they come from, and what native options have of it. */
-  readonly feed?: (batches: Batches) => { readonly feed: Feed; readonly setup: object };
+  readonly feed?: (batches: Batches, spills: boolean) => { readonly feed: Feed; readonly setup: object };
   /** Copies a set to be evaluated on; answers with its number and its size. */
   add(native: N, set: S, name: string): Promise<readonly [set: number, size: number]>;
 }
@@ -53,7 +55,7 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
       return [number, more.source.rows];
     };
     const stored = StoredSet.within(data);
-    if (stored !== undefined) return { ...fedBy(stored, network, dtype, name), add };
+    if (stored !== undefined) return { ...fedBy(stored, network, dtype), add };
     const own = samplesOf(network, data, name);
     const { rows, sparse } = own.source;
     return {
@@ -73,24 +75,41 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
   },
 };
 
-/** Samples of a store, window by window. */
-function fedBy(set: StoredSet, network: Network, dtype: Dtype, name: string): Omit<Checked<NativeState, never>, 'add'> {
+const FEWER = 'smaller batches, or a smaller network, take less';
+const OTHERS =
+  'minibatch-admm and the gradient methods take less, and dladmm and inversion-admm leave on the disk what has a row a sample';
+
+/** @throws DlAdmmError ERR_DLADMM_FILE where the disk has no room */
+function onDisk<N>(make: () => N, path: string): N {
+  try {
+    return make();
+  } catch (error) {
+    throw failedFile('write', `the variables of the training beside ${path}`, error);
+  }
+}
+
+/** Samples of a store, window by window or all at once; what `spills` goes to the disk where memory does not allow it. */
+function fedBy(set: StoredSet, network: Network, dtype: Dtype): Omit<Checked<NativeState, never>, 'add'> {
   let feed: Feed | undefined;
+  let [whole, spilling] = [false, false];
   return {
     samples: set.rows,
     setup: {},
-    feed(batches) {
-      if (batches.batch === undefined) checkInMemory(set, name);
+    feed(batches, spills) {
       feed = new Feed(set, network, dtype, batches);
-      return { feed, setup: { samples: feed.samples, shuffle: false } };
+      [whole, spilling] = [batches.batch === undefined, spills];
+      return { feed, setup: { samples: feed.samples, ...(!whole && { shuffle: false }) } };
     },
     async open(State, options, made) {
-      const bytes = (State.requiredBytes?.(options) ?? 0) + (feed?.bytes ?? 0);
-      checkMemory(bytes, set.rows, network, dtype);
-      checkBound(bytes, set);
-      const native = new State(options);
+      const bytesOf = (of: typeof options): number => (State.requiredBytes?.(of) ?? 0) + (feed?.bytes ?? 0);
+      using spill = spilling && !fits(bytesOf(options), set) ? new Spill(set.blocks.path) : undefined;
+      const own = spill ? { ...options, file: spill.descriptor } : options;
+      checkMemory(bytesOf(own), set.rows, network, dtype);
+      checkBound(bytesOf(own), set, whole ? OTHERS : FEWER);
+      const native = spill ? onDisk(() => new State(own), set.blocks.path) : new State(own);
       await turn(made(native));
-      await feed?.open(native as NativeState as NativeState & NativeWindows);
+      await feed?.open(native as NativeState);
+      if (whole) await feed?.fill();
       return network.layers.map(() => set.rows);
     },
   };

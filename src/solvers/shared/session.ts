@@ -53,6 +53,8 @@ export interface Opening<
   readonly setup: (options: O, samples: number) => object;
   /** Whether the features may be sparse; not if absent. */
   readonly takesSparse?: (options: O) => boolean;
+  /** What has a row a sample may lie in a `file`; not if absent. */
+  readonly spills?: boolean;
 }
 
 /**
@@ -71,7 +73,7 @@ export async function openNative<
   N extends P,
   NO,
 >(
-  { problem, blocks, State, keys, check, setup, takesSparse }: Opening<O, D, S, B, P, N, NO>,
+  { problem, blocks, State, keys, check, setup, takesSparse, spills = false }: Opening<O, D, S, B, P, N, NO>,
   options: O,
   data: D,
   name: string,
@@ -97,7 +99,7 @@ export async function openNative<
     threads,
   };
   const own = setup(options, checked.samples);
-  const { feed, setup: windows } = checked.feed?.(own as Batches) ?? {};
+  const { feed, setup: windows } = checked.feed?.(own as Batches, spills) ?? {};
   const nativeOptions = { softmax: 'stable', ...common, ...checked.setup, ...own, ...windows } as NO;
   let made: N | undefined;
   try {

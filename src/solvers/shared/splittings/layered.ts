@@ -4,6 +4,7 @@ import { type NativeMeasures, type NativePenalties, native } from '../../../core
 import type { Initialisation } from '../../../network/initialisation.js';
 import { classifies, type Loss } from '../../../network/network.js';
 import type { LabelledSamples } from '../../../samples/samples.js';
+import { StoredSet } from '../../../samples/stored.js';
 import { rowSource } from '../../../tensor/inputs.js';
 import { sweepCourse, type UpdateChanges } from '../course.js';
 import { checkPenalties, type Penalties, type RunningSchedule } from '../penalties.js';
@@ -236,7 +237,7 @@ export const layered: Splitting<
   ...ON_SAMPLES,
   async open(options, data, name = 'data') {
     const keys = ['softmax', 'gram', 'fista', 'steps', 'multiplier', 'bias'];
-    const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup };
+    const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup, spills: true };
     return new SweepSession<LayeredTypes>(await openNative(opening, options, data, name), {
       blocks: BLOCKS,
       start({ seed = 1, ...how }, { network }) {
@@ -255,7 +256,7 @@ export const layered: Splitting<
   async course(plan, data: LabelledSamples) {
     const { network, dtype, threads, softmax, settings, gamma, multiplier, bias, seed } = plan;
     const inputs = network.layers[0] ?? 0;
-    const count = rowSource(data.x, inputs, 'data.x').rows;
+    const count = StoredSet.within(data)?.rows ?? rowSource(data.x, inputs, 'data.x').rows;
     const steps = decideSteps(plan.steps, network.layers, count);
     const updates = plan.updatesOf(Number.MAX_SAFE_INTEGER);
     const pairs = updates.some((update, i) => isFirstWeights(update) && isFirstWeights(updates[i + 1]));
