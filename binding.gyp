@@ -1,4 +1,4 @@
-# What `npm install`, node-gyp and scripts/prebuild.mjs build. CMakeLists.txt builds the same sources for development.
+# What `npm install`, node-gyp-build and prebuildify build. CMakeLists.txt builds the same sources for development.
 # No -Werror here but for a missing case: a compiler newer than ours must not break somebody's installation.
 {
   "targets": [{

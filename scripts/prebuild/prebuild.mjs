@@ -92,15 +92,6 @@ export function obstacle() {
 /** True when there is an addon made from the sources as they are. */
 export const isFresh = () => existsSync(prebuilt) && hasStamp(stamp, sourcesHash());
 
-function run(stdio, command, ...args) {
-  const headers = nodeHeaders();
-  const env = { ...process.env, JOBS: 'max', ...staticEnvironment(), ...(headers && { npm_config_nodedir: headers }) };
-  // JOBS is node-gyp's -j.
-  const { status, error } = spawnSync(command, args, { cwd: workplace, stdio, env });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`${path.basename(args[0])} ended with exit code ${status}`);
-}
-
 function build(stdio) {
   rmSync(workplace, { recursive: true, force: true });
   mkdirSync(workplace, { recursive: true });
@@ -109,10 +100,27 @@ function build(stdio) {
   for (const source of [...SOURCES, headers, ...(addonIsFresh() ? ['build'] : [])]) {
     cpSync(inRoot(source), path.join(workplace, source), { recursive: true, preserveTimestamps: true });
   }
-  run(stdio, process.execPath, require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build', '--release');
-  const built = path.join(workplace, 'build', 'Release', 'dladmm.node');
-  run(stdio, 'strip', ...(process.platform === 'darwin' ? [built, '-Sx'] : [built, '--strip-all']));
-  return built;
+  const headersOfNode = nodeHeaders();
+  const { status, error } = spawnSync(
+    process.execPath,
+    [require.resolve('prebuildify/bin.js'), '--napi', '--strip', '--tag-libc', '--name=dladmm'],
+    {
+      cwd: workplace,
+      stdio,
+      env: {
+        ...process.env,
+        // node-gyp's -j
+        JOBS: 'max',
+        // It asks for a `rebuild`, which would throw the objects away.
+        PREBUILD_NODE_GYP: inRoot('scripts', 'prebuild', 'node-gyp.mjs'),
+        ...staticEnvironment(),
+        ...(headersOfNode && { npm_config_nodedir: headersOfNode }),
+      },
+    },
+  );
+  if (error) throw error;
+  if (status !== 0) throw new Error(`prebuildify ended with exit code ${status}`);
+  return path.join(workplace, 'prebuilds', target, fileName);
 }
 
 /**

@@ -128,13 +128,10 @@ class StoragePlan {
     if (name.list != nullptr) name.list->add(std::move(name.name), part);
   }
 
-<<<<<<< HEAD
   // No process has more addresses than that, and no library need be asked for them.
   static constexpr double kAddressable = 0x1p47;
 
-=======
   RowFile* file_;
->>>>>>> wt-o
   double bytes_ = 0;
   double disk_bytes_ = 0;
   std::vector<std::function<void()>> plain_;
