@@ -1,6 +1,7 @@
 /** Files whose checksums are right and which say nonsense, member by member: each is refused by a check of its own, or taken. */
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { drills } from '../children/drills.js';
 import { run } from '../children/run.js';
 
 const script = fileURLToPath(new URL('misstated.mjs', import.meta.url));
@@ -8,12 +9,16 @@ const script = fileURLToPath(new URL('misstated.mjs', import.meta.url));
 test.each(['model', 'checkpoint', 'learner', 'resume'])(
   'whatever a file says of itself is checked before it is used: %s',
   async (kind) => {
-    const { code, stdout, stderr } = await run(process.execPath, [script, kind], 160_000);
+    const { code, stdout, stderr } = await run(
+      process.execPath,
+      [script, kind, `${drills(5, 1)}`],
+      drills(160_000, 600_000),
+    );
     expect(stderr).toBe('');
     const { refused, unchecked } = JSON.parse(stdout);
     expect(unchecked).toEqual([]);
-    expect(refused).toBeGreaterThan(200);
+    expect(refused).toBeGreaterThan(drills(40, 200));
     expect(code).toBe(0);
   },
-  180_000,
+  drills(180_000, 650_000),
 );
