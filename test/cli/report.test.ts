@@ -73,6 +73,7 @@ it('keeps runs, lists and exports them, and puts them beside each other, pages t
     const page = readFileSync(path('both.html'), 'utf8');
     expect(page).toContain('<th scope="row">rho</th><td>1</td><td>2</td>');
     expect(page).toContain('Augmented Lagrangian');
+    if (both.includes(id)) expect(page).toMatch(/<th scope="row">seconds of W 1<\/th><td>[\d.]/);
   }
   expect((await run('compare', id, 'none')).err).toMatch(/Expected the id of a run of runs/);
   expect(await run('runs', '--remove', id, other)).toMatchObject({ code: 0, err: '' });

@@ -4,9 +4,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fit } from '../../src/index.js';
+import { comparison, shownOf } from '../../src/report/comparison.js';
 import { report } from '../../src/report.js';
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
@@ -36,6 +37,32 @@ const long = Array.from({ length: 100_000 }, (_, i) => ({
   residuals: [1, 2, 3].map((layer) => layer / (i + 1)),
 }));
 
+/** Which of the charts has a title. */
+const chartNumber = (tab: Page, title: string): Promise<number> =>
+  tab.evaluate(
+    `[...document.querySelectorAll('figure h3')].findIndex((each) => each.textContent === ${JSON.stringify(title)})`,
+  );
+
+/** In the browser: the share of the cells in which two pictures differ. */
+const differing = `async (urls) => {
+  const [a, b] = await Promise.all(urls.map(async (src) => {
+    const image = new Image();
+    image.src = src;
+    await image.decode();
+    const [width, height] = [Math.round(image.width / 8), Math.round(image.height / 8)];
+    const canvas = Object.assign(document.createElement('canvas'), { width, height });
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(image, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height);
+  }));
+  if (a.width !== b.width || Math.abs(a.height - b.height) > 1) return 1;
+  let cells = 0;
+  const count = Math.min(a.data.length, b.data.length);
+  for (let i = 0; i < count; i += 4) if ([0, 1, 2].some((k) => Math.abs(a.data[i + k] - b.data[i + k]) > 32)) cells += 1;
+  return cells / (count / 4);
+}`;
+
 describe.skipIf(executablePath === undefined)(
   'a page in a browser (Chromium is not installed where this is skipped)',
   () => {
@@ -64,6 +91,16 @@ describe.skipIf(executablePath === undefined)(
       const drawn = await tab.evaluate('document.querySelectorAll(".plot canvas").length');
       const figures = await tab.evaluate('document.querySelectorAll("figure").length');
       return { tab, said, asked, drawn, figures };
+    }
+
+    /** What axe-core calls serious, or worse. */
+    async function seriousFaults(tab: Page): Promise<readonly string[]> {
+      await tab.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+      const found = (await tab.evaluate('axe.run().then(({ violations }) => violations)')) as {
+        readonly id: string;
+        readonly impact: string;
+      }[];
+      return found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id);
     }
 
     const samples = { x, labels };
@@ -104,19 +141,47 @@ describe.skipIf(executablePath === undefined)(
 
     test('has no fault that axe-core calls serious', async () => {
       const rows = x.map(([a, b], i) => ({ a, b, kind: labels[i] ? 'yes' : 'no' }));
-      const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
       for (const scheme of ['light', 'dark'] as const) {
         const { tab } = await opened(report((await fit(rows, { target: 'kind', epochs: 3 })) as never), scheme);
-        await tab.evaluate(axe);
-        const found = (await tab.evaluate('axe.run().then(({ violations }) => violations)')) as {
-          readonly id: string;
-          readonly impact: string;
-        }[];
-        expect(found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id)).toEqual(
-          [],
-        );
+        expect(await seriousFaults(tab)).toEqual([]);
         await tab.close();
       }
+    });
+
+    test('of several runs opens without an error or a request, draws every chart, and has no serious fault', async () => {
+      const runs = ['one', '<b>other</b>'].map((id, i) =>
+        shownOf({
+          head: { id, name: 'ring', began: '', version: '', kernels: '', settings: { rho: i } },
+          records: long.slice(0, 20 + i),
+          end: { status: 'completed', testAccuracy: 0.5 },
+        }),
+      );
+      for (const scheme of ['light', 'dark'] as const) {
+        const { tab, said, asked, drawn, figures } = await opened(comparison(runs), scheme);
+        expect([said, asked.length, drawn]).toEqual([[], 1, figures]);
+        expect(figures).toBeGreaterThan(1);
+        expect(await seriousFaults(tab)).toEqual([]);
+        await tab.close();
+      }
+    });
+
+    // Cells of 8 × 8 pixels are compared, so that fonts and the edges of lines do not matter: at most 3 of 100 may differ by more than an eighth.
+    test.each(['light', 'dark'] as const)('has the chart of the picture that is kept, %s', async (scheme) => {
+      const result = await fit(samples, { solver: 'adam', layers: [3, 5, 2], epochs: 1 });
+      const history = Array.from({ length: 60 }, (_, i) => ({
+        ...{ iteration: i + 1, seconds: 0.001, elapsed: i / 1000, loss: 1 + Math.cos(i / 8) },
+      }));
+      const { tab } = await opened(report({ ...result, history }), scheme);
+      const picture = await tab
+        .locator('.plot')
+        .nth(await chartNumber(tab, 'Loss'))
+        .screenshot();
+      const kept = new URL(`../fixtures/pages/${scheme}.png`, import.meta.url);
+      if (process.env.DLADMM_PICTURES) await writeFile(kept, picture);
+      const both = [picture, await readFile(kept)].map((png) => `data:image/png;base64,${png.toString('base64')}`);
+      await tab.goto('about:blank');
+      expect(await tab.evaluate(`(${differing})(${JSON.stringify(both)})`)).toBeLessThan(0.03);
+      await tab.close();
     });
 
     test('shows markup in names as text', async () => {

@@ -241,3 +241,12 @@ describe('the certificate', () => {
     expect(promisesOf(history, 'softmax-cross-entropy')).toEqual([]);
   });
 });
+
+test('a page of a hundred thousand records stays below 2 MB', async () => {
+  const result = await trained('adam', { epochs: 1 });
+  const history = Array.from({ length: 100_000 }, (_, i) => ({
+    ...{ iteration: i + 1, seconds: 0.001, elapsed: i / 1000, loss: 1 / (i + 1) },
+    residuals: [1, 2, 3].map((layer) => layer / (i + 1)),
+  }));
+  expect(report({ ...result, history } as never).length).toBeLessThan(2e6);
+});
