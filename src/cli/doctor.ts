@@ -60,13 +60,13 @@ function addonFindings(): readonly Finding[] {
 }
 
 function optionalPackages(): readonly Finding[] {
-  const require = packageRequire();
-  const { peerDependencies = {} } = require('./package.json') as {
+  const ours = packageRequire();
+  const { peerDependencies = {} } = ours('./package.json') as {
     peerDependencies?: Readonly<Record<string, string>>;
   };
   return Object.keys(peerDependencies).map((name) => {
     try {
-      require.resolve(name);
+      ours.resolve(name);
       return { what: name, is: 'installed' };
     } catch {
       return { what: name, is: 'not installed, and needed by few', help: `npm install ${name}` };
