@@ -126,9 +126,10 @@ describe.skipIf(executablePath === undefined)('a live page in a browser', () => 
     const drawn = await tab.locator('.plot canvas').count();
     expect(drawn).toBe(await tab.locator('figure').count());
     expect(drawn).toBeGreaterThan(3);
-    const [before, words] = [await iteration(tab), (await tab.textContent('figcaption')) ?? ''];
-    await expect.poll(() => tab.textContent('figcaption'), { timeout: 20_000 }).not.toBe(words);
-    expect(await iteration(tab)).toBeGreaterThan(before);
+    const before = await iteration(tab);
+    await expect.poll(() => iteration(tab), { timeout: 20_000 }).toBeGreaterThan(before);
+    // What has converged may say the same for long.
+    expect(await tab.textContent('figcaption')).toMatch(/ goes from .* to /);
     await tab.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
     const found = (await tab.evaluate('axe.run().then(({ violations }) => violations)')) as readonly {
       readonly id: string;
