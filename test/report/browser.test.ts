@@ -9,28 +9,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fit } from '../../src/index.js';
 import { comparison, shownOf } from '../../src/report/comparison.js';
 import { report } from '../../src/report.js';
+import { ring } from './support.js';
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
 const executablePath = BROWSERS.find((path) => existsSync(path));
 
 const x = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(2 * i), (i % 7) / 7]);
 const labels = x.map(([a = 0, b = 0]) => (a + b > 0 ? 1 : 0));
-
-/** A ring of ten nodes. */
-const RING = Array.from({ length: 10 }, (_, i) => [(i + 9) % 10, (i + 1) % 10].sort((a, b) => a - b));
-const ring = {
-  adjacency: {
-    data: new Float32Array(20).fill(1),
-    indices: Int32Array.from(RING.flat()),
-    indptr: Int32Array.from({ length: 11 }, (_, i) => 2 * i),
-    rows: 10,
-    columns: 10,
-  },
-  features: { data: Float32Array.from({ length: 20 }, (_, i) => Math.sin(i)), rows: 10, columns: 2 },
-  labels: Int32Array.from({ length: 10 }, (_, i) => (i < 5 ? 0 : 1)),
-  trainIndex: Int32Array.of(0, 2, 4, 6, 8),
-  testIndex: Int32Array.of(1, 3, 5, 7, 9),
-};
+const judged = { ...ring, testIndex: Int32Array.of(1, 3, 5, 7, 9) };
 
 const long = Array.from({ length: 100_000 }, (_, i) => ({
   ...{ iteration: i + 1, seconds: 0.001, elapsed: i / 1000, loss: 1 / (i + 1) },
@@ -124,7 +110,7 @@ describe.skipIf(executablePath === undefined)(
     });
 
     test('of a graph does so too', async () => {
-      const result = await fit(ring, { layers: [2, 4, 2], iterations: 5 });
+      const result = await fit(judged, { layers: [2, 4, 2], iterations: 5 });
       const { tab, said, drawn, figures } = await opened(report(result as never));
       expect([said, drawn]).toEqual([[], figures]);
       await tab.close();
@@ -151,7 +137,7 @@ describe.skipIf(executablePath === undefined)(
     test('of several runs opens without an error or a request, draws every chart, and has no serious fault', async () => {
       const runs = ['one', '<b>other</b>'].map((id, i) =>
         shownOf({
-          head: { id, name: 'ring', began: '', version: '', kernels: '', settings: { rho: i } },
+          head: { id, name: 'judged', began: '', version: '', kernels: '', settings: { rho: i } },
           records: long.slice(0, 20 + i),
           end: { status: 'completed', testAccuracy: 0.5 },
         }),

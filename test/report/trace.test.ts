@@ -5,25 +5,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { train } from '../../src/index.js';
 import { openTrace } from '../../src/report/trace.js';
 import { report, traceEvents, traceLines } from '../../src/report.js';
+import { ring } from './support.js';
 
 const x = Array.from({ length: 80 }, (_, i) => [Math.sin(i), Math.cos(2 * i), (i % 7) / 7]);
 const labels = x.map(([a = 0, b = 0]) => (a + b > 0 ? 1 : 0));
 const SIGMOID = { activation: 'sigmoid', loss: 'one-hot-squared-error' };
-/** A ring of ten nodes. */
-const ring = {
-  adjacency: {
-    data: new Float32Array(20).fill(1),
-    indices: Int32Array.from(
-      Array.from({ length: 10 }, (_, i) => [(i + 9) % 10, (i + 1) % 10].sort((a, b) => a - b)).flat(),
-    ),
-    indptr: Int32Array.from({ length: 11 }, (_, i) => 2 * i),
-    rows: 10,
-    columns: 10,
-  },
-  features: { data: Float32Array.from({ length: 20 }, (_, i) => Math.sin(i)), rows: 10, columns: 2 },
-  labels: Int32Array.from({ length: 10 }, (_, i) => (i < 5 ? 0 : 1)),
-  trainIndex: Int32Array.of(0, 2, 4, 6, 8),
-};
 
 interface Told {
   readonly iteration: number;
