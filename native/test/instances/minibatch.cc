@@ -1,0 +1,8 @@
+#include "test/instances/minibatch.hpp"
+
+namespace dladmm {
+
+template class MinibatchState<float>;
+template class MinibatchState<double>;
+
+}  // namespace dladmm
