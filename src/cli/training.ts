@@ -1,4 +1,5 @@
 import { DlAdmmError } from '../core/errors.js';
+import { isSampleFile } from '../formats/sample-file.js';
 import type { Model } from '../model/model.js';
 import { classifies, type Loss } from '../network/network.js';
 import type { TrainOptions } from '../solvers/index.js';
@@ -60,10 +61,12 @@ async function resumed(
   { path, again }: Resume,
   { data, front, classes }: TrainingSource,
   signal: AbortSignal,
-): Promise<[TrainingData, Running<Model>]> {
+): Promise<[TrainingSource['data'], Running<Model>]> {
   const known = { ...(classes && { classes }), ...(front.test && { test: front.test }) };
   const options = { ...again, ...known, signal };
-  const before = (await resumedData(path, data, options)) as TrainingData;
+  // Rows of a store are read as the training goes.
+  const stored = typeof data === 'string' && (await isSampleFile(data));
+  const before = stored ? data : ((await resumedData(path, data, options)) as TrainingData);
   return [before, await resumeTraining(path, before, options)];
 }
 
@@ -75,9 +78,13 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const { name } = source;
   if (resume) {
     const plan = planOf({ ...resume.options, signal });
-    const [{ test, validation, ...train }, training] = await resumed(resume, source, signal);
+    const [before, training] = await resumed(resume, source, signal);
+    const { test, validation, ...train } = before as TrainingData;
     const judge = async (model: Model) =>
-      [test ? 'test' : validation ? 'validation' : 'train', await model.evaluate(test ?? validation ?? train)] as const;
+      [
+        test ? 'test' : validation ? 'validation' : 'train',
+        await model.evaluate(test ?? validation ?? (typeof before === 'string' ? before : train)),
+      ] as const;
     const { iterations, checkpoint: writing } = plan;
     return run(
       {

@@ -240,6 +240,11 @@ export class StoredSamples implements SampleBlocks {
   }
 
   /** @internal */
+  get checksum(): string {
+    return hashOf(Buffer.from(JSON.stringify(this.facts)));
+  }
+
+  /** @internal */
   get beside(): number {
     return besideOf(this.facts);
   }

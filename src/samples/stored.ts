@@ -30,6 +30,8 @@ export interface SampleBlocks {
   readonly labelKind?: LabelKind | undefined;
   /** Rows of every block but the last. */
   readonly blockRows: number;
+  /** Of all that is in it. */
+  readonly checksum: string;
   /** Bytes that are taken by rows of which features are read in a type. */
   bytesOf(rows: number, dtype: Dtype): number;
   /** Whether its rows are cells, of which inputs are made as they are taken. */
@@ -157,6 +159,8 @@ export function reading(
 export interface Part {
   readonly rows: number;
   readonly has: (row: number) => boolean;
+  /** Tells it from other parts of the store. */
+  readonly name: string;
 }
 
 /** Samples of a store that are learnt from, or judged. */
@@ -171,7 +175,7 @@ export class StoredSet {
 
   constructor(
     blocks: SampleBlocks,
-    part: Part = { rows: blocks.rows, has: () => true },
+    part: Part = { rows: blocks.rows, has: () => true, name: 'all' },
     memory: number = Number.POSITIVE_INFINITY,
     rules: StoredSet['rules'] = {},
   ) {
@@ -193,6 +197,11 @@ export class StoredSet {
 
   get rows(): number {
     return this.#part.rows;
+  }
+
+  /** Tells these samples from others. */
+  get fingerprint(): string {
+    return `${this.blocks.checksum}, ${this.#part.name}`;
   }
 
   /** The same, standardised. */

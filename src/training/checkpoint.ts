@@ -210,11 +210,11 @@ async function nativeCall<R>(call: () => Promise<R>): Promise<R> {
 }
 
 async function fingerprints(
-  { session: { native: state } }: Course<ProgressRecord>,
+  { session: { native: state, feed } }: Course<ProgressRecord>,
   validation?: number,
 ): Promise<Fingerprints> {
   return {
-    train: await nativeCall(() => state.fingerprint(TRAINING_SET)),
+    train: feed?.fingerprint ?? (await nativeCall(() => state.fingerprint(TRAINING_SET))),
     ...(validation !== undefined && { validation: await nativeCall(() => state.fingerprint(validation)) }),
   };
 }
@@ -258,6 +258,7 @@ export async function takeUp(
   } finally {
     await from.file.close();
   }
+  course.session.feed?.goOn(training.iteration);
   await saidIn(path, () => course.recall(training.memory));
   return best && { ...best, parameters: parametersOf(extras, biases) };
 }

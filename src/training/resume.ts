@@ -1,12 +1,14 @@
 import { unlessAborted } from '../core/abort.js';
 import { checkObject, flag } from '../core/checks.js';
+import { DISPOSE } from '../core/dispose.js';
 import { DlAdmmError, describe, expected } from '../core/errors.js';
 import { toJson } from '../core/json.js';
 import type { Dtype } from '../core/native.js';
-import { pathOf } from '../core/objects.js';
+import { isUrl, pathOf } from '../core/objects.js';
 import { packageVersion } from '../core/package.js';
 import type { CsvDialect } from '../formats/csv.js';
 import { reader } from '../formats/reader.js';
+import { isSampleFile, StoredSamples } from '../formats/sample-file.js';
 import { METRIC_NAMES, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Loss } from '../network/network.js';
 import { SEED } from '../network/schema.js';
@@ -34,7 +36,7 @@ import { checkWatched } from './watching.js';
  * that is given all the same must be what it was.
  */
 export interface ResumeOptions
-  extends Pick<FrontOptions, 'ignore' | 'validation' | 'test' | 'validationShare'>,
+  extends Pick<FrontOptions, 'ignore' | 'validation' | 'test' | 'validationShare' | 'memory'>,
     CsvDialect,
     Partial<Pick<CommonOptions<AnyRecord>, MayChange | MustStay>> {
   /** Go further, or less far, than was planned. */
@@ -160,7 +162,13 @@ export async function resumedData(
   data: TrainingData | GraphSamples | Rows,
   options: ResumeOptions = {},
 ): Promise<TrainingData | GraphSamples> {
-  return asBefore(path, data, (await lookInto(path, options)).training, options);
+  return (await asBefore(path, data, (await lookInto(path, options)).training, options)).data;
+}
+
+/** What a training goes on with, and of a store that was opened for it how it is given back. */
+interface Before {
+  readonly data: TrainingData | GraphSamples;
+  release?(): void;
 }
 
 async function asBefore(
@@ -168,24 +176,30 @@ async function asBefore(
   rows: TrainingData | GraphSamples | Rows,
   { learnt, options: stored, samples }: StoredTraining,
   options: ResumeOptions,
-): Promise<TrainingData | GraphSamples> {
+): Promise<Before> {
   const { loss, layers, seed = SEED, earlyStopping } = stored as unknown as TrainOptions & { readonly loss: Loss };
   const known = { ...options, loss, seed, holdsOut: true };
+  const from = isUrl(rows) ? pathOf(rows) : rows;
+  if (StoredSamples.is(from) || (typeof from === 'string' && (await isSampleFile(from)))) {
+    const ready = await readyOf(from as Rows, known);
+    return { data: ready.data, release: () => ready[DISPOSE]() };
+  }
   if (typeof rows !== 'string') {
     checkObject(rows, 'rows, { x, labels }, { x, y } or { adjacency, features, labels, trainIndex }', 'data');
-    if (isGraph(rows)) return rows;
+    if (isGraph(rows)) return { data: rows };
     if (areSamples(rows)) {
-      if (earlyStopping === undefined || (rows as TrainingData).validation !== undefined) return rows;
+      if (earlyStopping === undefined || (rows as TrainingData).validation !== undefined) return { data: rows };
       const { data, heldOut } = await readyOf(rows as TrainingData, { ...known, layers });
       // As many as the training had are not to be divided: it had a validation set beside.
-      return heldOut?.of === samples ? rows : data;
+      return { data: heldOut?.of === samples ? rows : data };
     }
   }
   const { target, columns, classes } = learntOf(learnt) ?? {};
   if (target === undefined || columns === undefined) {
     throw expected(`{ x, labels } or { x, y }, as the training that wrote ${path} had,`, 'data', rows);
   }
-  return (await readyOf(rows as Rows, { ...known, target, columns, ...(classes && { classes }) })).data;
+  const { data } = await readyOf(rows as Rows, { ...known, target, columns, ...(classes && { classes }) });
+  return { data };
 }
 
 /**
@@ -212,21 +226,34 @@ export async function resumeTraining(
 ): Promise<Training<AnyRecord>> {
   const path = pathOf(from);
   const { identity, training, merged, plan } = await lookInto(path, options);
-  const arrived = await unlessAborted(options.signal, () => asBefore(path, rows, training, options));
+  const { data: arrived, release } =
+    (await unlessAborted(options.signal, () => asBefore(path, rows, training, options))) ?? {};
   const data = arrived ?? (rows as TrainingData);
-  const problem = training.problem ?? 'samples';
-  if (problem === 'stream') {
-    const text = `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`;
-    throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
+  try {
+    const problem = training.problem ?? 'samples';
+    if (problem === 'stream') {
+      const text = `Expected the checkpoint of a training but ${path} is a learner's: loadLearner goes on from it`;
+      throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
+    }
+    if (isGraph(data) !== (problem === 'graph')) {
+      const text = `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`;
+      throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
+    }
+    if (arrived) checkWatched(arrived, plan);
+    const layers = plan.network.layers.length - 1;
+    const taught = training.taught ? learntOf(training.learnt) : undefined;
+    return new Training(
+      data,
+      plan,
+      storedOptionsOf(merged, plan),
+      { path, identity, training, layers },
+      taught,
+      release,
+    );
+  } catch (error) {
+    release?.();
+    throw error;
   }
-  if (isGraph(data) !== (problem === 'graph')) {
-    const text = `Expected ${problem === 'graph' ? 'a graph' : 'samples'} for data, as the training that wrote ${path} had`;
-    throw new DlAdmmError('ERR_DLADMM_CHECKPOINT', text);
-  }
-  if (arrived) checkWatched(arrived, plan);
-  const layers = plan.network.layers.length - 1;
-  const taught = training.taught ? learntOf(training.learnt) : undefined;
-  return new Training(data, plan, storedOptionsOf(merged, plan), { path, identity, training, layers }, taught);
 }
 
 /**

@@ -57,7 +57,7 @@ async function inMemory(store: StoredSamples, part?: Part): Promise<ArrivingSamp
 /** The options that say how rows become samples, or that need all of them in memory. */
 const REFUSED = [
   ...Object.keys({ ...LEARNING, ...DIALECT }),
-  ...(['weights', 'classWeights', 'checkpoint', 'trainMetrics'] as const),
+  ...(['weights', 'classWeights', 'trainMetrics'] as const),
 ];
 /** Those that a model has settled which goes on. */
 const SETTLED = ['columns', 'classes', 'target'];
@@ -83,7 +83,7 @@ function checkGiven(store: StoredSamples, given: Given): void {
   );
   const own = odd === 'target' && String(all[odd]) === String(store.target);
   if (odd && !own) {
-    const why = ['checkpoint', 'trainMetrics', 'classWeights'].includes(odd)
+    const why = ['trainMetrics', 'classWeights'].includes(odd)
       ? 'takes all samples in memory'
       : 'is said as samples are packed';
     throw expected(`none with a store of samples, as it ${why},`, odd, all[odd]);
@@ -115,12 +115,13 @@ export async function fromStore(store: StoredSamples, given: Given, lossOf: (tas
   };
   const validation =
     count > 0
-      ? await inMemory(store, { rows: count, has: (row) => held.has(row) })
+      ? await inMemory(store, { rows: count, has: (row) => held.has(row), name: 'held out' })
       : given.validation === undefined
         ? undefined
         : await beside(given.validation, 'validation');
   const test = given.test === undefined ? undefined : await beside(given.test, 'test');
-  const part = { rows: rows - count, has: (row: number) => !held.has(row) };
+  const name = `all but ${count} drawn by ${seed}`;
+  const part = { rows: rows - count, has: (row: number) => !held.has(row), name };
   const x = new StoredSet(store, part, bytesSaid(given.memory)) as unknown as MatrixLike;
   const data: TrainingData = { x, ...present({ columns, classes, target, validation, test }) };
   const heldOut: HeldOut = { samples: count, of: rows, how: `drawn by seed ${seed}` };

@@ -122,7 +122,7 @@ describe('training from a store', () => {
   });
 
   test.each([
-    [{ solver: 'adam', checkpoint: { path: path('it') } }, /takes all samples in memory/],
+    [{ solver: 'adam', trainMetrics: true }, /takes all samples in memory/],
     [{ solver: 'adam', missing: 'error' }, /is said as samples are packed/],
     [{ solver: 'adam', loss: 'squared-error' }, /classification/],
     [{ solver: 'adam', memory: 'much' }, /2GB/],

@@ -6,6 +6,7 @@ import type { Parameters } from '../../network/parameters.js';
 import type { NodesLike } from '../../samples/graph-samples.js';
 import type { LabelledSamples } from '../../samples/samples.js';
 import type { Matrix } from '../../tensor/matrix.js';
+import type { Feed } from './feed.js';
 import type { LearningRate } from './learning-rate.js';
 import type { RunningSchedule } from './penalties.js';
 import type { EpochRecord, ProgressRecord } from './record.js';
@@ -30,6 +31,7 @@ type AnySamples = LabelledSamples | NodesLike;
 export interface AnySession {
   readonly samples: number;
   readonly native: NativePersistent;
+  readonly feed: Feed | undefined;
   addEvaluationSet(set: AnySamples, name: string): Promise<number>;
   evaluate(set: number | 'train'): Promise<Metrics>;
   read(block: AnyBlock, layer: number): Promise<Matrix>;

@@ -63,6 +63,16 @@ export class Feed {
     this.#room = batch === undefined ? set.rows : batch * Math.ceil((2 * groupRows(set.blocks)) / batch + 1);
   }
 
+  /** Tells the samples from others. */
+  get fingerprint(): string {
+    return this.#set.fingerprint;
+  }
+
+  /** So many epochs have been read, by a training that goes on. */
+  goOn(epochs: number): void {
+    this.#epoch = epochs;
+  }
+
   /** Rows that native code keeps. */
   get samples(): number {
     return this.#room;

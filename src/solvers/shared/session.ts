@@ -128,6 +128,8 @@ export class Session<O extends SessionOptions, B extends string, S> {
   readonly rows: readonly number[];
   /** For checkpoints. @internal */
   readonly native: NativePersistent;
+  /** Where samples come from that are read as they are needed. @internal */
+  readonly feed: Feed | undefined;
   readonly #blocks: Blocks<B>;
   readonly #add: Opened<O, B, S, NativePersistent>['add'];
   readonly #sizes: number[] = [];
@@ -135,11 +137,12 @@ export class Session<O extends SessionOptions, B extends string, S> {
   #closed = false;
 
   /** @internal */
-  constructor({ options, blocks, native, samples, rows, add }: Opened<O, B, S, NativePersistent>) {
+  constructor({ options, blocks, native, samples, rows, add, feed }: Opened<O, B, S, NativePersistent>) {
     this.options = options;
     this.samples = samples;
     this.rows = rows;
     this.native = native;
+    this.feed = feed;
     this.#blocks = blocks;
     this.#add = add;
   }

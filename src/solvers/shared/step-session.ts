@@ -48,7 +48,6 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
   readonly stepsPerEpoch: number;
   readonly #rules: StepRules<T>;
   readonly #native: NativeStepping;
-  readonly #feed: Feed | undefined;
   #stopping = false;
   #done = 0;
   #running = false;
@@ -57,7 +56,6 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
   constructor(opened: Opened<T['options'], T['block'], T['set'], NativeStepping>, rules: StepRules<T>) {
     super(opened);
     this.#native = opened.native;
-    this.#feed = opened.feed;
     this.#rules = rules;
     this.stepsPerEpoch = rules.stepsPerEpoch(this.options, this.samples);
   }
@@ -79,8 +77,8 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
       if (this.#running) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected one run at a time but one is at work');
       this.#running = true;
       try {
-        const { loss, ...ran } = await (this.#feed
-          ? this.#runFed(this.#feed, count, rates)
+        const { loss, ...ran } = await (this.feed
+          ? this.#runFed(this.feed, count, rates)
           : this.#native.run(count, rates));
         this.#done = ran.diverged ? 0 : this.#done + ran.steps;
         return { ...ran, loss: loss / ran.samples };
