@@ -25,7 +25,7 @@ const { hidden: _, ...OF_ROWS } = FRONT;
 /** The options of samples, none of which a graph has a use for. */
 const FOR_SAMPLES = [
   ...Object.keys(OF_ROWS),
-  ...['data', 'labels', 'from', 'testData', 'testLabels', 'testShare', 'trainSamples'],
+  ...['data', 'labels', 'from', 'testData', 'testLabels', 'testShare', 'trainSamples', 'importance'],
 ];
 
 /** The options of graphs, which samples have no use for. */

@@ -156,6 +156,9 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
 
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
   checkKind(flags);
+  if (flags.metric !== undefined && !flags.importance) {
+    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', 'Expected --importance with --metric, by which columns are judged');
+  }
   const judged = await reading(
     flags,
     terminal,

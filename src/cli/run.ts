@@ -1,4 +1,6 @@
-import { writeFileAtomic } from '../formats/atomic-file.js';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { checkWritable, writeFileAtomic } from '../formats/atomic-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import { MODEL } from '../model/model-file.js';
@@ -60,13 +62,18 @@ export interface Run<M extends Model | GraphModel> extends Showing {
 
 /** Finds out before a long work whether all that it is to write can be written. @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT */
 export async function checkOutputs(
-  { save, checkpoint, report, trace }: Pick<Showing, 'save' | 'report' | 'trace'> & { readonly checkpoint?: string },
+  { save, checkpoint, report, trace, runs }: Showing & { readonly checkpoint?: string },
   inputs: readonly string[],
 ): Promise<void> {
   if (save !== undefined) await checkTarget(save, inputs, MODEL);
   if (checkpoint !== undefined) await checkTarget(checkpoint, inputs, CHECKPOINT);
   if (report !== undefined) await checkTarget(report, inputs, PAGE);
   if (trace !== undefined) await checkTarget(trace, inputs, traceFile(trace));
+  if (runs === undefined) return;
+  // The folder is made when the training begins: what is there already of its path says whether it can be.
+  let there = resolve(runs);
+  while (!existsSync(there)) there = dirname(there);
+  await checkWritable(join(there, '.run.jsonl'));
 }
 
 type Part = 'test' | 'train' | 'validation';

@@ -1,6 +1,7 @@
 /** `dladmm runs` and `dladmm compare`: trainings that are kept, and pages of them. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { DlAdmmError } from '../core/errors.js';
 import { fileError, writeFileAtomic } from '../formats/atomic-file.js';
 import { aligned, numberText } from '../judging/text.js';
 import { comparison, type Shown, shownIn, shownOf } from '../report/comparison.js';
@@ -44,6 +45,10 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 export async function runsCommand(flags: RunsFlags, terminal: Terminal): Promise<number> {
   const { folder, remove, csv, tensorboard, json } = flags;
   if (remove) {
+    if (csv !== undefined || tensorboard !== undefined) {
+      const text = 'Expected no --csv and no --tensorboard with --remove: export the runs first, then remove them';
+      throw new DlAdmmError('ERR_DLADMM_ARGUMENT', text);
+    }
     for (const id of remove) await removeRun(folder, id);
     return 0;
   }

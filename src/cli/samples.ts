@@ -204,11 +204,8 @@ export function labelledPart(file: TableFile, which: Which | undefined, demands:
 
 /** The source of `--test-data`; none where it is not given. */
 async function testSource(flags: SplitFlags, signal: AbortSignal): Promise<Source | undefined> {
-  const { data, testData, testLabels, dataDir, download, target } = flags;
+  const { testData, testLabels, dataDir, download, target } = flags;
   if (testData === undefined) return undefined;
-  if (isStandardInput(testData) && isStandardInput(data)) {
-    throw refuse('Expected one of --data and --test-data from the standard input, which is read once');
-  }
   const told = { dataDir, ...(!isName(testData) && { target, ...pick(DIALECT, flags), labels: testLabels }) };
   const given = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
   return sourceOf({ ...given, data: testData, download }, signal);
@@ -225,6 +222,8 @@ export interface TrainingSource {
   readonly task?: 'classification' | 'regression';
   readonly classes?: readonly string[];
 }
+
+const TESTED = 'Expected no --test-share as there is a test set already';
 
 const tooFew = (rows: number, data: string, wanted: number): DlAdmmError =>
   expected(`at most ${rows} (${data} has no more)`, '--train-samples', wanted, 'ERR_DLADMM_RANGE');
@@ -304,7 +303,12 @@ async function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): Pro
  * @throws DlAdmmError whatever reading and splitting can cause
  */
 export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSource> {
-  const { data, testData, testShare } = flags;
+  const { data, testData, testLabels, testShare } = flags;
+  if (testData !== undefined && testShare !== undefined) throw refuse(TESTED);
+  if (testData === undefined && testLabels !== undefined) throw refuse('Expected --test-data FILE with --test-labels');
+  if (testData !== undefined && isStandardInput(testData) && isStandardInput(data)) {
+    throw refuse('Expected one of --data and --test-data from the standard input, which is read once');
+  }
   if (isLibsvm(data)) {
     checkNoTable(flags, data);
     return sparseSource(flags, signal);
@@ -315,9 +319,7 @@ export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Pr
   const source = await sourceOf(isName(data) && testData !== undefined ? unlabelled : flags, signal);
   const test = await testSource(flags, signal);
   const own = source.kind === 'arrays' && source.file.task !== 'unlabelled' ? source.file.test : undefined;
-  if ((test ?? own) !== undefined && testShare !== undefined) {
-    throw refuse('Expected no --test-share as there is a test set already');
-  }
+  if (own !== undefined && testShare !== undefined) throw refuse(TESTED);
   return source.kind === 'table'
     ? fromTable(flags, source, test)
     : fromArrays(flags, labelled(source.file, data), test);

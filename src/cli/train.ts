@@ -3,8 +3,9 @@ import { DlAdmmError } from '../core/errors.js';
 import { DIALECT } from '../formats/csv.js';
 import { pick, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
-import { AutoTraining } from '../training/automatic.js';
+import { checkedPlan } from '../training/automatic.js';
 import { FRONT, type FrontOptions } from '../training/options.js';
+import { checkSweeps, planOf } from '../training/plan.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
@@ -112,7 +113,8 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
   const options = { ...beginning, ...told, ...frontOf(flags) };
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  if (!resume) new AutoTraining('', options);
+  const plan = resume ? planOf<never>(resume.options) : checkedPlan(options);
+  if (trace !== undefined) checkSweeps(plan);
   const inputs = filesOf(data, testData, labels, testLabels);
   await checkOutputs(flags, inputs);
   // The samples have to be split as they were.

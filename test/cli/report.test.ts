@@ -115,3 +115,25 @@ it('writes what every update did, as lines or for chrome://tracing, over a trace
   );
   expect((await run('train', 'iris', '--quiet', '--trace', 'auto.json')).err).toMatch(/iterations are sweeps/);
 });
+
+const NOTHING = ['train', 'nothing.csv'];
+it.each([
+  [/iterations are sweeps.*dladmm, inversion-admm.*'?minibatch-admm/, [...NOTHING, '--trace', 'a.json']],
+  [/iterations are sweeps.*adam/, [...NOTHING, '--trace', 'a.json', '--solver', 'adam']],
+  [/iterations are sweeps.*\(dladmm\)/, ['train', '--graph', 'nothing.npz', '--trace', 'a', '--solver', 'adam']],
+  [/not a folder/, [...NOTHING, '--runs', 'file/runs']],
+  [/--test-data FILE with --test-labels/, [...NOTHING, '--test-labels', 'a']],
+  [/there is a test set already/, [...NOTHING, '--test-share', '0.2', '--test-data', 'a']],
+  [/which is read once/, ['train', '-', '--test-data', '-']],
+  [/from 2 to 1000 for folds/, ['cross-validate', 'nothing.csv', '--folds', '1']],
+  [/dladmm counts iterations/, ['cross-validate', 'nothing.csv', '--solver', 'dladmm', '--epochs', '3']],
+  [/for trials/, ['search', 'nothing.csv', '--trials', '0']],
+  [/no such folder|does not exist/, ['start', '--compare', 'none/file', '--no-download']],
+  [/--importance with --metric/, ['evaluate', 'nothing.safetensors', 'a.csv', '--metric', 'accuracy']],
+  [/no --importance with --graph/, ['evaluate', 'nothing.safetensors', '--graph', 'a', '--importance']],
+  [/export the runs first/, ['runs', 'nothing', '--remove', 'a', '--csv', 'b']],
+])('refuses before anything is read: %s', async (why, args) => {
+  writeFileSync(path('file'), '');
+  const { code, err } = await run(...args);
+  expect([code, err]).toEqual([1, expect.stringMatching(why)]);
+});
