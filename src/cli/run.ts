@@ -5,7 +5,6 @@ import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import { MODEL } from '../model/model-file.js';
 import type { Metrics } from '../network/metrics.js';
-import { timesOf } from '../report/charts.js';
 import { live } from '../report/live.js';
 import { PAGE, report, type Trained } from '../report/page-of-training.js';
 import { openRun } from '../report/runs.js';
@@ -151,7 +150,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
         shown = phase;
       }
       const line = written(record, phase);
-      kept?.write(line);
+      kept?.write({ ...record, ...line });
       trace?.write(record);
       if (!quiet && json) await terminal.out(`${JSON.stringify(line)}\n`);
       // Since the command began: what a training took before it was interrupted is its own affair.
@@ -194,12 +193,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     const outcome = outcomeOf(result, ending, { saved, written }, metricsJson(judged, metrics), job);
-    const spent = timesOf(result.history).map(([kind, its]) => [`seconds of ${kind}`, Number(its.toPrecision(4))]);
-    kept?.end({
-      ...outcome,
-      ...Object.fromEntries(spent),
-      network: result.model.network.layers.length === 2 ? 'linear' : 'network',
-    });
+    kept?.end({ ...outcome, network: model.network.layers.length === 2 ? 'linear' : 'network' });
     if (json) await terminal.out(`${JSON.stringify({ ...outcome, ...(kept && { run: kept.id }) })}\n`);
     else {
       if (scored && !quiet) await terminal.out(`${scored}\n`);

@@ -15,7 +15,7 @@ import type { Report } from '../training/report.js';
 import type { FitResult } from '../training/result.js';
 import { promisesOf } from './certificate.js';
 import { type Chart, chartsOf, figures, sizeOf, timesOf, updatesOf } from './charts.js';
-import { kernelOf } from './comparison.js';
+import { kernelOf, spentOn } from './comparison.js';
 import { HEAD, pageOf } from './drawing.js';
 import { bar, facts, number, section, setting, table, text } from './html.js';
 import { columnsTable, judgedCharts, scores } from './judged.js';
@@ -171,6 +171,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
       status: result.status.kind,
       iterations: result.iterations,
       seconds: result.seconds,
+      ...spentOn(history),
       ...Object.fromEntries(single),
     },
   });

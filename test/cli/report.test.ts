@@ -80,6 +80,17 @@ it('keeps runs, lists and exports them, and puts them beside each other, pages t
   expect(readdirSync(path('runs'))).toEqual([]);
 }, 60_000);
 
+it('keeps of a training that is killed what each kind of update took', async () => {
+  const { child, ended } = start('train', 'iris', '--solver', 'dladmm', '--iterations', '1000000', '--runs', 'killed');
+  child.stderr?.on('data', (text) => void (/ 1\/1000000 /.test(String(text)) && child.kill('SIGKILL')));
+  expect((await ended).signal).toBe('SIGKILL');
+  const [{ id, status, testAccuracy, ...told }] = JSON.parse((await run('runs', 'killed', '--json')).out);
+  expect([status, testAccuracy]).toEqual(['no end was written', expect.any(Number)]);
+  expect(told).toMatchObject({ 'seconds of W 1': expect.any(Number), 'seconds of z 1': expect.any(Number) });
+  expect((await run('compare', id, '--runs', 'killed')).out).toBe('the run is in compare.html\n');
+  expect(readFileSync(path('compare.html'), 'utf8')).toMatch(/seconds of W 1<\/th><td>[\d.e-]+ <span class="bar"/);
+});
+
 it('follows a training on a page, which is told and is gone with it', async () => {
   const { child, ended } = start('train', 'iris', '--solver', 'dladmm', '--iterations', '1000000', '--live', '--quiet');
   const told = await new Promise<string>((resolve) => void child.stderr?.once('data', (text) => resolve(String(text))));
