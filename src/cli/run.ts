@@ -42,6 +42,7 @@ export type Running<M> = AsyncIterable<AnyRecord> &
   Partial<Pick<AutoTraining, 'phase'>> &
   Pick<Training<AnyRecord, M>, 'checkpointBytes' | 'checkpointSoon' | 'samples'> & {
     measureUpdates(): unknown;
+    measureColumns?(): unknown;
     readonly result: FitResult<AnyRecord, M> & Partial<Pick<AutoResult, 'report'>>;
   };
 
@@ -117,6 +118,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
   const { name, save, json, quiet, timeLimit, iterations, checkpoint } = job;
   const training = await job.begin();
   if (job.trace !== undefined) training.measureUpdates();
+  if (job.report !== undefined) training.measureColumns?.();
   const kept = job.runs === undefined ? undefined : openRun(job.runs, name, job.told);
   const trace = job.trace === undefined ? undefined : openTrace(job.trace, name);
   const page = job.live

@@ -133,6 +133,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
   readonly #solver: Pick<Plan<never>, 'solver'>;
   #started = false;
   #measures = false;
+  #measuresColumns = false;
 
   /** Use `train`. @internal */
   constructor(data: Rows | TrainingData, options: object) {
@@ -164,6 +165,12 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
   measureUpdates(): this {
     checkSweeps(this.#solver);
     this.#measures = true;
+    return this;
+  }
+
+  /** Has what each column of a table is worth found when the training has ended, where that takes about a second at most: `report.importance`. */
+  measureColumns(): this {
+    this.#measuresColumns = true;
     return this;
   }
 
@@ -229,6 +236,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
           tried: ended.length,
           watched: 'earlyStopping' in chosen.stage.options,
           calibrated: calibrate === true,
+          ...{ measuresColumns: this.#measuresColumns, signal },
           result: { ...result, seconds } as never,
         });
         this.#result = { ...result, seconds, report };

@@ -18,6 +18,17 @@ it('writes a page about a training, in a pipe and with --quiet, and again over o
   }
 });
 
+it('tells of a table what each column is worth, on rows that are held out', async () => {
+  const rows = Array.from({ length: 300 }, (_, i) => `${Math.sin(i)},${i % 5},${Math.sin(i) > 0 ? 'yes' : 'no'}`);
+  writeFileSync(path('waves.csv'), ['wave,"<b>other</b>",high', ...rows, ''].join('\n'));
+  const { code } = await run('train', 'waves.csv', '--target', 'high', '--epochs', '20', '--report', 'waves.html');
+  expect(code).toBe(0);
+  const page = readFileSync(path('waves.html'), 'utf8');
+  expect(page).toMatch(/<h2>Columns<\/h2>.*row">wave<\/th><td>[\d.]+<.*row">&lt;b&gt;other&lt;\/b&gt;<\/th>/s);
+  await train('--report', 'plain.html');
+  expect(readFileSync(path('plain.html'), 'utf8')).not.toContain('<h2>Columns</h2>');
+});
+
 it('refuses to write a page over another file, before anything is trained', async () => {
   writeFileSync(path('mine.html'), '<!doctype html><p>mine');
   const refused = await train('--report', 'mine.html');
