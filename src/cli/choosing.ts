@@ -7,9 +7,10 @@ import { DlAdmmError, messageOf } from '../core/errors.js';
 import { readBytes } from '../formats/bytes.js';
 import { METRICS, type Metric } from '../judging/metrics.js';
 import { MODEL } from '../model/model-file.js';
-import { pick, SEED } from '../network/schema.js';
+import { pick, readOptions, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import type { EarlyStopping } from '../solvers/shared/options.js';
+import { checkedPlan } from '../training/automatic.js';
 import type { TrainingData } from '../training/result.js';
 import { interruptionOf } from './interruption.js';
 import { type Far, reading, telling } from './progress.js';
@@ -50,9 +51,12 @@ export async function crossValidateCommand(
   own: AnySolver | undefined,
   terminal: Terminal,
 ): Promise<number> {
+  const rules = pick(FOLDS, flags);
+  // Before anything is read: a slip should not cost the time of loading.
+  readOptions(FOLDS, rules);
+  checkedPlan({ ...optionsOf(flags, own), ...frontOf(flags) });
   const { data, options } = await trained(flags, own, terminal);
-  const work = (onFold: Far) =>
-    crossValidate(data, options, { ...pick(FOLDS, flags), onFold, signal: terminal.signal });
+  const work = (onFold: Far) => crossValidate(data, options, { ...rules, onFold, signal: terminal.signal });
   const found = await (flags.json ? work(() => undefined) : telling(terminal, 'cross-validating', work, folds));
   await terminal.out(flags.json ? `${JSON.stringify(found)}\n` : `${found}\n`);
   return 0;
@@ -83,6 +87,7 @@ export async function searchCommand(
   const { earlyStopping: { metric = 'loss', ...stopping } = {}, ...rest } = typed as { earlyStopping?: EarlyStopping };
   const watching = Object.keys(stopping).length > 0 && { earlyStopping: stopping };
   const space = flags.space === undefined ? SPACE : await spaceIn(flags.space, terminal.signal);
+  readOptions(SEARCH, pick(SEARCH, flags));
   if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
   const { data, options } = await trained({ ...flags, options: { ...rest, ...watching } }, own, terminal);
   const rules = { ...pick(SEARCH, flags), signal: terminal.signal, metric, refit: save !== undefined };

@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { refused } from '../core/errors.js';
 import { readWholeFile, writeFileAtomic } from '../formats/atomic-file.js';
 import { Model } from '../model/model.js';
 import { MODEL } from '../model/model-file.js';
@@ -52,7 +52,7 @@ function imported(bytes: Uint8Array, { file, ...flags }: ImportFlags): Model {
   const { activation, order } = flags;
   const [odd] = Object.entries({ activation, order }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (odd === undefined) return onnxModel(bytes, file, pick(IMPORT, flags));
-  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected no --${odd} with ${file}: it is for state dicts`);
+  throw refused(`Expected no --${odd} with ${file}: it is for state dicts`);
 }
 
 export async function importCommand(flags: ImportFlags, terminal: Terminal): Promise<number> {

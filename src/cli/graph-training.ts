@@ -5,7 +5,7 @@ import type { GraphSamples } from '../samples/graph-samples.js';
 import type { GraphTrainOptions } from '../solvers/index.js';
 import type { AnyRecord } from '../solvers/records.js';
 import { begin } from '../training/fit.js';
-import { planOf } from '../training/plan.js';
+import { checkSweeps, planOf } from '../training/plan.js';
 import { resumeTraining } from '../training/resume.js';
 import type { Training } from '../training/training.js';
 import { type GraphFlags, graphOf, isGraphName, type SplitGraph, withSplit } from './graph.js';
@@ -43,7 +43,8 @@ export async function trainGraph(job: GraphJob, options: GraphSolverOptions, ter
   const { signal } = terminal;
   const { checkpoint: file } = options;
   // Before anything is read: a slip should not cost the time of loading.
-  if (!resume) planOf({ ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
+  const plan = planOf<never>(resume?.options ?? { ...options, layers: job.layers ?? [1, 1, 1] }, 'graph');
+  if (job.trace !== undefined) checkSweeps(plan);
   const inputs = isGraphName(job.graph) ? [] : [job.graph];
   await checkOutputs({ ...job, ...(file && { checkpoint: pathOf(file.path) }) }, inputs);
   // The nodes have to be split as they were.

@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, refused } from '../core/errors.js';
 import { type GraphDataset, type GraphSplit, readGraph } from '../datasets/graph.js';
 import { GRAPH_SPLIT, type GraphSplitOptions, splitGraph } from '../datasets/graph-split.js';
 import { describeGraph, graphNames, loadGraph } from '../datasets/graphs.js';
@@ -17,15 +17,13 @@ export interface GraphFlags extends GraphSplitOptions {
 
 export type SplitGraph = GraphDataset & GraphSplit;
 
-const refuse = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', message);
-
 export const isGraphName = (graph: string): boolean => (graphNames as readonly string[]).includes(graph);
 
 const { hidden: _, ...OF_ROWS } = FRONT;
 /** The options of samples, none of which a graph has a use for. */
 const FOR_SAMPLES = [
   ...Object.keys(OF_ROWS),
-  ...['data', 'labels', 'from', 'testData', 'testLabels', 'testShare', 'trainSamples'],
+  ...['data', 'labels', 'from', 'testData', 'testLabels', 'testShare', 'trainSamples', 'importance'],
 ];
 
 /** The options of graphs, which samples have no use for. */
@@ -41,7 +39,7 @@ export function checkKind(flags: object): void {
   );
   if (given === undefined) return;
   const name = `--${given[1] === false ? 'no-' : ''}${kebab(given[0])}`;
-  throw refuse(graph ? `Expected no ${name} with --graph: it is for --data` : `Expected --graph with ${name}`);
+  throw refused(graph ? `Expected no ${name} with --graph: it is for --data` : `Expected --graph with ${name}`);
 }
 
 /** @throws DlAdmmError whatever reading it can cause */
@@ -81,11 +79,11 @@ export function withSplit(graph: GraphDataset, flags: GraphFlags): SplitGraph {
       ...splitGraph(graph, seed, pick(GRAPH_SPLIT, flags)),
     };
   }
-  if (trainIndex === undefined) throw refuse(`Expected --split random, as ${graph.name} has no split of its own`);
+  if (trainIndex === undefined) throw refused(`Expected --split random, as ${graph.name} has no split of its own`);
   const given = trainPerClass === undefined ? validationPerClass : trainPerClass;
   if (given !== undefined) {
     const name = trainPerClass === undefined ? 'validation-per-class' : 'train-per-class';
-    throw refuse(`Expected --split random with --${name}, as ${graph.name} has a split of its own`);
+    throw refused(`Expected --split random with --${name}, as ${graph.name} has a split of its own`);
   }
   return { ...graph, trainIndex };
 }

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { types } from 'node:util';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, refused } from '../core/errors.js';
 import { READING } from '../datasets/frame-file.js';
 import type { GraphDataset } from '../datasets/graph.js';
 import { writeFileAtomic } from '../formats/atomic-file.js';
@@ -66,7 +66,7 @@ function nodesOf(graph: GraphDataset, part: Which, flags: GraphFlags): Int32Arra
   const { trainIndex, testIndex, name } = withSplit(graph, flags);
   if (part === 'train') return trainIndex;
   if (testIndex !== undefined) return testIndex;
-  throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${name} has no test part: --part train, or --split random`);
+  throw refused(`${name} has no test part: --part train, or --split random`);
 }
 
 function checkFits({ network }: GraphModel, graph: GraphDataset, file: string): void {
@@ -98,7 +98,7 @@ async function withGraph(flags: OnGraph, signal: AbortSignal): Promise<readonly 
 const { target, ignore } = READING;
 
 function checkNoPart({ part, data }: OnSamples): void {
-  if (part !== undefined) throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `${data} has no parts: leave --part out`);
+  if (part !== undefined) throw refused(`${data} has no parts: leave --part out`);
 }
 
 /** Samples of libsvm's text, of which nothing can be said that is of tables. */
@@ -156,6 +156,9 @@ async function judge(flags: EvaluateFlags, signal: AbortSignal) {
 
 export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal): Promise<number> {
   checkKind(flags);
+  if (flags.metric !== undefined && !flags.importance) {
+    throw refused('Expected --importance with --metric, by which columns are judged');
+  }
   const judged = await reading(
     flags,
     terminal,

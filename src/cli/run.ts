@@ -1,9 +1,10 @@
-import { writeFileAtomic } from '../formats/atomic-file.js';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { checkWritable, writeFileAtomic } from '../formats/atomic-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import { MODEL } from '../model/model-file.js';
 import type { Metrics } from '../network/metrics.js';
-import { timesOf } from '../report/charts.js';
 import { live } from '../report/live.js';
 import { PAGE, report, type Trained } from '../report/page-of-training.js';
 import { openRun } from '../report/runs.js';
@@ -41,6 +42,7 @@ export type Running<M> = AsyncIterable<AnyRecord> &
   Partial<Pick<AutoTraining, 'phase'>> &
   Pick<Training<AnyRecord, M>, 'checkpointBytes' | 'checkpointSoon' | 'samples'> & {
     measureUpdates(): unknown;
+    measureColumns?(): unknown;
     readonly result: FitResult<AnyRecord, M> & Partial<Pick<AutoResult, 'report'>>;
   };
 
@@ -60,13 +62,18 @@ export interface Run<M extends Model | GraphModel> extends Showing {
 
 /** Finds out before a long work whether all that it is to write can be written. @throws DlAdmmError ERR_DLADMM_FILE, ERR_DLADMM_ARGUMENT */
 export async function checkOutputs(
-  { save, checkpoint, report, trace }: Pick<Showing, 'save' | 'report' | 'trace'> & { readonly checkpoint?: string },
+  { save, checkpoint, report, trace, runs }: Showing & { readonly checkpoint?: string },
   inputs: readonly string[],
 ): Promise<void> {
   if (save !== undefined) await checkTarget(save, inputs, MODEL);
   if (checkpoint !== undefined) await checkTarget(checkpoint, inputs, CHECKPOINT);
   if (report !== undefined) await checkTarget(report, inputs, PAGE);
   if (trace !== undefined) await checkTarget(trace, inputs, traceFile(trace));
+  if (runs === undefined) return;
+  // The folder is made when the training begins: what is there already of its path says whether it can be.
+  let there = resolve(runs);
+  while (!existsSync(there)) there = dirname(there);
+  await checkWritable(join(there, '.run.jsonl'));
 }
 
 type Part = 'test' | 'train' | 'validation';
@@ -111,6 +118,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
   const { name, save, json, quiet, timeLimit, iterations, checkpoint } = job;
   const training = await job.begin();
   if (job.trace !== undefined) training.measureUpdates();
+  if (job.report !== undefined) training.measureColumns?.();
   const kept = job.runs === undefined ? undefined : openRun(job.runs, name, job.told);
   const trace = job.trace === undefined ? undefined : openTrace(job.trace, name);
   const page = job.live
@@ -144,7 +152,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
         shown = phase;
       }
       const line = written(record, phase);
-      kept?.write(line);
+      kept?.write({ ...record, ...line });
       trace?.write(record);
       if (!quiet && json) await terminal.out(`${JSON.stringify(line)}\n`);
       // Since the command began: what a training took before it was interrupted is its own affair.
@@ -187,12 +195,7 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
     const ending: Ending = outOfTime && result.status.kind === 'aborted' ? 'time-limit' : result.status.kind;
     const written = result.iterations > 0 && ending !== 'diverged' ? checkpoint?.path : undefined;
     const outcome = outcomeOf(result, ending, { saved, written }, metricsJson(judged, metrics), job);
-    const spent = timesOf(result.history).map(([kind, its]) => [`seconds of ${kind}`, Number(its.toPrecision(4))]);
-    kept?.end({
-      ...outcome,
-      ...Object.fromEntries(spent),
-      network: result.model.network.layers.length === 2 ? 'linear' : 'network',
-    });
+    kept?.end({ ...outcome, network: model.network.layers.length === 2 ? 'linear' : 'network' });
     if (json) await terminal.out(`${JSON.stringify({ ...outcome, ...(kept && { run: kept.id }) })}\n`);
     else {
       if (scored && !quiet) await terminal.out(`${scored}\n`);

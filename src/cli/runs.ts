@@ -1,6 +1,7 @@
 /** `dladmm runs` and `dladmm compare`: trainings that are kept, and pages of them. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { refused } from '../core/errors.js';
 import { fileError, writeFileAtomic } from '../formats/atomic-file.js';
 import { aligned, numberText } from '../judging/text.js';
 import { comparison, type Shown, shownIn, shownOf } from '../report/comparison.js';
@@ -44,6 +45,9 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 export async function runsCommand(flags: RunsFlags, terminal: Terminal): Promise<number> {
   const { folder, remove, csv, tensorboard, json } = flags;
   if (remove) {
+    if (csv !== undefined || tensorboard !== undefined) {
+      throw refused('Expected no --csv and no --tensorboard with --remove: export the runs first, then remove them');
+    }
     for (const id of remove) await removeRun(folder, id);
     return 0;
   }
@@ -78,6 +82,6 @@ export async function compareCommand({ each, runs, out }: CompareFlags, terminal
   await checkTarget(out, each, PAGE);
   const all = await Promise.all(each.map((one) => shown(one, runs)));
   await writeFileAtomic(out, bytes(comparison(all)), PAGE);
-  await terminal.out(`${all.length} runs are beside each other in ${out}\n`);
+  await terminal.out(`${all.length === 1 ? 'the run is' : `${all.length} runs are beside each other`} in ${out}\n`);
   return 0;
 }

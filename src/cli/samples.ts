@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { DlAdmmError, expected } from '../core/errors.js';
+import { DlAdmmError, expected, refused } from '../core/errors.js';
 import { present } from '../core/objects.js';
 import type { ClassificationSplit, RegressionSplit } from '../datasets/dataset.js';
 import { loadDataset } from '../datasets/datasets.js';
@@ -63,8 +63,6 @@ export type Source =
 
 const isName = (data: string): boolean => (datasetNames as readonly string[]).includes(data);
 
-const refuse = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', message);
-
 /** The files behind some options, none of which an output may take the place of. */
 export const filesOf = (...paths: readonly (string | undefined)[]): readonly string[] =>
   paths.filter((path) => path !== undefined && !isStandardInput(path) && !isName(path)) as readonly string[];
@@ -82,7 +80,7 @@ export async function checkTarget(target: string, inputs: readonly string[], our
   const present = await identity(target);
   for (const input of inputs) {
     if (present !== undefined && (await identity(input)) === present) {
-      throw refuse(`Refused to write to ${target}: that is the file to read from`);
+      throw refused(`Refused to write to ${target}: that is the file to read from`);
     }
   }
   await checkWritable(target, ours);
@@ -114,7 +112,7 @@ async function contentIn({ data, onBytes }: DataFlags, signal: AbortSignal): Pro
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where an option was given that is for tables */
 export function checkNoTable(flags: object, what: string): void {
   const [odd] = Object.keys(pick(TABLES, flags));
-  if (odd !== undefined) throw refuse(`Expected no --${odd} with ${what}: it is for tables (CSV, Parquet, Arrow)`);
+  if (odd !== undefined) throw refused(`Expected no --${odd} with ${what}: it is for tables (CSV, Parquet, Arrow)`);
 }
 
 /**
@@ -126,8 +124,8 @@ export async function sourceOf(flags: DataFlags, signal: AbortSignal): Promise<S
   const { data, dataDir, download, onBytes, target, labels, task } = flags;
   if (isName(data)) {
     checkNoTable(flags, `the data set ${data}`);
-    if (labels !== undefined) throw refuse(`Expected no --labels with the data set ${data}: it is for files`);
-    if (task !== undefined) throw refuse(`Expected no --task with the data set ${data}: it is for files`);
+    if (labels !== undefined) throw refused(`Expected no --labels with the data set ${data}: it is for files`);
+    if (task !== undefined) throw refused(`Expected no --task with the data set ${data}: it is for files`);
     const file = await loadDataset(data, { signal, download, ...present({ dataDir, onBytes }) });
     return { kind: 'arrays', name: file.name, file };
   }
@@ -160,7 +158,7 @@ export type Which = 'train' | 'test';
 function partOf(file: Labelled, which: Which | undefined): Part {
   if (which === 'train') return file.train;
   if (file.test !== undefined) return file.test;
-  if (which === 'test') throw refuse(`${file.name} has no test part: leave --part out`);
+  if (which === 'test') throw refused(`${file.name} has no test part: leave --part out`);
   return file.train;
 }
 
@@ -204,11 +202,8 @@ export function labelledPart(file: TableFile, which: Which | undefined, demands:
 
 /** The source of `--test-data`; none where it is not given. */
 async function testSource(flags: SplitFlags, signal: AbortSignal): Promise<Source | undefined> {
-  const { data, testData, testLabels, dataDir, download, target } = flags;
+  const { testData, testLabels, dataDir, download, target } = flags;
   if (testData === undefined) return undefined;
-  if (isStandardInput(testData) && isStandardInput(data)) {
-    throw refuse('Expected one of --data and --test-data from the standard input, which is read once');
-  }
   const told = { dataDir, ...(!isName(testData) && { target, ...pick(DIALECT, flags), labels: testLabels }) };
   const given = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
   return sourceOf({ ...given, data: testData, download }, signal);
@@ -226,6 +221,8 @@ export interface TrainingSource {
   readonly classes?: readonly string[];
 }
 
+const TESTED = 'Expected no --test-share as there is a test set already';
+
 const tooFew = (rows: number, data: string, wanted: number): DlAdmmError =>
   expected(`at most ${rows} (${data} has no more)`, '--train-samples', wanted, 'ERR_DLADMM_RANGE');
 
@@ -239,7 +236,7 @@ async function fromTable(
 ): Promise<TrainingSource> {
   const { data, testShare = 0, trainSamples, seed, target = LAST, task } = flags;
   const { name, frame } = source;
-  if (test?.kind === 'arrays') throw refuse(`Expected a table for --test-data, as ${data} is one`);
+  if (test?.kind === 'arrays') throw refused(`Expected a table for --test-data, as ${data} is one`);
   let rest = frame;
   let taken = test?.frame;
   if (testShare > 0) {
@@ -304,7 +301,12 @@ async function fromArrays(flags: SplitFlags, file: Labelled, test?: Source): Pro
  * @throws DlAdmmError whatever reading and splitting can cause
  */
 export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Promise<TrainingSource> {
-  const { data, testData, testShare } = flags;
+  const { data, testData, testLabels, testShare } = flags;
+  if (testData !== undefined && testShare !== undefined) throw refused(TESTED);
+  if (testData === undefined && testLabels !== undefined) throw refused('Expected --test-data FILE with --test-labels');
+  if (testData !== undefined && isStandardInput(testData) && isStandardInput(data)) {
+    throw refused('Expected one of --data and --test-data from the standard input, which is read once');
+  }
   if (isLibsvm(data)) {
     checkNoTable(flags, data);
     return sparseSource(flags, signal);
@@ -315,9 +317,7 @@ export async function trainingSource(flags: SplitFlags, signal: AbortSignal): Pr
   const source = await sourceOf(isName(data) && testData !== undefined ? unlabelled : flags, signal);
   const test = await testSource(flags, signal);
   const own = source.kind === 'arrays' && source.file.task !== 'unlabelled' ? source.file.test : undefined;
-  if ((test ?? own) !== undefined && testShare !== undefined) {
-    throw refuse('Expected no --test-share as there is a test set already');
-  }
+  if (own !== undefined && testShare !== undefined) throw refused(TESTED);
   return source.kind === 'table'
     ? fromTable(flags, source, test)
     : fromArrays(flags, labelled(source.file, data), test);

@@ -51,6 +51,9 @@ const sourceOf = (set: Dataset): TrainingSource => {
 /** `dladmm start`: a first look in about a minute. */
 export async function startCommand(flags: StartFlags, terminal: Terminal): Promise<number> {
   const { iterations, timeLimit, threads, dataDir } = flags;
+  // Before anything is fetched.
+  if (typeof flags.compare === 'string') await checkTarget(flags.compare, []);
+  if (flags.save !== undefined) await checkTarget(flags.save, [], MODEL);
   const fashion = await fashionMnist(flags, terminal);
   const set =
     fashion ?? (await loadDataset('digits', { signal: terminal.signal, ...(dataDir !== undefined && { dataDir }) }));

@@ -81,7 +81,10 @@ export function trainCommandOf(program: Command, solvers: readonly AnySolver[], 
   withTraining(train, solvers)
     .optionsGroup('Output:')
     .option('--save <file>', 'write the model here (safetensors)')
-    .option('--report <file>', 'write a page about the training here (HTML)')
+    .option(
+      '--report <file>',
+      'write a page about the training here (HTML); of a table also what each column is worth, where that is soon found',
+    )
     .option('--live', 'a page that follows the training, on this machine alone: the address is told')
     .option(
       '--runs <folder>',

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, refused } from '../core/errors.js';
 import { DIALECT } from '../formats/csv.js';
 import { pick, SEED } from '../network/schema.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
-import { AutoTraining } from '../training/automatic.js';
+import { checkedPlan } from '../training/automatic.js';
 import { FRONT, type FrontOptions } from '../training/options.js';
+import { checkSweeps, planOf } from '../training/plan.js';
 import { type ResumeOptions, resumedOptions } from '../training/resume.js';
 import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
@@ -65,14 +66,13 @@ function checkPairs({
   from,
   init,
 }: TrainFlags): void {
-  const refuse = (what: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', what);
   if (checkpointEvery !== undefined && checkpoint === undefined && resume === undefined) {
-    throw refuse('Expected --checkpoint FILE with --checkpoint-every');
+    throw refused('Expected --checkpoint FILE with --checkpoint-every');
   }
-  if (inexact && resume === undefined) throw refuse('Expected --resume FILE with --inexact');
-  if (from !== undefined && resume !== undefined) throw refuse('Expected --from or --resume but received both');
+  if (inexact && resume === undefined) throw refused('Expected --resume FILE with --inexact');
+  if (from !== undefined && resume !== undefined) throw refused('Expected --from or --resume but received both');
   if (from !== undefined && init !== undefined) {
-    throw refuse('Expected no --init with --from, which says where parameters begin');
+    throw refused('Expected no --init with --from, which says where parameters begin');
   }
   const files = { model: save, checkpoint: checkpoint ?? resume, page: report, trace };
   const told = Object.entries(files).flatMap(([what, path]) =>
@@ -81,7 +81,7 @@ function checkPairs({
   for (const [i, { what, path }] of told.entries()) {
     const other = told.slice(i + 1).find((each) => each.path === path);
     if (other === undefined) continue;
-    throw refuse(`Expected two different files for the ${what} and the ${other.what} but received ${path} for both`);
+    throw refused(`Expected two different files for the ${what} and the ${other.what} but received ${path} for both`);
   }
 }
 
@@ -112,7 +112,8 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
   const options = { ...beginning, ...told, ...frontOf(flags) };
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
-  if (!resume) new AutoTraining('', options);
+  const plan = resume ? planOf<never>(resume.options) : checkedPlan(options);
+  if (trace !== undefined) checkSweeps(plan);
   const inputs = filesOf(data, testData, labels, testLabels);
   await checkOutputs(flags, inputs);
   // The samples have to be split as they were.

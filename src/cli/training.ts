@@ -1,4 +1,4 @@
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, refused } from '../core/errors.js';
 import { isSampleFile } from '../formats/sample-file.js';
 import type { Model } from '../model/model.js';
 import { classifies, type Loss } from '../network/network.js';
@@ -39,7 +39,7 @@ export function arraysOptions({ source, options }: Pick<Job, 'source' | 'options
   } & Record<string, unknown>;
   if (loss !== undefined && classifies(loss) !== (classes !== undefined)) {
     const [wanted, has] = classes ? ['targets', 'classes'] : ['classes', 'targets'];
-    throw new DlAdmmError('ERR_DLADMM_ARGUMENT', `Expected ${wanted} for --loss ${loss}, but ${name} has ${has}`);
+    throw refused(`Expected ${wanted} for --loss ${loss}, but ${name} has ${has}`);
   }
   const { x, y } = data as { readonly x: Matrix; readonly y?: Matrix };
   const [inputs, outputs] = [x.columns, classes?.length ?? y?.columns];

@@ -80,6 +80,9 @@ export const quoted = (name: string): string => JSON.stringify(name.length > 60 
 export const listed = (names: readonly string[], most = 50): string =>
   (names.length > most ? [...names.slice(0, most), '…'] : names).join(', ');
 
+/** What cannot be done as it was asked for. */
+export const refused = (message: string): DlAdmmError => new DlAdmmError('ERR_DLADMM_ARGUMENT', message);
+
 /** The one voice of argument errors: `Expected EXPECTED for NAME but received ACTUAL`. */
 export function expected(
   what: string,

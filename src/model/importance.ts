@@ -1,5 +1,5 @@
 /** How much a model leans on each column of its table: by how much it is worse where the values of one are shuffled among the rows. */
-import { throwIfAborted } from '../core/abort.js';
+import { throwIfAborted, unlessAborted } from '../core/abort.js';
 import { expected } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
 import { READING, type SamplesLike } from '../datasets/frame-file.js';
@@ -8,8 +8,11 @@ import { checkMetric, METRICS, type Metric, scoreOf } from '../judging/metrics.j
 import { aligned, numberText, printable } from '../judging/text.js';
 import { METRIC, type Metrics, metricsOfLoss } from '../network/metrics.js';
 import { type OptionsOf, option, readOptions, type Schema, seedOption, whole } from '../network/schema.js';
+import type { ArrivingSamples } from '../samples/arriving.js';
 import { inputsOfColumn } from '../samples/columns.js';
-import { allRows, asSamples, type RowSource, roomFor, rowSource, trusted, turn } from '../tensor/inputs.js';
+import { areHashed } from '../samples/hashed.js';
+import { asSamples, eachChunk, type RowSource, roomFor, rowSource, trusted, turn } from '../tensor/inputs.js';
+import { inBlocks } from './labelled.js';
 import type { Model } from './model.js';
 
 /** How importance is found. */
@@ -17,6 +20,15 @@ export const IMPORTANCE = {
   ...READING,
   metric: option(METRIC, { default: 'loss', says: 'What the model is judged by.' }),
   repeats: whole(1, { default: 5, says: 'How often each column is shuffled.' }, 1e6),
+  samples: whole(
+    1,
+    {
+      otherwise: 'all',
+      elsewhere: 'maxsamples',
+      says: 'So many samples at most are looked at, evenly chosen from all.',
+    },
+    2 ** 31 - 1,
+  ),
   seed: seedOption('Of the shuffling.'),
 } as const satisfies Schema;
 
@@ -83,6 +95,44 @@ export async function importance(
 
 const isModel = (model: unknown): model is Model => isObject(model) && typeof model.arrived === 'function';
 
+/** What is done at most where nobody has asked for it: shuffles of a column, samples, of which `few` say too little, predictions and their products. */
+const CHEAP = { repeats: 3, few: 100, samples: 2000, predictions: 6e4, products: 5e9 } as const;
+
+/**
+ * What the columns of a table are worth, where that is soon found: of so many samples that it takes about a second at most; nothing where
+ * those would be too few, where there are hashes of words among the columns, and where somebody stops it.
+ *
+ * @internal
+ */
+export async function cheapImportance(
+  model: Model,
+  rows: ArrivingSamples,
+  signal: AbortSignal | undefined,
+): Promise<Importance | undefined> {
+  const { columns, weights } = model;
+  if (columns === undefined || areHashed(columns)) return undefined;
+  const { repeats, few, predictions, products } = CHEAP;
+  const size = weights.reduce((sum, { length }) => sum + length, 0);
+  const most = Math.min(predictions, products / size) / (columns.length * repeats);
+  const samples = Math.min(CHEAP.samples, Math.floor(most));
+  if (samples < few) return undefined;
+  return unlessAborted(signal, () => importance(model, rows, { repeats, samples, ...(signal && { signal }) }));
+}
+
+/** Rows of a source whose numbers rise, in float64; the event loop runs in between. */
+async function chosenRows(source: RowSource, rows: Int32Array): Promise<Float64Array> {
+  const { columns } = source;
+  const data = new Float64Array(rows.length * columns);
+  let done = 0;
+  await eachChunk(source, (chunk, first, count) => {
+    for (; done < rows.length && (rows[done] as number) < first + count; done += 1) {
+      const at = ((rows[done] as number) - first) * columns;
+      data.set(chunk.subarray(at, at + columns), done * columns);
+    }
+  });
+  return data;
+}
+
 /** The same by orders of the rows, which each column is put into one after the other. @internal */
 export async function importanceBy(
   model: Model,
@@ -91,24 +141,27 @@ export async function importanceBy(
   ordersOf: (rows: number) => Iterable<Int32Array>,
 ): Promise<Importance> {
   if (!isModel(model)) throw expected('a model', 'model', model);
-  const { metric: asked = 'loss', repeats: _, seed: __, ...reading } = options;
+  const { metric: asked = 'loss', samples: most, repeats: _, seed: __, ...reading } = options;
   const { signal } = reading;
   const metric = checkMetric(asked, metricsOfLoss(model.network.loss, model.calibration !== undefined), 'metric');
-  const { x, y, columns: ___, ...rest } = await model.arrived(rows, reading);
+  const { x, y, labels, columns: ___, ...rest } = await model.arrived(await inBlocks(rows), reading);
   if (x.sparse)
     throw expected('rows of few features, as sparse ones would be laid out,', 'rows', `${x.columns} features`);
-  const data = await allRows(x);
+  const count = Math.min(x.rows, most ?? x.rows);
+  const chosen = Int32Array.from({ length: count }, (_, i) => Math.floor((i * x.rows) / count));
+  const data = await chosenRows(x, chosen);
+  const values = y && { y: asSamples(rowSource(await chosenRows(y, chosen), y.columns, y.name)) };
+  const beside = { ...rest, ...(labels && { labels: Array.from(chosen, (row) => labels[row] as never) }), ...values };
   const judged = async (source: RowSource): Promise<number> => {
     throwIfAborted(signal, 'Finding what columns are worth');
-    const samples = { ...rest, x: asSamples(source), ...(y && { y: asSamples(y) }) };
-    const value = ((await model.evaluate(samples)) as Metrics)[metric];
+    const value = ((await model.evaluate({ ...beside, x: asSamples(source) })) as Metrics)[metric];
     if (value !== undefined) return value;
     throw expected(`samples that ${metric} can be told of (of at least two classes)`, 'rows', undefined);
   };
   const all = rowSource(data, x.columns, x.name);
   const value = await judged(all);
   const orders: Int32Array[] = [];
-  for (const order of ordersOf(x.rows)) orders.push(await turn(order));
+  for (const order of ordersOf(count)) orders.push(await turn(order));
   const found: ColumnImportance[] = [];
   let at = 0;
   for (const { column, width } of groupsOf(model, x.columns)) {

@@ -192,22 +192,37 @@ export function chartsOf(records: readonly ProgressRecord[]): readonly Chart[] {
   ];
 }
 
-/** Seconds of each kind of update, all iterations together, and of what is none. */
-export function timesOf(records: readonly ProgressRecord[]): readonly (readonly [kind: string, seconds: number])[] {
+type Times = readonly (readonly [kind: string, seconds: number])[];
+
+/** Seconds of the same kind together. */
+function added(all: Times): Times {
   const times = new Map<string, number>();
-  const add = (kind: string, seconds: number): void => void times.set(kind, (times.get(kind) ?? 0) + seconds);
-  for (const record of records) {
-    const updates = updatesOf(record);
-    let told = 0;
-    for (const { block, layer, seconds } of updates) {
-      add(`${block} ${layer}`, seconds);
-      told += seconds;
-    }
-    add(updates.length > 0 ? 'the rest of the iterations' : 'iterations', Math.max(0, record.seconds - told));
-    if (record.checkpoint) add('checkpoints', record.checkpoint.seconds);
-  }
+  for (const [kind, seconds] of all) times.set(kind, (times.get(kind) ?? 0) + seconds);
   return [...times];
 }
+
+/** Seconds of each kind of update of an iteration; of a record that was kept, as it was written. */
+export function secondsOf(record: ProgressRecord): Times {
+  const { spent } = record as { readonly spent?: Readonly<Record<string, number>> };
+  return spent
+    ? Object.entries(spent)
+    : added(updatesOf(record).map(({ block, layer, seconds }) => [`${block} ${layer}`, seconds]));
+}
+
+/** Seconds of each kind of update, all iterations together, and of what is none. */
+export const timesOf = (records: readonly ProgressRecord[]): Times =>
+  added(
+    records.flatMap((record) => {
+      const told = secondsOf(record);
+      const rest = told.reduce((left, [, seconds]) => left - seconds, record.seconds);
+      const { checkpoint } = record;
+      return [
+        ...told,
+        [told.length > 0 ? 'the rest of the iterations' : 'iterations', Math.max(0, rest)],
+        ...(checkpoint ? [['checkpoints', checkpoint.seconds] as const] : []),
+      ];
+    }),
+  );
 
 /** A curve in words. */
 function told({ name, values }: Curve, { x, points }: Chart): string {

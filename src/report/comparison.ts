@@ -1,9 +1,10 @@
 /** Runs beside each other: what they came to, the options in which they differ, their curves in the same charts. */
 import { DlAdmmError } from '../core/errors.js';
 import { isObject } from '../core/objects.js';
-import { type Chart, chartsOf, figures } from './charts.js';
+import type { ProgressRecord } from '../solvers/shared/record.js';
+import { type Chart, chartsOf, figures, timesOf } from './charts.js';
 import { HEAD, pageOf } from './drawing.js';
-import { embedded, section, setting, shortened, table, text } from './html.js';
+import { bar, embedded, number, section, setting, shortened, table, text } from './html.js';
 import { numbersOf, type StoredRun } from './runs.js';
 
 /** A run as it is put beside others. */
@@ -18,17 +19,28 @@ export interface Shown {
 const texts = (settings: object): Shown['settings'] =>
   Object.fromEntries(Object.entries(settings).map(([name, value]) => [shortened(name), shortened(setting(value))]));
 
+const SPENT = 'seconds of ';
+
+/** The seconds of each kind of update, as a part of what a run came to. */
+export const spentOn = (records: readonly ProgressRecord[]): Shown['outcome'] =>
+  Object.fromEntries(timesOf(records).map(([kind, its]) => [SPENT + kind, Number(its.toPrecision(4))]));
+
 /** What a record says of a run. */
 export function shownOf({ head, records, end }: StoredRun): Shown {
   const last = records.at(-1);
   const { iteration: iterations, elapsed: seconds } = last ?? {};
+  // By the names that they have where a run has ended.
   const scores = Object.fromEntries(
-    last ? numbersOf(last).filter(([name]) => /loss$|\//.test(name) && !/\d$/.test(name)) : [],
+    numbersOf(last ?? {}).flatMap(([name, value]) =>
+      /^(?:loss$|train\/|validation\/|test\/)/.test(name)
+        ? [[name.replace(/\/(.)/, (_, first: string) => first.toUpperCase()), value]]
+        : [],
+    ),
   );
   return {
     name: head.id,
     settings: texts({ data: head.name, ...head.settings }),
-    outcome: { status: 'no end was written', iterations, seconds, ...scores, ...end },
+    outcome: { status: 'no end was written', iterations, seconds, ...scores, ...spentOn(records), ...end },
     charts: chartsOf(records),
   };
 }
@@ -84,14 +96,30 @@ function beside(
   caption: string,
   runs: readonly Shown[],
   of: (run: Shown) => Readonly<Record<string, unknown>>,
-  keep: (values: readonly unknown[]) => boolean,
+  keep: (values: readonly unknown[], name: string) => boolean,
+  shown: (value: unknown) => string = cell,
 ): string {
   const names = [...new Set(runs.flatMap((run) => Object.keys(of(run))))];
   const rows = names.flatMap((name) => {
     const values = runs.map((run) => of(run)[name]);
-    return keep(values) ? [[text(name), ...values.map(cell)]] : [];
+    return keep(values, name) ? [[text(name), ...values.map(shown)]] : [];
   });
   return rows.length === 0 ? '' : table(caption, ['', ...runs.map(({ name }) => text(name))], rows, 'words');
+}
+
+/** The seconds of each kind of update, with bars that are as long as they took in whichever run. */
+function spent(runs: readonly Shown[]): string {
+  const all = runs.flatMap(({ outcome }) => Object.entries(outcome).filter(([name]) => name.startsWith(SPENT)));
+  const most = Math.max(...all.map(([, seconds]) => Number(seconds)));
+  const shown = (its: unknown): string =>
+    typeof its === 'number' && most > 0 ? `${number(its)} ${bar(its / most)}` : cell(its);
+  return beside(
+    'Seconds by what they were spent on',
+    runs,
+    ({ outcome }) => outcome,
+    (_, name) => name.startsWith(SPENT),
+    shown,
+  );
 }
 
 /** One page about several runs. */
@@ -110,10 +138,11 @@ export function comparison(runs: readonly Shown[]): string {
           'What they came to',
           runs,
           ({ outcome }) => outcome,
-          () => true,
+          (_, name) => !name.startsWith(SPENT),
         ),
       ),
       section('Options', options || '<p>They differ in no option.</p>'),
+      section('Time', spent(runs)),
       section('Curves', figures(overlaid(runs))),
     ].join('\n'),
   );

@@ -15,7 +15,7 @@ import type { Report } from '../training/report.js';
 import type { FitResult } from '../training/result.js';
 import { promisesOf } from './certificate.js';
 import { type Chart, chartsOf, figures, sizeOf, timesOf, updatesOf } from './charts.js';
-import { kernelOf } from './comparison.js';
+import { kernelOf, spentOn } from './comparison.js';
 import { HEAD, pageOf } from './drawing.js';
 import { bar, facts, number, section, setting, table, text } from './html.js';
 import { columnsTable, judgedCharts, scores } from './judged.js';
@@ -27,7 +27,7 @@ export interface PageOptions {
   readonly title?: string;
   /** The options of the training, told as they are. */
   readonly settings?: object;
-  /** What each column is worth, where it has been asked for: `await importance(model, rows)`. */
+  /** What each column is worth, in place of what the training's own report says of it: `await importance(model, rows)`. */
   readonly importance?: Importance;
 }
 
@@ -155,6 +155,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
   if (importance !== undefined) checkObject(importance, 'what importance has found', 'options.importance');
   checkObject(settings, 'the options of the training', 'options.settings');
   const { model, history, report: told } = result;
+  const worth = importance ?? told?.importance;
   if (!isObject(model) || !Array.isArray(history)) checkObject(undefined, 'what fit has given', 'result');
   const name = text(title ?? networkText(model.network));
   const judged = [
@@ -171,6 +172,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
       status: result.status.kind,
       iterations: result.iterations,
       seconds: result.seconds,
+      ...spentOn(history),
       ...Object.fromEntries(single),
     },
   });
@@ -189,7 +191,7 @@ export function report(result: Trained, options: PageOptions = {}): string {
       ...judged.map(([what, evaluation]) =>
         evaluation ? section(what, scores(what, evaluation), charts(judgedCharts(what, evaluation))) : '',
       ),
-      section('Columns', importance ? columnsTable(importance) : ''),
+      section('Columns', worth ? columnsTable(worth) : ''),
       section('Curves', charts(chartsOf(history))),
       section('Certificate', certificate(history, model)),
       section('Time', times(history), timeline(history)),

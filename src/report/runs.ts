@@ -9,6 +9,7 @@ import { fromJson, toJson } from '../core/json.js';
 import { isObject } from '../core/objects.js';
 import { fileError } from '../formats/atomic-file.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
+import { secondsOf } from './charts.js';
 
 /** What is known of a run when it begins. */
 export interface RunHead {
@@ -40,10 +41,28 @@ export interface RunWriter {
 }
 
 const ENDING = '.run.jsonl';
+/** Digits of seconds. */
+const DIGITS = 3;
 const fileOf = (folder: string, id: string): string => join(folder, id + ENDING);
 
-/** What each update did is left out. */
-const line = (what: object): string => `${toJson({ ...what, updates: undefined })}\n`;
+/** A file that is written as things come: what has been put is with the operating system when `put` returns. */
+export function growing(path: string, how: 'w' | 'ax') {
+  const trying = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw fileError('write', path, error);
+    }
+  };
+  const file = trying(() => openSync(path, how));
+  return { put: (text: string): void => void trying(() => writeSync(file, text)), close: () => closeSync(file) };
+}
+
+/** Of what each update did its seconds are kept, by the kind of update. */
+function keptOf(record: ProgressRecord): object {
+  const spent = secondsOf(record).map(([kind, seconds]) => [kind, Number(seconds.toPrecision(DIGITS))] as const);
+  return { ...record, updates: undefined, ...(spent.length > 0 && { spent: Object.fromEntries(spent) }) };
+}
 
 /**
  * Begins the record of a run in a folder, which is made where it is not there. Every line is with the operating system when `write` returns, so
@@ -54,27 +73,21 @@ const line = (what: object): string => `${toJson({ ...what, updates: undefined }
 export function openRun(folder: string, name: string, settings: object): RunWriter {
   const began = new Date().toISOString();
   const id = `${began.replace(/\D/g, '')}-${randomBytes(3).toString('hex')}`;
-  const path = fileOf(folder, id);
-  const trying = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw fileError('write', path, error);
-    }
-  };
-  const file = trying(() => {
+  try {
     mkdirSync(folder, { recursive: true });
-    return openSync(path, 'ax');
-  });
-  const put = (what: object): void => void trying(() => writeSync(file, line(what)));
+  } catch (error) {
+    throw fileError('write', folder, error);
+  }
+  const file = growing(fileOf(folder, id), 'ax');
+  const put = (what: object): void => file.put(`${toJson(what)}\n`);
   const { version, kernels } = info();
   put({ run: 1, id, name, began, version, kernels, settings: { ...settings, signal: undefined } });
   return {
     id,
-    write: put,
+    write: (record) => put(keptOf(record)),
     end(outcome) {
       put({ end: outcome });
-      closeSync(file);
+      file.close();
     },
   };
 }

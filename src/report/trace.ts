@@ -1,9 +1,9 @@
 /** Every update of a training, written as it comes: what it took, how large its step was, what it changed. */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { toJson } from '../core/json.js';
-import { fileError, type Ours } from '../formats/atomic-file.js';
+import type { Ours } from '../formats/atomic-file.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { updatesOf } from './charts.js';
+import { growing } from './runs.js';
 
 const isChrome = (path: string): boolean => /\.json$/i.test(path);
 
@@ -56,16 +56,8 @@ export interface TraceWriter {
  * @throws DlAdmmError ERR_DLADMM_FILE, here and where it cannot be written
  */
 export function openTrace(path: string, name: string): TraceWriter {
-  const trying = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw fileError('write', path, error);
-    }
-  };
   const chrome = isChrome(path);
-  const file = trying(() => openSync(path, 'w'));
-  const put = (text: string): void => void (text && trying(() => writeSync(file, text)));
+  const { put, close } = growing(path, 'w');
   // The array of events needs no end.
   if (chrome) put(`[{"name":"process_name","ph":"M","pid":1,"args":${toJson({ name })}}`);
   return {
@@ -82,7 +74,7 @@ export function openTrace(path: string, name: string): TraceWriter {
     },
     close() {
       if (chrome) put(']\n');
-      closeSync(file);
+      close();
     },
   };
 }

@@ -18,7 +18,7 @@ import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { checkFront, type Given, type Ready, readyOf } from './front.js';
 import { AUTO_KEYS, FRONT, type Rows } from './options.js';
-import { planOf } from './plan.js';
+import { checkSweeps, type Plan, planOf } from './plan.js';
 import { type Report, reportOf } from './report.js';
 import { type FitResult, nothingOf, type TrainingData } from './result.js';
 import { Training } from './training.js';
@@ -130,14 +130,16 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
   #current: Training<R, M> | undefined;
   #result: AutoResult<R, M> | undefined;
   #phase: Phase | undefined;
+  readonly #solver: Pick<Plan<never>, 'solver'>;
   #started = false;
   #measures = false;
+  #measuresColumns = false;
 
   /** Use `train`. @internal */
   constructor(data: Rows | TrainingData, options: object) {
     this.#data = data;
     this.#options = options as Readonly<Record<string, unknown>>;
-    checkOptions(options);
+    this.#solver = checkedPlan(options);
   }
 
   /** @throws DlAdmmError ERR_DLADMM_STATE while the training has not ended, or where it failed */
@@ -161,7 +163,14 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
 
   /** As of {@link Training}. */
   measureUpdates(): this {
+    checkSweeps(this.#solver);
     this.#measures = true;
+    return this;
+  }
+
+  /** Has what each column of a table is worth found when the training has ended, where that takes about a second at most: `report.importance`. */
+  measureColumns(): this {
+    this.#measuresColumns = true;
     return this;
   }
 
@@ -227,6 +236,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
           tried: ended.length,
           watched: 'earlyStopping' in chosen.stage.options,
           calibrated: calibrate === true,
+          ...{ measuresColumns: this.#measuresColumns, signal },
           result: { ...result, seconds } as never,
         });
         this.#result = { ...result, seconds, report };
@@ -251,8 +261,8 @@ function givenOf(options: Readonly<Record<string, unknown>>): Given {
   } as Given;
 }
 
-/** What can be said of options before any sample is seen. */
-function checkOptions(options: object): void {
+/** What can be said of options before any sample is seen; the plan is that of the solver, where that is to be chosen of one of those. */
+export function checkedPlan(options: object): Plan<never> {
   checkFront(options, given(options, 'layers'));
   if (isAutomatic(options)) checkOptionKeys(options, [...Object.keys(FRONT), ...AUTO_KEYS], 'fit');
   const { classes, ...rest } = options as Readonly<Record<string, unknown>>;
@@ -264,11 +274,12 @@ function checkOptions(options: object): void {
     ([key, value]) => value !== undefined && key !== 'initialisation' && !Object.hasOwn(FRONT, key),
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
-  const { network } = planOf({
+  const plan = planOf<never>({
     layers: [1, 1],
     ...Object.fromEntries(own),
     solver,
     ...(loss !== undefined && { loss }),
   });
-  checkCalibrated(network.loss, given(options, 'calibrate'));
+  checkCalibrated(plan.network.loss, given(options, 'calibrate'));
+  return plan;
 }

@@ -1,4 +1,5 @@
 import { checkObject } from '../core/checks.js';
+import { expected, listed } from '../core/errors.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
@@ -45,6 +46,14 @@ export function planOf<R extends ProgressRecord>(options: object, problem: 'samp
       return (await solver.splitting.course(plan as never, data as never)) as Course<R>;
     },
   };
+}
+
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT where iterations are no sweeps, whose updates alone can be measured */
+export function checkSweeps({ solver: { name, splitting } }: Pick<Plan<never>, 'solver'>): void {
+  if (!splitting.can.epochs) return;
+  const others = [...SAMPLE_SOLVERS, ...GRAPH_SOLVERS].filter((each) => each.splitting.data === splitting.data);
+  const sweeps = others.flatMap((each) => (each.splitting.can.epochs ? [] : [each.name]));
+  throw expected(`one whose iterations are sweeps of updates to measure (${listed(sweeps)})`, 'solver', name);
 }
 
 /**

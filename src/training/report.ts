@@ -1,7 +1,9 @@
 /** What a training was, and what it is worth: plain data that prints itself. */
 import type { Evaluation } from '../judging/evaluation.js';
 import { printable } from '../judging/text.js';
+import { cheapImportance, type Importance } from '../model/importance.js';
 import type { Model } from '../model/model.js';
+import { type ArrivingSamples, areSamples } from '../samples/arriving.js';
 import type { Task } from '../samples/targets.js';
 import type { Choice } from '../solvers/auto.js';
 import type { Ready } from './front.js';
@@ -31,6 +33,8 @@ export interface Report {
   readonly test?: Evaluation;
   /** Of the training samples, where there is nothing else to judge by. */
   readonly train?: Evaluation;
+  /** What each column is worth on what is held out, or on the test set, where that was asked for by `measureColumns`, and is soon found. */
+  readonly importance?: Importance;
   readonly warnings: readonly string[];
   /** A page for people. */
   toString(): string;
@@ -45,6 +49,9 @@ interface Made {
   readonly watched: boolean;
   /** Whether it made probabilities of scores. */
   readonly calibrated?: boolean;
+  /** Whether what columns are worth is asked for, and what gives up on it. */
+  readonly measuresColumns?: boolean;
+  readonly signal?: AbortSignal | undefined;
   /** The model that went on. */
   readonly before?: Model;
   readonly result: FitResult<never, Model>;
@@ -64,6 +71,9 @@ export async function reportOf(made: Made): Promise<Report> {
       async (set) => set && judged && (await model.evaluate(set as never)),
     ),
   );
+  const held = [validation, tested].find((set) => areSamples(set));
+  const importance =
+    made.measuresColumns && judged && held && (await cheapImportance(model, held as ArrivingSamples, made.signal));
   const before = validation && judged && (await from?.evaluate(validation as never));
   const kept =
     tried < 2
@@ -85,6 +95,7 @@ export async function reportOf(made: Made): Promise<Report> {
     ...(test && { test }),
     ...(train && { train }),
     ...(before && { before }),
+    ...(importance && { importance }),
     warnings: [
       ...warnings,
       ...(status.kind === 'aborted' && !judged ? ['it was stopped before its first iteration had ended'] : []),

@@ -26,7 +26,7 @@ import {
   storedModel,
   takeUp,
 } from './checkpoint.js';
-import type { Plan } from './plan.js';
+import { checkSweeps, type Plan } from './plan.js';
 import { type FitResult, nothingOf, type Status, type TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
 import type { BestModel, StoredTraining } from './stored-training.js';
@@ -131,9 +131,10 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
    * of matrix penalties, whose updates have a meaning only together). To be said before the loop. The iterates stay the same, bit for
    * bit: a second copy of the variables is measured, which takes their memory and several times as long, left out of `seconds`.
    *
-   * @throws DlAdmmError the loop throws ERR_DLADMM_ARGUMENT where iterations are no sweeps of updates
+   * @throws DlAdmmError ERR_DLADMM_ARGUMENT where iterations are no sweeps of updates
    */
   measureUpdates(): this {
+    checkSweeps(this.#plan);
     this.#measures = true;
     return this;
   }

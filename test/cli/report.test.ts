@@ -18,6 +18,17 @@ it('writes a page about a training, in a pipe and with --quiet, and again over o
   }
 });
 
+it('tells of a table what each column is worth, on rows that are held out', async () => {
+  const rows = Array.from({ length: 300 }, (_, i) => `${Math.sin(i)},${i % 5},${Math.sin(i) > 0 ? 'yes' : 'no'}`);
+  writeFileSync(path('waves.csv'), ['wave,"<b>other</b>",high', ...rows, ''].join('\n'));
+  const { code } = await run('train', 'waves.csv', '--target', 'high', '--epochs', '20', '--report', 'waves.html');
+  expect(code).toBe(0);
+  const page = readFileSync(path('waves.html'), 'utf8');
+  expect(page).toMatch(/<h2>Columns<\/h2>.*row">wave<\/th><td>[\d.]+<.*row">&lt;b&gt;other&lt;\/b&gt;<\/th>/s);
+  await train('--report', 'plain.html');
+  expect(readFileSync(path('plain.html'), 'utf8')).not.toContain('<h2>Columns</h2>');
+});
+
 it('refuses to write a page over another file, before anything is trained', async () => {
   writeFileSync(path('mine.html'), '<!doctype html><p>mine');
   const refused = await train('--report', 'mine.html');
@@ -80,6 +91,17 @@ it('keeps runs, lists and exports them, and puts them beside each other, pages t
   expect(readdirSync(path('runs'))).toEqual([]);
 }, 60_000);
 
+it('keeps of a training that is killed what each kind of update took', async () => {
+  const { child, ended } = start('train', 'iris', '--solver', 'dladmm', '--iterations', '1000000', '--runs', 'killed');
+  child.stderr?.on('data', (text) => void (/ 1\/1000000 /.test(String(text)) && child.kill('SIGKILL')));
+  expect((await ended).signal).toBe('SIGKILL');
+  const [{ id, status, testAccuracy, ...told }] = JSON.parse((await run('runs', 'killed', '--json')).out);
+  expect([status, testAccuracy]).toEqual(['no end was written', expect.any(Number)]);
+  expect(told).toMatchObject({ 'seconds of W 1': expect.any(Number), 'seconds of z 1': expect.any(Number) });
+  expect((await run('compare', id, '--runs', 'killed')).out).toBe('the run is in compare.html\n');
+  expect(readFileSync(path('compare.html'), 'utf8')).toMatch(/seconds of W 1<\/th><td>[\d.e-]+ <span class="bar"/);
+});
+
 it('follows a training on a page, which is told and is gone with it', async () => {
   const { child, ended } = start('train', 'iris', '--solver', 'dladmm', '--iterations', '1000000', '--live', '--quiet');
   const told = await new Promise<string>((resolve) => void child.stderr?.once('data', (text) => resolve(String(text))));
@@ -114,4 +136,26 @@ it('writes what every update did, as lines or for chrome://tracing, over a trace
     /different files for the page and the trace/,
   );
   expect((await run('train', 'iris', '--quiet', '--trace', 'auto.json')).err).toMatch(/iterations are sweeps/);
+});
+
+const NOTHING = ['train', 'nothing.csv'];
+it.each([
+  [/iterations are sweeps.*dladmm, inversion-admm.*'?minibatch-admm/, [...NOTHING, '--trace', 'a.json']],
+  [/iterations are sweeps.*adam/, [...NOTHING, '--trace', 'a.json', '--solver', 'adam']],
+  [/iterations are sweeps.*\(dladmm\)/, ['train', '--graph', 'nothing.npz', '--trace', 'a', '--solver', 'adam']],
+  [/not a folder/, [...NOTHING, '--runs', 'file/runs']],
+  [/--test-data FILE with --test-labels/, [...NOTHING, '--test-labels', 'a']],
+  [/there is a test set already/, [...NOTHING, '--test-share', '0.2', '--test-data', 'a']],
+  [/which is read once/, ['train', '-', '--test-data', '-']],
+  [/from 2 to 1000 for folds/, ['cross-validate', 'nothing.csv', '--folds', '1']],
+  [/dladmm counts iterations/, ['cross-validate', 'nothing.csv', '--solver', 'dladmm', '--epochs', '3']],
+  [/for trials/, ['search', 'nothing.csv', '--trials', '0']],
+  [/no such folder|does not exist/, ['start', '--compare', 'none/file', '--no-download']],
+  [/--importance with --metric/, ['evaluate', 'nothing.safetensors', 'a.csv', '--metric', 'accuracy']],
+  [/no --importance with --graph/, ['evaluate', 'nothing.safetensors', '--graph', 'a', '--importance']],
+  [/export the runs first/, ['runs', 'nothing', '--remove', 'a', '--csv', 'b']],
+])('refuses before anything is read: %s', async (why, args) => {
+  writeFileSync(path('file'), '');
+  const { code, err } = await run(...args);
+  expect([code, err]).toEqual([1, expect.stringMatching(why)]);
 });

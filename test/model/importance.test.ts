@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { importance } from '../../src/choosing.js';
 import { seededRandom } from '../../src/core/random.js';
 import { shuffledIndices } from '../../src/datasets/split.js';
-import { fit, type Metric, Model } from '../../src/index.js';
+import { fit, type Metric, Model, train } from '../../src/index.js';
 import { importanceBy } from '../../src/model/importance.js';
 
 const { importances: recorded } = JSON.parse(
@@ -125,6 +125,44 @@ describe('the importance of a column', () => {
     expect((await importance(model, records, { seed: 2 })).columns).not.toEqual(once.columns);
     expect(String(once)).toMatch(/^loss .* shuffled:\n\ncolumn +importance +±\n/);
     expect(JSON.parse(JSON.stringify(once))).toEqual(JSON.parse(JSON.stringify({ ...once })));
+  });
+
+  test('of so many samples is that of those that are evenly chosen', async () => {
+    const { columns } = await importance(model, records, { samples: 100, seed: 4 });
+    const chosen = records.filter((_, i) => i % 4 === 0);
+    expect(columns).toEqual((await importance(model, chosen, { seed: 4 })).columns);
+    const all = await importance(model, records, { seed: 4 });
+    expect(await importance(model, records, { samples: 1000, seed: 4 })).toEqual(all);
+    expect(columns).not.toEqual(all.columns);
+  });
+
+  test('is in the report of a training that measures columns, found on what is held out', async () => {
+    const [rows, held] = [records.slice(0, 200), records.slice(200)];
+    const options = { target: 'rare', ignore: ['i'], hidden: [8], epochs: 4, validation: held };
+    const training = train(rows, options).measureColumns();
+    for await (const _ of training);
+    const { report, model: made } = training.result;
+    expect(report.importance).toEqual(await importance(made, held, { repeats: 3 }));
+    expect((await fit(rows, options)).report.importance).toBeUndefined();
+  });
+
+  test('is left out of a report where it would take long, where columns have no names, and where it is stopped', async () => {
+    const wide = records.map(({ rare, noise }, i) => ({
+      ...Object.fromEntries(Array.from({ length: 250 }, (_, j) => [`c${j}`, noise * ((i + j) % 7)])),
+      rare,
+    }));
+    const x = records.map(({ noise, i }) => [noise, i % 7]);
+    const labels = records.map(({ rare }) => Number(rare));
+    const stop = new AbortController();
+    for (const training of [
+      train(wide, { target: 'rare', hidden: [], epochs: 1 }),
+      train({ x, labels }, { hidden: [], epochs: 1, validationShare: 0.2 }),
+      train(records, { target: 'rare', hidden: [4], epochs: 2, signal: stop.signal }),
+    ]) {
+      for await (const { iteration } of training.measureColumns()) if (iteration === 2) stop.abort();
+      expect(training.result.report.importance).toBeUndefined();
+      expect(training.result.iterations).toBeGreaterThan(0);
+    }
   });
 
   test('is aborted, and refused where an option is none', async () => {

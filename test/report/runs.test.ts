@@ -23,22 +23,38 @@ const pathOf = (id: string): string => join(folder, `${id}.run.jsonl`);
 describe('a run that is kept', () => {
   test('is read as it was written, and has an end', async () => {
     const run = openRun(folder, 'iris', { solver: 'dladmm', rho: 1e-6, signal: AbortSignal.abort() });
-    for (const iteration of [1, 2]) run.write(record(iteration, { updates: [{ block: 'W' }] }));
+    const updates = [0.1, 0.02345].map((seconds) => ({ block: 'W', layer: 1, seconds, size: 2 }));
+    for (const iteration of [1, 2]) run.write(record(iteration, { updates }));
     run.end({ status: 'completed' });
     const { head, records, end } = await readRun(folder, run.id);
     expect(head).toMatchObject({ id: run.id, name: 'iris', settings: { solver: 'dladmm', rho: 1e-6 } });
-    expect(records).toEqual([record(1), record(2)]);
+    const spent = { 'W 1': 0.123 };
+    expect(records).toEqual([record(1, { spent }), record(2, { spent })]);
     expect(end).toEqual({ status: 'completed' });
   });
 
   test('of a training that was killed has every iteration before, and what is cut off is left', async () => {
     const run = openRun(folder, 'iris', {});
-    run.write(record(1, { loss: Number.NaN }));
+    run.write(record(1, { loss: Number.NaN, updates: [{ block: 'W', layer: 1, seconds: 0.25 }] }));
     appendFileSync(pathOf(run.id), '{"iteration":2,"lo');
     const { records, end } = await readRun(folder, run.id.slice(0, -1));
-    expect(records).toEqual([record(1, { loss: Number.NaN })]);
+    expect(records).toEqual([record(1, { loss: Number.NaN, spent: { 'W 1': 0.25 } })]);
     expect(end).toBeUndefined();
-    expect(shownOf({ ...(await readRun(folder, run.id)) }).outcome.status).toBe('no end was written');
+    const shown = shownOf(await readRun(folder, run.id));
+    expect(shown.outcome).toMatchObject({ status: 'no end was written', testAccuracy: 0.5, 'seconds of W 1': 0.25 });
+    // Bars are as long as what was spent, the longest those of the most.
+    const [, longest, rest] = /of W 1<\/th><td>0.25 <[^>]*width:([\d.]+)rem.*rest of.*width:([\d.]+)rem/.exec(
+      comparison([shown]),
+    ) as RegExpExecArray;
+    expect([longest, rest]).toEqual(['12.000', '12.000']);
+  });
+
+  test('takes no more for what its updates spent than a number a kind, whatever they were', async () => {
+    const update = (k: number) => ({ block: 'W', layer: 1 + (k % 3), seconds: 1e-5 / 3, size: 1 / 3, kappa: 1 / 7 });
+    const run = openRun(folder, 'iris', {});
+    const before = readFileSync(pathOf(run.id)).length;
+    run.write(record(1, { updates: Array.from({ length: 3000 }, (_, k) => update(k)) }));
+    expect(readFileSync(pathOf(run.id)).length - before).toBeLessThan(250);
   });
 
   test('of a linear model and a network is that of the one that was kept', async () => {
