@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 // The drills of `npm run test:soak` take as long as they take.
 const patience = process.env.DLADMM_SOAK === '1' ? 20 : 1;
 
+// The drills that take tools of their own, each by its command: npm run test:bundlers, test:runtimes.
+const drill = process.env.DLADMM_DRILL;
+
 // Forks: a native crash ends one worker and not the whole run.
 const common = {
   pool: 'forks',
@@ -22,7 +25,7 @@ export default defineConfig({
           ...common,
           name: 'checkout',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/realm/**'],
+          exclude: ['test/package/**', 'test/realm/**', 'test/everywhere/**'],
         },
       },
       // In vm contexts, as jest runs tests: their arrays, errors and symbols are not those of the addon.
@@ -37,6 +40,20 @@ export default defineConfig({
           testTimeout: 120_000 * patience,
         },
       },
+      ...(drill === undefined
+        ? []
+        : [
+            {
+              test: {
+                ...common,
+                name: drill,
+                include: [`test/everywhere/${drill}/*.test.ts`],
+                globalSetup: ['test/everywhere/tools.mjs', 'test/package/set-up.ts'],
+                testTimeout: 300_000,
+                hookTimeout: 300_000,
+              },
+            },
+          ]),
     ],
   },
 });

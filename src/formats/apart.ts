@@ -52,7 +52,7 @@ interface Helper {
 /** The program of such a process; undefined in a bundle. */
 function program(): string | undefined {
   try {
-    const file = fileURLToPath(new URL('./decoding-process.js', import.meta.url));
+    const file = fileURLToPath(new URL(/* webpackIgnore: true */ './decoding-process.js', import.meta.url));
     return existsSync(file) ? file : undefined;
   } catch {
     return undefined;
