@@ -1,10 +1,13 @@
 /** The recipes of docs/bundlers.md, followed to the letter; what they make runs alone. */
-import { execFile, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Outcome, Ready } from '../../package/installation.js';
+import { execute } from '../execute.js';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 /** Below the tools, so that they are found from it; the package is its own. */
@@ -13,8 +16,6 @@ const TABLE = path('../../fixtures/columnar/pyarrow-decimal.parquet');
 const PAGE = readFileSync(path('../../../docs/bundlers.md'), 'utf8');
 /** Who may write nowhere, where this user may become somebody else. */
 const NOBODY = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-/** A process that has not ended by then hangs. */
-const HANGS_AFTER = 280_000;
 
 interface Recipe {
   readonly files: readonly { readonly name: string; readonly text: string }[];
@@ -32,21 +33,10 @@ export function recipeOf(heading: string): Recipe {
   return {
     files: blocks.flatMap((text) => {
       const name = /^\/\/ (\S+)\n/.exec(text)?.[1];
-      return name === undefined ? [] : [{ name, text }];
+      return name === undefined ? [] : [{ name, text: name.endsWith('.json') ? text.replace(/^.*\n/, '') : text }];
     }),
     commands: blocks.filter((text) => !text.startsWith('// ')),
   };
-}
-
-export function execute(command: string, args: readonly string[], options: object): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      command,
-      args,
-      { timeout: HANGS_AFTER, killSignal: 'SIGKILL', maxBuffer: 2 ** 26, ...options },
-      (_, stdout, stderr) => resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
-    );
-  });
 }
 
 /** A folder with the package and the programs, as those who bundle have one. */
@@ -61,30 +51,36 @@ export function layOut({ plain }: Ready): void {
 
 export const clearAway = (): void => rmSync(path('.work'), { recursive: true, force: true });
 
-/** What a developer's commands are given: the tools, and Node. */
+/** What a developer's commands are given: the tools, and Node; no home. */
 const TOOLS = ['node_modules/.bin', '../../../node_modules/.bin'].map(path).join(delimiter);
-export const DEVELOPER = { ...process.env, PATH: `${TOOLS}${delimiter}${process.env.PATH}`, NO_COLOR: '1' };
+const { HOME: _, ...INHERITED } = process.env;
+const DEVELOPER = {
+  ...INHERITED,
+  PATH: `${TOOLS}${delimiter}${process.env.PATH}`,
+  NO_COLOR: '1',
+  NEXT_TELEMETRY_DISABLED: '1',
+};
 
-export async function follow(commands: readonly string[]): Promise<void> {
+/** What a command does in the folder of the programs. */
+export const inApp = (command: string): Promise<Outcome> =>
+  execute('sh', ['-ec', command.replace(/\bnpx /, '')], { cwd: APP, env: DEVELOPER });
+
+async function follow(commands: readonly string[]): Promise<void> {
   for (const command of commands) {
-    const { code, stdout, stderr } = await execute('sh', ['-ec', command.replace(/^npx /, '')], {
-      cwd: APP,
-      env: DEVELOPER,
-    });
+    const { code, stdout, stderr } = await inApp(command);
     if (code !== 0) throw new Error(`${command}: exit code ${code}\n${stdout}\n${stderr}`);
   }
 }
 
-/** Builds by a recipe; the command that runs what it made. */
-export async function built(heading: string): Promise<string> {
+/** Builds by a recipe, without the command that runs what was built: that is told. */
+export async function built(heading: string, copied = true): Promise<string> {
   rmSync(join(APP, 'out'), { recursive: true, force: true });
   const { files, commands } = recipeOf(heading);
   for (const { name, text } of files) writeFileSync(join(APP, name), text);
-  const last = commands.at(-1);
-  if (last === undefined) throw new Error(`docs/bundlers.md has no commands below ${heading}`);
-  await follow(commands.slice(0, -1));
-  await follow(recipeOf('In a bundle').commands);
-  return last;
+  const runs = /^(?:node [\w.]+|\.\/app)$/;
+  await follow(commands.filter((command) => !runs.test(command)));
+  if (copied) await follow(recipeOf('In a bundle').commands);
+  return commands.find((command) => runs.test(command)) ?? '';
 }
 
 /** What of a folder may be done: 'a-w', 'u+w'. */
@@ -93,7 +89,7 @@ const allow = (what: string, folder: string): void => void spawnSync('chmod', ['
 /** A folder of its own with what was built, which cannot be written. */
 export function deployed(): string {
   const folder = mkdtempSync(join(tmpdir(), 'dladmm-alone-'));
-  cpSync(join(APP, 'out'), folder, { recursive: true });
+  cpSync(join(APP, 'out'), folder, { recursive: true, verbatimSymlinks: true });
   cpSync(TABLE, join(folder, 'table.parquet'));
   allow('a+rX,a-w', folder);
   return folder;
@@ -106,14 +102,61 @@ export function remove(folder: string, ...names: readonly string[]): void {
   if (names.length > 0) allow('a-w', folder);
 }
 
-/** Runs something there without a home, while the folder where it was built is gone. */
-export async function alone(folder: string, command: string, env: object = {}): Promise<Outcome> {
+/** While the folder where it was built is gone. */
+async function apart<T>(work: () => Promise<T>): Promise<T> {
   const gone = `${APP}.gone`;
   renameSync(APP, gone);
   try {
-    const program = command.replace(/^node /, `${process.execPath} `);
-    return await execute('/bin/sh', ['-c', `exec ${program}`], { cwd: folder, env, ...NOBODY });
+    return await work();
   } finally {
     renameSync(gone, APP);
   }
 }
+
+const shell = (command: string): string => `exec ${command.replace(/^node /, `${process.execPath} `)}`;
+
+/** Runs something there without a home, and without the folder where it was built. */
+export const alone = (folder: string, command: string, env: object = {}): Promise<Outcome> =>
+  apart(() => execute('/bin/sh', ['-c', shell(command)], { cwd: folder, env, ...NOBODY }));
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+interface Served {
+  readonly status: number;
+  readonly body: string;
+  /** By the server itself. */
+  readonly said: string;
+}
+
+/** The same with a server, which is asked for one page. */
+export const served = (folder: string, command: string, page: string): Promise<Served> =>
+  apart(async () => {
+    const PORT = `${await freePort()}`;
+    const env = { PORT, HOSTNAME: '127.0.0.1' };
+    const server = spawn('/bin/sh', ['-c', shell(command)], { cwd: folder, env, ...NOBODY });
+    let said = '';
+    const ready = new Promise<void>((resolve) => {
+      for (const stream of [server.stdout, server.stderr]) {
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          said += text;
+          if (/Ready/.test(said)) resolve();
+        });
+      }
+      server.once('exit', () => resolve());
+    });
+    try {
+      await ready;
+      const response = await fetch(`http://127.0.0.1:${PORT}${page}`);
+      return { status: response.status, body: await response.text(), said };
+    } finally {
+      const ended = server.exitCode === null && server.signalCode === null ? once(server, 'exit') : undefined;
+      server.kill();
+      await ended;
+    }
+  });
