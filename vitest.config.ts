@@ -23,6 +23,8 @@ const compiled = {
     return join(import.meta.dirname, 'dist', target.slice(sources.length));
   },
 } as const;
+// The drills that take tools of their own, each by its command: npm run test:bundlers, test:runtimes.
+const drill = process.env.DLADMM_DRILL;
 
 // Forks: a native crash ends one worker and not the whole run.
 const common = {
@@ -43,7 +45,7 @@ export default defineConfig({
           ...common,
           name: 'checkout',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/package/**', 'test/realm/**'],
+          exclude: ['test/package/**', 'test/realm/**', 'test/everywhere/**'],
         },
       },
       // In vm contexts, as jest runs tests: their arrays, errors and symbols are not those of the addon.
@@ -62,6 +64,20 @@ export default defineConfig({
           testTimeout: 120_000 * patience,
         },
       },
+      ...(drill === undefined
+        ? []
+        : [
+            {
+              test: {
+                ...common,
+                name: drill,
+                include: [`test/everywhere/${drill}/*.test.ts`],
+                globalSetup: ['test/everywhere/tools.mjs', 'test/package/set-up.ts'],
+                testTimeout: 300_000,
+                hookTimeout: 300_000,
+              },
+            },
+          ]),
     ],
   },
 });

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { DlAdmmError, deniedBecause, type ErrorCode, messageOf, systemCode } from './errors.js';
 import { slowKernels } from './kernels.js';
 import { withRoom } from './loading.js';
@@ -95,7 +97,21 @@ interface NodeGypBuild {
   path(folder: string): string;
 }
 
-export const addonFile = (): string => (packageRequire()('node-gyp-build') as NodeGypBuild).path(packageFolder());
+/** As node-gyp-build finds it, or without: a copy of the package's folder beside a bundle has nothing that the package depends on. */
+export function addonFile(): string {
+  const ours = packageRequire();
+  const folder = process.env.DLADMM_PREBUILD ?? packageFolder();
+  try {
+    return (ours('node-gyp-build') as NodeGypBuild).path(packageFolder());
+  } catch (error) {
+    if (systemCode(error) !== 'MODULE_NOT_FOUND') throw error;
+    const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
+    const places = ['build/Release/dladmm.node', `prebuilds/${process.platform}-${process.arch}/dladmm.${libc}.node`];
+    const file = places.map((place) => resolve(folder, place)).find(existsSync);
+    if (file === undefined) throw new Error(`there is neither ${places.join(' nor ')} in ${folder}`);
+    return file;
+  }
+}
 
 /** By a path that tracers of files can read in the text of this file. In a bundle it leads nowhere. */
 function loadFromHere(): NativeAddon {
@@ -106,11 +122,11 @@ function loadFromHere(): NativeAddon {
 function load(): NativeAddon {
   try {
     return loadFromHere();
-  } catch (cause) {
+  } catch {
     try {
-      return packageRequire()('./native/load.cjs') as NativeAddon;
-    } catch (error) {
-      throw error instanceof DlAdmmError ? error : new DlAdmmError('ERR_DLADMM_NATIVE', whyNot(cause), { cause });
+      return packageRequire()(addonFile()) as NativeAddon;
+    } catch (cause) {
+      throw cause instanceof DlAdmmError ? cause : new DlAdmmError('ERR_DLADMM_NATIVE', whyNot(cause), { cause });
     }
   }
 }
@@ -127,7 +143,7 @@ function whyNot(cause: unknown): string {
     '  Where the package carries no addon for the system, it builds one. That needs a C++20 compiler, make, python3 and OpenBLAS with its headers:',
     '  apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
     '- where install scripts are not run, allow this one: npm install-scripts approve dladmm, pnpm approve-builds',
-    '- in a bundle, or deployed from a trace of files: leave dladmm external, so that node_modules/dladmm/prebuilds goes along',
+    '- in a bundle, or deployed from a trace of files: leave dladmm external, or copy node_modules/dladmm beside it, so that its prebuilds go along',
   ].join('\n');
 }
 

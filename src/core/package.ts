@@ -25,7 +25,7 @@ const requireFrom = (file: string): NodeJS.Require => process.getBuiltinModule('
 /** The package as a program finds it that has it in its bundle, and installed beside it. */
 function installedFolder(): string | undefined {
   const { url } = import.meta as { readonly url?: string };
-  for (const base of [url, process.argv[1], join(process.cwd(), 'index.js')]) {
+  for (const base of [url, process.argv[1], join(process.cwd(), 'index.js'), process.execPath]) {
     try {
       if (base) return dirname(requireFrom(base).resolve('dladmm/package.json'));
     } catch {
@@ -38,7 +38,7 @@ function installedFolder(): string | undefined {
 let known: { readonly folder: string; readonly version: string } | undefined;
 
 function found(): typeof known & {} {
-  for (const folder of known ? [] : [ownFolder(), installedFolder()]) {
+  for (const folder of known ? [] : [ownFolder(), process.env.DLADMM_PREBUILD, installedFolder()]) {
     const manifest = folder === undefined ? undefined : manifestIn(folder);
     if (folder === undefined || !manifest) continue;
     known = { folder, version: manifest.version };
@@ -46,7 +46,7 @@ function found(): typeof known & {} {
   }
   if (known) return known;
   const text =
-    "The folder of dladmm, with its addon and its data, is not to be found from here: has it been bundled? Leave it external, and install it where the program runs: esbuild --external:dladmm; Rollup and Vite external: ['dladmm']; webpack externals: { dladmm: 'module dladmm' }; Next.js serverExternalPackages: ['dladmm']";
+    "The folder of dladmm, with its addon and its data, is not to be found from here: has it been bundled? Leave it external, and install it where the program runs: esbuild --external:dladmm; Rollup and Vite external: ['dladmm']; webpack externals: { dladmm: 'module dladmm' }; Next.js serverExternalPackages: ['dladmm']. Or copy node_modules/dladmm into a folder node_modules beside the bundle, or name the copy's folder by DLADMM_PREBUILD";
   throw new DlAdmmError('ERR_DLADMM_NATIVE', text);
 }
 
@@ -69,7 +69,7 @@ export const packageVersion = (): string => found().version;
  * @throws DlAdmmError ERR_DLADMM_FILE where it is not installed
  */
 export const optionalPackage = async <T>(name: string, what: string): Promise<T> =>
-  import(name).catch((cause: unknown) => {
+  import(/* webpackIgnore: true */ name).catch((cause: unknown) => {
     const why = `${what} takes the package ${name}, which is not installed: npm install ${name}`;
     throw new DlAdmmError('ERR_DLADMM_FILE', why, { cause });
   });

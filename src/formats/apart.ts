@@ -52,7 +52,7 @@ interface Helper {
 /** The program of such a process; undefined in a bundle. */
 function program(): string | undefined {
   try {
-    const file = fileURLToPath(new URL('./decoding-process.js', import.meta.url));
+    const file = fileURLToPath(new URL(/* webpackIgnore: true */ './decoding-process.js', import.meta.url));
     return existsSync(file) ? file : undefined;
   } catch {
     return undefined;
@@ -132,7 +132,7 @@ async function acquire(heap: number): Promise<Helper | undefined> {
       continue;
     }
     helper.child.ref();
-    helper.child.channel?.ref();
+    helper.child.channel?.ref?.();
     return helper;
   }
   return start(heap);
@@ -146,7 +146,7 @@ function release(helper: Helper | undefined, fit: boolean): void {
   if (helper === undefined) return;
   const { child } = helper;
   child.unref();
-  child.channel?.unref();
+  child.channel?.unref?.();
   if (!fit || helper.heap > LEAST_HEAP) {
     child.kill('SIGKILL');
     return;

@@ -58,7 +58,17 @@ here.each(['esm', 'cjs'] as const)(
     // From a folder where the package is not, either.
     const lost = await run('sh', ['-c', `cd ${away} && exec ${process.execPath} ${alone}`]);
     expect(lost.code).not.toBe(0);
-    expect(lost.stderr).toMatch(/DlAdmmError: .*has it been bundled\? Leave it external.*--external:dladmm/);
+    expect(lost.stderr).toMatch(/DlAdmmError: .*has it been bundled\? Leave it external.*--external:dladmm.*Or copy/);
+
+    // A copy of its folder is enough, without what it depends on.
+    for (const name of ['package.json', 'data', 'build']) {
+      cpSync(join(installed, name), join(away, 'copy', name), { recursive: true });
+    }
+    const copied = await run('env', [`DLADMM_PREBUILD=${join(away, 'copy')}`, process.execPath, alone]);
+    expect(JSON.parse(copied.stdout || JSON.stringify(copied.stderr))).toMatchObject({
+      ...found,
+      addon: join(away, 'copy', 'build', 'Release', 'dladmm.node'),
+    });
   },
 );
 

@@ -1,0 +1,3 @@
+import { drill, tell } from './drill.mjs';
+
+tell(drill());
