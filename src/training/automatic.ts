@@ -265,7 +265,7 @@ function checkOptions(options: object): void {
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
   const { network } = planOf({
-    layers: [1, 1],
+    layers: [1, ...((given(options, 'hidden') ?? []) as readonly number[]), 1],
     ...Object.fromEntries(own),
     solver,
     ...(loss !== undefined && { loss }),
