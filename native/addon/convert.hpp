@@ -5,6 +5,7 @@
 #include <span>
 
 #include "addon/arguments.hpp"
+#include "core/functions/proximal.hpp"
 #include "core/gradient/network.hpp"
 
 namespace dladmm::addon {
@@ -66,6 +67,30 @@ inline Network network_from(const Napi::Object& options) {
     reject(env, "lossParameter of quantile must lie between 0 and 1");
   }
   return network;
+}
+
+// [{ l1, l2, inputs, neurons, lower, upper, neuronNorm, norm, zeroSum }, …], one a layer, with infinities where there
+// is no bound; none where absent
+inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, std::size_t layers) {
+  const Napi::Env env = options.Env();
+  if (options.Get("regularisers").IsUndefined()) return {};
+  const auto read = [&](const Napi::Value& entry) {
+    if (!entry.IsObject()) reject(env, "a regulariser must be an object");
+    const auto of = entry.As<Napi::Object>();
+    Regulariser out;
+    out.l1 = member_number(of, "l1");
+    out.l2 = member_number(of, "l2");
+    out.inputs = member_number(of, "inputs");
+    out.neurons = member_number(of, "neurons");
+    out.lower = member_number(of, "lower");
+    out.upper = member_number(of, "upper");
+    out.neuron_norm = member_number(of, "neuronNorm");
+    out.norm = member_number(of, "norm");
+    out.zero_sum = member_flag(of, "zeroSum");
+    if (!out.closed()) reject(env, "these terms of a regulariser have no proximal step");
+    return out;
+  };
+  return list_of(env, options.Get("regularisers"), "regularisers", read, layers);
 }
 
 inline unsigned threads_from(const Napi::Object& options) {

@@ -55,6 +55,7 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
     auto setup = setup_on_samples<LayeredSetup>(options);
     setup.gram = member_flag(options, "gram");
     setup.fista = member_flag(options, "fista");
+    setup.proximal = member_flag(options, "proximal");
     setup.joint_bias = member_flag(options, "jointBias");
     setup.multiplier =
         choice<Multiplier>(options, "multiplier", {{"residual", Multiplier::residual}, {"output", Multiplier::output}});
@@ -75,7 +76,7 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
            (update.block != Block::a || update.layer < depth) && (update.block != Block::u || update.layer == depth);
   }
 
-  static Penalties penalties_from(const Napi::Object& options) {
+  [[nodiscard]] Penalties penalties_from(const Napi::Object& options) const {
     Penalties p;
     take_search(options, p);
     p.gamma = member_number(options, "gamma");
@@ -88,11 +89,13 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
     p.fista.step = member_number(options, "fistaStep");
     p.fista.tolerance = member_number(options, "fistaTolerance");
     p.fista.limit = static_cast<int>(std::min<std::size_t>(member_size(options, "fistaLimit"), 1'000'000));
+    p.regularisers = regularisers_from(options, setup().network.layers());
     return p;
   }
 
   void check_run(Napi::Env env, const std::vector<Update>&, const Penalties& penalties) const {
     if (penalties.output == OutputSolver::fista && !setup().fista) reject(env, "this state was made without fista");
+    if (!penalties.regularisers.empty() && !setup().proximal) reject(env, "this state was made without proximal");
   }
 
  private:

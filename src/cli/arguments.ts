@@ -93,6 +93,22 @@ export function parseClassWeights(text: string): ClassWeights {
   return Object.fromEntries(pairs);
 }
 
+/** TERM=NUMBER with commas between them, layers with semicolons: `l1=1e-4,min=0;l1=0`; a term alone is true. */
+export function parseRegulariser(text: string): object {
+  const layers = text.split(';').map((layer) => {
+    const terms = layer.split(',').filter((term) => term.trim() !== '');
+    return Object.fromEntries(
+      terms.map((term) => {
+        const [, name, value] = /^\s*([a-z][a-z0-9-]*)\s*(?:=(.*))?$/i.exec(term) ?? [];
+        if (name === undefined) throw new InvalidArgumentError('Expected terms such as l1=1e-4,min=0.');
+        const key = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+        return [key, value === undefined ? true : parseNumber(value.trim())];
+      }),
+    );
+  });
+  return layers.length === 1 ? (layers[0] as object) : layers;
+}
+
 /** A column of a table: its name, or its place from #1, or from #-1 counted from the end. */
 function parseColumn(text: string): string | number {
   const [, place] = /^#(-?\d+)$/.exec(text) ?? [];

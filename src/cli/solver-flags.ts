@@ -89,6 +89,7 @@ const FORMS = {
   activation: ['<name>', parse.parseActivation],
   initialisation: ['<how>', parse.parseInitialisation],
   classWeights: ['<how>', parse.parseClassWeights],
+  regulariser: ['<terms>', parse.parseRegulariser],
   columns: ['<columns>', parse.parseColumns],
   target: ['<columns>', parse.parseTarget],
   pairs: ['<columns>', parse.parsePairs],

@@ -27,6 +27,7 @@ export interface NativeNetworkOptions {
 export interface NativeLayeredOptions extends NativeConstraintsOptions {
   readonly gram: boolean;
   readonly fista: boolean;
+  readonly proximal?: boolean;
   readonly jointBias: boolean;
   readonly multiplier: 'residual' | 'output';
   readonly stepsW: readonly NativeStepKind[];
@@ -54,7 +55,22 @@ export interface NativeSearch {
   readonly search: 'backtracking' | 'exact';
 }
 
+/** Ω_l of a layer beside its ridge; infinities where there is no bound. */
+export interface NativeRegulariser {
+  readonly l1: number;
+  readonly l2: number;
+  readonly inputs: number;
+  readonly neurons: number;
+  readonly lower: number;
+  readonly upper: number;
+  readonly neuronNorm: number;
+  readonly norm: number;
+  readonly zeroSum: boolean;
+}
+
 export interface NativePenalties extends NativeSearch {
+  /** One a layer; none if absent. */
+  readonly regularisers?: readonly NativeRegulariser[];
   readonly gamma: number;
   readonly l2: number;
   readonly output: 'exact' | 'fista';

@@ -62,6 +62,7 @@ export type Typed =
         | 'activation'
         | 'initialisation'
         | 'classWeights'
+        | 'regulariser'
         | 'share'
         | 'seconds'
         | 'columns'

@@ -275,7 +275,7 @@ export function checkedPlan(options: object): Plan<never> {
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
   const plan = planOf<never>({
-    layers: [1, 1],
+    layers: [1, ...((given(options, 'hidden') ?? []) as readonly number[]), 1],
     ...Object.fromEntries(own),
     solver,
     ...(loss !== undefined && { loss }),

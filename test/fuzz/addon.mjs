@@ -105,6 +105,7 @@ const layered = {
   ),
   gram: fc.oneof(fc.boolean(), rubbish),
   fista: fc.boolean(),
+  proximal: fc.boolean(),
   jointBias: fc.boolean(),
   multiplier: oneOf('residual', 'output'),
   stepsW: steps('quadratic', 'cholesky', 'inverse', 'pseudoinverse'),
@@ -124,6 +125,23 @@ const fitted = (drawn) => {
 };
 const mostly = (good, ...others) =>
   fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: fc.constantFrom(...others) });
+const strength = mostly(fc.constantFrom(0, 0.1, 2), 1e300, -1, Infinity, NaN);
+const regulariser = members(
+  {
+    ...{ l1: strength, l2: strength, inputs: strength, neurons: mostly(fc.constant(0), 0.5, NaN) },
+    lower: mostly(fc.constantFrom(-Infinity, 0), 0.5, NaN),
+    upper: mostly(fc.constantFrom(Infinity, Infinity, 0), -1, NaN),
+    neuronNorm: mostly(fc.constant(Infinity), 0.5, 0, NaN),
+    norm: mostly(fc.constant(Infinity), 0.5, 0, NaN),
+    zeroSum: mostly(fc.constant(false), true),
+  },
+  meddle,
+);
+const regularisers = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(undefined) },
+  { weight: 5, arbitrary: fc.array(regulariser, { minLength: 1, maxLength: 3 }) },
+  { weight: 1, arbitrary: rubbish },
+);
 const penalties = {
   gamma: mostly(fc.constantFrom(1, 0.1, 1e-6, 10), 1e-300, 1e300, 0, NaN),
   nu: mostly(fc.constantFrom(1, 0.1, 1e-6), 1e-300, 1e300, 0, -1, NaN),
@@ -137,6 +155,7 @@ const penalties = {
   fistaStep: fc.constantFrom(1, 0, -1, 1e300, NaN),
   fistaTolerance: fc.constantFrom(1e-3, 0, -1, NaN),
   fistaLimit: fc.constantFrom(0, 5, 50, -1, NaN),
+  regularisers,
 };
 const updates = fc.oneof(
   {

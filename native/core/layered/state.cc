@@ -116,6 +116,10 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   kept_sections_.add("notes", notes_);
   for (std::size_t s = 0; s < slots_needed(setup_); ++s) plan.rows(slots_[s].storage, samples, widest_);
   plan.buffer(direction_, largest);
+  if (setup_.proximal) {
+    plan.buffer(proximal_point_, largest);
+    plan.buffer(proximal_step_, largest);
+  }
   plan.buffer(finite_.room, parameters);
   if (setup_.gram) {
     plan.matrix(gram_, inputs, inputs);
@@ -367,6 +371,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
                                    return elementwise::square_norm<T>(rows_of(it.W.view(), rows));
                                  });
     }
+    measures.regularisation += value_of<T>(team_, p.regulariser(l), it.W.view());
     if (p.l2 > 0 && setup_.joint_bias) {
       measures.regularisation +=
           p.l2 / 2 * elementwise::square_norm<T>(MatrixView<const T>(it.b.data(), 1, it.b.size()));

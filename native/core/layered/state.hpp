@@ -48,6 +48,8 @@ struct LayeredSetup {
   Multiplier multiplier = Multiplier::residual;
   // b_l is a column of W_l, minimised over together with it (inversion steps), not a block of its own.
   bool joint_bias = false;
+  // Make room for proximal steps of W.
+  bool proximal = false;
   // An open file where all that has a row a sample lies, in place of memory.
   std::optional<int> file;
 };
@@ -319,6 +321,8 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
 
   bool update(std::span<const Update> updates, std::size_t& i, const Penalties& p, SweepRecord& record);
   bool update_W(std::size_t l, const Penalties& p, UpdateRecord& record);
+  bool update_W_proximally(std::size_t l, const Penalties& p, UpdateRecord& record);
+  bool no_step_of_W(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_W_exactly(std::size_t l, const Penalties& p, UpdateRecord& record);
   bool update_b(std::size_t l, const Penalties& p);
   bool update_hidden_z(std::size_t l, const Penalties& p);
@@ -328,7 +332,7 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   bool update_output_z_fista(const Penalties& p, UpdateRecord& record);
   bool update_u(const Penalties& p);
 
-  // What the direction S of a step of W_l does to P_l.
+  // What the direction of a step of W_l does to P_l.
   struct Image {
     double norm = 0;            // ‖a Sᵀ‖²
     bool through_gram = false;  // the image of the parameters is at hand, not that of the samples
@@ -338,8 +342,8 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
     return {direction_.data(), setup_.network.outputs(l), setup_.network.inputs(l)};
   }
   double find_direction_of_W(std::size_t l, const Penalties& p);
-  Image image_of_direction(std::size_t l);
-  void move_W(std::size_t l, const Image& image, double scale, const Penalties& p);
+  Image image_of(std::size_t l, MatrixView<T> direction);
+  void move_W(std::size_t l, const Image& image, MatrixView<T> direction, double scale, const Penalties& p);
   // One round over the rows of W_l, so many at a time: Σ of what body(rows) returns.
   template <typename Body>
   double over_parameters(std::size_t l, std::size_t rows, Body&& body);
@@ -375,7 +379,8 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   Buffer<T> direction_;
   Stamp direction_made_;
   double direction_weight_ = 0, direction_l2_ = 0;
-  Matrix<T> image_;                 // S C, for layer 1
+  Matrix<T> image_;  // S C, for layer 1
+  Buffer<T> proximal_point_, proximal_step_;
   Matrix<T> gram_;                  // C = XᵀX
   std::vector<double> input_sums_;  // Σ over samples of X
   Stamp gram_made_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/functions/proximal.hpp"
 #include "core/splitting/output_layer.hpp"
 #include "core/splitting/search.hpp"
 #include "core/splitting/sweep.hpp"
@@ -52,6 +53,11 @@ struct Penalties {
   double growth = 2;  // γ, η of Algorithms 2 to 5
   OutputSolver output = OutputSolver::exact;
   Fista fista;
+  std::vector<Regulariser> regularisers;  // what Ω_l has beside l2, layer l at l − 1; empty where nothing
+
+  [[nodiscard]] Regulariser regulariser(std::size_t l) const {
+    return regularisers.empty() ? Regulariser() : regularisers[l - 1];
+  }
 };
 
 // What one update did.

@@ -12,30 +12,85 @@ namespace dladmm {
 //     W <- W − S/(θ + λ),  θ the first of α, αγ, αγ², … with φ(W − S/θ) ≤ P(W − S/θ; θ), which is θ ≥ κ.
 template <typename T>
 bool LayeredState<T>::update_W(std::size_t l, const Penalties& p, UpdateRecord& record) {
+  if (!p.regulariser(l).none()) return update_W_proximally(l, p, record);
   Layer& it = layer(l);
   const double s_norm = find_direction_of_W(l, p);
   if (!std::isfinite(s_norm)) return false;
-  const auto no_step = [&] {
-    record.size = p.search == StepSearch::exact && it.last_theta > 0 ? it.last_theta : p.theta0;
-    record.kappa = 0;
-    record.step_norm = 0;
-    direction_made_ = {};
-    return true;
-  };
-  if (s_norm == 0) return no_step();
+  if (s_norm == 0) return no_step_of_W(l, p, record);
 
-  const Image image = image_of_direction(l);
+  const MatrixView<T> s = direction_of_W(l);
+  const Image image = image_of(l, s);
   record.kappa = penalty_of(l, p) * image.norm / s_norm;
   if (!std::isfinite(record.kappa)) return false;
   record.size = accepted_size(p.search, p.theta0, p.growth, record.kappa);
   const double scale = 1 / (record.size + p.l2);
   // The exact size of a direction that is itself rounding, or of inputs whose squares vanish, may be 0.
-  if (!std::isfinite(static_cast<T>(scale))) return no_step();
+  if (!std::isfinite(static_cast<T>(scale))) return no_step_of_W(l, p, record);
   record.step_norm = scale * scale * s_norm;
   if (!std::isfinite(static_cast<T>(std::sqrt(record.step_norm)))) return false;
   it.last_theta = record.size;
-  move_W(l, image, scale, p);
+  move_W(l, image, s, scale, p);
   return true;
+}
+
+template <typename T>
+bool LayeredState<T>::no_step_of_W(std::size_t l, const Penalties& p, UpdateRecord& record) {
+  const double last = layer(l).last_theta;
+  record.size = p.search == StepSearch::exact && last > 0 ? last : p.theta0;
+  record.kappa = 0;
+  record.step_norm = 0;
+  direction_made_ = {};
+  return true;
+}
+
+// The same with Ω_l: D(θ) = W − prox_{Ω/(θ + λ)}(W − S/(θ + λ)), accepted when φ(W − D) ≤ P(W − D; θ), which is
+// θ ≥ κ(D) = w‖a Dᵀ‖²/‖D‖². D turns with θ, so every size that is tried takes an image of its own: sizes that are
+// below the κ of a direction that failed are passed over. From then on the decrease is at least ½(θ + λ)‖D‖².
+template <typename T>
+bool LayeredState<T>::update_W_proximally(std::size_t l, const Penalties& p, UpdateRecord& record) {
+  Layer& it = layer(l);
+  const double s_norm = find_direction_of_W(l, p);
+  if (!std::isfinite(s_norm)) return false;
+  const double weight = penalty_of(l, p);
+  const MatrixView<T> s = direction_of_W(l);
+  const MatrixView<T> next(proximal_point_.data(), s.rows, s.columns);
+  const MatrixView<T> d(proximal_step_.data(), s.rows, s.columns);
+  record.size = p.theta0;
+  if (p.search == StepSearch::exact) {
+    if (it.last_theta > 0) record.size = it.last_theta;
+    if (s_norm > 0) record.size = weight * image_of(l, s).norm / s_norm;
+    if (!std::isfinite(record.size)) return false;
+  }
+  for (int tried = 1;; ++tried) {
+    const double scale = 1 / (record.size + p.l2);
+    if (!std::isfinite(static_cast<T>(scale)) || tried > kMostGrowths) return no_step_of_W(l, p, record);
+    over_parameters(l, kBand, [&](Rows rows) {
+      entrywise::each([c = static_cast<T>(scale)](T w, T si, T& to) DLADMM_INLINE { to = w - c * si; },
+                      MatrixView<const T>(rows_of(it.W.view(), rows)), MatrixView<const T>(rows_of(s, rows)),
+                      rows_of(next, rows));
+      return 0.0;
+    });
+    proximal_step<T>(team_, p.regulariser(l), scale, next);
+    record.step_norm = over_parameters(l, kBand, [&](Rows rows) {
+      entrywise::each([](T w, T to, T& di) DLADMM_INLINE { di = w - to; },
+                      MatrixView<const T>(rows_of(it.W.view(), rows)), MatrixView<const T>(rows_of(next, rows)),
+                      rows_of(d, rows));
+      return elementwise::square_norm<T>(rows_of(d, rows));
+    });
+    if (!std::isfinite(static_cast<T>(std::sqrt(record.step_norm)))) return false;
+    if (record.step_norm == 0) return no_step_of_W(l, p, record);
+    const Image image = image_of(l, d);
+    record.kappa = weight * image.norm / record.step_norm;
+    if (!std::isfinite(record.kappa)) return false;
+    if (record.size >= record.kappa) {
+      it.last_theta = record.size;
+      move_W(l, image, d, 1, p);
+      return true;
+    }
+    // Under exact search a κ may follow on a κ for long: from the third on they grow.
+    const double grown = tried > 2 ? record.size * p.growth : 0;
+    record.size = std::max(grown, accepted_size(p.search, record.size, p.growth, record.kappa));
+  }
 }
 
 // b_l <- the minimiser for the whole batch: the mean of z_l − P_l, plus the mean of u/ρ at the output.
@@ -81,11 +136,10 @@ double LayeredState<T>::find_direction_of_W(std::size_t l, const Penalties& p) {
   });
 }
 
-// The image a Sᵀ of the direction. For the first layer its norm comes through C = XᵀX, ‖X Sᵀ‖² = ⟨S C, S⟩, and P_1 is
+// The image a Sᵀ of a direction. For the first layer its norm comes through C = XᵀX, ‖X Sᵀ‖² = ⟨S C, S⟩, and P_1 is
 // to follow by one product for all the steps until it is read; else it is the second product of the update.
 template <typename T>
-typename LayeredState<T>::Image LayeredState<T>::image_of_direction(std::size_t l) {
-  const MatrixView<T> s = direction_of_W(l);
+typename LayeredState<T>::Image LayeredState<T>::image_of(std::size_t l, MatrixView<T> s) {
   const std::size_t n = s.rows;
   if (l == 1 && setup_.gram) {
     const MatrixView<T> c = gram().view();
@@ -113,30 +167,43 @@ typename LayeredState<T>::Image LayeredState<T>::image_of_direction(std::size_t 
   return {sums_.scalar(kImage), false, slot};
 }
 
-// W_l <- W_l − scale S. P_l follows late; Σ (z_l − P_l) at once.
+// W_l <- W_l − scale D, where D is S, or the step to a proximal point, which is taken as it stands (its zeros are
+// exact). P_l follows late; Σ (z_l − P_l) at once.
 template <typename T>
-void LayeredState<T>::move_W(std::size_t l, const Image& image, double scale, const Penalties& p) {
+void LayeredState<T>::move_W(std::size_t l, const Image& image, MatrixView<T> d, double scale, const Penalties& p) {
   Layer& it = layer(l);
   const MatrixView<T> s = direction_of_W(l);
+  const bool proximal = d.data != s.data;
   const Stamp before = product_stamp(l);
   const bool differences_known = it.differences_made == differences_stamp(l);
   const bool more = input_late_.applies(held(product(1)), before);
   const auto c = static_cast<T>(scale);
   over_parameters(l, kBand, [&](Rows rows) {
-    const MatrixView<T> own = rows_of(s, rows);
-    elementwise::step_back<T>(rows_of(it.W.view(), rows), c, own);
+    const MatrixView<T> own = rows_of(d, rows);
+    if (proximal) {
+      std::copy_n(proximal_point_.data() + rows.first * d.columns, rows.count * d.columns, it.W.view().row(rows.first));
+    } else {
+      elementwise::step_back<T>(rows_of(it.W.view(), rows), c, own);
+    }
     if (!image.through_gram) return 0.0;
     // P_1 <- P_1 − X Dᵀ waits, D gathering the steps; Σ X Sᵀ = S Σ X.
-    entrywise::each([c, more](T& d, T si) DLADMM_INLINE { d = (more ? d : T(0)) + c * si; },
+    entrywise::each([c, more](T& sum, T di) DLADMM_INLINE { sum = (more ? sum : T(0)) + c * di; },
                     rows_of(input_step_.view(), rows), MatrixView<const T>(own));
     for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
       it.differences[i] +=
-          scale * elementwise::inner_product<T, double>({s.row(i), 1, s.columns}, {input_sums_.data(), 1, s.columns});
+          scale * elementwise::inner_product<T, double>({d.row(i), 1, d.columns}, {input_sums_.data(), 1, d.columns});
     }
-    // The direction of a W_1 update that follows at once: S − (w S C + λ S)/(θ + λ).
-    entrywise::each([keep = static_cast<T>(1 - p.l2 * scale), w = static_cast<T>(penalty_of(l, p) * scale)](T& si, T ci)
-                        DLADMM_INLINE { si = keep * si - w * ci; },
-                    own, MatrixView<const T>(rows_of(image_.view(), rows)));
+    // The direction of a W_1 update that follows at once: S − scale (w D C + λ D).
+    const auto w = static_cast<T>(penalty_of(l, p) * scale);
+    const MatrixView<const T> ci = rows_of(image_.view(), rows);
+    if (proximal) {
+      entrywise::each([w, l2 = static_cast<T>(p.l2)](T& si, T di, T ci) DLADMM_INLINE { si -= l2 * di + w * ci; },
+                      rows_of(s, rows), MatrixView<const T>(own), ci);
+    } else {
+      entrywise::each([keep = static_cast<T>(1 - p.l2 * scale), w](T& si, T ci)
+                          DLADMM_INLINE { si = keep * si - w * ci; },
+                      own, ci);
+    }
     return 0.0;
   });
   version(Block::W, l).advance();

@@ -1,6 +1,7 @@
 import { group, kindsOf, number, option, type Schema, whole, word } from '../../network/schema.js';
 import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
+import { REGULARISE, regularisedBy } from '../shared/regularise.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
 import { EXACT, type IterationRecord, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
@@ -78,6 +79,7 @@ const OPTIONS = {
   }),
   schedule: option(schedule, { default: 'constant', says: 'How ν, ρ, θ0 and τ0 change.' }),
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: Ω_l(W) = (λ/2)‖W‖².' }),
+  regularise: REGULARISE,
   ...searchedBy({
     stepSearch: word(['backtracking', 'exact'], {
       default: 'backtracking',
@@ -139,13 +141,20 @@ export const dladmm = defineSolver({
   splitting: layered,
   iterations: 200,
   options: OPTIONS,
-  plan: ({ nu, rho, theta0, tau0, l2, stepSearch, growth, outputSolver, sweep, step, ...rest }) =>
+  plan: ({ nu, rho, theta0, tau0, l2, regularise, stepSearch, growth, outputSolver, sweep, step, ...rest }) =>
     layeredPlan({
       ...rest,
       updatesOf: () => sweep,
       steps: step,
       penaltiesFor: (samples) => ({ nu, rho, theta0: theta0 ?? samples * THETA0_PER_SAMPLE, tau0 }),
-      settings: { ...EXACT, l2, search: stepSearch, growth, ...fistaOf(outputSolver) },
+      settings: {
+        ...EXACT,
+        l2,
+        ...regularisedBy(regularise, step.W),
+        search: stepSearch,
+        growth,
+        ...fistaOf(outputSolver),
+      },
     }),
 });
 

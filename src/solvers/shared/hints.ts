@@ -50,7 +50,15 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ...all(is('loss'), 'criterion objective lossfunction lossfn lossfunc application'),
   ...all(
     is('l2', 'the factor of ½‖W‖²'),
-    'weightdecay wd alpha reglambda regalpha lambda regularization regularisation penalty kernelregularizer l2regularization l2leafreg lambdal2 lambdal1 l1 l1ratio biasregularizer activityregularizer',
+    'weightdecay wd alpha reglambda lambda regularization regularisation penalty kernelregularizer l2regularization l2leafreg lambdal2 biasregularizer activityregularizer',
+  ),
+  ...all(
+    is('l2', 'the factor of ½‖W‖²; dladmm takes regularise: { W: { l1: 1e-4 } } too (docs/regularisers.md)'),
+    'lambdal1 l1 l1ratio regalpha grouplasso elasticnet sparsity',
+  ),
+  ...all(
+    says('regularise: { W: { min: 0 } } bounds weights (docs/regularisers.md)', '--regularise min=0'),
+    'kernelconstraint maxnorm nonneg weightconstraint',
   ),
   c: is('l2', 'the factor of ½‖W‖², an inverse of C'),
   ...all(is('seed'), 'randomstate randomseed rng generator'),
@@ -127,7 +135,7 @@ const HINTS: Readonly<Record<string, Hint>> = {
   ),
   ...all(
     says('steps are safe without it (docs/choosing-a-solver.md)'),
-    'clipnorm clipvalue globalclipnorm gradclip clipgrad gradientclip gradientclipval maxgradnorm kernelconstraint accumulategradbatches',
+    'clipnorm clipvalue globalclipnorm gradclip clipgrad gradientclip gradientclipval maxgradnorm accumulategradbatches',
   ),
   ...all(
     says('samples are trained on without it; l2 and earlyStopping hold a network back'),

@@ -24,6 +24,8 @@ export interface LayeredSessionOptions extends SessionOptions {
   readonly gram: boolean;
   /** Make room for the FISTA solver of z_L. */
   readonly fista: boolean;
+  /** Make room for proximal steps of W, which `regularisers` need. Default false. */
+  readonly proximal?: boolean;
   /** The kind of step of every block. Default: all quadratic. */
   readonly steps?: StepKinds;
   /** `residual`: u multiplies z_L − W_L a_{L−1} − b_L (dlADMM, the default); `output`: z_L (Taylor et al.). */
@@ -193,14 +195,15 @@ function checkStart(start: StartOptions, loss: Loss): Required<StartOptions> {
 }
 
 const PENALTY_KEYS: readonly (keyof SweepPenalties)[] = [
-  ...(['nu', 'rho', 'gamma', 'theta0', 'tau0', 'l2', 'search', 'growth'] as const),
+  ...(['nu', 'rho', 'gamma', 'theta0', 'tau0', 'l2', 'search', 'growth', 'regularisers'] as const),
   ...(['output', 'fistaStep', 'fistaTolerance', 'fistaLimit'] as const),
 ];
 
-function check({ network, softmax, gram, fista, steps, multiplier, bias }: LayeredSessionOptions): void {
+function check({ network, softmax, gram, fista, proximal, steps, multiplier, bias }: LayeredSessionOptions): void {
   oneOf(softmax, ['stable', 'reference'], 'options.softmax');
   flag(gram, 'options.gram');
   flag(fista, 'options.fista');
+  flag(proximal ?? false, 'options.proximal');
   if (steps !== undefined) {
     checkObject(steps, '{ W, a }', 'options.steps');
     checkStepKinds(steps, network.layers.length - 1, 'options.steps');
@@ -209,12 +212,13 @@ function check({ network, softmax, gram, fista, steps, multiplier, bias }: Layer
   oneOf(bias ?? 'separate', ['separate', 'joint'], 'options.bias');
 }
 
-function setup({ network, softmax, gram, fista, steps, multiplier, bias }: LayeredSessionOptions) {
+function setup({ network, softmax, gram, fista, proximal, steps, multiplier, bias }: LayeredSessionOptions) {
   const L = network.layers.length - 1;
   return {
     softmax,
     gram,
     fista,
+    proximal: proximal ?? false,
     stepsW: steps?.W ?? new Array<StepKind>(L).fill('quadratic'),
     stepsA: steps?.a ?? new Array<StepKind>(L - 1).fill('quadratic'),
     multiplier: multiplier ?? 'residual',
@@ -236,7 +240,7 @@ export const layered: Splitting<
   name: 'layered',
   ...ON_SAMPLES,
   async open(options, data, name = 'data') {
-    const keys = ['softmax', 'gram', 'fista', 'steps', 'multiplier', 'bias'];
+    const keys = ['softmax', 'gram', 'fista', 'proximal', 'steps', 'multiplier', 'bias'];
     const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup, spills: true };
     return new SweepSession<LayeredTypes>(await openNative(opening, options, data, name), {
       blocks: BLOCKS,
@@ -263,7 +267,8 @@ export const layered: Splitting<
     // XᵀX never changes: it spares products where W_1 is updated twice in a row, and the Gram matrix of an exact W_1.
     const gram = inputs < count && (pairs || steps.W[0] !== 'quadratic');
     const fista = settings.output === 'fista';
-    const options = { network, dtype, threads, softmax, gram, fista, steps, multiplier, bias };
+    const proximal = settings.regularisers !== undefined;
+    const options = { network, dtype, threads, softmax, gram, fista, proximal, steps, multiplier, bias };
     const first = plan.penaltiesFor(count);
     const again = () => layered.open(options, data);
     return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await again(), {

@@ -1,0 +1,201 @@
+// Proximal steps against what defines them. F(W) = Ω(W) + ‖W − V‖²/(2t) is 1/t-strongly convex, so that its minimiser,
+// and it alone, has F(Y) ≥ F(W) + ‖Y − W‖²/(2t) for every Y that the constraints allow.
+#include "core/functions/proximal.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "test/check.hpp"
+#include "test/numbers.hpp"
+#include "test/plain.hpp"
+
+namespace {
+
+using namespace dladmm;
+using namespace dladmm::test;
+
+double norm_of(const Mat& m, std::size_t first, std::size_t count, std::size_t step) {
+  double squares = 0;
+  for (std::size_t k = 0; k < count; ++k) squares += m.values[first + k * step] * m.values[first + k * step];
+  return std::sqrt(squares);
+}
+
+// Ω, written down as it is defined; infinite outside of the constraints, which rounding may miss by a little.
+double plain_value(const Regulariser& omega, const Mat& w) {
+  constexpr double kMiss = 1e-9;
+  double value = 0;
+  for (const double x : w.values) {
+    value += omega.l1 * std::abs(x) + omega.l2 / 2 * x * x;
+    if (x < omega.lower - kMiss || x > omega.upper + kMiss) return Regulariser::kNone;
+  }
+  for (std::size_t k = 0; k < w.columns; ++k) value += omega.inputs * norm_of(w, k, w.rows, w.columns);
+  for (std::size_t j = 0; j < w.rows; ++j) {
+    const double norm = norm_of(w, j * w.columns, w.columns, 1);
+    double sum = 0;
+    for (std::size_t k = 0; k < w.columns; ++k) sum += w(j, k);
+    value += omega.neurons * norm;
+    if (norm > omega.neuron_norm + kMiss || (omega.zero_sum && std::abs(sum) > kMiss)) return Regulariser::kNone;
+  }
+  return std::sqrt(square_norm(w)) > omega.norm + kMiss ? Regulariser::kNone : value;
+}
+
+struct Case {
+  const char* name;
+  Regulariser omega;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  const auto add = [&](const char* name, const std::function<void(Regulariser&)>& set) {
+    Case made{name, {}};
+    set(made.omega);
+    all.push_back(made);
+  };
+  add("l1", [](auto& it) { it.l1 = 0.7; });
+  add("elastic net", [](auto& it) { it.l1 = 0.4, it.l2 = 0.9; });
+  add("l2", [](auto& it) { it.l2 = 2; });
+  add("inputs", [](auto& it) { it.inputs = 1.3; });
+  add("neurons", [](auto& it) { it.neurons = 1.3; });
+  add("sparse groups of inputs", [](auto& it) { it.l1 = 0.2, it.l2 = 0.1, it.inputs = 0.8; });
+  add("sparse groups of neurons", [](auto& it) { it.l1 = 0.2, it.neurons = 0.8; });
+  add("box", [](auto& it) { it.lower = -0.25, it.upper = 0.5; });
+  add("box without 0, and l1", [](auto& it) { it.lower = 0.125, it.upper = 0.75, it.l1 = 0.3; });
+  add("non-negative", [](auto& it) { it.lower = 0; });
+  add("non-negative, sparse, in groups", [](auto& it) { it.lower = 0, it.l1 = 0.1, it.inputs = 0.4; });
+  add("at most 0", [](auto& it) { it.upper = 0; });
+  add("ball of every neuron", [](auto& it) { it.neuron_norm = 0.8; });
+  add("ball of every neuron, groups, l1", [](auto& it) { it.neuron_norm = 0.8, it.neurons = 0.3, it.l1 = 0.2; });
+  add("ball", [](auto& it) { it.norm = 1.5; });
+  add("ball, non-negative", [](auto& it) { it.norm = 1.5, it.lower = 0; });
+  add("rows that sum to 0", [](auto& it) { it.zero_sum = true, it.l2 = 0.3; });
+  return all;
+}
+
+const std::vector<std::pair<std::size_t, std::size_t>> kSizes = {{1, 1}, {1, 7}, {7, 1}, {3, 131}, {131, 3}, {65, 67}};
+
+template <typename T>
+Matrix<T> step_from(const Mat& v, const Regulariser& omega, double t, unsigned threads) {
+  Matrix<T> out(v.rows, v.columns);
+  for (std::size_t i = 0; i < v.values.size(); ++i) out.flat()[i] = static_cast<T>(v.values[i]);
+  Team team(threads);
+  proximal_step<T>(team, omega, t, out.view());
+  return out;
+}
+
+Mat plain(const Matrix<double>& m) {
+  Mat out(m.rows(), m.columns());
+  out.values.assign(m.flat().begin(), m.flat().end());
+  return out;
+}
+
+void minimises(const Case& of) {
+  Random random(77);
+  for (const auto& [rows, columns] : kSizes) {
+    for (const double t : {0.05, 0.6, 4.0}) {
+      const auto what = text(of.name, " ", rows, "x", columns, " t ", t);
+      Mat v(rows, columns);
+      for (double& x : v.values) x = random.normal();
+      const Mat w = plain(step_from<double>(v, of.omega, t, 1));
+      const auto objective = [&](const Mat& y) {
+        return plain_value(of.omega, y) + square_norm(minus(y, 1, v)) / (2 * t);
+      };
+      const double least = objective(w);
+      check(std::isfinite(least), what + ": within the constraints");
+      const auto no_better = [&](const Mat& y) {
+        const double bound = least + square_norm(minus(y, 1, w)) / (2 * t);
+        check(objective(y) >= bound - 1e-9 * (1 + std::abs(bound)), what + ": no point is better");
+      };
+      // Entry by entry and along all of them; towards 0, V and other steps, at every scale.
+      for (const double size : {1e-4, 1e-2, 0.5}) {
+        for (int k = 0; k < 20; ++k) {
+          Mat one = w;
+          one.values[static_cast<std::size_t>(k) * 31 % w.values.size()] += k % 2 == 0 ? size : -size;
+          no_better(one);
+          Mat other(rows, columns);
+          for (double& x : other.values) x = random.normal();
+          no_better(minus(w, -size, other));
+          const Mat allowed = plain(step_from<double>(other, of.omega, t, 1));
+          no_better(minus(w, size, minus(w, 1, allowed)));
+        }
+        no_better(minus(w, size, w));
+        no_better(minus(w, size, minus(w, 1, v)));
+      }
+      Team team(1);
+      const Matrix<double> typed = step_from<double>(v, of.omega, t, 1);
+      check_close(value_of<double>(team, of.omega, typed.view()), plain_value(of.omega, w), 1e-12 * (1 + least),
+                  what + ": its value");
+    }
+  }
+}
+
+template <typename T>
+void same_bits_by_any_team(const Case& of) {
+  Random random(5);
+  for (const auto& [rows, columns] : {std::pair<std::size_t, std::size_t>{300, 200}, {3, 5000}, {5000, 3}}) {
+    Mat v(rows, columns);
+    for (double& x : v.values) x = random.normal();
+    const Matrix<T> one = step_from<T>(v, of.omega, 0.3, 1);
+    const Matrix<double> wide = step_from<double>(v, of.omega, 0.3, 1);
+    Team alone(1);
+    const double value = value_of<T>(alone, of.omega, one.view());
+    for (std::size_t i = 0; i < one.flat().size(); i += 17) {
+      check_close(static_cast<double>(one.flat()[i]), wide.flat()[i], std::is_same_v<T, float> ? 2e-6 : 0, of.name);
+    }
+    for (const unsigned threads : {2U, 5U}) {
+      const Matrix<T> many = step_from<T>(v, of.omega, 0.3, threads);
+      check(std::memcmp(many.flat().data(), one.flat().data(), one.flat().size_bytes()) == 0, of.name);
+      Team team(threads);
+      check_equal(value_of<T>(team, of.omega, many.view()), value, of.name);
+    }
+  }
+}
+
+void exact_zeros_and_bounds() {
+  Mat v(2, 3);
+  v.values = {0.5, -0.2, 0.1, -0.1, 3, -3};
+  Regulariser l1;
+  l1.l1 = 1;
+  const Mat soft = plain(step_from<double>(v, l1, 0.2, 1));
+  const std::vector<double> expected = {0.5 - 0.2, 0, 0, 0, 3 - 0.2, -3 + 0.2};
+  for (std::size_t i = 0; i < 6; ++i) check_equal(soft.values[i], expected[i], "soft thresholds");
+  Regulariser box;
+  box.lower = -0.1;
+  box.upper = 0.3;
+  const Matrix<float> inside = step_from<float>(v, box, 1, 1);
+  for (const float x : inside.flat()) check(x >= -0.1F && x <= 0.3F, "a bound is exact");
+}
+
+void refuses_what_has_no_closed_form() {
+  const auto closed = [](const std::function<void(Regulariser&)>& set) {
+    Regulariser omega;
+    set(omega);
+    return omega.closed();
+  };
+  check(closed([](auto&) {}), "nothing");
+  check(!closed([](auto& it) { it.l1 = -1; }), "negative strength");
+  check(!closed([](auto& it) { it.l1 = std::nan(""); }), "NaN");
+  check(!closed([](auto& it) { it.inputs = Regulariser::kNone; }), "infinite strength");
+  check(!closed([](auto& it) { it.lower = 1, it.upper = 0; }), "no entry is above 1 and below 0");
+  check(!closed([](auto& it) { it.inputs = 1, it.neurons = 1; }), "groups of both kinds");
+  check(!closed([](auto& it) { it.inputs = 1, it.upper = 0.5; }), "groups in a box that is no cone");
+  check(!closed([](auto& it) { it.zero_sum = true, it.l1 = 1; }), "sums of 0 and l1");
+  check(!closed([](auto& it) { it.norm = 0; }), "a ball of nothing");
+}
+
+}  // namespace
+
+int main() {
+  share_rounds_of(0);
+  for (const Case& each : cases()) {
+    fact(text("the step of ", each.name, " minimises"), [&] { minimises(each); });
+    fact(text("the step of ", each.name, " is the same by any team"), [&] {
+      same_bits_by_any_team<float>(each);
+      same_bits_by_any_team<double>(each);
+    });
+  }
+  fact("zeros and bounds are exact", exact_zeros_and_bounds);
+  fact("what has no closed form is told", refuses_what_has_no_closed_form);
+  return report();
+}

@@ -1,0 +1,307 @@
+/** Regularisers of W in dlADMM: proximal steps against a plain loop, against what they minimise, and on whole trainings. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parseRegulariser } from '../../../src/cli/arguments.js';
+import { type ErrorCode, fit, loadModel, resume, train } from '../../../src/index.js';
+import { completePlan, dladmm, type IterationRecord, layered } from '../../../src/solvers.js';
+import { expectFailure } from '../../formats/support.js';
+import { numbers, random } from '../../reference/addon.js';
+
+const FOLDER = mkdtempSync(path.join(tmpdir(), 'regularise-'));
+afterAll(() => rmSync(FOLDER, { recursive: true }));
+
+const soft = (v: number, t: number): number => Math.sign(v) * Math.max(Math.abs(v) - t, 0);
+const rowsOf = (data: ArrayLike<number>, columns: number): number[][] =>
+  Array.from({ length: data.length / columns }, (_, i) =>
+    Array.from({ length: columns }, (_, j) => data[i * columns + j] ?? 0),
+  );
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
+
+/** Minimises ½ Σ_i (w·x_i + b − y_i)² + λ‖w‖₁ over one weight after the other, b by the mean of what is left. */
+function coordinateDescent(x: readonly number[][], y: readonly number[], l1: number, l2 = 0) {
+  const w = new Array<number>(x[0]?.length ?? 0).fill(0);
+  let b = 0;
+  let change = 1;
+  while (change > 1e-13) {
+    change = 0;
+    b = y.reduce((sum, yi, i) => sum + yi - dot(w, x[i] ?? []), 0) / y.length;
+    for (const k of w.keys()) {
+      let [square, slope] = [l2, 0];
+      for (const [i, row] of x.entries()) {
+        const without = (y[i] ?? 0) - b - dot(w, row) + (w[k] ?? 0) * (row[k] ?? 0);
+        square += (row[k] ?? 0) ** 2;
+        slope += (row[k] ?? 0) * without;
+      }
+      const next = soft(slope, l1) / square;
+      change = Math.max(change, Math.abs(next - (w[k] ?? 0)));
+      w[k] = next;
+    }
+  }
+  return { w, b };
+}
+
+const SAMPLES = 60;
+const INPUTS = 12;
+const X = random(3, SAMPLES, INPUTS, 2);
+const noise = numbers(8);
+const rows = rowsOf(X.data, INPUTS);
+const Y = rows.map((row) => 3 * (row[0] ?? 0) - 2 * (row[4] ?? 0) + (row[7] ?? 0) + 0.5 + 0.3 * noise());
+const regression = { x: X, y: { rows: SAMPLES, columns: 1, data: Float64Array.from(Y) } };
+const ONE_LAYER = {
+  layers: [INPUTS, 1],
+  loss: 'squared-error',
+  standardiseTargets: false,
+  dtype: 'float64',
+  stepSearch: 'exact',
+  rho: 1,
+  start: { dual: 'stationary' },
+  iterations: 4000,
+  threads: 1,
+} as const;
+
+describe('a layer alone, by ℓ1', () => {
+  test.each([
+    [1, 0],
+    [8, 0],
+    [8, 5],
+    [40, 0],
+  ])('ends where coordinate descent ends, with its zeros (λ = %d, l2 = %d)', async (l1, l2) => {
+    const { model } = await fit(regression, { ...ONE_LAYER, regularise: { W: { l1, l2 } } });
+    const expected = coordinateDescent(rows, Y, l1, l2);
+    const { weights, biases } = model;
+    const w = Array.from(weights[0] ?? []);
+    const b = biases[0]?.[0] ?? Number.NaN;
+    for (const [k, value] of expected.w.entries()) expect(w[k]).toBeCloseTo(value, 8);
+    expect(w.map((value) => value === 0)).toEqual(expected.w.map((value) => value === 0));
+    expect(w).toContain(0);
+    // 0 ∈ Σ (w·x + b − y) x + λ2 w + λ ∂‖w‖₁
+    const left = rows.map((row, i) => dot(w, row) + b - (Y[i] ?? 0));
+    for (const [k, value] of w.entries()) {
+      const slope =
+        dot(
+          left,
+          rows.map((row) => row[k] ?? 0),
+        ) +
+        l2 * value;
+      const miss = value === 0 ? Math.max(Math.abs(slope) - l1, 0) : Math.abs(slope + l1 * Math.sign(value));
+      expect(miss).toBeLessThan(1e-6);
+    }
+  });
+
+  test('ends where scikit-learn 1.2.1 ended: Lasso(alpha=8 / 60, tol=1e-14)', async () => {
+    const { weights, biases } = (await fit(regression, { ...ONE_LAYER, regularise: { W: { l1: 8 } } })).model;
+    const recorded = { 0: 2.87409010911627, 4: -1.9384534573442669, 7: 0.9146352674420505 };
+    const expected = Object.assign(new Array<number>(INPUTS).fill(0), recorded);
+    for (const [k, value] of expected.entries()) expect(weights[0]?.[k]).toBeCloseTo(value, 8);
+    expect(biases[0]?.[0]).toBeCloseTo(0.4864128649453499, 8);
+  });
+});
+
+const LABELS = Int32Array.from(
+  { length: SAMPLES },
+  (_, i) => ((rows[i]?.[0] ?? 0) > (rows[i]?.[1] ?? 0) ? 1 : 0) + (i % 2),
+);
+const CLASSES = { x: X, labels: LABELS };
+const NETWORK = { layers: [INPUTS, 9, 3], activation: 'relu', loss: 'softmax-cross-entropy' } as const;
+
+describe('a step of W', () => {
+  const penalties = {
+    ...({ nu: 1, rho: 1, gamma: 1, l2: 0.3, theta0: 0.01, tau0: 1, growth: 2 } as const),
+    ...({ output: 'exact', fistaStep: 4, fistaTolerance: 1e-3, fistaLimit: 500 } as const),
+  } as const;
+  const l1 = 0.4;
+  const none = { l1: 0, l2: 0, inputs: 0, neurons: 0, neuronNorm: Infinity, norm: Infinity, zeroSum: false };
+  const omega = { ...none, l1, lower: -Infinity, upper: Infinity };
+
+  test.each([
+    ['backtracking', false],
+    ['backtracking', true],
+    ['exact', false],
+    ['exact', true],
+  ] as const)('is the proximal point that the test of the paper accepts (%s, gram: %s)', async (search, gram) => {
+    using session = await layered.open(
+      { network: NETWORK, dtype: 'float64', threads: 2, softmax: 'stable', gram, fista: false, proximal: true },
+      CLASSES,
+    );
+    await session.write('W', 1, random(1, 9, INPUTS).data);
+    await session.write('W', 2, random(2, 3, 9).data);
+    await session.start({ output: 'forward', dual: 'stationary' });
+    for (let k = 0; k < 6; k += 1) {
+      for (const l of [2, 1]) {
+        const inputs = l === 1 ? INPUTS : 9;
+        const values = async (block: 'W' | 'z' | 'a' | 'b' | 'u', layer: number, columns: number) =>
+          rowsOf((await session.read(block, layer)).data, columns);
+        const m = l === 1 ? 9 : 3;
+        const [W, z, [b = []], a, u] = [
+          await values('W', l, inputs),
+          await values('z', l, m),
+          await values('b', l, m),
+          l === 1 ? rows : await values('a', 1, 9),
+          l === 2 ? await values('u', 2, 3) : undefined,
+        ];
+        const r = a.map((ai, i) =>
+          W.map((row, j) => dot(row, ai) + (b[j] ?? 0) - (z[i]?.[j] ?? 0) - (u?.[i]?.[j] ?? 0)),
+        );
+        const S = W.map((row, j) =>
+          row.map((w, k) => r.reduce((sum, ri, i) => sum + (ri[j] ?? 0) * (a[i]?.[k] ?? 0), 0) + penalties.l2 * w),
+        );
+        const { updates } = await session.run([{ block: 'W', layer: l }], {
+          ...penalties,
+          search,
+          regularisers: [omega, omega],
+        });
+        const { size = 0, kappa = 0, stepNorm = 0 } = updates[0] ?? {};
+        const expected = W.map((row, j) =>
+          row.map((w, k) => soft(w - (S[j]?.[k] ?? 0) / (size + penalties.l2), l1 / (size + penalties.l2))),
+        );
+        const got = await values('W', l, inputs);
+        for (const [j, row] of expected.entries()) {
+          for (const [k, value] of row.entries()) expect(got[j]?.[k]).toBeCloseTo(value, 10);
+        }
+        const D = W.map((row, j) => row.map((w, k) => w - (got[j]?.[k] ?? 0)));
+        const image = a.reduce((sum, ai) => sum + D.reduce((inner, row) => inner + dot(row, ai) ** 2, 0), 0);
+        const norm = D.reduce((sum, row) => sum + dot(row, row), 0);
+        expect(stepNorm).toBeCloseTo(norm, 8);
+        if (norm > 0) expect(kappa / (image / norm)).toBeCloseTo(1, 8);
+        // φ(W⁺) ≤ P(W⁺; θ)
+        expect(size).toBeGreaterThanOrEqual(kappa);
+      }
+    }
+    await session.run([{ block: 'z', layer: 2 }], { ...penalties, search });
+    await expect(
+      session.run([{ block: 'W', layer: 1 }], { ...penalties, search, regularisers: [omega] }),
+    ).rejects.toMatchObject({ code: 'ERR_DLADMM_ARGUMENT' });
+  });
+});
+
+const OPTIONS = {
+  layers: [INPUTS, 9, 3],
+  nu: 1,
+  rho: 1.6,
+  theta0: 0.01,
+  start: { dual: 'stationary' },
+  dtype: 'float64',
+  regularise: { W: [{ l1: 2, l2: 0.1 }, { l1: 0.5 }] },
+  l2: 0.2,
+  threads: 2,
+} as const;
+const omegaOf = (weights: readonly ArrayLike<number>[]): number =>
+  weights.reduce((sum, W, l) => {
+    const { l1, l2 } = [
+      { l1: 2, l2: 0.3 },
+      { l1: 0.5, l2: 0.2 },
+    ][l] as { l1: number; l2: number };
+    return sum + Array.from(W).reduce((inner, w) => inner + l1 * Math.abs(w) + (l2 / 2) * w * w, 0);
+  }, 0);
+
+describe('a training with ℓ1', () => {
+  const weightsOf = async (options: object) => (await fit(CLASSES, { ...OPTIONS, ...options })).model.weights;
+
+  test.each(['backtracking', 'exact'] as const)(
+    'descends by at least ½ θ ‖ΔW‖² and the rest, sweep by sweep (%s)',
+    async (stepSearch) => {
+      const { history } = await fit(CLASSES, { ...OPTIONS, stepSearch, iterations: 60 });
+      let before = Number.POSITIVE_INFINITY;
+      for (const { lagrangian, updates } of history as readonly IterationRecord[]) {
+        const least = updates.reduce(
+          (sum, { block, size = 0, stepNorm = 0 }) =>
+            sum + (block === 'W' || block === 'a' ? (size / 2) * stepNorm : 0),
+          0,
+        );
+        expect(least).toBeGreaterThan(0);
+        if (Number.isFinite(before))
+          expect(before - lagrangian).toBeGreaterThanOrEqual(least - 1e-9 * Math.abs(before));
+        before = lagrangian;
+      }
+    },
+  );
+
+  test('counts Ω in its records, and in the augmented Lagrangian', async () => {
+    const { history, model } = await fit(CLASSES, { ...OPTIONS, iterations: 5 });
+    const last = history.at(-1) as IterationRecord;
+    expect(last.regularisation).toBeCloseTo(omegaOf(model.weights), 8);
+    const parts = last.lossSum + last.regularisation + last.dualProduct + 0.8 * (last.residuals[1] ?? 0);
+    expect(parts + 0.5 * (last.residuals[0] ?? 0) + 0.5 * (last.activationResiduals[0] ?? 0)).toBeCloseTo(
+      last.lagrangian,
+      8,
+    );
+  });
+
+  test('has the same bits by any number of threads, and by no terms those without the option', async () => {
+    expect(await weightsOf({ iterations: 8, threads: 1 })).toEqual(await weightsOf({ iterations: 8, threads: 3 }));
+    expect(await weightsOf({ iterations: 8, regularise: { W: {} } })).toEqual(
+      await weightsOf({ iterations: 8, regularise: undefined }),
+    );
+  });
+
+  test.each(['float32', 'float64'] as const)(
+    'keeps its zeros in the saved model, and through a checkpoint (%s)',
+    async (dtype) => {
+      const file = path.join(FOLDER, `${dtype}.safetensors`);
+      const checkpoint = path.join(FOLDER, `${dtype}.checkpoint`);
+      const options = { ...OPTIONS, dtype, iterations: 40 };
+      const whole = await fit(CLASSES, options);
+      const zeros = whole.model.weights.map((W) => Array.from(W).filter((w) => w === 0).length);
+      expect(zeros[0]).toBeGreaterThan(30);
+      await whole.model.save(file);
+      const loaded = await loadModel(file);
+      expect(loaded.weights).toEqual(whole.model.weights);
+      await fit(CLASSES, { ...options, iterations: 13, checkpoint: { path: checkpoint, every: 13 } });
+      const gone = await resume(checkpoint, CLASSES, { iterations: 40 });
+      expect(gone.model.weights).toEqual(whole.model.weights);
+    },
+  );
+
+  test('is asked for by fit and by the command line', async () => {
+    const table = rows.map((row, i) => ({ ...Object.fromEntries(row.map((x, k) => [`x${k}`, x])), y: Y[i] ?? 0 }));
+    const { model } = await fit(table, {
+      solver: 'dladmm',
+      target: 'y',
+      hidden: [4],
+      iterations: 20,
+      rho: 1,
+      nu: 1,
+      regularise: { W: [{ l1: 3 }, {}] },
+    });
+    expect(Array.from(model.weights[0] ?? [])).toContain(0);
+    expect(parseRegulariser('l1=1e-4')).toEqual({ l1: 1e-4 });
+    expect(parseRegulariser('l1=1e-4,neuron-norm=2;;zero-sum')).toEqual([
+      { l1: 1e-4, neuronNorm: 2 },
+      {},
+      { zeroSum: true },
+    ]);
+  });
+});
+
+describe('what cannot be is told before anything is allocated', () => {
+  const cases: readonly (readonly [string, unknown, ErrorCode, RegExp])[] = [
+    ['a strength below 0', { l1: -1 }, 'ERR_DLADMM_RANGE', /regularise\.W\.l1/],
+    ['no number', { l1: '1' }, 'ERR_DLADMM_ARGUMENT', /regularise\.W\.l1/],
+    ['a misspelt term', { lone: 1 }, 'ERR_DLADMM_ARGUMENT', /lone/],
+    ['another number of layers', [{ l1: 1 }], 'ERR_DLADMM_SHAPE', /2 of them, one a layer/],
+    ['no terms', 3, 'ERR_DLADMM_ARGUMENT', /regularise\.W/],
+    ['bounds that exclude each other', { min: 1, max: 0 }, 'ERR_DLADMM_RANGE', /min ≤ max/],
+    ['groups of two kinds', { inputs: 1, neurons: 1 }, 'ERR_DLADMM_RANGE', /one of inputs, neurons/],
+    ['groups and a box', [{}, { inputs: 1, max: 1 }], 'ERR_DLADMM_RANGE', /no bounds but 0.*W\[1\]/],
+    ['sums of 0 and ℓ1', { zeroSum: true, l1: 1 }, 'ERR_DLADMM_RANGE', /at most l2 beside zeroSum/],
+  ];
+  test.each(cases)('%s', async (_, W, code, words) => {
+    await expectFailure(async () => completePlan(dladmm, { ...OPTIONS, regularise: { W } }), code, words);
+  });
+
+  test('steps that are exact', async () => {
+    const options = { ...OPTIONS, step: { W: 'cholesky' } };
+    await expectFailure(async () => completePlan(dladmm, options), 'ERR_DLADMM_ARGUMENT', /'quadratic'/);
+  });
+
+  test('a solver that has no such step', async () => {
+    await expectFailure(
+      // @ts-expect-error not of K-FAC
+      () => train(CLASSES, { layers: [INPUTS, 3], solver: 'kfac', regularise: { W: { l1: 1 } } }),
+      'ERR_DLADMM_ARGUMENT',
+      /regularise/,
+    );
+  });
+});
