@@ -1,28 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve, sep } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // The drills of `npm run test:soak` take as long as they take.
 const patience = process.env.DLADMM_SOAK === '1' ? 20 : 1;
 
-const sources = join(import.meta.dirname, 'src') + sep;
-
-/**
- * Under `npm test`, which compiles before, the tests import what was compiled: Node loads it in a fraction of the time that three hundred
- * files take to transform once a test file. A test that mocks a module of src keeps the sources.
- */
-const compiled = {
-  name: 'compiled',
-  enforce: 'pre',
-  resolveId(source: string, importer: string | undefined) {
-    if (process.env.DLADMM_TEST !== 'compiled' || importer === undefined || !source.startsWith('.')) return undefined;
-    const target = resolve(dirname(importer), source);
-    if (!target.startsWith(sources) || importer.startsWith(sources)) return undefined;
-    if (readFileSync(importer, 'utf8').includes('vi.mock(')) return undefined;
-    return join(import.meta.dirname, 'dist', target.slice(sources.length));
-  },
-} as const;
 // The drills that take tools of their own, each by its command: npm run test:bundlers, test:runtimes.
 const drill = process.env.DLADMM_DRILL;
 
@@ -40,7 +21,6 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     projects: [
       {
-        plugins: [compiled],
         test: {
           ...common,
           name: 'checkout',
@@ -50,12 +30,10 @@ export default defineConfig({
       },
       // In vm contexts, as jest runs tests: their arrays, errors and symbols are not those of the addon.
       {
-        plugins: [compiled],
         test: { ...common, name: 'realm', include: ['test/realm/**/*.test.ts'], pool: 'vmForks' },
       },
       // What users install: packed and installed once for all of its tests, and only where one of them is to run.
       {
-        plugins: [compiled],
         test: {
           ...common,
           name: 'package',
