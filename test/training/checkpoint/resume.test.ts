@@ -271,15 +271,15 @@ describe('an abort', () => {
   it('lets the iteration at work end and writes a checkpoint', async () => {
     const path = file();
     const controller = new AbortController();
-    const options = { ...DLADMM, iterations: 1e6, signal: controller.signal };
-    const training = train(classes, { ...options, checkpoint: { path, every: 1e6 } });
-    const [stopped] = await Promise.all([
-      (async () => {
-        for await (const _ of training);
-        return training.result;
-      })(),
-      new Promise((resolve) => setTimeout(resolve, 60)).then(() => controller.abort()),
-    ]);
+    const stopped = await fitModel(classes, {
+      ...DLADMM,
+      iterations: 1e6,
+      checkpoint: { path, every: 1e6 },
+      signal: controller.signal,
+      onIteration: ({ iteration }) => {
+        if (iteration === 3) setImmediate(() => controller.abort());
+      },
+    });
     expect(stopped.status.kind).toBe('aborted');
     expect((await readCheckpoint(path)).iteration).toBe(stopped.iterations);
     const k = stopped.iterations;
