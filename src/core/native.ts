@@ -93,24 +93,19 @@ export interface NativeAddon {
   singularValues(W: Numbers, rows: number, columns: number): Float64Array;
 }
 
-interface NodeGypBuild {
-  path(folder: string): string;
-}
-
 /** As node-gyp-build finds it, or without: a copy of the package's folder beside a bundle has nothing that the package depends on. */
 export function addonFile(): string {
-  const ours = packageRequire();
-  const folder = process.env.DLADMM_PREBUILD ?? packageFolder();
   try {
-    return (ours('node-gyp-build') as NodeGypBuild).path(packageFolder());
+    return (packageRequire()('node-gyp-build') as { path(folder: string): string }).path(packageFolder());
   } catch (error) {
     if (systemCode(error) !== 'MODULE_NOT_FOUND') throw error;
-    const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
-    const places = ['build/Release/dladmm.node', `prebuilds/${process.platform}-${process.arch}/dladmm.${libc}.node`];
-    const file = places.map((place) => resolve(folder, place)).find(existsSync);
-    if (file === undefined) throw new Error(`there is neither ${places.join(' nor ')} in ${folder}`);
-    return file;
   }
+  const folder = process.env.DLADMM_PREBUILD ?? packageFolder();
+  const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
+  const places = ['build/Release/dladmm.node', `prebuilds/${process.platform}-${process.arch}/dladmm.${libc}.node`];
+  const file = places.map((place) => resolve(folder, place)).find(existsSync);
+  if (file === undefined) throw new Error(`there is neither ${places.join(' nor ')} in ${folder}`);
+  return file;
 }
 
 /** By a path that tracers of files can read in the text of this file. In a bundle it leads nowhere. */

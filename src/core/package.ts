@@ -3,46 +3,34 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DlAdmmError } from './errors.js';
 
-/** The manifest in a folder, if it is that of this package. */
-function manifestIn(folder: string): { readonly version: string } | undefined {
-  try {
-    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    return manifest.name === 'dladmm' ? manifest : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Where this file lies, two levels below the package; anywhere, or nowhere, in a bundle. */
-const ownFolder = (): string | undefined => {
-  const { url } = import.meta as { readonly url?: string };
-  return url?.startsWith('file:') ? join(dirname(fileURLToPath(url)), '..', '..') : undefined;
-};
-
 /** Not by its name in `node:module`, which bundlers look for. */
 const requireFrom = (file: string): NodeJS.Require => process.getBuiltinModule('node:module').createRequire(file);
 
-/** The package as a program finds it that has it in its bundle, and installed beside it. */
-function installedFolder(): string | undefined {
+/** Where the package may be: this file lies two levels below it; in a bundle it is installed beside the program, or named. */
+function* places(): Generator<string> {
   const { url } = import.meta as { readonly url?: string };
+  if (url?.startsWith('file:')) yield join(dirname(fileURLToPath(url)), '..', '..');
+  if (process.env.DLADMM_PREBUILD) yield process.env.DLADMM_PREBUILD;
   for (const base of [url, process.argv[1], join(process.cwd(), 'index.js'), process.execPath]) {
     try {
-      if (base) return dirname(requireFrom(base).resolve('dladmm/package.json'));
+      if (base) yield dirname(requireFrom(base).resolve('dladmm/package.json'));
     } catch {
       // The next one may know.
     }
   }
-  return undefined;
 }
 
 let known: { readonly folder: string; readonly version: string } | undefined;
 
 function found(): typeof known & {} {
-  for (const folder of known ? [] : [ownFolder(), process.env.DLADMM_PREBUILD, installedFolder()]) {
-    const manifest = folder === undefined ? undefined : manifestIn(folder);
-    if (folder === undefined || !manifest) continue;
-    known = { folder, version: manifest.version };
-    break;
+  for (const folder of known ? [] : places()) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      if (name === 'dladmm') known = { folder, version };
+    } catch {
+      // There is none.
+    }
+    if (known) break;
   }
   if (known) return known;
   const text =
