@@ -69,12 +69,15 @@ inline Network network_from(const Napi::Object& options) {
   return network;
 }
 
-// [{ l1, l2, inputs, neurons, lower, upper, neuronNorm, norm, zeroSum }, …], one a layer, with infinities where there
+// [{ l1, l2, inputs, neurons, lower, upper, neuronNorm, norm, nuclear,
+// spectralNorm, zeroSum }, …], one a layer, with infinities where there
 // is no bound; none where absent
-inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, std::size_t layers) {
+inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, const Network& network) {
   const Napi::Env env = options.Env();
   if (options.Get("regularisers").IsUndefined()) return {};
+  std::size_t layer = 1;
   const auto read = [&](const Napi::Value& entry) {
+    if (layer > network.layers()) reject(env, "regularisers must have one entry a layer");
     if (!entry.IsObject()) reject(env, "a regulariser must be an object");
     const auto of = entry.As<Napi::Object>();
     Regulariser out;
@@ -86,11 +89,26 @@ inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, s
     out.upper = member_number(of, "upper");
     out.neuron_norm = member_number(of, "neuronNorm");
     out.norm = member_number(of, "norm");
+    out.nuclear = member_number(of, "nuclear");
+    out.spectral_norm = member_number(of, "spectralNorm");
     out.zero_sum = member_flag(of, "zeroSum");
+    if (of.Has("neuronSigns")) {
+      const auto signs = [&](const char* name, std::size_t count) {
+        const auto read = int32_member(of, name);
+        const bool legal = read.size() == count && std::all_of(read.begin(), read.end(), [](std::int32_t sign) {
+                             return sign >= -1 && sign <= 1;
+                           });
+        if (!legal) reject(env, std::string(name) + " must have −1, 0 or 1 for each");
+        return std::vector<std::int8_t>(read.begin(), read.end());
+      };
+      out.neuron_signs = signs("neuronSigns", network.outputs(layer));
+      out.input_signs = signs("inputSigns", network.inputs(layer));
+    }
+    ++layer;
     if (!out.closed()) reject(env, "these terms of a regulariser have no proximal step");
     return out;
   };
-  return list_of(env, options.Get("regularisers"), "regularisers", read, layers);
+  return list_of(env, options.Get("regularisers"), "regularisers", read, network.layers());
 }
 
 inline unsigned threads_from(const Napi::Object& options) {

@@ -1,4 +1,5 @@
 // Training by gradients as a JavaScript object.
+#include <algorithm>
 
 #include "addon/optimiser.hpp"
 #include "addon/registry.hpp"
@@ -26,6 +27,15 @@ class GradientTrainer : public Steps<GradientTrainer, Windows<StateHandle<Gradie
     if (setup.sparse &&
         (std::holds_alternative<Kfac>(setup.optimiser) || std::holds_alternative<Isaac>(setup.optimiser))) {
       reject(options.Env(), "the method takes dense features alone");
+    }
+    setup.regularisers = regularisers_from(options, setup.network);
+    const bool by_metric =
+        std::holds_alternative<Adam>(setup.optimiser) || std::holds_alternative<Adagrad>(setup.optimiser);
+    const bool by_size = std::holds_alternative<Sgd>(setup.optimiser) ||
+                         std::holds_alternative<Badm>(setup.optimiser) || std::holds_alternative<Sisa>(setup.optimiser);
+    const bool separable = std::ranges::all_of(setup.regularisers, &Regulariser::separable);
+    if (!setup.regularisers.empty() && !by_size && !(by_metric && separable)) {
+      reject(options.Env(), "the method has no proximal step for these regularisers");
     }
     return setup;
   }

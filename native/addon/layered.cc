@@ -56,6 +56,7 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
     setup.gram = member_flag(options, "gram");
     setup.fista = member_flag(options, "fista");
     setup.proximal = member_flag(options, "proximal");
+    setup.spectral = member_flag(options, "spectral");
     setup.joint_bias = member_flag(options, "jointBias");
     setup.multiplier =
         choice<Multiplier>(options, "multiplier", {{"residual", Multiplier::residual}, {"output", Multiplier::output}});
@@ -89,13 +90,16 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
     p.fista.step = member_number(options, "fistaStep");
     p.fista.tolerance = member_number(options, "fistaTolerance");
     p.fista.limit = static_cast<int>(std::min<std::size_t>(member_size(options, "fistaLimit"), 1'000'000));
-    p.regularisers = regularisers_from(options, setup().network.layers());
+    p.regularisers = regularisers_from(options, setup().network);
     return p;
   }
 
   void check_run(Napi::Env env, const std::vector<Update>&, const Penalties& penalties) const {
     if (penalties.output == OutputSolver::fista && !setup().fista) reject(env, "this state was made without fista");
     if (!penalties.regularisers.empty() && !setup().proximal) reject(env, "this state was made without proximal");
+    for (const Regulariser& it : penalties.regularisers) {
+      if (it.spectral() && !setup().spectral) reject(env, "this state was made without spectral");
+    }
   }
 
  private:

@@ -2,6 +2,7 @@
 // and it alone, has F(Y) ≥ F(W) + ‖Y − W‖²/(2t) for every Y that the constraints allow.
 #include "core/functions/proximal.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -22,6 +23,42 @@ double norm_of(const Mat& m, std::size_t first, std::size_t count, std::size_t s
   return std::sqrt(squares);
 }
 
+// By Jacobi's rotations of the columns (rows, where they are fewer) against each other, until all are orthogonal.
+std::vector<double> singular_values(const Mat& w) {
+  const bool tall = w.rows >= w.columns;
+  const std::size_t count = std::min(w.rows, w.columns), length = std::max(w.rows, w.columns);
+  std::vector<std::vector<double>> c(count, std::vector<double>(length));
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t k = 0; k < length; ++k) c[i][k] = tall ? w(k, i) : w(i, k);
+  }
+  const auto dot = [&](std::size_t i, std::size_t j) {
+    double sum = 0;
+    for (std::size_t k = 0; k < length; ++k) sum += c[i][k] * c[j][k];
+    return sum;
+  };
+  for (bool turned = true; turned;) {
+    turned = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = i + 1; j < count; ++j) {
+        const double a = dot(i, i), b = dot(j, j), g = dot(i, j);
+        if (std::abs(g) <= 1e-14 * std::sqrt(a * b) || g == 0) continue;
+        turned = true;
+        const double zeta = (b - a) / (2 * g);
+        const double tangent = (zeta < 0 ? -1 : 1) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta));
+        const double cosine = 1 / std::sqrt(1 + tangent * tangent), sine = cosine * tangent;
+        for (std::size_t k = 0; k < length; ++k) {
+          const double x = c[i][k];
+          c[i][k] = cosine * x - sine * c[j][k];
+          c[j][k] = sine * x + cosine * c[j][k];
+        }
+      }
+    }
+  }
+  std::vector<double> out(count);
+  for (std::size_t i = 0; i < count; ++i) out[i] = std::sqrt(dot(i, i));
+  return out;
+}
+
 // Ω, written down as it is defined; infinite outside of the constraints, which rounding may miss by a little.
 double plain_value(const Regulariser& omega, const Mat& w) {
   constexpr double kMiss = 1e-9;
@@ -37,6 +74,12 @@ double plain_value(const Regulariser& omega, const Mat& w) {
     for (std::size_t k = 0; k < w.columns; ++k) sum += w(j, k);
     value += omega.neurons * norm;
     if (norm > omega.neuron_norm + kMiss || (omega.zero_sum && std::abs(sum) > kMiss)) return Regulariser::kNone;
+  }
+  if (omega.spectral()) {
+    for (const double sigma : singular_values(w)) {
+      value += omega.nuclear * sigma;
+      if (sigma > omega.spectral_norm + 1e-7) return Regulariser::kNone;
+    }
   }
   return std::sqrt(square_norm(w)) > omega.norm + kMiss ? Regulariser::kNone : value;
 }
@@ -69,6 +112,9 @@ std::vector<Case> cases() {
   add("ball of every neuron, groups, l1", [](auto& it) { it.neuron_norm = 0.8, it.neurons = 0.3, it.l1 = 0.2; });
   add("ball", [](auto& it) { it.norm = 1.5; });
   add("ball, non-negative", [](auto& it) { it.norm = 1.5, it.lower = 0; });
+  add("nuclear", [](auto& it) { it.nuclear = 1.1, it.l2 = 0.2; });
+  add("spectral ball", [](auto& it) { it.spectral_norm = 1.2; });
+  add("nuclear in a spectral ball", [](auto& it) { it.nuclear = 0.3, it.spectral_norm = 1.2; });
   add("rows that sum to 0", [](auto& it) { it.zero_sum = true, it.l2 = 0.3; });
   return all;
 }
@@ -80,8 +126,15 @@ Matrix<T> step_from(const Mat& v, const Regulariser& omega, double t, unsigned t
   Matrix<T> out(v.rows, v.columns);
   for (std::size_t i = 0; i < v.values.size(); ++i) out.flat()[i] = static_cast<T>(v.values[i]);
   Team team(threads);
-  proximal_step<T>(team, omega, t, out.view());
+  SpectralRoom room(v.values.size(), std::min(v.rows, v.columns));
+  check(proximal_step<T>(team, omega, t, out.view(), room), "found");
   return out;
+}
+
+template <typename T>
+double value_by(Team& team, const Regulariser& omega, const Matrix<T>& w) {
+  SpectralRoom room(w.flat().size(), std::min(w.rows(), w.columns()));
+  return value_of<T>(team, omega, w.view(), room);
 }
 
 Mat plain(const Matrix<double>& m) {
@@ -109,7 +162,7 @@ void minimises(const Case& of) {
       };
       // Entry by entry and along all of them; towards 0, V and other steps, at every scale.
       for (const double size : {1e-4, 1e-2, 0.5}) {
-        for (int k = 0; k < 20; ++k) {
+        for (int k = 0; k < (of.omega.spectral() && rows > 60 ? 2 : 20); ++k) {
           Mat one = w;
           one.values[static_cast<std::size_t>(k) * 31 % w.values.size()] += k % 2 == 0 ? size : -size;
           no_better(one);
@@ -124,8 +177,8 @@ void minimises(const Case& of) {
       }
       Team team(1);
       const Matrix<double> typed = step_from<double>(v, of.omega, t, 1);
-      check_close(value_of<double>(team, of.omega, typed.view()), plain_value(of.omega, w), 1e-12 * (1 + least),
-                  what + ": its value");
+      check_close(value_by(team, of.omega, typed), plain_value(of.omega, w),
+                  (of.omega.spectral() ? 1e-7 : 1e-12) * (1 + least), what + ": its value");
     }
   }
 }
@@ -139,7 +192,7 @@ void same_bits_by_any_team(const Case& of) {
     const Matrix<T> one = step_from<T>(v, of.omega, 0.3, 1);
     const Matrix<double> wide = step_from<double>(v, of.omega, 0.3, 1);
     Team alone(1);
-    const double value = value_of<T>(alone, of.omega, one.view());
+    const double value = value_by(alone, of.omega, one);
     for (std::size_t i = 0; i < one.flat().size(); i += 17) {
       check_close(static_cast<double>(one.flat()[i]), wide.flat()[i], std::is_same_v<T, float> ? 2e-6 : 0, of.name);
     }
@@ -147,8 +200,57 @@ void same_bits_by_any_team(const Case& of) {
       const Matrix<T> many = step_from<T>(v, of.omega, 0.3, threads);
       check(std::memcmp(many.flat().data(), one.flat().data(), one.flat().size_bytes()) == 0, of.name);
       Team team(threads);
-      check_equal(value_of<T>(team, of.omega, many.view()), value, of.name);
+      check_equal(value_by(team, of.omega, many), value, of.name);
     }
+  }
+}
+
+void keeps_the_signs_of_paths() {
+  Regulariser omega;
+  omega.neuron_signs = {1, -1, 0};
+  omega.input_signs = {1, 0, -1};
+  Random random(9);
+  for (int k = 0; k < 20; ++k) {
+    Mat v(3, 3);
+    for (double& x : v.values) x = random.normal();
+    const Mat w = plain(step_from<double>(v, omega, 1, 1));
+    for (std::size_t j = 0; j < 3; ++j) {
+      for (std::size_t i = 0; i < 3; ++i) {
+        const int c = omega.input_signs[i], sign = c * omega.neuron_signs[j];
+        const double nearest = c == 0 || sign * v(j, i) > 0 ? v(j, i) : 0;
+        check_equal(w(j, i), nearest, "the nearest of its sign");
+      }
+    }
+  }
+}
+
+// Of a metric of its own for every entry: the scalar problem, looked for between the points of a grid that is made
+// finer.
+void separable_in_any_metric() {
+  Random random(31);
+  Regulariser omega;
+  omega.l1 = 0.4;
+  omega.l2 = 0.3;
+  omega.lower = -0.6;
+  omega.upper = 1.1;
+  const std::size_t rows = 5, columns = 41;
+  Matrix<double> v(rows, columns), kept(rows, columns);
+  fill_normal(v.view(), random, 2);
+  for (double& x : kept.flat()) x = random.uniform(0.01, 3);
+  const std::vector<double> from(v.flat().begin(), v.flat().end());
+  Team team(2);
+  separable_step<double>(team, omega, v.view(), kept.view(), [](double k) { return 0.7 / k; });
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const double t = 0.7 / kept.flat()[i];
+    double low = omega.lower, high = omega.upper;
+    for (int k = 0; k < 200; ++k) {
+      const auto cost = [&](double x) {
+        return omega.l1 * std::abs(x) + omega.l2 / 2 * x * x + (x - from[i]) * (x - from[i]) / (2 * t);
+      };
+      const double a = low + (high - low) / 3, b = high - (high - low) / 3;
+      (cost(a) < cost(b) ? high : low) = cost(a) < cost(b) ? b : a;
+    }
+    check_close(v.flat()[i], low, 1e-7, "the minimiser of an entry");
   }
 }
 
@@ -181,6 +283,9 @@ void refuses_what_has_no_closed_form() {
   check(!closed([](auto& it) { it.inputs = 1, it.neurons = 1; }), "groups of both kinds");
   check(!closed([](auto& it) { it.inputs = 1, it.upper = 0.5; }), "groups in a box that is no cone");
   check(!closed([](auto& it) { it.zero_sum = true, it.l1 = 1; }), "sums of 0 and l1");
+  check(!closed([](auto& it) { it.nuclear = 1, it.l1 = 1; }), "nuclear and l1");
+  check(!closed([](auto& it) { it.spectral_norm = 1, it.zero_sum = true; }), "two of what goes with l2 alone");
+  check(!closed([](auto& it) { it.lower = 1, it.neuron_signs = {1}, it.input_signs = {-1}; }), "signs outside the box");
   check(!closed([](auto& it) { it.norm = 0; }), "a ball of nothing");
 }
 
@@ -195,6 +300,8 @@ int main() {
       same_bits_by_any_team<double>(each);
     });
   }
+  fact("signs of paths are kept", keeps_the_signs_of_paths);
+  fact("an entry has a metric of its own", separable_in_any_metric);
   fact("zeros and bounds are exact", exact_zeros_and_bounds);
   fact("what has no closed form is told", refuses_what_has_no_closed_form);
   return report();

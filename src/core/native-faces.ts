@@ -28,6 +28,7 @@ export interface NativeLayeredOptions extends NativeConstraintsOptions {
   readonly gram: boolean;
   readonly fista: boolean;
   readonly proximal?: boolean;
+  readonly spectral?: boolean;
   readonly jointBias: boolean;
   readonly multiplier: 'residual' | 'output';
   readonly stepsW: readonly NativeStepKind[];
@@ -65,7 +66,12 @@ export interface NativeRegulariser {
   readonly upper: number;
   readonly neuronNorm: number;
   readonly norm: number;
+  readonly nuclear: number;
+  readonly spectralNorm: number;
   readonly zeroSum: boolean;
+  /** Of monotone paths: −1, 0 or 1 for each. */
+  readonly neuronSigns?: Int32Array;
+  readonly inputSigns?: Int32Array;
 }
 
 export interface NativePenalties extends NativeSearch {

@@ -1,5 +1,5 @@
 import { unlessAborted } from '../core/abort.js';
-import { DlAdmmError } from '../core/errors.js';
+import { DlAdmmError, expected } from '../core/errors.js';
 import { isUrl, present } from '../core/objects.js';
 import { StoredSamples } from '../formats/sample-file.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
@@ -7,6 +7,7 @@ import type { Model } from '../model/model.js';
 import { classCount, type Loss } from '../network/network.js';
 import { pick, SEED } from '../network/schema.js';
 import type { Learnt } from '../samples/arrival.js';
+import { type Column, inputsOfColumn, offsetsOf } from '../samples/columns.js';
 import { automatic, type Choice, type Pace } from '../solvers/auto.js';
 import { dladmm } from '../solvers/dladmm/solver.js';
 import { SAMPLE_SOLVERS } from '../solvers/index.js';
@@ -63,6 +64,27 @@ interface Stage {
   readonly options: object;
 }
 
+/**
+ * What is said of numeric columns by their names, of the places of their inputs: the number, and its bins, which rise with it.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT where one is no number
+ */
+function byPlace(given: unknown, columns: readonly (string | Column)[] = []): unknown {
+  if (typeof given !== 'object' || given === null) return given;
+  const known = columns.map((column): Column => (typeof column === 'string' ? { name: column } : column));
+  const { offsets } = offsetsOf(known);
+  const pairs = Object.entries(given).flatMap(([name, sign]): readonly [string, unknown][] => {
+    const at = known.findIndex((column) => column.name === name);
+    const column = known[at];
+    if (column === undefined) return [[name, sign]];
+    const { categories, buckets, hash, date, indicator } = column;
+    if (categories || buckets || hash || date) throw expected('columns of numbers', 'monotone', name);
+    const count = inputsOfColumn(column) - (indicator ? 1 : 0);
+    return Array.from({ length: count }, (_, i) => [String((offsets[at] as number) + i), sign]);
+  });
+  return Object.fromEntries(pairs);
+}
+
 function stagesOf(
   ready: Ready,
   options: Readonly<Record<string, unknown>>,
@@ -90,6 +112,7 @@ function stagesOf(
       ...(automaticOnes && { l2, ...present({ learningRate, batchSize: choice.batchSize }) }),
       ...(automaticOnes && limit === undefined && { evaluateEvery: Math.ceil(epochs / 8) }),
       ...own,
+      ...(own.monotone !== undefined && { monotone: byPlace(own.monotone, ready.data.columns) }),
       ...(automaticOnes && { solver: choice.solver, ...(limit === undefined && { epochs }) }),
       layers: widths,
       loss,
@@ -271,7 +294,8 @@ export function checkedPlan(options: object): Plan<never> {
   const meant = ['regression', 'values', 'counts'].includes(String(of)) ? 'squared-error' : undefined;
   const { loss = of === 'multi-label' || of === 'labels' ? 'sigmoid-cross-entropy' : meant } = rest;
   const own = Object.entries(rest).filter(
-    ([key, value]) => value !== undefined && key !== 'initialisation' && !Object.hasOwn(FRONT, key),
+    ([key, value]) =>
+      value !== undefined && !['initialisation', 'monotone'].includes(key) && !Object.hasOwn(FRONT, key),
   );
   const solver = isAutomatic(options) ? 'minibatch-admm' : given(options, 'solver');
   const plan = planOf<never>({

@@ -106,6 +106,7 @@ const layered = {
   gram: fc.oneof(fc.boolean(), rubbish),
   fista: fc.boolean(),
   proximal: fc.boolean(),
+  spectral: fc.boolean(),
   jointBias: fc.boolean(),
   multiplier: oneOf('residual', 'output'),
   stepsW: steps('quadratic', 'cholesky', 'inverse', 'pseudoinverse'),
@@ -133,6 +134,10 @@ const regulariser = members(
     upper: mostly(fc.constantFrom(Infinity, Infinity, 0), -1, NaN),
     neuronNorm: mostly(fc.constant(Infinity), 0.5, 0, NaN),
     norm: mostly(fc.constant(Infinity), 0.5, 0, NaN),
+    nuclear: mostly(fc.constant(0), 0.1, NaN),
+    spectralNorm: mostly(fc.constant(Infinity), 0.5, 0, NaN),
+    neuronSigns: mostly(fc.constant(undefined), Int32Array.of(1, -1), Int32Array.of(1, 0, 7), [1]),
+    inputSigns: mostly(fc.constant(Int32Array.of(1, 0)), Int32Array.of(-1), undefined),
     zeroSum: mostly(fc.constant(false), true),
   },
   meddle,
@@ -243,6 +248,7 @@ const gradient = {
   shuffle: fc.boolean(),
   seed: mostly(fc.constantFrom(0, 1), -1, 2 ** 60, NaN),
   optimiser,
+  regularisers,
 };
 /** What sparse features make of these: of billions of samples without entries the labels alone would be gigabytes. */
 const fewSamples = mostly(fc.constantFrom(1, 2, 3), 0, -1, NaN);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/functions/elementwise.hpp"
+#include "core/functions/proximal.hpp"
 #include "core/gradient/loss_rows.hpp"
 #include "core/gradient/method.hpp"
 #include "core/gradient/order.hpp"
@@ -36,6 +37,8 @@ struct TrainerSetup {
   bool shuffle = true;  // a new order every epoch
   std::uint32_t seed = 0;
   Optimiser optimiser;
+  // Ω_l of every layer, whose proximal step follows on each step of the method; none where empty.
+  std::vector<Regulariser> regularisers;
   // Whether the features are sparse, and how many entries they have; not of K-FAC and ISAAC, whose factors are dense.
   bool sparse = false;
   std::size_t entries = 0;
@@ -213,6 +216,14 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       plan.matrix(layer(l).delta, block_, net.outputs(l));
       if (l < depth() && !net.activation.value_tells_derivative()) plan.matrix(layer(l).z, block_, net.outputs(l));
     }
+    if (std::ranges::any_of(setup_.regularisers, &Regulariser::spectral)) {
+      std::size_t largest = 0, side = 0;
+      for (std::size_t l = 1; l <= depth(); ++l) {
+        largest = std::max(largest, size_of(ParameterBlock::W, l));
+        side = std::max(side, std::min(net.inputs(l), net.outputs(l)));
+      }
+      plan.made(spectral_, largest, side);
+    }
     std::size_t chunk = 0;
     for (const Chunk& it : chunks_) chunk = std::max(chunk, it.rows.count * (net.inputs(it.layer) + 1));
     for (Member& member : members_) {
@@ -273,8 +284,53 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
         return false;
       }
     }
+    if (!take_proximal_steps(now)) {
+      finite_.restore();
+      return false;
+    }
     ++step_number_;
     return true;
+  }
+
+  // W_l <- argmin Ω_l(W) + ½‖W − W_l‖² in the metric that the step of the method was the shortest in: 1/γ of the plain
+  // step, (1 − μ)/γ of momentum, (√v + ε)/γ of the adaptive ones, σ/γ + λ of the aggregate of consensus ADMM.
+  [[nodiscard]] bool take_proximal_steps(const Step& now) {
+    const auto by_metric = [&](std::size_t l, std::size_t k, auto size) {
+      const MatrixView<const T> w = layers_[l - 1].W;
+      separable_step<T>(team_, setup_.regularisers[l - 1], MatrixView<T>(weights(l).data(), w.rows, w.columns),
+                        {part_of(state_, ParameterBlock::W, l, k * parameters_count_).data(), w.rows, w.columns}, size);
+    };
+    const auto by_size = [&](std::size_t l, double size) {
+      const MatrixView<const T> w = layers_[l - 1].W;
+      const MatrixView<T> own(weights(l).data(), w.rows, w.columns);
+      return size <= 0 || proximal_step<T>(team_, setup_.regularisers[l - 1], size, own, spectral_);
+    };
+    const auto t = static_cast<double>(now.number);
+    bool found = true;
+    for (std::size_t l = 1; l <= setup_.regularisers.size(); ++l) {
+      if (setup_.regularisers[l - 1].none()) continue;
+      if (const auto* const adam = std::get_if<Adam>(&setup_.optimiser)) {
+        const T root = static_cast<T>(1 / std::sqrt(1 - std::pow(adam->beta2, t)));
+        by_metric(l, 1,
+                  [rate = static_cast<T>(now.rate), root, epsilon = static_cast<T>(adam->epsilon)](T second)
+                      DLADMM_INLINE { return rate / (std::sqrt(second) * root + epsilon); });
+      } else if (const auto* const adagrad = std::get_if<Adagrad>(&setup_.optimiser)) {
+        const T rate = static_cast<T>(now.rate / (1 + (t - 1) * adagrad->rate_decay));
+        by_metric(l, 0, [rate, epsilon = static_cast<T>(adagrad->epsilon)](T sum) DLADMM_INLINE {
+          return rate / (std::sqrt(sum) + epsilon);
+        });
+      } else if (const auto* const badm = std::get_if<Badm>(&setup_.optimiser)) {
+        found = by_size(l, now.rate / (badm->sigma + now.rate * badm->weight_decay)) && found;
+      } else if (const auto* const sisa = std::get_if<Sisa>(&setup_.optimiser)) {
+        found = by_size(l, now.rate / (sisa->sigma + now.rate * sisa->weight_decay)) && found;
+      } else if (const auto* const sgd = std::get_if<Sgd>(&setup_.optimiser)) {
+        // Of a gradient that stays, momentum makes so many times itself: only with it does Ω weigh against F.
+        const double gain = (1 - sgd->dampening) / (1 - sgd->momentum);
+        const double times = sgd->momentum == 0 ? 1 : sgd->nesterov ? 1 + sgd->momentum * gain : gain;
+        found = by_size(l, now.rate * times) && found;
+      }
+    }
+    return found;
   }
 
   // x of so many samples, in their order; of sparse ones its size alone, as their entries are then in sparse_batch_.
@@ -537,6 +593,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   SoapBases<T> bases_;
   KfacFactors<T> factors_;
   IsaacRoom<T> isaac_room_;
+  SpectralRoom spectral_;
   Matrix<T> batch_;      // rows of x in the order of the epoch, where it is shuffled
   Csr<T> sparse_batch_;  // rows of x in a block, where they are sparse
   std::vector<Member> members_;

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "core/functions/elementwise.hpp"
-#include "core/linalg/entrywise.hpp"
-#include "core/linalg/sums.hpp"
+#include "core/linalg/lapack.hpp"
+#include "core/linalg/tiled.hpp"
 
 namespace dladmm {
 namespace {
@@ -42,10 +43,75 @@ double shrunk(double norm, double lambda, double ball) {
   return std::min(norm - lambda, ball) / norm;
 }
 
+// The squares of the singular values of V, ascending, and over room.gram, as rows, the vectors of its shorter side; V
+// itself in double. Empty where they were not found.
+template <typename T>
+std::span<const double> singular_squares(Team& team, MatrixView<const T> v, SpectralRoom& room) {
+  const bool wide = v.rows <= v.columns;
+  const std::size_t side = std::min(v.rows, v.columns);
+  const MatrixView<double> entries(room.entries.data(), v.rows, v.columns);
+  const MatrixView<double> gram(room.gram.data(), side, side);
+  each_piece(team, v.rows, v.columns, [&](Rows rows, unsigned) {
+    entrywise::each([](T x, double& to) DLADMM_INLINE { to = static_cast<double>(x); }, v.rows_from(rows),
+                    entries.rows_from(rows));
+  });
+  // side x side <- V Vᵀ, or Vᵀ V
+  multiply<double>(team, wide ? blas::Op::none : blas::Op::transpose, wide ? blas::Op::transpose : blas::Op::none, 1,
+                   entries, entries, 0, gram);
+  const std::span<double> values = std::span(room.values).first(side);
+  if (!std::isfinite(elementwise::square_norm<double>(team, gram)) || !lapack::syev(gram, values, room.work)) return {};
+  for (double& value : values) value = std::max(value, 0.0);
+  return values;
+}
+
+// V <- V − Zᵀ diag(1 − σ⁺/σ) Z V with Z the singular vectors of the left (or the same on the right), σ⁺ what the step
+// makes of σ: values that it leaves keep their part of V as it is.
+template <typename T>
+bool spectral_step(Team& team, const Regulariser& omega, double t, MatrixView<T> v, SpectralRoom& room) {
+  const std::span<const double> squares = singular_squares<T>(team, v, room);
+  if (squares.empty()) return false;
+  const std::size_t side = squares.size();
+  const MatrixView<double> vectors(room.gram.data(), side, side);
+  const MatrixView<double> weighed(room.image.data(), side, side);
+  const MatrixView<double> factor(room.factor.data(), side, side);
+  bool moves = false;
+  for (std::size_t i = 0; i < side; ++i) {
+    const double less = 1 - shrunk(std::sqrt(squares[i]), t * omega.nuclear, omega.spectral_norm);
+    moves = moves || less > 0;
+    for (std::size_t j = 0; j < side; ++j) weighed.row(i)[j] = less * vectors.row(i)[j];
+  }
+  if (!moves) return true;
+  using blas::Op;
+  const MatrixView<double> entries(room.entries.data(), v.rows, v.columns);
+  const MatrixView<double> change(room.image.data(), v.rows, v.columns);
+  multiply<double>(team, Op::transpose, Op::none, 1, vectors, weighed, 0, factor);  // side x side
+  // n x m <- n x n, n x m, or n x m, m x m
+  const bool wide = v.rows <= v.columns;
+  multiply<double>(team, Op::none, Op::none, 1, wide ? factor : entries, wide ? entries : factor, 0, change);
+  each_piece(team, v.rows, v.columns, [&](Rows rows, unsigned) {
+    entrywise::each([](double x, double less, T& to) DLADMM_INLINE { to = static_cast<T>(x - less); },
+                    entries.rows_from(rows), change.rows_from(rows), v.rows_from(rows));
+  });
+  return true;
+}
+
 }  // namespace
 
+SpectralRoom::SpectralRoom(std::size_t largest, std::size_t side)
+    : entries(largest),
+      image(largest),
+      gram(side * side),
+      factor(side * side),
+      values(side),
+      work(lapack::syev_work(side)) {}
+
+double SpectralRoom::required_bytes(std::size_t largest, std::size_t side) {
+  const auto n = static_cast<double>(side);
+  return sizeof(double) * (2 * static_cast<double>(largest) + 2 * n * n + 35 * n + 1);
+}
+
 template <typename T>
-double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w) {
+double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w, SpectralRoom& room) {
   double value = 0;
   const auto rows = [&](double factor, auto&& of) {
     if (factor == 0) return;
@@ -60,6 +126,11 @@ double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w) {
   });
   rows(omega.l2 / 2, [](MatrixView<const T> row) { return elementwise::square_norm<T>(row); });
   rows(omega.neurons, [](MatrixView<const T> row) { return std::sqrt(elementwise::square_norm<T>(row)); });
+  if (omega.nuclear > 0) {
+    const std::span<const double> squares = singular_squares<T>(team, w, room);
+    if (squares.empty()) return std::numeric_limits<double>::quiet_NaN();
+    for (const double square : squares) value += omega.nuclear * std::sqrt(square);
+  }
   if (omega.inputs > 0) {
     std::vector<double> norms(w.columns);
     each_column(team, w, [&](std::size_t j, double norm) { norms[j] = norm; });
@@ -69,31 +140,28 @@ double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w) {
 }
 
 template <typename T>
-void proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T> v) {
+void keep_signs(const Regulariser& omega, Rows rows, MatrixView<T> own) {
+  if (omega.input_signs.empty()) return;
+  for (std::size_t j = 0; j < own.rows; ++j) {
+    const std::int8_t r = omega.neuron_signs[rows.first + j];
+    for (std::size_t k = 0; k < own.columns; ++k) {
+      const int sign = r * omega.input_signs[k];
+      T& x = own.row(j)[k];
+      if (omega.input_signs[k] != 0 && !(sign > 0 ? x > T(0) : sign < 0 && x < T(0))) x = T(0);
+    }
+  }
+}
+
+template <typename T>
+bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T> v, SpectralRoom& room) {
   // (λ/2)‖W‖² beside Ω: the step of Ω from V/(1 + tλ) with t/(1 + tλ).
-  const double shrink = 1 / (1 + t * omega.l2);
-  t *= shrink;
-  const double each_neuron = t * omega.neurons;
+  const double after = t / (1 + t * omega.l2);
+  const double each_neuron = after * omega.neurons;
   const bool by_neurons = each_neuron > 0 || omega.neuron_norm < Regulariser::kNone;
   each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) {
     const MatrixView<T> own = v.rows_from(part);
-    scale(own, shrink);
-    if (omega.l1 > 0) {  // sign(v) max(|v| − tλ, 0)
-      entrywise::each(
-          [c = static_cast<T>(t * omega.l1)](T& x) DLADMM_INLINE {
-            const T over = x > c ? x - c : T(0);
-            x = x < -c ? x + c : over;
-          },
-          own);
-    }
-    if (omega.bounded()) {
-      entrywise::each(
-          [low = static_cast<T>(omega.lower), high = static_cast<T>(omega.upper)](T& x) DLADMM_INLINE {
-            const T above = x < low ? low : x;
-            x = above > high ? high : above;
-          },
-          own);
-    }
+    entrywise::each([of = EntryStep<T>(omega), size = static_cast<T>(t)](T& x) DLADMM_INLINE { x = of(x, size); }, own);
+    keep_signs(omega, part, own);
     for (std::size_t i = 0; (by_neurons || omega.zero_sum) && i < own.rows; ++i) {
       const MatrixView<T> row = own.rows_from(i, 1);
       if (by_neurons) scale(row, shrunk(std::sqrt(elementwise::square_norm<T>(row)), each_neuron, omega.neuron_norm));
@@ -106,18 +174,20 @@ void proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
   });
   if (omega.inputs > 0) {
     each_column(team, v, [&](std::size_t j, double norm) {
-      scale(MatrixView<T>(v.data + j, v.rows, 1, v.stride), shrunk(norm, t * omega.inputs, Regulariser::kNone));
+      scale(MatrixView<T>(v.data + j, v.rows, 1, v.stride), shrunk(norm, after * omega.inputs, Regulariser::kNone));
     });
   }
   if (omega.norm < Regulariser::kNone) {
     const double factor = shrunk(std::sqrt(elementwise::square_norm<T>(team, v)), 0, omega.norm);
     each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) { scale(v.rows_from(part), factor); });
   }
+  return !omega.spectral() || spectral_step(team, omega, after, v, room);
 }
 
-#define DLADMM_INSTANTIATE(T)                                                  \
-  template double value_of<T>(Team&, const Regulariser&, MatrixView<const T>); \
-  template void proximal_step<T>(Team&, const Regulariser&, double, MatrixView<T>);
+#define DLADMM_INSTANTIATE(T)                                                                      \
+  template double value_of<T>(Team&, const Regulariser&, MatrixView<const T>, SpectralRoom&);      \
+  template bool proximal_step<T>(Team&, const Regulariser&, double, MatrixView<T>, SpectralRoom&); \
+  template void keep_signs<T>(const Regulariser&, Rows, MatrixView<T>);
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)
 #undef DLADMM_INSTANTIATE

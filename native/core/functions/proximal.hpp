@@ -6,9 +6,13 @@
 // `closed`. (N. Parikh, S. Boyd, Proximal Algorithms, 2014, chapter 6.)
 #pragma once
 
+#include <cstdint>
 #include <limits>
+#include <vector>
 
+#include "core/linalg/entrywise.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/linalg/sums.hpp"
 #include "core/runtime/team.hpp"
 
 namespace dladmm {
@@ -23,31 +27,91 @@ struct Regulariser {
   double lower = -kNone, upper = kNone;  // lower ≤ w ≤ upper
   double neuron_norm = kNone;            // ‖W_j·‖ ≤ c
   double norm = kNone;                   // ‖W‖ ≤ c (Frobenius)
+  double nuclear = 0;                    // λ Σ σ_i(W)
+  double spectral_norm = kNone;          // σ_1(W) ≤ c
   bool zero_sum = false;                 // Σ_k W_jk = 0
+  // Of monotone paths: r_j of every neuron and c_k of every input, −1, 0 or 1. Where c_k is not 0, r_j c_k W_jk ≥ 0,
+  // and W_jk = 0 where r_j is. Both empty, or both there.
+  std::vector<std::int8_t> neuron_signs, input_signs;
 
   [[nodiscard]] bool bounded() const { return lower > -kNone || upper < kNone; }
-  [[nodiscard]] bool none() const {
-    return l1 == 0 && l2 == 0 && inputs == 0 && neurons == 0 && !bounded() && neuron_norm == kNone && norm == kNone &&
-           !zero_sum;
+  [[nodiscard]] bool spectral() const { return nuclear > 0 || spectral_norm < kNone; }
+  // Whether every entry has a step of its own.
+  [[nodiscard]] bool separable() const {
+    return inputs == 0 && neurons == 0 && neuron_norm == kNone && norm == kNone && !spectral() && !zero_sum;
   }
+  [[nodiscard]] bool none() const { return l1 == 0 && l2 == 0 && !bounded() && input_signs.empty() && separable(); }
   // Whether the numbers are such, the set is not empty, and the proximal step is the one taken below: entry by entry,
   // then at most one of the terms that see groups, for which the entries before must be a cone.
   [[nodiscard]] bool closed() const {
     const int groups = (inputs > 0 ? 1 : 0) + (neurons > 0 || neuron_norm < kNone ? 1 : 0) + (norm < kNone ? 1 : 0);
+    const int matrices = (spectral() ? 1 : 0) + (zero_sum ? 1 : 0);  // what goes with l2 alone
+    const bool entries = l1 > 0 || bounded() || !input_signs.empty();
     const bool cone = (lower == -kNone || lower == 0) && (upper == kNone || upper == 0);
-    const bool finite = l1 < kNone && l2 < kNone && inputs < kNone && neurons < kNone;
-    return l1 >= 0 && l2 >= 0 && inputs >= 0 && neurons >= 0 && finite && lower <= upper && lower < kNone &&
-           upper > -kNone && neuron_norm > 0 && norm > 0 && (groups == 0 || (groups == 1 && cone)) &&
-           (!zero_sum || (groups == 0 && l1 == 0 && !bounded()));
+    const bool finite = l1 < kNone && l2 < kNone && inputs < kNone && neurons < kNone && nuclear < kNone;
+    return l1 >= 0 && l2 >= 0 && inputs >= 0 && neurons >= 0 && nuclear >= 0 && finite && lower <= upper &&
+           lower < kNone && upper > -kNone && neuron_norm > 0 && norm > 0 && spectral_norm > 0 &&
+           (input_signs.empty() || (lower <= 0 && upper >= 0)) && (groups == 0 || (groups == 1 && cone)) &&
+           (matrices == 0 || (matrices == 1 && groups == 0 && !entries));
   }
+};
+
+// Room for the singular values of matrices: of so many entries at most, and so many rows or columns, whichever are
+// fewer.
+struct SpectralRoom {
+  Buffer<double> entries, image, gram, factor;
+  std::vector<double> values, work;
+
+  SpectralRoom() = default;
+  SpectralRoom(std::size_t largest, std::size_t side);
+  [[nodiscard]] static double required_bytes(std::size_t largest, std::size_t side);
 };
 
 // Ω(W); constraints count 0. The same bits for any team.
 template <typename T>
-[[nodiscard]] double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w);
+[[nodiscard]] double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w, SpectralRoom& room);
 
-// Needs omega.closed() and t > 0. The same bits for any team.
+// Needs omega.closed() and t > 0, and the room where omega.spectral(). The same bits for any team. False where the
+// singular values were not found.
 template <typename T>
-void proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T> v);
+[[nodiscard]] bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T> v, SpectralRoom& room);
+
+// The step of one entry, in order: l2, l1, the bounds.
+template <typename T>
+struct EntryStep {
+  T l1, l2, lower, upper;
+
+  explicit EntryStep(const Regulariser& omega)
+      : l1(static_cast<T>(omega.l1)),
+        l2(static_cast<T>(omega.l2)),
+        lower(static_cast<T>(omega.lower)),
+        upper(static_cast<T>(omega.upper)) {}
+
+  // argmin l1 |x| + (l2/2) x² + (x − v)²/(2t) within the bounds
+  [[gnu::always_inline]] T operator()(T v, T t) const {
+    const T shrink = T(1) / (T(1) + t * l2);
+    const T x = v * shrink;
+    const T c = t * shrink * l1;
+    const T over = x > c ? x - c : T(0);
+    const T soft = c == T(0) ? x : x < -c ? x + c : over;
+    const T above = soft < lower ? lower : soft;
+    return above > upper ? upper : above;
+  }
+};
+
+// W_jk <- 0 where the signs of its path do not allow it.
+template <typename T>
+void keep_signs(const Regulariser& omega, Rows rows, MatrixView<T> own);
+
+// The step in a metric of one number an entry, (1/t_jk) of (W − V)²_jk/2, with t_jk = size(kept_jk); of what is
+// separable alone.
+template <typename T, typename Size>
+void separable_step(Team& team, const Regulariser& omega, MatrixView<T> v, MatrixView<const T> kept, Size size) {
+  each_piece(team, v.rows, v.columns, [&](Rows rows, unsigned) {
+    entrywise::each([of = EntryStep<T>(omega), size](T& x, T k) DLADMM_INLINE { x = of(x, size(k)); },
+                    v.rows_from(rows), kept.rows_from(rows));
+    keep_signs(omega, rows, v.rows_from(rows));
+  });
+}
 
 }  // namespace dladmm

@@ -62,7 +62,7 @@ struct InversionRooms {
 }  // namespace
 
 bool solves_by_samples(const LayeredSetup& setup, std::size_t l) {
-  return setup.steps.W[l - 1] == StepKind::cholesky && !(l == 1 && setup.gram) &&
+  return setup.steps.W[l - 1] == StepKind::cholesky && !setup.proximal && !(l == 1 && setup.gram) &&
          setup.samples < setup.network.inputs(l) + (setup.joint_bias ? 1 : 0);
 }
 
@@ -93,7 +93,7 @@ void LayeredState<T>::declare(StoragePlan& plan) {
 
   this->declare_samples(plan, cut_.pieces.largest());
   std::size_t parameters = 0;
-  std::size_t largest = 0;
+  std::size_t largest = 0, side = 0;
   layers_.resize(depth());
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
@@ -104,12 +104,17 @@ void LayeredState<T>::declare(StoragePlan& plan) {
     if (!is_output(l)) plan.rows(it.a, samples, n, saved(section_name("a", l)));
     sections_.add(section_name("theta", l), it.last_theta);
     sections_.add(section_name("tau", l), it.last_tau);
+    if (setup_.proximal && step_of_W(l) != StepKind::quadratic) {
+      plan.matrix(it.Y, n, net.inputs(l), saved(section_name("Y", l)));
+      sections_.add(section_name("Y.weight", l), it.Y_weight);
+    }
     plan.rows(it.P, samples, n, kept(section_name("P", l)));
     plan.vector(it.differences, n, kept(section_name("P.sums", l)));
     plan.made(it.forward, n, net.inputs(l));
     if (l > 1) plan.made(it.back, net.inputs(l), n);
     parameters += n * (net.inputs(l) + 1);
     largest = std::max(largest, n * net.inputs(l));
+    side = std::max(side, std::min(n, net.inputs(l)));
   }
   plan.rows(u_, samples, outputs, saved("u"));
   plan.vector(dual_sums_, outputs, saved("u.sums"));
@@ -119,6 +124,7 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   if (setup_.proximal) {
     plan.buffer(proximal_point_, largest);
     plan.buffer(proximal_step_, largest);
+    if (setup_.spectral) plan.made(spectral_, largest, side);
   }
   plan.buffer(finite_.room, parameters);
   if (setup_.gram) {
@@ -137,6 +143,7 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   plan.made(input_solver_, rooms.input);
   plan.buffer(right_side_, rooms.right);
   plan.buffer(right_scratch_, rooms.right);
+  plan.buffer(right_base_, setup_.proximal ? rooms.right : 0);
   plan.vector(sums_of_input_, rooms.inputs);
   const typename PieceSums<T>::Room sums{.columns = std::max({widest_, rooms.inputs, setup_.gram ? inputs : 0}),
                                          .product = largest,
@@ -147,6 +154,7 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   plan.other(std::min(pieces, 1.0) * plan.disk_bytes(), [this] {
     for (Layer& it : layers_) {
       std::fill(it.W.flat().begin(), it.W.flat().end(), T(0));
+      std::fill(it.Y.flat().begin(), it.Y.flat().end(), T(0));
       finite_.watch(it.W.flat());
       finite_.watch(it.b);
     }
@@ -351,6 +359,7 @@ void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, c
   if (finite) return;
   finite_.restore();
   for (std::size_t l = 1; l <= depth(); ++l) {
+    std::fill(layer(l).Y.flat().begin(), layer(l).Y.flat().end(), T(0));
     version(Block::W, l).advance();
     version(Block::b, l).advance();
   }
@@ -371,7 +380,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
                                    return elementwise::square_norm<T>(rows_of(it.W.view(), rows));
                                  });
     }
-    measures.regularisation += value_of<T>(team_, p.regulariser(l), it.W.view());
+    measures.regularisation += value_of<T>(team_, p.regulariser(l), it.W.view(), spectral_);
     if (p.l2 > 0 && setup_.joint_bias) {
       measures.regularisation +=
           p.l2 / 2 * elementwise::square_norm<T>(MatrixView<const T>(it.b.data(), 1, it.b.size()));

@@ -50,6 +50,7 @@ struct LayeredSetup {
   bool joint_bias = false;
   // Make room for proximal steps of W.
   bool proximal = false;
+  bool spectral = false;  // of singular values too
   // An open file where all that has a row a sample lies, in place of memory.
   std::optional<int> file;
 };
@@ -136,6 +137,10 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
     double last_theta = 0;       // what a zero direction reports under exact search
     double last_tau = 0;
 
+    // Of an exact step with Ω_l: the scaled dual of W = V, the weight that it is scaled by, and r.
+    Matrix<T> Y;
+    double Y_weight = 0, split = 0;
+
     // Of the pass at hand: W_lᵀ, or the transposed direction of a step of W_l, and W_l (not of the first layer).
     RowProduct<T> forward, back;
   };
@@ -196,6 +201,7 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   // Rows of a matrix of parameters that one thread multiplies, or goes through, at a time.
   static constexpr std::size_t kTile = 128;
   static constexpr std::size_t kBand = 16;
+  static constexpr int kSplitSteps = 8;
 
   using Base::depth, Base::is_output, Base::targets;
   using Base::file_, Base::labels_, Base::setup_, Base::spaces_, Base::team_, Base::x_, Base::y_;
@@ -351,6 +357,8 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
 
   void write_target(std::size_t l, bool own_bias, const Penalties& p, Rows rows, MatrixView<T> out);
   bool solve_W_by_features(std::size_t l, const Penalties& p, UpdateRecord& record);
+  bool split_W(std::size_t l, const Penalties& p, GramSolver<T>& solver, MatrixView<T> right,
+               std::span<const double> sums);
   bool solve_W_by_samples(std::size_t l, const Penalties& p, UpdateRecord& record);
   void renew_hidden_z(std::size_t l, const Penalties& p, Rows rows, Partial& partial);
   bool know_hidden_z(std::size_t l);
@@ -381,6 +389,7 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   double direction_weight_ = 0, direction_l2_ = 0;
   Matrix<T> image_;  // S C, for layer 1
   Buffer<T> proximal_point_, proximal_step_;
+  SpectralRoom spectral_;
   Matrix<T> gram_;                  // C = XᵀX
   std::vector<double> input_sums_;  // Σ over samples of X
   Stamp gram_made_;
@@ -392,10 +401,10 @@ class LayeredState : public SampleState<LayeredState<T>, T, LayeredSetup> {
   // For inversion steps: of every layer, and of the first one where XᵀX, which never changes, is kept.
   GramSolver<T> solver_;
   GramSolver<T> input_solver_;
-  Derived<double> input_shift_;           // what was added to the diagonal of XᵀX when it was factored
-  Buffer<T> right_;                       // where the samples are few: R of a sum of products Rᵀ a
-  Buffer<T> right_side_, right_scratch_;  // n_l x (n_{l-1} + 1)
-  std::vector<double> sums_of_input_;     // Σ over samples of a_{l-1}
+  Derived<double> input_shift_;                        // what was added to the diagonal of XᵀX when it was factored
+  Buffer<T> right_;                                    // where the samples are few: R of a sum of products Rᵀ a
+  Buffer<T> right_side_, right_scratch_, right_base_;  // n_l x (n_{l-1} + 1)
+  std::vector<double> sums_of_input_;                  // Σ over samples of a_{l-1}
   Derived<OutputMeasures> output_;
   std::vector<double> notes_;  // what is known, as kept_sections() hands it out
 };

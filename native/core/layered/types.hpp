@@ -55,8 +55,9 @@ struct Penalties {
   Fista fista;
   std::vector<Regulariser> regularisers;  // what Ω_l has beside l2, layer l at l − 1; empty where nothing
 
-  [[nodiscard]] Regulariser regulariser(std::size_t l) const {
-    return regularisers.empty() ? Regulariser() : regularisers[l - 1];
+  [[nodiscard]] const Regulariser& regulariser(std::size_t l) const {
+    static const Regulariser nothing;
+    return regularisers.empty() ? nothing : regularisers[l - 1];
   }
 };
 

@@ -70,7 +70,7 @@ bool LayeredState<T>::update_W_proximally(std::size_t l, const Penalties& p, Upd
                       rows_of(next, rows));
       return 0.0;
     });
-    proximal_step<T>(team_, p.regulariser(l), scale, next);
+    if (!proximal_step<T>(team_, p.regulariser(l), scale, next, spectral_)) return false;
     record.step_norm = over_parameters(l, kBand, [&](Rows rows) {
       entrywise::each([](T w, T to, T& di) DLADMM_INLINE { di = w - to; },
                       MatrixView<const T>(rows_of(it.W.view(), rows)), MatrixView<const T>(rows_of(next, rows)),

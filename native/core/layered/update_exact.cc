@@ -6,6 +6,12 @@
 //     W_l = Tᵀ a_{l-1} (a_{l-1}ᵀ a_{l-1} + (λ/w + ε) I)⁻¹           n_{l-1} x n_{l-1}
 //         = ((a_{l-1} a_{l-1}ᵀ + (λ/w + ε) I)⁻¹ T)ᵀ a_{l-1}         samples x samples
 //
+// With Ω_l beside it the step is split, W = V, with a scaled dual Y and the weight wr, r the mean eigenvalue of aᵀa:
+//
+//     W <- (Tᵀ a + r (V − Y)) (aᵀ a + (λ/w + r) I)⁻¹,   V <- prox_{Ω/(wr)}(W + Y),   Y <- Y + W − V
+//
+// a few times by one factor. V, whose zeros and bounds are exact, is what W_l becomes; Y is kept from sweep to sweep.
+//
 // With `joint_bias`, a_{l-1} has a column of ones more and W_l is [W_l b_l].
 //
 // a_l minimises (w/2)‖T − a W_{l+1}ᵀ‖² + (γ/2)‖a − f(z_l)‖² (eq. 3 and 16). With c = γ/w, sample by sample:
@@ -79,6 +85,7 @@ bool LayeredState<T>::solve_W_by_features(std::size_t l, const Penalties& p, Upd
   sums_.columns(1, it.differences, 1, 0);
 
   const double shift = p.l2 / penalty_of(l, p);
+  const bool proximal = !p.regulariser(l).none();
   const Inversion how = inversion_of(step_of_W(l));
   GramSolver<T>& solver = kept ? input_solver_ : solver_;
   const auto fill = [&](MatrixView<T> matrix) {
@@ -92,10 +99,13 @@ bool LayeredState<T>::solve_W_by_features(std::size_t l, const Penalties& p, Upd
       std::transform(sums.begin(), sums.end(), matrix.row(n), [](double x) { return static_cast<T>(x); });
       matrix.row(n)[n] = static_cast<T>(setup_.samples);
     }
-    for (std::size_t i = 0; i < size; ++i) matrix.row(i)[i] += static_cast<T>(shift);
+    double trace = 0;
+    for (std::size_t i = 0; i < n; ++i) trace += static_cast<double>(core.row(i)[i]);
+    it.split = !proximal ? 0 : trace > 0 ? trace / static_cast<double>(n) : 1;
+    for (std::size_t i = 0; i < size; ++i) matrix.row(i)[i] += static_cast<T>(shift + (i < n ? it.split : 0));
   };
   // XᵀX never changes, so neither does its factor.
-  if (!kept || !input_shift_.valid(gram_made_) || input_shift_.value != shift) {
+  if (!kept || !input_shift_.valid(gram_made_) || input_shift_.value != shift || proximal != (it.split > 0)) {
     input_shift_.forget();
     if (!solver.prepare(team_, how, size, GramSolver<T>::kRounding, fill)) return false;
     if (kept) input_shift_.set(shift, gram_made_);
@@ -108,7 +118,11 @@ bool LayeredState<T>::solve_W_by_features(std::size_t l, const Penalties& p, Upd
       right.row(j)[n] = static_cast<T>(it.differences[j] + (multiplied ? dual_sums_[j] / p.rho : 0));
     }
   }
-  solver.apply(team_, right, MatrixView<T>(right_scratch_.data(), m, size));
+  if (proximal) {
+    if (!split_W(l, p, solver, right, sums)) return false;
+  } else {
+    solver.apply(team_, right, MatrixView<T>(right_scratch_.data(), m, size));
+  }
   record.factor_seconds = clock.seconds();
   if (how == Inversion::pseudoinverse) {
     record.rank = static_cast<int>(solver.rank());
@@ -126,6 +140,53 @@ bool LayeredState<T>::solve_W_by_features(std::size_t l, const Penalties& p, Upd
     return 0.0;
   });
   return true;
+}
+
+// From the right side Tᵀ a to V, in its place, with b by the mean of what V leaves.
+template <typename T>
+bool LayeredState<T>::split_W(std::size_t l, const Penalties& p, GramSolver<T>& solver, MatrixView<T> right,
+                              std::span<const double> sums) {
+  Layer& it = layer(l);
+  const std::size_t n = it.W.columns();
+  const MatrixView<T> v = it.W.view(), y = it.Y.view();
+  const MatrixView<T> base(right_base_.data(), right.rows, right.columns), next(proximal_point_.data(), right.rows, n);
+  const double weight = penalty_of(l, p) * it.split;
+  const auto rescale = static_cast<T>(it.Y_weight > 0 ? it.Y_weight / weight : 1);
+  it.Y_weight = weight;
+  const auto by_rows = [&](auto&& body) {
+    over_parameters(l, kBand, [&](Rows rows) {
+      for (std::size_t j = rows.first; j < rows.first + rows.count; ++j) body(j);
+      return 0.0;
+    });
+  };
+  by_rows([&](std::size_t j) {
+    std::copy_n(right.row(j), right.columns, base.row(j));
+    for (std::size_t k = 0; k < n; ++k) y.row(j)[k] *= rescale;
+  });
+  const auto r = static_cast<T>(it.split);
+  for (int step = 0; step < kSplitSteps; ++step) {
+    by_rows([&](std::size_t j) {
+      std::copy_n(base.row(j), right.columns, right.row(j));
+      for (std::size_t k = 0; k < n; ++k) right.row(j)[k] += r * (v.row(j)[k] - y.row(j)[k]);
+    });
+    solver.apply(team_, right, MatrixView<T>(right_scratch_.data(), right.rows, right.columns));
+    by_rows([&](std::size_t j) {
+      for (std::size_t k = 0; k < n; ++k) next.row(j)[k] = right.row(j)[k] + y.row(j)[k];
+    });
+    if (!proximal_step<T>(team_, p.regulariser(l), 1 / weight, next, spectral_)) return false;
+    by_rows([&](std::size_t j) {
+      for (std::size_t k = 0; k < n; ++k) y.row(j)[k] += right.row(j)[k] - next.row(j)[k];
+      std::copy_n(next.row(j), n, v.row(j));
+    });
+  }
+  by_rows([&](std::size_t j) {
+    std::copy_n(v.row(j), n, right.row(j));
+    if (!setup_.joint_bias) return;
+    const double left = static_cast<double>(base.row(j)[n]) -
+                        elementwise::inner_product<T, double>({v.row(j), 1, n}, {sums.data(), 1, n});
+    right.row(j)[n] = static_cast<T>(left / (static_cast<double>(setup_.samples) + p.l2 / penalty_of(l, p)));
+  });
+  return std::isfinite(elementwise::square_norm<T>(team_, y));
 }
 
 template <typename T>

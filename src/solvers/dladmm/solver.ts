@@ -1,7 +1,7 @@
 import { group, kindsOf, number, option, type Schema, whole, word } from '../../network/schema.js';
 import { checkOutput, dualBegins, initialisedBy, OUTPUTS, searchedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { REGULARISE, regularisedBy } from '../shared/regularise.js';
+import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import { CONSTANT, growing, growth, scheduleType } from '../shared/schedule.js';
 import { EXACT, type IterationRecord, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
@@ -80,6 +80,7 @@ const OPTIONS = {
   schedule: option(schedule, { default: 'constant', says: 'How ν, ρ, θ0 and τ0 change.' }),
   l2: number({ min: 0 }, { default: 0, symbol: 'λ', says: 'Weight decay: Ω_l(W) = (λ/2)‖W‖².' }),
   regularise: REGULARISE,
+  monotone: MONOTONE,
   ...searchedBy({
     stepSearch: word(['backtracking', 'exact'], {
       default: 'backtracking',
@@ -141,7 +142,10 @@ export const dladmm = defineSolver({
   splitting: layered,
   iterations: 200,
   options: OPTIONS,
-  plan: ({ nu, rho, theta0, tau0, l2, regularise, stepSearch, growth, outputSolver, sweep, step, ...rest }) =>
+  plan: (
+    { nu, rho, theta0, tau0, l2, regularise, monotone, stepSearch, growth, outputSolver, sweep, step, ...rest },
+    { network },
+  ) =>
     layeredPlan({
       ...rest,
       updatesOf: () => sweep,
@@ -150,7 +154,7 @@ export const dladmm = defineSolver({
       settings: {
         ...EXACT,
         l2,
-        ...regularisedBy(regularise, step.W),
+        ...regularisedBy({ regularise, monotone }, network),
         search: stepSearch,
         growth,
         ...fistaOf(outputSolver),

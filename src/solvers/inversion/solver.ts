@@ -2,7 +2,8 @@ import { classifies } from '../../network/network.js';
 import { group, number, option, type Schema, whole, word } from '../../network/schema.js';
 import { checkOutput, initialisedBy, OUTPUTS, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
-import { layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
+import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
+import { EXACT, layered, layeredPlan, listLayeredUpdates } from '../shared/splittings/layered.js';
 import { stepsBy } from '../shared/step.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { firstWeights, inversionSweep } from './algorithm.js';
@@ -22,6 +23,8 @@ const OPTIONS = {
     says: 'Penalty of every ‖a_l − h(z_l)‖²; the paper has 10.',
   }),
   warmStart: whole(0, { default: 5, says: 'Iterations without an update of the multiplier λ.' }),
+  regularise: REGULARISE,
+  monotone: MONOTONE,
   step: stepsBy({ W: 'cholesky', a: 'cholesky' }),
   start: group(
     {
@@ -56,7 +59,7 @@ export const inversion = defineSolver({
   splitting: layered,
   iterations: 100,
   options: OPTIONS,
-  plan: ({ beta, gamma, warmStart, step, start, initialisation, sweep }, { network }) => {
+  plan: ({ beta, gamma, warmStart, regularise, monotone, step, start, initialisation, sweep }, { network }) => {
     const L = network.layers.length - 1;
     const warm = sweep.filter(({ block }) => block !== 'u');
     return layeredPlan({
@@ -65,6 +68,7 @@ export const inversion = defineSolver({
       firstUpdates: listLayeredUpdates(firstWeights, L),
       updatesOf: (iteration) => (iteration <= warmStart ? warm : sweep),
       steps: step,
+      settings: { ...EXACT, ...regularisedBy({ regularise, monotone }, network) },
       multiplier: 'output',
       bias: 'joint',
       penaltiesFor: (samples) => ({ nu: beta, rho: beta, theta0: samples * 1e-12, tau0: 1e-12 }),

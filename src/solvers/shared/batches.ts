@@ -1,11 +1,14 @@
 /** Solvers that step by the gradients of batches: what is the same for all methods, on samples and on graphs. */
 
+import { DlAdmmError } from '../../core/errors.js';
+import type { NativeRegulariser } from '../../core/native-faces.js';
 import { present } from '../../core/objects.js';
 import { type Complete, flag, number, perLayer, type Schema, whole, word } from '../../network/schema.js';
 import { graphInitialisedBy, initialisedBy, LABEL_LOSS } from './declared.js';
 import { defineSolver } from './descriptor.js';
 import { falling, scheduled } from './learning-rate.js';
 import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, methodOf, rate } from './methods.js';
+import { isSeparable, MONOTONE, REGULARISE, regularisedBy } from './regularise.js';
 import { gradients } from './splittings/gradient.js';
 import { graphGradients } from './splittings/graph-gradient.js';
 
@@ -51,6 +54,23 @@ const onCourse = (name: MethodName): typeof COURSE => ({
   learningRateSchedule: falling(courseOf(name).falls),
   warmUp: { ...COURSE.warmUp, default: courseOf(name).warmUp, otherwise: String(courseOf(name).warmUp) },
 });
+
+/** The methods that a proximal step can follow on: in the metric of their own steps, of one number for all, or one an entry. */
+const PROXIMAL = {
+  ...({ gd: 'any', sgd: 'any', badm: 'any', sisa: 'any' } as const),
+  ...({ adagrad: 'separable', adam: 'separable', nadamw: 'separable' } as const),
+} as const satisfies { readonly [M in MethodName]?: 'any' | 'separable' };
+const REGULAR = { regularise: REGULARISE, monotone: MONOTONE } as const satisfies Schema;
+type Regularised<M> = M extends keyof typeof PROXIMAL ? typeof REGULAR : unknown;
+
+/** @throws DlAdmmError ERR_DLADMM_RANGE for what has no closed form in the metric of the method */
+function checkMetric(name: MethodName, regularisers: readonly NativeRegulariser[]): void {
+  const group = regularisers.find((each) => !isSeparable(each));
+  if (group === undefined || !(name in PROXIMAL) || PROXIMAL[name as keyof typeof PROXIMAL] === 'any') return;
+  const text = `Expected l1, l2, min and max alone for regularise.W, as other terms have no closed form in the metric of ${name}; sgd takes all`;
+  throw new DlAdmmError('ERR_DLADMM_RANGE', text);
+}
+
 type OnCourse<S> = S extends { readonly learningRate: unknown } ? typeof COURSE : unknown;
 
 /** The settings of Kipf and Welling (2017). */
@@ -96,16 +116,28 @@ const define = <M extends MethodName, S extends Schema>(told: Told<M>, settings:
       ...settings,
       ...('learningRate' in settings && onCourse(told.name)),
       ...ON_SAMPLES,
+      ...(told.name in PROXIMAL && REGULAR),
       ...settings,
-    } as S & typeof ON_SAMPLES & OnCourse<S>,
-    plan: (own, { iterations: epochs }) => {
+    } as S & typeof ON_SAMPLES & OnCourse<S> & Regularised<M>,
+    plan: (own, { iterations: epochs, network }) => {
       const { learningRateSchedule: falls, warmUp = 0, ...most } = own as Complete<ReturnType<typeof onCourse>>;
-      const { batchSize, reduction, shuffle, initialisation, ...rest } = most as unknown as Complete<typeof ON_SAMPLES>;
+      const { batchSize, reduction, shuffle, initialisation, regularise, monotone, ...rest } =
+        most as unknown as Complete<typeof ON_SAMPLES & typeof REGULAR>;
+      const regular = regularisedBy({ regularise, monotone }, network);
+      checkMetric(told.name, regular.regularisers ?? []);
       const method = { solver: told.name, ...rest } as unknown as GradientMethod;
       const { subBatches, learningRate: rate } = methodOf(method);
       if (batchSize !== undefined) checkDivides(subBatches, batchSize, 'subBatches');
       const stepFor = scheduled({ rate, falls, otherwise: courseOf(told.name).falls, warmUp, epochs });
-      return { method, stepFor, ...present({ batchSize }), reduction, shuffle, initialisation };
+      return {
+        method,
+        stepFor,
+        ...present({ batchSize }),
+        ...regular,
+        reduction,
+        shuffle,
+        initialisation,
+      };
     },
   });
 

@@ -1,17 +1,20 @@
+import { checkObject } from '../../core/checks.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import type { NativeRegulariser } from '../../core/native-faces.js';
+import { present } from '../../core/objects.js';
+import { classifies, type Network } from '../../network/network.js';
 import {
   type About,
   type Complete,
   flag,
   group,
+  NOTHING,
   number,
   type OptionsOf,
   option,
   type Schema,
   type ValueType,
 } from '../../network/schema.js';
-import type { StepChoice } from './step.js';
 
 /** Ω_l of a layer: terms that add up, and bounds that hold exactly. */
 const TERMS = {
@@ -23,6 +26,8 @@ const TERMS = {
   max: number({ min: -Number.MAX_VALUE }, { otherwise: 'none', says: 'No weight is more.' }),
   neuronNorm: number('positive', { otherwise: 'none', says: 'No ‖W_j·‖ is more.' }),
   norm: number('positive', { otherwise: 'none', says: '‖W‖ is no more.' }),
+  nuclear: number({ min: 0 }, { default: 0, says: 'λ Σ σ_i(W): a low rank.' }),
+  spectralNorm: number('positive', { otherwise: 'none', says: 'σ_1(W) is no more.' }),
   zeroSum: flag({ default: false, says: 'The weights of every neuron add up to 0.' }),
 } as const satisfies Schema;
 
@@ -33,12 +38,12 @@ const ONE = group(TERMS, { otherwise: 'none', says: 'Ω_l of a layer.' });
 
 /** As the addon takes it. @throws DlAdmmError ERR_DLADMM_RANGE for terms that contradict each other, or have no proximal step together */
 function nativeTerms(
-  { min, max, neuronNorm, norm, ...terms }: Complete<typeof TERMS>,
+  { min, max, neuronNorm, norm, spectralNorm, ...terms }: Complete<typeof TERMS>,
   name: string,
 ): NativeRegulariser {
   const [lower, upper] = [min ?? Number.NEGATIVE_INFINITY, max ?? Number.POSITIVE_INFINITY];
   const fail = (what: string): never => {
-    const given = Object.entries({ ...terms, min, max, neuronNorm, norm }).filter(([, value]) => value);
+    const given = Object.entries({ ...terms, min, max, neuronNorm, norm, spectralNorm }).filter(([, value]) => value);
     const text = given.map(([key, value]) => `${key}: ${value}`).join(', ');
     throw new DlAdmmError('ERR_DLADMM_RANGE', `Expected ${what} for ${name} but received { ${text} }`);
   };
@@ -49,9 +54,19 @@ function nativeTerms(
   if (groups.length > 1)
     fail('one of inputs, neurons (with neuronNorm) and norm, as they have no proximal step together,');
   if (groups.length > 0 && !cone) fail('no bounds but 0 beside inputs, neurons, neuronNorm or norm');
-  if (terms.zeroSum && (groups.length > 0 || terms.l1 > 0 || bounded)) fail('at most l2 beside zeroSum');
+  const matrices = [terms.nuclear > 0 || spectralNorm !== undefined, terms.zeroSum].filter(Boolean);
+  if (matrices.length + groups.length + (terms.l1 > 0 || bounded ? 1 : 0) > 1 && matrices.length > 0) {
+    fail('at most l2 beside zeroSum, and beside nuclear and spectralNorm,');
+  }
   const none = Number.POSITIVE_INFINITY;
-  return { ...terms, lower, upper, neuronNorm: neuronNorm ?? none, norm: norm ?? none };
+  return {
+    ...terms,
+    lower,
+    upper,
+    neuronNorm: neuronNorm ?? none,
+    norm: norm ?? none,
+    spectralNorm: spectralNorm ?? none,
+  };
 }
 
 type OfLayers = WeightTerms | readonly WeightTerms[];
@@ -85,17 +100,95 @@ export const REGULARISE = group(
   { otherwise: 'none', says: 'Regularisers and constraints with exact proximal steps.' },
 );
 
+/** By the place of an input: 1 where the outputs are to rise with it, −1 where they are to fall. */
+type Monotone = Readonly<Record<string, 1 | -1>>;
+
+const monotone: ValueType<Monotone> = {
+  type: '{ column: 1 | -1 }',
+  check(value, name) {
+    checkObject(value, '{ column: 1 or −1 }', name);
+    for (const [column, sign] of Object.entries(value)) {
+      if (sign !== 1 && sign !== -1) throw expected('1 (rises) or −1 (falls)', `${name}.${column}`, sign);
+    }
+    return value as Monotone;
+  },
+};
+
+/** Paths whose weights have signs. */
+export const MONOTONE = option(monotone, {
+  otherwise: 'none',
+  says: 'Outputs (of two classes the second) rise with an input, 1, or fall with it, −1, whatever the others are: by the name of a numeric column, or by its place from 0 (docs/regularisers.md).',
+});
+
+const RISES: readonly unknown[] = ['relu', 'sigmoid', 'tanh', 'softplus', 'identity'];
+
 /**
- * What of the penalties is regularised by.
+ * The signs that make a network monotone: r_j of the neurons of every layer, where r_j ∂(neuron j)/∂(input k) c_k ≥ 0 for the inputs with a
+ * sign c_k. A third of the hidden neurons rise, a third fall, and a third know nothing of these inputs.
  *
- * @throws DlAdmmError ERR_DLADMM_ARGUMENT where a W is minimised over exactly, which knows of l2 alone
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE
+ */
+function signsOf(given: Monotone, { layers, activation, loss }: Network): readonly Int32Array[] {
+  const [n = 0] = layers;
+  const inputs = new Int32Array(n);
+  for (const [column, sign] of Object.entries(given)) {
+    if (!/^\d+$/.test(column) || Number(column) >= n) {
+      throw expected(
+        `numeric columns by name, or places of inputs from 0 to ${n - 1},`,
+        'monotone',
+        column,
+        'ERR_DLADMM_RANGE',
+      );
+    }
+    inputs[Number(column)] = sign;
+  }
+  const rises =
+    typeof activation === 'object'
+      ? !('leakyRelu' in activation && activation.leakyRelu < 0)
+      : RISES.includes(activation);
+  if (!rises && layers.length > 2)
+    throw expected(`${RISES.join(', ')}, leaky relu or elu, which only rise, with monotone,`, 'activation', activation);
+  const outputs = layers.at(-1) ?? 0;
+  const classes = classifies(loss) && loss !== 'sigmoid-cross-entropy' && outputs > 1;
+  if (classes && outputs > 2)
+    throw expected('two classes, of which the second rises, or numbers,', 'monotone', `${outputs} classes`);
+  const hidden = layers
+    .slice(1, -1)
+    .map((width) => Int32Array.from({ length: width }, (_, j) => [1, -1, 0][j % 3] as number));
+  return [inputs, ...hidden, Int32Array.from({ length: outputs }, (_, j) => (classes && j === 0 ? -1 : 1))];
+}
+
+interface Regularised {
+  readonly regularise?: { readonly W?: readonly NativeRegulariser[] | undefined } | undefined;
+  readonly monotone?: Monotone | undefined;
+}
+
+/**
+ * What penalties, or a session, have of it.
+ *
+ * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE for what contradicts monotone paths
  */
 export function regularisedBy(
-  regularise: { readonly W?: readonly NativeRegulariser[] | undefined } | undefined,
-  steps: readonly StepChoice[],
+  { regularise, monotone }: Regularised,
+  network: Network,
 ): { readonly regularisers?: readonly NativeRegulariser[] } {
-  if (regularise?.W === undefined) return {};
-  const exact = steps.find((kind) => kind !== 'quadratic');
-  if (exact !== undefined) throw expected("'quadratic', as regularise takes proximal steps,", 'step.W', exact);
-  return { regularisers: regularise.W };
+  const own = regularise?.W;
+  if (monotone === undefined || Object.keys(monotone).length === 0) return present({ regularisers: own });
+  const signs = signsOf(monotone, network);
+  return {
+    regularisers: signs.slice(1).map((neuronSigns, l) => {
+      const terms =
+        own?.[l] ?? nativeTerms(ONE.read({}, 'regularise.W', NOTHING) as Complete<typeof TERMS>, 'regularise.W');
+      const { nuclear, spectralNorm, zeroSum, lower, upper } = terms;
+      if (nuclear > 0 || spectralNorm < Infinity || zeroSum || lower > 0 || upper < 0) {
+        const text = `Expected bounds that 0 is within, and no nuclear, spectralNorm or zeroSum, for regularise.W of layer ${l + 1} beside monotone, whose signs they contradict`;
+        throw new DlAdmmError('ERR_DLADMM_RANGE', text);
+      }
+      return { ...terms, neuronSigns, inputSigns: signs[l] as Int32Array };
+    }),
+  };
 }
+
+/** Whether every entry has a proximal step of its own, which a metric of one number an entry needs. */
+export const isSeparable = ({ inputs, neurons, neuronNorm, norm, nuclear, spectralNorm, zeroSum }: NativeRegulariser) =>
+  inputs + neurons + nuclear === 0 && Math.min(neuronNorm, norm, spectralNorm) === Number.POSITIVE_INFINITY && !zeroSum;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseRegulariser } from '../../../src/cli/arguments.js';
-import { type ErrorCode, fit, loadModel, resume, train } from '../../../src/index.js';
-import { completePlan, dladmm, type IterationRecord, layered } from '../../../src/solvers.js';
+import { type ErrorCode, fit, loadModel, type Model, resume, train } from '../../../src/index.js';
+import { adam, completePlan, dladmm, type IterationRecord, layered, sgd } from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
 import { numbers, random } from '../../reference/addon.js';
 
@@ -99,6 +99,89 @@ describe('a layer alone, by ℓ1', () => {
   });
 });
 
+/** γ of Adam, which has to fall for the last digits. */
+const falling = ({ step }: { readonly step: number }): number => 0.05 / (1 + step / 50);
+
+const WHOLE = { reduction: 'sum', batchSize: SAMPLES, iterations: 6000 } as const;
+describe.each([
+  ['dladmm', { solver: 'dladmm', rho: 1, start: { dual: 'stationary' }, step: { W: 'cholesky' }, iterations: 3000 }],
+  ['gd', { solver: 'gd', learningRate: 0.005, reduction: 'sum', iterations: 6000 }],
+  ['sgd with momentum', { solver: 'sgd', momentum: 0.5, learningRate: 0.003, ...WHOLE }],
+  ['sgd by Nesterov', { solver: 'sgd', momentum: 0.5, nesterov: true, learningRate: 0.002, ...WHOLE }],
+  ['adam', { solver: 'adam', learningRate: falling, ...WHOLE }],
+  ['adagrad', { solver: 'adagrad', learningRate: 0.5, ...WHOLE }],
+  ['badm', { solver: 'badm', sigma: 400, rho: 1, ...WHOLE }],
+  ['sisa', { solver: 'sisa', sigma: 400, rho: 1, subBatches: 1, ...WHOLE }],
+] as const)('a layer alone, by %s', (_, how) => {
+  const { loss, standardiseTargets, dtype, layers, threads } = ONE_LAYER;
+  const solved = async (W: object) =>
+    (await fit(regression, { loss, standardiseTargets, dtype, layers, threads, ...how, regularise: { W } } as never))
+      .model as Model;
+
+  test('ends where coordinate descent ends, with its zeros', async () => {
+    const model = await solved({ l1: 8 });
+    const expected = coordinateDescent(rows, Y, 8);
+    const w = Array.from(model.weights[0] ?? []);
+    for (const [k, value] of expected.w.entries()) expect(w[k]).toBeCloseTo(value, 6);
+    expect(w.map((value) => value === 0)).toEqual(expected.w.map((value) => value === 0));
+    expect(model.biases[0]?.[0]).toBeCloseTo(expected.b, 6);
+  });
+
+  test('keeps bounds exactly', async () => {
+    const w = Array.from((await solved({ min: -0.5, max: 1.25 })).weights[0] ?? []);
+    expect(Math.max(...w)).toBe(1.25);
+    expect(Math.min(...w)).toBe(-0.5);
+  });
+});
+
+describe('a layer of more outputs', () => {
+  const y = {
+    rows: SAMPLES,
+    columns: 4,
+    data: Float64Array.from({ length: 4 * SAMPLES }, (_, i) => (1 + (i % 4)) * (Y[i >> 2] ?? 0) + noise()),
+  };
+  const weightsBy = async (W: object, more: object = {}) => {
+    const options = { ...ONE_LAYER, layers: [INPUTS, 4], regularise: { W }, ...more } as never;
+    return rowsOf(((await fit({ x: X, y }, options)).model as Model).weights[0] ?? [], INPUTS);
+  };
+
+  test.each([{ step: { W: 'quadratic' } }, { step: { W: 'cholesky' } }])(
+    'leaves out whole inputs, by their group (%o)',
+    async (how) => {
+      const w = await weightsBy({ inputs: 60 }, how);
+      const out = (w[0] ?? []).map((_, k) => w.every((row) => row[k] === 0));
+      expect(out).toEqual((w[0] ?? []).map((_, k) => w.some((row) => row[k] === 0)));
+      expect(out).toEqual([0, 4, 7].reduce((all, k) => all.with(k, false), new Array<boolean>(INPUTS).fill(true)));
+    },
+  );
+
+  test('comes to a low rank, within a spectral ball, and to rows that sum to 0', async () => {
+    const low = await weightsBy({ nuclear: 40 }, { iterations: 600 });
+    const [first = []] = low;
+    for (const row of low) {
+      const factor = dot(row, first) / dot(first, first);
+      for (const [k, value] of row.entries()) expect(value).toBeCloseTo(factor * (first[k] ?? 0), 6);
+    }
+    const ball = await weightsBy({ spectralNorm: 2 }, { iterations: 600 });
+    let v = new Array<number>(INPUTS).fill(1);
+    for (let k = 0; k < 200; k += 1) {
+      const image = ball.map((row) => dot(row, v));
+      v = v.map((_, j) => ball.reduce((sum, row, i) => sum + (row[j] ?? 0) * (image[i] ?? 0), 0));
+      const length = Math.sqrt(dot(v, v));
+      v = v.map((x) => x / length);
+    }
+    const image = ball.map((row) => dot(row, v));
+    expect(Math.sqrt(dot(image, image))).toBeCloseTo(2, 6);
+    for (const row of await weightsBy({ zeroSum: true }, { iterations: 200 }))
+      expect(
+        dot(
+          row,
+          row.map(() => 1),
+        ),
+      ).toBeCloseTo(0, 10);
+  });
+});
+
 const LABELS = Int32Array.from(
   { length: SAMPLES },
   (_, i) => ((rows[i]?.[0] ?? 0) > (rows[i]?.[1] ?? 0) ? 1 : 0) + (i % 2),
@@ -112,7 +195,17 @@ describe('a step of W', () => {
     ...({ output: 'exact', fistaStep: 4, fistaTolerance: 1e-3, fistaLimit: 500 } as const),
   } as const;
   const l1 = 0.4;
-  const none = { l1: 0, l2: 0, inputs: 0, neurons: 0, neuronNorm: Infinity, norm: Infinity, zeroSum: false };
+  const none = {
+    l1: 0,
+    l2: 0,
+    inputs: 0,
+    neurons: 0,
+    nuclear: 0,
+    spectralNorm: Infinity,
+    neuronNorm: Infinity,
+    norm: Infinity,
+    zeroSum: false,
+  };
   const omega = { ...none, l1, lower: -Infinity, upper: Infinity };
 
   test.each([
@@ -236,23 +329,40 @@ describe('a training with ℓ1', () => {
     );
   });
 
-  test.each(['float32', 'float64'] as const)(
-    'keeps its zeros in the saved model, and through a checkpoint (%s)',
-    async (dtype) => {
-      const file = path.join(FOLDER, `${dtype}.safetensors`);
-      const checkpoint = path.join(FOLDER, `${dtype}.checkpoint`);
-      const options = { ...OPTIONS, dtype, iterations: 40 };
-      const whole = await fit(CLASSES, options);
-      const zeros = whole.model.weights.map((W) => Array.from(W).filter((w) => w === 0).length);
-      expect(zeros[0]).toBeGreaterThan(30);
-      await whole.model.save(file);
-      const loaded = await loadModel(file);
-      expect(loaded.weights).toEqual(whole.model.weights);
-      await fit(CLASSES, { ...options, iterations: 13, checkpoint: { path: checkpoint, every: 13 } });
-      const gone = await resume(checkpoint, CLASSES, { iterations: 40 });
-      expect(gone.model.weights).toEqual(whole.model.weights);
-    },
-  );
+  test.each([
+    ['dladmm in float32', { ...OPTIONS, dtype: 'float32' }],
+    ['dladmm', OPTIONS],
+    ['dladmm by exact steps', { ...OPTIONS, step: { W: 'cholesky', a: 'cholesky' } }],
+    ['inversion-admm', { solver: 'inversion-admm', layers: OPTIONS.layers, regularise: { W: { l1: 3 } } }],
+    ['adam', { solver: 'adam', layers: OPTIONS.layers, regularise: { W: { l1: 0.05 } } }],
+    [
+      'badm',
+      { solver: 'badm', layers: OPTIONS.layers, batchSize: 20, subBatches: 4, regularise: { W: { inputs: 0.2 } } },
+    ],
+  ] as const)('keeps its zeros in the saved model, and through a checkpoint (%s)', async (name, options) => {
+    const file = path.join(FOLDER, `${name}.safetensors`);
+    const checkpoint = path.join(FOLDER, `${name}.checkpoint`);
+    const whole = await fit(CLASSES, { ...options, iterations: 40 } as never);
+    const zeros = whole.model.weights.map((W) => Array.from(W).filter((w) => w === 0).length);
+    expect(zeros[0]).toBeGreaterThan(20);
+    await whole.model.save(file);
+    const loaded = await loadModel(file);
+    expect(loaded.weights).toEqual(whole.model.weights);
+    await fit(CLASSES, { ...options, iterations: 13, checkpoint: { path: checkpoint, every: 13 } } as never);
+    const gone = await resume(checkpoint, CLASSES, { iterations: 40 });
+    expect(gone.model.weights).toEqual(whole.model.weights);
+  });
+
+  test('keeps bounds in the inversion ADMM', async () => {
+    const { model } = await fit(CLASSES, {
+      ...{ solver: 'inversion-admm', layers: OPTIONS.layers, iterations: 10, dtype: 'float64' },
+      regularise: { W: [{ min: -0.1, max: 0.05 }, { neuronNorm: 0.5 }] },
+    } as never);
+    const [first = [], last = []] = model.weights.map((W) => Array.from(W));
+    expect([Math.min(...first), Math.max(...first)]).toEqual([-0.1, 0.05]);
+    const norms = rowsOf(last, 9).map((row) => Math.sqrt(dot(row, row)));
+    expect(Math.max(...norms)).toBeCloseTo(0.5, 10);
+  });
 
   test('is asked for by fit and by the command line', async () => {
     const table = rows.map((row, i) => ({ ...Object.fromEntries(row.map((x, k) => [`x${k}`, x])), y: Y[i] ?? 0 }));
@@ -285,15 +395,22 @@ describe('what cannot be is told before anything is allocated', () => {
     ['bounds that exclude each other', { min: 1, max: 0 }, 'ERR_DLADMM_RANGE', /min ≤ max/],
     ['groups of two kinds', { inputs: 1, neurons: 1 }, 'ERR_DLADMM_RANGE', /one of inputs, neurons/],
     ['groups and a box', [{}, { inputs: 1, max: 1 }], 'ERR_DLADMM_RANGE', /no bounds but 0.*W\[1\]/],
+    ['a low rank and ℓ1', { nuclear: 1, l1: 1 }, 'ERR_DLADMM_RANGE', /beside nuclear and spectralNorm/],
+    ['a low rank and a box', { spectralNorm: 1, min: 0 }, 'ERR_DLADMM_RANGE', /beside nuclear and spectralNorm/],
     ['sums of 0 and ℓ1', { zeroSum: true, l1: 1 }, 'ERR_DLADMM_RANGE', /at most l2 beside zeroSum/],
   ];
   test.each(cases)('%s', async (_, W, code, words) => {
     await expectFailure(async () => completePlan(dladmm, { ...OPTIONS, regularise: { W } }), code, words);
   });
 
-  test('steps that are exact', async () => {
-    const options = { ...OPTIONS, step: { W: 'cholesky' } };
-    await expectFailure(async () => completePlan(dladmm, options), 'ERR_DLADMM_ARGUMENT', /'quadratic'/);
+  test('groups in the metric of an adaptive method', async () => {
+    const options = { layers: [INPUTS, 3], regularise: { W: { inputs: 1 } } };
+    await expectFailure(
+      async () => completePlan(adam, options),
+      'ERR_DLADMM_RANGE',
+      /no closed form in the metric of adam/,
+    );
+    expect(completePlan(sgd, options)).toHaveProperty('regularisers');
   });
 
   test('a solver that has no such step', async () => {

@@ -1,5 +1,6 @@
 import { checkObject, flag, given, oneOf, whole } from '../../../core/checks.js';
 import { native } from '../../../core/native.js';
+import type { NativeRegulariser } from '../../../core/native-faces.js';
 import { present } from '../../../core/objects.js';
 import type { Initialisation } from '../../../network/initialisation.js';
 import type { LabelledSamples } from '../../../samples/samples.js';
@@ -16,6 +17,8 @@ import { type Blocks, biases, weights } from '../sweep.js';
 /** What a training by gradients is made of. */
 export interface GradientSessionOptions extends SessionOptions {
   readonly method: GradientMethod;
+  /** Ω_l of every layer, by a proximal step after each step of the method; none if absent. */
+  readonly regularisers?: readonly NativeRegulariser[];
   /** Samples a batch, all where there are fewer; the last of an epoch has what is left. All for 'gd', else 128. */
   readonly batchSize?: number;
   /** F is the mean of the loss over the samples of a batch, or the sum; 'mean' if absent. */
@@ -37,6 +40,7 @@ export type GradientSession = StepSession<GradientTypes>;
 
 export interface GradientPlan {
   readonly method: GradientMethod;
+  readonly regularisers?: readonly NativeRegulariser[];
   /** γ, for epochs of so many steps; that of the method where it says nothing. */
   readonly stepFor: (stepsPerEpoch: number) => LearningRate | undefined;
   readonly batchSize?: number;
@@ -87,6 +91,7 @@ function setup(options: GradientSessionOptions, count: number) {
     shuffle: given(options.shuffle, true) && batch < count,
     seed: given(options.seed, 1),
     optimiser: checkedMethod(options.method).optimiser,
+    ...present({ regularisers: options.regularisers }),
   };
 }
 
@@ -102,7 +107,7 @@ export const gradients: Splitting<
   name: 'gradient',
   ...BATCHES_OF_SAMPLES,
   async open(options, data, name = 'data') {
-    const keys = ['method', 'batchSize', 'reduction', 'shuffle', 'seed'];
+    const keys = ['method', 'regularisers', 'batchSize', 'reduction', 'shuffle', 'seed'];
     const opening = {
       problem: samples,
       blocks: PARAMETER_BLOCKS,
@@ -118,9 +123,9 @@ export const gradients: Splitting<
       duals: ({ method }) => dualsOf(checkedMethod(method)),
     });
   },
-  async course({ network, dtype, threads, seed, method, stepFor, batchSize, reduction, shuffle }, data) {
+  async course({ network, dtype, threads, seed, method, regularisers, stepFor, batchSize, reduction, shuffle }, data) {
     const common = { network, dtype, threads, seed, method, reduction, shuffle };
-    return stepCourse(await gradients.open({ ...common, ...present({ batchSize }) }, data), stepFor);
+    return stepCourse(await gradients.open({ ...common, ...present({ batchSize, regularisers }) }, data), stepFor);
   },
 };
 

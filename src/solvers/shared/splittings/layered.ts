@@ -24,8 +24,8 @@ export interface LayeredSessionOptions extends SessionOptions {
   readonly gram: boolean;
   /** Make room for the FISTA solver of z_L. */
   readonly fista: boolean;
-  /** Make room for proximal steps of W, which `regularisers` need. Default false. */
-  readonly proximal?: boolean;
+  /** Make room for proximal steps of W, which `regularisers` need, or for those of singular values too. Default false. */
+  readonly proximal?: boolean | 'spectral';
   /** The kind of step of every block. Default: all quadratic. */
   readonly steps?: StepKinds;
   /** `residual`: u multiplies z_L − W_L a_{L−1} − b_L (dlADMM, the default); `output`: z_L (Taylor et al.). */
@@ -203,7 +203,7 @@ function check({ network, softmax, gram, fista, proximal, steps, multiplier, bia
   oneOf(softmax, ['stable', 'reference'], 'options.softmax');
   flag(gram, 'options.gram');
   flag(fista, 'options.fista');
-  flag(proximal ?? false, 'options.proximal');
+  if (proximal !== 'spectral') flag(proximal ?? false, 'options.proximal');
   if (steps !== undefined) {
     checkObject(steps, '{ W, a }', 'options.steps');
     checkStepKinds(steps, network.layers.length - 1, 'options.steps');
@@ -218,7 +218,8 @@ function setup({ network, softmax, gram, fista, proximal, steps, multiplier, bia
     softmax,
     gram,
     fista,
-    proximal: proximal ?? false,
+    proximal: Boolean(proximal),
+    spectral: proximal === 'spectral',
     stepsW: steps?.W ?? new Array<StepKind>(L).fill('quadratic'),
     stepsA: steps?.a ?? new Array<StepKind>(L - 1).fill('quadratic'),
     multiplier: multiplier ?? 'residual',
@@ -267,7 +268,8 @@ export const layered: Splitting<
     // XᵀX never changes: it spares products where W_1 is updated twice in a row, and the Gram matrix of an exact W_1.
     const gram = inputs < count && (pairs || steps.W[0] !== 'quadratic');
     const fista = settings.output === 'fista';
-    const proximal = settings.regularisers !== undefined;
+    const spectral = settings.regularisers?.some((each) => each.nuclear > 0 || each.spectralNorm < Infinity);
+    const proximal: boolean | 'spectral' = spectral ? 'spectral' : settings.regularisers !== undefined;
     const options = { network, dtype, threads, softmax, gram, fista, proximal, steps, multiplier, bias };
     const first = plan.penaltiesFor(count);
     const again = () => layered.open(options, data);
