@@ -17,18 +17,14 @@ import { classesOf, follow, trainingSamples } from './harness/samples.js';
 import { studyIn } from './harness/study.js';
 
 const OPTIONS = {
-  name: told(text('compare'), 'of the result'),
-  dataset: text('fashion-mnist'),
-  methods: some(Object.keys(METHODS)),
+  ...{
+    name: told(text('compare'), 'of the result'),
+    dataset: text('fashion-mnist'),
+    methods: some(Object.keys(METHODS)),
+  },
   solver: told(file, 'a module whose default export is a solver made by defineSolver: compared too'),
-  iterations: count(50),
-  samples: maybe(count(1)),
-  layers: layers('784-1000-1000-10'),
-  seed: count(1, 0),
-  dtype: DTYPE,
-  evaluateEvery: count(1),
-  trainMetrics: flag,
-  svg: file,
+  ...{ iterations: count(50), samples: maybe(count(1)), layers: layers('784-1000-1000-10'), seed: count(1, 0) },
+  ...{ dtype: DTYPE, evaluateEvery: count(1), trainMetrics: flag, svg: file },
   ...STUDY,
 };
 

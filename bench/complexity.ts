@@ -7,9 +7,9 @@
 import type { Dtype } from 'dladmm';
 import { measure, type Setting, widths } from './complexity/measure.js';
 import { reportJson, type SettingReport, settingReport, specificationOf, tableOf } from './complexity/report.js';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './harness/figures.js';
+import { draw, HOW_TO_HAVE_CHARTS, loadCharts } from './harness/figures.js';
 import { choice, count, file, flag, maybe, program, say, THREADS, told } from './harness/program.js';
-import { checkWritable, keep, measured, write } from './harness/results.js';
+import { checkWritable, keep, measured } from './harness/results.js';
 import { combinations } from './harness/study.js';
 
 /** Three widths at least: with fewer there is no interval. */
@@ -51,10 +51,7 @@ await program(
       await keep(out, result);
       say(`wrote ${out}`);
     }
-    if (picture !== undefined && charts) {
-      await write(picture, await charts(specificationOf(reports)));
-      say(`wrote ${picture}`);
-    }
+    if (picture !== undefined && charts) await draw(picture, specificationOf(reports));
     return { result, text: `${text}, ${seconds.toFixed(0)} s` };
   },
   { name: 'dladmm: ' },

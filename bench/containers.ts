@@ -13,6 +13,7 @@ import { type Child, startChild } from './harness/child.js';
 import { availableThreads } from './harness/internals.js';
 import { count, file, program, real, say, some } from './harness/program.js';
 import { keep, measured } from './harness/results.js';
+import { byRounds, ratioOf } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { combinations } from './harness/study.js';
 import { table } from './harness/table.js';
@@ -106,21 +107,13 @@ async function* quota(rounds: number, seconds: number): AsyncGenerator<Row> {
     const ratio = await withQuota(processors, async (group) => {
       const workers = settings.map((): Worker => startChild('containers/worker', { group }));
       try {
-        const speeds = settings.map((): number[] => []);
         for (const [i, threads] of settings.entries()) {
           const its = threads === undefined ? work : withThreads(work, threads);
           await workers[i]?.ask({ kind: 'open', name, work: its });
         }
-        for (let round = 0; round < rounds; round += 1) {
-          for (const turn of workers.keys()) {
-            const i = (turn + round) % workers.length; // nobody always comes first
-            speeds[i]?.push(await run(workers[i] as Worker, { names: [name], seconds }));
-          }
-        }
-        const [own = [], ...others] = speeds;
-        return Math.min(
-          ...others.map((each) => median(each.map((speed, round) => (own[round] ?? Number.NaN) / speed))),
-        );
+        const works = workers.map((worker) => () => run(worker, { names: [name], seconds }));
+        const [own = [], ...others] = await byRounds(works, (round) => round < rounds);
+        return Math.min(...others.map((each) => ratioOf(own, each)));
       } finally {
         for (const worker of workers) worker[Symbol.dispose]();
       }
@@ -174,16 +167,10 @@ async function* defaultOverOne(
     using worker: Worker = startChild('containers/worker');
     await worker.ask({ kind: 'open', name: 'default', work });
     await worker.ask({ kind: 'open', name: 'one', work: withThreads(work, 1) });
-    const ratios: number[] = [];
-    for (let round = 0; round < rounds; round += 1) {
-      // Nobody always comes first.
-      const order = round % 2 === 0 ? ['default', 'one'] : ['one', 'default'];
-      const speeds = new Map<string, number>();
-      for (const each of order) speeds.set(each, await run(worker, { names: [each], seconds }));
-      ratios.push((speeds.get('one') ?? Number.NaN) / (speeds.get('default') ?? Number.NaN));
-    }
+    const works = ['one', 'default'].map((each) => () => run(worker, { names: [each], seconds }));
+    const [one = [], own = []] = await byRounds(works, (round) => round < rounds);
     const what = `${name}: time of the default over that of one thread`;
-    yield judged(part, what, median(ratios), '≤', limit, limit === 1 ? 0.03 : 0);
+    yield judged(part, what, ratioOf(one, own), '≤', limit, limit === 1 ? 0.03 : 0);
   }
 }
 

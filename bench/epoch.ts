@@ -60,18 +60,10 @@ await program(OPTIONS, async ({ layers, samples, batch, optimizer, subBatches, g
   const secondsPerEpoch = median(replies.map((reply) => reply.seconds));
   const floorFlops = steps * flopsOf(products);
   const found = {
-    layers: layers.join('-'),
-    samples,
-    batch,
-    optimizer,
+    ...{ layers: layers.join('-'), samples, batch, optimizer },
     ...((optimizer === 'sisa' || optimizer === 'badm') && { subBatches }),
     ...(optimizer === 'minibatch-admm' && { gram }),
-    dtype,
-    secondsPerEpoch,
-    floorSeconds,
-    floorProductSeconds,
-    floorUpdateSeconds,
-    floorFlops,
+    ...{ dtype, secondsPerEpoch, floorSeconds, floorProductSeconds, floorUpdateSeconds, floorFlops },
     floorGflops: floorFlops / floorProductSeconds / 1e9,
     bytesPerParameter: update.moved * numberBytes,
     bandwidthBytes: bandwidth * numberBytes,

@@ -12,11 +12,11 @@ import { fit, train } from 'dladmm';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { availableThreads, frameOf, readFrame } from './harness/internals.js';
 import { count, layers, program } from './harness/program.js';
-import { seededRandom } from './harness/random.js';
 import { machine } from './harness/results.js';
 import { randomSamples } from './harness/samples.js';
 import { quantile, sum } from './harness/statistics.js';
 import { table } from './harness/table.js';
+import { churn } from './tabular/synthetic.js';
 
 const PERIOD = 10;
 /** A table's work is watched more closely, for this long after its end too. */
@@ -43,21 +43,8 @@ function ticker(period: number) {
 }
 
 /** Customers with columns of every kind, and values that are missing. */
-function customers(rows: number) {
-  const { uniform: random } = seededRandom(1);
-  const below = (n: number): number => Math.floor(n * random());
-  return Array.from({ length: rows }, (_, id) => {
-    const [age, calls] = [18 + below(60), below(9)];
-    return {
-      ...{ id, age, calls, income: random() < 0.05 ? null : 1000 * random() ** 2 },
-      ...{ balance: (2000 * random() - 500).toFixed(2), tenure: below(120) },
-      ...{ plan: ['basic', 'plus', 'family', 'business'][below(4)] as string, city: `city ${below(300)}` },
-      joined: new Date(1.5e12 + 86_400_000 * below(2000)).toISOString().slice(0, 10),
-      ...{ active: random() < 0.8, discount: random(), visits: below(1000) },
-      churned: calls / 9 + random() > 1.2 ? 'yes' : 'no',
-    };
-  });
-}
+const customers = (rows: number) =>
+  churn(rows).map((row) => ({ ...row, age: row.age === '' ? null : Number(row.age), autopay: row.autopay === 'true' }));
 
 /** What a table's work holds the event loop up for, by its name. */
 async function held(rows: number, folder: string) {

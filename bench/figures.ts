@@ -6,21 +6,15 @@
 import { join } from 'node:path';
 import { DlAdmmError } from 'dladmm';
 import { FIGURES, type FigureName } from './figures/list.js';
-import { HOW_TO_HAVE_CHARTS, loadCharts } from './harness/figures.js';
-import { file, program, say, some } from './harness/program.js';
-import { fromRoot, write } from './harness/results.js';
+import { draw, HOW_TO_HAVE_CHARTS, loadCharts } from './harness/figures.js';
+import { file, program, some } from './harness/program.js';
+import { fromRoot } from './harness/results.js';
 
 const NAMES = Object.keys(FIGURES) as FigureName[];
 
 await program({ only: some(NAMES), out: file }, async ({ only, out = fromRoot('docs') }) => {
-  const charts = await loadCharts();
-  if (charts === undefined) throw new DlAdmmError('ERR_DLADMM_FILE', HOW_TO_HAVE_CHARTS);
-  const drawn: string[] = [];
-  for (const name of only) {
-    const target = join(out, `${name}.svg`);
-    await write(target, await charts(await FIGURES[name]()));
-    say(`wrote ${target}`);
-    drawn.push(target);
-  }
+  if ((await loadCharts()) === undefined) throw new DlAdmmError('ERR_DLADMM_FILE', HOW_TO_HAVE_CHARTS);
+  const drawn = only.map((name) => join(out, `${name}.svg`));
+  for (const [i, name] of only.entries()) await draw(drawn[i] as string, await FIGURES[name]());
   return { result: { drawn }, text: `${drawn.length} pictures` };
 });

@@ -49,20 +49,11 @@ await program(OPTIONS, async ({ solver, layers, samples, dtype, threads, rounds 
   const floorSeconds = secondsOf(products, best) + factors;
   const floorFlops = flopsOf(products) + factorFlops(layers, solver);
   const found = {
-    solver,
-    layers: layers.join('-'),
-    samples,
-    dtype,
-    secondsPerIteration,
-    floorFlops,
-    floorGflops: floorFlops / floorSeconds / 1e9,
-    floorSeconds,
+    ...{ solver, layers: layers.join('-'), samples, dtype, secondsPerIteration },
+    ...{ floorFlops, floorGflops: floorFlops / floorSeconds / 1e9, floorSeconds },
     ratio: secondsPerIteration / floorSeconds,
     peakRssBytes: Math.max(...replies.map((reply) => reply.peakRssBytes)),
-    rounds,
-    updates,
-    refreshSeconds: refresh / REFRESH_EVERY,
-    factorSeconds: factors,
+    ...{ rounds, updates, refreshSeconds: refresh / REFRESH_EVERY, factorSeconds: factors },
   };
   const ms = (seconds: number): string => (seconds * 1000).toFixed(2);
   const row = (update: string, time: number, floor: number) => [update, ...[time, floor, time - floor].map(ms)];

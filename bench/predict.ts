@@ -16,6 +16,7 @@ import { type Child, jsonOf, startChild } from './harness/child.js';
 import { availableThreads } from './harness/internals.js';
 import { count, file, flag, layers as layersOption, maybe, program, say } from './harness/program.js';
 import { fromRoot, keep, type Machine, machine, machineText } from './harness/results.js';
+import { byRounds, ratioOf } from './harness/samples.js';
 import { median, quantile } from './harness/statistics.js';
 import { upTo } from './harness/study.js';
 import { table } from './harness/table.js';
@@ -132,21 +133,16 @@ async function compare(contestants: Contestants, turn: Turn, milliseconds: numbe
   const { rows } = turn;
   const difference = await largestDifference(contestants, rows);
   if (!(difference <= TOLERANCE)) throw new Error(`The answers differ by ${difference}: nothing to compare`);
-  const rounds = new Map<string, (readonly number[])[]>(contestants.map(({ name }) => [name, []]));
   const end = performance.now() + milliseconds;
-  for (let round = 0; performance.now() < end; round += 1) {
-    // Nobody always comes first, nor after the same one.
-    const order = round % 2 === 0 ? contestants : [...contestants].reverse();
-    for (let i = 0; i < order.length; i += 1) {
-      const { name, process } = order[(i + round) % order.length] as Contestants[number];
-      await pause(PAUSE_MS);
-      rounds.get(name)?.push((await process.ask(turn)).times);
-    }
-  }
-  const medians = (name: string): readonly number[] => rounds.get(name)?.map(median) ?? [];
-  const reference = medians(REFERENCE);
-  const timings = contestants.map(({ name, version }) => {
-    const all = rounds.get(name)?.flat() ?? [];
+  const works = contestants.map(({ process }) => async () => {
+    await pause(PAUSE_MS);
+    return (await process.ask(turn)).times;
+  });
+  const rounds = await byRounds(works, () => performance.now() < end);
+  const medians = (of: number): readonly number[] => rounds[of]?.map(median) ?? [];
+  const reference = medians(contestants.findIndex(({ name }) => name === REFERENCE));
+  const timings = contestants.map(({ name, version }, i) => {
+    const all = rounds[i]?.flat() ?? [];
     const medianUs = median(all);
     return {
       name,
@@ -155,7 +151,7 @@ async function compare(contestants: Contestants, turn: Turn, milliseconds: numbe
       p99Us: quantile(all, 0.99),
       rowsPerSecond: (rows / medianUs) * 1e6,
       /** Of onnxruntime-node's time; below 1 is faster. */
-      ratio: median(medians(name).map((value, i) => value / (reference[i] ?? Number.NaN))),
+      ratio: ratioOf(medians(i), reference),
     };
   });
   return { rows, rounds: reference.length, difference, timings };

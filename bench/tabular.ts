@@ -72,12 +72,8 @@ await program(OPTIONS, async ({ tables, models, dataDir, folder, python, patienc
   const found = study.now();
   const rows = (Object.keys(TABLES) as TableName[]).flatMap((name) => found.runs.filter((each) => each.table === name));
   const lines = rows.map((row) => [
-    ...[
-      row.table,
-      `${row.model}${row.stoppedAtEpoch ? ', stopped' : ''}`,
-      row.seconds.toFixed(2),
-      ...SCORES.map((score) => shown(row[score])),
-    ],
+    ...[row.table, `${row.model}${row.stoppedAtEpoch ? ', stopped' : ''}`, row.seconds.toFixed(2)],
+    ...SCORES.map((score) => shown(row[score])),
   ]);
   return { result: found, text: `${table(['table', 'model', 'seconds', ...SCORES], lines)}\n${machineText(found)}` };
 });

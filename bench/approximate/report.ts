@@ -24,14 +24,10 @@ export function summaryOf({ task, runs }: Pick<TaskResult, 'task' | 'runs'>, met
   const diverged: Record<string, number> = {};
   for (const rate of trials.flatMap((trial) => trial.diverged ?? [])) diverged[rate] = (diverged[rate] ?? 0) + 1;
   return {
-    task,
-    method,
-    layers: trials[0]?.layers ?? '',
+    ...{ task, method, layers: trials[0]?.layers ?? '' },
     epochs: Math.max(0, ...trials.map(({ epochs }) => epochs)),
     trials: trials.length,
-    mean: of(meanOf),
-    best: of((values) => Math.min(...values)),
-    deviation: of(standardDeviation),
+    ...{ mean: of(meanOf), best: of((values) => Math.min(...values)), deviation: of(standardDeviation) },
     seconds: meanOf(trials.map(({ seconds }) => seconds)),
     diverged,
     failed: trials.filter(({ status }) => status === 'diverged').length,

@@ -2,6 +2,7 @@
 import { DlAdmmError, type Dtype, type Matrix } from 'dladmm';
 import { type ClassificationDataset, loadDataset, type Numbers } from 'dladmm/data';
 import { loadGraph } from 'dladmm/graph';
+import { median } from './statistics.js';
 
 /** The KDD 2019 paper trains on the first 55,000 images of MNIST. */
 const PAPER_SAMPLES: Readonly<Record<string, number>> = { mnist: 55_000 };
@@ -71,6 +72,23 @@ export async function timed<T>(work: () => T | Promise<T>): Promise<{ readonly f
   const found = await work();
   return { found, seconds: (performance.now() - began) / 1000 };
 }
+
+/** What each of some works gives in every round: they take turns, and nobody always comes first, nor after the same one. */
+export async function byRounds<T>(works: readonly (() => Promise<T>)[], more: (round: number) => boolean) {
+  const found = works.map((): T[] => []);
+  for (let round = 0; more(round); round += 1) {
+    const order = round % 2 === 0 ? [...works.entries()] : [...works.entries()].reverse();
+    for (const turn of order.keys()) {
+      const [i, work] = order[(turn + Math.floor(round / 2)) % order.length] as (typeof order)[number];
+      found[i]?.push(await work());
+    }
+  }
+  return found as readonly (readonly T[])[];
+}
+
+/** The median over the rounds of what one took over what another took. */
+export const ratioOf = (one: readonly number[], other: readonly number[]): number =>
+  median(one.map((value, round) => value / (other[round] ?? Number.NaN)));
 
 /**
  * Goes through a training: each record with its seconds and those of all before it, evaluation left out. Ends early where

@@ -142,15 +142,9 @@ export function rowsOf(results: readonly Omit<Result, 'number'>[]) {
   return [...new Map(together.map((each) => [each.name, each])).values()].map(({ task, solver, varied, name }) => {
     const errors = together.flatMap((each) => (each.name === name ? each.errors : []));
     return {
-      task,
-      solver,
-      varied,
-      runs: errors.length,
-      finite: errors.filter(Number.isFinite).length,
+      ...{ task, solver, varied, runs: errors.length, finite: errors.filter(Number.isFinite).length },
       reached: errors.filter((error) => error <= REACHED[task]).length,
-      best: finite(Math.min(...errors)),
-      median: finite(median(errors)),
-      worst: finite(Math.max(...errors)),
+      ...{ best: finite(Math.min(...errors)), median: finite(median(errors)), worst: finite(Math.max(...errors)) },
     };
   });
 }

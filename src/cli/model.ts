@@ -10,7 +10,8 @@ import type { Prediction } from '../model/answer.js';
 import { GraphModel } from '../model/graph-model.js';
 import { type Importance, type ImportanceOptions, importance } from '../model/importance.js';
 import { Model } from '../model/model.js';
-import { classifies } from '../network/network.js';
+import { readModelFile } from '../model/model-file.js';
+import { classifies, networkText } from '../network/network.js';
 import { pick } from '../network/schema.js';
 import type { Csr } from '../tensor/csr.js';
 import { checkKind, type GraphFlags, graphOf, isGraphName, withSplit } from './graph.js';
@@ -176,11 +177,16 @@ export async function evaluateCommand(flags: EvaluateFlags, terminal: Terminal):
 
 /** `dladmm report`: what a saved model is, what it takes in, and what was noted of its training. @throws DlAdmmError */
 export async function reportCommand({ model: file }: Pick<Asking, 'model'>, terminal: Terminal): Promise<number> {
-  using model = await Model.load(file);
-  const { note = {}, dtype, weights } = model;
+  const stored = await readModelFile(file);
+  using model = stored.kind === 'gcn' ? new GraphModel(stored) : new Model(stored);
+  const { note = {}, dtype, weights, classes = [] } = model;
+  const described =
+    'describe' in model
+      ? model.describe()
+      : `${networkText(model.network)}, of nodes of a graph: ${classes.join(', ')}`;
   const noted = Object.entries(note).map(([name, value]) => `${name}: ${value}`);
   const count = weights.reduce((sum, { length }) => sum + length, 0);
-  await terminal.out(`${[model.describe(), `${count} weights in ${dtype}`, ...noted].join('\n')}\n`);
+  await terminal.out(`${[described, `${count} weights in ${dtype}`, ...noted].join('\n')}\n`);
   return 0;
 }
 

@@ -224,6 +224,12 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
   return { kind, ...parts, ...(note && { note }) };
 }, 'safetensors');
 
+/** A model of either kind. */
+export async function readModelFile(from: string | URL): Promise<StoredModel> {
+  const path = pathOf(from);
+  return decodeModel(await readWholeFile(path), path);
+}
+
 /**
  * Reads a model that `saveModel` wrote.
  *
@@ -235,12 +241,11 @@ export async function loadModelFile<K extends NetworkKind>(
   from: string | URL,
   kind: K,
 ): Promise<Extract<StoredModel, { kind: K }>> {
-  const path = pathOf(from);
-  const model = decodeModel(await readWholeFile(path), path);
+  const model = await readModelFile(from);
   if (model.kind === kind) return model as Extract<StoredModel, { kind: K }>;
   const what = {
     perceptron: 'a multilayer perceptron: load it with Model',
     gcn: 'a graph convolutional network: load it with GraphModel',
   };
-  throw new DlAdmmError('ERR_DLADMM_FORMAT', `${path} holds ${what[model.kind]}`);
+  throw new DlAdmmError('ERR_DLADMM_FORMAT', `${pathOf(from)} holds ${what[model.kind]}`);
 }

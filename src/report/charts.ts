@@ -55,6 +55,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   stationarityW: { title: 'Gradients of the Lagrangian in W', up: 'squared norm', log: true },
   stationarityV: { title: 'Gradients of the Lagrangian in V', up: 'squared norm', log: true },
   objective: { title: 'Objective', up: 'F' },
+  learningRate: { title: 'Learning rate', up: 'γ of the last step' },
   seconds: { title: 'Seconds of an iteration', up: 's' },
 };
 

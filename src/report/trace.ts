@@ -22,25 +22,30 @@ export function traceLines(record: ProgressRecord): readonly object[] {
   return updatesOf(record).map((update) => ({ iteration, ...update, ...(penalties !== undefined && { penalties }) }));
 }
 
+/** Microseconds in whole 1024ths, whose sums are exact: where an event ends by a rounding after the next one begins, no reader finds what is in what. */
+const microseconds = (seconds: number): number => Math.round(1e6 * 1024 * seconds) / 1024;
+
 /** The same as events of the Trace Event Format: the iteration with its updates in it, one after the other, in microseconds. */
 export function traceEvents(record: ProgressRecord): readonly object[] {
   const { iteration, seconds, elapsed, loss } = record;
-  const begin = 1e6 * (elapsed - seconds);
+  const begin = microseconds(elapsed - seconds);
   const event = (name: string, cat: string, ts: number, dur: number, args: object) => ({
     ...{ name, cat, ph: 'X', pid: 1, tid: 1, ts, dur, args },
   });
   let at = begin;
   const updates = updatesOf(record).map(({ block, layer, seconds: its, ...told }) => {
-    const from = at;
-    at += 1e6 * its;
-    return event(`${block} ${layer}`, 'update', from, 1e6 * its, { iteration, ...told });
+    // Of what takes no time readers cannot tell whether it ends before it begins.
+    const [from, dur] = [at, microseconds(Math.max(its, 1e-9))];
+    at += dur;
+    return event(`${block} ${layer}`, 'update', from, dur, { iteration, ...told });
   });
   const all = {
     loss,
     ...('lagrangian' in record && { lagrangian: record.lagrangian }),
     penalties: penaltiesOf(record),
   };
-  return [event(`iteration ${iteration}`, 'iteration', begin, 1e6 * seconds, all), ...updates];
+  const dur = Math.max(microseconds(seconds), at - begin);
+  return [event(`iteration ${iteration}`, 'iteration', begin, dur, all), ...updates];
 }
 
 /** A trace that is being written. */

@@ -24,6 +24,7 @@ const LEAST: Readonly<Record<string, string>> = {
   fullbatch:
     '--data digits --layers 64-8-10 --held-out 200 --iterations 1 --adam-iterations 1 --seeds 1 --methods variable-metric-admm,adam,sigmoid-admm --out FOLDER/fullbatch.json',
   iteration: '--layers 8-6-3 --samples 300 --rounds 1',
+  live: '--layers 8-6-3 --samples 300 --rounds 1 --seconds 0.1',
   race: '--dataset digits --layers 64-8-10 --methods adam --epochs 1 --seeds 1 --target .1 --tune --out FOLDER/race.json',
   scaling: '--samples 100 --batches 64 --rounds 1',
   stability: '--epochs 1 --points 50 --seeds 1 --out FOLDER/stability.json',

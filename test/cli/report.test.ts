@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { GraphModel } from '../../dist/index.js';
 import { inFolder } from './support.js';
 
 const { path, run, start } = inFolder();
@@ -158,4 +159,14 @@ it.each([
   writeFileSync(path('file'), '');
   const { code, err } = await run(...args);
   expect([code, err]).toEqual([1, expect.stringMatching(why)]);
+});
+
+it('tells what a saved model of a graph is', async () => {
+  const network = { layers: [3, 2, 2], activation: 'relu', loss: 'softmax-cross-entropy' } as const;
+  const weights = [new Float32Array(6), new Float32Array(4)];
+  using model = new GraphModel({ network, dtype: 'float32', classes: ['one', 'other'], weights });
+  await model.save(path('graph.safetensors'), { data: 'ring' });
+  expect((await run('report', 'graph.safetensors')).out).toBe(
+    'network 3-2-2, relu, softmax-cross-entropy, of nodes of a graph: one, other\n10 weights in float32\ndata: ring\n',
+  );
 });

@@ -53,8 +53,8 @@ describe('the page of a training', () => {
   });
 
   test.each([
-    ['adam', { epochs: 3 }, []],
-    ['minibatch-admm', { epochs: 3 }, []],
+    ['adam', { epochs: 3 }, ['Learning rate']],
+    ['minibatch-admm', { epochs: 3 }, ['Learning rate']],
     ['inversion-admm', { iterations: 3 }, ['Primal residuals']],
     ['variable-metric-admm', { iterations: 3 }, ['Objective', 'What the KKT conditions miss by']],
     ['sigmoid-admm', { iterations: 3 }, ['Gradients of the Lagrangian in W']],
@@ -62,6 +62,21 @@ describe('the page of a training', () => {
   ])('is made of a training by %s', async (solver, options, shown) => {
     const result = await trained(solver, options);
     expect(titles(report(result))).toEqual(expect.arrayContaining(['Loss', 'Seconds of an iteration', ...shown]));
+  });
+
+  test('draws how the learning rate falls, as the last step of each epoch had it', async () => {
+    const { history } = await trained('adam', {
+      epochs: 4,
+      learningRate: 0.5,
+      learningRateSchedule: 'cosine',
+      batchSize: 60,
+    });
+    const rates = [0, 1, 2, 3].map((gone) => 0.25 * (1 + Math.cos((Math.PI * gone) / 4)));
+    const [chart] = chartsOf(history).filter(({ title }) => title === 'Learning rate');
+    for (const [i, rate] of rates.entries()) expect(chart?.curves[0]?.values[i]).toBeCloseTo(rate, 4);
+    expect(chartsOf((await trained('kfac', { epochs: 1 })).history).map(({ title }) => title)).not.toContain(
+      'Learning rate',
+    );
   });
 
   test('tells every chart in words and in a table', () => {

@@ -130,6 +130,38 @@ describe('a trace', () => {
     expect(at).toBeLessThanOrEqual(1 + (iteration?.ts ?? 0) + (iteration?.dur ?? 0));
   });
 
+  test('for chrome://tracing has the fields that the Trace Event Format asks for, and each event within another or beside it, to the last bit', async () => {
+    const { records } = await trained({ x, labels }, { ...options, iterations: 20 }, true);
+    const path = join(folder, 'run.json');
+    const trace = openTrace(path, 'circles');
+    for (const record of records) trace.write(record as never);
+    // A clock may see nothing of a short update.
+    const updates = records[0]?.updates.map((update) => ({ ...update, seconds: 0 }));
+    trace.write({ ...records[0], iteration: 21, elapsed: 0.1 + 0.2 + 1e6, updates } as never);
+    trace.close();
+    const [head, ...events] = JSON.parse(readFileSync(path, 'utf8'));
+    expect(head).toEqual({ name: 'process_name', ph: 'M', pid: 1, args: { name: 'circles' } });
+    const fields = {
+      name: expect.any(String),
+      cat: expect.any(String),
+      ph: 'X',
+      pid: 1,
+      tid: 1,
+      args: expect.any(Object),
+    };
+    const open: number[] = [];
+    let before = 0;
+    for (const event of events) {
+      expect(event).toEqual({ ...fields, ts: expect.any(Number), dur: expect.any(Number) });
+      const { ts, dur } = event;
+      expect([ts >= before, dur > 0]).toEqual([true, true]);
+      while (open.length > 0 && (open.at(-1) as number) <= ts) open.pop();
+      expect(open.at(-1) ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(ts + dur);
+      open.push(ts + dur);
+      before = ts;
+    }
+  });
+
   test('is in the page as the timeline of the last iteration', async () => {
     const { result } = await trained({ x, labels }, options, true);
     const page = report(result as never);

@@ -46,4 +46,6 @@ export interface SweepMeasures {
 export interface EpochRecord extends ProgressRecord {
   /** Batches of the epoch. */
   readonly steps: number;
+  /** γ of the last of them, of methods that have one. */
+  readonly learningRate?: number;
 }

@@ -29,6 +29,8 @@ export interface StepsResult {
    */
   readonly diverged: boolean;
   readonly seconds: number;
+  /** The γ of the last step that was asked for; undefined where there was none. */
+  readonly learningRate?: number | undefined;
 }
 
 export interface StepRules<T extends StepTypes> {
@@ -81,7 +83,7 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
           ? this.#runFed(this.feed, count, rates)
           : this.#native.run(count, rates));
         this.#done = ran.diverged ? 0 : this.#done + ran.steps;
-        return { ...ran, loss: loss / ran.samples };
+        return { ...ran, loss: loss / ran.samples, learningRate: rates.at(-1) };
       } finally {
         this.#running = false;
       }
