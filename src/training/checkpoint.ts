@@ -225,6 +225,8 @@ export interface Resumption {
   readonly identity: string;
   readonly training: StoredTraining;
   readonly layers: number;
+  /** Gives back what was opened to be read as the training goes. */
+  readonly release?: (() => void) | undefined;
 }
 
 const otherData = (path: string, expected: string, found: string): DlAdmmError =>

@@ -220,11 +220,11 @@ export async function resumedOptions(path: string, options: ResumeOptions = {}):
  * @throws DlAdmmError as {@link resume}
  */
 export async function resumeTraining(
-  from: string | URL,
+  checkpoint: string | URL,
   rows: TrainingData | GraphSamples | Rows,
   options: ResumeOptions = {},
 ): Promise<Training<AnyRecord>> {
-  const path = pathOf(from);
+  const path = pathOf(checkpoint);
   const { identity, training, merged, plan } = await lookInto(path, options);
   const { data: arrived, release } =
     (await unlessAborted(options.signal, () => asBefore(path, rows, training, options))) ?? {};
@@ -242,14 +242,8 @@ export async function resumeTraining(
     if (arrived) checkWatched(arrived, plan);
     const layers = plan.network.layers.length - 1;
     const taught = training.taught ? learntOf(training.learnt) : undefined;
-    return new Training(
-      data,
-      plan,
-      storedOptionsOf(merged, plan),
-      { path, identity, training, layers },
-      taught,
-      release,
-    );
+    const from = { path, identity, training, layers, release };
+    return new Training(data, plan, storedOptionsOf(merged, plan), from, taught);
   } catch (error) {
     release?.();
     throw error;

@@ -41,8 +41,6 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   readonly #data: TrainingData | GraphSamples;
   readonly #options: StoredTraining['options'];
   readonly #from: Resumption | undefined;
-  /** Gives back what was opened to be read as the training goes. */
-  readonly #release: (() => void) | undefined;
   readonly #history: R[] = [];
   #course: Course<R> | undefined;
   #keeper: Keeper | undefined;
@@ -72,14 +70,12 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     options: StoredTraining['options'],
     from?: Resumption,
     taught?: Learnt,
-    release?: () => void,
   ) {
     this.#data = data;
     this.#taught = taught;
     this.#plan = plan;
     this.#options = options;
     this.#from = from;
-    this.#release = release;
     this.#done = from?.training.iteration ?? 0;
     this.#saved = this.#done;
   }
@@ -217,7 +213,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         this.#course = undefined;
         this.#keeper = undefined;
         course?.close();
-        this.#release?.();
+        this.#from?.release?.();
       }
     }
   }
