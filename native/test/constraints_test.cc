@@ -13,9 +13,9 @@
 #include <malloc.h>
 #endif
 
+#include "core/constraints/state.hpp"
 #include "core/linalg/library.hpp"
 #include "test/check.hpp"
-#include "test/instances/constraints.hpp"
 #include "test/numbers.hpp"
 #include "test/plain.hpp"
 

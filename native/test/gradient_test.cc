@@ -8,10 +8,10 @@
 #include <new>
 #include <vector>
 
+#include "core/consensus/trainer.hpp"
 #include "core/linalg/library.hpp"
 #include "test/activations.hpp"
 #include "test/check.hpp"
-#include "test/instances/consensus.hpp"
 #include "test/numbers.hpp"
 
 namespace {

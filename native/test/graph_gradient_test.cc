@@ -10,9 +10,9 @@
 #include <new>
 #include <vector>
 
+#include "core/graph/gradient.hpp"
 #include "test/activations.hpp"
 #include "test/check.hpp"
-#include "test/instances/graph_gradient.hpp"
 #include "test/numbers.hpp"
 
 namespace {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/graph/propagation.hpp"
+#include "core/graph/state.hpp"
 #include "test/activations.hpp"
 #include "test/check.hpp"
-#include "test/instances/graph.hpp"
 #include "test/numbers.hpp"
 
 using namespace dladmm;

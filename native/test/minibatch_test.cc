@@ -10,10 +10,10 @@
 #include <new>
 #include <vector>
 
+#include "core/consensus/trainer.hpp"
 #include "core/layered/state.hpp"
+#include "core/minibatch/state.hpp"
 #include "test/check.hpp"
-#include "test/instances/consensus.hpp"
-#include "test/instances/minibatch.hpp"
 #include "test/numbers.hpp"
 
 namespace {

@@ -5,10 +5,10 @@
 #include <memory>
 #include <vector>
 
+#include "core/graph/gradient.hpp"
+#include "core/graph/state.hpp"
+#include "core/minibatch/state.hpp"
 #include "test/check.hpp"
-#include "test/instances/graph.hpp"
-#include "test/instances/graph_gradient.hpp"
-#include "test/instances/minibatch.hpp"
 #include "test/numbers.hpp"
 
 using namespace dladmm;

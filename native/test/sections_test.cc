@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "core/consensus/trainer.hpp"
+#include "core/constraints/state.hpp"
 #include "core/layered/state.hpp"
 #include "test/check.hpp"
-#include "test/instances/consensus.hpp"
-#include "test/instances/constraints.hpp"
 #include "test/numbers.hpp"
 
 namespace {

@@ -7,6 +7,11 @@ export const FOLLOWS = `
 <button data-what="rate" data-rate="0">Pause</button><button data-what="rate" data-rate="1">1 iteration a second</button><button data-what="rate" data-rate="10">10 a second</button><button data-what="rate" data-rate="full">Full speed</button></p>
 <div class="charts"></div>`;
 
+/** What is made anew rests this many times longer than it took: a page must cost the training nothing, drawn or sent. */
+export const SHARE = 50;
+/** And so many milliseconds at most. */
+const LONGEST = 5000;
+
 /** A chart keeps its place, its table its focus; what is new replaces the rest. */
 export const FOLLOW = `
 (() => {
@@ -26,21 +31,42 @@ export const FOLLOW = `
     }
     draw((old ?? fresh).querySelector('.plot'));
   };
-  const show = ({ head, state, now, ended, canCheckpoint, rate, figures }, k) => {
+  const tell = ({ head, state, now, ended, canCheckpoint, rate }, k) => {
     const place = document.getElementById('run' + k) ?? main.appendChild(made(head));
-    const [status, line, asks, charts] = ['.state', '.now', '.asks', '.charts'].map((what) => place.querySelector(what));
+    const [status, line, asks] = ['.state', '.now', '.asks'].map((what) => place.querySelector(what));
     if (status.textContent !== state) status.textContent = state;
     line.textContent = now;
     asks.hidden = ended;
     asks.querySelector('[data-what=checkpoint]').hidden = !canCheckpoint;
     for (const button of asks.querySelectorAll('[data-rate]')) button.setAttribute('aria-pressed', button.dataset.rate === String(rate));
-    figures.forEach((html, i) => put(charts, made(html), i));
-    return ended;
   };
-  let over = false;
+  let runs = [], timer, soonest = 0;
+  const over = () => runs.length > 0 && runs.every(({ ended }) => ended);
+  const show = () => {
+    timer = undefined;
+    const began = performance.now();
+    const rest = () => {
+      const now = performance.now();
+      soonest = now + Math.min(${LONGEST}, ${SHARE} * (now - began));
+    };
+    runs.forEach(({ figures }, k) => {
+      const charts = document.querySelector('#run' + k + ' .charts');
+      figures.forEach((html, i) => put(charts, made(html), i));
+    });
+    rest();
+    // What the browser does with it comes after.
+    requestAnimationFrame(() => setTimeout(rest));
+  };
   const events = new EventSource('events');
-  events.onmessage = ({ data }) => { over = JSON.parse(data).map(show).every(Boolean); };
-  events.onerror = () => { if (over) events.close(); };
+  events.onmessage = ({ data }) => {
+    runs = JSON.parse(data);
+    runs.forEach(tell);
+    if (over()) {
+      clearTimeout(timer);
+      timer = setTimeout(show);
+    } else timer ??= setTimeout(show, soonest - performance.now());
+  };
+  events.onerror = () => { if (over()) events.close(); };
   main.addEventListener('click', ({ target }) => {
     const button = target.closest('button');
     if (!button) return;

@@ -9,7 +9,7 @@ import type { ProgressRecord } from '../solvers/shared/record.js';
 import { chartsOf, figure } from './charts.js';
 import { POLICY, pageOf } from './drawing.js';
 import { facts, number, setting, text } from './html.js';
-import { FOLLOW, FOLLOWS } from './live-page.js';
+import { FOLLOW, FOLLOWS, SHARE } from './live-page.js';
 
 /** A training of `train` that has not been iterated over yet. */
 export interface Followable<R extends ProgressRecord, Result> extends AsyncIterable<R> {
@@ -47,9 +47,8 @@ export interface Live<R extends ProgressRecord, Result> extends AsyncIterable<R>
   close(): Promise<void>;
 }
 
-/** The least time between two looks, in milliseconds, and how many times longer than it took to make one. */
+/** The least time between two looks, in milliseconds. */
 const PAUSE = 250;
-const SHARE = 50;
 /** Of a long training between half of so many iterations and these are shown, evenly. */
 const MOST = 800;
 /** A timer that keeps the process while nothing else does. */

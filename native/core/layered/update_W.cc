@@ -195,14 +195,14 @@ void LayeredState<T>::move_W(std::size_t l, const Image& image, MatrixView<T> d,
     }
     // The direction of a W_1 update that follows at once: S − scale (w D C + λ D).
     const auto w = static_cast<T>(penalty_of(l, p) * scale);
-    const MatrixView<const T> ci = rows_of(image_.view(), rows);
+    const MatrixView<const T> images = rows_of(image_.view(), rows);
     if (proximal) {
       entrywise::each([w, l2 = static_cast<T>(p.l2)](T& si, T di, T ci) DLADMM_INLINE { si -= l2 * di + w * ci; },
-                      rows_of(s, rows), MatrixView<const T>(own), ci);
+                      rows_of(s, rows), MatrixView<const T>(own), images);
     } else {
       entrywise::each([keep = static_cast<T>(1 - p.l2 * scale), w](T& si, T ci)
                           DLADMM_INLINE { si = keep * si - w * ci; },
-                      own, ci);
+                      own, images);
     }
     return 0.0;
   });
