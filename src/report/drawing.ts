@@ -6,7 +6,7 @@ const file = (name: string): string => readFileSync(packageRequire().resolve(`up
 
 const LOOK = `
 :root{color-scheme:light dark;--ink:#1c1d22;--paper:#fff;--quiet:#5a5d66;--line:#d9dbe0;--bar:#0b6bb0;--heat:11,107,176}
-@media (prefers-color-scheme:dark){:root{--ink:#e7e8ec;--paper:#16171b;--quiet:#a4a8b3;--line:#3a3d46;--bar:#5aa9e6;--heat:90,169,230}}
+@media screen and (prefers-color-scheme:dark){:root{--ink:#e7e8ec;--paper:#16171b;--quiet:#a4a8b3;--line:#3a3d46;--bar:#5aa9e6;--heat:90,169,230}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem;max-width:76rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.6rem;margin:0 0 .5rem;overflow-wrap:anywhere}h2{font-size:1.25rem;margin:2rem 0 .75rem;border-bottom:1px solid var(--line)}h3{font-size:1rem;margin:0 0 .25rem}
@@ -21,7 +21,7 @@ button{font:inherit;padding:.15rem .7rem;margin:0 .4rem .4rem 0}button[aria-pres
 .note{border-left:3px solid var(--bar);padding-left:.75rem}
 :focus-visible{outline:2px solid var(--bar);outline-offset:2px}
 .u-legend{color:var(--ink)}
-@media print{body{max-width:none;padding:0}figure,section h2{break-inside:avoid;break-after:avoid}details:not([open]){display:none}}
+@media print{:root{color-scheme:light;print-color-adjust:exact}body{max-width:none;padding:0}figure,section h2{break-inside:avoid;break-after:avoid}details:not([open]){display:none}}
 `;
 
 /** Okabe and Ito's colours, which people tell apart who see few; the second eight are dashed. */
@@ -65,7 +65,7 @@ const DRAW = `
   });
   globalThis.draw = draw;
   all();
-  dark.addEventListener('change', all);
+  for (const query of [dark, matchMedia('print')]) query.addEventListener('change', all);
   let wait;
   addEventListener('resize', () => { clearTimeout(wait); wait = setTimeout(all, 100); });
 })();

@@ -225,6 +225,37 @@ describe.skipIf(executablePath === undefined)(
       });
     });
 
+    test('prints dark ink on white paper, from a dark page too, with its bars', async () => {
+      const { tab } = await opened(pictured(), 'dark');
+      const ofAxis = () => tab.evaluate('document.querySelector(".plot").plot.axes[0].stroke()');
+      expect(await ofAxis()).toBe('#e7e8ec');
+      await tab.emulateMedia({ media: 'print' });
+      await expect.poll(ofAxis).toBe('#1c1d22');
+      const style = (of: string, what: string) =>
+        tab.evaluate(`getComputedStyle(document.querySelector('${of}')).getPropertyValue('${what}')`);
+      expect(await style('body', 'background-color')).toBe('rgb(255, 255, 255)');
+      expect(await style('.bar', 'print-color-adjust')).toBe('exact');
+      expect(await style('details:not([open])', 'display')).toBe('none');
+      expect((await tab.pdf()).length).toBeGreaterThan(10_000);
+      await tab.close();
+    });
+
+    test('is read by keyboard: what is folded opens, and what is wide scrolls', async () => {
+      const { tab } = await opened(pictured());
+      const met = new Set<string>();
+      const now = 'document.activeElement.matches("summary, [role=region]") ? document.activeElement.tagName : "other"';
+      for (let i = 0; i < 60; i += 1) {
+        await tab.keyboard.press('Tab');
+        met.add(String(await tab.evaluate(now)));
+        if ((await tab.evaluate('document.activeElement.tagName')) === 'SUMMARY' && met.size === 1) {
+          await tab.keyboard.press('Enter');
+          expect(await tab.evaluate('document.activeElement.parentElement.open')).toBe(true);
+        }
+      }
+      expect([...met]).toEqual(expect.arrayContaining(['SUMMARY', 'DIV']));
+      await tab.close();
+    });
+
     test('shows markup in names as text', async () => {
       const title = '<img src=x onerror="document.title=1"><script>document.title = 2</script>';
       const result = await fit(samples, { solver: 'adam', layers: [3, 5, 2], epochs: 1 });
