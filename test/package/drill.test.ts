@@ -111,7 +111,7 @@ describeInstalled('worker threads that start and stop', (installation) => {
       'one-by-one.mjs',
       `const kinds = [];
        let before;
-       for (let i = 0; i < ${drills(8, 200)}; i++) {
+       for (let i = 0; i < ${drills(5, 200)}; i++) {
          const worker = new Worker(new URL('short.mjs', import.meta.url));
          const [[kind]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
          kinds.push(kind);
