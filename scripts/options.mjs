@@ -2,7 +2,7 @@
 // with --check it tells whether the file is as it should be.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { FOLDS, SEARCH } from '../dist/choosing/options.js';
+import { FOLDS, PATH, SEARCH } from '../dist/choosing/options.js';
 import { LOAD } from '../dist/datasets/datasets.js';
 import { DOWNLOAD } from '../dist/datasets/download.js';
 import { FILE } from '../dist/datasets/file.js';
@@ -73,6 +73,9 @@ const text = `${[
   table(FILE),
   '## Cross-validation',
   table(FOLDS),
+  '## A path of strengths',
+  '`path` takes what cross-validation takes, and:',
+  table(beside(PATH, FOLDS)),
   '## Search',
   'What cross-validation takes, and:',
   table(beside(SEARCH, FOLDS)),

@@ -25,6 +25,7 @@ inline constexpr auto fields<Measures> = std::tuple{Field<&Measures::residual>{"
                                                     Field<&Measures::activation>{"activation"},
                                                     Field<&Measures::loss>{"loss"},
                                                     Field<&Measures::regularisation>{"regularisation"},
+                                                    Field<&Measures::zeros>{"zeros"},
                                                     Field<&Measures::dual_product>{"dualProduct"},
                                                     Field<&Measures::dual_norm>{"dualNorm"},
                                                     Field<&Measures::dual_identity>{"dualIdentity"},

@@ -54,6 +54,7 @@ class Minibatch : public Steps<Minibatch, Windows<StateHandle<Minibatch, Minibat
     if (!(setup.momentum >= 0 && setup.momentum < 1)) reject(env, "momentum must be from 0 to below 1");
     setup.nesterov = member_flag(options, "nesterov");
     setup.sweep = sweep_from(options, setup.network.layers());
+    setup.regularisers = regularisers_from(options, setup.network);
     return setup;
   }
 };

@@ -33,9 +33,14 @@ inline constexpr auto fields<ForwardLoss> =
 
 template <>
 inline constexpr auto fields<StepsRecord> =
-    std::tuple{Field<&StepsRecord::steps>{"steps"},       Field<&StepsRecord::samples>{"samples"},
-               Field<&StepsRecord::loss>{"loss"},         Field<&StepsRecord::stopped>{"stopped"},
-               Field<&StepsRecord::diverged>{"diverged"}, Field<&StepsRecord::seconds>{"seconds"}};
+    std::tuple{Field<&StepsRecord::steps>{"steps"},
+               Field<&StepsRecord::samples>{"samples"},
+               Field<&StepsRecord::loss>{"loss"},
+               Field<&StepsRecord::stopped>{"stopped"},
+               Field<&StepsRecord::diverged>{"diverged"},
+               Field<&StepsRecord::seconds>{"seconds"},
+               Field<&StepsRecord::weights, &WeightMeasures::regularisation>{"regularisation"},
+               Field<&StepsRecord::weights, &WeightMeasures::zeros>{"zeros"}};
 
 // body(field) for each field of a record.
 template <typename Record, typename Body>

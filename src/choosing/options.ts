@@ -15,7 +15,7 @@ import {
   word,
 } from '../network/schema.js';
 import type { TrainOptions } from '../solvers/index.js';
-import { PATH } from '../solvers/shared/options.js';
+import { PATH as FILE } from '../solvers/shared/options.js';
 import type { AutoOptions } from '../training/fit.js';
 
 type Every = TrainOptions | AutoOptions;
@@ -78,6 +78,39 @@ export const FOLDS = {
 /** How samples are parted. */
 export type FoldOptions = OptionsOf<typeof FOLDS>;
 
+/** Strengths as they are, or so many from one to another, each the same times the one before. */
+export type Strengths =
+  | number
+  | readonly number[]
+  | { readonly from: number; readonly to: number; readonly count?: number };
+
+/** How strengths of a regulariser are tried. */
+export const PATH = {
+  ...FOLDS,
+  strengths: option(
+    valueType<Strengths>(
+      'numbers > 0, or { from, to, count }',
+      (value) => typeof value === 'number' || (typeof value === 'object' && value !== null),
+      '[1e-4, 1e-3, …] or { from, to, count }',
+      { as: 'numbers' },
+    ),
+    {
+      required: true,
+      elsewhere: 'alphas lambdas lambda cs',
+      says: 'What the strengths of regularise are multiplied by; { from, to, count }: so many (8), each the same times the one before.',
+    },
+  ),
+  metric: option(METRIC, { default: 'loss', elsewhere: 'scoring objective', says: 'What the folds are judged by.' }),
+  rule: word(['one-se', 'best'], {
+    default: 'one-se',
+    says: 'Which strength is chosen: the greatest whose value is within one standard error of the best, or the best. By what is held out of each fold alone.',
+  }),
+  refit: flag({
+    default: false,
+    says: 'Whether the path is trained on all samples up to the chosen strength, for a model.',
+  }),
+} as const satisfies Schema;
+
 /** How a search goes. */
 export const SEARCH = {
   ...FOLDS,
@@ -106,7 +139,7 @@ export const SEARCH = {
     elsewhere: 'sampler strategy',
     says: "'random' trains every trial on all samples; 'halving' trains all of them on few, the best third of them on three times as many, and so on: for many trials on many samples.",
   }),
-  resume: option(PATH, {
+  resume: option(FILE, {
     otherwise: 'none',
     elsewhere: 'storage',
     says: 'The file that trials are kept in, each when it ends; where it is there the search goes on from it.',

@@ -1,5 +1,6 @@
 import { crossValidate } from '../choosing/cross-validate.js';
-import { type AnyOptions, FOLDS, type FoldOptions, SEARCH } from '../choosing/options.js';
+import { type AnyOptions, FOLDS, type FoldOptions, PATH, SEARCH } from '../choosing/options.js';
+import { type PathOptions, path } from '../choosing/path.js';
 import { type RefittedSearch, type SearchOptions, search } from '../choosing/search.js';
 import type { SearchSpace } from '../choosing/space.js';
 import type { Trial } from '../choosing/trial.js';
@@ -59,6 +60,26 @@ export async function crossValidateCommand(
   const work = (onFold: Far) => crossValidate(data, options, { ...rules, onFold, signal: terminal.signal });
   const found = await (flags.json ? work(() => undefined) : telling(terminal, 'cross-validating', work, folds));
   await terminal.out(flags.json ? `${JSON.stringify(found)}\n` : `${found}\n`);
+  return 0;
+}
+
+export type PathFlags = TrainFlags & Partial<PathOptions>;
+
+export async function pathCommand(flags: PathFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
+  const { save, json, options: typed } = flags;
+  // What a strength is judged by is not what has to improve in each training.
+  const { earlyStopping: { metric = 'loss', ...stopping } = {}, ...rest } = typed as { earlyStopping?: EarlyStopping };
+  const watching = Object.keys(stopping).length > 0 && { earlyStopping: stopping };
+  const rules = { ...pick(PATH, flags), metric } as PathOptions;
+  readOptions(PATH, rules);
+  if (save !== undefined) await checkTarget(save, filesOf(flags.data), MODEL);
+  const { data, options } = await trained({ ...flags, options: { ...rest, ...watching } }, own, terminal);
+  const work = (onFold: Far) =>
+    path(data, options, { ...rules, onFold, refit: save !== undefined, signal: terminal.signal });
+  const found = await (json ? work(() => undefined) : telling(terminal, 'trying strengths', work, folds));
+  if (save !== undefined) await found.model?.save(save);
+  void found.model?.close();
+  await terminal.out(json ? `${JSON.stringify({ ...found, model: undefined })}\n` : `${found}\n`);
   return 0;
 }
 

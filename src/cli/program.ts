@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { FOLDS, SEARCH } from '../choosing/options.js';
+import { FOLDS, PATH, SEARCH } from '../choosing/options.js';
 import { didYouMean } from '../core/checks.js';
 import { packageVersion } from '../core/package.js';
 import { metricMeant } from '../judging/metrics.js';
@@ -26,6 +26,7 @@ import type { Terminal } from './terminal.js';
 import {
   crossValidateCommandOf,
   packCommandOf,
+  pathCommandOf,
   searchCommandOf,
   trainCommandOf,
   trainFlagsOf,
@@ -80,7 +81,7 @@ function hintOf(error: string, command: Command, solvers: readonly AnySolver[]):
 const RUNS = 'runs';
 
 /** Options of a command that others call otherwise. */
-const SCHEMAS: Readonly<Record<string, Schema>> = { 'cross-validate': FOLDS, search: SEARCH };
+const SCHEMAS: Readonly<Record<string, Schema>> = { 'cross-validate': FOLDS, path: PATH, search: SEARCH };
 
 /** What other programs call the commands. */
 const COMMANDS_ELSEWHERE = {
@@ -150,6 +151,11 @@ export function createProgram(
   crossValidateCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
     const { crossValidateCommand } = await import('./choosing.js');
     end(await crossValidateCommand(trainFlagsOf(args, known), own, terminal));
+  });
+
+  pathCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {
+    const { pathCommand } = await import('./choosing.js');
+    end(await pathCommand(trainFlagsOf(args, known), own, terminal));
   });
 
   searchCommandOf(program, known, everything).action(async (...args: readonly unknown[]) => {

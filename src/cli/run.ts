@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { present } from '../core/objects.js';
 import { checkWritable, writeFileAtomic } from '../formats/atomic-file.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
@@ -203,6 +204,8 @@ export async function run<M extends Model | GraphModel>(job: Run<M>, terminal: T
         resultText(result, ending, { saved, written, run: kept?.id }, `${judged} ${metricsText(metrics)}`, job),
       );
     }
+    // The report has told of them.
+    if (json || quiet || !scored) for (const warning of result.warnings ?? []) terminal.err(`dladmm: ${warning}\n`);
     if (result.status.kind === 'diverged') terminal.err(divergedText(result.status));
     return result.status.kind === 'diverged' ? 1 : (interruptionOf(terminal.signal)?.exitCode ?? 0);
   } finally {
@@ -260,7 +263,7 @@ interface Files {
 }
 
 function outcomeOf(
-  { status, seconds, iterations, model }: AnyResult,
+  { status, seconds, iterations, model, warnings }: AnyResult,
   ending: Ending,
   { saved, written }: Files,
   metrics: Readonly<Record<string, number>>,
@@ -275,6 +278,7 @@ function outcomeOf(
     ...metrics,
     data: name,
     layers: model.network.layers,
+    ...present({ warnings }),
     model: saved ?? null,
     ...(written !== undefined && { checkpoint: written }),
   };

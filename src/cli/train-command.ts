@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { FOLDS, SEARCH } from '../choosing/options.js';
+import { FOLDS, PATH, SEARCH } from '../choosing/options.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { FRONT } from '../training/options.js';
 import { PACK } from '../training/pack.js';
@@ -126,6 +126,21 @@ export function crossValidateCommandOf(program: Command, solvers: readonly AnySo
   return showing(command, everything, FOLDS_MATTER).addHelpText(
     'after',
     '\nExample:\n  dladmm cross-validate customers.csv --target churned --folds 10',
+  );
+}
+
+export function pathCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
+  const command = program.command('path [data]').description('how strong a regulariser is to be');
+  const { strengths, rule } = PATH;
+  withOptions(withSamples(command).optionsGroup('Path:'), { strengths, rule });
+  withTraining(withFolds(command), solvers, ONCE)
+    .optionsGroup('Output:')
+    .option('--save <file>', 'train up to the chosen strength on all samples, and write the model here')
+    .option('--json', 'the answer as JSON');
+  const matter = ['--strengths', '--rule', '--regularise', '--metric', '--save', ...FOLDS_MATTER];
+  return showing(command, everything, matter).addHelpText(
+    'after',
+    '\nExample:\n  dladmm path customers.csv --target churned --solver adam --regularise inputs=1 --strengths 1e-4,1e-3,1e-2,1e-1',
   );
 }
 

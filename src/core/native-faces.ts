@@ -101,6 +101,8 @@ export interface NativeGraphMeasures extends NativeMeasured {
 
 export interface NativeMeasures extends NativeGraphMeasures {
   readonly activation: Float64Array;
+  /** The share of zeros of every W_l; none where there are no regularisers. */
+  readonly zeros: Float64Array;
 }
 
 /** How a call went: whether a stop was asked for, whether a value was met that is not finite, and how long it took. */
@@ -175,6 +177,8 @@ interface NativeBatchOptions extends NativeConstraintsOptions {
   readonly seed: number;
   /** Of sparse features, which are then loaded as such: how many entries they have. */
   readonly entries?: number;
+  /** One a layer; none if absent. */
+  readonly regularisers?: readonly NativeRegulariser[];
 }
 
 export interface NativeConstraintsPenalties {
@@ -222,17 +226,8 @@ export interface NativeMetricPenalties {
   readonly l2: number;
 }
 
-export interface NativeMetricMeasures {
-  readonly loss: number;
-  readonly regularisation: number;
-  readonly objective: number;
-  readonly kkt: number;
-  readonly tried: number;
-  readonly slope: number;
-  readonly expected: number;
-  readonly reduction: number;
-  readonly kept: boolean;
-}
+type Told = 'loss' | 'regularisation' | 'objective' | 'kkt' | 'tried' | 'slope' | 'expected' | 'reduction';
+export type NativeMetricMeasures = { readonly [M in Told]: number } & { readonly kept: boolean };
 
 export type NativeMetric = NativeState & NativeSweeps<undefined, NativeMetricPenalties, NativeMetricMeasures>;
 
@@ -280,6 +275,9 @@ export interface NativeSteps extends NativeOutcome {
   readonly steps: number;
   readonly samples: number;
   readonly loss: number;
+  /** Of regularised weights: Σ Ω_l(W_l), and the share of zeros of every W_l; 0 and none where none are. */
+  readonly regularisation: number;
+  readonly zeros: Float64Array;
 }
 
 /** The part of a native state that samples are copied into. */

@@ -47,6 +47,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   lagrangian: { title: 'Augmented Lagrangian', up: 'L' },
   lossSum: { title: 'Loss of the split outputs', up: 'sum over the samples' },
   regularisation: { title: 'Regularisation', up: 'Σ Ω(W)' },
+  zeros: { title: 'Zeros among the weights', up: 'share of a layer' },
   residuals: { title: 'Primal residuals', up: 'squared norm', log: true },
   activationResiduals: { title: 'Residuals of the activations', up: '‖a − f(z)‖²', log: true },
   dualNorm: { title: 'Multipliers', up: 'squared norm', log: true },

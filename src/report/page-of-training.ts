@@ -4,6 +4,7 @@ import { info } from '../core/info.js';
 import { isObject } from '../core/objects.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Importance } from '../model/importance.js';
+import { lipschitzBound } from '../model/lipschitz.js';
 import type { Model } from '../model/model.js';
 import { networkText } from '../network/network.js';
 import type { Schema } from '../network/schema.js';
@@ -70,13 +71,14 @@ function summary(result: Trained, settings: object): string {
       ...(task ? [[`task`, `${task.kind}: ${task.because}`] as const] : []),
       ...(task?.target === undefined ? [] : [['target', [task.target].flat().join(', ')] as const]),
       ['network', `${networkText(network)}, ${dtype}`],
+      ...(model.kind === 'perceptron' ? [['Lipschitz bound', number(lipschitzBound(model))] as const] : []),
       ...(solver ? [['solver', `${solver.name}: ${solver.because}`] as const] : []),
       ...(samples === undefined ? [] : [['samples', samples] as const]),
       ...(heldOut ? [['held out', `${heldOut.samples} of ${heldOut.of}, ${heldOut.how}`] as const] : []),
       ['status', `${STATUS[status.kind]} after ${iterations} iterations in ${number(seconds)} s`],
       ['dladmm', `${version}, kernels ${kernels || 'unknown'}, own loops ${simd}, ${processors.threads} processors`],
     ]),
-    ...(report?.warnings ?? []).map((warning) => `<p class="note">${text(warning)}</p>`),
+    ...(report?.warnings ?? result.warnings ?? []).map((warning) => `<p class="note">${text(warning)}</p>`),
     chosen.length === 0
       ? ''
       : `<h3>Options that differ from the defaults</h3>${facts(chosen.map(([name, value]) => [name, setting(value)]))}`,

@@ -259,6 +259,7 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
           tried: ended.length,
           watched: 'earlyStopping' in chosen.stage.options,
           calibrated: calibrate === true,
+          bounded: JSON.stringify(given(this.#options, 'regularise') ?? {}).includes('spectralNorm'),
           ...{ measuresColumns: this.#measuresColumns, signal },
           result: { ...result, seconds } as never,
         });

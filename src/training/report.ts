@@ -2,6 +2,7 @@
 import type { Evaluation } from '../judging/evaluation.js';
 import { printable } from '../judging/text.js';
 import { cheapImportance, type Importance } from '../model/importance.js';
+import { lipschitzBound } from '../model/lipschitz.js';
 import type { Model } from '../model/model.js';
 import { type ArrivingSamples, areSamples } from '../samples/arriving.js';
 import type { Task } from '../samples/targets.js';
@@ -35,6 +36,8 @@ export interface Report {
   readonly train?: Evaluation;
   /** What each column is worth on what is held out, or on the test set, where that was asked for by `measureColumns`, and is soon found. */
   readonly importance?: Importance;
+  /** Where singular values are bounded (`spectralNorm`): ‖z(x) − z(y)‖ ≤ it ‖x − y‖ for the outputs, of standardised inputs. */
+  readonly lipschitz?: number;
   readonly warnings: readonly string[];
   /** A page for people. */
   toString(): string;
@@ -54,11 +57,13 @@ interface Made {
   readonly signal?: AbortSignal | undefined;
   /** The model that went on. */
   readonly before?: Model;
+  /** Whether singular values are bounded. */
+  readonly bounded?: boolean;
   readonly result: FitResult<never, Model>;
 }
 
 export async function reportOf(made: Made): Promise<Report> {
-  const { ready, choice, chosen, tried, watched, calibrated, before: from, result } = made;
+  const { ready, choice, chosen, tried, watched, calibrated, before: from, bounded, result } = made;
   const { task, target, loss, because, heldOut, warnings, samples, data } = ready;
   const { model, seconds, status } = result;
   // The last finite parameters of a training that diverged may say what is not finite; one that had not begun knows no classes.
@@ -96,8 +101,10 @@ export async function reportOf(made: Made): Promise<Report> {
     ...(train && { train }),
     ...(before && { before }),
     ...(importance && { importance }),
+    ...(bounded && { lipschitz: lipschitzBound(model) }),
     warnings: [
       ...warnings,
+      ...(result.warnings ?? []),
       ...(status.kind === 'aborted' && !judged ? ['it was stopped before its first iteration had ended'] : []),
       ...(scores && before && scores.loss > before.loss
         ? ['on what is held out the model was better before it went on']
@@ -108,7 +115,7 @@ export async function reportOf(made: Made): Promise<Report> {
 }
 
 function textOf(report: Omit<Report, 'toString'>): string {
-  const { task, solver, layers, samples, seconds, heldOut, scores, before, test, train, warnings } = report;
+  const { task, solver, layers, samples, seconds, heldOut, scores, before, test, train, lipschitz, warnings } = report;
   const { kind, target = [] } = task;
   const named = typeof target === 'string' ? [target] : target;
   const what = [kind, ...(named.length > 0 ? ['of', named.map((name) => JSON.stringify(name)).join(', ')] : [])].join(
@@ -121,6 +128,9 @@ function textOf(report: Omit<Report, 'toString'>): string {
     ...(scores && before
       ? [`loss on them ${before.loss.toPrecision(4)} before, ${scores.loss.toPrecision(4)} now`]
       : []),
+    ...(lipschitz === undefined
+      ? []
+      : [`Lipschitz bound ${lipschitz.toPrecision(4)} of the outputs, of standardised inputs`]),
     ...warnings.map((text) => `note: ${text}`),
     ...(scores ? ['', String(scores)] : []),
     ...(test ? ['', 'test set:', String(test)] : []),

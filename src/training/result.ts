@@ -13,6 +13,9 @@ export interface TrainingData extends WeightedSamples {
   readonly test?: ArrivingSamples;
 }
 
+/** Without what is watched. */
+export const onlyTrain = ({ validation: _, test: __, ...train }: TrainingData): ArrivingSamples => train;
+
 /** How a training ended. None of these is an error: the model is usable after each. */
 export type Status =
   /** All iterations ran. */
@@ -42,6 +45,8 @@ export interface FitResult<R extends ProgressRecord = IterationRecord, M = Model
   readonly history: readonly R[];
   /** Wall-clock seconds, everything included; of a training that was interrupted, those before too. */
   readonly seconds: number;
+  /** What the model is to be looked at for, where there is something: that a regulariser left it no weights. */
+  readonly warnings?: readonly string[];
 }
 
 /** What a training gives that was aborted before it had a model. */

@@ -1,5 +1,6 @@
 import { onAbort, unlessAborted } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import { type Metric, scoreOf } from '../judging/metrics.js';
 import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
@@ -26,8 +27,9 @@ import {
   storedModel,
   takeUp,
 } from './checkpoint.js';
+import { emptiedBy } from './emptied.js';
 import { checkSweeps, type Plan } from './plan.js';
-import { type FitResult, nothingOf, type Status, type TrainingData } from './result.js';
+import { type FitResult, nothingOf, onlyTrain, type Status, type TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
 import type { BestModel, StoredTraining } from './stored-training.js';
 import { checkTold, type Judge, judgeOfNodes, judgeOfSamples, metricsBy, watchedOf } from './watching.js';
@@ -271,7 +273,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
   }
 
   #resultOf(model: M, status: Status): FitResult<R, M> {
-    return { model, status, iterations: this.#done, history: this.#history, seconds: this.#elapsed };
+    const warnings = this.#done > 0 ? emptiedBy(this.#options, model as unknown as Model) : undefined;
+    const [iterations, history, seconds] = [this.#done, this.#history, this.#elapsed];
+    return { model, status, iterations, history, seconds, ...present({ warnings }) };
   }
 
   /** How the training has ended, where it has. */
@@ -333,7 +337,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
 
   /** What is watched of the validation set beside loss and accuracy. */
   get #metric(): Metric | undefined {
-    const metric = this.#plan.earlyStopping?.metric;
+    const { metric } = this.#plan.earlyStopping ?? {};
     return metric === 'loss' || metric === 'accuracy' ? undefined : metric;
   }
 
@@ -394,5 +398,3 @@ interface EvaluationSets {
   readonly validation?: number;
   readonly test?: number;
 }
-
-const onlyTrain = ({ validation: _, test: __, ...train }: TrainingData): ArrivingSamples => train;

@@ -63,6 +63,19 @@ test('trainings in worker threads go on side by side', async () => {
   expect(Math.min(...accuracies)).toBeGreaterThan(0.88);
 });
 
+test('columns that matter are told from noise', async () => {
+  const told = await run('constrained/select.mjs', '1', '1500', '3');
+  const [, useful, others] = /^1 +group lasso +[\d.]+ +(\d+) +(\d+)/m.exec(told) ?? [];
+  expect(Number(useful)).toBeGreaterThanOrEqual(18);
+  expect(Number(others)).toBeLessThanOrEqual(60);
+});
+
+test('a monotone model has no pair of rows the wrong way round', async () => {
+  const told = await run('constrained/monotone.mjs', '20000');
+  expect(told).toMatch(/^synthetic, free: .*; [1-9]\d* of 20000 pairs the wrong way round/m);
+  expect(told).toMatch(/^synthetic, monotone: R² 0\.9\d+ .*; 0 of 20000 pairs the wrong way round/m);
+});
+
 const duckdb = await import('@duckdb/node-api').catch(() => undefined);
 
 describe.skipIf(duckdb === undefined)('with DuckDB (needs npm install @duckdb/node-api)', () => {

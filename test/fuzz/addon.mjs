@@ -265,6 +265,7 @@ const minibatch = {
   gramEvery: mostly(fc.constantFrom(1, 3), 0, -1, NaN),
   damping: mostly(fc.constantFrom(0, 1, 4), -1, Infinity, NaN),
   momentum: mostly(fc.constantFrom(0, 0.9), 1, -1, NaN),
+  regularisers,
   nesterov: fc.boolean(),
   l2: mostly(fc.constantFrom(0, 0.1), -1, Infinity, NaN),
   sweep: mostly(

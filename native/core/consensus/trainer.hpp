@@ -107,7 +107,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       return batch.size();
     });
     if (averaging() != nullptr) to_average(*averaging(), all());
-    if (!finite) reset();
+    if (!finite) return reset();
+    record.weights = weight_measures<T>(team_, setup_.regularisers, layers_, spectral_);
   }
 
   void visit(std::size_t first, std::size_t count) { epochs_.visit(first, count); }
@@ -216,14 +217,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       plan.matrix(layer(l).delta, block_, net.outputs(l));
       if (l < depth() && !net.activation.value_tells_derivative()) plan.matrix(layer(l).z, block_, net.outputs(l));
     }
-    if (std::ranges::any_of(setup_.regularisers, &Regulariser::spectral)) {
-      std::size_t largest = 0, side = 0;
-      for (std::size_t l = 1; l <= depth(); ++l) {
-        largest = std::max(largest, size_of(ParameterBlock::W, l));
-        side = std::max(side, std::min(net.inputs(l), net.outputs(l)));
-      }
-      plan.made(spectral_, largest, side);
-    }
+    if (std::ranges::any_of(setup_.regularisers, &Regulariser::spectral)) this->declare_spectral(plan, spectral_);
     std::size_t chunk = 0;
     for (const Chunk& it : chunks_) chunk = std::max(chunk, it.rows.count * (net.inputs(it.layer) + 1));
     for (Member& member : members_) {

@@ -140,6 +140,14 @@ double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w, Spe
 }
 
 template <typename T>
+double zeros_of(Team& team, MatrixView<const T> w) {
+  const double count = sum_pieces<double>(team, w.rows, w.columns, [&](Rows part, unsigned) {
+    return entrywise::sum([](T x) DLADMM_INLINE { return x == T(0) ? 1.0 : 0.0; }, w.rows_from(part));
+  });
+  return count / static_cast<double>(w.rows * w.columns);
+}
+
+template <typename T>
 void keep_signs(const Regulariser& omega, Rows rows, MatrixView<T> own) {
   if (omega.input_signs.empty()) return;
   for (std::size_t j = 0; j < own.rows; ++j) {
@@ -186,6 +194,7 @@ bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
 
 #define DLADMM_INSTANTIATE(T)                                                                      \
   template double value_of<T>(Team&, const Regulariser&, MatrixView<const T>, SpectralRoom&);      \
+  template double zeros_of<T>(Team&, MatrixView<const T>);                                         \
   template bool proximal_step<T>(Team&, const Regulariser&, double, MatrixView<T>, SpectralRoom&); \
   template void keep_signs<T>(const Regulariser&, Rows, MatrixView<T>);
 DLADMM_INSTANTIATE(float)

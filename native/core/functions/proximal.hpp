@@ -76,6 +76,57 @@ template <typename T>
 template <typename T>
 [[nodiscard]] bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T> v, SpectralRoom& room);
 
+// The share of the entries that are 0.
+template <typename T>
+[[nodiscard]] double zeros_of(Team& team, MatrixView<const T> w);
+
+// What is told of regularised weights: Σ Ω_l(W_l), and the share of zeros of every W_l; nothing where none are.
+struct WeightMeasures {
+  double regularisation = 0;
+  std::vector<double> zeros;
+};
+template <typename T, typename Layers>
+[[nodiscard]] WeightMeasures weight_measures(Team& team, const std::vector<Regulariser>& omegas, const Layers& layers,
+                                             SpectralRoom& room) {
+  WeightMeasures found;
+  for (std::size_t l = 0; l < omegas.size(); ++l) {
+    found.regularisation += value_of<T>(team, omegas[l], layers[l].W, room);
+    found.zeros.push_back(zeros_of<T>(team, layers[l].W));
+  }
+  return found;
+}
+
+// Steps of consensus on min_V Ω(V) + g(V), split as X = V with the scaled dual Y and its weight:
+//
+//     solve(): X <- argmin g(X) + (weight/2)‖X − V + Y‖²;   V <- prox_{Ω/weight}(X + Y),   Y <- Y + X − V
+//
+// V, whose zeros and bounds are exact, is the answer; `next` is as large. False where singular values were not found.
+template <typename T, typename Solve>
+[[nodiscard]] bool split_steps(Team& team, const Regulariser& omega, double weight, int steps, MatrixView<T> v,
+                               MatrixView<T> y, MatrixView<T> x, MatrixView<T> next, SpectralRoom& room,
+                               Solve&& solve) {
+  for (int step = 0; step < steps; ++step) {
+    solve();
+    const auto by_rows = [&](auto&& body) {
+      each_piece(team, v.rows, v.columns, [&](Rows rows, unsigned) { body(rows); });
+    };
+    by_rows([&](Rows rows) {
+      entrywise::each([](T xi, T yi, T& to) DLADMM_INLINE { to = xi + yi; }, x.rows_from(rows), y.rows_from(rows),
+                      next.rows_from(rows));
+    });
+    if (!proximal_step<T>(team, omega, 1 / weight, next, room)) return false;
+    by_rows([&](Rows rows) {
+      entrywise::each(
+          [](T xi, T ni, T& yi, T& vi) DLADMM_INLINE {
+            yi += xi - ni;
+            vi = ni;
+          },
+          x.rows_from(rows), next.rows_from(rows), y.rows_from(rows), v.rows_from(rows));
+    });
+  }
+  return true;
+}
+
 // The step of one entry, in order: l2, l1, the bounds.
 template <typename T>
 struct EntryStep {

@@ -93,7 +93,7 @@ void LayeredState<T>::declare(StoragePlan& plan) {
 
   this->declare_samples(plan, cut_.pieces.largest());
   std::size_t parameters = 0;
-  std::size_t largest = 0, side = 0;
+  std::size_t largest = 0;
   layers_.resize(depth());
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
@@ -114,7 +114,6 @@ void LayeredState<T>::declare(StoragePlan& plan) {
     if (l > 1) plan.made(it.back, net.inputs(l), n);
     parameters += n * (net.inputs(l) + 1);
     largest = std::max(largest, n * net.inputs(l));
-    side = std::max(side, std::min(n, net.inputs(l)));
   }
   plan.rows(u_, samples, outputs, saved("u"));
   plan.vector(dual_sums_, outputs, saved("u.sums"));
@@ -124,7 +123,7 @@ void LayeredState<T>::declare(StoragePlan& plan) {
   if (setup_.proximal) {
     plan.buffer(proximal_point_, largest);
     plan.buffer(proximal_step_, largest);
-    if (setup_.spectral) plan.made(spectral_, largest, side);
+    if (setup_.spectral) this->declare_spectral(plan, spectral_);
   }
   plan.buffer(finite_.room, parameters);
   if (setup_.gram) {
@@ -372,6 +371,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
   measures.residual.resize(depth());
   measures.activation.resize(depth() - 1);
   measures.regularisation = 0;
+  measures.zeros.clear();
   double hidden = 0;
   for (std::size_t l = 1; l <= depth(); ++l) {
     Layer& it = layer(l);
@@ -381,6 +381,7 @@ void LayeredState<T>::measure(const Penalties& p, Measures& measures) {
                                  });
     }
     measures.regularisation += value_of<T>(team_, p.regulariser(l), it.W.view(), spectral_);
+    if (!p.regularisers.empty()) measures.zeros.push_back(zeros_of<T>(team_, it.W.view()));
     if (p.l2 > 0 && setup_.joint_bias) {
       measures.regularisation +=
           p.l2 / 2 * elementwise::square_norm<T>(MatrixView<const T>(it.b.data(), 1, it.b.size()));

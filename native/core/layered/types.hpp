@@ -81,6 +81,7 @@ struct Measures {
   std::vector<double> activation;  // ‖a_l − f(z_l)‖², l = 1 … L − 1
   double loss = 0;                 // R(z_L), summed over the samples
   double regularisation = 0;       // Σ Ω_l(W_l)
+  std::vector<double> zeros;       // the share of zeros of W_l, where there are regularisers
   double dual_product = 0;         // ⟨u, r_L⟩, or ⟨u, z_L⟩
   double dual_norm = 0;            // ‖u‖²
   double dual_identity = 0;        // largest |∇R(z_L) + u|: zero after an exact z_L and the dual step

@@ -164,21 +164,15 @@ bool LayeredState<T>::split_W(std::size_t l, const Penalties& p, GramSolver<T>& 
     for (std::size_t k = 0; k < n; ++k) y.row(j)[k] *= rescale;
   });
   const auto r = static_cast<T>(it.split);
-  for (int step = 0; step < kSplitSteps; ++step) {
+  const auto solve = [&] {
     by_rows([&](std::size_t j) {
       std::copy_n(base.row(j), right.columns, right.row(j));
       for (std::size_t k = 0; k < n; ++k) right.row(j)[k] += r * (v.row(j)[k] - y.row(j)[k]);
     });
     solver.apply(team_, right, MatrixView<T>(right_scratch_.data(), right.rows, right.columns));
-    by_rows([&](std::size_t j) {
-      for (std::size_t k = 0; k < n; ++k) next.row(j)[k] = right.row(j)[k] + y.row(j)[k];
-    });
-    if (!proximal_step<T>(team_, p.regulariser(l), 1 / weight, next, spectral_)) return false;
-    by_rows([&](std::size_t j) {
-      for (std::size_t k = 0; k < n; ++k) y.row(j)[k] += right.row(j)[k] - next.row(j)[k];
-      std::copy_n(next.row(j), n, v.row(j));
-    });
-  }
+  };
+  const MatrixView<T> x(right.data, right.rows, n, right.columns);
+  if (!split_steps<T>(team_, p.regulariser(l), weight, kSplitSteps, v, y, x, next, spectral_, solve)) return false;
   by_rows([&](std::size_t j) {
     std::copy_n(v.row(j), n, right.row(j));
     if (!setup_.joint_bias) return;

@@ -11,6 +11,8 @@
 //             with every batch taken in: U <- orth(AU). Then (A + δI)⁻¹ ≈ (I − U H (H + δI)⁻¹ Uᵀ) / δ: a direction in
 //             which A is below δ is hardly changed by the inverse. 8 B n r flops for a batch, 4n r for a row; nothing
 //             is n x n. Exact where r = n.
+//
+// With `split` there is (A + (δ + s)I)⁻¹ beside it, s the mean eigenvalue of A + δI: of the steps of a consensus split.
 #pragma once
 
 #include <algorithm>
@@ -42,6 +44,7 @@ struct GramSettings {
   double beta = 0.95;     // β
   double damping = 4;     // c
   double l2 = 0;          // λ
+  bool split = false;
 
   // r of a layer whose input has n columns.
   [[nodiscard]] std::size_t rank_of(std::size_t n) const { return form == GramForm::full ? 0 : (rank < n ? rank : n); }
@@ -57,13 +60,16 @@ class RunningGram {
   void declare(StoragePlan& plan) {
     if (settings_.form == GramForm::full) {
       plan.matrix(a_, size_, size_);
-      plan.made(solver_, typename GramSolver<T>::Room{.size = size_, .inverse = true});
+      const typename GramSolver<T>::Room room{.size = size_, .inverse = true};
+      plan.made(solver_, room);
+      if (settings_.split) plan.made(split_solver_, room);
       return;
     }
     for (Matrix<double>* const it : {&basis_, &other_basis_}) plan.matrix(*it, size_, rank_);
     for (Matrix<double>* const it : {&h_, &small_, &turned_}) plan.matrix(*it, rank_, rank_);
     for (Matrix<T>* const it : {&u_, &image_}) plan.matrix(*it, size_, rank_);
     plan.matrix(m_, rank_, size_);
+    if (settings_.split) plan.matrix(split_m_, rank_, size_);
     plan.matrix(projected_, rank_, rank_);
   }
 
@@ -71,6 +77,8 @@ class RunningGram {
   [[nodiscard]] std::size_t rank() const { return rank_; }
   // δ, as it was last found.
   [[nodiscard]] double damping() const { return delta_; }
+  // s
+  [[nodiscard]] double split() const { return delta_ + trace_ / static_cast<double>(size_); }
 
   // Takes in the inputs of a batch, B x n, and finds afresh what `apply` multiplies by. False where A is not finite.
   // `scratch` is B x r; `sums` has room for products of sums_room(n, settings) entries over a whole batch.
@@ -86,15 +94,15 @@ class RunningGram {
     return summed_by_segments(batch, size, columns) ? size * columns : 0;
   }
 
-  // out <- x (A + δI)⁻¹ for rows that one member has; `out` lies apart from x, `scratch` has as many rows and r
-  // columns.
-  void apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<T> scratch) const {
-    if (settings_.form == GramForm::full) return solver_.multiply_rows(x, out);
-    const T factor = static_cast<T>(1 / delta_);
+  // out <- x (A + δI)⁻¹, or with δ + s in place of δ, for rows that one member has; `out` lies apart from x, `scratch`
+  // has as many rows and r columns.
+  void apply(MatrixView<const T> x, MatrixView<T> out, MatrixView<T> scratch, bool by_split = false) const {
+    if (settings_.form == GramForm::full) return (by_split ? split_solver_ : solver_).multiply_rows(x, out);
+    const T factor = static_cast<T>(1 / (by_split ? delta_ + split() : delta_));
     // rows x r <- rows x n, n x r; then rows x n <- rows x r, r x n
     blas::gemm<T>(Op::none, Op::none, T(1), x, u_.view(), T(0), scratch);
     entrywise::each([factor](T xi, T& to) DLADMM_INLINE { to = factor * xi; }, x, out);
-    blas::gemm<T>(Op::none, Op::none, -factor, scratch, m_.view(), T(1), out);
+    blas::gemm<T>(Op::none, Op::none, -factor, scratch, (by_split ? split_m_ : m_).view(), T(1), out);
   }
 
   // The two factors of low_rank, (A + δI)⁻¹ ≈ (I − U M) / δ, for who can put them into a product of its own:
@@ -234,7 +242,10 @@ class RunningGram {
     const double share = settings_.damping / static_cast<double>(size_);
     if (!solver_.prepare(team, Inversion::inverse, size_, share, fill)) return false;
     delta_ = settings_.l2 + solver_.ridge();
-    return true;
+    const auto fill_split = [&](MatrixView<T> out) {
+      fill_scaled<T>(team, T(1), a_.view(), static_cast<T>(delta_ + split()), out);
+    };
+    return !settings_.split || split_solver_.prepare(team, Inversion::inverse, size_, 0, fill_split);
   }
 
   // U <- numbers from [−1, 1), which the first batch makes orthonormal.
@@ -307,33 +318,39 @@ class RunningGram {
     return true;
   }
 
-  // M <- (H + δI)⁻¹ H Uᵀ = (I − δ (H + δI)⁻¹) Uᵀ. Where H + δI is not positive definite, δ grows until it is.
+  // M, and that of δ + s. Where H + δI is not positive definite, δ grows until it is.
   [[nodiscard]] bool invert_in_subspace(Team& team) {
     const double mean = trace_ / static_cast<double>(size_) + settings_.l2;
     delta_ = settings_.l2 + settings_.damping * mean;
-    const MatrixView<double> lower = small_.view();
-    const MatrixView<double> inverse = turned_.view();
     while (true) {
       if (!std::isfinite(delta_)) return false;
-      std::copy(h_.flat().begin(), h_.flat().end(), lower.data);
-      for (std::size_t i = 0; i < rank_; ++i) lower.row(i)[i] += delta_;
-      if (delta_ > 0 && lapack::potrf<double>(lower)) break;
+      if (delta_ > 0 && correct(team, delta_, m_)) break;
       // No symmetric H whose entries are finite needs more than its trace.
       if (!(trace_ > 0) || delta_ > 10 * trace_) return false;
       delta_ = std::max(10 * delta_, GramSolver<T>::kRounding * trace_);
     }
+    return !settings_.split || correct(team, delta_ + split(), split_m_);
+  }
+
+  // to <- (H + δI)⁻¹ H Uᵀ = (I − δ (H + δI)⁻¹) Uᵀ; false where H + δI is not positive definite.
+  [[nodiscard]] bool correct(Team& team, double delta, const Matrix<T>& to) {
+    const MatrixView<double> lower = small_.view();
+    const MatrixView<double> inverse = turned_.view();
+    std::copy(h_.flat().begin(), h_.flat().end(), lower.data);
+    for (std::size_t i = 0; i < rank_; ++i) lower.row(i)[i] += delta;
+    if (!lapack::potrf<double>(lower)) return false;
     for (std::size_t i = 0; i < rank_; ++i) {
       for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = i == j ? 1 : 0;
     }
     blas::trsm<double>(blas::Side::left, Op::none, lower, inverse);
     blas::trsm<double>(blas::Side::left, Op::transpose, lower, inverse);
     for (std::size_t i = 0; i < rank_; ++i) {
-      for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = (i == j ? 1 : 0) - delta_ * inverse.row(i)[j];
+      for (std::size_t j = 0; j < rank_; ++j) inverse.row(i)[j] = (i == j ? 1 : 0) - delta * inverse.row(i)[j];
     }
     const MatrixView<double> m(other_basis_.flat().data(), rank_, size_);
     // r x r times r x n
     multiply<double>(team, Op::none, Op::transpose, 1, inverse, basis_.view(), 0, m);
-    convert<T, double>(m, m_.view());
+    convert<T, double>(m, to.view());
     return true;
   }
 
@@ -345,11 +362,12 @@ class RunningGram {
   double delta_ = 0;
   // full
   Matrix<T> a_;  // lower triangle
-  GramSolver<T> solver_;
+  GramSolver<T> solver_, split_solver_;
   // low_rank
   Matrix<double> basis_, other_basis_;   // U, and what becomes the next one
   Matrix<double> h_, small_, turned_;    // H, and room for matrices of r x r
   Matrix<T> u_, m_, image_, projected_;  // U, M, ãᵀãU and Uᵀãᵀ ãU, as products take and give them
+  Matrix<T> split_m_;                    // M of δ + s
 };
 
 }  // namespace dladmm

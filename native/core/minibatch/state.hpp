@@ -21,6 +21,13 @@
 //     D_lᵀ ã (A_l + δ_l I)⁻¹ ≈ (D_lᵀ ã − (D_lᵀ Y) M) / δ_l
 //
 // is one product, of D_l with −YᵀD_l below it and of ã with M below it: r rows more than the batch has.
+//
+// With Ω_l the step ends at the minimiser of Ω_l(W) + ‖[W b] − W̃‖²_M / (2t) for W̃ where it led, M = A_l + δ_l I and t =
+// η/(1 − μ), as of a gradient that stays momentum makes so many times itself. It is split, W = V, with the weight s/t:
+//
+//     [W b] <- W̃ + s (V − Y − W̃) (M + sI)⁻¹,   V <- prox_{Ωt/s}(W + Y),   Y <- Y + W − V
+//
+// a few times; V, whose zeros and bounds are exact, is what the layer gets, and Y is kept from batch to batch.
 #pragma once
 
 #include <algorithm>
@@ -66,6 +73,7 @@ struct MinibatchSetup {
   bool nesterov = true;
   // Begins with z_L; each update at most once, and after those whose outcome it needs.
   std::vector<BatchUpdate> sweep;
+  std::vector<Regulariser> regularisers;  // Ω_l of every layer; none where empty
   // Whether the features are sparse, and how many entries they have.
   bool sparse = false;
   std::size_t entries = 0;
@@ -146,7 +154,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       epochs_.end();
       return samples.size();
     });
-    if (finite) return;
+    if (finite) {
+      record.weights = weight_measures<T>(team_, setup_.regularisers, views_, spectral_);
+      return;
+    }
     finite_.restore();
     for (std::size_t l = 1; l <= depth(); ++l) copy_biases(l, {0, setup_.network.outputs(l)});
     reset();
@@ -154,7 +165,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
 
   // As new but for the parameters.
   void reset() {
-    std::ranges::fill(velocity_.span(), T(0));
+    for (const std::span<T> kept : {velocity_.span(), dual_.span()}) std::ranges::fill(kept, T(0));
     for (Layer& it : layers_) it.gram->reset();
     epochs_.reset();
     step_number_ = 0;
@@ -169,6 +180,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     std::vector<Section> out;
     out.push_back(section("parameters", parameters_.span()));
     if (velocity_.size() > 0) out.push_back(section("velocity", velocity_.span()));
+    if (dual_.size() > 0) out.push_back(section("Y", dual_.span()));
+    for (std::size_t l = 1; l <= depth() && dual_.size() > 0; ++l) {
+      out.push_back(section(section_name("Y.weight", l), std::span(&of(l).dual_weight, 1)));
+    }
     for (std::size_t l = 1; l <= depth(); ++l) of(l).gram->add_sections("gram." + std::to_string(l), out);
     out.push_back(section("step", step_number_));
     out.push_back(section("gram.taken", taken_in_));
@@ -195,6 +210,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
 
   // What a member works on at once, a gradient and a direction, stays in its second-level cache.
   static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+  static constexpr int kSplitSteps = 4;
 
   using Base::depth, Base::targets;
   using Base::setup_, Base::sparse_, Base::team_, Base::x_;
@@ -205,7 +221,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     this->declare_samples(plan);
     const Network& net = setup_.network;
     const std::size_t batch = setup_.batch;
-    std::size_t parameters = 0, chunk = 0, product = 0, prepared = 0, rank = 0, summed = 0;
+    std::size_t parameters = 0, chunk = 0, product = 0, prepared = 0, rank = 0, summed = 0, split = 0;
     for (std::size_t l = 1; l <= depth(); ++l) {
       Layer& it = of(l);
       const std::size_t columns = net.inputs(l) + 1, out = net.outputs(l), r = setup_.gram.rank_of(columns);
@@ -222,7 +238,9 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       if (it.chunks.count() == 1 && product_flops(out, batch, columns) > 6e6)
         it.chunks = Strips::of_about(out, (out + 1) / 2);
       chunk = std::max(chunk, it.chunks.width * columns);
-      if (it.side == Side::gradient) product = std::max(product, it.chunks.width * r);
+      it.regularised = !setup_.regularisers.empty() && !setup_.regularisers[l - 1].none();
+      if (it.regularised) split = std::max(split, out * columns);
+      if (it.side == Side::gradient || it.regularised) product = std::max(product, it.chunks.width * r);
       if (it.side == Side::input) prepared = std::max(prepared, batch * columns);
       rank = std::max(rank, r);
       summed = std::max(summed, RunningGram<T>::sums_room(batch, columns, setup_.gram));
@@ -231,11 +249,16 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       plan.matrix(it.distance, batch + it.below, out);
       if (l == depth() || !net.activation.value_tells_derivative()) plan.matrix(it.z, batch, out);
       // Every layer a basis of its own.
-      it.gram.emplace(columns, setup_.gram, setup_.seed + static_cast<std::uint32_t>(l)).declare(plan);
+      GramSettings gram = setup_.gram;
+      gram.split = it.regularised;
+      it.gram.emplace(columns, gram, setup_.seed + static_cast<std::uint32_t>(l)).declare(plan);
     }
     plan.buffer(parameters_, parameters);
     plan.buffer(finite_.room, parameters);
     if (setup_.momentum != 0) plan.buffer(velocity_, parameters);
+    if (split > 0) plan.buffer(dual_, parameters);
+    for (Buffer<T>* const it : {&old_, &solved_, &proximal_}) plan.buffer(*it, split);
+    if (std::ranges::any_of(setup_.regularisers, &Regulariser::spectral)) this->declare_spectral(plan, spectral_);
     plan.buffer(prepared_, prepared);
     plan.buffer(images_, batch, rank);
     plan.other(4 * static_cast<double>(setup_.samples),
@@ -262,6 +285,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     Matrix<T> z;            // z_L; of a hidden layer only where f' cannot be told from a_l
     Matrix<T> distance;     // D_l, (batch + below) x n_l
     std::optional<RunningGram<T>> gram;
+    bool regularised = false;
+    double dual_weight = 0;  // s/t that Y is scaled by
   };
   // What one member works with.
   struct Scratch {
@@ -426,6 +451,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
 
   [[nodiscard]] bool update_W(std::size_t l, std::size_t count, const Step& step) {
     const Layer& it = of(l);
+    const MatrixView<T> own = parameters(l);
+    if (it.regularised) std::copy_n(own.data, own.rows * own.columns, old_.data());
     MatrixView<T> input = input_of(l, count);
     if (it.side == Side::input) {
       const MatrixView<T> prepared(prepared_.data(), count, input.columns);
@@ -448,7 +475,46 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
         finite.store(false, std::memory_order_relaxed);
       }
     });
-    return finite;
+    return finite && (!it.regularised || split_W(l, step.rate / (1 - setup_.momentum)));
+  }
+
+  // From [W_l b_l] where the step led, W̃, to V.
+  [[nodiscard]] bool split_W(std::size_t l, double t) {
+    Layer& it = of(l);
+    const MatrixView<T> own = parameters(l);
+    const auto shaped = [&](T* data) { return MatrixView<T>(data, own.rows, own.columns); };
+    const auto weights_of = [](MatrixView<T> m) { return MatrixView<T>(m.data, m.rows, m.columns - 1, m.stride); };
+    const MatrixView<T> v = shaped(old_.data()), x = shaped(solved_.data()), y = shaped(dual_.data() + it.first);
+    const std::size_t last = own.columns - 1, r = it.gram->rank();
+    const double s = it.gram->split(), weight = s / t;
+    if (!(t > 0)) return true;
+    const auto rescale = static_cast<T>(it.dual_weight > 0 ? it.dual_weight / weight : 1);
+    it.dual_weight = weight;
+    each_piece(team_, y.rows, y.columns, [&](Rows rows, unsigned) {
+      entrywise::each([rescale](T& to) DLADMM_INLINE { to *= rescale; }, y.rows_from(rows));
+    });
+    const double flops =
+        static_cast<double>(own.rows * own.columns) * static_cast<double>(4 * (r > 0 ? r : own.columns));
+    const auto solve = [&] {
+      team_.run(it.chunks.count(), flops, [&](std::size_t chunk, unsigned member) {
+        const Rows rows = it.chunks[chunk];
+        const MatrixView<T> miss(scratch_[member].gradient.data(), rows.count, own.columns);
+        entrywise::each([s = static_cast<T>(s)](T w, T vi, T yi, T& to) DLADMM_INLINE { to = s * (vi - yi - w); },
+                        own.rows_from(rows), v.rows_from(rows), y.rows_from(rows), miss);
+        // rows x (n_{l-1} + 1) times (n_{l-1} + 1) x (n_{l-1} + 1)
+        it.gram->apply(miss, x.rows_from(rows), {scratch_[member].product.data(), rows.count, r}, true);
+        entrywise::each([](T w, T& to) DLADMM_INLINE { to += w; }, own.rows_from(rows), x.rows_from(rows));
+        // b costs nothing: it is where it is found, and its dual stays 0.
+        for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) v.row(i)[last] = x.row(i)[last];
+      });
+    };
+    if (!split_steps<T>(team_, setup_.regularisers[l - 1], weight, kSplitSteps, weights_of(v), weights_of(y),
+                        weights_of(x), weights_of(shaped(proximal_.data())), spectral_, solve)) {
+      return false;
+    }
+    std::copy_n(v.data, own.rows * own.columns, own.data);
+    copy_biases(l, {0, own.rows});
+    return std::isfinite(elementwise::square_norm<T>(team_, own));
   }
 
   // Rows `out` of [W_l b_l]: their gradient over `count` samples, S_l and V_l, while they are in the cache. `input` is
@@ -489,9 +555,12 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     return finite;
   }
 
-  Buffer<T> parameters_;  // [W_1 b_1], [W_2 b_2], …
-  FiniteCopy<T> finite_;  // as the run began
-  Buffer<T> velocity_;    // V_1, V_2, …
+  Buffer<T> parameters_;               // [W_1 b_1], [W_2 b_2], …
+  FiniteCopy<T> finite_;               // as the run began
+  Buffer<T> velocity_;                 // V_1, V_2, …
+  Buffer<T> dual_;                     // Y_1, Y_2, …, where there are regularisers
+  Buffer<T> old_, solved_, proximal_;  // of one layer: V, [W b] and V as they are split
+  SpectralRoom spectral_;
   std::vector<Layer> layers_;
   Csr<T> sparse_batch_;  // ã_0 of a batch, where the features are sparse
   Buffer<T> prepared_;   // ã_{l-1} (A_l + δ_l I)⁻¹

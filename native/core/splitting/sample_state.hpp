@@ -2,12 +2,14 @@
 // and the loss of the network itself.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <vector>
 
+#include "core/functions/proximal.hpp"
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/matrix.hpp"
@@ -76,6 +78,16 @@ class SampleState {
   [[nodiscard]] StoragePlan plan() {
     if constexpr (kMayLieOnDisk) return StoragePlan(setup_.file ? &file_ : nullptr);
     return StoragePlan();
+  }
+  // Room for the singular values of W_l of any layer.
+  void declare_spectral(StoragePlan& plan, SpectralRoom& room) const {
+    const Network& net = setup_.network;
+    std::size_t largest = 0, side = 0;
+    for (std::size_t l = 1; l <= net.layers(); ++l) {
+      largest = std::max(largest, net.outputs(l) * net.inputs(l));
+      side = std::max(side, std::min(net.inputs(l), net.outputs(l)));
+    }
+    plan.made(room, largest, side);
   }
   // The samples, their labels or values, and for every member of the team a workspace of so many rows.
   void declare_samples(StoragePlan& plan, std::size_t rows = kEvaluationBlock) {

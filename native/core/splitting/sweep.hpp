@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "core/functions/proximal.hpp"
 #include "core/linalg/matrix.hpp"
 
 namespace dladmm {
@@ -110,6 +111,7 @@ struct StepsRecord {
   bool stopped = false;     // the stop request came between two steps
   bool diverged = false;    // the step after these met a value that is not finite
   double seconds = 0;
+  WeightMeasures weights;  // as the last step left them, where there are regularisers
 };
 
 // `count` steps. step(i, loss) takes the i-th, adds R of its batch to `loss` and returns how many samples it saw, 0

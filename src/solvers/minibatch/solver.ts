@@ -3,6 +3,7 @@ import { flag, option, type Schema, whole } from '../../network/schema.js';
 import { initialisedBy, sweepType } from '../shared/declared.js';
 import { defineSolver, type SolverOptions } from '../shared/descriptor.js';
 import { falling, LEARNING_RATE, scheduled } from '../shared/learning-rate.js';
+import { MONOTONE, REGULARISE, regularisedBy } from '../shared/regularise.js';
 import type { Sweep, Update } from '../shared/sweep.js';
 import { listBatchUpdates, minibatchSweep } from './algorithm.js';
 import { defaultRate, GRAM_STEP } from './gram-step.js';
@@ -26,6 +27,8 @@ const OPTIONS = {
   ),
   shuffle: flag({ default: true, says: 'A new order of the samples every epoch.' }),
   ...GRAM_STEP,
+  regularise: REGULARISE,
+  monotone: MONOTONE,
   initialisation: initialisedBy('he'),
   sweep: option(sweepType<Sweep, Update>(listBatchUpdates), {
     default: minibatchSweep,
@@ -41,11 +44,21 @@ export const minibatch = defineSolver({
   iterations: 10,
   options: OPTIONS,
   plan: (
-    { learningRate: rate, learningRateSchedule: falls, batchSize, shuffle, initialisation, ...method },
-    { iterations: epochs },
+    {
+      learningRate: rate,
+      learningRateSchedule: falls,
+      batchSize,
+      shuffle,
+      initialisation,
+      regularise,
+      monotone,
+      ...method
+    },
+    { iterations: epochs, network },
   ) => {
     const stepFor = scheduled({ rate, falls, otherwise: 'cosine', epochs });
-    return { method, stepFor, shuffle, initialisation, ...present({ batchSize }) };
+    const regular = regularisedBy({ regularise, monotone }, network);
+    return { method, stepFor, shuffle, initialisation, ...present({ batchSize }), ...regular };
   },
 });
 

@@ -1,5 +1,6 @@
 import { flag, given, whole } from '../../core/checks.js';
 import { native } from '../../core/native.js';
+import type { NativeRegulariser } from '../../core/native-faces.js';
 import { present } from '../../core/objects.js';
 import type { Initialisation } from '../../network/initialisation.js';
 import { completed } from '../../network/schema.js';
@@ -25,6 +26,8 @@ export type MinibatchMethod = GramStepOptions & {
 
 /** What a session of mini-batch dlADMM is made of. */
 export interface MinibatchSessionOptions extends SessionOptions, GramStepOptions, Pick<MinibatchMethod, 'sweep'> {
+  /** Ω_l of every layer; none if absent. */
+  readonly regularisers?: readonly NativeRegulariser[];
   /** Samples a batch, all where there are fewer; the last of an epoch has what is left. {@link defaultBatchSize} of the samples if absent. */
   readonly batchSize?: number;
   /** Visit the samples in a new order every epoch; true if absent, and never for batches of all samples. */
@@ -47,6 +50,7 @@ export interface MinibatchPlan {
   /** η, for epochs of so many batches. */
   readonly stepFor: (batchesPerEpoch: number) => LearningRate;
   readonly batchSize?: number;
+  readonly regularisers?: readonly NativeRegulariser[];
   readonly shuffle: boolean;
   readonly initialisation: Initialisation;
 }
@@ -80,6 +84,7 @@ function setup(options: MinibatchSessionOptions, count: number) {
     beta,
     damping,
     sweep: updatesOf(options).flatMap(({ block, layer }) => [numberOf(block), layer]),
+    ...present({ regularisers: options.regularisers }),
   };
 }
 
@@ -95,7 +100,7 @@ export const minibatches: Splitting<
   name: 'minibatch',
   ...BATCHES_OF_SAMPLES,
   async open(options, data, name = 'data') {
-    const keys = ['batchSize', 'shuffle', 'seed', ...Object.keys(GRAM_STEP), 'sweep'];
+    const keys = ['regularisers', 'batchSize', 'shuffle', 'seed', ...Object.keys(GRAM_STEP), 'sweep'];
     const opening = {
       problem: samples,
       blocks: PARAMETER_BLOCKS,
@@ -110,8 +115,8 @@ export const minibatches: Splitting<
       learningRate: ({ network }) => defaultRate(network.loss),
     });
   },
-  async course({ network, dtype, threads, seed, method, batchSize, shuffle, stepFor }, data: LabelledSamples) {
-    const options = { ...method, network, dtype, threads, seed, shuffle, ...present({ batchSize }) };
+  async course({ network, dtype, threads, seed, method, batchSize, regularisers, shuffle, stepFor }, data) {
+    const options = { ...method, network, dtype, threads, seed, shuffle, ...present({ batchSize, regularisers }) };
     return stepCourse(await minibatches.open(options, data), stepFor);
   },
 };

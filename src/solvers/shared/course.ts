@@ -210,10 +210,10 @@ export function stepCourse<T extends StepTypes>(
     session: session as unknown as AnySession,
     start: async () => undefined,
     async advance() {
-      const { steps, loss, stopped, diverged, seconds, learningRate } = await session.run(undefined, rate);
+      const { steps, loss, stopped, diverged, seconds, learningRate, weights } = await session.run(undefined, rate);
       if (stopped) return { kind: 'stopped' };
       if (diverged) return { kind: 'diverged' };
-      return { kind: 'done', progress: { steps, loss, seconds, ...(learningRate && { learningRate }) } };
+      return { kind: 'done', progress: { steps, loss, seconds, ...(learningRate && { learningRate }), ...weights } };
     },
     learn: () => undefined,
     memory: () => ({ steps: session.steps }),

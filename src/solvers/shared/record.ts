@@ -42,8 +42,16 @@ export interface SweepMeasures {
   readonly regularisation: number;
 }
 
+/** What is told of weights where `regularise` is asked for. */
+export interface WeightMeasures {
+  /** Σ Ω_l(W_l). */
+  readonly regularisation: number;
+  /** The share of the weights that are 0, layer by layer. */
+  readonly zeros: readonly number[];
+}
+
 /** What one epoch of a training by batches did. */
-export interface EpochRecord extends ProgressRecord {
+export interface EpochRecord extends ProgressRecord, Partial<WeightMeasures> {
   /** Batches of the epoch. */
   readonly steps: number;
   /** γ of the last of them, of methods that have one. */

@@ -4,6 +4,7 @@ import type { NativeStepping, NativeSteps } from '../../core/native.js';
 import type { Matrix } from '../../tensor/matrix.js';
 import type { Feed } from './feed.js';
 import { type LearningRate, ratesOf } from './learning-rate.js';
+import type { WeightMeasures } from './record.js';
 import { type Opened, Session, type SessionOptions } from './session.js';
 
 /** The types that make a splitting whose iterations are epochs. */
@@ -31,6 +32,8 @@ export interface StepsResult {
   readonly seconds: number;
   /** The γ of the last step that was asked for; undefined where there was none. */
   readonly learningRate?: number | undefined;
+  /** Where weights are regularised. */
+  readonly weights?: WeightMeasures;
 }
 
 export interface StepRules<T extends StepTypes> {
@@ -79,11 +82,12 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
       if (this.#running) throw new DlAdmmError('ERR_DLADMM_STATE', 'Expected one run at a time but one is at work');
       this.#running = true;
       try {
-        const { loss, ...ran } = await (this.feed
+        const { loss, regularisation, zeros, ...ran } = await (this.feed
           ? this.#runFed(this.feed, count, rates)
           : this.#native.run(count, rates));
         this.#done = ran.diverged ? 0 : this.#done + ran.steps;
-        return { ...ran, loss: loss / ran.samples, learningRate: rates.at(-1) };
+        const weights = zeros.length > 0 && { weights: { regularisation, zeros: [...zeros] } };
+        return { ...ran, loss: loss / ran.samples, learningRate: rates.at(-1), ...weights };
       } finally {
         this.#running = false;
       }
@@ -94,6 +98,7 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
   async #runFed(feed: Feed, count: number, rates: Float64Array): Promise<NativeSteps> {
     const began = performance.now();
     const sum = { steps: 0, samples: 0, loss: 0, stopped: false, diverged: false };
+    let weights: Pick<NativeSteps, 'regularisation' | 'zeros'> = { regularisation: 0, zeros: new Float64Array() };
     this.#stopping = false;
     while (sum.steps < count && !sum.stopped && !sum.diverged) {
       const steps = Math.min(await feed.window(), count - sum.steps);
@@ -106,8 +111,10 @@ export class StepSession<T extends StepTypes> extends Session<T['options'], T['b
       sum.loss += ran?.loss ?? 0;
       sum.stopped = ran?.stopped ?? true;
       sum.diverged = ran?.diverged ?? false;
+      weights = ran ?? weights;
     }
-    return { ...sum, seconds: (performance.now() - began) / 1000 };
+    const { regularisation, zeros } = weights;
+    return { ...sum, regularisation, zeros, seconds: (performance.now() - began) / 1000 };
   }
 
   override stop(): void {

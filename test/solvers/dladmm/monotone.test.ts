@@ -42,6 +42,7 @@ describe('a trained function', () => {
     ],
     ['inversion-admm', { solver: 'inversion-admm', iterations: 20, activation: { leakyRelu: 0.1 } }],
     ['adam', { solver: 'adam', epochs: 15, activation: 'tanh' }],
+    ['minibatch-admm', { solver: 'minibatch-admm', epochs: 15, activation: 'tanh' }],
     ['sgd', { solver: 'sgd', epochs: 15, learningRate: 0.02, activation: 'softplus', regularise: { W: { l1: 1e-3 } } }],
   ] as const)('rises and falls as asked for on all pairs of rows (%s)', async (_, how) => {
     const { model } = await fit(regression, { ...COMMON, ...how, target: 'y', validationShare: 0 } as never);

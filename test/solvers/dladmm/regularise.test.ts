@@ -102,6 +102,13 @@ describe('a layer alone, by ℓ1', () => {
 /** γ of Adam, which has to fall for the last digits. */
 const falling = ({ step }: { readonly step: number }): number => 0.05 / (1 + step / 50);
 
+/** Of the mean over the samples, in place of the sum. */
+const MEAN = {
+  solver: 'minibatch-admm',
+  batchSize: SAMPLES,
+  learningRateSchedule: 'constant',
+  iterations: 4000,
+} as const;
 const WHOLE = { reduction: 'sum', batchSize: SAMPLES, iterations: 6000 } as const;
 describe.each([
   ['dladmm', { solver: 'dladmm', rho: 1, start: { dual: 'stationary' }, step: { W: 'cholesky' }, iterations: 3000 }],
@@ -111,7 +118,12 @@ describe.each([
   ['adam', { solver: 'adam', learningRate: falling, ...WHOLE }],
   ['adagrad', { solver: 'adagrad', learningRate: 0.5, ...WHOLE }],
   ['badm', { solver: 'badm', sigma: 400, rho: 1, ...WHOLE }],
+  ['nadamw', { solver: 'nadamw', learningRate: falling, l2: 0, ...WHOLE }],
   ['sisa', { solver: 'sisa', sigma: 400, rho: 1, subBatches: 1, ...WHOLE }],
+  ['minibatch-admm', { ...MEAN }],
+  ['minibatch-admm by few directions', { ...MEAN, rank: 3, momentum: 0.5 }],
+  ['minibatch-admm by Cholesky', { ...MEAN, gram: 'full', nesterov: false }],
+  ['minibatch-admm, undamped', { ...MEAN, gram: 'full', relativeDamping: 0, momentum: 0 }],
 ] as const)('a layer alone, by %s', (_, how) => {
   const { loss, standardiseTargets, dtype, layers, threads } = ONE_LAYER;
   const solved = async (W: object) =>
@@ -119,7 +131,7 @@ describe.each([
       .model as Model;
 
   test('ends where coordinate descent ends, with its zeros', async () => {
-    const model = await solved({ l1: 8 });
+    const model = await solved({ l1: how.solver === 'minibatch-admm' ? 8 / SAMPLES : 8 });
     const expected = coordinateDescent(rows, Y, 8);
     const w = Array.from(model.weights[0] ?? []);
     for (const [k, value] of expected.w.entries()) expect(w[k]).toBeCloseTo(value, 6);
@@ -131,6 +143,50 @@ describe.each([
     const w = Array.from((await solved({ min: -0.5, max: 1.25 })).weights[0] ?? []);
     expect(Math.max(...w)).toBe(1.25);
     expect(Math.min(...w)).toBe(-0.5);
+  });
+});
+
+describe('logistic regression by ℓ1, min Σ log(1 + e^z) − y z + λ‖w‖₁', () => {
+  const LAMBDA = 4;
+  const answers = Y.map((value) => (value + 3 * noise() > 0.5 ? 1 : 0));
+  const data = { x: X, y: { rows: SAMPLES, columns: 1, data: Float64Array.from(answers) } };
+  const common = { layers: [INPUTS, 1], loss: 'sigmoid-cross-entropy', dtype: 'float64', threads: 1 } as const;
+  /** Σ (σ(z) − y) x_k, and for b. */
+  const slopesAt = (w: readonly number[], b: number) => {
+    const left = rows.map((row, i) => 1 / (1 + Math.exp(-dot(w, row) - b)) - (answers[i] ?? 0));
+    const column = (k: number) => rows.map((row) => row[k] ?? 0);
+    return { w: w.map((_, k) => dot(left, column(k))), b: left.reduce((sum, each) => sum + each, 0) };
+  };
+  /** Proximal gradient steps by plain loops: the same problem as scikit-learn's LogisticRegression(C=1/λ, penalty='l1', solver='saga'). */
+  const plain = (() => {
+    let [w, b] = [new Array<number>(INPUTS).fill(0), 0];
+    for (let k = 0; k < 20_000; k += 1) {
+      const slope = slopesAt(w, b);
+      w = w.map((value, j) => soft(value - 0.004 * (slope.w[j] ?? 0), 0.004 * LAMBDA));
+      b -= 0.004 * slope.b;
+    }
+    return { w, b };
+  })();
+
+  test.each([
+    ['gd', { solver: 'gd', learningRate: 0.01, reduction: 'sum', iterations: 20_000 }, 1],
+    ['minibatch-admm', { ...MEAN, gram: 'full', iterations: 6000 }, 1 / SAMPLES],
+    ['dladmm', { solver: 'dladmm', rho: 1, stepSearch: 'exact', start: { dual: 'stationary' }, iterations: 6000 }, 1],
+  ] as const)('fulfils the KKT conditions to 1e-6, and ends where plain loops end (%s)', async (_, how, unit) => {
+    const options = { ...common, ...how, regularise: { W: { l1: LAMBDA * unit } } };
+    const model = (await fit(data, options as never)).model as Model;
+    const w = Array.from(model.weights[0] ?? []);
+    const b = model.biases[0]?.[0] ?? Number.NaN;
+    const slope = slopesAt(w, b);
+    for (const [k, value] of w.entries()) {
+      const of = slope.w[k] ?? Number.NaN;
+      const miss = value === 0 ? Math.max(Math.abs(of) - LAMBDA, 0) : Math.abs(of + LAMBDA * Math.sign(value));
+      expect(miss).toBeLessThan(1e-6);
+      expect(value).toBeCloseTo(plain.w[k] ?? Number.NaN, 6);
+    }
+    expect(Math.abs(slope.b)).toBeLessThan(1e-6);
+    expect(w.map((value) => value === 0)).toEqual(plain.w.map((value) => value === 0));
+    expect(w.filter((value) => value === 0).length).toBeGreaterThan(3);
   });
 });
 
@@ -315,6 +371,7 @@ describe('a training with ℓ1', () => {
     const { history, model } = await fit(CLASSES, { ...OPTIONS, iterations: 5 });
     const last = history.at(-1) as IterationRecord;
     expect(last.regularisation).toBeCloseTo(omegaOf(model.weights), 8);
+    expect(last.zeros).toEqual(model.weights.map((W) => Array.from(W).filter((w) => w === 0).length / W.length));
     const parts = last.lossSum + last.regularisation + last.dualProduct + 0.8 * (last.residuals[1] ?? 0);
     expect(parts + 0.5 * (last.residuals[0] ?? 0) + 0.5 * (last.activationResiduals[0] ?? 0)).toBeCloseTo(
       last.lagrangian,
@@ -335,6 +392,11 @@ describe('a training with ℓ1', () => {
     ['dladmm by exact steps', { ...OPTIONS, step: { W: 'cholesky', a: 'cholesky' } }],
     ['inversion-admm', { solver: 'inversion-admm', layers: OPTIONS.layers, regularise: { W: { l1: 3 } } }],
     ['adam', { solver: 'adam', layers: OPTIONS.layers, regularise: { W: { l1: 0.05 } } }],
+    ['minibatch-admm', { ...MEAN, layers: OPTIONS.layers, batchSize: 20, regularise: { W: { l1: 0.05 } } }],
+    [
+      'minibatch-admm by Cholesky',
+      { ...MEAN, layers: OPTIONS.layers, gram: 'full', l2: 1e-3, regularise: { W: { inputs: 0.1 } } },
+    ],
     [
       'badm',
       { solver: 'badm', layers: OPTIONS.layers, batchSize: 20, subBatches: 4, regularise: { W: { inputs: 0.2 } } },
@@ -352,6 +414,40 @@ describe('a training with ℓ1', () => {
     const gone = await resume(checkpoint, CLASSES, { iterations: 40 });
     expect(gone.model.weights).toEqual(whole.model.weights);
   });
+
+  test.each([
+    { solver: 'minibatch-admm', batchSize: 20, regularise: { W: [{ l1: 0.02 }, { spectralNorm: 0.5 }] } },
+    { solver: 'minibatch-admm', batchSize: 7, gram: 'full', regularise: { W: { neurons: 0.05 } } },
+    { solver: 'adam', batchSize: 20, regularise: { W: { l1: 0.02 } } },
+  ] as const)(
+    'tells of epochs what Ω is and how many weights are 0, the same by any number of threads (%o)',
+    async (how) => {
+      const by = (threads: number) =>
+        fit(CLASSES, { ...how, layers: OPTIONS.layers, iterations: 12, threads } as never) as unknown as Promise<{
+          model: Model;
+          history: readonly { regularisation: number; zeros: readonly number[] }[];
+        }>;
+      const [one, three] = [await by(1), await by(3)];
+      expect(three.model.weights).toEqual(one.model.weights);
+      const last = one.history.at(-1);
+      const shares = one.model.weights.map((W) => Array.from(W).filter((w) => w === 0).length / W.length);
+      expect(last?.zeros).toEqual(shares);
+      const { W } = how.regularise;
+      if (!Array.isArray(W) && 'l1' in W) {
+        const all = one.model.weights.flatMap((each) => Array.from(each));
+        expect(last?.regularisation).toBeCloseTo(W.l1 * all.reduce((sum, w) => sum + Math.abs(w), 0), 5);
+      }
+      expect(last?.regularisation).toBeGreaterThan(0);
+      const { history } = await fit(CLASSES, {
+        ...how,
+        layers: OPTIONS.layers,
+        iterations: 1,
+        regularise: undefined,
+      } as never);
+      expect(history[0]).not.toHaveProperty('zeros');
+      expect(history[0]).not.toHaveProperty('regularisation');
+    },
+  );
 
   test('keeps bounds in the inversion ADMM', async () => {
     const { model } = await fit(CLASSES, {

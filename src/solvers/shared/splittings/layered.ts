@@ -9,7 +9,7 @@ import { rowSource } from '../../../tensor/inputs.js';
 import { sweepCourse, type UpdateChanges } from '../course.js';
 import { checkPenalties, type Penalties, type RunningSchedule } from '../penalties.js';
 import { samples } from '../problem.js';
-import type { ProgressRecord, SweepMeasures } from '../record.js';
+import type { ProgressRecord, SweepMeasures, WeightMeasures } from '../record.js';
 import { CONSTANT } from '../schedule.js';
 import { openNative, type SessionOptions } from '../session.js';
 import { ON_SAMPLES, type Splitting } from '../splitting.js';
@@ -77,7 +77,7 @@ export interface UpdateRecord extends Update, UpdateChanges {
 }
 
 /** Where the split variables stand. Norms are squared and summed over the samples. */
-export interface Measures extends SweepMeasures {
+export interface Measures extends SweepMeasures, Pick<Partial<WeightMeasures>, 'zeros'> {
   /** ‖z_l − W_l a_{l−1} − b_l‖² for l = 1 … L. */
   readonly residuals: readonly number[];
   /** ‖a_l − f_l(z_l)‖² for l = 1 … L − 1. */
@@ -251,8 +251,9 @@ export const layered: Splitting<
       },
       penaltyKeys: PENALTY_KEYS,
       penalties: (penalties) => ({ ...penalties, gamma: penalties.gamma ?? penalties.nu }),
-      measures: ({ residual, activation, ...rest }: NativeMeasures) => ({
+      measures: ({ residual, activation, zeros, ...rest }: NativeMeasures) => ({
         ...rest,
+        ...(zeros.length > 0 && { zeros: [...zeros] }),
         residuals: [...residual],
         activationResiduals: [...activation],
       }),
