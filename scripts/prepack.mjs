@@ -1,11 +1,11 @@
-// node scripts/prepack.mjs: what npm runs before it packs or publishes. Makes what the package carries and git does not.
+// node scripts/prepack.mjs: what npm runs before it packs. Makes what the package carries and git does not; what is published is made of
+// that by scripts/release/pack.mjs.
 // Speaks on stderr alone: `npm pack --json` has stdout for itself.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ensurePrebuilt, prebuilt } from './prebuild/prebuild.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tell = (text) => console.error(text);
@@ -41,10 +41,9 @@ function removeOrphans() {
 }
 
 try {
-  await ensurePrebuilt((text) => tell(`→ ${path.relative(root, prebuilt)}: ${text} …`));
   compile();
   removeOrphans();
-  tell('✓ prebuilt addon and TypeScript are of the sources as they are');
+  tell('✓ the TypeScript is of the sources as they are');
 } catch (error) {
   tell(`✗ cannot pack: ${error.message}`);
   process.exitCode = 1;

@@ -12,20 +12,6 @@ const PACKAGE = 'libopenblas-pthread-dev';
 const VERSION = '0.3.29+ds-3';
 const SUITE = 'deb http://deb.debian.org/debian trixie main\n';
 
-/** By Node's name of the architecture: Debian's name of it and its folder of libraries, and the SHA-256 of the package. */
-const BUILDS = {
-  x64: {
-    debian: 'amd64',
-    libraries: 'x86_64-linux-gnu',
-    sha256: '1e056a09ed64a39227e25150909a4f9fd83905d4a996f39dd5a919b95ce49559',
-  },
-  arm64: {
-    debian: 'arm64',
-    libraries: 'aarch64-linux-gnu',
-    sha256: 'eb134d45fbf6f3b806213ce2102020abba4f30d921e4db6d85faf45c6964cc79',
-  },
-};
-
 /**
  * Kernels of processors from before AVX2 that are left out, and those of the processor whose instructions they take in their place:
  * a fifth of the package. OpenBLAS knows each by a table of this name.
@@ -45,14 +31,11 @@ const IN_PLACE_OF = {
 const table = (processor) => `gotoblas_${processor}`;
 const aliases = Object.entries(IN_PLACE_OF).map(([left, kept]) => `-Wl,--defsym=${table(left)}=${table(kept)}`);
 
-const build = process.platform === 'linux' && !existsSync('/etc/alpine-release') ? BUILDS[process.arch] : undefined;
-
 /** The folders of headers and library below `folder`, as the environment of native/openblas.cjs; none where it is not there. */
-export function openBlasIn(folder) {
-  if (build === undefined) return {};
+export function openBlasIn(folder, { arch }) {
   const [OPENBLAS_INCLUDE_DIR, OPENBLAS_LIB_DIR] = ['include', 'lib'].map((kind) => path.join(folder, VERSION, kind));
   if (!existsSync(path.join(OPENBLAS_LIB_DIR, 'libopenblas.a'))) return {};
-  const link = process.arch === 'x64' ? { OPENBLAS_LINK_FLAGS: aliases.join(' ') } : {};
+  const link = arch === 'x64' ? { OPENBLAS_LINK_FLAGS: aliases.join(' ') } : {};
   return { OPENBLAS_INCLUDE_DIR, OPENBLAS_LIB_DIR, ...link };
 }
 
@@ -63,9 +46,10 @@ function run(command, args, cwd) {
 }
 
 /** Fetches it into `folder` unless it is there. Throws with what failed. */
-export function fetchOpenBlas(folder) {
-  if (build === undefined) throw new Error(`Debian builds none for ${process.platform}-${process.arch}`);
-  if (Object.keys(openBlasIn(folder)).length > 0) return;
+export function fetchOpenBlas(folder, target) {
+  const { platform, debian, libraries, sha256 } = target;
+  if (debian === undefined) throw new Error(`Debian builds none for ${platform}`);
+  if (Object.keys(openBlasIn(folder, target)).length > 0) return;
   const workplace = path.join(folder, 'fetching');
   rmSync(workplace, { recursive: true, force: true });
   mkdirSync(path.join(workplace, 'lists', 'partial'), { recursive: true });
@@ -86,16 +70,24 @@ export function fetchOpenBlas(folder) {
     'Acquire::Retries=1',
     '-o',
     'Acquire::http::Timeout=30',
+    ...[
+      '-o',
+      `APT::Architecture=${debian}`,
+      '-o',
+      `APT::Architectures::=${debian}`,
+      '-o',
+      'Dir::State::status=/dev/null',
+    ],
   ];
   run('apt-get', [...options, 'update'], workplace);
   run('apt-get', [...options, 'download', `${PACKAGE}=${VERSION}`], workplace);
-  const file = `${PACKAGE}_${VERSION}_${build.debian}.deb`;
+  const file = `${PACKAGE}_${VERSION}_${debian}.deb`;
   const found = createHash('sha256')
     .update(readFileSync(path.join(workplace, file)))
     .digest('hex');
-  if (found !== build.sha256) throw new Error(`${file} has the SHA-256 ${found}, not ${build.sha256}`);
+  if (found !== sha256) throw new Error(`${file} has the SHA-256 ${found}, not ${sha256}`);
   run('dpkg-deb', ['-x', file, 'package'], workplace);
-  const packed = (kind) => path.join(workplace, 'package', 'usr', kind, build.libraries, 'openblas-pthread');
+  const packed = (kind) => path.join(workplace, 'package', 'usr', kind, libraries, 'openblas-pthread');
   const kept = path.join(workplace, VERSION);
   cpSync(packed('include'), path.join(kept, 'include'), { recursive: true });
   cpSync(path.join(packed('lib'), 'libopenblas.a'), path.join(kept, 'lib', 'libopenblas.a'), { dereference: true });

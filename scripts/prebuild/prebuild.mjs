@@ -2,6 +2,7 @@
 //
 // Built in a folder of its own, since the addon in build/ is what tests and users of this checkout run. Nothing is built that
 // was built from the same sources before: what differs from the addon in build/ is what is linked, so its objects serve for both.
+// One for another platform is built by that platform's compiler.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,6 +14,7 @@ import { nodeHeaders } from '../setup/node-headers.mjs';
 import { contentHash, hasStamp, writeStamp } from '../setup/stamp.mjs';
 import { faultsOf, inspect } from './check.mjs';
 import { fetchOpenBlas, openBlasIn } from './openblas.mjs';
+import { here, targetOf } from './targets.mjs';
 
 const require = createRequire(import.meta.url);
 const root = realpathSync(fileURLToPath(new URL('../..', import.meta.url)));
@@ -28,26 +30,22 @@ const SOURCES = [
   'native/core',
   'native/addon',
 ];
-const workplace = inRoot('build-prebuild');
-const stamp = path.join(workplace, '.stamp');
+const workplaceOf = ({ platform }) => inRoot('build-prebuild', platform);
+const stampOf = ({ platform }) => inRoot('build-prebuild', `${platform}.stamp`);
+const fileOf = ({ system, arch, libc }) => path.join('prebuilds', `${system}-${arch}`, `dladmm.${libc}.node`);
 
-// As prebuildify tells one from the other, and node-gyp-build.
-const isMusl = process.platform === 'linux' && existsSync('/etc/alpine-release');
-const target = `${process.platform}-${process.arch}`;
-const fileName = `dladmm.${isMusl ? 'musl' : 'glibc'}.node`;
-
-/** Where the addon for this platform lies, or will lie. */
-export const prebuilt = inRoot('prebuilds', target, fileName);
+/** Where the addon for a platform lies, or will lie: as node-gyp-build finds that of this machine. */
+export const prebuiltOf = (platform) => inRoot(fileOf(targetOf(platform)));
+export const prebuilt = prebuiltOf(here);
 
 // The package's name and version do not reach the addon, so a new version alone does not make it stale.
-const sourcesHash = () =>
+const sourcesHash = (target) =>
   contentHash(
     root,
     SOURCES.filter((source) => source !== 'package.json'),
     [
-      target,
-      fileName,
-      archiveOfOpenBlas(),
+      fileOf(target),
+      archiveOfOpenBlas(target),
       require('node-addon-api/package.json').version,
       ...['CXX', 'CXXFLAGS', 'LDFLAGS', 'OPENBLAS_INCLUDE_DIR', 'OPENBLAS_LIB_DIR'].map(
         (name) => process.env[name] ?? '',
@@ -55,7 +53,7 @@ const sourcesHash = () =>
     ],
   );
 
-const fetched = inRoot('.setup', 'openblas');
+const fetchedFor = ({ platform }) => inRoot('.setup', 'openblas', ...(platform === here ? [] : [platform]));
 
 function askOpenBlas(question, env) {
   const args = [inRoot('native', 'openblas.cjs'), question];
@@ -66,44 +64,47 @@ function askOpenBlas(question, env) {
  * An OpenBLAS that the environment names comes first, then ours; the system's is better than none. CBLAS is the same in all
  * of them: with the system's header, where there is one, the objects are those of the addon in build/.
  */
-function staticEnvironment() {
-  const ours = process.env.OPENBLAS_LIB_DIR ? {} : openBlasIn(fetched);
-  const header = 'OPENBLAS_LIB_DIR' in ours ? askOpenBlas('include').stdout.trim() : '';
+function staticEnvironment(target) {
+  const ours = process.env.OPENBLAS_LIB_DIR ? {} : openBlasIn(fetchedFor(target), target);
+  const header = 'OPENBLAS_LIB_DIR' in ours && target.platform === here ? askOpenBlas('include').stdout.trim() : '';
   return { ...ours, ...(header && { OPENBLAS_INCLUDE_DIR: header }), OPENBLAS_STATIC: '1', DLADMM_BLAS: '' };
 }
 
 /** libopenblas.a and its size; throws with what to install where there is none. */
-function archiveOfOpenBlas() {
-  const { status, stdout, stderr } = askOpenBlas('libs', staticEnvironment());
+function archiveOfOpenBlas(target) {
+  const env = staticEnvironment(target);
+  if (target.platform !== here && !env.OPENBLAS_LIB_DIR && !process.env.OPENBLAS_LIB_DIR)
+    throw new Error(`there is no OpenBLAS for ${target.platform} here`);
+  const { status, stdout, stderr } = askOpenBlas('libs', env);
   if (status !== 0) throw new Error(stderr.trim());
   return `${stdout.trim()} ${statSync(stdout.split(' ')[0]).size}`;
 }
 
-/** Why none can be made here; undefined when one can. */
+/** Why none can be made for this machine; undefined when one can. */
 export function obstacle() {
   try {
-    archiveOfOpenBlas();
+    archiveOfOpenBlas(targetOf());
     return undefined;
   } catch (error) {
     return error.message.split('\n')[0];
   }
 }
 
-/** True when there is an addon made from the sources as they are. */
-export const isFresh = () => existsSync(prebuilt) && hasStamp(stamp, sourcesHash());
-
-function build(stdio) {
+function build(target, stdio) {
+  const { platform, arch, libc, tools } = target;
+  const workplace = workplaceOf(target);
   rmSync(workplace, { recursive: true, force: true });
   mkdirSync(workplace, { recursive: true });
   // make compares times and whole commands, so the objects of build/ are taken over as they lie: beside the same sources.
   const headers = path.join('node_modules', 'node-addon-api');
-  for (const source of [...SOURCES, headers, ...(addonIsFresh() ? ['build'] : [])]) {
+  const objects = platform === here && addonIsFresh() ? ['build'] : [];
+  for (const source of [...SOURCES, headers, ...objects]) {
     cpSync(inRoot(source), path.join(workplace, source), { recursive: true, preserveTimestamps: true });
   }
   const headersOfNode = nodeHeaders();
   const { status, error } = spawnSync(
     process.execPath,
-    [require.resolve('prebuildify/bin.js'), '--napi', '--strip', '--tag-libc', '--name=dladmm'],
+    [require.resolve('prebuildify/bin.js'), '--napi', '--strip', '--tag-libc', '--name=dladmm', `--arch=${arch}`],
     {
       cwd: workplace,
       stdio,
@@ -113,44 +114,50 @@ function build(stdio) {
         JOBS: 'max',
         // It asks for a `rebuild`, which would throw the objects away.
         PREBUILD_NODE_GYP: inRoot('scripts', 'prebuild', 'node-gyp.mjs'),
-        ...staticEnvironment(),
+        LIBC: libc,
+        ...tools,
+        ...staticEnvironment(target),
         ...(headersOfNode && { npm_config_nodedir: headersOfNode }),
       },
     },
   );
   if (error) throw error;
   if (status !== 0) throw new Error(`prebuildify ended with exit code ${status}`);
-  return path.join(workplace, 'prebuilds', target, fileName);
+  return path.join(workplace, fileOf(target));
 }
 
 /**
- * Makes prebuilds/<platform>-<arch>/dladmm.<libc>.node unless it is there already, and lets it through only when it will
- * run wherever the package may be installed. `tell` gets a line when something is to be done.
+ * Makes prebuilds/<system>-<processor>/dladmm.<libc>.node for a platform, this one if none is named, unless it is there already,
+ * and lets it through only when it will run wherever the package may be installed. `tell` gets a line when something is to be done.
  */
-export async function ensurePrebuilt(tell, stdio = ['ignore', 2, 2]) {
+export async function ensurePrebuilt(tell, { platform = here, stdio = ['ignore', 2, 2] } = {}) {
+  const target = targetOf(platform);
+  const file = prebuiltOf(platform);
+  const stamp = stampOf(target);
   const release = await lock(inRoot('.setup', 'prebuilding'), () =>
     tell('another build of it is at work here; waiting for it'),
   );
   try {
     if (!process.env.OPENBLAS_LIB_DIR) {
       try {
-        fetchOpenBlas(fetched);
+        fetchOpenBlas(fetchedFor(target), target);
       } catch (error) {
+        if (platform !== here) throw error;
         tell(`without OpenBLAS 0.3.29 (${error.message}), with the one that is installed here`);
       }
     }
-    if (isFresh()) return;
-    tell(`${existsSync(prebuilt) ? 'it was made from other sources' : 'there is none'}: building it (about a minute)`);
-    const hash = sourcesHash();
-    const built = build(stdio);
-    if (process.platform === 'linux') {
+    if (existsSync(file) && hasStamp(stamp, sourcesHash(target))) return;
+    tell(`${existsSync(file) ? 'it was made from other sources' : 'there is none'}: building it (about a minute)`);
+    const hash = sourcesHash(target);
+    const built = build(target, stdio);
+    if (target.system === 'linux') {
       const faults = faultsOf(inspect(built));
       if (faults.length > 0)
         throw new Error(`the addon would not run everywhere:\n${faults.map((it) => `- ${it}`).join('\n')}`);
     }
-    mkdirSync(path.dirname(prebuilt), { recursive: true });
-    renameSync(built, prebuilt);
-    rmSync(workplace, { recursive: true });
+    mkdirSync(path.dirname(file), { recursive: true });
+    renameSync(built, file);
+    rmSync(workplaceOf(target), { recursive: true });
     writeStamp(stamp, hash);
   } finally {
     release();

@@ -50,7 +50,7 @@ function addonFindings(): readonly Finding[] {
   const slow = slowKernels(kernels, simd);
   const folder = addon.startsWith(packageFolder()) ? addon.slice(packageFolder().length + 1) : addon;
   return [
-    { what: 'addon', is: `${folder}, ${folder.startsWith('prebuilds') ? 'prebuilt' : 'built on this machine'}` },
+    { what: 'addon', is: `${folder}, ${folder.startsWith('build') ? 'built on this machine' : 'prebuilt'}` },
     { what: 'BLAS', is: `${blas}${kernels && `, kernels for ${kernels}`}`, ...(slow !== undefined && { help: slow }) },
     { what: 'self-test', is: 'passed: the BLAS multiplies and factors as plain loops do' },
     { what: 'own loops', is: simd },

@@ -5,7 +5,7 @@ import { packageVersion } from './package.js';
 export interface Info {
   /** The version of dladmm. */
   readonly version: string;
-  /** The native addon that was loaded: one of `prebuilds/`, or what was built on this machine. */
+  /** The native addon that was loaded: that of the package for the platform, or what was built on this machine. */
   readonly addon: string;
   /** The BLAS in it or behind it, with the options it was built with. */
   readonly blas: string;

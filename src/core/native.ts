@@ -32,7 +32,8 @@ import type {
   NativeTrainedGraphNetwork,
 } from './native-graph-faces.js';
 import type { NativeHash64, NativeRowReader, NativeRowReaderOptions } from './native-store-faces.js';
-import { packageFolder, packageRequire } from './package.js';
+import { packageFolder, packageRequire, packageVersion } from './package.js';
+import { libc, packageOf, platformAddon, platformHere, SCOPE } from './platform.js';
 
 export type * from './native-faces.js';
 export type * from './native-graph-faces.js';
@@ -93,19 +94,34 @@ export interface NativeAddon {
   singularValues(W: Numbers, rows: number, columns: number): Float64Array;
 }
 
-/** As node-gyp-build finds it, or without: a copy of the package's folder beside a bundle has nothing that the package depends on. */
-export function addonFile(): string {
+/** Where an addon lies that was built there, or put there. */
+const places = (): readonly string[] => [
+  'build/Release/dladmm.node',
+  `prebuilds/${process.platform}-${process.arch}/dladmm.${libc()}.node`,
+];
+
+/** In the folder itself: as node-gyp-build finds it, or without, since a copy has nothing that the package depends on. */
+function ownAddon(folder: string): string | undefined {
   try {
     return (packageRequire()('node-gyp-build') as { path(folder: string): string }).path(packageFolder());
   } catch (error) {
-    if (systemCode(error) !== 'MODULE_NOT_FOUND') throw error;
+    const code = systemCode(error);
+    if (code === undefined) return undefined;
+    if (code !== 'MODULE_NOT_FOUND') throw error;
   }
+  return places()
+    .map((place) => resolve(folder, place))
+    .find(existsSync);
+}
+
+/** The addon of this process: of the package's folder, or else of the package for its platform. */
+export function addonFile(): string {
   const folder = process.env.DLADMM_PREBUILD ?? packageFolder();
-  const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
-  const places = ['build/Release/dladmm.node', `prebuilds/${process.platform}-${process.arch}/dladmm.${libc}.node`];
-  const file = places.map((place) => resolve(folder, place)).find(existsSync);
-  if (file === undefined) throw new Error(`there is neither ${places.join(' nor ')} in ${folder}`);
-  return file;
+  const file = ownAddon(folder) ?? platformAddon(folder, packageVersion());
+  if (file !== undefined) return file;
+  const platform = platformHere();
+  const missing = platform === undefined ? '' : `, and the package ${packageOf(platform)} is not installed`;
+  throw new Error(`there is neither ${places().join(' nor ')} in ${folder}${missing}`);
 }
 
 /** By a path that tracers of files can read in the text of this file. In a bundle it leads nowhere. */
@@ -130,15 +146,23 @@ function load(): NativeAddon {
 function whyNot(cause: unknown): string {
   const denied = deniedBecause(cause);
   if (denied) return `The native addon of dladmm could not be loaded: ${denied}`;
+  const platform = platformHere();
   return [
     `The native addon of dladmm could not be loaded (${process.platform}-${process.arch}, Node ${process.version}): ${messageOf(cause).split('\n')[0]}`,
     'Possible solutions:',
+    ...(platform === undefined
+      ? []
+      : [
+          `- add the package that holds it for this system: npm install ${packageOf(platform)}@${packageVersion()}`,
+          '  It is missing where optional packages are left out (--omit=optional), and where the lock file was made on another system:',
+          '  then remove that file and node_modules, and install again',
+        ]),
     '- in a checkout: npm run setup',
     '- in an application: npm rebuild dladmm --foreground-scripts',
-    '  Where the package carries no addon for the system, it builds one. That needs a C++20 compiler, make, python3 and OpenBLAS with its headers:',
+    '  Where there is no such package, dladmm builds its addon. That needs a C++20 compiler, make, python3 and OpenBLAS with its headers:',
     '  apt-get install libopenblas-dev pkg-config, dnf install openblas-devel, apk add openblas-dev, brew install openblas',
     '- where install scripts are not run, allow this one: npm install-scripts approve dladmm, pnpm approve-builds',
-    '- in a bundle, or deployed from a trace of files: leave dladmm external, or copy node_modules/dladmm beside it, so that its prebuilds go along',
+    `- in a bundle, or deployed from a trace of files: leave dladmm external, or copy node_modules/dladmm and node_modules/${SCOPE} beside it`,
   ].join('\n');
 }
 

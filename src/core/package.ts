@@ -2,9 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DlAdmmError } from './errors.js';
-
-/** Not by its name in `node:module`, which bundlers look for. */
-const requireFrom = (file: string): NodeJS.Require => process.getBuiltinModule('node:module').createRequire(file);
+import { requireFrom, SCOPE } from './platform.js';
 
 /** Where the package may be: this file lies two levels below it; in a bundle it is installed beside the program, or named. */
 function* places(): Generator<string> {
@@ -33,8 +31,7 @@ function found(): typeof known & {} {
     if (known) break;
   }
   if (known) return known;
-  const text =
-    "The folder of dladmm, with its addon and its data, is not to be found from here: has it been bundled? Leave it external, and install it where the program runs: esbuild --external:dladmm; Rollup and Vite external: ['dladmm']; webpack externals: { dladmm: 'module dladmm' }; Next.js serverExternalPackages: ['dladmm']. Or copy node_modules/dladmm into a folder node_modules beside the bundle, or name the copy's folder by DLADMM_PREBUILD";
+  const text = `The folder of dladmm, with its addon and its data, is not to be found from here: has it been bundled? Leave it external, and install it where the program runs: esbuild --external:dladmm; Rollup and Vite external: ['dladmm']; webpack externals: { dladmm: 'module dladmm' }; Next.js serverExternalPackages: ['dladmm']. Or copy node_modules/dladmm and node_modules/${SCOPE} into a folder node_modules beside the bundle, or name the copy's folder by DLADMM_PREBUILD`;
   throw new DlAdmmError('ERR_DLADMM_NATIVE', text);
 }
 

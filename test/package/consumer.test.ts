@@ -1,6 +1,7 @@
 /** What somebody has who says `npm install dladmm` on a machine without any tools: a folder, Node and npm. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { nodeFileTrace } from '@vercel/nft';
 import { expect, test } from 'vitest';
 import { describeInstalled, type Outcome, run, runProgram } from './installation.js';
 
@@ -33,7 +34,7 @@ const EXPECTED = {
   kind: 'completed',
   good: true,
   same: true,
-  addon: `node_modules/dladmm/prebuilds/linux-${process.arch}/dladmm.glibc.node`,
+  addon: `node_modules/@dladmm/linux-${process.arch}-glibc/dladmm.node`,
   maps: [],
 };
 
@@ -145,5 +146,72 @@ describeInstalled('the installed package', (installation) => {
     const args = ['bench', 'complexity', '--quick', '--max', '128', '--samples', '32', '--dtype', 'float32', '--json'];
     const outcome = await run(installation, installation.plain, 'npm', ['exec', '--offline', '--', 'dladmm', ...args]);
     expect(resultOf(outcome)).toMatchObject({ dtype: 'float32', samples: 32 });
+  });
+});
+
+describeInstalled('the package for the platform', (installation) => {
+  const { plain = '', tarball = '', addon = '' } = installation;
+  const folder = (name: string): string => {
+    const made = join(dirname(plain), name);
+    mkdirSync(made, { recursive: true });
+    writeFileSync(join(made, 'package.json'), '{ "private": true }');
+    return made;
+  };
+  const quick = ['--prefer-offline', '--no-audit', '--no-fund'];
+  const npm = (place: string, ...args: readonly string[]): Promise<Outcome> =>
+    run(installation, place, 'npm', [...args, ...quick]);
+  const added = `npm install @dladmm/linux-${process.arch}-glibc@0.1.0`;
+  const INFO = "require('dladmm').info()";
+
+  test.each([
+    ['left out by --omit=optional', [['install', tarball, '--omit=optional', '--ignore-scripts']]],
+    [
+      'unknown to a lock file that was made elsewhere',
+      [
+        ['install', tarball, '--package-lock-only'],
+        ['ci', '--ignore-scripts'],
+      ],
+    ],
+  ])('is named by an error with a code where it was %s', async (what, commands) => {
+    const place = folder(what.replace(/\W/g, '-'));
+    for (const args of commands) expect(await npm(place, ...args)).toMatchObject({ code: 0 });
+    const { code, stderr } = await run(installation, place, 'node', ['-e', INFO]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("code: 'ERR_DLADMM_NATIVE'");
+    expect(stderr).toContain(added);
+  });
+
+  test('is named by the installation too, where an addon would have to be built without tools', async () => {
+    const { code, stderr } = await npm(folder('toolless'), 'install', tarball, '--omit=optional');
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(added);
+    expect(stderr).toContain('Building it from source');
+  });
+
+  test('is refused in another version', async () => {
+    const place = folder('another-version');
+    cpSync(join(plain, 'node_modules'), join(place, 'node_modules'), { recursive: true, verbatimSymlinks: true });
+    const manifest = join(place, dirname(addon), 'package.json');
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version": "0.1.0"', '"version": "0.0.9"'));
+    const { code, stderr } = await run(installation, place, 'node', ['-e', INFO]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/is of version 0\.0\.9, and dladmm of 0\.1\.0/);
+    expect(stderr).toContain(added);
+  });
+
+  test('is found beside a copy that DLADMM_PREBUILD names', async () => {
+    const copy = folder('copies');
+    for (const name of ['dladmm', '@dladmm'])
+      cpSync(join(plain, 'node_modules', name), join(copy, name), { recursive: true });
+    const { stdout, stderr } = await run(installation, plain, 'node', ['-p', `${INFO}.addon`], {
+      DLADMM_PREBUILD: join(copy, 'dladmm'),
+    });
+    expect(stdout || stderr).toBe(`${join(copy, addon.replace('node_modules', ''))}\n`);
+  });
+
+  test('is taken along by tracers of files', async () => {
+    writeFileSync(join(plain, 'traced.mjs'), "import 'dladmm';");
+    const { fileList } = await nodeFileTrace([join(plain, 'traced.mjs')], { base: plain, processCwd: plain });
+    expect([...fileList]).toContain(addon);
   });
 });

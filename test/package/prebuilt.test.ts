@@ -6,14 +6,7 @@ import { faultsOf, inspect } from '../../scripts/prebuild/check.mjs';
 import { describeInstalled, run, runProgram } from './installation.js';
 
 describeInstalled('the prebuilt addon', (installation) => {
-  const addon = join(
-    installation.plain ?? '',
-    'node_modules',
-    'dladmm',
-    'prebuilds',
-    `linux-${process.arch}`,
-    'dladmm.glibc.node',
-  );
+  const addon = join(installation.plain ?? '', installation.addon ?? '');
 
   test('needs glibc 2.34 at most, and no library that a system with it might lack', () => {
     const { needed, glibc } = inspect(addon);
@@ -22,7 +15,7 @@ describeInstalled('the prebuilt addon', (installation) => {
     expect(needed.filter((name) => !/^(?:libc|libm|libgcc_s|ld-linux)\b/.test(name))).toEqual([]);
   });
 
-  test('carries OpenBLAS 0.3.29 where Debian builds it, and takes no more than 9 MB of the tarball', () => {
+  test('carries OpenBLAS 0.3.29 where Debian builds it, and takes no more than 9 MB of its tarball', () => {
     const { openblas, packed } = inspect(addon);
     expect(openblas).toBe(existsSync('/etc/debian_version') ? '0.3.29' : expect.stringMatching(/^0\.3\./));
     expect(packed).toBeLessThan(9);

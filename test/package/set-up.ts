@@ -1,6 +1,6 @@
 /**
- * Packs the package and installs the tarball as its users do, twice, in folders of their own: as is, and with
- * --ignore-scripts. The PATH of these installations holds node, npm, sh and env, and so no compiler, make, Python or
+ * Packs the package and that of this platform, which holds the addon, and installs both as npm does for users, twice, in folders of
+ * their own: as is, and with --ignore-scripts. The PATH of these installations holds node, npm, sh and env, and so no compiler, make, Python or
  * pkg-config.
  */
 import { execFile } from 'node:child_process';
@@ -8,11 +8,13 @@ import { existsSync, realpathSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
-import { isFresh, obstacle } from '../../scripts/prebuild/prebuild.mjs';
+import { ensurePrebuilt, obstacle, prebuilt } from '../../scripts/prebuild/prebuild.mjs';
+import { packMain, packPlatform } from '../../scripts/release/pack.mjs';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const PLATFORM = `linux-${process.arch}-glibc`;
+/** Where the package with the addon is installed: beside the package itself. */
+const BESIDE = join('node_modules', '@dladmm', PLATFORM);
 
 export interface PackedFile {
   readonly path: string;
@@ -24,6 +26,9 @@ export type Installation =
   | {
       readonly kind: 'ready';
       readonly tarball: string;
+      /** That of the package for this platform, and the addon in it, below a folder that it is installed in. */
+      readonly platformTarball: string;
+      readonly addon: string;
       readonly packed: readonly PackedFile[];
       /** Folders with node_modules/dladmm: installed as is, with --ignore-scripts, and as another version of it. */
       readonly plain: string;
@@ -76,24 +81,14 @@ async function consumerEnvironment(folder: string): Promise<Readonly<Record<stri
   return { ...Object.fromEntries(inherited), PATH: programs };
 }
 
-async function pack(folder: string): Promise<{ readonly tarball: string; readonly packed: readonly PackedFile[] }> {
-  const args = ['pack', '--json', '--pack-destination', folder];
-  const { failed, stdout, stderr } = await run(findProgram('npm'), args, ROOT, process.env);
-  if (failed) throw new Error(`npm pack failed:\n${stderr}`);
-  const [answer] = JSON.parse(stdout) as readonly {
-    readonly filename: string;
-    readonly files: readonly PackedFile[];
-  }[];
-  if (answer === undefined) throw new Error('npm pack packed nothing');
-  return { tarball: join(folder, answer.filename), packed: answer.files };
-}
-
 /** The same package under another version number: to Node it is a package of its own. */
 async function anotherVersion(from: string, to: string): Promise<void> {
   await cp(join(from, 'node_modules'), join(to, 'node_modules'), { recursive: true, verbatimSymlinks: true });
-  const manifest = join(to, 'node_modules', 'dladmm', 'package.json');
-  const content: unknown = JSON.parse(await readFile(manifest, 'utf8'));
-  await writeFile(manifest, JSON.stringify({ ...(content as object), version: '999.0.0' }));
+  for (const folder of [join('node_modules', 'dladmm'), BESIDE]) {
+    const manifest = join(to, folder, 'package.json');
+    const content: unknown = JSON.parse(await readFile(manifest, 'utf8'));
+    await writeFile(manifest, JSON.stringify({ ...(content as object), version: '999.0.0' }));
+  }
 }
 
 async function install(folder: string): Promise<Installation> {
@@ -102,9 +97,10 @@ async function install(folder: string): Promise<Installation> {
   }
   const why = obstacle();
   if (why !== undefined) return { kind: 'skipped', reason: `no prebuilt addon can be made here: ${why}` };
-  if (!isFresh()) console.error('building the addon that travels in the package, once for these sources (a minute) …');
+  await ensurePrebuilt((text) => console.error(`the addon that users get: ${text} …`));
   const env = await consumerEnvironment(folder);
-  const { tarball, packed } = await pack(folder);
+  const { tarball, packed } = await packMain(folder);
+  const { tarball: platformTarball } = await packPlatform(PLATFORM, prebuilt, folder);
   const places = { plain: join(folder, 'plain'), scriptless: join(folder, 'scriptless'), other: join(folder, 'other') };
   for (const [place, flags] of [
     [places.plain, []],
@@ -112,14 +108,14 @@ async function install(folder: string): Promise<Installation> {
   ] as const) {
     await mkdir(place);
     await writeFile(join(place, 'package.json'), '{ "private": true }');
-    const args = ['install', tarball, '--prefer-offline', '--no-audit', '--no-fund', ...flags];
+    const args = ['install', tarball, platformTarball, '--prefer-offline', '--no-audit', '--no-fund', ...flags];
     const { failed, stdout, stderr } = await run(join(env.PATH ?? '', 'npm'), args, place, env);
     const network = NETWORK.exec(stderr)?.[0];
     if (failed && network) return { kind: 'skipped', reason: `npm cannot reach its registry from here (${network})` };
     if (failed) throw new Error(`npm ${args.join(' ')} failed:\n${stdout}\n${stderr}`);
   }
   await anotherVersion(places.plain, places.other);
-  return { kind: 'ready', tarball, packed, ...places, env };
+  return { kind: 'ready', tarball, platformTarball, addon: join(BESIDE, 'dladmm.node'), packed, ...places, env };
 }
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {

@@ -1,11 +1,13 @@
 /** What is published: the tarball's contents, its entry points to programs and to compilers, and its documentation. */
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BuildOptions } from 'esbuild';
 import { expect, test } from 'vitest';
+import { packMain, packPlatform } from '../../scripts/release/pack.mjs';
 import { describeInstalled, type Outcome, runProgram } from './installation.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,11 +52,24 @@ const FACES = `{ ${SUBPATHS.map((path, i) => `'${path}': face${i}`).join(', ')} 
 const NAMED =
   'Object.entries(faces).map(([path, face]) => [path, Object.keys(face).filter((key) => key !== "default" && key !== "module.exports" && key !== "__esModule").length])';
 
-describeInstalled('the tarball', ({ tarball, packed, plain }) => {
+describeInstalled('the tarball', ({ tarball, platformTarball, addon, packed, plain }) => {
   const names = packed?.map(({ path }) => path) ?? [];
 
-  test('is at most 15 MB', () => {
-    expect(readFileSync(tarball).length).toBeLessThanOrEqual(15e6);
+  test('is less than 1 MB, and the one with the addon at most 9 MB', () => {
+    expect(readFileSync(tarball).length).toBeLessThan(1e6);
+    expect(readFileSync(platformTarball).length).toBeLessThanOrEqual(9e6);
+  });
+
+  test('has the same bytes when it is packed again, as the one with the addon has', async () => {
+    const again = mkdtempSync(join(tmpdir(), 'dladmm-again-'));
+    try {
+      const platform = await packPlatform(`linux-${process.arch}-glibc`, join(plain, addon), again);
+      expect(readFileSync(platform.tarball).equals(readFileSync(platformTarball))).toBe(true);
+      const main = await packMain(again);
+      expect(readFileSync(main.tarball).equals(readFileSync(tarball))).toBe(true);
+    } finally {
+      rmSync(again, { recursive: true });
+    }
   });
 
   test('holds no source map, no test, no source of the TypeScript and nothing hidden', () => {
@@ -62,10 +77,10 @@ describeInstalled('the tarball', ({ tarball, packed, plain }) => {
     expect(names.filter((name) => unwanted.test(name))).toEqual([]);
   });
 
-  test('holds the prebuilt addon, what an addon is built from, the licences and the changes', () => {
+  test('holds what an addon is built from, the licences and the changes, and no addon', () => {
+    expect(names.filter((name) => name.endsWith('.node'))).toEqual([]);
     expect(names).toEqual(
       expect.arrayContaining([
-        `prebuilds/linux-${process.arch}/dladmm.glibc.node`,
         'binding.gyp',
         'native/openblas.cjs',
         'native/sources.json',
@@ -90,22 +105,19 @@ describeInstalled('the tarball', ({ tarball, packed, plain }) => {
     expect(names).toEqual(expect.arrayContaining(named));
   });
 
-  test('holds every picture and page that its README and the pages of docs/ show', () => {
-    const pages = names.filter((name) => name.endsWith('.md') && /^(?:[A-Z]+|docs\/[\w-]+)\.md$/.test(name));
-    const shown = pages.flatMap((page) =>
-      [
-        ...readFileSync(join(plain, 'node_modules', 'dladmm', page), 'utf8').matchAll(/\]\(([\w./-]+\.(?:md|svg))/g),
-      ].map(([, target]) => posix.join(posix.dirname(page), target ?? '')),
-    );
-    expect(shown.length).toBeGreaterThan(10);
-    expect(shown.filter((target) => !names.includes(target))).toEqual([]);
+  test('holds every picture that its README shows; the pages of docs/ stay behind', () => {
+    const readme = readFileSync(join(plain, 'node_modules', 'dladmm', 'README.md'), 'utf8');
+    const shown = [...readme.matchAll(/!\[[^\]]*\]\(([\w./-]+)\)/g)].map(([, target]) => target);
+    expect(shown.length).toBeGreaterThan(1);
+    expect(shown.filter((target) => !names.includes(target ?? ''))).toEqual([]);
+    expect(names.filter((name) => name.startsWith('docs/')).toSorted()).toEqual(shown.toSorted());
   });
 
   test('holds every module that one of its modules imports', () => {
     const modules = names.filter((name) => name.startsWith('dist/') && name.endsWith('.js'));
     const missing = modules.flatMap((name) => {
       const text = readFileSync(join(plain, 'node_modules', 'dladmm', name), 'utf8');
-      const imported = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*'(\.[^']+)'/g)].map(([, target]) =>
+      const imported = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*["'](\.[^"']+)["']/g)].map(([, target]) =>
         posix.join(posix.dirname(name), target ?? ''),
       );
       return imported.filter((target) => !names.includes(target)).map((target) => `${name} → ${target}`);

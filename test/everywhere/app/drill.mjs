@@ -24,7 +24,7 @@ export async function trained() {
   return { kind: status.kind, good: accuracy > 0.8, same: Math.abs(right - accuracy) < 1e-12 };
 }
 
-async function aborted() {
+export async function aborted() {
   const { train } = await loadDataset('digits');
   const stop = new AbortController();
   const onIteration = () => stop.abort();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeInstalled, type Outcome } from '../../package/installation.js';
 import { APP, alone, built, clearAway, deployed, inApp, layOut, recipeOf, remove, served } from './recipes.js';
 
-const PREBUILT = join('node_modules', 'dladmm', 'prebuilds', `linux-${process.arch}`, 'dladmm.glibc.node');
+const PREBUILT = join('node_modules', '@dladmm', `linux-${process.arch}-glibc`, 'dladmm.node');
 const TRAINED = { kind: 'completed', good: true, same: true };
 
 /** What the drill comes to with the addon of a folder. */

@@ -11,7 +11,7 @@ const TRAINED = { kind: 'completed', good: true, same: true };
 const ENDED = { code: 0, signal: null };
 
 for (const [runtime, ...args] of [['bun'], ['deno', 'run', '--no-prompt', '--allow-all']] as const) {
-  describeInstalled(runtime, ({ plain }) => {
+  describeInstalled(runtime, ({ plain, addon }) => {
     const run = (program: string, ...words: readonly string[]): Promise<Outcome> =>
       execute(path(`node_modules/.bin/${runtime}`), [...args, program, ...words], {
         cwd: plain,
@@ -33,7 +33,7 @@ for (const [runtime, ...args] of [['bun'], ['deno', 'run', '--no-prompt', '--all
         aborted: 'aborted',
         rows: 12,
         writing: 'written',
-        addon: join(plain, 'node_modules', 'dladmm', 'prebuilds', `linux-${process.arch}`, 'dladmm.glibc.node'),
+        addon: join(plain, addon),
         inWorker: TRAINED,
       });
     });

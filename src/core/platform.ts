@@ -1,0 +1,88 @@
+/** The packages that hold the addon, one for each platform, and which of them is for this process. */
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { deniedBecause } from './errors.js';
+
+/** Of their names. */
+export const SCOPE = '@dladmm';
+
+/** What they are built for, and named by: system, processor as Node calls it, C library. */
+export const PLATFORMS = ['linux-x64-glibc'] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+export const packageOf = (platform: Platform): string => `${SCOPE}/${platform}`;
+
+/** The C library by the loader that a program names at its beginning; undefined where it names none there. */
+export function libcOf(beginning: string): 'musl' | 'glibc' | undefined {
+  const loader = /\/ld-(musl|linux)-/.exec(beginning)?.[1];
+  return loader === 'linux' ? 'glibc' : (loader as 'musl' | undefined);
+}
+
+function beginningOf(file: string): string {
+  const bytes = Buffer.alloc(4096);
+  try {
+    const open = openSync(file, 'r');
+    try {
+      return bytes.toString('latin1', 0, readSync(open, bytes));
+    } finally {
+      closeSync(open);
+    }
+  } catch {
+    return '';
+  }
+}
+
+/** Of the program at work; `LIBC` overrules, as it does for node-gyp-build. */
+export const libc = (): string =>
+  process.env.LIBC ?? libcOf(beginningOf(process.execPath)) ?? (existsSync('/etc/alpine-release') ? 'musl' : 'glibc');
+
+/** Not by its name in `node:module`, which bundlers look for. */
+export const requireFrom = (file: string): NodeJS.Require =>
+  process.getBuiltinModule('node:module').createRequire(file);
+
+/** The platform of this process; undefined where nothing is built for it. */
+export function platformHere(): Platform | undefined {
+  const here = `${process.platform}-${process.arch}-${libc()}`;
+  return PLATFORMS.find((platform) => platform === here);
+}
+
+/** The addon beside this file, by names that tracers of files can read in its text. */
+function besideThisFile(platform: Platform): string {
+  const require = createRequire(import.meta.url);
+  switch (platform) {
+    case 'linux-x64-glibc':
+      return require.resolve(`${SCOPE}/linux-x64-glibc`);
+  }
+}
+
+/**
+ * The addon in the package for this platform: as one that a package in `folder` depends on, or in a copy of its folder that lies
+ * beside. Undefined where there is none.
+ *
+ * @throws Error where it is of another version
+ */
+export function platformAddon(folder: string, version: string): string | undefined {
+  const platform = platformHere();
+  if (platform === undefined) return undefined;
+  const name = packageOf(platform);
+  const ways = [
+    ...(process.env.DLADMM_PREBUILD === undefined ? [() => besideThisFile(platform)] : []),
+    ...[name, resolve(folder, '..', name)].map(
+      (place) => () => requireFrom(resolve(folder, 'package.json')).resolve(place),
+    ),
+  ];
+  for (const way of ways) {
+    let file: string;
+    try {
+      file = way();
+    } catch (error) {
+      if (deniedBecause(error)) throw error;
+      continue;
+    }
+    const found: unknown = JSON.parse(readFileSync(join(dirname(file), 'package.json'), 'utf8')).version;
+    if (found !== version) throw new Error(`${name} is of version ${found}, and dladmm of ${version}`);
+    return file;
+  }
+  return undefined;
+}

@@ -1,0 +1,27 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { libcOf, PLATFORMS, packageOf, platformHere, SCOPE } from '../../src/core/platform.js';
+
+test.each([
+  ['/lib64/ld-linux-x86-64.so.2', 'glibc'],
+  ['/lib/ld-linux-aarch64.so.1', 'glibc'],
+  ['/lib/ld-musl-x86_64.so.1', 'musl'],
+  ['/lib/ld-musl-aarch64.so.1', 'musl'],
+  ['/nix/store/abc-glibc-2.40/lib/ld-linux-x86-64.so.2', 'glibc'],
+  ['no loader at all', undefined],
+])('a program that asks for %s is of %s', (loader, libc) => {
+  expect(libcOf(`\x7fELF\0\0${loader}\0\0GNU`)).toBe(libc);
+});
+
+test.runIf(process.platform === 'linux')('this program names its loader in its first 4096 bytes', () => {
+  const bytes = Buffer.alloc(4096);
+  const file = openSync(process.execPath, 'r');
+  readSync(file, bytes);
+  closeSync(file);
+  expect(libcOf(bytes.toString('latin1'))).toBeDefined();
+});
+
+test('each platform has a package of its own in one scope', () => {
+  expect(PLATFORMS.map(packageOf)).toEqual(PLATFORMS.map((platform) => `${SCOPE}/${platform}`));
+  expect([undefined, ...PLATFORMS]).toContain(platformHere());
+});
