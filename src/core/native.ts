@@ -133,9 +133,10 @@ function loadFromHere(): NativeAddon {
 /** By its package's name where it has that, so that the name is one that tracers see used. */
 function loadFile(file: string): unknown {
   try {
-    if (process.env.DLADMM_PREBUILD === undefined && file.includes(SCOPE)) return requireByName(platformHere());
+    if (process.env.DLADMM_PREBUILD === undefined && file.includes(SCOPE))
+      return requireByName(platformHere(), packageFolder());
   } catch {
-    // In a bundle it is found by its path alone.
+    // In a copy that lies beside the package it is found by its path alone.
   }
   return packageRequire()(file);
 }

@@ -47,9 +47,12 @@ export const systemHere = (): string => `${process.platform}-${process.arch}-${l
 /** The platform of this process; undefined where nothing is built for it. */
 export const platformHere = (): Platform | undefined => PLATFORMS.find((platform) => platform === systemHere());
 
-/** Loads the addon of a platform by its package's name, written out for tracers of files. In a bundle it leads nowhere. */
-export function requireByName(platform: Platform | undefined): unknown {
-  const require = createRequire(import.meta.url);
+/**
+ * Loads the addon of a platform as a package in `folder` does: by a name that is written out for tracers of files, from a place that
+ * bundlers cannot know of, since they would take the addon for a module.
+ */
+export function requireByName(platform: Platform | undefined, folder: string): unknown {
+  const require = createRequire(join(folder, 'package.json'));
   switch (platform) {
     case 'linux-x64-glibc':
       return require('@dladmm/linux-x64-glibc');
