@@ -1,6 +1,5 @@
 /** The packages that hold the addon, one for each platform, and which of them is for this process. */
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { deniedBecause } from './errors.js';
 
@@ -48,11 +47,12 @@ export const systemHere = (): string => `${process.platform}-${process.arch}-${l
 export const platformHere = (): Platform | undefined => PLATFORMS.find((platform) => platform === systemHere());
 
 /**
- * Loads the addon of a platform as a package in `folder` does: by a name that is written out for tracers of files, from a place that
- * bundlers cannot know of, since they would take the addon for a module.
+ * Loads the addon of a platform as a package in `folder` does: by a name that is written out for tracers of files, and by a `require`
+ * that bundlers do not see through, since they would take the addon for a module.
  */
 export function requireByName(platform: Platform | undefined, folder: string): unknown {
-  const require = createRequire(join(folder, 'package.json'));
+  const module = process.getBuiltinModule('node:module');
+  const require = module.createRequire(join(folder, 'package.json'));
   switch (platform) {
     case 'linux-x64-glibc':
       return require('@dladmm/linux-x64-glibc');
