@@ -81,10 +81,10 @@ export default {
     },
     {
       name: 'resolvable',
-      comment: 'An import leads somewhere',
+      comment: 'An import leads somewhere; the packages with addons are made from this one, and not there to be found',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true },
+      to: { couldNotResolve: true, pathNot: '^@dladmm/' },
     },
     {
       name: 'declared',

@@ -4,7 +4,15 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 /** What every system with glibc has. Anything else would have to be installed beside the package. */
-const ALLOWED = ['libc.so.6', 'libm.so.6', 'libgcc_s.so.1', 'libpthread.so.0', 'libdl.so.2', 'ld-linux-x86-64.so.2'];
+const ALLOWED = [
+  'libc.so.6',
+  'libm.so.6',
+  'libgcc_s.so.1',
+  'libpthread.so.0',
+  'libdl.so.2',
+  'ld-linux-x86-64.so.2',
+  'ld-linux-aarch64.so.1',
+];
 
 /** Node-API finds the addon by these two names; any other could clash with a second OpenBLAS or a second version of us. */
 const ENTRY_POINTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];

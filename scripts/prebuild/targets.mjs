@@ -24,7 +24,7 @@ const DEBIAN = {
 /** Its compiler where it is another machine's. */
 function crossTools(libraries) {
   const tool = (name) => `${libraries}-${name}`;
-  return { CC: tool('gcc'), CXX: tool('g++'), AR: tool('ar'), STRIP: tool('strip') };
+  return { CC: tool('gcc'), CXX: tool('g++'), AR: tool('ar'), PREBUILD_STRIP_BIN: tool('strip') };
 }
 
 /** { platform, arch, libc, tools: environment of its compiler, debian, libraries, sha256 }; the last three where Debian has an OpenBLAS for it. */
@@ -34,9 +34,14 @@ export function targetOf(platform = here) {
   return { platform, system, arch, libc, ...debian, tools: platform === here ? {} : crossTools(debian.libraries) };
 }
 
+/** A processor of that kind as most have it: NEON, and not the wider vectors that the emulator would have. */
+const PROCESSOR = { arm64: ['-cpu', 'neoverse-n1'] };
+
 /** How a program of the platform runs here: the words before it. */
-export const emulatorOf = ({ platform, libraries }) =>
-  platform === here ? [] : [`qemu-${libraries.split('-')[0]}-static`, '-L', `/usr/${libraries}`];
+export const emulatorOf = ({ platform, arch, libraries }) =>
+  platform === here
+    ? []
+    : [`qemu-${libraries.split('-')[0]}-static`, ...(PROCESSOR[arch] ?? []), '-L', `/usr/${libraries}`];
 
 /** What has to be installed by apt to build for it and to run it. */
 export const packagesFor = ({ platform, libraries }) =>

@@ -64,7 +64,9 @@ const licencesOf = ({ licenses = [] }) =>
 /** { file, count, faults }: writes it beside the tarballs. */
 export function writeBillOfMaterials(folder, main, platforms) {
   const bill = installed(main.tarball);
-  const own = bill.components.find(({ name }) => name === 'dladmm');
+  const found = bill.components.find(({ name }) => name === 'dladmm');
+  // Not the tarball's place on this machine.
+  const own = { ...found, externalReferences: found.externalReferences.filter(({ url }) => !url.startsWith('file:')) };
   const addons = platforms
     .filter(({ packed }) => packed !== undefined)
     .map(({ platform, openblas, packed }) => ({
@@ -75,13 +77,19 @@ export function writeBillOfMaterials(folder, main, platforms) {
       hashes: [{ alg: 'SHA-256', content: packed.sha256 }],
       components: insideAddon(openblas),
     }));
-  const components = [...bill.components, ...addons];
-  // When it was made, and under which number, is no part of what was made: the same sources give the same bill.
-  const { serialNumber: _, metadata, ...rest } = bill;
-  const { timestamp: __, ...kept } = metadata;
+  const components = [...bill.components.filter((component) => component !== found), ...addons];
+  // When and where it was made, and under which number, is no part of what was made: the same sources give the same bill.
+  const { serialNumber: _, metadata, dependencies, ...rest } = bill;
+  const { timestamp: __, component: consumer, ...kept } = metadata;
+  const whole = {
+    ...rest,
+    metadata: { ...kept, component: own },
+    components,
+    dependencies: dependencies.filter(({ ref }) => ref !== consumer['bom-ref']),
+  };
   const file = path.join(folder, 'dladmm.cdx.json');
-  writeFileSync(file, `${JSON.stringify({ ...rest, metadata: kept, components }, undefined, 2)}\n`);
-  const all = components.flatMap((component) => [component, ...(component.components ?? [])]);
+  writeFileSync(file, `${JSON.stringify(whole, undefined, 2)}\n`);
+  const all = [own, ...components].flatMap((component) => [component, ...(component.components ?? [])]);
   const faults = all.flatMap((component) => {
     const licences = licencesOf(component);
     const foreign = licences.filter((licence) => !ALLOWED.includes(licence));

@@ -33,7 +33,7 @@ import type {
 } from './native-graph-faces.js';
 import type { NativeHash64, NativeRowReader, NativeRowReaderOptions } from './native-store-faces.js';
 import { packageFolder, packageRequire, packageVersion } from './package.js';
-import { libc, packageOf, platformAddon, platformHere, SCOPE } from './platform.js';
+import { libc, packageOf, platformAddon, platformHere, requireByName, SCOPE, systemHere } from './platform.js';
 
 export type * from './native-faces.js';
 export type * from './native-graph-faces.js';
@@ -130,12 +130,23 @@ function loadFromHere(): NativeAddon {
   return require('../../native/load.cjs');
 }
 
+/** By its package's name where it has that, so that the name is one that tracers see used. */
+function loadFile(file: string): unknown {
+  try {
+    if (process.env.DLADMM_PREBUILD === undefined && file.includes(SCOPE))
+      return requireByName(platformHere(), packageFolder());
+  } catch {
+    // In a copy that lies beside the package it is found by its path alone.
+  }
+  return packageRequire()(file);
+}
+
 function load(): NativeAddon {
   try {
     return loadFromHere();
   } catch {
     try {
-      return packageRequire()(addonFile()) as NativeAddon;
+      return loadFile(addonFile()) as NativeAddon;
     } catch (cause) {
       throw cause instanceof DlAdmmError ? cause : new DlAdmmError('ERR_DLADMM_NATIVE', whyNot(cause), { cause });
     }
@@ -151,7 +162,7 @@ function whyNot(cause: unknown): string {
     `The native addon of dladmm could not be loaded (${process.platform}-${process.arch}, Node ${process.version}): ${messageOf(cause).split('\n')[0]}`,
     'Possible solutions:',
     ...(platform === undefined
-      ? []
+      ? [`- none is published for ${systemHere()}: it is built while dladmm is installed, by the tools below`]
       : [
           `- add the package that holds it for this system: npm install ${packageOf(platform)}@${packageVersion()}`,
           '  It is missing where optional packages are left out (--omit=optional), and where the lock file was made on another system:',

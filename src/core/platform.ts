@@ -1,6 +1,5 @@
 /** The packages that hold the addon, one for each platform, and which of them is for this process. */
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { deniedBecause } from './errors.js';
 
@@ -8,7 +7,7 @@ import { deniedBecause } from './errors.js';
 export const SCOPE = '@dladmm';
 
 /** What they are built for, and named by: system, processor as Node calls it, C library. */
-export const PLATFORMS = ['linux-x64-glibc'] as const;
+export const PLATFORMS = ['linux-x64-glibc', 'linux-arm64-glibc'] as const;
 export type Platform = (typeof PLATFORMS)[number];
 
 export const packageOf = (platform: Platform): string => `${SCOPE}/${platform}`;
@@ -41,18 +40,26 @@ export const libc = (): string =>
 export const requireFrom = (file: string): NodeJS.Require =>
   process.getBuiltinModule('node:module').createRequire(file);
 
-/** The platform of this process; undefined where nothing is built for it. */
-export function platformHere(): Platform | undefined {
-  const here = `${process.platform}-${process.arch}-${libc()}`;
-  return PLATFORMS.find((platform) => platform === here);
-}
+/** What this process runs on, named as platforms are. */
+export const systemHere = (): string => `${process.platform}-${process.arch}-${libc()}`;
 
-/** The addon beside this file, by names that tracers of files can read in its text. */
-function besideThisFile(platform: Platform): string {
-  const require = createRequire(import.meta.url);
+/** The platform of this process; undefined where nothing is built for it. */
+export const platformHere = (): Platform | undefined => PLATFORMS.find((platform) => platform === systemHere());
+
+/**
+ * Loads the addon of a platform as a package in `folder` does: by a name that is written out for tracers of files, and by a `require`
+ * that bundlers do not see through, since they would take the addon for a module.
+ */
+export function requireByName(platform: Platform | undefined, folder: string): unknown {
+  const module = process.getBuiltinModule('node:module');
+  const require = module.createRequire(join(folder, 'package.json'));
   switch (platform) {
     case 'linux-x64-glibc':
-      return require.resolve(`${SCOPE}/linux-x64-glibc`);
+      return require('@dladmm/linux-x64-glibc');
+    case 'linux-arm64-glibc':
+      return require('@dladmm/linux-arm64-glibc');
+    case undefined:
+      return undefined;
   }
 }
 
@@ -66,16 +73,11 @@ export function platformAddon(folder: string, version: string): string | undefin
   const platform = platformHere();
   if (platform === undefined) return undefined;
   const name = packageOf(platform);
-  const ways = [
-    ...(process.env.DLADMM_PREBUILD === undefined ? [() => besideThisFile(platform)] : []),
-    ...[name, resolve(folder, '..', name)].map(
-      (place) => () => requireFrom(resolve(folder, 'package.json')).resolve(place),
-    ),
-  ];
-  for (const way of ways) {
+  const { resolve: find } = requireFrom(resolve(folder, 'package.json'));
+  for (const place of [name, resolve(folder, '..', name)]) {
     let file: string;
     try {
-      file = way();
+      file = find(place);
     } catch (error) {
       if (deniedBecause(error)) throw error;
       continue;

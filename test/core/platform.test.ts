@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { libcOf, PLATFORMS, packageOf, platformHere, SCOPE } from '../../src/core/platform.js';
 
@@ -21,7 +21,10 @@ test.runIf(process.platform === 'linux')('this program names its loader in its f
   expect(libcOf(bytes.toString('latin1'))).toBeDefined();
 });
 
-test('each platform has a package of its own in one scope', () => {
-  expect(PLATFORMS.map(packageOf)).toEqual(PLATFORMS.map((platform) => `${SCOPE}/${platform}`));
+test('each platform has a package of its own in one scope, which is required by that name', () => {
+  const packages = PLATFORMS.map((platform) => `${SCOPE}/${platform}`);
+  expect(PLATFORMS.map(packageOf)).toEqual(packages);
+  const text = readFileSync(new URL('../../src/core/platform.ts', import.meta.url), 'utf8');
+  expect([...text.matchAll(/\brequire\('([^']+)'\)/g)].map(([, name]) => name)).toEqual(packages);
   expect([undefined, ...PLATFORMS]).toContain(platformHere());
 });

@@ -169,7 +169,7 @@ describeInstalled('the package for the platform', (installation) => {
       'unknown to a lock file that was made elsewhere',
       [
         ['install', tarball, '--package-lock-only'],
-        ['ci', '--ignore-scripts'],
+        ['install', '--ignore-scripts'],
       ],
     ],
   ])('is named by an error with a code where it was %s', async (what, commands) => {

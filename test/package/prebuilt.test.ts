@@ -66,6 +66,7 @@ describeInstalled('the prebuilt addon', (installation) => {
     });
     expect(code).toBe(1);
     expect(stderr).toContain("code: 'ERR_DLADMM_NATIVE'");
+    expect(stderr).toContain(`none is published for linux-${process.arch}-other`);
     expect(stderr).toContain('npm rebuild dladmm');
     expect(stderr).toContain('apt-get install libopenblas-dev');
   });
