@@ -16,6 +16,7 @@ export const ROOMS = [
   'training',
   'report',
   'choosing',
+  'compressing',
   'cli',
 ];
 

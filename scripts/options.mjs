@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { FOLDS, PATH, SEARCH } from '../dist/choosing/options.js';
+import { COMPRESS } from '../dist/compressing/options.js';
 import { LOAD } from '../dist/datasets/datasets.js';
 import { DOWNLOAD } from '../dist/datasets/download.js';
 import { FILE } from '../dist/datasets/file.js';
@@ -79,6 +80,9 @@ const text = `${[
   '## Search',
   'What cross-validation takes, and:',
   table(beside(SEARCH, FOLDS)),
+  '## Compressing',
+  'What is said of how a model is made smaller (docs/compress.md).',
+  table(COMPRESS),
   '## Importance',
   'What reading a table takes, and:',
   table(beside(IMPORTANCE, READING)),

@@ -70,8 +70,8 @@ inline Network network_from(const Napi::Object& options) {
 }
 
 // [{ l1, l2, inputs, neurons, lower, upper, neuronNorm, norm, nuclear,
-// spectralNorm, zeroSum }, …], one a layer, with infinities where there
-// is no bound; none where absent
+// spectralNorm, zeroSum, neuronSigns, inputSigns, centre, kept }, …], one a
+// layer, with infinities where there is no bound; none where absent
 inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, const Network& network) {
   const Napi::Env env = options.Env();
   if (options.Get("regularisers").IsUndefined()) return {};
@@ -103,6 +103,18 @@ inline std::vector<Regulariser> regularisers_from(const Napi::Object& options, c
       };
       out.neuron_signs = signs("neuronSigns", network.outputs(layer));
       out.input_signs = signs("inputSigns", network.inputs(layer));
+    }
+    const std::size_t entries = network.outputs(layer) * network.inputs(layer);
+    if (of.Has("centre")) {
+      out.centre = doubles_member(of, "centre");
+      const bool legal = out.centre.size() == entries &&
+                         std::ranges::all_of(out.centre, [](double x) { return std::isfinite(static_cast<float>(x)); });
+      if (!legal) reject(env, "centre must have a finite number for each weight");
+    }
+    if (of.Has("kept")) {
+      const auto read = int32_member(of, "kept");
+      if (read.size() != entries) reject(env, "kept must have a number for each weight");
+      for (const std::int32_t is : read) out.kept.push_back(is == 0 ? 0 : 1);
     }
     ++layer;
     if (!out.closed()) reject(env, "these terms of a regulariser have no proximal step");

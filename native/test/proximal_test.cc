@@ -63,9 +63,11 @@ std::vector<double> singular_values(const Mat& w) {
 double plain_value(const Regulariser& omega, const Mat& w) {
   constexpr double kMiss = 1e-9;
   double value = 0;
-  for (const double x : w.values) {
-    value += omega.l1 * std::abs(x) + omega.l2 / 2 * x * x;
+  for (std::size_t i = 0; i < w.values.size(); ++i) {
+    const double x = w.values[i], away = omega.centre.empty() ? x : x - omega.centre[i];
+    value += omega.l1 * std::abs(x) + omega.l2 / 2 * away * away;
     if (x < omega.lower - kMiss || x > omega.upper + kMiss) return Regulariser::kNone;
+    if (!omega.kept.empty() && omega.kept[i] == 0 && x != 0) return Regulariser::kNone;
   }
   for (std::size_t k = 0; k < w.columns; ++k) value += omega.inputs * norm_of(w, k, w.rows, w.columns);
   for (std::size_t j = 0; j < w.rows; ++j) {
@@ -87,6 +89,15 @@ double plain_value(const Regulariser& omega, const Mat& w) {
 struct Case {
   const char* name;
   Regulariser omega;
+  bool leans = false, masked = false;  // towards given weights; held at 0 where a mask says
+  // With what is as large as W.
+  [[nodiscard]] Case on(std::size_t rows, std::size_t columns) const {
+    Random random(41);
+    Case made = *this;
+    for (std::size_t i = 0; leans && i < rows * columns; ++i) made.omega.centre.push_back(2 * random.normal());
+    for (std::size_t i = 0; masked && i < rows * columns; ++i) made.omega.kept.push_back(random.uniform(0, 1) > 0.6);
+    return made;
+  }
 };
 
 std::vector<Case> cases() {
@@ -116,6 +127,19 @@ std::vector<Case> cases() {
   add("spectral ball", [](auto& it) { it.spectral_norm = 1.2; });
   add("nuclear in a spectral ball", [](auto& it) { it.nuclear = 0.3, it.spectral_norm = 1.2; });
   add("rows that sum to 0", [](auto& it) { it.zero_sum = true, it.l2 = 0.3; });
+  const auto held = [&](const char* name, bool leans, bool masked, const std::function<void(Regulariser&)>& set) {
+    add(name, set);
+    all.back().leans = leans;
+    all.back().masked = masked;
+  };
+  held("towards given weights", true, false, [](auto& it) { it.l2 = 1.5; });
+  held("towards given weights, sparse, in a box", true, false,
+       [](auto& it) { it.l2 = 1.5, it.l1 = 0.4, it.lower = -0.5; });
+  held("towards given weights, in groups", true, false, [](auto& it) { it.l2 = 1.5, it.neurons = 0.8; });
+  held("towards given weights of a low rank", true, false, [](auto& it) { it.l2 = 0.7, it.nuclear = 0.8; });
+  held("held at 0", false, true, [](auto&) {});
+  held("held at 0, towards given weights, sparse", true, true, [](auto& it) { it.l2 = 0.5, it.l1 = 0.2; });
+  held("held at 0, in groups", false, true, [](auto& it) { it.inputs = 0.6; });
   return all;
 }
 
@@ -143,9 +167,10 @@ Mat plain(const Matrix<double>& m) {
   return out;
 }
 
-void minimises(const Case& of) {
+void minimises(const Case& any) {
   Random random(77);
   for (const auto& [rows, columns] : kSizes) {
+    const Case of = any.on(rows, columns);
     for (const double t : {0.05, 0.6, 4.0}) {
       const auto what = text(of.name, " ", rows, "x", columns, " t ", t);
       Mat v(rows, columns);
@@ -184,9 +209,10 @@ void minimises(const Case& of) {
 }
 
 template <typename T>
-void same_bits_by_any_team(const Case& of) {
+void same_bits_by_any_team(const Case& any) {
   Random random(5);
   for (const auto& [rows, columns] : {std::pair<std::size_t, std::size_t>{300, 200}, {3, 5000}, {5000, 3}}) {
+    const Case of = any.on(rows, columns);
     Mat v(rows, columns);
     for (double& x : v.values) x = random.normal();
     const Matrix<T> one = step_from<T>(v, of.omega, 0.3, 1);
@@ -234,6 +260,10 @@ void separable_in_any_metric() {
   omega.lower = -0.6;
   omega.upper = 1.1;
   const std::size_t rows = 5, columns = 41;
+  for (std::size_t i = 0; i < rows * columns; ++i) {
+    omega.centre.push_back(random.normal());
+    omega.kept.push_back(i % 7 == 0 ? 0 : 1);
+  }
   Matrix<double> v(rows, columns), kept(rows, columns);
   fill_normal(v.view(), random, 2);
   for (double& x : kept.flat()) x = random.uniform(0.01, 3);
@@ -245,12 +275,13 @@ void separable_in_any_metric() {
     double low = omega.lower, high = omega.upper;
     for (int k = 0; k < 200; ++k) {
       const auto cost = [&](double x) {
-        return omega.l1 * std::abs(x) + omega.l2 / 2 * x * x + (x - from[i]) * (x - from[i]) / (2 * t);
+        const double away = x - omega.centre[i];
+        return omega.l1 * std::abs(x) + omega.l2 / 2 * away * away + (x - from[i]) * (x - from[i]) / (2 * t);
       };
       const double a = low + (high - low) / 3, b = high - (high - low) / 3;
       (cost(a) < cost(b) ? high : low) = cost(a) < cost(b) ? b : a;
     }
-    check_close(v.flat()[i], low, 1e-7, "the minimiser of an entry");
+    check_close(v.flat()[i], omega.kept[i] == 0 ? 0 : low, 1e-7, "the minimiser of an entry");
   }
 }
 
@@ -286,6 +317,8 @@ void refuses_what_has_no_closed_form() {
   check(!closed([](auto& it) { it.nuclear = 1, it.l1 = 1; }), "nuclear and l1");
   check(!closed([](auto& it) { it.spectral_norm = 1, it.zero_sum = true; }), "two of what goes with l2 alone");
   check(!closed([](auto& it) { it.lower = 1, it.neuron_signs = {1}, it.input_signs = {-1}; }), "signs outside the box");
+  check(!closed([](auto& it) { it.lower = 1, it.kept = {0}; }), "held at 0 outside the box");
+  check(!closed([](auto& it) { it.zero_sum = true, it.kept = {0}; }), "sums of 0 where some are held at 0");
   check(!closed([](auto& it) { it.norm = 0; }), "a ball of nothing");
 }
 

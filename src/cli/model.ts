@@ -53,7 +53,7 @@ export type PredictFlags = (OnSamples | OnGraph) & { readonly out: string };
 
 const isOnGraph = (flags: OnSamples | OnGraph): flags is OnGraph => 'graph' in flags && flags.graph !== undefined;
 
-function demandsOf({ network, classes }: Model, file: string): Demands {
+export function demandsOf({ network, classes }: Model, file: string): Demands {
   return {
     by: file,
     task: classifies(network.loss) ? 'classification' : 'regression',

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { FOLDS, PATH, SEARCH } from '../choosing/options.js';
+import { COMPRESS } from '../compressing/options.js';
 import { didYouMean } from '../core/checks.js';
 import { packageVersion } from '../core/package.js';
 import { metricMeant } from '../judging/metrics.js';
@@ -11,6 +12,7 @@ import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { optionMeant, solverMeant } from '../solvers/shared/hints.js';
 import { FRONT } from '../training/options.js';
 import * as parse from './arguments.js';
+import type { CompressFlags } from './compress.js';
 import type { DatasetsFlags } from './datasets.js';
 import { START } from './defaults.js';
 import type { DoctorFlags } from './doctor.js';
@@ -24,6 +26,7 @@ import { withOptions } from './solver-flags.js';
 import type { StartFlags } from './start.js';
 import type { Terminal } from './terminal.js';
 import {
+  compressCommandOf,
   crossValidateCommandOf,
   packCommandOf,
   pathCommandOf,
@@ -81,7 +84,12 @@ function hintOf(error: string, command: Command, solvers: readonly AnySolver[]):
 const RUNS = 'runs';
 
 /** Options of a command that others call otherwise. */
-const SCHEMAS: Readonly<Record<string, Schema>> = { 'cross-validate': FOLDS, path: PATH, search: SEARCH };
+const SCHEMAS: Readonly<Record<string, Schema>> = {
+  'cross-validate': FOLDS,
+  path: PATH,
+  search: SEARCH,
+  compress: COMPRESS,
+};
 
 /** What other programs call the commands. */
 const COMMANDS_ELSEWHERE = {
@@ -90,6 +98,7 @@ const COMMANDS_ELSEWHERE = {
   evaluate: 'test eval validate judge',
   'cross-validate': 'cv crossvalidate cross_validate',
   search: 'tune optimize optimise sweep',
+  compress: 'prune sparsify shrink',
   doctor: 'info diagnose env about check',
 } as const;
 
@@ -214,6 +223,10 @@ export function createProgram(
     .action(async (model: string) =>
       running<{ readonly model: string }>(async () => (await import('./model.js')).reportCommand)({ model }),
     );
+
+  compressCommandOf(program, known).action(
+    runningOn<CompressFlags>(['model', 'data'], async () => (await import('./compress.js')).compressCommand),
+  );
 
   const exporting = program
     .command('export')

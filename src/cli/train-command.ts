@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { FOLDS, PATH, SEARCH } from '../choosing/options.js';
+import { COMPRESS, PACE } from '../compressing/options.js';
 import type { AnySolver } from '../solvers/shared/descriptor.js';
 import { FRONT } from '../training/options.js';
 import { PACK } from '../training/pack.js';
 import * as parse from './arguments.js';
 import { TEST_SHARE } from './defaults.js';
-import { EXIT_CODES, named, option, showing, withData, withGraph } from './flags.js';
+import { choice, EXIT_CODES, named, option, showing, withData, withGraph } from './flags.js';
 import { parseSolver, typedOptions, withOptions, withSolverFlags } from './solver-flags.js';
 import type { TrainFlags } from './train.js';
 
@@ -187,6 +188,28 @@ export const packCommandOf = (program: Command): Command =>
       'after',
       `\nExample:\n  dladmm pack customers.parquet --target churned --out customers.samples\n  dladmm train customers.samples --memory 2GB --save churn.safetensors\n${EXIT_CODES}`,
     );
+
+export function compressCommandOf(program: Command, solvers: readonly AnySolver[]): Command {
+  const { signal: _, onStep: __, ...rules } = COMPRESS;
+  const takes = solvers.filter(({ options }) => 'regularise' in options).map(({ name }) => name);
+  const command = program
+    .command('compress [model] [data]')
+    .description('make a saved model smaller: few weights, or neurons');
+  withData(command, 'rows to train on, of which some are held out', "the model's").optionsGroup('What stays:');
+  withOptions(command, rules)
+    .optionsGroup('Training:')
+    .addOption(choice('--solver <name>', 'what trains (default: adam)', takes));
+  return withOptions(command, PACE)
+    .optionsGroup('Model and output:')
+    .option('--model <file>', 'the model')
+    .requiredOption('--to <file>', 'write the smaller model here (safetensors)')
+    .option('--json', 'the outcome as JSON')
+    .option('--quiet', 'the outcome only')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  dladmm compress churn.safetensors customers.csv --sparsity 0.95 --to small.safetensors\n  dladmm compress digits.safetensors digits --structure neurons --parameters 2000 --to narrow.safetensors\n${EXIT_CODES}`,
+    );
+}
 
 /** What was typed, the options of the solver by themselves. */
 export function trainFlagsOf(args: readonly unknown[], solvers: readonly AnySolver[]): TrainFlags {

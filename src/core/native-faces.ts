@@ -72,6 +72,9 @@ export interface NativeRegulariser {
   /** Of monotone paths: −1, 0 or 1 for each. */
   readonly neuronSigns?: Int32Array;
   readonly inputSigns?: Int32Array;
+  /** What l2 draws the weights to, 0 if absent; and which weights may be other than 0, all if absent. */
+  readonly centre?: Float64Array;
+  readonly kept?: Int32Array;
 }
 
 export interface NativePenalties extends NativeSearch {

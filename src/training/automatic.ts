@@ -69,7 +69,7 @@ interface Stage {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where one is no number
  */
-function byPlace(given: unknown, columns: readonly (string | Column)[] = []): unknown {
+export function byPlace(given: unknown, columns: readonly (string | Column)[] = []): unknown {
   if (typeof given !== 'object' || given === null) return given;
   const known = columns.map((column): Column => (typeof column === 'string' ? { name: column } : column));
   const { offsets } = offsetsOf(known);

@@ -139,6 +139,14 @@ const regulariser = members(
     neuronSigns: mostly(fc.constant(undefined), Int32Array.of(1, -1), Int32Array.of(1, 0, 7), [1]),
     inputSigns: mostly(fc.constant(Int32Array.of(1, 0)), Int32Array.of(-1), undefined),
     zeroSum: mostly(fc.constant(false), true),
+    centre: mostly(
+      fc.constant(undefined),
+      new Float64Array(4),
+      Float64Array.of(1, NaN, 0, 2),
+      new Float64Array(6),
+      [1],
+    ),
+    kept: mostly(fc.constant(undefined), Int32Array.of(1, 0, 7, 0), Int32Array.of(0), new Float64Array(4), [1]),
   },
   meddle,
 );

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as choosing from '../../src/choosing.js';
+import { compress } from '../../src/compress.js';
 import * as data from '../../src/data.js';
 import * as graph from '../../src/graph.js';
 import * as root from '../../src/index.js';
@@ -71,6 +72,7 @@ const TAKERS: Readonly<Record<string, readonly [(bad: never) => unknown, string?
   exportOnnx: [(bad: Bad) => onnx.exportOnnx(plain, bad as never), 'output'],
   importOnnx: [(bad: Bad) => onnx.importOnnx(onnx.exportOnnx(plain) as never, bad as never), 'loss'],
   importStateDict: [(bad: Bad) => onnx.importStateDict(at('none'), bad as never), 'activation'],
+  compress: [(bad: Bad) => compress(plain as never, ROWS, { sparsity: 0.5, ...bad } as never), 'rounds'],
   crossValidate: [(bad: Bad) => choosing.crossValidate(ROWS, ENDS as never, bad as never), 'folds'],
   importance: [(bad: Bad) => choosing.importance(model, ROWS as never, bad as never), 'repeats'],
   search: [(bad: Bad) => choosing.search(ROWS, { ...ENDS, epochs: [1, 2] } as never, bad as never), 'trials'],
@@ -102,7 +104,7 @@ test.each(['dtype', 'classes'])('what is imported refuses %s of the wrong kind',
 });
 
 test('every function of the package is here', () => {
-  const faces = [root, data, graph, onnx, choosing].flatMap((face) => Object.entries(face));
+  const faces = [root, data, graph, onnx, choosing, { compress }].flatMap((face) => Object.entries(face));
   const functions = faces.filter(([, value]) => typeof value === 'function').map(([name]) => name);
   const here = [...NONE, ...Object.keys(TAKERS)].filter((name) => !/^model\.|^Badm/.test(name));
   expect(here.toSorted()).toEqual(functions.toSorted());

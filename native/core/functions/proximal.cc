@@ -117,15 +117,21 @@ double value_of(Team& team, const Regulariser& omega, MatrixView<const T> w, Spe
     if (factor == 0) return;
     value += factor * sum_pieces<double>(team, w.rows, w.columns, [&](Rows part, unsigned) {
                double sum = 0;
-               for (std::size_t i = part.first; i < part.first + part.count; ++i) sum += of(w.rows_from(i, 1));
+               for (std::size_t i = part.first; i < part.first + part.count; ++i) sum += of(w.rows_from(i, 1), i);
                return sum;
              });
   };
-  rows(omega.l1, [](MatrixView<const T> row) {
+  rows(omega.l1, [](MatrixView<const T> row, std::size_t) {
     return entrywise::sum([](T x) DLADMM_INLINE { return static_cast<double>(x < T(0) ? -x : x); }, row);
   });
-  rows(omega.l2 / 2, [](MatrixView<const T> row) { return elementwise::square_norm<T>(row); });
-  rows(omega.neurons, [](MatrixView<const T> row) { return std::sqrt(elementwise::square_norm<T>(row)); });
+  rows(omega.l2 / 2, [&omega](MatrixView<const T> row, std::size_t i) {
+    if (omega.centre.empty()) return elementwise::square_norm<T>(row);
+    const MatrixView<const double> a(omega.centre.data() + i * row.columns, 1, row.columns);
+    return entrywise::sum([](T x, double at)
+                              DLADMM_INLINE { return (static_cast<double>(x) - at) * (static_cast<double>(x) - at); },
+                          row, a);
+  });
+  rows(omega.neurons, [](MatrixView<const T> row, std::size_t) { return std::sqrt(elementwise::square_norm<T>(row)); });
   if (omega.nuclear > 0) {
     const std::span<const double> squares = singular_squares<T>(team, w, room);
     if (squares.empty()) return std::numeric_limits<double>::quiet_NaN();
@@ -148,7 +154,11 @@ double zeros_of(Team& team, MatrixView<const T> w) {
 }
 
 template <typename T>
-void keep_signs(const Regulariser& omega, Rows rows, MatrixView<T> own) {
+void keep_allowed(const Regulariser& omega, Rows rows, MatrixView<T> own) {
+  if (!omega.kept.empty()) {
+    const MatrixView<const std::uint8_t> mask(omega.kept.data() + rows.first * own.columns, own.rows, own.columns);
+    entrywise::each([](T& x, std::uint8_t is) DLADMM_INLINE { x = is == 0 ? T(0) : x; }, own, mask);
+  }
   if (omega.input_signs.empty()) return;
   for (std::size_t j = 0; j < own.rows; ++j) {
     const std::int8_t r = omega.neuron_signs[rows.first + j];
@@ -162,14 +172,15 @@ void keep_signs(const Regulariser& omega, Rows rows, MatrixView<T> own) {
 
 template <typename T>
 bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T> v, SpectralRoom& room) {
-  // (λ/2)‖W‖² beside Ω: the step of Ω from V/(1 + tλ) with t/(1 + tλ).
+  // (λ/2)‖W − A‖² beside Ω: the step of Ω from (V + tλA)/(1 + tλ) with t/(1 + tλ).
   const double after = t / (1 + t * omega.l2);
   const double each_neuron = after * omega.neurons;
   const bool by_neurons = each_neuron > 0 || omega.neuron_norm < Regulariser::kNone;
   each_piece(team, v.rows, v.columns, [&](Rows part, unsigned) {
     const MatrixView<T> own = v.rows_from(part);
+    lean(omega, part, own, MatrixView<const T>(own), [size = static_cast<T>(t)](T) DLADMM_INLINE { return size; });
     entrywise::each([of = EntryStep<T>(omega), size = static_cast<T>(t)](T& x) DLADMM_INLINE { x = of(x, size); }, own);
-    keep_signs(omega, part, own);
+    keep_allowed(omega, part, own);
     for (std::size_t i = 0; (by_neurons || omega.zero_sum) && i < own.rows; ++i) {
       const MatrixView<T> row = own.rows_from(i, 1);
       if (by_neurons) scale(row, shrunk(std::sqrt(elementwise::square_norm<T>(row)), each_neuron, omega.neuron_norm));
@@ -196,7 +207,7 @@ bool proximal_step(Team& team, const Regulariser& omega, double t, MatrixView<T>
   template double value_of<T>(Team&, const Regulariser&, MatrixView<const T>, SpectralRoom&);      \
   template double zeros_of<T>(Team&, MatrixView<const T>);                                         \
   template bool proximal_step<T>(Team&, const Regulariser&, double, MatrixView<T>, SpectralRoom&); \
-  template void keep_signs<T>(const Regulariser&, Rows, MatrixView<T>);
+  template void keep_allowed<T>(const Regulariser&, Rows, MatrixView<T>);
 DLADMM_INSTANTIATE(float)
 DLADMM_INSTANTIATE(double)
 #undef DLADMM_INSTANTIATE

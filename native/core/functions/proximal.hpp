@@ -21,7 +21,7 @@ struct Regulariser {
   static constexpr double kNone = std::numeric_limits<double>::infinity();
 
   double l1 = 0;                         // λ Σ |w|
-  double l2 = 0;                         // (λ/2) Σ w²
+  double l2 = 0;                         // (λ/2) Σ (w − a)², a of the centre, else 0
   double inputs = 0;                     // λ Σ_k ‖W_·k‖, over the outgoing weights of every input
   double neurons = 0;                    // λ Σ_j ‖W_j·‖, over the incoming weights of every neuron
   double lower = -kNone, upper = kNone;  // lower ≤ w ≤ upper
@@ -33,6 +33,8 @@ struct Regulariser {
   // Of monotone paths: r_j of every neuron and c_k of every input, −1, 0 or 1. Where c_k is not 0, r_j c_k W_jk ≥ 0,
   // and W_jk = 0 where r_j is. Both empty, or both there.
   std::vector<std::int8_t> neuron_signs, input_signs;
+  std::vector<double> centre;      // A, as W lies; empty for 0
+  std::vector<std::uint8_t> kept;  // w = 0 where it is 0, as W lies; empty where all are
 
   [[nodiscard]] bool bounded() const { return lower > -kNone || upper < kNone; }
   [[nodiscard]] bool spectral() const { return nuclear > 0 || spectral_norm < kNone; }
@@ -40,18 +42,20 @@ struct Regulariser {
   [[nodiscard]] bool separable() const {
     return inputs == 0 && neurons == 0 && neuron_norm == kNone && norm == kNone && !spectral() && !zero_sum;
   }
-  [[nodiscard]] bool none() const { return l1 == 0 && l2 == 0 && !bounded() && input_signs.empty() && separable(); }
+  [[nodiscard]] bool none() const { return l1 == 0 && l2 == 0 && !bounded() && !masked() && separable(); }
+  // Whether some entries have to be 0, or of one sign.
+  [[nodiscard]] bool masked() const { return !input_signs.empty() || !kept.empty(); }
   // Whether the numbers are such, the set is not empty, and the proximal step is the one taken below: entry by entry,
   // then at most one of the terms that see groups, for which the entries before must be a cone.
   [[nodiscard]] bool closed() const {
     const int groups = (inputs > 0 ? 1 : 0) + (neurons > 0 || neuron_norm < kNone ? 1 : 0) + (norm < kNone ? 1 : 0);
     const int matrices = (spectral() ? 1 : 0) + (zero_sum ? 1 : 0);  // what goes with l2 alone
-    const bool entries = l1 > 0 || bounded() || !input_signs.empty();
+    const bool entries = l1 > 0 || bounded() || masked();
     const bool cone = (lower == -kNone || lower == 0) && (upper == kNone || upper == 0);
     const bool finite = l1 < kNone && l2 < kNone && inputs < kNone && neurons < kNone && nuclear < kNone;
     return l1 >= 0 && l2 >= 0 && inputs >= 0 && neurons >= 0 && nuclear >= 0 && finite && lower <= upper &&
            lower < kNone && upper > -kNone && neuron_norm > 0 && norm > 0 && spectral_norm > 0 &&
-           (input_signs.empty() || (lower <= 0 && upper >= 0)) && (groups == 0 || (groups == 1 && cone)) &&
+           (!masked() || (lower <= 0 && upper >= 0)) && (groups == 0 || (groups == 1 && cone)) &&
            (matrices == 0 || (matrices == 1 && groups == 0 && !entries));
   }
 };
@@ -150,18 +154,30 @@ struct EntryStep {
   }
 };
 
-// W_jk <- 0 where the signs of its path do not allow it.
+// W_jk <- 0 where it is not kept, and where the signs of its path do not allow it.
 template <typename T>
-void keep_signs(const Regulariser& omega, Rows rows, MatrixView<T> own);
+void keep_allowed(const Regulariser& omega, Rows rows, MatrixView<T> own);
+
+// V <- V + t λ A, of which l2 makes (V + t λ A)/(1 + t λ); t_jk = size(metric_jk).
+template <typename T, typename Size>
+void lean(const Regulariser& omega, Rows rows, MatrixView<T> own, MatrixView<const T> metric, Size size) {
+  if (omega.centre.empty()) return;
+  const MatrixView<const double> a(omega.centre.data() + rows.first * own.columns, own.rows, own.columns);
+  entrywise::each([size, l2 = static_cast<T>(omega.l2)](T& x, T k, double to)
+                      DLADMM_INLINE { x += size(k) * l2 * static_cast<T>(to); },
+                  own, metric, a);
+}
 
 // The step in a metric of one number an entry, (1/t_jk) of (W − V)²_jk/2, with t_jk = size(kept_jk); of what is
 // separable alone.
 template <typename T, typename Size>
 void separable_step(Team& team, const Regulariser& omega, MatrixView<T> v, MatrixView<const T> kept, Size size) {
   each_piece(team, v.rows, v.columns, [&](Rows rows, unsigned) {
-    entrywise::each([of = EntryStep<T>(omega), size](T& x, T k) DLADMM_INLINE { x = of(x, size(k)); },
-                    v.rows_from(rows), kept.rows_from(rows));
-    keep_signs(omega, rows, v.rows_from(rows));
+    const MatrixView<T> own = v.rows_from(rows);
+    lean(omega, rows, own, kept.rows_from(rows), size);
+    entrywise::each([of = EntryStep<T>(omega), size](T& x, T k) DLADMM_INLINE { x = of(x, size(k)); }, own,
+                    kept.rows_from(rows));
+    keep_allowed(omega, rows, own);
   });
 }
 

@@ -31,8 +31,14 @@ const TERMS = {
   zeroSum: flag({ default: false, says: 'The weights of every neuron add up to 0.' }),
 } as const satisfies Schema;
 
+/** Where code of the package says more of a layer than options can. */
+export const HELD: unique symbol = Symbol('held');
+
 /** What the weights of a layer cost, and the bounds that they keep. */
-export type WeightTerms = OptionsOf<typeof TERMS>;
+export type WeightTerms = OptionsOf<typeof TERMS> & {
+  /** @internal */
+  readonly [HELD]?: Pick<NativeRegulariser, 'centre' | 'kept'>;
+};
 
 const ONE = group(TERMS, { otherwise: 'none', says: 'Ω_l of a layer.' });
 
@@ -76,8 +82,10 @@ const ofLayers: ValueType<OfLayers, readonly NativeRegulariser[]> = {
   typed: { as: 'regulariser' },
   check(value, name, about: About) {
     const layers = about.network.layers.length - 1;
-    const one = (each: unknown, called: string) =>
-      nativeTerms(ONE.read(each ?? {}, called, about) as Complete<typeof TERMS>, called);
+    const one = (each: unknown, called: string) => ({
+      ...nativeTerms(ONE.read(each ?? {}, called, about) as Complete<typeof TERMS>, called),
+      ...(each as WeightTerms | undefined)?.[HELD],
+    });
     if (!Array.isArray(value)) {
       const terms = one(value, name);
       return new Array<NativeRegulariser>(layers).fill(terms);
