@@ -4,7 +4,6 @@ import { info } from '../core/info.js';
 import { isObject } from '../core/objects.js';
 import type { GraphModel } from '../model/graph-model.js';
 import type { Importance } from '../model/importance.js';
-import { lipschitzBound } from '../model/lipschitz.js';
 import type { Model } from '../model/model.js';
 import { networkText } from '../network/network.js';
 import type { Schema } from '../network/schema.js';
@@ -71,7 +70,7 @@ function summary(result: Trained, settings: object): string {
       ...(task ? [[`task`, `${task.kind}: ${task.because}`] as const] : []),
       ...(task?.target === undefined ? [] : [['target', [task.target].flat().join(', ')] as const]),
       ['network', `${networkText(network)}, ${dtype}`],
-      ...(model.kind === 'perceptron' ? [['Lipschitz bound', number(lipschitzBound(model))] as const] : []),
+      ...(report?.lipschitz === undefined ? [] : [['Lipschitz bound', number(report.lipschitz)] as const]),
       ...(solver ? [['solver', `${solver.name}: ${solver.because}`] as const] : []),
       ...(samples === undefined ? [] : [['samples', samples] as const]),
       ...(heldOut ? [['held out', `${heldOut.samples} of ${heldOut.of}, ${heldOut.how}`] as const] : []),

@@ -90,8 +90,13 @@ class RunningGram {
   }
 
   [[nodiscard]] static std::size_t sums_room(std::size_t batch, std::size_t size, const GramSettings& settings) {
-    const std::size_t columns = settings.form == GramForm::full ? size : settings.rank_of(size);
-    return summed_by_segments(batch, size, columns) ? size * columns : 0;
+    const auto room = [batch](std::size_t rows, std::size_t columns) {
+      return summed_by_segments(batch, rows, columns) ? rows * columns : 0;
+    };
+    if (settings.form == GramForm::full) return room(size, size);
+    // Of ãᵀY and of YᵀY: the smaller product may be summed by segments where the larger is not.
+    const std::size_t r = settings.rank_of(size);
+    return std::max(room(size, r), room(r, r));
   }
 
   // out <- x (A + δI)⁻¹, or with δ + s in place of δ, for rows that one member has; `out` lies apart from x, `scratch`

@@ -16,6 +16,7 @@ import {
   z,
 } from '../../../src/solvers.js';
 import { expectFailure } from '../../formats/support.js';
+import { numbers } from '../../reference/addon.js';
 import { lossAndGradient, type Vector } from '../../reference/gradient.js';
 import { forAddon, places, relativeGap, samplesFor, startFor } from '../../reference/gradient-addon.js';
 import { minibatchPlainly, type PlainSettings } from '../../reference/minibatch.js';
@@ -352,4 +353,16 @@ test('a batch is a hundredth of the samples, a power of 2 from 64 to 512, and ne
 
 test('the sweep of three layers', () => {
   expect([...minibatchSweep(3)]).toEqual([z(3), a(2), z(2), a(1), z(1), W(3), W(2), W(1)]);
+});
+
+test('a batch whose small products alone are summed by segments has room for them', async () => {
+  const next = numbers(7);
+  const x = { rows: 1125, columns: 500, data: Float32Array.from({ length: 1125 * 500 }, next) };
+  const labels = Int32Array.from({ length: 1125 }, () => (next() > 0 ? 1 : 0));
+  // Where there was none the heap was written over, and the process ended.
+  const { history } = await fitModel(
+    { x, labels },
+    { solver: 'minibatch-admm', layers: [500, 8, 2], epochs: 5, batchSize: 1125 },
+  );
+  expect(history).toHaveLength(5);
 });
