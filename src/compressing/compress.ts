@@ -187,7 +187,7 @@ interface Round {
  *     V <- the projection of W + U
  *     U <- U + W − V
  *
- * T. Zhang et al., A Systematic DNN Weight Pruning Framework using ADMM, ECCV 2018, eqs 7 to 11.
+ * T. Zhang et al., A Systematic DNN Weight Pruning Framework using ADMM, ECCV 2018 (arXiv 1804.03294).
  */
 async function admm(
   work: Work,
