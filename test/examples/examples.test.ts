@@ -65,7 +65,7 @@ test('trainings in worker threads go on side by side', async () => {
 
 test('columns that matter are told from noise', async () => {
   const told = await run('constrained/select.mjs', '1', '1500', '3');
-  const [, useful, others] = /^1 +group lasso +[\d.]+ +(\d+) +(\d+)/m.exec(told) ?? [];
+  const [, useful, others] = /^1 +l1 logistic +[\d.]+ +(\d+) +(\d+)/m.exec(told) ?? [];
   expect(Number(useful)).toBeGreaterThanOrEqual(18);
   expect(Number(others)).toBeLessThanOrEqual(60);
 });
