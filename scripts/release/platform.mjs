@@ -59,9 +59,10 @@ function run([command, ...args], cwd, env = {}) {
   };
 }
 
-function install({ platform, system, arch, libc }, tarballs, folder) {
+function install({ platform }, tarballs, folder) {
   writeFileSync(path.join(folder, 'package.json'), '{ "name": "consumer", "version": "1.0.0", "private": true }');
-  const foreign = platform === here ? [] : [`--os=${system}`, `--cpu=${arch}`, `--libc=${libc}`, '--ignore-scripts'];
+  // npm refuses the package of another system where it is asked for by name, and would not install it where it is not.
+  const foreign = platform === here ? [] : ['--force', '--ignore-scripts'];
   const args = ['npm', 'install', ...tarballs, '--prefer-offline', '--no-audit', '--no-fund', ...foreign];
   const { ended, why } = run(args, folder, process.env);
   if (!ended) throw new Error(`npm install: ${why}`);
