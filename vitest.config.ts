@@ -17,8 +17,8 @@ const common = {
 
 export default defineConfig({
   test: {
-    // Vitest leaves one processor idle, which is half of two.
-    maxWorkers: availableParallelism(),
+    // One more than there are processors: many tests wait, for a child process, a timer, the disk.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {
