@@ -17,8 +17,8 @@ const common = {
 
 export default defineConfig({
   test: {
-    // One more than there are processors: many tests wait, for a child process, a timer, the disk.
-    maxWorkers: availableParallelism() + 1,
+    // Vitest leaves one processor idle, which is half of two.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         test: {

@@ -8,6 +8,7 @@
 import { throwIfAborted } from '../core/abort.js';
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
+import { present } from '../core/objects.js';
 import type { Evaluation } from '../judging/evaluation.js';
 import { checkMetric, METRICS, type Metric, metricsFor, scoreOf } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
@@ -51,6 +52,8 @@ export interface PathResult {
   readonly chosen: PathPoint;
   /** Trained on all samples up to the chosen strength, where `refit` is asked for. */
   readonly model?: Model;
+  /** What the training of that model has to be looked at for, as a layer whose weights are all 0. */
+  readonly warnings?: readonly string[];
   /** A table for people. */
   toString(): string;
 }
@@ -120,12 +123,13 @@ async function along(
   options: AnyOptions,
   strengths: readonly number[],
   { rows, signal }: { readonly rows?: Int32Array; readonly signal?: AbortSignal | undefined },
-): Promise<{ readonly ended: readonly Ended[]; readonly model: Model }> {
+): Promise<{ readonly ended: readonly Ended[]; readonly model: Model; readonly warnings?: readonly string[] }> {
   const { data, complete } = setting;
   const trained = rows && othersOf(data.samples, rows);
   const part = trained ? await data.part(trained, true) : data.whole;
   const ended: Ended[] = [];
   let model: Model | undefined;
+  let warnings: readonly string[] | undefined;
   for (const strength of strengths) {
     const told = complete({ ...options, ...regularisedBy(options, strength), ...from(model) });
     const all = { ...(trained ? data.optionsOn(trained, told) : told), ...(signal && { signal }) };
@@ -133,11 +137,12 @@ async function along(
     throwIfAborted(signal, 'The path');
     void model?.close();
     model = result.model as Model;
+    warnings = result.warnings;
     const scores =
       rows && result.status.kind !== 'diverged' ? await model.evaluate((await data.part(rows)) as never) : undefined;
     ended.push({ left: leftOf(model), ...(scores && { scores: scores as Evaluation }) });
   }
-  return { ended, model: model as Model };
+  return { ended, model: model as Model, ...present({ warnings }) };
 }
 
 /**
@@ -199,11 +204,11 @@ export async function path(data: Data, options: AnyOptions, rules: PathOptions):
   const told = { metric, points, best, chosen };
   if (!refit) return printable(told, textOf);
   const all = strengths.slice(0, points.indexOf(chosen) + 1);
-  const { model } = await along(setting, options, all, { signal });
-  return printable({ ...told, model }, textOf);
+  const { model, warnings } = await along(setting, options, all, { signal });
+  return printable({ ...told, model, ...present({ warnings }) }, textOf);
 }
 
-function textOf({ metric, points, best, chosen }: Omit<PathResult, 'toString'>): string {
+function textOf({ metric, points, best, chosen, warnings = [] }: Omit<PathResult, 'toString'>): string {
   const rows = points.map((point) => [
     numberText(point.strength),
     `${(100 * point.zeros).toFixed(1)} %`,
@@ -212,5 +217,6 @@ function textOf({ metric, points, best, chosen }: Omit<PathResult, 'toString'>):
     numberText(point.se ?? 0),
     [...(point === best ? ['best'] : []), ...(point === chosen ? ['chosen'] : [])].join(', '),
   ]);
-  return aligned([['strength', 'zeros', 'inputs', METRICS[metric].title, 'se', ''], ...rows]).join('\n');
+  const lines = aligned([['strength', 'zeros', 'inputs', METRICS[metric].title, 'se', ''], ...rows]);
+  return [...lines, ...warnings.map((warning) => `warning: ${warning}`)].join('\n');
 }

@@ -47,7 +47,7 @@ function addonFindings(): readonly Finding[] {
     return [{ what: 'addon', is: first, ...(others.length > 0 && { help: others.join('\n') }), wrong: true }];
   }
   const { addon, blas, kernels, simd, processors } = found;
-  const slow = slowKernels(kernels, simd);
+  const slow = slowKernels(kernels, simd, process.env.OPENBLAS_CORETYPE);
   const folder = addon.startsWith(packageFolder()) ? addon.slice(packageFolder().length + 1) : addon;
   return [
     { what: 'addon', is: `${folder}, ${folder.startsWith('build') ? 'built on this machine' : 'prebuilt'}` },

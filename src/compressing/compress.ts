@@ -14,7 +14,7 @@ import { chosenSolver } from '../solvers/shared/descriptor.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { HELD, type WeightTerms } from '../solvers/shared/regularise.js';
 import { breathe } from '../tensor/inputs.js';
-import { byPlace } from '../training/automatic.js';
+import { placed } from '../training/automatic.js';
 import { storedOptionsOf } from '../training/checkpoint.js';
 import { checkSettled, readyFor, type Settled, settledBy, taughtTo } from '../training/going-on.js';
 import type { Rows } from '../training/options.js';
@@ -250,8 +250,7 @@ export async function compress<L extends Loss>(
   const { layers } = model.network;
   checkStructure(layers, structure);
   const budget = budgetOf(layers, { ...asked, structure });
-  const signs = training.monotone && { monotone: byPlace(training.monotone, model.columns) };
-  const options = { ...training, ...signs };
+  const options = placed(training, model.columns);
   planOf({ ...settledBy(model as Model), solver: 'adam', ...options });
   throwIfAborted(signal, 'Compressing');
   const began = performance.now();

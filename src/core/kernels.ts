@@ -6,7 +6,7 @@ const WITHOUT_AVX2 = ['prescott', 'core2', 'penryn', 'dunnington', 'nehalem', 's
 const BETTER: Readonly<Record<string, string>> = { avx512: 'SkylakeX', avx2: 'Haswell' };
 
 /** Says what helps where the kernels are of another age than the processor, unless somebody has chosen them. */
-export function slowKernels(core: string, simd: string, chosen = process.env.OPENBLAS_CORETYPE): string | undefined {
+export function slowKernels(core: string, simd: string, chosen: string | undefined): string | undefined {
   const better = BETTER[simd];
   if (chosen !== undefined || better === undefined || !WITHOUT_AVX2.includes(core.toLowerCase())) return undefined;
   return `OpenBLAS does not know this processor and runs its kernels for ${core}, several times slower than it could: set OPENBLAS_CORETYPE=${better} before the process starts, or take a newer OpenBLAS`;

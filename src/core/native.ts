@@ -179,7 +179,7 @@ function whyNot(cause: unknown): string {
 
 function checked(addon: NativeAddon): NativeAddon {
   const { core, simd } = addon.info();
-  const slow = slowKernels(core, simd);
+  const slow = slowKernels(core, simd, process.env.OPENBLAS_CORETYPE);
   if (slow !== undefined) process.emitWarning(slow, { type: 'DlAdmmWarning', code: 'DLADMM_KERNELS' });
   return addon;
 }

@@ -1,6 +1,6 @@
 import { unlessAborted } from '../core/abort.js';
 import { DlAdmmError, expected } from '../core/errors.js';
-import { isUrl, present } from '../core/objects.js';
+import { isObject, isUrl, present } from '../core/objects.js';
 import { StoredSamples } from '../formats/sample-file.js';
 import { METRICS, type Metric, scoreOf } from '../judging/metrics.js';
 import type { Model } from '../model/model.js';
@@ -69,8 +69,7 @@ interface Stage {
  *
  * @throws DlAdmmError ERR_DLADMM_ARGUMENT where one is no number
  */
-export function byPlace(given: unknown, columns: readonly (string | Column)[] = []): unknown {
-  if (typeof given !== 'object' || given === null) return given;
+function byPlace(given: object, columns: readonly (string | Column)[]): object {
   const known = columns.map((column): Column => (typeof column === 'string' ? { name: column } : column));
   const { offsets } = offsetsOf(known);
   const pairs = Object.entries(given).flatMap(([name, sign]): readonly [string, unknown][] => {
@@ -83,6 +82,12 @@ export function byPlace(given: unknown, columns: readonly (string | Column)[] = 
     return Array.from({ length: count }, (_, i) => [String((offsets[at] as number) + i), sign]);
   });
   return Object.fromEntries(pairs);
+}
+
+/** The same options, `monotone` of places. */
+export function placed<O extends object>(options: O, columns: readonly (string | Column)[] = []): O {
+  const { monotone } = options as { readonly monotone?: unknown };
+  return isObject(monotone) ? { ...options, monotone: byPlace(monotone, columns) } : options;
 }
 
 function stagesOf(
@@ -111,8 +116,7 @@ function stagesOf(
     options: {
       ...(automaticOnes && { l2, ...present({ learningRate, batchSize: choice.batchSize }) }),
       ...(automaticOnes && limit === undefined && { evaluateEvery: Math.ceil(epochs / 8) }),
-      ...own,
-      ...(own.monotone !== undefined && { monotone: byPlace(own.monotone, ready.data.columns) }),
+      ...placed(own, ready.data.columns),
       ...(automaticOnes && { solver: choice.solver, ...(limit === undefined && { epochs }) }),
       layers: widths,
       loss,

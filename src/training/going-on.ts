@@ -15,7 +15,7 @@ import { automatic } from '../solvers/auto.js';
 import { checkOptionKeys } from '../solvers/shared/hints.js';
 import type { ProgressRecord } from '../solvers/shared/record.js';
 import { breathe } from '../tensor/inputs.js';
-import { type AutoResult, isAutomatic } from './automatic.js';
+import { type AutoResult, isAutomatic, placed } from './automatic.js';
 import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
 import { checkFront, type Open, readyOf } from './front.js';
@@ -169,7 +169,8 @@ export async function goOn<R extends ProgressRecord, L extends Loss>(
 ): Promise<AutoResult<R, Model<L>>> {
   checkObject(options, 'an object', 'options');
   checkSettled(options);
-  const { newClasses = 'refuse', validationShare, weights, calibrate, ...own } = options;
+  const { newClasses = 'refuse', validationShare, weights, calibrate, ...said } = options;
+  const own = placed(said, model.columns);
   oneOf(newClasses, ['refuse', 'add'], 'newClasses');
   const front = present({ calibrate, validationShare, weights });
   checkFront(front, undefined);

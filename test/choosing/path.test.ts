@@ -46,6 +46,12 @@ describe('a path of strengths', () => {
     expect(String(found)).toMatch(/chosen/);
   });
 
+  test('says so where nothing is left of the model that it gives', async () => {
+    const found = await path(data, options, { strengths: [10], folds: 2, refit: true });
+    expect(found.warnings).toEqual([expect.stringMatching(/all weights of layer 1 \(inputs 10\) are 0/)]);
+    expect(String(found)).toMatch(/warning: regularise is too strong/);
+  });
+
   test('begins each training with the weights that the one before ended with', async () => {
     // Without an iteration to speak of, what is found is what was there before.
     const slow = { ...options, learningRate: 1e-12, epochs: 1, seed: 3 } as const;

@@ -74,6 +74,7 @@ const TAKERS: Readonly<Record<string, readonly [(bad: never) => unknown, string?
   importStateDict: [(bad: Bad) => onnx.importStateDict(at('none'), bad as never), 'activation'],
   compress: [(bad: Bad) => compress(plain as never, ROWS, { sparsity: 0.5, ...bad } as never), 'rounds'],
   crossValidate: [(bad: Bad) => choosing.crossValidate(ROWS, ENDS as never, bad as never), 'folds'],
+  path: [(bad: Bad) => choosing.path(ROWS, ENDS as never, { strengths: 1e-3, ...bad } as never), 'folds'],
   importance: [(bad: Bad) => choosing.importance(model, ROWS as never, bad as never), 'repeats'],
   search: [(bad: Bad) => choosing.search(ROWS, { ...ENDS, epochs: [1, 2] } as never, bad as never), 'trials'],
   BadmOptimizer: [(bad: Bad) => new solvers.BadmOptimizer({ solver: 'badm', ...bad } as never), 'learningRate'],

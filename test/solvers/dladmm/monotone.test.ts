@@ -68,6 +68,15 @@ describe('a trained function', () => {
     expect(await violations(own, second)).toBe(0);
   });
 
+  test('stays so where it goes on, told again by the names of columns', async () => {
+    const how = { solver: 'adam', epochs: 5, monotone: COMMON.monotone, validationShare: 0 };
+    const { model } = await fit(regression, { ...COMMON, ...how, target: 'y' } as never);
+    const on = (await model.fit(regression as never, { ...how, epochs: 15 } as never)).model as Model;
+    const outputs = async (rows: object[]) => Array.from((await predicted(on, rows)).outputs.data);
+    expect(new Set(await outputs([...regression])).size).toBeGreaterThan(50);
+    expect(await violations(on, outputs)).toBe(0);
+  });
+
   test('has signs on its paths', async () => {
     const x = {
       rows: ROWS,
