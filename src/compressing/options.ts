@@ -12,7 +12,6 @@ import {
   whole,
   word,
 } from '../network/schema.js';
-
 import { adam } from '../solvers/gradient/algorithm.js';
 
 export const STRUCTURES = ['weights', 'neurons', '1x4'] as const;

@@ -10,6 +10,7 @@ import { breathe } from '../tensor/inputs.js';
 import type { Ready } from '../training/front.js';
 import type { TrainingData } from '../training/result.js';
 import type { CompressionStep } from './options.js';
+import { weightsIn } from './projection.js';
 
 /** The size of a model, its speed, and what it is worth. */
 export interface Measured<E = Evaluation> {
@@ -95,7 +96,6 @@ interface Parts extends Pick<Compression, 'model' | 'before' | 'after' | 'histor
 }
 
 export function resultOf({ model, before, after, history, seconds, ready, judged }: Parts): Compression {
-  const all = before.layers.slice(1).reduce((sum, width, l) => sum + width * (before.layers[l] as number), 0);
   const warnings = [
     ...ready.warnings,
     ...(judged.by === 'training' ? ['nothing was held out: both are judged by what they were trained on'] : []),
@@ -105,7 +105,7 @@ export function resultOf({ model, before, after, history, seconds, ready, judged
     model,
     before,
     after,
-    sparsity: 1 - after.weights / all,
+    sparsity: 1 - after.weights / weightsIn(before.layers),
     parameters: after.parameters,
     judgedBy: judged.by,
     history,
