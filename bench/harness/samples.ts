@@ -54,14 +54,19 @@ export async function classesOf(name: string, dataDir?: string): Promise<Classif
 export const graphOf = (name: string, dataDir: string | undefined) => loadGraph(name, inFolder(dataDir));
 
 /** `length` numbers uniform on [−reach, reach]. */
-export const uniform = (length: number, dtype: Dtype, reach = 1): Numbers =>
-  new (dtype === 'float32' ? Float32Array : Float64Array)(length).map(() => reach * (2 * Math.random() - 1));
+export function uniform(length: number, dtype: Dtype, reach = 1): Numbers {
+  const out = new (dtype === 'float32' ? Float32Array : Float64Array)(length);
+  for (let i = 0; i < length; i += 1) out[i] = reach * (2 * Math.random() - 1);
+  return out;
+}
 
 /** Random samples for a network, half of their features zero, as pixels are, and labels that have nothing to do with them. */
 export function randomSamples(layers: readonly number[], samples: number, dtype: Dtype = 'float32') {
   const classes = layers.at(-1) ?? 1;
+  const x = uniform(samples * (layers[0] ?? 0), dtype);
+  for (let i = 0; i < x.length; i += 1) x[i] = Math.max(0, x[i] ?? 0);
   return {
-    x: uniform(samples * (layers[0] ?? 0), dtype).map((value: number) => Math.max(0, value)),
+    x,
     labels: Int32Array.from({ length: samples }, () => Math.floor(Math.random() * classes)),
   };
 }
