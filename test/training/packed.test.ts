@@ -12,6 +12,7 @@ import { encoded } from '../../src/samples/encoded.js';
 import { StoredSet } from '../../src/samples/stored.js';
 import type { MatrixLike } from '../../src/tensor/inputs.js';
 import { rowSource } from '../../src/tensor/inputs.js';
+import { drills } from '../children/drills.js';
 import { run } from '../children/run.js';
 import { expectFailure } from '../formats/support.js';
 
@@ -235,7 +236,7 @@ describe('a file of cells', () => {
     await packSamples(path('cells.samples'), rows, { target: 'price' });
     const bytes = readFileSync(path('cells.samples'));
     expect(bytes.toString('latin1', 8, 24)).toBe('dladmm-samples-2');
-    for (let i = 0; i < bytes.length; i += 1) {
+    for (let i = 0; i < bytes.length; i += drills(4, 1)) {
       writeFileSync(path('damaged'), bytes.subarray(0, i));
       await expectFailure(() => contentOf(path('damaged')), 'ERR_DLADMM_FORMAT');
       const changed = Buffer.from(bytes);
