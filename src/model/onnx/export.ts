@@ -162,7 +162,13 @@ function layerPart(
     },
     {
       initializers: [initializer(bias, [outputs], biases[l - 1] as Numbers)],
-      nodes: [node('Gemm', `layer${l}`, [h, W, bias], z, [wholeAttribute('transB', 1)])],
+      // onnxruntime rounds the bias of a Gemm of codes, but not one that is added behind it.
+      nodes: grid
+        ? [
+            node('Gemm', `layer${l}`, [h, W], `sums${l}`, [wholeAttribute('transB', 1)]),
+            node('Add', `bias${l}`, [`sums${l}`, bias], z),
+          ]
+        : [node('Gemm', `layer${l}`, [h, W, bias], z, [wholeAttribute('transB', 1)])],
     },
     ...(z === output ? [] : [activationPart(activation, `activation${l}`, z, output)]),
   ];
