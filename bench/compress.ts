@@ -1,14 +1,16 @@
 /**
  * What is lost where weights go: 784-300-100-10 on MNIST with 20 and 60 times fewer weights, and with neurons gone until a quarter of the
- * multiply-adds is left. By ADMM (`compress`), and by magnitude: the same rounds and the same retraining without the iterations of ADMM.
+ * multiply-adds is left; where weights are of 8 or 4 bits. By ADMM (`compress`), and by magnitude: the same rounds and the same retraining
+ * without the iterations of ADMM. Time is that of one row and of 256 over float32's, size that of the file.
  *
  * The last 5,000 training images are held out: they say which epoch is kept. Loss is what the accuracy on the test images falls by. Rounds, steps and penalty were
  * chosen by the validation loss on digits; the learning rate and l2 too, but after the test accuracy of a first run on MNIST had been seen.
  * Every run is kept in bench/results/compress.json (`--out`) as it ends: a call that was interrupted goes on. `--stored` prints what is there.
  */
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fit, Model } from 'dladmm';
+import { fit, type Matrix, Model } from 'dladmm';
 import { type CompressOptions, compress } from 'dladmm/compress';
 import { count, flag, program, STUDY, say, some, text, told } from './harness/program.js';
 import { measured, resultFile } from './harness/results.js';
@@ -21,6 +23,8 @@ const CASES = {
   pruned20: { sparsity: 1 - 1 / 20 },
   pruned60: { sparsity: 1 - 1 / 60 },
   neurons4: { sparsity: 1 - 1 / 4, structure: 'neurons' },
+  int8: { quantise: 'int8' },
+  int4: { quantise: 'int4' },
 } as const satisfies Readonly<Record<string, CompressOptions>>;
 type Case = keyof typeof CASES;
 const METHODS = ['admm', 'magnitude'] as const;
@@ -44,6 +48,20 @@ interface Run {
   readonly validation: number;
   readonly accuracy: number;
   readonly seconds: number;
+  /** Of quantised ones over float32's: of one row, of 256, and of the file. */
+  readonly over?: { readonly one: number; readonly many: number; readonly size: number };
+}
+
+/** The time of `small` over that of `dense` for the first rows, in turns: the median. */
+function timeOver(small: Model, dense: Model, { data, columns }: Matrix, rows: number): number {
+  const x = { data: data.subarray(0, rows * columns), rows, columns };
+  const calls = Math.ceil(2000 / rows);
+  const took = (model: Model): number => {
+    const began = performance.now();
+    for (let i = 0; i < calls; i += 1) model.predictSync(x);
+    return performance.now() - began;
+  };
+  return median(Array.from({ length: 41 }, () => took(small) / took(dense)));
 }
 
 await program(OPTIONS, async ({ cases, methods, seeds, rounds, steps, retrain, threads, ...given }) => {
@@ -73,20 +91,37 @@ await program(OPTIONS, async ({ cases, methods, seeds, rounds, steps, retrain, t
     });
     const rules = { ...CASES[name], seed, rounds, retrain, steps: method === 'admm' ? steps : 0 };
     const how = { threads, learningRate, l2, earlyStopping: { metric: 'accuracy' } } as const;
-    const { before, after, history, seconds } = await compress(dense, data, rules, how);
+    const { model, before, after, history, seconds } = await compress(dense, data, rules, how);
     const [of, accuracy] = [before, after].map(({ scores }) => scores.accuracy ?? 0) as [number, number];
     const validation = history.at(-1)?.validation?.accuracy ?? 0;
-    await study.put(key, { ...key, weights: after.weights, dense: of, validation, accuracy, seconds });
+    const quantised = 'quantise' in rules && `${file}.small`;
+    if (quantised) await model.save(quantised);
+    const over = quantised && {
+      ...{ one: timeOver(model, dense, test.x, 1), many: timeOver(model, dense, test.x, 256) },
+      size: (await stat(quantised)).size / (await stat(file)).size,
+    };
+    await study.put(key, {
+      ...key,
+      weights: after.weights,
+      dense: of,
+      validation,
+      accuracy,
+      seconds,
+      ...(over && { over }),
+    });
     say(`${name} ${method} seed ${seed}: ${of} to ${accuracy}, validation ${validation}, ${seconds.toFixed(0)} s`);
   }
   const rows = combinations({ name: cases, method: methods }).flatMap(({ name, method }) => {
     const own = study.now().runs.filter((run) => run.name === name && run.method === method);
     const losses = own.map(({ dense, accuracy }) => dense - accuracy);
-    return own.map(({ weights }) => ({ name, method, weights, loss: median(losses), losses })).slice(0, 1);
+    const of = (what: 'one' | 'many' | 'size') => median(own.flatMap(({ over }) => over?.[what] ?? []));
+    const over = own[0]?.over && { time: { one: of('one'), many: of('many') }, size: of('size') };
+    return own.map(({ weights }) => ({ name, method, weights, loss: median(losses), losses, ...over })).slice(0, 1);
   });
-  const ours = rows.flatMap(({ name, method, loss, losses }) =>
-    method === 'admm' ? [[name, { loss, seeds: losses.length }]] : [],
-  );
+  const ours = rows.flatMap(({ name, method, loss, losses, ...over }) => {
+    const { time, size } = over as Partial<Readonly<Record<string, unknown>>>;
+    return method === 'admm' ? [[name, { loss, seeds: losses.length, ...(time !== undefined && { time, size }) }]] : [];
+  });
   const percent = (loss: number): string => `${(100 * loss).toFixed(2)} %`;
   const cells = rows.map(({ name, method, weights, loss, losses }) => [
     ...[name, method, String(weights), percent(loss), losses.map(percent).join(', ')],

@@ -8,3 +8,4 @@ import './training/methods.js';
 export { type CompressTraining, compress } from './compressing/compress.js';
 export type { CompressionStep, CompressOptions, Structure } from './compressing/options.js';
 export type { Compression, Measured } from './compressing/result.js';
+export type { Grid, InputGrid, Quantisation } from './model/quantisation.js';

@@ -117,10 +117,12 @@ inline std::vector<std::size_t> sizes(Napi::Env env, const Napi::Value& value, c
 // memory away.
 template <typename T>
 std::vector<T> copied(Napi::Env env, const Napi::Value& value, const char* name) {
-  constexpr auto type = std::is_same_v<T, double> ? napi_float64_array : napi_int32_array;
-  static_assert(std::is_same_v<T, double> || std::is_same_v<T, std::int32_t>);
+  constexpr bool narrow = std::is_same_v<T, std::int8_t>;
+  constexpr auto type = std::is_same_v<T, double> ? napi_float64_array : narrow ? napi_int8_array : napi_int32_array;
+  static_assert(narrow || std::is_same_v<T, double> || std::is_same_v<T, std::int32_t>);
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    reject(env, std::string(name) + (std::is_same_v<T, double> ? " must be a Float64Array" : " must be an Int32Array"));
+    const char* const kind = narrow ? "Int8Array" : type == napi_int32_array ? "Int32Array" : "Float64Array";
+    reject(env, std::string(name) + " must be an array of type " + kind);
   }
   const auto array = value.As<Napi::TypedArrayOf<T>>();
   return {array.Data(), array.Data() + array.ElementLength()};

@@ -43,6 +43,7 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
   static std::vector<PropertyDescriptor> properties() {
     return {
         InstanceMethod<&TrainedNetwork::set_layer>("setLayer"),
+        InstanceMethod<&TrainedNetwork::set_codes>("setCodes"),
         InstanceMethod<&TrainedNetwork::predict>("predict"),
         InstanceMethod<&TrainedNetwork::predict_now>("predictNow"),
         InstanceMethod<&TrainedNetwork::evaluate>("evaluate"),
@@ -55,8 +56,12 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
     const Napi::Object options = object_argument(info, 0, "options");
     network_ = network_from(options);
     const unsigned threads = threads_from(options);
+    const bool quantised = member_flag(options, "quantised");
+    if (quantised && *std::max_element(network_.widths.begin(), network_.widths.end() - 1) > PackedInt8::kMostInputs) {
+      reject(env, "a quantised layer has too many inputs");
+    }
     const double bytes = in_type_of(options, [&]<typename T>(T) {
-      auto served = std::make_unique<ServedNetwork<T>>(network_, threads);
+      auto served = std::make_unique<ServedNetwork<T>>(network_, threads, quantised);
       const double taken = served->bytes();
       served_ = std::move(served);
       return taken;
@@ -73,16 +78,45 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
   // setLayer(l, W, b): W row-major n_l x n_{l-1}
   Napi::Value set_layer(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
+    return fill_layer(info, false, [&]<typename T>(ServedNetwork<T>& served, std::size_t l, std::span<const T> b) {
+      const auto W = matrix<T>(env, network_.outputs(l), network_.inputs(l));
+      if (copy_numbers<T>(info, 1, "W", W.flat()) >= 0) reject(env, "W must be finite");
+      served.set_layer(l, W.view(), b);
+    });
+  }
+
+  // setCodes(l, codes, b, scales, scale, zero) of a quantised network: W = scales_j codes, and the grid of what comes
+  // in
+  Napi::Value set_codes(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return fill_layer(info, true, [&]<typename T>(ServedNetwork<T>& served, std::size_t l, std::span<const T> b) {
+      const auto codes = copied<std::int8_t>(env, info[1], "codes");
+      if (codes.size() != network_.outputs(l) * network_.inputs(l)) reject(env, "codes must have one a weight");
+      if (std::ranges::find(codes, std::int8_t{-128}) != codes.end()) reject(env, "codes must be −127 … 127");
+      const auto scales = matrix<float>(env, 1, network_.outputs(l));
+      if (copy_numbers<float>(info, 3, "scales", scales.flat()) >= 0) reject(env, "scales must be finite");
+      const auto scale = static_cast<float>(number(info, 4, "scale"));
+      if (!(scale > 0 && std::isfinite(scale))) reject(env, "scale must be positive");
+      const std::size_t zero = size_argument(info, 5, "zero");
+      if (zero > ValueGrid::kMost) reject(env, "zero must be a code");
+      const ValueGrid grid{scale, static_cast<std::int32_t>(zero)};
+      served.set_layer(l, {codes.data(), network_.outputs(l), network_.inputs(l)}, scales.flat(), grid, b);
+    });
+  }
+
+  // fill(network, l, b) for the layer of the first argument, with the biases of the third.
+  template <typename Fill>
+  Napi::Value fill_layer(const Napi::CallbackInfo& info, bool quantised, Fill&& fill) {
+    const Napi::Env env = info.Env();
     need_idle(env);
     const std::size_t l = size_argument(info, 0, "layer");
     if (l < 1 || l > network_.layers()) reject(env, "no such layer");
     return std::visit(
         [&]<typename T>(const std::unique_ptr<ServedNetwork<T>>& served) -> Napi::Value {
-          const auto W = matrix<T>(env, network_.outputs(l), network_.inputs(l));
+          if (served->quantised() != quantised) reject(env, "codes are for quantised networks, weights for the others");
           const auto b = matrix<T>(env, 1, network_.outputs(l));
-          if (copy_numbers<T>(info, 1, "W", W.flat()) >= 0) reject(env, "W must be finite");
           if (copy_numbers<T>(info, 2, "b", b.flat()) >= 0) reject(env, "b must be finite");
-          served->set_layer(l, W.view(), b.flat());
+          fill(*served, l, std::span<const T>(b.flat()));
           return env.Undefined();
         },
         served_);

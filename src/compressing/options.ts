@@ -1,5 +1,6 @@
 /** How a model is made smaller. */
 import { expected } from '../core/errors.js';
+import { GRID_NAMES } from '../model/quantisation.js';
 import {
   callbackOption,
   number,
@@ -44,8 +45,27 @@ export const COMPRESS = {
     default: 'weights',
     says: "What goes as a whole: single weights, blocks of four weights beside each other ('1x4'), or neurons, which leaves a smaller dense network.",
   }),
-  rounds: whole(1, { default: 5, says: 'Rounds from all weights to those that stay, by the same factor each.' }, 100),
-  steps: whole(0, { default: 6, says: 'Iterations of ADMM in a round; 0 is pruning by magnitude.' }, 1e4),
+  quantise: word(GRID_NAMES, {
+    otherwise: 'none',
+    says: 'What the weights that stay are to be: whole numbers of 8 or 4 bits times a scale a neuron, or powers of two (docs/compress.md).',
+  }),
+  activations: word(['int8', 'float'], {
+    default: 'int8',
+    says: 'Of a quantised model: whether what comes into each layer is rounded too, so that predictions are made of whole numbers, or stays as it is.',
+  }),
+  rounds: whole(
+    1,
+    {
+      default: 5,
+      says: 'Rounds from all weights to those that stay, by the same factor each, then as many until all are quantised.',
+    },
+    100,
+  ),
+  steps: whole(
+    0,
+    { default: 6, says: 'Iterations of ADMM in a round; 0 is pruning by magnitude, and rounding to the nearest.' },
+    1e4,
+  ),
   stepEpochs: whole(
     1,
     { otherwise: '1; of fewer than 50,000 rows more', says: 'Epochs of the W step of an iteration.' },
@@ -85,16 +105,16 @@ export function epochsFor(samples: number, { stepEpochs, retrain }: Pick<Compres
   return { stepEpochs: stepEpochs ?? Math.ceil(more), retrain: retrain ?? Math.ceil(20 * Math.max(1, more / 4)) };
 }
 
-/** What happened in an iteration of ADMM, or in the training of what stays after a round. */
+/** What happened in an iteration of ADMM, or in the training of what stays, or is not quantised yet, after a round. */
 export interface CompressionStep {
   readonly kind: 'admm' | 'retraining';
-  /** From 1. */
+  /** From 1; those that quantise are counted anew. */
   readonly round: number;
   /** Iterations of ADMM in this round so far. */
   readonly step: number;
   /** Weights that stay. */
   readonly weights: number;
-  /** ‖W − V‖/‖W‖: what goes weighs so much before it is 0. */
+  /** ‖W − V‖/‖W‖: so far the weights are from what they are to be. */
   readonly distance: number;
   /** What the last epoch learnt by. */
   readonly loss: number;
@@ -104,16 +124,20 @@ export interface CompressionStep {
   readonly seconds: number;
 }
 
-/** How a model is made smaller: `sparsity` or `parameters` must be given. */
+/** How a model is made smaller: `sparsity`, `parameters` or `quantise` must be given. */
 export type CompressOptions = Omit<OptionsOf<typeof COMPRESS>, 'onStep'> & {
   /** Called with the record of every iteration and retraining; what it throws ends the work. */
   readonly onStep?: (step: CompressionStep) => void;
 };
 
-/** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless there is one of the two */
-export function checkOne({ sparsity, parameters }: CompressOptions): void {
-  if ((sparsity === undefined) === (parameters === undefined)) {
-    const received = sparsity === undefined ? 'neither' : 'both';
-    throw expected('either sparsity or parameters, which say the same,', 'rules', received);
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT unless there is something to do, and it is said once */
+export function checkOne({ sparsity, parameters, structure, quantise }: CompressOptions): void {
+  const said = [sparsity, parameters].filter((each) => each !== undefined).length;
+  if (said === 2 || (said === 0 && quantise === undefined)) {
+    const what = 'either sparsity or parameters, which say the same, or quantise,';
+    throw expected(what, 'rules', said === 0 ? 'neither' : 'both');
+  }
+  if (said === 0 && structure !== undefined) {
+    throw expected('none without sparsity or parameters', 'structure', structure);
   }
 }

@@ -17,7 +17,7 @@ function squares(weights: Numbers, size: number): Float64Array {
 }
 
 /** Places of the `count` largest, the first of equals, in their order. */
-function largest(values: Float64Array, count: number): Int32Array {
+export function largest(values: Float64Array, count: number): Int32Array {
   const least = values.slice().sort()[values.length - count] as number;
   let equals = count - values.reduce((more, value) => more + Number(value > least), 0);
   const places = new Int32Array(count);

@@ -4,10 +4,12 @@ import type { Evaluation } from '../judging/evaluation.js';
 import { METRIC_NAMES, METRICS } from '../judging/metrics.js';
 import { aligned, numberText, printable } from '../judging/text.js';
 import type { EvaluationOf } from '../model/answer.js';
-import type { Model } from '../model/model.js';
+import { Model } from '../model/model.js';
+import { bytesOf, type Grid } from '../model/quantisation.js';
 import type { Loss } from '../network/network.js';
 import { breathe } from '../tensor/inputs.js';
 import type { Ready } from '../training/front.js';
+import { taughtTo } from '../training/going-on.js';
 import type { TrainingData } from '../training/result.js';
 import type { CompressionStep } from './options.js';
 import { weightsIn } from './projection.js';
@@ -19,6 +21,10 @@ export interface Measured<E = Evaluation> {
   readonly weights: number;
   /** The same with the biases. */
   readonly parameters: number;
+  /** Of the parameters in a file, zeros included. */
+  readonly bytes: number;
+  /** What the weights are: a type of numbers, or a grid. */
+  readonly type: 'float32' | 'float64' | Grid;
   /** Rows that it answers for in a second, 256 at a time, on this machine: zeros cost a dense product what other weights cost. */
   readonly rowsPerSecond: number;
   readonly scores: E;
@@ -61,6 +67,17 @@ export const countOf = (all: readonly (Numbers | Int32Array)[]): number =>
 /** How long is measured, in milliseconds, and how much is predicted at once at most. */
 const MEASURED = { least: 50, rows: 256, entries: 2 ** 19 } as const;
 
+/** A model that is told what another was, with parameters of its own. */
+export function withWeights(
+  model: Model,
+  parameters: Pick<Model, 'network' | 'weights' | 'biases' | 'quantisation'>,
+): Model {
+  const { dtype, note } = model;
+  const { network, weights, biases, quantisation } = parameters;
+  const own = { network, weights, biases, ...(quantisation && { quantisation }) };
+  return new Model({ dtype, ...taughtTo(model), ...(note && { note }), ...own });
+}
+
 async function speedOf(model: Model): Promise<number> {
   const columns = model.network.layers[0] as number;
   const rows = Math.max(1, Math.min(MEASURED.rows, Math.floor(MEASURED.entries / columns)));
@@ -85,6 +102,8 @@ export async function measured(model: Model, samples: TrainingData): Promise<Mea
     layers: network.layers,
     weights: count,
     parameters: count + biases.reduce((sum, { length }) => sum + length, 0),
+    bytes: bytesOf(model),
+    type: model.quantisation?.grid ?? model.dtype,
     rowsPerSecond: await speedOf(model),
     scores: await model.evaluate(samples as never),
   };
@@ -133,6 +152,8 @@ function textOf({ before, after, sparsity, judgedBy: by, warnings }: Omit<Compre
       row('layers', ({ layers }) => layers.join('-')),
       row('weights that are not 0', ({ weights }) => weights),
       row('parameters', ({ parameters }) => parameters),
+      ...(before.type === after.type ? [] : [row('weights are', ({ type }) => type)]),
+      row('bytes of all', ({ bytes }) => bytes),
       row('rows a second', ({ rowsPerSecond }) => Math.round(rowsPerSecond)),
       ...scores,
     ]),

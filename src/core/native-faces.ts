@@ -372,6 +372,8 @@ export interface NativeBadmOptimizer {
 
 export interface NativeTrainedNetwork {
   setLayer(layer: number, weights: Numbers, biases: Numbers): void;
+  /** Of a quantised network: weights are scales_j · codes, and what comes in is rounded to scale · (0 … 127 − zero). */
+  setCodes(layer: number, codes: Int8Array, biases: Numbers, scales: Float32Array, scale: number, zero: number): void;
   predict(x: Numbers | NativeCsr): Promise<Numbers>;
   /** The same on the calling thread. */
   predictNow(x: Numbers): Numbers;

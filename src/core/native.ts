@@ -61,7 +61,9 @@ export interface NativeAddon {
   readonly TrainedGraphNetwork: new (options: NativeNetworkOptions) => NativeTrainedGraphNetwork;
   readonly GraphGradientTrainer: new (options: NativeGraphGradientOptions) => NativeGraphGradientTrainer;
   readonly BadmOptimizer: new (options: NativeBadmOptions) => NativeBadmOptimizer;
-  readonly TrainedNetwork: new (options: NativeNetworkOptions) => NativeTrainedNetwork;
+  readonly TrainedNetwork: new (
+    options: NativeNetworkOptions & { readonly quantised?: boolean },
+  ) => NativeTrainedNetwork;
   readonly Hash64: new () => NativeHash64;
   readonly RowReader: new (options: NativeRowReaderOptions) => NativeRowReader;
   /** False where somebody else holds the lock of an open file. */

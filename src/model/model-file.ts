@@ -2,7 +2,8 @@
  * Trained networks as files: safetensors with the names that PyTorch gives to `nn.Sequential(Linear, ReLU, Linear, …)`,
  * which is `0.weight`, `0.bias`, `2.weight`, …, and the network itself as JSON in the metadata `network`. A graph convolutional
  * network has the tensors `0.weight`, `1.weight`, …, W_l being n_{l−1} × n_l, and the kind `gcn` in that JSON.
- * `note`s are metadata of their own, called `note.` and their name.
+ * `note`s are metadata of their own, called `note.` and their name. Of a quantised model `0.weight` has codes, in I8, or two a byte in U8, and
+ * `0.scale` what they are multiplied by, a number a neuron.
  */
 import { DlAdmmError, describe } from '../core/errors.js';
 import type { Dtype, Numbers } from '../core/native.js';
@@ -14,25 +15,24 @@ import { decodeSafetensors, encodeSafetensors, type Safetensors, type Tensor } f
 import { type Activation, checkLayers } from '../network/network.js';
 import type { Standardisation } from '../network/standardisation.js';
 import { checkParts, type GraphModelParts, type ModelParts, type NetworkKind, type Note } from './parts.js';
+import { checkGrid, codesOf, dequantised, type Grid, gridOf, packed, packedWidth, unpacked } from './quantisation.js';
 
 export type StoredModel = (ModelParts & { readonly kind: 'perceptron' }) | (GraphModelParts & { readonly kind: 'gcn' });
 
 /**
  * Raised when a field is added or changes its meaning: an older version then refuses the file. A model is written in the first
  * format that has its fields: format 2 has labelKind, standardisation and columns, format 3 targetStandardisation, target, diverged,
- * threshold, calibration, and what columns have beside name and categories.
+ * threshold, calibration, and what columns have beside name and categories, format 4 quantisation.
  */
-const FORMAT = 3;
-const FORMATS: readonly number[] = [1, 2, FORMAT];
+const FORMAT = 4;
+const FORMATS: readonly number[] = [1, 2, 3, FORMAT];
 const NETWORK = 'network';
 const NOTE = 'note.';
 /** How a file begins that a model may take the place of. */
 export const MODEL: Ours = { begins: `{"__metadata__":{"${NETWORK}":"`, what: 'model of dladmm' };
-const FIELDS = {
-  1: ['classes'],
-  2: ['classes', 'labelKind', 'columns'],
-  3: ['classes', 'labelKind', 'columns', 'target', 'diverged', 'threshold', 'calibration', 'delta', 'quantile'],
-} as const;
+const SECOND = ['classes', 'labelKind', 'columns'] as const;
+const THIRD = [...SECOND, 'target', 'diverged', 'threshold', 'calibration', 'delta', 'quantile'] as const;
+const FIELDS = { 1: ['classes'], 2: SECOND, 3: THIRD, 4: [...THIRD, 'quantisation'] } as const;
 /** Rules of standardisation, whose tensors are NAME.mean and NAME.scale; what they are for, and since which format. */
 const RULES = [
   { name: 'standardisation', since: 2, width: (layers: readonly number[]) => layers[0] ?? 0 },
@@ -44,22 +44,27 @@ const DTYPES = { float32: 'F32', float64: 'F64' } as const;
 interface Place {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly of: 'weights' | 'biases';
+  readonly of: 'weights' | 'biases' | 'scales';
   readonly index: number;
 }
 
-const placesOf = (kind: NetworkKind, layers: readonly number[]): readonly Place[] =>
+const placesOf = (kind: NetworkKind, layers: readonly number[], grid: Grid | undefined): readonly Place[] =>
   layers.slice(1).flatMap((outputs, index): readonly Place[] => {
     const inputs = layers[index] ?? 0;
     if (kind === 'gcn') return [{ name: `${index}.weight`, shape: [inputs, outputs], of: 'weights', index }];
+    const width = grid === undefined ? inputs : packedWidth(grid, inputs);
     return [
-      { name: `${2 * index}.weight`, shape: [outputs, inputs], of: 'weights', index },
+      { name: `${2 * index}.weight`, shape: [outputs, width], of: 'weights', index },
+      ...(grid === undefined ? [] : [{ name: `${2 * index}.scale`, shape: [outputs], of: 'scales', index } as const]),
       { name: `${2 * index}.bias`, shape: [outputs], of: 'biases', index },
     ];
   });
 
 const tensor = (shape: readonly number[], data: Numbers): Tensor =>
   ({ dtype: DTYPES[dtypeOf(data)], shape, data }) as Tensor;
+
+/** The type of the codes of a grid. */
+const packedType = (grid: Grid): 'I8' | 'U8' => (gridOf(grid).bits === 8 ? 'I8' : 'U8');
 
 // ---------------------------------------------------------------------------------------------------------------- writing
 
@@ -69,6 +74,9 @@ function written(activation: Activation): { readonly name: string; readonly slop
     ? { name: 'elu', slope: activation.elu }
     : { name: 'leaky-relu', slope: activation.leakyRelu };
 }
+
+const codesTensor = (grid: Grid, shape: readonly number[], codes: Int8Array, inputs: number): Tensor =>
+  ({ dtype: packedType(grid), shape, data: packed(grid, codes, inputs) }) as Tensor;
 
 const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
   Object.entries(note).map(([name, text]) => [`${NOTE}${name}`, text]);
@@ -81,6 +89,7 @@ const notesOf = (note: Note = {}): readonly (readonly [string, string])[] =>
 export function encodeModel(model: StoredModel): Uint8Array {
   const { kind, network, dtype, classes, labelKind = 'number', columns, target, note } = model;
   const { diverged, threshold, calibration } = model;
+  const { quantisation } = model as ModelParts;
   checkParts(model, kind);
   const { layers, activation, loss, delta, quantile } = network;
   const rules = RULES.filter(({ name }) => model[name] !== undefined);
@@ -91,17 +100,27 @@ export function encodeModel(model: StoredModel): Uint8Array {
     labelKind === 'value' ||
     learnt === true;
   const header = {
-    format: Math.max(newer ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
+    format: quantisation ? 4 : Math.max(newer ? 3 : extended ? 2 : 1, ...rules.map(({ since }) => since)),
     // What is undefined is no part of the JSON.
     kind: kind === 'gcn' ? kind : undefined,
     ...{ layers, activation: written(activation), loss, delta, quantile, dtype, classes },
     labelKind: labelKind === 'number' ? undefined : labelKind,
     ...{ columns, target, threshold, calibration, diverged },
+    quantisation: quantisation && { ...quantisation, scales: undefined },
   };
   const tensors = new Map<string, Tensor>();
-  for (const { name, shape, of, index } of placesOf(kind, layers)) {
-    const values = (model as ModelParts)[of][index] as Numbers;
-    tensors.set(name, tensor(shape, inDtype(values, dtype)));
+  for (const { name, shape, of, index } of placesOf(kind, layers, quantisation?.grid)) {
+    const scales = quantisation?.scales[index];
+    if (of === 'scales') tensors.set(name, tensor(shape, scales as Numbers));
+    else {
+      const values = (model as ModelParts)[of][index] as Numbers;
+      tensors.set(
+        name,
+        quantisation && scales && of === 'weights'
+          ? codesTensor(quantisation.grid, shape, codesOf(values, scales), layers[index] as number)
+          : tensor(shape, inDtype(values, dtype)),
+      );
+    }
   }
   for (const { name, width } of rules) {
     for (const part of ['mean', 'scale'] as const) {
@@ -191,19 +210,31 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
   checked<void>(refuse, name, () => checkLayers(layers));
   const rules = RULES.filter(({ name, since }) => (format as number) >= since && tensors.has(`${name}.mean`));
   // Before their places are listed: a file may speak of millions.
-  const count = ((layers as readonly number[]).length - 1) * (kind === 'gcn' ? 1 : 2) + 2 * rules.length;
+  const { quantisation } = fields;
+  const grid = quantisation === undefined ? undefined : checked(refuse, name, () => checkGrid(quantisation));
+  if (grid && kind === 'gcn') throw refuse('quantisation is there, expected none of a gcn');
+  const each = kind === 'gcn' ? 1 : grid ? 3 : 2;
+  const count = ((layers as readonly number[]).length - 1) * each + 2 * rules.length;
   if (tensors.size !== count) throw refuse(`the number of tensors is ${tensors.size}, expected ${count}`);
-  const places = placesOf(kind, layers as readonly number[]);
+  const places = placesOf(kind, layers as readonly number[], grid);
 
-  const numbersIn = (tensorName: string, type: unknown, shape: readonly number[]): Numbers => {
+  const arrayIn = (tensorName: string, type: unknown, shape: readonly number[]): unknown => {
     const found = tensors.get(tensorName);
     const wanted = `${DTYPES[type as Dtype] ?? type} [${shape.join(', ')}]`;
     const got = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'missing';
     if (got !== wanted) throw refuse(`tensor ${tensorName} is ${got}, expected ${wanted}`);
-    return found?.data as Numbers;
+    return found?.data;
   };
-  const arrays = (part: Place['of']): readonly Numbers[] =>
-    places.flatMap(({ of, name: tensorName, shape }) => (of === part ? [numbersIn(tensorName, dtype, shape)] : []));
+  const numbersIn = arrayIn as (...of: Parameters<typeof arrayIn>) => Numbers;
+  const arrays = (part: Place['of'], type = dtype): readonly Numbers[] =>
+    places.flatMap(({ of, name: tensorName, shape }) => (of === part ? [numbersIn(tensorName, type, shape)] : []));
+  const scales = arrays('scales', 'float32') as readonly Float32Array[];
+  const weightsIn = (of: Grid): readonly Numbers[] =>
+    arrays('weights', packedType(of)).map((bytes, l) => {
+      const codes = unpacked(of, bytes as unknown as Int8Array, (layers as readonly number[])[l] as number);
+      if (codes === undefined) throw refuse(`tensor ${2 * l}.weight has bytes that stand for no weight of ${of}`);
+      return dequantised(codes, scales[l] as Float32Array, dtype as Dtype);
+    });
   const ruleIn = ({ name: rule, width }: (typeof RULES)[number]) => {
     const shape = [width(layers as readonly number[])];
     return [
@@ -215,9 +246,10 @@ export const decodeModel = reader((bytes: Uint8Array, name: string): StoredModel
   const parts = {
     network: { layers, activation: activationIn(activation, refuse), loss, ...present({ delta, quantile }) },
     dtype,
-    weights: arrays('weights'),
+    weights: grid ? weightsIn(grid) : arrays('weights'),
     ...(kind === 'perceptron' && { biases: arrays('biases') }),
     ...more,
+    ...(grid && { quantisation: { ...(quantisation as object), scales } }),
     ...Object.fromEntries(rules.map(ruleIn)),
   } as ModelParts;
   checked(refuse, name, () => checkParts(parts, kind));

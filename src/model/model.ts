@@ -9,6 +9,7 @@ import {
   native,
 } from '../core/native.js';
 import { isNumbers } from '../core/numbers.js';
+import { present } from '../core/objects.js';
 import { checkedReading, isFile, readFrame, type SamplesLike, type TableReading } from '../datasets/frame-file.js';
 import { StoredSamples, storeOf } from '../formats/sample-file.js';
 import { learnCalibration } from '../judging/calibration.js';
@@ -41,6 +42,7 @@ import { isOne, type NamedPrediction, type OnePrediction, onlyOf } from './one.j
 import { encodeOnnx } from './onnx/export.js';
 import type { OnnxOptions } from './options.js';
 import type { ModelParts } from './parts.js';
+import { codesOf, type Quantisation, quantisationText } from './quantisation.js';
 import { TrainedNetwork } from './trained.js';
 
 /** Entries that one call of the addon takes: enough to be fast, few enough not to hold up the event loop. */
@@ -54,6 +56,8 @@ const SOFTMAX_COST = 32;
 export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', NativeTrainedNetwork, L> {
   readonly biases: readonly Numbers[];
   readonly columns?: readonly Column[];
+  /** Of weights that lie on a grid, as `compress` leaves them. */
+  readonly quantisation?: Quantisation;
 
   /**
    * @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_RANGE, ERR_DLADMM_SHAPE, ERR_DLADMM_NON_FINITE,
@@ -62,7 +66,8 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   constructor(parts: ModelParts<L>) {
     super('perceptron', parts);
     this.biases = parts.biases;
-    if (parts.columns !== undefined) this.columns = parts.columns;
+    const { columns, quantisation } = parts;
+    Object.assign(this, present({ columns, quantisation }));
   }
 
   /**
@@ -217,6 +222,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
       threshold,
       calibration,
       standardisation,
+      quantisation,
     } = this;
     const { loss } = network;
     const named = goalOf(loss) === 'values' ? 'values' : (classes?.join(', ') ?? `${count} ${goalOf(loss)}`);
@@ -228,6 +234,7 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
     return [
       networkText(network),
       told.join('; '),
+      ...(quantisation ? [quantisationText(quantisation)] : []),
       ...(columns ? columnsText(columns, standardisation !== undefined) : [`${inputs} numbers`]),
     ].join('\n');
   }
@@ -304,8 +311,13 @@ export class Model<L extends Loss = Loss> extends TrainedNetwork<'perceptron', N
   }
 
   protected open(options: NativeNetworkOptions): NativeTrainedNetwork {
-    const handle = new native.TrainedNetwork(options);
-    for (const [i, weights] of this.weights.entries()) handle.setLayer(i + 1, weights, this.biases[i] as Numbers);
+    const { scales, activations } = this.quantisation ?? {};
+    const handle = new native.TrainedNetwork({ ...options, quantised: activations !== undefined });
+    for (const [i, weights] of this.weights.entries()) {
+      const [biases, of, into] = [this.biases[i] as Numbers, scales?.[i], activations?.[i]];
+      if (of && into) handle.setCodes(i + 1, codesOf(weights, of), biases, of, into.scale, into.zero);
+      else handle.setLayer(i + 1, weights, biases);
+    }
     return handle;
   }
 

@@ -20,6 +20,7 @@ import { checkParameters } from '../network/parameters.js';
 import { checkStandardisation, type Standardisation } from '../network/standardisation.js';
 import { areValues, LABEL_KINDS, type LabelKind } from '../samples/classes.js';
 import { type Column, checkColumns } from '../samples/columns.js';
+import { checkQuantisation, type Quantisation } from './quantisation.js';
 
 /** What is saved with a model besides. */
 export type Note = Readonly<Record<string, string>>;
@@ -66,13 +67,24 @@ const TAUGHT = [
   'target',
 ] as const;
 /** What a model may be made of; a file has a note beside. */
-const PARTS: readonly string[] = [...TAUGHT, 'kind', 'weights', 'biases', 'threads', 'note', 'diverged'];
+const PARTS: readonly string[] = [
+  ...TAUGHT,
+  'kind',
+  'weights',
+  'biases',
+  'threads',
+  'note',
+  'diverged',
+  'quantisation',
+];
 
 /** What a model is made of. */
 export interface ModelParts<L extends Loss = Loss> extends CommonParts<L> {
   /** `weights[l − 1]` is W_l, n_l × n_{l−1} row-major. */
   readonly weights: readonly Numbers[];
   readonly biases: readonly Numbers[];
+  /** Of weights that lie on a grid. */
+  readonly quantisation?: Quantisation;
 }
 
 /** What the model of a graph convolutional network is made of. */
@@ -96,6 +108,11 @@ export function checkParts(parts: ModelParts | GraphModelParts, kind: NetworkKin
   const { network, dtype, weights, diverged, threads } = parts;
   if (kind === 'gcn') checkGraphWeights(weights, network.layers, dtype, 'weights');
   else checkParameters(parts as ModelParts, network.layers, dtype, '');
+  const { quantisation } = parts as ModelParts;
+  if (quantisation !== undefined) {
+    if (kind === 'gcn') throw expected('none for a graph', 'quantisation', quantisation);
+    checkQuantisation(quantisation, parts);
+  }
   if (diverged !== undefined) {
     checkObject(diverged, '{ iteration }', 'diverged');
     whole(diverged.iteration, 1, Number.MAX_SAFE_INTEGER, 'diverged.iteration');

@@ -67,6 +67,15 @@ describe('dladmm compress', () => {
     expect(layers[1]).toBeLessThan(16);
   });
 
+  it('writes a model of few bits', async () => {
+    const args = ['compress', 'large.safetensors', 'table.csv', '--quantise', 'int8', '--to', 'int8.safetensors'];
+    const { code, out } = await run(...args, ...QUICK);
+    expect(code).toBe(0);
+    expect(out).toMatch(/\nweights are +float32 +int8\nbytes of all +\d+ +\d+\n/);
+    expect((await Model.load(path('int8.safetensors'))).quantisation).toMatchObject({ grid: 'int8' });
+    expect((await run('predict', 'int8.safetensors', 'table.csv')).out).toMatch(/^class,no,yes\n/);
+  });
+
   it.each([
     [['--sparsity', '1'], 1, /above 0 and below 1 for sparsity/],
     [[], 1, /either sparsity or parameters/],

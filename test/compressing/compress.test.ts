@@ -80,6 +80,41 @@ describe('digits', () => {
     expect(found.model.standardisation).toEqual(model.standardisation);
   });
 
+  test.each([
+    ['int8', 0.01],
+    ['int4', 0.03],
+    ['powers-of-two', 0.03],
+  ] as const)('keep what they are worth with weights of %s, all on the grid', async (quantise, most) => {
+    const steps: CompressionStep[] = [];
+    const found = await small({ quantise, rounds: 3, onStep: (step) => void steps.push(step) });
+    const path = join(folder, `${quantise}.safetensors`);
+    await found.model.save(path);
+    const loaded = await Model.load(path);
+    expect(loaded.quantisation).toMatchObject({ grid: quantise });
+    expect(loaded.weights).toEqual(found.model.weights);
+    expect(found.after.scores).toEqual(await loaded.evaluate((data as { readonly test: never }).test));
+    expect(lostBy(found)).toBeLessThan(most);
+    expect(steps.map(({ kind }) => kind)).toEqual([1, 2, 3].flatMap(() => ['admm', 'admm', 'admm', 'retraining']));
+    expect([found.before.type, found.after.type]).toEqual(['float32', quantise]);
+    expect(found.after.bytes / found.before.bytes).toBeLessThan(quantise === 'int8' ? 0.33 : 0.21);
+    expect(String(found)).toMatch(new RegExp(`weights are +float32 +${quantise}\n`));
+    // Biases are trained on with the weights as they are.
+    expect(found.model.biases).not.toEqual(model.biases);
+    // It goes on learning as any other, and is of float32 then.
+    const further = await found.model.fit(data as never, { epochs: 1 });
+    expect(further.model.quantisation).toBeUndefined();
+  });
+
+  test('are sparse and quantised at once', async () => {
+    const found = await small({ sparsity: 0.75, quantise: 'int4', rounds: 2 });
+    expect(found.sparsity).toBeGreaterThanOrEqual(0.75);
+    expect(found.model.quantisation?.grid).toBe('int4');
+    expect(lostBy(found)).toBeLessThan(0.05);
+    const narrow = await small({ sparsity: 0.6, structure: 'neurons', quantise: 'int8', rounds: 1, steps: 1 });
+    expect(narrow.model.network.layers).toEqual([64, 14, 7, 10]);
+    expect(narrow.model.quantisation?.scales.map(({ length }) => length)).toEqual([14, 7, 10]);
+  });
+
   test('keep as many parameters as are asked for, by a solver that is named', async () => {
     const found = await compress(
       model,
@@ -148,6 +183,8 @@ describe('digits', () => {
       'ERR_DLADMM_ARGUMENT',
       /did you mean neurons/,
     ],
+    ['a grid that there is not', { quantise: 'int5' }, 'ERR_DLADMM_ARGUMENT', /'int8' or 'int4' or 'powers-of-two'/],
+    ['a structure of nothing', { quantise: 'int8', structure: '1x4' }, 'ERR_DLADMM_ARGUMENT', /none without sparsity/],
     ['what is misspelt', { sparsety: 0.5 }, 'ERR_DLADMM_ARGUMENT', /did you mean sparsity/],
     ['a penalty of 0', { sparsity: 0.5, penalty: 0 }, 'ERR_DLADMM_RANGE', /penalty/],
   ])('refuse %s before any work', async (_, rules, code, text) => {

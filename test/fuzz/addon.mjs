@@ -468,8 +468,14 @@ const onMetric = fc.oneof(
   call('write', args(fc.integer({ min: 0, max: 9 }), layer, values)),
   call('stop', args()),
 );
+const codes = fc.oneof(
+  fc.constantFrom(2, 3, 4, 6).chain((count) => fc.int8Array({ minLength: count, maxLength: count })),
+  values,
+);
+const zero = mostly(fc.constantFrom(0, 64, 127), 128, -1, 0.5, 2 ** 33);
 const onNetwork = fc.oneof(
   call('setLayer', args(layer, values, values)),
+  call('setCodes', args(layer, codes, values, values, mostly(fc.constantFrom(0.1, 1), 0, -1, NaN, 1e300), zero)),
   call('predict', args(fc.oneof(values, csr(1, 2, 3)))),
   call('predictNow', args(values)),
   call('evaluate', args(fc.oneof(values, csr(1, 2, 3)), fc.oneof(values, labels))),
@@ -669,7 +675,7 @@ const script = fc.record({
   badm: members(badm, meddle, weighted),
   layered: members(layered, meddle, fitted),
   constraints: members(constraints, meddle),
-  network: members(network, meddle),
+  network: members({ ...network, quantised: fc.boolean() }, meddle),
   calls: fc.array(
     fc.oneof(
       { weight: 9, arbitrary: onLayered.map((one) => ({ on: 'layered', ...one })) },

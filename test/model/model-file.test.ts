@@ -232,7 +232,7 @@ describe('loading refuses', () => {
     ],
     ['a network that is not JSON', load({}, {}, { network: '{' }), /JSON/],
     ['a network that is no object', load({}, {}, { network: '[1]' }), /object/],
-    ['a newer format', load({ format: 4 }), /format is 4 .*newer dladmm/],
+    ['a newer format', load({ format: 5 }), /format is 5 .*newer dladmm/],
     ['no format', load({ format: undefined }), /format is undefined/],
     ['an unknown field', load({ momentum: 1 }), /momentum/],
     ['foreign metadata', load({}, {}, { author: 'x' }), /"author"/],

@@ -157,7 +157,13 @@ template <typename T>
 void keep_allowed(const Regulariser& omega, Rows rows, MatrixView<T> own) {
   if (!omega.kept.empty()) {
     const MatrixView<const std::uint8_t> mask(omega.kept.data() + rows.first * own.columns, own.rows, own.columns);
-    entrywise::each([](T& x, std::uint8_t is) DLADMM_INLINE { x = is == 0 ? T(0) : x; }, own, mask);
+    if (omega.centre.empty()) {
+      entrywise::each([](T& x, std::uint8_t is) DLADMM_INLINE { x = is == 0 ? T(0) : x; }, own, mask);
+    } else {
+      const MatrixView<const double> a(omega.centre.data() + rows.first * own.columns, own.rows, own.columns);
+      entrywise::each([](T& x, std::uint8_t is, double to) DLADMM_INLINE { x = is == 0 ? static_cast<T>(to) : x; }, own,
+                      mask, a);
+    }
   }
   if (omega.input_signs.empty()) return;
   for (std::size_t j = 0; j < own.rows; ++j) {

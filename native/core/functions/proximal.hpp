@@ -34,7 +34,7 @@ struct Regulariser {
   // and W_jk = 0 where r_j is. Both empty, or both there.
   std::vector<std::int8_t> neuron_signs, input_signs;
   std::vector<double> centre;      // A, as W lies; empty for 0
-  std::vector<std::uint8_t> kept;  // w = 0 where it is 0, as W lies; empty where all are
+  std::vector<std::uint8_t> kept;  // w = a where it is 0, as W lies; empty where all are kept
 
   [[nodiscard]] bool bounded() const { return lower > -kNone || upper < kNone; }
   [[nodiscard]] bool spectral() const { return nuclear > 0 || spectral_norm < kNone; }
@@ -43,7 +43,7 @@ struct Regulariser {
     return inputs == 0 && neurons == 0 && neuron_norm == kNone && norm == kNone && !spectral() && !zero_sum;
   }
   [[nodiscard]] bool none() const { return l1 == 0 && l2 == 0 && !bounded() && !masked() && separable(); }
-  // Whether some entries have to be 0, or of one sign.
+  // Whether some entries are held, or of one sign.
   [[nodiscard]] bool masked() const { return !input_signs.empty() || !kept.empty(); }
   // Whether the numbers are such, the set is not empty, and the proximal step is the one taken below: entry by entry,
   // then at most one of the terms that see groups, for which the entries before must be a cone.
@@ -154,7 +154,7 @@ struct EntryStep {
   }
 };
 
-// W_jk <- 0 where it is not kept, and where the signs of its path do not allow it.
+// W_jk <- a_jk where it is not kept, and 0 where the signs of its path do not allow it.
 template <typename T>
 void keep_allowed(const Regulariser& omega, Rows rows, MatrixView<T> own);
 

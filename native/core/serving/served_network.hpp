@@ -12,6 +12,7 @@
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/packed.hpp"
+#include "core/linalg/packed_int8.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/runtime/team.hpp"
 
@@ -19,35 +20,51 @@ namespace dladmm {
 
 // What it says of a sample has the same bits whether the sample comes alone or among others, whichever threads answer,
 // and however many ask at once. It holds its weights and nothing else: threads are the process's, and each keeps the
-// scratch memory that a pass takes for whichever network comes next.
+// scratch memory that a pass takes for whichever network comes next. Of a quantised network weights and the inputs of
+// every layer are whole numbers of 8 bits (packed_int8.hpp).
 template <typename T>
 class ServedNetwork {
  public:
   // Parameters are zero until they are set. Throws std::bad_alloc.
-  ServedNetwork(const Network& network, unsigned threads) : network_(network), team_(threads) {
-    for (std::size_t l = 1; l <= network_.layers(); ++l) {
-      layers_.push_back(
-          {PackedMatrix<T>(network_.outputs(l), network_.inputs(l)), std::vector<T>(network_.outputs(l))});
-      flops_ += 2.0 * static_cast<double>(network_.outputs(l)) * static_cast<double>(network_.inputs(l));
-    }
+  ServedNetwork(const Network& network, unsigned threads, bool quantised = false)
+      : network_(network), quantised_(quantised), team_(threads) {
     std::size_t widest = 0;
-    for (const Layer& layer : layers_) widest = std::max(widest, layer.W.padded_outputs());
-    stride_ = spread(widest);
+    std::size_t deepest = 0;
+    for (std::size_t l = 1; l <= network_.layers(); ++l) {
+      const std::size_t outputs = network_.outputs(l);
+      const std::size_t inputs = network_.inputs(l);
+      Layer layer{{}, {}, std::vector<T>(outputs)};
+      if (quantised) layer.codes = PackedInt8(outputs, inputs);
+      if (!quantised) layer.W = PackedMatrix<T>(outputs, inputs);
+      flops_ += 2.0 * static_cast<double>(outputs) * static_cast<double>(inputs);
+      widest = std::max(widest, layer.shape([](const auto& W) { return W.padded_outputs(); }));
+      deepest = std::max(deepest, layer.codes.padded_inputs());
+      layers_.push_back(std::move(layer));
+    }
+    stride_ = spread<T>(widest);
+    code_stride_ = spread<std::uint8_t>(deepest);
   }
 
   // Bytes of the parameters.
   [[nodiscard]] double bytes() const {
     double bytes = 0;
-    for (const auto& [W, b] : layers_) {
-      bytes += static_cast<double>((W.padded_outputs() * W.inputs() + b.size()) * sizeof(T));
+    for (const auto& [W, codes, b] : layers_) {
+      bytes += static_cast<double>((W.padded_outputs() * W.inputs() + b.size()) * sizeof(T) + codes.bytes());
     }
     return bytes;
   }
+  [[nodiscard]] bool quantised() const { return quantised_; }
 
   // Layer l = 1 … L: W n_l x n_{l-1}, b n_l. Not while a pass is at work.
   void set_layer(std::size_t l, MatrixView<const T> W, std::span<const T> b) {
     assert(b.size() == layers_[l - 1].b.size());
     layers_[l - 1].W.assign(W);
+    std::copy(b.begin(), b.end(), layers_[l - 1].b.begin());
+  }
+  // The same of a quantised network: W = scales_j w, and the grid of what comes in.
+  void set_layer(std::size_t l, MatrixView<const std::int8_t> w, std::span<const float> scales, const ValueGrid& grid,
+                 std::span<const T> b) {
+    layers_[l - 1].codes.assign(w, scales, grid);
     std::copy(b.begin(), b.end(), layers_[l - 1].b.begin());
   }
 
@@ -105,21 +122,36 @@ class ServedNetwork {
   static constexpr std::chrono::microseconds kBusy{1000};
 
   // Rows that begin at the same place of a page would all want the same few lines of the cache.
+  template <typename U>
   static std::size_t spread(std::size_t columns) {
-    constexpr std::size_t line = 64 / sizeof(T);
-    constexpr std::size_t quarter_page = 1024 / sizeof(T);
+    constexpr std::size_t line = 64 / sizeof(U);
+    constexpr std::size_t quarter_page = 1024 / sizeof(U);
     const std::size_t whole = (columns + line - 1) / line * line;
     return whole % quarter_page == 0 ? whole + line : whole;
   }
   static std::size_t pieces(std::size_t count, std::size_t each) { return (count + each - 1) / each; }
 
+  // W, or the codes of a quantised network.
   struct Layer {
     PackedMatrix<T> W;
+    PackedInt8 codes;
     std::vector<T> b;
+
+    template <typename Of>
+    std::size_t shape(Of&& of) const {
+      return codes.outputs() > 0 ? of(codes) : of(W);
+    }
+    [[nodiscard]] std::size_t panels() const {
+      return shape([](const auto& own) { return own.panels(); });
+    }
+    [[nodiscard]] std::size_t panel() const {
+      return shape([](const auto& own) { return own.panel(); });
+    }
   };
-  // The outputs of one layer, and of the next; what a loss works in.
+  // The outputs of one layer, and of the next, with the codes of what goes into either; what a loss works in.
   struct Scratch {
     Buffer<T> first, second;
+    Buffer<std::uint8_t> codes[2];
     std::vector<double> work;
   };
 
@@ -129,6 +161,11 @@ class ServedNetwork {
     if (space.first.size() < kBlock * stride_) {
       space.first = Buffer<T>(kBlock * stride_);
       space.second = Buffer<T>(kBlock * stride_);
+    }
+    for (Buffer<std::uint8_t>& codes : space.codes) {
+      if (codes.size() >= kBlock * code_stride_) continue;
+      codes = Buffer<std::uint8_t>(kBlock * code_stride_);
+      std::fill(codes.span().begin(), codes.span().end(), std::uint8_t{0});
     }
     if (space.work.size() < 12 * network_.widths.back()) space.work.resize(12 * network_.widths.back());
     return space;
@@ -141,51 +178,73 @@ class ServedNetwork {
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       T* const out = (l % 2 == 0 ? space.first : space.second).data();
       apply(l, h, out);
-      h = MatrixView<const T>(out, x.rows, layers_[l].W.outputs(), stride_);
+      h = MatrixView<const T>(out, x.rows, layers_[l].b.size(), stride_);
     }
     return h;
   }
   MatrixView<const T> forward(MatrixView<const T> x, const Scratch& space) const {
+    if (quantised_) round_to(layers_[0].codes.grid(), x, codes_for(0, x.rows, space));
     return through_layers(x, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
-      apply_panels(l, h, 0, layers_[l].W.panels(), out);
+      apply_panels(l, h, 0, layers_[l].panels(), out, space);
     });
+  }
+  // Where the codes of what goes into layer l are.
+  MatrixView<std::uint8_t> codes_for(std::size_t l, std::size_t rows, const Scratch& space) const {
+    return {space.codes[l % 2].data(), rows, layers_[l].codes.inputs(), code_stride_};
   }
   MatrixView<const T> forward(const CsrView<T>& x, const Scratch& space) const {
     const MatrixView<const T> sized(nullptr, x.rows, x.columns);
     return through_layers(sized, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
-      const std::size_t panels = layers_[l].W.panels();
-      if (l > 0) return apply_panels(l, h, 0, panels, out);
-      layers_[0].W.multiply(x, MatrixView<T>(out, x.rows, panels * layers_[0].W.panel(), stride_));
-      activate_panels(0, h.rows, 0, panels, out);
+      const Layer& layer = layers_[l];
+      if (l > 0) return apply_panels(l, h, 0, layer.panels(), out, space);
+      const MatrixView<T> own(out, x.rows, layer.panels() * layer.panel(), stride_);
+      if (quantised_) layer.codes.multiply(x, own);
+      if (!quantised_) layer.W.multiply(x, own);
+      activate_panels(0, h.rows, 0, layer.panels(), out, space);
     });
   }
   // The same, each layer's outputs shared out.
   MatrixView<const T> forward_together(Sleepers sleepers, MatrixView<const T> x, const Scratch& space) {
+    if (quantised_) round_to(layers_[0].codes.grid(), x, codes_for(0, x.rows, space));
     return through_layers(x, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
-      const std::size_t panels = layers_[l].W.panels();
+      const std::size_t panels = layers_[l].panels();
       // Of a few samples it is to read the weights that takes the time.
       const double flops = std::max(2.0 * static_cast<double>(x.rows), kFlopsAnEntry) *
-                           static_cast<double>(layers_[l].W.inputs() * layers_[l].W.padded_outputs());
+                           static_cast<double>(h.columns * panels * layers_[l].panel());
       const auto work = [&](std::size_t piece, unsigned) {
-        apply_panels(l, h, piece * kPanels, std::min(kPanels, panels - piece * kPanels), out);
+        apply_panels(l, h, piece * kPanels, std::min(kPanels, panels - piece * kPanels), out, space);
       };
       team_.run(pieces(panels, kPanels), flops, work, sleepers);
     });
   }
 
-  // Outputs of `count` panels of layer l from h on, activated. `out` is where the layer's outputs begin.
-  void apply_panels(std::size_t l, MatrixView<const T> h, std::size_t first, std::size_t count, T* out) const {
-    const auto& W = layers_[l].W;
-    W.multiply(h, first, count, MatrixView<T>(out + first * W.panel(), h.rows, count * W.panel(), stride_));
-    activate_panels(l, h.rows, first, count, out);
+  // Outputs of `count` panels of layer l from h on, activated; of a quantised network from the codes of h, and with
+  // those of the next layer. `out` is where the layer's outputs begin.
+  void apply_panels(std::size_t l, MatrixView<const T> h, std::size_t first, std::size_t count, T* out,
+                    const Scratch& space) const {
+    const Layer& layer = layers_[l];
+    const MatrixView<T> own(out + first * layer.panel(), h.rows, count * layer.panel(), stride_);
+    if (quantised_) {
+      const MatrixView<const std::uint8_t> codes(space.codes[l % 2].data(), h.rows, layer.codes.padded_inputs(),
+                                                 code_stride_);
+      layer.codes.multiply(codes, first, count, own);
+    } else {
+      layer.W.multiply(h, first, count, own);
+    }
+    activate_panels(l, h.rows, first, count, out, space);
   }
-  void activate_panels(std::size_t l, std::size_t rows, std::size_t first, std::size_t count, T* out) const {
-    const auto& [W, b] = layers_[l];
-    const std::size_t column = first * W.panel();
-    const std::size_t columns = std::min(count * W.panel(), W.outputs() - column);
+  void activate_panels(std::size_t l, std::size_t rows, std::size_t first, std::size_t count, T* out,
+                       const Scratch& space) const {
+    const Layer& layer = layers_[l];
+    const bool last = l + 1 == layers_.size();
+    const std::size_t column = first * layer.panel();
+    const std::size_t columns = std::min(count * layer.panel(), layer.b.size() - column);
     const MatrixView<T> own(out + column, rows, columns, stride_);
-    elementwise::add_bias_and_activate<T>(l + 1 < layers_.size() ? network_.activation : Activation::identity(), own,
-                                          std::span(b).subspan(column, columns), own);
+    elementwise::add_bias_and_activate<T>(last ? Activation::identity() : network_.activation, own,
+                                          std::span(layer.b).subspan(column, columns), own);
+    if (!quantised_ || last) return;
+    const MatrixView<std::uint8_t> codes = codes_for(l + 1, rows, space);
+    round_to<T>(layers_[l + 1].codes.grid(), own, {codes.data + column, rows, columns, code_stride_});
   }
 
   // body(rows, scratch) for all samples in equal shares of whole units, as few as there can be.
@@ -201,9 +260,11 @@ class ServedNetwork {
   }
 
   Network network_;
+  bool quantised_ = false;
   std::vector<Layer> layers_;
-  std::size_t stride_ = 0;  // of the rows of a scratch matrix
-  double flops_ = 0;        // of a sample
+  std::size_t stride_ = 0;       // of the rows of a scratch matrix
+  std::size_t code_stride_ = 0;  // of those of codes
+  double flops_ = 0;             // of a sample
   Team team_;
   std::atomic<std::int64_t> last_few_{0};  // when few samples were last asked for, ns of the steady clock
 };

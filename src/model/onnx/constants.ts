@@ -56,7 +56,8 @@ const UNARY: Readonly<Record<string, (a: number) => number>> = {
 const MOST_COMPUTED = 2 ** 24;
 
 const isFloat = ({ stored }: Constant): boolean => !isTensor(stored) || !wholeType(stored.type);
-const wholeType = (type: number | undefined): boolean => type === DATA_TYPE.int64 || type === DATA_TYPE.int32;
+const wholeType = (type: number | undefined): boolean =>
+  type === DATA_TYPE.int64 || type === DATA_TYPE.int32 || type === DATA_TYPE.int8 || type === DATA_TYPE.uint8;
 
 /** Where an entry of the larger tensor has its partner in the smaller, by the rules of broadcasting; undefined where they do not fit. */
 export function partner(shape: readonly number[], of: readonly number[]): ((index: number) => number) | undefined {
@@ -88,11 +89,29 @@ function combined(a: Constant, b: Constant, op: (a: number, b: number) => number
   return { origin: '', shape, stored, transposed: false };
 }
 
+/** scale · (code − zero), with one of each for all, or one for each of the first axis. */
+function dequantised([codes, scale, zero]: readonly (Constant | undefined)[], file: string): Constant | undefined {
+  if (!codes || !scale || !isTensor(codes.stored) || codes.transposed) return undefined;
+  const [whole, by] = [wholesIn(codes.stored, file), valuesOf(scale, file)];
+  const none = zero && isTensor(zero.stored) ? wholesIn(zero.stored, file) : [0];
+  const row = whole.length / by.length;
+  if (whole.length !== sizeOf(codes.shape) || (by.length !== 1 && by.length !== codes.shape[0])) return undefined;
+  const stored = Float32Array.from(whole, (code, i) => {
+    const j = Math.floor(i / row);
+    return (by[j] as number) * (code - (none[none.length === 1 ? 0 : j] ?? 0));
+  });
+  return { origin: '', shape: codes.shape, stored, transposed: false };
+}
+
 /** What a node makes of constants; undefined where it is not known to make one. */
 function made(node: OnnxNode, inputs: readonly (Constant | undefined)[], file: string): Constant | undefined {
   const [first, second] = inputs;
   if (node.op === 'Constant') return given(node, file);
   if (!first) return undefined;
+  if (node.op === 'DequantizeLinear')
+    return (attributeOf(node, 'axis')?.whole ?? 1) === 0 || sizeOf(second?.shape ?? []) === 1
+      ? dequantised(inputs, file)
+      : undefined;
   if (node.op === 'Identity' || (node.op === 'Cast' && isFloat(first))) return first;
   if (node.op === 'Transpose' && first.shape.length === 2) {
     const order = attributeOf(node, 'perm')?.wholes ?? [];
@@ -154,7 +173,7 @@ export function constantsOf({ initializers, nodes }: OnnxModel, file: string): R
     const [output] = node.outputs;
     const inputs = node.inputs.map((name) => constants.get(name));
     if (output === undefined || (node.op !== 'Constant' && !inputs.every((input) => input !== undefined))) continue;
-    if (Object.hasOwn(BINARY, node.op) || Object.hasOwn(UNARY, node.op)) {
+    if (Object.hasOwn(BINARY, node.op) || Object.hasOwn(UNARY, node.op) || node.op === 'DequantizeLinear') {
       left -= Math.max(1, ...inputs.map((input) => sizeOf(input?.shape ?? [])));
       if (!(left >= 0)) continue;
     }

@@ -50,6 +50,12 @@ export const doubles = (name: string, values: readonly number[]): Tensor => ({
   raw: bytesOf(Float64Array.from(values)),
 });
 
+/** Codes of eight bits. */
+export const codes = (name: string, dims: readonly number[], values: Int8Array | Uint8Array): Tensor => ({
+  ...{ dims, type: values.constructor === Uint8Array ? DATA_TYPE.uint8 : DATA_TYPE.int8, name },
+  raw: bytesOf(values),
+});
+
 export const wholeNumbers = (name: string, values: readonly number[] | number): Tensor => ({
   ...{ dims: typeof values === 'number' ? [] : [values.length], type: DATA_TYPE.int64, name },
   raw: bytesOf(BigInt64Array.from(typeof values === 'number' ? [values] : values, BigInt)),

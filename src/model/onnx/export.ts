@@ -17,8 +17,9 @@ import { retarget, type Standardisation } from '../../network/standardisation.js
 import type { LabelKind } from '../../samples/classes.js';
 import type { Column } from '../../samples/columns.js';
 import { ONNX, type OnnxOptions } from '../options.js';
+import { codesOf, type InputGrid, type Quantisation } from '../quantisation.js';
 import { OPERATORS } from './activations.js';
-import { initializer, matrix, node, type Part, wholeAttribute, wholeNumbers } from './draft.js';
+import { codes, initializer, matrix, node, type Part, wholeAttribute, wholeNumbers } from './draft.js';
 import { COLUMN, COLUMNS_KEY, encodersFor } from './encoders.js';
 import { ATTRIBUTE_TYPE, MODEL, TENSOR } from './schema.js';
 import { encode } from './wire.js';
@@ -40,6 +41,8 @@ export interface OnnxParts {
   readonly calibration?: Calibration;
   /** The columns of a table that the inputs are made of. */
   readonly columns?: readonly Column[];
+  /** Of weights that are written as codes. */
+  readonly quantisation?: Quantisation;
 }
 
 /** Nothing younger is used, so that older readers take the file. */
@@ -110,21 +113,68 @@ function standardisationPart({ standardisation }: OnnxParts): Part {
   };
 }
 
+/** How the names of nodes begin that round what comes into a layer. */
+export const ROUNDING = 'rounding';
+/** What a neuron's weights are multiplied by. */
+export const scaleName = (l: number): string => `${2 * (l - 1)}.scale`;
+
+/** What comes into layer l as codes and back, from the value `input` to `output`: the codes are 0 … 127, and those of ONNX 0 … 255. */
+function roundingPart({ scale, zero }: InputGrid, l: number, input: string, output: string): Part {
+  const name = (part: string): string => `${ROUNDING}${l}.${part}`;
+  const grid = [name('scale'), name('zero')];
+  return {
+    initializers: [
+      initializer(name('least'), [], [-zero * scale]),
+      initializer(name('most'), [], [(127 - zero) * scale]),
+      initializer(name('scale'), [], [scale]),
+      codes(name('zero'), [], Uint8Array.of(zero)),
+    ],
+    nodes: [
+      node('Clip', name('clip'), [input, name('least'), name('most')], name('within')),
+      node('QuantizeLinear', name('quantize'), [name('within'), ...grid], name('codes')),
+      node('DequantizeLinear', name('dequantize'), [name('codes'), ...grid], output),
+    ],
+  };
+}
+
 /** Layer l, from the value `input` to `output`. */
-function layerPart({ network, weights, biases }: OnnxParts, l: number, input: string, output: string): Part {
+function layerPart(
+  { network, weights, biases, quantisation }: OnnxParts,
+  l: number,
+  input: string,
+  output: string,
+): Part {
   const { layers, activation } = network;
   const [inputs, outputs] = layers.slice(l - 1, l + 1) as [number, number];
   const [weight, bias] = [`${2 * (l - 1)}.weight`, `${2 * (l - 1)}.bias`];
   const z = l < layers.length - 1 && activation !== 'identity' ? `z${l}` : output;
-  const gemm = node('Gemm', `layer${l}`, [input, weight, bias], z, [wholeAttribute('transB', 1)]);
-  const activated = z === output ? undefined : activationPart(activation, `activation${l}`, z, output);
+  const values = weights[l - 1] as Numbers;
+  const scales = quantisation?.scales[l - 1];
+  const grid = quantisation?.activations?.[l - 1];
+  const [W, h] = [scales ? `weights${l}` : weight, grid ? `rounded${l}` : input];
+  const parts: readonly Part[] = [
+    ...(grid ? [roundingPart(grid, l, input, h)] : []),
+    {
+      initializers: scales
+        ? [codes(weight, [outputs, inputs], codesOf(values, scales)), initializer(scaleName(l), [outputs], scales)]
+        : [initializer(weight, [outputs, inputs], values)],
+      nodes: scales ? [node('DequantizeLinear', W, [weight, scaleName(l)], W, [wholeAttribute('axis', 0)])] : [],
+    },
+    {
+      initializers: [initializer(bias, [outputs], biases[l - 1] as Numbers)],
+      // onnxruntime rounds the bias of a Gemm of codes, but not one that is added behind it.
+      nodes: grid
+        ? [
+            node('Gemm', `layer${l}`, [h, W], `sums${l}`, [wholeAttribute('transB', 1)]),
+            node('Add', `bias${l}`, [`sums${l}`, bias], z),
+          ]
+        : [node('Gemm', `layer${l}`, [h, W, bias], z, [wholeAttribute('transB', 1)])],
+    },
+    ...(z === output ? [] : [activationPart(activation, `activation${l}`, z, output)]),
+  ];
   return {
-    initializers: [
-      initializer(weight, [outputs, inputs], weights[l - 1] as Numbers),
-      initializer(bias, [outputs], biases[l - 1] as Numbers),
-      ...(activated?.initializers ?? []),
-    ],
-    nodes: [gemm, ...(activated?.nodes ?? [])],
+    initializers: parts.flatMap(({ initializers }) => initializers),
+    nodes: parts.flatMap(({ nodes }) => nodes),
   };
 }
 
@@ -170,6 +220,15 @@ function calibrationPart({ slope, offset }: Calibration, outputs: number, input:
   };
 }
 
+/** The network whose outputs are values as they are. Of a quantised one scales change, and no code. */
+function rescaled({ weights, biases, quantisation }: OnnxParts, targets: Standardisation): Partial<OnnxParts> {
+  const parameters = retarget({ weights, biases }, targets, undefined);
+  if (quantisation === undefined) return parameters;
+  const { scales } = quantisation;
+  const last = (scales.at(-1) as Float32Array).map((scale, j) => scale / (targets.scale[j] as number));
+  return { ...parameters, quantisation: { ...quantisation, scales: scales.with(-1, last) } };
+}
+
 /** What stands behind the last layer, as a prediction has it. */
 const ENDS: Readonly<Partial<Record<Loss, { readonly op: string; readonly output: 'probabilities' | 'outputs' }>>> = {
   'softmax-cross-entropy': { op: 'Softmax', output: 'probabilities' },
@@ -187,7 +246,7 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
   checkObject(model, 'a model', 'model');
   checkNetwork(model.network, 'model.network');
   checkParameters(model, model.network.layers, 'float64', 'model.');
-  const { network, weights, biases, targetStandardisation: targets, classes, labelKind = 'number', columns } = model;
+  const { network, weights, targetStandardisation: targets, classes, labelKind = 'number', columns } = model;
   const { output: wanted, opset, encoders: asked } = readOptions(ONNX, options);
   const bytes = weights.reduce((total, { length }) => total + 4 * length, 0);
   if (bytes > MAX_BYTES) {
@@ -203,7 +262,7 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
   const first = model.standardisation ? 'standardised' : 'x';
   const value = (l: number): string => (l === 0 ? first : l === depth ? last : `a${l}`);
   // In float32 the last layer says no less of values as they are than a scaling behind it would.
-  const written = { ...model, ...(targets && retarget({ weights, biases }, targets, undefined)) };
+  const written = { ...model, ...(targets && rescaled(model, targets)) };
   const layers = Array.from({ length: depth }, (_, i) => layerPart(written, i + 1, value(i), value(i + 1)));
   const encoders = encodersFor(columns, asked);
   const width = network.layers[depth] as number;
@@ -211,7 +270,13 @@ export function encodeOnnx(model: OnnxParts, options: OnnxOptions = {}): Uint8Ar
   const parts = [...(encoders ? [encoders] : []), standardisationPart(model), ...layers, ...behind];
   const axis = end?.op === 'Softmax' ? [wholeAttribute('axis', 1)] : [];
   const { layers: _, ...about } = network;
-  const told = { ...about, labelKind, ...(model.calibration && { calibration: model.calibration }) };
+  const { quantisation } = model;
+  const told = {
+    ...about,
+    labelKind,
+    ...(model.calibration && { calibration: model.calibration }),
+    ...(quantisation && { quantisation: { ...quantisation, scales: undefined } }),
+  };
   const ending = end ? [node(end.op, end.op.toLowerCase(), [last], output, axis)] : [];
   const inputs = encoders?.inputs ?? [matrix('x', network.layers[0] as number)];
   const beside = namesBeside(inputs);

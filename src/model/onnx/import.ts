@@ -25,10 +25,11 @@ import { LABEL_KINDS, type LabelKind } from '../../samples/classes.js';
 import { type Column, checkColumns } from '../../samples/columns.js';
 import { Model } from '../model.js';
 import { IMPORT, type ImportOptions } from '../options.js';
+import { checkQuantisation, type Quantisation } from '../quantisation.js';
 import { COLUMNS_KEY, ENCODERS_NODE } from './encoders.js';
-import { CALIBRATION_NODE, CLASSES_KEY, NETWORK_KEY, SCALING_NODE } from './export.js';
+import { CALIBRATION_NODE, CLASSES_KEY, NETWORK_KEY, ROUNDING, SCALING_NODE, scaleName } from './export.js';
 import { type OnnxPerceptron, type OnnxScaling, perceptronOf } from './perceptron.js';
-import { decodeOnnx, type OnnxModel } from './proto.js';
+import { decodeOnnx, numbersOf, type OnnxModel } from './proto.js';
 
 /** The bytes of a file, or those given, and what errors call them. */
 export async function bytesOf(
@@ -56,6 +57,7 @@ interface Written extends Pick<Network, 'loss' | 'delta' | 'quantile'> {
   readonly calibration?: Calibration;
   readonly activation: Activation;
   readonly labelKind: LabelKind;
+  readonly quantisation?: Omit<Quantisation, 'scales'>;
 }
 
 function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written | undefined {
@@ -64,13 +66,16 @@ function writtenIn(metadata: ReadonlyMap<string, string>, file: string): Written
   return checkWritten(file, NETWORK_KEY, () => {
     const network: unknown = JSON.parse(text);
     checkObject(network, 'an object', NETWORK_KEY);
-    const { loss, activation, labelKind, calibration, ...more } = network as Partial<Record<string, unknown>>;
+    const { loss, activation, labelKind, calibration, quantisation, ...more } = network as Partial<
+      Record<string, unknown>
+    >;
     checkLoss(loss);
     checkActivation(activation);
     return {
       loss,
       ...lossParameters(loss, more),
       ...(calibration !== undefined && { calibration: calibration as Calibration }),
+      ...(quantisation !== undefined && { quantisation: quantisation as Quantisation }),
       activation,
       labelKind: oneOf(labelKind ?? 'number', LABEL_KINDS, 'labelKind'),
     };
@@ -110,6 +115,34 @@ function beforeCalibration(model: OnnxModel, written: Written | undefined): Onnx
   const [scores] = nodes[first]?.inputs ?? [];
   if (end < 0 || scores === undefined) return model;
   return { ...model, nodes: nodes.slice(0, first), outputs: [{ name: scores, type: undefined }] };
+}
+
+/** The graph of a quantised network without what rounds the values: that is among the metadata. */
+function withoutRounding(model: OnnxModel, written: Written | undefined): OnnxModel {
+  if (!written?.quantisation) return model;
+  const [rounds, others] = [true, false].map((is) =>
+    model.nodes.filter(({ name }) => name.startsWith(ROUNDING) === is),
+  );
+  const from = new Map<string, string>();
+  for (const { inputs, outputs } of rounds ?? []) {
+    const [input = '', output = ''] = [inputs[0], outputs[0]];
+    from.set(output, from.get(input) ?? input);
+  }
+  const nodes = (others ?? []).map((node) => ({ ...node, inputs: node.inputs.map((name) => from.get(name) ?? name) }));
+  return { ...model, nodes };
+}
+
+/** The scales of the layers, where they are those of `quantisation`. */
+function quantisationIn({ initializers }: OnnxModel, written: Written, file: string, depth: number): Quantisation {
+  const scales = Array.from({ length: depth }, (_, l) => {
+    const tensor = initializers.get(scaleName(l + 1));
+    if (tensor) return Float32Array.from(numbersOf(tensor, file));
+    throw new DlAdmmError(
+      'ERR_DLADMM_FORMAT',
+      `${file} cannot be read as an ONNX network: it has no ${scaleName(l + 1)}`,
+    );
+  });
+  return { ...(written.quantisation as Quantisation), scales };
 }
 
 /** The names of the classes as the metadata have them; anything else under that name is not ours. */
@@ -219,7 +252,7 @@ export const importOnnx = reader(async (source: string | Uint8Array, options: Im
 export const onnxModel = reader((bytes: Uint8Array, file: string, options: ImportOptions): Model => {
   const read = decodeOnnx(bytes, file);
   const written = writtenIn(read.metadata, file);
-  const decoded = beforeCalibration(behindEncoders(read), written);
+  const decoded = withoutRounding(beforeCalibration(behindEncoders(read), written), written);
   const perceptron = perceptronOf(decoded, file);
   const loss = lossOf(perceptron, options.loss, written, file);
   const standardisation = standardisationOf(perceptron.scaling);
@@ -232,14 +265,20 @@ export const onnxModel = reader((bytes: Uint8Array, file: string, options: Impor
   const columns = columnsIn(decoded.metadata, widths[0] as number, file);
   const calibration = written?.loss === loss ? written.calibration : undefined;
   if (calibration) checkWritten(file, NETWORK_KEY, () => checkCalibration(calibration, count));
+  const network = {
+    layers: widths,
+    activation: activationOf(perceptron, written, file),
+    loss,
+    ...(written?.loss === loss && lossParameters(loss, written)),
+  };
+  const typed = typedParameters(parameters, options.dtype);
+  const exact = typed.dtype === 'float32' && written?.quantisation;
+  const quantisation = exact && quantisationIn(decoded, written, file, widths.length - 1);
+  if (quantisation) checkWritten(file, NETWORK_KEY, () => checkQuantisation(quantisation, { network, ...typed }));
   return new Model({
-    network: {
-      layers: widths,
-      activation: activationOf(perceptron, written, file),
-      loss,
-      ...(written?.loss === loss && lossParameters(loss, written)),
-    },
-    ...typedParameters(parameters, options.dtype),
+    network,
+    ...typed,
+    ...(quantisation && { quantisation }),
     ...(classes && { classes, labelKind: written?.labelKind ?? 'number' }),
     ...(standardisation && { standardisation }),
     ...(columns && { columns }),

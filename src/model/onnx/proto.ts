@@ -129,29 +129,37 @@ function halvesOf(raw: Uint8Array): Uint16Array {
   return Uint16Array.from({ length: raw.length / 2 }, (_, i) => view.getUint16(2 * i, true));
 }
 
-const WHOLES: ReadonlyMap<number | undefined, number> = new Map([
-  [DATA_TYPE.int64, 8],
-  [DATA_TYPE.int32, 4],
-  [DATA_TYPE.bool, 1],
-]);
+/** How many bytes one takes, and how it is read. */
+const WHOLES: ReadonlyMap<number | undefined, readonly [size: number, (view: DataView, at: number) => number]> =
+  new Map([
+    [DATA_TYPE.int64, [8, (view, at) => Number(view.getBigInt64(at, true))]],
+    [DATA_TYPE.int32, [4, (view, at) => view.getInt32(at, true)]],
+    [DATA_TYPE.int8, [1, (view, at) => view.getInt8(at)]],
+    [DATA_TYPE.uint8, [1, (view, at) => view.getUint8(at)]],
+    [DATA_TYPE.bool, [1, (view, at) => view.getUint8(at)]],
+  ]);
 
 /**
- * The values of a tensor of whole numbers, such as a shape, or of truth values.
+ * The values of a tensor of whole numbers, such as a shape or the codes of weights, or of truth values.
  *
  * @throws DlAdmmError ERR_DLADMM_FORMAT
  */
 export function wholesIn(tensor: OnnxTensor, file: string): readonly number[] {
   const { type, external, location } = tensor;
   const { raw, int32s, int64s } = valuesOf(tensor, file);
-  const size = WHOLES.get(type);
-  if (size === undefined || location === EXTERNAL || external.length > 0 || (raw && raw.length % size !== 0)) {
+  const [size, read] = WHOLES.get(type) ?? [];
+  if (
+    size === undefined ||
+    read === undefined ||
+    location === EXTERNAL ||
+    external.length > 0 ||
+    (raw && raw.length % size !== 0)
+  ) {
     throw refusal(file, `tensor ${quoted(tensor.name)} holds no whole numbers`);
   }
   if (!raw) return size === 8 ? int64s : int32s;
   const view = viewOf(raw);
-  return Array.from({ length: raw.length / size }, (_, i) =>
-    size === 8 ? Number(view.getBigInt64(8 * i, true)) : size === 4 ? view.getInt32(4 * i, true) : view.getUint8(i),
-  );
+  return Array.from({ length: raw.length / size }, (_, i) => read(view, size * i));
 }
 
 /** The texts of a tensor of strings; none where it is of another type. */

@@ -76,6 +76,6 @@ export type OnnxValue = Message<typeof VALUE>;
 export const ATTRIBUTE_TYPE = { float: 1, int: 2, wholes: 7, texts: 8 } as const;
 
 export const DATA_TYPE = {
-  ...{ float: 1, int32: 6, int64: 7, string: 8, bool: 9 },
+  ...{ float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, string: 8, bool: 9 },
   ...{ float16: 10, double: 11, bfloat16: 16 },
 } as const;

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { nearestOnGrid } from '../../../src/compressing/grid.js';
 import { Model } from '../../../src/model/model.js';
 import { encodeOnnx } from '../../../src/model/onnx/export.js';
 import { importOnnx } from '../../../src/model/onnx/import.js';
 import type { ModelParts } from '../../../src/model/parts.js';
+import { GRID_NAMES } from '../../../src/model/quantisation.js';
 import { type Activation, goalOf, hasProbabilities, LOSSES, type Loss } from '../../../src/network/network.js';
 import { standardise } from '../../../src/samples/standardise.js';
 import { numbers, runtime } from './support.js';
@@ -65,6 +67,45 @@ describe('a model as ONNX says in onnxruntime what it says here', () => {
       });
     }
   }
+
+  it.each(GRID_NAMES.flatMap((grid) => [true, false].map((rounds) => [grid, rounds] as const)))(
+    'with weights of %s, its inputs rounded: %s',
+    async (grid, rounds) => {
+      const parts = partsOf([5, 9, 6, 3], 'relu', 'squared-error');
+      const { V: weights, scales } = nearestOnGrid(parts.weights, [5, 9, 6, 3], {
+        grid,
+        dtype: 'float32',
+        scales: undefined,
+      });
+      // Inputs lie from −1 to 1; what the layers say is cut off above.
+      const activations = [64, 0, 0].map((zero) => ({ scale: zero === 0 ? 1 / 50 : 1 / 63, zero }));
+      const quantisation = { grid, scales, ...(rounds && { activations }) };
+      for (const targets of [undefined, { mean: Float64Array.of(1, 2, 3), scale: Float64Array.of(0.5, 2, 1) }]) {
+        using model = new Model({
+          ...parts,
+          weights,
+          quantisation,
+          ...(targets && { targetStandardisation: targets }),
+        });
+        const x = numbers(37 * 5, 4);
+        const got = await runtime(model.toOnnx(), x, 5);
+        const wanted = (await model.predict(x)).outputs.data;
+        // A value that lies in the middle between two codes up to the rounding of float32 may get the other one.
+        const off = wanted.filter((value: number, i: number) => Math.abs(value - (got.data[i] as number)) > 1e-5);
+        expect(off.length).toBeLessThanOrEqual(3);
+        expect(largestDifference(got.data, wanted)).toBeLessThan(rounds ? 0.03 : 1e-5);
+        expect(model.toOnnx({ opset: 13 })).toHaveLength(model.toOnnx().length);
+        // And back: the codes are the same ones.
+        using back = await importOnnx(model.toOnnx());
+        expect(back.quantisation?.grid).toBe(grid);
+        expect(back.quantisation?.activations).toEqual(quantisation.activations);
+        if (targets === undefined) expect(back.weights).toEqual(model.weights);
+        expect(
+          largestDifference((await back.predict(x)).outputs.data, (await model.predict(x)).outputs.data),
+        ).toBeLessThan(1e-5);
+      }
+    },
+  );
 
   it('with one output and the hinge loss', async () => {
     using model = new Model(partsOf([4, 8, 1], 'relu', 'hinge'));
