@@ -1,6 +1,6 @@
 /** Programs under mpirun, where there is one. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -28,11 +28,19 @@ export const mpirun = (ranks: number, ...command: readonly string[]): readonly s
 export const launch = (ranks: number, ...command: readonly string[]): Promise<Outcome> =>
   run(MPIRUN, mpirun(ranks, ...command));
 
-/** Runs a module by so many ranks; it lies in a file of its own, as launchers do not keep every text whole. */
-export function launchProgram(ranks: number, body: string): Promise<Outcome> {
+/**
+ * Runs a module by so many ranks; it lies in a file of its own, as launchers do not keep every text whole. So do the files `${rank}.json` that
+ * it writes beside itself, in the order of the ranks.
+ */
+export async function launchProgram<Told>(
+  ranks: number,
+  body: string,
+): Promise<Outcome & { readonly told: readonly Told[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'dladmm-ranks-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'program.mjs');
   writeFileSync(file, body);
-  return launch(ranks, process.execPath, file);
+  const outcome = await launch(ranks, process.execPath, file);
+  const files = Array.from({ length: ranks }, (_, rank) => join(folder, `${rank}.json`)).filter(existsSync);
+  return { ...outcome, told: files.map((each) => JSON.parse(readFileSync(each, 'utf8')) as Told) };
 }

@@ -7,8 +7,9 @@ import { MAIN } from '../cli/support.js';
 
 const url = (file: string): string => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
 
-/** Samples that every rank makes alike, and what each prints of the result: a line a rank. */
+/** Samples that every rank makes alike, and what each tells of the result. */
 const PRELUDE = `
+  import { writeFileSync } from 'node:fs';
   import { fit } from ${url('index.js')};
   import { ranksHere } from ${url('core/ranks.js')};
   const rank = Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK ?? 0);
@@ -19,10 +20,10 @@ const PRELUDE = `
   const options = {
     solver: 'dladmm', layers: [6, 9, 5, 3], dtype: 'float64', nu: 0.1, rho: 0.1, iterations: 20, threads: 1, distributed: true,
   };
-  const tell = ({ model, status, iterations, history }) => process.stdout.write(JSON.stringify({
+  const tell = ({ model, status, iterations, history }) => writeFileSync(import.meta.dirname + '/' + rank + '.json', JSON.stringify({
     rank, status: status.kind, iterations, parameters: [...model.weights, ...model.biases].map((each) => [...each]),
     lagrangian: history.map(({ lagrangian }) => lagrangian), traffic: ranksHere().traffic,
-  }) + '\\n');
+  }));
 `;
 
 interface Told {
@@ -33,13 +34,6 @@ interface Told {
   readonly lagrangian: readonly number[];
   readonly traffic: { readonly calls: number; readonly bytes: number };
 }
-
-const toldIn = (stdout: string): readonly Told[] =>
-  stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Told)
-    .sort((a, b) => a.rank - b.rank);
 
 /** The largest difference of two lists, as a share of the largest number. */
 function deviation(a: readonly number[], b: readonly number[]): number {
@@ -92,15 +86,14 @@ describe('without mpirun', () => {
 
 describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'}`, () => {
   test('one rank has the bits of a process by itself', async () => {
-    const { code, stdout, stderr } = await launchProgram(1, `${PRELUDE} tell(await fit(data, options));`);
+    const { code, told, stderr } = await launchProgram<Told>(1, `${PRELUDE} tell(await fit(data, options));`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(toldIn(stdout)[0]).toMatchObject(await alone());
+    expect(told[0]).toMatchObject(await alone());
   });
 
   test.each([2, 3])('%i ranks have its iterates up to rounding, and all the same bits', async (ranks) => {
-    const { code, stdout } = await launchProgram(ranks, `${PRELUDE} tell(await fit(data, options));`);
+    const { code, told } = await launchProgram<Told>(ranks, `${PRELUDE} tell(await fit(data, options));`);
     expect(code).toBe(0);
-    const told = toldIn(stdout);
     expect(told.map(({ rank }) => rank)).toEqual(Array.from({ length: ranks }, (_, i) => i));
     const expected = await alone();
     for (const { parameters, lagrangian } of told) {
@@ -144,8 +137,8 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
       const training = train(data, options);
       for await (const { iteration } of training) if (rank === 1 && iteration === 3) break;
       tell(training.result);`;
-    const { code, stdout } = await launchProgram(2, body);
-    expect(toldIn(stdout).map(({ status, iterations }) => [status, iterations])).toEqual([
+    const { code, told } = await launchProgram<Told>(2, body);
+    expect(told.map(({ status, iterations }) => [status, iterations])).toEqual([
       ['aborted', 3],
       ['aborted', 3],
     ]);
