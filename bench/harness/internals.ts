@@ -4,6 +4,7 @@ export { messageOf } from '../../core/errors.js';
 export { availableThreads } from '../../core/info.js';
 export { native } from '../../core/native.js';
 export { spread } from '../../core/random.js';
+export { ranksHere } from '../../core/ranks.js';
 export { readFrame } from '../../datasets/frame-file.js';
 export { checkWritable, writeFileAtomic } from '../../formats/atomic-file.js';
 export { readNpy } from '../../formats/npy.js';

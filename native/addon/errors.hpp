@@ -9,6 +9,7 @@
 
 #include "addon/napi_setup.hpp"
 #include "core/linalg/self_check.hpp"
+#include "core/runtime/mpi.hpp"
 #include "core/runtime/team.hpp"
 #include "core/storage/tensor_file.hpp"
 
@@ -33,6 +34,8 @@ inline Napi::Error to_error(Napi::Env env, const std::exception_ptr& failure) {
     return error;
   } catch (const blas::WrongKernels& error) {
     return coded_error(env, "ERR_DLADMM_BLAS", error.what());
+  } catch (const RanksFailure& error) {
+    return coded_error(env, "ERR_DLADMM_RANKS", error.what());
   } catch (const NoBlasBuffer& error) {
     return coded_error(env, "ERR_DLADMM_MEMORY", error.what());
   } catch (const std::bad_alloc&) {

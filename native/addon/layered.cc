@@ -65,6 +65,7 @@ class Layered : public Sweeps<Layered, StateHandle<Layered, LayeredState, Layere
       setup.file =
           static_cast<int>(std::min<std::size_t>(member_size(options, "file"), std::numeric_limits<int>::max()));
     }
+    setup.share = share_from(options, setup.samples);
     const std::size_t layers = setup.network.layers();
     setup.steps = {steps_from(options, "stepsW", layers), steps_from(options, "stepsA", layers - 1)};
     for (const StepKind kind : setup.steps.a) {

@@ -12,6 +12,7 @@
 #include "core/gradient/forward.hpp"
 #include "core/gradient/network.hpp"
 #include "core/linalg/matrix.hpp"
+#include "core/runtime/mpi.hpp"
 
 namespace dladmm::addon {
 
@@ -48,6 +49,22 @@ Setup setup_on_samples(const Napi::Object& options) {
   setup.samples = member_count(options, "samples");
   setup.threads = threads_from(options);
   return setup;
+}
+
+// share: { first, samples }, the first of the samples here among those of all ranks, and how many these have; absent
+// where all are here.
+inline Share share_from(const Napi::Object& options, std::size_t here) {
+  if (!options.Has("share")) return {};
+  const Napi::Env env = options.Env();
+  const Napi::Value given = options.Get("share");
+  if (!given.IsObject()) reject(env, "share must be an object");
+  const auto object = given.As<Napi::Object>();
+  const Share share{World::joined(), member_size(object, "first"), member_count(object, "samples")};
+  if (share.ranks == nullptr) throw coded_error(env, "ERR_DLADMM_STATE", "the ranks have not joined");
+  if (share.first > share.samples || here > share.samples - share.first) {
+    reject(env, "a share must lie among the samples of all ranks");
+  }
+  return share;
 }
 
 // −1 names the training set, whole numbers from 0 the evaluation sets.

@@ -61,7 +61,7 @@ export interface Setting {
   readonly ended: () => void;
 }
 
-const OWN = ['validation', 'test', 'checkpoint', 'signal'] as const;
+const OWN = ['validation', 'test', 'checkpoint', 'distributed', 'signal'] as const;
 
 /**
  * Takes the samples in, and parts them.

@@ -1,8 +1,10 @@
 import { CommanderError } from 'commander';
 import { DlAdmmError, messageOf } from '../core/errors.js';
+import { ranksHere } from '../core/ranks.js';
 import { endOnSignals, interruptionOf, type SignalSource } from './interruption.js';
 import { plainHelp, solversFor } from './own-solver.js';
 import { createProgram } from './program.js';
+import { othersTell } from './rank.js';
 import { openTerminal, type Streams, type Terminal } from './terminal.js';
 
 /** Tells of an error in one line, and answers with the exit code. */
@@ -37,7 +39,10 @@ export async function command(words: readonly string[], host: Streams & SignalSo
       solvers,
     ).parseAsync(args, { from: 'user' });
   } catch (error) {
-    exitCode = tell(error, terminal);
+    const others = othersTell(words, host.env);
+    // Where it is this process alone that fails, the others do not know of it.
+    if (others) await ranksHere()?.fail(error);
+    exitCode = others ? 1 : tell(error, terminal);
   }
   // What was written last may still meet a closed pipe or a full disk.
   await terminal.out('');

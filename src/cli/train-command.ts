@@ -117,7 +117,7 @@ const FOLDS_MATTER = [
 /** The seed is that of the trainings. */
 const { seed: _, ...HOW } = FOLDS;
 const withFolds = (command: Command): Command => withOptions(command.optionsGroup('Folds:'), HOW);
-const ONCE = ['checkpoint'];
+const ONCE = ['checkpoint', 'distributed'];
 
 export function crossValidateCommandOf(program: Command, solvers: readonly AnySolver[], everything: boolean): Command {
   const command = program.command('cross-validate [data]').description('how good a way of training is');

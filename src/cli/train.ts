@@ -11,6 +11,7 @@ import { beginningOf } from './exchange.js';
 import { checkKind, type GraphFlags } from './graph.js';
 import { type GraphJob, type GraphSolverOptions, trainGraph } from './graph-training.js';
 import { reading } from './progress.js';
+import { type Place, placeOf } from './rank.js';
 import { checkOutputs } from './run.js';
 import { filesOf, type SplitFlags, trainingSource } from './samples.js';
 import type { Terminal } from './terminal.js';
@@ -99,15 +100,19 @@ export const frontOf = (flags: TrainFlags): FrontOptions =>
   );
 
 export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined, terminal: Terminal): Promise<number> {
-  const { timeLimit, save, report, runs, trace, live, json, quiet, data, testData, labels, testLabels } = flags;
   checkPairs(flags);
   checkKind(flags);
-  const told = optionsOf(flags, own);
+  const alone: Place<TrainFlags> = { flags, terminal, alike: (work) => work() };
+  return trainAt(flags.options.distributed ? await placeOf(flags, terminal) : alone, optionsOf(flags, own));
+}
+
+async function trainAt({ flags, terminal, alike }: Place<TrainFlags>, told: Job['options']): Promise<number> {
+  const { timeLimit, save, report, runs, trace, live, json, quiet, data, testData, labels, testLabels } = flags;
   if (flags.graph !== undefined) {
     const going = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
     return trainGraph(given({ ...flags, resume: going }) as unknown as GraphJob, told as GraphSolverOptions, terminal);
   }
-  const { model: from, ...beginning } = await beginningOf(flags.from);
+  const { model: from, ...beginning } = await alike(() => beginningOf(flags.from));
   checkSameLayers(flags, beginning.layers);
   const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
   const options = { ...beginning, ...told, ...frontOf(flags) };
@@ -115,11 +120,11 @@ export async function trainCommand(flags: TrainFlags, own: AnySolver | undefined
   const plan = resume ? planOf<never>(resume.options) : checkedPlan(options);
   if (trace !== undefined) checkSweeps(plan);
   const inputs = filesOf(data, testData, labels, testLabels);
-  await checkOutputs(flags, inputs);
+  await alike(() => checkOutputs(flags, inputs));
   // The samples have to be split as they were.
   const seed = flags.seed ?? resume?.options.seed ?? SEED;
-  const source = await reading(flags, terminal, (onBytes) =>
-    trainingSource({ ...flags, onBytes, seed }, terminal.signal),
+  const source = await alike(() =>
+    reading(flags, terminal, (onBytes) => trainingSource({ ...flags, onBytes, seed }, terminal.signal)),
   );
   return runTraining(
     given({ source, options, resume, from, timeLimit, save, report, runs, trace, live, json, quiet }) as Job,

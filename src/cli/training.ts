@@ -1,4 +1,5 @@
 import { DlAdmmError, refused } from '../core/errors.js';
+import { ranksHere } from '../core/ranks.js';
 import { isSampleFile } from '../formats/sample-file.js';
 import type { Model } from '../model/model.js';
 import { classifies, type Loss } from '../network/network.js';
@@ -107,5 +108,7 @@ export async function runTraining(job: Job, terminal: Terminal): Promise<number>
   const { test: _, ...own } = source.data as TrainingData;
   const train = typeof source.data === 'string' ? source.data : own;
   const judge = async (model: Model) => ['train', await model.evaluate(train)] as const;
-  return run({ ...shown, name, told: options, ...(writing && { checkpoint: writing }), begin, judge }, terminal);
+  // What all ranks know one of them tells.
+  const judges = (ranksHere()?.rank ?? 0) === 0 && { judge };
+  return run({ ...shown, name, told: options, ...(writing && { checkpoint: writing }), begin, ...judges }, terminal);
 }

@@ -25,7 +25,17 @@ import { type Compression, judgedBy, measured, resultOf, withWeights } from './r
 const FEW = 2000;
 const FEW_BATCH = 32;
 
-const OWN = ['regularise', 'epochs', 'iterations', 'checkpoint', 'signal', 'seed', 'validation', 'test'] as const;
+const OWN = [
+  'regularise',
+  'epochs',
+  'iterations',
+  'checkpoint',
+  'distributed',
+  'signal',
+  'seed',
+  'validation',
+  'test',
+] as const;
 
 /** How the W steps and what stays are trained: the options of a solver that takes `regularise`, adam where none is named. */
 export type CompressTraining = Omit<AnyOptions, Settled | (typeof OWN)[number]>;

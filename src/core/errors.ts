@@ -21,6 +21,7 @@ import { dirname } from 'node:path';
  * | `ERR_DLADMM_ABORTED` | the AbortSignal was aborted before there was an answer, or the model that is asked for; `cause` is its reason. A training and a search say so by their status |
  * | `ERR_DLADMM_STATE` | something is called too early or too late: before `start()`, while a run is at work, before a result is there |
  * | `ERR_DLADMM_CLOSED` | the session, model, learner or store has been closed |
+ * | `ERR_DLADMM_RANKS` | there is no MPI, ranks of a distributed training differ, or another rank failed; the message names the rank |
  * | `ERR_DLADMM_BLAS` | the BLAS gives wrong results on this processor; the message names the variable that helps |
  * | `ERR_DLADMM_NATIVE` | the native addon could not be loaded or failed in a way not foreseen |
  */
@@ -41,6 +42,7 @@ export type ErrorCode =
   | 'ERR_DLADMM_ABORTED'
   | 'ERR_DLADMM_STATE'
   | 'ERR_DLADMM_CLOSED'
+  | 'ERR_DLADMM_RANKS'
   | 'ERR_DLADMM_BLAS'
   | 'ERR_DLADMM_NATIVE';
 

@@ -35,6 +35,7 @@ export interface NativeLayeredOptions extends NativeConstraintsOptions {
   readonly stepsA: readonly NativeStepKind[];
   /** The descriptor of an open file where all that has a row a sample lies in place of memory. */
   readonly file?: number;
+  readonly share?: { readonly first: number; readonly samples: number };
 }
 
 export type NativeStepKind = 'quadratic' | 'pseudoinverse' | 'inverse' | 'cholesky';

@@ -1,4 +1,4 @@
-/** The classes of the C++ addon that read and check stores of samples. */
+/** The classes of the C++ addon that read and check stores of samples, and what ranks have in common. */
 import type { Dtype, NativeStoredSection, Numbers } from './native-faces.js';
 
 export interface NativeRowReaderOptions {
@@ -39,4 +39,19 @@ export interface NativeRowReader {
 export interface NativeHash64 {
   update(bytes: Uint8Array): void;
   digest(): string;
+}
+
+/** The processes of a distributed training. Every rank makes the same calls, in the same order. */
+export interface NativeRanks {
+  /** Loads MPI and waits for all ranks. */
+  join(): Promise<{ readonly rank: number; readonly size: number; readonly library: string }>;
+  /** Entry by entry, of all ranks. */
+  largest(numbers: Float64Array): Promise<Float64Array>;
+  broadcast(text: string, from: number): Promise<string>;
+  /** What this rank has added up with the others so far. */
+  traffic(): { readonly calls: number; readonly bytes: number };
+  /** Waits until all have left. */
+  leave(): void;
+  /** Ends all ranks. */
+  abort(code: number): void;
 }

@@ -31,7 +31,7 @@ import type {
   NativeSparseProductOptions,
   NativeTrainedGraphNetwork,
 } from './native-graph-faces.js';
-import type { NativeHash64, NativeRowReader, NativeRowReaderOptions } from './native-store-faces.js';
+import type { NativeHash64, NativeRanks, NativeRowReader, NativeRowReaderOptions } from './native-store-faces.js';
 import { packageFolder, packageRequire, packageVersion } from './package.js';
 import { libc, packageOf, platformAddon, platformHere, requireByName, SCOPE, systemHere } from './platform.js';
 
@@ -66,6 +66,7 @@ export interface NativeAddon {
   ) => NativeTrainedNetwork;
   readonly Hash64: new () => NativeHash64;
   readonly RowReader: new (options: NativeRowReaderOptions) => NativeRowReader;
+  readonly Ranks: new () => NativeRanks;
   /** False where somebody else holds the lock of an open file. */
   lockFile(file: number): boolean;
   /** Bytes that control groups and the limits of the process leave; Infinity without any. */

@@ -3,6 +3,7 @@ import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableMemory } from '../core/info.js';
 import type { Dtype, NativeCsr, NativeSamples } from '../core/native.js';
+import type { Share } from '../core/ranks.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import { type Csr, csrParts, featureRows } from '../tensor/csr.js';
 import {
@@ -13,6 +14,7 @@ import {
   pause,
   type RowSource,
   rowSource,
+  trusted,
 } from '../tensor/inputs.js';
 import { checkInMemory } from './stored.js';
 import { relative, type WeightsLike, weightsOf } from './weights.js';
@@ -61,6 +63,23 @@ function targetsOf(network: Network, samples: LabelledSamples, rows: number, nam
   const source = rowSource(samples.y, outputs, `${name}.y`);
   if (source.rows !== rows) throw expected(`${rows} rows, one a sample,`, `${name}.y`, source.rows, 'ERR_DLADMM_SHAPE');
   return source;
+}
+
+/** Some rows of a source. */
+function rowsOf(source: RowSource, { first, rows }: Share): RowSource {
+  const { name, columns } = source;
+  return trusted({ name, rows, columns, chunk: (at, count, spent) => source.chunk(first + at, count, spent) });
+}
+
+/** What one rank has of samples that all have read. @throws DlAdmmError ERR_DLADMM_ARGUMENT unless features are dense */
+export function shareOf({ source, targets, weights }: SampleSource, share: Share): SampleSource {
+  if (source.sparse) throw expected('dense features', 'distributed, with a sparse matrix', true);
+  const [from, to] = [share.first, share.first + share.rows];
+  return {
+    source: rowsOf(source, share),
+    targets: types.isInt32Array(targets) ? targets.subarray(from, to) : rowsOf(targets, share),
+    ...(weights && { weights: weights.subarray(from, to) }),
+  };
 }
 
 /** Copies sparse rows into a native state. */

@@ -1,4 +1,3 @@
-import { unlessAborted } from '../core/abort.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { isObject, isUrl, present } from '../core/objects.js';
 import { StoredSamples } from '../formats/sample-file.js';
@@ -17,6 +16,7 @@ import type { EarlyStopping } from '../solvers/shared/options.js';
 import type { EpochRecord, ProgressRecord } from '../solvers/shared/record.js';
 import { checkCalibrated, checkHeld, withCalibration } from './calibrated.js';
 import { storedOptionsOf } from './checkpoint.js';
+import { before } from './company.js';
 import { checkFront, type Given, type Ready, readyOf } from './front.js';
 import { AUTO_KEYS, FRONT, type Rows } from './options.js';
 import { checkSweeps, type Plan, planOf } from './plan.js';
@@ -216,8 +216,12 @@ export class AutoTraining<R extends ProgressRecord = EpochRecord, M = Model> imp
     if (this.#started) throw new DlAdmmError('ERR_DLADMM_STATE', 'A training can be iterated over only once');
     this.#started = true;
     const began = performance.now();
-    const { calibrate, signal } = this.#options as { readonly calibrate?: boolean; readonly signal?: AbortSignal };
-    using ready = await unlessAborted(signal, () => readyOf(this.#data, givenOf(this.#options)));
+    const { calibrate, distributed, signal } = this.#options as {
+      readonly calibrate?: boolean;
+      readonly distributed?: boolean;
+      readonly signal?: AbortSignal;
+    };
+    using ready = await before(distributed === true, signal, () => readyOf(this.#data, givenOf(this.#options)));
     if (ready === undefined) {
       this.#result = nothingOf(signal, (performance.now() - began) / 1000);
       return;

@@ -51,7 +51,7 @@ type NamedKey = Exclude<keyof OptionsFor<'dladmm'>, keyof Unnamed<Loss>>;
 
 interface Unnamed<L extends Loss>
   extends FrontOptions,
-    Omit<CommonOptions<EpochRecord>, 'layers' | 'loss'>,
+    Omit<CommonOptions<EpochRecord>, 'layers' | 'loss' | 'distributed'>,
     Omit<OptionsOf<typeof AUTO>, keyof CommonSchema> {
   /** Which system trains is decided by the rule of solvers/auto.ts. */
   readonly solver?: 'auto';

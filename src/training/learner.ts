@@ -63,6 +63,7 @@ const UNBOUNDED = [
   'evaluateEvery',
   'trainMetrics',
   'checkpoint',
+  'distributed',
   'signal',
   'onIteration',
   'learningRateSchedule',

@@ -95,9 +95,11 @@ export type FrontOptions = OptionsOf<typeof FRONT>;
 
 const { batchSize, learningRate, l2, initialisation } = minibatch.options;
 
+const { distributed: _, ...ANYWHERE } = COMMON;
+
 /** The options that a training takes without a solver, beside those of the front door. */
 export const AUTO = {
-  ...COMMON,
+  ...ANYWHERE,
   iterations: whole(1, { otherwise: 'by the number of samples', says: 'Epochs at most.' }),
   epochs: whole(1, { otherwise: 'iterations', says: 'The same as iterations, in the word of the field.' }),
   ...{ batchSize, initialisation },

@@ -1,5 +1,6 @@
 import { checkObject } from '../core/checks.js';
 import { expected, listed } from '../core/errors.js';
+import type { Share } from '../core/ranks.js';
 import type { GraphSamples } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
 import { GRAPH_SOLVERS, SAMPLE_SOLVERS } from '../solvers/index.js';
@@ -24,7 +25,7 @@ export interface Plan<R extends ProgressRecord> extends CommonPlan<R>, Begun {
   /** Whether the solver reads `record.train`, which costs a forward pass over the training set. */
   readonly needsTrainLoss: boolean;
   /** Allocates the state and copies the data in. */
-  open(data: LabelledSamples | GraphSamples): Promise<Course<R>>;
+  open(data: LabelledSamples | GraphSamples, share?: Share): Promise<Course<R>>;
 }
 
 /**
@@ -42,8 +43,8 @@ export function planOf<R extends ProgressRecord>(options: object, problem: 'samp
     ...plan,
     solver,
     needsTrainLoss: plan.schedule?.needsTrainLoss ?? false,
-    async open(data) {
-      return (await solver.splitting.course(plan as never, data as never)) as Course<R>;
+    async open(data, share) {
+      return (await solver.splitting.course(plan as never, data as never, share)) as Course<R>;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { onAbort, unlessAborted } from '../core/abort.js';
+import { onAbort } from '../core/abort.js';
 import { DlAdmmError } from '../core/errors.js';
 import { present } from '../core/objects.js';
 import { type Metric, scoreOf } from '../judging/metrics.js';
@@ -9,9 +9,7 @@ import type { Metrics } from '../network/metrics.js';
 import { powerOf } from '../network/network.js';
 import type { Parameters } from '../network/parameters.js';
 import { evaluationSet, type Learnt, trainingGraph, trainingSet } from '../samples/arrival.js';
-import type { ArrivingSamples } from '../samples/arriving.js';
-import { type GraphSamples, isGraph, type NodesLike } from '../samples/graph-samples.js';
-import type { LabelledSamples } from '../samples/samples.js';
+import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import type { AnySession, Course, Watched } from '../solvers/shared/course.js';
 import type { CheckpointRecord, ProgressRecord } from '../solvers/shared/record.js';
 import type { IterationRecord } from '../solvers/shared/splittings/layered.js';
@@ -27,12 +25,21 @@ import {
   storedModel,
   takeUp,
 } from './checkpoint.js';
+import { type Company, companyOf } from './company.js';
 import { emptiedBy } from './emptied.js';
 import { checkSweeps, type Plan } from './plan.js';
 import { type FitResult, nothingOf, onlyTrain, type Status, type TrainingData } from './result.js';
 import { beforeOf, firstParameters } from './start.js';
 import type { BestModel, StoredTraining } from './stored-training.js';
-import { checkTold, type Judge, judgeOfNodes, judgeOfSamples, metricsBy, watchedOf } from './watching.js';
+import {
+  addSets,
+  checkTold,
+  type EvaluationSets,
+  type Judge,
+  judgeOfSamples,
+  metricOf,
+  metricsBy,
+} from './watching.js';
 
 /**
  * A training under way: an async iterable of iteration records that works while it is being iterated. Afterwards (or
@@ -162,24 +169,37 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     let parametersReady = false;
     // Whether the state is that of the end of iteration `done`, and no other.
     let between = false;
+    // Whether other ranks have to be told that this one ends.
+    let leaves = false;
+    let company: Company | undefined;
     try {
-      const samples = await unlessAborted(signal, () => this.#arrive());
+      company = await companyOf(this.#plan);
+      const samples = await company.unlessAborted(signal, () => this.#arrive());
       if (samples === undefined) {
         this.#result = await this.#begun();
         return;
       }
-      const course = await this.#plan.open(samples);
+      const share = await company.share(samples, this.#options, this.#learnt);
+      const course = await company.alike(() => this.#plan.open(samples, share));
       this.#course = course;
       if (this.#measures) course.measureUpdates();
       await this.#start(course);
       parametersReady = true;
-      const sets = await unlessAborted(signal, () => this.#evaluationSets(course.session, samples));
+      const sets = await company.unlessAborted(signal, () =>
+        addSets(course.session, samples, {
+          data: this.#data,
+          plan: this.#plan,
+          learnt: this.#learnt,
+          judges: this.#judges,
+        }),
+      );
       if (sets === undefined) return;
       await this.#checkTold(course.session, sets);
       await this.#openKeeper(course, sets);
       status = this.#ending() ?? status;
       between = true;
-      while (status.kind === 'aborted' && !signal?.aborted) {
+      const parameters = () => course.session.parameters();
+      while (status.kind === 'aborted' && !(await company.ends(signal?.aborted ?? false, this.#done, parameters))) {
         const iteration = this.#done + 1;
         between = false;
         const advance = await course.advance(iteration);
@@ -199,10 +219,17 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
         const told = checkpoint ? { ...record, checkpoint } : record;
         this.#history[this.#history.length - 1] = told;
         this.#plan.onIteration?.(told);
+        leaves = status.kind === 'aborted';
         yield told;
+        leaves = false;
       }
+    } catch (error) {
+      leaves = false;
+      await company?.failed(error);
+      throw error;
     } finally {
       forget();
+      await company?.leave(leaves);
       const course = this.#course as Course<R> | undefined;
       try {
         if (course && parametersReady) {
@@ -311,39 +338,9 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     this.#keeper = await openKeeper({ ...kept, ...(decisive !== undefined && { validation: decisive }) });
   }
 
-  async #evaluationSets(session: AnySession, taken: LabelledSamples | GraphSamples): Promise<EvaluationSets> {
-    const data = this.#data;
-    const plan = this.#plan;
-    const { validation, test } = watchedOf(data);
-    const add = async (set: NonNullable<typeof test>, name: 'validation' | 'test'): Promise<number> => {
-      const byModel = name === 'validation' && this.#metric !== undefined;
-      if (isGraph(data)) {
-        const number = await session.addEvaluationSet(set as NodesLike, `data.${name}Index`);
-        if (byModel) this.#judges.set(number, judgeOfNodes(plan, taken as GraphSamples, set as NodesLike));
-        return number;
-      }
-      const { samples, judged } = await evaluationSet(set as ArrivingSamples, plan, this.#learnt, name, {
-        keeps: byModel,
-      });
-      const number = await session.addEvaluationSet(samples, name);
-      if (judged) this.#judges.set(number, judgeOfSamples(plan, this.#learnt, judged));
-      return number;
-    };
-    return {
-      ...(validation !== undefined && { validation: await add(validation, 'validation') }),
-      ...(test !== undefined && { test: await add(test, 'test') }),
-    };
-  }
-
-  /** What is watched of the validation set beside loss and accuracy. */
-  get #metric(): Metric | undefined {
-    const { metric } = this.#plan.earlyStopping ?? {};
-    return metric === 'loss' || metric === 'accuracy' ? undefined : metric;
-  }
-
   /** Before any work: a metric that cannot be told of the validation set would never improve. */
   async #checkTold(session: AnySession, { validation }: EvaluationSets): Promise<void> {
-    const metric = this.#metric;
+    const metric = metricOf(this.#plan);
     if (metric && validation !== undefined) checkTold(await this.#evaluate(session, validation, metric), metric);
   }
 
@@ -356,7 +353,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     const { evaluateEvery, iterations, trainMetrics, needsTrainLoss } = this.#plan;
     const due = iteration % evaluateEvery === 0 || iteration === iterations;
     const metrics = async (name: 'train' | 'validation' | 'test', set: number | 'train' | undefined) => {
-      const watched = name === 'validation' ? this.#metric : undefined;
+      const watched = name === 'validation' ? metricOf(this.#plan) : undefined;
       return set === undefined ? {} : { [name]: await this.#evaluate(session, set, watched) };
     };
     // Progress is R without what is added here.
@@ -392,9 +389,4 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       ? { score, iteration, age: 0, parameters: await session.parameters() }
       : { ...best, age: best.age + 1 };
   }
-}
-
-interface EvaluationSets {
-  readonly validation?: number;
-  readonly test?: number;
 }

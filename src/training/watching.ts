@@ -6,9 +6,11 @@ import { GraphModel } from '../model/graph-model.js';
 import { Model } from '../model/model.js';
 import type { Metrics } from '../network/metrics.js';
 import type { Parameters } from '../network/parameters.js';
-import type { Learnt } from '../samples/arrival.js';
+import { evaluationSet, type Learnt } from '../samples/arrival.js';
+import type { ArrivingSamples } from '../samples/arriving.js';
 import { type GraphSamples, isGraph, type NodesLike } from '../samples/graph-samples.js';
 import type { LabelledSamples } from '../samples/samples.js';
+import type { AnySession } from '../solvers/shared/course.js';
 import type { CommonPlan } from '../solvers/shared/options.js';
 import type { TrainingData } from './result.js';
 
@@ -57,11 +59,58 @@ export function checkTold({ loss, ...metrics }: Metrics, metric: Metric): void {
   throw expected(text, 'earlyStopping.metric', metric);
 }
 
+/** The numbers of the sets that are evaluated beside what is learnt from. */
+export interface EvaluationSets {
+  readonly validation?: number;
+  readonly test?: number;
+}
+
+/** What is watched of the validation set beside loss and accuracy. */
+export function metricOf({ earlyStopping }: Pick<CommonPlan<never>, 'earlyStopping'>): Metric | undefined {
+  const { metric } = earlyStopping ?? {};
+  return metric === 'loss' || metric === 'accuracy' ? undefined : metric;
+}
+
 /** What is watched beside what is learnt from. */
 export const watchedOf = (data: TrainingData | GraphSamples) =>
   isGraph(data)
     ? { validation: data.validationIndex, test: data.testIndex }
     : { validation: data.validation, test: data.test };
+
+/** Has a session evaluate what is watched; who judges what native code cannot is kept by the number of the set. */
+export async function addSets(
+  session: AnySession,
+  taken: LabelledSamples | GraphSamples,
+  {
+    data,
+    plan,
+    learnt,
+    judges,
+  }: {
+    readonly data: TrainingData | GraphSamples;
+    readonly plan: CommonPlan<never>;
+    readonly learnt: Learnt;
+    readonly judges: Map<number | 'train', Judge>;
+  },
+): Promise<EvaluationSets> {
+  const { validation, test } = watchedOf(data);
+  const add = async (set: NonNullable<typeof test>, name: 'validation' | 'test'): Promise<number> => {
+    const byModel = name === 'validation' && metricOf(plan) !== undefined;
+    if (isGraph(data)) {
+      const number = await session.addEvaluationSet(set as NodesLike, `data.${name}Index`);
+      if (byModel) judges.set(number, judgeOfNodes(plan, taken as GraphSamples, set as NodesLike));
+      return number;
+    }
+    const { samples, judged } = await evaluationSet(set as ArrivingSamples, plan, learnt, name, { keeps: byModel });
+    const number = await session.addEvaluationSet(samples, name);
+    if (judged) judges.set(number, judgeOfSamples(plan, learnt, judged));
+    return number;
+  };
+  return {
+    ...(validation !== undefined && { validation: await add(validation, 'validation') }),
+    ...(test !== undefined && { test: await add(test, 'test') }),
+  };
+}
 
 /** @throws DlAdmmError ERR_DLADMM_ARGUMENT where early stopping has nothing to watch */
 export function checkWatched(

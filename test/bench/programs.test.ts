@@ -43,6 +43,7 @@ const ON_GRAPHS: Readonly<Record<string, string>> = {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   approximate: 'approximate.test.ts',
   containers: 'containers.test.ts',
+  distributed: 'takes mpirun',
   golden: 'golden.test.ts',
   predict: 'takes packages that it installs itself (--install)',
 };

@@ -78,6 +78,7 @@ void LayeredState<T>::expect(const Due& due, std::size_t piece) const {
 // What was due is of the present now.
 template <typename T>
 void LayeredState<T>::note_done(const Due& due) {
+  sums_.end();
   if (due.input_step) held(product(1)) = present(product(1));
   for (const std::size_t l : due.products) held(product(l)) = present(product(l));
   for (std::size_t s = 0; s < slots_.size(); ++s) {

@@ -63,7 +63,7 @@ struct InversionRooms {
 
 bool solves_by_samples(const LayeredSetup& setup, std::size_t l) {
   return setup.steps.W[l - 1] == StepKind::cholesky && !setup.proximal && !(l == 1 && setup.gram) &&
-         setup.samples < setup.network.inputs(l) + (setup.joint_bias ? 1 : 0);
+         setup.share.ranks == nullptr && setup.samples < setup.network.inputs(l) + (setup.joint_bias ? 1 : 0);
 }
 
 bool solves_by_outputs(const LayeredSetup& setup, std::size_t l) {
@@ -73,6 +73,7 @@ bool solves_by_outputs(const LayeredSetup& setup, std::size_t l) {
 template <typename T>
 LayeredState<T>::LayeredState(const LayeredSetup& setup) : LayeredState(setup, Shell()) {
   this->allocate();
+  sums_.over(setup_.share.ranks);
 }
 
 template <typename T>
@@ -168,7 +169,7 @@ void LayeredState<T>::start(const Start& start) {
   const auto fill_at_random = [&](std::uint64_t stream, MatrixView<T> m) {
     pass({}, [&](unsigned, Rows rows, Partial&) {
       for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) {
-        fill_normals<T>(start.seed, stream, i, {m.row(i), m.columns});
+        fill_normals<T>(start.seed, stream, setup_.share.first + i, {m.row(i), m.columns});
       }
     });
   };
@@ -342,9 +343,12 @@ bool LayeredState<T>::update(std::span<const Update> updates, std::size_t& i, co
 }
 
 template <typename T>
-void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& stop,
+void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& asked,
                           SweepRecord& record) {
   need_start(x_version_);
+  // Ranks end together or not at all: who asks them to does so between two sweeps.
+  static const std::atomic<bool> never{false};
+  const std::atomic<bool>& stop = setup_.share.ranks == nullptr ? asked : never;
   const AtWork here(stop);
   finite_.keep();
   // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.

@@ -27,6 +27,7 @@
 #include "core/linalg/row_product.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
+#include "core/runtime/ranks.hpp"
 #include "core/runtime/team.hpp"
 #include "core/splitting/output_layer.hpp"
 #include "core/splitting/sample_state.hpp"
@@ -53,6 +54,10 @@ struct LayeredSetup {
   bool spectral = false;  // of singular values too
   // An open file where all that has a row a sample lies, in place of memory.
   std::optional<int> file;
+  Share share;
+
+  // Of all ranks together.
+  [[nodiscard]] std::size_t all_samples() const { return share.ranks == nullptr ? samples : share.samples; }
 };
 
 // The start of z_l and a_l of the hidden layers: the forward pass, or independent N(0, 1).

@@ -99,7 +99,7 @@ bool LayeredState<T>::update_b(std::size_t l, const Penalties& p) {
   Layer& it = layer(l);
   if (it.differences_made != differences_stamp(l)) find_residual(l);
   const double* const duals = multiplier_of(l).data == nullptr ? nullptr : dual_sums().data();
-  const auto samples = static_cast<double>(setup_.samples);
+  const auto samples = static_cast<double>(setup_.all_samples());
   for (std::size_t j = 0; j < it.b.size(); ++j) {
     const double mean = (it.differences[j] + (duals == nullptr ? 0 : duals[j] / p.rho)) / samples;
     if (!std::isfinite(static_cast<T>(mean))) return false;

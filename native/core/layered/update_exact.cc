@@ -97,7 +97,7 @@ bool LayeredState<T>::solve_W_by_features(std::size_t l, const Penalties& p, Upd
     }
     if (setup_.joint_bias) {
       std::transform(sums.begin(), sums.end(), matrix.row(n), [](double x) { return static_cast<T>(x); });
-      matrix.row(n)[n] = static_cast<T>(setup_.samples);
+      matrix.row(n)[n] = static_cast<T>(setup_.all_samples());
     }
     double trace = 0;
     for (std::size_t i = 0; i < n; ++i) trace += static_cast<double>(core.row(i)[i]);
@@ -178,7 +178,7 @@ bool LayeredState<T>::split_W(std::size_t l, const Penalties& p, GramSolver<T>& 
     if (!setup_.joint_bias) return;
     const double left = static_cast<double>(base.row(j)[n]) -
                         elementwise::inner_product<T, double>({v.row(j), 1, n}, {sums.data(), 1, n});
-    right.row(j)[n] = static_cast<T>(left / (static_cast<double>(setup_.samples) + p.l2 / penalty_of(l, p)));
+    right.row(j)[n] = static_cast<T>(left / (static_cast<double>(setup_.all_samples()) + p.l2 / penalty_of(l, p)));
   });
   return std::isfinite(elementwise::square_norm<T>(team_, y));
 }

@@ -1,5 +1,5 @@
-// The one seam through which every sum over samples goes: gradients, Gram matrices, norms, losses. If the samples are
-// ever spread over several processes, an all-reduce stands here and no algorithm changes.
+// The one seam through which every sum over samples goes: gradients, Gram matrices, norms, losses. Where the samples
+// are spread over several processes each adds up its own, and an all-reduce of what they found is the root of the tree.
 //
 // Scalars and columns have a slot of their own in every piece of the samples and are added up over a fixed tree.
 // Matrices are added up by segments of pieces over such a tree too, or, where the samples are few, formed by tiles of
@@ -11,7 +11,9 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/linalg/blas.hpp"
@@ -21,6 +23,7 @@
 #include "core/linalg/simd.hpp"
 #include "core/linalg/sparse.hpp"
 #include "core/runtime/pieces.hpp"
+#include "core/runtime/ranks.hpp"
 #include "core/runtime/team.hpp"
 
 namespace dladmm {
@@ -150,6 +153,13 @@ class PieceSums {
 
   [[nodiscard]] const SampleCut& cut() const { return cut_; }
 
+  // From now on the sums are those of all ranks, null: of this process. Every rank then asks for the same, in the same
+  // order.
+  void over(Ranks* ranks) {
+    ranks_ = ranks;
+    if (ranks_ != nullptr) shared_columns_.resize(room_.columns);
+  }
+
   // The numbers of a piece, all zero: every piece begins once in a pass.
   [[nodiscard]] Partial& begin(std::size_t piece) {
     Partial& partial = partials_[piece];
@@ -175,8 +185,17 @@ class PieceSums {
                   {grams_.data() + segment * room_.gram, a.columns, a.columns});
   }
 
-  [[nodiscard]] double scalar(std::size_t i) const {
-    return sum_pairwise(partials_.size(), [&](std::size_t piece) { return partials_[piece].scalars[i]; });
+  // All pieces of a pass have been there.
+  void end() { shared_ = false; }
+
+  [[nodiscard]] double scalar(std::size_t i) {
+    if (ranks_ == nullptr) return scalar_here(i);
+    // All in one call, as it is its number that takes the time.
+    if (!std::exchange(shared_, true)) {
+      for (std::size_t each = 0; each < kScalars; ++each) shared_scalars_[each] = scalar_here(each);
+      ranks_->sum(shared_scalars_);
+    }
+    return shared_scalars_[i];
   }
 
   // NaN when any piece's is: a comparison with it is false, so it must not decide.
@@ -187,27 +206,71 @@ class PieceSums {
       if (value > largest || std::isnan(value)) largest = value;
       if (std::isnan(largest)) break;
     }
-    return largest;
+    if (ranks_ == nullptr) return largest;
+    const bool none = std::isnan(largest);
+    std::array<double, 2> all{none ? 0 : largest, none ? 1.0 : 0.0};
+    ranks_->largest(all);
+    return all[1] > 0 ? std::numeric_limits<double>::quiet_NaN() : all[0];
   }
 
   // out[j] <- keep * out[j] + factor * (column sum j of set `which`); with keep = 0 the old value does not count, not
   // even NaN.
-  void columns(std::size_t which, std::span<double> out, double factor, double keep) const {
+  void columns(std::size_t which, std::span<double> out, double factor, double keep) {
+    const auto take = [&](std::size_t j, std::span<const double> sums) {
+      for (std::size_t i = 0; i < sums.size(); ++i) {
+        out[j + i] = (keep == 0 ? 0 : keep * out[j + i]) + factor * sums[i];
+      }
+    };
     for (std::size_t j = 0; j < out.size(); j += kRun) {
       const std::size_t run = std::min(kRun, out.size() - j);
       const auto sums = tree<double>(partials_.size(), run,
                                      [&](std::size_t piece) { return partials_[piece].columns[which].data() + j; });
-      for (std::size_t i = 0; i < run; ++i) out[j + i] = (keep == 0 ? 0 : keep * out[j + i]) + factor * sums[i];
+      if (ranks_ == nullptr) {
+        take(j, std::span(sums).first(run));
+      } else {
+        std::copy_n(sums.data(), run, shared_columns_.data() + j);
+      }
     }
+    if (ranks_ == nullptr) return;
+    const std::span<double> all = std::span(shared_columns_).first(out.size());
+    ranks_->sum(all);
+    take(0, all);
   }
 
   // out <- the sum of products
-  void product(Team& team, MatrixView<T> out) const { add_up(team, out, products_, room_.product, false); }
+  void product(Team& team, MatrixView<T> out) {
+    add_up(team, out, products_, room_.product, false);
+    share(out, products_, false);
+  }
   // lower triangle of out <- the Gram matrix
-  void gram(Team& team, MatrixView<T> out) const { add_up(team, out, grams_, room_.gram, true); }
+  void gram(Team& team, MatrixView<T> out) {
+    add_up(team, out, grams_, room_.gram, true);
+    share(out, grams_, true);
+  }
 
  private:
   static constexpr std::size_t kRun = 256;  // entries that are added up at a time, in the innermost cache
+
+  [[nodiscard]] double scalar_here(std::size_t i) const {
+    return sum_pairwise(partials_.size(), [&](std::size_t piece) { return partials_[piece].scalars[i]; });
+  }
+
+  // Adds what all ranks have. The partial sums are done with: their memory is where rows without gaps stand.
+  void share(MatrixView<T> out, Buffer<T>& partials, bool lower_only) {
+    if (ranks_ == nullptr) return;
+    const auto each_row = [&](auto&& body) {
+      T* at = partials.data();
+      for (std::size_t i = 0; i < out.rows; ++i) {
+        const std::size_t n = lower_only ? i + 1 : out.columns;
+        body(out.row(i), at, n);
+        at += n;
+      }
+      return static_cast<std::size_t>(at - partials.data());
+    };
+    const std::size_t count = each_row([](const T* row, T* at, std::size_t n) { std::copy_n(row, n, at); });
+    ranks_->sum(partials.span().first(count));
+    each_row([](T* row, const T* at, std::size_t n) { std::copy_n(at, n, row); });
+  }
 
   // Entries that leaf(0), leaf(1), … point at, `run` of each, added up one by one.
   template <typename Number, typename Leaf>
@@ -248,6 +311,11 @@ class PieceSums {
   std::vector<Partial> partials_;
   Buffer<T> products_;  // a sum of products a segment
   Buffer<T> grams_;     // a Gram matrix a segment
+
+  Ranks* ranks_ = nullptr;
+  bool shared_ = false;  // the scalars of all ranks are at hand
+  std::array<double, kScalars> shared_scalars_{};
+  std::vector<double> shared_columns_;
 };
 
 }  // namespace dladmm

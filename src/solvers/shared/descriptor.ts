@@ -89,6 +89,7 @@ export function checkSolver(solver: unknown, name: string): asserts solver is So
 
 type Cannot<D extends Problem, C extends Abilities> =
   | (C['checkpoint'] extends false ? 'checkpoint' : never)
+  | (C['distributed'] extends true ? never : 'distributed')
   | (C['standardise'] extends false ? 'standardise' | 'standardiseTargets' : never)
   | (D extends 'graph' ? 'standardiseTargets' : never);
 
@@ -124,11 +125,12 @@ export type RecordOf<T> =
 /** All options of a solver but `solver`. */
 export function schemaOf(solver: AnySolver): Schema {
   const { can, data } = solver.splitting;
-  const { checkpoint, standardise, standardiseTargets, ...common } = COMMON;
+  const { checkpoint, distributed, standardise, standardiseTargets, ...common } = COMMON;
   const limit = can.epochs ? 'Epochs' : 'Sweeps';
   return {
     ...common,
     ...(can.checkpoint && { checkpoint }),
+    ...(can.distributed && { distributed }),
     ...(can.standardise && { standardise }),
     // Nodes of a graph have classes.
     ...(can.standardise && data !== 'graph' && { standardiseTargets }),
@@ -192,7 +194,9 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
   if (given.iterations !== undefined && given.epochs !== undefined) {
     throw expected('one of iterations and epochs, which are the same,', 'epochs', given.epochs);
   }
-  const { earlyStopping, classes, classWeights, checkpoint, signal, onIteration } = all;
+  const { earlyStopping, classes, classWeights, checkpoint, signal, onIteration, distributed = false } = all;
+  if (distributed && checkpoint)
+    throw expected('none, as each rank has variables of its own,', 'checkpoint', checkpoint.path);
   const common: CommonPlan<R> = {
     ...about,
     threads: all.threads,
@@ -200,6 +204,7 @@ export function completePlan<S extends Schema, P, R extends ProgressRecord>(
     iterations: all.epochs ?? all.iterations,
     evaluateEvery: all.evaluateEvery,
     trainMetrics: all.trainMetrics,
+    distributed,
     standardise: all.standardise ?? false,
     standardiseTargets: (all.standardiseTargets ?? false) && powerOf(network.loss) !== undefined,
     ...present({ earlyStopping, classes, classWeights, checkpoint, signal }),

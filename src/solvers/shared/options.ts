@@ -100,6 +100,10 @@ export const COMMON = {
     },
     MOST_THREADS,
   ),
+  distributed: flag({
+    default: false,
+    says: 'Train on all processes that mpirun has started, each with a share of the samples (docs/distributed.md).',
+  }),
   evaluateEvery: whole(1, { default: 1, says: 'Iterations between evaluations of the validation and test sets.' }),
   trainMetrics: flag({
     default: false,
@@ -203,6 +207,8 @@ export interface CommonPlan<R extends ProgressRecord> {
   readonly classes?: readonly string[];
   readonly classWeights?: ClassWeights;
   readonly checkpoint?: CheckpointPlan;
+  /** Whether other processes learn from other samples. */
+  readonly distributed: boolean;
   readonly standardise: boolean;
   /** False where there are classes. */
   readonly standardiseTargets: boolean;

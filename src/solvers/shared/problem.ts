@@ -1,10 +1,18 @@
 import { expected } from '../../core/errors.js';
 import type { Dtype, NativeGraphState, NativePersistent, NativeState } from '../../core/native.js';
+import type { Share } from '../../core/ranks.js';
 import { failedFile } from '../../formats/reader.js';
 import { Spill } from '../../formats/spill.js';
 import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
-import { checkMemory, type LabelledSamples, loadSamples, samplesOf, TRAINING_SET } from '../../samples/samples.js';
+import {
+  checkMemory,
+  type LabelledSamples,
+  loadSamples,
+  samplesOf,
+  shareOf,
+  TRAINING_SET,
+} from '../../samples/samples.js';
 import { StoredSet } from '../../samples/stored.js';
 import { finiteRows, inSteps } from '../../tensor/csr.js';
 import { breathe, turn } from '../../tensor/inputs.js';
@@ -38,13 +46,13 @@ interface Checked<N, S> {
 export interface Problem<D, S, N extends NativePersistent> {
   readonly kind: 'samples' | 'graph';
   /** @throws DlAdmmError ERR_DLADMM_ARGUMENT, ERR_DLADMM_SHAPE, ERR_DLADMM_LABEL, ERR_DLADMM_DETACHED, … */
-  check(network: Network, dtype: Dtype, data: D, name: string): Checked<N, S>;
+  check(network: Network, dtype: Dtype, data: D, name: string, share?: Share): Checked<N, S>;
 }
 
 /** Rows of features, with class labels or rows of target values. */
 export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
   kind: 'samples',
-  check(network, dtype, data, name) {
+  check(network, dtype, data, name, share) {
     const add: Checked<NativeState, LabelledSamples>['add'] = async (native, set, called) => {
       const more = samplesOf(network, set, called);
       if (more.weights)
@@ -56,14 +64,15 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
     };
     const stored = StoredSet.within(data);
     if (stored !== undefined) return { ...fedBy(stored, network, dtype), add };
-    const own = samplesOf(network, data, name);
+    const all = samplesOf(network, data, name);
+    const own = share ? shareOf(all, share) : all;
     const { rows, sparse } = own.source;
     return {
       samples: rows,
       setup: { samples: rows, ...(sparse && { entries: sparse.indices.length }) },
       add,
       async open(State, options, made) {
-        await inSteps(finiteRows(own.source, dtype));
+        await inSteps(finiteRows(all.source, dtype));
         checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);
         await breathe();
         const native = new State(options);

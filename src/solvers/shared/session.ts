@@ -3,6 +3,7 @@ import { DISPOSE } from '../../core/dispose.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
 import { isNumbers, ofThisRealm } from '../../core/numbers.js';
+import type { Share } from '../../core/ranks.js';
 import { type Metrics, metricsOf } from '../../network/metrics.js';
 import { checkNetwork, MOST_THREADS, type Network, nativeActivation, nativeLoss } from '../../network/network.js';
 import { checkNumbers, type Parameters } from '../../network/parameters.js';
@@ -18,6 +19,8 @@ export interface SessionOptions {
   readonly network: Network;
   readonly dtype: Dtype;
   readonly threads: number;
+  /** Which of the samples are learnt from here, where others learn from the rest. @internal */
+  readonly share?: Share;
 }
 
 /** A session on its way: native memory with data in it, and what it was made of. */
@@ -80,12 +83,13 @@ export async function openNative<
 ): Promise<Opened<O, B, S, N>> {
   checkObject(options, '{ network, dtype, threads, … }', 'options');
   checkKeys(options, ['network', 'dtype', 'threads', ...keys], 'options');
-  const { network, dtype, threads } = options;
+  const { network, dtype, threads, share } = options;
   checkNetwork(network, 'options.network');
   oneOf(dtype, ['float32', 'float64'], 'options.dtype');
   whole(threads, 1, MOST_THREADS, 'options.threads');
   check(options);
-  const checked = problem.check(network, dtype, data, name);
+  const checked = problem.check(network, dtype, data, name, share);
+  if (share && checked.feed) throw expected('samples in memory (a store is read by one process)', 'distributed', true);
   if ('entries' in checked.setup && !takesSparse?.(options)) {
     const what =
       'dense features (sparse ones are learnt from by minibatch-admm and the gradient methods, but for kfac and isaac)';
@@ -97,8 +101,9 @@ export async function openNative<
     ...nativeActivation(network.activation),
     ...nativeLoss(network),
     threads,
+    ...(share && { share }),
   };
-  const own = setup(options, checked.samples);
+  const own = setup(options, share?.samples ?? checked.samples);
   const { feed, setup: windows } = checked.feed?.(own as Batches, spills) ?? {};
   const nativeOptions = { softmax: 'stable', ...common, ...checked.setup, ...own, ...windows } as NO;
   let made: N | undefined;
@@ -108,7 +113,7 @@ export async function openNative<
     });
     const native = made as N;
     const add = (set: S, called: string) => checked.add(native, set, called);
-    return { options, blocks, native, samples: checked.samples, rows, add, ...(feed && { feed }) };
+    return { options, blocks, native, samples: share?.samples ?? checked.samples, rows, add, ...(feed && { feed }) };
   } catch (error) {
     made?.close();
     throw fromNative(error);

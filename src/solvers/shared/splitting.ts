@@ -1,3 +1,4 @@
+import type { Share } from '../../core/ranks.js';
 import type { Course } from './course.js';
 import type { ProgressRecord } from './record.js';
 import type { SessionOptions } from './session.js';
@@ -16,6 +17,8 @@ export interface Traits {
     readonly biases: boolean;
     /** An iteration is an epoch: a visit to every sample, batch by batch. */
     readonly epochs: boolean;
+    /** Samples may be spread over several processes. */
+    readonly distributed?: boolean;
   };
 }
 
@@ -24,6 +27,7 @@ const GRAPH = { checkpoint: true, standardise: true, streaming: false, biases: f
 
 /** What all splittings on samples, and all on graphs, can do. */
 export const ON_SAMPLES = { data: 'samples', can: { ...SAMPLES, epochs: false } } as const;
+export const SHARED_SAMPLES = { data: 'samples', can: { ...SAMPLES, epochs: false, distributed: true } } as const;
 export const BATCHES_OF_SAMPLES = { data: 'samples', can: { ...SAMPLES, epochs: true } } as const;
 export const ON_GRAPHS = { data: 'graph', can: { ...GRAPH, epochs: false } } as const;
 export const EPOCHS_ON_GRAPHS = { data: 'graph', can: { ...GRAPH, epochs: true } } as const;
@@ -47,5 +51,5 @@ export interface Courses<P, R extends ProgressRecord, T extends Traits> {
   readonly data: T['data'];
   readonly can: T['can'];
   /** A session with the iterations of a solver on it. */
-  course(plan: P & SessionOptions & { readonly seed: number }, data: never): Promise<Course<R>>;
+  course(plan: P & SessionOptions & { readonly seed: number }, data: never, share?: Share): Promise<Course<R>>;
 }

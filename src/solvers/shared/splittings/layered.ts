@@ -12,7 +12,7 @@ import { samples } from '../problem.js';
 import type { ProgressRecord, SweepMeasures, WeightMeasures } from '../record.js';
 import { CONSTANT } from '../schedule.js';
 import { openNative, type SessionOptions } from '../session.js';
-import { ON_SAMPLES, type Splitting } from '../splitting.js';
+import { SHARED_SAMPLES, type Splitting } from '../splitting.js';
 import { checkStepKinds, decideSteps, type StepChoice, type StepKind, type StepKinds } from '../step.js';
 import { type Block, type Blocks, biases, bySample, listUpdates, type Sweep, type Update, weights } from '../sweep.js';
 import { SweepSession, type SweepTypes } from '../sweep-session.js';
@@ -227,6 +227,14 @@ function setup({ network, softmax, gram, fista, proximal, steps, multiplier, bia
   };
 }
 
+/** @throws DlAdmmError ERR_DLADMM_ARGUMENT for an exact step whose matrix has a row a sample */
+function checkShared({ W }: StepKinds, layers: readonly number[], samples: number): void {
+  const odd = W.findIndex((kind, i) => kind === 'cholesky' && samples <= (layers[i] as number));
+  if (odd < 0) return;
+  const text = `more samples than layer ${odd + 1} has inputs (${layers[odd]}), as its exact step is then over features,`;
+  throw expected(text, 'distributed', samples);
+}
+
 const isFirstWeights = (update: Update | undefined): boolean => update?.block === 'W' && update.layer === 1;
 
 /** dlADMM and the matrix-inversion ADMM on multilayer perceptrons: W, b, z, a, and u on the output constraint. */
@@ -236,12 +244,12 @@ export const layered: Splitting<
   LayeredSession,
   LayeredPlan,
   IterationRecord,
-  typeof ON_SAMPLES
+  typeof SHARED_SAMPLES
 > = {
   name: 'layered',
-  ...ON_SAMPLES,
+  ...SHARED_SAMPLES,
   async open(options, data, name = 'data') {
-    const keys = ['softmax', 'gram', 'fista', 'proximal', 'steps', 'multiplier', 'bias'];
+    const keys = ['softmax', 'gram', 'fista', 'proximal', 'steps', 'multiplier', 'bias', 'share'];
     const opening = { problem: samples, blocks: BLOCKS, State: () => native.Layered, keys, check, setup, spills: true };
     return new SweepSession<LayeredTypes>(await openNative(opening, options, data, name), {
       blocks: BLOCKS,
@@ -259,11 +267,12 @@ export const layered: Splitting<
       }),
     });
   },
-  async course(plan, data: LabelledSamples) {
+  async course(plan, data: LabelledSamples, share) {
     const { network, dtype, threads, softmax, settings, gamma, multiplier, bias, seed } = plan;
     const inputs = network.layers[0] ?? 0;
     const count = StoredSet.within(data)?.rows ?? rowSource(data.x, inputs, 'data.x').rows;
     const steps = decideSteps(plan.steps, network.layers, count);
+    if (share) checkShared(steps, network.layers, count);
     const updates = plan.updatesOf(Number.MAX_SAFE_INTEGER);
     const pairs = updates.some((update, i) => isFirstWeights(update) && isFirstWeights(updates[i + 1]));
     // XᵀX never changes: it spares products where W_1 is updated twice in a row, and the Gram matrix of an exact W_1.
@@ -271,7 +280,8 @@ export const layered: Splitting<
     const fista = settings.output === 'fista';
     const spectral = settings.regularisers?.some((each) => each.nuclear > 0 || each.spectralNorm < Infinity);
     const proximal: boolean | 'spectral' = spectral ? 'spectral' : settings.regularisers !== undefined;
-    const options = { network, dtype, threads, softmax, gram, fista, proximal, steps, multiplier, bias };
+    const own = { softmax, gram, fista, proximal, steps, multiplier, bias };
+    const options = { network, dtype, threads, ...own, ...(share && { share }) };
     const first = plan.penaltiesFor(count);
     const again = () => layered.open(options, data);
     return sweepCourse<LayeredTypes, Penalties, IterationRecord>(await again(), {

@@ -1,0 +1,258 @@
+// Samples spread over ranks, here threads of one process: the iterates of one that has them all.
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/layered/state.hpp"
+#include "core/runtime/ranks.hpp"
+#include "test/check.hpp"
+#include "test/numbers.hpp"
+
+namespace {
+
+using namespace dladmm;
+using namespace dladmm::test;
+
+// What all ranks of a test have in common.
+struct Table {
+  explicit Table(std::size_t count) : size(count), shown(count), all_here(static_cast<std::ptrdiff_t>(count)) {}
+  const std::size_t size;
+  std::vector<std::vector<double>> shown;
+  std::barrier<> all_here;
+};
+
+// Each shows its numbers, then all add up what is shown, in the same order.
+class Thread final : public Ranks {
+ public:
+  Thread(Table& table, std::size_t rank) : table_(table), rank_(rank) {}
+
+  void sum(std::span<float> values) override { with_all(values, std::plus<>()); }
+  void sum(std::span<double> values) override { with_all(values, std::plus<>()); }
+  void largest(std::span<double> values) override {
+    with_all(values, [](double a, double b) { return std::max(a, b); });
+  }
+  [[nodiscard]] std::size_t calls() const { return calls_; }
+
+ private:
+  template <typename T, typename Op>
+  void with_all(std::span<T> values, Op op) {
+    ++calls_;
+    table_.shown[rank_].assign(values.begin(), values.end());
+    table_.all_here.arrive_and_wait();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      double found = table_.shown[0].at(i);
+      for (std::size_t r = 1; r < table_.size; ++r) found = op(found, table_.shown[r].at(i));
+      values[i] = static_cast<T>(found);
+    }
+    table_.all_here.arrive_and_wait();
+  }
+
+  Table& table_;
+  const std::size_t rank_;
+  std::size_t calls_ = 0;
+};
+
+struct Case {
+  std::string name;
+  std::function<void(LayeredSetup&)> setup;
+  std::function<void(Penalties&)> penalties = [](Penalties&) {};
+  Start start = {};
+  std::vector<std::size_t> widths{7, 9, 6, 3};
+  std::size_t samples = 61;
+};
+
+// Algorithm 1 of dlADMM: backward, then forward.
+std::vector<Update> sweep_of(std::size_t L, bool own_bias) {
+  std::vector<Update> all;
+  const auto add = [&](Block block, std::size_t l) {
+    if (own_bias || block != Block::b) all.push_back({block, l});
+  };
+  add(Block::z, L);
+  add(Block::b, L);
+  add(Block::W, L);
+  for (std::size_t l = L - 1; l >= 1; --l) {
+    for (const Block block : {Block::a, Block::z, Block::b, Block::W}) add(block, l);
+  }
+  for (std::size_t l = 1; l < L; ++l) {
+    for (const Block block : {Block::W, Block::b, Block::z, Block::a}) add(block, l);
+  }
+  for (const Block block : {Block::W, Block::b, Block::z, Block::u}) add(block, L);
+  return all;
+}
+
+// What a rank ends with.
+struct Ended {
+  std::vector<double> parameters;
+  std::vector<double> told;  // the Lagrangian, the accepted sizes, loss and accuracy, sweep by sweep
+  std::size_t calls = 0;
+};
+
+template <typename T>
+Ended run(const Case& of, std::size_t sweeps, std::size_t first, std::size_t count, Thread* ranks) {
+  LayeredSetup setup;
+  setup.network.widths = of.widths;
+  setup.samples = count;
+  of.setup(setup);
+  if (ranks != nullptr) setup.share = {ranks, first, of.samples};
+  LayeredState<T> state(setup);
+  const std::size_t depth = setup.network.layers();
+
+  Random random(7);
+  const Network& net = setup.network;
+  for (std::size_t i = 0; i < of.samples; ++i) {
+    const bool here = i >= first && i < first + count;
+    for (std::size_t j = 0; j < net.widths.front(); ++j) {
+      const double x = random.normal();
+      if (here) state.input().row(i - first)[j] = static_cast<T>(x);
+    }
+    const std::size_t label = random.below(net.widths.back());
+    if (here && net.loss.classifies()) state.labels()[i - first] = static_cast<std::int32_t>(label);
+    if (net.loss.classifies()) continue;
+    for (std::size_t j = 0; j < net.widths.back(); ++j) {
+      const double y = random.normal();
+      if (here) state.target_values().row(i - first)[j] = static_cast<T>(y);
+    }
+  }
+  for (std::size_t l = 1; l <= depth; ++l) {
+    const double scale = std::sqrt(2.0 / static_cast<double>(net.inputs(l)));
+    state.write(Block::W, l, normals<T>(net.inputs(l) * net.outputs(l), random, scale));
+    state.write(Block::b, l, normals<T>(net.outputs(l), random, 0.1));
+  }
+  state.start(of.start);
+
+  Penalties penalties;
+  penalties.nu = penalties.gamma = 0.7;
+  penalties.rho = 0.9;
+  of.penalties(penalties);
+  const std::vector<Update> sweep = sweep_of(depth, !setup.joint_bias);
+  const std::atomic<bool> go{false};
+  Ended out;
+  for (std::size_t k = 0; k < sweeps; ++k) {
+    SweepRecord record;
+    state.run(sweep, penalties, go, record);
+    check(!record.diverged, text(of.name, " stays finite"));
+    out.told.push_back(record.measures.lagrangian);
+    for (const UpdateRecord& it : record.updates) {
+      if (std::isfinite(it.size)) out.told.push_back(it.size);
+    }
+    if (k % 7 == 6) state.refresh();
+    const ForwardLoss found = state.evaluate_training();
+    out.told.push_back(found.loss);
+    out.told.push_back(static_cast<double>(found.correct));
+  }
+  for (std::size_t l = 1; l <= depth; ++l) {
+    for (const Block block : {Block::W, Block::b}) {
+      std::vector<T> values(state.size_of(block, l));
+      state.read(block, l, values);
+      out.parameters.insert(out.parameters.end(), values.begin(), values.end());
+    }
+  }
+  out.calls = ranks == nullptr ? 0 : ranks->calls();
+  return out;
+}
+
+// Contiguous shares, as even as can be.
+template <typename T>
+std::vector<Ended> run_shared(const Case& of, std::size_t sweeps, std::size_t ranks) {
+  Table table(ranks);
+  std::vector<Ended> ended(ranks);
+  const Pieces shares{of.samples, ranks};
+  std::vector<std::thread> threads;
+  for (std::size_t r = 0; r < ranks; ++r) {
+    threads.emplace_back([&, r] {
+      Thread own(table, r);
+      ended[r] = run<T>(of, sweeps, shares[r].first, shares[r].count, &own);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return ended;
+}
+
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  double most = 0, largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    most = std::max(most, std::abs(a[i] - b[i]));
+    largest = std::max(largest, std::abs(b[i]));
+    if (std::isnan(a[i])) return a[i];
+  }
+  return most / largest;
+}
+
+std::vector<Case> cases() {
+  const auto steps = [](StepKind kind, std::size_t layers) {
+    return Steps{std::vector<StepKind>(layers, kind), std::vector<StepKind>(layers - 1, kind)};
+  };
+  return {
+      {"quadratic steps", [](LayeredSetup&) {}},
+      {"the Gram matrix of the input", [](LayeredSetup& setup) { setup.gram = true; }},
+      {"the smallest steps that pass, with decay", [](LayeredSetup&) {},
+       [](Penalties& p) {
+         p.search = StepSearch::exact;
+         p.l2 = 0.3;
+       }},
+      {"proximal steps", [](LayeredSetup& setup) { setup.proximal = true; },
+       [](Penalties& p) {
+         p.regularisers.resize(3);
+         for (Regulariser& it : p.regularisers) it.l1 = 0.05;
+       }},
+      {"FISTA", [](LayeredSetup& setup) { setup.fista = true; }, [](Penalties& p) { p.output = OutputSolver::fista; }},
+      {"inversion steps with joint biases",
+       [steps](LayeredSetup& setup) {
+         setup.steps = steps(StepKind::cholesky, 3);
+         setup.joint_bias = true;
+         setup.multiplier = Multiplier::output;
+       }},
+      {"inverses and the Gram matrix",
+       [steps](LayeredSetup& setup) {
+         setup.steps = steps(StepKind::inverse, 3);
+         setup.gram = true;
+       }},
+      {"a start at random, values as targets",
+       [](LayeredSetup& setup) {
+         setup.network.loss = {LossKind::squared_error, Softmax::stable};
+       },
+       [](Penalties&) {},
+       {HiddenStart::gaussian, OutputStart::gaussian, DualStart::stationary, 3}},
+      {"one layer, several pieces", [](LayeredSetup&) {}, [](Penalties&) {}, {}, {5, 4}, 2600},
+      {"several pieces and segments",
+       [](LayeredSetup& setup) { setup.gram = true; },
+       [](Penalties&) {},
+       {},
+       {6, 8, 3},
+       9100},
+  };
+}
+
+void ranks_go_as_one(const Case& of) {
+  const std::size_t sweeps = in_haste() ? 2 : 20;
+  const Ended alone = run<double>(of, sweeps, 0, of.samples, nullptr);
+  for (const std::size_t ranks : {1, 2, 3, 4}) {
+    const std::vector<Ended> all = run_shared<double>(of, sweeps, ranks);
+    const std::string name = text(of.name, ", ", ranks, " ranks");
+    for (const Ended& each : all) {
+      check(each.parameters == all[0].parameters && each.told == all[0].told, text(name, " have the same bits"));
+    }
+    if (ranks == 1)
+      check(all[0].parameters == alone.parameters && all[0].told == alone.told, "the bits of one process");
+    check_at_most(distance(all[0].parameters, alone.parameters), 1e-12, text(name, ": parameters"));
+    check_at_most(distance(all[0].told, alone.told), 1e-12, text(name, ": measures and sizes"));
+    check_equal(all[0].calls, all[ranks - 1].calls, text(name, ": sums"));
+  }
+  const std::vector<Ended> rough = run_shared<float>(of, 2, 2);
+  check(rough[0].parameters == rough[1].parameters, text(of.name, " in float: the same bits on both ranks"));
+}
+
+}  // namespace
+
+int main() {
+  for (const Case& each : cases()) {
+    fact(each.name, [&] { ranks_go_as_one(each); });
+  }
+  return report();
+}
