@@ -158,9 +158,10 @@ std::vector<const char*> names() {
 #if defined(__APPLE__)
   return {"libmpi_abi.1.dylib", "libmpi.40.dylib", "libmpi.12.dylib", "libmpi.dylib"};
 #else
-  if (variable("OMPI_COMM_WORLD_SIZE") != nullptr) return {"libmpi.so.40", "libmpi_abi.so.1", "libmpi.so.12"};
-  if (variable("PMI_SIZE") != nullptr) return {"libmpi_abi.so.1", "libmpi.so.12", "libmpi.so.40"};
-  return {"libmpi_abi.so.1", "libmpi.so.40", "libmpi.so.12", "libmpi.so"};
+  // Debian calls MPICH's by the name of its own.
+  if (variable("OMPI_COMM_WORLD_SIZE") != nullptr) return {"libmpi.so.40", "libmpi_abi.so.1"};
+  if (variable("PMI_SIZE") != nullptr) return {"libmpi_abi.so.1", "libmpi.so.12", "libmpich.so.12", "libmpi.so.40"};
+  return {"libmpi_abi.so.1", "libmpi.so.40", "libmpi.so.12", "libmpich.so.12", "libmpi.so"};
 #endif
 }
 
