@@ -381,22 +381,3 @@ export interface NativeTrainedNetwork {
   evaluate(x: Numbers | NativeCsr, targets: Int32Array | Numbers): Promise<NativeEvaluation>;
   close(): void;
 }
-
-/** Of what is only measured. */
-export interface NativeMeasureOptions {
-  readonly dtype: Dtype;
-  readonly threads: number;
-  readonly repeats: number;
-}
-
-export interface NativeProductOptions extends NativeMeasureOptions {
-  readonly product: 'gradient' | 'image' | 'back';
-  readonly way: 'openblas' | 'team-blocks' | 'team-shares' | 'team-slices';
-  readonly samples: number;
-  readonly inputs: number;
-  readonly outputs: number;
-}
-
-export interface NativePassOptions extends NativeMeasureOptions {
-  readonly count: number;
-}

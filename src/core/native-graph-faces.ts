@@ -2,7 +2,6 @@
 import type {
   NativeEvaluation,
   NativeGraphMeasures,
-  NativeMeasureOptions,
   NativeNetworkOptions,
   NativeOptimiser,
   NativePersistent,
@@ -73,8 +72,3 @@ export interface NativeTrainedGraphNetwork {
 
 /** Its one block is W. */
 export type NativeGraphGradientTrainer = NativeGraphState & NativeStepping;
-
-export interface NativeSparseProductOptions extends NativeMeasureOptions {
-  readonly adjacency: Required<NativeFeatures>;
-  readonly columns: number;
-}

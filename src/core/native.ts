@@ -18,8 +18,6 @@ import type {
   NativeMinibatch,
   NativeMinibatchOptions,
   NativeNetworkOptions,
-  NativePassOptions,
-  NativeProductOptions,
   NativeTrainedNetwork,
   Numbers,
 } from './native-faces.js';
@@ -28,9 +26,9 @@ import type {
   NativeGraphGradientOptions,
   NativeGraphGradientTrainer,
   NativeGraphOptions,
-  NativeSparseProductOptions,
   NativeTrainedGraphNetwork,
 } from './native-graph-faces.js';
+import type { NativePassOptions, NativeProductOptions, NativeSparseProductOptions } from './native-measure-faces.js';
 import type { NativeHash64, NativeRanks, NativeRowReader, NativeRowReaderOptions } from './native-store-faces.js';
 import { packageFolder, packageRequire, packageVersion } from './package.js';
 import { libc, packageOf, platformAddon, platformHere, requireByName, SCOPE, systemHere } from './platform.js';
