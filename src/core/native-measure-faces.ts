@@ -1,5 +1,6 @@
 /** What the C++ addon is asked to measure. */
 import type { Dtype } from './native-faces.js';
+import type { NativeFeatures } from './native-graph-faces.js';
 
 interface NativeMeasureOptions {
   readonly dtype: Dtype;
