@@ -20,12 +20,13 @@ template <typename Handle>
 struct Abi {
   Handle world, of_float, of_double, byte, plus, greatest;
   void* in_place;
+  int serialized;  // MPI_THREAD_SERIALIZED
 };
 
 // MPI 5.0, appendix A.
 Abi<void*> standard_abi() {
   const auto handle = [](std::uintptr_t number) { return reinterpret_cast<void*>(number); };
-  return {handle(0x101), handle(0x210), handle(0x214), handle(0x247), handle(0x21), handle(0x23), handle(1)};
+  return {handle(0x101), handle(0x210), handle(0x214), handle(0x247), handle(0x21), handle(0x23), handle(1), 2048};
 }
 
 Abi<void*> open_mpi_abi(void* library) {
@@ -33,16 +34,13 @@ Abi<void*> open_mpi_abi(void* library) {
     if (void* const found = dlsym(library, name)) return found;
     throw RanksFailure(std::string("Expected ") + name + " in Open MPI's library but it is not there");
   };
-  return {handle("ompi_mpi_comm_world"), handle("ompi_mpi_float"),  handle("ompi_mpi_double"), handle("ompi_mpi_byte"),
-          handle("ompi_mpi_op_sum"),     handle("ompi_mpi_op_max"), reinterpret_cast<void*>(1)};
+  return {handle("ompi_mpi_comm_world"), handle("ompi_mpi_float"),  handle("ompi_mpi_double"),  handle("ompi_mpi_byte"),
+          handle("ompi_mpi_op_sum"),     handle("ompi_mpi_op_max"), reinterpret_cast<void*>(1), 2};
 }
 
 Abi<int> mpich_abi() {
-  return {0x44000000, 0x4c00040a, 0x4c00080b, 0x4c00010d, 0x58000003, 0x58000001, reinterpret_cast<void*>(-1)};
+  return {0x44000000, 0x4c00040a, 0x4c00080b, 0x4c00010d, 0x58000003, 0x58000001, reinterpret_cast<void*>(-1), 2};
 }
-
-// All three have the same number for it.
-constexpr int kSerialized = 2;
 
 template <typename Function>
 Function* symbol(void* library, const char* name) {
@@ -71,8 +69,8 @@ class Bound final : public Mpi {
     check(initialized_(&before), "MPI_Initialized");
     if (before != 0) throw RanksFailure("Expected to be the one that calls MPI_Init but somebody in this process has");
     int provided = 0;
-    check(init_(nullptr, nullptr, kSerialized, &provided), "MPI_Init_thread");
-    if (provided < kSerialized) {
+    check(init_(nullptr, nullptr, abi_.serialized, &provided), "MPI_Init_thread");
+    if (provided < abi_.serialized) {
       throw RanksFailure("Expected an MPI with MPI_THREAD_SERIALIZED but " + name_ + " has less");
     }
   }
