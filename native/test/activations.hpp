@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 #include <string>
+#include <vector>
 
 #include "core/functions/activation.hpp"
 
@@ -61,5 +62,16 @@ inline std::string name_of(const Activation& activation) {
 inline const Activation kSmooth[] = {
     {0, ActivationKind::sigmoid}, {0, ActivationKind::tanh}, {1, ActivationKind::elu},  {0.3, ActivationKind::elu},
     {2, ActivationKind::elu},     {0, ActivationKind::silu}, {0, ActivationKind::gelu}, {0, ActivationKind::softplus}};
+
+// One of every kind, rectifiers without a slope and with one, and none.
+inline const std::vector<Activation> kAllKinds{{0},
+                                               {0.1},
+                                               Activation::identity(),
+                                               {0, ActivationKind::sigmoid},
+                                               {0, ActivationKind::tanh},
+                                               {0.5, ActivationKind::elu},
+                                               {0, ActivationKind::silu},
+                                               {0, ActivationKind::gelu},
+                                               {0, ActivationKind::softplus}};
 
 }  // namespace dladmm::test

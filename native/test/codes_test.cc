@@ -8,6 +8,7 @@
 
 #include "core/linalg/library.hpp"
 #include "core/serving/served_network.hpp"
+#include "test/activations.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -15,16 +16,6 @@ namespace {
 
 using namespace dladmm;
 using namespace dladmm::test;
-
-const std::vector<Activation> kActivations{{0},
-                                           {0.1},
-                                           Activation::identity(),
-                                           {0, ActivationKind::sigmoid},
-                                           {0, ActivationKind::tanh},
-                                           {0.5, ActivationKind::elu},
-                                           {0, ActivationKind::silu},
-                                           {0, ActivationKind::gelu},
-                                           {0, ActivationKind::softplus}};
 
 std::vector<std::int8_t> weight_codes(std::size_t count, Random& random) {
   std::vector<std::int8_t> out(count);
@@ -85,7 +76,7 @@ void answers_in_codes() {
   Random random(95);
   const std::vector<std::vector<std::size_t>> networks{{4, 7, 5, 3}, {3, 2}, {1, 1, 1}, {9, 300, 256, 10}, {70, 65, 2}};
   for (const auto& widths : networks) {
-    for (const Activation activation : kActivations) {
+    for (const Activation activation : kAllKinds) {
       const Network network{widths, activation, {}};
       std::vector<std::vector<std::int8_t>> w;
       std::vector<std::vector<float>> scales;

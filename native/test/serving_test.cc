@@ -13,6 +13,7 @@
 
 #include "core/linalg/library.hpp"
 #include "core/linalg/row_product.hpp"
+#include "test/activations.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
 
@@ -171,22 +172,12 @@ struct Perceptron {
   }
 };
 
-const std::vector<Activation> kActivations{{0},
-                                           {0.1},
-                                           Activation::identity(),
-                                           {0, ActivationKind::sigmoid},
-                                           {0, ActivationKind::tanh},
-                                           {0.5, ActivationKind::elu},
-                                           {0, ActivationKind::silu},
-                                           {0, ActivationKind::gelu},
-                                           {0, ActivationKind::softplus}};
-
 template <typename T>
 void answers() {
   Random random(91);
   const std::vector<std::vector<std::size_t>> networks{{4, 7, 5, 3}, {3, 2}, {1, 1, 1}, {9, 300, 256, 10}};
   for (const auto& widths : networks) {
-    for (const Activation activation : kActivations) {
+    for (const Activation activation : kAllKinds) {
       const Perceptron<T> net(widths, activation, random);
       for (const std::size_t samples : {0, 1, 2, 13, 130, 300}) {
         Matrix<T> x(samples, widths.front());
