@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "addon/records.hpp"
+#include "addon/samples.hpp"
 #include "core/gradient/network.hpp"
 
 namespace dladmm::addon {
@@ -17,7 +18,12 @@ void take_batches(const Napi::Object& options, Setup& setup) {
   setup.network = network_from(options);
   setup.samples = member_count(options, "samples");
   setup.batch = member_size(options, "batch");
-  if (setup.batch < 1 || setup.batch > setup.samples) reject(env, "batch must be from 1 to the number of samples");
+  std::size_t samples = setup.samples;
+  if constexpr (requires { setup.share; }) {
+    setup.share = share_from(options, setup.samples);
+    samples = setup.all_samples();
+  }
+  if (setup.batch < 1 || setup.batch > samples) reject(env, "batch must be from 1 to the number of samples");
   setup.threads = threads_from(options);
   setup.shuffle = member_flag(options, "shuffle");
   setup.seed = static_cast<std::uint32_t>(member_size(options, "seed"));

@@ -1,62 +1,22 @@
 // Samples spread over ranks, here threads of one process: the iterates of one that has them all.
 #include <algorithm>
 #include <atomic>
-#include <barrier>
 #include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "core/layered/state.hpp"
 #include "core/runtime/ranks.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
+#include "test/threads_as_ranks.hpp"
 
 namespace {
 
 using namespace dladmm;
 using namespace dladmm::test;
-
-// What all ranks of a test have in common.
-struct Table {
-  explicit Table(std::size_t count) : size(count), shown(count), all_here(static_cast<std::ptrdiff_t>(count)) {}
-  const std::size_t size;
-  std::vector<std::vector<double>> shown;
-  std::barrier<> all_here;
-};
-
-// Each shows its numbers, then all add up what is shown, in the same order.
-class Thread final : public Ranks {
- public:
-  Thread(Table& table, std::size_t rank) : table_(table), rank_(rank) {}
-
-  void sum(std::span<float> values) override { with_all(values, std::plus<>()); }
-  void sum(std::span<double> values) override { with_all(values, std::plus<>()); }
-  void largest(std::span<double> values) override {
-    with_all(values, [](double a, double b) { return std::max(a, b); });
-  }
-  [[nodiscard]] std::size_t calls() const { return calls_; }
-
- private:
-  template <typename T, typename Op>
-  void with_all(std::span<T> values, Op op) {
-    ++calls_;
-    table_.shown[rank_].assign(values.begin(), values.end());
-    table_.all_here.arrive_and_wait();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      double found = table_.shown[0].at(i);
-      for (std::size_t r = 1; r < table_.size; ++r) found = op(found, table_.shown[r].at(i));
-      values[i] = static_cast<T>(found);
-    }
-    table_.all_here.arrive_and_wait();
-  }
-
-  Table& table_;
-  const std::size_t rank_;
-  std::size_t calls_ = 0;
-};
 
 struct Case {
   std::string name;
@@ -160,28 +120,11 @@ Ended run(const Case& of, std::size_t sweeps, std::size_t first, std::size_t cou
 // Contiguous shares, as even as can be.
 template <typename T>
 std::vector<Ended> run_shared(const Case& of, std::size_t sweeps, std::size_t ranks) {
-  Table table(ranks);
   std::vector<Ended> ended(ranks);
-  const Pieces shares{of.samples, ranks};
-  std::vector<std::thread> threads;
-  for (std::size_t r = 0; r < ranks; ++r) {
-    threads.emplace_back([&, r] {
-      Thread own(table, r);
-      ended[r] = run<T>(of, sweeps, shares[r].first, shares[r].count, &own);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  each_rank(of.samples, ranks, [&](std::size_t r, Rows share, Thread& own) {
+    ended[r] = run<T>(of, sweeps, share.first, share.count, &own);
+  });
   return ended;
-}
-
-double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  double most = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    most = std::max(most, std::abs(a[i] - b[i]));
-    largest = std::max(largest, std::abs(b[i]));
-    if (std::isnan(a[i])) return a[i];
-  }
-  return most / largest;
 }
 
 std::vector<Case> cases() {

@@ -13,7 +13,7 @@ export interface Place<Flags> {
 }
 
 /** What belongs to one process alone. */
-const ALONE = ['graph', 'resume', 'trace'] as const;
+const ALONE = ['graph', 'trace'] as const;
 
 /** What is written once. */
 const OUTPUTS: readonly string[] = ['save', 'report', 'runs', 'live', 'json'];
@@ -30,7 +30,10 @@ export async function placeOf<Flags extends Readonly<Partial<Record<(typeof ALON
   onAbort(signal, () => {
     const { why = '', exitCode = 1 } = interruptionOf(signal) ?? {};
     // Others may wait for this one within a sweep, so that there is no good end.
-    if (why.startsWith('SIG')) ranks.end(`rank ${ranks.rank} was ended by ${why}`, exitCode);
+    if (!why.startsWith('SIG')) return;
+    // Before a training it most often is the launcher, ending all since one could not begin: that one has the word.
+    if (ranks.rank > 0 && !ranks.busy) ranks.leave(exitCode);
+    ranks.end(`rank ${ranks.rank} was ended by ${why}`, exitCode);
   });
   const alike: Place<Flags>['alike'] = (work) => ranks.together(work);
   if (ranks.rank === 0) return { flags, terminal, alike };

@@ -114,7 +114,7 @@ async function trainAt({ flags, terminal, alike }: Place<TrainFlags>, told: Job[
   }
   const { model: from, ...beginning } = await alike(() => beginningOf(flags.from));
   checkSameLayers(flags, beginning.layers);
-  const resume = flags.resume === undefined ? undefined : await resumptionOf(flags, told);
+  const resume = flags.resume === undefined ? undefined : await alike(() => resumptionOf(flags, told));
   const options = { ...beginning, ...told, ...frontOf(flags) };
   // Before anything is read: a slip should not cost the time of loading. The widths are checked against the data later.
   const plan = resume ? planOf<never>(resume.options) : checkedPlan(options);

@@ -44,6 +44,11 @@ export class Ranks {
     this.library = library;
   }
 
+  /** Whether a training is under way. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /** What has been added up with the others so far. */
   get traffic(): ReturnType<NativeRanks['traffic']> {
     return this.#native.traffic();

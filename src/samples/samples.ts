@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { checkObject } from '../core/checks.js';
 import { DlAdmmError, expected } from '../core/errors.js';
 import { availableMemory } from '../core/info.js';
-import type { Dtype, NativeCsr, NativeSamples } from '../core/native.js';
+import { type Dtype, type NativeCsr, type NativeSamples, native } from '../core/native.js';
 import type { Share } from '../core/ranks.js';
 import { classCount, classifies, type Network } from '../network/network.js';
 import { type Csr, csrParts, featureRows } from '../tensor/csr.js';
@@ -80,6 +80,23 @@ export function shareOf({ source, targets, weights }: SampleSource, share: Share
     targets: types.isInt32Array(targets) ? targets.subarray(from, to) : rowsOf(targets, share),
     ...(weights && { weights: weights.subarray(from, to) }),
   };
+}
+
+/** The checksum of dense samples that a state which had loaded them all would tell. */
+export async function fingerprintOf({ source, targets, weights }: SampleSource, dtype: Dtype): Promise<string> {
+  const hash = new native.Hash64();
+  const take = ({ buffer, byteOffset, byteLength }: ArrayBufferView): void =>
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  const takeRows = (rows: RowSource): Promise<void> =>
+    loadRows(rows, (_, chunk) => {
+      take(dtype === 'float32' ? Float32Array.from(chunk) : Float64Array.from(chunk));
+      return -1;
+    });
+  await takeRows(source);
+  if (types.isInt32Array(targets)) take(targets);
+  else await takeRows(targets);
+  if (weights) take(weights);
+  return hash.digest();
 }
 
 /** Copies sparse rows into a native state. */

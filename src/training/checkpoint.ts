@@ -59,6 +59,8 @@ export function storedOptionsOf(
   const {
     signal: _,
     onIteration: __,
+    // How many processes go on is asked again.
+    distributed: ___,
     checkpoint,
     initialisation,
     ...rest
@@ -210,11 +212,11 @@ async function nativeCall<R>(call: () => Promise<R>): Promise<R> {
 }
 
 async function fingerprints(
-  { session: { native: state, feed } }: Course<ProgressRecord>,
+  { session: { native: state, fingerprint } }: Course<ProgressRecord>,
   validation?: number,
 ): Promise<Fingerprints> {
   return {
-    train: feed?.fingerprint ?? (await nativeCall(() => state.fingerprint(TRAINING_SET))),
+    train: await nativeCall(() => fingerprint?.() ?? state.fingerprint(TRAINING_SET)),
     ...(validation !== undefined && { validation: await nativeCall(() => state.fingerprint(validation)) }),
   };
 }

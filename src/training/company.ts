@@ -13,6 +13,8 @@ import { kernelHere } from './checkpoint.js';
 import type { StoredTraining } from './stored-training.js';
 
 export interface Company {
+  /** Whether this process writes what is written once. */
+  readonly writes: boolean;
   /** Work that each does by itself: where one fails, all do. */
   alike<T>(work: () => Promise<T>): Promise<T>;
   /** The same of work that a signal ends; undefined where it has, on any. */
@@ -32,6 +34,7 @@ export interface Company {
 }
 
 const ALONE: Company = {
+  writes: true,
   alike: (work) => work(),
   unlessAborted,
   ends: async (here) => here,
@@ -79,6 +82,7 @@ export async function companyOf({ distributed, network }: CommonPlan<never>): Pr
       throw error;
     });
   return {
+    writes: ranks.rank === 0,
     alike: (work) => by(ranks.together(work)),
     unlessAborted: (signal, work) => by(unlessAny(ranks, signal, work)),
     async ends(here, done = 1, parameters) {

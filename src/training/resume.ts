@@ -57,7 +57,15 @@ export interface ResumeOptions
 }
 
 /** The checkpoint goes into the same file, as often, where nobody says. */
-const MAY_CHANGE = ['threads', 'evaluateEvery', 'trainMetrics', 'signal', 'onIteration', 'checkpoint'] as const;
+const MAY_CHANGE = [
+  'threads',
+  'distributed',
+  'evaluateEvery',
+  'trainMetrics',
+  'signal',
+  'onIteration',
+  'checkpoint',
+] as const;
 const FREE: readonly string[] = ['iterations', 'epochs', ...MAY_CHANGE];
 type MayChange = (typeof MAY_CHANGE)[number];
 /** Must be what they were; here for those who want to be sure. */

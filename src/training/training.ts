@@ -195,7 +195,8 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       );
       if (sets === undefined) return;
       await this.#checkTold(course.session, sets);
-      await this.#openKeeper(course, sets);
+      const { writes } = company;
+      await company.alike(() => this.#openKeeper(course, sets, writes));
       status = this.#ending() ?? status;
       between = true;
       const parameters = () => course.session.parameters();
@@ -322,7 +323,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
     return this.#keeper?.save({ iteration: this.#done, elapsed: this.#elapsed, ...(best && { best }) });
   }
 
-  async #openKeeper(of: Course<R>, { validation }: EvaluationSets): Promise<void> {
+  async #openKeeper(of: Course<R>, { validation }: EvaluationSets, writes: boolean): Promise<void> {
     const { checkpoint: plan, earlyStopping } = this.#plan;
     const course = of as Course<ProgressRecord>;
     const decisive = earlyStopping ? validation : undefined;
@@ -331,7 +332,7 @@ export class Training<R extends ProgressRecord = IterationRecord, M = Model> imp
       checkLearnt(this.#from, learnt);
       await checkValidation(this.#from, course, decisive);
     }
-    if (plan === undefined) return;
+    if (plan === undefined || !writes) return;
     const problem = isGraph(this.#data) ? 'graph' : 'samples';
     const taught = this.#taught !== undefined;
     const kept = { plan, options: this.#options, course, problem, learnt, taught } as const;

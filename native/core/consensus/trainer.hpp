@@ -21,6 +21,7 @@
 #include "core/gradient/loss_rows.hpp"
 #include "core/gradient/method.hpp"
 #include "core/gradient/order.hpp"
+#include "core/gradient/own_part.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/tiled.hpp"
 #include "core/splitting/sample_state.hpp"
@@ -42,6 +43,10 @@ struct TrainerSetup {
   // Whether the features are sparse, and how many entries they have; not of K-FAC and ISAAC, whose factors are dense.
   bool sparse = false;
   std::size_t entries = 0;
+  // Of the samples, where others have the rest: batches are of all, and so are their gradients. Not of K-FAC and ISAAC.
+  Share share;
+
+  [[nodiscard]] std::size_t all_samples() const { return share.all(samples); }
 };
 
 template <typename T>
@@ -95,8 +100,9 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   // `count` steps from where the last run ended, an epoch beginning with a shuffle. rates: one learning rate for all,
   // or one a step; stops between two steps when `stop` is set. A step whose loss is not finite changes nothing; one
   // that makes a parameter so puts back the parameters that the run began with. After either the optimiser is as new.
-  void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& stop, StepsRecord& record) {
+  void run(std::size_t count, std::span<const double> rates, const std::atomic<bool>& asked, StepsRecord& record) {
     this->need_all_rows();
+    const std::atomic<bool>& stop = this->heeded(asked);
     const AtWork here(stop);
     finite_.keep();
     if (averaging() != nullptr) to_gradient_point(all());
@@ -182,8 +188,8 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       : Base(setup),
         gradients_(std::visit([](const auto& method) { return method.gradients(); }, setup.optimiser)),
         states_(std::visit([](const auto& method) { return method.states(); }, setup.optimiser)),
-        block_(isaac() || kfac() ? setup.batch : std::min(setup.batch, kBlock)),
-        whole_gradient_(setup.batch > block_ || muon() || soap() || kfac()),
+        block_(isaac() || kfac() ? setup.batch : std::min({setup.batch, setup.samples, kBlock})),
+        whole_gradient_(setup.batch > block_ || muon() || soap() || kfac() || shared()),
         net_(setup.network.layers()),
         members_(team_.size()) {
     for (std::size_t l = 1; l <= depth(); ++l) {
@@ -228,12 +234,14 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     }
     plan.vector(shares_, gradients_);
     plan.vector(finished_, chunks_.size());
-    plan.other(sizeof(std::uint32_t) * static_cast<double>(setup_.samples),
-               [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
+    plan.other(sizeof(std::uint32_t) * static_cast<double>(setup_.all_samples()),
+               [this] { epochs_ = Epochs(setup_.all_samples(), setup_.batch, setup_.shuffle, setup_.seed); });
+    plan.made(own_, setup_.share, setup_.samples, setup_.batch, gradients_);
   }
 
   [[nodiscard]] Layer& layer(std::size_t l) { return net_[l - 1]; }
   [[nodiscard]] const std::vector<LayerParameters<T>>& parameters() const { return layers_; }
+  [[nodiscard]] bool shared() const { return setup_.share.ranks != nullptr; }
   [[nodiscard]] const ScheduleFree* averaging() const { return std::get_if<ScheduleFree>(&setup_.optimiser); }
   [[nodiscard]] const Muon* muon() const { return std::get_if<Muon>(&setup_.optimiser); }
   [[nodiscard]] const Soap* soap() const { return std::get_if<Soap>(&setup_.optimiser); }
@@ -253,9 +261,12 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
 
   // Adds R of the batch to `loss`. False where something is no longer finite.
   bool step(std::span<const std::uint32_t> batch, double rate, double& loss) {
+    const std::span<const std::uint32_t> own = own_.of(batch);
     const Pieces sub_batches{batch.size(), gradients_};
     for (std::size_t s = 0; s < gradients_; ++s) {
       shares_[s] = static_cast<double>(sub_batches[s].count) / static_cast<double>(batch.size());
+      if (shared() && own_[s].count == 0)
+        std::ranges::fill(gradient_.span().subspan(s * parameters_count_, parameters_count_), T(0));
     }
     Step now{rate, step_number_ + 1, shares_};
     if (const auto* const average = averaging()) {
@@ -263,20 +274,31 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
       averaged_ += weight;
       now.share = averaged_ > 0 ? weight / averaged_ : 0;
     }
-    for (std::size_t first = 0; first < batch.size(); first += block_) {
-      const Rows rows{first, std::min(block_, batch.size() - first)};
-      const std::span<const std::uint32_t> samples = batch.subspan(rows.first, rows.count);
+    const auto undone = [&] {
+      finite_.restore();
+      if (averaging() != nullptr) begin_average(all());
+      return false;
+    };
+    for (std::size_t first = 0; first < own.size(); first += block_) {
+      const Rows rows{first, std::min(block_, own.size() - first)};
+      const std::span<const std::uint32_t> samples = own.subspan(rows.first, rows.count);
       const MatrixView<const T> x = gather(samples);
       forward(x);
       const double here = output_deltas(samples);
       loss += here;
-      if (!std::isfinite(loss)) return false;
+      if (!shared() && !std::isfinite(loss)) return false;
       carry_back(samples.size());
-      if (!turn(x, samples) || !update(x, batch.size(), rows, now) || !move_by_factors(x, samples, here, now)) {
-        finite_.restore();
-        if (averaging() != nullptr) begin_average(all());
-        return false;
+      const bool last = first + rows.count == own.size();
+      if (!turn(x, samples) || !sum_gradients(x, batch.size(), rows, last && !shared(), now) ||
+          !move_by_factors(x, samples, here, now)) {
+        return undone();
       }
+    }
+    if (shared()) {
+      setup_.share.sum(std::span<double>(&loss, 1));
+      if (!std::isfinite(loss)) return false;
+      setup_.share.sum(gradient_.span());
+      if (!update_by_whole(now)) return undone();
     }
     if (!take_proximal_steps(now)) {
       finite_.restore();
@@ -489,16 +511,35 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     return true;
   }
 
-  // `rows`: the block within a batch of so many samples.
-  bool update(MatrixView<const T> x, std::size_t batch, Rows rows, const Step& step) {
-    const auto parameters = static_cast<double>(parameters_count_);
-    const double entries = kFlopsAnEntry * parameters * static_cast<double>(2 + gradients_ + states_);
-    team_.run(chunks_.size(), 2 * parameters * static_cast<double>(rows.count) + entries,
-              [&](std::size_t i, unsigned member) {
-                finished_[i] = update_chunk(members_[member], x, batch, rows, chunks_[i], step) ? 1 : 0;
-              });
-    bool finite = std::ranges::all_of(finished_, [](std::uint8_t each) { return each != 0; });
-    if (rows.first + rows.count < batch) return finite;
+  // `rows`: the block within what is here of a batch of so many samples. `updates`: it is the last, and all are here.
+  [[nodiscard]] bool sum_gradients(MatrixView<const T> x, std::size_t batch, Rows rows, bool updates,
+                                   const Step& step) {
+    const double flops = 2 * static_cast<double>(parameters_count_) * static_cast<double>(rows.count);
+    return each_chunk(flops,
+                      [&](const Chunk& chunk, Member& member) {
+                        sum_chunk(member, x, batch, rows, chunk, updates);
+                        return !updates || update_chunk(member, chunk, step);
+                      }) &&
+           (!updates || update_matrices(step));
+  }
+  // From the gradient of the whole batch.
+  [[nodiscard]] bool update_by_whole(const Step& step) {
+    return each_chunk(0, [&](const Chunk& chunk, Member& member) { return update_chunk(member, chunk, step); }) &&
+           update_matrices(step);
+  }
+
+  template <typename Body>
+  [[nodiscard]] bool each_chunk(double flops, Body&& body) {
+    const double entries =
+        kFlopsAnEntry * static_cast<double>(parameters_count_) * static_cast<double>(2 + gradients_ + states_);
+    team_.run(chunks_.size(), flops + entries,
+              [&](std::size_t i, unsigned member) { finished_[i] = body(chunks_[i], members_[member]) ? 1 : 0; });
+    return std::ranges::all_of(finished_, [](std::uint8_t each) { return each != 0; });
+  }
+
+  // W_l that a step takes whole.
+  [[nodiscard]] bool update_matrices(const Step& step) {
+    bool finite = true;
     for (std::size_t l = 1; l <= depth(); ++l) {
       if (!takes_whole(l)) continue;
       const auto matrix = [&](const Buffer<T>& vector, std::size_t before = 0) {
@@ -514,9 +555,27 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
     return finite;
   }
 
-  // Rows of W_l and b_l: their gradient over the block, and at the end of the batch their update.
-  bool update_chunk(Member& member, MatrixView<const T> x, std::size_t batch, Rows rows, const Chunk& chunk,
-                    const Step& step) {
+  // Where the gradient of a chunk lies, that of the next sub-batch `stride` further.
+  struct Sums {
+    T *weights, *biases;
+    std::size_t stride;
+  };
+  // One that outlives the block lies in the whole vector, else in the member's scratch.
+  [[nodiscard]] Sums sums_of(Member& member, const Chunk& chunk) {
+    const std::size_t inputs = setup_.network.inputs(chunk.layer);
+    const std::size_t first = layer(chunk.layer).first;
+    if (!whole_gradient_) {
+      T* const own = member.gradient.data();
+      return {own, own + chunk.rows.count * inputs, chunk.rows.count * (inputs + 1)};
+    }
+    T* const whole = gradient_.data() + first;
+    return {whole + chunk.rows.first * inputs, whole + setup_.network.outputs(chunk.layer) * inputs + chunk.rows.first,
+            parameters_count_};
+  }
+
+  // Rows of W_l and b_l: their gradient over the block. `updates`: their update follows.
+  void sum_chunk(Member& member, MatrixView<const T> x, std::size_t batch, Rows rows, const Chunk& chunk,
+                 bool updates) {
     const auto& [l, out] = chunk;
     const std::size_t inputs = setup_.network.inputs(l);
     const bool turned = isaac() != nullptr && isaac()->takes(l);
@@ -525,50 +584,50 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
         turned && !turned_delta ? in_block(isaac_room_.turned[l - 1], x.rows) : input_of(l, x);
     const MatrixView<T> carried = turned_delta ? isaac_room_.turned[l - 1].view() : layer(l).delta.view();
 
-    // A gradient that outlives the block lies in the whole vector, else in the member's scratch.
-    const std::size_t first_weight = layer(l).first + out.first * inputs;
-    const std::size_t first_bias = layer(l).first + setup_.network.outputs(l) * inputs + out.first;
-    T* const g_weights = whole_gradient_ ? gradient_.data() + first_weight : member.gradient.data();
-    T* const g_biases = whole_gradient_ ? gradient_.data() + first_bias : g_weights + out.count * inputs;
-    const std::size_t g_stride = whole_gradient_ ? parameters_count_ : out.count * (inputs + 1);
-
-    const bool updates = rows.first + rows.count == batch;
+    const Sums sums = sums_of(member, chunk);
     Ahead ahead;  // what the update reads
     if (updates) {
       for (std::size_t k = 0; k <= states_; ++k) {
         const T* const vector = k == 0 ? parameters_.data() : state_.data() + (k - 1) * parameters_count_;
-        ahead.add(MatrixView<const T>(vector + first_weight, out.count, inputs));
+        ahead.add(MatrixView<const T>(vector + layer(l).first + out.first * inputs, out.count, inputs));
       }
     }
     for (std::size_t s = 0; s < gradients_; ++s) {
-      const Rows part = Pieces{batch, gradients_}[s];
+      const Rows part = own_[s];
       const std::size_t begin = std::max(part.first, rows.first);
       const std::size_t end = std::min(part.first + part.count, rows.first + rows.count);
       if (begin >= end) continue;
       const Rows own{begin - rows.first, end - begin};
       const T keep = begin == part.first ? T(0) : T(1);
       const double terms = setup_.reduction == Reduction::mean ? 1 : static_cast<double>(batch);
-      const T scale = static_cast<T>(terms / static_cast<double>(part.count));
+      const T scale = static_cast<T>(terms / static_cast<double>(Pieces{batch, gradients_}[s].count));
       const MatrixView<const T> delta = window(layer(l).delta.view(), own, out);
       // n_l x n_{l-1} <- (samples x n_l)ᵀ (samples x n_{l-1})
-      const MatrixView<T> sum(g_weights + s * g_stride, out.count, inputs);
+      const MatrixView<T> sum(sums.weights + s * sums.stride, out.count, inputs);
       if (l == 1 && setup_.sparse) {
         sum_products<T>(scale, delta, sparse_batch_.view().rows_from(own), keep, sum);
       } else {
         sum_products<T>(scale, window(carried, own, out), input.rows_from(own), keep, sum,
                         s + 1 == gradients_ ? ahead : Ahead());
       }
-      sum_columns<T>(scale, delta, keep, {g_biases + s * g_stride, out.count}, member.work);
+      sum_columns<T>(scale, delta, keep, {sums.biases + s * sums.stride, out.count}, member.work);
     }
-    if (!updates) return true;
+  }
 
+  // Rows of W_l and b_l by their gradient. False where something is not finite.
+  [[nodiscard]] bool update_chunk(Member& member, const Chunk& chunk, const Step& step) {
+    const auto& [l, out] = chunk;
+    const std::size_t inputs = setup_.network.inputs(l);
+    const Sums sums = sums_of(member, chunk);
     const auto update = [&](std::size_t first, std::size_t count, const T* g) {
-      for (std::size_t s = 0; s < gradients_; ++s) member.parts[s] = g + s * g_stride;
+      for (std::size_t s = 0; s < gradients_; ++s) member.parts[s] = g + s * sums.stride;
       const Slice<T> slice{parameters_.data() + first, count, member.parts, state_.data() + first, parameters_count_};
       return std::visit([&](const auto& method) { return apply<T>(method, step, slice); }, setup_.optimiser);
     };
-    const bool weights_finite = takes_whole(l) || update(first_weight, out.count * inputs, g_weights);
-    return update(first_bias, out.count, g_biases) && weights_finite;
+    const bool weights_finite =
+        takes_whole(l) || update(layer(l).first + out.first * inputs, out.count * inputs, sums.weights);
+    return update(layer(l).first + setup_.network.outputs(l) * inputs + out.first, out.count, sums.biases) &&
+           weights_finite;
   }
 
   std::size_t gradients_;  // that a step takes
@@ -595,6 +654,7 @@ class Trainer : public SampleState<Trainer<T>, T, TrainerSetup> {
   std::vector<double> shares_;          // α_s of the step at work
   std::vector<std::uint8_t> finished_;  // chunk by chunk: whether its parameters are finite
   Epochs epochs_;
+  OwnPart own_;
   std::uint64_t step_number_ = 0;
   double averaged_ = 0;  // Σ of the weights of an average
 };

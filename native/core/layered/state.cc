@@ -346,9 +346,7 @@ template <typename T>
 void LayeredState<T>::run(std::span<const Update> updates, const Penalties& p, const std::atomic<bool>& asked,
                           SweepRecord& record) {
   need_start(x_version_);
-  // Ranks end together or not at all: who asks them to does so between two sweeps.
-  static const std::atomic<bool> never{false};
-  const std::atomic<bool>& stop = setup_.share.ranks == nullptr ? asked : never;
+  const std::atomic<bool>& stop = this->heeded(asked);
   const AtWork here(stop);
   finite_.keep();
   // Penalties are others from run to run, and so that a run which goes on elsewhere has the same bits.

@@ -57,7 +57,7 @@ struct LayeredSetup {
   Share share;
 
   // Of all ranks together.
-  [[nodiscard]] std::size_t all_samples() const { return share.ranks == nullptr ? samples : share.samples; }
+  [[nodiscard]] std::size_t all_samples() const { return share.all(samples); }
 };
 
 // The start of z_l and a_l of the hidden layers: the forward pass, or independent N(0, 1).

@@ -30,6 +30,7 @@
 #include "core/linalg/sparse.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/linalg/tiled.hpp"
+#include "core/runtime/ranks.hpp"
 #include "core/runtime/team.hpp"
 #include "core/splitting/gram.hpp"
 #include "core/splitting/storage_plan.hpp"
@@ -82,8 +83,10 @@ class RunningGram {
 
   // Takes in the inputs of a batch, B x n, and finds afresh what `apply` multiplies by. False where A is not finite.
   // `scratch` is B x r; `sums` has room for products of sums_room(n, settings) entries over a whole batch.
-  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch) {
-    return learn(team, sums, DenseBatch{input}, scratch);
+  // `share`: of B samples, of which others may have their part.
+  [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, MatrixView<const T> input, MatrixView<T> scratch,
+                             const Share& share = {}) {
+    return learn(team, sums, DenseBatch{input, share}, scratch);
   }
   [[nodiscard]] bool take_in(Team& team, PieceSums<T>& sums, const CsrView<T>& input, MatrixView<T> scratch) {
     return learn(team, sums, SparseBatch{input, transposed(input)}, scratch);
@@ -154,11 +157,15 @@ class RunningGram {
   // What is asked of ã: ‖ã‖², ãU, ãᵀY, and ãᵀã, of which the lower triangle counts.
   struct DenseBatch {
     MatrixView<const T> rows;
+    const Share& share;
 
-    [[nodiscard]] std::size_t count() const { return rows.rows; }
+    [[nodiscard]] std::size_t count() const { return share.all(rows.rows); }
     [[nodiscard]] double square_norm(Team& team) const {
-      return sum_pieces<double>(team, rows.rows, rows.columns,
-                                [&](Rows own, unsigned) { return elementwise::square_norm<T>(rows.rows_from(own)); });
+      double sum = sum_pieces<double>(team, rows.rows, rows.columns, [&](Rows own, unsigned) {
+        return elementwise::square_norm<T>(rows.rows_from(own));
+      });
+      share.sum(std::span<double>(&sum, 1));
+      return sum;
     }
     // B x n times n x r
     void times(Team& team, MatrixView<const T> u, MatrixView<T> out) const {
@@ -166,13 +173,28 @@ class RunningGram {
     }
     // n x B times B x r
     void back(Team& team, PieceSums<T>& sums, MatrixView<const T> y, MatrixView<T> out) const {
-      sum_products<T>(team, sums, rows, y, out);
+      sum_over(team, sums, share, rows, y, out, Part::all);
     }
     // n x B times B x n
     void gram(Team& team, PieceSums<T>& sums, MatrixView<T> out) const {
-      sum_products<T>(team, sums, rows, rows, out, Part::lower);
+      sum_over(team, sums, share, rows, rows, out, Part::lower);
+    }
+    // r x B times B x r
+    void square(Team& team, PieceSums<T>& sums, MatrixView<const T> y, MatrixView<T> out) const {
+      sum_over(team, sums, share, y, y, out, Part::lower);
     }
   };
+  // out <- Rᵀ A over the samples of all ranks.
+  static void sum_over(Team& team, PieceSums<T>& sums, const Share& share, MatrixView<const T> r, MatrixView<const T> a,
+                       MatrixView<T> out, Part part) {
+    const bool shared = share.ranks != nullptr;
+    // What the tiles leave out is added up with the rest, or there is nothing to sum here.
+    if (shared && (part == Part::lower || r.rows == 0)) {
+      for (std::size_t i = 0; i < out.rows; ++i) std::fill_n(out.row(i), out.columns, T(0));
+    }
+    if (r.rows > 0) sum_products<T>(team, sums, r, a, out, part);
+    if (shared) share.sum(out.flat());
+  }
   struct SparseBatch {
     CsrView<T> rows;
     Csr<T> columns;  // ãᵀ, whose rows are sorted
@@ -200,6 +222,9 @@ class RunningGram {
       sum_products<T>(team, columns.view(), y, out);
     }
     void gram(Team& team, PieceSums<T>&, MatrixView<T> out) const { sum_products<T>(team, columns.view(), rows, out); }
+    void square(Team& team, PieceSums<T>& sums, MatrixView<const T> y, MatrixView<T> out) const {
+      sum_products<T>(team, sums, y, y, out, Part::lower);
+    }
   };
 
   template <typename Batch>
@@ -290,8 +315,7 @@ class RunningGram {
   template <typename Batch>
   void project(Team& team, PieceSums<T>& sums, const Batch& input, MatrixView<T> scratch, double keep) {
     input.times(team, u_.view(), scratch);
-    // r x B times B x r
-    sum_products<T>(team, sums, scratch, scratch, projected_.view(), Part::lower);
+    input.square(team, sums, scratch, projected_.view());
     const double take = (1 - keep) / static_cast<double>(input.count());
     const MatrixView<double> h = h_.view();
     for (std::size_t i = 0; i < rank_; ++i) {

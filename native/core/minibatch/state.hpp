@@ -44,6 +44,7 @@
 #include "core/functions/elementwise.hpp"
 #include "core/gradient/optimiser.hpp"
 #include "core/gradient/order.hpp"
+#include "core/gradient/own_part.hpp"
 #include "core/linalg/section.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/linalg/tiled.hpp"
@@ -77,6 +78,11 @@ struct MinibatchSetup {
   // Whether the features are sparse, and how many entries they have.
   bool sparse = false;
   std::size_t entries = 0;
+  // Of the samples, where others have the rest: batches are of all, and so are what is summed over them. Not of sparse
+  // features.
+  Share share;
+
+  [[nodiscard]] std::size_t all_samples() const { return share.all(samples); }
 };
 
 // Whether a sweep is one that can run in a network of `layers` layers.
@@ -144,15 +150,16 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   // `count` batches (the record's steps) from where the last run ended, an epoch beginning with a shuffle. steps: one η
   // for all, or one a batch; stops between two batches when `stop` is set. After something that is not finite the
   // parameters are those that the run began with, and the rest is as new.
-  void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& stop, StepsRecord& record) {
+  void run(std::size_t count, std::span<const double> steps, const std::atomic<bool>& asked, StepsRecord& record) {
     this->need_all_rows();
+    const std::atomic<bool>& stop = this->heeded(asked);
     const AtWork here(stop);
     finite_.keep();
     const bool finite = run_steps(count, stop, record, [&](std::size_t i, double& loss) -> std::size_t {
-      const std::span<const std::uint32_t> samples = epochs_.begin();
-      if (!run_batch(samples, step_size(steps, i), loss)) return 0;
+      const std::span<const std::uint32_t> batch = epochs_.begin();
+      if (!run_batch(batch, step_size(steps, i), loss)) return 0;
       epochs_.end();
-      return samples.size();
+      return batch.size();
     });
     if (finite) {
       record.weights = weight_measures<T>(team_, setup_.regularisers, views_, spectral_);
@@ -229,8 +236,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       it.first = parameters;
       parameters += out * columns;
       // (A + δI)⁻¹ meets ã_{l-1} where that has fewer rows than D_lᵀ ã_{l-1} and would not become dense by it, and
-      // λ[W_l b_l] does not have to meet it too.
-      const bool by_input = setup_.gram.l2 == 0 && batch < out && !is_sparse(l);
+      // λ[W_l b_l] does not have to meet it too. Ranks add up gradients.
+      const bool by_input = setup_.gram.l2 == 0 && batch < out && !is_sparse(l) && !shared();
       it.side = !by_input ? Side::gradient : r == 0 ? Side::input : Side::below;
       it.below = it.side == Side::below ? r : 0;
       it.chunks =
@@ -261,8 +268,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     if (std::ranges::any_of(setup_.regularisers, &Regulariser::spectral)) this->declare_spectral(plan, spectral_);
     plan.buffer(prepared_, prepared);
     plan.buffer(images_, batch, rank);
-    plan.other(4 * static_cast<double>(setup_.samples),
-               [this] { epochs_ = Epochs(setup_.samples, setup_.batch, setup_.shuffle, setup_.seed); });
+    plan.other(4 * static_cast<double>(setup_.all_samples()),
+               [this] { epochs_ = Epochs(setup_.all_samples(), setup_.batch, setup_.shuffle, setup_.seed); });
+    plan.made(own_, setup_.share, setup_.samples, batch, std::size_t{1});
+    if (shared()) plan.buffer(gradient_, parameters);
     if (summed != 0) plan.made(sums_, SampleCut(batch), typename PieceSums<T>::Room{0, summed, 0});
     for (Scratch& it : scratch_) {
       plan.buffer(it.gradient, chunk);
@@ -295,6 +304,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     std::vector<double> work;       // for losses
   };
 
+  [[nodiscard]] bool shared() const { return setup_.share.ranks != nullptr; }
   [[nodiscard]] bool is_sparse(std::size_t l) const { return l == 1 && Base::is_sparse(); }
   [[nodiscard]] Layer& of(std::size_t l) { return layers_[l - 1]; }
   [[nodiscard]] const Layer& of(std::size_t l) const { return layers_[l - 1]; }
@@ -333,17 +343,19 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     for (std::size_t i = rows.first; i < rows.first + rows.count; ++i) of(l).b[i] = both.row(i)[both.columns - 1];
   }
 
-  [[nodiscard]] bool run_batch(std::span<const std::uint32_t> samples, double step, double& loss) {
+  [[nodiscard]] bool run_batch(std::span<const std::uint32_t> batch, double step, double& loss) {
     const Step now{step, step_number_ + 1, {}};
+    const std::span<const std::uint32_t> samples = own_.of(batch);
     const std::size_t count = samples.size();
     forward(samples);
     loss += update_output_z(samples);
-    if (!std::isfinite(loss) || !take_in_inputs(count)) return false;
+    setup_.share.sum(std::span<double>(&loss, 1));
+    if (!std::isfinite(loss) || !take_in_inputs(count, batch.size())) return false;
     const std::span<const BatchUpdate> rest = std::span(setup_.sweep).subspan(1);
     for (std::size_t i = 0; i < rest.size(); ++i) {
       const auto [block, l] = rest[i];
       if (block == BatchBlock::W) {
-        if (!update_W(l, count, now)) return false;
+        if (!update_W(l, count, batch.size(), now)) return false;
       } else if (block == BatchBlock::z) {
         update_z(l, count);
       } else {
@@ -358,7 +370,7 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   }
 
   // A_l of every layer, where it is due.
-  [[nodiscard]] bool take_in_inputs(std::size_t count) {
+  [[nodiscard]] bool take_in_inputs(std::size_t count, std::size_t batch) {
     if (since_taken_ < std::min(setup_.gram_every, taken_in_)) {
       ++since_taken_;
       return true;
@@ -369,8 +381,10 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
       if (update.block != BatchBlock::W) continue;
       RunningGram<T>& gram = *of(update.layer).gram;
       const MatrixView<T> images(images_.data(), count, gram.rank());
-      const bool taken = is_sparse(update.layer) ? gram.take_in(team_, sums_, sparse_batch_.view(), images)
-                                                 : gram.take_in(team_, sums_, input_of(update.layer, count), images);
+      const Share share{setup_.share.ranks, 0, batch};
+      const bool taken = is_sparse(update.layer)
+                             ? gram.take_in(team_, sums_, sparse_batch_.view(), images)
+                             : gram.take_in(team_, sums_, input_of(update.layer, count), images, share);
       if (!taken) return false;
     }
     return true;
@@ -449,7 +463,8 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     });
   }
 
-  [[nodiscard]] bool update_W(std::size_t l, std::size_t count, const Step& step) {
+  // Of a batch of `all` samples, of which `count` are here.
+  [[nodiscard]] bool update_W(std::size_t l, std::size_t count, std::size_t all, const Step& step) {
     const Layer& it = of(l);
     const MatrixView<T> own = parameters(l);
     if (it.regularised) std::copy_n(own.data, own.rows * own.columns, old_.data());
@@ -470,11 +485,24 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     }
     std::atomic<bool> finite{true};
     const double flops = product_flops(setup_.network.outputs(l), input.rows, input.columns);
-    team_.run(it.chunks.count(), flops, [&](std::size_t chunk, unsigned member) {
-      if (!update_rows(scratch_[member], l, input, it.chunks[chunk], count, step)) {
+    const auto gradient_of = [&](std::size_t chunk, unsigned member) {
+      const Rows out = it.chunks[chunk];
+      T* const at = shared() ? gradient_.data() + it.first + out.first * own.columns : scratch_[member].gradient.data();
+      return MatrixView<T>(at, out.count, own.columns);
+    };
+    const auto move = [&](std::size_t chunk, unsigned member) {
+      if (!update_rows(scratch_[member], l, gradient_of(chunk, member), it.chunks[chunk], step)) {
         finite.store(false, std::memory_order_relaxed);
       }
+    };
+    team_.run(it.chunks.count(), flops, [&](std::size_t chunk, unsigned member) {
+      sum_rows(l, input, it.chunks[chunk], count, all, gradient_of(chunk, member));
+      if (!shared()) move(chunk, member);
     });
+    if (shared()) {
+      setup_.share.sum(gradient_.span().subspan(it.first, own.rows * own.columns));
+      team_.run(it.chunks.count(), kFlopsAnEntry * static_cast<double>(own.rows * own.columns), move);
+    }
     return finite && (!it.regularised || split_W(l, step.rate / (1 - setup_.momentum)));
   }
 
@@ -517,21 +545,24 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     return std::isfinite(elementwise::square_norm<T>(team_, own));
   }
 
-  // Rows `out` of [W_l b_l]: their gradient over `count` samples, S_l and V_l, while they are in the cache. `input` is
-  // ã_{l-1}, or what (A_l + δ_l I)⁻¹ has made of it, or ã_{l-1} with M below it.
-  [[nodiscard]] bool update_rows(Scratch& scratch, std::size_t l, MatrixView<T> input, Rows out, std::size_t count,
-                                 const Step& step) {
+  // gradient <- that of rows `out` of [W_l b_l] by `count` samples of `all`. `input` is ã_{l-1}, or what (A_l + δ_l
+  // I)⁻¹ has made of it, or ã_{l-1} with M below it.
+  void sum_rows(std::size_t l, MatrixView<T> input, Rows out, std::size_t count, std::size_t all,
+                MatrixView<T> gradient) {
     const Layer& it = of(l);
     const std::size_t r = it.gram->rank();
     const MatrixView<T> distance = it.distance.view();
-    T scale = T(1) / static_cast<T>(count);
+    if (count == 0) {
+      std::ranges::fill(gradient.flat(), T(0));
+      return;
+    }
+    T scale = T(1) / static_cast<T>(all);
     if (it.side == Side::below) {
       // r x batch times batch x rows of W_l
       sum_products<T>(-1, {images_.data(), count, r}, window(distance, {0, count}, out), 0,
                       window(distance, {count, r}, out));
-      scale = static_cast<T>(1 / (static_cast<double>(count) * it.gram->damping()));
+      scale = static_cast<T>(1 / (static_cast<double>(all) * it.gram->damping()));
     }
-    const MatrixView<T> gradient(scratch.gradient.data(), out.count, input.columns);
     // rows of W_l x (batch + below) times (batch + below) x (n_{l-1} + 1)
     const MatrixView<const T> moved = window(distance, {0, input.rows}, out);
     if (is_sparse(l)) {
@@ -539,12 +570,19 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
     } else {
       sum_products<T>(scale, moved, input, 0, gradient);
     }
+  }
+
+  // Rows `out` of [W_l b_l], S_l and V_l by their gradient, while it is in the cache. False where something is not
+  // finite.
+  [[nodiscard]] bool update_rows(Scratch& scratch, std::size_t l, MatrixView<T> gradient, Rows out, const Step& step) {
+    const Layer& it = of(l);
+    const std::size_t r = it.gram->rank();
     MatrixView<T> direction = gradient;
     const MatrixView<T> own = parameters(l).rows_from(out);
     if (it.side == Side::gradient) {
       const T l2 = static_cast<T>(setup_.gram.l2);
       if (l2 != T(0)) elementwise::step_back<T>(gradient, -l2, own);
-      direction = {scratch.direction.data(), out.count, input.columns};
+      direction = {scratch.direction.data(), out.count, gradient.columns};
       it.gram->apply(gradient, direction, {scratch.product.data(), out.count, r});
     }
     const T* const parts[] = {direction.data};
@@ -563,12 +601,14 @@ class MinibatchState : public SampleState<MinibatchState<T>, T, MinibatchSetup> 
   SpectralRoom spectral_;
   std::vector<Layer> layers_;
   Csr<T> sparse_batch_;  // ã_0 of a batch, where the features are sparse
+  Buffer<T> gradient_;   // of all ranks, [W_1 b_1], …
   Buffer<T> prepared_;   // ã_{l-1} (A_l + δ_l I)⁻¹
   Buffer<T> images_;     // ã_{l-1} U, batch x r
   PieceSums<T> sums_;
   std::vector<Scratch> scratch_;
   std::vector<LayerParameters<T>> views_;
   Epochs epochs_;
+  OwnPart own_;
   std::uint64_t step_number_ = 0;
   std::uint64_t taken_in_ = 0;     // batches that the Gram matrices have seen
   std::uint64_t since_taken_ = 0;  // batches since the last of them

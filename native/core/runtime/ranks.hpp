@@ -22,6 +22,14 @@ struct Share {
   Ranks* ranks = nullptr;   // none: all of them
   std::size_t first = 0;    // its first sample among all
   std::size_t samples = 0;  // of all ranks together
+
+  // Of all ranks, where so many are here.
+  [[nodiscard]] std::size_t all(std::size_t here) const { return ranks == nullptr ? here : samples; }
+  // values <- their sums over all ranks
+  template <typename T>
+  void sum(std::span<T> values) const {
+    if (ranks != nullptr) ranks->sum(values);
+  }
 };
 
 }  // namespace dladmm

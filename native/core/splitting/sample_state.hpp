@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -55,7 +57,10 @@ class SampleState {
   ForwardLoss evaluate_training() {
     need_all_rows();
     const Targets<T> goals{labels_, y_.view()};
-    return is_sparse() ? evaluate(sparse_.view(), goals) : evaluate(x_.view(), goals);
+    const ForwardLoss here = is_sparse() ? evaluate(sparse_.view(), goals) : evaluate(x_.view(), goals);
+    std::array<double, 2> all{here.loss, static_cast<double>(here.correct)};
+    if constexpr (kMayBeShared) setup_.share.sum(std::span<double>(all));
+    return {all[0], static_cast<std::size_t>(all[1])};
   }
 
  protected:
@@ -78,6 +83,14 @@ class SampleState {
   [[nodiscard]] StoragePlan plan() {
     if constexpr (kMayLieOnDisk) return StoragePlan(setup_.file ? &file_ : nullptr);
     return StoragePlan();
+  }
+  // Whether samples may be spread over ranks: Setup has `share`.
+  static constexpr bool kMayBeShared = requires(const Setup& setup) { setup.share; };
+  // A request to stop, where it is heeded. Ranks end together or not at all: who asks them to does so between two runs.
+  [[nodiscard]] const std::atomic<bool>& heeded(const std::atomic<bool>& asked) const {
+    static const std::atomic<bool> never{false};
+    if constexpr (kMayBeShared) return setup_.share.ranks == nullptr ? asked : never;
+    return asked;
   }
   // Room for the singular values of W_l of any layer.
   void declare_spectral(StoragePlan& plan, SpectralRoom& room) const {

@@ -100,7 +100,7 @@ export const minibatches: Splitting<
   name: 'minibatch',
   ...BATCHES_OF_SAMPLES,
   async open(options, data, name = 'data') {
-    const keys = ['regularisers', 'batchSize', 'shuffle', 'seed', ...Object.keys(GRAM_STEP), 'sweep'];
+    const keys = ['regularisers', 'batchSize', 'shuffle', 'seed', ...Object.keys(GRAM_STEP), 'sweep', 'share'];
     const opening = {
       problem: samples,
       blocks: PARAMETER_BLOCKS,
@@ -115,8 +115,9 @@ export const minibatches: Splitting<
       learningRate: ({ network }) => defaultRate(network.loss),
     });
   },
-  async course({ network, dtype, threads, seed, method, batchSize, regularisers, shuffle, stepFor }, data) {
-    const options = { ...method, network, dtype, threads, seed, shuffle, ...present({ batchSize, regularisers }) };
+  async course({ network, dtype, threads, seed, method, batchSize, regularisers, shuffle, stepFor }, data, share) {
+    const own = present({ batchSize, regularisers, share });
+    const options = { ...method, network, dtype, threads, seed, shuffle, ...own };
     return stepCourse(await minibatches.open(options, data), stepFor);
   },
 };

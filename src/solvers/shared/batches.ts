@@ -8,8 +8,10 @@ import { graphInitialisedBy, initialisedBy, LABEL_LOSS } from './declared.js';
 import { defineSolver } from './descriptor.js';
 import { falling, scheduled } from './learning-rate.js';
 import { checkDivides, type GradientMethod, L2, METHODS, type MethodName, methodOf, rate } from './methods.js';
+import type { EpochRecord } from './record.js';
 import { isSeparable, MONOTONE, REGULARISE, regularisedBy } from './regularise.js';
-import { gradients } from './splittings/gradient.js';
+import type { Courses, Traits } from './splitting.js';
+import { type GradientPlan, gradients, wholeGradients } from './splittings/gradient.js';
 import { graphGradients } from './splittings/graph-gradient.js';
 
 const reduction = word(['mean', 'sum'], {
@@ -97,7 +99,11 @@ interface Told<M extends MethodName> {
   readonly source?: string;
 }
 
-export const onSamples = <const M extends MethodName>(told: Told<M>) => define(told, METHODS[told.name]);
+export const onSamples = <const M extends MethodName>(told: Told<M>) => define(told, METHODS[told.name], gradients);
+
+/** The same where a step looks at more of a batch than its gradient. */
+export const onWholeBatches = <const M extends MethodName>(told: Told<M>) =>
+  define(told, METHODS[told.name], wholeGradients);
 
 /** The same on a graph; adam steps ten times as far there. */
 export const onGraphs = <const M extends MethodName>(told: Told<M>) =>
@@ -106,10 +112,14 @@ export const onGraphs = <const M extends MethodName>(told: Told<M>) =>
     ...(told.name === 'adam' && { learningRate: rate(0.01) }),
   });
 
-const define = <M extends MethodName, S extends Schema>(told: Told<M>, settings: S) =>
+const define = <M extends MethodName, S extends Schema, C extends Traits['can']>(
+  told: Told<M>,
+  settings: S,
+  splitting: Courses<GradientPlan, EpochRecord, { readonly data: 'samples'; readonly can: C }>,
+) =>
   defineSolver({
     ...told,
-    splitting: gradients,
+    splitting,
     iterations: 10,
     // What a method has of its own stands first, and instead of what all have.
     options: {

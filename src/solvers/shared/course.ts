@@ -32,6 +32,7 @@ export interface AnySession {
   readonly samples: number;
   readonly native: NativePersistent;
   readonly feed: Feed | undefined;
+  readonly fingerprint: (() => Promise<string>) | undefined;
   addEvaluationSet(set: AnySamples, name: string): Promise<number>;
   evaluate(set: number | 'train'): Promise<Metrics>;
   read(block: AnyBlock, layer: number): Promise<Matrix>;

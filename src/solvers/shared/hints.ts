@@ -117,7 +117,9 @@ const HINTS: Readonly<Record<string, Hint>> = {
     'interactions interaction interactiononly interactionconstraints polynomialfeatures',
   ),
   ...all(is('bins'), 'maxbin maxbins bordercount nbins'),
-  distributed: says("solver: 'dladmm' and 'inversion-admm' train on many processes (docs/distributed.md)"),
+  distributed: says(
+    'dladmm, inversion-admm, minibatch-admm and methods by gradients train on many, named as solver (docs/distributed.md)',
+  ),
   ...all(is('delta', "of loss: 'huber'"), 'huberslope huberdelta'),
   ...all(is('quantile', "of loss: 'quantile'"), 'quantilealpha tau'),
   ...all(says('every epoch visits the samples in another order, drawn by seed'), 'shuffle stepsperepoch sampler'),

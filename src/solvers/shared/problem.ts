@@ -7,6 +7,7 @@ import type { Network } from '../../network/network.js';
 import { type GraphSamples, graphSamplesOf, labelledNodes, type NodesLike } from '../../samples/graph-samples.js';
 import {
   checkMemory,
+  fingerprintOf,
   type LabelledSamples,
   loadSamples,
   samplesOf,
@@ -39,6 +40,8 @@ interface Checked<N, S> {
   open<M extends N, O>(State: NativeClass<M, O>, options: O, made: (native: M) => void): Promise<readonly number[]>;
   /** Of samples that are read as batches need them: where they come from, and what native options have of it. */
   readonly feed?: (batches: Batches, spills: boolean) => { readonly feed: Feed; readonly setup: object };
+  /** The checksum of all samples, where a state has a share of them. */
+  readonly fingerprint?: () => Promise<string>;
   /** Copies a set to be evaluated on; answers with its number and its size. */
   add(native: N, set: S, name: string): Promise<readonly [set: number, size: number]>;
 }
@@ -71,6 +74,7 @@ export const samples: Problem<LabelledSamples, LabelledSamples, NativeState> = {
       samples: rows,
       setup: { samples: rows, ...(sparse && { entries: sparse.indices.length }) },
       add,
+      ...(share && { fingerprint: () => fingerprintOf(all, dtype) }),
       async open(State, options, made) {
         await inSteps(finiteRows(all.source, dtype));
         checkMemory(State.requiredBytes?.(options) ?? 0, rows, network, dtype);

@@ -3,6 +3,7 @@ import { DISPOSE } from '../../core/dispose.js';
 import { DlAdmmError, expected } from '../../core/errors.js';
 import { type Dtype, fromNative, type NativePersistent, type Numbers } from '../../core/native.js';
 import { isNumbers, ofThisRealm } from '../../core/numbers.js';
+import { present } from '../../core/objects.js';
 import type { Share } from '../../core/ranks.js';
 import { type Metrics, metricsOf } from '../../network/metrics.js';
 import { checkNetwork, MOST_THREADS, type Network, nativeActivation, nativeLoss } from '../../network/network.js';
@@ -33,6 +34,8 @@ export interface Opened<O, B extends string, S, N extends NativePersistent> {
   readonly add: (set: S, name: string) => Promise<readonly [set: number, size: number]>;
   /** Where samples come from that are read as batches need them. */
   readonly feed?: Feed;
+  /** The checksum of what is learnt from, where the state does not have all of it as it was loaded. */
+  readonly fingerprint?: () => Promise<string>;
 }
 
 /** What opens a session: the data it takes, the class of the addon, and what the splitting has to say of its options. */
@@ -113,7 +116,9 @@ export async function openNative<
     });
     const native = made as N;
     const add = (set: S, called: string) => checked.add(native, set, called);
-    return { options, blocks, native, samples: share?.samples ?? checked.samples, rows, add, ...(feed && { feed }) };
+    const { fingerprint = feed && (async () => feed.fingerprint) } = checked;
+    const all = share?.samples ?? checked.samples;
+    return { options, blocks, native, samples: all, rows, add, ...present({ feed, fingerprint }) };
   } catch (error) {
     made?.close();
     throw fromNative(error);
@@ -135,6 +140,8 @@ export class Session<O extends SessionOptions, B extends string, S> {
   readonly native: NativePersistent;
   /** Where samples come from that are read as they are needed. @internal */
   readonly feed: Feed | undefined;
+  /** @internal */
+  readonly fingerprint: (() => Promise<string>) | undefined;
   readonly #blocks: Blocks<B>;
   readonly #add: Opened<O, B, S, NativePersistent>['add'];
   readonly #sizes: number[] = [];
@@ -142,12 +149,14 @@ export class Session<O extends SessionOptions, B extends string, S> {
   #closed = false;
 
   /** @internal */
-  constructor({ options, blocks, native, samples, rows, add, feed }: Opened<O, B, S, NativePersistent>) {
+  constructor(of: Opened<O, B, S, NativePersistent>) {
+    const { options, blocks, native, samples, rows, add, feed, fingerprint } = of;
     this.options = options;
     this.samples = samples;
     this.rows = rows;
     this.native = native;
     this.feed = feed;
+    this.fingerprint = fingerprint;
     this.#blocks = blocks;
     this.#add = add;
   }

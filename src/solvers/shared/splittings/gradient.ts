@@ -10,7 +10,7 @@ import { checkDivides, type GradientMethod, type Method, methodOf } from '../met
 import { samples } from '../problem.js';
 import type { EpochRecord } from '../record.js';
 import { openNative, type SessionOptions } from '../session.js';
-import { BATCHES_OF_SAMPLES, type Splitting } from '../splitting.js';
+import { BATCHES_OF_SAMPLES, type Splitting, WHOLE_BATCHES } from '../splitting.js';
 import { StepSession, type StepTypes } from '../step-session.js';
 import { type Blocks, biases, weights } from '../sweep.js';
 
@@ -107,7 +107,7 @@ export const gradients: Splitting<
   name: 'gradient',
   ...BATCHES_OF_SAMPLES,
   async open(options, data, name = 'data') {
-    const keys = ['method', 'regularisers', 'batchSize', 'reduction', 'shuffle', 'seed'];
+    const keys = ['method', 'regularisers', 'batchSize', 'reduction', 'shuffle', 'seed', 'share'];
     const opening = {
       problem: samples,
       blocks: PARAMETER_BLOCKS,
@@ -123,11 +123,25 @@ export const gradients: Splitting<
       duals: ({ method }) => dualsOf(checkedMethod(method)),
     });
   },
-  async course({ network, dtype, threads, seed, method, regularisers, stepFor, batchSize, reduction, shuffle }, data) {
+  async course(plan, data, share) {
+    const { network, dtype, threads, seed, method, regularisers, stepFor, batchSize, reduction, shuffle } = plan;
     const common = { network, dtype, threads, seed, method, reduction, shuffle };
-    return stepCourse(await gradients.open({ ...common, ...present({ batchSize, regularisers }) }, data), stepFor);
+    return stepCourse(
+      await gradients.open({ ...common, ...present({ batchSize, regularisers, share }) }, data),
+      stepFor,
+    );
   },
 };
+
+/** The same of methods that look at more of a batch than its gradient: it has to be in one process. */
+export const wholeGradients: Splitting<
+  GradientSessionOptions,
+  LabelledSamples,
+  GradientSession,
+  GradientPlan,
+  EpochRecord,
+  typeof WHOLE_BATCHES
+> = { ...gradients, ...WHOLE_BATCHES };
 
 /** How many sub-batches keep multipliers. */
 const dualsOf = ({ optimiser, subBatches }: Method): number =>
