@@ -116,7 +116,9 @@ class TrainedNetwork : public Handle<TrainedNetwork> {
           if (served->quantised() != quantised) reject(env, "codes are for quantised networks, weights for the others");
           const auto b = matrix<T>(env, 1, network_.outputs(l));
           if (copy_numbers<T>(info, 2, "b", b.flat()) >= 0) reject(env, "b must be finite");
+          const double before = served->bytes();
           fill(*served, l, std::span<const T>(b.flat()));
+          account(env, served->bytes() - before);
           return env.Undefined();
         },
         served_);

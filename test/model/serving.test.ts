@@ -52,6 +52,45 @@ describe('a prediction', () => {
     }
   }
 
+  it.each([
+    ['float32', 1e-5],
+    ['float64', 1e-13],
+  ] as const)(
+    'of a pruned model (%s) has the same bits by every route, and is what its weights say',
+    async (dtype, tolerance) => {
+      const layers = [40, 300, 200, 3];
+      const dense = modelOf(layers, 'squared-error', dtype);
+      // Of each ten weights nine go, of the last layer none.
+      const weights = dense.weights.map((W, l) => W.map((w, i) => (l < 2 && (i * 7919) % 101 > 4 ? 0 : w)));
+      const served = [1, 2].map((threads) => new Model({ ...dense, weights, threads } as never));
+      made.push(...served);
+      const [single, both] = served as [Model, Model];
+      const rows = 300;
+      const x = numbers(rows * 40, 9);
+      const wanted = (row: Float32Array): readonly number[] =>
+        weights.reduce<readonly number[]>((h, W, l) => {
+          const sums = Array.from(dense.biases[l] as Float32Array, (b, j) =>
+            h.reduce((sum, value, k) => sum + value * (W[j * h.length + k] as number), b),
+          );
+          return l === weights.length - 1 ? sums : sums.map((z) => Math.max(0, z));
+        }, Array.from(row));
+      const { outputs } = await both.predict(x);
+      expect(single.predictSync(x).outputs).toEqual(outputs);
+      for (const count of [1, 3, 4, 9, 20, 64, 130]) {
+        const part = both.predictSync(x.slice(0, 40 * count)).outputs;
+        expect(part.data).toEqual(outputs.data.slice(0, 3 * count));
+      }
+      for (const i of [0, 17, rows - 1]) {
+        const row = x.slice(40 * i, 40 * (i + 1));
+        const one = await single.predict(row);
+        expect(one.outputs.data).toEqual(outputs.data.slice(3 * i, 3 * (i + 1)));
+        for (const [j, value] of wanted(row).entries()) {
+          expect(Math.abs((one.outputs.data[j] as number) - value)).toBeLessThan(tolerance * (1 + Math.abs(value)));
+        }
+      }
+    },
+  );
+
   it('takes many samples as an array of rows, any typed array, or a matrix', async () => {
     const model = modelOf([3, 5, 2]);
     const wanted = model.predictSync(Float32Array.of(1, 2, 3));

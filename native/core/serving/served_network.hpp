@@ -13,6 +13,7 @@
 #include "core/gradient/network.hpp"
 #include "core/linalg/packed.hpp"
 #include "core/linalg/packed_int8.hpp"
+#include "core/linalg/packed_sparse.hpp"
 #include "core/linalg/sums.hpp"
 #include "core/runtime/team.hpp"
 
@@ -21,7 +22,8 @@ namespace dladmm {
 // What it says of a sample has the same bits whether the sample comes alone or among others, whichever threads answer,
 // and however many ask at once. It holds its weights and nothing else: threads are the process's, and each keeps the
 // scratch memory that a pass takes for whichever network comes next. Of a quantised network weights and the inputs of
-// every layer are whole numbers of 8 bits (packed_int8.hpp).
+// every layer are whole numbers of 8 bits (packed_int8.hpp). A layer that is mostly zeros is multiplied without them
+// where that is faster, which changes no bit (packed_sparse.hpp).
 template <typename T>
 class ServedNetwork {
  public:
@@ -33,10 +35,9 @@ class ServedNetwork {
     for (std::size_t l = 1; l <= network_.layers(); ++l) {
       const std::size_t outputs = network_.outputs(l);
       const std::size_t inputs = network_.inputs(l);
-      Layer layer{{}, {}, std::vector<T>(outputs)};
+      Layer layer{{}, {}, {}, std::vector<T>(outputs)};
       if (quantised) layer.codes = PackedInt8(outputs, inputs);
       if (!quantised) layer.W = PackedMatrix<T>(outputs, inputs);
-      flops_ += 2.0 * static_cast<double>(outputs) * static_cast<double>(inputs);
       widest = std::max(widest, layer.shape([](const auto& W) { return W.padded_outputs(); }));
       deepest = std::max(deepest, layer.codes.padded_inputs());
       layers_.push_back(std::move(layer));
@@ -48,8 +49,9 @@ class ServedNetwork {
   // Bytes of the parameters.
   [[nodiscard]] double bytes() const {
     double bytes = 0;
-    for (const auto& [W, codes, b] : layers_) {
+    for (const auto& [W, sparse, codes, b] : layers_) {
       bytes += static_cast<double>((W.padded_outputs() * W.inputs() + b.size()) * sizeof(T) + codes.bytes());
+      bytes += static_cast<double>(sparse.bytes());
     }
     return bytes;
   }
@@ -58,7 +60,9 @@ class ServedNetwork {
   // Layer l = 1 … L: W n_l x n_{l-1}, b n_l. Not while a pass is at work.
   void set_layer(std::size_t l, MatrixView<const T> W, std::span<const T> b) {
     assert(b.size() == layers_[l - 1].b.size());
-    layers_[l - 1].W.assign(W);
+    Layer& layer = layers_[l - 1];
+    layer.W.assign(W);
+    layer.sparse = PackedSparse<T>::pays(W) ? PackedSparse<T>(W, kPanels * layer.panel()) : PackedSparse<T>();
     std::copy(b.begin(), b.end(), layers_[l - 1].b.begin());
   }
   // The same of a quantised network: W = scales_j w, and the grid of what comes in.
@@ -131,15 +135,21 @@ class ServedNetwork {
   }
   static std::size_t pieces(std::size_t count, std::size_t each) { return (count + each - 1) / each; }
 
-  // W, or the codes of a quantised network.
+  // W, and without its zeros where there are many; or the codes of a quantised network.
   struct Layer {
     PackedMatrix<T> W;
+    PackedSparse<T> sparse;
     PackedInt8 codes;
     std::vector<T> b;
 
     template <typename Of>
     std::size_t shape(Of&& of) const {
       return codes.outputs() > 0 ? of(codes) : of(W);
+    }
+    // Weights that are multiplied with each of so many samples.
+    [[nodiscard]] double weights(std::size_t samples) const {
+      if (sparse.pays(samples)) return static_cast<double>(sparse.entries());
+      return static_cast<double>(shape([](const auto& own) { return own.inputs() * own.padded_outputs(); }));
     }
     [[nodiscard]] std::size_t panels() const {
       return shape([](const auto& own) { return own.panels(); });
@@ -209,8 +219,7 @@ class ServedNetwork {
     return through_layers(x, space, [&](std::size_t l, MatrixView<const T> h, T* out) {
       const std::size_t panels = layers_[l].panels();
       // Of a few samples it is to read the weights that takes the time.
-      const double flops = std::max(2.0 * static_cast<double>(x.rows), kFlopsAnEntry) *
-                           static_cast<double>(h.columns * panels * layers_[l].panel());
+      const double flops = std::max(2.0 * static_cast<double>(x.rows), kFlopsAnEntry) * layers_[l].weights(x.rows);
       const auto work = [&](std::size_t piece, unsigned) {
         apply_panels(l, h, piece * kPanels, std::min(kPanels, panels - piece * kPanels), out, space);
       };
@@ -223,12 +232,14 @@ class ServedNetwork {
   void apply_panels(std::size_t l, MatrixView<const T> h, std::size_t first, std::size_t count, T* out,
                     const Scratch& space) const {
     const Layer& layer = layers_[l];
-    const MatrixView<T> own(out + first * layer.panel(), h.rows, count * layer.panel(), stride_);
+    const std::size_t column = first * layer.panel();
+    const MatrixView<T> own(out + column, h.rows, count * layer.panel(), stride_);
+    const Rows outputs{column, std::min(own.columns, layer.b.size() - column)};
     if (quantised_) {
       const MatrixView<const std::uint8_t> codes(space.codes[l % 2].data(), h.rows, layer.codes.padded_inputs(),
                                                  code_stride_);
       layer.codes.multiply(codes, first, count, own);
-    } else {
+    } else if (!layer.sparse.pays(h.rows) || !layer.sparse.multiply(h, outputs, own)) {
       layer.W.multiply(h, first, count, own);
     }
     activate_panels(l, h.rows, first, count, out, space);
@@ -250,10 +261,12 @@ class ServedNetwork {
   // body(rows, scratch) for all samples in equal shares of whole units, as few as there can be.
   template <typename Body>
   void each_share(std::size_t samples, std::size_t unit, Body&& body) {
+    double flops = 0;
+    for (const Layer& layer : layers_) flops += 2 * static_cast<double>(samples) * layer.weights(samples);
     const std::size_t each = kBlock / unit * unit * team_.size();
     const std::size_t units = pieces(samples, unit);
     const Pieces shares{units, std::min(units, pieces(samples, each) * team_.size())};
-    team_.run(shares.count, flops_ * static_cast<double>(samples), [&](std::size_t share, unsigned) {
+    team_.run(shares.count, flops, [&](std::size_t share, unsigned) {
       const auto [first, count] = shares[share];
       body(Rows{first * unit, std::min(count * unit, samples - first * unit)}, scratch());
     });
@@ -264,7 +277,6 @@ class ServedNetwork {
   std::vector<Layer> layers_;
   std::size_t stride_ = 0;       // of the rows of a scratch matrix
   std::size_t code_stride_ = 0;  // of those of codes
-  double flops_ = 0;             // of a sample
   Team team_;
   std::atomic<std::int64_t> last_few_{0};  // when few samples were last asked for, ns of the steady clock
 };
