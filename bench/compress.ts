@@ -7,6 +7,7 @@
  *
  * The last 5,000 training images are held out: they say which epoch is kept. Loss is what the accuracy on the test images falls by. Rounds, steps and penalty were
  * chosen by the validation loss on digits; the learning rate and l2 too, but after the test accuracy of a first run on MNIST had been seen.
+ * `--dataset adult` takes the table in ../shared/datasets (`--data-dir`), a column a value.
  * Every run is kept in bench/results/compress.json (`--out`) as it ends: a call that was interrupted goes on. `--stored` prints what is there.
  */
 import { stat } from 'node:fs/promises';
@@ -21,6 +22,7 @@ import { classesOf, heldOut, randomSamples } from './harness/samples.js';
 import { median } from './harness/statistics.js';
 import { combinations, studyIn, upTo } from './harness/study.js';
 import { table } from './harness/table.js';
+import { samplesOf } from './tabular/tables.js';
 
 const CASES = {
   pruned5: { sparsity: 1 - 1 / 5 },
@@ -150,8 +152,18 @@ function crossing(threads: number) {
   return measured(threads, { rows }, table(['layers', 'structure', 'density', 'one row', '256 rows'], cells));
 }
 
+const samplesIn = (dataset: string, dataDir: string | undefined) =>
+  dataset === 'adult' ? samplesOf(dataset, dataDir ?? '../shared/datasets') : classesOf(dataset, dataDir);
+
 await program(OPTIONS, async ({ cases, methods, seeds, rounds, steps, retrain, threads, ...given }) => {
-  const { dataset, epochs, dataDir, stored, crossover, out = resultFile('compress') } = given;
+  const {
+    dataset,
+    epochs,
+    dataDir,
+    stored,
+    crossover,
+    out = resultFile(dataset === 'mnist' ? 'compress' : `compress-${dataset}`),
+  } = given;
   if (crossover) return crossing(threads);
   // The same for all; a little decay takes what no pixel feeds.
   const [learningRate, l2] = [LEARNING_RATE, 1e-5];
@@ -160,7 +172,7 @@ await program(OPTIONS, async ({ cases, methods, seeds, rounds, steps, retrain, t
   const all = combinations({ name: cases, method: methods }).filter(({ name, method }) => isOf(name, method));
   const runs = stored ? [] : all.flatMap(({ name, method }) => upTo(seeds).map((seed) => ({ seed, name, method })));
   const missing = runs.filter((key) => study.find(key) === undefined);
-  const set = missing.length > 0 ? await classesOf(dataset, dataDir) : undefined;
+  const set = missing.length > 0 ? await samplesIn(dataset, dataDir) : undefined;
   for (const key of missing) {
     const { train, test, classes } = set as NonNullable<typeof set>;
     const parts = heldOut(train, Math.ceil(train.x.rows / 12));

@@ -10,6 +10,7 @@ import type { TopLevelSpec } from '../harness/figures.js';
 import { result } from '../harness/results.js';
 import type { Tuning } from '../race/settings.js';
 import { accuracyOf, peersOf, soonerOf } from './full-batch.js';
+import { type Pruned, prunedOf } from './pruned.js';
 
 const SETS = ['mnist', 'fashion-mnist'] as const;
 
@@ -28,6 +29,7 @@ export const FIGURES = {
     defaults((await result<{ readonly points: readonly DefaultsPoint[] }>('minibatch-defaults')).points),
   peers: async () =>
     peersOf((await Promise.all(['accuracy', 'compare', 'kdd'].map((name) => each<Comparison>(SETS, name)))).flat()),
+  pruned: async () => prunedOf(await result<{ readonly runs: readonly Pruned[] }>('compress')),
   sooner: async () => soonerOf(await each<Tuning>(SETS, 'sooner')),
 } satisfies Readonly<Record<string, () => Promise<TopLevelSpec>>>;
 export type FigureName = keyof typeof FIGURES;

@@ -95,6 +95,33 @@ export const TABLES = {
 } satisfies Readonly<Record<string, (folder: string) => Promise<Table>>>;
 export type TableName = keyof typeof TABLES;
 
+/** A table of classes as numbers: what counts standardised, of anything else a column a value; by the rows to train on alone. */
+export async function samplesOf(name: TableName, folder: string) {
+  const { header, target, train, test } = await TABLES[name](folder);
+  const answer = header.indexOf(target);
+  const values = (column: number) => train.map((row) => row[column] ?? '');
+  const classes = [...new Set(values(answer))].sort();
+  const columns = header.flatMap((_, column) => {
+    if (column === answer) return [];
+    const own = values(column);
+    const counted = own.map(Number);
+    if (counted.some(Number.isNaN))
+      return [...new Set(own)].map((value) => (row: readonly string[]) => Number(row[column] === value));
+    const mean = counted.reduce((sum, each) => sum + each, 0) / own.length;
+    const deviation = Math.sqrt(counted.reduce((sum, each) => sum + (each - mean) ** 2, 0) / own.length) || 1;
+    return [(row: readonly string[]) => (Number(row[column]) - mean) / deviation];
+  });
+  const of = (rows: Table['train']) => ({
+    x: {
+      data: Float32Array.from(rows.flatMap((row) => columns.map((each) => each(row)))),
+      rows: rows.length,
+      columns: columns.length,
+    },
+    labels: Int32Array.from(rows, (row) => classes.indexOf(row[answer] ?? '')),
+  });
+  return { train: of(train), test: of(test), classes };
+}
+
 export interface Files {
   readonly train: string;
   readonly test: string;
