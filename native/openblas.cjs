@@ -151,10 +151,10 @@ const answers = {
   libs: () => blas().libs(),
   link() {
     if (process.platform !== 'linux') return [];
-    // A second OpenBLAS in the process must not see our symbols; glibc 2.34 stays enough when libgcc is left shared.
+    // exports.map hides its symbols from a second OpenBLAS in the process; glibc 2.34 stays enough when libgcc is left shared.
     if (blas() === OPENBLAS && isStatic()) {
       const more = words(process.env.OPENBLAS_LINK_FLAGS ?? '');
-      return ['-Wl,--exclude-libs,ALL', '-Wl,--gc-sections', '-static-libstdc++', ...more];
+      return ['-Wl,--gc-sections', '-static-libstdc++', ...more];
     }
     return ['-Wl,--as-needed'];
   },

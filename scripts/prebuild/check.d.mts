@@ -9,4 +9,4 @@ export interface Inspection {
   readonly searches: readonly string[];
 }
 export declare function inspect(file: string): Inspection;
-export declare function faultsOf(inspection: Inspection): readonly string[];
+export declare function faultsOf(inspection: Inspection, libc?: 'glibc' | 'musl'): readonly string[];

@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSy
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installTools } from '../../test/everywhere/tools.mjs';
 import { lock } from '../setup/lock.mjs';
 import { addonIsFresh } from '../setup/main.mjs';
 import { nodeHeaders } from '../setup/node-headers.mjs';
@@ -134,6 +135,7 @@ export async function ensurePrebuilt(tell, { platform = here, stdio = ['ignore',
   const target = targetOf(platform);
   const file = prebuiltOf(platform);
   const stamp = stampOf(target);
+  if (target.libc === 'musl' && platform !== here) installTools('musl', '--force');
   const release = await lock(inRoot('.setup', 'prebuilding'), () =>
     tell('another build of it is at work here; waiting for it'),
   );
@@ -151,7 +153,7 @@ export async function ensurePrebuilt(tell, { platform = here, stdio = ['ignore',
     const hash = sourcesHash(target);
     const built = build(target, stdio);
     if (target.system === 'linux') {
-      const faults = faultsOf(inspect(built));
+      const faults = faultsOf(inspect(built), target.libc);
       if (faults.length > 0)
         throw new Error(`the addon would not run everywhere:\n${faults.map((it) => `- ${it}`).join('\n')}`);
     }

@@ -12,6 +12,7 @@ const ALLOWED = [
   'MIT',
   'ISC',
   'Apache-2.0',
+  'Apache-2.0 WITH LLVM-exception',
   'BSD-3-Clause',
   'BSD-3-Clause-Open-MPI',
   'GPL-3.0-only WITH GCC-exception-3.1',
@@ -24,11 +25,15 @@ const inside = (type, name, version, license) => ({
   licenses: [/ /.test(license) ? { expression: license } : { license: { id: license } }],
 });
 
+const ofGcc = (name) => inside('library', name, 'of GCC 12', 'GPL-3.0-only WITH GCC-exception-3.1');
+
 /** What is linked into each addon (THIRD-PARTY-NOTICES.md). */
-const insideAddon = (openblas) => [
+const insideAddon = (openblas, platform) => [
   inside('library', 'OpenBLAS', openblas, 'BSD-3-Clause'),
   inside('library', 'LAPACK', `of OpenBLAS ${openblas}`, 'BSD-3-Clause-Open-MPI'),
-  inside('library', 'libstdc++', 'of GCC 12', 'GPL-3.0-only WITH GCC-exception-3.1'),
+  ...(platform.endsWith('-musl') ? [inside('library', 'libc++', 'of LLVM 19', 'Apache-2.0 WITH LLVM-exception')] : []),
+  ...(platform === 'linux-x64-musl' ? [ofGcc('libgcc')] : []),
+  ...(platform.endsWith('-glibc') ? [ofGcc('libstdc++')] : []),
   inside('library', 'node-addon-api', require('node-addon-api/package.json').version, 'MIT'),
 ];
 
@@ -75,7 +80,7 @@ export function writeBillOfMaterials(folder, main, platforms) {
       purl: `pkg:npm/${packed.name.replace('@', '%40')}@${own.version}`,
       description: `The addon for ${platform}`,
       hashes: [{ alg: 'SHA-256', content: packed.sha256 }],
-      components: insideAddon(openblas),
+      components: insideAddon(openblas, platform),
     }));
   const components = [...bill.components.filter((component) => component !== found), ...addons];
   // When and where it was made, and under which number, is no part of what was made: the same sources give the same bill.

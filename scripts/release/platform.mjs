@@ -7,6 +7,7 @@ import { installTools } from '../../test/everywhere/tools.mjs';
 import { faultsOf, inspect } from '../prebuild/check.mjs';
 import { emulatorOf, here, packagesFor, targetOf } from '../prebuild/targets.mjs';
 import { find } from '../setup/run.mjs';
+import { bunForMusl } from './musl.mjs';
 
 const root = path.join(import.meta.dirname, '../..');
 /** Recorded runs of the official code: plain, with other losses, and of the inversion ADMM. Their own tolerances hold on every platform. */
@@ -15,34 +16,31 @@ const shared = process.env.DLADMM_SHARED ?? path.join(root, '..', 'shared');
 
 /** Compilers and emulators come by apt, where that is allowed. */
 export function installFor(platform) {
-  const target = targetOf(platform);
-  const [emulator] = emulatorOf(target);
-  const compiler = target.tools.CXX;
-  const missing = [emulator, compiler].filter(
-    (program) => program !== undefined && find(program, existsSync) === undefined,
-  );
+  const isThere = (name) => (name.startsWith('/') ? existsSync(name) : find(name, existsSync) !== undefined);
+  const missing = Object.entries(packagesFor(targetOf(platform))).filter(([name]) => !isThere(name));
   if (missing.length === 0) return;
-  const packages = packagesFor(target);
+  const packages = missing.map(([, name]) => name);
   const args = ['install', '-y', '--no-install-recommends', ...packages];
   const { status } = spawnSync('apt-get', args, {
     stdio: ['ignore', 2, 2],
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   });
   if (status !== 0)
-    throw new Error(`${missing.join(' and ')} could not be installed: apt-get install ${packages.join(' ')}`);
+    throw new Error(
+      `${missing.map(([name]) => name).join(' and ')} could not be installed: apt-get install ${packages.join(' ')}`,
+    );
 }
 
-/** The words before a program's: the emulator, if it takes one, and the platform's own Node. */
-function nodeFor(target) {
-  if (target.platform === here) return [process.execPath];
+/** { words: those before a program's: the emulator, if it takes one, and a runtime; env: what that needs } */
+function runtimeFor(target) {
+  if (target.platform === here) return { words: [process.execPath], env: {} };
+  if (target.libc === 'musl') return bunForMusl(target);
   const tools = installTools('platforms', '--force');
-  return [
-    ...emulatorOf(target),
-    path.join(tools, 'node_modules', `node-${target.system}-${target.arch}`, 'bin', 'node'),
-  ];
+  const node = path.join(tools, 'node_modules', `node-${target.system}-${target.arch}`, 'bin', 'node');
+  return { words: [...emulatorOf(target), node], env: {} };
 }
 
-function run([command, ...args], cwd, env = {}) {
+function run([command, ...args], cwd, env) {
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
@@ -69,9 +67,9 @@ function install({ platform }, tarballs, folder) {
 }
 
 /** What the consumer's program has to say. */
-function faultsOfConsumer(node, target, folder) {
+function faultsOfConsumer({ words, env }, target, folder) {
   cpSync(path.join(root, 'test/everywhere/app'), folder, { recursive: true });
-  const { ended, stdout, why } = run([...node, 'consumer.mjs'], folder);
+  const { ended, stdout, why } = run([...words, 'consumer.mjs'], folder, env);
   if (!ended) return [`the consumer's program ended with ${why}`];
   const { kind, good, same, aborted, inWorker, info, runs } = JSON.parse(stdout);
   const addon = path.join(folder, 'node_modules/@dladmm', target.platform, 'dladmm.node');
@@ -88,11 +86,15 @@ function faultsOfConsumer(node, target, folder) {
 }
 
 /** Of this checkout's addon for the platform, which is the one that was packed. */
-function faultsOfGoldens(node, tell) {
+function faultsOfGoldens({ words, env }, { libc }, tell) {
   return GOLDENS.flatMap((name) => {
     const folder = path.join(shared, 'golden', name);
     if (!existsSync(folder)) return [`there is no golden case in ${folder}; DLADMM_SHARED names the folder with them`];
-    const { ended, stdout, why } = run([...node, 'dist/bench/golden.js', folder], root, { PREBUILDS_ONLY: '1' });
+    const { ended, stdout, why } = run([...words, 'dist/bench/golden.js', folder], root, {
+      ...env,
+      PREBUILDS_ONLY: '1',
+      LIBC: libc,
+    });
     tell(stdout.trim().split('\n').at(-1));
     return ended ? [] : [`golden ${name}: ${stdout.trim() || why}`];
   });
@@ -101,7 +103,7 @@ function faultsOfGoldens(node, tell) {
 /** { ran: whether a training ended there; openblas: its version; faults: sentences } */
 export async function runsOn(platform, tarballs, addon, tell) {
   const target = targetOf(platform);
-  const node = nodeFor(target);
+  const runtime = runtimeFor(target);
   const folder = mkdtempSync(path.join(tmpdir(), 'dladmm-release-'));
   try {
     install(target, tarballs, folder);
@@ -109,7 +111,7 @@ export async function runsOn(platform, tarballs, addon, tell) {
     tell(
       `needs ${found.needed.join(', ')}; glibc ${found.glibc}; OpenBLAS ${found.openblas}; exports ${found.exports.join(', ')}`,
     );
-    const consumer = faultsOfConsumer(node, target, folder);
+    const consumer = faultsOfConsumer(runtime, target, folder);
     tell(
       consumer.length === 0
         ? 'the consumer’s program trains, predicts, is aborted, and works in a thread'
@@ -118,7 +120,12 @@ export async function runsOn(platform, tarballs, addon, tell) {
     return {
       ran: consumer.length === 0,
       openblas: found.openblas,
-      faults: [...faultsOf(found), ...consumer, ...faultsOfGoldens(node, tell)],
+      faults: [
+        ...faultsOf(found, target.libc),
+        ...(runtime.lacks?.(addon) ?? []),
+        ...consumer,
+        ...faultsOfGoldens(runtime, target, tell),
+      ],
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });

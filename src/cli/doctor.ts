@@ -5,6 +5,7 @@ import { messageOf } from '../core/errors.js';
 import { availableMemory, type Info, info } from '../core/info.js';
 import { slowKernels } from '../core/kernels.js';
 import { packageFolder, packageRequire, packageVersion } from '../core/package.js';
+import { libc } from '../core/platform.js';
 import { listDatasets } from '../datasets/datasets.js';
 import { memory } from './progress.js';
 import type { Terminal } from './terminal.js';
@@ -26,9 +27,9 @@ const VARIABLES = /^(?:DLADMM_|OPENBLAS_|BLIS_|MKL_|OMP_NUM_THREADS$|NODE_OPTION
 
 function system(): string {
   const { report } = process;
-  const { glibcVersionRuntime: glibc } = (report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
-  const libc = glibc === undefined ? 'no glibc (musl?)' : `glibc ${glibc}`;
-  return [`${platform} ${arch}`, ...(platform === 'linux' ? [libc] : []), `Node ${process.version}`].join(', ');
+  const { glibcVersionRuntime: version } = (report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
+  const clib = [libc(), ...(version === undefined ? [] : [version])].join(' ');
+  return [`${platform} ${arch}`, ...(platform === 'linux' ? [clib] : []), `Node ${process.version}`].join(', ');
 }
 
 function processorsOf({ bound, quota, threads }: Info['processors']): string {

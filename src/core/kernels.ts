@@ -1,7 +1,7 @@
 /** Whether the BLAS runs the kernels of this processor: an OpenBLAS that is older than the processor may not know it, and runs those of 2004. */
 
-/** What OpenBLAS falls back to, and what it has for processors without AVX2. */
-const WITHOUT_AVX2 = ['prescott', 'core2', 'penryn', 'dunnington', 'nehalem', 'sandybridge', 'atom', 'nano'];
+/** What OpenBLAS falls back to, which it calls Katmai where it was compiled for few, and what it has for processors without AVX2. */
+const WITHOUT_AVX2 = ['prescott', 'katmai', 'core2', 'penryn', 'dunnington', 'nehalem', 'sandybridge', 'atom', 'nano'];
 /** Kernels for what dladmm's own loops have found the processor to have. */
 const BETTER: Readonly<Record<string, string>> = { avx512: 'SkylakeX', avx2: 'Haswell' };
 

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { libcOf, PLATFORMS, packageOf, platformHere, SCOPE } from '../../src/core/platform.js';
 
 test.each([
@@ -28,3 +28,12 @@ test('each platform has a package of its own in one scope, which is required by 
   expect([...text.matchAll(/\brequire\('([^']+)'\)/g)].map(([, name]) => name)).toEqual(packages);
   expect([undefined, ...PLATFORMS]).toContain(platformHere());
 });
+
+test.runIf(process.platform === 'linux' && process.arch === 'x64').each(['glibc', 'musl'])(
+  'a process of %s takes the package for it',
+  (libc) => {
+    vi.stubEnv('LIBC', libc);
+    expect(platformHere()).toBe(`linux-x64-${libc}`);
+    vi.unstubAllEnvs();
+  },
+);

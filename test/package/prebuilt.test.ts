@@ -82,6 +82,7 @@ describe('the check of an addon', () => {
     openblas: '0.3.29',
     packed: 7,
   };
+  const forMusl = { ...good, needed: ['libc.so'], glibc: '0' };
 
   test.each([
     ['a library that must be installed', { needed: ['libc.so.6', 'libopenblas.so.0'] }, 'libopenblas.so.0'],
@@ -98,5 +99,12 @@ describe('the check of an addon', () => {
 
   test('finds nothing wrong with a good one', () => {
     expect(faultsOf(good)).toEqual([]);
+    expect(faultsOf(forMusl, 'musl')).toEqual([]);
+  });
+
+  test('finds on musl what is of glibc, and on glibc what is of musl', () => {
+    expect(faultsOf({ ...forMusl, needed: good.needed }, 'musl')).toEqual([expect.stringContaining('libc.so.6')]);
+    expect(faultsOf({ ...forMusl, glibc: '2.17' }, 'musl')).toEqual([expect.stringContaining('glibc 2.17')]);
+    expect(faultsOf(forMusl)).toEqual([expect.stringContaining('libc.so')]);
   });
 });

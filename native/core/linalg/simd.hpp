@@ -30,11 +30,20 @@ inline const Level level = detect();
 // Whether 512 bytes of sums fit into half of the vector registers.
 [[nodiscard]] inline bool has_many_registers() { return level == Level::avx512; }
 
+// Clang takes the width that loops are to have from the command line alone, and would leave the whole attribute aside.
+#ifdef __clang__
+#define DLADMM_WIDEST
+#else
+#define DLADMM_WIDEST ",prefer-vector-width=512"
+#endif
+
 template <typename Kernel, typename... Arguments>
-[[gnu::noinline, gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma,prefer-vector-width=512")]] auto run_avx512(
+[[gnu::noinline, gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma" DLADMM_WIDEST)]] auto run_avx512(
     Arguments... arguments) {
   return Kernel::run(arguments...);
 }
+
+#undef DLADMM_WIDEST
 
 template <typename Kernel, typename... Arguments>
 [[gnu::noinline, gnu::target("avx2,fma")]] auto run_avx2(Arguments... arguments) {
