@@ -116,6 +116,7 @@ function build(target, stdio) {
         // It asks for a `rebuild`, which would throw the objects away.
         PREBUILD_NODE_GYP: inRoot('scripts', 'prebuild', 'node-gyp.mjs'),
         LIBC: libc,
+        PREBUILD_LIBC: libc,
         ...tools,
         ...staticEnvironment(target),
         ...(headersOfNode && { npm_config_nodedir: headersOfNode }),

@@ -7,7 +7,7 @@ import { deniedBecause } from './errors.js';
 export const SCOPE = '@dladmm';
 
 /** What they are built for, and named by: system, processor as Node calls it, C library. */
-export const PLATFORMS = ['linux-x64-glibc', 'linux-arm64-glibc', 'linux-x64-musl'] as const;
+export const PLATFORMS = ['linux-x64-glibc', 'linux-arm64-glibc', 'linux-x64-musl', 'linux-arm64-musl'] as const;
 export type Platform = (typeof PLATFORMS)[number];
 
 export const packageOf = (platform: Platform): string => `${SCOPE}/${platform}`;
@@ -60,6 +60,8 @@ export function requireByName(platform: Platform | undefined, folder: string): u
       return require('@dladmm/linux-arm64-glibc');
     case 'linux-x64-musl':
       return require('@dladmm/linux-x64-musl');
+    case 'linux-arm64-musl':
+      return require('@dladmm/linux-arm64-musl');
     case undefined:
       return undefined;
   }
