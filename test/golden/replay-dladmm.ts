@@ -1,4 +1,4 @@
-import { train } from 'dladmm';
+import { type Training, train } from 'dladmm';
 import { dladmmSweep, type IterationRecord, layered, type Update } from 'dladmm/solvers';
 import {
   type AllBlocks,
@@ -16,8 +16,18 @@ import {
 import type { DladmmHyper, GoldenCase } from './case.js';
 import { type Replay, summarise } from './compare.js';
 
-/** Runs a dlADMM case with the settings of the official code and records what the comparison asks for. */
-export async function replayDladmm(golden: GoldenCase, hyper: DladmmHyper): Promise<Replay> {
+type Reader = Pick<Training, 'read'>;
+
+/**
+ * Runs a dlADMM case with the settings of the official code and records what the comparison asks for.
+ *
+ * @param whole how what ranks have each for itself is read, where the training is one of many processes; single updates are left out then
+ */
+export async function replayDladmm(
+  golden: GoldenCase,
+  hyper: DladmmHyper,
+  whole?: (from: Reader) => Reader,
+): Promise<Replay> {
   const L = golden.dims.length - 1;
   const training = train(dataOf(golden), {
     layers: golden.dims,
@@ -49,11 +59,12 @@ export async function replayDladmm(golden: GoldenCase, hyper: DladmmHyper): Prom
     initialisation: { weights: golden.initial.W.map((W) => W.data), biases: golden.initial.b },
     trainMetrics: true,
     refreshEvery: 5,
+    distributed: whole !== undefined,
   });
   const records: Records[] = [];
   let final: Replay['final'] = { W: [], b: [] };
   for await (const record of training) {
-    const state = await readAll(training, golden);
+    const state = await readAll(whole?.(training) ?? training, golden);
     records.push(recordOf(record, state));
     if (record.iteration === golden.iterations) final = state;
   }
@@ -61,7 +72,7 @@ export async function replayDladmm(golden: GoldenCase, hyper: DladmmHyper): Prom
   return {
     records: byName(records),
     final,
-    substeps: await replaySubsteps(golden, hyper, [...dladmmSweep(L)]),
+    ...(whole === undefined && { substeps: await replaySubsteps(golden, hyper, [...dladmmSweep(L)]) }),
   };
 }
 

@@ -7,6 +7,7 @@ import { fit, resume } from '../../dist/index.js';
 import { launch, launcher, launchProgram } from '../children/ranks.js';
 import { runProgram } from '../children/run.js';
 import { MAIN } from '../cli/support.js';
+import { missingShared, sharedFolder } from '../reference/shared.js';
 
 const url = (file: string): string => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
 
@@ -174,6 +175,40 @@ describe.skipIf(launcher === '')(`with ${launcher || 'mpirun, which is not here'
     });
     const other = { ...samplesHere(), labels: Uint8Array.from({ length: 157 }, () => 1) };
     await expect(resume(path, other, { iterations: 12 })).rejects.toMatchObject({ code: 'ERR_DLADMM_CHECKPOINT' });
+  });
+
+  test.skipIf(missingShared('golden') !== undefined).each(['A1', 'A3'])('the golden case %s holds', async (name) => {
+    const body = `
+      import { writeFileSync } from 'node:fs';
+      import { native } from ${url('core/native.js')};
+      import { ranksHere } from ${url('core/ranks.js')};
+      import { loadCase } from ${url('golden/case.js')};
+      import { compare } from ${url('golden/compare.js')};
+      import { replayDladmm } from ${url('golden/replay-dladmm.js')};
+      const golden = await loadCase(${JSON.stringify(join(sharedFolder, 'golden', name))});
+      const all = new native.Ranks();
+      // The rows of all ranks, one after the other.
+      const whole = (from) => ({
+        async read(block, layer) {
+          const { data, ...shape } = await from.read(block, layer);
+          if (block === 'W' || block === 'b') return { data, ...shape };
+          const { rank, size } = ranksHere();
+          const rows = [];
+          for (let r = 0; r < size; r += 1) {
+            rows.push(...JSON.parse(await all.broadcast(r === rank ? JSON.stringify([...data]) : '', r)));
+          }
+          return { data: Float64Array.from(rows), ...shape };
+        },
+      });
+      const { holds, quantities } = compare(golden, await replayDladmm(golden, golden.hyper, whole));
+      writeFileSync(import.meta.dirname + '/' + ranksHere().rank + '.json', JSON.stringify({
+        holds, names: Object.keys(quantities), size: ranksHere().size,
+        odd: Object.entries(quantities).filter(([, each]) => !each.holds),
+      }));`;
+    const { code, told, stderr } = await launchProgram<object>(2, body);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const names = expect.arrayContaining(['objective', 'z_fro', 'final W', 'theta', 'fista']);
+    expect(told).toEqual([0, 1].map(() => ({ holds: true, names, size: 2, odd: [] })));
   });
 
   test('ranks that are told different things hear which, before the first step', async () => {
