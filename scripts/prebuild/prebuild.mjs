@@ -8,11 +8,11 @@ import { cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSy
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { installTools } from '../../test/everywhere/tools.mjs';
 import { lock } from '../setup/lock.mjs';
 import { addonIsFresh } from '../setup/main.mjs';
 import { nodeHeaders } from '../setup/node-headers.mjs';
 import { contentHash, hasStamp, writeStamp } from '../setup/stamp.mjs';
+import { installTools } from '../tools/install.mjs';
 import { faultsOf, inspect } from './check.mjs';
 import { fetchOpenBlas, openBlasIn } from './openblas.mjs';
 import { here, targetOf } from './targets.mjs';
@@ -136,7 +136,7 @@ export async function ensurePrebuilt(tell, { platform = here, stdio = ['ignore',
   const target = targetOf(platform);
   const file = prebuiltOf(platform);
   const stamp = stampOf(target);
-  if (target.libc === 'musl' && platform !== here) installTools('musl', '--force');
+  if (target.libc === 'musl' && platform !== here) installTools('scripts/tools/musl', '--force');
   const release = await lock(inRoot('.setup', 'prebuilding'), () =>
     tell('another build of it is at work here; waiting for it'),
   );

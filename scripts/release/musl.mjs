@@ -3,11 +3,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { installTools } from '../../test/everywhere/tools.mjs';
 import { aptIn, run } from '../prebuild/apt.mjs';
 import { namesOf } from '../prebuild/check.mjs';
 import { loaderOf } from '../prebuild/musl.mjs';
 import { emulatorOf, toolFor } from '../prebuild/targets.mjs';
+import { installTools } from '../tools/install.mjs';
 
 const kept = path.join(import.meta.dirname, '../../.setup/musl');
 const SUITE = 'deb http://deb.debian.org/debian bookworm main\n';
@@ -62,7 +62,10 @@ function linkLibstdcxx(target, bun, loader, folder) {
 /** { words: before a program's; env: what Bun needs; lacks: an addon's faults by what it asks of musl } */
 export function bunForMusl(target) {
   const processor = target.arch === 'arm64' ? 'aarch64' : target.arch;
-  const bun = path.join(installTools('musl', '--force'), `node_modules/@oven/bun-linux-${processor}-musl/bin/bun`);
+  const bun = path.join(
+    installTools('scripts/tools/musl', '--force'),
+    `node_modules/@oven/bun-linux-${processor}-musl/bin/bun`,
+  );
   mkdirSync(kept, { recursive: true });
   const system = systemOf(target);
   const loader = path.join(system, loaderOf(target));

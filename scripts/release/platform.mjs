@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { installTools } from '../../test/everywhere/tools.mjs';
 import { faultsOf, inspect } from '../prebuild/check.mjs';
 import { emulatorOf, here, packagesFor, targetOf } from '../prebuild/targets.mjs';
 import { find } from '../setup/run.mjs';
+import { installTools } from '../tools/install.mjs';
 import { bunForMusl } from './musl.mjs';
 
 const root = path.join(import.meta.dirname, '../..');
@@ -35,7 +35,7 @@ export function installFor(platform) {
 function runtimeFor(target) {
   if (target.platform === here) return { words: [process.execPath], env: {} };
   if (target.libc === 'musl') return bunForMusl(target);
-  const tools = installTools('platforms', '--force');
+  const tools = installTools('scripts/tools/platforms', '--force');
   const node = path.join(tools, 'node_modules', `node-${target.system}-${target.arch}`, 'bin', 'node');
   return { words: [...emulatorOf(target), node], env: {} };
 }

@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { installTools } from './tools.mjs';
+import { installTools } from '../../scripts/tools/install.mjs';
 
 const root = path.join(import.meta.dirname, '../..');
 const vitest = path.join(root, 'node_modules/vitest/vitest.mjs');
-const folder = installTools('nodes');
+const folder = installTools('test/everywhere/nodes');
 const { dependencies } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
 const all = Object.keys(dependencies).map((name) => name.replace('node-', ''));
 const given = process.argv.slice(2);
