@@ -6,7 +6,6 @@ import type { GraphModel } from '../model/graph-model.js';
 import type { Model } from '../model/model.js';
 import type { Loss } from '../network/network.js';
 import type { Option, OptionsOf } from '../network/schema.js';
-import type { LabelledBlock, LabelledRow } from '../samples/arriving.js';
 import type { ColumnPlace } from '../samples/features.js';
 import { type GraphSamples, isGraph } from '../samples/graph-samples.js';
 import { areLists, type LabelLists } from '../samples/label-lists.js';
@@ -65,15 +64,16 @@ export type AutoOptions<L extends Loss = Loss> = Unnamed<L> & { readonly [K in N
 /** The options of a training of rows by a named solver. */
 type RowOptions<S> = FrontOptions & Omit<OptionsFor<S>, 'layers'> & { readonly layers?: readonly number[] };
 
-type Listed = TrainingData & { readonly labels: LabelLists };
-type Labelled = TrainingData & { readonly labels: NonNullable<TrainingData['labels']> };
-type Valued = TrainingData & { readonly y: NonNullable<TrainingData['y']>; readonly labels?: undefined };
-/** A stream whose rows bring their labels or targets. */
-type Carried = TrainingData & {
-  readonly x: Iterable<LabelledRow | LabelledBlock> | AsyncIterable<LabelledRow | LabelledBlock>;
-};
 type Classes = 'softmax-cross-entropy';
 type Tags = 'sigmoid-cross-entropy';
+/** The loss of samples where nobody says which: lists of labels are tags, labels classes, y values; a stream brings any of these. */
+type LossOfSamples<D extends TrainingData> = D extends { readonly labels: LabelLists }
+  ? Tags
+  : D extends { readonly labels: NonNullable<TrainingData['labels']> }
+    ? Classes
+    : D extends { readonly y: NonNullable<TrainingData['y']> }
+      ? 'squared-error'
+      : Loss;
 /** The loss of rows: the one that is named, else that of the task, where it is told. */
 type RowsLoss<L extends Loss, T extends Task, C extends Loss, P = ColumnPlace> = [L] extends [never]
   ? [T] extends ['classification']
@@ -110,20 +110,20 @@ interface Trains<G extends Given> {
     rows: Rows,
     options: AutoOptions<L> & { readonly target: P; readonly task?: T },
   ): Auto<G, EpochRecord, Model<RowsLoss<L, T, Classes, P>>>;
-  <L extends Loss = Tags>(data: Listed, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
-  <L extends Loss = Classes>(data: Labelled, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
-  <L extends Loss = 'squared-error'>(data: Valued, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
-  <L extends Loss = Loss>(data: Carried, options?: AutoOptions<L>): Auto<G, EpochRecord, Model<L>>;
+  <D extends TrainingData, L extends Loss = LossOfSamples<D>>(
+    data: D,
+    options?: AutoOptions<L>,
+  ): Auto<G, EpochRecord, Model<L>>;
   <S extends Named<GraphSolver> = 'dladmm', L extends Loss = LossFor<S, GraphSolver>>(
     data: GraphSamples,
     options: OptionsFor<S, GraphSolver> & { readonly loss?: L },
   ): Plain<G, RecordFor<S, GraphSolver>, GraphModel<L>>;
-  <S extends Named<SampleSolver>, L extends Loss = Tags>(
-    data: Listed,
-    options: OptionsFor<S> & { readonly solver: S; readonly loss?: L },
-  ): Plain<G, RecordFor<S>, Model<L>>;
-  <S extends Named<SampleSolver> = 'dladmm', L extends Loss = LossFor<S>>(
-    data: TrainingData,
+  <
+    D extends TrainingData,
+    S extends Named<SampleSolver> = 'dladmm',
+    L extends Loss = D extends { readonly labels: LabelLists } ? Tags : LossFor<S>,
+  >(
+    data: D,
     options: OptionsFor<S> & { readonly loss?: L },
   ): Plain<G, RecordFor<S>, Model<L>>;
   <

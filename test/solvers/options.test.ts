@@ -3,7 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, expectTypeOf, it, test } from 'vitest';
 import { placesOf } from '../../src/cli/solver-flags.js';
 import type { GraphSamples } from '../../src/graph.js';
-import { type FitResult, fit as fitModel, type TrainingData, train } from '../../src/index.js';
+import {
+  type AutoResult,
+  type FitResult,
+  fit as fitModel,
+  type Loss,
+  type Model,
+  type TrainingData,
+  train,
+} from '../../src/index.js';
 import {
   type AnySolver,
   adam,
@@ -121,14 +129,16 @@ test('the tables of the documentation are those of the declarations', () => {
 
 test('the compiler knows which options a solver has, and what its records are', () => {
   const data = {} as TrainingData;
+  const labelled = {} as TrainingData & { readonly labels: readonly number[] };
   const check = async (): Promise<void> => {
-    expectTypeOf(fitModel(data, { layers: [4, 3] })).resolves.toMatchTypeOf<FitResult<IterationRecord>>();
+    expectTypeOf(fitModel(data, { layers: [4, 3], nu: 1 })).resolves.toMatchTypeOf<FitResult<IterationRecord>>();
+    expectTypeOf(fitModel(data, { layers: [4, 3] })).resolves.toEqualTypeOf<AutoResult<EpochRecord, Model<Loss>>>();
     expectTypeOf(fitModel(data, { solver: 'adam', layers: [4, 3] })).resolves.toMatchTypeOf<FitResult<EpochRecord>>();
     expectTypeOf(fitModel(data, { solver: sigmoid, layers: [4, 3] })).resolves.toMatchTypeOf<
       FitResult<SigmoidRecord>
     >();
     for await (const record of train(data, { solver: 'badm', layers: [4, 3] })) expectTypeOf(record.steps).toBeNumber();
-    const { model } = await fitModel(data, { layers: [4, 3] });
+    const { model } = await fitModel(labelled, { layers: [4, 3] });
     const { labels, probabilities } = await model.predict([[]]);
     expectTypeOf(labels.length + probabilities.rows).toBeNumber();
     const regression = await fitModel(data, { layers: [4, 3], loss: 'squared-error' });
