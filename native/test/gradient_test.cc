@@ -5,27 +5,14 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "core/consensus/trainer.hpp"
 #include "core/linalg/library.hpp"
 #include "test/activations.hpp"
+#include "test/allocations.hpp"
 #include "test/check.hpp"
 #include "test/numbers.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations{0};
-}  // namespace
-
-// Counted, so that a test can tell that steps allocate nothing.
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* const p = std::malloc(bytes == 0 ? 1 : bytes)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace {
 
