@@ -19,13 +19,14 @@ namespace {
 constexpr std::size_t kPanel = PackedInt8::kPanel;
 constexpr std::size_t kGroup = 4;  // inputs whose products are added up at once
 constexpr std::size_t kMostRows = 8;
-constexpr std::size_t kPanels = 4;
+constexpr std::size_t kPanels = 4;  // of one row
+constexpr std::size_t kMostSums = kMostRows * 2 * kPanel;
 
 void plain_sum(std::size_t rows, const std::uint8_t* x, std::size_t stride, std::size_t groups, const std::int8_t* w,
                std::size_t panels, std::int32_t* out) {
   for (std::size_t i = 0; i < rows * panels; ++i) {
-    const std::uint8_t* const row = x + (panels == 1 ? i * stride : 0);
-    const std::int8_t* at = w + (panels == 1 ? 0 : i * groups * kPanel * kGroup);
+    const std::uint8_t* const row = x + i / panels * stride;
+    const std::int8_t* at = w + i % panels * groups * kPanel * kGroup;
     std::int32_t sum[kPanel] = {};
     for (std::size_t k = 0; k < groups * kGroup; k += kGroup, at += kPanel * kGroup) {
       for (std::size_t j = 0; j < kPanel; ++j) {
@@ -74,6 +75,7 @@ void plain_sum(std::size_t rows, const std::uint8_t* x, std::size_t stride, std:
     static void run(std::size_t rows, const std::uint8_t* x, std::size_t stride, std::size_t groups,          \
                     const std::int8_t* w, std::size_t panels, std::int32_t* out) {                            \
       if (panels == kPanels) return of<1, kPanels>(x, stride, groups, w, out);                                \
+      if (panels == 2) return of<8, 2>(x, stride, groups, w, out);                                            \
       if (rows == 8) return of<8, 1>(x, stride, groups, w, out);                                              \
       if (rows == 4) return of<4, 1>(x, stride, groups, w, out);                                              \
       if (rows == 2) return of<2, 1>(x, stride, groups, w, out);                                              \
@@ -93,6 +95,16 @@ DLADMM_INT8_SUMS(Vnni, "avx512f,avx512bw,avx512vnni", __m512i, _mm512_set1_epi32
 #undef DLADMM_INT8_SUMS
 
 #endif
+
+// What sums stand for: factor (sum − zero Σ w), for one row of a panel.
+template <typename T>
+struct Value {
+  [[gnu::always_inline]] static inline void run(const std::int32_t* sum, const std::int32_t* zeros,
+                                                const float* factors, T* out, std::size_t count) {
+#pragma omp simd
+    for (std::size_t j = 0; j < count; ++j) out[j] = static_cast<T>(sum[j] - zeros[j]) * static_cast<T>(factors[j]);
+  }
+};
 
 // Codes of a row, whose length is known when it is compiled for a processor.
 template <typename T>
@@ -114,12 +126,12 @@ void round_to(const ValueGrid& grid, MatrixView<const T> x, MatrixView<std::uint
 
 std::span<const Int8Sums> PackedInt8::all() {
   static const std::vector<Int8Sums> found = [] {
-    std::vector<Int8Sums> ways{{"plain", 4, plain_sum}};
+    std::vector<Int8Sums> ways{{"plain", 4, 1, plain_sum}};
 #if defined(DLADMM_HAS_INT8)
-    if (simd::level != simd::Level::baseline) ways.push_back({"avx2", 4, Avx2::run});
+    if (simd::level != simd::Level::baseline) ways.push_back({"avx2", 4, 1, Avx2::run});
     if (simd::level == simd::Level::avx512) {
-      ways.push_back({"avx512", 8, Avx512::run});
-      if (__builtin_cpu_supports("avx512vnni")) ways.push_back({"vnni", 8, Vnni::run});
+      ways.push_back({"avx512", 8, 2, Avx512::run});
+      if (__builtin_cpu_supports("avx512vnni")) ways.push_back({"vnni", 8, 2, Vnni::run});
     }
 #endif
     return ways;
@@ -155,29 +167,33 @@ void PackedInt8::multiply(MatrixView<const std::uint8_t> codes, std::size_t firs
   assert(codes.columns == padded_inputs() && out.rows == codes.rows && out.columns == count * kPanel);
   assert(first + count <= panels());
   const std::size_t step = groups_ * kGroup * kPanel;
-  alignas(64) std::int32_t found[kMostRows * kPanel];
-  const auto finish = [&](const std::int32_t* from, std::size_t panel, T* to) {
-    const std::size_t column = panel * kPanel;
-    const std::size_t columns = std::min(kPanel, outputs() - column);
-    for (std::size_t j = 0; j < columns; ++j) {
-      to[j] = static_cast<T>(from[j] - zeros_[column + j]) * static_cast<T>(factors_[column + j]);
+  alignas(64) std::int32_t found[kMostSums];
+  // `rows` x `wide` panels of `found`, from row i and panel p on.
+  const auto finish = [&](std::size_t i, std::size_t rows, std::size_t p, std::size_t wide) {
+    const std::size_t column = (first + p) * kPanel;
+    const std::size_t columns = std::min(wide * kPanel, outputs() - column);
+    for (std::size_t r = 0; r < rows; ++r) {
+      simd::run<Value<T>>(found + r * wide * kPanel, zeros_.data() + column, factors_.data() + column,
+                          out.row(i + r) + p * kPanel, columns);
     }
   };
-  for (std::size_t p = 0; p < count;) {
+  for (std::size_t p = 0, wide = 1; p < count; p += wide) {
     const std::int8_t* const weights = values_.data() + (first + p) * step;
+    const std::size_t left = count - p;
     // One sample has too few sums in a panel to hide how long an addition takes.
-    if (codes.rows == 1 && p + kPanels <= count) {
-      sums.sum(1, codes.data, 0, groups_, weights, kPanels, found);
-      for (std::size_t q = 0; q < kPanels; ++q) finish(found + q * kPanel, first + p + q, out.data + (p + q) * kPanel);
-      p += kPanels;
-      continue;
-    }
+    wide = codes.rows == 1 && left >= kPanels ? kPanels : codes.rows >= sums.rows ? std::min(sums.panels, left) : 1;
     for (std::size_t i = 0, rows = 0; i < codes.rows; i += rows) {
       rows = std::bit_floor(std::min(sums.rows, codes.rows - i));
-      sums.sum(rows, codes.row(i), codes.stride, groups_, weights, 1, found);
-      for (std::size_t r = 0; r < rows; ++r) finish(found + r * kPanel, first + p, out.row(i + r) + p * kPanel);
+      if (rows == sums.rows || wide == 1 || codes.rows == 1) {
+        sums.sum(rows, codes.row(i), codes.stride, groups_, weights, wide, found);
+        finish(i, rows, p, wide);
+      } else {
+        for (std::size_t q = 0; q < wide; ++q) {
+          sums.sum(rows, codes.row(i), codes.stride, groups_, weights + q * step, 1, found);
+          finish(i, rows, p + q, 1);
+        }
+      }
     }
-    ++p;
   }
 }
 

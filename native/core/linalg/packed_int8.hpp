@@ -42,11 +42,13 @@ template <typename T>
 void round_to(const ValueGrid& grid, MatrixView<const T> x, MatrixView<std::uint8_t> codes);
 
 // One way to add products up, for processors that have what it is called. sum(r, x, stride, groups, w, panels, out): of
-// r = 1, 2, 4, … rows and one panel, or of one row and four panels: out, r x 16 or 4 x 16, <- Σ x w over 4 · groups
-// inputs. `rows` is the largest r that is fast.
+// r = 1, 2, 4, … rows and one panel, of one row and four panels, or of `rows` rows and `panels` panels: out, r x panels
+// · 16,
+// <- Σ x w over 4 · groups inputs. `rows` is the largest r that is fast.
 struct Int8Sums {
   const char* name;
   std::size_t rows;
+  std::size_t panels;
   void (*sum)(std::size_t rows, const std::uint8_t* x, std::size_t stride, std::size_t groups, const std::int8_t* w,
               std::size_t panels, std::int32_t* out);
 };
